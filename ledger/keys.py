@@ -1,0 +1,84 @@
+"""The keyspace, told once. Every key starts with ``{relay}:``, one hash tag, so a ledger fits on one Cluster shard.
+
+Times are Redis' time in ms. ``m`` is a merchant, ``imp`` an imp_uid, ``ep`` an endpoint's id, ``p`` stands for ``m/imp``
+(a merchant's name has no ``/``). A delivery's id is ``{event id}.{endpoint id}``.
+
+=========================  ======  =====================================================================================
+key                        type    holds
+=========================  ======  =====================================================================================
+version                    string  version of the stored shapes
+seq                        string  counter behind fencing tokens and the stamps of notifications
+base                       string  added to every sequence: 0, or the UNIX time of a rebuild
+merchants                  zset    merchant -> created
+merchant:m                 hash    created_at since include_sandbox check_prepared imp_key imp_secret (sealed) token_hash trouble
+imp_token:m                string  i'mport's access token, until it expires · imp_lock:m who is fetching one
+orders:m                   hash    merchant_uid -> JSON {amount, currency}: what the merchant expects
+ntf:id                     hash    one notification as it came, outcome, reason
+ntfs · ntfs:m:m            zset    id -> received · the same for one merchant
+ntfs:p:p · ntfs:o:outcome  zset    … for one payment · for one outcome
+waiting:p                  zset    pending notifications of a payment: id -> stamp
+pay:p                      hash    version snapshot fetched_at status … (see commit.lua)
+facts:p                    hash    fact key -> JSON fact; only grows
+pays · pays:m:m            zset    p -> first recorded · the same for one merchant
+pays:u:merchant_uid        zset    … for one order number (any merchant)
+pays:s:status              zset    … for one status · pays:ms:m/status for one merchant and status
+tomb:p                     string  what a payment removed by retention was: fact keys, last sequence; two years
+evt:id                     hash    body (the callback's bytes) merchant imp_uid type sequence recorded_at silent
+evts · evts:m:m            zset    id -> recorded · the same for one merchant
+evts:p:p · evts:t:type     zset    … for one payment (score: sequence) · for one type
+dlv:id                     hash    event endpoint merchant imp_uid type sequence state attempts next_at reason created_at replay
+att:id                     list    a delivery's attempts, oldest first, JSON
+dlvs · dlvs:e:ep           zset    id -> created · the same for one endpoint
+dlvs:s:ep/state            zset    … for one endpoint and stored state (pending delivered dead discarded)
+dlvs:v:event               set     endpoints that one event goes to
+endpoints · endpoints:m:m  zset    ep -> created · the same for one merchant
+endpoint:ep                hash    row (JSON, see schemas.endpoint) merchant state disabled_reason health…
+subs:m                     hash    ep -> "ordered type type …" for every endpoint of a merchant that is not deleted
+chain:ep/p                 zset    ordered endpoint: a payment's unsettled deliveries, id -> sequence; only the head is in the lane
+lanes                      zset    lane -> when it next wants a worker
+due:lane                   zset    member -> due; not leased
+leased:lane                zset    member -> when the lease ends
+tokens:lane                hash    member -> fencing token of its lease
+touched:lane               zset    member -> due; marked while leased
+lane:lane                  hash    not_before and the like
+kicked:lane                string  a kick is under way; expires by itself
+=========================  ======  =====================================================================================
+
+Lanes are ``refresh/m`` and ``unknown/m`` (members: imp_uids) and ``deliver/ep`` and ``replay/ep`` (members: delivery ids).
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+PREFIX = "{relay}:"
+
+LaneKind = Literal["refresh", "unknown", "deliver", "replay"]
+
+
+class Lane(NamedTuple):
+    """A queue of due work: a merchant's payments to look at, or an endpoint's deliveries to send."""
+
+    kind: LaneKind
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.name}"
+
+    @classmethod
+    def parse(cls, text: str) -> Lane:
+        """The lane of a text as `str` gives it. Raises `ValueError`."""
+        kind, _, name = text.partition("/")
+        if kind not in ("refresh", "unknown", "deliver", "replay") or not name:
+            raise ValueError(f"no lane: {text!r}")
+        return cls(kind, name)  # type: ignore[arg-type]
+
+
+def key(*parts: str) -> str:
+    """The full name of a key: ``key("pay", "default/imp_1")``."""
+    return PREFIX + ":".join(parts)
+
+
+def payment(merchant: str, imp_uid: str) -> str:
+    """How a payment is called inside keys and indexes."""
+    return f"{merchant}/{imp_uid}"

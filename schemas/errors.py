@@ -1,0 +1,108 @@
+"""Every error the relay raises on purpose, as one tree.
+
+RelayError                      anything below; its text is one sentence for a person
+├── BadSetting                  a setting is missing or wrong: stop the process, one line
+├── Rejected                    what was asked is wrong and will stay wrong: do not retry
+│   ├── BadNotification         a webhook body without a usable imp_uid, or unparsable (400)
+│   ├── UnsupportedContentType  a webhook in another content type (415)
+│   ├── UnknownMerchant         no such merchant, or a wrong webhook token (404)
+│   ├── NotFound                nothing is stored under this name (404)
+│   ├── Conflict                it contradicts what is stored (409)
+│   └── Invalid                 a value does not validate (422); knows its field
+├── LedgerUnavailable           Redis is away, loading, read-only, full or too slow: retry
+├── SpoolUnavailable            the spool cannot keep anything: full, damaged, switched off
+├── IamportError                a call of i'mport's API did not give what it should
+│   ├── IamportFailing          5xx, 429, timeout, no connection, not JSON, odd shape: retry
+│   ├── IamportRefused          `code` ≠ 0 under an answer that is otherwise well: it said no
+│   ├── WrongCredentials        i'mport turned imp_key and imp_secret down
+│   └── MalformedPayment        one payment of an answer is unusable; the others are fine
+└── Unreadable                  an encrypted value that none of the keys opens
+"""
+
+from __future__ import annotations
+
+
+class RelayError(Exception):
+    """Anything the relay raises on purpose; ``str(error)`` is meant for people."""
+
+
+class BadSetting(RelayError):
+    """A setting is missing or wrong. The text names variable, value and what it takes."""
+
+
+class Rejected(RelayError):
+    """What was asked is wrong and will stay wrong."""
+
+
+class BadNotification(Rejected):
+    """A webhook without a usable ``imp_uid``, or with a body that does not parse."""
+
+
+class UnsupportedContentType(Rejected):
+    """A webhook whose content type is neither JSON nor a form."""
+
+
+class UnknownMerchant(Rejected):
+    """No merchant of this name, or the webhook token of its path is wrong."""
+
+
+class NotFound(Rejected):
+    """Nothing is stored under this name."""
+
+
+class Conflict(Rejected):
+    """The request contradicts what is stored."""
+
+
+class Invalid(Rejected):
+    """A value does not validate; ``field`` says which."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}")
+        self.field = field
+        self.message = message
+
+
+class LedgerUnavailable(RelayError):
+    """Redis cannot be relied on right now: away, loading, read-only, full or too slow."""
+
+
+class SpoolUnavailable(RelayError):
+    """The spool cannot keep anything: full, damaged or switched off."""
+
+
+class IamportError(RelayError):
+    """A call of i'mport's API did not give what it should."""
+
+
+class IamportFailing(IamportError):
+    """i'mport is in trouble; ``retry_after`` is in seconds where it said one."""
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class IamportRefused(IamportError):
+    """i'mport said no: its ``code`` and ``message`` as they came."""
+
+    def __init__(self, message: str, *, code: int, status_code: int) -> None:
+        super().__init__(message)
+        self.code = code
+        self.status_code = status_code
+
+
+class WrongCredentials(IamportError):
+    """i'mport turned ``imp_key`` and ``imp_secret`` down."""
+
+
+class MalformedPayment(IamportError):
+    """One payment of an answer is unusable; ``imp_uid`` where it could be read."""
+
+    def __init__(self, message: str, *, imp_uid: str | None = None) -> None:
+        super().__init__(message)
+        self.imp_uid = imp_uid
+
+
+class Unreadable(RelayError):
+    """An encrypted value that none of the given keys opens."""

@@ -1,0 +1,49 @@
+"""JSON that keeps numbers as they were written.
+
+Amounts are JSON numbers and some currencies have decimals, so a float must never come between i'mport and
+a subscriber: numbers with a point or exponent are read as `Decimal` and written back digit for digit.
+"""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+_SAFE_DIGITS = 18
+
+
+def _integer(text: str) -> int | Decimal:
+    return int(text) if len(text) <= _SAFE_DIGITS else Decimal(text)
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def loads(data: bytes | str) -> Any:
+    """The value of a JSON text in UTF-8; numbers are `int` or `Decimal`, never `float`.
+
+    Raises `ValueError` for anything that is not JSON, is not UTF-8, or nests too deeply.
+    """
+    text = data if isinstance(data, str) else data.decode("utf-8")
+    try:
+        return json.loads(text, parse_float=Decimal, parse_int=_integer, parse_constant=_no_constant)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, Decimal) and value.is_finite():
+        return orjson.Fragment(str(value))
+    raise TypeError(f"{type(value).__name__} has no place in JSON")
+
+
+def dumps(value: Any) -> bytes:
+    """JSON in UTF-8; a `Decimal` becomes the number it was read from.
+
+    Raises `TypeError` for values JSON cannot hold (also for strings with lone surrogates).
+    """
+    return orjson.dumps(value, default=_number)
