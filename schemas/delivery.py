@@ -1,0 +1,140 @@
+"""What an endpoint's answer means for a delivery. The rules are contract.md's table of answers."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from random import Random
+
+from schemas.schedule import jittered
+
+LONGEST_RETRY_AFTER = 24 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one attempt brought. `error` is in words for people and None when an answer came whole and in time;
+    a timeout can have both. `retry_after` is in seconds; `response` the first part of the answer's body."""
+
+    status_code: int | None
+    error: str | None
+    retry_after: float | None
+    duration_ms: int
+    response: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether the endpoint has taken the event: a 2xx in time."""
+        return self.error is None and self.status_code is not None and 200 <= self.status_code < 300
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt as operators see it; `at` is when it began, in UNIX seconds."""
+
+    at: float
+    status_code: int | None
+    duration_ms: int
+    error: str | None
+    response: str
+    replay: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The endpoint has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Try once more in `at_in` seconds; where `lane_wait` is given, the whole lane sends nothing for so long."""
+
+    at_in: float
+    reason: str
+    lane_wait: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """No further attempt unless an operator asks; `lane_wait` as for `Again`."""
+
+    reason: str
+    lane_wait: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Disable:
+    """The endpoint says it is gone: disable it, hold all it still has to get, this delivery too."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """It cannot be sent as things stand (a secret that no key opens, say): hold it, it is no failed attempt."""
+
+    reason: str
+
+
+Verdict = Delivered | Again | Dead | Disable | Hold
+
+
+def attempt(answer: Answer, at: float, *, replay: bool) -> Attempt:
+    """The record of an answer to an attempt that began `at` (UNIX seconds)."""
+    return Attempt(
+        at=at,
+        status_code=answer.status_code,
+        duration_ms=answer.duration_ms,
+        error=answer.error,
+        response=answer.response,
+        replay=replay,
+    )
+
+
+def judge(answer: Answer, attempts_before: int, schedule: tuple[float, ...], rng: Random) -> Verdict:
+    """What an answer means for its delivery, after `attempts_before` earlier attempts.
+
+    `schedule` holds the waits between attempts in seconds, so there is one attempt more than it has waits. Never
+    `Hold`: that is for deliveries that were not attempted.
+    """
+    if answer.ok:
+        return Delivered()
+    if answer.status_code == 410 and answer.error is None:
+        return Disable("answered 410 (gone)")
+    lane_wait = _lane_wait(answer)
+    if attempts_before >= len(schedule):
+        count = attempts_before + 1
+        attempts = "1 attempt" if count == 1 else f"{count} attempts"
+        return Dead(f"dead after {attempts}; the last {_outcome(answer)}", lane_wait)
+    wait = jittered(schedule[attempts_before], rng)
+    return Again(max(wait, lane_wait or 0.0), f"the last attempt {_outcome(answer)}", lane_wait)
+
+
+def _lane_wait(answer: Answer) -> float | None:
+    if answer.status_code not in (429, 503) or not answer.retry_after or answer.retry_after < 0:
+        return None
+    return min(answer.retry_after, LONGEST_RETRY_AFTER)
+
+
+def _outcome(answer: Answer) -> str:
+    if answer.error is None:
+        return f"answered {answer.status_code}"
+    if answer.status_code is None:
+        return f"failed: {answer.error}"
+    return f"answered {answer.status_code}, but {answer.error}"
+
+
+def parse_retry_after(value: str, now: float) -> float | None:
+    """The seconds a `Retry-After` header asks for (RFC 9110 §10.2.3: seconds or an HTTP date), not less than 0;
+    None where it says neither. `now` is in UNIX seconds."""
+    value = value.strip()
+    if re.fullmatch(r"[0-9]{1,12}", value):
+        return float(value)
+    try:
+        date = parsedate_to_datetime(value)
+        # An HTTP date is always GMT; the parser leaves the zone off where the text says "-0000" or nothing.
+        return max(0.0, (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now)
+    except (ValueError, OverflowError):
+        return None
