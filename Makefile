@@ -1,0 +1,45 @@
+# `make help` lists the targets. Another interpreter: make run PYTHON=python3.12
+PYTHON ?= python3
+BIN := .venv/bin
+UV_FLAGS := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint format bench chaos lock clean ready ready-dev
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-8s %s\n", $$1, $$2 }'
+
+run: ready ## start everything, play a demo, stay up until Ctrl-C
+	@exec $(BIN)/relay up
+
+test: ready-dev ## run the whole suite against servers it starts itself
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: ready-dev ## ruff, formatting, mypy --strict, the floors of the house
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: ready-dev ## put the code into shape
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: ready-dev ## measure against local stubs, next to other ways to do the same job
+	@$(BIN)/python -m bench $(ARGS)
+
+chaos: ready-dev ## break things under load and count what arrived
+	@$(BIN)/python -m pytest tests/chaos -m chaos $(ARGS)
+
+lock: ## renew the lock files from pyproject.toml (needs uv)
+	@echo 'setuptools>=77' | uv pip compile $(UV_FLAGS) pyproject.toml - -o requirements.lock
+	@echo 'setuptools>=77' | uv pip compile $(UV_FLAGS) --extra dev -c requirements.lock pyproject.toml - -o requirements-dev.lock
+
+clean: ## remove the environment and caches; what is in var/ stays
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build *.egg-info
+
+ready:
+	@sh scripts/install "$(PYTHON)" requirements.lock
+
+ready-dev:
+	@sh scripts/install "$(PYTHON)" requirements-dev.lock

@@ -1,0 +1,22 @@
+"""`relay`, put together from one module a group of commands."""
+
+from __future__ import annotations
+
+import typer
+
+app = typer.Typer(
+    name="relay",
+    help="Turns i'mport's payment webhooks into signed, ordered, never-lost events.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def relay() -> None:
+    """Commands that start the relay or talk to its console."""
+
+
+def main() -> None:
+    """Run the command named by the process's arguments; exits 0 done, 1 failed, 2 wrong usage."""
+    app()
