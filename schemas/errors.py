@@ -13,6 +13,7 @@ RelayError                      anything below; its text is one sentence for a p
 ├── SpoolUnavailable            the spool cannot keep anything: full, damaged, switched off
 ├── IamportError                a call of i'mport's API did not give what it should
 │   ├── IamportFailing          5xx, 429, timeout, no connection, not JSON, odd shape: retry
+│   │   └── IamportUnreachable   the request certainly had no effect: no connection, or turned away at the door
 │   ├── IamportRefused          `code` ≠ 0 under an answer that is otherwise well: it said no
 │   ├── WrongCredentials        i'mport turned imp_key and imp_secret down
 │   └── MalformedPayment        one payment of an answer is unusable; the others are fine
@@ -81,6 +82,10 @@ class IamportFailing(IamportError):
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class IamportUnreachable(IamportFailing):
+    """The request certainly had no effect at i'mport: it was not sent, or 401 or 429 turned it away."""
 
 
 class IamportRefused(IamportError):
