@@ -113,9 +113,7 @@ def wants(types: Iterable[str], event_type: str) -> bool:
     if event_type == TEST_TYPE:
         return False
     is_payment = event_type.startswith("payment.")
-    return any(
-        chosen == EVERYTHING or chosen == event_type or (chosen == ALL_PAYMENTS and is_payment) for chosen in types
-    )
+    return any(chosen in (EVERYTHING, event_type) or (chosen == ALL_PAYMENTS and is_payment) for chosen in types)
 
 
 def hears(endpoint: Endpoint, event_type: str, about: str | None = None) -> bool:
@@ -139,7 +137,7 @@ def checked_url(url: str) -> httpx.URL:
         raise Invalid("url", "is not a URL") from None
     if parsed.scheme not in ("http", "https"):
         raise Invalid("url", "must begin with https:// (or http:// where that is allowed)")
-    if not parsed.host:
+    if not parsed.raw_host:
         raise Invalid("url", "has no host")
     if "@" in re.split(r"[/?#]", url.partition("://")[2], maxsplit=1)[0]:
         raise Invalid("url", "must not hold a user name or password; use a header")

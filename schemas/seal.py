@@ -1,0 +1,40 @@
+"""Secrets at rest: what the ledger keeps of them is sealed with RELAY_ENCRYPTION_KEY.
+
+Fernet takes the nonce and the time it needs from the system; nothing depends on either but the sealed text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+from schemas.errors import BadSetting, Unreadable
+
+
+class Sealer:
+    """Seals with the first key, opens with any: put a new key in front to change it. Its repr shows no key."""
+
+    __slots__ = ("_fernet",)
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        """Raises `BadSetting` when there is no key or one is not a Fernet key; the text never repeats a key."""
+        if not keys:
+            raise BadSetting("RELAY_ENCRYPTION_KEY: is missing; it takes Fernet keys, separated by commas")
+        try:
+            self._fernet = MultiFernet([Fernet(key) for key in keys])
+        except (ValueError, TypeError):
+            raise BadSetting(
+                "RELAY_ENCRYPTION_KEY: ***: it takes Fernet keys (32 bytes in URL-safe base64), separated by commas"
+            ) from None
+
+    def seal(self, text: str) -> str:
+        """The sealed form of `text`: ASCII, different each time."""
+        return self._fernet.encrypt(text.encode()).decode()
+
+    def open(self, sealed: str) -> str:
+        """The text that was sealed. Raises `Unreadable` when no key opens it or it was damaged."""
+        try:
+            return self._fernet.decrypt(sealed.encode()).decode()
+        except (InvalidToken, ValueError):
+            raise Unreadable("an encrypted value is damaged, or none of RELAY_ENCRYPTION_KEY opens it") from None
