@@ -1,0 +1,134 @@
+"""How every process logs: one line an event on stderr, snake_case names and fields, nothing private.
+
+`configure` is called once by a process's entry point. Dramatiq's, uvicorn's and redis-py's own lines take the
+same way, so they are masked and shaped like ours.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+from collections.abc import Mapping
+from typing import Any, Literal, TextIO, cast
+
+import orjson
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+MASK = "***"
+
+_CHATTY = ("httpx", "httpcore", "uvicorn.access", "asyncio")
+
+_PRIVATE_NAME = re.compile(
+    r"^buyer_|^card_|^refund_|secret|token|password|authorization|cookie|(api|encryption|imp)_?key"
+    r"|^(custom_data|vbank_num|vbank_holder|depositor(_name)?|holder)$",
+    re.IGNORECASE,
+)
+_DIGITS = re.compile(r"(\w?)((?<!\d)\d(?:[ -]?\d){12,18}(?!\d))")
+_CREDENTIALS = re.compile(r"://[^/@\s]+@")
+_BEARER = re.compile(r"\b(bearer\s+|whsec_)[\w.~+/=-]+", re.IGNORECASE)
+
+
+def _luhn(digits: str) -> bool:
+    """Whether the last digit is the check digit that card numbers have (ISO/IEC 7812)."""
+    doubled = (int(d) * 2 for d in digits[-2::-2])
+    return (sum(int(d) for d in digits[-1::-2]) + sum(n - 9 if n > 9 else n for n in doubled)) % 10 == 0
+
+
+def _card(match: re.Match[str]) -> str:
+    """A number that stands alone is masked; within an id (`imp_…`) only when it could be a card's."""
+    before, number = match[1], match[2]
+    if before and not _luhn(re.sub(r"\D", "", number)):
+        return match[0]
+    return before + MASK
+
+
+def _masked_text(text: str) -> str:
+    text = _DIGITS.sub(_card, text)
+    text = _CREDENTIALS.sub(f"://{MASK}@", text)
+    return _BEARER.sub(rf"\g<1>{MASK}", text)
+
+
+def masked(name: str, value: Any) -> Any:
+    """The value as a log may hold it under this name; whatever JSON does not know becomes its masked `repr`."""
+    if value is None or isinstance(value, bool | int | float):
+        return MASK if value and not isinstance(value, bool) and _PRIVATE_NAME.search(name) else value
+    if _PRIVATE_NAME.search(name):
+        return MASK
+    if isinstance(value, str):
+        return _masked_text(value)
+    if isinstance(value, Mapping):
+        return {str(key): masked(str(key), item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [masked("", item) for item in value]
+    return _masked_text(repr(value))
+
+
+def _mask(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    return {name: masked(name, value) for name, value in event.items()}
+
+
+def _as_json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
+    try:
+        return orjson.dumps(event).decode()
+    except TypeError:  # half a surrogate pair, or an integer beyond 64 bits: the standard library writes both
+        return json.dumps(event)
+
+
+class _Unfailing:
+    """A stream that drops what it cannot write: a full disk under a log file must not refuse webhooks."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.dropped = 0
+
+    def write(self, text: str) -> None:
+        try:
+            self._stream.write(text)
+        except (OSError, UnicodeError):
+            self.dropped += 1
+
+    def flush(self) -> None:
+        try:
+            self._stream.flush()
+        except OSError:
+            self.dropped += 1
+
+
+def configure(log_format: Literal["json", "console"], log_level: str, stream: TextIO | None = None) -> None:
+    """Send everything from `log_level` up to `stream` (stderr when None), as JSON or, for people, as text."""
+    stream = stream or sys.stderr
+    output = _Unfailing(stream)
+    level = logging.getLevelNamesMapping()[log_level.upper()]
+    before: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+        structlog.processors.format_exc_info,
+    ]
+    after: list[Processor] = [_mask, _as_json]
+    if log_format == "console":
+        after[1] = structlog.dev.ConsoleRenderer(
+            colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
+    structlog.configure(
+        processors=[*before, *after],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", output)),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(cast("TextIO", output))
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*before[:1], structlog.stdlib.add_logger_name, *before[1:]],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *after],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for chatty in _CHATTY:
+        logging.getLogger(chatty).setLevel(max(level, logging.WARNING))

@@ -1,0 +1,22 @@
+"""Waits between tries, as data: `(5.0, 30.0, 120.0)` seconds. The last value repeats."""
+
+from __future__ import annotations
+
+import random
+
+Schedule = tuple[float, ...]
+
+
+def wait(schedule: Schedule, tries: int) -> float:
+    """Seconds to wait before the next try when `tries` (≥ 0) waits lie behind; the last one repeats."""
+    return schedule[min(tries, len(schedule) - 1)]
+
+
+def exhausted(schedule: Schedule, tries: int) -> bool:
+    """Whether all waits of the schedule lie behind, for those who give up then."""
+    return tries >= len(schedule)
+
+
+def jittered(seconds: float, rng: random.Random, ratio: float = 0.2) -> float:
+    """The wait moved by up to ± `ratio` of itself, so that what failed together does not retry together."""
+    return seconds * rng.uniform(1 - ratio, 1 + ratio)

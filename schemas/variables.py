@@ -1,0 +1,144 @@
+"""How the text of one environment variable becomes a value. Every function raises `ValueError` for unusable text."""
+
+from __future__ import annotations
+
+import base64
+import re
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+from pydantic import SecretStr
+
+from schemas.durations import parse_duration
+
+Network = IPv4Network | IPv6Network
+
+_SECRET = re.compile(r"KEY|SECRET|TOKEN")
+_SWITCHES = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+_SINGLE = re.compile(r"rediss?://[^/?#\s]+(/\d{0,4})?(\?\S*)?")
+_SOCKET = re.compile(r"unix://\S*")
+_SENTINEL = re.compile(r"rediss?\+sentinel://[^/?#\s]+/[^/?#\s]+(/\d{0,4})?(\?\S*)?")
+_TOKEN = re.compile(r"[!-+\--~]+")
+
+
+@dataclass(frozen=True, slots=True)
+class ApiToken:
+    """A bearer token of the operator API."""
+
+    value: SecretStr
+    read_only: bool
+
+
+def shown(variable: str, value: str) -> str:
+    """The value as an error may show it: one line, no secret, no password inside a URL."""
+    if _SECRET.search(variable):
+        return "***"
+    text = re.sub(r"^.*@", "***@", value, flags=re.DOTALL)
+    text = "".join(c if c.isprintable() else "?" for c in text)
+    return text if len(text) <= 80 else text[:79] + "…"
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("not text")
+    return value
+
+
+def _parts(value: object) -> list[str]:
+    parts = [part.strip() for part in _text(value).split(",")]
+    if not all(parts):
+        raise ValueError("an empty part between commas")
+    return parts
+
+
+def duration(value: object) -> float:
+    """Seconds, 0 or more."""
+    return parse_duration(_text(value))
+
+
+def positive_duration(value: object) -> float:
+    """Seconds, more than 0."""
+    seconds = duration(value)
+    if seconds <= 0:
+        raise ValueError("must be longer than nothing")
+    return seconds
+
+
+def schedule(value: object) -> tuple[float, ...]:
+    """Waits in seconds, each more than 0: the last may repeat for ever, so it must not be a busy loop."""
+    return tuple(positive_duration(part) for part in _parts(value))
+
+
+def switch(value: object) -> bool:
+    """True or false, in any of the usual words."""
+    try:
+        return _SWITCHES[_text(value).lower()]
+    except KeyError:
+        raise ValueError("neither true nor false") from None
+
+
+def networks(value: object) -> tuple[Network, ...]:
+    """Addresses and networks; bits to the right of the mask are ignored."""
+    return tuple(ip_network(part, strict=False) for part in _parts(value))
+
+
+def directory(value: object) -> Path | None:
+    """A path, or None for `off`."""
+    text = _text(value)
+    return None if text.lower() == "off" else Path(text)
+
+
+def api_tokens(value: object) -> tuple[ApiToken, ...]:
+    """Tokens of printable ASCII without spaces; one token cannot be both read-only and not."""
+    tokens: dict[str, bool] = {}
+    for part in _parts(value):
+        read_only = part.startswith("ro:")
+        token = part.removeprefix("ro:")
+        if not _TOKEN.fullmatch(token) or tokens.setdefault(token, read_only) != read_only:
+            raise ValueError("not a usable token")
+    return tuple(ApiToken(SecretStr(token), read_only) for token, read_only in tokens.items())
+
+
+def fernet_keys(value: object) -> tuple[SecretStr, ...]:
+    """Keys as `cryptography.fernet.Fernet` takes them."""
+    parts = _parts(value)
+    for part in parts:
+        if len(part) != 44 or len(base64.b64decode(part, altchars=b"-_", validate=True)) != 32:
+            raise ValueError("not a Fernet key")
+    return tuple(SecretStr(part) for part in parts)
+
+
+def http_url(value: object) -> str:
+    """An address to which paths are added: no query, no fragment, no slash at its end."""
+    text = _text(value)
+    url = urlsplit(text)
+    if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment or url.port == 0:
+        raise ValueError("not an http address")
+    return text.rstrip("/")
+
+
+def redis_url(value: object) -> str:
+    """A Redis URL whose database number, where it has one, is a number."""
+    text = _text(value)
+    if not any(shape.fullmatch(text) for shape in (_SINGLE, _SOCKET, _SENTINEL)):
+        raise ValueError("not a Redis URL")
+    next_database(text)
+    return text
+
+
+def next_database(url: str) -> str:
+    """The same Redis with its database number + 1; none counts as 0."""
+    address, _, query = url.partition("?")
+    scheme, _, rest = address.partition("://")
+    options = parse_qs(query)
+    parts = rest.split("/")
+    place = 2 if scheme.endswith("+sentinel") else 1
+    if scheme == "unix" or "db" in options:
+        options["db"] = [str(int(options.get("db", ["0"])[0]) + 1)]
+    else:
+        number = int(parts[place]) if len(parts) > place and parts[place] else 0
+        parts[place:] = [str(number + 1)]
+    moved = f"{scheme}://{'/'.join(parts)}"
+    return f"{moved}?{urlencode(options, doseq=True)}" if options else moved

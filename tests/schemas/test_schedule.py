@@ -1,0 +1,34 @@
+"""Schedules: the waits between tries are data."""
+
+from __future__ import annotations
+
+import random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.schedule import exhausted, jittered, wait
+
+SCHEDULE = (5.0, 30.0, 120.0)
+
+
+def test_the_last_wait_repeats() -> None:
+    """After the end of a schedule its last wait goes on for ever."""
+    assert [wait(SCHEDULE, tries) for tries in range(6)] == [5.0, 30.0, 120.0, 120.0, 120.0, 120.0]
+
+
+def test_a_schedule_of_three_waits_allows_four_tries() -> None:
+    """A schedule is used up once every wait has been waited."""
+    assert [exhausted(SCHEDULE, tries) for tries in range(5)] == [False, False, False, True, True]
+
+
+@given(st.integers(), st.floats(min_value=0, max_value=1e6))
+def test_jitter_stays_within_a_fifth(seed: int, seconds: float) -> None:
+    """A wait moves by 20 % at most, to either side."""
+    moved = jittered(seconds, random.Random(seed))
+    assert seconds * 0.8 <= moved <= seconds * 1.2
+
+
+def test_jitter_comes_from_the_given_generator() -> None:
+    """The same seed gives the same wait, so that runs can be repeated."""
+    assert jittered(10.0, random.Random(7)) == jittered(10.0, random.Random(7))
