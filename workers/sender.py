@@ -1,0 +1,153 @@
+"""One attempt to deliver one callback: a request out, an `Answer` back, whatever happens on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import codecs
+import time
+from collections.abc import Callable, Iterable, Mapping
+
+import aiohttp
+import httpx
+import structlog
+
+from schemas.delivery import Answer, parse_retry_after
+from schemas.durations import format_duration
+from schemas.errors import Invalid
+from schemas.targets import Network, check_url
+from workers.failures import EXPECTED, in_words, was_dropped
+from workers.outbound import reused
+
+MOST_READ = 16 * 1024
+"""Bytes of an answer's body that are read; then the connection is let go."""
+MOST_KEPT = 1024
+"""Bytes of an answer's body that are kept for operators."""
+MOST_URLS = 10_000
+
+# An endpoint may answer with what it was sent. Everything but these could be a secret of its operator.
+_KNOWN_HEADERS = frozenset(
+    (
+        "accept",
+        "accept-encoding",
+        "content-type",
+        "user-agent",
+        "webhook-id",
+        "webhook-timestamp",
+        "webhook-signature",
+    )
+)
+_KOREAN = frozenset(("euc-kr", "cp949", "ms949", "ks_c_5601-1987", "x-windows-949"))
+
+log = structlog.get_logger()
+
+
+class Sender:
+    """Sends callbacks through a transport, which decides about addresses, proxies and connections."""
+
+    def __init__(
+        self,
+        transport: httpx.AsyncBaseTransport,
+        *,
+        allowed_networks: Iterable[Network] = (),
+        allow_private: bool = False,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`clock` gives UNIX seconds, for `Retry-After` dates only."""
+        self._transport = transport
+        self._networks = tuple(allowed_networks)
+        self._allow_private = allow_private
+        self._clock = clock
+        self._urls: dict[str, httpx.URL] = {}
+
+    async def send(self, url: str, headers: Mapping[str, str], body: bytes, timeout: float) -> Answer:
+        """POST `body` and say what came of it. `timeout`, in seconds, is for everything from connecting to the
+        answer's last byte. Never raises, except when the task is cancelled."""
+        began = time.monotonic()
+        status: int | None = None
+        retry_after: float | None = None
+        error: str | None = None
+        text = ""
+        try:
+            request = httpx.Request("POST", self._target(url), headers=headers, content=body)
+            async with asyncio.timeout(timeout):
+                response = await self._answer(request)
+                status, retry_after = response.status_code, self._retry_after(response)
+                text = _readable(await _read(response), response, headers)
+        except TimeoutError:
+            error = f"timed out after {format_duration(timeout)}"
+        except Invalid as refused:
+            error = f"forbidden URL: {refused.message}"
+        except EXPECTED as failure:
+            error = in_words(failure)
+        except Exception as failure:
+            # A mistake of ours or of a library must not look like a lost worker: it is one more failed attempt.
+            log.exception("send_broke", url=url)
+            error = f"internal error: {type(failure).__name__}"
+        duration = round((time.monotonic() - began) * 1000)
+        return Answer(status, error, retry_after, duration, text)
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._transport.aclose()
+
+    def _target(self, url: str) -> httpx.URL:
+        """The parsed URL, checked with today's settings: it may have been written under others. Raises `Invalid`."""
+        parsed = self._urls.get(url)
+        if parsed is None:
+            parsed = check_url(url, self._networks, self._allow_private)
+            if len(self._urls) >= MOST_URLS:
+                self._urls.clear()
+            self._urls[url] = parsed
+        return parsed
+
+    async def _answer(self, request: httpx.Request) -> httpx.Response:
+        """The answer's head. A kept connection that the endpoint dropped meanwhile says nothing about the endpoint,
+        so the request goes out again; each round uses such a connection up."""
+        while True:
+            reused.set(False)
+            try:
+                return await self._transport.handle_async_request(request)
+            except httpx.TransportError as failure:
+                if not (reused.get() and was_dropped(failure)):
+                    raise
+
+    def _retry_after(self, response: httpx.Response) -> float | None:
+        value = response.headers.get("retry-after")
+        return None if value is None else parse_retry_after(value, self._clock())
+
+
+async def _read(response: httpx.Response) -> bytes:
+    """The first bytes of the body. A body that breaks off changes nothing: the status has come, and the endpoint
+    has acted by it; a retry would only make it act again."""
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async for part in response.aiter_raw():
+            parts.append(part)
+            size += len(part)
+            if size >= MOST_READ:
+                break
+    except (httpx.TransportError, aiohttp.ClientError):
+        pass
+    finally:
+        await response.aclose()
+    return b"".join(parts)[:MOST_READ]
+
+
+def _readable(body: bytes, response: httpx.Response, sent: Mapping[str, str]) -> str:
+    """The first part of a body as text, without what an endpoint repeats of the operator's own headers."""
+    if not body:
+        return ""
+    encoding = response.headers.get("content-encoding", "identity")
+    if encoding != "identity":
+        return f"({len(body)} bytes, {encoding[:20]}-encoded)"
+    charset = response.charset_encoding
+    decoder = codecs.getincrementaldecoder("cp949" if (charset or "").lower() in _KOREAN else "utf-8")("replace")
+    # Cut after masking, or half of a secret could be left at the end.
+    text = decoder.decode(body)
+    for name, value in sent.items():
+        if name.lower() not in _KNOWN_HEADERS:
+            for part in (value, *value.split()):
+                if len(part) >= 4:
+                    text = text.replace(part, "***")
+    return text.encode()[:MOST_KEPT].decode(errors="ignore")
