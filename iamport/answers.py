@@ -1,0 +1,169 @@
+"""What an answer of i'mport means. Every answer is ``{"code", "message", "response"}``; anything else is trouble.
+
+401          turned away at the door: the token is missing, expired or revoked
+404          nothing is known under this name, if i'mport itself says so and not something in between
+429          turned away at the door: too many requests
+5xx, others  i'mport is failing
+not JSON, a wrong shape    i'mport is failing
+``code`` other than 0      i'mport says no, also under HTTP 200
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from iamport.exchange import Answer
+from schemas import wire
+from schemas.errors import IamportFailing, IamportRefused, IamportUnreachable, MalformedPayment, RelayError
+from schemas.payment import IMP_UID
+
+_LONGEST_MESSAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What a batched look-up found. Each id that was asked for is in exactly one of the four.
+
+    ``failed`` holds ids whose own, single look-up failed although the batch did well; ask for them again.
+    """
+
+    found: Mapping[str, dict[str, Any]]
+    unknown: frozenset[str]
+    malformed: Mapping[str, MalformedPayment]
+    failed: Mapping[str, RelayError]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a status list: ``total`` rows in all, ``next`` the number of the next page or 0."""
+
+    total: int
+    next: int
+    rows: tuple[dict[str, Any], ...]
+    malformed: tuple[MalformedPayment, ...] = ()
+
+
+def response_of(answer: Answer) -> Any:
+    """The ``response`` of an answer that is well.
+
+    Raises `IamportUnreachable` (401, 429), `IamportRefused` (``code`` other than 0) and `IamportFailing`.
+    """
+    status = answer.status_code
+    if status == 429:
+        raise IamportUnreachable("i'mport asks for fewer requests (429)", retry_after=answer.retry_after)
+    if status >= 500:
+        raise IamportFailing(f"i'mport answered {status}", retry_after=answer.retry_after)
+    envelope = _envelope(answer)
+    code = envelope["code"]
+    if status == 401:
+        raise IamportUnreachable("i'mport turns down the token it has just given (401)")
+    if code != 0:
+        raise IamportRefused(_message(envelope, code), code=code, status_code=status)
+    if status not in (200, 207):
+        raise IamportFailing(f"i'mport answered {status} with code 0")
+    return envelope.get("response")
+
+
+def says(answer: Answer, status_code: int) -> bool:
+    """Whether i'mport itself, not a proxy's page, answered ``status_code``."""
+    if answer.status_code != status_code:
+        return False
+    try:
+        _envelope(answer)
+    except IamportFailing:
+        return False
+    return True
+
+
+def payments_of(response: Any, asked: Collection[str]) -> Looked:
+    """The rows of a batched look-up for ``asked``; rows nobody asked for are ignored.
+
+    While a row cannot be told apart, no id that is missing counts as unknown: the row may have been its.
+    Raises `IamportFailing` where there are no rows at all.
+    """
+    if not isinstance(response, list):
+        raise IamportFailing("i'mport's answer holds no list of payments")
+    found: dict[str, dict[str, Any]] = {}
+    malformed: dict[str, MalformedPayment] = {}
+    nameless = 0
+    for row in response:
+        imp_uid = _imp_uid(row)
+        if imp_uid is None:
+            nameless += 1
+        elif imp_uid in asked and imp_uid not in found:
+            try:
+                found[imp_uid] = payment_of(row, imp_uid)
+                malformed.pop(imp_uid, None)
+            except MalformedPayment as error:
+                malformed[imp_uid] = error
+    missing = frozenset(asked) - found.keys() - malformed.keys()
+    if nameless:
+        text = "i'mport's answer holds a row without a usable imp_uid"
+        malformed |= {imp_uid: MalformedPayment(text, imp_uid=imp_uid) for imp_uid in missing}
+        missing = frozenset()
+    return Looked(found, missing, malformed, {})
+
+
+def payment_of(row: Any, imp_uid: str) -> dict[str, Any]:
+    """The payment ``imp_uid`` out of one row. Raises `MalformedPayment` where it lacks what a payment must have.
+
+    Without a status or an amount nothing can be believed; other fields may be missing or null.
+    """
+    if not isinstance(row, dict) or row.get("imp_uid") != imp_uid:
+        raise MalformedPayment(f"i'mport's answer is not about {imp_uid}", imp_uid=imp_uid)
+    if not isinstance(row.get("status"), str):
+        raise MalformedPayment(f"payment {imp_uid} has no status", imp_uid=imp_uid)
+    if isinstance(row.get("amount"), bool) or not isinstance(row.get("amount"), int | Decimal):
+        raise MalformedPayment(f"payment {imp_uid} has no amount", imp_uid=imp_uid)
+    return row
+
+
+def page_of(response: Any) -> Page:
+    """One page of a status list. Raises `IamportFailing` where the answer is not a page."""
+    if not isinstance(response, dict):
+        raise IamportFailing("i'mport's answer is not a page of payments")
+    rows, total, following = response.get("list"), _count(response.get("total")), _count(response.get("next"))
+    if not isinstance(rows, list) or total is None:
+        raise IamportFailing("i'mport's answer is not a page of payments")
+    good: list[dict[str, Any]] = []
+    malformed: list[MalformedPayment] = []
+    for row in rows:
+        imp_uid = _imp_uid(row)
+        try:
+            if imp_uid is None:
+                raise MalformedPayment("i'mport's page holds a row without a usable imp_uid")
+            good.append(payment_of(row, imp_uid))
+        except MalformedPayment as error:
+            malformed.append(error)
+    return Page(total, following or 0, tuple(good), tuple(malformed))
+
+
+def _envelope(answer: Answer) -> dict[str, Any]:
+    try:
+        value = wire.loads(answer.body)
+    except (ValueError, ArithmeticError):
+        raise IamportFailing(f"i'mport answered {answer.status_code} with something that is not JSON") from None
+    if not isinstance(value, dict) or type(value.get("code")) is not int:
+        raise IamportFailing(f"i'mport answered {answer.status_code} with JSON of an unknown shape")
+    return value
+
+
+def _message(envelope: dict[str, Any], code: int) -> str:
+    message = envelope.get("message")
+    if not isinstance(message, str) or not message.strip():
+        return f"i'mport said no (code {code})"
+    # A lone surrogate cannot be written anywhere, so it must not travel in an error.
+    text = message.encode("utf-8", "replace").decode("utf-8")
+    return " ".join(text.split())[:_LONGEST_MESSAGE]
+
+
+def _imp_uid(row: Any) -> str | None:
+    imp_uid = row.get("imp_uid") if isinstance(row, dict) else None
+    return imp_uid if isinstance(imp_uid, str) and IMP_UID.fullmatch(imp_uid) else None
+
+
+def _count(value: Any) -> int | None:
+    return value if type(value) is int and value >= 0 else None

@@ -1,0 +1,179 @@
+"""The calls of i'mport's API that the relay makes, for one merchant.
+
+Source: https://api.iamport.kr (the OpenAPI description of version 1). Every call takes 10 s at most, its token and
+the one retry after a 401 included. Nothing else is retried here: when to ask again is the caller's schedule.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from iamport.answers import Looked, Page, page_of, payment_of, payments_of, response_of, says
+from iamport.exchange import Answer, exchange
+from iamport.singly import ask_singly
+from iamport.tokens import Credentials, Token, Tokens, TokenStore, token_of
+from schemas import wire
+from schemas.errors import IamportFailing, IamportUnreachable, Invalid, MalformedPayment
+from schemas.payment import IMP_UID
+
+LARGEST_BATCH = 100
+LARGEST_PAGE = 1000
+LONGEST_WINDOW = 90 * 86400
+_HEADERS = {"accept": "application/json", "accept-encoding": "gzip, deflate", "user-agent": "iamport-relay"}
+# Words that i'mport's own paths use where an imp_uid may stand: a payment cannot have such a name.
+_TAKEN = frozenset({"cancel", "find", "findAll", "prepare", "status"})
+
+
+class Client:
+    """i'mport's API as one merchant sees it. ``transport`` is shared and belongs to the caller."""
+
+    def __init__(
+        self,
+        transport: httpx.AsyncBaseTransport,
+        api_url: str,
+        credentials: Credentials,
+        tokens: TokenStore,
+        merchant: str,
+        include_sandbox: bool = False,
+        timeout: float = 10.0,
+    ) -> None:
+        self._transport = transport
+        self._url = api_url.rstrip("/")
+        self._credentials = credentials
+        self._include_sandbox = include_sandbox
+        self._timeout = timeout
+        self._tokens = Tokens(tokens, merchant, credentials, self._ask_for_token)
+
+    async def payments(self, imp_uids: Sequence[str]) -> Looked:
+        """Looks at up to 100 payments in one call; with ``include_sandbox`` asks singly for what it did not return.
+
+        Raises `Invalid` for a name that is no imp_uid or more than 100 of them, and `IamportError`.
+        """
+        asked = list(dict.fromkeys(_checked(imp_uid) for imp_uid in imp_uids))
+        if len(asked) > LARGEST_BATCH:
+            raise Invalid("imp_uid", f"at most {LARGEST_BATCH} in one call")
+        if not asked:
+            return Looked({}, frozenset(), {}, {})
+        answer = await self._get("/payments", [("imp_uid[]", imp_uid) for imp_uid in asked])
+        # 404 says that none was found.
+        looked = payments_of([] if says(answer, 404) else response_of(answer), frozenset(asked))
+        if not self._include_sandbox or not looked.unknown:
+            return looked
+        left = [imp_uid for imp_uid in asked if imp_uid in looked.unknown]
+        return await ask_singly(self.payment, looked, left, self._timeout)
+
+    async def payment(self, imp_uid: str) -> dict[str, Any] | None:
+        """Looks at one payment; None where i'mport knows none. Raises `Invalid`, `MalformedPayment`, `IamportError`."""
+        if _checked(imp_uid) in _TAKEN:
+            return None
+        answer = await self._get(f"/payments/{imp_uid}", [("include_sandbox", "true")] * self._include_sandbox)
+        return None if says(answer, 404) else payment_of(response_of(answer), imp_uid)
+
+    async def page(self, since: int, until: int, page: int, limit: int = LARGEST_PAGE) -> Page:
+        """Page ``page`` (from 1) of the payments whose latest status is from ``[since, until]``, UNIX seconds.
+
+        Oldest change first, so that what changes meanwhile moves to the end. A page past the end is empty. Raises
+        `Invalid` for a window over 90 days or a limit over 1000, and `IamportError`.
+        """
+        if not 0 <= until - since <= LONGEST_WINDOW:
+            raise Invalid("until", "a window is at most 90 days")
+        if not 1 <= limit <= LARGEST_PAGE or page < 1:
+            raise Invalid("page", f"pages count from 1 and have at most {LARGEST_PAGE} rows")
+        query = [("from", since), ("to", until), ("page", page), ("limit", limit), ("sorting", "updated")]
+        answer = await self._get("/payments/status/all", [(name, str(value)) for name, value in query])
+        return Page(0, 0, ()) if says(answer, 400) else page_of(response_of(answer))
+
+    async def cancel(self, imp_uid: str, form: Mapping[str, Any]) -> dict[str, Any]:
+        """Asks i'mport to cancel, with a webhook; ``form`` holds the other fields of ``POST /payments/cancel``.
+
+        Answers with the payment. Raises `Invalid`; `IamportRefused` and `WrongCredentials`: nothing happened;
+        `IamportUnreachable`: it had no effect; any other `IamportFailing`: the outcome is unknown. Never sent again
+        after it may have arrived.
+        """
+        fields = {name: value for name, value in form.items() if value is not None and name != "merchant_uid"}
+        fields |= {"imp_uid": _checked(imp_uid), "enable_webhook": True}
+        try:
+            body = wire.dumps(fields)
+        except TypeError:
+            raise Invalid("form", "holds something that JSON cannot") from None
+        response = response_of(await self._call("POST", "/payments/cancel", (), body))
+        try:
+            return payment_of(response, imp_uid)
+        except MalformedPayment as error:
+            raise IamportFailing(f"i'mport's answer to a cancellation is unusable: {error}") from None
+
+    async def prepared(self, merchant_uid: str) -> dict[str, Any] | None:
+        """The amount registered beforehand, ``{merchant_uid, amount, currency}``; None where there is none.
+
+        Raises `IamportError`.
+        """
+        # A dot segment would be resolved away on its way and reach another path.
+        if merchant_uid in ("", ".", ".."):
+            return None
+        try:
+            part = quote(merchant_uid, safe="")
+        except UnicodeEncodeError:
+            return None
+        answer = await self._get(f"/payments/prepare/{part}", ())
+        if says(answer, 404):
+            return None
+        response = response_of(answer)
+        if not isinstance(response, dict) or response.get("merchant_uid") not in (None, merchant_uid):
+            raise IamportFailing("i'mport's answer is not about the order that was asked for")
+        return response
+
+    async def _get(self, path: str, query: Iterable[tuple[str, str]]) -> Answer:
+        return await self._call("GET", path, query)
+
+    async def _call(self, method: str, path: str, query: Iterable[tuple[str, str]], body: bytes = b"") -> Answer:
+        """One call with a token, and once more with a new one after a 401; `IamportUnreachable` where none went out."""
+        url = httpx.URL(self._url + path, params=tuple(query))
+        out = False
+        try:
+            async with asyncio.timeout(self._timeout):
+                token = await self._tokens.get()
+                out = True
+                answer = await exchange(self._transport, _request(method, url, body, token))
+                # Not for a page that something in between made up: a cancellation may have passed it.
+                if says(answer, 401):
+                    out = False
+                    token = await self._tokens.renew(token)
+                    out = True
+                    answer = await exchange(self._transport, _request(method, url, body, token))
+        except TimeoutError:
+            kind = IamportFailing if out else IamportUnreachable
+            raise kind(f"i'mport did not answer within {self._timeout:g} s") from None
+        except IamportFailing as error:
+            if out or isinstance(error, IamportUnreachable):
+                raise
+            raise IamportUnreachable(str(error), retry_after=error.retry_after) from None
+        return answer
+
+    async def _ask_for_token(self) -> Token:
+        body = wire.dumps({"imp_key": self._credentials.imp_key, "imp_secret": self._credentials.imp_secret})
+        request = _request("POST", httpx.URL(f"{self._url}/users/getToken"), body)
+        try:
+            async with asyncio.timeout(self._timeout):
+                return token_of(await exchange(self._transport, request))
+        except TimeoutError:
+            raise IamportFailing(f"i'mport gave no token within {self._timeout:g} s") from None
+
+
+def _request(method: str, url: httpx.URL, body: bytes, token: str | None = None) -> httpx.Request:
+    headers = dict(_HEADERS)
+    if body:
+        headers["content-type"] = "application/json"
+    if token is not None:
+        headers["authorization"] = token
+    return httpx.Request(method, url, headers=headers, content=body or None)
+
+
+def _checked(imp_uid: str) -> str:
+    if not IMP_UID.fullmatch(imp_uid):
+        raise Invalid("imp_uid", "is 1 to 32 of A-Z a-z 0-9 _ -")
+    return imp_uid

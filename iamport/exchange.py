@@ -1,0 +1,93 @@
+"""One request and its whole answer, with everything that can go wrong on the way told apart.
+
+The distinction that matters is whether i'mport can have acted: a cancellation must never be sent again after it may
+have arrived. `IamportUnreachable` says it cannot have; every other `IamportFailing` leaves it open.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+
+import aiohttp
+import httpx
+
+from schemas.errors import IamportFailing, IamportUnreachable
+
+LARGEST_ANSWER = 16 * 1024 * 1024
+_CONNECT_WITHIN = 5.0
+_CONNECTED_WITHIN = 8.0  # with the wait for a free connection; below 10 s, so that nothing was sent is still known
+_LONGEST_WAIT = 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What i'mport answered: ``retry_after`` in seconds where it said one, ``body`` decoded but not parsed."""
+
+    status_code: int
+    body: bytes = field(repr=False)
+    retry_after: float | None = None
+
+
+async def exchange(transport: httpx.AsyncBaseTransport, request: httpx.Request) -> Answer:
+    """Sends ``request`` and reads its answer, at most `LARGEST_ANSWER` bytes.
+
+    Raises `IamportUnreachable` when no connection came about, `IamportFailing` when it broke after that or the
+    answer is not HTTP. The caller limits the time.
+    """
+    request.extensions["timeout"] = {"connect": _CONNECT_WITHIN, "pool": _CONNECTED_WITHIN}
+    try:
+        response = await transport.handle_async_request(request)
+        try:
+            body = await _read(response)
+        finally:
+            await response.aclose()
+    except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, aiohttp.ClientError, OSError, ValueError) as error:
+        if _never_connected(error):
+            raise IamportUnreachable(f"i'mport cannot be reached ({_name(error)})") from None
+        raise IamportFailing(f"i'mport's answer did not arrive whole ({_name(error)})") from None
+    return Answer(response.status_code, body, retry_after(response.headers.get("retry-after"), time.time()))
+
+
+async def _read(response: httpx.Response) -> bytes:
+    chunks, size = [], 0
+    async for chunk in response.aiter_bytes():
+        size += len(chunk)
+        if size > LARGEST_ANSWER:
+            raise IamportFailing(f"i'mport's answer is longer than {LARGEST_ANSWER} bytes")
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _never_connected(error: Exception) -> bool:
+    if isinstance(error, httpx.ConnectError | httpx.UnsupportedProtocol | httpx.PoolTimeout):
+        return True
+    # httpx-aiohttp names a connection that broke after the request was sent ConnectTimeout, too.
+    cause = error.__cause__
+    if isinstance(error, httpx.ConnectTimeout):
+        return not isinstance(cause, aiohttp.ClientError) or isinstance(cause, aiohttp.ConnectionTimeoutError)
+    return False
+
+
+def _name(error: Exception) -> str:
+    return type(error.__cause__ or error).__name__
+
+
+def retry_after(value: str | None, now: float) -> float | None:
+    """Seconds to wait from a ``Retry-After`` header (RFC 9110: seconds or a date), within 0 and a day.
+
+    None where there is none or it cannot be read. ``now`` is in UNIX seconds.
+    """
+    if value is None:
+        return None
+    text = value.strip()
+    if text.isascii() and text.isdigit():
+        return min(float(text[:9]), _LONGEST_WAIT)
+    try:
+        at = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    seconds = (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() - now
+    return min(max(seconds, 0.0), _LONGEST_WAIT)

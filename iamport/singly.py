@@ -1,0 +1,67 @@
+"""Payments of test channels: i'mport documents ``include_sandbox`` for the single look-up only.
+
+So what a batch did not return is asked for one by one before it counts as unknown, a few at once, for a limited time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from iamport.answers import Looked
+from schemas.errors import (
+    IamportFailing,
+    IamportUnreachable,
+    LedgerUnavailable,
+    MalformedPayment,
+    RelayError,
+    WrongCredentials,
+)
+
+_AT_ONCE = 5
+_ENOUGH_FAILURES = 3
+_HOPELESS = (IamportUnreachable, WrongCredentials, LedgerUnavailable)
+
+
+async def ask_singly(
+    look: Callable[[str], Awaitable[dict[str, Any] | None]], looked: Looked, imp_uids: Sequence[str], seconds: float
+) -> Looked:
+    """``looked`` with each of ``imp_uids`` found, unknown, malformed or failed after a look of its own.
+
+    Looks begin for ``seconds`` and until i'mport seems to be down; what was not asked by then has failed.
+    """
+    loop = asyncio.get_running_loop()
+    until = loop.time() + seconds
+    found, malformed = dict(looked.found), dict(looked.malformed)
+    unknown: set[str] = set()
+    failed: dict[str, RelayError] = {}
+    given_up: RelayError | None = None
+    room = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(imp_uid: str) -> None:
+        nonlocal given_up
+        async with room:
+            if given_up is None and loop.time() > until:
+                given_up = IamportFailing(f"i'mport needs more than {seconds:g} s for the single look-ups")
+            if given_up is not None:
+                failed[imp_uid] = given_up
+                return
+            try:
+                payment = await look(imp_uid)
+            except MalformedPayment as error:
+                malformed[imp_uid] = error
+            except RelayError as error:
+                failed[imp_uid] = error
+                if isinstance(error, _HOPELESS) or len(failed) >= _ENOUGH_FAILURES:
+                    given_up = error
+            else:
+                if payment is None:
+                    unknown.add(imp_uid)
+                else:
+                    found[imp_uid] = payment
+
+    async with asyncio.TaskGroup() as group:
+        for imp_uid in imp_uids:
+            group.create_task(one(imp_uid))
+    return Looked(found, frozenset(unknown), malformed, failed)

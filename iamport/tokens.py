@@ -1,0 +1,149 @@
+"""Access tokens: one per merchant, shared by all processes, asked for by one of them at a time.
+
+i'mport's tokens live 30 minutes; asking again before the end gives the same one, and within its last minute the same
+one with five more minutes. So a token is renewed inside that minute, not before it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from iamport.answers import response_of, says
+from iamport.exchange import Answer
+from schemas.errors import IamportFailing, IamportRefused, WrongCredentials
+
+_RENEW_BEFORE = 30.0
+_LOCKED_FOR = 2.0
+_POLL = 0.05
+_LONGEST_LIFETIME = 86400
+_LONGEST_TOKEN = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """A merchant's REST API key and secret, as i'mport's console shows them."""
+
+    imp_key: str = field(repr=False)
+    imp_secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token that i'mport gave; ``lifetime`` in seconds from then."""
+
+    text: str = field(repr=False)
+    lifetime: float
+
+
+class TokenStore(Protocol):
+    """Where the processes share a merchant's token."""
+
+    async def get_token(self, merchant: str) -> tuple[str, float] | None:
+        """The token and the seconds it has left."""
+
+    async def put_token(self, merchant: str, token: str, ttl: float) -> None:
+        """Keeps ``token`` for ``ttl`` seconds."""
+
+    async def forget_token(self, merchant: str, token: str) -> None:
+        """Removes the token, if it is still this one."""
+
+    async def lock_token(self, merchant: str, ttl: float) -> bool:
+        """Whether the caller may ask for a new token; nobody else may for ``ttl`` seconds."""
+
+
+class Tokens:
+    """The current token of one merchant. ``ask`` gets one from i'mport."""
+
+    def __init__(
+        self,
+        store: TokenStore,
+        merchant: str,
+        credentials: Credentials,
+        ask: Callable[[], Awaitable[Token]],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        # A token of credentials that have since been replaced must not be found.
+        digest = hashlib.sha256(f"{credentials.imp_key}\0{credentials.imp_secret}".encode("utf-8", "replace"))
+        self._name = f"{merchant}:{digest.hexdigest()[:12]}"
+        self._store = store
+        self._ask = ask
+        self._clock = clock
+        self._held: tuple[str, float] | None = None
+        self._asking: asyncio.Task[str] | None = None
+
+    async def get(self) -> str:
+        """A token that is good for some time still. Raises what ``ask`` and the store raise."""
+        if self._held is not None and self._held[1] - self._clock() > _RENEW_BEFORE:
+            return self._held[0]
+        return await self._together()
+
+    async def renew(self, refused: str) -> str:
+        """Another token after i'mport turned ``refused`` down; the same again only if i'mport insists on it."""
+        if self._held is not None and self._held[0] == refused:
+            self._held = None
+        await self._store.forget_token(self._name, refused)
+        token = await self.get()
+        # Whoever was asking already may have read the refused one before it was forgotten.
+        return await self.get() if token == refused else token
+
+    async def _together(self) -> str:
+        """Joins whoever asks already: all who wait get the one answer, also when it is an error."""
+        if self._asking is None:
+            self._asking = asyncio.create_task(self._obtain())
+            self._asking.add_done_callback(self._asked)
+        return await asyncio.shield(self._asking)
+
+    def _asked(self, task: asyncio.Task[str]) -> None:
+        self._asking = None
+        if not task.cancelled():
+            task.exception()  # everybody who waited may have left; asyncio would warn then
+
+    async def _obtain(self) -> str:
+        if (token := await self._stored()) is not None:
+            return token
+        if not await self._store.lock_token(self._name, _LOCKED_FOR):
+            until = self._clock() + _LOCKED_FOR
+            while self._clock() < until:
+                await asyncio.sleep(_POLL)
+                if (token := await self._stored()) is not None:
+                    return token
+        # The lock saves i'mport a call and nothing else, so asking without it, when its holder died, does no harm.
+        asked_at = self._clock()
+        given = await self._ask()
+        self._held = (given.text, asked_at + given.lifetime)
+        await self._store.put_token(self._name, given.text, given.lifetime)
+        return given.text
+
+    async def _stored(self) -> str | None:
+        stored = await self._store.get_token(self._name)
+        if stored is None or stored[1] <= _RENEW_BEFORE:
+            return None
+        self._held = (stored[0], self._clock() + stored[1])
+        return stored[0]
+
+
+def token_of(answer: Answer) -> Token:
+    """The token in an answer of ``POST /users/getToken``; its lifetime is ``expired_at - now``, both i'mport's.
+
+    Raises `WrongCredentials` (401) and `IamportFailing`.
+    """
+    if says(answer, 401):
+        raise WrongCredentials("i'mport turns down imp_key and imp_secret (401)")
+    try:
+        response = response_of(answer)
+    except IamportRefused as error:
+        raise IamportFailing(f"i'mport gives no token: {error} (code {error.code})") from None
+    if not isinstance(response, dict):
+        raise IamportFailing("i'mport's answer holds no token")
+    text, now, expired_at = response.get("access_token"), response.get("now"), response.get("expired_at")
+    # The text goes into a header, so nothing but visible ASCII may be in it.
+    if not isinstance(text, str) or not 0 < len(text) <= _LONGEST_TOKEN or not all("!" <= char <= "~" for char in text):
+        raise IamportFailing("i'mport's answer holds no usable token")
+    if type(now) is not int or type(expired_at) is not int or expired_at <= now:
+        raise IamportFailing("i'mport's token has no usable lifetime")
+    return Token(text, float(min(expired_at - now, _LONGEST_LIFETIME)))
