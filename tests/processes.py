@@ -1,0 +1,182 @@
+"""The project's real processes, as the Procfile runs them, for tests that need the whole.
+
+Each runs in a session of its own, so that ending it ends its children too; the `processes` fixture ends
+whatever a test leaves running.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+ROOT = Path(__file__).resolve().parent.parent
+PATIENCE = 30.0
+"""Seconds after which something that should happen counts as not happening; never a measurement."""
+
+_OURS = ("RELAY_", "IMP_", "REDIS_")
+
+
+class Process:
+    """One running process and everything it has printed."""
+
+    def __init__(self, name: str, command: list[str], environ: Mapping[str, str], directory: Path) -> None:
+        self.name = name
+        self.lines: list[str] = []
+        self._process = subprocess.Popen(
+            command,
+            env=environ,
+            cwd=directory,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as output:
+            self.lines.extend(line.rstrip("\n") for line in output)
+
+    @property
+    def pid(self) -> int:
+        """Its process id, which is its group's too."""
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended yet."""
+        return self._process.poll() is None
+
+    @property
+    def output(self) -> str:
+        """All it has printed so far."""
+        return "\n".join(self.lines)
+
+    def logs(self, event: str | None = None, **fields: Any) -> list[dict[str, Any]]:
+        """The log lines so far, those of this event and with these fields where asked for."""
+        found = []
+        for line in list(self.lines):
+            with suppress(ValueError):
+                entry = json.loads(line)
+                if isinstance(entry, dict) and (event is None or entry.get("event") == event):
+                    found.append(entry)
+        return [entry for entry in found if fields.items() <= entry.items()]
+
+    async def logged(self, event: str, **fields: Any) -> dict[str, Any]:
+        """Wait for a log line of this event with these fields; its fields."""
+        until = time.monotonic() + PATIENCE
+        while not (found := self.logs(event, **fields)):
+            await self._sooner_or_later(until, f"log {event} {fields}")
+        return found[0]
+
+    async def listening(self, port: int) -> None:
+        """Wait until something accepts connections on this port of loopback."""
+        until = time.monotonic() + PATIENCE
+        while not _accepts(port):
+            await self._sooner_or_later(until, f"listen on {port}")
+
+    async def ready(self, url: str) -> None:
+        """Wait until this URL answers 200, e.g. `http://127.0.0.1:8000/readyz`."""
+        until = time.monotonic() + PATIENCE
+        while not await asyncio.to_thread(_ok, url):
+            await self._sooner_or_later(until, f"answer 200 at {url}")
+
+    async def ended(self) -> int:
+        """Wait until it ends by itself; its exit status."""
+        until = time.monotonic() + PATIENCE
+        while self.running:
+            if time.monotonic() > until:
+                raise AssertionError(f"{self.name} did not end:\n{self.output[-4000:]}")
+            await asyncio.sleep(0.02)
+        self._reader.join(PATIENCE)
+        return self._process.wait()
+
+    async def terminate(self) -> int:
+        """SIGTERM, as a supervisor does; its exit status."""
+        self.signal(signal.SIGTERM)
+        return await self.ended()
+
+    async def kill(self) -> None:
+        """SIGKILL to it and its children, in the middle of whatever they do."""
+        self.clean_up()
+        await self.ended()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the process alone."""
+        self._process.send_signal(number)
+
+    def clean_up(self) -> None:
+        """End whatever is left of its group."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self._process.wait(PATIENCE)
+
+    async def _sooner_or_later(self, until: float, what: str) -> None:
+        if not self.running:
+            self._reader.join(PATIENCE)
+            raise AssertionError(f"{self.name} ended before it did {what}:\n{self.output[-4000:]}")
+        if time.monotonic() > until:
+            raise AssertionError(f"{self.name} did not {what}:\n{self.output[-4000:]}")
+        await asyncio.sleep(0.02)
+
+
+class Processes:
+    """Starts processes in one directory with one environment, and ends all of them."""
+
+    def __init__(self, directory: Path, environ: Mapping[str, str]) -> None:
+        self._directory = directory
+        self._environ = environ
+        self._started: list[Process] = []
+
+    def python(self, module: str, *arguments: str, **environ: str) -> Process:
+        """Start `python -m module arguments…` with these variables on top of the common ones."""
+        return self.run(module, [sys.executable, "-m", module, *arguments], **environ)
+
+    def run(self, name: str, command: list[str], **environ: str) -> Process:
+        """Start any command, under a name for error messages."""
+        process = Process(name, command, {**self._environ, **environ}, self._directory)
+        self._started.append(process)
+        return process
+
+    def end(self) -> None:
+        """End whatever still runs; called by the fixture."""
+        for process in reversed(self._started):
+            process.clean_up()
+
+
+def clean_environ() -> dict[str, str]:
+    """This process's environment without any setting of the relay, and with the project importable."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(_OURS) and k not in ("HOST", "PORT")}
+    return {**kept, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+
+
+def _accepts(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def _ok(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=5).status_code == 200
+    except httpx.TransportError:
+        return False
