@@ -63,16 +63,14 @@ class Sender:
         """POST `body` and say what came of it. `timeout`, in seconds, is for everything from connecting to the
         answer's last byte. Never raises, except when the task is cancelled."""
         began = time.monotonic()
-        status: int | None = None
-        retry_after: float | None = None
+        response: httpx.Response | None = None
         error: str | None = None
-        text = ""
+        start = bytearray()
         try:
             request = httpx.Request("POST", self._target(url), headers=headers, content=body)
             async with asyncio.timeout(timeout):
-                response = await self._answer(request)
-                status, retry_after = response.status_code, self._retry_after(response)
-                text = _readable(await _read(response), response, headers)
+                response = await self._head(request)
+                await _read(response, start)
         except TimeoutError:
             error = f"timed out after {format_duration(timeout)}"
         except Invalid as refused:
@@ -81,10 +79,14 @@ class Sender:
             error = in_words(failure)
         except Exception as failure:
             # A mistake of ours or of a library must not look like a lost worker: it is one more failed attempt.
-            log.exception("send_broke", url=url)
+            log.exception("send_broke")
             error = f"internal error: {type(failure).__name__}"
         duration = round((time.monotonic() - began) * 1000)
-        return Answer(status, error, retry_after, duration, text)
+        if response is None:
+            return Answer(None, error, None, duration, "")
+        return Answer(
+            response.status_code, error, self._retry_after(response), duration, _readable(start, response, headers)
+        )
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -100,7 +102,7 @@ class Sender:
             self._urls[url] = parsed
         return parsed
 
-    async def _answer(self, request: httpx.Request) -> httpx.Response:
+    async def _head(self, request: httpx.Request) -> httpx.Response:
         """The answer's head. A kept connection that the endpoint dropped meanwhile says nothing about the endpoint,
         so the request goes out again; each round uses such a connection up."""
         while True:
@@ -116,25 +118,21 @@ class Sender:
         return None if value is None else parse_retry_after(value, self._clock())
 
 
-async def _read(response: httpx.Response) -> bytes:
+async def _read(response: httpx.Response, into: bytearray) -> None:
     """The first bytes of the body. A body that breaks off changes nothing: the status has come, and the endpoint
     has acted by it; a retry would only make it act again."""
-    parts: list[bytes] = []
-    size = 0
     try:
         async for part in response.aiter_raw():
-            parts.append(part)
-            size += len(part)
-            if size >= MOST_READ:
+            into += part[: MOST_READ - len(into)]
+            if len(into) >= MOST_READ:
                 break
     except (httpx.TransportError, aiohttp.ClientError):
         pass
     finally:
         await response.aclose()
-    return b"".join(parts)[:MOST_READ]
 
 
-def _readable(body: bytes, response: httpx.Response, sent: Mapping[str, str]) -> str:
+def _readable(body: bytearray, response: httpx.Response, sent: Mapping[str, str]) -> str:
     """The first part of a body as text, without what an endpoint repeats of the operator's own headers."""
     if not body:
         return ""
