@@ -1,0 +1,132 @@
+"""The registry of endpoints, and how each is doing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from ledger.endpoint_rows import dump, load, subscription
+from ledger.pages import Page, Slice, walk
+from ledger.rows import Row, hashes, members, text
+from ledger.store import Store
+from schemas.endpoint import Endpoint
+from schemas.errors import NotFound
+from schemas.health import Health, breaker
+
+State = Literal["enabled", "disabled", "deleted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """An endpoint with how it is doing. `success_rate` is of its attempts so far, None before the first."""
+
+    endpoint: Endpoint
+    state: State
+    success_rate: float | None
+    breaker: str
+    failures: int
+    last_error: str | None
+
+
+class Endpoints:
+    """The registry of endpoints."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def create(self, endpoint: Endpoint) -> None:
+        """Add an endpoint; its `created_at` becomes Redis' time. Raises `NotFound` where its merchant is unknown."""
+        if endpoint.merchant == "default":
+            # Its credentials may be in the environment only: webhooks for it are taken before anybody adds it.
+            await self._store.run("ensure_merchant", endpoint.merchant)
+        outcome = await self._store.run(
+            "create_endpoint", endpoint.id, endpoint.merchant, dump(endpoint), subscription(endpoint)
+        )
+        if outcome == b"unknown":
+            raise NotFound(f"there is no merchant {endpoint.merchant!r}")
+
+    async def get(self, endpoint_id: str) -> Registered:
+        """The endpoint of this id, if it was not deleted. Raises `NotFound`."""
+        registered = (await self.some([endpoint_id])).get(endpoint_id)
+        if registered is None or registered.state == "deleted":
+            raise NotFound(f"there is no endpoint {endpoint_id!r}")
+        return registered
+
+    async def some(self, endpoint_ids: Sequence[str]) -> dict[str, Registered]:
+        """Those of these endpoints that the ledger knows, deleted ones too."""
+        found = await hashes(self._store, [f"endpoint:{endpoint_id}" for endpoint_id in endpoint_ids])
+        now = await self._store.now()
+        return {name: _registered(fields, now) for name, fields in zip(endpoint_ids, found, strict=True) if fields}
+
+    async def list(self, part: Slice, merchant: str | None = None) -> Page[Registered]:
+        """Endpoints, newest first; of one merchant or of all."""
+        index = "endpoints" if merchant is None else f"endpoints:m:{merchant}"
+        page = await walk(self._store, [index], part=part)
+        found = await self.some(page.rows)
+        return Page(tuple(found[name] for name in page.rows if name in found), page.next_cursor)
+
+    async def states(self, *, deleted: bool = True) -> dict[str, State]:
+        """The state of every endpoint, by id; with those that were deleted and have deliveries left, or without."""
+        ids = await members(self._store, "endpoints")
+        if deleted:
+            ids += await members(self._store, "endpoints:deleted")
+        found = await hashes(self._store, [f"endpoint:{endpoint_id}" for endpoint_id in ids], "state")
+        return {name: _state(fields) for name, fields in zip(ids, found, strict=True) if fields}
+
+    async def update(self, endpoint_id: str, change: Callable[[Endpoint], Endpoint]) -> Endpoint:
+        """Apply `change` to an endpoint and store it; gives the new one. `change` is called again when somebody else
+        was quicker, and may raise. Raises `NotFound`."""
+        while True:
+            fields = (await hashes(self._store, [f"endpoint:{endpoint_id}"]))[0]
+            if not fields or _state(fields) == "deleted":
+                raise NotFound(f"there is no endpoint {endpoint_id!r}")
+            changed = change(load(fields))
+            outcome = await self._store.run(
+                "update_endpoint", endpoint_id, fields["row"], dump(changed), subscription(changed)
+            )
+            if outcome == b"updated":
+                return changed
+
+    async def enable(self, endpoint_id: str) -> None:
+        """Release what was held for an endpoint; it starts afresh. Raises `NotFound`."""
+        await self._set_state("enable_endpoint", endpoint_id)
+
+    async def disable(self, endpoint_id: str, reason: str) -> None:
+        """Hold an endpoint's deliveries from now on, `reason` in words. Raises `NotFound`."""
+        await self._set_state("disable_endpoint", endpoint_id, reason)
+
+    async def delete(self, endpoint_id: str) -> None:
+        """Take an endpoint away and discard what it still had to get. Raises `NotFound`.
+
+        A deletion that was interrupted is finished by asking for it again.
+        """
+        outcome = await self._store.run("delete_endpoint", endpoint_id)
+        while await self._store.run("discard_deliveries", endpoint_id) if outcome != b"unknown" else 0:
+            pass
+        if outcome != b"deleted":
+            raise NotFound(f"there is no endpoint {endpoint_id!r}")
+
+    async def _set_state(self, script: str, endpoint_id: str, *args: str) -> None:
+        if await self._store.run(script, endpoint_id, *args) == b"unknown":
+            raise NotFound(f"there is no endpoint {endpoint_id!r}")
+
+
+def _state(row: Row) -> State:
+    state = row.get("state")
+    return "enabled" if state == b"enabled" else "deleted" if state == b"deleted" else "disabled"
+
+
+def _registered(row: Row, now: float) -> Registered:
+    delivered, failed = int(row.get("ok_count", b"0")), int(row.get("fail_count", b"0"))
+    health = Health(
+        failures=int(row.get("failures", b"0")), open_until=float(row.get("breaker_until", b"0")) / 1000
+    )
+    return Registered(
+        endpoint=load(row),
+        state=_state(row),
+        success_rate=round(delivered / (delivered + failed), 4) if delivered + failed else None,
+        breaker=breaker(health, now),
+        failures=health.failures,
+        last_error=text(row, "last_error"),
+    )

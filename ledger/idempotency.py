@@ -1,0 +1,44 @@
+"""Requests that must not be carried out twice: the first answer under a key is the answer for a day."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ledger.store import Store
+
+KEEPS = 24 * 3600
+"""Seconds for which an answer is kept."""
+RUNS = 120
+"""Seconds after which a request that never ended counts as lost, and its key is free again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What became of the request before: another one, still running, or its answer, sealed."""
+
+    what: Literal["other", "running", "answered"]
+    answer: str = ""
+
+
+class Idempotency:
+    """Keys of requests and their answers. `name` tells key, token and path apart; `owner` one request from another."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def begin(self, name: str, fingerprint: str, owner: str) -> Before | None:
+        """Take a key for a request; None when it is ours now, else what there was before."""
+        what, *answer = await self._store.run("idempotency_begin", name, fingerprint, owner, RUNS * 1000)
+        match what:
+            case b"begun":
+                return None
+            case b"other":
+                return Before("other")
+            case b"running":
+                return Before("running")
+        return Before("answered", answer[0].decode())
+
+    async def end(self, name: str, owner: str, answer: str | None) -> None:
+        """Keep the sealed answer of a request that has ended; None frees the key, so that it can be tried again."""
+        await self._store.run("idempotency_end", name, owner, answer or "", KEEPS * 1000, durable=bool(answer))

@@ -1,0 +1,99 @@
+"""Whose payments these are: credentials (sealed), and what is believed of each merchant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ledger.pages import Page, Slice, walk
+from ledger.rows import Row, hashes, members, seconds, text
+from ledger.store import Store
+from schemas.errors import Conflict, NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class Merchant:
+    """One merchant. `imp_key` and `imp_secret` are sealed, or "" where the environment has the credentials.
+
+    Times are UNIX seconds: events of facts before `since` are recorded silently. `token_hash` is the SHA-256 in hex of
+    the token its webhooks' path must have; `trouble` says in words why i'mport cannot be asked for it.
+    """
+
+    name: str
+    created_at: float
+    since: float
+    include_sandbox: bool = False
+    check_prepared: bool = False
+    imp_key: str = field(default="", repr=False)
+    imp_secret: str = field(default="", repr=False)
+    token_hash: str | None = field(default=None, repr=False)
+    trouble: str | None = None
+
+
+class Merchants:
+    """The registry of merchants."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def put(
+        self,
+        name: str,
+        *,
+        imp_key: str,
+        imp_secret: str,
+        include_sandbox: bool = False,
+        check_prepared: bool = False,
+        since: float | None = None,
+        token_hash: str | None = None,
+    ) -> bool:
+        """Store a merchant whole; whether it is new. The keys come sealed; `since` in UNIX seconds is an hour before
+        the merchant was first added, unless given. A token of i'mport got with other credentials is dropped."""
+        new = await self._store.run(
+            "put_merchant", name, imp_key, imp_secret, int(include_sandbox), int(check_prepared),
+            "" if since is None else round(since * 1000), token_hash or "",
+        )  # fmt: skip
+        return bool(new)
+
+    async def ensure(self, name: str) -> None:
+        """See that the merchant is known, without credentials of its own: they are in the environment."""
+        await self._store.run("ensure_merchant", name)
+
+    async def get(self, name: str) -> Merchant:
+        """The merchant of this name. Raises `NotFound`."""
+        fields = (await hashes(self._store, [f"merchant:{name}"]))[0]
+        if not fields:
+            raise NotFound(f"there is no merchant {name!r}")
+        return _merchant(name, fields)
+
+    async def list(self, part: Slice) -> Page[Merchant]:
+        """Merchants, newest first."""
+        page = await walk(self._store, ["merchants"], part=part)
+        found = await hashes(self._store, [f"merchant:{name}" for name in page.rows])
+        rows = tuple(_merchant(name, fields) for name, fields in zip(page.rows, found, strict=True) if fields)
+        return Page(rows, page.next_cursor)
+
+    async def names(self) -> tuple[str, ...]:
+        """The names of all merchants."""
+        return tuple(await members(self._store, "merchants"))
+
+    async def delete(self, name: str) -> None:
+        """Forget a merchant; its payments and events stay. Raises `NotFound`, and `Conflict` while it has endpoints."""
+        outcome = await self._store.run("delete_merchant", name)
+        if outcome == b"unknown":
+            raise NotFound(f"there is no merchant {name!r}")
+        if outcome == b"endpoints":
+            raise Conflict(f"merchant {name!r} still has endpoints; delete these first")
+
+
+def _merchant(name: str, row: Row) -> Merchant:
+    return Merchant(
+        name=name,
+        created_at=seconds(row, "created_at") or 0.0,
+        since=seconds(row, "since") or 0.0,
+        include_sandbox=row.get("include_sandbox") == b"1",
+        check_prepared=row.get("check_prepared") == b"1",
+        imp_key=text(row, "imp_key") or "",
+        imp_secret=text(row, "imp_secret") or "",
+        token_hash=text(row, "token_hash"),
+        trouble=text(row, "trouble"),
+    )

@@ -1,0 +1,38 @@
+"""Reading stored rows. Keys are named without the prefix; every trouble with Redis is `LedgerUnavailable`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ledger.store import Store
+
+Row = dict[str, bytes]
+
+
+async def hashes(store: Store, names: Sequence[str], *fields: str) -> list[Row]:
+    """The hashes of these keys, all fields or only those named; an empty one where there is no such key."""
+    if not names:
+        return []
+    found = await store.run("read_hashes", len(fields), *fields, *names)
+    return [paired(row) for row in found]
+
+
+async def members(store: Store, name: str) -> list[str]:
+    """All members of a sorted set that is short by nature."""
+    return [member.decode() for member in await store.run("read_members", name)]
+
+
+def paired(flat: Sequence[bytes]) -> Row:
+    """A hash as Redis lists it (field, value, field, value …)."""
+    return {name.decode(): value for name, value in zip(flat[::2], flat[1::2], strict=True)}
+
+
+def text(row: Row, field: str) -> str | None:
+    """A field as text; None where it is absent or empty."""
+    return row.get(field, b"").decode() or None
+
+
+def seconds(row: Row, field: str) -> float | None:
+    """A time kept in ms, in UNIX seconds; None where it is absent or 0."""
+    stored = float(row.get(field) or 0)
+    return stored / 1000 if stored else None

@@ -1,0 +1,14 @@
+-- Stores a merchant whole. Answer: 1 where it is new, else 0.
+-- ARGV: merchant, imp_key, imp_secret (both sealed), include_sandbox, check_prepared (0 or 1), since (ms, or "" for an
+--       hour before it was first added), token_hash (or "")
+local m, row = ARGV[1], k("merchant", ARGV[1])
+local created = redis.call("HGET", row, "created_at")
+local new = created and 0 or 1
+created = created or int(now())
+local since = ARGV[6]
+if since == "" then since = int(tonumber(created) - 3600000) end
+redis.call("HSET", row, "created_at", created, "since", since, "include_sandbox", ARGV[4], "check_prepared", ARGV[5],
+  "imp_key", ARGV[2], "imp_secret", ARGV[3], "token_hash", ARGV[7], "trouble", "")
+redis.call("ZADD", k("merchants"), "NX", created, m)
+redis.call("DEL", k("imp_token", m), k("imp_lock", m))
+return new

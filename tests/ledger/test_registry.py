@@ -1,0 +1,209 @@
+"""The registry: merchants and endpoints as they are stored, changed and taken away."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+
+from ledger.connection import connect
+from ledger.endpoints import Endpoints
+from ledger.keys import key
+from ledger.merchants import Merchants
+from ledger.pages import Slice
+from ledger.store import Argument, Store
+from schemas.endpoint import Endpoint, SealedSecret
+from schemas.errors import Conflict, NotFound
+
+
+@pytest.fixture
+async def store(redis_url: str) -> AsyncIterator[Store]:
+    """A connection to an empty ledger."""
+    store = Store(connect(redis_url))
+    yield store
+    await store.close()
+
+
+def an_endpoint(number: int = 1, merchant: str = "shop") -> Endpoint:
+    """An endpoint that differs from all defaults."""
+    return Endpoint(
+        id=f"ep_{number}", merchant=merchant, url="https://example.com/hook", description="결제",
+        types=("payment.paid", "endpoint.failing"), ordered=False, max_in_flight=3, rate_limit=2.5, headers="sealed", payload="thin",
+        secrets=(SealedSecret("one"), SealedSecret("two", 1800000000.0)),
+    )  # fmt: skip
+
+
+async def with_merchant(store: Store) -> Endpoints:
+    """The registry of endpoints, where a merchant `shop` is known."""
+    await Merchants(store).put("shop", imp_key="k", imp_secret="s")
+    return Endpoints(store)
+
+
+async def test_a_merchant_is_read_as_it_was_put(store: Store) -> None:
+    """Every field comes back; putting it again replaces all but the time it was added."""
+    merchants = Merchants(store)
+    assert await merchants.put("shop", imp_key="k", imp_secret="s", include_sandbox=True, since=1000.5, token_hash="h")
+    first = await merchants.get("shop")
+    assert (first.imp_key, first.imp_secret, first.include_sandbox, first.check_prepared) == ("k", "s", True, False)
+    assert (first.since, first.token_hash, first.trouble) == (1000.5, "h", None)
+    assert not await merchants.put("shop", imp_key="k2", imp_secret="s2")
+    second = await merchants.get("shop")
+    assert (second.imp_key, second.include_sandbox, second.token_hash) == ("k2", False, None)
+    assert second.created_at == first.created_at
+    assert second.since == pytest.approx(first.created_at - 3600)
+
+
+async def test_new_credentials_drop_the_token_of_the_old(store: Store) -> None:
+    """A token that was got with other credentials is not used again."""
+    await store.redis.set(key("imp_token", "shop"), "old")
+    await Merchants(store).put("shop", imp_key="k", imp_secret="s")
+    assert await store.redis.get(key("imp_token", "shop")) is None
+
+
+async def test_a_merchant_with_endpoints_stays(store: Store) -> None:
+    """A merchant cannot be deleted while it has endpoints, and can afterwards."""
+    endpoints, merchants = await with_merchant(store), Merchants(store)
+    await endpoints.create(an_endpoint())
+    with pytest.raises(Conflict):
+        await merchants.delete("shop")
+    await endpoints.delete("ep_1")
+    await merchants.delete("shop")
+    with pytest.raises(NotFound):
+        await merchants.get("shop")
+    with pytest.raises(NotFound):
+        await merchants.delete("shop")
+
+
+async def test_ensuring_a_merchant_changes_nothing_that_is_there(store: Store) -> None:
+    """A merchant of the environment is added once and never overwrites what the API has set."""
+    merchants = Merchants(store)
+    await merchants.ensure("default")
+    assert (await merchants.get("default")).imp_key == ""
+    await merchants.put("default", imp_key="k", imp_secret="s")
+    await merchants.ensure("default")
+    assert (await merchants.get("default")).imp_key == "k"
+    assert await merchants.names() == ("default",)
+
+
+async def test_an_endpoint_is_read_as_it_was_created(store: Store) -> None:
+    """Every field comes back, with Redis' time as its birth, enabled and without a history."""
+    endpoints = await with_merchant(store)
+    await endpoints.create(an_endpoint())
+    found = await endpoints.get("ep_1")
+    assert found.endpoint.created_at > 1_700_000_000
+    assert replace(found.endpoint, created_at=0.0) == an_endpoint()
+    assert (found.state, found.success_rate, found.breaker, found.last_error) == ("enabled", None, "closed", None)
+
+
+async def test_an_endpoint_needs_a_merchant(store: Store) -> None:
+    """There is no endpoint of a merchant nobody knows; `default` is always known."""
+    endpoints = Endpoints(store)
+    with pytest.raises(NotFound):
+        await endpoints.create(an_endpoint())
+    await endpoints.create(an_endpoint(merchant="default"))
+    assert (await Merchants(store).get("default")).imp_key == ""
+
+
+async def test_a_changed_endpoint_is_known_to_commits(store: Store) -> None:
+    """A change of types and order reaches what commits read; the state stays."""
+    endpoints = await with_merchant(store)
+    await endpoints.create(an_endpoint())
+    assert await store.redis.hget(key("subs", "shop"), "ep_1") == b"0 payment.paid endpoint.failing"
+    await endpoints.disable("ep_1", "why")
+    changed = await endpoints.update("ep_1", lambda one: replace(one, ordered=True, types=("*",)))
+    assert changed.types == ("*",)
+    assert await store.redis.hget(key("subs", "shop"), "ep_1") == b"1 *"
+    assert (await endpoints.get("ep_1")).endpoint.disabled_reason == "why"
+
+
+async def test_a_lost_race_is_run_again(store: Store) -> None:
+    """Two changes at the same time are both kept."""
+    endpoints = await with_merchant(store)
+    await endpoints.create(an_endpoint())
+    tries = 0
+
+    def slow(endpoint: Endpoint) -> Endpoint:
+        nonlocal tries
+        tries += 1
+        return replace(endpoint, description="slow")
+
+    class Racing(Store):
+        """Lets somebody else change the endpoint between reading and writing, once."""
+
+        raced = False
+
+        async def run(self, name: str, *args: Argument, durable: bool = False) -> object:
+            if name == "update_endpoint" and not self.raced:
+                self.raced = True
+                await endpoints.update("ep_1", lambda one: replace(one, url="https://example.com/quick"))
+            return await super().run(name, *args, durable=durable)
+
+    await Endpoints(Racing(store.redis)).update("ep_1", slow)
+    found = (await endpoints.get("ep_1")).endpoint
+    assert (tries, found.description, found.url) == (2, "slow", "https://example.com/quick")
+
+
+async def test_disabling_closes_the_lane_and_enabling_opens_it(store: Store) -> None:
+    """Deliveries of a disabled endpoint wait where they are, without work for each of them."""
+    endpoints = await with_merchant(store)
+    await endpoints.create(an_endpoint())
+    await store.redis.zadd(key("due", "deliver/ep_1"), {"evt_1.ep_1": 5})
+    await endpoints.enable("ep_1")
+    assert await store.redis.zscore(key("lanes"), "deliver/ep_1") == 5
+    await endpoints.disable("ep_1", "by hand")
+    assert await store.redis.zscore(key("lanes"), "deliver/ep_1") is None
+    found = await endpoints.get("ep_1")
+    assert (found.state, found.endpoint.disabled_reason) == ("disabled", "by hand")
+    await endpoints.enable("ep_1")
+    assert await store.redis.zscore(key("lanes"), "deliver/ep_1") == 5
+
+
+async def test_enabling_starts_afresh(store: Store) -> None:
+    """An endpoint that failed for long starts with a closed breaker, and its recovery is still news."""
+    endpoints = await with_merchant(store)
+    await endpoints.create(an_endpoint())
+    await store.redis.hset(key("endpoint", "ep_1"), mapping={
+        "failures": "30", "failing_since": "1", "breaker_until": "99999999999999", "opens": "9", "stage": "2",
+        "ok_count": "3", "fail_count": "1", "last_error": "answered 500",
+    })  # fmt: skip
+    before = await endpoints.get("ep_1")
+    assert (before.breaker, before.success_rate, before.last_error) == ("open", 0.75, "answered 500")
+    await endpoints.enable("ep_1")
+    assert (await endpoints.get("ep_1")).breaker == "closed"
+    assert await store.redis.hget(key("endpoint", "ep_1"), "stage") == b"1"
+
+
+async def test_deleting_an_endpoint_discards_what_it_had_to_get(store: Store) -> None:
+    """However many deliveries wait, all are discarded; the endpoint is not listed any more."""
+    endpoints = await with_merchant(store)
+    await endpoints.create(an_endpoint())
+    ids = [f"evt_{number}.ep_1" for number in range(1201)]
+    for identity in ids:
+        await store.redis.hset(key("dlv", identity), mapping={"state": "pending", "merchant": "shop", "imp_uid": "i"})
+    scores = dict.fromkeys(ids, 7)
+    await store.redis.zadd(key("dlvs", "s", "ep_1/pending"), scores)
+    await store.redis.zadd(key("due", "deliver/ep_1"), scores)
+    await store.redis.zadd(key("chain", "ep_1/shop/i"), scores)
+    await endpoints.delete("ep_1")
+    assert await store.redis.zcard(key("dlvs", "s", "ep_1/pending")) == 0
+    assert await store.redis.zcard(key("dlvs", "s", "ep_1/discarded")) == 1201
+    assert await store.redis.exists(key("due", "deliver/ep_1"), key("chain", "ep_1/shop/i"), key("subs", "shop")) == 0
+    assert await store.redis.hget(key("dlv", ids[700]), "state") == b"discarded"
+    assert (await endpoints.list(Slice())).rows == ()
+    assert (await endpoints.some(["ep_1"]))["ep_1"].state == "deleted"
+    assert await endpoints.states() == {"ep_1": "deleted"}
+    for call in (endpoints.get, endpoints.delete, endpoints.enable):
+        with pytest.raises(NotFound):
+            await call("ep_1")
+
+
+async def test_endpoints_are_listed_by_merchant(store: Store) -> None:
+    """A list is of one merchant or of all, newest first."""
+    endpoints = await with_merchant(store)
+    for number, merchant in enumerate(("shop", "default", "shop")):
+        await endpoints.create(an_endpoint(number, merchant))
+    assert {row.endpoint.id for row in (await endpoints.list(Slice(), "shop")).rows} == {"ep_0", "ep_2"}
+    assert len((await endpoints.list(Slice())).rows) == 3
+    first = await endpoints.list(Slice(limit=2))
+    assert len((await endpoints.list(Slice(limit=2, cursor=first.next_cursor))).rows) == 1
