@@ -1,0 +1,133 @@
+"""The delivery lanes: what an endpoint is to get, leased, and what became of each attempt, settled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import orjson
+
+from ledger import endpoint_rows
+from ledger.batch import Batch
+from ledger.keys import Lane
+from ledger.leases import LEASE_MS, Lease
+from ledger.queue import Queue
+from ledger.rows import paired
+from ledger.store import Argument, Store
+from schemas.delivery import Again, Attempt, Dead, Delivered, Disable, Hold, Verdict
+from schemas.endpoint import Endpoint
+from schemas.health import Health
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedDelivery:
+    """One callback to send: ``body`` is what the event recorded; ``attempts`` were made before."""
+
+    lease: Lease
+    event: str
+    type: str
+    imp_uid: str
+    body: bytes
+    attempts: int
+    replay: bool
+
+    @property
+    def id(self) -> str:
+        """The delivery's id: ``{event id}.{endpoint id}``."""
+        return self.lease.member
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedDeliveries:
+    """What a claim gave: the endpoint as it is now, how it is doing, and the deliveries that its limits leave room for."""
+
+    endpoint: Endpoint | None
+    health: Health
+    deliveries: tuple[ClaimedDelivery, ...]
+
+
+class Delivering:
+    """Claim and settle: a delivery from its due time to what the endpoint answered."""
+
+    def __init__(self, store: Store, queue: Queue) -> None:
+        self._store = store
+        self._queue = queue
+        self._settles: Batch[list[Argument], bytes] = Batch(self._settle_all, most=200)
+
+    async def claim(self, lane: Lane, limit: int = 100) -> ClaimedDeliveries:
+        """Lease due deliveries of an endpoint, as many as it takes at once. Raises `LedgerUnavailable`."""
+        token, again, flat, rows = await self._store.run("claim_deliveries", str(lane), limit, LEASE_MS)
+        self._queue.kick_all([again])
+        fields = paired(flat)
+        if not rows:
+            return ClaimedDeliveries(None, Health(), ())
+        claimed = tuple(
+            ClaimedDelivery(
+                Lease(lane, delivery.decode(), int(token)), event.decode(), kind.decode(), imp_uid.decode(), body,
+                int(attempts), replay == b"1",
+            )
+            for delivery, event, attempts, replay, imp_uid, kind, body in rows
+        )  # fmt: skip
+        return ClaimedDeliveries(endpoint_rows.load(fields), _health(fields.get("health")), claimed)
+
+    async def settle(self, lease: Lease, verdict: Verdict, attempt: Attempt | None) -> bool:
+        """Write what became of a delivery; False where the lease had ended and somebody else has it.
+
+        Raises `LedgerUnavailable`.
+        """
+        answer = await self._settles.add(_settle_args(lease, verdict, attempt))
+        return answer == b"ok"
+
+    async def note_health(self, endpoint: str, before: Health, after: Health) -> bool:
+        """Replace how an endpoint is doing; False where somebody else was quicker. Raises `LedgerUnavailable`."""
+        lanes = await self._store.run(
+            "note_health", endpoint, _dump_health(before), _dump_health(after), round(after.open_until * 1000)
+        )
+        if lanes is None:
+            return False
+        self._queue.kick_all(lanes)
+        return True
+
+    async def health(self, endpoint: str) -> Health:
+        """How an endpoint is doing now. Raises `LedgerUnavailable`."""
+        return _health(await self._store.run("read_health", endpoint))
+
+    async def _settle_all(self, calls: Sequence[list[Argument]]) -> Sequence[bytes | Exception]:
+        kicks, answers = await self._store.run("settle", len(calls), *(part for call in calls for part in call))
+        self._queue.kick_all(kicks)
+        return list(answers)
+
+
+def _settle_args(lease: Lease, verdict: Verdict, attempt: Attempt | None) -> list[Argument]:
+    written = "" if attempt is None else orjson.dumps(asdict(attempt))
+    return [str(lease.lane), lease.member, lease.token, *_verdict(verdict), written]
+
+
+def _verdict(verdict: Verdict) -> tuple[Argument, Argument, Argument, Argument]:
+    """Its name, wait (ms), reason and the lane's wait (ms)."""
+    match verdict:
+        case Delivered():
+            return "delivered", "", "", ""
+        case Again(at_in, reason, lane_wait):
+            return "again", round(at_in * 1000), reason, _ms(lane_wait)
+        case Dead(reason, lane_wait):
+            return "dead", "", reason, _ms(lane_wait)
+        case Disable(reason):
+            return "disable", "", reason, ""
+        case Hold(reason):
+            return "hold", _HELD_FOR_MS, reason, ""
+
+
+_HELD_FOR_MS = 60_000
+
+
+def _ms(seconds: float | None) -> Argument:
+    return "" if seconds is None else round(seconds * 1000)
+
+
+def _health(text: bytes | None) -> Health:
+    return Health(**orjson.loads(text)) if text else Health()
+
+
+def _dump_health(health: Health) -> bytes:
+    return orjson.dumps(asdict(health)) if health != Health() else b""

@@ -1,0 +1,40 @@
+"""How safe this Redis is: what it says of its own append-only file, fsync and eviction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import redis.exceptions as trouble
+
+from ledger.store import Store, unavailable
+
+_NEEDED = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
+
+
+@dataclass(frozen=True, slots=True)
+class Durability:
+    """``reasons`` name in words what makes it less than durable."""
+
+    durable: bool
+    reasons: tuple[str, ...]
+
+
+async def durability(store: Store) -> Durability:
+    """Ask Redis how it keeps what it is given. Raises `LedgerUnavailable`."""
+    try:
+        settings = await store.redis.config_get(*_NEEDED)
+    except trouble.ResponseError:
+        return Durability(False, ("CONFIG GET is not allowed here, so nobody can tell how it keeps data",))
+    except (trouble.RedisError, OSError, TimeoutError) as error:
+        raise unavailable(error) from error
+    found = {_text(name): _text(value) for name, value in settings.items()}
+    reasons = [
+        f"{name} is {found.get(name, 'unknown')}, not {needed}"
+        for name, needed in _NEEDED.items()
+        if found.get(name) != needed
+    ]
+    return Durability(not reasons, tuple(reasons))
+
+
+def _text(value: object) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)

@@ -1,0 +1,52 @@
+"""Accepting: a notification noted and its payment marked dirty, many in one round trip."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ledger.batch import Batch
+from ledger.queue import Queue
+from ledger.store import Argument, Store
+from schemas.errors import UnknownMerchant
+from schemas.notification import Notification
+
+
+class Intake:
+    """What the receiver needs of the ledger."""
+
+    def __init__(self, store: Store, queue: Queue) -> None:
+        self._store = store
+        self._queue = queue
+        self._accepts: Batch[Notification, None] = Batch(self._accept_all)
+
+    async def accept(self, notification: Notification) -> None:
+        """Note a notification and mark its payment dirty; returns when that is on disk. Twice is once.
+
+        Raises `UnknownMerchant` (also for a wrong webhook token) and `LedgerUnavailable`.
+        """
+        await self._accepts.add(notification)
+
+    async def known_merchants(self) -> Mapping[str, str | None]:
+        """Every merchant with the SHA-256 in hex of its webhook token, or None. Raises `LedgerUnavailable`."""
+        flat = await self._store.run("read_merchants")
+        return {name.decode(): token.decode() or None for name, token in zip(flat[::2], flat[1::2], strict=True)}
+
+    async def count_refusals(self, counts: Mapping[str, int]) -> None:
+        """Add to what was refused, by reason. Raises `LedgerUnavailable`."""
+        if counts:
+            await self._store.run("count_refusals", *(part for pair in counts.items() for part in pair))
+
+    async def _accept_all(self, together: Sequence[Notification]) -> Sequence[None | Exception]:
+        args: list[Argument] = [len(together)]
+        for one in together:
+            args += [
+                one.id, one.merchant, one.imp_uid, one.merchant_uid or "", one.status or "", one.cancellation_id or "",
+                one.source, int(one.verified), "" if one.received_at is None else round(one.received_at * 1000),
+                one.extra, one.token_hash or "",
+            ]  # fmt: skip
+        kicks, answers = await self._store.run("accept", *args, durable=True)
+        self._queue.kick_all(kicks)
+        return [
+            None if answer == b"ok" else UnknownMerchant(f"no merchant {one.merchant!r} takes webhooks at this address")
+            for one, answer in zip(together, answers, strict=True)
+        ]

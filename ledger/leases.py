@@ -1,0 +1,68 @@
+"""Leases: the right to work on something for a while. A worker that dies gives it up by saying nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import structlog
+
+from ledger.keys import Lane
+from ledger.store import Argument, Store
+from schemas.errors import LedgerUnavailable
+
+log = structlog.get_logger()
+
+LEASE_MS = 10_000
+"""How long a lease lasts; what a killed worker held comes back after this."""
+RENEW_EVERY = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to work on one member of a lane until it ends; the token fences off whoever had it before."""
+
+    lane: Lane
+    member: str
+    token: int
+
+
+class Leases:
+    """The leases this process holds; they are renewed together while it works."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._held: set[Lease] = set()
+
+    def hold(self, leases: Iterable[Lease]) -> None:
+        """Keep these alive from now on."""
+        self._held.update(leases)
+
+    def drop(self, leases: Iterable[Lease]) -> None:
+        """They are settled, or somebody else's."""
+        self._held.difference_update(leases)
+
+    async def renew_forever(self) -> None:
+        """Renew what is held every few seconds; a Redis that is away is tried again."""
+        while True:
+            await asyncio.sleep(RENEW_EVERY)
+            try:
+                await self.renew()
+            except LedgerUnavailable as error:
+                log.warning("leases_not_renewed", held=len(self._held), error=str(error))
+
+    async def renew(self) -> None:
+        """Lengthen every lease held. Raises `LedgerUnavailable`."""
+        if self._held:
+            await self._store.run("renew", LEASE_MS, *_flat(self._held))
+
+    async def give_back(self) -> None:
+        """End every lease held with nothing done: the work is due at once, for others. Raises `LedgerUnavailable`."""
+        held, self._held = self._held, set()
+        if held:
+            await self._store.run("give_back", *_flat(held))
+
+
+def _flat(leases: Iterable[Lease]) -> list[Argument]:
+    return [part for lease in leases for part in (str(lease.lane), lease.member, lease.token)]

@@ -1,0 +1,80 @@
+"""Kicks: disposable Dramatiq messages that say "there is work in this lane". Nothing else travels there.
+
+Losing one or getting it twice changes nothing: the sweep tells of whatever is due. So kicks are sent in the background,
+and what goes wrong with them is logged and left at that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+import redis
+import structlog
+from dramatiq import Message
+from dramatiq.brokers.redis import RedisBroker
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from redis.sentinel import Sentinel
+
+from ledger.connection import sentinel_parts
+from ledger.keys import Lane
+
+log = structlog.get_logger()
+
+HEARTBEAT_MS = 60_000
+ACTORS = {"refresh": "refresh", "unknown": "refresh", "deliver": "deliver", "replay": "deliver"}
+"""Which actor, on the queue of the same name, works on which kind of lane."""
+
+
+def make_broker(url: str, *, max_connections: int = 32) -> RedisBroker:
+    """Dramatiq's broker, without the middleware that keeps promises we do not ask of it. Nothing is connected yet."""
+    options = {
+        "socket_timeout": 5.0,
+        "socket_connect_timeout": 2.0,
+        "retry": Retry(NoBackoff(), 0),
+        "protocol": 2,
+    }
+    if url.startswith("redis+sentinel://"):
+        sentinels, service, credentials = sentinel_parts(url)
+        watch = Sentinel(sentinels, sentinel_kwargs={"socket_timeout": 0.5}, **{**options, **credentials})
+        client = watch.master_for(service)
+    else:
+        pool = redis.ConnectionPool.from_url(url, max_connections=max_connections, **options)
+        client = redis.Redis(connection_pool=pool)
+    return RedisBroker(
+        client=client, middleware=[], namespace="relay", heartbeat_timeout=HEARTBEAT_MS, maintenance_chance=50_000
+    )
+
+
+class Queue:
+    """Sends kicks from an event loop without making anybody wait for them."""
+
+    def __init__(self, url: str) -> None:
+        self.broker = make_broker(url)
+        self._sending: set[asyncio.Task[None]] = set()
+
+    def kick_all(self, lanes: Iterable[bytes | str]) -> None:
+        """Tell the workers of these lanes; empty names are skipped. Returns at once."""
+        names = [lane.decode() if isinstance(lane, bytes) else lane for lane in lanes]
+        named = [name for name in names if name]
+        if named:
+            task = asyncio.create_task(asyncio.to_thread(self._send, named))
+            self._sending.add(task)
+            task.add_done_callback(self._sending.discard)
+
+    async def close(self) -> None:
+        """Send what is under way, and close the connections."""
+        if self._sending:
+            await asyncio.wait(self._sending, timeout=2)
+        await asyncio.to_thread(self.broker.client.close)
+
+    def _send(self, lanes: Iterable[str]) -> None:
+        for lane in lanes:
+            actor = ACTORS[Lane.parse(lane).kind]
+            message: Message[None] = Message(queue_name=actor, actor_name=actor, args=(lane,), kwargs={}, options={})
+            try:
+                self.broker.enqueue(message)
+            except (redis.RedisError, OSError) as error:
+                log.warning("kick_lost", lane=lane, error=str(error), hint="the sweep will tell of it")
+                return

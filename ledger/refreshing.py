@@ -1,0 +1,172 @@
+"""The refresh lanes: payments to look at, leased, and what a look changed, committed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Literal
+
+from ledger.batch import Batch
+from ledger.keys import Lane, key, payment
+from ledger.leases import LEASE_MS, Lease
+from ledger.queue import Queue
+from ledger.rows import hashes, paired
+from ledger.store import Argument, Store
+from schemas import stored, wire
+from schemas.errors import NotFound
+from schemas.facts import Expected
+from schemas.look import Change, Record
+
+UNKNOWN_BUDGET_MS = 1_000
+"""Between two claims of a merchant's unknown payments: a flood of made-up ids is one look-up a second."""
+
+Outcome = Literal["ok", "lost", "changed"]
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedPayment:
+    """A payment to look at. ``tries`` looks have failed so far; ``claims`` are cancellations that webhooks spoke of."""
+
+    lease: Lease
+    record: Record
+    tries: int
+    quiet: bool
+    claims: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedPayments:
+    """What a claim gave; ``now`` is Redis' time in UNIX seconds, ``failures`` how often in a row i'mport failed for this lane."""
+
+    now: float
+    failures: int
+    payments: tuple[ClaimedPayment, ...]
+
+
+class Refreshing:
+    """Claim, commit, postpone: a look at a payment from its due time to what is recorded of it."""
+
+    def __init__(self, store: Store, queue: Queue) -> None:
+        self._store = store
+        self._queue = queue
+        self._commits: Batch[list[Argument], list[bytes]] = Batch(self._commit_all, most=100)
+        self._postpones: Batch[list[Argument], bytes] = Batch(self._postpone_all, most=200)
+
+    async def claim(self, lane: Lane, limit: int = 100) -> ClaimedPayments:
+        """Lease up to ``limit`` due payments of a lane. Raises `LedgerUnavailable`."""
+        budget = UNKNOWN_BUDGET_MS if lane.kind == "unknown" else 0
+        now, token, base, again, failures, rows = await self._store.run(
+            "claim_payments", str(lane), limit, LEASE_MS, budget
+        )
+        self._queue.kick_all([again])
+        claimed = tuple(_claimed(lane, int(token), int(base), row) for row in rows)
+        return ClaimedPayments(now / 1000, failures, claimed)
+
+    async def expected(self, merchant: str, merchant_uids: Sequence[str]) -> dict[str, Expected]:
+        """What the merchant expects to be paid for these orders, where it has said so."""
+        if not merchant_uids:
+            return {}
+        found = (await hashes(self._store, [key("orders", merchant)], *merchant_uids))[0]
+        return {uid: _expected(wire.loads(text)) for uid, text in found.items() if text}
+
+    async def commit(self, change: Change, *, claimed: ClaimedPayment | None, now: float) -> Outcome:
+        """Write what a look found, in one step, and settle it; without ``claimed`` it is an operator's change.
+
+        ``lost``: the lease had ended, nothing is written. ``changed``: the record was written since it was read.
+        Raises `LedgerUnavailable`.
+        """
+        answer = await self._commits.add(_commit_args(change, claimed, now))
+        self._queue.kick_all(answer[1:])
+        return answer[0].decode()  # type: ignore[return-value]
+
+    async def postpone(
+        self, lease: Lease, kind: Literal["stalled", "unknown", "rejected"], *, due_in: float | None, reason: str = ""
+    ) -> None:
+        """End a lease with no look: due again in ``due_in`` seconds, or given up.
+
+        ``stalled``: i'mport is failing. ``unknown``: it does not know the payment, which goes to the slow lane.
+        ``rejected``: it never will; the notifications are rejected with ``reason``.
+        """
+        to = Lane("unknown", lease.lane.name) if kind == "unknown" else lease.lane
+        due = "" if due_in is None else round(due_in * 1000)
+        args: list[Argument] = [str(lease.lane), lease.member, lease.token, str(to), due, kind, reason]
+        self._queue.kick_all([await self._postpones.add(args)])
+
+    async def pause(self, lane: Lane, seconds: float, trouble: str) -> int:
+        """i'mport is failing for a merchant: claim nothing for so long. Gives its failures in a row."""
+        return int(await self._store.run("pause", str(lane), round(seconds * 1000), trouble))
+
+    async def resume(self, lane: Lane) -> None:
+        """i'mport answers again: what was put off is due now."""
+        self._queue.kick_all(await self._store.run("resume", str(lane)))
+
+    async def mark_dirty(self, merchant: str, imp_uid: str, *, due_in: float = 0, quiet: bool = False) -> None:
+        """Ask for a look at a payment in so many seconds; what a ``quiet`` one finds is recorded without delivery."""
+        lane = await self._store.run("mark_dirty", merchant, imp_uid, round(due_in * 1000), int(quiet), durable=True)
+        self._queue.kick_all([lane])
+
+    async def record(self, merchant: str, imp_uid: str) -> Record:
+        """What is known of a payment. Raises `NotFound` before the first look that found it."""
+        name = payment(merchant, imp_uid)
+        fields, facts = await hashes(self._store, [key("pay", name), key("facts", name)])
+        if not fields:
+            raise NotFound(f"there is no payment {imp_uid!r} of merchant {merchant!r}")
+        return stored.load_record(merchant, imp_uid, fields, stored.load_facts(facts))
+
+    async def _commit_all(self, calls: Sequence[list[Argument]]) -> Sequence[list[bytes] | Exception]:
+        return await self._store.run_all("commit", calls, durable=True)
+
+    async def _postpone_all(self, calls: Sequence[list[Argument]]) -> Sequence[bytes | Exception]:
+        return await self._store.run_all("postpone", calls)
+
+
+def _claimed(lane: Lane, token: int, base: int, row: Sequence[Any]) -> ClaimedPayment:
+    imp_uid, tries, quiet, fields, facts, claims, tombstone = row
+    name = imp_uid.decode()
+    if tombstone:
+        record = stored.load_tombstone(lane.name, name, tombstone)
+    elif fields:
+        record = stored.load_record(lane.name, name, paired(fields), stored.load_facts(paired(facts)))
+    else:
+        record = Record(lane.name, name, sequence=base)
+    return ClaimedPayment(Lease(lane, name, token), record, int(tries), bool(quiet), tuple(paired(claims)))
+
+
+def _expected(row: Mapping[str, Any]) -> Expected:
+    return Expected(Decimal(row["amount"]), row.get("currency"))
+
+
+def _commit_args(change: Change, claimed: ClaimedPayment | None, now: float) -> list[Argument]:
+    record, before = change.record, change.previous
+    fields = stored.dump_record(record)
+    fields["fetched_at"] = round(now * 1000)
+    args: list[Argument] = [
+        str(claimed.lease.lane) if claimed else "",
+        record.merchant,
+        record.imp_uid,
+        claimed.lease.token if claimed else "",
+        before.version,
+        "" if change.next_look is None else round(change.next_look * 1000),
+        _outcome(change, claimed),
+        int(claimed.quiet) if claimed else 0,
+        int(claimed is not None),
+        record.snapshot.merchant_uid if record.snapshot else "",
+        record.status.value,
+        len(fields),
+    ]
+    for name, value in fields.items():
+        args += [name, value]
+    args.append(len(change.facts))
+    for place, fact in enumerate(change.facts, start=len(before.facts)):
+        args += [fact.key, stored.dump_fact(fact, place)]
+    args.append(len(change.events))
+    for event in change.events:
+        args += [event.id, event.type, event.sequence, int(event.silent), event.body]
+    return args
+
+
+def _outcome(change: Change, claimed: ClaimedPayment | None) -> str:
+    if claimed is None or change.record.claims:
+        return ""
+    return "applied" if change.news else "unchanged"

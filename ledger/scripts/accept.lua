@@ -1,0 +1,52 @@
+-- Notes notifications and marks their payments dirty. Answer: {lanes to kick, then per notification "ok" or "unknown"}
+-- ARGV: how many, then per notification:
+--   id, merchant, imp_uid, merchant_uid, status, cancellation_id, source, verified (0 or 1), received_at (ms or ""),
+--   extra, token_hash (or "")
+
+local WIDTH = 11
+local known, lanes = {}, {}
+
+-- A merchant's webhook token decides; `default` is there before anybody has set it up.
+local function welcome(m, token_hash)
+  local wanted = known[m]
+  if wanted == nil then
+    local row = redis.call("HMGET", k("merchant", m), "created_at", "token_hash")
+    wanted = (row[1] or m == "default") and (row[2] or "") or false
+    known[m] = wanted
+  end
+  return wanted and wanted == token_hash
+end
+
+local answers = {}
+for i = 1, tonumber(ARGV[1]) do
+  local at = 1 + (i - 1) * WIDTH
+  local id, m, imp = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
+  local p = m .. "/" .. imp
+  if not welcome(m, ARGV[at + 11]) then
+    answers[i] = "unknown"
+  elseif redis.call("EXISTS", k("ntf", id)) == 1 then
+    answers[i] = "ok"
+  else
+    local received = ARGV[at + 9] ~= "" and ARGV[at + 9] or int(now())
+    redis.call("HSET", k("ntf", id), "merchant", m, "imp_uid", imp, "merchant_uid", ARGV[at + 4], "status", ARGV[at + 5],
+      "cancellation_id", ARGV[at + 6], "source", ARGV[at + 7], "verified", ARGV[at + 8], "received_at", received,
+      "extra", ARGV[at + 10], "outcome", "pending", "reason", "")
+    redis.call("ZADD", k("ntfs"), received, id)
+    redis.call("ZADD", k("ntfs", "m", m), received, id)
+    redis.call("ZADD", k("ntfs", "p", p), received, id)
+    redis.call("ZADD", k("ntfs", "o", "pending"), received, id)
+    redis.call("ZADD", k("waiting", p), redis.call("INCR", k("seq")), id)
+    if ARGV[at + 8] == "1" and ARGV[at + 5] == "cancelled" and ARGV[at + 6] ~= "" then
+      redis.call("HSET", k("claims", p), ARGV[at + 6], received)
+    end
+    lanes[mark(m, imp, now())] = true
+    answers[i] = "ok"
+  end
+end
+
+local kicks = {}
+for lane in pairs(lanes) do
+  if kick(lane, index_lane(lane)) then kicks[#kicks + 1] = lane end
+end
+count("accepted", ARGV[1])
+return {kicks, answers}

@@ -1,0 +1,67 @@
+-- Leases deliveries that are due, as many as the endpoint's limits leave room for.
+-- ARGV: lane, limit, lease (ms)
+-- Answer: {token, lane to kick or "", fields of endpoint:ep, per delivery {id, event, attempts, replay, imp_uid, type, body}}
+
+local lane, limit = ARGV[1], tonumber(ARGV[2])
+local kind, ep = string.match(lane, "^(%a+)/(.*)$")
+local live = "deliver/" .. ep
+local token = redis.call("INCR", k("seq"))  -- first, because Redis may refuse it when it is full: then nothing has happened
+redis.call("DEL", k("kicked", lane))
+local fields = redis.call("HGETALL", k("endpoint", ep))
+local endpoint = {}
+for i = 1, #fields, 2 do endpoint[fields[i]] = fields[i + 1] end
+if endpoint["state"] ~= "enabled" then
+  redis.call("HSET", k("lane", lane), "closed", "1")
+  index_lane(lane)
+  return {int(token), "", fields, {}}
+end
+redis.call("HDEL", k("lane", lane), "closed")
+local row = cjson.decode(endpoint["row"])
+reclaim(lane)
+
+-- The breaker, Retry-After and the rate are the endpoint's; both its lanes keep to them.
+local limits = redis.call("HMGET", k("lane", live), "not_before", "probe", "tokens", "tokens_at")
+local room = limits[2] and 1 or row["max_in_flight"]
+redis.call("HSET", k("lane", lane), "room", room)
+local in_flight = redis.call("ZCARD", k("leased", live)) + redis.call("ZCARD", k("leased", "replay/" .. ep))
+local take = math.min(limit, room - in_flight)
+local wait_until = tonumber(limits[1] or 0)
+if wait_until > now() then take = 0 end
+if kind == "replay" then
+  local waiting = score(redis.call("ZRANGE", k("due", live), 0, 0, "WITHSCORES"))
+  if waiting and waiting <= now() and take > 0 then
+    take = 0
+    wait_until = math.max(wait_until, now() + 200)
+  end
+end
+local rate, tokens = row["rate_limit"], nil
+if rate and rate ~= cjson.null and take > 0 then
+  local most = math.max(rate, 1)
+  tokens = math.min(most, tonumber(limits[3] or most) + (now() - tonumber(limits[4] or now())) * rate / 1000)
+  take = math.min(take, math.floor(tokens))
+end
+
+local rows = {}
+if take > 0 then
+  for i, id in ipairs(redis.call("ZRANGEBYSCORE", k("due", lane), "-inf", int(now()), "LIMIT", 0, take)) do
+    local delivery = redis.call("HMGET", k("dlv", id), "event", "attempts", "replay", "imp_uid", "type")
+    lease(lane, id, token, tonumber(ARGV[3]))
+    rows[i] = {id, delivery[1], delivery[2], delivery[3], delivery[4], delivery[5],
+      redis.call("HGET", k("evt", delivery[1]), "body")}
+  end
+end
+if tokens then
+  tokens = tokens - #rows
+  redis.call("HSET", k("lane", live), "tokens", tostring(tokens), "tokens_at", int(now()))
+  if tokens < 1 then
+    wait_until = now() + math.ceil((1 - tokens) * 1000 / rate)
+    redis.call("HSET", k("lane", live), "rate_until", int(wait_until))
+  end
+end
+if wait_until > now() then
+  redis.call("HSET", k("lane", lane), "not_before", int(wait_until))
+else
+  redis.call("HDEL", k("lane", lane), "not_before")
+end
+local again = kick(lane, index_lane(lane)) and lane or ""
+return {int(token), again, fields, rows}

@@ -1,0 +1,32 @@
+-- Leases payments that are due to be looked at.
+-- ARGV: lane, limit, lease (ms), budget (ms from one claim of this lane to the next, 0 for none)
+-- Answer: {now, token, base of sequences, lane to kick or "", lane's failures in a row,
+--          then per payment {imp_uid, tries, quiet, fields of pay:p, fields of facts:p, claims:p, tomb or ""}}
+
+local lane, limit = ARGV[1], tonumber(ARGV[2])
+local m = string.match(lane, "/(.*)$")
+local token = redis.call("INCR", k("seq"))  -- first, because Redis may refuse it when it is full: then nothing has happened
+redis.call("DEL", k("kicked", lane))
+reclaim(lane)
+
+local limits = redis.call("HMGET", k("lane", lane), "not_before", "failures")
+local failures = tonumber(limits[2] or 0)
+local rows = {}
+if tonumber(limits[1] or 0) <= now() then
+  if failures > 0 then limit = math.min(limit, 1) end  -- a probe: i'mport was failing
+  local due = redis.call("ZRANGEBYSCORE", k("due", lane), "-inf", int(now()), "LIMIT", 0, limit)
+  for i, imp in ipairs(due) do
+    local p = m .. "/" .. imp
+    lease(lane, imp, token, tonumber(ARGV[3]))
+    local fields = redis.call("HGETALL", k("pay", p))
+    rows[i] = {imp, redis.call("HGET", k("tries", lane), imp) or "0",
+      redis.call("SISMEMBER", k("quiet", lane), imp), fields, redis.call("HGETALL", k("facts", p)),
+      redis.call("HGETALL", k("claims", p)), #fields == 0 and redis.call("GET", k("tomb", p)) or ""}
+  end
+  if #due > 0 and tonumber(ARGV[4]) > 0 then
+    redis.call("HSET", k("lane", lane), "not_before", int(now() + tonumber(ARGV[4])))
+  end
+end
+local at = index_lane(lane)
+local again = kick(lane, at) and lane or ""
+return {int(now()), int(token), redis.call("GET", k("base")) or "0", again, failures, rows}

@@ -1,0 +1,9 @@
+-- Ends leases with nothing done: what was held is due at once. ARGV: (lane, member, token)…
+for i = 1, #ARGV, 3 do
+  local lane, member = ARGV[i], ARGV[i + 1]
+  if holds(lane, member, ARGV[i + 2]) then
+    release(lane, member, now())
+    index_lane(lane)
+  end
+end
+return 0

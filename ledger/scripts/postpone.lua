@@ -1,0 +1,25 @@
+-- Ends the lease of a payment that could not be looked at, or that i'mport does not know: due again later, or never.
+-- ARGV: lane, imp_uid, token, to lane, due in (ms, or "" for never), kind ("stalled", "unknown", "rejected"), reason
+-- Answer: the lane to kick, or "" · "lost"
+
+local lane, imp, token, to = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local p = string.match(lane, "/(.*)$") .. "/" .. imp
+if not holds(lane, imp, token) then return "lost" end
+local at = ARGV[5] ~= "" and now() + tonumber(ARGV[5]) or nil
+release(lane, imp, at)
+local tries = redis.call("HGET", k("tries", lane), imp) or "0"
+redis.call("HDEL", k("tries", lane), imp)
+redis.call("ZREM", k("stalled", lane), imp)
+if ARGV[6] == "rejected" then
+  for _, id in ipairs(redis.call("ZRANGEBYSCORE", k("waiting", p), "-inf", token)) do
+    settle_notification(id, p, "rejected", ARGV[7])
+  end
+  redis.call("DEL", k("claims", p))
+  redis.call("SREM", k("quiet", lane), imp)
+else
+  redis.call("HSET", k("tries", to), imp, int(tonumber(tries) + 1))
+  if ARGV[6] == "stalled" then redis.call("ZADD", k("stalled", to), int(now()), imp) end
+end
+if to ~= lane and redis.call("SREM", k("quiet", lane), imp) == 1 then redis.call("SADD", k("quiet", to), imp) end
+move(lane, to, imp)
+return kick(to, index_lane(to)) and to or ""

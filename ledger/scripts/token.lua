@@ -1,0 +1,14 @@
+-- i'mport's access token of a merchant. ARGV: get | put | forget | lock, merchant, token, ttl (ms)
+local what, name = ARGV[1], k("imp_token", ARGV[2])
+if what == "get" then
+  local token = redis.call("GET", name)
+  return token and {token, redis.call("PTTL", name)} or nil
+elseif what == "put" then
+  redis.call("SET", name, ARGV[3], "PX", ARGV[4])
+  redis.call("DEL", k("imp_lock", ARGV[2]))
+elseif what == "forget" then
+  if redis.call("GET", name) == ARGV[3] then redis.call("DEL", name) end
+else
+  return redis.call("SET", k("imp_lock", ARGV[2]), "1", "NX", "PX", ARGV[4]) and 1 or 0
+end
+return 1

@@ -1,0 +1,130 @@
+"""Requests for cancellation, kept beside the facts: who asked for what, and which fact answered it.
+
+Between a request and its result lie a gateway's ticket desk and days (Paymentwall, PayPal, Smartro), so a request is
+opened when it is known and closed by the entry of ``cancel_history`` that answers it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any, Literal
+
+from schemas.facts import Fact, Facts, Kind, cancelled_amount, total
+from schemas.payment import Snapshot
+from schemas.times import rfc3339
+
+Origin = Literal["api", "record", "webhook"]
+State = Literal["sending", "open", "confirmed", "rejected"]
+
+SENDING_FOR = 60
+"""Seconds after which a request whose sender never came back counts as sent: what came of it, polling finds out."""
+
+UNCONFIRMED_AFTER = 14 * 86400
+"""Seconds after which a cancellation that only a webhook claimed is given up."""
+
+SECOND_LOOK_AFTER = 2
+"""Seconds between the two looks that have to agree before a webhook's claim opens a request."""
+
+_CLOCK_SLACK = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One cancellation that somebody asked for.
+
+    ``amount`` in the currency's major unit, None where a webhook claimed it without saying how much. Times in UNIX seconds.
+    ``sending``: i'mport is being asked right now, and nothing is known outside; then open, until confirmed or rejected.
+    """
+
+    id: str
+    amount: Decimal | None
+    state: State
+    origin: Origin
+    requested_at: int
+    reason: str | None = None
+    closed_at: int | None = None
+
+
+def open_ids(requests: Iterable[Request]) -> list[str]:
+    """The ids of the requests that wait for their result."""
+    return [request.id for request in requests if request.state == "open"]
+
+
+def requested(request: Request) -> Fact:
+    """The fact that a cancellation was requested."""
+    return Fact(f"requested:{request.id}", Kind.REQUESTED, request.requested_at, detail={"cancellation": request_detail(request)})
+
+
+def rejected(request: Request, now: int, reason: str | None) -> Fact:
+    """The fact that a pending cancellation was turned down at ``now``."""
+    detail = request_detail(request) | ({"reason": reason} if reason else {})
+    return Fact(f"rejected:{request.id}", Kind.REJECTED, now, closes=(request.id,), detail={"cancellation": detail})
+
+
+def request_detail(request: Request) -> dict[str, Any]:
+    """What an event says of a request that has no entry in ``cancel_history`` yet."""
+    return {
+        "id": request.id,
+        "request": request.id,
+        "amount": request.amount,
+        "reason": request.reason,
+        "requested_at": rfc3339(request.requested_at),
+        "cancelled_at": None,
+        "receipt_url": None,
+    }
+
+
+def answer(
+    known: Facts, requests: Sequence[Request], found: Sequence[Fact], snapshot: Snapshot, now: int
+) -> tuple[list[Fact], list[Request]]:
+    """Joins cancellations to the requests they answer.
+
+    Gives ``found`` with each cancellation's detail completed and its requests in ``closes``, and the requests as after it.
+    An entry answers the request with its id; else the one of its amount that is not younger than it; else one that what is
+    left can no longer cover. When nothing is left, every request is closed.
+    """
+    pending = {request.id: request for request in requests if request.state in ("sending", "open")}
+    announced = cancelled_amount(known.values())
+    joined: list[Fact] = []
+    for fact in found:
+        if fact.kind is not Kind.CANCELLED:
+            joined.append(fact)
+            continue
+        announced += fact.amount
+        left = max(total(snapshot) - announced, Decimal(0))
+        match = _match(fact, list(pending.values()), left)
+        closes = list(pending) if fact.whole else [match.id] if match else []
+        for request_id in closes:
+            del pending[request_id]
+        asked = match or (next((r for r in requests if r.id == closes[0]), None) if closes else None)
+        joined.append(replace(fact, closes=tuple(closes), detail={"cancellation": _completed(fact.detail, asked)}))
+    closed = {request_id for fact in joined for request_id in fact.closes}
+    after = [
+        replace(request, state="confirmed", closed_at=now) if request.id in closed else request for request in requests
+    ]
+    return joined, after
+
+
+def _match(fact: Fact, pending: Sequence[Request], left: Decimal) -> Request | None:
+    entry_id = fact.detail.get("id")
+    same_id = [request for request in pending if request.id == entry_id]
+    in_time = [request for request in pending if request.requested_at <= fact.at + _CLOCK_SLACK]
+    same_amount = [request for request in in_time if request.amount == fact.amount]
+    nameless = [request for request in in_time if request.amount is None and entry_id is None]
+    overtaken = [request for request in pending if request.amount is not None and request.amount > left]
+    return next(iter([*same_id, *same_amount, *nameless, *overtaken]), None)
+
+
+def _completed(detail: Mapping[str, Any], request: Request | None) -> dict[str, Any]:
+    return {
+        "id": detail.get("id"),
+        "request": request.id if request else None,
+        "amount": detail.get("amount"),
+        "reason": detail.get("reason") or (request.reason if request else None),
+        "requested_at": rfc3339(request.requested_at) if request else None,
+        "cancelled_at": detail.get("cancelled_at"),
+        "receipt_url": detail.get("receipt_url"),
+    }
+

@@ -1,0 +1,89 @@
+"""Events: a fact as subscribers hear of it, with an id that is the same for good."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+from schemas import wire
+from schemas.facts import Fact, Kind, Status
+from schemas.payment import Snapshot
+from schemas.times import rfc3339
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What is recorded of one fact and sent to whoever subscribed: ``body`` is the callback's very bytes.
+
+    ``silent``: recorded without delivery.
+    """
+
+    id: str
+    type: str
+    sequence: int
+    status: Status
+    body: bytes
+    silent: bool
+
+
+def event_id(merchant: str, imp_uid: str, fact_key: str) -> str:
+    """The id of the event of a fact: the same in every ledger that ever finds it."""
+    digest = hashlib.sha256("\0".join((merchant, imp_uid, fact_key)).encode()).digest()
+    return "evt_" + base64.b32encode(digest[:20]).decode().lower()
+
+
+def event_type(fact: Fact) -> str:
+    """The type of the event that a fact becomes."""
+    if fact.kind is Kind.CANCELLED and not fact.whole:
+        return "payment.partially_cancelled"
+    return f"payment.{fact.kind.value}"
+
+
+def render(
+    *,
+    merchant: str,
+    fact: Fact,
+    sequence: int,
+    status: Status,
+    previous: Status | None,
+    cancelled_amount: Decimal,
+    snapshot: Snapshot,
+    silent: bool,
+) -> Event:
+    """The event of a fact, with status and sums as after it. ``snapshot`` is the look that proved it."""
+    identity, kind = event_id(merchant, snapshot.imp_uid, fact.key), event_type(fact)
+    data: dict[str, Any] = {
+        "merchant": merchant,
+        "imp_uid": snapshot.imp_uid,
+        "merchant_uid": snapshot.merchant_uid,
+        "status": status.value,
+        "previous_status": previous.value if previous else None,
+        "sequence": sequence,
+        "amount": snapshot.amount,
+        "cancelled_amount": _number(cancelled_amount),
+        "currency": snapshot.currency,
+        "pay_method": snapshot.pay_method,
+        "pg_provider": snapshot.pg_provider,
+        "sandbox": snapshot.sandbox,
+        "detail": fact.detail,
+        "payment": orjson.Fragment(snapshot.raw),
+    }
+    body = wire.dumps({"id": identity, "type": kind, "timestamp": rfc3339(fact.at), "data": data})
+    return Event(identity, kind, sequence, status, body, silent)
+
+
+def thin(body: bytes) -> bytes:
+    """A callback's body without i'mport's object, for endpoints that asked for it."""
+    callback: Mapping[str, Any] = wire.loads(body)
+    data = {name: value for name, value in callback["data"].items() if name != "payment"}
+    return wire.dumps({**callback, "data": data})
+
+
+def _number(amount: Decimal) -> Decimal:
+    """A sum as a plain JSON number, never ``1E+3``."""
+    return Decimal(f"{amount:f}")

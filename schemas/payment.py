@@ -1,0 +1,186 @@
+"""i'mport's payment object, read tolerantly: what the relay decides by, beside the object as it came."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from schemas import wire
+from schemas.errors import MalformedPayment
+
+IMP_UID = re.compile(r"[A-Za-z0-9_-]{1,32}")
+ZERO = Decimal(0)
+_LARGEST = Decimal(10) ** 15
+_DIGITS = 8
+_YEAR_10000 = 253_402_300_800
+
+
+@dataclass(frozen=True, slots=True)
+class Deposit:
+    """One entry of ``deposit_history``; ``at`` in UNIX seconds, 0 where unknown."""
+
+    pg_tid: str | None
+    amount: Decimal
+    depositor: str | None
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cancellation:
+    """One entry of ``cancel_history``; ``at`` in UNIX seconds, 0 where unknown."""
+
+    cancellation_id: str | None
+    pg_tid: str | None
+    amount: Decimal
+    reason: str | None
+    at: int
+    receipt_url: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualAccount:
+    """Where the buyer is to pay in; ``deadline`` and ``issued_at`` in UNIX seconds, 0 for never and unknown."""
+
+    number: str
+    bank_code: str | None
+    bank_name: str | None
+    holder: str | None
+    deadline: int
+    issued_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A payment as one look found it. Amounts are in the currency's major unit, times in UNIX seconds, 0 for not (yet).
+
+    ``raw`` is the object as fetched, as JSON; only it is passed on.
+    """
+
+    imp_uid: str
+    merchant_uid: str
+    status: str
+    amount: Decimal
+    cancel_amount: Decimal
+    currency: str
+    sandbox: bool = False
+    pay_method: str | None = None
+    pg_provider: str | None = None
+    discount: Decimal = ZERO
+    started_at: int = 0
+    paid_at: int = 0
+    failed_at: int = 0
+    cancelled_at: int = 0
+    fail_reason: str | None = None
+    cancel_reason: str | None = None
+    virtual_account: VirtualAccount | None = None
+    deposits: tuple[Deposit, ...] = ()
+    cancellations: tuple[Cancellation, ...] = ()
+    raw: bytes = field(default=b"{}", repr=False, compare=False)
+
+    @classmethod
+    def parse(cls, raw: Mapping[str, Any]) -> Snapshot:
+        """The snapshot of one payment object. Missing, null and unknown fields are fine.
+
+        Raises `MalformedPayment` where ``imp_uid`` or an amount cannot be read: of such a payment nothing can be believed.
+        """
+        imp_uid = _text(raw.get("imp_uid"))
+        if imp_uid is None or not IMP_UID.fullmatch(imp_uid):
+            raise MalformedPayment("a payment without a usable imp_uid")
+        try:
+            return cls(
+                raw=wire.dumps(raw),
+                imp_uid=imp_uid,
+                merchant_uid=_text(raw.get("merchant_uid")) or "",
+                status=_text(raw.get("status")) or "",
+                amount=_money(raw.get("amount"), "amount"),
+                cancel_amount=_money(raw.get("cancel_amount"), "cancel_amount"),
+                currency=_text(raw.get("currency")) or "KRW",
+                sandbox=raw.get("sandbox") is True,
+                pay_method=_text(raw.get("pay_method")),
+                pg_provider=_text(raw.get("pg_provider")),
+                discount=_discount(raw.get("promotion")),
+                started_at=_time(raw.get("started_at")),
+                paid_at=_time(raw.get("paid_at")),
+                failed_at=_time(raw.get("failed_at")),
+                cancelled_at=_time(raw.get("cancelled_at")),
+                fail_reason=_text(raw.get("fail_reason")),
+                cancel_reason=_text(raw.get("cancel_reason")),
+                virtual_account=_virtual_account(raw),
+                deposits=tuple(_deposit(row) for row in _rows(raw.get("deposit_history"))),
+                cancellations=tuple(_cancellation(row) for row in _rows(raw.get("cancel_history"))),
+            )
+        except (TypeError, ValueError) as error:
+            raise MalformedPayment(f"payment {imp_uid}: {error}", imp_uid=imp_uid) from None
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, str):
+        return value or None
+    if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
+        return str(value)
+    return None
+
+
+def _money(value: Any, name: str) -> Decimal:
+    if value is None:
+        return ZERO
+    if isinstance(value, bool) or not isinstance(value, (int, str, Decimal)):
+        raise ValueError(f"{name} is not a number")
+    try:
+        amount = Decimal(value)
+    except ArithmeticError:
+        raise ValueError(f"{name} is not a number") from None
+    if not amount.is_finite() or not 0 <= amount < _LARGEST or amount != round(amount, _DIGITS):
+        raise ValueError(f"{name} is out of range")
+    return amount
+
+
+def _time(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, Decimal)) or not 0 <= value < _YEAR_10000:
+        return 0
+    return int(value)
+
+
+def _rows(value: Any) -> Sequence[Mapping[str, Any]]:
+    return [row for row in value if isinstance(row, Mapping)] if isinstance(value, list) else []
+
+
+def _discount(promotion: Any) -> Decimal:
+    return _money(promotion.get("discount"), "promotion.discount") if isinstance(promotion, Mapping) else ZERO
+
+
+def _virtual_account(raw: Mapping[str, Any]) -> VirtualAccount | None:
+    number = _text(raw.get("vbank_num"))
+    if raw.get("pay_method") != "vbank" or number is None:
+        return None
+    return VirtualAccount(
+        number=number,
+        bank_code=_text(raw.get("vbank_code")),
+        bank_name=_text(raw.get("vbank_name")),
+        holder=_text(raw.get("vbank_holder")),
+        deadline=_time(raw.get("vbank_date")),
+        issued_at=_time(raw.get("vbank_issued_at")),
+    )
+
+
+def _deposit(row: Mapping[str, Any]) -> Deposit:
+    return Deposit(
+        pg_tid=_text(row.get("pg_tid")),
+        amount=_money(row.get("amount"), "deposit_history.amount"),
+        depositor=_text(row.get("depositor_name")),
+        at=_time(row.get("deposited_at")),
+    )
+
+
+def _cancellation(row: Mapping[str, Any]) -> Cancellation:
+    return Cancellation(
+        cancellation_id=_text(row.get("cancellation_id")),
+        pg_tid=_text(row.get("pg_tid")),
+        amount=_money(row.get("amount"), "cancel_history.amount"),
+        reason=_text(row.get("reason")),
+        at=_time(row.get("cancelled_at")),
+        receipt_url=_text(row.get("receipt_url")),
+    )
