@@ -62,13 +62,11 @@ async def _read(response: httpx.Response) -> bytes:
 
 
 def _never_connected(error: Exception) -> bool:
-    if isinstance(error, httpx.ConnectError | httpx.UnsupportedProtocol | httpx.PoolTimeout):
-        return True
-    # httpx-aiohttp names a connection that broke after the request was sent ConnectTimeout, too.
+    # httpx-aiohttp calls a refused connection and one that broke after the request was sent ConnectTimeout alike.
     cause = error.__cause__
-    if isinstance(error, httpx.ConnectTimeout):
-        return not isinstance(cause, aiohttp.ClientError) or isinstance(cause, aiohttp.ConnectionTimeoutError)
-    return False
+    if isinstance(cause, aiohttp.ClientError):
+        return isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
+    return isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout | httpx.UnsupportedProtocol)
 
 
 def _name(error: Exception) -> str:

@@ -68,8 +68,9 @@ class Tokens:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         # A token of credentials that have since been replaced must not be found.
-        digest = hashlib.sha256(f"{credentials.imp_key}\0{credentials.imp_secret}".encode("utf-8", "replace"))
-        self._name = f"{merchant}:{digest.hexdigest()[:12]}"
+        self._name = f"{merchant}:{_digest(credentials.imp_key + chr(0) + credentials.imp_secret)}"
+        self._last = ""
+        self._own_lock = ("", 0.0)
         self._store = store
         self._ask = ask
         self._clock = clock
@@ -86,6 +87,7 @@ class Tokens:
         """Another token after i'mport turned ``refused`` down; the same again only if i'mport insists on it."""
         if self._held is not None and self._held[0] == refused:
             self._held = None
+        self._last = refused
         await self._store.forget_token(self._name, refused)
         token = await self.get()
         # Whoever was asking already may have read the refused one before it was forgotten.
@@ -106,25 +108,46 @@ class Tokens:
     async def _obtain(self) -> str:
         if (token := await self._stored()) is not None:
             return token
-        if not await self._store.lock_token(self._name, _LOCKED_FOR):
-            until = self._clock() + _LOCKED_FOR
-            while self._clock() < until:
-                await asyncio.sleep(_POLL)
-                if (token := await self._stored()) is not None:
-                    return token
+        if not await self._locked() and (token := await self._from_another()) is not None:
+            return token
         # The lock saves i'mport a call and nothing else, so asking without it, when its holder died, does no harm.
         asked_at = self._clock()
         given = await self._ask()
-        self._held = (given.text, asked_at + given.lifetime)
+        self._held, self._last = (given.text, asked_at + given.lifetime), given.text
         await self._store.put_token(self._name, given.text, given.lifetime)
         return given.text
 
+    async def _locked(self) -> bool:
+        # One lock for each token to replace: a new one that fails at once need not wait for the last one's lock.
+        lock, now = f"{self._name}:{_digest(self._last)}", self._clock()
+        if self._own_lock[0] == lock and now < self._own_lock[1]:  # our last try failed: nobody else is asking
+            return True
+        if not await self._store.lock_token(lock, _LOCKED_FOR):
+            return False
+        self._own_lock = (lock, now + _LOCKED_FOR)
+        return True
+
+    async def _from_another(self) -> str | None:
+        until = self._clock() + _LOCKED_FOR
+        while self._clock() < until:
+            await asyncio.sleep(_POLL)
+            if (token := await self._stored()) is not None:
+                return token
+        return None
+
     async def _stored(self) -> str | None:
         stored = await self._store.get_token(self._name)
-        if stored is None or stored[1] <= _RENEW_BEFORE:
+        if stored is None:
+            return None
+        self._last = stored[0]
+        if stored[1] <= _RENEW_BEFORE:
             return None
         self._held = (stored[0], self._clock() + stored[1])
         return stored[0]
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:12]
 
 
 def token_of(answer: Answer) -> Token:

@@ -1,0 +1,58 @@
+"""A stub of i'mport on a real socket, and the client over the transport of production."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+
+import httpx
+import pytest
+
+from iamport.client import Client
+from iamport.tokens import Credentials
+from iamport.transport import production_transport
+from tests.iamport.memory import MemoryTokens
+from tests.iamport.stub import Stub
+
+MakeClient = Callable[..., Client]
+
+
+@pytest.fixture
+async def stub() -> AsyncIterator[Stub]:
+    """An i'mport that answers as the test says."""
+    stub = Stub()
+    await stub.start()
+    yield stub
+    await stub.stop()
+
+
+@pytest.fixture
+async def transport() -> AsyncIterator[httpx.AsyncBaseTransport]:
+    """The transport of production."""
+    transport = production_transport()
+    yield transport
+    await transport.aclose()
+
+
+@pytest.fixture
+def store() -> MemoryTokens:
+    """What stands for Redis."""
+    return MemoryTokens()
+
+
+@pytest.fixture
+def make_client(stub: Stub, transport: httpx.AsyncBaseTransport, store: MemoryTokens) -> MakeClient:
+    """Makes a client of the stub; clients made by one test share a store, as processes do."""
+
+    def make(
+        *, key: str = "key", secret: str = "very-secret", include_sandbox: bool = False, timeout: float = 5.0
+    ) -> Client:
+        credentials = Credentials(key, secret)
+        return Client(transport, stub.url, credentials, store, "shop", include_sandbox, timeout)
+
+    return make
+
+
+@pytest.fixture
+def client(make_client: MakeClient) -> Client:
+    """A client of the stub."""
+    return make_client()

@@ -1,0 +1,76 @@
+"""Pages of the status list and prepared amounts."""
+
+from __future__ import annotations
+
+from urllib.parse import unquote
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from iamport.client import Client
+from schemas.errors import IamportFailing, Invalid
+from tests.iamport.stub import Stub, http, no, payment, well
+
+
+async def test_a_page_is_asked_as_described(stub: Stub, client: Client) -> None:
+    """Window, page, limit and the order of change go out; total, next and rows come back."""
+    stub.reply = lambda _asked: well(
+        {"total": 3, "previous": 0, "next": 2, "list": [payment("a"), 7, {"imp_uid": "b"}]}
+    )
+    page = await client.page(100, 200, 1)
+    assert (page.total, page.next, [row["imp_uid"] for row in page.rows]) == (3, 2, ["a"])
+    assert [error.imp_uid for error in page.malformed] == [None, "b"]
+    assert (stub.calls[0].path, dict(stub.calls[0].query)) == (
+        "/payments/status/all",
+        {"from": "100", "to": "200", "page": "1", "limit": "1000", "sorting": "updated"},
+    )
+
+
+async def test_past_the_end_is_empty(stub: Stub, client: Client) -> None:
+    """i'mport's 400 for a page past the end is an empty page."""
+    stub.reply = lambda _asked: no(400)
+    assert (await client.page(0, 1, 9)).rows == ()
+
+
+@pytest.mark.parametrize("answer", [well(None), well([]), well({"list": None, "total": 1}), http(400, b"<html>")])
+async def test_no_page_is_trouble(stub: Stub, client: Client, answer: bytes) -> None:
+    """What is not a page is never taken for an empty one."""
+    stub.reply = lambda _asked: answer
+    with pytest.raises(IamportFailing):
+        await client.page(0, 1, 1)
+
+
+@pytest.mark.parametrize(("since", "until", "page", "limit"), [(1, 0, 1, 1), (0, 90 * 86400 + 1, 1, 1), (0, 1, 0, 1)])
+async def test_windows_are_checked(client: Client, since: int, until: int, page: int, limit: int) -> None:
+    """More than 90 days, a window that ends before it begins and page 0 are our own mistakes."""
+    with pytest.raises(Invalid):
+        await client.page(since, until, page, limit)
+
+
+async def test_a_prepared_amount(stub: Stub, client: Client) -> None:
+    """What was registered beforehand comes back as it is; 404 is None."""
+    stub.reply = lambda _asked: well({"merchant_uid": "order 1/2", "amount": 100, "currency": "KRW"})
+    assert await client.prepared("order 1/2") == {"merchant_uid": "order 1/2", "amount": 100, "currency": "KRW"}
+    assert stub.calls[0].target == "/payments/prepare/order%201%2F2"
+    stub.reply = lambda _asked: no(404)
+    assert await client.prepared("order 3") is None
+
+
+async def test_another_order_s_amount_is_not_believed(stub: Stub, client: Client) -> None:
+    """An answer about another order is trouble."""
+    stub.reply = lambda _asked: well({"merchant_uid": "other", "amount": 100})
+    with pytest.raises(IamportFailing):
+        await client.prepared("order 1")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+@given(merchant_uid=st.text(max_size=40))
+async def test_no_order_number_leaves_its_path(stub: Stub, client: Client, merchant_uid: str) -> None:
+    """Whatever an order number holds, it arrives as one part of the path, or nothing is sent."""
+    stub.asked.clear()
+    stub.reply = lambda _asked: no(404)
+    assert await client.prepared(merchant_uid) is None
+    for asked in stub.calls:
+        assert asked.target.count("/") == 3
+        assert unquote(asked.target) == f"/payments/prepare/{merchant_uid}"
