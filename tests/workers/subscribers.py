@@ -98,6 +98,7 @@ class Subscriber:
     connections: int = 0
     port: int = 0
     _server: asyncio.Server | None = None
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
     _tasks: dict[asyncio.Task[None], asyncio.StreamWriter] = field(default_factory=dict)
 
     @property
@@ -105,6 +106,12 @@ class Subscriber:
         """Where it listens."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{'https' if self.tls else 'http'}://{host}:{self.port}/hook"
+
+    async def received(self, count: int) -> None:
+        """Wait until so many requests have come."""
+        while len(self.requests) < count:
+            self._news.clear()
+            await self._news.wait()
 
     async def left(self) -> None:
         """Wait until nobody is connected any more."""
@@ -145,6 +152,7 @@ class Subscriber:
                 play = CATALOGUE["ok"]
             if play.reads:
                 self.requests.append(await _read(connection.reader))
+                self._news.set()
             else:
                 connection.keep = False
             await play.play(connection)

@@ -4,41 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
-from pathlib import Path
 from random import Random
 
 import pytest
 
 from schemas.delivery import Again, Answer, Delivered, Disable, Verdict, judge
-from tests.workers.authority import Authority
 from tests.workers.subscribers import CATALOGUE, Behaviour, Subscriber
-from workers.outbound import callback_transport
 from workers.sender import Sender
 
 OUTCOMES: dict[str, type[Verdict]] = {"delivered": Delivered, "again": Again, "disable": Disable}
 HEADERS = {"content-type": "application/json", "webhook-id": "evt_1"}
 BODY = b'{"id":"evt_1"}'
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    """One authority for all tests of the module."""
-    return Authority(Path(tmp_path_factory.mktemp("authority")))
-
-
-@pytest.fixture(scope="module")
-def certificate(authority: Authority) -> ssl.SSLContext:
-    """A good certificate for this machine."""
-    return authority.server()
-
-
-@pytest.fixture
-async def sender(authority: Authority) -> AsyncIterator[Sender]:
-    """A sender that may go anywhere and trusts the authority."""
-    sender = Sender(callback_transport(lambda _: None, tls=authority.client()), allow_private=True)
-    yield sender
-    await sender.aclose()
 
 
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
