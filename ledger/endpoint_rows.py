@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 import orjson
 
 from schemas.endpoint import Endpoint, SealedSecret
+from schemas.health import Health
 
 _BESIDE = ("state", "disabled_reason", "created_at")
 
@@ -34,3 +35,13 @@ def load(fields: Mapping[str, bytes]) -> Endpoint:
 def subscription(endpoint: Endpoint) -> str:
     """What a commit must know of an endpoint: whether it is ordered (1 or 0), and its types, between spaces."""
     return " ".join(("1" if endpoint.ordered else "0", *endpoint.types))
+
+
+def load_health(text: bytes | None) -> Health:
+    """How an endpoint is doing, as `dump_health` wrote it."""
+    return Health(**orjson.loads(text)) if text else Health()
+
+
+def dump_health(health: Health) -> bytes:
+    """How an endpoint is doing in JSON; nothing where it is fine."""
+    return orjson.dumps(asdict(health)) if health != Health() else b""

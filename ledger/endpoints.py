@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ledger.endpoint_rows import dump, load, subscription
+from ledger.endpoint_rows import dump, dump_health, load, load_health, subscription
 from ledger.pages import Page, Slice, walk
 from ledger.rows import Row, hashes, members, text
 from ledger.store import Store
 from schemas.endpoint import Endpoint
 from schemas.errors import NotFound
-from schemas.health import Health, breaker
+from schemas.health import FAILING, Health, breaker
 
 State = Literal["enabled", "disabled", "deleted"]
 
@@ -88,13 +88,17 @@ class Endpoints:
             if outcome == b"updated":
                 return changed
 
-    async def enable(self, endpoint_id: str) -> None:
-        """Release what was held for an endpoint; it starts afresh. Raises `NotFound`."""
-        await self._set_state("enable_endpoint", endpoint_id)
+    async def enable(self, endpoint_id: str) -> Sequence[str]:
+        """Release what was held for an endpoint; it starts afresh. Gives the lanes to kick. Raises `NotFound`."""
+        outcome, *lanes = await self._store.run("enable_endpoint", endpoint_id, dump_health(Health(stage=FAILING)))
+        if outcome == b"unknown":
+            raise NotFound(f"there is no endpoint {endpoint_id!r}")
+        return [lane.decode() for lane in lanes]
 
     async def disable(self, endpoint_id: str, reason: str) -> None:
         """Hold an endpoint's deliveries from now on, `reason` in words. Raises `NotFound`."""
-        await self._set_state("disable_endpoint", endpoint_id, reason)
+        if await self._store.run("disable_endpoint", endpoint_id, reason) == b"unknown":
+            raise NotFound(f"there is no endpoint {endpoint_id!r}")
 
     async def delete(self, endpoint_id: str) -> None:
         """Take an endpoint away and discard what it still had to get. Raises `NotFound`.
@@ -107,10 +111,6 @@ class Endpoints:
         if outcome != b"deleted":
             raise NotFound(f"there is no endpoint {endpoint_id!r}")
 
-    async def _set_state(self, script: str, endpoint_id: str, *args: str) -> None:
-        if await self._store.run(script, endpoint_id, *args) == b"unknown":
-            raise NotFound(f"there is no endpoint {endpoint_id!r}")
-
 
 def _state(row: Row) -> State:
     state = row.get("state")
@@ -119,9 +119,7 @@ def _state(row: Row) -> State:
 
 def _registered(row: Row, now: float) -> Registered:
     delivered, failed = int(row.get("ok_count", b"0")), int(row.get("fail_count", b"0"))
-    health = Health(
-        failures=int(row.get("failures", b"0")), open_until=float(row.get("breaker_until", b"0")) / 1000
-    )
+    health = load_health(row.get("health"))
     return Registered(
         endpoint=load(row),
         state=_state(row),

@@ -73,8 +73,8 @@ class Merchants:
         return Page(rows, page.next_cursor)
 
     async def names(self) -> tuple[str, ...]:
-        """The names of all merchants."""
-        return tuple(await members(self._store, "merchants"))
+        """The names of all merchants, `default` first: its webhooks are taken before anybody adds it."""
+        return ("default", *(name for name in await members(self._store, "merchants") if name != "default"))
 
     async def delete(self, name: str) -> None:
         """Forget a merchant; its payments and events stay. Raises `NotFound`, and `Conflict` while it has endpoints."""

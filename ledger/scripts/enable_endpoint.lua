@@ -1,12 +1,14 @@
--- Releases what was held for an endpoint: its lane is claimed again. It starts afresh, but a success is still news where
--- operators had heard of trouble (schemas.health.enabled). ARGV: endpoint. Answer: "unknown" or "enabled"
+-- Releases what was held for an endpoint: its lanes are claimed again, at once. It starts afresh, but a success is still
+-- news where operators had heard of trouble (schemas.health.enabled).
+-- ARGV: endpoint, its health where operators had heard of trouble (JSON). Answer: {"unknown" or "enabled", lanes to kick…}
 local ep, row = ARGV[1], k("endpoint", ARGV[1])
-local state, stage = unpack(redis.call("HMGET", row, "state", "stage"))
-if not state or state == "deleted" then return "unknown" end
-redis.call("HSET", row, "state", "enabled", "disabled_reason", "", "failures", "0", "failing_since", "0",
-  "breaker_until", "0", "opens", "0", "stage", math.min(tonumber(stage or "0"), 1))
+local state, health = unpack(redis.call("HMGET", row, "state", "health"))
+if not state or state == "deleted" then return {"unknown"} end
+local heard = health and health ~= "" and cjson.decode(health)["stage"] > 0
+redis.call("HSET", row, "state", "enabled", "disabled_reason", "", "health", heard and ARGV[2] or "")
+local answer = {"enabled"}
 for _, lane in ipairs({"deliver/" .. ep, "replay/" .. ep}) do
-  redis.call("HDEL", k("lane", lane), "closed", "not_before")
-  index_lane(lane)
+  redis.call("HDEL", k("lane", lane), "closed", "not_before", "told_until", "probe")
+  if kick(lane, index_lane(lane)) then answer[#answer + 1] = lane end
 end
-return "enabled"
+return answer

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from ledger.connection import connect
+from ledger.endpoint_rows import dump_health, load_health
 from ledger.endpoints import Endpoints
 from ledger.keys import key
 from ledger.merchants import Merchants
@@ -15,6 +16,7 @@ from ledger.pages import Slice
 from ledger.store import Argument, Store
 from schemas.endpoint import Endpoint, SealedSecret
 from schemas.errors import Conflict, NotFound
+from schemas.health import DISABLED, Health, enabled
 
 
 @pytest.fixture
@@ -29,9 +31,14 @@ def an_endpoint(number: int = 1, merchant: str = "shop") -> Endpoint:
     """An endpoint that differs from all defaults."""
     return Endpoint(
         id=f"ep_{number}", merchant=merchant, url="https://example.com/hook", description="결제",
-        types=("payment.paid", "endpoint.failing"), ordered=False, max_in_flight=3, rate_limit=2.5, headers="sealed", payload="thin",
-        secrets=(SealedSecret("one"), SealedSecret("two", 1800000000.0)),
+        types=("payment.paid", "endpoint.failing"), ordered=False, max_in_flight=3, rate_limit=2.5,
+        headers="sealed", payload="thin", secrets=(SealedSecret("one"), SealedSecret("two", 1800000000.0)),
     )  # fmt: skip
+
+
+async def health(store: Store) -> Health:
+    """How the endpoint is doing."""
+    return load_health(await store.run("read_health", "ep_1"))
 
 
 async def with_merchant(store: Store) -> Endpoints:
@@ -163,15 +170,18 @@ async def test_enabling_starts_afresh(store: Store) -> None:
     """An endpoint that failed for long starts with a closed breaker, and its recovery is still news."""
     endpoints = await with_merchant(store)
     await endpoints.create(an_endpoint())
-    await store.redis.hset(key("endpoint", "ep_1"), mapping={
-        "failures": "30", "failing_since": "1", "breaker_until": "99999999999999", "opens": "9", "stage": "2",
-        "ok_count": "3", "fail_count": "1", "last_error": "answered 500",
-    })  # fmt: skip
+    failing = Health(failures=30, failing_since=1.0, open_until=99999999999.0, opens=9, stage=DISABLED)
+    await store.redis.hset(key("endpoint", "ep_1"), "health", dump_health(failing))
+    counts = {"ok_count": "3", "fail_count": "1", "last_error": "answered 500"}
+    await store.redis.hset(key("endpoint", "ep_1"), mapping=dict(counts))
     before = await endpoints.get("ep_1")
     assert (before.breaker, before.success_rate, before.last_error) == ("open", 0.75, "answered 500")
     await endpoints.enable("ep_1")
     assert (await endpoints.get("ep_1")).breaker == "closed"
-    assert await store.redis.hget(key("endpoint", "ep_1"), "stage") == b"1"
+    assert await health(store) == enabled(failing)
+    await store.redis.hset(key("endpoint", "ep_1"), "health", dump_health(Health(failures=2)))
+    await endpoints.enable("ep_1")
+    assert await health(store) == Health()
 
 
 async def test_deleting_an_endpoint_discards_what_it_had_to_get(store: Store) -> None:

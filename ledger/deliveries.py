@@ -1,0 +1,180 @@
+"""Deliveries: an event on its way to an endpoint, and every attempt at it.
+
+What operators see is derived from what is stored: a pending delivery of a disabled endpoint is held, one of a deleted
+endpoint discarded. So disabling and enabling touch no delivery, however many there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import orjson
+
+from ledger.endpoints import Endpoints
+from ledger.endpoints import State as EndpointState
+from ledger.pages import Page, Slice, decode, encode, walk
+from ledger.rows import Row, paired, seconds, text
+from ledger.store import Store
+from schemas.delivery import Attempt
+from schemas.errors import Conflict, NotFound
+
+State = Literal["pending", "delivered", "dead", "held", "discarded"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A delivery with its attempts, oldest first. Times are UNIX seconds; `next_attempt_at` is None where none is due.
+
+    `reason` says in words why it waits or died.
+    """
+
+    id: str
+    event: str
+    endpoint: str
+    merchant: str
+    type: str
+    imp_uid: str
+    state: State
+    created_at: float
+    next_attempt_at: float | None
+    reason: str | None
+    attempts: tuple[Attempt, ...]
+
+
+class Deliveries:
+    """The deliveries, newest first, and having one attempted again."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._endpoints = Endpoints(store)
+
+    async def get(self, delivery_id: str) -> Sent:
+        """The delivery of this id. Raises `NotFound`."""
+        found = await self._some([delivery_id])
+        if not found:
+            raise NotFound(f"there is no delivery {delivery_id!r}")
+        return found[0]
+
+    async def list(
+        self, part: Slice, *, endpoint: str | None = None, event: str | None = None, state: State | None = None
+    ) -> Page[Sent]:
+        """Deliveries to one endpoint, of one event, in one state."""
+        if event is not None:
+            return await self._of_event(part, event, endpoint, state)
+        if state is None:
+            page = await walk(self._store, ["dlvs" if endpoint is None else f"dlvs:e:{endpoint}"], part=part)
+        else:
+            states = await self._endpoints.states()
+            if endpoint is not None:
+                states = {endpoint: states[endpoint]} if endpoint in states else {}
+            page = await walk(self._store, indexes(states, state), part=part)
+        return Page(tuple(await self._some(page.rows)), page.next_cursor)
+
+    async def retry(self, delivery_id: str) -> str:
+        """Have a delivery attempted now: a dead or delivered one once more, a waiting one at once. Gives the lane to
+        kick, or "" where none has to be.
+
+        Raises `NotFound`, and `Conflict` where its endpoint is disabled or gone, or an earlier one has to go first.
+        """
+        what, detail = await self._store.run("retry_delivery", delivery_id, durable=True)
+        match what:
+            case b"unknown":
+                raise NotFound(f"there is no delivery {delivery_id!r}")
+            case b"deleted":
+                raise Conflict("its endpoint was deleted")
+            case b"held":
+                raise Conflict("its endpoint is disabled; enabling it releases what is held")
+            case b"waits":
+                raise Conflict(f"it waits for {detail.decode()}, an earlier event of the same payment")
+        lane: str = detail.decode()
+        return lane
+
+    async def _of_event(self, part: Slice, event: str, endpoint: str | None, state: State | None) -> Page[Sent]:
+        """An event goes to few endpoints, so its deliveries are read whole; the cursor is the place in their order."""
+        endpoints = [endpoint] if endpoint is not None else await self._endpoints_of(event)
+        found = await self._some([f"{event}.{name}" for name in endpoints])
+        wanted = [sent for sent in found if state is None or sent.state == state]
+        ordered = sorted(wanted, key=lambda sent: (sent.created_at, sent.id), reverse=True)
+        if part.cursor is not None:
+            score, member = decode(part.cursor)
+            ordered = [sent for sent in ordered if (sent.created_at, sent.id) < (float(score) / 1000, member)]
+        page, rest = ordered[: part.limit], ordered[part.limit :]
+        return Page(tuple(page), encode(str(round(page[-1].created_at * 1000)), page[-1].id) if rest else None)
+
+    async def _endpoints_of(self, event: str) -> Sequence[str]:
+        return [name.decode() for name in await self._store.run("read_set", f"dlvs:v:{event}")]
+
+    async def _some(self, delivery_ids: Sequence[str]) -> Sequence[Sent]:
+        if not delivery_ids:
+            return []
+        rows = await self._store.run("read_deliveries", *delivery_ids)
+        known = {identity: row for identity, row in zip(delivery_ids, rows, strict=True) if row[0]}
+        hashes = {identity: paired(row[0]) for identity, row in known.items()}
+        endpoints = await self._endpoints.some(list({text(fields, "endpoint") or "" for fields in hashes.values()}))
+        sent = []
+        for identity, (_, attempts, due, leased, waits_for) in known.items():
+            fields = hashes[identity]
+            registered = endpoints.get(text(fields, "endpoint") or "")
+            state = shown_state(text(fields, "state") or "pending", registered.state if registered else "deleted")
+            disabled = registered.endpoint.disabled_reason if registered else None
+            reason = "is being sent" if leased else _reason(fields, state, waits_for.decode(), disabled)
+            at = float(due) / 1000 if due and state == "pending" else None
+            sent.append(_sent(identity, fields, state, at, reason, attempts))
+        return sent
+
+
+def shown_state(stored: str, endpoint: EndpointState) -> State:
+    """The state of a delivery as operators see it."""
+    if stored == "pending":
+        return {"enabled": "pending", "disabled": "held", "deleted": "discarded"}[endpoint]  # type: ignore[return-value]
+    return next(state for state in get_args(State) if state == stored)
+
+
+def indexes(endpoints: Mapping[str, EndpointState], state: State) -> list[str]:
+    """The indexes of the deliveries that are shown in this state."""
+    kept = [f"dlvs:s:{name}/{state}" for name in endpoints if state in ("delivered", "dead", "discarded")]
+    derived = [
+        f"dlvs:s:{name}/pending" for name, of in endpoints.items() if shown_state("pending", of) == state
+    ]
+    return kept + derived
+
+
+def _reason(fields: Row, state: State, waits_for: str, disabled_reason: str | None) -> str | None:
+    if state == "held":
+        return f"the endpoint is disabled: {disabled_reason}" if disabled_reason else "the endpoint is disabled"
+    if state == "discarded":
+        return "the endpoint was deleted"
+    if state == "pending" and waits_for:
+        return f"waits for {waits_for}, an earlier event of the same payment"
+    return text(fields, "reason")
+
+
+def _sent(
+    identity: str, fields: Row, state: State, at: float | None, reason: str | None, attempts: Sequence[bytes]
+) -> Sent:
+    return Sent(
+        id=identity,
+        event=text(fields, "event") or "",
+        endpoint=text(fields, "endpoint") or "",
+        merchant=text(fields, "merchant") or "",
+        type=text(fields, "type") or "",
+        imp_uid=text(fields, "imp_uid") or "",
+        state=state,
+        created_at=seconds(fields, "created_at") or 0.0,
+        next_attempt_at=at,
+        reason=reason,
+        attempts=tuple(_attempt(orjson.loads(attempt)) for attempt in attempts),
+    )
+
+
+def _attempt(row: Mapping[str, Any]) -> Attempt:
+    return Attempt(
+        at=row["at"],
+        status_code=row["status_code"],
+        duration_ms=row["duration_ms"],
+        error=row["error"],
+        response=row["response"],
+        replay=row["replay"],
+    )

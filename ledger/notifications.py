@@ -1,0 +1,63 @@
+"""Notifications: what came in, and what became of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ledger.merchants import Merchants
+from ledger.pages import Page, Slice, walk
+from ledger.rows import Row, hashes, seconds, text
+from ledger.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """A webhook as it came (what it says is a claim), and its outcome: pending, applied, unchanged or rejected."""
+
+    id: str
+    merchant: str
+    imp_uid: str
+    merchant_uid: str | None
+    status: str | None
+    cancellation_id: str | None
+    source: str | None
+    received_at: float
+    outcome: str
+    reason: str | None
+
+
+class Notifications:
+    """What came in, newest first."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def list(
+        self, part: Slice, *, merchant: str | None = None, imp_uid: str | None = None, outcome: str | None = None
+    ) -> Page[Noted]:
+        """Notifications of one merchant or all, for one payment, with one outcome."""
+        musts = [f"ntfs:o:{outcome}"] if outcome is not None else []
+        if imp_uid is not None:
+            merchants = [merchant] if merchant is not None else await Merchants(self._store).names()
+            walks = [f"ntfs:p:{name}/{imp_uid}" for name in merchants]
+        else:
+            walks = [f"ntfs:m:{merchant}"] if merchant is not None else ["ntfs"]
+        page = await walk(self._store, walks, musts, part=part)
+        rows = await hashes(self._store, [f"ntf:{identity}" for identity in page.rows])
+        noted = tuple(_noted(identity, row) for identity, row in zip(page.rows, rows, strict=True) if row)
+        return Page(noted, page.next_cursor)
+
+
+def _noted(identity: str, row: Row) -> Noted:
+    return Noted(
+        id=identity,
+        merchant=text(row, "merchant") or "",
+        imp_uid=text(row, "imp_uid") or "",
+        merchant_uid=text(row, "merchant_uid"),
+        status=text(row, "status"),
+        cancellation_id=text(row, "cancellation_id"),
+        source=text(row, "source"),
+        received_at=seconds(row, "received_at") or 0.0,
+        outcome=text(row, "outcome") or "pending",
+        reason=text(row, "reason"),
+    )

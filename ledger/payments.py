@@ -1,0 +1,90 @@
+"""Payments as the last look found them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from ledger.pages import Page, Slice, walk
+from ledger.rows import Row, hashes, seconds, text
+from ledger.store import Store
+from schemas import wire
+from schemas.errors import NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """A payment: amounts in the currency's major unit, times in UNIX seconds. `snapshot` is i'mport's object as JSON;
+    `requests` are what is known of its cancellations, as `schemas.stored` keeps them."""
+
+    merchant: str
+    imp_uid: str
+    merchant_uid: str
+    status: str
+    sequence: int
+    amount: Decimal
+    cancelled_amount: Decimal
+    currency: str
+    fetched_at: float | None
+    snapshot: bytes = field(repr=False)
+    requests: Sequence[dict[str, Any]] = field(default=(), repr=False)
+
+
+class Payments:
+    """The payments that were found, the one that was first seen last first."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def get(self, merchant: str, imp_uid: str) -> Payment:
+        """One payment. Raises `NotFound` before the first successful look at it."""
+        found = await self._some([f"{merchant}/{imp_uid}"])
+        if not found:
+            raise NotFound(f"there is no payment {imp_uid!r} of merchant {merchant!r}")
+        return found[0]
+
+    async def list(
+        self,
+        part: Slice,
+        *,
+        merchant: str | None = None,
+        merchant_uid: str | None = None,
+        status: str | None = None,
+    ) -> Page[Payment]:
+        """Payments of one merchant or all, of one order number, of one status."""
+        if merchant_uid is not None:
+            musts = [f"pays:m:{merchant}"] if merchant is not None else []
+            musts += [f"pays:s:{status}"] if status is not None else []
+            page = await walk(self._store, [f"pays:u:{merchant_uid}"], musts, part=part)
+        else:
+            page = await walk(self._store, [_index(merchant, status)], part=part)
+        return Page(tuple(await self._some(page.rows)), page.next_cursor)
+
+    async def _some(self, names: Sequence[str]) -> Sequence[Payment]:
+        rows = await hashes(self._store, [f"pay:{name}" for name in names])
+        return [_payment(name, row) for name, row in zip(names, rows, strict=True) if row]
+
+
+def _index(merchant: str | None, status: str | None) -> str:
+    if status is None:
+        return "pays" if merchant is None else f"pays:m:{merchant}"
+    return f"pays:s:{status}" if merchant is None else f"pays:ms:{merchant}/{status}"
+
+
+def _payment(name: str, row: Row) -> Payment:
+    merchant, _, imp_uid = name.partition("/")
+    return Payment(
+        merchant=merchant,
+        imp_uid=imp_uid,
+        merchant_uid=text(row, "merchant_uid") or "",
+        status=text(row, "status") or "ready",
+        sequence=int(row.get("sequence") or 0),
+        amount=Decimal(text(row, "amount") or 0),
+        cancelled_amount=Decimal(text(row, "cancelled_amount") or 0),
+        currency=text(row, "currency") or "",
+        fetched_at=seconds(row, "fetched_at"),
+        snapshot=row.get("snapshot") or b"{}",
+        requests=wire.loads(row.get("requests") or b"[]"),
+    )

@@ -1,0 +1,26 @@
+-- Has a delivery attempted now. ARGV: delivery id
+-- Answer: {"unknown" | "deleted" | "held" (its endpoint is disabled) | "waits" (for an earlier one) | "due", lane to kick or ""}
+local id = ARGV[1]
+local ep, state, m, imp = unpack(redis.call("HMGET", k("dlv", id), "endpoint", "state", "merchant", "imp_uid"))
+if not ep then return {"unknown", ""} end
+local endpoint = redis.call("HGET", k("endpoint", ep), "state")
+if not endpoint or endpoint == "deleted" then return {"deleted", ""} end
+if endpoint ~= "enabled" then return {"held", ""} end
+if redis.call("EXISTS", k("evt", (redis.call("HGET", k("dlv", id), "event")))) == 0 then return {"unknown", ""} end
+
+local live, replay = "deliver/" .. ep, "replay/" .. ep
+local function is_leased(lane) return redis.call("HEXISTS", k("tokens", lane), id) == 1 end
+if state == "pending" then
+  -- One that is being sent is not sent twice because somebody is impatient.
+  if is_leased(live) or is_leased(replay) then return {"due", ""} end
+  local first = redis.call("ZRANGE", k("chain", ep .. "/" .. m .. "/" .. imp), 0, 0)[1]
+  local in_chain = redis.call("ZSCORE", k("chain", ep .. "/" .. m .. "/" .. imp), id)
+  if in_chain and first ~= id then return {"waits", first} end
+  redis.call("ZREM", k("due", replay), id)
+  index_lane(replay)
+else
+  set_state(id, ep, state, "pending")
+end
+redis.call("HSET", k("dlv", id), "next_at", int(now()), "reason", "asked for by an operator")
+touch(live, id, now())
+return {"due", kick(live, index_lane(live)) and live or ""}
