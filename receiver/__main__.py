@@ -1,0 +1,31 @@
+"""`python -m receiver`: take webhooks until asked to stop."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import uvloop
+
+from receiver.server import listen, serve
+from schemas import logs
+from schemas.errors import BadSetting
+from schemas.settings import Settings
+
+
+def main() -> int:
+    """The process; its exit status. A bad setting is one line on stderr and status 1."""
+    try:
+        settings = Settings.load()
+        logs.configure(settings.log_format, settings.log_level)
+        # uvicorn tells of every client that does not speak HTTP; only its own trouble is news.
+        logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+        uvloop.run(serve(settings, listen(settings)))
+    except BadSetting as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

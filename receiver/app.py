@@ -1,0 +1,63 @@
+"""The receiver's routes."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, NamedTuple
+
+import structlog
+
+from receiver import answers
+from receiver.answers import Answer
+
+Handler = Callable[[Any, Any, list[bytes]], Awaitable[Answer | None]]
+"""Takes scope, receive and the parts of the path behind the first; None when there is nobody left to answer."""
+
+log = structlog.get_logger()
+
+
+class Route(NamedTuple):
+    """What answers under the first part of a path. `deep` routes read the rest of the path themselves."""
+
+    methods: tuple[str, ...]
+    handler: Handler
+    otherwise: Answer
+    deep: bool = False
+
+
+def routes(*, webhooks: Handler, livez: Handler, readyz: Handler, metrics: Handler) -> dict[bytes, Route]:
+    """Everything there is. No route reads anything of a merchant's."""
+    read = ("GET", "HEAD")
+    return {
+        b"webhooks": Route(("POST",), webhooks, answers.POST_ONLY, deep=True),
+        b"livez": Route(read, livez, answers.GET_ONLY),
+        b"readyz": Route(read, readyz, answers.GET_ONLY),
+        b"metrics": Route(read, metrics, answers.GET_ONLY),
+    }
+
+
+class App:
+    """The ASGI application."""
+
+    def __init__(self, table: Mapping[bytes, Route]) -> None:
+        self._table = table
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one request."""
+        _, first, *rest = scope["raw_path"].split(b"/")
+        route = self._table.get(first)
+        answer: Answer | None
+        if route is None or (rest and not route.deep):
+            answer = answers.NO_SUCH_PATH
+        elif scope["method"] not in route.methods:
+            answer = route.otherwise
+        else:
+            try:
+                answer = await route.handler(scope, receive, rest)
+            except Exception:
+                # Ours to repair; the sender is told to come again, which i'mport does after a 5xx.
+                log.exception("request_failed", route=first.decode("latin-1"))
+                answer = answers.UNKEPT
+        if answer is not None:
+            await send(answer.start)
+            await send(answer.body)

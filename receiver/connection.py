@@ -1,0 +1,124 @@
+"""A connection that does not trust its client: uvicorn's HTTP/1.1 with limits on time, headers and what is thrown away.
+
+uvicorn times a connection only between requests, and llhttp has no limit on headers: a client that sends a byte a
+minute, or headers without end, would be served for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from receiver import answers
+
+READ_SECONDS = 15.0
+"""From the first byte of a request (or from connecting) to its last."""
+IDLE_SECONDS = 75
+"""Between two requests: longer than the 60 s for which proxies usually keep a connection."""
+ANSWER_SECONDS = 60.0
+"""For an answer, and for the client to take it."""
+HEAD_BYTES = 32_768
+HEADERS = 100
+DISCARDED_BYTES = 1 << 20
+"""How much of a refused body is read, and thrown away, so that the client gets to see the answer."""
+CONNECTIONS = 8192
+
+
+class Connection(HttpToolsProtocol):
+    """One client's connection. `sweep` ends those that have taken too long."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
+        """A client has connected; one too many is told so."""
+        super().connection_made(transport)
+        self._since = self.loop.time()
+        self._requests = 0
+        self._heads = 0
+        self._reading = True
+        self._in_head = True
+        self._head_bytes = 0
+        self._discarded = 0
+        if len(self.connections) > CONNECTIONS:
+            self._end(answers.TOO_MANY_CONNECTIONS)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes have come; a head that does not end is refused. What came together with its first byte is not
+        counted: that is one read at most, and may be other requests."""
+        if self.transport.is_closing():
+            return
+        heads = self._heads
+        super().data_received(data)
+        if self._in_head and self._heads == heads:
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_BYTES:
+                self._end(answers.HEADERS_TOO_LARGE)
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        super().on_message_begin()
+        self._since = self.loop.time()
+        self._heads += 1
+        self._reading = self._in_head = True
+        self._head_bytes = self._discarded = 0
+
+    def on_headers_complete(self) -> None:
+        """A request's headers are there."""
+        if len(self.headers) > HEADERS:
+            self._end(answers.HEADERS_TOO_LARGE)
+            return
+        super().on_headers_complete()
+        self._in_head = False
+        self._requests += 1
+
+    def on_body(self, body: bytes) -> None:
+        """A part of a body; behind an answer that was given early it is thrown away."""
+        if self._idle:
+            self._discarded += len(body)
+            if self._discarded > DISCARDED_BYTES:
+                self.transport.abort()
+            return
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """A request is there whole."""
+        self._reading = False
+        self._since = self.loop.time()
+        if not self._idle:
+            super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer bytes that are not HTTP as everything else is answered: with a problem."""
+        del msg  # uvicorn's words for it
+        self._end(answers.NOT_HTTP)
+
+    def sweep(self, now: float) -> None:
+        """End this connection if it has taken too long; `now` is the loop's time."""
+        waited = now - self._since
+        if self._reading and waited > READ_SECONDS:
+            self._end(answers.TOO_SLOW)
+        elif waited > (IDLE_SECONDS if self._idle else ANSWER_SECONDS):
+            self.transport.abort()
+
+    @property
+    def _idle(self) -> bool:
+        """No request waits for its answer."""
+        return not self._requests or self.cycle.response_complete
+
+    def _end(self, answer: answers.Answer) -> None:
+        """Close the connection, with this answer where one can be given: no other is under way, or was just given."""
+        if self.transport.is_closing():
+            return
+        if self._idle and (self._in_head or not self._requests):
+            self.transport.write(answers.raw(answer))
+            self.transport.close()
+        else:
+            self.transport.abort()
+
+
+def sweep(connections: Iterable[Any], now: float) -> None:
+    """End the connections that have taken too long."""
+    for connection in list(connections):
+        if isinstance(connection, Connection):
+            connection.sweep(now)

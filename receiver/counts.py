@@ -1,0 +1,79 @@
+"""What this receiver counts, for Prometheus and for operators' eyes in the ledger."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+from prometheus_client import CollectorRegistry, Histogram, ProcessCollector, generate_latest
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from receiver.ports import Place
+
+_BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class Counts:
+    """Plain numbers, because a webhook's way must stay short; Prometheus' shapes are made when someone looks.
+
+    A gauge that is None has no value at the moment and is left out.
+    """
+
+    def __init__(self) -> None:
+        self.accepted: Counter[Place] = Counter()
+        self.refused: Counter[tuple[str, int]] = Counter()
+        self.unkept = 0
+        self.drained = 0
+        self._unreported: Counter[str] = Counter()
+        self._gauges: dict[str, tuple[str, Callable[[], float | None]]] = {}
+        self._registry = CollectorRegistry()
+        self.seconds = Histogram(
+            "relay_webhook_seconds",
+            "From the start of a webhook's request until it is on disk.",
+            buckets=_BUCKETS,
+            registry=self._registry,
+        )
+        self._registry.register(self)
+        ProcessCollector(registry=self._registry)
+
+    def refuse(self, merchant: str, status: int) -> None:
+        """A webhook for this merchant (as `KnownMerchants.label` names it) was answered with a 4xx."""
+        self.refused[merchant, status] += 1
+        self._unreported[f"{merchant}:{status}"] += 1
+
+    def take_unreported(self) -> dict[str, int]:
+        """Refusals since the last call, as `merchant:status`."""
+        counts, self._unreported = self._unreported, Counter()
+        return dict(counts)
+
+    def give_back(self, counts: dict[str, int]) -> None:
+        """What was taken could not be reported: keep it for the next time."""
+        self._unreported.update(counts)
+
+    def watch(self, name: str, text: str, value: Callable[[], float | None]) -> None:
+        """Add a gauge that is read when someone looks."""
+        self._gauges[name] = (text, value)
+
+    def exposition(self) -> bytes:
+        """Everything in Prometheus' text format."""
+        return generate_latest(self._registry)
+
+    def collect(self) -> Iterator[Metric]:
+        """The numbers as Prometheus' metrics."""
+        accepted = CounterMetricFamily("relay_webhooks_accepted", "Webhooks acknowledged.", labels=["place"])
+        for place, count in self.accepted.items():
+            accepted.add_metric([place], count)
+        yield accepted
+        refused = CounterMetricFamily(
+            "relay_webhooks_refused",
+            "Webhooks answered with a 4xx; they do not come again.",
+            labels=["merchant", "status"],
+        )
+        for (merchant, status), count in self.refused.items():
+            refused.add_metric([merchant, str(status)], count)
+        yield refused
+        yield CounterMetricFamily("relay_webhooks_unkept", "Webhooks answered with 503.", value=self.unkept)
+        yield CounterMetricFamily("relay_spool_drained", "Notifications moved to the ledger.", value=self.drained)
+        for name, (text, read) in self._gauges.items():
+            if (value := read()) is not None:
+                yield GaugeMetricFamily(name, text, value=value)

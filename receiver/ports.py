@@ -1,0 +1,63 @@
+"""What the receiver asks of the ledger, and of the spool in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Literal, Protocol
+
+from schemas.notification import Notification
+
+Accept = Callable[[Notification], Awaitable[None]]
+"""Keeps one notification; returns when it is on disk. Accepting one id twice is accepting it once."""
+
+Place = Literal["redis", "spool"]
+"""Where an accepted notification is on disk."""
+
+
+class Durability(Protocol):
+    """How safe the ledger's Redis is; `reasons` name what is weak about it, in words."""
+
+    @property
+    def durable(self) -> bool:
+        """Append-only file, `appendfsync always`, `noeviction`."""
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Empty where it is durable."""
+
+
+class Ledger(Protocol):
+    """The part of the ledger that a receiver needs. Every call raises `LedgerUnavailable` within 2 s at most."""
+
+    async def accept(self, notification: Notification, /) -> None:
+        """Note the notification and mark its payment dirty. Raises `UnknownMerchant`, `LedgerUnavailable`."""
+
+    async def durability(self) -> Durability:
+        """Ask Redis how it keeps what it is given."""
+
+    async def known_merchants(self) -> Mapping[str, str | None]:
+        """Every merchant, with the SHA-256 in hex of its webhook token or None."""
+
+    async def count_refusals(self, counts: dict[str, int], /) -> None:
+        """Add to the counts of refused webhooks that operators see."""
+
+
+class Spool(Protocol):
+    """Where notifications wait while the ledger cannot take them."""
+
+    @property
+    def waiting(self) -> int:
+        """Notifications kept here that the ledger does not have yet, as far as this process knows."""
+
+    async def accept(self, notification: Notification, /) -> None:
+        """Keep a notification; returns when it is on disk. Raises `SpoolUnavailable`."""
+
+    async def drain(self, accept: Accept, /, *, keep: bool = False) -> int:
+        """Hand everything to `accept`, oldest first; how many it took. `keep` leaves it here all the same. Raises what
+        `accept` raises, and `SpoolUnavailable`."""
+
+    async def trouble(self) -> str | None:
+        """Why nothing could be kept here now, in words; None when it could."""
+
+    async def close(self) -> None:
+        """Finish what is being written and let go of the folder."""

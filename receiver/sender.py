@@ -1,0 +1,102 @@
+"""Who sends a webhook: the address behind trusted proxies, and what is believed of it.
+
+`X-Forwarded-For` is believed only from RELAY_TRUSTED_PROXIES: each proxy appends the address it saw, so the right-most
+hop that is not a trusted proxy is the sender, and whatever stands left of it is hearsay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+IAMPORT = frozenset(map(ip_address, ("52.78.100.19", "52.78.48.223", "52.78.5.241")))
+"""Where i'mport's documentation says its webhooks come from. They have changed before: a hint, not proof."""
+LONGEST_TRAIL = 2048
+"""Bytes of `X-Forwarded-For` that are looked at, from its right end."""
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """A source of webhooks. `allowed` by RELAY_ALLOWED_IPS; `verified` as i'mport's; `limited` by the rate limit,
+    under the name `source`; `local` is this machine itself, with no proxy in between."""
+
+    address: str
+    allowed: bool
+    verified: bool
+    limited: bool
+    local: bool
+    source: str
+
+
+class Senders:
+    """Tells senders by the connection's address and its `X-Forwarded-For`."""
+
+    def __init__(self, allowed: Sequence[Network], proxies: Sequence[Network]) -> None:
+        self._allowed = tuple(allowed)
+        self._proxies = tuple(proxies)
+        self._judged = lru_cache(maxsize=4096)(self._judge)
+
+    def of(self, client: tuple[str, int] | None, forwarded: bytes) -> Sender:
+        """The sender of a request; `forwarded` is all of its `X-Forwarded-For` joined by commas, or nothing."""
+        return self._judged(client[0] if client else "", forwarded[-LONGEST_TRAIL:])
+
+    def _judge(self, peer: str, forwarded: bytes) -> Sender:
+        address = _address(peer)
+        local = address is not None and address.is_loopback and not forwarded
+        if forwarded and address is not None and _within(address, self._proxies):
+            address = self._origin(forwarded.decode("latin-1"))
+        if address is None:
+            return Sender(UNKNOWN, not self._allowed, verified=False, limited=True, local=False, source=UNKNOWN)
+        listed = _within(address, self._allowed)
+        verified = listed or address in IAMPORT
+        return Sender(
+            address=str(address),
+            allowed=listed or not self._allowed,
+            verified=verified,
+            limited=not verified and not address.is_loopback,
+            local=local,
+            source=_source(address),
+        )
+
+    def _origin(self, trail: str) -> Address | None:
+        """The right-most hop that is not a trusted proxy; the first of all where all are; None for one that is no
+        address, since nothing left of it can be believed."""
+        address = None
+        for hop in reversed(trail.split(",")):
+            address = _address(hop)
+            if address is None or not _within(address, self._proxies):
+                break
+        return address
+
+
+def _address(text: str) -> Address | None:
+    """The address in a text that may have a port or brackets; IPv4 inside IPv6 counts as IPv4."""
+    text = text.strip().strip('"')
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address
+
+
+def _source(address: Address) -> str:
+    """What shares one rate limit: an IPv4 address, or the /64 that one customer of IPv6 gets."""
+    if isinstance(address, IPv4Address):
+        return str(address)
+    return str(IPv6Network((int(address), 64), strict=False))
+
+
+def _within(address: Address, networks: Sequence[Network]) -> bool:
+    return any(address in network for network in networks)

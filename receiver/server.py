@@ -1,0 +1,166 @@
+"""The receiver as a process: everything put together, served by uvicorn, and ended in order."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
+import uvicorn
+
+from ledger.ledger import Ledger
+from receiver import connection
+from receiver.account import Account
+from receiver.app import App, routes
+from receiver.counts import Counts
+from receiver.intake import Intake
+from receiver.keeper import Keeper
+from receiver.limiter import Limiter
+from receiver.merchants import KnownMerchants
+from receiver.ports import Spool
+from receiver.ready import MetricsPage, Readyz, livez
+from receiver.rounds import Round, walking
+from receiver.sender import Senders
+from receiver.spool import FileSpool, NoSpool
+from schemas.errors import BadSetting, LedgerUnavailable
+from schemas.settings import Settings
+
+HOST = "0.0.0.0"  # noqa: S104  # the public intake: the contract wants every interface
+PORT = 8000
+RATE = 500.0
+BURST = 1000.0
+"""Webhooks one source may send a second, and at once. This machine, i'mport and RELAY_ALLOWED_IPS are not limited."""
+DRAIN_EVERY = 0.5
+LEARN_EVERY = 2.0
+REPORT_EVERY = 5.0
+LOOK_EVERY = 60.0
+LOOK_SOON = 5.0
+"""Seconds between looks at Redis' durability: while it is as it should be, and while it is not."""
+LAST_ANSWERS = 20
+"""Seconds for requests under way when the process is asked to stop; 30 s is all a supervisor gives."""
+
+log = structlog.get_logger()
+
+
+class Server(uvicorn.Server):
+    """uvicorn that sweeps slow clients away and leaves the signals to us: its own handlers end the process by the
+    signal, before anything could be closed."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """SIGTERM and SIGINT end the serving; a second one does not wait for anybody."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second; whether to end."""
+        if counter % 10 == 0:
+            connection.sweep(self.server_state.connections, asyncio.get_running_loop().time())
+        return await super().on_tick(counter)
+
+    def _stop(self) -> None:
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
+
+def listen(settings: Settings) -> socket.socket:
+    """The socket to serve on. Raises `BadSetting` when it cannot be had."""
+    host, port = settings.host or HOST, settings.port or PORT
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise BadSetting(f"HOST={host} PORT={port} cannot be listened on: {error.strerror}") from None
+
+
+async def serve(settings: Settings, listener: socket.socket) -> None:
+    """Take webhooks until SIGTERM or SIGINT. Raises `BadSetting` for a Redis URL that is none."""
+    counts, merchants = Counts(), KnownMerchants()
+    account = Account()
+    ledger = Ledger.connect(settings.redis_url, settings.queue_url, replica_acks=settings.replica_acks)
+    spool: Spool = FileSpool(settings.spool_dir) if settings.spool_dir else NoSpool()
+    keeper = Keeper(ledger, spool, counts, merchants, require_durable=settings.require_durable)
+    senders = Senders(settings.allowed_ips, settings.trusted_proxies)
+    limiter = Limiter(rate=RATE, burst=BURST)
+    _watch(counts, keeper, spool)
+    app = App(
+        routes(
+            webhooks=Intake(keeper, senders, limiter, merchants, counts, account, random.Random()),
+            livez=livez,
+            readyz=Readyz(keeper, spool, require_durable=settings.require_durable),
+            metrics=MetricsPage(counts, senders, [token.value.get_secret_value() for token in settings.api_tokens]),
+        )
+    )
+    rounds = (
+        Round(keeper.drain, DRAIN_EVERY),
+        Round(keeper.learn_merchants, LEARN_EVERY),
+        Round(keeper.report_refusals, REPORT_EVERY),
+        Round(account.tell, 1.0),
+        Round(_Watchman(keeper).look, LOOK_SOON),
+    )
+    server = Server(_config(app))
+    try:
+        await keeper.look()
+        with walking(rounds):
+            log.info("receiver_started", port=listener.getsockname()[1])
+            await server.serve(sockets=[listener])
+        try:
+            await keeper.report_refusals()
+        except LedgerUnavailable as error:
+            log.warning("refusals_unreported", reason=str(error))
+    finally:
+        await spool.close()
+        await ledger.close()
+        log.info("receiver_stopped")
+
+
+class _Watchman:
+    """Looks at Redis often while something is wrong with it, and every minute while nothing is."""
+
+    def __init__(self, keeper: Keeper) -> None:
+        self._keeper = keeper
+        self._skip = 0
+
+    async def look(self) -> None:
+        if self._skip > 0:
+            self._skip -= 1
+            return
+        state = await self._keeper.look()
+        self._skip = int(LOOK_EVERY / LOOK_SOON) - 1 if state.available and state.durable else 0
+
+
+def _watch(counts: Counts, keeper: Keeper, spool: Spool) -> None:
+    counts.watch("relay_spool_waiting", "Notifications in this receiver's spool.", lambda: spool.waiting)
+    counts.watch("relay_redis_available", "Whether Redis takes webhooks.", lambda: float(keeper.redis.available))
+    counts.watch(
+        "relay_redis_durable",
+        "Whether Redis keeps what it acknowledges.",
+        lambda: None if keeper.redis.durable is None else float(keeper.redis.durable),
+    )
+
+
+def _config(app: App) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        loop="uvloop",
+        http=connection.Connection,
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,  # `sender.py` decides whom to believe
+        server_header=False,
+        timeout_keep_alive=connection.IDLE_SECONDS,
+        timeout_graceful_shutdown=LAST_ANSWERS,
+    )

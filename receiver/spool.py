@@ -1,0 +1,221 @@
+"""The spool: where notifications wait on this machine's disk while Redis cannot take them.
+
+Notifications that wait at the same time share one transaction, so one sync acknowledges many. Every process writes
+into a file of its own, `spool-0.sqlite` or the next one that nobody holds, and sees to the files of processes that
+are gone. A row is removed only after the ledger has it: a crash in between hands it over twice, its id makes that once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+import structlog
+
+from receiver import rows
+from receiver.ports import Accept
+from receiver.spool_file import SpoolFile
+from schemas.errors import SpoolUnavailable
+from schemas.notification import Notification
+
+BATCH = 500
+WRITE_BATCH = 2000
+MOST_WAITING = 20_000
+"""Requests that may wait for the disk at one time."""
+SLOWEST_WRITE = 5.0
+"""Seconds after which a disk counts as unavailable. What it still writes then is only one notification more."""
+MAX_BYTES = 4 << 30
+LOOK_FOR_ORPHANS = 10.0
+REOPEN = 1.0
+
+P = ParamSpec("P")
+T = TypeVar("T")
+log = structlog.get_logger()
+
+
+class FileSpool:
+    """A spool in a folder. The folder is made when it is first needed."""
+
+    def __init__(self, folder: Path, *, max_bytes: int = MAX_BYTES) -> None:
+        self._folder = folder
+        self._max_bytes = max_bytes
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spool")
+        self._own: SpoolFile | None = None
+        self._opening_failed: tuple[float, SpoolUnavailable] | None = None
+        self._pending: list[tuple[bytes, asyncio.Future[None]]] = []
+        self._writer: asyncio.Task[None] | None = None
+        self._passed: dict[Path, int] = {}
+        self._orphans_seen = float("-inf")
+
+    @property
+    def waiting(self) -> int:
+        """Notifications in this process's file."""
+        return self._own.count if self._own is not None else 0
+
+    async def accept(self, notification: Notification, /) -> None:
+        """Keep a notification; returns when it is on disk. Raises `SpoolUnavailable`."""
+        if len(self._pending) >= MOST_WAITING:
+            raise SpoolUnavailable("The spool's disk does not keep up.")
+        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._pending.append((rows.encode(notification), written))
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._write(), name="spool-writer")
+        try:
+            async with asyncio.timeout(SLOWEST_WRITE):
+                await written
+        except TimeoutError:
+            raise SpoolUnavailable("The spool's disk does not answer.") from None
+
+    async def drain(self, accept: Accept, /, *, keep: bool = False) -> int:
+        """Hand what waits to `accept`, oldest first, also what processes that are gone have left; how many it took.
+
+        `keep` leaves the rows where they are and hands each over once: for a Redis that may still lose them.
+        Raises what `accept` raises, after removing what it did take, and `SpoolUnavailable`.
+        """
+        own = await self._in_thread(self._open)
+        taken = await self._drain_file(own, accept, keep)
+        if taken and not own.count:
+            await self._in_thread(own.shrink)
+        now = time.monotonic()
+        if now - self._orphans_seen >= LOOK_FOR_ORPHANS:
+            for path in sorted(self._folder.glob("spool-*.sqlite")):
+                if path != own.path:
+                    taken += await self._drain_orphan(path, accept, keep)
+            self._orphans_seen = now
+        return taken
+
+    async def trouble(self) -> str | None:
+        """Why nothing could be kept here now, in words; None when it could."""
+        try:
+            await asyncio.wait_for(self._in_thread(lambda: self._open().probe()), SLOWEST_WRITE)
+        except SpoolUnavailable as error:
+            return str(error)
+        except TimeoutError:
+            return "The spool's disk does not answer."
+        return None
+
+    async def close(self) -> None:
+        """Finish what is being written and let go of the folder."""
+        if self._writer is not None:
+            await asyncio.wait([self._writer], timeout=SLOWEST_WRITE)
+        if self._own is not None:
+            await self._in_thread(self._own.close)
+        self._thread.shutdown(wait=False)
+
+    async def _in_thread(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, partial(call, *args, **kwargs))
+
+    async def _write(self) -> None:
+        while self._pending:
+            batch, self._pending = self._pending[:WRITE_BATCH], self._pending[WRITE_BATCH:]
+            failure: SpoolUnavailable | None = None
+            try:
+                await self._in_thread(self._append, [row for row, _ in batch])
+            except SpoolUnavailable as error:
+                failure = error
+            for _, written in batch:
+                if written.done():
+                    continue
+                if failure is None:
+                    written.set_result(None)
+                else:
+                    written.set_exception(failure)
+
+    def _append(self, batch: list[bytes]) -> None:
+        self._open().append(batch)
+
+    def _open(self) -> SpoolFile:
+        """This process's file; in the thread. A failure is remembered for a moment, so that a flood of webhooks does
+        not check a damaged file over and over."""
+        if self._own is not None and not self._own.closed:
+            return self._own
+        now = time.monotonic()
+        if self._opening_failed is not None and now - self._opening_failed[0] < REOPEN:
+            raise self._opening_failed[1]
+        self._passed.clear()
+        try:
+            self._own = self._take()
+        except SpoolUnavailable as error:
+            self._opening_failed = (now, error)
+            raise
+        return self._own
+
+    def _take(self) -> SpoolFile:
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise SpoolUnavailable(f"The spool's folder cannot be made: {error.strerror}.") from error
+        number = 0
+        while (file := SpoolFile.take(self._folder / f"spool-{number}.sqlite", self._max_bytes)) is None:
+            number += 1
+        return file
+
+    async def _drain_orphan(self, path: Path, accept: Accept, keep: bool) -> int:
+        try:
+            file = await self._in_thread(SpoolFile.take, path, self._max_bytes)
+        except SpoolUnavailable as error:
+            log.error("spool_file_unusable", file=path.name, reason=str(error))
+            return 0
+        if file is None:
+            return 0
+        try:
+            return await self._drain_file(file, accept, keep)
+        finally:
+            await self._in_thread(partial(file.close, discard=not file.closed and file.count == 0))
+
+    async def _drain_file(self, file: SpoolFile, accept: Accept, keep: bool) -> int:
+        taken = 0
+        after = self._passed.get(file.path, 0) if keep else 0
+        while file.count and (batch := await self._in_thread(file.read, after, BATCH)):
+            after = batch[-1][0]
+            done, failure = await self._hand_over(file, batch, accept)
+            taken += len(done)
+            if done and not keep:
+                await self._in_thread(file.remove, done)
+            if failure is not None:
+                raise failure
+            if keep:
+                self._passed[file.path] = after
+        return taken
+
+    async def _hand_over(
+        self, file: SpoolFile, batch: list[tuple[int, bytes]], accept: Accept
+    ) -> tuple[list[int], BaseException | None]:
+        """Hand a batch over at once, in order, so that the ledger can take it in one round trip: the positions it has
+        taken, and the first error."""
+        readable: list[tuple[int, Notification]] = []
+        for position, row in batch:
+            try:
+                readable.append((position, rows.decode(row)))
+            except ValueError as error:
+                log.error("spooled_row_unreadable", file=file.path.name, position=position, reason=str(error))
+                await self._in_thread(file.set_aside, position)
+        answers = await asyncio.gather(*(accept(row) for _, row in readable), return_exceptions=True)
+        done = [position for (position, _), answer in zip(readable, answers, strict=True) if answer is None]
+        return done, next((answer for answer in answers if answer is not None), None)
+
+
+class NoSpool:
+    """The spool that is switched off: it keeps nothing."""
+
+    waiting = 0
+
+    async def accept(self, _notification: Notification, /) -> None:
+        """Raises `SpoolUnavailable`."""
+        raise SpoolUnavailable("The spool is switched off.")
+
+    async def drain(self, _accept: Accept, /, **_options: bool) -> int:
+        """Nothing waits."""
+        return 0
+
+    async def trouble(self) -> str | None:
+        """Always the same."""
+        return "The spool is switched off."
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
