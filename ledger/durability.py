@@ -22,12 +22,13 @@ class Durability:
 async def durability(store: Store) -> Durability:
     """Ask Redis how it keeps what it is given. Raises `LedgerUnavailable`."""
     try:
-        settings = await store.redis.config_get(*_NEEDED)
+        # One by one: before 7.0 CONFIG GET takes a single name.
+        settings = [await store.redis.config_get(name) for name in _NEEDED]
     except trouble.ResponseError:
         return Durability(False, ("CONFIG GET is not allowed here, so nobody can tell how it keeps data",))
     except (trouble.RedisError, OSError, TimeoutError) as error:
         raise unavailable(error) from error
-    found = {_text(name): _text(value) for name, value in settings.items()}
+    found = {_text(name): _text(value) for setting in settings for name, value in setting.items()}
     reasons = [
         f"{name} is {found.get(name, 'unknown')}, not {needed}"
         for name, needed in _NEEDED.items()

@@ -61,7 +61,7 @@ class Refreshing:
         )
         self._queue.kick_all([again])
         claimed = tuple(_claimed(lane, int(token), int(base), row) for row in rows)
-        return ClaimedPayments(now / 1000, failures, claimed)
+        return ClaimedPayments(int(now) / 1000, int(failures), claimed)
 
     async def expected(self, merchant: str, merchant_uids: Sequence[str]) -> dict[str, Expected]:
         """What the merchant expects to be paid for these orders, where it has said so."""
