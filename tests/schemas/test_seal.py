@@ -1,0 +1,51 @@
+"""Sealed texts open with the keys they should, and show nothing."""
+
+from __future__ import annotations
+
+import pytest
+from cryptography.fernet import Fernet
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.errors import BadSetting, Unreadable
+from schemas.seal import Sealer
+
+FIRST, SECOND = (Fernet.generate_key().decode() for _ in range(2))
+
+
+@given(st.text(st.characters(codec="utf-8")))
+def test_there_and_back(text: str) -> None:
+    """What was sealed opens as it was, and the sealed form is plain ASCII."""
+    sealed = Sealer([FIRST]).seal(text)
+    assert sealed.isascii()
+    assert Sealer([FIRST]).open(sealed) == text
+
+
+def test_change_of_keys() -> None:
+    """A new key in front seals what comes; the old one behind it still opens what is there."""
+    sealed = Sealer([FIRST]).seal("planted")
+    both = Sealer([SECOND, FIRST])
+    assert both.open(sealed) == "planted"
+    assert Sealer([SECOND]).open(both.seal("new")) == "new"
+
+
+@pytest.mark.parametrize("sealed", ["", "x", "gAAAA", "한", "planted", Fernet(SECOND).encrypt(b"planted").decode()])
+def test_unreadable(sealed: str) -> None:
+    """What no key opens is said to be so, without repeating it."""
+    with pytest.raises(Unreadable) as caught:
+        Sealer([FIRST]).open(sealed)
+    assert "planted" not in str(caught.value)
+
+
+@pytest.mark.parametrize("keys", [[], [""], ["planted"], [FIRST, "planted"], ["한"]])
+def test_bad_keys(keys: list[str]) -> None:
+    """No key, or what is none, is a bad setting; its text does not repeat a key."""
+    with pytest.raises(BadSetting, match="RELAY_ENCRYPTION_KEY") as caught:
+        Sealer(keys)
+    assert "planted" not in str(caught.value)
+    assert FIRST not in str(caught.value)
+
+
+def test_repr_shows_no_key() -> None:
+    """A sealer can be printed."""
+    assert FIRST not in repr(Sealer([FIRST]))
