@@ -15,7 +15,8 @@ from svix.webhooks import Webhook as SvixWebhook
 from schemas.endpoint import Endpoint, SealedSecret, new_secret
 from schemas.errors import Unreadable
 from schemas.seal import Sealer
-from tests.workers.subscribers import CATALOGUE, Subscriber
+from tests.workers.catalogue import CATALOGUE
+from tests.workers.subscribers import Subscriber
 from workers.callback import Opened, opened, prepare
 from workers.sender import Sender
 

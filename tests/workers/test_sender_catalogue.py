@@ -9,7 +9,8 @@ from random import Random
 import pytest
 
 from schemas.delivery import Again, Answer, Delivered, Disable, Verdict, judge
-from tests.workers.subscribers import CATALOGUE, Behaviour, Subscriber
+from tests.workers.catalogue import CATALOGUE
+from tests.workers.subscribers import Behaviour, Subscriber
 from workers.sender import Sender
 
 OUTCOMES: dict[str, type[Verdict]] = {"delivered": Delivered, "again": Again, "disable": Disable}
