@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import typer
 
+from cli import up
+
 app = typer.Typer(
     name="relay",
     help="Turns i'mport's payment webhooks into signed, ordered, never-lost events.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+
+
+app.add_typer(up.app)
 
 
 @app.callback()

@@ -1,0 +1,141 @@
+"""What the processes log, told to people: one line a step, with the time it took since the webhook came in.
+
+`Account.tell` is a pure translation of log entries; entries it has nothing to say about give nothing.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+Entry = Mapping[str, Any]
+
+_REMEMBERED = 1000
+_LOUD = ("warning", "error", "critical")
+_PLUMBING = ("event", "level", "timestamp", "logger", "exception", "stack")
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A line of the account."""
+
+    at: float
+    who: str
+    what: str
+    imp_uid: str
+    detail: str
+    mood: str
+    """`plain`, `news`, `good`, `bad` or `quiet`: how it is coloured."""
+    since: float | None
+    """Seconds since this payment's latest webhook."""
+
+
+def happened_at(entry: Entry) -> float | None:
+    """The entry's time in UNIX seconds, None where it has none."""
+    try:
+        moment = datetime.fromisoformat(str(entry.get("timestamp")))
+    except ValueError:
+        return None
+    return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
+
+
+class Account:
+    """Follows payments through the log entries of all processes, given in the order of their times."""
+
+    def __init__(self, names: Mapping[str, str] | None = None) -> None:
+        self.names = dict(names or {})
+        """How endpoints are called in the account, by id."""
+        self._accepted: OrderedDict[str, float] = OrderedDict()
+        self.recorded: list[str] = []
+        """Types of the events recorded so far."""
+        self.delivered = 0
+        self.retried = 0
+
+    def tell(self, who: str, entry: Entry, default_at: float) -> Told | None:
+        """The line for an entry of the process `who`, or None when it is not for people."""
+        name = str(entry.get("event", ""))
+        at = happened_at(entry) or default_at
+        imp_uid = str(entry.get("imp_uid") or "")
+        if name == "webhook_accepted":
+            self._accepted[imp_uid] = at
+            self._accepted.move_to_end(imp_uid)
+            if len(self._accepted) > _REMEMBERED:
+                self._accepted.popitem(last=False)
+        wording = _WORDINGS.get(name)
+        if wording is not None:
+            what, detail, mood = wording(self, entry)
+        elif entry.get("level") in _LOUD:
+            what, detail, mood = name.replace("_", " "), _fields(entry), "bad"
+        else:
+            return None
+        begun = self._accepted.get(imp_uid)
+        return Told(at, who, what, imp_uid, detail, mood, None if begun is None else max(0.0, at - begun))
+
+    def _endpoint(self, entry: Entry) -> str:
+        endpoint = str(entry.get("endpoint") or "")
+        return self.names.get(endpoint, endpoint)
+
+
+def _fields(entry: Entry) -> str:
+    return " ".join(f"{name}={value}" for name, value in entry.items() if name not in (*_PLUMBING, "imp_uid"))
+
+
+def _numbered(entry: Entry) -> str:
+    sequence = entry.get("sequence")
+    return str(entry.get("type", "?")) + (f" (#{sequence})" if sequence else "")
+
+
+def _webhook_sent(_account: Account, entry: Entry) -> tuple[str, str, str]:
+    return "webhook sent", f"says {entry.get('status', '?')}", "quiet"
+
+
+def _webhook_accepted(_account: Account, entry: Entry) -> tuple[str, str, str]:
+    return "webhook accepted", f"says {entry.get('status') or '?'}; on disk", "plain"
+
+
+def _payment_looked_up(_account: Account, entry: Entry) -> tuple[str, str, str]:
+    news = entry.get("news")
+    if isinstance(news, list | tuple):
+        news = len(news)
+    found = {0: "nothing new", 1: "1 new fact"}.get(news, f"{news} new facts") if isinstance(news, int) else ""
+    return "payment fetched", ", ".join(filter(None, (f"is {entry.get('status', '?')}", found))), "plain"
+
+
+def _event_recorded(account: Account, entry: Entry) -> tuple[str, str, str]:
+    account.recorded.append(str(entry.get("type", "?")))
+    status = f"; the payment is {entry['status']}" if entry.get("status") else ""
+    return "event recorded", _numbered(entry) + status, "news"
+
+
+def _delivery_attempted(account: Account, entry: Entry) -> tuple[str, str, str]:
+    answer = entry.get("status_code") or entry.get("error") or "no answer"
+    took = f" in {entry['duration_ms']} ms" if "duration_ms" in entry else ""
+    said = f"{_numbered(entry)} to {account._endpoint(entry)}: {answer}{took}"
+    if entry.get("outcome") == "delivered":
+        account.delivered += 1
+        return "callback delivered", said, "good"
+    if entry.get("outcome") == "dead":
+        return "callback given up", said, "bad"
+    account.retried += 1
+    wait = entry.get("next_in")
+    again = f"; again in {wait:.1f} s" if isinstance(wait, int | float) else "; will be sent again"
+    return "callback failed", said + again, "bad"
+
+
+def _callback_received(_account: Account, entry: Entry) -> tuple[str, str, str]:
+    verified = entry.get("verified")
+    signature = "" if verified is None else ", signature verified" if verified else ", SIGNATURE WRONG"
+    return "callback received", _numbered(entry) + signature, "bad" if verified is False else "quiet"
+
+
+_WORDINGS: dict[str, Callable[[Account, Entry], tuple[str, str, str]]] = {
+    "webhook_sent": _webhook_sent,
+    "webhook_accepted": _webhook_accepted,
+    "payment_looked_up": _payment_looked_up,
+    "event_recorded": _event_recorded,
+    "delivery_attempted": _delivery_attempted,
+    "callback_received": _callback_received,
+}

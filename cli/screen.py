@@ -1,0 +1,92 @@
+"""The account on a terminal, or in a file: entries of all processes put into the order of their times, then printed."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import json
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import count
+
+from rich.console import Console
+from rich.text import Text
+
+from cli.account import Account, Entry, Told, happened_at
+
+SETTLING = 0.25
+"""Seconds that a line waits for earlier ones, which come through other pipes."""
+
+_STYLES = {"plain": "", "news": "bold", "good": "green", "bad": "red", "quiet": "dim"}
+_ACTORS = {"receiver": "cyan", "worker": "magenta", "sandbox": "blue", "subscriber": "yellow"}
+
+
+class Screen:
+    """Takes lines as they come from the children; prints what `Account` makes of them."""
+
+    def __init__(self, account: Account, console: Console | None = None) -> None:
+        self.account = account
+        self.console = console or Console(highlight=False, markup=False, soft_wrap=True)
+        self.last_told = time.monotonic()
+        """When the last line of the account came in, on the monotonic clock: quiet since then."""
+        self._waiting: list[tuple[float, int, float, str, Entry]] = []
+        self._order = count()
+
+    def line(self, who: str, text: str) -> None:
+        """A line that the process `who` has printed; what is not a log entry is left to the log file."""
+        try:
+            entry = json.loads(text)
+        except ValueError:
+            return
+        if isinstance(entry, dict):
+            now = time.time()
+            heapq.heappush(self._waiting, (happened_at(entry) or now, next(self._order), now, who, entry))
+
+    async def keep_printing(self) -> None:
+        """Print what has waited long enough, until cancelled."""
+        while True:
+            self.print_until(time.time() - SETTLING)
+            await asyncio.sleep(0.05)
+
+    def print_until(self, came_in: float) -> None:
+        """Print what came in up to then (UNIX seconds), and whatever happened before that."""
+        for who, told in self._ripe(came_in):
+            self.last_told = time.monotonic()
+            self.console.print(rendered(who, told))
+
+    def say(self, text: str = "", style: str = "") -> None:
+        """Something that `relay up` itself has to say."""
+        self.console.print(Text(text, style=style))
+
+    @property
+    def quiet(self) -> bool:
+        """Whether everything that came in has been printed."""
+        return not self._waiting
+
+    def _ripe(self, came_in: float) -> Iterator[tuple[str, Told]]:
+        newest = max((at for at, _, arrived, _, _ in self._waiting if arrived <= came_in), default=None)
+        while newest is not None and self._waiting and self._waiting[0][0] <= newest:
+            at, _, _, who, entry = heapq.heappop(self._waiting)
+            told = self.account.tell(who, entry, at)
+            if told is not None:
+                yield who, told
+
+
+def rendered(who: str, told: Told) -> Text:
+    """One line: clock, time since the webhook, who, what, which payment, details."""
+    clock = datetime.fromtimestamp(told.at).astimezone().strftime("%H:%M:%S.%f")[:-3]
+    return Text.assemble(
+        (f"{clock} ", "dim"),
+        (f"{_took(told.since):>9}  ", "dim"),
+        (f"{who:<10} ", _ACTORS.get(who, "")),
+        (f"{told.what:<18} ", _STYLES[told.mood]),
+        (f"{told.imp_uid:<18} ", ""),
+        (told.detail, _STYLES[told.mood]),
+    )
+
+
+def _took(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    return f"+{seconds * 1000:.0f} ms" if seconds < 10 else f"+{seconds:.1f} s"

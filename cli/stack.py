@@ -1,0 +1,115 @@
+"""What `relay up` starts: each process with its port and environment, in the order in which they need one another."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import httpx
+
+from cli.children import Child, Children
+from cli.embedded import answers, arguments, find_server
+from cli.ports import next_free
+from cli.workplace import Workplace
+from schemas.errors import RelayError
+
+PATIENCE = 30.0
+"""Seconds for a process to come up."""
+
+RETRY_SCHEDULE = "2s,5s,15s,1m,5m,30m,2h"
+"""Shorter than in service, so that a retry can be watched."""
+
+_PORTS = {"receiver": 8000, "console": 8001, "sandbox": 8002, "subscriber": 8003, "redis": 7379}
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where everything listens; `moved` are the names of those whose usual port was taken."""
+
+    ports: Mapping[str, int]
+    moved: Mapping[str, int]
+
+    @classmethod
+    def choose(cls, environ: Mapping[str, str]) -> Addresses:
+        """The usual ports (the receiver's is `PORT` where set), or the next free ones. Raises `RelayError`."""
+        wanted = dict(_PORTS)
+        if environ.get("PORT", "").isdecimal():
+            wanted["receiver"] = int(environ["PORT"])
+        given: set[int] = set()
+        ports = {name: next_free(port, given) for name, port in wanted.items()}
+        return cls(ports, {name: wanted[name] for name in ports if ports[name] != wanted[name]})
+
+    def url(self, name: str) -> str:
+        """Its address; Redis' has the ledger's database."""
+        port = self.ports[name]
+        return f"redis://127.0.0.1:{port}/0" if name == "redis" else f"http://127.0.0.1:{port}"
+
+
+def environment(workplace: Workplace, addresses: Addresses, environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment of all processes: what the user has set stays, but for what has to fit together here."""
+    unless_set = {
+        "RELAY_API_TOKEN": workplace.api_token(),
+        "RELAY_ENCRYPTION_KEY": workplace.encryption_key(),
+        "RELAY_RETRY_SCHEDULE": RETRY_SCHEDULE,
+        "RELAY_ALLOWED_IPS": "127.0.0.1",
+        "IMP_KEY": "imp_apikey",
+        "IMP_SECRET": "sandbox-secret",
+        "RELAY_LOG_LEVEL": "info",
+    }
+    fixed = {
+        "REDIS_URL": addresses.url("redis"),
+        "RELAY_QUEUE_URL": f"redis://127.0.0.1:{addresses.ports['redis']}/1",
+        "IMP_API_URL": addresses.url("sandbox"),
+        "RELAY_CONSOLE_URL": addresses.url("console"),
+        "RELAY_ALLOW_PRIVATE_ENDPOINTS": "true",
+        "RELAY_SPOOL_DIR": str(workplace.spool),
+        "RELAY_LOG_FORMAT": "json",
+        "PYTHONUNBUFFERED": "1",
+    }
+    return {**unless_set, **{name: value for name, value in environ.items() if value.strip()}, **fixed}
+
+
+class Stack:
+    """Starts the processes one after another and waits until each works."""
+
+    def __init__(self, children: Children, workplace: Workplace, addresses: Addresses, environ: dict[str, str]) -> None:
+        self._children = children
+        self._workplace = workplace
+        self._addresses = addresses
+        self._environ = environ
+
+    async def redis(self) -> None:
+        """The embedded Redis. Raises `NoServer`."""
+        port = self._addresses.ports["redis"]
+        child = Child("redis", arguments(find_server(), port, self._workplace.redis), self._environ, last=True)
+        await self._up(child, lambda: answers(port))
+
+    async def python(self, name: str, module: str, ready: str | None, **extra: str) -> None:
+        """`python -m module`, up as soon as its path `ready` answers (as soon as it runs, where None)."""
+        port = self._addresses.ports.get(name)
+        environ = {**self._environ, "HOST": "127.0.0.1", **({"PORT": str(port)} if port else {}), **extra}
+        url = f"http://127.0.0.1:{port}{ready}"
+        await self._up(
+            Child(name, (sys.executable, "-m", module), environ), (lambda: _answers_well(url)) if ready else None
+        )
+
+    async def _up(self, child: Child, ready: Callable[[], bool] | None) -> None:
+        await self._children.start(child)
+        until = time.monotonic() + PATIENCE
+        while ready is not None and not await asyncio.to_thread(ready):
+            if self._children.failed.done():
+                self._children.failed.result()
+            if time.monotonic() > until:
+                raise RelayError(f"{child.name} does not come up: see {self._workplace.shown}/log/{child.name}.log")
+            await asyncio.sleep(0.05)
+        child.up = True
+
+
+def _answers_well(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=2, trust_env=False).status_code < 500
+    except httpx.TransportError:
+        return False

@@ -1,0 +1,138 @@
+"""`relay up`: everything under one roof, a demo, and an account of every step, until Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli.account import Account
+from cli.children import Children
+from cli.demo import Demo
+from cli.screen import Screen
+from cli.stack import Addresses, Stack, environment
+from cli.workplace import Workplace
+from schemas.errors import RelayError
+
+app = typer.Typer()
+
+_STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@app.command()
+def up(
+    directory: Annotated[Path, typer.Option("--var", help="Where Redis, keys and logs are kept.")] = Path("var"),
+    demo: Annotated[bool, typer.Option(help="Play the demo once everything is up.")] = True,
+    once: Annotated[bool, typer.Option("--once", help="Stop after the demo; fails if a callback is missing.")] = False,
+) -> None:
+    """Start Redis, a sandbox of i'mport, receiver, worker, console and a subscriber; play a demo; stay up."""
+    try:
+        workplace = Workplace(directory)
+    except (RelayError, OSError) as error:
+        raise _stopped(error) from None
+    try:
+        complete = asyncio.run(_Up(workplace, demo, once).run())
+    except (RelayError, OSError) as error:
+        raise _stopped(error) from None
+    finally:
+        workplace.close()
+    raise typer.Exit(0 if complete else 1)
+
+
+def _stopped(error: Exception) -> typer.Exit:
+    print(f"relay up: {error}", file=sys.stderr)
+    return typer.Exit(1)
+
+
+class _Up:
+    """One run: start, demo, wait, stop."""
+
+    def __init__(self, workplace: Workplace, demo: bool, once: bool) -> None:
+        self._workplace = workplace
+        self._play = demo
+        self._once = once
+        self._screen = Screen(Account())
+        self._complete = True
+
+    async def run(self) -> bool:
+        """True unless the demo was asked for `once` and something of it is missing. Raises `RelayError`."""
+        loop = asyncio.get_running_loop()
+        stop = asyncio.Event()
+        children = Children(self._workplace.logs, self._workplace.lock, self._screen.line, self._died)
+
+        def asked() -> None:
+            if stop.is_set():
+                children.kill()
+            stop.set()
+
+        for number in _STOPS:
+            loop.add_signal_handler(number, asked)
+        printing = asyncio.create_task(self._screen.keep_printing())
+        work = asyncio.create_task(self._work(children))
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            ends: set[asyncio.Future[Any]] = {work, stopping, children.failed}
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            work.cancel()
+            stopping.cancel()
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait({work})
+            self._screen.say("\nstopping …", "dim")
+            await children.end()
+            printing.cancel()
+            self._screen.print_until(time.time())
+        if children.failed.done():
+            children.failed.result()
+        if not work.cancelled():
+            work.result()
+        self._screen.say("all stopped", "dim")
+        return self._complete
+
+    async def _work(self, children: Children) -> None:
+        addresses = Addresses.choose(os.environ)
+        environ = environment(self._workplace, addresses, os.environ)
+        for name, usual in addresses.moved.items():
+            self._screen.say(f"port {usual} is taken: {name} listens on {addresses.ports[name]}", "yellow")
+        stack = Stack(children, self._workplace, addresses, environ)
+        self._screen.say("starting …", "dim")
+        await stack.redis()
+        await stack.python("sandbox", "sandbox", "/", RELAY_WEBHOOK_URL=f"{addresses.url('receiver')}/webhooks")
+        await asyncio.gather(
+            stack.python("receiver", "receiver", "/readyz"),
+            stack.python("worker", "workers", None),
+            stack.python("console", "console", "/livez"),
+        )
+        demo = Demo(self._screen, addresses, environ["RELAY_API_TOKEN"])
+        secrets = await demo.register()
+        await stack.python("subscriber", "sandbox.subscriber", "/", SUBSCRIBER_SECRETS=",".join(secrets))
+        self._introduce(addresses)
+        if self._play:
+            self._complete = await demo.play()
+        if self._once:
+            return
+        self._screen.say("\nStill up; what happens next is shown here. Ctrl-C stops everything.\n")
+        await asyncio.Event().wait()
+
+    def _died(self, name: str, status: int) -> None:
+        self._screen.say(f"{name} ended with status {status}: starting it again", "red")
+
+    def _introduce(self, addresses: Addresses) -> None:
+        var = self._workplace.shown
+        self._screen.say("\niamport-relay is up\n", "bold")
+        for name, what in (
+            ("receiver", "takes webhooks at /webhooks"),
+            ("console", f"operator API and web console; the token is in {var}/api-token"),
+            ("sandbox", "plays i'mport"),
+            ("subscriber", "hears the callbacks"),
+            ("redis", f"the ledger, every write on disk, in {var}/redis"),
+        ):
+            self._screen.say(f"  {name:<11} {addresses.url(name):<28} {what}")
+        self._screen.say(f"  {'worker':<11} {'':<28} logs of all of them are in {var}/log")

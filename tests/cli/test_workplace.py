@@ -1,0 +1,54 @@
+"""`var/`: one user at a time, secrets that last and that only their owner can read."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+from cryptography.fernet import Fernet
+
+from cli.ports import free, next_free
+from cli.workplace import Occupied, Workplace
+
+
+def test_a_second_user_is_told_in_one_line(tmp_path: Path) -> None:
+    """Two Redis servers on one append-only file would ruin it."""
+    first = Workplace(tmp_path)
+    with pytest.raises(Occupied, match=rf"process {os.getpid()}\) works in .*--var$"):
+        Workplace(tmp_path)
+    first.close()
+    Workplace(tmp_path).close()
+
+
+def test_key_and_token_last_and_are_private(tmp_path: Path) -> None:
+    """What one run has encrypted the next can read, and nobody else can read the key."""
+    first = Workplace(tmp_path)
+    key, token = first.encryption_key(), first.api_token()
+    first.close()
+    second = Workplace(tmp_path)
+    assert (second.encryption_key(), second.api_token()) == (key, token)
+    second.close()
+    Fernet(key)
+    assert len(token) >= 32
+    for name in ("encryption-key", "api-token"):
+        assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
+
+
+def test_a_taken_port_gives_the_next_free_one() -> None:
+    """Whoever listens already is left alone."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        taken: int = listener.getsockname()[1]
+        assert not free(taken)
+        assert taken < next_free(taken, set()) <= taken + 200
+
+
+def test_a_port_is_given_away_once() -> None:
+    """Two processes that are about to start do not get the same port."""
+    given: set[int] = set()
+    first = next_free(20000, given)
+    assert next_free(first, given) > first
