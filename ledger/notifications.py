@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from ledger.merchants import Merchants
 from ledger.pages import Page, Slice, walk
 from ledger.rows import Row, hashes, seconds, text
 from ledger.store import Store
+
+Outcome = Literal["pending", "applied", "unchanged", "rejected"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +25,7 @@ class Noted:
     cancellation_id: str | None
     source: str | None
     received_at: float
-    outcome: str
+    outcome: Outcome
     reason: str | None
 
 
@@ -33,7 +36,7 @@ class Notifications:
         self._store = store
 
     async def list(
-        self, part: Slice, *, merchant: str | None = None, imp_uid: str | None = None, outcome: str | None = None
+        self, part: Slice, *, merchant: str | None = None, imp_uid: str | None = None, outcome: Outcome | None = None
     ) -> Page[Noted]:
         """Notifications of one merchant or all, for one payment, with one outcome."""
         musts = [f"ntfs:o:{outcome}"] if outcome is not None else []
@@ -58,6 +61,6 @@ def _noted(identity: str, row: Row) -> Noted:
         cancellation_id=text(row, "cancellation_id"),
         source=text(row, "source"),
         received_at=seconds(row, "received_at") or 0.0,
-        outcome=text(row, "outcome") or "pending",
+        outcome=next((one for one in get_args(Outcome) if one == text(row, "outcome")), "pending"),
         reason=text(row, "reason"),
     )

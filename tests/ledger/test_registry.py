@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -172,8 +173,8 @@ async def test_enabling_starts_afresh(store: Store) -> None:
     await endpoints.create(an_endpoint())
     failing = Health(failures=30, failing_since=1.0, open_until=99999999999.0, opens=9, stage=DISABLED)
     await store.redis.hset(key("endpoint", "ep_1"), "health", dump_health(failing))
-    counts = {"ok_count": "3", "fail_count": "1", "last_error": "answered 500"}
-    await store.redis.hset(key("endpoint", "ep_1"), mapping=dict(counts))
+    counts: dict[Any, Any] = {"ok_count": "3", "fail_count": "1", "last_error": "answered 500"}
+    await store.redis.hset(key("endpoint", "ep_1"), mapping=counts)
     before = await endpoints.get("ep_1")
     assert (before.breaker, before.success_rate, before.last_error) == ("open", 0.75, "answered 500")
     await endpoints.enable("ep_1")

@@ -1,0 +1,139 @@
+"""Endpoints as operators write and see them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from console.api.models import ABSENT, Body, Listing, Merchant, Out, Rate, Seconds, Time, checked
+from ledger.endpoints import Registered
+from schemas.endpoint import (
+    ALL_PAYMENTS,
+    MAX_DESCRIPTION,
+    MAX_HEADERS,
+    MAX_URL,
+    checked_headers,
+    checked_types,
+)
+from schemas.times import rfc3339
+
+MASK = "***"
+
+Url = Annotated[str, Field(min_length=1, max_length=MAX_URL)]
+Types = Annotated[list[str], checked(lambda types: list(checked_types(types))), Field(min_length=1, max_length=50)]
+Description = Annotated[str, Field(max_length=MAX_DESCRIPTION)]
+InFlight = Annotated[int, Field(ge=1, le=1000)]
+RateLimit = Annotated[Rate, Field(gt=0, le=1_000_000)]
+Headers = Annotated[dict[str, str], checked(checked_headers), Field(max_length=MAX_HEADERS)]
+Payload = Literal["full", "thin"]
+
+
+class EndpointIn(Body):
+    """A new endpoint."""
+
+    merchant: Merchant
+    url: Url
+    types: Types = Field(default=[ALL_PAYMENTS], description="exact names, payment.* or *")
+    description: Description = ""
+    ordered: bool = Field(True, description="a payment's events one after the other, in the order of their sequence")
+    max_in_flight: InFlight = 8
+    rate_limit: RateLimit | None = Field(None, description="deliveries a second")
+    headers: Headers = Field(default={}, description="sent along; encrypted at rest and masked when shown")
+    payload: Payload = Field("full", description="thin leaves i'mport's object out")
+
+
+class EndpointPatch(Body):
+    """What is to change of an endpoint; what is left out stays."""
+
+    url: Url = ABSENT
+    types: Types = ABSENT
+    description: Description = ABSENT
+    ordered: bool = ABSENT
+    max_in_flight: InFlight = ABSENT
+    rate_limit: RateLimit | None = ABSENT
+    headers: Headers = ABSENT
+    payload: Payload = ABSENT
+
+
+class EndpointOut(Out):
+    """An endpoint."""
+
+    id: str
+    merchant: str
+    url: str
+    types: list[str]
+    description: str
+    ordered: bool
+    max_in_flight: int
+    rate_limit: float | None
+    headers: dict[str, str] = Field(description="names with masked values")
+    payload: Payload
+    state: Literal["enabled", "disabled"]
+    disabled_reason: str | None
+    success_rate: float | None = Field(description="of its attempts so far")
+    breaker: Literal["closed", "open", "half_open"]
+    last_error: str | None
+    created_at: Time
+
+
+class EndpointCreated(EndpointOut):
+    """An endpoint with the secret that its callbacks are signed with."""
+
+    secret: str
+
+
+class EndpointList(Out):
+    """Some endpoints."""
+
+    data: list[EndpointOut]
+    next_cursor: str | None
+
+
+class EndpointListing(Listing):
+    """Which endpoints."""
+
+    merchant: Merchant | None = None
+
+
+class PreviousSecret(Out):
+    """A secret that was replaced and still signs."""
+
+    secret: str
+    expires_at: Time | None
+
+
+class SecretOut(Out):
+    """The secrets of an endpoint: the newest, and those that still sign beside it."""
+
+    secret: str
+    previous: list[PreviousSecret]
+
+
+class RotateIn(Body):
+    """How long the old secret goes on signing."""
+
+    overlap: Seconds = Field(86400.0, description="for how long both secrets sign, up to 30d", le=30 * 86400)
+
+
+def shown(registered: Registered, header_names: list[str]) -> EndpointOut:
+    """An endpoint as operators see it."""
+    endpoint = registered.endpoint
+    return EndpointOut(
+        id=endpoint.id,
+        merchant=endpoint.merchant,
+        url=endpoint.url,
+        types=list(endpoint.types),
+        description=endpoint.description,
+        ordered=endpoint.ordered,
+        max_in_flight=endpoint.max_in_flight,
+        rate_limit=endpoint.rate_limit,
+        headers=dict.fromkeys(header_names, MASK),
+        payload=endpoint.payload,
+        state=endpoint.state,
+        disabled_reason=endpoint.disabled_reason,
+        success_rate=registered.success_rate,
+        breaker=registered.breaker,
+        last_error=registered.last_error,
+        created_at=rfc3339(endpoint.created_at),
+    )

@@ -1,0 +1,156 @@
+"""Endpoints: who hears of what, and where; their secrets."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import replace
+from typing import Any
+
+import orjson
+
+from console.api.endpoint_models import (
+    EndpointCreated,
+    EndpointIn,
+    EndpointList,
+    EndpointListing,
+    EndpointOut,
+    EndpointPatch,
+    PreviousSecret,
+    RotateIn,
+    SecretOut,
+    shown,
+)
+from console.api.models import Nothing, Parameters, time
+from console.api.operation import Answer, Call, Operation
+from console.context import Context
+from ledger.endpoints import Registered
+from schemas.endpoint import Endpoint, SealedSecret, new_id, new_secret
+from schemas.targets import check_url
+
+MOST_SECRETS = 5
+"""Secrets that sign at one time; each is a signature in every callback's header."""
+
+
+def endpoint_out(context: Context, registered: Registered) -> EndpointOut:
+    """An endpoint as operators see it; its headers are opened for their names."""
+    sealed = registered.endpoint.headers
+    return shown(registered, list(orjson.loads(context.sealer.open(sealed))) if sealed else [])
+
+
+def _changes(context: Context, given: dict[str, Any]) -> dict[str, Any]:
+    """Given fields as `Endpoint` has them: checked, sealed. Raises `Invalid`."""
+    changes = dict(given)
+    if "url" in changes:
+        settings = context.settings
+        check_url(changes["url"], settings.allowed_endpoint_networks, settings.allow_private_endpoints)
+    if "types" in changes:
+        changes["types"] = tuple(changes["types"])
+    if "headers" in changes:
+        headers = changes["headers"]
+        changes["headers"] = context.sealer.seal(orjson.dumps(headers).decode()) if headers else ""
+    return changes
+
+
+async def create(call: Call[Parameters, EndpointIn]) -> Answer:
+    """Add an endpoint."""
+    context = call.context
+    secret = new_secret(secrets.token_bytes(32))
+    endpoint = Endpoint(
+        id=new_id(secrets.token_bytes(13)),
+        secrets=(SealedSecret(context.sealer.seal(secret)),),
+        **_changes(context, call.body.model_dump()),
+    )
+    await context.ledger.endpoints.create(endpoint)
+    created = endpoint_out(context, await context.ledger.endpoints.get(endpoint.id))
+    location = {"location": f"/v1/endpoints/{endpoint.id}"}
+    return Answer(EndpointCreated(**created.model_dump(), secret=secret), 201, location)
+
+
+async def get(call: Call[Parameters, Nothing]) -> Answer:
+    """One endpoint."""
+    return Answer(endpoint_out(call.context, await call.context.ledger.endpoints.get(call.path["id"])))
+
+
+async def list_(call: Call[EndpointListing, Nothing]) -> Answer:
+    """Endpoints of one merchant, or all."""
+    page = await call.context.ledger.endpoints.list(call.query.part, call.query.merchant)
+    rows = [endpoint_out(call.context, row) for row in page.rows]
+    return Answer(EndpointList(data=rows, next_cursor=page.next_cursor))
+
+
+async def patch(call: Call[Parameters, EndpointPatch]) -> Answer:
+    """Change an endpoint."""
+    changes = _changes(call.context, call.body.model_dump(exclude_unset=True))
+    await call.context.ledger.endpoints.update(call.path["id"], lambda endpoint: replace(endpoint, **changes))
+    return await get(call)  # type: ignore[arg-type]
+
+
+async def delete(call: Call[Parameters, Nothing]) -> Answer:
+    """Take an endpoint away; what it still had to get is discarded."""
+    await call.context.ledger.endpoints.delete(call.path["id"])
+    return Answer(status=204)
+
+
+async def enable(call: Call[Parameters, Nothing]) -> Answer:
+    """Release what was held."""
+    await call.context.ledger.endpoints.enable(call.path["id"])
+    return await get(call)
+
+
+async def disable(call: Call[Parameters, Nothing]) -> Answer:
+    """Hold deliveries from now on."""
+    await call.context.ledger.endpoints.disable(call.path["id"], "disabled by an operator")
+    return await get(call)
+
+
+async def secret(call: Call[Parameters, Nothing]) -> Answer:
+    """The secrets that sign now."""
+    now = await call.context.ledger.store.now()
+    registered = await call.context.ledger.endpoints.get(call.path["id"])
+    return Answer(_secrets(call.context, registered.endpoint, now))
+
+
+async def rotate(call: Call[Parameters, RotateIn]) -> Answer:
+    """A new secret; the one before goes on signing for a while."""
+    context = call.context
+    now = await context.ledger.store.now()
+    fresh = SealedSecret(context.sealer.seal(new_secret(secrets.token_bytes(32))))
+    ends = now + call.body.overlap
+
+    def turn(endpoint: Endpoint) -> Endpoint:
+        old = [replace(one, expires_at=min(ends, one.expires_at or ends)) for one in endpoint.secrets]
+        valid = [one for one in old if one.expires_at is not None and one.expires_at > now]
+        return replace(endpoint, secrets=(fresh, *valid[: MOST_SECRETS - 1]))
+
+    return Answer(_secrets(context, await context.ledger.endpoints.update(call.path["id"], turn), now))
+
+
+def _secrets(context: Context, endpoint: Endpoint, now: float) -> SecretOut:
+    newest, *others = endpoint.secrets
+    return SecretOut(
+        secret=context.sealer.open(newest.sealed),
+        previous=[
+            PreviousSecret(secret=context.sealer.open(one.sealed), expires_at=time(one.expires_at))
+            for one in others
+            if one.expires_at is None or one.expires_at > now
+        ],
+    )
+
+
+_ONE = "/v1/endpoints/{id}"
+
+OPERATIONS = (
+    Operation("POST", "/v1/endpoints", "Add an endpoint", create, {201: EndpointCreated}, body=EndpointIn,
+              problems=(404,)),
+    Operation("GET", "/v1/endpoints", "List endpoints", list_, {200: EndpointList}, query=EndpointListing),
+    Operation("GET", _ONE, "Show an endpoint", get, {200: EndpointOut}, problems=(404,)),
+    Operation("PATCH", _ONE, "Change an endpoint", patch, {200: EndpointOut}, body=EndpointPatch, problems=(404,)),
+    Operation("DELETE", _ONE, "Delete an endpoint and discard what it still had to get", delete, {204: None},
+              problems=(404,)),
+    Operation("GET", f"{_ONE}/secret", "Show the secrets that sign", secret, {200: SecretOut}, problems=(404,),
+              secret=True),
+    Operation("POST", f"{_ONE}/secret/rotate", "Replace the secret", rotate, {200: SecretOut}, body=RotateIn,
+              problems=(404,)),
+    Operation("POST", f"{_ONE}/enable", "Enable: release what was held", enable, {200: EndpointOut}, problems=(404,)),
+    Operation("POST", f"{_ONE}/disable", "Disable: hold deliveries", disable, {200: EndpointOut}, problems=(404,)),
+)  # fmt: skip

@@ -1,0 +1,137 @@
+"""What all models of the operator API share: strict bodies, exact parameters, numbers and times."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from ledger.pages import Slice
+from schemas.durations import parse_duration
+from schemas.errors import Invalid
+from schemas.times import rfc3339, unix
+
+
+class Body(BaseModel):
+    """A request's body: nothing is converted, nothing unknown is passed over."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Parameters(BaseModel):
+    """The parameters of a request's query."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Out(BaseModel):
+    """Something the API answers with."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+class Nothing(Body):
+    """No body, or an empty object."""
+
+
+ABSENT: Any = None
+"""The default of a field that may be left out but not be null; look at `model_fields_set` before reading it."""
+
+
+def checked(check: Callable[[Any], Any]) -> AfterValidator:
+    """A check of `schemas` as a validator: its `Invalid` becomes the field's error."""
+
+    def validate(value: Any) -> Any:
+        try:
+            return check(value)
+        except Invalid as error:
+            raise PydanticCustomError("invalid", "{message}", {"message": error.message}) from None
+
+    return AfterValidator(validate)
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
+        raise PydanticCustomError("number", "must be a number")
+    return value
+
+
+def _rate(value: Any) -> float:
+    return float(_number(value))
+
+
+def _money(value: Any) -> Decimal:
+    amount = Decimal(_number(value))
+    if amount.adjusted() > 15 or int(amount.as_tuple().exponent) < -6:
+        raise PydanticCustomError("money", "must have at most 16 digits before the point and 6 after it")
+    return amount
+
+
+def _moment(value: Any) -> float:
+    if not isinstance(value, str) or not _RFC3339.fullmatch(value):
+        raise PydanticCustomError("moment", "must be a time as in RFC 3339, e.g. 2026-11-23T01:02:03Z")
+    try:
+        return unix(value.upper())
+    except (ValueError, OverflowError):
+        raise PydanticCustomError("moment", "is not a time that exists") from None
+
+
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
+
+
+def _duration(value: Any) -> float:
+    if not isinstance(value, str):
+        raise PydanticCustomError("duration", "must be a number and a unit: 200ms, 5s, 2m, 1h, 5d")
+    try:
+        return parse_duration(value)
+    except ValueError:
+        raise PydanticCustomError("duration", "must be a number and a unit: 200ms, 5s, 2m, 1h, 5d") from None
+
+
+_DURATION_SCHEMA = WithJsonSchema({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?(ms|s|m|h|d)$"})
+_TIME_SCHEMA = WithJsonSchema({"type": "string", "format": "date-time"})
+_NUMBER_SCHEMA = WithJsonSchema({"type": "number"})
+
+Rate = Annotated[float, BeforeValidator(_rate), _NUMBER_SCHEMA]
+"""A number of a body, where a float will do."""
+_MONEY_SCHEMA = WithJsonSchema({"type": "number", "exclusiveMinimum": 0})
+Money = Annotated[Decimal, BeforeValidator(_money), Field(gt=0), _MONEY_SCHEMA]
+"""An amount of a body, in the currency's major unit, digit for digit."""
+Moment = Annotated[float, BeforeValidator(_moment), _TIME_SCHEMA]
+"""A time that is given, in UNIX seconds."""
+Seconds = Annotated[float, BeforeValidator(_duration), _DURATION_SCHEMA]
+"""A duration that is given, in seconds."""
+Time = Annotated[str, _TIME_SCHEMA]
+"""A time that is answered."""
+Amount = Annotated[int | Decimal, _NUMBER_SCHEMA]
+"""An amount that is answered, as the number it was."""
+
+MERCHANT = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
+Merchant = Annotated[str, Field(pattern=f"^{MERCHANT}$")]
+
+
+class Listing(Parameters):
+    """The parameters of every list."""
+
+    limit: int = Field(50, ge=1, le=200)
+    cursor: str | None = Field(None, min_length=1, max_length=500)
+
+    @property
+    def part(self) -> Slice:
+        """The part of the list that is wanted."""
+        return Slice(self.limit, self.cursor)
+
+
+class OfMerchant(Parameters):
+    """Which merchant a single payment belongs to."""
+
+    merchant: Merchant = "default"
+
+
+def time(at: float | None) -> str | None:
+    """A UNIX time in seconds as the API shows it; None stays None."""
+    return None if at is None else rfc3339(at)

@@ -1,0 +1,96 @@
+"""Errors as RFC 9457 problems: `application/problem+json`, with every wrong field named."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.responses import Response
+
+from schemas import wire
+from schemas.errors import (
+    Conflict,
+    Invalid,
+    LedgerUnavailable,
+    NotFound,
+    RelayError,
+    Unreadable,
+)
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class FieldError(BaseModel):
+    """What is wrong with one field."""
+
+    field: str
+    message: str
+
+
+class Problem(BaseModel):
+    """What went wrong (RFC 9457)."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    errors: Annotated[list[FieldError] | None, Field(description="every wrong field, of a 422")] = None
+
+
+def problem(
+    status: int,
+    detail: str,
+    *,
+    errors: Sequence[Mapping[str, str]] | None = None,
+    headers: Mapping[str, str] | None = None,
+    **more: Any,
+) -> Response:
+    """The answer of a problem; `more` are members of its own, such as i'mport's code."""
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        **more,
+    }
+    if errors is not None:
+        body["errors"] = list(errors)
+    return Response(wire.dumps(body), status, dict(headers or {}), MEDIA_TYPE)
+
+
+def invalid(errors: Sequence[Mapping[str, str]]) -> Response:
+    """The answer to a request that does not validate."""
+    fields = ", ".join(dict.fromkeys(error["field"] or "the body" for error in errors))
+    return problem(422, f"Not valid: {fields}", errors=errors)
+
+
+def field_errors(error: ValidationError, *, prefix: str = "") -> list[dict[str, str]]:
+    """The errors of pydantic as the API names them; values that were given are never repeated."""
+    return [
+        {
+            "field": ".".join([prefix, *map(str, one["loc"])] if prefix else map(str, one["loc"]))[:200],
+            "message": "is not known here" if one["type"] == "extra_forbidden" else one["msg"],
+        }
+        for one in error.errors(include_url=False, include_input=False, include_context=False)
+    ]
+
+
+def of_error(error: RelayError) -> Response:
+    """The answer to an error that was raised on purpose."""
+    match error:
+        case NotFound():
+            return problem(404, str(error))
+        case Conflict():
+            return problem(409, str(error))
+        case Invalid():
+            return invalid([{"field": error.field, "message": error.message}])
+        case LedgerUnavailable():
+            return problem(503, str(error), headers={"retry-after": "1"})
+        case Unreadable():
+            return problem(500, f"{error}; give the key it was sealed with")
+        case _:
+            return problem(500, str(error))

@@ -1,0 +1,88 @@
+"""The numbers that say whether the relay keeps up."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from console.api.models import Nothing, Out, Parameters
+from console.api.operation import Answer, Call, Operation
+from ledger.pages import Slice
+from ledger.stats import stats
+
+
+class RefreshStats(Out):
+    """Payments that are to be looked at."""
+
+    due: int
+    oldest_due_seconds: float | None
+
+
+class DeliveryStats(Out):
+    """Deliveries that are not settled, and dead ones."""
+
+    pending: int
+    dead: int
+    held: int
+    oldest_due_seconds: float | None
+
+
+class EndpointStats(Out):
+    """How an endpoint is doing."""
+
+    id: str
+    success_rate: float | None
+    breaker: Literal["closed", "open", "half_open"]
+
+
+class RedisStats(Out):
+    """Whether what is acknowledged is safe."""
+
+    durable: bool
+    reasons: list[str]
+
+
+class StatsOut(Out):
+    """All numbers."""
+
+    refresh: RefreshStats
+    deliveries: DeliveryStats
+    endpoints: list[EndpointStats]
+    refused: dict[str, int] = Field(description="webhooks that were turned away, by merchant and status")
+    spool: dict[str, Any] | None
+    redis: RedisStats
+    webhook_loss_rate: float | None
+
+
+MOST_ENDPOINTS = 1000
+
+
+async def get(call: Call[Parameters, Nothing]) -> Answer:
+    """The numbers now."""
+    ledger = call.context.ledger
+    numbers = await stats(ledger.store)
+    durability = await ledger.durability()
+    endpoints = await ledger.endpoints.list(Slice(MOST_ENDPOINTS))
+    return Answer(
+        StatsOut(
+            refresh=RefreshStats(due=numbers.looks_due, oldest_due_seconds=numbers.oldest_look),
+            deliveries=DeliveryStats(
+                pending=numbers.pending,
+                dead=numbers.dead,
+                held=numbers.held,
+                oldest_due_seconds=numbers.oldest_delivery,
+            ),
+            endpoints=[
+                EndpointStats(id=row.endpoint.id, success_rate=row.success_rate, breaker=row.breaker)
+                for row in endpoints.rows
+            ],
+            refused=numbers.refused,
+            spool=None,
+            redis=RedisStats(durable=durability.durable, reasons=list(durability.reasons)),
+            webhook_loss_rate=None,
+        )
+    )
+
+
+OPERATIONS = (Operation("GET", "/v1/stats", "Numbers", get, {200: StatsOut}),)

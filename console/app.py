@@ -1,0 +1,86 @@
+"""The console's routes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Mount, Route
+
+from console.api.dispatch import Api
+from console.api.docs import page
+from console.api.openapi import describe
+from console.api.problems import of_error, problem
+from console.api.table import OPERATIONS
+from console.api.tokens import Tokens
+from console.context import Context
+from console.health import Health
+from schemas import wire
+from schemas.errors import RelayError
+
+_DOCS_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+
+log = structlog.get_logger()
+
+
+def make_app(context: Context) -> Starlette:
+    """The ASGI application; it closes the ledger when it ends."""
+    tokens = Tokens(context.settings.api_tokens)
+    health = Health(context.ledger, tokens)
+    description = describe(OPERATIONS)
+    described, documented = wire.dumps(description), page(description)
+
+    async def openapi(_request: Request) -> Response:
+        return Response(described, media_type="application/json")
+
+    async def docs(_request: Request) -> Response:
+        return HTMLResponse(documented, headers={"content-security-policy": _DOCS_POLICY})
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        if context.settings.imp_key is not None:
+            await _know_default(context)
+        yield
+        await context.ledger.close()
+
+    return Starlette(
+        routes=[
+            Route("/livez", health.livez),
+            Route("/readyz", health.readyz),
+            Route("/metrics", health.metrics),
+            Route("/v1/openapi.json", openapi),
+            Route("/v1/docs", docs),
+            Mount("/v1", app=Api(context, OPERATIONS, tokens)),
+        ],
+        exception_handlers={HTTPException: _refused, RelayError: _failed, Exception: _broke},
+        lifespan=lifespan,
+    )
+
+
+async def _know_default(context: Context) -> None:
+    """The merchant whose credentials are in the environment is listed like any other."""
+    try:
+        await context.ledger.merchants.ensure("default")
+    except RelayError as error:
+        log.warning("default_merchant_not_noted", reason=str(error))
+
+
+async def _refused(_request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    details = {404: "There is nothing at this path", 405: "This path does not take this method"}
+    headers = error.headers if isinstance(error, HTTPException) else None
+    return problem(status, details.get(status, "The request cannot be carried out"), headers=headers)
+
+
+async def _failed(_request: Request, error: Exception) -> Response:
+    return of_error(error) if isinstance(error, RelayError) else problem(500, "Something unexpected happened")
+
+
+async def _broke(request: Request, error: Exception) -> Response:
+    log.error("request_broke", path=request.url.path, exc_info=error)
+    return problem(500, "Something unexpected happened; the log of the console has more")

@@ -1,0 +1,31 @@
+-- How much is to be done, in one look; the work is that of the number of merchants and endpoints.
+-- Answer: {now (ms), looks due, oldest of these (ms, or ""), deliveries pending, dead, held, oldest due (ms, or ""),
+--          refusals (reason, count, …)}
+local function tally(lane, sum)
+  sum.due = sum.due + redis.call("ZCOUNT", k("due", lane), "-inf", int(now())) + redis.call("ZCARD", k("leased", lane))
+  local first = score(redis.call("ZRANGE", k("due", lane), 0, 0, "WITHSCORES"))
+  if first and first <= now() and (not sum.oldest or first < sum.oldest) then sum.oldest = first end
+end
+
+local looks = {due = 0}
+local merchants = redis.call("ZRANGE", k("merchants"), 0, -1)
+if redis.call("EXISTS", k("merchant", "default")) == 0 then merchants[#merchants + 1] = "default" end
+for _, m in ipairs(merchants) do
+  tally("refresh/" .. m, looks)
+  tally("unknown/" .. m, looks)
+end
+
+local sends, pending, dead, held = {due = 0}, 0, 0, 0
+for _, ep in ipairs(redis.call("ZRANGE", k("endpoints"), 0, -1)) do
+  local waiting = redis.call("ZCARD", k("dlvs", "s", ep .. "/pending"))
+  dead = dead + redis.call("ZCARD", k("dlvs", "s", ep .. "/dead"))
+  if redis.call("HGET", k("endpoint", ep), "state") == "enabled" then
+    pending = pending + waiting
+    tally("deliver/" .. ep, sends)
+    tally("replay/" .. ep, sends)
+  else
+    held = held + waiting
+  end
+end
+local function oldest(sum) return sum.oldest and int(sum.oldest) or "" end
+return {int(now()), looks.due, oldest(looks), pending, dead, held, oldest(sends), redis.call("HGETALL", k("refusals"))}
