@@ -25,3 +25,7 @@ def relay() -> None:
 def main() -> None:
     """Run the command named by the process's arguments; exits 0 done, 1 failed, 2 wrong usage."""
     app()
+
+
+if __name__ == "__main__":
+    main()

@@ -57,7 +57,6 @@ def environment(workplace: Workplace, addresses: Addresses, environ: Mapping[str
         "RELAY_ALLOWED_IPS": "127.0.0.1",
         "IMP_KEY": "imp_apikey",
         "IMP_SECRET": "sandbox-secret",
-        "RELAY_LOG_LEVEL": "info",
     }
     fixed = {
         "REDIS_URL": addresses.url("redis"),
@@ -67,6 +66,7 @@ def environment(workplace: Workplace, addresses: Addresses, environ: Mapping[str
         "RELAY_ALLOW_PRIVATE_ENDPOINTS": "true",
         "RELAY_SPOOL_DIR": str(workplace.spool),
         "RELAY_LOG_FORMAT": "json",
+        "RELAY_LOG_LEVEL": "info",
         "PYTHONUNBUFFERED": "1",
     }
     return {**unless_set, **{name: value for name, value in environ.items() if value.strip()}, **fixed}

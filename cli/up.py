@@ -20,6 +20,7 @@ from cli.screen import Screen
 from cli.stack import Addresses, Stack, environment
 from cli.workplace import Workplace
 from schemas.errors import RelayError
+from schemas.settings import Settings
 
 app = typer.Typer()
 
@@ -99,6 +100,7 @@ class _Up:
     async def _work(self, children: Children) -> None:
         addresses = Addresses.choose(os.environ)
         environ = environment(self._workplace, addresses, os.environ)
+        Settings.load(environ)
         for name, usual in addresses.moved.items():
             self._screen.say(f"port {usual} is taken: {name} listens on {addresses.ports[name]}", "yellow")
         stack = Stack(children, self._workplace, addresses, environ)

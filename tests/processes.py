@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,14 @@ PATIENCE = 30.0
 """Seconds after which something that should happen counts as not happening; never a measurement."""
 
 _OURS = ("RELAY_", "IMP_", "REDIS_")
+
+
+async def eventually(holds: Callable[[], bool], what: str, within: float = PATIENCE) -> None:
+    """Wait until this holds; `what` says what was waited for when it never does."""
+    until = time.monotonic() + within
+    while not holds():
+        assert time.monotonic() < until, f"waited in vain until {what}"
+        await asyncio.sleep(0.02)
 
 
 class Process:
@@ -86,6 +94,12 @@ class Process:
             await self._sooner_or_later(until, f"log {event} {fields}")
         return found[0]
 
+    async def printed(self, text: str, within: float = PATIENCE) -> None:
+        """Wait until it has printed this somewhere."""
+        until = time.monotonic() + within
+        while text not in self.output:
+            await self._sooner_or_later(until, f"print {text!r}")
+
     async def listening(self, port: int) -> None:
         """Wait until something accepts connections on this port of loopback."""
         until = time.monotonic() + PATIENCE
@@ -98,9 +112,9 @@ class Process:
         while not await asyncio.to_thread(_ok, url):
             await self._sooner_or_later(until, f"answer 200 at {url}")
 
-    async def ended(self) -> int:
+    async def ended(self, within: float = PATIENCE) -> int:
         """Wait until it ends by itself; its exit status."""
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + within
         while self.running:
             if time.monotonic() > until:
                 raise AssertionError(f"{self.name} did not end:\n{self.output[-4000:]}")

@@ -1,0 +1,112 @@
+"""`relay up`: the whole under one roof, its demo, and an end that leaves nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import stat
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.processes import Process, Processes, eventually
+
+PORTS = {"receiver": 8000, "console": 8001, "sandbox": 8002, "subscriber": 8003, "redis": 7379}
+
+
+def relay_up(processes: Processes, var: Path, *options: str) -> Process:
+    """Start it on a directory of the test's own."""
+    return processes.run("relay up", [sys.executable, "-m", "cli.main", "up", "--var", str(var), *options])
+
+
+def family(pid: int) -> list[psutil.Process]:
+    """The process and all below it."""
+    parent = psutil.Process(pid)
+    return [parent, *parent.children(recursive=True)]
+
+
+async def gone(members: list[psutil.Process]) -> None:
+    """Wait until none of them runs any more."""
+
+    def ended(member: psutil.Process) -> bool:
+        try:
+            return not member.is_running() or member.status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return True
+
+    await eventually(lambda: all(map(ended, members)), "all processes end")
+
+
+async def test_the_demo_shows_every_step_and_every_callback_arrives(processes: Processes, tmp_path: Path) -> None:
+    """Card, virtual account and Paymentwall go from webhook to verified callback, with a retry in between."""
+    var = tmp_path / "var"
+    up = relay_up(processes, var, "--once")
+    assert await up.ended(within=150) == 0, up.output
+    for shown in (
+        "webhook accepted",
+        "payment fetched",
+        "payment.virtual_account_issued",
+        "payment.paid",
+        "payment.cancellation_pending",
+        "payment.cancelled",
+        "signature verified",
+        "callback failed",
+        "callback delivered",
+        "demo done",
+        "all stopped",
+    ):
+        assert shown in up.output, up.output
+    assert "SIGNATURE WRONG" not in up.output
+    for secret in ("api-token", "encryption-key"):
+        assert stat.S_IMODE((var / secret).stat().st_mode) == 0o600
+        assert (var / secret).read_text().strip() not in up.output
+
+
+async def test_taken_ports_a_second_one_and_the_end(processes: Processes, tmp_path: Path) -> None:
+    """A taken port is passed over and said so, a second one on the same directory is refused, SIGTERM ends all."""
+    var = tmp_path / "var"
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", PORTS["receiver"]))
+            listener.listen()
+        except OSError:
+            pass  # somebody has it already, which serves as well
+        up = relay_up(processes, var, "--no-demo")
+        await up.printed("Still up")
+        assert f"port {PORTS['receiver']} is taken: receiver listens on" in up.output
+
+    second = relay_up(processes, var)
+    assert await second.ended() == 1
+    (line,) = second.lines
+    assert line.startswith(f"relay up: another `relay up` (process {up.pid}) works in {var}/")
+
+    members = family(up.pid)
+    assert len(members) >= 7
+    assert await up.terminate() == 0
+    await gone(members)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+async def test_nothing_is_left(processes: Processes, tmp_path: Path, number: signal.Signals) -> None:
+    """Ctrl-C, and even a SIGKILL of `relay up` itself, leave no process."""
+    up = relay_up(processes, tmp_path / "var", "--no-demo")
+    await up.printed("Still up")
+    members = family(up.pid)
+    os.kill(up.pid, number)
+    assert await up.ended() == (0 if number == signal.SIGINT else -number)
+    await gone(members)
+
+
+async def test_a_bad_setting_is_one_line(processes: Processes, tmp_path: Path) -> None:
+    """What a process says about its environment is what people see, and all of it stops."""
+    up = processes.run(
+        "relay up",
+        [sys.executable, "-m", "cli.main", "up", "--var", str(tmp_path / "var")],
+        RELAY_RETRY_SCHEDULE="soon",
+    )
+    assert await up.ended() == 1
+    assert "RELAY_RETRY_SCHEDULE=soon is not usable: it takes" in up.lines[-1]
