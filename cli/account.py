@@ -14,6 +14,7 @@ from typing import Any
 Entry = Mapping[str, Any]
 
 _REMEMBERED = 1000
+_ENDS = {"dead": "callback given up", "hold": "callback held", "disable": "endpoint disabled"}
 _LOUD = ("warning", "error", "critical")
 _PLUMBING = ("event", "level", "timestamp", "logger", "exception", "stack")
 
@@ -50,7 +51,7 @@ class Account:
         """How endpoints are called in the account, by id."""
         self._accepted: OrderedDict[str, float] = OrderedDict()
         self.recorded: list[str] = []
-        """Types of the events recorded so far."""
+        """Types of the events so far that are to be delivered."""
         self.delivered = 0
         self.retried = 0
 
@@ -93,7 +94,8 @@ def _webhook_sent(_account: Account, entry: Entry) -> tuple[str, str, str]:
 
 
 def _webhook_accepted(_account: Account, entry: Entry) -> tuple[str, str, str]:
-    return "webhook accepted", f"says {entry.get('status') or '?'}; on disk", "plain"
+    place = "in the spool" if entry.get("place") == "spool" else "on disk"
+    return "webhook accepted", f"says {entry.get('status') or '?'}; {place}", "plain"
 
 
 def _payment_looked_up(_account: Account, entry: Entry) -> tuple[str, str, str]:
@@ -105,8 +107,10 @@ def _payment_looked_up(_account: Account, entry: Entry) -> tuple[str, str, str]:
 
 
 def _event_recorded(account: Account, entry: Entry) -> tuple[str, str, str]:
-    account.recorded.append(str(entry.get("type", "?")))
     status = f"; the payment is {entry['status']}" if entry.get("status") else ""
+    if entry.get("silent"):
+        return "event recorded", f"{_numbered(entry)}{status}; an old fact, delivered to nobody", "quiet"
+    account.recorded.append(str(entry.get("type", "?")))
     return "event recorded", _numbered(entry) + status, "news"
 
 
@@ -117,8 +121,8 @@ def _delivery_attempted(account: Account, entry: Entry) -> tuple[str, str, str]:
     if entry.get("outcome") == "delivered":
         account.delivered += 1
         return "callback delivered", said, "good"
-    if entry.get("outcome") == "dead":
-        return "callback given up", said, "bad"
+    if entry.get("outcome") != "again":
+        return _ENDS.get(str(entry.get("outcome")), "callback settled"), said, "bad"
     account.retried += 1
     wait = entry.get("next_in")
     again = f"; again in {wait:.1f} s" if isinstance(wait, int | float) else "; will be sent again"

@@ -14,9 +14,9 @@ from cli.stack import Addresses
 from schemas.errors import RelayError
 
 SCENES = (
-    ("card_payment", "a card payment"),
-    ("virtual_account", "a virtual account: issued, then deposited"),
-    ("paymentwall_cancellation", "a Paymentwall payment: its cancellation is pending first, then final"),
+    ("card", "a card payment"),
+    ("virtual-account", "a virtual account is issued, then the deposit comes"),
+    ("paymentwall-cancel", "a Paymentwall payment is cancelled: pending first, then final"),
 )
 """Scenarios of the sandbox, in the order in which the demo plays them."""
 
@@ -63,7 +63,8 @@ class Demo:
             for number, (scenario, title) in enumerate(scenes, 1):
                 self._screen.say(f"\n{number} of {len(scenes)}: {title}", "bold")
                 events = len(account.recorded)
-                await _call(sandbox, "POST", f"/_sandbox/scenarios/{scenario}", {})
+                relay = {"url": self._addresses.url("console"), "token": self._token}
+                await _call(sandbox, "POST", f"/_sandbox/scenarios/{scenario}", {"relay_api": relay})
                 await self._settled(events)
         expected = len(account.recorded) * len(ENDPOINTS)
         complete = bool(account.recorded) and account.delivered >= expected

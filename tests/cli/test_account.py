@@ -31,6 +31,11 @@ def screen() -> tuple[Screen, io.StringIO]:
     [
         (at(1, "webhook_sent", imp_uid="imp_1", status="paid"), "webhook sent", "says paid"),
         (at(1, "webhook_accepted", imp_uid="imp_1", status="paid"), "webhook accepted", "says paid; on disk"),
+        (
+            at(1, "webhook_accepted", imp_uid="imp_1", status="paid", place="spool"),
+            "webhook accepted",
+            "says paid; in the spool",
+        ),
         (at(1, "payment_looked_up", imp_uid="imp_1", status="paid", news=1), "payment fetched", "is paid, 1 new fact"),
         (at(1, "payment_looked_up", imp_uid="imp_1", status="paid", news=0), "payment fetched", "is paid, nothing new"),
         (
@@ -54,6 +59,11 @@ def screen() -> tuple[Screen, io.StringIO]:
             at(1, "delivery_attempted", endpoint="ep_1", type="payment.paid", outcome="dead", error="refused"),
             "callback given up",
             "payment.paid to shop: refused",
+        ),
+        (
+            at(1, "delivery_attempted", endpoint="ep_1", type="payment.paid", outcome="disable", status_code=410),
+            "endpoint disabled",
+            "payment.paid to shop: 410",
         ),
         (
             at(1, "callback_received", type="payment.paid", sequence=1, verified=True),
@@ -97,6 +107,7 @@ def test_events_and_callbacks_are_counted() -> None:
     """The demo ends when every event has reached every endpoint."""
     account = Account()
     account.tell("worker", at(1, "event_recorded", type="payment.paid"), 0.0)
+    account.tell("worker", at(1, "event_recorded", type="payment.failed", silent=True), 0.0)
     account.tell("worker", at(2, "delivery_attempted", type="payment.paid", outcome="again"), 0.0)
     account.tell("worker", at(3, "delivery_attempted", type="payment.paid", outcome="delivered"), 0.0)
     assert (account.recorded, account.delivered, account.retried) == (["payment.paid"], 1, 1)
