@@ -27,6 +27,17 @@ ACTORS = {"refresh": "refresh", "unknown": "refresh", "deliver": "deliver", "rep
 """Which actor, on the queue of the same name, works on which kind of lane."""
 
 
+class KickBroker(RedisBroker):
+    """Dramatiq's Redis broker without its queues for delayed messages: a kick is for now or for nothing."""
+
+    def declare_queue(self, queue_name: str) -> None:
+        """Declare a queue, once."""
+        if queue_name not in self.queues:
+            self.emit_before("declare_queue", queue_name)
+            self.queues.add(queue_name)
+            self.emit_after("declare_queue", queue_name)
+
+
 def make_broker(url: str, *, max_connections: int = 32) -> RedisBroker:
     """Dramatiq's broker, without the middleware that keeps promises we do not ask of it. Nothing is connected yet."""
     options = {
@@ -42,7 +53,7 @@ def make_broker(url: str, *, max_connections: int = 32) -> RedisBroker:
     else:
         pool = redis.ConnectionPool.from_url(url, max_connections=max_connections, **options)
         client = redis.Redis(connection_pool=pool)
-    return RedisBroker(
+    return KickBroker(
         client=client, middleware=[], namespace="relay", heartbeat_timeout=HEARTBEAT_MS, maintenance_chance=50_000
     )
 

@@ -81,7 +81,13 @@ class Refreshing:
         return answer[0].decode()  # type: ignore[return-value]
 
     async def postpone(
-        self, lease: Lease, kind: Literal["stalled", "unknown", "rejected"], *, due_in: float | None, reason: str = ""
+        self,
+        lease: Lease,
+        kind: Literal["stalled", "unknown", "rejected"],
+        *,
+        due_in: float | None,
+        tries: int = 0,
+        reason: str = "",
     ) -> None:
         """End a lease with no look: due again in ``due_in`` seconds, or given up.
 
@@ -90,7 +96,7 @@ class Refreshing:
         """
         to = Lane("unknown", lease.lane.name) if kind == "unknown" else lease.lane
         due = "" if due_in is None else round(due_in * 1000)
-        args: list[Argument] = [str(lease.lane), lease.member, lease.token, str(to), due, kind, reason]
+        args: list[Argument] = [str(lease.lane), lease.member, lease.token, str(to), due, kind, reason, tries]
         self._queue.kick_all([await self._postpones.add(args)])
 
     async def pause(self, lane: Lane, seconds: float, trouble: str) -> int:

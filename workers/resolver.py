@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 Vet = Callable[[str], str | None]
 """Takes an address; gives the reason why no callback may go there, or None."""
 
-# A lookup cannot be called off: it keeps its thread until the system gives up. With fewer threads a handful of
-# names whose servers are silent would hold up every other endpoint. Threads are made as they are needed.
-LOOKUP_THREADS = 64
+LOOKUPS = 64
+"""Look-ups at a time. With fewer a handful of names whose servers are silent would hold up every other endpoint."""
 
 
 class ForbiddenAddress(OSError):
@@ -27,34 +27,64 @@ class ForbiddenAddress(OSError):
 
 
 class SystemResolver(AbstractResolver):
-    """Asks the system (`getaddrinfo`) in threads of its own."""
+    """Asks the system (`getaddrinfo`), each time in a thread of its own.
+
+    A look-up cannot be called off and may take half a minute; a thread of a pool would be waited for when the
+    process ends, a daemon is not.
+    """
 
     def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(LOOKUP_THREADS, "resolver")
+        self._room = asyncio.Semaphore(LOOKUPS)
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
         """The addresses of `host`, in the system's order. Raises `socket.gaierror`."""
-        infos = await asyncio.get_running_loop().run_in_executor(
-            self._threads,
-            lambda: socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG),
-        )
-        return [
-            ResolveResult(
-                hostname=host,
-                host=str(address[0]),
-                port=port,
-                family=found,
-                proto=proto,
-                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
-            )
-            for found, _, proto, _, address in infos
-        ]
+        loop = asyncio.get_running_loop()
+        found: asyncio.Future[list[ResolveResult]] = loop.create_future()
+
+        def look_up() -> None:
+            outcome: list[ResolveResult] | OSError
+            try:
+                outcome = _addresses(host, port, family)
+            except OSError as error:
+                outcome = error
+            with suppress(RuntimeError):  # the loop has ended meanwhile: nobody waits any more
+                loop.call_soon_threadsafe(_settle, found, outcome)
+
+        async with self._room:
+            threading.Thread(target=look_up, name=f"resolve {host}", daemon=True).start()
+            return await found
 
     async def close(self) -> None:
-        """Let the threads go; what they are still waiting for is not waited for."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        """Nothing to close."""
+
+
+def _addresses(host: str, port: int, family: int) -> list[ResolveResult]:
+    try:
+        infos = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
+    except UnicodeError:
+        raise socket.gaierror(socket.EAI_NONAME, "not a host name") from None
+    return [
+        ResolveResult(
+            hostname=host,
+            host=str(address[0]),
+            port=port,
+            family=found,
+            proto=proto,
+            flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+        )
+        for found, _, proto, _, address in infos
+    ]
+
+
+def _settle(future: asyncio.Future[list[ResolveResult]], outcome: list[ResolveResult] | OSError) -> None:
+    if future.done():
+        return
+    if isinstance(outcome, OSError):
+        future.set_exception(outcome)
+    else:
+        future.set_result(outcome)
 
 
 class VettingResolver(AbstractResolver):

@@ -1,5 +1,6 @@
 -- Ends the lease of a payment that could not be looked at, or that i'mport does not know: due again later, or never.
--- ARGV: lane, imp_uid, token, to lane, due in (ms, or "" for never), kind ("stalled", "unknown", "rejected"), reason
+-- ARGV: lane, imp_uid, token, to lane, due in (ms, or "" for never), kind ("stalled", "unknown", "rejected"),
+--       reason, tries as after this
 -- Answer: the lane to kick, or "" · "lost"
 
 local lane, imp, token, to = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
@@ -7,7 +8,6 @@ local p = string.match(lane, "/(.*)$") .. "/" .. imp
 if not holds(lane, imp, token) then return "lost" end
 local at = ARGV[5] ~= "" and now() + tonumber(ARGV[5]) or nil
 release(lane, imp, at)
-local tries = redis.call("HGET", k("tries", lane), imp) or "0"
 redis.call("HDEL", k("tries", lane), imp)
 redis.call("ZREM", k("stalled", lane), imp)
 if ARGV[6] == "rejected" then
@@ -17,7 +17,7 @@ if ARGV[6] == "rejected" then
   redis.call("DEL", k("claims", p))
   redis.call("SREM", k("quiet", lane), imp)
 else
-  redis.call("HSET", k("tries", to), imp, int(tonumber(tries) + 1))
+  redis.call("HSET", k("tries", to), imp, ARGV[8])
   if ARGV[6] == "stalled" then redis.call("ZADD", k("stalled", to), int(now()), imp) end
 end
 if to ~= lane and redis.call("SREM", k("quiet", lane), imp) == 1 then redis.call("SADD", k("quiet", to), imp) end

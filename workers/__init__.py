@@ -1,0 +1,1 @@
+"""The Dramatiq workers: they look at payments and send callbacks."""

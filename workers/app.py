@@ -1,0 +1,145 @@
+"""The worker process, put together: what it is made of, how it starts, how it stops."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import secrets
+import threading
+import time
+from collections.abc import Coroutine
+from concurrent.futures import Future
+from typing import Any
+
+import dramatiq
+import structlog
+from dramatiq.asyncio import get_event_loop_thread
+from dramatiq.middleware import AsyncIO
+
+from iamport.transport import production_transport
+from ledger import Ledger
+from schemas.errors import LedgerUnavailable
+from schemas.seal import Sealer
+from schemas.settings import Settings
+from schemas.targets import forbidden
+from workers.deliver import Deliverer
+from workers.merchants import Accounts
+from workers.outbound import callback_transport
+from workers.refresh import Refresher
+from workers.sender import Sender
+from workers.sweep import sweep_forever
+from workers.watchdog import dead_thread
+
+log = structlog.get_logger()
+
+THREADS = 16
+IDLE_POLL_MS = 20
+"""How long an idle queue waits before it looks again: the latency of the first kick after a pause."""
+STOP_WITHIN = 30.0
+FINISH_WITHIN = 20.0
+
+
+class App:
+    """Everything a worker process runs."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        rng = random.Random(secrets.randbits(64))
+        sealer = Sealer([key.get_secret_value() for key in settings.encryption_keys])
+        self._ledger = Ledger.connect(settings.redis_url, settings.queue_url, replica_acks=settings.replica_acks)
+        self._iamport = production_transport()
+        self._sender = _sender(settings)
+        accounts = Accounts(settings, self._ledger, sealer, self._iamport)
+        self._refresher = Refresher(settings, self._ledger, accounts, rng)
+        self._deliverer = Deliverer(settings, self._ledger, sealer, self._sender, rng)
+        self._name = f"{os.getpid()}-{rng.getrandbits(32):08x}"
+        self._background: list[Future[Any]] = []
+
+        broker = self._ledger.queue.broker
+        broker.add_middleware(AsyncIO())
+        for actor in (self._refresher.refresh, self._deliverer.deliver):
+            dramatiq.actor(broker=broker, actor_name=actor.__name__, queue_name=actor.__name__)(actor)
+        self._worker = dramatiq.Worker(broker, worker_threads=THREADS, worker_timeout=IDLE_POLL_MS)
+
+    def run(self, stop: threading.Event) -> int:
+        """Work until ``stop`` is set; the exit status: 0, or 1 where a thread has died and a supervisor should restart."""
+        self._worker.start()
+        self._background = [
+            self._submit(sweep_forever(self._ledger, self._name)),
+            self._submit(self._ledger.leases.renew_forever()),
+            self._submit(self._prepare()),
+        ]
+        log.info("worker_ready", threads=THREADS)
+        dead = None
+        while not stop.wait(1.0):
+            dead = dead_thread(self._worker)
+            if dead is not None:
+                log.critical("thread_died", thread=dead, hint="the process exits so that its supervisor restarts it")
+                break
+        self._stop()
+        return 0 if dead is None else 1
+
+    async def _prepare(self) -> None:
+        """The merchant of the environment is known from the start, not from its first webhook on."""
+        while self._settings.imp_key:
+            try:
+                await self._ledger.merchants.ensure("default")
+                return
+            except LedgerUnavailable as error:
+                log.warning("ledger_away", error=str(error))
+                await asyncio.sleep(1)
+
+    def _stop(self) -> None:
+        """Let work in flight finish, hand the rest back; never longer than the deadline."""
+        deadline = threading.Timer(STOP_WITHIN - 2, _exit_now)
+        deadline.daemon = True
+        deadline.start()
+        log.info("worker_stopping")
+        finishing = self._submit(self._deliverer.finish(FINISH_WITHIN))
+        for task in self._background[:1]:
+            task.cancel()
+        self._join_actors()
+        finishing.result()
+        self._submit(self._hand_back()).result()
+        loop = get_event_loop_thread()
+        if loop is not None:
+            loop.stop()
+        deadline.cancel()
+        log.info("worker_stopped")
+
+    def _join_actors(self) -> None:
+        """Stop Dramatiq's threads without its own stop, which may wait for a Redis that is away."""
+        for thread in self._worker.workers:
+            thread.stop()
+        ends = time.monotonic() + FINISH_WITHIN
+        for thread in self._worker.workers:
+            thread.join(max(0.0, ends - time.monotonic()))
+        for consumer in self._worker.consumers.values():
+            consumer.stop()
+
+    async def _hand_back(self) -> None:
+        try:
+            await self._ledger.leases.give_back()
+        except LedgerUnavailable as error:
+            log.warning("leases_not_given_back", error=str(error), hint="they end by themselves")
+        await self._sender.aclose()
+        await self._iamport.aclose()
+        await self._ledger.close()
+
+    def _submit(self, work: Coroutine[Any, Any, Any]) -> Future[Any]:
+        loop_thread = get_event_loop_thread()
+        if loop_thread is None:
+            raise RuntimeError("the worker has not started")
+        return asyncio.run_coroutine_threadsafe(work, loop_thread.loop)
+
+
+def _sender(settings: Settings) -> Sender:
+    networks, private = settings.allowed_endpoint_networks, settings.allow_private_endpoints
+    transport = callback_transport(lambda address: forbidden(address, networks, private))
+    return Sender(transport, allowed_networks=networks, allow_private=private)
+
+
+def _exit_now() -> None:
+    log.error("worker_stopped_late", hint="what it held comes back by itself within seconds")
+    os._exit(0)

@@ -1,0 +1,115 @@
+"""Sending callbacks: claim what an endpoint takes, send it concurrently, settle each as its answer comes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Coroutine
+from random import Random
+from typing import Any
+
+import structlog
+
+from ledger import Ledger
+from ledger.delivering import ClaimedDeliveries, ClaimedDelivery
+from ledger.keys import Lane
+from schemas.delivery import Again, Answer, Attempt, Delivered, Hold, Verdict, attempt, judge
+from schemas.endpoint import Endpoint
+from schemas.errors import LedgerUnavailable, Unreadable
+from schemas.events import thin
+from schemas.health import Health
+from schemas.seal import Sealer
+from schemas.settings import Settings
+from workers.callback import Opened, opened, prepare
+from workers.health import HealthKeeper
+from workers.sender import Sender
+
+log = structlog.get_logger()
+
+SLICE = 0.5
+"""Seconds that one lane may keep a worker's thread."""
+WAVE = 0.05
+"""Seconds an actor waits for a wave of callbacks; slower ones go on without it and wake the lane when they end."""
+MOST_IN_FLIGHT = 2_000
+SETTLE_FOR = 60.0
+
+
+class Deliverer:
+    """The actor behind the lanes ``deliver/…`` and ``replay/…``."""
+
+    def __init__(self, settings: Settings, ledger: Ledger, sealer: Sealer, sender: Sender, rng: Random) -> None:
+        self._settings = settings
+        self._ledger = ledger
+        self._sealer = sealer
+        self._sender = sender
+        self._rng = rng
+        self._health = HealthKeeper(settings, ledger)
+        self._in_flight: set[asyncio.Task[Any]] = set()
+
+    async def deliver(self, lane_name: str) -> None:
+        """Send what is due in a lane, wave after wave, for a slice of time."""
+        lane = Lane.parse(lane_name)
+        ends = time.monotonic() + SLICE
+        while time.monotonic() < ends and len(self._in_flight) < MOST_IN_FLIGHT:
+            claimed = await self._ledger.delivering.claim(lane)
+            if claimed.endpoint is None:
+                return
+            wave = self._send_all(claimed, claimed.endpoint)
+            _, slow = await asyncio.wait(wave, timeout=WAVE)
+            if slow:
+                return
+
+    async def finish(self, within: float) -> None:
+        """Wait for callbacks that are under way, ``within`` seconds at most."""
+        if self._in_flight:
+            await asyncio.wait(self._in_flight, timeout=within)
+
+    def _send_all(self, claimed: ClaimedDeliveries, endpoint: Endpoint) -> list[asyncio.Task[Any]]:
+        self._ledger.leases.hold(delivery.lease for delivery in claimed.deliveries)
+        try:
+            keys = opened(endpoint, self._sealer)
+        except Unreadable as error:
+            log.error("endpoint_unreadable", endpoint=endpoint.id, error=str(error))
+            reason = f"held: {error}"
+            return [self._start(self._settle(delivery, Hold(reason), None)) for delivery in claimed.deliveries]
+        return [self._start(self._send(delivery, endpoint, keys, claimed.health)) for delivery in claimed.deliveries]
+
+    def _start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        task = asyncio.create_task(work)
+        self._in_flight.add(task)
+        task.add_done_callback(self._in_flight.discard)
+        return task
+
+    async def _send(self, delivery: ClaimedDelivery, endpoint: Endpoint, keys: Opened, health: Health) -> None:
+        began = time.time()
+        body = thin(delivery.body) if endpoint.payload == "thin" else delivery.body
+        headers = prepare(keys, delivery.event, body, began)
+        answer = await self._sender.send(endpoint.url, headers, body, self._settings.delivery_timeout)
+        verdict = judge(answer, delivery.attempts, self._settings.retry_schedule, self._rng)
+        _tell(delivery, endpoint, answer, verdict)
+        if await self._settle(delivery, verdict, attempt(answer, began, replay=delivery.replay)):
+            await self._health.note(endpoint, health, answer, verdict)
+
+    async def _settle(self, delivery: ClaimedDelivery, verdict: Verdict, made: Attempt | None) -> bool:
+        """Write what became of it. While Redis is away it is tried again: what was sent should not be sent again."""
+        gives_up = time.monotonic() + SETTLE_FOR
+        try:
+            while True:
+                try:
+                    return await self._ledger.delivering.settle(delivery.lease, verdict, made)
+                except LedgerUnavailable as error:
+                    if time.monotonic() > gives_up:
+                        log.error("delivery_not_settled", delivery=delivery.id, error=str(error))
+                        return False
+                    await asyncio.sleep(1)
+        finally:
+            self._ledger.leases.drop([delivery.lease])
+
+
+def _tell(delivery: ClaimedDelivery, endpoint: Endpoint, answer: Answer, verdict: Verdict) -> None:
+    log.info(
+        "delivery_attempted", delivery=delivery.id, endpoint=endpoint.id, type=delivery.type, imp_uid=delivery.imp_uid,
+        outcome="delivered" if isinstance(verdict, Delivered) else type(verdict).__name__.lower(),
+        status_code=answer.status_code, error=answer.error, duration_ms=answer.duration_ms,
+        next_in=round(verdict.at_in, 1) if isinstance(verdict, Again) else None,
+    )  # fmt: skip

@@ -1,0 +1,184 @@
+"""Looking at payments: claim what is due, ask i'mport once for all of it, decide, commit."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from random import Random
+
+import structlog
+
+from iamport.answers import Looked
+from ledger import Ledger
+from ledger.keys import Lane
+from ledger.refreshing import ClaimedPayment, ClaimedPayments
+from schemas.errors import IamportError, IamportFailing, IamportRefused, MalformedPayment, RelayError, WrongCredentials
+from schemas.facts import Expected
+from schemas.look import Change, Policy, look
+from schemas.payment import Snapshot
+from schemas.schedule import exhausted, jittered, wait
+from schemas.settings import Settings
+from workers.expectations import expectations
+from workers.merchants import Account, Accounts
+from workers.split import ask_in_parts
+
+log = structlog.get_logger()
+
+LONGEST_PAUSE = 30.0
+"""Seconds between two probes of an i'mport that is failing, at most: what it did meanwhile is caught up soon after."""
+
+
+class Refresher:
+    """The actor behind the lanes ``refresh/…`` and ``unknown/…``."""
+
+    def __init__(self, settings: Settings, ledger: Ledger, accounts: Accounts, rng: Random) -> None:
+        self._settings = settings
+        self._ledger = ledger
+        self._accounts = accounts
+        self._rng = rng
+
+    async def refresh(self, lane_name: str) -> None:
+        """Look at the payments of a lane that are due, up to a hundred."""
+        lane = Lane.parse(lane_name)
+        claimed = await self._ledger.refreshing.claim(lane)
+        if not claimed.payments:
+            return
+        leases = [payment.lease for payment in claimed.payments]
+        self._ledger.leases.hold(leases)
+        try:
+            await self._look_at(lane, claimed)
+        finally:
+            self._ledger.leases.drop(leases)
+
+    async def _look_at(self, lane: Lane, claimed: ClaimedPayments) -> None:
+        try:
+            account = await self._accounts.get(lane.name)
+            looked = await ask_in_parts(
+                account.client.payments, [payment.record.imp_uid for payment in claimed.payments]
+            )
+        except IamportError as error:
+            await self._stall(lane, claimed, error)
+            return
+        if claimed.failures:
+            await self._ledger.refreshing.resume(lane)
+            log.info("iamport_recovered", merchant=lane.name)
+        snapshots, troubled = _sorted(looked, claimed.payments)
+        expected = await expectations(self._ledger, account, snapshots, troubled)
+        policy = self._policy(account)
+        await asyncio.gather(
+            *(self._commit(payment, snapshots[payment.record.imp_uid], claimed.now, policy, expected)
+              for payment in claimed.payments if payment.record.imp_uid in snapshots and payment.record.imp_uid not in troubled),
+            *(self._put_off(payment, troubled[payment.record.imp_uid])
+              for payment in claimed.payments if payment.record.imp_uid in troubled),
+            *(self._unknown(payment) for payment in claimed.payments if payment.record.imp_uid in looked.unknown),
+        )  # fmt: skip
+
+    def _policy(self, account: Account) -> Policy:
+        return Policy(
+            since=account.merchant.since,
+            retention=self._settings.retention,
+            expiry_grace=self._settings.expiry_grace,
+            pending_schedule=self._settings.pending_schedule,
+        )
+
+    async def _commit(
+        self, payment: ClaimedPayment, snapshot: Snapshot, now: float, policy: Policy, expected: dict[str, Expected]
+    ) -> None:
+        record = payment.record
+        own = Policy(
+            since=policy.since,
+            retention=policy.retention,
+            expiry_grace=policy.expiry_grace,
+            pending_schedule=policy.pending_schedule,
+            expected=expected.get(record.imp_uid),
+        )
+        while True:
+            change = look(record, snapshot, int(now), own, payment.claims)
+            outcome = await self._ledger.refreshing.commit(change, claimed=payment, now=now)
+            if outcome != "changed":
+                break
+            record = await self._ledger.refreshing.record(record.merchant, record.imp_uid)
+        _tell(change, snapshot, outcome)
+
+    async def _unknown(self, payment: ClaimedPayment) -> None:
+        """i'mport does not know the payment: a few more tries, unless it once did."""
+        record, schedule = payment.record, self._settings.unknown_schedule
+        if record.facts or record.version:
+            await self._put_off(payment, IamportFailing("i'mport does not know a payment that it has shown before"))
+            return
+        tries = payment.tries if payment.lease.lane.kind == "unknown" else 0
+        if exhausted(schedule, tries):
+            log.warning(
+                "notification_rejected", merchant=record.merchant, imp_uid=record.imp_uid, reason="unknown to i'mport"
+            )
+            reason = "i'mport knows no payment of this imp_uid"
+            await self._ledger.refreshing.postpone(payment.lease, "rejected", due_in=None, reason=reason)
+            return
+        await self._ledger.refreshing.postpone(payment.lease, "unknown", due_in=schedule[tries], tries=tries + 1)
+
+    async def _put_off(self, payment: ClaimedPayment, error: RelayError) -> None:
+        """One payment could not be looked at, though i'mport is well: it waits alone."""
+        record = payment.record
+        due_in = jittered(wait(self._settings.fetch_schedule, payment.tries), self._rng)
+        log.warning(
+            "look_failed", merchant=record.merchant, imp_uid=record.imp_uid, error=str(error), next_in=round(due_in, 1)
+        )
+        await self._ledger.refreshing.postpone(payment.lease, "stalled", due_in=due_in, tries=payment.tries + 1)
+
+    async def _stall(self, lane: Lane, claimed: ClaimedPayments, error: IamportError) -> None:
+        """i'mport fails for this merchant: everything waits, and one probe now and then finds out when it is over."""
+        pause = min(jittered(wait(self._settings.fetch_schedule, claimed.failures), self._rng), LONGEST_PAUSE)
+        if isinstance(error, IamportFailing) and error.retry_after:
+            pause = min(max(pause, error.retry_after), 10 * LONGEST_PAUSE)
+        level = log.error if isinstance(error, WrongCredentials) else log.warning
+        level(
+            "iamport_failing",
+            merchant=lane.name,
+            error=str(error),
+            payments=len(claimed.payments),
+            next_in=round(pause, 1),
+        )
+        await self._ledger.refreshing.pause(lane, pause, str(error))
+        slow = lane.kind == "unknown"
+        await asyncio.gather(
+            *(
+                self._ledger.refreshing.postpone(
+                    payment.lease,
+                    "stalled",
+                    due_in=0 if slow else jittered(wait(self._settings.fetch_schedule, payment.tries), self._rng),
+                    tries=payment.tries if slow else payment.tries + 1,
+                )
+                for payment in claimed.payments
+            )
+        )
+
+
+def _sorted(looked: Looked, payments: Sequence[ClaimedPayment]) -> tuple[dict[str, Snapshot], dict[str, RelayError]]:
+    """What was found, readable, and what is wrong with the payments that are not."""
+    snapshots: dict[str, Snapshot] = {}
+    troubled: dict[str, RelayError] = {**looked.malformed, **looked.failed}
+    for imp_uid, raw in looked.found.items():
+        try:
+            snapshots[imp_uid] = Snapshot.parse(raw)
+        except MalformedPayment as error:
+            troubled[imp_uid] = error
+    for payment in payments:
+        imp_uid = payment.record.imp_uid
+        if imp_uid not in snapshots and imp_uid not in looked.unknown:
+            troubled.setdefault(imp_uid, IamportRefused("i'mport would not say", code=-1, status_code=0))
+    return snapshots, troubled
+
+
+def _tell(change: Change, snapshot: Snapshot, outcome: str) -> None:
+    record = change.record
+    log.info(
+        "payment_looked_up", merchant=record.merchant, imp_uid=record.imp_uid, status=snapshot.status,
+        news=len(change.events), stands=record.status.value, outcome=outcome,
+    )  # fmt: skip
+    if outcome != "ok":
+        return
+    for event in change.events:
+        log.info(
+            "event_recorded", merchant=record.merchant, imp_uid=record.imp_uid, event_id=event.id, type=event.type,
+            sequence=event.sequence, status=event.status.value, silent=event.silent,
+        )  # fmt: skip

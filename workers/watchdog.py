@@ -1,0 +1,20 @@
+"""Dramatiq's threads can die without anybody noticing; then work would stand still in a process that looks alive."""
+
+from __future__ import annotations
+
+from dramatiq import Worker
+from dramatiq.asyncio import get_event_loop_thread
+
+
+def dead_thread(worker: Worker) -> str | None:
+    """The name of a thread that should live and does not."""
+    loop = get_event_loop_thread()
+    if loop is None or not loop.is_alive():
+        return "event loop"
+    for queue, consumer in worker.consumers.items():
+        if not consumer.is_alive():
+            return f"consumer of {queue}"
+    for thread in worker.workers:
+        if not thread.is_alive():
+            return thread.name
+    return None
