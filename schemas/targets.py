@@ -79,6 +79,8 @@ def check_url(url: str, allowed_networks: Iterable[Network] = (), allow_private:
     if not re.fullmatch(r"[0-9a-z_.-]+|[0-9a-f:.]+", host) or ".." in host or host.startswith("."):
         raise Invalid("url", "has a host that is neither a name nor an address")
     name = host.removesuffix(".")
+    if len(name) > 253 or any(len(label) > 63 for label in name.split(".")):
+        raise Invalid("url", "has a host name that is too long")
     address = spelled(name)
     if address is None and _ends_in_number(name):
         raise Invalid("url", "has a host that is neither a name nor an address")

@@ -186,6 +186,8 @@ def test_all_allowed(url: str) -> None:
         "1.2.3.4.5",
         "shop..example",
         ".shop.example",
+        "x" * 64 + ".example",
+        "x." * 127 + "example",
         "[fe80::1%25eth0]",
         "[::ffff:7f00:1]",
     ],

@@ -14,6 +14,7 @@ from tests.workers.authority import Authority
 from tests.workers.catalogue import CATALOGUE
 from tests.workers.subscribers import Subscriber
 from workers.outbound import callback_transport
+from workers.resolver import SystemResolver
 from workers.sender import Sender
 
 HEADERS = {"content-type": "application/json", "webhook-id": "evt_1"}
@@ -157,3 +158,11 @@ async def test_plain_http_is_forbidden() -> None:
     answer = await sender.send("http://8.8.8.8/", HEADERS, BODY, 10)
     await sender.aclose()
     assert answer.error == "forbidden URL: must begin with https://"
+
+
+async def test_system_resolver_takes_any_name() -> None:
+    """A name that cannot be one is said to be unknown, not a mistake of ours."""
+    with pytest.raises(socket.gaierror):
+        await SystemResolver().resolve("x" * 64 + ".example", 443)
+    results = await SystemResolver().resolve("localhost", 443)
+    assert {result["host"] for result in results} <= {"127.0.0.1", "::1"}
