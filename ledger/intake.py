@@ -36,7 +36,7 @@ class Intake:
         if counts:
             await self._store.run("count_refusals", *(part for pair in counts.items() for part in pair))
 
-    async def _accept_all(self, together: Sequence[Notification]) -> Sequence[None | Exception]:
+    async def _accept_all(self, together: Sequence[Notification]) -> Sequence[Exception | None]:
         args: list[Argument] = [len(together)]
         for one in together:
             args += [

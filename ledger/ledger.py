@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ledger.connection import connect
-from ledger.delivering import Delivering
 from ledger.deliveries import Deliveries
+from ledger.delivering import Delivering
 from ledger.durability import Durability, durability
 from ledger.endpoints import Endpoints
 from ledger.events import Events

@@ -81,7 +81,9 @@ class Store:
 
 def unavailable(error: Exception) -> Exception:
     """What a failure of Redis means: that it cannot be relied on now, or (a script's own error) a bug, as it is."""
-    if isinstance(error, trouble.ResponseError) and not isinstance(error, trouble.ReadOnlyError | trouble.OutOfMemoryError):
+    if isinstance(error, trouble.ResponseError) and not isinstance(
+        error, trouble.ReadOnlyError | trouble.OutOfMemoryError
+    ):
         reason = str(error)
         if not reason.startswith(_AWAY) and not any(f" {word} " in reason or f"-{word} " in reason for word in _AWAY):
             return error

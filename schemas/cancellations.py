@@ -54,7 +54,12 @@ def open_ids(requests: Iterable[Request]) -> list[str]:
 
 def requested(request: Request) -> Fact:
     """The fact that a cancellation was requested."""
-    return Fact(f"requested:{request.id}", Kind.REQUESTED, request.requested_at, detail={"cancellation": request_detail(request)})
+    return Fact(
+        f"requested:{request.id}",
+        Kind.REQUESTED,
+        request.requested_at,
+        detail={"cancellation": request_detail(request)},
+    )
 
 
 def rejected(request: Request, now: int, reason: str | None) -> Fact:
@@ -127,4 +132,3 @@ def _completed(detail: Mapping[str, Any], request: Request | None) -> dict[str, 
         "cancelled_at": detail.get("cancelled_at"),
         "receipt_url": detail.get("receipt_url"),
     }
-

@@ -16,6 +16,7 @@ from schemas.facts import Fact, Kind, Status
 from schemas.payment import Snapshot
 from schemas.times import rfc3339
 
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """What is recorded of one fact and sent to whoever subscribed: ``body`` is the callback's very bytes.

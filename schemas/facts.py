@@ -155,9 +155,7 @@ def _not_after(paid: Fact, cancelled: Iterable[Fact]) -> Fact:
     return replace(paid, at=min(paid.at, earliest))
 
 
-def _before_payment(
-    known: Facts, snapshot: Snapshot, now: int, grace: float, ended: int | None
-) -> Iterable[Fact]:
+def _before_payment(known: Facts, snapshot: Snapshot, now: int, grace: float, ended: int | None) -> Iterable[Fact]:
     """Issued, expired and failed: what a payment goes through until it is paid or cancelled, at ``ended``."""
     failed_at = snapshot.failed_at or (now if snapshot.status == "failed" else 0)
     failed = bool(failed_at) and (ended is None or failed_at < ended)
@@ -226,7 +224,9 @@ def _cancelled(known: Facts, snapshot: Snapshot, now: int) -> list[Fact]:
             continue
         announced += news
         found.append(
-            Fact(key, Kind.CANCELLED, at, amount=news, whole=_whole(snapshot, announced, at), detail=_entry_detail(entry))
+            Fact(
+                key, Kind.CANCELLED, at, amount=news, whole=_whole(snapshot, announced, at), detail=_entry_detail(entry)
+            )
         )
     told = sum((entry.amount for entry in snapshot.cancellations), ZERO)
     rest = snapshot.cancel_amount - max(announced, told)

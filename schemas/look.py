@@ -129,7 +129,7 @@ def _open_claims(
     left = total(snapshot) - snapshot.cancel_amount
     if left <= 0 or not _is_paid(record, found):
         return {}
-    return {name: at for name, at in {**{name: now for name in claims}, **record.claims}.items() if name not in known}
+    return {name: at for name, at in {**dict.fromkeys(claims, now), **record.claims}.items() if name not in known}
 
 
 def _is_paid(record: Record, found: Sequence[Fact]) -> bool:

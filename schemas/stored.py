@@ -94,7 +94,14 @@ def load_record(merchant: str, imp_uid: str, fields: Mapping[str, bytes], facts:
 def dump_tombstone(record: Record) -> bytes:
     """What has to be remembered of a payment that leaves: which facts are no news, and its last sequence."""
     facts = [
-        {"key": fact.key, "kind": fact.kind.value, "at": fact.at, "amount": plain(fact.amount), "whole": fact.whole, "entry": fact.entry}
+        {
+            "key": fact.key,
+            "kind": fact.kind.value,
+            "at": fact.at,
+            "amount": plain(fact.amount),
+            "whole": fact.whole,
+            "entry": fact.entry,
+        }
         for fact in record.facts.values()
     ]
     return wire.dumps({"v": VERSION, "sequence": record.sequence, "facts": facts})
@@ -105,7 +112,12 @@ def load_tombstone(merchant: str, imp_uid: str, text: bytes) -> Record:
     stored = wire.loads(text)
     facts = {
         row["key"]: Fact(
-            row["key"], Kind(row["kind"]), row["at"], amount=Decimal(row["amount"]), whole=row["whole"], entry=row["entry"]
+            row["key"],
+            Kind(row["kind"]),
+            row["at"],
+            amount=Decimal(row["amount"]),
+            whole=row["whole"],
+            entry=row["entry"],
         )
         for row in stored["facts"]
     }
