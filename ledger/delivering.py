@@ -39,7 +39,7 @@ class ClaimedDelivery:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedDeliveries:
-    """What a claim gave: the endpoint as it is now, how it is doing, and the deliveries that its limits leave room for."""
+    """What a claim gave: the endpoint and its health as they are now, and what its limits leave room for."""
 
     endpoint: Endpoint | None
     health: Health

@@ -1,7 +1,7 @@
 """The keyspace, told once. Every key starts with ``{relay}:``, one hash tag, so a ledger fits on one Cluster shard.
 
-Times are Redis' time in ms. ``m`` is a merchant, ``imp`` an imp_uid, ``ep`` an endpoint's id, ``p`` stands for ``m/imp``
-(a merchant's name has no ``/``). A delivery's id is ``{event id}.{endpoint id}``.
+Times are Redis' time in ms. ``m`` is a merchant, ``imp`` an imp_uid, ``ep`` an endpoint's id, ``p`` stands for
+``m/imp`` (a merchant's name has no ``/``). A delivery's id is ``{event id}.{endpoint id}``.
 
 =========================  ======  =====================================================================================
 key                        type    holds
@@ -10,7 +10,7 @@ version                    string  version of the stored shapes
 seq                        string  counter behind fencing tokens and the stamps of notifications
 base                       string  added to every sequence: 0, or the UNIX time of a rebuild
 merchants                  zset    merchant -> created
-merchant:m                 hash    created_at since include_sandbox check_prepared imp_key imp_secret (sealed) token_hash trouble
+merchant:m                 hash    created_at since include_sandbox check_prepared imp_key imp_secret token_hash trouble
 imp_token:m                string  i'mport's access token, until it expires · imp_lock:m who is fetching one
 orders:m                   hash    merchant_uid -> JSON {amount, currency}: what the merchant expects
 ntf:id                     hash    one notification as it came, outcome, reason
@@ -26,7 +26,7 @@ tomb:p                     string  what a payment removed by retention was: fact
 evt:id                     hash    body (the callback's bytes) merchant imp_uid type sequence recorded_at silent
 evts · evts:m:m            zset    id -> recorded · the same for one merchant
 evts:p:p · evts:t:type     zset    … for one payment (score: sequence) · for one type
-dlv:id                     hash    event endpoint merchant imp_uid type sequence state attempts next_at reason created_at replay
+dlv:id                     hash    event endpoint merchant imp_uid type sequence state attempts next_at reason …
 att:id                     list    a delivery's attempts, oldest first, JSON
 dlvs · dlvs:e:ep           zset    id -> created · the same for one endpoint
 dlvs:s:ep/state            zset    … for one endpoint and stored state (pending delivered dead discarded)
@@ -34,7 +34,7 @@ dlvs:v:event               set     endpoints that one event goes to
 endpoints · endpoints:m:m  zset    ep -> created · the same for one merchant
 endpoint:ep                hash    row (JSON, see schemas.endpoint) merchant state disabled_reason health…
 subs:m                     hash    ep -> "ordered type type …" for every endpoint of a merchant that is not deleted
-chain:ep/p                 zset    ordered endpoint: a payment's unsettled deliveries, id -> sequence; only the head is in the lane
+chain:ep/p                 zset    ordered endpoint: a payment's unsettled deliveries; only the head is in the lane
 lanes                      zset    lane -> when it next wants a worker
 due:lane                   zset    member -> due; not leased
 leased:lane                zset    member -> when the lease ends
@@ -44,7 +44,7 @@ lane:lane                  hash    not_before and the like
 kicked:lane                string  a kick is under way; expires by itself
 =========================  ======  =====================================================================================
 
-Lanes are ``refresh/m`` and ``unknown/m`` (members: imp_uids) and ``deliver/ep`` and ``replay/ep`` (members: delivery ids).
+Lanes are ``refresh/m`` and ``unknown/m`` (members: imp_uids), ``deliver/ep`` and ``replay/ep`` (members: delivery ids).
 """
 
 from __future__ import annotations

@@ -23,8 +23,8 @@ from ledger.tokens import TokenCache
 class Ledger:
     """One ledger, seen from one event loop. Every call raises `LedgerUnavailable` when Redis cannot be relied on.
 
-    ``intake`` accepts · ``refreshing`` and ``delivering`` are what workers live on · ``merchants`` and ``endpoints`` are
-    registries · ``payments``, ``events``, ``deliveries``, ``notifications`` are read.
+    ``intake`` accepts · ``refreshing`` and ``delivering`` are what workers live on · ``merchants`` and ``endpoints``
+    are registries · ``payments``, ``events``, ``deliveries``, ``notifications`` are read.
     """
 
     def __init__(self, store: Store, queue: Queue) -> None:

@@ -37,7 +37,7 @@ class ClaimedPayment:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedPayments:
-    """What a claim gave; ``now`` is Redis' time in UNIX seconds, ``failures`` how often in a row i'mport failed for this lane."""
+    """What a claim gave; ``now`` is Redis' time in UNIX seconds; i'mport has failed ``failures`` times in a row."""
 
     now: float
     failures: int

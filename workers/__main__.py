@@ -24,7 +24,7 @@ def main() -> int:
         asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
         app = App(settings)
     except BadSetting as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         return 1
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

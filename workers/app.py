@@ -63,7 +63,7 @@ class App:
         self._worker = dramatiq.Worker(broker, worker_threads=THREADS, worker_timeout=IDLE_POLL_MS)
 
     def run(self, stop: threading.Event) -> int:
-        """Work until ``stop`` is set; the exit status: 0, or 1 where a thread has died and a supervisor should restart."""
+        """Work until ``stop`` is set; the exit status: 0, or 1 where a thread died and a supervisor should restart it."""
         self._worker.start()
         self._background = [
             self._submit(sweep_forever(self._ledger, self._name)),

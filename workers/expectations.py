@@ -15,7 +15,7 @@ from workers.merchants import Account
 async def expectations(
     ledger: Ledger, account: Account, snapshots: Mapping[str, Snapshot], troubled: dict[str, RelayError]
 ) -> dict[str, Expected]:
-    """What is expected of each payment, by imp_uid. A payment whose registered amount cannot be had joins ``troubled``."""
+    """What is expected of each payment, by imp_uid; one whose registered amount cannot be had joins ``troubled``."""
     merchant_uids = list({snapshot.merchant_uid for snapshot in snapshots.values() if snapshot.merchant_uid})
     told = await ledger.refreshing.expected(account.merchant.name, merchant_uids)
     found = {uid: told[snap.merchant_uid] for uid, snap in snapshots.items() if snap.merchant_uid in told}

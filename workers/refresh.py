@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from random import Random
 
 import structlog
@@ -66,12 +67,30 @@ class Refresher:
         expected = await expectations(self._ledger, account, snapshots, troubled)
         policy = self._policy(account)
         await asyncio.gather(
-            *(self._commit(payment, snapshots[payment.record.imp_uid], claimed.now, policy, expected)
-              for payment in claimed.payments if payment.record.imp_uid in snapshots and payment.record.imp_uid not in troubled),
-            *(self._put_off(payment, troubled[payment.record.imp_uid])
-              for payment in claimed.payments if payment.record.imp_uid in troubled),
-            *(self._unknown(payment) for payment in claimed.payments if payment.record.imp_uid in looked.unknown),
-        )  # fmt: skip
+            *(
+                self._settle(payment, looked, snapshots, troubled, claimed.now, policy, expected)
+                for payment in claimed.payments
+            )
+        )
+
+    async def _settle(
+        self,
+        payment: ClaimedPayment,
+        looked: Looked,
+        snapshots: Mapping[str, Snapshot],
+        troubled: Mapping[str, RelayError],
+        now: float,
+        policy: Policy,
+        expected: Mapping[str, Expected],
+    ) -> None:
+        imp_uid = payment.record.imp_uid
+        if imp_uid in troubled:
+            await self._put_off(payment, troubled[imp_uid])
+        elif imp_uid in looked.unknown:
+            await self._unknown(payment)
+        else:
+            own = replace(policy, expected=expected.get(imp_uid), quiet=False)
+            await self._commit(payment, snapshots[imp_uid], now, own)
 
     def _policy(self, account: Account) -> Policy:
         return Policy(
@@ -81,19 +100,10 @@ class Refresher:
             pending_schedule=self._settings.pending_schedule,
         )
 
-    async def _commit(
-        self, payment: ClaimedPayment, snapshot: Snapshot, now: float, policy: Policy, expected: dict[str, Expected]
-    ) -> None:
+    async def _commit(self, payment: ClaimedPayment, snapshot: Snapshot, now: float, policy: Policy) -> None:
         record = payment.record
-        own = Policy(
-            since=policy.since,
-            retention=policy.retention,
-            expiry_grace=policy.expiry_grace,
-            pending_schedule=policy.pending_schedule,
-            expected=expected.get(record.imp_uid),
-        )
         while True:
-            change = look(record, snapshot, int(now), own, payment.claims)
+            change = look(record, snapshot, int(now), policy, payment.claims)
             outcome = await self._ledger.refreshing.commit(change, claimed=payment, now=now)
             if outcome != "changed":
                 break
