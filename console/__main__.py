@@ -4,44 +4,26 @@ from __future__ import annotations
 
 import sys
 
-import uvicorn
+import uvloop
 
-from console.app import make_app
-from console.context import Context
-from ledger.ledger import Ledger
+from console.server import listen, make_context, serve
 from schemas.errors import BadSetting
 from schemas.logs import configure
-from schemas.seal import Sealer
 from schemas.settings import Settings
-
-_STOPS_WITHIN = 15
-"""Seconds that requests in flight are given when the process is to stop; streams would never end by themselves."""
 
 
 def main() -> int:
-    """Run until SIGTERM or SIGINT; the exit status."""
+    """Run until SIGTERM or SIGINT; the exit status. A setting that is missing or wrong is one line on stderr."""
     try:
         settings = Settings.load()
-        settings.needs("api_tokens", "encryption_keys")
         configure(settings.log_format, settings.log_level)
-        ledger = Ledger.connect(settings.redis_url, settings.queue_url, replica_acks=settings.replica_acks)
-        sealer = Sealer([key.get_secret_value() for key in settings.encryption_keys])
+        context = make_context(settings)
+        listener = listen(settings)
     except BadSetting as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    config = uvicorn.Config(
-        make_app(Context(ledger, sealer, settings)),
-        host=settings.host or "127.0.0.1",
-        port=settings.port or 8001,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=_STOPS_WITHIN,
-    )
-    server = uvicorn.Server(config)
-    server.run()
-    return 0 if server.started else 1
+    uvloop.run(serve(context, listener))
+    return 0
 
 
 if __name__ == "__main__":

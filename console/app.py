@@ -48,7 +48,7 @@ def make_app(context: Context) -> Starlette:
         yield
         await context.ledger.close()
 
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/livez", health.livez),
             Route("/readyz", health.readyz),
@@ -60,6 +60,8 @@ def make_app(context: Context) -> Starlette:
         exception_handlers={HTTPException: _refused, RelayError: _failed, Exception: _broke},
         lifespan=lifespan,
     )
+    app.router.redirect_slashes = False
+    return app
 
 
 async def _know_default(context: Context) -> None:

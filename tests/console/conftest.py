@@ -1,0 +1,70 @@
+"""A console on a socket of this machine, with a ledger of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+from cryptography.fernet import Fernet
+
+from console.server import make_context, make_server
+from ledger.ledger import Ledger
+from schemas.settings import Settings
+
+TOKEN, READ_ONLY = "operator-token", "reader-token"
+KEY = Fernet.generate_key().decode()
+
+
+@dataclass(frozen=True)
+class Console:
+    """A running console: a client with a token, and the ledger behind it."""
+
+    client: httpx.AsyncClient
+    ledger: Ledger
+    url: str
+
+    async def call(self, method: str, path: str, body: Any = None, **options: Any) -> httpx.Response:
+        """One call of the operator API."""
+        return await self.client.request(method, path, json=body, **options)
+
+    async def endpoint(self, **fields: Any) -> dict[str, Any]:
+        """A new endpoint of the merchant `default`, as the API answers."""
+        body = {"merchant": "default", "url": "http://127.0.0.1:9/hook", **fields}
+        created = await self.call("POST", "/v1/endpoints", body)
+        assert created.status_code == 201, created.text
+        endpoint: dict[str, Any] = created.json()
+        return endpoint
+
+
+@asynccontextmanager
+async def running(redis_url: str, environ: Mapping[str, str]) -> AsyncIterator[Console]:
+    """A console with these variables on top of the usual ones."""
+    settings = Settings.load({
+        "REDIS_URL": redis_url, "RELAY_API_TOKEN": f"{TOKEN},ro:{READ_ONLY}", "RELAY_ENCRYPTION_KEY": KEY,
+        "RELAY_ALLOW_PRIVATE_ENDPOINTS": "true", **environ,
+    })  # fmt: skip
+    context = make_context(settings)
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = make_server(context)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    headers = {"authorization": f"Bearer {TOKEN}"}
+    try:
+        async with httpx.AsyncClient(base_url=url, headers=headers, timeout=20) as client:
+            yield Console(client, context.ledger, url)
+    finally:
+        server.should_exit = True
+        await serving
+
+
+@pytest.fixture
+async def console(redis_url: str) -> AsyncIterator[Console]:
+    """A console with an empty ledger."""
+    async with running(redis_url, {}) as console:
+        yield console
