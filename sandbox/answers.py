@@ -1,0 +1,56 @@
+"""The one shape of all answers, ``{"code", "message", "response"}``, and the two shapes of request bodies."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from schemas import wire
+
+
+def as_json(value: Any, status_code: int = 200) -> Response:
+    """JSON with money as it was written."""
+    return Response(wire.dumps(value), status_code, media_type="application/json")
+
+
+def well(response: Any, status_code: int = 200) -> Response:
+    """An answer that is well."""
+    return as_json({"code": 0, "message": None, "response": response}, status_code)
+
+
+def no(message: str, status_code: int = 200, code: int = -1) -> Response:
+    """An answer that says no; under HTTP 200, too."""
+    return as_json({"code": code, "message": message, "response": None}, status_code)
+
+
+async def form_of(request: Request) -> dict[str, Any]:
+    """The fields of a JSON object or a form; empty where the body is neither."""
+    body = await request.body()
+    if "json" not in request.headers.get("content-type", ""):
+        return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+    try:
+        value = wire.loads(body)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def number(value: Any) -> int | Decimal | None:
+    """A number out of a form's field: None for none at all. Raises `ValueError` for anything else."""
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
+        raise ValueError("not a number")
+    if not isinstance(value, str):
+        return value
+    try:
+        written = Decimal(value)
+    except InvalidOperation:
+        raise ValueError("not a number") from None
+    if not written.is_finite():
+        raise ValueError("not a number")
+    return int(written) if written == written.to_integral_value() and "." not in value else written

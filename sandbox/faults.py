@@ -1,0 +1,115 @@
+"""Faults that can be switched on: i'mport in trouble, in every way the relay must live with."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import HTMLResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from sandbox.answers import no
+
+Poison = Literal["row", "nameless", "error", "refused"]
+_PAGE = "<html><body><h1>503 Service Temporarily Unavailable</h1></body></html>"
+
+
+class Fault(BaseModel):
+    """What goes wrong; everything given at once happens at once. Seconds where it is about time.
+
+    ``after``: i'mport acts and only then fails, so that the caller cannot know. ``poison`` names payments whose
+    `row` is unusable, whose row is `nameless`, or that make every answer they are in an `error` or `refused`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    status: int | None = Field(default=None, ge=400, le=599)
+    retry_after: float | None = Field(default=None, ge=0)
+    timeout: bool = False
+    slow: float = Field(default=0.0, ge=0)
+    html: bool = False
+    code: int | None = None
+    message: str = "sandbox fault"
+    after: bool = False
+    revoked: bool = False
+    expired_token: bool = False
+    poison: dict[str, Poison] = Field(default_factory=dict)
+    paths: tuple[str, ...] = ()
+    times: int | None = Field(default=None, ge=1)
+
+    @property
+    def speaks(self) -> bool:
+        """Whether it gives, or withholds, an answer of its own."""
+        return self.status is not None or self.timeout or self.html or self.code is not None
+
+
+NO_FAULT = Fault()
+
+
+class Faults:
+    """The fault that is switched on, and how many requests it will still hit."""
+
+    def __init__(self) -> None:
+        self.current = NO_FAULT
+        self._left: int | None = None
+
+    def switch(self, fault: Fault) -> None:
+        """Replaces what was on."""
+        self.current = fault
+        self._left = fault.times
+
+    def poison(self, imp_uid: str) -> Poison | None:
+        """What is wrong with this payment."""
+        return self.current.poison.get(imp_uid)
+
+    def hits(self, path: str) -> Fault:
+        """The fault for one request, counted; `NO_FAULT` where it is spared."""
+        if self.current.paths and not path.startswith(self.current.paths):
+            return NO_FAULT
+        if self._left is not None:
+            if self._left == 0:
+                return NO_FAULT
+            self._left -= 1
+        return self.current
+
+
+class FaultLayer:
+    """Middleware that lets the fault happen around i'mport's API."""
+
+    def __init__(self, app: ASGIApp, faults: Faults) -> None:
+        self._app = app
+        self._faults = faults
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request, with what goes wrong with it."""
+        if scope["type"] != "http" or scope["path"].startswith("/_sandbox"):
+            await self._app(scope, receive, send)
+            return
+        fault = self._faults.hits(scope["path"])
+        await asyncio.sleep(fault.slow)
+        if not fault.speaks:
+            await self._app(scope, receive, send)
+            return
+        if fault.after:
+            await self._app(scope, receive, _swallow)
+        if fault.timeout:
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            return
+        await _answer(fault)(scope, receive, send)
+
+
+async def _swallow(_message: Message) -> None:
+    return
+
+
+def _answer(fault: Fault) -> Response:
+    if fault.html:
+        return HTMLResponse(_PAGE, fault.status or 200)
+    if fault.code is not None:
+        return no(fault.message, fault.status or 200, fault.code)
+    response = no(fault.message, fault.status or 500)
+    if fault.retry_after is not None:
+        response.headers["retry-after"] = f"{fault.retry_after:g}"
+    return response

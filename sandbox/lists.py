@@ -1,0 +1,95 @@
+"""Lists of payments: by status within a window (`/payments/status/…`), by order number, in pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox.book import Payment
+
+STATUSES = ("all", "ready", "paid", "cancelled", "failed")
+LONGEST_WINDOW = 90 * 86400
+LARGEST_PAGE = 1000
+_SORTINGS = ("started", "paid", "updated")
+
+
+class BadQuery(Exception):
+    """The question makes no sense, or asks for a page past the end: i'mport answers 400."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What a list was asked for; times in UNIX seconds."""
+
+    since: int
+    until: int
+    page: int
+    limit: int
+    sorting: str
+
+    @classmethod
+    def read(cls, params: Mapping[str, str], now: int) -> Query:
+        """From a query string, with i'mport's defaults. Raises `BadQuery`."""
+        until = _whole(params, "to", now)
+        since = _whole(params, "from", until - LONGEST_WINDOW)
+        page, limit = _whole(params, "page", 1), _whole(params, "limit", 20)
+        sorting = params.get("sorting", "-started")
+        if until - since > LONGEST_WINDOW:
+            raise BadQuery("검색기간은 최대 90일까지 가능합니다")
+        if page < 1 or not 1 <= limit <= LARGEST_PAGE or sorting.removeprefix("-") not in _SORTINGS:
+            raise BadQuery("page, limit 또는 sorting 값이 올바르지 않습니다")
+        return cls(since, until, page, limit, sorting)
+
+
+def by_status(payments: Iterable[Payment], status: str, query: Query) -> dict[str, Any]:
+    """Live payments of one status, or `all`, whose latest status is from the window. Raises `BadQuery`."""
+    if status not in STATUSES:
+        raise BadQuery("유효하지 않은 payment_status입니다")
+    return in_pages(
+        [
+            payment
+            for payment in payments
+            if status in ("all", payment.fields["status"]) and query.since <= status_time(payment) <= query.until
+        ],
+        query,
+    )
+
+
+def in_pages(payments: list[Payment], query: Query) -> dict[str, Any]:
+    """One page: ``{total, previous, next, list}``, 0 where there is no such page. Raises `BadQuery` past the end."""
+    rows = in_order(payments, query.sorting)
+    first = (query.page - 1) * query.limit
+    if query.page > 1 and first >= len(rows):
+        raise BadQuery("데이터 범위를 넘어선 page입니다")
+    return {
+        "total": len(rows),
+        "previous": query.page - 1,
+        "next": query.page + 1 if first + query.limit < len(rows) else 0,
+        "list": [payment.fields for payment in rows[first : first + query.limit]],
+    }
+
+
+def in_order(payments: Iterable[Payment], sorting: str) -> list[Payment]:
+    """Sorted by `started`, `paid` or `updated`, descending with a ``-``."""
+
+    def key(payment: Payment) -> tuple[float, str]:
+        by = sorting.removeprefix("-")
+        return (payment.updated_at if by == "updated" else payment.fields[f"{by}_at"] or 0, payment.imp_uid)
+
+    return sorted(payments, key=key, reverse=sorting.startswith("-"))
+
+
+def status_time(payment: Payment) -> int:
+    """When the latest status began: the start, the approval, the cancellation or the failure. UNIX seconds."""
+    name = {"paid": "paid_at", "cancelled": "cancelled_at", "failed": "failed_at"}.get(payment.fields["status"])
+    return int(payment.fields[name or "started_at"] or 0)
+
+
+def _whole(params: Mapping[str, str], name: str, default: int) -> int:
+    text = params.get(name)
+    if not text:
+        return default
+    if not text.isascii() or not text.isdigit() or len(text) > 12:
+        raise BadQuery(f"{name} 값이 올바르지 않습니다")
+    return int(text)

@@ -1,0 +1,169 @@
+"""i'mport's API, call by call, with the answers that its description and its documents promise."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import unquote
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from sandbox.answers import form_of, no, well
+from sandbox.book import Book, Payment
+from sandbox.cancellations import Cancellations, Refused
+from sandbox.faults import Faults
+from sandbox.lists import STATUSES, BadQuery, Query, by_status, in_order, in_pages
+from sandbox.tokens import Tokens
+
+LARGEST_BATCH = 100
+_UNKNOWN = "존재하지 않는 결제정보입니다."
+_TRUE = (True, "true", "1", 1)
+
+Handler = Callable[[Request, str], Awaitable[Response]]
+
+
+class Api:
+    """The handlers of all calls; each but `getToken` needs a token and knows whose it is."""
+
+    def __init__(self, tokens: Tokens, book: Book, cancellations: Cancellations, faults: Faults) -> None:
+        self._tokens = tokens
+        self._book = book
+        self._cancellations = cancellations
+        self._faults = faults
+
+    def routes(self) -> list[Route]:
+        """The paths at a glance; `/payments/{imp_uid}` comes last, as it would take the others."""
+        return [
+            Route("/users/getToken", self.get_token, methods=["POST"]),
+            Route("/payments", self._signed_in(self.batch)),
+            Route("/payments/cancel", self._signed_in(self.cancel), methods=["POST"]),
+            Route("/payments/status/{status}", self._signed_in(self.status_list)),
+            Route("/payments/find/{rest:path}", self._signed_in(self.find)),
+            Route("/payments/findAll/{rest:path}", self._signed_in(self.find_all)),
+            Route("/payments/prepare/{rest:path}", self._signed_in(self.prepared)),
+            Route("/payments/{imp_uid}", self._signed_in(self.single)),
+        ]
+
+    async def get_token(self, request: Request) -> Response:
+        """``{imp_key, imp_secret}`` → ``{access_token, now, expired_at}``; 401 when they are wrong."""
+        form = await form_of(request)
+        issued = self._tokens.issue(form.get("imp_key"), form.get("imp_secret"))
+        if issued is None:
+            return no("imp_key, imp_secret 인증에 실패하였습니다. API키, API secret을 확인해주세요.", 401)
+        token, now = issued
+        return well({"access_token": token.text, "now": now, "expired_at": token.expired_at})
+
+    async def single(self, request: Request, account: str) -> Response:
+        """One payment; those of test channels only with `include_sandbox=true`."""
+        payment = self._book.find(request.path_params["imp_uid"], account)
+        with_tests = request.query_params.get("include_sandbox") == "true"
+        if payment is None or (payment.fields["sandbox"] and not with_tests):
+            return no(_UNKNOWN, 404)
+        return self._poisoned([payment]) or well(self._row(payment))
+
+    async def batch(self, request: Request, account: str) -> Response:
+        """Up to 100 payments: 200 all found, 207 some not, 404 none."""
+        names = request.query_params.getlist("imp_uid[]")
+        orders = request.query_params.getlist("merchant_uid[]")
+        if not 1 <= len(names) + len(orders) <= LARGEST_BATCH:
+            return no(f"imp_uid 또는 merchant_uid는 1개 이상 {LARGEST_BATCH}개 이하여야 합니다", 400)
+        asked = [self._book.find(name, account) for name in names]
+        asked += [next(iter(self._of_order(order, account)), None) for order in orders]
+        found = [payment for payment in asked if payment is not None and not payment.fields["sandbox"]]
+        if not found:
+            return no("해당되는 결제건을 찾지 못하였습니다.", 404)
+        rows = [self._row(payment) for payment in found]
+        return self._poisoned(found) or well(rows, 200 if len(found) == len(asked) else 207)
+
+    async def status_list(self, request: Request, account: str) -> Response:
+        """A page of the payments of one status within a window; 400 past the end."""
+        try:
+            query = Query.read(request.query_params, self._book.now)
+            return well(by_status(self._live(account), request.path_params["status"], query))
+        except BadQuery as error:
+            return no(str(error), 400)
+
+    async def find(self, request: Request, account: str) -> Response:
+        """The first payment of an order number by `sorting`, of one status where one is given."""
+        found = self._found(request, account)
+        if isinstance(found, Response):
+            return found
+        return well(in_order(found, request.query_params.get("sorting", "-started"))[0].fields)
+
+    async def find_all(self, request: Request, account: str) -> Response:
+        """All payments of an order number, in pages."""
+        found = self._found(request, account)
+        if isinstance(found, Response):
+            return found
+        try:
+            return well(in_pages(found, Query.read(request.query_params, self._book.now)))
+        except BadQuery as error:
+            return no(str(error), 400)
+
+    async def prepared(self, request: Request, _account: str) -> Response:
+        """The amount that was registered beforehand; 404 when none was."""
+        prepared = self._book.prepared.get(_parts(request)[0])
+        return no("사전등록된 결제정보가 존재하지 않습니다", 404) if prepared is None else well(prepared)
+
+    async def cancel(self, request: Request, account: str) -> Response:
+        """`POST /payments/cancel`; a refusal is a ``code`` other than 0 under HTTP 200."""
+        form = await form_of(request)
+        payment = None
+        if isinstance(form.get("imp_uid"), str):
+            payment = self._book.find(form["imp_uid"], account)
+        elif isinstance(form.get("merchant_uid"), str):
+            payment = next(iter(self._of_order(form["merchant_uid"], account)), None)
+        if payment is None:
+            return no(_UNKNOWN, code=1)
+        try:
+            cancellation_id = self._cancellations.ask(payment, form)
+        except Refused as error:
+            return no(str(error), code=1)
+        if cancellation_id is not None and form.get("enable_webhook") in _TRUE:
+            self._cancellations.announce(payment, cancellation_id)
+        return well(payment.fields)
+
+    def _signed_in(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+        async def guarded(request: Request) -> Response:
+            account = self._tokens.account(request.headers.get("authorization", ""))
+            return no("Unauthorized", 401) if account is None else await handler(request, account)
+
+        return guarded
+
+    def _live(self, account: str) -> list[Payment]:
+        mine = (payment for payment in self._book if payment.account in (None, account))
+        return [payment for payment in mine if not payment.fields["sandbox"]]
+
+    def _of_order(self, merchant_uid: str, account: str) -> list[Payment]:
+        of_order = (payment for payment in self._live(account) if payment.fields["merchant_uid"] == merchant_uid)
+        return in_order(of_order, "-started")
+
+    def _found(self, request: Request, account: str) -> list[Payment] | Response:
+        merchant_uid, *status = _parts(request)
+        if len(status) > 1 or (status and status[0] not in STATUSES):
+            return no("유효하지 않은 status입니다", 400)
+        found = self._of_order(merchant_uid, account)
+        if status and status[0] != "all":
+            found = [payment for payment in found if payment.fields["status"] == status[0]]
+        return found or no(_UNKNOWN, 404)
+
+    def _row(self, payment: Payment) -> Any:
+        poison = self._faults.poison(payment.imp_uid)
+        if poison == "nameless":
+            return None
+        if poison == "row":
+            return {"imp_uid": payment.imp_uid, "amount": "?", "status": None}
+        return payment.fields
+
+    def _poisoned(self, payments: list[Payment]) -> Response | None:
+        poisons = {self._faults.poison(payment.imp_uid) for payment in payments}
+        if "error" in poisons:
+            return no("Internal Server Error", 500)
+        return no("잘못된 요청입니다", 400) if "refused" in poisons else None
+
+
+def _parts(request: Request) -> list[str]:
+    """What follows `/payments/{call}/`, each part decoded on its own: an order number may hold a slash."""
+    return [unquote(part) for part in request.scope["raw_path"].decode("latin-1").split("/")[3:]]

@@ -1,0 +1,58 @@
+"""Access tokens as i'mport gives them (`POST /users/getToken`).
+
+A token lives 30 minutes. Asking again before its end gives the same one; within its last minute the same one with
+five more minutes.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+LIFETIME = 30 * 60
+_LAST_MINUTE = 60
+_MORE = 5 * 60
+
+
+@dataclass(slots=True)
+class Token:
+    """A token of one account; ``expired_at`` in UNIX seconds."""
+
+    text: str
+    expired_at: int
+
+
+class Tokens:
+    """Who may ask, and which tokens are good. ``accounts`` maps each imp_key to its imp_secret."""
+
+    def __init__(self, accounts: Mapping[str, str], clock: Callable[[], float]) -> None:
+        self.accounts = dict(accounts)
+        self.revoked = False
+        self._clock = clock
+        self._current: dict[str, Token] = {}
+
+    def issue(self, imp_key: object, imp_secret: object) -> tuple[Token, int] | None:
+        """The account's token and i'mport's time, or None where the credentials are wrong or revoked."""
+        if self.revoked or not isinstance(imp_key, str) or self.accounts.get(imp_key, None) != imp_secret:
+            return None
+        now = int(self._clock())
+        token = self._current.get(imp_key)
+        if token is None or token.expired_at <= now:
+            token = self._current[imp_key] = Token(secrets.token_hex(20), now + LIFETIME)
+        elif token.expired_at - now < _LAST_MINUTE:
+            token.expired_at += _MORE
+        return token, now
+
+    def account(self, text: str) -> str | None:
+        """The imp_key whose token this is, or None where it is unknown, expired or revoked."""
+        if self.revoked:
+            return None
+        for imp_key, token in self._current.items():
+            if token.text == text and token.expired_at > self._clock():
+                return imp_key
+        return None
+
+    def expire_all(self) -> None:
+        """Makes every token given so far worthless, as if its end had come."""
+        self._current.clear()
