@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ Entry = Mapping[str, Any]
 
 _REMEMBERED = 1000
 _ENDS = {"dead": "callback given up", "hold": "callback held", "disable": "endpoint disabled"}
+_SNAKE = re.compile(r"(?<=\w)_(?=\w)")
 _LOUD = ("warning", "error", "critical")
 _PLUMBING = ("event", "level", "timestamp", "logger", "exception", "stack")
 
@@ -53,6 +55,7 @@ class Account:
         self.recorded: list[str] = []
         """Types of the events so far that are to be delivered."""
         self.delivered = 0
+        """Callbacks that have arrived at the endpoints in `names`, at any where there are none."""
         self.retried = 0
 
     def tell(self, who: str, entry: Entry, default_at: float) -> Told | None:
@@ -69,7 +72,7 @@ class Account:
         if wording is not None:
             what, detail, mood = wording(self, entry)
         elif entry.get("level") in _LOUD:
-            what, detail, mood = name.replace("_", " "), _fields(entry), "bad"
+            what, detail, mood = _SNAKE.sub(" ", name.partition("\n")[0]), _fields(entry), "bad"
         else:
             return None
         begun = self._accepted.get(imp_uid)
@@ -90,7 +93,8 @@ def _numbered(entry: Entry) -> str:
 
 
 def _webhook_sent(_account: Account, entry: Entry) -> tuple[str, str, str]:
-    return "webhook sent", f"says {entry.get('status', '?')}", "quiet"
+    answer = entry.get("status_code")
+    return "webhook answered", str(answer or entry.get("error") or "not at all"), "quiet" if answer == 200 else "bad"
 
 
 def _webhook_accepted(_account: Account, entry: Entry) -> tuple[str, str, str]:
@@ -119,7 +123,7 @@ def _delivery_attempted(account: Account, entry: Entry) -> tuple[str, str, str]:
     took = f" in {entry['duration_ms']} ms" if "duration_ms" in entry else ""
     said = f"{_numbered(entry)} to {account._endpoint(entry)}: {answer}{took}"
     if entry.get("outcome") == "delivered":
-        account.delivered += 1
+        account.delivered += not account.names or entry.get("endpoint") in account.names
         return "callback delivered", said, "good"
     if entry.get("outcome") != "again":
         return _ENDS.get(str(entry.get("outcome")), "callback settled"), said, "bad"

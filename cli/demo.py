@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections import Counter
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -13,19 +14,36 @@ from cli.screen import Screen
 from cli.stack import Addresses
 from schemas.errors import RelayError
 
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A scenario of the sandbox, what the account calls it, and the events that it gives."""
+
+    scenario: str
+    title: str
+    events: tuple[str, ...]
+
+
 SCENES = (
-    ("card", "a card payment"),
-    ("virtual-account", "a virtual account is issued, then the deposit comes"),
-    ("paymentwall-cancel", "a Paymentwall payment is cancelled: pending first, then final"),
+    Scene("card", "a card payment", ("payment.paid",)),
+    Scene(
+        "virtual-account",
+        "a virtual account is issued, then the deposit comes",
+        ("payment.virtual_account_issued", "payment.paid"),
+    ),
+    Scene(
+        "paymentwall-cancel",
+        "a Paymentwall payment is cancelled: pending first, then final",
+        ("payment.paid", "payment.cancellation_pending", "payment.cancelled"),
+    ),
 )
-"""Scenarios of the sandbox, in the order in which the demo plays them."""
 
 ENDPOINTS = (("/", "shop"), ("/flaky", "flaky"))
 """Paths of the subscriber and how the account calls them; the second answers 500 to its first callback."""
 
-PATIENCE = 30.0
+PATIENCE = 20.0
 """Seconds for one scene to come to its end."""
-QUIET = 1.5
+QUIET = 1.0
 """Seconds without a new line after which a scene is over."""
 
 _MARK = "made by relay up: "
@@ -39,10 +57,10 @@ class Demo:
         self._addresses = addresses
         self._token = token
 
-    async def register(self) -> list[str]:
-        """Replace the endpoints of earlier runs by ones on today's port; their secrets. Raises `RelayError`."""
+    async def register(self) -> dict[str, str]:
+        """Replace the endpoints of earlier runs by ones on today's port; each path's secret. Raises `RelayError`."""
         headers = {"authorization": f"Bearer {self._token}"}
-        secrets = []
+        secrets = {}
         async with httpx.AsyncClient(base_url=self._addresses.url("console"), headers=headers, trust_env=False) as api:
             for endpoint in (await _call(api, "GET", "/v1/endpoints?limit=200"))["data"]:
                 if str(endpoint.get("description") or "").startswith(_MARK):
@@ -52,36 +70,44 @@ class Demo:
                 wanted = {"merchant": "default", "url": url, "types": ["payment.*"], "description": f"{_MARK}{name}"}
                 made = await _call(api, "POST", "/v1/endpoints", wanted)
                 self._screen.account.names[made["id"]] = name
-                secrets.append(made["secret"])
+                secrets[path] = made["secret"]
         return secrets
 
-    async def play(self, scenes: Sequence[tuple[str, str]] = SCENES) -> bool:
-        """Play the scenes one after another; whether every event reached both endpoints. Raises `RelayError`."""
-        account = self._screen.account
-        begun = time.monotonic()
-        async with httpx.AsyncClient(base_url=self._addresses.url("sandbox"), trust_env=False, timeout=30) as sandbox:
-            for number, (scenario, title) in enumerate(scenes, 1):
-                self._screen.say(f"\n{number} of {len(scenes)}: {title}", "bold")
-                events = len(account.recorded)
-                relay = {"url": self._addresses.url("console"), "token": self._token}
-                await _call(sandbox, "POST", f"/_sandbox/scenarios/{scenario}", {"relay_api": relay})
-                await self._settled(events)
-        expected = len(account.recorded) * len(ENDPOINTS)
-        complete = bool(account.recorded) and account.delivered >= expected
+    async def play(self) -> bool:
+        """Play the scenes one after another; whether every event came and reached both endpoints."""
+        account, begun = self._screen.account, time.monotonic()
+        missing: list[str] = []
+        async with httpx.AsyncClient(base_url=self._addresses.url("sandbox"), trust_env=False, timeout=60) as sandbox:
+            for number, scene in enumerate(SCENES, 1):
+                self._screen.say(f"\n{number} of {len(SCENES)}: {scene.title}", "bold")
+                missing += await self._scene(sandbox, scene)
+        events, callbacks = len(account.recorded), len(account.recorded) * len(ENDPOINTS)
+        complete = not missing and account.delivered >= callbacks
+        lacking = f" (missing: {', '.join(missing)})" if missing else ""
         self._screen.say(
-            f"\ndemo {'done' if complete else 'INCOMPLETE'} after {time.monotonic() - begun:.0f} s:"
-            f" {len(account.recorded)} events, {account.delivered} of {expected} callbacks delivered,"
-            f" {account.retried} retried",
+            f"\ndemo {'done' if complete else 'INCOMPLETE'} after {time.monotonic() - begun:.0f} s: {events} events{lacking},"
+            f" {account.delivered} of {callbacks} callbacks delivered, {account.retried} attempts failed on the way",
             "bold green" if complete else "bold red",
         )
         return complete
 
-    async def _settled(self, events_before: int) -> None:
-        """Wait until something was recorded, all of it was delivered, and nothing more comes."""
+    async def _scene(self, sandbox: httpx.AsyncClient, scene: Scene) -> list[str]:
+        """Play one; the events that it should have given and did not."""
+        before = len(self._screen.account.recorded)
+        relay = {"url": self._addresses.url("console"), "token": self._token}
+        try:
+            await _call(sandbox, "POST", f"/_sandbox/scenarios/{scene.scenario}?wait=true", {"relay_api": relay})
+        except RelayError as error:
+            self._screen.say(str(error), "red")
+        await self._settled(before + len(scene.events))
+        return list((Counter(scene.events) - Counter(self._screen.account.recorded[before:])).elements())
+
+    async def _settled(self, events: int) -> None:
+        """Wait until so many events were recorded, all of them were delivered, and nothing more comes."""
         account, screen = self._screen.account, self._screen
         until = time.monotonic() + PATIENCE
         while time.monotonic() < until:
-            done = len(account.recorded) > events_before and account.delivered >= len(account.recorded) * len(ENDPOINTS)
+            done = len(account.recorded) >= events and account.delivered >= len(account.recorded) * len(ENDPOINTS)
             if done and screen.quiet and time.monotonic() - screen.last_told > QUIET:
                 return
             await asyncio.sleep(0.1)

@@ -89,4 +89,4 @@ def rendered(who: str, told: Told) -> Text:
 def _took(seconds: float | None) -> str:
     if seconds is None:
         return ""
-    return f"+{seconds * 1000:.0f} ms" if seconds < 10 else f"+{seconds:.1f} s"
+    return f"+{seconds * 1000:.0f} ms" if seconds < 1 else f"+{seconds:.2f} s"

@@ -86,10 +86,10 @@ class _Up:
             stopping.cancel()
             with suppress(asyncio.CancelledError):
                 await asyncio.wait({work})
-            self._screen.say("\nstopping …", "dim")
-            await children.end()
             printing.cancel()
             self._screen.print_until(time.time())
+            self._screen.say("\nstopping …", "dim")
+            await children.end()
         if children.failed.done():
             children.failed.result()
         if not work.cancelled():
@@ -106,7 +106,7 @@ class _Up:
         stack = Stack(children, self._workplace, addresses, environ)
         self._screen.say("starting …", "dim")
         await stack.redis()
-        await stack.python("sandbox", "sandbox", "/", RELAY_WEBHOOK_URL=f"{addresses.url('receiver')}/webhooks")
+        await stack.python("sandbox", "sandbox", "/", SANDBOX_WEBHOOK_URL=f"{addresses.url('receiver')}/webhooks")
         await asyncio.gather(
             stack.python("receiver", "receiver", "/readyz"),
             stack.python("worker", "workers", None),
@@ -114,7 +114,8 @@ class _Up:
         )
         demo = Demo(self._screen, addresses, environ["RELAY_API_TOKEN"])
         secrets = await demo.register()
-        await stack.python("subscriber", "sandbox.subscriber", "/", SUBSCRIBER_SECRETS=",".join(secrets))
+        of_paths = ",".join(f"{path}={secret}" for path, secret in secrets.items())
+        await stack.python("subscriber", "sandbox.subscriber", "/", SUBSCRIBER_SECRETS=of_paths)
         self._introduce(addresses)
         if self._play:
             self._complete = await demo.play()

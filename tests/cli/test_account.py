@@ -29,7 +29,7 @@ def screen() -> tuple[Screen, io.StringIO]:
 @pytest.mark.parametrize(
     ("entry", "what", "detail"),
     [
-        (at(1, "webhook_sent", imp_uid="imp_1", status="paid"), "webhook sent", "says paid"),
+        (at(1, "webhook_sent", imp_uid="imp_1", status="paid", status_code=200), "webhook answered", "200"),
         (at(1, "webhook_accepted", imp_uid="imp_1", status="paid"), "webhook accepted", "says paid; on disk"),
         (
             at(1, "webhook_accepted", imp_uid="imp_1", status="paid", place="spool"),
@@ -122,7 +122,7 @@ def test_lines_come_out_in_the_order_of_their_times() -> None:
     first, second = output.getvalue().splitlines()
     assert "webhook accepted" in first
     assert "payment.paid" in second
-    assert "+1000 ms" in second
+    assert "+1.00 s" in second
 
 
 def test_what_is_no_log_entry_is_left_to_the_log_file() -> None:
