@@ -17,8 +17,9 @@ from schemas.errors import LedgerUnavailable
 
 Argument = str | bytes | int | float
 
-_AWAY = tuple(
-    "OOM READONLY LOADING MISCONF NOREPLICAS MASTERDOWN CLUSTERDOWN BUSY TRYAGAIN NOAUTH WRONGPASS NOPERM UNKILLABLE".split()
+_AWAY = (
+    *("OOM", "READONLY", "LOADING", "MISCONF", "NOREPLICAS", "MASTERDOWN", "CLUSTERDOWN", "BUSY", "TRYAGAIN"),
+    *("NOAUTH", "WRONGPASS", "NOPERM", "UNKILLABLE"),
 )
 
 

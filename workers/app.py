@@ -59,11 +59,12 @@ class App:
         broker = self._ledger.queue.broker
         broker.add_middleware(AsyncIO())
         for actor in (self._refresher.refresh, self._deliverer.deliver):
-            dramatiq.actor(broker=broker, actor_name=actor.__name__, queue_name=actor.__name__)(actor)
+            name = actor.__name__
+            dramatiq.actor(broker=broker, actor_name=name, queue_name=name, throws=LedgerUnavailable)(actor)
         self._worker = dramatiq.Worker(broker, worker_threads=THREADS, worker_timeout=IDLE_POLL_MS)
 
     def run(self, stop: threading.Event) -> int:
-        """Work until ``stop`` is set; the exit status: 0, or 1 where a thread died and a supervisor should restart it."""
+        """Work until ``stop`` is set; the exit status: 0, or 1 where a thread died and the process should be restarted."""
         self._worker.start()
         self._background = [
             self._submit(sweep_forever(self._ledger, self._name)),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 
 from ledger import Ledger
@@ -11,27 +10,35 @@ from schemas.facts import Expected
 from schemas.payment import Snapshot
 from workers.merchants import Account
 
+Seen = Snapshot | RelayError | None
+"""What a look-up says of one payment: how it stands, why that cannot be told, or (None) that i'mport knows none."""
 
-async def expectations(
-    ledger: Ledger, account: Account, snapshots: Mapping[str, Snapshot], troubled: dict[str, RelayError]
-) -> dict[str, Expected]:
-    """What is expected of each payment, by imp_uid; one whose registered amount cannot be had joins ``troubled``."""
+
+async def expectations(ledger: Ledger, account: Account, seen: dict[str, Seen]) -> dict[str, Expected]:
+    """What is expected of each payment seen, by imp_uid.
+
+    Where the amount registered with i'mport cannot be had, the payment was not seen well enough: ``seen`` takes the error.
+    """
+    snapshots = {imp_uid: found for imp_uid, found in seen.items() if isinstance(found, Snapshot)}
     merchant_uids = list({snapshot.merchant_uid for snapshot in snapshots.values() if snapshot.merchant_uid})
     told = await ledger.refreshing.expected(account.merchant.name, merchant_uids)
-    found = {uid: told[snap.merchant_uid] for uid, snap in snapshots.items() if snap.merchant_uid in told}
+    expected = {
+        uid: told[snapshot.merchant_uid] for uid, snapshot in snapshots.items() if snapshot.merchant_uid in told
+    }
     if not account.merchant.check_prepared:
-        return found
+        return expected
     for imp_uid, snapshot in snapshots.items():
-        if imp_uid in found or not snapshot.merchant_uid or not (snapshot.paid_at or snapshot.status == "paid"):
+        is_paid = snapshot.paid_at or snapshot.status == "paid"
+        if imp_uid in expected or not snapshot.merchant_uid or not is_paid:
             continue
         try:
             prepared = await _prepared(account, snapshot.merchant_uid)
         except IamportError as error:
-            troubled[imp_uid] = error
+            seen[imp_uid] = error
             continue
         if prepared is not None:
-            found[imp_uid] = prepared
-    return found
+            expected[imp_uid] = prepared
+    return expected
 
 
 async def _prepared(account: Account, merchant_uid: str) -> Expected | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from random import Random
 
@@ -13,13 +12,12 @@ from iamport.answers import Looked
 from ledger import Ledger
 from ledger.keys import Lane
 from ledger.refreshing import ClaimedPayment, ClaimedPayments
-from schemas.errors import IamportError, IamportFailing, IamportRefused, MalformedPayment, RelayError, WrongCredentials
-from schemas.facts import Expected
+from schemas.errors import IamportError, IamportFailing, MalformedPayment, RelayError, WrongCredentials
 from schemas.look import Change, Policy, look
 from schemas.payment import Snapshot
 from schemas.schedule import exhausted, jittered, wait
 from schemas.settings import Settings
-from workers.expectations import expectations
+from workers.expectations import Seen, expectations
 from workers.merchants import Account, Accounts
 from workers.split import ask_in_parts
 
@@ -63,34 +61,25 @@ class Refresher:
         if claimed.failures:
             await self._ledger.refreshing.resume(lane)
             log.info("iamport_recovered", merchant=lane.name)
-        snapshots, troubled = _sorted(looked, claimed.payments)
-        expected = await expectations(self._ledger, account, snapshots, troubled)
+        seen = {payment.record.imp_uid: _seen(payment.record.imp_uid, looked) for payment in claimed.payments}
+        expected = await expectations(self._ledger, account, seen)
         policy = self._policy(account)
         await asyncio.gather(
             *(
-                self._settle(payment, looked, snapshots, troubled, claimed.now, policy, expected)
+                self._settle(payment, seen[imp_uid], claimed.now, replace(policy, expected=expected.get(imp_uid)))
                 for payment in claimed.payments
+                for imp_uid in [payment.record.imp_uid]
             )
         )
 
-    async def _settle(
-        self,
-        payment: ClaimedPayment,
-        looked: Looked,
-        snapshots: Mapping[str, Snapshot],
-        troubled: Mapping[str, RelayError],
-        now: float,
-        policy: Policy,
-        expected: Mapping[str, Expected],
-    ) -> None:
-        imp_uid = payment.record.imp_uid
-        if imp_uid in troubled:
-            await self._put_off(payment, troubled[imp_uid])
-        elif imp_uid in looked.unknown:
-            await self._unknown(payment)
-        else:
-            own = replace(policy, expected=expected.get(imp_uid), quiet=False)
-            await self._commit(payment, snapshots[imp_uid], now, own)
+    async def _settle(self, payment: ClaimedPayment, seen: Seen, now: float, policy: Policy) -> None:
+        match seen:
+            case Snapshot():
+                await self._commit(payment, seen, now, policy)
+            case None:
+                await self._unknown(payment)
+            case error:
+                await self._put_off(payment, error)
 
     def _policy(self, account: Account) -> Policy:
         return Policy(
@@ -163,20 +152,17 @@ class Refresher:
         )
 
 
-def _sorted(looked: Looked, payments: Sequence[ClaimedPayment]) -> tuple[dict[str, Snapshot], dict[str, RelayError]]:
-    """What was found, readable, and what is wrong with the payments that are not."""
-    snapshots: dict[str, Snapshot] = {}
-    troubled: dict[str, RelayError] = {**looked.malformed, **looked.failed}
-    for imp_uid, raw in looked.found.items():
-        try:
-            snapshots[imp_uid] = Snapshot.parse(raw)
-        except MalformedPayment as error:
-            troubled[imp_uid] = error
-    for payment in payments:
-        imp_uid = payment.record.imp_uid
-        if imp_uid not in snapshots and imp_uid not in looked.unknown:
-            troubled.setdefault(imp_uid, IamportRefused("i'mport would not say", code=-1, status_code=0))
-    return snapshots, troubled
+def _seen(imp_uid: str, looked: Looked) -> Seen:
+    """What a look-up says of one payment."""
+    if imp_uid in looked.unknown:
+        return None
+    trouble = looked.malformed.get(imp_uid) or looked.failed.get(imp_uid)
+    if trouble is not None:
+        return trouble
+    try:
+        return Snapshot.parse(looked.found[imp_uid])
+    except MalformedPayment as error:
+        return error
 
 
 def _tell(change: Change, snapshot: Snapshot, outcome: str) -> None:
