@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Literal, cast
 
 import orjson
 
@@ -17,6 +18,9 @@ from ledger.store import Argument, Store
 from schemas.delivery import Again, Attempt, Dead, Delivered, Disable, Hold, Verdict
 from schemas.endpoint import Endpoint
 from schemas.health import Health
+
+Settled = Literal["ok", "unwell", "lost"]
+"""``unwell``: settled, and the endpoint had failed before. ``lost``: the lease had ended and somebody else has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +43,9 @@ class ClaimedDelivery:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedDeliveries:
-    """What a claim gave: the endpoint and its health as they are now, and what its limits leave room for."""
+    """What a claim gave: the endpoint as it is now, and what its limits leave room for."""
 
     endpoint: Endpoint | None
-    health: Health
     deliveries: tuple[ClaimedDelivery, ...]
 
 
@@ -60,7 +63,7 @@ class Delivering:
         self._queue.kick_all([again])
         fields = paired(flat)
         if not rows:
-            return ClaimedDeliveries(None, Health(), ())
+            return ClaimedDeliveries(None, ())
         claimed = tuple(
             ClaimedDelivery(
                 Lease(lane, delivery.decode(), int(token)), event.decode(), kind.decode(), imp_uid.decode(), body,
@@ -68,15 +71,12 @@ class Delivering:
             )
             for delivery, event, attempts, replay, imp_uid, kind, body in rows
         )  # fmt: skip
-        return ClaimedDeliveries(endpoint_rows.load(fields), _health(fields.get("health")), claimed)
+        return ClaimedDeliveries(endpoint_rows.load(fields), claimed)
 
-    async def settle(self, lease: Lease, verdict: Verdict, attempt: Attempt | None) -> bool:
-        """Write what became of a delivery; False where the lease had ended and somebody else has it.
-
-        Raises `LedgerUnavailable`.
-        """
+    async def settle(self, lease: Lease, verdict: Verdict, attempt: Attempt | None) -> Settled:
+        """Write what became of a delivery. Raises `LedgerUnavailable`."""
         answer = await self._settles.add(_settle_args(lease, verdict, attempt))
-        return answer == b"ok"
+        return cast(Settled, answer.decode())
 
     async def note_health(self, endpoint: str, before: Health, after: Health) -> bool:
         """Replace how an endpoint is doing; False where somebody else was quicker. Raises `LedgerUnavailable`."""

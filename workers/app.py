@@ -15,7 +15,7 @@ from typing import Any
 import dramatiq
 import structlog
 from dramatiq.asyncio import get_event_loop_thread
-from dramatiq.middleware import AsyncIO
+from dramatiq.middleware import AsyncIO, Middleware
 
 from iamport.transport import production_transport
 from ledger import Ledger
@@ -58,13 +58,14 @@ class App:
 
         broker = self._ledger.queue.broker
         broker.add_middleware(AsyncIO())
+        broker.add_middleware(ExpectedErrors())
         for actor in (self._refresher.refresh, self._deliverer.deliver):
             name = actor.__name__
             dramatiq.actor(broker=broker, actor_name=name, queue_name=name, throws=LedgerUnavailable)(actor)
         self._worker = dramatiq.Worker(broker, worker_threads=THREADS, worker_timeout=IDLE_POLL_MS)
 
     def run(self, stop: threading.Event) -> int:
-        """Work until ``stop`` is set; the exit status: 0, or 1 where a thread died and the process should be restarted."""
+        """Work until ``stop`` is set; the exit status: 0, or 1 where a thread died and a restart is needed."""
         self._worker.start()
         self._background = [
             self._submit(sweep_forever(self._ledger, self._name)),
@@ -133,6 +134,14 @@ class App:
         if loop_thread is None:
             raise RuntimeError("the worker has not started")
         return asyncio.run_coroutine_threadsafe(work, loop_thread.loop)
+
+
+class ExpectedErrors(Middleware):
+    """Lets an actor name in ``throws`` the errors that are no bugs of its own."""
+
+    @property
+    def actor_options(self) -> set[str]:
+        return {"throws"}
 
 
 def _sender(settings: Settings) -> Sender:

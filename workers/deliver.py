@@ -11,13 +11,12 @@ from typing import Any
 import structlog
 
 from ledger import Ledger
-from ledger.delivering import ClaimedDeliveries, ClaimedDelivery
+from ledger.delivering import ClaimedDeliveries, ClaimedDelivery, Settled
 from ledger.keys import Lane
 from schemas.delivery import Again, Answer, Attempt, Delivered, Hold, Verdict, attempt, judge
 from schemas.endpoint import Endpoint
 from schemas.errors import LedgerUnavailable, Unreadable
 from schemas.events import thin
-from schemas.health import Health
 from schemas.seal import Sealer
 from schemas.settings import Settings
 from workers.callback import Opened, opened, prepare
@@ -72,7 +71,7 @@ class Deliverer:
             log.error("endpoint_unreadable", endpoint=endpoint.id, error=str(error))
             reason = f"held: {error}"
             return [self._start(self._settle(delivery, Hold(reason), None)) for delivery in claimed.deliveries]
-        return [self._start(self._send(delivery, endpoint, keys, claimed.health)) for delivery in claimed.deliveries]
+        return [self._start(self._send(delivery, endpoint, keys)) for delivery in claimed.deliveries]
 
     def _start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = asyncio.create_task(work)
@@ -80,17 +79,18 @@ class Deliverer:
         task.add_done_callback(self._in_flight.discard)
         return task
 
-    async def _send(self, delivery: ClaimedDelivery, endpoint: Endpoint, keys: Opened, health: Health) -> None:
+    async def _send(self, delivery: ClaimedDelivery, endpoint: Endpoint, keys: Opened) -> None:
         began = time.time()
         body = thin(delivery.body) if endpoint.payload == "thin" else delivery.body
         headers = prepare(keys, delivery.event, body, began)
         answer = await self._sender.send(endpoint.url, headers, body, self._settings.delivery_timeout)
         verdict = judge(answer, delivery.attempts, self._settings.retry_schedule, self._rng)
         _tell(delivery, endpoint, answer, verdict)
-        if await self._settle(delivery, verdict, attempt(answer, began, replay=delivery.replay)):
-            await self._health.note(endpoint, health, answer, verdict)
+        settled = await self._settle(delivery, verdict, attempt(answer, began, replay=delivery.replay))
+        if settled == "unwell" or (settled == "ok" and not answer.ok):
+            await self._health.note(endpoint, answer, verdict)
 
-    async def _settle(self, delivery: ClaimedDelivery, verdict: Verdict, made: Attempt | None) -> bool:
+    async def _settle(self, delivery: ClaimedDelivery, verdict: Verdict, made: Attempt | None) -> Settled:
         """Write what became of it. While Redis is away it is tried again: what was sent should not be sent again."""
         gives_up = time.monotonic() + SETTLE_FOR
         try:
@@ -100,7 +100,7 @@ class Deliverer:
                 except LedgerUnavailable as error:
                     if time.monotonic() > gives_up:
                         log.error("delivery_not_settled", delivery=delivery.id, error=str(error))
-                        return False
+                        return "lost"
                     await asyncio.sleep(1)
         finally:
             self._ledger.leases.drop([delivery.lease])

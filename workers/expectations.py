@@ -17,7 +17,8 @@ Seen = Snapshot | RelayError | None
 async def expectations(ledger: Ledger, account: Account, seen: dict[str, Seen]) -> dict[str, Expected]:
     """What is expected of each payment seen, by imp_uid.
 
-    Where the amount registered with i'mport cannot be had, the payment was not seen well enough: ``seen`` takes the error.
+    Where the amount registered with i'mport cannot be had, the payment was not seen well enough: ``seen`` takes the
+    error.
     """
     snapshots = {imp_uid: found for imp_uid, found in seen.items() if isinstance(found, Snapshot)}
     merchant_uids = list({snapshot.merchant_uid for snapshot in snapshots.values() if snapshot.merchant_uid})

@@ -8,7 +8,7 @@ from ledger import Ledger
 from schemas.delivery import Answer, Disable, Verdict
 from schemas.endpoint import Endpoint
 from schemas.errors import LedgerUnavailable
-from schemas.health import Health, after_attempt, gone
+from schemas.health import after_attempt, gone
 from schemas.settings import Settings
 
 log = structlog.get_logger()
@@ -21,17 +21,16 @@ class HealthKeeper:
         self._settings = settings
         self._ledger = ledger
 
-    async def note(self, endpoint: Endpoint, known: Health, answer: Answer, verdict: Verdict) -> None:
-        """Take an attempt's outcome into the endpoint's health; a success of a healthy endpoint costs nothing."""
-        if answer.ok and known == Health():
-            return
+    async def note(self, endpoint: Endpoint, answer: Answer, verdict: Verdict) -> None:
+        """Take an attempt's outcome into the endpoint's health."""
         try:
-            while not await self._replace(endpoint, known, answer, verdict):
-                known = await self._ledger.delivering.health(endpoint.id)
+            while not await self._replace(endpoint, answer, verdict):
+                continue
         except LedgerUnavailable as error:
             log.warning("health_not_noted", endpoint=endpoint.id, error=str(error))
 
-    async def _replace(self, endpoint: Endpoint, known: Health, answer: Answer, verdict: Verdict) -> bool:
+    async def _replace(self, endpoint: Endpoint, answer: Answer, verdict: Verdict) -> bool:
+        known = await self._ledger.delivering.health(endpoint.id)
         now = await self._ledger.store.now()
         after = after_attempt(
             known,

@@ -1,7 +1,7 @@
 -- Writes what became of deliveries that were attempted.
 -- ARGV: how many, then per delivery: lane, id, token, verdict ("delivered", "again", "dead", "disable", "hold"),
 --       wait (ms, for again and hold), reason, lane wait (ms or ""), attempt (JSON, or "" where there was none)
--- Answer: {lanes to kick, per delivery "ok" or "lost"}
+-- Answer: {lanes to kick, per delivery "ok", "unwell" (the endpoint had failed before) or "lost"}
 
 local WIDTH = 8
 local lanes, answers = {}, {}
@@ -55,7 +55,8 @@ for i = 1, tonumber(ARGV[1]) do
   local lane, id, token = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
   if holds(lane, id, token) then
     settle(lane, id, ARGV[at + 4], ARGV[at + 5], ARGV[at + 6], ARGV[at + 7], ARGV[at + 8])
-    answers[i] = "ok"
+    local health = redis.call("HGET", k("endpoint", string.match(lane, "/(.*)$")), "health")
+    answers[i] = (health and health ~= "") and "unwell" or "ok"
   else
     answers[i] = "lost"
   end
