@@ -136,7 +136,8 @@ def _delivery_attempted(account: Account, entry: Entry) -> tuple[str, str, str]:
 def _callback_received(_account: Account, entry: Entry) -> tuple[str, str, str]:
     verified = entry.get("verified")
     signature = "" if verified is None else ", signature verified" if verified else ", SIGNATURE WRONG"
-    return "callback received", _numbered(entry) + signature, "bad" if verified is False else "quiet"
+    place = f" at {entry['path']}" if entry.get("path") else ""
+    return "callback received", _numbered(entry) + place + signature, "bad" if verified is False else "quiet"
 
 
 _WORDINGS: dict[str, Callable[[Account, Entry], tuple[str, str, str]]] = {

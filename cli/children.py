@@ -40,6 +40,8 @@ class Child:
     process: Process | None = None
     deaths: deque[float] = field(default_factory=lambda: deque(maxlen=DEATHS))
     last_words: deque[str] = field(default_factory=lambda: deque(maxlen=5))
+    announces: str | None = None
+    """A word in its output that tells that it works, where asking it is no way to find out."""
     up: bool = False
     """Whether it has been seen working: dying before that stops everything at once."""
 
@@ -138,6 +140,7 @@ class Children:
                 for line in lines:
                     text = line.decode(errors="replace")
                     child.last_words.append(text)
+                    child.up = child.up or (child.announces is not None and child.announces in text)
                     self._on_line(child.name, text)
 
     async def _stop(self, child: Child) -> None:

@@ -84,8 +84,9 @@ class Demo:
         events, callbacks = len(account.recorded), len(account.recorded) * len(ENDPOINTS)
         complete = not missing and account.delivered >= callbacks
         lacking = f" (missing: {', '.join(missing)})" if missing else ""
+        outcome = f"{'done' if complete else 'INCOMPLETE'} after {time.monotonic() - begun:.0f} s"
         self._screen.say(
-            f"\ndemo {'done' if complete else 'INCOMPLETE'} after {time.monotonic() - begun:.0f} s: {events} events{lacking},"
+            f"\ndemo {outcome}: {events} events{lacking},"
             f" {account.delivered} of {callbacks} callbacks delivered, {account.retried} attempts failed on the way",
             "bold green" if complete else "bold red",
         )

@@ -87,19 +87,21 @@ class Stack:
         child = Child("redis", arguments(find_server(), port, self._workplace.redis), self._environ, last=True)
         await self._up(child, lambda: answers(port))
 
-    async def python(self, name: str, module: str, ready: str | None, **extra: str) -> None:
-        """`python -m module`, up as soon as its path `ready` answers (as soon as it runs, where None)."""
-        port = self._addresses.ports.get(name)
-        environ = {**self._environ, "HOST": "127.0.0.1", **({"PORT": str(port)} if port else {}), **extra}
-        url = f"http://127.0.0.1:{port}{ready}"
-        await self._up(
-            Child(name, (sys.executable, "-m", module), environ), (lambda: _answers_well(url)) if ready else None
-        )
+    async def server(self, name: str, module: str, path: str, **extra: str) -> None:
+        """`python -m module` on its port, up as soon as it answers at this path. Raises `RelayError`."""
+        port = str(self._addresses.ports[name])
+        child = Child(name, (sys.executable, "-m", module), self._environ | {"HOST": "127.0.0.1", "PORT": port} | extra)
+        await self._up(child, lambda: _answers_well(f"http://127.0.0.1:{port}{path}"))
 
-    async def _up(self, child: Child, ready: Callable[[], bool] | None) -> None:
+    async def worker(self) -> None:
+        """A worker, up as soon as it says so. Raises `RelayError`."""
+        child = Child("worker", (sys.executable, "-m", "workers"), self._environ, announces='"worker_ready"')
+        await self._up(child, lambda: child.up)
+
+    async def _up(self, child: Child, ready: Callable[[], bool]) -> None:
         await self._children.start(child)
         until = time.monotonic() + PATIENCE
-        while ready is not None and not await asyncio.to_thread(ready):
+        while not await asyncio.to_thread(ready):
             if self._children.failed.done():
                 self._children.failed.result()
             if time.monotonic() > until:

@@ -106,16 +106,16 @@ class _Up:
         stack = Stack(children, self._workplace, addresses, environ)
         self._screen.say("starting …", "dim")
         await stack.redis()
-        await stack.python("sandbox", "sandbox", "/", SANDBOX_WEBHOOK_URL=f"{addresses.url('receiver')}/webhooks")
+        await stack.server("sandbox", "sandbox", "/", SANDBOX_WEBHOOK_URL=f"{addresses.url('receiver')}/webhooks")
         await asyncio.gather(
-            stack.python("receiver", "receiver", "/readyz"),
-            stack.python("worker", "workers", None),
-            stack.python("console", "console", "/livez"),
+            stack.server("receiver", "receiver", "/readyz"),
+            stack.worker(),
+            stack.server("console", "console", "/livez"),
         )
         demo = Demo(self._screen, addresses, environ["RELAY_API_TOKEN"])
         secrets = await demo.register()
         of_paths = ",".join(f"{path}={secret}" for path, secret in secrets.items())
-        await stack.python("subscriber", "sandbox.subscriber", "/", SUBSCRIBER_SECRETS=of_paths)
+        await stack.server("subscriber", "sandbox.subscriber", "/", SUBSCRIBER_SECRETS=of_paths)
         self._introduce(addresses)
         if self._play:
             self._complete = await demo.play()

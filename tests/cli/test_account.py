@@ -66,9 +66,9 @@ def screen() -> tuple[Screen, io.StringIO]:
             "payment.paid to shop: 410",
         ),
         (
-            at(1, "callback_received", type="payment.paid", sequence=1, verified=True),
+            at(1, "callback_received", type="payment.paid", sequence=1, verified=True, path="/flaky"),
             "callback received",
-            "payment.paid (#1), signature verified",
+            "payment.paid (#1) at /flaky, signature verified",
         ),
         (
             at(1, "callback_received", type="payment.paid", sequence=1, verified=False),
