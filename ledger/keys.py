@@ -44,7 +44,8 @@ lane:lane                  hash    not_before and the like
 kicked:lane                string  a kick is under way; expires by itself
 =========================  ======  =====================================================================================
 
-Lanes are ``refresh/m`` and ``unknown/m`` (members: imp_uids), ``deliver/ep`` and ``replay/ep`` (members: delivery ids).
+Lanes are ``refresh/m`` and ``unknown/m`` (members: imp_uids), ``deliver/ep`` and ``replay/ep`` (members: delivery ids)
+and ``job/kind`` (members: ids of long-running jobs).
 """
 
 from __future__ import annotations
@@ -53,11 +54,11 @@ from typing import Literal, NamedTuple
 
 PREFIX = "{relay}:"
 
-LaneKind = Literal["refresh", "unknown", "deliver", "replay"]
+LaneKind = Literal["refresh", "unknown", "deliver", "replay", "job"]
 
 
 class Lane(NamedTuple):
-    """A queue of due work: a merchant's payments to look at, or an endpoint's deliveries to send."""
+    """A queue of due work: a merchant's payments to look at, an endpoint's deliveries to send, long jobs of a kind."""
 
     kind: LaneKind
     name: str
@@ -69,7 +70,7 @@ class Lane(NamedTuple):
     def parse(cls, text: str) -> Lane:
         """The lane of a text as `str` gives it. Raises `ValueError`."""
         kind, _, name = text.partition("/")
-        if kind not in ("refresh", "unknown", "deliver", "replay") or not name:
+        if kind not in ("refresh", "unknown", "deliver", "replay", "job") or not name:
             raise ValueError(f"no lane: {text!r}")
         return cls(kind, name)  # type: ignore[arg-type]
 

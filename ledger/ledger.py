@@ -9,6 +9,7 @@ from ledger.durability import Durability, durability
 from ledger.endpoints import Endpoints
 from ledger.events import Events
 from ledger.intake import Intake
+from ledger.jobs import Jobs
 from ledger.keys import Lane
 from ledger.leases import Leases
 from ledger.merchants import Merchants
@@ -34,6 +35,7 @@ class Ledger:
         self.refreshing = Refreshing(store, queue)
         self.delivering = Delivering(store, queue)
         self.leases = Leases(store)
+        self.jobs = Jobs(store, queue)
         self.tokens = TokenCache(store)
         self.merchants = Merchants(store)
         self.endpoints = Endpoints(store)

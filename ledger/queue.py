@@ -23,7 +23,7 @@ from ledger.keys import Lane
 log = structlog.get_logger()
 
 HEARTBEAT_MS = 60_000
-ACTORS = {"refresh": "refresh", "unknown": "refresh", "deliver": "deliver", "replay": "deliver"}
+ACTORS = {"refresh": "refresh", "unknown": "refresh", "deliver": "deliver", "replay": "deliver", "job": "work"}
 """Which actor, on the queue of the same name, works on which kind of lane."""
 
 

@@ -1,0 +1,48 @@
+"""Long work in steps: reconciliations, replays, tidying. A step is leased like anything else, so a kill costs one step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ledger.keys import Lane
+from ledger.leases import LEASE_MS, Lease
+from ledger.queue import Queue
+from ledger.store import Store
+
+RECONCILE = Lane("job", "reconcile")
+REPLAY = Lane("job", "replay")
+TIDY = Lane("job", "tidy")
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedJobs:
+    """Jobs due for a step; ``now`` is Redis' time in UNIX seconds. A lease's member is the job's id."""
+
+    now: float
+    leases: tuple[Lease, ...]
+
+
+class Jobs:
+    """Schedule, claim, settle: what a job does in a step is its own affair."""
+
+    def __init__(self, store: Store, queue: Queue) -> None:
+        self._store = store
+        self._queue = queue
+
+    async def schedule(self, lane: Lane, job: str, *, due_in: float = 0, if_new: bool = False) -> None:
+        """Make a job due in so many seconds; with ``if_new`` only where it is neither due nor under way."""
+        kick = await self._store.run("schedule_job", str(lane), job, round(due_in * 1000), int(if_new), durable=True)
+        self._queue.kick_all([kick])
+
+    async def claim(self, lane: Lane, limit: int = 1) -> ClaimedJobs:
+        """Lease up to ``limit`` due jobs of a lane. Raises `LedgerUnavailable`."""
+        now, token, again, *ids = await self._store.run("claim_jobs", str(lane), limit, LEASE_MS)
+        self._queue.kick_all([again])
+        return ClaimedJobs(int(now) / 1000, tuple(Lease(lane, job.decode(), int(token)) for job in ids))
+
+    async def settle(self, lease: Lease, *, next_in: float | None) -> None:
+        """End a step; the next one is due in ``next_in`` seconds, or never. A lease that was lost changes nothing."""
+        due = "" if next_in is None else round(next_in * 1000)
+        answer = await self._store.run("settle_job", str(lease.lane), lease.member, lease.token, due)
+        if answer != b"lost":
+            self._queue.kick_all([answer])

@@ -1,0 +1,11 @@
+-- Leases long-running jobs that are due for their next step. ARGV: lane, limit, lease (ms)
+-- Answer: {now, token, lane to kick or "", ids…}
+local lane = ARGV[1]
+local token = redis.call("INCR", k("seq"))
+redis.call("DEL", k("kicked", lane))
+reclaim(lane)
+local due = redis.call("ZRANGEBYSCORE", k("due", lane), "-inf", int(now()), "LIMIT", 0, ARGV[2])
+for _, id in ipairs(due) do lease(lane, id, token, tonumber(ARGV[3])) end
+local answer = {int(now()), int(token), kick(lane, index_lane(lane)) and lane or ""}
+for _, id in ipairs(due) do answer[#answer + 1] = id end
+return answer
