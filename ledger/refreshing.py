@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
@@ -80,6 +80,16 @@ class Refreshing:
         self._queue.kick_all(answer[1:])
         return answer[0].decode()  # type: ignore[return-value]
 
+    async def amend(self, merchant: str, imp_uid: str, decide: Callable[[Record], Change]) -> Change:
+        """Write what an operator changed; ``decide`` is called again when somebody else was quicker, and may raise.
+
+        Raises `NotFound` before the first look that found the payment, and `LedgerUnavailable`.
+        """
+        while True:
+            change = decide(await self.record(merchant, imp_uid))
+            if await self.commit(change, claimed=None, now=0) == "ok":
+                return change
+
     async def postpone(
         self,
         lease: Lease,
@@ -146,7 +156,8 @@ def _expected(row: Mapping[str, Any]) -> Expected:
 def _commit_args(change: Change, claimed: ClaimedPayment | None, now: float) -> list[Argument]:
     record, before = change.record, change.previous
     fields = stored.dump_record(record)
-    fields["fetched_at"] = round(now * 1000)
+    if claimed is not None:
+        fields["fetched_at"] = round(now * 1000)
     args: list[Argument] = [
         str(claimed.lease.lane) if claimed else "",
         record.merchant,

@@ -16,7 +16,9 @@ from schemas.payment import Snapshot
 from schemas.times import rfc3339
 
 Origin = Literal["api", "record", "webhook"]
-State = Literal["sending", "open", "confirmed", "rejected"]
+State = Literal["sending", "sent", "open", "confirmed", "rejected"]
+WAITING = ("sending", "sent", "open")
+"""States in which a result may still come."""
 
 SENDING_FOR = 60
 """Seconds after which a request whose sender never came back counts as sent: what came of it, polling finds out."""
@@ -35,7 +37,8 @@ class Request:
     """One cancellation that somebody asked for.
 
     ``amount`` in the currency's major unit, None where a webhook claimed it without saying how much. Times in UNIX seconds.
-    ``sending``: i'mport is being asked right now, and nothing is known outside; then open, until confirmed or rejected.
+    ``sending``: i'mport is being asked right now; ``sent``: it has taken it, and the next look shows what came of it. Until
+    then nobody outside knows of it. Then ``open``, until confirmed or rejected.
     """
 
     id: str
@@ -90,7 +93,7 @@ def answer(
     An entry answers the request with its id; else the one of its amount that is not younger than it; else one that what is
     left can no longer cover. When nothing is left, every request is closed.
     """
-    pending = {request.id: request for request in requests if request.state in ("sending", "open")}
+    pending = {request.id: request for request in requests if request.state in WAITING}
     announced = cancelled_amount(known.values())
     joined: list[Fact] = []
     for fact in found:

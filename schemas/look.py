@@ -109,7 +109,7 @@ def reject(record: Record, request_id: str, now: int, policy: Policy, reason: st
 
 def left_to_cancel(record: Record) -> Decimal:
     """What neither a cancellation nor an open request has taken yet, in the currency's major unit."""
-    asked = (r.amount for r in record.requests if r.state in ("sending", "open") and r.amount is not None)
+    asked = (r.amount for r in record.requests if r.state in cancellations.WAITING and r.amount is not None)
     taken = cancelled_amount(record.facts.values()) + sum(asked, Decimal(0))
     return max(total(_seen(record)) - taken, Decimal(0))
 
@@ -141,12 +141,14 @@ def _opened(
 ) -> tuple[list[Request], list[Fact]]:
     """Requests that this look opens: those whose sender never came back, and a claim that two looks agree on."""
     after, opened = [], []
-    for request in requests:
-        if request.state == "sending" and now - request.requested_at >= cancellations.SENDING_FOR:
+    for row in requests:
+        request = row
+        given_up = request.state == "sending" and now - request.requested_at >= cancellations.SENDING_FOR
+        if given_up or request.state == "sent":
             request = replace(request, state="open")
             opened.append(cancellations.requested(request))
         after.append(request)
-    waiting = any(request.state in ("sending", "open") for request in after)
+    waiting = any(request.state in cancellations.WAITING for request in after)
     for name, first_look in sorted(claims.items(), key=lambda claim: (claim[1], claim[0])):
         if not waiting and name in record.claims and now - first_look >= cancellations.SECOND_LOOK_AFTER:
             request = Request(name, None, "open", "webhook", requested_at=first_look)
@@ -213,6 +215,8 @@ def next_look(record: Record, now: int, policy: Policy) -> float | None:
     """Seconds until the payment has to be looked at again without anybody asking; None for never. The earliest reason wins."""
     reasons: list[float] = [at + cancellations.SECOND_LOOK_AFTER - now for at in record.claims.values()]
     for request in record.requests:
+        if request.state == "sent":
+            reasons.append(0)
         if request.state == "sending":
             reasons.append(request.requested_at + cancellations.SENDING_FOR - now)
         if request.state == "open":

@@ -17,6 +17,7 @@ import structlog
 from dramatiq.asyncio import get_event_loop_thread
 from dramatiq.middleware import AsyncIO, Middleware
 
+from iamport.accounts import Accounts
 from iamport.transport import production_transport
 from ledger import Ledger
 from schemas.errors import LedgerUnavailable
@@ -24,7 +25,6 @@ from schemas.seal import Sealer
 from schemas.settings import Settings
 from schemas.targets import forbidden
 from workers.deliver import Deliverer
-from workers.merchants import Accounts
 from workers.outbound import callback_transport
 from workers.refresh import Refresher
 from workers.sender import Sender
@@ -50,7 +50,7 @@ class App:
         self._ledger = Ledger.connect(settings.redis_url, settings.queue_url, replica_acks=settings.replica_acks)
         self._iamport = production_transport()
         self._sender = _sender(settings)
-        accounts = Accounts(settings, self._ledger, sealer, self._iamport)
+        accounts = Accounts(settings, sealer, self._iamport, self._ledger.tokens, self._ledger.merchants.get)
         self._refresher = Refresher(settings, self._ledger, accounts, rng)
         self._deliverer = Deliverer(settings, self._ledger, sealer, self._sender, rng)
         self._name = f"{os.getpid()}-{rng.getrandbits(32):08x}"

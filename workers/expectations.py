@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
 
+from iamport.accounts import Account
 from ledger import Ledger
 from schemas.errors import IamportError, IamportRefused, RelayError
 from schemas.facts import Expected
 from schemas.payment import Snapshot
-from workers.merchants import Account
 
 Seen = Snapshot | RelayError | None
 """What a look-up says of one payment: how it stands, why that cannot be told, or (None) that i'mport knows none."""

@@ -8,6 +8,7 @@ from random import Random
 
 import structlog
 
+from iamport.accounts import Accounts
 from iamport.answers import Looked
 from ledger import Ledger
 from ledger.keys import Lane
@@ -15,10 +16,10 @@ from ledger.refreshing import ClaimedPayment, ClaimedPayments
 from schemas.errors import IamportError, IamportFailing, MalformedPayment, RelayError, WrongCredentials
 from schemas.look import Change, Policy, look
 from schemas.payment import Snapshot
+from schemas.policy import policy
 from schemas.schedule import exhausted, jittered, wait
 from schemas.settings import Settings
 from workers.expectations import Seen, expectations
-from workers.merchants import Account, Accounts
 from workers.split import ask_in_parts
 
 log = structlog.get_logger()
@@ -63,36 +64,28 @@ class Refresher:
             log.info("iamport_recovered", merchant=lane.name)
         seen = {payment.record.imp_uid: _seen(payment.record.imp_uid, looked) for payment in claimed.payments}
         expected = await expectations(self._ledger, account, seen)
-        policy = self._policy(account)
+        general = policy(self._settings, account.merchant.since)
         await asyncio.gather(
             *(
-                self._settle(payment, seen[imp_uid], claimed.now, replace(policy, expected=expected.get(imp_uid)))
+                self._settle(payment, seen[imp_uid], claimed.now, replace(general, expected=expected.get(imp_uid)))
                 for payment in claimed.payments
                 for imp_uid in [payment.record.imp_uid]
             )
         )
 
-    async def _settle(self, payment: ClaimedPayment, seen: Seen, now: float, policy: Policy) -> None:
+    async def _settle(self, payment: ClaimedPayment, seen: Seen, now: float, own: Policy) -> None:
         match seen:
             case Snapshot():
-                await self._commit(payment, seen, now, policy)
+                await self._commit(payment, seen, now, own)
             case None:
                 await self._unknown(payment)
             case error:
                 await self._put_off(payment, error)
 
-    def _policy(self, account: Account) -> Policy:
-        return Policy(
-            since=account.merchant.since,
-            retention=self._settings.retention,
-            expiry_grace=self._settings.expiry_grace,
-            pending_schedule=self._settings.pending_schedule,
-        )
-
-    async def _commit(self, payment: ClaimedPayment, snapshot: Snapshot, now: float, policy: Policy) -> None:
+    async def _commit(self, payment: ClaimedPayment, snapshot: Snapshot, now: float, own: Policy) -> None:
         record = payment.record
         while True:
-            change = look(record, snapshot, int(now), policy, payment.claims)
+            change = look(record, snapshot, int(now), own, payment.claims)
             outcome = await self._ledger.refreshing.commit(change, claimed=payment, now=now)
             if outcome != "changed":
                 break

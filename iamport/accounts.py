@@ -2,48 +2,72 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import httpx
 
 from iamport.client import Client
-from iamport.tokens import Credentials
-from ledger import Ledger
-from ledger.merchants import Merchant
+from iamport.tokens import Credentials, TokenStore
 from schemas.errors import NotFound, Unreadable, WrongCredentials
 from schemas.seal import Sealer
 from schemas.settings import Settings
 
 
+class Merchant(Protocol):
+    """A merchant as it is registered; its keys are sealed, or "" where the environment has them."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def since(self) -> float: ...
+    @property
+    def include_sandbox(self) -> bool: ...
+    @property
+    def check_prepared(self) -> bool: ...
+    @property
+    def imp_key(self) -> str: ...
+    @property
+    def imp_secret(self) -> str: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A merchant as workers need it: what is believed of its payments, and i'mport's API as it sees it."""
+    """A merchant and i'mport's API as it sees it."""
 
     merchant: Merchant
     client: Client
 
 
 class Accounts:
-    """Opens merchants' credentials; each is read again for each batch, so a change counts at once."""
+    """Opens merchants' credentials. ``find`` is asked each time, so that a change counts at once."""
 
-    def __init__(self, settings: Settings, ledger: Ledger, sealer: Sealer, transport: httpx.AsyncBaseTransport) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        sealer: Sealer,
+        transport: httpx.AsyncBaseTransport,
+        tokens: TokenStore,
+        find: Callable[[str], Awaitable[Merchant]],
+    ) -> None:
         self._settings = settings
-        self._ledger = ledger
         self._sealer = sealer
         self._transport = transport
-        self._clients: dict[str, tuple[Merchant, Client]] = {}
+        self._tokens = tokens
+        self._find = find
+        self._clients: dict[str, tuple[tuple[str, str, bool], Client]] = {}
 
     async def get(self, name: str) -> Account:
         """The account of a merchant. Raises `WrongCredentials` where it has none that can be used."""
         try:
-            merchant = await self._ledger.merchants.get(name)
+            merchant = await self._find(name)
         except NotFound:
-            raise WrongCredentials(
-                f"merchant {name} is not set up: give its credentials to the API, or IMP_KEY"
-            ) from None
+            raise WrongCredentials(f"merchant {name} is not set up: give its credentials to the API") from None
+        identity = (merchant.imp_key, merchant.imp_secret, merchant.include_sandbox)
         kept = self._clients.get(name)
-        if kept is None or _identity(kept[0]) != _identity(merchant):
-            kept = self._clients[name] = (merchant, self._client(merchant))
+        if kept is None or kept[0] != identity:
+            kept = self._clients[name] = (identity, self._client(merchant))
         return Account(merchant, kept[1])
 
     def _client(self, merchant: Merchant) -> Client:
@@ -51,7 +75,7 @@ class Accounts:
             self._transport,
             self._settings.imp_api_url,
             self._credentials(merchant),
-            self._ledger.tokens,
+            self._tokens,
             merchant.name,
             include_sandbox=merchant.include_sandbox,
         )
@@ -64,11 +88,5 @@ class Accounts:
                 raise WrongCredentials(f"the credentials of merchant {merchant.name}: {error}") from None
         key, secret = self._settings.imp_key, self._settings.imp_secret
         if merchant.name != "default" or not key or secret is None:
-            raise WrongCredentials(
-                f"merchant {merchant.name} has no credentials: give them to the API, or set IMP_KEY and IMP_SECRET"
-            )
+            raise WrongCredentials(f"merchant {merchant.name} has no credentials: give them to the API, or set IMP_KEY")
         return Credentials(key, secret.get_secret_value())
-
-
-def _identity(merchant: Merchant) -> tuple[str, str, bool]:
-    return merchant.imp_key, merchant.imp_secret, merchant.include_sandbox
