@@ -18,6 +18,7 @@ from ledger.pages import Page, Slice, decode, encode, walk
 from ledger.rows import Row, paired, seconds, text
 from ledger.store import Store
 from schemas.delivery import Attempt
+from schemas.endpoint import TEST_TYPE
 from schemas.errors import Conflict, NotFound
 
 State = Literal["pending", "delivered", "dead", "held", "discarded"]
@@ -91,6 +92,21 @@ class Deliveries:
         lane: str = detail.decode()
         return lane
 
+    async def send_test(self, endpoint: str, event: str, body: bytes) -> str:
+        """Put a test event into an endpoint's lane; gives the lane to kick, or "". Raises `NotFound`, and `Conflict`
+        where the endpoint is disabled."""
+        what, lane = await self._store.run("send_test", endpoint, event, TEST_TYPE, body, durable=True)
+        if what == b"unknown":
+            raise NotFound(f"there is no endpoint {endpoint!r}")
+        if what == b"disabled":
+            raise Conflict("the endpoint is disabled; enable it first")
+        kicked: str = lane.decode()
+        return kicked
+
+    async def end_test(self, delivery_id: str) -> None:
+        """Give a test delivery up, if it waits for another attempt."""
+        await self._store.run("end_test", delivery_id)
+
     async def _of_event(self, part: Slice, event: str, endpoint: str | None, state: State | None) -> Page[Sent]:
         """An event goes to few endpoints, so its deliveries are read whole; the cursor is the place in their order."""
         endpoints = [endpoint] if endpoint is not None else await self._endpoints_of(event)
@@ -135,9 +151,7 @@ def shown_state(stored: str, endpoint: EndpointState) -> State:
 def indexes(endpoints: Mapping[str, EndpointState], state: State) -> list[str]:
     """The indexes of the deliveries that are shown in this state."""
     kept = [f"dlvs:s:{name}/{state}" for name in endpoints if state in ("delivered", "dead", "discarded")]
-    derived = [
-        f"dlvs:s:{name}/pending" for name, of in endpoints.items() if shown_state("pending", of) == state
-    ]
+    derived = [f"dlvs:s:{name}/pending" for name, of in endpoints.items() if shown_state("pending", of) == state]
     return kept + derived
 
 

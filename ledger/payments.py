@@ -32,6 +32,16 @@ class Payment:
     requests: Sequence[dict[str, Any]] = field(default=(), repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How far a look at a payment is: when it was last fetched (UNIX seconds), at how many looks i'mport did not know
+    it, and whether a look is due or being made."""
+
+    fetched_at: float | None
+    unknown: int
+    due: bool
+
+
 class Payments:
     """The payments that were found, the one that was first seen last first."""
 
@@ -61,6 +71,22 @@ class Payments:
         else:
             page = await walk(self._store, [_index(merchant, status)], part=part)
         return Page(tuple(await self._some(page.rows)), page.next_cursor)
+
+    async def look(self, merchant: str, imp_uid: str) -> Look:
+        """How far the looks at a payment are."""
+        fetched, unknown, due = await self._store.run("read_look", merchant, imp_uid)
+        return Look(int(fetched) / 1000 if fetched else None, int(unknown), due == 1)
+
+    async def expect(
+        self, merchant: str, merchant_uid: str, amount: Decimal, currency: str | None
+    ) -> Sequence[str]:
+        """Note what a merchant expects to be paid for an order, in the currency's major unit; gives the imp_uids of its
+        payments, which have to be looked at again. Raises `NotFound` for an unknown merchant."""
+        expectation = wire.dumps({"amount": str(amount), "currency": currency})
+        found = await self._store.run("put_order", merchant, merchant_uid, expectation, durable=True)
+        if found == b"unknown":
+            raise NotFound(f"there is no merchant {merchant!r}")
+        return [imp_uid.decode() for imp_uid in found]
 
     async def _some(self, names: Sequence[str]) -> Sequence[Payment]:
         rows = await hashes(self._store, [f"pay:{name}" for name in names])

@@ -1,9 +1,13 @@
-"""Reading stored rows. Keys are named without the prefix; every trouble with Redis is `LedgerUnavailable`."""
+"""Reading stored rows. Keys are named as `ledger.keys.key` does, or shorter, without the prefix.
+
+Every trouble with Redis is `LedgerUnavailable`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ledger.keys import PREFIX
 from ledger.store import Store
 
 Row = dict[str, bytes]
@@ -13,13 +17,17 @@ async def hashes(store: Store, names: Sequence[str], *fields: str) -> list[Row]:
     """The hashes of these keys, all fields or only those named; an empty one where there is no such key."""
     if not names:
         return []
-    found = await store.run("read_hashes", len(fields), *fields, *names)
+    found = await store.run("read_hashes", len(fields), *fields, *map(_short, names))
     return [paired(row) for row in found]
 
 
 async def members(store: Store, name: str) -> list[str]:
     """All members of a sorted set that is short by nature."""
-    return [member.decode() for member in await store.run("read_members", name)]
+    return [member.decode() for member in await store.run("read_members", _short(name))]
+
+
+def _short(name: str) -> str:
+    return name.removeprefix(PREFIX)
 
 
 def paired(flat: Sequence[bytes]) -> Row:

@@ -7,6 +7,7 @@ from pydantic import Field
 from console.api.models import Listing, Nothing, Out, Parameters, Time, time
 from console.api.operation import Answer, Call, Operation
 from ledger.deliveries import Sent, State
+from schemas.delivery import Attempt
 from schemas.times import rfc3339
 
 
@@ -65,17 +66,19 @@ def delivery_out(sent: Sent) -> DeliveryOut:
         created_at=rfc3339(sent.created_at),
         next_attempt_at=time(sent.next_attempt_at),
         reason=sent.reason,
-        attempts=[
-            AttemptOut(
-                at=rfc3339(attempt.at),
-                status_code=attempt.status_code,
-                duration_ms=attempt.duration_ms,
-                error=attempt.error,
-                response=attempt.response,
-                replay=attempt.replay,
-            )
-            for attempt in sent.attempts
-        ],
+        attempts=[attempt_out(attempt) for attempt in sent.attempts],
+    )
+
+
+def attempt_out(attempt: Attempt) -> AttemptOut:
+    """An attempt as operators see it."""
+    return AttemptOut(
+        at=rfc3339(attempt.at),
+        status_code=attempt.status_code,
+        duration_ms=attempt.duration_ms,
+        error=attempt.error,
+        response=attempt.response,
+        replay=attempt.replay,
     )
 
 

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
-from console.api import deliveries, endpoints, events, merchants, notifications, payments, stats
+from console.api import (
+    deliveries,
+    endpoints,
+    events,
+    explain,
+    merchants,
+    notifications,
+    orders,
+    payments,
+    refresh,
+    stats,
+    trial,
+)
 from console.api.operation import Operation
 
 OPERATIONS: tuple[Operation, ...] = (
     *merchants.OPERATIONS,
     *endpoints.OPERATIONS,
+    *trial.OPERATIONS,
     *payments.OPERATIONS,
+    *refresh.OPERATIONS,
+    *orders.OPERATIONS,
     *events.OPERATIONS,
+    *explain.OPERATIONS,
     *deliveries.OPERATIONS,
     *notifications.OPERATIONS,
     *stats.OPERATIONS,

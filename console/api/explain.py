@@ -1,0 +1,90 @@
+"""Why an endpoint has, has not, or not yet got an event."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from console.api.deliveries import DeliveryOut, delivery_out
+from console.api.models import Nothing, Out, Parameters
+from console.api.operation import Answer, Call, Operation
+from ledger.deliveries import Sent
+from ledger.endpoints import Registered
+from ledger.events import Recorded
+from ledger.pages import Slice
+from schemas.endpoint import wants
+from schemas.errors import NotFound
+from schemas.times import rfc3339
+
+
+class ExplainParameters(Parameters):
+    """Which endpoint."""
+
+    endpoint: str = Field(min_length=1, max_length=200)
+
+
+class Explanation(Out):
+    """Why, in words; `delivery` is null where the event was never for this endpoint."""
+
+    event: str
+    endpoint: str
+    got: Literal["yes", "not yet", "no"]
+    reason: str
+    delivery: DeliveryOut | None
+
+
+async def explain(call: Call[ExplainParameters, Nothing]) -> Answer:
+    """Why this endpoint has, has not, or not yet got this event."""
+    ledger, endpoint = call.context.ledger, call.query.endpoint
+    event = await ledger.events.get(call.path["id"])
+    registered = (await ledger.endpoints.some([endpoint])).get(endpoint)
+    if registered is None:
+        raise NotFound(f"there is no endpoint {endpoint!r}")
+    found = (await ledger.deliveries.list(Slice(1), event=event.id, endpoint=endpoint)).rows
+    if found:
+        got, reason = told(found[0])
+    else:
+        got, reason = "no", never(event, registered)
+    delivery = delivery_out(found[0]) if found else None
+    return Answer(Explanation(event=event.id, endpoint=endpoint, got=got, reason=reason, delivery=delivery))
+
+
+def told(sent: Sent) -> tuple[Literal["yes", "not yet", "no"], str]:
+    """What became of a delivery, in words."""
+    count = len(sent.attempts)
+    attempts = "1 attempt" if count == 1 else f"{count} attempts"
+    match sent.state:
+        case "delivered":
+            at = rfc3339(sent.attempts[-1].at) if sent.attempts else "an unknown time"
+            return "yes", f"delivered at {at}, after {attempts}"
+        case "pending":
+            due = f"; the next is due at {rfc3339(sent.next_attempt_at)}" if sent.next_attempt_at is not None else ""
+            return "not yet", f"{sent.reason or 'it waits for a worker'} ({attempts} so far{due})"
+        case "held":
+            return "not yet", f"{sent.reason}; enabling it releases what is held"
+        case "dead":
+            return "no", f"{sent.reason or 'given up'}; retry it when the endpoint is well again"
+    return "no", sent.reason or "discarded"
+
+
+def never(event: Recorded, registered: Registered) -> str:
+    """Why an event was never for an endpoint."""
+    endpoint = registered.endpoint
+    if event.silent:
+        return "the event was recorded silently: the fact is older than the merchant here, or was found late"
+    if event.merchant != endpoint.merchant:
+        return f"the event is of merchant {event.merchant}, the endpoint of merchant {endpoint.merchant}"
+    if event.recorded_at < endpoint.created_at:
+        return f"the endpoint was added at {rfc3339(endpoint.created_at)}, after the event; a replay sends it"
+    if not wants(endpoint.types, event.type):
+        return f"the endpoint does not subscribe to {event.type}"
+    return f"the endpoint did not subscribe to {event.type} when the event was recorded"
+
+
+OPERATIONS = (
+    Operation(
+        "GET", "/v1/events/{id}/explain", "Why an endpoint has or has not got it", explain, {200: Explanation},
+        query=ExplainParameters, problems=(404,),
+    ),
+)  # fmt: skip

@@ -1,0 +1,67 @@
+"""Testing an endpoint: a `relay.test` event, sent now by a worker as any other, and what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import secrets
+import time
+
+from pydantic import Field
+
+from console.api.deliveries import AttemptOut, attempt_out
+from console.api.models import Nothing, Out, Parameters
+from console.api.operation import Answer, Call, Operation
+from schemas import wire
+from schemas.endpoint import TEST_TYPE
+from schemas.times import rfc3339
+
+_LOOK_EVERY = 0.1
+_SLACK = 5.0
+"""Seconds on top of RELAY_DELIVERY_TIMEOUT that a worker is given to come by."""
+
+
+class TestedOut(AttemptOut):
+    """The attempt at a test event."""
+
+    event: str
+    delivery: str
+
+
+class NotYetTested(Out):
+    """A test event that no worker has sent yet."""
+
+    event: str
+    delivery: str
+    reason: str | None = Field(description="why it waits, in words")
+
+
+async def test(call: Call[Parameters, Nothing]) -> Answer:
+    """Send a test event."""
+    ledger, endpoint = call.context.ledger, call.path["id"]
+    registered = await ledger.endpoints.get(endpoint)
+    event = "evt_" + base64.b32encode(secrets.token_bytes(20)).decode().lower()
+    data = {"merchant": registered.endpoint.merchant, "endpoint": endpoint}
+    timestamp = rfc3339(int(await ledger.store.now()))
+    body = wire.dumps({"id": event, "type": TEST_TYPE, "timestamp": timestamp, "data": data})
+    ledger.queue.kick_all([await ledger.deliveries.send_test(endpoint, event, body)])
+    delivery = f"{event}.{endpoint}"
+    ends = time.monotonic() + call.context.settings.delivery_timeout + _SLACK
+    while True:
+        await asyncio.sleep(_LOOK_EVERY)
+        sent = await ledger.deliveries.get(delivery)
+        if sent.attempts or time.monotonic() > ends:
+            break
+    await ledger.deliveries.end_test(delivery)
+    if not sent.attempts:
+        return Answer(NotYetTested(event=event, delivery=delivery, reason=sent.reason), 202)
+    attempt = attempt_out(sent.attempts[-1]).model_dump()
+    return Answer(TestedOut(event=event, delivery=delivery, **attempt))
+
+
+OPERATIONS = (
+    Operation(
+        "POST", "/v1/endpoints/{id}/test", "Send a relay.test event now", test, {200: TestedOut, 202: NotYetTested},
+        problems=(404, 409),
+    ),
+)  # fmt: skip

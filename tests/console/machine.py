@@ -1,0 +1,65 @@
+"""What workers do, done by hand and one step at a time, so that a test says what happened and when."""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import Any
+
+from ledger.keys import Lane
+from ledger.ledger import Ledger
+from schemas.delivery import Attempt, Verdict
+from schemas.look import Policy, look
+from schemas.notification import Notification, new_id
+from schemas.payment import Snapshot
+
+NOW = int(time.time())
+
+
+def payment(imp_uid: str, **fields: Any) -> dict[str, Any]:
+    """A card payment as i'mport shows it."""
+    return {
+        "imp_uid": imp_uid, "merchant_uid": f"order_{imp_uid}", "amount": 1004, "cancel_amount": 0, "currency": "KRW",
+        "status": "paid", "paid_at": NOW, "sandbox": False, "pay_method": "card", "buyer_name": "홍길동", **fields,
+    }  # fmt: skip
+
+
+async def notify(ledger: Ledger, imp_uid: str, merchant: str = "default") -> str:
+    """A webhook for a payment comes in; its notification's id."""
+    identity = new_id(time.time(), random.Random())
+    await ledger.accept(
+        Notification(
+            id=identity, merchant=merchant, imp_uid=imp_uid, merchant_uid="claimed", status="paid",
+            cancellation_id=None, source="203.0.113.7", verified=False, received_at=None, extra=b"", token_hash=None,
+        )
+    )  # fmt: skip
+    return identity
+
+
+async def look_at(ledger: Ledger, found: dict[str, dict[str, Any]], merchant: str = "default", **policy: Any) -> None:
+    """A worker looks at what is due of a merchant; i'mport shows what was `found`, and knows nothing else."""
+    claimed = await ledger.refreshing.claim(Lane("refresh", merchant))
+    for one in claimed.payments:
+        raw = found.get(one.record.imp_uid)
+        if raw is None:
+            await ledger.refreshing.postpone(one.lease, "rejected", due_in=None, reason="unknown to i'mport", tries=0)
+            continue
+        change = look(one.record, Snapshot.parse(raw), int(claimed.now), Policy(**policy))
+        assert await ledger.refreshing.commit(change, claimed=one, now=claimed.now) == "ok"
+
+
+async def seen(ledger: Ledger, *imp_uids: str, merchant: str = "default", **fields: Any) -> None:
+    """Webhooks for these payments, and the look that finds them."""
+    for imp_uid in imp_uids:
+        await notify(ledger, imp_uid, merchant)
+    await look_at(ledger, {imp_uid: payment(imp_uid, **fields) for imp_uid in imp_uids}, merchant)
+
+
+async def send(ledger: Ledger, endpoint: str, verdict: Verdict, *, status_code: int, response: str = "") -> int:
+    """A worker sends what is due to an endpoint, all with this result; how many there were."""
+    claimed = await ledger.delivering.claim(Lane("deliver", endpoint))
+    for delivery in claimed.deliveries:
+        error = None if status_code < 300 else f"answered {status_code}"
+        made = Attempt(time.time(), status_code, 12, error, response, replay=False)
+        assert await ledger.delivering.settle(delivery.lease, verdict, made)
+    return len(claimed.deliveries)

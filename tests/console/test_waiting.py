@@ -1,0 +1,124 @@
+"""Calls that wait for a worker: a look now, and a test of an endpoint."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import httpx
+import pytest
+
+from ledger.keys import Lane
+from schemas.delivery import Again, Delivered
+from tests.console import machine
+from tests.console.conftest import Console, running
+
+PATIENCE = 20.0
+
+
+async def meanwhile(call: Awaitable[httpx.Response], step: Callable[[], Awaitable[object]]) -> httpx.Response:
+    """The answer of a call during which a worker takes a step."""
+    task = asyncio.ensure_future(call)
+    async with asyncio.timeout(PATIENCE):
+        await asyncio.sleep(0.2)
+        await step()
+        return await task
+
+
+async def test_a_refresh_answers_with_what_the_look_found(console: Console) -> None:
+    """A payment nobody has told of is looked at, and answered as any other."""
+    found = {"imp_1": machine.payment("imp_1")}
+    answer = await meanwhile(
+        console.call("POST", "/v1/payments/imp_1/refresh"), lambda: machine.look_at(console.ledger, found)
+    )
+    assert (answer.status_code, answer.json()["status"]) == (200, "paid")
+    assert answer.json()["events"][0]["type"] == "payment.paid"
+
+
+async def test_a_refresh_waits_for_a_look_of_its_own(console: Console) -> None:
+    """A look that had begun before the request does not answer it."""
+    await machine.seen(console.ledger, "imp_1")
+    await machine.notify(console.ledger, "imp_1")
+    claimed = await console.ledger.refreshing.claim(Lane("refresh", "default"))
+    assert len(claimed.payments) == 1
+    call = asyncio.ensure_future(console.call("POST", "/v1/payments/imp_1/refresh"))
+    await asyncio.sleep(0.3)
+    assert not call.done()
+    await console.ledger.refreshing.postpone(claimed.payments[0].lease, "stalled", due_in=None, tries=1)
+    cancelled = {"imp_1": machine.payment("imp_1", cancel_amount=1004, status="cancelled", cancelled_at=machine.NOW)}
+    async with asyncio.timeout(PATIENCE):
+        await machine.look_at(console.ledger, cancelled)
+        assert (await call).json()["status"] == "cancelled"
+
+
+async def test_a_refresh_of_an_unknown_payment_is_404(console: Console) -> None:
+    """What i'mport does not know is not there, at the first try and when it has been given up."""
+
+    async def unknown() -> None:
+        claimed = await console.ledger.refreshing.claim(Lane("refresh", "default"))
+        for one in claimed.payments:
+            await console.ledger.refreshing.postpone(one.lease, "unknown", due_in=30, tries=1)
+
+    answer = await meanwhile(console.call("POST", "/v1/payments/imp_made_up/refresh"), unknown)
+    assert answer.status_code == 404
+    given_up = await meanwhile(
+        console.call("POST", "/v1/payments/imp_gone/refresh"), lambda: machine.look_at(console.ledger, {})
+    )
+    assert given_up.status_code == 404
+    assert (await console.call("POST", "/v1/payments/imp_1/refresh?merchant=nobody")).status_code == 404
+    assert (await console.call("POST", f"/v1/payments/{'x' * 33}/refresh")).status_code == 422
+
+
+async def test_a_refresh_that_takes_too_long_is_202(console: Console) -> None:
+    """Without a worker the answer comes all the same; the look stays due."""
+    answer = await console.call("POST", "/v1/payments/imp_1/refresh")
+    assert answer.status_code == 202
+    assert answer.json() == {"merchant": "default", "imp_uid": "imp_1", "state": "looking"}
+    assert (await console.call("GET", "/v1/stats")).json()["refresh"]["due"] == 1
+
+
+@pytest.mark.parametrize("status_code", [200, 500])
+async def test_a_test_answers_with_the_attempt(console: Console, status_code: int) -> None:
+    """The attempt is answered, whether it succeeded or not; a failed test is not tried again."""
+    endpoint = (await console.endpoint())["id"]
+    verdict = Delivered() if status_code == 200 else Again(0.0, "the last attempt answered 500")
+    answer = await meanwhile(
+        console.call("POST", f"/v1/endpoints/{endpoint}/test"),
+        lambda: machine.send(console.ledger, endpoint, verdict, status_code=status_code, response="hello"),
+    )
+    assert answer.status_code == 200
+    tested = answer.json()
+    assert (tested["status_code"], tested["response"]) == (status_code, "hello")
+    delivery = (await console.call("GET", f"/v1/deliveries/{tested['delivery']}")).json()
+    assert (delivery["type"], len(delivery["attempts"])) == ("relay.test", 1)
+    assert delivery["state"] == ("delivered" if status_code == 200 else "dead")
+    event = (await console.call("GET", f"/v1/events/{tested['event']}")).json()
+    assert (event["type"], event["data"]) == ("relay.test", {"merchant": "default", "endpoint": endpoint})
+
+
+async def test_a_test_goes_to_its_endpoint_alone(console: Console) -> None:
+    """Nobody else hears of it, not even who subscribes to everything."""
+    other, endpoint = [(await console.endpoint(types=["*"]))["id"] for _ in range(2)]
+    await meanwhile(
+        console.call("POST", f"/v1/endpoints/{endpoint}/test"),
+        lambda: machine.send(console.ledger, endpoint, Delivered(), status_code=200),
+    )
+    assert await machine.send(console.ledger, other, Delivered(), status_code=200) == 0
+
+
+async def test_a_test_without_a_worker_is_202(redis_url: str) -> None:
+    """When nothing was sent in time the answer says so, and nothing is sent afterwards."""
+    async with running(redis_url, {"RELAY_DELIVERY_TIMEOUT": "100ms"}) as console:
+        endpoint = (await console.endpoint())["id"]
+        answer = await console.call("POST", f"/v1/endpoints/{endpoint}/test")
+        assert answer.status_code == 202
+        assert (await console.call("GET", f"/v1/deliveries/{answer.json()['delivery']}")).json()["state"] == "dead"
+        assert await machine.send(console.ledger, endpoint, Delivered(), status_code=200) == 0
+
+
+async def test_a_disabled_endpoint_is_not_tested(console: Console) -> None:
+    """It is 409 while it is disabled, 404 when it is not there."""
+    endpoint = (await console.endpoint())["id"]
+    await console.call("POST", f"/v1/endpoints/{endpoint}/disable")
+    assert (await console.call("POST", f"/v1/endpoints/{endpoint}/test")).status_code == 409
+    assert (await console.call("POST", "/v1/endpoints/ep_x/test")).status_code == 404
