@@ -41,7 +41,7 @@ async def gone(members: list[psutil.Process]) -> None:
 
 
 async def test_the_demo_shows_every_step_and_every_callback_arrives(processes: Processes, tmp_path: Path) -> None:
-    """Card, virtual account and Paymentwall's late approval: from webhook to verified callback, with a retry in between."""
+    """Card, virtual account and Paymentwall: from webhook to verified callback, with a retry in between."""
     var = tmp_path / "var"
     up = relay_up(processes, var, "--once")
     assert await up.ended(within=150) == 0, up.output
