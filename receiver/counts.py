@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import accumulate
 
-from prometheus_client import CollectorRegistry, Histogram, ProcessCollector, generate_latest
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
 from receiver.ports import Place
 
@@ -27,14 +29,16 @@ class Counts:
         self._unreported: Counter[str] = Counter()
         self._gauges: dict[str, tuple[str, Callable[[], float | None]]] = {}
         self._registry = CollectorRegistry()
-        self.seconds = Histogram(
-            "relay_webhook_seconds",
-            "From the start of a webhook's request until it is on disk.",
-            buckets=_BUCKETS,
-            registry=self._registry,
-        )
+        self._seconds = [0] * (len(_BUCKETS) + 1)
+        self._seconds_sum = 0.0
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
+
+    def accept(self, place: Place, seconds: float) -> None:
+        """A webhook is on disk, so many seconds after its request began."""
+        self.accepted[place] += 1
+        self._seconds[bisect_left(_BUCKETS, seconds)] += 1
+        self._seconds_sum += seconds
 
     def refuse(self, merchant: str, status: int) -> None:
         """A webhook for this merchant (as `KnownMerchants.label` names it) was answered with a 4xx."""
@@ -64,6 +68,13 @@ class Counts:
         for place, count in self.accepted.items():
             accepted.add_metric([place], count)
         yield accepted
+        bounds = [*map(str, _BUCKETS), "+Inf"]
+        yield HistogramMetricFamily(
+            "relay_webhook_seconds",
+            "From the start of a webhook's request until it is on disk.",
+            buckets=list(zip(bounds, accumulate(self._seconds), strict=True)),
+            sum_value=self._seconds_sum,
+        )
         refused = CounterMetricFamily(
             "relay_webhooks_refused",
             "Webhooks answered with a 4xx; they do not come again.",

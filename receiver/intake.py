@@ -94,8 +94,7 @@ class Intake:
             return self._refuse(answers.NO_SUCH_MERCHANT, merchant, sender)
         except SpoolUnavailable:
             return self._refuse(answers.UNKEPT, merchant, sender)
-        self._counts.accepted[place] += 1
-        self._counts.seconds.observe(time.perf_counter() - started)
+        self._counts.accept(place, time.perf_counter() - started)
         self._account.accepted(notification, place)
         return answers.accepted(notification.id)
 

@@ -108,7 +108,7 @@ async def serve(settings: Settings, listener: socket.socket) -> None:
         Round(account.tell, 1.0),
         Round(_Watchman(keeper).look, LOOK_SOON),
     )
-    server = Server(_config(app))
+    server = Server(configured(app))
     try:
         await keeper.look()
         with walking(rounds):
@@ -149,9 +149,12 @@ def _watch(counts: Counts, keeper: Keeper, spool: Spool) -> None:
     )
 
 
-def _config(app: App) -> uvicorn.Config:
+def configured(app: App, *, host: str = "", port: int = 0) -> uvicorn.Config:
+    """How uvicorn serves; host and port where it is not given a socket."""
     return uvicorn.Config(
         app,
+        host=host,
+        port=port,
         loop="uvloop",
         http=connection.Connection,
         ws="none",

@@ -83,7 +83,7 @@ class FileSpool:
             await self._in_thread(own.shrink)
         now = time.monotonic()
         if now - self._orphans_seen >= LOOK_FOR_ORPHANS:
-            for path in sorted(self._folder.glob("spool-*.sqlite")):
+            for path in await self._in_thread(lambda: sorted(self._folder.glob("spool-*.sqlite"))):
                 if path != own.path:
                     taken += await self._drain_orphan(path, accept, keep)
             self._orphans_seen = now
@@ -105,6 +105,7 @@ class FileSpool:
             await asyncio.wait([self._writer], timeout=SLOWEST_WRITE)
         if self._own is not None:
             await self._in_thread(self._own.close)
+            self._own = None
         self._thread.shutdown(wait=False)
 
     async def _in_thread(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -164,9 +165,11 @@ class FileSpool:
         if file is None:
             return 0
         try:
-            return await self._drain_file(file, accept, keep)
+            taken = await self._drain_file(file, accept, keep)
+            await self._in_thread(file.leave)
+            return taken
         finally:
-            await self._in_thread(partial(file.close, discard=not file.closed and file.count == 0))
+            await self._in_thread(file.close)
 
     async def _drain_file(self, file: SpoolFile, accept: Accept, keep: bool) -> int:
         taken = 0

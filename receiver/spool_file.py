@@ -19,8 +19,8 @@ PAGE_BYTES = 4096
 """SQLite's page size by default; a file's limit is counted in pages."""
 _MAGIC = b"SQLite format 3\0"
 _SCHEMA = (
-    "CREATE TABLE IF NOT EXISTS waiting (position INTEGER PRIMARY KEY AUTOINCREMENT, row BLOB NOT NULL) STRICT",
-    "CREATE TABLE IF NOT EXISTS unreadable (position INTEGER PRIMARY KEY, row BLOB NOT NULL) STRICT",
+    "CREATE TABLE IF NOT EXISTS waiting (position INTEGER PRIMARY KEY AUTOINCREMENT, row BLOB NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS unreadable (position INTEGER PRIMARY KEY, row BLOB NOT NULL)",
 )
 _SHAPE = 1
 _HARMLESS = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY)
@@ -103,6 +103,15 @@ class SpoolFile:
             database.execute("VACUUM")
             database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
+    def leave(self) -> None:
+        """Close the file, and remove it if nothing is in it. Its lock is held until then, so nobody can have begun to
+        use it."""
+        with self._guarded() as database:
+            rows = database.execute(
+                "SELECT (SELECT count(*) FROM waiting) + (SELECT count(*) FROM unreadable)"
+            ).fetchone()
+        self.close(discard=rows == (0,))
+
     def close(self, *, discard: bool = False) -> None:
         """Let go of the file and its lock; `discard` removes the file as well."""
         if self._database is not None:
@@ -129,7 +138,8 @@ class SpoolFile:
             for statement in _SCHEMA:
                 database.execute(statement)
             database.execute(f"PRAGMA user_version={_SHAPE}")
-        self.path.chmod(0o600)
+        with suppress(PermissionError):  # another user's file that we may write to
+            self.path.chmod(0o600)
         folder = os.open(self.path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)  # a file that was just made must itself survive a power cut

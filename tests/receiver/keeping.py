@@ -1,0 +1,91 @@
+"""What tests of keeping share: notifications, and a ledger in a list that can be told to fail."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from schemas.errors import LedgerUnavailable, UnknownMerchant
+from schemas.notification import Notification, new_id
+
+_rng = random.Random(20)
+
+
+def notification(number: int = 1, *, merchant: str = "default", token_hash: str | None = None) -> Notification:
+    """A webhook for the payment `imp_{number}`."""
+    return Notification(
+        id=new_id(1_790_000_000.0 + number, _rng),
+        merchant=merchant,
+        imp_uid=f"imp_{number}",
+        merchant_uid=f"주문 {number}",
+        status="paid",
+        cancellation_id=None,
+        source="52.78.100.19",
+        verified=True,
+        received_at=None,
+        extra=b'{"amount":1004.10}',
+        token_hash=token_hash,
+    )
+
+
+@dataclass
+class Durability:
+    """How safe the listed ledger says it is."""
+
+    durable: bool = True
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass
+class ListedLedger:
+    """A ledger that keeps notifications in a list, each id once. `failure` is raised by every call while it is set;
+    `hangs` holds every call back until it is set to False."""
+
+    merchants: dict[str, str | None] = field(default_factory=lambda: {"default": None})
+    state: Durability = field(default_factory=Durability)
+    failure: Exception | None = None
+    taken: list[Notification] = field(default_factory=list)
+    calls: int = 0
+    refusals: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def imp_uids(self) -> list[str]:
+        """What was accepted, in order."""
+        return [one.imp_uid for one in self.taken]
+
+    async def accept(self, notification: Notification, /) -> None:
+        """As the real one; each call is counted."""
+        self.calls += 1
+        await self._answer()
+        if self.merchants.get(notification.merchant, "") != notification.token_hash:
+            raise UnknownMerchant("no such merchant")
+        if all(one.id != notification.id for one in self.taken):
+            self.taken.append(notification)
+
+    async def durability(self) -> Durability:
+        """As it was told to be."""
+        await self._answer()
+        return self.state
+
+    async def known_merchants(self) -> Mapping[str, str | None]:
+        """The merchants it has."""
+        await self._answer()
+        return self.merchants
+
+    async def count_refusals(self, counts: dict[str, int], /) -> None:
+        """Keep the sums."""
+        await self._answer()
+        for reason, count in counts.items():
+            self.refusals[reason] = self.refusals.get(reason, 0) + count
+
+    async def _answer(self) -> None:
+        await asyncio.sleep(0)
+        if self.failure is not None:
+            raise self.failure
+
+
+def away() -> LedgerUnavailable:
+    """The error of a Redis that cannot be reached."""
+    return LedgerUnavailable("Redis cannot be relied on: connection refused")

@@ -1,0 +1,201 @@
+"""Clients that are slow, endless or not speaking HTTP, on real sockets; time is what the sweep is told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import uvicorn
+
+from receiver import answers, connection
+from receiver.app import App, routes
+from receiver.connection import ANSWER_SECONDS, DISCARDED_BYTES, HEAD_BYTES, IDLE_SECONDS, READ_SECONDS
+from receiver.ready import livez
+from receiver.server import configured
+from tests.processes import PATIENCE
+
+REQUEST = b"POST /webhooks HTTP/1.1\r\nhost: x\r\n"
+Client = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+class Serving:
+    """A server whose only webhook route reads the body, or is told to answer without, or to hang."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.reads = True
+        self.hangs = False
+        self.left = asyncio.Event()
+        table = routes(webhooks=self.webhooks, livez=livez, readyz=livez, metrics=livez)
+        self.uvicorn = uvicorn.Server(configured(App(table), host="127.0.0.1", port=port))
+
+    async def webhooks(self, _scope: Any, receive: Any, _path: list[bytes]) -> answers.Answer | None:
+        """As the real one, as far as the connection can tell."""
+        while self.reads and (message := await receive()).get("more_body", True):
+            if message["type"] == "http.disconnect":
+                self.left.set()
+                return None
+        if self.hangs:
+            await receive()
+            self.left.set()
+            return None
+        return answers.ALIVE if self.reads else answers.TOO_LARGE
+
+    def sweep(self, seconds: float) -> None:
+        """The sweep, so many seconds from now."""
+        connection.sweep(self.uvicorn.server_state.connections, asyncio.get_running_loop().time() + seconds)
+
+    async def connections(self, count: int) -> None:
+        """Wait until there are so many."""
+        async with asyncio.timeout(PATIENCE):
+            while len(self.uvicorn.server_state.connections) != count:  # noqa: ASYNC110  # uvicorn's own set
+                await asyncio.sleep(0.01)
+
+    @asynccontextmanager
+    async def client(self, data: bytes = b"") -> AsyncIterator[Client]:
+        """A connection on which these bytes were sent."""
+        before = len(self.uvicorn.server_state.connections)
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        writer.write(data)
+        await writer.drain()
+        await self.connections(before + 1)
+        await asyncio.sleep(0.1)  # the bytes are read
+        yield reader, writer
+        writer.close()
+
+
+@pytest.fixture
+async def serving(free_port: Callable[[], int]) -> AsyncIterator[Serving]:
+    """A running server."""
+    serving = Serving(free_port())
+    task = asyncio.create_task(serving.uvicorn._serve())
+    async with asyncio.timeout(PATIENCE):
+        while not serving.uvicorn.started:  # noqa: ASYNC110  # uvicorn's own flag
+            await asyncio.sleep(0.01)
+    yield serving
+    serving.uvicorn.should_exit = serving.uvicorn.force_exit = True
+    await task
+
+
+async def rest(reader: asyncio.StreamReader) -> bytes:
+    """Everything until the server closes the connection; nothing where it breaks it off."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            return await reader.read()
+    except ConnectionResetError:
+        return b""
+
+
+async def answered(reader: asyncio.StreamReader) -> int:
+    """The status of the next answer, read to the end of its body."""
+    async with asyncio.timeout(PATIENCE):
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+        await reader.readexactly(int(length.partition(b":")[2]))
+    return int(head.split(b" ")[1])
+
+
+@pytest.mark.parametrize("data", [b"", b"POST /web", REQUEST, REQUEST + b"x-slow: "])
+async def test_a_head_that_does_not_come_is_408(serving: Serving, data: bytes) -> None:
+    """A client that says nothing, or half a head, is told and let go in time, not before."""
+    async with serving.client(data) as (reader, _):
+        serving.sweep(READ_SECONDS - 5)
+        await serving.connections(1)
+        serving.sweep(READ_SECONDS + 1)
+        assert (await rest(reader)).startswith(b"HTTP/1.1 408 ")
+
+
+async def test_a_body_that_does_not_come_is_broken_off(serving: Serving) -> None:
+    """A client that announces more than it sends is let go, and the request with it."""
+    async with serving.client(REQUEST + b"content-length: 100\r\n\r\n{") as (reader, _):
+        serving.sweep(READ_SECONDS + 1)
+        assert await rest(reader) == b""
+        async with asyncio.timeout(PATIENCE):
+            await serving.left.wait()
+
+
+async def test_an_idle_connection_is_closed(serving: Serving) -> None:
+    """A connection that is kept alive is let go after its time, and not before."""
+    async with serving.client(REQUEST + b"content-length: 0\r\n\r\n") as (reader, _):
+        assert await answered(reader) == 200
+        serving.sweep(IDLE_SECONDS - 5)
+        await serving.connections(1)
+        serving.sweep(IDLE_SECONDS + 1)
+        assert await rest(reader) == b""
+
+
+async def test_an_answer_that_nobody_gives_or_takes_is_broken_off(serving: Serving) -> None:
+    """A request that hangs does not hold its connection for ever."""
+    serving.hangs = True
+    async with serving.client(REQUEST + b"content-length: 0\r\n\r\n") as (reader, _):
+        serving.sweep(READ_SECONDS + 5)
+        await serving.connections(1)
+        serving.sweep(ANSWER_SECONDS + 1)
+        assert await rest(reader) == b""
+
+
+@pytest.mark.parametrize("filler", [b"x" * 1000, b"x-many: 1\r\n" * 100])
+async def test_a_head_without_end_is_refused(serving: Serving, filler: bytes) -> None:
+    """A head is read up to a limit, in one line or in many; then the connection ends, whatever else is sent."""
+    async with serving.client(REQUEST) as (_, writer):
+        for _ in range(HEAD_BYTES * 2 // len(filler)):
+            writer.write(filler)
+            await asyncio.sleep(0.001)
+        await serving.connections(0)
+    assert serving.uvicorn.server_state.total_requests == 0
+
+
+async def test_too_many_headers_are_431(serving: Serving) -> None:
+    """Also headers that come all at once."""
+    async with serving.client(REQUEST + b"x-many: 1\r\n" * 200 + b"\r\n") as (reader, _):
+        assert (await rest(reader)).startswith(b"HTTP/1.1 431 ")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"garbage\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01",
+        b"GET http://[ HTTP/1.1\r\n\r\n",
+        b"GET /\xff HTTP/1.1\r\nhost: x\r\n\r\n",
+    ],
+)
+async def test_what_is_not_http_is_400(serving: Serving, data: bytes) -> None:
+    """Bytes that make no request get a problem like any other bad request."""
+    async with serving.client(data) as (reader, _):
+        answer = await rest(reader)
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert b"content-type: application/problem+json\r\n" in answer
+
+
+async def test_a_refused_body_may_still_come(serving: Serving) -> None:
+    """A client that is still sending when it is refused gets to see why, and can use its connection again."""
+    serving.reads = False
+    async with serving.client(REQUEST + b"content-length: 200000\r\n\r\n") as (reader, writer):
+        writer.write(b"x" * 200_000)
+        assert await answered(reader) == 413
+        serving.reads = True
+        writer.write(REQUEST + b"content-length: 2\r\n\r\n{}")
+        assert await answered(reader) == 200
+
+
+async def test_a_refused_body_without_end_is_broken_off(serving: Serving) -> None:
+    """What is thrown away is limited, too."""
+    serving.reads = False
+    async with serving.client(REQUEST + b"content-length: 999999999\r\n\r\n") as (reader, writer):
+        assert await answered(reader) == 413
+        writer.write(b"x" * DISCARDED_BYTES * 2)
+        await serving.connections(0)
+
+
+async def test_pipelined_requests_are_all_answered(serving: Serving) -> None:
+    """Many requests in one read, the last of them in two, are no head without end."""
+    one = REQUEST + b"content-length: 2\r\n\r\n{}"
+    async with serving.client(one * 3000 + one[:20]) as (reader, writer):
+        for _ in range(3000):
+            assert await answered(reader) == 200
+        writer.write(one[20:])
+        assert await answered(reader) == 200

@@ -1,0 +1,322 @@
+"""The spool: SQLite on a real disk, full, damaged, removed and left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from receiver import rows
+from receiver.spool import FileSpool, NoSpool
+from schemas.errors import LedgerUnavailable, SpoolUnavailable
+from schemas.notification import Notification
+from tests.processes import PATIENCE, clean_environ
+from tests.receiver.keeping import ListedLedger, away, notification
+
+MakeSpool = Callable[..., FileSpool]
+
+
+@pytest.fixture
+async def spool_at() -> AsyncIterator[MakeSpool]:
+    """Makes spools that are closed at the end."""
+    made: list[FileSpool] = []
+
+    def make(folder: Path, **options: int) -> FileSpool:
+        made.append(FileSpool(folder, **options))
+        return made[-1]
+
+    yield make
+    for spool in made:
+        await spool.close()
+
+
+async def keep(spool: FileSpool, *numbers: int) -> list[Notification]:
+    """Accept webhooks one after the other."""
+    kept = [notification(number) for number in numbers]
+    for one in kept:
+        await spool.accept(one)
+    return kept
+
+
+def files(folder: Path) -> list[Path]:
+    """What is in a folder."""
+    return sorted(folder.iterdir())
+
+
+def test_a_row_says_everything_about_a_notification() -> None:
+    """What is written is what is read, field by field."""
+    one = notification(7, token_hash="a" * 64)
+    assert rows.decode(rows.encode(one)) == one
+
+
+@pytest.mark.parametrize(
+    "row", [b"", b"{", b"[]", b'{"v":2}', b'{"v":1}', b'{"v":1,"id":"a","merchant":1,"imp_uid":"x"}']
+)
+def test_what_is_no_row_is_a_value_error(row: bytes) -> None:
+    """Damaged rows and rows of a newer version are told from good ones."""
+    with pytest.raises(ValueError, match=r".*"):
+        rows.decode(row)
+
+
+async def test_what_was_accepted_comes_out_in_order(tmp_path: Path, spool_at: MakeSpool) -> None:
+    """Notifications reach the ledger oldest first, whole, and are then gone from the spool."""
+    spool, ledger = spool_at(tmp_path / "new" / "spool"), ListedLedger()
+    kept = await keep(spool, *range(20))
+    assert spool.waiting == 20
+    assert await spool.drain(ledger.accept) == 20
+    assert ledger.taken == kept
+    assert spool.waiting == 0
+    assert await spool.drain(ledger.accept) == 0
+
+
+async def test_what_waits_together_is_all_kept(tmp_path: Path, spool_at: MakeSpool) -> None:
+    """Thousands of concurrent accepts share a few transactions and lose nothing."""
+    spool, ledger = spool_at(tmp_path), ListedLedger()
+    await asyncio.gather(*(spool.accept(notification(number)) for number in range(3000)))
+    await spool.drain(ledger.accept)
+    assert sorted(ledger.imp_uids) == sorted(f"imp_{number}" for number in range(3000))
+
+
+async def test_a_spool_outlives_its_process_object(tmp_path: Path, spool_at: MakeSpool) -> None:
+    """What one spool kept, the next one in the same folder hands over."""
+    first = FileSpool(tmp_path)
+    kept = await keep(first, 1, 2)
+    await first.close()
+    ledger = ListedLedger()
+    await spool_at(tmp_path).drain(ledger.accept)
+    assert ledger.taken == kept
+
+
+async def test_a_failing_ledger_loses_nothing(tmp_path: Path, spool_at: MakeSpool) -> None:
+    """What the ledger does not take stays, and what it took is not handed over again."""
+    spool, ledger = spool_at(tmp_path), ListedLedger()
+    await keep(spool, 1, 2, 3)
+
+    async def only_odd(one: Notification) -> None:
+        if one.imp_uid == "imp_2":
+            raise away()
+        await ledger.accept(one)
+
+    with pytest.raises(LedgerUnavailable):
+        await spool.drain(only_odd)
+    assert (ledger.imp_uids, spool.waiting) == (["imp_1", "imp_3"], 1)
+    await spool.drain(ledger.accept)
+    assert ledger.imp_uids == ["imp_1", "imp_3", "imp_2"]
+    assert ledger.calls == 3
+
+
+async def test_what_is_kept_stays_until_it_is_drained_for_good(tmp_path: Path, spool_at: MakeSpool) -> None:
+    """Draining with `keep` hands each row over once and leaves it in the file; without, all go and are removed."""
+    spool, weak, durable = spool_at(tmp_path), ListedLedger(), ListedLedger()
+    await keep(spool, 1, 2)
+    assert await spool.drain(weak.accept, keep=True) == 2
+    assert await spool.drain(weak.accept, keep=True) == 0
+    await keep(spool, 3)
+    assert await spool.drain(weak.accept, keep=True) == 1
+    assert spool.waiting == 3
+    assert await spool.drain(durable.accept) == 3
+    assert durable.imp_uids == weak.imp_uids == ["imp_1", "imp_2", "imp_3"]
+    assert spool.waiting == 0
+
+
+async def test_spools_share_a_folder(tmp_path: Path, spool_at: MakeSpool) -> None:
+    """Two living processes use two files, and neither drains the other's."""
+    first, second, ledger = spool_at(tmp_path), spool_at(tmp_path), ListedLedger()
+    await keep(first, 1)
+    await keep(second, 2)
+    await second.drain(ledger.accept)
+    assert ledger.imp_uids == ["imp_2"]
+    await first.drain(ledger.accept)
+    assert ledger.imp_uids == ["imp_2", "imp_1"]
+
+
+async def test_the_file_of_a_process_that_is_gone_is_drained_by_another(tmp_path: Path, spool_at: MakeSpool) -> None:
+    """Any living spool hands over what a dead one left, and clears its file away."""
+    living, dead, ledger = spool_at(tmp_path), FileSpool(tmp_path), ListedLedger()
+    await keep(living, 1)
+    await keep(dead, 2)
+    await dead.close()
+    await living.drain(ledger.accept)
+    assert ledger.imp_uids == ["imp_1", "imp_2"]
+    assert [path.name for path in files(tmp_path) if path.suffix == ".sqlite"] == ["spool-0.sqlite"]
+
+
+async def test_a_full_spool_refuses_and_takes_again_when_there_is_room(tmp_path: Path, spool_at: MakeSpool) -> None:
+    """A file at its limit is a refusal, never a false promise: all that was accepted comes out, no more."""
+    spool, ledger = spool_at(tmp_path, max_bytes=64 * 1024), ListedLedger()
+    accepted: list[Notification] = []
+
+    async def fill() -> None:
+        for number in range(10_000):
+            accepted.extend(await keep(spool, number))
+
+    with pytest.raises(SpoolUnavailable, match="full"):
+        await fill()
+    assert accepted
+    assert "full" in (await spool.trouble() or "")
+    await spool.drain(ledger.accept)
+    assert ledger.taken == accepted
+    assert await spool.trouble() is None
+    await keep(spool, 10_001)
+
+
+@pytest.mark.parametrize("damage", [b"this is no database" * 1000, b"SQLite format 3\0" + b"\xff" * 8192])
+async def test_a_damaged_file_refuses(tmp_path: Path, spool_at: MakeSpool, damage: bytes) -> None:
+    """A file that is not in order is not written to."""
+    (tmp_path / "spool-0.sqlite").write_bytes(damage)
+    spool = spool_at(tmp_path)
+    with pytest.raises(SpoolUnavailable):
+        await keep(spool, 1)
+    assert await spool.trouble() is not None
+    assert (tmp_path / "spool-0.sqlite").read_bytes() == damage
+
+
+async def test_damage_in_the_middle_is_found_when_the_file_is_opened(tmp_path: Path, spool_at: MakeSpool) -> None:
+    """Pages behind an intact first one are checked as well."""
+    first = FileSpool(tmp_path)
+    await asyncio.gather(*(first.accept(notification(number)) for number in range(500)))
+    await first.close()
+    with (tmp_path / "spool-0.sqlite").open("r+b") as file:
+        file.seek(3 * 4096)
+        file.write(b"\xaa" * 8 * 4096)
+    with pytest.raises(SpoolUnavailable):
+        await keep(spool_at(tmp_path), 1)
+
+
+async def test_a_file_removed_under_the_spool_is_noticed(tmp_path: Path, spool_at: MakeSpool) -> None:
+    """Nothing is promised into a file that nobody will find again; the next one goes into a new file."""
+    spool, ledger = spool_at(tmp_path), ListedLedger()
+    await keep(spool, 1)
+    for path in files(tmp_path):
+        path.unlink()
+    with pytest.raises(SpoolUnavailable):
+        await keep(spool, 2)
+    await keep(spool, 3)
+    await spool.drain(ledger.accept)
+    assert ledger.imp_uids == ["imp_3"]
+
+
+async def test_a_file_overwritten_under_the_spool_is_noticed(tmp_path: Path, spool_at: MakeSpool) -> None:
+    """Nothing is promised into a file that cannot be read again."""
+    spool, ledger = spool_at(tmp_path), ListedLedger()
+    await keep(spool, 1)
+    with (tmp_path / "spool-0.sqlite").open("r+b") as file:
+        file.write(b"\0" * 4096)
+    with pytest.raises(SpoolUnavailable):
+        await keep(spool, 2)
+    await keep(spool, 3)  # SQLite had page 1 in its log still, and has written it back
+    await spool.drain(ledger.accept)
+    assert ledger.imp_uids == ["imp_1", "imp_3"]
+
+
+async def test_a_folder_that_cannot_be_made_refuses(tmp_path: Path, spool_at: MakeSpool) -> None:
+    """A path that leads through a file keeps nothing."""
+    (tmp_path / "file").write_text("")
+    spool = spool_at(tmp_path / "file" / "spool")
+    with pytest.raises(SpoolUnavailable):
+        await keep(spool, 1)
+    assert await spool.trouble() is not None
+
+
+async def test_unreadable_rows_are_set_aside(tmp_path: Path, spool_at: MakeSpool) -> None:
+    """A row that cannot be read holds up no other, and is kept for people to look at."""
+    first = FileSpool(tmp_path)
+    await keep(first, 1)
+    await first.close()
+    with sqlite3.connect(tmp_path / "spool-0.sqlite") as database:
+        database.execute("INSERT INTO waiting (row) VALUES (?)", (b'{"v":99}',))
+    database.close()
+    spool, ledger = spool_at(tmp_path), ListedLedger()
+    await keep(spool, 2)
+    await spool.drain(ledger.accept)
+    assert ledger.imp_uids == ["imp_1", "imp_2"]
+    assert spool.waiting == 0
+    await spool.close()
+    with sqlite3.connect(tmp_path / "spool-0.sqlite") as database:
+        assert database.execute("SELECT row FROM unreadable").fetchall() == [(b'{"v":99}',)]
+    database.close()
+
+
+async def test_a_drained_spool_gives_its_room_back(tmp_path: Path, spool_at: MakeSpool) -> None:
+    """After an outage the file is small again."""
+    spool, ledger = spool_at(tmp_path), ListedLedger()
+    await asyncio.gather(*(spool.accept(notification(number)) for number in range(2000)))
+    await spool.drain(ledger.accept)
+    assert (tmp_path / "spool-0.sqlite").stat().st_size < 64 * 1024
+
+
+async def test_nobody_else_can_read_the_spool(tmp_path: Path, spool_at: MakeSpool) -> None:
+    """Buyers' data may be in it: the file and its folder are this user's alone."""
+    spool = spool_at(tmp_path / "spool")
+    await keep(spool, 1)
+    assert (tmp_path / "spool").stat().st_mode & 0o077 == 0
+    assert (tmp_path / "spool" / "spool-0.sqlite").stat().st_mode & 0o077 == 0
+
+
+async def test_a_spool_that_is_switched_off_keeps_nothing() -> None:
+    """`RELAY_SPOOL_DIR=off` refuses everything."""
+    spool = NoSpool()
+    with pytest.raises(SpoolUnavailable):
+        await spool.accept(notification())
+    assert await spool.drain(ListedLedger().accept) == 0
+    assert await spool.trouble() is not None
+
+
+_WRITER = """
+import asyncio, sys
+from pathlib import Path
+from receiver.spool import FileSpool
+from tests.receiver.keeping import notification
+
+async def main():
+    spool = FileSpool(Path(sys.argv[1]))
+    async def one(number):
+        await spool.accept(notification(number))
+        sys.stdout.write(f"imp_{number}\\n")
+        sys.stdout.flush()
+    for start in range(0, 10**9, 50):
+        await asyncio.gather(*map(one, range(start, start + 50)))
+
+asyncio.run(main())
+"""
+
+
+def acknowledged_before_sigkill(folder: Path) -> set[str]:
+    """Run a process that fills a spool, kill it in the middle of that; what it had acknowledged."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", _WRITER, str(folder)], env=clean_environ(), stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    told = [process.stdout.readline() for _ in range(400)]
+    os.kill(process.pid, signal.SIGKILL)
+    told += process.stdout.readlines()
+    process.wait(PATIENCE)
+    process.stdout.close()
+    return {line.strip() for line in told if line.endswith("\n")}
+
+
+async def test_what_was_acknowledged_survives_sigkill(tmp_path: Path, spool_at: MakeSpool) -> None:
+    """Every notification that a killed process had acknowledged comes out of its file."""
+    acknowledged = await asyncio.to_thread(acknowledged_before_sigkill, tmp_path)
+    ledger = ListedLedger()
+    await spool_at(tmp_path).drain(ledger.accept)
+    assert len(acknowledged) >= 400
+    assert acknowledged <= set(ledger.imp_uids)
+
+
+async def test_accept_is_the_same_promise_everywhere(tmp_path: Path, spool_at: MakeSpool) -> None:
+    """The spool accepts what a ledger accepts: twice the same id ends as one notification."""
+    spool, ledger = spool_at(tmp_path), ListedLedger()
+    one = notification(1)
+    acceptors: list[Callable[[Notification], Awaitable[None]]] = [spool.accept, spool.accept, ledger.accept]
+    for accept in acceptors:
+        await accept(one)
+    await spool.drain(ledger.accept)
+    assert ledger.taken == [one]
