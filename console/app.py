@@ -46,6 +46,7 @@ def make_app(context: Context) -> Starlette:
         if context.settings.imp_key is not None:
             await _know_default(context)
         yield
+        await context.accounts.close()
         await context.ledger.close()
 
     app = Starlette(

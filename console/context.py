@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from iamport.accounts import Accounts
 from ledger.idempotency import Idempotency
 from ledger.ledger import Ledger
 from schemas.seal import Sealer
@@ -12,11 +13,12 @@ from schemas.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The ledger, the keys that seal secrets, and the settings."""
+    """The ledger, the keys that seal secrets, the settings, and i'mport as each merchant sees it."""
 
     ledger: Ledger
     sealer: Sealer
     settings: Settings
+    accounts: Accounts
 
     @property
     def idempotency(self) -> Idempotency:

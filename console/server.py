@@ -13,6 +13,8 @@ import uvicorn
 
 from console.app import make_app
 from console.context import Context
+from iamport.accounts import Accounts
+from iamport.transport import production_transport
 from ledger.ledger import Ledger
 from schemas.errors import BadSetting
 from schemas.seal import Sealer
@@ -60,7 +62,8 @@ def make_context(settings: Settings) -> Context:
     settings.needs("api_tokens", "encryption_keys")
     sealer = Sealer([key.get_secret_value() for key in settings.encryption_keys])
     ledger = Ledger.connect(settings.redis_url, settings.queue_url, replica_acks=settings.replica_acks)
-    return Context(ledger, sealer, settings)
+    accounts = Accounts(settings, sealer, production_transport(), ledger.tokens, ledger.merchants.get)
+    return Context(ledger, sealer, settings, accounts)
 
 
 def make_server(context: Context) -> Server:

@@ -70,6 +70,10 @@ class Accounts:
             kept = self._clients[name] = (identity, self._client(merchant))
         return Account(merchant, kept[1])
 
+    async def close(self) -> None:
+        """Close the connections to i'mport."""
+        await self._transport.aclose()
+
     def _client(self, merchant: Merchant) -> Client:
         return Client(
             self._transport,

@@ -107,10 +107,10 @@ def reject(record: Record, request_id: str, now: int, policy: Policy, reason: st
     return _change(record, after, (cancellations.rejected(request, now, reason),), _seen(record), now, policy)
 
 
-def left_to_cancel(record: Record) -> Decimal:
-    """What neither a cancellation nor an open request has taken yet, in the currency's major unit."""
+def left_to_cancel(record: Record, *, waiting: bool = True) -> Decimal:
+    """What no cancellation has taken, nor (``waiting``) a request that waits; in the currency's major unit."""
     asked = (r.amount for r in record.requests if r.state in cancellations.WAITING and r.amount is not None)
-    taken = cancelled_amount(record.facts.values()) + sum(asked, Decimal(0))
+    taken = cancelled_amount(record.facts.values()) + (sum(asked, Decimal(0)) if waiting else 0)
     return max(total(_seen(record)) - taken, Decimal(0))
 
 

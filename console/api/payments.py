@@ -90,7 +90,7 @@ def payment_row(payment: Payment) -> dict[str, Any]:
                 "closed_at": time(request.get("closed_at")),
             }
             for request in payment.requests
-            if request["state"] != "sending"
+            if request["state"] not in ("sending", "sent")
         ],
         "payment": wire.loads(payment.snapshot),
     }

@@ -12,11 +12,15 @@ from starlette.responses import Response
 from schemas import wire
 from schemas.errors import (
     Conflict,
+    IamportFailing,
+    IamportRefused,
+    IamportUnreachable,
     Invalid,
     LedgerUnavailable,
     NotFound,
     RelayError,
     Unreadable,
+    WrongCredentials,
 )
 
 MEDIA_TYPE = "application/problem+json"
@@ -88,6 +92,12 @@ def of_error(error: RelayError) -> Response:
             return problem(409, str(error))
         case Invalid():
             return invalid([{"field": error.field, "message": error.message}])
+        case IamportRefused():
+            return problem(409, f"i'mport refused: {error}", code=error.code, message=str(error))
+        case IamportUnreachable() | WrongCredentials():
+            return problem(502, f"i'mport could not be asked: {error}")
+        case IamportFailing():
+            return problem(504, f"nobody knows what became of it: {error}")
         case LedgerUnavailable():
             return problem(503, str(error), headers={"retry-after": "1"})
         case Unreadable():

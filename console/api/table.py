@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from console.api import (
+    cancellations,
     deliveries,
     endpoints,
     events,
@@ -23,6 +24,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *trial.OPERATIONS,
     *payments.OPERATIONS,
     *refresh.OPERATIONS,
+    *cancellations.OPERATIONS,
     *orders.OPERATIONS,
     *events.OPERATIONS,
     *explain.OPERATIONS,
