@@ -30,7 +30,7 @@ MOST_WAITING = 20_000
 SLOWEST_WRITE = 5.0
 """Seconds after which a disk counts as unavailable. What it still writes then is only one notification more."""
 MAX_BYTES = 4 << 30
-LOOK_FOR_ORPHANS = 10.0
+LOOK_FOR_ORPHANS = 2.0
 REOPEN = 1.0
 
 P = ParamSpec("P")

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from receiver.spool import FileSpool
 from schemas.errors import LedgerUnavailable, UnknownMerchant
 from schemas.notification import Notification, new_id
+
+MakeSpool = Callable[..., FileSpool]
 
 _rng = random.Random(20)
 
@@ -89,3 +93,16 @@ class ListedLedger:
 def away() -> LedgerUnavailable:
     """The error of a Redis that cannot be reached."""
     return LedgerUnavailable("Redis cannot be relied on: connection refused")
+
+
+async def keep(spool: FileSpool, *numbers: int) -> list[Notification]:
+    """Accept webhooks one after the other."""
+    kept = [notification(number) for number in numbers]
+    for one in kept:
+        await spool.accept(one)
+    return kept
+
+
+def files(folder: Path) -> list[Path]:
+    """What is in a folder."""
+    return sorted(folder.iterdir())

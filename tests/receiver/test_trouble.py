@@ -146,7 +146,7 @@ async def test_a_receiver_killed_while_it_drains(
     receiver = await start(processes, free_port(), own_redis.url)
     await asyncio.to_thread(own_redis.kill)
     async with Load(receiver) as load:
-        await load.acknowledges(3000)
+        await load.acknowledges(1500)
     await receiver.process.kill()
     await asyncio.to_thread(own_redis.start)
 
