@@ -38,6 +38,8 @@ class SpoolFile:
         self._file = -1
         self._database: sqlite3.Connection | None = None
         try:
+            # SQLite gives its log the mode of the file, so that must be private from the start.
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
             self._database = sqlite3.connect(path, timeout=1.0, isolation_level=None, check_same_thread=False)
             self._prepare(self._database, max_bytes)
             self._file = os.open(path, os.O_RDONLY)
@@ -138,8 +140,6 @@ class SpoolFile:
             for statement in _SCHEMA:
                 database.execute(statement)
             database.execute(f"PRAGMA user_version={_SHAPE}")
-        with suppress(PermissionError):  # another user's file that we may write to
-            self.path.chmod(0o600)
         folder = os.open(self.path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)  # a file that was just made must itself survive a power cut

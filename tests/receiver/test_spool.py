@@ -147,11 +147,12 @@ async def test_a_drained_spool_gives_its_room_back(tmp_path: Path, spool_at: Mak
 
 
 async def test_nobody_else_can_read_the_spool(tmp_path: Path, spool_at: MakeSpool) -> None:
-    """Buyers' data may be in it: the file and its folder are this user's alone."""
+    """Buyers' data may be in it: its files and their folder are this user's alone."""
     spool = spool_at(tmp_path / "spool")
     await keep(spool, 1)
     assert (tmp_path / "spool").stat().st_mode & 0o077 == 0
-    assert (tmp_path / "spool" / "spool-0.sqlite").stat().st_mode & 0o077 == 0
+    assert len(files(tmp_path / "spool")) == 4
+    assert not any(path.stat().st_mode & 0o077 for path in files(tmp_path / "spool"))
 
 
 async def test_a_spool_that_is_switched_off_keeps_nothing() -> None:
