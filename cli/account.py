@@ -102,6 +102,10 @@ def _webhook_accepted(_account: Account, entry: Entry) -> tuple[str, str, str]:
     return "webhook accepted", f"says {entry.get('status') or '?'}; {place}", "plain"
 
 
+def _cancellation_asked(_account: Account, entry: Entry) -> tuple[str, str, str]:
+    return "cancellation asked", f"through the console, which answers {entry.get('status_code', '?')}", "plain"
+
+
 def _payment_looked_up(_account: Account, entry: Entry) -> tuple[str, str, str]:
     news = entry.get("news")
     if isinstance(news, list | tuple):
@@ -143,6 +147,7 @@ def _callback_received(_account: Account, entry: Entry) -> tuple[str, str, str]:
 _WORDINGS: dict[str, Callable[[Account, Entry], tuple[str, str, str]]] = {
     "webhook_sent": _webhook_sent,
     "webhook_accepted": _webhook_accepted,
+    "cancellation_asked": _cancellation_asked,
     "payment_looked_up": _payment_looked_up,
     "event_recorded": _event_recorded,
     "delivery_attempted": _delivery_attempted,

@@ -32,9 +32,9 @@ SCENES = (
         ("payment.virtual_account_issued", "payment.paid"),
     ),
     Scene(
-        "paymentwall-late-approval",
-        "a Paymentwall payment is reviewed: failed first, then approved",
-        ("payment.failed", "payment.paid"),
+        "paymentwall-cancel",
+        "a Paymentwall payment is cancelled through the relay: pending first, then final",
+        ("payment.paid", "payment.cancellation_pending", "payment.cancelled"),
     ),
 )
 
@@ -95,8 +95,9 @@ class Demo:
     async def _scene(self, sandbox: httpx.AsyncClient, scene: Scene) -> list[str]:
         """Play one; the events that it should have given and did not."""
         before = len(self._screen.account.recorded)
+        relay = {"url": self._addresses.url("console"), "token": self._token}  # who is asked to cancel
         try:
-            await _call(sandbox, "POST", f"/_sandbox/scenarios/{scene.scenario}?wait=true", {})
+            await _call(sandbox, "POST", f"/_sandbox/scenarios/{scene.scenario}?wait=true", {"relay_api": relay})
         except RelayError as error:
             self._screen.say(str(error), "red")
         await self._settled(before + len(scene.events))

@@ -121,7 +121,12 @@ class _Up:
             self._complete = await demo.play()
         if self._once:
             return
-        self._screen.say("\nStill up; what happens next is shown here. Ctrl-C stops everything.\n")
+        self._screen.say(
+            "\nStill up; what happens next is shown here. Ctrl-C stops everything. More to see, for example:"
+        )
+        for scenario in ("duplicate", "out-of-order", "forged"):
+            self._screen.say(f"  curl -X POST {addresses.url('sandbox')}/_sandbox/scenarios/{scenario}")
+        self._screen.say()
         await asyncio.Event().wait()
 
     def _died(self, name: str, status: int) -> None:
