@@ -6,20 +6,24 @@ import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from sandbox.blank import blank_payment
 
 Money = int | Decimal
 Fields = dict[str, Any]
+Outcome = Literal["cancelled", "rejected", "never"]
 
 
-@dataclass(frozen=True, slots=True)
-class Late:
-    """How a cancellation at a slow PG ends, ``seconds`` after it was asked for: `cancelled`, `rejected` or `never`."""
+class Late(BaseModel):
+    """How a cancellation at a slow PG ends, ``seconds`` after it was asked for; with `never` it waits for ever."""
 
-    outcome: str = "cancelled"
-    seconds: float = 2.0
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    outcome: Outcome = "cancelled"
+    seconds: float = Field(default=2.0, ge=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +130,7 @@ class Book:
             self.approve(payment)
         return payment
 
-    def take_back(self, payment: Payment, amount: Money, reason: str | None, cancellation_id: str) -> Payment:
+    def take_back(self, payment: Payment, amount: Money, reason: str, cancellation_id: str) -> Payment:
         """The PG gave ``amount`` back. After a part of it documents and PGs differ on what the status says."""
         row = {
             "pg_tid": _id("can"),

@@ -34,7 +34,7 @@ class Ticket:
 
     payment: Payment
     amount: Money
-    reason: str | None
+    reason: str
     cancellation_id: str = field(default_factory=new_cancellation_id)
     done: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -56,7 +56,7 @@ class Cancellations:
         opened, whose result is always announced.
         """
         amount = amount_of(payment, form)
-        reason = form.get("reason") if isinstance(form.get("reason"), str) else None
+        reason = form["reason"] if isinstance(form.get("reason"), str) else ""
         if not _is_late(payment):
             cancellation_id = new_cancellation_id()
             self._book.take_back(payment, amount, reason, cancellation_id)

@@ -99,7 +99,7 @@ class Control:
         its webhooks go (`merchant`, `format`, `webhook_url`, `retries`, `source`).
         """
         special = {name: body.pop(name) for name in ("imp_key", "late", "partial_status", *_ROUTING) if name in body}
-        late = Late(**special.pop("late")) if "late" in special else None
+        late = Late.model_validate(special.pop("late")) if "late" in special else None
         options = Options.model_validate(special)
         found = self._book.find(str(body.get("imp_uid", "")))
         payment = self._book.start(**body) if found is None else self._book.patch(found, **body)

@@ -64,7 +64,7 @@ async def decimals(stage: Stage) -> None:
 async def virtual_account(stage: Stage) -> None:
     """A virtual account is issued, later the deposit comes."""
     payment = await _account_issued(stage, stage.book.now + 86400)
-    await stage.pause(2)
+    await stage.pause()
     stage.book.approve(payment)
     await stage.webhook(payment)
 

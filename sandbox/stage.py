@@ -11,7 +11,7 @@ import aiohttp
 import structlog
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from sandbox.book import Book, Late, Money, Payment, Route
+from sandbox.book import Book, Late, Money, Outcome, Payment, Route
 from sandbox.cancellations import Cancellations
 from sandbox.webhooks import Webhooks
 from schemas import wire
@@ -54,8 +54,8 @@ class Options(BaseModel):
     sandbox: bool = False
     imp_key: str | None = None
     deadline: int = Field(default=2, ge=0)
-    outcome: Literal["cancelled", "rejected", "never"] | None = None
-    ticket_seconds: float = Field(default=3.0, ge=0)
+    outcome: Outcome | None = None
+    ticket_seconds: float = Field(default=1.2, ge=0)
     partial_status: Literal["paid", "cancelled"] = "paid"
     relay_api: RelayApi | None = None
 
@@ -76,14 +76,14 @@ class Stage:
         chosen = self.options
         return Route(chosen.webhook_url, chosen.merchant, chosen.format == "form", chosen.retries, chosen.source)
 
-    def start(self, *, outcome: str = "cancelled", **fields: Any) -> Payment:
+    def start(self, *, outcome: Outcome = "cancelled", **fields: Any) -> Payment:
         """A buyer starts to pay; the options win over ``fields``, ``outcome`` is how a slow cancellation will end."""
         chosen = self.options.model_dump(include={"merchant_uid", "amount", "currency"}, exclude_none=True)
         payment = self.book.start(**(fields | chosen | {"sandbox": self.options.sandbox}))
         payment.route = self.route
         payment.account = self.options.imp_key
         payment.partial_status = self.options.partial_status
-        payment.late = Late(self.options.outcome or outcome, self.options.ticket_seconds)
+        payment.late = Late(outcome=self.options.outcome or outcome, seconds=self.options.ticket_seconds)
         self.imp_uids.append(payment.imp_uid)
         return payment
 

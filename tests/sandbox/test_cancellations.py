@@ -1,0 +1,142 @@
+"""The sandbox's cancellations: what is refused, what is final, what waits."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tests.processes import eventually
+from tests.sandbox.conftest import Iamport, Relay
+
+REFUND = {"refund_holder": "Hong", "refund_bank": "004", "refund_account": "1"}
+
+
+async def test_parts_and_the_rest(iamport: Iamport) -> None:
+    """A part leaves the status paid; no amount, or 0, takes the rest."""
+    await iamport.make(imp_uid="a", status="paid", amount=1000)
+    part = (await iamport.cancel(imp_uid="a", amount=300, checksum=1000, reason="one item"))["response"]
+    assert (part["status"], part["cancel_amount"]) == ("paid", 300)
+    (entry,) = part["cancel_history"]
+    assert (entry["amount"], entry["reason"]) == (300, "one item")
+    assert entry["cancellation_id"]
+    rest = (await iamport.cancel(imp_uid="a", amount=0, checksum=700))["response"]
+    assert (rest["status"], rest["cancel_amount"], len(rest["cancel_history"])) == ("cancelled", 1000, 2)
+
+
+async def test_a_part_may_say_cancelled(iamport: Iamport) -> None:
+    """PGs differ: after a part the status can say cancelled, too."""
+    await iamport.make(imp_uid="a", status="paid", amount=1000, partial_status="cancelled")
+    assert (await iamport.cancel(imp_uid="a", amount=300))["response"]["status"] == "cancelled"
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"amount": 1001},
+        {"amount": -1},
+        {"amount": "much"},
+        {"checksum": 999},
+        {"checksum": True},
+        {"imp_uid": "unknown"},
+        {"imp_uid": "unpaid"},
+        {"imp_uid": "account"},
+        {"imp_uid": None},
+    ],
+)
+async def test_refusals_change_nothing(iamport: Iamport, form: dict[str, Any]) -> None:
+    """A wrong checksum, more than is left, nothing paid or no refund account: a code under HTTP 200, and no change."""
+    await iamport.make(imp_uid="a", status="paid", amount=1000)
+    await iamport.make(imp_uid="unpaid")
+    await iamport.make(imp_uid="account", status="paid", pay_method="vbank")
+    answer = await iamport.cancel(**({"imp_uid": "a"} | form))
+    assert answer["code"] != 0
+    assert answer["message"]
+    assert answer["response"] is None
+    assert (await iamport.get("/payments/a"))[1]["response"]["cancel_amount"] == 0
+
+
+async def test_all_gone_is_refused(iamport: Iamport) -> None:
+    """What is cancelled wholly cannot be cancelled again."""
+    await iamport.make(imp_uid="a", status="paid", amount=1000)
+    assert (await iamport.cancel(imp_uid="a"))["code"] == 0
+    assert (await iamport.cancel(imp_uid="a"))["code"] != 0
+
+
+async def test_by_order_number(iamport: Iamport) -> None:
+    """An order's newest payment is meant by its merchant_uid."""
+    await iamport.make(imp_uid="a", merchant_uid="order", status="paid")
+    assert (await iamport.cancel(merchant_uid="order"))["response"]["imp_uid"] == "a"
+
+
+async def test_cents(iamport: Iamport) -> None:
+    """Amounts with decimals add up exactly."""
+    await iamport.make(imp_uid="a", status="paid", amount=Decimal("10.10"), currency="USD")
+    await iamport.cancel(imp_uid="a", amount=Decimal("3.05"), checksum=Decimal("10.1"))
+    done = (await iamport.cancel(imp_uid="a", checksum=Decimal("7.05")))["response"]
+    assert (done["status"], done["cancel_amount"]) == ("cancelled", Decimal("10.10"))
+
+
+async def test_deposits_can_be_taken_back(iamport: Iamport) -> None:
+    """Of a fixed account issued with amount 0 the deposits are what is left."""
+    (payment,) = await iamport.play("fixed-virtual-account")
+    answer = await iamport.cancel(imp_uid=payment["imp_uid"], checksum=13000, **REFUND)
+    assert answer["response"]["cancel_amount"] == 13000
+
+
+async def test_webhooks_only_when_asked(iamport: Iamport, relay: Relay) -> None:
+    """A cancellation is announced with `enable_webhook` alone, with its id."""
+    await iamport.make(imp_uid="a", status="paid", amount=1000)
+    await iamport.cancel(imp_uid="a", amount=1)
+    done = await iamport.cancel(imp_uid="a", amount=2, enable_webhook=True)
+    await eventually(lambda: bool(relay.asked), "the webhook came")
+    assert relay.claims == [
+        {
+            "imp_uid": "a",
+            "merchant_uid": done["response"]["merchant_uid"],
+            "status": "cancelled",
+            "cancellation_id": done["response"]["cancel_history"][1]["cancellation_id"],
+        }
+    ]
+
+
+@pytest.mark.parametrize("pg", ["paymentwall", "paypal_v2"])
+async def test_a_ticket_waits_and_is_final_later(iamport: Iamport, relay: Relay, pg: str) -> None:
+    """At slow PGs nothing changes at first and nothing is announced; the result changes the payment, then is told."""
+    await iamport.make(imp_uid="a", status="paid", amount=1000, pg_provider=pg, late={"outcome": "never"})
+    asked = (await iamport.cancel(imp_uid="a", amount=400, enable_webhook=True))["response"]
+    assert (asked["status"], asked["cancel_amount"], asked["cancel_history"]) == ("paid", 0, [])
+    assert relay.asked == []
+    final = await iamport.control("POST", "/payments/a/ticket", {"outcome": "cancelled"})
+    assert (final["cancel_amount"], len(final["cancel_history"])) == (400, 1)
+    assert relay.claims[0]["cancellation_id"] == final["cancel_history"][0]["cancellation_id"]
+
+
+async def test_a_ticket_can_be_turned_down(iamport: Iamport, relay: Relay) -> None:
+    """A rejected ticket leaves the payment paid; a webhook that says so comes."""
+    late = {"outcome": "rejected", "seconds": 0.01}
+    await iamport.make(imp_uid="a", status="paid", pg_provider="paymentwall", late=late)
+    await iamport.cancel(imp_uid="a", enable_webhook=True)
+    await eventually(lambda: bool(relay.asked), "the result was announced")
+    assert relay.claims[0]["status"] == "paid"
+    assert (await iamport.get("/payments/a"))[1]["response"]["cancel_amount"] == 0
+
+
+async def test_two_tickets_never_take_more_than_was_paid(iamport: Iamport, relay: Relay) -> None:
+    """Of two tickets for the same money the second is turned down."""
+    await iamport.make(imp_uid="a", status="paid", amount=1000, pg_provider="paymentwall", late={"seconds": 0.05})
+    await iamport.cancel(imp_uid="a", amount=700)
+    await iamport.cancel(imp_uid="a", amount=700)
+    await eventually(lambda: len(relay.asked) == 2, "both were decided")
+    assert [claim["status"] for claim in relay.claims] == ["cancelled", "paid"]
+    assert (await iamport.get("/payments/a"))[1]["response"]["cancel_amount"] == 700
+
+
+async def test_smartro_waits_for_accounts_only(iamport: Iamport) -> None:
+    """A Smartro card cancellation is final at once, the refund of a virtual account is not."""
+    await iamport.make(imp_uid="card", status="paid", pg_provider="smartro_v2", late={"outcome": "never"})
+    fields = {"status": "paid", "pg_provider": "smartro_v2", "pay_method": "vbank", "late": {"outcome": "never"}}
+    await iamport.make(imp_uid="account", **fields)
+    assert (await iamport.cancel(imp_uid="card"))["response"]["status"] == "cancelled"
+    assert (await iamport.cancel(imp_uid="account", **REFUND))["response"]["status"] == "paid"

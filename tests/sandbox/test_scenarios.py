@@ -1,0 +1,145 @@
+"""Each scenario does to payments and webhooks what i'mport's documents tell."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from urllib.parse import parse_qsl
+
+import pytest
+
+from sandbox.scenarios import SCENARIOS
+from schemas import wire
+from tests.iamport.stub import Stub, http
+from tests.processes import eventually
+from tests.sandbox.conftest import Iamport, Relay
+
+EXPECTED: dict[str, tuple[str, list[str]]] = {
+    "card": ("paid", ["paid"]),
+    "failed": ("failed", ["failed"]),
+    "scheduled": ("paid", ["paid"]),
+    "promotion": ("cancelled", ["paid", "cancelled"]),
+    "decimals": ("cancelled", ["paid", "cancelled", "cancelled"]),
+    "virtual-account": ("paid", ["ready", "paid"]),
+    "virtual-account-expired": ("ready", ["ready"]),
+    "virtual-account-late-deposit": ("paid", ["ready", "paid"]),
+    "fixed-virtual-account": ("paid", ["ready", "paid", "paid", "paid"]),
+    "cancel-before-deposit": ("cancelled", ["ready", "cancelled"]),
+    "paymentwall": ("paid", ["paid"]),
+    "paymentwall-late-approval": ("paid", ["failed", "paid"]),
+    "paymentwall-cancel": ("cancelled", ["paid", "cancelled"]),
+    "paymentwall-cancel-rejected": ("paid", ["paid", "paid"]),
+    "paypal-pending": ("paid", ["pending", "paid"]),
+    "paypal-cancel": ("cancelled", ["paid", "cancelled"]),
+    "smartro-refund": ("cancelled", ["ready", "paid", "cancelled"]),
+    "partial-cancel": ("paid", ["paid", "cancelled"]),
+    "full-cancel-in-steps": ("cancelled", ["paid", "cancelled", "cancelled", "cancelled"]),
+    "duplicate": ("paid", ["paid"] * 20),
+    "out-of-order": ("paid", ["paid", "ready"]),
+    "lost-webhook": ("paid", []),
+    "missed-webhooks": ("cancelled", ["cancelled"]),
+    "forged": ("paid", ["paid", "paid", "cancelled"]),
+    "test-call": ("", ["paid"]),
+    "amount-mismatch": ("paid", ["paid"]),
+}
+
+
+def test_every_scenario_is_told_here() -> None:
+    """No scenario goes unchecked."""
+    assert set(EXPECTED) == set(SCENARIOS)
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+async def test_what_it_plays(iamport: Iamport, relay: Relay, name: str) -> None:
+    """The payment ends in this status, and these webhooks were posted in this order."""
+    payments = await iamport.play(name)
+    status, webhooks = EXPECTED[name]
+    assert [payment["status"] for payment in payments] == [status] * bool(status)
+    assert [claim["status"] for claim in relay.claims] == webhooks
+    assert {asked.path for asked in relay.asked} <= {"/webhooks"}
+
+
+async def test_cancellations_carry_their_id(iamport: Iamport, relay: Relay) -> None:
+    """Each cancellation's webhook names the entry of cancel_history that it is about."""
+    (payment,) = await iamport.play("full-cancel-in-steps", amount=1000)
+    assert [row["amount"] for row in payment["cancel_history"]] == [333, 333, 334]
+    ids = [claim["cancellation_id"] for claim in relay.claims if "cancellation_id" in claim]
+    assert ids == [row["cancellation_id"] for row in payment["cancel_history"]]
+
+
+async def test_deposits_add_up(iamport: Iamport) -> None:
+    """A fixed account has amount 0 and an entry for each deposit."""
+    (payment,) = await iamport.play("fixed-virtual-account")
+    assert (payment["amount"], payment["vbank_date"]) == (0, 0)
+    assert [row["amount"] for row in payment["deposit_history"]] == [5000, 3000, 5000]
+    assert len({row["pg_tid"] for row in payment["deposit_history"]}) == 3
+
+
+async def test_late_approval_clears_the_failure(iamport: Iamport) -> None:
+    """What an earlier look showed is gone from a later one: failed_at is 0 once it is paid."""
+    (payment,) = await iamport.play("paymentwall-late-approval")
+    assert (payment["failed_at"], payment["fail_reason"], payment["paid_at"] > 0) == (0, None, True)
+
+
+async def test_void(iamport: Iamport) -> None:
+    """Cancelled before any deposit: no money back, so no entry."""
+    (payment,) = await iamport.play("cancel-before-deposit")
+    assert (payment["cancel_amount"], payment["cancel_history"], payment["paid_at"]) == (0, [], 0)
+
+
+async def test_options(iamport: Iamport, relay: Relay) -> None:
+    """Merchant, form, amount, currency and order number are the player's choice."""
+    (payment,) = await iamport.play(
+        "card", merchant="shop", format="form", amount=Decimal("9.90"), currency="EUR", merchant_uid="mine"
+    )
+    assert (str(payment["amount"]), payment["currency"], payment["merchant_uid"]) == ("9.90", "EUR", "mine")
+    (asked,) = relay.asked
+    assert asked.path == "/webhooks/shop"
+    assert asked.headers["content-type"] == "application/x-www-form-urlencoded"
+    assert dict(parse_qsl(asked.body.decode())) == {
+        "imp_uid": payment["imp_uid"],
+        "merchant_uid": "mine",
+        "status": "paid",
+    }
+
+
+async def test_many_at_once(iamport: Iamport, relay: Relay) -> None:
+    """`count` plays it as often, at once."""
+    payments = await iamport.play("card", count=50)
+    assert len({payment["imp_uid"] for payment in payments}) == 50
+    assert len(relay.asked) == 50
+
+
+async def test_without_waiting(iamport: Iamport, relay: Relay) -> None:
+    """Without `?wait=true` the answer names the payment at once and the steps follow."""
+    played = await iamport.control("POST", "/scenarios/virtual-account", {"speed": 5})
+    assert (played["done"], len(played["imp_uids"])) == (False, 1)
+    await eventually(lambda: len(relay.asked) == 2, "both webhooks came")
+
+
+async def test_a_cancellation_through_the_relay(iamport: Iamport, relay: Relay) -> None:
+    """With `relay_api` the scenario asks the relay to cancel, again while it does not know the payment yet."""
+    console = Stub(reply=lambda _asked: http(202, {}) if len(console.asked) > 2 else http(404, {}))
+    await console.start()
+    options = {"url": console.url, "token": "secret-token"}
+    (payment,) = await iamport.play("paymentwall-cancel", relay_api=options, outcome="never", merchant="shop")
+    await console.stop()
+    assert len(console.asked) == 3
+    assert console.asked[0].target == f"/v1/payments/{payment['imp_uid']}/cancellations?merchant=shop"
+    assert console.asked[0].headers["authorization"] == "Bearer secret-token"
+    assert wire.loads(console.asked[0].body) == {"reason": "changed my mind"}
+    assert (payment["status"], [claim["status"] for claim in relay.claims]) == ("paid", ["paid"])
+
+
+async def test_an_unknown_scenario(iamport: Iamport) -> None:
+    """An unknown name is 404 and lists the known ones; a bad option is 422."""
+    answer = await iamport.http.post("/_sandbox/scenarios/nothing")
+    assert (answer.status_code, answer.json()["scenarios"]) == (404, list(SCENARIOS))
+    answer = await iamport.http.post("/_sandbox/scenarios/card", json={"speed": 0, "sped": 1})
+    assert (answer.status_code, {error["field"] for error in answer.json()["errors"]}) == (422, {"speed", "sped"})
+
+
+async def test_the_list_of_scenarios(iamport: Iamport) -> None:
+    """Every scenario has a line that says what it plays."""
+    listed = (await iamport.control("GET", "/scenarios"))["data"]
+    assert [row["name"] for row in listed] == list(SCENARIOS)
+    assert all(row["description"].endswith(".") for row in listed)

@@ -1,0 +1,62 @@
+"""The sandbox's tokens follow i'mport's rules."""
+
+from __future__ import annotations
+
+from tests.sandbox.conftest import Clock, Iamport
+
+
+async def test_half_an_hour(iamport: Iamport, clock: Clock) -> None:
+    """A token lives 30 minutes and is then worth nothing."""
+    given = (await iamport.get_token())["response"]
+    assert given["expired_at"] - given["now"] == 1800
+    assert (await iamport.batch("a"))[0] == 404
+    clock.ahead = 1801
+    assert (await iamport.batch("a"))[0] == 401
+
+
+async def test_asking_again_gives_the_same(iamport: Iamport, clock: Clock) -> None:
+    """Before its end the same token comes back, with the same end."""
+    first = (await iamport.get_token())["response"]
+    clock.ahead = 1700
+    again = (await iamport.get_token())["response"]
+    assert (again["access_token"], again["expired_at"]) == (first["access_token"], first["expired_at"])
+
+
+async def test_the_last_minute_adds_five(iamport: Iamport, clock: Clock) -> None:
+    """Within its last minute the same token comes back with five more minutes."""
+    first = (await iamport.get_token())["response"]
+    clock.ahead = 1770
+    again = (await iamport.get_token())["response"]
+    assert (again["access_token"], again["expired_at"]) == (first["access_token"], first["expired_at"] + 300)
+
+
+async def test_after_its_end_a_new_one(iamport: Iamport, clock: Clock) -> None:
+    """After the end another token is given."""
+    first = (await iamport.get_token())["response"]
+    clock.ahead = 1801
+    assert (await iamport.get_token())["response"]["access_token"] != first["access_token"]
+
+
+async def test_wrong_credentials(iamport: Iamport) -> None:
+    """Wrong credentials are 401, and so is a call without a token."""
+    answer = await iamport.http.post("/users/getToken", json={"imp_key": "sandbox_key", "imp_secret": "x"})
+    assert (answer.status_code, answer.json()["response"]) == (401, None)
+    assert (await iamport.http.get("/payments/a")).status_code == 401
+
+
+async def test_a_form_will_do(iamport: Iamport) -> None:
+    """Credentials may come as a form, too."""
+    answer = await iamport.http.post("/users/getToken", data={"imp_key": "sandbox_key", "imp_secret": "sandbox_secret"})
+    assert answer.json()["code"] == 0
+
+
+async def test_accounts_see_their_own(iamport: Iamport) -> None:
+    """Two merchants with credentials of their own see their own payments, and those of nobody in particular."""
+    await iamport.control("POST", "/accounts", {"imp_key": "other", "imp_secret": "other_secret"})
+    await iamport.make(imp_uid="mine", imp_key="sandbox_key")
+    await iamport.make(imp_uid="theirs", imp_key="other")
+    await iamport.make(imp_uid="both")
+    status, answer = await iamport.batch("mine", "theirs", "both")
+    assert (status, [row["imp_uid"] for row in answer["response"]]) == (207, ["mine", "both"])
+    await iamport.get_token("other", "other_secret")
+    assert (await iamport.get("/payments/mine"))[0] == 404
