@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 from pydantic import Field
 
-from console.api.models import Body, Money, OfMerchant
+from console.api.models import Body, Money, OfMerchant, Tax
 from console.api.operation import Answer, Call, Operation
 from console.api.payments import PaymentOut, payment_out
 from console.api.refresh import PATIENCE, refreshed
@@ -36,8 +36,8 @@ class CancellationIn(Body):
     amount: Money | None = None
     reason: str | None = Field(None, max_length=500)
     checksum: Money | None = Field(None, description="what you believe is left; what the relay knows unless given")
-    tax_free: Money | None = None
-    vat_amount: Money | None = None
+    tax_free: Tax | None = None
+    vat_amount: Tax | None = None
     refund_holder: str | None = Field(None, max_length=100)
     refund_bank: str | None = Field(None, max_length=100)
     refund_account: str | None = Field(None, max_length=100)

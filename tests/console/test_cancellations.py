@@ -1,0 +1,162 @@
+"""Cancelling through the operator API: what i'mport answers decides what is noted and what is said."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+
+from schemas import wire
+from tests.console import machine
+from tests.console.conftest import Console, running
+from tests.iamport.stub import Asked, Stub, no, well
+
+PATIENCE = 20.0
+
+
+@pytest.fixture
+async def stub() -> AsyncIterator[Stub]:
+    """An i'mport that answers as the test says."""
+    stub = Stub()
+    await stub.start()
+    yield stub
+    await stub.stop()
+
+
+@pytest.fixture
+async def console(redis_url: str, stub: Stub) -> AsyncIterator[Console]:
+    """A console whose i'mport is the stub, and one paid payment."""
+    environ = {"IMP_API_URL": stub.url, "IMP_KEY": "key", "IMP_SECRET": "secret"}
+    async with running(redis_url, environ) as console:
+        await machine.seen(console.ledger, "imp_1", amount=1004)
+        yield console
+
+
+def asked_for(stub: Stub) -> list[dict[str, Any]]:
+    """The bodies of the cancellations that i'mport was asked for."""
+    return [wire.loads(asked.body) for asked in stub.calls if asked.path == "/payments/cancel"]
+
+
+async def cancel(console: Console, body: dict[str, Any], shown: dict[str, Any] | None = None) -> httpx.Response:
+    """A request to cancel; meanwhile a worker looks, over and over, and i'mport shows `shown`."""
+    task = asyncio.ensure_future(console.call("POST", "/v1/payments/imp_1/cancellations", body))
+    async with asyncio.timeout(PATIENCE):
+        while not task.done():
+            await asyncio.sleep(0.02)
+            if shown is not None:
+                await machine.look_at(console.ledger, {"imp_1": shown})
+        return await task
+
+
+def cancelled(amount: int, of: int = 1004) -> dict[str, Any]:
+    """The payment after a cancellation, as i'mport shows it."""
+    entry = {"amount": amount, "cancelled_at": machine.NOW + 5, "cancellation_id": "c1", "pg_tid": "t", "reason": "r"}
+    status = "cancelled" if amount == of else "paid"
+    return machine.payment("imp_1", cancel_amount=amount, cancel_history=[entry], status=status)
+
+
+async def test_a_cancellation_that_is_done_at_once_is_200(console: Console, stub: Stub) -> None:
+    """i'mport is asked once, with a checksum and for a webhook, and the answer shows the payment cancelled."""
+    stub.reply = lambda _asked: well(cancelled(1004))
+    answer = await cancel(console, {"reason": "changed my mind"}, cancelled(1004))
+    assert (answer.status_code, answer.json()["status"]) == (200, "cancelled")
+    [request] = answer.json()["cancellations"]
+    assert (request["state"], request["amount"], request["origin"]) == ("confirmed", 1004, "api")
+    [form] = asked_for(stub)
+    assert (form["imp_uid"], form["checksum"], form["enable_webhook"]) == ("imp_1", 1004, True)
+    assert form["reason"] == "changed my mind"
+
+
+async def test_a_part_can_be_cancelled(console: Console, stub: Stub) -> None:
+    """An amount is passed on as a number, and what is left is told."""
+    stub.reply = lambda _asked: well(cancelled(4))
+    answer = await cancel(console, {"amount": 4, "tax_free": 0}, cancelled(4))
+    assert (answer.status_code, answer.json()["status"]) == (200, "partially_cancelled")
+    assert answer.json()["cancelled_amount"] == 4
+    [form] = asked_for(stub)
+    assert (form["amount"], form["checksum"], form["tax_free"]) == (4, 1004, 0)
+
+
+async def test_a_cancellation_that_takes_time_is_202(console: Console, stub: Stub) -> None:
+    """While i'mport still shows the payment paid, it is pending, and an operator can close it."""
+    stub.reply = lambda _asked: well(machine.payment("imp_1"))
+    answer = await cancel(console, {}, machine.payment("imp_1"))
+    assert (answer.status_code, answer.json()["status"]) == (202, "cancellation_pending")
+    [request] = answer.json()["cancellations"]
+    assert (request["state"], request["closed_at"]) == ("open", None)
+    path = f"/v1/payments/imp_1/cancellations/{request['id']}/reject"
+    rejected = await console.call("POST", path, {"reason": "turned down"})
+    assert (rejected.status_code, rejected.json()["status"]) == (200, "paid")
+    assert rejected.json()["cancellations"][0]["state"] == "rejected"
+    assert rejected.json()["events"][-1]["type"] == "payment.cancellation_rejected"
+    assert (await console.call("POST", path)).status_code == 409
+    assert (await console.call("POST", "/v1/payments/imp_1/cancellations/can_x/reject")).status_code == 404
+
+
+async def test_what_is_refused_leaves_no_trace(console: Console, stub: Stub) -> None:
+    """i'mport's code and message are passed on; nothing has changed."""
+    stub.reply = lambda _asked: no(200, "already cancelled", code=1)
+    answer = await cancel(console, {})
+    assert answer.status_code == 409
+    assert (answer.json()["code"], answer.json()["message"]) == (1, "already cancelled")
+    payment = (await console.call("GET", "/v1/payments/imp_1")).json()
+    assert (payment["status"], payment["cancellations"], len(payment["events"])) == ("paid", [], 1)
+
+
+async def test_what_could_not_be_sent_leaves_no_trace(console: Console, stub: Stub) -> None:
+    """When nobody listens the answer is 502, and it can be asked for again."""
+    await stub.stop()
+    answer = await cancel(console, {})
+    assert answer.status_code == 502
+    assert (await console.call("GET", "/v1/payments/imp_1")).json()["cancellations"] == []
+
+
+async def test_an_outcome_that_nobody_knows_stays_open(console: Console, stub: Stub) -> None:
+    """A connection that breaks after the request is 504; the request waits, and is never sent again."""
+
+    def breaks(asked: Asked) -> bytes | None:
+        return None if asked.path == "/payments/cancel" else no(404)
+
+    stub.reply = breaks
+    key = {"idempotency-key": "k"}
+    path = "/v1/payments/imp_1/cancellations"
+    first = await console.call("POST", path, {}, headers=key)
+    again = await console.call("POST", path, {}, headers=key)
+    assert (first.status_code, again.status_code) == (504, 504)
+    assert len(asked_for(stub)) == 1
+    payment = (await console.call("GET", "/v1/payments/imp_1")).json()
+    assert (payment["status"], payment["cancellations"][0]["state"]) == ("cancellation_pending", "open")
+    more = await console.call("POST", path, {})
+    assert more.status_code == 409
+
+
+async def test_more_than_is_left_is_refused_by_us(console: Console, stub: Stub) -> None:
+    """i'mport is not even asked."""
+    answer = await console.call("POST", "/v1/payments/imp_1/cancellations", {"amount": 1005})
+    assert answer.status_code == 409
+    assert asked_for(stub) == []
+
+
+async def test_one_asked_for_elsewhere_is_only_noted(console: Console, stub: Stub) -> None:
+    """The payment is pending, i'mport is not asked, and what is left is less by it."""
+    body = {"amount": 1000, "record_only": True, "reason": "in the gateway's console"}
+    answer = await console.call("POST", "/v1/payments/imp_1/cancellations", body)
+    assert (answer.status_code, answer.json()["status"]) == (202, "cancellation_pending")
+    assert [row["origin"] for row in answer.json()["cancellations"]] == ["record"]
+    assert asked_for(stub) == []
+    assert (await console.call("POST", "/v1/payments/imp_1/cancellations", {"amount": 5})).status_code == 409
+
+
+@pytest.mark.parametrize("body", [{"amount": 0}, {"amount": "1"}, {"record_only": 1}, {"merchant_uid": "x"}])
+async def test_a_cancellation_has_to_make_sense(console: Console, body: dict[str, Any]) -> None:
+    """Wrong fields are 422."""
+    assert (await console.call("POST", "/v1/payments/imp_1/cancellations", body)).status_code == 422
+
+
+async def test_an_unknown_payment_cannot_be_cancelled(console: Console) -> None:
+    """404 for a payment of another merchant."""
+    path = "/v1/payments/imp_1/cancellations?merchant=nobody"
+    assert (await console.call("POST", path, {})).status_code == 404
