@@ -63,6 +63,11 @@ def payment(imp_uid: str, **fields: Any) -> dict[str, Any]:
     return {"imp_uid": imp_uid, **required, "status": "paid", "sandbox": False, **fields}
 
 
+def always(answer: bytes | None) -> Reply:
+    """A reply that never changes."""
+    return lambda _asked: answer
+
+
 @dataclass
 class Stub:
     """Answers ``POST /users/getToken`` with ``token`` and everything else with what ``reply`` says.

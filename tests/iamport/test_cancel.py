@@ -11,7 +11,7 @@ from iamport.client import Client
 from schemas import wire
 from schemas.errors import IamportFailing, IamportRefused, IamportUnreachable, Invalid, WrongCredentials
 from tests.iamport.conftest import MakeClient
-from tests.iamport.stub import Asked, Stub, http, no, payment, well
+from tests.iamport.stub import Asked, Stub, always, http, no, payment, well
 
 
 async def test_it_asks_with_a_webhook(stub: Stub, client: Client) -> None:
@@ -128,7 +128,7 @@ async def test_no_token_in_time_means_nothing_was_sent(stub: Stub, make_client: 
 async def test_turned_away_at_the_door(stub: Stub, client: Client) -> None:
     """429 and a 401 to a fresh token had no effect; wrong credentials say so."""
     for answer in (no(429), no(401)):
-        stub.reply = lambda _asked, answer=answer: answer  # type: ignore[misc]
+        stub.reply = always(answer)
         with pytest.raises(IamportUnreachable):
             await client.cancel("a", {})
 

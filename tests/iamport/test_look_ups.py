@@ -16,7 +16,7 @@ from schemas.errors import (
     MalformedPayment,
 )
 from tests.iamport.conftest import MakeClient
-from tests.iamport.stub import Asked, Stub, http, no, payment, well
+from tests.iamport.stub import Asked, Stub, always, http, no, payment, well
 
 
 async def test_a_batch_is_one_call(stub: Stub, client: Client) -> None:
@@ -136,7 +136,7 @@ async def test_a_refusal_keeps_code_and_message(stub: Stub, client: Client) -> N
 async def test_retry_after_is_read(stub: Stub, client: Client, value: str, seconds: float | None) -> None:
     """A 429 or 503 says how long to wait, within a day."""
     for status in (429, 503):
-        stub.reply = lambda _asked, status=status: http(status, b"slow down", {"retry-after": value})  # type: ignore[misc]
+        stub.reply = always(http(status, b"slow down", {"retry-after": value}))
         with pytest.raises(IamportFailing) as raised:
             await client.payments(["a"])
         assert raised.value.retry_after == seconds
