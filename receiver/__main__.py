@@ -7,7 +7,7 @@ import sys
 
 import uvloop
 
-from receiver.server import listen, serve
+from receiver.server import allow_connections, listen, serve
 from schemas import logs
 from schemas.errors import BadSetting
 from schemas.settings import Settings
@@ -20,6 +20,7 @@ def main() -> int:
         logs.configure(settings.log_format, settings.log_level)
         # uvicorn tells of every client that does not speak HTTP; only its own trouble is news.
         logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+        allow_connections()
         uvloop.run(serve(settings, listen(settings)))
     except BadSetting as error:
         sys.stderr.write(f"{error}\n")

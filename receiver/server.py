@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import resource
 import signal
 import socket
 from collections.abc import Iterator
@@ -81,6 +82,15 @@ def listen(settings: Settings) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
         raise BadSetting(f"HOST={host} PORT={port} cannot be listened on: {error.strerror}") from None
+
+
+def allow_connections() -> None:
+    """Raise this process's limit of open files as far as its connections need, or as it may."""
+    wanted = connection.CONNECTIONS + 256
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 async def serve(settings: Settings, listener: socket.socket) -> None:
