@@ -87,9 +87,11 @@ class _Up:
             with suppress(asyncio.CancelledError):
                 await asyncio.wait({work})
             printing.cancel()
-            self._screen.print_until(time.time())
-            self._screen.say("\nstopping …", "dim")
-            await children.end()
+            try:
+                self._screen.print_until(time.time())
+                self._screen.say("\nstopping …", "dim")
+            finally:  # also when nobody reads the account any more
+                await children.end()
         if children.failed.done():
             children.failed.result()
         if not work.cancelled():

@@ -1,0 +1,75 @@
+"""`relay merchants`: whose webhooks are taken, and with which credentials i'mport is asked."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cli.client import console, part
+from cli.output import Cursor, Json, Limit, done, listed, shown
+
+app = typer.Typer(help="Merchants: whose webhooks are taken, with which credentials.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(help="The merchant's name, as in /webhooks/{merchant}.")]
+
+
+@app.command("list")
+def list_(limit: Limit = 50, cursor: Cursor = None, as_json: Json = False) -> None:
+    """List merchants.
+
+    Example: relay merchants list
+    """
+    with console() as api:
+        answer = api.call("GET", "/v1/merchants", limit=limit, cursor=cursor)
+    listed(answer, ("merchant", "source", "imp_key", "since", "has_webhook_token", "trouble"), as_json=as_json)
+
+
+@app.command()
+def show(merchant: Name, as_json: Json = False) -> None:
+    """Show a merchant; its secrets are never shown.
+
+    Example: relay merchants show default
+    """
+    with console() as api:
+        shown(api.call("GET", f"/v1/merchants/{part(merchant)}"), as_json=as_json)
+
+
+@app.command()
+def put(
+    merchant: Name,
+    imp_key: Annotated[str, typer.Option(prompt="REST API key", envvar="IMP_KEY", help="i'mport's REST API key.")],
+    imp_secret: Annotated[
+        str,
+        typer.Option(prompt="REST API secret", hide_input=True, envvar="IMP_SECRET", help="Asked for, if not given."),
+    ],
+    include_sandbox: Annotated[bool, typer.Option(help="See payments of test channels too.")] = False,
+    since: Annotated[str | None, typer.Option(help="Facts before this RFC 3339 time are recorded silently.")] = None,
+    webhook_token: Annotated[
+        str | None, typer.Option(help="Take webhooks at /webhooks/{merchant}/{token} only.")
+    ] = None,
+    check_prepared: Annotated[bool, typer.Option(help="Compare with the amount prepared at i'mport.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Add or replace a merchant.
+
+    Example: relay merchants put shop --imp-key 1234567890 (asks for the secret)
+    """
+    body = {
+        "imp_key": imp_key, "imp_secret": imp_secret, "include_sandbox": include_sandbox, "since": since,
+        "webhook_token": webhook_token, "check_prepared": check_prepared,
+    }  # fmt: skip
+    with console() as api:
+        answer = api.call("PUT", f"/v1/merchants/{part(merchant)}", body)
+    done(f"merchant {merchant} is set up", answer, as_json=as_json)
+
+
+@app.command()
+def delete(merchant: Name, as_json: Json = False) -> None:
+    """Forget a merchant; refused while it has endpoints.
+
+    Example: relay merchants delete shop
+    """
+    with console() as api:
+        api.call("DELETE", f"/v1/merchants/{part(merchant)}")
+    done(f"merchant {merchant} is forgotten", {"deleted": merchant}, as_json=as_json)
