@@ -17,11 +17,13 @@ ntf:id                     hash    one notification as it came, outcome, reason
 ntfs · ntfs:m:m            zset    id -> received · the same for one merchant
 ntfs:p:p · ntfs:o:outcome  zset    … for one payment · for one outcome
 waiting:p                  zset    pending notifications of a payment: id -> stamp
+claims:p                   hash    cancellation_id that a verified webhook spoke of -> stamp; until a look has seen it
 pay:p                      hash    version snapshot fetched_at status … (see commit.lua)
 facts:p                    hash    fact key -> JSON fact; only grows
 pays · pays:m:m            zset    p -> first recorded · the same for one merchant
 pays:u:merchant_uid        zset    … for one order number (any merchant)
 pays:s:status              zset    … for one status · pays:ms:m/status for one merchant and status
+ageing                     zset    p -> last change: what retention may remove
 tomb:p                     string  what a payment removed by retention was: fact keys, last sequence; two years
 evt:id                     hash    body (the callback's bytes) merchant imp_uid type sequence recorded_at silent
 evts · evts:m:m            zset    id -> recorded · the same for one merchant
@@ -40,8 +42,14 @@ due:lane                   zset    member -> due; not leased
 leased:lane                zset    member -> when the lease ends
 tokens:lane                hash    member -> fencing token of its lease
 touched:lane               zset    member -> due; marked while leased
-lane:lane                  hash    not_before and the like
+tries:lane                 hash    imp_uid -> looks that have failed
+stalled:lane               zset    imp_uids that were put off while i'mport failed; all are due when it is back
+quiet:lane                 set     imp_uids whose next look is recorded without delivery
+lane:lane                  hash    not_before (nothing is claimed until then) probe_until (one was claimed to see how
+                                   things are) closed room told_until failures probe tokens tokens_at
 kicked:lane                string  a kick is under way; expires by itself
+sweeper                    string  who sweeps; expires by itself
+minute:n                   hash    counts of what happened in that minute; two days · refusals: all refused webhooks
 =========================  ======  =====================================================================================
 
 Lanes are ``refresh/m`` and ``unknown/m`` (members: imp_uids), ``deliver/ep`` and ``replay/ep`` (members: delivery ids)

@@ -16,8 +16,10 @@ from ledger.merchants import Merchants
 from ledger.notifications import Notifications
 from ledger.payments import Payments
 from ledger.queue import Queue
+from ledger.reconciliations import Reconciliations
 from ledger.refreshing import Refreshing
 from ledger.store import Store
+from ledger.tidying import Tidying
 from ledger.tokens import TokenCache
 
 
@@ -36,7 +38,9 @@ class Ledger:
         self.delivering = Delivering(store, queue)
         self.leases = Leases(store)
         self.jobs = Jobs(store, queue)
+        self.reconciliations = Reconciliations(store, queue, self.jobs)
         self.tokens = TokenCache(store)
+        self.tidying = Tidying(store)
         self.merchants = Merchants(store)
         self.endpoints = Endpoints(store)
         self.payments = Payments(store)

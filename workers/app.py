@@ -20,15 +20,19 @@ from dramatiq.middleware import AsyncIO, Middleware
 from iamport.accounts import Accounts
 from iamport.transport import production_transport
 from ledger import Ledger
+from ledger.jobs import RECONCILE, TIDY
 from schemas.errors import LedgerUnavailable
 from schemas.seal import Sealer
 from schemas.settings import Settings
 from schemas.targets import forbidden
 from workers.deliver import Deliverer
+from workers.jobs import JobRunner
 from workers.outbound import callback_transport
+from workers.reconcile import Reconciler
 from workers.refresh import Refresher
 from workers.sender import Sender
 from workers.sweep import sweep_forever
+from workers.tidy import Tidier, start_tidying
 from workers.watchdog import dead_thread
 
 log = structlog.get_logger()
@@ -53,13 +57,18 @@ class App:
         accounts = Accounts(settings, sealer, self._iamport, self._ledger.tokens, self._ledger.merchants.get)
         self._refresher = Refresher(settings, self._ledger, accounts, rng)
         self._deliverer = Deliverer(settings, self._ledger, sealer, self._sender, rng)
+        self._reconciler = Reconciler(settings, self._ledger, accounts)
+        self._jobs = JobRunner(
+            self._ledger,
+            {RECONCILE: self._reconciler.step, TIDY: Tidier(settings, self._ledger, self._reconciler).step},
+        )
         self._name = f"{os.getpid()}-{rng.getrandbits(32):08x}"
         self._background: list[Future[Any]] = []
 
         broker = self._ledger.queue.broker
         broker.add_middleware(AsyncIO())
         broker.add_middleware(ExpectedErrors())
-        for actor in (self._refresher.refresh, self._deliverer.deliver):
+        for actor in (self._refresher.refresh, self._deliverer.deliver, self._jobs.work):
             name = actor.__name__
             dramatiq.actor(broker=broker, actor_name=name, queue_name=name, throws=LedgerUnavailable)(actor)
         self._worker = dramatiq.Worker(broker, worker_threads=THREADS, worker_timeout=IDLE_POLL_MS)
@@ -84,9 +93,11 @@ class App:
 
     async def _prepare(self) -> None:
         """The merchant of the environment is known from the start, not from its first webhook on."""
-        while self._settings.imp_key:
+        while True:
             try:
-                await self._ledger.merchants.ensure("default")
+                if self._settings.imp_key:
+                    await self._ledger.merchants.ensure("default")
+                await start_tidying(self._ledger)
                 return
             except LedgerUnavailable as error:
                 log.warning("ledger_away", error=str(error))

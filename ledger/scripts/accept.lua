@@ -17,7 +17,7 @@ local function welcome(m, token_hash)
   return wanted and wanted == token_hash
 end
 
-local answers = {}
+local answers, noted = {}, 0
 for i = 1, tonumber(ARGV[1]) do
   local at = 1 + (i - 1) * WIDTH
   local id, m, imp = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
@@ -35,12 +35,15 @@ for i = 1, tonumber(ARGV[1]) do
     redis.call("ZADD", k("ntfs", "m", m), received, id)
     redis.call("ZADD", k("ntfs", "p", p), received, id)
     redis.call("ZADD", k("ntfs", "o", "pending"), received, id)
-    redis.call("ZADD", k("waiting", p), redis.call("INCR", k("seq")), id)
+    -- A look answers what was noted before its claim: stamps and fencing tokens come from one counter.
+    local stamp = redis.call("INCR", k("seq"))
+    redis.call("ZADD", k("waiting", p), stamp, id)
     if ARGV[at + 8] == "1" and ARGV[at + 5] == "cancelled" and ARGV[at + 6] ~= "" then
-      redis.call("HSET", k("claims", p), ARGV[at + 6], received)
+      redis.call("HSET", k("claims", p), ARGV[at + 6], stamp)
     end
     lanes[mark(m, imp, now())] = true
     answers[i] = "ok"
+    noted = noted + 1
   end
 end
 
@@ -48,5 +51,5 @@ local kicks = {}
 for lane in pairs(lanes) do
   if kick(lane, index_lane(lane)) then kicks[#kicks + 1] = lane end
 end
-count("accepted", ARGV[1])
+if noted > 0 then count("accepted", noted) end
 return {kicks, answers}

@@ -1,7 +1,7 @@
 -- Writes what a look (or an operator) changed about a payment, in one step, and settles the look.
 --
 -- ARGV: lane ("" for an operator), merchant, imp_uid, token, version it was read at, next look (ms from now or ""),
---       outcome for the notifications it answers ("applied", "unchanged", or "" to let them wait), quiet (0 or 1), claims seen (0 or 1),
+--       outcome for the notifications it answers ("applied", "unchanged", or "" to let them wait), quiet (0 or 1),
 --       merchant_uid, status, how many fields, (field, value)…, how many facts, (key, JSON)…,
 --       how many events, (id, type, sequence, silent, body)…
 -- Answer: {"ok", lanes to kick…} · {"lost"}: the lease ended or was used up, nothing is written ·
@@ -9,7 +9,7 @@
 
 local lane, m, imp, token = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local p = m .. "/" .. imp
-local merchant_uid, status = ARGV[10], ARGV[11]
+local merchant_uid, status = ARGV[9], ARGV[10]
 local pay = k("pay", p)
 
 if lane ~= "" and not holds(lane, imp, token) then return {"lost"} end
@@ -19,7 +19,7 @@ local subs = redis.call("HGETALL", k("subs", m))
 local waiting = redis.call("ZRANGEBYSCORE", k("waiting", p), "-inf", lane ~= "" and token or "+inf")
 local quiet = ARGV[8] == "1" and redis.call("ZCARD", k("waiting", p)) == 0
 
-local cursor = 12
+local cursor = 11
 local function take()
   cursor = cursor + 1
   return ARGV[cursor - 1]
@@ -58,6 +58,8 @@ if old[2] ~= status then
   redis.call("ZADD", k("pays", "ms", m .. "/" .. status), first_at, p)
 end
 
+redis.call("ZADD", k("ageing"), int(now()), p)
+
 local lanes = {}
 for _, event in ipairs(events) do
   for _, reached in ipairs(record(subs, m, imp, event.id, event.kind, event.sequence, event.silent or quiet, event.body)) do
@@ -66,9 +68,10 @@ for _, event in ipairs(events) do
 end
 if #events > 0 then count("events", #events) end
 
-if ARGV[9] == "1" then redis.call("DEL", k("claims", p)) end
+if lane ~= "" then forget_claims(p, token) end
 if ARGV[7] ~= "" then
   for _, id in ipairs(waiting) do settle_notification(id, p, ARGV[7], "") end
+  if ARGV[7] == "applied" and #waiting > 0 then count_day("applied", 1) end
 end
 
 if lane ~= "" then

@@ -14,7 +14,7 @@ if ARGV[6] == "rejected" then
   for _, id in ipairs(redis.call("ZRANGEBYSCORE", k("waiting", p), "-inf", token)) do
     settle_notification(id, p, "rejected", ARGV[7])
   end
-  redis.call("DEL", k("claims", p))
+  forget_claims(p, token)
   redis.call("SREM", k("quiet", lane), imp)
 else
   redis.call("HSET", k("tries", to), imp, ARGV[8])

@@ -176,6 +176,14 @@ local function settle_notification(id, p, outcome, reason)
   redis.call("ZADD", k("ntfs", "o", outcome), received, id)
 end
 
+-- Cancellations that webhooks spoke of before a claim with this token: a look has seen them. Later ones stay.
+local function forget_claims(p, token)
+  local claims = redis.call("HGETALL", k("claims", p))
+  for i = 1, #claims, 2 do
+    if tonumber(claims[i + 1]) <= tonumber(token) then redis.call("HDEL", k("claims", p), claims[i]) end
+  end
+end
+
 -- Moves an unleased member to another lane, with its due time. Answer: the lane it is in.
 local function move(from, to, member)
   if from == to then return to end
@@ -186,5 +194,40 @@ local function move(from, to, member)
   end
   index_lane(from)
   return to
+end
+
+-- The same by the day, for a month.
+local function count_day(what, n)
+  local day = k("day", int(math.floor(now() / 86400000)))
+  redis.call("HINCRBY", day, what, n)
+  redis.call("EXPIRE", day, 2678400)
+end
+
+-- Removes an event with its deliveries and their attempts.
+local function forget_event(event)
+  local row = redis.call("HMGET", k("evt", event), "merchant", "type")
+  for _, ep in ipairs(redis.call("SMEMBERS", k("dlvs", "v", event))) do
+    local id = event .. "." .. ep
+    local state = redis.call("HGET", k("dlv", id), "state")
+    redis.call("DEL", k("dlv", id), k("att", id))
+    redis.call("ZREM", k("dlvs"), id)
+    redis.call("ZREM", k("dlvs", "e", ep), id)
+    if state then redis.call("ZREM", k("dlvs", "s", ep .. "/" .. state), id) end
+  end
+  redis.call("DEL", k("evt", event), k("dlvs", "v", event))
+  redis.call("ZREM", k("evts"), event)
+  if row[1] then redis.call("ZREM", k("evts", "m", row[1]), event) end
+  if row[2] then redis.call("ZREM", k("evts", "t", row[2]), event) end
+end
+
+-- Removes a notification that is settled.
+local function forget_notification(id)
+  local row = redis.call("HMGET", k("ntf", id), "merchant", "imp_uid", "outcome")
+  if not row[1] then return end
+  redis.call("DEL", k("ntf", id))
+  redis.call("ZREM", k("ntfs"), id)
+  redis.call("ZREM", k("ntfs", "m", row[1]), id)
+  redis.call("ZREM", k("ntfs", "p", row[1] .. "/" .. row[2]), id)
+  redis.call("ZREM", k("ntfs", "o", row[3]), id)
 end
 

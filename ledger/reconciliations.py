@@ -1,0 +1,137 @@
+"""Reconciliations: how far each comparison with i'mport's lists is, and what it found missing."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Literal
+
+import orjson
+
+from ledger.jobs import RECONCILE, Jobs
+from ledger.keys import payment
+from ledger.pages import Page, Slice, walk
+from ledger.queue import Queue
+from ledger.rows import hashes
+from ledger.store import Store
+from schemas import stored
+from schemas.errors import Conflict, NotFound
+from schemas.facts import Facts
+
+State = Literal["running", "done"]
+
+AUTO = "auto/"
+"""What the ids of the runs that happen by themselves begin with; the merchant's name follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciliation:
+    """One run over ``[since, until)``, UNIX seconds.
+
+    ``window`` is what is asked for next (since, until, page), None once all was compared. ``missing`` payments showed
+    facts that the ledger lacked; ``repaired`` of them were looked at since. ``last_success`` and ``last_full`` are of
+    automatic runs.
+    """
+
+    id: str
+    merchant: str
+    since: int
+    until: int
+    deliver: bool = False
+    state: State = "running"
+    compared: int = 0
+    missing: int = 0
+    repaired: int = 0
+    window: tuple[int, int, int] | None = None
+    created_at: float = 0.0
+    compared_at: float = 0.0
+    last_success: float = 0.0
+    last_full: float = 0.0
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether an operator asked for it."""
+        return not self.id.startswith(AUTO)
+
+
+class Reconciliations:
+    """The runs, and what they need to know of payments."""
+
+    def __init__(self, store: Store, queue: Queue, jobs: Jobs) -> None:
+        self._store = store
+        self._queue = queue
+        self._jobs = jobs
+
+    async def begin(self, run: Reconciliation, *, rebuild: bool = False) -> Reconciliation:
+        """Start a run by hand; a ``rebuild`` needs a merchant without payments and gives the ledger a new base.
+
+        Raises `Conflict` where there are payments, and `LedgerUnavailable`.
+        """
+        if rebuild and await self._store.run("begin_rebuild", run.merchant, durable=True) == b"taken":
+            raise Conflict(f"merchant {run.merchant!r} has payments in this ledger: only an empty one is rebuilt")
+        started = replace(run, created_at=await self._store.now())
+        await self.save(started)
+        await self._jobs.schedule(RECONCILE, run.id)
+        return started
+
+    async def schedule(self, merchant: str) -> None:
+        """See that a merchant is reconciled by itself, from now on."""
+        await self._jobs.schedule(RECONCILE, f"{AUTO}{merchant}", if_new=True)
+
+    async def save(self, run: Reconciliation) -> None:
+        """Write how far a run is. Raises `LedgerUnavailable`."""
+        await self._store.run(
+            "put_reconciliation", run.id, orjson.dumps(asdict(run)), run.merchant, int(run.by_hand), durable=True
+        )
+
+    async def get(self, run_id: str) -> Reconciliation:
+        """A run. Raises `NotFound`."""
+        fields = (await hashes(self._store, [f"recon:{run_id}"]))[0]
+        if not fields:
+            raise NotFound(f"there is no reconciliation {run_id!r}")
+        return _load(fields["row"])
+
+    async def list(self, part: Slice, merchant: str | None = None) -> Page[Reconciliation]:
+        """Runs by hand, newest first."""
+        page = await walk(self._store, ["recons" if merchant is None else f"recons:m:{merchant}"], part=part)
+        found = await hashes(self._store, [f"recon:{run_id}" for run_id in page.rows])
+        return Page(tuple(_load(fields["row"]) for fields in found if fields), page.next_cursor)
+
+    async def facts(self, merchant: str, imp_uids: Sequence[str]) -> dict[str, Facts]:
+        """What is known of each of these payments; also of those that retention has removed."""
+        names = [payment(merchant, imp_uid) for imp_uid in imp_uids]
+        rows = await hashes(self._store, [f"facts:{name}" for name in names])
+        gone = [imp_uid for imp_uid, row in zip(imp_uids, rows, strict=True) if not row]
+        tombs = await self._store.run("read_tombs", merchant, *gone) if gone else []
+        left = {
+            imp_uid: stored.load_tombstone(merchant, imp_uid, text).facts
+            for imp_uid, text in zip(gone, tombs, strict=True)
+            if text
+        }
+        known = {imp_uid: stored.load_facts(row) for imp_uid, row in zip(imp_uids, rows, strict=True) if row}
+        return {imp_uid: known.get(imp_uid) or left.get(imp_uid) or {} for imp_uid in imp_uids}
+
+    async def found(self, run: Reconciliation, imp_uids: Collection[str], *, lost: Collection[str]) -> None:
+        """Ask for a look at what differs; ``lost`` of it should have been announced by a webhook and was not."""
+        if imp_uids:
+            quiet = run.by_hand and not run.deliver
+            kicks = await self._store.run(
+                "found_missing", run.id, run.merchant, int(quiet), len(lost), *imp_uids, durable=True
+            )
+            self._queue.kick_all(kicks)
+
+    async def looked_at(self, run: Reconciliation) -> tuple[int, int]:
+        """How many of the found ones were looked at since the last time this was asked, and how many are left."""
+        repaired, left = await self._store.run("count_repaired", run.id, run.merchant)
+        return int(repaired), int(left)
+
+    async def webhook_losses(self) -> tuple[int, int]:
+        """Of the last seven days: webhooks that never came though i'mport announces such things, and those that did."""
+        lost, came = await self._store.run("read_losses")
+        return int(lost), int(came)
+
+
+def _load(text: bytes) -> Reconciliation:
+    row = orjson.loads(text)
+    window = row.get("window")
+    return Reconciliation(**{**row, "window": tuple(window) if window else None})

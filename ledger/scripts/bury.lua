@@ -1,0 +1,35 @@
+-- Removes a payment with its events, deliveries, attempts and notifications, and leaves a tombstone for two years.
+-- One that still waits for something stays, and is asked about again in a day.
+-- ARGV: merchant, imp_uid, version, before (ms), tombstone (JSON, or "" for none). Answer: 1 where it left
+local m, imp = ARGV[1], ARGV[2]
+local p = m .. "/" .. imp
+local row = redis.call("HMGET", k("pay", p), "version", "status", "merchant_uid")
+local age = redis.call("ZSCORE", k("ageing"), p)
+if row[1] ~= ARGV[3] or not age or tonumber(age) > tonumber(ARGV[4]) then return 0 end
+
+local lane = lane_of(m, imp)
+local waits = redis.call("HEXISTS", k("tokens", lane), imp) == 1 or redis.call("ZSCORE", k("due", lane), imp)
+  or redis.call("ZCARD", k("waiting", p)) > 0 or row[2] == "cancellation_pending"
+local events = redis.call("ZRANGE", k("evts", "p", p), 0, -1)
+for _, event in ipairs(events) do
+  for _, ep in ipairs(redis.call("SMEMBERS", k("dlvs", "v", event))) do
+    waits = waits or redis.call("HGET", k("dlv", event .. "." .. ep), "state") == "pending"
+  end
+end
+if waits then
+  redis.call("ZADD", k("ageing"), int(tonumber(ARGV[4]) + 86400000), p)
+  return 0
+end
+
+for _, event in ipairs(events) do forget_event(event) end
+for _, id in ipairs(redis.call("ZRANGE", k("ntfs", "p", p), 0, -1)) do forget_notification(id) end
+redis.call("DEL", k("pay", p), k("facts", p), k("evts", "p", p), k("ntfs", "p", p), k("claims", p))
+redis.call("ZREM", k("ageing"), p)
+redis.call("ZREM", k("pays"), p)
+redis.call("ZREM", k("pays", "m", m), p)
+redis.call("ZREM", k("pays", "u", row[3] or ""), p)
+redis.call("ZREM", k("pays", "s", row[2]), p)
+redis.call("ZREM", k("pays", "ms", m .. "/" .. row[2]), p)
+if row[3] and redis.call("EXISTS", k("pays", "u", row[3])) == 0 then redis.call("HDEL", k("orders", m), row[3]) end
+if ARGV[5] ~= "" then redis.call("SET", k("tomb", p), ARGV[5], "EX", 63072000) end
+return 1

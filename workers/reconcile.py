@@ -1,0 +1,142 @@
+"""Reconciling: what i'mport lists is compared with the ledger, and what differs is looked at.
+
+i'mport sends a webhook once; this is how one that never came is made up for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import structlog
+
+from iamport.accounts import Accounts
+from ledger import Ledger
+from ledger.reconciliations import AUTO, Reconciliation
+from schemas.derivation import new_facts
+from schemas.errors import MalformedPayment, NotFound
+from schemas.facts import Fact, Facts, Kind
+from schemas.payment import Snapshot
+from schemas.settings import Settings
+from schemas.windows import Window, accepted, first, following
+
+log = structlog.get_logger()
+
+OVERLAP = 3600
+FULL_EVERY = 86400
+"""i'mport lists by the time of the latest status: a partial cancellation of an older payment hides from a short window."""
+ANNOUNCED = (Kind.ISSUED, Kind.PAID, Kind.DEPOSITED)
+"""Facts that i'mport always sends a webhook for; a cancellation through the API is announced only on request."""
+ON_ITS_WAY = 300
+GIVES_UP_AFTER = 3600.0
+
+
+class Reconciler:
+    """Does the next step of a reconciliation: one page of i'mport's list, or a check of what was found."""
+
+    def __init__(self, settings: Settings, ledger: Ledger, accounts: Accounts) -> None:
+        self._settings = settings
+        self._ledger = ledger
+        self._accounts = accounts
+
+    async def step(self, job: str, now: float) -> float | None:
+        """The job's next step; seconds until the one after it."""
+        run = await self._load(job)
+        if run is None:
+            return None
+        if run.state == "done":
+            return None if run.by_hand else await self._begin_again(run, now)
+        if run.window is not None:
+            return await self._compare(run, Window(*run.window), now)
+        return await self._finish(run, now)
+
+    async def schedule_all(self) -> None:
+        """See that every merchant is reconciled by itself."""
+        if not self._settings.reconcile_every:
+            return
+        for merchant in await self._ledger.merchants.names():
+            await self._ledger.reconciliations.schedule(merchant)
+
+    async def _load(self, job: str) -> Reconciliation | None:
+        try:
+            run = await self._ledger.reconciliations.get(job)
+        except NotFound:
+            if not job.startswith(AUTO):
+                return None
+            run = Reconciliation(job, job.removeprefix(AUTO), 0, 0, deliver=True, state="done")
+        if run.by_hand:
+            return run
+        gone = run.merchant not in await self._ledger.merchants.names()
+        return None if gone or not self._settings.reconcile_every else run
+
+    async def _begin_again(self, run: Reconciliation, now: float) -> float:
+        """The next automatic run: since the last success, and once a day everything that is kept."""
+        full = now - run.last_full >= FULL_EVERY
+        since = now - self._settings.retention if full else run.last_success - OVERLAP
+        window = first(int(since), int(now) + 1)
+        begun = replace(
+            run, since=int(since), until=int(now) + 1, state="running", compared=0, missing=0, repaired=0,
+            window=_tuple(window), created_at=now, last_full=now if full else run.last_full,
+        )  # fmt: skip
+        await self._ledger.reconciliations.save(begun)
+        return 0
+
+    async def _compare(self, run: Reconciliation, window: Window, now: float) -> float:
+        account = await self._accounts.get(run.merchant)
+        page = await account.client.page(window.since, window.until, window.page)
+        run = replace(run, window=_tuple(following(window, run.until, page.total, len(page.rows))))
+        if accepted(window, page.total):
+            differing, lost = await self._differing(run, page.rows, now, account.merchant.since)
+            await self._ledger.reconciliations.found(run, differing, lost=lost)
+            run = replace(
+                run, compared=run.compared + len(page.rows), missing=run.missing + len(differing), compared_at=now
+            )
+        await self._ledger.reconciliations.save(run)
+        return 0
+
+    async def _differing(
+        self, run: Reconciliation, rows: Iterable[dict[str, Any]], now: float, since: float
+    ) -> tuple[list[str], list[str]]:
+        """The payments whose facts the ledger lacks, and those of them whose webhook was lost."""
+        snapshots = [snapshot for row in rows if (snapshot := _snapshot(row)) is not None]
+        known = await self._ledger.reconciliations.facts(run.merchant, [snapshot.imp_uid for snapshot in snapshots])
+        differing, lost = [], []
+        for snapshot in snapshots:
+            news = _news(known[snapshot.imp_uid], snapshot, now, self._settings.expiry_grace)
+            if news:
+                differing.append(snapshot.imp_uid)
+            if not run.by_hand and any(fact.kind in ANNOUNCED and since <= fact.at < now - ON_ITS_WAY for fact in news):
+                lost.append(snapshot.imp_uid)
+        return differing, lost
+
+    async def _finish(self, run: Reconciliation, now: float) -> float | None:
+        repaired, left = await self._ledger.reconciliations.looked_at(run)
+        run = replace(run, repaired=min(run.repaired + repaired, run.missing))
+        done = not left or now - run.compared_at > GIVES_UP_AFTER or not run.by_hand
+        if done:
+            run = replace(run, state="done", last_success=run.until - 1)
+            log.info(
+                "reconciled", reconciliation=run.id, merchant=run.merchant, compared=run.compared, missing=run.missing,
+                repaired=run.repaired,
+            )  # fmt: skip
+        await self._ledger.reconciliations.save(run)
+        if not done:
+            return 0.2 if repaired else 1.0
+        return None if run.by_hand else self._settings.reconcile_every
+
+
+def _news(known: Facts, snapshot: Snapshot, now: float, grace: float) -> tuple[Fact, ...]:
+    return new_facts(known, snapshot, int(now), grace=grace)
+
+
+def _snapshot(row: dict[str, Any]) -> Snapshot | None:
+    try:
+        return Snapshot.parse(row)
+    except MalformedPayment as error:
+        log.warning("row_not_compared", imp_uid=error.imp_uid, error=str(error))
+        return None
+
+
+def _tuple(window: Window | None) -> tuple[int, int, int] | None:
+    return None if window is None else (window.since, window.until, window.page)
