@@ -14,7 +14,7 @@ class Batch(Generic[Item, Answer]):
     """Collects the items of concurrent callers and hands them to ``write``, one list at a time.
 
     ``write`` gives an answer for each item, in order; an exception among the answers is raised for its item alone, one
-    that ``write`` raises is raised for all of the list.
+    that ``write`` raises is raised for all of the list. An item whose caller has gone before its turn is not written.
     """
 
     def __init__(self, write: Callable[[Sequence[Item]], Awaitable[Sequence[Answer | Exception]]], *, most: int = 512):
@@ -35,7 +35,9 @@ class Batch(Generic[Item, Answer]):
         try:
             while self._waiting:
                 together, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
-                await self._write_some(together)
+                wanted = [(item, future) for item, future in together if not future.done()]
+                if wanted:
+                    await self._write_some(wanted)
         finally:
             self._writer = None
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import redis.exceptions as trouble
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
@@ -26,8 +27,9 @@ def connect(url: str, *, max_connections: int = 64) -> Redis:
         "socket_timeout": ANSWER_WITHIN,
         "socket_connect_timeout": ANSWER_WITHIN,
         "socket_keepalive": True,
-        # Every verb may be sent twice: ids are made by the caller and leases have tokens.
-        "retry": Retry(ConstantBackoff(0.05), 1),
+        # Every verb may be sent twice: ids are made by the caller and leases have tokens. A Redis that hangs is not
+        # asked again, as whoever waits has waited long enough.
+        "retry": Retry(ConstantBackoff(0.05), 1, supported_errors=(trouble.ConnectionError,)),
         "protocol": 2,
     }
     if url.startswith("redis+sentinel://"):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 
 from ledger.batch import Batch
+from ledger.connection import ANSWER_WITHIN
 from ledger.queue import Queue
 from ledger.store import Argument, Store
-from schemas.errors import UnknownMerchant
+from schemas.errors import LedgerUnavailable, UnknownMerchant
 from schemas.notification import Notification
 
 
@@ -22,9 +24,14 @@ class Intake:
     async def accept(self, notification: Notification) -> None:
         """Note a notification and mark its payment dirty; returns when that is on disk. Twice is once.
 
-        Raises `UnknownMerchant` (also for a wrong webhook token) and `LedgerUnavailable`.
+        Raises `UnknownMerchant` (also for a wrong webhook token) and, within `ANSWER_WITHIN`, `LedgerUnavailable`: then
+        it may have been noted or not.
         """
-        await self._accepts.add(notification)
+        try:
+            async with asyncio.timeout(ANSWER_WITHIN):
+                await self._accepts.add(notification)
+        except TimeoutError:
+            raise LedgerUnavailable("Redis does not answer in time") from None
 
     async def known_merchants(self) -> Mapping[str, str | None]:
         """Every merchant with the SHA-256 in hex of its webhook token, or None. Raises `LedgerUnavailable`."""

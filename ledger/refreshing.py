@@ -167,15 +167,17 @@ def _commit_args(change: Change, claimed: ClaimedPayment | None, now: float) -> 
         "" if change.next_look is None else round(change.next_look * 1000),
         _outcome(change, claimed),
         int(claimed.quiet) if claimed else 0,
-        int(claimed is not None),
         record.snapshot.merchant_uid if record.snapshot else "",
         record.status.value,
         len(fields),
     ]
     for name, value in fields.items():
         args += [name, value]
-    args.append(len(change.facts))
-    for place, fact in enumerate(change.facts, start=len(before.facts)):
+    # A payment that had left and is back: what its tombstone remembered is written with what is new.
+    known = len(before.facts) if before.version else 0
+    facts = list(record.facts.values())[known:]
+    args.append(len(facts))
+    for place, fact in enumerate(facts, start=known):
         args += [fact.key, stored.dump_fact(fact, place)]
     args.append(len(change.events))
     for event in change.events:

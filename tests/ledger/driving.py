@@ -1,0 +1,181 @@
+"""Short ways of doing to a ledger what receivers, workers and time do to it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from ledger import Ledger
+from ledger.delivering import ClaimedDelivery, Settled
+from ledger.keys import Lane, key
+from ledger.leases import Lease
+from ledger.refreshing import ClaimedPayment, Outcome
+from schemas.delivery import Again, Attempt, Dead, Delivered, Verdict
+from schemas.endpoint import Endpoint
+from schemas.look import Change, Policy, Record, look
+from schemas.notification import Notification
+from schemas.payment import Snapshot
+
+REFRESH = Lane("refresh", "default")
+UNKNOWN = Lane("unknown", "default")
+THEN = 1_900_000_000
+"""When the payments of the tests happen: after any `since`, so that nothing about them is silent."""
+
+_number = itertools.count(1)
+_IN_LANES = ("not_before", "told_until", "probe_until", "tokens_at")
+
+
+def queue_url(redis_url: str) -> str:
+    """The broker's database beside the ledger's."""
+    return redis_url.removesuffix("/0") + "/1"
+
+
+def notification(imp_uid: str = "imp_1", **fields: Any) -> Notification:
+    """A webhook about a payment, another one at each call."""
+    usual = Notification(
+        id=f"ntf_{next(_number):026}", merchant="default", imp_uid=imp_uid, merchant_uid="order", status="paid",
+        cancellation_id=None, source="127.0.0.1", verified=True, received_at=None, extra=b"", token_hash=None,
+    )  # fmt: skip
+    return replace(usual, **fields)
+
+
+def paid(imp_uid: str = "imp_1", *cancelled: int, **fields: Any) -> Snapshot:
+    """A card payment of 1000, with these amounts cancelled of it, one after the other."""
+    history = [
+        {"cancellation_id": f"c{place}", "amount": amount, "cancelled_at": THEN + 10 + place}
+        for place, amount in enumerate(cancelled)
+    ]
+    raw = {
+        "imp_uid": imp_uid, "merchant_uid": "order", "status": "cancelled" if sum(cancelled) == 1000 else "paid",
+        "amount": 1000, "cancel_amount": sum(cancelled), "currency": "KRW", "pay_method": "card", "paid_at": THEN,
+        "cancel_history": history, **fields,
+    }  # fmt: skip
+    return Snapshot.parse(raw)
+
+
+def endpoint(name: str = "ep_1", **fields: Any) -> Endpoint:
+    """An endpoint that takes all payments' events, in order."""
+    usual = Endpoint(
+        id=name, merchant="default", url="https://example.com", types=("payment.*",), description="", ordered=True,
+        max_in_flight=8, rate_limit=None, headers="", payload="full", secrets=(),
+    )  # fmt: skip
+    return replace(usual, **fields)
+
+
+def attempt(ok: bool = True) -> Attempt:
+    """What is kept of one attempt."""
+    return Attempt(at=float(THEN), status_code=200 if ok else 500, duration_ms=5, error=None, response="", replay=False)
+
+
+class Driver:
+    """A ledger, driven by hand."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self.redis: Any = ledger.store.redis
+
+    async def accept(self, imp_uid: str = "imp_1", **fields: Any) -> Notification:
+        """Accept a webhook about a payment."""
+        one = notification(imp_uid, **fields)
+        await self.ledger.accept(one)
+        return one
+
+    async def claim(self, lane: Lane = REFRESH, limit: int = 100) -> Sequence[ClaimedPayment]:
+        """Lease payments that are due."""
+        return (await self.ledger.refreshing.claim(lane, limit)).payments
+
+    async def claim_one(self, lane: Lane = REFRESH) -> ClaimedPayment:
+        """Lease the only payment that is due."""
+        (claimed,) = await self.claim(lane)
+        return claimed
+
+    def decide(self, claimed: ClaimedPayment, snapshot: Snapshot, record: Record | None = None) -> Change:
+        """What a look changes."""
+        return look(record or claimed.record, snapshot, THEN + 100, Policy(), claimed.claims)
+
+    async def commit(self, claimed: ClaimedPayment, snapshot: Snapshot) -> Outcome:
+        """Look at a payment and write what was found."""
+        change = self.decide(claimed, snapshot)
+        return await self.ledger.refreshing.commit(change, claimed=claimed, now=THEN + 100)
+
+    async def look(self, snapshot: Snapshot, lane: Lane = REFRESH) -> None:
+        """A webhook, a claim and a look that finds ``snapshot``."""
+        await self.accept(snapshot.imp_uid)
+        assert await self.commit(await self.claim_one(lane), snapshot) == "ok"
+
+    async def subscribe(self, name: str = "ep_1", **fields: Any) -> Lane:
+        """Add an endpoint; its lane."""
+        await self.ledger.endpoints.create(endpoint(name, **fields))
+        return Lane("deliver", name)
+
+    async def take(self, lane: Lane, limit: int = 100) -> Sequence[ClaimedDelivery]:
+        """Lease deliveries that are due."""
+        return (await self.ledger.delivering.claim(lane, limit)).deliveries
+
+    async def take_one(self, lane: Lane) -> ClaimedDelivery:
+        """Lease the only delivery that is due."""
+        (claimed,) = await self.take(lane)
+        return claimed
+
+    async def settle(self, delivery: ClaimedDelivery, verdict: Verdict | None = None) -> Settled:
+        """Settle a delivery, as delivered unless something else is said."""
+        verdict = verdict or Delivered()
+        return await self.ledger.delivering.settle(delivery.lease, verdict, attempt(isinstance(verdict, Delivered)))
+
+    async def fail(self, delivery: ClaimedDelivery, again_in: float = 60.0) -> Settled:
+        """Settle a delivery as failed, to be tried again."""
+        return await self.settle(delivery, Again(again_in, "answered 500"))
+
+    async def bury(self, delivery: ClaimedDelivery) -> Settled:
+        """Settle a delivery as dead."""
+        return await self.settle(delivery, Dead("dead after 1 attempt"))
+
+    async def outcome(self, one: Notification) -> str:
+        """What became of a notification."""
+        return str((await self.redis.hget(key("ntf", one.id), "outcome")).decode())
+
+    async def due(self, lane: Lane) -> dict[str, int]:
+        """What waits in a lane, with its due times in ms."""
+        return await self.scores("due", str(lane))
+
+    async def scores(self, *parts: str) -> dict[str, int]:
+        """A sorted set."""
+        rows = await self.redis.zrange(key(*parts), 0, -1, withscores=True)
+        return {member.decode(): round(score) for member, score in rows}
+
+    async def lanes(self) -> dict[str, int]:
+        """When each lane next wants a worker, in ms."""
+        return await self.scores("lanes")
+
+    async def kicked(self, lane: Lane) -> bool:
+        """Whether a kick of this lane is under way."""
+        return bool(await self.redis.exists(key("kicked", str(lane))))
+
+    async def forget_kicks(self) -> None:
+        """As if every kick had been lost, and some time ago."""
+        if names := [name async for name in self.redis.scan_iter(key("kicked", "*"))]:
+            await self.redis.delete(*names)
+
+    async def lose(self, *leases: Lease) -> None:
+        """End these leases, as time would: whoever holds them has not renewed them."""
+        for lease in leases:
+            await self.redis.zadd(key("leased", str(lease.lane)), {lease.member: 1}, xx=True)
+            await self.redis.zadd(key("lanes"), {str(lease.lane): 1}, xx=True, lt=True)
+
+    async def pass_time(self, seconds: float) -> None:
+        """Let it be later, for everything that waits in a lane or limits one."""
+        ms = round(seconds * 1000)
+        for pattern in ("due:*", "leased:*", "touched:*", "lanes"):
+            async for name in self.redis.scan_iter(key(pattern)):
+                for member in await self.redis.zrange(name, 0, -1):
+                    await self.redis.zincrby(name, -ms, member)
+        async for name in self.redis.scan_iter(key("lane", "*")):
+            for field in _IN_LANES:
+                at = await self.redis.hget(name, field)
+                if at is not None:
+                    await self.redis.hset(name, field, str(int(at) - ms))
+        async for name in self.redis.scan_iter(key("kicked", "*")):
+            left = await self.redis.pttl(name) - ms
+            await (self.redis.pexpire(name, left) if left > 0 else self.redis.delete(name))

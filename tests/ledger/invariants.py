@@ -1,0 +1,191 @@
+"""What must hold of a ledger between any two operations, told a second time and in another language than Lua."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+from ledger import Ledger
+from ledger.keys import PREFIX
+
+
+@dataclass
+class _Contents:
+    """All of a ledger, by what comes after the prefix."""
+
+    sets: dict[str, dict[str, float]] = field(default_factory=dict)
+    hashes: dict[str, dict[str, str]] = field(default_factory=dict)
+    members: dict[str, set[str]] = field(default_factory=dict)
+    foreign: list[str] = field(default_factory=list)
+
+    def scores(self, name: str) -> dict[str, float]:
+        return self.sets.get(name, {})
+
+    def row(self, name: str) -> dict[str, str]:
+        return self.hashes.get(name, {})
+
+
+async def problems(ledger: Ledger) -> list[str]:
+    """In words, what is not in order."""
+    contents = await _read(ledger)
+    found = [f"the key {name} has not the prefix" for name in contents.foreign]
+    for lane in sorted(_lanes(contents)):
+        found += _of_lane(contents, lane)
+    found += _of_payments(contents)
+    found += _of_deliveries(contents)
+    found += _of_notifications(contents)
+    return found
+
+
+async def _read(ledger: Ledger) -> _Contents:
+    redis, contents = ledger.store.redis, _Contents()
+    names = [name async for name in redis.scan_iter("*", count=1000)]
+    pipe = redis.pipeline(transaction=False)
+    for name in names:
+        pipe.type(name)
+    kinds = await pipe.execute()
+    for name, kind in zip(names, kinds, strict=True):
+        if kind == b"zset":
+            pipe.zrange(name, 0, -1, withscores=True)
+        elif kind == b"hash":
+            pipe.hgetall(name)
+        elif kind == b"set":
+            pipe.smembers(name)
+        else:
+            pipe.exists(name)
+    for name, kind, value in zip(names, kinds, await pipe.execute(), strict=True):
+        _sort_in(contents, name.decode(), kind, value)
+    return contents
+
+
+def _sort_in(contents: _Contents, name: str, kind: bytes, value: Any) -> None:
+    if not name.startswith(PREFIX):
+        contents.foreign.append(name)
+    short = name.removeprefix(PREFIX)
+    if kind == b"zset":
+        contents.sets[short] = {member.decode(): score for member, score in value}
+    elif kind == b"hash":
+        contents.hashes[short] = {name.decode(): text.decode(errors="replace") for name, text in value.items()}
+    elif kind == b"set":
+        contents.members[short] = {member.decode() for member in value}
+
+
+def _lanes(contents: _Contents) -> set[str]:
+    named = {
+        name.partition(":")[2]
+        for name in (*contents.sets, *contents.hashes)
+        if name.partition(":")[0] in ("due", "leased", "touched", "tokens")
+    }
+    return named | set(contents.scores("lanes"))
+
+
+def _of_lane(contents: _Contents, lane: str) -> list[str]:
+    due, leased = contents.scores(f"due:{lane}"), contents.scores(f"leased:{lane}")
+    touched, tokens = contents.scores(f"touched:{lane}"), contents.row(f"tokens:{lane}")
+    inside = due.keys() | leased.keys()
+    found = []
+    if leased.keys() != tokens.keys():
+        found.append(f"{lane}: leased are {sorted(leased)}, tokens are for {sorted(tokens)}")
+    if due.keys() & leased.keys():
+        found.append(f"{lane}: due and leased at once: {sorted(due.keys() & leased.keys())}")
+    if touched.keys() - leased.keys():
+        found.append(f"{lane}: touched and not leased: {sorted(touched.keys() - leased.keys())}")
+    for name, left in (
+        ("tries", contents.row(f"tries:{lane}").keys()),
+        ("quiet", contents.members.get(f"quiet:{lane}", set())),
+        ("stalled", contents.scores(f"stalled:{lane}").keys()),
+    ):
+        if left - inside:
+            found.append(f"{lane}: left behind in {name}: {sorted(left - inside)}")
+    wanted, noted = _next(contents, lane), contents.scores("lanes").get(lane)
+    if wanted != noted:
+        found.append(f"{lane}: wants a worker at {wanted}, noted is {noted}")
+    return found
+
+
+def _next(contents: _Contents, lane: str) -> float | None:
+    """When a lane next wants a worker."""
+    kind, _, name = lane.partition("/")
+    limits = contents.row(f"lane:{lane}")
+    if "closed" in limits:
+        return None
+    own = contents.scores(f"leased:{lane}").values()
+    together = [f"deliver/{name}", f"replay/{name}"] if kind in ("deliver", "replay") else [lane]
+    all_leases = [end for each in together for end in contents.scores(f"leased:{each}").values()]
+    wishes = list(own)
+    if due := contents.scores(f"due:{lane}"):
+        at = max(min(due.values()), float(limits.get("not_before", 0)), float(limits.get("probe_until", 0)))
+        full = "room" in limits and all_leases and len(all_leases) >= int(limits["room"])
+        wishes.append(min(all_leases) if full else at)
+    return min(wishes, default=None)
+
+
+def _of_payments(contents: _Contents) -> list[str]:
+    found = []
+    places: dict[str, list[str]] = defaultdict(list)
+    for lane in _lanes(contents):
+        kind, _, merchant = lane.partition("/")
+        if kind in ("refresh", "unknown"):
+            for imp_uid in contents.scores(f"due:{lane}").keys() | contents.scores(f"leased:{lane}").keys():
+                places[f"{merchant}/{imp_uid}"].append(kind)
+    found += [f"{name} is in two lanes" for name, kinds in places.items() if len(kinds) > 1]
+    for name, ids in contents.sets.items():
+        if name.startswith("waiting:") and ids and name.removeprefix("waiting:") not in places:
+            found.append(f"{name}: forgotten, nobody will look")
+    for name, row in contents.hashes.items():
+        if not name.startswith("pay:"):
+            continue
+        p = name.removeprefix("pay:")
+        sequences = sorted(contents.scores(f"evts:p:{p}").values())
+        gap = any(after != before + 1 for before, after in pairwise(sequences))
+        if gap or (sequences and sequences[-1] != int(row["sequence"])):
+            found.append(f"{p}: sequence {row['sequence']}, events {sequences}")
+        listed = {kind for kind, ids in contents.sets.items() if kind.startswith("pays:s:") and p in ids}
+        if listed != {f"pays:s:{row['status']}"}:
+            found.append(f"{p}: is {row['status']}, listed in {sorted(listed)}")
+    return found
+
+
+def _of_deliveries(contents: _Contents) -> list[str]:
+    found = []
+    for name, row in contents.hashes.items():
+        if not name.startswith("dlv:"):
+            continue
+        identity, endpoint, state = name.removeprefix("dlv:"), row["endpoint"], row["state"]
+        listed = {
+            index.rpartition("/")[2]
+            for index, ids in contents.sets.items()
+            if index.startswith(f"dlvs:s:{endpoint}/") and identity in ids
+        }
+        if listed != {state}:
+            found.append(f"{identity}: is {state}, listed as {sorted(listed)}")
+        chain = contents.scores(f"chain:{endpoint}/{row['merchant']}/{row['imp_uid']}")
+        lanes = [
+            lane
+            for lane in (f"deliver/{endpoint}", f"replay/{endpoint}")
+            if identity in contents.scores(f"due:{lane}") or identity in contents.scores(f"leased:{lane}")
+        ]
+        behind = identity in chain and min(chain, key=lambda one: (chain[one], one)) != identity
+        if len(lanes) != (1 if state == "pending" and not behind else 0):
+            found.append(f"{identity}: is {state}{' behind another' if behind else ''}, in lanes {lanes}")
+        if identity in chain and state != "pending":
+            found.append(f"{identity}: is {state} and still in a chain")
+    return found
+
+
+def _of_notifications(contents: _Contents) -> list[str]:
+    found = []
+    for name, row in contents.hashes.items():
+        if not name.startswith("ntf:"):
+            continue
+        identity, p = name.removeprefix("ntf:"), f"{row['merchant']}/{row['imp_uid']}"
+        listed = {
+            i.removeprefix("ntfs:o:") for i, ids in contents.sets.items() if i.startswith("ntfs:o:") and identity in ids
+        }
+        if listed != {row["outcome"]}:
+            found.append(f"{identity}: is {row['outcome']}, listed as {sorted(listed)}")
+        if (identity in contents.scores(f"waiting:{p}")) != (row["outcome"] == "pending"):
+            found.append(f"{identity}: is {row['outcome']}, and waiting or not does not agree")
+    return found

@@ -1,0 +1,140 @@
+"""Accepting: on disk before it returns, once however often, for merchants that are known."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+
+import pytest
+
+from ledger import Ledger
+from ledger.keys import key
+from schemas.errors import LedgerUnavailable, UnknownMerchant
+from tests.ledger.driving import REFRESH, Driver, notification, queue_url
+from tests.redis_process import RedisServer
+
+
+async def test_an_accepted_webhook_is_noted_and_marks_its_payment(ledger: Ledger, driver: Driver) -> None:
+    """Every field is kept, and the payment is due at once, in a lane that wants a worker."""
+    one = await driver.accept(cancellation_id="c1", extra=b'{"x":1}', source="52.78.5.241", merchant_uid="주문")
+    row = await driver.redis.hgetall(key("ntf", one.id))
+    assert {name.decode(): text.decode() for name, text in row.items() if name != b"received_at"} == {
+        "merchant": "default", "imp_uid": "imp_1", "merchant_uid": "주문", "status": "paid", "cancellation_id": "c1",
+        "source": "52.78.5.241", "verified": "1", "extra": '{"x":1}', "outcome": "pending", "reason": "",
+    }  # fmt: skip
+    now = await ledger.store.now()
+    assert now - 60 < int(row[b"received_at"]) / 1000 <= now
+    assert list(await driver.due(REFRESH)) == ["imp_1"]
+    assert list(await driver.lanes()) == ["refresh/default"]
+
+
+async def test_accepting_twice_is_once(driver: Driver) -> None:
+    """The same id again, as after a lost answer or from the spool, changes nothing, not even after it was settled."""
+    one = notification()
+    await asyncio.gather(driver.ledger.accept(one), driver.ledger.accept(one))
+    (claimed,) = await driver.claim()
+    assert await driver.redis.zcard(key("waiting", "default/imp_1")) == 1
+    await driver.ledger.refreshing.postpone(claimed.lease, "rejected", due_in=None, reason="unknown")
+    await driver.ledger.accept(one)
+    assert await driver.due(REFRESH) == {}
+    assert await driver.outcome(one) == "rejected"
+
+
+async def test_what_waits_together_is_written_together(driver: Driver) -> None:
+    """A thousand webhooks at once need few round trips: hardly more commands than batches."""
+    before = (await driver.redis.info("commandstats"))["cmdstat_evalsha"]["calls"] if await _scripted(driver) else 0
+    await asyncio.gather(*(driver.ledger.accept(notification(f"imp_{n}")) for n in range(1000)))
+    after = (await driver.redis.info("commandstats"))["cmdstat_evalsha"]["calls"]
+    assert after - before <= 5
+    assert len(await driver.due(REFRESH)) == 1000
+
+
+async def _scripted(driver: Driver) -> bool:
+    await driver.accept("imp_0")
+    return "cmdstat_evalsha" in await driver.redis.info("commandstats")
+
+
+async def test_unknown_merchants_and_wrong_tokens_are_turned_away(ledger: Ledger, driver: Driver) -> None:
+    """Nothing is noted for them, and those who came along with them are served."""
+    token = hashlib.sha256(b"t").hexdigest()
+    await ledger.merchants.put("open", imp_key="k", imp_secret="s")
+    await ledger.merchants.put("guarded", imp_key="k", imp_secret="s", token_hash=token)
+    webhooks = [
+        notification(merchant="open"), notification(merchant="nobody"), notification(merchant="guarded"),
+        notification(merchant="guarded", token_hash="0" * 64), notification(merchant="guarded", token_hash=token),
+        notification(merchant="open", token_hash=token), notification(),
+    ]  # fmt: skip
+    answers = await asyncio.gather(*(ledger.accept(one) for one in webhooks), return_exceptions=True)
+    turned_away = [isinstance(answer, UnknownMerchant) for answer in answers]
+    assert turned_away == [False, True, True, True, False, True, False]
+    assert sorted(await driver.lanes()) == ["refresh/default", "refresh/guarded", "refresh/open"]
+    assert await driver.redis.zcard(key("ntfs")) == 3
+
+
+async def test_webhooks_are_counted_once(driver: Driver) -> None:
+    """Only what was noted counts as accepted: neither repetitions nor what was turned away."""
+    one = notification()
+    await driver.ledger.accept(one)
+    await driver.ledger.accept(one)
+    with pytest.raises(UnknownMerchant):
+        await driver.ledger.accept(notification(merchant="nobody"))
+    minutes = [name async for name in driver.redis.scan_iter(key("minute", "*"))]
+    assert sum([int(await driver.redis.hget(name, "accepted") or 0) for name in minutes]) == 1
+
+
+async def test_a_webhook_from_the_spool_keeps_its_time(driver: Driver) -> None:
+    """What was received while Redis was away is listed at the time it came, and its payment is due now."""
+    one = await driver.accept(received_at=1_700_000_000.25)
+    assert await driver.scores("ntfs") == {one.id: 1_700_000_000_250}
+    assert (await driver.due(REFRESH))["imp_1"] > 1_700_000_000_250
+
+
+async def test_merchants_and_their_tokens_can_be_read_whole(ledger: Ledger) -> None:
+    """What a receiver needs to judge webhooks while Redis is away; `default` may be missing."""
+    await ledger.merchants.put("guarded", imp_key="k", imp_secret="s", token_hash="hash")
+    await ledger.merchants.put("open", imp_key="k", imp_secret="s")
+    known = dict(await ledger.known_merchants())
+    assert {name: known[name] for name in ("guarded", "open")} == {"guarded": "hash", "open": None}
+
+
+async def test_refusals_add_up(ledger: Ledger, driver: Driver) -> None:
+    """Refused webhooks are counted by reason."""
+    await ledger.count_refusals({"default:403": 2, "default:415": 1})
+    await ledger.count_refusals({"default:403": 1})
+    assert await driver.redis.hgetall(key("refusals")) == {b"default:403": b"3", b"default:415": b"1"}
+
+
+async def test_a_redis_that_is_gone_is_said_at_once(own_redis: RedisServer) -> None:
+    """A killed Redis gives `LedgerUnavailable`, to all who wait; once it is back the same ids are accepted."""
+    ledger = Ledger.connect(own_redis.url, queue_url(own_redis.url))
+    webhooks = [notification(f"imp_{n}") for n in range(50)]
+    await ledger.accept(webhooks[0])
+    own_redis.kill()
+    answers = await asyncio.gather(*(ledger.accept(one) for one in webhooks), return_exceptions=True)
+    assert all(isinstance(answer, LedgerUnavailable) for answer in answers)
+    own_redis.start()
+    await asyncio.gather(*(ledger.accept(one) for one in webhooks))
+    assert await ledger.store.redis.zcard(key("ntfs")) == 50
+    await ledger.close()
+
+
+async def test_a_redis_that_hangs_keeps_nobody_waiting(own_redis: RedisServer) -> None:
+    """Whoever comes while Redis hangs is told within two seconds (and some leeway), however many wait already."""
+    ledger = Ledger.connect(own_redis.url, queue_url(own_redis.url))
+    await ledger.accept(notification())
+    own_redis.pause()
+    waits = []
+
+    async def accept_after(seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        began = time.monotonic()
+        with pytest.raises(LedgerUnavailable):
+            await ledger.accept(notification())
+        waits.append(time.monotonic() - began)
+
+    await asyncio.gather(*(accept_after(n / 4) for n in range(8)))
+    own_redis.resume()
+    assert max(waits) < 2.9
+    await ledger.accept(notification("imp_2"))
+    await ledger.close()
