@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Literal
 
-from schemas.facts import Fact, Facts, Kind, cancelled_amount, total
+from schemas.facts import Fact, Facts, Kind, cancelled_amount
+from schemas.histories import left
 from schemas.payment import Snapshot
 from schemas.times import rfc3339
 
@@ -26,8 +27,8 @@ SENDING_FOR = 60
 UNCONFIRMED_AFTER = 14 * 86400
 """Seconds after which a cancellation that only a webhook claimed is given up."""
 
-SECOND_LOOK_AFTER = 2
-"""Seconds between the two looks that have to agree before a webhook's claim opens a request."""
+SECOND_LOOK_AFTER = 3
+"""Seconds between two looks that agree before a webhook's claim opens a request: at least two, as times are whole."""
 
 _CLOCK_SLACK = 60
 
@@ -36,9 +37,9 @@ _CLOCK_SLACK = 60
 class Request:
     """One cancellation that somebody asked for.
 
-    ``amount`` in the currency's major unit, None where a webhook claimed it without saying how much. Times in UNIX seconds.
-    ``sending``: i'mport is being asked right now; ``sent``: it has taken it, and the next look shows what came of it. Until
-    then nobody outside knows of it. Then ``open``, until confirmed or rejected.
+    ``amount`` in the currency's major unit, None where a webhook claimed it without saying how much. Times in UNIX
+    seconds. ``sending``: i'mport is being asked right now; ``sent``: it has taken it, and the next look shows what
+    came of it. Until then nobody outside knows of it. Then ``open``, until confirmed or rejected.
     """
 
     id: str
@@ -89,9 +90,9 @@ def answer(
 ) -> tuple[list[Fact], list[Request]]:
     """Joins cancellations to the requests they answer.
 
-    Gives ``found`` with each cancellation's detail completed and its requests in ``closes``, and the requests as after it.
-    An entry answers the request with its id; else the one of its amount that is not younger than it; else one that what is
-    left can no longer cover. When nothing is left, every request is closed.
+    Gives ``found`` with each cancellation's detail completed and its requests in ``closes``, and the requests as
+    after it. An entry answers the request with its id; else the one of its amount that is not younger than it; else
+    one that what is left can no longer cover. When nothing is left, every request is closed.
     """
     pending = {request.id: request for request in requests if request.state in WAITING}
     announced = cancelled_amount(known.values())
@@ -101,8 +102,7 @@ def answer(
             joined.append(fact)
             continue
         announced += fact.amount
-        left = max(total(snapshot) - announced, Decimal(0))
-        match = _match(fact, list(pending.values()), left)
+        match = _match(fact, list(pending.values()), left(snapshot, announced))
         closes = list(pending) if fact.whole else [match.id] if match else []
         for request_id in closes:
             del pending[request_id]
@@ -115,19 +115,51 @@ def answer(
     return joined, after
 
 
-def _match(fact: Fact, pending: Sequence[Request], left: Decimal) -> Request | None:
+def opened(requests: Sequence[Request], claims: Mapping[str, int], now: int) -> tuple[list[Request], list[Fact]]:
+    """Requests that are open from now on: those sent, those whose sender never came back, and a claim that is ripe.
+
+    ``claims`` are cancellation ids and when a look first failed to find them.
+    """
+    after, told = [], []
+    for row in requests:
+        request = row
+        given_up = row.state == "sending" and now - row.requested_at >= SENDING_FOR
+        if given_up or row.state == "sent":
+            request = replace(row, state="open")
+            told.append(requested(request))
+        after.append(request)
+    ripe = [(at, name) for name, at in claims.items() if now - at >= SECOND_LOOK_AFTER]
+    if ripe and not any(request.state in WAITING for request in after):
+        first_look, name = min(ripe)
+        request = Request(name, None, "open", "webhook", requested_at=first_look)
+        return [*after, request], [*told, requested(request)]
+    return after, told
+
+
+def given_up(requests: Sequence[Request], now: int) -> tuple[list[Request], list[Fact]]:
+    """Claims of webhooks that i'mport has not confirmed in all this time are closed."""
+    late = [
+        request
+        for request in requests
+        if request.state == "open" and request.origin == "webhook" and now - request.requested_at >= UNCONFIRMED_AFTER
+    ]
+    after = [replace(row, state="rejected", closed_at=now) if row in late else row for row in requests]
+    return after, [rejected(request, now, "unconfirmed") for request in late]
+
+
+def _match(fact: Fact, pending: Sequence[Request], remainder: Decimal) -> Request | None:
     entry_id = fact.detail.get("id")
     same_id = [request for request in pending if request.id == entry_id]
     in_time = [request for request in pending if request.requested_at <= fact.at + _CLOCK_SLACK]
-    same_amount = [request for request in in_time if request.amount == fact.amount]
+    same_amount = [request for request in in_time if request.amount == fact.detail.get("amount")]
     nameless = [request for request in in_time if request.amount is None and entry_id is None]
-    overtaken = [request for request in pending if request.amount is not None and request.amount > left]
+    overtaken = [request for request in pending if request.amount is not None and request.amount > remainder]
     return next(iter([*same_id, *same_amount, *nameless, *overtaken]), None)
 
 
 def _completed(detail: Mapping[str, Any], request: Request | None) -> dict[str, Any]:
     return {
-        "id": detail.get("id"),
+        "id": detail.get("id") or (request.id if request else None),
         "request": request.id if request else None,
         "amount": detail.get("amount"),
         "reason": detail.get("reason") or (request.reason if request else None),

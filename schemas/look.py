@@ -1,30 +1,36 @@
 """One look at a payment, decided: what is new, which events it makes, where the payment stands, when to look again.
 
 Everything that can change a payment's record goes through here: i'mport's answer (`look`), an operator's note that a
-cancellation was asked for elsewhere (`note`), an operator closing one (`reject`). Each gives a `Change`, which the ledger writes in
-one atomic step. Pure: the caller says what time it is.
+cancellation was asked for elsewhere (`note`), an operator closing one (`reject`). Each gives a `Change`, which the
+ledger writes in one atomic step. Pure: the caller says what time it is.
 """
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from schemas import cancellations, events
 from schemas.cancellations import Request
-from schemas.facts import Expected, Fact, Facts, Kind, Status, cancelled_amount, new_facts, status, total
-from schemas.payment import Snapshot
+from schemas.derivation import new_facts
+from schemas.errors import Conflict, NotFound
+from schemas.facts import Expected, Fact, Facts, Kind, Status, cancelled_amount, status
+from schemas.histories import left
+from schemas.payment import ZERO, Snapshot
 from schemas.schedule import wait
+
+_COURSE = {"ready": 0, "failed": 1, "paid": 2, "cancelled": 3}
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
     """What the ledger knows of one payment.
 
-    ``facts`` are in the order of their sequence, ``sequence`` is the last one used. ``claims`` are cancellations that only a webhook
-    speaks of: cancellation_id -> when a look first failed to find it. ``pending_looks`` counts the looks since the youngest open
-    request. ``version`` grows with every change.
+    ``facts`` are in the order of their sequence, ``sequence`` is the last one used. ``claims`` are cancellations that
+    only a webhook speaks of: cancellation_id -> when a look first failed to find it. ``pending_looks`` counts the
+    looks since the youngest open request. ``version`` grows with every change.
     """
 
     merchant: str
@@ -56,7 +62,10 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What to write: the record as after it, the facts and events that are new, and when to look again (seconds from now)."""
+    """What to write: the record as after it, new facts and events, and in how many seconds to look again.
+
+    For a payment that comes back from its tombstone, ``facts`` are all of them: the ledger has none any more.
+    """
 
     record: Record
     facts: tuple[Fact, ...]
@@ -78,40 +87,48 @@ def look(record: Record, snapshot: Snapshot, now: int, policy: Policy, claims: I
     found = new_facts(record.facts, snapshot, now, grace=policy.expiry_grace, expected=policy.expected)
     joined, requests = cancellations.answer(record.facts, record.requests, found, snapshot, now)
     open_claims = _open_claims(record, joined, snapshot, claims, now)
-    requests, opened = _opened(record, requests, open_claims, now)
-    requests, given_up = _given_up(requests, now)
-    young = bool(opened)
+    requests, opened = cancellations.opened(requests, open_claims, now)
+    requests, given_up = cancellations.given_up(requests, now)
+    waiting = any(request.state in cancellations.WAITING for request in requests)
+    pending = bool(cancellations.open_ids(requests)) and not opened
     after = replace(
         record,
         requests=tuple(requests),
-        claims={name: at for name, at in open_claims.items() if name not in {request.id for request in requests}},
-        pending_looks=0 if young else record.pending_looks + 1 if cancellations.open_ids(requests) else 0,
-        snapshot=record.snapshot if _stale(record, snapshot) else snapshot,
+        claims={} if waiting else open_claims,
+        pending_looks=record.pending_looks + 1 if pending else 0,
+        snapshot=record.snapshot if _stale(record.snapshot, snapshot) else snapshot,
     )
-    return _change(record, after, (*joined, *opened, *given_up), snapshot, now, policy)
+    return _change(record, after, (*joined, *opened, *given_up), now, policy)
 
 
 def note(record: Record, request: Request, now: int, policy: Policy) -> Change:
     """A request that is open from ``now`` on: the merchant asked i'mport, or its gateway, without the relay."""
     after = replace(record, requests=(*record.requests, replace(request, state="open")), pending_looks=0)
-    return _change(record, after, (cancellations.requested(request),), _seen(record), now, policy)
+    return _change(record, after, (cancellations.requested(request),), now, policy)
 
 
 def reject(record: Record, request_id: str, now: int, policy: Policy, reason: str | None = None) -> Change:
-    """A pending cancellation closed by an operator; the status returns to what the facts say."""
-    request = next(request for request in record.requests if request.id == request_id)
+    """A pending cancellation closed by an operator; the status returns to what the facts say.
+
+    Raises `NotFound`, and `Conflict` where it is not open.
+    """
+    request = next((request for request in record.requests if request.id == request_id), None)
+    if request is None:
+        raise NotFound(f"payment {record.imp_uid} has no cancellation {request_id!r}")
+    if request.state != "open":
+        raise Conflict(f"cancellation {request_id!r} of payment {record.imp_uid} is not open: {request.state}")
     requests = tuple(
         replace(row, state="rejected", closed_at=now) if row.id == request_id else row for row in record.requests
     )
     after = replace(record, requests=requests)
-    return _change(record, after, (cancellations.rejected(request, now, reason),), _seen(record), now, policy)
+    return _change(record, after, (cancellations.rejected(request, now, reason),), now, policy)
 
 
 def left_to_cancel(record: Record, *, waiting: bool = True) -> Decimal:
     """What no cancellation has taken, nor (``waiting``) a request that waits; in the currency's major unit."""
     asked = (r.amount for r in record.requests if r.state in cancellations.WAITING and r.amount is not None)
-    taken = cancelled_amount(record.facts.values()) + (sum(asked, Decimal(0)) if waiting else 0)
-    return max(total(_seen(record)) - taken, Decimal(0))
+    rest = left(_seen(record), cancelled_amount(record.facts.values()))
+    return max(rest - sum(asked, ZERO), ZERO) if waiting else rest
 
 
 def _seen(record: Record) -> Snapshot:
@@ -124,65 +141,33 @@ def _open_claims(
     record: Record, found: Sequence[Fact], snapshot: Snapshot, claims: Iterable[str], now: int
 ) -> dict[str, int]:
     """Claims that nothing known explains, each with the time of the first look that did not find it."""
+    facts = (*record.facts.values(), *found)
     known = {request.id for request in record.requests} | {row.cancellation_id for row in snapshot.cancellations}
-    known |= {fact.key.partition(":")[2] for fact in (*record.facts.values(), *found) if fact.kind is not Kind.ISSUED}
-    left = total(snapshot) - snapshot.cancel_amount
-    if left <= 0 or not _is_paid(record, found):
+    known |= {fact.key.partition(":")[2] for fact in facts}
+    is_paid = any(fact.kind in (Kind.PAID, Kind.DEPOSITED) for fact in facts)
+    if not is_paid or not left(snapshot, max(snapshot.cancel_amount, cancelled_amount(record.facts.values()))):
         return {}
     return {name: at for name, at in {**dict.fromkeys(claims, now), **record.claims}.items() if name not in known}
 
 
-def _is_paid(record: Record, found: Sequence[Fact]) -> bool:
-    return any(fact.kind in (Kind.PAID, Kind.DEPOSITED) for fact in (*record.facts.values(), *found))
+def _stale(known: Snapshot | None, snapshot: Snapshot) -> bool:
+    """Whether a look has lost what an earlier one had seen, so that it must be the older one."""
+    if known is None:
+        return False
+    before, after = _money(known), _money(snapshot)
+    went_back = _COURSE.get(snapshot.status, len(_COURSE)) < _COURSE.get(known.status, 0)
+    return went_back if before == after else not all(map(operator.ge, after, before))
 
 
-def _opened(
-    record: Record, requests: Sequence[Request], claims: Mapping[str, int], now: int
-) -> tuple[list[Request], list[Fact]]:
-    """Requests that this look opens: those whose sender never came back, and a claim that two looks agree on."""
-    after, opened = [], []
-    for row in requests:
-        request = row
-        given_up = request.state == "sending" and now - request.requested_at >= cancellations.SENDING_FOR
-        if given_up or request.state == "sent":
-            request = replace(request, state="open")
-            opened.append(cancellations.requested(request))
-        after.append(request)
-    waiting = any(request.state in cancellations.WAITING for request in after)
-    for name, first_look in sorted(claims.items(), key=lambda claim: (claim[1], claim[0])):
-        if not waiting and name in record.claims and now - first_look >= cancellations.SECOND_LOOK_AFTER:
-            request = Request(name, None, "open", "webhook", requested_at=first_look)
-            after.append(request)
-            opened.append(cancellations.requested(request))
-            waiting = True
-    return after, opened
+def _money(snapshot: Snapshot) -> tuple[Decimal, int, int]:
+    """What only ever grows."""
+    return snapshot.cancel_amount, len(snapshot.deposits), len(snapshot.cancellations)
 
 
-def _given_up(requests: Sequence[Request], now: int) -> tuple[list[Request], list[Fact]]:
-    """Claims of webhooks that i'mport has not confirmed in all this time."""
-    late = [
-        request
-        for request in requests
-        if request.state == "open"
-        and request.origin == "webhook"
-        and now - request.requested_at >= cancellations.UNCONFIRMED_AFTER
-    ]
-    after = [replace(row, state="rejected", closed_at=now) if row in late else row for row in requests]
-    return after, [cancellations.rejected(request, now, "unconfirmed") for request in late]
-
-
-def _stale(record: Record, snapshot: Snapshot) -> bool:
-    """Whether a snapshot is older than what is known: it has lost what an earlier look had seen."""
-    lost_payment = "paid" in record.facts and snapshot.status in ("ready", "failed") and not snapshot.paid_at
-    return lost_payment or snapshot.cancel_amount < cancelled_amount(record.facts.values())
-
-
-def _change(
-    before: Record, after: Record, found: Sequence[Fact], snapshot: Snapshot, now: int, policy: Policy
-) -> Change:
+def _change(before: Record, after: Record, found: Sequence[Fact], now: int, policy: Policy) -> Change:
     facts = dict(before.facts)
     waiting = cancellations.open_ids(before.requests)
-    told = [] if not facts else [before.status]
+    previous = before.status if facts else None
     sequence = before.sequence
     made = []
     for fact in found:
@@ -193,26 +178,25 @@ def _change(
             waiting.append(fact.key.partition(":")[2])
         waiting = [request for request in waiting if request not in fact.closes]
         sequence += 1
-        stands = status(facts.values(), waiting)
-        made.append(
-            events.render(
-                merchant=before.merchant,
-                fact=fact,
-                sequence=sequence,
-                status=stands,
-                previous=told[-1] if told else None,
-                cancelled_amount=cancelled_amount(facts.values()),
-                snapshot=snapshot,
-                silent=policy.quiet or fact.at < policy.since or now - fact.at > policy.retention,
-            )
+        event = events.render(
+            merchant=before.merchant,
+            fact=fact,
+            sequence=sequence,
+            status=status(facts.values(), waiting),
+            previous=previous,
+            cancelled_amount=cancelled_amount(facts.values()),
+            snapshot=_seen(after),
+            silent=policy.quiet or fact.at < policy.since or now - fact.at > policy.retention,
         )
-        told.append(stands)
+        made.append(event)
+        previous = event.status
     record = replace(after, facts=facts, sequence=sequence, version=before.version + 1)
-    return Change(record, tuple(found), tuple(made), next_look(record, now, policy), before)
+    unwritten = facts.values() if not before.version else found
+    return Change(record, tuple(unwritten), tuple(made), next_look(record, now, policy), before)
 
 
 def next_look(record: Record, now: int, policy: Policy) -> float | None:
-    """Seconds until the payment has to be looked at again without anybody asking; None for never. The earliest reason wins."""
+    """Seconds until the payment has to be looked at unasked, None for never: the earliest reason wins."""
     reasons: list[float] = [at + cancellations.SECOND_LOOK_AFTER - now for at in record.claims.values()]
     for request in record.requests:
         if request.state == "sent":
@@ -222,6 +206,7 @@ def next_look(record: Record, now: int, policy: Policy) -> float | None:
         if request.state == "open":
             reasons.append(wait(policy.pending_schedule, record.pending_looks))
     account = record.snapshot.virtual_account if record.snapshot else None
-    if account is not None and account.deadline and record.status is Status.ISSUED:
-        reasons.append(account.deadline + policy.expiry_grace - now)
+    expires_in = account.deadline + policy.expiry_grace - now if account and account.deadline else 0
+    if expires_in > 0 and record.status is Status.ISSUED:
+        reasons.append(expires_in)
     return max(min(reasons), 1) if reasons else None

@@ -84,7 +84,8 @@ class Snapshot:
     def parse(cls, raw: Mapping[str, Any]) -> Snapshot:
         """The snapshot of one payment object. Missing, null and unknown fields are fine.
 
-        Raises `MalformedPayment` where ``imp_uid`` or an amount cannot be read: of such a payment nothing can be believed.
+        Raises `MalformedPayment` where ``imp_uid`` or an amount cannot be read: of such a payment nothing can be
+        believed.
         """
         imp_uid = _text(raw.get("imp_uid"))
         if imp_uid is None or not IMP_UID.fullmatch(imp_uid):

@@ -1,0 +1,109 @@
+"""Money that went back: the cancellations that a look shows, of which no more is announced than ``cancel_amount``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+from schemas.facts import Fact, Facts, Kind, cancelled_amount, plain
+from schemas.histories import keyed_cancellations, left, total
+from schemas.payment import ZERO, Cancellation, Snapshot
+from schemas.times import rfc3339
+
+VOID = "cancelled:void"
+"""The key of a cancellation in which no money moved."""
+
+
+def cancelled(known: Facts, snapshot: Snapshot, now: int, *, paid: bool) -> list[Fact]:
+    """The cancellations that ``snapshot`` shows and ``known`` lacks, oldest first.
+
+    Unless it is stale, what is announced comes to its ``cancel_amount`` exactly: what no entry explains is announced
+    by itself.
+    """
+    found = _entries(known, snapshot, now)
+    rest = snapshot.cancel_amount - _announced(known, found)
+    if rest > 0:
+        found.append(_unlisted(f"cancelled_total:{plain(snapshot.cancel_amount)}", snapshot, rest, found, now))
+    found = _with_whole(known, found, snapshot)
+    told = any(fact.whole for fact in (*known.values(), *found))
+    if told or not _is_over(snapshot, _announced(known, found), paid=paid):
+        return found
+    if found and found[-1].kind is Kind.CANCELLED:
+        return [*found[:-1], replace(found[-1], whole=True)]
+    return [*found, replace(_unlisted(VOID, snapshot, ZERO, found, now), whole=True)]
+
+
+def _entries(known: Facts, snapshot: Snapshot, now: int) -> list[Fact]:
+    """The new entries of the history; one for money that is announced already is an alias.
+
+    Such money is what the entries that are known do not account for: it was seen in ``cancel_amount`` before the
+    history had it, or its entry has got another name since.
+    """
+    timed = [(row.at or snapshot.cancelled_at or now, key, row) for key, row in keyed_cancellations(snapshot)]
+    announced = cancelled_amount(known.values())
+    explained = sum((row.amount for _, key, row in timed if key in known), ZERO)
+    unexplained = max(announced - explained, ZERO)
+    found: list[Fact] = []
+    for at, key, row in sorted(timed, key=lambda entry: entry[0]):
+        if key in known:
+            continue
+        room = max(snapshot.cancel_amount - announced, ZERO)
+        told = min(row.amount, unexplained)
+        news = row.amount - told
+        if news and not room:
+            continue
+        unexplained -= told
+        if told and not news:
+            found.append(Fact(key, Kind.ALIAS, at, amount=told))
+            continue
+        found.append(Fact(key, Kind.CANCELLED, at, amount=min(news, room), detail=_entry_detail(row)))
+        announced += min(news, room)
+    return found
+
+
+def _with_whole(known: Facts, found: Sequence[Fact], snapshot: Snapshot) -> list[Fact]:
+    """Marks each cancellation after which nothing was left of what had come in by then."""
+    announced = cancelled_amount(known.values())
+    marked = []
+    for fact in found:
+        everything = total(snapshot, fact.at)
+        announced += fact.amount if fact.kind is Kind.CANCELLED else ZERO
+        whole = fact.kind is Kind.CANCELLED and 0 < everything <= announced
+        marked.append(replace(fact, whole=whole))
+    return marked
+
+
+def _is_over(snapshot: Snapshot, announced: Decimal, *, paid: bool) -> bool:
+    """Whether i'mport says `cancelled` and means all of it: after a part, some gateways say so too."""
+    if snapshot.status != "cancelled" or announced != snapshot.cancel_amount:
+        return False
+    return not left(snapshot, announced) or not (paid or announced)
+
+
+def _announced(known: Facts, found: Sequence[Fact]) -> Decimal:
+    return cancelled_amount((*known.values(), *found))
+
+
+def _entry_detail(entry: Cancellation) -> dict[str, Any]:
+    return {
+        "id": entry.cancellation_id,
+        "amount": entry.amount,
+        "reason": entry.reason,
+        "cancelled_at": rfc3339(entry.at) if entry.at else None,
+        "receipt_url": entry.receipt_url,
+    }
+
+
+def _unlisted(key: str, snapshot: Snapshot, amount: Decimal, found: Sequence[Fact], now: int) -> Fact:
+    """A cancellation that no entry of the history tells of; it is the last that is known."""
+    detail = {
+        "id": None,
+        "amount": amount,
+        "reason": snapshot.cancel_reason,
+        "cancelled_at": rfc3339(snapshot.cancelled_at) if snapshot.cancelled_at else None,
+        "receipt_url": None,
+    }
+    at = max([snapshot.cancelled_at or now, *(fact.at for fact in found)])
+    return Fact(key, Kind.CANCELLED, at, amount=amount, detail=detail)
