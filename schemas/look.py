@@ -7,7 +7,6 @@ ledger writes in one atomic step. Pure: the caller says what time it is.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -156,10 +155,10 @@ def _stale(known: Snapshot | None, snapshot: Snapshot) -> bool:
         return False
     before, after = _money(known), _money(snapshot)
     went_back = _COURSE.get(snapshot.status, len(_COURSE)) < _COURSE.get(known.status, 0)
-    return went_back if before == after else not all(map(operator.ge, after, before))
+    return went_back if before == after else any(lost < had for lost, had in zip(after, before, strict=True))
 
 
-def _money(snapshot: Snapshot) -> tuple[Decimal, int, int]:
+def _money(snapshot: Snapshot) -> tuple[Decimal | int, ...]:
     """What only ever grows."""
     return snapshot.cancel_amount, len(snapshot.deposits), len(snapshot.cancellations)
 
