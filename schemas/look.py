@@ -61,10 +61,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What to write: the record as after it, new facts and events, and in how many seconds to look again.
-
-    For a payment that comes back from its tombstone, ``facts`` are all of them: the ledger has none any more.
-    """
+    """What to write: the record as after it, new facts and events, and in how many seconds to look again."""
 
     record: Record
     facts: tuple[Fact, ...]
@@ -190,8 +187,7 @@ def _change(before: Record, after: Record, found: Sequence[Fact], now: int, poli
         made.append(event)
         previous = event.status
     record = replace(after, facts=facts, sequence=sequence, version=before.version + 1)
-    unwritten = facts.values() if not before.version else found
-    return Change(record, tuple(unwritten), tuple(made), next_look(record, now, policy), before)
+    return Change(record, tuple(found), tuple(made), next_look(record, now, policy), before)
 
 
 def next_look(record: Record, now: int, policy: Policy) -> float | None:
