@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -72,29 +71,23 @@ class Api:
     def call(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
         """The answer of one call, None where it has no body; parameters that are None are left out.
 
-        A POST carries an idempotency key, so that it can be sent again when no answer came. Raises `Failed`.
+        Raises `Failed`.
         """
-        headers = {"content-type": "application/json"}
-        if method == "POST":
-            headers["idempotency-key"] = secrets.token_hex(16)
         answer = self.send(
             method,
             path,
             params={name: value for name, value in query.items() if value is not None},
             content=None if body is None else wire.dumps(body),
-            headers=headers,
+            headers={"content-type": "application/json"},
         )
         if answer.status_code >= 400:
             raise Failed(_said(answer), answer.status_code)
         return wire.loads(answer.content) if answer.content else None
 
     def send(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """One request, sent once more where the connection failed. Raises `Failed`."""
+        """One request. Raises `Failed` where no answer comes."""
         try:
-            try:
-                return self._client.request(method, path, **options)
-            except (httpx.ConnectError, httpx.RemoteProtocolError):
-                return self._client.request(method, path, **options)
+            return self._client.request(method, path, **options)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise Failed(f"the console at {self.place.console_url} does not answer: {error}") from None
 

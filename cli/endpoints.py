@@ -160,8 +160,8 @@ def disable(endpoint: Id, as_json: Json = False) -> None:
     done(f"{endpoint} is disabled", answer, as_json=as_json)
 
 
-@app.command()
-def test(endpoint: Id, as_json: Json = False) -> None:
+@app.command("test")
+def try_out(endpoint: Id, as_json: Json = False) -> None:
     """Send a relay.test event now and show the attempt; fails unless it was answered with a 2xx.
 
     Example: relay endpoints test ep_ab12cd34ef56gh78ij90

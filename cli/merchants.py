@@ -41,12 +41,12 @@ def put(
     imp_key: Annotated[str, typer.Option(prompt="REST API key", envvar="IMP_KEY", help="i'mport's REST API key.")],
     imp_secret: Annotated[
         str,
-        typer.Option(prompt="REST API secret", hide_input=True, envvar="IMP_SECRET", help="Asked for, if not given."),
+        typer.Option(prompt="REST API secret", hide_input=True, envvar="IMP_SECRET", help="Its REST API secret."),
     ],
     include_sandbox: Annotated[bool, typer.Option(help="See payments of test channels too.")] = False,
     since: Annotated[str | None, typer.Option(help="Facts before this RFC 3339 time are recorded silently.")] = None,
     webhook_token: Annotated[
-        str | None, typer.Option(help="Take webhooks at /webhooks/{merchant}/{token} only.")
+        str | None, typer.Option(help="Take webhooks with this in their path only.")
     ] = None,
     check_prepared: Annotated[bool, typer.Option(help="Compare with the amount prepared at i'mport.")] = False,
     as_json: Json = False,

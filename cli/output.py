@@ -18,12 +18,14 @@ Limit = Annotated[int, typer.Option(min=1, max=200, help="How many at most.")]
 Cursor = Annotated[str | None, typer.Option(help="Go on where an earlier list ended.")]
 
 _WIDE = 240
-_STYLES = {
-    "delivered": "green", "paid": "green", "enabled": "green", "applied": "green", "closed": "green", "confirmed": "green",
-    "dead": "red", "failed": "red", "disabled": "red", "rejected": "red", "open": "yellow", "pending": "yellow",
-    "held": "yellow", "cancellation_pending": "yellow", "cancelled": "magenta", "partially_cancelled": "magenta",
-    "discarded": "dim", "unchanged": "dim",
-}  # fmt: skip
+_COLOURS = {
+    "green": ("delivered", "paid", "enabled", "applied", "closed", "confirmed"),
+    "red": ("dead", "failed", "disabled", "rejected"),
+    "yellow": ("open", "pending", "held", "cancellation_pending"),
+    "magenta": ("cancelled", "partially_cancelled"),
+    "dim": ("discarded", "unchanged"),
+}
+_STYLES = {word: colour for colour, words in _COLOURS.items() for word in words}
 
 
 def screen() -> Console:

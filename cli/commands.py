@@ -1,0 +1,25 @@
+"""The commands that talk to a console, as one list: `relay` is put together from it."""
+
+from __future__ import annotations
+
+import typer
+
+from cli import deliveries, doctor, endpoints, events, listen, merchants, notifications, payments, tail, trigger, verify
+
+GROUPS = {
+    "merchants": merchants.app,
+    "endpoints": endpoints.app,
+    "payments": payments.app,
+    "events": events.app,
+    "deliveries": deliveries.app,
+    "notifications": notifications.app,
+}
+SINGLE = (doctor.app, tail.app, trigger.app, listen.app, verify.app)
+
+
+def register(app: typer.Typer) -> None:
+    """Add all of them to `app`."""
+    for name, group in GROUPS.items():
+        app.add_typer(group, name=name)
+    for single in SINGLE:
+        app.add_typer(single)

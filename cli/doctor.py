@@ -1,0 +1,181 @@
+"""`relay doctor`: is everything as it should be, and if not, what to do."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from email.utils import parsedate_to_datetime
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.text import Text
+
+from cli.client import Api, Failed, console, part
+from cli.output import Json, plain, print_json, screen
+from ledger import Ledger
+from schemas.errors import RelayError
+from schemas.settings import Settings
+
+app = typer.Typer()
+
+MOST_SKEW = 5.0
+"""Seconds by which two clocks may differ before it is said; a callback's signature holds for 5 minutes."""
+
+Outcome = Literal["ok", "warning", "bad"]
+_MARKS: dict[Outcome, tuple[str, str]] = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "bad": ("✗", "red")}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at, and what to do about it."""
+
+    subject: str
+    outcome: Outcome
+    text: str
+    advice: str | None = None
+
+
+@app.command()
+def doctor(
+    test_endpoints: Annotated[
+        bool, typer.Option("--test/--no-test", help="Send each enabled endpoint a relay.test event.")
+    ] = True,
+    as_json: Json = False,
+) -> None:
+    """Look at Redis, credentials, clocks and endpoints, and say what to do; fails where something is bad.
+
+    Example: relay doctor --no-test
+    """
+    found: list[Finding] = []
+    with console() as api:
+        for finding in findings(api, test_endpoints=test_endpoints):
+            found.append(finding)
+            if not as_json:
+                screen().print(told(finding))
+    if as_json:
+        print_json({"findings": [asdict(finding) for finding in found]})
+    raise typer.Exit(1 if any(finding.outcome == "bad" for finding in found) else 0)
+
+
+def findings(api: Api, *, test_endpoints: bool) -> Iterator[Finding]:
+    """Everything there is to say, as it is found out."""
+    try:
+        answer = api.send("GET", "/livez")
+    except Failed as error:
+        advice = "start it (`relay up`, `python -m console`), or set RELAY_CONSOLE_URL"
+        yield Finding("console", "bad", str(error), advice)
+        yield from _redis_itself()
+        return
+    yield Finding("console", "ok", f"answers at {api.place.console_url}")
+    yield _clock(answer.headers.get("date"))
+    try:
+        stats = api.call("GET", "/v1/stats")
+    except Failed as error:
+        advice = "set RELAY_API_TOKEN to one of the console's tokens" if error.status == 401 else "look at Redis"
+        yield Finding("access", "bad", str(error), advice)
+        return
+    yield _durability(stats["redis"]["durable"], stats["redis"]["reasons"])
+    yield from _backlog(stats)
+    for merchant in _all(api, "/v1/merchants"):
+        yield _merchant(merchant)
+    for endpoint in _all(api, "/v1/endpoints"):
+        yield _endpoint(api, endpoint, test=test_endpoints)
+
+
+def told(finding: Finding) -> Text:
+    """A finding in a line or two."""
+    mark, style = _MARKS[finding.outcome]
+    advice = f"\n    → {plain(finding.advice)}" if finding.advice else ""
+    return Text.assemble((f"{mark} ", style), (f"{plain(finding.subject)}: ", "bold"), plain(finding.text), advice)
+
+
+def _clock(date: str | None) -> Finding:
+    if date is None:
+        return Finding("clock", "warning", "the console does not say what time it is")
+    skew = time.time() - parsedate_to_datetime(date).timestamp()
+    # The header has whole seconds.
+    if -MOST_SKEW <= skew <= MOST_SKEW + 1:
+        return Finding("clock", "ok", "this machine and the console agree")
+    text = f"this machine is {skew:+.0f} s off the console's time"
+    return Finding("clock", "warning", text, "keep both in time with NTP")
+
+
+def _durability(durable: bool, reasons: list[str]) -> Finding:
+    if durable:
+        return Finding("redis", "ok", "durable: append-only file, fsync always, no eviction")
+    advice = "set appendonly yes, appendfsync always, maxmemory-policy noeviction"
+    return Finding("redis", "bad", f"not durable: {'; '.join(reasons)}", advice)
+
+
+def _backlog(stats: dict[str, Any]) -> Iterator[Finding]:
+    oldest = max(float(stats[part_]["oldest_due_seconds"] or 0) for part_ in ("refresh", "deliveries"))
+    if oldest > 30:
+        yield Finding("backlog", "warning", f"the oldest due work waits since {oldest:.0f} s", "is a worker running?")
+    else:
+        yield Finding("backlog", "ok", "nothing waits that could be done")
+    if stats["deliveries"]["dead"]:
+        text = f"{stats['deliveries']['dead']} deliveries are dead"
+        yield Finding("deliveries", "warning", text, "see `relay deliveries list --state dead`, then retry them")
+
+
+def _merchant(merchant: dict[str, Any]) -> Finding:
+    subject = f"merchant {merchant['merchant']}"
+    if merchant["trouble"]:
+        return Finding(subject, "bad", merchant["trouble"], "give the right credentials: `relay merchants put`")
+    return Finding(subject, "ok", "i'mport takes its credentials, as far as is known")
+
+
+def _endpoint(api: Api, endpoint: dict[str, Any], *, test: bool) -> Finding:
+    subject = f"endpoint {endpoint['id']} ({endpoint['url']})"
+    enable = f"`relay endpoints enable {endpoint['id']}`"
+    if endpoint["state"] == "disabled":
+        text = f"disabled: {endpoint['disabled_reason']}"
+        return Finding(subject, "warning", text, f"when it is well again: {enable}")
+    if test:
+        try:
+            answer = api.call("POST", f"/v1/endpoints/{part(endpoint['id'])}/test")
+        except Failed as error:
+            return Finding(subject, "warning", f"could not be tested: {error}")
+        return _tested(subject, answer)
+    if endpoint["breaker"] != "closed":
+        return Finding(subject, "bad", f"failing: {endpoint['last_error']}", "look at what it answers")
+    return Finding(subject, "ok", "not failing")
+
+
+def _tested(subject: str, answer: dict[str, Any]) -> Finding:
+    if "status_code" not in answer:
+        return Finding(subject, "bad", "no worker has sent the test event", "start a worker")
+    if answer["error"] is None and 200 <= (answer["status_code"] or 0) < 300:
+        return Finding(subject, "ok", f"took a test event in {answer['duration_ms']} ms")
+    outcome = answer["error"] or f"answered {answer['status_code']}"
+    return Finding(subject, "bad", f"did not take a test event: {outcome}", "look at its logs, and at the way there")
+
+
+def _redis_itself() -> Iterator[Finding]:
+    """Without a console: whether it is Redis that is away."""
+    try:
+        settings = Settings.load()
+        yield asyncio.run(_ask_redis(settings))
+    except RelayError as error:
+        yield Finding("redis", "bad", str(error), "start Redis, or set REDIS_URL")
+
+
+async def _ask_redis(settings: Settings) -> Finding:
+    ledger = Ledger.connect(settings.redis_url, settings.queue_url)
+    try:
+        durability = await ledger.durability()
+    finally:
+        await ledger.close()
+    return _durability(durability.durable, list(durability.reasons))
+
+
+def _all(api: Api, path: str) -> Iterator[dict[str, Any]]:
+    cursor: str | None = None
+    while True:
+        page = api.call("GET", path, limit=200, cursor=cursor)
+        yield from page["data"]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            return

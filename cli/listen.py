@@ -1,0 +1,97 @@
+"""`relay listen`: a temporary endpoint for development."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from cli.client import Api, Failed, console, part
+from cli.output import Json, cell, print_json, screen
+
+app = typer.Typer()
+
+LOOK_EVERY = 0.5
+"""Seconds between two looks."""
+
+
+@app.command()
+def listen(
+    forward_to: Annotated[str, typer.Option(help="Where callbacks go, e.g. http://127.0.0.1:3000/hooks.")],
+    merchant: Annotated[str, typer.Option(help="Whose events.")] = "default",
+    types: Annotated[list[str] | None, typer.Option("--type", help="A type of event; more than once.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Add an endpoint, show what is sent to it, and delete it on Ctrl-C.
+
+    The relay itself calls the URL: for one on this machine it must run here, with RELAY_ALLOW_PRIVATE_ENDPOINTS=true.
+
+    Example: relay listen --forward-to http://127.0.0.1:3000/hooks
+    """
+    body: dict[str, Any] = {"merchant": merchant, "url": forward_to, "description": "made by relay listen"}
+    with console() as api, _interruptible():
+        endpoint = api.call("POST", "/v1/endpoints", body | ({"types": types} if types else {}))
+        try:
+            if as_json:
+                print_json(endpoint)
+            else:
+                screen().print(Text(f"sending to {forward_to}, signed with {endpoint['secret']}", style="bold"))
+            for delivery, attempt in attempts(api, endpoint["id"]):
+                if as_json:
+                    print_json({"delivery": delivery["id"], "type": delivery["type"], **attempt})
+                else:
+                    screen().print(_told(delivery, attempt))
+        except KeyboardInterrupt:
+            pass
+        finally:
+            api.call("DELETE", f"/v1/endpoints/{part(endpoint['id'])}")
+            print(f"relay: {endpoint['id']} is deleted", file=sys.stderr)
+
+
+def attempts(api: Api, endpoint: str) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Every attempt at this endpoint as it is made, for ever. Raises `Failed` when the endpoint is gone."""
+    shown: dict[str, int] = {}
+    while True:
+        try:
+            deliveries = api.call("GET", "/v1/deliveries", endpoint=endpoint, limit=200)["data"]
+        except Failed as error:
+            if error.status is not None and error.status < 500:
+                raise
+            deliveries = []
+        for delivery in reversed(deliveries):
+            before = shown.get(delivery["id"], 0)
+            for attempt in delivery["attempts"][before:]:
+                yield delivery, attempt
+            shown[delivery["id"]] = len(delivery["attempts"])
+        time.sleep(LOOK_EVERY)
+
+
+def _told(delivery: dict[str, Any], attempt: dict[str, Any]) -> Text:
+    ok = attempt["error"] is None and 200 <= (attempt["status_code"] or 0) < 300
+    outcome = str(attempt["status_code"] or "no answer") if attempt["error"] is None else cell(attempt["error"]).plain
+    return Text.assemble(
+        (f"{attempt['at']}  ", "dim"), (f"{delivery['type']:<32}", "bold"), cell(delivery["imp_uid"]), " → ",
+        (outcome, "green" if ok else "red"), (f"  {attempt['duration_ms']} ms", "dim"),
+    )  # fmt: skip
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """SIGTERM ends it like Ctrl-C, so that the endpoint is deleted."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        with suppress(KeyboardInterrupt):
+            yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,33 @@
+"""`relay notifications`: what came in, and what became of it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cli.client import console
+from cli.output import Cursor, Json, Limit, listed
+
+app = typer.Typer(help="Notifications: what came in, and what became of it.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_(
+    merchant: Annotated[str | None, typer.Option(help="Of one merchant.")] = None,
+    imp_uid: Annotated[str | None, typer.Option(help="For one payment.")] = None,
+    outcome: Annotated[str | None, typer.Option(help="pending, applied, unchanged or rejected.")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    as_json: Json = False,
+) -> None:
+    """List webhooks, newest first.
+
+    Example: relay notifications list --outcome rejected
+    """
+    with console() as api:
+        answer = api.call(
+            "GET", "/v1/notifications", merchant=merchant, imp_uid=imp_uid, outcome=outcome, limit=limit, cursor=cursor
+        )
+    columns = ("received_at", "id", "merchant", "imp_uid", "status", "source", "outcome", "reason")
+    listed(answer, columns, as_json=as_json)

@@ -1,0 +1,87 @@
+"""`relay tail`: events as they happen."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from cli.client import Api, Failed, console
+from cli.output import Json, cell, print_json, screen
+
+app = typer.Typer()
+
+LOOK_EVERY = 1.0
+"""Seconds between two looks."""
+_REMEMBERED = 5000
+
+
+@app.command()
+def tail(
+    merchant: Annotated[str | None, typer.Option(help="Of one merchant.")] = None,
+    imp_uid: Annotated[str | None, typer.Option(help="Of one payment.")] = None,
+    type_: Annotated[str | None, typer.Option("--type", help="Of one type, e.g. payment.paid.")] = None,
+    last: Annotated[int, typer.Option(min=0, max=200, help="Begin with so many of the latest.")] = 10,
+    count: Annotated[int | None, typer.Option(min=1, help="Stop after so many.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show events as they happen, until Ctrl-C; with --json one a line.
+
+    Example: relay tail --type payment.paid
+    """
+    query = {"merchant": merchant, "imp_uid": imp_uid, "type": type_}
+    with console() as api:
+        for number, event in enumerate(events(api, query, last), 1):
+            if as_json:
+                print_json(event)
+            else:
+                screen().print(told(event))
+            if number == count:
+                return
+
+
+def events(api: Api, query: dict[str, str | None], last: int) -> Iterator[dict[str, Any]]:
+    """The latest events, oldest first, then new ones for ever. A console that is away is asked again; a first answer
+    that fails is raised as `Failed`."""
+    first = api.call("GET", "/v1/events", limit=200, **query)["data"]
+    seen = deque((event["id"] for event in reversed(first)), maxlen=_REMEMBERED)
+    yield from reversed(first[:last])
+    while True:
+        time.sleep(LOOK_EVERY)
+        try:
+            fresh = _fresh(api, query, set(seen))
+        except Failed as error:
+            if error.status is not None and error.status < 500:
+                raise
+            continue
+        for event in fresh:
+            seen.append(event["id"])
+            yield event
+
+
+def told(event: dict[str, Any]) -> Text:
+    """One event in one line."""
+    data = event["data"]
+    about = cell(data.get("imp_uid") or data.get("endpoint"))
+    status = cell(data.get("status"))
+    time_, type_, amount = event["recorded_at"], event["type"], data.get("amount")
+    money = f" {amount} {data.get('currency', '')}" if amount is not None else ""
+    head, tail_ = (f"{time_}  ", "dim"), (f"  {event['id']}", "dim")
+    return Text.assemble(head, (f"{type_:<32}", "bold"), about, " → ", status, money, tail_)
+
+
+def _fresh(api: Api, query: dict[str, str | None], seen: set[str]) -> list[dict[str, Any]]:
+    """Events that were not seen yet, oldest first: page after page until one that was."""
+    fresh: list[dict[str, Any]] = []
+    cursor: str | None = None
+    while True:
+        page = api.call("GET", "/v1/events", limit=200, cursor=cursor, **query)
+        new = [event for event in page["data"] if event["id"] not in seen]
+        fresh += new
+        cursor = page["next_cursor"]
+        if len(new) < len(page["data"]) or not page["data"] or cursor is None or len(fresh) >= _REMEMBERED:
+            return fresh[::-1]

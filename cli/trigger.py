@@ -1,0 +1,57 @@
+"""`relay trigger`: play a scenario in the sandbox."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated, Any
+
+import httpx
+import typer
+
+from cli.client import Failed, Place, failing, part
+from cli.output import Json, done, listed
+from schemas import wire
+
+app = typer.Typer()
+
+_PLAYS_WITHIN = 120.0
+
+
+@app.command()
+def trigger(
+    scenario: Annotated[str | None, typer.Argument(help="Its name; without one, all are listed.")] = None,
+    sandbox: Annotated[str | None, typer.Option(help="Where the sandbox is; IMP_API_URL unless given.")] = None,
+    wait: Annotated[bool, typer.Option(help="Wait until it is over.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Play a scenario in the sandbox: a payment, and the webhooks that i'mport would send.
+
+    Example: relay trigger card
+    """
+    with failing():
+        place = Place.find(os.environ)
+        url = sandbox or place.sandbox_url
+        if url is None:
+            raise Failed("no sandbox is known here: start `relay up`, or say where it is with --sandbox")
+        if scenario is None:
+            listed({"next_cursor": None, **_ask(url, "GET", "")}, ("name", "description"), as_json=as_json)
+            return
+        relay = {"url": place.console_url, "token": place.token}
+        query = "?wait=true" if wait else ""
+        answer = _ask(url, "POST", f"/{part(scenario)}{query}", {"relay_api": relay} if place.token else {})
+    payments = ", ".join(answer.get("imp_uids", ())) or "no payment yet"
+    done(f"{scenario} {'was played' if answer.get('done') else 'is played'}: {payments}", answer, as_json=as_json)
+
+
+def _ask(url: str, method: str, path: str, body: Any = None) -> dict[str, Any]:
+    """What the sandbox answers. Raises `Failed`."""
+    address = f"{url.rstrip('/')}/_sandbox/scenarios{path}"
+    try:
+        answer = httpx.request(method, address, json=body, timeout=_PLAYS_WITHIN)
+        found: dict[str, Any] = wire.loads(answer.content)
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        raise Failed(f"there is no sandbox at {url}: {error}") from None
+    if answer.status_code >= 400:
+        known = f"; there are {', '.join(found['scenarios'])}" if "scenarios" in found else ""
+        raise Failed(f"{found.get('title', answer.status_code)}{known}")
+    return found

@@ -1,0 +1,37 @@
+"""`relay verify`: is this callback really from the relay?"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+
+from cli.output import Json, done
+
+app = typer.Typer()
+
+
+@app.command()
+def verify(
+    secret: Annotated[str, typer.Option(envvar="RELAY_ENDPOINT_SECRET", help="The endpoint's secret, whsec_….")],
+    webhook_id: Annotated[str, typer.Option("--id", help="The header webhook-id.")],
+    timestamp: Annotated[str, typer.Option(help="The header webhook-timestamp.")],
+    signature: Annotated[str, typer.Option(help="The header webhook-signature.")],
+    body: Annotated[Path, typer.Argument(help="The callback's body, byte for byte; - for standard input.")] = Path("-"),
+    as_json: Json = False,
+) -> None:
+    """Check the signature of a callback, as Standard Webhooks says; old ones (over 5 minutes) do not pass.
+
+    Example: relay verify --secret whsec_… --id evt_… --timestamp 1795428850 --signature v1,… body.json
+    """
+    headers = {"webhook-id": webhook_id, "webhook-timestamp": timestamp, "webhook-signature": signature}
+    try:
+        content = sys.stdin.buffer.read() if str(body) == "-" else body.read_bytes()
+        Webhook(secret).verify(content, headers)
+    except (WebhookVerificationError, ValueError, OSError) as error:
+        print(f"relay: not valid: {error}", file=sys.stderr)
+        raise typer.Exit(1) from None
+    done("the signature is valid", {"valid": True}, as_json=as_json)

@@ -1,0 +1,250 @@
+"""The commands that talk to a console, against a real one."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from standardwebhooks.webhooks import Webhook
+from typer.testing import CliRunner, Result
+
+from cli.client import Place
+from cli.commands import register
+from schemas.delivery import Dead
+from schemas.signature import signed_headers
+from tests.console import machine
+from tests.console.conftest import READ_ONLY, TOKEN, Console, running
+
+app = typer.Typer()
+register(app)
+
+
+@pytest.fixture
+async def console(redis_url: str) -> AsyncIterator[Console]:
+    """A console with an empty ledger."""
+    environ = {"RELAY_DELIVERY_TIMEOUT": "100ms", "IMP_KEY": "key", "IMP_SECRET": "secret"}
+    async with running(redis_url, environ) as console:
+        yield console
+
+
+async def relay(console: Console, *arguments: str, token: str = TOKEN, **environ: str) -> Result:
+    """`relay arguments…` while the console answers."""
+    known = {"RELAY_CONSOLE_URL": console.url, "RELAY_API_TOKEN": token, "IMP_KEY": "", "IMP_SECRET": "", **environ}
+    return await asyncio.to_thread(CliRunner().invoke, app, list(arguments), env=known, catch_exceptions=False)
+
+
+async def asked(console: Console, *arguments: str) -> Any:
+    """What a command prints with --json, when it succeeds."""
+    result = await relay(console, *arguments, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+async def test_merchants_are_put_listed_shown_and_deleted(console: Console) -> None:
+    """All verbs, and never a secret."""
+    put = await relay(console, "merchants", "put", "shop", "--imp-key", "1234567890123", "--imp-secret", "s3cret")
+    assert (put.exit_code, "s3cret" in put.output) == (0, False)
+    assert [row["merchant"] for row in (await asked(console, "merchants", "list"))["data"]] == ["shop", "default"]
+    shown = await relay(console, "merchants", "show", "shop")
+    assert "1234…" in shown.stdout
+    assert (await asked(console, "merchants", "delete", "shop")) == {"deleted": "shop"}
+    gone = await relay(console, "merchants", "show", "shop")
+    assert (gone.exit_code, gone.stderr) == (1, "relay: there is no merchant 'shop'\n")
+
+
+async def test_endpoints_are_created_changed_and_deleted(console: Console) -> None:
+    """All verbs; numbers, headers and types arrive as they were given."""
+    created = await asked(
+        console, "endpoints", "create", "http://127.0.0.1:9/", "--type", "payment.paid", "--type", "payment.failed",
+        "--unordered", "--rate-limit", "0.5", "--header", "x-a: b:c", "--payload", "thin",
+    )  # fmt: skip
+    assert created["types"] == ["payment.paid", "payment.failed"]
+    assert (created["ordered"], created["rate_limit"], created["payload"]) == (False, 0.5, "thin")
+    assert created["headers"] == {"x-a": "***"}
+    name = created["id"]
+    changes = ("--rate-limit", "0", "--max-in-flight", "3", "--ordered")
+    updated = await asked(console, "endpoints", "update", name, *changes)
+    assert (updated["rate_limit"], updated["max_in_flight"], updated["ordered"]) == (None, 3, True)
+    assert (await asked(console, "endpoints", "secret", name))["secret"] == created["secret"]
+    rotated = await asked(console, "endpoints", "rotate", name, "--overlap", "1h")
+    assert rotated["previous"][0]["secret"] == created["secret"]
+    assert (await asked(console, "endpoints", "disable", name))["state"] == "disabled"
+    assert (await asked(console, "endpoints", "enable", name))["state"] == "enabled"
+    listed = await relay(console, "endpoints", "list")
+    assert name in listed.stdout
+    assert (await relay(console, "endpoints", "show", name)).exit_code == 0
+    untested = await relay(console, "endpoints", "test", name)
+    assert untested.exit_code == 1
+    assert (await asked(console, "endpoints", "delete", name, "--yes")) == {"deleted": name}
+
+
+async def test_deleting_asks_first(console: Console) -> None:
+    """Without --yes and without a yes, nothing is deleted."""
+    name = (await console.endpoint())["id"]
+    result = await relay(console, "endpoints", "delete", name)
+    assert result.exit_code == 1
+    assert [row["id"] for row in (await asked(console, "endpoints", "list"))["data"]] == [name]
+
+
+async def test_the_story_of_a_payment_is_read(console: Console) -> None:
+    """Payments, events, deliveries and notifications, as tables and as JSON."""
+    endpoint = (await console.endpoint())["id"]
+    await machine.seen(console.ledger, "imp_1")
+    await machine.send(console.ledger, endpoint, Dead("dead after 1 attempt"), status_code=500)
+    payment = await asked(console, "payments", "show", "imp_1")
+    assert (payment["status"], payment["amount"]) == ("paid", 1004)
+    people = await relay(console, "payments", "show", "imp_1")
+    assert "payment.paid" in people.stdout
+    assert "홍길동" not in people.stdout
+    [row] = (await asked(console, "payments", "list", "--status", "paid"))["data"]
+    assert row["imp_uid"] == "imp_1"
+    [event] = (await asked(console, "events", "list", "--imp-uid", "imp_1", "--type", "payment.paid"))["data"]
+    assert (await asked(console, "events", "show", event["id"])) == event
+    why = await asked(console, "events", "explain", event["id"], "--endpoint", endpoint)
+    assert why["got"] == "no"
+    [delivery] = (await asked(console, "deliveries", "list", "--state", "dead"))["data"]
+    assert (await asked(console, "deliveries", "show", delivery["id"]))["attempts"][0]["status_code"] == 500
+    assert (await relay(console, "deliveries", "show", delivery["id"])).exit_code == 0
+    assert (await asked(console, "deliveries", "retry", delivery["id"]))["state"] == "pending"
+    [noted] = (await asked(console, "notifications", "list", "--outcome", "applied"))["data"]
+    assert noted["imp_uid"] == "imp_1"
+    for group in ("payments", "events", "deliveries", "notifications"):
+        table = await relay(console, group, "list")
+        assert (table.exit_code, "imp_1" in table.stdout) == (0, True), table.output
+
+
+async def test_cancelling_and_expecting(console: Console) -> None:
+    """A cancellation asked for elsewhere is noted, then closed; an order's amount is kept digit for digit."""
+    await machine.seen(console.ledger, "imp_1")
+    noted = await asked(console, "payments", "cancel", "imp_1", "--record-only", "--amount", "4", "--reason", "r")
+    assert noted["status"] == "cancellation_pending"
+    [request] = noted["cancellations"]
+    closed = await asked(console, "payments", "reject", "imp_1", request["id"], "--reason", "turned down")
+    assert closed["status"] == "paid"
+    expected = await relay(console, "payments", "expect", "주문/1", "10.50", "--json")
+    assert '"amount":10.50' in expected.stdout
+    wrong = await relay(console, "payments", "expect", "order", "ten")
+    assert wrong.exit_code == 2
+
+
+async def test_texts_do_nothing_to_a_terminal(console: Console) -> None:
+    """What a buyer or a webhook wrote cannot move the cursor."""
+    await machine.seen(console.ledger, "imp_1", merchant_uid="a\x1b[2Jb")
+    for arguments in (("payments", "list"), ("payments", "show", "imp_1")):
+        result = await relay(console, *arguments)
+        assert (result.exit_code, "\x1b[2J" in result.stdout, "a�[2Jb" in result.stdout) == (0, False, True)
+
+
+async def test_lists_go_on_with_a_cursor(console: Console) -> None:
+    """A list that has more says how to go on."""
+    for _ in range(3):
+        await console.endpoint()
+    first = await asked(console, "endpoints", "list", "--limit", "2")
+    second = await asked(console, "endpoints", "list", "--limit", "2", "--cursor", first["next_cursor"])
+    assert (len(first["data"]), len(second["data"]), second["next_cursor"]) == (2, 1, None)
+    table = await relay(console, "endpoints", "list", "--limit", "2")
+    assert f"--cursor {first['next_cursor']}" in table.stdout
+
+
+async def test_failures_are_one_line_and_exit_1(console: Console) -> None:
+    """A wrong token, a read-only one, a console that is away, a wrong field: one line each."""
+    wrong = await relay(console, "endpoints", "list", token="wrong")
+    assert (wrong.exit_code, "RELAY_API_TOKEN" in wrong.stderr) == (1, True)
+    reader = await relay(console, "merchants", "delete", "shop", token=READ_ONLY)
+    assert (reader.exit_code, reader.stderr) == (1, "relay: This token is read-only\n")
+    away = await relay(console, "endpoints", "list", RELAY_CONSOLE_URL="http://127.0.0.1:1")
+    assert (away.exit_code, away.stderr.count("\n")) == (1, 1)
+    bad = await relay(console, "endpoints", "create", "nonsense")
+    assert (bad.exit_code, bad.stderr.startswith("relay: url: ")) == (1, True)
+    for result in (wrong, reader, away, bad):
+        assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize("arguments", [["endpoints", "lst"], ["payments", "show"], ["events", "list", "--limit", "x"]])
+def test_wrong_usage_exits_2(arguments: list[str]) -> None:
+    """What cannot be understood is told apart from what failed."""
+    assert CliRunner().invoke(app, arguments).exit_code == 2
+
+
+def test_every_command_has_help_with_an_example() -> None:
+    """Each says what it does and shows how."""
+    for name, command in typer.main.get_group(app).commands.items():
+        for one in getattr(command, "commands", {name: command}).values():
+            assert f"Example: relay {name}" in (one.help or ""), f"{name} {one.name}"
+
+
+async def test_tail_shows_old_events_and_then_new_ones(console: Console) -> None:
+    """It begins with the latest and goes on as they happen, each once and in order."""
+    await machine.seen(console.ledger, "imp_1")
+    tailing = asyncio.create_task(relay(console, "tail", "--count", "3", "--json"))
+    await asyncio.sleep(0.5)
+    await machine.seen(console.ledger, "imp_2")
+    await asyncio.sleep(0.01)
+    await machine.seen(console.ledger, "imp_3")
+    async with asyncio.timeout(20):
+        result = await tailing
+    seen = [json.loads(line)["data"]["imp_uid"] for line in result.stdout.splitlines()]
+    assert (result.exit_code, seen) == (0, ["imp_1", "imp_2", "imp_3"])
+
+
+async def test_the_doctor_finds_what_is_wrong(console: Console) -> None:
+    """A sound relay passes; a disabled endpoint is a warning, one that no worker tests is bad."""
+    well = await relay(console, "doctor")
+    assert (well.exit_code, "durable" in well.stdout) == (0, True)
+    await console.endpoint()
+    disabled = (await console.endpoint())["id"]
+    await console.call("POST", f"/v1/endpoints/{disabled}/disable")
+    report = await relay(console, "doctor", "--json")
+    assert report.exit_code == 1
+    found = json.loads(report.stdout)["findings"]
+    outcomes = {finding["text"]: finding["outcome"] for finding in found if finding["subject"].startswith("endpoint")}
+    assert outcomes == {
+        "no worker has sent the test event": "bad", "disabled: disabled by an operator": "warning"
+    }  # fmt: skip
+    assert (await relay(console, "doctor", "--no-test")).exit_code == 0
+
+
+async def test_the_doctor_looks_at_redis_when_the_console_is_away(console: Console, redis_url: str) -> None:
+    """Without a console it says so, and whether it is Redis."""
+    away = {"RELAY_CONSOLE_URL": "http://127.0.0.1:1"}
+    result = await relay(console, "doctor", **away, REDIS_URL=redis_url)
+    assert (result.exit_code, "✗ console" in result.stdout, "✓ redis" in result.stdout) == (1, True, True)
+    worse = await relay(console, "doctor", **away, REDIS_URL="redis://127.0.0.1:1/0")
+    assert "✗ redis" in worse.stdout
+
+
+def test_a_callback_is_verified(tmp_path: Path) -> None:
+    """A genuine signature passes, a changed body does not, from a file or from standard input."""
+    secret, body = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", '{"a": "값"}'.encode()
+    headers = signed_headers("evt_1", body, [secret], int(time.time()))
+    Webhook(secret).verify(body, headers)
+    path = tmp_path / "body.json"
+    path.write_bytes(body)
+    options = [
+        "verify", "--secret", secret, "--id", "evt_1", "--timestamp", headers["webhook-timestamp"],
+        "--signature", headers["webhook-signature"],
+    ]  # fmt: skip
+    assert CliRunner().invoke(app, [*options, str(path)]).exit_code == 0
+    assert CliRunner().invoke(app, options, input=body).exit_code == 0
+    assert CliRunner().invoke(app, options, input=body + b" ").exit_code == 1
+    assert CliRunner().invoke(app, [*options, str(tmp_path / "none")]).exit_code == 1
+
+
+def test_a_local_token_goes_to_the_local_console_only(tmp_path: Path) -> None:
+    """What `relay up` wrote is used where the environment names no console, and sent to no other."""
+    running_ = tmp_path / "relay.json"
+    running_.write_text('{"console_url": "http://127.0.0.1:8055", "token": "local", "sandbox_url": "http://s"}')
+    local = Place.find({}, running_)
+    assert (local.console_url, local.token, local.sandbox_url) == ("http://127.0.0.1:8055", "local", "http://s")
+    named = Place.find({"RELAY_CONSOLE_URL": "https://relay.example"}, running_)
+    assert (named.console_url, named.token) == ("https://relay.example", None)
+    given = Place.find({"RELAY_API_TOKEN": "ro:reader,writer"}, running_)
+    assert given.token == "writer"
+    assert Place.find({}, tmp_path / "none") == Place("http://127.0.0.1:8001", None)
+    assert "local" not in repr(local).replace("http://", "")
