@@ -47,9 +47,5 @@ for i = 1, tonumber(ARGV[1]) do
   end
 end
 
-local kicks = {}
-for lane in pairs(lanes) do
-  if kick(lane, index_lane(lane)) then kicks[#kicks + 1] = lane end
-end
 if noted > 0 then count("accepted", noted) end
-return {kicks, answers}
+return {announce(lanes), answers}

@@ -9,11 +9,11 @@ local token = redis.call("INCR", k("seq"))  -- first, because Redis may refuse i
 redis.call("DEL", k("kicked", lane))
 reclaim(lane)
 
-local limits = redis.call("HMGET", k("lane", lane), "not_before", "failures")
-local failures = tonumber(limits[2] or 0)
+local limits = redis.call("HMGET", k("lane", lane), "not_before", "probe_until", "failures")
+local failures = tonumber(limits[3] or 0)
 local rows = {}
-if tonumber(limits[1] or 0) <= now() then
-  if failures > 0 then limit = math.min(limit, 1) end  -- a probe: i'mport was failing
+if math.max(tonumber(limits[1] or 0), tonumber(limits[2] or 0)) <= now() then
+  if failures > 0 then limit = 1 end
   local due = redis.call("ZRANGEBYSCORE", k("due", lane), "-inf", int(now()), "LIMIT", 0, limit)
   for i, imp in ipairs(due) do
     local p = m .. "/" .. imp
@@ -25,6 +25,10 @@ if tonumber(limits[1] or 0) <= now() then
   end
   if #due > 0 and tonumber(ARGV[4]) > 0 then
     redis.call("HSET", k("lane", lane), "not_before", int(now() + tonumber(ARGV[4])))
+  end
+  -- i'mport was failing: one payment finds out whether it still is, and nobody else goes until it is back or its lease ends.
+  if #due > 0 and failures > 0 then
+    redis.call("HSET", k("lane", lane), "probe_until", int(now() + tonumber(ARGV[3])))
   end
 end
 local at = index_lane(lane)

@@ -89,8 +89,4 @@ elseif ARGV[6] ~= "" then
   lanes[lane] = true
 end
 
-local answer = {"ok"}
-for reached in pairs(lanes) do
-  if kick(reached, index_lane(reached)) then answer[#answer + 1] = reached end
-end
-return answer
+return {"ok", unpack(announce(lanes))}

@@ -22,4 +22,6 @@ else
 end
 if to ~= lane and redis.call("SREM", k("quiet", lane), imp) == 1 then redis.call("SADD", k("quiet", to), imp) end
 move(lane, to, imp)
+-- At least a second between two looks at an unknown payment, whatever was posted about it meanwhile.
+if string.sub(to, 1, 8) == "unknown/" then redis.call("ZADD", k("due", to), "XX", "GT", int(now() + 1000), imp) end
 return kick(to, index_lane(to)) and to or ""

@@ -24,16 +24,43 @@ local function score(answer)
   return answer[2] and tonumber(answer[2])
 end
 
+-- The lane that has its leases from the same room: an endpoint's live deliveries and its replays are sent side by side.
+local function sibling(lane)
+  local kind, name = string.match(lane, "^(%a+)/(.*)$")
+  return kind == "deliver" and "replay/" .. name or kind == "replay" and "deliver/" .. name or nil
+end
+
+-- How many are leased of a room, and when the first of these leases ends.
+local function leased_of_room(lane)
+  local n, ends = 0, nil
+  for _, name in ipairs({lane, sibling(lane)}) do
+    local first = score(redis.call("ZRANGE", k("leased", name), 0, 0, "WITHSCORES"))
+    if first then
+      n = n + redis.call("ZCARD", k("leased", name))
+      ends = math.min(ends or first, first)
+    end
+  end
+  return n, ends
+end
+
 -- Notes when a lane next wants a worker: when its first member is due or its first lease ends, whichever is sooner. A lane whose
--- `room` is taken waits for a lease to end; one with `not_before` (a breaker, a rate, Retry-After) waits until then.
+-- `room` is taken waits for a lease to end, one with `not_before` (a breaker, a rate, Retry-After) until then, one with
+-- `probe_until` for the probe that is out. One that is `closed` wants nobody.
 local function index_lane(lane)
-  local at = score(redis.call("ZRANGE", k("due", lane), 0, 0, "WITHSCORES"))
-  local ends = score(redis.call("ZRANGE", k("leased", lane), 0, 0, "WITHSCORES"))
-  local limits = redis.call("HMGET", k("lane", lane), "room", "not_before", "closed")
-  if limits[3] then at, ends = nil, nil end
-  if at and limits[2] then at = math.max(at, tonumber(limits[2])) end
-  if at and limits[1] and ends and redis.call("ZCARD", k("leased", lane)) >= tonumber(limits[1]) then at = ends end
-  if ends and (not at or ends < at) then at = ends end
+  local limits = redis.call("HMGET", k("lane", lane), "closed", "not_before", "probe_until", "room")
+  local at
+  if not limits[1] then
+    at = score(redis.call("ZRANGE", k("due", lane), 0, 0, "WITHSCORES"))
+    if at then
+      at = math.max(at, tonumber(limits[2] or 0), tonumber(limits[3] or 0))
+      if limits[4] then
+        local n, ends = leased_of_room(lane)
+        if n > 0 and n >= tonumber(limits[4]) then at = ends end
+      end
+    end
+    local ends = score(redis.call("ZRANGE", k("leased", lane), 0, 0, "WITHSCORES"))
+    if ends and (not at or ends < at) then at = ends end
+  end
   if at then redis.call("ZADD", k("lanes"), int(at), lane) else redis.call("ZREM", k("lanes"), lane) end
   return at
 end
@@ -42,6 +69,20 @@ end
 local function kick(lane, at)
   if not at or at > now() then return false end
   return redis.call("SET", k("kicked", lane), "1", "NX", "PX", 5000) and true or false
+end
+
+-- Indexes these lanes (a set), after what is in them has changed, and those that share their room. Answer: those to kick
+local function announce(lanes)
+  local all, kicks = {}, {}
+  for lane in pairs(lanes) do
+    all[lane] = true
+    local other = sibling(lane)
+    if other and redis.call("ZSCORE", k("lanes"), other) then all[other] = true end
+  end
+  for lane in pairs(all) do
+    if kick(lane, index_lane(lane)) then kicks[#kicks + 1] = lane end
+  end
+  return kicks
 end
 
 -- Leases that ended belong to workers that died or were cut off: what they held is due again.
@@ -129,12 +170,34 @@ local function create_delivery(event, ep, m, imp, kind, sequence, replay)
   return id
 end
 
+-- A replay is done when it has walked past its last event and none of its deliveries is left.
+local function end_replay(rpl)
+  local state, walked = unpack(redis.call("HMGET", k("replay", rpl), "state", "walked"))
+  if state == "running" and walked == "1" and redis.call("SCARD", k("replaying", rpl)) == 0 then
+    redis.call("HSET", k("replay", rpl), "state", "done", "ended_at", int(now()))
+  end
+end
+
+-- A delivery that a replay had queued came to an end: its replay counts it as "delivered" or "failed", once.
+local function count_replayed(id, what)
+  local rpl = redis.call("HGET", k("dlv", id), "replay_id")
+  if not rpl then return end
+  redis.call("HDEL", k("dlv", id), "replay_id", "state_before", "reason_before")
+  redis.call("HSET", k("dlv", id), "replay", "0")
+  redis.call("SREM", k("replaying", rpl), id)
+  if redis.call("EXISTS", k("replay", rpl)) == 1 then
+    redis.call("HINCRBY", k("replay", rpl), what, 1)
+    end_replay(rpl)
+  end
+end
+
 -- Records an event and puts a delivery into the lane of each endpoint that wants it. Answer: the lanes that got one.
--- At an ordered endpoint only the first unsettled delivery of a payment is in the lane.
+-- At an ordered endpoint only the first unsettled delivery of a payment is in the lane. An endpoint never hears `about` itself.
 local function record(subs, m, imp, event, kind, sequence, silent, body, about)
   local at, lanes = int(now()), {}
   redis.call("HSET", k("evt", event), "body", body, "merchant", m, "imp_uid", imp, "type", kind, "sequence", sequence,
     "recorded_at", at, "silent", silent and "1" or "0")
+  if about then redis.call("HSET", k("evt", event), "about", about) end
   redis.call("ZADD", k("evts"), at, event)
   redis.call("ZADD", k("evts", "m", m), at, event)
   redis.call("ZADD", k("evts", "t", kind), at, event)
