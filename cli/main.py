@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from cli import up
+from cli import commands, up
 
 app = typer.Typer(
     name="relay",
@@ -12,9 +12,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-
-
 app.add_typer(up.app)
+commands.register(app)
 
 
 @app.callback()
