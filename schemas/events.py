@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -28,7 +28,7 @@ class Event:
     type: str
     sequence: int
     status: Status
-    body: bytes
+    body: bytes = field(repr=False)
     silent: bool
 
 

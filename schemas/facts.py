@@ -59,7 +59,7 @@ class Fact:
     whole: bool = False
     entry: str | None = None
     closes: tuple[str, ...] = ()
-    detail: Mapping[str, Any] = field(default_factory=dict)
+    detail: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 Facts = Mapping[str, Fact]

@@ -24,7 +24,7 @@ class Deposit:
 
     pg_tid: str | None
     amount: Decimal
-    depositor: str | None
+    depositor: str | None = field(repr=False)
     at: int
 
 
@@ -47,7 +47,7 @@ class VirtualAccount:
     number: str
     bank_code: str | None
     bank_name: str | None
-    holder: str | None
+    holder: str | None = field(repr=False)
     deadline: int
     issued_at: int
 

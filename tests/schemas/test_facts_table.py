@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -37,7 +38,7 @@ def _claimed(play: Play) -> Play:
     return play.pay().later().look("c1").later(3).look()
 
 
-def _part(play: Play, **fields: object) -> Play:
+def _part(play: Play, **fields: Any) -> Play:
     return play.pay().take_back(300, **fields)
 
 
