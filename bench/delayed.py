@@ -1,0 +1,78 @@
+"""A hundred thousand deliveries that are due in hours: what they cost a worker, and one that is due in a second."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from bench.figures import Figure, Report, percentile
+from bench.machine import PATIENCE, Machine
+from bench.stubs import Arrivals, Iamport, Subscriber, serve
+from bench.systems import Relay
+from ledger import Ledger
+from ledger.keys import PREFIX
+
+DELAYED = 100_000
+BATCH = 500
+HOURS = 6 * 3_600_000
+PROBES = 40
+SOON = 1_000
+
+_BODY = orjson.dumps({"type": "payment.paid", "data": {"imp_uid": "%s", "payment": {"name": "x" * 800}}})
+
+
+async def run(machine: Machine, rounds: int, _seed: int) -> Report:
+    """How late deliveries that are due in a second come, and the worker's memory, before and after the many."""
+    before, after, memory = list[float](), list[float](), list[tuple[float, float]]()
+    for _ in range(rounds):
+        arrivals = Arrivals()
+        api, iamport = await serve(Iamport)
+        port, subscriber = await serve(Subscriber, arrivals)
+        relay = Relay(machine)
+        await relay.start(api, [f"http://127.0.0.1:{port}/"])
+        ledger = relay.ledger()
+        await _lateness(ledger, arrivals, "warm_")
+        before.append(percentile(await _lateness(ledger, arrivals, "early_"), 95))
+        rss = relay.processes["worker"].usage()[1]
+        for first in range(0, DELAYED, BATCH):
+            await _delay(ledger, "late_", first, BATCH, HOURS)
+        after.append(percentile(await _lateness(ledger, arrivals, "soon_"), 95))
+        memory.append((relay.processes["worker"].usage()[1] / 1e6, rss / 1e6))
+        await ledger.close()
+        for server in (iamport, subscriber):
+            server.close()
+        machine.stop()
+    grown, started = zip(*memory, strict=True)
+    name = f"{DELAYED:,} due in hours: one due in 1 s comes late by, p95"
+    return Report(
+        "delayed",
+        (
+            Figure(name, "ms", tuple(after), tuple(before), "none delayed", more=False, limit=500),
+            Figure("… memory of the worker", "MB", grown, started, "none delayed", more=False, mark=1.1),
+        ),
+    )
+
+
+async def _lateness(ledger: Ledger, arrivals: Arrivals, name: str) -> list[float]:
+    """By how many ms deliveries came late that were put off by a second, one after the other."""
+    due: dict[str, float] = {}
+    for number in range(PROBES):
+        asked = time.perf_counter()
+        await _delay(ledger, name, number, 1, SOON - number)
+        due[f"{name}{number}"] = (asked + time.perf_counter()) / 2 + SOON / 1000
+        await asyncio.sleep(0.037)
+    if not await arrivals.all_of({*arrivals.at, *due}, PATIENCE):
+        raise RuntimeError(f"{len(due.keys() & arrivals.at.keys())} of {PROBES} callbacks came in time")
+    return [(arrivals.at[imp_uid] - at) * 1000 for imp_uid, at in due.items()]
+
+
+async def _delay(ledger: Ledger, name: str, first: int, how_many: int, due_in_ms: int) -> None:
+    folder = files("ledger") / "scripts"
+    text = (folder / "prelude.lua").read_text() + Path(__file__).with_name("delay.lua").read_text()
+    words: list[Any] = ["default", name, first, how_many, due_in_ms, _BODY]
+    await ledger.store.redis.execute_command("EVAL", text, 1, PREFIX, *words)

@@ -1,0 +1,93 @@
+"""Webhook in, signed callback received: how many payments a second, and how long one takes at a steady rate."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from standardwebhooks import Webhook
+
+from bench.figures import Figure, Report, percentile
+from bench.machine import PATIENCE, Machine
+from bench.stubs import Arrivals, Iamport, Subscriber, serve
+from bench.systems import SECRET, Plain, Relay, System
+from bench.traffic import Traffic
+
+PAYMENTS = {Relay.name: 8000, Plain.name: 1500}
+"""Sent at once, to each as many as keep it busy for some seconds."""
+CONNECTIONS = 64
+PER_SECOND = 100
+SECONDS = 8
+
+
+async def rate(machine: Machine, rounds: int, _seed: int) -> Report:
+    """Payments a second: webhooks as fast as they are taken, until the last callback has come."""
+    found: dict[str, list[float]] = {Relay.name: [], Plain.name: []}
+    cpu: dict[str, list[float]] = {Relay.name: [], Plain.name: []}
+    for number in range(rounds):
+        for system in (Plain(machine), Relay(machine)):
+            async with _running(machine, system) as arrivals:
+                names = [f"imp_{number}_{i}" for i in range(PAYMENTS[system.name])]
+                before = _cpu(system)
+                sent = await Traffic(system.port).flat_out(names, connections=CONNECTIONS)
+                _expect(await arrivals.all_of(set(names), 2 * PATIENCE), system, arrivals, len(names))
+                took = max(arrivals.at.values()) - sent.began
+                found[system.name].append(len(names) / took)
+                cpu[system.name].append((_cpu(system) - before) * 1000 / len(names))
+    relay, plain = tuple(found[Relay.name]), tuple(found[Plain.name])
+    costs = tuple(cpu[Relay.name]), tuple(cpu[Plain.name])
+    return Report(
+        "rate",
+        (
+            Figure("payments end to end", "/s", relay, plain, Plain.name, mark=4),
+            Figure("… CPU a payment, without Redis", "ms", *costs, Plain.name, more=False),
+        ),
+    )
+
+
+async def latency(machine: Machine, rounds: int, seed: int) -> Report:
+    """From sending a webhook to receiving its callback, at 100 webhooks a second that come as they like."""
+    waits: dict[str, list[list[float]]] = {Relay.name: [], Plain.name: []}
+    rng = random.Random(seed)
+    for number in range(rounds):
+        times = sorted(rng.uniform(0, SECONDS) for _ in range(PER_SECOND * SECONDS))
+        names = [f"imp_{number}_{i}" for i in range(len(times))]
+        for system in (Plain(machine), Relay(machine)):
+            async with _running(machine, system) as arrivals:
+                sent = await Traffic(system.port).on_time(names, times)
+                _expect(await arrivals.all_of(set(names), PATIENCE), system, arrivals, len(names))
+                waits[system.name].append([(arrivals.at[name] - sent.at[name]) * 1000 for name in names])
+
+    def figure(percent: float, limit: float | None = None) -> Figure:
+        relay, plain = (tuple(percentile(each, percent) for each in waits[name]) for name in (Relay.name, Plain.name))
+        return Figure(f"latency at 100/s, p{percent:g}", "ms", relay, plain, Plain.name, more=False, limit=limit)
+
+    return Report("latency", (figure(50), figure(95, 100), figure(99)))
+
+
+@asynccontextmanager
+async def _running(machine: Machine, system: System) -> AsyncIterator[Arrivals]:
+    """The system with stubs around it, warm; the arrivals at its one endpoint. Afterwards a signature is checked."""
+    arrivals = Arrivals()
+    api, iamport = await serve(Iamport)
+    port, subscriber = await serve(Subscriber, arrivals)
+    await system.start(api, [f"http://127.0.0.1:{port}/callback"])
+    warm = [f"warm_{i}" for i in range(50)]
+    await Traffic(system.port).flat_out(warm, connections=8)
+    _expect(await arrivals.all_of(set(warm), PATIENCE), system, arrivals, len(warm))
+    arrivals.at.clear()
+    yield arrivals
+    Webhook(SECRET).verify(arrivals.body, dict(arrivals.headers))
+    iamport.close()
+    subscriber.close()
+    machine.stop()
+
+
+def _cpu(system: System) -> float:
+    return sum(process.usage()[0] for process in system.processes.values())
+
+
+def _expect(arrived: bool, system: System, arrivals: Arrivals, of: int) -> None:
+    if not arrived:
+        raise RuntimeError(f"{system.name}: {len(arrivals.at)} of {of} callbacks came in time")

@@ -1,0 +1,60 @@
+"""A payment as i'mport answers it: every field of its API that a card payment fills, so that sizes are as in life."""
+
+from __future__ import annotations
+
+import orjson
+
+_FIELDS: dict[str, object] = {
+    "imp_uid": "%(imp_uid)s",
+    "merchant_uid": "order_%(imp_uid)s",
+    "pay_method": "card",
+    "channel": "pc",
+    "pg_provider": "html5_inicis",
+    "emb_pg_provider": None,
+    "pg_tid": "StdpayCARDINIpayTest20261123100203",
+    "pg_id": "INIpayTest",
+    "sandbox": False,
+    "escrow": False,
+    "apply_num": "30000000",
+    "bank_code": None,
+    "bank_name": None,
+    "card_code": "361",
+    "card_name": "BC카드",
+    "card_issuer_code": "361",
+    "card_publisher_code": "361",
+    "card_quota": 0,
+    "card_number": "000000******0000",
+    "card_type": 0,
+    "vbank_code": None,
+    "vbank_name": None,
+    "vbank_num": None,
+    "vbank_holder": None,
+    "vbank_date": 0,
+    "vbank_issued_at": 0,
+    "name": "주문명: 결제 테스트",
+    "amount": 1004,
+    "cancel_amount": 0,
+    "currency": "KRW",
+    "buyer_name": "홍길동",
+    "buyer_email": "buyer@example.com",
+    "buyer_tel": "010-0000-0000",
+    "buyer_addr": "서울특별시 강남구",
+    "buyer_postcode": "00000",
+    "custom_data": '{"order":"%(imp_uid)s","channel":"web"}',
+    "user_agent": "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome Safari",
+    "status": "paid",
+    "started_at": "%(now)d",
+    "paid_at": "%(now)d",
+    "failed_at": 0,
+    "cancelled_at": 0,
+    "fail_reason": None,
+    "cancel_reason": None,
+    "receipt_url": "https://example.com/receipt",
+    "cancel_history": [],
+    "cash_receipt_issued": False,
+    "customer_uid": None,
+    "customer_uid_usage": None,
+}
+
+ROW = orjson.dumps(_FIELDS).replace(b'"%(now)d"', b"%(now)d")
+"""The JSON of a payment, to be filled with ``imp_uid`` (bytes) and ``now`` (UNIX seconds)."""

@@ -1,0 +1,103 @@
+"""The relay's job as a plain Dramatiq application, with what it costs to do it the obvious way.
+
+The handler sends a message for each webhook. One actor asks i'mport for the payment, with a token that its process
+keeps, notes it in Redis and sends a message for each endpoint; another posts the signed callback. HTTP is synchronous
+httpx with one client a process, which keeps its connections. Redis is the same durable one that the relay gets.
+
+    uvicorn bench.peers.plain:app
+    dramatiq bench.peers.plain
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import logging
+import os
+import threading
+import time
+
+import dramatiq
+import httpx
+import orjson
+import redis
+from dramatiq.brokers.redis import RedisBroker
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+API = os.environ["IMP_API_URL"]
+ENDPOINTS = [url for url in os.environ["PEER_ENDPOINTS"].split(",") if url]
+SECRET = base64.b64decode(os.environ["PEER_SECRET"])
+TIMEOUT = float(os.environ["PEER_TIMEOUT"])
+
+# The command line logs at info, and httpx would write a line a request: nobody leaves that on.
+logging.getLogger("httpx").setLevel(logging.WARNING)
+
+broker = RedisBroker(url=os.environ["PEER_QUEUE_URL"])
+dramatiq.set_broker(broker)
+ledger = redis.Redis.from_url(os.environ["REDIS_URL"])
+client = httpx.Client(timeout=TIMEOUT)
+
+
+class Token:
+    """i'mport's access token, asked for once in its lifetime by each process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._text = ""
+        self._until = 0.0
+
+    def get(self) -> str:
+        """A token that is good for a while still."""
+        with self._lock:
+            if time.monotonic() > self._until:
+                form = {"imp_key": os.environ["IMP_KEY"], "imp_secret": os.environ["IMP_SECRET"]}
+                given = client.post(f"{API}/users/getToken", json=form).raise_for_status().json()["response"]
+                self._text = given["access_token"]
+                self._until = time.monotonic() + given["expired_at"] - given["now"] - 60
+            return self._text
+
+
+token = Token()
+
+
+async def webhook(request: Request) -> JSONResponse:
+    """Take a webhook: the message is on disk when the answer goes out, as Redis syncs every write."""
+    form = await request.json()
+    refresh.send(form["imp_uid"])
+    return JSONResponse({"status": "accepted"})
+
+
+@dramatiq.actor(max_retries=20, min_backoff=1000)
+def refresh(imp_uid: str) -> None:
+    """Look at a payment, note it, and have its event sent to every endpoint."""
+    answer = client.get(f"{API}/payments/{imp_uid}", headers={"authorization": token.get()}).raise_for_status()
+    payment = answer.json()["response"]
+    event = f"evt_{imp_uid}_{payment['status']}"
+    body = {"id": event, "type": f"payment.{payment['status']}", "data": {"imp_uid": imp_uid, "payment": payment}}
+    if not ledger.set(event, orjson.dumps(body), nx=True):
+        return
+    for url in ENDPOINTS:
+        deliver.send(event, url)
+
+
+@dramatiq.actor(max_retries=20, min_backoff=1000)
+def deliver(event: str, url: str) -> None:
+    """Post an event to an endpoint; anything but a 2xx is tried again by Dramatiq."""
+    body = ledger.get(event)
+    assert isinstance(body, bytes)
+    stamp = str(int(time.time()))
+    digest = hmac.new(SECRET, b".".join((event.encode(), stamp.encode(), body)), hashlib.sha256).digest()
+    headers = {
+        "content-type": "application/json",
+        "webhook-id": event,
+        "webhook-timestamp": stamp,
+        "webhook-signature": "v1," + base64.b64encode(digest).decode(),
+    }
+    client.post(url, content=body, headers=headers).raise_for_status()
+
+
+app = Starlette(routes=[Route("/webhooks", webhook, methods=["POST"])])

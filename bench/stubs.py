@@ -1,0 +1,121 @@
+"""Stand-ins for i'mport and for subscribers, as cheap as they can be: they share the machine with what is measured."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import unquote
+
+from bench.payment import ROW
+
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+_IMP_UID = re.compile(rb'"imp_uid": ?"([^"]+)"')
+
+
+class _Server(asyncio.Protocol):
+    """HTTP/1.1 as far as the clients here speak it: requests with a length or without a body, kept connections."""
+
+    def __init__(self) -> None:
+        self._received = b""
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment]  # a stream's transport is always a Transport
+
+    def data_received(self, data: bytes) -> None:
+        data = self._received + data if self._received else data
+        while (head := data.find(b"\r\n\r\n")) >= 0:
+            length = _LENGTH.search(data, 0, head)
+            end = head + 4 + (int(length[1]) if length else 0)
+            if len(data) < end:
+                break
+            answer = self.answer(data[:head], data[head + 4 : end])
+            if answer and self._transport is not None:
+                self._transport.write(answer)
+            data = data[end:]
+        self._received = data
+
+    def answer(self, head: bytes, body: bytes, /) -> bytes:
+        """The bytes to answer; none to let the client wait."""
+        raise NotImplementedError
+
+
+def _json(body: bytes, status: bytes = b"200 OK") -> bytes:
+    return b"HTTP/1.1 %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (status, len(body), body)
+
+
+class Iamport(_Server):
+    """i'mport's token and look-up calls; every payment is known, and paid."""
+
+    def answer(self, head: bytes, _body: bytes, /) -> bytes:
+        path = unquote(head.split(b" ", 2)[1].decode())
+        now = int(time.time())
+        if path == "/users/getToken":
+            token = b'{"access_token":"token","now":%d,"expired_at":%d}' % (now, now + 1800)
+            return _json(b'{"code":0,"message":null,"response":%s}' % token)
+        if path.startswith("/payments?"):
+            asked = [part.partition("=")[2] for part in path[10:].split("&") if part.startswith("imp_uid")]
+            rows = b"[%s]" % b",".join(ROW % {b"imp_uid": one.encode(), b"now": now} for one in asked)
+        else:
+            rows = ROW % {b"imp_uid": path.rpartition("/")[2].encode(), b"now": now}
+        return _json(b'{"code":0,"message":null,"response":%s}' % rows)
+
+
+@dataclass
+class Arrivals:
+    """What a subscriber got: when each payment's callback came first (seconds of `perf_counter`), how many came again,
+    and one whole callback, to check its signature by."""
+
+    at: dict[str, float] = field(default_factory=dict)
+    again: int = 0
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+    async def all_of(self, imp_uids: set[str], within: float) -> bool:
+        """Wait until these have come; whether they have."""
+        ends = time.perf_counter() + within
+        while len(self.at) < len(imp_uids) or not imp_uids <= self.at.keys():
+            if time.perf_counter() > ends:
+                return False
+            await asyncio.sleep(0.005)
+        return True
+
+
+class Subscriber(_Server):
+    """Answers 200 to every callback."""
+
+    def __init__(self, arrivals: Arrivals) -> None:
+        super().__init__()
+        self._arrivals = arrivals
+
+    def answer(self, head: bytes, body: bytes, /) -> bytes:
+        found = _IMP_UID.search(body)
+        assert found is not None
+        imp_uid = found[1].decode()
+        if imp_uid in self._arrivals.at:
+            self._arrivals.again += 1
+        else:
+            self._arrivals.at[imp_uid] = time.perf_counter()
+        if not self._arrivals.body:
+            lines = (line.partition(": ") for line in head.decode("latin-1").split("\r\n")[1:])
+            self._arrivals.headers = {name.lower(): value for name, _, value in lines}
+            self._arrivals.body = body
+        return _json(b"")
+
+
+class Hanging(_Server):
+    """Takes callbacks and never answers."""
+
+    def answer(self, _head: bytes, _body: bytes, /) -> bytes:
+        return b""
+
+
+async def serve(server: type[_Server], arrivals: Arrivals | None = None) -> tuple[int, asyncio.AbstractServer]:
+    """Start a stub on a free port of loopback: the port, and what to close."""
+    args = () if arrivals is None else (arrivals,)
+    listening = await asyncio.get_running_loop().create_server(lambda: server(*args), "127.0.0.1", 0, backlog=2048)
+    port: int = listening.sockets[0].getsockname()[1]
+    return port, listening

@@ -1,0 +1,117 @@
+"""The two ways to do the job, started alike: the relay's receiver and worker, and a plain Dramatiq application.
+
+Each signs as Standard Webhooks says. The peer runs as Dramatiq's command line does by itself, with a process a core
+and eight threads each; the relay with one worker process, as its Procfile has it.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from cryptography.fernet import Fernet
+
+from bench.machine import Machine, Process, free_port, wait_until
+from ledger import Ledger
+from schemas.endpoint import Endpoint, SealedSecret, new_secret
+from schemas.seal import Sealer
+
+SECRET = new_secret(b"benchmarks-sign-with-this-one")
+TIMEOUT = 15.0
+"""Seconds that an endpoint has to answer, unless a benchmark says otherwise."""
+
+_CREDENTIALS = {"IMP_KEY": "key", "IMP_SECRET": "secret"}
+
+
+class System(Protocol):
+    """Something that takes webhooks and sends callbacks."""
+
+    name: str
+    port: int
+    processes: dict[str, Process]
+
+    def start_intake(self) -> None:
+        """Start what takes webhooks at `port`; returns when it does."""
+
+    async def start(self, api: int, endpoints: Sequence[str]) -> None:
+        """Start all of it, with i'mport at this port of loopback and these URLs subscribed to every payment."""
+
+
+class Relay:
+    """The relay: one receiver, one worker. `settings` are its environment variables beyond the necessary ones."""
+
+    name = "relay"
+
+    def __init__(self, machine: Machine, settings: Mapping[str, str] | None = None) -> None:
+        self._machine = machine
+        self._key = Fernet.generate_key().decode()
+        self._settings = {"RELAY_ENCRYPTION_KEY": self._key, "RELAY_ALLOW_PRIVATE_ENDPOINTS": "true", **_CREDENTIALS}
+        self._settings |= settings or {}
+        self.port = 0
+        self.processes: dict[str, Process] = {}
+
+    def start_intake(self) -> None:
+        self.port = free_port()
+        environ = {**self._settings, "PORT": str(self.port), "HOST": "127.0.0.1"}
+        self.processes["receiver"] = self._machine.python("receiver", **environ)
+        _listening(self.port)
+
+    async def start(self, api: int, endpoints: Sequence[str]) -> None:
+        ledger = self.ledger()
+        sealed = SealedSecret(Sealer([self._key]).seal(SECRET))
+        for number, url in enumerate(endpoints):
+            await ledger.endpoints.create(Endpoint(f"ep_{number:020}", "default", url, secrets=(sealed,)))
+        await ledger.close()
+        environ = {**self._settings, "IMP_API_URL": f"http://127.0.0.1:{api}"}
+        worker = self.processes["worker"] = self._machine.python("workers", **environ)
+        self.start_intake()
+        wait_until(lambda: worker.has_printed("worker_ready"), "the worker is ready")
+
+    def ledger(self) -> Ledger:
+        """Its ledger, to look into or to write to; the caller closes it."""
+        return Ledger.connect(self._machine.redis_url, self._machine.queue_url)
+
+
+class Plain:
+    """The plain Dramatiq application of `bench.peers.plain`."""
+
+    name = "plain Dramatiq"
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self.port = 0
+        self.processes: dict[str, Process] = {}
+        self._environ = {
+            "IMP_API_URL": "http://127.0.0.1:1",
+            "PEER_QUEUE_URL": machine.queue_url,
+            "PEER_SECRET": SECRET.removeprefix("whsec_"),
+            "PEER_TIMEOUT": str(TIMEOUT),
+            "PEER_ENDPOINTS": "",
+            **_CREDENTIALS,
+        }
+
+    def start_intake(self) -> None:
+        self.port = free_port()
+        words = ("bench.peers.plain:app", "--port", str(self.port), "--loop", "uvloop", "--http", "httptools")
+        quiet = ("--log-level", "warning", "--no-access-log")
+        self.processes["receiver"] = self._machine.python("uvicorn", *words, *quiet, **self._environ)
+        _listening(self.port)
+
+    async def start(self, api: int, endpoints: Sequence[str]) -> None:
+        self._environ |= {"IMP_API_URL": f"http://127.0.0.1:{api}", "PEER_ENDPOINTS": ",".join(endpoints)}
+        worker = self._machine.python("dramatiq", "bench.peers.plain", **self._environ)
+        self.processes["worker"] = worker
+        self.start_intake()
+        wait_until(lambda: worker.has_printed("ready for action"), "Dramatiq is ready")
+
+
+def _listening(port: int) -> None:
+    def accepts() -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            return False
+        return True
+
+    wait_until(accepts, f"port {port} is listened on")

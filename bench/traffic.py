@@ -1,0 +1,154 @@
+"""A cheap sender of webhooks: raw asyncio, one request in flight a connection, connections that are kept.
+
+It shares its machine with what it measures, so of an answer it reads the status and where it ends, and no more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+PATIENCE = 60.0
+"""Seconds after which an answer that has not come is an error."""
+
+
+def webhook(imp_uid: str) -> bytes:
+    """The request that tells of one payment, as i'mport sends it."""
+    body = b'{"imp_uid":"%s","merchant_uid":"order_%s","status":"paid"}' % (imp_uid.encode(), imp_uid.encode())
+    return (
+        b"POST /webhooks HTTP/1.1\r\nhost: 127.0.0.1\r\nuser-agent: bench\r\naccept: */*\r\n"
+        b"content-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body)
+    )
+
+
+@dataclass
+class Sent:
+    """What came of webhooks: when each was sent (seconds of `perf_counter`), how long each answer took (seconds), and
+    how many were not a 200."""
+
+    at: dict[str, float] = field(default_factory=dict)
+    waits: list[float] = field(default_factory=list)
+    refused: int = 0
+    began: float = 0.0
+    ended: float = 0.0
+
+
+class _Connection(asyncio.Protocol):
+    """One connection. `answered` is called with it after each answer, `lost` when it breaks."""
+
+    def __init__(self, sent: Sent, answered: Callable[[_Connection], None], lost: Callable[[], None]) -> None:
+        self._sent = sent
+        self._answered = answered
+        self._lost = lost
+        self._received = b""
+        self._sent_at = 0.0
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment]  # a stream's transport is always a Transport
+
+    def send(self, imp_uid: str) -> None:
+        """Send the webhook of this payment; the last answer must have come."""
+        assert self._transport is not None
+        self._sent_at = self._sent.at[imp_uid] = time.perf_counter()
+        self._transport.write(webhook(imp_uid))
+
+    def data_received(self, data: bytes) -> None:
+        self._received = data = self._received + data
+        head = data.find(b"\r\n\r\n")
+        if head < 0:
+            return
+        length = _LENGTH.search(data, 0, head)
+        if length is None or len(data) < head + 4 + int(length[1]):
+            return
+        self._received = b""
+        self._sent.waits.append(time.perf_counter() - self._sent_at)
+        self._sent.refused += data[9:12] != b"200"
+        self._answered(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        del exc
+        self._lost()
+
+    def close(self) -> None:
+        """Close it."""
+        if self._transport is not None:
+            self._transport.close()
+
+
+class Traffic:
+    """Webhooks to one port of loopback."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._open: list[_Connection] = []
+        self._broken = False
+
+    async def flat_out(self, imp_uids: Iterable[str], *, connections: int, seconds: float = PATIENCE) -> Sent:
+        """Send these as fast as the answers come, for so long at most: one in flight on each connection."""
+        sent, left = Sent(), iter(imp_uids)
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        working = connections
+        ends = time.perf_counter() + seconds
+
+        def following(connection: _Connection) -> None:
+            nonlocal working
+            imp_uid = next(left, None) if time.perf_counter() < ends else None
+            if imp_uid is not None:
+                connection.send(imp_uid)
+                return
+            working -= 1
+            if not working:
+                done.set_result(None)
+
+        await self._connect(connections, sent, following)
+        sent.began = time.perf_counter()
+        for connection in self._open:
+            following(connection)
+        await asyncio.wait_for(done, seconds + PATIENCE)
+        sent.ended = time.perf_counter()
+        self._close()
+        return sent
+
+    async def on_time(self, imp_uids: Sequence[str], times: Sequence[float]) -> Sent:
+        """Send each at its time, in seconds from now, however long the answers to others take."""
+        sent, idle = Sent(), list[_Connection]()
+        await self._connect(16, sent, idle.append)
+        idle.extend(self._open)
+        sent.began = time.perf_counter()
+        for imp_uid, due in zip(imp_uids, times, strict=True):
+            await asyncio.sleep(max(0.0, sent.began + due - time.perf_counter()))
+            if not idle:
+                before = len(self._open)
+                await self._connect(8, sent, idle.append)
+                idle.extend(self._open[before:])
+            idle.pop().send(imp_uid)
+        sent.ended = time.perf_counter()
+        for _ in range(int(PATIENCE * 100)):
+            if len(sent.waits) == len(imp_uids):
+                break
+            await asyncio.sleep(0.01)
+        self._close()
+        return sent
+
+    async def _connect(self, connections: int, sent: Sent, answered: Callable[[_Connection], None]) -> None:
+        loop = asyncio.get_running_loop()
+        for _ in range(connections):
+            _, connection = await loop.create_connection(
+                lambda: _Connection(sent, answered, self._lost), "127.0.0.1", self._port
+            )
+            self._open.append(connection)
+
+    def _lost(self) -> None:
+        self._broken = self._broken or bool(self._open)
+
+    def _close(self) -> None:
+        closing, self._open = self._open, []
+        if self._broken:
+            raise ConnectionError("the server under test has closed a connection")
+        for connection in closing:
+            connection.close()
