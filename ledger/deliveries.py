@@ -17,11 +17,15 @@ from ledger.endpoints import State as EndpointState
 from ledger.pages import Page, Slice, decode, encode, walk
 from ledger.rows import Row, paired, seconds, text
 from ledger.store import Store
+from ledger.waiting import waiting
 from schemas.delivery import Attempt
 from schemas.endpoint import TEST_TYPE
 from schemas.errors import Conflict, NotFound
 
 State = Literal["pending", "delivered", "dead", "held", "discarded"]
+
+_SLACK = 1.0
+"""Seconds: a delivery that is due no later than this after its lane's pause waits for the lane."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,13 +134,17 @@ class Deliveries:
         hashes = {identity: paired(row[0]) for identity, row in known.items()}
         endpoints = await self._endpoints.some(list({text(fields, "endpoint") or "" for fields in hashes.values()}))
         sent = []
-        for identity, (_, attempts, due, leased, waits_for) in known.items():
+        for identity, (_, attempts, due, leased, waits_for, lane) in known.items():
             fields = hashes[identity]
             registered = endpoints.get(text(fields, "endpoint") or "")
             state = shown_state(text(fields, "state") or "pending", registered.state if registered else "deleted")
             disabled = registered.endpoint.disabled_reason if registered else None
             reason = "is being sent" if leased else _reason(fields, state, waits_for.decode(), disabled)
             at = float(due) / 1000 if due and state == "pending" else None
+            paused = waiting(lane) if at is not None else None
+            if paused is not None and at is not None and paused.until > at - _SLACK:
+                reason = f"{paused.reason}; {reason}" if reason else paused.reason
+                at = max(at, paused.until)
             sent.append(_sent(identity, fields, state, at, reason, attempts))
         return sent
 
@@ -158,11 +166,11 @@ def indexes(endpoints: Mapping[str, EndpointState], state: State) -> list[str]:
 def _reason(fields: Row, state: State, waits_for: str, disabled_reason: str | None) -> str | None:
     if state == "held":
         return f"the endpoint is disabled: {disabled_reason}" if disabled_reason else "the endpoint is disabled"
-    if state == "discarded":
+    if state == "discarded" and text(fields, "state") == "pending":
         return "the endpoint was deleted"
     if state == "pending" and waits_for:
         return f"waits for {waits_for}, an earlier event of the same payment"
-    return text(fields, "reason")
+    return text(fields, "reason") or text(fields, "note")
 
 
 def _sent(

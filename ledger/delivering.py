@@ -17,6 +17,7 @@ from ledger.rows import paired
 from ledger.store import Argument, Store
 from schemas.delivery import Again, Attempt, Dead, Delivered, Disable, Hold, Verdict
 from schemas.endpoint import Endpoint
+from schemas.endpoint_events import EndpointEvent
 from schemas.health import Health
 
 Settled = Literal["ok", "unwell", "lost"]
@@ -60,7 +61,7 @@ class Delivering:
     async def claim(self, lane: Lane, limit: int = 100) -> ClaimedDeliveries:
         """Lease due deliveries of an endpoint, as many as it takes at once. Raises `LedgerUnavailable`."""
         token, again, flat, rows = await self._store.run("claim_deliveries", str(lane), limit, LEASE_MS)
-        self._queue.kick_all([again])
+        self._queue.kick_all(again)
         fields = paired(flat)
         if not rows:
             return ClaimedDeliveries(None, ())
@@ -78,10 +79,29 @@ class Delivering:
         answer = await self._settles.add(_settle_args(lease, verdict, attempt))
         return cast(Settled, answer.decode())
 
-    async def note_health(self, endpoint: str, before: Health, after: Health) -> bool:
-        """Replace how an endpoint is doing; False where somebody else was quicker. Raises `LedgerUnavailable`."""
+    async def note_health(
+        self,
+        endpoint: str,
+        before: Health,
+        after: Health,
+        event: EndpointEvent | None = None,
+        disabled: str | None = None,
+    ) -> bool:
+        """Replace how an endpoint is doing; False where somebody else was quicker. In the same step ``event`` is
+        recorded for whoever subscribes to it, and the endpoint is ``disabled`` for the reason given.
+
+        Raises `LedgerUnavailable`.
+        """
+        told = ("", "", b"") if event is None else (event.id, event.type, event.body)
+        open_until = round(after.open_until * 1000)
         lanes = await self._store.run(
-            "note_health", endpoint, _dump_health(before), _dump_health(after), round(after.open_until * 1000)
+            "note_health",
+            endpoint,
+            endpoint_rows.dump_health(before),
+            endpoint_rows.dump_health(after),
+            open_until,
+            *told,
+            disabled or "",
         )
         if lanes is None:
             return False
@@ -90,7 +110,7 @@ class Delivering:
 
     async def health(self, endpoint: str) -> Health:
         """How an endpoint is doing now. Raises `LedgerUnavailable`."""
-        return _health(await self._store.run("read_health", endpoint))
+        return endpoint_rows.load_health(await self._store.run("read_health", endpoint))
 
     async def _settle_all(self, calls: Sequence[list[Argument]]) -> Sequence[bytes | Exception]:
         kicks, answers = await self._store.run("settle", len(calls), *(part for call in calls for part in call))
@@ -123,11 +143,3 @@ _HELD_FOR_MS = 60_000
 
 def _ms(seconds: float | None) -> Argument:
     return "" if seconds is None else round(seconds * 1000)
-
-
-def _health(text: bytes | None) -> Health:
-    return Health(**orjson.loads(text)) if text else Health()
-
-
-def _dump_health(health: Health) -> bytes:
-    return orjson.dumps(asdict(health)) if health != Health() else b""

@@ -33,6 +33,9 @@ att:id                     list    a delivery's attempts, oldest first, JSON
 dlvs · dlvs:e:ep           zset    id -> created · the same for one endpoint
 dlvs:s:ep/state            zset    … for one endpoint and stored state (pending delivered dead discarded)
 dlvs:v:event               set     endpoints that one event goes to
+replay:id                  hash    what a replay sends (see replay_create.lua), state, cursor (ms), walked, its counts
+replays                    zset    replay -> created
+replaying:id               set     deliveries that a replay queued and that have not come to an end
 endpoints · endpoints:m:m  zset    ep -> created · the same for one merchant
 endpoint:ep                hash    row (JSON, see schemas.endpoint) merchant state disabled_reason health…
 subs:m                     hash    ep -> "ordered type type …" for every endpoint of a merchant that is not deleted

@@ -18,6 +18,7 @@ from ledger.payments import Payments
 from ledger.queue import Queue
 from ledger.reconciliations import Reconciliations
 from ledger.refreshing import Refreshing
+from ledger.replays import Replays
 from ledger.store import Store
 from ledger.tidying import Tidying
 from ledger.tokens import TokenCache
@@ -36,7 +37,7 @@ class Ledger:
         self.intake = Intake(store, queue)
         self.refreshing = Refreshing(store, queue)
         self.delivering = Delivering(store, queue)
-        self.leases = Leases(store)
+        self.leases = Leases(store, queue)
         self.jobs = Jobs(store, queue)
         self.reconciliations = Reconciliations(store, queue, self.jobs)
         self.tokens = TokenCache(store)
@@ -47,6 +48,7 @@ class Ledger:
         self.events = Events(store)
         self.deliveries = Deliveries(store)
         self.notifications = Notifications(store)
+        self.replays = Replays(store, queue)
         self.accept = self.intake.accept
         self.known_merchants = self.intake.known_merchants
         self.count_refusals = self.intake.count_refusals

@@ -20,7 +20,7 @@ from dramatiq.middleware import AsyncIO, Middleware
 from iamport.accounts import Accounts
 from iamport.transport import production_transport
 from ledger import Ledger
-from ledger.jobs import RECONCILE, TIDY
+from ledger.jobs import RECONCILE, REPLAY, TIDY
 from schemas.errors import LedgerUnavailable
 from schemas.seal import Sealer
 from schemas.settings import Settings
@@ -30,6 +30,7 @@ from workers.jobs import JobRunner
 from workers.outbound import callback_transport
 from workers.reconcile import Reconciler
 from workers.refresh import Refresher
+from workers.replay import Replayer
 from workers.sender import Sender
 from workers.sweep import sweep_forever
 from workers.tidy import Tidier, start_tidying
@@ -40,6 +41,7 @@ log = structlog.get_logger()
 THREADS = 16
 IDLE_POLL_MS = 20
 """How long an idle queue waits before it looks again: the latency of the first kick after a pause."""
+THREAD_WAKES_AFTER = 0.5
 STOP_WITHIN = 30.0
 FINISH_WITHIN = 20.0
 
@@ -60,7 +62,11 @@ class App:
         self._reconciler = Reconciler(settings, self._ledger, accounts)
         self._jobs = JobRunner(
             self._ledger,
-            {RECONCILE: self._reconciler.step, TIDY: Tidier(settings, self._ledger, self._reconciler).step},
+            {
+                RECONCILE: self._reconciler.step,
+                REPLAY: Replayer(self._ledger).step,
+                TIDY: Tidier(settings, self._ledger, self._reconciler).step,
+            },
         )
         self._name = f"{os.getpid()}-{rng.getrandbits(32):08x}"
         self._background: list[Future[Any]] = []
@@ -76,6 +82,9 @@ class App:
     def run(self, stop: threading.Event) -> int:
         """Work until ``stop`` is set; the exit status: 0, or 1 where a thread died and a restart is needed."""
         self._worker.start()
+        for thread in self._worker.workers:
+            # Only its queue is polled that often; a worker's thread is woken by the work itself.
+            thread.timeout = THREAD_WAKES_AFTER
         self._background = [
             self._submit(sweep_forever(self._ledger, self._name)),
             self._submit(self._ledger.leases.renew_forever()),
@@ -110,10 +119,12 @@ class App:
         deadline.start()
         log.info("worker_stopping")
         finishing = self._submit(self._deliverer.finish(FINISH_WITHIN))
-        for task in self._background[:1]:
-            task.cancel()
+        sweeping, *others = self._background
+        sweeping.cancel()
         self._join_actors()
         finishing.result()
+        for task in others:
+            task.cancel()
         self._submit(self._hand_back()).result()
         loop = get_event_loop_thread()
         if loop is not None:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
 from ledger import Ledger
 from ledger.delivering import ClaimedDeliveries, ClaimedDelivery, Settled
 from ledger.keys import Lane
-from schemas.delivery import Again, Answer, Attempt, Delivered, Hold, Verdict, attempt, judge
+from schemas.delivery import Again, Answer, Attempt, Delivered, Disable, Hold, Verdict, attempt, judge
 from schemas.endpoint import Endpoint
 from schemas.errors import LedgerUnavailable, Unreadable
 from schemas.events import thin
@@ -30,7 +30,10 @@ SLICE = 0.5
 WAVE = 0.05
 """Seconds an actor waits for a wave of callbacks; slower ones go on without it and wake the lane when they end."""
 MOST_IN_FLIGHT = 2_000
-SETTLE_FOR = 60.0
+INSIST_FOR = 60.0
+"""Seconds for which a result is kept in hand while Redis is away."""
+
+Written = TypeVar("Written")
 
 
 class Deliverer:
@@ -71,13 +74,21 @@ class Deliverer:
             log.error("endpoint_unreadable", endpoint=endpoint.id, error=str(error))
             reason = f"held: {error}"
             return [self._start(self._settle(delivery, Hold(reason), None)) for delivery in claimed.deliveries]
-        return [self._start(self._send(delivery, endpoint, keys)) for delivery in claimed.deliveries]
+        return [self._start(self._deliver(delivery, endpoint, keys)) for delivery in claimed.deliveries]
 
     def _start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = asyncio.create_task(work)
         self._in_flight.add(task)
         task.add_done_callback(self._in_flight.discard)
         return task
+
+    async def _deliver(self, delivery: ClaimedDelivery, endpoint: Endpoint, keys: Opened) -> None:
+        try:
+            await self._send(delivery, endpoint, keys)
+        except Exception as error:
+            # A mistake of ours must not keep a lease for ever, nor be taken for a failure of the endpoint.
+            log.exception("delivery_broke", delivery=delivery.id)
+            await self._settle(delivery, Hold(f"held: internal error: {type(error).__name__}"), None)
 
     async def _send(self, delivery: ClaimedDelivery, endpoint: Endpoint, keys: Opened) -> None:
         began = time.time()
@@ -86,24 +97,40 @@ class Deliverer:
         answer = await self._sender.send(endpoint.url, headers, body, self._settings.delivery_timeout)
         verdict = judge(answer, delivery.attempts, self._settings.retry_schedule, self._rng)
         _tell(delivery, endpoint, answer, verdict)
-        settled = await self._settle(delivery, verdict, attempt(answer, began, replay=delivery.replay))
+        made = attempt(answer, began, replay=delivery.replay)
+        if isinstance(verdict, Disable):
+            # Told before it is settled: once it is, nobody will attempt anything and find out again.
+            await self._note(endpoint, answer, verdict)
+            await self._settle(delivery, verdict, made)
+            return
+        settled = await self._settle(delivery, verdict, made)
         if settled == "unwell" or (settled == "ok" and not answer.ok):
-            await self._health.note(endpoint, answer, verdict)
+            await self._note(endpoint, answer, verdict)
 
     async def _settle(self, delivery: ClaimedDelivery, verdict: Verdict, made: Attempt | None) -> Settled:
-        """Write what became of it. While Redis is away it is tried again: what was sent should not be sent again."""
-        gives_up = time.monotonic() + SETTLE_FOR
+        """Write what became of it."""
+        settle = self._ledger.delivering.settle
         try:
-            while True:
-                try:
-                    return await self._ledger.delivering.settle(delivery.lease, verdict, made)
-                except LedgerUnavailable as error:
-                    if time.monotonic() > gives_up:
-                        log.error("delivery_not_settled", delivery=delivery.id, error=str(error))
-                        return "lost"
-                    await asyncio.sleep(1)
+            return await _insist(lambda: settle(delivery.lease, verdict, made)) or "lost"
         finally:
             self._ledger.leases.drop([delivery.lease])
+
+    async def _note(self, endpoint: Endpoint, answer: Answer, verdict: Verdict) -> None:
+        await _insist(lambda: self._health.note(endpoint, answer, verdict))
+
+
+async def _insist(write: Callable[[], Awaitable[Written]]) -> Written | None:
+    """Write it. While Redis is away it is tried again: what was sent should not be sent again. None where it was away
+    for too long."""
+    gives_up = time.monotonic() + INSIST_FOR
+    while True:
+        try:
+            return await write()
+        except LedgerUnavailable as error:
+            if time.monotonic() > gives_up:
+                log.error("attempt_not_written", error=str(error))
+                return None
+            await asyncio.sleep(1)
 
 
 def _tell(delivery: ClaimedDelivery, endpoint: Endpoint, answer: Answer, verdict: Verdict) -> None:

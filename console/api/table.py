@@ -13,6 +13,7 @@ from console.api import (
     orders,
     payments,
     refresh,
+    replays,
     stats,
     trial,
 )
@@ -29,6 +30,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *events.OPERATIONS,
     *explain.OPERATIONS,
     *deliveries.OPERATIONS,
+    *replays.OPERATIONS,
     *notifications.OPERATIONS,
     *stats.OPERATIONS,
 )

@@ -1,6 +1,6 @@
 -- Leases deliveries that are due, as many as the endpoint's limits leave room for.
 -- ARGV: lane, limit, lease (ms)
--- Answer: {token, lane to kick or "", fields of endpoint:ep, per delivery {id, event, attempts, replay, imp_uid, type, body}}
+-- Answer: {token, lanes to kick, fields of endpoint:ep, per delivery {id, event, attempts, replay, imp_uid, type, body}}
 
 local lane, limit = ARGV[1], tonumber(ARGV[2])
 local kind, ep = string.match(lane, "^(%a+)/(.*)$")
@@ -13,21 +13,25 @@ for i = 1, #fields, 2 do endpoint[fields[i]] = fields[i + 1] end
 if endpoint["state"] ~= "enabled" then
   redis.call("HSET", k("lane", lane), "closed", "1")
   index_lane(lane)
-  return {int(token), "", fields, {}}
+  return {int(token), {}, fields, {}}
 end
 redis.call("HDEL", k("lane", lane), "closed")
 local row = cjson.decode(endpoint["row"])
-reclaim(lane)
+reclaim(live)
+reclaim("replay/" .. ep)
 
 -- The breaker, Retry-After and the rate are the endpoint's; both its lanes keep to them.
-local limits = redis.call("HMGET", k("lane", live), "not_before", "probe", "tokens", "tokens_at")
+local limits = redis.call("HMGET", k("lane", live), "not_before", "probe", "tokens", "tokens_at", "probe_until")
 local room = limits[2] and 1 or row["max_in_flight"]
+-- A replay leaves a place for what happens now.
+if kind == "replay" and room > 1 then room = room - 1 end
 redis.call("HSET", k("lane", lane), "room", room)
 local in_flight = redis.call("ZCARD", k("leased", live)) + redis.call("ZCARD", k("leased", "replay/" .. ep))
 local take = math.min(limit, room - in_flight)
-local wait_until = tonumber(limits[1] or 0)
-if wait_until > now() then take = 0 end
+local wait_until, probe_until = tonumber(limits[1] or 0), tonumber(limits[5] or 0)
+if math.max(wait_until, probe_until) > now() then take = 0 end
 if kind == "replay" then
+  wait_until = math.max(wait_until, probe_until)
   local waiting = score(redis.call("ZRANGE", k("due", live), 0, 0, "WITHSCORES"))
   if waiting and waiting <= now() and take > 0 then
     take = 0
@@ -43,11 +47,21 @@ end
 
 local rows = {}
 if take > 0 then
-  for i, id in ipairs(redis.call("ZRANGEBYSCORE", k("due", lane), "-inf", int(now()), "LIMIT", 0, take)) do
-    local delivery = redis.call("HMGET", k("dlv", id), "event", "attempts", "replay", "imp_uid", "type")
-    lease(lane, id, token, tonumber(ARGV[3]))
-    rows[i] = {id, delivery[1], delivery[2], delivery[3], delivery[4], delivery[5],
-      redis.call("HGET", k("evt", delivery[1]), "body")}
+  for _, id in ipairs(redis.call("ZRANGEBYSCORE", k("due", lane), "-inf", int(now()), "LIMIT", 0, take)) do
+    local event, attempts, replay, imp, type_ =
+      unpack(redis.call("HMGET", k("dlv", id), "event", "attempts", "replay", "imp_uid", "type"))
+    local body = event and redis.call("HGET", k("evt", event), "body")
+    if body then
+      lease(lane, id, token, tonumber(ARGV[3]))
+      rows[#rows + 1] = {id, event, attempts, replay, imp, type_, body}
+    else
+      redis.call("ZREM", k("due", lane), id)  -- nothing is left to send, and the others must not wait for it
+    end
+  end
+  -- A probe: nobody else goes before its outcome is noted (note_health.lua) or its lease ends.
+  if limits[2] and #rows > 0 then
+    probe_until = now() + tonumber(ARGV[3])
+    redis.call("HSET", k("lane", live), "probe_until", int(probe_until))
   end
 end
 if tokens then
@@ -63,5 +77,4 @@ if wait_until > now() then
 else
   redis.call("HDEL", k("lane", lane), "not_before")
 end
-local again = kick(lane, index_lane(lane)) and lane or ""
-return {int(token), again, fields, rows}
+return {int(token), announce({[lane] = true}), fields, rows}

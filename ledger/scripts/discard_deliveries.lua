@@ -16,6 +16,7 @@ for i = 1, #rows, 2 do
     redis.call("HDEL", k("tokens", lane), id)
     redis.call("ZREM", k("touched", lane), id)
   end
+  count_replayed(id, "failed")
   if m then redis.call("DEL", k("chain", ep .. "/" .. m .. "/" .. (imp or ""))) end
 end
 return #rows / 2

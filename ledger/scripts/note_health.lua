@@ -1,26 +1,33 @@
--- Replaces how an endpoint is doing, if it is still what was read. ARGV: endpoint, before, after (JSON or ""), open until (ms, 0)
+-- Replaces how an endpoint is doing, if it is still what was read; with it goes what operators hear of it, and its end where it has one.
+-- ARGV: endpoint, before, after (JSON or ""), open until (ms, 0), event ("" for none), its type, its body,
+--       why the endpoint is disabled ("" where it is not)
 -- Answer: lanes to kick, or nil where somebody else wrote since
 local ep = ARGV[1]
 local row, live = k("endpoint", ep), k("lane", "deliver/" .. ep)
-if (redis.call("HGET", row, "health") or "") ~= ARGV[2] then return nil end
+local known, state, m = unpack(redis.call("HMGET", row, "health", "state", "merchant"))
+if (known or "") ~= ARGV[2] then return nil end
+-- One that was disabled or deleted meanwhile is no news to anybody.
+if state ~= "enabled" then return {} end
 redis.call("HSET", row, "health", ARGV[3])
-if tonumber(ARGV[4]) > 0 then
-  redis.call("HSET", live, "probe", "1")
-  local open_until = math.max(tonumber(ARGV[4]), tonumber(redis.call("HGET", live, "not_before") or 0))
-  redis.call("HSET", live, "not_before", int(open_until))
+local told = {}
+if ARGV[5] ~= "" and redis.call("EXISTS", k("evt", ARGV[5])) == 0 then
+  told = record(redis.call("HGETALL", k("subs", m)), m, "", ARGV[5], ARGV[6], 0, false, ARGV[7], ep)
+  count("events", 1)
+end
+if ARGV[8] ~= "" then
+  redis.call("HSET", row, "state", "disabled", "disabled_reason", ARGV[8])
+  for _, lane in ipairs({"deliver/" .. ep, "replay/" .. ep}) do redis.call("HSET", k("lane", lane), "closed", "1") end
+end
+-- The lane waits for the breaker and for what the endpoint asked for with Retry-After; each ends without the other.
+local asked, open_until = tonumber(redis.call("HGET", live, "told_until") or 0), tonumber(ARGV[4])
+if open_until > 0 then redis.call("HSET", live, "probe", "1") else redis.call("HDEL", live, "probe") end
+redis.call("HDEL", live, "probe_until")
+redis.call("HDEL", k("lane", "replay/" .. ep), "not_before")
+if math.max(asked, open_until) > now() then
+  redis.call("HSET", live, "not_before", int(math.max(asked, open_until)))
 else
-  redis.call("HDEL", live, "probe")
-  redis.call("HDEL", k("lane", "replay/" .. ep), "not_before")
-  -- A Retry-After outlives the breaker.
-  local told = redis.call("HGET", live, "told_until")
-  if told and tonumber(told) > now() then
-    redis.call("HSET", live, "not_before", told)
-  else
-    redis.call("HDEL", live, "not_before", "told_until")
-  end
+  redis.call("HDEL", live, "not_before")
 end
-local kicks = {}
-for _, lane in ipairs({"deliver/" .. ep, "replay/" .. ep}) do
-  if redis.call("EXISTS", k("lane", lane)) == 1 and kick(lane, index_lane(lane)) then kicks[#kicks + 1] = lane end
-end
-return kicks
+local lanes = {["deliver/" .. ep] = true}
+for _, lane in ipairs(told) do lanes[lane] = true end
+return announce(lanes)

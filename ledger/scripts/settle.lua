@@ -14,15 +14,21 @@ local function advance(id, ep, p, died)
   if not following then return end
   touch("deliver/" .. ep, following, now())
   lanes["deliver/" .. ep] = true
-  redis.call("HSET", k("dlv", following), "next_at", int(now()), "reason", died and "sent although " .. id .. " before it is dead" or "")
+  redis.call("HSET", k("dlv", following), "next_at", int(now()))
+  if died then redis.call("HSET", k("dlv", following), "note", "sent although " .. id .. " before it is dead") end
 end
 
 local function settle(lane, id, verdict, wait, reason, lane_wait, attempt)
   local ep = string.match(lane, "/(.*)$")
   local dlv = k("dlv", id)
-  local at = (verdict == "again" or verdict == "hold") and now() + tonumber(wait) or verdict == "disable" and now() or nil
+  local row = redis.call("HMGET", dlv, "state", "merchant", "imp_uid", "replay_id")
+  local final = (verdict == "delivered" or verdict == "dead") and verdict or nil
+  if not final and row[4] and redis.call("HGET", k("replay", row[4]), "state") == "stopped" then
+    final, reason = "dead", reason .. "; its replay was stopped"
+  end
+  local at = not final and (verdict == "disable" and now() or now() + tonumber(wait)) or nil
   release(lane, id, at)
-  local row = redis.call("HMGET", dlv, "state", "merchant", "imp_uid")
+  lanes[lane] = true
   if attempt ~= "" then
     redis.call("RPUSH", k("att", id), attempt)
     redis.call("LTRIM", k("att", id), -100, -1)
@@ -33,20 +39,22 @@ local function settle(lane, id, verdict, wait, reason, lane_wait, attempt)
     count(ok and "delivered" or "failed", 1)
   end
   redis.call("HSET", dlv, "next_at", at and int(at) or "", "reason", reason)
-  if verdict == "delivered" or verdict == "dead" then
-    set_state(id, ep, row[1], verdict)
-    advance(id, ep, row[2] .. "/" .. row[3], verdict == "dead")
+  if final then
+    set_state(id, ep, row[1], final)
+    advance(id, ep, row[2] .. "/" .. row[3], final == "dead")
+    count_replayed(id, final == "delivered" and "delivered" or "failed")
   end
-  if verdict == "disable" then
+  -- A worker disables it beforehand, together with what operators hear of it; this is for one that could not.
+  if verdict == "disable" and redis.call("HGET", k("endpoint", ep), "state") == "enabled" then
     redis.call("HSET", k("endpoint", ep), "state", "disabled", "disabled_reason", reason)
-    redis.call("HSET", k("lane", lane), "closed", "1")
+    for _, name in ipairs({"deliver/" .. ep, "replay/" .. ep}) do redis.call("HSET", k("lane", name), "closed", "1") end
   end
   if lane_wait ~= "" then
     local live = k("lane", "deliver/" .. ep)
-    local until_ = math.max(tonumber(redis.call("HGET", live, "not_before") or 0), now() + tonumber(lane_wait))
-    redis.call("HSET", live, "not_before", int(until_), "told_until", int(until_))
+    local limits = redis.call("HMGET", live, "not_before", "told_until")
+    local told = math.max(tonumber(limits[2] or 0), now() + tonumber(lane_wait))
+    redis.call("HSET", live, "told_until", int(told), "not_before", int(math.max(tonumber(limits[1] or 0), told)))
   end
-  lanes[lane] = true
   lanes["deliver/" .. ep] = true
 end
 
@@ -62,8 +70,4 @@ for i = 1, tonumber(ARGV[1]) do
   end
 end
 
-local kicks = {}
-for lane in pairs(lanes) do
-  if kick(lane, index_lane(lane)) then kicks[#kicks + 1] = lane end
-end
-return {kicks, answers}
+return {announce(lanes), answers}

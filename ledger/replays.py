@@ -1,0 +1,216 @@
+"""Replays: events that are sent again, many at once, at a rate, behind whatever happens now.
+
+A replay is a walk through the recorded events, the oldest first, in steps that a worker does. Each step is one script,
+which queues deliveries and moves the replay's cursor together: a worker that is killed costs nothing and repeats
+nothing. What was queued is sent from the endpoints' replay lanes; settling counts it.
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+from dataclasses import dataclass
+from typing import Literal, cast
+
+from ledger.jobs import REPLAY
+from ledger.pages import Page, Slice, walk
+from ledger.queue import Queue
+from ledger.rows import Row, hashes, seconds, text
+from ledger.store import Argument, Store
+from schemas.errors import NotFound
+
+Only = Literal["undelivered", "dead", "all"]
+State = Literal["running", "done", "stopped"]
+
+MOST_EVENTS = 500
+"""Events that one step looks at."""
+MOST_DELIVERIES = 500
+"""Deliveries that one step queues, about."""
+PACE = 0.5
+"""Seconds between two steps of a replay that its rate holds back."""
+_LONGEST_SAVED = 2.0
+"""Seconds of its rate that a replay may make up for after a pause."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What to send again, and to whom. Times are UNIX seconds; empty `types` mean all; without `endpoint` it is every
+    endpoint of the event's merchant that subscribes to it now.
+
+    `undelivered` is what an endpoint never got for whatever reason; one that is pending is never meant.
+    """
+
+    endpoint: str | None = None
+    merchant: str | None = None
+    types: tuple[str, ...] = ()
+    since: float | None = None
+    until: float | None = None
+    only: Only = "undelivered"
+    include_silent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """A replay and how far it is: `matched` is the count before it began, `queued` what it has put into lanes, which
+    becomes `delivered` or `failed`. `rate` is in deliveries a second."""
+
+    id: str
+    selection: Selection
+    rate: float
+    state: State
+    matched: int
+    queued: int
+    delivered: int
+    failed: int
+    created_at: float
+    ended_at: float | None
+
+
+class Replays:
+    """Count, create, step, stop, read."""
+
+    def __init__(self, store: Store, queue: Queue) -> None:
+        self._store = store
+        self._queue = queue
+
+    async def count(self, selection: Selection) -> int:
+        """How many deliveries a replay of this would queue now. Raises `LedgerUnavailable`."""
+        till = await self._until(selection)
+        cursor, matched, is_end = _start(selection), 0, 0
+        while not is_end:
+            is_end, reached, found, *_ = await self._store.run(
+                "replay_walk", "", cursor, till, *_which(selection), MOST_EVENTS, 1_000_000_000
+            )
+            cursor, matched = reached.decode(), matched + found
+        return matched
+
+    async def create(self, selection: Selection, rate: float) -> Replay:
+        """Begin a replay; workers do the rest. Raises `LedgerUnavailable`."""
+        matched = await self.count(selection)
+        replay_id = "rpl_" + secrets.token_hex(12)
+        till = "" if selection.until is None else _ms(selection.until)
+        fields: dict[str, Argument] = {
+            "endpoint": selection.endpoint or "",
+            "merchant": selection.merchant or "",
+            "types": " ".join(selection.types),
+            "since": "" if selection.since is None else _ms(selection.since),
+            "asked_until": till,
+            "only": selection.only,
+            "include_silent": int(selection.include_silent),
+            "rate": rate,
+            "matched": matched,
+        }
+        flat = [part for field in fields.items() for part in field]
+        lane = await self._store.run(
+            "replay_create", replay_id, str(REPLAY), _start(selection), till, *flat, durable=True
+        )
+        self._queue.kick_all([lane])
+        return await self.get(replay_id)
+
+    async def step(self, replay_id: str, now: float) -> float | None:
+        """Queue what the rate allows ``now`` (Redis' time); gives the seconds until the next step, None after the last.
+
+        Raises `LedgerUnavailable`.
+        """
+        row = (await hashes(self._store, [f"replay:{replay_id}"]))[0]
+        if not row or row["state"] == b"done":
+            return None
+        if row["state"] == b"stopped":
+            return 0.0 if await self._take_out(replay_id) else None
+        replay = _replay(replay_id, row)
+        budget = _budget(replay.rate, now, seconds(row, "queued_at"))
+        if budget < 1:
+            return max(PACE / 2, (1 - budget) / replay.rate)
+        is_end, _, found, *lanes = await self._store.run(
+            "replay_walk", replay_id, row["cursor"], row["until"], *_which(replay.selection), MOST_EVENTS, int(budget)
+        )
+        self._queue.kick_all(lanes)
+        if is_end:
+            return None
+        if found < int(budget):
+            return 0.0
+        pause = int(found) / replay.rate
+        return pause if budget >= MOST_DELIVERIES else max(PACE, pause)
+
+    async def stop(self, replay_id: str) -> Replay:
+        """Stop a replay: what it queued and nobody is sending is taken out again. One that has ended stays as it is.
+
+        Raises `NotFound`.
+        """
+        while await self._take_out(replay_id):
+            pass
+        return await self.get(replay_id)
+
+    async def get(self, replay_id: str) -> Replay:
+        """The replay of this id. Raises `NotFound`."""
+        row = (await hashes(self._store, [f"replay:{replay_id}"]))[0]
+        if not row:
+            raise NotFound(f"there is no replay {replay_id!r}")
+        return _replay(replay_id, row)
+
+    async def list(self, part: Slice) -> Page[Replay]:
+        """Replays, newest first."""
+        page = await walk(self._store, ["replays"], part=part)
+        rows = await hashes(self._store, [f"replay:{name}" for name in page.rows])
+        found = tuple(_replay(name, row) for name, row in zip(page.rows, rows, strict=True) if row)
+        return Page(found, page.next_cursor)
+
+    async def _take_out(self, replay_id: str) -> int:
+        state, looked_at = await self._store.run("replay_stop", replay_id, MOST_DELIVERIES, str(REPLAY), durable=True)
+        if state == b"unknown":
+            raise NotFound(f"there is no replay {replay_id!r}")
+        return int(looked_at)
+
+    async def _until(self, selection: Selection) -> int:
+        now = await self._store.now()
+        return _ms(now if selection.until is None else min(selection.until, now))
+
+
+def _start(selection: Selection) -> str:
+    """The cursor before the first event: everything recorded later than that is walked."""
+    return "0" if selection.since is None else str(max(0, _ms(selection.since) - 1))
+
+
+def _which(selection: Selection) -> list[Argument]:
+    return [
+        selection.merchant or "",
+        selection.endpoint or "",
+        " ".join(selection.types),
+        selection.only,
+        int(selection.include_silent),
+    ]
+
+
+def _budget(rate: float, now: float, before: float | None) -> float:
+    """How many deliveries may be queued now, when some were queued at ``before``."""
+    one = 1 / rate
+    elapsed = max(PACE, one) if before is None else min(now - before, max(_LONGEST_SAVED, one))
+    return min(MOST_DELIVERIES, elapsed * rate + 1e-6)
+
+
+def _ms(at: float) -> int:
+    """A time in ms; a part of a millisecond counts as a whole one, so that windows keep their edges."""
+    return math.ceil(round(at * 1000, 3))
+
+
+def _replay(replay_id: str, row: Row) -> Replay:
+    return Replay(
+        id=replay_id,
+        selection=Selection(
+            endpoint=text(row, "endpoint"),
+            merchant=text(row, "merchant"),
+            types=tuple((text(row, "types") or "").split()),
+            since=seconds(row, "since"),
+            until=seconds(row, "asked_until"),
+            only=cast(Only, row["only"].decode()),
+            include_silent=row["include_silent"] == b"1",
+        ),
+        rate=float(row["rate"]),
+        state=cast(State, row["state"].decode()),
+        matched=int(row["matched"]),
+        queued=int(row["queued"]),
+        delivered=int(row["delivered"]),
+        failed=int(row["failed"]),
+        created_at=seconds(row, "created_at") or 0.0,
+        ended_at=seconds(row, "ended_at"),
+    )
