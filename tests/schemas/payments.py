@@ -63,6 +63,18 @@ def deposit(amount: Any, at: int, pg_tid: str | None = None) -> dict[str, Any]:
     return {"pg_tid": pg_tid, "amount": amount, "depositor_name": "Kim", "deposited_at": at}
 
 
+def cancelled(*rows: dict[str, Any], given: Any = None, **fields: Any) -> dict[str, Any]:
+    """A payment of 1000 with this history; ``given`` is its `cancel_amount` where that is not the sum."""
+    sums = sum(row["amount"] for row in rows) if given is None else given
+    return {
+        "amount": 1000,
+        "status": "paid",
+        "paid_at": T0,
+        "cancel_amount": sums,
+        "cancel_history": list(rows),
+    } | fields
+
+
 def seen(**fields: Any) -> Snapshot:
     """What a look finds; numbers take the way over JSON that they take in production."""
     return Snapshot.parse(wire.loads(wire.dumps(payment(**fields))))
