@@ -89,7 +89,9 @@ def _responses(operation: Operation, refs: _Refs) -> dict[str, Any]:
 def _of_method(operation: Operation) -> tuple[int, ...]:
     forbidden = () if operation.for_all_tokens else (403,)
     still_running = (409,) if operation.method == "POST" else ()
-    return (*forbidden, *still_running, 413)
+    # A part that is no text, or longer than any name, leads nowhere.
+    nowhere = (404,) if operation.parts else ()
+    return (*forbidden, *still_running, *nowhere, 413)
 
 
 def _path_parameters(operation: Operation) -> list[dict[str, Any]]:
