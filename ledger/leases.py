@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import structlog
 
 from ledger.keys import Lane
+from ledger.queue import Queue
 from ledger.store import Argument, Store
 from schemas.errors import LedgerUnavailable
 
@@ -31,8 +32,9 @@ class Lease:
 class Leases:
     """The leases this process holds; they are renewed together while it works."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, queue: Queue) -> None:
         self._store = store
+        self._queue = queue
         self._held: set[Lease] = set()
 
     def hold(self, leases: Iterable[Lease]) -> None:
@@ -61,7 +63,7 @@ class Leases:
         """End every lease held with nothing done: the work is due at once, for others. Raises `LedgerUnavailable`."""
         held, self._held = self._held, set()
         if held:
-            await self._store.run("give_back", *_flat(held))
+            self._queue.kick_all(await self._store.run("give_back", *_flat(held)))
 
 
 def _flat(leases: Iterable[Lease]) -> list[Argument]:

@@ -132,6 +132,15 @@ class Driver:
         """Settle a delivery as dead."""
         return await self.settle(delivery, Dead("dead after 1 attempt"))
 
+    async def record_for(self, lane: Lane, count: int) -> None:
+        """Have so many events to deliver, each of another payment."""
+        for n in range(count):
+            await self.look(paid(f"imp_{lane.name}_{n:02}"))
+
+    async def state(self, delivery: ClaimedDelivery) -> str:
+        """The stored state of a delivery."""
+        return str((await self.redis.hget(key("dlv", delivery.id), "state")).decode())
+
     async def outcome(self, one: Notification) -> str:
         """What became of a notification."""
         return str((await self.redis.hget(key("ntf", one.id), "outcome")).decode())

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
 from ledger import Ledger
 from ledger.keys import key
-from schemas import stored
 from schemas.cancellations import Request
 from schemas.errors import NotFound
 from schemas.facts import Kind
@@ -144,132 +142,6 @@ async def test_an_operators_change_leaves_a_look_to_come(driver: Driver) -> None
     assert await driver.outcome(waiting) == "pending"
     claimed = await driver.claim_one()
     assert claimed.record.status.value == "cancellation_pending"
-
-
-async def test_the_next_look_is_a_due_time(ledger: Ledger, driver: Driver) -> None:
-    """A deadline makes the payment due then; a webhook before that makes it due now."""
-    deadline = THEN + 7 * 86400
-    account: dict[str, Any] = {
-        "pay_method": "vbank",
-        "status": "ready",
-        "vbank_num": "1",
-        "vbank_date": deadline,
-        "paid_at": 0,
-    }
-    await driver.look(paid(**account))
-    due = (await driver.due(REFRESH))["imp_1"] / 1000 - await ledger.store.now()
-    assert due == pytest.approx(7 * 86400 + 500, abs=60)
-    assert (await driver.lanes())["refresh/default"] == (await driver.due(REFRESH))["imp_1"]
-    assert await driver.claim() == ()
-    await driver.accept()
-    await driver.commit(await driver.claim_one(), paid(**account))
-    await driver.pass_time(8 * 86400)
-    await driver.claim_one()
-
-
-async def test_a_claimed_cancellation_that_comes_during_a_look_is_not_forgotten(driver: Driver) -> None:
-    """What a verified webhook claims is for the look after it, however early the one under way ends."""
-    await driver.accept(status="cancelled", cancellation_id="c_early")
-    claimed = await driver.claim_one()
-    assert claimed.claims == ("c_early",)
-    await driver.accept(status="cancelled", cancellation_id="c_late")
-    await driver.commit(claimed, paid())
-    await driver.pass_time(10)
-    assert (await driver.claim_one()).claims == ("c_late",)
-
-
-async def test_a_rejected_payment_forgets_only_what_was_claimed_before(driver: Driver) -> None:
-    """A webhook that comes while the last look at an unknown payment is under way starts again."""
-    early = await driver.accept(status="cancelled", cancellation_id="c_early")
-    claimed = await driver.claim_one()
-    late = await driver.accept(status="cancelled", cancellation_id="c_late")
-    await driver.ledger.refreshing.postpone(claimed.lease, "rejected", due_in=None, reason="unknown to i'mport")
-    assert (await driver.outcome(early), await driver.outcome(late)) == ("rejected", "pending")
-    again = await driver.claim_one()
-    assert (again.claims, again.tries) == (("c_late",), 0)
-
-
-async def test_unverified_webhooks_claim_nothing(driver: Driver) -> None:
-    """Buyers know their imp_uid: what anybody posts only causes a look."""
-    await driver.accept(status="cancelled", cancellation_id="c1", verified=False)
-    assert (await driver.claim_one()).claims == ()
-
-
-async def test_notifications_wait_while_their_claim_is_open(driver: Driver) -> None:
-    """A webhook about a cancellation that the first look does not show is answered by the second."""
-    await driver.look(paid())
-    one = await driver.accept(status="cancelled", cancellation_id="c1")
-    await driver.commit(await driver.claim_one(), paid())
-    assert await driver.outcome(one) == "pending"
-    assert list(await driver.due(REFRESH)) == ["imp_1"]
-    await driver.pass_time(10)
-    await driver.commit(await driver.claim_one(), paid("imp_1", 1000))
-    assert await driver.outcome(one) == "applied"
-
-
-async def test_a_payment_that_had_left_brings_no_old_news(driver: Driver) -> None:
-    """What a tombstone remembers stays known for good, not only for the first look after it."""
-    record = look(Record("default", "imp_1"), paid(), THEN, Policy()).record
-    await driver.redis.set(key("tomb", "default/imp_1"), stored.dump_tombstone(record))
-    for _ in range(2):
-        await driver.accept()
-        claimed = await driver.claim_one()
-        assert list(claimed.record.facts) == ["paid"]
-        assert driver.decide(claimed, paid()).events == ()
-        await driver.commit(claimed, paid())
-    await driver.look(paid("imp_1", 100))
-    assert list((await driver.scores("evts", "p", "default/imp_1")).values()) == [2]
-
-
-async def test_a_quiet_look_records_without_delivery(driver: Driver) -> None:
-    """What a quiet mark finds is recorded silently; the next, ordinary look delivers again."""
-    lane = await driver.subscribe()
-    await driver.ledger.refreshing.mark_dirty("default", "imp_1", quiet=True)
-    claimed = await driver.claim_one()
-    assert claimed.quiet
-    await driver.commit(claimed, paid())
-    assert await driver.take(lane) == ()
-    assert await driver.redis.zcard(key("evts")) == 1
-    await driver.look(paid("imp_1", 100))
-    assert (await driver.take_one(lane)).type == "payment.partially_cancelled"
-
-
-async def test_a_webhook_makes_a_quiet_look_heard(driver: Driver) -> None:
-    """A payment that somebody else asks about is not silent because a reconciliation asked first, or last."""
-    lane = await driver.subscribe()
-    for imp_uid, webhook_first in (("imp_1", True), ("imp_2", False)):
-        if webhook_first:
-            await driver.accept(imp_uid)
-        await driver.ledger.refreshing.mark_dirty("default", imp_uid, quiet=True)
-        if not webhook_first:
-            await driver.accept(imp_uid)
-        await driver.commit(await driver.claim_one(), paid(imp_uid))
-        assert (await driver.take_one(lane)).imp_uid == imp_uid
-    await driver.ledger.refreshing.mark_dirty("default", "imp_3", quiet=True)
-    await driver.ledger.refreshing.mark_dirty("default", "imp_3")
-    await driver.commit(await driver.claim_one(), paid("imp_3"))
-    assert (await driver.take_one(lane)).imp_uid == "imp_3"
-
-
-async def test_a_quiet_mark_is_quiet_though_a_look_was_planned_for_later(driver: Driver) -> None:
-    """A deadline in a week is no reason to deliver what a reconciliation by hand finds today."""
-    lane = await driver.subscribe()
-    await driver.ledger.refreshing.mark_dirty("default", "imp_1", due_in=86400)
-    await driver.ledger.refreshing.mark_dirty("default", "imp_1", quiet=True)
-    await driver.commit(await driver.claim_one(), paid())
-    assert await driver.take(lane) == ()
-
-
-async def test_a_quiet_mark_does_not_silence_a_look_that_is_under_way_or_put_off(driver: Driver) -> None:
-    """What somebody waits for is delivered, though i'mport failed at first and a reconciliation came meanwhile."""
-    lane = await driver.subscribe()
-    await driver.ledger.refreshing.mark_dirty("default", "imp_1")
-    claimed = await driver.claim_one()
-    await driver.ledger.refreshing.mark_dirty("default", "imp_1", quiet=True)
-    await driver.ledger.refreshing.postpone(claimed.lease, "stalled", due_in=60, tries=1)
-    await driver.ledger.refreshing.mark_dirty("default", "imp_1", quiet=True)
-    await driver.commit(await driver.claim_one(), paid())
-    assert (await driver.take_one(lane)).type == "payment.paid"
 
 
 async def test_the_same_imp_uid_at_two_merchants_is_two_payments(ledger: Ledger, driver: Driver) -> None:

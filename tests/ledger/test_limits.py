@@ -1,0 +1,232 @@
+"""What a lane of deliveries waits for: room, rate, breaker, Retry-After, and live ones before replays."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+
+from ledger import Ledger
+from ledger.delivering import ClaimedDelivery
+from ledger.keys import Lane, key
+from schemas.delivery import Again, Dead
+from schemas.health import Health
+from tests.ledger.driving import Driver, paid
+
+REPLAY = Lane("replay", "ep_1")
+OPEN = Health(failures=5, failing_since=1.0, open_until=2.0, opens=1)
+
+
+async def replay(driver: Driver, delivery: ClaimedDelivery) -> None:
+    """Have a settled delivery sent again from the lane of replays."""
+    await driver.redis.zadd(key("due", str(REPLAY)), {delivery.id: 1})
+    await driver.redis.zadd(key("lanes"), {str(REPLAY): 1})
+    for states in ("delivered", "dead"):
+        await driver.redis.zrem(key("dlvs", "s", f"ep_1/{states}"), delivery.id)
+    await driver.redis.zadd(key("dlvs", "s", "ep_1/pending"), {delivery.id: 1})
+    await driver.redis.hset(key("dlv", delivery.id), "state", "pending")
+
+
+async def test_no_more_are_in_flight_than_the_endpoint_takes(driver: Driver) -> None:
+    """The lane's room is `max_in_flight`, whoever claims; each settled one makes room, and the lane is told of it."""
+    lane = await driver.subscribe(max_in_flight=3)
+    await driver.record_for(lane, 5)
+    claims = await asyncio.gather(*(driver.take(lane) for _ in range(4)))
+    taken = list(itertools.chain.from_iterable(claims))
+    assert len(taken) == 3
+    await driver.forget_kicks()
+    assert await driver.take(lane) == ()
+    assert not await driver.kicked(lane)
+    await driver.settle(taken[0])
+    assert await driver.kicked(lane)
+    assert len(await driver.take(lane)) == 1
+
+
+async def test_an_endpoints_lanes_share_its_room(driver: Driver) -> None:
+    """Live deliveries and replays together are no more than `max_in_flight`; a full one waits, it does not spin."""
+    lane = await driver.subscribe(max_in_flight=3)
+    await driver.record_for(lane, 3)
+    for one in await driver.take(lane):
+        await driver.settle(one)
+        await replay(driver, one)
+    replays = await driver.take(REPLAY)
+    await driver.look(paid("imp_x"))
+    live = await driver.take_one(lane)
+    assert len(replays) == 2
+    await driver.look(paid("imp_y"))
+    await driver.forget_kicks()
+    assert (await driver.take(lane), await driver.take(REPLAY)) == ((), ())
+    assert not await driver.kicked(lane)
+    assert not await driver.kicked(REPLAY)
+    await driver.settle(replays[0])
+    assert await driver.kicked(lane)
+    assert len(await driver.take(lane)) == 1
+    await driver.settle(live)
+    await driver.settle(replays[1])
+    assert await driver.kicked(REPLAY)
+
+
+async def test_what_a_killed_replay_held_is_room_again(ledger: Ledger, driver: Driver) -> None:
+    """A lease of the one lane that ended takes no place from the other."""
+    lane = await driver.subscribe(max_in_flight=1)
+    await driver.look(paid("imp_1"))
+    one = await driver.take_one(lane)
+    await driver.settle(one)
+    await replay(driver, one)
+    (lost,) = await driver.take(REPLAY)
+    await driver.look(paid("imp_2"))
+    assert await driver.take(lane) == ()
+    await driver.lose(lost.lease)
+    assert (await driver.take_one(lane)).imp_uid == "imp_2"
+
+
+async def test_replays_yield_to_what_happens_now(driver: Driver) -> None:
+    """While anything live is due, nothing is sent again; the replay's lane looks again a little later."""
+    lane = await driver.subscribe()
+    await driver.record_for(lane, 2)
+    first, second = await driver.take(lane)
+    await driver.settle(first)
+    await replay(driver, first)
+    await driver.lose(second.lease)
+    await driver.look(paid("imp_now"))
+    await driver.forget_kicks()
+    assert await driver.take(REPLAY) == ()
+    assert not await driver.kicked(REPLAY)
+    assert len(await driver.take(lane)) == 2
+    await driver.pass_time(0.2)
+    assert [one.id for one in await driver.take(REPLAY)] == [first.id]
+
+
+async def test_the_rate_is_shared_by_all_who_claim(ledger: Ledger, driver: Driver) -> None:
+    """A token bucket holds a second's worth and fills with time, whoever asks; an empty one wakes nobody."""
+    lane = await driver.subscribe(rate_limit=5.0, max_in_flight=100)
+    await driver.record_for(lane, 20)
+    began, taken = await ledger.store.now(), 0
+    for passed in range(3):
+        claims = await asyncio.gather(*(driver.take(lane) for _ in range(4)))
+        taken += sum(map(len, claims))
+        elapsed = await ledger.store.now() - began + passed * 0.5
+        assert 5 + 2 * passed <= taken <= 5 + 5 * elapsed
+        await driver.pass_time(0.5)
+    await driver.pass_time(60)
+    assert len(await driver.take(lane)) == 5
+
+
+async def test_a_used_up_rate_is_waited_for_not_asked_for(driver: Driver) -> None:
+    """The lane is not kicked before there is a token."""
+    lane = await driver.subscribe(rate_limit=0.01)
+    await driver.record_for(lane, 2)
+    assert len(await driver.take(lane)) == 1
+    await driver.forget_kicks()
+    await driver.look(paid("imp_late"))
+    assert await driver.take(lane) == ()
+    assert not await driver.kicked(lane)
+    assert await driver.ledger.sweep("me") == []
+
+
+async def test_a_rate_below_one_is_kept_too(driver: Driver) -> None:
+    """Once in ten seconds is once in ten seconds."""
+    lane = await driver.subscribe(rate_limit=0.1)
+    await driver.record_for(lane, 2)
+    assert len(await driver.take(lane)) == 1
+    await driver.pass_time(9)
+    assert await driver.take(lane) == ()
+    await driver.pass_time(1.1)
+    assert len(await driver.take(lane)) == 1
+
+
+async def test_an_open_breaker_sends_nothing_and_burns_no_attempt(ledger: Ledger, driver: Driver) -> None:
+    """Until its time nothing is claimed or kicked; then one goes as a probe, and nobody else while it is out."""
+    lane = await driver.subscribe()
+    await driver.record_for(lane, 4)
+    until = await ledger.store.now() + 30
+    health = Health(failures=5, failing_since=1.0, open_until=until, opens=1)
+    assert await ledger.delivering.note_health("ep_1", Health(), health)
+    await driver.forget_kicks()
+    assert await driver.take(lane) == ()
+    await driver.look(paid("imp_late"))
+    assert not await driver.kicked(lane)
+    await driver.pass_time(30.1)
+    claims = await asyncio.gather(*(driver.take(lane) for _ in range(4)))
+    assert sorted(map(len, claims)) == [0, 0, 0, 1]
+    assert [one.attempts for claim in claims for one in claim] == [0]
+
+
+async def test_after_a_failed_probe_nobody_goes_before_the_breaker_knows(ledger: Ledger, driver: Driver) -> None:
+    """Between the probe's settling and the note of it no other delivery is wasted on the endpoint."""
+    lane = await driver.subscribe()
+    await driver.record_for(lane, 3)
+    assert await ledger.delivering.note_health("ep_1", Health(), OPEN)
+    probe = await driver.take_one(lane)
+    await driver.forget_kicks()
+    assert await driver.fail(probe, 5) == "unwell"
+    assert await driver.take(lane) == ()
+    assert not await driver.kicked(lane)
+    until = await ledger.store.now() + 2
+    assert await ledger.delivering.note_health("ep_1", OPEN, Health(6, 1.0, until, 2))
+    assert await driver.take(lane) == ()
+    await driver.pass_time(2.1)
+    assert len(await driver.take(lane)) == 1
+
+
+async def test_a_good_probe_closes_the_breaker(ledger: Ledger, driver: Driver) -> None:
+    """All that waits goes at once, up to the endpoint's room."""
+    lane = await driver.subscribe()
+    await driver.record_for(lane, 9)
+    assert await ledger.delivering.note_health("ep_1", Health(), OPEN)
+    probe = await driver.take_one(lane)
+    assert await driver.settle(probe) == "unwell"
+    await driver.forget_kicks()
+    assert await ledger.delivering.note_health("ep_1", OPEN, Health())
+    assert await driver.kicked(lane)
+    assert len(await driver.take(lane)) == 8
+    assert await ledger.delivering.health("ep_1") == Health()
+
+
+async def test_a_probe_that_dies_is_replaced(ledger: Ledger, driver: Driver) -> None:
+    """The breaker does not wait for a worker that was killed."""
+    lane = await driver.subscribe()
+    await driver.record_for(lane, 2)
+    assert await ledger.delivering.note_health("ep_1", Health(), OPEN)
+    await driver.take_one(lane)
+    await driver.pass_time(10.1)
+    await driver.take_one(lane)
+
+
+async def test_health_is_replaced_only_by_who_knows_it(ledger: Ledger, driver: Driver) -> None:
+    """Of two who read the same, the second is told to read again."""
+    await driver.subscribe()
+    assert await ledger.delivering.note_health("ep_1", Health(), Health(failures=1, failing_since=5.0))
+    assert not await ledger.delivering.note_health("ep_1", Health(), Health(failures=1, failing_since=6.0))
+    assert await ledger.delivering.health("ep_1") == Health(failures=1, failing_since=5.0)
+
+
+async def test_retry_after_stops_the_whole_lane(driver: Driver) -> None:
+    """Everything for that endpoint waits, what is recorded later too; a shorter wish does not shorten it."""
+    lane = await driver.subscribe()
+    await driver.record_for(lane, 3)
+    first, second, _ = await driver.take(lane)
+    await driver.settle(first, Again(120, "answered 429", lane_wait=120))
+    await driver.settle(second, Again(5, "answered 429", lane_wait=5))
+    await driver.look(paid("imp_late"))
+    assert await driver.take(lane) == ()
+    await driver.pass_time(100)
+    assert await driver.take(lane) == ()
+    await driver.pass_time(21)
+    assert len(await driver.take(lane)) == 4
+
+
+async def test_retry_after_outlives_a_success_and_the_breaker_does_not(ledger: Ledger, driver: Driver) -> None:
+    """A success closes the breaker; what the endpoint asked for it still gets, and no more than that."""
+    lane = await driver.subscribe()
+    await driver.record_for(lane, 4)
+    first, second, *_ = await driver.take(lane)
+    until = await ledger.store.now() + 600
+    health = Health(failures=5, failing_since=1.0, open_until=until, opens=1)
+    assert await ledger.delivering.note_health("ep_1", Health(), health)
+    await driver.settle(first, Dead("answered 503", lane_wait=60))
+    await driver.settle(second)
+    assert await ledger.delivering.note_health("ep_1", health, Health())
+    assert await driver.take(lane) == ()
+    await driver.look(paid("imp_late"))
+    await driver.pass_time(61)
+    assert len(await driver.take(lane)) >= 1
