@@ -104,7 +104,5 @@ if found > 0 then
   redis.call("HSET", replay, "queued_at", int(now()))
 end
 if is_end then end_replay(rpl) end
-for lane in pairs(lanes) do
-  if kick(lane, index_lane(lane)) then answer[#answer + 1] = lane end
-end
+for _, lane in ipairs(announce(lanes)) do answer[#answer + 1] = lane end
 return answer

@@ -1,0 +1,301 @@
+"""Replays: what is sent again, how fast, and that nothing is queued twice or counted wrong."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from ledger import Ledger
+from ledger.jobs import REPLAY
+from ledger.keys import Lane, key
+from ledger.pages import Slice
+from ledger.replays import Replay, Selection
+from schemas.delivery import Again, Disable
+from schemas.errors import NotFound
+from tests.ledger.driving import Driver, paid
+
+FAST = 10_000.0
+_ALL = Slice(50)
+
+
+async def walk(ledger: Ledger, replay: Replay) -> None:
+    """Do the steps of a replay, as a worker does, without its pauses."""
+    while True:
+        now = await ledger.store.now()
+        if await ledger.replays.step(replay.id, now + 3600) is None:
+            return
+
+
+async def drop_job(ledger: Ledger) -> None:
+    """Take the job out of its lane, as a worker does at the end."""
+    for lease in (await ledger.jobs.claim(REPLAY, 100)).leases:
+        await ledger.jobs.settle(lease, next_in=None)
+
+
+async def events(driver: Driver, count: int) -> None:
+    """So many payments, each with one event."""
+    for number in range(count):
+        await driver.look(paid(f"imp_{number}"))
+
+
+async def deliver_all(driver: Driver, lane: Lane) -> int:
+    """Deliver what a lane has, wave after wave."""
+    done = 0
+    while taken := await driver.take(lane):
+        for one in taken:
+            await driver.settle(one)
+        done += len(taken)
+    return done
+
+
+async def state(driver: Driver, delivery: str) -> str:
+    """The state of a delivery as operators see it."""
+    return (await driver.ledger.deliveries.get(delivery)).state
+
+
+async def counts(driver: Driver, replay: Replay) -> tuple[str, int, int, int, int]:
+    """Where a replay stands."""
+    now = await driver.ledger.replays.get(replay.id)
+    return now.state, now.matched, now.queued, now.delivered, now.failed
+
+
+async def test_an_endpoint_made_later_gets_what_it_never_got(driver: Driver) -> None:
+    """`undelivered` finds events from before the endpoint was there, marks their attempts, and is done when they are."""
+    await events(driver, 30)
+    await driver.subscribe("ep_1")
+    replay = await driver.ledger.replays.create(Selection(endpoint="ep_1", merchant="default"), FAST)
+    assert await counts(driver, replay) == ("running", 30, 0, 0, 0)
+
+    await walk(driver.ledger, replay)
+
+    assert await counts(driver, replay) == ("running", 30, 30, 0, 0)
+    taken = await driver.take(Lane("replay", "ep_1"))
+    assert len(taken) == 7, "one place is left for what happens now"
+    assert {one.replay for one in taken} == {True}
+    for one in taken:
+        await driver.settle(one)
+    assert await deliver_all(driver, Lane("replay", "ep_1")) == 23
+    assert await counts(driver, replay) == ("done", 30, 30, 30, 0)
+    assert await driver.ledger.replays.count(Selection()) == 0
+    await drop_job(driver.ledger)
+
+
+async def test_what_is_pending_is_never_doubled(driver: Driver) -> None:
+    """A delivery that is still on its way is not part of any replay, whatever it asks for."""
+    lane = await driver.subscribe("ep_1")
+    await events(driver, 3)
+    first, second, third = await driver.take(lane)
+    await driver.settle(first)
+    await driver.bury(second)
+    await driver.fail(third)
+    count = driver.ledger.replays.count
+
+    assert [await count(Selection(only=only)) for only in ("undelivered", "dead", "all")] == [1, 1, 2]  # type: ignore[arg-type]
+
+    replay = await driver.ledger.replays.create(Selection(only="all"), FAST)
+    await walk(driver.ledger, replay)
+    assert await counts(driver, replay) == ("running", 2, 2, 0, 0)
+    assert set(await driver.due(Lane("replay", "ep_1"))) == {first.id, second.id}
+    assert await count(Selection(only="all")) == 0
+    await drop_job(driver.ledger)
+
+
+async def test_the_window_and_the_types_choose(driver: Driver) -> None:
+    """The window is [since, until) on the time of recording; types are those asked for that are subscribed to."""
+    await driver.look(paid("imp_1"))
+    await asyncio.sleep(0.005)
+    await driver.look(paid("imp_2", 400))
+    await driver.subscribe("ep_1")
+    rows = (
+        (await driver.ledger.events.of_payment("default", "imp_2"))[0],
+        (await driver.ledger.events.of_payment("default", "imp_1"))[0],
+    )
+    edge = rows[0].recorded_at
+    count = driver.ledger.replays.count
+
+    assert await count(Selection(until=edge)) == 1
+    assert await count(Selection(since=edge)) == 2
+    assert await count(Selection(since=edge, types=("payment.partially_cancelled",))) == 1
+    assert await count(Selection(types=("payment.paid",))) == 2
+    assert await count(Selection(types=("endpoint.failing",))) == 0
+    assert await count(Selection(merchant="other")) == 0
+    assert await count(Selection(since=rows[1].recorded_at, until=edge)) == 1
+
+
+async def test_every_endpoint_that_wants_it(driver: Driver) -> None:
+    """Without an endpoint a replay is for all of the merchant's that subscribe and were not deleted."""
+    await events(driver, 2)
+    await driver.subscribe("ep_1")
+    await driver.subscribe("ep_2", types=("payment.failed",))
+    await driver.subscribe("ep_3", types=("*",))
+    await driver.subscribe("ep_4")
+    await driver.ledger.endpoints.delete("ep_4")
+
+    replay = await driver.ledger.replays.create(Selection(), FAST)
+    await walk(driver.ledger, replay)
+
+    assert len(await driver.due(Lane("replay", "ep_1"))) == len(await driver.due(Lane("replay", "ep_3"))) == 2
+    assert await counts(driver, replay) == ("running", 4, 4, 0, 0)
+    await drop_job(driver.ledger)
+
+
+async def test_silent_events_only_on_request(driver: Driver) -> None:
+    """What was recorded without delivery is sent only where it is asked for."""
+    await driver.ledger.refreshing.mark_dirty("default", "imp_1", quiet=True)
+    claimed = await driver.claim_one()
+    await driver.commit(claimed, paid("imp_1"))
+    await driver.subscribe("ep_1")
+
+    assert await driver.ledger.replays.count(Selection()) == 0
+    assert await driver.ledger.replays.count(Selection(include_silent=True)) == 1
+
+
+async def test_a_step_repeated_queues_nothing_twice(driver: Driver) -> None:
+    """A step that is done again, by a worker that knows nothing of the first time, goes on where that one ended."""
+    await events(driver, 40)
+    await driver.subscribe("ep_1")
+    replay = await driver.ledger.replays.create(Selection(), 20)
+    now = await driver.ledger.store.now()
+
+    await asyncio.gather(*(driver.ledger.replays.step(replay.id, now) for _ in range(3)))
+    queued = (await driver.ledger.replays.get(replay.id)).queued
+    assert 10 <= queued <= 33
+
+    await walk(driver.ledger, replay)
+    assert await counts(driver, replay) == ("running", 40, 40, 0, 0)
+    assert len(await driver.due(Lane("replay", "ep_1"))) == 40
+    await drop_job(driver.ledger)
+
+
+async def test_the_rate_shapes_the_steps(driver: Driver) -> None:
+    """At 20 a second half a second's worth is queued at once, and the next step comes when there is room for more."""
+    await events(driver, 40)
+    await driver.subscribe("ep_1")
+    replay = await driver.ledger.replays.create(Selection(), 20)
+    now = await driver.ledger.store.now()
+
+    pause = await driver.ledger.replays.step(replay.id, now)
+
+    assert pause == pytest.approx(0.5, abs=0.3)
+    assert 10 <= (await driver.ledger.replays.get(replay.id)).queued <= 14
+    again = await driver.ledger.replays.step(replay.id, await driver.ledger.store.now())
+    assert again is not None
+    assert again > 0
+    assert (await driver.ledger.replays.get(replay.id)).queued <= 16
+    await drop_job(driver.ledger)
+
+
+async def test_a_failing_delivery_ends_as_failed(driver: Driver) -> None:
+    """A replay begins the schedule anew; what dies again is counted as failed, and the replay is done."""
+    lane = await driver.subscribe("ep_1")
+    await events(driver, 2)
+    for one in await driver.take(lane):
+        await driver.bury(one)
+    replay = await driver.ledger.replays.create(Selection(only="dead"), FAST)
+    await walk(driver.ledger, replay)
+
+    first, second = await driver.take(Lane("replay", "ep_1"))
+    assert (first.attempts, second.attempts) == (0, 0)
+    await driver.settle(first)
+    await driver.bury(second)
+
+    assert await counts(driver, replay) == ("done", 2, 2, 1, 1)
+    assert len((await driver.ledger.deliveries.get(second.id)).attempts) == 2
+    await drop_job(driver.ledger)
+
+
+async def test_stopping_takes_out_what_was_not_sent(driver: Driver) -> None:
+    """What was there before is as it was, what the replay made is discarded, what is being sent may end."""
+    lane = await driver.subscribe("ep_1")
+    await events(driver, 3)
+    delivered, dead, flying = await driver.take(lane)
+    await driver.settle(delivered)
+    await driver.bury(dead)
+    await driver.bury(flying)
+    await driver.subscribe("ep_2")
+    replay = await driver.ledger.replays.create(Selection(only="all"), FAST)
+    await walk(driver.ledger, replay)
+    in_flight = {one.id: one for one in await driver.take(Lane("replay", "ep_1"))}
+    for one in (delivered, dead):
+        await driver.ledger.leases.give_back()
+        await driver.settle(in_flight[one.id], Again(60, "answered 500"))
+
+    stopped = await driver.ledger.replays.stop(replay.id)
+
+    assert (stopped.state, stopped.queued, stopped.delivered, stopped.failed) == ("stopped", 1, 0, 0)
+    assert [await state(driver, one.id) for one in (delivered, dead)] == ["delivered", "dead"]
+    new = (await driver.ledger.deliveries.get(f"{dead.event}.ep_2")).state
+    assert new == "discarded"
+    await driver.settle(in_flight[flying.id], Again(60, "answered 500"))
+    assert await state(driver, flying.id) == "dead"
+    assert await counts(driver, replay) == ("stopped", 6, 1, 0, 1)
+    assert (await driver.ledger.replays.stop(replay.id)).state == "stopped"
+    assert await driver.ledger.replays.count(Selection(endpoint="ep_2")) == 3, "undelivered includes what was taken out"
+    await drop_job(driver.ledger)
+
+
+async def test_deleting_the_endpoint_ends_its_replays(driver: Driver) -> None:
+    """Deliveries that a deleted endpoint still had to get count as failed, so that the replay has an end."""
+    await events(driver, 2)
+    await driver.subscribe("ep_1")
+    replay = await driver.ledger.replays.create(Selection(), FAST)
+    await walk(driver.ledger, replay)
+
+    await driver.ledger.endpoints.delete("ep_1")
+
+    assert await counts(driver, replay) == ("done", 2, 2, 0, 2)
+    await drop_job(driver.ledger)
+
+
+async def test_a_disabled_endpoint_gets_it_when_it_is_enabled(driver: Driver) -> None:
+    """A replay for a disabled endpoint is held like everything else and goes on when it is enabled."""
+    await events(driver, 2)
+    await driver.subscribe("ep_1")
+    await driver.ledger.endpoints.disable("ep_1", "by hand")
+    replay = await driver.ledger.replays.create(Selection(), FAST)
+    await walk(driver.ledger, replay)
+    assert await driver.take(Lane("replay", "ep_1")) == ()
+    assert [row.state for row in (await driver.ledger.deliveries.list(_ALL)).rows] == ["held", "held"]
+
+    await driver.ledger.endpoints.enable("ep_1")
+
+    first, second = await driver.take(Lane("replay", "ep_1"))
+    await driver.settle(first)
+    await driver.settle(second, Disable("answered 410 (gone)"))
+    assert await counts(driver, replay) == ("running", 2, 2, 1, 0)
+    assert await state(driver, second.id) == "held"
+    await drop_job(driver.ledger)
+
+
+async def test_more_events_than_a_step_takes(driver: Driver) -> None:
+    """Thousands of events in few milliseconds are all walked, each once, whatever a step's bounds are."""
+    pipe = driver.redis.pipeline(transaction=False)
+    for number in range(2300):
+        event, at = f"evt_{number:05}", 1_900_000_000_000 // 2 + number // 700
+        pipe.hset(key("evt", event), mapping={
+            "merchant": "default", "imp_uid": f"imp_{number}", "type": "payment.paid", "sequence": 1, "silent": 0,
+            "recorded_at": at, "body": "{}",
+        })  # fmt: skip
+        pipe.zadd(key("evts"), {event: at})
+        pipe.zadd(key("evts", "m", "default"), {event: at})
+    await pipe.execute()
+    await driver.subscribe("ep_1", max_in_flight=1000)
+    assert await driver.ledger.replays.count(Selection()) == 2300
+
+    replay = await driver.ledger.replays.create(Selection(endpoint="ep_1", merchant="default"), 300)
+    await walk(driver.ledger, replay)
+
+    assert await counts(driver, replay) == ("running", 2300, 2300, 0, 0)
+    assert await deliver_all(driver, Lane("replay", "ep_1")) == 2300
+    assert await counts(driver, replay) == ("done", 2300, 2300, 2300, 0)
+    await drop_job(driver.ledger)
+
+
+async def test_unknown_replays(ledger: Ledger) -> None:
+    """A replay that is not there cannot be shown or stopped, and a step of it is the last."""
+    with pytest.raises(NotFound):
+        await ledger.replays.get("rpl_none")
+    with pytest.raises(NotFound):
+        await ledger.replays.stop("rpl_none")
+    assert await ledger.replays.step("rpl_none", 0) is None
