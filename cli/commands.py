@@ -4,7 +4,21 @@ from __future__ import annotations
 
 import typer
 
-from cli import deliveries, doctor, endpoints, events, listen, merchants, notifications, payments, tail, trigger, verify
+from cli import (
+    deliveries,
+    doctor,
+    endpoints,
+    events,
+    listen,
+    merchants,
+    notifications,
+    payments,
+    reconcile,
+    replay,
+    tail,
+    trigger,
+    verify,
+)
 
 GROUPS = {
     "merchants": merchants.app,
@@ -13,6 +27,8 @@ GROUPS = {
     "events": events.app,
     "deliveries": deliveries.app,
     "notifications": notifications.app,
+    "replay": replay.app,
+    "reconcile": reconcile.app,
 }
 SINGLE = (doctor.app, tail.app, trigger.app, listen.app, verify.app)
 

@@ -52,7 +52,7 @@ class StatsOut(Out):
     refused: dict[str, int] = Field(description="webhooks that were turned away, by merchant and status")
     spool: dict[str, Any] | None
     redis: RedisStats
-    webhook_loss_rate: float | None
+    webhook_loss_rate: float | None = Field(description="of the last seven days; null where there was nothing to lose")
 
 
 MOST_ENDPOINTS = 1000
@@ -63,6 +63,7 @@ async def get(call: Call[Parameters, Nothing]) -> Answer:
     ledger = call.context.ledger
     numbers = await stats(ledger.store)
     durability = await ledger.durability()
+    lost, came = await ledger.reconciliations.webhook_losses()
     endpoints = await ledger.endpoints.list(Slice(MOST_ENDPOINTS))
     return Answer(
         StatsOut(
@@ -80,7 +81,7 @@ async def get(call: Call[Parameters, Nothing]) -> Answer:
             refused=numbers.refused,
             spool=None,
             redis=RedisStats(durable=durability.durable, reasons=list(durability.reasons)),
-            webhook_loss_rate=None,
+            webhook_loss_rate=round(lost / (lost + came), 6) if lost + came else None,
         )
     )
 

@@ -12,6 +12,7 @@ from console.api import (
     notifications,
     orders,
     payments,
+    reconciliations,
     refresh,
     replays,
     stats,
@@ -31,6 +32,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *explain.OPERATIONS,
     *deliveries.OPERATIONS,
     *replays.OPERATIONS,
+    *reconciliations.OPERATIONS,
     *notifications.OPERATIONS,
     *stats.OPERATIONS,
 )

@@ -179,6 +179,33 @@ def test_every_command_has_help_with_an_example() -> None:
             assert f"Example: relay {name}" in (one.help or ""), f"{name} {one.name}"
 
 
+async def test_a_replay_is_counted_begun_watched_and_stopped(console: Console) -> None:
+    """The count comes first; without --yes nothing is queued; a stopped one says so."""
+    endpoint = (await console.endpoint())["id"]
+    await machine.seen(console.ledger, "imp_1", "imp_2")
+    await machine.send(console.ledger, endpoint, Dead("dead"), status_code=500)
+    counted = await asked(console, "replay", "--only", "dead", "--dry-run")
+    assert (counted["matched"], "id" in counted) == (2, False)
+    refused = await relay(console, "replay", "--only", "dead")
+    assert refused.exit_code == 1
+    begun = await asked(console, "replay", "--only", "dead", "--endpoint", endpoint, "--yes", "--no-wait")
+    assert (begun["state"], begun["matched"]) == ("running", 2)
+    assert [row["id"] for row in (await asked(console, "replay", "list"))["data"]] == [begun["id"]]
+    assert (await asked(console, "replay", "show", begun["id"]))["only"] == "dead"
+    assert (await asked(console, "replay", "stop", begun["id"]))["state"] == "stopped"
+
+
+async def test_a_reconciliation_is_begun_and_shown(console: Console) -> None:
+    """The last day unless told otherwise; nothing is delivered unless asked."""
+    begun = await asked(console, "reconcile", "--no-wait")
+    assert (begun["merchant"], begun["state"], begun["deliver"]) == ("default", "running", False)
+    assert [row["id"] for row in (await asked(console, "reconcile", "list"))["data"]] == [begun["id"]]
+    assert (await asked(console, "reconcile", "show", begun["id"])) == begun
+    window = ("--since", "2026-01-02T00:00:00Z", "--until", "2026-01-01T00:00:00Z")
+    upside_down = await relay(console, "reconcile", *window)
+    assert (upside_down.exit_code, upside_down.stderr) == (1, "relay: until: must be later than since\n")
+
+
 async def test_tail_shows_old_events_and_then_new_ones(console: Console) -> None:
     """It begins with the latest and goes on as they happen, each once and in order."""
     await machine.seen(console.ledger, "imp_1")

@@ -82,7 +82,10 @@ async def test_every_operation_is_described(console: Console) -> None:
         "POST /v1/payments/{imp_uid}/refresh", "POST /v1/payments/{imp_uid}/cancellations",
         "POST /v1/payments/{imp_uid}/cancellations/{id}/reject", "PUT /v1/orders/{merchant_uid}",
         "GET /v1/notifications", "GET /v1/events", "GET /v1/events/{id}", "GET /v1/events/{id}/explain",
-        "GET /v1/deliveries", "GET /v1/deliveries/{id}", "POST /v1/deliveries/{id}/retry", "GET /v1/stats",
+        "GET /v1/deliveries", "GET /v1/deliveries/{id}", "POST /v1/deliveries/{id}/retry",
+        "POST /v1/replays", "GET /v1/replays", "GET /v1/replays/{id}",
+        "DELETE /v1/replays/{id}", "POST /v1/reconciliations", "GET /v1/reconciliations",
+        "GET /v1/reconciliations/{id}", "GET /v1/stats",
     }  # fmt: skip
 
 
