@@ -1,10 +1,11 @@
-"""The whole relay as real processes around a real Redis, with the sandbox as i'mport and a subscriber that remembers."""
+"""The whole relay as real processes around a real Redis; the sandbox is i'mport, and a subscriber remembers."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -26,6 +27,7 @@ class Heard:
         self.answer: Callable[[int], tuple[int, float]] = lambda _count: (200, 0)
         """Gives the status and how many seconds to take for the n-th request, counted from 1."""
         self._server: asyncio.Server | None = None
+        self._open: set[asyncio.StreamWriter] = set()
 
     @property
     def url(self) -> str:
@@ -59,8 +61,13 @@ class Heard:
         """Listen no more."""
         if self._server is not None:
             self._server.close()
+        for writer in list(self._open):
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._open.add(writer)
         try:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode()
@@ -74,6 +81,8 @@ class Heard:
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
+        finally:
+            self._open.discard(writer)
 
 
 class Stack:
@@ -144,9 +153,13 @@ class Stack:
         created: dict[str, Any] = answer.json()
         return created
 
-    async def webhook(self, imp_uid: str, status: str = "paid", path: str = "/webhooks", **fields: Any) -> httpx.Response:
+    async def webhook(
+        self, imp_uid: str, status: str = "paid", path: str = "/webhooks", **fields: Any
+    ) -> httpx.Response:
         """Post a webhook as i'mport does."""
-        return await self.intake.post(path, json={"imp_uid": imp_uid, "merchant_uid": "order", "status": status, **fields})
+        return await self.intake.post(
+            path, json={"imp_uid": imp_uid, "merchant_uid": "order", "status": status, **fields}
+        )
 
     async def payment_at_iamport(self, **fields: Any) -> dict[str, Any]:
         """Make or change a payment at i'mport, without a webhook."""
