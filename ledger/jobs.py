@@ -1,4 +1,4 @@
-"""Long work in steps: reconciliations, replays, tidying. A step is leased like anything else, so a kill costs one step."""
+"""Long work in steps: reconciliations, replays, tidying. A step is leased like anything else: a kill costs one step."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ import redis.exceptions as trouble
 from redis.asyncio import Redis
 
 from ledger.keys import PREFIX
+from ledger.shard import Shard
 from schemas.errors import LedgerUnavailable
 
 Argument = str | bytes | int | float
@@ -20,6 +21,15 @@ Argument = str | bytes | int | float
 _AWAY = (
     *("OOM", "READONLY", "LOADING", "MISCONF", "NOREPLICAS", "MASTERDOWN", "CLUSTERDOWN", "BUSY", "TRYAGAIN"),
     *("NOAUTH", "WRONGPASS", "NOPERM", "UNKILLABLE"),
+)
+
+
+_PASSING = (
+    trouble.ReadOnlyError,
+    trouble.OutOfMemoryError,
+    trouble.ClusterDownError,
+    trouble.MasterDownError,
+    trouble.TryAgainError,
 )
 
 
@@ -35,8 +45,13 @@ class Store:
     """A connection pool and the scripts. ``replica_acks``: how many replicas must have a write before it counts."""
 
     def __init__(self, client: Redis, *, replica_acks: int = 0) -> None:
-        self.redis = client
+        self._shard = Shard(client)
         self.replica_acks = replica_acks
+
+    @property
+    def redis(self) -> Redis:
+        """The node that has the ledger."""
+        return self._shard.client
 
     async def run(self, name: str, *args: Argument, durable: bool = False) -> Any:
         """What one script answers. A ``durable`` one counts only when the replicas that were asked for have it too.
@@ -47,9 +62,15 @@ class Store:
 
     async def run_all(self, name: str, calls: Sequence[Sequence[Argument]], *, durable: bool = False) -> list[Any]:
         """What a script answers to each of several calls, in one round trip. Raises `LedgerUnavailable`."""
+        wait = durable and self.replica_acks > 0
         try:
-            return await self._run_all(name, calls, durable and self.replica_acks > 0)
+            try:
+                return await self._run_all(name, calls, wait)
+            except trouble.MovedError as moved:
+                self._shard.follow(moved)
+                return await self._run_all(name, calls, wait)
         except (trouble.RedisError, OSError, TimeoutError) as error:
+            self._shard.forget()
             raise unavailable(error) from error
 
     async def _run_all(self, name: str, calls: Sequence[Sequence[Argument]], wait: bool) -> list[Any]:
@@ -78,14 +99,12 @@ class Store:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self.redis.aclose()
+        await self._shard.close()
 
 
 def unavailable(error: Exception) -> Exception:
     """What a failure of Redis means: that it cannot be relied on now, or (a script's own error) a bug, as it is."""
-    if isinstance(error, trouble.ResponseError) and not isinstance(
-        error, trouble.ReadOnlyError | trouble.OutOfMemoryError
-    ):
+    if isinstance(error, trouble.ResponseError) and not isinstance(error, _PASSING):
         reason = str(error)
         if not reason.startswith(_AWAY) and not any(f" {word} " in reason or f"-{word} " in reason for word in _AWAY):
             return error
