@@ -1,0 +1,156 @@
+"""Every way subscribers behave, end to end: one webhook, one event, a callback to each of them, plain and over TLS."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.end_to_end.stack import Stack
+from tests.processes import PATIENCE, Processes, clean_environ
+from tests.redis_process import RedisServer
+from tests.workers.authority import Authority
+from tests.workers.catalogue import CATALOGUE
+from tests.workers.subscribers import Behaviour, Subscriber
+
+TIMEOUT = 4
+"""Seconds for one attempt: long enough for a slow answer on a busy machine."""
+RETRY = 1
+"""Seconds from a failed attempt to the next."""
+
+Case = tuple[str, bool]
+NOT_REACHED = {
+    "expired": "TLS: certificate has expired",
+    "self_signed": "TLS: self-signed certificate",
+    "wrong_host": "TLS: ",
+    "refused": "connection refused",
+}
+CASES = [(name, secure) for name in CATALOGUE for secure in (False, True)]
+
+
+@pytest.fixture(scope="module")
+def deliveries(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]) -> dict[Case, dict[str, Any]]:
+    """What the operator API says of each delivery, once each has been attempted and the ones that heal have healed."""
+    folder = tmp_path_factory.mktemp("conformance")
+    server = RedisServer(free_port(), folder / "redis")
+    server.start()
+    started = Processes(folder, clean_environ())
+    try:
+        return asyncio.run(_play(Stack(started, server.url, free_port, _environ(folder)), folder, free_port()))
+    finally:
+        started.end()
+        server.kill()
+
+
+def _environ(folder: Path) -> dict[str, str]:
+    return {
+        "SSL_CERT_FILE": str(folder / "authority.pem"),
+        "RELAY_DELIVERY_TIMEOUT": f"{TIMEOUT}s",
+        "RELAY_RETRY_SCHEDULE": f"{RETRY}s,60s",
+    }
+
+
+async def _play(stack: Stack, folder: Path, refused: int) -> dict[Case, dict[str, Any]]:
+    authority = Authority(folder)
+    certificate = authority.server()
+    wrong = {
+        "expired": authority.server(expired=True),
+        "self_signed": authority.server(self_signed=True),
+        "wrong_host": authority.server(("shop.example",)),
+    }
+    async with AsyncExitStack() as exits:
+        await exits.enter_async_context(_running(stack))
+        endpoints: dict[Case, str] = {}
+        for name, secure in CASES:
+            # A fault happens once, then the subscriber is well again.
+            subscriber = Subscriber(CATALOGUE[name], tls=certificate if secure else None, times=1)
+            await exits.enter_async_context(subscriber)
+            endpoints[name, secure] = (await stack.endpoint(url=subscriber.url))["id"]
+        for name, shown in wrong.items():
+            subscriber = Subscriber(CATALOGUE["ok"], tls=shown)
+            await exits.enter_async_context(subscriber)
+            endpoints[name, True] = (await stack.endpoint(url=subscriber.url))["id"]
+        endpoints["refused", False] = (await stack.endpoint(url=f"http://127.0.0.1:{refused}/hook"))["id"]
+        await stack.play("card")
+        ends = time.monotonic() + 2 * PATIENCE
+        rows = await _read(stack, endpoints)
+        while time.monotonic() < ends and not all(_is_over(case, row) for case, row in rows.items()):
+            await asyncio.sleep(0.3)
+            rows = await _read(stack, endpoints)
+        return rows
+
+
+@asynccontextmanager
+async def _running(stack: Stack) -> AsyncIterator[None]:
+    await stack.start()
+    yield
+    await stack.stop()
+
+
+async def _read(stack: Stack, endpoints: dict[Case, str]) -> dict[Case, dict[str, Any]]:
+    (event,) = (await stack.api.get("/v1/events", params={"type": "payment.paid"})).json()["data"] or [{"id": "none"}]
+    found: dict[str, dict[str, Any]] = {}
+    cursor: str | None = None
+    while True:
+        query = {"event": event["id"], "limit": "200"} | ({"cursor": cursor} if cursor else {})
+        page = (await stack.api.get("/v1/deliveries", params=query)).json()
+        found |= {row["endpoint"]: row for row in page["data"]}
+        cursor = page["next_cursor"]
+        if cursor is None:
+            return {case: found.get(endpoint, {"attempts": []}) for case, endpoint in endpoints.items()}
+
+
+def _heals(behaviour: Behaviour) -> bool:
+    """Whether a second attempt comes soon, and the subscriber counts its requests and so is well by then."""
+    return behaviour.outcome == "again" and behaviour.lane_wait is None and behaviour.reads
+
+
+def _is_over(case: Case, row: dict[str, Any]) -> bool:
+    return len(row["attempts"]) >= (2 if case in CASES and _heals(CATALOGUE[case[0]]) else 1)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case[0]}-{'tls' if case[1] else 'plain'}")
+def test_conformance(case: Case, deliveries: dict[Case, dict[str, Any]]) -> None:
+    """The first attempt shows the status and the words of the catalogue, and the delivery is where they put it."""
+    behaviour, row = CATALOGUE[case[0]], deliveries[case]
+
+    first = row["attempts"][0]
+    assert behaviour.status == first["status_code"], row
+    assert (first["error"] or "").startswith(behaviour.error or ""), row
+    assert (first["error"] is None) == (behaviour.error is None), row
+    assert len(first["response"].encode()) <= 1024
+    if behaviour.outcome == "delivered":
+        assert (row["state"], len(row["attempts"])) == ("delivered", 1)
+    elif behaviour.outcome == "disable":
+        assert row["state"] == "held"
+        assert "410" in row["reason"]
+    elif behaviour.lane_wait is not None:
+        assert (row["state"], len(row["attempts"])) == ("pending", 1)
+        assert "Retry-After" in row["reason"]
+        waits = _at(row["next_attempt_at"]) - _at(first["at"])
+        # What the attempt took, and the clock of whoever sent a date, come on top.
+        assert behaviour.lane_wait - 2 <= waits <= behaviour.lane_wait + TIMEOUT + 10
+    elif behaviour.reads:
+        assert (row["state"], row["attempts"][1]["status_code"]) == ("delivered", 200)
+    else:
+        assert row["state"] == "pending"
+
+
+@pytest.mark.parametrize(("name", "error"), NOT_REACHED.items(), ids=NOT_REACHED)
+def test_not_reached(name: str, error: str, deliveries: dict[Case, dict[str, Any]]) -> None:
+    """An endpoint whose certificate is not good, or that does not listen, gets nothing and is tried again."""
+    row = deliveries[name, name != "refused"]
+
+    assert row["state"] == "pending"
+    assert row["attempts"][0]["status_code"] is None
+    assert row["attempts"][0]["error"].startswith(error), row
+
+
+def _at(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
