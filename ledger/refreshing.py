@@ -93,7 +93,7 @@ class Refreshing:
     async def postpone(
         self,
         lease: Lease,
-        kind: Literal["stalled", "unknown", "rejected"],
+        kind: Literal["again", "stalled", "unknown", "rejected"],
         *,
         due_in: float | None,
         tries: int = 0,
@@ -101,7 +101,8 @@ class Refreshing:
     ) -> None:
         """End a lease with no look: due again in ``due_in`` seconds, or given up.
 
-        ``stalled``: i'mport is failing. ``unknown``: it does not know the payment, which goes to the slow lane.
+        ``again``: the record was changed meanwhile. ``stalled``: i'mport is failing. ``unknown``: it does not know the
+        payment, which goes to the slow lane.
         ``rejected``: it never will; the notifications are rejected with ``reason``.
         """
         to = Lane("unknown", lease.lane.name) if kind == "unknown" else lease.lane

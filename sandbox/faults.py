@@ -18,7 +18,7 @@ _PAGE = "<html><body><h1>503 Service Temporarily Unavailable</h1></body></html>"
 class Fault(BaseModel):
     """What goes wrong; everything given at once happens at once. Seconds where it is about time.
 
-    ``after``: i'mport acts and only then fails, so that the caller cannot know. ``poison`` names payments whose
+    ``after``: i'mport acts and only then fails or is slow: its answer is old when it comes. ``poison`` names payments whose
     `row` is unusable, whose row is `nameless`, or that make every answer they are in an `error` or `refused`.
     """
 
@@ -87,9 +87,10 @@ class FaultLayer:
             await self._app(scope, receive, send)
             return
         fault = self._faults.hits(scope["path"])
-        await asyncio.sleep(fault.slow)
+        if not fault.after:
+            await asyncio.sleep(fault.slow)
         if not fault.speaks:
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, _late(send, fault.slow) if fault.after else send)
             return
         if fault.after:
             await self._app(scope, receive, _swallow)
@@ -98,6 +99,15 @@ class FaultLayer:
                 pass
             return
         await _answer(fault)(scope, receive, send)
+
+
+def _late(send: Send, seconds: float) -> Send:
+    async def later(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            await asyncio.sleep(seconds)
+        await send(message)
+
+    return later
 
 
 async def _swallow(_message: Message) -> None:

@@ -83,13 +83,11 @@ class Refresher:
                 await self._put_off(payment, error)
 
     async def _commit(self, payment: ClaimedPayment, snapshot: Snapshot, now: float, own: Policy) -> None:
-        record = payment.record
-        while True:
-            change = look(record, snapshot, int(now), own, payment.claims)
-            outcome = await self._ledger.refreshing.commit(change, claimed=payment, now=now)
-            if outcome != "changed":
-                break
-            record = await self._ledger.refreshing.record(record.merchant, record.imp_uid)
+        change = look(payment.record, snapshot, int(now), own, payment.claims)
+        outcome = await self._ledger.refreshing.commit(change, claimed=payment, now=now)
+        if outcome == "changed":
+            # An operator wrote since, about something this snapshot may be too old to show: a cancellation just sent.
+            await self._ledger.refreshing.postpone(payment.lease, "again", due_in=0, tries=payment.tries)
         _tell(change, snapshot, outcome)
 
     async def _unknown(self, payment: ClaimedPayment) -> None:

@@ -1,6 +1,6 @@
 -- Ends the lease of a payment that could not be looked at, or that i'mport does not know: due again later, or never.
--- ARGV: lane, imp_uid, token, to lane, due in (ms, or "" for never), kind ("stalled", "unknown", "rejected"),
---       reason, tries as after this
+-- ARGV: lane, imp_uid, token, to lane, due in (ms, or "" for never), kind ("again", "stalled", "unknown",
+--       "rejected"), reason, tries as after this
 -- Answer: the lane to kick, or "" · "lost"
 
 local lane, imp, token, to = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
