@@ -11,12 +11,15 @@ from ledger.rows import Row, hashes, seconds, text
 from ledger.store import Store
 from schemas.errors import NotFound
 
-_FIELDS = ("merchant", "imp_uid", "type", "sequence", "recorded_at", "silent", "body")
+_FIELDS = ("merchant", "imp_uid", "type", "sequence", "recorded_at", "silent", "body", "about")
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """An event: `body` is the callback's very bytes, `recorded_at` in UNIX seconds; a silent one was not delivered."""
+    """An event: `body` is the callback's very bytes, `recorded_at` in UNIX seconds; a silent one was not delivered.
+
+    `about` is the endpoint that an `endpoint.*` event is about.
+    """
 
     id: str
     type: str
@@ -26,6 +29,7 @@ class Recorded:
     recorded_at: float
     silent: bool
     body: bytes = field(repr=False)
+    about: str | None = None
 
 
 class Events:
@@ -76,4 +80,5 @@ def _recorded(event_id: str, row: Row) -> Recorded:
         recorded_at=seconds(row, "recorded_at") or 0.0,
         silent=row.get("silent") == b"1",
         body=row.get("body", b"{}"),
+        about=text(row, "about"),
     )

@@ -93,7 +93,8 @@ async def delete(call: Call[Parameters, Nothing]) -> Answer:
 
 async def enable(call: Call[Parameters, Nothing]) -> Answer:
     """Release what was held."""
-    await call.context.ledger.endpoints.enable(call.path["id"])
+    ledger = call.context.ledger
+    ledger.queue.kick_all(await ledger.endpoints.enable(call.path["id"]))
     return await get(call)
 
 

@@ -71,6 +71,10 @@ def told(sent: Sent) -> tuple[Literal["yes", "not yet", "no"], str]:
 def never(event: Recorded, registered: Registered) -> str:
     """Why an event was never for an endpoint."""
     endpoint = registered.endpoint
+    if event.about == endpoint.id:
+        return "an endpoint never hears of itself"
+    if registered.state == "deleted":
+        return "the endpoint was deleted"
     if event.silent:
         return "the event was recorded silently: the fact is older than the merchant here, or was found late"
     if event.merchant != endpoint.merchant:
