@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from schemas import intents
 from schemas.cancellations import Request
 from schemas.errors import Conflict, NotFound
 from schemas.look import left_to_cancel
@@ -211,3 +212,24 @@ def test_a_claim_is_settled_by_its_entry_and_by_no_other() -> None:
     assert _states(other) == {"c1": "open"}
     nameless = Play().pay().look("c1").later(3).look().take_back(300, None, "t1").look()
     assert _states(nameless) == {"c1": "confirmed"}
+
+
+def test_one_at_a_time_is_sent_and_no_more_than_is_left() -> None:
+    """A refusal leaves no trace, and then the next may be sent."""
+    play = Play().pay().intend(300, "r1")
+    with pytest.raises(Conflict, match="being sent"):
+        play.intend(300, "r2")
+    record = intents.withdraw(play.record, "r1", play.now, play.policy).record
+    assert (record.requests, list(record.facts)) == ((), ["paid"])
+    for amount in (1005, None):
+        request = Request("r2", None if amount is None else Decimal(amount), "sending", "api", play.now)
+        with pytest.raises(Conflict, match="1004 is left"):
+            intents.intend(record, request, play.now, play.policy)
+
+
+def test_an_unclear_answer_leaves_it_open() -> None:
+    """It may have happened: it waits for its result like any other, and it is told once."""
+    play = Play().pay().intend(300)
+    change = intents.leave_open(play.record, "r1", play.now, play.policy)
+    assert [event.type for event in change.events] == ["payment.cancellation_pending"]
+    assert intents.leave_open(change.record, "r1", play.now, play.policy).events == ()
