@@ -62,7 +62,7 @@ async def test_gone_means_disabled_and_held(stack: Stack) -> None:
 
 
 async def test_nothing_but_failures_disable(start_stack: StartStack) -> None:
-    """An endpoint that only fails is told of as failing, then disabled with the reason, and recovers when it is enabled."""
+    """An endpoint that only fails is told of as failing, then disabled with the reason; enabled, it recovers."""
     stack = await start_stack(RELAY_DISABLE_AFTER="2s", RELAY_RETRY_SCHEDULE="300ms,300ms,300ms,300ms,300ms,300ms,60s")
     await stack.endpoint(types=OPERATORS)
     async with Subscriber(CATALOGUE["error_500"]) as failing:
