@@ -11,6 +11,7 @@ import logging
 import re
 import sys
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Literal, TextIO, cast
 
 import orjson
@@ -27,6 +28,7 @@ _PRIVATE_NAME = re.compile(
     re.IGNORECASE,
 )
 _DIGITS = re.compile(r"(\w?)((?<!\d)\d(?:[ -]?\d){12,18}(?!\d))")
+_MAYBE_DIGITS = re.compile(r"\d[\d -]{12}")
 _CREDENTIALS = re.compile(r"://[^/@\s]+@")
 _BEARER = re.compile(r"\b(bearer\s+|whsec_)[\w.~+/=-]+", re.IGNORECASE)
 
@@ -46,16 +48,29 @@ def _card(match: re.Match[str]) -> str:
 
 
 def _masked_text(text: str) -> str:
-    text = _DIGITS.sub(_card, text)
-    text = _CREDENTIALS.sub(f"://{MASK}@", text)
-    return _BEARER.sub(rf"\g<1>{MASK}", text)
+    # Nearly every text holds nothing of the kind; finding that out is most of what a line costs, so it is cheap.
+    if _MAYBE_DIGITS.search(text):
+        text = _DIGITS.sub(_card, text)
+    if "://" in text:
+        text = _CREDENTIALS.sub(f"://{MASK}@", text)
+    folded = text.casefold()
+    if "bearer" in folded or "whsec_" in folded:
+        text = _BEARER.sub(rf"\g<1>{MASK}", text)
+    return text
+
+
+@lru_cache(maxsize=1024)
+def _is_private(name: str) -> bool:
+    return _PRIVATE_NAME.search(name) is not None
 
 
 def masked(name: str, value: Any) -> Any:
     """The value as a log may hold it under this name; whatever JSON does not know becomes its masked `repr`."""
-    if value is None or isinstance(value, bool | int | float):
-        return MASK if value and not isinstance(value, bool) and _PRIVATE_NAME.search(name) else value
-    if _PRIVATE_NAME.search(name):
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int | float):
+        return MASK if value and _is_private(name) else value
+    if _is_private(name):
         return MASK
     if isinstance(value, str):
         return _masked_text(value)
