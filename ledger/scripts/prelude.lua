@@ -193,14 +193,18 @@ end
 
 -- Records an event and puts a delivery into the lane of each endpoint that wants it. Answer: the lanes that got one.
 -- At an ordered endpoint only the first unsettled delivery of a payment is in the lane. An endpoint never hears `about` itself.
+-- Events of one step are listed in its order, though they share a millisecond.
+local recorded = 0
 local function record(subs, m, imp, event, kind, sequence, silent, body, about)
   local at, lanes = int(now()), {}
+  local place = string.format("%s.%03d", at, math.min(recorded, 999))
+  recorded = recorded + 1
   redis.call("HSET", k("evt", event), "body", body, "merchant", m, "imp_uid", imp, "type", kind, "sequence", sequence,
     "recorded_at", at, "silent", silent and "1" or "0")
   if about then redis.call("HSET", k("evt", event), "about", about) end
-  redis.call("ZADD", k("evts"), at, event)
-  redis.call("ZADD", k("evts", "m", m), at, event)
-  redis.call("ZADD", k("evts", "t", kind), at, event)
+  redis.call("ZADD", k("evts"), place, event)
+  redis.call("ZADD", k("evts", "m", m), place, event)
+  redis.call("ZADD", k("evts", "t", kind), place, event)
   if imp ~= "" then redis.call("ZADD", k("evts", "p", m .. "/" .. imp), sequence, event) end
   if silent then return lanes end
   for i = 1, #subs, 2 do
