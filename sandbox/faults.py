@@ -18,8 +18,8 @@ _PAGE = "<html><body><h1>503 Service Temporarily Unavailable</h1></body></html>"
 class Fault(BaseModel):
     """What goes wrong; everything given at once happens at once. Seconds where it is about time.
 
-    ``after``: i'mport acts and only then fails or is slow: its answer is old when it comes. ``poison`` names payments whose
-    `row` is unusable, whose row is `nameless`, or that make every answer they are in an `error` or `refused`.
+    ``after``: i'mport acts and only then fails or is slow: its answer is old when it comes. ``poison`` names payments
+    whose `row` is unusable, whose row is `nameless`, or that make every answer they are in an `error` or `refused`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -7,7 +7,7 @@ a subscriber: numbers with a point or exponent are read as `Decimal` and written
 from __future__ import annotations
 
 import json
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import orjson
@@ -33,6 +33,8 @@ def loads(data: bytes | str) -> Any:
         return json.loads(text, parse_float=Decimal, parse_int=_integer, parse_constant=_no_constant)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    except InvalidOperation:
+        raise ValueError("a number with an exponent out of all bounds") from None
 
 
 def _number(value: Any) -> Any:

@@ -25,7 +25,7 @@ log = structlog.get_logger()
 
 OVERLAP = 3600
 FULL_EVERY = 86400
-"""i'mport lists by the time of the latest status: a partial cancellation of an older payment hides from a short window."""
+"""i'mport lists by the time of the latest status: a partial cancellation of an older payment hides from short windows."""
 ANNOUNCED = (Kind.ISSUED, Kind.PAID, Kind.DEPOSITED)
 """Facts that i'mport always sends a webhook for; a cancellation through the API is announced only on request."""
 ON_ITS_WAY = 300
