@@ -12,7 +12,7 @@ import redis
 from ledger import Ledger
 from schemas import wire
 from tests.end_to_end.stack import Heard, Stack
-from tests.processes import Processes, clean_environ
+from tests.processes import Process, Processes, clean_environ
 from tests.redis_process import RedisServer
 
 
@@ -99,6 +99,10 @@ class Relay(Stack):
         self._others.append(heard)
         await self.endpoint(merchant=merchant, url=heard.url, **fields)
         return heard
+
+    def start_process(self, module: str, **environ: str) -> Process:
+        """One more receiver or console; ``PORT`` says where."""
+        return self._processes.python(module, **{**self.environ, **environ})
 
     async def start(self) -> None:
         """Start everything and wait until it works."""

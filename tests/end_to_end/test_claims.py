@@ -1,0 +1,146 @@
+"""Cancellations that only a webhook speaks of: whom to believe, and how far."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import AsyncIterator, Callable
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from tests.end_to_end.relay import Relay, one_relay
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+relay = one_relay(RELAY_PENDING_SCHEDULE="300ms")
+
+REQUESTED = "cancellation_pending"
+_numbers = itertools.count(1)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def strangers(relay: Relay, free_port: Callable[[], int]) -> AsyncIterator[httpx.AsyncClient]:
+    """A receiver that lets anybody in and takes nobody in this test for i'mport."""
+    port = free_port()
+    receiver = relay.start_process("receiver", PORT=str(port), RELAY_ALLOWED_IPS="")
+    await receiver.ready(f"http://127.0.0.1:{port}/readyz")
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+        yield client
+
+
+async def paid(relay: Relay, merchant: str = "default", path: str = "/webhooks") -> str:
+    """A payment of 1004 that the relay knows as paid; its imp_uid."""
+    imp_uid = f"imp_w{next(_numbers)}"
+    await relay.payment_at_iamport(imp_uid=imp_uid, status="paid", paid_at=int(time.time()), amount=1004)
+    await relay.webhook(imp_uid, path=path)
+    await relay.until_told(imp_uid, "paid", merchant=merchant)
+    return imp_uid
+
+
+async def give_back(relay: Relay, imp_uid: str, name: str, amount: int = 1004) -> None:
+    """The money went back at i'mport, and no webhook says so."""
+    at = int(time.time())
+    await relay.payment_at_iamport(
+        imp_uid=imp_uid,
+        status="cancelled" if amount == 1004 else "paid",
+        cancel_amount=amount,
+        cancelled_at=at,
+        cancel_history=[{"cancellation_id": name, "amount": amount, "cancelled_at": at}],
+    )
+
+
+async def test_a_claim_of_i_mport_is_pending_after_two_looks(relay: Relay) -> None:
+    """Two looks, two seconds apart, do not find it: it is pending, asked about, and final once i'mport shows it."""
+    imp_uid, began = await paid(relay), time.monotonic()
+
+    await relay.webhook(imp_uid, status="cancelled", cancellation_id="c_a")
+
+    _, pending = await relay.until_told(imp_uid, "paid", REQUESTED)
+    assert time.monotonic() - began >= 2
+    assert pending["data"]["detail"]["cancellation"]["id"] == "c_a"
+    assert pending["data"]["detail"]["cancellation"]["amount"] is None
+    payment = await relay.until_standing(imp_uid, REQUESTED)
+    assert [(row["origin"], row["state"], row["amount"]) for row in payment["cancellations"]] == [
+        ("webhook", "open", None)
+    ]
+    await give_back(relay, imp_uid, "c_a")
+    events = await relay.until_told(imp_uid, "paid", REQUESTED, "cancelled")
+    assert events[-1]["data"]["detail"]["cancellation"]["request"] == "c_a"
+    outcomes = (await relay.api.get("/v1/notifications", params={"imp_uid": imp_uid})).json()["data"]
+    assert {row["outcome"] for row in outcomes} == {"applied"}
+
+
+async def test_a_claim_that_the_second_look_explains(relay: Relay) -> None:
+    """A webhook that is quicker than i'mport's own record is no pending cancellation."""
+    imp_uid = await paid(relay)
+    await relay.webhook(imp_uid, status="cancelled", cancellation_id="c_b")
+    await asyncio.sleep(0.5)
+
+    await give_back(relay, imp_uid, "c_b")
+
+    await relay.until_told(imp_uid, "paid", "cancelled")
+
+
+async def test_one_claim_a_payment(relay: Relay) -> None:
+    """While one claimed cancellation is open another claim opens nothing; what is known by its id is no claim."""
+    imp_uid = await paid(relay)
+    for name in ("c_1", "c_2"):
+        await relay.webhook(imp_uid, status="cancelled", cancellation_id=name)
+    await relay.until_told(imp_uid, "paid", REQUESTED)
+
+    for name in ("c_1", "c_2", "c_3"):
+        await relay.webhook(imp_uid, status="cancelled", cancellation_id=name)
+    await asyncio.sleep(4)
+
+    await relay.until_told(imp_uid, "paid", REQUESTED)
+    assert len((await relay.payment(imp_uid))["cancellations"]) == 1
+
+
+async def test_what_strangers_claim_is_never_news(relay: Relay, strangers: httpx.AsyncClient) -> None:
+    """A claim of somebody who may be anybody makes the relay look, and nothing else, however often it is made."""
+    imp_uid = await paid(relay)
+    await relay.forget_requests()
+    claim = {"imp_uid": imp_uid, "merchant_uid": "order", "status": "cancelled", "cancellation_id": "c_made_up"}
+
+    for _ in range(3):
+        assert (await strangers.post("/webhooks", json=claim)).status_code == 200
+        await asyncio.sleep(1.3)
+
+    await relay.until_quiet()
+    assert any(imp_uid in row["imp_uids"] for row in await relay.asked("/payments"))
+    assert await relay.told(imp_uid) == ["paid"]
+    assert (await relay.payment(imp_uid))["status"] == "paid"
+
+
+async def test_a_webhook_token_proves_the_sender(relay: Relay, strangers: httpx.AsyncClient) -> None:
+    """At the path with the merchant's token a claim counts wherever it comes from; without the token it is 404."""
+    await relay.merchant("tokened", webhook_token="webhook_token_1")
+    path = "/webhooks/tokened/webhook_token_1"
+    imp_uid = await paid(relay, "tokened", path)
+    claim = {"imp_uid": imp_uid, "merchant_uid": "order", "status": "cancelled", "cancellation_id": "c_token"}
+
+    assert (await strangers.post("/webhooks/tokened", json=claim)).status_code == 404
+    assert (await strangers.post(path, json=claim)).status_code == 200
+
+    await relay.until_told(imp_uid, "paid", REQUESTED, merchant="tokened")
+
+
+async def test_claims_that_open_nothing(relay: Relay) -> None:
+    """Without the word cancelled, without a cancellation's name, or with nothing left, a webhook claims nothing."""
+    unsaid, nameless, gone = [await paid(relay) for _ in range(3)]
+    await give_back(relay, gone, "c_real")
+    await relay.webhook(gone, status="cancelled", cancellation_id="c_real")
+    await relay.until_told(gone, "paid", "cancelled")
+
+    for _ in range(2):
+        await relay.webhook(unsaid, status="paid", cancellation_id="c_x")
+        await relay.webhook(nameless, status="cancelled", cancellation_id="")
+        await relay.webhook(gone, status="cancelled", cancellation_id="c_other")
+        await asyncio.sleep(3.5)
+    await relay.until_quiet()
+
+    assert [await relay.told(imp_uid) for imp_uid in (unsaid, nameless)] == [["paid"], ["paid"]]
+    assert await relay.told(gone) == ["paid", "cancelled"]
