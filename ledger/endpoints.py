@@ -8,7 +8,7 @@ from typing import Literal
 
 from ledger.endpoint_rows import dump, dump_health, load, load_health, subscription
 from ledger.pages import Page, Slice, walk
-from ledger.rows import Row, hashes, members, text
+from ledger.rows import Row, hashes, members, seconds, text
 from ledger.store import Store
 from schemas.endpoint import Endpoint
 from schemas.errors import NotFound
@@ -19,7 +19,8 @@ State = Literal["enabled", "disabled", "deleted"]
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """An endpoint with how it is doing. `success_rate` is of its attempts so far, None before the first."""
+    """An endpoint with how it is doing. `success_rate` is of its attempts so far, None before the first; `disabled_at`
+    in UNIX seconds, None while it is enabled."""
 
     endpoint: Endpoint
     state: State
@@ -27,6 +28,7 @@ class Registered:
     breaker: str
     failures: int
     last_error: str | None
+    disabled_at: float | None
 
 
 class Endpoints:
@@ -81,12 +83,24 @@ class Endpoints:
             fields = (await hashes(self._store, [f"endpoint:{endpoint_id}"]))[0]
             if not fields or _state(fields) == "deleted":
                 raise NotFound(f"there is no endpoint {endpoint_id!r}")
-            changed = change(load(fields))
+            before = load(fields)
+            changed = change(before)
             outcome = await self._store.run(
                 "update_endpoint", endpoint_id, fields["row"], dump(changed), subscription(changed)
             )
             if outcome == b"updated":
-                return changed
+                break
+        if before.ordered and not changed.ordered:
+            await self._release(endpoint_id)
+        return changed
+
+    async def _release(self, endpoint_id: str) -> None:
+        """Nothing waits for an earlier event of its payment any more; where this breaks off, the rest waits on."""
+        cursor = b"0"
+        while True:
+            cursor = await self._store.run("release_chains", endpoint_id, cursor)
+            if cursor == b"0":
+                return
 
     async def enable(self, endpoint_id: str) -> Sequence[str]:
         """Release what was held for an endpoint; it starts afresh. Gives the lanes to kick. Raises `NotFound`."""
@@ -127,4 +141,5 @@ def _registered(row: Row, now: float) -> Registered:
         breaker=breaker(health, now),
         failures=health.failures,
         last_error=text(row, "last_error"),
+        disabled_at=None if _state(row) == "enabled" else seconds(row, "disabled_at"),
     )

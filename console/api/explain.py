@@ -13,9 +13,12 @@ from ledger.deliveries import Sent
 from ledger.endpoints import Registered
 from ledger.events import Recorded
 from ledger.pages import Slice
+from schemas.delivery import Attempt
 from schemas.endpoint import wants
 from schemas.errors import NotFound
 from schemas.times import rfc3339
+
+Got = Literal["yes", "not yet", "no"]
 
 
 class ExplainParameters(Parameters):
@@ -29,7 +32,7 @@ class Explanation(Out):
 
     event: str
     endpoint: str
-    got: Literal["yes", "not yet", "no"]
+    got: Got
     reason: str
     delivery: DeliveryOut | None
 
@@ -43,29 +46,38 @@ async def explain(call: Call[ExplainParameters, Nothing]) -> Answer:
         raise NotFound(f"there is no endpoint {endpoint!r}")
     found = (await ledger.deliveries.list(Slice(1), event=event.id, endpoint=endpoint)).rows
     if found:
-        got, reason = told(found[0])
+        got, reason = told(found[0], registered.disabled_at)
     else:
         got, reason = "no", never(event, registered)
     delivery = delivery_out(found[0]) if found else None
     return Answer(Explanation(event=event.id, endpoint=endpoint, got=got, reason=reason, delivery=delivery))
 
 
-def told(sent: Sent) -> tuple[Literal["yes", "not yet", "no"], str]:
+def told(sent: Sent, disabled_at: float | None) -> tuple[Got, str]:
     """What became of a delivery, in words."""
     count = len(sent.attempts)
     attempts = "1 attempt" if count == 1 else f"{count} attempts"
+    got: Got
+    taken = [attempt.at for attempt in sent.attempts if _is_taken(attempt)]
     match sent.state:
         case "delivered":
-            at = rfc3339(sent.attempts[-1].at) if sent.attempts else "an unknown time"
-            return "yes", f"delivered at {at}, after {attempts}"
+            at = rfc3339(taken[-1]) if taken else "an unknown time"
+            return "yes", f"delivered at {at}, after {attempts}" + (f"; {sent.reason}" if sent.reason else "")
         case "pending":
             due = f"; the next is due at {rfc3339(sent.next_attempt_at)}" if sent.next_attempt_at is not None else ""
-            return "not yet", f"{sent.reason or 'it waits for a worker'} ({attempts} so far{due})"
+            got, reason = "not yet", f"{sent.reason or 'it waits for a worker'} ({attempts} so far{due})"
         case "held":
-            return "not yet", f"{sent.reason}; enabling it releases what is held"
+            since = f", since {rfc3339(disabled_at)}" if disabled_at is not None else ""
+            got, reason = "not yet", f"{sent.reason}{since}; enabling it releases what is held"
         case "dead":
-            return "no", f"{sent.reason or 'given up'}; retry it when the endpoint is well again"
-    return "no", sent.reason or "discarded"
+            got, reason = "no", f"{sent.reason or 'given up'}; retry it when the endpoint is well again"
+        case _:
+            got, reason = "no", sent.reason or "discarded"
+    return ("yes", f"delivered at {rfc3339(taken[-1])}; asked for again since: {reason}") if taken else (got, reason)
+
+
+def _is_taken(attempt: Attempt) -> bool:
+    return attempt.error is None and attempt.status_code is not None and 200 <= attempt.status_code < 300
 
 
 def never(event: Recorded, registered: Registered) -> str:

@@ -15,7 +15,7 @@ if ARGV[5] ~= "" and redis.call("EXISTS", k("evt", ARGV[5])) == 0 then
   count("events", 1)
 end
 if ARGV[8] ~= "" then
-  redis.call("HSET", row, "state", "disabled", "disabled_reason", ARGV[8])
+  redis.call("HSET", row, "state", "disabled", "disabled_reason", ARGV[8], "disabled_at", int(now()))
   for _, lane in ipairs({"deliver/" .. ep, "replay/" .. ep}) do redis.call("HSET", k("lane", lane), "closed", "1") end
 end
 -- The lane waits for the breaker and for what the endpoint asked for with Retry-After; each ends without the other.

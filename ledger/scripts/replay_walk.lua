@@ -56,11 +56,12 @@ local function queue(id, state, event, ep, m, imp, kind, sequence)
   if state then
     local reason = redis.call("HGET", k("dlv", id), "reason") or ""
     set_state(id, ep, state, "pending")
-    redis.call("HSET", k("dlv", id), "attempts", "0", "next_at", int(now()), "reason", "", "replay", "1", "replay_id", rpl,
+    redis.call("HSET", k("dlv", id), "attempts", "0", "next_at", int(now()), "reason", "sent again by " .. rpl, "replay", "1",
+      "replay_id", rpl,
       "state_before", state, "reason_before", reason)
   else
     create_delivery(event, ep, m, imp, kind, sequence, "1")
-    redis.call("HSET", k("dlv", id), "replay_id", rpl)
+    redis.call("HSET", k("dlv", id), "replay_id", rpl, "reason", "sent by " .. rpl)
   end
   redis.call("SADD", k("replaying", rpl), id)
   touch("replay/" .. ep, id, now())

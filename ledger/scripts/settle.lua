@@ -46,7 +46,7 @@ local function settle(lane, id, verdict, wait, reason, lane_wait, attempt)
   end
   -- A worker disables it beforehand, together with what operators hear of it; this is for one that could not.
   if verdict == "disable" and redis.call("HGET", k("endpoint", ep), "state") == "enabled" then
-    redis.call("HSET", k("endpoint", ep), "state", "disabled", "disabled_reason", reason)
+    redis.call("HSET", k("endpoint", ep), "state", "disabled", "disabled_reason", reason, "disabled_at", int(now()))
     for _, name in ipairs({"deliver/" .. ep, "replay/" .. ep}) do redis.call("HSET", k("lane", name), "closed", "1") end
   end
   if lane_wait ~= "" then
