@@ -10,7 +10,7 @@ from tests.end_to_end.stack import Stack
 
 async def test_a_replay_survives_its_worker(stack: Stack) -> None:
     """A worker killed in the middle of a replay costs nothing: every event arrives and every number is right."""
-    await survive(stack, 1000, rate=1000)
+    await survive(stack, 1000, rate=400)
 
 
 async def test_a_replay_keeps_its_rate_yields_and_can_be_stopped(stack: Stack) -> None:
