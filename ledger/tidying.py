@@ -23,6 +23,7 @@ class Tidying:
         before = round(older_than * 1000)
         removed = int(await self._store.run("tidy_notifications", before, round(rejected_before * 1000), BATCH))
         removed += int(await self._store.run("tidy_events", before, BATCH))
+        removed += int(await self._store.run("tidy_replays", before, BATCH))
         for name in await self._store.run("old_payments", before, BATCH):
             removed += await self._bury(name.decode(), before)
         return removed

@@ -288,6 +288,25 @@ async def test_more_events_than_a_step_takes(driver: Driver) -> None:
     await drop_job(driver.ledger)
 
 
+async def test_old_replays_leave_once_they_have_ended(driver: Driver) -> None:
+    """Retention takes replays that are done or stopped, never one that still has something to do."""
+    await events(driver, 1)
+    await driver.subscribe("ep_1")
+    create, tidy = driver.ledger.replays.create, driver.ledger.tidying.tidy
+    running, stopped = await create(Selection(), FAST), await create(Selection(types=("payment.failed",)), FAST)
+    await walk(driver.ledger, running)
+    await driver.ledger.replays.stop(stopped.id)
+    later = await driver.ledger.store.now() + 1
+
+    await tidy(older_than=later, rejected_before=later)
+
+    assert [row.id for row in (await driver.ledger.replays.list(_ALL)).rows] == [running.id]
+    await deliver_all(driver, Lane("replay", "ep_1"))
+    await tidy(older_than=later, rejected_before=later)
+    assert (await driver.ledger.replays.list(_ALL)).rows == ()
+    await drop_job(driver.ledger)
+
+
 async def test_unknown_replays(ledger: Ledger) -> None:
     """A replay that is not there cannot be shown or stopped, and a step of it is the last."""
     with pytest.raises(NotFound):
