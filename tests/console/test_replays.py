@@ -110,3 +110,26 @@ async def test_another_merchants_endpoint(console: Console) -> None:
     answer = await console.call("POST", "/v1/replays", {"endpoint": endpoint, "merchant": "shop"})
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "merchant")
     assert (await make(console, endpoint=endpoint, merchant="default"))["merchant"] == "default"
+
+
+async def test_explained_while_it_is_sent_again(console: Console) -> None:
+    """What was delivered once stays so in words while a replay sends it again, or a disabled endpoint holds it."""
+    endpoint = (await console.endpoint())["id"]
+    await seen(console.ledger, "imp_1")
+    await send(console.ledger, endpoint, Delivered(), status_code=200)
+    [event] = (await console.call("GET", "/v1/events")).json()["data"]
+    replay = await make(console, only="all")
+    await console.ledger.replays.step(replay["id"], await console.ledger.store.now())
+
+    async def why() -> tuple[str, str]:
+        answer = (await console.call("GET", f"/v1/events/{event['id']}/explain?endpoint={endpoint}")).json()
+        return answer["got"], answer["reason"]
+
+    got, reason = await why()
+    assert (got, f"sent again by {replay['id']}" in reason) == ("yes", True), reason
+    await console.call("POST", f"/v1/endpoints/{endpoint}/disable")
+    got, reason = await why()
+    assert (got, "disabled by an operator, since 2" in reason) == ("yes", True), reason
+    await console.call("DELETE", f"/v1/endpoints/{endpoint}")
+    got, reason = await why()
+    assert (got, "the endpoint was deleted" in reason) == ("yes", True), reason
