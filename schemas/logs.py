@@ -10,6 +10,7 @@ import json
 import logging
 import re
 import sys
+import time
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Literal, TextIO, cast
@@ -19,6 +20,8 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 MASK = "***"
+
+LINES, BURST = 100.0, 500.0
 
 _CHATTY = ("httpx", "httpcore", "uvicorn.access", "asyncio")
 
@@ -92,6 +95,31 @@ def _as_json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
         return json.dumps(event)
 
 
+class _Budget:
+    """Lines of one event at `info`, up to LINES a second; the next one that is written says how many were left out.
+
+    A line costs about what looking at a payment does, and what it tells is in the ledger anyway. Warnings and errors
+    are always written, and at `debug` everything is.
+    """
+
+    def __init__(self) -> None:
+        self._left: dict[str, tuple[float, float, int]] = {}
+
+    def __call__(self, _logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+        if method != "info":
+            return event
+        name, now = str(event.get("event")), time.monotonic()
+        lines, at, left_out = self._left.get(name, (BURST, now, 0))
+        lines = min(lines + (now - at) * LINES, BURST)
+        if lines < 1:
+            self._left[name] = (lines, now, left_out + 1)
+            raise structlog.DropEvent
+        self._left[name] = (lines - 1, now, 0)
+        if left_out:
+            event["left_out"] = left_out
+        return event
+
+
 class _Unfailing:
     """A stream that drops what it cannot write: a full disk under a log file must not refuse webhooks."""
 
@@ -130,7 +158,7 @@ def configure(log_format: Literal["json", "console"], log_level: str, stream: Te
             colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback
         )
     structlog.configure(
-        processors=[*before, *after],
+        processors=[*([] if level < logging.INFO else [_Budget()]), *before, *after],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", output)),
         cache_logger_on_first_use=True,

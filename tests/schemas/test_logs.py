@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import structlog
 
-from schemas.logs import configure, masked
+from schemas.logs import BURST, configure, masked
 
 
 class Lines(io.StringIO):
@@ -145,3 +145,24 @@ def test_people_get_plain_text_where_there_is_no_terminal() -> None:
     assert "webhook_accepted" in stream.getvalue()
     assert "merchant=default" in stream.getvalue()
     assert "\x1b" not in stream.getvalue()
+
+
+def test_a_flood_of_one_event_is_counted_instead_of_written(lines: Lines) -> None:
+    """At `info` a second brings so many lines of one event and no more; other events and warnings are not concerned."""
+    log = structlog.get_logger()
+    for _ in range(3000):
+        log.info("delivery_attempted")
+    flood = lines.getvalue().count("delivery_attempted")
+    assert BURST <= flood < 2000
+    log.info("event_recorded")
+    log.warning("delivery_attempted")
+    assert [json.loads(line)["level"] for line in lines.getvalue().splitlines()[-2:]] == ["info", "warning"]
+
+
+def test_at_debug_every_line_is_written() -> None:
+    """Who looks for a mistake wants all of them."""
+    stream = Lines()
+    configure("json", "debug", stream)
+    for _ in range(1000):
+        structlog.get_logger().info("delivery_attempted")
+    assert len(stream.getvalue().splitlines()) == 1000
