@@ -1,0 +1,109 @@
+"""One `relay up` for all pages, as the five-minute start has it, in a directory that looks like the project."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.processes import PATIENCE, ROOT, Process, Processes, clean_environ
+
+_ADDRESS = re.compile(r"^  (receiver|console|sandbox|subscriber) +(http://\S+)", re.MULTILINE)
+USUAL = {"receiver": 8000, "console": 8001, "sandbox": 8002, "subscriber": 8003}
+
+
+class RelayUp:
+    """A running `relay up`. ``directory`` is where it runs, with `docs/` and `deploy/` beside its `var/`."""
+
+    def __init__(self, process: Process, directory: Path) -> None:
+        self.directory = directory
+        self.urls = dict(_ADDRESS.findall(process.output))
+        self.token = (directory / "var" / "api-token").read_text().strip()
+        headers = {"authorization": f"Bearer {self.token}"}
+        self.api = httpx.Client(base_url=self.urls["console"], headers=headers, timeout=PATIENCE)
+
+    def usual(self, text: str) -> str:
+        """The text with the ports that things have here instead of the usual ones."""
+        for name, port in USUAL.items():
+            text = text.replace(f"http://127.0.0.1:{port}", self.urls[name])
+        return text
+
+    def play(self, scenario: str) -> str:
+        """Play a scenario to its end; the imp_uid of its payment."""
+        address = f"{self.urls['sandbox']}/_sandbox/scenarios/{scenario}?wait=true"
+        imp_uid: str = httpx.post(address, json={}, timeout=PATIENCE).raise_for_status().json()["imp_uids"][0]
+        return imp_uid
+
+    def get(self, path: str, **query: str) -> Any:
+        """What the operator API answers."""
+        return self.api.get(path, params=query).raise_for_status().json()
+
+    def endpoint(self, url: str, **fields: Any) -> dict[str, Any]:
+        """A new endpoint, with its secret."""
+        answer = self.api.post("/v1/endpoints", json={"merchant": "default", "url": url, **fields})
+        created: dict[str, Any] = answer.raise_for_status().json()
+        return created
+
+    def delete(self, endpoint: str) -> None:
+        """Delete an endpoint."""
+        self.api.delete(f"/v1/endpoints/{endpoint}").raise_for_status()
+
+
+def until(holds: Callable[[], Any], what: str) -> Any:
+    """Wait until this is true; gives it."""
+    ends = time.monotonic() + PATIENCE
+    while not (value := holds()):
+        assert time.monotonic() < ends, f"waited in vain until {what}"
+        time.sleep(0.05)
+    return value
+
+
+@pytest.fixture(scope="session")
+def shell_path(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A PATH on which `relay` and `python` are those of the tests."""
+    directory = tmp_path_factory.mktemp("bin")
+    for name, command in {"relay": "-m cli.main", "python": ""}.items():
+        shim = directory / name
+        shim.write_text(f'#!/bin/sh\nexec {sys.executable} {command} "$@"\n')
+        shim.chmod(0o755)
+    return f"{directory}{os.pathsep}{os.environ['PATH']}"
+
+
+@pytest.fixture(scope="session")
+def relay_up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RelayUp]:
+    """A `relay up` without its demo."""
+    directory = tmp_path_factory.mktemp("project")
+    for name in ("docs", "deploy"):
+        (directory / name).symlink_to(ROOT / name)
+    processes = Processes(directory, clean_environ())
+    try:
+        process = processes.python("cli.main", "up", "--no-demo")
+        asyncio.run(process.printed("Still up", within=60))
+        relay = RelayUp(process, directory)
+        yield relay
+        relay.api.close()
+        asyncio.run(process.terminate())
+    finally:
+        processes.end()
+
+
+@pytest.fixture
+def story(relay_up: RelayUp) -> Mapping[str, str]:
+    """A payment that has gone its whole way, as the variables that the pages name."""
+    imp_uid = relay_up.play("card")
+    event = until(lambda: relay_up.get("/v1/events", imp_uid=imp_uid)["data"], "the event is recorded")[0]
+    endpoint = relay_up.get("/v1/endpoints")["data"][-1]["id"]
+    return {
+        "IMP_UID": imp_uid,
+        "ORDER": event["data"]["merchant_uid"],
+        "EVENT": event["id"],
+        "ENDPOINT": endpoint,
+    }
