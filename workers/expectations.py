@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Collection
 from decimal import Decimal, InvalidOperation
 
 from iamport.accounts import Account
@@ -13,9 +15,13 @@ from schemas.payment import Snapshot
 Seen = Snapshot | RelayError | None
 """What a look-up says of one payment: how it stands, why that cannot be told, or (None) that i'mport knows none."""
 
+_AT_ONCE = 5
 
-async def expectations(ledger: Ledger, account: Account, seen: dict[str, Seen]) -> dict[str, Expected]:
-    """What is expected of each payment seen, by imp_uid.
+
+async def expectations(
+    ledger: Ledger, account: Account, seen: dict[str, Seen], *, paid: Collection[str]
+) -> dict[str, Expected]:
+    """What is expected of each payment seen, by imp_uid; of those ``paid`` before, what the merchant told.
 
     Where the amount registered with i'mport cannot be had, the payment was not seen well enough: ``seen`` takes the
     error.
@@ -26,20 +32,44 @@ async def expectations(ledger: Ledger, account: Account, seen: dict[str, Seen]) 
     expected = {
         uid: told[snapshot.merchant_uid] for uid, snapshot in snapshots.items() if snapshot.merchant_uid in told
     }
-    if not account.merchant.check_prepared:
-        return expected
-    for imp_uid, snapshot in snapshots.items():
-        is_paid = snapshot.paid_at or snapshot.status == "paid"
-        if imp_uid in expected or not snapshot.merchant_uid or not is_paid:
-            continue
-        try:
-            prepared = await _prepared(account, snapshot.merchant_uid)
-        except IamportError as error:
-            seen[imp_uid] = error
-            continue
-        if prepared is not None:
-            expected[imp_uid] = prepared
+    if account.merchant.check_prepared:
+        unsaid = {
+            imp_uid: snapshot.merchant_uid
+            for imp_uid, snapshot in snapshots.items()
+            if imp_uid not in expected and imp_uid not in paid and snapshot.merchant_uid and _is_paid(snapshot)
+        }
+        for imp_uid, prepared in (await _all_prepared(account, unsaid)).items():
+            if isinstance(prepared, Expected):
+                expected[imp_uid] = prepared
+            elif prepared is not None:
+                seen[imp_uid] = prepared
     return expected
+
+
+def _is_paid(snapshot: Snapshot) -> bool:
+    return bool(snapshot.paid_at or snapshot.status == "paid" or snapshot.cancel_amount)
+
+
+async def _all_prepared(account: Account, orders: dict[str, str]) -> dict[str, Expected | IamportError | None]:
+    """What was registered of each order, by imp_uid; after the first call that fails nobody else is asked for."""
+    room, found = asyncio.Semaphore(_AT_ONCE), dict[str, Expected | IamportError | None]()
+    trouble: IamportError | None = None
+
+    async def one(imp_uid: str, merchant_uid: str) -> None:
+        nonlocal trouble
+        async with room:
+            if trouble is None:
+                try:
+                    found[imp_uid] = await _prepared(account, merchant_uid)
+                    return
+                except IamportError as error:
+                    trouble = error
+            found[imp_uid] = trouble
+
+    async with asyncio.TaskGroup() as group:
+        for imp_uid, merchant_uid in orders.items():
+            group.create_task(one(imp_uid, merchant_uid))
+    return found
 
 
 async def _prepared(account: Account, merchant_uid: str) -> Expected | None:

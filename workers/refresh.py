@@ -10,6 +10,7 @@ import structlog
 
 from iamport.accounts import Accounts
 from iamport.answers import Looked
+from iamport.client import LARGEST_BATCH
 from ledger import Ledger
 from ledger.keys import Lane
 from ledger.refreshing import ClaimedPayment, ClaimedPayments
@@ -20,6 +21,7 @@ from schemas.policy import policy
 from schemas.schedule import exhausted, jittered, wait
 from schemas.settings import Settings
 from workers.expectations import Seen, expectations
+from workers.pace import Pace
 from workers.split import ask_in_parts
 
 log = structlog.get_logger()
@@ -36,11 +38,15 @@ class Refresher:
         self._ledger = ledger
         self._accounts = accounts
         self._rng = rng
+        self._pace = Pace()
 
     async def refresh(self, lane_name: str) -> None:
         """Look at the payments of a lane that are due, up to a hundred."""
-        lane = Lane.parse(lane_name)
-        claimed = await self._ledger.refreshing.claim(lane)
+        lane, clock = Lane.parse(lane_name), asyncio.get_running_loop()
+        await asyncio.sleep(self._pace.wait(lane_name, clock.time()))
+        claimed = await self._ledger.refreshing.claim(lane, LARGEST_BATCH)
+        count = len(claimed.payments)
+        self._pace.claimed(lane_name, count, clock.time(), full=count == LARGEST_BATCH)
         if not claimed.payments:
             return
         leases = [payment.lease for payment in claimed.payments]
@@ -63,7 +69,8 @@ class Refresher:
             await self._ledger.refreshing.resume(lane)
             log.info("iamport_recovered", merchant=lane.name)
         seen = {payment.record.imp_uid: _seen(payment.record.imp_uid, looked) for payment in claimed.payments}
-        expected = await expectations(self._ledger, account, seen)
+        paid = {payment.record.imp_uid for payment in claimed.payments if "paid" in payment.record.facts}
+        expected = await expectations(self._ledger, account, seen, paid=paid)
         general = policy(self._settings, account.merchant.since)
         await asyncio.gather(
             *(

@@ -1,38 +1,89 @@
-"""A batch that i'mport refuses is split, so that one bad id does not hold back the others."""
+"""A batch that fails is split, so that one bad payment does not hold back the others."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from iamport.answers import Looked
-from schemas.errors import IamportRefused
+from schemas.errors import IamportError, IamportFailing, IamportRefused, IamportUnreachable
 
 Ask = Callable[[Sequence[str]], Awaitable[Looked]]
 
-MOST_REFUSED = 8
-"""Single ids that may be refused before it is i'mport that is in trouble, not they."""
+MOST_BAD = 8
+"""Payments that may fail alone before it is i'mport that is in trouble, not they."""
+QUICK = 3.0
+"""Seconds: an answer that took longer, or never came, speaks of i'mport and not of a payment."""
+SPLITTING_FOR = 20.0
 
 
-async def ask_in_parts(ask: Ask, imp_uids: Sequence[str]) -> Looked:
-    """What ``ask`` finds, asking in halves where it refuses; an id refused alone is in ``failed``.
+async def ask_in_parts(ask: Ask, imp_uids: Sequence[str], *, quick: float = QUICK) -> Looked:
+    """What ``ask`` finds; a batch that i'mport fails at, or refuses, within ``quick`` seconds is asked for in parts.
 
-    Raises what ``ask`` raises, and `IamportRefused` where it refuses all, or too much.
+    Two payments are asked for alone first: where both fail it is not the batch, and i'mport is left in peace. A payment
+    that fails alone is in ``failed``, and so is what was not asked for in time. Raises what ``ask`` raises.
     """
-    parts, answers, refused = [list(imp_uids)], [], dict[str, IamportRefused]()
-    while parts:
-        part = parts.pop()
-        try:
-            answers.append(await ask(part))
-        except IamportRefused as error:
-            if len(part) > 1:
-                middle = len(part) // 2
-                parts += [part[middle:], part[:middle]]
+    asked_at = _now()
+    try:
+        return await ask(imp_uids)
+    except (IamportFailing, IamportRefused) as error:
+        if len(imp_uids) == 1 or _not_the_batch(error) or _now() - asked_at > quick:
+            raise
+    return await _Parts(ask, imp_uids).ask_all()
+
+
+class _Parts:
+    """One batch, in parts."""
+
+    def __init__(self, ask: Ask, imp_uids: Sequence[str]) -> None:
+        first, *middle, last = imp_uids
+        self._ask = ask
+        self._parts = [middle, [last], [first]]
+        self._answers: list[Looked] = []
+        self._failed: dict[str, IamportError] = {}
+        self._ends = _now() + SPLITTING_FOR
+
+    async def ask_all(self) -> Looked:
+        while self._parts:
+            part = self._parts.pop()
+            if not part:
                 continue
-            refused[part[0]] = error
-            if len(refused) == len(imp_uids) or len(refused) > MOST_REFUSED:
-                raise
-    found = {imp_uid: row for answer in answers for imp_uid, row in answer.found.items()}
-    malformed = {imp_uid: error for answer in answers for imp_uid, error in answer.malformed.items()}
-    failed = {imp_uid: error for answer in answers for imp_uid, error in answer.failed.items()}
-    unknown = frozenset(imp_uid for answer in answers for imp_uid in answer.unknown)
-    return Looked(found, unknown, malformed, {**failed, **refused})
+            try:
+                self._answers.append(await self._ask(part))
+            except IamportError as error:
+                self._take(part, error)
+        return _joined(self._answers, self._failed)
+
+    def _take(self, part: list[str], error: IamportError) -> None:
+        """A part has failed: it is split, or given up; raises where it is i'mport that is in trouble."""
+        if _not_the_batch(error) or _now() > self._ends:
+            if not self._answers:
+                raise error
+            for left in (part, *self._parts):
+                self._failed |= dict.fromkeys(left, error)
+            self._parts = []
+        elif len(part) > 1:
+            middle = len(part) // 2
+            self._parts += [part[middle:], part[:middle]]
+        else:
+            self._failed[part[0]] = error
+            if len(self._failed) > MOST_BAD or (len(self._failed) > 1 and not self._answers):
+                raise error
+
+
+def _not_the_batch(error: IamportError) -> bool:
+    """Whether no other question would have been answered, either."""
+    return isinstance(error, IamportUnreachable) or not isinstance(error, IamportFailing | IamportRefused)
+
+
+def _joined(answers: Sequence[Looked], failed: dict[str, IamportError]) -> Looked:
+    return Looked(
+        found={imp_uid: row for answer in answers for imp_uid, row in answer.found.items()},
+        unknown=frozenset(imp_uid for answer in answers for imp_uid in answer.unknown),
+        malformed={imp_uid: error for answer in answers for imp_uid, error in answer.malformed.items()},
+        failed={imp_uid: error for answer in answers for imp_uid, error in answer.failed.items()} | failed,
+    )
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -11,4 +11,9 @@ redis.call("HSET", row, "created_at", created, "since", since, "include_sandbox"
   "imp_key", ARGV[2], "imp_secret", ARGV[3], "token_hash", ARGV[7], "trouble", "")
 redis.call("ZADD", k("merchants"), "NX", created, m)
 redis.call("DEL", k("imp_token", m), k("imp_lock", m))
+-- Whatever was wrong with i'mport may have been the credentials: the next look need not wait. The sweep tells of it.
+for _, lane in ipairs({"refresh/" .. m, "unknown/" .. m}) do
+  redis.call("HDEL", k("lane", lane), "not_before")
+  index_lane(lane)
+end
 return new
