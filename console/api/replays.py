@@ -18,13 +18,9 @@ from schemas.times import rfc3339
 class ReplayIn(Body):
     """What to send again; the window [since, until) is about when an event was recorded."""
 
-    endpoint: str | None = Field(
-        None, min_length=1, max_length=200, description="all that subscribe, unless set"
-    )
+    endpoint: str | None = Field(None, min_length=1, max_length=200, description="all that subscribe, unless set")
     merchant: Merchant | None = None
-    types: Types | None = Field(
-        None, description="exact names, payment.* or *; all, unless set"
-    )
+    types: Types | None = Field(None, description="exact names, payment.* or *; all, unless set")
     since: Moment | None = None
     until: Moment | None = None
     only: Only = Field("undelivered", description="undelivered includes what an endpoint made later never got")

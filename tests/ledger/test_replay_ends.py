@@ -1,0 +1,125 @@
+"""How replays end: by themselves, stopped, with their endpoint; and that their counts are right."""
+
+from __future__ import annotations
+
+import pytest
+
+from ledger import Ledger
+from ledger.keys import Lane
+from ledger.pages import Slice
+from ledger.replays import Selection
+from schemas.delivery import Again, Disable
+from schemas.errors import NotFound
+from tests.ledger.driving import Driver
+from tests.ledger.replaying import FAST, counts, deliver_all, drop_job, events, state, walk
+
+_ALL = Slice(50)
+
+
+async def test_a_failing_delivery_ends_as_failed(driver: Driver) -> None:
+    """A replay begins the schedule anew; what dies again is counted as failed, and the replay is done."""
+    lane = await driver.subscribe("ep_1")
+    await events(driver, 2)
+    for one in await driver.take(lane):
+        await driver.bury(one)
+    replay = await driver.ledger.replays.create(Selection(only="dead"), FAST)
+    await walk(driver.ledger, replay)
+
+    first, second = await driver.take(Lane("replay", "ep_1"))
+    assert (first.attempts, second.attempts) == (0, 0)
+    await driver.settle(first)
+    await driver.bury(second)
+
+    assert await counts(driver, replay) == ("done", 2, 2, 1, 1)
+    assert len((await driver.ledger.deliveries.get(second.id)).attempts) == 2
+    await drop_job(driver.ledger)
+
+
+async def test_stopping_takes_out_what_was_not_sent(driver: Driver) -> None:
+    """What was there before is as it was, what the replay made is discarded, what is being sent may end."""
+    lane = await driver.subscribe("ep_1")
+    await events(driver, 3)
+    delivered, dead, flying = await driver.take(lane)
+    await driver.settle(delivered)
+    await driver.bury(dead)
+    await driver.bury(flying)
+    await driver.subscribe("ep_2")
+    replay = await driver.ledger.replays.create(Selection(only="all"), FAST)
+    await walk(driver.ledger, replay)
+    in_flight = {one.id: one for one in await driver.take(Lane("replay", "ep_1"))}
+    for one in (delivered, dead):
+        await driver.settle(in_flight[one.id], Again(60, "answered 500"))
+
+    stopped = await driver.ledger.replays.stop(replay.id)
+
+    assert (stopped.state, stopped.queued, stopped.delivered, stopped.failed) == ("stopped", 1, 0, 0)
+    assert [await state(driver, one.id) for one in (delivered, dead)] == ["delivered", "dead"]
+    new = (await driver.ledger.deliveries.get(f"{dead.event}.ep_2")).state
+    assert new == "discarded"
+    await driver.settle(in_flight[flying.id], Again(60, "answered 500"))
+    assert await state(driver, flying.id) == "dead"
+    assert await counts(driver, replay) == ("stopped", 6, 1, 0, 1)
+    assert (await driver.ledger.replays.stop(replay.id)).state == "stopped"
+    assert await driver.ledger.replays.count(Selection(endpoint="ep_2")) == 3, "undelivered includes what was taken out"
+    await drop_job(driver.ledger)
+
+
+async def test_deleting_the_endpoint_ends_its_replays(driver: Driver) -> None:
+    """Deliveries that a deleted endpoint still had to get count as failed, so that the replay has an end."""
+    await events(driver, 2)
+    await driver.subscribe("ep_1")
+    replay = await driver.ledger.replays.create(Selection(), FAST)
+    await walk(driver.ledger, replay)
+
+    await driver.ledger.endpoints.delete("ep_1")
+
+    assert await counts(driver, replay) == ("done", 2, 2, 0, 2)
+    await drop_job(driver.ledger)
+
+
+async def test_a_disabled_endpoint_gets_it_when_it_is_enabled(driver: Driver) -> None:
+    """A replay for a disabled endpoint is held like everything else and goes on when it is enabled."""
+    await events(driver, 2)
+    await driver.subscribe("ep_1")
+    await driver.ledger.endpoints.disable("ep_1", "by hand")
+    replay = await driver.ledger.replays.create(Selection(), FAST)
+    await walk(driver.ledger, replay)
+    assert await driver.take(Lane("replay", "ep_1")) == ()
+    assert [row.state for row in (await driver.ledger.deliveries.list(_ALL)).rows] == ["held", "held"]
+
+    await driver.ledger.endpoints.enable("ep_1")
+
+    first, second = await driver.take(Lane("replay", "ep_1"))
+    await driver.settle(first)
+    await driver.settle(second, Disable("answered 410 (gone)"))
+    assert await counts(driver, replay) == ("running", 2, 2, 1, 0)
+    assert await state(driver, second.id) == "held"
+    await drop_job(driver.ledger)
+
+
+async def test_old_replays_leave_once_they_have_ended(driver: Driver) -> None:
+    """Retention takes replays that are done or stopped, never one that still has something to do."""
+    await events(driver, 1)
+    await driver.subscribe("ep_1")
+    create, tidy = driver.ledger.replays.create, driver.ledger.tidying.tidy
+    running, stopped = await create(Selection(), FAST), await create(Selection(types=("payment.failed",)), FAST)
+    await walk(driver.ledger, running)
+    await driver.ledger.replays.stop(stopped.id)
+    later = await driver.ledger.store.now() + 1
+
+    await tidy(older_than=later, rejected_before=later)
+
+    assert [row.id for row in (await driver.ledger.replays.list(_ALL)).rows] == [running.id]
+    await deliver_all(driver, Lane("replay", "ep_1"))
+    await tidy(older_than=later, rejected_before=later)
+    assert (await driver.ledger.replays.list(_ALL)).rows == ()
+    await drop_job(driver.ledger)
+
+
+async def test_unknown_replays(ledger: Ledger) -> None:
+    """A replay that is not there cannot be shown or stopped, and a step of it is the last."""
+    with pytest.raises(NotFound):
+        await ledger.replays.get("rpl_none")
+    with pytest.raises(NotFound):
+        await ledger.replays.stop("rpl_none")
+    assert await ledger.replays.step("rpl_none", 0) is None
