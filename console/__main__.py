@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
+from socket import socket
 
+import structlog
 import uvloop
 
+from console.context import Context
 from console.server import listen, make_context, serve
-from schemas.errors import BadSetting
+from ledger.start import begin
+from schemas.errors import BadSetting, LedgerUnavailable
 from schemas.logs import configure
 from schemas.settings import Settings
+
+_FIRST_LOOK = 3.0
+"""Seconds for which requests wait until the keys are checked; a Redis that is away for longer is asked meanwhile."""
+
+log = structlog.get_logger()
 
 
 def main() -> int:
@@ -19,11 +29,38 @@ def main() -> int:
         configure(settings.log_format, settings.log_level)
         context = make_context(settings)
         listener = listen(settings)
+        uvloop.run(run(context, listener))
     except BadSetting as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    uvloop.run(serve(context, listener))
     return 0
+
+
+async def run(context: Context, listener: socket) -> None:
+    """Serve; with keys that are not this ledger's that ends at once, or as soon as a Redis that is away is back.
+
+    Raises `BadSetting`.
+    """
+    checking = asyncio.create_task(_check_keys(context))
+    await asyncio.wait({checking}, timeout=_FIRST_LOOK)
+    if checking.done():
+        checking.result()
+    serving = asyncio.create_task(serve(context, listener))
+    await asyncio.wait({checking, serving}, return_when=asyncio.FIRST_COMPLETED)
+    if checking.done():
+        checking.result()
+    await serving
+
+
+async def _check_keys(context: Context) -> None:
+    while True:
+        try:
+            await begin(context.ledger.store, context.sealer)
+        except LedgerUnavailable as error:
+            log.warning("ledger_away", error=str(error))
+            await asyncio.sleep(1)
+        else:
+            return
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Address, IPv6Network, ip_address
 
 from ledger.batch import Batch
 from ledger.connection import ANSWER_WITHIN
@@ -11,6 +12,20 @@ from ledger.queue import Queue
 from ledger.store import Argument, Store
 from schemas.errors import LedgerUnavailable, UnknownMerchant
 from schemas.notification import Notification
+
+
+def stranger(one: Notification) -> str:
+    """Under which name an unverified sender is budgeted: an IPv4 address, or the /64 that one customer of IPv6 gets; ""
+    for one that is not: i'mport, who has a webhook token, and this machine."""
+    if one.verified:
+        return ""
+    try:
+        address = ip_address(one.source)
+    except ValueError:
+        return "unknown"
+    if address.is_loopback:
+        return ""
+    return str(address) if isinstance(address, IPv4Address) else str(IPv6Network((int(address), 64), strict=False))
 
 
 class Intake:
@@ -43,13 +58,17 @@ class Intake:
         if counts:
             await self._store.run("count_refusals", *(part for pair in counts.items() for part in pair))
 
+    async def report_spool(self, receiver: str, waiting: int) -> None:
+        """Note how many notifications wait in a receiver's spool, for operators. Raises `LedgerUnavailable`."""
+        await self._store.run("report_spool", receiver, waiting)
+
     async def _accept_all(self, together: Sequence[Notification]) -> Sequence[Exception | None]:
         args: list[Argument] = [len(together)]
         for one in together:
             args += [
                 one.id, one.merchant, one.imp_uid, one.merchant_uid or "", one.status or "", one.cancellation_id or "",
                 one.source, int(one.verified), "" if one.received_at is None else round(one.received_at * 1000),
-                one.extra, one.token_hash or "",
+                one.extra, one.token_hash or "", stranger(one),
             ]  # fmt: skip
         kicks, answers = await self._store.run("accept", *args, durable=True)
         self._queue.kick_all(kicks)

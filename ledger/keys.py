@@ -51,7 +51,10 @@ quiet:lane                 set     imp_uids whose next look is recorded without 
 lane:lane                  hash    not_before (nothing is claimed until then) probe_until (one was claimed to see how
                                    things are) closed room told_until failures probe tokens tokens_at
 kicked:lane                string  a kick is under way; expires by itself
-sweeper                    string  who sweeps; expires by itself
+sweeper                    string  who sweeps; expires by itself · crowded: Redis is nearly full; expires by itself
+strangers · strangers:s    string  payments nobody knew that unverified senders (this one) named; expires after a minute
+spools                     hash    receiver -> "waiting:when": notifications in its spool
+canary                     string  sealed with RELAY_ENCRYPTION_KEY: whether a process has the right keys
 minute:n                   hash    counts of what happened in that minute; two days · refusals: all refused webhooks
 =========================  ======  =====================================================================================
 

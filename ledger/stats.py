@@ -12,7 +12,8 @@ from ledger.store import Store
 class Stats:
     """Looks and deliveries that wait; how long the oldest due one has waited, in seconds, None where none is due.
 
-    `refused` counts webhooks that were turned away, by `merchant:status`.
+    `refused` counts webhooks that were turned away, by `merchant:status`. `spooled` notifications wait in
+    the spools of as many `receivers` as have reported within the last minute.
     """
 
     looks_due: int
@@ -22,11 +23,13 @@ class Stats:
     held: int
     oldest_delivery: float | None
     refused: dict[str, int]
+    spooled: int
+    receivers: int
 
 
 async def stats(store: Store) -> Stats:
     """The numbers now. Raises `LedgerUnavailable`."""
-    now, looks, oldest_look, pending, dead, held, oldest_delivery, refused = await store.run("read_stats")
+    now, looks, oldest_look, pending, dead, held, oldest_delivery, refused, *spools = await store.run("read_stats")
     return Stats(
         looks_due=looks,
         oldest_look=_age(now, oldest_look),
@@ -35,6 +38,8 @@ async def stats(store: Store) -> Stats:
         held=held,
         oldest_delivery=_age(now, oldest_delivery),
         refused={reason: int(count) for reason, count in paired(refused).items()},
+        spooled=spools[0],
+        receivers=spools[1],
     )
 
 

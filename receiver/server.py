@@ -27,6 +27,7 @@ from receiver.ready import MetricsPage, Readyz, livez
 from receiver.rounds import Round, walking
 from receiver.sender import Senders
 from receiver.spool import FileSpool, NoSpool
+from receiver.spool_report import SpoolReport
 from schemas.errors import BadSetting, LedgerUnavailable
 from schemas.settings import Settings
 
@@ -117,6 +118,7 @@ async def serve(settings: Settings, listener: socket.socket) -> None:
         Round(keeper.report_refusals, REPORT_EVERY),
         Round(account.tell, 1.0),
         Round(_Watchman(keeper).look, LOOK_SOON),
+        Round(SpoolReport(ledger.intake, spool, listener.getsockname()[1]).tell, REPORT_EVERY),
     )
     server = Server(configured(app))
     try:

@@ -7,10 +7,14 @@ import signal
 import sys
 import threading
 
+import structlog
 import uvloop
 
+from ledger import Ledger
+from ledger.start import begin
 from schemas import logs
-from schemas.errors import BadSetting
+from schemas.errors import BadSetting, LedgerUnavailable
+from schemas.seal import Sealer
 from schemas.settings import Settings
 from workers.app import App
 
@@ -22,6 +26,7 @@ def main() -> int:
         settings.needs("encryption_keys")
         logs.configure(settings.log_format, settings.log_level)
         asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+        asyncio.run(_begin(settings))
         app = App(settings)
     except BadSetting as error:
         sys.stderr.write(f"{error}\n")
@@ -30,6 +35,17 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     return app.run(stop)
+
+
+async def _begin(settings: Settings) -> None:
+    """Stop here with the wrong keys; a Redis that is away is asked again by the worker itself."""
+    ledger = Ledger.connect(settings.redis_url, settings.queue_url, replica_acks=settings.replica_acks)
+    try:
+        await begin(ledger.store, Sealer([key.get_secret_value() for key in settings.encryption_keys]))
+    except LedgerUnavailable as error:
+        structlog.get_logger().warning("ledger_away", error=str(error))
+    finally:
+        await ledger.close()
 
 
 if __name__ == "__main__":

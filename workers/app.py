@@ -21,6 +21,7 @@ from iamport.accounts import Accounts
 from iamport.transport import production_transport
 from ledger import Ledger
 from ledger.jobs import RECONCILE, REPLAY, TIDY
+from ledger.start import begin
 from schemas.errors import LedgerUnavailable
 from schemas.seal import Sealer
 from schemas.settings import Settings
@@ -52,7 +53,7 @@ class App:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         rng = random.Random(secrets.randbits(64))
-        sealer = Sealer([key.get_secret_value() for key in settings.encryption_keys])
+        self._sealer = sealer = Sealer([key.get_secret_value() for key in settings.encryption_keys])
         self._ledger = Ledger.connect(settings.redis_url, settings.queue_url, replica_acks=settings.replica_acks)
         self._iamport = production_transport()
         self._sender = _sender(settings)
@@ -93,6 +94,11 @@ class App:
         log.info("worker_ready", threads=THREADS)
         dead = None
         while not stop.wait(1.0):
+            prepared = self._background[-1]
+            if prepared.done() and (error := prepared.exception()) is not None:
+                log.critical("cannot_work", error=str(error))
+                dead = "preparation"
+                break
             dead = dead_thread(self._worker)
             if dead is not None:
                 log.critical("thread_died", thread=dead, hint="the process exits so that its supervisor restarts it")
@@ -101,9 +107,12 @@ class App:
         return 0 if dead is None else 1
 
     async def _prepare(self) -> None:
-        """The merchant of the environment is known from the start, not from its first webhook on."""
+        """The merchant of the environment is known from the start, not from its first webhook on.
+
+        Raises `BadSetting` for keys that are not this ledger's."""
         while True:
             try:
+                await begin(self._ledger.store, self._sealer)
                 if self._settings.imp_key:
                     await self._ledger.merchants.ensure("default")
                 await start_tidying(self._ledger)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -43,6 +43,13 @@ class RedisStats(Out):
     reasons: list[str]
 
 
+class SpoolStats(Out):
+    """What waits on receivers' disks for Redis to take it."""
+
+    waiting: int
+    receivers: int
+
+
 class StatsOut(Out):
     """All numbers."""
 
@@ -50,7 +57,7 @@ class StatsOut(Out):
     deliveries: DeliveryStats
     endpoints: list[EndpointStats]
     refused: dict[str, int] = Field(description="webhooks that were turned away, by merchant and status")
-    spool: dict[str, Any] | None
+    spool: SpoolStats | None = Field(description="null where no receiver has reported within a minute")
     redis: RedisStats
     webhook_loss_rate: float | None = Field(description="of the last seven days; null where there was nothing to lose")
 
@@ -79,7 +86,7 @@ async def get(call: Call[Parameters, Nothing]) -> Answer:
                 for row in endpoints.rows
             ],
             refused=numbers.refused,
-            spool=None,
+            spool=SpoolStats(waiting=numbers.spooled, receivers=numbers.receivers) if numbers.receivers else None,
             redis=RedisStats(durable=durability.durable, reasons=list(durability.reasons)),
             webhook_loss_rate=round(lost / (lost + came), 6) if lost + came else None,
         )

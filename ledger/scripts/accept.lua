@@ -1,9 +1,10 @@
 -- Notes notifications and marks their payments dirty. Answer: {lanes to kick, then per notification "ok" or "unknown"}
 -- ARGV: how many, then per notification:
 --   id, merchant, imp_uid, merchant_uid, status, cancellation_id, source, verified (0 or 1), received_at (ms or ""),
---   extra, token_hash (or "")
+--   extra, token_hash (or ""), stranger: what an unverified sender is budgeted under (or "")
 
-local WIDTH = 11
+local WIDTH = 12
+local OF_ONE, OF_ALL = 300, 3000
 local known, lanes = {}, {}
 
 -- A merchant's webhook token decides; `default` is there before anybody has set it up.
@@ -15,6 +16,21 @@ local function welcome(m, token_hash)
     known[m] = wanted
   end
   return wanted and wanted == token_hash
+end
+
+-- Strangers can name payments without end. So many of one, and of all of them, are looked at at once in a minute; the rest
+-- waits in the slow lane, a look-up a second. What is known, or due anyway, is free.
+local function within_budget(m, imp, stranger)
+  local p, lane = m .. "/" .. imp, "refresh/" .. m
+  if stranger == "" or redis.call("EXISTS", k("pay", p), k("tomb", p)) > 0 or redis.call("ZSCORE", k("due", lane), imp)
+    or redis.call("HEXISTS", k("tokens", lane), imp) == 1 then return true end
+  -- Of all first: so there are never more counters than that.
+  for _, limit in ipairs({{k("strangers"), OF_ALL}, {k("strangers", stranger), OF_ONE}}) do
+    local n = redis.call("INCR", limit[1])
+    if n == 1 then redis.call("PEXPIRE", limit[1], 60000) end
+    if n > limit[2] then return false end
+  end
+  return true
 end
 
 local answers, noted = {}, 0
@@ -41,7 +57,12 @@ for i = 1, tonumber(ARGV[1]) do
     if ARGV[at + 8] == "1" and ARGV[at + 5] == "cancelled" and ARGV[at + 6] ~= "" then
       redis.call("HSET", k("claims", p), ARGV[at + 6], stamp)
     end
-    lanes[mark(m, imp, now())] = true
+    if within_budget(m, imp, ARGV[at + 12]) then
+      lanes[mark(m, imp, now())] = true
+    else
+      touch("unknown/" .. m, imp, now())
+      lanes["unknown/" .. m] = true
+    end
     answers[i] = "ok"
     noted = noted + 1
   end

@@ -6,6 +6,7 @@ local lane, limit = ARGV[1], tonumber(ARGV[2])
 local kind, ep = string.match(lane, "^(%a+)/(.*)$")
 local live = "deliver/" .. ep
 local token = redis.call("INCR", k("seq"))  -- first, because Redis may refuse it when it is full: then nothing has happened
+if crowded(lane) then return {int(token), {}, {}, {}} end
 redis.call("DEL", k("kicked", lane))
 local fields = redis.call("HGETALL", k("endpoint", ep))
 local endpoint = {}

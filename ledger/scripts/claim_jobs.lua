@@ -2,6 +2,7 @@
 -- Answer: {now, token, lane to kick or "", ids…}
 local lane = ARGV[1]
 local token = redis.call("INCR", k("seq"))
+if crowded(lane) then return {int(now()), int(token), ""} end
 redis.call("DEL", k("kicked", lane))
 reclaim(lane)
 local due = redis.call("ZRANGEBYSCORE", k("due", lane), "-inf", int(now()), "LIMIT", 0, ARGV[2])

@@ -6,6 +6,7 @@
 local lane, limit = ARGV[1], tonumber(ARGV[2])
 local m = string.match(lane, "/(.*)$")
 local token = redis.call("INCR", k("seq"))  -- first, because Redis may refuse it when it is full: then nothing has happened
+if crowded(lane) then return {int(now()), int(token), "0", "", 0, {}} end
 redis.call("DEL", k("kicked", lane))
 reclaim(lane)
 

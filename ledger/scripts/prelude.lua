@@ -85,6 +85,14 @@ local function announce(lanes)
   return kicks
 end
 
+-- Redis is nearly full, says the sweep: what is under way needs the room that is left, so nothing but tidying is claimed.
+-- The lane is told of again in a second.
+local function crowded(lane)
+  if lane == "job/tidy" or redis.call("EXISTS", k("crowded")) == 0 then return false end
+  redis.call("PEXPIRE", k("kicked", lane), 1000)
+  return true
+end
+
 -- Leases that ended belong to workers that died or were cut off: what they held is due again.
 local function reclaim(lane)
   local lost = redis.call("ZRANGEBYSCORE", k("leased", lane), "-inf", int(now()), "LIMIT", 0, 1000)

@@ -1,6 +1,6 @@
 -- How much is to be done, in one look; the work is that of the number of merchants and endpoints.
 -- Answer: {now (ms), looks due, oldest of these (ms, or ""), deliveries pending, dead, held, oldest due (ms, or ""),
---          refusals (reason, count, …)}
+--          refusals (reason, count, …), notifications in receivers' spools, receivers that said so within a minute}
 local function tally(lane, sum)
   sum.due = sum.due + redis.call("ZCOUNT", k("due", lane), "-inf", int(now())) + redis.call("ZCARD", k("leased", lane))
   local first = score(redis.call("ZRANGE", k("due", lane), 0, 0, "WITHSCORES"))
@@ -27,5 +27,15 @@ for _, ep in ipairs(redis.call("ZRANGE", k("endpoints"), 0, -1)) do
     held = held + waiting
   end
 end
+local spooled, receivers = 0, 0
+for _, row in ipairs(redis.call("HVALS", k("spools"))) do
+  local waiting, at = string.match(row, "^(%d+):(%d+)$")
+  if tonumber(at) >= now() - 60000 then
+    spooled = spooled + waiting
+    receivers = receivers + 1
+  end
+end
+
 local function oldest(sum) return sum.oldest and int(sum.oldest) or "" end
-return {int(now()), looks.due, oldest(looks), pending, dead, held, oldest(sends), redis.call("HGETALL", k("refusals"))}
+return {int(now()), looks.due, oldest(looks), pending, dead, held, oldest(sends), redis.call("HGETALL", k("refusals")),
+  spooled, receivers}

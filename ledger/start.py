@@ -1,0 +1,29 @@
+"""Before a process works with a ledger: are these its keys, and can this version read it?"""
+
+from __future__ import annotations
+
+from ledger.store import Store
+from schemas.errors import BadSetting, Unreadable
+from schemas.seal import Sealer
+from schemas.stored import VERSION
+
+_CANARY = "a canary"
+
+
+async def begin(store: Store, sealer: Sealer) -> None:
+    """Check that one of the keys opens what this ledger's canary was sealed with, and that its shapes are not newer.
+
+    The first process to come leaves both. A canary that opens is sealed anew with the first key, so that an old key can
+    be taken away when everything else was sealed anew, too. Raises `BadSetting` and `LedgerUnavailable`.
+    """
+    version, canary = (text.decode() for text in await store.run("start", VERSION, sealer.seal(_CANARY), durable=True))
+    if int(version) > VERSION:
+        raise BadSetting(f"REDIS_URL: this ledger has shapes of version {version}; this relay reads up to {VERSION}")
+    try:
+        sealer.open(canary)
+    except Unreadable:
+        raise BadSetting(
+            "RELAY_ENCRYPTION_KEY: ***: none of these keys opens what this ledger was sealed with;"
+            " it takes the keys it had, separated by commas"
+        ) from None
+    await store.run("renew_canary", canary, sealer.seal(_CANARY), durable=True)

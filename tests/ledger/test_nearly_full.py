@@ -1,0 +1,65 @@
+"""A Redis that is nearly full: what is under way is finished, nothing new begins, and it goes on when there is room."""
+
+from __future__ import annotations
+
+from ledger import Ledger
+from ledger.jobs import RECONCILE, TIDY
+from tests.ledger.driving import REFRESH, Driver
+
+
+async def fill(driver: Driver, share: float) -> None:
+    """Let what is in use be this share of `maxmemory`; so much that what a test writes changes little."""
+    await driver.redis.config_set("maxmemory", 0)
+    await driver.redis.setrange("{relay}:minute:ballast", 20_000_000, "x")
+    used = (await driver.redis.info("memory"))["used_memory"]
+    await driver.redis.config_set("maxmemory", round(used / share))
+
+
+async def test_nothing_is_claimed_near_the_limit(ledger: Ledger, driver: Driver) -> None:
+    """At 95 % of `maxmemory` looks, callbacks and long jobs wait, only tidying goes on; with room all go on."""
+    lane = await driver.subscribe()
+    await driver.record_for(lane, 2)
+    await driver.accept("imp_waits")
+    await ledger.jobs.schedule(RECONCILE, "run")
+    await ledger.jobs.schedule(TIDY, "all")
+    try:
+        await fill(driver, 0.96)
+        await ledger.sweep("me")
+        assert (await driver.claim(), await driver.take(lane)) == ((), ())
+        assert (await ledger.jobs.claim(RECONCILE)).leases == ()
+        assert len((await ledger.jobs.claim(TIDY)).leases) == 1
+        await fill(driver, 0.5)
+        await ledger.sweep("me")
+        await driver.claim_one()
+        assert len(await driver.take(lane)) == 2
+        assert len((await ledger.jobs.claim(RECONCILE)).leases) == 1
+    finally:
+        await driver.redis.config_set("maxmemory", 0)
+
+
+async def test_lanes_are_told_of_again_soon(ledger: Ledger, driver: Driver) -> None:
+    """A lane that was turned away neither spins nor is forgotten: a second later it is kicked once more."""
+    await driver.accept()
+    try:
+        await fill(driver, 0.97)
+        await ledger.sweep("me")
+        assert await driver.claim() == ()
+        assert await driver.kicked(REFRESH)
+        assert 0 < await driver.redis.pttl("{relay}:kicked:refresh/default") <= 1000
+    finally:
+        await driver.redis.config_set("maxmemory", 0)
+
+
+async def test_what_was_sent_is_settled_in_a_full_redis(ledger: Ledger, driver: Driver) -> None:
+    """With no room left at all the outcome of a callback is still written, so it is not sent again; looks that were
+    under way are written or refused whole."""
+    lane = await driver.subscribe()
+    await driver.record_for(lane, 1)
+    sent = await driver.take_one(lane)
+    try:
+        await fill(driver, 2.0)
+        assert await driver.settle(sent) == "ok"
+    finally:
+        await driver.redis.config_set("maxmemory", 0)
+    assert await driver.state(sent) == "delivered"
+    assert await driver.take(lane) == ()
