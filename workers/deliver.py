@@ -28,7 +28,7 @@ log = structlog.get_logger()
 SLICE = 0.5
 """Seconds that one lane may keep a worker's thread."""
 WAVE = 0.05
-"""Seconds an actor waits for a wave of callbacks; slower ones go on without it and wake the lane when they end."""
+"""Seconds a turn waits for any callback to end; slower ones go on without it and wake the lane when they end."""
 MOST_IN_FLIGHT = 2_000
 INSIST_FOR = 60.0
 """Seconds for which a result is kept in hand while Redis is away."""
@@ -47,18 +47,35 @@ class Deliverer:
         self._rng = rng
         self._health = HealthKeeper(settings, ledger)
         self._in_flight: set[asyncio.Task[Any]] = set()
+        # The lanes that are having their turn, and whether a kick has come meanwhile: it may tell of work that the
+        # last claim has not seen.
+        self._turns: dict[str, bool] = {}
 
     async def deliver(self, lane_name: str) -> None:
-        """Send what is due in a lane, wave after wave, for a slice of time."""
-        lane = Lane.parse(lane_name)
+        """Send what is due in a lane for a slice of time; one turn at a lane is enough for one process."""
+        if lane_name in self._turns:
+            self._turns[lane_name] = True
+            return
+        try:
+            await self._take_turn(Lane.parse(lane_name))
+        finally:
+            if self._turns.pop(lane_name, False):
+                self._ledger.queue.kick_all([lane_name])
+
+    async def _take_turn(self, lane: Lane) -> None:
+        """Whatever a settled callback leaves room for is claimed at once, while the others are still under way."""
         ends = time.monotonic() + SLICE
+        under_way: set[asyncio.Task[Any]] = set()
         while time.monotonic() < ends and len(self._in_flight) < MOST_IN_FLIGHT:
+            self._turns[str(lane)] = False
             claimed = await self._ledger.delivering.claim(lane)
-            if claimed.endpoint is None:
-                return
-            wave = self._send_all(claimed, claimed.endpoint)
-            _, slow = await asyncio.wait(wave, timeout=WAVE)
-            if slow:
+            if claimed.endpoint is not None:
+                under_way |= self._send_all(claimed, claimed.endpoint)
+            if under_way:
+                ended, under_way = await asyncio.wait(under_way, timeout=WAVE)
+                if not ended:
+                    return
+            elif not self._turns[str(lane)]:
                 return
 
     async def finish(self, within: float) -> None:
@@ -66,15 +83,15 @@ class Deliverer:
         if self._in_flight:
             await asyncio.wait(self._in_flight, timeout=within)
 
-    def _send_all(self, claimed: ClaimedDeliveries, endpoint: Endpoint) -> list[asyncio.Task[Any]]:
+    def _send_all(self, claimed: ClaimedDeliveries, endpoint: Endpoint) -> set[asyncio.Task[Any]]:
         self._ledger.leases.hold(delivery.lease for delivery in claimed.deliveries)
         try:
             keys = opened(endpoint, self._sealer)
         except Unreadable as error:
             log.error("endpoint_unreadable", endpoint=endpoint.id, error=str(error))
             reason = f"held: {error}"
-            return [self._start(self._settle(delivery, Hold(reason), None)) for delivery in claimed.deliveries]
-        return [self._start(self._deliver(delivery, endpoint, keys)) for delivery in claimed.deliveries]
+            return {self._start(self._settle(delivery, Hold(reason), None)) for delivery in claimed.deliveries}
+        return {self._start(self._deliver(delivery, endpoint, keys)) for delivery in claimed.deliveries}
 
     def _start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = asyncio.create_task(work)
