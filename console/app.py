@@ -20,6 +20,7 @@ from console.api.table import OPERATIONS
 from console.api.tokens import Tokens
 from console.context import Context
 from console.health import Health
+from console.web.site import web_routes
 from schemas import wire
 from schemas.errors import RelayError
 
@@ -57,6 +58,7 @@ def make_app(context: Context) -> Starlette:
             Route("/v1/openapi.json", openapi),
             Route("/v1/docs", docs),
             Mount("/v1", app=Api(context, OPERATIONS, tokens)),
+            *web_routes(context, OPERATIONS, tokens),
         ],
         exception_handlers={HTTPException: _refused, RelayError: _failed, Exception: _broke},
         lifespan=lifespan,

@@ -68,8 +68,9 @@ def make_context(settings: Settings) -> Context:
 
 def make_server(context: Context) -> Server:
     """A server of the console's application, which closes the ledger when it ends."""
+    app = make_app(context)
     config = uvicorn.Config(
-        make_app(context),
+        app,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -77,7 +78,10 @@ def make_server(context: Context) -> Server:
         proxy_headers=False,
         timeout_graceful_shutdown=LAST_ANSWERS,
     )
-    return Server(config)
+    server = Server(config)
+    # Streams of live pages never end by themselves.
+    app.state.is_ending = lambda: server.should_exit
+    return server
 
 
 async def serve(context: Context, listener: socket.socket) -> None:

@@ -1,0 +1,89 @@
+// Parts of a page that go on changing: the server sends them anew, as server-sent events, when they have changed.
+// Whoever reads keeps their place: focus, opened details and what is being typed stay as they are.
+
+export function going(arrived) {
+  const mark = document.querySelector("[data-live-switch]");
+  if (!mark || !window.EventSource) return;
+  const words = mark.querySelector("[data-live-words]");
+  const button = mark.querySelector("button");
+  let source = null;
+  let paused = false;
+
+  function show(state) {
+    mark.hidden = false;
+    mark.dataset.state = state;
+    words.textContent = words.dataset[state];
+    button.textContent = paused ? button.dataset.resume : button.dataset.pause;
+  }
+
+  function start() {
+    if (source || paused || document.hidden) return;
+    const address = new URL(location.href);
+    address.searchParams.set("live", "1");
+    // A page that answers a form lives at the address of what it shows.
+    address.pathname = address.pathname.replace(/\/(show|test|secret|rotate)$/, "");
+    source = new EventSource(address);
+    source.addEventListener("open", () => show("on"));
+    source.addEventListener("part", (event) => put(JSON.parse(event.data), arrived));
+    source.addEventListener("error", () => show("lost"));
+  }
+
+  function stop() {
+    source?.close();
+    source = null;
+  }
+
+  button.addEventListener("click", () => {
+    paused = !paused;
+    if (paused) {
+      stop();
+      show("off");
+    } else {
+      start();
+    }
+  });
+  document.addEventListener("visibilitychange", () => (document.hidden ? stop() : start()));
+  window.addEventListener("pagehide", stop);
+  start();
+}
+
+function put({ name, html }, arrived) {
+  const part = document.getElementById(`part-${name}`);
+  if (!part || part.dataset.html === html) return;
+  if (isBusy(part)) {
+    part.waiting = html;
+    part.addEventListener("focusout", () => put({ name, html: part.waiting }, arrived), { once: true });
+    return;
+  }
+  const isFirst = part.dataset.html === undefined;
+  part.dataset.html = html;
+  const known = new Set([...part.querySelectorAll("[data-row]")].map((row) => row.dataset.row));
+  const said = part.querySelector("[data-announce]")?.textContent.trim();
+  const open = new Set([...part.querySelectorAll("details[open][id]")].map((details) => details.id));
+  const focused = place(part);
+  part.innerHTML = html;
+  for (const details of part.querySelectorAll("details[id]")) details.open ||= open.has(details.id);
+  focused?.();
+  if (!isFirst) {
+    for (const row of part.querySelectorAll("[data-row]")) if (!known.has(row.dataset.row)) row.classList.add("arrived");
+  }
+  const says = part.querySelector("[data-announce]")?.textContent.trim();
+  if (says && says !== said) document.getElementById("announce").textContent = says;
+  arrived(part);
+}
+
+// Somebody is filling in a form of this part: it must not be taken out of their hands.
+function isBusy(part) {
+  const active = document.activeElement;
+  return part.contains(active) && active.matches("input, textarea, select");
+}
+
+// How to give the focus back: to the same link or button, wherever it is now.
+function place(part) {
+  const active = document.activeElement;
+  if (!part.contains(active)) return null;
+  const all = (root) => [...root.querySelectorAll("a, button, summary, [tabindex]")];
+  const same = (one) => one.tagName === active.tagName && one.outerHTML === active.outerHTML;
+  const index = all(part).indexOf(active);
+  return () => (all(part).find(same) ?? all(part)[index])?.focus({ preventScroll: true });
+}

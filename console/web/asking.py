@@ -1,0 +1,71 @@
+"""The operator API's calls, made from within: what a page shows or does is what the API answers or does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from console.api.operation import Call, Operation
+from console.api.problems import field_errors
+from console.api.requests import NotValid
+from console.context import Context
+from schemas import wire
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the API answers: the status and the body as plain values; amounts are `int` or `Decimal`."""
+
+    status: int
+    value: Any
+
+
+class Desk:
+    """Makes calls of the operator API by method and path template, e.g. `("GET", "/v1/payments/{imp_uid}")`."""
+
+    def __init__(self, context: Context, operations: Iterable[Operation]) -> None:
+        self.context = context
+        self._operations: dict[tuple[str, str], Operation] = {
+            (operation.method, operation.path): operation for operation in operations
+        }
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        parts: Mapping[str, str] | None = None,
+        *,
+        query: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | None = None,
+    ) -> Reply:
+        """Make a call; parameters that are None or empty are as if they were not given.
+
+        Raises `NotValid` with every wrong field, and whatever `RelayError` the API would answer with.
+        """
+        operation = self._operations[method, path]
+        given = {name: value for name, value in (query or {}).items() if value not in (None, "")}
+        errors: list[dict[str, str]] = []
+        parameters = _model(operation.query, given, errors)
+        parsed = _model(operation.body_model, dict(body or {}), errors)
+        if errors:
+            raise NotValid(errors)
+        call: Call[Any, Any] = Call(self.context, dict(parts or {}), parameters, parsed)
+        answer = await operation.handler(call)
+        value = answer.value.model_dump() if isinstance(answer.value, BaseModel) else answer.value
+        return Reply(answer.status, _plain(value))
+
+
+def _model(model: type[BaseModel], value: dict[str, Any], errors: list[dict[str, str]]) -> Any:
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        errors.extend(field_errors(error))
+        return None
+
+
+def _plain(value: Any) -> Any:
+    """The value as a program that reads the JSON would have it."""
+    return None if value is None else wire.loads(wire.dumps(value))

@@ -1,0 +1,115 @@
+"""What an operator should look at first, worked out from the relay's numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from console.web.levels import Level
+from schemas.times import unix
+
+LATE = 60.0
+"""Seconds after which something due is late, and the relay does not keep up."""
+VERY_LATE = 300.0
+STALE_CANCELLATION = 7 * 86400.0
+"""Seconds after which an open cancellation asks for an operator."""
+
+_ORDER: Mapping[Level, int] = {"bad": 0, "warn": 1, "info": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Concern:
+    """One matter: `key` of the catalogue, what is filled in, where to put it right, and sentences of the API."""
+
+    level: Level
+    key: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+    link: str = ""
+    reasons: tuple[str, ...] = ()
+
+
+def concerns(
+    stats: Mapping[str, Any],
+    endpoints: Sequence[Mapping[str, Any]],
+    merchants: Sequence[Mapping[str, Any]],
+    pending: Sequence[Mapping[str, Any]],
+    refused: int,
+    now: float,
+) -> list[Concern]:
+    """The worst first. `pending` are payments with open cancellations, `refused` the last hour's refused webhooks."""
+    found = [
+        *_redis(stats),
+        *_merchants(merchants),
+        *_endpoints(endpoints),
+        *_deliveries(stats),
+        *_late(stats),
+        *_cancellations(pending, now),
+    ]
+    if refused:
+        found.append(Concern("warn", "refused", {"n": refused}))
+    loss = stats.get("webhook_loss_rate")
+    if loss:
+        found.append(Concern("warn", "loss", {"rate": float(loss)}, "/reconciliations"))
+    spool = stats.get("spool") or {}
+    waiting = spool.get("waiting") or spool.get("pending") or 0
+    if waiting:
+        found.append(Concern("bad", "spool", {"n": waiting}))
+    return sorted(found, key=lambda concern: _ORDER[concern.level])
+
+
+def _redis(stats: Mapping[str, Any]) -> list[Concern]:
+    redis = stats["redis"]
+    return [] if redis["durable"] else [Concern("bad", "redis", reasons=tuple(redis["reasons"]))]
+
+
+def _merchants(merchants: Sequence[Mapping[str, Any]]) -> list[Concern]:
+    return [
+        Concern("bad", "iamport", {"merchant": row["merchant"]}, "/merchants", (row["trouble"],))
+        for row in merchants
+        if row["trouble"]
+    ]
+
+
+def _endpoints(endpoints: Sequence[Mapping[str, Any]]) -> list[Concern]:
+    found = []
+    for row in endpoints:
+        values, link = {"url": row["url"], "rate": row["success_rate"]}, f"/endpoints/{row['id']}"
+        if row["state"] == "disabled":
+            found.append(Concern("bad", "disabled", values, link, (row["disabled_reason"] or "",)))
+        elif row["breaker"] != "closed":
+            found.append(Concern("bad", "failing", values, link, (row["last_error"] or "",)))
+    return found
+
+
+def _deliveries(stats: Mapping[str, Any]) -> list[Concern]:
+    found = []
+    if stats["deliveries"]["dead"]:
+        found.append(Concern("bad", "dead", {"n": stats["deliveries"]["dead"]}, "/deliveries?state=dead"))
+    if stats["deliveries"]["held"]:
+        found.append(Concern("warn", "held", {"n": stats["deliveries"]["held"]}, "/deliveries?state=held"))
+    return found
+
+
+def _late(stats: Mapping[str, Any]) -> list[Concern]:
+    found = []
+    for group, key, link in (("deliveries", "late_deliveries", "/deliveries?state=pending"), ("refresh", "late_looks", "")):
+        seconds = float(stats[group]["oldest_due_seconds"] or 0)
+        if seconds >= LATE:
+            found.append(Concern("bad" if seconds >= VERY_LATE else "warn", key, {"seconds": seconds}, link))
+    return found
+
+
+def _cancellations(pending: Sequence[Mapping[str, Any]], now: float) -> list[Concern]:
+    stale = [
+        row
+        for row in pending
+        if any(
+            one["state"] == "open" and one["requested_at"] and now - unix(one["requested_at"]) > STALE_CANCELLATION
+            for one in row["cancellations"]
+        )
+    ]
+    link = "/payments?status=cancellation_pending"
+    if len(stale) == 1:
+        link = f"/payments/{stale[0]['merchant']}/{stale[0]['imp_uid']}"
+    return [Concern("warn", "stale", {"n": len(stale)}, link)] if stale else []

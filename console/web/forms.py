@@ -1,0 +1,93 @@
+"""What a form was filled in with, and how its fields become the body of a call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, tzinfo
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+
+from console.api.requests import NotValid, body_of
+from schemas.times import rfc3339
+
+CSRF = "csrf"
+_MOST_FIELDS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The fields of a form by name; empty for a request that has none."""
+
+    fields: Mapping[str, Sequence[str]] = field(default_factory=dict, repr=False)
+
+    def get(self, name: str) -> str:
+        """The field's text without spaces around it; "" where it is not there."""
+        values = self.fields.get(name)
+        return values[-1].strip() if values else ""
+
+    def all(self, name: str) -> list[str]:
+        """Every value of a field that can be given several times."""
+        return [value.strip() for value in self.fields.get(name, ()) if value.strip()]
+
+    def has(self, name: str) -> bool:
+        """Whether a box is ticked."""
+        return bool(self.get(name))
+
+    def number(self, name: str) -> Any:
+        """The number of a field, None where it is empty; what is no number is given as it is, for the API to refuse."""
+        text = self.get(name).replace(",", "")
+        if not text:
+            return None
+        try:
+            number = Decimal(text)
+        except InvalidOperation:
+            return text
+        if not number.is_finite():
+            return text
+        return int(number) if number == number.to_integral_value() else number
+
+    def moment(self, name: str, zone: tzinfo) -> str | None:
+        """The time of a `datetime-local` field, meant in `zone`, as RFC 3339; None where it is empty."""
+        text = self.get(name)
+        if not text:
+            return None
+        try:
+            return rfc3339(datetime.fromisoformat(text).replace(tzinfo=zone).timestamp())
+        except (ValueError, OverflowError):
+            return text
+
+    def lines(self, name: str) -> dict[str, str]:
+        """The `name: value` lines of a field."""
+        found = {}
+        for line in self.get(name).splitlines():
+            key, _, value = line.partition(":")
+            if line.strip():
+                found[key.strip()] = value.strip()
+        return found
+
+
+async def form_of(request: Request) -> Form:
+    """The form of a request. Raises `TooLarge`, and `NotValid` for what no form of ours sends."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    body = await body_of(request)
+    if not body:
+        return Form()
+    if kind != "application/x-www-form-urlencoded":
+        raise NotValid([{"field": "", "message": "must be a form"}])
+    try:
+        pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+    except ValueError:
+        raise NotValid([{"field": "", "message": "the form cannot be read"}]) from None
+    fields: dict[str, list[str]] = {}
+    for name, value in pairs:
+        fields.setdefault(name, []).append(value.replace("\r\n", "\n"))
+    return Form(fields)
+
+
+def filled(**fields: Any) -> dict[str, Any]:
+    """The fields that were filled in."""
+    return {name: value for name, value in fields.items() if value not in (None, "", {}, [])}

@@ -1,0 +1,74 @@
+"""Pages that go on: parts that have changed are sent as server-sent events, made the same way as the page.
+
+A stream looks once a second at what the page shows. It ends by itself after a while, and browsers come back: so who
+has been signed out learns of it, and nobody's forgotten window asks for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+
+import orjson
+import structlog
+from starlette.responses import Response, StreamingResponse
+
+from console.api.requests import NotValid
+from console.web.rendering import Rendering
+from console.web.visit import Page, View, Visit
+from schemas.errors import RelayError
+
+EVERY = 1.0
+"""Seconds between two looks."""
+LASTS = 300.0
+"""Seconds after which a stream ends."""
+_QUIET = 15.0
+"""Seconds without a word after which a proxy might hang up."""
+_AGO = re.compile(r'<span class="ago">[^<]*</span>')
+
+log = structlog.get_logger()
+
+
+class Live:
+    """Streams of the parts of pages."""
+
+    def __init__(self, rendering: Rendering) -> None:
+        self._rendering = rendering
+
+    def stream(self, page: Page, visit: Visit, csrf: str) -> Response:
+        """The stream of a page's parts, as they are now and each time they change."""
+        headers = {"x-accel-buffering": "no"}
+        return StreamingResponse(self._parts(page, visit, csrf), headers=headers, media_type="text/event-stream")
+
+    async def _parts(self, page: Page, visit: Visit, csrf: str) -> AsyncIterator[bytes]:
+        ends, sent, spoke = time.monotonic() + LASTS, dict[str, bytes](), time.monotonic()
+        is_ending: Callable[[], bool] = getattr(visit.request.app.state, "is_ending", bool)
+        yield b"retry: 2000\n\n"
+        while time.monotonic() < ends and not is_ending():
+            for name, html in (await self._made(page, visit, csrf)).items():
+                digest = hashlib.sha256(_AGO.sub("", html).encode()).digest()
+                if sent.get(name) != digest:
+                    sent[name], spoke = digest, time.monotonic()
+                    yield _event("part", {"name": name, "html": html})
+            if time.monotonic() - spoke > _QUIET:
+                spoke = time.monotonic()
+                yield b": still here\n\n"
+            await asyncio.sleep(EVERY)
+
+    async def _made(self, page: Page, visit: Visit, csrf: str) -> dict[str, str]:
+        """What the parts look like now; none while they cannot be made."""
+        seen = replace(visit, clock=replace(visit.clock, now=time.time()))
+        try:
+            view = await page.handler(seen)
+        except (RelayError, NotValid) as error:
+            log.warning("live_part_failed", path=visit.request.url.path, reason=str(error))
+            return {}
+        return self._rendering.parts(view, seen, csrf) if isinstance(view, View) else {}
+
+
+def _event(name: str, data: dict[str, str]) -> bytes:
+    return b"event: " + name.encode() + b"\ndata: " + orjson.dumps(data) + b"\n\n"

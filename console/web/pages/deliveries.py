@@ -1,0 +1,130 @@
+"""Deliveries: what is on its way to whom, every attempt, and trying again."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, get_args
+from urllib.parse import quote
+
+import structlog
+
+from console.web.curl import command
+from console.web.masking import MASK
+from console.web.refusals import reason
+from console.web.visit import PAGE_SIZE, Go, Outcome, Page, View, Visit
+from ledger.deliveries import State
+from schemas import wire
+from schemas.errors import NotFound, RelayError
+from schemas.events import thin
+from schemas.signature import signed_headers
+
+log = structlog.get_logger()
+
+STATES = get_args(State)
+
+
+async def deliveries(visit: Visit) -> Outcome:
+    """Deliveries in one state or all, newest first."""
+    chosen = {name: visit.query(name) or "" for name in ("state", "endpoint", "event")}
+    cursor = visit.query("cursor")
+    reply, endpoints = await asyncio.gather(
+        visit.ask("GET", "/v1/deliveries", query={**chosen, "cursor": cursor, "limit": PAGE_SIZE}),
+        visit.rows("/v1/endpoints", limit=200),
+    )
+    values = {
+        "rows": reply.value["data"],
+        "next_cursor": reply.value["next_cursor"],
+        "states": STATES,
+        "endpoints": endpoints,
+        "urls": {row["id"]: row["url"] for row in endpoints},
+        "chosen": chosen,
+        "paged": cursor is not None,
+    }
+    return View("deliveries", values, live=() if cursor else ("deliveries",))
+
+
+async def delivery(visit: Visit) -> Outcome:
+    """One delivery."""
+    return await _shown(visit)
+
+
+async def show(visit: Visit) -> Outcome:
+    """One delivery with what its body says of the buyer, and as a command; who asks is noted."""
+    view = await _shown(visit, unmasked=True)
+    row = view.values["delivery"]
+    log.info(
+        "buyer_data_shown", caller=visit.caller.name, delivery=row["id"], merchant=row["merchant"],
+        imp_uid=row["imp_uid"],
+    )  # fmt: skip
+    return view
+
+
+async def retry(visit: Visit) -> Outcome:
+    """Have it attempted now; back to where that was asked for."""
+    back = visit.form.get("back")
+    to = back if is_local(back) else f"/deliveries/{quote(visit.part('id'), safe='')}"
+    try:
+        await visit.ask("POST", "/v1/deliveries/{id}/retry", {"id": visit.part("id")})
+    except NotFound:
+        raise
+    except RelayError as error:
+        return Go(to, "failed", {"reason": reason(error)}, bad=True)
+    return Go(to, "retried")
+
+
+def is_local(path: str) -> bool:
+    """Whether this is a path of ours and nothing that leads elsewhere."""
+    return path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
+
+
+async def _shown(visit: Visit, *, unmasked: bool = False) -> View:
+    row = (await visit.ask("GET", "/v1/deliveries/{id}", {"id": visit.part("id")})).value
+    endpoint, body = await asyncio.gather(_endpoint(visit, row["endpoint"]), _body(visit, row["event"]))
+    if endpoint is not None and body is not None and endpoint["payload"] == "thin":
+        body = thin(body)
+    values = {
+        "delivery": row,
+        "endpoint": endpoint,
+        "body": None if body is None else wire.loads(body),
+        "unmasked": unmasked,
+        "curl": await _command(visit, row, endpoint, body) if unmasked and endpoint and body else None,
+    }
+    return View("delivery", values, live=("delivery_now",))
+
+
+async def _endpoint(visit: Visit, identity: str) -> dict[str, Any] | None:
+    try:
+        found: dict[str, Any] = (await visit.ask("GET", "/v1/endpoints/{id}", {"id": identity})).value
+    except NotFound:
+        return None
+    return found
+
+
+async def _body(visit: Visit, event: str) -> bytes | None:
+    """The very bytes that are sent."""
+    try:
+        return (await visit.desk.context.ledger.events.get(event)).body
+    except NotFound:
+        return None
+
+
+async def _command(visit: Visit, row: dict[str, Any], endpoint: dict[str, Any], body: bytes) -> str:
+    """The request as it would be made now. A read-only token gets no signature: it could send with it."""
+    headers = {"content-type": "application/json", **dict.fromkeys(endpoint["headers"], MASK)}
+    now = int(visit.clock.now)
+    if visit.may_act:
+        reply = await visit.ask("GET", "/v1/endpoints/{id}/secret", {"id": endpoint["id"]})
+        headers |= signed_headers(row["event"], body, [reply.value["secret"]], now)
+    else:
+        headers |= {"webhook-id": row["event"], "webhook-timestamp": str(now), "webhook-signature": MASK}
+    return command(endpoint["url"], headers, body)
+
+
+_ONE = "/deliveries/{id}"
+
+PAGES = (
+    Page("/deliveries", deliveries),
+    Page(_ONE, delivery),
+    Page(f"{_ONE}/retry", retry, "POST"),
+    Page(f"{_ONE}/show", show, "POST", for_readers=True),
+)

@@ -1,0 +1,34 @@
+"""One field for every id: wherever it came from, it leads to its page."""
+
+from __future__ import annotations
+
+from urllib.parse import quote, urlencode
+
+from console.web.pages.payments import by_imp_uid, link
+from console.web.visit import Go, Outcome, Page, Visit
+from schemas.payment import IMP_UID
+
+
+async def find(visit: Visit) -> Outcome:
+    """To the page of an id; else to the payments of this order number."""
+    wanted = visit.query("q")
+    if not wanted:
+        return Go("/payments")
+    if wanted.startswith("evt_"):
+        return Go(f"/{'deliveries' if '.' in wanted else 'events'}/{quote(wanted, safe='')}")
+    if wanted.startswith("ep_"):
+        return Go(f"/endpoints/{quote(wanted, safe='')}")
+    if IMP_UID.fullmatch(wanted):
+        merchants = [row["merchant"] for row in await visit.rows("/v1/merchants", limit=200)]
+        found = await by_imp_uid(visit, wanted, merchants)
+        if len(found) == 1:
+            return Go(link(found[0]["merchant"], wanted))
+        if not found:
+            # Nobody has found it at i'mport, but a webhook may have spoken of it.
+            spoken = await visit.rows("/v1/notifications", imp_uid=wanted, limit=1)
+            if spoken:
+                return Go(link(spoken[0]["merchant"], wanted))
+    return Go(f"/payments?{urlencode({'q': wanted})}")
+
+
+PAGES = (Page("/find", find),)

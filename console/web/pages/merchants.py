@@ -1,0 +1,76 @@
+"""Merchants: whose webhooks are taken; their credentials go in and never come out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from console.api.requests import NotValid
+from console.web.forms import filled
+from console.web.refusals import reason
+from console.web.visit import Go, Outcome, Page, View, Visit
+from schemas.errors import NotFound, RelayError
+
+_FIELDS = ("merchant", "imp_key", "imp_secret", "since", "webhook_token", "include_sandbox", "check_prepared")
+
+
+async def merchants(visit: Visit) -> Outcome:
+    """All merchants."""
+    reply = await visit.ask("GET", "/v1/merchants", query={"cursor": visit.query("cursor"), "limit": 200})
+    return View("merchants", {"rows": reply.value["data"], "next_cursor": reply.value["next_cursor"]})
+
+
+async def new(visit: Visit) -> Outcome:
+    """The form of a new merchant, or of one whose credentials are to be replaced (`?merchant=`)."""
+    chosen: dict[str, Any] = dict.fromkeys(_FIELDS, "")
+    name = visit.query("merchant")
+    if name:
+        row = (await visit.ask("GET", "/v1/merchants/{merchant}", {"merchant": name})).value
+        chosen |= {
+            "merchant": name,
+            "include_sandbox": row["include_sandbox"],
+            "check_prepared": row["check_prepared"],
+            "had_token": row["has_webhook_token"],
+        }
+    return View("merchant_form", {"chosen": chosen, "error": None, "is_new": not name})
+
+
+async def put(visit: Visit) -> Outcome:
+    """Add or replace a merchant."""
+    form = visit.form
+    chosen = {name: form.get(name) for name in _FIELDS}
+    body = filled(
+        imp_key=chosen["imp_key"],
+        imp_secret=chosen["imp_secret"],
+        since=form.moment("since", visit.clock.zone),
+        webhook_token=chosen["webhook_token"],
+    )
+    flags = {name: form.has(name) for name in ("include_sandbox", "check_prepared")}
+    try:
+        await visit.ask("PUT", "/v1/merchants/{merchant}", {"merchant": chosen["merchant"]}, body={**body, **flags})
+    except (RelayError, NotValid) as error:
+        # What is secret is typed again rather than sent back.
+        kept = {**chosen, "imp_key": "", "imp_secret": "", "webhook_token": ""}
+        return View("merchant_form", {"chosen": kept, "error": reason(error), "is_new": True}, 422)
+    return Go("/merchants", "merchant_saved", {"merchant": chosen["merchant"]})
+
+
+async def delete(visit: Visit) -> Outcome:
+    """Forget a merchant, if that is meant."""
+    name = visit.part("merchant")
+    if not visit.form.has("sure"):
+        return Go("/merchants", "unsure", bad=True)
+    try:
+        await visit.ask("DELETE", "/v1/merchants/{merchant}", {"merchant": name})
+    except NotFound:
+        raise
+    except RelayError as error:
+        return Go("/merchants", "failed", {"reason": reason(error)}, bad=True)
+    return Go("/merchants", "deleted", {"what": name})
+
+
+PAGES = (
+    Page("/merchants", merchants),
+    Page("/merchants/new", new),
+    Page("/merchants/new", put, "POST"),
+    Page("/merchants/{merchant}/delete", delete, "POST"),
+)

@@ -1,0 +1,59 @@
+"""The first page: what needs attention, then how the relay is doing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from console.web.attention import concerns
+from console.web.charts import Chart, columns
+from console.web.visit import Outcome, Page, View, Visit
+from ledger.minutes import Minute, minutes
+
+RANGES = {"1h": (60, 1), "6h": (360, 5), "24h": (1440, 20)}
+"""How many minutes a chart shows, and how many of them make a column."""
+_SERIES = ("accepted", "events", "delivered", "failed")
+_MOST = 200
+
+
+async def overview(visit: Visit) -> Outcome:
+    """What is wrong, what is happening, what waits."""
+    chosen = visit.query("range") or "1h"
+    count, size = RANGES.get(chosen, RANGES["1h"])
+    stats, endpoints, merchants, pending, past = await asyncio.gather(
+        visit.ask("GET", "/v1/stats"),
+        visit.rows("/v1/endpoints", limit=_MOST),
+        visit.rows("/v1/merchants", limit=_MOST),
+        visit.rows("/v1/payments", status="cancellation_pending", limit=_MOST),
+        minutes(visit.desk.context.ledger.store, count),
+    )
+    refused = sum(minute.refused for minute in past[-60:])
+    values = {
+        "stats": stats.value,
+        "concerns": concerns(stats.value, endpoints, merchants, pending, refused, visit.clock.now),
+        "charts": {name: _chart(visit, past, name, size) for name in _SERIES},
+        "size": size,
+        "begins_at": past[0].at,
+        "range": chosen if chosen in RANGES else "1h",
+        "ranges": tuple(RANGES),
+        "endpoints": sorted(endpoints, key=_worst_first)[:12],
+        "endpoint_count": len(endpoints),
+        "merchants": merchants,
+    }
+    return View("overview", values, live=("overview",))
+
+
+def _chart(visit: Visit, past: Sequence[Minute], name: str, size: int) -> Chart:
+    parts = [past[place : place + size] for place in range(0, len(past), size)]
+    values = [sum(getattr(minute, name) for minute in part) for part in parts]
+    labels = [f"{visit.clock.text(part[0].at)}: {value}" for part, value in zip(parts, values, strict=True)]
+    return columns(values, labels)
+
+
+def _worst_first(endpoint: dict[str, Any]) -> tuple[int, float]:
+    trouble = 0 if endpoint["state"] == "disabled" else 1 if endpoint["breaker"] != "closed" else 2
+    return trouble, 1.0 if endpoint["success_rate"] is None else float(endpoint["success_rate"])
+
+
+PAGES = (Page("/", overview),)

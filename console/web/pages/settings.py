@@ -1,0 +1,77 @@
+"""The settings that this console runs with; secrets are only said to be set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import SecretStr
+
+from console.web.visit import Outcome, Page, View, Visit
+from schemas import variables
+from schemas.durations import format_duration
+from schemas.settings import Settings
+
+_SECRET = ("imp_key", "imp_secret", "api_tokens", "encryption_keys")
+_GROUPS = {
+    "ledger": ("redis_url", "given_queue_url", "require_durable", "replica_acks", "retention", "spool_dir"),
+    "iamport": (
+        "imp_api_url", "imp_key", "imp_secret", "fetch_schedule", "unknown_schedule", "pending_schedule",
+        "expiry_grace", "reconcile_every",
+    ),
+    "intake": ("allowed_ips", "trusted_proxies"),
+    "delivery": (
+        "retry_schedule", "delivery_timeout", "disable_after", "allow_private_endpoints", "allowed_endpoint_networks",
+    ),
+    "console": ("api_tokens", "encryption_keys", "host", "port", "console_url", "log_format", "log_level"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One variable: what it is now in words (None where it is not set), and whether somebody chose it."""
+
+    name: str
+    value: str | None
+    takes: str
+    given: bool
+
+
+async def settings(visit: Visit) -> Outcome:
+    """Every setting by subject; a new one of no subject yet comes last."""
+    current = visit.desk.context.settings
+    listed = {name for names in _GROUPS.values() for name in names}
+    others = tuple(name for name in Settings.model_fields if name not in listed)
+    groups = {**_GROUPS, **({"others": others} if others else {})}
+    shown = {group: [_setting(current, name) for name in names] for group, names in groups.items()}
+    durability = await visit.desk.context.ledger.durability()
+    return View("settings", {"groups": shown, "durability": durability})
+
+
+def _setting(current: Settings, name: str) -> Setting:
+    field, value = Settings.model_fields[name], getattr(current, name)
+    alias = field.alias or name
+    shown = _hidden(value) if name in _SECRET else _text(alias, name, value)
+    return Setting(alias, shown, field.description or "", name in current.model_fields_set)
+
+
+def _hidden(value: Any) -> str | None:
+    if not value:
+        return None
+    return "••• ×" + str(len(value)) if isinstance(value, tuple) else "•••"
+
+
+def _text(alias: str, name: str, value: Any) -> str | None:
+    if value is None or isinstance(value, SecretStr):
+        return None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return format_duration(value)
+    if isinstance(value, tuple):
+        parts = [format_duration(part) if isinstance(part, float) else str(part) for part in value]
+        return ", ".join(parts) or None
+    return variables.shown(alias, str(value)) if name.endswith("_url") else str(value)
+
+
+PAGES = (Page("/settings", settings),)

@@ -1,0 +1,42 @@
+"""Signing in with a token of the operator API, and out."""
+
+from __future__ import annotations
+
+import structlog
+
+from console.web.pages.deliveries import is_local
+from console.web.sessions import Sessions
+from console.web.visit import Go, Outcome, Page, View, Visit
+
+log = structlog.get_logger()
+
+
+def pages(sessions: Sessions) -> tuple[Page, ...]:
+    """The pages that begin and end sessions."""
+
+    async def form(visit: Visit) -> Outcome:
+        to = _to(visit.query("to") or "")
+        return Go(to) if visit.session else View("sign_in", {"to": to, "wrong": False})
+
+    async def begin(visit: Visit) -> Outcome:
+        to = _to(visit.form.get("to"))
+        begun = sessions.begin(visit.form.get("token"), visit.clock.now)
+        if begun is None:
+            log.warning("sign_in_refused", source=visit.request.client.host if visit.request.client else None)
+            return View("sign_in", {"to": to, "wrong": True}, 403)
+        session, cookie = begun
+        log.info("operator_signed_in", caller=session.caller.name, read_only=session.caller.read_only)
+        return Go(to, session=cookie)
+
+    async def end(_visit: Visit) -> Outcome:
+        return Go("/sign-in", session="")
+
+    return (
+        Page("/sign-in", form, public=True),
+        Page("/sign-in", begin, "POST", public=True),
+        Page("/sign-out", end, "POST", public=True),
+    )
+
+
+def _to(path: str) -> str:
+    return path if is_local(path) and not path.startswith("/sign-") else "/"

@@ -1,0 +1,119 @@
+"""Pages as HTML: Jinja with autoescape, and what every template knows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import orjson
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from starlette.requests import Request
+
+from console.web import icons
+from console.web.languages import Tongue
+from console.web.levels import level
+from console.web.masking import masked
+from console.web.moments import ZONES, length
+from console.web.static import Static
+from console.web.visit import View, Visit
+
+THEMES = ("auto", "light", "dark")
+_SHOWING = ("/show", "/test", "/secret", "/rotate")
+_SCRIPTED = ("time.", "script.")
+
+
+class Rendering:
+    """Makes HTML of views."""
+
+    def __init__(self, static: Static) -> None:
+        self._jinja = Environment(
+            loader=PackageLoader("console", "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._jinja.filters.update(money=money, pretty=pretty, masked=masked, pathed=pathed, percent=percent)
+        self._jinja.globals.update(
+            icon=icons.icon, level_of=level, static=static.url, zones=tuple(ZONES), themes=THEMES, queried=queried
+        )
+
+    def page(self, view: View, visit: Visit, *, csrf: str, notice: Mapping[str, Any] | None = None) -> str:
+        """The whole page."""
+        values = self._values(view, visit, csrf) | {"notice": notice}
+        return self._jinja.get_template(f"{view.template}.html").render(values)
+
+    def parts(self, view: View, visit: Visit, csrf: str) -> dict[str, str]:
+        """The parts of a page that go on changing, by name."""
+        values = self._values(view, visit, csrf)
+        return {name: self._jinja.get_template(f"parts/{name}.html").render(values) for name in view.live}
+
+    def _values(self, view: View, visit: Visit, csrf: str) -> dict[str, Any]:
+        clock, tongue = visit.clock, visit.tongue
+        values: dict[str, Any] = {
+            "t": tongue,
+            "when": clock.when,
+            "clock": clock,
+            "lasting": lambda seconds: length(seconds, tongue),
+            "visit": visit,
+            "session": visit.session,
+            "may_act": visit.may_act,
+            "theme": visit.theme,
+            "form_key": csrf,
+            "here": visit.request.url.path,
+            "back": _back(visit.request),
+            "live": view.live,
+            "words": _words(tongue),
+            **view.values,
+        }
+        values["ui"] = self._jinja.get_template("parts/ui.html").make_module(values)
+        return values
+
+
+def _back(request: Request) -> str:
+    """The address of the page a reader sees: forms that show something answer in place of their page."""
+    path = request.url.path
+    if request.method == "POST":
+        return path.rpartition("/")[0] if path.endswith(_SHOWING) else path
+    return f"{path}?{request.url.query}" if request.url.query else path
+
+
+def _words(tongue: Tongue) -> str:
+    """What scripts say, as JSON."""
+    return orjson.dumps({key: word for key, word in tongue.words.items() if key.startswith(_SCRIPTED)}).decode()
+
+
+def money(amount: Any, currency: str = "") -> str:
+    """An amount with its thousands apart, digit for digit: `1,004 KRW`."""
+    if amount is None:
+        return "–"
+    number = Decimal(amount)
+    return f"{number:,f} {currency}".rstrip()
+
+
+def percent(share: float | None) -> str:
+    """A share of 1 in percent: `99.5 %`; only a whole one is 100 %."""
+    if share is None:
+        return "–"
+    text = f"{min(float(share), 0.999 if share < 1 else 1.0) * 100:.1f}".removesuffix(".0")
+    return f"{text} %"
+
+
+def pretty(value: Any) -> str:
+    """JSON for people; numbers are the digits they were."""
+    text = orjson.dumps(value, default=lambda number: orjson.Fragment(str(number)), option=orjson.OPT_INDENT_2)
+    return text.decode()
+
+
+def pathed(text: Any) -> str:
+    """A part of a path, percent-encoded."""
+    return quote(str(text), safe="")
+
+
+def queried(path: str, **parameters: Any) -> Markup:
+    """A path with a query of what is given."""
+    given = {name: value for name, value in parameters.items() if value not in (None, "")}
+    return Markup.escape(f"{path}?{urlencode(given)}" if given else path)

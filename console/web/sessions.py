@@ -1,0 +1,77 @@
+"""Who is signed in: a sealed cookie that says which token was given, and until when it is good.
+
+Nothing is kept on the server. A cookie names a token by its digest, so that taking the token out of RELAY_API_TOKEN
+ends every session that began with it, and what the token may do is what it may do now.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import orjson
+
+from console.api.tokens import Caller, Tokens
+from schemas.errors import Unreadable
+from schemas.seal import Sealer
+from schemas.variables import ApiToken
+
+LIFETIME = 12 * 3600
+"""Seconds after which one has to sign in again."""
+_PURPOSE = "console session"
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """An operator at work. Every form carries `csrf`, which only pages of this session know."""
+
+    caller: Caller
+    ends_at: float
+    csrf: str = field(repr=False)
+
+
+class Sessions:
+    """Begins sessions and takes them up again from their cookie."""
+
+    def __init__(self, sealer: Sealer, tokens: Tokens, known: Iterable[ApiToken]) -> None:
+        self._sealer = sealer
+        self._tokens = tokens
+        holders = [tokens.holder(token.value.get_secret_value()) for token in known]
+        self._callers = {caller.name: caller for caller in holders if caller is not None}
+
+    def begin(self, token: str, now: float) -> tuple[Session, str] | None:
+        """A session for whoever holds this token, and its cookie; None where nobody does."""
+        caller = self._tokens.holder(token)
+        if caller is None:
+            return None
+        session = Session(caller, now + LIFETIME, secrets.token_urlsafe(24))
+        row = {
+            "purpose": _PURPOSE,
+            "caller": caller.name,
+            "read_only": caller.read_only,
+            "ends_at": session.ends_at,
+            "csrf": session.csrf,
+        }
+        return session, self._sealer.seal(orjson.dumps(row).decode())
+
+    def resume(self, cookie: str | None, now: float) -> Session | None:
+        """The session of a cookie; None where it has ended, was made up, or its token is none any more."""
+        if not cookie:
+            return None
+        try:
+            row = orjson.loads(self._sealer.open(cookie))
+        except (Unreadable, ValueError):
+            return None
+        if not isinstance(row, dict) or row.get("purpose") != _PURPOSE or row["ends_at"] <= now:
+            return None
+        caller = self._callers.get(row["caller"])
+        if caller is None or caller.read_only != row["read_only"]:
+            return None
+        return Session(caller, row["ends_at"], row["csrf"])
+
+
+def same(given: str, expected: str) -> bool:
+    """Whether two secrets are equal, in the same time whatever they are. An empty one equals nothing."""
+    return bool(expected) and hmac.compare_digest(given.encode(), expected.encode())
