@@ -1,7 +1,8 @@
 """The two ways to do the job, started alike: the relay's receiver and worker, and a plain Dramatiq application.
 
 Each signs as Standard Webhooks says. The peer runs as Dramatiq's command line does by itself, with a process a core
-and eight threads each; the relay with one worker process, as its Procfile has it.
+and eight threads each; the relay with one worker process, as its Procfile has it. Neither waits for an endpoint that
+could take more at once: the peer by nature, the relay because the endpoint is registered to take 32.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from schemas.seal import Sealer
 SECRET = new_secret(b"benchmarks-sign-with-this-one")
 TIMEOUT = 15.0
 """Seconds that an endpoint has to answer, unless a benchmark says otherwise."""
+
+IN_FLIGHT = 32
 
 _CREDENTIALS = {"IMP_KEY": "key", "IMP_SECRET": "secret"}
 
@@ -57,11 +60,12 @@ class Relay:
         self.processes["receiver"] = self._machine.python("receiver", **environ)
         _listening(self.port)
 
-    async def start(self, api: int, endpoints: Sequence[str]) -> None:
+    async def start(self, api: int, endpoints: Sequence[str], *, in_flight: int = IN_FLIGHT) -> None:
         ledger = self.ledger()
         sealed = SealedSecret(Sealer([self._key]).seal(SECRET))
         for number, url in enumerate(endpoints):
-            await ledger.endpoints.create(Endpoint(f"ep_{number:020}", "default", url, secrets=(sealed,)))
+            name = f"ep_{number:020}"
+            await ledger.endpoints.create(Endpoint(name, "default", url, secrets=(sealed,), max_in_flight=in_flight))
         await ledger.close()
         environ = {**self._settings, "IMP_API_URL": f"http://127.0.0.1:{api}"}
         worker = self.processes["worker"] = self._machine.python("workers", **environ)
@@ -78,8 +82,9 @@ class Plain:
 
     name = "plain Dramatiq"
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: Machine, *, keeps_token: bool = False) -> None:
         self._machine = machine
+        self.name = "… that keeps its token" if keeps_token else self.name
         self.port = 0
         self.processes: dict[str, Process] = {}
         self._environ = {
@@ -88,6 +93,7 @@ class Plain:
             "PEER_SECRET": SECRET.removeprefix("whsec_"),
             "PEER_TIMEOUT": str(TIMEOUT),
             "PEER_ENDPOINTS": "",
+            "PEER_KEEPS_TOKEN": str(int(keeps_token)),
             **_CREDENTIALS,
         }
 
