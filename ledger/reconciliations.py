@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
@@ -74,9 +74,9 @@ class Reconciliations:
         await self._jobs.schedule(RECONCILE, run.id)
         return started
 
-    async def schedule(self, merchant: str) -> None:
-        """See that a merchant is reconciled by itself, from now on."""
-        await self._jobs.schedule(RECONCILE, f"{AUTO}{merchant}", if_new=True)
+    async def schedule(self, merchant: str, *, due_in: float) -> None:
+        """See that a merchant is reconciled by itself; for the first time in so many seconds."""
+        await self._jobs.schedule(RECONCILE, f"{AUTO}{merchant}", due_in=due_in, if_new=True)
 
     async def save(self, run: Reconciliation) -> None:
         """Write how far a run is. Raises `LedgerUnavailable`."""
@@ -111,14 +111,24 @@ class Reconciliations:
         known = {imp_uid: stored.load_facts(row) for imp_uid, row in zip(imp_uids, rows, strict=True) if row}
         return {imp_uid: known.get(imp_uid) or left.get(imp_uid) or {} for imp_uid in imp_uids}
 
-    async def found(self, run: Reconciliation, imp_uids: Collection[str], *, lost: Collection[str]) -> None:
-        """Ask for a look at what differs; ``lost`` of it should have been announced by a webhook and was not."""
-        if imp_uids:
-            quiet = run.by_hand and not run.deliver
-            kicks = await self._store.run(
-                "found_missing", run.id, run.merchant, int(quiet), len(lost), *imp_uids, durable=True
-            )
+    async def silent_run(self, merchant: str) -> bool:
+        """Whether a run by hand that delivers nothing is still comparing."""
+        latest = await self.list(Slice(20), merchant)
+        return any(run.state == "running" and run.window is not None and not run.deliver for run in latest.rows)
+
+    async def found(self, run: Reconciliation, differing: Mapping[str, float | None]) -> None:
+        """Ask for a look at what differs: imp_uid -> when i'mport should have announced that, None for never."""
+        if differing:
+            heard = "" if not run.by_hand else "0" if run.deliver else "1"
+            rows = [
+                part for imp_uid, at in differing.items() for part in (imp_uid, "" if at is None else round(at * 1000))
+            ]
+            kicks = await self._store.run("found_missing", run.id, run.merchant, heard, *rows, durable=True)
             self._queue.kick_all(kicks)
+
+    async def count_unheard(self, run: Reconciliation) -> None:
+        """Count the found ones whose webhook has not come within five minutes: these are lost."""
+        await self._store.run("count_unheard", run.id, run.merchant)
 
     async def looked_at(self, run: Reconciliation) -> tuple[int, int]:
         """How many of the found ones were looked at since the last time this was asked, and how many are left."""

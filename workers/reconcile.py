@@ -25,10 +25,9 @@ log = structlog.get_logger()
 
 OVERLAP = 3600
 FULL_EVERY = 86400
-"""i'mport lists by the time of the latest status: a partial cancellation of an older payment hides from short windows."""
+"""i'mport lists by the time of the latest status: a partial cancellation of an old payment hides from short windows."""
 ANNOUNCED = (Kind.ISSUED, Kind.PAID, Kind.DEPOSITED)
 """Facts that i'mport always sends a webhook for; a cancellation through the API is announced only on request."""
-ON_ITS_WAY = 300
 GIVES_UP_AFTER = 3600.0
 
 
@@ -47,16 +46,17 @@ class Reconciler:
             return None
         if run.state == "done":
             return None if run.by_hand else await self._begin_again(run, now)
-        if run.window is not None:
+        if run.window is not None and run.window[0] <= now:
             return await self._compare(run, Window(*run.window), now)
-        return await self._finish(run, now)
+        return await self._finish(replace(run, window=None), now)
 
     async def schedule_all(self) -> None:
         """See that every merchant is reconciled by itself."""
         if not self._settings.reconcile_every:
             return
         for merchant in await self._ledger.merchants.names():
-            await self._ledger.reconciliations.schedule(merchant)
+            # A ledger that was lost gets its operator's rebuild before it is filled by itself.
+            await self._ledger.reconciliations.schedule(merchant, due_in=self._settings.reconcile_every)
 
     async def _load(self, job: str) -> Reconciliation | None:
         try:
@@ -71,7 +71,12 @@ class Reconciler:
         return None if gone or not self._settings.reconcile_every else run
 
     async def _begin_again(self, run: Reconciliation, now: float) -> float:
-        """The next automatic run: since the last success, and once a day everything that is kept."""
+        """The next automatic run: since the last success, and once a day everything that is kept.
+
+        It waits while an operator's run records silently what this one would send.
+        """
+        if await self._ledger.reconciliations.silent_run(run.merchant):
+            return min(self._settings.reconcile_every, 60.0)
         full = now - run.last_full >= FULL_EVERY
         since = now - self._settings.retention if full else run.last_success - OVERLAP
         window = first(int(since), int(now) + 1)
@@ -87,8 +92,8 @@ class Reconciler:
         page = await account.client.page(window.since, window.until, window.page)
         run = replace(run, window=_tuple(following(window, run.until, page.total, len(page.rows))))
         if accepted(window, page.total):
-            differing, lost = await self._differing(run, page.rows, now, account.merchant.since)
-            await self._ledger.reconciliations.found(run, differing, lost=lost)
+            differing = await self._differing(run, page.rows, now)
+            await self._ledger.reconciliations.found(run, differing)
             run = replace(
                 run, compared=run.compared + len(page.rows), missing=run.missing + len(differing), compared_at=now
             )
@@ -96,21 +101,24 @@ class Reconciler:
         return 0
 
     async def _differing(
-        self, run: Reconciliation, rows: Iterable[dict[str, Any]], now: float, since: float
-    ) -> tuple[list[str], list[str]]:
-        """The payments whose facts the ledger lacks, and those of them whose webhook was lost."""
+        self, run: Reconciliation, rows: Iterable[dict[str, Any]], now: float
+    ) -> dict[str, float | None]:
+        """The payments whose facts the ledger lacks, and since when i'mport should have announced that."""
+        merchant = await self._ledger.merchants.get(run.merchant)
+        since = max(merchant.since, merchant.created_at - OVERLAP)
         snapshots = [snapshot for row in rows if (snapshot := _snapshot(row)) is not None]
         known = await self._ledger.reconciliations.facts(run.merchant, [snapshot.imp_uid for snapshot in snapshots])
-        differing, lost = [], []
+        differing: dict[str, float | None] = {}
         for snapshot in snapshots:
             news = _news(known[snapshot.imp_uid], snapshot, now, self._settings.expiry_grace)
+            announced = [fact.at for fact in news if fact.kind in ANNOUNCED and fact.at >= since]
             if news:
-                differing.append(snapshot.imp_uid)
-            if not run.by_hand and any(fact.kind in ANNOUNCED and since <= fact.at < now - ON_ITS_WAY for fact in news):
-                lost.append(snapshot.imp_uid)
-        return differing, lost
+                differing[snapshot.imp_uid] = None if run.by_hand else min(announced, default=None)
+        return differing
 
     async def _finish(self, run: Reconciliation, now: float) -> float | None:
+        if not run.by_hand:
+            await self._ledger.reconciliations.count_unheard(run)
         repaired, left = await self._ledger.reconciliations.looked_at(run)
         run = replace(run, repaired=min(run.repaired + repaired, run.missing))
         done = not left or now - run.compared_at > GIVES_UP_AFTER or not run.by_hand

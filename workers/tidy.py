@@ -11,7 +11,8 @@ from workers.reconcile import Reconciler
 
 log = structlog.get_logger()
 
-EVERY = 60.0
+SELDOM = 60.0
+OFTEN = 1.0
 JOB = "retention"
 REJECTED_AFTER = 86400.0
 """Seconds for which a rejected notification is kept: anybody can make these up."""
@@ -34,7 +35,12 @@ class Tidier:
         )
         if removed:
             log.info("tidied", removed=removed)
-        return 0.1 if removed else EVERY
+        return 0.1 if removed else self._pause()
+
+    def _pause(self) -> float:
+        """Seconds: a minute, or less where retention or reconciling is to be quicker (development, tests)."""
+        settings = self._settings
+        return max(OFTEN, min(SELDOM, settings.retention / 4, settings.reconcile_every or SELDOM))
 
 
 async def start_tidying(ledger: Ledger) -> None:

@@ -1,5 +1,5 @@
 -- Removes a payment with its events, deliveries, attempts and notifications, and leaves a tombstone for two years.
--- One that still waits for something stays, and is asked about again in a day.
+-- One that still waits for something stays, and is asked about again in a day, or sooner where retention is shorter.
 -- ARGV: merchant, imp_uid, version, before (ms), tombstone (JSON, or "" for none). Answer: 1 where it left
 local m, imp = ARGV[1], ARGV[2]
 local p = m .. "/" .. imp
@@ -17,7 +17,8 @@ for _, event in ipairs(events) do
   end
 end
 if waits then
-  redis.call("ZADD", k("ageing"), int(tonumber(ARGV[4]) + 86400000), p)
+  local before = tonumber(ARGV[4])
+  redis.call("ZADD", k("ageing"), int(before + math.min(86400000, now() - before)), p)
   return 0
 end
 

@@ -1,16 +1,25 @@
 -- Marks payments dirty that a reconciliation found to differ, and remembers them until they were looked at.
--- ARGV: run, merchant, quiet (0 or 1), how many webhooks were lost, imp_uids…  Answer: lanes to kick
-local m, lanes, kicks = ARGV[2], {}, {}
-for i = 5, #ARGV do
+-- ARGV: run, merchant, "1" to record what is found silently, "0" to send it, "" to leave what was decided, then per
+--       payment: imp_uid, when i'mport should have announced what differs (ms, or "")
+-- Answer: lanes to kick
+local run, m, lanes, kicks = ARGV[1], ARGV[2], {}, {}
+local found, unheard = k("recon", run, "found"), k("recon", run, "unheard")
+for i = 4, #ARGV, 2 do
   local imp = ARGV[i]
-  redis.call("ZADD", k("recon", ARGV[1], "found"), int(now()), imp)
+  -- One that was found before and could not be looked at since is not missed once more.
+  local new = redis.call("ZADD", found, "NX", int(now()), imp) == 1
+  if new and ARGV[i + 1] ~= "" then redis.call("ZADD", unheard, ARGV[i + 1], imp) end
   local lane = lane_of(m, imp)
-  local is_marked = redis.call("ZSCORE", k("due", lane), imp) or redis.call("HEXISTS", k("tokens", lane), imp) == 1
-  if ARGV[3] == "1" and not is_marked then redis.call("SADD", k("quiet", lane), imp) end
+  -- A look that somebody waits for stays one that is heard; one that is only planned for later becomes quiet.
+  local at = redis.call("ZSCORE", k("due", lane), imp)
+  local awaited = at and tonumber(at) <= now() or redis.call("HEXISTS", k("tokens", lane), imp) == 1
+    or redis.call("ZSCORE", k("stalled", lane), imp)
+  if ARGV[3] == "1" and not awaited then redis.call("SADD", k("quiet", lane), imp) end
+  if ARGV[3] == "0" then redis.call("SREM", k("quiet", lane), imp) end
   lanes[mark(m, imp, now())] = true
 end
-redis.call("EXPIRE", k("recon", ARGV[1], "found"), 172800)
-if ARGV[4] ~= "0" then count_day("lost", ARGV[4]) end
+redis.call("EXPIRE", found, 172800)
+redis.call("EXPIRE", unheard, 172800)
 for lane in pairs(lanes) do
   if kick(lane, index_lane(lane)) then kicks[#kicks + 1] = lane end
 end
