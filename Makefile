@@ -1,5 +1,6 @@
 # `make help` lists the targets. Another interpreter: make run PYTHON=python3.12
 PYTHON ?= python3
+JOBS ?= 4
 BIN := .venv/bin
 UV_FLAGS := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 
@@ -12,8 +13,8 @@ help: ## this list
 run: ready ## start everything, play a demo, stay up until Ctrl-C
 	@exec $(BIN)/relay up
 
-test: ready-dev ## run the whole suite against servers it starts itself
-	@$(BIN)/python -m pytest $(ARGS)
+test: ready-dev ## run the whole suite against servers it starts itself, JOBS files at a time
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 lint: ready-dev ## ruff, formatting, mypy --strict, the floors of the house
 	@$(BIN)/ruff check .
