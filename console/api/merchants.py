@@ -27,7 +27,9 @@ class MerchantIn(Body):
     include_sandbox: bool = False
     since: Moment | None = Field(None, description="facts before it are recorded silently")
     webhook_token: str | None = Field(
-        None, pattern=r"^[A-Za-z0-9_-]{8,128}$", description="webhooks are taken at /webhooks/{merchant}/{token} only"
+        None,
+        pattern=r"^[\x21-\x7e]{1,128}$",
+        description="webhooks are taken at /webhooks/{merchant}/{token} only; a path part, percent-encoded where needed",
     )
     check_prepared: bool = Field(False, description="compare payments with the amount prepared at i'mport")
 
