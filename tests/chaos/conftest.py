@@ -1,7 +1,29 @@
-"""The fault-injection suite breaks the same relay that the end-to-end tests follow."""
+"""The fault-injection suite breaks the same relay that the end-to-end tests follow, and one with a breakable network.
+
+A run is repeated with the same seed: `make chaos ARGS=--seed=7`, or CHAOS_SEED=7.
+"""
 
 from __future__ import annotations
+
+import os
+import secrets
+
+import pytest
 
 from tests.end_to_end.conftest import stack, start_stack
 
 __all__ = ["stack", "start_stack"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Only where this folder was named on the command line."""
+    parser.addoption("--seed", type=int, default=None, help="what the faults, their order and the load are drawn from")
+
+
+@pytest.fixture(scope="session")
+def seed(request: pytest.FixtureRequest) -> int:
+    """The run's seed; a new one each time, unless it was given. It is printed, so that a failure can be repeated."""
+    given = request.config.getoption("--seed", default=None) or os.environ.get("CHAOS_SEED")
+    chosen = int(given) if given is not None else secrets.randbelow(10**6)
+    print(f"chaos seed: {chosen}")  # noqa: T201  # this is how people learn of it
+    return chosen

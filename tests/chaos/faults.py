@@ -1,0 +1,170 @@
+"""What is broken, by name. Each fault breaks something, waits, mends it, and returns when it is mended."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Awaitable, Callable, Sequence
+
+from tests.chaos.house import House
+
+Fault = Callable[[House], Awaitable[None]]
+
+
+async def kill_receiver(house: House) -> None:
+    """SIGKILL; its supervisor starts it again."""
+    number = house.rng.randrange(2)
+    await house.receivers[number].kill()
+    await asyncio.sleep(house.rng.uniform(0, 1))
+    house.receivers[number] = house.start_receiver(number)
+    await house.receivers[number].ready(f"http://127.0.0.1:{house.ports[number]}/readyz")
+
+
+async def kill_worker(house: House) -> None:
+    """SIGKILL; its supervisor starts it again."""
+    number = house.rng.randrange(2)
+    await house.workers[number].kill()
+    house.workers[number] = house.start_worker(number)
+    await house.workers[number].logged("worker_ready")
+
+
+async def stop_worker(house: House) -> None:
+    """SIGTERM, as a deploy does; the new one is there when the old one has ended."""
+    number = house.rng.randrange(2)
+    assert await house.workers[number].terminate() == 0
+    house.workers[number] = house.start_worker(number)
+    await house.workers[number].logged("worker_ready")
+
+
+async def kill_redis(house: House) -> None:
+    """SIGKILL; it comes back with its append-only file."""
+    await asyncio.to_thread(house.redis.kill)
+    await asyncio.sleep(house.rng.uniform(0.5, 3))
+    await asyncio.to_thread(house.redis.start)
+
+
+async def pause_receiver(house: House) -> None:
+    """SIGSTOP, then SIGCONT: senders wait and go elsewhere."""
+    process = house.rng.choice(house.receivers)
+    process.signal(signal.SIGSTOP)
+    await asyncio.sleep(house.rng.uniform(1, 4))
+    process.signal(signal.SIGCONT)
+
+
+async def pause_worker(house: House) -> None:
+    """SIGSTOP for longer than a lease: it wakes up with work in its hands that is somebody else's now."""
+    process = house.rng.choice(house.workers)
+    process.signal(signal.SIGSTOP)
+    await asyncio.sleep(house.rng.uniform(11, 13))
+    process.signal(signal.SIGCONT)
+
+
+async def pause_redis(house: House) -> None:
+    """SIGSTOP for longer than anybody waits for an answer."""
+    house.redis.pause()
+    await asyncio.sleep(house.rng.uniform(2.5, 5))
+    house.redis.resume()
+
+
+async def fill_redis(house: House) -> None:
+    """No memory is left; then there is room again."""
+    client = house.directly()
+    try:
+        used = (await client.info("memory"))["used_memory"]
+        await client.config_set("maxmemory", max(1_000_000, int(used * house.rng.uniform(0.5, 1.02))))
+        await asyncio.sleep(house.rng.uniform(2, 5))
+    finally:
+        await client.config_set("maxmemory", 0)
+        await client.aclose()
+
+
+def _cutting(name: str) -> Fault:
+    async def cut(house: House) -> None:
+        house.ways[name].cut()
+        await asyncio.sleep(house.rng.uniform(1, 4))
+        house.ways[name].mend()
+
+    cut.__doc__ = f"Every connection of {name} breaks, and none comes about for a while."
+    return cut
+
+
+def _delaying(name: str, seconds: float) -> Fault:
+    async def delay(house: House) -> None:
+        house.ways[name].delay = seconds
+        await asyncio.sleep(house.rng.uniform(2, 4))
+        house.ways[name].delay = 0
+
+    return delay
+
+
+async def cut_worker_off(house: House) -> None:
+    """One worker loses Redis for longer than its leases last, while i'mport and subscribers still hear it."""
+    way = house.ways[f"worker-{house.rng.randrange(2)}"]
+    way.cut()
+    await asyncio.sleep(house.rng.uniform(11, 14))
+    way.mend()
+
+
+async def break_iamport(house: House) -> None:
+    """Every request is answered with 500 or 503."""
+    house.iamport.trouble.share, house.iamport.trouble.status = 1, house.rng.choice((500, 503))
+    await asyncio.sleep(house.rng.uniform(2, 4))
+    house.iamport.trouble.heal()
+
+
+async def hang_iamport(house: House) -> None:
+    """Answers take seconds."""
+    house.iamport.trouble.seconds = 3
+    await asyncio.sleep(house.rng.uniform(2, 4))
+    house.iamport.trouble.heal()
+
+
+async def break_subscriber(house: House) -> None:
+    """Half of the callbacks, or all of them, are answered with an error."""
+    house.subscriber.trouble.share, house.subscriber.trouble.status = house.rng.choice((0.5, 1)), 500
+    await asyncio.sleep(house.rng.uniform(1, 3))
+    house.subscriber.trouble.heal()
+
+
+async def hang_subscriber(house: House) -> None:
+    """Answers take longer than an attempt may."""
+    house.subscriber.trouble.seconds = 4
+    await asyncio.sleep(house.rng.uniform(1, 3))
+    house.subscriber.trouble.heal()
+
+
+FAULTS: dict[str, Fault] = {
+    "receiver killed": kill_receiver,
+    "receiver paused": pause_receiver,
+    "receivers cut off Redis": _cutting("receivers"),
+    "receivers' Redis slow": _delaying("receivers", 0.4),
+    "worker killed": kill_worker,
+    "worker ended (SIGTERM)": stop_worker,
+    "worker paused beyond its leases": pause_worker,
+    "worker cut off Redis": cut_worker_off,
+    "worker's Redis slow": _delaying("worker-0", 0.1),
+    "Redis killed": kill_redis,
+    "Redis paused": pause_redis,
+    "Redis full": fill_redis,
+    "i'mport failing": break_iamport,
+    "i'mport hanging": hang_iamport,
+    "i'mport cut off": _cutting("iamport"),
+    "subscriber failing": break_subscriber,
+    "subscriber hanging": hang_subscriber,
+    "subscriber cut off": _cutting("subscriber"),
+}
+
+Injected = list[tuple[str, float, float]]
+"""Each fault with when it began and when it was mended, by the steady clock."""
+
+
+async def inject(house: House, names: Sequence[str], pause: float) -> Injected:
+    """Break these one after the other, with a pause in between."""
+    injected: Injected = []
+    for name in names:
+        await asyncio.sleep(pause)
+        began = time.monotonic()
+        await FAULTS[name](house)
+        injected.append((name, began, time.monotonic()))
+    return injected

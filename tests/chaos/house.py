@@ -1,0 +1,147 @@
+"""The relay under test: two receivers, two workers and a Redis, with a breakable network between all of them."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Self
+
+import redis.asyncio
+from cryptography.fernet import Fernet
+
+from ledger import Ledger
+from schemas.endpoint import Endpoint, SealedSecret
+from schemas.seal import Sealer
+from tests.chaos.counterparts import Iamport, Subscriber
+from tests.chaos.load import Load
+from tests.chaos.proxy import Proxy
+from tests.chaos.shop import Shop
+from tests.processes import Process, Processes
+from tests.redis_process import RedisServer
+
+SECRET = "whsec_" + "c2VjcmV0LXBsYW50ZWQtaW4tdGhlLXRlc3Q="
+IMP_SECRET = "planted-imp-secret-of-the-merchant"
+ENDPOINTS = ("ordered", "other")
+"""One keeps the order of a payment's events, the other takes them as they come."""
+
+
+class House:
+    """Starts everything. ``reach`` gives the URL by which a process reaches Redis, through a proxy's port."""
+
+    def __init__(
+        self, processes: Processes, server: RedisServer, free_port: Callable[[], int], seed: int,
+        environ: Mapping[str, str], reach: Callable[[int], str] = "redis://127.0.0.1:{}/0".format,
+    ) -> None:  # fmt: skip
+        self.rng = random.Random(seed)
+        self.redis = server
+        self.shop = Shop(random.Random(seed + 1), int(time.time()) - 1800)
+        self.iamport = Iamport(self.shop, random.Random(seed + 2))
+        self.subscriber = Subscriber(random.Random(seed + 3))
+        self.ports = (free_port(), free_port())
+        self.ways = {name: Proxy(server.port) for name in ("receivers", "worker-0", "worker-1")}
+        self.workers: list[Process] = []
+        self.receivers: list[Process] = []
+        self._reach = reach
+        self._processes = processes
+        self._environ = environ
+        self._key = Fernet.generate_key().decode()
+
+    async def __aenter__(self) -> Self:
+        await self.iamport.start()
+        await self.subscriber.start()
+        self.ways |= {"iamport": Proxy(self.iamport.port), "subscriber": Proxy(self.subscriber.port)}
+        for way in self.ways.values():
+            await way.start()
+        self.ledger = Ledger.connect(
+            self._reach(self.redis.port), self._reach(self.redis.port).removesuffix("/0") + "/1"
+        )
+        await self._subscribe()
+        self.receivers = [self.start_receiver(number) for number in range(2)]
+        self.workers = [self.start_worker(number) for number in range(2)]
+        for process in self.workers:
+            await process.logged("worker_ready")
+        for process, port in zip(self.receivers, self.ports, strict=True):
+            await process.ready(f"http://127.0.0.1:{port}/readyz")
+        return self
+
+    async def __aexit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        for process in (*self.receivers, *self.workers):
+            process.clean_up()
+        await self.ledger.close()
+        for way in self.ways.values():
+            await way.stop()
+        await self.iamport.stop()
+        await self.subscriber.stop()
+
+    def start_receiver(self, number: int) -> Process:
+        """One of the two receivers; each has a spool folder of its own, as on two machines."""
+        return self._start("receiver", "receivers", PORT=str(self.ports[number]), RELAY_SPOOL_DIR=f"spool-{number}")
+
+    def start_worker(self, number: int, **environ: str) -> Process:
+        """One of the two workers."""
+        return self._start("workers", f"worker-{number}", **environ)
+
+    def load(self, rate: float) -> Load:
+        """Webhooks at this rate, to both receivers."""
+        return Load(self.shop, self.ports, self.rng, rate)
+
+    def shop_steps(self) -> list[tuple[str, int, str]]:
+        """Everything that happened: imp_uid, which step of that payment, the event's type without its prefix."""
+        return [
+            (payment.imp_uid, step, event)
+            for payment in self.shop.payments.values()
+            for step, event in enumerate(payment.told, start=1)
+        ]
+
+    def directly(self) -> redis.asyncio.Redis:
+        """A client of Redis itself, past the proxies."""
+        return redis.asyncio.Redis(port=self.redis.port, socket_timeout=5)
+
+    async def settled(self, within: float) -> None:
+        """Wait until nothing is due, leased or spooled any more, while everything is well."""
+        until = time.monotonic() + within
+        while (left := await self._left()) != "":
+            assert time.monotonic() < until, f"not settled: {left}"
+            await asyncio.sleep(0.25)
+
+    async def _left(self) -> str:
+        """What is still to be done, in words."""
+        client = self.ledger.store.redis
+        drained = [line for process in self.receivers for line in process.logs("spool_drained")[-1:]]
+        left = {"spooled": sum(line["waiting"] for line in drained)}
+        for lane in ("refresh/default", "unknown/default"):
+            # Virtual accounts are looked at again at their deadlines; that is not now.
+            soon = int((time.time() + 3600) * 1000)
+            left[lane] = await client.zcount(f"{{relay}}:due:{lane}", "-inf", soon)
+            left[lane] += await client.zcard(f"{{relay}}:leased:{lane}")
+        for name in ENDPOINTS:
+            left[name] = await client.zcard(f"{{relay}}:dlvs:s:{name}/pending")
+        left["notifications"] = await client.zcard("{relay}:ntfs:o:pending")
+        return ", ".join(f"{what}: {count}" for what, count in left.items() if count)
+
+    def _start(self, module: str, way: str, **environ: str) -> Process:
+        url = self._reach(self.ways[way].port)
+        return self._processes.python(module, **{
+            "REDIS_URL": url, "IMP_API_URL": f"http://127.0.0.1:{self.ways['iamport'].port}",
+            "IMP_KEY": "key", "IMP_SECRET": IMP_SECRET, "RELAY_ENCRYPTION_KEY": self._key,
+            "RELAY_ALLOW_PRIVATE_ENDPOINTS": "true", "RELAY_ALLOWED_IPS": "127.0.0.1", "RELAY_RECONCILE_EVERY": "0s",
+            "RELAY_RETRY_SCHEDULE": ",".join(["200ms", "500ms", *["1s"] * 200]), "RELAY_DELIVERY_TIMEOUT": "2s",
+            "RELAY_FETCH_SCHEDULE": "200ms,500ms,1s", "RELAY_UNKNOWN_SCHEDULE": "300ms,300ms",
+            **self._environ, **environ,
+        })  # fmt: skip
+
+    async def _subscribe(self) -> None:
+        sealed = SealedSecret(Sealer([self._key]).seal(SECRET))
+        for name in ENDPOINTS:
+            url = f"http://127.0.0.1:{self.ways['subscriber'].port}/{name}"
+            await self.ledger.endpoints.create(
+                Endpoint(
+                    id=name, merchant="default", url=url, types=("payment.*",), description="", max_in_flight=32,
+                    ordered=name == "ordered", rate_limit=None, headers="", payload="full", secrets=(sealed,),
+                )
+            )  # fmt: skip

@@ -1,0 +1,21 @@
+"""A short storm for every run of the tests; `make chaos` has the long one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.chaos.storm import storm
+from tests.processes import Processes
+from tests.redis_process import RedisServer
+
+SHORT = ("receiver killed", "Redis killed", "worker killed", "Redis full", "subscriber failing", "Redis paused")
+
+
+async def test_a_short_storm_loses_nothing(
+    processes: Processes, own_redis: RedisServer, free_port: Callable[[], int], seed: int
+) -> None:
+    """While receiver, worker and Redis are killed, paused and filled, every acknowledged webhook becomes one event."""
+    made = await storm(processes, own_redis, free_port, seed, rate=60, names=SHORT, pause=1.0)
+    assert made.broken == []
+    assert (made.lost, made.most_ids, made.given_up) == (0, 1, 0)
+    assert made.accepted > 300
