@@ -67,14 +67,22 @@ def until(holds: Callable[[], Any], what: str) -> Any:
 
 
 @pytest.fixture(scope="session")
-def shell_path(tmp_path_factory: pytest.TempPathFactory) -> str:
+def shell_path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A PATH on which `relay` and `python` are those of the tests."""
     directory = tmp_path_factory.mktemp("bin")
-    for name, command in {"relay": "-m cli.main", "python": ""}.items():
+    sockets = tmp_path_factory.mktemp("s") / "relay"
+    quick = f"{ROOT / 'tests' / 'docs' / 'quick_relay.py'} {sockets}"
+    for name, command in {"relay": f"-I -S {quick} call", "python": ""}.items():
         shim = directory / name
         shim.write_text(f'#!/bin/sh\nexec {sys.executable} {command} "$@"\n')
         shim.chmod(0o755)
-    return f"{directory}{os.pathsep}{os.environ['PATH']}"
+    processes = Processes(directory, clean_environ())
+    try:
+        processes.run("quick_relay", [sys.executable, *quick.split(), "serve"])
+        until(sockets.exists, "the command line is imported")
+        yield f"{directory}{os.pathsep}{os.environ['PATH']}"
+    finally:
+        processes.end()
 
 
 @pytest.fixture(scope="session")
@@ -96,14 +104,19 @@ def relay_up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RelayUp]:
 
 
 @pytest.fixture
-def story(relay_up: RelayUp) -> Mapping[str, str]:
-    """A payment that has gone its whole way, as the variables that the pages name."""
+def story(relay_up: RelayUp) -> Iterator[Mapping[str, str]]:
+    """A payment that has gone its whole way, as the variables that the pages name; endpoints that are made meanwhile
+    are deleted."""
+    before = {endpoint["id"] for endpoint in relay_up.get("/v1/endpoints")["data"]}
     imp_uid = relay_up.play("card")
     event = until(lambda: relay_up.get("/v1/events", imp_uid=imp_uid)["data"], "the event is recorded")[0]
     endpoint = relay_up.get("/v1/endpoints")["data"][-1]["id"]
-    return {
+    yield {
         "IMP_UID": imp_uid,
         "ORDER": event["data"]["merchant_uid"],
         "EVENT": event["id"],
         "ENDPOINT": endpoint,
     }
+    for found in relay_up.get("/v1/endpoints")["data"]:
+        if found["id"] not in before:
+            relay_up.delete(found["id"])
