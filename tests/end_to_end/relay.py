@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -20,6 +21,10 @@ class Relay(Stack):
     """A `Stack` with the verbs of tests that share it. ``ledger`` is the same ledger, seen from the test."""
 
     ledger: Ledger
+
+    def __init__(self, processes: Processes, redis_url: str, free_port: Callable[[], int], environ: Mapping[str, str]):
+        super().__init__(processes, redis_url, free_port, environ)
+        self.free_port = free_port
 
     async def merchant(self, name: str, **fields: Any) -> dict[str, Any]:
         """Add a merchant with credentials of its own, which i'mport knows."""
@@ -137,3 +142,23 @@ def one_relay(**environ: str) -> Any:
             processes.end()
 
     return relay
+
+
+Story = Callable[[Any], Awaitable[None]]
+
+
+def side_by_side(stories: Sequence[Story]) -> Any:
+    """A fixture of a file: stories that mostly wait, told at the same time to one relay; each by its name."""
+
+    @pytest_asyncio.fixture(scope="module", loop_scope="module")
+    async def told(relay: Relay) -> AsyncIterator[dict[str, asyncio.Task[None]]]:
+        tasks = {story.__name__: asyncio.create_task(_told(story, relay)) for story in stories}
+        yield tasks
+        for task in tasks.values():
+            task.cancel()
+
+    return told
+
+
+async def _told(story: Story, relay: Relay) -> None:
+    await story(relay)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -53,6 +52,7 @@ async def decide(relay: Relay, imp_uid: str, outcome: str) -> None:
 
 
 async def at_iamport(relay: Relay, imp_uid: str) -> dict[str, Any]:
+    """The payment as i'mport has it."""
     row: dict[str, Any] = (await relay.sandbox.get(f"/_sandbox/payments/{imp_uid}")).json()
     return row
 
@@ -262,10 +262,10 @@ async def test_too_many_requests_leave_no_trace(relay: Relay) -> None:
     assert (payment["status"], payment["cancellations"]) == ("paid", [])
 
 
-async def test_an_i_mport_that_cannot_be_reached(relay: Relay, free_port: Callable[[], int]) -> None:
+async def test_an_i_mport_that_cannot_be_reached(relay: Relay) -> None:
     """A connection that never came about is 502 and leaves no trace."""
     imp_uid = await paid(relay)
-    console, api = await another_console(relay, free_port, IMP_API_URL=f"http://127.0.0.1:{free_port()}")
+    console, api = await another_console(relay, IMP_API_URL=f"http://127.0.0.1:{relay.free_port()}")
 
     async with api:
         answer = await api.post(f"/v1/payments/{imp_uid}/cancellations", json={})
@@ -314,12 +314,12 @@ async def test_an_answer_that_is_lost_before_i_mport_acts(relay: Relay) -> None:
     await relay.until_told(imp_uid, "paid", REQUESTED, "cancellation_rejected", "cancelled")
 
 
-async def test_a_console_killed_while_i_mport_acts(relay: Relay, free_port: Callable[[], int]) -> None:
+async def test_a_console_killed_while_i_mport_acts(relay: Relay) -> None:
     """Killed between intent and answer, i'mport having acted: the result is found, and nothing is sent twice."""
     imp_uid = await paid(relay)
     await relay.forget_requests()
 
-    await kill_while_asking(relay, imp_uid, free_port, after=True, slow=1)
+    await kill_while_asking(relay, imp_uid, after=True, slow=1)
 
     await relay.until_told(imp_uid, "paid", "cancelled")
     payment = await relay.payment(imp_uid)
@@ -327,11 +327,11 @@ async def test_a_console_killed_while_i_mport_acts(relay: Relay, free_port: Call
     assert len(await relay.asked("/payments/cancel")) == 1
 
 
-async def test_a_console_killed_and_nobody_knows(relay: Relay, free_port: Callable[[], int]) -> None:
-    """Killed between intent and answer, i'mport never having acted: after a minute it is open and waits for a result."""
+async def test_a_console_killed_and_nobody_knows(relay: Relay) -> None:
+    """Killed between intent and answer, i'mport never having acted: after a minute it is open, and stays so."""
     imp_uid = await paid(relay)
     await relay.forget_requests()
-    await kill_while_asking(relay, imp_uid, free_port, slow=1, status=500)
+    await kill_while_asking(relay, imp_uid, slow=1, status=500)
     assert (await cancel(relay, imp_uid)).status_code == 409
     assert await relay.told(imp_uid) == ["paid"]
 
@@ -344,20 +344,18 @@ async def test_a_console_killed_and_nobody_knows(relay: Relay, free_port: Callab
     assert len(await relay.asked("/payments/cancel")) == 1
 
 
-async def another_console(
-    relay: Relay, free_port: Callable[[], int], **environ: str
-) -> tuple[Process, httpx.AsyncClient]:
+async def another_console(relay: Relay, **environ: str) -> tuple[Process, httpx.AsyncClient]:
     """One more console, and a client of it."""
-    port = free_port()
+    port = relay.free_port()
     console = relay.start_process("console", PORT=str(port), **environ)
     await console.ready(f"http://127.0.0.1:{port}/livez")
     return console, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=relay.api.headers, timeout=30)
 
 
-async def kill_while_asking(relay: Relay, imp_uid: str, free_port: Callable[[], int], **fault: Any) -> None:
+async def kill_while_asking(relay: Relay, imp_uid: str, **fault: Any) -> None:
     """Ask a console to cancel, and kill it when i'mport has got the request and has not answered."""
     await relay.faults(paths=["/payments/cancel"], times=1, **fault)
-    console, api = await another_console(relay, free_port)
+    console, api = await another_console(relay)
     async with api:
         asking = asyncio.create_task(api.post(f"/v1/payments/{imp_uid}/cancellations", json={}))
         await relay.until(lambda: relay.asked("/payments/cancel"), "i'mport is asked")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import httpx
 import pytest
-import pytest_asyncio
 
-from tests.end_to_end.relay import Relay, one_relay
+from tests.end_to_end.relay import Relay, one_relay, side_by_side
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -21,10 +21,10 @@ REQUESTED = "cancellation_pending"
 _numbers = itertools.count(1)
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def strangers(relay: Relay, free_port: Callable[[], int]) -> AsyncIterator[httpx.AsyncClient]:
+@asynccontextmanager
+async def anybody(relay: Relay) -> AsyncIterator[httpx.AsyncClient]:
     """A receiver that lets anybody in and takes nobody in this test for i'mport."""
-    port = free_port()
+    port = relay.free_port()
     receiver = relay.start_process("receiver", PORT=str(port), RELAY_ALLOWED_IPS="")
     await receiver.ready(f"http://127.0.0.1:{port}/readyz")
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
@@ -52,7 +52,7 @@ async def give_back(relay: Relay, imp_uid: str, name: str, amount: int = 1004) -
     )
 
 
-async def test_a_claim_of_i_mport_is_pending_after_two_looks(relay: Relay) -> None:
+async def a_claim_of_i_mport_is_pending_after_two_looks(relay: Relay) -> None:
     """Two looks, two seconds apart, do not find it: it is pending, asked about, and final once i'mport shows it."""
     imp_uid, began = await paid(relay), time.monotonic()
 
@@ -73,7 +73,7 @@ async def test_a_claim_of_i_mport_is_pending_after_two_looks(relay: Relay) -> No
     assert {row["outcome"] for row in outcomes} == {"applied"}
 
 
-async def test_a_claim_that_the_second_look_explains(relay: Relay) -> None:
+async def a_claim_that_the_second_look_explains(relay: Relay) -> None:
     """A webhook that is quicker than i'mport's own record is no pending cancellation."""
     imp_uid = await paid(relay)
     await relay.webhook(imp_uid, status="cancelled", cancellation_id="c_b")
@@ -84,7 +84,7 @@ async def test_a_claim_that_the_second_look_explains(relay: Relay) -> None:
     await relay.until_told(imp_uid, "paid", "cancelled")
 
 
-async def test_one_claim_a_payment(relay: Relay) -> None:
+async def one_claim_a_payment(relay: Relay) -> None:
     """While one claimed cancellation is open another claim opens nothing; what is known by its id is no claim."""
     imp_uid = await paid(relay)
     for name in ("c_1", "c_2"):
@@ -99,36 +99,38 @@ async def test_one_claim_a_payment(relay: Relay) -> None:
     assert len((await relay.payment(imp_uid))["cancellations"]) == 1
 
 
-async def test_what_strangers_claim_is_never_news(relay: Relay, strangers: httpx.AsyncClient) -> None:
+async def what_strangers_claim_is_never_news(relay: Relay) -> None:
     """A claim of somebody who may be anybody makes the relay look, and nothing else, however often it is made."""
-    imp_uid = await paid(relay)
-    await relay.forget_requests()
-    claim = {"imp_uid": imp_uid, "merchant_uid": "order", "status": "cancelled", "cancellation_id": "c_made_up"}
+    async with anybody(relay) as strangers:
+        imp_uid = await paid(relay)
+        await relay.forget_requests()
+        claim = {"imp_uid": imp_uid, "merchant_uid": "order", "status": "cancelled", "cancellation_id": "c_made_up"}
 
-    for _ in range(3):
-        assert (await strangers.post("/webhooks", json=claim)).status_code == 200
-        await asyncio.sleep(1.3)
+        for _ in range(3):
+            assert (await strangers.post("/webhooks", json=claim)).status_code == 200
+            await asyncio.sleep(1.3)
 
-    await relay.until_quiet()
-    assert any(imp_uid in row["imp_uids"] for row in await relay.asked("/payments"))
-    assert await relay.told(imp_uid) == ["paid"]
-    assert (await relay.payment(imp_uid))["status"] == "paid"
+        await relay.until_quiet()
+        assert any(imp_uid in row["imp_uids"] for row in await relay.asked("/payments"))
+        assert await relay.told(imp_uid) == ["paid"]
+        assert (await relay.payment(imp_uid))["status"] == "paid"
 
 
-async def test_a_webhook_token_proves_the_sender(relay: Relay, strangers: httpx.AsyncClient) -> None:
+async def a_webhook_token_proves_the_sender(relay: Relay) -> None:
     """At the path with the merchant's token a claim counts wherever it comes from; without the token it is 404."""
-    await relay.merchant("tokened", webhook_token="webhook_token_1")
-    path = "/webhooks/tokened/webhook_token_1"
-    imp_uid = await paid(relay, "tokened", path)
-    claim = {"imp_uid": imp_uid, "merchant_uid": "order", "status": "cancelled", "cancellation_id": "c_token"}
+    async with anybody(relay) as strangers:
+        await relay.merchant("tokened", webhook_token="webhook_token_1")
+        path = "/webhooks/tokened/webhook_token_1"
+        imp_uid = await paid(relay, "tokened", path)
+        claim = {"imp_uid": imp_uid, "merchant_uid": "order", "status": "cancelled", "cancellation_id": "c_token"}
 
-    assert (await strangers.post("/webhooks/tokened", json=claim)).status_code == 404
-    assert (await strangers.post(path, json=claim)).status_code == 200
+        assert (await strangers.post("/webhooks/tokened", json=claim)).status_code == 404
+        assert (await strangers.post(path, json=claim)).status_code == 200
 
-    await relay.until_told(imp_uid, "paid", REQUESTED, merchant="tokened")
+        await relay.until_told(imp_uid, "paid", REQUESTED, merchant="tokened")
 
 
-async def test_claims_that_open_nothing(relay: Relay) -> None:
+async def claims_that_open_nothing(relay: Relay) -> None:
     """Without the word cancelled, without a cancellation's name, or with nothing left, a webhook claims nothing."""
     unsaid, nameless, gone = [await paid(relay) for _ in range(3)]
     await give_back(relay, gone, "c_real")
@@ -144,3 +146,20 @@ async def test_claims_that_open_nothing(relay: Relay) -> None:
 
     assert [await relay.told(imp_uid) for imp_uid in (unsaid, nameless)] == [["paid"], ["paid"]]
     assert await relay.told(gone) == ["paid", "cancelled"]
+
+
+STORIES = (
+    a_claim_of_i_mport_is_pending_after_two_looks,
+    a_claim_that_the_second_look_explains,
+    one_claim_a_payment,
+    what_strangers_claim_is_never_news,
+    a_webhook_token_proves_the_sender,
+    claims_that_open_nothing,
+)
+told = side_by_side(STORIES)
+
+
+@pytest.mark.parametrize("name", [story.__name__ for story in STORIES])
+async def test_a_story(told: dict[str, asyncio.Task[None]], name: str) -> None:
+    """What the story of this name says, is so."""
+    await told[name]

@@ -62,12 +62,11 @@ async def test_everything_waits_and_is_caught_up(relay: Relay, fault: dict[str, 
     imp_uids = await announced(relay, 30)
 
     await relay.until(lambda: relay.trouble("default"), "the trouble is seen")
-    await asyncio.sleep(1.5)
+    await asyncio.sleep(1)
 
     asked = (await relay.sandbox.get("/_sandbox/requests")).json()["requests"]
     assert len(asked) <= 40
     assert [await relay.told(imp_uid) for imp_uid in imp_uids[:3]] == [[], [], []]
-    assert (await relay.api.get("/v1/stats")).json()["refresh"]["due"] + 1 >= 1
     await relay.faults()
     began = time.monotonic()
     await until_all_paid(relay, imp_uids)
@@ -112,8 +111,7 @@ async def test_an_expired_token(relay: Relay) -> None:
     assert await relay.trouble("default") is None
 
 
-@pytest.mark.parametrize("poison", ["row", "nameless", "error", "refused"])
-@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize(("poison", "count"), [("row", 1), ("nameless", 3), ("error", 1), ("error", 3), ("refused", 3)])
 async def test_poisonous_payments_hold_back_nobody(relay: Relay, poison: str, count: int) -> None:
     """Of a hundred payments the good ones are told at once, the poisonous ones when i'mport has healed."""
     name = f"{poison}-{count}"
