@@ -26,7 +26,7 @@ from workers.sender import Sender
 log = structlog.get_logger()
 
 SLICE = 0.5
-"""Seconds that one lane may keep a worker's thread."""
+"""Seconds that a lane's turn takes at most; then others of its kicks are looked at, here or in another process."""
 WAVE = 0.05
 """Seconds a turn waits for any callback to end; slower ones go on without it and wake the lane when they end."""
 MOST_IN_FLIGHT = 2_000
@@ -50,23 +50,31 @@ class Deliverer:
         # The lanes that are having their turn, and whether a kick has come meanwhile: it may tell of work that the
         # last claim has not seen.
         self._turns: dict[str, bool] = {}
+        self._finishing = False
 
     async def deliver(self, lane_name: str) -> None:
-        """Send what is due in a lane for a slice of time; one turn at a lane is enough for one process."""
+        """Give a lane its turn, and do not wait for it: a thread that waited for slow callbacks would be one that the
+        lanes of healthy endpoints wait for. One turn at a time is enough in one process."""
         if lane_name in self._turns:
             self._turns[lane_name] = True
-            return
-        try:
-            await self._take_turn(Lane.parse(lane_name))
-        finally:
-            if self._turns.pop(lane_name, False):
-                self._ledger.queue.kick_all([lane_name])
+        else:
+            self._turns[lane_name] = False
+            self._start(self._take_turn(Lane.parse(lane_name)))
 
     async def _take_turn(self, lane: Lane) -> None:
-        """Whatever a settled callback leaves room for is claimed at once, while the others are still under way."""
+        try:
+            await self._send_what_is_due(lane)
+        except LedgerUnavailable as error:
+            log.warning("lane_left", lane=str(lane), error=str(error), hint="the sweep will tell of it")
+        finally:
+            if self._turns.pop(str(lane)):
+                self._ledger.queue.kick_all([str(lane)])
+
+    async def _send_what_is_due(self, lane: Lane) -> None:
+        """Send wave after wave for a slice of time, as long as any callback of the last one ends soon."""
         ends = time.monotonic() + SLICE
         under_way: set[asyncio.Task[Any]] = set()
-        while time.monotonic() < ends and len(self._in_flight) < MOST_IN_FLIGHT:
+        while time.monotonic() < ends and len(self._in_flight) < MOST_IN_FLIGHT and not self._finishing:
             self._turns[str(lane)] = False
             claimed = await self._ledger.delivering.claim(lane)
             if claimed.endpoint is not None:
@@ -79,7 +87,8 @@ class Deliverer:
                 return
 
     async def finish(self, within: float) -> None:
-        """Wait for callbacks that are under way, ``within`` seconds at most."""
+        """Wait for callbacks that are under way, ``within`` seconds at most; no more are begun."""
+        self._finishing = True
         if self._in_flight:
             await asyncio.wait(self._in_flight, timeout=within)
 

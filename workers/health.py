@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import structlog
 
 from ledger import Ledger
+from ledger.batch import Batch
 from schemas.delivery import Answer, Delivered, Disable, Verdict
 from schemas.endpoint import Endpoint
 from schemas.endpoint_events import disabled_because, endpoint_event
@@ -14,41 +17,63 @@ from schemas.settings import Settings
 log = structlog.get_logger()
 
 
+Noted = tuple[Endpoint, Answer, Verdict]
+
+
 class HealthKeeper:
-    """Notes each attempt that says something new about its endpoint."""
+    """Notes each attempt that says something new about its endpoint.
+
+    What fails usually fails together: a hanging endpoint times out with all it was sent. So the attempts at one
+    endpoint are taken in together; each by itself would race the others for its row, and keep Redis from everybody.
+    """
 
     def __init__(self, settings: Settings, ledger: Ledger) -> None:
         self._settings = settings
         self._ledger = ledger
+        self._batches: dict[str, Batch[Noted, None]] = {}
 
     async def note(self, endpoint: Endpoint, answer: Answer, verdict: Verdict) -> None:
         """Take an attempt's outcome into the endpoint's health: with it goes, in one step, what operators hear of it
         and that the endpoint is disabled, where it is. Raises `LedgerUnavailable`.
         """
-        while not await self._replace(endpoint, answer, verdict):
-            continue
+        if endpoint.id not in self._batches:
+            self._batches[endpoint.id] = Batch(self._note_all)
+        await self._batches[endpoint.id].add((endpoint, answer, verdict))
 
-    async def _replace(self, endpoint: Endpoint, answer: Answer, verdict: Verdict) -> bool:
-        known = await self._ledger.delivering.health(endpoint.id)
+    async def _note_all(self, attempts: Sequence[Noted]) -> Sequence[None]:
+        left = attempts
+        while left:
+            left = left[await self._take_in(left) :]
+        return [None] * len(attempts)
+
+    async def _take_in(self, attempts: Sequence[Noted]) -> int:
+        """Write what these attempts change, up to the first that is news; how many that were. None (0) were where
+        somebody else was quicker."""
+        endpoint = attempts[0][0]
+        known = after = await self._ledger.delivering.health(endpoint.id)
         now = await self._ledger.store.now()
-        after = after_attempt(
-            known,
-            answer.ok,
-            now,
-            first_wait=self._settings.retry_schedule[0],
-            disable_after=self._settings.disable_after,
-        )
-        if isinstance(verdict, Disable):
-            after = gone(after)
+        taken = 0
+        for _, answer, verdict in attempts:
+            taken += 1
+            before, after = after, self._after(after, answer, verdict, now)
+            kind = news(before, after)
+            if kind is not None:
+                break
         if known == after:
-            return True
-        kind, reason = news(known, after), _reason(known, after, verdict)
-        event = None if kind is None else endpoint_event(endpoint, kind, known, after, reason, now)
+            return taken
+        reason = _reason(before, after, verdict)
+        event = None if kind is None else endpoint_event(endpoint, kind, before, after, reason, now)
         disabled = reason if after.stage == DISABLED else None
-        replaced = await self._ledger.delivering.note_health(endpoint.id, known, after, event, disabled)
-        if replaced and kind is not None:
+        if not await self._ledger.delivering.note_health(endpoint.id, known, after, event, disabled):
+            return 0
+        if kind is not None:
             log.warning(kind.replace(".", "_"), endpoint=endpoint.id, merchant=endpoint.merchant, reason=reason)
-        return replaced
+        return taken
+
+    def _after(self, health: Health, answer: Answer, verdict: Verdict, now: float) -> Health:
+        wait, disable_after = self._settings.retry_schedule[0], self._settings.disable_after
+        after = after_attempt(health, answer.ok, now, first_wait=wait, disable_after=disable_after)
+        return gone(after) if isinstance(verdict, Disable) else after
 
 
 def _reason(before: Health, after: Health, verdict: Verdict) -> str:
