@@ -133,6 +133,11 @@ class Machine:
         with redis.Redis.from_url(self.redis_url) as client:
             client.flushall()
 
+    def redis_cpu(self) -> float:
+        """Seconds of CPU that Redis has used."""
+        assert self._redis is not None
+        return self._redis.usage()[0]
+
     def redis_version(self) -> str:
         """The version of the redis-server."""
         with redis.Redis.from_url(self.redis_url) as client:

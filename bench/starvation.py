@@ -42,7 +42,7 @@ async def _measure(machine: Machine, hanging: int, names: list[str], times: list
     silent, hung = await serve(Hanging)
     relay = Relay(machine, SETTINGS)
     urls = [f"http://127.0.0.1:{port}/", *(f"http://127.0.0.1:{silent}/{i}" for i in range(hanging))]
-    await relay.start(api, urls)
+    await relay.start(api, urls, in_flight=8)
     # The same warm-up for both: by its end the healthy one is warm, and the others are already hanging.
     warm = [f"warm_{i}" for i in range(20)]
     await Traffic(relay.port).on_time(warm, [i / 10 for i in range(20)])
