@@ -36,6 +36,10 @@ dlvs:v:event               set     endpoints that one event goes to
 replay:id                  hash    what a replay sends (see replay_create.lua), state, cursor (ms), walked, its counts
 replays                    zset    replay -> created
 replaying:id               set     deliveries that a replay queued and that have not come to an end
+recon:id                   hash    row: how far a reconciliation is (JSON); `auto/m` is the one that goes on by itself
+recon:id:found             zset    imp_uids found to differ and not looked at since -> found
+recon:id:unheard           zset    … that a webhook should have announced -> when; until it came, or counts as lost
+recons · recons:m:m        zset    reconciliation by hand -> created · the same for one merchant
 endpoints · endpoints:m:m  zset    ep -> created · the same for one merchant
 endpoint:ep                hash    row (JSON, see schemas.endpoint) merchant state disabled_reason health…
 subs:m                     hash    ep -> "ordered type type …" for every endpoint of a merchant that is not deleted
@@ -56,6 +60,7 @@ strangers · strangers:s    string  payments nobody knew that unverified senders
 spools                     hash    receiver -> "waiting:when": notifications in its spool
 canary                     string  sealed with RELAY_ENCRYPTION_KEY: whether a process has the right keys
 minute:n                   hash    counts of what happened in that minute; two days · refusals: all refused webhooks
+day:n                      hash    lost and applied: webhooks that never came, and those that brought news; a month
 =========================  ======  =====================================================================================
 
 Lanes are ``refresh/m`` and ``unknown/m`` (members: imp_uids), ``deliver/ep`` and ``replay/ep`` (members: delivery ids)

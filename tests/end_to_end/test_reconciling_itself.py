@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from schemas.times import rfc3339
 from tests.end_to_end.relay import Relay, one_relay
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -83,3 +84,28 @@ async def test_adopting_a_shop_sends_no_history(relay: Relay) -> None:
     await relay.until_quiet("adopting")
     assert {event["data"]["imp_uid"] for event in heard.events} == {new}
     assert (await relay.ledger.reconciliations.webhook_losses())[0] == lost
+
+
+async def test_a_silent_run_goes_first(relay: Relay) -> None:
+    """What an operator wants recorded silently is not sent by the run that would have come in between."""
+    await relay.merchant("silent")
+    heard = await relay.subscribe("silent")
+    await relay.until(lambda: _reconciled(relay, "silent"), "it is reconciled by itself")
+    await relay.worker.terminate()
+    imp_uids = [f"imp_silent{number}" for number in range(3)]
+    for imp_uid in imp_uids:
+        now = int(time.time())
+        await relay.payment_at_iamport(imp_uid=imp_uid, imp_key="key-silent", status="paid", paid_at=now)
+    window = {"since": rfc3339(time.time() - 100 * DAY), "until": rfc3339(time.time() + 60)}
+    assert (await relay.api.post("/v1/reconciliations", json={"merchant": "silent", **window})).status_code == 202
+
+    relay.worker = relay.start_worker()
+
+    for imp_uid in imp_uids:
+        (event,) = await relay.until_told(imp_uid, "paid", merchant="silent")
+        assert event["silent"] is True
+    assert heard.events == []
+
+
+def _reconciled(relay: Relay, merchant: str) -> bool:
+    return bool(relay.worker.logs("reconciled", merchant=merchant))
