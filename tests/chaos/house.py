@@ -58,7 +58,7 @@ class House:
         self.ledger = Ledger.connect(
             self._reach(self.redis.port), self._reach(self.redis.port).removesuffix("/0") + "/1"
         )
-        await self._subscribe()
+        await self.subscribe()
         self.receivers = [self.start_receiver(number) for number in range(2)]
         self.workers = [self.start_worker(number) for number in range(2)]
         for process in self.workers:
@@ -135,7 +135,8 @@ class House:
             **self._environ, **environ,
         })  # fmt: skip
 
-    async def _subscribe(self) -> None:
+    async def subscribe(self) -> None:
+        """Add the endpoints."""
         sealed = SealedSecret(Sealer([self._key]).seal(SECRET))
         for name in ENDPOINTS:
             url = f"http://127.0.0.1:{self.ways['subscriber'].port}/{name}"

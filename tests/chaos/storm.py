@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from tests.chaos.accounting import Account, account
-from tests.chaos.faults import inject
+from tests.chaos.faults import Injected, inject
 from tests.chaos.house import House
+from tests.chaos.sentinels import Watched
 from tests.processes import Processes
 from tests.redis_process import RedisServer
 
@@ -20,13 +22,37 @@ async def storm(
 ) -> Account:  # fmt: skip
     """Webhooks at ``rate`` a second while these faults are injected; then peace, until everything has settled."""
     async with House(processes, server, free_port, seed, environ or {}) as house:
-        load = house.load(rate)
-        posting = asyncio.create_task(load.run())
-        try:
-            injected = await inject(house, names, pause)
+        return await _weathered(house, rate, pause, inject(house, names, pause))
+
+
+async def failovers(
+    processes: Processes, watched: Watched, free_port: Callable[[], int], seed: int, *, rate: float, times: int,
+    pause: float,
+) -> Account:  # fmt: skip
+    """The same while the primary is killed so many times, with one replica's acknowledgement asked for."""
+
+    async def fail_over() -> Injected:
+        injected: Injected = []
+        for _ in range(times):
             await asyncio.sleep(pause)
-        finally:
-            load.stop()
-            await posting
-        await house.settled(SETTLES_WITHIN)
-        return await account(house, load, injected)
+            began = time.monotonic()
+            await watched.fail_over()
+            injected.append(("primary killed, replica promoted", began, time.monotonic()))
+        return injected
+
+    server, environ = watched.servers[watched.primary], {"RELAY_REPLICA_ACKS": "1"}
+    async with House(processes, server, free_port, seed, environ, lambda _port: watched.url) as house:
+        return await _weathered(house, rate, pause, fail_over())
+
+
+async def _weathered(house: House, rate: float, pause: float, faults: Awaitable[Injected]) -> Account:
+    load = house.load(rate)
+    posting = asyncio.create_task(load.run())
+    try:
+        injected = await faults
+        await asyncio.sleep(pause)
+    finally:
+        load.stop()
+        await posting
+    await house.settled(SETTLES_WITHIN)
+    return await account(house, load, injected)

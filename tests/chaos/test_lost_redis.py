@@ -1,0 +1,104 @@
+"""Redis comes back with less than it had: i'mport is asked by hand, and every event gets the id it had before."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from ledger.pages import Slice
+from ledger.reconciliations import Reconciliation
+from schemas import wire
+from tests.chaos.house import House
+from tests.processes import PATIENCE, Processes
+from tests.redis_process import RedisServer
+
+Known = dict[tuple[str, str], str]
+"""imp_uid and which of its facts, by type and cancellation -> event id."""
+
+
+async def busy(house: House, seconds: float) -> None:
+    """Some load, and its end."""
+    load = house.load(60)
+    posting = asyncio.create_task(load.run())
+    await asyncio.sleep(seconds)
+    load.stop()
+    await posting
+    await house.settled(PATIENCE)
+
+
+async def events(house: House) -> Known:
+    """Every event that is recorded."""
+    known: Known = {}
+    cursor: str | None = None
+    while True:
+        page = await house.ledger.events.list(Slice(200, cursor))
+        for row in page.rows:
+            event = wire.loads(row.body)
+            cancellation = (event["data"]["detail"].get("cancellation") or {}).get("id")
+            known[event["data"]["imp_uid"], f"{event['type']} {cancellation}"] = event["id"]
+        if page.next_cursor is None:
+            return known
+        cursor = page.next_cursor
+
+
+async def reconcile(house: House, *, rebuild: bool) -> None:
+    """What `relay reconcile` does: compare everything, silently, and wait until it is done."""
+    now = int(time.time())
+    since, until = now - 86_400, now + 3600
+    run = Reconciliation("rec_test", "default", since, until, window=(since, until, 1))
+    await house.ledger.reconciliations.begin(run, rebuild=rebuild)
+    ends = time.monotonic() + PATIENCE
+    while (await house.ledger.reconciliations.get(run.id)).state != "done":
+        assert time.monotonic() < ends, "the reconciliation does not end"
+        await asyncio.sleep(0.1)
+    await house.settled(PATIENCE)
+
+
+async def test_an_emptied_ledger_gets_the_same_ids_again(
+    processes: Processes, own_redis: RedisServer, free_port: Callable[[], int], seed: int
+) -> None:
+    """Redis lost everything: a rebuild records every fact under its old id, above all old sequences, and sends none."""
+    async with House(processes, own_redis, free_port, seed, {}) as house:
+        await busy(house, 3)
+        before, sent = await events(house), sum(house.subscriber.taken.values())
+        await house.ledger.store.redis.flushdb()
+        await house.subscribe()
+        await reconcile(house, rebuild=True)
+        assert await events(house) == before
+        assert sum(house.subscriber.taken.values()) == sent
+        # Life goes on: what happens now is told, above whatever was told before.
+        told = len(house.subscriber.first)
+        await busy(house, 2)
+        later = [what for _, what in list(house.subscriber.first)[told:]]
+        assert later
+        assert all(int(what.partition("/")[2]) > 1_000_000_000 for what in later)
+
+
+async def test_an_old_backup_gets_the_same_ids_again(
+    processes: Processes, free_port: Callable[[], int], tmp_path: Path, seed: int
+) -> None:
+    """Redis is restored as it was a while ago: what it forgot is recorded under the ids it had, and not sent again."""
+    folder = tmp_path / "redis"
+    server = RedisServer(free_port(), folder)
+    server.start()
+    try:
+        async with House(processes, server, free_port, seed, {}) as house:
+            await busy(house, 2)
+            await asyncio.to_thread(server.stop)
+            shutil.copytree(folder, tmp_path / "backup")
+            await asyncio.to_thread(server.start)
+            await busy(house, 2)
+            before, sent = await events(house), sum(house.subscriber.taken.values())
+            await asyncio.to_thread(server.kill)
+            shutil.rmtree(folder)
+            shutil.copytree(tmp_path / "backup", folder)
+            await asyncio.to_thread(server.start)
+            assert len(await events(house)) < len(before)
+            await reconcile(house, rebuild=False)
+            assert await events(house) == before
+            assert sum(house.subscriber.taken.values()) == sent
+    finally:
+        server.kill()

@@ -1,0 +1,53 @@
+"""`make chaos`: long storms. What they find is written into docs/reliability.md."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.chaos import report
+from tests.chaos.accounting import Account
+from tests.chaos.faults import FAULTS
+from tests.chaos.sentinels import Watched
+from tests.chaos.storm import failovers, storm
+from tests.processes import Processes
+from tests.redis_process import RedisServer
+
+RATE = 150.0
+
+pytestmark = pytest.mark.chaos
+
+
+def kept(made: Account) -> None:
+    """Every promise was."""
+    assert made.broken == []
+    assert (made.lost, made.most_ids, made.given_up) == (0, 1, 0)
+    assert made.accepted == sum(made.outcomes.values())
+
+
+async def test_everything_breaks(
+    processes: Processes, own_redis: RedisServer, free_port: Callable[[], int], seed: int
+) -> None:
+    """Every fault there is, in an order of the seed, under 150 webhooks/s: all is told once, in order."""
+    names = random.Random(seed).sample(sorted(FAULTS), len(FAULTS))
+    made = await storm(processes, own_redis, free_port, seed, rate=RATE, names=names, pause=2.0)
+    report.write("storm", seed, RATE, made)
+    kept(made)
+    assert made.payments >= 2000
+
+
+async def test_primaries_fail_over(
+    processes: Processes, free_port: Callable[[], int], tmp_path: Path, seed: int
+) -> None:
+    """With a replica's acknowledgement asked for, three failovers under load lose nothing."""
+    watched = Watched(free_port, tmp_path)
+    try:
+        await watched.start()
+        made = await failovers(processes, watched, free_port, seed, rate=RATE, times=3, pause=3.0)
+    finally:
+        watched.stop()
+    report.write("failover", seed, RATE, made)
+    kept(made)
