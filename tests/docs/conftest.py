@@ -1,10 +1,9 @@
-"""One `relay up` for all pages, as the five-minute start has it, in a directory that looks like the project."""
+"""What `relay up` starts, once for all tests of a file, in a directory that looks like the project's."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -14,20 +13,25 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.processes import PATIENCE, ROOT, Process, Processes, clean_environ
+from cli.stack import Addresses, environment
+from cli.workplace import Workplace
+from tests.processes import PATIENCE, ROOT, Processes, clean_environ
+from tests.redis_process import RedisServer
 
-_ADDRESS = re.compile(r"^  (receiver|console|sandbox|subscriber) +(http://\S+)", re.MULTILINE)
 USUAL = {"receiver": 8000, "console": 8001, "sandbox": 8002, "subscriber": 8003}
 
 
 class RelayUp:
-    """A running `relay up`. ``directory`` is where it runs, with `docs/` and `deploy/` beside its `var/`."""
+    """A relay as `relay up` runs it, but at free ports, so that many can start at once.
 
-    def __init__(self, process: Process, directory: Path) -> None:
+    ``directory`` is where commands run, with `docs/` and `deploy/` beside its `var/`.
+    """
+
+    def __init__(self, directory: Path, addresses: Addresses, token: str) -> None:
         self.directory = directory
-        self.urls = dict(_ADDRESS.findall(process.output))
-        self.token = (directory / "var" / "api-token").read_text().strip()
-        headers = {"authorization": f"Bearer {self.token}"}
+        self.urls = {name: addresses.url(name) for name in USUAL}
+        self.token = token
+        headers = {"authorization": f"Bearer {token}"}
         self.api = httpx.Client(base_url=self.urls["console"], headers=headers, timeout=PATIENCE)
 
     def usual(self, text: str) -> str:
@@ -86,21 +90,48 @@ def shell_path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def relay_up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RelayUp]:
-    """A `relay up` without its demo."""
+def relay_up(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]) -> Iterator[RelayUp]:
+    """All that `relay up` starts, and the endpoint of its subscriber."""
     directory = tmp_path_factory.mktemp("project")
     for name in ("docs", "deploy"):
         (directory / name).symlink_to(ROOT / name)
-    processes = Processes(directory, clean_environ())
+    addresses = Addresses({name: free_port() for name in (*USUAL, "redis")}, {})
+    workplace = Workplace(directory / "var")
+    server = RedisServer(addresses.ports["redis"], workplace.redis)
+    processes = Processes(directory, environment(workplace, addresses, clean_environ()))
     try:
-        process = processes.python("cli.main", "up", "--no-demo")
-        asyncio.run(process.printed("Still up", within=60))
-        relay = RelayUp(process, directory)
+        server.start()
+        asyncio.run(_started(processes, addresses))
+        relay = RelayUp(directory, addresses, workplace.api_token())
+        secret = relay.endpoint(relay.urls["subscriber"] + "/", description="shop")["secret"]
+        asyncio.run(_subscriber(processes, addresses, secret))
         yield relay
         relay.api.close()
-        asyncio.run(process.terminate())
     finally:
         processes.end()
+        server.kill()
+        workplace.close()
+
+
+async def _started(processes: Processes, addresses: Addresses) -> None:
+    def start(name: str, **environ: str) -> Any:
+        return processes.python(name, HOST="127.0.0.1", PORT=str(addresses.ports[name]), **environ)
+
+    worker = processes.python("workers")
+    await asyncio.gather(
+        start("sandbox", SANDBOX_WEBHOOK_URL=addresses.url("receiver") + "/webhooks").listening(
+            addresses.ports["sandbox"]
+        ),
+        start("receiver").ready(addresses.url("receiver") + "/readyz"),
+        start("console").ready(addresses.url("console") + "/livez"),
+        worker.logged("worker_ready"),
+    )
+
+
+async def _subscriber(processes: Processes, addresses: Addresses, secret: str) -> None:
+    port = addresses.ports["subscriber"]
+    process = processes.python("sandbox.subscriber", PORT=str(port), SUBSCRIBER_SECRETS=f"/={secret}")
+    await process.listening(port)
 
 
 @pytest.fixture

@@ -2,50 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
-import signal
-import subprocess
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import typer
 
 from cli.main import app
 from tests.docs.conftest import RelayUp
-from tests.processes import PATIENCE, ROOT, clean_environ
+from tests.docs.pages import PAGES, bash, blocks, commands
+from tests.processes import ROOT, clean_environ
 
-PAGES = [ROOT / "README.md", ROOT / "README.ko.md", *sorted((ROOT / "docs").glob("*.md"))]
 KNOWN = {"sh", "sh no-test", "sh empty-ledger", "json", "text", "ini", "mermaid", "python"}
 MOST_UNTESTED = 4
-_FENCE = re.compile(r"^(?P<indent> *)```(?P<info>[^\n]*)\n(?P<body>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL)
-
-
-class Block(NamedTuple):
-    """A fenced block; ``line`` is where it begins."""
-
-    info: str
-    text: str
-    line: int
-
-
-def blocks(page: Path) -> list[Block]:
-    """The fenced blocks of a page."""
-    text = page.read_text()
-    return [
-        Block(found["info"].strip(), found["body"], text.count("\n", 0, found.start()) + 1)
-        for found in _FENCE.finditer(text)
-    ]
-
-
-def commands(page: Path) -> list[Block]:
-    """The blocks of a page that are run here."""
-    return [block for block in blocks(page) if block.info == "sh"]
-
 
 # The Korean page has the commands of the English one, as another test sees to.
 RUN = [page for page in PAGES if commands(page) and page.name != "README.ko.md"]
@@ -71,7 +43,7 @@ def test_the_commands_of_a_page_work(
         "RELAY_CONSOLE_URL": relay_up.urls["console"],
         "IMP_API_URL": relay_up.urls["sandbox"],
     }
-    status, output = _bash(script, environ, relay_up.directory, tmp_path / "output")
+    status, output = bash(script, environ, relay_up.directory, tmp_path / "output")
     assert status == 0, output[-4000:]
 
 
@@ -131,23 +103,3 @@ def _examples(root: Any) -> Iterator[list[str]]:
 
 def _without_comments(text: str) -> str:
     return re.sub(r" *#.*$", "", text, flags=re.MULTILINE)
-
-
-def _bash(script: str, environ: Mapping[str, str], directory: Path, output: Path) -> tuple[int, str]:
-    """Exit status and output; what the script leaves running is ended."""
-    with output.open("wb") as file:
-        shell = subprocess.Popen(
-            ["bash", "-c", script],
-            env=environ,
-            cwd=directory,
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=file,
-            start_new_session=True,
-        )
-        try:
-            status = shell.wait(3 * PATIENCE)
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(shell.pid, signal.SIGKILL)
-    return status, output.read_text()
