@@ -17,6 +17,7 @@ from console.web.languages import Tongue
 from console.web.levels import level
 from console.web.masking import masked
 from console.web.moments import ZONES, length
+from console.web.sentences import spoken
 from console.web.static import Static
 from console.web.visit import View, Visit
 
@@ -57,6 +58,7 @@ class Rendering:
             "t": tongue,
             "when": clock.when,
             "clock": clock,
+            "spoken": lambda text: spoken(text, clock),
             "lasting": lambda seconds: length(seconds, tongue),
             "visit": visit,
             "session": visit.session,

@@ -1,0 +1,90 @@
+"""People at the web console: one without a browser, who reads HTML, and a real browser."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.async_api import Browser, async_playwright
+
+from tests.console.conftest import TOKEN, Console
+from tests.processes import ROOT
+
+ARTEFACTS = ROOT / "var" / "screenshots"
+"""Where screenshots of a run are kept; nothing in `var` is part of the repository."""
+
+_FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+
+
+@dataclass
+class Reader:
+    """Somebody who opens pages and sends their forms, without a script."""
+
+    client: httpx.AsyncClient
+    csrf: str = ""
+
+    async def open(self, path: str, **options: Any) -> httpx.Response:
+        """A page; its forms can be sent afterwards."""
+        answer = await self.client.get(path, **options)
+        found = re.search(r'name="csrf" value="([^"]+)"', answer.text)
+        self.csrf = found[1] if found else self.csrf
+        return answer
+
+    async def send(self, path: str, fields: dict[str, Any] | None = None, **headers: str) -> httpx.Response:
+        """A form."""
+        return await self.client.post(path, data={"csrf": self.csrf, **(fields or {})}, headers=headers)
+
+    async def sign_in(self, token: str = TOKEN) -> httpx.Response:
+        """Sign in, and be ready to send forms."""
+        await self.open("/sign-in")
+        answer = await self.send("/sign-in", {"token": token})
+        await self.open("/")
+        return answer
+
+
+@pytest.fixture
+async def stranger(console: Console) -> AsyncIterator[Reader]:
+    """Somebody who is not signed in."""
+    async with httpx.AsyncClient(base_url=console.url, timeout=20) as client:
+        yield Reader(client)
+
+
+@pytest.fixture
+async def reader(stranger: Reader) -> Reader:
+    """Somebody who is signed in with a token that may do everything."""
+    await stranger.sign_in()
+    return stranger
+
+
+def chromium() -> str:
+    """Debian's chromium; the test is skipped where there is none."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        found = shutil.which(name)
+        if found:
+            return found
+    pytest.skip("needs a browser: apt-get install chromium")
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    """A browser without a screen."""
+    path = chromium()
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=path, args=list(_FLAGS))
+        yield browser
+        await browser.close()
+
+
+def picture(name: str) -> Path:
+    """Where a screenshot goes."""
+    ARTEFACTS.mkdir(parents=True, exist_ok=True)
+    return ARTEFACTS / f"{name}.png"

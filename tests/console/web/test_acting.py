@@ -1,0 +1,118 @@
+"""What the pages' forms do: the same as the operator API, and every refusal said in words."""
+
+from __future__ import annotations
+
+import re
+
+from tests.console.conftest import Console
+from tests.console.web.conftest import Reader
+from tests.console.web.scene import set_up
+
+NEW = {
+    "merchant": "default", "url": "http://127.0.0.1:9/new", "types": ["payment.paid", "payment.failed"],
+    "description": "새 것", "ordered": "1", "max_in_flight": "3", "rate_limit": "2.5", "payload": "thin",
+    "headers": "x-one: 1\nx-two: a: b",
+}  # fmt: skip
+
+
+async def test_an_endpoint_is_made_changed_and_deleted(reader: Reader, console: Console) -> None:
+    """Every field arrives; empty headers keep what there is; deleting takes a tick."""
+    made = await reader.send("/endpoints/new", NEW)
+    page = made.headers["location"]
+    endpoint = (await console.call("GET", f"/v1{page}")).json()
+    assert (endpoint["types"], endpoint["rate_limit"], endpoint["payload"]) == (["payment.paid", "payment.failed"], 2.5, "thin")
+    assert endpoint["headers"] == {"x-one": "***", "x-two": "***"}
+    changed = await reader.send(f"{page}/edit", {**NEW, "url": "http://127.0.0.1:9/other", "headers": "", "ordered": ""})
+    assert changed.status_code == 303
+    endpoint = (await console.call("GET", f"/v1{page}")).json()
+    assert (endpoint["url"], endpoint["ordered"], list(endpoint["headers"])) == ("http://127.0.0.1:9/other", False, ["x-one", "x-two"])
+    assert "tick the box" in (await reader.client.get((await reader.send(f"{page}/delete")).headers["location"])).text
+    await reader.send(f"{page}/delete", {"sure": "1"})
+    assert (await console.call("GET", f"/v1{page}")).status_code == 404
+
+
+async def test_what_is_wrong_with_an_endpoint_is_said_at_its_field(reader: Reader) -> None:
+    """The form comes back as it was filled in, with the API's errors."""
+    answer = await reader.send("/endpoints/new", {**NEW, "url": "ftp://x", "max_in_flight": "many", "types": []})
+    assert answer.status_code == 422
+    assert 'value="ftp://x"' in answer.text
+    assert answer.text.count('aria-invalid="true"') >= 1
+    assert "max_in_flight" in answer.text
+
+
+async def test_a_dead_delivery_is_retried_from_its_payment(reader: Reader, console: Console) -> None:
+    """It is pending again, and one is back where one was."""
+    scene = await set_up(console)
+    back = "/payments/default/imp_1"
+    answer = await reader.send(f"/deliveries/{scene.dead}/retry", {"back": back})
+    assert (answer.status_code, answer.headers["location"]) == (303, back)
+    assert (await console.call("GET", f"/v1/deliveries/{scene.dead}")).json()["state"] == "pending"
+    assert "attempted again now" in (await reader.open(back)).text
+    assert "attempted again now" not in (await reader.open(back)).text
+
+
+async def test_a_refusal_is_a_notice(reader: Reader, console: Console) -> None:
+    """What the API refuses is said on the page, in the reader's language."""
+    scene = await set_up(console)
+    await console.call("POST", f"/v1/endpoints/{scene.sick}/disable")
+    answer = await reader.send(f"/deliveries/{scene.dead}/retry")
+    text = (await reader.open(answer.headers["location"], headers={"accept-language": "ko"})).text
+    assert "처리하지 못했습니다: 엔드포인트가 비활성입니다" in text
+
+
+async def test_a_replay_is_counted_before_it_begins(reader: Reader, console: Console) -> None:
+    """Counting sends nothing; the same choice begins it, and its page can stop it."""
+    scene = await set_up(console)
+    chosen = {"endpoint": scene.sick, "only": "dead", "rate": "5", "since": "2020-01-01T00:00"}
+    counted = await reader.send("/replays", chosen)
+    assert "1 delivery would be sent" in counted.text
+    assert (await console.call("GET", "/v1/replays")).json()["data"] == []
+    begun = await reader.send("/replays", {**chosen, "step": "begin"})
+    (replay,) = (await console.call("GET", "/v1/replays")).json()["data"]
+    assert begun.headers["location"] == f"/replays/{replay['id']}"
+    assert (replay["endpoint"], replay["only"], replay["since"]) == (scene.sick, "dead", "2020-01-01T00:00:00Z")
+    assert 'role="progressbar"' in (await reader.open(begun.headers["location"])).text
+    await reader.send(f"/replays/{replay['id']}/stop")
+    assert (await console.call("GET", f"/v1/replays/{replay['id']}")).json()["state"] == "stopped"
+    wrong = await reader.send("/replays", {**chosen, "until": "2019-01-01T00:00"})
+    assert wrong.status_code == 422
+
+
+async def test_credentials_go_in_and_never_come_out(reader: Reader, console: Console) -> None:
+    """A merchant is saved; neither its list nor its form shows a secret."""
+    fields = {"merchant": "shop", "imp_key": "key-123456789012", "imp_secret": "very-secret", "webhook_token": "token-12345"}
+    assert (await reader.send("/merchants/new", fields)).status_code == 303
+    assert (await console.call("GET", "/v1/merchants/shop")).json()["has_webhook_token"] is True
+    for path in ("/merchants", "/merchants/new?merchant=shop", "/settings"):
+        text = (await reader.open(path)).text
+        assert "very-secret" not in text
+        assert "token-12345" not in text
+        assert "key-123456789012" not in text
+    wrong = await reader.send("/merchants/new", {**fields, "merchant": "-"})
+    assert wrong.status_code == 422
+    assert "very-secret" not in wrong.text
+
+
+async def test_a_reconciliation_begins(reader: Reader, console: Console) -> None:
+    """A window of the reader's own clock is compared."""
+    await set_up(console)
+    await reader.send("/preferences", {"zone": "KST"})
+    window = {"merchant": "default", "since": "2026-11-01T09:00", "until": "2026-11-02T09:00"}
+    assert (await reader.send("/reconciliations", window)).status_code == 303
+    (run,) = (await console.call("GET", "/v1/reconciliations")).json()["data"]
+    assert (run["since"], run["until"]) == ("2026-11-01T00:00:00Z", "2026-11-02T00:00:00Z")
+
+
+async def test_a_cancellation_is_noted_and_rejected(reader: Reader, console: Console) -> None:
+    """Without a tick nothing is done; noted, it is open on the page, where it can be closed."""
+    await set_up(console)
+    page = "/payments/default/imp_1"
+    await reader.send(f"{page}/cancel", {"record_only": "1"})
+    assert (await console.call("GET", f"/v1{'/payments/imp_1'}")).json()["cancellations"] == []
+    await reader.send(f"{page}/cancel", {"sure": "1", "record_only": "1", "amount": "1,000"})
+    text = (await reader.open(page)).text
+    action = re.search(r'action="(/payments/default/imp_1/cancellations/[^"]+/reject)"', text)
+    assert action is not None
+    await reader.send(action[1], {"reason": "turned down"})
+    (request,) = (await console.call("GET", "/v1/payments/imp_1")).json()["cancellations"]
+    assert (request["state"], request["amount"]) == ("rejected", 1000)

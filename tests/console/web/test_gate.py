@@ -1,0 +1,136 @@
+"""Who may open a page and send a form, and what every page says to browsers."""
+
+from __future__ import annotations
+
+import re
+
+import httpx
+import pytest
+
+from console.web.site import PAGES
+from tests.console.conftest import READ_ONLY, TOKEN, Console, running
+from tests.console.web.conftest import Reader
+from tests.console.web.scene import set_up
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+
+
+async def test_strangers_are_led_to_the_sign_in_page(stranger: Reader) -> None:
+    """Every page but that one sends them there, and remembers where they were going."""
+    for page in PAGES:
+        if not page.public and page.method == "GET":
+            path = re.sub(r"\{\w+\}", "x", page.path)
+            answer = await stranger.open(path)
+            expected = "/sign-in" if path == "/" else f"/sign-in?to={path}"
+            assert (answer.status_code, answer.headers["location"]) == (303, expected)
+
+
+async def test_signing_in_and_out(stranger: Reader) -> None:
+    """A token gives a cookie that scripts cannot read and other sites cannot use; signing out takes it back."""
+    await stranger.open("/sign-in?to=/events")
+    wrong = await stranger.send("/sign-in", {"token": "wrong", "to": "/events"})
+    assert (wrong.status_code, "relay_session" in wrong.headers.get("set-cookie", "")) == (403, False)
+    answer = await stranger.send("/sign-in", {"token": TOKEN, "to": "/events"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/events")
+    cookie = answer.headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=strict" in cookie
+    assert "Max-Age=43200" in cookie
+    assert "Secure" not in cookie
+    assert TOKEN not in cookie
+    assert (await stranger.open("/events")).status_code == 200
+    await stranger.send("/sign-out")
+    assert (await stranger.open("/events")).status_code == 303
+
+
+async def test_behind_https_the_cookie_is_secure(stranger: Reader) -> None:
+    """A proxy that speaks https is told by X-Forwarded-Proto."""
+    await stranger.open("/sign-in")
+    answer = await stranger.send("/sign-in", {"token": TOKEN}, **{"x-forwarded-proto": "https"})
+    assert "Secure" in answer.headers["set-cookie"]
+
+
+@pytest.mark.parametrize("to", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)"])
+async def test_signing_in_leads_nowhere_else(stranger: Reader, to: str) -> None:
+    """Whatever a link says, the console goes on inside itself."""
+    await stranger.open("/sign-in")
+    answer = await stranger.send("/sign-in", {"token": TOKEN, "to": to})
+    assert answer.headers["location"] == "/"
+
+
+async def test_a_made_up_session_is_none(stranger: Reader, console: Console) -> None:
+    """A cookie that was not sealed here, or was sealed for something else, opens nothing."""
+    await console.endpoint()
+    for cookie in ("x", "gAAAAA", console.ledger.store.__class__.__name__):
+        answer = await httpx.AsyncClient(base_url=console.url, cookies={"relay_session": cookie}).get("/")
+        assert answer.status_code == 303
+
+
+async def test_a_session_ends_with_its_token(redis_url: str) -> None:
+    """Once a token is taken out of the settings, what was begun with it is over."""
+    key = "RELAY_API_TOKEN"
+    cookie = ""
+    for tokens, expected in (("one,two", 200), ("two", 303), ("two,ro:one", 303)):
+        async with running(redis_url, {key: tokens}) as console, httpx.AsyncClient(base_url=console.url) as client:
+            if not cookie:
+                reader = Reader(client)
+                await reader.sign_in("one")
+                cookie = client.cookies["relay_session"]
+            client.cookies.set("relay_session", cookie)
+            assert (await client.get("/settings")).status_code == expected
+
+
+async def test_every_form_needs_its_key(reader: Reader, console: Console) -> None:
+    """Without the key of the session, with another one, or from another site, nothing is done."""
+    scene = await set_up(console)
+    for page in PAGES:
+        if page.method == "POST":
+            path = page.path.replace("{id}", scene.sick).replace("{merchant}", "default").replace("{imp_uid}", "imp_1")
+            for fields in ({"csrf": ""}, {"csrf": "x"}):
+                assert (await reader.client.post(path, data=fields)).status_code == 403
+    path = f"/endpoints/{scene.well}/disable"
+    for headers in ({"sec-fetch-site": "cross-site"}, {"origin": "https://evil.example"}, {"origin": "null"}):
+        assert (await reader.send(path, **headers)).status_code == 403
+    endpoint = (await console.call("GET", f"/v1/endpoints/{scene.well}")).json()
+    assert endpoint["state"] == "enabled"
+    assert (await reader.send(path, **{"sec-fetch-site": "same-origin"})).status_code == 303
+
+
+async def test_a_read_only_token_sees_and_does_nothing(stranger: Reader, console: Console) -> None:
+    """It opens every page, finds no button that does anything, and is refused where it makes one up."""
+    scene = await set_up(console)
+    await stranger.sign_in(READ_ONLY)
+    allowed = ("/sign-out", "/preferences", "/show")
+    for path in scene.pages:
+        answer = await stranger.open(path)
+        assert answer.status_code == 200, path
+        actions = re.findall(r'<form[^>]*method="post"[^>]*?action="([^"]+)"', answer.text)
+        assert [action for action in actions if not action.endswith(allowed)] == []
+    for page in PAGES:
+        if page.method == "POST" and not page.public and not page.for_readers:
+            path = page.path.replace("{id}", scene.sick).replace("{merchant}", "default").replace("{imp_uid}", "imp_1")
+            assert (await stranger.send(path, {"sure": "1"})).status_code == 403
+
+
+async def test_nothing_comes_from_elsewhere(reader: Reader, console: Console) -> None:
+    """Every page has the strict policy, keeps no copy, and names no other address for anything that is loaded."""
+    scene = await set_up(console)
+    for path in [*scene.pages, "/events/evt_none", "/sign-in"]:
+        answer = await reader.client.get(path, follow_redirects=True)
+        assert answer.headers["content-security-policy"] == POLICY
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert [src for src in re.findall(r'(?:src|href)="(https?:[^"]+|//[^"]+)"', answer.text)] == []
+        assert " style=" not in answer.text
+        assert not re.search(r"\son\w+=", answer.text)
+
+
+async def test_a_link_from_a_chat_finds_the_session(reader: Reader) -> None:
+    """The strict cookie does not come along from another site: the page is asked for again, then by us."""
+    reader.client.cookies.delete("relay_session")
+    answer = await reader.client.get("/events", headers={"sec-fetch-site": "cross-site"})
+    assert answer.status_code == 200
+    assert 'http-equiv="refresh" content="0;url=/events"' in answer.text

@@ -1,0 +1,146 @@
+"""What pages show, without a script: in both languages, with nothing of the buyer until it is asked for."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from importlib.resources import files
+
+import pytest
+
+from tests.console.conftest import Console
+from tests.console.web.conftest import Reader
+from tests.console.web.scene import BUYER, set_up
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+async def test_every_page_opens_in_both_languages(reader: Reader, console: Console, language: str) -> None:
+    """Each has its one heading, no key of the catalogue without words, and what came from outside as text."""
+    scene = await set_up(console)
+    for path in scene.pages:
+        answer = await reader.open(path, headers={"accept-language": language})
+        assert answer.status_code == 200, f"{path}: {answer.text[:300]}"
+        assert f'<html lang="{language}"' in answer.text
+        assert answer.text.count("<h1") == 1
+        assert "<script>" not in answer.text
+        assert "<b>shop" not in answer.text
+        text = re.sub(r"<[^>]+>", " ", answer.text)
+        groups = "page|nav|payments?|events?|deliver\\w+|endpoints?|replays|run|attempt|settings|merchants|concern|advice"
+        assert re.findall(rf"(?<![\w./-])(?:{groups})\.[a-z_]+(?![\w.*])", _without_types(text)) == []
+
+
+async def test_what_came_of_a_payment_is_on_its_page(reader: Reader, console: Console) -> None:
+    """The claim, what was found, who has it and who has not, and why."""
+    scene = await set_up(console)
+    text = (await reader.open("/payments/default/imp_1")).text
+    for part in ("A webhook claimed", "A look-up found", "1 of 2 deliveries have not arrived", "answered 500", "Retry now"):
+        assert part in text
+    assert f"/deliveries/{scene.dead}/retry" in text
+    ko = (await reader.open("/payments/default/imp_1", headers={"accept-language": "ko-KR,ko;q=0.9,en;q=0.5"})).text
+    for part in ("웹훅의 주장", "조회 결과", "전달 2건 중 1건이 도착하지 않았습니다", "1회 시도 후 실패 확정, 마지막: 500 응답"):
+        assert part in ko
+
+
+async def test_buyers_data_is_masked_until_asked_for(
+    reader: Reader, console: Console, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """No page shows it by itself; asking shows it, once, and the log says who asked and about what."""
+    scene = await set_up(console)
+    for path in scene.pages:
+        text = (await reader.open(path)).text
+        assert BUYER not in text
+        assert "4111111111111111" not in text
+        assert "비밀" not in text
+    for path in ("/payments/default/imp_1", f"/events/{scene.event}", f"/deliveries/{scene.dead}"):
+        shown = await reader.send(f"{path}/show")
+        assert shown.status_code == 200
+        assert BUYER in shown.text
+        assert BUYER not in (await reader.open(path)).text
+    logged = [line for line in capfd.readouterr().out.splitlines() if "buyer_data_shown" in line]
+    assert len(logged) == 3
+    assert all("caller" in line and BUYER not in line for line in logged)
+    assert "imp_1" in logged[0]
+
+
+async def test_secrets_are_shown_on_request_only(reader: Reader, console: Console) -> None:
+    """A signing secret when its button is pressed; extra headers and credentials never."""
+    scene = await set_up(console)
+    secret = (await console.call("GET", f"/v1/endpoints/{scene.sick}/secret")).json()["secret"]
+    for path in scene.pages:
+        text = (await reader.open(path)).text
+        assert secret not in text
+        assert "s3cret" not in text
+    assert secret in (await reader.send(f"/endpoints/{scene.sick}/secret")).text
+
+
+async def test_a_command_to_repeat_a_callback(reader: Reader, console: Console) -> None:
+    """It is signed as the subscriber expects and quotes whatever the body holds."""
+    scene = await set_up(console)
+    text = (await reader.send(f"/deliveries/{scene.dead}/show")).text
+    command = re.search(r'<pre class="json" id="curl"[^>]*>(.*?)</pre>', text, re.DOTALL)
+    assert command is not None
+    assert "curl -X POST http://127.0.0.1:9/sick" in command[1]
+    assert "webhook-signature: v1," in command[1]
+    assert "s3cret" not in command[1]
+
+
+async def test_preferences_are_remembered(reader: Reader) -> None:
+    """Language, colours and zone, and back to where one was; anything else is passed over."""
+    answer = await reader.send("/preferences", {"language": "ko", "theme": "dark", "zone": "UTC", "back": "/events"})
+    assert answer.headers["location"] == "/events"
+    text = (await reader.open("/events", headers={"accept-language": "en"})).text
+    assert '<html lang="ko" data-theme="dark">' in text
+    await reader.send("/preferences", {"language": "xx", "theme": "pink", "back": "https://evil.example"})
+    assert '<html lang="ko" data-theme="dark">' in (await reader.open("/events")).text
+
+
+@pytest.mark.parametrize(
+    ("wanted", "leads_to"),
+    [("imp_1", "/payments/default/imp_1"), ("imp_made_up", "/payments/default/imp_made_up"), ("order_9", "/payments?q=order_9")],
+)
+async def test_one_field_finds_everything(reader: Reader, console: Console, wanted: str, leads_to: str) -> None:
+    """An imp_uid leads to its payment, known to i'mport or not; anything else is looked for."""
+    await set_up(console)
+    assert (await reader.open("/find", params={"q": wanted})).headers["location"] == leads_to
+
+
+async def test_orders_are_found_by_their_number(reader: Reader, console: Console) -> None:
+    """The list of a search shows the payments of an order number."""
+    await set_up(console)
+    text = (await reader.open("/payments", params={"q": "order_imp_1"})).text
+    assert "/payments/default/imp_1" in text
+    assert "/payments/default/imp_2" not in text
+
+
+def test_both_catalogues_say_everything() -> None:
+    """Korean and English have the same keys, and the same places to fill in."""
+    catalogues = [tomllib.loads((files("console") / "i18n" / f"{code}.toml").read_text("utf-8")) for code in ("en", "ko")]
+    flat = [{key: sorted(re.findall(r"\{(\w+)\}", text)) for key, text in _flat(one)} for one in catalogues]
+    english, korean = flat
+    assert english.keys() == korean.keys()
+    assert {key for key in english if set(english[key]) != set(korean[key]) and not key.endswith(".one")} == set()
+
+
+def test_every_word_of_a_template_is_in_the_catalogue() -> None:
+    """A key that a template asks for, whole, has words."""
+    keys = {key for key, _ in _flat(tomllib.loads((files("console") / "i18n" / "en.toml").read_text("utf-8")))}
+    keys |= {key.rpartition(".")[0] for key in keys if key.endswith((".one", ".other"))}
+    folder = files("console") / "templates"
+    texts = [one.read_text("utf-8") for one in (*folder.iterdir(), *(folder / "parts").iterdir()) if one.is_file()]
+    asked = {key for text in texts for key in re.findall(r"\bt\('([a-z_]+\.[a-z0-9_.]*[a-z0-9_])'", text)}
+    assert len(asked) > 200
+    assert asked - keys == set()
+
+
+def _flat(rows: dict[str, object], prefix: str = "") -> list[tuple[str, str]]:
+    found = []
+    for name, value in rows.items():
+        if isinstance(value, dict):
+            found += _flat(value, f"{prefix}{name}.")
+        elif isinstance(value, str):
+            found.append((f"{prefix}{name}", value))
+    return found
+
+
+def _without_types(text: str) -> str:
+    return re.sub(r"(?:payment|endpoint|relay)\.(?:[a-z_]+|\*)", "", text)
