@@ -124,6 +124,8 @@ def redis_url(value: object) -> str:
     text = _text(value)
     if not any(shape.fullmatch(text) for shape in (_SINGLE, _SOCKET, _SENTINEL)):
         raise ValueError("not a Redis URL")
+    if _SINGLE.fullmatch(text):
+        _ = urlsplit(text).port  # raises for what is no port
     next_database(text)
     return text
 
