@@ -43,7 +43,7 @@ class Endpoints:
             # Its credentials may be in the environment only: webhooks for it are taken before anybody adds it.
             await self._store.run("ensure_merchant", endpoint.merchant)
         outcome = await self._store.run(
-            "create_endpoint", endpoint.id, endpoint.merchant, dump(endpoint), subscription(endpoint)
+            "create_endpoint", endpoint.id, endpoint.merchant, dump(endpoint), subscription(endpoint), durable=True
         )
         if outcome == b"unknown":
             raise NotFound(f"there is no merchant {endpoint.merchant!r}")
@@ -86,7 +86,7 @@ class Endpoints:
             before = load(fields)
             changed = change(before)
             outcome = await self._store.run(
-                "update_endpoint", endpoint_id, fields["row"], dump(changed), subscription(changed)
+                "update_endpoint", endpoint_id, fields["row"], dump(changed), subscription(changed), durable=True
             )
             if outcome == b"updated":
                 break
@@ -104,14 +104,15 @@ class Endpoints:
 
     async def enable(self, endpoint_id: str) -> Sequence[str]:
         """Release what was held for an endpoint; it starts afresh. Gives the lanes to kick. Raises `NotFound`."""
-        outcome, *lanes = await self._store.run("enable_endpoint", endpoint_id, dump_health(Health(stage=FAILING)))
+        afresh = dump_health(Health(stage=FAILING))
+        outcome, *lanes = await self._store.run("enable_endpoint", endpoint_id, afresh, durable=True)
         if outcome == b"unknown":
             raise NotFound(f"there is no endpoint {endpoint_id!r}")
         return [lane.decode() for lane in lanes]
 
     async def disable(self, endpoint_id: str, reason: str) -> None:
         """Hold an endpoint's deliveries from now on, `reason` in words. Raises `NotFound`."""
-        if await self._store.run("disable_endpoint", endpoint_id, reason) == b"unknown":
+        if await self._store.run("disable_endpoint", endpoint_id, reason, durable=True) == b"unknown":
             raise NotFound(f"there is no endpoint {endpoint_id!r}")
 
     async def delete(self, endpoint_id: str) -> None:
@@ -119,7 +120,7 @@ class Endpoints:
 
         A deletion that was interrupted is finished by asking for it again.
         """
-        outcome = await self._store.run("delete_endpoint", endpoint_id)
+        outcome = await self._store.run("delete_endpoint", endpoint_id, durable=True)
         while await self._store.run("discard_deliveries", endpoint_id) if outcome != b"unknown" else 0:
             pass
         if outcome != b"deleted":

@@ -50,7 +50,7 @@ class Merchants:
         the merchant was first added, unless given. A token of i'mport got with other credentials is dropped."""
         new = await self._store.run(
             "put_merchant", name, imp_key, imp_secret, int(include_sandbox), int(check_prepared),
-            "" if since is None else round(since * 1000), token_hash or "",
+            "" if since is None else round(since * 1000), token_hash or "", durable=True,
         )  # fmt: skip
         return bool(new)
 
@@ -78,7 +78,7 @@ class Merchants:
 
     async def delete(self, name: str) -> None:
         """Forget a merchant; its payments and events stay. Raises `NotFound`, and `Conflict` while it has endpoints."""
-        outcome = await self._store.run("delete_merchant", name)
+        outcome = await self._store.run("delete_merchant", name, durable=True)
         if outcome == b"unknown":
             raise NotFound(f"there is no merchant {name!r}")
         if outcome == b"endpoints":

@@ -7,9 +7,12 @@ import signal
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
-from tests.chaos.house import House
+from tests.chaos.house import ENDPOINTS, House
+from tests.chaos.load import Load
 
 Fault = Callable[[House], Awaitable[None]]
+
+RECOVERS_WITHIN = 60.0
 
 
 async def kill_receiver(house: House) -> None:
@@ -159,12 +162,22 @@ Injected = list[tuple[str, float, float]]
 """Each fault with when it began and when it was mended, by the steady clock."""
 
 
-async def inject(house: House, names: Sequence[str], pause: float) -> Injected:
-    """Break these one after the other, with a pause in between."""
+async def inject(house: House, load: Load, faults: Sequence[tuple[str, Fault]], pause: float) -> Injected:
+    """Break these one after the other, the next a while after what the one before had held up was told."""
     injected: Injected = []
-    for name in names:
+    for name, fault in faults:
         await asyncio.sleep(pause)
         began = time.monotonic()
-        await FAULTS[name](house)
+        await fault(house)
         injected.append((name, began, time.monotonic()))
+        await _recovered(house, load, time.monotonic())
     return injected
+
+
+async def _recovered(house: House, load: Load, mended: float) -> None:
+    """Wait until all that was accepted before this time was told; not for ever, the accounts will say how long."""
+    first, until = house.subscriber.first, mended + RECOVERS_WITHIN
+    waiting = {f"{imp_uid}/{step}" for imp_uid, step, at in load.accepted.values() if step and at <= mended}
+    while waiting and time.monotonic() < until:
+        waiting = {what for what in waiting if (ENDPOINTS[0], what) not in first}
+        await asyncio.sleep(0.2)

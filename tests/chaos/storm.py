@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from tests.chaos.accounting import Account, account
-from tests.chaos.faults import Injected, inject
+from tests.chaos.faults import FAULTS, Fault, inject
 from tests.chaos.house import House
 from tests.chaos.sentinels import Watched
 from tests.processes import Processes
@@ -22,7 +21,7 @@ async def storm(
 ) -> Account:  # fmt: skip
     """Webhooks at ``rate`` a second while these faults are injected; then peace, until everything has settled."""
     async with House(processes, server, free_port, seed, environ or {}) as house:
-        return await _weathered(house, rate, pause, inject(house, names, pause))
+        return await _weathered(house, rate, pause, [(name, FAULTS[name]) for name in names])
 
 
 async def failovers(
@@ -31,25 +30,19 @@ async def failovers(
 ) -> Account:  # fmt: skip
     """The same while the primary is killed so many times, with one replica's acknowledgement asked for."""
 
-    async def fail_over() -> Injected:
-        injected: Injected = []
-        for _ in range(times):
-            await asyncio.sleep(pause)
-            began = time.monotonic()
-            await watched.fail_over()
-            injected.append(("primary killed, replica promoted", began, time.monotonic()))
-        return injected
+    async def fail_over(_house: House) -> None:
+        await watched.fail_over()
 
     server, environ = watched.servers[watched.primary], {"RELAY_REPLICA_ACKS": "1"}
     async with House(processes, server, free_port, seed, environ, lambda _port: watched.url) as house:
-        return await _weathered(house, rate, pause, fail_over())
+        return await _weathered(house, rate, pause, [("primary killed, replica promoted", fail_over)] * times)
 
 
-async def _weathered(house: House, rate: float, pause: float, faults: Awaitable[Injected]) -> Account:
+async def _weathered(house: House, rate: float, pause: float, faults: Sequence[tuple[str, Fault]]) -> Account:
     load = house.load(rate)
     posting = asyncio.create_task(load.run())
     try:
-        injected = await faults
+        injected = await inject(house, load, faults, pause)
         await asyncio.sleep(pause)
     finally:
         load.stop()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
-from tests.chaos.storm import storm
+from tests.chaos.sentinels import Watched
+from tests.chaos.storm import failovers, storm
 from tests.processes import Processes
 from tests.redis_process import RedisServer
 
@@ -19,3 +21,17 @@ async def test_a_short_storm_loses_nothing(
     assert made.broken == []
     assert (made.lost, made.most_ids, made.given_up) == (0, 1, 0)
     assert made.accepted > 300
+
+
+async def test_a_failover_loses_nothing(
+    processes: Processes, free_port: Callable[[], int], tmp_path: Path, seed: int
+) -> None:
+    """The primary dies under load, its replica takes over: everything reconnects by itself, and nothing is lost."""
+    watched = Watched(free_port, tmp_path)
+    try:
+        await watched.start()
+        made = await failovers(processes, watched, free_port, seed, rate=40, times=1, pause=2.0)
+    finally:
+        watched.stop()
+    assert made.broken == []
+    assert (made.lost, made.most_ids, made.given_up) == (0, 1, 0)
