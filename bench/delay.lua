@@ -1,6 +1,7 @@
--- Records paid events and puts their deliveries off. Runs behind the ledger's own prelude, so the shapes are the ledger's.
+-- Records paid events and puts their deliveries off, as the ledger's own scripts do it.
 -- ARGV: merchant, name of the payments, first number, how many, due in (ms), body (with the payment's name as %s)
 -- Answer: Redis' time in ms
+-- uses: lanes events
 local m, name, body = ARGV[1], ARGV[2], ARGV[6]
 local subs = redis.call("HGETALL", k("subs", m))
 for i = tonumber(ARGV[3]), ARGV[3] + ARGV[4] - 1 do

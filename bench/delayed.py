@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from bench.stubs import Arrivals, Iamport, Subscriber, serve
 from bench.systems import Relay
 from ledger import Ledger
 from ledger.keys import PREFIX
+from ledger.lua import composed
 
 DELAYED = 100_000
 BATCH = 500
@@ -72,7 +72,6 @@ async def _lateness(ledger: Ledger, arrivals: Arrivals, name: str) -> list[float
 
 
 async def _delay(ledger: Ledger, name: str, first: int, how_many: int, due_in_ms: int) -> None:
-    folder = files("ledger") / "scripts"
-    text = (folder / "prelude.lua").read_text() + Path(__file__).with_name("delay.lua").read_text()
+    text = composed(Path(__file__).with_name("delay.lua").read_text())
     words: list[Any] = ["default", name, first, how_many, due_in_ms, _BODY]
     await ledger.store.redis.execute_command("EVAL", text, 1, PREFIX, *words)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from functools import cache
-from hashlib import sha1
-from importlib.resources import files
 from typing import Any
 
 import redis.exceptions as trouble
 from redis.asyncio import Redis
 
 from ledger.keys import PREFIX
+from ledger.lua import script
 from ledger.shard import Shard
 from schemas.errors import LedgerUnavailable
 
@@ -33,12 +31,12 @@ _PASSING = (
 )
 
 
-@cache
-def script(name: str) -> tuple[str, str]:
-    """The text of ``scripts/{name}.lua`` behind the prelude, and its SHA-1."""
-    folder = files("ledger") / "scripts"
-    text = (folder / "prelude.lua").read_text() + (folder / f"{name}.lua").read_text()
-    return text, sha1(text.encode(), usedforsecurity=False).hexdigest()
+class TooFewReplicas(LedgerUnavailable):
+    """Written, but not by as many as were asked for: it does not count. ``answers`` are what the scripts said."""
+
+    def __init__(self, text: str, answers: Sequence[Any]) -> None:
+        super().__init__(text)
+        self.answers = answers
 
 
 class Store:
@@ -90,7 +88,7 @@ class Store:
             break
         _raise_first(answers)
         if wait and answers.pop() < self.replica_acks:
-            raise LedgerUnavailable(f"Redis has it, but fewer than {self.replica_acks} replicas do")
+            raise TooFewReplicas(f"Redis has it, but fewer than {self.replica_acks} replicas do", answers)
         return answers
 
     async def now(self) -> float:

@@ -2,6 +2,7 @@
 -- ARGV: how many, then per notification:
 --   id, merchant, imp_uid, merchant_uid, status, cancellation_id, source, verified (0 or 1), received_at (ms or ""),
 --   extra, token_hash (or ""), stranger: what an unverified sender is budgeted under (or "")
+-- uses: lanes payments
 
 local WIDTH = 12
 local OF_ONE, OF_ALL = 300, 3000

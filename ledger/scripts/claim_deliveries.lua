@@ -1,6 +1,7 @@
 -- Leases deliveries that are due, as many as the endpoint's limits leave room for.
 -- ARGV: lane, limit, lease (ms)
 -- Answer: {token, lanes to kick, fields of endpoint:ep, per delivery {id, event, attempts, replay, imp_uid, type, body}}
+-- uses: lanes
 
 local lane, limit = ARGV[1], tonumber(ARGV[2])
 local kind, ep = string.match(lane, "^(%a+)/(.*)$")

@@ -1,5 +1,6 @@
 -- Leases long-running jobs that are due for their next step. ARGV: lane, limit, lease (ms)
 -- Answer: {now, token, lane to kick or "", ids…}
+-- uses: lanes
 local lane = ARGV[1]
 local token = redis.call("INCR", k("seq"))
 if crowded(lane) then return {int(now()), int(token), ""} end

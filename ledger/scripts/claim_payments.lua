@@ -2,6 +2,7 @@
 -- ARGV: lane, limit, lease (ms), budget (ms from one claim of this lane to the next, 0 for none)
 -- Answer: {now, token, base of sequences, lane to kick or "", lane's failures in a row,
 --          then per payment {imp_uid, tries, quiet, fields of pay:p, fields of facts:p, claims:p, tomb or ""}}
+-- uses: lanes
 
 local lane, limit = ARGV[1], tonumber(ARGV[2])
 local m = string.match(lane, "/(.*)$")

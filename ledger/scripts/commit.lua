@@ -6,6 +6,7 @@
 --       how many events, (id, type, sequence, silent, body)…
 -- Answer: {"ok", lanes to kick…} · {"lost"}: the lease ended or was used up, nothing is written ·
 --         {"changed"}: somebody else wrote since, read again
+-- uses: events lanes payments
 
 local lane, m, imp, token = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local p = m .. "/" .. imp

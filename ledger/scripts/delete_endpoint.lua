@@ -1,6 +1,7 @@
 -- Takes an endpoint away: no event is for it and its lane is not claimed any more; its row stays, so that deliveries can
 -- be shown. What it still had to get is discarded by discard_deliveries.lua.
 -- ARGV: endpoint. Answer: "unknown", "before" (it was deleted already) or "deleted"
+-- uses: lanes
 local ep, row = ARGV[1], k("endpoint", ARGV[1])
 local state, m = unpack(redis.call("HMGET", row, "state", "merchant"))
 if not state then return "unknown" end

@@ -1,5 +1,6 @@
 -- Holds an endpoint's deliveries: its lane is not claimed any more. ARGV: endpoint, reason in words.
 -- Answer: "unknown" or "disabled"
+-- uses: lanes
 local ep, row = ARGV[1], k("endpoint", ARGV[1])
 local state = redis.call("HGET", row, "state")
 if not state or state == "deleted" then return "unknown" end

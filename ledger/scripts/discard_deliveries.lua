@@ -1,5 +1,6 @@
 -- Discards up to 500 unsettled deliveries of a deleted endpoint. One that is being sent is discarded too: its result
 -- finds its fencing token gone. ARGV: endpoint. Answer: how many were discarded; 0 when none is left
+-- uses: replays
 local ep = ARGV[1]
 if redis.call("HGET", k("endpoint", ep), "state") ~= "deleted" then return 0 end
 local pending, discarded = k("dlvs", "s", ep .. "/pending"), k("dlvs", "s", ep .. "/discarded")

@@ -1,6 +1,7 @@
 -- Releases what was held for an endpoint: its lanes are claimed again, at once. It starts afresh, but a success is still
 -- news where operators had heard of trouble (schemas.health.enabled).
 -- ARGV: endpoint, its health where operators had heard of trouble (JSON). Answer: {"unknown" or "enabled", lanes to kick…}
+-- uses: lanes
 local ep, row = ARGV[1], k("endpoint", ARGV[1])
 local state, health = unpack(redis.call("HMGET", row, "state", "health"))
 if not state or state == "deleted" then return {"unknown"} end

@@ -2,6 +2,7 @@
 -- ARGV: run, merchant, "1" to record what is found silently, "0" to send it, "" to leave what was decided, then per
 --       payment: imp_uid, when i'mport should have announced what differs (ms, or "")
 -- Answer: lanes to kick
+-- uses: lanes payments
 local run, m, lanes, kicks = ARGV[1], ARGV[2], {}, {}
 local found, unheard = k("recon", run, "found"), k("recon", run, "unheard")
 for i = 4, #ARGV, 2 do

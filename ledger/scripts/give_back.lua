@@ -1,4 +1,5 @@
 -- Ends leases with nothing done: what was held is due at once. ARGV: (lane, member, token)…  Answer: the lanes to kick
+-- uses: lanes
 local lanes = {}
 for i = 1, #ARGV, 3 do
   local lane, member = ARGV[i], ARGV[i + 1]

@@ -1,4 +1,5 @@
 -- Asks for a look at a payment. ARGV: merchant, imp_uid, due in (ms), quiet (0 or 1). Answer: the lane to kick, or ""
+-- uses: lanes payments
 local m, imp = ARGV[1], ARGV[2]
 local lane = lane_of(m, imp)
 -- A look that somebody waits for already stays one that is heard; one that is only planned for later becomes quiet.

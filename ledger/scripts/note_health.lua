@@ -2,6 +2,7 @@
 -- ARGV: endpoint, before, after (JSON or ""), open until (ms, 0), event ("" for none), its type, its body,
 --       why the endpoint is disabled ("" where it is not)
 -- Answer: lanes to kick, or nil where somebody else wrote since
+-- uses: events lanes
 local ep = ARGV[1]
 local row, live = k("endpoint", ep), k("lane", "deliver/" .. ep)
 local known, state, m = unpack(redis.call("HMGET", row, "health", "state", "merchant"))

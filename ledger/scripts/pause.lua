@@ -1,5 +1,6 @@
 -- i'mport is failing for a merchant: none of its lanes is claimed for a while. ARGV: lane, wait (ms), trouble in words
 -- Answer: failures in a row. Looks that were under way together fail together: that is one, and the longest wait counts.
+-- uses: lanes
 local m = string.match(ARGV[1], "/(.*)$")
 local paused_until = tonumber(redis.call("HGET", k("lane", "refresh/" .. m), "not_before") or 0)
 local failures

@@ -1,11 +1,12 @@
 -- Ends the lease of a payment that could not be looked at, or that i'mport does not know: due again later, or never.
 -- ARGV: lane, imp_uid, token, to lane, due in (ms, or "" for never), kind ("again", "stalled", "unknown",
 --       "rejected"), reason, tries as after this
--- Answer: the lane to kick, or "" · "lost"
+-- Answer: the lane to kick, or ""; a lease that was lost changes nothing
+-- uses: lanes payments
 
 local lane, imp, token, to = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local p = string.match(lane, "/(.*)$") .. "/" .. imp
-if not holds(lane, imp, token) then return "lost" end
+if not holds(lane, imp, token) then return "" end
 local at = ARGV[5] ~= "" and now() + tonumber(ARGV[5]) or nil
 release(lane, imp, at)
 redis.call("HDEL", k("tries", lane), imp)

@@ -1,6 +1,7 @@
 -- Stores a merchant whole. Answer: 1 where it is new, else 0.
 -- ARGV: merchant, imp_key, imp_secret (both sealed), include_sandbox, check_prepared (0 or 1), since (ms, or "" for an
 --       hour before it was first added), token_hash (or "")
+-- uses: lanes
 local m, row = ARGV[1], k("merchant", ARGV[1])
 local created = redis.call("HGET", row, "created_at")
 local new = created and 0 or 1

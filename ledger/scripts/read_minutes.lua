@@ -1,4 +1,4 @@
--- What happened in each of the last minutes, as `count` of the prelude noted it. ARGV: how many minutes, then names of counters
+-- What happened in each of the last minutes, as `count` of shared/base.lua noted it. ARGV: how many minutes, then names of counters
 -- Answer: {the minute that is now (minutes since 1970), per minute, the oldest first, and per name: count}
 local last, names = math.floor(now() / 60000), {}
 for i = 2, #ARGV do names[i - 1] = ARGV[i] end

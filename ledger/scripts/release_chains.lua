@@ -1,5 +1,6 @@
 -- Sends at once what waits for an earlier event of its payment, for an endpoint that is not ordered any more. Bounded work.
 -- ARGV: endpoint, cursor ("0" at first). Answer: the cursor to go on with, "0" at the end
+-- uses: lanes
 local ep = ARGV[1]
 local cursor, rows = unpack(redis.call("ZSCAN", k("dlvs", "s", ep .. "/pending"), ARGV[2], "COUNT", 500))
 local lane = "deliver/" .. ep

@@ -1,4 +1,5 @@
 -- Lengthens leases that are still held. ARGV: lease (ms), then (lane, member, token)…  Answer: how many were
+-- uses: lanes
 local renewed, lanes = 0, {}
 for i = 2, #ARGV, 3 do
   local lane, member = ARGV[i], ARGV[i + 1]

@@ -1,6 +1,7 @@
 -- Notes a replay and makes its first step due.
 -- ARGV: id, lane of its job, cursor (ms: everything recorded up to then is passed over), until (ms, or "" for now), then (field, value)…
 -- Answer: the lane to kick, or ""
+-- uses: lanes
 local id, lane = ARGV[1], ARGV[2]
 local row, at = k("replay", id), int(now())
 -- What is recorded from now on is sent anyway.

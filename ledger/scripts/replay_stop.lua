@@ -1,6 +1,7 @@
 -- Stops a replay and takes out again what it has queued and nobody is sending. A delivery that was there before is as it was; one that
 -- the replay made is discarded, or dead where attempts have failed. What is being sent is let be: if it fails, it is not tried again.
 -- ARGV: replay, most, lane of its job (whose next step goes on where a request broke off). Answer: {state, how many were looked at}; {"unknown", 0} where there is none
+-- uses: events lanes
 local rpl = ARGV[1]
 local replay = k("replay", rpl)
 local state = redis.call("HGET", replay, "state")

@@ -5,6 +5,7 @@
 -- ARGV: replay ("" to count only), cursor and until (ms; both excluded), merchant, endpoint ("" for all), types ("" for all),
 --       only ("undelivered", "dead", "all"), silent ones too (0 or 1), most events, most deliveries (about)
 -- Answer: {1 when there is nothing more to walk, cursor, deliveries found, lanes to kick…}
+-- uses: events lanes replays
 
 local rpl, cursor, till = ARGV[1], ARGV[2], ARGV[3]
 local merchant, chosen_ep, types, only, with_silent = ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8] == "1"

@@ -1,4 +1,5 @@
 -- i'mport answers again: what was put off while it failed is due now. ARGV: lane. Answer: the lanes to kick
+-- uses: lanes
 local m = string.match(ARGV[1], "/(.*)$")
 local lanes = {["refresh/" .. m] = true, ["unknown/" .. m] = true}
 for lane in pairs(lanes) do

@@ -1,5 +1,6 @@
 -- Has a delivery attempted now. ARGV: delivery id
 -- Answer: {"unknown" | "deleted" | "held" (its endpoint is disabled) | "waits" (for an earlier one) | "due", lane to kick or ""}
+-- uses: events lanes
 local id = ARGV[1]
 local ep, state, m, imp = unpack(redis.call("HMGET", k("dlv", id), "endpoint", "state", "merchant", "imp_uid"))
 if not ep then return {"unknown", ""} end

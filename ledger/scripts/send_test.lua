@@ -1,5 +1,6 @@
 -- Records a test event and puts it into the lane of one endpoint. ARGV: endpoint, event, type, body
 -- Answer: {"unknown" | "disabled" | "sent", lane to kick or ""}
+-- uses: events lanes
 local ep = ARGV[1]
 local state, m = unpack(redis.call("HMGET", k("endpoint", ep), "state", "merchant"))
 if not state or state == "deleted" then return {"unknown", ""} end

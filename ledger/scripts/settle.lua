@@ -2,6 +2,7 @@
 -- ARGV: how many, then per delivery: lane, id, token, verdict ("delivered", "again", "dead", "disable", "hold"),
 --       wait (ms, for again and hold), reason, lane wait (ms or ""), attempt (JSON, or "" where there was none)
 -- Answer: {lanes to kick, per delivery "ok", "unwell" (the endpoint had failed before) or "lost"}
+-- uses: events lanes replays
 
 local WIDTH = 8
 local lanes, answers = {}, {}

@@ -1,5 +1,6 @@
 -- The lanes that have due work and that no worker has been told of. ARGV: limit, owner, lease (ms)
 -- One worker sweeps at a time. Answer: lanes to kick
+-- uses: lanes
 local owner = redis.call("GET", k("sweeper"))
 if owner and owner ~= ARGV[2] then return {} end
 redis.call("SET", k("sweeper"), ARGV[2], "PX", ARGV[3])

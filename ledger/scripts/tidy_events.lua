@@ -1,4 +1,5 @@
 -- Removes old events that belong to no payment (those about endpoints). ARGV: before (ms), limit. Answer: how many
+-- uses: retention
 local removed = 0
 for _, kind in ipairs({"endpoint.failing", "endpoint.disabled", "endpoint.recovered", "relay.test"}) do
   for _, event in ipairs(redis.call("ZRANGEBYSCORE", k("evts", "t", kind), "-inf", ARGV[1], "LIMIT", 0, ARGV[2])) do

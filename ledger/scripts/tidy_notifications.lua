@@ -1,5 +1,6 @@
 -- Removes notifications that were rejected, or that belong to no payment the ledger keeps.
 -- ARGV: settled ones before (ms), rejected ones before (ms), limit. Answer: how many
+-- uses: retention
 local removed = 0
 for _, id in ipairs(redis.call("ZRANGEBYSCORE", k("ntfs", "o", "rejected"), "-inf", ARGV[2], "LIMIT", 0, ARGV[3])) do
   forget_notification(id)

@@ -1,0 +1,41 @@
+"""The scripts: one ``.lua`` file per operation, put behind the shared parts that it names in a line ``-- uses: …``."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from hashlib import sha1
+from importlib.resources import files
+
+_USES = re.compile(r"^-- uses: (.+)$", re.MULTILINE)
+
+
+@cache
+def script(name: str) -> tuple[str, str]:
+    """The whole text of ``scripts/{name}.lua``, and its SHA-1."""
+    text = composed(_read(f"{name}.lua"))
+    return text, sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def composed(text: str) -> str:
+    """A script behind ``shared/base.lua`` and the parts that it, or a part of it, uses; each once."""
+    parts: dict[str, str] = {"base": _part("base")}
+    _collect(text, parts)
+    return "".join((*parts.values(), text))
+
+
+def _collect(text: str, parts: dict[str, str]) -> None:
+    for names in _USES.findall(text):
+        for name in names.split():
+            if name not in parts:
+                part = _part(name)
+                _collect(part, parts)
+                parts[name] = part
+
+
+def _part(name: str) -> str:
+    return _read(f"shared/{name}.lua")
+
+
+def _read(path: str) -> str:
+    return (files("ledger") / "scripts" / path).read_text()

@@ -1,0 +1,67 @@
+-- Events, and a delivery for each endpoint that wants one.
+-- uses: lanes
+
+-- Whether a subscription ("ordered type type …") covers a type of event.
+local function wants(subscription, kind)
+  for chosen in string.gmatch(subscription, "%S+") do
+    if chosen == kind or chosen == "*" or (chosen == "payment.*" and string.sub(kind, 1, 8) == "payment.") then return true end
+  end
+  return false
+end
+
+local function set_state(id, ep, from, to)
+  redis.call("HSET", k("dlv", id), "state", to)
+  local created = redis.call("ZSCORE", k("dlvs", "e", ep), id) or int(now())
+  if from then redis.call("ZREM", k("dlvs", "s", ep .. "/" .. from), id) end
+  redis.call("ZADD", k("dlvs", "s", ep .. "/" .. to), created, id)
+end
+
+-- A delivery of an event to an endpoint, not yet in any lane. Answer: its id, or nil where it is there already.
+local function create_delivery(event, ep, m, imp, kind, sequence, replay)
+  local id = event .. "." .. ep
+  if redis.call("EXISTS", k("dlv", id)) == 1 then return nil end
+  local at = int(now())
+  redis.call("HSET", k("dlv", id), "event", event, "endpoint", ep, "merchant", m, "imp_uid", imp, "type", kind,
+    "sequence", sequence, "attempts", "0", "next_at", at, "reason", "", "created_at", at, "replay", replay)
+  redis.call("ZADD", k("dlvs"), at, id)
+  redis.call("ZADD", k("dlvs", "e", ep), at, id)
+  redis.call("SADD", k("dlvs", "v", event), ep)
+  set_state(id, ep, nil, "pending")
+  return id
+end
+
+-- Records an event and puts a delivery into the lane of each endpoint that wants it. Answer: the lanes that got one.
+-- At an ordered endpoint only the first unsettled delivery of a payment is in the lane. An endpoint never hears `about` itself.
+-- Events of one step are listed in its order, though they share a millisecond.
+local recorded = 0
+local function record(subs, m, imp, event, kind, sequence, silent, body, about)
+  local at, lanes = int(now()), {}
+  local place = string.format("%s.%03d", at, math.min(recorded, 999))
+  recorded = recorded + 1
+  redis.call("HSET", k("evt", event), "body", body, "merchant", m, "imp_uid", imp, "type", kind, "sequence", sequence,
+    "recorded_at", at, "silent", silent and "1" or "0")
+  if about then redis.call("HSET", k("evt", event), "about", about) end
+  redis.call("ZADD", k("evts"), place, event)
+  redis.call("ZADD", k("evts", "m", m), place, event)
+  redis.call("ZADD", k("evts", "t", kind), place, event)
+  if imp ~= "" then redis.call("ZADD", k("evts", "p", m .. "/" .. imp), sequence, event) end
+  if silent then return lanes end
+  for i = 1, #subs, 2 do
+    local ep, subscription = subs[i], subs[i + 1]
+    if ep ~= about and wants(subscription, kind) then
+      local id = create_delivery(event, ep, m, imp, kind, sequence, "0")
+      local head = true
+      if id and imp ~= "" and string.sub(subscription, 1, 1) == "1" then
+        local chain = k("chain", ep .. "/" .. m .. "/" .. imp)
+        redis.call("ZADD", chain, sequence, id)
+        head = redis.call("ZRANGE", chain, 0, 0)[1] == id
+      end
+      if id and head then
+        touch("deliver/" .. ep, id, now())
+        lanes[#lanes + 1] = "deliver/" .. ep
+      end
+    end
+  end
+  return lanes
+end
+

@@ -1,0 +1,38 @@
+-- Which lane a payment is looked at in, and what became of the notifications that asked for it.
+-- uses: lanes
+
+-- The lane in which a payment waits: one that i'mport did not know stays in the slow one.
+local function lane_of(m, imp)
+  local unknown = "unknown/" .. m
+  if redis.call("ZSCORE", k("due", unknown), imp) or redis.call("HEXISTS", k("tokens", unknown), imp) == 1 then
+    return unknown
+  end
+  return "refresh/" .. m
+end
+
+-- A look at a payment, soon: an unknown one is looked at once a second at most.
+local function mark(m, imp, at)
+  local lane = lane_of(m, imp)
+  if lane == "unknown/" .. m then at = math.max(at, now() + 1000) end
+  touch(lane, imp, at)
+  return lane
+end
+
+-- What became of a notification.
+local function settle_notification(id, p, outcome, reason)
+  redis.call("ZREM", k("waiting", p), id)
+  local received = redis.call("HGET", k("ntf", id), "received_at")
+  if not received then return end
+  redis.call("HSET", k("ntf", id), "outcome", outcome, "reason", reason)
+  redis.call("ZREM", k("ntfs", "o", "pending"), id)
+  redis.call("ZADD", k("ntfs", "o", outcome), received, id)
+end
+
+-- Cancellations that webhooks spoke of before a claim with this token: a look has seen them. Later ones stay.
+local function forget_claims(p, token)
+  local claims = redis.call("HGETALL", k("claims", p))
+  for i = 1, #claims, 2 do
+    if tonumber(claims[i + 1]) <= tonumber(token) then redis.call("HDEL", k("claims", p), claims[i]) end
+  end
+end
+
