@@ -79,6 +79,17 @@ def test_the_problem_shown_is_what_the_console_answers(relay_up: RelayUp) -> Non
     assert {**answer, "title": ""} == {**shown, "title": ""}
 
 
+def test_every_page_of_the_console_is_documented_and_opens(relay_up: RelayUp) -> None:
+    """docs/console.md names what the navigation has, and each opens for whoever signs in."""
+    named = re.findall(r"^\| `(/\w*)` \|", (DOCS / "console.md").read_text(), re.MULTILINE)
+    with httpx.Client(base_url=relay_up.urls["console"], timeout=PATIENCE, follow_redirects=True) as browser:
+        (csrf,) = re.findall(r'name="csrf" value="([^"]+)"', browser.get("/sign-in").text)[:1]
+        home = browser.post("/sign-in", data={"csrf": csrf, "to": "/", "token": relay_up.token})
+        navigation = re.findall(r'href="(/\w*)"', re.findall(r"<nav.*?</nav>", home.text, re.DOTALL)[0])
+        assert sorted(named) == sorted(navigation)
+        assert [browser.get(path).status_code for path in named] == [200] * len(named)
+
+
 def test_made_parts_are_up_to_date() -> None:
     """`python -m scripts.reference` would change nothing."""
     assert [page.name for page in outdated()] == [], "run python -m scripts.reference"
