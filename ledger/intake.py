@@ -9,7 +9,7 @@ from ipaddress import IPv4Address, IPv6Network, ip_address
 from ledger.batch import Batch
 from ledger.connection import ANSWER_WITHIN
 from ledger.queue import Queue
-from ledger.store import Argument, Store
+from ledger.store import Argument, Store, TooFewReplicas
 from schemas.errors import LedgerUnavailable, UnknownMerchant
 from schemas.notification import Notification
 
@@ -70,7 +70,12 @@ class Intake:
                 one.source, int(one.verified), "" if one.received_at is None else round(one.received_at * 1000),
                 one.extra, one.token_hash or "", stranger(one),
             ]  # fmt: skip
-        kicks, answers = await self._store.run("accept", *args, durable=True)
+        try:
+            kicks, answers = await self._store.run("accept", *args, durable=True)
+        except TooFewReplicas as error:
+            # Their lanes count as told, so somebody has to tell them.
+            self._queue.kick_all(lane for answer in error.answers for lane in answer[0])
+            raise
         self._queue.kick_all(kicks)
         return [
             None if answer == b"ok" else UnknownMerchant(f"no merchant {one.merchant!r} takes webhooks at this address")

@@ -12,7 +12,7 @@ from ledger.keys import Lane, key, payment
 from ledger.leases import LEASE_MS, Lease
 from ledger.queue import Queue
 from ledger.rows import hashes, paired
-from ledger.store import Argument, Store
+from ledger.store import Argument, Store, TooFewReplicas
 from schemas import stored, wire
 from schemas.errors import NotFound
 from schemas.facts import Expected
@@ -132,7 +132,12 @@ class Refreshing:
         return stored.load_record(merchant, imp_uid, fields, stored.load_facts(facts))
 
     async def _commit_all(self, calls: Sequence[list[Argument]]) -> Sequence[list[bytes] | Exception]:
-        return await self._store.run_all("commit", calls, durable=True)
+        try:
+            return await self._store.run_all("commit", calls, durable=True)
+        except TooFewReplicas as error:
+            # Their lanes count as told, so somebody has to tell them.
+            self._queue.kick_all(lane for answer in error.answers for lane in answer[1:])
+            raise
 
     async def _postpone_all(self, calls: Sequence[list[Argument]]) -> Sequence[bytes | Exception]:
         return await self._store.run_all("postpone", calls)
