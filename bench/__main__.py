@@ -9,6 +9,7 @@ import platform
 import random
 import sys
 import time
+import traceback
 from collections.abc import Awaitable, Callable
 
 import uvloop
@@ -27,7 +28,7 @@ BENCHMARKS: dict[str, Callable[[Machine, int, int], Awaitable[Report]]] = {
 
 
 def main() -> int:
-    """Measure, and print what came of it; 1 where a mark was missed and ``--strict`` asks for that."""
+    """Measure, and print what came of it; 1 where a benchmark failed, or missed a mark and ``--strict`` asks for that."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("benchmarks", nargs="*", metavar="BENCHMARK", help=", ".join(BENCHMARKS))
     parser.add_argument("--rounds", type=int, default=0, help="how often to measure; ratios are of the same round")
@@ -37,12 +38,18 @@ def main() -> int:
     options = parser.parse_args()
     if unknown := set(options.benchmarks) - BENCHMARKS.keys():
         parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
-    began, reports = time.monotonic(), list[Report]()
+    began, reports, failed = time.monotonic(), list[Report](), list[str]()
     with Machine() as machine:
         version = machine.redis_version()
         for name in options.benchmarks or BENCHMARKS:
             print(f"{name} …", file=sys.stderr, flush=True)
-            reports.append(uvloop.run(_run(name, machine, options.rounds, options.seed)))
+            try:
+                reports.append(uvloop.run(_run(name, machine, options.rounds, options.seed)))
+            except Exception:
+                # What was measured before is worth seeing all the same.
+                traceback.print_exc()
+                failed.append(name)
+                machine.stop()
     facts = {
         "seed": options.seed,
         "cores": os.cpu_count(),
@@ -57,7 +64,8 @@ def main() -> int:
         print(json.dumps({**facts, "results": results}, indent=2))
     else:
         show(reports, " · ".join(f"{name} {value}" for name, value in facts.items()))
-    return int(options.strict and any(figure.reached is False for figure in figures))
+    missed = options.strict and any(figure.reached is False for figure in figures)
+    return int(missed or bool(failed))
 
 
 async def _run(name: str, machine: Machine, rounds: int, seed: int) -> Report:

@@ -12,8 +12,8 @@ from bench.traffic import Traffic
 
 HANGING = 50
 PER_SECOND = 20
-SECONDS = 12
-SETTINGS = {"RELAY_DELIVERY_TIMEOUT": "3s"}
+SECONDS = 15
+SETTINGS = {"RELAY_DELIVERY_TIMEOUT": "5s"}
 
 
 async def run(machine: Machine, rounds: int, seed: int) -> Report:
