@@ -1,0 +1,111 @@
+"""Secrets are planted everywhere, everything that can go wrong with them goes wrong, and then nobody finds them."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import redis.asyncio
+
+from tests.end_to_end.conftest import StartStack
+from tests.end_to_end.stack import KEY, TOKEN, Stack
+
+IMP_SECRET, OTHER_SECRET = "planted-imp-secret-1", "planted-imp-secret-2"
+OTHER_KEY, WEBHOOK_TOKEN, HEADER = "planted-imp-key-2", "planted-webhook-token", "planted-header-value"
+WRONG = "planted-wrong-token"
+CARD, BUYER, EMAIL, PHONE = "4012888888881881", "임꺽정", "planted@example.net", "010-9876-5432"
+PRIVATE = {
+    "card_number": CARD, "buyer_name": BUYER, "buyer_email": EMAIL, "buyer_tel": PHONE, "vbank_holder": BUYER,
+    "custom_data": f'{{"card":"{CARD}"}}', "name": f"for {BUYER}",
+}  # fmt: skip
+
+
+async def test_secrets_are_in_no_log_and_not_in_the_clear_in_redis(start_stack: StartStack, redis_url: str) -> None:
+    """What every process printed and every value in Redis holds none of the secrets; logs know no buyers and no cards,
+    and no answer of the operator API repeats a secret after the one that gave it."""
+    stack = await start_stack(IMP_SECRET=IMP_SECRET, RELAY_LOG_LEVEL="debug")
+    created = await stack.endpoint(headers={"x-planted": HEADER}, description="d")
+    answers = [await _merchant(stack), *(await _reads(stack, created["id"]))]
+    stack.heard.answer = lambda count: (500 if count < 3 else 200, 0)
+    await _webhooks(stack)
+    await stack.until_heard(*["paid"] * 3)
+
+    secrets = [
+        IMP_SECRET, OTHER_SECRET, OTHER_KEY, WEBHOOK_TOKEN, HEADER, TOKEN, KEY, created["secret"],
+        created["secret"].removeprefix("whsec_"),
+    ]  # fmt: skip
+    printed = "\n".join(each.output for each in (stack.receiver, stack.worker, stack.console))
+    assert '"imp_planted"' in printed
+    assert [each for each in (*secrets, WRONG, CARD, BUYER, EMAIL, PHONE) if each in printed] == []
+    stored = await _everything(redis_url)
+    assert b"imp_planted" in stored
+    assert [each for each in secrets if each.encode() in stored] == []
+    assert [each for each in secrets if any(each in answer for answer in answers)] == []
+
+
+async def _merchant(stack: Stack) -> str:
+    """A merchant with credentials of its own, that i'mport turns down; asked for twice under one key."""
+    body = {"imp_key": OTHER_KEY, "imp_secret": OTHER_SECRET, "webhook_token": WEBHOOK_TOKEN}
+    answer = await stack.api.put("/v1/merchants/planted", json=body)
+    assert answer.status_code in (200, 201), answer.text
+    assert (await stack.intake.post(f"/webhooks/planted/{WEBHOOK_TOKEN}", json={"imp_uid": "imp_2"})).status_code == 200
+    return answer.text
+
+
+async def _reads(stack: Stack, endpoint: str) -> list[str]:
+    """Everything that shows merchants and endpoints, and requests that are wrong in ways that concern secrets."""
+    body = {"merchant": "default", "url": stack.heard.url, "headers": {"x-planted": HEADER}, "types": ["relay.none"]}
+    once = {"idempotency-key": "k"}
+    sealed = {
+        "merchant": "default",
+        "url": f"{stack.heard.url}2",
+        "headers": {"x-planted": HEADER},
+        "types": ["endpoint.failing"],
+    }
+    assert (await stack.api.post("/v1/endpoints", json=sealed, headers=once)).status_code == 201
+    answers = [
+        await stack.api.get(f"/v1/endpoints/{endpoint}"),
+        await stack.api.get("/v1/endpoints"),
+        await stack.api.get("/v1/merchants"),
+        await stack.api.get("/v1/merchants/planted"),
+        await stack.api.post("/v1/endpoints", json=body),
+        await stack.api.put("/v1/merchants/planted", json={"imp_key": OTHER_KEY, "imp_secret": [OTHER_SECRET]}),
+        await stack.api.put("/v1/merchants/planted", content=f'{{"imp_secret":"{OTHER_SECRET}",'.encode()),
+        await stack.api.get("/v1/merchants", headers={"authorization": f"Bearer {WRONG}"}),
+        await stack.api.get(f"/{WRONG}", params={"token": WRONG}),
+    ]
+    return [answer.text for answer in answers]
+
+
+async def _webhooks(stack: Stack) -> None:
+    """A payment with a buyer and a card, announced with more than i'mport would say, also at wrong addresses."""
+    paid: dict[str, Any] = {"status": "paid", "paid_at": int(time.time()), "amount": 1004}
+    await stack.payment_at_iamport(imp_uid="imp_planted", **paid, **PRIVATE)
+    extra: dict[str, Any] = {"buyer": PRIVATE, "secret": WRONG}
+    assert (await stack.webhook("imp_planted", **extra)).status_code == 200
+    assert (await stack.webhook(f"status/{WRONG}", **extra)).status_code == 400
+    assert (await stack.intake.post("/webhooks", content=f"{CARD} {BUYER}".encode())).status_code in (400, 415)
+    assert (await stack.intake.post(f"/webhooks/default/{WRONG}", json={"imp_uid": "imp_1"})).status_code == 404
+    assert (await stack.intake.post(f"/webhooks/planted/{WRONG}", json={"imp_uid": "imp_1"})).status_code == 404
+
+
+async def _everything(redis_url: str) -> bytes:
+    """Every key and value of every database, in a row."""
+    parts: list[bytes] = []
+    for database in (0, 1):
+        connected: Any = redis.asyncio.from_url(redis_url.removesuffix("/0") + f"/{database}")
+        async with connected as client:
+            async for key in client.scan_iter("*"):
+                match (await client.type(key)).decode():
+                    case "string":
+                        value: Any = await client.get(key)
+                    case "hash":
+                        value = await client.hgetall(key)
+                    case "list":
+                        value = await client.lrange(key, 0, -1)
+                    case "set":
+                        value = await client.smembers(key)
+                    case _:
+                        value = await client.zrange(key, 0, -1)
+                parts += [key, repr(value).encode() if not isinstance(value, bytes) else value]
+    return b"\n".join(parts)
