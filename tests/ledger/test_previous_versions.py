@@ -1,0 +1,73 @@
+"""Ledgers that earlier versions left are read, finished and gone on with by today's code."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from ledger import Ledger
+from ledger.keys import Lane
+from ledger.pages import Slice
+from ledger.start import begin
+from schemas.seal import Sealer
+from schemas.stored import VERSION
+from tests.ledger.driving import REFRESH, UNKNOWN, Driver, endpoint, paid
+from tests.ledger.previous import FOLDER, KEY, load
+
+FILES = sorted(FOLDER.glob("version-*.json"))
+LEDGERS = [pytest.param(json.loads(file.read_text()), id=file.stem) for file in FILES]
+
+
+def test_every_version_has_its_ledger() -> None:
+    """Whoever changes a stored shape keeps a ledger of the old one; `tests.ledger.previous` writes it."""
+    assert [file.stem for file in FILES] == [f"version-{number}" for number in range(1, VERSION + 1)]
+
+
+@pytest.mark.parametrize("keys", LEDGERS)
+async def test_a_ledger_of_an_earlier_version_goes_on(ledger: Ledger, driver: Driver, keys: dict[str, Any]) -> None:
+    """Everything in it can be listed; what was due, leased, delayed or dead goes on where it was, each fact once."""
+    await load(driver, keys)
+    await begin(ledger.store, Sealer([KEY]))
+    before = await _listed(ledger)
+    assert len(before["events"]) == 5
+
+    # Its leases end; every payment is looked at again, and the looks bring only what is new.
+    await driver.pass_time(4000)
+    for lane in (REFRESH, UNKNOWN):
+        for claimed in await driver.claim(lane):
+            cancelled = (300,) if claimed.record.imp_uid == "imp_part" else ()
+            assert await driver.commit(claimed, paid(claimed.record.imp_uid, *cancelled)) == "ok"
+    after = await _listed(ledger)
+    new = {"imp_unknown", "imp_claimed", "imp_due"}
+    assert after["events"].keys() - before["events"].keys() == {
+        name for name, imp_uid in after["events"].items() if imp_uid in new
+    }
+    assert sorted(after["payments"]) == sorted([*before["payments"], *new])
+
+    # What was to be sent is sent, in order, to an endpoint that today's code can also change.
+    await ledger.endpoints.update("ep_1", lambda _old: endpoint(max_in_flight=100))
+    await ledger.deliveries.retry(next(iter(before["dead"])))
+    sent = []
+    while taken := await driver.take(Lane("deliver", "ep_1")):
+        for delivery in taken:
+            sent.append((delivery.imp_uid, delivery.type))
+            assert await driver.settle(delivery) in ("ok", "unwell")
+    assert ("imp_dead", "payment.paid") in sent
+    assert [kind for imp_uid, kind in sent if imp_uid == "imp_part"] == ["payment.paid", "payment.partially_cancelled"]
+    assert {imp_uid for imp_uid, _ in sent} == {"imp_part", "imp_dead", "imp_leased", *new}
+
+
+async def _listed(ledger: Ledger) -> dict[str, Any]:
+    """Everything that operators can list."""
+    part = Slice(200)
+    deliveries = await ledger.deliveries.list(part)
+    merchants = await ledger.merchants.list(part)
+    assert "shop" in {row.name for row in merchants.rows}
+    assert len((await ledger.notifications.list(part)).rows) >= 7
+    return {
+        "payments": [row.imp_uid for row in (await ledger.payments.list(part)).rows],
+        "events": {row.id: row.imp_uid for row in (await ledger.events.list(part)).rows},
+        "dead": {row.id for row in deliveries.rows if row.state == "dead"},
+    }
