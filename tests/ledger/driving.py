@@ -170,21 +170,22 @@ class Driver:
     async def lose(self, *leases: Lease) -> None:
         """End these leases, as time would: whoever holds them has not renewed them."""
         for lease in leases:
-            await self.redis.zadd(key("leased", str(lease.lane)), {lease.member: 1}, xx=True)
+            await self.redis.zadd(key("leased", str(lease.lane)), {lease.member: 1}, xx=True, lt=True)
             await self.redis.zadd(key("lanes"), {str(lease.lane): 1}, xx=True, lt=True)
 
     async def pass_time(self, seconds: float) -> None:
         """Let it be later, for everything that waits in a lane or limits one."""
         ms = round(seconds * 1000)
+        pipe = self.redis.pipeline(transaction=False)
         for pattern in ("due:*", "leased:*", "touched:*", "lanes"):
             async for name in self.redis.scan_iter(key(pattern)):
                 for member in await self.redis.zrange(name, 0, -1):
-                    await self.redis.zincrby(name, -ms, member)
+                    pipe.zincrby(name, -ms, member)
         async for name in self.redis.scan_iter(key("lane", "*")):
-            for field in _IN_LANES:
-                at = await self.redis.hget(name, field)
-                if at is not None:
-                    await self.redis.hset(name, field, str(int(at) - ms))
+            for field, at in (await self.redis.hgetall(name)).items():
+                if field.decode() in _IN_LANES:
+                    pipe.hset(name, field, str(int(at) - ms))
         async for name in self.redis.scan_iter(key("kicked", "*")):
             left = await self.redis.pttl(name) - ms
-            await (self.redis.pexpire(name, left) if left > 0 else self.redis.delete(name))
+            pipe.pexpire(name, left) if left > 0 else pipe.delete(name)
+        await pipe.execute()
