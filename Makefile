@@ -21,6 +21,7 @@ lint: ready-dev ## ruff, formatting, mypy --strict, the floors of the house
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python scripts/audit requirements.lock
 
 format: ready-dev ## put the code into shape
 	@$(BIN)/ruff check --fix .
@@ -29,8 +30,12 @@ format: ready-dev ## put the code into shape
 bench: ready-dev ## measure against local stubs, next to other ways to do the same job
 	@$(BIN)/python -m bench $(ARGS)
 
-chaos: ready-dev ## break things under load and count what arrived
-	@$(BIN)/python -m pytest tests/chaos -m chaos $(ARGS)
+chaos: ready-dev ## break things under load, count what arrived, write it into docs/reliability.md
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || \
+		$(BIN)/python -m pip --disable-pip-version-check -q install --require-hashes --only-binary :all: \
+			-r tests/chaos/requirements.lock >/dev/null 2>&1 || \
+		echo "atheris cannot be had here: bodies come from a simpler mutator"
+	@$(BIN)/python -m pytest tests/chaos -m chaos -s $(ARGS)
 
 lock: ## renew the lock files from pyproject.toml (needs uv)
 	@echo 'setuptools>=77' | uv pip compile $(UV_FLAGS) pyproject.toml - -o requirements.lock
