@@ -27,7 +27,7 @@ _LINK = re.compile(r"(?<!`)\[[^]\n]*\]\((?P<target>[^)\s]+)\)")
 _ROW = re.compile(r"^\| `(?P<name>[A-Za-z_]+)` \|(?P<rest>.*)\|$", re.MULTILINE)
 _SAMPLE = re.compile(r"^# TYPE (?P<name>relay_\w+) (?P<kind>\w+)$", re.MULTILINE)
 _OF_EACH_PROCESS = {"HOST", "PORT", "RELAY_QUEUE_URL"}
-_PATHS = re.compile(r"/home/|/root/|/tmp/|/work/")
+_PATHS = re.compile(r"/home/|/root/|/tmp/")
 
 
 def section(page: str, heading: str) -> str:
