@@ -22,7 +22,8 @@ def audit(folder: Path, said: Any, *, status: int = 0) -> subprocess.CompletedPr
     (folder / "said.json").write_text(said if isinstance(said, str) else json.dumps({"dependencies": said}))
     (tools / "pip-audit").write_text(f"#!/bin/sh\ncat {folder}/said.json\nexit {status}\n")
     (tools / "pip-audit").chmod(0o755)
-    (folder / "some.lock").touch()
+    if not (folder / "some.lock").exists():
+        (folder / "some.lock").touch()
     command = [str(tools / "python"), str(ROOT / "scripts" / "audit"), str(folder / "some.lock")]
     return subprocess.run(command, capture_output=True, text=True)
 
