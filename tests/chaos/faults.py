@@ -163,14 +163,17 @@ Injected = list[tuple[str, float, float]]
 
 
 async def inject(house: House, load: Load, faults: Sequence[tuple[str, Fault]], pause: float) -> Injected:
-    """Break these one after the other, the next a while after what the one before had held up was told."""
+    """Break these one after the other under load. In between nothing is posted until what the fault held up was told: so
+    how long that takes is a matter of one fault alone."""
     injected: Injected = []
     for name, fault in faults:
         await asyncio.sleep(pause)
         began = time.monotonic()
         await fault(house)
         injected.append((name, began, time.monotonic()))
+        load.hold()
         await _recovered(house, load, time.monotonic())
+        load.go_on()
     return injected
 
 

@@ -27,6 +27,8 @@ class Load:
         self._rng = rng
         self._rate = rate
         self._stop = asyncio.Event()
+        self._going = asyncio.Event()
+        self._going.set()
         self._posting: set[asyncio.Task[None]] = set()
         self.answers: Counter[int] = Counter()
         self.accepted: dict[str, tuple[str, int, float]] = {}
@@ -39,6 +41,7 @@ class Load:
         async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=15)) as session:
             due = time.monotonic()
             while not self._stop.is_set():
+                await self._going.wait()
                 self._post_one(session)
                 due = max(due + 1 / self._rate, time.monotonic() - 1)
                 await asyncio.sleep(max(0.0, due - time.monotonic()))
@@ -47,6 +50,15 @@ class Load:
     def stop(self) -> None:
         """Begin nothing more."""
         self._stop.set()
+        self._going.set()
+
+    def hold(self) -> None:
+        """Begin nothing for a while; what nobody has taken yet is still sent again."""
+        self._going.clear()
+
+    def go_on(self) -> None:
+        """Go on after `hold`."""
+        self._going.set()
 
     def _post_one(self, session: aiohttp.ClientSession) -> None:
         if self._rng.random() < MADE_UP:
