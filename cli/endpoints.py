@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.client import console, part
-from cli.output import Cursor, Json, Limit, done, listed, shown
+from cli.output import Cursor, Json, Limit, done, listed, shown, sure
 
 app = typer.Typer(help="Endpoints: who hears of what, and where.", no_args_is_help=True)
 
@@ -106,8 +106,7 @@ def delete(
 
     Example: relay endpoints delete ep_ab12cd34ef56gh78ij90 --yes
     """
-    if not yes:
-        typer.confirm(f"Delete {endpoint} and discard what it still had to get?", abort=True, err=True)
+    sure(f"Delete {endpoint} and discard what it still had to get?", yes=yes, as_json=as_json)
     with console() as api:
         api.call("DELETE", f"/v1/endpoints/{part(endpoint)}")
     done(f"{endpoint} is deleted", {"deleted": endpoint}, as_json=as_json)

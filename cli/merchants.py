@@ -45,9 +45,7 @@ def put(
     ],
     include_sandbox: Annotated[bool, typer.Option(help="See payments of test channels too.")] = False,
     since: Annotated[str | None, typer.Option(help="Facts before this RFC 3339 time are recorded silently.")] = None,
-    webhook_token: Annotated[
-        str | None, typer.Option(help="Take webhooks with this in their path only.")
-    ] = None,
+    webhook_token: Annotated[str | None, typer.Option(help="Take webhooks with this in their path only.")] = None,
     check_prepared: Annotated[bool, typer.Option(help="Compare with the amount prepared at i'mport.")] = False,
     as_json: Json = False,
 ) -> None:

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from cli.client import console
-from cli.output import Cursor, Json, Limit, listed
+from cli.client import console, part
+from cli.output import Cursor, Json, Limit, listed, shown
 
 app = typer.Typer(help="Notifications: what came in, and what became of it.", no_args_is_help=True)
 
@@ -31,3 +31,16 @@ def list_(
         )
     columns = ("received_at", "id", "merchant", "imp_uid", "status", "source", "outcome", "reason")
     listed(answer, columns, as_json=as_json)
+
+
+@app.command()
+def show(
+    notification: Annotated[str, typer.Argument(help="Its id, ntf_….")],
+    as_json: Json = False,
+) -> None:
+    """Show a webhook: what it said, and what became of it.
+
+    Example: relay notifications show ntf_01m841g1z3ft8789p01w1dbwnq
+    """
+    with console() as api:
+        shown(api.call("GET", f"/v1/notifications/{part(notification)}"), as_json=as_json)

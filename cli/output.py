@@ -33,6 +33,12 @@ def screen() -> Console:
     return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else _WIDE)
 
 
+def sure(question: str, *, yes: bool, as_json: bool) -> None:
+    """Ask a person before something is done that cannot be undone; a program that wants JSON is not asked."""
+    if not yes and not as_json:
+        typer.confirm(question, abort=True, err=True)
+
+
 def print_json(value: Any) -> None:
     """One line of JSON."""
     print(wire.dumps(value).decode(), flush=True)

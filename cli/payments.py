@@ -9,7 +9,7 @@ import typer
 from rich.text import Text
 
 from cli.client import console, part
-from cli.output import Cursor, Json, Limit, cell, done, listed, print_json, screen, shown
+from cli.output import Cursor, Json, Limit, cell, done, listed, print_json, screen, shown, sure
 
 app = typer.Typer(help="Payments: where each stands, and its whole story.", no_args_is_help=True)
 
@@ -89,9 +89,8 @@ def cancel(
 
     Example: relay payments cancel imp_448280090638 --amount 500 --reason "out of stock"
     """
-    if not yes and not record_only:
-        what = "all that is left" if amount is None else str(amount)
-        typer.confirm(f"Cancel {what} of {imp_uid}?", abort=True, err=True)
+    what = "all that is left" if amount is None else str(amount)
+    sure(f"Cancel {what} of {imp_uid}?", yes=yes or record_only, as_json=as_json)
     body: dict[str, Any] = {"amount": amount, "reason": reason, "record_only": record_only}
     with console() as api:
         answer = api.call("POST", f"/v1/payments/{part(imp_uid)}/cancellations", body, merchant=merchant)

@@ -9,7 +9,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from cli.client import Api, console, part
-from cli.output import Cursor, Json, Limit, done, listed, print_json, screen, shown
+from cli.output import Cursor, Json, Limit, done, listed, print_json, screen, shown, sure
 
 app = typer.Typer(help="Replays: events sent again, many at once.", invoke_without_command=True)
 
@@ -53,8 +53,7 @@ def replay(
         if dry_run:
             done(f"{counted['matched']} deliveries would be queued", counted, as_json=as_json)
             return
-        if not yes:
-            typer.confirm(f"Queue {counted['matched']} deliveries?", abort=True, err=True)
+        sure(f"Queue {counted['matched']} deliveries?", yes=yes, as_json=as_json)
         begun = api.call("POST", "/v1/replays", body)
         ended = watched(api, begun, quiet=as_json) if wait else begun
     if as_json:

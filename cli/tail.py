@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
@@ -34,7 +35,7 @@ def tail(
     Example: relay tail --type payment.paid
     """
     query = {"merchant": merchant, "imp_uid": imp_uid, "type": type_}
-    with console() as api:
+    with suppress(KeyboardInterrupt), console() as api:
         for number, event in enumerate(events(api, query, last), 1):
             if as_json:
                 print_json(event)

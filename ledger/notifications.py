@@ -9,6 +9,7 @@ from ledger.merchants import Merchants
 from ledger.pages import Page, Slice, walk
 from ledger.rows import Row, hashes, seconds, text
 from ledger.store import Store
+from schemas.errors import NotFound
 
 Outcome = Literal["pending", "applied", "unchanged", "rejected"]
 
@@ -34,6 +35,13 @@ class Notifications:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+
+    async def get(self, identity: str) -> Noted:
+        """The notification of this id. Raises `NotFound`."""
+        row = (await hashes(self._store, [f"ntf:{identity}"]))[0]
+        if not row:
+            raise NotFound(f"there is no notification {identity!r}")
+        return _noted(identity, row)
 
     async def list(
         self, part: Slice, *, merchant: str | None = None, imp_uid: str | None = None, outcome: Outcome | None = None

@@ -29,7 +29,7 @@ class MerchantIn(Body):
     webhook_token: str | None = Field(
         None,
         pattern=r"^[\x21-\x7e]{1,128}$",
-        description="webhooks are taken at /webhooks/{merchant}/{token} only; a path part, percent-encoded where needed",
+        description="webhooks are taken at /webhooks/{merchant}/{token} only, percent-encoded where needed",
     )
     check_prepared: bool = Field(False, description="compare payments with the amount prepared at i'mport")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from console.api.models import Listing, Merchant, Nothing, Out, Time
+from console.api.models import Listing, Merchant, Nothing, Out, Parameters, Time
 from console.api.operation import Answer, Call, Operation
 from ledger.notifications import Noted, Outcome
 from schemas.times import rfc3339
@@ -66,8 +66,21 @@ async def list_(call: Call[NotificationListing, Nothing]) -> Answer:
     return Answer(NotificationList(data=rows, next_cursor=page.next_cursor))
 
 
+async def get(call: Call[Parameters, Nothing]) -> Answer:
+    """One notification."""
+    return Answer(notification_out(await call.context.ledger.notifications.get(call.path["id"])))
+
+
 OPERATIONS = (
     Operation(
         "GET", "/v1/notifications", "List notifications", list_, {200: NotificationList}, query=NotificationListing
+    ),
+    Operation(
+        "GET",
+        "/v1/notifications/{id}",
+        "Show a notification",
+        get,
+        {200: NotificationOut},
+        problems=(404,),
     ),
 )

@@ -92,6 +92,13 @@ async def test_deleting_asks_first(console: Console) -> None:
     assert [row["id"] for row in (await asked(console, "endpoints", "list"))["data"]] == [name]
 
 
+async def test_a_program_is_not_asked(console: Console) -> None:
+    """With --json nobody is there to say yes: what was asked for is done."""
+    name = (await console.endpoint())["id"]
+    assert (await asked(console, "replay", "--endpoint", name, "--no-wait"))["state"] == "running"
+    assert (await asked(console, "endpoints", "delete", name)) == {"deleted": name}
+
+
 async def test_the_story_of_a_payment_is_read(console: Console) -> None:
     """Payments, events, deliveries and notifications, as tables and as JSON."""
     endpoint = (await console.endpoint())["id"]
@@ -113,6 +120,7 @@ async def test_the_story_of_a_payment_is_read(console: Console) -> None:
     assert (await relay(console, "deliveries", "show", delivery["id"])).exit_code == 0
     assert (await asked(console, "deliveries", "retry", delivery["id"]))["state"] == "pending"
     [noted] = (await asked(console, "notifications", "list", "--outcome", "applied"))["data"]
+    assert await asked(console, "notifications", "show", noted["id"]) == noted
     assert noted["imp_uid"] == "imp_1"
     for group in ("payments", "events", "deliveries", "notifications"):
         table = await relay(console, group, "list")

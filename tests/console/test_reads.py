@@ -116,6 +116,8 @@ async def test_notifications_say_what_became_of_them(console: Console) -> None:
     assert len(await data(console, "/v1/notifications", imp_uid="imp_1")) == 3
     assert len(await data(console, "/v1/notifications", imp_uid="imp_1", merchant="default", outcome="applied")) == 1
     assert await data(console, "/v1/notifications", merchant="nobody") == []
+    assert (await console.call("GET", f"/v1/notifications/{rejected}")).json() == forged[0]
+    assert (await console.call("GET", "/v1/notifications/ntf_none")).status_code == 404
 
 
 async def test_a_deliverys_attempts_are_shown(console: Console) -> None:
