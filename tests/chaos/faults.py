@@ -163,8 +163,8 @@ Injected = list[tuple[str, float, float]]
 
 
 async def inject(house: House, load: Load, faults: Sequence[tuple[str, Fault]], pause: float) -> Injected:
-    """Break these one after the other under load. In between nothing is posted until what the fault held up was told: so
-    how long that takes is a matter of one fault alone."""
+    """Break these one after the other under load. In between nothing is posted until what the fault held up was told,
+    so how long that takes is a matter of one fault alone."""
     injected: Injected = []
     for name, fault in faults:
         await asyncio.sleep(pause)
