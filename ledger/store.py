@@ -28,6 +28,7 @@ _PASSING = (
     trouble.ClusterDownError,
     trouble.MasterDownError,
     trouble.TryAgainError,
+    trouble.NoScriptError,  # loaded a moment ago, but this is another node already
 )
 
 

@@ -1,0 +1,25 @@
+"""What Redis says of how it keeps things."""
+
+from __future__ import annotations
+
+from ledger import Ledger
+from tests.ledger.driving import queue_url
+from tests.redis_process import RedisServer
+
+
+async def test_a_durable_redis_is_called_so(ledger: Ledger) -> None:
+    """Append-only file, fsync for every write, nothing evicted."""
+    found = await ledger.durability()
+    assert (found.durable, found.reasons) == (True, ())
+
+
+async def test_whatever_makes_it_less_is_named(own_redis: RedisServer) -> None:
+    """Each setting that is not as it should be is said in words."""
+    ledger = Ledger.connect(own_redis.url, queue_url(own_redis.url))
+    for name, value in (("appendfsync", "everysec"), ("maxmemory-policy", "allkeys-lru"), ("appendonly", "no")):
+        await ledger.store.redis.config_set(name, value)
+        found = await ledger.durability()
+        assert not found.durable
+        assert f"{name} is {value}" in " ".join(found.reasons)
+    assert len(found.reasons) == 3
+    await ledger.close()

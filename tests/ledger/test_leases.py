@@ -1,0 +1,124 @@
+"""Leases, kicks and the sweep: who works on what, who is told, and what is told of again."""
+
+from __future__ import annotations
+
+import asyncio
+
+from ledger import Ledger
+from ledger.keys import key
+from ledger.leases import LEASE_MS, Lease
+from tests.ledger.driving import REFRESH, Driver, paid
+
+
+async def ends(driver: Driver, lease: Lease) -> int:
+    """When a lease ends, in ms."""
+    return (await driver.scores("leased", str(lease.lane)))[lease.member]
+
+
+async def test_a_lease_that_is_renewed_does_not_end(ledger: Ledger, driver: Driver) -> None:
+    """Held leases are lengthened together, whatever lanes they are of; dropped ones are not."""
+    lane = await driver.subscribe()
+    await driver.look(paid())
+    await driver.accept("imp_2")
+    await driver.accept("imp_3")
+    look, dropped = await driver.claim()
+    sending = await driver.take_one(lane)
+    ledger.leases.hold([look.lease, dropped.lease, sending.lease])
+    ledger.leases.drop([dropped.lease])
+    await driver.pass_time(9)
+    before = await ledger.store.now() * 1000
+    await ledger.leases.renew()
+    assert await ends(driver, look.lease) >= before + LEASE_MS
+    assert await ends(driver, sending.lease) >= before + LEASE_MS
+    assert await ends(driver, dropped.lease) < before + LEASE_MS / 2
+    await driver.pass_time(5)
+    assert [claimed.lease.member for claimed in await driver.claim()] == [dropped.lease.member]
+    assert await driver.take(lane) == ()
+
+
+async def test_a_late_renewal_takes_nothing_from_who_has_it_now(ledger: Ledger, driver: Driver) -> None:
+    """A lease that somebody else has is not lengthened by its former holder."""
+    await driver.accept()
+    late = (await driver.claim_one()).lease
+    await driver.lose(late)
+    successor = (await driver.claim_one()).lease
+    at = await ends(driver, successor)
+    ledger.leases.hold([late])
+    await driver.pass_time(3)
+    await ledger.leases.renew()
+    assert await ends(driver, successor) == at - 3000
+
+
+async def test_what_is_given_back_is_due_at_once(ledger: Ledger, driver: Driver) -> None:
+    """A worker that stops hands its work to others, who are told; its own late results count for nothing."""
+    lane = await driver.subscribe()
+    await driver.look(paid())
+    await driver.accept("imp_2")
+    claimed, sending = await driver.claim_one(), await driver.take_one(lane)
+    ledger.leases.hold([claimed.lease, sending.lease])
+    await driver.forget_kicks()
+    await ledger.leases.give_back()
+    assert (await driver.kicked(REFRESH), await driver.kicked(lane)) == (True, True)
+    assert await driver.commit(claimed, paid("imp_2")) == "lost"
+    assert await driver.settle(sending) == "lost"
+    assert (len(await driver.claim()), len(await driver.take(lane))) == (1, 1)
+    await ledger.leases.renew()
+
+
+async def test_one_kick_a_lane_is_under_way_at_most(driver: Driver) -> None:
+    """Webhooks in a row kick once; the claim clears the flag first, so what comes after it kicks again."""
+    await driver.accept("imp_1")
+    await driver.accept("imp_2")
+    assert await _messages(driver, "refresh") == 1
+    await driver.claim()
+    assert not await driver.kicked(REFRESH)
+    await driver.accept("imp_3")
+    assert await driver.kicked(REFRESH)
+    assert await _messages(driver, "refresh") == 2
+
+
+async def test_a_full_batch_kicks_again(driver: Driver) -> None:
+    """Whoever finds more than it takes tells the next worker before it starts; whoever finds less does not."""
+    await asyncio.gather(*(driver.accept(f"imp_{n}") for n in range(5)))
+    await driver.claim(limit=3)
+    assert await driver.kicked(REFRESH)
+    await driver.claim(limit=3)
+    assert not await driver.kicked(REFRESH)
+
+
+async def test_a_kick_that_was_lost_is_sent_again(ledger: Ledger, driver: Driver) -> None:
+    """Its flag expires by itself within seconds, and the sweep tells of the lane."""
+    await driver.accept()
+    assert 0 < await driver.redis.pttl(key("kicked", str(REFRESH))) <= 5000
+    assert await ledger.sweep("me") == []
+    await driver.pass_time(5)
+    assert await ledger.sweep("me") == [REFRESH]
+    assert await _messages(driver, "refresh") == 2
+
+
+async def test_one_worker_sweeps_at_a_time(ledger: Ledger, driver: Driver) -> None:
+    """Whoever swept last goes on doing it; another takes over when it has been silent."""
+    await driver.accept()
+    await driver.forget_kicks()
+    assert await ledger.sweep("first") == [REFRESH]
+    await driver.forget_kicks()
+    assert await ledger.sweep("second") == []
+    assert await ledger.sweep("first") == [REFRESH]
+    await driver.redis.delete(key("sweeper"))
+    await driver.forget_kicks()
+    assert await ledger.sweep("second") == [REFRESH]
+
+
+async def test_the_sweep_tells_of_what_is_due_only(ledger: Ledger, driver: Driver) -> None:
+    """A lane whose work is for later is left alone until then."""
+    await ledger.refreshing.mark_dirty("default", "imp_1", due_in=60)
+    assert await ledger.sweep("me") == []
+    await driver.pass_time(61)
+    assert await ledger.sweep("me") == [REFRESH]
+
+
+async def _messages(driver: Driver, queue: str) -> int:
+    """How many kicks were sent to a queue, once all that are under way have been."""
+    await asyncio.gather(*driver.ledger.queue._sending)
+    broker = driver.ledger.queue.broker.client
+    return int(await asyncio.to_thread(broker.llen, f"relay:{queue}"))

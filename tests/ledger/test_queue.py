@@ -1,0 +1,79 @@
+"""Kicks: small Dramatiq messages on a database of their own, sent without keeping anybody waiting."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+import redis
+from dramatiq import Message
+
+from ledger.keys import Lane
+from ledger.queue import Queue
+from tests.ledger.driving import queue_url
+from tests.redis_process import RedisServer
+
+
+@pytest.mark.parametrize(
+    ("lane", "queue"),
+    [("refresh/shop", "refresh"), ("unknown/shop", "refresh"), ("deliver/ep_1", "deliver"), ("replay/ep_1", "deliver")],
+)
+async def test_a_kick_names_its_lane(redis_url: str, lane: str, queue: str) -> None:
+    """The message goes to the queue of the actor that works on such lanes, and says nothing but the lane's name."""
+    sender = Queue(queue_url(redis_url))
+    sender.kick_all([lane.encode(), b"", ""])
+    await sender.close()
+    with redis.Redis.from_url(queue_url(redis_url)) as broker:
+        (message,) = [Message.decode(text) for text in broker.hvals(f"relay:{queue}.msgs")]
+        assert (message.actor_name, message.queue_name, message.args) == (queue, queue, (lane,))
+        assert broker.llen(f"relay:{queue}") == 1
+
+
+async def test_kicks_keep_off_the_ledgers_database(redis_url: str) -> None:
+    """Dramatiq's maintenance may list all keys: it finds only its own."""
+    sender = Queue(queue_url(redis_url))
+    sender.kick_all(["refresh/shop"])
+    await sender.close()
+    with redis.Redis.from_url(redis_url) as ledger:
+        assert ledger.dbsize() == 0
+
+
+async def test_a_broker_that_is_away_costs_nobody_anything(own_redis: RedisServer) -> None:
+    """A kick that cannot be sent is let go: nobody waits for it and nothing is raised."""
+    sender = Queue(queue_url(own_redis.url))
+    own_redis.kill()
+    began = time.monotonic()
+    sender.kick_all(["refresh/shop", "deliver/ep_1"])
+    assert time.monotonic() - began < 0.5
+    await sender.close()
+    own_redis.start()
+    sender.kick_all(["refresh/shop"])
+    await sender.close()
+    with redis.Redis.from_url(queue_url(own_redis.url)) as broker:
+        assert broker.llen("relay:refresh") == 1
+
+
+async def test_a_hanging_broker_does_not_hold_up_the_loop(own_redis: RedisServer) -> None:
+    """While a kick waits for its broker, everything else goes on; closing waits for a moment only."""
+    sender = Queue(queue_url(own_redis.url))
+    own_redis.pause()
+    began = time.monotonic()
+    sender.kick_all(["refresh/shop"])
+    await asyncio.sleep(0.05)
+    assert time.monotonic() - began < 1
+    own_redis.resume()
+    await sender.close()
+
+
+@pytest.mark.parametrize("text", ["refresh", "refresh/", "/shop", "", "other/shop"])
+def test_what_names_no_lane_is_refused(text: str) -> None:
+    """A lane is a known kind and a name."""
+    with pytest.raises(ValueError, match="no lane"):
+        Lane.parse(text)
+
+
+@pytest.mark.parametrize("text", ["refresh/shop", "deliver/ep_1", "unknown/a/b"])
+def test_a_lanes_text_reads_back(text: str) -> None:
+    """`parse` and `str` are each other's reverse."""
+    assert str(Lane.parse(text)) == text

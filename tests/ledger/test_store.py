@@ -1,0 +1,192 @@
+"""Every trouble with Redis is `LedgerUnavailable`, and nothing is half done."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+import redis.exceptions as trouble
+
+from ledger import Ledger
+from ledger.connection import connect
+from ledger.keys import PREFIX, key
+from ledger.store import Store, unavailable
+from schemas.errors import BadSetting, LedgerUnavailable
+from tests.ledger.driving import REFRESH, Driver, notification, paid, queue_url
+from tests.ledger.invariants import problems
+from tests.redis_process import RedisServer
+
+
+@pytest.fixture
+async def own(own_redis: RedisServer) -> AsyncIterator[Driver]:
+    """A ledger on a Redis of the test's own."""
+    ledger = Ledger.connect(own_redis.url, queue_url(own_redis.url))
+    yield Driver(ledger)
+    await ledger.close()
+
+
+async def full(driver: Driver) -> None:
+    """Let Redis have no memory left."""
+    await driver.redis.config_set("maxmemory", 1)
+
+
+async def room(driver: Driver) -> None:
+    """Let Redis have memory again."""
+    await driver.redis.config_set("maxmemory", 0)
+
+
+async def dump(driver: Driver) -> dict[str, object]:
+    """All that Redis holds, except for counters and kicks that are under way."""
+    names = [name async for name in driver.redis.scan_iter("*") if b":kicked:" not in name and b":seq" not in name]
+    return {name.decode(): await driver.redis.dump(name) for name in sorted(names)}
+
+
+async def test_scripts_are_loaded_again_when_redis_has_forgotten_them(driver: Driver) -> None:
+    """After a restart or SCRIPT FLUSH the next call works, without anybody noticing."""
+    await driver.accept()
+    await driver.redis.script_flush()
+    await asyncio.gather(*(driver.accept(f"imp_{n}") for n in range(20)))
+    await driver.redis.script_flush()
+    await driver.commit((await driver.claim(limit=1))[0], paid())
+    await driver.redis.script_flush()
+    assert len(await driver.claim()) == 19
+
+
+async def test_a_full_redis_takes_no_webhook_and_gives_no_work(own: Driver) -> None:
+    """Refused whole: no notification without its mark, no lease without its work, no commit in part."""
+    lane = await own.subscribe()
+    await own.look(paid("imp_0"))
+    await own.accept("imp_1")
+    await own.accept("imp_2")
+    claimed = (await own.claim(limit=1))[0]
+    await full(own)
+    before = await dump(own)
+    late = notification("imp_3")
+    attempts = (
+        own.ledger.accept(late), own.claim(), own.take(lane), own.commit(claimed, paid(claimed.record.imp_uid)),
+    )  # fmt: skip
+    answers = await asyncio.gather(*attempts, return_exceptions=True)
+    assert [type(answer) for answer in answers] == [LedgerUnavailable] * 4
+    assert await dump(own) == before
+    await room(own)
+    assert await own.commit(claimed, paid(claimed.record.imp_uid)) == "ok"
+    await own.ledger.accept(late)
+    assert len(await own.claim()) == 2
+    assert await problems(own.ledger) == []
+
+
+async def test_a_full_redis_lets_work_in_flight_end(own: Driver) -> None:
+    """What was sent is settled, what cannot be looked at is put off, what a stopping worker holds is given back."""
+    lane = await own.subscribe(ordered=False)
+    await own.look(paid("imp_0", 100, 200))
+    await own.accept("imp_1")
+    claimed = await own.claim_one()
+    done, failed, dead = await own.take(lane)
+    await full(own)
+    assert [await own.settle(done), await own.fail(failed), await own.bury(dead)] == ["ok", "ok", "ok"]
+    await own.ledger.refreshing.postpone(claimed.lease, "stalled", due_in=0, tries=1)
+    await room(own)
+    states = [await own.state(one) for one in (done, failed, dead)]
+    assert states == ["delivered", "pending", "dead"]
+    await own.claim_one()
+    assert await problems(own.ledger) == []
+
+
+async def test_a_redis_that_restarts_in_mid_operation(own_redis: RedisServer, own: Driver) -> None:
+    """What was promised is there afterwards; what was refused can be done again; leases survive with their tokens."""
+    lane = await own.subscribe()
+    await own.look(paid("imp_1"))
+    await own.accept("imp_2")
+    claimed, sending = await own.claim_one(), await own.take_one(lane)
+    own_redis.kill()
+    for attempt in (own.commit(claimed, paid("imp_2")), own.settle(sending), own.claim(), own.ledger.sweep("me")):
+        with pytest.raises(LedgerUnavailable):
+            await attempt
+    own_redis.start()
+    assert (await own.commit(claimed, paid("imp_2")), await own.settle(sending)) == ("ok", "ok")
+    assert await problems(own.ledger) == []
+
+
+async def test_webhooks_that_were_accepted_survive_a_kill_at_any_moment(own_redis: RedisServer, own: Driver) -> None:
+    """Redis is killed while a thousand webhooks are being accepted: every one that was acknowledged is there."""
+    webhooks = [notification(f"imp_{n}") for n in range(1000)]
+
+    async def accept(place: int) -> bool:
+        await asyncio.sleep(place / 5000)
+        try:
+            await own.ledger.accept(webhooks[place])
+        except LedgerUnavailable:
+            return False
+        return True
+
+    async def kill() -> bool:
+        await asyncio.sleep(0.1)
+        await asyncio.to_thread(own_redis.kill)
+        return False
+
+    accepted, _ = await asyncio.gather(asyncio.gather(*(accept(n) for n in range(1000))), kill())
+    own_redis.start()
+    kept = set(await own.scores("ntfs"))
+    lost = [one.id for one, taken in zip(webhooks, accepted, strict=True) if taken and one.id not in kept]
+    assert lost == []
+    assert await problems(own.ledger) == []
+
+
+async def test_every_key_has_the_ledgers_hash_tag(driver: Driver) -> None:
+    """One Cluster shard holds all of it: nothing is named otherwise."""
+    lane = await driver.subscribe()
+    await driver.look(paid("imp_1", 100))
+    await driver.settle(await driver.take_one(lane))
+    await driver.ledger.tokens.put_token("default", "token", 10)
+    await driver.ledger.count_refusals({"default:403": 1})
+    await driver.ledger.refreshing.pause(REFRESH, 1, "trouble")
+    await driver.ledger.sweep("me")
+    names = [name.decode() async for name in driver.redis.scan_iter("*")]
+    assert len(names) > 25
+    assert [name for name in names if not name.startswith(PREFIX)] == []
+    assert key("pay", "default/imp_1") in names
+
+
+async def test_durable_writes_need_their_replicas(redis_url: str) -> None:
+    """With replicas asked for and none there, a webhook is not acknowledged, though Redis has it."""
+    ledger = Ledger.connect(redis_url, queue_url(redis_url), replica_acks=1)
+    with pytest.raises(LedgerUnavailable, match="1 replica"):
+        await ledger.accept(notification())
+    await ledger.close()
+
+
+@pytest.mark.parametrize(
+    ("error", "is_away"),
+    [
+        (trouble.ConnectionError("refused"), True),
+        (trouble.TimeoutError("slow"), True),
+        (trouble.BusyLoadingError("loading"), True),
+        (trouble.ReadOnlyError("a replica"), True),
+        (trouble.OutOfMemoryError("full"), True),
+        (trouble.AuthenticationError("wrong"), True),
+        (trouble.NoScriptError("No matching script."), True),
+        (trouble.ResponseError("MISCONF Redis is configured to save"), True),
+        (trouble.ResponseError("ERR Error running script: @user_script:9: -OOM command not allowed"), True),
+        (trouble.ResponseError("ERR Error running script: attempt to index a nil value"), False),
+        (trouble.ResponseError("WRONGTYPE Operation against a key"), False),
+    ],
+)
+def test_trouble_is_told_from_bugs(error: Exception, is_away: bool) -> None:
+    """What passes by itself is `LedgerUnavailable`; a script's own mistake is not hidden as that."""
+    assert isinstance(unavailable(error), LedgerUnavailable) is is_away
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1", "redis+sentinel://host:26379", "redis+sentinel:///service/0", ""])
+def test_a_url_that_is_none_is_said_at_once(url: str) -> None:
+    """`BadSetting`, before anything is connected."""
+    with pytest.raises(BadSetting):
+        connect(url)
+
+
+async def test_concurrent_callers_share_few_connections(redis_url: str) -> None:
+    """More callers than connections wait for one instead of failing."""
+    store = Store(connect(redis_url, max_connections=4))
+    times = await asyncio.gather(*(store.now() for _ in range(200)))
+    assert len(times) == 200
+    await store.close()
