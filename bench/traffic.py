@@ -38,7 +38,8 @@ class Sent:
 
 
 class _Connection(asyncio.Protocol):
-    """One connection. `answered` is called with it after each answer, `lost` when it breaks."""
+    """One connection. `answered` is called with it after each answer, `lost` when it breaks before one. The server may
+    close it while it is idle; then it is not `open` any more."""
 
     def __init__(self, sent: Sent, answered: Callable[[_Connection], None], lost: Callable[[], None]) -> None:
         self._sent = sent
@@ -46,7 +47,9 @@ class _Connection(asyncio.Protocol):
         self._lost = lost
         self._received = b""
         self._sent_at = 0.0
+        self._waiting = False
         self._transport: asyncio.Transport | None = None
+        self.open = True
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]  # a stream's transport is always a Transport
@@ -54,6 +57,7 @@ class _Connection(asyncio.Protocol):
     def send(self, imp_uid: str) -> None:
         """Send the webhook of this payment; the last answer must have come."""
         assert self._transport is not None
+        self._waiting = True
         self._sent_at = self._sent.at[imp_uid] = time.perf_counter()
         self._transport.write(webhook(imp_uid))
 
@@ -66,13 +70,16 @@ class _Connection(asyncio.Protocol):
         if length is None or len(data) < head + 4 + int(length[1]):
             return
         self._received = b""
+        self._waiting = False
         self._sent.waits.append(time.perf_counter() - self._sent_at)
         self._sent.refused += data[9:12] != b"200"
         self._answered(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         del exc
-        self._lost()
+        self.open = False
+        if self._waiting:
+            self._lost()
 
     def close(self) -> None:
         """Close it."""
@@ -122,6 +129,8 @@ class Traffic:
         sent.began = time.perf_counter()
         for imp_uid, due in zip(imp_uids, times, strict=True):
             await asyncio.sleep(max(0.0, sent.began + due - time.perf_counter()))
+            while idle and not idle[-1].open:
+                idle.pop()
             if not idle:
                 before = len(self._open)
                 await self._connect(8, sent, idle.append)
@@ -144,7 +153,7 @@ class Traffic:
             self._open.append(connection)
 
     def _lost(self) -> None:
-        self._broken = self._broken or bool(self._open)
+        self._broken = True
 
     def _close(self) -> None:
         closing, self._open = self._open, []
