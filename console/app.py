@@ -20,7 +20,7 @@ from console.api.table import OPERATIONS
 from console.api.tokens import Tokens
 from console.context import Context
 from console.health import Health
-from console.web.site import web_routes
+from console.web.site import Site, is_person
 from schemas import wire
 from schemas.errors import RelayError
 
@@ -33,6 +33,7 @@ def make_app(context: Context) -> Starlette:
     """The ASGI application; it closes the ledger when it ends."""
     tokens = Tokens(context.settings.api_tokens)
     health = Health(context.ledger, tokens)
+    site = Site(context, OPERATIONS, tokens)
     description = describe(OPERATIONS)
     described, documented = wire.dumps(description), page(description)
 
@@ -41,6 +42,10 @@ def make_app(context: Context) -> Starlette:
 
     async def docs(_request: Request) -> Response:
         return HTMLResponse(documented, headers={"content-security-policy": _DOCS_POLICY})
+
+    async def refused(request: Request, error: Exception) -> Response:
+        is_nothing = isinstance(error, HTTPException) and error.status_code == 404
+        return await site.nothing(request) if is_nothing and is_person(request) else await _refused(request, error)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -58,9 +63,9 @@ def make_app(context: Context) -> Starlette:
             Route("/v1/openapi.json", openapi),
             Route("/v1/docs", docs),
             Mount("/v1", app=Api(context, OPERATIONS, tokens)),
-            *web_routes(context, OPERATIONS, tokens),
+            *site.routes,
         ],
-        exception_handlers={HTTPException: _refused, RelayError: _failed, Exception: _broke},
+        exception_handlers={HTTPException: refused, RelayError: _failed, Exception: _broke},
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False

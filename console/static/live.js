@@ -24,7 +24,11 @@ export function going(arrived) {
     address.pathname = address.pathname.replace(/\/(show|test|secret|rotate)$/, "");
     source = new EventSource(address);
     source.addEventListener("open", () => show("on"));
-    source.addEventListener("part", (event) => put(JSON.parse(event.data), arrived));
+    source.addEventListener("part", (event) => {
+      show("on");
+      put(JSON.parse(event.data), arrived);
+    });
+    source.addEventListener("trouble", () => show("lost"));
     source.addEventListener("error", () => show("lost"));
   }
 

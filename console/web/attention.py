@@ -93,7 +93,10 @@ def _deliveries(stats: Mapping[str, Any]) -> list[Concern]:
 
 def _late(stats: Mapping[str, Any]) -> list[Concern]:
     found = []
-    for group, key, link in (("deliveries", "late_deliveries", "/deliveries?state=pending"), ("refresh", "late_looks", "")):
+    for group, key, link in (
+        ("deliveries", "late_deliveries", "/deliveries?state=pending"),
+        ("refresh", "late_looks", ""),
+    ):
         seconds = float(stats[group]["oldest_due_seconds"] or 0)
         if seconds >= LATE:
             found.append(Concern("bad" if seconds >= VERY_LATE else "warn", key, {"seconds": seconds}, link))

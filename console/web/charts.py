@@ -72,9 +72,7 @@ def pulse(attempts: Sequence[Mapping[str, Any]], *, most: int = 40) -> Pulse:
         height = max(3.0, 24 * math.log10(took) / math.log10(_SLOWEST_MS))
         x = (most - len(shown) + place) * step
         label = f"{attempt['at']}: {attempt['status_code'] or attempt['error']}, {attempt['duration_ms']} ms"
-        bars.append(
-            Bar(_round(x), _round(24 - height), _round(step * 0.75), _round(height), label, _level(attempt))
-        )
+        bars.append(Bar(_round(x), _round(24 - height), _round(step * 0.75), _round(height), label, _level(attempt)))
     times = sorted(attempt["duration_ms"] for attempt in attempts)
     failed = [attempt for attempt in attempts if _level(attempt) == "bad"]
     return Pulse(

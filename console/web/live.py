@@ -26,6 +26,8 @@ EVERY = 1.0
 """Seconds between two looks."""
 LASTS = 300.0
 """Seconds after which a stream ends."""
+_PATIENCE = 3.0
+"""Seconds until the next look where one has failed."""
 _QUIET = 15.0
 """Seconds without a word after which a proxy might hang up."""
 _AGO = re.compile(r'<span class="ago">[^<]*</span>')
@@ -49,7 +51,14 @@ class Live:
         is_ending: Callable[[], bool] = getattr(visit.request.app.state, "is_ending", bool)
         yield b"retry: 2000\n\n"
         while time.monotonic() < ends and not is_ending():
-            for name, html in (await self._made(page, visit, csrf)).items():
+            parts = await self._made(page, visit, csrf)
+            if parts is None:
+                # Once it is well again, everything is sent anew.
+                sent.clear()
+                yield _event("trouble", {})
+                await asyncio.sleep(_PATIENCE)
+                continue
+            for name, html in parts.items():
                 digest = hashlib.sha256(_AGO.sub("", html).encode()).digest()
                 if sent.get(name) != digest:
                     sent[name], spoke = digest, time.monotonic()
@@ -59,14 +68,14 @@ class Live:
                 yield b": still here\n\n"
             await asyncio.sleep(EVERY)
 
-    async def _made(self, page: Page, visit: Visit, csrf: str) -> dict[str, str]:
-        """What the parts look like now; none while they cannot be made."""
+    async def _made(self, page: Page, visit: Visit, csrf: str) -> dict[str, str] | None:
+        """What the parts look like now; None while they cannot be made."""
         seen = replace(visit, clock=replace(visit.clock, now=time.time()))
         try:
             view = await page.handler(seen)
         except (RelayError, NotValid) as error:
             log.warning("live_part_failed", path=visit.request.url.path, reason=str(error))
-            return {}
+            return None
         return self._rendering.parts(view, seen, csrf) if isinstance(view, View) else {}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import chain
 
+from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
 from console.api.operation import Operation
@@ -33,7 +34,8 @@ from console.web.pages import (
 from console.web.rendering import Rendering
 from console.web.sessions import Sessions
 from console.web.static import Static
-from console.web.visit import Page
+from console.web.visit import Outcome, Page, Visit
+from schemas.errors import NotFound
 
 _ROOMS = (
     overview, payments, story, events, wiring, endpoints, deliveries, replays, notifications, reconciliations,
@@ -42,14 +44,27 @@ _ROOMS = (
 PAGES: tuple[Page, ...] = tuple(chain.from_iterable(room.PAGES for room in _ROOMS))
 
 
-def web_routes(context: Context, operations: Sequence[Operation], tokens: Tokens) -> list[BaseRoute]:
-    """The routes of the web console; those of its pages come after whatever else the application has."""
-    static = Static()
-    rendering = Rendering(static)
-    sessions = Sessions(context.sealer, tokens, context.settings.api_tokens)
-    gate = Gate(Desk(context, operations), context.sealer, sessions, rendering, Live(rendering))
-    signing = signing_in.pages(sessions)
-    return [
-        Route("/static/{version}/{name}", static.serve, methods=["GET"]),
-        *(Route(page.path, gate.opens(page), methods=[page.method]) for page in (*PAGES, *signing)),
-    ]
+class Site:
+    """The web console as an application has it: its `routes`, and what it says where there is `nothing`."""
+
+    def __init__(self, context: Context, operations: Sequence[Operation], tokens: Tokens) -> None:
+        static = Static()
+        rendering = Rendering(static)
+        sessions = Sessions(context.sealer, tokens, context.settings.api_tokens)
+        gate = Gate(Desk(context, operations), context.sealer, sessions, rendering, Live(rendering))
+        pages = (*PAGES, *signing_in.pages(sessions))
+        self.routes: list[BaseRoute] = [
+            Route("/static/{version}/{name}", static.serve, methods=["GET"]),
+            *(Route(page.path, gate.opens(page), methods=[page.method]) for page in pages),
+        ]
+        self.nothing = gate.opens(Page("/{path}", _nothing))
+
+
+def is_person(request: Request) -> bool:
+    """Whether a request comes from somebody who reads pages, not from a program that calls the operator API."""
+    is_page = request.method in ("GET", "HEAD") and not request.url.path.startswith("/v1")
+    return is_page and "text/html" in request.headers.get("accept", "")
+
+
+async def _nothing(visit: Visit) -> Outcome:
+    raise NotFound(f"there is nothing at {visit.request.url.path[:200]!r}")

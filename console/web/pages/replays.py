@@ -30,9 +30,7 @@ async def begin(visit: Visit) -> Outcome:
     chosen = {**{name: form.get(name) for name in _FIELDS}, "types": form.all("types")}
     is_counted = form.get("step") == "begin"
     try:
-        reply = await visit.ask(
-            "POST", "/v1/replays", body={**_body(form, visit), "dry_run": not is_counted}
-        )
+        reply = await visit.ask("POST", "/v1/replays", body={**_body(form, visit), "dry_run": not is_counted})
     except (RelayError, NotValid) as error:
         return await _page(visit, chosen, error=reason(error), status=422)
     if is_counted:

@@ -31,9 +31,7 @@ async def shown(visit: Visit, *, unmasked: bool) -> View:
     )
     if known is None and not notifications and not look.due:
         raise NotFound(f"there is no payment {imp_uid!r} of merchant {merchant!r}")
-    of_events = await asyncio.gather(
-        *(visit.rows("/v1/deliveries", event=event["id"], limit=200) for event in events)
-    )
+    of_events = await asyncio.gather(*(visit.rows("/v1/deliveries", event=event["id"], limit=200) for event in events))
     deliveries = {event["id"]: rows for event, rows in zip(events, of_events, strict=True)}
     everything = [row for rows in deliveries.values() for row in rows]
     values = {

@@ -35,11 +35,23 @@ def _install(folder: Path) -> None:
     if npm is None:
         pytest.skip("needs npm, for axe-core")
     folder.mkdir(parents=True, exist_ok=True)
-    command = [npm, "install", "--no-save", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(folder), _AXE]
+    command = [
+        npm,
+        "install",
+        "--no-save",
+        "--no-audit",
+        "--no-fund",
+        "--ignore-scripts",
+        "--prefix",
+        str(folder),
+        _AXE,
+    ]
     subprocess.run(command, cwd=folder, capture_output=True, timeout=180)
 
 
-@pytest.mark.parametrize(("language", "scheme", "width"), [("en", "light", 1360), ("ko", "dark", 1360), ("en", "dark", 390)])
+@pytest.mark.parametrize(
+    ("language", "scheme", "width"), [("en", "light", 1360), ("ko", "dark", 1360), ("en", "dark", 390)]
+)
 async def test_no_page_has_a_serious_fault(
     browser: Browser, axe: str, console: Console, language: str, scheme: Any, width: int
 ) -> None:

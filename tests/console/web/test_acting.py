@@ -20,12 +20,22 @@ async def test_an_endpoint_is_made_changed_and_deleted(reader: Reader, console: 
     made = await reader.send("/endpoints/new", NEW)
     page = made.headers["location"]
     endpoint = (await console.call("GET", f"/v1{page}")).json()
-    assert (endpoint["types"], endpoint["rate_limit"], endpoint["payload"]) == (["payment.paid", "payment.failed"], 2.5, "thin")
+    assert (endpoint["types"], endpoint["rate_limit"], endpoint["payload"]) == (
+        ["payment.paid", "payment.failed"],
+        2.5,
+        "thin",
+    )
     assert endpoint["headers"] == {"x-one": "***", "x-two": "***"}
-    changed = await reader.send(f"{page}/edit", {**NEW, "url": "http://127.0.0.1:9/other", "headers": "", "ordered": ""})
+    changed = await reader.send(
+        f"{page}/edit", {**NEW, "url": "http://127.0.0.1:9/other", "headers": "", "ordered": ""}
+    )
     assert changed.status_code == 303
     endpoint = (await console.call("GET", f"/v1{page}")).json()
-    assert (endpoint["url"], endpoint["ordered"], list(endpoint["headers"])) == ("http://127.0.0.1:9/other", False, ["x-one", "x-two"])
+    assert (endpoint["url"], endpoint["ordered"], list(endpoint["headers"])) == (
+        "http://127.0.0.1:9/other",
+        False,
+        ["x-one", "x-two"],
+    )
     assert "tick the box" in (await reader.client.get((await reader.send(f"{page}/delete")).headers["location"])).text
     await reader.send(f"{page}/delete", {"sure": "1"})
     assert (await console.call("GET", f"/v1{page}")).status_code == 404
@@ -80,7 +90,12 @@ async def test_a_replay_is_counted_before_it_begins(reader: Reader, console: Con
 
 async def test_credentials_go_in_and_never_come_out(reader: Reader, console: Console) -> None:
     """A merchant is saved; neither its list nor its form shows a secret."""
-    fields = {"merchant": "shop", "imp_key": "key-123456789012", "imp_secret": "very-secret", "webhook_token": "token-12345"}
+    fields = {
+        "merchant": "shop",
+        "imp_key": "key-123456789012",
+        "imp_secret": "very-secret",
+        "webhook_token": "token-12345",
+    }
     assert (await reader.send("/merchants/new", fields)).status_code == 303
     assert (await console.call("GET", "/v1/merchants/shop")).json()["has_webhook_token"] is True
     for path in ("/merchants", "/merchants/new?merchant=shop", "/settings"):

@@ -93,10 +93,10 @@ async def test_every_form_needs_its_key(reader: Reader, console: Console) -> Non
                 assert (await reader.client.post(path, data=fields)).status_code == 403
     path = f"/endpoints/{scene.well}/disable"
     for headers in ({"sec-fetch-site": "cross-site"}, {"origin": "https://evil.example"}, {"origin": "null"}):
-        assert (await reader.send(path, **headers)).status_code == 403
+        assert (await reader.send(path, None, **headers)).status_code == 403
     endpoint = (await console.call("GET", f"/v1/endpoints/{scene.well}")).json()
     assert endpoint["state"] == "enabled"
-    assert (await reader.send(path, **{"sec-fetch-site": "same-origin"})).status_code == 303
+    assert (await reader.send(path, None, **{"sec-fetch-site": "same-origin"})).status_code == 303
 
 
 async def test_a_read_only_token_sees_and_does_nothing(stranger: Reader, console: Console) -> None:
@@ -123,7 +123,7 @@ async def test_nothing_comes_from_elsewhere(reader: Reader, console: Console) ->
         assert answer.headers["content-security-policy"] == POLICY
         assert answer.headers["cache-control"] == "no-store"
         assert answer.headers["x-content-type-options"] == "nosniff"
-        assert [src for src in re.findall(r'(?:src|href)="(https?:[^"]+|//[^"]+)"', answer.text)] == []
+        assert re.findall(r'(?:src|href)="(https?:[^"]+|//[^"]+)"', answer.text) == []
         assert " style=" not in answer.text
         assert not re.search(r"\son\w+=", answer.text)
 
@@ -134,3 +134,21 @@ async def test_a_link_from_a_chat_finds_the_session(reader: Reader) -> None:
     answer = await reader.client.get("/events", headers={"sec-fetch-site": "cross-site"})
     assert answer.status_code == 200
     assert 'http-equiv="refresh" content="0;url=/events"' in answer.text
+
+
+async def test_a_wrong_address_is_a_page(reader: Reader) -> None:
+    """People get a page that leads back, programs a problem."""
+    page = await reader.client.get("/no/such/page", headers={"accept": "text/html,*/*;q=0.8"})
+    assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    program = await reader.client.get("/no/such/page")
+    assert (program.status_code, program.headers["content-type"]) == (404, "application/problem+json")
+
+
+async def test_pages_without_redis_say_so(redis_url: str) -> None:
+    """One can sign in, and every page says what is wrong instead of hanging."""
+    async with running("redis://127.0.0.1:1/0", {}) as console, httpx.AsyncClient(base_url=console.url) as client:
+        reader = Reader(client)
+        assert (await reader.sign_in()).status_code == 303
+        answer = await reader.open("/events", headers={"accept-language": "ko"})
+        assert answer.status_code == 503
+        assert "지금 Redis를 사용할 수 없습니다" in answer.text

@@ -25,7 +25,9 @@ async def test_every_page_opens_in_both_languages(reader: Reader, console: Conso
         assert "<script>" not in answer.text
         assert "<b>shop" not in answer.text
         text = re.sub(r"<[^>]+>", " ", answer.text)
-        groups = "page|nav|payments?|events?|deliver\\w+|endpoints?|replays|run|attempt|settings|merchants|concern|advice"
+        groups = (
+            "page|nav|payments?|events?|deliver\\w+|endpoints?|replays|run|attempt|settings|merchants|concern|advice"
+        )
         assert re.findall(rf"(?<![\w./-])(?:{groups})\.[a-z_]+(?![\w.*])", _without_types(text)) == []
 
 
@@ -33,11 +35,22 @@ async def test_what_came_of_a_payment_is_on_its_page(reader: Reader, console: Co
     """The claim, what was found, who has it and who has not, and why."""
     scene = await set_up(console)
     text = (await reader.open("/payments/default/imp_1")).text
-    for part in ("A webhook claimed", "A look-up found", "1 of 2 deliveries have not arrived", "answered 500", "Retry now"):
+    for part in (
+        "A webhook claimed",
+        "A look-up found",
+        "1 of 2 deliveries have not arrived",
+        "answered 500",
+        "Retry now",
+    ):
         assert part in text
     assert f"/deliveries/{scene.dead}/retry" in text
     ko = (await reader.open("/payments/default/imp_1", headers={"accept-language": "ko-KR,ko;q=0.9,en;q=0.5"})).text
-    for part in ("웹훅의 주장", "조회 결과", "전달 2건 중 1건이 도착하지 않았습니다", "1회 시도 후 실패 확정, 마지막: 500 응답"):
+    for part in (
+        "웹훅의 주장",
+        "조회 결과",
+        "전달 2건 중 1건이 도착하지 않았습니다",
+        "1회 시도 후 실패 확정, 마지막: 500 응답",
+    ):
         assert part in ko
 
 
@@ -96,7 +109,11 @@ async def test_preferences_are_remembered(reader: Reader) -> None:
 
 @pytest.mark.parametrize(
     ("wanted", "leads_to"),
-    [("imp_1", "/payments/default/imp_1"), ("imp_made_up", "/payments/default/imp_made_up"), ("order_9", "/payments?q=order_9")],
+    [
+        ("imp_1", "/payments/default/imp_1"),
+        ("imp_made_up", "/payments/default/imp_made_up"),
+        ("order_9", "/payments?q=order_9"),
+    ],
 )
 async def test_one_field_finds_everything(reader: Reader, console: Console, wanted: str, leads_to: str) -> None:
     """An imp_uid leads to its payment, known to i'mport or not; anything else is looked for."""
@@ -114,7 +131,9 @@ async def test_orders_are_found_by_their_number(reader: Reader, console: Console
 
 def test_both_catalogues_say_everything() -> None:
     """Korean and English have the same keys, and the same places to fill in."""
-    catalogues = [tomllib.loads((files("console") / "i18n" / f"{code}.toml").read_text("utf-8")) for code in ("en", "ko")]
+    catalogues = [
+        tomllib.loads((files("console") / "i18n" / f"{code}.toml").read_text("utf-8")) for code in ("en", "ko")
+    ]
     flat = [{key: sorted(re.findall(r"\{(\w+)\}", text)) for key, text in _flat(one)} for one in catalogues]
     english, korean = flat
     assert english.keys() == korean.keys()

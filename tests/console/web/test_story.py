@@ -21,16 +21,18 @@ WORDS = {
     "en": {
         "sign_in": "Sign in", "find": "Find", "missing": "1 of 1 deliveries have not arrived.", "dead": "Dead",
         "reason": "dead after 3 attempts; the last answered 500", "retry": "Retry now",
-        "arrived": "Its only delivery has arrived.", "delivered": "Delivered", "live": "Live", "claimed": "A webhook claimed",
-        "found": "A look-up found", "count": "Count first", "matched": "6 deliveries would be sent",
-        "begin": "Start: send 6 deliveries", "so_far": "6 of 6", "done": "Done", "title": "Overview",
+        "arrived": "Its only delivery has arrived.", "delivered": "Delivered", "live": "Live",
+        "claimed": "A webhook claimed", "found": "A look-up found", "count": "Count first",
+        "matched": "6 deliveries would be sent", "begin": "Start: send 6 deliveries", "so_far": "6 of 6",
+        "done": "Done", "title": "Overview",
     },
     "ko": {
         "sign_in": "로그인", "find": "찾기", "missing": "전달 1건 중 1건이 도착하지 않았습니다.", "dead": "실패 확정",
         "reason": "3회 시도 후 실패 확정, 마지막: 500 응답", "retry": "지금 다시 시도",
-        "arrived": "전달 1건이 도착했습니다.", "delivered": "전달됨", "live": "실시간", "claimed": "웹훅의 주장",
-        "found": "조회 결과", "count": "먼저 세어 보기", "matched": "전달 6건을 보내게 됩니다",
-        "begin": "시작: 6건 보내기", "so_far": "6건 중 6건", "done": "완료", "title": "현황",
+        "arrived": "전달 1건이 도착했습니다.", "delivered": "전달됨", "live": "실시간",
+        "claimed": "웹훅의 주장", "found": "조회 결과", "count": "먼저 세어 보기",
+        "matched": "전달 6건을 보내게 됩니다", "begin": "시작: 6건 보내기", "so_far": "6건 중 6건",
+        "done": "완료", "title": "현황",
     },
 }  # fmt: skip
 

@@ -1,0 +1,121 @@
+"""Languages, times and sentences: what readers are told, and in which words."""
+
+from __future__ import annotations
+
+import random
+import re
+
+import pytest
+
+from console.api.explain import told
+from console.web.languages import preferred, tongue
+from console.web.masking import MASK, has_private, masked
+from console.web.moments import Clock, distance
+from console.web.rendering import money, percent
+from console.web.sentences import spoken
+from ledger.deliveries import Sent
+from schemas.delivery import Again, Answer, Dead, judge
+
+NOW = 1795433533.0
+
+
+@pytest.mark.parametrize(
+    ("chosen", "accept", "language"),
+    [
+        (None, None, "en"), (None, "ko", "ko"), (None, "ko-KR,ko;q=0.9,en-US;q=0.8", "ko"), (None, "fr,de", "en"),
+        (None, "en;q=0.5,ko;q=0.6", "ko"), (None, "ko;q=0,en;q=0.1", "en"), ("en", "ko", "en"), ("xx", "ko", "ko"),
+        (None, ";;;q=,", "en"), (None, "KO-kr", "ko"),
+    ],
+)  # fmt: skip
+def test_the_language_a_reader_wants(chosen: str | None, accept: str | None, language: str) -> None:
+    """What was chosen counts, then the browser's list by weight, then English."""
+    assert preferred(chosen, accept) == language
+
+
+@pytest.mark.parametrize(
+    ("seconds", "english", "korean"),
+    [
+        (0, "0 s ago", "0초 전"),
+        (75, "1 min ago", "1분 전"),
+        (-90, "in 1 min", "1분 후"),
+        (3 * 86400, "3 d ago", "3일 전"),
+    ],
+)
+def test_how_long_ago(seconds: float, english: str, korean: str) -> None:
+    """The largest unit that fits, for what was and for what comes."""
+    assert (distance(seconds, tongue("en")), distance(seconds, tongue("ko"))) == (english, korean)
+
+
+def test_times_are_as_short_as_they_can_be() -> None:
+    """Today's show no date, this year's no year; all of them say everything to whoever asks."""
+    clock = Clock(NOW, "KST", tongue("en"))
+    assert clock.text(NOW) == "20:32:13"
+    assert clock.text(NOW - 86400) == "11-22 20:32:13"
+    assert clock.text(NOW - 400 * 86400) == "2025-10-19 20:32:13"
+    html = clock.when("2026-11-23T11:32:13Z")
+    assert 'datetime="2026-11-23T11:32:13Z"' in html
+    assert 'title="2026-11-23 20:32:13 KST"' in html
+    assert "0 s ago" in html
+
+
+def test_sentences_of_the_api_are_spoken_in_korean() -> None:
+    """Also those inside others; times are on the reader's clock, ids are links, and nothing is HTML."""
+    clock = Clock(NOW, "KST", tongue("ko"))
+    said = spoken(
+        "the last attempt failed: connection refused (2 attempts so far; the next is due at 2026-11-23T11:40:00Z)",
+        clock,
+    )
+    assert "마지막 시도: 실패 (연결 거부) (시도 2회, 다음 <time" in said
+    assert "20:40:00" in said
+    delivery = "evt_7ex42c4muj7ex42c4muj.ep_smm5j22iiisyiojaaphw"
+    waits = spoken(f"waits for {delivery}, an earlier event of the same payment", clock)
+    assert f'href="/deliveries/{delivery}"' in waits
+    assert spoken("<b>something new</b>", clock) == '<span lang="en">&lt;b&gt;something new&lt;/b&gt;</span>'
+
+
+def test_buyers_data_is_found_wherever_it_is() -> None:
+    """By its name, however deep; what is absent is not said to be hidden."""
+    body = {
+        "buyer_name": "홍길동", "buyer_tel": None, "amount": 1004, "card_quota": 0,
+        "detail": {"virtual_account": {"number": "1", "holder": "x"}, "deposit": [{"depositor": "y", "id": "d"}]},
+        "custom_data": "{}", "refund_account": "1-2", "vbank_holder": "z", "name": "two books",
+    }  # fmt: skip
+    assert masked(body) == {
+        "buyer_name": MASK, "buyer_tel": None, "amount": 1004, "card_quota": 0,
+        "detail": {"virtual_account": {"number": "1", "holder": MASK}, "deposit": [{"depositor": MASK, "id": "d"}]},
+        "custom_data": MASK, "refund_account": MASK, "vbank_holder": MASK, "name": "two books",
+    }  # fmt: skip
+    assert has_private(body)
+    assert not has_private({"amount": 1})
+
+
+def test_numbers_are_shown_as_they_are() -> None:
+    """Amounts digit for digit; a share that is not whole is never rounded up to it."""
+    assert (money(1234567, "KRW"), money("10.10", "USD"), money(None)) == ("1,234,567 KRW", "10.10 USD", "–")
+    assert (percent(1.0), percent(0.99999), percent(0.5), percent(None)) == ("100 %", "99.9 %", "50 %", "–")
+
+
+def test_what_the_relay_says_of_deliveries_is_all_in_korean() -> None:
+    """Whatever becomes of an attempt, the reason that is kept, and the explanation around it, have a translation."""
+    rng, schedule = random.Random(1), (5.0,)
+    answers = [
+        Answer(500, None, None, 5, ""),
+        Answer(None, "connection refused", None, 5, ""),
+        Answer(None, "DNS: no such host", None, 5, ""),
+        Answer(200, "timed out after 15s", None, 15000, ""),
+    ]
+    verdicts = [judge(answer, before, schedule, rng) for answer in answers for before in (0, 1)]
+    reasons = [verdict.reason for verdict in verdicts if isinstance(verdict, Again | Dead)]
+    assert len(reasons) == 8
+    held = "the endpoint is disabled: disabled by an operator"
+    explained = [
+        told(Sent("e.p", "e", "p", "m", "payment.paid", "i", state, NOW, NOW + 5, reason, ()), None)[1]
+        for reason in reasons
+        for state in ("pending", "dead")
+    ]
+    explained += [told(Sent("e.p", "e", "p", "m", "payment.paid", "i", "held", NOW, None, held, ()), NOW)[1]]
+    for english in [*reasons, held, *explained]:
+        korean = tongue("ko").sentence(english)
+        assert not re.search(r"\b(?:the|last|attempts?|answered|failed|dead|is|after|due|retry|endpoint)\b", korean), (
+            korean
+        )
