@@ -102,7 +102,7 @@ class _Up:
     async def _work(self, children: Children) -> None:
         addresses = Addresses.choose(os.environ)
         environ = environment(self._workplace, addresses, os.environ)
-        Settings.load(environ)
+        settings = Settings.load(environ)
         for name, usual in addresses.moved.items():
             self._screen.say(f"port {usual} is taken: {name} listens on {addresses.ports[name]}", "yellow")
         stack = Stack(children, self._workplace, addresses, environ)
@@ -118,6 +118,11 @@ class _Up:
         secrets = await demo.register()
         of_paths = ",".join(f"{path}={secret}" for path, secret in secrets.items())
         await stack.server("subscriber", "sandbox.subscriber", "/", SUBSCRIBER_SECRETS=of_paths)
+        token = min(settings.api_tokens, key=lambda token: token.read_only).value.get_secret_value()
+        self._workplace.announce(
+            console_url=addresses.url("console"), token=token,
+            sandbox_url=addresses.url("sandbox"),
+        )  # fmt: skip
         self._introduce(addresses)
         if self._play:
             self._complete = await demo.play()

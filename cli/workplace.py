@@ -7,6 +7,7 @@ import os
 import secrets
 from pathlib import Path
 
+import orjson
 from cryptography.fernet import Fernet
 
 from schemas.errors import RelayError
@@ -44,6 +45,7 @@ class Workplace:
 
     def close(self) -> None:
         """Let the next one in."""
+        (self.directory / "relay.json").unlink(missing_ok=True)
         os.close(self.lock)
 
     @property
@@ -61,6 +63,10 @@ class Workplace:
         """One file a process: everything it has printed since the start."""
         return self.directory / "log"
 
+    def announce(self, **addresses: str) -> None:
+        """Tell other commands of this directory where this relay is and how to ask it, until `close`."""
+        self._write("relay.json", orjson.dumps(addresses).decode())
+
     def encryption_key(self) -> str:
         """The Fernet key of this directory's ledger, made at first use."""
         return self._kept("encryption-key", Fernet.generate_key().decode())
@@ -73,11 +79,14 @@ class Workplace:
         """What the file holds; `fresh` if there is none yet. Readable by its owner only, from the first byte on."""
         path = self.directory / name
         if not path.exists():
-            draft = self.directory / f".{name}"
-            draft.unlink(missing_ok=True)
-            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-                file.write(f"{fresh}\n")
-                file.flush()
-                os.fsync(file.fileno())
-            draft.rename(path)
+            self._write(name, fresh)
         return path.read_text().strip()
+
+    def _write(self, name: str, text: str) -> None:
+        draft = self.directory / f".{name}"
+        draft.unlink(missing_ok=True)
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(f"{text}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        draft.rename(self.directory / name)

@@ -1,6 +1,6 @@
 """POST /webhooks: parse, keep, answer. The only hot way through the receiver, so it is plain ASGI.
 
-What each answer means is told in the table "Taking webhooks" of the contract. i'mport does not send again after a 4xx:
+What each answer means is told in docs/iamport.md. i'mport does not send again after a 4xx:
 403, 404, 415 and 429 are counted.
 """
 

@@ -31,7 +31,7 @@ from receiver.spool_report import SpoolReport
 from schemas.errors import BadSetting, LedgerUnavailable
 from schemas.settings import Settings
 
-HOST = "0.0.0.0"  # noqa: S104  # the public intake: the contract wants every interface
+HOST = "0.0.0.0"  # noqa: S104  # the public intake: on every interface
 PORT = 8000
 RATE = 500.0
 BURST = 1000.0

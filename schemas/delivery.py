@@ -1,4 +1,4 @@
-"""What an endpoint's answer means for a delivery. The rules are contract.md's table of answers."""
+"""What an endpoint's answer means for a delivery. The rules are told in docs/callbacks.md."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ PAGE = 1000
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The next list to ask for: page ``page`` of what changed from ``since`` to ``until``, UNIX seconds, both included."""
+    """What to ask for next: page ``page`` of what changed from ``since`` to ``until``, UNIX seconds, both included."""
 
     since: int
     until: int

@@ -39,15 +39,19 @@ class Opened:
     headers: Mapping[str, str] = field(repr=False)
 
 
-def opened(endpoint: Endpoint, sealer: Sealer) -> Opened:
-    """Unseal an endpoint's secrets and extra headers. Raises `Unreadable`: then its deliveries are held."""
+def opened(endpoint: Endpoint, sealer: Sealer, now: float) -> Opened:
+    """Unseal an endpoint's extra headers and those of its secrets that are valid at `now` (UNIX seconds).
+
+    Raises `Unreadable`: then its deliveries are held.
+    """
     headers: dict[str, str] = {}
     if endpoint.headers:
         try:
             headers = orjson.loads(sealer.open(endpoint.headers))
         except orjson.JSONDecodeError:
             raise Unreadable(f"the headers of {endpoint.id} are damaged") from None
-    return Opened(tuple((sealer.open(secret.sealed), secret.expires_at) for secret in endpoint.secrets), headers)
+    valid = [secret for secret in endpoint.secrets if secret.expires_at is None or now < secret.expires_at]
+    return Opened(tuple((sealer.open(secret.sealed), secret.expires_at) for secret in valid), headers)
 
 
 def prepare(endpoint: Opened, event_id: str, body: bytes, now: float) -> dict[str, str]:

@@ -95,7 +95,7 @@ class Deliverer:
     def _send_all(self, claimed: ClaimedDeliveries, endpoint: Endpoint) -> set[asyncio.Task[Any]]:
         self._ledger.leases.hold(delivery.lease for delivery in claimed.deliveries)
         try:
-            keys = opened(endpoint, self._sealer)
+            keys = opened(endpoint, self._sealer, time.time())
         except Unreadable as error:
             log.error("endpoint_unreadable", endpoint=endpoint.id, error=str(error))
             reason = f"held: {error}"

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
+from cli.client import Place
 from cli.ports import free, next_free
 from cli.workplace import Occupied, Workplace
 
@@ -52,3 +53,19 @@ def test_a_port_is_given_away_once() -> None:
     given: set[int] = set()
     first = next_free(20000, given)
     assert next_free(first, given) > first
+
+
+def test_other_commands_are_told_where_it_runs(tmp_path: Path) -> None:
+    """While `relay up` runs, `relay` in the same directory knows its console and token; afterwards nothing is left."""
+    workplace = Workplace(tmp_path / "var")
+    workplace.announce(console_url="http://127.0.0.1:9001", token="t", sandbox_url="http://127.0.0.1:9002")
+    told = tmp_path / "var" / "relay.json"
+    place = Place.find({}, told)
+    assert (place.console_url, place.token, place.sandbox_url) == (
+        "http://127.0.0.1:9001",
+        "t",
+        "http://127.0.0.1:9002",
+    )
+    assert stat.S_IMODE(told.stat().st_mode) == 0o600
+    workplace.close()
+    assert not told.exists()

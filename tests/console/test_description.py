@@ -69,7 +69,7 @@ async def test_schemathesis_finds_nothing(redis_url: str, tmp_path: Path) -> Non
 
 
 async def test_every_operation_is_described(console: Console) -> None:
-    """Each path and method of the contract has a place in the description, which is valid JSON without a token."""
+    """Each path and method of the operator API has a place in the description, which is valid JSON without a token."""
     async with asyncio.timeout(20):
         described = (await console.call("GET", "/v1/openapi.json", headers={"authorization": ""})).json()
     calls = {f"{method.upper()} {path}" for path, methods in described["paths"].items() for method in methods}

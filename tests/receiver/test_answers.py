@@ -1,4 +1,4 @@
-"""Every row of the contract's table "Taking webhooks", against the real process."""
+"""Every answer to a webhook, against the real process."""
 
 from __future__ import annotations
 

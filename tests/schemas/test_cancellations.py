@@ -70,7 +70,7 @@ def test_several_parts_found_at_once_settle_each_their_own() -> None:
     assert play.statuses()[-2:] == ["cancellation_pending", "partially_cancelled"]
 
 
-def test_a_cancellations_detail_has_what_the_contract_names() -> None:
+def test_a_cancellations_detail_has_what_is_documented() -> None:
     """Entry and request together; numbers as they came, times in RFC 3339."""
     play = Play().pay().note(Decimal("1004.00"), "r1").take_back(1004, "c1").look()
     assert play.details[1]["cancellation"] == {

@@ -14,7 +14,7 @@ from schemas.durations import format_duration, parse_duration
     [("200ms", 0.2), ("5s", 5.0), ("2m", 120.0), ("1h", 3600.0), ("5d", 432000.0), ("0", 0.0), ("1.5s", 1.5)],
 )
 def test_reads_a_number_and_a_unit(text: str, seconds: float) -> None:
-    """Each unit of the contract gives its seconds."""
+    """Each unit gives its seconds."""
     assert parse_duration(text) == seconds
 
 

@@ -1,4 +1,4 @@
-"""Events: ids for good, types and bodies as the contract has them."""
+"""Events: ids for good, types and bodies as docs/events.md has them."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ def test_an_id_belongs_to_one_fact_of_one_payment_of_one_merchant() -> None:
     ],
 )
 def test_each_kind_has_its_type(fact: Fact, expected: str) -> None:
-    """As the contract's table of events."""
+    """As the table of events says."""
     assert event_type(fact) == expected
 
 
-def test_a_body_has_the_fields_of_the_contract_and_no_others() -> None:
-    """In the contract's order, with i'mport's object as fetched."""
+def test_a_body_has_the_documented_fields_and_no_others() -> None:
+    """In the documented order, with i'mport's object as fetched."""
     callback = wire.loads(_body(status="paid", paid_at=T0, custom_data='{"a": 1}', newest_field=[None]))
     assert list(callback) == ["id", "type", "timestamp", "data"]
     assert callback["timestamp"] == "2023-11-14T22:13:20Z"

@@ -96,7 +96,7 @@ def test_equal_deposits_without_a_name_are_told_apart() -> None:
     assert {f"deposited:{T0}:5#2", f"deposited:{T0}:5#3"} < set(keys(facts))
 
 
-def test_a_deposits_detail_has_what_the_contract_names() -> None:
+def test_a_deposits_detail_has_what_is_documented() -> None:
     """Number as it came, time in RFC 3339."""
     rows = [deposit(5, T0, "d1"), deposit(Decimal("7.50"), T0 + 1, "d2")]
     last = found(seen(**ACCOUNT, amount=0, status="paid", paid_at=T0, deposit_history=rows))[-1]
@@ -111,7 +111,7 @@ def test_a_failures_detail_has_reason_and_time() -> None:
     assert fact.detail == {"failure": reason}
 
 
-def test_an_accounts_detail_has_what_the_contract_names() -> None:
+def test_an_accounts_detail_has_what_is_documented() -> None:
     """A deadline of 0 is none."""
     (fact,) = found(seen(**ACCOUNT, vbank_date=0))
     assert fact.detail["virtual_account"] == {

@@ -40,7 +40,7 @@ def test_an_empty_environment_gives_the_documented_defaults() -> None:
 
 
 def test_every_variable_can_be_set() -> None:
-    """Each variable of the contract reaches its field."""
+    """Each documented variable reaches its field."""
     settings = Settings.load(
         {
             "REDIS_URL": "redis://:pw@db:6380/3",

@@ -72,7 +72,7 @@ def test_opened() -> None:
         headers=sealer.seal('{"authorization":"Bearer planted"}'),
         secrets=(SealedSecret(sealer.seal(NEW)), SealedSecret(sealer.seal(OLD), 5.0)),
     )
-    clear = opened(endpoint, sealer)
+    clear = opened(endpoint, sealer, 4.0)
     assert clear == Opened(((NEW, None), (OLD, 5.0)), {"authorization": "Bearer planted"})
     assert "planted" not in repr(clear)
     assert "whsec_" not in repr(clear)
@@ -83,7 +83,14 @@ def test_no_key_opens_it() -> None:
     sealer, other = (Sealer([Fernet.generate_key().decode()]) for _ in range(2))
     endpoint = Endpoint(id="ep_1", merchant="m", url="", secrets=(SealedSecret(other.seal(NEW)),))
     with pytest.raises(Unreadable):
-        opened(endpoint, sealer)
+        opened(endpoint, sealer, 4.0)
     damaged = Endpoint(id="ep_1", merchant="m", url="", headers=sealer.seal("{"))
     with pytest.raises(Unreadable):
-        opened(damaged, sealer)
+        opened(damaged, sealer, 4.0)
+
+
+def test_what_has_expired_need_not_be_opened() -> None:
+    """A rotated secret that has expired may be sealed with a key that is gone: nothing is held for its sake."""
+    sealer, gone = (Sealer([Fernet.generate_key().decode()]) for _ in range(2))
+    secrets = (SealedSecret(sealer.seal(NEW)), SealedSecret(gone.seal(OLD), 5.0))
+    assert opened(Endpoint(id="ep_1", merchant="m", url="", secrets=secrets), sealer, 5.0).secrets == ((NEW, None),)
