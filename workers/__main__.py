@@ -17,6 +17,8 @@ from schemas.errors import BadSetting, LedgerUnavailable
 from schemas.seal import Sealer
 from schemas.settings import Settings
 from workers.app import App
+from workers.deliver import MOST_IN_FLIGHT
+from workers.outbound import allow_connections
 
 
 def main() -> int:
@@ -27,6 +29,7 @@ def main() -> int:
         logs.configure(settings.log_format, settings.log_level)
         asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
         asyncio.run(_begin(settings))
+        allow_connections(MOST_IN_FLIGHT + 512)
         app = App(settings)
     except BadSetting as error:
         sys.stderr.write(f"{error}\n")

@@ -29,7 +29,8 @@ SLICE = 0.5
 """Seconds that a lane's turn takes at most; then others of its kicks are looked at, here or in another process."""
 WAVE = 0.05
 """Seconds a turn waits for any callback to end; slower ones go on without it and wake the lane when they end."""
-MOST_IN_FLIGHT = 2_000
+MOST_IN_FLIGHT = 5_000
+"""Callbacks under way in one process; it is all endpoints' together, so it has to be far above what some may hang."""
 INSIST_FOR = 60.0
 """Seconds for which a result is kept in hand while Redis is away."""
 
