@@ -45,19 +45,23 @@ class Health:
             return problem(401, "A valid bearer token is needed", headers={"www-authenticate": "Bearer"})
         registry = CollectorRegistry()
         ProcessCollector(registry=registry)
-        registry.register(_Numbers(await stats(self._ledger.store)))
+        durable = (await self._ledger.durability()).durable
+        registry.register(_Numbers(await stats(self._ledger.store), durable=durable))
         return Response(generate_latest(registry), media_type=_CONTENT_TYPE)
 
 
 class _Numbers(Collector):
     """The ledger's numbers as gauges."""
 
-    def __init__(self, numbers: Stats) -> None:
+    def __init__(self, numbers: Stats, *, durable: bool) -> None:
         self._numbers = numbers
+        self._durable = durable
 
     def collect(self) -> list[GaugeMetricFamily]:
         numbers = self._numbers
         gauges = {
+            "relay_redis_durable": ("Whether Redis keeps what it acknowledges.", float(self._durable)),
+            "relay_spooled": ("Notifications in all receivers' spools.", numbers.spooled),
             "relay_looks_due": ("Payments that are to be looked at now.", numbers.looks_due),
             "relay_oldest_look_seconds": ("How long the oldest of these has waited.", numbers.oldest_look or 0),
             "relay_deliveries_pending": ("Deliveries that are not settled.", numbers.pending),

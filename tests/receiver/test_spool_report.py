@@ -1,0 +1,33 @@
+"""Operators see what waits in receivers' spools."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ledger import Ledger
+from ledger.stats import stats
+from tests.processes import Processes
+from tests.receiver.running import start, until
+
+
+async def test_a_receiver_tells_how_much_it_has_spooled(
+    processes: Processes, redis_url: str, free_port: Callable[[], int]
+) -> None:
+    """A receiver is counted as soon as it runs; the sum of all is shown, and one that fell silent is forgotten."""
+    ledger = Ledger.connect(redis_url, redis_url.removesuffix("/0") + "/1")
+    try:
+        await start(processes, free_port(), redis_url)
+
+        async def told() -> bool:
+            return (await stats(ledger.store)).receivers == 1
+
+        await until(told)
+        await ledger.intake.report_spool("another:8000:1", 7)
+        numbers = await stats(ledger.store)
+        assert (numbers.spooled, numbers.receivers) == (7, 2)
+        await ledger.store.redis.hset("{relay}:spools", "another:8000:1", "7:1")
+        assert (await stats(ledger.store)).spooled == 0
+        await ledger.intake.report_spool("a_third:8000:1", 0)
+        assert not await ledger.store.redis.hexists("{relay}:spools", "another:8000:1")
+    finally:
+        await ledger.close()
