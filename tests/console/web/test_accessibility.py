@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -70,8 +71,8 @@ async def test_no_page_has_a_serious_fault(
         await page.goto(path)
         await page.evaluate("document.querySelectorAll('main details').forEach((details) => (details.open = true))")
         faults[path] = await _faults(page, axe)
-        name = path.strip("/").replace("/", "-").partition("?")[0].replace(scene.event, "event") or "overview"
-        await page.screenshot(path=picture(f"page-{language}-{scheme}-{width}-{name[:60]}"), full_page=True)
+        name = re.sub(r"(evt|ep)_[a-z0-9]{16,}", r"\1", path.partition("?")[0]).strip("/").replace("/", "-")
+        await page.screenshot(path=picture(f"page-{language}-{scheme}-{width}-{name or 'overview'}"), full_page=True)
     assert {path: found for path, found in faults.items() if found} == {}
 
 
