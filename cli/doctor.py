@@ -79,7 +79,7 @@ def findings(api: Api, *, test_endpoints: bool) -> Iterator[Finding]:
     yield _durability(stats["redis"]["durable"], stats["redis"]["reasons"])
     yield from _backlog(stats)
     for merchant in _all(api, "/v1/merchants"):
-        yield _merchant(merchant)
+        yield _merchant(api, merchant["merchant"])
     for endpoint in _all(api, "/v1/endpoints"):
         yield _endpoint(api, endpoint, test=test_endpoints)
 
@@ -120,11 +120,14 @@ def _backlog(stats: dict[str, Any]) -> Iterator[Finding]:
         yield Finding("deliveries", "warning", text, "see `relay deliveries list --state dead`, then retry them")
 
 
-def _merchant(merchant: dict[str, Any]) -> Finding:
-    subject = f"merchant {merchant['merchant']}"
-    if merchant["trouble"]:
-        return Finding(subject, "bad", merchant["trouble"], "give the right credentials: `relay merchants put`")
-    return Finding(subject, "ok", "i'mport takes its credentials, as far as is known")
+def _merchant(api: Api, name: str) -> Finding:
+    subject = f"merchant {name}"
+    tried = api.call("GET", f"/v1/merchants/{part(name)}/check")
+    if tried["outcome"] == "wrong_credentials":
+        return Finding(subject, "bad", tried["reason"], "give the right credentials: `relay merchants put`")
+    if tried["outcome"] == "failing":
+        return Finding(subject, "warning", tried["reason"], "what comes in meanwhile is kept; see IMP_API_URL")
+    return Finding(subject, "ok", "i'mport takes its credentials")
 
 
 def _endpoint(api: Api, endpoint: dict[str, Any], *, test: bool) -> Finding:

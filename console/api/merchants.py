@@ -12,7 +12,7 @@ from console.api.models import MERCHANT, Body, Listing, Moment, Nothing, Out, Pa
 from console.api.operation import Answer, Call, Operation
 from console.context import Context
 from ledger.merchants import Merchant
-from schemas.errors import Conflict, Invalid
+from schemas.errors import Conflict, IamportError, Invalid, WrongCredentials
 from schemas.times import rfc3339
 
 DEFAULT = "default"
@@ -46,6 +46,13 @@ class MerchantOut(Out):
     has_webhook_token: bool
     trouble: str | None = Field(description="why i'mport cannot be asked for this merchant")
     created_at: Time
+
+
+class CheckOut(Out):
+    """What i'mport says to a merchant's credentials now."""
+
+    outcome: Literal["ok", "wrong_credentials", "failing"]
+    reason: str | None
 
 
 class MerchantList(Out):
@@ -98,6 +105,20 @@ async def get(call: Call[Parameters, Nothing]) -> Answer:
     return Answer(shown(call.context, await call.context.ledger.merchants.get(call.path["merchant"])))
 
 
+async def check(call: Call[Parameters, Nothing]) -> Answer:
+    """Ask i'mport something harmless with a merchant's credentials: what it has prepared for an order nobody made."""
+    name = call.path["merchant"]
+    await call.context.ledger.merchants.get(name)
+    try:
+        account = await call.context.accounts.get(name)
+        await account.client.prepared("relay-check")
+    except WrongCredentials as error:
+        return Answer(CheckOut(outcome="wrong_credentials", reason=str(error)))
+    except IamportError as error:
+        return Answer(CheckOut(outcome="failing", reason=str(error)))
+    return Answer(CheckOut(outcome="ok", reason=None))
+
+
 async def list_(call: Call[Listing, Nothing]) -> Answer:
     """All merchants."""
     page = await call.context.ledger.merchants.list(call.query.part)
@@ -123,6 +144,8 @@ OPERATIONS = (
         body=MerchantIn,
     ),
     Operation("GET", "/v1/merchants/{merchant}", "Show a merchant", get, {200: MerchantOut}, problems=(404,)),
+    Operation("GET", "/v1/merchants/{merchant}/check", "Try a merchant's credentials", check, {200: CheckOut},
+              problems=(404,)),
     Operation(
         "DELETE", "/v1/merchants/{merchant}", "Forget a merchant (409 while it has endpoints)", delete, {204: None},
         problems=(404, 409),
