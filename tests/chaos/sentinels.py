@@ -74,7 +74,13 @@ class Watched:
         await self._until(lambda: self._primary() != old, "there is another primary")
         self.primary = self._primary()
         await asyncio.to_thread(self.servers[old].start)
+        # The Sentinels would do so too, in their own time; it has no configuration file that could say so.
+        await asyncio.to_thread(self._follow, old)
         await self._until_replicated()
+
+    def _follow(self, port: int) -> None:
+        with redis.Redis(port=port, socket_timeout=5) as client:
+            client.replicaof("127.0.0.1", self.primary)
 
     def _primary(self) -> int:
         with redis.Redis(port=self._ports[0], socket_timeout=5) as sentinel:
