@@ -2,7 +2,8 @@
 
 The numbers are few and plain, because the ledger keeps them in Redis and changes them where attempts are settled.
 The breaker opens at five failures in a row. While it is open the lane sends nothing and no attempt is used up; when
-its time has passed, one delivery goes out as a probe: a success closes it, a failure opens it for twice as long.
+its time has passed, one delivery goes out as a probe: a success closes it, a failure opens it for twice as long as
+at first.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from schemas.endpoint import ENDPOINT_TYPES
 
 OPENS_AT = 5
 DISABLES_AT = 20
-LONGEST_WAIT = 6
+LONGEST_WAIT = 2
 """The breaker's longest wait, as a multiple of its first. A probe costs one request; an endpoint that is well again
 should not wait for its callbacks much longer than their own schedule says."""
 SOONEST_FAILING = 3600.0
