@@ -35,12 +35,15 @@ async def test_a_ledger_of_an_earlier_version_goes_on(ledger: Ledger, driver: Dr
 
     # Its leases end; every payment is looked at again, and the looks bring only what is new.
     await driver.pass_time(4000)
+    for imp_uid in ("imp_paid", "imp_part", "imp_dead"):
+        await driver.accept(imp_uid)
+    new = {"imp_unknown", "imp_claimed", "imp_due"}
     for lane in (REFRESH, UNKNOWN):
         for claimed in await driver.claim(lane):
+            assert bool(claimed.record.facts) == (claimed.record.imp_uid not in new)
             cancelled = (300,) if claimed.record.imp_uid == "imp_part" else ()
             assert await driver.commit(claimed, paid(claimed.record.imp_uid, *cancelled)) == "ok"
     after = await _listed(ledger)
-    new = {"imp_unknown", "imp_claimed", "imp_due"}
     assert after["events"].keys() - before["events"].keys() == {
         name for name, imp_uid in after["events"].items() if imp_uid in new
     }
