@@ -85,7 +85,7 @@ def test_short_settings() -> None:
 
 
 def test_a_breaker_never_keeps_an_endpoint_from_being_disabled() -> None:
-    """Probes alone are enough for twenty failures soon after RELAY_DISABLE_AFTER, whatever the schedule's first wait."""
+    """Probes alone make twenty failures soon after RELAY_DISABLE_AFTER, whatever the first wait of the schedule."""
     health, now = Health(), 1000.0
     while health.stage < 2:
         health = after_attempt(health, False, now, first_wait=60.0, disable_after=3.0)

@@ -95,7 +95,15 @@ def test_every_variable_can_be_set() -> None:
 
 
 BAD = {
-    "REDIS_URL": ["redis://h:99999", "redis://h:port/0", "http://x", "redis://h/zero", "redis+sentinel://h:1", "redis://h?db=x", "redis:///0"],
+    "REDIS_URL": [
+        "redis://h:99999",
+        "redis://h:port/0",
+        "http://x",
+        "redis://h/zero",
+        "redis+sentinel://h:1",
+        "redis://h?db=x",
+        "redis:///0",
+    ],
     "RELAY_QUEUE_URL": ["amqp://h"],
     "IMP_API_URL": ["api.iamport.kr", "ftp://x", "https://x?a=1", "https://", "http://x:99999"],
     "RELAY_API_TOKEN": ["a,,b", "a b", "ro:", "a,ro:a", "비밀"],
