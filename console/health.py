@@ -60,7 +60,7 @@ class _Numbers(Collector):
     def collect(self) -> list[GaugeMetricFamily]:
         numbers = self._numbers
         gauges = {
-            "relay_redis_durable": ("Whether Redis keeps what it acknowledges.", float(self._durable)),
+            "relay_ledger_durable": ("Whether Redis keeps what it acknowledges.", float(self._durable)),
             "relay_spooled": ("Notifications in all receivers' spools.", numbers.spooled),
             "relay_looks_due": ("Payments that are to be looked at now.", numbers.looks_due),
             "relay_oldest_look_seconds": ("How long the oldest of these has waited.", numbers.oldest_look or 0),
