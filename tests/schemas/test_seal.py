@@ -29,7 +29,10 @@ def test_change_of_keys() -> None:
     assert Sealer([SECOND]).open(both.seal("new")) == "new"
 
 
-@pytest.mark.parametrize("sealed", ["", "x", "gAAAA", "한", "planted", Fernet(SECOND).encrypt(b"planted").decode()])
+OTHERS = Fernet(SECOND).encrypt_at_time(b"planted", 1_795_000_000).decode()
+
+
+@pytest.mark.parametrize("sealed", ["", "x", "gAAAA", "한", "planted", OTHERS], ids=["empty", "short", "cut", "korean", "clear", "another key's"])
 def test_unreadable(sealed: str) -> None:
     """What no key opens is said to be so, without repeating it."""
     with pytest.raises(Unreadable) as caught:
