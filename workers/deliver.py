@@ -90,8 +90,10 @@ class Deliverer:
     async def finish(self, within: float) -> None:
         """Wait for callbacks that are under way, ``within`` seconds at most; no more are begun."""
         self._finishing = True
-        if self._in_flight:
-            await asyncio.wait(self._in_flight, timeout=within)
+        ends = time.monotonic() + within
+        # Again and again: a claim that was under way brings callbacks that were not there before.
+        while self._in_flight and (left := ends - time.monotonic()) > 0:
+            await asyncio.wait(self._in_flight, timeout=left)
 
     def _send_all(self, claimed: ClaimedDeliveries, endpoint: Endpoint) -> set[asyncio.Task[Any]]:
         self._ledger.leases.hold(delivery.lease for delivery in claimed.deliveries)

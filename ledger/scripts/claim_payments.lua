@@ -17,6 +17,8 @@ local rows = {}
 if math.max(tonumber(limits[1] or 0), tonumber(limits[2] or 0)) <= now() then
   if failures > 0 then limit = 1 end
   local due = redis.call("ZRANGEBYSCORE", k("due", lane), "-inf", int(now()), "LIMIT", 0, limit)
+  -- What is being looked at is not put off any more: recovery need not touch it.
+  if #due > 0 then redis.call("ZREM", k("stalled", lane), unpack(due)) end
   for i, imp in ipairs(due) do
     local p = m .. "/" .. imp
     lease(lane, imp, token, tonumber(ARGV[3]))

@@ -78,7 +78,6 @@ end
 if lane ~= "" then
   redis.call("HDEL", k("tries", lane), imp)
   redis.call("SREM", k("quiet", lane), imp)
-  redis.call("ZREM", k("stalled", lane), imp)
   -- A payment that turned up in the slow lane goes on in the ordinary one.
   local at = ARGV[6] ~= "" and now() + tonumber(ARGV[6]) or nil
   release(lane, imp, at)

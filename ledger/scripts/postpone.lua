@@ -10,7 +10,6 @@ if not holds(lane, imp, token) then return "" end
 local at = ARGV[5] ~= "" and now() + tonumber(ARGV[5]) or nil
 release(lane, imp, at)
 redis.call("HDEL", k("tries", lane), imp)
-redis.call("ZREM", k("stalled", lane), imp)
 if ARGV[6] == "rejected" then
   for _, id in ipairs(redis.call("ZRANGEBYSCORE", k("waiting", p), "-inf", token)) do
     settle_notification(id, p, "rejected", ARGV[7])

@@ -250,3 +250,15 @@ async def test_trouble_makes_no_merchant(ledger: Ledger, driver: Driver) -> None
     await ledger.refreshing.resume(REFRESH)
     await ledger.merchants.ensure("default")
     assert (await ledger.merchants.get("default")).created_at > THEN / 2
+
+
+async def test_a_probe_that_succeeds_is_not_looked_at_twice(driver: Driver) -> None:
+    """Recovery makes everything due that was put off, except for what is in the hands of whoever found out."""
+    await driver.accept()
+    await stall(driver, await driver.claim_one())
+    await driver.ledger.refreshing.pause(REFRESH, 5, "trouble")
+    await driver.pass_time(61)
+    probe = await driver.claim_one()
+    await driver.ledger.refreshing.resume(REFRESH)
+    await driver.commit(probe, paid())
+    assert await driver.due(REFRESH) == {}

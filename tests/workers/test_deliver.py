@@ -1,0 +1,201 @@
+"""The deliverer between a real ledger and subscribers on real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from random import Random
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+
+from ledger import Ledger
+from ledger.keys import Lane, key
+from schemas.endpoint import SealedSecret
+from schemas.seal import Sealer
+from schemas.settings import Settings
+from tests.ledger.driving import Driver, paid, queue_url
+from tests.ledger.invariants import problems
+from tests.workers.catalogue import CATALOGUE
+from tests.workers.subscribers import Behaviour, Connection, Subscriber
+from workers.deliver import Deliverer
+from workers.sender import Sender
+
+SECRET = "whsec_" + "QUFB" * 8
+LANE = Lane("deliver", "ep_1")
+
+
+class House:
+    """A ledger, a deliverer, and what an endpoint needs to be sent to."""
+
+    def __init__(self, ledger: Ledger, sender: Sender) -> None:
+        keys = [Fernet.generate_key().decode()]
+        self.sealer = Sealer(keys)
+        self.driver = Driver(ledger)
+        settings = Settings.load({"RELAY_RETRY_SCHEDULE": "5s", "RELAY_DELIVERY_TIMEOUT": "5s"})
+        self.deliverer = Deliverer(settings, ledger, self.sealer, sender, Random(1))
+
+    async def subscribe(self, subscriber: Subscriber, *, readable: bool = True, **fields: Any) -> None:
+        """Add the endpoint, its secret sealed with our key or with one that nobody has."""
+        sealer = self.sealer if readable else Sealer([Fernet.generate_key().decode()])
+        await self.driver.subscribe(url=subscriber.url, secrets=(SealedSecret(sealer.seal(SECRET)),), **fields)
+
+    async def deliver(self) -> None:
+        """Have a turn, and wait until everything it began has ended."""
+        await self.deliverer.deliver(str(LANE))
+        await self.rest()
+
+    async def rest(self) -> None:
+        """Wait until nothing is under way."""
+        while self.deliverer._in_flight:
+            await asyncio.wait(self.deliverer._in_flight)
+
+    async def states(self) -> list[str]:
+        """The states of all deliveries, in the order of their sequence."""
+        rows = [
+            await self.driver.redis.hmget(name, "sequence", "state")
+            for name in [name async for name in self.driver.redis.scan_iter(key("dlv", "*"))]
+        ]
+        return [state.decode() for _, state in sorted(rows, key=lambda row: int(row[0]))]
+
+
+@pytest.fixture
+async def house(redis_url: str, sender: Sender) -> AsyncIterator[House]:
+    """An empty ledger and a deliverer; nothing stays held when a test ends."""
+    ledger = Ledger.connect(redis_url, queue_url(redis_url))
+    house = House(ledger, sender)
+    yield house
+    await house.rest()
+    assert ledger.leases._held == set()
+    assert await problems(ledger) == []
+    await ledger.close()
+
+
+def holding(release: asyncio.Event) -> Behaviour:
+    """A subscriber that answers when it is let."""
+
+    async def play(connection: Connection) -> None:
+        await release.wait()
+        await connection.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    return Behaviour("holding", play, "delivered", 200)
+
+
+def failing(until: asyncio.Event) -> Behaviour:
+    """A subscriber that says 500 until it is well."""
+
+    async def play(connection: Connection) -> None:
+        status = b"200" if until.is_set() else b"500"
+        await connection.write(b"HTTP/1.1 " + status + b" X\r\nContent-Length: 0\r\n\r\n")
+
+    return Behaviour("failing", play, "again", 500)
+
+
+async def test_a_payments_story_arrives_in_order(house: House) -> None:
+    """In one turn all of it is sent, one after the other, and settled."""
+    async with Subscriber(CATALOGUE["ok"]) as subscriber:
+        await house.subscribe(subscriber)
+        await house.driver.look(paid("imp_1", 100, 200, 700))
+        await house.deliver()
+        sequences = [body.body.decode().split('"sequence":')[1][0] for body in subscriber.requests]
+    assert sequences == ["1", "2", "3", "4"]
+    assert await house.states() == ["delivered"] * 4
+
+
+async def test_a_failure_is_tried_again_and_then_dead(house: House) -> None:
+    """As often as the schedule says; what came after it waits, and then goes."""
+    well = asyncio.Event()
+    async with Subscriber(failing(well)) as subscriber:
+        await house.subscribe(subscriber)
+        await house.driver.look(paid("imp_1", 100))
+        await house.deliver()
+        assert (await house.states(), len(subscriber.requests)) == (["pending", "pending"], 1)
+        await house.driver.pass_time(10)
+        await house.deliver()
+        well.set()
+        await house.driver.pass_time(10)
+        await house.deliver()
+    assert await house.states() == ["dead", "delivered"]
+
+
+async def test_five_failures_open_the_breaker(house: House) -> None:
+    """Whatever is left waits without using up attempts, and a success of the probe lets all of it go."""
+    well = asyncio.Event()
+    async with Subscriber(failing(well)) as subscriber:
+        await house.subscribe(subscriber)
+        await house.driver.record_for(LANE, 20)
+        await house.deliver()
+        await house.deliver()
+        assert len(subscriber.requests) == 8
+        await house.driver.pass_time(10)
+        health = await house.driver.ledger.delivering.health("ep_1")
+        assert health.failures == 8
+        well.set()
+        for _ in range(5):
+            await house.deliver()
+            await house.driver.pass_time(10)
+    assert await house.states() == ["delivered"] * 20
+
+
+async def test_secrets_that_no_key_opens_hold_the_delivery(house: House) -> None:
+    """Nothing is sent, it is no failed attempt, and the reason is said."""
+    async with Subscriber(CATALOGUE["ok"]) as subscriber:
+        await house.subscribe(subscriber, readable=False)
+        await house.driver.look(paid())
+        await house.deliver()
+        assert (subscriber.requests, await house.states()) == ([], ["pending"])
+    (row,) = [name async for name in house.driver.redis.scan_iter(key("dlv", "*"))]
+    assert (await house.driver.redis.hget(row, "reason")).startswith(b"held: ")
+    assert await house.driver.redis.hget(row, "attempts") == b"0"
+
+
+async def test_no_more_is_under_way_than_the_endpoint_takes(house: House) -> None:
+    """While callbacks hang, kicks find no room; each answer makes some."""
+    release = asyncio.Event()
+    async with Subscriber(holding(release)) as subscriber:
+        await house.subscribe(subscriber, max_in_flight=3)
+        await house.driver.record_for(LANE, 5)
+        for _ in range(4):
+            await house.deliverer.deliver(str(LANE))
+            await asyncio.sleep(0.1)
+        assert len(subscriber.requests) == 3
+        release.set()
+        await house.rest()
+        await house.deliver()
+    assert await house.states() == ["delivered"] * 5
+
+
+async def test_stopping_waits_for_what_is_under_way(house: House) -> None:
+    """Also for what a claim that was under way brings: it is sent and settled before the process ends."""
+    release = asyncio.Event()
+    async with Subscriber(holding(release)) as subscriber:
+        await house.subscribe(subscriber)
+        await house.driver.record_for(LANE, 3)
+        await house.deliverer.deliver(str(LANE))
+        await asyncio.sleep(0)
+        stopping = asyncio.create_task(house.deliverer.finish(10))
+        await subscriber.received(3)
+        await asyncio.sleep(0.3)
+        assert not stopping.done()
+        release.set()
+        await stopping
+        assert not house.deliverer._in_flight
+    assert await house.states() == ["delivered"] * 3
+
+
+async def test_stopping_waits_no_longer_than_it_may(house: House) -> None:
+    """A callback that hangs is left for others: its lease is still held, to be given back."""
+    release = asyncio.Event()
+    async with Subscriber(holding(release)) as subscriber:
+        await house.subscribe(subscriber)
+        await house.driver.look(paid())
+        await house.deliverer.deliver(str(LANE))
+        await subscriber.received(1)
+        await house.deliverer.finish(0.1)
+        assert len(house.driver.ledger.leases._held) == 1
+        await house.driver.ledger.leases.give_back()
+        assert list(await house.driver.due(LANE))
+        release.set()
+        await house.rest()
+    assert await house.states() == ["pending"]

@@ -1,0 +1,172 @@
+"""The refresher between a real ledger and an i'mport on a real socket: what each answer does to what was claimed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from random import Random
+
+import pytest
+from cryptography.fernet import Fernet
+
+from iamport.accounts import Accounts
+from iamport.transport import production_transport
+from ledger import Ledger
+from ledger.keys import Lane, key
+from schemas.seal import Sealer
+from schemas.settings import Settings
+from tests.iamport.stub import Asked, Stub, always, http, no, payment, well
+from tests.ledger.driving import REFRESH, UNKNOWN, Driver, queue_url
+from tests.ledger.invariants import problems
+from workers.refresh import Refresher
+
+
+class Shop:
+    """A ledger, an i'mport that shows the payments in ``shown``, and a refresher between them."""
+
+    def __init__(self, ledger: Ledger, stub: Stub, refresher: Refresher) -> None:
+        self.driver = Driver(ledger)
+        self.stub = stub
+        self.shown: dict[str, dict[str, object]] = {}
+        self.refresh = refresher.refresh
+        self.meanwhile: Callable[[], None] = lambda: None
+        stub.reply = self.show
+
+    def show(self, asked: Asked) -> bytes:
+        """i'mport as it should be."""
+        self.meanwhile()
+        found = [self.shown[imp_uid] for imp_uid in asked.imp_uids if imp_uid in self.shown]
+        if not found:
+            return no(404)
+        return well(found, 200 if len(found) == len(asked.imp_uids) else 207)
+
+    def pay(self, *imp_uids: str) -> None:
+        """These are paid at i'mport."""
+        self.shown |= {imp_uid: payment(imp_uid, paid_at=1_900_000_000) for imp_uid in imp_uids}
+
+    async def statuses(self) -> dict[str, str]:
+        """Where each recorded payment stands."""
+        names = [name.partition("/")[2] for name in await self.driver.scores("pays")]
+        rows = {name: await self.driver.redis.hget(key("pay", f"default/{name}"), "status") for name in names}
+        return {name: status.decode() for name, status in rows.items()}
+
+
+@pytest.fixture
+async def shop(redis_url: str) -> AsyncIterator[Shop]:
+    """A shop with one merchant, on an empty ledger."""
+    stub = Stub()
+    await stub.start()
+    settings = Settings.load({"IMP_KEY": "key", "IMP_SECRET": "secret", "IMP_API_URL": stub.url})
+    ledger, transport = Ledger.connect(redis_url, queue_url(redis_url)), production_transport()
+    await ledger.merchants.ensure("default")
+    sealer = Sealer([Fernet.generate_key().decode()])
+    accounts = Accounts(settings, sealer, transport, ledger.tokens, ledger.merchants.get)
+    yield Shop(ledger, stub, Refresher(settings, ledger, accounts, Random(1)))
+    assert await problems(ledger) == []
+    await accounts.close()
+    await ledger.close()
+    await stub.stop()
+
+
+async def test_what_is_due_is_looked_at_in_one_call(shop: Shop) -> None:
+    """A batch is one question; every payment found is recorded, with its event."""
+    shop.pay(*(f"imp_{n}" for n in range(100)))
+    for n in range(100):
+        await shop.driver.accept(f"imp_{n}")
+    await shop.refresh(str(REFRESH))
+    assert [len(asked.imp_uids) for asked in shop.stub.calls] == [100]
+    assert set((await shop.statuses()).values()) == {"paid"}
+    assert await shop.driver.redis.zcard(key("evts")) == 100
+    assert await shop.driver.due(REFRESH) == {}
+
+
+async def test_a_made_up_payment_is_rejected_in_the_end(shop: Shop) -> None:
+    """It is looked at again by its schedule, apart from the others, and then its notification is rejected."""
+    one = await shop.driver.accept("imp_forged")
+    await shop.refresh(str(REFRESH))
+    for seconds in (2, 10, 30):
+        assert await shop.driver.outcome(one) == "pending"
+        await shop.refresh(str(UNKNOWN))
+        await shop.driver.pass_time(seconds)
+        await shop.refresh(str(UNKNOWN))
+    assert len(shop.stub.calls) == 4
+    assert await shop.driver.outcome(one) == "rejected"
+    assert (await shop.driver.lanes(), await shop.statuses()) == ({}, {})
+
+
+async def test_a_payment_once_seen_is_never_rejected(shop: Shop) -> None:
+    """A 404 about it is i'mport failing: it waits and is asked for again."""
+    shop.pay("imp_1")
+    await shop.driver.accept("imp_1")
+    await shop.refresh(str(REFRESH))
+    shop.shown.clear()
+    one = await shop.driver.accept("imp_1")
+    for _ in range(6):
+        await shop.refresh(str(REFRESH))
+        await shop.driver.pass_time(4000)
+    assert await shop.driver.outcome(one) == "pending"
+    assert list(await shop.driver.due(REFRESH)) == ["imp_1"]
+    assert await shop.statuses() == {"imp_1": "paid"}
+
+
+@pytest.mark.parametrize("answer", [http(502), http(200, b"<html>"), no(429), no(401), None])
+async def test_an_i_mport_that_fails_is_left_in_peace(shop: Shop, answer: bytes | None) -> None:
+    """Everything waits, one payment goes as a probe, and all is caught up as soon as it answers again."""
+    shop.pay(*(f"imp_{n}" for n in range(10)))
+    for n in range(10):
+        await shop.driver.accept(f"imp_{n}")
+    shop.stub.reply = always(answer)
+    await shop.refresh(str(REFRESH))
+    asked = len(shop.stub.calls)
+    await shop.refresh(str(REFRESH))
+    assert len(shop.stub.calls) == asked
+    assert (await shop.driver.ledger.merchants.get("default")).trouble is not None
+    shop.stub.reply = shop.show
+    shop.stub.asked.clear()
+    await shop.driver.pass_time(40)
+    await shop.refresh(str(REFRESH))
+    await shop.refresh(str(REFRESH))
+    assert [len(call.imp_uids) for call in shop.stub.calls] == [1, 9]
+    assert len(await shop.statuses()) == 10
+    assert (await shop.driver.ledger.merchants.get("default")).trouble is None
+
+
+async def test_one_bad_payment_holds_back_nobody(shop: Shop) -> None:
+    """What cannot be read waits alone, with its notification; the others of its batch are recorded."""
+    shop.pay("imp_1", "imp_2", "imp_3")
+    shop.shown["imp_2"]["amount"] = "plenty"
+    one = [await shop.driver.accept(f"imp_{n}") for n in (1, 2, 3)][1]
+    await shop.refresh(str(REFRESH))
+    assert sorted(await shop.statuses()) == ["imp_1", "imp_3"]
+    assert (await shop.driver.outcome(one), list(await shop.driver.due(REFRESH))) == ("pending", ["imp_2"])
+    shop.pay("imp_2")
+    await shop.driver.pass_time(2)
+    await shop.refresh(str(REFRESH))
+    assert await shop.driver.outcome(one) == "applied"
+
+
+async def test_a_merchant_without_credentials_waits(shop: Shop) -> None:
+    """Nobody can be asked for it: what it was told of is kept until somebody sets it up."""
+    await shop.driver.ledger.merchants.put("other", imp_key="", imp_secret="")
+    one = await shop.driver.accept("imp_1", merchant="other")
+    await shop.refresh("refresh/other")
+    assert await shop.driver.outcome(one) == "pending"
+    assert "credentials" in ((await shop.driver.ledger.merchants.get("other")).trouble or "")
+    assert list(await shop.driver.due(Lane("refresh", "other"))) == ["imp_1"]
+
+
+async def test_a_look_that_lost_its_lease_changes_nothing(shop: Shop) -> None:
+    """While i'mport answered somebody else took over: nothing is recorded, and that one's look counts."""
+    shop.pay("imp_1")
+    one = await shop.driver.accept("imp_1")
+    (late,) = await shop.driver.claim()
+    await shop.driver.lose(late.lease)
+    await shop.refresh(str(REFRESH))
+    assert await shop.driver.outcome(one) == "applied"
+    await shop.driver.ledger.refreshing.postpone(late.lease, "rejected", due_in=None, reason="too late")
+    assert (await shop.driver.outcome(one), await shop.statuses()) == ("applied", {"imp_1": "paid"})
+
+
+async def test_nothing_due_asks_nobody(shop: Shop) -> None:
+    """A kick too many costs one claim."""
+    await shop.refresh(str(REFRESH))
+    assert shop.stub.asked == []
