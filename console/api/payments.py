@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -17,6 +18,9 @@ from schemas.facts import Status
 
 CancellationState = Literal["open", "confirmed", "rejected"]
 
+AT_ONCE = 20
+"""Payments of a list whose events are read at the same time, so that one request does not take all connections."""
+
 
 class CancellationOut(Out):
     """A request for cancellation."""
@@ -30,8 +34,8 @@ class CancellationOut(Out):
     closed_at: Time | None
 
 
-class PaymentRow(Out):
-    """A payment in a list."""
+class PaymentOut(Out):
+    """A payment with its latest events, oldest first; alike alone and in a list."""
 
     merchant: str
     imp_uid: str
@@ -43,19 +47,14 @@ class PaymentRow(Out):
     currency: str
     fetched_at: Time | None
     cancellations: list[CancellationOut]
-    payment: dict[str, Any] = Field(description="i'mport's object, as fetched")
-
-
-class PaymentOut(PaymentRow):
-    """A payment with its latest events, oldest first."""
-
     events: list[EventOut]
+    payment: dict[str, Any] = Field(description="i'mport's object, as fetched")
 
 
 class PaymentList(Out):
     """Some payments."""
 
-    data: list[PaymentRow]
+    data: list[PaymentOut]
     next_cursor: str | None
 
 
@@ -114,7 +113,11 @@ async def list_(call: Call[PaymentListing, Nothing]) -> Answer:
     page = await call.context.ledger.payments.list(
         query.part, merchant=query.merchant, merchant_uid=query.merchant_uid, status=query.status
     )
-    return Answer({"data": [payment_row(row) for row in page.rows], "next_cursor": page.next_cursor})
+    rows: list[dict[str, Any]] = []
+    for start in range(0, len(page.rows), AT_ONCE):
+        some = page.rows[start : start + AT_ONCE]
+        rows += await asyncio.gather(*(payment_out(call.context, row) for row in some))
+    return Answer({"data": rows, "next_cursor": page.next_cursor})
 
 
 _ONE = "/v1/payments/{imp_uid}"

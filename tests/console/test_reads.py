@@ -73,6 +73,16 @@ async def test_payments_are_found_by_merchant_order_and_status(console: Console)
     assert await found(merchant_uid="order_imp_1", status="failed") == set()
 
 
+async def test_a_payment_of_a_list_has_what_it_has_alone(console: Console) -> None:
+    """Its events, too, however many payments there are."""
+    await seen(console.ledger, *(f"imp_{number}" for number in range(25)))
+    rows = await data(console, "/v1/payments")
+    assert len(rows) == 25
+    for row in (rows[0], rows[-1]):
+        assert [event["type"] for event in row["events"]] == ["payment.paid"]
+        assert (await console.call("GET", f"/v1/payments/{row['imp_uid']}")).json() == row
+
+
 async def test_events_are_found_by_merchant_payment_type_and_time(console: Console) -> None:
     """Newest recorded first; the body is the callback's."""
     await seen(console.ledger, "imp_1", "imp_2")
