@@ -36,7 +36,7 @@ async def test_a_ledger_of_an_earlier_version_goes_on(ledger: Ledger, driver: Dr
     # Its leases end; every payment is looked at again, and the looks bring only what is new.
     await driver.pass_time(4000)
     for imp_uid in ("imp_paid", "imp_part", "imp_dead"):
-        await driver.accept(imp_uid)
+        await ledger.refreshing.mark_dirty("default", imp_uid)
     new = {"imp_unknown", "imp_claimed", "imp_due"}
     for lane in (REFRESH, UNKNOWN):
         for claimed in await driver.claim(lane):
