@@ -28,7 +28,9 @@ def intend(record: Record, request: Request, now: int, policy: Policy) -> Change
 def check(record: Record, request: Request) -> None:
     """Raises `Conflict` where more is asked to be cancelled than is left."""
     left = left_to_cancel(record)
-    if request.amount is None or request.amount > left or not left:
+    if not left:
+        raise Conflict(f"nothing of payment {record.imp_uid} is left to cancel: it is cancelled, or asked for already")
+    if request.amount is None or request.amount > left:
         raise Conflict(f"of payment {record.imp_uid} {plain(left)} is left to cancel, {_asked(request)} was asked for")
 
 

@@ -31,8 +31,8 @@ async def test_a_virtual_account_is_told_twice(stack: Stack) -> None:
 
     await stack.until_heard("virtual_account_issued", "paid")
     first, second = (event["data"] for event in stack.heard.events)
-    assert (1, 2) == (first["sequence"], second["sequence"])
-    assert "virtual_account_issued" == second["previous_status"]
+    assert (first["sequence"], second["sequence"]) == (1, 2)
+    assert second["previous_status"] == "virtual_account_issued"
 
 
 async def test_twenty_identical_webhooks_are_one_event(stack: Stack) -> None:
@@ -45,7 +45,7 @@ async def test_twenty_identical_webhooks_are_one_event(stack: Stack) -> None:
     assert {200} == {answer.status_code for answer in answers}
     await stack.until_heard("paid")
     await stack.until(lambda: _outcomes(stack, "pending", 0), "every notification is settled")
-    assert 1 == len(stack.heard.requests)
+    assert len(stack.heard.requests) == 1
 
 
 async def test_a_forged_payment_is_rejected(stack: Stack) -> None:
@@ -54,9 +54,9 @@ async def test_a_forged_payment_is_rejected(stack: Stack) -> None:
 
     answer = await stack.webhook("imp_forged")
 
-    assert 200 == answer.status_code
+    assert answer.status_code == 200
     await stack.until(lambda: _outcomes(stack, "rejected", 1), "the notification is rejected")
-    assert [] == (await stack.api.get("/v1/events")).json()["data"]
+    assert (await stack.api.get("/v1/events")).json()["data"] == []
 
 
 async def test_a_failing_subscriber_gets_it_again(stack: Stack) -> None:
@@ -69,7 +69,7 @@ async def test_a_failing_subscriber_gets_it_again(stack: Stack) -> None:
     await stack.until(lambda: _deliveries(stack, "delivered", 1), "it is delivered")
     ids = {headers["webhook-id"] for headers, _ in stack.heard.requests}
     bodies = {body for _, body in stack.heard.requests}
-    assert (3, 1, 1) == (len(stack.heard.requests), len(ids), len(bodies))
+    assert (len(stack.heard.requests), len(ids), len(bodies)) == (3, 1, 1)
 
 
 async def test_a_worker_killed_in_the_middle_of_a_look(stack: Stack) -> None:
@@ -98,7 +98,7 @@ async def test_a_worker_killed_in_the_middle_of_a_delivery(stack: Stack) -> None
     stack.start_worker()
 
     await stack.until(lambda: _deliveries(stack, "delivered", 1), "it is delivered")
-    assert 1 == len({headers["webhook-id"] for headers, _ in stack.heard.requests})
+    assert len({headers["webhook-id"] for headers, _ in stack.heard.requests}) == 1
 
 
 async def _outcomes(stack: Stack, outcome: str, count: int) -> bool:
