@@ -39,23 +39,22 @@ async def problems(ledger: Ledger) -> list[str]:
     return found
 
 
+_ALL = """
+local read = {zset = {"ZRANGE", 0, -1, "WITHSCORES"}, hash = {"HGETALL"}, set = {"SMEMBERS"}}
+local all = {}
+for i, name in ipairs(redis.call("KEYS", "*")) do
+  local kind = redis.call("TYPE", name).ok
+  local how = read[kind]
+  all[i] = {name, kind, how and redis.call(how[1], name, unpack(how, 2)) or {}}
+end
+return all
+"""
+
+
 async def _read(ledger: Ledger) -> _Contents:
-    redis, contents = ledger.store.redis, _Contents()
-    names = [name async for name in redis.scan_iter("*", count=1000)]
-    pipe = redis.pipeline(transaction=False)
-    for name in names:
-        pipe.type(name)
-    kinds = await pipe.execute()
-    for name, kind in zip(names, kinds, strict=True):
-        if kind == b"zset":
-            pipe.zrange(name, 0, -1, withscores=True)
-        elif kind == b"hash":
-            pipe.hgetall(name)
-        elif kind == b"set":
-            pipe.smembers(name)
-        else:
-            pipe.exists(name)
-    for name, kind, value in zip(names, kinds, await pipe.execute(), strict=True):
+    contents = _Contents()
+    rows: Any = await ledger.store.redis.execute_command("EVAL", _ALL, 0)
+    for name, kind, value in rows:
         _sort_in(contents, name.decode(), kind, value)
     return contents
 
@@ -64,10 +63,11 @@ def _sort_in(contents: _Contents, name: str, kind: bytes, value: Any) -> None:
     if not name.startswith(PREFIX):
         contents.foreign.append(name)
     short = name.removeprefix(PREFIX)
+    pairs = list(zip(value[::2], value[1::2], strict=True)) if kind != b"set" else []
     if kind == b"zset":
-        contents.sets[short] = {member.decode(): score for member, score in value}
+        contents.sets[short] = {member.decode(): float(score) for member, score in pairs}
     elif kind == b"hash":
-        contents.hashes[short] = {name.decode(): text.decode(errors="replace") for name, text in value.items()}
+        contents.hashes[short] = {field.decode(): text.decode(errors="replace") for field, text in pairs}
     elif kind == b"set":
         contents.members[short] = {member.decode() for member in value}
 

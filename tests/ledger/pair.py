@@ -165,6 +165,14 @@ class Pair:
             self.run(self.ledger.endpoints.disable(name, "asked for"))
             self.model.disabled.add(name)
 
+    def pause(self, lane: Lane) -> None:
+        """i'mport fails."""
+        self.run(self.ledger.refreshing.pause(lane, 5, "i'mport answered 502"))
+
+    def resume(self, lane: Lane) -> None:
+        """i'mport answers again."""
+        self.run(self.ledger.refreshing.resume(lane))
+
     def lose(self, lease: Lease) -> None:
         """A worker stands still for too long."""
         if self.model.holds(lease):
