@@ -23,7 +23,7 @@ from typing import Any
 import httpx
 
 ROOT = Path(__file__).resolve().parent.parent
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds after which something that should happen counts as not happening; never a measurement."""
 
 _OURS = ("RELAY_", "IMP_", "REDIS_")

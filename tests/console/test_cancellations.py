@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
@@ -53,7 +54,7 @@ async def cancel(console: Console, body: dict[str, Any], shown: dict[str, Any] |
 
 def cancelled(amount: int, of: int = 1004) -> dict[str, Any]:
     """The payment after a cancellation, as i'mport shows it."""
-    entry = {"amount": amount, "cancelled_at": machine.NOW + 5, "cancellation_id": "c1", "pg_tid": "t", "reason": "r"}
+    entry = {"amount": amount, "cancelled_at": int(time.time()), "cancellation_id": "c1", "pg_tid": "t", "reason": "r"}
     status = "cancelled" if amount == of else "paid"
     return machine.payment("imp_1", cancel_amount=amount, cancel_history=[entry], status=status)
 

@@ -75,8 +75,8 @@ def _sort_in(contents: _Contents, name: str, kind: bytes, value: Any) -> None:
 def _lanes(contents: _Contents) -> set[str]:
     named = {
         name.partition(":")[2]
-        for name in (*contents.sets, *contents.hashes)
-        if name.partition(":")[0] in ("due", "leased", "touched", "tokens")
+        for name in (*contents.sets, *contents.hashes, *contents.members)
+        if name.partition(":")[0] in ("due", "leased", "touched", "tokens", "tries", "stalled", "quiet")
     }
     return named | set(contents.scores("lanes"))
 
@@ -131,6 +131,13 @@ def _of_payments(contents: _Contents) -> list[str]:
             for imp_uid in contents.scores(f"due:{lane}").keys() | contents.scores(f"leased:{lane}").keys():
                 places[f"{merchant}/{imp_uid}"].append(kind)
     found += [f"{name} is in two lanes" for name, kinds in places.items() if len(kinds) > 1]
+    slow = {
+        f"{lane.partition('/')[2]}/{imp_uid}"
+        for lane in _lanes(contents)
+        if lane.startswith("unknown/")
+        for imp_uid in contents.scores(f"due:{lane}")
+    }
+    found += [f"{name} is known and waits in the slow lane" for name in slow if f"pay:{name}" in contents.hashes]
     for name, ids in contents.sets.items():
         if name.startswith("waiting:") and ids and name.removeprefix("waiting:") not in places:
             found.append(f"{name}: forgotten, nobody will look")

@@ -221,7 +221,7 @@ async def test_what_is_under_way_is_finished_on_sigterm(
     receiver = await start(processes, free_port(), own_redis.url)
     own_redis.pause()
     posting = asyncio.create_task(receiver.post(webhook(1)))
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(1.0)
     receiver.process.signal(signal.SIGTERM)
     assert (await posting).status_code == 200
     assert await receiver.process.ended() == 0
