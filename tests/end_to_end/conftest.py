@@ -13,9 +13,7 @@ StartStack = Callable[..., Awaitable[Stack]]
 
 
 @pytest.fixture
-async def start_stack(
-    processes: Processes, redis_url: str, free_port: Callable[[], int]
-) -> AsyncIterator[StartStack]:
+async def start_stack(processes: Processes, redis_url: str, free_port: Callable[[], int]) -> AsyncIterator[StartStack]:
     """Starts a relay with these environment variables on top of the usual ones."""
     started: list[Stack] = []
 

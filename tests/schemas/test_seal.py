@@ -32,7 +32,10 @@ def test_change_of_keys() -> None:
 OTHERS = Fernet(SECOND).encrypt_at_time(b"planted", 1_795_000_000).decode()
 
 
-@pytest.mark.parametrize("sealed", ["", "x", "gAAAA", "한", "planted", OTHERS], ids=["empty", "short", "cut", "korean", "clear", "another key's"])
+DAMAGED = {"empty": "", "short": "x", "cut": "gAAAA", "korean": "한", "clear": "planted", "another key's": OTHERS}
+
+
+@pytest.mark.parametrize("sealed", DAMAGED.values(), ids=DAMAGED.keys())
 def test_unreadable(sealed: str) -> None:
     """What no key opens is said to be so, without repeating it."""
     with pytest.raises(Unreadable) as caught:
