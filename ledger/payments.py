@@ -77,9 +77,7 @@ class Payments:
         fetched, unknown, due = await self._store.run("read_look", merchant, imp_uid)
         return Look(int(fetched) / 1000 if fetched else None, int(unknown), due == 1)
 
-    async def expect(
-        self, merchant: str, merchant_uid: str, amount: Decimal, currency: str | None
-    ) -> Sequence[str]:
+    async def expect(self, merchant: str, merchant_uid: str, amount: Decimal, currency: str | None) -> Sequence[str]:
         """Note what a merchant expects to be paid for an order, in the currency's major unit; gives the imp_uids of its
         payments, which have to be looked at again. Raises `NotFound` for an unknown merchant."""
         expectation = wire.dumps({"amount": str(amount), "currency": currency})

@@ -30,9 +30,7 @@ async def put(call: Call[OfMerchant, OrderIn]) -> Answer:
     ledger = call.context.ledger
     for imp_uid in await ledger.payments.expect(merchant, merchant_uid, body.amount, body.currency):
         await ledger.refreshing.mark_dirty(merchant, imp_uid)
-    return Answer(
-        OrderOut(merchant=merchant, merchant_uid=merchant_uid, amount=body.amount, currency=body.currency)
-    )
+    return Answer(OrderOut(merchant=merchant, merchant_uid=merchant_uid, amount=body.amount, currency=body.currency))
 
 
 OPERATIONS = (
