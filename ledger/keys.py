@@ -25,10 +25,11 @@ pays:u:merchant_uid        zset    … for one order number (any merchant)
 pays:s:status              zset    … for one status · pays:ms:m/status for one merchant and status
 ageing                     zset    p -> last change: what retention may remove
 tomb:p                     string  what a payment removed by retention was: fact keys, last sequence; two years
-evt:id                     hash    body (the callback's bytes) merchant imp_uid type sequence recorded_at silent
+evt:id                     hash    body (the callback's bytes) merchant imp_uid type sequence recorded_at silent about
 evts · evts:m:m            zset    id -> recorded · the same for one merchant
 evts:p:p · evts:t:type     zset    … for one payment (score: sequence) · for one type
-dlv:id                     hash    event endpoint merchant imp_uid type sequence state attempts next_at reason …
+dlv:id                     hash    event endpoint merchant imp_uid type sequence state attempts next_at reason note …
+                                   while replayed: replay_id state_before reason_before
 att:id                     list    a delivery's attempts, oldest first, JSON
 dlvs · dlvs:e:ep           zset    id -> created · the same for one endpoint
 dlvs:s:ep/state            zset    … for one endpoint and stored state (pending delivered dead discarded)
@@ -41,7 +42,7 @@ recon:id:found             zset    imp_uids found to differ and not looked at si
 recon:id:unheard           zset    … that a webhook should have announced -> when; until it came, or counts as lost
 recons · recons:m:m        zset    reconciliation by hand -> created · the same for one merchant
 endpoints · endpoints:m:m  zset    ep -> created · the same for one merchant
-endpoint:ep                hash    row (JSON, see schemas.endpoint) merchant state disabled_reason health…
+endpoint:ep                hash    row (JSON, see schemas.endpoint) merchant state disabled_reason disabled_at health …
 subs:m                     hash    ep -> "ordered type type …" for every endpoint of a merchant that is not deleted
 chain:ep/p                 zset    ordered endpoint: a payment's unsettled deliveries; only the head is in the lane
 lanes                      zset    lane -> when it next wants a worker
@@ -69,7 +70,7 @@ and ``job/kind`` (members: ids of long-running jobs).
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, cast
 
 PREFIX = "{relay}:"
 
@@ -91,7 +92,7 @@ class Lane(NamedTuple):
         kind, _, name = text.partition("/")
         if kind not in ("refresh", "unknown", "deliver", "replay", "job") or not name:
             raise ValueError(f"no lane: {text!r}")
-        return cls(kind, name)  # type: ignore[arg-type]
+        return cls(cast(LaneKind, kind), name)
 
 
 def key(*parts: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from ledger.batch import Batch
 from ledger.keys import Lane, key, payment
@@ -78,7 +78,7 @@ class Refreshing:
         """
         answer = await self._commits.add(_commit_args(change, claimed, now))
         self._queue.kick_all(answer[1:])
-        return answer[0].decode()  # type: ignore[return-value]
+        return cast(Outcome, answer[0].decode())
 
     async def amend(self, merchant: str, imp_uid: str, decide: Callable[[Record], Change]) -> Change:
         """Write what an operator changed; ``decide`` is called again when somebody else was quicker, and may raise.
