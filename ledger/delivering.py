@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from typing import Literal, cast
 
 import orjson
@@ -113,14 +114,14 @@ class Delivering:
         return endpoint_rows.load_health(await self._store.run("read_health", endpoint))
 
     async def _settle_all(self, calls: Sequence[list[Argument]]) -> Sequence[bytes | Exception]:
-        kicks, answers = await self._store.run("settle", len(calls), *(part for call in calls for part in call))
+        kicks, answers = await self._store.run("settle", len(calls), *chain(*calls))
         self._queue.kick_all(kicks)
         return list(answers)
 
 
 def _settle_args(lease: Lease, verdict: Verdict, attempt: Attempt | None) -> list[Argument]:
-    written = "" if attempt is None else orjson.dumps(asdict(attempt))
-    return [str(lease.lane), lease.member, lease.token, *_verdict(verdict), written]
+    attempts = [] if attempt is None else [orjson.dumps(asdict(attempt))]
+    return [str(lease.lane), lease.member, lease.token, *_verdict(verdict), len(attempts), *attempts]
 
 
 def _verdict(verdict: Verdict) -> tuple[Argument, Argument, Argument, Argument]:

@@ -1,4 +1,7 @@
-"""The scripts: one ``.lua`` file per operation, put behind the shared parts that it names in a line ``-- uses: …``."""
+"""The scripts: one ``.lua`` file per operation, put behind the shared parts that it names in a line ``-- uses: …``.
+
+Behind every one comes what it put off (see ``scripts/shared/base.lua``), wherever it returned.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,13 @@ from hashlib import sha1
 from importlib.resources import files
 
 _USES = re.compile(r"^-- uses: (.+)$", re.MULTILINE)
+_RUN = """local function run()
+{}
+end
+local answer = run()
+write_what_was_put_off()
+return answer
+"""
 
 
 @cache
@@ -21,7 +31,7 @@ def composed(text: str) -> str:
     """A script behind ``shared/base.lua`` and the parts that it, or a part of it, uses; each once."""
     parts: dict[str, str] = {"base": _part("base")}
     _collect(text, parts)
-    return "".join((*parts.values(), text))
+    return "".join((*parts.values(), _RUN.format(text)))
 
 
 def _collect(text: str, parts: dict[str, str]) -> None:

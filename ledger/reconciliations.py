@@ -30,7 +30,7 @@ class Reconciliation:
 
     ``window`` is what is asked for next (since, until, page), None once all was compared. ``missing`` payments showed
     facts that the ledger lacked; ``repaired`` of them were looked at since. ``last_success`` and ``last_full`` are of
-    automatic runs.
+    automatic runs. ``tries`` lists have failed in a row, the first at ``failing_since``, the last for ``trouble``.
     """
 
     id: str
@@ -47,6 +47,9 @@ class Reconciliation:
     compared_at: float = 0.0
     last_success: float = 0.0
     last_full: float = 0.0
+    tries: int = 0
+    failing_since: float = 0.0
+    trouble: str = ""
 
     @property
     def by_hand(self) -> bool:
@@ -110,6 +113,10 @@ class Reconciliations:
         }
         known = {imp_uid: stored.load_facts(row) for imp_uid, row in zip(imp_uids, rows, strict=True) if row}
         return {imp_uid: known.get(imp_uid) or left.get(imp_uid) or {} for imp_uid in imp_uids}
+
+    async def pause(self, merchant: str) -> float:
+        """Seconds for which i'mport is not to be asked about a merchant, as its payments' lane says; 0 for none."""
+        return int(await self._store.run("read_pause", merchant)) / 1000
 
     async def silent_run(self, merchant: str) -> bool:
         """Whether a run by hand that delivers nothing is still comparing."""

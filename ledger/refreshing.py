@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import chain
 from typing import Any, Literal, cast
 
 from ledger.batch import Batch
@@ -50,7 +51,7 @@ class Refreshing:
     def __init__(self, store: Store, queue: Queue) -> None:
         self._store = store
         self._queue = queue
-        self._commits: Batch[list[Argument], list[bytes]] = Batch(self._commit_all, most=100)
+        self._commits: Batch[list[Argument], bytes] = Batch(self._commit_all, most=50)
         self._postpones: Batch[list[Argument], bytes] = Batch(self._postpone_all, most=200)
 
     async def claim(self, lane: Lane, limit: int = 100) -> ClaimedPayments:
@@ -77,8 +78,7 @@ class Refreshing:
         Raises `LedgerUnavailable`.
         """
         answer = await self._commits.add(_commit_args(change, claimed, now))
-        self._queue.kick_all(answer[1:])
-        return cast(Outcome, answer[0].decode())
+        return cast(Outcome, answer.decode())
 
     async def amend(self, merchant: str, imp_uid: str, decide: Callable[[Record], Change]) -> Change:
         """Write what an operator changed; ``decide`` is called again when somebody else was quicker, and may raise.
@@ -131,13 +131,15 @@ class Refreshing:
             raise NotFound(f"there is no payment {imp_uid!r} of merchant {merchant!r}")
         return stored.load_record(merchant, imp_uid, fields, stored.load_facts(facts))
 
-    async def _commit_all(self, calls: Sequence[list[Argument]]) -> Sequence[list[bytes] | Exception]:
+    async def _commit_all(self, changes: Sequence[list[Argument]]) -> Sequence[bytes]:
         try:
-            return await self._store.run_all("commit", calls, durable=True)
+            kicks, answers = await self._store.run("commit", len(changes), *chain(*changes), durable=True)
         except TooFewReplicas as error:
             # Their lanes count as told, so somebody has to tell them.
-            self._queue.kick_all(lane for answer in error.answers for lane in answer[1:])
+            self._queue.kick_all(lane for answer in error.answers for lane in answer[0])
             raise
+        self._queue.kick_all(kicks)
+        return cast(list[bytes], answers)
 
     async def _postpone_all(self, calls: Sequence[list[Argument]]) -> Sequence[bytes | Exception]:
         return await self._store.run_all("postpone", calls)

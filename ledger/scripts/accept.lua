@@ -6,7 +6,7 @@
 
 local WIDTH = 12
 local OF_ONE, OF_ALL = 300, 3000
-local known, lanes = {}, {}
+local many, known, lanes, stamp = tonumber(ARGV[1]), {}, {}, nil
 
 -- A merchant's webhook token decides; `default` is there before anybody has set it up.
 local function welcome(m, token_hash)
@@ -34,30 +34,35 @@ local function within_budget(m, imp, stranger)
   return true
 end
 
-local answers, noted = {}, 0
-for i = 1, tonumber(ARGV[1]) do
-  local at = 1 + (i - 1) * WIDTH
-  local id, m, imp = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
+local function note(id, m, imp, merchant_uid, status, cancellation_id, source, verified, received, extra)
   local p = m .. "/" .. imp
+  redis.call("HSET", k("ntf", id), "merchant", m, "imp_uid", imp, "merchant_uid", merchant_uid, "status", status,
+    "cancellation_id", cancellation_id, "source", source, "verified", verified, "received_at", received,
+    "extra", extra, "outcome", "pending", "reason", "")
+  list(k("ntfs"), id, received)
+  list(k("ntfs", "m", m), id, received)
+  list(k("ntfs", "p", p), id, received)
+  list(k("ntfs", "o", "pending"), id, received)
+  redis.call("ZADD", k("waiting", p), int(stamp), id)
+  if verified == "1" and status == "cancelled" and cancellation_id ~= "" then
+    redis.call("HSET", k("claims", p), cancellation_id, int(stamp))
+  end
+  count("accepted", 1)
+end
+
+local answers = {}
+for i = 1, many do
+  local at = 1 + (i - 1) * WIDTH
+  local id, m, imp, received = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 9]
   if not welcome(m, ARGV[at + 11]) then
     answers[i] = "unknown"
   elseif redis.call("EXISTS", k("ntf", id)) == 1 then
     answers[i] = "ok"
   else
-    local received = ARGV[at + 9] ~= "" and ARGV[at + 9] or int(now())
-    redis.call("HSET", k("ntf", id), "merchant", m, "imp_uid", imp, "merchant_uid", ARGV[at + 4], "status", ARGV[at + 5],
-      "cancellation_id", ARGV[at + 6], "source", ARGV[at + 7], "verified", ARGV[at + 8], "received_at", received,
-      "extra", ARGV[at + 10], "outcome", "pending", "reason", "")
-    redis.call("ZADD", k("ntfs"), received, id)
-    redis.call("ZADD", k("ntfs", "m", m), received, id)
-    redis.call("ZADD", k("ntfs", "p", p), received, id)
-    redis.call("ZADD", k("ntfs", "o", "pending"), received, id)
     -- A look answers what was noted before its claim: stamps and fencing tokens come from one counter.
-    local stamp = redis.call("INCR", k("seq"))
-    redis.call("ZADD", k("waiting", p), stamp, id)
-    if ARGV[at + 8] == "1" and ARGV[at + 5] == "cancelled" and ARGV[at + 6] ~= "" then
-      redis.call("HSET", k("claims", p), ARGV[at + 6], stamp)
-    end
+    stamp = stamp and stamp + 1 or redis.call("INCRBY", k("seq"), many) - many + 1
+    note(id, m, imp, ARGV[at + 4], ARGV[at + 5], ARGV[at + 6], ARGV[at + 7], ARGV[at + 8],
+      received ~= "" and received or int(now()), ARGV[at + 10])
     if within_budget(m, imp, ARGV[at + 12]) then
       lanes[mark(m, imp, now())] = true
     else
@@ -65,9 +70,7 @@ for i = 1, tonumber(ARGV[1]) do
       lanes["unknown/" .. m] = true
     end
     answers[i] = "ok"
-    noted = noted + 1
   end
 end
 
-if noted > 0 then count("accepted", noted) end
 return {announce(lanes), answers}

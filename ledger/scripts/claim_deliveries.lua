@@ -47,19 +47,20 @@ if rate and rate ~= cjson.null and take > 0 then
   take = math.min(take, math.floor(tokens))
 end
 
-local rows = {}
+local rows, taken = {}, {}
 if take > 0 then
   for _, id in ipairs(redis.call("ZRANGEBYSCORE", k("due", lane), "-inf", int(now()), "LIMIT", 0, take)) do
     local event, attempts, replay, imp, type_ =
       unpack(redis.call("HMGET", k("dlv", id), "event", "attempts", "replay", "imp_uid", "type"))
     local body = event and redis.call("HGET", k("evt", event), "body")
     if body then
-      lease(lane, id, token, tonumber(ARGV[3]))
+      taken[#taken + 1] = id
       rows[#rows + 1] = {id, event, attempts, replay, imp, type_, body}
     else
       redis.call("ZREM", k("due", lane), id)  -- nothing is left to send, and the others must not wait for it
     end
   end
+  lease(lane, taken, token, tonumber(ARGV[3]))
   -- A probe: nobody else goes before its outcome is noted (note_health.lua) or its lease ends.
   if limits[2] and #rows > 0 then
     probe_until = now() + tonumber(ARGV[3])

@@ -7,7 +7,7 @@ if crowded(lane) then return {int(now()), int(token), ""} end
 redis.call("DEL", k("kicked", lane))
 reclaim(lane)
 local due = redis.call("ZRANGEBYSCORE", k("due", lane), "-inf", int(now()), "LIMIT", 0, ARGV[2])
-for _, id in ipairs(due) do lease(lane, id, token, tonumber(ARGV[3])) end
+lease(lane, due, token, tonumber(ARGV[3]))
 local answer = {int(now()), int(token), kick(lane, index_lane(lane)) and lane or ""}
 for _, id in ipairs(due) do answer[#answer + 1] = id end
 return answer

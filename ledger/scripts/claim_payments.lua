@@ -17,15 +17,16 @@ local rows = {}
 if math.max(tonumber(limits[1] or 0), tonumber(limits[2] or 0)) <= now() then
   if failures > 0 then limit = 1 end
   local due = redis.call("ZRANGEBYSCORE", k("due", lane), "-inf", int(now()), "LIMIT", 0, limit)
+  lease(lane, due, token, tonumber(ARGV[3]))
   -- What is being looked at is not put off any more: recovery need not touch it.
-  if #due > 0 then redis.call("ZREM", k("stalled", lane), unpack(due)) end
+  with_all("ZREM", k("stalled", lane), due)
+  local tries = #due > 0 and redis.call("HMGET", k("tries", lane), unpack(due))
   for i, imp in ipairs(due) do
     local p = m .. "/" .. imp
-    lease(lane, imp, token, tonumber(ARGV[3]))
     local fields = redis.call("HGETALL", k("pay", p))
-    rows[i] = {imp, redis.call("HGET", k("tries", lane), imp) or "0",
-      redis.call("SISMEMBER", k("quiet", lane), imp), fields, redis.call("HGETALL", k("facts", p)),
-      redis.call("HGETALL", k("claims", p)), #fields == 0 and redis.call("GET", k("tomb", p)) or ""}
+    rows[i] = {imp, tries[i] or "0", redis.call("SISMEMBER", k("quiet", lane), imp), fields,
+      #fields > 0 and redis.call("HGETALL", k("facts", p)) or {}, redis.call("HGETALL", k("claims", p)),
+      #fields == 0 and redis.call("GET", k("tomb", p)) or ""}
   end
   if #due > 0 and tonumber(ARGV[4]) > 0 then
     redis.call("HSET", k("lane", lane), "not_before", int(now() + tonumber(ARGV[4])))

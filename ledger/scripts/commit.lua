@@ -1,92 +1,109 @@
--- Writes what a look (or an operator) changed about a payment, in one step, and settles the look.
+-- Writes what looks (or operators) changed about payments, each in one step, and settles the looks.
 --
--- ARGV: lane ("" for an operator), merchant, imp_uid, token, version it was read at, next look (ms from now or ""),
+-- ARGV: how many, then per change:
+--       lane ("" for an operator), merchant, imp_uid, token, version it was read at, next look (ms from now or ""),
 --       outcome for the notifications it answers ("applied", "unchanged", or "" to let them wait), quiet (0 or 1),
 --       merchant_uid, status, how many fields, (field, value)…, how many facts, (key, JSON)…,
 --       how many events, (id, type, sequence, silent, body)…
--- Answer: {"ok", lanes to kick…} · {"lost"}: the lease ended or was used up, nothing is written ·
---         {"changed"}: somebody else wrote since, read again
+-- Answer: {lanes to kick, per change "ok",
+--         "lost": the lease ended or was used up, nothing is written, or
+--         "changed": somebody else wrote since, read again}
 -- uses: events lanes payments
 
-local lane, m, imp, token = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local p = m .. "/" .. imp
-local merchant_uid, status = ARGV[9], ARGV[10]
-local pay = k("pay", p)
-
-if lane ~= "" and not holds(lane, imp, token) then return {"lost"} end
-local old = redis.call("HMGET", pay, "version", "status", "first_at")
-if (old[1] or "0") ~= ARGV[5] then return {"changed"} end
-local subs = redis.call("HGETALL", k("subs", m))
-local waiting = redis.call("ZRANGEBYSCORE", k("waiting", p), "-inf", lane ~= "" and token or "+inf")
-local quiet = ARGV[8] == "1" and redis.call("ZCARD", k("waiting", p)) == 0
-
-local cursor = 11
+local cursor = 0
 local function take()
   cursor = cursor + 1
-  return ARGV[cursor - 1]
+  return ARGV[cursor]
 end
 
-local fields, facts, events = {}, {}, {}
-for _ = 1, tonumber(take()) do
-  fields[#fields + 1] = take()
-  fields[#fields + 1] = take()
-end
-for _ = 1, tonumber(take()) do
-  facts[#facts + 1] = take()
-  facts[#facts + 1] = take()
-end
-for i = 1, tonumber(take()) do
-  events[i] = {id = take(), kind = take(), sequence = take(), silent = take() == "1", body = take()}
+local function take_many(width)
+  local taken = {}
+  for i = 1, tonumber(take()) * width do taken[i] = take() end
+  return taken
 end
 
-redis.call("HSET", pay, unpack(fields))
-for i = 1, #facts, 2 do redis.call("HSETNX", k("facts", p), facts[i], facts[i + 1]) end
-
-local first_at = old[3] or int(now())
-if not old[3] then
-  redis.call("HSET", pay, "first_at", first_at)
-  redis.call("ZADD", k("pays"), first_at, p)
-  redis.call("ZADD", k("pays", "m", m), first_at, p)
-  if merchant_uid ~= "" then redis.call("ZADD", k("pays", "u", merchant_uid), first_at, p) end
-  redis.call("DEL", k("tomb", p))
+local function read_change()
+  return {lane = take(), m = take(), imp = take(), token = take(), version = take(), next_look = take(), outcome = take(),
+    quiet = take() == "1", merchant_uid = take(), status = take(), fields = take_many(2), facts = take_many(2),
+    events = take_many(5)}
 end
-if old[2] ~= status then
-  if old[2] then
-    redis.call("ZREM", k("pays", "s", old[2]), p)
-    redis.call("ZREM", k("pays", "ms", m .. "/" .. old[2]), p)
+
+local subscribed, lanes = {}, {}
+local function subscriptions(m)
+  subscribed[m] = subscribed[m] or redis.call("HGETALL", k("subs", m))
+  return subscribed[m]
+end
+
+-- Lists a payment under its first time, its order number and its status.
+local function list_payment(p, m, merchant_uid, first_at, before, status)
+  if not before then
+    list(k("pays"), p, first_at)
+    list(k("pays", "m", m), p, first_at)
+    if merchant_uid ~= "" then list(k("pays", "u", merchant_uid), p, first_at) end
+  elseif before ~= status then
+    list(k("pays", "s", before), p, nil)
+    list(k("pays", "ms", m .. "/" .. before), p, nil)
   end
-  redis.call("ZADD", k("pays", "s", status), first_at, p)
-  redis.call("ZADD", k("pays", "ms", m .. "/" .. status), first_at, p)
-end
-
-redis.call("ZADD", k("ageing"), int(now()), p)
-
-local lanes = {}
-for _, event in ipairs(events) do
-  for _, reached in ipairs(record(subs, m, imp, event.id, event.kind, event.sequence, event.silent or quiet, event.body)) do
-    lanes[reached] = true
+  if before ~= status then
+    list(k("pays", "s", status), p, first_at)
+    list(k("pays", "ms", m .. "/" .. status), p, first_at)
   end
 end
-if #events > 0 then count("events", #events) end
 
-if lane ~= "" then forget_claims(p, token) end
-if ARGV[7] ~= "" then
-  for _, id in ipairs(waiting) do settle_notification(id, p, ARGV[7], "") end
-  if ARGV[7] == "applied" and #waiting > 0 then count_day("applied", 1) end
+local function record_all(c, quiet)
+  for i = 1, #c.events, 5 do
+    local id, kind, sequence, silent, body = unpack(c.events, i, i + 4)
+    record(lanes, subscriptions(c.m), c.m, c.imp, id, kind, sequence, silent == "1" or quiet, body)
+    count("events", 1)
+  end
 end
 
-if lane ~= "" then
-  redis.call("HDEL", k("tries", lane), imp)
-  redis.call("SREM", k("quiet", lane), imp)
-  -- A payment that turned up in the slow lane goes on in the ordinary one.
-  local at = ARGV[6] ~= "" and now() + tonumber(ARGV[6]) or nil
-  release(lane, imp, at)
-  lane = move(lane, "refresh/" .. m, imp)
-  lanes[lane] = true
-elseif ARGV[6] ~= "" then
-  lane = lane_of(m, imp)
-  touch(lane, imp, now() + tonumber(ARGV[6]))
-  lanes[lane] = true
+-- Ends the lease, and says when to look again.
+local function settle(c)
+  if c.lane ~= "" then
+    redis.call("HDEL", k("tries", c.lane), c.imp)
+    if c.quiet then redis.call("SREM", k("quiet", c.lane), c.imp) end
+    release(c.lane, c.imp, c.next_look ~= "" and now() + tonumber(c.next_look) or nil)
+    -- A payment that turned up in the slow lane goes on in the ordinary one.
+    lanes[move(c.lane, "refresh/" .. c.m, c.imp)] = true
+  elseif c.next_look ~= "" then
+    local lane = lane_of(c.m, c.imp)
+    touch(lane, c.imp, now() + tonumber(c.next_look))
+    lanes[lane] = true
+  end
 end
 
-return {"ok", unpack(announce(lanes))}
+local function write(c)
+  local p = c.m .. "/" .. c.imp
+  local pay = k("pay", p)
+  if c.lane ~= "" and not holds(c.lane, c.imp, c.token) then return "lost" end
+  local version, status, first_at = unpack(redis.call("HMGET", pay, "version", "status", "first_at"))
+  if (version or "0") ~= c.version then return "changed" end
+  local waiting = redis.call("ZRANGEBYSCORE", k("waiting", p), "-inf", c.lane ~= "" and c.token or "+inf")
+  local quiet = c.quiet and redis.call("ZCARD", k("waiting", p)) == 0
+
+  if not first_at then
+    first_at = int(now())
+    c.fields[#c.fields + 1], c.fields[#c.fields + 2] = "first_at", first_at
+    redis.call("HSET", pay, unpack(c.fields))
+    redis.call("DEL", k("tomb", p))
+  else
+    redis.call("HSET", pay, unpack(c.fields))
+  end
+  for i = 1, #c.facts, 2 do redis.call("HSETNX", k("facts", p), c.facts[i], c.facts[i + 1]) end
+  list_payment(p, c.m, c.merchant_uid, first_at, status, c.status)
+  list(k("ageing"), p, int(now()))
+  record_all(c, quiet)
+
+  if c.lane ~= "" then forget_claims(p, c.token) end
+  if c.outcome ~= "" and #waiting > 0 then
+    settle_notifications(waiting, p, c.outcome, "")
+    if c.outcome == "applied" then count_day("applied", 1) end
+  end
+  settle(c)
+  return "ok"
+end
+
+local answers = {}
+for i = 1, tonumber(take()) do answers[i] = write(read_change()) end
+return {announce(lanes), answers}

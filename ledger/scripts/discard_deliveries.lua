@@ -7,7 +7,7 @@ local pending, discarded = k("dlvs", "s", ep .. "/pending"), k("dlvs", "s", ep .
 local rows = redis.call("ZRANGE", pending, 0, 499, "WITHSCORES")
 for i = 1, #rows, 2 do
   local id, created = rows[i], rows[i + 1]
-  local m, imp = unpack(redis.call("HMGET", k("dlv", id), "merchant", "imp_uid"))
+  local m, imp, rpl = unpack(redis.call("HMGET", k("dlv", id), "merchant", "imp_uid", "replay_id"))
   redis.call("ZREM", pending, id)
   redis.call("ZADD", discarded, created, id)
   redis.call("HSET", k("dlv", id), "state", "discarded", "reason", "the endpoint was deleted", "next_at", "")
@@ -17,7 +17,7 @@ for i = 1, #rows, 2 do
     redis.call("HDEL", k("tokens", lane), id)
     redis.call("ZREM", k("touched", lane), id)
   end
-  count_replayed(id, "failed")
+  if rpl then count_replayed(id, rpl, "failed") end
   if m then redis.call("DEL", k("chain", ep .. "/" .. m .. "/" .. (imp or ""))) end
 end
 return #rows / 2

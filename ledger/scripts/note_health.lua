@@ -10,9 +10,9 @@ if (known or "") ~= ARGV[2] then return nil end
 -- One that was disabled or deleted meanwhile is no news to anybody.
 if state ~= "enabled" then return {} end
 redis.call("HSET", row, "health", ARGV[3])
-local told = {}
+local lanes = {["deliver/" .. ep] = true}
 if ARGV[5] ~= "" and redis.call("EXISTS", k("evt", ARGV[5])) == 0 then
-  told = record(redis.call("HGETALL", k("subs", m)), m, "", ARGV[5], ARGV[6], 0, false, ARGV[7], ep)
+  record(lanes, redis.call("HGETALL", k("subs", m)), m, "", ARGV[5], ARGV[6], 0, false, ARGV[7], ep)
   count("events", 1)
 end
 if ARGV[8] ~= "" then
@@ -29,6 +29,4 @@ if math.max(asked, open_until) > now() then
 else
   redis.call("HDEL", live, "not_before")
 end
-local lanes = {["deliver/" .. ep] = true}
-for _, lane in ipairs(told) do lanes[lane] = true end
 return announce(lanes)

@@ -11,9 +11,7 @@ local at = ARGV[5] ~= "" and now() + tonumber(ARGV[5]) or nil
 release(lane, imp, at)
 redis.call("HDEL", k("tries", lane), imp)
 if ARGV[6] == "rejected" then
-  for _, id in ipairs(redis.call("ZRANGEBYSCORE", k("waiting", p), "-inf", token)) do
-    settle_notification(id, p, "rejected", ARGV[7])
-  end
+  settle_notifications(redis.call("ZRANGEBYSCORE", k("waiting", p), "-inf", token), p, "rejected", ARGV[7])
   forget_claims(p, token)
   redis.call("SREM", k("quiet", lane), imp)
 else

@@ -6,5 +6,5 @@ local state, m = unpack(redis.call("HMGET", k("endpoint", ep), "state", "merchan
 if not state or state == "deleted" then return {"unknown", ""} end
 if state ~= "enabled" then return {"disabled", ""} end
 local lane = "deliver/" .. ep
-record({ep, "0 " .. ARGV[3]}, m, "", ARGV[2], ARGV[3], 0, false, ARGV[4])
+record({}, {ep, "0 " .. ARGV[3]}, m, "", ARGV[2], ARGV[3], 0, false, ARGV[4])
 return {"sent", kick(lane, index_lane(lane)) and lane or ""}

@@ -1,11 +1,29 @@
 -- Writes what became of deliveries that were attempted.
 -- ARGV: how many, then per delivery: lane, id, token, verdict ("delivered", "again", "dead", "disable", "hold"),
---       wait (ms, for again and hold), reason, lane wait (ms or ""), attempt (JSON, or "" where there was none)
+--       wait (ms, for again and hold), reason, lane wait (ms or ""), how many attempts were made, these (JSON)…
+--       All but the last attempt have failed; so has the last, unless the verdict is "delivered".
 -- Answer: {lanes to kick, per delivery "ok", "unwell" (the endpoint had failed before) or "lost"}
 -- uses: events lanes replays
 
-local WIDTH = 8
-local lanes, answers = {}, {}
+local MOST_ATTEMPTS = 100
+
+local cursor = 0
+local function take()
+  cursor = cursor + 1
+  return ARGV[cursor]
+end
+
+local function take_many()
+  local taken = {}
+  for i = 1, tonumber(take()) do taken[i] = take() end
+  return taken
+end
+
+local lanes, health = {}, {}
+local function is_unwell(ep)
+  health[ep] = health[ep] or redis.call("HGET", k("endpoint", ep), "health") or ""
+  return health[ep] ~= ""
+end
 
 -- The next delivery of the same payment goes into the lane; it is told if the one before it died.
 local function advance(id, ep, p, died)
@@ -19,31 +37,43 @@ local function advance(id, ep, p, died)
   if died then redis.call("HSET", k("dlv", following), "note", "sent although " .. id .. " before it is dead") end
 end
 
-local function settle(lane, id, verdict, wait, reason, lane_wait, attempt)
-  local ep = string.match(lane, "/(.*)$")
+-- Keeps the latest attempts. Answer: how many count towards the schedule
+local function keep_attempts(id, ep, verdict, reason, attempts)
+  if #attempts == 0 then return 0 end
+  if redis.call("RPUSH", k("att", id), unpack(attempts)) > MOST_ATTEMPTS then
+    redis.call("LTRIM", k("att", id), -MOST_ATTEMPTS, -1)
+  end
+  local delivered = verdict == "delivered" and 1 or 0
+  local failed = #attempts - delivered
+  if delivered > 0 then
+    add(k("endpoint", ep), "ok_count", delivered)
+    count("delivered", delivered)
+  end
+  if failed > 0 then
+    add(k("endpoint", ep), "fail_count", failed)
+    count("failed", failed)
+  end
+  if delivered == 0 then redis.call("HSET", k("endpoint", ep), "last_error", reason) end
+  return verdict ~= "disable" and #attempts or 0
+end
+
+local function settle(lane, ep, id, verdict, wait, reason, lane_wait, attempts)
   local dlv = k("dlv", id)
-  local row = redis.call("HMGET", dlv, "state", "merchant", "imp_uid", "replay_id")
+  local state, m, imp, rpl, made, created =
+    unpack(redis.call("HMGET", dlv, "state", "merchant", "imp_uid", "replay_id", "attempts", "created_at"))
   local final = (verdict == "delivered" or verdict == "dead") and verdict or nil
-  if not final and row[4] and redis.call("HGET", k("replay", row[4]), "state") == "stopped" then
+  if not final and rpl and redis.call("HGET", k("replay", rpl), "state") == "stopped" then
     final, reason = "dead", reason .. "; its replay was stopped"
   end
   local at = not final and (verdict == "disable" and now() or now() + tonumber(wait)) or nil
   release(lane, id, at)
-  lanes[lane] = true
-  if attempt ~= "" then
-    redis.call("RPUSH", k("att", id), attempt)
-    redis.call("LTRIM", k("att", id), -100, -1)
-    if verdict ~= "disable" then redis.call("HINCRBY", dlv, "attempts", 1) end
-    local ok = verdict == "delivered"
-    redis.call("HINCRBY", k("endpoint", ep), ok and "ok_count" or "fail_count", 1)
-    if not ok then redis.call("HSET", k("endpoint", ep), "last_error", reason) end
-    count(ok and "delivered" or "failed", 1)
-  end
-  redis.call("HSET", dlv, "next_at", at and int(at) or "", "reason", reason)
+  lanes[lane], lanes["deliver/" .. ep] = true, true
+  made = tonumber(made or 0) + keep_attempts(id, ep, verdict, reason, attempts)
+  redis.call("HSET", dlv, "state", final or state, "attempts", int(made), "next_at", at and int(at) or "", "reason", reason)
   if final then
-    set_state(id, ep, row[1], final)
-    advance(id, ep, row[2] .. "/" .. row[3], final == "dead")
-    count_replayed(id, final == "delivered" and "delivered" or "failed")
+    relist(id, ep, state, final, created or int(now()))
+    advance(id, ep, m .. "/" .. imp, final == "dead")
+    if rpl then count_replayed(id, rpl, final == "delivered" and "delivered" or "failed") end
   end
   -- A worker disables it beforehand, together with what operators hear of it; this is for one that could not.
   if verdict == "disable" and redis.call("HGET", k("endpoint", ep), "state") == "enabled" then
@@ -56,16 +86,16 @@ local function settle(lane, id, verdict, wait, reason, lane_wait, attempt)
     local told = math.max(tonumber(limits[2] or 0), now() + tonumber(lane_wait))
     redis.call("HSET", live, "told_until", int(told), "not_before", int(math.max(tonumber(limits[1] or 0), told)))
   end
-  lanes["deliver/" .. ep] = true
 end
 
-for i = 1, tonumber(ARGV[1]) do
-  local at = 1 + (i - 1) * WIDTH
-  local lane, id, token = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
+local answers = {}
+for i = 1, tonumber(take()) do
+  local lane, id, token = take(), take(), take()
+  local verdict, wait, reason, lane_wait, attempts = take(), take(), take(), take(), take_many()
   if holds(lane, id, token) then
-    settle(lane, id, ARGV[at + 4], ARGV[at + 5], ARGV[at + 6], ARGV[at + 7], ARGV[at + 8])
-    local health = redis.call("HGET", k("endpoint", string.match(lane, "/(.*)$")), "health")
-    answers[i] = (health and health ~= "") and "unwell" or "ok"
+    local ep = string.match(lane, "/(.*)$")
+    settle(lane, ep, id, verdict, wait, reason, lane_wait, attempts)
+    answers[i] = is_unwell(ep) and "unwell" or "ok"
   else
     answers[i] = "lost"
   end

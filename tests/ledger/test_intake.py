@@ -42,11 +42,12 @@ async def test_accepting_twice_is_once(driver: Driver) -> None:
 
 
 async def test_what_waits_together_is_written_together(driver: Driver) -> None:
-    """A thousand webhooks at once need few round trips: hardly more commands than batches."""
+    """A thousand webhooks at once need few round trips: hardly more commands than batches, and a few of Dramatiq's to
+    tell of them, which it may have to load first."""
     before = (await driver.redis.info("commandstats"))["cmdstat_evalsha"]["calls"] if await _scripted(driver) else 0
     await asyncio.gather(*(driver.ledger.accept(notification(f"imp_{n}")) for n in range(1000)))
     after = (await driver.redis.info("commandstats"))["cmdstat_evalsha"]["calls"]
-    assert after - before <= 5
+    assert after - before <= 10
     assert len(await driver.due(REFRESH)) == 1000
 
 

@@ -2,8 +2,10 @@
 
 local prefix = KEYS[1]
 
-local function k(...)
-  return prefix .. table.concat({...}, ":")
+local function k(a, b, c)
+  if c then return prefix .. a .. ":" .. b .. ":" .. c end
+  if b then return prefix .. a .. ":" .. b end
+  return prefix .. a
 end
 
 local clock
@@ -24,17 +26,56 @@ local function score(answer)
   return answer[2] and tonumber(answer[2])
 end
 
+-- A command with as many arguments as there are, in parts that fit on Lua's stack.
+local function with_all(command, key, args)
+  for first = 1, #args, 1000 do
+    redis.call(command, key, unpack(args, first, math.min(first + 999, #args)))
+  end
+end
+
+-- What only pages and statistics read is put off until the script is done, so that a batch writes each list and each counter
+-- once. No script reads a list that it has changed.
+local listed, counted = {}, {}
+
+-- Puts a member into a list (a sorted set) at a place, or takes it out (nil).
+local function list(key, member, place)
+  listed[key] = listed[key] or {}
+  listed[key][member] = place or false
+end
+
+-- Adds to a counter of a hash, which is kept for so many seconds (nil: for good).
+local function add(key, what, n, seconds)
+  counted[key] = counted[key] or {seconds = seconds, n = {}}
+  counted[key].n[what] = (counted[key].n[what] or 0) + n
+end
+
 -- Counts something that happened, by the minute, for two days.
 local function count(what, n)
-  local minute = k("minute", int(math.floor(now() / 60000)))
-  redis.call("HINCRBY", minute, what, n)
-  redis.call("EXPIRE", minute, 172800)
+  add(k("minute", int(math.floor(now() / 60000))), what, n, 172800)
 end
 
 -- The same by the day, for a month.
 local function count_day(what, n)
-  local day = k("day", int(math.floor(now() / 86400000)))
-  redis.call("HINCRBY", day, what, n)
-  redis.call("EXPIRE", day, 2678400)
+  add(k("day", int(math.floor(now() / 86400000))), what, n, 2678400)
 end
 
+-- Runs once the script is done (see ledger/lua.py).
+local function write_what_was_put_off()
+  for key, places in pairs(listed) do
+    local added, removed = {}, {}
+    for member, place in pairs(places) do
+      if place then
+        added[#added + 1] = place
+        added[#added + 1] = member
+      else
+        removed[#removed + 1] = member
+      end
+    end
+    with_all("ZADD", key, added)
+    with_all("ZREM", key, removed)
+  end
+  for key, counts in pairs(counted) do
+    for what, n in pairs(counts.n) do redis.call("HINCRBY", key, what, n) end
+    if counts.seconds then redis.call("EXPIRE", key, counts.seconds) end
+  end
+end

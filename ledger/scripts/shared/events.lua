@@ -9,11 +9,15 @@ local function wants(subscription, kind)
   return false
 end
 
+-- Lists a delivery under another state.
+local function relist(id, ep, from, to, created)
+  list(k("dlvs", "s", ep .. "/" .. from), id, nil)
+  list(k("dlvs", "s", ep .. "/" .. to), id, created)
+end
+
 local function set_state(id, ep, from, to)
+  relist(id, ep, from, to, redis.call("HGET", k("dlv", id), "created_at") or int(now()))
   redis.call("HSET", k("dlv", id), "state", to)
-  local created = redis.call("ZSCORE", k("dlvs", "e", ep), id) or int(now())
-  if from then redis.call("ZREM", k("dlvs", "s", ep .. "/" .. from), id) end
-  redis.call("ZADD", k("dlvs", "s", ep .. "/" .. to), created, id)
 end
 
 -- A delivery of an event to an endpoint, not yet in any lane. Answer: its id, or nil where it is there already.
@@ -22,30 +26,30 @@ local function create_delivery(event, ep, m, imp, kind, sequence, replay)
   if redis.call("EXISTS", k("dlv", id)) == 1 then return nil end
   local at = int(now())
   redis.call("HSET", k("dlv", id), "event", event, "endpoint", ep, "merchant", m, "imp_uid", imp, "type", kind,
-    "sequence", sequence, "attempts", "0", "next_at", at, "reason", "", "created_at", at, "replay", replay)
-  redis.call("ZADD", k("dlvs"), at, id)
-  redis.call("ZADD", k("dlvs", "e", ep), at, id)
+    "sequence", sequence, "state", "pending", "attempts", "0", "next_at", at, "reason", "", "created_at", at, "replay", replay)
   redis.call("SADD", k("dlvs", "v", event), ep)
-  set_state(id, ep, nil, "pending")
+  list(k("dlvs"), id, at)
+  list(k("dlvs", "e", ep), id, at)
+  list(k("dlvs", "s", ep .. "/pending"), id, at)
   return id
 end
 
--- Records an event and puts a delivery into the lane of each endpoint that wants it. Answer: the lanes that got one.
+-- Records an event and puts a delivery into the lane of each endpoint that wants it; adds to `lanes` (a set) those that got one.
 -- At an ordered endpoint only the first unsettled delivery of a payment is in the lane. An endpoint never hears `about` itself.
 -- Events of one step are listed in its order, though they share a millisecond.
 local recorded = 0
-local function record(subs, m, imp, event, kind, sequence, silent, body, about)
-  local at, lanes = int(now()), {}
+local function record(lanes, subs, m, imp, event, kind, sequence, silent, body, about)
+  local at = int(now())
   local place = string.format("%s.%03d", at, math.min(recorded, 999))
   recorded = recorded + 1
   redis.call("HSET", k("evt", event), "body", body, "merchant", m, "imp_uid", imp, "type", kind, "sequence", sequence,
     "recorded_at", at, "silent", silent and "1" or "0")
   if about then redis.call("HSET", k("evt", event), "about", about) end
-  redis.call("ZADD", k("evts"), place, event)
-  redis.call("ZADD", k("evts", "m", m), place, event)
-  redis.call("ZADD", k("evts", "t", kind), place, event)
-  if imp ~= "" then redis.call("ZADD", k("evts", "p", m .. "/" .. imp), sequence, event) end
-  if silent then return lanes end
+  list(k("evts"), event, place)
+  list(k("evts", "m", m), event, place)
+  list(k("evts", "t", kind), event, place)
+  if imp ~= "" then list(k("evts", "p", m .. "/" .. imp), event, sequence) end
+  if silent then return end
   for i = 1, #subs, 2 do
     local ep, subscription = subs[i], subs[i + 1]
     if ep ~= about and wants(subscription, kind) then
@@ -58,10 +62,9 @@ local function record(subs, m, imp, event, kind, sequence, silent, body, about)
       end
       if id and head then
         touch("deliver/" .. ep, id, now())
-        lanes[#lanes + 1] = "deliver/" .. ep
+        lanes["deliver/" .. ep] = true
       end
     end
   end
-  return lanes
 end
 

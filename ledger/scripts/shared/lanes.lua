@@ -80,10 +80,17 @@ local function reclaim(lane)
   end
 end
 
-local function lease(lane, member, token, ms)
-  redis.call("ZADD", k("leased", lane), int(now() + ms), member)
-  redis.call("HSET", k("tokens", lane), member, token)
-  redis.call("ZREM", k("due", lane), member)
+-- Leases members that are due, for so many ms.
+local function lease(lane, members, token, ms)
+  if #members == 0 then return end
+  local leases, tokens, ends = {}, {}, int(now() + ms)
+  for i, member in ipairs(members) do
+    leases[2 * i - 1], leases[2 * i] = ends, member
+    tokens[2 * i - 1], tokens[2 * i] = member, token
+  end
+  with_all("ZADD", k("leased", lane), leases)
+  with_all("HSET", k("tokens", lane), tokens)
+  with_all("ZREM", k("due", lane), members)
 end
 
 local function holds(lane, member, token)

@@ -18,14 +18,17 @@ local function mark(m, imp, at)
   return lane
 end
 
--- What became of a notification.
-local function settle_notification(id, p, outcome, reason)
-  redis.call("ZREM", k("waiting", p), id)
-  local received = redis.call("HGET", k("ntf", id), "received_at")
-  if not received then return end
-  redis.call("HSET", k("ntf", id), "outcome", outcome, "reason", reason)
-  redis.call("ZREM", k("ntfs", "o", "pending"), id)
-  redis.call("ZADD", k("ntfs", "o", outcome), received, id)
+-- What became of notifications of a payment that had waited.
+local function settle_notifications(ids, p, outcome, reason)
+  with_all("ZREM", k("waiting", p), ids)
+  for _, id in ipairs(ids) do
+    local received = redis.call("HGET", k("ntf", id), "received_at")
+    if received then
+      redis.call("HSET", k("ntf", id), "outcome", outcome, "reason", reason)
+      list(k("ntfs", "o", "pending"), id, nil)
+      list(k("ntfs", "o", outcome), id, received)
+    end
+  end
 end
 
 -- Cancellations that webhooks spoke of before a claim with this token: a look has seen them. Later ones stay.

@@ -9,9 +9,7 @@ local function end_replay(rpl)
 end
 
 -- A delivery that a replay had queued came to an end: its replay counts it as "delivered" or "failed", once.
-local function count_replayed(id, what)
-  local rpl = redis.call("HGET", k("dlv", id), "replay_id")
-  if not rpl then return end
+local function count_replayed(id, rpl, what)
   redis.call("HDEL", k("dlv", id), "replay_id", "state_before", "reason_before")
   redis.call("HSET", k("dlv", id), "replay", "0")
   redis.call("SREM", k("replaying", rpl), id)
