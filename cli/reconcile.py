@@ -51,8 +51,9 @@ def reconcile(
         print_json(run)
     else:
         counts = f"{run['compared']} compared, {run['missing']} missing, {run['repaired']} repaired"
-        done(f"reconciliation {run['id']} is {run['state']}: {counts}", run, as_json=False)
-    if wait and run["repaired"] < run["missing"]:
+        trouble = f"; {run['trouble']}" if run["trouble"] else ""
+        done(f"reconciliation {run['id']} is {run['state']}: {counts}{trouble}", run, as_json=False)
+    if wait and (run["repaired"] < run["missing"] or run["trouble"]):
         raise typer.Exit(1)
 
 
@@ -95,5 +96,5 @@ def _watched(api: Api, begun: dict[str, Any], *, quiet: bool) -> dict[str, Any]:
             time.sleep(LOOK_EVERY)
             run = api.call("GET", f"/v1/reconciliations/{part(begun['id'])}")
             counts = f"{run['compared']} compared, {run['missing']} missing, {run['repaired']} repaired"
-            progress.update(task, description=counts)
+            progress.update(task, description=f"{counts} ({run['trouble']})" if run["trouble"] else counts)
     return run

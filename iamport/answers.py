@@ -122,10 +122,15 @@ def payment_of(row: Any, imp_uid: str) -> dict[str, Any]:
 
 
 def page_of(response: Any) -> Page:
-    """One page of a status list. Raises `IamportFailing` where the answer is not a page."""
+    """One page of a status list; one with a total of 0 need not have a list.
+
+    Raises `IamportFailing` where the answer is not a page.
+    """
     if not isinstance(response, dict):
         raise IamportFailing("i'mport's answer is not a page of payments")
     rows, total, following = response.get("list"), _count(response.get("total")), _count(response.get("next"))
+    if rows is None and total == 0:
+        rows = []
     if not isinstance(rows, list) or total is None:
         raise IamportFailing("i'mport's answer is not a page of payments")
     good: list[dict[str, Any]] = []

@@ -60,7 +60,7 @@ class App:
         accounts = Accounts(settings, sealer, self._iamport, self._ledger.tokens, self._ledger.merchants.get)
         self._refresher = Refresher(settings, self._ledger, accounts, rng)
         self._deliverer = Deliverer(settings, self._ledger, sealer, self._sender, rng)
-        self._reconciler = Reconciler(settings, self._ledger, accounts)
+        self._reconciler = Reconciler(settings, self._ledger, accounts, rng)
         self._jobs = JobRunner(
             self._ledger,
             {

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from random import Random
 from typing import Any
 
 import structlog
@@ -15,9 +16,10 @@ from iamport.accounts import Accounts
 from ledger import Ledger
 from ledger.reconciliations import AUTO, Reconciliation
 from schemas.derivation import new_facts
-from schemas.errors import MalformedPayment, NotFound
+from schemas.errors import IamportError, IamportFailing, IamportRefused, MalformedPayment, NotFound, WrongCredentials
 from schemas.facts import Fact, Facts, Kind
 from schemas.payment import Snapshot
+from schemas.schedule import jittered, wait
 from schemas.settings import Settings
 from schemas.windows import Window, accepted, first, following
 
@@ -29,15 +31,20 @@ FULL_EVERY = 86400
 ANNOUNCED = (Kind.ISSUED, Kind.PAID, Kind.DEPOSITED)
 """Facts that i'mport always sends a webhook for; a cancellation through the API is announced only on request."""
 GIVES_UP_AFTER = 3600.0
+LONGEST_WAIT = 3600.0
+"""Seconds: what i'mport asks for in a ``Retry-After`` counts up to here."""
+FAILS_FOR = 86400.0
+"""Seconds for which an operator's run is tried while no list comes; automatic runs may be waiting for its end."""
 
 
 class Reconciler:
     """Does the next step of a reconciliation: one page of i'mport's list, or a check of what was found."""
 
-    def __init__(self, settings: Settings, ledger: Ledger, accounts: Accounts) -> None:
+    def __init__(self, settings: Settings, ledger: Ledger, accounts: Accounts, rng: Random) -> None:
         self._settings = settings
         self._ledger = ledger
         self._accounts = accounts
+        self._rng = rng
 
     async def step(self, job: str, now: float) -> float | None:
         """The job's next step; seconds until the one after it."""
@@ -55,6 +62,8 @@ class Reconciler:
         if not self._settings.reconcile_every:
             return
         for merchant in await self._ledger.merchants.names():
+            if not await self._is_set_up(merchant):
+                continue
             # A ledger that was lost gets its operator's rebuild before it is filled by itself.
             await self._ledger.reconciliations.schedule(merchant, due_in=self._settings.reconcile_every)
 
@@ -65,10 +74,23 @@ class Reconciler:
             if not job.startswith(AUTO):
                 return None
             run = Reconciliation(job, job.removeprefix(AUTO), 0, 0, deliver=True, state="done")
-        if run.by_hand:
-            return run
-        gone = run.merchant not in await self._ledger.merchants.names()
-        return None if gone or not self._settings.reconcile_every else run
+        if not run.by_hand:
+            wanted = self._settings.reconcile_every and await self._is_set_up(run.merchant)
+            return run if wanted else None
+        if run.state == "running" and run.merchant not in await self._ledger.merchants.names():
+            await self._ledger.reconciliations.save(
+                replace(run, state="done", window=None, trouble=f"there is no merchant {run.merchant!r} any more")
+            )
+            return None
+        return run
+
+    async def _is_set_up(self, merchant: str) -> bool:
+        """Whether somebody added the merchant: `default` takes webhooks before that."""
+        try:
+            await self._ledger.merchants.get(merchant)
+        except NotFound:
+            return False
+        return True
 
     async def _begin_again(self, run: Reconciliation, now: float) -> float:
         """The next automatic run: since the last success, and once a day everything that is kept.
@@ -87,10 +109,17 @@ class Reconciler:
         await self._ledger.reconciliations.save(begun)
         return 0
 
-    async def _compare(self, run: Reconciliation, window: Window, now: float) -> float:
-        account = await self._accounts.get(run.merchant)
-        page = await account.client.page(window.since, window.until, window.page)
-        run = replace(run, window=_tuple(following(window, run.until, page.total, len(page.rows))))
+    async def _compare(self, run: Reconciliation, window: Window, now: float) -> float | None:
+        """Compare a page; while payments wait for i'mport, so does this."""
+        if pause := await self._ledger.reconciliations.pause(run.merchant):
+            return pause
+        try:
+            account = await self._accounts.get(run.merchant)
+            page = await account.client.page(window.since, window.until, window.page)
+        except IamportError as error:
+            return await self._failed(run, error, now)
+        following_window = _tuple(following(window, run.until, page.total, len(page.rows)))
+        run = replace(run, window=following_window, tries=0, failing_since=0.0, trouble="")
         if accepted(window, page.total):
             differing = await self._differing(run, page.rows, now)
             await self._ledger.reconciliations.found(run, differing)
@@ -99,6 +128,27 @@ class Reconciler:
             )
         await self._ledger.reconciliations.save(run)
         return 0
+
+    async def _failed(self, run: Reconciliation, error: IamportError, now: float) -> float | None:
+        """The list did not come: again by the schedule of everything that i'mport fails at."""
+        due_in = jittered(wait(self._settings.fetch_schedule, run.tries), self._rng)
+        if isinstance(error, IamportFailing) and error.retry_after:
+            due_in = max(due_in, min(error.retry_after, LONGEST_WAIT))
+        since = run.failing_since if run.tries else now
+        over = run.by_hand and now - since >= FAILS_FOR
+        run = replace(run, tries=run.tries + 1, failing_since=since, trouble=str(error))
+        if over:
+            run = replace(run, state="done", window=None)
+        elif isinstance(error, IamportRefused) and not run.by_hand:
+            # Maybe no to this window: the next one reaches from the last success to then, or is once more a full one.
+            run = replace(run, state="done", window=None, last_full=0.0)
+        await self._ledger.reconciliations.save(run)
+        level = log.error if over or isinstance(error, WrongCredentials) else log.warning
+        level(
+            "list_failed", reconciliation=run.id, merchant=run.merchant, error=str(error), tries=run.tries,
+            next_in=None if over else round(due_in, 1),
+        )  # fmt: skip
+        return None if over else due_in
 
     async def _differing(
         self, run: Reconciliation, rows: Iterable[dict[str, Any]], now: float

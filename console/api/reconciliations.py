@@ -26,7 +26,10 @@ class ReconciliationIn(Body):
 
 
 class ReconciliationOut(Out):
-    """How far a reconciliation is: `missing` payments show what the ledger lacks, `repaired` were looked at."""
+    """How far a reconciliation is: `missing` payments show what the ledger lacks, `repaired` were looked at.
+
+    `trouble` says why i'mport's list did not come the last time; it is tried again for a day.
+    """
 
     id: str
     merchant: str
@@ -37,6 +40,7 @@ class ReconciliationOut(Out):
     compared: int
     missing: int
     repaired: int
+    trouble: str | None
     created_at: Time
 
 
@@ -65,6 +69,7 @@ def reconciliation_out(run: Reconciliation) -> ReconciliationOut:
         compared=run.compared,
         missing=run.missing,
         repaired=run.repaired,
+        trouble=run.trouble or None,
         created_at=rfc3339(run.created_at),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,12 +21,16 @@ async def test_a_reconciliation_is_handed_to_workers(console: Console) -> None:
     run = begun.json()
     assert {name: run[name] for name in WINDOW} == WINDOW
     assert (run["state"], run["compared"], run["missing"], run["repaired"]) == ("running", 0, 0, 0)
+    assert run["trouble"] is None
     assert (await console.call("GET", begun.headers["location"])).json() == run
     assert (await console.call("GET", "/v1/reconciliations?merchant=default")).json()["data"] == [run]
     assert (await console.call("GET", "/v1/reconciliations?merchant=shop")).json()["data"] == []
     claimed = await console.ledger.jobs.claim(RECONCILE)
     assert [lease.member for lease in claimed.leases] == [run["id"]]
-    assert (await console.ledger.reconciliations.get(run["id"])).window is not None
+    stored = await console.ledger.reconciliations.get(run["id"])
+    assert stored.window is not None
+    await console.ledger.reconciliations.save(replace(stored, tries=2, trouble="i'mport answered 502"))
+    assert (await console.call("GET", begun.headers["location"])).json()["trouble"] == "i'mport answered 502"
 
 
 @pytest.mark.parametrize(

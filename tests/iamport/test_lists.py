@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from iamport.client import Client
-from schemas.errors import IamportFailing, Invalid
+from schemas.errors import IamportFailing, IamportRefused, Invalid
 from tests.iamport.stub import Stub, http, no, payment, well
 
 
@@ -31,6 +31,23 @@ async def test_past_the_end_is_empty(stub: Stub, client: Client) -> None:
     """i'mport's 400 for a page past the end is an empty page."""
     stub.reply = lambda _asked: no(400)
     assert (await client.page(0, 1, 9)).rows == ()
+
+
+async def test_a_first_page_that_is_turned_down_is_not_empty(stub: Stub, client: Client) -> None:
+    """Nothing comes before the first page that it could be past the end of: a 400 says no to the question itself."""
+    stub.reply = lambda _asked: no(400, "what window?")
+    with pytest.raises(IamportRefused, match="what window"):
+        await client.page(0, 1, 1)
+
+
+@pytest.mark.parametrize("rows", [{"list": []}, {"list": None}, {}])
+async def test_a_window_without_payments_says_so_in_its_total(
+    stub: Stub, client: Client, rows: dict[str, object]
+) -> None:
+    """A total of 0 is an empty page; its list need not be there (``list`` is optional in i'mport's description)."""
+    stub.reply = lambda _asked: well({"total": 0, "previous": 0, "next": 0, **rows})
+    page = await client.page(0, 1, 1)
+    assert (page.total, page.next, page.rows, page.malformed) == (0, 0, (), ())
 
 
 @pytest.mark.parametrize("answer", [well(None), well([]), well({"list": None, "total": 1}), http(400, b"<html>")])

@@ -1,0 +1,188 @@
+"""The reconciler between a real ledger and an i'mport on a real socket: what it does when the list does not come."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from random import Random
+from typing import Any
+
+import pytest
+import structlog.testing
+from cryptography.fernet import Fernet
+
+from iamport.accounts import Accounts
+from iamport.transport import production_transport
+from ledger import Ledger
+from ledger.jobs import RECONCILE
+from ledger.reconciliations import AUTO, Reconciliation
+from schemas.seal import Sealer
+from schemas.settings import Settings
+from tests.iamport.stub import Asked, Stub, always, http, no, payment, well
+from tests.ledger.driving import REFRESH, Driver, queue_url
+from workers.reconcile import Reconciler
+
+NOW = 1_900_000_000.0
+DAY = 86400
+DEFAULT = f"{AUTO}default"
+
+
+class Books:
+    """A ledger, an i'mport that lists the payments in ``listed``, and a reconciler between them."""
+
+    def __init__(self, ledger: Ledger, stub: Stub, reconciler: Reconciler) -> None:
+        self.ledger = ledger
+        self.driver = Driver(ledger)
+        self.stub = stub
+        self.listed: list[dict[str, Any]] = []
+        self.step = reconciler.step
+        self.schedule_all = reconciler.schedule_all
+        stub.reply = self.show
+
+    def show(self, _asked: Asked) -> bytes:
+        """i'mport as it should be, with one page."""
+        return well({"total": len(self.listed), "previous": 0, "next": 0, "list": self.listed})
+
+    async def run(self, job: str = DEFAULT) -> Reconciliation:
+        """How far a run is."""
+        return await self.ledger.reconciliations.get(job)
+
+    async def by_hand(self, **fields: Any) -> Reconciliation:
+        """An operator's run over the last day."""
+        since, until = int(NOW) - DAY, int(NOW)
+        run = Reconciliation("rec_1", "default", since, until, window=(since, until - 1, 1))
+        await self.ledger.reconciliations.save(replace(run, created_at=NOW, **fields))
+        return run
+
+    async def steps(self, job: str = DEFAULT, at: float = NOW) -> float | None:
+        """Step until there is something to wait for."""
+        while (next_in := await self.step(job, at)) == 0:
+            pass
+        return next_in
+
+    @property
+    def windows(self) -> list[tuple[int, int]]:
+        """What the list was asked for."""
+        asked = [dict(call.query) for call in self.stub.calls if call.path.startswith("/payments/status/")]
+        return [(int(query["from"]), int(query["to"])) for query in asked]
+
+
+@pytest.fixture
+async def books(redis_url: str) -> AsyncIterator[Books]:
+    """One merchant, on an empty ledger."""
+    stub = Stub()
+    await stub.start()
+    settings = Settings.load(
+        {
+            "IMP_KEY": "key", "IMP_SECRET": "secret", "IMP_API_URL": stub.url,
+            "RELAY_FETCH_SCHEDULE": "1s,5s,1m", "RELAY_RECONCILE_EVERY": "15m",
+        }
+    )  # fmt: skip
+    ledger, transport = Ledger.connect(redis_url, queue_url(redis_url)), production_transport()
+    await ledger.merchants.ensure("default")
+    sealer = Sealer([Fernet.generate_key().decode()])
+    accounts = Accounts(settings, sealer, transport, ledger.tokens, ledger.merchants.get)
+    yield Books(ledger, stub, Reconciler(settings, ledger, accounts, Random(1)))
+    await accounts.close()
+    await ledger.close()
+    await stub.stop()
+
+
+@pytest.mark.parametrize("answer", [http(502), no(400), http(200, b"<html>"), well(None), None])
+async def test_a_list_that_fails_is_asked_for_again_by_the_fetch_schedule(books: Books, answer: bytes | None) -> None:
+    """Nothing of the period counts as compared; the waits grow as those of payments do, and end with an answer."""
+    books.stub.reply = always(answer)
+    waits = []
+    for _ in range(4):
+        with structlog.testing.capture_logs() as told:
+            waits.append(await books.steps())
+        assert [(line["event"], line["merchant"]) for line in told] == [("list_failed", "default")]
+    assert [round(wait or 0, -1 if (wait or 0) > 10 else 0) for wait in waits] == [
+        pytest.approx(seconds, rel=0.25) for seconds in (1, 5, 60, 60)
+    ]
+    run = await books.run()
+    assert (run.last_success, run.tries, bool(run.trouble)) == (0, 4, True)
+    books.stub.reply = books.show
+    assert await books.steps() == 900
+    run = await books.run()
+    assert (run.state, run.last_success, run.tries, run.trouble) == ("done", NOW, 0, "")
+
+
+async def test_i_mport_says_how_long_to_wait(books: Books) -> None:
+    """A Retry-After longer than the schedule's wait counts, an hour of it at most."""
+    books.stub.reply = always(http(503, headers={"retry-after": "120"}))
+    assert await books.steps() == 120
+    books.stub.reply = always(http(429, {"code": -1, "message": "", "response": None}, {"retry-after": "86400"}))
+    assert await books.steps() == 3600
+
+
+async def test_a_window_that_is_turned_down_is_asked_for_anew(books: Books) -> None:
+    """The next window of an automatic run reaches from the last success to then: it may be what i'mport said no to."""
+    await books.steps()
+    books.stub.asked.clear()
+    books.stub.reply = always(no(400))
+    await books.steps(at=NOW + 900)
+    books.listed = [payment("imp_1", paid_at=int(NOW) + 1000)]
+    books.stub.reply = books.show
+    await books.steps(at=NOW + 2000)
+    (_, first), (_, *_), *_ = windows = books.windows
+    assert (first, windows[-1][1]) == (int(NOW) + 900, int(NOW) + 2000)
+    assert windows[-1][0] <= int(NOW) - 3600
+    assert (await books.run()).missing == 1
+
+
+async def test_while_payments_wait_for_i_mport_its_lists_wait_too(books: Books) -> None:
+    """What the breaker of a merchant's payments says goes for the list: it is not asked for before the probe."""
+    await books.driver.accept("imp_1")
+    (claimed,) = await books.driver.claim()
+    await books.ledger.refreshing.pause(REFRESH, 20, "i'mport answered 502")
+    await books.ledger.refreshing.postpone(claimed.lease, "stalled", due_in=20, tries=1)
+    assert await books.steps() == pytest.approx(20, abs=2)
+    assert books.windows == []
+    await books.driver.pass_time(21)
+    assert await books.steps() == 1
+    await books.driver.claim()
+    assert await books.steps() == pytest.approx(10, abs=2)
+    assert books.windows == []
+    await books.ledger.refreshing.resume(REFRESH)
+    assert await books.steps() == 900
+    assert len(books.windows) == 1
+
+
+async def test_an_operator_s_run_that_gets_nowhere_ends_and_says_why(books: Books) -> None:
+    """After a day of failures it is over: automatic runs, which wait for a silent one, go on."""
+    await books.by_hand()
+    books.stub.reply = always(no(400, "not this window"))
+    await books.steps("rec_1")
+    assert await books.ledger.reconciliations.silent_run("default")
+    assert await books.steps("rec_1", NOW + DAY - 60) is not None
+    assert await books.steps("rec_1", NOW + DAY + 60) is None
+    run = await books.run("rec_1")
+    assert (run.state, run.compared, "not this window" in run.trouble) == ("done", 0, True)
+    assert not await books.ledger.reconciliations.silent_run("default")
+
+
+async def test_a_run_of_a_merchant_that_is_gone_ends(books: Books) -> None:
+    """Nobody can be asked for it, and nobody wants to know."""
+    await books.by_hand(merchant="gone")
+    assert await books.step("rec_1", NOW) is None
+    assert ((await books.run("rec_1")).state, books.stub.calls) == ("done", [])
+
+
+async def test_default_is_not_reconciled_before_it_is_set_up(books: Books) -> None:
+    """Its webhooks are taken before anybody adds it, but there is nobody to ask for its list."""
+    await books.ledger.merchants.delete("default")
+    await books.ledger.merchants.put("shop", imp_key="", imp_secret="")
+    await books.schedule_all()
+    assert await books.driver.redis.zrange("{relay}:due:job/reconcile", 0, -1) == [b"auto/shop"]
+    assert await books.step(DEFAULT, NOW) is None
+
+
+async def test_a_run_that_became_due_while_no_worker_ran_is_done_at_once(books: Books) -> None:
+    """The ledger keeps when the next one is due: after a pause it need not wait for `RELAY_RECONCILE_EVERY` again."""
+    await books.schedule_all()
+    assert (await books.ledger.jobs.claim(RECONCILE)).leases == ()
+    await books.driver.pass_time(3600)
+    await books.schedule_all()
+    claimed = await books.ledger.jobs.claim(RECONCILE)
+    assert [lease.member for lease in claimed.leases] == [DEFAULT]
