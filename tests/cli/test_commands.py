@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 import typer
 from standardwebhooks.webhooks import Webhook
 from typer.testing import CliRunner, Result
@@ -20,6 +21,7 @@ from schemas.delivery import Dead
 from schemas.signature import signed_headers
 from tests.console import machine
 from tests.console.conftest import READ_ONLY, TOKEN, Console, running
+from tests.redis_process import RedisServer
 
 app = typer.Typer()
 register(app)
@@ -252,6 +254,20 @@ async def test_the_doctor_looks_at_redis_when_the_console_is_away(console: Conso
     assert (result.exit_code, "✗ console" in result.stdout, "✓ redis" in result.stdout) == (1, True, True)
     worse = await relay(console, "doctor", **away, REDIS_URL="redis://127.0.0.1:1/0")
     assert "✗ redis" in worse.stdout
+
+
+async def test_the_doctor_finds_a_redis_that_may_lose_things(own_redis: RedisServer) -> None:
+    """With or without a console: it is bad, the reason is named, and so is what to do."""
+    with redis.Redis.from_url(own_redis.url) as client:
+        client.config_set("appendonly", "no")
+    async with running(own_redis.url, {}) as console:
+        here = await relay(console, "doctor", "--no-test", "--json")
+        away = await relay(console, "doctor", "--json", RELAY_CONSOLE_URL="http://127.0.0.1:1", REDIS_URL=own_redis.url)
+    for result in (here, away):
+        assert result.exit_code == 1
+        (found,) = [one for one in json.loads(result.stdout)["findings"] if one["subject"] == "redis"]
+        assert (found["outcome"], found["text"]) == ("bad", "not durable: appendonly is no, not yes")
+        assert "appendonly yes, appendfsync always, maxmemory-policy noeviction" in found["advice"]
 
 
 def test_a_callback_is_verified(tmp_path: Path) -> None:
