@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from console.web import addresses
 from console.web.levels import Level
 from schemas.times import unix
 
@@ -48,13 +49,10 @@ def concerns(
     ]
     if refused:
         found.append(Concern("warn", "refused", {"n": refused}))
-    loss = stats.get("webhook_loss_rate")
-    if loss:
-        found.append(Concern("warn", "loss", {"rate": float(loss)}, "/reconciliations"))
-    spool = stats.get("spool") or {}
-    waiting = spool.get("waiting") or spool.get("pending") or 0
-    if waiting:
-        found.append(Concern("bad", "spool", {"n": waiting}))
+    if stats["webhook_loss_rate"]:
+        found.append(Concern("warn", "loss", {"rate": float(stats["webhook_loss_rate"])}, "/reconciliations"))
+    if stats["spool"] and stats["spool"]["waiting"]:
+        found.append(Concern("bad", "spool", {"n": stats["spool"]["waiting"]}))
     return sorted(found, key=lambda concern: _ORDER[concern.level])
 
 
@@ -114,5 +112,5 @@ def _cancellations(pending: Sequence[Mapping[str, Any]], now: float) -> list[Con
     ]
     link = "/payments?status=cancellation_pending"
     if len(stale) == 1:
-        link = f"/payments/{stale[0]['merchant']}/{stale[0]['imp_uid']}"
+        link = addresses.payment(stale[0]["merchant"], stale[0]["imp_uid"])
     return [Concern("warn", "stale", {"n": len(stale)}, link)] if stale else []

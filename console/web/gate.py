@@ -6,14 +6,14 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import structlog
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from console.api.requests import NotValid, TooLarge
-from console.web import cookies, languages, moments
+from console.web import addresses, cookies, languages, moments
 from console.web.asking import Desk
 from console.web.forms import CSRF, Form, form_of
 from console.web.headers import guarded
@@ -118,21 +118,16 @@ class Gate:
             return Response(status_code=401)
         if request.headers.get("sec-fetch-site") == "cross-site" and request.method in ("GET", "HEAD"):
             # A strict cookie does not come along with a link in a chat: the same page once more, asked for by us.
-            return self._respond(View("again", {"to": _here(request)}), visit, csrf)
-        to = _here(request) if request.method == "GET" else "/"
+            return self._respond(View("again", {"to": addresses.asked(request)}), visit, csrf)
+        to = addresses.asked(request) if request.method == "GET" else "/"
         return RedirectResponse(f"/sign-in?to={quote(to, safe='/')}" if to != "/" else "/sign-in", 303)
 
 
 def _is_ours(request: Request, form: Form, csrf: str) -> bool:
     """Whether a form comes from a page of this console, opened by who sends it."""
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
-    if site is not None and site not in ("same-origin", "none"):
-        return False
-    if site is None and origin is not None and urlsplit(origin).netloc != request.headers.get("host", ""):
-        return False
-    return same(form.get(CSRF), csrf)
-
-
-def _here(request: Request) -> str:
-    query = request.url.query
-    return f"{request.url.path}?{query}" if query else request.url.path
+    if site is not None:
+        is_same_origin = site in ("same-origin", "none")
+    else:
+        is_same_origin = origin is None or origin.partition("://")[2] == request.headers.get("host")
+    return is_same_origin and same(form.get(CSRF), csrf)

@@ -1,4 +1,4 @@
-"""Pages for what does not work out."""
+"""What does not work out, in words: a page of its own, or a notice on the next one."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import structlog
 
 from console.api.problems import of_error
 from console.api.requests import NotValid, TooLarge
-from console.web.visit import View, Visit
+from console.web.visit import Go, View, Visit
 from schemas import wire
-from schemas.errors import LedgerUnavailable, NotFound, RelayError
+from schemas.errors import Invalid, LedgerUnavailable, NotFound, RelayError
 
 log = structlog.get_logger()
 
@@ -26,15 +26,21 @@ def refused(visit: Visit, error: Exception) -> View:
             log.warning("page_without_ledger", path=visit.request.url.path, reason=str(error))
             return View("error", {"what": "redis", "detail": str(error)}, 503)
         case RelayError():
-            answer = of_error(error)
-            return View("error", {"what": "refused", "detail": wire.loads(bytes(answer.body))["detail"]},
-                        answer.status_code)  # fmt: skip
+            return View("error", {"what": "refused", "detail": reason(error)}, of_error(error).status_code)
     return View("error", {"what": "broke"}, 500)
 
 
+def failed(to: str, error: RelayError | NotValid) -> Go:
+    """Back to a page, with a notice of why an action came to nothing."""
+    return Go(to, "failed", {"reason": reason(error)}, bad=True)
+
+
 def reason(error: RelayError | NotValid) -> str:
-    """Why an action came to nothing, in the API's words."""
-    if isinstance(error, NotValid):
-        return "; ".join(": ".join(filter(None, (one["field"], one["message"]))) for one in error.errors)
+    """Why an action came to nothing, in the API's words, with every field that was wrong."""
+    match error:
+        case NotValid():
+            return "; ".join(": ".join(filter(None, (one["field"], one["message"]))) for one in error.errors)
+        case Invalid():
+            return str(error)
     detail: str = wire.loads(bytes(of_error(error).body))["detail"]
     return detail

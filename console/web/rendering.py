@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 import orjson
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.requests import Request
 
-from console.web import icons
+from console.web import addresses, icons
 from console.web.languages import Tongue
 from console.web.levels import level
 from console.web.masking import masked
@@ -37,9 +37,15 @@ class Rendering:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._jinja.filters.update(money=money, pretty=pretty, masked=masked, pathed=pathed, percent=percent)
+        self._jinja.filters.update(money=money, pretty=pretty, masked=masked, pathed=addresses.part, percent=percent)
         self._jinja.globals.update(
-            icon=icons.icon, level_of=level, static=static.url, zones=tuple(ZONES), themes=THEMES, queried=queried
+            icon=icons.icon,
+            level_of=level,
+            static=static.url,
+            zones=tuple(ZONES),
+            themes=THEMES,
+            queried=queried,
+            payment_at=addresses.payment,
         )
 
     def page(self, view: View, visit: Visit, *, csrf: str, notice: Mapping[str, Any] | None = None) -> str:
@@ -77,10 +83,8 @@ class Rendering:
 
 def _back(request: Request) -> str:
     """The address of the page a reader sees: forms that show something answer in place of their page."""
-    path = request.url.path
-    if request.method == "POST":
-        return path.rpartition("/")[0] if path.endswith(_SHOWING) else path
-    return f"{path}?{request.url.query}" if request.url.query else path
+    asked = addresses.asked(request)
+    return asked.rpartition("/")[0] if request.method == "POST" and asked.endswith(_SHOWING) else asked
 
 
 def _words(tongue: Tongue) -> str:
@@ -108,11 +112,6 @@ def pretty(value: Any) -> str:
     """JSON for people; numbers are the digits they were."""
     text = orjson.dumps(value, default=lambda number: orjson.Fragment(str(number)), option=orjson.OPT_INDENT_2)
     return text.decode()
-
-
-def pathed(text: Any) -> str:
-    """A part of a path, percent-encoded."""
-    return quote(str(text), safe="")
 
 
 def queried(path: str, **parameters: Any) -> Markup:

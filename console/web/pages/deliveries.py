@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any, get_args
-from urllib.parse import quote
 
 import structlog
 
+from console.web import addresses
 from console.web.curl import command
 from console.web.masking import MASK
-from console.web.refusals import reason
+from console.web.refusals import failed
 from console.web.visit import PAGE_SIZE, Go, Outcome, Page, View, Visit
 from ledger.deliveries import State
 from schemas import wire
@@ -61,20 +61,14 @@ async def show(visit: Visit) -> Outcome:
 
 async def retry(visit: Visit) -> Outcome:
     """Have it attempted now; back to where that was asked for."""
-    back = visit.form.get("back")
-    to = back if is_local(back) else f"/deliveries/{quote(visit.part('id'), safe='')}"
+    to = addresses.local(visit.form.get("back"), f"/deliveries/{addresses.part(visit.part('id'))}")
     try:
         await visit.ask("POST", "/v1/deliveries/{id}/retry", {"id": visit.part("id")})
     except NotFound:
         raise
     except RelayError as error:
-        return Go(to, "failed", {"reason": reason(error)}, bad=True)
+        return failed(to, error)
     return Go(to, "retried")
-
-
-def is_local(path: str) -> bool:
-    """Whether this is a path of ours and nothing that leads elsewhere."""
-    return path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
 
 
 async def _shown(visit: Visit, *, unmasked: bool = False) -> View:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
-from urllib.parse import quote
 
 from console.api.requests import NotValid
+from console.web import addresses
 from console.web.charts import Pulse, pulse, succeeded
-from console.web.refusals import reason
+from console.web.refusals import failed
 from console.web.visit import Go, Outcome, Page, View, Visit
 from schemas.errors import NotFound, RelayError
 
@@ -76,7 +76,7 @@ async def test(visit: Visit) -> Outcome:
     except NotFound:
         raise
     except RelayError as error:
-        return Go(address(visit), "failed", {"reason": reason(error)}, bad=True)
+        return failed(address(visit), error)
     return await shown(visit, test={**reply.value, "ok": reply.status == 200 and succeeded(reply.value)})
 
 
@@ -95,13 +95,13 @@ async def rotate(visit: Visit) -> Outcome:
             body={"overlap": overlap} if overlap else {},
         )  # fmt: skip
     except NotValid as error:
-        return Go(address(visit), "failed", {"reason": reason(error)}, bad=True)
+        return failed(address(visit), error)
     return await shown(visit, secrets=reply.value)
 
 
 def address(visit: Visit) -> str:
     """Where the page of this endpoint is."""
-    return f"/endpoints/{quote(visit.part('id'), safe='')}"
+    return f"/endpoints/{addresses.part(visit.part('id'))}"
 
 
 async def _act(visit: Visit, method: str, path: str, notice: str) -> Outcome:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
-from console.web.pages.payments import by_imp_uid, link
+from console.web import addresses
+from console.web.pages.payments import by_imp_uid
 from console.web.visit import Go, Outcome, Page, Visit
 from schemas.payment import IMP_UID
 
@@ -15,19 +16,19 @@ async def find(visit: Visit) -> Outcome:
     if not wanted:
         return Go("/payments")
     if wanted.startswith("evt_"):
-        return Go(f"/{'deliveries' if '.' in wanted else 'events'}/{quote(wanted, safe='')}")
+        return Go(f"/{'deliveries' if '.' in wanted else 'events'}/{addresses.part(wanted)}")
     if wanted.startswith("ep_"):
-        return Go(f"/endpoints/{quote(wanted, safe='')}")
+        return Go(f"/endpoints/{addresses.part(wanted)}")
     if IMP_UID.fullmatch(wanted):
         merchants = [row["merchant"] for row in await visit.rows("/v1/merchants", limit=200)]
-        found = await by_imp_uid(visit, wanted, merchants)
+        found = await by_imp_uid(visit, wanted, ["default", *merchants])
         if len(found) == 1:
-            return Go(link(found[0]["merchant"], wanted))
+            return Go(addresses.payment(found[0]["merchant"], wanted))
         if not found:
             # Nobody has found it at i'mport, but a webhook may have spoken of it.
             spoken = await visit.rows("/v1/notifications", imp_uid=wanted, limit=1)
             if spoken:
-                return Go(link(spoken[0]["merchant"], wanted))
+                return Go(addresses.payment(spoken[0]["merchant"], wanted))
     return Go(f"/payments?{urlencode({'q': wanted})}")
 
 

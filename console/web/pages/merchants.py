@@ -6,7 +6,7 @@ from typing import Any
 
 from console.api.requests import NotValid
 from console.web.forms import filled
-from console.web.refusals import reason
+from console.web.refusals import failed, reason
 from console.web.visit import Go, Outcome, Page, View, Visit
 from schemas.errors import NotFound, RelayError
 
@@ -64,7 +64,7 @@ async def delete(visit: Visit) -> Outcome:
     except NotFound:
         raise
     except RelayError as error:
-        return Go("/merchants", "failed", {"reason": reason(error)}, bad=True)
+        return failed("/merchants", error)
     return Go("/merchants", "deleted", {"what": name})
 
 

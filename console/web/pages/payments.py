@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any
-from urllib.parse import quote
 
 import structlog
 
 from console.api.requests import NotValid
 from console.web.forms import filled
-from console.web.pages.story import address, shown
-from console.web.refusals import reason
+from console.web.pages.story import address, known_payment, shown
+from console.web.refusals import failed
 from console.web.visit import PAGE_SIZE, Go, Outcome, Page, View, Visit
-from schemas.errors import NotFound, RelayError
+from schemas.errors import RelayError
 from schemas.facts import Status
 from schemas.payment import IMP_UID
 
@@ -30,7 +30,7 @@ async def payments(visit: Visit) -> Outcome:
     reply = await visit.ask("GET", "/v1/payments", query={**query, "merchant_uid": wanted})
     rows = list(reply.value["data"])
     if wanted and IMP_UID.fullmatch(wanted) and not visit.query("cursor"):
-        found = await by_imp_uid(visit, wanted, [merchant] if merchant else merchants)
+        found = await by_imp_uid(visit, wanted, [merchant] if merchant else ["default", *merchants])
         rows = [row for row in found if status in (None, row["status"])] + rows
     values = {
         "rows": rows,
@@ -43,19 +43,10 @@ async def payments(visit: Visit) -> Outcome:
     return View("payments", values, live=() if values["paged"] else ("payments",))
 
 
-async def by_imp_uid(visit: Visit, imp_uid: str, merchants: list[str]) -> list[dict[str, Any]]:
-    """The payments of this id, of any of these merchants."""
-
-    async def one(merchant: str) -> dict[str, Any] | None:
-        try:
-            reply = await visit.ask("GET", "/v1/payments/{imp_uid}", {"imp_uid": imp_uid}, query={"merchant": merchant})
-        except NotFound:
-            return None
-        payment: dict[str, Any] = reply.value
-        return payment
-
-    names = merchants if "default" in merchants else ["default", *merchants]
-    return [found for found in await asyncio.gather(*map(one, names)) if found is not None]
+async def by_imp_uid(visit: Visit, imp_uid: str, merchants: Iterable[str]) -> list[dict[str, Any]]:
+    """The payments of this id, of any of these merchants; one that is named twice counts once."""
+    looked = await asyncio.gather(*(known_payment(visit, merchant, imp_uid) for merchant in dict.fromkeys(merchants)))
+    return [payment for payment in looked if payment is not None]
 
 
 async def refresh(visit: Visit) -> Outcome:
@@ -66,7 +57,7 @@ async def refresh(visit: Visit) -> Outcome:
             query={"merchant": visit.part("merchant")},
         )  # fmt: skip
     except (RelayError, NotValid) as error:
-        return Go(address(visit), "failed", {"reason": reason(error)}, bad=True)
+        return failed(address(visit), error)
     return Go(address(visit), "looked" if reply.status == 200 else "looking")
 
 
@@ -89,7 +80,7 @@ async def cancel(visit: Visit) -> Outcome:
             query={"merchant": visit.part("merchant")}, body={**body, "record_only": form.has("record_only")},
         )  # fmt: skip
     except (RelayError, NotValid) as error:
-        return Go(address(visit), "failed", {"reason": reason(error)}, bad=True)
+        return failed(address(visit), error)
     return Go(address(visit), "cancelled" if reply.status == 200 else "cancelling")
 
 
@@ -102,7 +93,7 @@ async def reject(visit: Visit) -> Outcome:
             query={"merchant": visit.part("merchant")}, body=filled(reason=visit.form.get("reason")),
         )  # fmt: skip
     except (RelayError, NotValid) as error:
-        return Go(address(visit), "failed", {"reason": reason(error)}, bad=True)
+        return failed(address(visit), error)
     return Go(address(visit), "rejected")
 
 
@@ -112,11 +103,6 @@ async def show(visit: Visit) -> Outcome:
         "buyer_data_shown", caller=visit.caller.name, merchant=visit.part("merchant"), imp_uid=visit.part("imp_uid")
     )
     return await shown(visit, unmasked=True)
-
-
-def link(merchant: str, imp_uid: str) -> str:
-    """Where a payment's page is."""
-    return f"/payments/{quote(merchant, safe='')}/{quote(imp_uid, safe='')}"
 
 
 _ONE = "/payments/{merchant}/{imp_uid}"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from console.web import addresses
 from console.web.cookies import PREFERENCES
 from console.web.languages import LANGUAGES
 from console.web.moments import ZONES
-from console.web.pages.deliveries import is_local
 from console.web.rendering import THEMES
 from console.web.visit import Go, Outcome, Page, Visit
 
@@ -14,9 +14,8 @@ _CHOICES = {"language": LANGUAGES, "theme": THEMES, "zone": tuple(ZONES)}
 
 async def prefer(visit: Visit) -> Outcome:
     """Remember what was chosen, and go on where the reader was."""
-    back = visit.form.get("back")
     chosen = {name: visit.form.get(name) for name in PREFERENCES if visit.form.get(name) in _CHOICES[name]}
-    return Go(back if is_local(back) else "/", preferences=chosen)
+    return Go(addresses.local(visit.form.get("back")), preferences=chosen)
 
 
 PAGES = (Page("/preferences", prefer, "POST", public=True),)

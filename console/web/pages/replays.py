@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any, get_args
-from urllib.parse import quote
 
 from console.api.requests import NotValid
+from console.web import addresses
 from console.web.forms import Form, filled
 from console.web.refusals import reason
 from console.web.visit import PAGE_SIZE, Go, Outcome, Page, View, Visit
@@ -47,7 +47,7 @@ async def replay(visit: Visit) -> Outcome:
 async def stop(visit: Visit) -> Outcome:
     """Stop one."""
     await visit.ask("DELETE", "/v1/replays/{id}", {"id": visit.part("id")})
-    return Go(f"/replays/{quote(visit.part('id'), safe='')}", "replay_stopped")
+    return Go(f"/replays/{addresses.part(visit.part('id'))}", "replay_stopped")
 
 
 async def _page(

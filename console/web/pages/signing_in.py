@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import structlog
 
-from console.web.pages.deliveries import is_local
+from console.web import addresses
 from console.web.sessions import Sessions
 from console.web.visit import Go, Outcome, Page, View, Visit
 
@@ -39,4 +39,4 @@ def pages(sessions: Sessions) -> tuple[Page, ...]:
 
 
 def _to(path: str) -> str:
-    return path if is_local(path) and not path.startswith("/sign-") else "/"
+    return "/" if path.startswith("/sign-") else addresses.local(path)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from decimal import Decimal
 from typing import Any
-from urllib.parse import quote
 
+from console.web import addresses
 from console.web.timeline import story, undelivered
 from console.web.visit import Outcome, Page, View, Visit
 from schemas.errors import NotFound
@@ -23,7 +23,7 @@ async def shown(visit: Visit, *, unmasked: bool) -> View:
     """The page, with or without what it says of the buyer. Raises `NotFound` where nothing is known at all."""
     merchant, imp_uid = visit.part("merchant"), visit.part("imp_uid")
     known, notifications, events, endpoints, look = await asyncio.gather(
-        _payment(visit, merchant, imp_uid),
+        known_payment(visit, merchant, imp_uid),
         visit.rows("/v1/notifications", merchant=merchant, imp_uid=imp_uid, limit=_MOST_NOTIFICATIONS),
         visit.rows("/v1/events", merchant=merchant, imp_uid=imp_uid, limit=_MOST_EVENTS),
         visit.rows("/v1/endpoints", merchant=merchant, limit=200),
@@ -55,10 +55,11 @@ async def shown(visit: Visit, *, unmasked: bool) -> View:
 
 def address(visit: Visit) -> str:
     """Where the page of this payment is."""
-    return f"/payments/{quote(visit.part('merchant'), safe='')}/{quote(visit.part('imp_uid'), safe='')}"
+    return addresses.payment(visit.part("merchant"), visit.part("imp_uid"))
 
 
-async def _payment(visit: Visit, merchant: str, imp_uid: str) -> dict[str, Any] | None:
+async def known_payment(visit: Visit, merchant: str, imp_uid: str) -> dict[str, Any] | None:
+    """A payment as the operator API shows it; None where no look has found it."""
     try:
         reply = await visit.ask("GET", "/v1/payments/{imp_uid}", {"imp_uid": imp_uid}, query={"merchant": merchant})
     except NotFound:

@@ -70,6 +70,14 @@ async def test_a_refusal_is_a_notice(reader: Reader, console: Console) -> None:
     assert "처리하지 못했습니다: 엔드포인트가 비활성입니다" in text
 
 
+async def test_a_refusal_says_what_is_wrong_with_which_field(reader: Reader, console: Console) -> None:
+    """A value that only the API's handler can judge is explained like any other."""
+    await console.endpoint()
+    wrong = await reader.send("/merchants/new", {"merchant": "-", "imp_key": "k", "imp_secret": "s"})
+    assert wrong.status_code == 422
+    assert "merchant: takes up to 64 letters" in wrong.text
+
+
 async def test_a_replay_is_counted_before_it_begins(reader: Reader, console: Console) -> None:
     """Counting sends nothing; the same choice begins it, and its page can stop it."""
     scene = await set_up(console)

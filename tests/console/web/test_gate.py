@@ -92,7 +92,8 @@ async def test_every_form_needs_its_key(reader: Reader, console: Console) -> Non
             for fields in ({"csrf": ""}, {"csrf": "x"}):
                 assert (await reader.client.post(path, data=fields)).status_code == 403
     path = f"/endpoints/{scene.well}/disable"
-    for headers in ({"sec-fetch-site": "cross-site"}, {"origin": "https://evil.example"}, {"origin": "null"}):
+    for headers in ({"sec-fetch-site": "cross-site"}, {"origin": "https://evil.example"}, {"origin": "null"},
+                    {"origin": "http://["}):  # fmt: skip
         assert (await reader.send(path, None, **headers)).status_code == 403
     endpoint = (await console.call("GET", f"/v1/endpoints/{scene.well}")).json()
     assert endpoint["state"] == "enabled"
@@ -134,6 +135,16 @@ async def test_a_link_from_a_chat_finds_the_session(reader: Reader) -> None:
     answer = await reader.client.get("/events", headers={"sec-fetch-site": "cross-site"})
     assert answer.status_code == 200
     assert 'http-equiv="refresh" content="0;url=/events"' in answer.text
+
+
+@pytest.mark.parametrize("address", ["//evil.example/", "//evil.example/?a=b"])
+async def test_a_link_from_a_chat_leads_nowhere_else(stranger: Reader, console: Console, address: str) -> None:
+    """An address that browsers would read as another site's is none of ours: the first page is asked for instead."""
+    headers = {"sec-fetch-site": "cross-site", "accept": "text/html"}
+    answer = await stranger.client.get(f"{console.url}{address}", headers=headers)
+    assert answer.status_code == 200
+    assert 'content="0;url=/"' in answer.text
+    assert "evil" not in answer.text
 
 
 async def test_a_wrong_address_is_a_page(reader: Reader) -> None:

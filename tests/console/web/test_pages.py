@@ -129,6 +129,14 @@ async def test_orders_are_found_by_their_number(reader: Reader, console: Console
     assert "/payments/default/imp_2" not in text
 
 
+async def test_a_search_stays_with_the_merchant_that_was_chosen(reader: Reader, console: Console) -> None:
+    """Another merchant's payment of the same imp_uid is not among what is found."""
+    await set_up(console)
+    text = (await reader.open("/payments", params={"q": "imp_1", "merchant": "shop"})).text
+    assert "/payments/default/imp_1" not in text
+    assert "/payments/default/imp_1" in (await reader.open("/payments", params={"q": "imp_1"})).text
+
+
 def test_both_catalogues_say_everything() -> None:
     """Korean and English have the same keys, and the same places to fill in."""
     catalogues = [

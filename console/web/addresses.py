@@ -1,0 +1,29 @@
+"""Addresses of this console: where pages are, and whether an address that somebody gave is one of them."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from starlette.requests import Request
+
+
+def part(text: object) -> str:
+    """A part of a path, percent-encoded."""
+    return quote(str(text), safe="")
+
+
+def payment(merchant: str, imp_uid: str) -> str:
+    """Where a payment's page is."""
+    return f"/payments/{part(merchant)}/{part(imp_uid)}"
+
+
+def asked(request: Request) -> str:
+    """What a request asks for, with its query."""
+    path, query = request.url.path, request.url.query
+    return local(f"{path}?{query}" if query else path)
+
+
+def local(path: str, otherwise: str = "/") -> str:
+    """This path, where it is one of ours and nothing that browsers would read as another site's; else `otherwise`."""
+    is_ours = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
+    return path if is_ours else otherwise
