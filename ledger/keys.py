@@ -9,7 +9,7 @@ key                        type    holds
 version                    string  version of the stored shapes
 seq                        string  counter behind fencing tokens and the stamps of notifications
 base                       string  added to every sequence: 0, or the UNIX time of a rebuild
-merchants                  zset    merchant -> created
+merchants                  zset    merchant -> created · merchants:deleted merchant -> deleted, unless it was put again
 merchant:m                 hash    created_at since include_sandbox check_prepared imp_key imp_secret token_hash trouble
 imp_token:m                string  i'mport's access token, until it expires · imp_lock:m who is fetching one
 orders:m                   hash    merchant_uid -> JSON {amount, currency}: what the merchant expects
@@ -42,6 +42,7 @@ recon:id:found             zset    imp_uids found to differ and not looked at si
 recon:id:unheard           zset    … that a webhook should have announced -> when; until it came, or counts as lost
 recons · recons:m:m        zset    reconciliation by hand -> created · the same for one merchant
 endpoints · endpoints:m:m  zset    ep -> created · the same for one merchant
+endpoints:deleted          zset    ep -> deleted; those whose row stays beside deliveries
 endpoint:ep                hash    row (JSON, see schemas.endpoint) merchant state disabled_reason disabled_at health …
 subs:m                     hash    ep -> "ordered type type …" for every endpoint of a merchant that is not deleted
 chain:ep/p                 zset    ordered endpoint: a payment's unsettled deliveries; only the head is in the lane

@@ -77,7 +77,9 @@ class Merchants:
         return ("default", *(name for name in await members(self._store, "merchants") if name != "default"))
 
     async def delete(self, name: str) -> None:
-        """Forget a merchant; its payments and events stay. Raises `NotFound`, and `Conflict` while it has endpoints."""
+        """Forget a merchant; its payments and events stay, and what is to be looked at waits until it is put again.
+
+        After the retention that is given up (`Tidying`). Raises `NotFound`, and `Conflict` while it has endpoints."""
         outcome = await self._store.run("delete_merchant", name, durable=True)
         if outcome == b"unknown":
             raise NotFound(f"there is no merchant {name!r}")

@@ -1,5 +1,5 @@
 -- Removes a payment with its events, deliveries, attempts and notifications, and leaves a tombstone for two years.
--- One that still waits for something stays, and is asked about again in a day, or sooner where retention is shorter.
+-- One that still waits for something (a cancellation at a merchant that was deleted waits in vain) stays, and is asked about again in a day, or sooner where retention is shorter.
 -- ARGV: merchant, imp_uid, version, before (ms), tombstone (JSON, or "" for none). Answer: 1 where it left
 -- uses: payments retention
 local m, imp = ARGV[1], ARGV[2]
@@ -10,7 +10,8 @@ if row[1] ~= ARGV[3] or not age or tonumber(age) > tonumber(ARGV[4]) then return
 
 local lane = lane_of(m, imp)
 local waits = redis.call("HEXISTS", k("tokens", lane), imp) == 1 or redis.call("ZSCORE", k("due", lane), imp)
-  or redis.call("ZCARD", k("waiting", p)) > 0 or row[2] == "cancellation_pending"
+  or redis.call("ZCARD", k("waiting", p)) > 0
+  or row[2] == "cancellation_pending" and not redis.call("ZSCORE", k("merchants", "deleted"), m)
 local events = redis.call("ZRANGE", k("evts", "p", p), 0, -1)
 for _, event in ipairs(events) do
   for _, ep in ipairs(redis.call("SMEMBERS", k("dlvs", "v", event))) do

@@ -11,10 +11,12 @@ if since == "" then since = int(tonumber(created) - 3600000) end
 redis.call("HSET", row, "created_at", created, "since", since, "include_sandbox", ARGV[4], "check_prepared", ARGV[5],
   "imp_key", ARGV[2], "imp_secret", ARGV[3], "token_hash", ARGV[7], "trouble", "")
 redis.call("ZADD", k("merchants"), "NX", created, m)
+redis.call("ZREM", k("merchants", "deleted"), m)
 redis.call("DEL", k("imp_token", m), k("imp_lock", m))
--- Whatever was wrong with i'mport may have been the credentials: the next look need not wait. The sweep tells of it.
+-- Whatever was wrong with i'mport may have been the credentials, or that there was no merchant: the next look need not wait.
+-- The sweep tells of it.
 for _, lane in ipairs({"refresh/" .. m, "unknown/" .. m}) do
-  redis.call("HDEL", k("lane", lane), "not_before")
+  redis.call("HDEL", k("lane", lane), "not_before", "closed")
   index_lane(lane)
 end
 return new

@@ -1,0 +1,33 @@
+-- Gives up what merchants waited for that were deleted long ago: the marks of their payments go, and the notifications behind
+-- these are rejected. Their lanes stay closed. ARGV: deleted before (ms), limit. Answer: how many payments
+-- uses: lanes
+local removed = 0
+
+local function give_up(m, lane, imp)
+  local p = m .. "/" .. imp
+  for _, id in ipairs(redis.call("ZRANGE", k("waiting", p), 0, -1)) do
+    local received = redis.call("HGET", k("ntf", id), "received_at")
+    if received then
+      redis.call("HSET", k("ntf", id), "outcome", "rejected", "reason", "the merchant was deleted")
+      redis.call("ZREM", k("ntfs", "o", "pending"), id)
+      redis.call("ZADD", k("ntfs", "o", "rejected"), received, id)
+    end
+  end
+  redis.call("DEL", k("waiting", p), k("claims", p))
+  redis.call("ZREM", k("due", lane), imp)
+  redis.call("HDEL", k("tries", lane), imp)
+  redis.call("ZREM", k("stalled", lane), imp)
+  redis.call("SREM", k("quiet", lane), imp)
+end
+
+for _, m in ipairs(redis.call("ZRANGEBYSCORE", k("merchants", "deleted"), "-inf", ARGV[1])) do
+  for _, lane in ipairs({"refresh/" .. m, "unknown/" .. m}) do
+    reclaim(lane)
+    for _, imp in ipairs(redis.call("ZRANGE", k("due", lane), 0, tonumber(ARGV[2]) - 1 - removed)) do
+      give_up(m, lane, imp)
+      removed = removed + 1
+    end
+    if removed >= tonumber(ARGV[2]) then return removed end
+  end
+end
+return removed

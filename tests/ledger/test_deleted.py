@@ -1,0 +1,115 @@
+"""What is left of merchants and endpoints that were deleted, and for how long."""
+
+from __future__ import annotations
+
+import time
+
+from ledger.keys import Lane, key
+from tests.ledger.driving import Driver, notification, paid
+
+SHOP = Lane("refresh", "shop")
+SLOW = Lane("unknown", "shop")
+
+
+async def a_shop(driver: Driver) -> None:
+    """A merchant with a payment to look at now, one later, and one that i'mport does not know."""
+    await driver.ledger.merchants.put("shop", imp_key="k", imp_secret="s")
+    await driver.accept("imp_slow", merchant="shop")
+    slow = await driver.claim_one(SHOP)
+    await driver.ledger.refreshing.postpone(slow.lease, "unknown", due_in=2, tries=1)
+    await driver.accept("imp_now", merchant="shop")
+    await driver.ledger.refreshing.mark_dirty("shop", "imp_later", due_in=90 * 86400)
+
+
+async def tidy(driver: Driver, *, after: float) -> int:
+    """Tidy as if so many seconds had passed, with a retention of a day."""
+    then = await driver.ledger.store.now() + after
+    return await driver.ledger.tidying.tidy(older_than=then - 86400, rejected_before=0)
+
+
+async def test_nobody_is_sent_to_the_payments_of_a_merchant_that_was_deleted(driver: Driver) -> None:
+    """Its lanes are closed, whatever is due in them or comes back to them."""
+    await a_shop(driver)
+    claimed = await driver.claim_one(SHOP)
+    await driver.ledger.merchants.delete("shop")
+    await driver.ledger.refreshing.pause(SHOP, 1, "merchant shop is not set up")
+    await driver.ledger.refreshing.postpone(claimed.lease, "stalled", due_in=0, tries=1)
+    await driver.pass_time(100 * 86400)
+    await driver.forget_kicks()
+    assert await driver.lanes() == {}
+    assert await driver.ledger.sweep("a worker") == []
+    await driver.ledger.refreshing.mark_dirty("shop", "imp_new")
+    assert not await driver.kicked(SHOP)
+
+
+async def test_a_merchant_that_is_put_again_goes_on(driver: Driver) -> None:
+    """What it was told of before it was deleted is looked at as if it had never been away."""
+    await a_shop(driver)
+    await driver.ledger.merchants.delete("shop")
+    await driver.pass_time(10)
+    await driver.ledger.merchants.put("shop", imp_key="k", imp_secret="s")
+    await driver.forget_kicks()
+    assert {str(lane) for lane in await driver.ledger.sweep("a worker")} == {str(SHOP), str(SLOW)}
+    assert await driver.commit(await driver.claim_one(SHOP), paid("imp_now")) == "ok"
+    await tidy(driver, after=10 * 86400)
+    assert (list(await driver.due(SHOP)), list(await driver.due(SLOW))) == (["imp_later"], ["imp_slow"])
+
+
+async def test_what_a_deleted_merchant_waited_for_is_given_up_in_the_end(driver: Driver) -> None:
+    """After the retention its notifications are rejected, nothing of its lanes is left, and its payments leave."""
+    await a_shop(driver)
+    one = notification("imp_now", merchant="shop", status="cancelled", cancellation_id="c1")
+    await driver.ledger.accept(one)
+    await driver.ledger.refreshing.mark_dirty("shop", "imp_now", quiet=True)
+    claimed = await driver.claim_one(SHOP)
+    assert await driver.commit(claimed, paid("imp_now")) == "ok"
+    await driver.accept("imp_now", merchant="shop")
+    await driver.lose((await driver.claim_one(SHOP)).lease)
+    await driver.ledger.merchants.delete("shop")
+    assert await tidy(driver, after=86400 / 2) == 0
+    while await tidy(driver, after=2 * 86400):
+        pass
+    for lane in (SHOP, SLOW):
+        kinds = ("due", "leased", "tokens", "touched", "tries", "stalled", "quiet")
+        assert await driver.redis.exists(*(key(kind, str(lane)) for kind in kinds)) == 0
+    assert await driver.redis.zcard(key("ntfs", "o", "pending")) == 0
+    assert await driver.redis.exists(key("claims", "shop/imp_now"), key("pay", "shop/imp_now")) == 0
+    assert await driver.redis.exists(key("tomb", "shop/imp_now")) == 1
+
+
+async def test_default_is_never_gone(driver: Driver) -> None:
+    """Its webhooks are taken without anybody having set it up, so its lane stays open: somebody is to be told."""
+    await driver.ledger.merchants.ensure("default")
+    await driver.accept("imp_1")
+    await driver.ledger.merchants.delete("default")
+    await driver.forget_kicks()
+    assert [str(lane) for lane in await driver.ledger.sweep("a worker")] == ["refresh/default"]
+    assert await tidy(driver, after=10 * 86400) == 0
+
+
+async def test_a_deleted_endpoint_is_remembered_while_it_has_deliveries(driver: Driver) -> None:
+    """It can be shown next to them; when the last has left by retention, so does it, whole."""
+    lane = await driver.subscribe()
+    await driver.look(paid())
+    await driver.ledger.endpoints.delete(lane.name)
+    assert await driver.ledger.endpoints.states() == {lane.name: "deleted"}
+    await driver.redis.zadd(key("endpoints", "deleted"), {lane.name: round(time.time() - 3 * 86400) * 1000})
+    assert await tidy(driver, after=0) == 0
+    assert await driver.ledger.endpoints.states() == {lane.name: "deleted"}
+    await driver.redis.zadd(key("ageing"), {"default/imp_1": 0})
+    while await tidy(driver, after=0):
+        pass
+    assert await driver.ledger.endpoints.states() == {}
+    await driver.forget_kicks()
+    left = [name.decode() async for name in driver.redis.scan_iter(f"*{lane.name}*")]
+    assert left == []
+
+
+async def test_an_endpoint_that_was_just_deleted_stays_for_the_retention(driver: Driver) -> None:
+    """Even where it never got anything: what refers to it may still be written."""
+    lane = await driver.subscribe()
+    await driver.ledger.endpoints.delete(lane.name)
+    assert await tidy(driver, after=86000) == 0
+    assert await driver.ledger.endpoints.states() == {lane.name: "deleted"}
+    assert await tidy(driver, after=87000) == 1
+    assert await driver.ledger.endpoints.states() == {}
