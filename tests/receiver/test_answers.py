@@ -150,6 +150,17 @@ async def test_addresses_that_are_not_allowed_are_403(
     assert kept == ["1", "52.78.100.19"]
 
 
+async def test_a_trail_in_several_headers_is_one_trail(receiver: Receiver, redis_url: str) -> None:
+    """Proxies may add a line of their own: the last hop is in the last line, and what all trust stands further left."""
+    for number, lines in enumerate((("52.78.100.19", "203.0.113.7"), ("203.0.113.7", "127.0.0.1"))):
+        headers = [("content-type", "application/json"), *(("x-forwarded-for", line) for line in lines)]
+        answer = await receiver.client.post("/webhooks", content=webhook(number), headers=headers)
+        assert answer.status_code == 200
+        async with redis.asyncio.Redis.from_url(redis_url, decode_responses=True) as client:
+            kept = await client.hmget(f"{{relay}}:ntf:{answer.json()['id']}", "verified", "source")
+        assert kept == ["0", "203.0.113.7"]
+
+
 async def test_nowhere_to_keep_it_is_503(processes: Processes, free_port: Callable[[], int], redis_url: str) -> None:
     """Without Redis and spool the sender is told to come again, and `/readyz` says why."""
     nowhere = f"redis://127.0.0.1:{free_port()}/0"

@@ -14,7 +14,7 @@ from receiver import answers, connection
 from receiver.app import App, routes
 from receiver.connection import ANSWER_SECONDS, DISCARDED_BYTES, HEAD_BYTES, IDLE_SECONDS, READ_SECONDS
 from receiver.ready import livez
-from receiver.server import configured
+from receiver.server import Server, configured
 from tests.processes import PATIENCE
 
 REQUEST = b"POST /webhooks HTTP/1.1\r\nhost: x\r\n"
@@ -24,13 +24,13 @@ Client = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 class Serving:
     """A server whose only webhook route reads the body, or is told to answer without, or to hang."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, kind: type[uvicorn.Server] = uvicorn.Server) -> None:
         self.port = port
         self.reads = True
         self.hangs = False
         self.left = asyncio.Event()
         table = routes(webhooks=self.webhooks, livez=livez, readyz=livez, metrics=livez)
-        self.uvicorn = uvicorn.Server(configured(App(table), host="127.0.0.1", port=port))
+        self.uvicorn = kind(configured(App(table), host="127.0.0.1", port=port))
 
     async def webhooks(self, _scope: Any, receive: Any, _path: list[bytes]) -> answers.Answer | None:
         """As the real one, as far as the connection can tell."""
@@ -67,17 +67,24 @@ class Serving:
         writer.close()
 
 
-@pytest.fixture
-async def serving(free_port: Callable[[], int]) -> AsyncIterator[Serving]:
-    """A running server."""
-    serving = Serving(free_port())
+@asynccontextmanager
+async def running(serving: Serving) -> AsyncIterator[None]:
+    """It serves while the block runs."""
     task = asyncio.create_task(serving.uvicorn._serve())
     async with asyncio.timeout(PATIENCE):
         while not serving.uvicorn.started:  # noqa: ASYNC110  # uvicorn's own flag
             await asyncio.sleep(0.01)
-    yield serving
+    yield
     serving.uvicorn.should_exit = serving.uvicorn.force_exit = True
     await task
+
+
+@pytest.fixture
+async def serving(free_port: Callable[[], int]) -> AsyncIterator[Serving]:
+    """A running server, swept by hand."""
+    serving = Serving(free_port())
+    async with running(serving):
+        yield serving
 
 
 async def rest(reader: asyncio.StreamReader) -> bytes:
@@ -105,6 +112,14 @@ async def test_a_head_that_does_not_come_is_408(serving: Serving, data: bytes) -
         serving.sweep(READ_SECONDS - 5)
         await serving.connections(1)
         serving.sweep(READ_SECONDS + 1)
+        assert (await rest(reader)).startswith(b"HTTP/1.1 408 ")
+
+
+async def test_the_server_sweeps_by_itself(free_port: Callable[[], int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once a second, for as long as it serves."""
+    monkeypatch.setattr(connection, "READ_SECONDS", 0.5)
+    serving = Serving(free_port(), Server)
+    async with running(serving), serving.client(b"POST /web") as (reader, _):
         assert (await rest(reader)).startswith(b"HTTP/1.1 408 ")
 
 

@@ -32,6 +32,7 @@ def test_without_trusted_proxies_the_connection_is_the_sender() -> None:
         (b"52.78.100.19, nonsense", UNKNOWN),
         (b"52.78.100.19, \xff\x00", UNKNOWN),
         (b"52.78.100.19,", UNKNOWN),
+        (b"52.78.100.19," * 1000 + b"203.0.113.9, 10.1.2.3", "203.0.113.9"),
     ],
 )
 def test_behind_trusted_proxies_the_right_most_untrusted_hop_is_the_sender(trail: bytes, address: str) -> None:
