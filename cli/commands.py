@@ -9,6 +9,7 @@ from cli import (
     doctor,
     endpoints,
     events,
+    keys,
     listen,
     merchants,
     notifications,
@@ -29,6 +30,7 @@ GROUPS = {
     "notifications": notifications.app,
     "replay": replay.app,
     "reconcile": reconcile.app,
+    "keys": keys.app,
 }
 SINGLE = (doctor.app, tail.app, trigger.app, listen.app, verify.app)
 

@@ -54,6 +54,11 @@ class Merchants:
         )  # fmt: skip
         return bool(new)
 
+    async def reseal(self, merchant: Merchant, *, imp_key: str, imp_secret: str) -> bool:
+        """Store the credentials of a merchant sealed anew, and nothing else; False where they are not what was read."""
+        args = (merchant.name, merchant.imp_key, merchant.imp_secret, imp_key, imp_secret)
+        return bool(await self._store.run("reseal_merchant", *args, durable=True))
+
     async def ensure(self, name: str) -> None:
         """See that the merchant is known, without credentials of its own: they are in the environment."""
         await self._store.run("ensure_merchant", name)

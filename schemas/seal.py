@@ -15,18 +15,19 @@ from schemas.errors import BadSetting, Unreadable
 class Sealer:
     """Seals with the first key, opens with any: put a new key in front to change it. Its repr shows no key."""
 
-    __slots__ = ("_fernet",)
+    __slots__ = ("_fernet", "_first")
 
     def __init__(self, keys: Sequence[str]) -> None:
         """Raises `BadSetting` when there is no key or one is not a Fernet key; the text never repeats a key."""
         if not keys:
             raise BadSetting("RELAY_ENCRYPTION_KEY: is missing; it takes Fernet keys, separated by commas")
         try:
-            self._fernet = MultiFernet([Fernet(key) for key in keys])
+            fernets = [Fernet(key) for key in keys]
         except (ValueError, TypeError):
             raise BadSetting(
                 "RELAY_ENCRYPTION_KEY: ***: it takes Fernet keys (32 bytes in URL-safe base64), separated by commas"
             ) from None
+        self._first, self._fernet = fernets[0], MultiFernet(fernets)
 
     def seal(self, text: str) -> str:
         """The sealed form of `text`: ASCII, different each time."""
@@ -38,3 +39,14 @@ class Sealer:
             return self._fernet.decrypt(sealed.encode()).decode()
         except (InvalidToken, ValueError):
             raise Unreadable("an encrypted value is damaged, or none of RELAY_ENCRYPTION_KEY opens it") from None
+
+    def reseal(self, sealed: str) -> str:
+        """`sealed` as it is where the first key opens it (or nothing is there), else the same text sealed with that.
+
+        Raises `Unreadable`.
+        """
+        try:
+            self._first.decrypt(sealed.encode())
+        except (InvalidToken, ValueError):
+            return self.seal(self.open(sealed)) if sealed else ""
+        return sealed

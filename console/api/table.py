@@ -8,6 +8,7 @@ from console.api import (
     endpoints,
     events,
     explain,
+    keys,
     merchants,
     notifications,
     orders,
@@ -35,4 +36,5 @@ OPERATIONS: tuple[Operation, ...] = (
     *reconciliations.OPERATIONS,
     *notifications.OPERATIONS,
     *stats.OPERATIONS,
+    *keys.OPERATIONS,
 )

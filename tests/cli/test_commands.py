@@ -299,3 +299,12 @@ def test_a_local_token_goes_to_the_local_console_only(tmp_path: Path) -> None:
     assert given.token == "writer"
     assert Place.find({}, tmp_path / "none") == Place("http://127.0.0.1:8001", None)
     assert "local" not in repr(local).replace("http://", "")
+
+
+async def test_keys_are_changed(console: Console) -> None:
+    """What was sealed anew is counted; what no key opens is named, and the exit status says so."""
+    await console.ledger.merchants.put("shop", imp_key="planted", imp_secret="planted")
+    told = await relay(console, "keys", "reseal")
+    assert (told.exit_code, "0 merchants" in told.stdout, "merchant shop" in told.stdout) == (1, True, True)
+    await console.ledger.merchants.delete("shop")
+    assert await asked(console, "keys", "reseal") == {"merchants": 0, "endpoints": 0, "unreadable": []}

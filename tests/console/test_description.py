@@ -85,7 +85,7 @@ async def test_every_operation_is_described(console: Console) -> None:
         "GET /v1/deliveries", "GET /v1/deliveries/{id}", "POST /v1/deliveries/{id}/retry",
         "POST /v1/replays", "GET /v1/replays", "GET /v1/replays/{id}",
         "DELETE /v1/replays/{id}", "POST /v1/reconciliations", "GET /v1/reconciliations",
-        "GET /v1/reconciliations/{id}", "GET /v1/stats",
+        "GET /v1/reconciliations/{id}", "GET /v1/stats", "POST /v1/keys/reseal",
     }  # fmt: skip
 
 

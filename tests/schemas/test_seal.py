@@ -55,3 +55,15 @@ def test_bad_keys(keys: list[str]) -> None:
 def test_repr_shows_no_key() -> None:
     """A sealer can be printed."""
     assert FIRST not in repr(Sealer([FIRST]))
+
+
+def test_sealed_anew() -> None:
+    """With the first key, and only where it was not: the same text comes back for what needs nothing done."""
+    old = Sealer([FIRST]).seal("planted")
+    both = Sealer([SECOND, FIRST])
+    fresh = both.reseal(old)
+    assert Sealer([SECOND]).open(fresh) == "planted"
+    assert both.reseal(fresh) == fresh
+    assert both.reseal("") == ""
+    with pytest.raises(Unreadable):
+        Sealer([SECOND]).reseal(old)
