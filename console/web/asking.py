@@ -14,6 +14,9 @@ from console.api.requests import NotValid
 from console.context import Context
 from schemas import wire
 
+MOST = 200
+"""Rows of a list that one call gives."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
@@ -56,6 +59,16 @@ class Desk:
         answer = await operation.handler(call)
         value = answer.value.model_dump() if isinstance(answer.value, BaseModel) else answer.value
         return Reply(answer.status, _plain(value))
+
+    async def rows(self, path: str, *, limit: int = MOST, **query: Any) -> list[Any]:
+        """The first rows of a list."""
+        reply = await self.ask("GET", path, query={**query, "limit": limit})
+        rows: list[Any] = reply.value["data"]
+        return rows
+
+    async def merchants(self) -> list[str]:
+        """The names of merchants, to choose from."""
+        return [row["merchant"] for row in await self.rows("/v1/merchants")]
 
 
 def _model(model: type[BaseModel], value: dict[str, Any], errors: list[dict[str, str]]) -> Any:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from starlette.requests import Request
 
 from console.api.tokens import Caller
-from console.web.asking import Desk, Reply
+from console.web.asking import Desk
 from console.web.forms import Form
 from console.web.languages import Tongue
 from console.web.moments import Clock
@@ -81,23 +81,14 @@ class Visit:
         """A parameter of the query without spaces around it; None where it is empty or not given."""
         return self.request.query_params.get(name, "").strip() or None
 
-    async def ask(
-        self,
-        method: str,
-        path: str,
-        parts: Mapping[str, str] | None = None,
-        *,
-        query: Mapping[str, Any] | None = None,
-        body: Mapping[str, Any] | None = None,
-    ) -> Reply:
-        """A call of the operator API; see `Desk.ask`."""
-        return await self.desk.ask(method, path, parts, query=query, body=body)
-
-    async def rows(self, path: str, **query: Any) -> list[Any]:
-        """The first rows of a list of the operator API."""
-        reply = await self.ask("GET", path, query=query)
-        rows: list[Any] = reply.value["data"]
-        return rows
+    async def listed(self, path: str, *filters: str, size: int = PAGE_SIZE) -> dict[str, Any]:
+        """The page of a list of the operator API that the address chooses: its `rows` and `next_cursor`, the values
+        `chosen` for these filters, and whether it is `paged`, not the first."""
+        chosen = {name: self.query(name) or "" for name in filters}
+        cursor = self.query("cursor")
+        reply = await self.desk.ask("GET", path, query={**chosen, "cursor": cursor, "limit": size})
+        rows, next_cursor = reply.value["data"], reply.value["next_cursor"]
+        return {"rows": rows, "next_cursor": next_cursor, "chosen": chosen, "paged": cursor is not None}
 
 
 Outcome = View | Go

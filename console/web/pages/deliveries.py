@@ -11,7 +11,7 @@ from console.web import addresses
 from console.web.curl import command
 from console.web.masking import MASK
 from console.web.refusals import failed
-from console.web.visit import PAGE_SIZE, Go, Outcome, Page, View, Visit
+from console.web.visit import Go, Outcome, Page, View, Visit
 from ledger.deliveries import State
 from schemas import wire
 from schemas.errors import NotFound, RelayError
@@ -25,22 +25,12 @@ STATES = get_args(State)
 
 async def deliveries(visit: Visit) -> Outcome:
     """Deliveries in one state or all, newest first."""
-    chosen = {name: visit.query(name) or "" for name in ("state", "endpoint", "event")}
-    cursor = visit.query("cursor")
-    reply, endpoints = await asyncio.gather(
-        visit.ask("GET", "/v1/deliveries", query={**chosen, "cursor": cursor, "limit": PAGE_SIZE}),
-        visit.rows("/v1/endpoints", limit=200),
+    listed, endpoints = await asyncio.gather(
+        visit.listed("/v1/deliveries", "state", "endpoint", "event"), visit.desk.rows("/v1/endpoints")
     )
-    values = {
-        "rows": reply.value["data"],
-        "next_cursor": reply.value["next_cursor"],
-        "states": STATES,
-        "endpoints": endpoints,
-        "urls": {row["id"]: row["url"] for row in endpoints},
-        "chosen": chosen,
-        "paged": cursor is not None,
-    }
-    return View("deliveries", values, live=() if cursor else ("deliveries",))
+    urls = {row["id"]: row["url"] for row in endpoints}
+    values = {**listed, "states": STATES, "endpoints": endpoints, "urls": urls}
+    return View("deliveries", values, live=() if listed["paged"] else ("deliveries",))
 
 
 async def delivery(visit: Visit) -> Outcome:
@@ -63,7 +53,7 @@ async def retry(visit: Visit) -> Outcome:
     """Have it attempted now; back to where that was asked for."""
     to = addresses.local(visit.form.get("back"), f"/deliveries/{addresses.part(visit.part('id'))}")
     try:
-        await visit.ask("POST", "/v1/deliveries/{id}/retry", {"id": visit.part("id")})
+        await visit.desk.ask("POST", "/v1/deliveries/{id}/retry", {"id": visit.part("id")})
     except NotFound:
         raise
     except RelayError as error:
@@ -72,7 +62,7 @@ async def retry(visit: Visit) -> Outcome:
 
 
 async def _shown(visit: Visit, *, unmasked: bool = False) -> View:
-    row = (await visit.ask("GET", "/v1/deliveries/{id}", {"id": visit.part("id")})).value
+    row = (await visit.desk.ask("GET", "/v1/deliveries/{id}", {"id": visit.part("id")})).value
     endpoint, body = await asyncio.gather(_endpoint(visit, row["endpoint"]), _body(visit, row["event"]))
     if endpoint is not None and body is not None and endpoint["payload"] == "thin":
         body = thin(body)
@@ -88,7 +78,7 @@ async def _shown(visit: Visit, *, unmasked: bool = False) -> View:
 
 async def _endpoint(visit: Visit, identity: str) -> dict[str, Any] | None:
     try:
-        found: dict[str, Any] = (await visit.ask("GET", "/v1/endpoints/{id}", {"id": identity})).value
+        found: dict[str, Any] = (await visit.desk.ask("GET", "/v1/endpoints/{id}", {"id": identity})).value
     except NotFound:
         return None
     return found
@@ -107,7 +97,7 @@ async def _command(visit: Visit, row: dict[str, Any], endpoint: dict[str, Any], 
     headers = {"content-type": "application/json", **dict.fromkeys(endpoint["headers"], MASK)}
     now = int(visit.clock.now)
     if visit.may_act:
-        reply = await visit.ask("GET", "/v1/endpoints/{id}/secret", {"id": endpoint["id"]})
+        reply = await visit.desk.ask("GET", "/v1/endpoints/{id}/secret", {"id": endpoint["id"]})
         headers |= signed_headers(row["event"], body, [reply.value["secret"]], now)
     else:
         headers |= {"webhook-id": row["event"], "webhook-timestamp": str(now), "webhook-signature": MASK}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, Literal
 
 from console.api.requests import NotValid
 from console.web import addresses
 from console.web.charts import Pulse, pulse, succeeded
+from console.web.forms import filled
 from console.web.refusals import failed
 from console.web.visit import Go, Outcome, Page, View, Visit
 from schemas.errors import NotFound, RelayError
@@ -17,19 +18,11 @@ _A_PAGE, _LATELY, _LONGER = 25, 25, 100
 
 async def endpoints(visit: Visit) -> Outcome:
     """All endpoints with their health."""
-    merchant, cursor = visit.query("merchant"), visit.query("cursor")
-    query = {"merchant": merchant, "cursor": cursor, "limit": _A_PAGE}
-    reply, merchants = await asyncio.gather(
-        visit.ask("GET", "/v1/endpoints", query=query), visit.rows("/v1/merchants", limit=200)
+    listed, merchants = await asyncio.gather(
+        visit.listed("/v1/endpoints", "merchant", size=_A_PAGE), visit.desk.merchants()
     )
-    rows = reply.value["data"]
-    pulses = await asyncio.gather(*(_pulse(visit, row["id"], _LATELY) for row in rows))
-    values = {
-        "rows": list(zip(rows, pulses, strict=True)),
-        "next_cursor": reply.value["next_cursor"],
-        "merchants": [row["merchant"] for row in merchants],
-        "chosen": {"merchant": merchant or ""},
-    }
+    pulses = await asyncio.gather(*(_pulse(visit, row["id"], _LATELY) for row in listed["rows"]))
+    values = {**listed, "rows": list(zip(listed["rows"], pulses, strict=True)), "merchants": merchants}
     return View("endpoints", values, live=("endpoints",))
 
 
@@ -41,11 +34,11 @@ async def endpoint(visit: Visit) -> Outcome:
 async def shown(visit: Visit, **more: Any) -> View:
     """The page of an endpoint. Raises `NotFound`."""
     identity = visit.part("id")
-    reply = await visit.ask("GET", "/v1/endpoints/{id}", {"id": identity})
+    reply = await visit.desk.ask("GET", "/v1/endpoints/{id}", {"id": identity})
     health, waiting, dead = await asyncio.gather(
         _pulse(visit, identity, _LONGER),
-        visit.rows("/v1/deliveries", endpoint=identity, state="pending", limit=10),
-        visit.rows("/v1/deliveries", endpoint=identity, state="dead", limit=10),
+        visit.desk.rows("/v1/deliveries", endpoint=identity, state="pending", limit=10),
+        visit.desk.rows("/v1/deliveries", endpoint=identity, state="dead", limit=10),
     )
     values = {"endpoint": reply.value, "pulse": health, "waiting": waiting, "dead": dead, "secrets": None, "test": None}
     return View("endpoint", {**values, **more}, live=("endpoint_health",))
@@ -53,26 +46,26 @@ async def shown(visit: Visit, **more: Any) -> View:
 
 async def enable(visit: Visit) -> Outcome:
     """Release what was held."""
-    return await _act(visit, "POST", "/v1/endpoints/{id}/enable", "enabled")
+    return await _switch(visit, "enable")
 
 
 async def disable(visit: Visit) -> Outcome:
     """Hold deliveries from now on."""
-    return await _act(visit, "POST", "/v1/endpoints/{id}/disable", "disabled")
+    return await _switch(visit, "disable")
 
 
 async def delete(visit: Visit) -> Outcome:
     """Take an endpoint away, if that is meant."""
     if not visit.form.has("sure"):
         return Go(address(visit), "unsure", bad=True)
-    await visit.ask("DELETE", "/v1/endpoints/{id}", {"id": visit.part("id")})
+    await visit.desk.ask("DELETE", "/v1/endpoints/{id}", {"id": visit.part("id")})
     return Go("/endpoints", "deleted", {"what": visit.part("id")})
 
 
 async def test(visit: Visit) -> Outcome:
     """Send a test event, and show what came of it."""
     try:
-        reply = await visit.ask("POST", "/v1/endpoints/{id}/test", {"id": visit.part("id")})
+        reply = await visit.desk.ask("POST", "/v1/endpoints/{id}/test", {"id": visit.part("id")})
     except NotFound:
         raise
     except RelayError as error:
@@ -82,17 +75,16 @@ async def test(visit: Visit) -> Outcome:
 
 async def secret(visit: Visit) -> Outcome:
     """Show the secrets that sign."""
-    reply = await visit.ask("GET", "/v1/endpoints/{id}/secret", {"id": visit.part("id")})
+    reply = await visit.desk.ask("GET", "/v1/endpoints/{id}/secret", {"id": visit.part("id")})
     return await shown(visit, secrets=reply.value)
 
 
 async def rotate(visit: Visit) -> Outcome:
     """Replace the secret, and show the new one."""
-    overlap = visit.form.get("overlap")
     try:
-        reply = await visit.ask(
+        reply = await visit.desk.ask(
             "POST", "/v1/endpoints/{id}/secret/rotate", {"id": visit.part("id")},
-            body={"overlap": overlap} if overlap else {},
+            body=filled(overlap=visit.form.get("overlap")),
         )  # fmt: skip
     except NotValid as error:
         return failed(address(visit), error)
@@ -104,13 +96,13 @@ def address(visit: Visit) -> str:
     return f"/endpoints/{addresses.part(visit.part('id'))}"
 
 
-async def _act(visit: Visit, method: str, path: str, notice: str) -> Outcome:
-    await visit.ask(method, path, {"id": visit.part("id")})
-    return Go(address(visit), notice)
+async def _switch(visit: Visit, verb: Literal["enable", "disable"]) -> Outcome:
+    await visit.desk.ask("POST", f"/v1/endpoints/{{id}}/{verb}", {"id": visit.part("id")})
+    return Go(address(visit), f"{verb}d")
 
 
 async def _pulse(visit: Visit, endpoint_id: str, most: int) -> Pulse:
-    rows = await visit.rows("/v1/deliveries", endpoint=endpoint_id, limit=most)
+    rows = await visit.desk.rows("/v1/deliveries", endpoint=endpoint_id, limit=most)
     attempts = [attempt for row in rows for attempt in row["attempts"]]
     return pulse(sorted(attempts, key=lambda attempt: str(attempt["at"])))
 

@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 
 from console.web.masking import has_private
-from console.web.visit import PAGE_SIZE, Outcome, Page, View, Visit
+from console.web.visit import Outcome, Page, View, Visit
 from schemas.endpoint import ENDPOINT_TYPES, PAYMENT_TYPES
 
 log = structlog.get_logger()
@@ -20,21 +20,9 @@ _MOST_ENDPOINTS = 50
 
 async def events(visit: Visit) -> Outcome:
     """The events of a filter, newest first; the first page goes on as they happen."""
-    chosen = {name: visit.query(name) or "" for name in _FILTERS}
-    cursor = visit.query("cursor")
-    query = {**chosen, "cursor": cursor, "limit": PAGE_SIZE}
-    reply, merchants = await asyncio.gather(
-        visit.ask("GET", "/v1/events", query=query), visit.rows("/v1/merchants", limit=200)
-    )
-    values = {
-        "rows": reply.value["data"],
-        "next_cursor": reply.value["next_cursor"],
-        "merchants": [row["merchant"] for row in merchants],
-        "types": TYPES,
-        "chosen": chosen,
-        "paged": cursor is not None,
-    }
-    return View("events", values, live=() if cursor else ("events",))
+    listed, merchants = await asyncio.gather(visit.listed("/v1/events", *_FILTERS), visit.desk.merchants())
+    values = {**listed, "merchants": merchants, "types": TYPES}
+    return View("events", values, live=() if listed["paged"] else ("events",))
 
 
 async def event(visit: Visit) -> Outcome:
@@ -54,13 +42,13 @@ async def show(visit: Visit) -> Outcome:
 
 
 async def _shown(visit: Visit, *, unmasked: bool) -> View:
-    reply = await visit.ask("GET", "/v1/events/{id}", {"id": visit.part("id")})
+    reply = await visit.desk.ask("GET", "/v1/events/{id}", {"id": visit.part("id")})
     found = reply.value
     body = {name: value for name, value in found.items() if name not in ("recorded_at", "silent")}
-    endpoints = await visit.rows("/v1/endpoints", merchant=found["data"].get("merchant"), limit=_MOST_ENDPOINTS)
+    endpoints = await visit.desk.rows("/v1/endpoints", merchant=found["data"].get("merchant"), limit=_MOST_ENDPOINTS)
     explained, deliveries = await asyncio.gather(
         asyncio.gather(*(_explained(visit, found["id"], endpoint) for endpoint in endpoints)),
-        visit.rows("/v1/deliveries", event=found["id"], limit=200),
+        visit.desk.rows("/v1/deliveries", event=found["id"]),
     )
     known = {endpoint["id"] for endpoint in endpoints}
     values = {
@@ -75,7 +63,7 @@ async def _shown(visit: Visit, *, unmasked: bool) -> View:
 
 
 async def _explained(visit: Visit, event_id: str, endpoint: dict[str, Any]) -> dict[str, Any]:
-    reply = await visit.ask("GET", "/v1/events/{id}/explain", {"id": event_id}, query={"endpoint": endpoint["id"]})
+    reply = await visit.desk.ask("GET", "/v1/events/{id}/explain", {"id": event_id}, query={"endpoint": endpoint["id"]})
     return {**reply.value, "url": endpoint["url"]}
 
 

@@ -20,13 +20,12 @@ async def find(visit: Visit) -> Outcome:
     if wanted.startswith("ep_"):
         return Go(f"/endpoints/{addresses.part(wanted)}")
     if IMP_UID.fullmatch(wanted):
-        merchants = [row["merchant"] for row in await visit.rows("/v1/merchants", limit=200)]
-        found = await by_imp_uid(visit, wanted, ["default", *merchants])
+        found = await by_imp_uid(visit, wanted, ["default", *await visit.desk.merchants()])
         if len(found) == 1:
             return Go(addresses.payment(found[0]["merchant"], wanted))
         if not found:
             # Nobody has found it at i'mport, but a webhook may have spoken of it.
-            spoken = await visit.rows("/v1/notifications", imp_uid=wanted, limit=1)
+            spoken = await visit.desk.rows("/v1/notifications", imp_uid=wanted, limit=1)
             if spoken:
                 return Go(addresses.payment(spoken[0]["merchant"], wanted))
     return Go(f"/payments?{urlencode({'q': wanted})}")

@@ -15,8 +15,7 @@ _FIELDS = ("merchant", "imp_key", "imp_secret", "since", "webhook_token", "inclu
 
 async def merchants(visit: Visit) -> Outcome:
     """All merchants."""
-    reply = await visit.ask("GET", "/v1/merchants", query={"cursor": visit.query("cursor"), "limit": 200})
-    return View("merchants", {"rows": reply.value["data"], "next_cursor": reply.value["next_cursor"]})
+    return View("merchants", await visit.listed("/v1/merchants"))
 
 
 async def new(visit: Visit) -> Outcome:
@@ -24,7 +23,7 @@ async def new(visit: Visit) -> Outcome:
     chosen: dict[str, Any] = dict.fromkeys(_FIELDS, "")
     name = visit.query("merchant")
     if name:
-        row = (await visit.ask("GET", "/v1/merchants/{merchant}", {"merchant": name})).value
+        row = (await visit.desk.ask("GET", "/v1/merchants/{merchant}", {"merchant": name})).value
         chosen |= {
             "merchant": name,
             "include_sandbox": row["include_sandbox"],
@@ -46,7 +45,9 @@ async def put(visit: Visit) -> Outcome:
     )
     flags = {name: form.has(name) for name in ("include_sandbox", "check_prepared")}
     try:
-        await visit.ask("PUT", "/v1/merchants/{merchant}", {"merchant": chosen["merchant"]}, body={**body, **flags})
+        await visit.desk.ask(
+            "PUT", "/v1/merchants/{merchant}", {"merchant": chosen["merchant"]}, body={**body, **flags}
+        )
     except (RelayError, NotValid) as error:
         # What is secret is typed again rather than sent back.
         kept = {**chosen, "imp_key": "", "imp_secret": "", "webhook_token": ""}
@@ -60,7 +61,7 @@ async def delete(visit: Visit) -> Outcome:
     if not visit.form.has("sure"):
         return Go("/merchants", "unsure", bad=True)
     try:
-        await visit.ask("DELETE", "/v1/merchants/{merchant}", {"merchant": name})
+        await visit.desk.ask("DELETE", "/v1/merchants/{merchant}", {"merchant": name})
     except NotFound:
         raise
     except RelayError as error:

@@ -25,9 +25,9 @@ STATUSES = tuple(status.value for status in Status)
 async def payments(visit: Visit) -> Outcome:
     """The payments of a search, or all of them."""
     wanted, merchant, status = visit.query("q"), visit.query("merchant"), visit.query("status")
-    merchants = [row["merchant"] for row in await visit.rows("/v1/merchants", limit=200)]
+    merchants = await visit.desk.merchants()
     query = {"merchant": merchant, "status": status, "cursor": visit.query("cursor"), "limit": PAGE_SIZE}
-    reply = await visit.ask("GET", "/v1/payments", query={**query, "merchant_uid": wanted})
+    reply = await visit.desk.ask("GET", "/v1/payments", query={**query, "merchant_uid": wanted})
     rows = list(reply.value["data"])
     if wanted and IMP_UID.fullmatch(wanted) and not visit.query("cursor"):
         found = await by_imp_uid(visit, wanted, [merchant] if merchant else ["default", *merchants])
@@ -52,7 +52,7 @@ async def by_imp_uid(visit: Visit, imp_uid: str, merchants: Iterable[str]) -> li
 async def refresh(visit: Visit) -> Outcome:
     """Look at a payment now."""
     try:
-        reply = await visit.ask(
+        reply = await visit.desk.ask(
             "POST", "/v1/payments/{imp_uid}/refresh", {"imp_uid": visit.part("imp_uid")},
             query={"merchant": visit.part("merchant")},
         )  # fmt: skip
@@ -75,7 +75,7 @@ async def cancel(visit: Visit) -> Outcome:
         refund_tel=form.get("refund_tel"),
     )
     try:
-        reply = await visit.ask(
+        reply = await visit.desk.ask(
             "POST", "/v1/payments/{imp_uid}/cancellations", {"imp_uid": visit.part("imp_uid")},
             query={"merchant": visit.part("merchant")}, body={**body, "record_only": form.has("record_only")},
         )  # fmt: skip
@@ -87,7 +87,7 @@ async def cancel(visit: Visit) -> Outcome:
 async def reject(visit: Visit) -> Outcome:
     """Close a pending cancellation as turned down."""
     try:
-        await visit.ask(
+        await visit.desk.ask(
             "POST", "/v1/payments/{imp_uid}/cancellations/{id}/reject",
             {"imp_uid": visit.part("imp_uid"), "id": visit.part("id")},
             query={"merchant": visit.part("merchant")}, body=filled(reason=visit.form.get("reason")),

@@ -8,7 +8,7 @@ from typing import Any
 from console.api.requests import NotValid
 from console.web.forms import filled
 from console.web.refusals import reason
-from console.web.visit import PAGE_SIZE, Go, Outcome, Page, View, Visit
+from console.web.visit import Go, Outcome, Page, View, Visit
 from schemas.errors import RelayError
 
 
@@ -23,26 +23,18 @@ async def begin(visit: Visit) -> Outcome:
     chosen = {name: form.get(name) for name in ("merchant", "since", "until", "deliver")}
     body = filled(merchant=chosen["merchant"], since=form.moment("since", zone), until=form.moment("until", zone))
     try:
-        await visit.ask("POST", "/v1/reconciliations", body={**body, "deliver": form.has("deliver")})
+        await visit.desk.ask("POST", "/v1/reconciliations", body={**body, "deliver": form.has("deliver")})
     except (RelayError, NotValid) as error:
         return await _page(visit, chosen, error=reason(error), status=422)
     return Go("/reconciliations", "reconciliation_begun")
 
 
 async def _page(visit: Visit, chosen: dict[str, Any], *, error: str | None = None, status: int = 200) -> View:
-    reply, merchants, stats = await asyncio.gather(
-        visit.ask("GET", "/v1/reconciliations", query={"cursor": visit.query("cursor"), "limit": PAGE_SIZE}),
-        visit.rows("/v1/merchants", limit=200),
-        visit.ask("GET", "/v1/stats"),
+    listed, merchants, stats = await asyncio.gather(
+        visit.listed("/v1/reconciliations"), visit.desk.merchants(), visit.desk.ask("GET", "/v1/stats")
     )
-    values = {
-        "rows": reply.value["data"],
-        "next_cursor": reply.value["next_cursor"],
-        "merchants": [row["merchant"] for row in merchants],
-        "loss_rate": stats.value["webhook_loss_rate"],
-        "chosen": chosen,
-        "error": error,
-    }
+    loss_rate = stats.value["webhook_loss_rate"]
+    values = {**listed, "merchants": merchants, "loss_rate": loss_rate, "chosen": chosen, "error": error}
     return View("reconciliations", values, status, live=("reconciliations",))
 
 

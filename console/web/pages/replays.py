@@ -9,7 +9,7 @@ from console.api.requests import NotValid
 from console.web import addresses
 from console.web.forms import Form, filled
 from console.web.refusals import reason
-from console.web.visit import PAGE_SIZE, Go, Outcome, Page, View, Visit
+from console.web.visit import Go, Outcome, Page, View, Visit
 from ledger.replays import Only
 from schemas.endpoint import ENDPOINT_TYPES, PAYMENT_TYPES
 from schemas.errors import RelayError
@@ -30,7 +30,7 @@ async def begin(visit: Visit) -> Outcome:
     chosen = {**{name: form.get(name) for name in _FIELDS}, "types": form.all("types")}
     is_counted = form.get("step") == "begin"
     try:
-        reply = await visit.ask("POST", "/v1/replays", body={**_body(form, visit), "dry_run": not is_counted})
+        reply = await visit.desk.ask("POST", "/v1/replays", body={**_body(form, visit), "dry_run": not is_counted})
     except (RelayError, NotValid) as error:
         return await _page(visit, chosen, error=reason(error), status=422)
     if is_counted:
@@ -40,29 +40,26 @@ async def begin(visit: Visit) -> Outcome:
 
 async def replay(visit: Visit) -> Outcome:
     """How far one is."""
-    row = (await visit.ask("GET", "/v1/replays/{id}", {"id": visit.part("id")})).value
+    row = (await visit.desk.ask("GET", "/v1/replays/{id}", {"id": visit.part("id")})).value
     return View("replay", {"replay": row}, live=("replay_progress",))
 
 
 async def stop(visit: Visit) -> Outcome:
     """Stop one."""
-    await visit.ask("DELETE", "/v1/replays/{id}", {"id": visit.part("id")})
+    await visit.desk.ask("DELETE", "/v1/replays/{id}", {"id": visit.part("id")})
     return Go(f"/replays/{addresses.part(visit.part('id'))}", "replay_stopped")
 
 
 async def _page(
     visit: Visit, chosen: dict[str, Any], *, matched: int | None = None, error: str | None = None, status: int = 200
 ) -> View:
-    past, endpoints, merchants = await asyncio.gather(
-        visit.ask("GET", "/v1/replays", query={"cursor": visit.query("cursor"), "limit": PAGE_SIZE}),
-        visit.rows("/v1/endpoints", limit=200),
-        visit.rows("/v1/merchants", limit=200),
+    listed, endpoints, merchants = await asyncio.gather(
+        visit.listed("/v1/replays"), visit.desk.rows("/v1/endpoints"), visit.desk.merchants()
     )
     values = {
-        "rows": past.value["data"],
-        "next_cursor": past.value["next_cursor"],
+        **listed,
         "endpoints": endpoints,
-        "merchants": [row["merchant"] for row in merchants],
+        "merchants": merchants,
         "types": TYPES,
         "onlys": get_args(Only),
         "chosen": chosen,

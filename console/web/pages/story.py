@@ -24,14 +24,14 @@ async def shown(visit: Visit, *, unmasked: bool) -> View:
     merchant, imp_uid = visit.part("merchant"), visit.part("imp_uid")
     known, notifications, events, endpoints, look = await asyncio.gather(
         known_payment(visit, merchant, imp_uid),
-        visit.rows("/v1/notifications", merchant=merchant, imp_uid=imp_uid, limit=_MOST_NOTIFICATIONS),
-        visit.rows("/v1/events", merchant=merchant, imp_uid=imp_uid, limit=_MOST_EVENTS),
-        visit.rows("/v1/endpoints", merchant=merchant, limit=200),
+        visit.desk.rows("/v1/notifications", merchant=merchant, imp_uid=imp_uid, limit=_MOST_NOTIFICATIONS),
+        visit.desk.rows("/v1/events", merchant=merchant, imp_uid=imp_uid, limit=_MOST_EVENTS),
+        visit.desk.rows("/v1/endpoints", merchant=merchant),
         visit.desk.context.ledger.payments.look(merchant, imp_uid),
     )
     if known is None and not notifications and not look.due:
         raise NotFound(f"there is no payment {imp_uid!r} of merchant {merchant!r}")
-    of_events = await asyncio.gather(*(visit.rows("/v1/deliveries", event=event["id"], limit=200) for event in events))
+    of_events = await asyncio.gather(*(visit.desk.rows("/v1/deliveries", event=event["id"]) for event in events))
     deliveries = {event["id"]: rows for event, rows in zip(events, of_events, strict=True)}
     everything = [row for rows in deliveries.values() for row in rows]
     values = {
@@ -61,7 +61,9 @@ def address(visit: Visit) -> str:
 async def known_payment(visit: Visit, merchant: str, imp_uid: str) -> dict[str, Any] | None:
     """A payment as the operator API shows it; None where no look has found it."""
     try:
-        reply = await visit.ask("GET", "/v1/payments/{imp_uid}", {"imp_uid": imp_uid}, query={"merchant": merchant})
+        reply = await visit.desk.ask(
+            "GET", "/v1/payments/{imp_uid}", {"imp_uid": imp_uid}, query={"merchant": merchant}
+        )
     except NotFound:
         return None
     found: dict[str, Any] = reply.value

@@ -34,7 +34,7 @@ async def create(visit: Visit) -> Outcome:
     """Make an endpoint."""
     fields = {"merchant": visit.form.get("merchant"), **_fields(visit.form)}
     try:
-        reply = await visit.ask("POST", "/v1/endpoints", body=fields)
+        reply = await visit.desk.ask("POST", "/v1/endpoints", body=fields)
     except (NotValid, Invalid, NotFound) as error:
         return await _form(visit, {**_NEW, **fields}, _errors(error))
     return Go(f"/endpoints/{reply.value['id']}", "endpoint_created")
@@ -52,20 +52,20 @@ async def change(visit: Visit) -> Outcome:
         # They are never shown, so an empty field says nothing about them.
         del fields["headers"]
     try:
-        await visit.ask("PATCH", "/v1/endpoints/{id}", {"id": visit.part("id")}, body=fields)
+        await visit.desk.ask("PATCH", "/v1/endpoints/{id}", {"id": visit.part("id")}, body=fields)
     except (NotValid, Invalid) as error:
         return await _form(visit, {**await _existing(visit), **fields}, _errors(error))
     return Go(address(visit), "saved")
 
 
 async def _existing(visit: Visit) -> dict[str, Any]:
-    reply = await visit.ask("GET", "/v1/endpoints/{id}", {"id": visit.part("id")})
+    reply = await visit.desk.ask("GET", "/v1/endpoints/{id}", {"id": visit.part("id")})
     existing: dict[str, Any] = reply.value
     return existing
 
 
 async def _form(visit: Visit, endpoint: dict[str, Any], errors: dict[str, str]) -> View:
-    merchants = [row["merchant"] for row in await visit.rows("/v1/merchants", limit=200)]
+    merchants = await visit.desk.merchants()
     values = {
         "endpoint": endpoint,
         "merchants": merchants if "default" in merchants else ["default", *merchants],
