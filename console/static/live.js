@@ -18,10 +18,8 @@ export function going(arrived) {
 
   function start() {
     if (source || paused || document.hidden) return;
-    const address = new URL(location.href);
+    const address = new URL(mark.dataset.from, location.href);
     address.searchParams.set("live", "1");
-    // A page that answers a form lives at the address of what it shows.
-    address.pathname = address.pathname.replace(/\/(show|test|secret|rotate)$/, "");
     source = new EventSource(address);
     source.addEventListener("open", () => show("on"));
     source.addEventListener("part", (event) => {

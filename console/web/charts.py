@@ -33,15 +33,14 @@ class Chart:
     height: int = HEIGHT
 
 
-def columns(values: Sequence[float], labels: Sequence[str], *, ceiling: float = 0) -> Chart:
-    """Values as columns from the left; the highest (or `ceiling`) takes the whole height. What is not 0 is seen."""
+def columns(values: Sequence[float], labels: Sequence[str]) -> Chart:
+    """Values as columns from the left; the highest takes the whole height. What is not 0 is seen."""
     peak = max(values, default=0)
-    top = max(peak, ceiling) or 1
     step = WIDTH / max(len(values), 1)
     bars = []
     for place, (value, label) in enumerate(zip(values, labels, strict=True)):
         if value > 0:
-            height = max(value / top * HEIGHT, 2.0)
+            height = max(value / peak * HEIGHT, 2.0)
             bars.append(Bar(_round(place * step), _round(HEIGHT - height), _round(step * 0.8), _round(height), label))
     return Chart(tuple(bars), peak, sum(values))
 
@@ -55,48 +54,38 @@ class Pulse:
     success_rate: float | None
     median_ms: int | None
     slow_ms: int | None
-    last_error: str | None
 
 
 _SLOWEST_MS = 15_000
+_MOST_BARS = 40
 
 
-def pulse(attempts: Sequence[Mapping[str, Any]], *, most: int = 40) -> Pulse:
-    """The last `most` attempts as the operator API shows them (oldest first). A bar's height is the logarithm of its
-    duration, so that 20 ms and 10 s both show."""
-    shown = attempts[-most:]
-    step = 120 / max(most, 1)
+def pulse(attempts: Sequence[Mapping[str, Any]]) -> Pulse:
+    """Attempts as the operator API shows them (oldest first); the last ones have a bar. Its height is the logarithm of
+    the duration, so that 20 ms and 10 s both show."""
+    shown = attempts[-_MOST_BARS:]
+    step = 120 / _MOST_BARS
     bars = []
     for place, attempt in enumerate(shown):
         took = min(max(attempt["duration_ms"], 1), _SLOWEST_MS)
         height = max(3.0, 24 * math.log10(took) / math.log10(_SLOWEST_MS))
-        x = (most - len(shown) + place) * step
+        x = (_MOST_BARS - len(shown) + place) * step
         label = f"{attempt['at']}: {attempt['status_code'] or attempt['error']}, {attempt['duration_ms']} ms"
-        bars.append(Bar(_round(x), _round(24 - height), _round(step * 0.75), _round(height), label, _level(attempt)))
+        level = "ok" if succeeded(attempt) else "bad"
+        bars.append(Bar(_round(x), _round(24 - height), _round(step * 0.75), _round(height), label, level))
     times = sorted(attempt["duration_ms"] for attempt in attempts)
-    failed = [attempt for attempt in attempts if _level(attempt) == "bad"]
     return Pulse(
         chart=Chart(tuple(bars), times[-1] if times else 0, len(times), 120, 24),
         count=len(attempts),
-        success_rate=(len(attempts) - len(failed)) / len(attempts) if attempts else None,
+        success_rate=sum(map(succeeded, attempts)) / len(attempts) if attempts else None,
         median_ms=times[len(times) // 2] if times else None,
         slow_ms=times[min(len(times) - 1, math.ceil(len(times) * 0.95) - 1)] if times else None,
-        last_error=outcome(failed[-1]) if failed else None,
     )
-
-
-def outcome(attempt: Mapping[str, Any]) -> str:
-    """What an attempt came to, in a word or a few."""
-    return str(attempt["error"] or attempt["status_code"] or "?")
 
 
 def succeeded(attempt: Mapping[str, Any]) -> bool:
     """Whether the endpoint has taken it."""
     return attempt["error"] is None and 200 <= (attempt["status_code"] or 0) < 300
-
-
-def _level(attempt: Mapping[str, Any]) -> str:
-    return "ok" if succeeded(attempt) else "bad"
 
 
 def _round(number: float) -> float:

@@ -26,19 +26,18 @@ def preferred(chosen: str | None, language: str) -> str:
 
 def distance(seconds: float, tongue: Tongue) -> str:
     """How long ago, or in how long: `12 s ago`, `in 3 min`."""
-    size = abs(seconds)
-    for limit, unit, length in _STEPS:
-        if size < limit:
-            way = "ago" if seconds >= 0 else "in"
-            return tongue(f"time.{way}_{unit}", n=int(size // length))
-    raise ValueError(f"{seconds!r} is not a duration")
+    return _worded("ago" if seconds >= 0 else "in", abs(seconds), tongue)
 
 
 def length(seconds: float, tongue: Tongue) -> str:
     """A duration in its largest unit: `3 min`."""
+    return _worded("for", seconds, tongue)
+
+
+def _worded(way: str, seconds: float, tongue: Tongue) -> str:
     for limit, unit, unit_length in _STEPS:
         if seconds < limit:
-            return tongue(f"time.for_{unit}", n=int(seconds // unit_length))
+            return tongue(f"time.{way}_{unit}", n=int(seconds // unit_length))
     raise ValueError(f"{seconds!r} is not a duration")
 
 

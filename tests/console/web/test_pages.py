@@ -8,6 +8,7 @@ from importlib.resources import files
 
 import pytest
 
+from tests.console import machine
 from tests.console.conftest import Console
 from tests.console.web.conftest import Reader
 from tests.console.web.scene import BUYER, set_up
@@ -127,6 +128,15 @@ async def test_orders_are_found_by_their_number(reader: Reader, console: Console
     text = (await reader.open("/payments", params={"q": "order_imp_1"})).text
     assert "/payments/default/imp_1" in text
     assert "/payments/default/imp_2" not in text
+
+
+async def test_a_live_page_goes_on_where_it_is_shown(reader: Reader, console: Console) -> None:
+    """What a form shows lives at the address of its page; a payment may be called like such a form."""
+    await set_up(console)
+    await machine.notify(console.ledger, "test")
+    assert 'data-from="/payments/default/test"' in (await reader.open("/payments/default/test")).text
+    assert 'data-from="/payments/default/imp_1"' in (await reader.send("/payments/default/imp_1/show")).text
+    assert 'data-from="/events?type=payment.paid"' in (await reader.open("/events?type=payment.paid")).text
 
 
 async def test_a_search_stays_with_the_merchant_that_was_chosen(reader: Reader, console: Console) -> None:
