@@ -7,6 +7,8 @@ import asyncio
 import httpx
 import pytest
 
+from ledger.idempotency import Idempotency
+from schemas.errors import LedgerUnavailable
 from tests.console.conftest import READ_ONLY, TOKEN, Console, running
 
 PROBLEM = "application/problem+json"
@@ -166,3 +168,42 @@ async def test_a_refused_request_keeps_its_answer_too(console: Console) -> None:
     assert (again.headers["idempotency-replayed"], again.headers["content-type"]) == ("true", PROBLEM)
     body = {"merchant": "default", "url": "http://127.0.0.1:9/"}
     assert (await console.call("POST", "/v1/endpoints", body, headers=key)).status_code == 201
+
+
+async def test_a_key_is_its_tokens_own(redis_url: str) -> None:
+    """Whoever has another token gets nothing of an answer, and is not held up by it either."""
+    body = {"merchant": "default", "url": "http://127.0.0.1:9/"}
+    async with running(redis_url, {"RELAY_API_TOKEN": "token-1,token-2"}) as console:
+        headers = [{"idempotency-key": "k", "authorization": f"Bearer token-{number}"} for number in (1, 2)]
+        first, second = [await console.call("POST", "/v1/endpoints", body, headers=each) for each in headers]
+        assert (first.status_code, second.status_code) == (201, 201)
+        assert "idempotency-replayed" not in second.headers
+        assert first.json()["secret"] != second.json()["secret"]
+
+
+@pytest.mark.parametrize("error", [LedgerUnavailable("Redis is away"), RuntimeError("a mistake of ours")])
+async def test_a_request_that_came_to_nothing_may_be_tried_again(
+    console: Console, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """Its key is free: an answer that passes is not kept for a day."""
+
+    async def fails(*_: object) -> None:
+        raise error
+
+    body, key = {"merchant": "default", "url": "http://127.0.0.1:9/"}, {"idempotency-key": "k"}
+    with monkeypatch.context() as patched:
+        patched.setattr(console.ledger.endpoints, "create", fails)
+        assert (await console.call("POST", "/v1/endpoints", body, headers=key)).status_code in (500, 503)
+    assert (await console.call("POST", "/v1/endpoints", body, headers=key)).status_code == 201
+
+
+async def test_what_was_done_is_not_denied(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Redis is away just when the answer is to be kept: it is given all the same, so that nobody does it twice."""
+
+    async def fails(*_: object) -> None:
+        raise LedgerUnavailable("Redis is away")
+
+    monkeypatch.setattr(Idempotency, "end", fails)
+    body, key = {"merchant": "default", "url": "http://127.0.0.1:9/"}, {"idempotency-key": "k"}
+    assert (await console.call("POST", "/v1/endpoints", body, headers=key)).status_code == 201
+    assert (await console.call("POST", "/v1/endpoints", body, headers=key)).status_code == 409
