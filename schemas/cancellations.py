@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from itertools import combinations
 from typing import Any, Literal
 
 from schemas.facts import Fact, Facts, Kind, cancelled_amount
 from schemas.histories import left
-from schemas.payment import Snapshot
+from schemas.payment import ZERO, Snapshot
+from schemas.refunds import UNLISTED
 from schemas.times import rfc3339
 
 Origin = Literal["api", "record", "webhook"]
@@ -29,6 +31,9 @@ UNCONFIRMED_AFTER = 14 * 86400
 
 SECOND_LOOK_AFTER = 3
 """Seconds between two looks that agree before a webhook's claim opens a request: at least two, as times are whole."""
+
+MOST_TOGETHER = 8
+"""Requests of which a sum is made up, at most: each way to do so is tried."""
 
 _CLOCK_SLACK = 60
 
@@ -92,7 +97,8 @@ def answer(
 
     Gives ``found`` with each cancellation's detail completed and its requests in ``closes``, and the requests as
     after it. An entry answers the request with its id; else the one of its amount that is not younger than it; else
-    one that what is left can no longer cover. When nothing is left, every request is closed.
+    one that what is left can no longer cover. Money without an entry answers, before that, the requests it is the sum
+    of: whether a look came between them must not matter. When nothing is left, every request is closed.
     """
     pending = {request.id: request for request in requests if request.state in WAITING}
     announced = cancelled_amount(known.values())
@@ -102,11 +108,11 @@ def answer(
             joined.append(fact)
             continue
         announced += fact.amount
-        match = _match(fact, list(pending.values()), left(snapshot, announced))
-        closes = list(pending) if fact.whole else [match.id] if match else []
+        matches = _match(fact, list(pending.values()), left(snapshot, announced))
+        closes = list(pending) if fact.whole else [match.id for match in matches]
         for request_id in closes:
             del pending[request_id]
-        asked = match or (next((r for r in requests if r.id == closes[0]), None) if closes else None)
+        asked = matches[0] if matches else next((r for r in requests if r.id in closes[:1]), None)
         joined.append(replace(fact, closes=tuple(closes), detail={"cancellation": _completed(fact.detail, asked)}))
     closed = {request_id for fact in joined for request_id in fact.closes}
     after = [
@@ -147,14 +153,28 @@ def given_up(requests: Sequence[Request], now: int) -> tuple[list[Request], list
     return after, [rejected(request, now, "unconfirmed") for request in late]
 
 
-def _match(fact: Fact, pending: Sequence[Request], remainder: Decimal) -> Request | None:
+def together(pending: Sequence[Request], amount: Decimal) -> list[Request]:
+    """Those of several requests that make up ``amount`` together; none unless there is exactly one way to do so."""
+    if len(pending) > MOST_TOGETHER or any(request.amount is None for request in pending):
+        return []
+    sizes = range(2, len(pending) + 1)
+    chosen = (list(some) for size in sizes for some in combinations(pending, size))
+    ways = [some for some in chosen if sum((request.amount or ZERO for request in some), ZERO) == amount]
+    return ways[0] if len(ways) == 1 else []
+
+
+def _match(fact: Fact, pending: Sequence[Request], remainder: Decimal) -> list[Request]:
+    """The request that a cancellation answers, or those that it is the sum of."""
     entry_id = fact.detail.get("id")
     same_id = [request for request in pending if request.id == entry_id]
     in_time = [request for request in pending if request.requested_at <= fact.at + _CLOCK_SLACK]
     same_amount = [request for request in in_time if request.amount == fact.detail.get("amount")]
     nameless = [request for request in in_time if request.amount is None and entry_id is None]
     overtaken = [request for request in pending if request.amount is not None and request.amount > remainder]
-    return next(iter([*same_id, *same_amount, *nameless, *overtaken]), None)
+    if one := [*same_id, *same_amount, *nameless][:1]:
+        return one
+    summed = together(in_time, fact.amount) if fact.key.startswith(UNLISTED) else []
+    return summed or overtaken[:1]
 
 
 def _completed(detail: Mapping[str, Any], request: Request | None) -> dict[str, Any]:

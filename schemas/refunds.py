@@ -14,6 +14,8 @@ from schemas.times import rfc3339
 
 VOID = "cancelled:void"
 """The key of a cancellation in which no money moved."""
+UNLISTED = "cancelled_total:"
+"""What the key of money begins with that no entry explains: maybe of several cancellations."""
 
 
 def cancelled(known: Facts, snapshot: Snapshot, now: int, *, paid: bool) -> list[Fact]:
@@ -25,7 +27,7 @@ def cancelled(known: Facts, snapshot: Snapshot, now: int, *, paid: bool) -> list
     found = _entries(known, snapshot, now)
     rest = snapshot.cancel_amount - _announced(known, found)
     if rest > 0:
-        found.append(_unlisted(f"cancelled_total:{plain(snapshot.cancel_amount)}", snapshot, rest, found, now))
+        found.append(_unlisted(f"{UNLISTED}{plain(snapshot.cancel_amount)}", snapshot, rest, found, now))
     found = _with_whole(known, found, snapshot)
     told = any(fact.whole for fact in (*known.values(), *found))
     if told or not _is_over(snapshot, _announced(known, found), paid=paid):

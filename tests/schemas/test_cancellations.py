@@ -233,3 +233,59 @@ def test_an_unclear_answer_leaves_it_open() -> None:
     change = intents.leave_open(play.record, "r1", play.now, play.policy)
     assert [event.type for event in change.events] == ["payment.cancellation_pending"]
     assert intents.leave_open(change.record, "r1", play.now, play.policy).events == ()
+
+
+def _lump(play: Play, amount: int, **fields: Any) -> Play:
+    """Money went back that only `cancel_amount` tells of."""
+    return play.take_back(amount, cancel_history=[], **fields).look()
+
+
+def test_a_sum_without_entries_settles_the_requests_it_is_the_sum_of() -> None:
+    """As if a look had come between the two: where the payment stands must not hang on that."""
+    looked_between = _lump(_lump(Play().pay().note(300, "r1").note(200, "r2"), 300), 200)
+    at_once = _lump(Play().pay().note(300, "r1").note(200, "r2"), 500)
+    assert _states(looked_between) == _states(at_once) == {"r1": "confirmed", "r2": "confirmed"}
+    assert at_once.record.status == looked_between.record.status == "partially_cancelled"
+    assert at_once.details[-1]["cancellation"]["request"] == "r1"
+    assert at_once.details[-1]["cancellation"]["amount"] == 500
+
+
+def test_a_sum_may_leave_a_request_open() -> None:
+    """Only those that make it up are settled."""
+    play = _lump(Play().pay().note(300, "r1").note(150, "r2").note(200, "r3"), 500)
+    assert _states(play) == {"r1": "confirmed", "r2": "open", "r3": "confirmed"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "amount"),
+    [
+        ([100, 200, 300, 400], 500),  # 100 + 400 or 200 + 300
+        ([250, 250, 250], 500),
+        ([100, 200], 250),
+        ([100, 200], 400),
+    ],
+)
+def test_a_sum_that_says_nothing_for_sure_settles_nothing(asked: list[int], amount: int) -> None:
+    """Several ways to make it up, or none."""
+    play = Play(amount=5000).pay()
+    for place, each in enumerate(asked):
+        play.note(each, f"r{place}")
+    assert set(_states(_lump(play, amount)).values()) == {"open"}
+
+
+def test_a_request_of_its_amount_goes_before_a_sum() -> None:
+    """One that asked for just that is the simpler explanation."""
+    play = _lump(Play(amount=5000).pay().note(300, "r1").note(200, "r2").note(500, "r3"), 500)
+    assert _states(play) == {"r1": "open", "r2": "open", "r3": "confirmed"}
+
+
+def test_an_entry_is_one_cancellation() -> None:
+    """What the history lists by itself is no sum of others."""
+    play = Play(amount=5000).pay().note(300, "r1").note(200, "r2").take_back(500, "c1").look()
+    assert _states(play) == {"r1": "open", "r2": "open"}
+
+
+def test_a_sum_that_came_before_settles_nothing() -> None:
+    """A request that is younger by more than a minute is no part of it."""
+    play = Play(amount=5000).pay().note(300, "r1").take_back(500, cancel_history=[]).later(61).note(200, "r2").look()
+    assert _states(play) == {"r1": "open", "r2": "open"}
