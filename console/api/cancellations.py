@@ -64,7 +64,7 @@ class Asking:
 
     @classmethod
     async def of(cls, call: Call[OfMerchant, Any]) -> Asking:
-        """The payment of a call, looked at where it never was. Raises `NotFound`."""
+        """The payment of a call, looked at where it never was. Raises `NotFound` and `IamportUnreachable`."""
         merchant, imp_uid = call.query.merchant, call.path["imp_uid"]
         if not IMP_UID.fullmatch(imp_uid):
             raise NotFound(f"there is no payment {imp_uid!r}")
@@ -73,7 +73,7 @@ class Asking:
             await asking.record()
         except NotFound:
             if not await refreshed(call.context, merchant, imp_uid):
-                raise
+                raise IamportUnreachable(f"payment {imp_uid} was never seen, and no look came through") from None
         return asking
 
     async def record(self) -> Record:
@@ -179,6 +179,6 @@ OPERATIONS = (
     ),
     Operation(
         "POST", f"{_ALL}/{{id}}/reject", "Close a pending cancellation", close, {200: PaymentOut}, query=OfMerchant,
-        body=RejectionIn, problems=(404, 409),
+        body=RejectionIn, problems=(404, 409, 502),
     ),
 )  # fmt: skip

@@ -66,7 +66,7 @@ class Api:
     ) -> Response:
         try:
             body = await body_of(request)
-            query, parsed = validated(operation, request, body)
+            query, parsed = validated(operation, request, body, self._context.settings)
         except TooLarge:
             return problem(413, f"A body may have {MOST // 1024} KiB", headers={"connection": "close"})
         except NotValid as error:

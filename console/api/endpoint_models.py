@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, ValidationInfo
 
-from console.api.models import ABSENT, Body, Listing, Merchant, Out, Rate, Seconds, Time, checked
+from console.api.models import ABSENT, Body, Listing, Merchant, Out, Rate, Seconds, Time, checked, told
 from ledger.endpoints import Registered
 from schemas.endpoint import (
     ALL_PAYMENTS,
@@ -16,11 +16,22 @@ from schemas.endpoint import (
     checked_headers,
     checked_types,
 )
+from schemas.settings import Settings
+from schemas.targets import check_url
 from schemas.times import rfc3339
 
 MASK = "***"
 
-Url = Annotated[str, Field(min_length=1, max_length=MAX_URL)]
+
+def _allowed(url: str, info: ValidationInfo[Settings]) -> str:
+    """A URL that callbacks may go to, as the settings in the context of the validation say."""
+    settings = info.context
+    with told():
+        check_url(url, settings.allowed_endpoint_networks, settings.allow_private_endpoints)
+    return url
+
+
+Url = Annotated[str, Field(min_length=1, max_length=MAX_URL), AfterValidator(_allowed)]
 Types = Annotated[list[str], checked(lambda types: list(checked_types(types))), Field(min_length=1, max_length=50)]
 Description = Annotated[str, Field(max_length=MAX_DESCRIPTION)]
 InFlight = Annotated[int, Field(ge=1, le=1000)]

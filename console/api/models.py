@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -42,14 +43,21 @@ ABSENT: Any = None
 """The default of a field that may be left out but not be null; look at `model_fields_set` before reading it."""
 
 
+@contextmanager
+def told() -> Iterator[None]:
+    """Inside a validator: an `Invalid` of `schemas` becomes the field's error."""
+    try:
+        yield
+    except Invalid as error:
+        raise PydanticCustomError("invalid", "{message}", {"message": error.message}) from None
+
+
 def checked(check: Callable[[Any], Any]) -> AfterValidator:
     """A check of `schemas` as a validator: its `Invalid` becomes the field's error."""
 
     def validate(value: Any) -> Any:
-        try:
+        with told():
             return check(value)
-        except Invalid as error:
-            raise PydanticCustomError("invalid", "{message}", {"message": error.message}) from None
 
     return AfterValidator(validate)
 

@@ -17,8 +17,8 @@ from schemas.errors import LedgerUnavailable
 from schemas.seal import Sealer
 
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
-_PASSING = frozenset((500, 502, 503))
-"""Answers of requests that came to nothing: they are not kept, the request may be tried again under its key."""
+_PASSING = frozenset((422, 500, 502, 503))
+"""Answers of requests that came to nothing: they are not kept, the key may be used again."""
 _KEPT_HEADERS = ("content-type", "location")
 
 log = structlog.get_logger()

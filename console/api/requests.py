@@ -12,6 +12,7 @@ from console.api.models import Parameters
 from console.api.operation import Operation
 from console.api.problems import field_errors
 from schemas import wire
+from schemas.settings import Settings
 
 MOST = 256 * 1024
 """Bytes of a body that are read."""
@@ -39,32 +40,33 @@ async def body_of(request: Request) -> bytes:
     return bytes(received)
 
 
-def validated(operation: Operation, request: Request, body: bytes) -> tuple[Parameters, BaseModel]:
-    """The query and the body of a request as the operation's models. Raises `NotValid`."""
+def validated(operation: Operation, request: Request, body: bytes, settings: Settings) -> tuple[Parameters, BaseModel]:
+    """The query and the body of a request as the operation's models, as far as `settings` allow. Raises `NotValid`."""
     errors: list[dict[str, str]] = []
     given: dict[str, str] = {}
     for name, value in request.query_params.multi_items():
         if name in given:
             errors.append({"field": name[:200], "message": "is given twice"})
         given[name] = value
-    query = _model(operation.query, given, errors)
+    query = modelled(operation.query, given, errors, settings)
     try:
         value = wire.loads(body) if body.strip() else {}
     except ValueError:
         errors.append({"field": "", "message": "the body is not JSON in UTF-8"})
         raise NotValid(errors) from None
-    parsed = _model(operation.body_model, value, errors)
+    parsed = modelled(operation.body_model, value, errors, settings)
     if errors or query is None or parsed is None:
         raise NotValid(errors)
     return query, parsed
 
 
-def _model(model: type[Any], value: Any, errors: list[dict[str, str]]) -> Any:
+def modelled(model: type[Any], value: Any, errors: list[dict[str, str]], settings: Settings) -> Any:
+    """The value as a model; None where it is none, with every wrong field added to `errors`."""
     if not isinstance(value, Mapping):
         errors.append({"field": "", "message": "the body must be a JSON object"})
         return None
     try:
-        return model.model_validate(value)
+        return model.model_validate(value, context=settings)
     except ValidationError as error:
         errors.extend(field_errors(error))
         return None

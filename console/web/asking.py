@@ -6,11 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from console.api.operation import Call, Operation
-from console.api.problems import field_errors
-from console.api.requests import NotValid
+from console.api.requests import NotValid, modelled
 from console.context import Context
 from schemas import wire
 
@@ -51,8 +50,8 @@ class Desk:
         operation = self._operations[method, path]
         given = {name: value for name, value in (query or {}).items() if value not in (None, "")}
         errors: list[dict[str, str]] = []
-        parameters = _model(operation.query, given, errors)
-        parsed = _model(operation.body_model, dict(body or {}), errors)
+        parameters = modelled(operation.query, given, errors, self.context.settings)
+        parsed = modelled(operation.body_model, dict(body or {}), errors, self.context.settings)
         if errors:
             raise NotValid(errors)
         call: Call[Any, Any] = Call(self.context, dict(parts or {}), parameters, parsed)
@@ -69,14 +68,6 @@ class Desk:
     async def merchants(self) -> list[str]:
         """The names of merchants, to choose from."""
         return [row["merchant"] for row in await self.rows("/v1/merchants")]
-
-
-def _model(model: type[BaseModel], value: dict[str, Any], errors: list[dict[str, str]]) -> Any:
-    try:
-        return model.model_validate(value)
-    except ValidationError as error:
-        errors.extend(field_errors(error))
-        return None
 
 
 def _plain(value: Any) -> Any:

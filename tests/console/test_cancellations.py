@@ -157,6 +157,14 @@ async def test_a_cancellation_has_to_make_sense(console: Console, body: dict[str
     assert (await console.call("POST", "/v1/payments/imp_1/cancellations", body)).status_code == 422
 
 
+async def test_a_payment_that_nobody_could_look_at_is_502(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether there is such a payment was not found out: that is no 404, and nothing was sent."""
+    monkeypatch.setattr("console.api.refresh.PATIENCE", 0.3)
+    answer = await console.call("POST", "/v1/payments/imp_unseen/cancellations", {})
+    assert (answer.status_code, answer.headers["content-type"]) == (502, "application/problem+json")
+    assert "imp_unseen" in answer.json()["detail"]
+
+
 async def test_an_unknown_payment_cannot_be_cancelled(console: Console) -> None:
     """404 for a payment of another merchant."""
     path = "/v1/payments/imp_1/cancellations?merchant=nobody"

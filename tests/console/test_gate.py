@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import httpx
 import pytest
@@ -59,6 +60,19 @@ async def test_every_wrong_field_is_named(console: Console) -> None:
     named = {error["field"] for error in answer.json()["errors"]}
     assert named == {"limit", "merchant", "url", "urll", "types", "max_in_flight", "headers"}
     assert "s3cret" not in answer.text
+
+
+@pytest.mark.parametrize("url", ["nope", "http://127.0.0.1:9/#part", "ftp://127.0.0.1/"])
+async def test_a_wrong_url_is_named_with_the_others(console: Console, url: str) -> None:
+    """Whether callbacks may go there is found out together with all else, for a new endpoint and a changed one."""
+    endpoint = await console.endpoint()
+    wrong = {"url": url, "max_in_flight": 0, "colour": "red"}
+    for answer in (
+        await console.call("POST", "/v1/endpoints", {"merchant": "default", **wrong}),
+        await console.call("PATCH", f"/v1/endpoints/{endpoint['id']}", wrong),
+    ):
+        assert answer.status_code == 422
+        assert [error["field"] for error in answer.json()["errors"]] == ["url", "max_in_flight", "colour"]
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b"null", b'"x"', b"\xff", b'{"a":NaN}', b"[" * 5000, b"1" * 30])
@@ -207,3 +221,18 @@ async def test_what_was_done_is_not_denied(console: Console, monkeypatch: pytest
     body, key = {"merchant": "default", "url": "http://127.0.0.1:9/"}, {"idempotency-key": "k"}
     assert (await console.call("POST", "/v1/endpoints", body, headers=key)).status_code == 201
     assert (await console.call("POST", "/v1/endpoints", body, headers=key)).status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("path", "wrong"),
+    [
+        ("/v1/endpoints", {"merchant": "default", "url": "nope"}),
+        ("/v1/replays", {"since": "2026-11-23T00:00:00Z", "until": "2026-11-22T00:00:00Z", "dry_run": True}),
+    ],
+)
+async def test_an_invalid_request_leaves_its_key_free(console: Console, path: str, wrong: dict[str, Any]) -> None:
+    """Whatever it was that did not validate: nothing has happened, so what is right may be sent under the key."""
+    right = {**wrong, "url": "http://127.0.0.1:9/"} if "url" in wrong else {"dry_run": True}
+    key = {"idempotency-key": "k"}
+    answers = [await console.call("POST", path, body, headers=key) for body in (wrong, right)]
+    assert [answer.status_code for answer in answers] == [422, 201 if "url" in wrong else 200]
