@@ -149,10 +149,13 @@ class Deliveries:
         return sent
 
 
+_UNSETTLED: Mapping[EndpointState, State] = {"enabled": "pending", "disabled": "held", "deleted": "discarded"}
+
+
 def shown_state(stored: str, endpoint: EndpointState) -> State:
     """The state of a delivery as operators see it."""
     if stored == "pending":
-        return {"enabled": "pending", "disabled": "held", "deleted": "discarded"}[endpoint]  # type: ignore[return-value]
+        return _UNSETTLED[endpoint]
     return next(state for state in get_args(State) if state == stored)
 
 

@@ -89,7 +89,7 @@ class Watched:
     def _told(self, others: int) -> bool:
         with redis.Redis(port=self._ports[0], socket_timeout=5) as sentinel:
             state = sentinel.sentinel_master(SERVICE)
-            return state["num-other-sentinels"] >= others and state["num-slaves"] >= 1  # type: ignore[no-any-return]
+            return bool(state["num-other-sentinels"] >= others and state["num-slaves"] >= 1)
 
     async def _until_replicated(self) -> None:
         def replicated() -> bool:

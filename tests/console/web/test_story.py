@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import pytest
 from playwright.async_api import Browser, Page, expect
@@ -47,10 +48,10 @@ async def relay(processes: Processes, redis_url: str, free_port: Callable[[], in
     await stack.stop()
 
 
-async def signed_in(browser: Browser, relay: Stack, language: str, **options: object) -> Page:
+async def signed_in(browser: Browser, relay: Stack, language: str, **options: Any) -> Page:
     """A page of the console, as a browser of this language sees it, signed in by its form."""
     locale = {"en": "en-US", "ko": "ko-KR"}[language]
-    context = await browser.new_context(base_url=relay.url("console"), locale=locale, **options)  # type: ignore[arg-type]
+    context = await browser.new_context(base_url=relay.url("console"), locale=locale, **options)
     page = await context.new_page()
     page.set_default_timeout(WAIT)
     await page.goto("/")
