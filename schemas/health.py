@@ -2,8 +2,7 @@
 
 The numbers are few and plain, because the ledger keeps them in Redis and changes them where attempts are settled.
 The breaker opens at five failures in a row. While it is open the lane sends nothing and no attempt is used up; when
-its time has passed, one delivery goes out as a probe: a success closes it, a failure opens it for twice as long as
-at first.
+its time has passed, one delivery goes out as a probe: a success closes it, a failure opens it for as long again.
 """
 
 from __future__ import annotations
@@ -14,9 +13,6 @@ from schemas.endpoint import ENDPOINT_TYPES
 
 OPENS_AT = 5
 DISABLES_AT = 20
-LONGEST_WAIT = 2
-"""The breaker's longest wait, as a multiple of its first. A probe costs one request; an endpoint that is well again
-should not wait for its callbacks much longer than their own schedule says."""
 SOONEST_FAILING = 3600.0
 """Operators hear of a failing endpoint after so many seconds, or half of RELAY_DISABLE_AFTER if that is less."""
 
@@ -39,17 +35,16 @@ class Health:
 
 def after_attempt(health: Health, ok: bool, now: float, *, first_wait: float, disable_after: float) -> Health:
     """The health after an attempt that ended `now`. `first_wait` is the first wait of the retry schedule, in
-    seconds: a probe goes out no sooner than a retry would, but never so late that the failures it takes to disable an
-    endpoint would not fit into `disable_after`. Attempts already under way when the breaker opened count
-    as failures but do not lengthen its wait."""
+    seconds: probes are so far apart, so that a delivery that waits alone keeps to its schedule; but never so far that
+    the failures it takes to disable an endpoint would not fit into `disable_after`. Attempts already under way when
+    the breaker opened count as failures but do not lengthen its wait."""
     if ok:
         return Health()
     failures = health.failures + 1
     since = health.failing_since or now
     until, opens = health.open_until, health.opens
     if failures >= OPENS_AT and now >= until:
-        wait = min(2.0 ** min(opens, 30), LONGEST_WAIT) * first_wait
-        until = now + min(wait, disable_after / DISABLES_AT)
+        until = now + min(first_wait, disable_after / DISABLES_AT)
         opens += 1
     stage, failed_for = health.stage, now - since
     if failures >= OPENS_AT and failed_for >= min(SOONEST_FAILING, disable_after / 2):
