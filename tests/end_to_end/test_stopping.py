@@ -67,6 +67,22 @@ async def test_a_callback_under_way_is_finished(start_stack: StartStack, redis_u
     assert len(stack.heard.requests) == 1
 
 
+async def test_a_look_under_way_is_finished(start_stack: StartStack, redis_url: str) -> None:
+    """What i'mport answers late is still written: it need not be asked again."""
+    stack = await start_stack()
+    await stack.payment_at_iamport(imp_uid="imp_slow", status="paid", paid_at=1_900_000_000, amount=1004)
+    (await stack.sandbox.post("/_sandbox/faults", json={"slow": 2, "paths": ["/payments"]})).raise_for_status()
+    assert (await stack.webhook("imp_slow")).status_code == 200
+
+    async def asked() -> bool:
+        return bool(await keys(redis_url, "{relay}:leased:refresh/*"))
+
+    await stack.until(asked, "i'mport is being asked")
+    assert await stack.worker.terminate() == 0
+    assert (await stack.payment("imp_slow"))["status"] == "paid"
+    assert await keys(redis_url, "{relay}:leased:*") == []
+
+
 async def test_what_hangs_is_given_back(start_stack: StartStack, processes: Processes, redis_url: str) -> None:
     """A callback and a look that do not end in time are due for others, who need not wait for any lease to end."""
     stack = await start_stack()
