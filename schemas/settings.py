@@ -24,6 +24,8 @@ Networks = Annotated[tuple[Network, ...], BeforeValidator(v.networks)]
 Switch = Annotated[bool, BeforeValidator(v.switch)]
 RedisUrl = Annotated[str, BeforeValidator(v.redis_url)]
 HttpUrl = Annotated[str, BeforeValidator(v.http_url)]
+LogFormat = Annotated[Literal["json", "console"], BeforeValidator(v.word)]
+LogLevel = Annotated[Literal["debug", "info", "warning", "error", "critical"], BeforeValidator(v.word)]
 
 _DURATION = "a number and a unit: 200ms, 5s, 2m, 1h, 5d"
 _SCHEDULE = "durations above zero, separated by commas: 5s,30s,2m"
@@ -79,10 +81,8 @@ class Settings(BaseModel):
     require_durable: Switch = Field(False, alias="RELAY_REQUIRE_DURABLE", description=_SWITCH)
     replica_acks: int = Field(0, alias="RELAY_REPLICA_ACKS", ge=0, le=100, description="a number of replicas, 0 to 100")
 
-    log_format: Literal["json", "console"] = Field("json", alias="RELAY_LOG_FORMAT", description="json or console")
-    log_level: Literal["debug", "info", "warning", "error", "critical"] = Field(
-        "info", alias="RELAY_LOG_LEVEL", description="debug, info, warning, error or critical"
-    )
+    log_format: LogFormat = Field("json", alias="RELAY_LOG_FORMAT", description="json or console")
+    log_level: LogLevel = Field("info", alias="RELAY_LOG_LEVEL", description="debug, info, warning, error or critical")
     host: str | None = Field(None, alias="HOST", description="an address to listen on")
     port: int | None = Field(None, alias="PORT", ge=1, le=65535, description="a port, 1 to 65535")
     console_url: HttpUrl = Field("http://127.0.0.1:8001", alias="RELAY_CONSOLE_URL", description=_URL)

@@ -79,6 +79,11 @@ def switch(value: object) -> bool:
         raise ValueError("neither true nor false") from None
 
 
+def word(value: object) -> str:
+    """One of a few words, whether or not in capitals."""
+    return _text(value).lower()
+
+
 def networks(value: object) -> tuple[Network, ...]:
     """Addresses and networks; bits to the right of the mask are ignored."""
     return tuple(ip_network(part, strict=False) for part in _parts(value))

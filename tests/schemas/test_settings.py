@@ -130,6 +130,20 @@ BAD = {
 }
 
 
+def test_words_are_taken_in_capitals_too() -> None:
+    """`INFO` is how Python and most log viewers write it, `True` and `OFF` come out of other tools' templates."""
+    settings = Settings.load(
+        {
+            "RELAY_LOG_LEVEL": "INFO",
+            "RELAY_LOG_FORMAT": "Console",
+            "RELAY_REQUIRE_DURABLE": "True",
+            "RELAY_SPOOL_DIR": "OFF",
+        }
+    )
+    assert (settings.log_level, settings.log_format) == ("info", "console")
+    assert (settings.require_durable, settings.spool_dir) == (True, None)
+
+
 @pytest.mark.parametrize(("variable", "value"), [(name, value) for name, values in BAD.items() for value in values])
 def test_a_bad_value_is_one_line_naming_variable_and_what_it_takes(variable: str, value: str) -> None:
     """Whoever started the process can correct it from the line alone."""
