@@ -34,9 +34,14 @@ def screen() -> Console:
 
 
 def sure(question: str, *, yes: bool, as_json: bool) -> None:
-    """Ask a person before something is done that cannot be undone; a program that wants JSON is not asked."""
-    if not yes and not as_json:
+    """Ask a person before something is done that cannot be undone; a program is not asked: it means what it says."""
+    if not yes and not as_json and at_terminal():
         typer.confirm(question, abort=True, err=True)
+
+
+def at_terminal() -> bool:
+    """Whether somebody is there who could answer."""
+    return sys.stdin.isatty()
 
 
 def print_json(value: Any) -> None:

@@ -1,4 +1,4 @@
-"""The account on a terminal, or in a file: entries of all processes put into the order of their times, then printed."""
+"""The account on a terminal or in a file, in words or as JSON: entries of all processes in the order of their times."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from cli.account import Account, Entry, Told, happened_at
+from schemas.times import rfc3339
 
 SETTLING = 0.25
 """Seconds that a line waits for earlier ones, which come through other pipes."""
@@ -23,13 +24,14 @@ _ACTORS = {"receiver": "cyan", "worker": "magenta", "sandbox": "blue", "subscrib
 
 
 class Screen:
-    """Takes lines as they come from the children; prints what `Account` makes of them."""
+    """Takes lines as they come from the children; prints what `Account` makes of them, an object a line for JSON."""
 
-    def __init__(self, account: Account, console: Console | None = None) -> None:
+    def __init__(self, account: Account, console: Console | None = None, *, as_json: bool = False) -> None:
         self.account = account
         self.console = console or Console(highlight=False, markup=False, soft_wrap=True)
         self.last_told = time.monotonic()
         """When the last line of the account came in, on the monotonic clock: quiet since then."""
+        self._as_json = as_json
         self._waiting: list[tuple[float, int, float, str, Entry]] = []
         self._order = count()
 
@@ -53,11 +55,23 @@ class Screen:
         """Print what came in up to then (UNIX seconds), and whatever happened before that."""
         for who, told in self._ripe(came_in):
             self.last_told = time.monotonic()
-            self.console.print(rendered(who, told))
+            if self._as_json:
+                self._object(
+                    told.at, who, told.what, imp_uid=told.imp_uid, detail=told.detail, since_webhook_seconds=told.since
+                )
+            else:
+                self.console.print(rendered(who, told))
 
     def say(self, text: str = "", style: str = "") -> None:
         """Something that `relay up` itself has to say."""
-        self.console.print(Text(text, style=style))
+        if not self._as_json:
+            self.console.print(Text(text, style=style))
+        elif text.strip():
+            self._object(time.time(), "relay up", text.strip())
+
+    def _object(self, at: float, who: str, what: str, **more: object) -> None:
+        line = json.dumps({"at": rfc3339(at), "who": who, "what": what, **more}, ensure_ascii=False)
+        self.console.print(Text(line))
 
     @property
     def quiet(self) -> bool:

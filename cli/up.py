@@ -32,6 +32,7 @@ def up(
     directory: Annotated[Path, typer.Option("--var", help="Where Redis, keys and logs are kept.")] = Path("var"),
     demo: Annotated[bool, typer.Option(help="Play the demo once everything is up.")] = True,
     once: Annotated[bool, typer.Option("--once", help="Stop after the demo; fails if a callback is missing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print every step as an object on a line.")] = False,
 ) -> None:
     """Start Redis, a sandbox of i'mport, receiver, worker, console and a subscriber; play a demo; stay up."""
     try:
@@ -39,7 +40,7 @@ def up(
     except (RelayError, OSError) as error:
         raise _stopped(error) from None
     try:
-        complete = asyncio.run(_Up(workplace, demo, once).run())
+        complete = asyncio.run(_Up(workplace, demo, once, Screen(Account(), as_json=as_json)).run())
     except (RelayError, OSError) as error:
         raise _stopped(error) from None
     finally:
@@ -55,11 +56,11 @@ def _stopped(error: Exception) -> typer.Exit:
 class _Up:
     """One run: start, demo, wait, stop."""
 
-    def __init__(self, workplace: Workplace, demo: bool, once: bool) -> None:
+    def __init__(self, workplace: Workplace, demo: bool, once: bool, screen: Screen) -> None:
         self._workplace = workplace
         self._play = demo
         self._once = once
-        self._screen = Screen(Account())
+        self._screen = screen
         self._complete = True
 
     async def run(self) -> bool:

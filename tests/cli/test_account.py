@@ -19,11 +19,11 @@ def at(second: float, event: str, **fields: Any) -> dict[str, Any]:
     return {"event": event, "timestamp": f"2026-11-23T01:02:{second:09.6f}Z", "level": "info", **fields}
 
 
-def screen() -> tuple[Screen, io.StringIO]:
+def screen(*, as_json: bool = False) -> tuple[Screen, io.StringIO]:
     """A screen that writes plainly into memory."""
     output = io.StringIO()
     console = Console(file=output, highlight=False, markup=False, soft_wrap=True)
-    return Screen(Account({"ep_1": "shop"}), console), output
+    return Screen(Account({"ep_1": "shop"}), console, as_json=as_json), output
 
 
 @pytest.mark.parametrize(
@@ -140,3 +140,18 @@ def test_there_are_no_colours_where_there_is_no_terminal() -> None:
     shown.line("worker", json.dumps(at(1, "event_recorded", imp_uid="imp_1", type="payment.paid")))
     shown.print_until(time.time())
     assert "\x1b" not in output.getvalue()
+
+
+def test_programs_get_a_line_of_json_for_each_step() -> None:
+    """The same account with --json: every line is an object, empty ones are left out."""
+    shown, output = screen(as_json=True)
+    shown.say("\niamport-relay is up\n", "bold")
+    shown.say()
+    shown.line("receiver", json.dumps(at(3.5, "webhook_accepted", imp_uid="imp_1", status="paid")))
+    shown.print_until(time.time())
+    said, step = [json.loads(line) for line in output.getvalue().splitlines()]
+    assert (said["who"], said["what"]) == ("relay up", "iamport-relay is up")
+    assert step == {
+        "at": "2026-11-23T01:02:03.500Z", "who": "receiver", "what": "webhook accepted", "imp_uid": "imp_1",
+        "detail": "says paid; on disk", "since_webhook_seconds": 0,
+    }  # fmt: skip

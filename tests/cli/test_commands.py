@@ -17,6 +17,7 @@ from typer.testing import CliRunner, Result
 
 from cli.client import Place
 from cli.commands import register
+from cli.main import app as whole
 from schemas.delivery import Dead
 from schemas.signature import signed_headers
 from tests.console import machine
@@ -33,6 +34,12 @@ async def console(redis_url: str) -> AsyncIterator[Console]:
     environ = {"RELAY_DELIVERY_TIMEOUT": "100ms", "IMP_KEY": "key", "IMP_SECRET": "secret"}
     async with running(redis_url, environ) as console:
         yield console
+
+
+@pytest.fixture
+def person(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody sits at a terminal, and says nothing when asked."""
+    monkeypatch.setattr("cli.output.at_terminal", lambda: True)
 
 
 async def relay(console: Console, *arguments: str, token: str = TOKEN, **environ: str) -> Result:
@@ -86,7 +93,7 @@ async def test_endpoints_are_created_changed_and_deleted(console: Console) -> No
     assert (await asked(console, "endpoints", "delete", name, "--yes")) == {"deleted": name}
 
 
-async def test_deleting_asks_first(console: Console) -> None:
+async def test_deleting_asks_first(console: Console, person: None) -> None:
     """Without --yes and without a yes, nothing is deleted."""
     name = (await console.endpoint())["id"]
     result = await relay(console, "endpoints", "delete", name)
@@ -95,10 +102,27 @@ async def test_deleting_asks_first(console: Console) -> None:
 
 
 async def test_a_program_is_not_asked(console: Console) -> None:
-    """With --json nobody is there to say yes: what was asked for is done."""
-    name = (await console.endpoint())["id"]
-    assert (await asked(console, "replay", "--endpoint", name, "--no-wait"))["state"] == "running"
-    assert (await asked(console, "endpoints", "delete", name)) == {"deleted": name}
+    """With --json or without a terminal nobody is there to say yes: what was asked for is done."""
+    first, second = [(await console.endpoint())["id"] for _ in range(2)]
+    assert (await asked(console, "replay", "--endpoint", first, "--no-wait"))["state"] == "running"
+    assert (await relay(console, "replay", "--endpoint", first, "--no-wait")).exit_code == 0
+    assert len((await asked(console, "replay", "list"))["data"]) == 2
+    assert (await asked(console, "endpoints", "delete", first)) == {"deleted": first}
+    assert (await relay(console, "endpoints", "delete", second)).exit_code == 0
+    assert (await asked(console, "endpoints", "list"))["data"] == []
+
+
+def test_every_command_has_json() -> None:
+    """`--json` is for programs, whatever they call."""
+    commands: list[Any] = [typer.main.get_group(whole)]
+    lacking = []
+    while commands:
+        command = commands.pop()
+        commands += getattr(command, "commands", {}).values()
+        carries_out = not hasattr(command, "commands") or (command.invoke_without_command and command.name != "relay")
+        if carries_out and not any("--json" in param.opts for param in command.params):
+            lacking.append(command.name)
+    assert lacking == []
 
 
 async def test_the_story_of_a_payment_is_read(console: Console) -> None:
@@ -189,7 +213,7 @@ def test_every_command_has_help_with_an_example() -> None:
             assert f"Example: relay {name}" in (one.help or ""), f"{name} {one.name}"
 
 
-async def test_a_replay_is_counted_begun_watched_and_stopped(console: Console) -> None:
+async def test_a_replay_is_counted_begun_watched_and_stopped(console: Console, person: None) -> None:
     """The count comes first; without --yes nothing is queued; a stopped one says so."""
     endpoint = (await console.endpoint())["id"]
     await machine.seen(console.ledger, "imp_1", "imp_2")
