@@ -24,6 +24,7 @@ class Tidying:
         removed = int(await self._store.run("tidy_notifications", before, round(rejected_before * 1000), BATCH))
         removed += int(await self._store.run("tidy_events", before, BATCH))
         removed += int(await self._store.run("tidy_replays", before, BATCH))
+        removed += int(await self._store.run("tidy_reconciliations", before, BATCH))
         removed += int(await self._store.run("tidy_merchants", before, BATCH))
         removed += int(await self._store.run("tidy_endpoints", before, BATCH))
         for name in await self._store.run("old_payments", before, BATCH):

@@ -1,5 +1,5 @@
 -- Gives up what merchants waited for that were deleted long ago: the marks of their payments go, and the notifications behind
--- these are rejected. Their lanes stay closed. ARGV: deleted before (ms), limit. Answer: how many payments
+-- these are rejected; and how far they were reconciled by themselves. Their lanes stay closed. ARGV: deleted before (ms), limit. Answer: how many payments
 -- uses: lanes
 local removed = 0
 
@@ -21,6 +21,7 @@ local function give_up(m, lane, imp)
 end
 
 for _, m in ipairs(redis.call("ZRANGEBYSCORE", k("merchants", "deleted"), "-inf", ARGV[1])) do
+  redis.call("DEL", k("recon", "auto/" .. m))
   for _, lane in ipairs({"refresh/" .. m, "unknown/" .. m}) do
     reclaim(lane)
     for _, imp in ipairs(redis.call("ZRANGE", k("due", lane), 0, tonumber(ARGV[2]) - 1 - removed)) do

@@ -1,10 +1,12 @@
-"""What is left of merchants and endpoints that were deleted, and for how long."""
+"""What is left of merchants and endpoints that were deleted, and of reconciliations that are over, and for how long."""
 
 from __future__ import annotations
 
 import time
 
 from ledger.keys import Lane, key
+from ledger.pages import Slice
+from ledger.reconciliations import AUTO, Reconciliation
 from tests.ledger.driving import Driver, notification, paid
 
 SHOP = Lane("refresh", "shop")
@@ -113,3 +115,19 @@ async def test_an_endpoint_that_was_just_deleted_stays_for_the_retention(driver:
     assert await driver.ledger.endpoints.states() == {lane.name: "deleted"}
     assert await tidy(driver, after=87000) == 1
     assert await driver.ledger.endpoints.states() == {}
+
+
+async def test_reconciliations_that_are_over_leave(driver: Driver) -> None:
+    """Those by hand after the retention, unless they go on; an automatic one with its merchant."""
+    runs = driver.ledger.reconciliations
+    await driver.ledger.merchants.put("shop", imp_key="k", imp_secret="s")
+    for name in ("rec_over", f"{AUTO}shop"):
+        await runs.save(Reconciliation(name, "shop", 0, 1, state="done"))
+    await runs.save(Reconciliation("rec_on", "shop", 0, 1, state="running"))
+    await driver.ledger.merchants.delete("shop")
+    assert await tidy(driver, after=86400 / 2) == 0
+    assert await tidy(driver, after=2 * 86400) == 1
+    left = [name.decode() async for name in driver.redis.scan_iter("*recon*")]
+    assert sorted(left) == [key("recon", "rec_on"), key("recons"), key("recons", "m", "shop")]
+    assert [run.id for run in (await runs.list(Slice(), "shop")).rows] == ["rec_on"]
+    assert await tidy(driver, after=2 * 86400) == 0
