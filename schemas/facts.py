@@ -19,8 +19,8 @@ class Kind(StrEnum):
 
     ISSUED = "virtual_account_issued"
     EXPIRED = "virtual_account_expired"
-    DEPOSITED = "deposited"
     PAID = "paid"
+    DEPOSITED = "deposited"
     FAILED = "failed"
     REQUESTED = "cancellation_pending"
     CANCELLED = "cancelled"

@@ -89,6 +89,13 @@ def test_paid_stands_for_the_first_deposit() -> None:
     assert facts[1].at == T0 + 10
 
 
+def test_a_further_deposit_is_never_told_before_paid() -> None:
+    """Not even one of the same second, or one that a gateway's clock puts before the approval."""
+    rows = [deposit(5000, T0 + 10, "d1"), deposit(3000, T0 + 10, "d2")]
+    facts = found(seen(**ACCOUNT, amount=0, status="paid", paid_at=T0 + 30, deposit_history=rows))
+    assert keys(facts)[1:] == ["paid", "deposited:d2"]
+
+
 def test_equal_deposits_without_a_name_are_told_apart() -> None:
     """Same second, same amount, no `pg_tid`: which of equals."""
     rows = [deposit(5, T0), deposit(5, T0), deposit(Decimal("5.00"), T0)]
