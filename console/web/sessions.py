@@ -1,7 +1,9 @@
 """Who is signed in: a sealed cookie that says which token was given, and until when it is good.
 
-Nothing is kept on the server. A cookie names a token by its digest, so that taking the token out of RELAY_API_TOKEN
-ends every session that began with it, and what the token may do is what it may do now.
+The cookie is all there is of a session. It names a token by its digest, so that taking the token out of
+RELAY_API_TOKEN ends every session that began with it, and what the token may do is what it may do now. Which sessions
+were signed out is known to the process that was told so, as long as it runs: a copy of such a cookie is worth nothing
+there, but another console would still take it until its time is over.
 """
 
 from __future__ import annotations
@@ -33,13 +35,14 @@ class Session:
 
 
 class Sessions:
-    """Begins sessions and takes them up again from their cookie."""
+    """Begins sessions, takes them up again from their cookie, and ends them."""
 
     def __init__(self, sealer: Sealer, tokens: Tokens, known: Iterable[ApiToken]) -> None:
         self._sealer = sealer
         self._tokens = tokens
         holders = [tokens.holder(token.value.get_secret_value()) for token in known]
         self._callers = {caller.name: caller for caller in holders if caller is not None}
+        self._ended: dict[str, float] = {}
 
     def begin(self, token: str, now: float) -> tuple[Session, str] | None:
         """A session for whoever holds this token, and its cookie; None where nobody does."""
@@ -64,12 +67,19 @@ class Sessions:
             row = orjson.loads(self._sealer.open(cookie))
         except (Unreadable, ValueError):
             return None
-        if not isinstance(row, dict) or row.get("purpose") != _PURPOSE or row["ends_at"] <= now:
+        if not isinstance(row, dict) or row.get("purpose") != _PURPOSE:
+            return None
+        if row["ends_at"] <= now or row["csrf"] in self._ended:
             return None
         caller = self._callers.get(row["caller"])
         if caller is None or caller.read_only != row["read_only"]:
             return None
         return Session(caller, row["ends_at"], row["csrf"])
+
+    def end(self, session: Session, now: float) -> None:
+        """Take this session up no more, though its cookie would be good for a while."""
+        self._ended = {csrf: ends_at for csrf, ends_at in self._ended.items() if ends_at > now}
+        self._ended[session.csrf] = session.ends_at
 
 
 def same(given: str, expected: str) -> bool:

@@ -28,7 +28,9 @@ def pages(sessions: Sessions) -> tuple[Page, ...]:
         log.info("operator_signed_in", caller=session.caller.name, read_only=session.caller.read_only)
         return Go(to, session=cookie)
 
-    async def end(_visit: Visit) -> Outcome:
+    async def end(visit: Visit) -> Outcome:
+        if visit.session is not None:
+            sessions.end(visit.session, visit.clock.now)
         return Go("/sign-in", session="")
 
     return (

@@ -46,6 +46,17 @@ async def test_signing_in_and_out(stranger: Reader) -> None:
     assert (await stranger.open("/events")).status_code == 303
 
 
+async def test_a_copy_of_a_cookie_is_signed_out_with_it(reader: Reader) -> None:
+    """Whoever has kept the session's cookie cannot go on with it; other sessions of the same token can."""
+    kept = reader.client.cookies["relay_session"]
+    await reader.send("/sign-out")
+    reader.client.cookies.set("relay_session", kept)
+    assert (await reader.open("/events")).status_code == 303
+    reader.client.cookies.clear()
+    await reader.sign_in()
+    assert (await reader.open("/events")).status_code == 200
+
+
 async def test_behind_https_the_cookie_is_secure(stranger: Reader) -> None:
     """A proxy that speaks https is told by X-Forwarded-Proto."""
     await stranger.open("/sign-in")
