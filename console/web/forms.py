@@ -16,6 +16,8 @@ from schemas.times import rfc3339
 
 CSRF = "csrf"
 _MOST_FIELDS = 300
+_INTEGER = 18
+"""Digits up to which a number is an integer, as in JSON: a longer one is not worked out, only compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +44,13 @@ class Form:
         text = self.get(name).replace(",", "")
         if not text:
             return None
+        if text.isdecimal() and len(text) <= _INTEGER:
+            return int(text)
         try:
             number = Decimal(text)
         except InvalidOperation:
             return text
-        if not number.is_finite():
-            return text
-        return int(number) if number == number.to_integral_value() else number
+        return number if number.is_finite() else text
 
     def moment(self, name: str, zone: tzinfo) -> str | None:
         """The time of a `datetime-local` field, meant in `zone`, as RFC 3339; None where it is empty."""

@@ -101,11 +101,11 @@ def money(amount: Any, currency: str = "") -> str:
 
 
 def percent(share: float | None) -> str:
-    """A share of 1 in percent: `99.5 %`; only a whole one is 100 %."""
+    """A share of 1 in percent: `99.5 %`; only a whole one is 100 %, and only none at all 0 %."""
     if share is None:
         return "–"
-    text = f"{min(float(share), 0.999 if share < 1 else 1.0) * 100:.1f}".removesuffix(".0")
-    return f"{text} %"
+    rounded = float(share) if share in (0, 1) else min(max(float(share), 0.001), 0.999)
+    return f"{f'{rounded * 100:.1f}'.removesuffix('.0')} %"
 
 
 def pretty(value: Any) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from tests.console.conftest import Console
 from tests.console.web.conftest import Reader
 from tests.console.web.scene import set_up
@@ -68,6 +70,16 @@ async def test_a_refusal_is_a_notice(reader: Reader, console: Console) -> None:
     answer = await reader.send(f"/deliveries/{scene.dead}/retry")
     text = (await reader.open(answer.headers["location"], headers={"accept-language": "ko"})).text
     assert "처리하지 못했습니다: 엔드포인트가 비활성입니다" in text
+
+
+@pytest.mark.parametrize("amount", ["1e999999", "-1e999999", "1e5000", "nan", "9" * 5000, "1e-999999"])
+async def test_a_number_out_of_all_bounds_is_refused(reader: Reader, console: Console, amount: str) -> None:
+    """It is a wrong value like any other, however many digits it would have."""
+    await set_up(console)
+    fields = {"sure": "1", "record_only": "1", "amount": amount}
+    answer = await reader.send("/payments/default/imp_1/cancel", fields)
+    assert answer.status_code == 303
+    assert "did not work" in (await reader.open(answer.headers["location"])).text
 
 
 async def test_a_refusal_says_what_is_wrong_with_which_field(reader: Reader, console: Console) -> None:

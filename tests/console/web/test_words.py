@@ -90,9 +90,10 @@ def test_buyers_data_is_found_wherever_it_is() -> None:
 
 
 def test_numbers_are_shown_as_they_are() -> None:
-    """Amounts digit for digit; a share that is not whole is never rounded up to it."""
+    """Amounts digit for digit; a share that is neither all nor nothing is never rounded to it."""
     assert (money(1234567, "KRW"), money("10.10", "USD"), money(None)) == ("1,234,567 KRW", "10.10 USD", "–")
     assert (percent(1.0), percent(0.99999), percent(0.5), percent(None)) == ("100 %", "99.9 %", "50 %", "–")
+    assert (percent(0), percent(0.0001)) == ("0 %", "0.1 %")
 
 
 def test_what_the_relay_says_of_deliveries_is_all_in_korean() -> None:
