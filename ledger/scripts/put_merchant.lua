@@ -8,15 +8,21 @@ local new = created and 0 or 1
 created = created or int(now())
 local since = ARGV[6]
 if since == "" then since = int(tonumber(created) - 3600000) end
+local run = redis.call("HGET", k("recon", "auto/" .. m), "row")
+local failing = run and (cjson.decode(run)["tries"] or 0) > 0
 redis.call("HSET", row, "created_at", created, "since", since, "include_sandbox", ARGV[4], "check_prepared", ARGV[5],
   "imp_key", ARGV[2], "imp_secret", ARGV[3], "token_hash", ARGV[7], "trouble", "")
 redis.call("ZADD", k("merchants"), "NX", created, m)
 redis.call("ZREM", k("merchants", "deleted"), m)
 redis.call("DEL", k("imp_token", m), k("imp_lock", m))
--- Whatever was wrong with i'mport may have been the credentials, or that there was no merchant: the next look need not wait.
--- The sweep tells of it.
+-- Whatever was wrong with i'mport may have been the credentials, or that there was no merchant: the next look need not wait,
+-- nor a list that has failed. The sweep tells of it.
 for _, lane in ipairs({"refresh/" .. m, "unknown/" .. m}) do
   redis.call("HDEL", k("lane", lane), "not_before", "closed")
   index_lane(lane)
+end
+if failing and redis.call("ZSCORE", k("due", "job/reconcile"), "auto/" .. m) then
+  touch("job/reconcile", "auto/" .. m, now())
+  index_lane("job/reconcile")
 end
 return new

@@ -149,6 +149,19 @@ async def test_while_payments_wait_for_i_mport_its_lists_wait_too(books: Books) 
     assert len(books.windows) == 1
 
 
+async def test_new_credentials_are_tried_at_once(books: Books) -> None:
+    """A list that failed need not wait for its turn any more; one that did not fail keeps its time."""
+    await books.schedule_all()
+    before = await books.driver.scores("due", "job/reconcile")
+    await books.ledger.merchants.put("default", imp_key="", imp_secret="")
+    assert await books.driver.scores("due", "job/reconcile") == before
+    books.stub.reply = always(no(400))
+    await books.steps()
+    await books.ledger.merchants.put("default", imp_key="", imp_secret="")
+    claimed = await books.ledger.jobs.claim(RECONCILE)
+    assert [lease.member for lease in claimed.leases] == [DEFAULT]
+
+
 async def test_an_operator_s_run_that_gets_nowhere_ends_and_says_why(books: Books) -> None:
     """After a day of failures it is over: automatic runs, which wait for a silent one, go on."""
     await books.by_hand()
