@@ -12,7 +12,7 @@ import pytest
 
 from tests.console.test_process import KEY
 from tests.console.web.conftest import Reader
-from tests.processes import Process, Processes
+from tests.processes import PATIENCE, Process, Processes
 from tests.redis_process import RedisServer
 
 TOKEN = "operator-token"
@@ -65,8 +65,9 @@ async def test_a_live_page_holds_nothing_up(processes: Processes, redis_url: str
             parts = stream.aiter_bytes()
             await anext(parts)
             console.signal(signal.SIGTERM)
-            async for _ in parts:
-                pass
+            async with asyncio.timeout(PATIENCE):
+                async for _ in parts:
+                    pass
     assert await console.ended() == 0
 
 

@@ -23,3 +23,13 @@ async def test_whatever_makes_it_less_is_named(own_redis: RedisServer) -> None:
         assert f"{name} is {value}" in " ".join(found.reasons)
     assert len(found.reasons) == 3
     await ledger.close()
+
+
+async def test_a_redis_that_may_not_be_asked_counts_as_weak(own_redis: RedisServer) -> None:
+    """Hosted ones forbid CONFIG: nobody promises anything for them, and it is said why."""
+    ledger = Ledger.connect(own_redis.url, queue_url(own_redis.url))
+    await ledger.store.redis.execute_command("ACL", "SETUSER", "default", "-config")
+    found = await ledger.durability()
+    assert not found.durable
+    assert "CONFIG GET is not allowed" in found.reasons[0]
+    await ledger.close()

@@ -35,6 +35,16 @@ async def test_an_old_key_can_be_taken_away(ledger: Ledger) -> None:
     await begin(ledger.store, Sealer([NEW]))
 
 
+async def test_a_slow_start_does_not_bring_an_old_key_back(ledger: Ledger) -> None:
+    """Old and new processes start side by side: one that read the canary before it was sealed anew leaves it alone."""
+    await begin(ledger.store, Sealer([OLD]))
+    read = await ledger.store.redis.get("{relay}:canary")
+    assert isinstance(read, bytes)
+    await begin(ledger.store, Sealer([NEW, OLD]))
+    await ledger.store.run("renew_canary", read, Sealer([OLD]).seal("a canary"))
+    await begin(ledger.store, Sealer([NEW]))
+
+
 async def test_shapes_of_a_newer_version_end_the_start(ledger: Ledger) -> None:
     """An old relay does not write into a ledger it may not understand."""
     await begin(ledger.store, Sealer([OLD]))

@@ -1,0 +1,112 @@
+"""Sentinels say who the primary is: whoever is connected follows by itself, however the last one went."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+import redis
+
+from ledger import Ledger
+from schemas.errors import LedgerUnavailable
+from schemas.notification import Notification
+from tests.chaos.sentinels import SERVICE, Watched
+from tests.ledger.driving import notification
+from tests.processes import PATIENCE
+
+
+@pytest.fixture
+async def watched(free_port: Callable[[], int], tmp_path: Path) -> AsyncIterator[Watched]:
+    """A primary, a replica that has caught up, and three Sentinels."""
+    watched = Watched(free_port, tmp_path)
+    try:
+        await watched.start()
+        yield watched
+    finally:
+        watched.stop()
+
+
+@pytest.fixture
+async def connected(watched: Watched, free_port: Callable[[], int]) -> AsyncIterator[Callable[[int], Ledger]]:
+    """Connects to the ledger behind them, asking for so many replicas; the first Sentinel it knows of is away."""
+    url = watched.url.replace("://", f"://127.0.0.1:{free_port()},")
+    made: list[Ledger] = []
+
+    def connect(replica_acks: int) -> Ledger:
+        made.append(Ledger.connect(url, url.removesuffix("/0") + "/1", replica_acks=replica_acks))
+        return made[-1]
+
+    yield connect
+    for ledger in made:
+        await ledger.close()
+
+
+async def accepted(ledger: Ledger, one: Notification) -> None:
+    """Accept it as a receiver does that tries again, until it is."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            await ledger.accept(one)
+        except LedgerUnavailable:
+            assert time.monotonic() < until, "the new primary is not found"
+            await asyncio.sleep(0.1)
+        else:
+            return
+
+
+def found_at(port: int) -> tuple[str, int, int]:
+    """What a server is, how many notifications it has, and how many kicks."""
+    with redis.Redis(port=port, decode_responses=True) as client, redis.Redis(port=port, db=1) as queue:
+        return str(client.info("replication")["role"]), int(client.zcard("{relay}:ntfs")), queue.llen("relay:refresh")
+
+
+async def test_a_primary_that_dies_is_followed_by_its_replica(
+    watched: Watched, connected: Callable[[int], Ledger]
+) -> None:
+    """What was acknowledged is there, new webhooks go to the new primary, and so do the kicks."""
+    ledger = connected(1)
+    await asyncio.gather(*(accepted(ledger, notification(f"imp_{n}")) for n in range(20)))
+    before = watched.primary
+    await watched.fail_over()
+    assert watched.primary != before
+    await accepted(ledger, notification("imp_20"))
+    ledger.queue.kick_all(["refresh/default"])
+    await asyncio.gather(*ledger.queue._sending)
+    role, notifications, kicks = await asyncio.to_thread(found_at, watched.primary)
+    assert (role, notifications) == ("master", 21)
+    assert kicks >= 1
+
+
+async def test_a_primary_that_is_one_no_more_is_left(watched: Watched, connected: Callable[[int], Ledger]) -> None:
+    """It lives on as a replica and connections to it stay open: what it refuses to write finds the new one."""
+    ledger = connected(0)
+    await asyncio.gather(*(accepted(ledger, notification(f"imp_{n}")) for n in range(20)))
+    before = watched.primary
+    await asyncio.to_thread(_hand_over, watched)
+    await watched._until(lambda: found_at(before)[0] == "slave", "the old primary follows the new one")
+    await accepted(ledger, notification("imp_20"))
+    assert (await asyncio.to_thread(found_at, watched._primary()))[:2] == ("master", 21)
+
+
+async def test_a_primary_that_hangs_is_left(watched: Watched, connected: Callable[[int], Ledger]) -> None:
+    """Nobody waits for it longer than for an answer, and when it is back nothing is written to it."""
+    ledger = connected(0)
+    await accepted(ledger, notification("imp_0"))
+    before = watched.primary
+    watched.servers[before].pause()
+    with pytest.raises(LedgerUnavailable, match="in time"):
+        await ledger.accept(notification("imp_1"))
+    await accepted(ledger, notification("imp_2"))
+    assert watched._primary() != before
+    watched.servers[before].resume()
+    await accepted(ledger, notification("imp_3"))
+    assert (await asyncio.to_thread(found_at, watched._primary()))[:2] == ("master", 3)
+
+
+def _hand_over(watched: Watched) -> None:
+    port = int(watched.url.split("/")[2].split(",")[0].rpartition(":")[2])
+    with redis.Redis(port=port, socket_timeout=5) as sentinel:
+        sentinel.execute_command("SENTINEL", "FAILOVER", SERVICE)
