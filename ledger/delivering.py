@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import chain
 from typing import Literal, cast
 
@@ -75,9 +75,12 @@ class Delivering:
         )  # fmt: skip
         return ClaimedDeliveries(endpoint_rows.load(fields), claimed)
 
-    async def settle(self, lease: Lease, verdict: Verdict, attempt: Attempt | None) -> Settled:
-        """Write what became of a delivery. Raises `LedgerUnavailable`."""
-        answer = await self._settles.add(_settle_args(lease, verdict, attempt))
+    async def settle(self, lease: Lease, verdict: Verdict, attempts: Sequence[Attempt] = ()) -> Settled:
+        """Write what became of a delivery after these attempts, all but the last of which have failed.
+
+        Raises `LedgerUnavailable`.
+        """
+        answer = await self._settles.add(_settle_args(lease, verdict, attempts))
         return cast(Settled, answer.decode())
 
     async def note_health(
@@ -119,9 +122,9 @@ class Delivering:
         return list(answers)
 
 
-def _settle_args(lease: Lease, verdict: Verdict, attempt: Attempt | None) -> list[Argument]:
-    attempts = [] if attempt is None else [orjson.dumps(asdict(attempt))]
-    return [str(lease.lane), lease.member, lease.token, *_verdict(verdict), len(attempts), *attempts]
+def _settle_args(lease: Lease, verdict: Verdict, attempts: Sequence[Attempt]) -> list[Argument]:
+    written = (orjson.dumps(attempt) for attempt in attempts)
+    return [str(lease.lane), lease.member, lease.token, *_verdict(verdict), len(attempts), *written]
 
 
 def _verdict(verdict: Verdict) -> tuple[Argument, Argument, Argument, Argument]:

@@ -16,13 +16,16 @@ LONGEST_RETRY_AFTER = 24 * 3600.0
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What one attempt brought. `error` is in words for people and None when an answer came whole and in time;
-    a timeout can have both. `retry_after` is in seconds; `response` the first part of the answer's body."""
+    a timeout can have both. `retry_after` is in seconds; `response` the first part of the answer's body.
+    `stale_connection`: there was none, because the kept connection it was sent over had been dropped; nobody can know
+    whether the endpoint got it, nor does it say anything about the endpoint."""
 
     status_code: int | None
     error: str | None
     retry_after: float | None
     duration_ms: int
     response: str
+    stale_connection: bool = False
 
     @property
     def ok(self) -> bool:

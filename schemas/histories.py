@@ -15,6 +15,8 @@ _Row = TypeVar("_Row", Deposit, Cancellation)
 
 def keyed_deposits(snapshot: Snapshot) -> list[tuple[str, Deposit]]:
     """Each deposit, oldest first, as ``deposited:{pg_tid}``; without one by time and amount."""
+    if not snapshot.deposits:
+        return []
     rows = _oldest_first(snapshot.deposits)
     names = _names((row.pg_tid or f"{row.at}:{plain(row.amount)}") for row in rows)
     return [(f"deposited:{name}", row) for name, row in zip(names, rows, strict=True)]
@@ -25,6 +27,8 @@ def keyed_cancellations(snapshot: Snapshot) -> list[tuple[str, Cancellation]]:
 
     An id names one cancellation, however often it is listed.
     """
+    if not snapshot.cancellations:
+        return []
     rows = list({row.cancellation_id or place: row for place, row in enumerate(snapshot.cancellations)}.values())
     rows = _oldest_first(rows)
     names = _names((row.cancellation_id or row.pg_tid or f"{row.at}:{plain(row.amount)}") for row in rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import sys
 import threading
@@ -34,10 +35,19 @@ def main() -> int:
     except BadSetting as error:
         sys.stderr.write(f"{error}\n")
         return 1
+    _collect_less()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     return app.run(stop)
+
+
+def _collect_less() -> None:
+    """What is there by now stays, and what a batch of payments allocates is mostly freed without the collector, which
+    was a tenth of a worker's CPU: it looks at new objects less often, and at the rest hardly ever."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 async def _begin(settings: Settings) -> None:

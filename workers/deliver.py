@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from random import Random
 from typing import Any, TypeVar
 
@@ -31,6 +31,8 @@ WAVE = 0.05
 """Seconds a turn waits for any callback to end; slower ones go on without it and wake the lane when they end."""
 MOST_IN_FLIGHT = 5_000
 """Callbacks under way in one process; it is all endpoints' together, so it has to be far above what some may hang."""
+MOST_STALE = 3
+"""Times that one delivery is sent again at once because the connection kept for it had been dropped."""
 INSIST_FOR = 60.0
 """Seconds for which a result is kept in hand while Redis is away."""
 
@@ -102,7 +104,7 @@ class Deliverer:
         except Unreadable as error:
             log.error("endpoint_unreadable", endpoint=endpoint.id, error=str(error))
             reason = f"held: {error}"
-            return {self._start(self._settle(delivery, Hold(reason), None)) for delivery in claimed.deliveries}
+            return {self._start(self._settle(delivery, Hold(reason))) for delivery in claimed.deliveries}
         return {self._start(self._deliver(delivery, endpoint, keys)) for delivery in claimed.deliveries}
 
     def _start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
@@ -117,16 +119,21 @@ class Deliverer:
         except Exception as error:
             # A mistake of ours must not keep a lease for ever, nor be taken for a failure of the endpoint.
             log.exception("delivery_broke", delivery=delivery.id)
-            await self._settle(delivery, Hold(f"held: internal error: {type(error).__name__}"), None)
+            await self._settle(delivery, Hold(f"held: internal error: {type(error).__name__}"))
 
     async def _send(self, delivery: ClaimedDelivery, endpoint: Endpoint, keys: Opened) -> None:
-        began = time.time()
         body = thin(delivery.body) if endpoint.payload == "thin" else delivery.body
-        headers = prepare(keys, delivery.event, body, began)
-        answer = await self._sender.send(endpoint.url, headers, body, self._settings.delivery_timeout)
-        verdict = judge(answer, delivery.attempts, self._settings.retry_schedule, self._rng)
+        made: list[Attempt] = []
+        while True:
+            began = time.time()
+            headers = prepare(keys, delivery.event, body, began)
+            answer = await self._sender.send(endpoint.url, headers, body, self._settings.delivery_timeout)
+            made.append(attempt(answer, began, replay=delivery.replay))
+            if not answer.stale_connection or len(made) > MOST_STALE:
+                break
+            _tell(delivery, endpoint, answer, Again(0, "its connection had been dropped"))
+        verdict = judge(answer, delivery.attempts + len(made) - 1, self._settings.retry_schedule, self._rng)
         _tell(delivery, endpoint, answer, verdict)
-        made = attempt(answer, began, replay=delivery.replay)
         if isinstance(verdict, Disable):
             # Told before it is settled: once it is, nobody will attempt anything and find out again.
             await self._note(endpoint, answer, verdict)
@@ -136,7 +143,7 @@ class Deliverer:
         if settled == "unwell" or (settled == "ok" and not answer.ok):
             await self._note(endpoint, answer, verdict)
 
-    async def _settle(self, delivery: ClaimedDelivery, verdict: Verdict, made: Attempt | None) -> Settled:
+    async def _settle(self, delivery: ClaimedDelivery, verdict: Verdict, made: Sequence[Attempt] = ()) -> Settled:
         """Write what became of it."""
         settle = self._ledger.delivering.settle
         try:

@@ -61,5 +61,5 @@ async def send(ledger: Ledger, endpoint: str, verdict: Verdict, *, status_code: 
     for delivery in claimed.deliveries:
         error = None if status_code < 300 else f"answered {status_code}"
         made = Attempt(time.time(), status_code, 12, error, response, replay=False)
-        assert await ledger.delivering.settle(delivery.lease, verdict, made)
+        assert await ledger.delivering.settle(delivery.lease, verdict, [made])
     return len(claimed.deliveries)

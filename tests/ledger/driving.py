@@ -122,7 +122,7 @@ class Driver:
     async def settle(self, delivery: ClaimedDelivery, verdict: Verdict | None = None) -> Settled:
         """Settle a delivery, as delivered unless something else is said."""
         verdict = verdict or Delivered()
-        return await self.ledger.delivering.settle(delivery.lease, verdict, attempt(isinstance(verdict, Delivered)))
+        return await self.ledger.delivering.settle(delivery.lease, verdict, [attempt(isinstance(verdict, Delivered))])
 
     async def fail(self, delivery: ClaimedDelivery, again_in: float = 60.0) -> Settled:
         """Settle a delivery as failed, to be tried again."""

@@ -136,7 +136,7 @@ class Pair:
     def settle(self, delivery: ClaimedDelivery, verdict: Verdict) -> None:
         """An attempt's outcome, maybe twice, maybe too late."""
         made = attempt(isinstance(verdict, Delivered))
-        answer = self.run(self.ledger.delivering.settle(delivery.lease, verdict, made))
+        answer = self.run(self.ledger.delivering.settle(delivery.lease, verdict, [made]))
         assert (answer != "lost") == self.model.release(delivery.lease)
         if answer == "lost":
             return

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from random import Random
 from typing import Any
 
+import orjson
 import pytest
 from cryptography.fernet import Fernet
 
@@ -105,6 +106,31 @@ async def test_a_payments_story_arrives_in_order(house: House) -> None:
         sequences = [body.body.decode().split('"sequence":')[1][0] for body in subscriber.requests]
     assert sequences == ["1", "2", "3", "4"]
     assert await house.states() == ["delivered"] * 4
+
+
+async def test_a_dropped_kept_connection_is_an_attempt_of_its_own(house: House) -> None:
+    """It is told of and sent again at once, over a new connection; the endpoint is not taken for a failing one."""
+
+    async def play(connection: Connection) -> None:
+        if len(subscriber.requests) == 2:
+            connection.reset()
+        else:
+            await connection.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    async with Subscriber(Behaviour("drops_second", play, "delivered", 200)) as subscriber:
+        await house.subscribe(subscriber)
+        for imp_uid in ("imp_1", "imp_2"):
+            await house.driver.look(paid(imp_uid))
+            await house.deliver()
+        ids = [request.headers["webhook-id"] for request in subscriber.requests]
+    assert ids[1] == ids[2] != ids[0]
+    rows = await house.driver.redis.lrange(key("att", f"{ids[1]}.ep_1"), 0, -1)
+    assert [(row["status_code"], row["error"]) for row in map(orjson.loads, rows)] == [
+        (None, "connection reset"),
+        (200, None),
+    ]
+    assert await house.driver.redis.hmget(key("dlv", f"{ids[1]}.ep_1"), "state", "attempts") == [b"delivered", b"2"]
+    assert not await house.driver.redis.hget(key("endpoint", "ep_1"), "health")
 
 
 async def test_a_failure_is_tried_again_and_then_dead(house: House) -> None:

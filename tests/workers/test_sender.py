@@ -47,7 +47,8 @@ async def test_connections_are_kept(sender: Sender) -> None:
 
 
 async def test_dropped_kept_connection(sender: Sender) -> None:
-    """A kept connection that the server drops as it is used again is no failed attempt: a new one is made."""
+    """A kept connection that the server drops as it is used again is told as such: nobody can know whether the request
+    was read. The next one is made over a new connection."""
 
     async def play(connection: Connection) -> None:
         if len(subscriber.requests) == 2:
@@ -56,8 +57,10 @@ async def test_dropped_kept_connection(sender: Sender) -> None:
             await status(200, b"ok")(connection)
 
     async with Subscriber(Behaviour("drops_second", play, "delivered", 200)) as subscriber:
-        answers = [await sender.send(subscriber.url, HEADERS, BODY, 10) for _ in range(2)]
-        assert [answer.ok for answer in answers] == [True, True]
+        answers = [await sender.send(subscriber.url, HEADERS, BODY, 10) for _ in range(3)]
+        assert [answer.ok for answer in answers] == [True, False, True]
+        assert [answer.stale_connection for answer in answers] == [False, True, False]
+        assert answers[1].error == "connection reset"
         assert (subscriber.connections, len(subscriber.requests)) == (2, 3)
 
 
