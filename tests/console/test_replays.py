@@ -42,7 +42,7 @@ async def test_a_replay_is_shown_and_listed(console: Console) -> None:
         "it is not in the lane of live traffic"
     )
     for delivery in (await console.ledger.delivering.claim(Lane("replay", endpoint))).deliveries:
-        await console.ledger.delivering.settle(delivery.lease, Delivered(), None)
+        await console.ledger.delivering.settle(delivery.lease, Delivered())
 
     shown = (await console.call("GET", f"/v1/replays/{first['id']}")).json()
 
