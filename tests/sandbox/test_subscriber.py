@@ -11,6 +11,7 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from sandbox.subscriber import Subscriber, secrets_of
+from schemas import wire
 from schemas.errors import BadSetting
 from tests.sandbox.conftest import serving
 
@@ -80,6 +81,12 @@ async def test_flaky_fails_once_for_each_event(subscriber: httpx.AsyncClient) ->
         for event_id in ("evt_1", "evt_2", "evt_1", "evt_2")
     ]
     assert codes == [500, 500, 200, 200]
+
+
+async def test_flaky_takes_a_test_event(subscriber: httpx.AsyncClient) -> None:
+    """It is sent once only: an endpoint that turned it down would seem to be broken."""
+    body = wire.dumps({"id": "evt_1", "type": "relay.test", "timestamp": "2026-11-23T01:02:03Z", "data": {}})
+    assert (await subscriber.post("/flaky", content=body, headers=signed("evt_1", body=body))).status_code == 200
 
 
 async def test_secrets_can_be_set(subscriber: httpx.AsyncClient) -> None:
