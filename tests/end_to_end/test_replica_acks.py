@@ -1,0 +1,50 @@
+"""RELAY_REPLICA_ACKS where there is no replica: none of the processes promises anything that Redis alone has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from tests.end_to_end.stack import KEY, TOKEN
+from tests.processes import Processes, eventually
+
+
+@pytest.fixture
+def environ(redis_url: str, free_port: Callable[[], int]) -> dict[str, str]:
+    """One replica is asked for."""
+    return {
+        "REDIS_URL": redis_url, "RELAY_REPLICA_ACKS": "1", "RELAY_API_TOKEN": TOKEN, "RELAY_ENCRYPTION_KEY": KEY,
+        "HOST": "127.0.0.1", "PORT": str(free_port()),
+    }  # fmt: skip
+
+
+async def test_a_receiver_acknowledges_from_its_spool(processes: Processes, environ: dict[str, str]) -> None:
+    """The webhook is on this machine's disk, and is handed over when there is a replica."""
+    url = f"http://127.0.0.1:{environ['PORT']}"
+    receiver = processes.python("receiver", **environ)
+    await receiver.ready(f"{url}/readyz")
+    async with httpx.AsyncClient(base_url=url, timeout=30) as client:
+        assert (await client.post("/webhooks", json={"imp_uid": "imp_1"})).status_code == 200
+        metrics = (await client.get("/metrics")).text.splitlines()
+    assert "relay_spool_waiting 1.0" in metrics
+    await receiver.logged("redis_unavailable")
+
+
+async def test_a_console_refuses_to_write(processes: Processes, environ: dict[str, str]) -> None:
+    """It reads, and what an operator asks for is said not to be done."""
+    console = processes.python("console", **environ)
+    url = f"http://127.0.0.1:{environ['PORT']}"
+    await console.ready(f"{url}/readyz")
+    async with httpx.AsyncClient(base_url=url, headers={"authorization": f"Bearer {TOKEN}"}, timeout=30) as client:
+        assert (await client.get("/v1/merchants")).status_code == 200
+        answer = await client.put("/v1/merchants/shop", json={"imp_key": "key", "imp_secret": "secret"})
+    assert (answer.status_code, "replicas" in answer.json()["detail"]) == (503, True)
+
+
+async def test_a_worker_waits(processes: Processes, environ: dict[str, str]) -> None:
+    """It says at its start that it cannot rely on Redis, and goes on asking."""
+    worker = processes.python("workers", **environ)
+    await eventually(lambda: len(worker.logs("ledger_away")) >= 3, "it has asked three times")
+    assert all("replicas" in line["error"] for line in worker.logs("ledger_away"))
