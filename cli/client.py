@@ -14,6 +14,7 @@ from urllib.parse import quote
 import httpx
 import typer
 
+from cli.output import plain
 from schemas import wire
 from schemas.errors import BadSetting, RelayError
 from schemas.settings import Settings
@@ -49,13 +50,11 @@ class Place:
         local = _running(running)
         names = ("RELAY_CONSOLE_URL", "RELAY_API_TOKEN", "IMP_API_URL")
         settings = Settings.load({name: environ[name] for name in names if name in environ})
-        tokens = sorted(settings.api_tokens, key=lambda token: token.read_only)
         is_set = bool(environ.get("RELAY_CONSOLE_URL", "").strip())
-        token = tokens[0].value.get_secret_value() if tokens else None
         return cls(
             console_url=settings.console_url if is_set else local.get("console_url", settings.console_url),
             # A local token is for the local console only, never sent to one that was named.
-            token=token or (None if is_set else local.get("token")),
+            token=token_of(settings) or (None if is_set else local.get("token")),
             sandbox_url=environ.get("IMP_API_URL") or local.get("sandbox_url"),
         )
 
@@ -113,8 +112,19 @@ def failing() -> Iterator[None]:
     try:
         yield
     except (RelayError, BadSetting) as error:
-        print(f"relay: {error}", file=sys.stderr)
+        print(plain(f"relay: {error}"), file=sys.stderr)
         raise typer.Exit(1) from None
+
+
+def token_of(settings: Settings) -> str:
+    """The token of the operator API that may do most; "" where there is none."""
+    token = min(settings.api_tokens, key=lambda token: token.read_only, default=None)
+    return token.value.get_secret_value() if token else ""
+
+
+def succeeded(attempt: Mapping[str, Any]) -> bool:
+    """Whether an endpoint has taken an attempt, as the console shows it; one that nobody has made was not taken."""
+    return attempt.get("error") is None and 200 <= (attempt.get("status_code") or 0) < 300
 
 
 def part(text: str) -> str:

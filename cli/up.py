@@ -15,6 +15,7 @@ import typer
 
 from cli.account import Account
 from cli.children import Children
+from cli.client import token_of
 from cli.demo import Demo
 from cli.screen import Screen
 from cli.stack import Addresses, Stack, environment
@@ -34,7 +35,10 @@ def up(
     once: Annotated[bool, typer.Option("--once", help="Stop after the demo; fails if a callback is missing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print every step as an object on a line.")] = False,
 ) -> None:
-    """Start Redis, a sandbox of i'mport, receiver, worker, console and a subscriber; play a demo; stay up."""
+    """Start Redis, a sandbox of i'mport, receiver, worker, console and a subscriber; play a demo; stay up.
+
+    Example: relay up --once
+    """
     try:
         workplace = Workplace(directory)
     except (RelayError, OSError) as error:
@@ -115,15 +119,14 @@ class _Up:
             stack.worker(),
             stack.server("console", "console", "/livez"),
         )
-        demo = Demo(self._screen, addresses, environ["RELAY_API_TOKEN"])
+        token = token_of(settings)
+        demo = Demo(self._screen, addresses, token)
         secrets = await demo.register()
         of_paths = ",".join(f"{path}={secret}" for path, secret in secrets.items())
         await stack.server("subscriber", "sandbox.subscriber", "/", SUBSCRIBER_SECRETS=of_paths)
-        token = min(settings.api_tokens, key=lambda token: token.read_only).value.get_secret_value()
         self._workplace.announce(
-            console_url=addresses.url("console"), token=token,
-            sandbox_url=addresses.url("sandbox"),
-        )  # fmt: skip
+            console_url=addresses.url("console"), token=token, sandbox_url=addresses.url("sandbox")
+        )
         self._introduce(addresses)
         if self._play:
             self._complete = await demo.play()
