@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from cli.account import Account, Entry, Told, happened_at
+from cli.output import plain
 from schemas.times import rfc3339
 
 SETTLING = 0.25
@@ -94,9 +95,9 @@ def rendered(who: str, told: Told) -> Text:
         (f"{clock} ", "dim"),
         (f"{_took(told.since):>9}  ", "dim"),
         (f"{who:<10} ", _ACTORS.get(who, "")),
-        (f"{told.what:<18} ", _STYLES[told.mood]),
-        (f"{told.imp_uid:<18} ", ""),
-        (told.detail, _STYLES[told.mood]),
+        (f"{plain(told.what):<18} ", _STYLES[told.mood]),
+        (f"{plain(told.imp_uid):<18} ", ""),
+        (plain(told.detail), _STYLES[told.mood]),
     )
 
 

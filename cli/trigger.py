@@ -33,8 +33,10 @@ def trigger(
         url = sandbox or place.sandbox_url
         if url is None:
             raise Failed("no sandbox is known here: start `relay up`, or say where it is with --sandbox")
+        # Whoever cannot say what there is to play is no sandbox, and is not told our token.
+        known = _ask(url, "GET", "")["data"]
         if scenario is None:
-            listed({"next_cursor": None, **_ask(url, "GET", "")}, ("name", "description"), as_json=as_json)
+            listed({"next_cursor": None, "data": known}, ("name", "description"), as_json=as_json)
             return
         relay = {"url": place.console_url, "token": place.token}
         query = "?wait=true" if wait else ""
@@ -48,9 +50,11 @@ def _ask(url: str, method: str, path: str, body: Any = None) -> dict[str, Any]:
     address = f"{url.rstrip('/')}/_sandbox/scenarios{path}"
     try:
         answer = httpx.request(method, address, json=body, timeout=_PLAYS_WITHIN)
-        found: dict[str, Any] = wire.loads(answer.content)
+        found = wire.loads(answer.content)
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         raise Failed(f"there is no sandbox at {url}: {error}") from None
+    if not isinstance(found, dict) or not found.keys() & {"data", "scenario", "title"}:
+        raise Failed(f"there is no sandbox at {url}: it answered {answer.status_code}")
     if answer.status_code >= 400:
         known = f"; there are {', '.join(found['scenarios'])}" if "scenarios" in found else ""
         raise Failed(f"{found.get('title', answer.status_code)}{known}")

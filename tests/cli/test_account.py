@@ -134,6 +134,14 @@ def test_what_is_no_log_entry_is_left_to_the_log_file() -> None:
     assert output.getvalue() == ""
 
 
+def test_what_a_stranger_wrote_does_nothing_to_a_terminal() -> None:
+    """A webhook's fields are anybody's text."""
+    shown, output = screen()
+    shown.line("receiver", json.dumps(at(1, "webhook_accepted", imp_uid="imp_1", status="a\x1b[2Jb")))
+    shown.print_until(time.time())
+    assert "says a�[2Jb" in output.getvalue()
+
+
 def test_there_are_no_colours_where_there_is_no_terminal() -> None:
     """A file gets plain text."""
     shown, output = screen()
