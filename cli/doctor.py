@@ -12,9 +12,8 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.text import Text
 
-from cli.client import Api, Failed, console, part
+from cli.client import Api, Failed, console, part, succeeded
 from cli.output import Json, plain, print_json, screen
-from ledger import Ledger
 from schemas.errors import RelayError
 from schemas.settings import Settings
 
@@ -150,7 +149,7 @@ def _endpoint(api: Api, endpoint: dict[str, Any], *, test: bool) -> Finding:
 def _tested(subject: str, answer: dict[str, Any]) -> Finding:
     if "status_code" not in answer:
         return Finding(subject, "bad", "no worker has sent the test event", "start a worker")
-    if answer["error"] is None and 200 <= (answer["status_code"] or 0) < 300:
+    if succeeded(answer):
         return Finding(subject, "ok", f"took a test event in {answer['duration_ms']} ms")
     outcome = answer["error"] or f"answered {answer['status_code']}"
     return Finding(subject, "bad", f"did not take a test event: {outcome}", "look at its logs, and at the way there")
@@ -166,6 +165,8 @@ def _redis_itself() -> Iterator[Finding]:
 
 
 async def _ask_redis(settings: Settings) -> Finding:
+    from ledger import Ledger  # half of what `relay --help` would wait for
+
     ledger = Ledger.connect(settings.redis_url, settings.queue_url)
     try:
         durability = await ledger.durability()

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from cli.client import Api, Failed, console, part
+from cli.client import Api, Failed, console, part, succeeded
 from cli.output import Json, cell, print_json, screen
 
 app = typer.Typer()
@@ -48,8 +48,6 @@ def listen(
                     print_json({"delivery": delivery["id"], "type": delivery["type"], **attempt})
                 else:
                     screen().print(_told(delivery, attempt))
-        except KeyboardInterrupt:
-            pass
         finally:
             api.call("DELETE", f"/v1/endpoints/{part(endpoint['id'])}")
             print(f"relay: {endpoint['id']} is deleted", file=sys.stderr)
@@ -74,11 +72,10 @@ def attempts(api: Api, endpoint: str) -> Iterator[tuple[dict[str, Any], dict[str
 
 
 def _told(delivery: dict[str, Any], attempt: dict[str, Any]) -> Text:
-    ok = attempt["error"] is None and 200 <= (attempt["status_code"] or 0) < 300
     outcome = str(attempt["status_code"] or "no answer") if attempt["error"] is None else cell(attempt["error"]).plain
     return Text.assemble(
         (f"{attempt['at']}  ", "dim"), (f"{delivery['type']:<32}", "bold"), cell(delivery["imp_uid"]), " → ",
-        (outcome, "green" if ok else "red"), (f"  {attempt['duration_ms']} ms", "dim"),
+        (outcome, "green" if succeeded(attempt) else "red"), (f"  {attempt['duration_ms']} ms", "dim"),
     )  # fmt: skip
 
 

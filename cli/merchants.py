@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cli.client import console, part
-from cli.output import Cursor, Json, Limit, done, listed, shown
+from cli.output import Cursor, Json, Limit, done, listed, shown, sure
 
 app = typer.Typer(help="Merchants: whose webhooks are taken, with which credentials.", no_args_is_help=True)
 
@@ -49,9 +49,9 @@ def put(
     check_prepared: Annotated[bool, typer.Option(help="Compare with the amount prepared at i'mport.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Add or replace a merchant.
+    """Add or replace a merchant; asks for the key and the secret where they are not given.
 
-    Example: relay merchants put shop --imp-key 1234567890 (asks for the secret)
+    Example: relay merchants put shop --imp-key 1234567890
     """
     body = {
         "imp_key": imp_key, "imp_secret": imp_secret, "include_sandbox": include_sandbox, "since": since,
@@ -63,11 +63,16 @@ def put(
 
 
 @app.command()
-def delete(merchant: Name, as_json: Json = False) -> None:
-    """Forget a merchant; refused while it has endpoints.
+def delete(
+    merchant: Name,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Forget a merchant: its webhooks are turned away from then on. Refused while it has endpoints.
 
-    Example: relay merchants delete shop
+    Example: relay merchants delete shop --yes
     """
+    sure(f"Forget {merchant} and its credentials?", yes=yes, as_json=as_json)
     with console() as api:
         api.call("DELETE", f"/v1/merchants/{part(merchant)}")
     done(f"merchant {merchant} is forgotten", {"deleted": merchant}, as_json=as_json)

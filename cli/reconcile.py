@@ -10,7 +10,7 @@ import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from cli.client import Api, console, part
-from cli.output import Cursor, Json, Limit, done, listed, print_json, screen, shown
+from cli.output import Cursor, Json, Limit, done, listed, screen, shown
 
 app = typer.Typer(help="Reconciliations: comparing with what i'mport has.", invoke_without_command=True)
 
@@ -47,12 +47,7 @@ def reconcile(
         run = api.call("POST", "/v1/reconciliations", body)
         if wait:
             run = _watched(api, run, quiet=as_json)
-    if as_json:
-        print_json(run)
-    else:
-        counts = f"{run['compared']} compared, {run['missing']} missing, {run['repaired']} repaired"
-        trouble = f"; {run['trouble']}" if run["trouble"] else ""
-        done(f"reconciliation {run['id']} is {run['state']}: {counts}{trouble}", run, as_json=False)
+    done(f"reconciliation {run['id']} is {run['state']}: {_told(run)}", run, as_json=as_json)
     if wait and (run["repaired"] < run["missing"] or run["trouble"]):
         raise typer.Exit(1)
 
@@ -95,6 +90,10 @@ def _watched(api: Api, begun: dict[str, Any], *, quiet: bool) -> dict[str, Any]:
         while run["state"] == "running":
             time.sleep(LOOK_EVERY)
             run = api.call("GET", f"/v1/reconciliations/{part(begun['id'])}")
-            counts = f"{run['compared']} compared, {run['missing']} missing, {run['repaired']} repaired"
-            progress.update(task, description=f"{counts} ({run['trouble']})" if run["trouble"] else counts)
+            progress.update(task, description=_told(run))
     return run
+
+
+def _told(run: dict[str, Any]) -> str:
+    counts = f"{run['compared']} compared, {run['missing']} missing, {run['repaired']} repaired"
+    return f"{counts}; {run['trouble']}" if run["trouble"] else counts

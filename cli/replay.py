@@ -9,7 +9,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from cli.client import Api, console, part
-from cli.output import Cursor, Json, Limit, done, listed, print_json, screen, shown, sure
+from cli.output import Cursor, Json, Limit, done, listed, screen, shown, sure
 
 app = typer.Typer(help="Replays: events sent again, many at once.", invoke_without_command=True)
 
@@ -56,11 +56,8 @@ def replay(
         sure(f"Queue {counted['matched']} deliveries?", yes=yes, as_json=as_json)
         begun = api.call("POST", "/v1/replays", body)
         ended = watched(api, begun, quiet=as_json) if wait else begun
-    if as_json:
-        print_json(ended)
-    else:
-        counts = f"{ended['queued']} queued, {ended['delivered']} delivered, {ended['failed']} failed"
-        done(f"replay {ended['id']} is {ended['state']}: {counts}", ended, as_json=False)
+    counts = f"{ended['queued']} queued, {ended['delivered']} delivered, {ended['failed']} failed"
+    done(f"replay {ended['id']} is {ended['state']}: {counts}", ended, as_json=as_json)
     if ended["failed"] and wait:
         raise typer.Exit(1)
 

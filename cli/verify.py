@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook, WebhookVerificationError
 
 from cli.output import Json, done
 
@@ -31,7 +31,7 @@ def verify(
     try:
         content = sys.stdin.buffer.read() if str(body) == "-" else body.read_bytes()
         Webhook(secret).verify(content, headers)
-    except (WebhookVerificationError, ValueError, OSError) as error:
+    except (EmptyWebhookSecretError, WebhookVerificationError, ValueError, OSError) as error:
         print(f"relay: not valid: {error}", file=sys.stderr)
         raise typer.Exit(1) from None
     done("the signature is valid", {"valid": True}, as_json=as_json)

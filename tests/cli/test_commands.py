@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import http.server
 import json
+import subprocess
+import sys
+import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,6 +19,7 @@ import typer
 from standardwebhooks.webhooks import Webhook
 from typer.testing import CliRunner, Result
 
+from cli import main
 from cli.client import Place
 from cli.commands import register
 from cli.main import app as whole
@@ -22,6 +27,7 @@ from schemas.delivery import Dead
 from schemas.signature import signed_headers
 from tests.console import machine
 from tests.console.conftest import READ_ONLY, TOKEN, Console, running
+from tests.processes import ROOT
 from tests.redis_process import RedisServer
 
 app = typer.Typer()
@@ -125,6 +131,41 @@ def test_every_command_has_json() -> None:
     assert lacking == []
 
 
+async def test_deleting_a_merchant_asks_first_too(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its credentials are gone for good, and its webhooks are turned away from then on."""
+    await asked(console, "merchants", "put", "shop", "--imp-key", "1234567890123", "--imp-secret", "s3cret")
+    monkeypatch.setattr("cli.output.at_terminal", lambda: True)
+    assert (await relay(console, "merchants", "delete", "shop")).exit_code == 1
+    assert (await relay(console, "merchants", "show", "shop")).exit_code == 0
+    assert (await relay(console, "merchants", "delete", "shop", "--yes")).exit_code == 0
+
+
+def test_a_token_is_sent_to_a_sandbox_only() -> None:
+    """IMP_API_URL may be i'mport itself, which is no sandbox and has no business with the relay's token."""
+    heard: list[bytes] = []
+
+    class Iamport(http.server.BaseHTTPRequestHandler):
+        def answer(self) -> None:
+            heard.append(self.requestline.encode() + self.rfile.read(int(self.headers.get("content-length", 0))))
+            self.send_response(404)
+            self.end_headers()
+            self.wfile.write(b'{"code": -1, "message": "no such address", "response": null}')
+
+        do_GET = do_POST = answer  # noqa: N815  # http.server's names
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # http.server's name
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Iamport) as server:
+        threading.Thread(target=server.serve_forever).start()
+        environ = {"IMP_API_URL": f"http://127.0.0.1:{server.server_port}", "RELAY_API_TOKEN": "operators-token"}
+        result = CliRunner().invoke(app, ["trigger", "card"], env=environ, catch_exceptions=False)
+        server.shutdown()
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+    assert heard
+    assert b"operators-token" not in b"".join(heard)
+
+
 async def test_the_story_of_a_payment_is_read(console: Console) -> None:
     """Payments, events, deliveries and notifications, as tables and as JSON."""
     endpoint = (await console.endpoint())["id"]
@@ -207,10 +248,19 @@ def test_wrong_usage_exits_2(arguments: list[str]) -> None:
 
 
 def test_every_command_has_help_with_an_example() -> None:
-    """Each says what it does and shows how."""
-    for name, command in typer.main.get_group(app).commands.items():
+    """Each says what it does and shows how, with nothing that a shell would stumble over."""
+    for name, command in typer.main.get_group(main.app).commands.items():
         for one in getattr(command, "commands", {name: command}).values():
-            assert f"Example: relay {name}" in (one.help or ""), f"{name} {one.name}"
+            _, _, example = (one.help or "").partition("Example: ")
+            assert example.startswith(f"relay {name}"), f"{name} {one.name}"
+            assert "(" not in example, example
+
+
+def test_starting_is_quick() -> None:
+    """What one command needs is not loaded for all: the ledger is not there before the doctor asks for it."""
+    code = "import sys, cli.main; print([name for name in sys.modules if name.split('.')[0] in ('ledger', 'dramatiq')])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert result.stdout == "[]\n"
 
 
 async def test_a_replay_is_counted_begun_watched_and_stopped(console: Console, person: None) -> None:
@@ -309,6 +359,9 @@ def test_a_callback_is_verified(tmp_path: Path) -> None:
     assert CliRunner().invoke(app, options, input=body).exit_code == 0
     assert CliRunner().invoke(app, options, input=body + b" ").exit_code == 1
     assert CliRunner().invoke(app, [*options, str(tmp_path / "none")]).exit_code == 1
+    for useless in ("", "whsec_", "whsec_?"):
+        result = CliRunner().invoke(app, [*options, "--secret", useless, str(path)])
+        assert (result.exit_code, result.stderr.startswith("relay: not valid: ")) == (1, True)
 
 
 def test_a_local_token_goes_to_the_local_console_only(tmp_path: Path) -> None:
