@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -136,6 +137,9 @@ async def test_a_reconciliation_begins(reader: Reader, console: Console) -> None
     assert (await reader.send("/reconciliations", window)).status_code == 303
     (run,) = (await console.call("GET", "/v1/reconciliations")).json()["data"]
     assert (run["since"], run["until"]) == ("2026-11-01T00:00:00Z", "2026-11-02T00:00:00Z")
+    stored = await console.ledger.reconciliations.get(run["id"])
+    await console.ledger.reconciliations.save(replace(stored, tries=1, trouble="i'mport answered 502"))
+    assert "i&#39;mport answered 502" in (await reader.open("/reconciliations", headers={"accept-language": "en"})).text
 
 
 async def test_a_cancellation_is_noted_and_rejected(reader: Reader, console: Console) -> None:
