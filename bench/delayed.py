@@ -38,11 +38,11 @@ async def run(machine: Machine, rounds: int, _seed: int) -> Report:
         ledger = relay.ledger()
         await _lateness(ledger, arrivals, "warm_")
         before.append(percentile(await _lateness(ledger, arrivals, "early_"), 95))
-        rss = relay.processes["worker"].usage()[1]
+        rss = relay.processes["worker 0"].usage()[1]
         for first in range(0, DELAYED, BATCH):
             await _delay(ledger, "late_", first, BATCH, HOURS)
         after.append(percentile(await _lateness(ledger, arrivals, "soon_"), 95))
-        memory.append((relay.processes["worker"].usage()[1] / 1e6, rss / 1e6))
+        memory.append((relay.processes["worker 0"].usage()[1] / 1e6, rss / 1e6))
         await ledger.close()
         for server in (iamport, subscriber):
             server.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections import defaultdict
 from collections.abc import AsyncIterator
@@ -26,8 +27,9 @@ SECONDS = 8
 async def rate(machine: Machine, rounds: int, _seed: int) -> Report:
     """Payments a second: webhooks as fast as they are taken, until the last callback has come."""
     found, cpu = defaultdict[str, list[float]](list), defaultdict[str, list[float]](list)
+    cores = os.cpu_count() or 1
     for number in range(rounds):
-        for system in (Plain(machine), Relay(machine), Plain(machine, keeps_token=True)):
+        for system in (Plain(machine), Relay(machine, workers=cores), Plain(machine, keeps_token=True)):
             async with _running(machine, system) as arrivals:
                 names = [f"imp_{number}_{i}" for i in range(PAYMENTS.get(system.name, FEWER))]
                 before = _cpu(machine, system)

@@ -1,8 +1,9 @@
 """The two ways to do the job, started alike: the relay's receiver and worker, and a plain Dramatiq application.
 
 Each signs as Standard Webhooks says. The peer runs as Dramatiq's command line does by itself, with a process a core
-and eight threads each; the relay with one worker process, as its Procfile has it. Neither waits for an endpoint that
-could take more at once: the peer by nature, the relay because the endpoint is registered to take 32.
+and eight threads each; the relay with one worker process, unless a benchmark gives it one a core, too. Neither waits
+for an endpoint that could take more at once: the peer by nature, the relay because the endpoint is registered to take
+32.
 """
 
 from __future__ import annotations
@@ -42,12 +43,13 @@ class System(Protocol):
 
 
 class Relay:
-    """The relay: one receiver, one worker. `settings` are its environment variables beyond the necessary ones."""
+    """The relay: one receiver, so many workers. `settings` are its environment variables beyond the necessary ones."""
 
     name = "relay"
 
-    def __init__(self, machine: Machine, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(self, machine: Machine, settings: Mapping[str, str] | None = None, *, workers: int = 1) -> None:
         self._machine = machine
+        self._workers = workers
         self._key = Fernet.generate_key().decode()
         self._settings = {"RELAY_ENCRYPTION_KEY": self._key, "RELAY_ALLOW_PRIVATE_ENDPOINTS": "true", **_CREDENTIALS}
         self._settings |= settings or {}
@@ -68,9 +70,10 @@ class Relay:
             await ledger.endpoints.create(Endpoint(name, "default", url, secrets=(sealed,), max_in_flight=in_flight))
         await ledger.close()
         environ = {**self._settings, "IMP_API_URL": f"http://127.0.0.1:{api}"}
-        worker = self.processes["worker"] = self._machine.python("workers", **environ)
+        workers = [self._machine.python("workers", **environ) for _ in range(self._workers)]
+        self.processes |= {f"worker {number}": worker for number, worker in enumerate(workers)}
         self.start_intake()
-        wait_until(lambda: worker.has_printed("worker_ready"), "the worker is ready")
+        wait_until(lambda: all(worker.has_printed("worker_ready") for worker in workers), "the workers are ready")
 
     def ledger(self) -> Ledger:
         """Its ledger, to look into or to write to; the caller closes it."""
