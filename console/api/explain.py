@@ -87,14 +87,14 @@ def never(event: Recorded, registered: Registered) -> str:
         return "an endpoint never hears of itself"
     if registered.state == "deleted":
         return "the endpoint was deleted"
-    if event.silent:
-        return "the event was recorded silently: the fact is older than the merchant here, or was found late"
     if event.merchant != endpoint.merchant:
         return f"the event is of merchant {event.merchant}, the endpoint of merchant {endpoint.merchant}"
-    if event.recorded_at < endpoint.created_at:
-        return f"the endpoint was added at {rfc3339(endpoint.created_at)}, after the event; a replay sends it"
     if not wants(endpoint.types, event.type):
         return f"the endpoint does not subscribe to {event.type}"
+    if event.silent:
+        return "the event was recorded silently: the fact is older than the merchant here, or was found late"
+    if event.recorded_at < endpoint.created_at:
+        return f"the endpoint was added at {rfc3339(endpoint.created_at)}, after the event; a replay sends it"
     return f"the endpoint did not subscribe to {event.type} when the event was recorded"
 
 

@@ -243,6 +243,7 @@ async def test_explanations(console: Console) -> None:
     await send(console.ledger, ok, Delivered(), status_code=200)
     await asyncio.sleep(0.01)
     late = (await console.endpoint())["id"]
+    late_other_type = (await console.endpoint(types=["payment.failed"]))["id"]
     event = (await data(console, "/v1/events"))[0]["id"]
 
     async def why(endpoint: str) -> tuple[str, str]:
@@ -255,6 +256,7 @@ async def test_explanations(console: Console) -> None:
         (other_merchant, "no", "of merchant shop"),
         (disabled, "not yet", "disabled by an operator"),
         (late, "no", "a replay sends it"),
+        (late_other_type, "no", "does not subscribe to payment.paid"),
     ):
         answer = await why(endpoint)
         assert (answer[0], words in answer[1]) == (got, True), answer
