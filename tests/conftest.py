@@ -1,14 +1,15 @@
-"""What tests share: a durable Redis, free ports, and the project's processes."""
+"""What tests share: a durable Redis, an i'mport that does as it is told, free ports, and the project's processes."""
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
 import redis
 
+from tests.iamport.stub import Stub
 from tests.processes import Processes, clean_environ
 from tests.redis_process import RedisServer
 
@@ -55,6 +56,15 @@ def own_redis(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[RedisSer
     server.start()
     yield server
     server.kill()
+
+
+@pytest.fixture
+async def stub() -> AsyncIterator[Stub]:
+    """An i'mport that answers as the test says."""
+    stub = Stub()
+    await stub.start()
+    yield stub
+    await stub.stop()
 
 
 @pytest.fixture

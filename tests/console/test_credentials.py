@@ -11,15 +11,6 @@ from tests.iamport.stub import Stub, always, no
 
 
 @pytest.fixture
-async def stub() -> AsyncIterator[Stub]:
-    """An i'mport that answers as the test says."""
-    stub = Stub()
-    await stub.start()
-    yield stub
-    await stub.stop()
-
-
-@pytest.fixture
 async def console(redis_url: str, stub: Stub) -> AsyncIterator[Console]:
     """A console whose i'mport is the stub."""
     async with running(redis_url, {"IMP_API_URL": stub.url, "IMP_KEY": "key", "IMP_SECRET": "secret"}) as console:

@@ -17,15 +17,6 @@ MakeClient = Callable[..., Client]
 
 
 @pytest.fixture
-async def stub() -> AsyncIterator[Stub]:
-    """An i'mport that answers as the test says."""
-    stub = Stub()
-    await stub.start()
-    yield stub
-    await stub.stop()
-
-
-@pytest.fixture
 async def transport() -> AsyncIterator[httpx.AsyncBaseTransport]:
     """The transport of production."""
     transport = production_transport()
