@@ -25,6 +25,10 @@ ANSWERS_WITHIN = 40.0
 """Seconds for an answer: testing an endpoint waits for it."""
 
 
+NO_PROXY: Mapping[str, None] = {f"all://{host}": None for host in ("127.0.0.1", "[::1]", "localhost")}
+"""What is on this machine is asked directly, whatever HTTP_PROXY says: a proxy would look for it on its own."""
+
+
 class Failed(RelayError):
     """The console said no, or nothing; `status` is that of its answer, None where there was none."""
 
@@ -65,7 +69,9 @@ class Api:
     def __init__(self, place: Place) -> None:
         headers = {"user-agent": "relay"} | ({"authorization": f"Bearer {place.token}"} if place.token else {})
         self.place = place
-        self._client = httpx.Client(base_url=place.console_url, headers=headers, timeout=ANSWERS_WITHIN)
+        self._client = httpx.Client(
+            base_url=place.console_url, headers=headers, timeout=ANSWERS_WITHIN, mounts=NO_PROXY
+        )
 
     def call(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
         """The answer of one call, None where it has no body; parameters that are None are left out.

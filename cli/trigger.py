@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import httpx
 import typer
 
-from cli.client import Failed, Place, failing, part
+from cli.client import NO_PROXY, Failed, Place, failing, part
 from cli.output import Json, done, listed
 from schemas import wire
 
@@ -49,7 +49,8 @@ def _ask(url: str, method: str, path: str, body: Any = None) -> dict[str, Any]:
     """What the sandbox answers. Raises `Failed`."""
     address = f"{url.rstrip('/')}/_sandbox/scenarios{path}"
     try:
-        answer = httpx.request(method, address, json=body, timeout=_PLAYS_WITHIN)
+        with httpx.Client(timeout=_PLAYS_WITHIN, mounts=NO_PROXY) as client:
+            answer = client.request(method, address, json=body)
         found = wire.loads(answer.content)
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         raise Failed(f"there is no sandbox at {url}: {error}") from None

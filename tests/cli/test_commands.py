@@ -227,6 +227,17 @@ async def test_lists_go_on_with_a_cursor(console: Console) -> None:
     assert f"--cursor {first['next_cursor']}" in table.stdout
 
 
+async def test_a_proxy_is_not_asked_for_this_machine(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    """HTTP_PROXY is for the world outside; the console and the sandbox of this machine are not there."""
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    listed = await relay(console, "merchants", "list")
+    assert listed.exit_code == 0, listed.output
+    asked_for_a_sandbox = await relay(console, "trigger", "--sandbox", console.url)
+    assert asked_for_a_sandbox.stderr == "relay: Not Found\n"
+
+
 async def test_failures_are_one_line_and_exit_1(console: Console) -> None:
     """A wrong token, a read-only one, a console that is away, a wrong field: one line each."""
     wrong = await relay(console, "endpoints", "list", token="wrong")
