@@ -18,7 +18,7 @@ from schemas.errors import Conflict, NotFound
 from schemas.facts import Expected, Fact, Facts, Kind, Status, cancelled_amount, status
 from schemas.histories import left
 from schemas.payment import ZERO, Snapshot
-from schemas.schedule import wait
+from schemas.schedule import until_next
 
 _COURSE = {"ready": 0, "failed": 1, "paid": 2, "cancelled": 3}
 
@@ -28,8 +28,8 @@ class Record:
     """What the ledger knows of one payment.
 
     ``facts`` are in the order of their sequence, ``sequence`` is the last one used. ``claims`` are cancellations that
-    only a webhook speaks of: cancellation_id -> when a look first failed to find it. ``pending_looks`` counts the
-    looks since the youngest open request. ``version`` grows with every change.
+    only a webhook speaks of: cancellation_id -> when a look first failed to find it. ``version`` grows with every
+    change.
     """
 
     merchant: str
@@ -39,7 +39,6 @@ class Record:
     claims: Mapping[str, int] = field(default_factory=dict)
     sequence: int = 0
     version: int = 0
-    pending_looks: int = 0
     snapshot: Snapshot | None = None
 
     @property
@@ -86,12 +85,10 @@ def look(record: Record, snapshot: Snapshot, now: int, policy: Policy, claims: I
     requests, opened = cancellations.opened(requests, open_claims, now)
     requests, given_up = cancellations.given_up(requests, now)
     waiting = any(request.state in cancellations.WAITING for request in requests)
-    pending = bool(cancellations.open_ids(requests)) and not opened
     after = replace(
         record,
         requests=tuple(requests),
         claims={} if waiting else open_claims,
-        pending_looks=record.pending_looks + 1 if pending else 0,
         snapshot=record.snapshot if _stale(record.snapshot, snapshot) else snapshot,
     )
     return _change(record, after, (*joined, *opened, *given_up), now, policy)
@@ -99,7 +96,7 @@ def look(record: Record, snapshot: Snapshot, now: int, policy: Policy, claims: I
 
 def note(record: Record, request: Request, now: int, policy: Policy) -> Change:
     """A request that is open from ``now`` on: the merchant asked i'mport, or its gateway, without the relay."""
-    after = replace(record, requests=(*record.requests, replace(request, state="open")), pending_looks=0)
+    after = replace(record, requests=(*record.requests, replace(request, state="open")))
     return _change(record, after, (cancellations.requested(request),), now, policy)
 
 
@@ -199,7 +196,7 @@ def next_look(record: Record, now: int, policy: Policy) -> float | None:
         if request.state == "sending":
             reasons.append(request.requested_at + cancellations.SENDING_FOR - now)
         if request.state == "open":
-            reasons.append(wait(policy.pending_schedule, record.pending_looks))
+            reasons.append(until_next(policy.pending_schedule, now - request.requested_at))
     account = record.snapshot.virtual_account if record.snapshot else None
     expires_in = account.deadline + policy.expiry_grace - now if account and account.deadline else 0
     if expires_in > 0 and record.status is Status.ISSUED:

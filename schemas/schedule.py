@@ -12,6 +12,17 @@ def wait(schedule: Schedule, tries: int) -> float:
     return schedule[min(tries, len(schedule) - 1)]
 
 
+def until_next(schedule: Schedule, elapsed: float) -> float:
+    """Seconds until the next turn, `elapsed` seconds after the start. Turns are the schedule's waits apart, counted
+    from the start, so that what comes in between moves none; the last wait repeats."""
+    end = 0.0
+    for seconds in schedule:
+        end += seconds
+        if end > elapsed:
+            return end - max(elapsed, 0.0)
+    return schedule[-1] - (elapsed - end) % schedule[-1]
+
+
 def exhausted(schedule: Schedule, tries: int) -> bool:
     """Whether all waits of the schedule lie behind, for those who give up then."""
     return tries >= len(schedule)

@@ -63,7 +63,6 @@ def dump_record(record: Record) -> dict[str, bytes | str | int]:
         "cancelled_amount": plain(cancelled_amount(record.facts.values())),
         "requests": wire.dumps([_dump_request(request) for request in record.requests]),
         "claims": wire.dumps(record.claims),
-        "pending_looks": record.pending_looks,
     }
     if snapshot is not None:
         fields |= {
@@ -86,7 +85,6 @@ def load_record(merchant: str, imp_uid: str, fields: Mapping[str, bytes], facts:
         claims=wire.loads(fields.get("claims", b"{}")),
         sequence=int(fields.get("sequence", 0)),
         version=int(fields.get("version", 0)),
-        pending_looks=int(fields.get("pending_looks", 0)),
         snapshot=Snapshot.parse(wire.loads(snapshot)) if snapshot else None,
     )
 

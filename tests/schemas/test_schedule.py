@@ -7,7 +7,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.schedule import exhausted, jittered, wait
+from schemas.schedule import exhausted, jittered, until_next, wait
 
 SCHEDULE = (5.0, 30.0, 120.0)
 
@@ -15,6 +15,12 @@ SCHEDULE = (5.0, 30.0, 120.0)
 def test_the_last_wait_repeats() -> None:
     """After the end of a schedule its last wait goes on for ever."""
     assert [wait(SCHEDULE, tries) for tries in range(6)] == [5.0, 30.0, 120.0, 120.0, 120.0, 120.0]
+
+
+def test_the_next_turn_is_told_by_the_time_that_has_passed() -> None:
+    """5, 35, 155, 275 … seconds after the start, however often somebody came in between."""
+    times = [-3.0, 0.0, 4.0, 5.0, 34.5, 35.0, 154.0, 155.0, 274.0, 275.0, 300.0]
+    assert [until_next(SCHEDULE, at) for at in times] == [5, 5, 1, 30, 0.5, 120, 1, 120, 1, 120, 95]
 
 
 def test_a_schedule_of_three_waits_allows_four_tries() -> None:

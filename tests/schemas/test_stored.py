@@ -75,6 +75,6 @@ def test_a_field_that_was_not_there_yet_has_its_default() -> None:
     """Records written by an older version are read."""
     record = Play().pay().record
     fields = _as_redis_gives_it(record)
-    for name in ("requests", "claims", "pending_looks"):
+    for name in ("requests", "claims"):
         del fields[name]
     assert load_record("default", IMP_UID, fields, record.facts) == replace(record, requests=(), claims={})
