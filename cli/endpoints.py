@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.client import console, part, succeeded
-from cli.output import Cursor, Json, Limit, done, listed, shown, sure
+from cli.output import Cursor, Json, Limit, OfMerchant, Yes, done, listed, shown, sure
 
 app = typer.Typer(help="Endpoints: who hears of what, and where.", no_args_is_help=True)
 
@@ -26,7 +26,7 @@ _COLUMNS = ("id", "merchant", "url", "types", "state", "success_rate", "breaker"
 
 @app.command("list")
 def list_(
-    merchant: Annotated[str | None, typer.Option(help="Of one merchant.")] = None,
+    merchant: OfMerchant = None,
     limit: Limit = 50,
     cursor: Cursor = None,
     as_json: Json = False,
@@ -99,7 +99,7 @@ def update(
 @app.command()
 def delete(
     endpoint: Id,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Yes = False,
     as_json: Json = False,
 ) -> None:
     """Delete an endpoint and discard what it still had to get.

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cli.client import console, part
-from cli.output import Cursor, Json, Limit, listed, shown
+from cli.output import Cursor, Json, Limit, OfMerchant, listed, shown
 
 app = typer.Typer(help="Events: what happened, and who heard of it.", no_args_is_help=True)
 
@@ -16,7 +16,7 @@ Id = Annotated[str, typer.Argument(help="The event's id, evt_….")]
 
 @app.command("list")
 def list_(
-    merchant: Annotated[str | None, typer.Option(help="Of one merchant.")] = None,
+    merchant: OfMerchant = None,
     imp_uid: Annotated[str | None, typer.Option(help="Of one payment.")] = None,
     type_: Annotated[str | None, typer.Option("--type", help="Of one type, e.g. payment.paid.")] = None,
     since: Annotated[str | None, typer.Option(help="Recorded from this RFC 3339 time on.")] = None,

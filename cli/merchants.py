@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cli.client import console, part
-from cli.output import Cursor, Json, Limit, done, listed, shown, sure
+from cli.output import Cursor, Json, Limit, Yes, done, listed, shown, sure
 
 app = typer.Typer(help="Merchants: whose webhooks are taken, with which credentials.", no_args_is_help=True)
 
@@ -65,7 +65,7 @@ def put(
 @app.command()
 def delete(
     merchant: Name,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Yes = False,
     as_json: Json = False,
 ) -> None:
     """Forget a merchant: its webhooks are turned away from then on. Refused while it has endpoints.

@@ -7,14 +7,14 @@ from typing import Annotated
 import typer
 
 from cli.client import console, part
-from cli.output import Cursor, Json, Limit, listed, shown
+from cli.output import Cursor, Json, Limit, OfMerchant, listed, shown
 
 app = typer.Typer(help="Notifications: what came in, and what became of it.", no_args_is_help=True)
 
 
 @app.command("list")
 def list_(
-    merchant: Annotated[str | None, typer.Option(help="Of one merchant.")] = None,
+    merchant: OfMerchant = None,
     imp_uid: Annotated[str | None, typer.Option(help="For one payment.")] = None,
     outcome: Annotated[str | None, typer.Option(help="pending, applied, unchanged or rejected.")] = None,
     limit: Limit = 50,

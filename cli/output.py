@@ -16,6 +16,8 @@ from schemas import wire
 Json = Annotated[bool, typer.Option("--json", help="Print the console's answer as JSON.")]
 Limit = Annotated[int, typer.Option(min=1, max=200, help="How many at most.")]
 Cursor = Annotated[str | None, typer.Option(help="Go on where an earlier list ended.")]
+OfMerchant = Annotated[str | None, typer.Option(help="Of one merchant.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 _WIDE = 240
 _COLOURS = {

@@ -9,7 +9,7 @@ import typer
 from rich.text import Text
 
 from cli.client import console, part
-from cli.output import Cursor, Json, Limit, cell, done, listed, print_json, screen, shown, sure
+from cli.output import Cursor, Json, Limit, OfMerchant, Yes, cell, done, listed, print_json, screen, shown, sure
 
 app = typer.Typer(help="Payments: where each stands, and its whole story.", no_args_is_help=True)
 
@@ -31,7 +31,7 @@ Amount = Annotated[Decimal | None, typer.Option(parser=_amount, help="In the cur
 
 @app.command("list")
 def list_(
-    merchant: Annotated[str | None, typer.Option(help="Of one merchant.")] = None,
+    merchant: OfMerchant = None,
     merchant_uid: Annotated[str | None, typer.Option(help="Of one order number.")] = None,
     status: Annotated[str | None, typer.Option(help="Of one status, e.g. paid.")] = None,
     limit: Limit = 50,
@@ -82,7 +82,7 @@ def cancel(
     amount: Amount = None,
     reason: Annotated[str | None, typer.Option(help="Why, for i'mport and the record.")] = None,
     record_only: Annotated[bool, typer.Option(help="Only note that it was asked for elsewhere.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Yes = False,
     as_json: Json = False,
 ) -> None:
     """Ask i'mport to cancel a payment, or a part of it.

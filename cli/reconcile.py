@@ -10,7 +10,7 @@ import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from cli.client import Api, console, part
-from cli.output import Cursor, Json, Limit, done, listed, screen, shown
+from cli.output import Cursor, Json, Limit, OfMerchant, done, listed, screen, shown
 
 app = typer.Typer(help="Reconciliations: comparing with what i'mport has.", invoke_without_command=True)
 
@@ -54,7 +54,7 @@ def reconcile(
 
 @app.command("list")
 def list_(
-    merchant: Annotated[str | None, typer.Option(help="Of one merchant.")] = None,
+    merchant: OfMerchant = None,
     limit: Limit = 50,
     cursor: Cursor = None,
     as_json: Json = False,

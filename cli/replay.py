@@ -9,7 +9,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from cli.client import Api, console, part
-from cli.output import Cursor, Json, Limit, done, listed, screen, shown, sure
+from cli.output import Cursor, Json, Limit, OfMerchant, Yes, done, listed, screen, shown, sure
 
 app = typer.Typer(help="Replays: events sent again, many at once.", invoke_without_command=True)
 
@@ -25,7 +25,7 @@ Id = Annotated[str, typer.Argument(help="The replay's id.")]
 def replay(
     ctx: typer.Context,
     endpoint: Annotated[str | None, typer.Option(help="To one endpoint; all that subscribe, unless given.")] = None,
-    merchant: Annotated[str | None, typer.Option(help="Of one merchant.")] = None,
+    merchant: OfMerchant = None,
     types: Annotated[list[str] | None, typer.Option("--type", help="Of this type; more than once.")] = None,
     since: Annotated[str | None, typer.Option(help="Recorded from this RFC 3339 time on.")] = None,
     until: Annotated[str | None, typer.Option(help="Recorded before this RFC 3339 time.")] = None,
@@ -34,7 +34,7 @@ def replay(
     rate: Annotated[float, typer.Option(help="Deliveries a second.")] = 50.0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
     wait: Annotated[bool, typer.Option(help="Wait until it is over.")] = True,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Yes = False,
     as_json: Json = False,
 ) -> None:
     """Send events again; counts them first and asks. Ctrl-C stops watching, not the replay.

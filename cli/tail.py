@@ -12,7 +12,7 @@ import typer
 from rich.text import Text
 
 from cli.client import Api, Failed, console
-from cli.output import Json, cell, print_json, screen
+from cli.output import Json, OfMerchant, cell, print_json, screen
 
 app = typer.Typer()
 
@@ -23,7 +23,7 @@ _REMEMBERED = 5000
 
 @app.command()
 def tail(
-    merchant: Annotated[str | None, typer.Option(help="Of one merchant.")] = None,
+    merchant: OfMerchant = None,
     imp_uid: Annotated[str | None, typer.Option(help="Of one payment.")] = None,
     type_: Annotated[str | None, typer.Option("--type", help="Of one type, e.g. payment.paid.")] = None,
     last: Annotated[int, typer.Option(min=0, max=200, help="Begin with so many of the latest.")] = 10,

@@ -10,7 +10,8 @@ from console.web.refusals import failed, reason
 from console.web.visit import Go, Outcome, Page, View, Visit
 from schemas.errors import NotFound, RelayError
 
-_FIELDS = ("merchant", "imp_key", "imp_secret", "since", "webhook_token", "include_sandbox", "check_prepared")
+_FLAGS = ("include_sandbox", "check_prepared")
+_FIELDS = ("merchant", "imp_key", "imp_secret", "since", "webhook_token", *_FLAGS)
 
 
 async def merchants(visit: Visit) -> Outcome:
@@ -20,17 +21,10 @@ async def merchants(visit: Visit) -> Outcome:
 
 async def new(visit: Visit) -> Outcome:
     """The form of a new merchant, or of one whose credentials are to be replaced (`?merchant=`)."""
-    chosen: dict[str, Any] = dict.fromkeys(_FIELDS, "")
-    name = visit.query("merchant")
-    if name:
-        row = (await visit.desk.ask("GET", "/v1/merchants/{merchant}", {"merchant": name})).value
-        chosen |= {
-            "merchant": name,
-            "include_sandbox": row["include_sandbox"],
-            "check_prepared": row["check_prepared"],
-            "had_token": row["has_webhook_token"],
-        }
-    return View("merchant_form", {"chosen": chosen, "error": None, "is_new": not name})
+    name = visit.query("merchant") or ""
+    known = await _known(visit, name)
+    flags = {flag: known is not None and known[flag] for flag in _FLAGS}
+    return _form({**dict.fromkeys(_FIELDS, ""), "merchant": name, **flags}, known)
 
 
 async def put(visit: Visit) -> Outcome:
@@ -43,7 +37,7 @@ async def put(visit: Visit) -> Outcome:
         since=form.moment("since", visit.clock.zone),
         webhook_token=chosen["webhook_token"],
     )
-    flags = {name: form.has(name) for name in ("include_sandbox", "check_prepared")}
+    flags = {name: form.has(name) for name in _FLAGS}
     try:
         await visit.desk.ask(
             "PUT", "/v1/merchants/{merchant}", {"merchant": chosen["merchant"]}, body={**body, **flags}
@@ -51,7 +45,7 @@ async def put(visit: Visit) -> Outcome:
     except (RelayError, NotValid) as error:
         # What is secret is typed again rather than sent back.
         kept = {**chosen, "imp_key": "", "imp_secret": "", "webhook_token": ""}
-        return View("merchant_form", {"chosen": kept, "error": reason(error), "is_new": True}, 422)
+        return _form(kept, await _known(visit, chosen["merchant"]), error)
     return Go("/merchants", "merchant_saved", {"merchant": chosen["merchant"]})
 
 
@@ -67,6 +61,25 @@ async def delete(visit: Visit) -> Outcome:
     except RelayError as error:
         return failed("/merchants", error)
     return Go("/merchants", "deleted", {"what": name})
+
+
+async def _known(visit: Visit, name: str) -> dict[str, Any] | None:
+    """The merchant of this name as it is, None where there is none yet."""
+    try:
+        found: dict[str, Any] = (await visit.desk.ask("GET", "/v1/merchants/{merchant}", {"merchant": name})).value
+    except NotFound:
+        return None
+    return found
+
+
+def _form(chosen: dict[str, Any], known: dict[str, Any] | None, error: RelayError | NotValid | None = None) -> View:
+    values = {
+        "chosen": chosen,
+        "error": None if error is None else reason(error),
+        "is_new": known is None,
+        "had_token": known is not None and known["has_webhook_token"],
+    }
+    return View("merchant_form", values, 200 if error is None else 422)
 
 
 PAGES = (

@@ -129,6 +129,18 @@ async def test_credentials_go_in_and_never_come_out(reader: Reader, console: Con
     assert "very-secret" not in wrong.text
 
 
+async def test_a_merchant_that_is_replaced_stays_one(reader: Reader, console: Console) -> None:
+    """Where something is wrong, the form still says what is replaced, and that its webhook token would be gone."""
+    fields = {"merchant": "shop", "imp_key": "key", "imp_secret": "secret", "webhook_token": "token-12345"}
+    assert (await reader.send("/merchants/new", fields)).status_code == 303
+    warning = "This merchant has a webhook token"
+    assert warning in (await reader.open("/merchants/new?merchant=shop")).text
+    wrong = await reader.send("/merchants/new", {**fields, "imp_key": "", "check_prepared": "1"})
+    assert (wrong.status_code, warning in wrong.text) == (422, True)
+    assert "Replace credentials · shop" in wrong.text
+    assert 'name="check_prepared" value="1" checked' in wrong.text
+
+
 async def test_a_reconciliation_begins(reader: Reader, console: Console) -> None:
     """A window of the reader's own clock is compared."""
     await set_up(console)
