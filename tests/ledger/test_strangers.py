@@ -8,6 +8,7 @@ import pytest
 
 from ledger import Ledger
 from ledger.intake import stranger
+from ledger.keys import key
 from tests.ledger.driving import REFRESH, UNKNOWN, Driver, notification, paid
 
 FLOOD = 400
@@ -56,9 +57,32 @@ async def test_payments_that_are_known_cost_no_budget(ledger: Ledger, driver: Dr
     await post(ledger, "198.51.100.7", 0)
     await driver.accept("imp_known", source="198.51.100.7", verified=False)
     assert "imp_known" in await driver.due(REFRESH)
+    await _nothing_is_counted(driver, "imp_known")
     before = await driver.redis.get("{relay}:strangers")
     await post(ledger, "198.51.100.7", 0, OF_ONE)
     assert await driver.redis.get("{relay}:strangers") == before
+
+
+async def test_a_payment_under_way_costs_no_budget(ledger: Ledger, driver: Driver) -> None:
+    """Nor does one that is just being looked at, known or not."""
+    await driver.accept("imp_new", source="198.51.100.7", verified=False)
+    await driver.claim_one()
+    await _nothing_is_counted(driver, "imp_new")
+
+
+async def test_a_payment_that_retention_removed_costs_no_budget(ledger: Ledger, driver: Driver) -> None:
+    """It was known: what is left of it says so."""
+    await driver.accept("imp_first", source="198.51.100.7", verified=False)
+    await driver.redis.set(key("tomb", "default/imp_old"), b"{}")
+    await _nothing_is_counted(driver, "imp_old")
+    await driver.redis.delete(key("tomb", "default/imp_old"))
+
+
+async def _nothing_is_counted(driver: Driver, imp_uid: str) -> None:
+    """A stranger's webhook for this payment uses up nothing."""
+    before = await driver.redis.get(key("strangers"))
+    await driver.accept(imp_uid, source="198.51.100.7", verified=False)
+    assert await driver.redis.get(key("strangers")) == before
 
 
 @pytest.mark.parametrize(

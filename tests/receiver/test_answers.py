@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import re
@@ -12,7 +13,7 @@ import httpx
 import pytest
 import redis.asyncio
 
-from tests.processes import Processes
+from tests.processes import PATIENCE, Processes
 from tests.receiver.running import FORM, JSON, Receiver, notified, start, webhook
 
 PROXY = {"RELAY_TRUSTED_PROXIES": "127.0.0.1"}
@@ -86,6 +87,17 @@ async def test_a_large_body_is_413(receiver: Receiver) -> None:
         b"POST /webhooks HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n"
         b"expect: 100-continue\r\ncontent-length: 999999999\r\n\r\n"
     )
+
+
+async def test_a_body_without_end_is_413_before_it_ends(receiver: Receiver) -> None:
+    """What is counted while it comes is refused as soon as it is too much; nobody keeps it until the last chunk."""
+    head = b"POST /webhooks HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", receiver.port)
+    writer.write(head + (b"2000\r\n" + b" " * 8192 + b"\r\n") * 10)
+    try:
+        assert b" 413 " in await asyncio.wait_for(reader.readline(), PATIENCE)
+    finally:
+        writer.close()
 
 
 @pytest.mark.parametrize(
@@ -220,7 +232,7 @@ async def test_a_weak_redis_is_named_by_readyz(
             answer = await receiver.post(webhook())
         finally:
             await client.config_set("appendfsync", "always")
-    assert report["acknowledges_from"] == "spool"
+    assert (report["acknowledges_from"], report["require_durable"]) == ("spool", True)
     assert report["redis"] == {"available": True, "durable": False, "reasons": ["appendfsync is everysec, not always"]}
     assert answer.status_code == 200
     assert await receiver.metric('relay_webhooks_accepted_total{place="spool"}') == 1

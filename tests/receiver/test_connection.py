@@ -115,12 +115,44 @@ async def test_a_head_that_does_not_come_is_408(serving: Serving, data: bytes) -
         assert (await rest(reader)).startswith(b"HTTP/1.1 408 ")
 
 
+@pytest.mark.parametrize("data", [REQUEST, REQUEST + b"content-length: 9999\r\n\r\n"])
+async def test_a_client_that_drips_has_no_more_time(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch, data: bytes
+) -> None:
+    """A byte now and then does not make a head or a body come in time."""
+    monkeypatch.setattr(connection, "READ_SECONDS", 1.0)
+    async with serving.client(data) as (_, writer):
+        for _ in range(100):
+            writer.write(b"x")
+            await asyncio.sleep(0.05)
+            serving.sweep(0)
+            if not serving.uvicorn.server_state.connections:
+                break
+        assert not serving.uvicorn.server_state.connections
+
+
 async def test_the_server_sweeps_by_itself(free_port: Callable[[], int], monkeypatch: pytest.MonkeyPatch) -> None:
     """Once a second, for as long as it serves."""
     monkeypatch.setattr(connection, "READ_SECONDS", 0.5)
     serving = Serving(free_port(), Server)
     async with running(serving), serving.client(b"POST /web") as (reader, _):
         assert (await rest(reader)).startswith(b"HTTP/1.1 408 ")
+
+
+async def test_one_connection_too_many_is_told_so(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that are there go on, and when one of them leaves there is room for another."""
+    monkeypatch.setattr(connection, "CONNECTIONS", 2)
+    async with serving.client() as (_, leaving), serving.client() as (reader, writer):
+        late, _ = await asyncio.open_connection("127.0.0.1", serving.port)
+        answer = await rest(late)
+        assert answer.startswith(b"HTTP/1.1 503 ")
+        assert b"retry-after: " in answer
+        writer.write(REQUEST + b"content-length: 0\r\n\r\n")
+        assert await answered(reader) == 200
+        leaving.close()
+        await serving.connections(1)
+        async with serving.client(REQUEST + b"content-length: 0\r\n\r\n") as (another, _):
+            assert await answered(another) == 200
 
 
 async def test_a_body_that_does_not_come_is_broken_off(serving: Serving) -> None:
