@@ -85,7 +85,7 @@ class Gate:
                 if not visit.may_act:
                     return self._respond(View("error", {"what": "read_only"}, 403), visit, csrf)
                 log.info("operator_acts", caller=visit.caller.name, path=request.url.path)
-        elif request.query_params.get("live") == "1":
+        elif request.query_params.get("live") == "1" and not page.public:
             return self._live.stream(page, visit, csrf)
         outcome = await page.handler(visit)
         return self._respond(outcome, visit, csrf) if isinstance(outcome, View) else self._go(outcome, request)

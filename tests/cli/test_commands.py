@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import http.server
 import json
+import os
+import signal
 import subprocess
 import sys
 import threading
 import time
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -313,6 +316,25 @@ async def test_tail_shows_old_events_and_then_new_ones(console: Console) -> None
         result = await tailing
     seen = [json.loads(line)["data"]["imp_uid"] for line in result.stdout.splitlines()]
     assert (result.exit_code, seen) == (0, ["imp_1", "imp_2", "imp_3"])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_listening_ends_with_its_endpoint(console: Console, number: signal.Signals) -> None:
+    """While it listens there is an endpoint, whose secret it says; however it is asked to end, that is deleted."""
+    environ = {**os.environ, "RELAY_CONSOLE_URL": console.url, "RELAY_API_TOKEN": TOKEN}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "cli.main", "listen", "--forward-to", "http://127.0.0.1:9/hook"),
+        env=environ, cwd=ROOT, stdout=PIPE, stderr=PIPE,
+    )  # fmt: skip
+    assert process.stdout is not None
+    async with asyncio.timeout(20):
+        said = await process.stdout.readline()
+        [endpoint] = (await asked(console, "endpoints", "list"))["data"]
+        process.send_signal(number)
+        _, errors = await process.communicate()
+    assert said.startswith(b"sending to http://127.0.0.1:9/hook, signed with whsec_")
+    assert (process.returncode, errors.decode()) == (0, f"relay: {endpoint['id']} is deleted\n")
+    assert (await asked(console, "endpoints", "list"))["data"] == []
 
 
 async def test_the_doctor_finds_what_is_wrong(console: Console) -> None:

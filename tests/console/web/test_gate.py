@@ -72,6 +72,13 @@ async def test_signing_in_leads_nowhere_else(stranger: Reader, to: str) -> None:
     assert answer.headers["location"] == "/"
 
 
+async def test_strangers_are_streamed_nothing(stranger: Reader) -> None:
+    """The page for signing in has no part that goes on changing: whoever asks for one gets the page, and is gone."""
+    answer = await stranger.open("/sign-in?live=1")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert (await stranger.open("/events?live=1")).status_code == 401
+
+
 async def test_a_made_up_session_is_none(stranger: Reader, console: Console) -> None:
     """A cookie that was not sealed here, or was sealed for something else, opens nothing."""
     await console.endpoint()
