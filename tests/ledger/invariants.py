@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -36,6 +37,7 @@ async def problems(ledger: Ledger) -> list[str]:
     found += _of_payments(contents)
     found += _of_deliveries(contents)
     found += _of_notifications(contents)
+    found += _of_lists(contents)
     return found
 
 
@@ -195,4 +197,51 @@ def _of_notifications(contents: _Contents) -> list[str]:
             found.append(f"{identity}: is {row['outcome']}, listed as {sorted(listed)}")
         if (identity in contents.scores(f"waiting:{p}")) != (row["outcome"] == "pending"):
             found.append(f"{identity}: is {row['outcome']}, and waiting or not does not agree")
+    return found
+
+
+_LISTED: dict[str, Callable[[str, dict[str, str]], dict[str, str]]] = {
+    "pay": lambda p, row: {
+        "pays": row["first_at"],
+        f"pays:m:{row['merchant']}": row["first_at"],
+        f"pays:s:{row['status']}": row["first_at"],
+        f"pays:ms:{row['merchant']}/{row['status']}": row["first_at"],
+    },
+    "ntf": lambda _, row: {
+        "ntfs": row["received_at"],
+        f"ntfs:m:{row['merchant']}": row["received_at"],
+        f"ntfs:p:{row['merchant']}/{row['imp_uid']}": row["received_at"],
+        f"ntfs:o:{row['outcome']}": row["received_at"],
+    },
+    "evt": lambda _, row: {
+        "evts": row["recorded_at"],
+        f"evts:m:{row['merchant']}": row["recorded_at"],
+        f"evts:t:{row['type']}": row["recorded_at"],
+        **({f"evts:p:{row['merchant']}/{row['imp_uid']}": row["sequence"]} if row["imp_uid"] else {}),
+    },
+    "dlv": lambda _, row: {
+        "dlvs": row["created_at"],
+        f"dlvs:e:{row['endpoint']}": row["created_at"],
+        f"dlvs:s:{row['endpoint']}/{row['state']}": row["created_at"],
+    },
+}
+"""By what a hash is called: the lists that it is in, and at which place (in ms, or a sequence)."""
+
+
+def _of_lists(contents: _Contents) -> list[str]:
+    """Everything is in the lists that its row says, at its place, and nothing is in others."""
+    wanted: dict[str, dict[str, float]] = defaultdict(dict)
+    for name, row in contents.hashes.items():
+        kind, _, identity = name.partition(":")
+        if kind in _LISTED:
+            for index, place in _LISTED[kind](identity, row).items():
+                wanted[index][identity] = float(place)
+    kinds = tuple(f"{kind}s" for kind in _LISTED)
+    lists = {name for name in contents.sets if name.partition(":")[0] in kinds and not name.startswith("pays:u:")}
+    found = []
+    for name in sorted(lists | wanted.keys()):
+        # Events of one millisecond are listed in their order by a fraction of it.
+        listed = {identity: float(int(place)) for identity, place in contents.scores(name).items()}
+        if listed != wanted[name]:
+            found.append(f"{name}: lists {listed}, rows say {wanted[name]}")
     return found

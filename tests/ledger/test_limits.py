@@ -22,7 +22,8 @@ async def replay(driver: Driver, delivery: ClaimedDelivery) -> None:
     await driver.redis.zadd(key("lanes"), {str(REPLAY): 1})
     for states in ("delivered", "dead"):
         await driver.redis.zrem(key("dlvs", "s", f"ep_1/{states}"), delivery.id)
-    await driver.redis.zadd(key("dlvs", "s", "ep_1/pending"), {delivery.id: 1})
+    created_at = await driver.redis.hget(key("dlv", delivery.id), "created_at")
+    await driver.redis.zadd(key("dlvs", "s", "ep_1/pending"), {delivery.id: int(created_at)})
     await driver.redis.hset(key("dlv", delivery.id), "state", "pending")
 
 

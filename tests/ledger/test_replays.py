@@ -144,8 +144,9 @@ async def test_more_events_than_a_step_takes(driver: Driver) -> None:
             "merchant": "default", "imp_uid": f"imp_{number}", "type": "payment.paid", "sequence": 1, "silent": 0,
             "recorded_at": at, "body": "{}",
         })  # fmt: skip
-        pipe.zadd(key("evts"), {event: at})
-        pipe.zadd(key("evts", "m", "default"), {event: at})
+        for index in (key("evts"), key("evts", "m", "default"), key("evts", "t", "payment.paid")):
+            pipe.zadd(index, {event: at})
+        pipe.zadd(key("evts", "p", f"default/imp_{number}"), {event: 1})
     await pipe.execute()
     await driver.subscribe("ep_1", max_in_flight=1000)
     assert await driver.ledger.replays.count(Selection()) == 2300
