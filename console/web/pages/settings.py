@@ -71,7 +71,11 @@ def _text(alias: str, name: str, value: Any) -> str | None:
     if isinstance(value, tuple):
         parts = [format_duration(part) if isinstance(part, float) else str(part) for part in value]
         return ", ".join(parts) or None
-    return variables.shown(alias, str(value)) if name.endswith("_url") else str(value)
+    if name.endswith("_url"):
+        # A password can also be an option behind the `?`.
+        address, question, _ = str(value).partition("?")
+        return variables.shown(alias, address) + (question and "?…")
+    return str(value)
 
 
 PAGES = (Page("/settings", settings),)

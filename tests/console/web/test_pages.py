@@ -6,10 +6,11 @@ import re
 import tomllib
 from importlib.resources import files
 
+import httpx
 import pytest
 
 from tests.console import machine
-from tests.console.conftest import Console
+from tests.console.conftest import READ_ONLY, Console, running
 from tests.console.web.conftest import Reader
 from tests.console.web.scene import BUYER, set_up
 
@@ -85,6 +86,19 @@ async def test_secrets_are_shown_on_request_only(reader: Reader, console: Consol
         assert secret not in text
         assert "s3cret" not in text
     assert secret in (await reader.send(f"/endpoints/{scene.sick}/secret")).text
+
+
+async def test_what_follows_in_an_address_is_not_shown(redis_url: str) -> None:
+    """A Redis URL may have its password behind the `?`: the settings show where it is, and no more."""
+    environ = {"RELAY_QUEUE_URL": "redis://:pass1@127.0.0.1:7/1"}
+    address = f"{redis_url}?client_name=pass2"
+    async with running(address, environ) as console, httpx.AsyncClient(base_url=console.url) as client:
+        reader = Reader(client)
+        await reader.sign_in(READ_ONLY)
+        text = (await reader.open("/settings")).text
+    assert f"{redis_url}?…" in text
+    assert "pass1" not in text
+    assert "pass2" not in text
 
 
 async def test_a_command_to_repeat_a_callback(reader: Reader, console: Console) -> None:
