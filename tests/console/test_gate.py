@@ -117,10 +117,13 @@ async def test_metrics_are_for_this_machine_and_for_tokens(console: Console) -> 
     """Prometheus on this machine reads them; what comes through a proxy needs a token."""
     async with httpx.AsyncClient(base_url=console.url) as client:
         here = await client.get("/metrics")
-        proxied = await client.get("/metrics", headers={"x-forwarded-for": "203.0.113.9"})
+        proxied, forwarded = [
+            await client.get("/metrics", headers=header)
+            for header in ({"x-forwarded-for": "203.0.113.9"}, {"forwarded": "for=203.0.113.9"})
+        ]
     assert here.status_code == 200
     assert "relay_deliveries_pending 0.0" in here.text
-    assert proxied.status_code == 401
+    assert (proxied.status_code, forwarded.status_code) == (401, 401)
     with_token = await console.call("GET", "/metrics", headers={"x-forwarded-for": "203.0.113.9"})
     assert with_token.status_code == 200
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -182,6 +183,19 @@ def test_a_url_that_is_none_is_said_at_once(url: str) -> None:
     """`BadSetting`, before anything is connected."""
     with pytest.raises(BadSetting):
         connect(url)
+
+
+async def test_time_is_redis_own(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Machines disagree about the time; what the ledger says and notes is by one clock."""
+    real = time.time
+    for off in (-86_400.0, 86_400.0):
+        monkeypatch.setattr(time, "time", lambda off=off: real() + off)
+        assert abs(await driver.ledger.store.now() - real()) < 600
+        await driver.accept(f"imp_{off:.0f}")
+        due = (await driver.due(REFRESH)).values()
+        assert all(abs(at / 1000 - real()) < 600 for at in due)
+        claimed = await driver.ledger.refreshing.claim(REFRESH, 1)
+        assert abs(claimed.now - real()) < 600
 
 
 async def test_concurrent_callers_share_few_connections(redis_url: str) -> None:

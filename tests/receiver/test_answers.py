@@ -6,14 +6,16 @@ import asyncio
 import hashlib
 import json
 import re
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import redis.asyncio
 
-from tests.processes import PATIENCE, Processes
+from tests.processes import PATIENCE, ROOT, Processes
 from tests.receiver.running import FORM, JSON, Receiver, notified, start, webhook
 
 PROXY = {"RELAY_TRUSTED_PROXIES": "127.0.0.1"}
@@ -73,6 +75,19 @@ async def test_another_content_type_is_415(receiver: Receiver) -> None:
         is_problem(await receiver.client.post("/webhooks", content=webhook(), headers=headers), 415)
 
 
+async def test_a_webhook_is_dated_by_redis(
+    processes: Processes, free_port: Callable[[], int], redis_url: str, tmp_path: Path
+) -> None:
+    """Receivers whose clocks disagree put their webhooks into one order all the same."""
+    # Python imports a module of this name at its start.
+    (tmp_path / "sitecustomize.py").write_text("import time\nreal = time.time\ntime.time = lambda: real() + 3600\n")
+    receiver = await start(processes, free_port(), redis_url, PYTHONPATH=f"{tmp_path}:{ROOT}")
+    identity = (await receiver.post(webhook())).json()["id"]
+    async with redis.asyncio.Redis.from_url(redis_url) as client:
+        received = await client.hget(f"{{relay}}:ntf:{identity}", "received_at")
+    assert abs(int(received or 0) / 1000 - time.time()) < 1800
+
+
 async def test_a_large_body_is_413(receiver: Receiver) -> None:
     """Beyond 64 KiB a webhook is refused, by its announced length and by counting; 64 KiB are still taken."""
 
@@ -103,7 +118,8 @@ async def test_a_body_without_end_is_413_before_it_ends(receiver: Receiver) -> N
 @pytest.mark.parametrize(
     "path",
     ["/webhooks/nobody", "/webhooks/default/token", "/webhooks/a/b/c", "/webhooks/..%2fdefault", "/webhooks/%00", "/",
-     "/webhooks/-a", "/webhooks/" + "a" * 65, "/webhooks/default/" + "t" * 600, "/webhooks//default", "/v1/payments"],
+     "/webhooks/-a", "/webhooks/" + "a" * 65, "/webhooks/default/" + "t" * 600, "/webhooks//default", "/v1/payments",
+     "/livez/x", "/metrics/x", "/readyz/"],
 )  # fmt: skip
 async def test_what_is_not_there_is_404(receiver: Receiver, redis_url: str, path: str) -> None:
     """Unknown merchants, tokens that are not wanted, and paths that lead nowhere."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas import wire
 from schemas.look import Record, look
 from schemas.stored import dump_fact, dump_record, dump_tombstone, load_facts, load_record, load_tombstone
 from tests.schemas.payments import IMP_UID, OPEN_POLICY, T0, Life, lives, looked
@@ -78,3 +79,22 @@ def test_a_field_that_was_not_there_yet_has_its_default() -> None:
     for name in ("requests", "claims"):
         del fields[name]
     assert load_record("default", IMP_UID, fields, record.facts) == replace(record, requests=(), claims={})
+
+
+def test_a_fact_or_request_of_less_fields_is_read() -> None:
+    """What came into their rows later is missing in older ones, and has its default."""
+    record = Play().pay().note(300, "r1").record
+    rows = {key: wire.loads(dump_fact(fact, place)) for place, (key, fact) in enumerate(record.facts.items())}
+    for row in rows.values():
+        for name in ("entry", "closes", "detail"):
+            del row[name]
+    facts = load_facts({key: wire.dumps(row) for key, row in rows.items()})
+    assert [(fact.entry, fact.closes, fact.detail) for fact in facts.values()] == [(None, (), {})] * len(rows)
+    fields = _as_redis_gives_it(record)
+    requests = wire.loads(fields["requests"])
+    for row in requests:
+        for name in ("reason", "closed_at"):
+            del row[name]
+    fields["requests"] = wire.dumps(requests)
+    back = load_record("default", IMP_UID, fields, facts)
+    assert [(request.id, request.reason, request.closed_at) for request in back.requests] == [("r1", None, None)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Callable
 from random import Random
 
@@ -77,6 +78,19 @@ async def test_what_is_due_is_looked_at_in_one_call(shop: Shop) -> None:
     assert set((await shop.statuses()).values()) == {"paid"}
     assert await shop.driver.redis.zcard(key("evts")) == 100
     assert await shop.driver.due(REFRESH) == {}
+
+
+async def test_deadlines_pass_by_redis_clock(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine whose clock is a day ahead takes no virtual account for expired, and looks again when it has."""
+    real, now = time.time, int(await shop.driver.ledger.store.now())
+    monkeypatch.setattr(time, "time", lambda: real() + 86_400)
+    account = {"status": "ready", "pay_method": "vbank", "vbank_num": "1", "vbank_name": "bank", "paid_at": 0}
+    shop.shown["imp_1"] = payment("imp_1", vbank_date=now + 3600, vbank_issued_at=now - 60, **account)
+    await shop.driver.accept("imp_1")
+    await shop.refresh(str(REFRESH))
+    assert await shop.statuses() == {"imp_1": "virtual_account_issued"}
+    (due,) = (await shop.driver.due(REFRESH)).values()
+    assert 3600 - 60 <= due / 1000 - now <= 2 * 3600
 
 
 async def test_a_made_up_payment_is_rejected_in_the_end(shop: Shop) -> None:
