@@ -91,8 +91,9 @@ class Snapshot:
         if imp_uid is None or not IMP_UID.fullmatch(imp_uid):
             raise MalformedPayment("a payment without a usable imp_uid")
         try:
+            raw, text = _written(raw)
             return cls(
-                raw=wire.dumps(raw),
+                raw=text,
                 imp_uid=imp_uid,
                 merchant_uid=_text(raw.get("merchant_uid")) or "",
                 status=_text(raw.get("status")) or "",
@@ -113,8 +114,29 @@ class Snapshot:
                 deposits=tuple(_deposit(row) for row in _rows(raw.get("deposit_history"))),
                 cancellations=tuple(_cancellation(row) for row in _rows(raw.get("cancel_history"))),
             )
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             raise MalformedPayment(f"payment {imp_uid}: {error}", imp_uid=imp_uid) from None
+
+
+def _written(raw: Mapping[str, Any]) -> tuple[Mapping[str, Any], bytes]:
+    """The object and its JSON. JSON can spell half a surrogate pair, which a name cut in the middle of an emoji ends
+    with, and UTF-8 cannot: U+FFFD stands for it. Raises `TypeError` for what JSON cannot hold."""
+    try:
+        return raw, wire.dumps(raw)
+    except TypeError:
+        raw = {_whole(name): _whole(value) for name, value in raw.items()}
+        return raw, wire.dumps(raw)
+
+
+def _whole(value: Any) -> Any:
+    match value:
+        case str():
+            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        case Mapping():
+            return {_whole(name): _whole(inner) for name, inner in value.items()}
+        case list():
+            return [_whole(inner) for inner in value]
+    return value
 
 
 def _text(value: Any) -> str | None:

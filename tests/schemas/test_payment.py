@@ -41,6 +41,30 @@ def test_any_object_is_a_snapshot_or_malformed(raw: dict[str, Any]) -> None:
     assert Snapshot.parse(wire.loads(snapshot.raw)).imp_uid == snapshot.imp_uid
 
 
+def test_half_an_emoji_costs_that_character_only() -> None:
+    """A shop that cuts a name in the middle of an emoji is told of its payment all the same: JSON can spell the half,
+    UTF-8 cannot, so U+FFFD stands for it, also in what an event says of it."""
+    cut = deposit(1004, T0, "d1") | {"depositor_name": "Kim \ud83d"}
+    fields = {"name": "Cake \ud83d", "custom_data": {"\udf82": ["\ud83c\udf82"]}, "deposit_history": [cut]}
+    snapshot = Snapshot.parse(payment(status="paid", paid_at=T0, **fields))
+    told = wire.loads(snapshot.raw)
+    assert told["name"] == "Cake \ufffd"
+    assert told["custom_data"] == {"\ufffd": ["\N{BIRTHDAY CAKE}"]}
+    assert snapshot.deposits[0].depositor == "Kim \ufffd"
+    assert [event.type for event in look(Record("default", IMP_UID), snapshot, T0, OPEN_POLICY).events] == [
+        "payment.paid"
+    ]
+
+
+def test_what_nests_too_deeply_to_be_passed_on_is_malformed() -> None:
+    """One strange payment must not cost the others of its batch."""
+    nested: list[Any] = []
+    for _ in range(900):
+        nested = [nested]
+    with pytest.raises(MalformedPayment):
+        Snapshot.parse(payment(custom_data=nested))
+
+
 def test_only_the_required_fields_are_needed() -> None:
     """Everything else may be absent."""
     raw = {
