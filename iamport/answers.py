@@ -38,12 +38,14 @@ class Looked:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a status list: ``total`` rows in all, ``next`` the number of the next page or 0."""
+    """One page of a status list: ``total`` rows in all, ``next`` the number of the next page or 0. ``turned_down``: a
+    first page that i'mport answered with 400, as it does where a page is past the end."""
 
     total: int
     next: int
     rows: tuple[dict[str, Any], ...]
     malformed: tuple[MalformedPayment, ...] = ()
+    turned_down: bool = False
 
 
 def response_of(answer: Answer) -> Any:

@@ -78,8 +78,9 @@ class Client:
         """Page ``page`` (from 1) of the payments whose latest status is from ``[since, until]``, UNIX seconds.
 
         Oldest change first, so that what changes meanwhile moves to the end. A window without payments has a total of
-        0; a page past the end is a 400 of i'mport's and given as an empty one. On page 1 a 400 is no: that page is
-        past no end. Raises `Invalid` for a window over 90 days or a limit over 1000, and `IamportError`.
+        0; a page past the end is a 400 of i'mport's and given as an empty one. On page 1 that may mean either: the
+        page is empty and says that it was turned down. Raises `Invalid` for a window over 90 days or a limit over
+        1000, and `IamportError`.
         """
         if not 0 <= until - since <= LONGEST_WINDOW:
             raise Invalid("until", "a window is at most 90 days")
@@ -87,7 +88,7 @@ class Client:
             raise Invalid("page", f"pages count from 1 and have at most {LARGEST_PAGE} rows")
         query = [("from", since), ("to", until), ("page", page), ("limit", limit), ("sorting", "updated")]
         answer = await self._get("/payments/status/all", [(name, str(value)) for name, value in query])
-        return Page(0, 0, ()) if page > 1 and says(answer, 400) else page_of(response_of(answer))
+        return Page(0, 0, (), turned_down=page == 1) if says(answer, 400) else page_of(response_of(answer))
 
     async def cancel(self, imp_uid: str, form: Mapping[str, Any]) -> dict[str, Any]:
         """Asks i'mport to cancel, with a webhook; ``form`` holds the other fields of ``POST /payments/cancel``.

@@ -118,6 +118,11 @@ class Reconciler:
             page = await account.client.page(window.since, window.until, window.page)
         except IamportError as error:
             return await self._failed(run, error, now)
+        if page.turned_down:
+            log.warning(
+                "window_turned_down", reconciliation=run.id, merchant=run.merchant, since=window.since,
+                until=window.until, hint="i'mport answered 400 to its first page; taken for an empty one",
+            )  # fmt: skip
         following_window = _tuple(following(window, run.until, page.total, len(page.rows)))
         run = replace(run, window=following_window, tries=0, failing_since=0.0, trouble="")
         if accepted(window, page.total):

@@ -33,9 +33,17 @@ async def test_past_the_end_is_empty(stub: Stub, client: Client) -> None:
     assert (await client.page(0, 1, 9)).rows == ()
 
 
-async def test_a_first_page_that_is_turned_down_is_not_empty(stub: Stub, client: Client) -> None:
-    """Nothing comes before the first page that it could be past the end of: a 400 says no to the question itself."""
+async def test_a_first_page_that_is_turned_down_says_so(stub: Stub, client: Client) -> None:
+    """It is past the end of nothing, or no answer to this question: whoever asks has to be told."""
     stub.reply = lambda _asked: no(400, "what window?")
+    page = await client.page(0, 1, 1)
+    assert (page.rows, page.turned_down) == ((), True)
+    assert not (await client.page(0, 1, 2)).turned_down
+
+
+async def test_a_list_that_is_refused_is_an_error(stub: Stub, client: Client) -> None:
+    """Whatever else i'mport says no with is no page."""
+    stub.reply = lambda _asked: no(200, "what window?")
     with pytest.raises(IamportRefused, match="what window"):
         await client.page(0, 1, 1)
 

@@ -88,7 +88,7 @@ async def books(redis_url: str) -> AsyncIterator[Books]:
     await stub.stop()
 
 
-@pytest.mark.parametrize("answer", [http(502), no(400), http(200, b"<html>"), well(None), None])
+@pytest.mark.parametrize("answer", [http(502), no(200), http(200, b"<html>"), well(None), None])
 async def test_a_list_that_fails_is_asked_for_again_by_the_fetch_schedule(books: Books, answer: bytes | None) -> None:
     """Nothing of the period counts as compared; the waits grow as those of payments do, and end with an answer."""
     books.stub.reply = always(answer)
@@ -108,6 +108,20 @@ async def test_a_list_that_fails_is_asked_for_again_by_the_fetch_schedule(books:
     assert (run.state, run.last_success, run.tries, run.trouble) == ("done", NOW, 0, "")
 
 
+async def test_a_first_page_that_is_turned_down_is_empty_and_told(books: Books) -> None:
+    """i'mport says 400 to pages past the end, and may mean the first page of nothing: a quiet shop is compared all the
+    same, and whoever reads the logs can tell."""
+    books.stub.reply = always(no(400))
+    with structlog.testing.capture_logs() as told:
+        assert await books.steps() == 900
+    assert {(line["event"], line["merchant"]) for line in told} == {
+        ("window_turned_down", "default"),
+        ("reconciled", "default"),
+    }
+    run = await books.run()
+    assert (run.state, run.last_success, run.trouble) == ("done", NOW, "")
+
+
 async def test_i_mport_says_how_long_to_wait(books: Books) -> None:
     """A Retry-After longer than the schedule's wait counts, an hour of it at most."""
     books.stub.reply = always(http(503, headers={"retry-after": "120"}))
@@ -120,7 +134,7 @@ async def test_a_window_that_is_turned_down_is_asked_for_anew(books: Books) -> N
     """The next window of an automatic run reaches from the last success to then: it may be what i'mport said no to."""
     await books.steps()
     books.stub.asked.clear()
-    books.stub.reply = always(no(400))
+    books.stub.reply = always(no(200))
     await books.steps(at=NOW + 900)
     books.listed = [payment("imp_1", paid_at=int(NOW) + 1000)]
     books.stub.reply = books.show
@@ -155,7 +169,7 @@ async def test_new_credentials_are_tried_at_once(books: Books) -> None:
     before = await books.driver.scores("due", "job/reconcile")
     await books.ledger.merchants.put("default", imp_key="", imp_secret="")
     assert await books.driver.scores("due", "job/reconcile") == before
-    books.stub.reply = always(no(400))
+    books.stub.reply = always(no(200))
     await books.steps()
     await books.ledger.merchants.put("default", imp_key="", imp_secret="")
     claimed = await books.ledger.jobs.claim(RECONCILE)
@@ -165,7 +179,7 @@ async def test_new_credentials_are_tried_at_once(books: Books) -> None:
 async def test_an_operator_s_run_that_gets_nowhere_ends_and_says_why(books: Books) -> None:
     """After a day of failures it is over: automatic runs, which wait for a silent one, go on."""
     await books.by_hand()
-    books.stub.reply = always(no(400, "not this window"))
+    books.stub.reply = always(no(200, "not this window"))
     await books.steps("rec_1")
     assert await books.ledger.reconciliations.silent_run("default")
     assert await books.steps("rec_1", NOW + DAY - 60) is not None
