@@ -8,24 +8,12 @@
 -- Answer: {lanes to kick, per change "ok",
 --         "lost": the lease ended or was used up, nothing is written, or
 --         "changed": somebody else wrote since, read again}
--- uses: events lanes payments
-
-local cursor = 0
-local function take()
-  cursor = cursor + 1
-  return ARGV[cursor]
-end
-
-local function take_many(width)
-  local taken = {}
-  for i = 1, tonumber(take()) * width do taken[i] = take() end
-  return taken
-end
+-- uses: arguments events lanes payments
 
 local function read_change()
   return {lane = take(), m = take(), imp = take(), token = take(), version = take(), next_look = take(), outcome = take(),
-    quiet = take() == "1", merchant_uid = take(), status = take(), fields = take_many(2), facts = take_many(2),
-    events = take_many(5)}
+    quiet = take() == "1", merchant_uid = take(), status = take(), fields = take_rows(2), facts = take_rows(2),
+    events = take_rows(5)}
 end
 
 local subscribed, lanes = {}, {}
@@ -104,6 +92,8 @@ local function write(c)
   return "ok"
 end
 
-local answers = {}
-for i = 1, tonumber(take()) do answers[i] = write(read_change()) end
+-- All are read before the first is written.
+local changes, answers = {}, {}
+for i = 1, tonumber(take()) do changes[i] = read_change() end
+for i, change in ipairs(changes) do answers[i] = write(change) end
 return {announce(lanes), answers}

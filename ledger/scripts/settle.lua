@@ -3,21 +3,9 @@
 --       wait (ms, for again and hold), reason, lane wait (ms or ""), how many attempts were made, these (JSON)…
 --       All but the last attempt have failed; so has the last, unless the verdict is "delivered".
 -- Answer: {lanes to kick, per delivery "ok", "unwell" (the endpoint had failed before) or "lost"}
--- uses: events lanes replays
+-- uses: arguments events lanes replays
 
 local MOST_ATTEMPTS = 100
-
-local cursor = 0
-local function take()
-  cursor = cursor + 1
-  return ARGV[cursor]
-end
-
-local function take_many()
-  local taken = {}
-  for i = 1, tonumber(take()) do taken[i] = take() end
-  return taken
-end
 
 local lanes, health = {}, {}
 local function is_unwell(ep)
@@ -88,13 +76,16 @@ local function settle(lane, ep, id, verdict, wait, reason, lane_wait, attempts)
   end
 end
 
-local answers = {}
+-- All are read before the first is written.
+local results, answers = {}, {}
 for i = 1, tonumber(take()) do
-  local lane, id, token = take(), take(), take()
-  local verdict, wait, reason, lane_wait, attempts = take(), take(), take(), take(), take_many()
-  if holds(lane, id, token) then
-    local ep = string.match(lane, "/(.*)$")
-    settle(lane, ep, id, verdict, wait, reason, lane_wait, attempts)
+  results[i] = {lane = take(), id = take(), token = take(), verdict = take(), wait = take(), reason = take(),
+    lane_wait = take(), attempts = take_rows(1)}
+end
+for i, r in ipairs(results) do
+  if holds(r.lane, r.id, r.token) then
+    local ep = string.match(r.lane, "/(.*)$")
+    settle(r.lane, ep, r.id, r.verdict, r.wait, r.reason, r.lane_wait, r.attempts)
     answers[i] = is_unwell(ep) and "unwell" or "ok"
   else
     answers[i] = "lost"

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from ledger import Ledger
 from ledger.jobs import RECONCILE, TIDY
-from tests.ledger.driving import REFRESH, Driver
+from ledger.keys import key
+from schemas.errors import LedgerUnavailable
+from tests.ledger.driving import REFRESH, Driver, paid
 
 
 async def fill(driver: Driver, share: float) -> None:
@@ -51,8 +55,7 @@ async def test_lanes_are_told_of_again_soon(ledger: Ledger, driver: Driver) -> N
 
 
 async def test_what_was_sent_is_settled_in_a_full_redis(ledger: Ledger, driver: Driver) -> None:
-    """With no room left at all the outcome of a callback is still written, so it is not sent again; looks that were
-    under way are written or refused whole."""
+    """With no room left at all the outcome of a callback is still written, so it is not sent again."""
     lane = await driver.subscribe()
     await driver.record_for(lane, 1)
     sent = await driver.take_one(lane)
@@ -63,3 +66,35 @@ async def test_what_was_sent_is_settled_in_a_full_redis(ledger: Ledger, driver: 
         await driver.redis.config_set("maxmemory", 0)
     assert await driver.state(sent) == "delivered"
     assert await driver.take(lane) == ()
+
+
+async def test_looks_are_refused_whole_by_a_full_redis(ledger: Ledger, driver: Driver) -> None:
+    """Of looks that were under way nothing is written, of none of those that share a call; with room they all are."""
+    lane = await driver.subscribe()
+    for imp_uid in ("imp_lost", "imp_1", "imp_2"):
+        await driver.accept(imp_uid)
+    claimed = {one.record.imp_uid: one for one in await driver.claim()}
+    await driver.lose(claimed["imp_lost"].lease)
+    successor = await driver.claim_one()
+
+    async def commit_all() -> list[object]:
+        commits = (driver.commit(claimed[name], paid(name)) for name in ("imp_lost", "imp_1", "imp_2"))
+        return await asyncio.gather(*commits, return_exceptions=True)
+
+    before = await everything(driver)
+    try:
+        await fill(driver, 2.0)
+        answers = await commit_all()
+    finally:
+        await driver.redis.config_set("maxmemory", 0)
+    assert [type(answer) for answer in answers] == [LedgerUnavailable] * 3
+    assert await everything(driver) == before
+    assert await commit_all() == ["lost", "ok", "ok"]
+    assert len(await driver.take(lane)) == 2
+    assert await driver.commit(successor, paid("imp_lost")) == "ok"
+
+
+async def everything(driver: Driver) -> dict[bytes, bytes]:
+    """Each key of the ledger as it is, but for what fills it."""
+    names = sorted([name async for name in driver.redis.scan_iter(key("*"))])
+    return {name: await driver.redis.dump(name) for name in names if not name.endswith(b"ballast")}

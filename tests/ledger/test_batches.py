@@ -1,0 +1,182 @@
+"""What one call writes together is judged, counted and listed as if each part of it had come alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+import pytest
+
+from ledger import Ledger
+from ledger.delivering import ClaimedDelivery
+from ledger.keys import Lane, key
+from ledger.replays import Selection
+from ledger.store import Argument
+from schemas.cancellations import Request
+from schemas.delivery import Again, Attempt, Dead, Delivered, Disable, Verdict
+from schemas.health import Health
+from schemas.look import Policy, note
+from tests.ledger.driving import REFRESH, THEN, Driver, attempt, paid
+from tests.ledger.replaying import FAST, counts, drop_job, events, walk
+
+
+async def counted(driver: Driver) -> Counter[str]:
+    """What the minutes say has happened."""
+    found: Counter[str] = Counter()
+    async for name in driver.redis.scan_iter(key("minute", "*")):
+        found.update({what.decode(): int(n) for what, n in (await driver.redis.hgetall(name)).items()})
+    return found
+
+
+async def of_endpoint(driver: Driver, name: str) -> tuple[str, int, int]:
+    """Its state, and how many attempts it has taken and refused."""
+    state, taken, refused = await driver.redis.hmget(key("endpoint", name), "state", "ok_count", "fail_count")
+    return state.decode(), int(taken or 0), int(refused or 0)
+
+
+async def settle(driver: Driver, delivery: ClaimedDelivery, verdict: Verdict, made: Sequence[Attempt]) -> str:
+    """Settle a delivery after these attempts."""
+    return await driver.ledger.delivering.settle(delivery.lease, verdict, made)
+
+
+async def test_a_batch_of_commits_is_one_call(ledger: Ledger, driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fifty looks are written by one call; each event is counted, and each is in the lane of its endpoint."""
+    lane = await driver.subscribe(max_in_flight=100)
+    await asyncio.gather(*(driver.accept(f"imp_{n:02}") for n in range(50)))
+    claimed = await driver.claim()
+    names: list[str] = []
+    run = ledger.store.run
+
+    async def noting(name: str, *args: Argument, durable: bool = False) -> Any:
+        names.append(name)
+        return await run(name, *args, durable=durable)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ledger.store, "run", noting)
+        answers = await asyncio.gather(*(driver.commit(one, paid(one.record.imp_uid, 400)) for one in claimed))
+    assert (answers, names) == (["ok"] * 50, ["commit"])
+    assert await counted(driver) == {"accepted": 50, "events": 100}
+    assert len(await driver.take(lane)) == 50
+    assert (await driver.due(REFRESH), await driver.scores("leased", str(REFRESH))) == ({}, {})
+
+
+async def test_one_payment_is_committed_once_in_a_call(driver: Driver) -> None:
+    """Of a look and the same look once more the first counts, and so of a look and an operator's change that was
+    decided before it: the other is told to read again, though nobody could have read in between."""
+    await driver.look(paid())
+    await driver.accept()
+    claimed = await driver.claim_one()
+    noted = note(claimed.record, Request("can_1", None, "open", "api", requested_at=THEN), THEN, Policy())
+    looked = driver.decide(claimed, paid("imp_1", 300))
+    commit = driver.ledger.refreshing.commit
+    answers = await asyncio.gather(
+        commit(looked, claimed=claimed, now=THEN),
+        commit(looked, claimed=claimed, now=THEN),
+        commit(noted, claimed=None, now=THEN),
+    )
+    assert answers == ["ok", "lost", "changed"]
+    record = await driver.ledger.refreshing.record("default", "imp_1")
+    assert (record.version, record.sequence, record.requests) == (2, 2, ())
+    assert await counted(driver) == {"accepted": 2, "events": 2}
+
+    noted = note(record, Request("can_1", None, "open", "api", requested_at=THEN), THEN, Policy())
+    assert await asyncio.gather(*(commit(noted, claimed=None, now=THEN) for _ in range(2))) == ["ok", "changed"]
+
+
+async def test_looks_of_one_call_have_each_their_own_subscribers(ledger: Ledger, driver: Driver) -> None:
+    """Another merchant's endpoints are not told, and a quiet look is quiet for its payment only."""
+    await ledger.merchants.put("other", imp_key="k", imp_secret="s")
+    ours, theirs = await driver.subscribe("ep_ours"), await driver.subscribe("ep_theirs", merchant="other")
+    await ledger.refreshing.mark_dirty("default", "imp_quiet", quiet=True)
+    await driver.accept("imp_1")
+    await driver.accept("imp_2", merchant="other")
+    claimed = [*await driver.claim(), *await driver.claim(REFRESH._replace(name="other"))]
+    answers = await asyncio.gather(*(driver.commit(one, paid(one.record.imp_uid)) for one in claimed))
+    assert answers == ["ok"] * 3
+    assert (await driver.take_one(ours)).imp_uid == "imp_1"
+    assert (await driver.take_one(theirs)).imp_uid == "imp_2"
+
+
+async def test_one_delivery_is_settled_once_in_a_call(driver: Driver) -> None:
+    """The first result counts, as if the second had come later."""
+    lane = await driver.subscribe()
+    await driver.look(paid("imp_1", 400))
+    delivery = await driver.take_one(lane)
+    answers = await asyncio.gather(driver.settle(delivery), driver.bury(delivery), driver.fail(delivery))
+    assert answers == ["ok", "lost", "lost"]
+    assert await driver.state(delivery) == "delivered"
+    assert await counted(driver) == {"accepted": 1, "events": 2, "delivered": 1}
+    following = await driver.take_one(lane)
+    assert (following.type, await driver.redis.hexists(key("dlv", following.id), "note")) == (
+        "payment.partially_cancelled",
+        False,
+    )
+
+
+async def test_settles_of_one_call_know_their_endpoints(ledger: Ledger, driver: Driver) -> None:
+    """Which endpoint had failed before, which is disabled, and what each has got, is each one's own."""
+    lanes = [await driver.subscribe(name) for name in ("ep_well", "ep_unwell", "ep_gone")]
+    await driver.look(paid())
+    assert await ledger.delivering.note_health("ep_unwell", Health(), Health(failures=1, failing_since=THEN))
+    well, unwell, gone = [await driver.take_one(lane) for lane in lanes]
+    answers = await asyncio.gather(
+        driver.settle(well), driver.settle(unwell), driver.settle(gone, Disable("answered 410 (gone)"))
+    )
+    assert answers == ["ok", "unwell", "ok"]
+    assert [await of_endpoint(driver, lane.name) for lane in lanes] == [
+        ("enabled", 1, 0),
+        ("enabled", 1, 0),
+        ("disabled", 0, 1),
+    ]
+    assert await counted(driver) == {"accepted": 1, "events": 1, "delivered": 2, "failed": 1}
+    assert await driver.state(gone) == "pending"
+
+
+@pytest.mark.parametrize(
+    ("verdict", "delivered", "failed", "used"),
+    [(Delivered(), 1, 2, 3), (Again(60, "answered 500"), 0, 3, 3), (Disable("answered 410 (gone)"), 0, 3, 0)],
+)
+async def test_attempts_of_one_turn(driver: Driver, verdict: Verdict, delivered: int, failed: int, used: int) -> None:
+    """All but the last have failed, whatever became of that one; each is kept, and counted where attempts are."""
+    lane = await driver.subscribe()
+    await driver.look(paid())
+    delivery = await driver.take_one(lane)
+    made = [attempt(ok=False), attempt(ok=False), attempt(ok=isinstance(verdict, Delivered))]
+    assert await settle(driver, delivery, verdict, made) == "ok"
+    kept = (await driver.ledger.deliveries.get(delivery.id)).attempts
+    assert [one.status_code for one in kept] == [one.status_code for one in made]
+    assert int(await driver.redis.hget(key("dlv", delivery.id), "attempts")) == used
+    assert (await of_endpoint(driver, "ep_1"))[1:] == (delivered, failed)
+    assert await counted(driver) == Counter(accepted=1, events=1, delivered=delivered, failed=failed)
+
+
+async def test_a_hundred_attempts_are_kept(driver: Driver) -> None:
+    """The latest of them, though several are written at once; all are counted."""
+    lane = await driver.subscribe()
+    await driver.look(paid())
+    for number in range(35):
+        made = [Attempt(float(4 * number + n), 500, 5, None, "", replay=False) for n in range(4)]
+        assert await settle(driver, await driver.take_one(lane), Again(0, "answered 500"), made) == "ok"
+    delivery = await driver.take_one(lane)
+    rows = await driver.redis.lrange(key("att", delivery.id), 0, -1)
+    assert [orjson.loads(row)["at"] for row in rows] == list(range(40, 140))
+    assert delivery.attempts == 140
+
+
+async def test_a_replay_counts_each_of_a_call(driver: Driver) -> None:
+    """Deliveries of a replay that end together are counted one by one, each once, and end it."""
+    await events(driver, 3)
+    await driver.subscribe()
+    replay = await driver.ledger.replays.create(Selection(endpoint="ep_1"), FAST)
+    await walk(driver.ledger, replay)
+    first, second, third = await driver.take(Lane("replay", "ep_1"))
+    dead = Dead("dead after 1 attempt")
+    answers = await asyncio.gather(
+        driver.settle(first), driver.settle(first), driver.settle(second, dead), driver.settle(third)
+    )
+    assert answers == ["ok", "lost", "ok", "ok"]
+    assert await counts(driver, replay) == ("done", 3, 3, 2, 1)
+    await drop_job(driver.ledger)
