@@ -68,7 +68,8 @@ local function write(c)
   local version, status, first_at = unpack(redis.call("HMGET", pay, "version", "status", "first_at"))
   if (version or "0") ~= c.version then return "changed" end
   local waiting = redis.call("ZRANGEBYSCORE", k("waiting", p), "-inf", c.lane ~= "" and c.token or "+inf")
-  local quiet = c.quiet and redis.call("ZCARD", k("waiting", p)) == 0
+  -- A quiet look is heard where somebody has asked for one since it began.
+  local quiet = c.quiet and redis.call("SISMEMBER", k("quiet", c.lane), c.imp) == 1 and redis.call("ZCARD", k("waiting", p)) == 0
 
   if not first_at then
     first_at = int(now())

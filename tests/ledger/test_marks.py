@@ -137,3 +137,13 @@ async def test_a_quiet_mark_does_not_silence_a_look_that_is_under_way_or_put_off
     await driver.ledger.refreshing.mark_dirty("default", "imp_1", quiet=True)
     await driver.commit(await driver.claim_one(), paid())
     assert (await driver.take_one(lane)).type == "payment.paid"
+
+
+async def test_a_quiet_look_that_somebody_asks_for_while_it_is_under_way_is_heard(driver: Driver) -> None:
+    """An answer to our own cancel call comes while a reconciliation's look is out: what that finds is news."""
+    lane = await driver.subscribe()
+    await driver.ledger.refreshing.mark_dirty("default", "imp_1", quiet=True)
+    claimed = await driver.claim_one()
+    await driver.ledger.refreshing.mark_dirty("default", "imp_1")
+    await driver.commit(claimed, paid())
+    assert (await driver.take_one(lane)).type == "payment.paid"
