@@ -3,7 +3,7 @@
 --       payment: imp_uid, when i'mport should have announced what differs (ms, or "")
 -- Answer: lanes to kick
 -- uses: lanes payments
-local run, m, lanes, kicks = ARGV[1], ARGV[2], {}, {}
+local run, m, lanes = ARGV[1], ARGV[2], {}
 local found, unheard = k("recon", run, "found"), k("recon", run, "unheard")
 for i = 4, #ARGV, 2 do
   local imp = ARGV[i]
@@ -21,7 +21,4 @@ for i = 4, #ARGV, 2 do
 end
 redis.call("EXPIRE", found, 172800)
 redis.call("EXPIRE", unheard, 172800)
-for lane in pairs(lanes) do
-  if kick(lane, index_lane(lane)) then kicks[#kicks + 1] = lane end
-end
-return kicks
+return announce(lanes)

@@ -1,19 +1,12 @@
 -- Gives up what merchants waited for that were deleted long ago: the marks of their payments go, and the notifications behind
 -- these are rejected; and how far they were reconciled by themselves. Their lanes stay closed. ARGV: deleted before (ms), limit. Answer: how many payments
--- uses: lanes
+-- uses: lanes payments
 local removed = 0
 
 local function give_up(m, lane, imp)
   local p = m .. "/" .. imp
-  for _, id in ipairs(redis.call("ZRANGE", k("waiting", p), 0, -1)) do
-    local received = redis.call("HGET", k("ntf", id), "received_at")
-    if received then
-      redis.call("HSET", k("ntf", id), "outcome", "rejected", "reason", "the merchant was deleted")
-      redis.call("ZREM", k("ntfs", "o", "pending"), id)
-      redis.call("ZADD", k("ntfs", "o", "rejected"), received, id)
-    end
-  end
-  redis.call("DEL", k("waiting", p), k("claims", p))
+  settle_notifications(redis.call("ZRANGE", k("waiting", p), 0, -1), p, "rejected", "the merchant was deleted")
+  redis.call("DEL", k("claims", p))
   redis.call("ZREM", k("due", lane), imp)
   redis.call("HDEL", k("tries", lane), imp)
   redis.call("ZREM", k("stalled", lane), imp)
