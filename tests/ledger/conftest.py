@@ -2,13 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from ledger import Ledger
+from ledger import Ledger, lua
 from tests.ledger.driving import Driver, queue_url
 from tests.ledger.invariants import problems
+
+_WATCH = """local put_off
+local unwatched = redis
+local redis = setmetatable({call = function(...)
+  local command, key = ...
+  if put_off and key and put_off[key] then error(command .. " of a list that this script has changed: " .. key) end
+  return unwatched.call(...)
+end}, {__index = unwatched})
+"""
+
+
+@pytest.fixture(scope="package", autouse=True)
+def watched_scripts() -> Iterator[None]:
+    """A script that touches a list that it has put off breaks down: it would not see its own change."""
+    part, run = lua._part, lua._RUN
+    watched_run = run.replace("local answer = run()", "put_off = listed\nlocal answer = run()\nput_off = nil")
+    assert watched_run != run
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lua, "_part", lambda name: (_WATCH if name == "base" else "") + part(name))
+        patch.setattr(lua, "_RUN", watched_run)
+        lua.script.cache_clear()
+        yield
+    lua.script.cache_clear()
 
 
 @pytest.fixture
