@@ -25,6 +25,7 @@ async def test_secrets_are_in_no_log_and_not_in_the_clear_in_redis(start_stack: 
     and no answer of the operator API repeats a secret after the one that gave it."""
     stack = await start_stack(IMP_SECRET=IMP_SECRET, RELAY_LOG_LEVEL="debug")
     created = await stack.endpoint(headers={"x-planted": HEADER}, description="d")
+    kept = await _kept_answer(stack)
     answers = [await _merchant(stack), *(await _reads(stack, created["id"]))]
     stack.heard.answer = lambda count: (500 if count < 3 else 200, 0)
     await _webhooks(stack)
@@ -32,7 +33,7 @@ async def test_secrets_are_in_no_log_and_not_in_the_clear_in_redis(start_stack: 
 
     secrets = [
         IMP_SECRET, OTHER_SECRET, OTHER_KEY, WEBHOOK_TOKEN, HEADER, TOKEN, KEY, created["secret"],
-        created["secret"].removeprefix("whsec_"),
+        created["secret"].removeprefix("whsec_"), kept, kept.removeprefix("whsec_"),
     ]  # fmt: skip
     printed = "\n".join(each.output for each in (stack.receiver, stack.worker, stack.console))
     assert '"imp_planted"' in printed
@@ -52,17 +53,20 @@ async def _merchant(stack: Stack) -> str:
     return answer.text
 
 
+async def _kept_answer(stack: Stack) -> str:
+    """The secret in an answer that is kept under its Idempotency-Key."""
+    body = {
+        "merchant": "default", "url": f"{stack.heard.url}2", "headers": {"x-planted": HEADER},
+        "types": ["endpoint.failing"],
+    }  # fmt: skip
+    created = await stack.api.post("/v1/endpoints", json=body, headers={"idempotency-key": "k"})
+    assert created.status_code == 201, created.text
+    return str(created.json()["secret"])
+
+
 async def _reads(stack: Stack, endpoint: str) -> list[str]:
     """Everything that shows merchants and endpoints, and requests that are wrong in ways that concern secrets."""
     body = {"merchant": "default", "url": stack.heard.url, "headers": {"x-planted": HEADER}, "types": ["relay.none"]}
-    once = {"idempotency-key": "k"}
-    sealed = {
-        "merchant": "default",
-        "url": f"{stack.heard.url}2",
-        "headers": {"x-planted": HEADER},
-        "types": ["endpoint.failing"],
-    }
-    assert (await stack.api.post("/v1/endpoints", json=sealed, headers=once)).status_code == 201
     answers = [
         await stack.api.get(f"/v1/endpoints/{endpoint}"),
         await stack.api.get("/v1/endpoints"),
