@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any
 
 import orjson
@@ -37,6 +37,11 @@ async def of_endpoint(driver: Driver, name: str) -> tuple[str, int, int]:
     return state.decode(), int(taken or 0), int(refused or 0)
 
 
+async def together(*writes: Awaitable[str]) -> list[str]:
+    """What is answered to writes that share a call."""
+    return [*await asyncio.gather(*writes)]
+
+
 async def settle(driver: Driver, delivery: ClaimedDelivery, verdict: Verdict, made: Sequence[Attempt]) -> str:
     """Settle a delivery after these attempts."""
     return await driver.ledger.delivering.settle(delivery.lease, verdict, made)
@@ -56,7 +61,7 @@ async def test_a_batch_of_commits_is_one_call(ledger: Ledger, driver: Driver, mo
 
     with monkeypatch.context() as patched:
         patched.setattr(ledger.store, "run", noting)
-        answers = await asyncio.gather(*(driver.commit(one, paid(one.record.imp_uid, 400)) for one in claimed))
+        answers = await together(*(driver.commit(one, paid(one.record.imp_uid, 400)) for one in claimed))
     assert (answers, names) == (["ok"] * 50, ["commit"])
     assert await counted(driver) == {"accepted": 50, "events": 100}
     assert len(await driver.take(lane)) == 50
@@ -72,7 +77,7 @@ async def test_one_payment_is_committed_once_in_a_call(driver: Driver) -> None:
     noted = note(claimed.record, Request("can_1", None, "open", "api", requested_at=THEN), THEN, Policy())
     looked = driver.decide(claimed, paid("imp_1", 300))
     commit = driver.ledger.refreshing.commit
-    answers = await asyncio.gather(
+    answers = await together(
         commit(looked, claimed=claimed, now=THEN),
         commit(looked, claimed=claimed, now=THEN),
         commit(noted, claimed=None, now=THEN),
@@ -83,7 +88,7 @@ async def test_one_payment_is_committed_once_in_a_call(driver: Driver) -> None:
     assert await counted(driver) == {"accepted": 2, "events": 2}
 
     noted = note(record, Request("can_1", None, "open", "api", requested_at=THEN), THEN, Policy())
-    assert await asyncio.gather(*(commit(noted, claimed=None, now=THEN) for _ in range(2))) == ["ok", "changed"]
+    assert await together(*(commit(noted, claimed=None, now=THEN) for _ in range(2))) == ["ok", "changed"]
 
 
 async def test_looks_of_one_call_have_each_their_own_subscribers(ledger: Ledger, driver: Driver) -> None:
@@ -94,7 +99,7 @@ async def test_looks_of_one_call_have_each_their_own_subscribers(ledger: Ledger,
     await driver.accept("imp_1")
     await driver.accept("imp_2", merchant="other")
     claimed = [*await driver.claim(), *await driver.claim(REFRESH._replace(name="other"))]
-    answers = await asyncio.gather(*(driver.commit(one, paid(one.record.imp_uid)) for one in claimed))
+    answers = await together(*(driver.commit(one, paid(one.record.imp_uid)) for one in claimed))
     assert answers == ["ok"] * 3
     assert (await driver.take_one(ours)).imp_uid == "imp_1"
     assert (await driver.take_one(theirs)).imp_uid == "imp_2"
@@ -105,7 +110,7 @@ async def test_one_delivery_is_settled_once_in_a_call(driver: Driver) -> None:
     lane = await driver.subscribe()
     await driver.look(paid("imp_1", 400))
     delivery = await driver.take_one(lane)
-    answers = await asyncio.gather(driver.settle(delivery), driver.bury(delivery), driver.fail(delivery))
+    answers = await together(driver.settle(delivery), driver.bury(delivery), driver.fail(delivery))
     assert answers == ["ok", "lost", "lost"]
     assert await driver.state(delivery) == "delivered"
     assert await counted(driver) == {"accepted": 1, "events": 2, "delivered": 1}
@@ -122,7 +127,7 @@ async def test_settles_of_one_call_know_their_endpoints(ledger: Ledger, driver: 
     await driver.look(paid())
     assert await ledger.delivering.note_health("ep_unwell", Health(), Health(failures=1, failing_since=THEN))
     well, unwell, gone = [await driver.take_one(lane) for lane in lanes]
-    answers = await asyncio.gather(
+    answers = await together(
         driver.settle(well), driver.settle(unwell), driver.settle(gone, Disable("answered 410 (gone)"))
     )
     assert answers == ["ok", "unwell", "ok"]
@@ -174,7 +179,7 @@ async def test_a_replay_counts_each_of_a_call(driver: Driver) -> None:
     await walk(driver.ledger, replay)
     first, second, third = await driver.take(Lane("replay", "ep_1"))
     dead = Dead("dead after 1 attempt")
-    answers = await asyncio.gather(
+    answers = await together(
         driver.settle(first), driver.settle(first), driver.settle(second, dead), driver.settle(third)
     )
     assert answers == ["ok", "lost", "ok", "ok"]
