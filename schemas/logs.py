@@ -17,7 +17,7 @@ from typing import Any, Literal, TextIO, cast
 
 import orjson
 import structlog
-from structlog.typing import EventDict, Processor, WrappedLogger
+from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
 MASK = "***"
 
@@ -105,19 +105,29 @@ class _Budget:
     def __init__(self) -> None:
         self._left: dict[str, tuple[float, float, int]] = {}
 
-    def __call__(self, _logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-        if method != "info":
-            return event
-        name, now = str(event.get("event")), time.monotonic()
-        lines, at, left_out = self._left.get(name, (BURST, now, 0))
+    def spend(self, event: str) -> int | None:
+        """How many lines were left out before the one that is to be written now; None where it is left out, too."""
+        now = time.monotonic()
+        lines, at, left_out = self._left.get(event, (BURST, now, 0))
         lines = min(lines + (now - at) * LINES, BURST)
         if lines < 1:
-            self._left[name] = (lines, now, left_out + 1)
-            raise structlog.DropEvent
-        self._left[name] = (lines - 1, now, 0)
-        if left_out:
-            event["left_out"] = left_out
-        return event
+            self._left[event] = (lines, now, left_out + 1)
+            return None
+        self._left[event] = (lines - 1, now, 0)
+        return left_out
+
+
+def _sparing(logger: type[FilteringBoundLogger]) -> type[FilteringBoundLogger]:
+    """The same logger within a budget at `info`: a line that is left out costs nothing but being counted."""
+    budget, write = _Budget(), logger.info
+
+    def info(self: FilteringBoundLogger, event: str, *args: Any, **fields: Any) -> Any:
+        left_out = budget.spend(event)
+        if left_out is None:
+            return None
+        return write(self, event, *args, **(fields | {"left_out": left_out} if left_out else fields))
+
+    return type("Sparing", (logger,), {"info": info})
 
 
 class _Unfailing:
@@ -157,9 +167,10 @@ def configure(log_format: Literal["json", "console"], log_level: str, stream: Te
         after[1] = structlog.dev.ConsoleRenderer(
             colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback
         )
+    logger = structlog.make_filtering_bound_logger(level)
     structlog.configure(
-        processors=[*([] if level < logging.INFO else [_Budget()]), *before, *after],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
+        processors=[*before, *after],
+        wrapper_class=_sparing(logger) if level == logging.INFO else logger,
         logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", output)),
         cache_logger_on_first_use=True,
     )
