@@ -9,8 +9,9 @@ from typing import Any
 
 import orjson
 import pytest
+from redis.exceptions import ResponseError
 
-from ledger import Ledger
+from ledger import Ledger, delivering, refreshing
 from ledger.delivering import ClaimedDelivery
 from ledger.keys import Lane, key
 from ledger.replays import Selection
@@ -89,6 +90,26 @@ async def test_one_payment_is_committed_once_in_a_call(driver: Driver) -> None:
 
     noted = note(record, Request("can_1", None, "open", "api", requested_at=THEN), THEN, Policy())
     assert await together(*(commit(noted, claimed=None, now=THEN) for _ in range(2))) == ["ok", "changed"]
+
+
+async def test_a_call_that_breaks_off_writes_nothing(ledger: Ledger, driver: Driver) -> None:
+    """Lua does not roll back: what comes before a mistake must not be written half, and in no lane."""
+    lane = await driver.subscribe()
+    await driver.look(paid())
+    delivery = await driver.take_one(lane)
+    await driver.accept("imp_2")
+    claimed = await driver.claim_one()
+    change = driver.decide(claimed, paid("imp_2"))
+    good = {
+        "commit": refreshing._commit_args(change, claimed, THEN),
+        "settle": delivering._settle_args(delivery.lease, Delivered(), [attempt()]),
+    }
+    for name, args in good.items():
+        with pytest.raises(ResponseError):
+            await ledger.store.run(name, 2, *args)
+    assert await driver.redis.exists(key("pay", "default/imp_2")) == 0
+    assert await driver.state(delivery) == "pending"
+    assert (await driver.commit(claimed, paid("imp_2")), await driver.settle(delivery)) == ("ok", "ok")
 
 
 async def test_looks_of_one_call_have_each_their_own_subscribers(ledger: Ledger, driver: Driver) -> None:
