@@ -9,6 +9,7 @@ from typing import Protocol
 import httpx
 
 from iamport.client import Client
+from iamport.sealed_tokens import SealedTokens
 from iamport.tokens import Credentials, TokenStore
 from schemas.errors import NotFound, Unreadable, WrongCredentials
 from schemas.seal import Sealer
@@ -54,7 +55,7 @@ class Accounts:
         self._settings = settings
         self._sealer = sealer
         self._transport = transport
-        self._tokens = tokens
+        self._tokens = SealedTokens(tokens, sealer)
         self._find = find
         self._clients: dict[str, tuple[tuple[str, str, bool], Client]] = {}
 

@@ -1,0 +1,41 @@
+"""Access tokens at rest: sealed before they are shared, as whoever has one can cancel payments for half an hour."""
+
+from __future__ import annotations
+
+from iamport.tokens import TokenStore
+from schemas.errors import Unreadable
+from schemas.seal import Sealer
+
+
+class SealedTokens:
+    """A `TokenStore` that keeps what it is given sealed in another. What no key opens counts as not there."""
+
+    def __init__(self, store: TokenStore, sealer: Sealer) -> None:
+        self._store = store
+        self._sealer = sealer
+
+    async def get_token(self, merchant: str) -> tuple[str, float] | None:
+        """The token and the seconds it has left."""
+        found = await self._store.get_token(merchant)
+        token = None if found is None else self._opened(found[0])
+        return None if found is None or token is None else (token, found[1])
+
+    async def put_token(self, merchant: str, token: str, ttl: float) -> None:
+        """Keeps ``token`` for ``ttl`` seconds."""
+        await self._store.put_token(merchant, self._sealer.seal(token), ttl)
+
+    async def forget_token(self, merchant: str, token: str) -> None:
+        """Removes the token, if it is still this one."""
+        found = await self._store.get_token(merchant)
+        if found is not None and self._opened(found[0]) == token:
+            await self._store.forget_token(merchant, found[0])
+
+    async def lock_token(self, merchant: str, ttl: float) -> bool:
+        """Whether the caller may ask for a new token; nobody else may for ``ttl`` seconds."""
+        return await self._store.lock_token(merchant, ttl)
+
+    def _opened(self, sealed: str) -> str | None:
+        try:
+            return self._sealer.open(sealed)
+        except Unreadable:
+            return None
