@@ -36,6 +36,7 @@ def shown(variable: str, value: str) -> str:
     if _SECRET.search(variable):
         return "***"
     text = re.sub(r"^.*@", "***@", value, flags=re.DOTALL)
+    text = re.sub(r"([?&]password=)[^&]*", r"\1***", text, flags=re.IGNORECASE)
     text = "".join(c if c.isprintable() else "?" for c in text)
     return text if len(text) <= 80 else text[:79] + "…"
 

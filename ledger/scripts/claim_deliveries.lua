@@ -3,6 +3,8 @@
 -- Answer: {token, lanes to kick, fields of endpoint:ep, per delivery {id, event, attempts, replay, imp_uid, type, body}}
 -- uses: lanes
 
+local SWEPT_EVERY = 0.25
+
 local lane, limit = ARGV[1], tonumber(ARGV[2])
 local kind, ep = string.match(lane, "^(%a+)/(.*)$")
 local live = "deliver/" .. ep
@@ -42,7 +44,8 @@ if kind == "replay" then
 end
 local rate, tokens = row["rate_limit"], nil
 if rate and rate ~= cjson.null and take > 0 then
-  local most = math.max(rate, 1)
+  -- One, and what comes in until the sweep looks again: a second's rate is hardly ever more than that.
+  local most = 1 + rate * SWEPT_EVERY
   tokens = math.min(most, tonumber(limits[3] or most) + (now() - tonumber(limits[4] or now())) * rate / 1000)
   take = math.min(take, math.floor(tokens))
 end
