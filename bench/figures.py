@@ -39,7 +39,7 @@ class Figure:
     @property
     def ratio(self) -> float | None:
         """Relay to other, round by round, the middle one: noise that hits both at once leaves it alone."""
-        pairs = [relay / other for relay, other in zip(self.relay, self.other, strict=False) if other]
+        pairs = [relay / other for relay, other in zip(self.relay, self.other, strict=True) if other]
         return statistics.median(pairs) if pairs else None
 
     @property

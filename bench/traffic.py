@@ -94,11 +94,12 @@ class Traffic:
         self._port = port
         self._open: list[_Connection] = []
         self._broken = False
+        self._done: asyncio.Future[None] | None = None
 
     async def flat_out(self, imp_uids: Iterable[str], *, connections: int, seconds: float = PATIENCE) -> Sent:
         """Send these as fast as the answers come, for so long at most: one in flight on each connection."""
         sent, left = Sent(), iter(imp_uids)
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._done = done = asyncio.get_running_loop().create_future()
         working = connections
         ends = time.perf_counter() + seconds
 
@@ -109,7 +110,7 @@ class Traffic:
                 connection.send(imp_uid)
                 return
             working -= 1
-            if not working:
+            if not working and not done.done():
                 done.set_result(None)
 
         await self._connect(connections, sent, following)
@@ -122,7 +123,8 @@ class Traffic:
         return sent
 
     async def on_time(self, imp_uids: Sequence[str], times: Sequence[float]) -> Sent:
-        """Send each at its time, in seconds from now, however long the answers to others take."""
+        """Send each at its time, in seconds from now, however long the answers to others take. That time counts as when
+        it was sent: where the sender comes late, what is measured was kept waiting all the same."""
         sent, idle = Sent(), list[_Connection]()
         await self._connect(16, sent, idle.append)
         idle.extend(self._open)
@@ -136,6 +138,7 @@ class Traffic:
                 await self._connect(8, sent, idle.append)
                 idle.extend(self._open[before:])
             idle.pop().send(imp_uid)
+            sent.at[imp_uid] = sent.began + due
         sent.ended = time.perf_counter()
         for _ in range(int(PATIENCE * 100)):
             if len(sent.waits) == len(imp_uids):
@@ -154,6 +157,8 @@ class Traffic:
 
     def _lost(self) -> None:
         self._broken = True
+        if self._done is not None and not self._done.done():
+            self._done.set_result(None)
 
     def _close(self) -> None:
         closing, self._open = self._open, []
