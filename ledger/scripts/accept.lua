@@ -6,7 +6,7 @@
 
 local WIDTH = 12
 local OF_ONE, OF_ALL = 300, 3000
-local many, known, lanes, stamp = tonumber(ARGV[1]), {}, {}, nil
+local known, lanes, stamp = {}, {}, nil
 
 -- A merchant's webhook token decides; `default` is there before anybody has set it up.
 local function welcome(m, token_hash)
@@ -51,7 +51,7 @@ local function note(id, m, imp, merchant_uid, status, cancellation_id, source, v
 end
 
 local answers = {}
-for i = 1, many do
+for i = 1, tonumber(ARGV[1]) do
   local at = 1 + (i - 1) * WIDTH
   local id, m, imp, received = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 9]
   if not welcome(m, ARGV[at + 11]) then
@@ -60,7 +60,7 @@ for i = 1, many do
     answers[i] = "ok"
   else
     -- A look answers what was noted before its claim: stamps and fencing tokens come from one counter.
-    stamp = stamp and stamp + 1 or redis.call("INCRBY", k("seq"), many) - many + 1
+    stamp = stamp or redis.call("INCR", k("seq"))
     note(id, m, imp, ARGV[at + 4], ARGV[at + 5], ARGV[at + 6], ARGV[at + 7], ARGV[at + 8],
       received ~= "" and received or int(now()), ARGV[at + 10])
     if within_budget(m, imp, ARGV[at + 12]) then

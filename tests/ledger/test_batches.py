@@ -24,10 +24,11 @@ from tests.ledger.driving import REFRESH, THEN, Driver, attempt, paid
 from tests.ledger.replaying import FAST, counts, drop_job, events, walk
 
 
-async def counted(driver: Driver) -> Counter[str]:
-    """What the minutes say has happened."""
+async def counted(driver: Driver, each: str = "minute") -> Counter[str]:
+    """What the minutes (or the days) say has happened; they are not kept for good."""
     found: Counter[str] = Counter()
-    async for name in driver.redis.scan_iter(key("minute", "*")):
+    async for name in driver.redis.scan_iter(key(each, "*")):
+        assert await driver.redis.ttl(name) > 0
         found.update({what.decode(): int(n) for what, n in (await driver.redis.hgetall(name)).items()})
     return found
 
@@ -90,6 +91,25 @@ async def test_one_payment_is_committed_once_in_a_call(driver: Driver) -> None:
 
     noted = note(record, Request("can_1", None, "open", "api", requested_at=THEN), THEN, Policy())
     assert await together(*(commit(noted, claimed=None, now=THEN) for _ in range(2))) == ["ok", "changed"]
+
+
+async def test_webhooks_that_one_look_answers_are_one_piece_of_news(driver: Driver) -> None:
+    """Three that were written together are answered together; the loss rate counts payments, not repetitions."""
+    await asyncio.gather(*(driver.accept(name) for name in ("imp_1", "imp_1", "imp_1", "imp_2")))
+    claimed = await driver.claim()
+    assert await together(*(driver.commit(one, paid(one.record.imp_uid)) for one in claimed)) == ["ok", "ok"]
+    assert len(await driver.scores("ntfs", "o", "applied")) == 4
+    assert await counted(driver, "day") == {"applied": 2}
+
+
+async def test_payments_of_one_claim_have_each_their_own_tries(driver: Driver) -> None:
+    """How often looks at one have failed says nothing about those that are claimed with it."""
+    await driver.accept("imp_2")
+    claimed = await driver.claim_one()
+    await driver.ledger.refreshing.postpone(claimed.lease, "again", due_in=0, tries=3)
+    await driver.accept("imp_1")
+    await driver.accept("imp_3")
+    assert {one.record.imp_uid: one.tries for one in await driver.claim()} == {"imp_1": 0, "imp_2": 3, "imp_3": 0}
 
 
 async def test_a_call_that_breaks_off_writes_nothing(ledger: Ledger, driver: Driver) -> None:
@@ -159,6 +179,8 @@ async def test_settles_of_one_call_know_their_endpoints(ledger: Ledger, driver: 
     ]
     assert await counted(driver) == {"accepted": 1, "events": 1, "delivered": 2, "failed": 1}
     assert await driver.state(gone) == "pending"
+    errors = [(await ledger.endpoints.get(lane.name)).last_error for lane in lanes]
+    assert [error or "" for error in errors] == ["", "", "answered 410 (gone)"]
 
 
 @pytest.mark.parametrize(
