@@ -13,33 +13,50 @@ Answer = TypeVar("Answer")
 class Batch(Generic[Item, Answer]):
     """Collects the items of concurrent callers and hands them to ``write``, one list at a time.
 
+    With ``at_once`` more lists are begun while others are under way, as soon as ``enough`` items are waiting: what
+    makes the items and what writes them then work side by side.
+
     ``write`` gives an answer for each item, in order; an exception among the answers is raised for its item alone, one
     that ``write`` raises is raised for all of the list. An item whose caller has gone before its turn is not written.
     """
 
-    def __init__(self, write: Callable[[Sequence[Item]], Awaitable[Sequence[Answer | Exception]]], *, most: int = 512):
+    def __init__(
+        self,
+        write: Callable[[Sequence[Item]], Awaitable[Sequence[Answer | Exception]]],
+        *,
+        most: int = 512,
+        at_once: int = 1,
+        enough: int = 1,
+    ) -> None:
         self._write = write
         self._most = most
+        self._at_once = at_once
+        self._enough = enough
         self._waiting: list[tuple[Item, asyncio.Future[Answer]]] = []
-        self._writer: asyncio.Task[None] | None = None
+        self._writing = 0
+        self._writers: set[asyncio.Task[None]] = set()
 
     async def add(self, item: Item) -> Answer:
         """What ``write`` answers to this item."""
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
-        if self._writer is None:
-            self._writer = asyncio.create_task(self._write_all())
+        if not self._writing or (self._writing < self._at_once and len(self._waiting) >= self._enough):
+            self._writing += 1
+            writer = asyncio.create_task(self._write_all())
+            self._writers.add(writer)
+            writer.add_done_callback(self._writers.discard)
         return await future
 
     async def _write_all(self) -> None:
+        """Write until nothing waits, or too little for more than one: then who is still writing takes it along."""
         try:
-            while self._waiting:
+            while self._waiting and (self._writing == 1 or len(self._waiting) >= self._enough):
                 together, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
                 wanted = [(item, future) for item, future in together if not future.done()]
                 if wanted:
                     await self._write_some(wanted)
         finally:
-            self._writer = None
+            self._writing -= 1
 
     async def _write_some(self, together: Sequence[tuple[Item, asyncio.Future[Answer]]]) -> None:
         try:

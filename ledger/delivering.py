@@ -27,7 +27,7 @@ Settled = Literal["ok", "unwell", "lost"]
 
 @dataclass(frozen=True, slots=True)
 class ClaimedDelivery:
-    """One callback to send: ``body`` is what the event recorded; ``attempts`` were made before."""
+    """One callback to send: ``body`` is what the event recorded; ``attempts`` of its schedule are used up."""
 
     lease: Lease
     event: str

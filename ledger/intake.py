@@ -28,13 +28,17 @@ def stranger(one: Notification) -> str:
     return str(address) if isinstance(address, IPv4Address) else str(IPv6Network((int(address), 64), strict=False))
 
 
+ENOUGH = 32
+"""Webhooks for which a second batch is begun while Redis writes the first: the receiver need not wait for it, then."""
+
+
 class Intake:
     """What the receiver needs of the ledger."""
 
     def __init__(self, store: Store, queue: Queue) -> None:
         self._store = store
         self._queue = queue
-        self._accepts: Batch[Notification, None] = Batch(self._accept_all)
+        self._accepts: Batch[Notification, None] = Batch(self._accept_all, at_once=2, enough=ENOUGH)
 
     async def accept(self, notification: Notification) -> None:
         """Note a notification and mark its payment dirty; returns when that is on disk. Twice is once.

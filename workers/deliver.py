@@ -132,7 +132,7 @@ class Deliverer:
             if not answer.stale_connection or len(made) > MOST_STALE:
                 break
             _tell(delivery, endpoint, answer, Again(0, "its connection had been dropped"))
-        verdict = judge(answer, delivery.attempts + len(made) - 1, self._settings.retry_schedule, self._rng)
+        verdict = judge(answer, delivery.attempts, self._settings.retry_schedule, self._rng)
         _tell(delivery, endpoint, answer, verdict)
         if isinstance(verdict, Disable):
             # Told before it is settled: once it is, nobody will attempt anything and find out again.
@@ -140,7 +140,7 @@ class Deliverer:
             await self._settle(delivery, verdict, made)
             return
         settled = await self._settle(delivery, verdict, made)
-        if settled == "unwell" or (settled == "ok" and not answer.ok):
+        if settled == "unwell" or (settled == "ok" and not answer.ok and not answer.stale_connection):
             await self._note(endpoint, answer, verdict)
 
     async def _settle(self, delivery: ClaimedDelivery, verdict: Verdict, made: Sequence[Attempt] = ()) -> Settled:

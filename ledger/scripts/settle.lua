@@ -25,7 +25,7 @@ local function advance(id, ep, p, died)
   if died then redis.call("HSET", k("dlv", following), "note", "sent although " .. id .. " before it is dead") end
 end
 
--- Keeps the latest attempts. Answer: how many count towards the schedule
+-- Keeps the latest attempts. Answer: how many count towards the schedule; those that were made again at once do not
 local function keep_attempts(id, ep, verdict, reason, attempts)
   if #attempts == 0 then return 0 end
   if redis.call("RPUSH", k("att", id), unpack(attempts)) > MOST_ATTEMPTS then
@@ -42,7 +42,7 @@ local function keep_attempts(id, ep, verdict, reason, attempts)
     count("failed", failed)
   end
   if delivered == 0 then redis.call("HSET", k("endpoint", ep), "last_error", reason) end
-  return verdict ~= "disable" and #attempts or 0
+  return verdict ~= "disable" and 1 or 0
 end
 
 local function settle(lane, ep, id, verdict, wait, reason, lane_wait, attempts)

@@ -129,7 +129,7 @@ async def test_a_dropped_kept_connection_is_an_attempt_of_its_own(house: House) 
         (None, "connection reset"),
         (200, None),
     ]
-    assert await house.driver.redis.hmget(key("dlv", f"{ids[1]}.ep_1"), "state", "attempts") == [b"delivered", b"2"]
+    assert await house.driver.redis.hmget(key("dlv", f"{ids[1]}.ep_1"), "state", "attempts") == [b"delivered", b"1"]
     assert not await house.driver.redis.hget(key("endpoint", "ep_1"), "health")
 
 
