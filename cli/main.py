@@ -21,10 +21,5 @@ def relay() -> None:
     """Commands that start the relay or talk to its console."""
 
 
-def main() -> None:
-    """Run the command named by the process's arguments; exits 0 done, 1 failed, 2 wrong usage."""
-    app()
-
-
 if __name__ == "__main__":
-    main()
+    app()

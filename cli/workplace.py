@@ -27,7 +27,9 @@ class Workplace:
         self.directory = directory.resolve()
         self.shown = directory
         for part in ("redis", "spool", "log"):
-            (self.directory / part).mkdir(parents=True, exist_ok=True)
+            folder = self.directory / part
+            folder.mkdir(parents=True, exist_ok=True)
+            folder.chmod(0o700)  # payments carry buyers' data
         self.lock = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -6,13 +6,14 @@ import os
 import signal
 import socket
 import stat
+import subprocess
 import sys
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.processes import Process, Processes, eventually
+from tests.processes import ROOT, Process, Processes, eventually
 
 PORTS = {"receiver": 8000, "console": 8001, "sandbox": 8002, "subscriber": 8003, "redis": 7379}
 
@@ -39,6 +40,21 @@ async def gone(members: list[psutil.Process]) -> None:
             return True
 
     await eventually(lambda: all(map(ended, members)), "all processes end")
+
+
+def test_ctrl_c_before_anything_is_there_is_no_traceback() -> None:
+    """Importing takes a second or more on a small machine, and people change their mind."""
+    code = """
+import sys, cli.start
+class Impatient:
+    def find_spec(self, name, *_):
+        if name == "cli.main":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Impatient())
+cli.start.main()
+"""
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
 
 
 async def test_the_demo_shows_every_step_and_every_callback_arrives(processes: Processes, tmp_path: Path) -> None:

@@ -36,6 +36,8 @@ def test_key_and_token_last_and_are_private(tmp_path: Path) -> None:
     assert len(token) >= 32
     for name in ("encryption-key", "api-token"):
         assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
+    for name in ("redis", "spool", "log"):
+        assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o700
 
 
 def test_a_taken_port_gives_the_next_free_one() -> None:

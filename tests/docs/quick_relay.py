@@ -17,7 +17,7 @@ from typing import NoReturn
 
 def serve(path: str) -> None:
     """Carry out calls until the process is ended."""
-    from cli.main import main
+    from cli.start import main
 
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     with socket.socket(socket.AF_UNIX) as listener:
