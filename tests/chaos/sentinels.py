@@ -71,7 +71,8 @@ class Watched:
         """Kill the primary, wait for the Sentinels to make another, and bring the old one back as its replica."""
         old = self.primary
         await asyncio.to_thread(self.servers[old].kill)
-        await self._until(lambda: self._primary() != old, "there is another primary")
+        # All of them: one that is still at it could yet make a primary of the old server, as soon as it is back.
+        await self._until(lambda: self._agreed() and self._primary() != old, "the Sentinels agree on another primary")
         self.primary = self._primary()
         await asyncio.to_thread(self.servers[old].start)
         # The Sentinels would do so too, in their own time; it has no configuration file that could say so.
@@ -85,6 +86,15 @@ class Watched:
     def _primary(self) -> int:
         with redis.Redis(port=self._ports[0], socket_timeout=5) as sentinel:
             return int(sentinel.sentinel_get_master_addr_by_name(SERVICE)[1])
+
+    def _agreed(self) -> bool:
+        """Whether all Sentinels name one primary, and none of them is about to replace it."""
+        named = set()
+        for port in self._ports:
+            with redis.Redis(port=port, socket_timeout=5) as sentinel:
+                state = sentinel.sentinel_master(SERVICE)
+            named.add((state["port"], state["config-epoch"], state["flags"]))
+        return len(named) == 1 and named.pop()[2] == "master"
 
     def _told(self, others: int) -> bool:
         with redis.Redis(port=self._ports[0], socket_timeout=5) as sentinel:
