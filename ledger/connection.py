@@ -12,6 +12,7 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import ConstantBackoff
+from redis.driver_info import DriverInfo
 
 from schemas.errors import BadSetting
 
@@ -32,6 +33,8 @@ def connect(url: str, *, max_connections: int = 64) -> Redis:
         # asked again, as whoever waits has waited long enough.
         "retry": Retry(ConstantBackoff(0.05), 1, supported_errors=(trouble.ConnectionError,)),
         "protocol": 2,
+        # Else each new connection finds out anew which version of redis-py this is, in a millisecond.
+        "driver_info": DriverInfo(),
     }
     if url.startswith("redis+sentinel://"):
         return _sentinel(url, options)

@@ -14,13 +14,16 @@ def wait(schedule: Schedule, tries: int) -> float:
 
 def until_next(schedule: Schedule, elapsed: float) -> float:
     """Seconds until the next turn, `elapsed` seconds after the start. Turns are the schedule's waits apart, counted
-    from the start, so that what comes in between moves none; the last wait repeats."""
+    from the start, so that what comes in between moves none; the last wait repeats. Never less than half of the
+    shortest wait, or half a second: `elapsed` may be in whole seconds, and waits may be shorter."""
     end = 0.0
     for seconds in schedule:
         end += seconds
         if end > elapsed:
-            return end - max(elapsed, 0.0)
-    return schedule[-1] - (elapsed - end) % schedule[-1]
+            break
+    else:
+        end = elapsed + schedule[-1] - (elapsed - end) % schedule[-1]
+    return max(end - max(elapsed, 0.0), min(0.5, min(schedule) / 2))
 
 
 def exhausted(schedule: Schedule, tries: int) -> bool:

@@ -13,7 +13,7 @@ import structlog
 from ledger import Ledger
 from ledger.delivering import ClaimedDeliveries, ClaimedDelivery, Settled
 from ledger.keys import Lane
-from schemas.delivery import Again, Answer, Attempt, Delivered, Disable, Hold, Verdict, attempt, judge
+from schemas.delivery import Again, Answer, Attempt, Delivered, Hold, Verdict, attempt, judge
 from schemas.endpoint import Endpoint
 from schemas.errors import LedgerUnavailable, Unreadable
 from schemas.events import thin
@@ -134,13 +134,11 @@ class Deliverer:
             _tell(delivery, endpoint, answer, Again(0, "its connection had been dropped"))
         verdict = judge(answer, delivery.attempts, self._settings.retry_schedule, self._rng)
         _tell(delivery, endpoint, answer, verdict)
-        if isinstance(verdict, Disable):
-            # Told before it is settled: once it is, nobody will attempt anything and find out again.
+        if not answer.ok and not answer.stale_connection:
+            # Noted before it is settled: that makes room in the lane, into which a breaker that opens now lets nobody.
             await self._note(endpoint, answer, verdict)
-            await self._settle(delivery, verdict, made)
-            return
         settled = await self._settle(delivery, verdict, made)
-        if settled == "unwell" or (settled == "ok" and not answer.ok and not answer.stale_connection):
+        if answer.ok and settled == "unwell":
             await self._note(endpoint, answer, verdict)
 
     async def _settle(self, delivery: ClaimedDelivery, verdict: Verdict, made: Sequence[Attempt] = ()) -> Settled:

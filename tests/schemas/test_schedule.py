@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,6 +22,13 @@ def test_the_next_turn_is_told_by_the_time_that_has_passed() -> None:
     """5, 35, 155, 275 … seconds after the start, however often somebody came in between."""
     times = [-3.0, 0.0, 4.0, 5.0, 34.5, 35.0, 154.0, 155.0, 274.0, 275.0, 300.0]
     assert [until_next(SCHEDULE, at) for at in times] == [5, 5, 1, 30, 0.5, 120, 1, 120, 1, 120, 95]
+
+
+@pytest.mark.parametrize("wait", [0.1, 0.3, 0.4, 0.7, 1.0])
+def test_a_turn_never_comes_at_once(wait: float) -> None:
+    """Waits below a second, told by whole ones: what is left of a turn may be no more than a float's rounding."""
+    for schedule in ((wait,), (0.2, wait), (wait / 2, wait)):
+        assert all(until_next(schedule, elapsed) >= min(schedule) / 2 for elapsed in range(200))
 
 
 def test_a_schedule_of_three_waits_allows_four_tries() -> None:
