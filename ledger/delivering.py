@@ -112,9 +112,10 @@ class Delivering:
         self._queue.kick_all(lanes)
         return True
 
-    async def health(self, endpoint: str) -> Health:
-        """How an endpoint is doing now. Raises `LedgerUnavailable`."""
-        return endpoint_rows.load_health(await self._store.run("read_health", endpoint))
+    async def health(self, endpoint: str) -> tuple[Health, float]:
+        """How an endpoint is doing, and Redis' time in UNIX seconds. Raises `LedgerUnavailable`."""
+        now, health = await self._store.run("read_health", endpoint)
+        return endpoint_rows.load_health(health), int(now) / 1000
 
     async def _settle_all(self, calls: Sequence[list[Argument]]) -> Sequence[bytes | Exception]:
         kicks, answers = await self._store.run("settle", len(calls), *chain(*calls))

@@ -50,9 +50,8 @@ class HealthKeeper:
         """Write what these attempts change, up to the first that is news; how many that were. None (0) were where
         somebody else was quicker."""
         endpoint = attempts[0][0]
-        known = after = await self._ledger.delivering.health(endpoint.id)
-        now = await self._ledger.store.now()
-        taken = 0
+        known, now = await self._ledger.delivering.health(endpoint.id)
+        after, taken = known, 0
         for _, answer, verdict in attempts:
             taken += 1
             before, after = after, self._after(after, answer, verdict, now)

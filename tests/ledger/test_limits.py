@@ -180,7 +180,7 @@ async def test_a_good_probe_closes_the_breaker(ledger: Ledger, driver: Driver) -
     assert await ledger.delivering.note_health("ep_1", OPEN, Health())
     assert await driver.kicked(lane)
     assert len(await driver.take(lane)) == 8
-    assert await ledger.delivering.health("ep_1") == Health()
+    assert (await ledger.delivering.health("ep_1"))[0] == Health()
 
 
 async def test_a_probe_that_dies_is_replaced(ledger: Ledger, driver: Driver) -> None:
@@ -198,7 +198,7 @@ async def test_health_is_replaced_only_by_who_knows_it(ledger: Ledger, driver: D
     await driver.subscribe()
     assert await ledger.delivering.note_health("ep_1", Health(), Health(failures=1, failing_since=5.0))
     assert not await ledger.delivering.note_health("ep_1", Health(), Health(failures=1, failing_since=6.0))
-    assert await ledger.delivering.health("ep_1") == Health(failures=1, failing_since=5.0)
+    assert (await ledger.delivering.health("ep_1"))[0] == Health(failures=1, failing_since=5.0)
 
 
 async def test_retry_after_stops_the_whole_lane(driver: Driver) -> None:

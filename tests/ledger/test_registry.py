@@ -39,7 +39,7 @@ def an_endpoint(number: int = 1, merchant: str = "shop") -> Endpoint:
 
 async def health(store: Store) -> Health:
     """How the endpoint is doing."""
-    return load_health(await store.run("read_health", "ep_1"))
+    return load_health((await store.run("read_health", "ep_1"))[1])
 
 
 async def with_merchant(store: Store) -> Endpoints:

@@ -159,7 +159,7 @@ async def test_five_failures_open_the_breaker(house: House) -> None:
         await house.deliver()
         assert len(subscriber.requests) == 8
         await house.driver.pass_time(10)
-        health = await house.driver.ledger.delivering.health("ep_1")
+        health, _ = await house.driver.ledger.delivering.health("ep_1")
         assert health.failures == 8
         well.set()
         for _ in range(5):
