@@ -71,14 +71,13 @@ local function write(c)
   -- A quiet look is heard where somebody has asked for one since it began.
   local quiet = c.quiet and redis.call("SISMEMBER", k("quiet", c.lane), c.imp) == 1 and redis.call("ZCARD", k("waiting", p)) == 0
 
-  if not first_at then
+  local is_new = not first_at
+  if is_new then
     first_at = int(now())
     c.fields[#c.fields + 1], c.fields[#c.fields + 2] = "first_at", first_at
-    redis.call("HSET", pay, unpack(c.fields))
-    redis.call("DEL", k("tomb", p))
-  else
-    redis.call("HSET", pay, unpack(c.fields))
   end
+  redis.call("HSET", pay, unpack(c.fields))
+  if is_new then redis.call("DEL", k("tomb", p)) end
   for i = 1, #c.facts, 2 do redis.call("HSETNX", k("facts", p), c.facts[i], c.facts[i + 1]) end
   list_payment(p, c.m, c.merchant_uid, first_at, status, c.status)
   list(k("ageing"), p, int(now()))
