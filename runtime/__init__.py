@@ -1,0 +1,1 @@
+"""What any process needs to keep running: background work that is watched."""
