@@ -13,12 +13,13 @@ from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import (
+    MasterNotFoundError,
     Sentinel,
     SentinelConnectionPool,
     SentinelManagedConnection,
     SentinelManagedSSLConnection,
 )
-from redis.backoff import ConstantBackoff
+from redis.backoff import ConstantBackoff, NoBackoff
 from redis.driver_info import DriverInfo
 
 from ledger.keys import PREFIX
@@ -71,7 +72,9 @@ def connect(url: str, *, max_connections: int = 64) -> Primary:
             packing = _packing(UnixDomainSocketConnection)
             return Fixed(Redis(connection_pool=BlockingConnectionPool(connection_class=packing, **socket)))
         case "sentinel":
-            watch = _Sentinels(address.nodes, sentinel_kwargs=sentinel_options(address), **options)
+            # One that is dead is not waited for: the next one is asked.
+            asking = {**sentinel_options(address), "retry": Retry(NoBackoff(), 0)}
+            watch = _Sentinels(address.nodes, sentinel_kwargs=asking, **options)
             managed = _packing(SentinelManagedSSLConnection if address.tls else SentinelManagedConnection)
             pool = _SentinelPool(
                 address.service, watch, connection_class=managed, db=address.database, **options, **room
@@ -136,15 +139,24 @@ class _SentinelPool(SentinelConnectionPool, BlockingConnectionPool):
 
 
 class _Sentinels(Sentinel):
-    """One Sentinel that answers with an error does not keep the others from being asked."""
+    """Whatever one of them answers, the others are asked, too; and where none helps it is said why."""
 
-    async def discover_master(self, service_name: str) -> Any:
-        """The primary's address."""
-        try:
-            return await super().discover_master(service_name)
-        except trouble.ResponseError as error:
-            self.sentinels.append(self.sentinels.pop(0))
-            raise trouble.ConnectionError(f"a Sentinel refuses to answer: {error}") from error
+    async def discover_master(self, service_name: str) -> Address:
+        """The primary's address; whoever knew it is asked first the next time."""
+        troubles: list[str] = []
+        for place, sentinel in enumerate(self.sentinels):
+            try:
+                known = await sentinel.sentinel_masters()
+            except (trouble.RedisError, OSError) as error:
+                troubles.append(str(error))
+                continue
+            state = known.get(service_name) if isinstance(known, dict) else None
+            if state and self.check_master_state(state, service_name):
+                self.sentinels.insert(0, self.sentinels.pop(place))
+                return state["ip"], state["port"]
+            troubles.append("it knows no primary of this name that is up")
+        said = "; ".join(dict.fromkeys(troubles))
+        raise MasterNotFoundError(f"no Sentinel says who the primary of {service_name} is: {said}")
 
 
 class _Packing:

@@ -20,6 +20,7 @@ from redis.sentinel import Sentinel
 
 from ledger.connection import read_url, sentinel_options
 from ledger.keys import Lane
+from ledger.store import TROUBLES
 
 log = structlog.get_logger()
 
@@ -55,7 +56,8 @@ def make_broker(url: str, *, max_connections: int = 32) -> RedisBroker:
     if address.tls:
         options["ssl"] = True
     if address.kind == "sentinel":
-        watch = Sentinel(address.nodes, sentinel_kwargs=sentinel_options(address), **options)
+        asking = {**sentinel_options(address), "retry": Retry(NoBackoff(), 0)}
+        watch = Sentinel(address.nodes, sentinel_kwargs=asking, **options)
         client = watch.master_for(address.service)
     elif address.kind == "socket":
         client = redis.Redis(unix_socket_path=address.path, **options)
@@ -95,6 +97,6 @@ class Queue:
             message: Message[None] = Message(queue_name=actor, actor_name=actor, args=(lane,), kwargs={}, options={})
             try:
                 self.broker.enqueue(message)
-            except (redis.RedisError, OSError) as error:
+            except TROUBLES as error:
                 log.warning("kick_lost", lane=lane, error=str(error), hint="the sweep will tell of it")
                 return

@@ -17,7 +17,7 @@ class OddRedis:
     def __init__(self, target: int) -> None:
         self._target = target
         self._server: asyncio.Server | None = None
-        self._open: set[asyncio.StreamWriter] = set()
+        self._serving: dict[asyncio.StreamWriter, asyncio.Task[None] | None] = {}
         self.odd: Callable[[Command], str | None] = lambda _command: None
         self.answered: Counter[str] = Counter()
 
@@ -34,14 +34,13 @@ class OddRedis:
     async def __aexit__(self, *_exc: object) -> None:
         assert self._server is not None
         self._server.close()
-        for writer in list(self._open):
+        for writer in self._serving:
             writer.transport.abort()
-        while self._open:
-            await asyncio.sleep(0.01)
+        await asyncio.gather(*filter(None, self._serving.values()))
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
-        self._open.add(writer)
+        self._serving[writer] = asyncio.current_task()
         try:
             with suppress(asyncio.IncompleteReadError, ConnectionError):
                 while True:
@@ -55,7 +54,7 @@ class OddRedis:
                         writer.write(f"-{words}\r\n".encode())
                     await writer.drain()
         finally:
-            self._open.discard(writer)
+            self._serving.pop(writer, None)
             for end in (writer, far_writer):
                 end.transport.abort()
 

@@ -40,9 +40,9 @@ class Cluster:
             with client(self.primaries[0]) as first_one:
                 first_one.execute_command("CLUSTER MEET", "127.0.0.1", port)
         self._until(self._formed, "the cluster forms")
-        for replica, primary in zip(self.replicas, self.primaries, strict=False):
+        for replica, its_primary in zip(self.replicas, self.primaries, strict=False):
             with client(replica) as one:
-                one.execute_command("CLUSTER REPLICATE", self.id_of(primary))
+                one.execute_command("CLUSTER REPLICATE", self.id_of(its_primary))
         self._until(self._replicated, "the replicas have caught up")
         with client(self.primaries[0]) as any_one:
             self.slot = int(any_one.execute_command("CLUSTER KEYSLOT", PREFIX))

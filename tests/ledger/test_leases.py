@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-
 from ledger import Ledger
 from ledger.keys import key
 from ledger.leases import LEASE_MS, Lease

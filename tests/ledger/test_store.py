@@ -168,7 +168,10 @@ async def test_durable_writes_need_their_replicas(redis_url: str) -> None:
         (trouble.AuthenticationError("wrong"), LedgerUnavailable),
         (trouble.NoScriptError("No matching script."), LedgerUnavailable),
         (trouble.ResponseError("MISCONF Redis is configured to save"), LedgerUnavailable),
-        (trouble.ResponseError("ERR Error running script: @user_script:9: -OOM command not allowed"), LedgerUnavailable),
+        (
+            trouble.ResponseError("ERR Error running script: @user_script:9: -OOM command not allowed"),
+            LedgerUnavailable,
+        ),
         (trouble.ResponseError("ERR Error running script: attempt to index a nil value"), LedgerRefused),
         (trouble.ResponseError("WRONGTYPE Operation against a key"), LedgerRefused),
         (trouble.ResponseError("upstream failure"), LedgerRefused),
