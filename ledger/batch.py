@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
+from schemas.errors import LedgerRefused
+
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
@@ -17,7 +19,8 @@ class Batch(Generic[Item, Answer]):
     makes the items and what writes them then work side by side.
 
     ``write`` gives an answer for each item, in order; an exception among the answers is raised for its item alone, one
-    that ``write`` raises is raised for all of the list. An item whose caller has gone before its turn is not written.
+    that ``write`` raises is raised for all of the list, but for `LedgerRefused`: then each is written by itself. An
+    item whose caller has gone before its turn is not written.
     """
 
     def __init__(
@@ -59,8 +62,14 @@ class Batch(Generic[Item, Answer]):
             self._writing -= 1
 
     async def _write_some(self, together: Sequence[tuple[Item, asyncio.Future[Answer]]]) -> None:
+        items = [item for item, _ in together]
         try:
-            answers = await self._write([item for item, _ in together])
+            try:
+                answers = await self._write(items)
+            except LedgerRefused:
+                if len(items) == 1:
+                    raise
+                answers = await self._write_each(items)
         except BaseException as error:
             for _, future in together:
                 if not future.done():
@@ -75,3 +84,16 @@ class Batch(Generic[Item, Answer]):
                 future.set_exception(answer)
             else:
                 future.set_result(answer)
+
+    async def _write_each(self, items: Sequence[Item]) -> Sequence[Answer | Exception]:
+        """Write one by one, so that an item which Redis refuses does not take the others with it. Where it refuses the
+        first two, it refuses everything: the rest is not tried."""
+        answers: list[Answer | Exception] = []
+        for item in items:
+            try:
+                answers += await self._write([item])
+            except LedgerRefused as error:
+                answers.append(error)
+            if len(answers) == 2 and all(isinstance(answer, LedgerRefused) for answer in answers):
+                return [*answers, *answers[1:] * (len(items) - 2)]
+        return answers

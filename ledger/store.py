@@ -22,7 +22,7 @@ Argument = str | bytes | int | float
 
 _AWAY = (
     *("OOM", "READONLY", "LOADING", "MISCONF", "NOREPLICAS", "MASTERDOWN", "CLUSTERDOWN", "BUSY", "TRYAGAIN"),
-    *("NOAUTH", "WRONGPASS", "NOPERM", "UNKILLABLE"),
+    *("NOAUTH", "WRONGPASS", "UNKILLABLE"),
 )
 _PASSING = (
     trouble.ReadOnlyError,

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from ledger.batch import Batch
+from schemas.errors import LedgerRefused
 
 
 class Writing:
@@ -116,3 +117,34 @@ async def test_who_has_gone_is_not_written(at_once: int) -> None:
     await writing.end(1)
     answers = await writing.answers()
     assert [isinstance(answer, asyncio.CancelledError) for answer in answers] == [True, True, False]
+
+
+async def test_what_redis_refuses_takes_nothing_with_it() -> None:
+    """A list that is refused is written again, one by one: only the item that is the reason fails."""
+    written: list[list[int]] = []
+
+    async def write(items: Sequence[int]) -> Sequence[int]:
+        written.append(list(items))
+        if 2 in items:
+            raise LedgerRefused("a script breaks off")
+        return items
+
+    batch: Batch[int, int] = Batch(write)
+    answers = await asyncio.gather(*(batch.add(n) for n in range(5)), return_exceptions=True)
+    assert [answer if isinstance(answer, int) else type(answer) for answer in answers] == [0, 1, LedgerRefused, 3, 4]
+
+
+async def test_a_redis_that_refuses_everything_is_not_asked_for_each() -> None:
+    """Trouble must not make more work: the list, two of its items, and no more."""
+    written: list[list[int]] = []
+
+    async def write(items: Sequence[int]) -> Sequence[int]:
+        written.append(list(items))
+        raise LedgerRefused("upstream failure")
+
+    batch: Batch[int, int] = Batch(write)
+    first = asyncio.create_task(batch.add(-1))
+    await asyncio.sleep(0)
+    answers = await asyncio.gather(first, *(batch.add(n) for n in range(100)), return_exceptions=True)
+    assert [type(answer) for answer in answers] == [LedgerRefused] * 101
+    assert len(written) <= 4

@@ -175,6 +175,7 @@ async def test_durable_writes_need_their_replicas(redis_url: str) -> None:
         (trouble.ResponseError("ERR Error running script: attempt to index a nil value"), LedgerRefused),
         (trouble.ResponseError("WRONGTYPE Operation against a key"), LedgerRefused),
         (trouble.ResponseError("upstream failure"), LedgerRefused),
+        (trouble.NoPermissionError("this user has no permissions to run the 'evalsha' command"), LedgerRefused),
         (trouble.ResponseError("ERR The user executing the script can't run this command"), LedgerRefused),
         (trouble.AskError("866 127.0.0.1:7000"), LedgerUnavailable),
         (trouble.TryAgainError("Multiple keys request during rehashing of slot"), LedgerUnavailable),
