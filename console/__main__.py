@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from socket import socket
 
@@ -12,6 +13,7 @@ import uvloop
 from console.context import Context
 from console.server import listen, make_context, serve
 from ledger.start import begin
+from schemas.environment import warn_of_settings_without_effect
 from schemas.errors import BadSetting, LedgerUnavailable
 from schemas.logs import configure
 from schemas.settings import Settings
@@ -27,6 +29,7 @@ def main() -> int:
     try:
         settings = Settings.load()
         configure(settings.log_format, settings.log_level)
+        warn_of_settings_without_effect(os.environ)
         context = make_context(settings)
         listener = listen(settings)
         uvloop.run(run(context, listener))

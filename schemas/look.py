@@ -48,10 +48,11 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What decides beside the facts. Seconds, and UNIX seconds for ``since``: facts before it are recorded silently."""
+    """What decides beside the facts. Seconds, and UNIX seconds for ``since``: facts before it are recorded silently, as
+    are those that are older than ``lookback`` when they are first seen."""
 
     since: float = 0
-    retention: float = 30 * 86400
+    lookback: float = 30 * 86400
     expiry_grace: float = 600
     pending_schedule: tuple[float, ...] = (60, 300, 900, 3600, 21600)
     expected: Expected | None = None
@@ -179,7 +180,7 @@ def _change(before: Record, after: Record, found: Sequence[Fact], now: int, poli
             previous=previous,
             cancelled_amount=cancelled_amount(facts.values()),
             snapshot=_seen(after),
-            silent=policy.quiet or fact.at < policy.since or now - fact.at > policy.retention,
+            silent=policy.quiet or fact.at < policy.since or now - fact.at > policy.lookback,
         )
         made.append(event)
         previous = event.status

@@ -100,7 +100,7 @@ class Reconciler:
         if await self._ledger.reconciliations.silent_run(run.merchant):
             return min(self._settings.reconcile_every, 60.0)
         full = now - run.last_full >= FULL_EVERY
-        since = now - self._settings.retention if full else run.last_success - OVERLAP
+        since = now - self._settings.lookback if full else run.last_success - OVERLAP
         window = first(int(since), int(now) + 1)
         begun = replace(
             run, since=int(since), until=int(now) + 1, state="running", compared=0, missing=0, repaired=0,

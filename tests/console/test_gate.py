@@ -10,7 +10,7 @@ import pytest
 
 from ledger.idempotency import Idempotency
 from schemas.errors import LedgerUnavailable
-from tests.console.conftest import READ_ONLY, TOKEN, Console, running
+from tests.console.conftest import METRICS_ONLY, READ_ONLY, TOKEN, Console, running
 
 PROBLEM = "application/problem+json"
 
@@ -39,6 +39,15 @@ async def test_a_read_only_token_reads(console: Console) -> None:
     ):
         answer = await console.call(method, path, headers=reader)
         assert (answer.status_code, answer.json()["status"]) == (403, 403)
+
+
+async def test_a_metrics_token_is_good_for_metrics_only(console: Console) -> None:
+    """Whoever scrapes numbers sees no payment."""
+    scraper = {"authorization": f"Bearer {METRICS_ONLY}", "x-forwarded-for": "203.0.113.9"}
+    assert (await console.call("GET", "/metrics", headers=scraper)).status_code == 200
+    for path in ("/v1/payments", "/v1/stats", "/v1/nothing"):
+        answer = await console.call("GET", path, headers=scraper)
+        assert (answer.status_code, answer.json()["detail"]) == (403, "This token is good for /metrics only")
 
 
 async def test_what_is_not_there_is_a_problem(console: Console) -> None:

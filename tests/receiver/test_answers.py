@@ -222,7 +222,7 @@ async def test_metrics_are_for_this_machine_and_for_tokens(
     processes: Processes, free_port: Callable[[], int], redis_url: str
 ) -> None:
     """Behind a proxy nobody is local: a bearer token of the operator API is needed, a read-only one will do."""
-    receiver = await start(processes, free_port(), redis_url, RELAY_API_TOKEN="secret-1,ro:secret-2")
+    receiver = await start(processes, free_port(), redis_url, RELAY_API_TOKEN="secret-1,ro:secret-2,metrics:secret-3")
     assert (await receiver.client.get("/metrics")).status_code == 200
     for headers, status in (
         ({}, 401),
@@ -230,6 +230,7 @@ async def test_metrics_are_for_this_machine_and_for_tokens(
         ({"authorization": "Basic secret-1"}, 401),
         ({"authorization": "bearer secret-1"}, 200),
         ({"authorization": "Bearer secret-2"}, 200),
+        ({"authorization": "Bearer secret-3"}, 200),
     ):
         answer = await receiver.client.get("/metrics", headers={"x-forwarded-for": "127.0.0.1", **headers})
         assert answer.status_code == status
