@@ -124,7 +124,12 @@ class SecretOut(Out):
 class RotateIn(Body):
     """How long the old secret goes on signing."""
 
-    overlap: Seconds = Field(86400.0, description="for how long both secrets sign, up to 30d", le=30 * 86400)
+    overlap: Seconds = Field(
+        86400.0,
+        description="for how long both secrets sign, up to 30d",
+        le=30 * 86400,
+        json_schema_extra=lambda schema: schema.update(default="24h"),
+    )
 
 
 def shown(registered: Registered, header_names: list[str]) -> EndpointOut:
