@@ -73,7 +73,7 @@ class Api:
             return problem(413, f"A body may have {MOST // 1024} KiB", headers={"connection": "close"})
         except NotValid as error:
             return invalid(error.errors)
-        call: Call[Any, Any] = Call(self._context, path, query, parsed)
+        call: Call[Any, Any] = Call(self._context, path, query, parsed, caller.read_only)
 
         async def carry_out() -> Response:
             try:

@@ -318,7 +318,7 @@ async def test_tail_shows_old_events_and_then_new_ones(console: Console) -> None
     assert (result.exit_code, seen) == (0, ["imp_1", "imp_2", "imp_3"])
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 async def test_listening_ends_with_its_endpoint(console: Console, number: signal.Signals) -> None:
     """While it listens there is an endpoint, whose secret it says; however it is asked to end, that is deleted."""
     environ = {**os.environ, "RELAY_CONSOLE_URL": console.url, "RELAY_API_TOKEN": TOKEN}
