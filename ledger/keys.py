@@ -25,8 +25,8 @@ pays · pays:m:m            zset    p -> first recorded · the same for one merc
 pays:u:merchant_uid        zset    … for one order number (any merchant)
 pays:s:status              zset    … for one status · pays:ms:m/status for one merchant and status
 ageing                     zset    p -> last change: what retention may remove
-hidden:p                   string  when a look found that it is a payment of a test channel, for a merchant that does not
-                                   include these; a day
+hidden:p                   string  when a look found a payment of a test channel, which the merchant does not include;
+                                   expires after a day
 tomb:p                     string  what a payment removed by retention was: fact keys, last sequence; two years
 evt:id                     hash    body (the callback's bytes) merchant imp_uid type sequence recorded_at silent about
 evts · evts:m:m            zset    id -> recorded · the same for one merchant

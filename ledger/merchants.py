@@ -15,8 +15,8 @@ class Merchant:
     """One merchant. `imp_key` and `imp_secret` are sealed, or "" where the environment has the credentials.
 
     Times are UNIX seconds: events of facts before `since` are recorded silently. `token_hash` is the SHA-256 in hex of
-    the token its webhooks' path must have; `trouble` says in words why i'mport cannot be asked for it. `sandbox_since` is
-    when `include_sandbox` was switched on, 0 where it was from the start, or is off.
+    the token its webhooks' path must have; `trouble` says in words why i'mport cannot be asked for it.
+    `sandbox_since` is when `include_sandbox` was switched on, 0 where it was from the start, or is off.
     """
 
     name: str

@@ -35,8 +35,8 @@ class Payment:
 @dataclass(frozen=True, slots=True)
 class Look:
     """How far a look at a payment is: when it was last fetched (UNIX seconds), at how many looks i'mport did not know
-    it, whether a look is due or being made, and when one last found that it does not exist for the merchant (UNIX seconds,
-    None where none did within a day)."""
+    it, whether a look is due or being made, and when one last found that it does not exist for the merchant (UNIX
+    seconds, None where none did within a day)."""
 
     fetched_at: float | None
     unknown: int

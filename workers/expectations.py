@@ -51,8 +51,10 @@ def _is_paid(snapshot: Snapshot) -> bool:
 
 
 async def _all_prepared(account: Account, orders: dict[str, str]) -> dict[str, Expected | IamportError | None]:
-    """What was registered of each order, by imp_uid; after the first call that fails nobody else is asked for. An answer
-    that is unusable is no failure: only the payment it was for has to wait."""
+    """What was registered of each order, by imp_uid; after the first call that fails nobody else is asked for.
+
+    An answer that is unusable is no failure: only the payment it was for has to wait.
+    """
     room, found = asyncio.Semaphore(_AT_ONCE), dict[str, Expected | IamportError | None]()
     trouble: IamportError | None = None
 

@@ -89,21 +89,15 @@ class Refresher:
         paid = {payment.record.imp_uid for payment in claimed.payments if "paid" in payment.record.facts}
         expected = await expectations(self._ledger, account, seen, paid=paid)
 
-
         def own(snapshot: Snapshot) -> Policy:
             since, wanted = silent_before(snapshot, merchant), expected.get(snapshot.imp_uid)
             return replace(policy(self._settings, since), expected=wanted)
 
         await asyncio.gather(
-            *(
-                self._settle(payment, seen[payment.record.imp_uid], claimed.now, own)
-                for payment in claimed.payments
-            )
+            *(self._settle(payment, seen[payment.record.imp_uid], claimed.now, own) for payment in claimed.payments)
         )
 
-    async def _settle(
-        self, payment: ClaimedPayment, seen: Seen, now: float, own: Callable[[Snapshot], Policy]
-    ) -> None:
+    async def _settle(self, payment: ClaimedPayment, seen: Seen, now: float, own: Callable[[Snapshot], Policy]) -> None:
         match seen:
             case Snapshot():
                 await self._commit(payment, seen, now, own(seen))

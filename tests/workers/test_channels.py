@@ -1,4 +1,4 @@
-"""Payments of test channels: for a merchant without `include_sandbox` they do not exist, wherever i'mport shows them."""
+"""Payments of test channels: for a merchant without `include_sandbox` they do not exist, whatever i'mport shows."""
 
 from __future__ import annotations
 
@@ -112,7 +112,11 @@ async def test_switched_off_what_is_known_gets_no_new_facts(shop: Both) -> None:
     await shop.driver.accept("imp_test")
     await shop.look()
     await shop.put()
-    shop.shown["imp_test"] |= {"status": "cancelled", "cancel_amount": 1000, "cancelled_at": shop.shown["imp_test"]["paid_at"]}
+    shop.shown["imp_test"] |= {
+        "status": "cancelled",
+        "cancel_amount": 1000,
+        "cancelled_at": shop.shown["imp_test"]["paid_at"],
+    }
 
     await shop.driver.accept("imp_test")
     await shop.look()
@@ -130,7 +134,7 @@ async def test_switched_off_what_is_known_gets_no_new_facts(shop: Both) -> None:
 
 
 async def test_what_the_batch_leaves_out_is_asked_for_singly(shop: Both) -> None:
-    """With the flag, an i'mport whose batch hides test payments is asked for each of them before they count as unknown."""
+    """With the flag, an i'mport whose batch hides test payments is asked for each before it counts as unknown."""
     await shop.put(include_sandbox=True)
     await shop.pay("imp_test", sandbox=True)
     await shop.driver.accept("imp_test")
