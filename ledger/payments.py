@@ -43,6 +43,11 @@ class Look:
     due: bool
     hidden_at: float | None = None
 
+    @property
+    def hidden(self) -> bool:
+        """Whether the latest look found that it does not exist for the merchant."""
+        return self.hidden_at is not None and (self.fetched_at is None or self.hidden_at >= self.fetched_at)
+
 
 class Payments:
     """The payments that were found, the one that was first seen last first."""
