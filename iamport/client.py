@@ -174,6 +174,7 @@ def _request(method: str, url: httpx.URL, body: bytes, token: str | None = None)
     if body:
         headers["content-type"] = "application/json"
     if token is not None:
+        # ``Bearer`` before it is how i'mport documents it now. It takes both, and its own clients send the token alone.
         headers["authorization"] = token
     return httpx.Request(method, url, headers=headers, content=body or None)
 

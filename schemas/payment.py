@@ -163,7 +163,7 @@ def _money(value: Any, name: str) -> Decimal:
 
 def _flag(value: Any) -> bool:
     """A boolean; also as text or number, as a test payment must not be taken for a real one."""
-    return value in (True, "true", "True", "1")
+    return value is True or str(value).lower() in ("true", "1")
 
 
 def _time(value: Any) -> int:

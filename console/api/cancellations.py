@@ -128,7 +128,11 @@ async def cancel(call: Call[OfMerchant, CancellationIn]) -> Answer:
     except (IamportRefused, WrongCredentials, IamportUnreachable):
         await asking.write(lambda record, now, own: withdraw(record, request.id, now, own))
         raise
-    except IamportFailing:
+    except IamportFailing as error:
+        log.warning(
+            "cancellation_unclear", merchant=asking.merchant, imp_uid=asking.imp_uid, cancellation=request.id,
+            error=str(error),
+        )  # fmt: skip
         await asking.write(lambda record, now, own: leave_open(record, request.id, now, own))
         await asking.look()
         raise

@@ -27,7 +27,7 @@ def shown(**fields: Any) -> Snapshot:
     return Snapshot.parse({"imp_uid": "imp_1", "status": "paid", "amount": 1, **fields})
 
 
-@pytest.mark.parametrize("sandbox", [True, "true", "True", 1, "1"])
+@pytest.mark.parametrize("sandbox", [True, "true", "TRUE", 1, "1"])
 def test_a_test_payment_is_hidden_unless_it_is_included(sandbox: Any) -> None:
     """However i'mport spells it; the reason is a 404 that names payment, merchant and remedy."""
     why = hidden(shown(sandbox=sandbox), Merchant())
