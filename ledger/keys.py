@@ -10,7 +10,8 @@ version                    string  version of the stored shapes
 seq                        string  counter behind fencing tokens and the stamps of notifications
 base                       string  added to every sequence: 0, or the UNIX time of a rebuild
 merchants                  zset    merchant -> created · merchants:deleted merchant -> deleted, unless it was put again
-merchant:m                 hash    created_at since include_sandbox check_prepared imp_key imp_secret token_hash trouble
+merchant:m                 hash    created_at since include_sandbox sandbox_since (when that was switched on, 0 for from
+                                   the start) check_prepared imp_key imp_secret token_hash trouble
 imp_token:m                string  i'mport's access token, sealed, until it expires · imp_lock:m who is fetching one
 orders:m                   hash    merchant_uid -> JSON {amount, currency}: what the merchant expects
 ntf:id                     hash    one notification as it came, outcome, reason
@@ -24,6 +25,8 @@ pays · pays:m:m            zset    p -> first recorded · the same for one merc
 pays:u:merchant_uid        zset    … for one order number (any merchant)
 pays:s:status              zset    … for one status · pays:ms:m/status for one merchant and status
 ageing                     zset    p -> last change: what retention may remove
+hidden:p                   string  when a look found a payment of a test channel, which the merchant does not include;
+                                   expires after a day
 tomb:p                     string  what a payment removed by retention was: fact keys, last sequence; two years
 evt:id                     hash    body (the callback's bytes) merchant imp_uid type sequence recorded_at silent about
 evts · evts:m:m            zset    id -> recorded · the same for one merchant

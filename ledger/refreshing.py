@@ -110,6 +110,13 @@ class Refreshing:
         args: list[Argument] = [str(lease.lane), lease.member, lease.token, str(to), due, kind, reason, tries]
         self._queue.kick_all([await self._postpones.add(args)])
 
+    async def hide(self, lease: Lease, *, reason: str, now: float) -> None:
+        """End a lease with a look that was made at ``now`` (UNIX seconds) and found a payment that does not exist for
+        the merchant: its notifications are rejected with ``reason``, and it is not looked at again unasked."""
+        lane = str(lease.lane)
+        args: list[Argument] = [lane, lease.member, lease.token, lane, "", "hidden", reason, 0, round(now * 1000)]
+        self._queue.kick_all([await self._postpones.add(args)])
+
     async def pause(self, lane: Lane, seconds: float, trouble: str) -> int:
         """i'mport is failing for a merchant: claim nothing for so long. Gives its failures in a row."""
         return int(await self._store.run("pause", str(lane), round(seconds * 1000), trouble))

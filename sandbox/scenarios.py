@@ -219,6 +219,11 @@ async def test_call(stage: Stage) -> None:
     await stage.forge(imp_uid="imp_1234567890", merchant_uid="merchant_1234567890", status="paid")
 
 
+async def test_channel(stage: Stage) -> None:
+    """A payment of a test channel is approved; a merchant without include_sandbox hears nothing of it."""
+    await _paid(stage, sandbox=True)
+
+
 async def amount_mismatch(stage: Stage) -> None:
     """A payment of 900 comes for an order that was registered beforehand with 1004."""
     payment = stage.start(amount=900)
@@ -254,6 +259,7 @@ _PLAYED: tuple[Callable[[Stage], Awaitable[None]], ...] = (
     missed_webhooks,
     forged,
     test_call,
+    test_channel,
     amount_mismatch,
 )
 SCENARIOS: Mapping[str, Callable[[Stage], Awaitable[None]]] = {

@@ -79,7 +79,8 @@ class Stage:
     def start(self, *, outcome: Outcome = "cancelled", **fields: Any) -> Payment:
         """A buyer starts to pay; the options win over ``fields``, ``outcome`` is how a slow cancellation will end."""
         chosen = self.options.model_dump(include={"merchant_uid", "amount", "currency"}, exclude_none=True)
-        payment = self.book.start(**(fields | chosen | {"sandbox": self.options.sandbox}))
+        sandbox = self.options.sandbox or fields.get("sandbox", False)
+        payment = self.book.start(**(fields | chosen | {"sandbox": sandbox}))
         payment.route = self.route
         payment.account = self.options.imp_key
         payment.partial_status = self.options.partial_status

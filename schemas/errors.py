@@ -7,6 +7,7 @@ RelayError                      anything below; its text is one sentence for a p
 │   ├── UnsupportedContentType  a webhook in another content type (415)
 │   ├── UnknownMerchant         no such merchant, or a wrong webhook token (404)
 │   ├── NotFound                nothing is stored under this name (404)
+│   │   └── HiddenPayment       a payment of a test channel, for a merchant that does not include these
 │   ├── Conflict                it contradicts what is stored (409)
 │   └── Invalid                 a value does not validate (422); knows its field
 ├── LedgerUnavailable           Redis is away, loading, read-only, full or too slow: retry
@@ -49,6 +50,16 @@ class UnknownMerchant(Rejected):
 
 class NotFound(Rejected):
     """Nothing is stored under this name."""
+
+
+class HiddenPayment(NotFound):
+    """A payment of a test channel, for a merchant that does not include these; the text says how to include them."""
+
+    def __init__(self, imp_uid: str, merchant: str) -> None:
+        super().__init__(
+            f"{imp_uid} is a payment of a test channel, and these do not exist for merchant {merchant} "
+            f"unless include_sandbox is on (relay merchants put {merchant} --include-sandbox)"
+        )
 
 
 class Conflict(Rejected):

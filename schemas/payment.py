@@ -100,7 +100,7 @@ class Snapshot:
                 amount=_money(raw.get("amount"), "amount"),
                 cancel_amount=_money(raw.get("cancel_amount"), "cancel_amount"),
                 currency=_text(raw.get("currency")) or "KRW",
-                sandbox=raw.get("sandbox") is True,
+                sandbox=_flag(raw.get("sandbox")),
                 pay_method=_text(raw.get("pay_method")),
                 pg_provider=_text(raw.get("pg_provider")),
                 discount=_discount(raw.get("promotion")),
@@ -159,6 +159,11 @@ def _money(value: Any, name: str) -> Decimal:
     if not amount.is_finite() or not 0 <= amount < _LARGEST or amount != round(amount, _DIGITS):
         raise ValueError(f"{name} is out of range")
     return amount
+
+
+def _flag(value: Any) -> bool:
+    """A boolean; also as text or number, as a test payment must not be taken for a real one."""
+    return value is True or str(value).lower() in ("true", "1")
 
 
 def _time(value: Any) -> int:

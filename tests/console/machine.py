@@ -9,6 +9,7 @@ from typing import Any
 from ledger.keys import Lane
 from ledger.ledger import Ledger
 from schemas.delivery import Attempt, Verdict
+from schemas.errors import HiddenPayment
 from schemas.look import Policy, look
 from schemas.notification import Notification, new_id
 from schemas.payment import Snapshot
@@ -46,6 +47,14 @@ async def look_at(ledger: Ledger, found: dict[str, dict[str, Any]], merchant: st
             continue
         change = look(one.record, Snapshot.parse(raw), int(claimed.now), Policy(**policy))
         assert await ledger.refreshing.commit(change, claimed=one, now=claimed.now) == "ok"
+
+
+async def hide(ledger: Ledger, imp_uid: str, merchant: str = "default") -> None:
+    """A webhook for a payment of a test channel, and the look that finds out; the merchant does not include these."""
+    await notify(ledger, imp_uid, merchant)
+    claimed = await ledger.refreshing.claim(Lane("refresh", merchant))
+    for one in claimed.payments:
+        await ledger.refreshing.hide(one.lease, reason=str(HiddenPayment(imp_uid, merchant)), now=claimed.now)
 
 
 async def seen(ledger: Ledger, *imp_uids: str, merchant: str = "default", **fields: Any) -> None:

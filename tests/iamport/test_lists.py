@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from iamport.client import Client
-from schemas.errors import IamportFailing, IamportRefused, Invalid
+from schemas.errors import IamportFailing, IamportRefused, Invalid, MalformedPayment
 from tests.iamport.stub import Stub, http, no, payment, well
 
 
@@ -83,9 +83,17 @@ async def test_a_prepared_amount(stub: Stub, client: Client) -> None:
 
 
 async def test_another_order_s_amount_is_not_believed(stub: Stub, client: Client) -> None:
-    """An answer about another order is trouble."""
+    """An answer about another order is trouble of this order alone."""
     stub.reply = lambda _asked: well({"merchant_uid": "other", "amount": 100})
-    with pytest.raises(IamportFailing):
+    with pytest.raises(MalformedPayment):
+        await client.prepared("order 1")
+
+
+@pytest.mark.parametrize("row", [{"amount": "100"}, {"amount": True}, {"amount": [1]}, {"amount": 1, "currency": 410}])
+async def test_a_prepared_amount_is_a_number_in_a_currency(stub: Stub, client: Client, row: dict[str, object]) -> None:
+    """What could only be guessed at is not taken for "nothing was registered"."""
+    stub.reply = lambda _asked: well(row)
+    with pytest.raises(MalformedPayment):
         await client.prepared("order 1")
 
 

@@ -62,6 +62,21 @@ async def test_a_merchant_is_read_as_it_was_put(store: Store) -> None:
     assert second.since == pytest.approx(first.created_at - 3600)
 
 
+async def test_when_test_payments_were_included_is_kept(store: Store) -> None:
+    """0 where they were from the start, the time of the switch where it came later; it ends with the flag."""
+    merchants, since = Merchants(store), []
+    for name, included in (("old", True), ("old", True), ("shop", False), ("shop", True), ("shop", True)):
+        await merchants.put(name, imp_key="k", imp_secret="s", include_sandbox=included)
+        since.append((await merchants.get(name)).sandbox_since)
+    assert since[:3] == [0, 0, 0]
+    assert since[3] == since[4] == pytest.approx(await store.now(), abs=5)
+    await merchants.put("shop", imp_key="k", imp_secret="s")
+    assert (await merchants.get("shop")).sandbox_since == 0
+    await store.run("ensure_merchant", "default")
+    await merchants.put("default", imp_key="k", imp_secret="s", include_sandbox=True)
+    assert (await merchants.get("default")).sandbox_since > 0
+
+
 async def test_new_credentials_drop_the_token_of_the_old(store: Store) -> None:
     """A token that was got with other credentials is not used again."""
     await store.redis.set(key("imp_token", "shop"), "old")

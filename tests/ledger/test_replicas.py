@@ -15,7 +15,7 @@ from cryptography.fernet import Fernet
 from ledger import Ledger
 from ledger.idempotency import Idempotency
 from ledger.jobs import RECONCILE
-from ledger.reconciliations import Reconciliation
+from ledger.reconciliations import Difference, Reconciliation
 from ledger.replays import Selection
 from ledger.start import begin
 from schemas.errors import LedgerUnavailable
@@ -80,7 +80,7 @@ WRITES: Sequence[Write] = (
     lambda ledger: ledger.jobs.schedule(RECONCILE, "rec_1"),
     lambda ledger: ledger.reconciliations.begin(RUN, rebuild=True),
     lambda ledger: ledger.reconciliations.save(RUN),
-    lambda ledger: ledger.reconciliations.found(RUN, {"imp_1": None}),
+    lambda ledger: ledger.reconciliations.found(RUN, {"imp_1": Difference()}),
     lambda ledger: Idempotency(ledger.store).end("name", "owner", "answer"),
     lambda ledger: begin(ledger.store, Sealer([KEY])),
 )

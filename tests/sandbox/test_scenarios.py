@@ -39,6 +39,7 @@ EXPECTED: dict[str, tuple[str, list[str]]] = {
     "missed-webhooks": ("cancelled", ["cancelled"]),
     "forged": ("paid", ["paid", "paid", "cancelled"]),
     "test-call": ("", ["paid"]),
+    "test-channel": ("paid", ["paid"]),
     "amount-mismatch": ("paid", ["paid"]),
 }
 

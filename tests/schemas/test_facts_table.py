@@ -69,6 +69,7 @@ SCENARIOS: dict[str, Callable[[], Play]] = {
     "amount-mismatch": lambda: Play(amount=900).expect(1004, "KRW").pay(),
     "forged": lambda: Play().pay().look(),
     "test-call": Play,
+    "test-channel": Play,
 }
 OTHERS: dict[str, Callable[[], Play]] = {
     "nothing-yet": lambda: Play().look(),

@@ -10,6 +10,14 @@ local function lane_of(m, imp)
   return "refresh/" .. m
 end
 
+-- Whether a look at a payment is due, now or later, or is being made.
+local function is_awaited(m, imp)
+  for _, lane in ipairs({"refresh/" .. m, "unknown/" .. m}) do
+    if redis.call("ZSCORE", k("due", lane), imp) or redis.call("HEXISTS", k("tokens", lane), imp) == 1 then return true end
+  end
+  return false
+end
+
 -- A look at a payment, soon: an unknown one is looked at once a second at most.
 local function mark(m, imp, at)
   local lane = lane_of(m, imp)

@@ -56,6 +56,21 @@ async def test_what_came_of_a_payment_is_on_its_page(reader: Reader, console: Co
         assert part in ko
 
 
+async def test_a_payment_of_a_test_channel_says_so(reader: Reader, console: Console) -> None:
+    """Whether it was ever recorded or not, its page says why nothing comes of it, and so does its notification."""
+    await machine.seen(console.ledger, "imp_known", sandbox=True)
+    for imp_uid in ("imp_known", "imp_new"):
+        await machine.hide(console.ledger, imp_uid)
+        english = (await reader.open(f"/payments/default/{imp_uid}", headers={"accept-language": "en"})).text
+        assert "It came through a test channel" in english
+        assert "relay merchants put default --include-sandbox" in english
+        korean = (await reader.open(f"/payments/default/{imp_uid}", headers={"accept-language": "ko"})).text
+        assert korean.count("테스트 채널의 결제입니다") == 2
+    await machine.seen(console.ledger, "imp_known", sandbox=True)
+    page = await reader.open("/payments/default/imp_known", headers={"accept-language": "en"})
+    assert "It came through a test channel" not in page.text
+
+
 async def test_buyers_data_is_masked_until_asked_for(
     reader: Reader, console: Console, capfd: pytest.CaptureFixture[str]
 ) -> None:
