@@ -38,6 +38,7 @@ class Intake:
     def __init__(self, store: Store, queue: Queue) -> None:
         self._store = store
         self._queue = queue
+        self._questions: Batch[tuple[str, str], bool] = Batch(self._answer_all)
         self._accepts: Batch[Notification, None] = Batch(self._accept_all, at_once=2, enough=ENOUGH)
 
     async def accept(self, notification: Notification) -> None:
@@ -49,6 +50,15 @@ class Intake:
         try:
             async with asyncio.timeout(ANSWER_WITHIN):
                 await self._accepts.add(notification)
+        except TimeoutError:
+            raise LedgerUnavailable("Redis does not answer in time") from None
+
+    async def takes_webhooks(self, merchant: str, token_hash: str | None) -> bool:
+        """Whether there is such a merchant and this is the SHA-256 in hex of its webhook token (None: it has none).
+        Raises `LedgerUnavailable` within `ANSWER_WITHIN`."""
+        try:
+            async with asyncio.timeout(ANSWER_WITHIN):
+                return await self._questions.add((merchant, token_hash or ""))
         except TimeoutError:
             raise LedgerUnavailable("Redis does not answer in time") from None
 
@@ -65,6 +75,10 @@ class Intake:
     async def report_spool(self, receiver: str, waiting: int) -> None:
         """Note how many notifications wait in a receiver's spool, for operators. Raises `LedgerUnavailable`."""
         await self._store.run("report_spool", receiver, waiting)
+
+    async def _answer_all(self, together: Sequence[tuple[str, str]]) -> Sequence[bool]:
+        answers = await self._store.run("takes_webhooks", *(part for pair in together for part in pair))
+        return [answer == 1 for answer in answers]
 
     async def _accept_all(self, together: Sequence[Notification]) -> Sequence[Exception | None]:
         args: list[Argument] = [len(together)]

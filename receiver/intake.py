@@ -19,13 +19,12 @@ from receiver.answers import Answer
 from receiver.counts import Counts
 from receiver.keeper import Keeper
 from receiver.limiter import Limiter
-from receiver.merchants import OTHERS, KnownMerchants
+from receiver.merchants import DEFAULT, OTHERS, KnownMerchants
 from receiver.sender import Sender, Senders
 from schemas.errors import BadNotification, SpoolUnavailable, UnknownMerchant, UnsupportedContentType
 from schemas.notification import Notification, new_id, parse
 
 MOST_BYTES = 65_536
-DEFAULT_MERCHANT = "default"
 
 _MERCHANT = re.compile(rb"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _LONGEST_TOKEN = 512
@@ -83,13 +82,14 @@ class Intake:
             status=claim.status,
             cancellation_id=claim.cancellation_id,
             source=sender.address,
-            verified=sender.verified or token_hash is not None,  # a token that is not the merchant's is a 404 below
+            # A token that is not the merchant's is refused by the ledger, now or when the spool drains.
+            verified=sender.verified or token_hash is not None,
             received_at=None,
             extra=claim.extra,
             token_hash=token_hash,
         )
         try:
-            place = await self._keeper.keep(notification)
+            place = await self._keeper.keep(notification, "" if sender.verified else sender.source)
         except UnknownMerchant:
             return self._refuse(answers.NO_SUCH_MERCHANT, merchant, sender)
         except SpoolUnavailable:
@@ -147,7 +147,7 @@ def _target(path: list[bytes]) -> tuple[str, str | None] | None:
     if path and not path[-1]:
         path = path[:-1]
     if not path:
-        return DEFAULT_MERCHANT, None
+        return DEFAULT, None
     merchant = unquote_to_bytes(path[0])
     if len(path) > 2 or not _MERCHANT.fullmatch(merchant):
         return None

@@ -73,6 +73,14 @@ async def test_unknown_merchants_and_wrong_tokens_are_turned_away(ledger: Ledger
     assert await driver.redis.zcard(key("ntfs")) == 3
 
 
+async def test_who_takes_webhooks_can_be_asked(ledger: Ledger) -> None:
+    """By name and token, as accepting would decide; `default` is there before anybody has set it up."""
+    token = hashlib.sha256(b"t").hexdigest()
+    await ledger.merchants.put("guarded", imp_key="k", imp_secret="s", token_hash=token)
+    asked = [("default", None), ("default", token), ("guarded", None), ("guarded", token), ("nobody", None)]
+    assert await asyncio.gather(*(ledger.takes_webhooks(*one) for one in asked)) == [True, False, False, True, False]
+
+
 async def test_webhooks_are_counted_once(driver: Driver) -> None:
     """Only what was noted counts as accepted: neither repetitions nor what was turned away."""
     one = notification()

@@ -68,6 +68,11 @@ class ListedLedger:
         if all(one.id != notification.id for one in self.taken):
             self.taken.append(notification)
 
+    async def takes_webhooks(self, merchant: str, token_hash: str | None, /) -> bool:
+        """Whether it has such a merchant."""
+        await self._answer()
+        return self.merchants.get(merchant, "") == token_hash
+
     async def durability(self) -> Durability:
         """As it was told to be."""
         await self._answer()
