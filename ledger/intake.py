@@ -67,10 +67,11 @@ class Intake:
         flat = await self._store.run("read_merchants")
         return {name.decode(): token.decode() or None for name, token in zip(flat[::2], flat[1::2], strict=True)}
 
-    async def count_refusals(self, counts: Mapping[str, int]) -> None:
-        """Add to what was refused, by reason. Raises `LedgerUnavailable`."""
-        if counts:
-            await self._store.run("count_refusals", *(part for pair in counts.items() for part in pair))
+    async def count_refusals(self, by_status: Mapping[str, int], by_reason: Mapping[str, int]) -> None:
+        """Add to what was refused, as `merchant:status`, and to why bodies were, as `merchant:reason` (a `BodyReason`).
+        Raises `LedgerUnavailable`."""
+        pairs = [*by_status.items(), *by_reason.items()]
+        await self._store.run("count_refusals", len(by_status), *(part for pair in pairs for part in pair))
 
     async def report_spool(self, receiver: str, waiting: int) -> None:
         """Note how many notifications wait in a receiver's spool, for operators. Raises `LedgerUnavailable`."""

@@ -1,7 +1,7 @@
 """POST /webhooks: parse, keep, answer. The only hot way through the receiver, so it is plain ASGI.
 
 What each answer means is told in docs/iamport.md. i'mport does not send again after a 4xx:
-403, 404, 415 and 429 are counted.
+those are counted, 400 with the likely reason.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from receiver.keeper import Keeper
 from receiver.limiter import Limiter
 from receiver.merchants import DEFAULT, OTHERS, KnownMerchants
 from receiver.sender import Sender, Senders
+from schemas.body_reasons import BodyReason
 from schemas.errors import BadNotification, SpoolUnavailable, UnknownMerchant, UnsupportedContentType
 from schemas.notification import Notification, new_id, parse
 
@@ -28,7 +29,7 @@ MOST_BYTES = 65_536
 
 _MERCHANT = re.compile(rb"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _LONGEST_TOKEN = 512
-_COUNTED = (403, 404, 415, 429)
+_COUNTED = (400, 403, 404, 413, 415, 429)
 
 
 class Intake:
@@ -73,7 +74,9 @@ class Intake:
         except UnsupportedContentType as error:
             return self._refuse(answers.problem(415, str(error)), merchant, sender)
         except BadNotification as error:
-            return self._refuse(answers.problem(400, str(error)), merchant, sender)
+            return self._refuse(
+                answers.problem(400, f"This webhook cannot be used: {error}."), merchant, sender, error.reason
+            )
         notification = Notification(
             id=new_id(time.time(), self._rng),
             merchant=merchant,
@@ -110,13 +113,13 @@ class Intake:
             return answers.ENCODED
         return None
 
-    def _refuse(self, answer: Answer, merchant: str, sender: Sender) -> Answer:
+    def _refuse(self, answer: Answer, merchant: str, sender: Sender, reason: BodyReason | None = None) -> Answer:
         label = self._merchants.label(merchant)
         if answer.status in _COUNTED:
-            self._counts.refuse(label, answer.status)
+            self._counts.refuse(label, answer.status, reason)
         elif answer is answers.UNKEPT:
             self._counts.unkept += 1
-        self._account.refused(label, answer.status, sender.address)
+        self._account.refused(label, answer.status, sender.address, reason)
         return answer
 
 

@@ -138,8 +138,8 @@ class Keeper:
         """Add what was refused to the counts that operators see. Raises `LedgerUnavailable`."""
         counts = self._counts.take_unreported()
         try:
-            if counts:
-                await self._ledger.count_refusals(counts)
+            if counts.by_status:
+                await self._ledger.count_refusals(counts.by_status, counts.by_reason)
         except LedgerUnavailable:
             self._counts.give_back(counts)
             raise

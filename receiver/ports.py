@@ -41,8 +41,9 @@ class Ledger(Protocol):
     async def known_merchants(self) -> Mapping[str, str | None]:
         """Every merchant, with the SHA-256 in hex of its webhook token or None."""
 
-    async def count_refusals(self, counts: dict[str, int], /) -> None:
-        """Add to the counts of refused webhooks that operators see."""
+    async def count_refusals(self, by_status: Mapping[str, int], by_reason: Mapping[str, int], /) -> None:
+        """Add to the counts of refused webhooks that operators see: `merchant:status`, and `merchant:reason` of those
+        whose bodies were of no use."""
 
 
 class Spool(Protocol):

@@ -23,6 +23,8 @@ RelayError                      anything below; its text is one sentence for a p
 
 from __future__ import annotations
 
+from schemas.body_reasons import WORDS, BodyReason
+
 
 class RelayError(Exception):
     """Anything the relay raises on purpose; ``str(error)`` is meant for people."""
@@ -37,7 +39,11 @@ class Rejected(RelayError):
 
 
 class BadNotification(Rejected):
-    """A webhook without a usable ``imp_uid``, or with a body that does not parse."""
+    """A webhook without a usable ``imp_uid``, or with a body that does not parse; why, in words and as a code."""
+
+    def __init__(self, reason: BodyReason) -> None:
+        super().__init__(WORDS[reason])
+        self.reason = reason
 
 
 class UnsupportedContentType(Rejected):

@@ -204,18 +204,32 @@ async def test_nowhere_to_keep_it_is_503(processes: Processes, free_port: Callab
 
 
 async def test_refusals_are_counted_for_operators(receiver: Receiver, redis_url: str) -> None:
-    """403, 404, 415 and 429 are in the metrics, and reach the ledger when the receiver ends if not before."""
+    """Whatever is refused for good is in the metrics, a 400 with its reason; and all of it reaches the ledger when the
+    receiver ends if not before."""
     await receiver.post(webhook())
     for _ in range(3):
         await receiver.post(webhook(), "/webhooks/made-up")
     await receiver.client.post("/webhooks", content=webhook(), headers={"content-type": "text/plain"})
+    await receiver.post(webhook().ljust(70_000))
+    version_2 = b'{"type":"Transaction.Paid","timestamp":"2024-04-25T10:00:00.000Z","data":{"paymentId":"p1"}}'
+    answer = await receiver.post(version_2)
+    assert "V1 in i'mport's console" in is_problem(answer, 400)["detail"]
+    await receiver.post(b"", "/webhooks/made-up")
+    for merchant, reason in (("default", "version_2"), ("-", "empty")):
+        line = f'relay_webhook_bodies_refused_total{{merchant="{merchant}",reason="{reason}"}}'
+        assert await receiver.metric(line) == 1
+    for merchant, status in (("default", 413), ("default", 400), ("-", 400)):
+        line = f'relay_webhooks_refused_total{{merchant="{merchant}",status="{status}"}}'
+        assert await receiver.metric(line) == 1
     assert await receiver.metric('relay_webhooks_refused_total{merchant="-",status="404"}') == 3
     assert await receiver.metric('relay_webhooks_accepted_total{place="redis"}') == 1
     assert await receiver.metric("relay_webhook_seconds_count") == 1
     assert await receiver.process.terminate() == 0
     async with redis.asyncio.Redis.from_url(redis_url, decode_responses=True) as client:
         refusals = await client.hgetall("{relay}:refusals")
-    assert (refusals["-:404"], sum(int(count) for count in refusals.values())) == ("3", 4)
+        bodies = await client.hgetall("{relay}:refused_bodies")
+    assert (refusals["-:404"], sum(int(count) for count in refusals.values())) == ("3", 7)
+    assert bodies == {"default:version_2": "1", "-:empty": "1"}
 
 
 async def test_metrics_are_for_this_machine_and_for_tokens(

@@ -175,7 +175,9 @@ async def test_refusals_are_reported_once(kept: Kept) -> None:
     with pytest.raises(type(kept.ledger.failure)):
         await kept.keeper.report_refusals()
     kept.counts.refuse("default", 415)
+    kept.counts.refuse("default", 400, "version_2")
     kept.ledger.failure = None
     await kept.keeper.report_refusals()
     await kept.keeper.report_refusals()
-    assert kept.ledger.refusals == {"default:415": 2, "-:404": 1}
+    assert kept.ledger.refusals == {"default:415": 2, "-:404": 1, "default:400": 1}
+    assert kept.ledger.refused_bodies == {"default:version_2": 1}

@@ -50,7 +50,7 @@ async def test_an_old_list_refuses_nobody(tmp_path: Path, merchant: str, token_h
     kept.ledger.failure = None
     await kept.drained()
     assert kept.ledger.imp_uids == ["imp_1"]
-    assert kept.counts.take_unreported() == {}
+    assert kept.counts.take_unreported().by_status == {}
     await kept.spool.close()
 
 
@@ -67,7 +67,7 @@ async def test_draining_refuses_what_the_ledger_refuses(tmp_path: Path) -> None:
     kept.ledger.failure = None
     await kept.drained()
     assert kept.ledger.imp_uids == ["imp_3"]
-    assert kept.counts.take_unreported() == {"-:404": 1, "shop:404": 1}
+    assert kept.counts.take_unreported().by_status == {"-:404": 1, "shop:404": 1}
     assert kept.spool.waiting == 0
     await kept.spool.close()
 
@@ -187,7 +187,7 @@ async def test_what_a_weak_redis_does_not_know_is_decided_when_it_is_durable(tmp
         while kept.ledger.calls < 2:
             await kept.keeper.drain()
             await asyncio.sleep(0.05)
-    assert (kept.spool.waiting, kept.counts.take_unreported()) == (2, {})
+    assert (kept.spool.waiting, kept.counts.take_unreported().by_status) == (2, {})
     kept.ledger.merchants["new"] = None
     kept.ledger.state = Durability()
     async with asyncio.timeout(30):
@@ -196,7 +196,7 @@ async def test_what_a_weak_redis_does_not_know_is_decided_when_it_is_durable(tmp
             await kept.keeper.drain()
             await asyncio.sleep(0.05)
     assert kept.ledger.imp_uids == ["imp_1"]
-    assert kept.counts.take_unreported() == {"-:404": 1}
+    assert kept.counts.take_unreported().by_status == {"-:404": 1}
     await kept.spool.close()
 
 
