@@ -9,6 +9,7 @@ from typing import Literal
 import uvicorn
 from starlette.applications import Starlette
 
+from runtime.http_protocol import HttpProtocol
 from schemas import logs
 from schemas.errors import BadSetting
 
@@ -37,7 +38,8 @@ def serve(app: Starlette, port: int) -> None:
         host="127.0.0.1",
         port=port,
         loop="uvloop",
-        http="httptools",
+        http=HttpProtocol,
+        ws="none",
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=2,
