@@ -101,6 +101,15 @@ class Intake:
         self._account.accepted(notification, place)
         return answers.accepted(notification.id)
 
+    async def nowhere(self, scope: Any, _receive: Any, _path: list[bytes]) -> Answer:
+        """There is nothing at this path. Strangers try paths without end; what i'mport posts there is a webhook whose
+        address is wrong, and is lost."""
+        if scope["method"] == "POST":
+            sender = self._senders.of(scope["client"], _Head(scope["headers"]).forwarded)
+            if sender.verified:
+                return self._refuse(answers.NO_SUCH_PATH, OTHERS, sender)
+        return answers.NO_SUCH_PATH
+
     def _turned_away(self, sender: Sender, head: _Head) -> Answer | None:
         """The answer to what need not even be read."""
         if not sender.allowed:

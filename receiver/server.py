@@ -115,13 +115,15 @@ async def serve(settings: Settings, listener: socket.socket) -> None:
     senders = Senders(settings.allowed_ips, settings.trusted_proxies)
     limiter = Limiter(rate=RATE, burst=BURST)
     _watch(counts, keeper, spool)
+    intake = Intake(keeper, senders, limiter, merchants, counts, account, random.Random())
     app = App(
         routes(
-            webhooks=Intake(keeper, senders, limiter, merchants, counts, account, random.Random()),
+            webhooks=intake,
             livez=livez,
             readyz=Readyz(keeper, spool, require_durable=settings.require_durable),
             metrics=MetricsPage(counts, senders, [token.value.get_secret_value() for token in settings.api_tokens]),
-        )
+        ),
+        nowhere=intake.nowhere,
     )
     rounds = (
         Round(keeper.drain, DRAIN_EVERY),
