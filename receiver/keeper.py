@@ -193,6 +193,11 @@ class Keeper:
         except LedgerUnavailable as error:
             self._trip(str(error))
             return False
+        except Exception as error:
+            # A mistake of ours must not cost a webhook: the spool keeps it until it is mended.
+            log.exception("ledger_failed", notification=notification.id)
+            self._trip(f"the ledger failed: {type(error).__name__}")
+            return False
         if not welcome:
             raise UnknownMerchant("No such merchant, or a wrong webhook token.")
         return True

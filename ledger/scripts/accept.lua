@@ -44,6 +44,7 @@ for i = 1, tonumber(ARGV[1]) do
   local at = 1 + (i - 1) * WIDTH
   local id, m, imp, received = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 9]
   if not welcome(m, ARGV[at + 11]) then
+    must_be_primary()
     answers[i] = "unknown"
   elseif redis.call("EXISTS", k("ntf", id)) == 1 then
     answers[i] = "ok"

@@ -6,6 +6,5 @@ for i = 1, #ARGV, 2 do
   all = all and is_welcome
   answers[#answers + 1] = is_welcome and 1 or 0
 end
--- A replica may lag behind, so it must not say no: it refuses every write, even one that changes nothing.
-if not all then redis.call("DEL", k("merchant", "")) end
+if not all then must_be_primary() end
 return answers

@@ -91,6 +91,12 @@ async def test_a_mistake_in_the_ledger_costs_no_webhook(kept: Kept) -> None:
     assert await kept.keeper.keep(notification(1), "") == "spool"
 
 
+async def test_a_mistake_in_a_weak_ledger_costs_no_webhook_either(strict: Kept) -> None:
+    """Where the ledger is only asked who is welcome, the same holds."""
+    strict.ledger.failure = ValueError("a bug")
+    assert await strict.keeper.keep(notification(1), "") == "spool"
+
+
 async def test_an_unknown_merchant_is_refused_by_the_ledger(kept: Kept) -> None:
     """The ledger's word on merchants and tokens is passed on."""
     with pytest.raises(UnknownMerchant):

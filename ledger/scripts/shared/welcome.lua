@@ -13,3 +13,9 @@ local function welcome(m, token_hash)
   return wanted and wanted == token_hash
 end
 
+-- Before anybody is refused: a replica may lag behind (a primary that was demoted, too), and i'mport does not send again
+-- after a 404. It turns down every write, even one that changes nothing.
+local function must_be_primary()
+  redis.call("DEL", k("merchant", ""))
+end
+
