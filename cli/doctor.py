@@ -16,11 +16,19 @@ from cli.client import Api, Failed, console, part, succeeded
 from cli.output import Json, plain, print_json, screen
 from schemas.errors import RelayError
 from schemas.settings import Settings
+from schemas.times import unix
 
 app = typer.Typer()
 
 MOST_SKEW = 5.0
 """Seconds by which two clocks may differ before it is said; a callback's signature holds for 5 minutes."""
+
+RECENT = 86_400.0
+"""Seconds for which a refused webhook is worth a word."""
+_BODY_ADVICE = {
+    "version_2": "choose webhook version V1 in i'mport's console; `relay reconcile` finds what was missed",
+}
+_ANY_BODY_ADVICE = "see who posts there; if it is i'mport, look at the webhook's settings in its console"
 
 Outcome = Literal["ok", "warning", "bad"]
 _MARKS: dict[Outcome, tuple[str, str]] = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "bad": ("✗", "red")}
@@ -77,6 +85,7 @@ def findings(api: Api, *, test_endpoints: bool) -> Iterator[Finding]:
         return
     yield _durability(stats["redis"]["durable"], stats["redis"]["reasons"])
     yield from _backlog(stats)
+    yield from _bodies(stats["refused_bodies"])
     for merchant in _all(api, "/v1/merchants"):
         yield _merchant(api, merchant["merchant"])
     for endpoint in _all(api, "/v1/endpoints"):
@@ -117,6 +126,15 @@ def _backlog(stats: dict[str, Any]) -> Iterator[Finding]:
     if stats["deliveries"]["dead"]:
         text = f"{stats['deliveries']['dead']} deliveries are dead"
         yield Finding("deliveries", "warning", text, "see `relay deliveries list --state dead`, then retry them")
+
+
+def _bodies(refused: list[dict[str, Any]]) -> Iterator[Finding]:
+    for row in refused:
+        if time.time() - unix(row["last_at"]) > RECENT:
+            continue
+        of = f"merchant {row['merchant']}" if row["merchant"] != "-" else "merchants that are not known"
+        text = f"{row['count']} were refused for good, the last at {row['last_at']}: {row['reason']}"
+        yield Finding(f"webhooks of {of}", "warning", text, _BODY_ADVICE.get(row["reason_code"], _ANY_BODY_ADVICE))
 
 
 def _merchant(api: Api, name: str) -> Finding:

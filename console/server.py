@@ -16,6 +16,7 @@ from console.context import Context
 from iamport.accounts import Accounts
 from iamport.transport import production_transport
 from ledger.ledger import Ledger
+from runtime.http_protocol import HttpProtocol
 from schemas.errors import BadSetting
 from schemas.seal import Sealer
 from schemas.settings import Settings
@@ -71,6 +72,8 @@ def make_server(context: Context) -> Server:
     app = make_app(context)
     config = uvicorn.Config(
         app,
+        http=HttpProtocol,
+        ws="none",
         log_config=None,
         access_log=False,
         server_header=False,

@@ -65,6 +65,8 @@ strangers · strangers:s    string  payments nobody knew that unverified senders
 spools                     hash    receiver -> "waiting:when": notifications in its spool
 canary                     string  sealed with RELAY_ENCRYPTION_KEY: whether a process has the right keys
 minute:n                   hash    counts of what happened in that minute; two days · refusals: all refused webhooks
+refused_bodies             hash    merchant:reason -> webhooks answered with 400 for it
+refused_bodies:at          zset    the same -> when the last one was counted
 day:n                      hash    lost and applied: webhooks that never came, and those that brought news; a month
 =========================  ======  =====================================================================================
 

@@ -50,6 +50,7 @@ class Ledger:
         self.notifications = Notifications(store)
         self.replays = Replays(store, queue)
         self.accept = self.intake.accept
+        self.takes_webhooks = self.intake.takes_webhooks
         self.known_merchants = self.intake.known_merchants
         self.count_refusals = self.intake.count_refusals
 

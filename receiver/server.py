@@ -24,6 +24,7 @@ from receiver.limiter import Limiter
 from receiver.merchants import KnownMerchants
 from receiver.ports import Spool
 from receiver.ready import MetricsPage, Readyz, livez
+from receiver.remembered import RememberedMerchants
 from receiver.rounds import Round, walking
 from receiver.sender import Senders
 from receiver.spool import FileSpool, NoSpool
@@ -100,17 +101,29 @@ async def serve(settings: Settings, listener: socket.socket) -> None:
     account = Account()
     ledger = Ledger.connect(settings.redis_url, settings.queue_url, replica_acks=settings.replica_acks)
     spool: Spool = FileSpool(settings.spool_dir) if settings.spool_dir else NoSpool()
-    keeper = Keeper(ledger, spool, counts, merchants, require_durable=settings.require_durable)
+    remembered = RememberedMerchants(settings.spool_dir) if settings.spool_dir else None
+    if remembered is not None and (known := remembered.read()) is not None:
+        merchants.learn(known)
+    keeper = Keeper(
+        ledger,
+        spool,
+        counts,
+        merchants,
+        require_durable=settings.require_durable,
+        remember=remembered.write if remembered is not None else None,
+    )
     senders = Senders(settings.allowed_ips, settings.trusted_proxies)
     limiter = Limiter(rate=RATE, burst=BURST)
     _watch(counts, keeper, spool)
+    intake = Intake(keeper, senders, limiter, merchants, counts, account, random.Random())
     app = App(
         routes(
-            webhooks=Intake(keeper, senders, limiter, merchants, counts, account, random.Random()),
+            webhooks=intake,
             livez=livez,
             readyz=Readyz(keeper, spool, require_durable=settings.require_durable),
             metrics=MetricsPage(counts, senders, [token.value.get_secret_value() for token in settings.api_tokens]),
-        )
+        ),
+        nowhere=intake.nowhere,
     )
     rounds = (
         Round(keeper.drain, DRAIN_EVERY),

@@ -12,6 +12,7 @@ RelayError                      anything below; its text is one sentence for a p
 │   └── Invalid                 a value does not validate (422); knows its field
 ├── LedgerUnavailable           Redis is away, loading, read-only, full or too slow: retry
 ├── SpoolUnavailable            the spool cannot keep anything: full, damaged, switched off
+│   └── BudgetSpent              it keeps no more of what belongs to no merchant known so far
 ├── IamportError                a call of i'mport's API did not give what it should
 │   ├── IamportFailing          5xx, 429, timeout, no connection, not JSON, odd shape: retry
 │   │   └── IamportUnreachable   the request certainly had no effect: no connection, or turned away at the door
@@ -22,6 +23,8 @@ RelayError                      anything below; its text is one sentence for a p
 """
 
 from __future__ import annotations
+
+from schemas.body_reasons import WORDS, BodyReason
 
 
 class RelayError(Exception):
@@ -37,7 +40,11 @@ class Rejected(RelayError):
 
 
 class BadNotification(Rejected):
-    """A webhook without a usable ``imp_uid``, or with a body that does not parse."""
+    """A webhook without a usable ``imp_uid``, or with a body that does not parse; why, in words and as a code."""
+
+    def __init__(self, reason: BodyReason) -> None:
+        super().__init__(WORDS[reason])
+        self.reason = reason
 
 
 class UnsupportedContentType(Rejected):
@@ -81,6 +88,10 @@ class LedgerUnavailable(RelayError):
 
 class SpoolUnavailable(RelayError):
     """The spool cannot keep anything: full, damaged or switched off."""
+
+
+class BudgetSpent(SpoolUnavailable):
+    """The spool keeps no more webhooks of merchants that are not known, from this source or at all."""
 
 
 class IamportError(RelayError):

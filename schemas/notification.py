@@ -18,7 +18,7 @@ from urllib.parse import unquote_to_bytes
 
 import orjson
 
-from schemas import wire
+from schemas import body_reasons, wire
 from schemas.errors import BadNotification, UnsupportedContentType
 
 EXTRA_BYTES = 4096
@@ -30,8 +30,6 @@ CAPS = {"merchant_uid": 200, "status": 64, "cancellation_id": 200}
 
 _KNOWN = frozenset({"imp_uid", *CAPS})
 _IMP_UID = re.compile(r"[A-Za-z0-9_-]{1,32}")
-_NOT_JSON = "The body is not a JSON object in UTF-8."
-_NO_IMP_UID = "imp_uid is missing or is not 1 to 32 of A-Z, a-z, 0-9, _ and -."
 _BOM = b"\xef\xbb\xbf"
 _CHARSETS = dict.fromkeys(("euc-kr", "euckr", "ks_c_5601-1987", "cp949", "ms949", "windows-949"), "cp949")
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -93,7 +91,7 @@ def parse(body: bytes, content_type: str) -> Claim:
     fields = _json_fields(body) if kind == "json" else _form_fields(body, charset)
     imp_uid = fields.get("imp_uid")
     if not isinstance(imp_uid, str) or not _IMP_UID.fullmatch(imp_uid):
-        raise BadNotification(_NO_IMP_UID)
+        raise BadNotification(body_reasons.of_fields(fields, body if kind == "form" else None))
     return Claim(
         imp_uid,
         _text(fields.get("merchant_uid"), CAPS["merchant_uid"]),
@@ -132,9 +130,9 @@ def _json_fields(body: bytes) -> dict[str, Any]:
     try:
         fields = wire.loads(body)
     except (ValueError, ArithmeticError):
-        raise BadNotification(_NOT_JSON) from None
+        raise BadNotification(body_reasons.of_unparsable(body)) from None
     if not isinstance(fields, dict):
-        raise BadNotification(_NOT_JSON)
+        raise BadNotification("not_an_object")
     return fields
 
 

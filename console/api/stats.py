@@ -10,6 +10,8 @@ from console.api.models import Nothing, Out, Parameters
 from console.api.operation import Answer, Call, Operation
 from ledger.pages import Slice
 from ledger.stats import stats
+from schemas.body_reasons import words
+from schemas.times import rfc3339
 
 
 class RefreshStats(Out):
@@ -50,6 +52,16 @@ class SpoolStats(Out):
     receivers: int
 
 
+class RefusedBodiesOut(Out):
+    """Webhooks that were answered with 400, which i'mport does not send again."""
+
+    merchant: str = Field(description="`-` where none was known by that name")
+    reason: str = Field(description="the likely cause, in words")
+    reason_code: str
+    count: int = Field(description="since the ledger began")
+    last_at: str
+
+
 class StatsOut(Out):
     """All numbers."""
 
@@ -57,6 +69,7 @@ class StatsOut(Out):
     deliveries: DeliveryStats
     endpoints: list[EndpointStats]
     refused: dict[str, int] = Field(description="webhooks that were turned away, by merchant and status")
+    refused_bodies: list[RefusedBodiesOut] = Field(description="why bodies were refused, the latest first; 200 at most")
     spool: SpoolStats | None = Field(description="null where no receiver has reported within a minute")
     redis: RedisStats
     webhook_loss_rate: float | None = Field(description="of the last seven days; null where there was nothing to lose")
@@ -86,6 +99,16 @@ async def get(call: Call[Parameters, Nothing]) -> Answer:
                 for row in endpoints.rows
             ],
             refused=numbers.refused,
+            refused_bodies=[
+                RefusedBodiesOut(
+                    merchant=row.merchant,
+                    reason=words(row.reason),
+                    reason_code=row.reason,
+                    count=row.count,
+                    last_at=rfc3339(row.last_at),
+                )
+                for row in numbers.refused_bodies
+            ],
             spool=SpoolStats(waiting=numbers.spooled, receivers=numbers.receivers) if numbers.receivers else None,
             redis=RedisStats(durable=durability.durable, reasons=list(durability.reasons)),
             webhook_loss_rate=round(lost / (lost + came), 6) if lost + came else None,

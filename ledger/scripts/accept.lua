@@ -2,22 +2,11 @@
 -- ARGV: how many, then per notification:
 --   id, merchant, imp_uid, merchant_uid, status, cancellation_id, source, verified (0 or 1), received_at (ms or ""),
 --   extra, token_hash (or ""), stranger: what an unverified sender is budgeted under (or "")
--- uses: lanes payments
+-- uses: lanes payments welcome
 
 local WIDTH = 12
 local OF_ONE, OF_ALL = 300, 3000
-local known, lanes, stamp = {}, {}, nil
-
--- A merchant's webhook token decides; `default` is there before anybody has set it up.
-local function welcome(m, token_hash)
-  local wanted = known[m]
-  if wanted == nil then
-    local row = redis.call("HMGET", k("merchant", m), "created_at", "token_hash")
-    wanted = (row[1] or m == "default") and (row[2] or "") or false
-    known[m] = wanted
-  end
-  return wanted and wanted == token_hash
-end
+local lanes, stamp = {}, nil
 
 -- Strangers can name payments without end. So many of one, and of all of them, are looked at at once in a minute; the rest
 -- waits in the slow lane, a look-up a second. What is known, or due anyway, is free.
@@ -55,6 +44,7 @@ for i = 1, tonumber(ARGV[1]) do
   local at = 1 + (i - 1) * WIDTH
   local id, m, imp, received = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 9]
   if not welcome(m, ARGV[at + 11]) then
+    must_be_primary()
     answers[i] = "unknown"
   elseif redis.call("EXISTS", k("ntf", id)) == 1 then
     answers[i] = "ok"

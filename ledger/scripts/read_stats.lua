@@ -1,6 +1,7 @@
 -- How much is to be done, in one look; the work is that of the number of merchants and endpoints.
 -- Answer: {now (ms), looks due, oldest of these (ms, or ""), deliveries pending, dead, held, oldest due (ms, or ""),
---          refusals (reason, count, …), notifications in receivers' spools, receivers that said so within a minute}
+--          refusals (reason, count, …), notifications in receivers' spools, receivers that said so within a minute,
+--          refused bodies (merchant:reason, count, last (ms), …), the latest first}
 local function tally(lane, sum)
   sum.due = sum.due + redis.call("ZCOUNT", k("due", lane), "-inf", int(now())) + redis.call("ZCARD", k("leased", lane))
   local first = score(redis.call("ZRANGE", k("due", lane), 0, 0, "WITHSCORES"))
@@ -36,6 +37,17 @@ for _, row in ipairs(redis.call("HVALS", k("spools"))) do
   end
 end
 
+local function refused_bodies()
+  local answer = {}
+  local last = redis.call("ZREVRANGE", k("refused_bodies", "at"), 0, 199, "WITHSCORES")
+  for i = 1, #last, 2 do
+    for _, part in ipairs({last[i], redis.call("HGET", k("refused_bodies"), last[i]) or "0", int(tonumber(last[i + 1]))}) do
+      answer[#answer + 1] = part
+    end
+  end
+  return answer
+end
+
 local function oldest(sum) return sum.oldest and int(sum.oldest) or "" end
 return {int(now()), looks.due, oldest(looks), pending, dead, held, oldest(sends), redis.call("HGETALL", k("refusals")),
-  spooled, receivers}
+  spooled, receivers, refused_bodies()}

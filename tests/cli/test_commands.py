@@ -354,6 +354,19 @@ async def test_the_doctor_finds_what_is_wrong(console: Console) -> None:
     assert (await relay(console, "doctor", "--no-test")).exit_code == 0
 
 
+async def test_the_doctor_says_that_version_2_is_sent(console: Console) -> None:
+    """Bodies that were refused within a day are named with what to do; it does not fail for them."""
+    await console.ledger.count_refusals({"shop:400": 2, "-:400": 1}, {"shop:version_2": 2, "-:empty": 1})
+    report = await relay(console, "doctor", "--no-test", "--json")
+    assert report.exit_code == 0
+    found = {one["subject"]: one for one in json.loads(report.stdout)["findings"]}
+    version_2 = found["webhooks of merchant shop"]
+    assert version_2["outcome"] == "warning"
+    assert "2 were refused for good" in version_2["text"]
+    assert "version V1" in version_2["advice"]
+    assert "the body is empty" in found["webhooks of merchants that are not known"]["text"]
+
+
 async def test_the_doctor_looks_at_redis_when_the_console_is_away(console: Console, redis_url: str) -> None:
     """Without a console it says so, and whether it is Redis."""
     away = {"RELAY_CONSOLE_URL": "http://127.0.0.1:1"}

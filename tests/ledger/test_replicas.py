@@ -96,6 +96,18 @@ async def test_writes_that_no_replica_has_do_not_count(ledger: Ledger, driver: D
     ] == []
 
 
+async def test_a_replica_says_no_to_no_merchant(own_redis: RedisServer, replica: RedisServer) -> None:
+    """It may lag behind, as after a failover that its clients have not seen: a webhook is not refused on its word."""
+    ledger = Ledger.connect(replica.url, queue_url(own_redis.url))
+    try:
+        assert await ledger.takes_webhooks("default", None)
+        for refused in (ledger.takes_webhooks("brand-new", None), ledger.accept(notification(merchant="brand-new"))):
+            with pytest.raises(LedgerUnavailable):
+                await refused
+    finally:
+        await ledger.close()
+
+
 async def test_what_a_replica_has_counts(own_redis: RedisServer, replica: RedisServer) -> None:
     """It is asked for behind the write: a replica that stands still has not got it, though it is connected."""
     ledger = Ledger.connect(own_redis.url, queue_url(own_redis.url), replica_acks=1)

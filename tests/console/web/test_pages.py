@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import tomllib
 from importlib.resources import files
@@ -174,6 +175,22 @@ async def test_a_search_stays_with_the_merchant_that_was_chosen(reader: Reader, 
     text = (await reader.open("/payments", params={"q": "imp_1", "merchant": "shop"})).text
     assert "/payments/default/imp_1" not in text
     assert "/payments/default/imp_1" in (await reader.open("/payments", params={"q": "imp_1"})).text
+
+
+async def test_bodies_that_were_refused_are_named(reader: Reader, console: Console) -> None:
+    """The first page says that version V2 is sent, and what to do; the list of notifications has every reason."""
+    by_reason = {"shop:version_2": 2, "-:empty": 1}
+    await console.ledger.count_refusals({"shop:400": 2, "-:400": 1}, by_reason)
+    for language, first, then in (
+        ("en", ("webhook version V2 for merchant shop", "Choose webhook version V1"), "the body is empty"),
+        ("ko", ("가맹점 shop: 아임포트가 V2 버전의 웹훅을 보냅니다", "V1을 선택"), "본문이 비어 있습니다"),
+    ):
+        headers = {"accept-language": language}
+        overview = html.unescape((await reader.open("/", headers=headers)).text)
+        assert all(words in overview for words in first)
+        listed = html.unescape((await reader.open("/notifications", headers=headers)).text)
+        assert then in listed
+        assert "shop:400" in listed
 
 
 def test_both_catalogues_say_everything() -> None:

@@ -14,6 +14,7 @@ from console.web.moments import Clock, distance
 from console.web.rendering import money, percent
 from console.web.sentences import spoken
 from ledger.deliveries import Sent
+from schemas.body_reasons import WORDS
 from schemas.delivery import Again, Answer, Dead, judge
 
 NOW = 1795433533.0
@@ -94,6 +95,11 @@ def test_numbers_are_shown_as_they_are() -> None:
     assert (money(1234567, "KRW"), money("10.10", "USD"), money(None)) == ("1,234,567 KRW", "10.10 USD", "–")
     assert (percent(1.0), percent(0.99999), percent(0.5), percent(None)) == ("100 %", "99.9 %", "50 %", "–")
     assert (percent(0), percent(0.0001)) == ("0 %", "0.1 %")
+
+
+def test_why_a_body_was_refused_is_said_in_korean() -> None:
+    """Every reason there is."""
+    assert [english for english in WORDS.values() if not tongue("ko").knows(english)] == []
 
 
 def test_what_the_relay_says_of_deliveries_is_all_in_korean() -> None:
