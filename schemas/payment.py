@@ -119,24 +119,12 @@ class Snapshot:
 
 
 def _written(raw: Mapping[str, Any]) -> tuple[Mapping[str, Any], bytes]:
-    """The object and its JSON. JSON can spell half a surrogate pair, which a name cut in the middle of an emoji ends
-    with, and UTF-8 cannot: U+FFFD stands for it. Raises `TypeError` for what JSON cannot hold."""
+    """The object and its JSON, without lone surrogates. Raises `TypeError` for what JSON cannot hold."""
     try:
         return raw, wire.dumps(raw)
     except TypeError:
-        raw = {_whole(name): _whole(value) for name, value in raw.items()}
+        raw = wire.whole(raw)
         return raw, wire.dumps(raw)
-
-
-def _whole(value: Any) -> Any:
-    match value:
-        case str():
-            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        case Mapping():
-            return {_whole(name): _whole(inner) for name, inner in value.items()}
-        case list():
-            return [_whole(inner) for inner in value]
-    return value
 
 
 def _text(value: Any) -> str | None:

@@ -14,7 +14,8 @@ from receiver import rows
 from schemas import stored, wire
 from schemas.errors import BadNotification, IamportError, MalformedPayment, UnsupportedContentType
 from schemas.look import Policy, Record, look
-from schemas.notification import EXTRA_BYTES, Notification, parse
+from schemas.extra import EXTRA_BYTES
+from schemas.notification import Notification, parse
 from schemas.payment import Snapshot
 
 _CONTENT_TYPES = (
