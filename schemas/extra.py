@@ -60,7 +60,8 @@ def _cut(value: Any, longest: int, most: int, depth: int) -> Any:
 
 
 def _text(text: str, longest: int) -> str:
-    return wire.whole(text if len(text) <= longest else text[:longest] + CUT)
+    clean: str = wire.whole(text if len(text) <= longest else text[:longest] + CUT)
+    return clean
 
 
 def _as_many_as_fit(fields: Mapping[str, Any]) -> bytes:

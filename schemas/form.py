@@ -11,10 +11,8 @@ from collections.abc import Container, Iterable, Mapping
 from itertools import count
 from typing import Any
 
-DEEPEST = 8
+_NESTED = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\]){1,8})")
 """A name with more brackets than this stays as it is."""
-
-_NESTED = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\]){1,%d})" % DEEPEST)
 
 
 def nested(pairs: Iterable[tuple[str, str]], flat: Container[str]) -> dict[str, Any]:

@@ -66,6 +66,7 @@ class Snapshot:
     cancel_amount: Decimal
     currency: str
     sandbox: bool = False
+    escrow: bool = False
     pay_method: str | None = None
     pg_provider: str | None = None
     discount: Decimal = ZERO
@@ -101,6 +102,7 @@ class Snapshot:
                 cancel_amount=_money(raw.get("cancel_amount"), "cancel_amount"),
                 currency=_text(raw.get("currency")) or "KRW",
                 sandbox=raw.get("sandbox") is True,
+                escrow=raw.get("escrow") is True,
                 pay_method=_text(raw.get("pay_method")),
                 pg_provider=_text(raw.get("pg_provider")),
                 discount=_discount(raw.get("promotion")),

@@ -13,8 +13,8 @@ from iamport.exchange import Answer
 from receiver import rows
 from schemas import stored, wire
 from schemas.errors import BadNotification, IamportError, MalformedPayment, UnsupportedContentType
-from schemas.look import Policy, Record, look
 from schemas.extra import EXTRA_BYTES
+from schemas.look import Policy, Record, look
 from schemas.notification import Notification, parse
 from schemas.payment import Snapshot
 
