@@ -90,7 +90,7 @@ class Refresher:
                 await self._put_off(payment, error)
 
     async def _commit(self, payment: ClaimedPayment, snapshot: Snapshot, now: float, own: Policy) -> None:
-        change = look(payment.record, snapshot, int(now), own, payment.claims)
+        change = look(payment.record, snapshot, int(now), own, payment.claims, payment.escrow_changes)
         outcome = await self._ledger.refreshing.commit(change, claimed=payment, now=now)
         if outcome == "changed":
             # An operator wrote since, about something this snapshot may be too old to show: a cancellation just sent.

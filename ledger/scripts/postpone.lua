@@ -11,7 +11,7 @@ local at = ARGV[5] ~= "" and now() + tonumber(ARGV[5]) or nil
 release(lane, imp, at)
 redis.call("HDEL", k("tries", lane), imp)
 if ARGV[6] == "rejected" then
-  settle_notifications(redis.call("ZRANGEBYSCORE", k("waiting", p), "-inf", token), p, "rejected", ARGV[7])
+  settle_notifications(redis.call("ZRANGEBYSCORE", k("waiting", p), "-inf", token), p, "rejected", ARGV[7], "")
   forget_claims(p, token)
   redis.call("SREM", k("quiet", lane), imp)
 else
