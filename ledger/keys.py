@@ -18,7 +18,7 @@ ntfs · ntfs:m:m            zset    id -> received · the same for one merchant
 ntfs:p:p · ntfs:o:outcome  zset    … for one payment · for one outcome
 waiting:p                  zset    pending notifications of a payment: id -> stamp
 claims:p                   hash    cancellation_id that a verified webhook spoke of -> stamp; until a look has seen it
-escrow:p                   hash    key of an escrow change that a verified webhook told -> "stamp:received:JSON"; as long
+escrow:p                   hash    the same for escrow changes: fact key -> "stamp:received:JSON"
 pay:p                      hash    version snapshot fetched_at status … (see commit.lua)
 facts:p                    hash    fact key -> JSON fact; only grows
 pays · pays:m:m            zset    p -> first recorded · the same for one merchant

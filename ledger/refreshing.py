@@ -28,8 +28,8 @@ Outcome = Literal["ok", "lost", "changed"]
 
 @dataclass(frozen=True, slots=True)
 class ClaimedPayment:
-    """A payment to look at. ``tries`` looks have failed so far; ``claims`` are the cancellations, ``escrow_changes`` the
-    escrow changes that webhooks spoke of."""
+    """A payment to look at. ``tries`` looks have failed so far; ``claims`` and ``escrow_changes`` are the cancellations
+    and the escrow changes that webhooks spoke of."""
 
     lease: Lease
     record: Record
