@@ -12,6 +12,7 @@ from schemas import wire
 from schemas.cancellations import Request
 from schemas.endpoint import ENDPOINT_TYPES, PAYMENT_TYPES, Endpoint
 from schemas.endpoint_events import endpoint_event
+from schemas.escrow import EscrowChange
 from schemas.events import thin
 from schemas.facts import Expected
 from schemas.health import Health
@@ -33,6 +34,10 @@ MEANINGS: Mapping[str, str] = {
     "`cancelled_amount` in all.",
     "payment.cancelled": "The rest of the amount was cancelled.",
     "payment.cancellation_rejected": "A pending cancellation was turned down, or a claimed one was never confirmed.",
+    "payment.escrow_changed": "An Inicis escrow purchase was shipped, confirmed, refused, cancelled, or its refusal "
+    "confirmed; `code` is Inicis' own. The payment's `status` does not change. i'mport tells this by webhook only and "
+    "shows it nowhere: it is believed of [verified senders](iamport.md#4-who-may-post) only, and no reconciliation, "
+    "refresh or rebuilt ledger can find one that was missed.",
     "payment.amount_mismatch": "The approved amount or currency is not what the merchant expected "
     "(`PUT /v1/orders/{merchant_uid}`, or `check_prepared`). Do not ship before somebody has looked.",
     "endpoint.failing": "All attempts at an endpoint have failed for an hour (or half of `RELAY_DISABLE_AFTER`, if "
@@ -61,6 +66,7 @@ _FIXED: Mapping[str, Any] = {
         {"pg_tid": "tid_2", "amount": 3000, "depositor_name": "이두리", "deposited_at": _T + 90},
     ],
 }  # fmt: skip
+_REFUSED = EscrowChange("4", _T + _DAY, "사이즈가 맞지 않습니다")
 
 
 def payments() -> str:
@@ -114,6 +120,7 @@ def _bodies() -> list[bytes]:
         pending,
         reject(pending.record, request.id, _T + _DAY, Policy(), "turned down by Paymentwall"),
         _look(cancelled, _T + 7200, pending.record),
+        look(paid, Snapshot.parse({**_PAID, "escrow": True}), _T + _DAY, Policy(), (), [_REFUSED]),
     ]
     return [thin(event.body) for change in changes for event in change.events]
 

@@ -32,7 +32,8 @@ async def notify(
     await ledger.accept(
         Notification(
             id=identity, merchant=merchant, imp_uid=imp_uid, merchant_uid="claimed", status="paid",
-            cancellation_id=None, source="203.0.113.7", verified=verified, received_at=None, extra=extra, token_hash=None,
+            cancellation_id=None, source="203.0.113.7", verified=verified, received_at=None, extra=extra,
+            token_hash=None,
         )
     )  # fmt: skip
     return identity
