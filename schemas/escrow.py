@@ -63,7 +63,7 @@ def read(extra: bytes) -> EscrowChange | None:
     """The escrow change in what a webhook's body held beside the usual fields (JSON); None for any other webhook."""
     if _NAME not in extra:
         return None
-    fields = wire.loads(extra)
+    fields = _object(extra)
     if fields.get("event") != EVENT:
         return None
     told = _object(fields.get("extra"))
@@ -102,8 +102,8 @@ def facts(changes: Iterable[EscrowChange]) -> list[Fact]:
 
 
 def _object(value: Any) -> Mapping[str, Any]:
-    """An object, also one that was sent as a JSON text."""
-    if isinstance(value, str):
+    """An object, also one that was sent as a JSON text; an empty one for anything else."""
+    if isinstance(value, str | bytes):
         try:
             value = wire.loads(value)
         except ValueError:

@@ -14,6 +14,7 @@ from iamport.client import LARGEST_BATCH
 from ledger import Ledger
 from ledger.keys import Lane
 from ledger.refreshing import ClaimedPayment, ClaimedPayments
+from schemas import escrow
 from schemas.errors import IamportError, IamportFailing, MalformedPayment, RelayError, WrongCredentials
 from schemas.look import Change, Policy, look
 from schemas.payment import Snapshot
@@ -96,6 +97,11 @@ class Refresher:
             # An operator wrote since, about something this snapshot may be too old to show: a cancellation just sent.
             await self._ledger.refreshing.postpone(payment.lease, "again", due_in=0, tries=payment.tries)
         _tell(change, snapshot, outcome)
+        if outcome == "ok" and payment.escrow_changes and not snapshot.escrow:
+            log.warning(
+                "escrow_change_not_believed", merchant=change.record.merchant, imp_uid=change.record.imp_uid,
+                reason=escrow.NOT_ESCROW, codes=[one.code for one in payment.escrow_changes],
+            )  # fmt: skip
 
     async def _unknown(self, payment: ClaimedPayment) -> None:
         """i'mport does not know the payment: a few more tries, unless it once did."""

@@ -102,7 +102,11 @@ async def a_change_before_i_mport_knows_the_payment(relay: Relay) -> None:
     """It waits with its notification, and is told after the payment."""
     imp_uid = f"imp_e{next(_numbers)}"
     await relay.intake.post("/webhooks", json=body(imp_uid, "2"))
-    await asyncio.sleep(0.2)
+
+    async def looked_up() -> bool:
+        return any(imp_uid in row["imp_uids"] for row in await relay.asked("/payments"))
+
+    await relay.until(looked_up, "i'mport was asked for it")
     await bought(relay, imp_uid=imp_uid)
 
     await relay.until_told(imp_uid, "paid", CHANGED)

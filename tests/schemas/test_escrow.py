@@ -121,6 +121,8 @@ def test_other_events_are_no_escrow_changes(event: object) -> None:
     """The codes mean something only in the one event that is documented."""
     assert escrow.read(extra(event, escrow_status="4")) is None
     assert escrow.read(b"") is None
+    assert escrow.read(b'["Inicis.Escrow.Changed"]') is None
+    assert escrow.read(b'{"event":"Inicis.Escrow.Changed"') is None
 
 
 def test_texts_print_and_have_an_end() -> None:
