@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from schemas import wire
-from schemas.extra import CUT, printable
+from schemas.extra import CUT, printable, text
 from schemas.facts import Fact, Kind
 from schemas.times import rfc3339
 
@@ -30,7 +30,7 @@ STATUSES: Mapping[str, str] = {
 }
 OTHER = "other"
 
-UNVERIFIED = "an escrow change is believed only of a verified sender"
+UNVERIFIED = "an escrow change is believed only from a verified sender"
 NO_CODE = "the escrow change has no escrow_status"
 NOT_ESCROW = "i'mport does not show this as an escrow payment"
 
@@ -67,7 +67,9 @@ def read(extra: bytes) -> EscrowChange | None:
     if fields.get("event") != EVENT:
         return None
     told = _object(fields.get("extra"))
-    return EscrowChange(_code(told.get("escrow_status")), _moment(told.get("changed_at")), _reason(told))
+    return EscrowChange(
+        text(told.get("escrow_status"), _LONGEST_CODE) or "", _moment(told.get("changed_at")), _reason(told)
+    )
 
 
 def dump(change: EscrowChange) -> bytes:
@@ -75,10 +77,10 @@ def dump(change: EscrowChange) -> bytes:
     return wire.dumps({"code": change.code, "changed_at": change.changed_at, "denied_reason": change.denied_reason})
 
 
-def load(text: bytes, received_at: int) -> EscrowChange:
+def load(row: bytes, received_at: int) -> EscrowChange:
     """A change as it was kept; ``received_at`` in UNIX seconds."""
-    row = wire.loads(text)
-    return EscrowChange(row["code"], row["changed_at"], row["denied_reason"], received_at)
+    fields = wire.loads(row)
+    return EscrowChange(fields["code"], fields["changed_at"], fields["denied_reason"], received_at)
 
 
 def facts(changes: Iterable[EscrowChange]) -> list[Fact]:
@@ -111,20 +113,12 @@ def _object(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _code(value: Any) -> str:
-    if isinstance(value, int | Decimal) and not isinstance(value, bool):
-        value = str(value)
-    if not isinstance(value, str) or len(value) > _LONGEST_CODE:
-        return ""
-    return printable(value.strip())
-
-
 def _reason(told: Mapping[str, Any]) -> str | None:
     value = told.get("denied_reason")
-    if not isinstance(value, str) or not (text := value.strip()):
+    if not isinstance(value, str) or not (reason := value.strip()):
         return None
-    text = text if len(text) <= _LONGEST_REASON else text[:_LONGEST_REASON] + CUT
-    return "\n".join(map(printable, text.splitlines()))
+    reason = reason if len(reason) <= _LONGEST_REASON else reason[:_LONGEST_REASON] + CUT
+    return "\n".join(map(printable, reason.splitlines()))
 
 
 def _moment(value: Any) -> int | None:
@@ -141,9 +135,9 @@ def _moment(value: Any) -> int | None:
     return seconds or None
 
 
-def _iso(text: str) -> int | None:
+def _iso(written: str) -> int | None:
     try:
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(written)
         seconds = (moment if moment.tzinfo else moment.replace(tzinfo=_KOREA)).timestamp()
     except (ValueError, OverflowError):
         return None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 from schemas import wire
@@ -13,9 +15,11 @@ CUT = "…"
 """Stands at the end of a text or list that was cut, and for what nests too deeply."""
 
 _DEEPEST = 12
-_CUTS = ((EXTRA_BYTES, EXTRA_BYTES), (1000, 100), (300, 30), (100, 10))
-"""How long texts (characters) and lists (items) may be, tried one after the other. The first only makes the fields fit
-for JSON."""
+_MOST_MEMBERS = EXTRA_BYTES // len(b'"":0,')
+"""More members than this fit into no object that is kept; the rest is not looked at."""
+_WHOLE = (EXTRA_BYTES, EXTRA_BYTES // len(b"0,"))
+_CUTS = ((1000, 80), (300, 30), (100, 10))
+"""How long texts (characters) and lists (items) may be, tried one after the other; all that could fit is `_WHOLE`."""
 
 
 def kept(fields: Mapping[str, Any]) -> bytes:
@@ -27,16 +31,26 @@ def kept(fields: Mapping[str, Any]) -> bytes:
     if not fields:
         return b""
     try:
-        if len(text := wire.dumps(fields)) <= EXTRA_BYTES:
-            return text
-    except TypeError:
-        pass  # a lone surrogate, or nested too deeply: both are cured below
-    cut: dict[str, Any] = {}
+        written = wire.dumps(fields)
+    except TypeError:  # a lone surrogate, or nested too deeply: cutting cures both
+        written = wire.dumps(_cut(fields, *_WHOLE, depth=0))
+    cut: Mapping[str, Any] = fields
     for longest, most in _CUTS:
-        cut = {_text(name, longest): _cut(value, longest, most, 1) for name, value in fields.items()}
-        if len(text := wire.dumps(cut)) <= EXTRA_BYTES:
-            return text
-    return _as_many_as_fit(cut)
+        if len(written) <= EXTRA_BYTES:
+            return written
+        cut = _cut(fields, longest, most, depth=0)
+        written = wire.dumps(cut)
+    return written if len(written) <= EXTRA_BYTES else _as_many_as_fit(cut)
+
+
+def text(value: Any, cap: int) -> str | None:
+    """A short value as text: numbers as written, other types, blanks and what is longer than ``cap`` characters as
+    None; `printable`."""
+    if isinstance(value, int | Decimal) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str) or len(value) > cap or not (short := value.strip()):
+        return None
+    return printable(short)
 
 
 def printable(text: str) -> str:
@@ -48,18 +62,29 @@ def printable(text: str) -> str:
 def _cut(value: Any, longest: int, most: int, depth: int) -> Any:
     match value:
         case str():
-            return _text(value, longest)
+            return _shortened_json(value, longest, most, depth) or _shortened(value, longest)
         case Mapping() | list() if depth > _DEEPEST:
             return CUT
         case Mapping():
-            return {_text(name, longest): _cut(inner, longest, most, depth + 1) for name, inner in value.items()}
+            members = islice(value.items(), _MOST_MEMBERS)
+            return {_shortened(name, longest): _cut(inner, longest, most, depth + 1) for name, inner in members}
         case list():
             rows = [_cut(inner, longest, most, depth + 1) for inner in value[:most]]
             return rows if len(value) <= most else [*rows, CUT]
     return value
 
 
-def _text(text: str, longest: int) -> str:
+def _shortened_json(value: str, longest: int, most: int, depth: int) -> str | None:
+    """A long text that is a JSON object is cut inside, so that it still is one; None for other texts."""
+    if len(value) <= longest or not value.startswith("{"):
+        return None
+    try:
+        return wire.dumps(_cut(wire.loads(value), longest, most, depth)).decode()
+    except ValueError:
+        return None
+
+
+def _shortened(text: str, longest: int) -> str:
     clean: str = wire.whole(text if len(text) <= longest else text[:longest] + CUT)
     return clean
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import random
 import re
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Literal
 from urllib.parse import unquote_to_bytes
@@ -19,7 +18,7 @@ import orjson
 
 from schemas import wire
 from schemas.errors import BadNotification, UnsupportedContentType
-from schemas.extra import kept, printable
+from schemas.extra import kept, text
 from schemas.form import nested
 
 FORM_FIELDS = 1000
@@ -95,9 +94,9 @@ def parse(body: bytes, content_type: str) -> Claim:
         raise BadNotification(_NO_IMP_UID)
     return Claim(
         imp_uid,
-        _text(fields.get("merchant_uid"), CAPS["merchant_uid"]),
-        _text(fields.get("status"), CAPS["status"]),
-        _text(fields.get("cancellation_id"), CAPS["cancellation_id"]),
+        text(fields.get("merchant_uid"), CAPS["merchant_uid"]),
+        text(fields.get("status"), CAPS["status"]),
+        text(fields.get("cancellation_id"), CAPS["cancellation_id"]),
         b"" if fields.keys() <= _KNOWN else kept({name: fields[name] for name in fields if name not in _KNOWN}),
     )
 
@@ -143,16 +142,9 @@ def _form_fields(body: bytes, charset: str) -> dict[str, Any]:
     for field in body.strip(b"\r\n").split(b"&", FORM_FIELDS):
         name, _, value = (part.replace(b"+", b" ") for part in field.partition(b"="))
         if name:
-            text = unquote_to_bytes(value).decode(charset, "replace")
-            pairs.append((unquote_to_bytes(name).decode(charset, "replace"), text))
+            pairs.append((_decoded(name, charset), _decoded(value, charset)))
     return nested(pairs, flat=_KNOWN)
 
 
-def _text(value: object, cap: int) -> str | None:
-    """An optional value as text: numbers as written, other types, blanks and what is too long as None. Characters
-    that do not print (controls, lone surrogates) become U+FFFD, so it is safe in a log, a key and in UTF-8."""
-    if isinstance(value, int | Decimal) and not isinstance(value, bool):
-        value = str(value)
-    if not isinstance(value, str) or len(value) > cap or not (text := value.strip()):
-        return None
-    return printable(text)
+def _decoded(part: bytes, charset: str) -> str:
+    return unquote_to_bytes(part).decode(charset, "replace")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from schemas import wire
+from schemas.extra import CUT
 
 MASK = "•••"
 _BUYERS = re.compile(
@@ -35,12 +36,12 @@ def masked(value: Any) -> Any:
 
 def _hides_something(text: str) -> bool:
     """Whether a text is JSON with buyers' data inside; one that was cut could be."""
-    if text[:1] not in ("{", "["):
+    if not text.lstrip("[ \r\n\t").startswith("{"):
         return False
     try:
         return has_private(wire.loads(text))
     except ValueError:
-        return True
+        return text.endswith(CUT)
 
 
 def has_private(value: Any) -> bool:

@@ -36,7 +36,7 @@ MEANINGS: Mapping[str, str] = {
     "payment.cancellation_rejected": "A pending cancellation was turned down, or a claimed one was never confirmed.",
     "payment.escrow_changed": "An Inicis escrow purchase was shipped, confirmed, refused, cancelled, or its refusal "
     "confirmed; `code` is Inicis' own. The payment's `status` does not change. i'mport tells this by webhook only and "
-    "shows it nowhere: it is believed of [verified senders](iamport.md#4-who-may-post) only, and no reconciliation, "
+    "shows it nowhere: it is believed from [verified senders](iamport.md#4-who-may-post) only, and no reconciliation, "
     "refresh or rebuilt ledger can find one that was missed.",
     "payment.amount_mismatch": "The approved amount or currency is not what the merchant expected "
     "(`PUT /v1/orders/{merchant_uid}`, or `check_prepared`). Do not ship before somebody has looked.",

@@ -138,6 +138,16 @@ def test_texts_print_and_have_an_end() -> None:
     assert long.denied_reason.endswith("가…")
 
 
+def test_a_json_text_that_is_too_long_keeps_its_code() -> None:
+    """A long reason inside an `extra` that is a JSON text is cut there, so that the text is still JSON."""
+    told = json.dumps({"denied_reason": "가" * 5000, "escrow_status": "4", "changed_at": CHANGED}, ensure_ascii=False)
+    found = escrow.read(
+        parse(urlencode({"event": escrow.EVENT, "imp_uid": "imp_1", "extra": told}).encode(), FORM).extra
+    )
+    assert found is not None
+    assert found.key == f"escrow:4:{CHANGED}"
+
+
 def test_what_is_stored_can_be_read() -> None:
     """A change comes out of the ledger as it went in, with the time it was first received."""
     one = change(reason="단순 변심")

@@ -96,10 +96,12 @@ def test_buyers_data_of_other_bodies_is_found() -> None:
     body = {
         "phone": "010", "contact_email": "a@b", "address": "Seoul", "pay_method": "phone", "escrow_status": "4",
         "data": '{"buyer_tel":"010"}', "more": '{"amount":1}', "cut": '{"buyer_tel":"0…', "rows": ["[x", "y"],
+        "fail_reason": "[PAYMENTWALL] Internal error", "list": '[{"buyer_tel":"010"}]', "braces": "{x}",
     }  # fmt: skip
     assert masked(body) == {
         "phone": MASK, "contact_email": MASK, "address": MASK, "pay_method": "phone", "escrow_status": "4",
-        "data": MASK, "more": '{"amount":1}', "cut": MASK, "rows": [MASK, "y"],
+        "data": MASK, "more": '{"amount":1}', "cut": MASK, "rows": ["[x", "y"],
+        "fail_reason": "[PAYMENTWALL] Internal error", "list": MASK, "braces": "{x}",
     }  # fmt: skip
 
 
