@@ -10,6 +10,7 @@ from ledger.batch import Batch
 from ledger.connection import ANSWER_WITHIN
 from ledger.queue import Queue
 from ledger.store import Argument, Store, TooFewReplicas
+from schemas import escrow
 from schemas.errors import LedgerUnavailable, UnknownMerchant
 from schemas.notification import Notification
 
@@ -26,6 +27,16 @@ def stranger(one: Notification) -> str:
     if address.is_loopback:
         return ""
     return str(address) if isinstance(address, IPv4Address) else str(IPv6Network((int(address), 64), strict=False))
+
+
+def _escrow(one: Notification) -> tuple[str, bytes, str]:
+    """The key and text of the escrow change that a webhook tells of, and why that is not believed; empty where there is
+    nothing to say."""
+    change = escrow.read(one.extra)
+    if change is None:
+        return "", b"", ""
+    doubt = escrow.NO_CODE if not change.code else "" if one.verified else escrow.UNVERIFIED
+    return change.key, escrow.dump(change), doubt
 
 
 ENOUGH = 32
@@ -87,7 +98,7 @@ class Intake:
             args += [
                 one.id, one.merchant, one.imp_uid, one.merchant_uid or "", one.status or "", one.cancellation_id or "",
                 one.source, int(one.verified), "" if one.received_at is None else round(one.received_at * 1000),
-                one.extra, one.token_hash or "", stranger(one),
+                one.extra, one.token_hash or "", stranger(one), *_escrow(one),
             ]  # fmt: skip
         try:
             kicks, answers = await self._store.run("accept", *args, durable=True)

@@ -14,11 +14,12 @@ merchant:m                 hash    created_at since include_sandbox sandbox_sinc
                                    the start) check_prepared imp_key imp_secret token_hash trouble
 imp_token:m                string  i'mport's access token, sealed, until it expires · imp_lock:m who is fetching one
 orders:m                   hash    merchant_uid -> JSON {amount, currency}: what the merchant expects
-ntf:id                     hash    one notification as it came, outcome, reason
+ntf:id                     hash    one notification as it came, outcome, reason; escrow: fact key of what it changes
 ntfs · ntfs:m:m            zset    id -> received · the same for one merchant
 ntfs:p:p · ntfs:o:outcome  zset    … for one payment · for one outcome
 waiting:p                  zset    pending notifications of a payment: id -> stamp
 claims:p                   hash    cancellation_id that a verified webhook spoke of -> stamp; until a look has seen it
+escrow:p                   hash    the same for escrow changes: fact key -> "stamp:received:JSON"
 pay:p                      hash    version snapshot fetched_at status … (see commit.lua)
 facts:p                    hash    fact key -> JSON fact; only grows
 pays · pays:m:m            zset    p -> first recorded · the same for one merchant

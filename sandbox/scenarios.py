@@ -233,6 +233,14 @@ async def amount_mismatch(stage: Stage) -> None:
     await stage.webhook(payment)
 
 
+async def escrow(stage: Stage) -> None:
+    """An Inicis escrow purchase is paid and shipped; the buyer refuses it, and the shop confirms that."""
+    payment = await _paid(stage, escrow=True, pay_method="trans")
+    for code, denied_reason in (("2", None), ("4", "사이즈가 맞지 않습니다"), ("10", None)):
+        await stage.pause()
+        await stage.escrow_changed(payment, code, denied_reason)
+
+
 _PLAYED: tuple[Callable[[Stage], Awaitable[None]], ...] = (
     card,
     failed,
@@ -261,6 +269,7 @@ _PLAYED: tuple[Callable[[Stage], Awaitable[None]], ...] = (
     test_call,
     test_channel,
     amount_mismatch,
+    escrow,
 )
 SCENARIOS: Mapping[str, Callable[[Stage], Awaitable[None]]] = {
     scenario.__name__.replace("_", "-"): scenario for scenario in _PLAYED

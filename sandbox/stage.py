@@ -100,6 +100,18 @@ class Stage:
         """i'mport posts what it knows of the payment now, or what ``status`` says."""
         await self._webhooks.send(payment, status, cancellation_id)
 
+    async def escrow_changed(self, payment: Payment, code: str, denied_reason: str | None = None) -> None:
+        """i'mport passes on what Inicis says of an escrow purchase; the payment shows none of it."""
+        extra = {"escrow_status": code, "changed_at": self.book.now}
+        claim = {
+            "event": "Inicis.Escrow.Changed",
+            "imp_uid": payment.imp_uid,
+            "merchant_uid": payment.fields["merchant_uid"],
+            "status": payment.fields["status"],
+            "extra": extra if denied_reason is None else {**extra, "denied_reason": denied_reason},
+        }
+        await self._webhooks.post(claim, payment.route)
+
     async def forge(self, **claim: Any) -> None:
         """Somebody else posts a claim of their own making."""
         await self._webhooks.post(claim, self.route)

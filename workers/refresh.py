@@ -15,6 +15,7 @@ from iamport.client import LARGEST_BATCH
 from ledger import Ledger
 from ledger.keys import Lane
 from ledger.refreshing import ClaimedPayment, ClaimedPayments
+from schemas import escrow
 from schemas.channels import hidden, silent_before
 from schemas.errors import (
     HiddenPayment,
@@ -109,12 +110,17 @@ class Refresher:
                 await self._put_off(payment, error)
 
     async def _commit(self, payment: ClaimedPayment, snapshot: Snapshot, now: float, own: Policy) -> None:
-        change = look(payment.record, snapshot, int(now), own, payment.claims)
+        change = look(payment.record, snapshot, int(now), own, payment.claims, payment.escrow_changes)
         outcome = await self._ledger.refreshing.commit(change, claimed=payment, now=now)
         if outcome == "changed":
             # An operator wrote since, about something this snapshot may be too old to show: a cancellation just sent.
             await self._ledger.refreshing.postpone(payment.lease, "again", due_in=0, tries=payment.tries)
         _tell(change, snapshot, outcome)
+        if outcome == "ok" and payment.escrow_changes and not snapshot.escrow:
+            log.warning(
+                "escrow_change_not_believed", merchant=change.record.merchant, imp_uid=change.record.imp_uid,
+                reason=escrow.NOT_ESCROW, codes=[one.code for one in payment.escrow_changes],
+            )  # fmt: skip
 
     async def _unknown(self, payment: ClaimedPayment) -> None:
         """i'mport does not know the payment: a few more tries, unless it once did."""

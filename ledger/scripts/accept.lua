@@ -1,10 +1,11 @@
 -- Notes notifications and marks their payments dirty. Answer: {lanes to kick, then per notification "ok" or "unknown"}
 -- ARGV: how many, then per notification:
 --   id, merchant, imp_uid, merchant_uid, status, cancellation_id, source, verified (0 or 1), received_at (ms or ""),
---   extra, token_hash (or ""), stranger: what an unverified sender is budgeted under (or "")
+--   extra, token_hash (or ""), stranger: what an unverified sender is budgeted under (or ""),
+--   key and JSON of the escrow change it tells of (or ""), why that is not believed of this sender (or "")
 -- uses: lanes payments welcome
 
-local WIDTH = 12
+local WIDTH = 15
 local OF_ONE, OF_ALL = 300, 3000
 local lanes, stamp = {}, nil
 
@@ -23,11 +24,19 @@ local function within_budget(m, imp, stranger)
   return true
 end
 
-local function note(id, m, imp, merchant_uid, status, cancellation_id, source, verified, received, extra)
+-- An escrow change waits for a look. Told again before that, it happened when it was first received.
+local function keep_escrow(p, change, text, received)
+  local known = redis.call("HGET", k("escrow", p), change)
+  local rest = known and string.match(known, "^%d+(:.*)$") or ":" .. received .. ":" .. text
+  redis.call("HSET", k("escrow", p), change, int(stamp) .. rest)
+end
+
+local function note(id, m, imp, merchant_uid, status, cancellation_id, source, verified, received, extra, escrow, doubt)
   local p = m .. "/" .. imp
   redis.call("HSET", k("ntf", id), "merchant", m, "imp_uid", imp, "merchant_uid", merchant_uid, "status", status,
     "cancellation_id", cancellation_id, "source", source, "verified", verified, "received_at", received,
-    "extra", extra, "outcome", "pending", "reason", "")
+    "extra", extra, "outcome", "pending", "reason", doubt)
+  if escrow ~= "" and doubt == "" then redis.call("HSET", k("ntf", id), "escrow", escrow) end
   list(k("ntfs"), id, received)
   list(k("ntfs", "m", m), id, received)
   list(k("ntfs", "p", p), id, received)
@@ -51,8 +60,12 @@ for i = 1, tonumber(ARGV[1]) do
   else
     -- A look answers what was noted before its claim: stamps and fencing tokens come from one counter.
     stamp = stamp or redis.call("INCR", k("seq"))
+    received = received ~= "" and received or int(now())
     note(id, m, imp, ARGV[at + 4], ARGV[at + 5], ARGV[at + 6], ARGV[at + 7], ARGV[at + 8],
-      received ~= "" and received or int(now()), ARGV[at + 10])
+      received, ARGV[at + 10], ARGV[at + 13], ARGV[at + 15])
+    if ARGV[at + 13] ~= "" and ARGV[at + 15] == "" then
+      keep_escrow(m .. "/" .. imp, ARGV[at + 13], ARGV[at + 14], received)
+    end
     if within_budget(m, imp, ARGV[at + 12]) then
       lanes[mark(m, imp, now())] = true
     else

@@ -13,7 +13,7 @@ release(lane, imp, at)
 redis.call("HDEL", k("tries", lane), imp)
 if ARGV[6] == "rejected" or ARGV[6] == "hidden" then
   if ARGV[6] == "hidden" then redis.call("SET", k("hidden", p), ARGV[9], "PX", 86400000) end
-  settle_notifications(redis.call("ZRANGEBYSCORE", k("waiting", p), "-inf", token), p, "rejected", ARGV[7])
+  settle_notifications(redis.call("ZRANGEBYSCORE", k("waiting", p), "-inf", token), p, "rejected", ARGV[7], "")
   forget_claims(p, token)
   redis.call("SREM", k("quiet", lane), imp)
 else

@@ -197,6 +197,18 @@ async def test_the_story_of_a_payment_is_read(console: Console) -> None:
         assert (table.exit_code, "imp_1" in table.stdout) == (0, True), table.output
 
 
+async def test_what_else_a_webhook_held_is_shown(console: Console) -> None:
+    """A notification's extra is shown; what it says of a buyer only to who asks for JSON."""
+    extra = b'{"event":"Some.Thing","extra":{"escrow_status":"4","buyer_name":"\xed\x99\x8d"}}'
+    noted, plain = await machine.notify(console.ledger, "imp_1", extra=extra), await machine.notify(console.ledger, "i")
+    people = await relay(console, "notifications", "show", noted)
+    assert '"escrow_status":"4"' in people.stdout
+    assert "Some.Thing" in people.stdout
+    assert "홍" not in people.stdout
+    assert (await asked(console, "notifications", "show", noted))["extra"]["extra"]["buyer_name"] == "홍"
+    assert (await relay(console, "notifications", "show", plain)).exit_code == 0
+
+
 async def test_cancelling_and_expecting(console: Console) -> None:
     """A cancellation asked for elsewhere is noted, then closed; an order's amount is kept digit for digit."""
     await machine.seen(console.ledger, "imp_1")

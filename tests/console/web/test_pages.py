@@ -82,15 +82,42 @@ async def test_buyers_data_is_masked_until_asked_for(
         assert BUYER not in text
         assert "4111111111111111" not in text
         assert "비밀" not in text
-    for path in ("/payments/default/imp_1", f"/events/{scene.event}", f"/deliveries/{scene.dead}"):
+    made_up = "/payments/default/imp_made_up"
+    for path in ("/payments/default/imp_1", f"/events/{scene.event}", f"/deliveries/{scene.dead}", made_up):
         shown = await reader.send(f"{path}/show")
         assert shown.status_code == 200
         assert BUYER in shown.text
         assert BUYER not in (await reader.open(path)).text
     logged = [line for line in capfd.readouterr().out.splitlines() if "buyer_data_shown" in line]
-    assert len(logged) == 3
+    assert len(logged) == 4
     assert all("caller" in line and BUYER not in line for line in logged)
     assert "imp_1" in logged[0]
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en", ("Escrow changed", "Refused by the buyer", "What else the body held")),
+        ("ko", ("에스크로 상태 변경", "구매 거절", "본문의 나머지")),
+    ],
+)
+async def test_an_escrow_change_on_its_pages(
+    reader: Reader, console: Console, language: str, words: tuple[str, ...]
+) -> None:
+    """A payment's page says how its purchase went on, and what each webhook said beside the usual fields."""
+    extra = b'{"event":"Inicis.Escrow.Changed","extra":{"escrow_status":"4","denied_reason":"too <b>small"}}'
+    stranger = await machine.notify(console.ledger, "imp_1", extra=extra)
+    await machine.notify(console.ledger, "imp_1", extra=extra, verified=True)
+    await machine.look_at(console.ledger, {"imp_1": machine.payment("imp_1", escrow=True)})
+    in_language = {"accept-language": language}
+    text = (await reader.open("/payments/default/imp_1", headers=in_language)).text
+    for part in (*words, "<code>Inicis.Escrow.Changed</code>", "too &lt;b&gt;small"):
+        assert part in text
+    listed = (await reader.open("/notifications", headers=in_language)).text
+    assert f"d-extra-{stranger}" in listed
+    assert "escrow_status" in listed
+    reason = {"en": "an escrow change is believed only from a verified sender", "ko": "확인된 발신자의 것만 믿습니다"}
+    assert reason[language] in listed
 
 
 async def test_secrets_are_shown_on_request_only(reader: Reader, console: Console) -> None:
