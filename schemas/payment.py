@@ -102,7 +102,7 @@ class Snapshot:
                 cancel_amount=_money(raw.get("cancel_amount"), "cancel_amount"),
                 currency=_text(raw.get("currency")) or "KRW",
                 sandbox=_flag(raw.get("sandbox")),
-                escrow=_flag(raw.get("escrow")),
+                escrow=raw.get("escrow") is True,
                 pay_method=_text(raw.get("pay_method")),
                 pg_provider=_text(raw.get("pg_provider")),
                 discount=_discount(raw.get("promotion")),
