@@ -46,7 +46,7 @@ endpoints:deleted          zset    ep -> deleted; those whose row stays beside d
 endpoint:ep                hash    row (JSON, see schemas.endpoint) merchant state disabled_reason disabled_at health …
 subs:m                     hash    ep -> "ordered type type …" for every endpoint of a merchant that is not deleted
 chain:ep/p                 zset    ordered endpoint: a payment's unsettled deliveries; only the head is in the lane
-lanes                      zset    lane -> when it next wants a worker
+lanes                      zset    lane -> when it next wants a worker, or since when it does and nothing holds it back
 due:lane                   zset    member -> due; not leased
 leased:lane                zset    member -> when the lease ends
 tokens:lane                hash    member -> fencing token of its lease
