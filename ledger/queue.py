@@ -19,10 +19,13 @@ from redis.sentinel import Sentinel
 
 from ledger.connection import sentinel_parts
 from ledger.keys import Lane
+from ledger.lua import script
+from ledger.rights import QUEUE_CALLS, Trouble, of_error, of_refusals, packed
 
 log = structlog.get_logger()
 
 HEARTBEAT_MS = 60_000
+NAMESPACE = "relay"
 ACTORS = {"refresh": "refresh", "unknown": "refresh", "deliver": "deliver", "replay": "deliver", "job": "work"}
 """Which actor, on the queue of the same name, works on which kind of lane."""
 
@@ -54,7 +57,7 @@ def make_broker(url: str, *, max_connections: int = 32) -> RedisBroker:
         pool = redis.ConnectionPool.from_url(url, max_connections=max_connections, **options)
         client = redis.Redis(connection_pool=pool)
     return KickBroker(
-        client=client, middleware=[], namespace="relay", heartbeat_timeout=HEARTBEAT_MS, maintenance_chance=50_000
+        client=client, middleware=[], namespace=NAMESPACE, heartbeat_timeout=HEARTBEAT_MS, maintenance_chance=50_000
     )
 
 
@@ -74,11 +77,26 @@ class Queue:
             self._sending.add(task)
             task.add_done_callback(self._sending.discard)
 
+    async def trouble(self) -> Trouble | None:
+        """What keeps kicks from being sent and fetched. One that is not lasting may only be away."""
+        return await asyncio.to_thread(self._trouble)
+
     async def close(self) -> None:
         """Send what is under way, and close the connections."""
         if self._sending:
             await asyncio.wait(self._sending, timeout=2)
         await asyncio.to_thread(self.broker.client.close)
+
+    def _trouble(self) -> Trouble | None:
+        client = self.broker.client
+        try:
+            text, sha = script("probe")
+            client.execute_command("SCRIPT", "LOAD", text)
+            # Two keys that no Cluster keeps together: Dramatiq's script uses several.
+            refused = client.execute_command("EVALSHA", sha, 2, f"{NAMESPACE}:", NAMESPACE, packed(QUEUE_CALLS))
+        except (redis.RedisError, OSError) as error:
+            return of_error("queue", error)
+        return of_refusals("queue", refused)
 
     def _send(self, lanes: Iterable[str]) -> None:
         for lane in lanes:
