@@ -29,7 +29,8 @@ class Ledger:
     """One ledger, seen from one event loop. Every call raises `LedgerUnavailable` when Redis cannot be relied on.
 
     ``intake`` accepts · ``refreshing`` and ``delivering`` are what workers live on · ``merchants`` and ``endpoints``
-    are registries · ``workers`` are those that run · ``payments``, ``events``, ``deliveries``, ``notifications`` are read.
+    are registries · ``workers`` are those that run · ``payments``, ``events``, ``deliveries``, ``notifications`` are
+    read.
     """
 
     def __init__(self, store: Store, queue: Queue) -> None:

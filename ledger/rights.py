@@ -61,8 +61,8 @@ _KEYS: Mapping[Of, str] = {"ledger": "{relay}*", "queue": "relay*"}
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Why the ledger or the queue cannot be worked with, and what to do. A `lasting` one ends only when somebody changes
-    something; another may pass by itself."""
+    """Why the ledger or the queue cannot be worked with, and what to do. A `lasting` one ends only when somebody
+    changes something; another may pass by itself."""
 
     of: Of
     reason: str

@@ -26,7 +26,7 @@ async def usable(ledger: Ledger) -> None:
             continue
         if found.lasting:
             raise BadSetting(str(found))
-        log.warning(f"{found.of}_away", error=found.reason)
+        log.warning("queue_away" if found.of == "queue" else "ledger_away", error=found.reason)
 
 
 async def begin(store: Store, sealer: Sealer) -> None:

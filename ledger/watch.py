@@ -61,7 +61,7 @@ class Watch:
         seen = await asyncio.shield(self._look_once())
         for found in (seen.ledger, seen.queue):
             if found is not None:
-                log.error(f"{found.of}_unusable", error=str(found))
+                log.error("queue_unusable" if found.of == "queue" else "ledger_unusable", error=str(found))
         if seen.memory is not None and seen.memory.nearly_full:
             log.error("redis_nearly_full", error=seen.memory.trouble, hint=MAKE_ROOM)
 

@@ -19,7 +19,7 @@ FORGOTTEN_AFTER_MS = 600_000
 
 @dataclass(frozen=True, slots=True)
 class Sign:
-    """What a worker says of itself: for how many seconds it has been `up`, the `lane` whose work it took up last and how
+    """What a worker says of itself: for how many seconds it has been `up`, the `lane` that it worked on last and how
     many seconds `ago` that was, and what keeps it from working, in words."""
 
     version: str
@@ -31,7 +31,7 @@ class Sign:
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """A worker as it was `seen_at`; times are UNIX seconds of Redis' clock. `quiet`: it should have been heard since."""
+    """A worker as it was `seen_at`; times are UNIX seconds of Redis' clock. `quiet`: nothing was heard of it since."""
 
     name: str
     version: str

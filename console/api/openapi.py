@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from pydantic import BaseModel
@@ -13,6 +12,7 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from console.api.operation import Operation
 from console.api.problems import MEDIA_TYPE, Problem
+from schemas.version import relay_version
 
 _REF = "#/components/schemas/{model}"
 _PROBLEM = {"content": {MEDIA_TYPE: {"schema": {"$ref": _REF.format(model="Problem")}}}}
@@ -29,7 +29,7 @@ def describe(operations: Iterable[Operation]) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {
             "title": "iamport-relay",
-            "version": _version(),
+            "version": relay_version(),
             "description": "The operator API. Amounts are numbers in the currency's major unit, times RFC 3339 in UTC.",
         },
         "security": [{"token": []}],
@@ -142,10 +142,3 @@ def _without_null_defaults(schema: Any) -> Any:
 
 def _nullable(schema: Mapping[str, Any]) -> bool:
     return any(kind.get("type") == "null" for kind in schema.get("anyOf", ()))
-
-
-def _version() -> str:
-    try:
-        return version("iamport-relay")
-    except PackageNotFoundError:
-        return "0"

@@ -101,6 +101,6 @@ async def test_the_ledger_is_found_again_after_its_node_was_away(cluster: Cluste
 async def test_the_queue_cannot_be_on_a_cluster(cluster: Cluster, database: int) -> None:
     """Dramatiq's script uses keys of several nodes: the start ends, and it is said what to name instead."""
     ledger = Ledger.connect(cluster.owner.url, cluster.owner.url.replace("/0", f"/{database}"))
-    with pytest.raises(BadSetting, match="^RELAY_QUEUE_URL .*: name a database .*, outside of a Redis Cluster"):
+    with pytest.raises(BadSetting, match=r"^RELAY_QUEUE_URL .*: name a database .*, outside of a Redis Cluster"):
         await usable(ledger)
     await ledger.close()
