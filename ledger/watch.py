@@ -31,17 +31,22 @@ class Seen:
     memory: Memory | None
 
     @property
-    def trouble(self) -> str | None:
-        """The worst of it in words; None where all is well."""
-        first = self.ledger or self.queue
-        return str(first) if first is not None else self.memory.trouble if self.memory is not None else None
+    def broken(self) -> Trouble | None:
+        """What keeps this process from working at all."""
+        return self.ledger or self.queue
+
+    @property
+    def well(self) -> bool:
+        """Nothing is wrong."""
+        return self.broken is None and self.memory is not None and not self.memory.nearly_full
 
 
 class Watch:
-    """Looks at ledger and queue with the rights of this process."""
+    """Looks at ledger and queue with the rights of this process, ``every`` so many seconds."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, every: float = EVERY) -> None:
         self._ledger = ledger
+        self._every = every
         self._looking: asyncio.Task[Seen] | None = None
         self._looked = float("-inf")
         self.seen: Seen | None = None
@@ -49,7 +54,7 @@ class Watch:
 
     async def recent(self) -> Seen:
         """What was seen within a minute, or within seconds where something was wrong. Raises `LedgerUnavailable`."""
-        good_for = EVERY if self.seen is not None and self.seen.trouble is None else SOON
+        good_for = self._every if self.seen is not None and self.seen.well else SOON
         if self.seen is not None and time.monotonic() - self._looked < good_for:
             return self.seen
         looking = self._look_once()
@@ -72,7 +77,7 @@ class Watch:
                 await self.tell()
             except LedgerUnavailable as error:
                 log.debug("ledger_not_watched", error=str(error))
-            await asyncio.sleep(EVERY)
+            await asyncio.sleep(self._every)
 
     def _look_once(self) -> asyncio.Task[Seen]:
         """The look that is under way, or a new one."""

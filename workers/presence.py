@@ -50,11 +50,12 @@ class Presence(Middleware):
 
     def _sign(self) -> Sign:
         now, seen = time.monotonic(), self._watch.seen
+        broken = None if seen is None else seen.broken
         lane, at = self._last or (None, None)
         return Sign(
             version=relay_version(),
             up=now - self._began,
             lane=lane,
             ago=None if at is None else now - at,
-            trouble=None if seen is None else seen.trouble,
+            trouble=None if broken is None else str(broken),
         )

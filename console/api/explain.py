@@ -62,8 +62,7 @@ async def _standstill(watch: Watch, ledger: Ledger, sent: Sent) -> str | None:
     due = sent.next_attempt_at
     if sent.state != "pending" or due is None or due > await ledger.store.now():
         return None
-    seen = await watch.recent()
-    broken = seen.ledger or seen.queue
+    broken = (await watch.recent()).broken
     trouble = (await memory(ledger.store)).trouble if broken is None else str(broken)
     return trouble or (None if running(await ledger.workers.all()) else "no worker runs")
 

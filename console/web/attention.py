@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,7 +41,7 @@ def concerns(
     """The worst first. `pending` are payments with open cancellations, `refused` the last hour's refused webhooks."""
     found = [
         *_standing(stats),
-        *_workers(stats["workers"]),
+        *_workers(stats["workers"], {stats[name]["reason"] for name in ("ledger", "queue")}),
         *_redis(stats),
         *_merchants(merchants),
         *_endpoints(endpoints),
@@ -67,12 +67,13 @@ def _standing(stats: Mapping[str, Any]) -> list[Concern]:
     return found
 
 
-def _workers(workers: Sequence[Mapping[str, Any]]) -> list[Concern]:
+def _workers(workers: Sequence[Mapping[str, Any]], known: Set[str | None]) -> list[Concern]:
+    """`known` is what was said already."""
     quiet = [worker for worker in workers if worker["state"] == "quiet"]
     found = [] if len(quiet) < len(workers) else [Concern("bad", "no_worker")]
     if quiet:
         found.append(Concern("warn", "quiet", {"n": len(quiet)}))
-    troubles = {worker["trouble"] for worker in workers if worker["trouble"] and worker["state"] == "running"}
+    troubles = {worker["trouble"] for worker in workers if worker["trouble"] and worker["state"] == "running"} - known
     if troubles:
         found.append(Concern("bad", "hindered", reasons=tuple(sorted(troubles))))
     return found
