@@ -50,7 +50,7 @@ endpoints:deleted          zset    ep -> deleted; those whose row stays beside d
 endpoint:ep                hash    row (JSON, see schemas.endpoint) merchant state disabled_reason disabled_at health …
 subs:m                     hash    ep -> "ordered type type …" for every endpoint of a merchant that is not deleted
 chain:ep/p                 zset    ordered endpoint: a payment's unsettled deliveries; only the head is in the lane
-lanes                      zset    lane -> when it next wants a worker
+lanes                      zset    lane -> when it next wants a worker, or since when it does and nothing holds it back
 due:lane                   zset    member -> due; not leased
 leased:lane                zset    member -> when the lease ends
 tokens:lane                hash    member -> fencing token of its lease
@@ -64,6 +64,8 @@ kicked:lane                string  a kick is under way; expires by itself
 sweeper                    string  who sweeps; expires by itself · crowded: Redis is nearly full; expires by itself
 strangers · strangers:s    string  payments nobody knew that unverified senders (this one) named; expires after a minute
 spools                     hash    receiver -> "waiting:when": notifications in its spool
+workers                    hash    worker -> "when:JSON", its last sign of life (see ledger.workers); ten minutes
+probe                      -       never holds anything: commands are tried on it (see ledger.rights)
 canary                     string  sealed with RELAY_ENCRYPTION_KEY: whether a process has the right keys
 minute:n                   hash    counts of what happened in that minute; two days · refusals: all refused webhooks
 refused_bodies             hash    merchant:reason -> webhooks answered with 400 for it

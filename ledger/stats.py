@@ -22,7 +22,11 @@ class RefusedBodies:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """Looks and deliveries that wait; how long the oldest due one has waited, in seconds, None where none is due.
+    """Looks and deliveries that wait; ages are in seconds, None where there is nothing of the kind.
+
+    `oldest_look` and `oldest_delivery`: for how long a lane has wanted a worker and none has come. What is due in lanes
+    that want none, because their endpoint is behind an open breaker, asked for a pause or is at its limits, or because
+    i'mport fails, is counted apart: `deliveries_paused`, `looks_paused`, and how long the oldest of these is due.
 
     `refused` counts webhooks that were turned away, by `merchant:status`. `spooled` notifications wait in
     the spools of as many `receivers` as have reported within the last minute. `refused_bodies` has the latest first.
@@ -30,10 +34,14 @@ class Stats:
 
     looks_due: int
     oldest_look: float | None
+    looks_paused: int
+    oldest_paused_look: float | None
     pending: int
     dead: int
     held: int
     oldest_delivery: float | None
+    deliveries_paused: int
+    oldest_paused_delivery: float | None
     refused: dict[str, int]
     spooled: int
     receivers: int
@@ -42,18 +50,25 @@ class Stats:
 
 async def stats(store: Store) -> Stats:
     """The numbers now. Raises `LedgerUnavailable`."""
-    now, looks, oldest_look, pending, dead, held, oldest_delivery, refused, *spools = await store.run("read_stats")
+    answer = await store.run("read_stats")
+    now, looks, sends, pending, dead, held, refused, spooled, receivers, bodies = answer
+    looks_due, look_since, looks_paused, look_paused_since = looks
+    _, send_since, sends_paused, send_paused_since = sends
     return Stats(
-        looks_due=looks,
-        oldest_look=_age(now, oldest_look),
+        looks_due=looks_due,
+        oldest_look=_age(now, look_since),
+        looks_paused=looks_paused,
+        oldest_paused_look=_age(now, look_paused_since),
         pending=pending,
         dead=dead,
         held=held,
-        oldest_delivery=_age(now, oldest_delivery),
+        oldest_delivery=_age(now, send_since),
+        deliveries_paused=sends_paused,
+        oldest_paused_delivery=_age(now, send_paused_since),
         refused={reason: int(count) for reason, count in paired(refused).items()},
-        spooled=spools[0],
-        receivers=spools[1],
-        refused_bodies=tuple(_bodies(spools[2])),
+        spooled=spooled,
+        receivers=receivers,
+        refused_bodies=tuple(_bodies(bodies)),
     )
 
 

@@ -8,12 +8,15 @@ import resource
 import signal
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import structlog
 import uvicorn
 
 from ledger.ledger import Ledger
+from ledger.start import usable
+from ledger.watch import EVERY as WATCH_EVERY
+from ledger.watch import Watch
 from receiver import connection
 from receiver.account import Account
 from receiver.app import App, routes
@@ -43,6 +46,8 @@ REPORT_EVERY = 5.0
 LOOK_EVERY = 60.0
 LOOK_SOON = 5.0
 """Seconds between looks at Redis' durability: while it is as it should be, and while it is not."""
+FIRST_LOOK = 3.0
+"""Seconds for which webhooks wait at start until Redis has been looked at."""
 LAST_ANSWERS = 20
 """Seconds for requests under way when the process is asked to stop; 30 s is all a supervisor gives."""
 
@@ -96,7 +101,8 @@ def allow_connections() -> None:
 
 
 async def serve(settings: Settings, listener: socket.socket) -> None:
-    """Take webhooks until SIGTERM or SIGINT. Raises `BadSetting` for a Redis URL that is none."""
+    """Take webhooks until SIGTERM or SIGINT. Raises `BadSetting` for a Redis URL that is none, and for a Redis that
+    does not let it work; one that is away may come back."""
     counts, merchants = Counts(), KnownMerchants()
     account = Account()
     ledger = Ledger.connect(settings.redis_url, settings.queue_url, replica_acks=settings.replica_acks)
@@ -131,11 +137,12 @@ async def serve(settings: Settings, listener: socket.socket) -> None:
         Round(keeper.report_refusals, REPORT_EVERY),
         Round(account.tell, 1.0),
         Round(_Watchman(keeper).look, LOOK_SOON),
+        Round(Watch(ledger).tell, WATCH_EVERY),
         Round(SpoolReport(ledger.intake, spool, listener.getsockname()[1]).tell, REPORT_EVERY),
     )
     server = Server(configured(app))
     try:
-        await keeper.look()
+        await asyncio.gather(keeper.look(), _check(ledger))
         with walking(rounds):
             log.info("receiver_started", port=listener.getsockname()[1])
             await server.serve(sockets=[listener])
@@ -147,6 +154,13 @@ async def serve(settings: Settings, listener: socket.socket) -> None:
         await spool.close()
         await ledger.close()
         log.info("receiver_stopped")
+
+
+async def _check(ledger: Ledger) -> None:
+    """Raise `BadSetting` for a Redis that does not let it work. Nobody's webhook waits long for one that is away."""
+    with suppress(LedgerUnavailable, TimeoutError):
+        async with asyncio.timeout(FIRST_LOOK):
+            await usable(ledger)
 
 
 class _Watchman:

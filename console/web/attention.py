@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,6 +42,8 @@ def concerns(
 ) -> list[Concern]:
     """The worst first. `pending` are payments with open cancellations, `refused` the last hour's refused webhooks."""
     found = [
+        *_standing(stats),
+        *_workers(stats["workers"], {stats[name]["reason"] for name in ("ledger", "queue")}),
         *_redis(stats),
         *_merchants(merchants),
         *_endpoints(endpoints),
@@ -57,6 +59,27 @@ def concerns(
     if stats["spool"] and stats["spool"]["waiting"]:
         found.append(Concern("bad", "spool", {"n": stats["spool"]["waiting"]}))
     return sorted(found, key=lambda concern: _ORDER[concern.level])
+
+
+def _standing(stats: Mapping[str, Any]) -> list[Concern]:
+    """What keeps everything from going on."""
+    broken = [name for name in ("ledger", "queue") if not stats[name]["works"]]
+    found = [Concern("bad", name, reasons=(stats[name]["reason"],)) for name in broken]
+    if stats["memory"]["nearly_full"]:
+        found.append(Concern("bad", "full", {"rate": float(stats["memory"]["ratio"])}))
+    return found
+
+
+def _workers(workers: Sequence[Mapping[str, Any]], known: Set[str | None]) -> list[Concern]:
+    """`known` is what was said already."""
+    quiet = [worker for worker in workers if worker["state"] == "quiet"]
+    found = [] if len(quiet) < len(workers) else [Concern("bad", "no_worker")]
+    if quiet:
+        found.append(Concern("warn", "quiet", {"n": len(quiet)}))
+    troubles = {worker["trouble"] for worker in workers if worker["trouble"] and worker["state"] == "running"} - known
+    if troubles:
+        found.append(Concern("bad", "hindered", reasons=tuple(sorted(troubles))))
+    return found
 
 
 def _redis(stats: Mapping[str, Any]) -> list[Concern]:
