@@ -79,7 +79,8 @@ def told(sent: Sent, disabled_at: float | None, standstill: str | None = None) -
             return "yes", f"delivered at {at}, after {attempts}" + (f"; {sent.reason}" if sent.reason else "")
         case "pending":
             due = f"; the next is due at {rfc3339(sent.next_attempt_at)}" if sent.next_attempt_at is not None else ""
-            got, reason = "not yet", f"{standstill or sent.reason or 'it waits for a worker'} ({attempts} so far{due})"
+            waits = "; ".join(filter(None, (standstill, sent.reason))) or "it waits for a worker"
+            got, reason = "not yet", f"{waits} ({attempts} so far{due})"
         case "held":
             since = f", since {rfc3339(disabled_at)}" if disabled_at is not None else ""
             got, reason = "not yet", f"{sent.reason}{since}; enabling it releases what is held"

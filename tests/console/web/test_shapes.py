@@ -17,11 +17,18 @@ NOW = 1795433533.0
 def stats(**deliveries: Any) -> dict[str, Any]:
     """Numbers of a relay that is well, but for these."""
     return {
-        "refresh": {"due": 0, "oldest_due_seconds": None},
+        "refresh": {"due": 0, "oldest_due_seconds": None}, "workers": [worker()],
+        "ledger": {"works": True, "reason": None}, "queue": {"works": True, "reason": None},
+        "memory": {"ratio": 0.5, "nearly_full": False},
         "deliveries": {"pending": 0, "dead": 0, "held": 0, "oldest_due_seconds": None, **deliveries},
         "redis": {"durable": True, "reasons": []}, "spool": None, "webhook_loss_rate": None,
         "refused_bodies": [],
     }  # fmt: skip
+
+
+def worker(**fields: Any) -> dict[str, Any]:
+    """A worker that runs, but for this."""
+    return {"name": "host-1", "state": "running", "trouble": None, **fields}
 
 
 def endpoint(**fields: Any) -> dict[str, Any]:
@@ -58,6 +65,7 @@ def test_the_worst_comes_first() -> None:
     assert found[7].link == "/payments/m/i"
 
 
+<<<<<<< HEAD
 def test_bodies_that_were_refused_lately_are_named() -> None:
     """Version V2 by itself, since it is the whole merchant's webhooks; a day later it is no news any more."""
     bodies = [
@@ -68,6 +76,21 @@ def test_bodies_that_were_refused_lately_are_named() -> None:
     assert [(one.key, one.level, one.reasons) for one in found] == [
         ("version_2", "warn", ()), ("bodies", "warn", ("the body is empty",)),
     ]  # fmt: skip
+=======
+def test_what_stands_still_comes_before_all() -> None:
+    """A queue that does not work, a full Redis, and nobody who works; a trouble that all share is told once."""
+    trouble = "RELAY_QUEUE_URL: its Redis user may not use KEYS: ACL SETUSER … +keys"
+    still = {
+        **stats(dead=1), "queue": {"works": False, "reason": trouble}, "memory": {"ratio": 0.97, "nearly_full": True},
+    }  # fmt: skip
+    quiet = worker(state="quiet", trouble="long ago")
+    found = concerns({**still, "workers": [worker(trouble=trouble), quiet]}, [], [], [], 0, NOW)
+    assert [one.key for one in found] == ["queue", "full", "dead", "quiet"]
+    found = concerns({**stats(), "workers": [quiet]}, [], [], [], 0, NOW)
+    assert [one.key for one in found] == ["no_worker", "quiet"]
+    found = concerns({**stats(), "workers": [worker(), worker(trouble=trouble)]}, [], [], [], 0, NOW)
+    assert [(one.key, one.reasons) for one in found] == [("hindered", (trouble,))]
+>>>>>>> w/stale
 
 
 def test_columns_fill_their_chart() -> None:
