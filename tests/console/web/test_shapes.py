@@ -65,7 +65,6 @@ def test_the_worst_comes_first() -> None:
     assert found[7].link == "/payments/m/i"
 
 
-<<<<<<< HEAD
 def test_bodies_that_were_refused_lately_are_named() -> None:
     """Version V2 by itself, since it is the whole merchant's webhooks; a day later it is no news any more."""
     bodies = [
@@ -76,7 +75,8 @@ def test_bodies_that_were_refused_lately_are_named() -> None:
     assert [(one.key, one.level, one.reasons) for one in found] == [
         ("version_2", "warn", ()), ("bodies", "warn", ("the body is empty",)),
     ]  # fmt: skip
-=======
+
+
 def test_what_stands_still_comes_before_all() -> None:
     """A queue that does not work, a full Redis, and nobody who works; a trouble that all share is told once."""
     trouble = "RELAY_QUEUE_URL: its Redis user may not use KEYS: ACL SETUSER … +keys"
@@ -90,7 +90,6 @@ def test_what_stands_still_comes_before_all() -> None:
     assert [one.key for one in found] == ["no_worker", "quiet"]
     found = concerns({**stats(), "workers": [worker(), worker(trouble=trouble)]}, [], [], [], 0, NOW)
     assert [(one.key, one.reasons) for one in found] == [("hindered", (trouble,))]
->>>>>>> w/stale
 
 
 def test_columns_fill_their_chart() -> None:
