@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
+from urllib.parse import quote
 
 import httpx
 
@@ -146,6 +147,15 @@ def checked_url(url: str) -> httpx.URL:
     if parsed.port is not None and not 1 <= parsed.port <= 65535:
         raise Invalid("url", "has a port that is not between 1 and 65535")
     return parsed
+
+
+def request_target(url: str) -> bytes:
+    """What the first line of a request to a checked `url` asks for (RFC 9112 §3.2.1): path and query byte by byte as
+    the operator wrote them, as a signature may cover them. Only what is outside ASCII, which no request line may
+    hold, is percent-encoded."""
+    written = re.sub(r"^[^:]*://[^/?#]*", "", url).partition("#")[0]
+    target = written if written.startswith("/") else "/" + written
+    return re.sub(r"[^\x00-\x7f]+", lambda found: quote(found[0]), target).encode("ascii")
 
 
 def checked_types(types: Iterable[str]) -> tuple[str, ...]:
