@@ -179,6 +179,18 @@ async def test_forbidden_ones_are_left_out(authority: Authority) -> None:
     await sender.aclose()
 
 
+async def test_names_in_other_letters(authority: Authority) -> None:
+    """A host in other letters is asked for, and named to the endpoint, by its IDNA name."""
+    names = Names(["127.0.0.1"])
+    sender = Sender(callback_transport(lambda _: None, tls=authority.client(), resolver=names), allow_private=True)
+    async with Subscriber(OK) as subscriber:
+        answer = await sender.send(f"http://Bücher.상점.example:{subscriber.port}/a", HEADERS, BODY, 10)
+    await sender.aclose()
+    assert answer.ok, answer
+    assert names.asked == ["xn--bcher-kva.xn--hg4bs7k.example"]
+    assert subscriber.requests[0].headers["host"] == f"{names.asked[0]}:{subscriber.port}"
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "2130706433", "0x7f.1", "localhost"])
 async def test_forbidden_addresses_in_urls(host: str, certificate: ssl.SSLContext) -> None:
     """An address in the URL bypasses resolvers, so it is refused by the URL's check and again at the socket."""
