@@ -110,6 +110,22 @@ async def test_a_lost_kick_of_what_is_asked_for_is_found_by_the_sweep(driver: Dr
     assert await ledger.sweep("me") == [LANE]
 
 
+async def test_a_test_whose_worker_was_killed_is_not_sent_later(driver: Driver, ledger: Ledger) -> None:
+    """Also at a disabled endpoint, whose lane nobody looks into."""
+    await driver.subscribe()
+    await ledger.endpoints.disable("ep_1", "disabled by an operator")
+    tested = await send_test(driver)
+    lost = await driver.take_one(LANE)
+    await ledger.deliveries.end_test(tested)
+    assert await driver.state(lost) == "pending"
+    await driver.lose(lost.lease)
+    await ledger.deliveries.end_test(tested)
+    assert await driver.state(lost) == "dead"
+    await ledger.endpoints.enable("ep_1")
+    assert await driver.take(LANE) == ()
+    assert await problems(ledger) == []
+
+
 async def test_a_success_that_was_asked_for_ends_the_pause(driver: Driver, ledger: Ledger) -> None:
     """What the endpoint asked for with `Retry-After` is over when it takes a test; so is the breaker."""
     await driver.subscribe()
@@ -265,9 +281,11 @@ async def test_gone_moved_and_enabled(driver: Driver, ledger: Ledger) -> None:
 
 
 async def test_a_long_wait_is_ended_in_steps(driver: Driver, ledger: Ledger) -> None:
-    """However many deliveries wait, no step moves more than some of them."""
+    """However many deliveries wait, no step moves more than some of them, and all of them are moved."""
     await driver.subscribe()
-    soon = round((await ledger.store.now() + 3600) * 1000)
-    await driver.redis.zadd(key("due", str(LANE)), {f"evt_{n}.ep_1": soon for n in range(2500)})
+    later = round((await ledger.store.now() + 3600) * 1000)
+    await driver.redis.zadd(key("due", str(LANE)), {f"evt_{n}.ep_1": later for n in range(2500)})
+    assert await ledger.store.run("wake_deliveries", "ep_1", 1000) == 1
+    assert sum(at < later for at in (await driver.due(LANE)).values()) == 1000
     await ledger.endpoints.update("ep_1", elsewhere)
-    assert max((await driver.due(LANE)).values()) < soon - 1_000_000
+    assert max((await driver.due(LANE)).values()) < later

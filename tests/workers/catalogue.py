@@ -157,7 +157,7 @@ _BEHAVIOURS = (
     _refused("proxy_authentication", 407, "Proxy-Authenticate: Basic"),
     _refused("too_large", 413, "Connection: close"),
     _refused("busy", 429),
-    _refused("busy_for_seconds", 429, "Retry-After: 7", lane_wait=7),
+    _refused("busy_for_seconds", 429, "Retry-After: 77", lane_wait=77),
     _refused("busy_for_no_time", 429, "Retry-After: 0"),
     _refused("busy_for_too_long", 429, "Retry-After: 999999", lane_wait=86400),
     _refused("busy_until_the_past", 429, "Retry-After: Sun, 06 Nov 1994 08:49:37 GMT"),
