@@ -112,10 +112,11 @@ class Delivering:
         self._queue.kick_all(lanes)
         return True
 
-    async def health(self, endpoint: str) -> tuple[Health, float]:
-        """How an endpoint is doing, and Redis' time in UNIX seconds. Raises `LedgerUnavailable`."""
-        now, health = await self._store.run("read_health", endpoint)
-        return endpoint_rows.load_health(health), int(now) / 1000
+    async def health(self, endpoint: str) -> tuple[Health, float, int]:
+        """How an endpoint is doing, Redis' time in UNIX seconds, and the fencing token from which on claims say
+        something about it: it was enabled or changed then. Raises `LedgerUnavailable`."""
+        now, health, afresh = await self._store.run("read_health", endpoint)
+        return endpoint_rows.load_health(health), int(now) / 1000, afresh
 
     async def _settle_all(self, calls: Sequence[list[Argument]]) -> Sequence[bytes | Exception]:
         kicks, answers = await self._store.run("settle", len(calls), *chain(*calls))

@@ -55,11 +55,13 @@ due:lane                   zset    member -> due; not leased
 leased:lane                zset    member -> when the lease ends
 tokens:lane                hash    member -> fencing token of its lease
 touched:lane               zset    member -> due; marked while leased
+asked:lane                 zset    deliveries an operator asked for -> when; they go whatever the lane waits for
 tries:lane                 hash    imp_uid -> looks that have failed
 stalled:lane               zset    imp_uids that were put off while i'mport failed; all are due when it is back
 quiet:lane                 set     imp_uids whose next look is recorded without delivery
 lane:lane                  hash    not_before (nothing is claimed until then) probe_until (one was claimed to see how
-                                   things are) closed room told_until failures probe tokens tokens_at
+                                   things are) closed room told_until failures probe tokens tokens_at asked
+                                   (since when something is asked for) afresh (claims before this token say nothing)
 kicked:lane                string  a kick is under way; expires by itself
 sweeper                    string  who sweeps; expires by itself · crowded: Redis is nearly full; expires by itself
 strangers · strangers:s    string  payments nobody knew that unverified senders (this one) named; expires after a minute

@@ -19,6 +19,8 @@ from workers.resolver import ForbiddenAddress
 
 EXPECTED = (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError)
 
+_SPOILT = (aiohttp.ServerDisconnectedError, aiohttp.ClientResponseError, ConnectionResetError, BrokenPipeError)
+
 _OS_WORDS = {
     errno.ECONNREFUSED: "connection refused",
     errno.ECONNRESET: "connection reset",
@@ -44,13 +46,10 @@ def in_words(failure: BaseException) -> str:
     return f"failed: {type(chain[-1]).__name__}"
 
 
-def was_dropped(failure: BaseException) -> bool:
-    """Whether the connection went away before any of an answer came."""
-    return any(
-        (isinstance(error, aiohttp.ServerDisconnectedError) and isinstance(error.message, str))
-        or isinstance(error, ConnectionResetError | BrokenPipeError)
-        for error in _causes(failure)
-    )
+def was_spoilt(failure: BaseException) -> bool:
+    """Whether a kept connection went away before any of an answer came, or brought what is none: what is left of the
+    answer before, say."""
+    return any(isinstance(error, _SPOILT) for error in _causes(failure))
 
 
 def _causes(failure: BaseException) -> Iterator[BaseException]:

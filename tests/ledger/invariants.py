@@ -115,11 +115,13 @@ def _next(contents: _Contents, lane: str) -> float | None:
     """When a lane next wants a worker."""
     kind, _, name = lane.partition("/")
     limits = contents.row(f"lane:{lane}")
-    if "closed" in limits:
-        return None
     own = contents.scores(f"leased:{lane}").values()
     together = [f"deliver/{name}", f"replay/{name}"] if kind in ("deliver", "replay") else [lane]
     all_leases = [end for each in together for end in contents.scores(f"leased:{each}").values()]
+    if "asked" in limits:
+        return min([float(limits["asked"]), *own])
+    if "closed" in limits:
+        return None
     wishes = list(own)
     if due := contents.scores(f"due:{lane}"):
         at = max(min(due.values()), float(limits.get("not_before", 0)), float(limits.get("probe_until", 0)))

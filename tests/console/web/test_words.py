@@ -131,7 +131,7 @@ def test_what_the_relay_says_of_deliveries_is_all_in_korean() -> None:
         Answer(500, None, None, 5, ""),
         Answer(None, "connection refused", None, 5, ""),
         Answer(None, "DNS: no such host", None, 5, ""),
-        Answer(200, "timed out after 15s", None, 15000, ""),
+        Answer(500, "timed out after 15s", None, 15000, ""),
     ]
     verdicts = [judge(answer, before, schedule, rng) for answer in answers for before in (0, 1)]
     reasons = [verdict.reason for verdict in verdicts if isinstance(verdict, Again | Dead)]
