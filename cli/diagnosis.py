@@ -115,11 +115,11 @@ def _bodies(refused: list[dict[str, Any]]) -> Iterator[Finding]:
 
 def standstill(stats: dict[str, Any]) -> str | None:
     """What to mend first where nothing goes on at all."""
+    if stats["memory"]["nearly_full"]:
+        return "make room in Redis first, see above"
     for name in ("ledger", "queue"):
         if not stats[name]["works"]:
             return f"mend the {name} first, see above"
-    if stats["memory"]["nearly_full"]:
-        return "make room in Redis first, see above"
     return None if any(worker["state"] == "running" for worker in stats["workers"]) else _START_ONE
 
 

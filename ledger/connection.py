@@ -12,7 +12,6 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import ConstantBackoff
-from redis.driver_info import DriverInfo
 
 from schemas.errors import BadSetting
 
@@ -33,8 +32,9 @@ def connect(url: str, *, max_connections: int = 64) -> Redis:
         # asked again, as whoever waits has waited long enough.
         "retry": Retry(ConstantBackoff(0.05), 1, supported_errors=(trouble.ConnectionError,)),
         "protocol": 2,
-        # Else each new connection finds out anew which version of redis-py this is, in a millisecond.
-        "driver_info": DriverInfo(),
+        # Else each new connection finds out which version of redis-py this is, in a millisecond, and tells Redis, which
+        # takes a right of its own (CLIENT SETINFO).
+        "driver_info": None,
     }
     if url.startswith("redis+sentinel://"):
         return _sentinel(url, options)

@@ -72,6 +72,8 @@ def make_broker(url: str, *, max_connections: int = 32) -> RedisBroker:
         "socket_connect_timeout": 2.0,
         "retry": Retry(NoBackoff(), 0),
         "protocol": 2,
+        # As in ledger.connection.
+        "driver_info": None,
     }
     if url.startswith("redis+sentinel://"):
         sentinels, service, credentials = sentinel_parts(url)

@@ -46,8 +46,9 @@ BESIDE = ("evalsha", "script|load", "select", "wait", "config|get")
 """What is called outside of scripts: `select` for a database other than 0, `wait` with RELAY_REPLICA_ACKS, and
 `config|get` to find out whether Redis is durable."""
 
-_FORBIDDEN = ("can't run this command", "no permissions to run", "Unknown Redis")
-"""How a script hears of a command that is forbidden (6.2 and 7.0; 7.2), or that this Redis has not got."""
+_FORBIDDEN = ("can't run this command", "no permissions to run")
+_UNKNOWN = "Unknown Redis command"
+"""How a script hears of a command that is forbidden (6.2 and 7.0; 7.2), and of one that this Redis has not got."""
 _SEE = "see that this Redis is well"
 _OTHER_DATABASE = ("DB index is out of range", "invalid DB index", "SELECT is not allowed in cluster mode")
 
@@ -97,6 +98,7 @@ def packed(calls: Sequence[Call]) -> str:
 def of_refusals(of: Of, refused: Sequence[bytes]) -> Trouble | None:
     """What the answer of the script `probe` means."""
     lacking: list[str] = []
+    unknown: list[str] = []
     odd: list[str] = []
     for name, why in zip(refused[::2], refused[1::2], strict=True):
         reason = why.decode(errors="replace").strip()
@@ -104,10 +106,15 @@ def of_refusals(of: Of, refused: Sequence[bytes]) -> Trouble | None:
             return _keys(of)
         if any(words in reason for words in _FORBIDDEN):
             lacking.append(name.decode())
+        elif _UNKNOWN in reason:
+            unknown.append(name.decode())
         else:
             odd.append(f"{name.decode()} is refused: {reason}")
     if lacking:
         return _commands(of, lacking)
+    if unknown:
+        reason = f"its Redis does not know {', '.join(unknown)}"
+        return Trouble(of, reason, "take back its rename-command, or use another Redis", lasting=True)
     return Trouble(of, odd[0], _SEE, lasting=False) if odd else None
 
 

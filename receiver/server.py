@@ -46,8 +46,8 @@ REPORT_EVERY = 5.0
 LOOK_EVERY = 60.0
 LOOK_SOON = 5.0
 """Seconds between looks at Redis' durability: while it is as it should be, and while it is not."""
-FIRST_LOOK = 3.0
-"""Seconds for which webhooks wait at start until Redis has been looked at."""
+FIRST_LOOK = 2.0
+"""Seconds for which webhooks wait at start until it is known what Redis allows."""
 LAST_ANSWERS = 20
 """Seconds for requests under way when the process is asked to stop; 30 s is all a supervisor gives."""
 
@@ -141,9 +141,12 @@ async def serve(settings: Settings, listener: socket.socket) -> None:
         Round(SpoolReport(ledger.intake, spool, listener.getsockname()[1]).tell, REPORT_EVERY),
     )
     server = Server(configured(app))
+    started = False
     try:
-        await asyncio.gather(keeper.look(), _check(ledger))
+        await _check(ledger)
+        await keeper.look()
         with walking(rounds):
+            started = True
             log.info("receiver_started", port=listener.getsockname()[1])
             await server.serve(sockets=[listener])
         try:
@@ -153,7 +156,8 @@ async def serve(settings: Settings, listener: socket.socket) -> None:
     finally:
         await spool.close()
         await ledger.close()
-        log.info("receiver_stopped")
+        if started:
+            log.info("receiver_stopped")
 
 
 async def _check(ledger: Ledger) -> None:

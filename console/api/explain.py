@@ -62,9 +62,13 @@ async def _standstill(watch: Watch, ledger: Ledger, sent: Sent) -> str | None:
     due = sent.next_attempt_at
     if sent.state != "pending" or due is None or due > await ledger.store.now():
         return None
+    full = (await memory(ledger.store)).trouble
+    if full is not None:
+        return full
     broken = (await watch.recent()).broken
-    trouble = (await memory(ledger.store)).trouble if broken is None else str(broken)
-    return trouble or (None if running(await ledger.workers.all()) else "no worker runs")
+    if broken is not None:
+        return str(broken)
+    return None if running(await ledger.workers.all()) else "no worker runs"
 
 
 def told(sent: Sent, disabled_at: float | None, standstill: str | None = None) -> tuple[Got, str]:

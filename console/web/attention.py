@@ -66,7 +66,7 @@ def _standing(stats: Mapping[str, Any]) -> list[Concern]:
     broken = [name for name in ("ledger", "queue") if not stats[name]["works"]]
     found = [Concern("bad", name, reasons=(stats[name]["reason"],)) for name in broken]
     if stats["memory"]["nearly_full"]:
-        found.append(Concern("bad", "full", {"rate": float(stats["memory"]["ratio"])}))
+        return [Concern("bad", "full", {"rate": float(stats["memory"]["ratio"])}), *found]
     return found
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 import redis
@@ -140,6 +141,19 @@ async def test_a_database_that_is_not_there(own_redis: RedisServer) -> None:
         ):
             await usable(ledger)
         await ledger.close()
+
+
+async def test_a_command_that_was_renamed(tmp_path: Path, free_port: Callable[[], int]) -> None:
+    """Some hosts take KEYS away from everybody: no right would help."""
+    server = RedisServer(free_port(), tmp_path / "redis", "--rename-command", "KEYS", "")
+    server.start()
+    ledger = Ledger.connect(server.url, queue_url(server.url))
+    try:
+        with pytest.raises(BadSetting, match=r"^RELAY_QUEUE_URL .*: its Redis does not know KEYS: take back"):
+            await usable(ledger)
+    finally:
+        await ledger.close()
+        server.kill()
 
 
 async def test_a_redis_that_is_away_is_no_mistake(own_redis: RedisServer, redis_url: str) -> None:

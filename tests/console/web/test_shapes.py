@@ -85,7 +85,7 @@ def test_what_stands_still_comes_before_all() -> None:
     }  # fmt: skip
     quiet = worker(state="quiet", trouble="long ago")
     found = concerns({**still, "workers": [worker(trouble=trouble), quiet]}, [], [], [], 0, NOW)
-    assert [one.key for one in found] == ["queue", "full", "dead", "quiet"]
+    assert [one.key for one in found] == ["full", "queue", "dead", "quiet"]
     found = concerns({**stats(), "workers": [quiet]}, [], [], [], 0, NOW)
     assert [one.key for one in found] == ["no_worker", "quiet"]
     found = concerns({**stats(), "workers": [worker(), worker(trouble=trouble)]}, [], [], [], 0, NOW)

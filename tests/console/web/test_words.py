@@ -6,6 +6,7 @@ import random
 import re
 
 import pytest
+from redis import exceptions
 
 from console.api.explain import told
 from console.web.languages import preferred, tongue
@@ -14,11 +15,14 @@ from console.web.moments import Clock, distance
 from console.web.rendering import money, percent
 from console.web.sentences import spoken
 from ledger.deliveries import Sent
+from ledger.memory import Memory
+from ledger.rights import Of, of_error, of_refusals
 from schemas import escrow
 from schemas.body_reasons import WORDS
 from schemas.delivery import Again, Answer, Dead, judge
 
 NOW = 1795433533.0
+KINDS: tuple[Of, ...] = ("ledger", "queue")
 
 
 @pytest.mark.parametrize(
@@ -146,5 +150,32 @@ def test_what_the_relay_says_of_deliveries_is_all_in_korean() -> None:
     for english in [*reasons, held, *explained]:
         korean = tongue("ko").sentence(english)
         assert not re.search(r"\b(?:the|last|attempts?|answered|failed|dead|is|after|due|retry|endpoint)\b", korean), (
+            korean
+        )
+
+
+def test_what_keeps_everything_waiting_is_all_in_korean() -> None:
+    """A full Redis, nobody who works, and every trouble with rights, databases and passwords, alone and in a reason."""
+    refused = [b"KEYS", b"The user executing the script can't run this command or subcommand"]
+    errors = [
+        exceptions.NoPermissionError("this user has no permissions to run the 'select' command"),
+        exceptions.NoPermissionError("this user has no permissions to access one of the keys used as arguments"),
+        exceptions.AuthenticationError("invalid username-password pair or user is disabled."),
+        exceptions.ResponseError("DB index is out of range"),
+        exceptions.ConnectionError("Error 111 connecting to 127.0.0.1:1. Connection refused."),
+    ]
+    answers = [
+        refused,
+        [b"KEYS", b"ERR Unknown Redis command called from script"],
+        [b"ZADD", b"OOM command not allowed when used memory > 'maxmemory'."],
+    ]
+    troubles = [of_error(of, error) for of in KINDS for error in errors]
+    troubles += [found for of in KINDS for answer in answers if (found := of_refusals(of, answer)) is not None]
+    assert len(troubles) == 16
+    still = [*map(str, troubles), "no worker runs", Memory(97, 100, nearly_full=True).trouble or ""]
+    sent = Sent("e.p", "e", "p", "m", "payment.paid", "i", "pending", NOW, NOW + 5, "the last attempt answered 500", ())
+    for english in (*still, *(told(sent, None, each)[1] for each in still)):
+        korean = tongue("ko").sentence(english)
+        assert not re.search(r"\b(?:its|user|may|cannot|name|correct|see|worker|full|last|refused:|take)\b", korean), (
             korean
         )
