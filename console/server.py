@@ -44,6 +44,10 @@ class Server(uvicorn.Server):
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.remove_signal_handler(number)
 
+    def end(self) -> None:
+        """Answer what is under way, and end."""
+        self.should_exit = True
+
     def _stop(self) -> None:
         self.force_exit = self.should_exit
         self.should_exit = True
@@ -88,8 +92,8 @@ def make_server(context: Context) -> Server:
     return server
 
 
-async def serve(context: Context, listener: socket.socket) -> None:
-    """Answer operators until SIGTERM or SIGINT."""
+async def serve(server: Server, listener: socket.socket) -> None:
+    """Answer operators until SIGTERM or SIGINT, or until the server is told to end."""
     log.info("console_started", port=listener.getsockname()[1])
-    await make_server(context).serve(sockets=[listener])
+    await server.serve(sockets=[listener])
     log.info("console_stopped")

@@ -1,1 +1,1 @@
-"""What the processes have in common at run time: each room that is a process uses it, none of them imports another."""
+"""What every process needs to keep running: HTTP connections, background work that is watched."""

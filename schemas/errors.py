@@ -11,6 +11,7 @@ RelayError                      anything below; its text is one sentence for a p
 │   ├── Conflict                it contradicts what is stored (409)
 │   └── Invalid                 a value does not validate (422); knows its field
 ├── LedgerUnavailable           Redis is away, loading, read-only, full or too slow: retry
+│   └── LedgerRefused           Redis answered with an error that is none of these: retry, and say it loudly
 ├── SpoolUnavailable            the spool cannot keep anything: full, damaged, switched off
 │   └── BudgetSpent              it keeps no more of what belongs to no merchant known so far
 ├── IamportError                a call of i'mport's API did not give what it should
@@ -84,6 +85,13 @@ class Invalid(Rejected):
 
 class LedgerUnavailable(RelayError):
     """Redis cannot be relied on right now: away, loading, read-only, full or too slow."""
+
+
+class LedgerRefused(LedgerUnavailable):
+    """Redis answered with an error that nobody expects: a proxy's, a script's own, a right that was taken away.
+
+    It is tried again like any other trouble, as it may pass. It may need somebody, too, so it is logged as an error.
+    """
 
 
 class SpoolUnavailable(RelayError):

@@ -13,6 +13,7 @@ import structlog
 from ledger import Ledger
 from ledger.delivering import ClaimedDeliveries, ClaimedDelivery, Settled
 from ledger.keys import Lane
+from runtime.repeats import Repeats
 from schemas.delivery import Again, Answer, Attempt, Dead, Delivered, Hold, Verdict, attempt, judge
 from schemas.endpoint import TEST_TYPE, Endpoint
 from schemas.errors import LedgerUnavailable, Unreadable
@@ -53,6 +54,7 @@ class Deliverer:
         # The lanes that are having their turn, and whether a kick has come meanwhile: it may tell of work that the
         # last claim has not seen.
         self._turns: dict[str, bool] = {}
+        self._left = Repeats()
         self._finishing = False
 
     async def deliver(self, lane_name: str) -> None:
@@ -68,7 +70,10 @@ class Deliverer:
         try:
             await self._send_what_is_due(lane)
         except LedgerUnavailable as error:
-            log.warning("lane_left", lane=str(lane), error=str(error), hint="the sweep will tell of it")
+            if (times := self._left.times(str(error))) is not None:
+                log.warning(
+                    "lane_left", lane=str(lane), error=str(error), times=times, hint="the sweep will tell of it"
+                )
         finally:
             if self._turns.pop(str(lane)):
                 self._ledger.queue.kick_all([str(lane)])

@@ -51,8 +51,8 @@ if not enabled then
 end
 redis.call("HDEL", k("lane", lane), "closed")
 local row = cjson.decode(endpoint["row"])
-reclaim(live)
-reclaim("replay/" .. ep)
+reclaim(live, ARGV[3])
+reclaim("replay/" .. ep, ARGV[3])
 
 -- The breaker, Retry-After and the rate are the endpoint's; both its lanes keep to them.
 local limits = redis.call("HMGET", k("lane", live), "not_before", "probe", "tokens", "tokens_at", "probe_until")

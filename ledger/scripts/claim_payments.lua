@@ -9,7 +9,7 @@ local m = string.match(lane, "/(.*)$")
 local token = redis.call("INCR", k("seq"))  -- first, because Redis may refuse it when it is full: then nothing has happened
 if crowded(lane) then return {int(now()), int(token), "0", "", 0, {}} end
 redis.call("DEL", k("kicked", lane))
-reclaim(lane)
+reclaim(lane, ARGV[3])
 
 local limits = redis.call("HMGET", k("lane", lane), "not_before", "probe_until", "failures")
 local failures = tonumber(limits[3] or 0)

@@ -9,6 +9,6 @@ elseif what == "put" then
 elseif what == "forget" then
   if redis.call("GET", name) == ARGV[3] then redis.call("DEL", name) end
 else
-  return redis.call("SET", k("imp_lock", ARGV[2]), "1", "NX", "PX", ARGV[4]) and 1 or 0
+  return take_for(k("imp_lock", ARGV[2]), tonumber(ARGV[4])) and 1 or 0
 end
 return 1

@@ -14,6 +14,7 @@ from ledger.endpoints import Endpoints
 from ledger.keys import key
 from ledger.merchants import Merchants
 from ledger.pages import Slice
+from ledger.primary import Fixed
 from ledger.store import Argument, Store
 from schemas.endpoint import Endpoint, SealedSecret
 from schemas.errors import Conflict, NotFound
@@ -162,7 +163,7 @@ async def test_a_lost_race_is_run_again(store: Store) -> None:
                 await endpoints.update("ep_1", lambda one: replace(one, url="https://example.com/quick"))
             return await super().run(name, *args, durable=durable)
 
-    await Endpoints(Racing(store.redis)).update("ep_1", slow)
+    await Endpoints(Racing(Fixed(store.redis))).update("ep_1", slow)
     found = (await endpoints.get("ep_1")).endpoint
     assert (tries, found.description, found.url) == (2, "slow", "https://example.com/quick")
 

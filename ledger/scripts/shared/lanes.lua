@@ -55,7 +55,7 @@ end
 -- Whether a worker should be told of this lane now. At most one kick of a lane is under way.
 local function kick(lane, at)
   if not at or at > now() then return false end
-  return redis.call("SET", k("kicked", lane), "1", "NX", "PX", 5000) and true or false
+  return take_for(k("kicked", lane), 5000)
 end
 
 -- Indexes these lanes (a set), after what is in them has changed, and those that share their room. Answer: those to kick
@@ -80,8 +80,34 @@ local function crowded(lane)
   return true
 end
 
--- Leases that ended belong to workers that died or were cut off: what they held is due again.
-local function reclaim(lane)
+-- What lasts for `ms` at most and ends later than that was written before Redis' clock was put back: it ends in `ms` from now,
+-- unless whoever has it is alive and renews it. Answer: whether there was such a thing
+local function shorten(lane, ms)
+  local most, found = now() + ms, false
+  if (score(redis.call("ZREVRANGE", k("leased", lane), 0, 0, "WITHSCORES")) or 0) > most then
+    for _, member in ipairs(redis.call("ZRANGEBYSCORE", k("leased", lane), "(" .. int(most), "+inf")) do
+      redis.call("ZADD", k("leased", lane), "XX", int(most), member)
+    end
+    found = true
+  end
+  local probe_until, tokens_at, not_before, rate_until =
+    unpack(redis.call("HMGET", k("lane", lane), "probe_until", "tokens_at", "not_before", "rate_until"))
+  if tonumber(probe_until or 0) > most then
+    redis.call("HSET", k("lane", lane), "probe_until", int(most))
+    found = true
+  end
+  -- A rate is counted from the last claim, which cannot be later than now; the next claim says anew how long to wait.
+  if tonumber(tokens_at or 0) > now() + 1000 then
+    redis.call("HSET", k("lane", lane), "tokens_at", int(now()))
+    if not_before and not_before == rate_until then redis.call("HDEL", k("lane", lane), "not_before") end
+    found = true
+  end
+  return found
+end
+
+-- Leases that ended belong to workers that died or were cut off: what they held is due again. `ms` is how long one lasts.
+local function reclaim(lane, ms)
+  if ms then shorten(lane, tonumber(ms)) end
   local lost = redis.call("ZRANGEBYSCORE", k("leased", lane), "-inf", int(now()), "LIMIT", 0, 1000)
   for _, member in ipairs(lost) do
     redis.call("ZREM", k("leased", lane), member)
