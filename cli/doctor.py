@@ -78,7 +78,7 @@ def findings(api: Api, *, test_endpoints: bool) -> Iterator[Finding]:
     yield _durability(stats["redis"]["durable"], stats["redis"]["reasons"])
     yield from _backlog(stats)
     for merchant in _all(api, "/v1/merchants"):
-        yield _merchant(api, merchant["merchant"])
+        yield _merchant(api, merchant["merchant"], merchant["tier"])
     for endpoint in _all(api, "/v1/endpoints"):
         yield _endpoint(api, endpoint, test=test_endpoints)
 
@@ -119,8 +119,8 @@ def _backlog(stats: dict[str, Any]) -> Iterator[Finding]:
         yield Finding("deliveries", "warning", text, "see `relay deliveries list --state dead`, then retry them")
 
 
-def _merchant(api: Api, name: str) -> Finding:
-    subject = f"merchant {name}"
+def _merchant(api: Api, name: str, tier: str | None) -> Finding:
+    subject = f"merchant {name}" if tier is None else f"merchant {name} (sub-merchant {tier})"
     tried = api.call("GET", f"/v1/merchants/{part(name)}/check")
     if tried["outcome"] == "wrong_credentials":
         return Finding(subject, "bad", tried["reason"], "give the right credentials: `relay merchants put`")

@@ -30,7 +30,11 @@ _TAKEN = frozenset({"cancel", "find", "findAll", "prepare", "status"})
 
 
 class Client:
-    """i'mport's API as one merchant sees it. ``transport`` is shared and belongs to the caller."""
+    """i'mport's API as one merchant sees it. ``transport`` is shared and belongs to the caller.
+
+    ``tier`` is an agency's code for a sub-merchant: sent with every call but the one for a token, which takes key and
+    secret only and gives a token for all of the agency's sub-merchants.
+    """
 
     def __init__(
         self,
@@ -38,16 +42,18 @@ class Client:
         api_url: str,
         credentials: Credentials,
         tokens: TokenStore,
-        merchant: str,
+        *,
+        tier: str | None = None,
         include_sandbox: bool = False,
         timeout: float = 10.0,
     ) -> None:
         self._transport = transport
         self._url = api_url.rstrip("/")
         self._credentials = credentials
+        self._tier = tier
         self._include_sandbox = include_sandbox
         self._timeout = timeout
-        self._tokens = Tokens(tokens, merchant, credentials, self._ask_for_token)
+        self._tokens = Tokens(tokens, credentials, self._ask_for_token)
 
     async def payments(self, imp_uids: Sequence[str]) -> Looked:
         """Looks at up to 100 payments in one call; with ``include_sandbox`` asks singly for what it did not return.
@@ -140,13 +146,13 @@ class Client:
             async with asyncio.timeout(self._timeout):
                 token = await self._tokens.get()
                 out = True
-                answer = await exchange(self._transport, _request(method, url, body, token))
+                answer = await exchange(self._transport, _request(method, url, body, token, self._tier))
                 # Not for a page that something in between made up: a cancellation may have passed it.
                 if says(answer, 401):
                     out = False
                     token = await self._tokens.renew(token)
                     out = True
-                    answer = await exchange(self._transport, _request(method, url, body, token))
+                    answer = await exchange(self._transport, _request(method, url, body, token, self._tier))
         except TimeoutError:
             kind = IamportFailing if out else IamportUnreachable
             raise kind(f"i'mport did not answer within {self._timeout:g} s") from None
@@ -166,12 +172,16 @@ class Client:
             raise IamportFailing(f"i'mport gave no token within {self._timeout:g} s") from None
 
 
-def _request(method: str, url: httpx.URL, body: bytes, token: str | None = None) -> httpx.Request:
+def _request(
+    method: str, url: httpx.URL, body: bytes, token: str | None = None, tier: str | None = None
+) -> httpx.Request:
     headers = dict(_HEADERS)
     if body:
         headers["content-type"] = "application/json"
     if token is not None:
         headers["authorization"] = token
+    if tier:
+        headers["Tier"] = tier
     return httpx.Request(method, url, headers=headers, content=body or None)
 
 

@@ -228,6 +228,11 @@ async def amount_mismatch(stage: Stage) -> None:
     await stage.webhook(payment)
 
 
+async def sub_merchant(stage: Stage) -> None:
+    """A payment of an agency's sub-merchant is approved: i'mport shows it to whoever sends its code (SUB) only."""
+    await _paid(stage, tier="SUB")
+
+
 _PLAYED: tuple[Callable[[Stage], Awaitable[None]], ...] = (
     card,
     failed,
@@ -255,6 +260,7 @@ _PLAYED: tuple[Callable[[Stage], Awaitable[None]], ...] = (
     forged,
     test_call,
     amount_mismatch,
+    sub_merchant,
 )
 SCENARIOS: Mapping[str, Callable[[Stage], Awaitable[None]]] = {
     scenario.__name__.replace("_", "-"): scenario for scenario in _PLAYED

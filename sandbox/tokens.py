@@ -45,7 +45,8 @@ class Tokens:
         return token, now
 
     def account(self, text: str) -> str | None:
-        """The imp_key whose token this is, or None where it is unknown, expired or revoked."""
+        """The imp_key whose token this is, with or without `Bearer`; None where it is unknown, expired or revoked."""
+        text = text.removeprefix("Bearer ")
         if self.revoked:
             return None
         for imp_key, token in self._current.items():

@@ -20,7 +20,7 @@ async def client(iamport: Iamport) -> AsyncIterator[Client]:
     """The relay's own client against the sandbox."""
     transport = production_transport()
     url = str(iamport.http.base_url)
-    yield Client(transport, url, Credentials(KEY, SECRET), MemoryTokens(), "default", timeout=2.0)
+    yield Client(transport, url, Credentials(KEY, SECRET), MemoryTokens(), timeout=2.0)
     await transport.aclose()
 
 

@@ -40,6 +40,7 @@ EXPECTED: dict[str, tuple[str, list[str]]] = {
     "forged": ("paid", ["paid", "paid", "cancelled"]),
     "test-call": ("", ["paid"]),
     "amount-mismatch": ("paid", ["paid"]),
+    "sub-merchant": ("paid", ["paid"]),
 }
 
 

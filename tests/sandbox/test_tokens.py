@@ -44,6 +44,13 @@ async def test_wrong_credentials(iamport: Iamport) -> None:
     assert (await iamport.http.get("/payments/a")).status_code == 401
 
 
+async def test_a_token_may_be_a_bearers(iamport: Iamport) -> None:
+    """`Bearer` before the token is the documented form; the bare one works, too."""
+    token = (await iamport.get_token())["response"]["access_token"]
+    for text, status in ((token, 404), (f"Bearer {token}", 404), (f"Bearer x{token}", 401)):
+        assert (await iamport.http.get("/payments/a", headers={"authorization": text})).status_code == status
+
+
 async def test_a_form_will_do(iamport: Iamport) -> None:
     """Credentials may come as a form, too."""
     answer = await iamport.http.post("/users/getToken", data={"imp_key": "sandbox_key", "imp_secret": "sandbox_secret"})
