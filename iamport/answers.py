@@ -3,13 +3,14 @@
 401          turned away at the door: the token is missing, expired or revoked
 404          nothing is known under this name, if i'mport itself says so and not something in between
 429          turned away at the door: too many requests
-5xx, others  i'mport is failing
+5xx, others  i'mport is failing; with 413 and 504 maybe at so much at once
 not JSON, a wrong shape    i'mport is failing
 ``code`` other than 0      i'mport says no, also under HTTP 200
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -17,10 +18,18 @@ from typing import Any
 
 from iamport.exchange import Answer
 from schemas import wire
-from schemas.errors import IamportFailing, IamportRefused, IamportUnreachable, MalformedPayment, RelayError
+from schemas.errors import (
+    IamportFailing,
+    IamportRefused,
+    IamportUnreachable,
+    MalformedPayment,
+    RelayError,
+    TooMuchAsked,
+)
 from schemas.payment import IMP_UID
 
 _LONGEST_MESSAGE = 500
+_NAMED = re.compile(rb'"imp_uid"\s*:\s*"([A-Za-z0-9_-]{1,32})"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +48,14 @@ class Looked:
 @dataclass(frozen=True, slots=True)
 class Page:
     """One page of a status list: ``total`` rows in all, ``next`` the number of the next page or 0. ``turned_down``: a
-    first page that i'mport answered with 400, as it does where a page is past the end."""
+    first page that i'mport answered with 400, as it does where a page is past the end. ``size`` is in bytes."""
 
     total: int
     next: int
     rows: tuple[dict[str, Any], ...]
     malformed: tuple[MalformedPayment, ...] = ()
     turned_down: bool = False
+    size: int = 0
 
 
 def response_of(answer: Answer) -> Any:
@@ -56,6 +66,8 @@ def response_of(answer: Answer) -> Any:
     status = answer.status_code
     if status == 429:
         raise IamportUnreachable("i'mport asks for fewer requests (429)", retry_after=answer.retry_after)
+    if status in (413, 504):
+        raise TooMuchAsked(f"i'mport answered {status}", slow=True, retry_after=answer.retry_after)
     if status >= 500:
         raise IamportFailing(f"i'mport answered {status}", retry_after=answer.retry_after)
     envelope = _envelope(answer)
@@ -146,6 +158,12 @@ def page_of(response: Any) -> Page:
         except MalformedPayment as error:
             malformed.append(error)
     return Page(total, following or 0, tuple(good), tuple(malformed))
+
+
+def first_named(begins: bytes) -> str | None:
+    """The imp_uid of the first payment in the beginning of an answer that was too large to be read whole."""
+    match = _NAMED.search(begins)
+    return None if match is None else match[1].decode()
 
 
 def _envelope(answer: Answer) -> dict[str, Any]:

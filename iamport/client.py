@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -18,12 +19,14 @@ from iamport.exchange import Answer, exchange
 from iamport.singly import ask_singly
 from iamport.tokens import Credentials, Token, Tokens, TokenStore, token_of
 from schemas import wire
-from schemas.errors import IamportFailing, IamportUnreachable, Invalid, MalformedPayment
+from schemas.errors import IamportFailing, IamportUnreachable, Invalid, MalformedPayment, TooMuchAsked
 from schemas.payment import IMP_UID
 
 LARGEST_BATCH = 100
 LARGEST_PAGE = 1000
 LONGEST_WINDOW = 90 * 86400
+TIMEOUT = 10.0
+"""Seconds that a call may take, its token included."""
 _HEADERS = {"accept": "application/json", "accept-encoding": "gzip, deflate", "user-agent": "iamport-relay"}
 # Words that i'mport's own paths use where an imp_uid may stand: a payment cannot have such a name.
 _TAKEN = frozenset({"cancel", "find", "findAll", "prepare", "status"})
@@ -45,7 +48,7 @@ class Client:
         *,
         tier: str | None = None,
         include_sandbox: bool = False,
-        timeout: float = 10.0,
+        timeout: float = TIMEOUT,
     ) -> None:
         self._transport = transport
         self._url = api_url.rstrip("/")
@@ -86,7 +89,7 @@ class Client:
         Oldest change first, so that what changes meanwhile moves to the end. A window without payments has a total of
         0; a page past the end is a 400 of i'mport's and given as an empty one. On page 1 that may mean either: the
         page is empty and says that it was turned down. Raises `Invalid` for a window over 90 days or a limit over
-        1000, and `IamportError`.
+        1000, and `IamportError`: `TooMuchAsked` where a shorter window or fewer rows may be answered.
         """
         if not 0 <= until - since <= LONGEST_WINDOW:
             raise Invalid("until", "a window is at most 90 days")
@@ -94,7 +97,9 @@ class Client:
             raise Invalid("page", f"pages count from 1 and have at most {LARGEST_PAGE} rows")
         query = [("from", since), ("to", until), ("page", page), ("limit", limit), ("sorting", "updated")]
         answer = await self._get("/payments/status/all", [(name, str(value)) for name, value in query])
-        return Page(0, 0, (), turned_down=page == 1) if says(answer, 400) else page_of(response_of(answer))
+        if says(answer, 400):
+            return Page(0, 0, (), turned_down=page == 1)
+        return replace(page_of(response_of(answer)), size=len(answer.body))
 
     async def cancel(self, imp_uid: str, form: Mapping[str, Any]) -> dict[str, Any]:
         """Asks i'mport to cancel, with a webhook; ``form`` holds the other fields of ``POST /payments/cancel``.
@@ -154,8 +159,8 @@ class Client:
                     out = True
                     answer = await exchange(self._transport, _request(method, url, body, token, self._tier))
         except TimeoutError:
-            kind = IamportFailing if out else IamportUnreachable
-            raise kind(f"i'mport did not answer within {self._timeout:g} s") from None
+            text = f"i'mport did not answer within {self._timeout:g} s"
+            raise (TooMuchAsked(text, slow=True) if out else IamportUnreachable(text)) from None
         except IamportFailing as error:
             if out or isinstance(error, IamportUnreachable):
                 raise

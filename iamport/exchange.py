@@ -14,12 +14,16 @@ from email.utils import parsedate_to_datetime
 import aiohttp
 import httpx
 
-from schemas.errors import IamportFailing, IamportUnreachable
+from schemas.errors import IamportFailing, IamportUnreachable, TooMuchAsked
 
 LARGEST_ANSWER = 16 * 1024 * 1024
+"""Bytes of an answer, decompressed. i'mport writes Korean as ``\\uXXXX``: what a buyer wrote comes twice as long."""
 _CONNECT_WITHIN = 5.0
 _CONNECTED_WITHIN = 8.0  # with the wait for a free connection; below 10 s, so that nothing was sent is still known
 _LONGEST_WAIT = 86400.0
+_BEGINS = 4096
+# Of several encodings, or one that packs tighter, a few bytes could become gigabytes before anybody counts them.
+_ENCODINGS = frozenset({"", "identity", "gzip", "deflate"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +39,15 @@ async def exchange(transport: httpx.AsyncBaseTransport, request: httpx.Request) 
     """Sends ``request`` and reads its answer, at most `LARGEST_ANSWER` bytes.
 
     Raises `IamportUnreachable` when no connection came about, `IamportFailing` when it broke after that or the
-    answer is not HTTP. The caller limits the time.
+    answer is not HTTP, `TooMuchAsked` when the answer is too large or broke off. The caller limits the time.
     """
     request.extensions["timeout"] = {"connect": _CONNECT_WITHIN, "pool": _CONNECTED_WITHIN}
     try:
         response = await transport.handle_async_request(request)
         try:
             body = await _read(response)
+        except (httpx.TransportError, aiohttp.ClientError, OSError) as error:
+            raise TooMuchAsked(f"i'mport's answer broke off ({_name(error)})", slow=True) from None
         finally:
             await response.aclose()
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, aiohttp.ClientError, OSError, ValueError) as error:
@@ -52,11 +58,16 @@ async def exchange(transport: httpx.AsyncBaseTransport, request: httpx.Request) 
 
 
 async def _read(response: httpx.Response) -> bytes:
-    chunks, size = [], 0
+    encoding = response.headers.get("content-encoding", "").strip().lower()
+    if encoding not in _ENCODINGS:
+        raise IamportFailing("i'mport's answer is encoded in a way that was not offered")
+    chunks: list[bytes] = []
+    size = 0
     async for chunk in response.aiter_bytes():
         size += len(chunk)
         if size > LARGEST_ANSWER:
-            raise IamportFailing(f"i'mport's answer is longer than {LARGEST_ANSWER} bytes")
+            begins = b"".join(chunks)[:_BEGINS]
+            raise TooMuchAsked(f"i'mport's answer is longer than {LARGEST_ANSWER} bytes", slow=False, begins=begins)
         chunks.append(chunk)
     return b"".join(chunks)
 

@@ -5,6 +5,7 @@ i'mport sends a webhook once; this is how one that never came is made up for.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import replace
 from random import Random
@@ -13,15 +14,26 @@ from typing import Any
 import structlog
 
 from iamport.accounts import Accounts
+from iamport.answers import Page, first_named
+from iamport.client import TIMEOUT
+from iamport.exchange import LARGEST_ANSWER
 from ledger import Ledger
 from ledger.reconciliations import AUTO, Reconciliation
 from schemas.derivation import new_facts
-from schemas.errors import IamportError, IamportFailing, IamportRefused, MalformedPayment, NotFound, WrongCredentials
+from schemas.errors import (
+    IamportError,
+    IamportFailing,
+    IamportRefused,
+    MalformedPayment,
+    NotFound,
+    TooMuchAsked,
+    WrongCredentials,
+)
 from schemas.facts import Fact, Facts, Kind
 from schemas.payment import Snapshot
 from schemas.schedule import jittered, wait
 from schemas.settings import Settings
-from schemas.windows import Window, accepted, first, following
+from schemas.windows import Window, accepted, first, following, less, more
 
 log = structlog.get_logger()
 
@@ -31,6 +43,8 @@ FULL_EVERY = 86400
 ANNOUNCED = (Kind.ISSUED, Kind.PAID, Kind.DEPOSITED)
 """Facts that i'mport always sends a webhook for; a cancellation through the API is announced only on request."""
 GIVES_UP_AFTER = 3600.0
+SLOWEST_PROBE = 30.0
+"""Seconds between a page that was too slow and a smaller one, at most: i'mport may be well but for its long lists."""
 LONGEST_WAIT = 3600.0
 """Seconds: what i'mport asks for in a ``Retry-After`` counts up to here."""
 FAILS_FOR = 86400.0
@@ -115,7 +129,11 @@ class Reconciler:
             return pause
         try:
             account = await self._accounts.get(run.merchant)
-            page = await account.client.page(window.since, window.until, window.page)
+            asked_at = asyncio.get_running_loop().time()
+            page = await account.client.page(window.since, window.until, window.page, run.limit)
+            took = asyncio.get_running_loop().time() - asked_at
+        except TooMuchAsked as error:
+            return await self._ask_for_less(run, window, error, now)
         except IamportError as error:
             return await self._failed(run, error, now)
         if page.turned_down:
@@ -123,9 +141,9 @@ class Reconciler:
                 "window_turned_down", reconciliation=run.id, merchant=run.merchant, since=window.since,
                 until=window.until, hint="i'mport answered 400 to its first page; taken for an empty one",
             )  # fmt: skip
-        following_window = _tuple(following(window, run.until, page.total, len(page.rows)))
-        run = replace(run, window=following_window, tries=0, failing_since=0.0, trouble="")
-        if accepted(window, page.total):
+        complete = accepted(window, page.total, run.limit)
+        run = replace(_moved(run, window, page, took), tries=0, failing_since=0.0, trouble="")
+        if complete:
             differing = await self._differing(run, page.rows, now)
             await self._ledger.reconciliations.found(run, differing)
             run = replace(
@@ -134,11 +152,43 @@ class Reconciler:
         await self._ledger.reconciliations.save(run)
         return 0
 
-    async def _failed(self, run: Reconciliation, error: IamportError, now: float) -> float | None:
-        """The list did not come: again by the schedule of everything that i'mport fails at."""
+    async def _ask_for_less(self, run: Reconciliation, window: Window, error: TooMuchAsked, now: float) -> float | None:
+        """A page was too large or too slow: a smaller part of it, down to one row.
+
+        A row that is too large alone is left out, as nothing behind it would ever be compared; its payment is looked
+        at by itself. One that is too slow alone is i'mport failing.
+        """
+        smaller = less(window, run.limit)
+        if smaller is None and error.slow:
+            return await self._failed(run, error, now)
+        if smaller is None:
+            imp_uid = first_named(error.begins)
+            log.error("row_not_compared", merchant=run.merchant, imp_uid=imp_uid, error=str(error))
+            await self._ledger.reconciliations.found(run, {} if imp_uid is None else {imp_uid: None})
+            run, due_in = replace(run, window=_tuple(replace(window, page=window.page + 1))), 0.0
+        else:
+            due_in = min(self._due_in(run, error), SLOWEST_PROBE) if error.slow else 0.0
+            run = replace(run, window=_tuple(smaller[0]), limit=smaller[1])
+            log.warning(
+                "list_asked_for_in_parts", reconciliation=run.id, merchant=run.merchant, error=str(error),
+                seconds=smaller[0].until - smaller[0].since + 1, rows=run.limit, next_in=round(due_in, 1),
+            )  # fmt: skip
+        if error.slow:
+            since = run.failing_since if run.tries else now
+            run = replace(run, tries=run.tries + 1, failing_since=since, trouble=str(error))
+        await self._ledger.reconciliations.save(run)
+        return due_in
+
+    def _due_in(self, run: Reconciliation, error: IamportError) -> float:
+        """Seconds until the list is asked for again: by the schedule, and as long as i'mport says."""
         due_in = jittered(wait(self._settings.fetch_schedule, run.tries), self._rng)
         if isinstance(error, IamportFailing) and error.retry_after:
             due_in = max(due_in, min(error.retry_after, LONGEST_WAIT))
+        return due_in
+
+    async def _failed(self, run: Reconciliation, error: IamportError, now: float) -> float | None:
+        """The list did not come: again by the schedule of everything that i'mport fails at."""
+        due_in = self._due_in(run, error)
         since = run.failing_since if run.tries else now
         over = run.by_hand and now - since >= FAILS_FOR
         run = replace(run, tries=run.tries + 1, failing_since=since, trouble=str(error))
@@ -199,6 +249,15 @@ def _snapshot(row: dict[str, Any]) -> Snapshot | None:
     except MalformedPayment as error:
         log.warning("row_not_compared", imp_uid=error.imp_uid, error=str(error))
         return None
+
+
+def _moved(run: Reconciliation, window: Window, page: Page, took: float) -> Reconciliation:
+    """A run behind a page that came within ``took`` seconds: what it asks for next, and how much of it."""
+    rows = len(page.rows) + len(page.malformed)
+    ahead = following(window, run.until, page.total, rows, run.limit)
+    within = ahead is not None and ahead.page > 1
+    limit = run.limit if within else more(run.limit, rows, page.size / LARGEST_ANSWER, took / TIMEOUT)
+    return replace(run, window=_tuple(ahead), limit=limit)
 
 
 def _tuple(window: Window | None) -> tuple[int, int, int] | None:
