@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import parse_qsl
@@ -11,10 +12,20 @@ from starlette.responses import Response
 
 from schemas import wire
 
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")
+
 
 def as_json(value: Any, status_code: int = 200) -> Response:
-    """JSON with money as it was written."""
-    return Response(wire.dumps(value), status_code, media_type="application/json")
+    """JSON with money as it was written and, as i'mport writes it, in ASCII alone."""
+    body = wire.dumps(value)
+    if not body.isascii():
+        body = _BEYOND_ASCII.sub(_escaped, body.decode()).encode("ascii")
+    return Response(body, status_code, media_type="application/json")
+
+
+def _escaped(found: re.Match[str]) -> str:
+    units = found[0].encode("utf-16-be").hex()
+    return "".join(f"\\u{units[place : place + 4]}" for place in range(0, len(units), 4))
 
 
 def well(response: Any, status_code: int = 200) -> Response:

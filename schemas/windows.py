@@ -68,7 +68,7 @@ def less(window: Window, limit: int) -> tuple[Window, int] | None:
 def more(limit: int, rows: int, size: float, time: float) -> int:
     """How many rows to ask for after a page of ``rows`` that took these shares of what an answer may take.
 
-    A step more where a page of that many rows can be expected to leave `ROOM`.
+    A step more where a page of that many rows can be expected to leave `ROOM`; an empty page tells nothing.
     """
     larger = min((step for step in LIMITS if step > limit), default=limit)
-    return larger if size * larger / max(rows, 1) <= ROOM and time <= ROOM else limit
+    return larger if rows and size * larger / rows <= ROOM and time <= ROOM else limit

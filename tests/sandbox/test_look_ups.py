@@ -60,6 +60,15 @@ async def test_money_is_answered_as_written(iamport: Iamport) -> None:
     assert str(answer["response"]["amount"]) == "10.10"
 
 
+async def test_korean_is_answered_in_ascii(iamport: Iamport) -> None:
+    """i'mport escapes everything beyond ASCII, which makes a Korean text twice as long."""
+    await iamport.make(imp_uid="a", name="홍길동 🙂", status="paid")
+    await iamport.get_token()
+    answer = await iamport.http.get("/payments/a", headers={"authorization": iamport.token})
+    assert answer.content.isascii()
+    assert answer.json()["response"]["name"] == "홍길동 🙂"
+
+
 async def test_a_window_looks_at_the_latest_status(iamport: Iamport) -> None:
     """`from` and `to` are about the approval of a paid payment, the start of one that is ready."""
     now = int(time.time())

@@ -75,5 +75,6 @@ def test_more_is_asked_for_only_where_it_is_expected_to_fit() -> None:
     assert more(250, 250, size=ROOM / 2 + 0.01, time=0.0) == 250
     assert more(250, 25, size=ROOM / 2, time=0.0) == 250
     assert more(250, 250, size=0.0, time=ROOM + 0.01) == 250
-    assert more(1, 0, size=0.0, time=0.0) == 5
-    assert more(PAGE, 0, size=0.0, time=0.0) == PAGE
+    assert more(1, 1, size=0.0, time=0.0) == 5
+    assert more(5, 0, size=0.0, time=0.0) == 5
+    assert more(PAGE, PAGE, size=0.0, time=0.0) == PAGE
