@@ -15,6 +15,7 @@ import aiohttp
 import httpx
 
 from schemas.errors import IamportFailing, IamportUnreachable, TooMuchAsked
+from schemas.network_words import causes, words
 
 LARGEST_ANSWER = 16 * 1024 * 1024
 """Bytes of an answer, decompressed. i'mport writes Korean as ``\\uXXXX``: what a buyer wrote comes twice as long."""
@@ -22,6 +23,7 @@ _CONNECT_WITHIN = 5.0
 _CONNECTED_WITHIN = 8.0  # with the wait for a free connection; below 10 s, so that nothing was sent is still known
 _LONGEST_WAIT = 86400.0
 _BEGINS = 4096
+_PROXY_ASKS = "the proxy asks for another user or password (407): see RELAY_IAMPORT_PROXY"
 # Of several encodings, or one that packs tighter, a few bytes could become gigabytes before anybody counts them.
 _ENCODINGS = frozenset({"", "identity", "gzip", "deflate"})
 
@@ -47,13 +49,13 @@ async def exchange(transport: httpx.AsyncBaseTransport, request: httpx.Request) 
         try:
             body = await _read(response)
         except (httpx.TransportError, aiohttp.ClientError, OSError) as error:
-            raise TooMuchAsked(f"i'mport's answer broke off ({_name(error)})", slow=True) from None
+            raise TooMuchAsked(f"i'mport's answer broke off ({_reason(error)})", slow=True) from None
         finally:
             await response.aclose()
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, aiohttp.ClientError, OSError, ValueError) as error:
-        if _never_connected(error):
-            raise IamportUnreachable(f"i'mport cannot be reached ({_name(error)})") from None
-        raise IamportFailing(f"i'mport's answer did not arrive whole ({_name(error)})") from None
+        raise _failed(error) from None
+    if response.status_code == 407:
+        raise IamportUnreachable(_PROXY_ASKS)
     return Answer(response.status_code, body, retry_after(response.headers.get("retry-after"), time.time()))
 
 
@@ -72,6 +74,21 @@ async def _read(response: httpx.Response) -> bytes:
     return b"".join(chunks)
 
 
+def _failed(error: Exception) -> IamportFailing:
+    """What it means that no answer came."""
+    cause = error.__cause__
+    if isinstance(cause, aiohttp.ClientHttpProxyError):
+        # The proxy's answer to CONNECT: nothing has been sent to i'mport yet.
+        return IamportUnreachable(
+            _PROXY_ASKS if cause.status == 407 else f"the proxy of RELAY_IAMPORT_PROXY answered {cause.status}"
+        )
+    if isinstance(cause, aiohttp.ClientProxyConnectionError):
+        return IamportUnreachable(f"the proxy of RELAY_IAMPORT_PROXY cannot be reached ({_reason(error)})")
+    if _never_connected(error):
+        return IamportUnreachable(f"i'mport cannot be reached ({_reason(error)})")
+    return IamportFailing(f"i'mport's answer did not arrive whole ({_reason(error)})")
+
+
 def _never_connected(error: Exception) -> bool:
     # httpx-aiohttp calls a refused connection and one that broke after the request was sent ConnectTimeout alike.
     cause = error.__cause__
@@ -80,8 +97,9 @@ def _never_connected(error: Exception) -> bool:
     return isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout | httpx.UnsupportedProtocol)
 
 
-def _name(error: Exception) -> str:
-    return type(error.__cause__ or error).__name__
+def _reason(error: Exception) -> str:
+    found = (words(cause) for cause in causes(error))
+    return next((text for text in found if text), type(error.__cause__ or error).__name__)
 
 
 def retry_after(value: str | None, now: float) -> float | None:
