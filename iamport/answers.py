@@ -29,6 +29,8 @@ from schemas.errors import (
 from schemas.payment import IMP_UID
 
 _LONGEST_MESSAGE = 500
+# Behind the envelope, with nothing in between that could be a buyer's own text.
+_TOTAL = re.compile(rb'[^\[]*"total"\s*:\s*(\d{1,9})\b')
 _NAMED = re.compile(rb'"imp_uid"\s*:\s*"([A-Za-z0-9_-]{1,32})"')
 
 
@@ -160,10 +162,10 @@ def page_of(response: Any) -> Page:
     return Page(total, following or 0, tuple(good), tuple(malformed))
 
 
-def first_named(begins: bytes) -> str | None:
-    """The imp_uid of the first payment in the beginning of an answer that was too large to be read whole."""
-    match = _NAMED.search(begins)
-    return None if match is None else match[1].decode()
+def first_of(begins: bytes) -> tuple[str | None, int | None]:
+    """The imp_uid of the first payment, and the total before it, in the beginning of a page that was too large."""
+    named, total = _NAMED.search(begins), _TOTAL.match(begins)
+    return None if named is None else named[1].decode(), None if total is None else int(total[1])
 
 
 def _envelope(answer: Answer) -> dict[str, Any]:

@@ -47,6 +47,18 @@ def following(window: Window, until: int, total: int, rows: int, limit: int = PA
     return Window(window.until + 1, min(until - 1, window.until + min(grown, LONGEST)))
 
 
+def drifted(window: Window, listed: int, total: int, limit: int) -> Window | None:
+    """Where to go back to when rows have left a second while it was paged through; None where none have.
+
+    ``listed`` rows were there a page ago, ``total`` are there now (0 behind a page past the end, which tells nothing).
+    What stood behind a row that left has moved ahead by one, maybe over the edge of a page that was read already.
+    """
+    if window.page == 1 or total >= listed or (window.page - 1) * limit >= listed:
+        return None
+    back = -(-(listed - total) // limit) if total else window.page
+    return Window(window.since, window.until, max(window.page - back, 1))
+
+
 def accepted(window: Window, total: int, limit: int = PAGE) -> bool:
     """Whether the rows of a page are all there is of the window, or all a page of a single second can be."""
     return total <= limit or window.since == window.until

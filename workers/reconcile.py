@@ -8,15 +8,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from dataclasses import replace
+from math import inf
 from random import Random
 from typing import Any
 
 import structlog
 
 from iamport.accounts import Accounts
-from iamport.answers import Page, first_named
-from iamport.client import TIMEOUT
-from iamport.exchange import LARGEST_ANSWER
+from iamport.answers import first_of
 from ledger import Ledger
 from ledger.reconciliations import AUTO, Reconciliation
 from schemas.derivation import new_facts
@@ -33,7 +32,8 @@ from schemas.facts import Fact, Facts, Kind
 from schemas.payment import Snapshot
 from schemas.schedule import jittered, wait
 from schemas.settings import Settings
-from schemas.windows import Window, accepted, first, following, less, more
+from schemas.windows import Window, accepted, first
+from workers.listing import as_tuple, behind, smaller, without
 
 log = structlog.get_logger()
 
@@ -118,7 +118,7 @@ class Reconciler:
         window = first(int(since), int(now) + 1)
         begun = replace(
             run, since=int(since), until=int(now) + 1, state="running", compared=0, missing=0, repaired=0,
-            window=_tuple(window), created_at=now, last_full=now if full else run.last_full,
+            window=as_tuple(window), created_at=now, last_full=now if full else run.last_full,
         )  # fmt: skip
         await self._ledger.reconciliations.save(begun)
         return 0
@@ -142,7 +142,7 @@ class Reconciler:
                 until=window.until, hint="i'mport answered 400 to its first page; taken for an empty one",
             )  # fmt: skip
         complete = accepted(window, page.total, run.limit)
-        run = replace(_moved(run, window, page, took), tries=0, failing_since=0.0, trouble="")
+        run = replace(behind(run, window, page, took), tries=0, failing_since=0.0, trouble="")
         if complete:
             differing = await self._differing(run, page.rows, now)
             await self._ledger.reconciliations.found(run, differing)
@@ -158,30 +158,29 @@ class Reconciler:
         A row that is too large alone is left out, as nothing behind it would ever be compared; its payment is looked
         at by itself. One that is too slow alone is i'mport failing.
         """
-        smaller = less(window, run.limit)
-        if smaller is None and error.slow:
+        named, total = first_of(error.begins)
+        reduced = smaller(run, window)
+        if reduced is None and (error.slow or named is None):
             return await self._failed(run, error, now)
-        if smaller is None:
-            imp_uid = first_named(error.begins)
-            log.error("row_not_compared", merchant=run.merchant, imp_uid=imp_uid, error=str(error))
-            await self._ledger.reconciliations.found(run, {} if imp_uid is None else {imp_uid: None})
-            run, due_in = replace(run, window=_tuple(replace(window, page=window.page + 1))), 0.0
-        else:
-            due_in = min(self._due_in(run, error), SLOWEST_PROBE) if error.slow else 0.0
-            run = replace(run, window=_tuple(smaller[0]), limit=smaller[1])
-            log.warning(
-                "list_asked_for_in_parts", reconciliation=run.id, merchant=run.merchant, error=str(error),
-                seconds=smaller[0].until - smaller[0].since + 1, rows=run.limit, next_in=round(due_in, 1),
-            )  # fmt: skip
+        if reduced is None:
+            log.error("row_not_compared", merchant=run.merchant, imp_uid=named, error=str(error))
+            await self._ledger.reconciliations.found(run, {} if named is None else {named: None})
+            await self._ledger.reconciliations.save(without(run, window, total))
+            return 0
+        due_in = self._due_in(run, error, SLOWEST_PROBE) if error.slow else 0.0
         if error.slow:
             since = run.failing_since if run.tries else now
-            run = replace(run, tries=run.tries + 1, failing_since=since, trouble=str(error))
-        await self._ledger.reconciliations.save(run)
+            reduced = replace(reduced, tries=run.tries + 1, failing_since=since, trouble=str(error))
+        log.warning(
+            "list_asked_for_in_parts", reconciliation=run.id, merchant=run.merchant, error=str(error),
+            rows=reduced.limit, next_in=round(due_in, 1),
+        )  # fmt: skip
+        await self._ledger.reconciliations.save(reduced)
         return due_in
 
-    def _due_in(self, run: Reconciliation, error: IamportError) -> float:
+    def _due_in(self, run: Reconciliation, error: IamportError, longest: float = inf) -> float:
         """Seconds until the list is asked for again: by the schedule, and as long as i'mport says."""
-        due_in = jittered(wait(self._settings.fetch_schedule, run.tries), self._rng)
+        due_in = min(jittered(wait(self._settings.fetch_schedule, run.tries), self._rng), longest)
         if isinstance(error, IamportFailing) and error.retry_after:
             due_in = max(due_in, min(error.retry_after, LONGEST_WAIT))
         return due_in
@@ -249,16 +248,3 @@ def _snapshot(row: dict[str, Any]) -> Snapshot | None:
     except MalformedPayment as error:
         log.warning("row_not_compared", imp_uid=error.imp_uid, error=str(error))
         return None
-
-
-def _moved(run: Reconciliation, window: Window, page: Page, took: float) -> Reconciliation:
-    """A run behind a page that came within ``took`` seconds: what it asks for next, and how much of it."""
-    rows = len(page.rows) + len(page.malformed)
-    ahead = following(window, run.until, page.total, rows, run.limit)
-    within = ahead is not None and ahead.page > 1
-    limit = run.limit if within else more(run.limit, rows, page.size / LARGEST_ANSWER, took / TIMEOUT)
-    return replace(run, window=_tuple(ahead), limit=limit)
-
-
-def _tuple(window: Window | None) -> tuple[int, int, int] | None:
-    return None if window is None else (window.since, window.until, window.page)

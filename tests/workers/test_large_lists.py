@@ -7,7 +7,7 @@ import structlog.testing
 
 from iamport.exchange import LARGEST_ANSWER
 from schemas import wire
-from tests.iamport.stub import Asked, http, payment, well
+from tests.iamport.stub import Asked, always, http, payment, well
 from tests.workers.test_reconcile import DAY, DEFAULT, NOW, Books, books
 
 __all__ = ["books"]
@@ -92,6 +92,25 @@ async def test_a_payment_that_no_page_can_hold(books: Books, listing: Listing) -
     assert (await books.run()).last_success == NOW
 
 
+async def test_a_list_that_never_ends_is_left(books: Books, listing: Listing) -> None:
+    """An answer that is too large and holds no payment, whatever is asked, is i'mport failing; one that does not say
+    how many rows there are costs its second."""
+    books.listed = [paid(number, NOW - 100 - number) for number in range(3)]
+    books.stub.reply = always(http(200, b" " * (LARGEST_ANSWER + 1)))
+    while not await books.step(DEFAULT, NOW):
+        pass
+    assert "longer than" in (await books.run()).trouble
+    endless = b'{"code":0,"response":{"list":[{"imp_uid":"imp_9"}], "total":7, "x":"' + b"x" * LARGEST_ANSWER
+
+    def show(asked: Asked) -> bytes:
+        query = dict(asked.query)
+        return http(200, endless) if int(query["from"]) <= NOW - 101 <= int(query["to"]) else listing(asked)
+
+    books.stub.reply = show
+    assert await books.steps() == 900
+    assert await found(books) == {"imp_0", "imp_2", "imp_9"}
+
+
 @pytest.mark.parametrize("one_second", [False, True])
 async def test_pages_that_are_too_slow(books: Books, listing: Listing, one_second: bool) -> None:
     """An i'mport that gives up on long pages is asked for shorter ones, with a pause between: it may be in trouble."""
@@ -130,6 +149,27 @@ async def test_a_row_that_cannot_be_read_ends_no_second(books: Books, listing: L
     books.listed[3]["amount"] = "plenty"
     assert await books.steps() == 900
     assert len(await found(books)) == 1499
+
+
+@pytest.mark.parametrize("left", [1, 3, 17, 29])
+async def test_rows_that_leave_a_second_while_it_is_paged_through(books: Books, listing: Listing, left: int) -> None:
+    """A payment that changes meanwhile is listed elsewhere, and the others move ahead: none of them is missed."""
+    books.listed = [paid(number, NOW - 100, 1_500_000) for number in range(30)]
+    pages = 0
+
+    def change(asked: Asked) -> bytes:
+        nonlocal pages
+        answer = listing(asked)
+        pages += dict(asked.query)["page"] == "2"
+        if pages == 1:
+            pages += 1
+            del books.listed[:left]
+        return answer
+
+    books.stub.reply = change
+    assert await books.steps() == 900
+    assert await found(books) >= {f"imp_{number}" for number in range(left, 30)}
+    assert (await books.run()).listed == 0
 
 
 async def test_a_list_that_breaks_off_goes_on_where_it_was(books: Books, listing: Listing) -> None:
