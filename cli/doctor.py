@@ -125,7 +125,7 @@ def _merchant(api: Api, name: str, tier: str | None) -> Finding:
     if tried["outcome"] == "wrong_credentials":
         return Finding(subject, "bad", tried["reason"], "give the right credentials: `relay merchants put`")
     if tried["outcome"] == "failing":
-        see = "RELAY_IAMPORT_PROXY" if "proxy" in tried["reason"] else "IMP_API_URL"
+        see = "RELAY_IAMPORT_PROXY" if "RELAY_IAMPORT_PROXY" in tried["reason"] else "IMP_API_URL"
         return Finding(subject, "warning", tried["reason"], f"what comes in meanwhile is kept; see {see}")
     return Finding(subject, "ok", "i'mport takes its credentials")
 

@@ -68,7 +68,7 @@ async def _read(response: httpx.Response) -> bytes:
     async for chunk in response.aiter_bytes():
         size += len(chunk)
         if size > LARGEST_ANSWER:
-            begins = b"".join(chunks)[:_BEGINS]
+            begins = b"".join([*chunks[:8], chunk])[:_BEGINS]
             raise TooMuchAsked(f"i'mport's answer is longer than {LARGEST_ANSWER} bytes", slow=False, begins=begins)
         chunks.append(chunk)
     return b"".join(chunks)

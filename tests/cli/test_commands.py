@@ -354,6 +354,16 @@ async def test_the_doctor_finds_what_is_wrong(console: Console) -> None:
     assert (await relay(console, "doctor", "--no-test")).exit_code == 0
 
 
+async def test_a_sub_merchant_on_the_command_line(console: Console) -> None:
+    """Its tier is put and shown, turned down where it is none, and named by the doctor."""
+    keys = ("--imp-key", "1234567890123", "--imp-secret", "s3cret")
+    await asked(console, "merchants", "put", "branch", *keys, "--tier", "SUB")
+    assert (await asked(console, "merchants", "show", "branch"))["tier"] == "SUB"
+    wrong = await relay(console, "merchants", "put", "branch", *keys, "--tier", "SU")
+    assert (wrong.exit_code, "tier" in wrong.stderr) == (1, True)
+    assert "merchant branch (sub-merchant SUB)" in (await relay(console, "doctor")).stdout
+
+
 async def test_the_doctor_looks_at_redis_when_the_console_is_away(console: Console, redis_url: str) -> None:
     """Without a console it says so, and whether it is Redis."""
     away = {"RELAY_CONSOLE_URL": "http://127.0.0.1:1"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+
 import pytest
 import structlog.testing
 
@@ -82,8 +84,16 @@ async def test_large_payments_of_one_second(books: Books, listing: Listing) -> N
     assert await found(books) == {f"imp_{number}" for number in range(120)}
 
 
-async def test_a_payment_that_no_page_can_hold(books: Books, listing: Listing) -> None:
+@pytest.mark.parametrize("compressed", [False, True])
+async def test_a_payment_that_no_page_can_hold(books: Books, listing: Listing, compressed: bool) -> None:
     """It is left out, and looked at by itself, as its name is at the beginning; those around it are compared."""
+
+    def show(asked: Asked) -> bytes:
+        body = listing(asked).partition(b"\r\n\r\n")[2]
+        past_the_end = b"past the end" in body
+        return http(400 if past_the_end else 200, gzip.compress(body, 1), {"content-encoding": "gzip"})
+
+    books.stub.reply = show if compressed else listing
     books.listed = [paid(number, NOW - 100, LARGEST_ANSWER if number == 1 else 0) for number in range(3)]
     with structlog.testing.capture_logs() as told:
         assert await books.steps() == 900

@@ -24,9 +24,8 @@ async def new(visit: Visit) -> Outcome:
     name = visit.query("merchant") or ""
     known = await _known(visit, name)
     flags = {flag: known is not None and known[flag] for flag in _FLAGS}
-    return _form(
-        {**dict.fromkeys(_FIELDS, ""), "merchant": name, "tier": (known and known["tier"]) or "", **flags}, known
-    )
+    tier = None if known is None else known["tier"]
+    return _form({**dict.fromkeys(_FIELDS, ""), "merchant": name, "tier": tier or "", **flags}, known)
 
 
 async def put(visit: Visit) -> Outcome:
