@@ -10,7 +10,14 @@ import pytest
 from iamport.client import Client
 from iamport.tokens import Credentials
 from iamport.transport import production_transport
-from schemas.errors import IamportError, IamportFailing, IamportRefused, IamportUnreachable, WrongCredentials
+from schemas.errors import (
+    IamportError,
+    IamportFailing,
+    IamportRefused,
+    IamportUnreachable,
+    TooMuchAsked,
+    WrongCredentials,
+)
 from tests.iamport.memory import MemoryTokens
 from tests.sandbox.conftest import KEY, SECRET, Iamport
 
@@ -29,8 +36,8 @@ async def client(iamport: Iamport) -> AsyncIterator[Client]:
     [
         ({"status": 503}, IamportFailing),
         ({"status": 429, "retry_after": 7}, IamportUnreachable),
-        ({"timeout": True}, IamportFailing),
-        ({"slow": 3}, IamportFailing),
+        ({"timeout": True}, TooMuchAsked),
+        ({"slow": 3}, TooMuchAsked),
         ({"html": True}, IamportFailing),
         ({"code": -5, "message": "busy"}, IamportRefused),
         ({"poison": {"a": "error"}}, IamportFailing),
