@@ -43,7 +43,7 @@ def put(
         str,
         typer.Option(prompt="REST API secret", hide_input=True, envvar="IMP_SECRET", help="Its REST API secret."),
     ],
-    include_sandbox: Annotated[bool, typer.Option(help="See payments of test channels too.")] = False,
+    include_sandbox: Annotated[bool, typer.Option(help="See test payments; else they do not exist.")] = False,
     since: Annotated[str | None, typer.Option(help="Facts before this RFC 3339 time are recorded silently.")] = None,
     webhook_token: Annotated[str | None, typer.Option(help="Take webhooks with this in their path only.")] = None,
     check_prepared: Annotated[bool, typer.Option(help="Compare with the amount prepared at i'mport.")] = False,

@@ -14,6 +14,7 @@ from cli.children import Child, Children
 from cli.embedded import answers, arguments, find_server
 from cli.ports import next_free
 from cli.workplace import Workplace
+from schemas.environment import FILE
 from schemas.errors import RelayError
 
 PATIENCE = 30.0
@@ -70,7 +71,9 @@ def environment(workplace: Workplace, addresses: Addresses, environ: Mapping[str
         "RELAY_LOG_LEVEL": "info",
         "PYTHONUNBUFFERED": "1",
     }
-    return {**unless_set, **{name: value for name, value in environ.items() if value.strip()}, **fixed}
+    given = {name: value for name, value in environ.items() if value.strip() and name.removesuffix(FILE) not in fixed}
+    left_open = {name: value for name, value in unless_set.items() if name + FILE not in given}
+    return {**left_open, **given, **fixed}
 
 
 class Stack:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from socket import socket
 
@@ -11,13 +12,14 @@ import uvloop
 
 from console.context import Context
 from console.server import listen, make_context, serve
-from ledger.start import begin
+from ledger.start import begin, usable
+from schemas.environment import warn_of_settings_without_effect
 from schemas.errors import BadSetting, LedgerUnavailable
 from schemas.logs import configure
 from schemas.settings import Settings
 
 _FIRST_LOOK = 3.0
-"""Seconds for which requests wait until the keys are checked; a Redis that is away for longer is asked meanwhile."""
+"""Seconds for which requests wait until rights and keys are checked; a Redis that is away for longer is asked later."""
 
 log = structlog.get_logger()
 
@@ -27,6 +29,7 @@ def main() -> int:
     try:
         settings = Settings.load()
         configure(settings.log_format, settings.log_level)
+        warn_of_settings_without_effect(os.environ)
         context = make_context(settings)
         listener = listen(settings)
         uvloop.run(run(context, listener))
@@ -37,11 +40,12 @@ def main() -> int:
 
 
 async def run(context: Context, listener: socket) -> None:
-    """Serve; with keys that are not this ledger's that ends at once, or as soon as a Redis that is away is back.
+    """Serve; with keys that are not this ledger's, or a Redis that does not let it work, that ends at once, or as soon
+    as a Redis that is away is back.
 
     Raises `BadSetting`.
     """
-    checking = asyncio.create_task(_check_keys(context))
+    checking = asyncio.create_task(_check(context))
     await asyncio.wait({checking}, timeout=_FIRST_LOOK)
     if checking.done():
         checking.result()
@@ -52,9 +56,10 @@ async def run(context: Context, listener: socket) -> None:
     await serving
 
 
-async def _check_keys(context: Context) -> None:
+async def _check(context: Context) -> None:
     while True:
         try:
+            await usable(context.ledger)
             await begin(context.ledger.store, context.sealer)
         except LedgerUnavailable as error:
             log.warning("ledger_away", error=str(error))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -32,7 +33,7 @@ log = structlog.get_logger()
 def make_app(context: Context) -> Starlette:
     """The ASGI application; it closes the ledger when it ends."""
     tokens = Tokens(context.settings.api_tokens)
-    health = Health(context.ledger, tokens)
+    health = Health(context, tokens)
     site = Site(context, OPERATIONS, tokens)
     description = describe(OPERATIONS)
     described, documented = wire.dumps(description), page(description)
@@ -51,7 +52,9 @@ def make_app(context: Context) -> Starlette:
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         if context.settings.imp_key is not None:
             await _know_default(context)
+        watching = asyncio.create_task(context.watch.tell_forever())
         yield
+        watching.cancel()
         await context.accounts.close()
         await context.ledger.close()
 

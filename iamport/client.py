@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import httpx
 
-from iamport.answers import Looked, Page, page_of, payment_of, payments_of, response_of, says
+from iamport.answers import Looked, Page, is_number, none_of, page_of, payment_of, payments_of, response_of, says
 from iamport.exchange import Answer, exchange
 from iamport.singly import ask_singly
 from iamport.tokens import Credentials, Token, Tokens, TokenStore, token_of
@@ -69,8 +69,7 @@ class Client:
         if not asked:
             return Looked({}, frozenset(), {}, {})
         answer = await self._get("/payments", [("imp_uid[]", imp_uid) for imp_uid in asked])
-        # 404 says that none was found.
-        looked = payments_of([] if says(answer, 404) else response_of(answer), frozenset(asked))
+        looked = payments_of([] if none_of(answer) else response_of(answer), frozenset(asked))
         if not self._include_sandbox or not looked.unknown:
             return looked
         left = [imp_uid for imp_uid in asked if imp_uid in looked.unknown]
@@ -81,7 +80,7 @@ class Client:
         if _checked(imp_uid) in _TAKEN:
             return None
         answer = await self._get(f"/payments/{imp_uid}", [("include_sandbox", "true")] * self._include_sandbox)
-        return None if says(answer, 404) else payment_of(response_of(answer), imp_uid)
+        return None if none_of(answer) else payment_of(response_of(answer), imp_uid)
 
     async def page(self, since: int, until: int, page: int, limit: int = LARGEST_PAGE) -> Page:
         """Page ``page`` (from 1) of the payments whose latest status is from ``[since, until]``, UNIX seconds.
@@ -99,7 +98,7 @@ class Client:
         answer = await self._get("/payments/status/all", [(name, str(value)) for name, value in query])
         if says(answer, 400):
             return Page(0, 0, (), turned_down=page == 1)
-        return replace(page_of(response_of(answer)), size=len(answer.body))
+        return replace(page_of(response_of(answer)), body_bytes=len(answer.body))
 
     async def cancel(self, imp_uid: str, form: Mapping[str, Any]) -> dict[str, Any]:
         """Asks i'mport to cancel, with a webhook; ``form`` holds the other fields of ``POST /payments/cancel``.
@@ -123,7 +122,8 @@ class Client:
     async def prepared(self, merchant_uid: str) -> dict[str, Any] | None:
         """The amount registered beforehand, ``{merchant_uid, amount, currency}``; None where there is none.
 
-        Raises `IamportError`.
+        ``amount`` is a number and ``currency`` a text; either can be missing or null. Raises `MalformedPayment` where
+        the answer is about another order or holds no such amount, and `IamportError`.
         """
         # A dot segment would be resolved away on its way and reach another path.
         if merchant_uid in ("", ".", ".."):
@@ -133,11 +133,14 @@ class Client:
         except UnicodeEncodeError:
             return None
         answer = await self._get(f"/payments/prepare/{part}", ())
-        if says(answer, 404):
+        if none_of(answer):
             return None
         response = response_of(answer)
         if not isinstance(response, dict) or response.get("merchant_uid") not in (None, merchant_uid):
-            raise IamportFailing("i'mport's answer is not about the order that was asked for")
+            raise MalformedPayment("i'mport's prepared amount is not of the order that was asked for")
+        amount, currency = response.get("amount"), response.get("currency")
+        if not (amount is None or is_number(amount)) or not (currency is None or isinstance(currency, str)):
+            raise MalformedPayment("i'mport's prepared amount is not a number in a currency")
         return response
 
     async def _get(self, path: str, query: Iterable[tuple[str, str]]) -> Answer:
@@ -184,6 +187,7 @@ def _request(
     if body:
         headers["content-type"] = "application/json"
     if token is not None:
+        # ``Bearer`` before it is how i'mport documents it now. It takes both, and its own clients send the token alone.
         headers["authorization"] = token
     if tier:
         headers["Tier"] = tier

@@ -17,12 +17,14 @@ class Merchant:
     Times are UNIX seconds: events of facts before `since` are recorded silently. `token_hash` is the SHA-256 in hex of
     the token its webhooks' path must have; `tier` is an agency's code for a sub-merchant;
     `trouble` says in words why i'mport cannot be asked for it.
+    `sandbox_since` is when `include_sandbox` was switched on, 0 where it was from the start, or is off.
     """
 
     name: str
     created_at: float
     since: float
     include_sandbox: bool = False
+    sandbox_since: float = 0.0
     check_prepared: bool = False
     imp_key: str = field(default="", repr=False)
     imp_secret: str = field(default="", repr=False)
@@ -102,6 +104,7 @@ def _merchant(name: str, row: Row) -> Merchant:
         created_at=seconds(row, "created_at") or 0.0,
         since=seconds(row, "since") or 0.0,
         include_sandbox=row.get("include_sandbox") == b"1",
+        sandbox_since=seconds(row, "sandbox_since") or 0.0,
         check_prepared=row.get("check_prepared") == b"1",
         imp_key=text(row, "imp_key") or "",
         imp_secret=text(row, "imp_secret") or "",

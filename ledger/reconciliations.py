@@ -62,6 +62,20 @@ class Reconciliation:
         return not self.id.startswith(AUTO)
 
 
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Why a listed payment is to be looked at.
+
+    ``missing``: it shows facts that the ledger lacks, else its row could not be read. ``announced_at``: since when
+    i'mport should have sent a webhook of them, UNIX seconds, None for never. ``quiet``: whether what the look finds is
+    recorded silently; None leaves what was decided.
+    """
+
+    missing: bool = True
+    announced_at: float | None = None
+    quiet: bool | None = None
+
+
 class Reconciliations:
     """The runs, and what they need to know of payments."""
 
@@ -128,14 +142,11 @@ class Reconciliations:
         latest = await self.list(Slice(20), merchant)
         return any(run.state == "running" and run.window is not None and not run.deliver for run in latest.rows)
 
-    async def found(self, run: Reconciliation, differing: Mapping[str, float | None]) -> None:
-        """Ask for a look at what differs: imp_uid -> when i'mport should have announced that, None for never."""
+    async def found(self, run: Reconciliation, differing: Mapping[str, Difference]) -> None:
+        """Ask for a look at what differs, by imp_uid."""
         if differing:
-            heard = "" if not run.by_hand else "0" if run.deliver else "1"
-            rows = [
-                part for imp_uid, at in differing.items() for part in (imp_uid, "" if at is None else round(at * 1000))
-            ]
-            kicks = await self._store.run("found_missing", run.id, run.merchant, heard, *rows, durable=True)
+            rows = [part for imp_uid, difference in differing.items() for part in (imp_uid, *_args(difference))]
+            kicks = await self._store.run("found_missing", run.id, run.merchant, *rows, durable=True)
             self._queue.kick_all(kicks)
 
     async def count_unheard(self, run: Reconciliation) -> None:
@@ -143,7 +154,10 @@ class Reconciliations:
         await self._store.run("count_unheard", run.id, run.merchant)
 
     async def looked_at(self, run: Reconciliation) -> tuple[int, int]:
-        """How many of the found ones were looked at since the last time this was asked, and how many are left."""
+        """How many of the found ones were looked at since the last time this was asked, and how many are left.
+
+        One whose look has ended with no payment is forgotten: i'mport lists it, but does not show it.
+        """
         repaired, left = await self._store.run("count_repaired", run.id, run.merchant)
         return int(repaired), int(left)
 
@@ -151,6 +165,12 @@ class Reconciliations:
         """Of the last seven days: webhooks that never came though i'mport announces such things, and those that did."""
         lost, came = await self._store.run("read_losses")
         return int(lost), int(came)
+
+
+def _args(difference: Difference) -> tuple[str | int, ...]:
+    at = difference.announced_at
+    quiet = "" if difference.quiet is None else int(difference.quiet)
+    return int(difference.missing), "" if at is None else round(at * 1000), quiet
 
 
 def _load(text: bytes) -> Reconciliation:

@@ -14,8 +14,9 @@ from ledger.leases import LEASE_MS, Lease
 from ledger.queue import Queue
 from ledger.rows import hashes, paired
 from ledger.store import Argument, Store, TooFewReplicas
-from schemas import stored, wire
+from schemas import escrow, stored, wire
 from schemas.errors import NotFound
+from schemas.escrow import EscrowChange
 from schemas.facts import Expected
 from schemas.look import Change, Record
 
@@ -27,13 +28,15 @@ Outcome = Literal["ok", "lost", "changed"]
 
 @dataclass(frozen=True, slots=True)
 class ClaimedPayment:
-    """A payment to look at. ``tries`` looks have failed so far; ``claims`` are cancellations that webhooks spoke of."""
+    """A payment to look at. ``tries`` looks have failed so far; ``claims`` and ``escrow_changes`` are the cancellations
+    and the escrow changes that webhooks spoke of."""
 
     lease: Lease
     record: Record
     tries: int
     quiet: bool
     claims: tuple[str, ...]
+    escrow_changes: tuple[EscrowChange, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,13 @@ class Refreshing:
         args: list[Argument] = [str(lease.lane), lease.member, lease.token, str(to), due, kind, reason, tries]
         self._queue.kick_all([await self._postpones.add(args)])
 
+    async def hide(self, lease: Lease, *, reason: str, now: float) -> None:
+        """End a lease with a look that was made at ``now`` (UNIX seconds) and found a payment that does not exist for
+        the merchant: its notifications are rejected with ``reason``, and it is not looked at again unasked."""
+        lane = str(lease.lane)
+        args: list[Argument] = [lane, lease.member, lease.token, lane, "", "hidden", reason, 0, round(now * 1000)]
+        self._queue.kick_all([await self._postpones.add(args)])
+
     async def pause(self, lane: Lane, seconds: float, trouble: str) -> int:
         """i'mport is failing for a merchant: claim nothing for so long. Gives its failures in a row."""
         return int(await self._store.run("pause", str(lane), round(seconds * 1000), trouble))
@@ -146,7 +156,7 @@ class Refreshing:
 
 
 def _claimed(lane: Lane, token: int, base: int, row: Sequence[Any]) -> ClaimedPayment:
-    imp_uid, tries, quiet, fields, facts, claims, tombstone = row
+    imp_uid, tries, quiet, fields, facts, claims, tombstone, changes = row
     name = imp_uid.decode()
     if tombstone:
         record = stored.load_tombstone(lane.name, name, tombstone)
@@ -154,7 +164,19 @@ def _claimed(lane: Lane, token: int, base: int, row: Sequence[Any]) -> ClaimedPa
         record = stored.load_record(lane.name, name, paired(fields), stored.load_facts(paired(facts)))
     else:
         record = Record(lane.name, name, sequence=base)
-    return ClaimedPayment(Lease(lane, name, token), record, int(tries), bool(quiet), tuple(paired(claims)))
+    return ClaimedPayment(
+        Lease(lane, name, token),
+        record,
+        int(tries),
+        bool(quiet),
+        tuple(paired(claims)),
+        tuple(map(_escrow_change, paired(changes).values())),
+    )
+
+
+def _escrow_change(kept: bytes) -> EscrowChange:
+    _stamp, received, text = kept.split(b":", 2)
+    return escrow.load(text, int(received) // 1000)
 
 
 def _expected(row: Mapping[str, Any]) -> Expected:
@@ -174,6 +196,7 @@ def _commit_args(change: Change, claimed: ClaimedPayment | None, now: float) -> 
         before.version,
         "" if change.next_look is None else round(change.next_look * 1000),
         _outcome(change, claimed),
+        _doubt(record),
         int(claimed.quiet) if claimed else 0,
         record.snapshot.merchant_uid if record.snapshot else "",
         record.status.value,
@@ -197,3 +220,8 @@ def _outcome(change: Change, claimed: ClaimedPayment | None) -> str:
     if claimed is None or change.record.claims:
         return ""
     return "applied" if change.news else "unchanged"
+
+
+def _doubt(record: Record) -> str:
+    """Why the escrow changes that webhooks spoke of are not believed, where that is so."""
+    return escrow.NOT_ESCROW if record.snapshot is not None and not record.snapshot.escrow else ""

@@ -1,13 +1,32 @@
-"""Before a process works with a ledger: are these its keys, and can this version read it?"""
+"""Before a process works with a ledger: can it, are these its keys, and can this version read it?"""
 
 from __future__ import annotations
 
+import structlog
+
+from ledger.ledger import Ledger
+from ledger.rights import ledger_trouble
 from ledger.store import Store
 from schemas.errors import BadSetting, Unreadable
 from schemas.seal import Sealer
 from schemas.stored import VERSION
 
 _CANARY = "a canary"
+
+log = structlog.get_logger()
+
+
+async def usable(ledger: Ledger) -> None:
+    """Check that ledger and queue let this process work; a queue that is only away is logged.
+
+    Raises `BadSetting` for what lasts until somebody changes it, and `LedgerUnavailable`.
+    """
+    for found in (await ledger_trouble(ledger.store), await ledger.queue.trouble()):
+        if found is None:
+            continue
+        if found.lasting:
+            raise BadSetting(str(found))
+        log.warning("queue_away" if found.of == "queue" else "ledger_away", error=found.reason)
 
 
 async def begin(store: Store, sealer: Sealer) -> None:

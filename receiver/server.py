@@ -8,12 +8,15 @@ import resource
 import signal
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import structlog
 import uvicorn
 
 from ledger.ledger import Ledger
+from ledger.start import usable
+from ledger.watch import EVERY as WATCH_EVERY
+from ledger.watch import Watch
 from receiver import connection
 from receiver.account import Account
 from receiver.app import App, routes
@@ -24,6 +27,7 @@ from receiver.limiter import Limiter
 from receiver.merchants import KnownMerchants
 from receiver.ports import Spool
 from receiver.ready import MetricsPage, Readyz, livez
+from receiver.remembered import RememberedMerchants
 from receiver.rounds import Round, walking
 from receiver.sender import Senders
 from receiver.spool import FileSpool, NoSpool
@@ -42,6 +46,8 @@ REPORT_EVERY = 5.0
 LOOK_EVERY = 60.0
 LOOK_SOON = 5.0
 """Seconds between looks at Redis' durability: while it is as it should be, and while it is not."""
+FIRST_LOOK = 3.0
+"""Seconds for which webhooks wait at start until Redis has been looked at."""
 LAST_ANSWERS = 20
 """Seconds for requests under way when the process is asked to stop; 30 s is all a supervisor gives."""
 
@@ -95,22 +101,35 @@ def allow_connections() -> None:
 
 
 async def serve(settings: Settings, listener: socket.socket) -> None:
-    """Take webhooks until SIGTERM or SIGINT. Raises `BadSetting` for a Redis URL that is none."""
+    """Take webhooks until SIGTERM or SIGINT. Raises `BadSetting` for a Redis URL that is none, and for a Redis that
+    does not let it work; one that is away may come back."""
     counts, merchants = Counts(), KnownMerchants()
     account = Account()
     ledger = Ledger.connect(settings.redis_url, settings.queue_url, replica_acks=settings.replica_acks)
     spool: Spool = FileSpool(settings.spool_dir) if settings.spool_dir else NoSpool()
-    keeper = Keeper(ledger, spool, counts, merchants, require_durable=settings.require_durable)
+    remembered = RememberedMerchants(settings.spool_dir) if settings.spool_dir else None
+    if remembered is not None and (known := remembered.read()) is not None:
+        merchants.learn(known)
+    keeper = Keeper(
+        ledger,
+        spool,
+        counts,
+        merchants,
+        require_durable=settings.require_durable,
+        remember=remembered.write if remembered is not None else None,
+    )
     senders = Senders(settings.allowed_ips, settings.trusted_proxies)
     limiter = Limiter(rate=RATE, burst=BURST)
     _watch(counts, keeper, spool)
+    intake = Intake(keeper, senders, limiter, merchants, counts, account, random.Random())
     app = App(
         routes(
-            webhooks=Intake(keeper, senders, limiter, merchants, counts, account, random.Random()),
+            webhooks=intake,
             livez=livez,
             readyz=Readyz(keeper, spool, require_durable=settings.require_durable),
             metrics=MetricsPage(counts, senders, [token.value.get_secret_value() for token in settings.api_tokens]),
-        )
+        ),
+        nowhere=intake.nowhere,
     )
     rounds = (
         Round(keeper.drain, DRAIN_EVERY),
@@ -118,11 +137,12 @@ async def serve(settings: Settings, listener: socket.socket) -> None:
         Round(keeper.report_refusals, REPORT_EVERY),
         Round(account.tell, 1.0),
         Round(_Watchman(keeper).look, LOOK_SOON),
+        Round(Watch(ledger).tell, WATCH_EVERY),
         Round(SpoolReport(ledger.intake, spool, listener.getsockname()[1]).tell, REPORT_EVERY),
     )
     server = Server(configured(app))
     try:
-        await keeper.look()
+        await asyncio.gather(keeper.look(), _check(ledger))
         with walking(rounds):
             log.info("receiver_started", port=listener.getsockname()[1])
             await server.serve(sockets=[listener])
@@ -134,6 +154,13 @@ async def serve(settings: Settings, listener: socket.socket) -> None:
         await spool.close()
         await ledger.close()
         log.info("receiver_stopped")
+
+
+async def _check(ledger: Ledger) -> None:
+    """Raise `BadSetting` for a Redis that does not let it work. Nobody's webhook waits long for one that is away."""
+    with suppress(LedgerUnavailable, TimeoutError):
+        async with asyncio.timeout(FIRST_LOOK):
+            await usable(ledger)
 
 
 class _Watchman:

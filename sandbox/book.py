@@ -108,7 +108,7 @@ class Book:
 
     def start(self, **fields: Any) -> Payment:
         """A buyer opens the payment window: a payment that is `ready`. ``fields`` override what a card payment has."""
-        payment = Payment(blank_payment(self.now) | fields)
+        payment = Payment(blank_payment(self.now, fields.get("channel", "pc")) | fields)
         self._payments[payment.imp_uid] = payment
         return self._touched(payment)
 

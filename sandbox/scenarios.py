@@ -219,6 +219,11 @@ async def test_call(stage: Stage) -> None:
     await stage.forge(imp_uid="imp_1234567890", merchant_uid="merchant_1234567890", status="paid")
 
 
+async def test_channel(stage: Stage) -> None:
+    """A payment of a test channel is approved; a merchant without include_sandbox hears nothing of it."""
+    await _paid(stage, sandbox=True)
+
+
 async def amount_mismatch(stage: Stage) -> None:
     """A payment of 900 comes for an order that was registered beforehand with 1004."""
     payment = stage.start(amount=900)
@@ -231,6 +236,14 @@ async def amount_mismatch(stage: Stage) -> None:
 async def sub_merchant(stage: Stage) -> None:
     """A payment of an agency's sub-merchant is approved: i'mport shows it to whoever sends its code (SUB) only."""
     await _paid(stage, tier="SUB")
+
+
+async def escrow(stage: Stage) -> None:
+    """An Inicis escrow purchase is paid and shipped; the buyer refuses it, and the shop confirms that."""
+    payment = await _paid(stage, escrow=True, pay_method="trans")
+    for code, denied_reason in (("2", None), ("4", "사이즈가 맞지 않습니다"), ("10", None)):
+        await stage.pause()
+        await stage.escrow_changed(payment, code, denied_reason)
 
 
 _PLAYED: tuple[Callable[[Stage], Awaitable[None]], ...] = (
@@ -259,8 +272,10 @@ _PLAYED: tuple[Callable[[Stage], Awaitable[None]], ...] = (
     missed_webhooks,
     forged,
     test_call,
+    test_channel,
     amount_mismatch,
     sub_merchant,
+    escrow,
 )
 SCENARIOS: Mapping[str, Callable[[Stage], Awaitable[None]]] = {
     scenario.__name__.replace("_", "-"): scenario for scenario in _PLAYED

@@ -84,7 +84,8 @@ class Stage:
         ``outcome`` is how a slow cancellation will end.
         """
         chosen = self.options.model_dump(include={"merchant_uid", "amount", "currency"}, exclude_none=True)
-        payment = self.book.start(**(fields | chosen | {"sandbox": self.options.sandbox}))
+        sandbox = self.options.sandbox or fields.get("sandbox", False)
+        payment = self.book.start(**(fields | chosen | {"sandbox": sandbox}))
         payment.route = self.route
         payment.account, payment.tier = self.options.imp_key, self.options.tier or tier
         payment.partial_status = self.options.partial_status
@@ -103,6 +104,18 @@ class Stage:
     async def webhook(self, payment: Payment, status: str | None = None, cancellation_id: str | None = None) -> None:
         """i'mport posts what it knows of the payment now, or what ``status`` says."""
         await self._webhooks.send(payment, status, cancellation_id)
+
+    async def escrow_changed(self, payment: Payment, code: str, denied_reason: str | None = None) -> None:
+        """i'mport passes on what Inicis says of an escrow purchase; the payment shows none of it."""
+        extra = {"escrow_status": code, "changed_at": self.book.now}
+        claim = {
+            "event": "Inicis.Escrow.Changed",
+            "imp_uid": payment.imp_uid,
+            "merchant_uid": payment.fields["merchant_uid"],
+            "status": payment.fields["status"],
+            "extra": extra if denied_reason is None else {**extra, "denied_reason": denied_reason},
+        }
+        await self._webhooks.post(claim, payment.route)
 
     async def forge(self, **claim: Any) -> None:
         """Somebody else posts a claim of their own making."""

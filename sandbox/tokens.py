@@ -45,8 +45,7 @@ class Tokens:
         return token, now
 
     def account(self, text: str) -> str | None:
-        """The imp_key whose token this is, with or without `Bearer`; None where it is unknown, expired or revoked."""
-        text = text.removeprefix("Bearer ")
+        """The imp_key whose token this is, or None where it is unknown, expired or revoked."""
         if self.revoked:
             return None
         for imp_key, token in self._current.items():

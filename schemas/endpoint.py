@@ -26,6 +26,7 @@ PAYMENT_TYPES = (
     "payment.partially_cancelled",
     "payment.cancelled",
     "payment.cancellation_rejected",
+    "payment.escrow_changed",
     "payment.amount_mismatch",
 )
 ENDPOINT_TYPES = ("endpoint.failing", "endpoint.disabled", "endpoint.recovered")

@@ -25,6 +25,7 @@ class Kind(StrEnum):
     REQUESTED = "cancellation_pending"
     CANCELLED = "cancelled"
     REJECTED = "cancellation_rejected"
+    ESCROW = "escrow_changed"
     MISMATCH = "amount_mismatch"
     ALIAS = "alias"
 

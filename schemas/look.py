@@ -15,6 +15,7 @@ from schemas import cancellations, events
 from schemas.cancellations import Request
 from schemas.derivation import new_facts
 from schemas.errors import Conflict, NotFound
+from schemas.escrow import EscrowChange
 from schemas.facts import Expected, Fact, Facts, Kind, Status, cancelled_amount, status
 from schemas.histories import left
 from schemas.payment import ZERO, Snapshot
@@ -48,10 +49,11 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What decides beside the facts. Seconds, and UNIX seconds for ``since``: facts before it are recorded silently."""
+    """What decides beside the facts. Seconds, and UNIX seconds for ``since``: facts before it are recorded silently, as
+    are those that are older than ``lookback`` when they are first seen."""
 
     since: float = 0
-    retention: float = 30 * 86400
+    lookback: float = 30 * 86400
     expiry_grace: float = 600
     pending_schedule: tuple[float, ...] = (60, 300, 900, 3600, 21600)
     expected: Expected | None = None
@@ -74,12 +76,27 @@ class Change:
         return bool(self.events)
 
 
-def look(record: Record, snapshot: Snapshot, now: int, policy: Policy, claims: Iterable[str] = ()) -> Change:
+def look(
+    record: Record,
+    snapshot: Snapshot,
+    now: int,
+    policy: Policy,
+    claims: Iterable[str] = (),
+    escrow_changes: Iterable[EscrowChange] = (),
+) -> Change:
     """What ``snapshot``, fetched at ``now``, changes.
 
-    ``claims`` are the cancellation ids that verified webhooks spoke of and no look has settled yet.
+    ``claims`` are the cancellation ids, ``escrow_changes`` the escrow changes that verified webhooks spoke of and no
+    look has settled yet.
     """
-    found = new_facts(record.facts, snapshot, now, grace=policy.expiry_grace, expected=policy.expected)
+    found = new_facts(
+        record.facts,
+        snapshot,
+        now,
+        grace=policy.expiry_grace,
+        expected=policy.expected,
+        escrow_changes=escrow_changes,
+    )
     joined, requests = cancellations.answer(record.facts, record.requests, found, snapshot, now)
     open_claims = _open_claims(record, joined, snapshot, claims, now)
     requests, opened = cancellations.opened(requests, open_claims, now)
@@ -179,7 +196,7 @@ def _change(before: Record, after: Record, found: Sequence[Fact], now: int, poli
             previous=previous,
             cancelled_amount=cancelled_amount(facts.values()),
             snapshot=_seen(after),
-            silent=policy.quiet or fact.at < policy.since or now - fact.at > policy.retention,
+            silent=policy.quiet or fact.at < policy.since or now - fact.at > policy.lookback,
         )
         made.append(event)
         previous = event.status

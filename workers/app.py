@@ -6,6 +6,7 @@ import asyncio
 import os
 import random
 import secrets
+import socket
 import threading
 import time
 from collections.abc import Coroutine
@@ -21,14 +22,17 @@ from iamport.accounts import Accounts
 from iamport.transport import iamport_transport
 from ledger import Ledger
 from ledger.jobs import RECONCILE, REPLAY, TIDY
-from ledger.start import begin
+from ledger.start import begin, usable
+from ledger.watch import Watch
 from schemas.errors import LedgerUnavailable
 from schemas.seal import Sealer
 from schemas.settings import Settings
 from schemas.targets import forbidden
+from workers.consumers import hush
 from workers.deliver import Deliverer
 from workers.jobs import JobRunner
 from workers.outbound import callback_transport
+from workers.presence import Presence
 from workers.reconcile import Reconciler
 from workers.refresh import Refresher
 from workers.replay import Replayer
@@ -71,10 +75,13 @@ class App:
         )
         self._name = f"{os.getpid()}-{rng.getrandbits(32):08x}"
         self._background: list[Future[Any]] = []
+        self._watch = Watch(self._ledger)
+        self._presence = Presence(self._ledger.workers, self._watch, f"{socket.gethostname()}-{self._name}")
 
         broker = self._ledger.queue.broker
         broker.add_middleware(AsyncIO())
         broker.add_middleware(ExpectedErrors())
+        broker.add_middleware(self._presence)
         for actor in (self._refresher.refresh, self._deliverer.deliver, self._jobs.work):
             name = actor.__name__
             dramatiq.actor(broker=broker, actor_name=name, queue_name=name, throws=LedgerUnavailable)(actor)
@@ -83,12 +90,15 @@ class App:
     def run(self, stop: threading.Event) -> int:
         """Work until ``stop`` is set; the exit status: 0, or 1 where a thread died and a restart is needed."""
         self._worker.start()
+        hush(self._worker)
         for thread in self._worker.workers:
             # Only its queue is polled that often; a worker's thread is woken by the work itself.
             thread.timeout = THREAD_WAKES_AFTER
         self._background = [
             self._submit(sweep_forever(self._ledger, self._name)),
             self._submit(self._ledger.leases.renew_forever()),
+            self._submit(self._presence.report_forever()),
+            self._submit(self._watch.tell_forever()),
             self._submit(self._prepare()),
         ]
         log.info("worker_ready", threads=THREADS)
@@ -109,9 +119,10 @@ class App:
     async def _prepare(self) -> None:
         """The merchant of the environment is known from the start, not from its first webhook on.
 
-        Raises `BadSetting` for keys that are not this ledger's."""
+        Raises `BadSetting` for keys that are not this ledger's, and for a Redis that does not let it work."""
         while True:
             try:
+                await usable(self._ledger)
                 await begin(self._ledger.store, self._sealer)
                 if self._settings.imp_key:
                     await self._ledger.merchants.ensure("default")
@@ -154,6 +165,7 @@ class App:
     async def _hand_back(self) -> None:
         try:
             await self._ledger.leases.give_back()
+            await self._presence.sign_off()
         except LedgerUnavailable as error:
             log.warning("leases_not_given_back", error=str(error), hint="they end by themselves")
         await self._sender.aclose()

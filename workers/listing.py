@@ -13,11 +13,10 @@ from schemas.windows import Window, drifted, following, less, more
 
 def behind(run: Reconciliation, window: Window, page: Page, took: float) -> Reconciliation:
     """The run behind a page that came within ``took`` seconds: what it asks for next, and how much of it."""
-    rows = len(page.rows) + len(page.malformed)
     back = drifted(window, run.listed, page.total, run.limit)
-    ahead = back or following(window, run.until, page.total, rows, run.limit)
+    ahead = back or following(window, run.until, page.total, page.size, run.limit)
     within = back is not None or (ahead is not None and ahead.page > 1)
-    limit = run.limit if within else more(run.limit, rows, page.size / LARGEST_ANSWER, took / TIMEOUT)
+    limit = run.limit if within else more(run.limit, page.size, page.body_bytes / LARGEST_ANSWER, took / TIMEOUT)
     return replace(run, window=as_tuple(ahead), limit=limit, listed=page.total if within else 0)
 
 

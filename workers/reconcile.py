@@ -10,14 +10,15 @@ from collections.abc import Iterable
 from dataclasses import replace
 from math import inf
 from random import Random
-from typing import Any
 
 import structlog
 
 from iamport.accounts import Accounts
-from iamport.answers import first_of
+from iamport.answers import Page, first_of
 from ledger import Ledger
-from ledger.reconciliations import AUTO, Reconciliation
+from ledger.merchants import Merchant
+from ledger.reconciliations import AUTO, Difference, Reconciliation
+from schemas.channels import hidden, silent_before
 from schemas.derivation import new_facts
 from schemas.errors import (
     IamportError,
@@ -28,7 +29,7 @@ from schemas.errors import (
     TooMuchAsked,
     WrongCredentials,
 )
-from schemas.facts import Fact, Facts, Kind
+from schemas.facts import Fact, Kind
 from schemas.payment import Snapshot
 from schemas.schedule import jittered, wait
 from schemas.settings import Settings
@@ -47,6 +48,8 @@ SLOWEST_PROBE = 30.0
 """Seconds between a page that was too slow and a smaller one, at most: i'mport may be well but for its long lists."""
 LONGEST_WAIT = 3600.0
 """Seconds: what i'mport asks for in a ``Retry-After`` counts up to here."""
+MOST_NAMED = 5
+"""Payments that one line of the log names."""
 FAILS_FOR = 86400.0
 """Seconds for which an operator's run is tried while no list comes; automatic runs may be waiting for its end."""
 
@@ -113,8 +116,10 @@ class Reconciler:
         """
         if await self._ledger.reconciliations.silent_run(run.merchant):
             return min(self._settings.reconcile_every, 60.0)
-        full = now - run.last_full >= FULL_EVERY
-        since = now - self._settings.retention if full else run.last_success - OVERLAP
+        merchant = await self._ledger.merchants.get(run.merchant)
+        # Payments of test channels are new to a merchant that has come to include them, however old they are.
+        full = now - run.last_full >= FULL_EVERY or merchant.sandbox_since > run.last_full
+        since = now - self._settings.lookback if full else run.last_success - OVERLAP
         window = first(int(since), int(now) + 1)
         begun = replace(
             run, since=int(since), until=int(now) + 1, state="running", compared=0, missing=0, repaired=0,
@@ -144,11 +149,10 @@ class Reconciler:
         complete = accepted(window, page.total, run.limit)
         run = replace(behind(run, window, page, took), tries=0, failing_since=0.0, trouble="")
         if complete:
-            differing = await self._differing(run, page.rows, now)
+            compared, differing = await self._differing(run, page, now)
             await self._ledger.reconciliations.found(run, differing)
-            run = replace(
-                run, compared=run.compared + len(page.rows), missing=run.missing + len(differing), compared_at=now
-            )
+            missing = sum(difference.missing for difference in differing.values())
+            run = replace(run, compared=run.compared + compared, missing=run.missing + missing, compared_at=now)
         await self._ledger.reconciliations.save(run)
         return 0
 
@@ -160,11 +164,11 @@ class Reconciler:
         """
         named, total = first_of(error.begins)
         reduced = smaller(run, window)
-        if reduced is None and (error.slow or named is None):
-            return await self._failed(run, error, now)
         if reduced is None:
+            if error.slow or named is None:
+                return await self._failed(run, error, now)
             log.error("row_not_compared", merchant=run.merchant, imp_uid=named, error=str(error))
-            await self._ledger.reconciliations.found(run, {} if named is None else {named: None})
+            await self._ledger.reconciliations.found(run, {named: Difference(missing=False, quiet=_quiet(run))})
             await self._ledger.reconciliations.save(without(run, window, total))
             return 0
         due_in = self._due_in(run, error, SLOWEST_PROBE) if error.slow else 0.0
@@ -204,21 +208,23 @@ class Reconciler:
         )  # fmt: skip
         return None if over else due_in
 
-    async def _differing(
-        self, run: Reconciliation, rows: Iterable[dict[str, Any]], now: float
-    ) -> dict[str, float | None]:
-        """The payments whose facts the ledger lacks, and since when i'mport should have announced that."""
+    async def _differing(self, run: Reconciliation, page: Page, now: float) -> tuple[int, dict[str, Difference]]:
+        """How many payments of a page were compared, and those to look at: the ledger lacks facts that they show, or
+        their rows could not be read. Those that do not exist for the merchant are passed over."""
         merchant = await self._ledger.merchants.get(run.merchant)
-        since = max(merchant.since, merchant.created_at - OVERLAP)
-        snapshots = [snapshot for row in rows if (snapshot := _snapshot(row)) is not None]
+        shown, unreadable = _read(run, page)
+        snapshots = [snapshot for snapshot in shown if hidden(snapshot, merchant) is None]
         known = await self._ledger.reconciliations.facts(run.merchant, [snapshot.imp_uid for snapshot in snapshots])
-        differing: dict[str, float | None] = {}
+        quiet = _quiet(run)
+        differing = {imp_uid: Difference(missing=False, quiet=quiet) for imp_uid in unreadable}
         for snapshot in snapshots:
-            news = _news(known[snapshot.imp_uid], snapshot, now, self._settings.expiry_grace)
-            announced = [fact.at for fact in news if fact.kind in ANNOUNCED and fact.at >= since]
+            news = new_facts(known[snapshot.imp_uid], snapshot, int(now), grace=self._settings.expiry_grace)
             if news:
-                differing[snapshot.imp_uid] = None if run.by_hand else min(announced, default=None)
-        return differing
+                announced = None if run.by_hand else _announced_at(news, snapshot, merchant)
+                # In whole seconds: whatever a test payment shows of the second in which these were included is older.
+                old = snapshot.sandbox and all(fact.at <= merchant.sandbox_since for fact in news)
+                differing[snapshot.imp_uid] = Difference(announced_at=announced, quiet=True if old else quiet)
+        return len(snapshots), differing
 
     async def _finish(self, run: Reconciliation, now: float) -> float | None:
         if not run.by_hand:
@@ -238,13 +244,30 @@ class Reconciler:
         return None if run.by_hand else self._settings.reconcile_every
 
 
-def _news(known: Facts, snapshot: Snapshot, now: float, grace: float) -> tuple[Fact, ...]:
-    return new_facts(known, snapshot, int(now), grace=grace)
+def _announced_at(news: Iterable[Fact], snapshot: Snapshot, merchant: Merchant) -> float | None:
+    """Since when i'mport should have sent a webhook of these facts; None where it need not have."""
+    since = max(silent_before(snapshot, merchant), merchant.created_at - OVERLAP)
+    return min((fact.at for fact in news if fact.kind in ANNOUNCED and fact.at >= since), default=None)
 
 
-def _snapshot(row: dict[str, Any]) -> Snapshot | None:
-    try:
-        return Snapshot.parse(row)
-    except MalformedPayment as error:
-        log.warning("row_not_compared", imp_uid=error.imp_uid, error=str(error))
-        return None
+def _quiet(run: Reconciliation) -> bool | None:
+    """Whether what a run's looks find is recorded silently; None for an automatic one, which decides nothing."""
+    return not run.deliver if run.by_hand else None
+
+
+def _read(run: Reconciliation, page: Page) -> tuple[list[Snapshot], set[str]]:
+    """The payments of a page, and the imp_uids of rows that cannot be read; rows without one are only told of."""
+    shown: list[Snapshot] = []
+    bad = list(page.malformed)
+    for row in page.rows:
+        try:
+            shown.append(Snapshot.parse(row))
+        except MalformedPayment as error:
+            bad.append(error)
+    unreadable = {error.imp_uid for error in bad if error.imp_uid is not None}
+    if bad:
+        log.warning(
+            "rows_not_compared", reconciliation=run.id, merchant=run.merchant, rows=len(bad), error=str(bad[0]),
+            imp_uids=sorted(unreadable)[:MOST_NAMED], hint="those with an imp_uid are looked at one by one",
+        )  # fmt: skip
+    return shown, unreadable

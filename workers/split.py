@@ -103,6 +103,7 @@ def _joined(answers: Sequence[Looked], failed: dict[str, IamportError]) -> Looke
         unknown=frozenset(imp_uid for answer in answers for imp_uid in answer.unknown),
         malformed={imp_uid: error for answer in answers for imp_uid, error in answer.malformed.items()},
         failed={imp_uid: error for answer in answers for imp_uid, error in answer.failed.items()} | failed,
+        others=tuple(imp_uid for answer in answers for imp_uid in answer.others),
     )
 
 

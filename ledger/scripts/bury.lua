@@ -26,7 +26,7 @@ end
 
 for _, event in ipairs(events) do forget_event(event) end
 for _, id in ipairs(redis.call("ZRANGE", k("ntfs", "p", p), 0, -1)) do forget_notification(id) end
-redis.call("DEL", k("pay", p), k("facts", p), k("evts", "p", p), k("ntfs", "p", p), k("claims", p))
+redis.call("DEL", k("pay", p), k("facts", p), k("evts", "p", p), k("ntfs", "p", p), k("claims", p), k("escrow", p))
 redis.call("ZREM", k("ageing"), p)
 redis.call("ZREM", k("pays"), p)
 redis.call("ZREM", k("pays", "m", m), p)

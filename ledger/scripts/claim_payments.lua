@@ -1,7 +1,7 @@
 -- Leases payments that are due to be looked at.
 -- ARGV: lane, limit, lease (ms), budget (ms from one claim of this lane to the next, 0 for none)
 -- Answer: {now, token, base of sequences, lane to kick or "", lane's failures in a row,
---          then per payment {imp_uid, tries, quiet, fields of pay:p, fields of facts:p, claims:p, tomb or ""}}
+--          then per payment {imp_uid, tries, quiet, fields of pay:p, fields of facts:p, claims:p, tomb or "", escrow:p}}
 -- uses: lanes
 
 local lane, limit = ARGV[1], tonumber(ARGV[2])
@@ -26,7 +26,7 @@ if math.max(tonumber(limits[1] or 0), tonumber(limits[2] or 0)) <= now() then
     local fields = redis.call("HGETALL", k("pay", p))
     rows[i] = {imp, tries[i] or "0", redis.call("SISMEMBER", k("quiet", lane), imp), fields,
       #fields > 0 and redis.call("HGETALL", k("facts", p)) or {}, redis.call("HGETALL", k("claims", p)),
-      #fields == 0 and redis.call("GET", k("tomb", p)) or ""}
+      #fields == 0 and redis.call("GET", k("tomb", p)) or "", redis.call("HGETALL", k("escrow", p))}
   end
   if #due > 0 and tonumber(ARGV[4]) > 0 then
     redis.call("HSET", k("lane", lane), "not_before", int(now() + tonumber(ARGV[4])))

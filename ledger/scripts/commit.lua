@@ -2,7 +2,8 @@
 --
 -- ARGV: how many, then per change:
 --       lane ("" for an operator), merchant, imp_uid, token, version it was read at, next look (ms from now or ""),
---       outcome for the notifications it answers ("applied", "unchanged", or "" to let them wait), quiet (0 or 1),
+--       outcome for the notifications it answers ("applied", "unchanged", or "" to let them wait),
+--       why their escrow changes are not believed (or ""), quiet (0 or 1),
 --       merchant_uid, status, how many fields, (field, value)…, how many facts, (key, JSON)…,
 --       how many events, (id, type, sequence, silent, body)…
 -- Answer: {lanes to kick, per change "ok",
@@ -12,7 +13,7 @@
 
 local function read_change()
   return {lane = take(), m = take(), imp = take(), token = take(), version = take(), next_look = take(), outcome = take(),
-    quiet = take() == "1", merchant_uid = take(), status = take(), fields = take_rows(2), facts = take_rows(2),
+    doubt = take(), quiet = take() == "1", merchant_uid = take(), status = take(), fields = take_rows(2), facts = take_rows(2),
     events = take_rows(5)}
 end
 
@@ -85,7 +86,7 @@ local function write(c)
 
   if c.lane ~= "" then forget_claims(p, c.token) end
   if c.outcome ~= "" and #waiting > 0 then
-    settle_notifications(waiting, p, c.outcome, "")
+    settle_notifications(waiting, p, c.outcome, "", c.doubt)
     if c.outcome == "applied" then count_day("applied", 1) end
   end
   settle(c)

@@ -197,6 +197,18 @@ async def test_the_story_of_a_payment_is_read(console: Console) -> None:
         assert (table.exit_code, "imp_1" in table.stdout) == (0, True), table.output
 
 
+async def test_what_else_a_webhook_held_is_shown(console: Console) -> None:
+    """A notification's extra is shown; what it says of a buyer only to who asks for JSON."""
+    extra = b'{"event":"Some.Thing","extra":{"escrow_status":"4","buyer_name":"\xed\x99\x8d"}}'
+    noted, plain = await machine.notify(console.ledger, "imp_1", extra=extra), await machine.notify(console.ledger, "i")
+    people = await relay(console, "notifications", "show", noted)
+    assert '"escrow_status":"4"' in people.stdout
+    assert "Some.Thing" in people.stdout
+    assert "홍" not in people.stdout
+    assert (await asked(console, "notifications", "show", noted))["extra"]["extra"]["buyer_name"] == "홍"
+    assert (await relay(console, "notifications", "show", plain)).exit_code == 0
+
+
 async def test_cancelling_and_expecting(console: Console) -> None:
     """A cancellation asked for elsewhere is noted, then closed; an order's amount is kept digit for digit."""
     await machine.seen(console.ledger, "imp_1")
@@ -318,7 +330,7 @@ async def test_tail_shows_old_events_and_then_new_ones(console: Console) -> None
     assert (result.exit_code, seen) == (0, ["imp_1", "imp_2", "imp_3"])
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 async def test_listening_ends_with_its_endpoint(console: Console, number: signal.Signals) -> None:
     """While it listens there is an endpoint, whose secret it says; however it is asked to end, that is deleted."""
     environ = {**os.environ, "RELAY_CONSOLE_URL": console.url, "RELAY_API_TOKEN": TOKEN}
@@ -362,6 +374,19 @@ async def test_a_sub_merchant_on_the_command_line(console: Console) -> None:
     wrong = await relay(console, "merchants", "put", "branch", *keys, "--tier", "SU")
     assert (wrong.exit_code, "tier" in wrong.stderr) == (1, True)
     assert "merchant branch (sub-merchant SUB)" in (await relay(console, "doctor")).stdout
+
+
+async def test_the_doctor_says_that_version_2_is_sent(console: Console) -> None:
+    """Bodies that were refused within a day are named with what to do; it does not fail for them."""
+    await console.ledger.count_refusals({"shop:400": 2, "-:400": 1}, {"shop:version_2": 2, "-:empty": 1})
+    report = await relay(console, "doctor", "--no-test", "--json")
+    assert report.exit_code == 0
+    found = {one["subject"]: one for one in json.loads(report.stdout)["findings"]}
+    version_2 = found["webhooks of merchant shop"]
+    assert version_2["outcome"] == "warning"
+    assert "2 were refused for good" in version_2["text"]
+    assert "version V1" in version_2["advice"]
+    assert "the body is empty" in found["webhooks of merchants that are not known"]["text"]
 
 
 async def test_the_doctor_looks_at_redis_when_the_console_is_away(console: Console, redis_url: str) -> None:

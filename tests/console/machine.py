@@ -9,6 +9,7 @@ from typing import Any
 from ledger.keys import Lane
 from ledger.ledger import Ledger
 from schemas.delivery import Attempt, Verdict
+from schemas.errors import HiddenPayment
 from schemas.look import Policy, look
 from schemas.notification import Notification, new_id
 from schemas.payment import Snapshot
@@ -24,13 +25,16 @@ def payment(imp_uid: str, **fields: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-async def notify(ledger: Ledger, imp_uid: str, merchant: str = "default") -> str:
+async def notify(
+    ledger: Ledger, imp_uid: str, merchant: str = "default", *, extra: bytes = b"", verified: bool = False
+) -> str:
     """A webhook for a payment comes in; its notification's id."""
     identity = new_id(time.time(), random.Random())
     await ledger.accept(
         Notification(
             id=identity, merchant=merchant, imp_uid=imp_uid, merchant_uid="claimed", status="paid",
-            cancellation_id=None, source="203.0.113.7", verified=False, received_at=None, extra=b"", token_hash=None,
+            cancellation_id=None, source="203.0.113.7", verified=verified, received_at=None, extra=extra,
+            token_hash=None,
         )
     )  # fmt: skip
     return identity
@@ -44,8 +48,18 @@ async def look_at(ledger: Ledger, found: dict[str, dict[str, Any]], merchant: st
         if raw is None:
             await ledger.refreshing.postpone(one.lease, "rejected", due_in=None, reason="unknown to i'mport", tries=0)
             continue
-        change = look(one.record, Snapshot.parse(raw), int(claimed.now), Policy(**policy))
+        change = look(
+            one.record, Snapshot.parse(raw), int(claimed.now), Policy(**policy), one.claims, one.escrow_changes
+        )
         assert await ledger.refreshing.commit(change, claimed=one, now=claimed.now) == "ok"
+
+
+async def hide(ledger: Ledger, imp_uid: str, merchant: str = "default") -> None:
+    """A webhook for a payment of a test channel, and the look that finds out; the merchant does not include these."""
+    await notify(ledger, imp_uid, merchant)
+    claimed = await ledger.refreshing.claim(Lane("refresh", merchant))
+    for one in claimed.payments:
+        await ledger.refreshing.hide(one.lease, reason=str(HiddenPayment(imp_uid, merchant)), now=claimed.now)
 
 
 async def seen(ledger: Ledger, *imp_uids: str, merchant: str = "default", **fields: Any) -> None:

@@ -130,6 +130,29 @@ async def test_notifications_say_what_became_of_them(console: Console) -> None:
     assert (await console.call("GET", "/v1/notifications/ntf_none")).status_code == 404
 
 
+async def test_notifications_show_what_else_the_body_held(console: Console) -> None:
+    """Nested as it came and numbers as written; an empty object where the body held nothing else."""
+    extra = b'{"event":"Some.Thing","extra":{"rows":[1,{"price":1.10}],"text":"\\u0000"}}'
+    other, plain = await notify(console.ledger, "imp_1", extra=extra), await notify(console.ledger, "imp_1")
+    answer = await console.call("GET", f"/v1/notifications/{other}")
+    assert b'"price":1.10' in answer.content
+    assert answer.json()["extra"] == {"event": "Some.Thing", "extra": {"rows": [1, {"price": 1.1}], "text": "\0"}}
+    rows = {row["id"]: row["extra"] for row in await data(console, "/v1/notifications")}
+    assert rows == {other: answer.json()["extra"], plain: {}}
+
+
+async def test_an_escrow_event_is_found_by_its_type(console: Console) -> None:
+    """An escrow change that was believed is listed as what it is, with what changed; the payment stays paid."""
+    extra = b'{"event":"Inicis.Escrow.Changed","extra":{"escrow_status":"4","denied_reason":"too small"}}'
+    await notify(console.ledger, "imp_1", extra=extra, verified=True)
+    await look_at(console.ledger, {"imp_1": payment("imp_1", escrow=True)})
+    (event,) = await data(console, "/v1/events", type="payment.escrow_changed")
+    assert event["data"]["detail"]["escrow"] == {
+        "status": "refused", "code": "4", "changed_at": None, "denied_reason": "too small"
+    }  # fmt: skip
+    assert (event["data"]["status"], event["data"]["sequence"]) == ("paid", 2)
+
+
 async def test_a_deliverys_attempts_are_shown(console: Console) -> None:
     """Pending before, due again with a reason after a failure, delivered in the end; every attempt is kept."""
     endpoint = (await console.endpoint())["id"]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from iamport.client import Client
 from schemas import wire
-from schemas.errors import IamportFailing, IamportRefused, Invalid
+from schemas.errors import IamportFailing, IamportRefused, Invalid, MalformedPayment
 from tests.iamport.stub import Asked, Stub, always, http, no, payment, well
 
 
@@ -30,11 +30,11 @@ async def test_a_page_is_asked_as_described(stub: Stub, client: Client) -> None:
 
 
 async def test_a_compressed_page_is_read(stub: Stub, client: Client) -> None:
-    """gzip is what is offered; ``size`` is what the page takes unpacked."""
+    """gzip is what is offered; ``body_bytes`` is what the page takes unpacked."""
     body = wire.dumps({"code": 0, "message": None, "response": {"total": 1, "next": 0, "list": [payment("a")]}})
     stub.reply = lambda _asked: http(200, gzip.compress(body), {"content-encoding": "gzip"})
     page = await client.page(0, 1, 1)
-    assert ([row["imp_uid"] for row in page.rows], page.size) == (["a"], len(body))
+    assert ([row["imp_uid"] for row in page.rows], page.body_bytes) == (["a"], len(body))
     assert stub.calls[0].headers["accept-encoding"] == "gzip, deflate"
 
 
@@ -124,9 +124,17 @@ async def test_a_prepared_amount(stub: Stub, client: Client) -> None:
 
 
 async def test_another_order_s_amount_is_not_believed(stub: Stub, client: Client) -> None:
-    """An answer about another order is trouble."""
+    """An answer about another order is trouble of this order alone."""
     stub.reply = lambda _asked: well({"merchant_uid": "other", "amount": 100})
-    with pytest.raises(IamportFailing):
+    with pytest.raises(MalformedPayment):
+        await client.prepared("order 1")
+
+
+@pytest.mark.parametrize("row", [{"amount": "100"}, {"amount": True}, {"amount": [1]}, {"amount": 1, "currency": 410}])
+async def test_a_prepared_amount_is_a_number_in_a_currency(stub: Stub, client: Client, row: dict[str, object]) -> None:
+    """What could only be guessed at is not taken for "nothing was registered"."""
+    stub.reply = lambda _asked: well(row)
+    with pytest.raises(MalformedPayment):
         await client.prepared("order 1")
 
 

@@ -60,7 +60,7 @@ async def test_404_of_a_proxy_says_nothing(stub: Stub, client: Client) -> None:
 
 
 async def test_one_bad_row_harms_no_other(stub: Stub, client: Client) -> None:
-    """Rows without status or amount are malformed alone; strangers are ignored."""
+    """Rows without status or amount are malformed alone, and nothing is made of one that nobody asked for."""
     bad = payment("bad")
     del bad["status"]
     stub.reply = lambda _asked: well([payment("a"), bad, payment("b", amount="12"), payment("stranger")])

@@ -20,6 +20,8 @@ class _Contents:
     hashes: dict[str, dict[str, str]] = field(default_factory=dict)
     members: dict[str, set[str]] = field(default_factory=dict)
     foreign: list[str] = field(default_factory=list)
+    now: float = 0.0
+    """Redis' time in ms."""
 
     def scores(self, name: str) -> dict[str, float]:
         return self.sets.get(name, {})
@@ -54,7 +56,7 @@ return all
 
 
 async def _read(ledger: Ledger) -> _Contents:
-    contents = _Contents()
+    contents = _Contents(now=await ledger.store.now() * 1000)
     rows: Any = await ledger.store.redis.execute_command("EVAL", _ALL, 0)
     for name, kind, value in rows:
         _sort_in(contents, name.decode(), kind, value)
@@ -102,7 +104,9 @@ def _of_lane(contents: _Contents, lane: str) -> list[str]:
         if left - inside:
             found.append(f"{lane}: left behind in {name}: {sorted(left - inside)}")
     wanted, noted = _next(contents, lane), contents.scores("lanes").get(lane)
-    if wanted != noted:
+    # Once it wants a worker: since then, or since whatever held it back has ended.
+    since = wanted is not None and noted is not None and wanted <= noted <= contents.now
+    if wanted != noted and not since:
         found.append(f"{lane}: wants a worker at {wanted}, noted is {noted}")
     return found
 

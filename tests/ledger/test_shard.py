@@ -10,7 +10,8 @@ import pytest
 import redis
 
 from ledger import Ledger
-from schemas.errors import LedgerUnavailable
+from ledger.start import usable
+from schemas.errors import BadSetting, LedgerUnavailable
 from tests.ledger.driving import Driver
 from tests.redis_process import PATIENCE, RedisServer
 
@@ -93,4 +94,13 @@ async def test_the_ledger_is_found_again_after_its_node_was_away(cluster: Cluste
         except LedgerUnavailable:
             assert time.monotonic() < until, "the ledger did not come back"
     assert len(await Driver(ledger).claim()) == 2
+    await ledger.close()
+
+
+@pytest.mark.parametrize("database", [0, 1])
+async def test_the_queue_cannot_be_on_a_cluster(cluster: Cluster, database: int) -> None:
+    """Dramatiq's script uses keys of several nodes: the start ends, and it is said what to name instead."""
+    ledger = Ledger.connect(cluster.owner.url, cluster.owner.url.replace("/0", f"/{database}"))
+    with pytest.raises(BadSetting, match=r"^RELAY_QUEUE_URL .*: name a database .*, outside of a Redis Cluster"):
+        await usable(ledger)
     await ledger.close()

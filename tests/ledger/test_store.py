@@ -140,7 +140,7 @@ async def test_every_key_has_the_ledgers_hash_tag(driver: Driver) -> None:
     await driver.look(paid("imp_1", 100))
     await driver.settle(await driver.take_one(lane))
     await driver.ledger.tokens.put_token("default", "token", 10)
-    await driver.ledger.count_refusals({"default:403": 1})
+    await driver.ledger.count_refusals({"default:403": 1}, {})
     await driver.ledger.refreshing.pause(REFRESH, 1, "trouble")
     await driver.ledger.sweep("me")
     names = [name.decode() async for name in driver.redis.scan_iter("*")]

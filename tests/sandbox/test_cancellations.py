@@ -101,6 +101,15 @@ async def test_webhooks_only_when_asked(iamport: Iamport, relay: Relay) -> None:
     ]
 
 
+@pytest.mark.parametrize("pg", ["kcp", "kcp_billing", "kicc", "nice_v2", "payco"])
+async def test_some_gateways_ask_what_is_free_of_tax(iamport: Iamport, pg: str) -> None:
+    """There `tax_free` is mandatory, 0 included."""
+    await iamport.make(imp_uid="a", status="paid", amount=1000, pg_provider=pg)
+    refused = await iamport.cancel(imp_uid="a")
+    assert (refused["code"], refused["response"], "tax_free" in refused["message"]) == (1, None, True)
+    assert (await iamport.cancel(imp_uid="a", tax_free=0))["response"]["status"] == "cancelled"
+
+
 @pytest.mark.parametrize("pg", ["paymentwall", "paypal_v2"])
 async def test_a_ticket_waits_and_is_final_later(iamport: Iamport, relay: Relay, pg: str) -> None:
     """At slow PGs nothing changes at first and nothing is announced; the result changes the payment, then is told."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -15,6 +16,7 @@ from schemas.errors import (
     IamportFailing,
     IamportRefused,
     IamportUnreachable,
+    MalformedPayment,
     TooMuchAsked,
     WrongCredentials,
 )
@@ -88,7 +90,7 @@ async def test_an_expired_token_is_no_trouble(iamport: Iamport, client: Client) 
     assert [entry["status_code"] for entry in asked["requests"] if entry["path"] == "/payments"] == [401, 200]
 
 
-@pytest.mark.parametrize("kind", ["row", "nameless"])
+@pytest.mark.parametrize("kind", ["row", "nameless", "other", "twice"])
 async def test_a_poisonous_row(iamport: Iamport, client: Client, kind: str) -> None:
     """One bad row among a hundred is malformed alone."""
     ids = [f"imp_{n}" for n in range(100)]
@@ -97,6 +99,18 @@ async def test_a_poisonous_row(iamport: Iamport, client: Client, kind: str) -> N
     await iamport.control("POST", "/faults", {"poison": {"imp_50": kind}})
     looked = await client.payments(ids)
     assert (len(looked.found), set(looked.malformed), looked.unknown) == (99, {"imp_50"}, frozenset())
+
+
+async def test_an_answer_about_another_payment(iamport: Iamport, client: Client) -> None:
+    """Singly, in a list and after a cancellation, too: what was asked for is never taken for unknown, or for done."""
+    now = int(time.time())
+    await iamport.make(imp_uid="a", status="paid", amount=1000, paid_at=now)
+    await iamport.control("POST", "/faults", {"poison": {"a": "other"}})
+    with pytest.raises(MalformedPayment):
+        await client.payment("a")
+    assert [row["imp_uid"] for row in (await client.page(now - 5, now + 5, 1)).rows] == ["imp_other_a"]
+    with pytest.raises(IamportFailing, match="not about a"):
+        await client.cancel("a", {"checksum": 1000})
 
 
 async def test_only_so_often_and_only_there(iamport: Iamport, client: Client) -> None:

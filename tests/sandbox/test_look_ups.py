@@ -21,14 +21,37 @@ async def test_a_batch_says_what_it_found(iamport: Iamport) -> None:
     assert (await iamport.get("/payments"))[0] == 400
 
 
-async def test_test_channels_show_only_when_asked_singly(iamport: Iamport) -> None:
-    """A payment of a test channel is in no batch and no list, only in the single look-up with the flag."""
-    await iamport.make(imp_uid="t", sandbox=True, merchant_uid="order")
-    assert (await iamport.batch("t"))[0] == 404
+async def test_only_the_single_look_up_hides_test_channels(iamport: Iamport) -> None:
+    """Unless it is asked to include them; batch, lists and answers to cancellations show them, marked."""
+    await iamport.make(imp_uid="t", sandbox=True, merchant_uid="order", status="paid", paid_at=int(time.time()))
     assert (await iamport.get("/payments/t"))[0] == 404
-    assert (await iamport.get("/payments/t", include_sandbox="true"))[1]["response"]["imp_uid"] == "t"
-    assert (await iamport.get("/payments/status/all"))[1]["response"]["total"] == 0
-    assert (await iamport.get("/payments/find/order"))[0] == 404
+    assert (await iamport.get("/payments/t", include_sandbox="false"))[0] == 404
+    shown = [
+        (await iamport.get("/payments/t", include_sandbox="true"))[1]["response"],
+        *(await iamport.batch("t"))[1]["response"],
+        *(await iamport.get("/payments/status/all"))[1]["response"]["list"],
+        *(await iamport.get("/payments/findAll/order"))[1]["response"]["list"],
+        (await iamport.get("/payments/find/order"))[1]["response"],
+        (await iamport.cancel(imp_uid="t"))["response"],
+    ]
+    assert [(row["imp_uid"], row["sandbox"]) for row in shown] == [("t", True)] * 6
+
+
+async def test_korean_is_escaped(iamport: Iamport) -> None:
+    """i'mport writes everything beyond ASCII as \\uXXXX, in pairs where one is not enough; it means the same."""
+    await iamport.make(imp_uid="a", name="책 두 권 📚", buyer_name="홍길동")
+    await iamport.get_token()
+    answer = await iamport.http.get("/payments/a", headers={"authorization": iamport.token})
+    assert answer.content.isascii()
+    assert b"\\ucc45 \\ub450 \\uad8c \\ud83d\\udcda" in answer.content
+    assert answer.json()["response"]["name"] == "책 두 권 📚"
+
+
+async def test_payments_through_the_api_have_their_own_prefix(iamport: Iamport) -> None:
+    """`imps_` where nobody opened a window, `imp_` otherwise."""
+    (scheduled,), (card,) = await iamport.play("scheduled"), await iamport.play("card")
+    assert (scheduled["imp_uid"][:5], card["imp_uid"][:4]) == ("imps_", "imp_")
+    assert not card["imp_uid"].startswith("imps_")
 
 
 async def test_a_sub_merchants_payments_need_its_code(iamport: Iamport) -> None:
@@ -58,15 +81,6 @@ async def test_money_is_answered_as_written(iamport: Iamport) -> None:
     await iamport.make(imp_uid="a", amount=Decimal("10.10"), currency="USD")
     _, answer = await iamport.get("/payments/a")
     assert str(answer["response"]["amount"]) == "10.10"
-
-
-async def test_korean_is_answered_in_ascii(iamport: Iamport) -> None:
-    """i'mport escapes everything beyond ASCII, which makes a Korean text twice as long."""
-    await iamport.make(imp_uid="a", name="홍길동 🙂", status="paid")
-    await iamport.get_token()
-    answer = await iamport.http.get("/payments/a", headers={"authorization": iamport.token})
-    assert answer.content.isascii()
-    assert answer.json()["response"]["name"] == "홍길동 🙂"
 
 
 async def test_a_window_looks_at_the_latest_status(iamport: Iamport) -> None:
@@ -120,6 +134,7 @@ async def test_by_order(iamport: Iamport) -> None:
     assert (await iamport.get(f"/payments/findAll/{path}/paid"))[1]["response"]["total"] == 1
     assert (await iamport.get("/payments/findAll/other"))[0] == 404
     assert (await iamport.get(f"/payments/findAll/{path}/odd"))[0] == 400
+    assert (await iamport.get(f"/payments/find/{path}", sorting="amount"))[0] == 400
 
 
 async def test_prepared_amounts(iamport: Iamport) -> None:

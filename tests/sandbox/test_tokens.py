@@ -44,10 +44,12 @@ async def test_wrong_credentials(iamport: Iamport) -> None:
     assert (await iamport.http.get("/payments/a")).status_code == 401
 
 
-async def test_a_token_may_be_a_bearers(iamport: Iamport) -> None:
-    """`Bearer` before the token is the documented form; the bare one works, too."""
+async def test_bearer_is_the_documented_form(iamport: Iamport) -> None:
+    """A token is taken with `Bearer` before it, in any case, and alone; nothing else is."""
     token = (await iamport.get_token())["response"]["access_token"]
-    for text, status in ((token, 404), (f"Bearer {token}", 404), (f"Bearer x{token}", 401)):
+    taken = (f"Bearer {token}", f"bearer  {token}", token)
+    turned_away = (f"Basic {token}", f"Bearer x{token}")
+    for text, status in (*((text, 404) for text in taken), *((text, 401) for text in turned_away)):
         assert (await iamport.http.get("/payments/a", headers={"authorization": text})).status_code == status
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from schemas import intents, wire
 from schemas.cancellations import Request
+from schemas.escrow import EscrowChange
 from schemas.facts import Expected
 from schemas.look import Change, Policy, Record, look, note, reject
 from tests.schemas.payments import ACCOUNT, IMP_UID, OPEN_POLICY, T0, deposit, entry, payment, seen
@@ -23,6 +24,7 @@ class Play:
         self.fields = payment(**fields)
         self.record = Record("default", IMP_UID)
         self.policy: Policy = OPEN_POLICY
+        self.escrow_changes: tuple[EscrowChange, ...] = ()
         self.bodies: list[dict[str, Any]] = []
         self.next_look: float | None = None
 
@@ -38,7 +40,20 @@ class Play:
 
     def look(self, *claims: str, **fields: Any) -> Play:
         """A look at what is shown now, or at what was, where ``fields`` say so; ``claims`` are webhooks'."""
-        return self._write(look(self.record, seen(**(self.fields | fields)), self.now, self.policy, claims))
+        self.looked(*claims, **fields)
+        return self
+
+    def looked(self, *claims: str, **fields: Any) -> Change:
+        """The same; what it changed."""
+        changes, self.escrow_changes = self.escrow_changes, ()
+        change = look(self.record, seen(**(self.fields | fields)), self.now, self.policy, claims, changes)
+        self._write(change)
+        return change
+
+    def tell(self, *changes: EscrowChange) -> Play:
+        """Verified webhooks tell of escrow changes; the next look gets them."""
+        self.escrow_changes += changes
+        return self
 
     def pay(self, **fields: Any) -> Play:
         """Approved, and looked at."""

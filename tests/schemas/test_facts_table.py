@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from schemas.escrow import EscrowChange
 from tests.facts_table import Row, other_cases, scenarios
 from tests.schemas.payments import T0, entry
 from tests.schemas.playing import DAY, Play
@@ -36,6 +37,16 @@ def _pending(play: Play) -> Play:
 
 def _claimed(play: Play) -> Play:
     return play.pay().later().look("c1").later(3).look()
+
+
+def _change(code: str, seconds: int = 90) -> EscrowChange:
+    return EscrowChange(code, T0 + seconds, None)
+
+
+def _refused(play: Play) -> Play:
+    for place, code in enumerate(("2", "4", "10")):
+        play.tell(_change(code, 90 + place)).look()
+    return play
 
 
 def _part(play: Play, **fields: Any) -> Play:
@@ -70,6 +81,8 @@ SCENARIOS: dict[str, Callable[[], Play]] = {
     "forged": lambda: Play().pay().look(),
     "sub-merchant": lambda: Play().pay(),
     "test-call": Play,
+    "test-channel": Play,
+    "escrow": lambda: _refused(Play(escrow=True).pay()),
 }
 OTHERS: dict[str, Callable[[], Play]] = {
     "nothing-yet": lambda: Play().look(),
@@ -114,6 +127,11 @@ OTHERS: dict[str, Callable[[], Play]] = {
     "claimed-and-confirmed": lambda: _claimed(Play()).take_back(1004, "c1").look(),
     "claimed-in-vain": lambda: _claimed(Play()).later(14 * DAY).look(),
     "claim-explained": lambda: Play().pay().look("c1").take_back(1004, "c1").look(),
+    "escrow-first": lambda: Play(escrow=True).tell(_change("2")).pay(),
+    "escrow-unpaid": lambda: Play(escrow=True).tell(_change("8")).look(),
+    "escrow-again": lambda: Play(escrow=True).pay().tell(_change("2")).look().later(DAY).tell(_change("2")).look(),
+    "escrow-no-time": lambda: Play(escrow=True).pay().tell(EscrowChange("2", None, None, T0 + 99)).look(),
+    "escrow-not-shown": lambda: Play().pay().tell(_change("2")).look(),
     "mismatch-later": lambda: Play(amount=900).pay().later().expect(1004).look(),
 }  # fmt: skip
 _PLACEHOLDERS = {
@@ -125,6 +143,7 @@ _PLACEHOLDERS = {
     "requested": "{id}",
     "rejected": "{id}",
     "amount_mismatch": "{amount}:{currency}",
+    "escrow": "{code}:{changed_at}",
 }
 
 

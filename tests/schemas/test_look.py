@@ -68,9 +68,9 @@ def test_what_happened_before_since_is_silent() -> None:
     }
 
 
-def test_what_is_older_than_retention_is_silent() -> None:
+def test_what_is_older_than_the_lookback_is_silent() -> None:
     """A late webhook for an old payment sends nothing old, but what is new of it."""
-    assert _silent(Policy(retention=39), T0 + 99, **ALL_AT_ONCE) == {
+    assert _silent(Policy(lookback=39), T0 + 99, **ALL_AT_ONCE) == {
         "paid": True,
         "partially_cancelled": True,
         "cancelled": False,

@@ -154,11 +154,40 @@ async def test_an_i_mport_that_is_slow_for_one_row_fails(books: Books, listing: 
 
 
 async def test_a_row_that_cannot_be_read_ends_no_second(books: Books, listing: Listing) -> None:
-    """It counts as a row of its page: those behind it are still asked for."""
+    """It counts as a row of its page, and so does one that is shown twice: those behind it are still asked for, and it
+    is looked at by itself."""
     books.listed = [paid(number, NOW - 100) for number in range(1500)]
     books.listed[3]["amount"] = "plenty"
+    books.listed.insert(5, dict(books.listed[4]))
     assert await books.steps() == 900
-    assert len(await found(books)) == 1499
+    assert await found(books) == {f"imp_{number}" for number in range(1500)}
+    run = await books.run()
+    assert (run.compared, run.missing) == (1499, 1499)
+
+
+async def test_parts_of_a_page_hold_what_the_page_holds(books: Books, listing: Listing) -> None:
+    """Test payments are passed over and a row that cannot be read is looked at, however few rows are asked for."""
+    listing.most = 40
+    books.listed = [paid(number, NOW - 100) | {"sandbox": number % 2 == 1} for number in range(200)]
+    books.listed[4]["amount"] = "plenty"
+    while await books.step(DEFAULT, NOW) != 900:
+        pass
+    assert await found(books) == {f"imp_{number}" for number in range(0, 200, 2)}
+    run = await books.run()
+    assert (run.compared, run.missing) == (99, 99)
+
+
+@pytest.mark.parametrize("deliver", [False, True])
+async def test_a_payment_that_no_page_can_hold_is_found_by_hand(books: Books, listing: Listing, deliver: bool) -> None:
+    """Its look is silent where the run is, like that of any other, and it does not count as missing."""
+    books.listed = [paid(0, NOW - 100, LARGEST_ANSWER)]
+    run = await books.by_hand(deliver=deliver)
+    while await books.step(run.id, NOW) == 0:
+        pass
+    assert await found(books) == {"imp_0"}
+    quiet = await books.driver.redis.smembers("{relay}:quiet:refresh/default")
+    assert quiet == (set() if deliver else {b"imp_0"})
+    assert (await books.run(run.id)).missing == 0
 
 
 @pytest.mark.parametrize("left", [1, 3, 17, 29])

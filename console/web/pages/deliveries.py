@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 import structlog
 
+from console.api.events import for_readers
 from console.web import addresses
 from console.web.curl import command
 from console.web.masking import MASK
@@ -69,7 +70,7 @@ async def _shown(visit: Visit, *, unmasked: bool = False) -> View:
     values = {
         "delivery": row,
         "endpoint": endpoint,
-        "body": None if body is None else wire.loads(body),
+        "body": None if body is None else _legible(visit, body),
         "unmasked": unmasked,
         "curl": await _command(visit, row, endpoint, body) if unmasked and endpoint and body else None,
     }
@@ -90,6 +91,11 @@ async def _body(visit: Visit, event: str) -> bytes | None:
         return (await visit.desk.context.ledger.events.get(event)).body
     except NotFound:
         return None
+
+
+def _legible(visit: Visit, body: bytes) -> dict[str, Any]:
+    callback: dict[str, Any] = wire.loads(body)
+    return callback if visit.may_act else for_readers(callback)
 
 
 async def _command(visit: Visit, row: dict[str, Any], endpoint: dict[str, Any], body: bytes) -> str:

@@ -17,8 +17,7 @@ _GROUPS = {
     "ledger": ("redis_url", "given_queue_url", "require_durable", "replica_acks", "retention", "spool_dir"),
     "iamport": (
         "imp_api_url", "iamport_proxy", "imp_key", "imp_secret", "fetch_schedule",
-        "unknown_schedule", "pending_schedule",
-        "expiry_grace", "reconcile_every",
+        "unknown_schedule", "pending_schedule", "expiry_grace", "reconcile_every", "lookback",
     ),
     "intake": ("allowed_ips", "trusted_proxies"),
     "delivery": (

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from console.web import addresses
+from console.web.masking import has_private
 from console.web.timeline import story, undelivered
 from console.web.visit import Outcome, Page, View, Visit
 from schemas.errors import NotFound
@@ -48,6 +49,7 @@ async def shown(visit: Visit, *, unmasked: bool) -> View:
         "claimed_uid": next((row["merchant_uid"] for row in notifications if row["merchant_uid"]), None),
         "left": _left(known),
         "unmasked": unmasked,
+        "private": any(has_private(row["extra"]) for row in notifications),
         "cut": len(events) == _MOST_EVENTS or len(notifications) == _MOST_NOTIFICATIONS,
     }
     return View("payment", values, live=("payment_now", "payment_story"))

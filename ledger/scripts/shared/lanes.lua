@@ -19,7 +19,7 @@ local function leased_of_room(lane)
   return n, ends
 end
 
--- Notes when a lane next wants a worker: when its first member is due or its first lease ends, whichever is sooner. A lane whose
+-- Notes when a lane next wants a worker, or since when it does: when its first member is due or its first lease ends, whichever is sooner. A lane whose
 -- `room` is taken waits for a lease to end, one with `not_before` (a breaker, a rate, Retry-After) until then, one with
 -- `probe_until` for the probe that is out. One that is `closed` wants nobody.
 local function index_lane(lane)
@@ -37,7 +37,16 @@ local function index_lane(lane)
     local ends = score(redis.call("ZRANGE", k("leased", lane), 0, 0, "WITHSCORES"))
     if ends and (not at or ends < at) then at = ends end
   end
-  if at then redis.call("ZADD", k("lanes"), int(at), lane) else redis.call("ZREM", k("lanes"), lane) end
+  if not at then
+    redis.call("ZREM", k("lanes"), lane)
+  elseif at > now() then
+    redis.call("ZADD", k("lanes"), int(at), lane)
+  else
+    -- It wants one since its oldest member is due, but not since before whatever kept it waiting was over: what piled up behind
+    -- an endpoint that was away for days is not late as soon as the endpoint is back (see read_stats.lua).
+    redis.call("ZADD", k("lanes"), "LT", int(now()), lane)
+    redis.call("ZADD", k("lanes"), "GT", int(at), lane)
+  end
   return at
 end
 
