@@ -3,7 +3,7 @@
 401          turned away at the door: the token is missing, expired or revoked
 404          nothing is known under this name, if i'mport itself says so and not something in between
 429          turned away at the door: too many requests
-5xx, others  i'mport is failing
+5xx, others  i'mport is failing; with 413 and 504 maybe at so much at once
 not JSON, a wrong shape    i'mport is failing
 ``code`` other than 0      i'mport says no, also under HTTP 200
 about another payment      the payment that was asked for counts as malformed, the other one is left alone
@@ -11,6 +11,7 @@ about another payment      the payment that was asked for counts as malformed, t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -18,10 +19,20 @@ from typing import Any
 
 from iamport.exchange import Answer
 from schemas import wire
-from schemas.errors import IamportFailing, IamportRefused, IamportUnreachable, MalformedPayment, RelayError
+from schemas.errors import (
+    IamportFailing,
+    IamportRefused,
+    IamportUnreachable,
+    MalformedPayment,
+    RelayError,
+    TooMuchAsked,
+)
 from schemas.payment import IMP_UID
 
 _LONGEST_MESSAGE = 500
+# Behind the envelope, with nothing in between that could be a buyer's own text.
+_TOTAL = re.compile(rb'[^\[]*"total"\s*:\s*(\d{1,9})\b')
+_NAMED = re.compile(rb'"imp_uid"\s*:\s*"([A-Za-z0-9_-]{1,32})"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +53,8 @@ class Looked:
 @dataclass(frozen=True, slots=True)
 class Page:
     """One page of a status list: ``total`` rows in all, ``next`` the number of the next page or 0, ``size`` the rows of
-    this page, also those that cannot be read. ``turned_down``: a first page that i'mport answered with 400, as it does
-    where a page is past the end."""
+    this page, also those that cannot be read, ``body_bytes`` the length of the answer. ``turned_down``: a first page
+    that i'mport answered with 400, as it does where a page is past the end."""
 
     total: int
     next: int
@@ -51,6 +62,7 @@ class Page:
     malformed: tuple[MalformedPayment, ...] = ()
     turned_down: bool = False
     size: int = 0
+    body_bytes: int = 0
 
 
 def response_of(answer: Answer) -> Any:
@@ -61,6 +73,8 @@ def response_of(answer: Answer) -> Any:
     status = answer.status_code
     if status == 429:
         raise IamportUnreachable("i'mport asks for fewer requests (429)", retry_after=answer.retry_after)
+    if status in (413, 504):
+        raise TooMuchAsked(f"i'mport answered {status}", slow=True, retry_after=answer.retry_after)
     if status >= 500:
         raise IamportFailing(f"i'mport answered {status}", retry_after=answer.retry_after)
     envelope = _envelope(answer)
@@ -163,6 +177,12 @@ def page_of(response: Any) -> Page:
         except MalformedPayment as error:
             malformed.append(error)
     return Page(total, following or 0, tuple(good), tuple(malformed), size=len(rows))
+
+
+def first_of(begins: bytes) -> tuple[str | None, int | None]:
+    """The imp_uid of the first payment, and the total before it, in the beginning of a page that was too large."""
+    named, total = _NAMED.search(begins), _TOTAL.match(begins)
+    return None if named is None else named[1].decode(), None if total is None else int(total[1])
 
 
 def _envelope(answer: Answer) -> dict[str, Any]:

@@ -11,8 +11,9 @@ seq                        string  counter behind fencing tokens and the stamps 
 base                       string  added to every sequence: 0, or the UNIX time of a rebuild
 merchants                  zset    merchant -> created · merchants:deleted merchant -> deleted, unless it was put again
 merchant:m                 hash    created_at since include_sandbox sandbox_since (when that was switched on, 0 for from
-                                   the start) check_prepared imp_key imp_secret token_hash trouble
-imp_token:m                string  i'mport's access token, sealed, until it expires · imp_lock:m who is fetching one
+                                   the start) check_prepared imp_key imp_secret token_hash tier trouble
+imp_token:c                string  i'mport's access token for credentials (c is their hash), sealed, until it expires
+imp_lock:c · imp_lock:c:t  string  who is fetching one · one in place of token t; expires by itself
 orders:m                   hash    merchant_uid -> JSON {amount, currency}: what the merchant expects
 ntf:id                     hash    one notification as it came, outcome, reason; escrow: fact key of what it changes
 ntfs · ntfs:m:m            zset    id -> received · the same for one merchant

@@ -17,6 +17,7 @@ from ledger.store import Store
 from schemas import stored
 from schemas.errors import Conflict, NotFound
 from schemas.facts import Facts
+from schemas.windows import PAGE
 
 State = Literal["running", "done"]
 
@@ -31,6 +32,8 @@ class Reconciliation:
     ``window`` is what is asked for next (since, until, page), None once all was compared. ``missing`` payments showed
     facts that the ledger lacked; ``repaired`` of them were looked at since. ``last_success`` and ``last_full`` are of
     automatic runs. ``tries`` lists have failed in a row, the first at ``failing_since``, the last for ``trouble``.
+    ``limit`` is how many rows a page may have: fewer where pages were too large or too slow. ``listed`` rows were in a
+    window that is being paged through.
     """
 
     id: str
@@ -50,6 +53,8 @@ class Reconciliation:
     tries: int = 0
     failing_since: float = 0.0
     trouble: str = ""
+    limit: int = PAGE
+    listed: int = 0
 
     @property
     def by_hand(self) -> bool:

@@ -17,8 +17,10 @@ _NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 
 def as_json(value: Any, status_code: int = 200) -> Response:
     """JSON with money as it was written, and everything that is not ASCII as ``\\uXXXX``, as i'mport writes Korean."""
-    text = _NOT_ASCII.sub(_escaped, wire.dumps(value).decode())
-    return Response(text, status_code, media_type="application/json")
+    body = wire.dumps(value)
+    if not body.isascii():
+        body = _NOT_ASCII.sub(_escaped, body.decode()).encode("ascii")
+    return Response(body, status_code, media_type="application/json")
 
 
 def well(response: Any, status_code: int = 200) -> Response:

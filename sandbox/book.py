@@ -43,6 +43,7 @@ class Payment:
 
     fields: Fields
     account: str | None = None
+    tier: str | None = None
     late: Late = field(default_factory=Late)
     route: Route = field(default_factory=Route)
     partial_status: str = "paid"
@@ -67,6 +68,18 @@ class Payment:
         return self.total - cancelled
 
 
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks: an account and, in the header `Tier`, one of its sub-merchants or none."""
+
+    account: str
+    tier: str | None = None
+
+    def sees(self, payment: Payment) -> bool:
+        """Its own payments and those of no account in particular; a sub-merchant's with its code only."""
+        return payment.account in (None, self.account) and payment.tier == self.tier
+
+
 class Book:
     """All payments by imp_uid, and the amounts that were registered beforehand by merchant_uid."""
 
@@ -88,12 +101,10 @@ class Book:
         self._payments.clear()
         self.prepared.clear()
 
-    def find(self, imp_uid: str, account: str | None = None) -> Payment | None:
-        """A payment that ``account`` may see; None asks for nobody in particular."""
+    def find(self, imp_uid: str, caller: Caller | None = None) -> Payment | None:
+        """A payment that ``caller`` may see; None asks for nobody in particular."""
         payment = self._payments.get(imp_uid)
-        if payment is None or (account and payment.account and payment.account != account):
-            return None
-        return payment
+        return None if payment is None or (caller is not None and not caller.sees(payment)) else payment
 
     def start(self, **fields: Any) -> Payment:
         """A buyer opens the payment window: a payment that is `ready`. ``fields`` override what a card payment has."""

@@ -95,16 +95,17 @@ class Control:
     async def set_payment(self, _request: Request, body: dict[str, Any]) -> Response:
         """`POST {fields…}`: makes a payment, or changes the one of this imp_uid; answers with it.
 
-        Besides i'mport's fields: `imp_key` (whose it is), `late` ``{outcome, seconds}``, `partial_status`, and where
-        its webhooks go (`merchant`, `format`, `webhook_url`, `retries`, `source`).
+        Besides i'mport's fields: `imp_key` and `tier` (whose it is), `late` ``{outcome, seconds}``, `partial_status`,
+        and where its webhooks go (`merchant`, `format`, `webhook_url`, `retries`, `source`).
         """
-        special = {name: body.pop(name) for name in ("imp_key", "late", "partial_status", *_ROUTING) if name in body}
+        names = ("imp_key", "tier", "late", "partial_status", *_ROUTING)
+        special = {name: body.pop(name) for name in names if name in body}
         late = Late.model_validate(special.pop("late")) if "late" in special else None
         options = Options.model_validate(special)
         found = self._book.find(str(body.get("imp_uid", "")))
         payment = self._book.start(**body) if found is None else self._book.patch(found, **body)
         payment.late = late or payment.late
-        payment.account = options.imp_key or payment.account
+        payment.account, payment.tier = options.imp_key or payment.account, options.tier or payment.tier
         if "partial_status" in special:
             payment.partial_status = options.partial_status
         if special.keys() & set(_ROUTING):

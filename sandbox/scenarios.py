@@ -233,6 +233,11 @@ async def amount_mismatch(stage: Stage) -> None:
     await stage.webhook(payment)
 
 
+async def sub_merchant(stage: Stage) -> None:
+    """A payment of an agency's sub-merchant is approved: i'mport shows it to whoever sends its code (SUB) only."""
+    await _paid(stage, tier="SUB")
+
+
 async def escrow(stage: Stage) -> None:
     """An Inicis escrow purchase is paid and shipped; the buyer refuses it, and the shop confirms that."""
     payment = await _paid(stage, escrow=True, pay_method="trans")
@@ -269,6 +274,7 @@ _PLAYED: tuple[Callable[[Stage], Awaitable[None]], ...] = (
     test_call,
     test_channel,
     amount_mismatch,
+    sub_merchant,
     escrow,
 )
 SCENARIOS: Mapping[str, Callable[[Stage], Awaitable[None]]] = {

@@ -16,7 +16,8 @@ RelayError                      anything below; its text is one sentence for a p
 │   └── BudgetSpent              it keeps no more of what belongs to no merchant known so far
 ├── IamportError                a call of i'mport's API did not give what it should
 │   ├── IamportFailing          5xx, 429, timeout, no connection, not JSON, odd shape: retry
-│   │   └── IamportUnreachable   the request certainly had no effect: no connection, or turned away at the door
+│   │   ├── IamportUnreachable   the request certainly had no effect: no connection, or turned away at the door
+│   │   └── TooMuchAsked         the answer was too large, or did not come whole in time: less may work
 │   ├── IamportRefused          `code` ≠ 0 under an answer that is otherwise well: it said no
 │   ├── WrongCredentials        i'mport turned imp_key and imp_secret down
 │   └── MalformedPayment        one payment of an answer is unusable; the others are fine
@@ -116,6 +117,18 @@ class IamportFailing(IamportError):
 
 class IamportUnreachable(IamportFailing):
     """The request certainly had no effect at i'mport: it was not sent, or 401 or 429 turned it away."""
+
+
+class TooMuchAsked(IamportFailing):
+    """An answer was too large, or (``slow``) did not come whole in time: a question for less may be answered.
+
+    ``begins`` holds the first bytes of an answer that was too large; they may be a buyer's data.
+    """
+
+    def __init__(self, message: str, *, slow: bool, begins: bytes = b"", retry_after: float | None = None) -> None:
+        super().__init__(message, retry_after=retry_after)
+        self.slow = slow
+        self.begins = begins
 
 
 class IamportRefused(IamportError):

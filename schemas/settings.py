@@ -51,6 +51,10 @@ class Settings(BaseModel):
     imp_key: str | None = Field(None, alias="IMP_KEY", description="the merchant's REST API key", repr=False)
     imp_secret: SecretStr | None = Field(None, alias="IMP_SECRET", description="the merchant's REST API secret")
 
+    iamport_proxy: Annotated[SecretStr | None, BeforeValidator(v.http_proxy)] = Field(
+        None, alias="RELAY_IAMPORT_PROXY", description="an HTTP proxy: http://[user:password@]host:port"
+    )
+
     api_tokens: Annotated[tuple[ApiToken, ...], BeforeValidator(v.api_tokens)] = Field(
         (),
         alias="RELAY_API_TOKEN",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Literal
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
 from pydantic import SecretStr
 
@@ -22,6 +22,9 @@ Rights = Literal["write", "read", "metrics"]
 
 _SECRET = re.compile(r"KEY|SECRET|TOKEN")
 _SWITCHES = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+_PROXY = re.compile(
+    r"http://((?P<user>[^:@/]+)(:(?P<password>[^@/]*))?@)?([\w.-]+|\[[\da-fA-F:.]+\]):\d{1,5}/?", re.ASCII
+)
 _TOKEN = re.compile(r"[!-+\--9;-~]+")
 _HOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}")
 _RIGHTS: dict[str, Rights] = {"ro": "read", "metrics": "metrics"}
@@ -131,6 +134,22 @@ def http_url(value: object) -> str:
     url = urlsplit(text)
     if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment or url.port == 0:
         raise ValueError("not an http address")
+    return text.rstrip("/")
+
+
+def http_proxy(value: object) -> str:
+    """The address of an HTTP proxy: host and port, perhaps a user and a password (percent-encoded), nothing else."""
+    text = _text(value)
+    found = _PROXY.fullmatch(text)
+    if found is None:
+        raise ValueError("not the address of a proxy")
+    if not urlsplit(text).port:  # raises for what is no port
+        raise ValueError("not a port")
+    # RFC 7617: the first colon ends the user, which therefore has none; aiohttp writes both in ISO 8859-1.
+    user = unquote(found["user"] or "", errors="strict")
+    secret = user + unquote(found["password"] or "", errors="strict")
+    if ":" in user or not secret.encode("latin-1").decode("latin-1").isprintable():
+        raise ValueError("not a usable user or password")
     return text.rstrip("/")
 
 

@@ -19,7 +19,7 @@ from dramatiq.asyncio import get_event_loop_thread
 from dramatiq.middleware import AsyncIO, Middleware
 
 from iamport.accounts import Accounts
-from iamport.transport import production_transport
+from iamport.transport import iamport_transport
 from ledger import Ledger
 from ledger.jobs import RECONCILE, REPLAY, TIDY
 from ledger.leases import RENEW_EVERY
@@ -64,7 +64,7 @@ class App:
         rng = random.Random(secrets.randbits(64))
         self._sealer = sealer = Sealer([key.get_secret_value() for key in settings.encryption_keys])
         self._ledger = Ledger.connect(settings.redis_url, settings.queue_url, replica_acks=settings.replica_acks)
-        self._iamport = production_transport()
+        self._iamport = iamport_transport(settings)
         self._sender = _sender(settings)
         accounts = Accounts(settings, sealer, self._iamport, self._ledger.tokens, self._ledger.merchants.get)
         self._refresher = Refresher(settings, self._ledger, accounts, rng)

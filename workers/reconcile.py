@@ -5,25 +5,36 @@ i'mport sends a webhook once; this is how one that never came is made up for.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import replace
+from math import inf
 from random import Random
 
 import structlog
 
 from iamport.accounts import Accounts
-from iamport.answers import Page
+from iamport.answers import Page, first_of
 from ledger import Ledger
 from ledger.merchants import Merchant
 from ledger.reconciliations import AUTO, Difference, Reconciliation
 from schemas.channels import hidden, silent_before
 from schemas.derivation import new_facts
-from schemas.errors import IamportError, IamportFailing, IamportRefused, MalformedPayment, NotFound, WrongCredentials
+from schemas.errors import (
+    IamportError,
+    IamportFailing,
+    IamportRefused,
+    MalformedPayment,
+    NotFound,
+    TooMuchAsked,
+    WrongCredentials,
+)
 from schemas.facts import Fact, Kind
 from schemas.payment import Snapshot
 from schemas.schedule import jittered, wait
 from schemas.settings import Settings
-from schemas.windows import Window, accepted, first, following
+from schemas.windows import Window, accepted, first
+from workers.listing import as_tuple, behind, smaller, without
 
 log = structlog.get_logger()
 
@@ -33,6 +44,8 @@ FULL_EVERY = 86400
 ANNOUNCED = (Kind.ISSUED, Kind.PAID, Kind.DEPOSITED)
 """Facts that i'mport always sends a webhook for; a cancellation through the API is announced only on request."""
 GIVES_UP_AFTER = 3600.0
+SLOWEST_PROBE = 30.0
+"""Seconds between a page that was too slow and a smaller one, at most: i'mport may be well but for its long lists."""
 LONGEST_WAIT = 3600.0
 """Seconds: what i'mport asks for in a ``Retry-After`` counts up to here."""
 MOST_NAMED = 5
@@ -110,7 +123,7 @@ class Reconciler:
         window = first(int(since), int(now) + 1)
         begun = replace(
             run, since=int(since), until=int(now) + 1, state="running", compared=0, missing=0, repaired=0,
-            window=_tuple(window), created_at=now, last_full=now if full else run.last_full,
+            window=as_tuple(window), created_at=now, last_full=now if full else run.last_full,
         )  # fmt: skip
         await self._ledger.reconciliations.save(begun)
         return 0
@@ -121,7 +134,11 @@ class Reconciler:
             return pause
         try:
             account = await self._accounts.get(run.merchant)
-            page = await account.client.page(window.since, window.until, window.page)
+            asked_at = asyncio.get_running_loop().time()
+            page = await account.client.page(window.since, window.until, window.page, run.limit)
+            took = asyncio.get_running_loop().time() - asked_at
+        except TooMuchAsked as error:
+            return await self._ask_for_less(run, window, error, now)
         except IamportError as error:
             return await self._failed(run, error, now)
         if page.turned_down:
@@ -129,9 +146,9 @@ class Reconciler:
                 "window_turned_down", reconciliation=run.id, merchant=run.merchant, since=window.since,
                 until=window.until, hint="i'mport answered 400 to its first page; taken for an empty one",
             )  # fmt: skip
-        following_window = _tuple(following(window, run.until, page.total, page.size))
-        run = replace(run, window=following_window, tries=0, failing_since=0.0, trouble="")
-        if accepted(window, page.total):
+        complete = accepted(window, page.total, run.limit)
+        run = replace(behind(run, window, page, took), tries=0, failing_since=0.0, trouble="")
+        if complete:
             compared, differing = await self._differing(run, page, now)
             await self._ledger.reconciliations.found(run, differing)
             missing = sum(difference.missing for difference in differing.values())
@@ -139,11 +156,42 @@ class Reconciler:
         await self._ledger.reconciliations.save(run)
         return 0
 
-    async def _failed(self, run: Reconciliation, error: IamportError, now: float) -> float | None:
-        """The list did not come: again by the schedule of everything that i'mport fails at."""
-        due_in = jittered(wait(self._settings.fetch_schedule, run.tries), self._rng)
+    async def _ask_for_less(self, run: Reconciliation, window: Window, error: TooMuchAsked, now: float) -> float | None:
+        """A page was too large or too slow: a smaller part of it, down to one row.
+
+        A row that is too large alone is left out, as nothing behind it would ever be compared; its payment is looked
+        at by itself. One that is too slow alone is i'mport failing.
+        """
+        named, total = first_of(error.begins)
+        reduced = smaller(run, window)
+        if reduced is None:
+            if error.slow or named is None:
+                return await self._failed(run, error, now)
+            log.error("row_not_compared", merchant=run.merchant, imp_uid=named, error=str(error))
+            await self._ledger.reconciliations.found(run, {named: Difference(missing=False, quiet=_quiet(run))})
+            await self._ledger.reconciliations.save(without(run, window, total))
+            return 0
+        due_in = self._due_in(run, error, SLOWEST_PROBE) if error.slow else 0.0
+        if error.slow:
+            since = run.failing_since if run.tries else now
+            reduced = replace(reduced, tries=run.tries + 1, failing_since=since, trouble=str(error))
+        log.warning(
+            "list_asked_for_in_parts", reconciliation=run.id, merchant=run.merchant, error=str(error),
+            rows=reduced.limit, next_in=round(due_in, 1),
+        )  # fmt: skip
+        await self._ledger.reconciliations.save(reduced)
+        return due_in
+
+    def _due_in(self, run: Reconciliation, error: IamportError, longest: float = inf) -> float:
+        """Seconds until the list is asked for again: by the schedule, and as long as i'mport says."""
+        due_in = min(jittered(wait(self._settings.fetch_schedule, run.tries), self._rng), longest)
         if isinstance(error, IamportFailing) and error.retry_after:
             due_in = max(due_in, min(error.retry_after, LONGEST_WAIT))
+        return due_in
+
+    async def _failed(self, run: Reconciliation, error: IamportError, now: float) -> float | None:
+        """The list did not come: again by the schedule of everything that i'mport fails at."""
+        due_in = self._due_in(run, error)
         since = run.failing_since if run.tries else now
         over = run.by_hand and now - since >= FAILS_FOR
         run = replace(run, tries=run.tries + 1, failing_since=since, trouble=str(error))
@@ -167,7 +215,7 @@ class Reconciler:
         shown, unreadable = _read(run, page)
         snapshots = [snapshot for snapshot in shown if hidden(snapshot, merchant) is None]
         known = await self._ledger.reconciliations.facts(run.merchant, [snapshot.imp_uid for snapshot in snapshots])
-        quiet = not run.deliver if run.by_hand else None
+        quiet = _quiet(run)
         differing = {imp_uid: Difference(missing=False, quiet=quiet) for imp_uid in unreadable}
         for snapshot in snapshots:
             news = new_facts(known[snapshot.imp_uid], snapshot, int(now), grace=self._settings.expiry_grace)
@@ -202,6 +250,11 @@ def _announced_at(news: Iterable[Fact], snapshot: Snapshot, merchant: Merchant) 
     return min((fact.at for fact in news if fact.kind in ANNOUNCED and fact.at >= since), default=None)
 
 
+def _quiet(run: Reconciliation) -> bool | None:
+    """Whether what a run's looks find is recorded silently; None for an automatic one, which decides nothing."""
+    return not run.deliver if run.by_hand else None
+
+
 def _read(run: Reconciliation, page: Page) -> tuple[list[Snapshot], set[str]]:
     """The payments of a page, and the imp_uids of rows that cannot be read; rows without one are only told of."""
     shown: list[Snapshot] = []
@@ -218,7 +271,3 @@ def _read(run: Reconciliation, page: Page) -> tuple[list[Snapshot], set[str]]:
             imp_uids=sorted(unreadable)[:MOST_NAMED], hint="those with an imp_uid are looked at one by one",
         )  # fmt: skip
     return shown, unreadable
-
-
-def _tuple(window: Window | None) -> tuple[int, int, int] | None:
-    return None if window is None else (window.since, window.until, window.page)

@@ -369,6 +369,16 @@ async def test_the_doctor_finds_what_is_wrong(console: Console) -> None:
     assert (await relay(console, "doctor", "--no-test")).exit_code == 0
 
 
+async def test_a_sub_merchant_on_the_command_line(console: Console) -> None:
+    """Its tier is put and shown, turned down where it is none, and named by the doctor."""
+    keys = ("--imp-key", "1234567890123", "--imp-secret", "s3cret")
+    await asked(console, "merchants", "put", "branch", *keys, "--tier", "SUB")
+    assert (await asked(console, "merchants", "show", "branch"))["tier"] == "SUB"
+    wrong = await relay(console, "merchants", "put", "branch", *keys, "--tier", "SU")
+    assert (wrong.exit_code, "tier" in wrong.stderr) == (1, True)
+    assert "merchant branch (sub-merchant SUB)" in (await relay(console, "doctor")).stdout
+
+
 async def test_the_doctor_says_that_version_2_is_sent(console: Console) -> None:
     """Bodies that were refused within a day are named with what to do; it does not fail for them."""
     await console.ledger.workers.report("host-1", Sign("1.0", 1.0, None, None, None))

@@ -44,6 +44,21 @@ async def test_a_webhook_token_is_visible_ascii_only(console: Console, token: st
     assert (put.status_code, put.json()["errors"][0]["field"]) == (422, "webhook_token")
 
 
+async def test_a_sub_merchant_has_a_tier(console: Console) -> None:
+    """It is shown, and gone where the merchant is replaced without one."""
+    put = await console.call("PUT", "/v1/merchants/shop", {**CREDENTIALS, "tier": "a1B"})
+    shown = [put, *[await console.call("GET", f"/v1/merchants{path}") for path in ("/shop", "")]]
+    assert [(answer.json().get("data") or [answer.json()])[0]["tier"] for answer in shown] == ["a1B"] * 3
+    assert (await console.call("PUT", "/v1/merchants/shop", CREDENTIALS)).json()["tier"] is None
+
+
+@pytest.mark.parametrize("tier", ["", "ab", "abcd", "a b", "a-b", "가나다", "abc\n", "１２３", 123, ["abc"]])
+async def test_a_tier_is_three_letters_or_digits(console: Console, tier: Any) -> None:
+    """Anything else is 422: i'mport would not know it, and some of it could not stand in a header."""
+    put = await console.call("PUT", "/v1/merchants/shop", {**CREDENTIALS, "tier": tier})
+    assert (put.status_code, put.json()["errors"][0]["field"]) == (422, "tier")
+
+
 async def test_what_is_stored_of_a_merchant_is_sealed(console: Console) -> None:
     """Neither key nor secret nor webhook token stands in Redis as it was given."""
     await console.call("PUT", "/v1/merchants/shop", {**CREDENTIALS, "webhook_token": "a-long-token"})

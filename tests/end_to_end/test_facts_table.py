@@ -42,6 +42,8 @@ Played = Mapping[str, asyncio.Task[list[str]]]
 async def played(relay: Relay) -> AsyncIterator[Played]:
     """All scenarios at once, each with the imp_uids of its payments once it is over."""
     await relay.endpoint()
+    await relay.merchant("agency", tier="SUB")
+    await relay.endpoint(merchant="agency")
     port = relay.free_port()
     trusting = relay.start_process("receiver", PORT=str(port), RELAY_ALLOWED_IPS="127.0.0.1")
     await trusting.ready(f"http://127.0.0.1:{port}/readyz")
@@ -58,6 +60,8 @@ async def _play(relay: Relay, row: Row, trusting: int) -> list[str]:
         options["webhook_url"] = f"http://127.0.0.1:{trusting}/webhooks"
     if "relay" in row.needs:
         options["relay_api"] = {"url": relay.url("console"), "token": TOKEN}
+    if "sub-merchant" in row.needs:
+        options |= {"merchant": "agency", "imp_key": "key-agency"}
     if "expected" in row.needs:
         options["merchant_uid"] = f"order-{row.name}"
         answer = await relay.api.put(f"/v1/orders/order-{row.name}", json={"amount": 1004})
@@ -81,8 +85,9 @@ async def test_a_row(relay: Relay, played: Played, name: str) -> None:
         assert await asyncio.gather(*(relay.payment(imp_uid) for imp_uid in imp_uids)) == [{}] * len(imp_uids)
         return
     (imp_uid,) = imp_uids
+    merchant = _merchant(row)
 
-    events = await relay.until_told(imp_uid, *types)
+    events = await relay.until_told(imp_uid, *types, merchant=merchant)
     await relay.until_heard(*types, imp_uid=imp_uid)
 
     statuses = [AFTER.get(kind, kind) for kind in types]
@@ -91,9 +96,9 @@ async def test_a_row(relay: Relay, played: Played, name: str) -> None:
     assert list(range(1, len(types) + 1)) == [event["data"]["sequence"] for event in events]
     sums = [Decimal(amount) for amount in CANCELLED.get(name, ["0"] * len(types))]
     assert sums == [event["data"]["cancelled_amount"] for event in events]
-    payment = await relay.payment(imp_uid)
+    payment = await relay.payment(imp_uid, merchant)
     assert (row.status, len(types)) == (payment["status"], payment["sequence"])
-    facts = (await relay.ledger.refreshing.record("default", imp_uid)).facts
+    facts = (await relay.ledger.refreshing.record(merchant, imp_uid)).facts
     assert len(row.facts) == len(facts)
     for pattern, key in zip(row.facts, facts, strict=True):
         assert re.fullmatch(re.sub(r"\{\w+\}", ".*", pattern), key)
@@ -103,12 +108,13 @@ async def test_nothing_else_is_told(relay: Relay, played: Played) -> None:
     """When all is over and every notification settled, nothing was heard but what the table says, each thing once."""
     imp_uids = {name: await task for name, task in played.items()}
 
-    await relay.until_quiet()
+    for merchant in ("default", "agency"):
+        await relay.until_quiet(merchant)
 
     await relay.until(lambda: _delivered(relay), "every delivery is settled")
     for name, row in ROWS.items():
         for imp_uid in imp_uids[name]:
-            assert list(row.events) == [event["type"] for event in await relay.events(imp_uid)]
+            assert list(row.events) == [event["type"] for event in await relay.events(imp_uid, _merchant(row))]
             assert list(row.events) == [f"payment.{kind}" for kind in relay.heard.types(imp_uid)]
     assert sum(len(row.events) for row in ROWS.values()) == len(relay.heard.events)
 
@@ -135,6 +141,10 @@ async def test_duplicates_are_one_news(relay: Relay, played: Played) -> None:
     outcomes = [row["outcome"] for row in answer.json()["data"]]
     assert len(outcomes) == 20
     assert {"applied"} <= set(outcomes) <= {"applied", "unchanged"}
+
+
+def _merchant(row: Row) -> str:
+    return "agency" if "sub-merchant" in row.needs else "default"
 
 
 async def _delivered(relay: Relay) -> bool:

@@ -38,6 +38,20 @@ async def pay(relay: Relay, imp_uid: str, order: str, merchant: str = "default",
     await relay.webhook(imp_uid, path="/webhooks" if merchant == "default" else f"/webhooks/{merchant}")
 
 
+async def test_a_changed_tier_counts_at_once(relay: Relay) -> None:
+    """A sub-merchant's payment is found as soon as its merchant has the right code; no process is restarted."""
+    await relay.merchant("agency", tier="OLD")
+    await relay.play("card", merchant="agency", imp_key="key-agency", tier="OLD")
+    (imp_uid,) = await relay.play("lost-webhook", imp_key="key-agency", tier="NEW")
+    refresh = f"/v1/payments/{imp_uid}/refresh"
+    assert (await relay.api.post(refresh, params={"merchant": "agency"})).status_code == 404
+
+    assert (await relay.merchant("agency", tier="NEW"))["tier"] == "NEW"
+
+    assert (await relay.api.post(refresh, params={"merchant": "agency"})).json()["status"] == "paid"
+    await relay.until_told(imp_uid, "paid", merchant="agency")
+
+
 async def test_what_was_expected_and_what_came(relay: Relay) -> None:
     """Another amount is an event of its own, directly after `paid`; the status stays paid, and both say so."""
     imp_uid, order = named()

@@ -17,6 +17,7 @@ from schemas.errors import (
     IamportRefused,
     IamportUnreachable,
     MalformedPayment,
+    TooMuchAsked,
     WrongCredentials,
 )
 from tests.iamport.memory import MemoryTokens
@@ -28,7 +29,7 @@ async def client(iamport: Iamport) -> AsyncIterator[Client]:
     """The relay's own client against the sandbox."""
     transport = production_transport()
     url = str(iamport.http.base_url)
-    yield Client(transport, url, Credentials(KEY, SECRET), MemoryTokens(), "default", timeout=2.0)
+    yield Client(transport, url, Credentials(KEY, SECRET), MemoryTokens(), timeout=2.0)
     await transport.aclose()
 
 
@@ -37,8 +38,8 @@ async def client(iamport: Iamport) -> AsyncIterator[Client]:
     [
         ({"status": 503}, IamportFailing),
         ({"status": 429, "retry_after": 7}, IamportUnreachable),
-        ({"timeout": True}, IamportFailing),
-        ({"slow": 3}, IamportFailing),
+        ({"timeout": True}, TooMuchAsked),
+        ({"slow": 3}, TooMuchAsked),
         ({"html": True}, IamportFailing),
         ({"code": -5, "message": "busy"}, IamportRefused),
         ({"poison": {"a": "error"}}, IamportFailing),

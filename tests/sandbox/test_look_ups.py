@@ -54,6 +54,28 @@ async def test_payments_through_the_api_have_their_own_prefix(iamport: Iamport) 
     assert not card["imp_uid"].startswith("imps_")
 
 
+async def test_a_sub_merchants_payments_need_its_code(iamport: Iamport) -> None:
+    """With the header `Tier` only its own are seen, without it only the agency's, in every call."""
+    now = int(time.time())
+    await iamport.make(imp_uid="agency", status="paid", paid_at=now, merchant_uid="order-agency")
+    await iamport.make(imp_uid="sub", status="paid", paid_at=now, tier="SUB", merchant_uid="order-sub")
+    for tier, seen, unseen in ((None, "agency", "sub"), ("SUB", "sub", "agency"), ("OTH", None, "sub")):
+        iamport.http.headers.pop("tier", None)
+        if tier is not None:
+            iamport.http.headers["tier"] = tier
+        status, answer = await iamport.batch("agency", "sub")
+        expected = [seen] if seen else []
+        assert (status, [row["imp_uid"] for row in answer["response"] or ()]) == (207 if seen else 404, expected)
+        assert (await iamport.get(f"/payments/{unseen}"))[0] == 404
+        _, answer = await iamport.get("/payments/status/all")
+        assert [row["imp_uid"] for row in answer["response"]["list"]] == expected
+        assert (await iamport.get(f"/payments/find/order-{unseen}"))[0] == 404
+        assert (await iamport.cancel(imp_uid=unseen))["code"] != 0
+        if seen:
+            assert (await iamport.get(f"/payments/{seen}"))[0] == 200
+            assert (await iamport.cancel(imp_uid=seen, amount=1))["code"] == 0
+
+
 async def test_money_is_answered_as_written(iamport: Iamport) -> None:
     """Decimals come back digit for digit."""
     await iamport.make(imp_uid="a", amount=Decimal("10.10"), currency="USD")

@@ -41,6 +41,7 @@ EXPECTED: dict[str, tuple[str, list[str]]] = {
     "test-call": ("", ["paid"]),
     "test-channel": ("paid", ["paid"]),
     "amount-mismatch": ("paid", ["paid"]),
+    "sub-merchant": ("paid", ["paid"]),
     "escrow": ("paid", ["paid"] * 4),
 }
 

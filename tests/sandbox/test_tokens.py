@@ -47,7 +47,9 @@ async def test_wrong_credentials(iamport: Iamport) -> None:
 async def test_bearer_is_the_documented_form(iamport: Iamport) -> None:
     """A token is taken with `Bearer` before it, in any case, and alone; nothing else is."""
     token = (await iamport.get_token())["response"]["access_token"]
-    for text, status in ((f"Bearer {token}", 404), (f"bearer  {token}", 404), (token, 404), (f"Basic {token}", 401)):
+    taken = (f"Bearer {token}", f"bearer  {token}", token)
+    turned_away = (f"Basic {token}", f"Bearer x{token}")
+    for text, status in (*((text, 404) for text in taken), *((text, 401) for text in turned_away)):
         assert (await iamport.http.get("/payments/a", headers={"authorization": text})).status_code == status
 
 

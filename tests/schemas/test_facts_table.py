@@ -79,6 +79,7 @@ SCENARIOS: dict[str, Callable[[], Play]] = {
     "promotion": lambda: _step(Play(amount=10000, promotion={"id": "p", "discount": 1000}).pay(), 10000),
     "amount-mismatch": lambda: Play(amount=900).expect(1004, "KRW").pay(),
     "forged": lambda: Play().pay().look(),
+    "sub-merchant": lambda: Play().pay(),
     "test-call": Play,
     "test-channel": Play,
     "escrow": lambda: _refused(Play(escrow=True).pay()),

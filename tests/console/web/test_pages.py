@@ -132,8 +132,11 @@ async def test_secrets_are_shown_on_request_only(reader: Reader, console: Consol
 
 
 async def test_what_follows_in_an_address_is_not_shown(redis_url: str) -> None:
-    """A Redis URL may have its password behind the `?`: the settings show where it is, and no more."""
-    environ = {"RELAY_QUEUE_URL": "redis://:pass1@127.0.0.1:7/1"}
+    """A Redis URL may have its password behind the `?`: the settings show where it is, and no more; a proxy's, too."""
+    environ = {
+        "RELAY_QUEUE_URL": "redis://:pass1@127.0.0.1:7/1",
+        "RELAY_IAMPORT_PROXY": "http://relay:pass3@proxy.example:3128",
+    }
     address = f"{redis_url}?client_name=pass2"
     async with running(address, environ) as console, httpx.AsyncClient(base_url=console.url) as client:
         reader = Reader(client)
@@ -142,6 +145,8 @@ async def test_what_follows_in_an_address_is_not_shown(redis_url: str) -> None:
     assert f"{redis_url}?…" in text
     assert "pass1" not in text
     assert "pass2" not in text
+    assert "@proxy.example:3128" in text
+    assert "pass3" not in text
 
 
 async def test_a_command_to_repeat_a_callback(reader: Reader, console: Console) -> None:

@@ -79,6 +79,25 @@ def test_sentences_of_the_api_are_spoken_in_korean() -> None:
     assert spoken("<b>something new</b>", clock) == '<span lang="en">&lt;b&gt;something new&lt;/b&gt;</span>'
 
 
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "i'mport cannot be reached (connection refused)", "i'mport did not answer within 10 s",
+        "i'mport gave no token within 10 s", "i'mport's answer is longer than 16777216 bytes",
+        "i'mport's answer did not arrive whole (connection reset)", "i'mport's answer broke off (connection reset)",
+        "the proxy of RELAY_IAMPORT_PROXY cannot be reached (DNS: no such host)",
+        "the proxy of RELAY_IAMPORT_PROXY answered 403",
+        "the proxy asks for another user or password (407): see RELAY_IAMPORT_PROXY",
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_i_mport_is_said_in_korean(sentence: str) -> None:
+    """A merchant's trouble is read by operators; a setting's name stays what it is."""
+    said = tongue("ko").sentence(sentence)
+    assert re.search("[가-힣]", said)
+    assert not re.search(r"\b(connection|no such|asks|answer)\b", said)
+    assert ("RELAY_IAMPORT_PROXY" in sentence) == ("RELAY_IAMPORT_PROXY" in said)
+
+
 def test_buyers_data_is_found_wherever_it_is() -> None:
     """By its name, however deep; what is absent is not said to be hidden."""
     body = {
