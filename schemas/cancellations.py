@@ -13,7 +13,7 @@ from itertools import combinations
 from typing import Any, Literal
 
 from schemas.facts import Fact, Facts, Kind, cancelled_amount
-from schemas.histories import left
+from schemas.histories import Totals
 from schemas.payment import ZERO, Snapshot
 from schemas.refunds import UNLISTED
 from schemas.times import rfc3339
@@ -101,14 +101,14 @@ def answer(
     of: whether a look came between them must not matter. When nothing is left, every request is closed.
     """
     pending = {request.id: request for request in requests if request.state in WAITING}
-    announced = cancelled_amount(known.values())
+    announced, totals = cancelled_amount(known.values()), Totals(snapshot)
     joined: list[Fact] = []
     for fact in found:
         if fact.kind is not Kind.CANCELLED:
             joined.append(fact)
             continue
         announced += fact.amount
-        matches = _match(fact, list(pending.values()), left(snapshot, announced))
+        matches = _match(fact, list(pending.values()), totals.left(announced))
         closes = list(pending) if fact.whole else [match.id for match in matches]
         for request_id in closes:
             del pending[request_id]

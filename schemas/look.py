@@ -15,7 +15,7 @@ from schemas import cancellations, events
 from schemas.cancellations import Request
 from schemas.derivation import new_facts
 from schemas.errors import Conflict, NotFound
-from schemas.facts import Expected, Fact, Facts, Kind, Status, cancelled_amount, status
+from schemas.facts import Expected, Fact, Facts, Kind, Status, Tally, cancelled_amount, status
 from schemas.histories import left
 from schemas.payment import ZERO, Snapshot
 from schemas.schedule import until_next
@@ -161,10 +161,11 @@ def _change(before: Record, after: Record, found: Sequence[Fact], now: int, poli
     facts = dict(before.facts)
     waiting = cancellations.open_ids(before.requests)
     previous = before.status if facts else None
-    sequence = before.sequence
+    sequence, tally = before.sequence, Tally(facts.values())
     made = []
     for fact in found:
         facts[fact.key] = fact
+        tally.add(fact)
         if fact.kind is Kind.ALIAS:
             continue
         if fact.kind is Kind.REQUESTED:
@@ -175,9 +176,9 @@ def _change(before: Record, after: Record, found: Sequence[Fact], now: int, poli
             merchant=before.merchant,
             fact=fact,
             sequence=sequence,
-            status=status(facts.values(), waiting),
+            status=tally.status(waiting),
             previous=previous,
-            cancelled_amount=cancelled_amount(facts.values()),
+            cancelled_amount=tally.cancelled,
             snapshot=_seen(after),
             silent=policy.quiet or fact.at < policy.since or now - fact.at > policy.retention,
         )

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from schemas.facts import Fact, Facts, Kind, cancelled_amount, plain
-from schemas.histories import keyed_cancellations, left, total
+from schemas.histories import Totals, keyed_cancellations, left
 from schemas.payment import ZERO, Cancellation, Snapshot
 from schemas.times import rfc3339
 
@@ -67,10 +67,10 @@ def _entries(known: Facts, snapshot: Snapshot, now: int) -> list[Fact]:
 
 def _with_whole(known: Facts, found: Sequence[Fact], snapshot: Snapshot) -> list[Fact]:
     """Marks each cancellation after which nothing was left of what had come in by then."""
-    announced = cancelled_amount(known.values())
+    announced, totals = cancelled_amount(known.values()), Totals(snapshot)
     marked = []
     for fact in found:
-        everything = total(snapshot, fact.at)
+        everything = totals.until(fact.at)
         announced += fact.amount if fact.kind is Kind.CANCELLED else ZERO
         whole = fact.kind is Kind.CANCELLED and 0 < everything <= announced
         marked.append(replace(fact, whole=whole))
