@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from ledger.keys import PREFIX
 from ledger.lua import script
 from ledger.shard import Shard
-from schemas.errors import LedgerUnavailable
+from schemas.errors import LedgerFull, LedgerUnavailable
 
 Argument = str | bytes | int | float
 
@@ -107,6 +107,8 @@ def unavailable(error: Exception) -> Exception:
         reason = str(error)
         if not reason.startswith(_AWAY) and not any(f" {word} " in reason or f"-{word} " in reason for word in _AWAY):
             return error
+    if isinstance(error, trouble.OutOfMemoryError) or "OOM command not allowed" in str(error):
+        return LedgerFull(f"Redis has no room for this: {error}")
     if isinstance(error, asyncio.TimeoutError | trouble.TimeoutError):
         return LedgerUnavailable("Redis does not answer in time")
     return LedgerUnavailable(f"Redis cannot be relied on: {error}")

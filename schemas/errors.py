@@ -10,6 +10,7 @@ RelayError                      anything below; its text is one sentence for a p
 │   ├── Conflict                it contradicts what is stored (409)
 │   └── Invalid                 a value does not validate (422); knows its field
 ├── LedgerUnavailable           Redis is away, loading, read-only, full or too slow: retry
+│   └── LedgerFull              it has no room for this
 ├── SpoolUnavailable            the spool cannot keep anything: full, damaged, switched off
 ├── IamportError                a call of i'mport's API did not give what it should
 │   ├── IamportFailing          5xx, 429, timeout, no connection, not JSON, odd shape: retry
@@ -66,6 +67,10 @@ class Invalid(Rejected):
 
 class LedgerUnavailable(RelayError):
     """Redis cannot be relied on right now: away, loading, read-only, full or too slow."""
+
+
+class LedgerFull(LedgerUnavailable):
+    """Redis has no room for this; it may have some for less."""
 
 
 class SpoolUnavailable(RelayError):

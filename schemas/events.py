@@ -16,7 +16,6 @@ from schemas.facts import Fact, Kind, Status
 from schemas.payment import Snapshot
 from schemas.times import rfc3339
 
-
 _END = b"}}"
 
 

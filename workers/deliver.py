@@ -16,7 +16,6 @@ from ledger.keys import Lane
 from schemas.delivery import Again, Answer, Attempt, Delivered, Hold, Verdict, attempt, judge
 from schemas.endpoint import Endpoint
 from schemas.errors import LedgerUnavailable, Unreadable
-from schemas.events import thin
 from schemas.seal import Sealer
 from schemas.settings import Settings
 from workers.callback import Opened, opened, prepare
@@ -122,7 +121,7 @@ class Deliverer:
             await self._settle(delivery, Hold(f"held: internal error: {type(error).__name__}"))
 
     async def _send(self, delivery: ClaimedDelivery, endpoint: Endpoint, keys: Opened) -> None:
-        body = thin(delivery.body) if endpoint.payload == "thin" else delivery.body
+        body = delivery.callback.thin if endpoint.payload == "thin" else delivery.callback.full
         made: list[Attempt] = []
         while True:
             began = time.time()

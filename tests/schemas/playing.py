@@ -10,6 +10,7 @@ from schemas import intents, wire
 from schemas.cancellations import Request
 from schemas.facts import Expected
 from schemas.look import Change, Policy, Record, look, note, reject
+from schemas.payment import Snapshot
 from tests.schemas.payments import ACCOUNT, IMP_UID, OPEN_POLICY, T0, deposit, entry, payment, seen
 
 DAY = 86400
@@ -25,6 +26,11 @@ class Play:
         self.policy: Policy = OPEN_POLICY
         self.bodies: list[dict[str, Any]] = []
         self.next_look: float | None = None
+
+    @property
+    def shown(self) -> Snapshot:
+        """What a look would find now."""
+        return seen(**self.fields)
 
     def show(self, **fields: Any) -> Play:
         """What i'mport shows from now on."""

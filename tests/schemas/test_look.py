@@ -178,6 +178,7 @@ def test_a_payment_that_was_removed_is_no_news() -> None:
 class _Walked(tuple[Any, ...]):
     """Rows that count how often somebody walks through all of them."""
 
+    __slots__ = ()
     walks = 0
 
     def __iter__(self) -> Iterator[Any]:
