@@ -25,10 +25,10 @@ pays:u:merchant_uid        zset    … for one order number (any merchant)
 pays:s:status              zset    … for one status · pays:ms:m/status for one merchant and status
 ageing                     zset    p -> last change: what retention may remove
 tomb:p                     string  what a payment removed by retention was: fact keys, last sequence; two years
-snaps:p                    hash    version -> i'mport's object as the look that made this version found it, for its events,
-                                   or what differs from another; whole spent (see shared/snapshots.lua)
-evt:id                     hash    body (the callback's bytes; without i'mport's object where there is snap, the version that
-                                   snaps:p has it under) merchant imp_uid type sequence recorded_at silent about snap
+snaps:p                    hash    version -> i'mport's object as the look that made it found it, or what differs from
+                                   another; for its events. whole spent (see shared/snapshots.lua)
+evt:id                     hash    body (the callback's bytes; without i'mport's object where snap says which of snaps:p
+                                   that is) merchant imp_uid type sequence recorded_at silent about snap
 evts · evts:m:m            zset    id -> recorded · the same for one merchant
 evts:p:p · evts:t:type     zset    … for one payment (score: sequence) · for one type
 dlv:id                     hash    event endpoint merchant imp_uid type sequence state attempts next_at reason note …

@@ -8,6 +8,7 @@ from decimal import Decimal
 from itertools import chain
 from typing import Any, Literal, NamedTuple, cast
 
+from ledger.aside import aside
 from ledger.batch import Batch
 from ledger.keys import Lane, key, payment
 from ledger.leases import LEASE_MS, Lease
@@ -24,7 +25,7 @@ UNKNOWN_BUDGET_MS = 1_000
 """Between two claims of a merchant's unknown payments: a flood of made-up ids is one look-up a second."""
 
 MOST_BYTES = 262_144
-"""Bytes of commits that share a call; one that has more goes alone, and so fails alone where Redis has no room for it."""
+"""Bytes of commits that share a call; one that has more goes alone, and fails alone where Redis has no room for it."""
 
 Outcome = Literal["ok", "lost", "changed", "full"]
 """``lost``: the lease had ended, nothing is written. ``changed``: the record was written since it was read.
@@ -76,8 +77,8 @@ class Refreshing:
             "claim_payments", str(lane), limit, LEASE_MS, budget
         )
         self._queue.kick_all([again])
-        claimed = tuple(_claimed(lane, int(token), int(base), row) for row in rows)
-        return ClaimedPayments(int(now) / 1000, int(failures), claimed)
+        claimed = [await aside(_claimed, lane, int(token), int(base), row, rows=len(row[4]) // 2) for row in rows]
+        return ClaimedPayments(int(now) / 1000, int(failures), tuple(claimed))
 
     async def expected(self, merchant: str, merchant_uids: Sequence[str]) -> dict[str, Expected]:
         """What the merchant expects to be paid for these orders, where it has said so."""
@@ -150,7 +151,8 @@ class Refreshing:
         fields, facts = await hashes(self._store, [key("pay", name), key("facts", name)])
         if not fields:
             raise NotFound(f"there is no payment {imp_uid!r} of merchant {merchant!r}")
-        return stored.load_record(merchant, imp_uid, fields, stored.load_facts(facts))
+        known = await aside(stored.load_facts, facts, rows=len(facts))
+        return await aside(stored.load_record, merchant, imp_uid, fields, known, rows=len(facts))
 
     async def _commit_all(self, writes: Sequence[_Write]) -> Sequence[bytes]:
         args = chain.from_iterable(write.args for write in writes)

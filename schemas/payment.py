@@ -118,6 +118,11 @@ class Snapshot:
             raise MalformedPayment(f"payment {imp_uid}: {error}", imp_uid=imp_uid) from None
 
 
+def history_rows(raw: Mapping[str, Any]) -> int:
+    """How many rows the histories of a payment object have: what reading it takes grows with them."""
+    return len(_rows(raw.get("deposit_history"))) + len(_rows(raw.get("cancel_history")))
+
+
 def _written(raw: Mapping[str, Any]) -> tuple[Mapping[str, Any], bytes]:
     """The object and its JSON. JSON can spell half a surrogate pair, which a name cut in the middle of an emoji ends
     with, and UTF-8 cannot: U+FFFD stands for it. Raises `TypeError` for what JSON cannot hold."""

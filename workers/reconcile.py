@@ -14,11 +14,12 @@ import structlog
 
 from iamport.accounts import Accounts
 from ledger import Ledger
+from ledger.aside import aside
 from ledger.reconciliations import AUTO, Reconciliation
 from schemas.derivation import new_facts
 from schemas.errors import IamportError, IamportFailing, IamportRefused, MalformedPayment, NotFound, WrongCredentials
 from schemas.facts import Fact, Facts, Kind
-from schemas.payment import Snapshot
+from schemas.payment import Snapshot, history_rows
 from schemas.schedule import jittered, wait
 from schemas.settings import Settings
 from schemas.windows import Window, accepted, first, following
@@ -161,11 +162,13 @@ class Reconciler:
         """The payments whose facts the ledger lacks, and since when i'mport should have announced that."""
         merchant = await self._ledger.merchants.get(run.merchant)
         since = max(merchant.since, merchant.created_at - OVERLAP)
-        snapshots = [snapshot for row in rows if (snapshot := _snapshot(row)) is not None]
+        read = [await aside(_snapshot, row, rows=history_rows(row)) for row in rows]
+        snapshots = [snapshot for snapshot in read if snapshot is not None]
         known = await self._ledger.reconciliations.facts(run.merchant, [snapshot.imp_uid for snapshot in snapshots])
         differing: dict[str, float | None] = {}
         for snapshot in snapshots:
-            news = _news(known[snapshot.imp_uid], snapshot, now, self._settings.expiry_grace)
+            facts, grace = known[snapshot.imp_uid], self._settings.expiry_grace
+            news = await aside(_news, facts, snapshot, now, grace, rows=len(facts) + len(snapshot.deposits))
             announced = [fact.at for fact in news if fact.kind in ANNOUNCED and fact.at >= since]
             if news:
                 differing[snapshot.imp_uid] = None if run.by_hand else min(announced, default=None)

@@ -12,11 +12,12 @@ from iamport.accounts import Accounts
 from iamport.answers import Looked
 from iamport.client import LARGEST_BATCH
 from ledger import Ledger
+from ledger.aside import aside
 from ledger.keys import Lane
 from ledger.refreshing import ClaimedPayment, ClaimedPayments
-from schemas.errors import IamportError, IamportFailing, MalformedPayment, RelayError, WrongCredentials
+from schemas.errors import IamportError, IamportFailing, LedgerFull, MalformedPayment, RelayError, WrongCredentials
 from schemas.look import Change, Policy, look
-from schemas.payment import Snapshot
+from schemas.payment import Snapshot, history_rows
 from schemas.policy import policy
 from schemas.schedule import exhausted, jittered, wait
 from schemas.settings import Settings
@@ -68,34 +69,48 @@ class Refresher:
         if claimed.failures:
             await self._ledger.refreshing.resume(lane)
             log.info("iamport_recovered", merchant=lane.name)
-        seen = {payment.record.imp_uid: _seen(payment.record.imp_uid, looked) for payment in claimed.payments}
+        seen = {
+            imp_uid: await aside(_seen, imp_uid, looked, rows=history_rows(looked.found.get(imp_uid, {})))
+            for imp_uid in (payment.record.imp_uid for payment in claimed.payments)
+        }
         paid = {payment.record.imp_uid for payment in claimed.payments if "paid" in payment.record.facts}
         expected = await expectations(self._ledger, account, seen, paid=paid)
         general = policy(self._settings, account.merchant.since)
-        await asyncio.gather(
+        ends = await asyncio.gather(
             *(
                 self._settle(payment, seen[imp_uid], claimed.now, replace(general, expected=expected.get(imp_uid)))
                 for payment in claimed.payments
                 for imp_uid in [payment.record.imp_uid]
-            )
+            ),
+            return_exceptions=True,
         )
+        # One that fails takes no other with it; the sweep tells of it when its lease has ended.
+        for end in ends:
+            if isinstance(end, BaseException):
+                raise end
 
     async def _settle(self, payment: ClaimedPayment, seen: Seen, now: float, own: Policy) -> None:
         match seen:
             case Snapshot():
-                await self._commit(payment, seen, now, own)
+                try:
+                    await self._commit(payment, seen, now, own)
+                except LedgerFull as error:
+                    await self._put_off(payment, error)
             case None:
                 await self._unknown(payment)
             case error:
                 await self._put_off(payment, error)
 
     async def _commit(self, payment: ClaimedPayment, snapshot: Snapshot, now: float, own: Policy) -> None:
-        change = look(payment.record, snapshot, int(now), own, payment.claims)
+        rows = len(payment.record.facts) + len(snapshot.deposits) + len(snapshot.cancellations)
+        change = await aside(look, payment.record, snapshot, int(now), own, payment.claims, rows=rows)
         outcome = await self._ledger.refreshing.commit(change, claimed=payment, now=now)
         if outcome == "changed":
             # An operator wrote since, about something this snapshot may be too old to show: a cancellation just sent.
             await self._ledger.refreshing.postpone(payment.lease, "again", due_in=0, tries=payment.tries)
         _tell(change, snapshot, outcome)
+        if outcome == "full":
+            raise LedgerFull(f"Redis has no room for {len(change.events)} more events of this payment")
 
     async def _unknown(self, payment: ClaimedPayment) -> None:
         """i'mport does not know the payment: a few more tries, unless it once did."""
