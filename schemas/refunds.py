@@ -37,6 +37,36 @@ def cancelled(known: Facts, snapshot: Snapshot, now: int, *, paid: bool) -> list
     return [*found, replace(_unlisted(VOID, snapshot, ZERO, found, now), whole=True)]
 
 
+def cancelled_again(
+    known: Facts, before: Snapshot | None, snapshot: Snapshot, found: Sequence[Fact], now: int
+) -> list[Fact]:
+    """Money that had been taken back since it was announced and has gone once more, as cancellations of their own: of
+    an entry, which is among ``found`` as an alias, or of what no entry explains. Their amount is nothing: it is
+    announced already. ``before`` is i'mport's word until now.
+
+    They are news to whoever has asked for them, and to nobody else.
+    """
+    if before is None:
+        return []
+    gone = min(snapshot.cancel_amount, cancelled_amount(known.values())) - before.cancel_amount
+    if gone <= 0:
+        return []
+    rows, listed = dict(keyed_cancellations(snapshot)), dict(keyed_cancellations(before))
+    back = (row.amount for key, row in rows.items() if key in known and key not in listed)
+    aliases = [fact for fact in found if fact.kind is Kind.ALIAS and fact.key in rows]
+    again = [replace(fact, kind=Kind.CANCELLED, amount=ZERO, detail=_entry_detail(rows[fact.key])) for fact in aliases]
+    rest = max(gone - sum((fact.amount for fact in aliases), ZERO) - sum(back, ZERO), ZERO)
+    is_over = not left(snapshot, snapshot.cancel_amount)
+    if rest or (is_over and not again):
+        name = f"{UNLISTED}{plain(snapshot.cancel_amount)}"
+        same = sum(key == name or key.startswith(f"{name}#") for key in known)
+        key = f"{name}#{same + 1}" if same else name
+        again.append(replace(_unlisted(key, snapshot, rest, [], now), amount=ZERO))
+    if is_over:
+        again[-1] = replace(again[-1], whole=True)
+    return again
+
+
 def _entries(known: Facts, snapshot: Snapshot, now: int) -> list[Fact]:
     """The new entries of the history; one for money that is announced already is an alias.
 
