@@ -10,6 +10,8 @@ from console.web import addresses
 from console.web.timeline import story, undelivered
 from console.web.visit import Outcome, Page, View, Visit
 from schemas.errors import NotFound
+from schemas.histories import left
+from schemas.payment import Snapshot
 
 _MOST_EVENTS, _MOST_NOTIFICATIONS = 50, 100
 
@@ -72,11 +74,13 @@ async def known_payment(visit: Visit, merchant: str, imp_uid: str) -> dict[str, 
 
 
 def _left(payment: dict[str, Any] | None) -> Decimal | None:
-    """What has not been cancelled, where something is left of a payment that was approved."""
-    if payment is None or payment["status"] not in ("paid", "partially_cancelled", "cancellation_pending"):
+    """What has not been cancelled, as i'mport shows it now, where something is left of a payment that was approved."""
+    if payment is None:
         return None
-    left = Decimal(payment["amount"]) - Decimal(payment["cancelled_amount"])
-    return left if left > 0 else None
+    if payment["status"] not in ("paid", "partially_cancelled", "cancellation_pending") and not payment["contradicts"]:
+        return None
+    snapshot = Snapshot.parse(payment["payment"])
+    return left(snapshot, snapshot.cancel_amount) or None
 
 
 PAGES = (Page("/payments/{merchant}/{imp_uid}", payment),)
