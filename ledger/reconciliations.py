@@ -114,6 +114,13 @@ class Reconciliations:
             left = left[len(rows) :]
         return known
 
+    async def contradicts(self, merchant: str, imp_uids: Sequence[str]) -> dict[str, Sequence[str]]:
+        """The events that i'mport's word did not bear out at the last look, of those payments that are there."""
+        names = [f"pay:{merchant}/{imp_uid}" for imp_uid in imp_uids]
+        rows = await hashes(self._store, names, "version", "contradicts")
+        found = zip(imp_uids, rows, strict=True)
+        return {imp_uid: orjson.loads(row.get("contradicts", b"[]")) for imp_uid, row in found if row}
+
     async def pause(self, merchant: str) -> float:
         """Seconds for which i'mport is not to be asked about a merchant, as its payments' lane says; 0 for none."""
         return int(await self._store.run("read_pause", merchant)) / 1000

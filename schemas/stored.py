@@ -13,7 +13,7 @@ from schemas.look import Record
 from schemas.payment import Snapshot
 from schemas.taken_back import Lesser
 
-VERSION = 1
+VERSION = 2
 
 
 def dump_fact(fact: Fact, place: int) -> bytes:

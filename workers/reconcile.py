@@ -5,7 +5,7 @@ i'mport sends a webhook once; this is how one that never came is made up for.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -18,10 +18,12 @@ from ledger.aside import aside
 from ledger.reconciliations import AUTO, Reconciliation
 from schemas.derivation import new_facts
 from schemas.errors import IamportError, IamportFailing, IamportRefused, MalformedPayment, NotFound, WrongCredentials
+from schemas.events import event_id
 from schemas.facts import Fact, Facts, Kind
 from schemas.payment import Snapshot, history_rows
 from schemas.schedule import jittered, wait
 from schemas.settings import Settings
+from schemas.taken_back import contradicted
 from schemas.windows import Window, accepted, first, following
 
 log = structlog.get_logger()
@@ -172,7 +174,21 @@ class Reconciler:
             announced = [fact.at for fact in news if fact.kind in ANNOUNCED and fact.at >= since]
             if news:
                 differing[snapshot.imp_uid] = None if run.by_hand else min(announced, default=None)
+        await self._see_what_was_taken_back(run, [row for row in snapshots if row.imp_uid not in differing], known)
         return differing
+
+    async def _see_what_was_taken_back(
+        self, run: Reconciliation, snapshots: Sequence[Snapshot], known: Mapping[str, Facts]
+    ) -> None:
+        """Ask for looks at payments of which i'mport lists less, or again more, than counts as its word. These are no
+        facts that were missed, so nobody counts them."""
+        told = await self._ledger.reconciliations.contradicts(run.merchant, [row.imp_uid for row in snapshots])
+        for snapshot in snapshots:
+            imp_uid, facts = snapshot.imp_uid, known[snapshot.imp_uid]
+            gone = await aside(contradicted, facts, snapshot, rows=len(facts))
+            if imp_uid in told and [event_id(run.merchant, imp_uid, key) for key in gone] != list(told[imp_uid]):
+                quiet = run.by_hand and not run.deliver
+                await self._ledger.refreshing.mark_dirty(run.merchant, imp_uid, quiet=quiet)
 
     async def _finish(self, run: Reconciliation, now: float) -> float | None:
         if not run.by_hand:
