@@ -28,8 +28,8 @@ MOST_BYTES = 262_144
 """Bytes of commits that share a call; one that has more goes alone, and fails alone where Redis has no room for it."""
 
 Outcome = Literal["ok", "lost", "changed", "full"]
-"""``lost``: the lease had ended, nothing is written. ``changed``: the record was written since it was read.
-``full``: Redis has no room for all of it."""
+"""``lost``: the lease had ended, nothing is written. ``changed``: the record was written since it was read, read it
+again. ``full``: Redis has no room for all of it, nothing is written."""
 
 
 class _Write(NamedTuple):
@@ -90,12 +90,13 @@ class Refreshing:
     async def commit(self, change: Change, *, claimed: ClaimedPayment | None, now: float) -> Outcome:
         """Write what a look found, and settle it; without ``claimed`` it is an operator's change.
 
-        A change of many facts is written in steps: after ``lost`` or ``changed`` some may be written. Raises
-        `LedgerUnavailable`.
+        A change of many facts is written in steps: when it comes to ``lost`` or ``changed``, the first of them may have
+        been written. Raises `LedgerUnavailable`.
         """
         answer, kept_object = b"ok", False
         for step in steps(change):
-            write = _write(change, step, claimed, now, with_object=step.is_first or not kept_object)
+            brings_object = step.is_first or (bool(step.change.events) and not kept_object)
+            write = _write(change, step, claimed, now, with_object=brings_object)
             kept_object = kept_object or bool(step.change.events)
             answer = await self._commits.add(write)
             if answer != b"ok":

@@ -186,6 +186,12 @@ def _tell(change: Change, snapshot: Snapshot, outcome: str) -> None:
     )  # fmt: skip
     if outcome != "ok":
         return
+    gone = set(record.contradicts) - set(change.previous.contradicts)
+    if gone:
+        log.warning(
+            "payment_taken_back", merchant=record.merchant, imp_uid=record.imp_uid, no_longer_shown=sorted(gone),
+            hint="i'mport no longer shows what these events announced; nothing is announced back",
+        )  # fmt: skip
     for event in change.events:
         log.info(
             "event_recorded", merchant=record.merchant, imp_uid=record.imp_uid, event_id=event.id, type=event.type,

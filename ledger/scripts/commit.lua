@@ -18,8 +18,8 @@ local EVENT_BYTES, DELIVERY_BYTES = 1200, 1200
 
 local function read_change()
   return {lane = take(), m = take(), imp = take(), token = take(), version = take(), next_look = take(), outcome = take(),
-    quiet = take() == "1", is_last = take() == "1", bytes = take(), all = take(), loud = take(), merchant_uid = take(), status = take(),
-    fields = take_rows(2), facts = take_rows(2), object = take(), snap = take(), events = take_rows(5)}
+    quiet = take() == "1", is_last = take() == "1", bytes = take(), all = take(), loud = take(), merchant_uid = take(),
+    status = take(), fields = take_rows(2), facts = take_rows(2), object = take(), snap = take(), events = take_rows(5)}
 end
 
 local subscribed, lanes = {}, {}

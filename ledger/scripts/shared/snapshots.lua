@@ -31,9 +31,11 @@ local function keep_snapshot(p, version, object)
   redis.call("HSET", key, version, object, "whole", version, "spent", "0")
 end
 
+-- The object of a payment that was kept under a version; nil where there is none.
 local function snapshot(p, version)
   local key = k("snaps", p)
   local text = redis.call("HGET", key, version)
+  if not text then return nil end
   local base, first, last, at = string.match(text, "^(%d+) (%d+) (%d+)\n()")
   if not base then return text end
   local whole = redis.call("HGET", key, base)
@@ -43,14 +45,16 @@ end
 -- The objects that an answer has, each once however many of its rows point to it, and how many bytes they have.
 local objects, object_at, objects_size = {}, {}, 0
 
--- Where in `objects` the one of an event is, 0 for an event whose body is whole.
+-- Where in `objects` the one of an event is, 0 for an event whose body is whole; nil where it is gone.
 local function object_of(p, version)
   if not version then return 0 end
   local name = p .. "#" .. version
   if not object_at[name] then
-    objects[#objects + 1] = snapshot(p, version)
+    local object = snapshot(p, version)
+    if not object then return nil end
+    objects[#objects + 1] = object
     object_at[name] = #objects
-    objects_size = objects_size + #objects[#objects]
+    objects_size = objects_size + #object
   end
   return object_at[name]
 end
