@@ -30,7 +30,10 @@ ageing                     zset    p -> last change: what retention may remove
 hidden:p                   string  when a look found a payment of a test channel, which the merchant does not include;
                                    expires after a day
 tomb:p                     string  what a payment removed by retention was: fact keys, last sequence; two years
-evt:id                     hash    body (the callback's bytes) merchant imp_uid type sequence recorded_at silent about
+snaps:p                    hash    version -> i'mport's object as the look that made it found it, or what differs from
+                                   another; for its events. whole spent (see shared/snapshots.lua)
+evt:id                     hash    body (the callback's bytes; without i'mport's object where snap says which of snaps:p
+                                   that is) merchant imp_uid type sequence recorded_at silent about snap
 evts · evts:m:m            zset    id -> recorded · the same for one merchant
 evts:p:p · evts:t:type     zset    … for one payment (score: sequence) · for one type
 dlv:id                     hash    event endpoint merchant imp_uid type sequence state attempts next_at reason note …

@@ -17,7 +17,8 @@ from schemas.errors import NotFound
 @dataclass(frozen=True, slots=True)
 class Payment:
     """A payment: amounts in the currency's major unit, times in UNIX seconds. `snapshot` is i'mport's object as JSON;
-    `requests` are what is known of its cancellations, as `schemas.stored` keeps them."""
+    `requests` are what is known of its cancellations, as `schemas.stored` keeps them; `contradicts` are the events that
+    the object no longer bears out."""
 
     merchant: str
     imp_uid: str
@@ -30,6 +31,7 @@ class Payment:
     fetched_at: float | None
     snapshot: bytes = field(repr=False)
     requests: Sequence[dict[str, Any]] = field(default=(), repr=False)
+    contradicts: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,4 +121,5 @@ def _payment(name: str, row: Row) -> Payment:
         fetched_at=seconds(row, "fetched_at"),
         snapshot=row.get("snapshot") or b"{}",
         requests=wire.loads(row.get("requests") or b"[]"),
+        contradicts=wire.loads(row.get("contradicts") or b"[]"),
     )

@@ -8,11 +8,11 @@ from typing import Literal
 
 import orjson
 
+from ledger.aside import aside
 from ledger.jobs import RECONCILE, Jobs
-from ledger.keys import payment
 from ledger.pages import Page, Slice, walk
 from ledger.queue import Queue
-from ledger.rows import hashes
+from ledger.rows import hashes, paired
 from ledger.store import Store
 from schemas import stored
 from schemas.errors import Conflict, NotFound
@@ -20,6 +20,9 @@ from schemas.facts import Facts
 from schemas.windows import PAGE
 
 State = Literal["running", "done"]
+
+MOST_FACTS = 5_000
+"""Facts that are read in one look: others wait no longer than that takes."""
 
 AUTO = "auto/"
 """What the ids of the runs that happen by themselves begin with; the merchant's name follows."""
@@ -121,17 +124,21 @@ class Reconciliations:
 
     async def facts(self, merchant: str, imp_uids: Sequence[str]) -> dict[str, Facts]:
         """What is known of each of these payments; also of those that retention has removed."""
-        names = [payment(merchant, imp_uid) for imp_uid in imp_uids]
-        rows = await hashes(self._store, [f"facts:{name}" for name in names])
-        gone = [imp_uid for imp_uid, row in zip(imp_uids, rows, strict=True) if not row]
-        tombs = await self._store.run("read_tombs", merchant, *gone) if gone else []
-        left = {
-            imp_uid: stored.load_tombstone(merchant, imp_uid, text).facts
-            for imp_uid, text in zip(gone, tombs, strict=True)
-            if text
-        }
-        known = {imp_uid: stored.load_facts(row) for imp_uid, row in zip(imp_uids, rows, strict=True) if row}
-        return {imp_uid: known.get(imp_uid) or left.get(imp_uid) or {} for imp_uid in imp_uids}
+        known: dict[str, Facts] = {}
+        left = imp_uids
+        while left:
+            rows = await self._store.run("read_facts", MOST_FACTS, merchant, *left)
+            for imp_uid, (facts, tombstone) in zip(left, rows, strict=False):
+                known[imp_uid] = await aside(_facts, merchant, imp_uid, facts, tombstone, rows=len(facts) // 2)
+            left = left[len(rows) :]
+        return known
+
+    async def contradicts(self, merchant: str, imp_uids: Sequence[str]) -> dict[str, Sequence[str]]:
+        """The events that i'mport's word did not bear out at the last look, of those payments that are there."""
+        names = [f"pay:{merchant}/{imp_uid}" for imp_uid in imp_uids]
+        rows = await hashes(self._store, names, "version", "contradicts")
+        found = zip(imp_uids, rows, strict=True)
+        return {imp_uid: orjson.loads(row.get("contradicts", b"[]")) for imp_uid, row in found if row}
 
     async def pause(self, merchant: str) -> float:
         """Seconds for which i'mport is not to be asked about a merchant, as its payments' lane says; 0 for none."""
@@ -171,6 +178,12 @@ def _args(difference: Difference) -> tuple[str | int, ...]:
     at = difference.announced_at
     quiet = "" if difference.quiet is None else int(difference.quiet)
     return int(difference.missing), "" if at is None else round(at * 1000), quiet
+
+
+def _facts(merchant: str, imp_uid: str, facts: Sequence[bytes], tombstone: bytes) -> Facts:
+    if tombstone:
+        return stored.load_tombstone(merchant, imp_uid, tombstone).facts
+    return stored.load_facts(paired(facts))
 
 
 def _load(text: bytes) -> Reconciliation:

@@ -164,6 +164,24 @@ class Book:
         """Cancelled before anything was paid: there is no money to give back, so no entry either."""
         return self.patch(payment, status="cancelled", cancelled_at=self.now, cancel_reason=reason)
 
+    def undo(self, payment: Payment) -> Payment | None:
+        """The PG takes its latest cancellation back, or where there is none the latest deposit: the payment reads as
+        it did before. None where there is neither."""
+        fields = payment.fields
+        if fields["cancel_history"]:
+            *rest, last = fields["cancel_history"]
+            latest = rest[-1] if rest else {"cancelled_at": 0, "reason": None}
+            left = fields["cancel_amount"] - last["amount"]
+            return self.patch(
+                payment, cancel_history=rest, cancel_amount=left, cancelled_at=latest["cancelled_at"],
+                cancel_reason=latest["reason"], status=payment.partial_status if left else "paid",
+            )  # fmt: skip
+        deposits = list(fields["deposit_history"] or ())[:-1]
+        if fields["pay_method"] != "vbank" or fields["status"] != "paid":
+            return None
+        still_paid = {} if deposits else {"status": "ready", "paid_at": 0}
+        return self.patch(payment, deposit_history=deposits or None, **still_paid)
+
     def _touched(self, payment: Payment) -> Payment:
         payment.updated_at = self._clock()
         return payment

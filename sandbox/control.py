@@ -56,6 +56,7 @@ class Control:
             Route("/_sandbox/payments", _checked(self.set_payment), methods=["POST"]),
             Route("/_sandbox/payments/{imp_uid}", self.show_payment),
             Route("/_sandbox/payments/{imp_uid}/ticket", _checked(self.decide), methods=["POST"]),
+            Route("/_sandbox/payments/{imp_uid}/taken-back", _checked(self.take_back), methods=["POST"]),
             Route("/_sandbox/prepared/{merchant_uid:path}", _checked(self.prepare), methods=["PUT"]),
             Route("/_sandbox/accounts", _checked(self.add_account), methods=["POST"]),
             Route("/_sandbox/webhooks", self.show_webhooks),
@@ -124,6 +125,15 @@ class Control:
         if payment is None or ticket is None:
             return as_json({"title": "no such ticket"}, 404)
         await self._cancellations.decide(ticket, str(body.get("outcome", "cancelled")))
+        return as_json(payment.fields)
+
+    async def take_back(self, request: Request, _body: dict[str, Any]) -> Response:
+        """`POST`: the PG takes the latest cancellation back, or else the latest deposit; no webhook says so."""
+        payment = self._book.find(request.path_params["imp_uid"])
+        if payment is None:
+            return as_json({"title": "no such payment"}, 404)
+        if self._book.undo(payment) is None:
+            return as_json({"title": "there is nothing to take back"}, 409)
         return as_json(payment.fields)
 
     async def prepare(self, request: Request, body: dict[str, Any]) -> Response:

@@ -178,6 +178,16 @@ async def full_cancel_in_steps(stage: Stage) -> None:
         await stage.cancel_in_console(payment, amount, reason="step by step")
 
 
+async def taken_back(stage: Stage) -> None:
+    """A cancellation is taken back at the gateway on the same day: the payment reads paid again, a webhook says so."""
+    payment = await _paid(stage)
+    await stage.pause()
+    await stage.cancel_in_console(payment, reason="by mistake")
+    await stage.pause()
+    stage.book.undo(payment)
+    await stage.webhook(payment)
+
+
 async def duplicate(stage: Stage) -> None:
     """One approval is announced twenty times at once."""
     payment = stage.book.approve(stage.start())
@@ -266,6 +276,7 @@ _PLAYED: tuple[Callable[[Stage], Awaitable[None]], ...] = (
     smartro_refund,
     partial_cancel,
     full_cancel_in_steps,
+    taken_back,
     duplicate,
     out_of_order,
     lost_webhook,

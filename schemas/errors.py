@@ -12,6 +12,7 @@ RelayError                      anything below; its text is one sentence for a p
 │   └── Invalid                 a value does not validate (422); knows its field
 ├── LedgerUnavailable           Redis is away, loading, read-only, full or too slow: retry
 │   └── LedgerRefused           Redis answered with an error that is none of these: retry, and say it loudly
+│   └── LedgerFull              it has no room for this
 ├── SpoolUnavailable            the spool cannot keep anything: full, damaged, switched off
 │   └── BudgetSpent              it keeps no more of what belongs to no merchant known so far
 ├── IamportError                a call of i'mport's API did not give what it should
@@ -93,6 +94,10 @@ class LedgerRefused(LedgerUnavailable):
 
     It is tried again like any other trouble, as it may pass. It may need somebody, too, so it is logged as an error.
     """
+
+
+class LedgerFull(LedgerUnavailable):
+    """Redis has no room for this; it may have some for less."""
 
 
 class SpoolUnavailable(RelayError):

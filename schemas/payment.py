@@ -120,6 +120,11 @@ class Snapshot:
             raise MalformedPayment(f"payment {imp_uid}: {error}", imp_uid=imp_uid) from None
 
 
+def history_rows(raw: Mapping[str, Any]) -> int:
+    """How many rows the histories of a payment object have: what reading it takes grows with them."""
+    return len(_rows(raw.get("deposit_history"))) + len(_rows(raw.get("cancel_history")))
+
+
 def _written(raw: Mapping[str, Any]) -> tuple[Mapping[str, Any], bytes]:
     """The object and its JSON, without lone surrogates. Raises `TypeError` for what JSON cannot hold."""
     try:

@@ -17,7 +17,6 @@ from runtime.repeats import Repeats
 from schemas.delivery import Again, Answer, Attempt, Dead, Delivered, Hold, Verdict, attempt, judge
 from schemas.endpoint import TEST_TYPE, Endpoint
 from schemas.errors import LedgerUnavailable, Unreadable
-from schemas.events import thin
 from schemas.seal import Sealer
 from schemas.settings import Settings
 from workers.callback import Opened, opened, prepare
@@ -126,7 +125,7 @@ class Deliverer:
             await self._hold(delivery, f"internal error: {type(error).__name__}")
 
     async def _send(self, delivery: ClaimedDelivery, endpoint: Endpoint, keys: Opened) -> None:
-        body = thin(delivery.body) if endpoint.payload == "thin" else delivery.body
+        body = delivery.callback.thin if endpoint.payload == "thin" else delivery.callback.full
         made: list[Attempt] = []
         while True:
             began = time.time()

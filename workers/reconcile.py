@@ -6,7 +6,7 @@ i'mport sends a webhook once; this is how one that never came is made up for.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from math import inf
 from random import Random
@@ -16,6 +16,7 @@ import structlog
 from iamport.accounts import Accounts
 from iamport.answers import Page, first_of
 from ledger import Ledger
+from ledger.aside import aside
 from ledger.merchants import Merchant
 from ledger.reconciliations import AUTO, Difference, Reconciliation
 from schemas.channels import hidden, silent_before
@@ -29,10 +30,12 @@ from schemas.errors import (
     TooMuchAsked,
     WrongCredentials,
 )
-from schemas.facts import Fact, Kind
-from schemas.payment import Snapshot
+from schemas.events import event_id
+from schemas.facts import Fact, Facts, Kind
+from schemas.payment import Snapshot, history_rows
 from schemas.schedule import jittered, wait
 from schemas.settings import Settings
+from schemas.taken_back import contradicted
 from schemas.windows import Window, accepted, first
 from workers.listing import as_tuple, behind, smaller, without
 
@@ -212,19 +215,34 @@ class Reconciler:
         """How many payments of a page were compared, and those to look at: the ledger lacks facts that they show, or
         their rows could not be read. Those that do not exist for the merchant are passed over."""
         merchant = await self._ledger.merchants.get(run.merchant)
-        shown, unreadable = _read(run, page)
+        shown, unreadable = await _read(run, page)
         snapshots = [snapshot for snapshot in shown if hidden(snapshot, merchant) is None]
         known = await self._ledger.reconciliations.facts(run.merchant, [snapshot.imp_uid for snapshot in snapshots])
         quiet = _quiet(run)
         differing = {imp_uid: Difference(missing=False, quiet=quiet) for imp_uid in unreadable}
         for snapshot in snapshots:
-            news = new_facts(known[snapshot.imp_uid], snapshot, int(now), grace=self._settings.expiry_grace)
+            facts, grace = known[snapshot.imp_uid], self._settings.expiry_grace
+            news = await aside(_news, facts, snapshot, now, grace, rows=len(facts) + len(snapshot.deposits))
             if news:
                 announced = None if run.by_hand else _announced_at(news, snapshot, merchant)
                 # In whole seconds: whatever a test payment shows of the second in which these were included is older.
                 old = snapshot.sandbox and all(fact.at <= merchant.sandbox_since for fact in news)
                 differing[snapshot.imp_uid] = Difference(announced_at=announced, quiet=True if old else quiet)
+        await self._see_what_was_taken_back(run, [row for row in snapshots if row.imp_uid not in differing], known)
         return len(snapshots), differing
+
+    async def _see_what_was_taken_back(
+        self, run: Reconciliation, snapshots: Sequence[Snapshot], known: Mapping[str, Facts]
+    ) -> None:
+        """Ask for looks at payments of which i'mport lists less, or again more, than counts as its word. These are no
+        facts that were missed, so nobody counts them."""
+        told = await self._ledger.reconciliations.contradicts(run.merchant, [row.imp_uid for row in snapshots])
+        for snapshot in snapshots:
+            imp_uid, facts = snapshot.imp_uid, known[snapshot.imp_uid]
+            gone = await aside(contradicted, facts, snapshot, rows=len(facts))
+            if imp_uid in told and [event_id(run.merchant, imp_uid, key) for key in gone] != list(told[imp_uid]):
+                quiet = bool(_quiet(run))
+                await self._ledger.refreshing.mark_dirty(run.merchant, imp_uid, quiet=quiet)
 
     async def _finish(self, run: Reconciliation, now: float) -> float | None:
         if not run.by_hand:
@@ -255,13 +273,17 @@ def _quiet(run: Reconciliation) -> bool | None:
     return not run.deliver if run.by_hand else None
 
 
-def _read(run: Reconciliation, page: Page) -> tuple[list[Snapshot], set[str]]:
+def _news(known: Facts, snapshot: Snapshot, now: float, grace: float) -> tuple[Fact, ...]:
+    return new_facts(known, snapshot, int(now), grace=grace)
+
+
+async def _read(run: Reconciliation, page: Page) -> tuple[list[Snapshot], set[str]]:
     """The payments of a page, and the imp_uids of rows that cannot be read; rows without one are only told of."""
     shown: list[Snapshot] = []
     bad = list(page.malformed)
     for row in page.rows:
         try:
-            shown.append(Snapshot.parse(row))
+            shown.append(await aside(Snapshot.parse, row, rows=history_rows(row)))
         except MalformedPayment as error:
             bad.append(error)
     unreadable = {error.imp_uid for error in bad if error.imp_uid is not None}

@@ -13,6 +13,7 @@ from iamport.accounts import Accounts, Merchant
 from iamport.answers import Looked
 from iamport.client import LARGEST_BATCH
 from ledger import Ledger
+from ledger.aside import aside
 from ledger.keys import Lane
 from ledger.refreshing import ClaimedPayment, ClaimedPayments
 from schemas import escrow
@@ -21,12 +22,13 @@ from schemas.errors import (
     HiddenPayment,
     IamportError,
     IamportFailing,
+    LedgerFull,
     MalformedPayment,
     RelayError,
     WrongCredentials,
 )
 from schemas.look import Change, Policy, Record, look
-from schemas.payment import Snapshot
+from schemas.payment import Snapshot, history_rows
 from schemas.policy import policy
 from schemas.schedule import exhausted, jittered, wait
 from schemas.settings import Settings
@@ -86,7 +88,10 @@ class Refresher:
             await self._ledger.refreshing.resume(lane)
             log.info("iamport_recovered", merchant=lane.name)
         merchant = account.merchant
-        seen = {payment.record.imp_uid: _seen(payment.record, looked, merchant) for payment in claimed.payments}
+        seen = {
+            imp_uid: await aside(_seen, record, looked, merchant, rows=history_rows(looked.found.get(imp_uid, {})))
+            for imp_uid, record in ((payment.record.imp_uid, payment.record) for payment in claimed.payments)
+        }
         paid = {payment.record.imp_uid for payment in claimed.payments if "paid" in payment.record.facts}
         expected = await expectations(self._ledger, account, seen, paid=paid)
 
@@ -94,14 +99,22 @@ class Refresher:
             since, wanted = silent_before(snapshot, merchant), expected.get(snapshot.imp_uid)
             return replace(policy(self._settings, since), expected=wanted)
 
-        await asyncio.gather(
-            *(self._settle(payment, seen[payment.record.imp_uid], claimed.now, own) for payment in claimed.payments)
+        ends = await asyncio.gather(
+            *(self._settle(payment, seen[payment.record.imp_uid], claimed.now, own) for payment in claimed.payments),
+            return_exceptions=True,
         )
+        # One that fails takes no other with it; the sweep tells of it when its lease has ended.
+        for end in ends:
+            if isinstance(end, BaseException):
+                raise end
 
     async def _settle(self, payment: ClaimedPayment, seen: Seen, now: float, own: Callable[[Snapshot], Policy]) -> None:
         match seen:
             case Snapshot():
-                await self._commit(payment, seen, now, own(seen))
+                try:
+                    await self._commit(payment, seen, now, own(seen))
+                except LedgerFull as error:
+                    await self._put_off(payment, error)
             case None:
                 await self._unknown(payment)
             case HiddenPayment():
@@ -110,7 +123,9 @@ class Refresher:
                 await self._put_off(payment, error)
 
     async def _commit(self, payment: ClaimedPayment, snapshot: Snapshot, now: float, own: Policy) -> None:
-        change = look(payment.record, snapshot, int(now), own, payment.claims, payment.escrow_changes)
+        rows = len(payment.record.facts) + len(snapshot.deposits) + len(snapshot.cancellations)
+        told = (payment.claims, payment.escrow_changes)
+        change = await aside(look, payment.record, snapshot, int(now), own, *told, rows=rows)
         outcome = await self._ledger.refreshing.commit(change, claimed=payment, now=now)
         if outcome == "changed":
             # An operator wrote since, about something this snapshot may be too old to show: a cancellation just sent.
@@ -121,6 +136,8 @@ class Refresher:
                 "escrow_change_not_believed", merchant=change.record.merchant, imp_uid=change.record.imp_uid,
                 reason=escrow.NOT_ESCROW, codes=[one.code for one in payment.escrow_changes],
             )  # fmt: skip
+        if outcome == "full":
+            raise LedgerFull(f"Redis has no room for {len(change.events)} more events of this payment")
 
     async def _unknown(self, payment: ClaimedPayment) -> None:
         """i'mport does not know the payment: a few more tries, unless it once did."""
@@ -207,6 +224,12 @@ def _tell(change: Change, snapshot: Snapshot, outcome: str) -> None:
     )  # fmt: skip
     if outcome != "ok":
         return
+    gone = set(record.contradicts) - set(change.previous.contradicts)
+    if gone:
+        log.warning(
+            "payment_taken_back", merchant=record.merchant, imp_uid=record.imp_uid, no_longer_shown=sorted(gone),
+            hint="i'mport no longer shows what these events announced; nothing is announced back",
+        )  # fmt: skip
     for event in change.events:
         log.info(
             "event_recorded", merchant=record.merchant, imp_uid=record.imp_uid, event_id=event.id, type=event.type,

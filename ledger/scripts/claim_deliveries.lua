@@ -1,15 +1,18 @@
 -- Leases deliveries that are due, as many as the endpoint's limits leave room for.
 -- ARGV: lane, limit, lease (ms)
--- Answer: {token, lanes to kick, fields of endpoint:ep, per delivery {id, event, attempts, replay, imp_uid, type, body}}
--- uses: lanes
+-- Answer: {token, lanes to kick, fields of endpoint:ep, per delivery {id, event, attempts, replay, imp_uid, type, body, place of
+--          i'mport's object or 0}, objects}
+-- uses: lanes snapshots
 
 local SWEPT_EVERY = 0.25
+-- Bytes of objects that one claim reads, about: large ones come in several claims, so that nobody waits for them.
+local MOST_BYTES = 4194304
 
 local lane, limit = ARGV[1], tonumber(ARGV[2])
 local kind, ep = string.match(lane, "^(%a+)/(.*)$")
 local live = "deliver/" .. ep
 local token = redis.call("INCR", k("seq"))  -- first, because Redis may refuse it when it is full: then nothing has happened
-if crowded(lane) then return {int(token), {}, {}, {}} end
+if crowded(lane) then return {int(token), {}, {}, {}, {}} end
 redis.call("DEL", k("kicked", lane))
 local fields = redis.call("HGETALL", k("endpoint", ep))
 local endpoint = {}
@@ -22,10 +25,12 @@ local function take_up(ids)
   for _, id in ipairs(ids) do
     local event, attempts, replay, imp, type_ =
       unpack(redis.call("HMGET", k("dlv", id), "event", "attempts", "replay", "imp_uid", "type"))
-    local body = event and redis.call("HGET", k("evt", event), "body")
+    local body, snap, m
+    if event then body, snap, m = unpack(redis.call("HMGET", k("evt", event), "body", "snap", "merchant")) end
     if body then
+      if objects_size > MOST_BYTES then break end
       taken[#taken + 1] = id
-      rows[#rows + 1] = {id, event, attempts, replay, imp, type_, body}
+      rows[#rows + 1] = {id, event, attempts, replay, imp, type_, body, object_of(m .. "/" .. imp, snap)}
     else
       redis.call("ZREM", k("due", lane), id)  -- nothing is left to send, and the others must not wait for it
     end
@@ -47,7 +52,7 @@ end
 if not enabled then
   redis.call("HSET", k("lane", lane), "closed", "1")
   index_lane(lane)
-  return {int(token), {}, fields, rows}
+  return {int(token), {}, fields, rows, objects}
 end
 redis.call("HDEL", k("lane", lane), "closed")
 local row = cjson.decode(endpoint["row"])
@@ -102,4 +107,4 @@ if wait_until > now() then
 else
   redis.call("HDEL", k("lane", lane), "not_before")
 end
-return {int(token), announce({[lane] = true}), fields, rows}
+return {int(token), announce({[lane] = true}), fields, rows, objects}

@@ -4,6 +4,9 @@
 --          then per payment {imp_uid, tries, quiet, fields of pay:p, fields of facts:p, claims:p, tomb or "", escrow:p}}
 -- uses: lanes
 
+-- Bytes that one claim reads of payments, about: long histories come in several claims, so that nobody waits for them.
+local MOST_BYTES, FACT_BYTES = 2097152, 350
+
 local lane, limit = ARGV[1], tonumber(ARGV[2])
 local m = string.match(lane, "/(.*)$")
 local token = redis.call("INCR", k("seq"))  -- first, because Redis may refuse it when it is full: then nothing has happened
@@ -11,12 +14,25 @@ if crowded(lane) then return {int(now()), int(token), "0", "", 0, {}} end
 redis.call("DEL", k("kicked", lane))
 reclaim(lane, ARGV[3])
 
+-- As many of these payments as one claim reads; one at least.
+local function readable(due)
+  local some, bytes = {}, 0
+  for i, imp in ipairs(due) do
+    local p = m .. "/" .. imp
+    bytes = bytes + redis.call("HSTRLEN", k("pay", p), "snapshot") + redis.call("HLEN", k("facts", p)) * FACT_BYTES
+      + redis.call("STRLEN", k("tomb", p))
+    if i > 1 and bytes > MOST_BYTES then break end
+    some[i] = imp
+  end
+  return some
+end
+
 local limits = redis.call("HMGET", k("lane", lane), "not_before", "probe_until", "failures")
 local failures = tonumber(limits[3] or 0)
 local rows = {}
 if math.max(tonumber(limits[1] or 0), tonumber(limits[2] or 0)) <= now() then
   if failures > 0 then limit = 1 end
-  local due = redis.call("ZRANGEBYSCORE", k("due", lane), "-inf", int(now()), "LIMIT", 0, limit)
+  local due = readable(redis.call("ZRANGEBYSCORE", k("due", lane), "-inf", int(now()), "LIMIT", 0, limit))
   lease(lane, due, token, tonumber(ARGV[3]))
   -- What is being looked at is not put off any more: recovery need not touch it.
   with_all("ZREM", k("stalled", lane), due)

@@ -7,10 +7,10 @@ if owner and owner ~= ARGV[2] and redis.call("PTTL", k("sweeper")) <= tonumber(A
 redis.call("SET", k("sweeper"), ARGV[2], "PX", ARGV[3])
 
 -- Near its limit of memory nothing more is claimed.
-if is_nearly_full(memory()) then
-  redis.call("SET", k("crowded"), "1", "PX", 2000)
-else
+if has_room(0) then
   redis.call("DEL", k("crowded"))
+else
+  redis.call("SET", k("crowded"), "1", "PX", 2000)
 end
 
 -- Lanes that want nobody for longer than a lease: maybe only because a lease is not to be believed. Some of them each time.

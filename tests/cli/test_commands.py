@@ -457,3 +457,13 @@ async def test_keys_are_changed(console: Console) -> None:
     assert (told.exit_code, "0 merchants" in told.stdout, "merchant shop" in told.stdout) == (1, True, True)
     await console.ledger.merchants.delete("shop")
     assert await asked(console, "keys", "reseal") == {"merchants": 0, "endpoints": 0, "unreadable": []}
+
+
+async def test_a_payment_is_shown_with_what_was_taken_back(console: Console) -> None:
+    """The events that i'mport no longer bears out are marked as such."""
+    await machine.taken_back(console.ledger, "imp_1")
+    shown = await relay(console, "payments", "show", "imp_1")
+    assert "i'mport no longer shows what these events announced" in shown.output
+    marked = [line for line in shown.output.splitlines() if "no longer shown by i'mport" in line]
+    assert len(marked) == 1
+    assert len((await asked(console, "payments", "show", "imp_1"))["contradicts"]) == 1

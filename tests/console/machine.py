@@ -40,8 +40,11 @@ async def notify(
     return identity
 
 
-async def look_at(ledger: Ledger, found: dict[str, dict[str, Any]], merchant: str = "default", **policy: Any) -> None:
-    """A worker looks at what is due of a merchant; i'mport shows what was `found`, and knows nothing else."""
+async def look_at(
+    ledger: Ledger, found: dict[str, dict[str, Any]], merchant: str = "default", *, later: int = 0, **policy: Any
+) -> None:
+    """A worker looks at what is due of a merchant, so many seconds `later`; i'mport shows what was `found`, and knows
+    nothing else."""
     claimed = await ledger.refreshing.claim(Lane("refresh", merchant))
     for one in claimed.payments:
         raw = found.get(one.record.imp_uid)
@@ -49,7 +52,7 @@ async def look_at(ledger: Ledger, found: dict[str, dict[str, Any]], merchant: st
             await ledger.refreshing.postpone(one.lease, "rejected", due_in=None, reason="unknown to i'mport", tries=0)
             continue
         change = look(
-            one.record, Snapshot.parse(raw), int(claimed.now), Policy(**policy), one.claims, one.escrow_changes
+            one.record, Snapshot.parse(raw), int(claimed.now) + later, Policy(**policy), one.claims, one.escrow_changes
         )
         assert await ledger.refreshing.commit(change, claimed=one, now=claimed.now) == "ok"
 
@@ -67,6 +70,16 @@ async def seen(ledger: Ledger, *imp_uids: str, merchant: str = "default", **fiel
     for imp_uid in imp_uids:
         await notify(ledger, imp_uid, merchant)
     await look_at(ledger, {imp_uid: payment(imp_uid, **fields) for imp_uid in imp_uids}, merchant)
+
+
+async def taken_back(ledger: Ledger, imp_uid: str) -> None:
+    """A payment is paid, then cancelled, and the cancellation taken back: two looks a minute apart say so."""
+    await seen(ledger, imp_uid)
+    entry = {"amount": 1004, "cancelled_at": NOW, "cancellation_id": "c1", "pg_tid": "t", "reason": "r"}
+    await seen(ledger, imp_uid, status="cancelled", cancel_amount=1004, cancel_history=[entry])
+    await seen(ledger, imp_uid)
+    await ledger.refreshing.mark_dirty("default", imp_uid)
+    await look_at(ledger, {imp_uid: payment(imp_uid)}, later=61)
 
 
 async def send(ledger: Ledger, endpoint: str, verdict: Verdict, *, status_code: int, response: str = "") -> int:

@@ -30,6 +30,7 @@ CANCELLED: Mapping[str, tuple[str, ...]] = {
     "smartro-refund": ("0", "0", "0", "1004"),
     "partial-cancel": ("0", "251"),
     "full-cancel-in-steps": ("0", "334", "668", "1004"),
+    "taken-back": ("0", "1004"),
     "decimals": ("0", "7.05", "10.10"),
     "promotion": ("0", "10000"),
 }

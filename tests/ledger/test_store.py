@@ -13,7 +13,7 @@ from ledger import Ledger
 from ledger.connection import connect
 from ledger.keys import PREFIX, key
 from ledger.store import Store, unavailable
-from schemas.errors import BadSetting, LedgerRefused, LedgerUnavailable
+from schemas.errors import BadSetting, LedgerFull, LedgerRefused, LedgerUnavailable
 from tests.ledger.driving import REFRESH, Driver, notification, paid, queue_url
 from tests.ledger.invariants import problems
 from tests.redis_process import RedisServer
@@ -68,7 +68,7 @@ async def test_a_full_redis_takes_no_webhook_and_gives_no_work(own: Driver) -> N
         own.ledger.accept(late), own.claim(), own.take(lane), own.commit(claimed, paid(claimed.record.imp_uid)),
     )  # fmt: skip
     answers = await asyncio.gather(*attempts, return_exceptions=True)
-    assert [type(answer) for answer in answers] == [LedgerUnavailable] * 4
+    assert [type(answer) for answer in answers] == [LedgerFull] * 4
     assert await dump(own) == before
     await room(own)
     assert await own.commit(claimed, paid(claimed.record.imp_uid)) == "ok"

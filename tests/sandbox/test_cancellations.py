@@ -149,3 +149,29 @@ async def test_smartro_waits_for_accounts_only(iamport: Iamport) -> None:
     await iamport.make(imp_uid="account", **fields)
     assert (await iamport.cancel(imp_uid="card"))["response"]["status"] == "cancelled"
     assert (await iamport.cancel(imp_uid="account", **REFUND))["response"]["status"] == "paid"
+
+
+async def test_the_gateway_takes_back_what_it_did_last(iamport: Iamport) -> None:
+    """The latest cancellation goes from history and sum; the payment reads as before it."""
+    await iamport.make(imp_uid="a", status="paid", amount=1000)
+    await iamport.cancel(imp_uid="a", amount=300)
+    await iamport.cancel(imp_uid="a")
+    shown = await iamport.control("POST", "/payments/a/taken-back")
+    assert (shown["status"], shown["cancel_amount"], len(shown["cancel_history"])) == ("paid", 300, 1)
+    shown = await iamport.control("POST", "/payments/a/taken-back")
+    assert (shown["status"], shown["cancel_amount"], shown["cancel_history"], shown["cancelled_at"]) == (
+        "paid", 0, [], 0,
+    )  # fmt: skip
+    for imp_uid, refused in (("a", 409), ("b", 404)):
+        assert (await iamport.http.post(f"/_sandbox/payments/{imp_uid}/taken-back")).status_code == refused
+
+
+async def test_the_gateway_takes_a_deposit_back(iamport: Iamport) -> None:
+    """Of a fixed account the latest; where none is left, the account waits again."""
+    rows = [{"pg_tid": name, "amount": 500, "depositor_name": "Kim", "deposited_at": 5} for name in ("d1", "d2")]
+    fields = {"pay_method": "vbank", "status": "paid", "paid_at": 5, "amount": 0}
+    await iamport.make(imp_uid="a", deposit_history=rows, **fields)
+    shown = await iamport.control("POST", "/payments/a/taken-back")
+    assert (shown["status"], [row["pg_tid"] for row in shown["deposit_history"]]) == ("paid", ["d1"])
+    shown = await iamport.control("POST", "/payments/a/taken-back")
+    assert (shown["status"], shown["paid_at"], shown["deposit_history"]) == ("ready", 0, None)

@@ -33,6 +33,7 @@ EXPECTED: dict[str, tuple[str, list[str]]] = {
     "smartro-refund": ("cancelled", ["ready", "paid", "cancelled"]),
     "partial-cancel": ("paid", ["paid", "cancelled"]),
     "full-cancel-in-steps": ("cancelled", ["paid", "cancelled", "cancelled", "cancelled"]),
+    "taken-back": ("paid", ["paid", "cancelled", "paid"]),
     "duplicate": ("paid", ["paid"] * 20),
     "out-of-order": ("paid", ["paid", "ready"]),
     "lost-webhook": ("paid", []),

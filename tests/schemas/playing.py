@@ -11,6 +11,7 @@ from schemas.cancellations import Request
 from schemas.escrow import EscrowChange
 from schemas.facts import Expected
 from schemas.look import Change, Policy, Record, look, note, reject
+from schemas.payment import Snapshot
 from tests.schemas.payments import ACCOUNT, IMP_UID, OPEN_POLICY, T0, deposit, entry, payment, seen
 
 DAY = 86400
@@ -27,6 +28,11 @@ class Play:
         self.escrow_changes: tuple[EscrowChange, ...] = ()
         self.bodies: list[dict[str, Any]] = []
         self.next_look: float | None = None
+
+    @property
+    def shown(self) -> Snapshot:
+        """What a look would find now."""
+        return seen(**self.fields)
 
     def show(self, **fields: Any) -> Play:
         """What i'mport shows from now on."""

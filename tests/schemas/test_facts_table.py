@@ -49,6 +49,15 @@ def _refused(play: Play) -> Play:
     return play
 
 
+def _again(play: Play) -> Play:
+    """Two looks that agree, a minute apart."""
+    return play.later().look().later(61).look()
+
+
+def _taken_back(play: Play) -> Play:
+    return _again(play.show(status="paid", cancel_amount=0, cancel_history=[], cancelled_at=0))
+
+
 def _part(play: Play, **fields: Any) -> Play:
     return play.pay().take_back(300, **fields)
 
@@ -75,6 +84,7 @@ SCENARIOS: dict[str, Callable[[], Play]] = {
     "smartro-refund": lambda: _pending(Play().issue()).take_back(1004).look(),
     "partial-cancel": lambda: _part(Play()).look(),
     "full-cancel-in-steps": lambda: _step(Play().pay(), 300, 300, 404),
+    "taken-back": lambda: _taken_back(Play().pay().take_back(1004).look()),
     "decimals": lambda: _step(Play(amount=Decimal("10.10"), currency="USD").pay(), Decimal("7.05"), Decimal("3.05")),
     "promotion": lambda: _step(Play(amount=10000, promotion={"id": "p", "discount": 1000}).pay(), 10000),
     "amount-mismatch": lambda: Play(amount=900).expect(1004, "KRW").pay(),
@@ -132,6 +142,13 @@ OTHERS: dict[str, Callable[[], Play]] = {
     "escrow-again": lambda: Play(escrow=True).pay().tell(_change("2")).look().later(DAY).tell(_change("2")).look(),
     "escrow-no-time": lambda: Play(escrow=True).pay().tell(EscrowChange("2", None, None, T0 + 99)).look(),
     "escrow-not-shown": lambda: Play().pay().tell(_change("2")).look(),
+    "deposit-taken-back": lambda: _again(Play().issue().pay().show(status="ready", paid_at=0)),
+    "taken-back-and-asked-again": lambda: (
+        _taken_back(Play().pay().take_back(1004).look()).ask(1004, "r2").take_back(1004, "c2").look()
+    ),
+    "taken-back-and-gone-again": lambda: (
+        _taken_back(Play().pay().take_back(1004).look()).take_back(1004, "c2").look()
+    ),
     "mismatch-later": lambda: Play(amount=900).pay().later().expect(1004).look(),
 }  # fmt: skip
 _PLACEHOLDERS = {

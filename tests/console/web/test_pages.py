@@ -259,3 +259,31 @@ def _flat(rows: dict[str, object], prefix: str = "") -> list[tuple[str, str]]:
 
 def _without_types(text: str) -> str:
     return re.sub(r"(?:payment|endpoint|relay)\.(?:[a-z_]+|\*)", "", text)
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [("en", "i&#39;mport no longer shows what an event announced"), ("ko", "아임포트에 더 이상 없습니다")],
+)
+async def test_what_was_taken_back_is_said_first(reader: Reader, console: Console, language: str, said: str) -> None:
+    """With a link to each event that is not borne out; what is left can be cancelled again."""
+    await machine.taken_back(console.ledger, "imp_1")
+    (gone,) = (await console.call("GET", "/v1/payments/imp_1")).json()["contradicts"]
+    text = (await reader.open("/payments/default/imp_1", headers={"accept-language": language})).text
+    assert said in text
+    assert f'href="/events/{gone}"' in text
+    assert 'action="/payments/default/imp_1/cancel"' in text
+    await machine.seen(console.ledger, "imp_2")
+    other = (await reader.open("/payments/default/imp_2", headers={"accept-language": language})).text
+    assert said not in other
+
+
+async def test_a_long_story_is_shown_in_part(reader: Reader, console: Console) -> None:
+    """A payment with a long history has only its latest events on its page, and the page says so."""
+    rows = [{"pg_tid": f"d{n}", "amount": 1, "depositor_name": "x" * 3000, "deposited_at": n + 1} for n in range(60)]
+    await machine.seen(console.ledger, "imp_1", amount=0, pay_method="vbank", deposit_history=rows)
+    text = (await reader.open("/payments/default/imp_1", headers={"accept-language": "en"})).text
+    assert "Only the latest part of a long story is shown" in text
+    assert "event #60" in text
+    assert "event #1<" not in text
+    assert 'action="/payments/default/imp_1/cancel"' in text
