@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from contextlib import suppress
 from socket import socket
@@ -11,14 +12,16 @@ import uvloop
 
 from console.context import Context
 from console.server import listen, make_context, make_server, serve
-from ledger.start import begin
+from ledger.start import begin, usable
+from ledger.watch import EVERY as WATCH_EVERY
 from runtime.periodic import Background, Periodic
+from schemas.environment import warn_of_settings_without_effect
 from schemas.errors import BadSetting
 from schemas.logs import configure
 from schemas.settings import Settings
 
 _FIRST_LOOK = 3.0
-"""Seconds for which requests wait until the keys are checked; a Redis that is away for longer is asked meanwhile."""
+"""Seconds for which requests wait until rights and keys are checked; a Redis that is away for longer is asked later."""
 
 
 def main() -> int:
@@ -26,6 +29,7 @@ def main() -> int:
     try:
         settings = Settings.load()
         configure(settings.log_format, settings.log_level)
+        warn_of_settings_without_effect(os.environ)
         context = make_context(settings)
         listener = listen(settings)
         return uvloop.run(run(context, listener))
@@ -35,18 +39,19 @@ def main() -> int:
 
 
 def background(context: Context, checked: asyncio.Event) -> tuple[Periodic, ...]:
-    """What a console does besides answering; ``checked`` is set when its keys are this ledger's."""
+    """What a console does besides answering; ``checked`` is set when its rights and keys will do."""
 
-    async def check_keys() -> None:
+    async def check() -> None:
+        await usable(context.ledger)
         await begin(context.ledger.store, context.sealer)
         checked.set()
 
-    return (Periodic("check_keys", check_keys, 1.0, once=True),)
+    return (Periodic("check", check, 1.0, once=True), Periodic("watch", context.watch.tell, WATCH_EVERY))
 
 
 async def run(context: Context, listener: socket) -> int:
     """Serve; the exit status: 0, or 1 where background work failed and a restart is needed. With keys that are not this
-    ledger's it ends at once, or as soon as a Redis that is away is back.
+    ledger's, or a Redis that does not let it work, it ends at once, or as soon as a Redis that is away is back.
 
     Raises `BadSetting`.
     """

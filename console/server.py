@@ -14,8 +14,10 @@ import uvicorn
 from console.app import make_app
 from console.context import Context
 from iamport.accounts import Accounts
-from iamport.transport import production_transport
+from iamport.transport import iamport_transport
 from ledger.ledger import Ledger
+from ledger.watch import Watch
+from runtime.http_protocol import HttpProtocol
 from schemas.errors import BadSetting
 from schemas.seal import Sealer
 from schemas.settings import Settings
@@ -66,8 +68,8 @@ def make_context(settings: Settings) -> Context:
     settings.needs("api_tokens", "encryption_keys")
     sealer = Sealer([key.get_secret_value() for key in settings.encryption_keys])
     ledger = Ledger.connect(settings.redis_url, settings.queue_url, replica_acks=settings.replica_acks)
-    accounts = Accounts(settings, sealer, production_transport(), ledger.tokens, ledger.merchants.get)
-    return Context(ledger, sealer, settings, accounts)
+    accounts = Accounts(settings, sealer, iamport_transport(settings), ledger.tokens, ledger.merchants.get)
+    return Context(ledger, sealer, settings, accounts, Watch(ledger))
 
 
 def make_server(context: Context) -> Server:
@@ -75,6 +77,8 @@ def make_server(context: Context) -> Server:
     app = make_app(context)
     config = uvicorn.Config(
         app,
+        http=HttpProtocol,
+        ws="none",
         log_config=None,
         access_log=False,
         server_header=False,

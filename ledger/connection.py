@@ -20,7 +20,6 @@ from redis.asyncio.sentinel import (
     SentinelManagedSSLConnection,
 )
 from redis.backoff import ConstantBackoff, NoBackoff
-from redis.driver_info import DriverInfo
 
 from ledger.keys import PREFIX
 from ledger.primary import Address, Clustered, Fixed, Found, Named, Primary
@@ -47,8 +46,9 @@ def connect(url: str, *, max_connections: int = 64) -> Primary:
         # asked again, as whoever waits has waited long enough.
         "retry": Retry(ConstantBackoff(0.05), 1, supported_errors=(trouble.ConnectionError,)),
         "protocol": 2,
-        # Else each new connection finds out anew which version of redis-py this is, in a millisecond.
-        "driver_info": DriverInfo(),
+        # Else each new connection finds out which version of redis-py this is, in a millisecond, and tells Redis, which
+        # takes a right of its own (CLIENT SETINFO).
+        "driver_info": None,
         **address.options,
     }
     room = {"max_connections": max_connections, "timeout": ANSWER_WITHIN}
@@ -115,7 +115,7 @@ async def _look_up(nodes: Iterable[Address], failed: Address | None, address: Re
         dynamic_startup_nodes=False,
         require_full_coverage=False,  # the ledger is on one shard: the others may be away
         ssl=address.tls,
-        driver_info=DriverInfo(),
+        driver_info=None,
         **{**WHO_IS_IT, **signing_in},
     )
     manager = cluster.nodes_manager

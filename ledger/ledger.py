@@ -22,13 +22,15 @@ from ledger.replays import Replays
 from ledger.store import Store
 from ledger.tidying import Tidying
 from ledger.tokens import TokenCache
+from ledger.workers import Workers
 
 
 class Ledger:
     """One ledger, seen from one event loop. Every call raises `LedgerUnavailable` when Redis cannot be relied on.
 
     ``intake`` accepts · ``refreshing`` and ``delivering`` are what workers live on · ``merchants`` and ``endpoints``
-    are registries · ``payments``, ``events``, ``deliveries``, ``notifications`` are read.
+    are registries · ``workers`` are those that run · ``payments``, ``events``, ``deliveries``, ``notifications`` are
+    read.
     """
 
     def __init__(self, store: Store, queue: Queue) -> None:
@@ -49,7 +51,9 @@ class Ledger:
         self.deliveries = Deliveries(store)
         self.notifications = Notifications(store)
         self.replays = Replays(store, queue)
+        self.workers = Workers(store)
         self.accept = self.intake.accept
+        self.takes_webhooks = self.intake.takes_webhooks
         self.known_merchants = self.intake.known_merchants
         self.count_refusals = self.intake.count_refusals
 

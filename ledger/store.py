@@ -14,7 +14,7 @@ from ledger.keys import PREFIX
 from ledger.lua import script
 from ledger.primary import Primary
 from runtime.repeats import Repeats
-from schemas.errors import LedgerRefused, LedgerUnavailable
+from schemas.errors import LedgerFull, LedgerRefused, LedgerUnavailable
 
 log = structlog.get_logger()
 
@@ -138,6 +138,8 @@ def unavailable(error: Exception) -> LedgerUnavailable:
             return LedgerRefused(f"Redis refuses what it is asked for: {reason}")
     if isinstance(error, ValueError):
         return LedgerRefused(f"Redis answers with something that makes no sense: {error}")
+    if isinstance(error, trouble.OutOfMemoryError) or "OOM command not allowed" in str(error):
+        return LedgerFull(f"Redis has no room for this: {error}")
     if isinstance(error, asyncio.TimeoutError | trouble.TimeoutError):
         return LedgerUnavailable("Redis does not answer in time")
     return LedgerUnavailable(f"Redis cannot be relied on: {error}")

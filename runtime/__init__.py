@@ -1,1 +1,1 @@
-"""What any process needs to keep running: background work that is watched."""
+"""What every process needs to keep running: HTTP connections, background work that is watched."""

@@ -6,13 +6,14 @@ A bad value stops the process with one line naming the variable, the value and w
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 
+from schemas import environment
 from schemas import variables as v
 from schemas.errors import BadSetting
 from schemas.redis_url import RedisUrlError, parse
@@ -50,8 +51,15 @@ class Settings(BaseModel):
     imp_key: str | None = Field(None, alias="IMP_KEY", description="the merchant's REST API key", repr=False)
     imp_secret: SecretStr | None = Field(None, alias="IMP_SECRET", description="the merchant's REST API secret")
 
+    iamport_proxy: Annotated[SecretStr | None, BeforeValidator(v.http_proxy)] = Field(
+        None, alias="RELAY_IAMPORT_PROXY", description="an HTTP proxy: http://[user:password@]host:port"
+    )
+
     api_tokens: Annotated[tuple[ApiToken, ...], BeforeValidator(v.api_tokens)] = Field(
-        (), alias="RELAY_API_TOKEN", description="bearer tokens separated by commas, `ro:` before a read-only one"
+        (),
+        alias="RELAY_API_TOKEN",
+        description="bearer tokens separated by commas, each with `ro:` (read-only) or `metrics:` (only for /metrics) "
+        "before it where it may do less, and a holder's name and a colon before that: alice:ro:token",
     )
     encryption_keys: Annotated[tuple[SecretStr, ...], BeforeValidator(v.fernet_keys)] = Field(
         (), alias="RELAY_ENCRYPTION_KEY", description="Fernet keys (32 bytes in URL-safe base64), separated by commas"
@@ -77,6 +85,7 @@ class Settings(BaseModel):
     disable_after: LongSeconds = Field(5 * 86400.0, alias="RELAY_DISABLE_AFTER", description=_DURATION)
     reconcile_every: Seconds = Field(900.0, alias="RELAY_RECONCILE_EVERY", description=f"{_DURATION}; 0 for never")
     retention: LongSeconds = Field(30 * 86400.0, alias="RELAY_RETENTION", description=_DURATION)
+    lookback: LongSeconds = Field(30 * 86400.0, alias="RELAY_LOOKBACK", description=_DURATION)
 
     spool_dir: Annotated[Path | None, BeforeValidator(v.directory)] = Field(
         Path("var/spool"), alias="RELAY_SPOOL_DIR", description="a directory, or off"
@@ -105,17 +114,17 @@ class Settings(BaseModel):
         return v.next_database(self.redis_url)
 
     @classmethod
-    def load(cls, environ: Mapping[str, str] | None = None) -> Settings:
-        """Settings from `environ` (`os.environ` when None); a blank value counts as not set.
+    def load(cls, environ: Mapping[str, str] | None = None, only: Sequence[str] | None = None) -> Settings:
+        """Settings from `environ` (`os.environ` when None), or no more than those named in `only`; a blank value
+        counts as not set, and `NAME_FILE` names a file that holds the value of `NAME`.
 
-        Raises `BadSetting`: one line with variable, value (masked where secret) and what it takes.
+        Raises `BadSetting`: one line with variable, value (masked where secret) and what it takes, or the nearest name
+        of a `RELAY_…` that does not exist.
         """
         environ = os.environ if environ is None else environ
-        given = {
-            field.alias: environ[field.alias].strip()
-            for field in cls.model_fields.values()
-            if field.alias and environ.get(field.alias, "").strip()
-        }
+        known = [field.alias for field in cls.model_fields.values() if field.alias]
+        environment.refuse_unknown(environ, known)
+        given = environment.gather(environ, known if only is None else only)
         try:
             return cls.model_validate(given)
         except ValidationError as error:

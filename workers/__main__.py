@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
 import sys
 import threading
@@ -12,8 +13,9 @@ import structlog
 import uvloop
 
 from ledger import Ledger
-from ledger.start import begin
+from ledger.start import begin, usable
 from schemas import logs
+from schemas.environment import warn_of_settings_without_effect
 from schemas.errors import BadSetting, LedgerUnavailable
 from schemas.seal import Sealer
 from schemas.settings import Settings
@@ -28,6 +30,7 @@ def main() -> int:
         settings = Settings.load()
         settings.needs("encryption_keys")
         logs.configure(settings.log_format, settings.log_level)
+        warn_of_settings_without_effect(os.environ)
         asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
         asyncio.run(_begin(settings))
         allow_connections(MOST_IN_FLIGHT + 512)
@@ -51,9 +54,11 @@ def _collect_less() -> None:
 
 
 async def _begin(settings: Settings) -> None:
-    """Stop here with the wrong keys; a Redis that is away is asked again by the worker itself."""
+    """Stop here with the wrong keys, or with a Redis that does not let it work; one that is away is asked again by the
+    worker itself."""
     ledger = Ledger.connect(settings.redis_url, settings.queue_url, replica_acks=settings.replica_acks)
     try:
+        await usable(ledger)
         await begin(ledger.store, Sealer([key.get_secret_value() for key in settings.encryption_keys]))
     except LedgerUnavailable as error:
         structlog.get_logger().warning("ledger_away", error=str(error))

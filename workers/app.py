@@ -6,6 +6,7 @@ import asyncio
 import os
 import random
 import secrets
+import socket
 import threading
 import time
 from collections.abc import Callable, Coroutine
@@ -18,19 +19,24 @@ from dramatiq.asyncio import get_event_loop_thread
 from dramatiq.middleware import AsyncIO, Middleware
 
 from iamport.accounts import Accounts
-from iamport.transport import production_transport
+from iamport.transport import iamport_transport
 from ledger import Ledger
 from ledger.jobs import RECONCILE, REPLAY, TIDY
 from ledger.leases import RENEW_EVERY
-from ledger.start import begin
+from ledger.start import begin, usable
+from ledger.watch import EVERY as WATCH_EVERY
+from ledger.watch import Watch
+from ledger.workers import REPORT_EVERY
 from runtime.periodic import Background, Periodic
 from schemas.errors import BadSetting, LedgerUnavailable
 from schemas.seal import Sealer
 from schemas.settings import Settings
 from schemas.targets import forbidden
+from workers.consumers import hush
 from workers.deliver import Deliverer
 from workers.jobs import JobRunner
 from workers.outbound import callback_transport
+from workers.presence import Presence
 from workers.reconcile import Reconciler
 from workers.refresh import Refresher
 from workers.replay import Replayer
@@ -58,7 +64,7 @@ class App:
         rng = random.Random(secrets.randbits(64))
         self._sealer = sealer = Sealer([key.get_secret_value() for key in settings.encryption_keys])
         self._ledger = Ledger.connect(settings.redis_url, settings.queue_url, replica_acks=settings.replica_acks)
-        self._iamport = production_transport()
+        self._iamport = iamport_transport(settings)
         self._sender = _sender(settings)
         accounts = Accounts(settings, sealer, self._iamport, self._ledger.tokens, self._ledger.merchants.get)
         self._refresher = Refresher(settings, self._ledger, accounts, rng)
@@ -73,11 +79,14 @@ class App:
             },
         )
         self._name = f"{os.getpid()}-{rng.getrandbits(32):08x}"
+        self.watch = Watch(self._ledger)
+        self.presence = Presence(self._ledger.workers, self.watch, f"{socket.gethostname()}-{self._name}")
         self._background = Background(background(self))
 
         broker = self._ledger.queue.broker
         broker.add_middleware(AsyncIO())
         broker.add_middleware(ExpectedErrors())
+        broker.add_middleware(self.presence)
         for actor in (self._refresher.refresh, self._deliverer.deliver, self._jobs.work):
             name = actor.__name__
             dramatiq.actor(broker=broker, actor_name=name, queue_name=name, throws=LedgerUnavailable)(actor)
@@ -86,6 +95,7 @@ class App:
     def run(self, stop: threading.Event) -> int:
         """Work until ``stop`` is set; the exit status: 0, or 1 where a thread died and a restart is needed."""
         self._worker.start()
+        hush(self._worker)
         for thread in self._worker.workers:
             # Only its queue is polled that often; a worker's thread is woken by the work itself.
             thread.timeout = THREAD_WAKES_AFTER
@@ -114,7 +124,8 @@ class App:
     async def prepare(self) -> None:
         """The merchant of the environment is known from the start, not from its first webhook on.
 
-        Raises `BadSetting` for keys that are not this ledger's."""
+        Raises `BadSetting` for keys that are not this ledger's, and for a Redis that does not let it work."""
+        await usable(self._ledger)
         await begin(self._ledger.store, self._sealer)
         if self._settings.imp_key:
             await self._ledger.merchants.ensure("default")
@@ -151,6 +162,7 @@ class App:
     async def _hand_back(self) -> None:
         try:
             await self._ledger.leases.give_back()
+            await self.presence.sign_off()
         except LedgerUnavailable as error:
             log.warning("leases_not_given_back", error=str(error), hint="they end by themselves")
         await self._sender.aclose()
@@ -169,6 +181,8 @@ def background(app: App) -> tuple[Periodic, ...]:
     return (
         Periodic("sweep", app.sweep, SWEEP_EVERY),
         Periodic("renew_leases", app.renew_leases, RENEW_EVERY),
+        Periodic("report_presence", app.presence.report, REPORT_EVERY),
+        Periodic("watch", app.watch.tell, WATCH_EVERY),
         Periodic("prepare", app.prepare, 1.0, once=True),
     )
 

@@ -1,20 +1,16 @@
 -- The lanes that have due work and that no worker has been told of. ARGV: limit, owner, how long it sweeps (ms), lease (ms)
 -- One worker sweeps at a time. Answer: lanes to kick
--- uses: lanes
+-- uses: lanes memory
 local owner = redis.call("GET", k("sweeper"))
 -- One that expires later than it can have been told to was written before Redis' clock was put back.
 if owner and owner ~= ARGV[2] and redis.call("PTTL", k("sweeper")) <= tonumber(ARGV[3]) then return {} end
 redis.call("SET", k("sweeper"), ARGV[2], "PX", ARGV[3])
 
--- Near its limit of memory nothing more is claimed. What replicas and the append-only file wait for is not counted by Redis
--- itself either (`mem_not_counted_for_evict`; redis.io, INFO).
-local info = redis.call("INFO", "memory")
-local function bytes(field) return tonumber(string.match(info, "\n" .. field .. ":(%d+)") or 0) end
-local most = bytes("maxmemory")
-if most > 0 and bytes("used_memory") - bytes("mem_not_counted_for_evict") >= most * 0.95 then
-  redis.call("SET", k("crowded"), "1", "PX", 2000)
-else
+-- Near its limit of memory nothing more is claimed.
+if has_room(0) then
   redis.call("DEL", k("crowded"))
+else
+  redis.call("SET", k("crowded"), "1", "PX", 2000)
 end
 
 -- Lanes that want nobody for longer than a lease: maybe only because a lease is not to be believed. Some of them each time.

@@ -1,4 +1,4 @@
--- i'mport's access token of a merchant. ARGV: get | put | forget | lock, merchant, token, ttl (ms)
+-- i'mport's access token for some credentials. ARGV: get | put | forget | lock, name of the credentials, token, ttl (ms)
 local what, name = ARGV[1], k("imp_token", ARGV[2])
 if what == "get" then
   local token = redis.call("GET", name)

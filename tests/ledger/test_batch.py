@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from schemas.errors import LedgerRefused
 class Writing:
     """Lists that were begun, each of which ends when the test says so."""
 
-    def __init__(self, **options: int) -> None:
+    def __init__(self, **options: Any) -> None:
         self.begun: list[list[int]] = []
         self._ends: list[asyncio.Future[None]] = []
         self._batch: Batch[int, int] = Batch(self._write, **options)
@@ -148,3 +149,13 @@ async def test_a_redis_that_refuses_everything_is_not_asked_for_each() -> None:
     answers = await asyncio.gather(first, *(batch.add(n) for n in range(100)), return_exceptions=True)
     assert [type(answer) for answer in answers] == [LedgerRefused] * 101
     assert len(written) <= 4
+
+
+async def test_what_is_heavy_is_written_alone() -> None:
+    """A list takes what waits as long as it is not too heavy together; one that is too heavy by itself goes alone."""
+    writing = Writing(weight=lambda item: item, heaviest=10)
+    await writing.add(1)
+    await writing.add(4, 5, 2, 30, 1, 1)
+    for place in range(4):
+        await writing.end(place)
+    assert writing.begun == [[1], [4, 5], [2], [30], [1, 1]]
