@@ -236,7 +236,7 @@ FAULTS: dict[str, Fault] = {
     "subscriber cut off": _cutting("subscriber"),
     "Redis answering errors": answer_errors,
     "Redis' clock a minute back": _shifting(-60),
-    "Redis' clock an hour ahead": _shifting(3600),
+    "Redis' clock a minute ahead": _shifting(60),
     "rights taken away": take_rights_away,
     "queue refused": refuse_queue,
     "i'mport answering other payments": confuse_iamport,
