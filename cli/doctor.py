@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from email.utils import parsedate_to_datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 from rich.text import Text
 
 from cli.client import Api, Failed, console, part, succeeded
+from cli.diagnosis import MAKE_ROOM, Finding, Outcome, durability_of, of_stats, standstill, works
 from cli.output import Json, plain, print_json, screen
 from schemas.errors import RelayError
 from schemas.settings import Settings
@@ -22,18 +23,8 @@ app = typer.Typer()
 MOST_SKEW = 5.0
 """Seconds by which two clocks may differ before it is said; a callback's signature holds for 5 minutes."""
 
-Outcome = Literal["ok", "warning", "bad"]
+_SEE_WORKERS = "workers run: try again when the reason is gone, or see their logs"
 _MARKS: dict[Outcome, tuple[str, str]] = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "bad": ("✗", "red")}
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at, and what to do about it."""
-
-    subject: str
-    outcome: Outcome
-    text: str
-    advice: str | None = None
 
 
 @app.command()
@@ -75,12 +66,11 @@ def findings(api: Api, *, test_endpoints: bool) -> Iterator[Finding]:
         advice = "set RELAY_API_TOKEN to one of the console's tokens" if error.status == 401 else "look at Redis"
         yield Finding("access", "bad", str(error), advice)
         return
-    yield _durability(stats["redis"]["durable"], stats["redis"]["reasons"])
-    yield from _backlog(stats)
+    yield from of_stats(stats)
     for merchant in _all(api, "/v1/merchants"):
-        yield _merchant(api, merchant["merchant"])
+        yield _merchant(api, merchant["merchant"], merchant["tier"])
     for endpoint in _all(api, "/v1/endpoints"):
-        yield _endpoint(api, endpoint, test=test_endpoints)
+        yield _endpoint(api, endpoint, stats, test=test_endpoints)
 
 
 def told(finding: Finding) -> Text:
@@ -101,35 +91,18 @@ def _clock(date: str | None) -> Finding:
     return Finding("clock", "warning", text, "keep both in time with NTP")
 
 
-def _durability(durable: bool, reasons: list[str]) -> Finding:
-    if durable:
-        return Finding("redis", "ok", "durable: append-only file, fsync always, no eviction")
-    advice = "set appendonly yes, appendfsync always, maxmemory-policy noeviction"
-    return Finding("redis", "bad", f"not durable: {'; '.join(reasons)}", advice)
-
-
-def _backlog(stats: dict[str, Any]) -> Iterator[Finding]:
-    oldest = max(float(stats[part_]["oldest_due_seconds"] or 0) for part_ in ("refresh", "deliveries"))
-    if oldest > 30:
-        yield Finding("backlog", "warning", f"the oldest due work waits since {oldest:.0f} s", "is a worker running?")
-    else:
-        yield Finding("backlog", "ok", "nothing waits that could be done")
-    if stats["deliveries"]["dead"]:
-        text = f"{stats['deliveries']['dead']} deliveries are dead"
-        yield Finding("deliveries", "warning", text, "see `relay deliveries list --state dead`, then retry them")
-
-
-def _merchant(api: Api, name: str) -> Finding:
-    subject = f"merchant {name}"
+def _merchant(api: Api, name: str, tier: str | None) -> Finding:
+    subject = f"merchant {name}" if tier is None else f"merchant {name} (sub-merchant {tier})"
     tried = api.call("GET", f"/v1/merchants/{part(name)}/check")
     if tried["outcome"] == "wrong_credentials":
         return Finding(subject, "bad", tried["reason"], "give the right credentials: `relay merchants put`")
     if tried["outcome"] == "failing":
-        return Finding(subject, "warning", tried["reason"], "what comes in meanwhile is kept; see IMP_API_URL")
+        see = "RELAY_IAMPORT_PROXY" if "RELAY_IAMPORT_PROXY" in tried["reason"] else "IMP_API_URL"
+        return Finding(subject, "warning", tried["reason"], f"what comes in meanwhile is kept; see {see}")
     return Finding(subject, "ok", "i'mport takes its credentials")
 
 
-def _endpoint(api: Api, endpoint: dict[str, Any], *, test: bool) -> Finding:
+def _endpoint(api: Api, endpoint: dict[str, Any], stats: dict[str, Any], *, test: bool) -> Finding:
     subject = f"endpoint {endpoint['id']} ({endpoint['url']})"
     enable = f"`relay endpoints enable {endpoint['id']}`"
     if endpoint["state"] == "disabled":
@@ -140,15 +113,16 @@ def _endpoint(api: Api, endpoint: dict[str, Any], *, test: bool) -> Finding:
             answer = api.call("POST", f"/v1/endpoints/{part(endpoint['id'])}/test")
         except Failed as error:
             return Finding(subject, "warning", f"could not be tested: {error}")
-        return _tested(subject, answer)
+        return _tested(subject, answer, stats)
     if endpoint["breaker"] != "closed":
         return Finding(subject, "bad", f"failing: {endpoint['last_error']}", "look at what it answers")
     return Finding(subject, "ok", "not failing")
 
 
-def _tested(subject: str, answer: dict[str, Any]) -> Finding:
+def _tested(subject: str, answer: dict[str, Any], stats: dict[str, Any]) -> Finding:
     if "status_code" not in answer:
-        return Finding(subject, "bad", "no worker has sent the test event", "start a worker")
+        reason = answer.get("reason") or "no worker has come for it"
+        return Finding(subject, "bad", f"the test event did not go out: {reason}", standstill(stats) or _SEE_WORKERS)
     if succeeded(answer):
         return Finding(subject, "ok", f"took a test event in {answer['duration_ms']} ms")
     outcome = answer["error"] or f"answered {answer['status_code']}"
@@ -159,20 +133,25 @@ def _redis_itself() -> Iterator[Finding]:
     """Without a console: whether it is Redis that is away."""
     try:
         settings = Settings.load()
-        yield asyncio.run(_ask_redis(settings))
+        yield from asyncio.run(_ask_redis(settings))
     except RelayError as error:
         yield Finding("redis", "bad", str(error), "start Redis, or set REDIS_URL")
 
 
-async def _ask_redis(settings: Settings) -> Finding:
+async def _ask_redis(settings: Settings) -> list[Finding]:
     from ledger import Ledger  # half of what `relay --help` would wait for
+    from ledger.watch import Watch
 
     ledger = Ledger.connect(settings.redis_url, settings.queue_url)
     try:
         durability = await ledger.durability()
+        seen = await Watch(ledger).recent()
     finally:
         await ledger.close()
-    return _durability(durability.durable, list(durability.reasons))
+    found = [durability_of(durability.durable, list(durability.reasons))]
+    if seen.memory is not None and seen.memory.trouble is not None:
+        found.append(Finding("memory", "bad", seen.memory.trouble, MAKE_ROOM))
+    return found + [works(trouble.of, str(trouble)) for trouble in (seen.ledger, seen.queue) if trouble is not None]
 
 
 def _all(api: Api, path: str) -> Iterator[dict[str, Any]]:

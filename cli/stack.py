@@ -63,6 +63,7 @@ def environment(workplace: Workplace, addresses: Addresses, environ: Mapping[str
         "REDIS_URL": addresses.url("redis"),
         "RELAY_QUEUE_URL": f"redis://127.0.0.1:{addresses.ports['redis']}/1",
         "IMP_API_URL": addresses.url("sandbox"),
+        "RELAY_IAMPORT_PROXY": "",
         "RELAY_CONSOLE_URL": addresses.url("console"),
         "RELAY_ALLOW_PRIVATE_ENDPOINTS": "true",
         "RELAY_SPOOL_DIR": str(workplace.spool),

@@ -32,7 +32,7 @@ log = structlog.get_logger()
 def make_app(context: Context) -> Starlette:
     """The ASGI application; it closes the ledger when it ends."""
     tokens = Tokens(context.settings.api_tokens)
-    health = Health(context.ledger, tokens)
+    health = Health(context, tokens)
     site = Site(context, OPERATIONS, tokens)
     description = describe(OPERATIONS)
     described, documented = wire.dumps(description), page(description)

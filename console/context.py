@@ -7,18 +7,20 @@ from dataclasses import dataclass
 from iamport.accounts import Accounts
 from ledger.idempotency import Idempotency
 from ledger.ledger import Ledger
+from ledger.watch import Watch
 from schemas.seal import Sealer
 from schemas.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The ledger, the keys that seal secrets, the settings, and i'mport as each merchant sees it."""
+    """The ledger, the keys that seal secrets, the settings, i'mport as each merchant sees it, and who watches Redis."""
 
     ledger: Ledger
     sealer: Sealer
     settings: Settings
     accounts: Accounts
+    watch: Watch
 
     @property
     def idempotency(self) -> Idempotency:

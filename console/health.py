@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from ipaddress import ip_address
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
@@ -11,19 +12,24 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from console.api.problems import problem
+from console.api.stats import memory_out, works
 from console.api.tokens import Tokens
-from ledger.ledger import Ledger
+from console.context import Context
+from ledger.memory import memory
 from ledger.stats import Stats, stats
+from ledger.workers import running
 from schemas.errors import LedgerUnavailable
 
+_AVAILABLE = "Whether Redis can be relied on."
 _CONTENT_TYPE = "text/plain; version=1.0.0; charset=utf-8"
 
 
 class Health:
     """The answers of /livez, /readyz and /metrics."""
 
-    def __init__(self, ledger: Ledger, tokens: Tokens) -> None:
-        self._ledger = ledger
+    def __init__(self, context: Context, tokens: Tokens) -> None:
+        self._ledger = context.ledger
+        self._watch = context.watch
         self._tokens = tokens
 
     async def livez(self, _request: Request) -> Response:
@@ -31,45 +37,88 @@ class Health:
         return JSONResponse({"status": "alive"})
 
     async def readyz(self, _request: Request) -> Response:
-        """200 while Redis can be relied on; says what makes it less than durable."""
+        """200 while Redis can be relied on, so that this console can answer; says what else is wrong, which another
+        console could not help either: what makes Redis less than durable, how full it is, who works."""
         try:
             durability = await self._ledger.durability()
+            seen = await self._watch.recent()
+            workers = await self._ledger.workers.all()
+            full = await memory(self._ledger.store)
         except LedgerUnavailable as error:
             return problem(503, str(error), headers={"retry-after": "1"})
-        redis = {"durable": durability.durable, "reasons": list(durability.reasons)}
-        return JSONResponse({"status": "ready", "redis": redis})
+        report = {
+            "status": "ready",
+            "redis": {"durable": durability.durable, "reasons": list(durability.reasons)},
+            "memory": memory_out(full).model_dump(),
+            "ledger": works(seen.ledger).model_dump(),
+            "queue": works(seen.queue).model_dump(),
+            "workers": {
+                "running": running(workers),
+                "quiet": [worker.name for worker in workers if worker.quiet],
+                "troubles": sorted({worker.trouble for worker in workers if worker.trouble and not worker.quiet}),
+            },
+        }
+        return JSONResponse(report)
 
     async def metrics(self, request: Request) -> Response:
-        """Prometheus' text, for whoever has a token and for this machine."""
+        """Prometheus' text, for whoever has a token and for this machine; without Redis what is known all the same."""
         if self._tokens.caller(request.headers.get("authorization")) is None and not _is_local(request):
             return problem(401, "A valid bearer token is needed", headers={"www-authenticate": "Bearer"})
         registry = CollectorRegistry()
         ProcessCollector(registry=registry)
-        durable = (await self._ledger.durability()).durable
-        registry.register(_Numbers(await stats(self._ledger.store), durable=durable))
+        registry.register(_Gauges(await self._gauges()))
         return Response(generate_latest(registry), media_type=_CONTENT_TYPE)
 
+    async def _gauges(self) -> dict[str, tuple[str, float]]:
+        try:
+            durable = (await self._ledger.durability()).durable
+            numbers = await stats(self._ledger.store)
+            full = await memory(self._ledger.store)
+            workers = await self._ledger.workers.all()
+            seen = await self._watch.recent()
+        except LedgerUnavailable:
+            return {"relay_redis_available": (_AVAILABLE, 0.0)}
+        alive = running(workers)
+        return {
+            "relay_redis_available": (_AVAILABLE, 1.0),
+            "relay_ledger_durable": ("Whether Redis keeps what it acknowledges.", float(durable)),
+            "relay_ledger_memory_ratio": ("Share of maxmemory in use, 0 where there is none.", full.ratio or 0.0),
+            "relay_ledger_works": ("Whether Redis allows what the ledger needs.", float(seen.ledger is None)),
+            "relay_queue_works": ("Whether workers can be told of work.", float(seen.queue is None)),
+            "relay_workers": ("Workers that run.", alive),
+            "relay_workers_quiet": ("Workers that should run and have gone quiet.", len(workers) - alive),
+            **_of_stats(numbers),
+        }
 
-class _Numbers(Collector):
-    """The ledger's numbers as gauges."""
 
-    def __init__(self, numbers: Stats, *, durable: bool) -> None:
-        self._numbers = numbers
-        self._durable = durable
+def _of_stats(numbers: Stats) -> dict[str, tuple[str, float]]:
+    return {
+        "relay_spooled": ("Notifications in all receivers' spools.", numbers.spooled),
+        "relay_looks_due": ("Payments that are to be looked at now.", numbers.looks_due),
+        "relay_oldest_look_seconds": ("For how long no worker has come for one of these.", numbers.oldest_look or 0),
+        "relay_looks_paused": ("Payments that wait because i'mport fails.", numbers.looks_paused),
+        "relay_oldest_paused_look_seconds": ("How long the oldest of these is due.", numbers.oldest_paused_look or 0),
+        "relay_deliveries_pending": ("Deliveries that are not settled.", numbers.pending),
+        "relay_deliveries_held": ("Deliveries that wait for a disabled endpoint.", numbers.held),
+        "relay_deliveries_dead": ("Deliveries that were given up.", numbers.dead),
+        "relay_oldest_delivery_seconds": (
+            "For how long no worker has come for one that could be sent.", numbers.oldest_delivery or 0
+        ),
+        "relay_deliveries_paused": ("Due deliveries that their endpoint keeps waiting.", numbers.deliveries_paused),
+        "relay_oldest_paused_delivery_seconds": (
+            "How long the oldest of these is due.", numbers.oldest_paused_delivery or 0
+        ),
+    }  # fmt: skip
+
+
+class _Gauges(Collector):
+    """Numbers by name, each with its help."""
+
+    def __init__(self, gauges: Mapping[str, tuple[str, float]]) -> None:
+        self._gauges = gauges
 
     def collect(self) -> list[GaugeMetricFamily]:
-        numbers = self._numbers
-        gauges = {
-            "relay_ledger_durable": ("Whether Redis keeps what it acknowledges.", float(self._durable)),
-            "relay_spooled": ("Notifications in all receivers' spools.", numbers.spooled),
-            "relay_looks_due": ("Payments that are to be looked at now.", numbers.looks_due),
-            "relay_oldest_look_seconds": ("How long the oldest of these has waited.", numbers.oldest_look or 0),
-            "relay_deliveries_pending": ("Deliveries that are not settled.", numbers.pending),
-            "relay_deliveries_held": ("Deliveries that wait for a disabled endpoint.", numbers.held),
-            "relay_deliveries_dead": ("Deliveries that were given up.", numbers.dead),
-            "relay_oldest_delivery_seconds": ("How long the oldest due one has waited.", numbers.oldest_delivery or 0),
-        }
-        return [GaugeMetricFamily(name, text, value=value) for name, (text, value) in gauges.items()]
+        return [GaugeMetricFamily(name, text, value=value) for name, (text, value) in self._gauges.items()]
 
 
 def _is_local(request: Request) -> bool:

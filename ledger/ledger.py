@@ -11,7 +11,7 @@ from ledger.events import Events
 from ledger.intake import Intake
 from ledger.jobs import Jobs
 from ledger.keys import Lane
-from ledger.leases import Leases
+from ledger.leases import LEASE_MS, Leases
 from ledger.merchants import Merchants
 from ledger.notifications import Notifications
 from ledger.payments import Payments
@@ -22,13 +22,15 @@ from ledger.replays import Replays
 from ledger.store import Store
 from ledger.tidying import Tidying
 from ledger.tokens import TokenCache
+from ledger.workers import Workers
 
 
 class Ledger:
     """One ledger, seen from one event loop. Every call raises `LedgerUnavailable` when Redis cannot be relied on.
 
     ``intake`` accepts · ``refreshing`` and ``delivering`` are what workers live on · ``merchants`` and ``endpoints``
-    are registries · ``payments``, ``events``, ``deliveries``, ``notifications`` are read.
+    are registries · ``workers`` are those that run · ``payments``, ``events``, ``deliveries``, ``notifications`` are
+    read.
     """
 
     def __init__(self, store: Store, queue: Queue) -> None:
@@ -49,7 +51,9 @@ class Ledger:
         self.deliveries = Deliveries(store)
         self.notifications = Notifications(store)
         self.replays = Replays(store, queue)
+        self.workers = Workers(store)
         self.accept = self.intake.accept
+        self.takes_webhooks = self.intake.takes_webhooks
         self.known_merchants = self.intake.known_merchants
         self.count_refusals = self.intake.count_refusals
 
@@ -64,7 +68,7 @@ class Ledger:
 
     async def sweep(self, owner: str, limit: int = 500) -> list[Lane]:
         """Tell the workers of every lane with due work that they were not told of; one ``owner`` at a time does it."""
-        lanes = await self.store.run("sweep", limit, owner, 2_000)
+        lanes = await self.store.run("sweep", limit, owner, 2_000, LEASE_MS)
         self.queue.kick_all(lanes)
         return [Lane.parse(lane.decode()) for lane in lanes]
 

@@ -7,28 +7,57 @@ and what goes wrong with them is logged and left at that.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable
+from typing import Any
 
 import redis
 import structlog
 from dramatiq import Message
-from dramatiq.brokers.redis import RedisBroker
+from dramatiq.broker import MessageProxy
+from dramatiq.brokers.redis import RedisBroker, _RedisConsumer
+from dramatiq.errors import ConnectionClosed
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
-from ledger.connection import sentinel_parts
+from ledger.connection import read_url, sentinel_options
 from ledger.keys import Lane
+from ledger.lua import script
+from ledger.rights import QUEUE_CALLS, Trouble, of_error, of_refusals, packed
+from ledger.store import TROUBLES
 
 log = structlog.get_logger()
 
 HEARTBEAT_MS = 60_000
+NAMESPACE = "relay"
 ACTORS = {"refresh": "refresh", "unknown": "refresh", "deliver": "deliver", "replay": "deliver", "job": "work"}
 """Which actor, on the queue of the same name, works on which kind of lane."""
 
 
+LOST_EVERY = 60.0
+"""Seconds between two lines that say that kicks were lost."""
+
+
+class _Consumer(_RedisConsumer):
+    """Dramatiq's consumer, for which any error that Redis answers is a connection to be made anew: it would print a
+    traceback otherwise, every three seconds."""
+
+    def __next__(self) -> MessageProxy | None:
+        try:
+            message: MessageProxy | None = super().__next__()  # type: ignore[no-untyped-call]
+        except redis.RedisError as error:
+            raise ConnectionClosed(error) from None
+        return message
+
+
 class KickBroker(RedisBroker):
     """Dramatiq's Redis broker without its queues for delayed messages: a kick is for now or for nothing."""
+
+    @property
+    def consumer_class(self) -> type[_RedisConsumer]:
+        """What fetches kicks."""
+        return _Consumer
 
     def declare_queue(self, queue_name: str) -> None:
         """Declare a queue, once."""
@@ -39,22 +68,33 @@ class KickBroker(RedisBroker):
 
 
 def make_broker(url: str, *, max_connections: int = 32) -> RedisBroker:
-    """Dramatiq's broker, without the middleware that keeps promises we do not ask of it. Nothing is connected yet."""
-    options = {
+    """Dramatiq's broker, without the middleware that keeps promises we do not ask of it. Nothing is connected yet.
+
+    Raises `BadSetting` for a URL that means nothing.
+    """
+    options: dict[str, Any] = {
         "socket_timeout": 5.0,
         "socket_connect_timeout": 2.0,
         "retry": Retry(NoBackoff(), 0),
         "protocol": 2,
+        # As in ledger.connection.
+        "driver_info": None,
     }
-    if url.startswith("redis+sentinel://"):
-        sentinels, service, credentials = sentinel_parts(url)
-        watch = Sentinel(sentinels, sentinel_kwargs={"socket_timeout": 0.5}, **{**options, **credentials})
-        client = watch.master_for(service)
+    address = read_url("RELAY_QUEUE_URL", url)
+    options |= {**address.options, "db": address.database, "max_connections": max_connections}
+    if address.tls:
+        options["ssl"] = True
+    if address.kind == "sentinel":
+        asking = {**sentinel_options(address), "retry": Retry(NoBackoff(), 0)}
+        watch = Sentinel(address.nodes, sentinel_kwargs=asking, **options)
+        client = watch.master_for(address.service)
+    elif address.kind == "socket":
+        client = redis.Redis(unix_socket_path=address.path, **options)
     else:
-        pool = redis.ConnectionPool.from_url(url, max_connections=max_connections, **options)
-        client = redis.Redis(connection_pool=pool)
+        host, port = address.nodes[0]
+        client = redis.Redis(host=host, port=port, **options)
     return KickBroker(
-        client=client, middleware=[], namespace="relay", heartbeat_timeout=HEARTBEAT_MS, maintenance_chance=50_000
+        client=client, middleware=[], namespace=NAMESPACE, heartbeat_timeout=HEARTBEAT_MS, maintenance_chance=50_000
     )
 
 
@@ -64,6 +104,8 @@ class Queue:
     def __init__(self, url: str) -> None:
         self.broker = make_broker(url)
         self._sending: set[asyncio.Task[None]] = set()
+        self._lost = 0
+        self._tell_lost_at = float("-inf")
 
     def kick_all(self, lanes: Iterable[bytes | str]) -> None:
         """Tell the workers of these lanes; empty names are skipped. Returns at once."""
@@ -74,11 +116,26 @@ class Queue:
             self._sending.add(task)
             task.add_done_callback(self._sending.discard)
 
+    async def trouble(self) -> Trouble | None:
+        """What keeps kicks from being sent and fetched. One that is not lasting may only be away."""
+        return await asyncio.to_thread(self._trouble)
+
     async def close(self) -> None:
         """Send what is under way, and close the connections."""
         if self._sending:
             await asyncio.wait(self._sending, timeout=2)
         await asyncio.to_thread(self.broker.client.close)
+
+    def _trouble(self) -> Trouble | None:
+        client = self.broker.client
+        try:
+            text, sha = script("probe")
+            client.execute_command("SCRIPT", "LOAD", text)
+            # Two keys that no Cluster keeps together: Dramatiq's script uses several.
+            refused = client.execute_command("EVALSHA", sha, 2, f"{NAMESPACE}:", NAMESPACE, packed(QUEUE_CALLS))
+        except (redis.RedisError, OSError) as error:
+            return of_error("queue", error)
+        return of_refusals("queue", refused)
 
     def _send(self, lanes: Iterable[str]) -> None:
         for lane in lanes:
@@ -86,6 +143,12 @@ class Queue:
             message: Message[None] = Message(queue_name=actor, actor_name=actor, args=(lane,), kwargs={}, options={})
             try:
                 self.broker.enqueue(message)
-            except (redis.RedisError, OSError) as error:
-                log.warning("kick_lost", lane=lane, error=str(error), hint="the sweep will tell of it")
+            except TROUBLES as error:
+                self._lose(lane, error)
                 return
+
+    def _lose(self, lane: str, error: Exception) -> None:
+        self._lost += 1
+        if time.monotonic() >= self._tell_lost_at:
+            log.warning("kick_lost", lane=lane, error=str(error), kicks=self._lost, hint="the sweep will tell of it")
+            self._lost, self._tell_lost_at = 0, time.monotonic() + LOST_EVERY

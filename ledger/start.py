@@ -1,7 +1,11 @@
-"""Before a process works with a ledger: are these its keys, and can this version read it?"""
+"""Before a process works with a ledger: can it, are these its keys, and can this version read it?"""
 
 from __future__ import annotations
 
+import structlog
+
+from ledger.ledger import Ledger
+from ledger.rights import ledger_trouble
 from ledger.store import Store
 from schemas.errors import BadSetting, Unreadable
 from schemas.seal import Sealer
@@ -9,12 +13,28 @@ from schemas.stored import VERSION
 
 _CANARY = "a canary"
 
+log = structlog.get_logger()
+
+
+async def usable(ledger: Ledger) -> None:
+    """Check that ledger and queue let this process work; a queue that is only away is logged.
+
+    Raises `BadSetting` for what lasts until somebody changes it, and `LedgerUnavailable`.
+    """
+    for found in (await ledger_trouble(ledger.store), await ledger.queue.trouble()):
+        if found is None:
+            continue
+        if found.lasting:
+            raise BadSetting(str(found))
+        log.warning("queue_away" if found.of == "queue" else "ledger_away", error=found.reason)
+
 
 async def begin(store: Store, sealer: Sealer) -> None:
     """Check that one of the keys opens what this ledger's canary was sealed with, and that its shapes are not newer.
 
-    The first process to come leaves both. A canary that opens is sealed anew with the first key, so that an old key can
-    be taken away when everything else was sealed anew, too. Raises `BadSetting` and `LedgerUnavailable`.
+    The first process to come leaves both; an older version becomes ours. A canary that opens is sealed anew with the
+    first key, so that an old key can be taken away when everything else was sealed anew, too. Raises `BadSetting` and
+    `LedgerUnavailable`.
     """
     version, canary = (text.decode() for text in await store.run("start", VERSION, sealer.seal(_CANARY), durable=True))
     if int(version) > VERSION:
@@ -27,3 +47,4 @@ async def begin(store: Store, sealer: Sealer) -> None:
             " it takes the keys it had, separated by commas"
         ) from None
     await store.run("renew_canary", canary, sealer.seal(_CANARY), durable=True)
+    await store.run("raise_version", VERSION, durable=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ledger.rows import paired
@@ -9,38 +10,72 @@ from ledger.store import Store
 
 
 @dataclass(frozen=True, slots=True)
+class RefusedBodies:
+    """Webhooks of a merchant (`-`: none that was known) that were answered with 400 for a reason (a `BodyReason`): how
+    many, and when the last one was counted (UNIX seconds)."""
+
+    merchant: str
+    reason: str
+    count: int
+    last_at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Stats:
-    """Looks and deliveries that wait; how long the oldest due one has waited, in seconds, None where none is due.
+    """Looks and deliveries that wait; ages are in seconds, None where there is nothing of the kind.
+
+    `oldest_look` and `oldest_delivery`: for how long a lane has wanted a worker and none has come. What is due in lanes
+    that want none, because their endpoint is behind an open breaker, asked for a pause or is at its limits, or because
+    i'mport fails, is counted apart: `deliveries_paused`, `looks_paused`, and how long the oldest of these is due.
 
     `refused` counts webhooks that were turned away, by `merchant:status`. `spooled` notifications wait in
-    the spools of as many `receivers` as have reported within the last minute.
+    the spools of as many `receivers` as have reported within the last minute. `refused_bodies` has the latest first.
     """
 
     looks_due: int
     oldest_look: float | None
+    looks_paused: int
+    oldest_paused_look: float | None
     pending: int
     dead: int
     held: int
     oldest_delivery: float | None
+    deliveries_paused: int
+    oldest_paused_delivery: float | None
     refused: dict[str, int]
     spooled: int
     receivers: int
+    refused_bodies: tuple[RefusedBodies, ...]
 
 
 async def stats(store: Store) -> Stats:
     """The numbers now. Raises `LedgerUnavailable`."""
-    now, looks, oldest_look, pending, dead, held, oldest_delivery, refused, *spools = await store.run("read_stats")
+    answer = await store.run("read_stats")
+    now, looks, sends, pending, dead, held, refused, spooled, receivers, bodies = answer
+    looks_due, look_since, looks_paused, look_paused_since = looks
+    _, send_since, sends_paused, send_paused_since = sends
     return Stats(
-        looks_due=looks,
-        oldest_look=_age(now, oldest_look),
+        looks_due=looks_due,
+        oldest_look=_age(now, look_since),
+        looks_paused=looks_paused,
+        oldest_paused_look=_age(now, look_paused_since),
         pending=pending,
         dead=dead,
         held=held,
-        oldest_delivery=_age(now, oldest_delivery),
+        oldest_delivery=_age(now, send_since),
+        deliveries_paused=sends_paused,
+        oldest_paused_delivery=_age(now, send_paused_since),
         refused={reason: int(count) for reason, count in paired(refused).items()},
-        spooled=spools[0],
-        receivers=spools[1],
+        spooled=spooled,
+        receivers=receivers,
+        refused_bodies=tuple(_bodies(bodies)),
     )
+
+
+def _bodies(flat: list[bytes]) -> Iterator[RefusedBodies]:
+    for name, count, last in zip(flat[::3], flat[1::3], flat[2::3], strict=True):
+        merchant, _, reason = name.decode().rpartition(":")
+        yield RefusedBodies(merchant, reason, int(count), int(last) / 1000)
 
 
 def _age(now: bytes, then: bytes) -> float | None:

@@ -24,11 +24,10 @@ def main() -> int:
         # uvicorn tells of every client that does not speak HTTP; only its own trouble is news.
         logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
         allow_connections()
-        uvloop.run(serve(settings, listen(settings)))
+        return uvloop.run(serve(settings, listen(settings)))
     except BadSetting as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    return 0
 
 
 if __name__ == "__main__":

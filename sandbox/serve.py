@@ -5,6 +5,7 @@ from __future__ import annotations
 import uvicorn
 from starlette.applications import Starlette
 
+from runtime.http_protocol import HttpProtocol
 from schemas import logs
 from schemas.settings import Settings
 
@@ -23,7 +24,8 @@ def serve(app: Starlette, port: int) -> None:
         host="127.0.0.1",
         port=port,
         loop="uvloop",
-        http="httptools",
+        http=HttpProtocol,
+        ws="none",
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=2,

@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 from schemas import environment
 from schemas import variables as v
 from schemas.errors import BadSetting
+from schemas.redis_url import RedisUrlError, parse
 from schemas.variables import ApiToken, Network
 
 Seconds = Annotated[float, BeforeValidator(v.duration)]
@@ -24,6 +25,7 @@ Waits = Annotated[tuple[float, ...], BeforeValidator(v.schedule)]
 Networks = Annotated[tuple[Network, ...], BeforeValidator(v.networks)]
 Switch = Annotated[bool, BeforeValidator(v.switch)]
 RedisUrl = Annotated[str, BeforeValidator(v.redis_url)]
+QueueUrl = Annotated[str, BeforeValidator(v.queue_url)]
 HttpUrl = Annotated[str, BeforeValidator(v.http_url)]
 LogFormat = Annotated[Literal["json", "console"], BeforeValidator(v.word)]
 LogLevel = Annotated[Literal["debug", "info", "warning", "error", "critical"], BeforeValidator(v.word)]
@@ -31,7 +33,8 @@ LogLevel = Annotated[Literal["debug", "info", "warning", "error", "critical"], B
 _DURATION = "a number and a unit: 200ms, 5s, 2m, 1h, 5d"
 _SCHEDULE = "durations above zero, separated by commas: 5s,30s,2m"
 _NETWORKS = "addresses or networks, separated by commas: 52.78.100.19,10.8.0.0/16"
-_REDIS = "redis://host:port/0, rediss://…, unix:///path?db=0 or redis+sentinel://host:port,host:port/service/0"
+_QUEUE = "redis://host:port/0, rediss://…, unix:///path?db=0 or redis+sentinel://host:port,host:port/service/0"
+_REDIS = f"{_QUEUE}, or redis+cluster://host:port,host:port"
 _SWITCH = "true or false"
 _URL = "an http or https address without query: https://api.iamport.kr"
 
@@ -42,11 +45,15 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     redis_url: RedisUrl = Field("redis://127.0.0.1:6379/0", alias="REDIS_URL", description=_REDIS, repr=False)
-    given_queue_url: RedisUrl | None = Field(None, alias="RELAY_QUEUE_URL", description=_REDIS, repr=False)
+    given_queue_url: QueueUrl | None = Field(None, alias="RELAY_QUEUE_URL", description=_QUEUE, repr=False)
 
     imp_api_url: HttpUrl = Field("https://api.iamport.kr", alias="IMP_API_URL", description=_URL)
     imp_key: str | None = Field(None, alias="IMP_KEY", description="the merchant's REST API key", repr=False)
     imp_secret: SecretStr | None = Field(None, alias="IMP_SECRET", description="the merchant's REST API secret")
+
+    iamport_proxy: Annotated[SecretStr | None, BeforeValidator(v.http_proxy)] = Field(
+        None, alias="RELAY_IAMPORT_PROXY", description="an HTTP proxy: http://[user:password@]host:port"
+    )
 
     api_tokens: Annotated[tuple[ApiToken, ...], BeforeValidator(v.api_tokens)] = Field(
         (),
@@ -94,8 +101,17 @@ class Settings(BaseModel):
 
     @property
     def queue_url(self) -> str:
-        """Where Dramatiq's kicks go: as given, else the ledger's Redis with the next database number."""
-        return self.given_queue_url or v.next_database(self.redis_url)
+        """Where Dramatiq's kicks go: as given, else the ledger's Redis with the next database number.
+
+        Raises `BadSetting` where the ledger is a Redis Cluster, which has one database, and nothing is given."""
+        if self.given_queue_url is not None:
+            return self.given_queue_url
+        if parse(self.redis_url).kind == "cluster":
+            raise BadSetting(
+                f"RELAY_QUEUE_URL is not set: where REDIS_URL is a Redis Cluster, Dramatiq's queue needs a Redis of"
+                f" its own; it takes {_QUEUE}"
+            )
+        return v.next_database(self.redis_url)
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None, only: Sequence[str] | None = None) -> Settings:
@@ -112,8 +128,9 @@ class Settings(BaseModel):
         try:
             return cls.model_validate(given)
         except ValidationError as error:
-            variable = str(error.errors(include_url=False, include_input=False)[0]["loc"][0])
-            raise BadSetting(_one_line(variable, given[variable])) from None
+            first = error.errors(include_url=False, include_input=False)[0]
+            variable = str(first["loc"][0])
+            raise BadSetting(_one_line(variable, given[variable], first.get("ctx", {}).get("error"))) from None
 
     def needs(self, *names: str) -> None:
         """Raise `BadSetting` for the first of these fields that is not set, e.g. `needs("api_tokens")`."""
@@ -127,6 +144,7 @@ def _field(name: str) -> FieldInfo:
     return Settings.model_fields[name]
 
 
-def _one_line(variable: str, value: str) -> str:
+def _one_line(variable: str, value: str, error: object = None) -> str:
     field = next(field for field in Settings.model_fields.values() if field.alias == variable)
-    return f"{variable}={v.shown(variable, value)} is not usable: it takes {field.description}"
+    why = f" ({error})" if isinstance(error, RedisUrlError) else ""
+    return f"{variable}={v.shown(variable, value)} is not usable{why}: it takes {field.description}"

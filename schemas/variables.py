@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Literal
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
 from pydantic import SecretStr
 
 from schemas.durations import parse_duration
+from schemas.redis_url import RedisUrlError
+from schemas.redis_url import parse as parse_redis_url
 
 Network = IPv4Network | IPv6Network
 Rights = Literal["write", "read", "metrics"]
@@ -20,9 +22,9 @@ Rights = Literal["write", "read", "metrics"]
 
 _SECRET = re.compile(r"KEY|SECRET|TOKEN")
 _SWITCHES = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
-_SINGLE = re.compile(r"rediss?://[^/?#\s]+(/\d{0,4})?(\?\S*)?")
-_SOCKET = re.compile(r"unix://\S*")
-_SENTINEL = re.compile(r"rediss?\+sentinel://[^/?#\s]+/[^/?#\s]+(/\d{0,4})?(\?\S*)?")
+_PROXY = re.compile(
+    r"http://((?P<user>[^:@/]+)(:(?P<password>[^@/]*))?@)?([\w.-]+|\[[\da-fA-F:.]+\]):\d{1,5}/?", re.ASCII
+)
 _TOKEN = re.compile(r"[!-+\--9;-~]+")
 _HOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}")
 _RIGHTS: dict[str, Rights] = {"ro": "read", "metrics": "metrics"}
@@ -42,7 +44,7 @@ def shown(variable: str, value: str) -> str:
     if _SECRET.search(variable):
         return "***"
     text = re.sub(r"^.*@", "***@", value, flags=re.DOTALL)
-    text = re.sub(r"([?&]password=)[^&]*", r"\1***", text, flags=re.IGNORECASE)
+    text = re.sub(r"([?&](?:sentinel_)?password=).*", r"\1***", text, flags=re.IGNORECASE | re.DOTALL)
     text = "".join(c if c.isprintable() else "?" for c in text)
     return text if len(text) <= 80 else text[:79] + "…"
 
@@ -135,14 +137,34 @@ def http_url(value: object) -> str:
     return text.rstrip("/")
 
 
-def redis_url(value: object) -> str:
-    """A Redis URL whose database number, where it has one, is a number."""
+def http_proxy(value: object) -> str:
+    """The address of an HTTP proxy: host and port, perhaps a user and a password (percent-encoded), nothing else."""
     text = _text(value)
-    if not any(shape.fullmatch(text) for shape in (_SINGLE, _SOCKET, _SENTINEL)):
-        raise ValueError("not a Redis URL")
-    if _SINGLE.fullmatch(text):
-        _ = urlsplit(text).port  # raises for what is no port
-    next_database(text)
+    found = _PROXY.fullmatch(text)
+    if found is None:
+        raise ValueError("not the address of a proxy")
+    if not urlsplit(text).port:  # raises for what is no port
+        raise ValueError("not a port")
+    # RFC 7617: the first colon ends the user, which therefore has none; aiohttp writes both in ISO 8859-1.
+    user = unquote(found["user"] or "", errors="strict")
+    secret = user + unquote(found["password"] or "", errors="strict")
+    if ":" in user or not secret.encode("latin-1").decode("latin-1").isprintable():
+        raise ValueError("not a usable user or password")
+    return text.rstrip("/")
+
+
+def redis_url(value: object) -> str:
+    """A URL that `schemas.redis_url` understands."""
+    text = _text(value)
+    parse_redis_url(text)
+    return text
+
+
+def queue_url(value: object) -> str:
+    """The same, for what cannot be on a Cluster."""
+    text = redis_url(value)
+    if parse_redis_url(text).kind == "cluster":
+        raise RedisUrlError("Dramatiq's queue cannot be on a Redis Cluster")
     return text
 
 

@@ -13,7 +13,7 @@ import structlog
 import uvloop
 
 from ledger import Ledger
-from ledger.start import begin
+from ledger.start import begin, usable
 from schemas import logs
 from schemas.environment import warn_of_settings_without_effect
 from schemas.errors import BadSetting, LedgerUnavailable
@@ -54,9 +54,11 @@ def _collect_less() -> None:
 
 
 async def _begin(settings: Settings) -> None:
-    """Stop here with the wrong keys; a Redis that is away is asked again by the worker itself."""
+    """Stop here with the wrong keys, or with a Redis that does not let it work; one that is away is asked again by the
+    worker itself."""
     ledger = Ledger.connect(settings.redis_url, settings.queue_url, replica_acks=settings.replica_acks)
     try:
+        await usable(ledger)
         await begin(ledger.store, Sealer([key.get_secret_value() for key in settings.encryption_keys]))
     except LedgerUnavailable as error:
         structlog.get_logger().warning("ledger_away", error=str(error))

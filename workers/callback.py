@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 
 import orjson
 
@@ -12,20 +11,13 @@ from schemas.endpoint import Endpoint
 from schemas.errors import Unreadable
 from schemas.seal import Sealer
 from schemas.signature import signed_headers
-
-
-def _agent() -> str:
-    try:
-        return f"iamport-relay/{version('iamport-relay')}"
-    except PackageNotFoundError:
-        return "iamport-relay"
-
+from schemas.version import relay_version
 
 # A compressed answer would cost time to read and could be a bomb.
 _OURS = {
     "accept": "*/*",
     "accept-encoding": "identity",
-    "user-agent": _agent(),
+    "user-agent": f"iamport-relay/{relay_version()}",
     "content-type": "application/json",
 }
 

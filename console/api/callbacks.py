@@ -98,6 +98,21 @@ class MismatchDetail(Sent):
     expected: Expected
 
 
+class Escrow(Sent):
+    """How an escrow purchase goes on."""
+
+    status: Literal["shipped", "confirmed", "refused", "cancelled", "refusal_confirmed", "other"]
+    code: str = Field(description="as i'mport sent it")
+    changed_at: Time | None
+    denied_reason: str | None
+
+
+class EscrowDetail(Sent):
+    """Which change."""
+
+    escrow: Escrow
+
+
 class PaymentData(Sent):
     """A payment as it stood after the fact."""
 
@@ -171,6 +186,10 @@ MEANINGS: Mapping[str, str] = {
     "`cancelled_amount` in all.",
     "payment.cancelled": "The rest of the amount was cancelled.",
     "payment.cancellation_rejected": "A pending cancellation was turned down, or a claimed one was never confirmed.",
+    "payment.escrow_changed": "An Inicis escrow purchase was shipped, confirmed, refused, cancelled, or its refusal "
+    "confirmed; `code` is Inicis' own. The payment's `status` does not change. i'mport tells this by webhook only and "
+    "shows it nowhere: it is believed from [verified senders](iamport.md#4-who-may-post) only, and no reconciliation, "
+    "refresh or rebuilt ledger can find one that was missed.",
     "payment.amount_mismatch": "The approved amount or currency is not what the merchant expected "
     "(`PUT /v1/orders/{merchant_uid}`, or `check_prepared`). Do not ship before somebody has looked.",
     "endpoint.failing": "All attempts at an endpoint have failed for an hour (or half of `RELAY_DISABLE_AFTER`, if "
@@ -198,6 +217,7 @@ CALLBACKS: Mapping[str, type[Callback]] = {
                 "payment.cancellation_rejected",
             ),
         ),
+        (EscrowDetail, ("payment.escrow_changed",)),
         (MismatchDetail, ("payment.amount_mismatch",)),
     )
     for kind in kinds

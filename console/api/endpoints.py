@@ -24,10 +24,7 @@ from console.api.models import Nothing, Parameters, time
 from console.api.operation import Answer, Call, Operation
 from console.context import Context
 from ledger.endpoints import Registered
-from schemas.endpoint import Endpoint, SealedSecret, new_id, new_secret
-
-MOST_SECRETS = 5
-"""Secrets that sign at one time; each is a signature in every callback's header."""
+from schemas.endpoint import Endpoint, SealedSecret, new_id, new_secret, rotated
 
 
 def endpoint_out(call: Call[Any, Any], registered: Registered) -> EndpointOut:
@@ -113,16 +110,13 @@ async def secret(call: Call[Parameters, Nothing]) -> Answer:
 
 
 async def rotate(call: Call[Parameters, RotateIn]) -> Answer:
-    """A new secret; the one before goes on signing for a while."""
+    """A new secret; those before go on signing for as long as they were promised to."""
     context = call.context
     now = await context.ledger.store.now()
-    fresh = SealedSecret(context.sealer.seal(new_secret(secrets.token_bytes(32))))
-    ends = now + call.body.overlap
+    fresh = context.sealer.seal(new_secret(secrets.token_bytes(32)))
 
     def turn(endpoint: Endpoint) -> Endpoint:
-        old = [replace(one, expires_at=min(ends, one.expires_at or ends)) for one in endpoint.secrets]
-        valid = [one for one in old if one.expires_at is not None and one.expires_at > now]
-        return replace(endpoint, secrets=(fresh, *valid[: MOST_SECRETS - 1]))
+        return replace(endpoint, secrets=rotated(endpoint.secrets, fresh, now, call.body.overlap))
 
     return Answer(_secrets(context, await context.ledger.endpoints.update(call.path["id"], turn), now))
 

@@ -12,7 +12,11 @@ from console.api.operation import Answer, Call, Operation
 from ledger.deliveries import Sent
 from ledger.endpoints import Registered
 from ledger.events import Recorded
+from ledger.ledger import Ledger
+from ledger.memory import memory
 from ledger.pages import Slice
+from ledger.watch import Watch
+from ledger.workers import running
 from schemas.delivery import Attempt
 from schemas.endpoint import wants
 from schemas.errors import NotFound
@@ -46,15 +50,29 @@ async def explain(call: Call[ExplainParameters, Nothing]) -> Answer:
         raise NotFound(f"there is no endpoint {endpoint!r}")
     found = (await ledger.deliveries.list(Slice(1), event=event.id, endpoint=endpoint)).rows
     if found:
-        got, reason = told(found[0], registered.disabled_at)
+        got, reason = told(found[0], registered.disabled_at, await _standstill(call.context.watch, ledger, found[0]))
     else:
         got, reason = "no", never(event, registered)
     delivery = delivery_out(found[0]) if found else None
     return Answer(Explanation(event=event.id, endpoint=endpoint, got=got, reason=reason, delivery=delivery))
 
 
-def told(sent: Sent, disabled_at: float | None) -> tuple[Got, str]:
-    """What became of a delivery, in words."""
+async def _standstill(watch: Watch, ledger: Ledger, sent: Sent) -> str | None:
+    """Why nothing is sent at all, where that is what a delivery waits for."""
+    due = sent.next_attempt_at
+    if sent.state != "pending" or due is None or due > await ledger.store.now():
+        return None
+    full = (await memory(ledger.store)).trouble
+    if full is not None:
+        return full
+    broken = (await watch.recent()).broken
+    if broken is not None:
+        return str(broken)
+    return None if running(await ledger.workers.all()) else "no worker runs"
+
+
+def told(sent: Sent, disabled_at: float | None, standstill: str | None = None) -> tuple[Got, str]:
+    """What became of a delivery, in words. `standstill` is why nothing is sent at all."""
     count = len(sent.attempts)
     attempts = "1 attempt" if count == 1 else f"{count} attempts"
     got: Got
@@ -65,7 +83,8 @@ def told(sent: Sent, disabled_at: float | None) -> tuple[Got, str]:
             return "yes", f"delivered at {at}, after {attempts}" + (f"; {sent.reason}" if sent.reason else "")
         case "pending":
             due = f"; the next is due at {rfc3339(sent.next_attempt_at)}" if sent.next_attempt_at is not None else ""
-            got, reason = "not yet", f"{sent.reason or 'it waits for a worker'} ({attempts} so far{due})"
+            waits = "; ".join(filter(None, (standstill, sent.reason))) or "it waits for a worker"
+            got, reason = "not yet", f"{waits} ({attempts} so far{due})"
         case "held":
             since = f", since {rfc3339(disabled_at)}" if disabled_at is not None else ""
             got, reason = "not yet", f"{sent.reason}{since}; enabling it releases what is held"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from console.api.callbacks import CALLBACKS, MEANINGS
 from console.api.operation import Operation
 from console.api.problems import MEDIA_TYPE, Problem
 from schemas import wire
+from schemas.version import relay_version
 
 EXAMPLES = Path(__file__).with_name("examples.json")
 """For each operation, as ``METHOD /path/{part}``: what is asked and what a console has answered to it."""
@@ -43,7 +43,7 @@ def describe(operations: Iterable[Operation]) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {
             "title": "iamport-relay",
-            "version": _version(),
+            "version": relay_version(),
             "description": "The operator API. Amounts are numbers in the currency's major unit, times RFC 3339 in UTC.",
         },
         "security": [{"token": []}],
@@ -200,10 +200,3 @@ def _without_null_defaults(schema: Any) -> Any:
 
 def _nullable(schema: Mapping[str, Any]) -> bool:
     return any(kind.get("type") == "null" for kind in schema.get("anyOf", ()))
-
-
-def _version() -> str:
-    try:
-        return version("iamport-relay")
-    except PackageNotFoundError:
-        return "0"

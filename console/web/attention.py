@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,8 @@ LATE = 60.0
 VERY_LATE = 300.0
 STALE_CANCELLATION = 7 * 86400.0
 """Seconds after which an open cancellation asks for an operator."""
+RECENT = 86400.0
+"""Seconds for which it is worth a word that a webhook's body was refused."""
 
 _ORDER: Mapping[Level, int] = {"bad": 0, "warn": 1, "info": 2}
 
@@ -40,6 +42,8 @@ def concerns(
 ) -> list[Concern]:
     """The worst first. `pending` are payments with open cancellations, `refused` the last hour's refused webhooks."""
     found = [
+        *_standing(stats),
+        *_workers(stats["workers"], {stats[name]["reason"] for name in ("ledger", "queue")}),
         *_redis(stats),
         *_merchants(merchants),
         *_endpoints(endpoints),
@@ -47,13 +51,35 @@ def concerns(
         *_late(stats),
         *_cancellations(pending, now),
     ]
+    found += _bodies(stats, now)
     if refused:
-        found.append(Concern("warn", "refused", {"n": refused}))
+        found.append(Concern("warn", "refused", {"n": refused}, "/notifications"))
     if stats["webhook_loss_rate"]:
         found.append(Concern("warn", "loss", {"rate": float(stats["webhook_loss_rate"])}, "/reconciliations"))
     if stats["spool"] and stats["spool"]["waiting"]:
         found.append(Concern("bad", "spool", {"n": stats["spool"]["waiting"]}))
     return sorted(found, key=lambda concern: _ORDER[concern.level])
+
+
+def _standing(stats: Mapping[str, Any]) -> list[Concern]:
+    """What keeps everything from going on."""
+    broken = [name for name in ("ledger", "queue") if not stats[name]["works"]]
+    found = [Concern("bad", name, reasons=(stats[name]["reason"],)) for name in broken]
+    if stats["memory"]["nearly_full"]:
+        return [Concern("bad", "full", {"rate": float(stats["memory"]["ratio"])}), *found]
+    return found
+
+
+def _workers(workers: Sequence[Mapping[str, Any]], known: Set[str | None]) -> list[Concern]:
+    """`known` is what was said already."""
+    quiet = [worker for worker in workers if worker["state"] == "quiet"]
+    found = [] if len(quiet) < len(workers) else [Concern("bad", "no_worker")]
+    if quiet:
+        found.append(Concern("warn", "quiet", {"n": len(quiet)}))
+    troubles = {worker["trouble"] for worker in workers if worker["trouble"] and worker["state"] == "running"} - known
+    if troubles:
+        found.append(Concern("bad", "hindered", reasons=tuple(sorted(troubles))))
+    return found
 
 
 def _redis(stats: Mapping[str, Any]) -> list[Concern]:
@@ -99,6 +125,20 @@ def _late(stats: Mapping[str, Any]) -> list[Concern]:
         if seconds >= LATE:
             found.append(Concern("bad" if seconds >= VERY_LATE else "warn", key, {"seconds": seconds}, link))
     return found
+
+
+def _bodies(stats: Mapping[str, Any], now: float) -> list[Concern]:
+    return [
+        Concern(
+            "warn",
+            "version_2" if row["reason_code"] == "version_2" else "bodies",
+            {"merchant": row["merchant"]},
+            "/notifications",
+            () if row["reason_code"] == "version_2" else (row["reason"],),
+        )
+        for row in stats["refused_bodies"]
+        if now - unix(row["last_at"]) < RECENT
+    ]
 
 
 def _cancellations(pending: Sequence[Mapping[str, Any]], now: float) -> list[Concern]:

@@ -23,6 +23,7 @@ LEVELS: Mapping[str, Mapping[str, Level]] = {
     "cancellation": {"open": "wait", "confirmed": "ok", "rejected": "bad"},
     "endpoint": {"enabled": "ok", "disabled": "bad"},
     "breaker": {"closed": "ok", "open": "bad", "half_open": "warn"},
+    "worker": {"running": "ok", "quiet": "bad"},
     "run": {"running": "wait", "done": "ok", "stopped": "off"},
     "got": {"yes": "ok", "not yet": "wait", "no": "bad"},
     "event": {
@@ -35,6 +36,7 @@ LEVELS: Mapping[str, Mapping[str, Level]] = {
         "payment.partially_cancelled": "info",
         "payment.cancelled": "off",
         "payment.cancellation_rejected": "warn",
+        "payment.escrow_changed": "info",
         "payment.amount_mismatch": "bad",
         "endpoint.failing": "warn",
         "endpoint.disabled": "bad",

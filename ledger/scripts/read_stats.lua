@@ -1,13 +1,28 @@
 -- How much is to be done, in one look; the work is that of the number of merchants and endpoints.
--- Answer: {now (ms), looks due, oldest of these (ms, or ""), deliveries pending, dead, held, oldest due (ms, or ""),
---          refusals (reason, count, …), notifications in receivers' spools, receivers that said so within a minute}
+-- Answer: {now (ms), looks, deliveries, pending, dead, held, refusals (reason, count, …), notifications in receivers' spools,
+--          receivers that said so within a minute, refused bodies (merchant:reason, count, last (ms), …), the latest first};
+--          looks and deliveries are {due, late since (ms, or ""), of these in lanes that wait, oldest of those (ms, or "")}
+
+-- A lane that wants a worker is late since then; one that does not, though something in it is due, waits for its endpoint (a
+-- breaker, Retry-After, its limits) or for i'mport.
 local function tally(lane, sum)
-  sum.due = sum.due + redis.call("ZCOUNT", k("due", lane), "-inf", int(now())) + redis.call("ZCARD", k("leased", lane))
-  local first = score(redis.call("ZRANGE", k("due", lane), 0, 0, "WITHSCORES"))
-  if first and first <= now() and (not sum.oldest or first < sum.oldest) then sum.oldest = first end
+  local due = redis.call("ZCOUNT", k("due", lane), "-inf", int(now()))
+  sum.due = sum.due + due + redis.call("ZCARD", k("leased", lane))
+  local since = redis.call("ZSCORE", k("lanes"), lane)
+  if since and tonumber(since) <= now() then
+    sum.late = math.min(sum.late or since, since)
+  elseif due > 0 then
+    local first = score(redis.call("ZRANGE", k("due", lane), 0, 0, "WITHSCORES"))
+    sum.paused = sum.paused + due
+    sum.oldest_paused = math.min(sum.oldest_paused or first, first)
+  end
 end
 
-local looks = {due = 0}
+local function told(sum)
+  return {sum.due, sum.late and int(sum.late) or "", sum.paused, sum.oldest_paused and int(sum.oldest_paused) or ""}
+end
+
+local looks = {due = 0, paused = 0}
 local merchants = redis.call("ZRANGE", k("merchants"), 0, -1)
 if redis.call("EXISTS", k("merchant", "default")) == 0 then merchants[#merchants + 1] = "default" end
 for _, m in ipairs(merchants) do
@@ -15,7 +30,7 @@ for _, m in ipairs(merchants) do
   tally("unknown/" .. m, looks)
 end
 
-local sends, pending, dead, held = {due = 0}, 0, 0, 0
+local sends, pending, dead, held = {due = 0, paused = 0}, 0, 0, 0
 for _, ep in ipairs(redis.call("ZRANGE", k("endpoints"), 0, -1)) do
   local waiting = redis.call("ZCARD", k("dlvs", "s", ep .. "/pending"))
   dead = dead + redis.call("ZCARD", k("dlvs", "s", ep .. "/dead"))
@@ -36,6 +51,16 @@ for _, row in ipairs(redis.call("HVALS", k("spools"))) do
   end
 end
 
-local function oldest(sum) return sum.oldest and int(sum.oldest) or "" end
-return {int(now()), looks.due, oldest(looks), pending, dead, held, oldest(sends), redis.call("HGETALL", k("refusals")),
-  spooled, receivers}
+local function refused_bodies()
+  local answer = {}
+  local last = redis.call("ZREVRANGE", k("refused_bodies", "at"), 0, 199, "WITHSCORES")
+  for i = 1, #last, 2 do
+    for _, part in ipairs({last[i], redis.call("HGET", k("refused_bodies"), last[i]) or "0", int(tonumber(last[i + 1]))}) do
+      answer[#answer + 1] = part
+    end
+  end
+  return answer
+end
+
+return {int(now()), told(looks), told(sends), pending, dead, held, redis.call("HGETALL", k("refusals")), spooled,
+  receivers, refused_bodies()}

@@ -13,6 +13,7 @@ from schemas import wire
 from schemas.cancellations import Request
 from schemas.endpoint import ENDPOINT_TYPES, PAYMENT_TYPES, Endpoint
 from schemas.endpoint_events import endpoint_event
+from schemas.escrow import EscrowChange
 from schemas.events import thin
 from schemas.facts import Expected
 from schemas.health import Health
@@ -38,6 +39,7 @@ _FIXED: Mapping[str, Any] = {
         {"pg_tid": "tid_2", "amount": 3000, "depositor_name": "이두리", "deposited_at": _T + 90},
     ],
 }  # fmt: skip
+_REFUSED = EscrowChange("4", _T + _DAY, "사이즈가 맞지 않습니다")
 
 
 def payments() -> str:
@@ -95,6 +97,7 @@ def payment_bodies() -> list[bytes]:
         pending,
         reject(pending.record, request.id, _T + _DAY, Policy(), "turned down by Paymentwall"),
         _look(cancelled, _T + 7200, pending.record),
+        look(paid, Snapshot.parse({**_PAID, "escrow": True}), _T + _DAY, Policy(), (), [_REFUSED]),
     ]
     return [thin(event.body) for change in changes for event in change.events]
 

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from console.api.callbacks import MEANINGS
+from ledger.rights import BESIDE, LEDGER_CALLS, QUEUE_CALLS
 from schemas.endpoint import ENDPOINT_TYPES, PAYMENT_TYPES, TEST_TYPE
 from schemas.facts import Status
 from schemas.settings import Settings
@@ -60,15 +61,30 @@ def test_every_metric_is_documented_where_it_is(relay_up: RelayUp) -> None:
     headers = {"authorization": f"Bearer {relay_up.token}"}
     relay_up.play("card")
     httpx.post(f"{relay_up.urls['receiver']}/webhooks/nobody", json={"imp_uid": "imp_1"}, timeout=PATIENCE)
-    found = {}
+    found: dict[str, list[str]] = {}
     for process in ("receiver", "console"):
         text = httpx.get(f"{relay_up.urls[process]}/metrics", headers=headers, timeout=PATIENCE).text
         assert "process_resident_memory_bytes" in text
         for sample in _SAMPLE.finditer(text):
             name = sample["name"]
-            found[name if sample["kind"] != "counter" or name.endswith("_total") else f"{name}_total"] = process
+            name = name if sample["kind"] != "counter" or name.endswith("_total") else f"{name}_total"
+            found.setdefault(name, []).append(process)
     documented = {name: rest.split("|")[0].strip() for name, rest in rows("operating.md", "Metrics").items()}
-    assert documented == found
+    assert documented == {name: ", ".join(processes) for name, processes in found.items()}
+
+
+def test_the_least_rights_are_what_the_code_needs() -> None:
+    """The rule for a Redis user names each command and key once, and the queue's are named apart."""
+    told = section("operating.md", "Redis")
+    rule = re.search(r"^ACL SETUSER .*$", told, re.MULTILINE)
+    assert rule is not None
+    needed = {str(name).lower() for name, *_ in (*LEDGER_CALLS, *QUEUE_CALLS)} | set(BESIDE)
+    assert sorted(re.findall(r"\+(\S+)", rule[0])) == sorted(needed)
+    assert re.findall(r"~(\S+)", rule[0]) == ["{relay}*", "relay*"]
+    queue = told.partition("has a user of its own")[2].partition(";")[0]
+    assert set(re.findall(r"`([a-z|]+)`", queue)) == {str(name).lower() for name, *_ in QUEUE_CALLS} | set(BESIDE[:3])
+    alone = {str(name).lower() for name, *_ in QUEUE_CALLS} - {str(name).lower() for name, *_ in LEDGER_CALLS}
+    assert alone == {"keys", "lpop"}
 
 
 def test_the_problem_shown_is_what_the_console_answers(relay_up: RelayUp) -> None:

@@ -20,6 +20,8 @@ class _Contents:
     hashes: dict[str, dict[str, str]] = field(default_factory=dict)
     members: dict[str, set[str]] = field(default_factory=dict)
     foreign: list[str] = field(default_factory=list)
+    now: float = 0.0
+    """Redis' time in ms."""
 
     def scores(self, name: str) -> dict[str, float]:
         return self.sets.get(name, {})
@@ -38,6 +40,7 @@ async def problems(ledger: Ledger) -> list[str]:
     found += _of_deliveries(contents)
     found += _of_notifications(contents)
     found += _of_lists(contents)
+    found += _of_snapshots(contents)
     return found
 
 
@@ -54,7 +57,7 @@ return all
 
 
 async def _read(ledger: Ledger) -> _Contents:
-    contents = _Contents()
+    contents = _Contents(now=await ledger.store.now() * 1000)
     rows: Any = await ledger.store.redis.execute_command("EVAL", _ALL, 0)
     for name, kind, value in rows:
         _sort_in(contents, name.decode(), kind, value)
@@ -102,7 +105,9 @@ def _of_lane(contents: _Contents, lane: str) -> list[str]:
         if left - inside:
             found.append(f"{lane}: left behind in {name}: {sorted(left - inside)}")
     wanted, noted = _next(contents, lane), contents.scores("lanes").get(lane)
-    if wanted != noted:
+    # Once it wants a worker: since then, or since whatever held it back has ended.
+    since = wanted is not None and noted is not None and wanted <= noted <= contents.now
+    if wanted != noted and not since:
         found.append(f"{lane}: wants a worker at {wanted}, noted is {noted}")
     return found
 
@@ -111,11 +116,13 @@ def _next(contents: _Contents, lane: str) -> float | None:
     """When a lane next wants a worker."""
     kind, _, name = lane.partition("/")
     limits = contents.row(f"lane:{lane}")
-    if "closed" in limits:
-        return None
     own = contents.scores(f"leased:{lane}").values()
     together = [f"deliver/{name}", f"replay/{name}"] if kind in ("deliver", "replay") else [lane]
     all_leases = [end for each in together for end in contents.scores(f"leased:{each}").values()]
+    if "asked" in limits:
+        return min([float(limits["asked"]), *own])
+    if "closed" in limits:
+        return None
     wishes = list(own)
     if due := contents.scores(f"due:{lane}"):
         at = max(min(due.values()), float(limits.get("not_before", 0)), float(limits.get("probe_until", 0)))
@@ -154,6 +161,22 @@ def _of_payments(contents: _Contents) -> list[str]:
         listed = {kind for kind, ids in contents.sets.items() if kind.startswith("pays:s:") and p in ids}
         if listed != {f"pays:s:{row['status']}"}:
             found.append(f"{p}: is {row['status']}, listed in {sorted(listed)}")
+    return found
+
+
+def _of_snapshots(contents: _Contents) -> list[str]:
+    """Each event has its object, and no object is kept for nobody."""
+    wanted: dict[str, set[str]] = defaultdict(set)
+    for name, row in contents.hashes.items():
+        if name.startswith("evt:") and "snap" in row:
+            wanted[f"snaps:{row['merchant']}/{row['imp_uid']}"].add(row["snap"])
+    found = []
+    for name in {name for name in contents.hashes if name.startswith("snaps:")} | wanted.keys():
+        kept = {version: text for version, text in contents.row(name).items() if version not in ("whole", "spent")}
+        if kept.keys() != wanted[name]:
+            found.append(f"{name}: has {sorted(kept)}, events want {sorted(wanted[name])}")
+        bases = {text.partition(" ")[0] for text in kept.values() if not text.startswith("{")}
+        found += [f"{name}: {base} is not there whole" for base in bases if not kept.get(base, "").startswith("{")]
     return found
 
 

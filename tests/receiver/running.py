@@ -72,7 +72,7 @@ async def until(condition: Callable[[], Awaitable[bool]], every: float = 0.05) -
 async def start(processes: Processes, port: int, redis_url: str, **environ: str) -> Receiver:
     """Start a receiver; its spool is in the test's own folder unless given."""
     process = processes.python("receiver", REDIS_URL=redis_url, HOST="127.0.0.1", PORT=str(port), **environ)
-    await process.listening(port)
+    await process.ready(f"http://127.0.0.1:{port}/livez")
     return Receiver(process, port)
 
 

@@ -31,6 +31,7 @@ async def overview(visit: Visit) -> Outcome:
     refused = sum(minute.refused for minute in past[-60:])
     values = {
         "stats": stats.value,
+        "workers_running": sum(worker["state"] == "running" for worker in stats.value["workers"]),
         "concerns": concerns(stats.value, endpoints, merchants, pending, refused, visit.clock.now),
         "charts": {name: _chart(visit, past, name, size) for name in _SERIES},
         "size": size,

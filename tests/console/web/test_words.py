@@ -6,6 +6,7 @@ import random
 import re
 
 import pytest
+from redis import exceptions
 
 from console.api.explain import told
 from console.web.languages import preferred, tongue
@@ -14,9 +15,14 @@ from console.web.moments import Clock, distance
 from console.web.rendering import money, percent
 from console.web.sentences import spoken
 from ledger.deliveries import Sent
+from ledger.memory import Memory
+from ledger.rights import Of, of_error, of_refusals
+from schemas import escrow
+from schemas.body_reasons import WORDS
 from schemas.delivery import Again, Answer, Dead, judge
 
 NOW = 1795433533.0
+KINDS: tuple[Of, ...] = ("ledger", "queue")
 
 
 @pytest.mark.parametrize(
@@ -73,6 +79,25 @@ def test_sentences_of_the_api_are_spoken_in_korean() -> None:
     assert spoken("<b>something new</b>", clock) == '<span lang="en">&lt;b&gt;something new&lt;/b&gt;</span>'
 
 
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "i'mport cannot be reached (connection refused)", "i'mport did not answer within 10 s",
+        "i'mport gave no token within 10 s", "i'mport's answer is longer than 16777216 bytes",
+        "i'mport's answer did not arrive whole (connection reset)", "i'mport's answer broke off (connection reset)",
+        "the proxy of RELAY_IAMPORT_PROXY cannot be reached (DNS: no such host)",
+        "the proxy of RELAY_IAMPORT_PROXY answered 403",
+        "the proxy asks for another user or password (407): see RELAY_IAMPORT_PROXY",
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_i_mport_is_said_in_korean(sentence: str) -> None:
+    """A merchant's trouble is read by operators; a setting's name stays what it is."""
+    said = tongue("ko").sentence(sentence)
+    assert re.search("[가-힣]", said)
+    assert not re.search(r"\b(connection|no such|asks|answer)\b", said)
+    assert ("RELAY_IAMPORT_PROXY" in sentence) == ("RELAY_IAMPORT_PROXY" in said)
+
+
 def test_buyers_data_is_found_wherever_it_is() -> None:
     """By its name, however deep; what is absent is not said to be hidden."""
     body = {
@@ -89,11 +114,37 @@ def test_buyers_data_is_found_wherever_it_is() -> None:
     assert not has_private({"amount": 1})
 
 
+def test_buyers_data_of_other_bodies_is_found() -> None:
+    """In what a webhook's body held besides: by the usual names of such fields, and inside a JSON text, also one that
+    was cut."""
+    body = {
+        "phone": "010", "contact_email": "a@b", "address": "Seoul", "pay_method": "phone", "escrow_status": "4",
+        "data": '{"buyer_tel":"010"}', "more": '{"amount":1}', "cut": '{"buyer_tel":"0…', "rows": ["[x", "y"],
+        "fail_reason": "[PAYMENTWALL] Internal error", "list": '[{"buyer_tel":"010"}]', "braces": "{x}",
+    }  # fmt: skip
+    assert masked(body) == {
+        "phone": MASK, "contact_email": MASK, "address": MASK, "pay_method": "phone", "escrow_status": "4",
+        "data": MASK, "more": '{"amount":1}', "cut": MASK, "rows": ["[x", "y"],
+        "fail_reason": "[PAYMENTWALL] Internal error", "list": MASK, "braces": "{x}",
+    }  # fmt: skip
+
+
+def test_why_an_escrow_change_is_not_believed_is_said_in_korean() -> None:
+    """Every reason that a notification can have for it has a translation."""
+    for english in (escrow.UNVERIFIED, escrow.NO_CODE, escrow.NOT_ESCROW):
+        assert tongue("ko").knows(english)
+
+
 def test_numbers_are_shown_as_they_are() -> None:
     """Amounts digit for digit; a share that is neither all nor nothing is never rounded to it."""
     assert (money(1234567, "KRW"), money("10.10", "USD"), money(None)) == ("1,234,567 KRW", "10.10 USD", "–")
     assert (percent(1.0), percent(0.99999), percent(0.5), percent(None)) == ("100 %", "99.9 %", "50 %", "–")
     assert (percent(0), percent(0.0001)) == ("0 %", "0.1 %")
+
+
+def test_why_a_body_was_refused_is_said_in_korean() -> None:
+    """Every reason there is."""
+    assert [english for english in WORDS.values() if not tongue("ko").knows(english)] == []
 
 
 def test_what_the_relay_says_of_deliveries_is_all_in_korean() -> None:
@@ -103,7 +154,7 @@ def test_what_the_relay_says_of_deliveries_is_all_in_korean() -> None:
         Answer(500, None, None, 5, ""),
         Answer(None, "connection refused", None, 5, ""),
         Answer(None, "DNS: no such host", None, 5, ""),
-        Answer(200, "timed out after 15s", None, 15000, ""),
+        Answer(500, "timed out after 15s", None, 15000, ""),
     ]
     verdicts = [judge(answer, before, schedule, rng) for answer in answers for before in (0, 1)]
     reasons = [verdict.reason for verdict in verdicts if isinstance(verdict, Again | Dead)]
@@ -118,5 +169,32 @@ def test_what_the_relay_says_of_deliveries_is_all_in_korean() -> None:
     for english in [*reasons, held, *explained]:
         korean = tongue("ko").sentence(english)
         assert not re.search(r"\b(?:the|last|attempts?|answered|failed|dead|is|after|due|retry|endpoint)\b", korean), (
+            korean
+        )
+
+
+def test_what_keeps_everything_waiting_is_all_in_korean() -> None:
+    """A full Redis, nobody who works, and every trouble with rights, databases and passwords, alone and in a reason."""
+    refused = [b"KEYS", b"The user executing the script can't run this command or subcommand"]
+    errors = [
+        exceptions.NoPermissionError("this user has no permissions to run the 'select' command"),
+        exceptions.NoPermissionError("this user has no permissions to access one of the keys used as arguments"),
+        exceptions.AuthenticationError("invalid username-password pair or user is disabled."),
+        exceptions.ResponseError("DB index is out of range"),
+        exceptions.ConnectionError("Error 111 connecting to 127.0.0.1:1. Connection refused."),
+    ]
+    answers = [
+        refused,
+        [b"KEYS", b"ERR Unknown Redis command called from script"],
+        [b"ZADD", b"OOM command not allowed when used memory > 'maxmemory'."],
+    ]
+    troubles = [of_error(of, error) for of in KINDS for error in errors]
+    troubles += [found for of in KINDS for answer in answers if (found := of_refusals(of, answer)) is not None]
+    assert len(troubles) == 16
+    still = [*map(str, troubles), "no worker runs", Memory(97, 100, nearly_full=True).trouble or ""]
+    sent = Sent("e.p", "e", "p", "m", "payment.paid", "i", "pending", NOW, NOW + 5, "the last attempt answered 500", ())
+    for english in (*still, *(told(sent, None, each)[1] for each in still)):
+        korean = tongue("ko").sentence(english)
+        assert not re.search(r"\b(?:its|user|may|cannot|name|correct|see|worker|full|last|refused:|take)\b", korean), (
             korean
         )

@@ -1,0 +1,127 @@
+"""What the relay's numbers say about how it stands, in findings, each with what to do about it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from schemas.times import unix
+
+Outcome = Literal["ok", "warning", "bad"]
+
+LATE = 30.0
+PAUSED_LONG = 60.0
+"""Seconds after which work that waits for a worker, or for its endpoint or i'mport, is worth a word."""
+MAKE_ROOM = "raise maxmemory, or shorten RELAY_RETENTION"
+RECENT = 86_400.0
+"""Seconds for which a refused webhook is worth a word."""
+_BODY_ADVICE = {
+    "version_2": "choose webhook version V1 in i'mport's console; `relay reconcile` finds what was missed",
+}
+_ANY_BODY_ADVICE = "see who posts there; if it is i'mport, look at the webhook's settings in its console"
+_START_ONE = "start a worker: `python -m workers`"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at, and what to do about it."""
+
+    subject: str
+    outcome: Outcome
+    text: str
+    advice: str | None = None
+
+
+def of_stats(stats: dict[str, Any]) -> Iterator[Finding]:
+    """Everything that the answer of `GET /v1/stats` has to say."""
+    yield durability_of(stats["redis"]["durable"], stats["redis"]["reasons"])
+    yield _memory(stats["memory"])
+    for name in ("ledger", "queue"):
+        yield works(name, stats[name]["reason"])
+    yield from _workers(stats["workers"], {stats[name]["reason"] for name in ("ledger", "queue")})
+    yield from _backlog(stats)
+    yield from _bodies(stats["refused_bodies"])
+
+
+def durability_of(durable: bool, reasons: list[str]) -> Finding:
+    """Whether Redis keeps what it acknowledges."""
+    if durable:
+        return Finding("redis", "ok", "durable: append-only file, fsync always, no eviction")
+    advice = "set appendonly yes, appendfsync always, maxmemory-policy noeviction"
+    return Finding("redis", "bad", f"not durable: {'; '.join(reasons)}", advice)
+
+
+def _memory(memory: dict[str, Any]) -> Finding:
+    if memory["ratio"] is None:
+        return Finding("memory", "ok", "this Redis has no maxmemory")
+    text = f"{100 * float(memory['ratio']):.0f} % of Redis' maxmemory are in use"
+    if memory["nearly_full"]:
+        return Finding("memory", "bad", f"{text}: nothing new is begun", MAKE_ROOM)
+    return Finding("memory", "ok", text)
+
+
+def works(name: str, reason: str | None) -> Finding:
+    """Whether ledger or queue can be worked with; the reason ends with what to do."""
+    if reason is None:
+        return Finding(name, "ok", "Redis lets this console work with it")
+    what, _, advice = reason.rpartition(": ")
+    return Finding(name, "bad", what, advice)
+
+
+def _workers(workers: list[dict[str, Any]], known: set[str | None]) -> Iterator[Finding]:
+    running = [worker for worker in workers if worker["state"] == "running"]
+    if not running:
+        yield Finding("workers", "bad", "none runs: nothing is looked up, nothing is sent", _START_ONE)
+    else:
+        yield Finding("workers", "ok", f"{len(running)} run" if len(running) > 1 else "one runs")
+    for worker in running:
+        if worker["trouble"] and worker["trouble"] not in known:
+            what, _, advice = worker["trouble"].rpartition(": ")
+            yield Finding(f"worker {worker['name']}", "bad", what, f"where it runs: {advice}")
+    for worker in workers:
+        if worker["state"] == "quiet":
+            text = f"has gone quiet, last heard of at {worker['seen_at']}"
+            yield Finding(f"worker {worker['name']}", "warning", text, "killed or hanging: see its log, restart it")
+
+
+def _backlog(stats: dict[str, Any]) -> Iterator[Finding]:
+    oldest = max(float(stats[part_]["oldest_due_seconds"] or 0) for part_ in ("refresh", "deliveries"))
+    if oldest > LATE:
+        text = f"work that could be done waits since {oldest:.0f} s"
+        yield Finding("backlog", "warning", text, standstill(stats) or "workers do not keep up: run more of them")
+    else:
+        yield Finding("backlog", "ok", "nothing waits that could be done")
+    if _long(stats["refresh"]):
+        text = f"{stats['refresh']['paused']} payments wait to be looked at"
+        yield Finding("i'mport", "warning", text, "see what ails i'mport: `relay merchants list`")
+    if _long(stats["deliveries"]):
+        text = f"{stats['deliveries']['paused']} due deliveries are kept waiting by their endpoints"
+        yield Finding("endpoints", "warning", text, "see which fail or are slow: `relay endpoints list`")
+    if stats["deliveries"]["dead"]:
+        text = f"{stats['deliveries']['dead']} deliveries are dead"
+        yield Finding("deliveries", "warning", text, "see `relay deliveries list --state dead`, then retry them")
+
+
+def _bodies(refused: list[dict[str, Any]]) -> Iterator[Finding]:
+    for row in refused:
+        if time.time() - unix(row["last_at"]) > RECENT:
+            continue
+        of = f"merchant {row['merchant']}" if row["merchant"] != "-" else "merchants that are not known"
+        text = f"{row['count']} were refused for good, the last at {row['last_at']}: {row['reason']}"
+        yield Finding(f"webhooks of {of}", "warning", text, _BODY_ADVICE.get(row["reason_code"], _ANY_BODY_ADVICE))
+
+
+def standstill(stats: dict[str, Any]) -> str | None:
+    """What to mend first where nothing goes on at all."""
+    if stats["memory"]["nearly_full"]:
+        return "make room in Redis first, see above"
+    for name in ("ledger", "queue"):
+        if not stats[name]["works"]:
+            return f"mend the {name} first, see above"
+    return None if any(worker["state"] == "running" for worker in stats["workers"]) else _START_ONE
+
+
+def _long(group: dict[str, Any]) -> bool:
+    return float(group["oldest_paused_seconds"] or 0) > PAUSED_LONG

@@ -1,0 +1,85 @@
+"""Signs of life that workers leave, so that somebody notices when none is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+
+import orjson
+
+from ledger.rows import paired
+from ledger.store import Store
+
+REPORT_EVERY = 5.0
+QUIET_AFTER = 30.0
+"""Seconds between two signs of life, and without one after which a worker has gone quiet: killed, hanging, cut off."""
+FORGOTTEN_AFTER_MS = 600_000
+"""After this nobody speaks of it any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """What a worker says of itself: for how many seconds it has been `up`, the `lane` that it worked on last and how
+    many seconds `ago` that was, and what keeps it from working, in words."""
+
+    version: str
+    up: float
+    lane: str | None
+    ago: float | None
+    trouble: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A worker as it was `seen_at`; times are UNIX seconds of Redis' clock. `quiet`: nothing was heard of it since."""
+
+    name: str
+    version: str
+    since: float
+    seen_at: float
+    quiet: bool
+    last_lane: str | None
+    last_at: float | None
+    trouble: str | None
+
+
+class Workers:
+    """The workers that have reported within the last ten minutes."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def report(self, name: str, sign: Sign) -> None:
+        """A worker lives. Raises `LedgerUnavailable`."""
+        await self._store.run("report_worker", name, orjson.dumps(asdict(sign)), FORGOTTEN_AFTER_MS)
+
+    async def sign_off(self, name: str) -> None:
+        """A worker stops as it should. Raises `LedgerUnavailable`."""
+        await self._store.run("forget_worker", name)
+
+    async def all(self) -> tuple[Worker, ...]:
+        """Those that run, the longest first, then those that have gone quiet. Raises `LedgerUnavailable`."""
+        now, rows = await self._store.run("read_workers")
+        found = (_worker(name, row, int(now) / 1000) for name, row in paired(rows).items())
+        return tuple(sorted(found, key=lambda worker: (worker.quiet, worker.since, worker.name)))
+
+
+def running(workers: Iterable[Worker]) -> int:
+    """How many of these are heard of."""
+    return sum(not worker.quiet for worker in workers)
+
+
+def _worker(name: str, row: bytes, now: float) -> Worker:
+    when, _, text = row.partition(b":")
+    sign, at = Sign(**orjson.loads(text)), int(when) / 1000
+    return Worker(
+        name=name,
+        version=sign.version,
+        since=at - sign.up,
+        seen_at=at,
+        # Whichever way: one that reported in the future did so before Redis' clock was put back.
+        quiet=abs(now - at) > QUIET_AFTER,
+        last_lane=sign.lane,
+        last_at=None if sign.ago is None else at - sign.ago,
+        trouble=sign.trouble,
+    )

@@ -1,0 +1,24 @@
+"""Consumers that cannot fetch kicks say so once a minute."""
+
+from __future__ import annotations
+
+import logging
+
+from workers.consumers import EVERY, Hushed
+
+
+def record(text: str, level: int = logging.CRITICAL) -> logging.LogRecord:
+    """A line as Dramatiq writes it."""
+    return logging.LogRecord("dramatiq.worker.ConsumerThread(refresh)", level, "", 0, text, None, None)
+
+
+def test_one_line_a_minute_is_enough() -> None:
+    """All queues together; that it is tried again is not told at all, and what is not trouble always is."""
+    now = [0.0]
+    hushed = Hushed(clock=lambda: now[0])
+    trouble = record("Consumer encountered a connection error: %s")
+    assert [hushed.filter(trouble) for _ in range(3)] == [True, False, False]
+    assert not hushed.filter(record("Restarting consumer in %0.2f seconds.", logging.INFO))
+    assert hushed.filter(record("Running consumer thread...", logging.DEBUG))
+    now[0] = EVERY
+    assert [hushed.filter(trouble) for _ in range(2)] == [True, False]

@@ -1,0 +1,44 @@
+"""Dramatiq's threads that fetch kicks, kept from filling the log while they cannot."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from dramatiq import Worker
+
+EVERY = 60.0
+"""Seconds between two lines that say that kicks cannot be fetched."""
+
+
+def hush(worker: Worker) -> None:
+    """Let all consumers of a worker together say once a minute that they cannot fetch anything; without this each says
+    so, and that it tries again, every three seconds."""
+    once_a_minute = Hushed()
+    for consumer in worker.consumers.values():
+        consumer.logger.addFilter(once_a_minute)
+
+
+class Hushed(logging.Filter):
+    """Passes one line of trouble a minute. `clock` is in seconds."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._next = float("-inf")
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the line is written."""
+        if str(record.msg).startswith("Restarting consumer"):
+            return False
+        if record.levelno < logging.WARNING:
+            return True
+        with self._lock:
+            now = self._clock()
+            if now < self._next:
+                return False
+            self._next = now + EVERY
+            return True
