@@ -133,8 +133,9 @@ async def test_a_disk_without_room_to_remove_rows_is_drained_once_and_freed(
         while refused < 20:
             refused = 0 if await keeps(len(accepted)) else refused + 1
         if is_left_behind:
-            for file in tmp_path.glob("spool-0.sqlite*"):
-                shutil.copy(file, tmp_path / file.name.replace("0", "1"))
+            for file in files(tmp_path):
+                if file.suffix != ".lock":
+                    shutil.copy(file, tmp_path / file.name.replace("0", "1"))
         await spool.drain(ledger.accept)
         await spool.drain(ledger.accept)
         assert ledger.taken == accepted
