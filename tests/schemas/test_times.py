@@ -26,7 +26,7 @@ def test_a_time_comes_back(at: int) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["0001-01-01T00:00:00+09:00", "9999-12-31T23:59:59-10:00", "9999-12-31T23:59:59.9996Z", "9999-12-31T23:59:59.999999Z"],
+    ["0001-01-01T00:00:00+09:00", "9999-12-31T23:59:59-10:00", "9999-12-31T23:59:59.9996Z"],
 )
 def test_a_time_that_utc_cannot_write_is_no_time(text: str) -> None:
     """Stored, it could never be shown again."""
