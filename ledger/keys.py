@@ -14,7 +14,8 @@ merchant:m                 hash    created_at since include_sandbox sandbox_sinc
                                    the start) check_prepared imp_key imp_secret token_hash trouble
 imp_token:m                string  i'mport's access token, sealed, until it expires · imp_lock:m who is fetching one
 orders:m                   hash    merchant_uid -> JSON {amount, currency}: what the merchant expects
-ntf:id                     hash    one notification as it came, outcome, reason; escrow: fact key of what it changes
+ntf:id                     hash    one notification as it came, outcome, reason; escrow: fact key of what it changes;
+                                   trouble: why its payment could not be looked at, shown while it is pending
 ntfs · ntfs:m:m            zset    id -> received · the same for one merchant
 ntfs:p:p · ntfs:o:outcome  zset    … for one payment · for one outcome
 waiting:p                  zset    pending notifications of a payment: id -> stamp
