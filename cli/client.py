@@ -52,14 +52,15 @@ class Place:
         Raises `BadSetting`.
         """
         local = _running(running)
-        names = ("RELAY_CONSOLE_URL", "RELAY_API_TOKEN", "IMP_API_URL")
-        settings = Settings.load({name: environ[name] for name in names if name in environ})
-        is_set = bool(environ.get("RELAY_CONSOLE_URL", "").strip())
+        settings = Settings.load(environ, only=("RELAY_CONSOLE_URL", "RELAY_API_TOKEN", "IMP_API_URL"))
+        is_set = "console_url" in settings.model_fields_set
         return cls(
             console_url=settings.console_url if is_set else local.get("console_url", settings.console_url),
             # A local token is for the local console only, never sent to one that was named.
             token=token_of(settings) or (None if is_set else local.get("token")),
-            sandbox_url=environ.get("IMP_API_URL") or local.get("sandbox_url"),
+            sandbox_url=settings.imp_api_url
+            if "imp_api_url" in settings.model_fields_set
+            else local.get("sandbox_url"),
         )
 
 
@@ -124,7 +125,8 @@ def failing() -> Iterator[None]:
 
 def token_of(settings: Settings) -> str:
     """The token of the operator API that may do most; "" where there is none."""
-    token = min(settings.api_tokens, key=lambda token: token.read_only, default=None)
+    most = ("write", "read", "metrics")
+    token = min(settings.api_tokens, key=lambda token: most.index(token.rights), default=None)
     return token.value.get_secret_value() if token else ""
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from schemas.times import unix
 
 Outcome = Literal["ok", "warning", "bad"]
 
@@ -12,6 +15,12 @@ LATE = 30.0
 PAUSED_LONG = 60.0
 """Seconds after which work that waits for a worker, or for its endpoint or i'mport, is worth a word."""
 MAKE_ROOM = "raise maxmemory, or shorten RELAY_RETENTION"
+RECENT = 86_400.0
+"""Seconds for which a refused webhook is worth a word."""
+_BODY_ADVICE = {
+    "version_2": "choose webhook version V1 in i'mport's console; `relay reconcile` finds what was missed",
+}
+_ANY_BODY_ADVICE = "see who posts there; if it is i'mport, look at the webhook's settings in its console"
 _START_ONE = "start a worker: `python -m workers`"
 
 
@@ -33,6 +42,7 @@ def of_stats(stats: dict[str, Any]) -> Iterator[Finding]:
         yield works(name, stats[name]["reason"])
     yield from _workers(stats["workers"], {stats[name]["reason"] for name in ("ledger", "queue")})
     yield from _backlog(stats)
+    yield from _bodies(stats["refused_bodies"])
 
 
 def durability_of(durable: bool, reasons: list[str]) -> Finding:
@@ -92,6 +102,15 @@ def _backlog(stats: dict[str, Any]) -> Iterator[Finding]:
     if stats["deliveries"]["dead"]:
         text = f"{stats['deliveries']['dead']} deliveries are dead"
         yield Finding("deliveries", "warning", text, "see `relay deliveries list --state dead`, then retry them")
+
+
+def _bodies(refused: list[dict[str, Any]]) -> Iterator[Finding]:
+    for row in refused:
+        if time.time() - unix(row["last_at"]) > RECENT:
+            continue
+        of = f"merchant {row['merchant']}" if row["merchant"] != "-" else "merchants that are not known"
+        text = f"{row['count']} were refused for good, the last at {row['last_at']}: {row['reason']}"
+        yield Finding(f"webhooks of {of}", "warning", text, _BODY_ADVICE.get(row["reason_code"], _ANY_BODY_ADVICE))
 
 
 def standstill(stats: dict[str, Any]) -> str | None:

@@ -68,7 +68,7 @@ def findings(api: Api, *, test_endpoints: bool) -> Iterator[Finding]:
         return
     yield from of_stats(stats)
     for merchant in _all(api, "/v1/merchants"):
-        yield _merchant(api, merchant["merchant"])
+        yield _merchant(api, merchant["merchant"], merchant["tier"])
     for endpoint in _all(api, "/v1/endpoints"):
         yield _endpoint(api, endpoint, stats, test=test_endpoints)
 
@@ -91,13 +91,14 @@ def _clock(date: str | None) -> Finding:
     return Finding("clock", "warning", text, "keep both in time with NTP")
 
 
-def _merchant(api: Api, name: str) -> Finding:
-    subject = f"merchant {name}"
+def _merchant(api: Api, name: str, tier: str | None) -> Finding:
+    subject = f"merchant {name}" if tier is None else f"merchant {name} (sub-merchant {tier})"
     tried = api.call("GET", f"/v1/merchants/{part(name)}/check")
     if tried["outcome"] == "wrong_credentials":
         return Finding(subject, "bad", tried["reason"], "give the right credentials: `relay merchants put`")
     if tried["outcome"] == "failing":
-        return Finding(subject, "warning", tried["reason"], "what comes in meanwhile is kept; see IMP_API_URL")
+        see = "RELAY_IAMPORT_PROXY" if "RELAY_IAMPORT_PROXY" in tried["reason"] else "IMP_API_URL"
+        return Finding(subject, "warning", tried["reason"], f"what comes in meanwhile is kept; see {see}")
     return Finding(subject, "ok", "i'mport takes its credentials")
 
 

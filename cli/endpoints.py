@@ -128,7 +128,7 @@ def rotate(
     overlap: Annotated[str, typer.Option(help="For how long both secrets sign.")] = "24h",
     as_json: Json = False,
 ) -> None:
-    """Replace the secret; the one before goes on signing for a while.
+    """Replace the secret; those before go on signing for as long as was said.
 
     Example: relay endpoints rotate ep_ab12cd34ef56gh78ij90 --overlap 2d
     """

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -20,6 +22,7 @@ app = typer.Typer()
 
 LOOK_EVERY = 0.5
 """Seconds between two looks."""
+_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @app.command()
@@ -35,8 +38,9 @@ def listen(
 
     Example: relay listen --forward-to http://127.0.0.1:3000/hooks
     """
-    body: dict[str, Any] = {"merchant": merchant, "url": forward_to, "description": "made by relay listen"}
+    body: dict[str, Any] = {"merchant": merchant, "url": forward_to, "description": _description(os.getpid())}
     with console() as api, _interruptible():
+        _delete_left_behind(api, merchant)
         endpoint = api.call("POST", "/v1/endpoints", body | ({"types": types} if types else {}))
         try:
             if as_json:
@@ -50,7 +54,8 @@ def listen(
                     screen().print(_told(delivery, attempt))
         finally:
             api.call("DELETE", f"/v1/endpoints/{part(endpoint['id'])}")
-            print(f"relay: {endpoint['id']} is deleted", file=sys.stderr)
+            with suppress(OSError):  # the terminal may be gone
+                print(f"relay: {endpoint['id']} is deleted", file=sys.stderr)
 
 
 def attempts(api: Api, endpoint: str) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
@@ -81,14 +86,40 @@ def _told(delivery: dict[str, Any], attempt: dict[str, Any]) -> Text:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """SIGTERM ends it like Ctrl-C, so that the endpoint is deleted."""
+    """SIGTERM and a terminal that is closed end it like Ctrl-C, once, so that the endpoint is deleted."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
+        for number in _ENDINGS:
+            signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.signal(number, interrupt) for number in _ENDINGS}
     try:
         with suppress(KeyboardInterrupt):
             yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _description(pid: int) -> str:
+    return f"made by relay listen on {socket.gethostname()}, process {pid}"
+
+
+def _delete_left_behind(api: Api, merchant: str) -> None:
+    """Delete what runs on this machine that were killed have left: the relay would call it for days."""
+    for endpoint in api.call("GET", "/v1/endpoints", merchant=merchant, limit=200)["data"]:
+        pid = endpoint["description"].rpartition(" ")[2]
+        if pid.isdecimal() and endpoint["description"] == _description(int(pid)) and not _runs(int(pid)):
+            api.call("DELETE", f"/v1/endpoints/{part(endpoint['id'])}")
+            print(f"relay: {endpoint['id']} of a run that was killed is deleted", file=sys.stderr)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # somebody else's
+    return True

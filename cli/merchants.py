@@ -22,7 +22,7 @@ def list_(limit: Limit = 50, cursor: Cursor = None, as_json: Json = False) -> No
     """
     with console() as api:
         answer = api.call("GET", "/v1/merchants", limit=limit, cursor=cursor)
-    listed(answer, ("merchant", "source", "imp_key", "since", "has_webhook_token", "trouble"), as_json=as_json)
+    listed(answer, ("merchant", "source", "imp_key", "tier", "since", "has_webhook_token", "trouble"), as_json=as_json)
 
 
 @app.command()
@@ -43,10 +43,13 @@ def put(
         str,
         typer.Option(prompt="REST API secret", hide_input=True, envvar="IMP_SECRET", help="Its REST API secret."),
     ],
-    include_sandbox: Annotated[bool, typer.Option(help="See payments of test channels too.")] = False,
+    include_sandbox: Annotated[bool, typer.Option(help="See test payments; else they do not exist.")] = False,
     since: Annotated[str | None, typer.Option(help="Facts before this RFC 3339 time are recorded silently.")] = None,
     webhook_token: Annotated[str | None, typer.Option(help="Take webhooks with this in their path only.")] = None,
     check_prepared: Annotated[bool, typer.Option(help="Compare with the amount prepared at i'mport.")] = False,
+    tier: Annotated[
+        str | None, typer.Option(help="An agency's code for this sub-merchant, 3 letters or digits.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Add or replace a merchant; asks for the key and the secret where they are not given.
@@ -55,7 +58,7 @@ def put(
     """
     body = {
         "imp_key": imp_key, "imp_secret": imp_secret, "include_sandbox": include_sandbox, "since": since,
-        "webhook_token": webhook_token, "check_prepared": check_prepared,
+        "webhook_token": webhook_token, "check_prepared": check_prepared, "tier": tier,
     }  # fmt: skip
     with console() as api:
         answer = api.call("PUT", f"/v1/merchants/{part(merchant)}", body)

@@ -8,6 +8,7 @@ import typer
 
 from cli.client import console, part
 from cli.output import Cursor, Json, Limit, OfMerchant, listed, shown
+from console.web.masking import masked
 
 app = typer.Typer(help="Notifications: what came in, and what became of it.", no_args_is_help=True)
 
@@ -40,7 +41,10 @@ def show(
 ) -> None:
     """Show a webhook: what it said, and what became of it.
 
+    Its extra is what else the body held; what that says of a buyer is hidden, unless you ask for JSON.
+
     Example: relay notifications show ntf_01m841g1z3ft8789p01w1dbwnq
     """
     with console() as api:
-        shown(api.call("GET", f"/v1/notifications/{part(notification)}"), as_json=as_json)
+        answer = api.call("GET", f"/v1/notifications/{part(notification)}")
+    shown(answer if as_json else {**answer, "extra": masked(answer["extra"]) or None}, as_json=as_json)

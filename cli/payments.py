@@ -137,10 +137,17 @@ def _shown(payment: dict[str, Any], *, as_json: bool) -> None:
         print_json(payment)
         return
     shown(payment, as_json=False, leave_out=("events", "payment"))
+    gone = payment.get("contradicts", ())
+    if gone:
+        screen().print(Text("i'mport no longer shows what these events announced: it was taken back", style="red"))
     for event in payment.get("events", ()):
         silent = " (silent)" if event["silent"] else ""
         status = event["data"]["status"]
         line = Text.assemble(
-            (f"{event['timestamp']}  ", "dim"), f"{event['type']}{silent} → ", cell(status), (f"  {event['id']}", "dim")
+            (f"{event['timestamp']}  ", "dim"),
+            f"{event['type']}{silent} → ",
+            cell(status),
+            (f"  {event['id']}", "dim"),
+            ("  no longer shown by i'mport" if event["id"] in gone else "", "red"),
         )
         screen().print(line)

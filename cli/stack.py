@@ -14,6 +14,7 @@ from cli.children import Child, Children
 from cli.embedded import answers, arguments, find_server
 from cli.ports import next_free
 from cli.workplace import Workplace
+from schemas.environment import FILE
 from schemas.errors import RelayError
 
 PATIENCE = 30.0
@@ -62,6 +63,7 @@ def environment(workplace: Workplace, addresses: Addresses, environ: Mapping[str
         "REDIS_URL": addresses.url("redis"),
         "RELAY_QUEUE_URL": f"redis://127.0.0.1:{addresses.ports['redis']}/1",
         "IMP_API_URL": addresses.url("sandbox"),
+        "RELAY_IAMPORT_PROXY": "",
         "RELAY_CONSOLE_URL": addresses.url("console"),
         "RELAY_ALLOW_PRIVATE_ENDPOINTS": "true",
         "RELAY_SPOOL_DIR": str(workplace.spool),
@@ -69,7 +71,9 @@ def environment(workplace: Workplace, addresses: Addresses, environ: Mapping[str
         "RELAY_LOG_LEVEL": "info",
         "PYTHONUNBUFFERED": "1",
     }
-    return {**unless_set, **{name: value for name, value in environ.items() if value.strip()}, **fixed}
+    given = {name: value for name, value in environ.items() if value.strip() and name.removesuffix(FILE) not in fixed}
+    left_open = {name: value for name, value in unless_set.items() if name + FILE not in given}
+    return {**left_open, **given, **fixed}
 
 
 class Stack:

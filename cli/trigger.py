@@ -21,6 +21,8 @@ _PLAYS_WITHIN = 120.0
 def trigger(
     scenario: Annotated[str | None, typer.Argument(help="Its name; without one, all are listed.")] = None,
     sandbox: Annotated[str | None, typer.Option(help="Where the sandbox is; IMP_API_URL unless given.")] = None,
+    merchant: Annotated[str | None, typer.Option(help="Whose webhooks these are; default unless given.")] = None,
+    tier: Annotated[str | None, typer.Option(help="The code of the agency's sub-merchant whose payment it is.")] = None,
     wait: Annotated[bool, typer.Option(help="Wait until it is over.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -38,9 +40,11 @@ def trigger(
         if scenario is None:
             listed({"next_cursor": None, "data": known}, ("name", "description"), as_json=as_json)
             return
-        relay = {"url": place.console_url, "token": place.token}
+        relay = {"url": place.console_url, "token": place.token} if place.token else None
+        options = {"relay_api": relay, "merchant": merchant, "tier": tier}
         query = "?wait=true" if wait else ""
-        answer = _ask(url, "POST", f"/{part(scenario)}{query}", {"relay_api": relay} if place.token else {})
+        given = {name: value for name, value in options.items() if value is not None}
+        answer = _ask(url, "POST", f"/{part(scenario)}{query}", given)
     payments = ", ".join(answer.get("imp_uids", ())) or "no payment yet"
     done(f"{scenario} {'was played' if answer.get('done') else 'is played'}: {payments}", answer, as_json=as_json)
 

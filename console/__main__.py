@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
+from contextlib import suppress
 from socket import socket
 
-import structlog
 import uvloop
 
 from console.context import Context
-from console.server import listen, make_context, serve
+from console.server import listen, make_context, make_server, serve
 from ledger.start import begin, usable
-from schemas.errors import BadSetting, LedgerUnavailable
+from ledger.watch import EVERY as WATCH_EVERY
+from runtime.periodic import Background, Periodic
+from schemas.environment import warn_of_settings_without_effect
+from schemas.errors import BadSetting
 from schemas.logs import configure
 from schemas.settings import Settings
 
 _FIRST_LOOK = 3.0
 """Seconds for which requests wait until rights and keys are checked; a Redis that is away for longer is asked later."""
-
-log = structlog.get_logger()
 
 
 def main() -> int:
@@ -27,42 +29,45 @@ def main() -> int:
     try:
         settings = Settings.load()
         configure(settings.log_format, settings.log_level)
+        warn_of_settings_without_effect(os.environ)
         context = make_context(settings)
         listener = listen(settings)
-        uvloop.run(run(context, listener))
+        return uvloop.run(run(context, listener))
     except BadSetting as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    return 0
 
 
-async def run(context: Context, listener: socket) -> None:
-    """Serve; with keys that are not this ledger's, or a Redis that does not let it work, that ends at once, or as soon
-    as a Redis that is away is back.
+def background(context: Context, checked: asyncio.Event) -> tuple[Periodic, ...]:
+    """What a console does besides answering; ``checked`` is set when its rights and keys will do."""
+
+    async def check() -> None:
+        await usable(context.ledger)
+        await begin(context.ledger.store, context.sealer)
+        checked.set()
+
+    return (Periodic("check", check, 1.0, once=True), Periodic("watch", context.watch.tell, WATCH_EVERY))
+
+
+async def run(context: Context, listener: socket) -> int:
+    """Serve; the exit status: 0, or 1 where background work failed and a restart is needed. With keys that are not this
+    ledger's, or a Redis that does not let it work, it ends at once, or as soon as a Redis that is away is back.
 
     Raises `BadSetting`.
     """
-    checking = asyncio.create_task(_check(context))
-    await asyncio.wait({checking}, timeout=_FIRST_LOOK)
-    if checking.done():
-        checking.result()
-    serving = asyncio.create_task(serve(context, listener))
-    await asyncio.wait({checking, serving}, return_when=asyncio.FIRST_COMPLETED)
-    if checking.done():
-        checking.result()
-    await serving
+    checked, server = asyncio.Event(), make_server(context)
 
+    def failed() -> None:
+        checked.set()
+        server.end()
 
-async def _check(context: Context) -> None:
-    while True:
-        try:
-            await usable(context.ledger)
-            await begin(context.ledger.store, context.sealer)
-        except LedgerUnavailable as error:
-            log.warning("ledger_away", error=str(error))
-            await asyncio.sleep(1)
-        else:
-            return
+    watched = Background(background(context, checked), failed)
+    with watched.running():
+        with suppress(TimeoutError):
+            await asyncio.wait_for(checked.wait(), _FIRST_LOOK)
+        if watched.failure is None:
+            await serve(server, listener)
+    return watched.status()
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -52,9 +51,7 @@ def make_app(context: Context) -> Starlette:
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         if context.settings.imp_key is not None:
             await _know_default(context)
-        watching = asyncio.create_task(context.watch.tell_forever())
         yield
-        watching.cancel()
         await context.accounts.close()
         await context.ledger.close()
 

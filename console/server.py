@@ -14,9 +14,10 @@ import uvicorn
 from console.app import make_app
 from console.context import Context
 from iamport.accounts import Accounts
-from iamport.transport import production_transport
+from iamport.transport import iamport_transport
 from ledger.ledger import Ledger
 from ledger.watch import Watch
+from runtime.http_protocol import HttpProtocol
 from schemas.errors import BadSetting
 from schemas.seal import Sealer
 from schemas.settings import Settings
@@ -43,6 +44,10 @@ class Server(uvicorn.Server):
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.remove_signal_handler(number)
 
+    def end(self) -> None:
+        """Answer what is under way, and end."""
+        self.should_exit = True
+
     def _stop(self) -> None:
         self.force_exit = self.should_exit
         self.should_exit = True
@@ -63,7 +68,7 @@ def make_context(settings: Settings) -> Context:
     settings.needs("api_tokens", "encryption_keys")
     sealer = Sealer([key.get_secret_value() for key in settings.encryption_keys])
     ledger = Ledger.connect(settings.redis_url, settings.queue_url, replica_acks=settings.replica_acks)
-    accounts = Accounts(settings, sealer, production_transport(), ledger.tokens, ledger.merchants.get)
+    accounts = Accounts(settings, sealer, iamport_transport(settings), ledger.tokens, ledger.merchants.get)
     return Context(ledger, sealer, settings, accounts, Watch(ledger))
 
 
@@ -72,6 +77,8 @@ def make_server(context: Context) -> Server:
     app = make_app(context)
     config = uvicorn.Config(
         app,
+        http=HttpProtocol,
+        ws="none",
         log_config=None,
         access_log=False,
         server_header=False,
@@ -85,8 +92,8 @@ def make_server(context: Context) -> Server:
     return server
 
 
-async def serve(context: Context, listener: socket.socket) -> None:
-    """Answer operators until SIGTERM or SIGINT."""
+async def serve(server: Server, listener: socket.socket) -> None:
+    """Answer operators until SIGTERM or SIGINT, or until the server is told to end."""
     log.info("console_started", port=listener.getsockname()[1])
-    await make_server(context).serve(sockets=[listener])
+    await server.serve(sockets=[listener])
     log.info("console_stopped")

@@ -26,7 +26,11 @@ class Merchant(Protocol):
     @property
     def include_sandbox(self) -> bool: ...
     @property
+    def sandbox_since(self) -> float: ...
+    @property
     def check_prepared(self) -> bool: ...
+    @property
+    def tier(self) -> str | None: ...
     @property
     def imp_key(self) -> str: ...
     @property
@@ -57,7 +61,7 @@ class Accounts:
         self._transport = transport
         self._tokens = SealedTokens(tokens, sealer)
         self._find = find
-        self._clients: dict[str, tuple[tuple[str, str, bool], Client]] = {}
+        self._clients: dict[str, tuple[tuple[str, str, bool, str | None], Client]] = {}
 
     async def get(self, name: str) -> Account:
         """The account of a merchant. Raises `WrongCredentials` where it has none that can be used."""
@@ -65,7 +69,7 @@ class Accounts:
             merchant = await self._find(name)
         except NotFound:
             raise WrongCredentials(f"merchant {name} is not set up: give its credentials to the API") from None
-        identity = (merchant.imp_key, merchant.imp_secret, merchant.include_sandbox)
+        identity = (merchant.imp_key, merchant.imp_secret, merchant.include_sandbox, merchant.tier)
         kept = self._clients.get(name)
         if kept is None or kept[0] != identity:
             kept = self._clients[name] = (identity, self._client(merchant))
@@ -81,7 +85,7 @@ class Accounts:
             self._settings.imp_api_url,
             self._credentials(merchant),
             self._tokens,
-            merchant.name,
+            tier=merchant.tier,
             include_sandbox=merchant.include_sandbox,
         )
 

@@ -8,29 +8,36 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 
-from iamport.answers import Looked, Page, page_of, payment_of, payments_of, response_of, says
+from iamport.answers import Looked, Page, is_number, none_of, page_of, payment_of, payments_of, response_of, says
 from iamport.exchange import Answer, exchange
 from iamport.singly import ask_singly
 from iamport.tokens import Credentials, Token, Tokens, TokenStore, token_of
 from schemas import wire
-from schemas.errors import IamportFailing, IamportUnreachable, Invalid, MalformedPayment
+from schemas.errors import IamportFailing, IamportUnreachable, Invalid, MalformedPayment, TooMuchAsked
 from schemas.payment import IMP_UID
 
 LARGEST_BATCH = 100
 LARGEST_PAGE = 1000
 LONGEST_WINDOW = 90 * 86400
+TIMEOUT = 10.0
+"""Seconds that a call may take, its token included."""
 _HEADERS = {"accept": "application/json", "accept-encoding": "gzip, deflate", "user-agent": "iamport-relay"}
 # Words that i'mport's own paths use where an imp_uid may stand: a payment cannot have such a name.
 _TAKEN = frozenset({"cancel", "find", "findAll", "prepare", "status"})
 
 
 class Client:
-    """i'mport's API as one merchant sees it. ``transport`` is shared and belongs to the caller."""
+    """i'mport's API as one merchant sees it. ``transport`` is shared and belongs to the caller.
+
+    ``tier`` is an agency's code for a sub-merchant: sent with every call but the one for a token, which takes key and
+    secret only and gives a token for all of the agency's sub-merchants.
+    """
 
     def __init__(
         self,
@@ -38,16 +45,18 @@ class Client:
         api_url: str,
         credentials: Credentials,
         tokens: TokenStore,
-        merchant: str,
+        *,
+        tier: str | None = None,
         include_sandbox: bool = False,
-        timeout: float = 10.0,
+        timeout: float = TIMEOUT,
     ) -> None:
         self._transport = transport
         self._url = api_url.rstrip("/")
         self._credentials = credentials
+        self._tier = tier
         self._include_sandbox = include_sandbox
         self._timeout = timeout
-        self._tokens = Tokens(tokens, merchant, credentials, self._ask_for_token)
+        self._tokens = Tokens(tokens, credentials, self._ask_for_token)
 
     async def payments(self, imp_uids: Sequence[str]) -> Looked:
         """Looks at up to 100 payments in one call; with ``include_sandbox`` asks singly for what it did not return.
@@ -60,8 +69,7 @@ class Client:
         if not asked:
             return Looked({}, frozenset(), {}, {})
         answer = await self._get("/payments", [("imp_uid[]", imp_uid) for imp_uid in asked])
-        # 404 says that none was found.
-        looked = payments_of([] if says(answer, 404) else response_of(answer), frozenset(asked))
+        looked = payments_of([] if none_of(answer) else response_of(answer), frozenset(asked))
         if not self._include_sandbox or not looked.unknown:
             return looked
         left = [imp_uid for imp_uid in asked if imp_uid in looked.unknown]
@@ -72,7 +80,7 @@ class Client:
         if _checked(imp_uid) in _TAKEN:
             return None
         answer = await self._get(f"/payments/{imp_uid}", [("include_sandbox", "true")] * self._include_sandbox)
-        return None if says(answer, 404) else payment_of(response_of(answer), imp_uid)
+        return None if none_of(answer) else payment_of(response_of(answer), imp_uid)
 
     async def page(self, since: int, until: int, page: int, limit: int = LARGEST_PAGE) -> Page:
         """Page ``page`` (from 1) of the payments whose latest status is from ``[since, until]``, UNIX seconds.
@@ -80,7 +88,7 @@ class Client:
         Oldest change first, so that what changes meanwhile moves to the end. A window without payments has a total of
         0; a page past the end is a 400 of i'mport's and given as an empty one. On page 1 that may mean either: the
         page is empty and says that it was turned down. Raises `Invalid` for a window over 90 days or a limit over
-        1000, and `IamportError`.
+        1000, and `IamportError`: `TooMuchAsked` where a shorter window or fewer rows may be answered.
         """
         if not 0 <= until - since <= LONGEST_WINDOW:
             raise Invalid("until", "a window is at most 90 days")
@@ -88,7 +96,9 @@ class Client:
             raise Invalid("page", f"pages count from 1 and have at most {LARGEST_PAGE} rows")
         query = [("from", since), ("to", until), ("page", page), ("limit", limit), ("sorting", "updated")]
         answer = await self._get("/payments/status/all", [(name, str(value)) for name, value in query])
-        return Page(0, 0, (), turned_down=page == 1) if says(answer, 400) else page_of(response_of(answer))
+        if says(answer, 400):
+            return Page(0, 0, (), turned_down=page == 1)
+        return replace(page_of(response_of(answer)), body_bytes=len(answer.body))
 
     async def cancel(self, imp_uid: str, form: Mapping[str, Any]) -> dict[str, Any]:
         """Asks i'mport to cancel, with a webhook; ``form`` holds the other fields of ``POST /payments/cancel``.
@@ -112,7 +122,8 @@ class Client:
     async def prepared(self, merchant_uid: str) -> dict[str, Any] | None:
         """The amount registered beforehand, ``{merchant_uid, amount, currency}``; None where there is none.
 
-        Raises `IamportError`.
+        ``amount`` is a number and ``currency`` a text; either can be missing or null. Raises `MalformedPayment` where
+        the answer is about another order or holds no such amount, and `IamportError`.
         """
         # A dot segment would be resolved away on its way and reach another path.
         if merchant_uid in ("", ".", ".."):
@@ -122,11 +133,14 @@ class Client:
         except UnicodeEncodeError:
             return None
         answer = await self._get(f"/payments/prepare/{part}", ())
-        if says(answer, 404):
+        if none_of(answer):
             return None
         response = response_of(answer)
         if not isinstance(response, dict) or response.get("merchant_uid") not in (None, merchant_uid):
-            raise IamportFailing("i'mport's answer is not about the order that was asked for")
+            raise MalformedPayment("i'mport's prepared amount is not of the order that was asked for")
+        amount, currency = response.get("amount"), response.get("currency")
+        if not (amount is None or is_number(amount)) or not (currency is None or isinstance(currency, str)):
+            raise MalformedPayment("i'mport's prepared amount is not a number in a currency")
         return response
 
     async def _get(self, path: str, query: Iterable[tuple[str, str]]) -> Answer:
@@ -140,16 +154,16 @@ class Client:
             async with asyncio.timeout(self._timeout):
                 token = await self._tokens.get()
                 out = True
-                answer = await exchange(self._transport, _request(method, url, body, token))
+                answer = await exchange(self._transport, _request(method, url, body, token, self._tier))
                 # Not for a page that something in between made up: a cancellation may have passed it.
                 if says(answer, 401):
                     out = False
                     token = await self._tokens.renew(token)
                     out = True
-                    answer = await exchange(self._transport, _request(method, url, body, token))
+                    answer = await exchange(self._transport, _request(method, url, body, token, self._tier))
         except TimeoutError:
-            kind = IamportFailing if out else IamportUnreachable
-            raise kind(f"i'mport did not answer within {self._timeout:g} s") from None
+            text = f"i'mport did not answer within {self._timeout:g} s"
+            raise (TooMuchAsked(text, slow=True) if out else IamportUnreachable(text)) from None
         except IamportFailing as error:
             if out or isinstance(error, IamportUnreachable):
                 raise
@@ -166,12 +180,17 @@ class Client:
             raise IamportFailing(f"i'mport gave no token within {self._timeout:g} s") from None
 
 
-def _request(method: str, url: httpx.URL, body: bytes, token: str | None = None) -> httpx.Request:
+def _request(
+    method: str, url: httpx.URL, body: bytes, token: str | None = None, tier: str | None = None
+) -> httpx.Request:
     headers = dict(_HEADERS)
     if body:
         headers["content-type"] = "application/json"
     if token is not None:
+        # ``Bearer`` before it is how i'mport documents it now. It takes both, and its own clients send the token alone.
         headers["authorization"] = token
+    if tier:
+        headers["Tier"] = tier
     return httpx.Request(method, url, headers=headers, content=body or None)
 
 

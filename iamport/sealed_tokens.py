@@ -14,25 +14,25 @@ class SealedTokens:
         self._store = store
         self._sealer = sealer
 
-    async def get_token(self, merchant: str) -> tuple[str, float] | None:
+    async def get_token(self, name: str) -> tuple[str, float] | None:
         """The token and the seconds it has left."""
-        found = await self._store.get_token(merchant)
+        found = await self._store.get_token(name)
         token = None if found is None else self._opened(found[0])
         return None if found is None or token is None else (token, found[1])
 
-    async def put_token(self, merchant: str, token: str, ttl: float) -> None:
+    async def put_token(self, name: str, token: str, ttl: float) -> None:
         """Keeps ``token`` for ``ttl`` seconds."""
-        await self._store.put_token(merchant, self._sealer.seal(token), ttl)
+        await self._store.put_token(name, self._sealer.seal(token), ttl)
 
-    async def forget_token(self, merchant: str, token: str) -> None:
+    async def forget_token(self, name: str, token: str) -> None:
         """Removes the token, if it is still this one."""
-        found = await self._store.get_token(merchant)
+        found = await self._store.get_token(name)
         if found is not None and self._opened(found[0]) == token:
-            await self._store.forget_token(merchant, found[0])
+            await self._store.forget_token(name, found[0])
 
-    async def lock_token(self, merchant: str, ttl: float) -> bool:
+    async def lock_token(self, name: str, ttl: float) -> bool:
         """Whether the caller may ask for a new token; nobody else may for ``ttl`` seconds."""
-        return await self._store.lock_token(merchant, ttl)
+        return await self._store.lock_token(name, ttl)
 
     def _opened(self, sealed: str) -> str | None:
         try:

@@ -1,6 +1,8 @@
 """Payments of test channels: i'mport documents ``include_sandbox`` for the single look-up only.
 
-So what a batch did not return is asked for one by one before it counts as unknown, a few at once, for a limited time.
+Batches show such payments without being asked to; nothing promises that they always will. So for a merchant that
+includes them, what a batch did not return is asked for one by one before it counts as unknown, a few at once, for a
+limited time.
 """
 
 from __future__ import annotations
@@ -64,4 +66,4 @@ async def ask_singly(
     async with asyncio.TaskGroup() as group:
         for imp_uid in imp_uids:
             group.create_task(one(imp_uid))
-    return Looked(found, frozenset(unknown), malformed, failed)
+    return Looked(found, frozenset(unknown), malformed, failed, looked.others)

@@ -1,4 +1,5 @@
-"""Access tokens: one per merchant, shared by all processes, asked for by one of them at a time.
+"""Access tokens: one for each credentials, shared by all processes and by merchants that have the same, asked for by
+one of them at a time. A token belongs to key and secret alone: `getToken` knows no sub-merchants.
 
 i'mport's tokens live 30 minutes; asking again before the end gives the same one, and within its last minute the same
 one with five more minutes. So a token is renewed inside that minute, not before it.
@@ -41,34 +42,33 @@ class Token:
 
 
 class TokenStore(Protocol):
-    """Where the processes share a merchant's token."""
+    """Where the processes share a token. ``name`` stands for the credentials it was got with."""
 
-    async def get_token(self, merchant: str) -> tuple[str, float] | None:
+    async def get_token(self, name: str) -> tuple[str, float] | None:
         """The token and the seconds it has left."""
 
-    async def put_token(self, merchant: str, token: str, ttl: float) -> None:
+    async def put_token(self, name: str, token: str, ttl: float) -> None:
         """Keeps ``token`` for ``ttl`` seconds."""
 
-    async def forget_token(self, merchant: str, token: str) -> None:
+    async def forget_token(self, name: str, token: str) -> None:
         """Removes the token, if it is still this one."""
 
-    async def lock_token(self, merchant: str, ttl: float) -> bool:
+    async def lock_token(self, name: str, ttl: float) -> bool:
         """Whether the caller may ask for a new token; nobody else may for ``ttl`` seconds."""
 
 
 class Tokens:
-    """The current token of one merchant. ``ask`` gets one from i'mport."""
+    """The current token of some credentials. ``ask`` gets one from i'mport."""
 
     def __init__(
         self,
         store: TokenStore,
-        merchant: str,
         credentials: Credentials,
         ask: Callable[[], Awaitable[Token]],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        # A token of credentials that have since been replaced must not be found.
-        self._name = f"{merchant}:{_digest(credentials.imp_key + chr(0) + credentials.imp_secret)}"
+        # Of key and secret, so that a token got with a secret that has since been replaced is not found.
+        self._name = _digest(credentials.imp_key + chr(0) + credentials.imp_secret)
         self._last = ""
         self._own_lock = ("", 0.0)
         self._store = store
@@ -147,7 +147,7 @@ class Tokens:
 
 
 def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:12]
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:32]
 
 
 def token_of(answer: Answer) -> Token:

@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote, urlsplit
+
 import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
+
+from schemas.settings import Settings
 
 # Below the idle time after which servers commonly close a connection (5 s), so that a cancellation, which is never
 # sent twice, is not lost on a connection that the other side has just given up.
 _KEEPALIVE = 4.0
 
 
-def production_transport(*, connections: int = 100) -> httpx.AsyncBaseTransport:
+def production_transport(*, connections: int = 100, proxy: str | None = None) -> httpx.AsyncBaseTransport:
     """A transport for one event loop, holding at most ``connections`` connections; close it with ``aclose()``.
 
-    It keeps no cookies, follows no redirects, reads no proxy settings and belongs to the loop of its first request.
+    Requests go through ``proxy`` (``http://[user:password@]host:port``) where there is one, by CONNECT to https and
+    whole to http. It keeps no cookies, follows no redirects, reads no proxy settings of the environment and belongs to
+    the loop of its first request.
     """
     tls = httpx.create_ssl_context()
 
     def session() -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(limit=connections, keepalive_timeout=_KEEPALIVE, ssl=tls)
-        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
 
-    return AiohttpTransport(verify=tls, client=session)
+    return AiohttpTransport(verify=tls, client=session, proxy=None if proxy is None else _proxy(proxy))
+
+
+def _proxy(address: str) -> httpx.Proxy:
+    url = urlsplit(address)
+    auth = None if url.username is None else (unquote(url.username), unquote(url.password or ""))
+    return httpx.Proxy(f"http://{url.netloc.rpartition('@')[2]}", auth=auth)
+
+
+def iamport_transport(settings: Settings) -> httpx.AsyncBaseTransport:
+    """The transport to i'mport that the settings ask for."""
+    proxy = settings.iamport_proxy
+    return production_transport(proxy=None if proxy is None else proxy.get_secret_value())

@@ -13,6 +13,8 @@ Answer = TypeVar("Answer")
 class Batch(Generic[Item, Answer]):
     """Collects the items of concurrent callers and hands them to ``write``, one list at a time.
 
+    A list has ``most`` items, and where their ``weight`` is given, no more than are ``heaviest`` together, or one.
+
     With ``at_once`` more lists are begun while others are under way, as soon as ``enough`` items are waiting: what
     makes the items and what writes them then work side by side.
 
@@ -27,11 +29,15 @@ class Batch(Generic[Item, Answer]):
         most: int = 512,
         at_once: int = 1,
         enough: int = 1,
+        weight: Callable[[Item], int] | None = None,
+        heaviest: int = 0,
     ) -> None:
         self._write = write
         self._most = most
         self._at_once = at_once
         self._enough = enough
+        self._weight = weight
+        self._heaviest = heaviest
         self._waiting: list[tuple[Item, asyncio.Future[Answer]]] = []
         self._writing = 0
         self._writers: set[asyncio.Task[None]] = set()
@@ -51,12 +57,24 @@ class Batch(Generic[Item, Answer]):
         """Write until nothing waits, or too little for more than one: then who is still writing takes it along."""
         try:
             while self._waiting and (self._writing == 1 or len(self._waiting) >= self._enough):
-                together, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
+                many = self._how_many()
+                together, self._waiting = self._waiting[:many], self._waiting[many:]
                 wanted = [(item, future) for item, future in together if not future.done()]
                 if wanted:
                     await self._write_some(wanted)
         finally:
             self._writing -= 1
+
+    def _how_many(self) -> int:
+        """How many of those that wait go into the next list."""
+        if self._weight is None:
+            return self._most
+        together = 0
+        for place, (item, _) in enumerate(self._waiting[: self._most]):
+            together += self._weight(item)
+            if together > self._heaviest:
+                return max(place, 1)
+        return self._most
 
     async def _write_some(self, together: Sequence[tuple[Item, asyncio.Future[Answer]]]) -> None:
         try:

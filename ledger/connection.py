@@ -1,29 +1,43 @@
-"""How Redis is reached: one address, TLS, a Unix socket, or Sentinels that know who the primary is."""
+"""How Redis is reached: one address, TLS, a Unix socket, Sentinels that know who the primary is, or a Cluster."""
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterable, Mapping
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
 
 import hiredis
 import redis.exceptions as trouble
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import BlockingConnectionPool, Connection, Redis, SSLConnection, UnixDomainSocketConnection
+from redis.asyncio.cluster import ClusterNode, RedisCluster
+from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import Sentinel
-from redis.backoff import ConstantBackoff
+from redis.asyncio.sentinel import (
+    MasterNotFoundError,
+    Sentinel,
+    SentinelConnectionPool,
+    SentinelManagedConnection,
+    SentinelManagedSSLConnection,
+)
+from redis.backoff import ConstantBackoff, NoBackoff
 
+from ledger.keys import PREFIX
+from ledger.primary import Address, Clustered, Fixed, Found, Named, Primary
 from schemas.errors import BadSetting
+from schemas.redis_url import RedisUrl, RedisUrlError, parse
 
 ANSWER_WITHIN = 2.0
 """Seconds after which Redis counts as away: a webhook's sender is not kept waiting longer."""
+WHO_IS_IT: Mapping[str, Any] = {"socket_timeout": 0.5, "socket_connect_timeout": 0.5, "protocol": 2}
+"""For questions about who is primary: whoever does not answer soon is not waited for, as others know it, too."""
 
 
-def connect(url: str, *, max_connections: int = 64) -> Redis:
-    """A client of ``redis://``, ``rediss://``, ``unix://`` or ``redis+sentinel://host:port,host:port/service/0``.
+def connect(url: str, *, max_connections: int = 64) -> Primary:
+    """The Redis of any URL that `schemas.redis_url` understands. Nothing is connected yet.
 
-    Nothing is connected yet. Raises `BadSetting` for another URL.
+    Raises `BadSetting` for another URL, and for files of TLS that cannot be used.
     """
+    address = read_url("REDIS_URL", url)
     options: dict[str, Any] = {
         "socket_timeout": ANSWER_WITHIN,
         "socket_connect_timeout": ANSWER_WITHIN,
@@ -35,50 +49,114 @@ def connect(url: str, *, max_connections: int = 64) -> Redis:
         # Else each new connection finds out which version of redis-py this is, in a millisecond, and tells Redis, which
         # takes a right of its own (CLIENT SETINFO).
         "driver_info": None,
+        **address.options,
     }
-    if url.startswith("redis+sentinel://"):
-        return _sentinel(url, options)
+    room = {"max_connections": max_connections, "timeout": ANSWER_WITHIN}
+    connection = _packing(SSLConnection if address.tls else Connection)
+
+    def connected(node: Address) -> Redis:
+        host, port = node
+        kwargs = {**options, **room, "host": host, "port": port, "db": address.database}
+        return Redis(connection_pool=BlockingConnectionPool(connection_class=connection, **kwargs))
+
+    def clustered(seeds: Iterable[Address]) -> Clustered:
+        return Clustered(seeds, connected, lambda nodes, failed: _look_up(nodes, failed, address))
+
+    match address.kind:
+        case "cluster":
+            return clustered(address.nodes)
+        case "single":
+            return Named(connected(address.nodes[0]), address.nodes[0], clustered)
+        case "socket":
+            socket = {**options, **room, "path": address.path, "db": address.database}
+            packing = _packing(UnixDomainSocketConnection)
+            return Fixed(Redis(connection_pool=BlockingConnectionPool(connection_class=packing, **socket)))
+        case "sentinel":
+            # One that is dead is not waited for: the next one is asked.
+            asking = {**sentinel_options(address), "retry": Retry(NoBackoff(), 0)}
+            watch = _Sentinels(address.nodes, sentinel_kwargs=asking, **options)
+            managed = _packing(SentinelManagedSSLConnection if address.tls else SentinelManagedConnection)
+            pool = _SentinelPool(
+                address.service, watch, connection_class=managed, db=address.database, **options, **room
+            )
+            return Fixed(Redis(connection_pool=pool), watch.aclose)
+
+
+def read_url(variable: str, url: str) -> RedisUrl:
+    """The meaning of the URL in ``variable``. Raises `BadSetting`, also for files of TLS that cannot be used."""
     try:
-        pool = BlockingConnectionPool.from_url(url, max_connections=max_connections, timeout=ANSWER_WITHIN, **options)
-    except ValueError as error:
-        raise BadSetting(f"REDIS_URL: {error}") from None
-    return _packing(Redis(connection_pool=pool))
-
-
-def sentinel_parts(url: str) -> tuple[list[tuple[str, int]], str, dict[str, Any]]:
-    """The Sentinels, the service's name, and how to sign in to the primary. Raises `BadSetting`."""
-    parts = urlsplit(url)
-    credentials, _, hosts = parts.netloc.rpartition("@")
+        address = parse(url)
+    except RedisUrlError as error:
+        raise BadSetting(f"{variable} is not usable: {error}") from None
+    options = address.options
     try:
-        sentinels = [_address(host) for host in hosts.split(",") if host]
-        service, _, database = parts.path.strip("/").partition("/")
-        kwargs: dict[str, Any] = {"db": int(database or 0)}
-    except ValueError:
-        sentinels, service, kwargs = [], "", {}
-    if not sentinels or not service:
-        raise BadSetting("REDIS_URL: a Sentinel URL reads redis+sentinel://host:port,host:port/service/0")
-    user, _, password = credentials.partition(":")
-    if password:
-        kwargs |= {"username": unquote(user) or None, "password": unquote(password)}
-    if parse_qs(parts.query).get("ssl") == ["true"]:
-        kwargs["ssl"] = True
-    return sentinels, service, kwargs
+        if "ssl_ca_certs" in options:
+            ssl.create_default_context(cafile=options["ssl_ca_certs"])
+        if "ssl_certfile" in options:
+            ssl.create_default_context().load_cert_chain(options["ssl_certfile"], options.get("ssl_keyfile"))
+    except OSError as error:  # an `ssl.SSLError` is one
+        files = ", ".join(
+            str(options[name]) for name in ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile") if name in options
+        )
+        raise BadSetting(f"{variable} names files that cannot be used: {files}: {error.strerror or error}") from None
+    return address
 
 
-def _address(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    return (host, int(port)) if host else (text, 26379)
+def sentinel_options(address: RedisUrl) -> dict[str, Any]:
+    """How to reach the Sentinels themselves, as redis-py's arguments."""
+    return {**WHO_IS_IT, **({"ssl": True} if address.sentinel_tls else {}), **address.sentinel_options}
 
 
-def _sentinel(url: str, options: Mapping[str, Any]) -> Redis:
-    sentinels, service, credentials = sentinel_parts(url)
-    watch = Sentinel(
-        sentinels,
-        sentinel_kwargs={"socket_timeout": 0.5, "socket_connect_timeout": 0.5, "protocol": 2},
-        **{**options, **credentials},
+async def _look_up(nodes: Iterable[Address], failed: Address | None, address: RedisUrl) -> Found:
+    """Ask nodes of a Cluster until one says who has the ledger; the one that has failed is asked last."""
+    signing_in = {name: value for name, value in address.options.items() if not name.startswith("socket_")}
+    cluster = RedisCluster(
+        startup_nodes=[ClusterNode(host, port) for host, port in nodes],
+        dynamic_startup_nodes=False,
+        require_full_coverage=False,  # the ledger is on one shard: the others may be away
+        ssl=address.tls,
+        driver_info=None,
+        **{**WHO_IS_IT, **signing_in},
     )
-    client: Redis = watch.master_for(service)
-    return _packing(client)
+    manager = cluster.nodes_manager
+    try:
+        await manager.initialize(last_failed_node_name=failed and f"{failed[0]}:{failed[1]}")
+        primary = cluster.get_node_from_key(PREFIX)
+        return Found(_address(primary), tuple(_address(node) for node in cluster.get_nodes()))
+    finally:
+        await manager.aclose()
+        await manager.aclose("startup_nodes")
+
+
+def _address(node: ClusterNode | None) -> Address:
+    if node is None:
+        raise trouble.SlotNotCoveredError("no node of the Cluster has the ledger")
+    return node.host, int(node.port)
+
+
+class _SentinelPool(SentinelConnectionPool, BlockingConnectionPool):
+    """More callers than connections wait for one, as with any other Redis."""
+
+
+class _Sentinels(Sentinel):
+    """Whatever one of them answers, the others are asked, too; and where none helps it is said why."""
+
+    async def discover_master(self, service_name: str) -> Address:
+        """The primary's address; whoever knew it is asked first the next time."""
+        troubles: list[str] = []
+        for place, sentinel in enumerate(self.sentinels):
+            try:
+                known = await sentinel.sentinel_masters()
+            except (trouble.RedisError, OSError) as error:
+                troubles.append(str(error))
+                continue
+            state = known.get(service_name) if isinstance(known, dict) else None
+            if state and self.check_master_state(state, service_name):
+                self.sentinels.insert(0, self.sentinels.pop(place))
+                return state["ip"], state["port"]
+            troubles.append("it knows no primary of this name that is up")
+        said = "; ".join(dict.fromkeys(troubles))
+        raise MasterNotFoundError(f"no Sentinel says who the primary of {service_name} is: {said}")
 
 
 class _Packing:
@@ -94,8 +172,5 @@ class _Packing:
         return [packed for command in commands for packed in self.pack_command(*command)]
 
 
-def _packing(client: Redis) -> Redis:
-    pool = client.connection_pool
-    plain = pool.connection_class
-    pool.connection_class = type(f"Packing{plain.__name__}", (_Packing, plain), {})
-    return client
+def _packing(plain: type[AbstractConnection]) -> type[AbstractConnection]:
+    return type(f"Packing{plain.__name__}", (_Packing, plain), {})

@@ -78,8 +78,8 @@ class Deliveries:
         return Page(tuple(await self._some(page.rows)), page.next_cursor)
 
     async def retry(self, delivery_id: str) -> str:
-        """Have a delivery attempted now: a dead or delivered one once more, a waiting one at once. Gives the lane to
-        kick, or "" where none has to be.
+        """Have a delivery attempted now, whatever its endpoint's lane waits for: a dead or delivered one once more, a
+        waiting one at once. Gives the lane to kick, or "" where none has to be.
 
         Raises `NotFound`, and `Conflict` where its endpoint is disabled or gone, or an earlier one has to go first.
         """
@@ -97,13 +97,11 @@ class Deliveries:
         return lane
 
     async def send_test(self, endpoint: str, event: str, body: bytes) -> str:
-        """Put a test event into an endpoint's lane; gives the lane to kick, or "". Raises `NotFound`, and `Conflict`
-        where the endpoint is disabled."""
+        """Have a test event sent to an endpoint now, also to one that is disabled; gives the lane to kick, or "".
+        Raises `NotFound`."""
         what, lane = await self._store.run("send_test", endpoint, event, TEST_TYPE, body, durable=True)
         if what == b"unknown":
             raise NotFound(f"there is no endpoint {endpoint!r}")
-        if what == b"disabled":
-            raise Conflict("the endpoint is disabled; enable it first")
         kicked: str = lane.decode()
         return kicked
 
@@ -141,7 +139,7 @@ class Deliveries:
             disabled = registered.endpoint.disabled_reason if registered else None
             reason = "is being sent" if leased else _reason(fields, state, waits_for.decode(), disabled)
             at = float(due) / 1000 if due and state == "pending" else None
-            paused = waiting(lane) if at is not None else None
+            paused = waiting(lane) if lane and at is not None else None
             if paused is not None and at is not None and paused.until > at - _SLACK:
                 reason = f"{paused.reason}; {reason}" if reason else paused.reason
                 at = max(at, paused.until)

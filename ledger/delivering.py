@@ -19,6 +19,7 @@ from ledger.store import Argument, Store
 from schemas.delivery import Again, Attempt, Dead, Delivered, Disable, Hold, Verdict
 from schemas.endpoint import Endpoint
 from schemas.endpoint_events import EndpointEvent
+from schemas.events import Callback
 from schemas.health import Health
 
 Settled = Literal["ok", "unwell", "lost"]
@@ -27,15 +28,20 @@ Settled = Literal["ok", "unwell", "lost"]
 
 @dataclass(frozen=True, slots=True)
 class ClaimedDelivery:
-    """One callback to send: ``body`` is what the event recorded; ``attempts`` of its schedule are used up."""
+    """One callback to send; ``attempts`` of its schedule are used up."""
 
     lease: Lease
     event: str
     type: str
     imp_uid: str
-    body: bytes
+    callback: Callback
     attempts: int
     replay: bool
+
+    @property
+    def body(self) -> bytes:
+        """What the event recorded, the same bytes at every attempt."""
+        return self.callback.full
 
     @property
     def id(self) -> str:
@@ -61,17 +67,17 @@ class Delivering:
 
     async def claim(self, lane: Lane, limit: int = 100) -> ClaimedDeliveries:
         """Lease due deliveries of an endpoint, as many as it takes at once. Raises `LedgerUnavailable`."""
-        token, again, flat, rows = await self._store.run("claim_deliveries", str(lane), limit, LEASE_MS)
+        token, again, flat, rows, objects = await self._store.run("claim_deliveries", str(lane), limit, LEASE_MS)
         self._queue.kick_all(again)
         fields = paired(flat)
         if not rows:
             return ClaimedDeliveries(None, ())
         claimed = tuple(
             ClaimedDelivery(
-                Lease(lane, delivery.decode(), int(token)), event.decode(), kind.decode(), imp_uid.decode(), body,
-                int(attempts), replay == b"1",
+                Lease(lane, delivery.decode(), int(token)), event.decode(), kind.decode(), imp_uid.decode(),
+                Callback(text, objects[place - 1] if place else None), int(attempts), replay == b"1",
             )
-            for delivery, event, attempts, replay, imp_uid, kind, body in rows
+            for delivery, event, attempts, replay, imp_uid, kind, text, place in rows
         )  # fmt: skip
         return ClaimedDeliveries(endpoint_rows.load(fields), claimed)
 
@@ -112,10 +118,11 @@ class Delivering:
         self._queue.kick_all(lanes)
         return True
 
-    async def health(self, endpoint: str) -> tuple[Health, float]:
-        """How an endpoint is doing, and Redis' time in UNIX seconds. Raises `LedgerUnavailable`."""
-        now, health = await self._store.run("read_health", endpoint)
-        return endpoint_rows.load_health(health), int(now) / 1000
+    async def health(self, endpoint: str) -> tuple[Health, float, int]:
+        """How an endpoint is doing, Redis' time in UNIX seconds, and the fencing token from which on claims say
+        something about it: it was enabled or changed then. Raises `LedgerUnavailable`."""
+        now, health, afresh = await self._store.run("read_health", endpoint)
+        return endpoint_rows.load_health(health), int(now) / 1000, afresh
 
     async def _settle_all(self, calls: Sequence[list[Argument]]) -> Sequence[bytes | Exception]:
         kicks, answers = await self._store.run("settle", len(calls), *chain(*calls))

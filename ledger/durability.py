@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import redis.exceptions as trouble
 
-from ledger.store import Store, unavailable
+from ledger.store import Store
+from schemas.errors import LedgerUnavailable
 
 _NEEDED = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
 
@@ -23,12 +24,12 @@ async def durability(store: Store) -> Durability:
     """Ask Redis how it keeps what it is given. Raises `LedgerUnavailable`."""
     try:
         # One by one: before 7.0 CONFIG GET takes a single name.
-        settings = [await store.redis.config_get(name) for name in _NEEDED]
-    except trouble.ResponseError:
-        return Durability(False, ("CONFIG GET is not allowed here, so nobody can tell how it keeps data",))
-    except (trouble.RedisError, OSError, TimeoutError) as error:
-        raise unavailable(error) from error
-    found = {_text(name): _text(value) for setting in settings for name, value in setting.items()}
+        settings = [await store.ask("CONFIG", "GET", name) for name in _NEEDED]
+    except LedgerUnavailable as error:
+        if isinstance(error.__cause__, trouble.ResponseError):
+            return Durability(False, ("CONFIG GET is not allowed here, so nobody can tell how it keeps data",))
+        raise
+    found = {_text(name): _text(value) for name, value in filter(None, settings)}
     reasons = [
         f"{name} is {found.get(name, 'unknown')}, not {needed}"
         for name, needed in _NEEDED.items()

@@ -14,6 +14,8 @@ from schemas.endpoint import Endpoint
 from schemas.errors import NotFound
 from schemas.health import FAILING, Health, breaker
 
+_AFRESH = dump_health(Health(stage=FAILING))
+
 State = Literal["enabled", "disabled", "deleted"]
 
 
@@ -78,18 +80,22 @@ class Endpoints:
 
     async def update(self, endpoint_id: str, change: Callable[[Endpoint], Endpoint]) -> Endpoint:
         """Apply `change` to an endpoint and store it; gives the new one. `change` is called again when somebody else
-        was quicker, and may raise. Raises `NotFound`."""
+        was quicker, and may raise. One that is sent to in another way starts afresh. Raises `NotFound`."""
         while True:
             fields = (await hashes(self._store, [f"endpoint:{endpoint_id}"]))[0]
             if not fields or _state(fields) == "deleted":
                 raise NotFound(f"there is no endpoint {endpoint_id!r}")
             before = load(fields)
             changed = change(before)
+            moved = (before.url, before.headers) != (changed.url, changed.headers)
             outcome = await self._store.run(
-                "update_endpoint", endpoint_id, fields["row"], dump(changed), subscription(changed), durable=True
-            )
+                "update_endpoint", endpoint_id, fields["row"], dump(changed), subscription(changed),
+                _AFRESH if moved else b"", durable=True,
+            )  # fmt: skip
             if outcome == b"updated":
                 break
+        if moved:
+            await self._wake(endpoint_id)
         if before.ordered and not changed.ordered:
             await self._release(endpoint_id)
         return changed
@@ -102,12 +108,17 @@ class Endpoints:
             if cursor == b"0":
                 return
 
+    async def _wake(self, endpoint_id: str) -> None:
+        """No delivery waits for its next attempt any more; where this breaks off, the rest waits on."""
+        while await self._store.run("wake_deliveries", endpoint_id, 1000):
+            pass
+
     async def enable(self, endpoint_id: str) -> Sequence[str]:
         """Release what was held for an endpoint; it starts afresh. Gives the lanes to kick. Raises `NotFound`."""
-        afresh = dump_health(Health(stage=FAILING))
-        outcome, *lanes = await self._store.run("enable_endpoint", endpoint_id, afresh, durable=True)
+        outcome, *lanes = await self._store.run("enable_endpoint", endpoint_id, _AFRESH, durable=True)
         if outcome == b"unknown":
             raise NotFound(f"there is no endpoint {endpoint_id!r}")
+        await self._wake(endpoint_id)
         return [lane.decode() for lane in lanes]
 
     async def disable(self, endpoint_id: str, reason: str) -> None:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from typing import Any
 
 from ledger.merchants import Merchants
 from ledger.pages import Page, Slice, walk
-from ledger.rows import Row, hashes, seconds, text
 from ledger.store import Store
 from schemas.errors import NotFound
+from schemas.events import Callback
 
-_FIELDS = ("merchant", "imp_uid", "type", "sequence", "recorded_at", "silent", "body", "about")
+MOST_BYTES = 4_194_304
+"""Bytes of bodies in one page, about: of payments with long histories it has fewer events than were asked for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """An event: `body` is the callback's very bytes, `recorded_at` in UNIX seconds; a silent one was not delivered.
+    """An event: `recorded_at` in UNIX seconds; a silent one was not delivered.
 
     `about` is the endpoint that an `endpoint.*` event is about.
     """
@@ -28,8 +30,13 @@ class Recorded:
     sequence: int
     recorded_at: float
     silent: bool
-    body: bytes = field(repr=False)
+    callback: Callback
     about: str | None = None
+
+    @property
+    def body(self) -> bytes:
+        """The callback's very bytes."""
+        return self.callback.full
 
 
 class Events:
@@ -40,15 +47,10 @@ class Events:
 
     async def get(self, event_id: str) -> Recorded:
         """The event of this id. Raises `NotFound`."""
-        found = await self.some([event_id])
+        found, _ = await self._some([event_id])
         if not found:
             raise NotFound(f"there is no event {event_id!r}")
         return found[0]
-
-    async def some(self, event_ids: Sequence[str]) -> list[Recorded]:
-        """Those of these events that there are, in this order."""
-        rows = await hashes(self._store, [f"evt:{event_id}" for event_id in event_ids], *_FIELDS)
-        return [_recorded(event_id, row) for event_id, row in zip(event_ids, rows, strict=True) if row]
 
     async def list(
         self, part: Slice, *, merchant: str | None = None, imp_uid: str | None = None, type_: str | None = None
@@ -58,27 +60,41 @@ class Events:
         if imp_uid is not None:
             merchants = [merchant] if merchant is not None else await Merchants(self._store).names()
             walks = [f"evts:p:{name}/{imp_uid}" for name in merchants]
-            page = await walk(self._store, walks, musts, part=part, clock="evts")
-        else:
-            walks = [f"evts:m:{merchant}"] if merchant is not None else ["evts"]
-            page = await walk(self._store, walks, musts, part=part)
-        return Page(tuple(await self.some(page.rows)), page.next_cursor)
+            return await self._page(part, walks, musts, "evts")
+        return await self._page(part, [f"evts:m:{merchant}"] if merchant is not None else ["evts"], musts)
 
     async def of_payment(self, merchant: str, imp_uid: str, *, most: int = 200) -> Sequence[Recorded]:
         """The latest events of one payment, oldest first."""
         page = await self.list(Slice(most), merchant=merchant, imp_uid=imp_uid)
         return page.rows[::-1]
 
+    async def _page(self, part: Slice, walks: Sequence[str], musts: Sequence[str], clock: str = "") -> Page[Recorded]:
+        page = await walk(self._store, walks, musts, part=part, clock=clock)
+        found, read = await self._some(page.rows)
+        if read < len(page.rows):
+            # The cursor is that of the last one that was read.
+            page = await walk(self._store, walks, musts, part=replace(part, limit=read), clock=clock)
+        return Page(found, page.next_cursor)
 
-def _recorded(event_id: str, row: Row) -> Recorded:
+    async def _some(self, event_ids: Sequence[str]) -> tuple[tuple[Recorded, ...], int]:
+        """Those of the first of these events that there are, and how many these first are."""
+        if not event_ids:
+            return (), 0
+        rows, objects = await self._store.run("read_events", MOST_BYTES, *event_ids)
+        found = (_recorded(event_id, row, objects) for event_id, row in zip(event_ids, rows, strict=False) if row)
+        return tuple(found), len(rows)
+
+
+def _recorded(event_id: str, row: Sequence[Any], objects: Sequence[bytes]) -> Recorded:
+    merchant, imp_uid, type_, sequence, recorded_at, silent, about, text, place = row
     return Recorded(
         id=event_id,
-        type=text(row, "type") or "",
-        merchant=text(row, "merchant") or "",
-        imp_uid=text(row, "imp_uid") or "",
-        sequence=int(row.get("sequence") or 0),
-        recorded_at=seconds(row, "recorded_at") or 0.0,
-        silent=row.get("silent") == b"1",
-        body=row.get("body", b"{}"),
-        about=text(row, "about"),
+        type=(type_ or b"").decode(),
+        merchant=(merchant or b"").decode(),
+        imp_uid=(imp_uid or b"").decode(),
+        sequence=int(sequence or 0),
+        recorded_at=float(recorded_at or 0) / 1000,
+        silent=silent == b"1",
+        callback=Callback(text, objects[place - 1] if place else None),
+        about=about.decode() or None,
     )

@@ -10,6 +10,7 @@ from ledger.batch import Batch
 from ledger.connection import ANSWER_WITHIN
 from ledger.queue import Queue
 from ledger.store import Argument, Store, TooFewReplicas
+from schemas import escrow
 from schemas.errors import LedgerUnavailable, UnknownMerchant
 from schemas.notification import Notification
 
@@ -28,6 +29,16 @@ def stranger(one: Notification) -> str:
     return str(address) if isinstance(address, IPv4Address) else str(IPv6Network((int(address), 64), strict=False))
 
 
+def _escrow(one: Notification) -> tuple[str, bytes, str]:
+    """The key and text of the escrow change that a webhook tells of, and why that is not believed; empty where there is
+    nothing to say."""
+    change = escrow.read(one.extra)
+    if change is None:
+        return "", b"", ""
+    doubt = escrow.NO_CODE if not change.code else "" if one.verified else escrow.UNVERIFIED
+    return change.key, escrow.dump(change), doubt
+
+
 ENOUGH = 32
 """Webhooks for which a second batch is begun while Redis writes the first: the receiver need not wait for it, then."""
 
@@ -38,6 +49,7 @@ class Intake:
     def __init__(self, store: Store, queue: Queue) -> None:
         self._store = store
         self._queue = queue
+        self._questions: Batch[tuple[str, str], bool] = Batch(self._answer_all)
         self._accepts: Batch[Notification, None] = Batch(self._accept_all, at_once=2, enough=ENOUGH)
 
     async def accept(self, notification: Notification) -> None:
@@ -52,19 +64,33 @@ class Intake:
         except TimeoutError:
             raise LedgerUnavailable("Redis does not answer in time") from None
 
+    async def takes_webhooks(self, merchant: str, token_hash: str | None) -> bool:
+        """Whether there is such a merchant and this is the SHA-256 in hex of its webhook token (None: it has none).
+        Raises `LedgerUnavailable` within `ANSWER_WITHIN`."""
+        try:
+            async with asyncio.timeout(ANSWER_WITHIN):
+                return await self._questions.add((merchant, token_hash or ""))
+        except TimeoutError:
+            raise LedgerUnavailable("Redis does not answer in time") from None
+
     async def known_merchants(self) -> Mapping[str, str | None]:
         """Every merchant with the SHA-256 in hex of its webhook token, or None. Raises `LedgerUnavailable`."""
         flat = await self._store.run("read_merchants")
         return {name.decode(): token.decode() or None for name, token in zip(flat[::2], flat[1::2], strict=True)}
 
-    async def count_refusals(self, counts: Mapping[str, int]) -> None:
-        """Add to what was refused, by reason. Raises `LedgerUnavailable`."""
-        if counts:
-            await self._store.run("count_refusals", *(part for pair in counts.items() for part in pair))
+    async def count_refusals(self, by_status: Mapping[str, int], by_reason: Mapping[str, int]) -> None:
+        """Add to what was refused, as `merchant:status`, and to why bodies were, as `merchant:reason` (a `BodyReason`).
+        Raises `LedgerUnavailable`."""
+        pairs = [*by_status.items(), *by_reason.items()]
+        await self._store.run("count_refusals", len(by_status), *(part for pair in pairs for part in pair))
 
     async def report_spool(self, receiver: str, waiting: int) -> None:
         """Note how many notifications wait in a receiver's spool, for operators. Raises `LedgerUnavailable`."""
         await self._store.run("report_spool", receiver, waiting)
+
+    async def _answer_all(self, together: Sequence[tuple[str, str]]) -> Sequence[bool]:
+        answers = await self._store.run("takes_webhooks", *(part for pair in together for part in pair))
+        return [answer == 1 for answer in answers]
 
     async def _accept_all(self, together: Sequence[Notification]) -> Sequence[Exception | None]:
         args: list[Argument] = [len(together)]
@@ -72,7 +98,7 @@ class Intake:
             args += [
                 one.id, one.merchant, one.imp_uid, one.merchant_uid or "", one.status or "", one.cancellation_id or "",
                 one.source, int(one.verified), "" if one.received_at is None else round(one.received_at * 1000),
-                one.extra, one.token_hash or "", stranger(one),
+                one.extra, one.token_hash or "", stranger(one), *_escrow(one),
             ]  # fmt: skip
         try:
             kicks, answers = await self._store.run("accept", *args, durable=True)

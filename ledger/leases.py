@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
-
-import structlog
 
 from ledger.keys import Lane
 from ledger.queue import Queue
 from ledger.store import Argument, Store
-from schemas.errors import LedgerUnavailable
-
-log = structlog.get_logger()
 
 LEASE_MS = 10_000
 """How long a lease lasts; what a killed worker held comes back after this."""
 RENEW_EVERY = 3.0
+"""Seconds after which a worker renews what it holds: three times before it would end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +39,6 @@ class Leases:
     def drop(self, leases: Iterable[Lease]) -> None:
         """They are settled, or somebody else's."""
         self._held.difference_update(leases)
-
-    async def renew_forever(self) -> None:
-        """Renew what is held every few seconds; a Redis that is away is tried again."""
-        while True:
-            await asyncio.sleep(RENEW_EVERY)
-            try:
-                await self.renew()
-            except LedgerUnavailable as error:
-                log.warning("leases_not_renewed", held=len(self._held), error=str(error))
 
     async def renew(self) -> None:
         """Lengthen every lease held. Raises `LedgerUnavailable`."""

@@ -11,7 +11,7 @@ from ledger.events import Events
 from ledger.intake import Intake
 from ledger.jobs import Jobs
 from ledger.keys import Lane
-from ledger.leases import Leases
+from ledger.leases import LEASE_MS, Leases
 from ledger.merchants import Merchants
 from ledger.notifications import Notifications
 from ledger.payments import Payments
@@ -53,6 +53,7 @@ class Ledger:
         self.replays = Replays(store, queue)
         self.workers = Workers(store)
         self.accept = self.intake.accept
+        self.takes_webhooks = self.intake.takes_webhooks
         self.known_merchants = self.intake.known_merchants
         self.count_refusals = self.intake.count_refusals
 
@@ -67,7 +68,7 @@ class Ledger:
 
     async def sweep(self, owner: str, limit: int = 500) -> list[Lane]:
         """Tell the workers of every lane with due work that they were not told of; one ``owner`` at a time does it."""
-        lanes = await self.store.run("sweep", limit, owner, 2_000)
+        lanes = await self.store.run("sweep", limit, owner, 2_000, LEASE_MS)
         self.queue.kick_all(lanes)
         return [Lane.parse(lane.decode()) for lane in lanes]
 

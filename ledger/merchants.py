@@ -15,17 +15,21 @@ class Merchant:
     """One merchant. `imp_key` and `imp_secret` are sealed, or "" where the environment has the credentials.
 
     Times are UNIX seconds: events of facts before `since` are recorded silently. `token_hash` is the SHA-256 in hex of
-    the token its webhooks' path must have; `trouble` says in words why i'mport cannot be asked for it.
+    the token its webhooks' path must have; `tier` is an agency's code for a sub-merchant;
+    `trouble` says in words why i'mport cannot be asked for it.
+    `sandbox_since` is when `include_sandbox` was switched on, 0 where it was from the start, or is off.
     """
 
     name: str
     created_at: float
     since: float
     include_sandbox: bool = False
+    sandbox_since: float = 0.0
     check_prepared: bool = False
     imp_key: str = field(default="", repr=False)
     imp_secret: str = field(default="", repr=False)
     token_hash: str | None = field(default=None, repr=False)
+    tier: str | None = None
     trouble: str | None = None
 
 
@@ -45,12 +49,14 @@ class Merchants:
         check_prepared: bool = False,
         since: float | None = None,
         token_hash: str | None = None,
+        tier: str | None = None,
     ) -> bool:
         """Store a merchant whole; whether it is new. The keys come sealed; `since` in UNIX seconds is an hour before
-        the merchant was first added, unless given. A token of i'mport got with other credentials is dropped."""
+        the merchant was first added, unless given."""
         new = await self._store.run(
             "put_merchant", name, imp_key, imp_secret, int(include_sandbox), int(check_prepared),
-            "" if since is None else round(since * 1000), token_hash or "", durable=True,
+            "" if since is None else round(since * 1000), token_hash or "", tier or "",
+            durable=True,
         )  # fmt: skip
         return bool(new)
 
@@ -98,9 +104,11 @@ def _merchant(name: str, row: Row) -> Merchant:
         created_at=seconds(row, "created_at") or 0.0,
         since=seconds(row, "since") or 0.0,
         include_sandbox=row.get("include_sandbox") == b"1",
+        sandbox_since=seconds(row, "sandbox_since") or 0.0,
         check_prepared=row.get("check_prepared") == b"1",
         imp_key=text(row, "imp_key") or "",
         imp_secret=text(row, "imp_secret") or "",
         token_hash=text(row, "token_hash"),
+        tier=text(row, "tier"),
         trouble=text(row, "trouble"),
     )

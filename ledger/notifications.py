@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, get_args
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
 
 from ledger.merchants import Merchants
 from ledger.pages import Page, Slice, walk
 from ledger.rows import Row, hashes, seconds, text
 from ledger.store import Store
+from schemas import wire
 from schemas.errors import NotFound
 
 Outcome = Literal["pending", "applied", "unchanged", "rejected"]
@@ -16,7 +18,8 @@ Outcome = Literal["pending", "applied", "unchanged", "rejected"]
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """A webhook as it came (what it says is a claim), and its outcome: pending, applied, unchanged or rejected."""
+    """A webhook as it came (what it says is a claim), and its outcome: pending, applied, unchanged or rejected. `extra`
+    is what else its body held."""
 
     id: str
     merchant: str
@@ -28,6 +31,7 @@ class Noted:
     received_at: float
     outcome: Outcome
     reason: str | None
+    extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 class Notifications:
@@ -71,4 +75,5 @@ def _noted(identity: str, row: Row) -> Noted:
         received_at=seconds(row, "received_at") or 0.0,
         outcome=next((one for one in get_args(Outcome) if one == text(row, "outcome")), "pending"),
         reason=text(row, "reason"),
+        extra=wire.loads(row.get("extra") or b"{}"),
     )

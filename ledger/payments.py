@@ -17,7 +17,8 @@ from schemas.errors import NotFound
 @dataclass(frozen=True, slots=True)
 class Payment:
     """A payment: amounts in the currency's major unit, times in UNIX seconds. `snapshot` is i'mport's object as JSON;
-    `requests` are what is known of its cancellations, as `schemas.stored` keeps them."""
+    `requests` are what is known of its cancellations, as `schemas.stored` keeps them; `contradicts` are the events that
+    the object no longer bears out."""
 
     merchant: str
     imp_uid: str
@@ -30,16 +31,24 @@ class Payment:
     fetched_at: float | None
     snapshot: bytes = field(repr=False)
     requests: Sequence[dict[str, Any]] = field(default=(), repr=False)
+    contradicts: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
     """How far a look at a payment is: when it was last fetched (UNIX seconds), at how many looks i'mport did not know
-    it, and whether a look is due or being made."""
+    it, whether a look is due or being made, and when one last found that it does not exist for the merchant (UNIX
+    seconds, None where none did within a day)."""
 
     fetched_at: float | None
     unknown: int
     due: bool
+    hidden_at: float | None = None
+
+    @property
+    def hidden(self) -> bool:
+        """Whether the latest look found that it does not exist for the merchant."""
+        return self.hidden_at is not None and (self.fetched_at is None or self.hidden_at >= self.fetched_at)
 
 
 class Payments:
@@ -74,8 +83,9 @@ class Payments:
 
     async def look(self, merchant: str, imp_uid: str) -> Look:
         """How far the looks at a payment are."""
-        fetched, unknown, due = await self._store.run("read_look", merchant, imp_uid)
-        return Look(int(fetched) / 1000 if fetched else None, int(unknown), due == 1)
+        fetched, unknown, due, hidden = await self._store.run("read_look", merchant, imp_uid)
+        at, hidden_at = (int(ms) / 1000 if ms else None for ms in (fetched, hidden))
+        return Look(at, int(unknown), due == 1, hidden_at)
 
     async def expect(self, merchant: str, merchant_uid: str, amount: Decimal, currency: str | None) -> Sequence[str]:
         """Note what a merchant expects to be paid for an order, in the currency's major unit; gives the imp_uids of its
@@ -111,4 +121,5 @@ def _payment(name: str, row: Row) -> Payment:
         fetched_at=seconds(row, "fetched_at"),
         snapshot=row.get("snapshot") or b"{}",
         requests=wire.loads(row.get("requests") or b"[]"),
+        contradicts=wire.loads(row.get("contradicts") or b"[]"),
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable
+from typing import Any
 
 import redis
 import structlog
@@ -20,10 +21,11 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
-from ledger.connection import sentinel_parts
+from ledger.connection import read_url, sentinel_options
 from ledger.keys import Lane
 from ledger.lua import script
 from ledger.rights import QUEUE_CALLS, Trouble, of_error, of_refusals, packed
+from ledger.store import TROUBLES
 
 log = structlog.get_logger()
 
@@ -66,8 +68,11 @@ class KickBroker(RedisBroker):
 
 
 def make_broker(url: str, *, max_connections: int = 32) -> RedisBroker:
-    """Dramatiq's broker, without the middleware that keeps promises we do not ask of it. Nothing is connected yet."""
-    options = {
+    """Dramatiq's broker, without the middleware that keeps promises we do not ask of it. Nothing is connected yet.
+
+    Raises `BadSetting` for a URL that means nothing.
+    """
+    options: dict[str, Any] = {
         "socket_timeout": 5.0,
         "socket_connect_timeout": 2.0,
         "retry": Retry(NoBackoff(), 0),
@@ -75,13 +80,19 @@ def make_broker(url: str, *, max_connections: int = 32) -> RedisBroker:
         # As in ledger.connection.
         "driver_info": None,
     }
-    if url.startswith("redis+sentinel://"):
-        sentinels, service, credentials = sentinel_parts(url)
-        watch = Sentinel(sentinels, sentinel_kwargs={"socket_timeout": 0.5}, **{**options, **credentials})
-        client = watch.master_for(service)
+    address = read_url("RELAY_QUEUE_URL", url)
+    options |= {**address.options, "db": address.database, "max_connections": max_connections}
+    if address.tls:
+        options["ssl"] = True
+    if address.kind == "sentinel":
+        asking = {**sentinel_options(address), "retry": Retry(NoBackoff(), 0)}
+        watch = Sentinel(address.nodes, sentinel_kwargs=asking, **options)
+        client = watch.master_for(address.service)
+    elif address.kind == "socket":
+        client = redis.Redis(unix_socket_path=address.path, **options)
     else:
-        pool = redis.ConnectionPool.from_url(url, max_connections=max_connections, **options)
-        client = redis.Redis(connection_pool=pool)
+        host, port = address.nodes[0]
+        client = redis.Redis(host=host, port=port, **options)
     return KickBroker(
         client=client, middleware=[], namespace=NAMESPACE, heartbeat_timeout=HEARTBEAT_MS, maintenance_chance=50_000
     )
@@ -132,7 +143,7 @@ class Queue:
             message: Message[None] = Message(queue_name=actor, actor_name=actor, args=(lane,), kwargs={}, options={})
             try:
                 self.broker.enqueue(message)
-            except (redis.RedisError, OSError) as error:
+            except TROUBLES as error:
                 self._lose(lane, error)
                 return
 

@@ -8,17 +8,21 @@ from typing import Literal
 
 import orjson
 
+from ledger.aside import aside
 from ledger.jobs import RECONCILE, Jobs
-from ledger.keys import payment
 from ledger.pages import Page, Slice, walk
 from ledger.queue import Queue
-from ledger.rows import hashes
+from ledger.rows import hashes, paired
 from ledger.store import Store
 from schemas import stored
 from schemas.errors import Conflict, NotFound
 from schemas.facts import Facts
+from schemas.windows import PAGE
 
 State = Literal["running", "done"]
+
+MOST_FACTS = 5_000
+"""Facts that are read in one look: others wait no longer than that takes."""
 
 AUTO = "auto/"
 """What the ids of the runs that happen by themselves begin with; the merchant's name follows."""
@@ -31,6 +35,8 @@ class Reconciliation:
     ``window`` is what is asked for next (since, until, page), None once all was compared. ``missing`` payments showed
     facts that the ledger lacked; ``repaired`` of them were looked at since. ``last_success`` and ``last_full`` are of
     automatic runs. ``tries`` lists have failed in a row, the first at ``failing_since``, the last for ``trouble``.
+    ``limit`` is how many rows a page may have: fewer where pages were too large or too slow. ``listed`` rows were in a
+    window that is being paged through.
     """
 
     id: str
@@ -50,11 +56,27 @@ class Reconciliation:
     tries: int = 0
     failing_since: float = 0.0
     trouble: str = ""
+    limit: int = PAGE
+    listed: int = 0
 
     @property
     def by_hand(self) -> bool:
         """Whether an operator asked for it."""
         return not self.id.startswith(AUTO)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Why a listed payment is to be looked at.
+
+    ``missing``: it shows facts that the ledger lacks, else its row could not be read. ``announced_at``: since when
+    i'mport should have sent a webhook of them, UNIX seconds, None for never. ``quiet``: whether what the look finds is
+    recorded silently; None leaves what was decided.
+    """
+
+    missing: bool = True
+    announced_at: float | None = None
+    quiet: bool | None = None
 
 
 class Reconciliations:
@@ -102,17 +124,21 @@ class Reconciliations:
 
     async def facts(self, merchant: str, imp_uids: Sequence[str]) -> dict[str, Facts]:
         """What is known of each of these payments; also of those that retention has removed."""
-        names = [payment(merchant, imp_uid) for imp_uid in imp_uids]
-        rows = await hashes(self._store, [f"facts:{name}" for name in names])
-        gone = [imp_uid for imp_uid, row in zip(imp_uids, rows, strict=True) if not row]
-        tombs = await self._store.run("read_tombs", merchant, *gone) if gone else []
-        left = {
-            imp_uid: stored.load_tombstone(merchant, imp_uid, text).facts
-            for imp_uid, text in zip(gone, tombs, strict=True)
-            if text
-        }
-        known = {imp_uid: stored.load_facts(row) for imp_uid, row in zip(imp_uids, rows, strict=True) if row}
-        return {imp_uid: known.get(imp_uid) or left.get(imp_uid) or {} for imp_uid in imp_uids}
+        known: dict[str, Facts] = {}
+        left = imp_uids
+        while left:
+            rows = await self._store.run("read_facts", MOST_FACTS, merchant, *left)
+            for imp_uid, (facts, tombstone) in zip(left, rows, strict=False):
+                known[imp_uid] = await aside(_facts, merchant, imp_uid, facts, tombstone, rows=len(facts) // 2)
+            left = left[len(rows) :]
+        return known
+
+    async def contradicts(self, merchant: str, imp_uids: Sequence[str]) -> dict[str, Sequence[str]]:
+        """The events that i'mport's word did not bear out at the last look, of those payments that are there."""
+        names = [f"pay:{merchant}/{imp_uid}" for imp_uid in imp_uids]
+        rows = await hashes(self._store, names, "version", "contradicts")
+        found = zip(imp_uids, rows, strict=True)
+        return {imp_uid: orjson.loads(row.get("contradicts", b"[]")) for imp_uid, row in found if row}
 
     async def pause(self, merchant: str) -> float:
         """Seconds for which i'mport is not to be asked about a merchant, as its payments' lane says; 0 for none."""
@@ -123,14 +149,11 @@ class Reconciliations:
         latest = await self.list(Slice(20), merchant)
         return any(run.state == "running" and run.window is not None and not run.deliver for run in latest.rows)
 
-    async def found(self, run: Reconciliation, differing: Mapping[str, float | None]) -> None:
-        """Ask for a look at what differs: imp_uid -> when i'mport should have announced that, None for never."""
+    async def found(self, run: Reconciliation, differing: Mapping[str, Difference]) -> None:
+        """Ask for a look at what differs, by imp_uid."""
         if differing:
-            heard = "" if not run.by_hand else "0" if run.deliver else "1"
-            rows = [
-                part for imp_uid, at in differing.items() for part in (imp_uid, "" if at is None else round(at * 1000))
-            ]
-            kicks = await self._store.run("found_missing", run.id, run.merchant, heard, *rows, durable=True)
+            rows = [part for imp_uid, difference in differing.items() for part in (imp_uid, *_args(difference))]
+            kicks = await self._store.run("found_missing", run.id, run.merchant, *rows, durable=True)
             self._queue.kick_all(kicks)
 
     async def count_unheard(self, run: Reconciliation) -> None:
@@ -138,7 +161,10 @@ class Reconciliations:
         await self._store.run("count_unheard", run.id, run.merchant)
 
     async def looked_at(self, run: Reconciliation) -> tuple[int, int]:
-        """How many of the found ones were looked at since the last time this was asked, and how many are left."""
+        """How many of the found ones were looked at since the last time this was asked, and how many are left.
+
+        One whose look has ended with no payment is forgotten: i'mport lists it, but does not show it.
+        """
         repaired, left = await self._store.run("count_repaired", run.id, run.merchant)
         return int(repaired), int(left)
 
@@ -146,6 +172,18 @@ class Reconciliations:
         """Of the last seven days: webhooks that never came though i'mport announces such things, and those that did."""
         lost, came = await self._store.run("read_losses")
         return int(lost), int(came)
+
+
+def _args(difference: Difference) -> tuple[str | int, ...]:
+    at = difference.announced_at
+    quiet = "" if difference.quiet is None else int(difference.quiet)
+    return int(difference.missing), "" if at is None else round(at * 1000), quiet
+
+
+def _facts(merchant: str, imp_uid: str, facts: Sequence[bytes], tombstone: bytes) -> Facts:
+    if tombstone:
+        return stored.load_tombstone(merchant, imp_uid, tombstone).facts
+    return stored.load_facts(paired(facts))
 
 
 def _load(text: bytes) -> Reconciliation:

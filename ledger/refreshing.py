@@ -6,34 +6,51 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import chain
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple, cast
 
+from ledger.aside import aside
 from ledger.batch import Batch
 from ledger.keys import Lane, key, payment
 from ledger.leases import LEASE_MS, Lease
 from ledger.queue import Queue
 from ledger.rows import hashes, paired
 from ledger.store import Argument, Store, TooFewReplicas
-from schemas import stored, wire
+from schemas import escrow, stored, wire
 from schemas.errors import NotFound
+from schemas.escrow import EscrowChange
 from schemas.facts import Expected
 from schemas.look import Change, Record
+from schemas.steps import Step, steps
 
 UNKNOWN_BUDGET_MS = 1_000
 """Between two claims of a merchant's unknown payments: a flood of made-up ids is one look-up a second."""
 
-Outcome = Literal["ok", "lost", "changed"]
+MOST_BYTES = 262_144
+"""Bytes of commits that share a call; one that has more goes alone, and fails alone where Redis has no room for it."""
+
+Outcome = Literal["ok", "lost", "changed", "full"]
+"""``lost``: the lease had ended, nothing is written. ``changed``: the record was written since it was read, read it
+again. ``full``: Redis has no room for all of it, nothing is written."""
+
+
+class _Write(NamedTuple):
+    """One step of a change as the script takes it."""
+
+    args: list[Argument]
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimedPayment:
-    """A payment to look at. ``tries`` looks have failed so far; ``claims`` are cancellations that webhooks spoke of."""
+    """A payment to look at. ``tries`` looks have failed so far; ``claims`` and ``escrow_changes`` are the cancellations
+    and the escrow changes that webhooks spoke of."""
 
     lease: Lease
     record: Record
     tries: int
     quiet: bool
     claims: tuple[str, ...]
+    escrow_changes: tuple[EscrowChange, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +68,9 @@ class Refreshing:
     def __init__(self, store: Store, queue: Queue) -> None:
         self._store = store
         self._queue = queue
-        self._commits: Batch[list[Argument], bytes] = Batch(self._commit_all, most=50)
+        self._commits: Batch[_Write, bytes] = Batch(
+            self._commit_all, most=50, weight=lambda write: write.size, heaviest=MOST_BYTES
+        )
         self._postpones: Batch[list[Argument], bytes] = Batch(self._postpone_all, most=200)
 
     async def claim(self, lane: Lane, limit: int = 100) -> ClaimedPayments:
@@ -61,8 +80,8 @@ class Refreshing:
             "claim_payments", str(lane), limit, LEASE_MS, budget
         )
         self._queue.kick_all([again])
-        claimed = tuple(_claimed(lane, int(token), int(base), row) for row in rows)
-        return ClaimedPayments(int(now) / 1000, int(failures), claimed)
+        claimed = [await aside(_claimed, lane, int(token), int(base), row, rows=len(row[4]) // 2) for row in rows]
+        return ClaimedPayments(int(now) / 1000, int(failures), tuple(claimed))
 
     async def expected(self, merchant: str, merchant_uids: Sequence[str]) -> dict[str, Expected]:
         """What the merchant expects to be paid for these orders, where it has said so."""
@@ -72,12 +91,19 @@ class Refreshing:
         return {uid: _expected(wire.loads(text)) for uid, text in found.items() if text}
 
     async def commit(self, change: Change, *, claimed: ClaimedPayment | None, now: float) -> Outcome:
-        """Write what a look found, in one step, and settle it; without ``claimed`` it is an operator's change.
+        """Write what a look found, and settle it; without ``claimed`` it is an operator's change.
 
-        ``lost``: the lease had ended, nothing is written. ``changed``: the record was written since it was read.
-        Raises `LedgerUnavailable`.
+        A change of many facts is written in steps: when it comes to ``lost`` or ``changed``, the first of them may have
+        been written. Raises `LedgerUnavailable`.
         """
-        answer = await self._commits.add(_commit_args(change, claimed, now))
+        answer, kept_object = b"ok", False
+        for step in steps(change):
+            brings_object = step.is_first or (bool(step.change.events) and not kept_object)
+            write = _write(change, step, claimed, now, with_object=brings_object)
+            kept_object = kept_object or bool(step.change.events)
+            answer = await self._commits.add(write)
+            if answer != b"ok":
+                break
         return cast(Outcome, answer.decode())
 
     async def amend(self, merchant: str, imp_uid: str, decide: Callable[[Record], Change]) -> Change:
@@ -110,6 +136,13 @@ class Refreshing:
         args: list[Argument] = [str(lease.lane), lease.member, lease.token, str(to), due, kind, reason, tries]
         self._queue.kick_all([await self._postpones.add(args)])
 
+    async def hide(self, lease: Lease, *, reason: str, now: float) -> None:
+        """End a lease with a look that was made at ``now`` (UNIX seconds) and found a payment that does not exist for
+        the merchant: its notifications are rejected with ``reason``, and it is not looked at again unasked."""
+        lane = str(lease.lane)
+        args: list[Argument] = [lane, lease.member, lease.token, lane, "", "hidden", reason, 0, round(now * 1000)]
+        self._queue.kick_all([await self._postpones.add(args)])
+
     async def pause(self, lane: Lane, seconds: float, trouble: str) -> int:
         """i'mport is failing for a merchant: claim nothing for so long. Gives its failures in a row."""
         return int(await self._store.run("pause", str(lane), round(seconds * 1000), trouble))
@@ -129,11 +162,13 @@ class Refreshing:
         fields, facts = await hashes(self._store, [key("pay", name), key("facts", name)])
         if not fields:
             raise NotFound(f"there is no payment {imp_uid!r} of merchant {merchant!r}")
-        return stored.load_record(merchant, imp_uid, fields, stored.load_facts(facts))
+        known = await aside(stored.load_facts, facts, rows=len(facts))
+        return await aside(stored.load_record, merchant, imp_uid, fields, known, rows=len(facts))
 
-    async def _commit_all(self, changes: Sequence[list[Argument]]) -> Sequence[bytes]:
+    async def _commit_all(self, writes: Sequence[_Write]) -> Sequence[bytes]:
+        args = chain.from_iterable(write.args for write in writes)
         try:
-            kicks, answers = await self._store.run("commit", len(changes), *chain(*changes), durable=True)
+            kicks, answers = await self._store.run("commit", len(writes), *args, durable=True)
         except TooFewReplicas as error:
             # Their lanes count as told, so somebody has to tell them.
             self._queue.kick_all(lane for answer in error.answers for lane in answer[0])
@@ -146,7 +181,7 @@ class Refreshing:
 
 
 def _claimed(lane: Lane, token: int, base: int, row: Sequence[Any]) -> ClaimedPayment:
-    imp_uid, tries, quiet, fields, facts, claims, tombstone = row
+    imp_uid, tries, quiet, fields, facts, claims, tombstone, changes = row
     name = imp_uid.decode()
     if tombstone:
         record = stored.load_tombstone(lane.name, name, tombstone)
@@ -154,16 +189,31 @@ def _claimed(lane: Lane, token: int, base: int, row: Sequence[Any]) -> ClaimedPa
         record = stored.load_record(lane.name, name, paired(fields), stored.load_facts(paired(facts)))
     else:
         record = Record(lane.name, name, sequence=base)
-    return ClaimedPayment(Lease(lane, name, token), record, int(tries), bool(quiet), tuple(paired(claims)))
+    return ClaimedPayment(
+        Lease(lane, name, token),
+        record,
+        int(tries),
+        bool(quiet),
+        tuple(paired(claims)),
+        tuple(map(_escrow_change, paired(changes).values())),
+    )
+
+
+def _escrow_change(kept: bytes) -> EscrowChange:
+    _stamp, received, text = kept.split(b":", 2)
+    return escrow.load(text, int(received) // 1000)
 
 
 def _expected(row: Mapping[str, Any]) -> Expected:
     return Expected(Decimal(row["amount"]), row.get("currency"))
 
 
-def _commit_args(change: Change, claimed: ClaimedPayment | None, now: float) -> list[Argument]:
-    record, before = change.record, change.previous
+def _write(change: Change, step: Step, claimed: ClaimedPayment | None, now: float, *, with_object: bool) -> _Write:
+    """A step of a change; i'mport's object is kept under the version that the first step makes."""
+    record, before = step.change.record, step.change.previous
     fields = stored.dump_record(record)
+    found = fields.pop("snapshot", b"") if with_object else b""
+    fields.pop("snapshot", None)
     if claimed is not None:
         fields["fetched_at"] = round(now * 1000)
     args: list[Argument] = [
@@ -172,28 +222,40 @@ def _commit_args(change: Change, claimed: ClaimedPayment | None, now: float) -> 
         record.imp_uid,
         claimed.lease.token if claimed else "",
         before.version,
-        "" if change.next_look is None else round(change.next_look * 1000),
+        "" if step.change.next_look is None else round(step.change.next_look * 1000),
         _outcome(change, claimed),
+        _doubt(record),
         int(claimed.quiet) if claimed else 0,
+        int(step.is_last),
+        *(_needs(change) if step.is_first and not step.is_last else ("", "", "")),
         record.snapshot.merchant_uid if record.snapshot else "",
         record.status.value,
         len(fields),
     ]
     for name, value in fields.items():
         args += [name, value]
-    # A payment that had left and is back: what its tombstone remembered is written with what is new.
-    known = len(before.facts) if before.version else 0
-    facts = list(record.facts.values())[known:]
-    args.append(len(facts))
-    for place, fact in enumerate(facts, start=known):
+    args.append(len(step.change.facts))
+    for place, fact in enumerate(step.change.facts, start=len(record.facts) - len(step.change.facts)):
         args += [fact.key, stored.dump_fact(fact, place)]
-    args.append(len(change.events))
-    for event in change.events:
-        args += [event.id, event.type, event.sequence, int(event.silent), event.body]
-    return args
+    args += [found, change.previous.version + 1 if step.change.events else "", len(step.change.events)]
+    for event in step.change.events:
+        args += [event.id, event.type, event.sequence, int(event.silent), event.callback.text]
+    return _Write(args, sum(len(arg) for arg in args if isinstance(arg, str | bytes)))
+
+
+def _needs(change: Change) -> tuple[int, int, int]:
+    """What all steps write: bytes, about, events, and how many of these are to be delivered."""
+    size = sum(2 * len(event.callback.text) for event in change.events)
+    found = len(change.record.snapshot.raw) if change.record.snapshot else 0
+    return size + 2 * found, len(change.events), sum(not event.silent for event in change.events)
 
 
 def _outcome(change: Change, claimed: ClaimedPayment | None) -> str:
     if claimed is None or change.record.claims:
         return ""
     return "applied" if change.news else "unchanged"
+
+
+def _doubt(record: Record) -> str:
+    """Why the escrow changes that webhooks spoke of are not believed, where that is so."""
+    return escrow.NOT_ESCROW if record.snapshot is not None and not record.snapshot.escrow else ""

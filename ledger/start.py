@@ -32,8 +32,9 @@ async def usable(ledger: Ledger) -> None:
 async def begin(store: Store, sealer: Sealer) -> None:
     """Check that one of the keys opens what this ledger's canary was sealed with, and that its shapes are not newer.
 
-    The first process to come leaves both. A canary that opens is sealed anew with the first key, so that an old key can
-    be taken away when everything else was sealed anew, too. Raises `BadSetting` and `LedgerUnavailable`.
+    The first process to come leaves both; an older version becomes ours. A canary that opens is sealed anew with the
+    first key, so that an old key can be taken away when everything else was sealed anew, too. Raises `BadSetting` and
+    `LedgerUnavailable`.
     """
     version, canary = (text.decode() for text in await store.run("start", VERSION, sealer.seal(_CANARY), durable=True))
     if int(version) > VERSION:
@@ -46,3 +47,4 @@ async def begin(store: Store, sealer: Sealer) -> None:
             " it takes the keys it had, separated by commas"
         ) from None
     await store.run("renew_canary", canary, sealer.seal(_CANARY), durable=True)
+    await store.run("raise_version", VERSION, durable=True)

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ledger.rows import paired
 from ledger.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedBodies:
+    """Webhooks of a merchant (`-`: none that was known) that were answered with 400 for a reason (a `BodyReason`): how
+    many, and when the last one was counted (UNIX seconds)."""
+
+    merchant: str
+    reason: str
+    count: int
+    last_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +29,7 @@ class Stats:
     i'mport fails, is counted apart: `deliveries_paused`, `looks_paused`, and how long the oldest of these is due.
 
     `refused` counts webhooks that were turned away, by `merchant:status`. `spooled` notifications wait in
-    the spools of as many `receivers` as have reported within the last minute.
+    the spools of as many `receivers` as have reported within the last minute. `refused_bodies` has the latest first.
     """
 
     looks_due: int
@@ -33,11 +45,13 @@ class Stats:
     refused: dict[str, int]
     spooled: int
     receivers: int
+    refused_bodies: tuple[RefusedBodies, ...]
 
 
 async def stats(store: Store) -> Stats:
     """The numbers now. Raises `LedgerUnavailable`."""
-    now, looks, sends, pending, dead, held, refused, spooled, receivers = await store.run("read_stats")
+    answer = await store.run("read_stats")
+    now, looks, sends, pending, dead, held, refused, spooled, receivers, bodies = answer
     looks_due, look_since, looks_paused, look_paused_since = looks
     _, send_since, sends_paused, send_paused_since = sends
     return Stats(
@@ -54,7 +68,14 @@ async def stats(store: Store) -> Stats:
         refused={reason: int(count) for reason, count in paired(refused).items()},
         spooled=spooled,
         receivers=receivers,
+        refused_bodies=tuple(_bodies(bodies)),
     )
+
+
+def _bodies(flat: list[bytes]) -> Iterator[RefusedBodies]:
+    for name, count, last in zip(flat[::3], flat[1::3], flat[2::3], strict=True):
+        merchant, _, reason = name.decode().rpartition(":")
+        yield RefusedBodies(merchant, reason, int(count), int(last) / 1000)
 
 
 def _age(now: bytes, then: bytes) -> float | None:

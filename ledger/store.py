@@ -7,12 +7,16 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import redis.exceptions as trouble
+import structlog
 from redis.asyncio import Redis
 
 from ledger.keys import PREFIX
 from ledger.lua import script
-from ledger.shard import Shard
-from schemas.errors import LedgerUnavailable
+from ledger.primary import Primary
+from runtime.repeats import Repeats
+from schemas.errors import LedgerFull, LedgerRefused, LedgerUnavailable
+
+log = structlog.get_logger()
 
 Argument = str | bytes | int | float
 
@@ -20,16 +24,17 @@ _AWAY = (
     *("OOM", "READONLY", "LOADING", "MISCONF", "NOREPLICAS", "MASTERDOWN", "CLUSTERDOWN", "BUSY", "TRYAGAIN"),
     *("NOAUTH", "WRONGPASS", "NOPERM", "UNKILLABLE"),
 )
-
-
 _PASSING = (
     trouble.ReadOnlyError,
     trouble.OutOfMemoryError,
     trouble.ClusterDownError,
     trouble.MasterDownError,
     trouble.TryAgainError,
+    trouble.AskError,  # a Cluster moves the ledger's slot; MOVED is one, too: where to is not settled yet
     trouble.NoScriptError,  # loaded a moment ago, but this is another node already
 )
+TROUBLES = (trouble.RedisError, trouble.RedisClusterException, OSError, TimeoutError, ValueError)
+"""What redis-py raises when Redis is away or answers with an error; `ValueError` for one that it cannot read."""
 
 
 class TooFewReplicas(LedgerUnavailable):
@@ -41,16 +46,19 @@ class TooFewReplicas(LedgerUnavailable):
 
 
 class Store:
-    """A connection pool and the scripts. ``replica_acks``: how many replicas must have a write before it counts."""
+    """The scripts and the Redis they run on. ``replica_acks``: how many replicas must have a write for it to count."""
 
-    def __init__(self, client: Redis, *, replica_acks: int = 0) -> None:
-        self._shard = Shard(client)
+    def __init__(self, primary: Primary, *, replica_acks: int = 0) -> None:
+        self._primary = primary
         self.replica_acks = replica_acks
+        self.refused = 0
+        """How often Redis has answered with an error that nobody expects."""
+        self._refusals = Repeats()
 
     @property
     def redis(self) -> Redis:
-        """The node that has the ledger."""
-        return self._shard.client
+        """The node that has the ledger, as far as is known."""
+        return self._primary.client
 
     async def run(self, name: str, *args: Argument, durable: bool = False) -> Any:
         """What one script answers. A ``durable`` one counts only when the replicas that were asked for have it too.
@@ -61,21 +69,32 @@ class Store:
 
     async def run_all(self, name: str, calls: Sequence[Sequence[Argument]], *, durable: bool = False) -> list[Any]:
         """What a script answers to each of several calls, in one round trip. Raises `LedgerUnavailable`."""
-        wait = durable and self.replica_acks > 0
+        text_and_sha, wait = script(name), durable and self.replica_acks > 0
         try:
             try:
-                return await self._run_all(name, calls, wait)
+                return await self._run_all(*text_and_sha, calls, wait)
             except trouble.MovedError as moved:
-                self._shard.follow(moved)
-                return await self._run_all(name, calls, wait)
-        except (trouble.RedisError, OSError, TimeoutError) as error:
-            self._shard.forget()
+                # Nothing was done: the node that was asked does not have the ledger.
+                await self._primary.follow(moved)
+                return await self._run_all(*text_and_sha, calls, wait)
+        except trouble.DataError:
+            raise  # an argument of ours that is none
+        except TROUBLES as error:
+            self._primary.failed()
+            raise self._told(name, unavailable(error)) from error
+
+    async def ask(self, *command: str) -> Any:
+        """What the node that has the ledger answers to a command of Redis' own. Raises `LedgerUnavailable`."""
+        try:
+            return await (await self._primary.find()).execute_command(*command)
+        except TROUBLES as error:
+            self._primary.failed()
             raise unavailable(error) from error
 
-    async def _run_all(self, name: str, calls: Sequence[Sequence[Argument]], wait: bool) -> list[Any]:
-        text, sha = script(name)
+    async def _run_all(self, text: str, sha: str, calls: Sequence[Sequence[Argument]], wait: bool) -> list[Any]:
+        client = await self._primary.find()
         for attempt in ("known", "loaded"):
-            pipe = self.redis.pipeline(transaction=False)
+            pipe = client.pipeline(transaction=False)
             for args in calls:
                 pipe.execute_command("EVALSHA", sha, 1, PREFIX, *args)
             if wait:
@@ -84,7 +103,7 @@ class Store:
             answers = await pipe.execute(raise_on_error=False)
             missing = any(isinstance(answer, trouble.NoScriptError) for answer in answers)
             if missing and attempt == "known":
-                await self.redis.execute_command("SCRIPT", "LOAD", text)
+                await client.execute_command("SCRIPT", "LOAD", text)
                 continue
             break
         _raise_first(answers)
@@ -92,21 +111,35 @@ class Store:
             raise TooFewReplicas(f"Redis has it, but fewer than {self.replica_acks} replicas do", answers)
         return answers
 
+    def _told(self, name: str, error: LedgerUnavailable) -> LedgerUnavailable:
+        """The error, after it was logged where somebody may have to do something about it."""
+        if isinstance(error, LedgerRefused):
+            self.refused += 1
+            if (times := self._refusals.times(f"{name}: {error}")) is not None:
+                log.error("redis_refused", script=name, error=str(error), times=times)
+        return error
+
     async def now(self) -> float:
         """Redis' time in UNIX seconds. Raises `LedgerUnavailable`."""
         return int(await self.run("read_time")) / 1000
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._shard.close()
+        await self._primary.close()
 
 
-def unavailable(error: Exception) -> Exception:
-    """What a failure of Redis means: that it cannot be relied on now, or (a script's own error) a bug, as it is."""
+def unavailable(error: Exception) -> LedgerUnavailable:
+    """What a failure of Redis means: that it cannot be relied on now; `LedgerRefused` where nobody expects it."""
+    if isinstance(error, trouble.AskError):
+        return LedgerUnavailable("Redis cannot be relied on: its Cluster is moving the ledger to another node")
     if isinstance(error, trouble.ResponseError) and not isinstance(error, _PASSING):
         reason = str(error)
         if not reason.startswith(_AWAY) and not any(f" {word} " in reason or f"-{word} " in reason for word in _AWAY):
-            return error
+            return LedgerRefused(f"Redis refuses what it is asked for: {reason}")
+    if isinstance(error, ValueError):
+        return LedgerRefused(f"Redis answers with something that makes no sense: {error}")
+    if isinstance(error, trouble.OutOfMemoryError) or "OOM command not allowed" in str(error):
+        return LedgerFull(f"Redis has no room for this: {error}")
     if isinstance(error, asyncio.TimeoutError | trouble.TimeoutError):
         return LedgerUnavailable("Redis does not answer in time")
     return LedgerUnavailable(f"Redis cannot be relied on: {error}")

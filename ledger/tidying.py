@@ -38,4 +38,7 @@ class Tidying:
             return 0
         record = stored.load_record(merchant, imp_uid, fields, stored.load_facts(facts))
         tombstone = stored.dump_tombstone(record) if record.facts else b""
-        return int(await self._store.run("bury", merchant, imp_uid, record.version, before, tombstone))
+        args = (merchant, imp_uid, record.version, before, tombstone)
+        while (answer := await self._store.run("bury", *args)) == b"more":
+            pass
+        return int(answer == b"gone")

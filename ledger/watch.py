@@ -11,7 +11,6 @@ import structlog
 from ledger.ledger import Ledger
 from ledger.memory import MAKE_ROOM, Memory, memory
 from ledger.rights import Trouble, ledger_trouble
-from schemas.errors import LedgerUnavailable
 
 log = structlog.get_logger()
 
@@ -69,15 +68,6 @@ class Watch:
                 log.error("queue_unusable" if found.of == "queue" else "ledger_unusable", error=str(found))
         if seen.memory is not None and seen.memory.nearly_full:
             log.error("redis_nearly_full", error=seen.memory.trouble, hint=MAKE_ROOM)
-
-    async def tell_forever(self) -> None:
-        """The same every minute; that Redis is away is news elsewhere."""
-        while True:
-            try:
-                await self.tell()
-            except LedgerUnavailable as error:
-                log.debug("ledger_not_watched", error=str(error))
-            await asyncio.sleep(self._every)
 
     def _look_once(self) -> asyncio.Task[Seen]:
         """The look that is under way, or a new one."""

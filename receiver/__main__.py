@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 
 import uvloop
 
 from receiver.server import allow_connections, listen, serve
 from schemas import logs
+from schemas.environment import warn_of_settings_without_effect
 from schemas.errors import BadSetting
 from schemas.settings import Settings
 
@@ -18,14 +20,14 @@ def main() -> int:
     try:
         settings = Settings.load()
         logs.configure(settings.log_format, settings.log_level)
+        warn_of_settings_without_effect(os.environ)
         # uvicorn tells of every client that does not speak HTTP; only its own trouble is news.
         logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
         allow_connections()
-        uvloop.run(serve(settings, listen(settings)))
+        return uvloop.run(serve(settings, listen(settings)))
     except BadSetting as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    return 0
 
 
 if __name__ == "__main__":

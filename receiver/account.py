@@ -13,6 +13,7 @@ import structlog
 
 from receiver.limiter import Limiter
 from receiver.ports import Place
+from schemas.body_reasons import BodyReason
 from schemas.notification import Notification
 
 LINES = 50
@@ -42,12 +43,13 @@ class Account:
             place=place,
         )
 
-    def refused(self, merchant: str, status: int, source: str) -> None:
-        """A webhook got a 4xx, or a 503."""
+    def refused(self, merchant: str, status: int, source: str, reason: BodyReason | None) -> None:
+        """A webhook got a 4xx, or a 503; `reason` is what was wrong with its body."""
         if not self._budget.admits("refused", time.monotonic()):
             self._refused_untold += 1
             return
-        self._log.warning("webhook_refused", merchant=merchant, status_code=status, source=source)
+        why = {"reason": reason} if reason is not None else {}
+        self._log.warning("webhook_refused", merchant=merchant, status_code=status, source=source, **why)
 
     async def tell(self) -> None:
         """Say how many lines the budget left out since this was last called."""

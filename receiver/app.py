@@ -39,16 +39,19 @@ def routes(*, webhooks: Handler, livez: Handler, readyz: Handler, metrics: Handl
 class App:
     """The ASGI application."""
 
-    def __init__(self, table: Mapping[bytes, Route]) -> None:
+    def __init__(self, table: Mapping[bytes, Route], nowhere: Handler | None = None) -> None:
+        """`nowhere` answers where no route is; 404 by itself."""
         self._table = table
+        self._nowhere = nowhere or _nowhere
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request."""
-        _, first, *rest = scope["raw_path"].split(b"/")
+        # Proxies that join a base and a path make two slashes of one; the path of `OPTIONS *` has none.
+        first, *rest = scope["raw_path"].lstrip(b"/").split(b"/")
         route = self._table.get(first)
         answer: Answer | None
         if route is None or (rest and not route.deep):
-            answer = answers.NO_SUCH_PATH
+            answer = await self._nowhere(scope, receive, rest)
         elif scope["method"] not in route.methods:
             answer = route.otherwise
         else:
@@ -61,3 +64,7 @@ class App:
         if answer is not None:
             await send(answer.start)
             await send(answer.body)
+
+
+async def _nowhere(_scope: Any, _receive: Any, _path: list[bytes]) -> Answer:
+    return answers.NO_SUCH_PATH

@@ -10,9 +10,8 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
 from receiver import answers
+from runtime.http_protocol import HttpProtocol
 
 READ_SECONDS = 15.0
 """From the first byte of a request (or from connecting) to its last."""
@@ -27,7 +26,7 @@ DISCARDED_BYTES = 1 << 20
 CONNECTIONS = 8192
 
 
-class Connection(HttpToolsProtocol):
+class Connection(HttpProtocol):
     """One client's connection. `sweep` ends those that have taken too long."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
@@ -63,12 +62,12 @@ class Connection(HttpToolsProtocol):
         self._reading = self._in_head = True
         self._head_bytes = self._discarded = 0
 
-    def on_headers_complete(self) -> None:
+    def on_request_begun(self) -> None:
         """A request's headers are there."""
         if len(self.headers) > HEADERS:
             self._end(answers.HEADERS_TOO_LARGE)
             return
-        super().on_headers_complete()
+        super().on_request_begun()
         self._in_head = False
         self._requests += 1
 
@@ -81,12 +80,12 @@ class Connection(HttpToolsProtocol):
             return
         super().on_body(body)
 
-    def on_message_complete(self) -> None:
+    def on_request_complete(self) -> None:
         """A request is there whole."""
         self._reading = False
         self._since = self.loop.time()
         if not self._idle:
-            super().on_message_complete()
+            super().on_request_complete()
 
     def send_400_response(self, msg: str) -> None:
         """Answer bytes that are not HTTP as everything else is answered: with a problem."""

@@ -1,7 +1,7 @@
 """POST /webhooks: parse, keep, answer. The only hot way through the receiver, so it is plain ASGI.
 
 What each answer means is told in docs/iamport.md. i'mport does not send again after a 4xx:
-403, 404, 415 and 429 are counted.
+those are counted, 400 with the likely reason.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from receiver.answers import Answer
 from receiver.counts import Counts
 from receiver.keeper import Keeper
 from receiver.limiter import Limiter
-from receiver.merchants import OTHERS, KnownMerchants
+from receiver.merchants import DEFAULT, OTHERS, KnownMerchants
 from receiver.sender import Sender, Senders
+from schemas.body_reasons import BodyReason
 from schemas.errors import BadNotification, SpoolUnavailable, UnknownMerchant, UnsupportedContentType
 from schemas.notification import Notification, new_id, parse
 
 MOST_BYTES = 65_536
-DEFAULT_MERCHANT = "default"
 
 _MERCHANT = re.compile(rb"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _LONGEST_TOKEN = 512
-_COUNTED = (403, 404, 415, 429)
+_COUNTED = (400, 403, 404, 413, 415, 429)
 
 
 class Intake:
@@ -74,7 +74,9 @@ class Intake:
         except UnsupportedContentType as error:
             return self._refuse(answers.problem(415, str(error)), merchant, sender)
         except BadNotification as error:
-            return self._refuse(answers.problem(400, str(error)), merchant, sender)
+            return self._refuse(
+                answers.problem(400, f"This webhook cannot be used: {error}."), merchant, sender, error.reason
+            )
         notification = Notification(
             id=new_id(time.time(), self._rng),
             merchant=merchant,
@@ -83,13 +85,14 @@ class Intake:
             status=claim.status,
             cancellation_id=claim.cancellation_id,
             source=sender.address,
-            verified=sender.verified or token_hash is not None,  # a token that is not the merchant's is a 404 below
+            # A token that is not the merchant's is refused by the ledger, now or when the spool drains.
+            verified=sender.verified or token_hash is not None,
             received_at=None,
             extra=claim.extra,
             token_hash=token_hash,
         )
         try:
-            place = await self._keeper.keep(notification)
+            place = await self._keeper.keep(notification, "" if sender.iamport else sender.source)
         except UnknownMerchant:
             return self._refuse(answers.NO_SUCH_MERCHANT, merchant, sender)
         except SpoolUnavailable:
@@ -97,6 +100,15 @@ class Intake:
         self._counts.accept(place, time.perf_counter() - started)
         self._account.accepted(notification, place)
         return answers.accepted(notification.id)
+
+    async def nowhere(self, scope: Any, _receive: Any, _path: list[bytes]) -> Answer:
+        """There is nothing at this path. Strangers try paths without end; what i'mport posts there is a webhook whose
+        address is wrong, and is lost."""
+        if scope["method"] == "POST":
+            sender = self._senders.of(scope["client"], _Head(scope["headers"]).forwarded)
+            if sender.verified:
+                return self._refuse(answers.NO_SUCH_PATH, OTHERS, sender)
+        return answers.NO_SUCH_PATH
 
     def _turned_away(self, sender: Sender, head: _Head) -> Answer | None:
         """The answer to what need not even be read."""
@@ -110,13 +122,13 @@ class Intake:
             return answers.ENCODED
         return None
 
-    def _refuse(self, answer: Answer, merchant: str, sender: Sender) -> Answer:
+    def _refuse(self, answer: Answer, merchant: str, sender: Sender, reason: BodyReason | None = None) -> Answer:
         label = self._merchants.label(merchant)
         if answer.status in _COUNTED:
-            self._counts.refuse(label, answer.status)
+            self._counts.refuse(label, answer.status, reason)
         elif answer is answers.UNKEPT:
             self._counts.unkept += 1
-        self._account.refused(label, answer.status, sender.address)
+        self._account.refused(label, answer.status, sender.address, reason)
         return answer
 
 
@@ -147,7 +159,7 @@ def _target(path: list[bytes]) -> tuple[str, str | None] | None:
     if path and not path[-1]:
         path = path[:-1]
     if not path:
-        return DEFAULT_MERCHANT, None
+        return DEFAULT, None
     merchant = unquote_to_bytes(path[0])
     if len(path) > 2 or not _MERCHANT.fullmatch(merchant):
         return None

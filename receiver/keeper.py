@@ -1,14 +1,17 @@
 """Where an accepted notification is put: the ledger, else the spool; and how it gets from there to the ledger.
 
 While the ledger fails nobody waits for it: a breaker sends everything straight to the spool until a probe succeeds.
+Only the ledger refuses a merchant or a token, since i'mport does not send again after a 404 and any list may be old:
+while it cannot be asked, such a webhook is spooled within a budget, and the ledger decides when the spool drains.
 With RELAY_REQUIRE_DURABLE only a durable Redis counts: until it is durable everything is acknowledged from the spool
 and stays there, and Redis gets it too, so that work goes on.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import structlog
@@ -17,11 +20,13 @@ from receiver.breaker import Breaker
 from receiver.counts import Counts
 from receiver.merchants import KnownMerchants
 from receiver.ports import Ledger, Place, Spool
-from schemas.errors import LedgerUnavailable, SpoolUnavailable, UnknownMerchant
+from schemas.errors import BudgetSpent, LedgerUnavailable, SpoolUnavailable, UnknownMerchant
 from schemas.notification import Notification
 
 LOOK_AGAIN = 1.0
 """Seconds for which an answer about Redis' state is good."""
+REFUSALS_LOGGED = 100
+"""Refused webhooks of one draining that get a line each; how many there were is said when it is done."""
 
 log = structlog.get_logger()
 
@@ -46,20 +51,25 @@ class Keeper:
         merchants: KnownMerchants,
         *,
         require_durable: bool = False,
+        remember: Callable[[Mapping[str, str | None]], None] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        """`remember` is told of a new list of merchants, in a thread of its own."""
         self._ledger = ledger
         self._spool = spool
         self._counts = counts
         self._merchants = merchants
         self._require_durable = require_durable
+        self._remember = remember
         self._clock = clock
         self._breaker = Breaker()
         self._durable: bool | None = None
         self._reasons: tuple[str, ...] = ()
         self._looked = float("-inf")
-        self._spool_trouble: str | None = None
+        self.spool_trouble: str | None = None
+        """Why the spool could not keep something, in words."""
         self._trusted = not require_durable
+        self._refused_spooled = 0
 
     @property
     def redis(self) -> RedisState:
@@ -72,17 +82,25 @@ class Keeper:
         """Whether webhooks are acknowledged as soon as Redis has them."""
         return self._trusted and self._breaker.closed
 
-    async def keep(self, notification: Notification) -> Place:
-        """Put a notification on disk, and say where. Raises `UnknownMerchant`, and `SpoolUnavailable` when it could
-        be kept nowhere."""
-        if self._trusted and self._breaker.closed and await self._in_ledger(notification):
-            return "redis"
-        if self._merchants.refuses(notification.merchant, notification.token_hash):
-            raise UnknownMerchant("No such merchant, or a wrong webhook token.")
+    async def keep(self, notification: Notification, source: str) -> Place:
+        """Put a notification on disk, and say where. `source` is whose budget it takes up if its merchant is not known
+        and the ledger cannot be asked, "" for i'mport's own addresses.
+
+        Raises `UnknownMerchant` where the ledger says so, and `SpoolUnavailable` when it could be kept nowhere.
+        """
+        is_known = False
+        if self._breaker.closed:
+            if not self._trusted:
+                is_known = await self._is_welcome(notification)
+            elif await self._in_ledger(notification):
+                return "redis"
+        is_known = is_known or self._merchants.knows(notification.merchant, notification.token_hash)
+        stamped = replace(notification, received_at=notification.received_at or self._clock())
         try:
-            await self._spool.accept(replace(notification, received_at=notification.received_at or self._clock()))
+            await self._spool.accept(stamped, budget=None if is_known else source)
         except SpoolUnavailable as error:
-            self._note_spool(str(error))
+            if not isinstance(error, BudgetSpent):
+                self._note_spool(str(error))
             # Nothing is left but to be the probe, where it is time for one.
             if self._trusted and self._breaker.admits(time.monotonic()) and await self._in_ledger(notification):
                 return "redis"
@@ -110,15 +128,18 @@ class Keeper:
 
     async def learn_merchants(self) -> None:
         """Note which merchants there are, for the time when the ledger cannot be asked."""
-        if self._breaker.closed:
-            self._merchants.learn(await self._ledger.known_merchants())
+        if not self._breaker.closed:
+            return
+        known = await self._ledger.known_merchants()
+        if self._merchants.learn(known) and self._remember is not None:
+            await asyncio.to_thread(self._remember, known)
 
     async def report_refusals(self) -> None:
         """Add what was refused to the counts that operators see. Raises `LedgerUnavailable`."""
         counts = self._counts.take_unreported()
         try:
-            if counts:
-                await self._ledger.count_refusals(counts)
+            if counts.by_status:
+                await self._ledger.count_refusals(counts.by_status, counts.by_reason)
         except LedgerUnavailable:
             self._counts.give_back(counts)
             raise
@@ -132,6 +153,7 @@ class Keeper:
             if not (await self.look()).available:
                 return
         before = self._counts.drained
+        self._refused_spooled = 0
         try:
             await self._spool.drain(self._accept_spooled, keep=not self._trusted)
             self._note_spool(None)
@@ -140,7 +162,12 @@ class Keeper:
         except SpoolUnavailable as error:
             self._note_spool(str(error))
         if self._counts.drained != before:
-            log.info("spool_drained", count=self._counts.drained - before, waiting=self._spool.waiting)
+            log.info(
+                "spool_drained",
+                count=self._counts.drained - before,
+                refused=self._refused_spooled,
+                waiting=self._spool.waiting,
+            )
 
     async def _in_ledger(self, notification: Notification) -> bool:
         try:
@@ -158,15 +185,42 @@ class Keeper:
         self._reset()
         return True
 
+    async def _is_welcome(self, notification: Notification) -> bool:
+        """Whether the ledger has said that it takes webhooks of this merchant and token; False when it cannot be asked.
+        Raises `UnknownMerchant`."""
+        try:
+            welcome = await self._ledger.takes_webhooks(notification.merchant, notification.token_hash)
+        except LedgerUnavailable as error:
+            self._trip(str(error))
+            return False
+        except Exception as error:
+            # A mistake of ours must not cost a webhook: the spool keeps it until it is mended.
+            log.exception("ledger_failed", notification=notification.id)
+            self._trip(f"the ledger failed: {type(error).__name__}")
+            return False
+        if not welcome:
+            raise UnknownMerchant("No such merchant, or a wrong webhook token.")
+        return True
+
     async def _accept_spooled(self, notification: Notification) -> None:
-        """Hand one spooled notification over. One whose merchant turns out to be unknown was acknowledged in vain."""
+        """Hand one spooled notification over. One that the ledger refuses was acknowledged in vain. A Redis that is not
+        trusted may have lost a merchant that will be back: while the row is kept, nothing is decided."""
         try:
             await self._ledger.accept(notification)
         except UnknownMerchant:
-            self._counts.refuse(self._merchants.label(notification.merchant), 404)
-            log.warning("spooled_webhook_refused", notification=notification.id, imp_uid=notification.imp_uid)
+            if self._trusted:
+                self._refuse_spooled(notification)
         self._reset()
         self._counts.drained += 1
+
+    def _refuse_spooled(self, notification: Notification) -> None:
+        label = self._merchants.label(notification.merchant)
+        self._counts.refuse(label, 404)
+        self._refused_spooled += 1
+        if self._refused_spooled <= REFUSALS_LOGGED:
+            log.warning(
+                "spooled_webhook_refused", merchant=label, notification=notification.id, imp_uid=notification.imp_uid
+            )
 
     def _trip(self, reason: str) -> None:
         if self._breaker.trip(time.monotonic(), reason):
@@ -177,6 +231,6 @@ class Keeper:
             log.info("redis_available", spooled=self._spool.waiting)
 
     def _note_spool(self, trouble: str | None) -> None:
-        if trouble != self._spool_trouble:
-            self._spool_trouble = trouble
+        if trouble != self.spool_trouble:
+            self.spool_trouble = trouble
             log.log(20 if trouble is None else 40, "spool_state", trouble=trouble)

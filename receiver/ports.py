@@ -35,11 +35,15 @@ class Ledger(Protocol):
     async def durability(self) -> Durability:
         """Ask Redis how it keeps what it is given."""
 
+    async def takes_webhooks(self, merchant: str, token_hash: str | None, /) -> bool:
+        """Whether there is such a merchant and this is the hash of its webhook token (None: it has none)."""
+
     async def known_merchants(self) -> Mapping[str, str | None]:
         """Every merchant, with the SHA-256 in hex of its webhook token or None."""
 
-    async def count_refusals(self, counts: dict[str, int], /) -> None:
-        """Add to the counts of refused webhooks that operators see."""
+    async def count_refusals(self, by_status: Mapping[str, int], by_reason: Mapping[str, int], /) -> None:
+        """Add to the counts of refused webhooks that operators see: `merchant:status`, and `merchant:reason` of those
+        whose bodies were of no use."""
 
 
 class Spool(Protocol):
@@ -49,8 +53,9 @@ class Spool(Protocol):
     def waiting(self) -> int:
         """Notifications kept here that the ledger does not have yet, as far as this process knows."""
 
-    async def accept(self, notification: Notification, /) -> None:
-        """Keep a notification; returns when it is on disk. Raises `SpoolUnavailable`."""
+    async def accept(self, notification: Notification, /, *, budget: str | None = None) -> None:
+        """Keep a notification; returns when it is on disk. `budget` is for one whose merchant is not known: the source
+        that it counts for, "" for one that is not counted by itself. Raises `SpoolUnavailable`, `BudgetSpent`."""
 
     async def drain(self, accept: Accept, /, *, keep: bool = False) -> int:
         """Hand everything to `accept`, oldest first; how many it took. `keep` leaves it here all the same. Raises what

@@ -24,11 +24,12 @@ UNKNOWN = "unknown"
 @dataclass(frozen=True, slots=True)
 class Sender:
     """A source of webhooks. `allowed` by RELAY_ALLOWED_IPS; `verified` as i'mport's; `limited` by the rate limit,
-    under the name `source`; `local` is this machine itself, with no proxy in between."""
+    under the name `source`; `iamport` by its own addresses; `local` is this machine, with no proxy in between."""
 
     address: str
     allowed: bool
     verified: bool
+    iamport: bool
     limited: bool
     local: bool
     source: str
@@ -52,13 +53,16 @@ class Senders:
         if forwarded and address is not None and _within(address, self._proxies):
             address = self._origin(forwarded.decode("latin-1"))
         if address is None:
-            return Sender(UNKNOWN, not self._allowed, verified=False, limited=True, local=False, source=UNKNOWN)
+            return Sender(
+                UNKNOWN, not self._allowed, verified=False, iamport=False, limited=True, local=False, source=UNKNOWN
+            )
         listed = _within(address, self._allowed)
         verified = listed or address in IAMPORT
         return Sender(
             address=str(address),
             allowed=listed or not self._allowed,
             verified=verified,
+            iamport=address in IAMPORT,
             limited=not verified and not address.is_loopback,
             local=local,
             source=_source(address),

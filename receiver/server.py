@@ -9,6 +9,7 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import NamedTuple
 
 import structlog
 import uvicorn
@@ -27,10 +28,11 @@ from receiver.limiter import Limiter
 from receiver.merchants import KnownMerchants
 from receiver.ports import Spool
 from receiver.ready import MetricsPage, Readyz, livez
-from receiver.rounds import Round, walking
+from receiver.remembered import RememberedMerchants
 from receiver.sender import Senders
 from receiver.spool import FileSpool, NoSpool
 from receiver.spool_report import SpoolReport
+from runtime.periodic import Background, Periodic
 from schemas.errors import BadSetting, LedgerUnavailable
 from schemas.settings import Settings
 
@@ -75,6 +77,10 @@ class Server(uvicorn.Server):
             connection.sweep(self.server_state.connections, asyncio.get_running_loop().time())
         return await super().on_tick(counter)
 
+    def end(self) -> None:
+        """Answer what is under way, and end."""
+        self.should_exit = True
+
     def _stop(self) -> None:
         self.force_exit = self.should_exit
         self.should_exit = True
@@ -99,40 +105,69 @@ def allow_connections() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
-async def serve(settings: Settings, listener: socket.socket) -> None:
-    """Take webhooks until SIGTERM or SIGINT. Raises `BadSetting` for a Redis URL that is none, and for a Redis that
-    does not let it work; one that is away may come back."""
+class Parts(NamedTuple):
+    """What a receiver's background work is done by."""
+
+    keeper: Keeper
+    account: Account
+    spool_report: SpoolReport
+    watch: Watch
+
+
+def background(parts: Parts) -> tuple[Periodic, ...]:
+    """What a receiver does besides answering."""
+    keeper = parts.keeper
+    return (
+        Periodic("drain", keeper.drain, DRAIN_EVERY),
+        Periodic("learn_merchants", keeper.learn_merchants, LEARN_EVERY),
+        Periodic("report_refusals", keeper.report_refusals, REPORT_EVERY),
+        Periodic("tell_account", parts.account.tell, 1.0),
+        Periodic("look", _Watchman(keeper).look, LOOK_SOON),
+        Periodic("report_spool", parts.spool_report.tell, REPORT_EVERY),
+        Periodic("watch", parts.watch.tell, WATCH_EVERY),
+    )
+
+
+async def serve(settings: Settings, listener: socket.socket) -> int:
+    """Take webhooks until SIGTERM or SIGINT; the exit status: 0, or 1 where background work failed and a restart is
+    needed. Raises `BadSetting` for a Redis URL that is none, and for a Redis that does not let it work; one that is
+    away may come back."""
     counts, merchants = Counts(), KnownMerchants()
     account = Account()
     ledger = Ledger.connect(settings.redis_url, settings.queue_url, replica_acks=settings.replica_acks)
     spool: Spool = FileSpool(settings.spool_dir) if settings.spool_dir else NoSpool()
-    keeper = Keeper(ledger, spool, counts, merchants, require_durable=settings.require_durable)
+    remembered = RememberedMerchants(settings.spool_dir) if settings.spool_dir else None
+    if remembered is not None and (known := remembered.read()) is not None:
+        merchants.learn(known)
+    keeper = Keeper(
+        ledger,
+        spool,
+        counts,
+        merchants,
+        require_durable=settings.require_durable,
+        remember=remembered.write if remembered is not None else None,
+    )
     senders = Senders(settings.allowed_ips, settings.trusted_proxies)
     limiter = Limiter(rate=RATE, burst=BURST)
-    _watch(counts, keeper, spool)
+    _watch(counts, keeper, spool, ledger)
+    intake = Intake(keeper, senders, limiter, merchants, counts, account, random.Random())
     app = App(
         routes(
-            webhooks=Intake(keeper, senders, limiter, merchants, counts, account, random.Random()),
+            webhooks=intake,
             livez=livez,
             readyz=Readyz(keeper, spool, require_durable=settings.require_durable),
             metrics=MetricsPage(counts, senders, [token.value.get_secret_value() for token in settings.api_tokens]),
-        )
+        ),
+        nowhere=intake.nowhere,
     )
-    rounds = (
-        Round(keeper.drain, DRAIN_EVERY),
-        Round(keeper.learn_merchants, LEARN_EVERY),
-        Round(keeper.report_refusals, REPORT_EVERY),
-        Round(account.tell, 1.0),
-        Round(_Watchman(keeper).look, LOOK_SOON),
-        Round(Watch(ledger).tell, WATCH_EVERY),
-        Round(SpoolReport(ledger.intake, spool, listener.getsockname()[1]).tell, REPORT_EVERY),
-    )
+    parts = Parts(keeper, account, SpoolReport(ledger.intake, spool, listener.getsockname()[1]), Watch(ledger))
     server = Server(configured(app))
+    watched = Background(background(parts), server.end)
     started = False
     try:
         await _check(ledger)
         await keeper.look()
-        with walking(rounds):
+        with watched.running():
             started = True
             log.info("receiver_started", port=listener.getsockname()[1])
             await server.serve(sockets=[listener])
@@ -145,6 +180,7 @@ async def serve(settings: Settings, listener: socket.socket) -> None:
         await ledger.close()
         if started:
             log.info("receiver_stopped")
+    return watched.status()
 
 
 async def _check(ledger: Ledger) -> None:
@@ -169,7 +205,12 @@ class _Watchman:
         self._skip = int(LOOK_EVERY / LOOK_SOON) - 1 if state.available and state.durable else 0
 
 
-def _watch(counts: Counts, keeper: Keeper, spool: Spool) -> None:
+def _watch(counts: Counts, keeper: Keeper, spool: Spool, ledger: Ledger) -> None:
+    counts.watch(
+        "relay_redis_refused",
+        "Answers of Redis with an error that nobody expects, since this process began.",
+        lambda: ledger.store.refused,
+    )
     counts.watch("relay_spool_waiting", "Notifications in this receiver's spool.", lambda: spool.waiting)
     counts.watch("relay_redis_available", "Whether Redis takes webhooks.", lambda: float(keeper.redis.available))
     counts.watch(

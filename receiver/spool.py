@@ -19,8 +19,8 @@ import structlog
 
 from receiver import rows
 from receiver.ports import Accept
-from receiver.spool_file import SpoolFile
-from schemas.errors import SpoolUnavailable
+from receiver.spool_file import Row, SpoolFile
+from schemas.errors import BudgetSpent, SpoolUnavailable
 from schemas.notification import Notification
 
 BATCH = 500
@@ -31,6 +31,7 @@ SLOWEST_WRITE = 5.0
 """Seconds after which a disk counts as unavailable. What it still writes then is only one notification more."""
 MAX_BYTES = 4 << 30
 LOOK_FOR_ORPHANS = 2.0
+_SPENT = "The spool keeps no more webhooks of merchants that are not known."
 REOPEN = 1.0
 
 P = ParamSpec("P")
@@ -47,7 +48,7 @@ class FileSpool:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spool")
         self._own: SpoolFile | None = None
         self._opening_failed: tuple[float, SpoolUnavailable] | None = None
-        self._pending: list[tuple[bytes, asyncio.Future[None]]] = []
+        self._pending: list[tuple[Row, asyncio.Future[None]]] = []
         self._writer: asyncio.Task[None] | None = None
         self._passed: dict[Path, int] = {}
         self._orphans_seen = float("-inf")
@@ -57,12 +58,19 @@ class FileSpool:
         """Notifications in this process's file."""
         return self._own.count if self._own is not None else 0
 
-    async def accept(self, notification: Notification, /) -> None:
-        """Keep a notification; returns when it is on disk. Raises `SpoolUnavailable`."""
+    async def accept(self, notification: Notification, /, *, budget: str | None = None) -> None:
+        """Keep a notification; returns when it is on disk. Raises `SpoolUnavailable`.
+
+        `budget` is for one whose merchant is not known: the source whose budget it takes up (see `budget.py`). Beyond
+        it `BudgetSpent` is raised.
+        """
+        row = Row(rows.encode(notification), budget)
+        if budget is not None and self._own is not None and not self._own.budget.has_room(budget, len(row.data)):
+            raise BudgetSpent(_SPENT)  # whoever floods does not even wait for the disk, nor anybody for him
         if len(self._pending) >= MOST_WAITING:
             raise SpoolUnavailable("The spool's disk does not keep up.")
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._pending.append((rows.encode(notification), written))
+        self._pending.append((row, written))
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write(), name="spool-writer")
         try:
@@ -114,12 +122,13 @@ class FileSpool:
     async def _write(self) -> None:
         while self._pending:
             batch, self._pending = self._pending[:WRITE_BATCH], self._pending[WRITE_BATCH:]
-            failure: SpoolUnavailable | None = None
+            outcomes: list[SpoolUnavailable | None]
             try:
-                await self._in_thread(self._append, [row for row, _ in batch])
+                kept = await self._in_thread(self._append, [row for row, _ in batch])
+                outcomes = [None if is_kept else BudgetSpent(_SPENT) for is_kept in kept]
             except SpoolUnavailable as error:
-                failure = error
-            for _, written in batch:
+                outcomes = [error] * len(batch)
+            for (_, written), failure in zip(batch, outcomes, strict=True):
                 if written.done():
                     continue
                 if failure is None:
@@ -127,8 +136,8 @@ class FileSpool:
                 else:
                     written.set_exception(failure)
 
-    def _append(self, batch: list[bytes]) -> None:
-        self._open().append(batch)
+    def _append(self, batch: list[Row]) -> list[bool]:
+        return self._open().append(batch)
 
     def _open(self) -> SpoolFile:
         """This process's file; in the thread. A failure is remembered for a moment, so that a flood of webhooks does
@@ -208,7 +217,7 @@ class NoSpool:
 
     waiting = 0
 
-    async def accept(self, _notification: Notification, /) -> None:
+    async def accept(self, _notification: Notification, /, **_options: str | None) -> None:
         """Raises `SpoolUnavailable`."""
         raise SpoolUnavailable("The spool is switched off.")
 

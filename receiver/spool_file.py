@@ -9,10 +9,12 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
+from receiver.budget import Budget
 from schemas.errors import SpoolUnavailable
 
 PAGE_BYTES = 4096
@@ -22,9 +24,22 @@ _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS waiting (position INTEGER PRIMARY KEY AUTOINCREMENT, row BLOB NOT NULL)",
     "CREATE TABLE IF NOT EXISTS unreadable (position INTEGER PRIMARY KEY, row BLOB NOT NULL)",
 )
+# Rows of merchants that were not known, and whose budget they take up. An older version does not know this table and
+# leaves it alone: so there is no new shape for it, and what it drained is swept out at the next opening.
+_BUDGET = (
+    "CREATE TABLE IF NOT EXISTS unsure (position INTEGER PRIMARY KEY, source TEXT NOT NULL, size INTEGER NOT NULL)",
+    "DELETE FROM unsure WHERE position NOT IN (SELECT position FROM waiting)",
+)
 _SHAPE = 1
 _HARMLESS = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY)
 """Errors after which SQLite has undone the transaction and the open file is as good as before."""
+
+
+class Row(NamedTuple):
+    """What is to be written. `budget` is None, or the source whose budget of unknown merchants it takes up."""
+
+    data: bytes
+    budget: str | None = None
 
 
 class SpoolFile:
@@ -34,6 +49,8 @@ class SpoolFile:
     def __init__(self, path: Path, lock: int, max_bytes: int) -> None:
         self.path = path
         self.count = 0
+        self.budget = Budget(max_bytes)
+        self._max_bytes = max_bytes
         self._lock = lock
         self._file = -1
         self._database: sqlite3.Connection | None = None
@@ -41,7 +58,7 @@ class SpoolFile:
             # SQLite gives its log the mode of the file, so that must be private from the start.
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
             self._database = sqlite3.connect(path, timeout=1.0, isolation_level=None, check_same_thread=False)
-            self._prepare(self._database, max_bytes)
+            self._prepare(self._database)
             self._file = os.open(path, os.O_RDONLY)
             self.count = self._database.execute("SELECT count(*) FROM waiting").fetchone()[0]
         except (sqlite3.Error, OSError) as error:
@@ -68,11 +85,27 @@ class SpoolFile:
         """Whether it has to be taken anew."""
         return self._database is None
 
-    def append(self, rows: Sequence[bytes]) -> None:
-        """Write all rows or none; they are on disk when this returns."""
-        with self._transaction() as database:
-            database.executemany("INSERT INTO waiting (row) VALUES (?)", ((row,) for row in rows))
-        self.count += len(rows)
+    def append(self, rows: Sequence[Row]) -> list[bool]:
+        """Write the rows, all or none, but for those beyond their budget; whether each was written. They are on disk
+        when this returns."""
+        written = self._within_budget(rows)
+        kept = [row for row, is_written in zip(rows, written, strict=True) if is_written]
+        budgeted = [(place, row.budget, len(row.data)) for place, row in enumerate(kept) if row.budget is not None]
+        if not kept:
+            return written
+        try:
+            with self._transaction() as database:
+                database.executemany("INSERT INTO waiting (row) VALUES (?)", ((row.data,) for row in kept))
+                if budgeted:
+                    # Nobody else writes here, so the positions of one transaction follow each other.
+                    last = database.execute("SELECT max(position) FROM waiting").fetchone()[0]
+                    first = last - len(kept) + 1
+                    database.executemany("INSERT INTO unsure VALUES (? + ?, ?, ?)", ((first, *row) for row in budgeted))
+        except BaseException:
+            self._give_back((source, size) for _, source, size in budgeted)
+            raise
+        self.count += len(kept)
+        return written
 
     def read(self, after: int, limit: int) -> list[tuple[int, bytes]]:
         """The oldest rows behind a position, each with its position."""
@@ -84,14 +117,18 @@ class SpoolFile:
         """Forget rows."""
         with self._transaction() as database:
             database.executemany("DELETE FROM waiting WHERE position = ?", ((position,) for position in positions))
+            settled = self._settled(database, positions)
         self.count -= len(positions)
+        self._give_back(settled)
 
     def set_aside(self, position: int) -> None:
         """Move a row that cannot be read out of the way, for people to look at."""
         with self._transaction() as database:
             database.execute("INSERT INTO unreadable SELECT * FROM waiting WHERE position = ?", (position,))
             database.execute("DELETE FROM waiting WHERE position = ?", (position,))
+            settled = self._settled(database, [position])
         self.count -= 1
+        self._give_back(settled)
 
     def probe(self) -> None:
         """Find out whether a row could be written now, by writing one and removing it."""
@@ -127,10 +164,43 @@ class SpoolFile:
                 os.close(descriptor)
         self._file = self._lock = -1
 
-    def _prepare(self, database: sqlite3.Connection, max_bytes: int) -> None:
+    def _within_budget(self, rows: Sequence[Row]) -> list[bool]:
+        """Which of the rows may be written; their budget counts as spent."""
+        if all(row.budget is None for row in rows):
+            return [True] * len(rows)
+        # A disk that is smaller than the spool may become is what a tenth is taken of.
+        with self._guarded():
+            disk = os.fstatvfs(self._file)
+            room = os.fstat(self._file).st_size + disk.f_bavail * disk.f_frsize
+        self.budget.most_bytes = min(self._max_bytes, room)
+        written = []
+        for row in rows:
+            fits = row.budget is None or self.budget.has_room(row.budget, len(row.data))
+            if fits and row.budget is not None:
+                self.budget.take(row.budget, len(row.data))
+            written.append(fits)
+        return written
+
+    def _settled(self, database: sqlite3.Connection, positions: Sequence[int]) -> list[tuple[str, int]]:
+        """Remove what the budget has of these rows: source and size of each that it has."""
+        if self.budget.unspent:
+            return []
+        found = [
+            row
+            for position in positions
+            for row in database.execute("SELECT source, size FROM unsure WHERE position = ?", (position,)).fetchall()
+        ]
+        database.executemany("DELETE FROM unsure WHERE position = ?", ((position,) for position in positions))
+        return found
+
+    def _give_back(self, settled: Iterable[tuple[str, int]]) -> None:
+        for source, size in settled:
+            self.budget.give_back(source, size)
+
+    def _prepare(self, database: sqlite3.Connection) -> None:
         database.execute("PRAGMA journal_mode=WAL").fetchall()
         database.execute("PRAGMA synchronous=FULL")
-        database.execute(f"PRAGMA max_page_count={max(max_bytes // PAGE_BYTES, 8)}").fetchall()
+        database.execute(f"PRAGMA max_page_count={max(self._max_bytes // PAGE_BYTES, 8)}").fetchall()
         if database.execute("PRAGMA quick_check(1)").fetchall() != [("ok",)]:
             raise sqlite3.DatabaseError("the file is damaged")
         shape = database.execute("PRAGMA user_version").fetchone()[0]
@@ -140,6 +210,10 @@ class SpoolFile:
             for statement in _SCHEMA:
                 database.execute(statement)
             database.execute(f"PRAGMA user_version={_SHAPE}")
+        for statement in _BUDGET:
+            database.execute(statement)
+        for source, rows, size in database.execute("SELECT source, count(*), sum(size) FROM unsure GROUP BY source"):
+            self.budget.take(source, size, rows)
         folder = os.open(self.path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)  # a file that was just made must itself survive a power cut

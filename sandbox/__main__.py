@@ -10,20 +10,19 @@ import os
 import sys
 
 from sandbox.app import build
-from sandbox.serve import port_of, serve, set_up_logs
+from sandbox.serve import load, serve
 from schemas.errors import BadSetting
 
 
 def main() -> None:
     """Reads the environment and serves."""
-    environ = os.environ
     try:
-        port = port_of(environ, 8002)
-        set_up_logs(environ)
+        settings = load("IMP_KEY", "IMP_SECRET")
     except BadSetting as error:
         sys.exit(str(error))
-    key, secret = environ.get("IMP_KEY") or "sandbox_key", environ.get("IMP_SECRET") or "sandbox_secret"
-    serve(build({key: secret}, environ.get("SANDBOX_WEBHOOK_URL") or None), port)
+    key = settings.imp_key or "sandbox_key"
+    secret = settings.imp_secret.get_secret_value() if settings.imp_secret else "sandbox_secret"
+    serve(build({key: secret}, os.environ.get("SANDBOX_WEBHOOK_URL") or None), settings.port or 8002)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import parse_qsl
@@ -11,10 +12,15 @@ from starlette.responses import Response
 
 from schemas import wire
 
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
+
 
 def as_json(value: Any, status_code: int = 200) -> Response:
-    """JSON with money as it was written."""
-    return Response(wire.dumps(value), status_code, media_type="application/json")
+    """JSON with money as it was written, and everything that is not ASCII as ``\\uXXXX``, as i'mport writes Korean."""
+    body = wire.dumps(value)
+    if not body.isascii():
+        body = _NOT_ASCII.sub(_escaped, body.decode()).encode("ascii")
+    return Response(body, status_code, media_type="application/json")
 
 
 def well(response: Any, status_code: int = 200) -> Response:
@@ -25,6 +31,12 @@ def well(response: Any, status_code: int = 200) -> Response:
 def no(message: str, status_code: int = 200, code: int = -1) -> Response:
     """An answer that says no; under HTTP 200, too."""
     return as_json({"code": code, "message": message, "response": None}, status_code)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    """Characters as JSON can spell them in ASCII: in pairs of surrogates from U+10000 on."""
+    units = match[0].encode("utf-16-be")
+    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
 
 
 async def form_of(request: Request) -> dict[str, Any]:

@@ -6,8 +6,9 @@ import secrets
 from typing import Any
 
 
-def blank_payment(now: int) -> dict[str, Any]:
-    """A card payment that is `ready`, with every field of i'mport's description; ``now`` in UNIX seconds."""
+def blank_payment(now: int, channel: str = "pc") -> dict[str, Any]:
+    """A card payment that is `ready`, with every field of i'mport's description; ``now`` in UNIX seconds. Payments made
+    through the API (``channel`` `api`) have another prefix."""
     number = secrets.randbelow(10**12)
     nothing_yet = dict.fromkeys(
         (
@@ -38,10 +39,10 @@ def blank_payment(now: int) -> dict[str, Any]:
         )
     )
     return {
-        "imp_uid": f"imp_{number:012d}",
+        "imp_uid": f"{'imps' if channel == 'api' else 'imp'}_{number:012d}",
         "merchant_uid": f"order_{secrets.token_hex(6)}",
         "pay_method": "card",
-        "channel": "pc",
+        "channel": channel,
         "pg_provider": "html5_inicis",
         "pg_tid": f"pg_{secrets.token_hex(10)}",
         "pg_id": "INIpayTest",

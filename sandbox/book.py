@@ -43,6 +43,7 @@ class Payment:
 
     fields: Fields
     account: str | None = None
+    tier: str | None = None
     late: Late = field(default_factory=Late)
     route: Route = field(default_factory=Route)
     partial_status: str = "paid"
@@ -67,6 +68,18 @@ class Payment:
         return self.total - cancelled
 
 
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks: an account and, in the header `Tier`, one of its sub-merchants or none."""
+
+    account: str
+    tier: str | None = None
+
+    def sees(self, payment: Payment) -> bool:
+        """Its own payments and those of no account in particular; a sub-merchant's with its code only."""
+        return payment.account in (None, self.account) and payment.tier == self.tier
+
+
 class Book:
     """All payments by imp_uid, and the amounts that were registered beforehand by merchant_uid."""
 
@@ -88,16 +101,14 @@ class Book:
         self._payments.clear()
         self.prepared.clear()
 
-    def find(self, imp_uid: str, account: str | None = None) -> Payment | None:
-        """A payment that ``account`` may see; None asks for nobody in particular."""
+    def find(self, imp_uid: str, caller: Caller | None = None) -> Payment | None:
+        """A payment that ``caller`` may see; None asks for nobody in particular."""
         payment = self._payments.get(imp_uid)
-        if payment is None or (account and payment.account and payment.account != account):
-            return None
-        return payment
+        return None if payment is None or (caller is not None and not caller.sees(payment)) else payment
 
     def start(self, **fields: Any) -> Payment:
         """A buyer opens the payment window: a payment that is `ready`. ``fields`` override what a card payment has."""
-        payment = Payment(blank_payment(self.now) | fields)
+        payment = Payment(blank_payment(self.now, fields.get("channel", "pc")) | fields)
         self._payments[payment.imp_uid] = payment
         return self._touched(payment)
 
@@ -152,6 +163,24 @@ class Book:
     def void(self, payment: Payment, reason: str) -> Payment:
         """Cancelled before anything was paid: there is no money to give back, so no entry either."""
         return self.patch(payment, status="cancelled", cancelled_at=self.now, cancel_reason=reason)
+
+    def undo(self, payment: Payment) -> Payment | None:
+        """The PG takes its latest cancellation back, or where there is none the latest deposit: the payment reads as
+        it did before. None where there is neither."""
+        fields = payment.fields
+        if fields["cancel_history"]:
+            *rest, last = fields["cancel_history"]
+            latest = rest[-1] if rest else {"cancelled_at": 0, "reason": None}
+            left = fields["cancel_amount"] - last["amount"]
+            return self.patch(
+                payment, cancel_history=rest, cancel_amount=left, cancelled_at=latest["cancelled_at"],
+                cancel_reason=latest["reason"], status=payment.partial_status if left else "paid",
+            )  # fmt: skip
+        deposits = list(fields["deposit_history"] or ())[:-1]
+        if fields["pay_method"] != "vbank" or fields["status"] != "paid":
+            return None
+        still_paid = {} if deposits else {"status": "ready", "paid_at": 0}
+        return self.patch(payment, deposit_history=deposits or None, **still_paid)
 
     def _touched(self, payment: Payment) -> Payment:
         payment.updated_at = self._clock()

@@ -21,6 +21,7 @@ log = structlog.get_logger()
 
 _LATE_PGS = frozenset({"paymentwall", "paypal_v2"})
 _LATE_REFUND_PGS = frozenset({"smartro", "smartro_v2", "daou"})
+_TAX_FREE_PGS = ("kcp", "kicc", "nice", "payco")
 _REFUND_ACCOUNT = ("refund_holder", "refund_bank", "refund_account")
 
 
@@ -122,6 +123,8 @@ def amount_of(payment: Payment, form: Mapping[str, Any]) -> Money:
     amount = amount or payment.left
     if not 0 < amount <= payment.left:
         raise Refused(f"취소 가능 금액을 초과하였습니다: 요청 {amount}, 현재 {payment.left}")
+    if str(payment.fields["pg_provider"]).startswith(_TAX_FREE_PGS) and form.get("tax_free") is None:
+        raise Refused("취소 요청 금액 중 면세금액(tax_free)이 필요합니다")
     if payment.fields["pay_method"] == "vbank" and not all(form.get(name) for name in _REFUND_ACCOUNT):
         raise Refused("가상계좌 환불에는 refund_holder, refund_bank, refund_account가 필요합니다")
     return amount

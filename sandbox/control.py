@@ -56,6 +56,7 @@ class Control:
             Route("/_sandbox/payments", _checked(self.set_payment), methods=["POST"]),
             Route("/_sandbox/payments/{imp_uid}", self.show_payment),
             Route("/_sandbox/payments/{imp_uid}/ticket", _checked(self.decide), methods=["POST"]),
+            Route("/_sandbox/payments/{imp_uid}/taken-back", _checked(self.take_back), methods=["POST"]),
             Route("/_sandbox/prepared/{merchant_uid:path}", _checked(self.prepare), methods=["PUT"]),
             Route("/_sandbox/accounts", _checked(self.add_account), methods=["POST"]),
             Route("/_sandbox/webhooks", self.show_webhooks),
@@ -95,16 +96,17 @@ class Control:
     async def set_payment(self, _request: Request, body: dict[str, Any]) -> Response:
         """`POST {fields…}`: makes a payment, or changes the one of this imp_uid; answers with it.
 
-        Besides i'mport's fields: `imp_key` (whose it is), `late` ``{outcome, seconds}``, `partial_status`, and where
-        its webhooks go (`merchant`, `format`, `webhook_url`, `retries`, `source`).
+        Besides i'mport's fields: `imp_key` and `tier` (whose it is), `late` ``{outcome, seconds}``, `partial_status`,
+        and where its webhooks go (`merchant`, `format`, `webhook_url`, `retries`, `source`).
         """
-        special = {name: body.pop(name) for name in ("imp_key", "late", "partial_status", *_ROUTING) if name in body}
+        names = ("imp_key", "tier", "late", "partial_status", *_ROUTING)
+        special = {name: body.pop(name) for name in names if name in body}
         late = Late.model_validate(special.pop("late")) if "late" in special else None
         options = Options.model_validate(special)
         found = self._book.find(str(body.get("imp_uid", "")))
         payment = self._book.start(**body) if found is None else self._book.patch(found, **body)
         payment.late = late or payment.late
-        payment.account = options.imp_key or payment.account
+        payment.account, payment.tier = options.imp_key or payment.account, options.tier or payment.tier
         if "partial_status" in special:
             payment.partial_status = options.partial_status
         if special.keys() & set(_ROUTING):
@@ -123,6 +125,15 @@ class Control:
         if payment is None or ticket is None:
             return as_json({"title": "no such ticket"}, 404)
         await self._cancellations.decide(ticket, str(body.get("outcome", "cancelled")))
+        return as_json(payment.fields)
+
+    async def take_back(self, request: Request, _body: dict[str, Any]) -> Response:
+        """`POST`: the PG takes the latest cancellation back, or else the latest deposit; no webhook says so."""
+        payment = self._book.find(request.path_params["imp_uid"])
+        if payment is None:
+            return as_json({"title": "no such payment"}, 404)
+        if self._book.undo(payment) is None:
+            return as_json({"title": "there is nothing to take back"}, 409)
         return as_json(payment.fields)
 
     async def prepare(self, request: Request, body: dict[str, Any]) -> Response:

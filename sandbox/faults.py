@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sandbox.answers import no
 
-Poison = Literal["row", "nameless", "error", "refused"]
+Poison = Literal["row", "nameless", "other", "twice", "error", "refused"]
 _PAGE = "<html><body><h1>503 Service Temporarily Unavailable</h1></body></html>"
 
 
@@ -19,7 +19,8 @@ class Fault(BaseModel):
     """What goes wrong; everything given at once happens at once. Seconds where it is about time.
 
     ``after``: i'mport acts and only then fails or is slow: its answer is old when it comes. ``poison`` names payments
-    whose `row` is unusable, whose row is `nameless`, or that make every answer they are in an `error` or `refused`.
+    whose `row` is unusable, whose row is `nameless`, instead of which an `other` payment is shown, that are shown
+    `twice` and differently, or that make every look-up they are in an `error` or `refused`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

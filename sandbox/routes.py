@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sandbox.answers import form_of, no, well
-from sandbox.book import Book, Payment
+from sandbox.book import Book, Caller, Fields, Payment
 from sandbox.cancellations import Cancellations, Refused
 from sandbox.faults import Faults
 from sandbox.lists import STATUSES, BadQuery, Query, by_status, in_order, in_pages
@@ -21,7 +21,7 @@ LARGEST_BATCH = 100
 _UNKNOWN = "존재하지 않는 결제정보입니다."
 _TRUE = (True, "true", "1", 1)
 
-Handler = Callable[[Request, str], Awaitable[Response]]
+Handler = Callable[[Request, Caller], Awaitable[Response]]
 
 
 class Api:
@@ -55,46 +55,51 @@ class Api:
         token, now = issued
         return well({"access_token": token.text, "now": now, "expired_at": token.expired_at})
 
-    async def single(self, request: Request, account: str) -> Response:
+    async def single(self, request: Request, caller: Caller) -> Response:
         """One payment; those of test channels only with `include_sandbox=true`."""
-        payment = self._book.find(request.path_params["imp_uid"], account)
+        payment = self._book.find(request.path_params["imp_uid"], caller)
         with_tests = request.query_params.get("include_sandbox") == "true"
         if payment is None or (payment.fields["sandbox"] and not with_tests):
             return no(_UNKNOWN, 404)
-        return self._poisoned([payment]) or well(self._row(payment))
+        return self._poisoned([payment]) or well(self._rows(payment.fields)[0])
 
-    async def batch(self, request: Request, account: str) -> Response:
-        """Up to 100 payments: 200 all found, 207 some not, 404 none."""
+    async def batch(self, request: Request, caller: Caller) -> Response:
+        """Up to 100 payments, also of test channels: 200 all found, 207 some not, 404 none."""
         names = request.query_params.getlist("imp_uid[]")
         orders = request.query_params.getlist("merchant_uid[]")
         if not 1 <= len(names) + len(orders) <= LARGEST_BATCH:
             return no(f"imp_uid 또는 merchant_uid는 1개 이상 {LARGEST_BATCH}개 이하여야 합니다", 400)
-        asked = [self._book.find(name, account) for name in names]
-        asked += [next(iter(self._of_order(order, account)), None) for order in orders]
-        found = [payment for payment in asked if payment is not None and not payment.fields["sandbox"]]
+        asked = [self._book.find(name, caller) for name in names]
+        asked += [next(iter(self._of_order(order, caller)), None) for order in orders]
+        found = [payment for payment in asked if payment is not None]
         if not found:
             return no("해당되는 결제건을 찾지 못하였습니다.", 404)
-        rows = [self._row(payment) for payment in found]
+        rows = [row for payment in found for row in self._rows(payment.fields)]
         return self._poisoned(found) or well(rows, 200 if len(found) == len(asked) else 207)
 
-    async def status_list(self, request: Request, account: str) -> Response:
+    async def status_list(self, request: Request, caller: Caller) -> Response:
         """A page of the payments of one status within a window; 400 past the end."""
         try:
             query = Query.read(request.query_params, self._book.now)
-            return well(by_status(self._live(account), request.path_params["status"], query))
+            page = by_status(self._of(caller), request.path_params["status"], query)
         except BadQuery as error:
             return no(str(error), 400)
+        return well(page | {"list": [row for fields in page["list"] for row in self._rows(fields)]})
 
-    async def find(self, request: Request, account: str) -> Response:
+    async def find(self, request: Request, caller: Caller) -> Response:
         """The first payment of an order number by `sorting`, of one status where one is given."""
-        found = self._found(request, account)
+        found = self._found(request, caller)
         if isinstance(found, Response):
             return found
-        return well(in_order(found, request.query_params.get("sorting", "-started"))[0].fields)
+        try:
+            query = Query.read(request.query_params, self._book.now)
+        except BadQuery as error:
+            return no(str(error), 400)
+        return well(in_order(found, query.sorting)[0].fields)
 
-    async def find_all(self, request: Request, account: str) -> Response:
+    async def find_all(self, request: Request, caller: Caller) -> Response:
         """All payments of an order number, in pages."""
-        found = self._found(request, account)
+        found = self._found(request, caller)
         if isinstance(found, Response):
             return found
         try:
@@ -102,19 +107,19 @@ class Api:
         except BadQuery as error:
             return no(str(error), 400)
 
-    async def prepared(self, request: Request, _account: str) -> Response:
+    async def prepared(self, request: Request, _seer: Caller) -> Response:
         """The amount that was registered beforehand; 404 when none was."""
         prepared = self._book.prepared.get(_parts(request)[0])
         return no("사전등록된 결제정보가 존재하지 않습니다", 404) if prepared is None else well(prepared)
 
-    async def cancel(self, request: Request, account: str) -> Response:
+    async def cancel(self, request: Request, caller: Caller) -> Response:
         """`POST /payments/cancel`; a refusal is a ``code`` other than 0 under HTTP 200."""
         form = await form_of(request)
         payment = None
         if isinstance(form.get("imp_uid"), str):
-            payment = self._book.find(form["imp_uid"], account)
+            payment = self._book.find(form["imp_uid"], caller)
         elif isinstance(form.get("merchant_uid"), str):
-            payment = next(iter(self._of_order(form["merchant_uid"], account)), None)
+            payment = next(iter(self._of_order(form["merchant_uid"], caller)), None)
         if payment is None:
             return no(_UNKNOWN, code=1)
         try:
@@ -123,45 +128,58 @@ class Api:
             return no(str(error), code=1)
         if cancellation_id is not None and form.get("enable_webhook") in _TRUE:
             self._cancellations.announce(payment, cancellation_id)
-        return well(payment.fields)
+        return well(self._rows(payment.fields)[0])
 
     def _signed_in(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         async def guarded(request: Request) -> Response:
-            account = self._tokens.account(request.headers.get("authorization", ""))
-            return no("Unauthorized", 401) if account is None else await handler(request, account)
+            account = self._tokens.account(_token(request))
+            if account is None:
+                return no("Unauthorized", 401)
+            return await handler(request, Caller(account, request.headers.get("tier") or None))
 
         return guarded
 
-    def _live(self, account: str) -> list[Payment]:
-        mine = (payment for payment in self._book if payment.account in (None, account))
-        return [payment for payment in mine if not payment.fields["sandbox"]]
+    def _of(self, caller: Caller) -> list[Payment]:
+        return [payment for payment in self._book if caller.sees(payment)]
 
-    def _of_order(self, merchant_uid: str, account: str) -> list[Payment]:
-        of_order = (payment for payment in self._live(account) if payment.fields["merchant_uid"] == merchant_uid)
+    def _of_order(self, merchant_uid: str, caller: Caller) -> list[Payment]:
+        of_order = (payment for payment in self._of(caller) if payment.fields["merchant_uid"] == merchant_uid)
         return in_order(of_order, "-started")
 
-    def _found(self, request: Request, account: str) -> list[Payment] | Response:
+    def _found(self, request: Request, caller: Caller) -> list[Payment] | Response:
         merchant_uid, *status = _parts(request)
         if len(status) > 1 or (status and status[0] not in STATUSES):
             return no("유효하지 않은 status입니다", 400)
-        found = self._of_order(merchant_uid, account)
+        found = self._of_order(merchant_uid, caller)
         if status and status[0] != "all":
             found = [payment for payment in found if payment.fields["status"] == status[0]]
         return found or no(_UNKNOWN, 404)
 
-    def _row(self, payment: Payment) -> Any:
-        poison = self._faults.poison(payment.imp_uid)
-        if poison == "nameless":
-            return None
-        if poison == "row":
-            return {"imp_uid": payment.imp_uid, "amount": "?", "status": None}
-        return payment.fields
+    def _rows(self, fields: Fields) -> list[Any]:
+        """A payment as it is shown in an answer: one row, or what its poison makes of it."""
+        match self._faults.poison(fields["imp_uid"]):
+            case "nameless":
+                return [None]
+            case "row":
+                return [{"imp_uid": fields["imp_uid"], "amount": "?", "status": None}]
+            case "other":
+                return [fields | {"imp_uid": f"imp_other_{fields['imp_uid']}"[:32]}]
+            case "twice":
+                return [fields, fields | {"amount": fields["amount"] + 1}]
+        return [fields]
 
     def _poisoned(self, payments: list[Payment]) -> Response | None:
         poisons = {self._faults.poison(payment.imp_uid) for payment in payments}
         if "error" in poisons:
             return no("Internal Server Error", 500)
         return no("잘못된 요청입니다", 400) if "refused" in poisons else None
+
+
+def _token(request: Request) -> str:
+    """The access token: ``Bearer <token>`` is the documented form, the token alone works, too."""
+    text = request.headers.get("authorization", "").strip()
+    scheme, _, rest = text.partition(" ")
+    return rest.strip() if scheme.lower() == "bearer" else text
 
 
 def _parts(request: Request) -> list[str]:

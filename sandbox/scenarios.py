@@ -178,6 +178,16 @@ async def full_cancel_in_steps(stage: Stage) -> None:
         await stage.cancel_in_console(payment, amount, reason="step by step")
 
 
+async def taken_back(stage: Stage) -> None:
+    """A cancellation is taken back at the gateway on the same day: the payment reads paid again, a webhook says so."""
+    payment = await _paid(stage)
+    await stage.pause()
+    await stage.cancel_in_console(payment, reason="by mistake")
+    await stage.pause()
+    stage.book.undo(payment)
+    await stage.webhook(payment)
+
+
 async def duplicate(stage: Stage) -> None:
     """One approval is announced twenty times at once."""
     payment = stage.book.approve(stage.start())
@@ -219,6 +229,11 @@ async def test_call(stage: Stage) -> None:
     await stage.forge(imp_uid="imp_1234567890", merchant_uid="merchant_1234567890", status="paid")
 
 
+async def test_channel(stage: Stage) -> None:
+    """A payment of a test channel is approved; a merchant without include_sandbox hears nothing of it."""
+    await _paid(stage, sandbox=True)
+
+
 async def amount_mismatch(stage: Stage) -> None:
     """A payment of 900 comes for an order that was registered beforehand with 1004."""
     payment = stage.start(amount=900)
@@ -226,6 +241,19 @@ async def amount_mismatch(stage: Stage) -> None:
     stage.book.prepared[order] = {"merchant_uid": order, "amount": 1004, "currency": "KRW"}
     stage.book.approve(payment)
     await stage.webhook(payment)
+
+
+async def sub_merchant(stage: Stage) -> None:
+    """A payment of an agency's sub-merchant is approved: i'mport shows it to whoever sends its code (SUB) only."""
+    await _paid(stage, tier="SUB")
+
+
+async def escrow(stage: Stage) -> None:
+    """An Inicis escrow purchase is paid and shipped; the buyer refuses it, and the shop confirms that."""
+    payment = await _paid(stage, escrow=True, pay_method="trans")
+    for code, denied_reason in (("2", None), ("4", "사이즈가 맞지 않습니다"), ("10", None)):
+        await stage.pause()
+        await stage.escrow_changed(payment, code, denied_reason)
 
 
 _PLAYED: tuple[Callable[[Stage], Awaitable[None]], ...] = (
@@ -248,13 +276,17 @@ _PLAYED: tuple[Callable[[Stage], Awaitable[None]], ...] = (
     smartro_refund,
     partial_cancel,
     full_cancel_in_steps,
+    taken_back,
     duplicate,
     out_of_order,
     lost_webhook,
     missed_webhooks,
     forged,
     test_call,
+    test_channel,
     amount_mismatch,
+    sub_merchant,
+    escrow,
 )
 SCENARIOS: Mapping[str, Callable[[Stage], Awaitable[None]]] = {
     scenario.__name__.replace("_", "-"): scenario for scenario in _PLAYED

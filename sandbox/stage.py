@@ -35,7 +35,8 @@ class Options(BaseModel):
     """How a scenario is played. Without them: for merchant `default`, webhooks as JSON, a step a second.
 
     ``count`` plays it that many times at once, ``copies`` is how often `duplicate` sends its webhook; ``deadline``
-    and ``ticket_seconds`` are seconds that ``speed`` does not shorten; ``source`` is a loopback address to send from.
+    and ``ticket_seconds`` are seconds that ``speed`` does not shorten; ``source`` is a loopback address to send from;
+    ``tier`` is the code of the agency's sub-merchant whose payment it is.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -53,6 +54,7 @@ class Options(BaseModel):
     currency: str | None = None
     sandbox: bool = False
     imp_key: str | None = None
+    tier: str | None = Field(default=None, pattern=r"^[A-Za-z0-9]{3}$")
     deadline: int = Field(default=2, ge=0)
     outcome: Outcome | None = None
     ticket_seconds: float = Field(default=1.2, ge=0)
@@ -76,12 +78,16 @@ class Stage:
         chosen = self.options
         return Route(chosen.webhook_url, chosen.merchant, chosen.format == "form", chosen.retries, chosen.source)
 
-    def start(self, *, outcome: Outcome = "cancelled", **fields: Any) -> Payment:
-        """A buyer starts to pay; the options win over ``fields``, ``outcome`` is how a slow cancellation will end."""
+    def start(self, *, outcome: Outcome = "cancelled", tier: str | None = None, **fields: Any) -> Payment:
+        """A buyer starts to pay; the options win over what is given here.
+
+        ``outcome`` is how a slow cancellation will end.
+        """
         chosen = self.options.model_dump(include={"merchant_uid", "amount", "currency"}, exclude_none=True)
-        payment = self.book.start(**(fields | chosen | {"sandbox": self.options.sandbox}))
+        sandbox = self.options.sandbox or fields.get("sandbox", False)
+        payment = self.book.start(**(fields | chosen | {"sandbox": sandbox}))
         payment.route = self.route
-        payment.account = self.options.imp_key
+        payment.account, payment.tier = self.options.imp_key, self.options.tier or tier
         payment.partial_status = self.options.partial_status
         payment.late = Late(outcome=self.options.outcome or outcome, seconds=self.options.ticket_seconds)
         self.imp_uids.append(payment.imp_uid)
@@ -98,6 +104,18 @@ class Stage:
     async def webhook(self, payment: Payment, status: str | None = None, cancellation_id: str | None = None) -> None:
         """i'mport posts what it knows of the payment now, or what ``status`` says."""
         await self._webhooks.send(payment, status, cancellation_id)
+
+    async def escrow_changed(self, payment: Payment, code: str, denied_reason: str | None = None) -> None:
+        """i'mport passes on what Inicis says of an escrow purchase; the payment shows none of it."""
+        extra = {"escrow_status": code, "changed_at": self.book.now}
+        claim = {
+            "event": "Inicis.Escrow.Changed",
+            "imp_uid": payment.imp_uid,
+            "merchant_uid": payment.fields["merchant_uid"],
+            "status": payment.fields["status"],
+            "extra": extra if denied_reason is None else {**extra, "denied_reason": denied_reason},
+        }
+        await self._webhooks.post(claim, payment.route)
 
     async def forge(self, **claim: Any) -> None:
         """Somebody else posts a claim of their own making."""

@@ -21,7 +21,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sandbox.answers import as_json
-from sandbox.serve import port_of, serve, set_up_logs
+from sandbox.serve import load, serve
 from schemas import wire
 from schemas.endpoint import TEST_TYPE
 from schemas.errors import BadSetting
@@ -131,12 +131,11 @@ def _event(body: bytes) -> dict[str, Any]:
 def main() -> None:
     """Reads the environment and serves."""
     try:
-        port = port_of(os.environ, 8003)
-        set_up_logs(os.environ)
+        settings = load()
         secrets = secrets_of(os.environ.get("SUBSCRIBER_SECRETS", ""))
     except BadSetting as error:
         sys.exit(str(error))
-    serve(Subscriber(secrets).app(), port)
+    serve(Subscriber(secrets).app(), settings.port or 8003)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -69,7 +70,7 @@ class Webhooks:
     async def _post_once(
         self, url: str, claim: dict[str, Any], route: Route, timeout: aiohttp.ClientTimeout
     ) -> int | None:
-        body = urlencode(claim).encode() if route.form else orjson.dumps(claim)
+        body = urlencode(list(_bracketed(claim))).encode() if route.form else orjson.dumps(claim)
         kind = "application/x-www-form-urlencoded" if route.form else "application/json"
         status_code, error = None, None
         try:
@@ -94,3 +95,13 @@ class Webhooks:
                 connector=connector, cookie_jar=aiohttp.DummyCookieJar()
             )
         return session
+
+
+def _bracketed(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """A form's fields: what is inside others has its place in brackets, `extra[escrow_status]`."""
+    for name, inner in value.items():
+        path = f"{prefix}[{name}]" if prefix else name
+        if isinstance(inner, Mapping):
+            yield from _bracketed(inner, path)
+        else:
+            yield path, inner

@@ -13,7 +13,7 @@ from itertools import combinations
 from typing import Any, Literal
 
 from schemas.facts import Fact, Facts, Kind, cancelled_amount
-from schemas.histories import left
+from schemas.histories import Totals
 from schemas.payment import ZERO, Snapshot
 from schemas.refunds import UNLISTED
 from schemas.times import rfc3339
@@ -91,7 +91,12 @@ def request_detail(request: Request) -> dict[str, Any]:
 
 
 def answer(
-    known: Facts, requests: Sequence[Request], found: Sequence[Fact], snapshot: Snapshot, now: int
+    known: Facts,
+    requests: Sequence[Request],
+    found: Sequence[Fact],
+    snapshot: Snapshot,
+    now: int,
+    again: Sequence[Fact] = (),
 ) -> tuple[list[Fact], list[Request]]:
     """Joins cancellations to the requests they answer.
 
@@ -99,16 +104,25 @@ def answer(
     after it. An entry answers the request with its id; else the one of its amount that is not younger than it; else
     one that what is left can no longer cover. Money without an entry answers, before that, the requests it is the sum
     of: whether a look came between them must not matter. When nothing is left, every request is closed.
+
+    ``again`` are cancellations of money that was announced, taken back and has gone once more (see
+    `refunds.cancelled_again`): one that a request waits for is a fact, in place of its alias; the others are none.
     """
     pending = {request.id: request for request in requests if request.state in WAITING}
-    announced = cancelled_amount(known.values())
+    announced, totals = cancelled_amount(known.values()), Totals(snapshot)
     joined: list[Fact] = []
-    for fact in found:
+    listed, repeated = {fact.key for fact in found}, {fact.key: fact for fact in again}
+    for entry in (*found, *(fact for fact in again if fact.key not in listed)):
+        fact = repeated.get(entry.key, entry)
         if fact.kind is not Kind.CANCELLED:
             joined.append(fact)
             continue
         announced += fact.amount
-        matches = _match(fact, list(pending.values()), left(snapshot, announced))
+        remainder = totals.left(snapshot.cancel_amount if fact.key in repeated else announced)
+        matches = _match(fact, list(pending.values()), remainder)
+        if fact.key in repeated and not matches and not (fact.whole and pending):
+            joined += [entry] if entry.key in listed else []
+            continue
         closes = list(pending) if fact.whole else [match.id for match in matches]
         for request_id in closes:
             del pending[request_id]

@@ -15,10 +15,11 @@ LONGEST_RETRY_AFTER = 24 * 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one attempt brought. `error` is in words for people and None when an answer came whole and in time;
-    a timeout can have both. `retry_after` is in seconds; `response` the first part of the answer's body.
-    `stale_connection`: there was none, because the kept connection it was sent over had been dropped; nobody can know
-    whether the endpoint got it, nor does it say anything about the endpoint."""
+    """What one attempt brought. `status_code` is None where no status line came in time. `error` is in words for people
+    and None when an answer came whole and in time; one that broke off or never ended has both. `retry_after` is in
+    seconds; `response` the first part of the answer's body. `stale_connection`: there was no answer, because the kept
+    connection it was sent over had been dropped or spoilt; nobody can know whether the endpoint got it, nor does it say
+    anything about the endpoint."""
 
     status_code: int | None
     error: str | None
@@ -29,8 +30,9 @@ class Answer:
 
     @property
     def ok(self) -> bool:
-        """Whether the endpoint has taken the event: a 2xx in time."""
-        return self.error is None and self.status_code is not None and 200 <= self.status_code < 300
+        """Whether the endpoint has taken the event: a 2xx in time. Whatever is wrong with the rest of the answer, it
+        has acted by then, and another attempt would only make it act again."""
+        return self.status_code is not None and 200 <= self.status_code < 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,8 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """Try once more in `at_in` seconds; where `lane_wait` is given, the whole lane sends nothing for so long."""
+    """Try once more in `at_in` seconds; where `lane_wait` is given, the whole lane sends nothing for so long: neither
+    this delivery, nor any other."""
 
     at_in: float
     reason: str
@@ -90,7 +93,7 @@ def attempt(answer: Answer, at: float, *, replay: bool) -> Attempt:
         at=at,
         status_code=answer.status_code,
         duration_ms=answer.duration_ms,
-        error=answer.error,
+        error=None if answer.ok else answer.error,
         response=answer.response,
         replay=replay,
     )
@@ -104,7 +107,7 @@ def judge(answer: Answer, attempts_before: int, schedule: tuple[float, ...], rng
     """
     if answer.ok:
         return Delivered()
-    if answer.status_code == 410 and answer.error is None:
+    if answer.status_code == 410:
         return Disable("answered 410 (gone)")
     lane_wait = _lane_wait(answer)
     if attempts_before >= len(schedule):
@@ -112,7 +115,7 @@ def judge(answer: Answer, attempts_before: int, schedule: tuple[float, ...], rng
         attempts = "1 attempt" if count == 1 else f"{count} attempts"
         return Dead(f"dead after {attempts}; the last {_outcome(answer)}", lane_wait)
     wait = jittered(schedule[attempts_before], rng)
-    return Again(max(wait, lane_wait or 0.0), f"the last attempt {_outcome(answer)}", lane_wait)
+    return Again(wait, f"the last attempt {_outcome(answer)}", lane_wait)
 
 
 def _lane_wait(answer: Answer) -> float | None:
@@ -130,10 +133,10 @@ def _outcome(answer: Answer) -> str:
 
 
 def parse_retry_after(value: str, now: float) -> float | None:
-    """The seconds a `Retry-After` header asks for (RFC 9110 §10.2.3: seconds or an HTTP date), not less than 0;
-    None where it says neither. `now` is in UNIX seconds."""
+    """The seconds a `Retry-After` header asks for (RFC 9110 §10.2.3: seconds or an HTTP date), not less than 0, with
+    parts of one where it gives them. None where it says neither. `now` is in UNIX seconds."""
     value = value.strip()
-    if re.fullmatch(r"[0-9]{1,12}", value):
+    if re.fullmatch(r"[0-9]+(\.[0-9]*)?", value):
         return float(value)
     try:
         date = parsedate_to_datetime(value)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from schemas import escrow
+from schemas.escrow import EscrowChange
 from schemas.facts import Expected, Fact, Facts, Kind, plain
 from schemas.histories import keyed_deposits
 from schemas.payment import Snapshot, VirtualAccount
@@ -19,12 +21,18 @@ _ORDER = {kind: place for place, kind in enumerate(Kind)}
 
 
 def new_facts(
-    known: Facts, snapshot: Snapshot, now: int, *, grace: float = 0, expected: Expected | None = None
+    known: Facts,
+    snapshot: Snapshot,
+    now: int,
+    *,
+    grace: float = 0,
+    expected: Expected | None = None,
+    escrow_changes: Iterable[EscrowChange] = (),
 ) -> tuple[Fact, ...]:
     """What ``snapshot`` proves and ``known`` lacks, in the order it happened.
 
     ``now`` is when the look was made, in UNIX seconds; ``grace`` in seconds is what a virtual account is given after
-    its deadline.
+    its deadline. ``escrow_changes`` are what verified webhooks told; only of an escrow payment they are facts.
     """
     paid = known.get("paid") or _paid(known, snapshot, now)
     money = [*cancelled(known, snapshot, now, paid=paid is not None), *_deposited(known, snapshot, paid, now)]
@@ -32,12 +40,20 @@ def new_facts(
         paid = _not_after(paid, money)
         money.append(paid)
     found = [*money, *_before_payment(known, snapshot, now, grace, money)]
-    found = sorted((fact for fact in found if fact.key not in known), key=lambda fact: (fact.at, _ORDER[fact.kind]))
+    if snapshot.escrow:
+        found += escrow.facts(escrow_changes)
+    found = sorted((fact for fact in found if fact.key not in known), key=lambda fact: _place(fact, paid))
     if expected is not None and paid is not None and _shows_payment(snapshot):
         place = found.index(paid) + 1 if paid in found else len(found)
         at = paid.at if paid in found else now
         found[place:place] = [fact for fact in _mismatch(snapshot, expected, at) if fact.key not in known]
     return tuple(found)
+
+
+def _place(fact: Fact, paid: Fact | None) -> tuple[int, int]:
+    """Goods are sent once they are paid for, also where Inicis' clock says otherwise."""
+    at = max(fact.at, paid.at) if fact.kind is Kind.ESCROW and paid is not None else fact.at
+    return at, _ORDER[fact.kind]
 
 
 def _shows_payment(snapshot: Snapshot) -> bool:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
+from urllib.parse import quote
 
 import httpx
 
 from schemas.errors import Invalid
+from schemas.times import rfc3339
 
 PAYMENT_TYPES = (
     "payment.virtual_account_issued",
@@ -26,6 +28,7 @@ PAYMENT_TYPES = (
     "payment.partially_cancelled",
     "payment.cancelled",
     "payment.cancellation_rejected",
+    "payment.escrow_changed",
     "payment.amount_mismatch",
 )
 ENDPOINT_TYPES = ("endpoint.failing", "endpoint.disabled", "endpoint.recovered")
@@ -38,6 +41,8 @@ MAX_URL = 2048
 MAX_DESCRIPTION = 500
 MAX_HEADERS = 50
 MAX_HEADER_BYTES = 8192
+MOST_SECRETS = 5
+"""Secrets that sign at one time; each is a signature in every callback's header."""
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}\Z")
 _VALUE = re.compile(r"(?:[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)?\Z")
@@ -108,6 +113,19 @@ def new_secret(entropy: bytes) -> str:
     return "whsec_" + base64.b64encode(entropy).decode()
 
 
+def rotated(secrets: tuple[SealedSecret, ...], fresh: str, now: float, overlap: float) -> tuple[SealedSecret, ...]:
+    """The secrets of an endpoint after one was replaced at `now` (UNIX seconds): the new one, sealed, that signs until
+    further notice; the one before, that signs for `overlap` seconds more; and those replaced earlier, that sign for as
+    long as was promised then. Raises `Invalid` where that would be more than `MOST_SECRETS`."""
+    ending = (replace(one, expires_at=now + overlap) if one.expires_at is None else one for one in secrets)
+    valid = [one for one in ending if one.expires_at is not None and one.expires_at > now]
+    if len(valid) >= MOST_SECRETS:
+        first = rfc3339(min(at for one in secrets if (at := one.expires_at) is not None and at > now))
+        count = f"would make {len(valid) + 1} secrets sign, and {MOST_SECRETS} may"
+        raise Invalid("overlap", f"{count}; the next to expire does so at {first}")
+    return (SealedSecret(fresh), *valid)
+
+
 def wants(types: Iterable[str], event_type: str) -> bool:
     """Whether a subscription to `types` covers `event_type`. A test event is sent by hand, never subscribed."""
     if event_type == TEST_TYPE:
@@ -146,6 +164,15 @@ def checked_url(url: str) -> httpx.URL:
     if parsed.port is not None and not 1 <= parsed.port <= 65535:
         raise Invalid("url", "has a port that is not between 1 and 65535")
     return parsed
+
+
+def request_target(url: str) -> bytes:
+    """What the first line of a request to a checked `url` asks for (RFC 9112 §3.2.1): path and query byte by byte as
+    the operator wrote them, as a signature may cover them. Only what is outside ASCII, which no request line may
+    hold, is percent-encoded."""
+    written = re.sub(r"^[^:]*://[^/?#]*", "", url).partition("#")[0]
+    target = written if written.startswith("/") else "/" + written
+    return re.sub(r"[^\x00-\x7f]+", lambda found: quote(found[0]), target).encode("ascii")
 
 
 def checked_types(types: Iterable[str]) -> tuple[str, ...]:

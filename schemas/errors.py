@@ -7,13 +7,18 @@ RelayError                      anything below; its text is one sentence for a p
 │   ├── UnsupportedContentType  a webhook in another content type (415)
 │   ├── UnknownMerchant         no such merchant, or a wrong webhook token (404)
 │   ├── NotFound                nothing is stored under this name (404)
+│   │   └── HiddenPayment       a payment of a test channel, for a merchant that does not include these
 │   ├── Conflict                it contradicts what is stored (409)
 │   └── Invalid                 a value does not validate (422); knows its field
 ├── LedgerUnavailable           Redis is away, loading, read-only, full or too slow: retry
+│   └── LedgerRefused           Redis answered with an error that is none of these: retry, and say it loudly
+│   └── LedgerFull              it has no room for this
 ├── SpoolUnavailable            the spool cannot keep anything: full, damaged, switched off
+│   └── BudgetSpent              it keeps no more of what belongs to no merchant known so far
 ├── IamportError                a call of i'mport's API did not give what it should
 │   ├── IamportFailing          5xx, 429, timeout, no connection, not JSON, odd shape: retry
-│   │   └── IamportUnreachable   the request certainly had no effect: no connection, or turned away at the door
+│   │   ├── IamportUnreachable   the request certainly had no effect: no connection, or turned away at the door
+│   │   └── TooMuchAsked         the answer was too large, or did not come whole in time: less may work
 │   ├── IamportRefused          `code` ≠ 0 under an answer that is otherwise well: it said no
 │   ├── WrongCredentials        i'mport turned imp_key and imp_secret down
 │   └── MalformedPayment        one payment of an answer is unusable; the others are fine
@@ -21,6 +26,8 @@ RelayError                      anything below; its text is one sentence for a p
 """
 
 from __future__ import annotations
+
+from schemas.body_reasons import WORDS, BodyReason
 
 
 class RelayError(Exception):
@@ -36,7 +43,11 @@ class Rejected(RelayError):
 
 
 class BadNotification(Rejected):
-    """A webhook without a usable ``imp_uid``, or with a body that does not parse."""
+    """A webhook without a usable ``imp_uid``, or with a body that does not parse; why, in words and as a code."""
+
+    def __init__(self, reason: BodyReason) -> None:
+        super().__init__(WORDS[reason])
+        self.reason = reason
 
 
 class UnsupportedContentType(Rejected):
@@ -49,6 +60,16 @@ class UnknownMerchant(Rejected):
 
 class NotFound(Rejected):
     """Nothing is stored under this name."""
+
+
+class HiddenPayment(NotFound):
+    """A payment of a test channel, for a merchant that does not include these; the text says how to include them."""
+
+    def __init__(self, imp_uid: str, merchant: str) -> None:
+        super().__init__(
+            f"{imp_uid} is a payment of a test channel, and these do not exist for merchant {merchant} "
+            f"unless include_sandbox is on (relay merchants put {merchant} --include-sandbox)"
+        )
 
 
 class Conflict(Rejected):
@@ -68,8 +89,23 @@ class LedgerUnavailable(RelayError):
     """Redis cannot be relied on right now: away, loading, read-only, full or too slow."""
 
 
+class LedgerRefused(LedgerUnavailable):
+    """Redis answered with an error that nobody expects: a proxy's, a script's own, a right that was taken away.
+
+    It is tried again like any other trouble, as it may pass. It may need somebody, too, so it is logged as an error.
+    """
+
+
+class LedgerFull(LedgerUnavailable):
+    """Redis has no room for this; it may have some for less."""
+
+
 class SpoolUnavailable(RelayError):
     """The spool cannot keep anything: full, damaged or switched off."""
+
+
+class BudgetSpent(SpoolUnavailable):
+    """The spool keeps no more webhooks of merchants that are not known, from this source or at all."""
 
 
 class IamportError(RelayError):
@@ -86,6 +122,18 @@ class IamportFailing(IamportError):
 
 class IamportUnreachable(IamportFailing):
     """The request certainly had no effect at i'mport: it was not sent, or 401 or 429 turned it away."""
+
+
+class TooMuchAsked(IamportFailing):
+    """An answer was too large, or (``slow``) did not come whole in time: a question for less may be answered.
+
+    ``begins`` holds the first bytes of an answer that was too large; they may be a buyer's data.
+    """
+
+    def __init__(self, message: str, *, slow: bool, begins: bytes = b"", retry_after: float | None = None) -> None:
+        super().__init__(message, retry_after=retry_after)
+        self.slow = slow
+        self.begins = begins
 
 
 class IamportRefused(IamportError):

@@ -16,20 +16,53 @@ from schemas.facts import Fact, Kind, Status
 from schemas.payment import Snapshot
 from schemas.times import rfc3339
 
+_END = b"}}"
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """A callback's body as it is kept: a thousand events of one look share one ``payment``, i'mport's object as JSON.
+
+    ``text`` is the body without it; where ``payment`` is None it is the whole body, with an object of its own or about
+    no payment. What is put together are always the same bytes.
+    """
+
+    text: bytes = field(repr=False)
+    payment: bytes | None = field(default=None, repr=False)
+
+    @property
+    def full(self) -> bytes:
+        """The body with i'mport's object, as the last field of ``data``."""
+        if self.payment is None:
+            return self.text
+        return b"".join((self.text.removesuffix(_END), b',"payment":', self.payment, _END))
+
+    @property
+    def thin(self) -> bytes:
+        """The body without i'mport's object, for endpoints that asked for it."""
+        return thin(self.text) if self.payment is None else self.text
+
+    @property
+    def size(self) -> int:
+        """Bytes of the full body, nearly."""
+        return len(self.text) + len(self.payment or b"")
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What is recorded of one fact and sent to whoever subscribed: ``body`` is the callback's very bytes.
-
-    ``silent``: recorded without delivery.
-    """
+    """What is recorded of one fact and sent to whoever subscribed. ``silent``: recorded without delivery."""
 
     id: str
     type: str
     sequence: int
     status: Status
-    body: bytes = field(repr=False)
+    callback: Callback
     silent: bool
+
+    @property
+    def body(self) -> bytes:
+        """The callback's very bytes."""
+        return self.callback.full
 
 
 def event_id(merchant: str, imp_uid: str, fact_key: str) -> str:
@@ -72,10 +105,9 @@ def render(
         "pg_provider": snapshot.pg_provider,
         "sandbox": snapshot.sandbox,
         "detail": fact.detail,
-        "payment": orjson.Fragment(snapshot.raw),
     }
-    body = wire.dumps({"id": identity, "type": kind, "timestamp": rfc3339(fact.at), "data": data})
-    return Event(identity, kind, sequence, status, body, silent)
+    text = wire.dumps({"id": identity, "type": kind, "timestamp": rfc3339(fact.at), "data": data})
+    return Event(identity, kind, sequence, status, Callback(text, snapshot.raw), silent)
 
 
 def thin(body: bytes) -> bytes:

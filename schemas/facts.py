@@ -25,6 +25,7 @@ class Kind(StrEnum):
     REQUESTED = "cancellation_pending"
     CANCELLED = "cancelled"
     REJECTED = "cancellation_rejected"
+    ESCROW = "escrow_changed"
     MISMATCH = "amount_mismatch"
     ALIAS = "alias"
 
@@ -73,24 +74,48 @@ class Expected:
     currency: str | None = None
 
 
+class Tally:
+    """Where a payment stands and what was cancelled of it, counted fact by fact, in the order they were found."""
+
+    def __init__(self, facts: Iterable[Fact] = ()) -> None:
+        self.cancelled = ZERO
+        self._kinds: set[Kind] = set()
+        self._whole = False
+        self._issued = ""
+        self._expired: set[str] = set()
+        for fact in facts:
+            self.add(fact)
+
+    def add(self, fact: Fact) -> None:
+        """One more fact."""
+        self._kinds.add(fact.kind)
+        self._whole = self._whole or fact.whole
+        if fact.kind is Kind.CANCELLED:
+            self.cancelled += fact.amount
+        elif fact.kind is Kind.ISSUED:
+            self._issued = fact.key
+        elif fact.kind is Kind.EXPIRED:
+            self._expired.add(fact.key)
+
+    def status(self, open_requests: Iterable[str] = ()) -> Status:
+        """Where the payment stands while these requests are open."""
+        if any(True for _ in open_requests):
+            return Status.PENDING
+        if Kind.CANCELLED in self._kinds:
+            return Status.CANCELLED if self._whole else Status.PARTIALLY_CANCELLED
+        if Kind.PAID in self._kinds:
+            return Status.PAID
+        if Kind.FAILED in self._kinds:
+            return Status.FAILED
+        if not self._issued:
+            return Status.READY
+        expired = self._issued.replace("vbank_issued:", "vbank_expired:", 1)
+        return Status.EXPIRED if expired in self._expired else Status.ISSUED
+
+
 def status(facts: Iterable[Fact], open_requests: Iterable[str] = ()) -> Status:
     """Where a payment with these facts, in the order they were found, and these open requests stands."""
-    if any(True for _ in open_requests):
-        return Status.PENDING
-    told = list(facts)
-    kinds = {fact.kind for fact in told}
-    if Kind.CANCELLED in kinds:
-        whole = any(fact.whole for fact in told)
-        return Status.CANCELLED if whole else Status.PARTIALLY_CANCELLED
-    if Kind.PAID in kinds:
-        return Status.PAID
-    if Kind.FAILED in kinds:
-        return Status.FAILED
-    issued = [fact.key for fact in told if fact.kind is Kind.ISSUED]
-    if not issued:
-        return Status.READY
-    expired = issued[-1].replace("vbank_issued:", "vbank_expired:", 1)
-    return Status.EXPIRED if any(fact.key == expired for fact in told) else Status.ISSUED
+    return Tally(facts).status(open_requests)
 
 
 def cancelled_amount(facts: Iterable[Fact]) -> Decimal:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from itertools import accumulate
 from typing import TypeVar
 
 from schemas.facts import plain
@@ -35,20 +37,33 @@ def keyed_cancellations(snapshot: Snapshot) -> list[tuple[str, Cancellation]]:
     return [(f"cancelled:{name}", row) for name, row in zip(names, rows, strict=True)]
 
 
-def total(snapshot: Snapshot, at: int | None = None) -> Decimal:
-    """What can be cancelled of a payment in all: its amount or, of an unlimited account, what had come in by ``at``."""
-    deposits = (deposit.amount for deposit in snapshot.deposits if at is None or deposit.at <= at)
-    return max(snapshot.amount, sum(deposits, ZERO))
+class Totals:
+    """What can be cancelled of a payment: its amount or, of an unlimited account, what had come in."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        rows = sorted(snapshot.deposits, key=lambda row: row.at)
+        self._times = [row.at for row in rows]
+        self._sums = list(accumulate((row.amount for row in rows), initial=ZERO))
+        self.all = max(snapshot.amount, self._sums[-1])
+
+    def until(self, at: int) -> Decimal:
+        """What could be cancelled at ``at``, in UNIX seconds."""
+        return max(self._snapshot.amount, self._sums[bisect_right(self._times, at)])
+
+    def left(self, cancelled: Decimal) -> Decimal:
+        """What could still be cancelled after ``cancelled``, in the currency's major unit.
+
+        A promotion's discount was never paid: where i'mport says `cancelled` without it, nothing is left.
+        """
+        if self._snapshot.status == "cancelled" and cancelled >= self.all - self._snapshot.discount:
+            return ZERO
+        return max(self.all - cancelled, ZERO)
 
 
 def left(snapshot: Snapshot, cancelled: Decimal) -> Decimal:
-    """What could still be cancelled after ``cancelled``, in the currency's major unit.
-
-    A promotion's discount was never paid: where i'mport says `cancelled` without it, nothing is left.
-    """
-    if snapshot.status == "cancelled" and cancelled >= total(snapshot) - snapshot.discount:
-        return ZERO
-    return max(total(snapshot) - cancelled, ZERO)
+    """What could still be cancelled of a payment after ``cancelled``, see `Totals.left`."""
+    return Totals(snapshot).left(cancelled)
 
 
 def _oldest_first(rows: Sequence[_Row]) -> list[_Row]:

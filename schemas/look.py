@@ -15,12 +15,13 @@ from schemas import cancellations, events
 from schemas.cancellations import Request
 from schemas.derivation import new_facts
 from schemas.errors import Conflict, NotFound
-from schemas.facts import Expected, Fact, Facts, Kind, Status, cancelled_amount, status
+from schemas.escrow import EscrowChange
+from schemas.facts import Expected, Fact, Facts, Kind, Status, Tally, status
 from schemas.histories import left
 from schemas.payment import ZERO, Snapshot
+from schemas.refunds import cancelled_again
 from schemas.schedule import until_next
-
-_COURSE = {"ready": 0, "failed": 1, "paid": 2, "cancelled": 3}
+from schemas.taken_back import SECOND_LOOK_AFTER, Lesser, contradicted, present
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Record:
 
     ``facts`` are in the order of their sequence, ``sequence`` is the last one used. ``claims`` are cancellations that
     only a webhook speaks of: cancellation_id -> when a look first failed to find it. ``version`` grows with every
-    change.
+    change. ``snapshot`` is i'mport's word; ``lesser`` is a look that showed less, until another one agrees or not.
     """
 
     merchant: str
@@ -40,18 +41,26 @@ class Record:
     sequence: int = 0
     version: int = 0
     snapshot: Snapshot | None = None
+    lesser: Lesser | None = None
 
     @property
     def status(self) -> Status:
         return status(self.facts.values(), cancellations.open_ids(self.requests))
 
+    @property
+    def contradicts(self) -> tuple[str, ...]:
+        """The ids of the events that i'mport's word no longer bears out."""
+        gone = contradicted(self.facts, self.snapshot)
+        return tuple(events.event_id(self.merchant, self.imp_uid, key) for key in gone)
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What decides beside the facts. Seconds, and UNIX seconds for ``since``: facts before it are recorded silently."""
+    """What decides beside the facts. Seconds, and UNIX seconds for ``since``: facts before it are recorded silently, as
+    are those that are older than ``lookback`` when they are first seen."""
 
     since: float = 0
-    retention: float = 30 * 86400
+    lookback: float = 30 * 86400
     expiry_grace: float = 600
     pending_schedule: tuple[float, ...] = (60, 300, 900, 3600, 21600)
     expected: Expected | None = None
@@ -74,14 +83,31 @@ class Change:
         return bool(self.events)
 
 
-def look(record: Record, snapshot: Snapshot, now: int, policy: Policy, claims: Iterable[str] = ()) -> Change:
+def look(
+    record: Record,
+    snapshot: Snapshot,
+    now: int,
+    policy: Policy,
+    claims: Iterable[str] = (),
+    escrow_changes: Iterable[EscrowChange] = (),
+) -> Change:
     """What ``snapshot``, fetched at ``now``, changes.
 
-    ``claims`` are the cancellation ids that verified webhooks spoke of and no look has settled yet.
+    ``claims`` are the cancellation ids, ``escrow_changes`` the escrow changes that verified webhooks spoke of and no
+    look has settled yet.
     """
-    found = new_facts(record.facts, snapshot, now, grace=policy.expiry_grace, expected=policy.expected)
-    joined, requests = cancellations.answer(record.facts, record.requests, found, snapshot, now)
-    open_claims = _open_claims(record, joined, snapshot, claims, now)
+    found = new_facts(
+        record.facts,
+        snapshot,
+        now,
+        grace=policy.expiry_grace,
+        expected=policy.expected,
+        escrow_changes=escrow_changes,
+    )
+    shown, lesser = present(record.snapshot, record.lesser, snapshot, now)
+    again = cancelled_again(record.facts, record.snapshot, snapshot, found, now)
+    joined, requests = cancellations.answer(record.facts, record.requests, found, snapshot, now, again)
+    open_claims = _open_claims(record, joined, shown, claims, now)
     requests, opened = cancellations.opened(requests, open_claims, now)
     requests, given_up = cancellations.given_up(requests, now)
     waiting = any(request.state in cancellations.WAITING for request in requests)
@@ -89,7 +115,8 @@ def look(record: Record, snapshot: Snapshot, now: int, policy: Policy, claims: I
         record,
         requests=tuple(requests),
         claims={} if waiting else open_claims,
-        snapshot=record.snapshot if _stale(record.snapshot, snapshot) else snapshot,
+        snapshot=shown,
+        lesser=lesser,
     )
     return _change(record, after, (*joined, *opened, *given_up), now, policy)
 
@@ -118,9 +145,10 @@ def reject(record: Record, request_id: str, now: int, policy: Policy, reason: st
 
 
 def left_to_cancel(record: Record, *, waiting: bool = True) -> Decimal:
-    """What no cancellation has taken, nor (``waiting``) a request that waits; in the currency's major unit."""
+    """What no cancellation has taken, as i'mport shows it now, nor (``waiting``) a request that waits; in the
+    currency's major unit. A cancellation that was taken back takes nothing."""
     asked = (r.amount for r in record.requests if r.state in cancellations.WAITING and r.amount is not None)
-    rest = left(_seen(record), cancelled_amount(record.facts.values()))
+    rest = left(_seen(record), _seen(record).cancel_amount)
     return max(rest - sum(asked, ZERO), ZERO) if waiting else rest
 
 
@@ -138,33 +166,20 @@ def _open_claims(
     known = {request.id for request in record.requests} | {row.cancellation_id for row in snapshot.cancellations}
     known |= {fact.key.partition(":")[2] for fact in facts}
     is_paid = any(fact.kind in (Kind.PAID, Kind.DEPOSITED) for fact in facts)
-    if not is_paid or not left(snapshot, max(snapshot.cancel_amount, cancelled_amount(record.facts.values()))):
+    if not is_paid or not left(snapshot, snapshot.cancel_amount):
         return {}
     return {name: at for name, at in {**dict.fromkeys(claims, now), **record.claims}.items() if name not in known}
-
-
-def _stale(known: Snapshot | None, snapshot: Snapshot) -> bool:
-    """Whether a look has lost what an earlier one had seen, so that it must be the older one."""
-    if known is None:
-        return False
-    before, after = _money(known), _money(snapshot)
-    went_back = _COURSE.get(snapshot.status, len(_COURSE)) < _COURSE.get(known.status, 0)
-    return went_back if before == after else any(lost < had for lost, had in zip(after, before, strict=True))
-
-
-def _money(snapshot: Snapshot) -> tuple[Decimal | int, ...]:
-    """What only ever grows."""
-    return snapshot.cancel_amount, len(snapshot.deposits), len(snapshot.cancellations)
 
 
 def _change(before: Record, after: Record, found: Sequence[Fact], now: int, policy: Policy) -> Change:
     facts = dict(before.facts)
     waiting = cancellations.open_ids(before.requests)
     previous = before.status if facts else None
-    sequence = before.sequence
+    sequence, tally = before.sequence, Tally(facts.values())
     made = []
     for fact in found:
         facts[fact.key] = fact
+        tally.add(fact)
         if fact.kind is Kind.ALIAS:
             continue
         if fact.kind is Kind.REQUESTED:
@@ -175,11 +190,11 @@ def _change(before: Record, after: Record, found: Sequence[Fact], now: int, poli
             merchant=before.merchant,
             fact=fact,
             sequence=sequence,
-            status=status(facts.values(), waiting),
+            status=tally.status(waiting),
             previous=previous,
-            cancelled_amount=cancelled_amount(facts.values()),
+            cancelled_amount=tally.cancelled,
             snapshot=_seen(after),
-            silent=policy.quiet or fact.at < policy.since or now - fact.at > policy.retention,
+            silent=policy.quiet or fact.at < policy.since or now - fact.at > policy.lookback,
         )
         made.append(event)
         previous = event.status
@@ -197,6 +212,8 @@ def next_look(record: Record, now: int, policy: Policy) -> float | None:
             reasons.append(request.requested_at + cancellations.SENDING_FOR - now)
         if request.state == "open":
             reasons.append(until_next(policy.pending_schedule, now - request.requested_at))
+    if record.lesser is not None:
+        reasons.append(record.lesser.at + SECOND_LOOK_AFTER - now)
     account = record.snapshot.virtual_account if record.snapshot else None
     expires_in = account.deadline + policy.expiry_grace - now if account and account.deadline else 0
     if expires_in > 0 and record.status is Status.ISSUED:

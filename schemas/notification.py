@@ -9,20 +9,18 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Literal
 from urllib.parse import unquote_to_bytes
 
 import orjson
 
-from schemas import wire
+from schemas import body_reasons, wire
 from schemas.errors import BadNotification, UnsupportedContentType
+from schemas.extra import kept, text
+from schemas.form import nested
 
-EXTRA_BYTES = 4096
-"""Unknown fields are kept up to this many bytes of JSON."""
 FORM_FIELDS = 1000
 """A form's fields after so many are one unusable last field."""
 CAPS = {"merchant_uid": 200, "status": 64, "cancellation_id": 200}
@@ -30,8 +28,6 @@ CAPS = {"merchant_uid": 200, "status": 64, "cancellation_id": 200}
 
 _KNOWN = frozenset({"imp_uid", *CAPS})
 _IMP_UID = re.compile(r"[A-Za-z0-9_-]{1,32}")
-_NOT_JSON = "The body is not a JSON object in UTF-8."
-_NO_IMP_UID = "imp_uid is missing or is not 1 to 32 of A-Z, a-z, 0-9, _ and -."
 _BOM = b"\xef\xbb\xbf"
 _CHARSETS = dict.fromkeys(("euc-kr", "euckr", "ks_c_5601-1987", "cp949", "ms949", "windows-949"), "cp949")
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -93,13 +89,13 @@ def parse(body: bytes, content_type: str) -> Claim:
     fields = _json_fields(body) if kind == "json" else _form_fields(body, charset)
     imp_uid = fields.get("imp_uid")
     if not isinstance(imp_uid, str) or not _IMP_UID.fullmatch(imp_uid):
-        raise BadNotification(_NO_IMP_UID)
+        raise BadNotification(body_reasons.of_fields(fields, body if kind == "form" else None))
     return Claim(
         imp_uid,
-        _text(fields.get("merchant_uid"), CAPS["merchant_uid"]),
-        _text(fields.get("status"), CAPS["status"]),
-        _text(fields.get("cancellation_id"), CAPS["cancellation_id"]),
-        b"" if fields.keys() <= _KNOWN else _extra(fields),
+        text(fields.get("merchant_uid"), CAPS["merchant_uid"]),
+        text(fields.get("status"), CAPS["status"]),
+        text(fields.get("cancellation_id"), CAPS["cancellation_id"]),
+        b"" if fields.keys() <= _KNOWN else kept({name: fields[name] for name in fields if name not in _KNOWN}),
     )
 
 
@@ -132,46 +128,21 @@ def _json_fields(body: bytes) -> dict[str, Any]:
     try:
         fields = wire.loads(body)
     except (ValueError, ArithmeticError):
-        raise BadNotification(_NOT_JSON) from None
+        raise BadNotification(body_reasons.of_unparsable(body)) from None
     if not isinstance(fields, dict):
-        raise BadNotification(_NOT_JSON)
+        raise BadNotification("not_an_object")
     return fields
 
 
-def _form_fields(body: bytes, charset: str) -> dict[str, str]:
+def _form_fields(body: bytes, charset: str) -> dict[str, Any]:
     """The fields of a form; the first of equal names wins, bytes that are not text become U+FFFD."""
-    fields: dict[str, str] = {}
+    pairs = []
     for field in body.strip(b"\r\n").split(b"&", FORM_FIELDS):
         name, _, value = (part.replace(b"+", b" ") for part in field.partition(b"="))
         if name:
-            text = unquote_to_bytes(value).decode(charset, "replace")
-            fields.setdefault(unquote_to_bytes(name).decode(charset, "replace"), text)
-    return fields
+            pairs.append((_decoded(name, charset), _decoded(value, charset)))
+    return nested(pairs, flat=_KNOWN)
 
 
-def _text(value: object, cap: int) -> str | None:
-    """An optional value as text: numbers as written, other types, blanks and what is too long as None. Characters
-    that do not print (controls, lone surrogates) become U+FFFD, so it is safe in a log, a key and in UTF-8."""
-    if isinstance(value, int | Decimal) and not isinstance(value, bool):
-        value = str(value)
-    if not isinstance(value, str) or len(value) > cap or not (text := value.strip()):
-        return None
-    return text if text.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in text)
-
-
-def _extra(fields: Mapping[str, Any]) -> bytes:
-    """The unknown fields as JSON: in the order they came, each that still fits; what JSON cannot hold is left out."""
-    members: list[bytes] = []
-    left = EXTRA_BYTES - len(b"{}")
-    for name, value in fields.items():
-        if name in _KNOWN:
-            continue
-        try:
-            member = wire.dumps({name: value})[1:-1]
-        except (TypeError, ValueError, RecursionError):
-            continue
-        needed = len(member) + (1 if members else 0)
-        if needed <= left:
-            members.append(member)
-            left -= needed
-    return b"{" + b",".join(members) + b"}" if members else b""
+def _decoded(part: bytes, charset: str) -> str:
+    return unquote_to_bytes(part).decode(charset, "replace")

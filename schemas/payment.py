@@ -66,6 +66,7 @@ class Snapshot:
     cancel_amount: Decimal
     currency: str
     sandbox: bool = False
+    escrow: bool = False
     pay_method: str | None = None
     pg_provider: str | None = None
     discount: Decimal = ZERO
@@ -100,7 +101,8 @@ class Snapshot:
                 amount=_money(raw.get("amount"), "amount"),
                 cancel_amount=_money(raw.get("cancel_amount"), "cancel_amount"),
                 currency=_text(raw.get("currency")) or "KRW",
-                sandbox=raw.get("sandbox") is True,
+                sandbox=_flag(raw.get("sandbox")),
+                escrow=raw.get("escrow") is True,
                 pay_method=_text(raw.get("pay_method")),
                 pg_provider=_text(raw.get("pg_provider")),
                 discount=_discount(raw.get("promotion")),
@@ -118,25 +120,18 @@ class Snapshot:
             raise MalformedPayment(f"payment {imp_uid}: {error}", imp_uid=imp_uid) from None
 
 
+def history_rows(raw: Mapping[str, Any]) -> int:
+    """How many rows the histories of a payment object have: what reading it takes grows with them."""
+    return len(_rows(raw.get("deposit_history"))) + len(_rows(raw.get("cancel_history")))
+
+
 def _written(raw: Mapping[str, Any]) -> tuple[Mapping[str, Any], bytes]:
-    """The object and its JSON. JSON can spell half a surrogate pair, which a name cut in the middle of an emoji ends
-    with, and UTF-8 cannot: U+FFFD stands for it. Raises `TypeError` for what JSON cannot hold."""
+    """The object and its JSON, without lone surrogates. Raises `TypeError` for what JSON cannot hold."""
     try:
         return raw, wire.dumps(raw)
     except TypeError:
-        raw = {_whole(name): _whole(value) for name, value in raw.items()}
+        raw = wire.whole(raw)
         return raw, wire.dumps(raw)
-
-
-def _whole(value: Any) -> Any:
-    match value:
-        case str():
-            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        case Mapping():
-            return {_whole(name): _whole(inner) for name, inner in value.items()}
-        case list():
-            return [_whole(inner) for inner in value]
-    return value
 
 
 def _text(value: Any) -> str | None:
@@ -159,6 +154,11 @@ def _money(value: Any, name: str) -> Decimal:
     if not amount.is_finite() or not 0 <= amount < _LARGEST or amount != round(amount, _DIGITS):
         raise ValueError(f"{name} is out of range")
     return amount
+
+
+def _flag(value: Any) -> bool:
+    """A boolean; also as text or number, as a test payment must not be taken for a real one."""
+    return value is True or str(value).lower() in ("true", "1")
 
 
 def _time(value: Any) -> int:

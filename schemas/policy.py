@@ -10,7 +10,7 @@ def policy(settings: Settings, since: float) -> Policy:
     """The policy for a merchant whose facts before ``since`` (UNIX seconds) are recorded silently."""
     return Policy(
         since=since,
-        retention=settings.retention,
+        lookback=settings.lookback,
         expiry_grace=settings.expiry_grace,
         pending_schedule=settings.pending_schedule,
     )

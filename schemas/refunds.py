@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from schemas.facts import Fact, Facts, Kind, cancelled_amount, plain
-from schemas.histories import keyed_cancellations, left, total
+from schemas.histories import Totals, keyed_cancellations, left
 from schemas.payment import ZERO, Cancellation, Snapshot
 from schemas.times import rfc3339
 
@@ -35,6 +35,36 @@ def cancelled(known: Facts, snapshot: Snapshot, now: int, *, paid: bool) -> list
     if found and found[-1].kind is Kind.CANCELLED:
         return [*found[:-1], replace(found[-1], whole=True)]
     return [*found, replace(_unlisted(VOID, snapshot, ZERO, found, now), whole=True)]
+
+
+def cancelled_again(
+    known: Facts, before: Snapshot | None, snapshot: Snapshot, found: Sequence[Fact], now: int
+) -> list[Fact]:
+    """Money that had been taken back since it was announced and has gone once more, as cancellations of their own: of
+    an entry, which is among ``found`` as an alias, or of what no entry explains. Their amount is nothing: it is
+    announced already. ``before`` is i'mport's word until now.
+
+    They are news to whoever has asked for them, and to nobody else.
+    """
+    if before is None:
+        return []
+    gone = min(snapshot.cancel_amount, cancelled_amount(known.values())) - before.cancel_amount
+    if gone <= 0:
+        return []
+    rows, listed = dict(keyed_cancellations(snapshot)), dict(keyed_cancellations(before))
+    back = (row.amount for key, row in rows.items() if key in known and key not in listed)
+    aliases = [fact for fact in found if fact.kind is Kind.ALIAS and fact.key in rows]
+    again = [replace(fact, kind=Kind.CANCELLED, amount=ZERO, detail=_entry_detail(rows[fact.key])) for fact in aliases]
+    rest = max(gone - sum((fact.amount for fact in aliases), ZERO) - sum(back, ZERO), ZERO)
+    is_over = not left(snapshot, snapshot.cancel_amount)
+    if rest or (is_over and not again):
+        name = f"{UNLISTED}{plain(snapshot.cancel_amount)}"
+        same = sum(key == name or key.startswith(f"{name}#") for key in known)
+        key = f"{name}#{same + 1}" if same else name
+        again.append(replace(_unlisted(key, snapshot, rest, [], now), amount=ZERO))
+    if is_over:
+        again[-1] = replace(again[-1], whole=True)
+    return again
 
 
 def _entries(known: Facts, snapshot: Snapshot, now: int) -> list[Fact]:
@@ -67,10 +97,10 @@ def _entries(known: Facts, snapshot: Snapshot, now: int) -> list[Fact]:
 
 def _with_whole(known: Facts, found: Sequence[Fact], snapshot: Snapshot) -> list[Fact]:
     """Marks each cancellation after which nothing was left of what had come in by then."""
-    announced = cancelled_amount(known.values())
+    announced, totals = cancelled_amount(known.values()), Totals(snapshot)
     marked = []
     for fact in found:
-        everything = total(snapshot, fact.at)
+        everything = totals.until(fact.at)
         announced += fact.amount if fact.kind is Kind.CANCELLED else ZERO
         whole = fact.kind is Kind.CANCELLED and 0 < everything <= announced
         marked.append(replace(fact, whole=whole))

@@ -6,15 +6,17 @@ A bad value stops the process with one line naming the variable, the value and w
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 
+from schemas import environment
 from schemas import variables as v
 from schemas.errors import BadSetting
+from schemas.redis_url import RedisUrlError, parse
 from schemas.variables import ApiToken, Network
 
 Seconds = Annotated[float, BeforeValidator(v.duration)]
@@ -23,6 +25,7 @@ Waits = Annotated[tuple[float, ...], BeforeValidator(v.schedule)]
 Networks = Annotated[tuple[Network, ...], BeforeValidator(v.networks)]
 Switch = Annotated[bool, BeforeValidator(v.switch)]
 RedisUrl = Annotated[str, BeforeValidator(v.redis_url)]
+QueueUrl = Annotated[str, BeforeValidator(v.queue_url)]
 HttpUrl = Annotated[str, BeforeValidator(v.http_url)]
 LogFormat = Annotated[Literal["json", "console"], BeforeValidator(v.word)]
 LogLevel = Annotated[Literal["debug", "info", "warning", "error", "critical"], BeforeValidator(v.word)]
@@ -30,7 +33,8 @@ LogLevel = Annotated[Literal["debug", "info", "warning", "error", "critical"], B
 _DURATION = "a number and a unit: 200ms, 5s, 2m, 1h, 5d"
 _SCHEDULE = "durations above zero, separated by commas: 5s,30s,2m"
 _NETWORKS = "addresses or networks, separated by commas: 52.78.100.19,10.8.0.0/16"
-_REDIS = "redis://host:port/0, rediss://…, unix:///path?db=0 or redis+sentinel://host:port,host:port/service/0"
+_QUEUE = "redis://host:port/0, rediss://…, unix:///path?db=0 or redis+sentinel://host:port,host:port/service/0"
+_REDIS = f"{_QUEUE}, or redis+cluster://host:port,host:port"
 _SWITCH = "true or false"
 _URL = "an http or https address without query: https://api.iamport.kr"
 
@@ -41,14 +45,21 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     redis_url: RedisUrl = Field("redis://127.0.0.1:6379/0", alias="REDIS_URL", description=_REDIS, repr=False)
-    given_queue_url: RedisUrl | None = Field(None, alias="RELAY_QUEUE_URL", description=_REDIS, repr=False)
+    given_queue_url: QueueUrl | None = Field(None, alias="RELAY_QUEUE_URL", description=_QUEUE, repr=False)
 
     imp_api_url: HttpUrl = Field("https://api.iamport.kr", alias="IMP_API_URL", description=_URL)
     imp_key: str | None = Field(None, alias="IMP_KEY", description="the merchant's REST API key", repr=False)
     imp_secret: SecretStr | None = Field(None, alias="IMP_SECRET", description="the merchant's REST API secret")
 
+    iamport_proxy: Annotated[SecretStr | None, BeforeValidator(v.http_proxy)] = Field(
+        None, alias="RELAY_IAMPORT_PROXY", description="an HTTP proxy: http://[user:password@]host:port"
+    )
+
     api_tokens: Annotated[tuple[ApiToken, ...], BeforeValidator(v.api_tokens)] = Field(
-        (), alias="RELAY_API_TOKEN", description="bearer tokens separated by commas, `ro:` before a read-only one"
+        (),
+        alias="RELAY_API_TOKEN",
+        description="bearer tokens separated by commas, each with `ro:` (read-only) or `metrics:` (only for /metrics) "
+        "before it where it may do less, and a holder's name and a colon before that: alice:ro:token",
     )
     encryption_keys: Annotated[tuple[SecretStr, ...], BeforeValidator(v.fernet_keys)] = Field(
         (), alias="RELAY_ENCRYPTION_KEY", description="Fernet keys (32 bytes in URL-safe base64), separated by commas"
@@ -74,6 +85,7 @@ class Settings(BaseModel):
     disable_after: LongSeconds = Field(5 * 86400.0, alias="RELAY_DISABLE_AFTER", description=_DURATION)
     reconcile_every: Seconds = Field(900.0, alias="RELAY_RECONCILE_EVERY", description=f"{_DURATION}; 0 for never")
     retention: LongSeconds = Field(30 * 86400.0, alias="RELAY_RETENTION", description=_DURATION)
+    lookback: LongSeconds = Field(30 * 86400.0, alias="RELAY_LOOKBACK", description=_DURATION)
 
     spool_dir: Annotated[Path | None, BeforeValidator(v.directory)] = Field(
         Path("var/spool"), alias="RELAY_SPOOL_DIR", description="a directory, or off"
@@ -89,26 +101,36 @@ class Settings(BaseModel):
 
     @property
     def queue_url(self) -> str:
-        """Where Dramatiq's kicks go: as given, else the ledger's Redis with the next database number."""
-        return self.given_queue_url or v.next_database(self.redis_url)
+        """Where Dramatiq's kicks go: as given, else the ledger's Redis with the next database number.
+
+        Raises `BadSetting` where the ledger is a Redis Cluster, which has one database, and nothing is given."""
+        if self.given_queue_url is not None:
+            return self.given_queue_url
+        if parse(self.redis_url).kind == "cluster":
+            raise BadSetting(
+                f"RELAY_QUEUE_URL is not set: where REDIS_URL is a Redis Cluster, Dramatiq's queue needs a Redis of"
+                f" its own; it takes {_QUEUE}"
+            )
+        return v.next_database(self.redis_url)
 
     @classmethod
-    def load(cls, environ: Mapping[str, str] | None = None) -> Settings:
-        """Settings from `environ` (`os.environ` when None); a blank value counts as not set.
+    def load(cls, environ: Mapping[str, str] | None = None, only: Sequence[str] | None = None) -> Settings:
+        """Settings from `environ` (`os.environ` when None), or no more than those named in `only`; a blank value
+        counts as not set, and `NAME_FILE` names a file that holds the value of `NAME`.
 
-        Raises `BadSetting`: one line with variable, value (masked where secret) and what it takes.
+        Raises `BadSetting`: one line with variable, value (masked where secret) and what it takes, or the nearest name
+        of a `RELAY_…` that does not exist.
         """
         environ = os.environ if environ is None else environ
-        given = {
-            field.alias: environ[field.alias].strip()
-            for field in cls.model_fields.values()
-            if field.alias and environ.get(field.alias, "").strip()
-        }
+        known = [field.alias for field in cls.model_fields.values() if field.alias]
+        environment.refuse_unknown(environ, known)
+        given = environment.gather(environ, known if only is None else only)
         try:
             return cls.model_validate(given)
         except ValidationError as error:
-            variable = str(error.errors(include_url=False, include_input=False)[0]["loc"][0])
-            raise BadSetting(_one_line(variable, given[variable])) from None
+            first = error.errors(include_url=False, include_input=False)[0]
+            variable = str(first["loc"][0])
+            raise BadSetting(_one_line(variable, given[variable], first.get("ctx", {}).get("error"))) from None
 
     def needs(self, *names: str) -> None:
         """Raise `BadSetting` for the first of these fields that is not set, e.g. `needs("api_tokens")`."""
@@ -122,6 +144,7 @@ def _field(name: str) -> FieldInfo:
     return Settings.model_fields[name]
 
 
-def _one_line(variable: str, value: str) -> str:
+def _one_line(variable: str, value: str, error: object = None) -> str:
     field = next(field for field in Settings.model_fields.values() if field.alias == variable)
-    return f"{variable}={v.shown(variable, value)} is not usable: it takes {field.description}"
+    why = f" ({error})" if isinstance(error, RedisUrlError) else ""
+    return f"{variable}={v.shown(variable, value)} is not usable{why}: it takes {field.description}"

@@ -11,8 +11,9 @@ from schemas.cancellations import Request
 from schemas.facts import Fact, Facts, Kind, cancelled_amount, plain
 from schemas.look import Record
 from schemas.payment import Snapshot
+from schemas.taken_back import Lesser
 
-VERSION = 1
+VERSION = 2
 
 
 def dump_fact(fact: Fact, place: int) -> bytes:
@@ -63,6 +64,8 @@ def dump_record(record: Record) -> dict[str, bytes | str | int]:
         "cancelled_amount": plain(cancelled_amount(record.facts.values())),
         "requests": wire.dumps([_dump_request(request) for request in record.requests]),
         "claims": wire.dumps(record.claims),
+        "contradicts": wire.dumps(record.contradicts),
+        "lesser": "" if record.lesser is None else wire.dumps({"at": record.lesser.at, "shows": record.lesser.shows}),
     }
     if snapshot is not None:
         fields |= {
@@ -76,7 +79,7 @@ def dump_record(record: Record) -> dict[str, bytes | str | int]:
 
 def load_record(merchant: str, imp_uid: str, fields: Mapping[str, bytes], facts: Facts) -> Record:
     """The record of a payment's hash and facts; an empty one for a payment that is new."""
-    snapshot = fields.get("snapshot")
+    snapshot, lesser = fields.get("snapshot"), fields.get("lesser")
     return Record(
         merchant=merchant,
         imp_uid=imp_uid,
@@ -86,6 +89,7 @@ def load_record(merchant: str, imp_uid: str, fields: Mapping[str, bytes], facts:
         sequence=int(fields.get("sequence", 0)),
         version=int(fields.get("version", 0)),
         snapshot=Snapshot.parse(wire.loads(snapshot)) if snapshot else None,
+        lesser=Lesser(**wire.loads(lesser)) if lesser else None,
     )
 
 

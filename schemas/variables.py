@@ -7,28 +7,36 @@ import re
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from urllib.parse import parse_qs, urlencode, urlsplit
+from typing import Literal
+from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
 from pydantic import SecretStr
 
 from schemas.durations import parse_duration
+from schemas.redis_url import RedisUrlError
+from schemas.redis_url import parse as parse_redis_url
 
 Network = IPv4Network | IPv6Network
+Rights = Literal["write", "read", "metrics"]
+"""What a token may do: everything, look, or fetch /metrics and nothing else."""
 
 _SECRET = re.compile(r"KEY|SECRET|TOKEN")
 _SWITCHES = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
-_SINGLE = re.compile(r"rediss?://[^/?#\s]+(/\d{0,4})?(\?\S*)?")
-_SOCKET = re.compile(r"unix://\S*")
-_SENTINEL = re.compile(r"rediss?\+sentinel://[^/?#\s]+/[^/?#\s]+(/\d{0,4})?(\?\S*)?")
-_TOKEN = re.compile(r"[!-+\--~]+")
+_PROXY = re.compile(
+    r"http://((?P<user>[^:@/]+)(:(?P<password>[^@/]*))?@)?([\w.-]+|\[[\da-fA-F:.]+\]):\d{1,5}/?", re.ASCII
+)
+_TOKEN = re.compile(r"[!-+\--9;-~]+")
+_HOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}")
+_RIGHTS: dict[str, Rights] = {"ro": "read", "metrics": "metrics"}
 
 
 @dataclass(frozen=True, slots=True)
 class ApiToken:
-    """A bearer token of the operator API."""
+    """A bearer token of the operator API; ``holder`` is the name of whoever has it, where the setting says one."""
 
     value: SecretStr
-    read_only: bool
+    rights: Rights
+    holder: str | None = None
 
 
 def shown(variable: str, value: str) -> str:
@@ -36,7 +44,7 @@ def shown(variable: str, value: str) -> str:
     if _SECRET.search(variable):
         return "***"
     text = re.sub(r"^.*@", "***@", value, flags=re.DOTALL)
-    text = re.sub(r"([?&]password=)[^&]*", r"\1***", text, flags=re.IGNORECASE)
+    text = re.sub(r"([?&](?:sentinel_)?password=).*", r"\1***", text, flags=re.IGNORECASE | re.DOTALL)
     text = "".join(c if c.isprintable() else "?" for c in text)
     return text if len(text) <= 80 else text[:79] + "…"
 
@@ -97,14 +105,18 @@ def directory(value: object) -> Path | None:
 
 
 def api_tokens(value: object) -> tuple[ApiToken, ...]:
-    """Tokens of printable ASCII without spaces; one token cannot be both read-only and not."""
-    tokens: dict[str, bool] = {}
+    """Tokens of printable ASCII without spaces, commas and colons, each as `token`, `ro:token` or `metrics:token`, with
+    `holder:` before that where whoever has it is named. One token cannot be given twice with other rights or names."""
+    tokens: dict[str, ApiToken] = {}
     for part in _parts(value):
-        read_only = part.startswith("ro:")
-        token = part.removeprefix("ro:")
-        if not _TOKEN.fullmatch(token) or tokens.setdefault(token, read_only) != read_only:
+        *before, text = part.split(":")
+        rights: Rights = _RIGHTS[before.pop()] if before and before[-1] in _RIGHTS else "write"
+        holder = before.pop() if before else None
+        known = holder is None or (_HOLDER.fullmatch(holder) is not None and holder not in _RIGHTS)
+        token = ApiToken(SecretStr(text), rights, holder)
+        if before or not known or not _TOKEN.fullmatch(text) or tokens.setdefault(text, token) != token:
             raise ValueError("not a usable token")
-    return tuple(ApiToken(SecretStr(token), read_only) for token, read_only in tokens.items())
+    return tuple(tokens.values())
 
 
 def fernet_keys(value: object) -> tuple[SecretStr, ...]:
@@ -125,14 +137,34 @@ def http_url(value: object) -> str:
     return text.rstrip("/")
 
 
-def redis_url(value: object) -> str:
-    """A Redis URL whose database number, where it has one, is a number."""
+def http_proxy(value: object) -> str:
+    """The address of an HTTP proxy: host and port, perhaps a user and a password (percent-encoded), nothing else."""
     text = _text(value)
-    if not any(shape.fullmatch(text) for shape in (_SINGLE, _SOCKET, _SENTINEL)):
-        raise ValueError("not a Redis URL")
-    if _SINGLE.fullmatch(text):
-        _ = urlsplit(text).port  # raises for what is no port
-    next_database(text)
+    found = _PROXY.fullmatch(text)
+    if found is None:
+        raise ValueError("not the address of a proxy")
+    if not urlsplit(text).port:  # raises for what is no port
+        raise ValueError("not a port")
+    # RFC 7617: the first colon ends the user, which therefore has none; aiohttp writes both in ISO 8859-1.
+    user = unquote(found["user"] or "", errors="strict")
+    secret = user + unquote(found["password"] or "", errors="strict")
+    if ":" in user or not secret.encode("latin-1").decode("latin-1").isprintable():
+        raise ValueError("not a usable user or password")
+    return text.rstrip("/")
+
+
+def redis_url(value: object) -> str:
+    """A URL that `schemas.redis_url` understands."""
+    text = _text(value)
+    parse_redis_url(text)
+    return text
+
+
+def queue_url(value: object) -> str:
+    """The same, for what cannot be on a Cluster."""
+    text = redis_url(value)
+    if parse_redis_url(text).kind == "cluster":
+        raise RedisUrlError("Dramatiq's queue cannot be on a Redis Cluster")
     return text
 
 

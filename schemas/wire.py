@@ -7,6 +7,7 @@ a subscriber: numbers with a point or exponent are read as `Decimal` and written
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -49,3 +50,16 @@ def dumps(value: Any) -> bytes:
     Raises `TypeError` for values JSON cannot hold (also for strings with lone surrogates).
     """
     return orjson.dumps(value, default=_number)
+
+
+def whole(value: Any) -> Any:
+    """The value with U+FFFD in place of each lone surrogate: JSON can spell half a pair, which a text cut in the middle
+    of an emoji ends with, and UTF-8 cannot."""
+    match value:
+        case str():
+            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        case Mapping():
+            return {whole(name): whole(inner) for name, inner in value.items()}
+        case list():
+            return [whole(inner) for inner in value]
+    return value

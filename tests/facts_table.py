@@ -20,7 +20,8 @@ class Row:
 
     @property
     def needs(self) -> frozenset[str]:
-        """What a scenario has to be played with: `relay`, `reject`, `reconcile`, `expected`."""
+        """What a scenario has to be played with: `relay`, `reject`, `reconcile`, `expected`, `verified`,
+        `sub-merchant`."""
         return frozenset(_listed(self.note))
 
 

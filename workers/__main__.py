@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
 import sys
 import threading
@@ -14,6 +15,7 @@ import uvloop
 from ledger import Ledger
 from ledger.start import begin, usable
 from schemas import logs
+from schemas.environment import warn_of_settings_without_effect
 from schemas.errors import BadSetting, LedgerUnavailable
 from schemas.seal import Sealer
 from schemas.settings import Settings
@@ -28,6 +30,7 @@ def main() -> int:
         settings = Settings.load()
         settings.needs("encryption_keys")
         logs.configure(settings.log_format, settings.log_level)
+        warn_of_settings_without_effect(os.environ)
         asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
         asyncio.run(_begin(settings))
         allow_connections(MOST_IN_FLIGHT + 512)

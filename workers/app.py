@@ -9,7 +9,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any
 
@@ -19,12 +19,16 @@ from dramatiq.asyncio import get_event_loop_thread
 from dramatiq.middleware import AsyncIO, Middleware
 
 from iamport.accounts import Accounts
-from iamport.transport import production_transport
+from iamport.transport import iamport_transport
 from ledger import Ledger
 from ledger.jobs import RECONCILE, REPLAY, TIDY
+from ledger.leases import RENEW_EVERY
 from ledger.start import begin, usable
+from ledger.watch import EVERY as WATCH_EVERY
 from ledger.watch import Watch
-from schemas.errors import LedgerUnavailable
+from ledger.workers import REPORT_EVERY
+from runtime.periodic import Background, Periodic
+from schemas.errors import BadSetting, LedgerUnavailable
 from schemas.seal import Sealer
 from schemas.settings import Settings
 from schemas.targets import forbidden
@@ -37,7 +41,6 @@ from workers.reconcile import Reconciler
 from workers.refresh import Refresher
 from workers.replay import Replayer
 from workers.sender import Sender
-from workers.sweep import sweep_forever
 from workers.tidy import Tidier, start_tidying
 from workers.watchdog import dead_thread
 
@@ -47,6 +50,8 @@ THREADS = 16
 IDLE_POLL_MS = 20
 """How long an idle queue waits before it looks again: the latency of the first kick after a pause."""
 THREAD_WAKES_AFTER = 0.5
+SWEEP_EVERY = 0.25
+"""Seconds between two looks for due work that nobody was told of; of all workers, one looks at a time."""
 STOP_WITHIN = 30.0
 FINISH_WITHIN = 20.0
 
@@ -59,7 +64,7 @@ class App:
         rng = random.Random(secrets.randbits(64))
         self._sealer = sealer = Sealer([key.get_secret_value() for key in settings.encryption_keys])
         self._ledger = Ledger.connect(settings.redis_url, settings.queue_url, replica_acks=settings.replica_acks)
-        self._iamport = production_transport()
+        self._iamport = iamport_transport(settings)
         self._sender = _sender(settings)
         accounts = Accounts(settings, sealer, self._iamport, self._ledger.tokens, self._ledger.merchants.get)
         self._refresher = Refresher(settings, self._ledger, accounts, rng)
@@ -74,14 +79,14 @@ class App:
             },
         )
         self._name = f"{os.getpid()}-{rng.getrandbits(32):08x}"
-        self._background: list[Future[Any]] = []
-        self._watch = Watch(self._ledger)
-        self._presence = Presence(self._ledger.workers, self._watch, f"{socket.gethostname()}-{self._name}")
+        self.watch = Watch(self._ledger)
+        self.presence = Presence(self._ledger.workers, self.watch, f"{socket.gethostname()}-{self._name}")
+        self._background = Background(background(self))
 
         broker = self._ledger.queue.broker
         broker.add_middleware(AsyncIO())
         broker.add_middleware(ExpectedErrors())
-        broker.add_middleware(self._presence)
+        broker.add_middleware(self.presence)
         for actor in (self._refresher.refresh, self._deliverer.deliver, self._jobs.work):
             name = actor.__name__
             dramatiq.actor(broker=broker, actor_name=name, queue_name=name, throws=LedgerUnavailable)(actor)
@@ -94,57 +99,49 @@ class App:
         for thread in self._worker.workers:
             # Only its queue is polled that often; a worker's thread is woken by the work itself.
             thread.timeout = THREAD_WAKES_AFTER
-        self._background = [
-            self._submit(sweep_forever(self._ledger, self._name)),
-            self._submit(self._ledger.leases.renew_forever()),
-            self._submit(self._presence.report_forever()),
-            self._submit(self._watch.tell_forever()),
-            self._submit(self._prepare()),
-        ]
+        self._in_loop(self._background.start)
         log.info("worker_ready", threads=THREADS)
-        dead = None
-        while not stop.wait(1.0):
-            prepared = self._background[-1]
-            if prepared.done() and (error := prepared.exception()) is not None:
-                log.critical("cannot_work", error=str(error))
-                dead = "preparation"
-                break
+        status = 0
+        while not status and not stop.wait(1.0):
             dead = dead_thread(self._worker)
             if dead is not None:
                 log.critical("thread_died", thread=dead, hint="the process exits so that its supervisor restarts it")
-                break
-        self._stop()
-        return 0 if dead is None else 1
+            if isinstance(self._background.failure, BadSetting):
+                log.critical("cannot_work", error=str(self._background.failure))
+            if dead is not None or self._background.failure is not None:
+                status = 1
+        self._stop(status)
+        return status
 
-    async def _prepare(self) -> None:
+    async def sweep(self) -> None:
+        """Kick every lane with due work that nobody was told of."""
+        await self._ledger.sweep(self._name)
+
+    async def renew_leases(self) -> None:
+        """Lengthen what this worker holds."""
+        await self._ledger.leases.renew()
+
+    async def prepare(self) -> None:
         """The merchant of the environment is known from the start, not from its first webhook on.
 
         Raises `BadSetting` for keys that are not this ledger's, and for a Redis that does not let it work."""
-        while True:
-            try:
-                await usable(self._ledger)
-                await begin(self._ledger.store, self._sealer)
-                if self._settings.imp_key:
-                    await self._ledger.merchants.ensure("default")
-                await start_tidying(self._ledger)
-                return
-            except LedgerUnavailable as error:
-                log.warning("ledger_away", error=str(error))
-                await asyncio.sleep(1)
+        await usable(self._ledger)
+        await begin(self._ledger.store, self._sealer)
+        if self._settings.imp_key:
+            await self._ledger.merchants.ensure("default")
+        await start_tidying(self._ledger)
 
-    def _stop(self) -> None:
-        """Let work in flight finish, hand the rest back; never longer than the deadline."""
-        deadline = threading.Timer(STOP_WITHIN - 2, _exit_now)
+    def _stop(self, status: int) -> None:
+        """Let work in flight finish, hand the rest back; never longer than the deadline, at which it just exits."""
+        deadline = threading.Timer(STOP_WITHIN - 2, _exit_now, [status])
         deadline.daemon = True
         deadline.start()
         log.info("worker_stopping")
         finishing = self._submit(self._deliverer.finish(FINISH_WITHIN))
-        sweeping, *others = self._background
-        sweeping.cancel()
+        self._in_loop(self._background.stop, "sweep")
         self._join_actors()
         finishing.result()
-        for task in others:
-            task.cancel()
+        self._in_loop(self._background.stop)
         self._submit(self._hand_back()).result()
         loop = get_event_loop_thread()
         if loop is not None:
@@ -165,7 +162,7 @@ class App:
     async def _hand_back(self) -> None:
         try:
             await self._ledger.leases.give_back()
-            await self._presence.sign_off()
+            await self.presence.sign_off()
         except LedgerUnavailable as error:
             log.warning("leases_not_given_back", error=str(error), hint="they end by themselves")
         await self._sender.aclose()
@@ -173,10 +170,21 @@ class App:
         await self._ledger.close()
 
     def _submit(self, work: Coroutine[Any, Any, Any]) -> Future[Any]:
-        loop_thread = get_event_loop_thread()
-        if loop_thread is None:
-            raise RuntimeError("the worker has not started")
-        return asyncio.run_coroutine_threadsafe(work, loop_thread.loop)
+        return asyncio.run_coroutine_threadsafe(work, _loop())
+
+    def _in_loop(self, call: Callable[..., object], *args: str) -> None:
+        _loop().call_soon_threadsafe(call, *args)
+
+
+def background(app: App) -> tuple[Periodic, ...]:
+    """What a worker does besides its actors."""
+    return (
+        Periodic("sweep", app.sweep, SWEEP_EVERY),
+        Periodic("renew_leases", app.renew_leases, RENEW_EVERY),
+        Periodic("report_presence", app.presence.report, REPORT_EVERY),
+        Periodic("watch", app.watch.tell, WATCH_EVERY),
+        Periodic("prepare", app.prepare, 1.0, once=True),
+    )
 
 
 class ExpectedErrors(Middleware):
@@ -193,6 +201,14 @@ def _sender(settings: Settings) -> Sender:
     return Sender(transport, allowed_networks=networks, allow_private=private)
 
 
-def _exit_now() -> None:
+def _loop() -> asyncio.AbstractEventLoop:
+    """Where the actors and the background work run: a thread of Dramatiq's."""
+    loop_thread = get_event_loop_thread()
+    if loop_thread is None:
+        raise RuntimeError("the worker has not started")
+    return loop_thread.loop
+
+
+def _exit_now(status: int) -> None:
     log.error("worker_stopped_late", hint="what it held comes back by itself within seconds")
-    os._exit(0)
+    os._exit(status)

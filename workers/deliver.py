@@ -13,10 +13,10 @@ import structlog
 from ledger import Ledger
 from ledger.delivering import ClaimedDeliveries, ClaimedDelivery, Settled
 from ledger.keys import Lane
-from schemas.delivery import Again, Answer, Attempt, Delivered, Hold, Verdict, attempt, judge
-from schemas.endpoint import Endpoint
+from runtime.repeats import Repeats
+from schemas.delivery import Again, Answer, Attempt, Dead, Delivered, Hold, Verdict, attempt, judge
+from schemas.endpoint import TEST_TYPE, Endpoint
 from schemas.errors import LedgerUnavailable, Unreadable
-from schemas.events import thin
 from schemas.seal import Sealer
 from schemas.settings import Settings
 from workers.callback import Opened, opened, prepare
@@ -53,6 +53,7 @@ class Deliverer:
         # The lanes that are having their turn, and whether a kick has come meanwhile: it may tell of work that the
         # last claim has not seen.
         self._turns: dict[str, bool] = {}
+        self._left = Repeats()
         self._finishing = False
 
     async def deliver(self, lane_name: str) -> None:
@@ -68,7 +69,10 @@ class Deliverer:
         try:
             await self._send_what_is_due(lane)
         except LedgerUnavailable as error:
-            log.warning("lane_left", lane=str(lane), error=str(error), hint="the sweep will tell of it")
+            if (times := self._left.times(str(error))) is not None:
+                log.warning(
+                    "lane_left", lane=str(lane), error=str(error), times=times, hint="the sweep will tell of it"
+                )
         finally:
             if self._turns.pop(str(lane)):
                 self._ledger.queue.kick_all([str(lane)])
@@ -103,8 +107,7 @@ class Deliverer:
             keys = opened(endpoint, self._sealer, time.time())
         except Unreadable as error:
             log.error("endpoint_unreadable", endpoint=endpoint.id, error=str(error))
-            reason = f"held: {error}"
-            return {self._start(self._settle(delivery, Hold(reason))) for delivery in claimed.deliveries}
+            return {self._start(self._hold(delivery, str(error))) for delivery in claimed.deliveries}
         return {self._start(self._deliver(delivery, endpoint, keys)) for delivery in claimed.deliveries}
 
     def _start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
@@ -119,10 +122,10 @@ class Deliverer:
         except Exception as error:
             # A mistake of ours must not keep a lease for ever, nor be taken for a failure of the endpoint.
             log.exception("delivery_broke", delivery=delivery.id)
-            await self._settle(delivery, Hold(f"held: internal error: {type(error).__name__}"))
+            await self._hold(delivery, f"internal error: {type(error).__name__}")
 
     async def _send(self, delivery: ClaimedDelivery, endpoint: Endpoint, keys: Opened) -> None:
-        body = thin(delivery.body) if endpoint.payload == "thin" else delivery.body
+        body = delivery.callback.thin if endpoint.payload == "thin" else delivery.callback.full
         made: list[Attempt] = []
         while True:
             began = time.time()
@@ -133,13 +136,24 @@ class Deliverer:
                 break
             _tell(delivery, endpoint, answer, Again(0, "its connection had been dropped"))
         verdict = judge(answer, delivery.attempts, self._settings.retry_schedule, self._rng)
+        if delivery.type == TEST_TYPE and isinstance(verdict, Again):
+            verdict = Dead(verdict.reason, verdict.lane_wait)  # it was for somebody who is watching now
         _tell(delivery, endpoint, answer, verdict)
         if not answer.ok and not answer.stale_connection:
             # Noted before it is settled: that makes room in the lane, into which a breaker that opens now lets nobody.
-            await self._note(endpoint, answer, verdict)
+            await self._note(delivery, endpoint, answer, verdict)
         settled = await self._settle(delivery, verdict, made)
         if answer.ok and settled == "unwell":
-            await self._note(endpoint, answer, verdict)
+            await self._note(delivery, endpoint, answer, verdict)
+
+    async def _hold(self, delivery: ClaimedDelivery, why: str) -> None:
+        """Keep what cannot be sent, for a reason in words that is none of the endpoint's. A test is not kept: whoever
+        asked for it waits for an attempt."""
+        if delivery.type == TEST_TYPE:
+            made = Attempt(time.time(), None, 0, why, "", replay=False)
+            await self._settle(delivery, Dead(why), [made])
+        else:
+            await self._settle(delivery, Hold(f"held: {why}"))
 
     async def _settle(self, delivery: ClaimedDelivery, verdict: Verdict, made: Sequence[Attempt] = ()) -> Settled:
         """Write what became of it."""
@@ -149,8 +163,8 @@ class Deliverer:
         finally:
             self._ledger.leases.drop([delivery.lease])
 
-    async def _note(self, endpoint: Endpoint, answer: Answer, verdict: Verdict) -> None:
-        await _insist(lambda: self._health.note(endpoint, answer, verdict))
+    async def _note(self, delivery: ClaimedDelivery, endpoint: Endpoint, answer: Answer, verdict: Verdict) -> None:
+        await _insist(lambda: self._health.note(endpoint, delivery.lease.token, answer, verdict))
 
 
 async def _insist(write: Callable[[], Awaitable[Written]]) -> Written | None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from iamport.accounts import Account
 from ledger import Ledger
-from schemas.errors import IamportError, IamportRefused, RelayError
+from schemas.errors import IamportError, IamportRefused, MalformedPayment, RelayError
 from schemas.facts import Expected
 from schemas.payment import Snapshot
 
@@ -51,7 +51,10 @@ def _is_paid(snapshot: Snapshot) -> bool:
 
 
 async def _all_prepared(account: Account, orders: dict[str, str]) -> dict[str, Expected | IamportError | None]:
-    """What was registered of each order, by imp_uid; after the first call that fails nobody else is asked for."""
+    """What was registered of each order, by imp_uid; after the first call that fails nobody else is asked for.
+
+    An answer that is unusable is no failure: only the payment it was for has to wait.
+    """
     room, found = asyncio.Semaphore(_AT_ONCE), dict[str, Expected | IamportError | None]()
     trouble: IamportError | None = None
 
@@ -61,6 +64,9 @@ async def _all_prepared(account: Account, orders: dict[str, str]) -> dict[str, E
             if trouble is None:
                 try:
                     found[imp_uid] = await _prepared(account, merchant_uid)
+                    return
+                except MalformedPayment as error:
+                    found[imp_uid] = error
                     return
                 except IamportError as error:
                     trouble = error
@@ -79,7 +85,4 @@ async def _prepared(account: Account, merchant_uid: str) -> Expected | None:
         return None
     if row is None or row.get("amount") is None:
         return None
-    try:
-        return Expected(Decimal(row["amount"]), row.get("currency") or None)
-    except (InvalidOperation, TypeError, ValueError):
-        return None
+    return Expected(Decimal(row["amount"]), row.get("currency") or None)

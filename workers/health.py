@@ -17,7 +17,8 @@ from schemas.settings import Settings
 log = structlog.get_logger()
 
 
-Noted = tuple[Endpoint, Answer, Verdict]
+Noted = tuple[Endpoint, int, Answer, Verdict]
+"""An attempt: the endpoint, the fencing token it was claimed with, what came of it."""
 
 
 class HealthKeeper:
@@ -32,13 +33,14 @@ class HealthKeeper:
         self._ledger = ledger
         self._batches: dict[str, Batch[Noted, None]] = {}
 
-    async def note(self, endpoint: Endpoint, answer: Answer, verdict: Verdict) -> None:
+    async def note(self, endpoint: Endpoint, token: int, answer: Answer, verdict: Verdict) -> None:
         """Take an attempt's outcome into the endpoint's health: with it goes, in one step, what operators hear of it
-        and that the endpoint is disabled, where it is. Raises `LedgerUnavailable`.
+        and that the endpoint is disabled, where it is. An attempt that was claimed, with `token`, before the endpoint
+        started afresh says nothing about it any more. Raises `LedgerUnavailable`.
         """
         if endpoint.id not in self._batches:
             self._batches[endpoint.id] = Batch(self._note_all)
-        await self._batches[endpoint.id].add((endpoint, answer, verdict))
+        await self._batches[endpoint.id].add((endpoint, token, answer, verdict))
 
     async def _note_all(self, attempts: Sequence[Noted]) -> Sequence[None]:
         left = attempts
@@ -50,10 +52,12 @@ class HealthKeeper:
         """Write what these attempts change, up to the first that is news; how many that were. None (0) were where
         somebody else was quicker."""
         endpoint = attempts[0][0]
-        known, now = await self._ledger.delivering.health(endpoint.id)
-        after, taken = known, 0
-        for _, answer, verdict in attempts:
+        known, now, afresh = await self._ledger.delivering.health(endpoint.id)
+        before, after, taken, kind = known, known, 0, None
+        for _, token, answer, verdict in attempts:
             taken += 1
+            if token < afresh:
+                continue
             before, after = after, self._after(after, answer, verdict, now)
             kind = news(before, after)
             if kind is not None:

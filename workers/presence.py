@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import Any
 
@@ -11,8 +10,7 @@ from dramatiq import Broker, MessageProxy
 from dramatiq.middleware import Middleware
 
 from ledger.watch import Watch
-from ledger.workers import REPORT_EVERY, Sign, Workers
-from schemas.errors import LedgerUnavailable
+from ledger.workers import Sign, Workers
 from schemas.version import relay_version
 
 log = structlog.get_logger()
@@ -35,14 +33,9 @@ class Presence(Middleware):
         del broker, result, exception
         self._last = str(message.args[0]), time.monotonic()
 
-    async def report_forever(self) -> None:
-        """Leave a sign of life every few seconds; that Redis is away is news elsewhere."""
-        while True:
-            try:
-                await self._workers.report(self._name, self._sign())
-            except LedgerUnavailable as error:
-                log.debug("worker_not_reported", error=str(error))
-            await asyncio.sleep(REPORT_EVERY)
+    async def report(self) -> None:
+        """Leave a sign of life. Raises `LedgerUnavailable`."""
+        await self._workers.report(self._name, self._sign())
 
     async def sign_off(self) -> None:
         """This worker stops as it should. Raises `LedgerUnavailable`."""

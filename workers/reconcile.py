@@ -5,23 +5,39 @@ i'mport sends a webhook once; this is how one that never came is made up for.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from math import inf
 from random import Random
-from typing import Any
 
 import structlog
 
 from iamport.accounts import Accounts
+from iamport.answers import Page, first_of
 from ledger import Ledger
-from ledger.reconciliations import AUTO, Reconciliation
+from ledger.aside import aside
+from ledger.merchants import Merchant
+from ledger.reconciliations import AUTO, Difference, Reconciliation
+from schemas.channels import hidden, silent_before
 from schemas.derivation import new_facts
-from schemas.errors import IamportError, IamportFailing, IamportRefused, MalformedPayment, NotFound, WrongCredentials
+from schemas.errors import (
+    IamportError,
+    IamportFailing,
+    IamportRefused,
+    MalformedPayment,
+    NotFound,
+    TooMuchAsked,
+    WrongCredentials,
+)
+from schemas.events import event_id
 from schemas.facts import Fact, Facts, Kind
-from schemas.payment import Snapshot
+from schemas.payment import Snapshot, history_rows
 from schemas.schedule import jittered, wait
 from schemas.settings import Settings
-from schemas.windows import Window, accepted, first, following
+from schemas.taken_back import contradicted
+from schemas.windows import Window, accepted, first
+from workers.listing import as_tuple, behind, smaller, without
 
 log = structlog.get_logger()
 
@@ -31,8 +47,12 @@ FULL_EVERY = 86400
 ANNOUNCED = (Kind.ISSUED, Kind.PAID, Kind.DEPOSITED)
 """Facts that i'mport always sends a webhook for; a cancellation through the API is announced only on request."""
 GIVES_UP_AFTER = 3600.0
+SLOWEST_PROBE = 30.0
+"""Seconds between a page that was too slow and a smaller one, at most: i'mport may be well but for its long lists."""
 LONGEST_WAIT = 3600.0
 """Seconds: what i'mport asks for in a ``Retry-After`` counts up to here."""
+MOST_NAMED = 5
+"""Payments that one line of the log names."""
 FAILS_FOR = 86400.0
 """Seconds for which an operator's run is tried while no list comes; automatic runs may be waiting for its end."""
 
@@ -99,12 +119,14 @@ class Reconciler:
         """
         if await self._ledger.reconciliations.silent_run(run.merchant):
             return min(self._settings.reconcile_every, 60.0)
-        full = now - run.last_full >= FULL_EVERY
-        since = now - self._settings.retention if full else run.last_success - OVERLAP
+        merchant = await self._ledger.merchants.get(run.merchant)
+        # Payments of test channels are new to a merchant that has come to include them, however old they are.
+        full = now - run.last_full >= FULL_EVERY or merchant.sandbox_since > run.last_full
+        since = now - self._settings.lookback if full else run.last_success - OVERLAP
         window = first(int(since), int(now) + 1)
         begun = replace(
             run, since=int(since), until=int(now) + 1, state="running", compared=0, missing=0, repaired=0,
-            window=_tuple(window), created_at=now, last_full=now if full else run.last_full,
+            window=as_tuple(window), created_at=now, last_full=now if full else run.last_full,
         )  # fmt: skip
         await self._ledger.reconciliations.save(begun)
         return 0
@@ -115,7 +137,11 @@ class Reconciler:
             return pause
         try:
             account = await self._accounts.get(run.merchant)
-            page = await account.client.page(window.since, window.until, window.page)
+            asked_at = asyncio.get_running_loop().time()
+            page = await account.client.page(window.since, window.until, window.page, run.limit)
+            took = asyncio.get_running_loop().time() - asked_at
+        except TooMuchAsked as error:
+            return await self._ask_for_less(run, window, error, now)
         except IamportError as error:
             return await self._failed(run, error, now)
         if page.turned_down:
@@ -123,22 +149,52 @@ class Reconciler:
                 "window_turned_down", reconciliation=run.id, merchant=run.merchant, since=window.since,
                 until=window.until, hint="i'mport answered 400 to its first page; taken for an empty one",
             )  # fmt: skip
-        following_window = _tuple(following(window, run.until, page.total, len(page.rows)))
-        run = replace(run, window=following_window, tries=0, failing_since=0.0, trouble="")
-        if accepted(window, page.total):
-            differing = await self._differing(run, page.rows, now)
+        complete = accepted(window, page.total, run.limit)
+        run = replace(behind(run, window, page, took), tries=0, failing_since=0.0, trouble="")
+        if complete:
+            compared, differing = await self._differing(run, page, now)
             await self._ledger.reconciliations.found(run, differing)
-            run = replace(
-                run, compared=run.compared + len(page.rows), missing=run.missing + len(differing), compared_at=now
-            )
+            missing = sum(difference.missing for difference in differing.values())
+            run = replace(run, compared=run.compared + compared, missing=run.missing + missing, compared_at=now)
         await self._ledger.reconciliations.save(run)
         return 0
 
-    async def _failed(self, run: Reconciliation, error: IamportError, now: float) -> float | None:
-        """The list did not come: again by the schedule of everything that i'mport fails at."""
-        due_in = jittered(wait(self._settings.fetch_schedule, run.tries), self._rng)
+    async def _ask_for_less(self, run: Reconciliation, window: Window, error: TooMuchAsked, now: float) -> float | None:
+        """A page was too large or too slow: a smaller part of it, down to one row.
+
+        A row that is too large alone is left out, as nothing behind it would ever be compared; its payment is looked
+        at by itself. One that is too slow alone is i'mport failing.
+        """
+        named, total = first_of(error.begins)
+        reduced = smaller(run, window)
+        if reduced is None:
+            if error.slow or named is None:
+                return await self._failed(run, error, now)
+            log.error("row_not_compared", merchant=run.merchant, imp_uid=named, error=str(error))
+            await self._ledger.reconciliations.found(run, {named: Difference(missing=False, quiet=_quiet(run))})
+            await self._ledger.reconciliations.save(without(run, window, total))
+            return 0
+        due_in = self._due_in(run, error, SLOWEST_PROBE) if error.slow else 0.0
+        if error.slow:
+            since = run.failing_since if run.tries else now
+            reduced = replace(reduced, tries=run.tries + 1, failing_since=since, trouble=str(error))
+        log.warning(
+            "list_asked_for_in_parts", reconciliation=run.id, merchant=run.merchant, error=str(error),
+            rows=reduced.limit, next_in=round(due_in, 1),
+        )  # fmt: skip
+        await self._ledger.reconciliations.save(reduced)
+        return due_in
+
+    def _due_in(self, run: Reconciliation, error: IamportError, longest: float = inf) -> float:
+        """Seconds until the list is asked for again: by the schedule, and as long as i'mport says."""
+        due_in = min(jittered(wait(self._settings.fetch_schedule, run.tries), self._rng), longest)
         if isinstance(error, IamportFailing) and error.retry_after:
             due_in = max(due_in, min(error.retry_after, LONGEST_WAIT))
+        return due_in
+
+    async def _failed(self, run: Reconciliation, error: IamportError, now: float) -> float | None:
+        """The list did not come: again by the schedule of everything that i'mport fails at."""
+        due_in = self._due_in(run, error)
         since = run.failing_since if run.tries else now
         over = run.by_hand and now - since >= FAILS_FOR
         run = replace(run, tries=run.tries + 1, failing_since=since, trouble=str(error))
@@ -155,21 +211,38 @@ class Reconciler:
         )  # fmt: skip
         return None if over else due_in
 
-    async def _differing(
-        self, run: Reconciliation, rows: Iterable[dict[str, Any]], now: float
-    ) -> dict[str, float | None]:
-        """The payments whose facts the ledger lacks, and since when i'mport should have announced that."""
+    async def _differing(self, run: Reconciliation, page: Page, now: float) -> tuple[int, dict[str, Difference]]:
+        """How many payments of a page were compared, and those to look at: the ledger lacks facts that they show, or
+        their rows could not be read. Those that do not exist for the merchant are passed over."""
         merchant = await self._ledger.merchants.get(run.merchant)
-        since = max(merchant.since, merchant.created_at - OVERLAP)
-        snapshots = [snapshot for row in rows if (snapshot := _snapshot(row)) is not None]
+        shown, unreadable = await _read(run, page)
+        snapshots = [snapshot for snapshot in shown if hidden(snapshot, merchant) is None]
         known = await self._ledger.reconciliations.facts(run.merchant, [snapshot.imp_uid for snapshot in snapshots])
-        differing: dict[str, float | None] = {}
+        quiet = _quiet(run)
+        differing = {imp_uid: Difference(missing=False, quiet=quiet) for imp_uid in unreadable}
         for snapshot in snapshots:
-            news = _news(known[snapshot.imp_uid], snapshot, now, self._settings.expiry_grace)
-            announced = [fact.at for fact in news if fact.kind in ANNOUNCED and fact.at >= since]
+            facts, grace = known[snapshot.imp_uid], self._settings.expiry_grace
+            news = await aside(_news, facts, snapshot, now, grace, rows=len(facts) + len(snapshot.deposits))
             if news:
-                differing[snapshot.imp_uid] = None if run.by_hand else min(announced, default=None)
-        return differing
+                announced = None if run.by_hand else _announced_at(news, snapshot, merchant)
+                # In whole seconds: whatever a test payment shows of the second in which these were included is older.
+                old = snapshot.sandbox and all(fact.at <= merchant.sandbox_since for fact in news)
+                differing[snapshot.imp_uid] = Difference(announced_at=announced, quiet=True if old else quiet)
+        await self._see_what_was_taken_back(run, [row for row in snapshots if row.imp_uid not in differing], known)
+        return len(snapshots), differing
+
+    async def _see_what_was_taken_back(
+        self, run: Reconciliation, snapshots: Sequence[Snapshot], known: Mapping[str, Facts]
+    ) -> None:
+        """Ask for looks at payments of which i'mport lists less, or again more, than counts as its word. These are no
+        facts that were missed, so nobody counts them."""
+        told = await self._ledger.reconciliations.contradicts(run.merchant, [row.imp_uid for row in snapshots])
+        for snapshot in snapshots:
+            imp_uid, facts = snapshot.imp_uid, known[snapshot.imp_uid]
+            gone = await aside(contradicted, facts, snapshot, rows=len(facts))
+            if imp_uid in told and [event_id(run.merchant, imp_uid, key) for key in gone] != list(told[imp_uid]):
+                quiet = bool(_quiet(run))
+                await self._ledger.refreshing.mark_dirty(run.merchant, imp_uid, quiet=quiet)
 
     async def _finish(self, run: Reconciliation, now: float) -> float | None:
         if not run.by_hand:
@@ -189,17 +262,34 @@ class Reconciler:
         return None if run.by_hand else self._settings.reconcile_every
 
 
+def _announced_at(news: Iterable[Fact], snapshot: Snapshot, merchant: Merchant) -> float | None:
+    """Since when i'mport should have sent a webhook of these facts; None where it need not have."""
+    since = max(silent_before(snapshot, merchant), merchant.created_at - OVERLAP)
+    return min((fact.at for fact in news if fact.kind in ANNOUNCED and fact.at >= since), default=None)
+
+
+def _quiet(run: Reconciliation) -> bool | None:
+    """Whether what a run's looks find is recorded silently; None for an automatic one, which decides nothing."""
+    return not run.deliver if run.by_hand else None
+
+
 def _news(known: Facts, snapshot: Snapshot, now: float, grace: float) -> tuple[Fact, ...]:
     return new_facts(known, snapshot, int(now), grace=grace)
 
 
-def _snapshot(row: dict[str, Any]) -> Snapshot | None:
-    try:
-        return Snapshot.parse(row)
-    except MalformedPayment as error:
-        log.warning("row_not_compared", imp_uid=error.imp_uid, error=str(error))
-        return None
-
-
-def _tuple(window: Window | None) -> tuple[int, int, int] | None:
-    return None if window is None else (window.since, window.until, window.page)
+async def _read(run: Reconciliation, page: Page) -> tuple[list[Snapshot], set[str]]:
+    """The payments of a page, and the imp_uids of rows that cannot be read; rows without one are only told of."""
+    shown: list[Snapshot] = []
+    bad = list(page.malformed)
+    for row in page.rows:
+        try:
+            shown.append(await aside(Snapshot.parse, row, rows=history_rows(row)))
+        except MalformedPayment as error:
+            bad.append(error)
+    unreadable = {error.imp_uid for error in bad if error.imp_uid is not None}
+    if bad:
+        log.warning(
+            "rows_not_compared", reconciliation=run.id, merchant=run.merchant, rows=len(bad), error=str(bad[0]),
+            imp_uids=sorted(unreadable)[:MOST_NAMED], hint="those with an imp_uid are looked at one by one",
+        )  # fmt: skip
+    return shown, unreadable

@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from random import Random
 
 import structlog
 
-from iamport.accounts import Accounts
+from iamport.accounts import Accounts, Merchant
 from iamport.answers import Looked
 from iamport.client import LARGEST_BATCH
 from ledger import Ledger
+from ledger.aside import aside
 from ledger.keys import Lane
 from ledger.refreshing import ClaimedPayment, ClaimedPayments
-from schemas.errors import IamportError, IamportFailing, MalformedPayment, RelayError, WrongCredentials
-from schemas.look import Change, Policy, look
-from schemas.payment import Snapshot
+from schemas import escrow
+from schemas.channels import hidden, silent_before
+from schemas.errors import (
+    HiddenPayment,
+    IamportError,
+    IamportFailing,
+    LedgerFull,
+    MalformedPayment,
+    RelayError,
+    WrongCredentials,
+)
+from schemas.look import Change, Policy, Record, look
+from schemas.payment import Snapshot, history_rows
 from schemas.policy import policy
 from schemas.schedule import exhausted, jittered, wait
 from schemas.settings import Settings
@@ -26,6 +38,8 @@ from workers.split import ask_in_parts
 
 log = structlog.get_logger()
 
+MOST_NAMED = 5
+"""Payments that one line of the log names."""
 LONGEST_PAUSE = 30.0
 """Seconds between two probes of an i'mport that is failing, at most: what it did meanwhile is caught up soon after."""
 
@@ -65,37 +79,65 @@ class Refresher:
         except IamportError as error:
             await self._stall(lane, claimed, error)
             return
+        if looked.others:
+            log.warning(
+                "iamport_answered_others", merchant=lane.name, asked=len(claimed.payments), others=len(looked.others),
+                imp_uids=looked.others[:MOST_NAMED], hint="nothing is made of them; what is missing is asked for again",
+            )  # fmt: skip
         if claimed.failures:
             await self._ledger.refreshing.resume(lane)
             log.info("iamport_recovered", merchant=lane.name)
-        seen = {payment.record.imp_uid: _seen(payment.record.imp_uid, looked) for payment in claimed.payments}
+        merchant = account.merchant
+        seen = {
+            imp_uid: await aside(_seen, record, looked, merchant, rows=history_rows(looked.found.get(imp_uid, {})))
+            for imp_uid, record in ((payment.record.imp_uid, payment.record) for payment in claimed.payments)
+        }
         paid = {payment.record.imp_uid for payment in claimed.payments if "paid" in payment.record.facts}
         expected = await expectations(self._ledger, account, seen, paid=paid)
-        general = policy(self._settings, account.merchant.since)
-        await asyncio.gather(
-            *(
-                self._settle(payment, seen[imp_uid], claimed.now, replace(general, expected=expected.get(imp_uid)))
-                for payment in claimed.payments
-                for imp_uid in [payment.record.imp_uid]
-            )
-        )
 
-    async def _settle(self, payment: ClaimedPayment, seen: Seen, now: float, own: Policy) -> None:
+        def own(snapshot: Snapshot) -> Policy:
+            since, wanted = silent_before(snapshot, merchant), expected.get(snapshot.imp_uid)
+            return replace(policy(self._settings, since), expected=wanted)
+
+        ends = await asyncio.gather(
+            *(self._settle(payment, seen[payment.record.imp_uid], claimed.now, own) for payment in claimed.payments),
+            return_exceptions=True,
+        )
+        # One that fails takes no other with it; the sweep tells of it when its lease has ended.
+        for end in ends:
+            if isinstance(end, BaseException):
+                raise end
+
+    async def _settle(self, payment: ClaimedPayment, seen: Seen, now: float, own: Callable[[Snapshot], Policy]) -> None:
         match seen:
             case Snapshot():
-                await self._commit(payment, seen, now, own)
+                try:
+                    await self._commit(payment, seen, now, own(seen))
+                except LedgerFull as error:
+                    await self._put_off(payment, error)
             case None:
                 await self._unknown(payment)
+            case HiddenPayment():
+                await self._hide(payment, seen, now)
             case error:
                 await self._put_off(payment, error)
 
     async def _commit(self, payment: ClaimedPayment, snapshot: Snapshot, now: float, own: Policy) -> None:
-        change = look(payment.record, snapshot, int(now), own, payment.claims)
+        rows = len(payment.record.facts) + len(snapshot.deposits) + len(snapshot.cancellations)
+        told = (payment.claims, payment.escrow_changes)
+        change = await aside(look, payment.record, snapshot, int(now), own, *told, rows=rows)
         outcome = await self._ledger.refreshing.commit(change, claimed=payment, now=now)
         if outcome == "changed":
             # An operator wrote since, about something this snapshot may be too old to show: a cancellation just sent.
             await self._ledger.refreshing.postpone(payment.lease, "again", due_in=0, tries=payment.tries)
         _tell(change, snapshot, outcome)
+        if outcome == "ok" and payment.escrow_changes and not snapshot.escrow:
+            log.warning(
+                "escrow_change_not_believed", merchant=change.record.merchant, imp_uid=change.record.imp_uid,
+                reason=escrow.NOT_ESCROW, codes=[one.code for one in payment.escrow_changes],
+            )  # fmt: skip
+        if outcome == "full":
+            raise LedgerFull(f"Redis has no room for {len(change.events)} more events of this payment")
 
     async def _unknown(self, payment: ClaimedPayment) -> None:
         """i'mport does not know the payment: a few more tries, unless it once did."""
@@ -112,6 +154,12 @@ class Refresher:
             await self._ledger.refreshing.postpone(payment.lease, "rejected", due_in=None, reason=reason)
             return
         await self._ledger.refreshing.postpone(payment.lease, "unknown", due_in=schedule[tries], tries=tries + 1)
+
+    async def _hide(self, payment: ClaimedPayment, why: HiddenPayment, now: float) -> None:
+        """The payment does not exist for this merchant, whatever i'mport shows of it."""
+        record = payment.record
+        log.info("notification_rejected", merchant=record.merchant, imp_uid=record.imp_uid, reason="test channel")
+        await self._ledger.refreshing.hide(payment.lease, reason=str(why), now=now)
 
     async def _put_off(self, payment: ClaimedPayment, error: RelayError) -> None:
         """One payment could not be looked at, though i'mport is well: it waits alone."""
@@ -150,17 +198,22 @@ class Refresher:
         )
 
 
-def _seen(imp_uid: str, looked: Looked) -> Seen:
+def _seen(record: Record, looked: Looked, merchant: Merchant) -> Seen:
     """What a look-up says of one payment."""
+    imp_uid = record.imp_uid
+    # Once known as a test payment it stays one, also where i'mport leaves it out or answers nonsense about it.
+    if (known := hidden(record.snapshot, merchant)) is not None:
+        return known
     if imp_uid in looked.unknown:
         return None
     trouble = looked.malformed.get(imp_uid) or looked.failed.get(imp_uid)
     if trouble is not None:
         return trouble
     try:
-        return Snapshot.parse(looked.found[imp_uid])
+        snapshot = Snapshot.parse(looked.found[imp_uid])
     except MalformedPayment as error:
         return error
+    return hidden(snapshot, merchant) or snapshot
 
 
 def _tell(change: Change, snapshot: Snapshot, outcome: str) -> None:
@@ -171,6 +224,12 @@ def _tell(change: Change, snapshot: Snapshot, outcome: str) -> None:
     )  # fmt: skip
     if outcome != "ok":
         return
+    gone = set(record.contradicts) - set(change.previous.contradicts)
+    if gone:
+        log.warning(
+            "payment_taken_back", merchant=record.merchant, imp_uid=record.imp_uid, no_longer_shown=sorted(gone),
+            hint="i'mport no longer shows what these events announced; nothing is announced back",
+        )  # fmt: skip
     for event in change.events:
         log.info(
             "event_recorded", merchant=record.merchant, imp_uid=record.imp_uid, event_id=event.id, type=event.type,

@@ -13,10 +13,11 @@ import structlog
 
 from schemas.delivery import Answer, parse_retry_after
 from schemas.durations import format_duration
+from schemas.endpoint import request_target
 from schemas.errors import Invalid
 from schemas.targets import Network, check_url
-from workers.failures import EXPECTED, in_words, was_dropped
-from workers.outbound import reused
+from workers.connections import Seen, attempt_seen
+from workers.failures import EXPECTED, in_words, was_spoilt
 
 MOST_READ = 16 * 1024
 """Bytes of an answer's body that are read; then the connection is let go."""
@@ -57,7 +58,7 @@ class Sender:
         self._networks = tuple(allowed_networks)
         self._allow_private = allow_private
         self._clock = clock
-        self._urls: dict[str, httpx.URL] = {}
+        self._urls: dict[str, tuple[httpx.URL, bytes]] = {}
 
     async def send(self, url: str, headers: Mapping[str, str], body: bytes, timeout: float) -> Answer:
         """POST `body` and say what came of it. `timeout`, in seconds, is for everything from connecting to the
@@ -67,11 +68,13 @@ class Sender:
         error: str | None = None
         stale = False
         start = bytearray()
-        reused.set(False)
+        seen = Seen()
+        attempt_seen.set(seen)
         try:
-            request = _request(self._target(url), headers, body)
+            request = _request(*self._target(url), headers, body)
             async with asyncio.timeout(timeout):
                 response = await self._transport.handle_async_request(request)
+                seen.status = response.status_code
                 await _read(response, start)
         except TimeoutError:
             error = f"timed out after {format_duration(timeout)}"
@@ -79,14 +82,14 @@ class Sender:
             error = f"forbidden URL: {refused.message}"
         except EXPECTED as failure:
             error = in_words(failure)
-            stale = response is None and reused.get() and was_dropped(failure)
+            stale = seen.status is None and seen.reused and was_spoilt(failure)
         except Exception as failure:
             # A mistake of ours or of a library must not look like a lost worker: it is one more failed attempt.
             log.exception("send_broke")
             error = f"internal error: {type(failure).__name__}"
         duration = round((time.monotonic() - began) * 1000)
         if response is None:
-            return Answer(None, error, None, duration, "", stale)
+            return Answer(seen.status, error, None, duration, "", stale)
         return Answer(
             response.status_code, error, self._retry_after(response), duration, _readable(start, response, headers)
         )
@@ -95,25 +98,26 @@ class Sender:
         """Close all connections."""
         await self._transport.aclose()
 
-    def _target(self, url: str) -> httpx.URL:
-        """The parsed URL, checked with today's settings: it may have been written under others. Raises `Invalid`."""
-        parsed = self._urls.get(url)
-        if parsed is None:
-            parsed = check_url(url, self._networks, self._allow_private)
+    def _target(self, url: str) -> tuple[httpx.URL, bytes]:
+        """The parsed URL and what a request to it asks for, checked with today's settings: it may have been written
+        under others. Raises `Invalid`."""
+        checked = self._urls.get(url)
+        if checked is None:
+            checked = check_url(url, self._networks, self._allow_private), request_target(url)
             if len(self._urls) >= MOST_URLS:
                 self._urls.clear()
-            self._urls[url] = parsed
-        return parsed
+            self._urls[url] = checked
+        return checked
 
     def _retry_after(self, response: httpx.Response) -> float | None:
         value = response.headers.get("retry-after")
         return None if value is None else parse_retry_after(value, self._clock())
 
 
-def _request(url: httpx.URL, headers: Mapping[str, str], body: bytes) -> httpx.Request:
+def _request(url: httpx.URL, target: bytes, headers: Mapping[str, str], body: bytes) -> httpx.Request:
     """A POST that leaves `host` and `content-length` to aiohttp: httpx takes five times as long where it adds them, and
     finds out anew for each header what it is encoded in."""
-    request = httpx.Request("POST", url, headers=headers, stream=httpx.ByteStream(body))
+    request = httpx.Request("POST", url, headers=headers, stream=httpx.ByteStream(body), extensions={"target": target})
     request.headers.encoding = "ascii"
     request.read()
     return request

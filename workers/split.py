@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from iamport.answers import Looked
-from schemas.errors import IamportError, IamportFailing, IamportRefused, IamportUnreachable
+from schemas.errors import IamportError, IamportFailing, IamportRefused, IamportUnreachable, TooMuchAsked
 
 Ask = Callable[[Sequence[str]], Awaitable[Looked]]
 
@@ -15,10 +15,13 @@ MOST_BAD = 8
 QUICK = 3.0
 """Seconds: an answer that took longer, or never came, speaks of i'mport and not of a payment."""
 SPLITTING_FOR = 20.0
+SPLITTING_SLOWLY_FOR = 60.0
+"""Seconds for the parts of a batch that was too much at once: each of the first few may take as long as it did."""
 
 
 async def ask_in_parts(ask: Ask, imp_uids: Sequence[str], *, quick: float = QUICK) -> Looked:
-    """What ``ask`` finds; a batch that i'mport fails at, or refuses, within ``quick`` seconds is asked for in parts.
+    """What ``ask`` finds; a batch that i'mport fails at, or refuses, within ``quick`` seconds is asked for in parts,
+    and so is one that was too much at once.
 
     Two payments are asked for alone first: where both fail it is not the batch, and i'mport is left in peace. A payment
     that fails alone is in ``failed``, and so is what was not asked for in time. Raises what ``ask`` raises.
@@ -27,26 +30,33 @@ async def ask_in_parts(ask: Ask, imp_uids: Sequence[str], *, quick: float = QUIC
     try:
         return await ask(imp_uids)
     except (IamportFailing, IamportRefused) as error:
-        if len(imp_uids) == 1 or _not_the_batch(error) or _now() - asked_at > quick:
+        too_much = isinstance(error, TooMuchAsked)
+        if len(imp_uids) == 1 and _too_large(error):
+            return Looked({}, frozenset(), {}, {imp_uids[0]: error})
+        if len(imp_uids) == 1 or _not_the_batch(error) or (_now() - asked_at > quick and not too_much):
             raise
-    return await _Parts(ask, imp_uids).ask_all()
+    return await _Parts(ask, imp_uids, SPLITTING_SLOWLY_FOR if too_much else SPLITTING_FOR).ask_all()
 
 
 class _Parts:
     """One batch, in parts."""
 
-    def __init__(self, ask: Ask, imp_uids: Sequence[str]) -> None:
+    def __init__(self, ask: Ask, imp_uids: Sequence[str], seconds: float) -> None:
         first, *middle, last = imp_uids
         self._ask = ask
         self._parts = [middle, [last], [first]]
         self._answers: list[Looked] = []
         self._failed: dict[str, IamportError] = {}
-        self._ends = _now() + SPLITTING_FOR
+        self._ends = _now() + seconds
+        self._most = len(imp_uids)
 
     async def ask_all(self) -> Looked:
         while self._parts:
             part = self._parts.pop()
             if not part:
+                continue
+            if len(part) > self._most:
+                self._halve(part)
                 continue
             try:
                 self._answers.append(await self._ask(part))
@@ -63,17 +73,28 @@ class _Parts:
                 self._failed |= dict.fromkeys(left, error)
             self._parts = []
         elif len(part) > 1:
-            middle = len(part) // 2
-            self._parts += [part[middle:], part[:middle]]
+            if isinstance(error, TooMuchAsked):
+                self._most = min(self._most, len(part) // 2)
+            self._halve(part)
         else:
             self._failed[part[0]] = error
-            if len(self._failed) > MOST_BAD or (len(self._failed) > 1 and not self._answers):
+            bad = sum(not _too_large(error) for error in self._failed.values())
+            if bad > MOST_BAD or (bad > 1 and not self._answers):
                 raise error
+
+    def _halve(self, part: list[str]) -> None:
+        middle = len(part) // 2
+        self._parts += [part[middle:], part[:middle]]
 
 
 def _not_the_batch(error: IamportError) -> bool:
     """Whether no other question would have been answered, either."""
     return isinstance(error, IamportUnreachable) or not isinstance(error, IamportFailing | IamportRefused)
+
+
+def _too_large(error: IamportError) -> bool:
+    """Whether i'mport answered, and only so much that it was not read: it is well."""
+    return isinstance(error, TooMuchAsked) and not error.slow
 
 
 def _joined(answers: Sequence[Looked], failed: dict[str, IamportError]) -> Looked:
@@ -82,6 +103,7 @@ def _joined(answers: Sequence[Looked], failed: dict[str, IamportError]) -> Looke
         unknown=frozenset(imp_uid for answer in answers for imp_uid in answer.unknown),
         malformed={imp_uid: error for answer in answers for imp_uid, error in answer.malformed.items()},
         failed={imp_uid: error for answer in answers for imp_uid, error in answer.failed.items()} | failed,
+        others=tuple(imp_uid for answer in answers for imp_uid in answer.others),
     )
 
 

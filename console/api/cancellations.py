@@ -19,6 +19,7 @@ from console.api.refresh import PATIENCE, refreshed
 from console.context import Context
 from iamport.accounts import Account
 from schemas.cancellations import Request
+from schemas.channels import hidden
 from schemas.errors import IamportFailing, IamportRefused, IamportUnreachable, NotFound, WrongCredentials
 from schemas.intents import check, intend, leave_open, sent, withdraw
 from schemas.look import Change, Policy, Record, left_to_cancel, note, reject
@@ -64,16 +65,23 @@ class Asking:
 
     @classmethod
     async def of(cls, call: Call[OfMerchant, Any]) -> Asking:
-        """The payment of a call, looked at where it never was. Raises `NotFound` and `IamportUnreachable`."""
+        """The payment of a call, looked at where it never was.
+
+        Raises `NotFound`, `HiddenPayment` where it does not exist for the merchant, and `IamportUnreachable`.
+        """
         merchant, imp_uid = call.query.merchant, call.path["imp_uid"]
         if not IMP_UID.fullmatch(imp_uid):
             raise NotFound(f"there is no payment {imp_uid!r}")
-        asking = cls(call.context, merchant, imp_uid, (await call.context.ledger.merchants.get(merchant)).since)
+        owner = await call.context.ledger.merchants.get(merchant)
+        asking = cls(call.context, merchant, imp_uid, owner.since)
         try:
-            await asking.record()
+            record = await asking.record()
         except NotFound:
             if not await refreshed(call.context, merchant, imp_uid):
                 raise IamportUnreachable(f"payment {imp_uid} was never seen, and no look came through") from None
+        else:
+            if (why := hidden(record.snapshot, owner)) is not None:
+                raise why
         return asking
 
     async def record(self) -> Record:
@@ -120,7 +128,11 @@ async def cancel(call: Call[OfMerchant, CancellationIn]) -> Answer:
     except (IamportRefused, WrongCredentials, IamportUnreachable):
         await asking.write(lambda record, now, own: withdraw(record, request.id, now, own))
         raise
-    except IamportFailing:
+    except IamportFailing as error:
+        log.warning(
+            "cancellation_unclear", merchant=asking.merchant, imp_uid=asking.imp_uid, cancellation=request.id,
+            error=str(error),
+        )  # fmt: skip
         await asking.write(lambda record, now, own: leave_open(record, request.id, now, own))
         await asking.look()
         raise

@@ -49,6 +49,8 @@ class Api:
         caller = self._tokens.caller(request.headers.get("authorization"))
         if caller is None:
             return problem(401, "A valid bearer token is needed", headers={"www-authenticate": "Bearer"})
+        if caller.metrics_only:
+            return problem(403, "This token is good for /metrics only")
         found = self._table.find(request.scope["raw_path"])
         if found is None:
             return problem(404, "There is nothing at this path")
@@ -71,7 +73,7 @@ class Api:
             return problem(413, f"A body may have {MOST // 1024} KiB", headers={"connection": "close"})
         except NotValid as error:
             return invalid(error.errors)
-        call: Call[Any, Any] = Call(self._context, path, query, parsed)
+        call: Call[Any, Any] = Call(self._context, path, query, parsed, caller.read_only)
 
         async def carry_out() -> Response:
             try:

@@ -19,6 +19,7 @@ from schemas.endpoint import (
 from schemas.settings import Settings
 from schemas.targets import check_url
 from schemas.times import rfc3339
+from schemas.url_masking import masked_url
 
 MASK = "***"
 
@@ -72,7 +73,7 @@ class EndpointOut(Out):
 
     id: str
     merchant: str
-    url: str
+    url: str = Field(description="read-only tokens see no query, and nothing of the path that looks like a token")
     types: list[str]
     description: str
     ordered: bool
@@ -124,16 +125,21 @@ class SecretOut(Out):
 class RotateIn(Body):
     """How long the old secret goes on signing."""
 
-    overlap: Seconds = Field(86400.0, description="for how long both secrets sign, up to 30d", le=30 * 86400)
+    overlap: Seconds = Field(
+        86400.0,
+        description="for how long both secrets sign, up to 30d",
+        le=30 * 86400,
+        json_schema_extra=lambda schema: schema.update(default="24h"),
+    )
 
 
-def shown(registered: Registered, header_names: list[str]) -> EndpointOut:
-    """An endpoint as operators see it."""
+def shown(registered: Registered, header_names: list[str], *, read_only: bool) -> EndpointOut:
+    """An endpoint as operators see it; those who may only look get no secret that its URL holds."""
     endpoint = registered.endpoint
     return EndpointOut(
         id=endpoint.id,
         merchant=endpoint.merchant,
-        url=endpoint.url,
+        url=masked_url(endpoint.url) if read_only else endpoint.url,
         types=list(endpoint.types),
         description=endpoint.description,
         ordered=endpoint.ordered,

@@ -24,16 +24,14 @@ from console.api.models import Nothing, Parameters, time
 from console.api.operation import Answer, Call, Operation
 from console.context import Context
 from ledger.endpoints import Registered
-from schemas.endpoint import Endpoint, SealedSecret, new_id, new_secret
-
-MOST_SECRETS = 5
-"""Secrets that sign at one time; each is a signature in every callback's header."""
+from schemas.endpoint import Endpoint, SealedSecret, new_id, new_secret, rotated
 
 
-def endpoint_out(context: Context, registered: Registered) -> EndpointOut:
-    """An endpoint as operators see it; its headers are opened for their names."""
+def endpoint_out(call: Call[Any, Any], registered: Registered) -> EndpointOut:
+    """An endpoint as whoever calls may see it; its headers are opened for their names."""
     sealed = registered.endpoint.headers
-    return shown(registered, list(orjson.loads(context.sealer.open(sealed))) if sealed else [])
+    header_names = list(orjson.loads(call.context.sealer.open(sealed))) if sealed else []
+    return shown(registered, header_names, read_only=call.read_only)
 
 
 def _changes(context: Context, given: dict[str, Any]) -> dict[str, Any]:
@@ -57,24 +55,24 @@ async def create(call: Call[Parameters, EndpointIn]) -> Answer:
         **_changes(context, call.body.model_dump()),
     )
     await context.ledger.endpoints.create(endpoint)
-    created = endpoint_out(context, await context.ledger.endpoints.get(endpoint.id))
+    created = endpoint_out(call, await context.ledger.endpoints.get(endpoint.id))
     location = {"location": f"/v1/endpoints/{endpoint.id}"}
     return Answer(EndpointCreated(**created.model_dump(), secret=secret), 201, location)
 
 
 async def get(call: Call[Parameters, Nothing]) -> Answer:
     """One endpoint."""
-    return await _shown(call.context, call.path["id"])
+    return await _shown(call)
 
 
-async def _shown(context: Context, endpoint_id: str) -> Answer:
-    return Answer(endpoint_out(context, await context.ledger.endpoints.get(endpoint_id)))
+async def _shown(call: Call[Any, Any]) -> Answer:
+    return Answer(endpoint_out(call, await call.context.ledger.endpoints.get(call.path["id"])))
 
 
 async def list_(call: Call[EndpointListing, Nothing]) -> Answer:
     """Endpoints of one merchant, or all."""
     page = await call.context.ledger.endpoints.list(call.query.part, call.query.merchant)
-    rows = [endpoint_out(call.context, row) for row in page.rows]
+    rows = [endpoint_out(call, row) for row in page.rows]
     return Answer(EndpointList(data=rows, next_cursor=page.next_cursor))
 
 
@@ -82,7 +80,7 @@ async def patch(call: Call[Parameters, EndpointPatch]) -> Answer:
     """Change an endpoint."""
     changes = _changes(call.context, call.body.model_dump(exclude_unset=True))
     await call.context.ledger.endpoints.update(call.path["id"], lambda endpoint: replace(endpoint, **changes))
-    return await _shown(call.context, call.path["id"])
+    return await _shown(call)
 
 
 async def delete(call: Call[Parameters, Nothing]) -> Answer:
@@ -112,16 +110,13 @@ async def secret(call: Call[Parameters, Nothing]) -> Answer:
 
 
 async def rotate(call: Call[Parameters, RotateIn]) -> Answer:
-    """A new secret; the one before goes on signing for a while."""
+    """A new secret; those before go on signing for as long as they were promised to."""
     context = call.context
     now = await context.ledger.store.now()
-    fresh = SealedSecret(context.sealer.seal(new_secret(secrets.token_bytes(32))))
-    ends = now + call.body.overlap
+    fresh = context.sealer.seal(new_secret(secrets.token_bytes(32)))
 
     def turn(endpoint: Endpoint) -> Endpoint:
-        old = [replace(one, expires_at=min(ends, one.expires_at or ends)) for one in endpoint.secrets]
-        valid = [one for one in old if one.expires_at is not None and one.expires_at > now]
-        return replace(endpoint, secrets=(fresh, *valid[: MOST_SECRETS - 1]))
+        return replace(endpoint, secrets=rotated(endpoint.secrets, fresh, now, call.body.overlap))
 
     return Answer(_secrets(context, await context.ledger.endpoints.update(call.path["id"], turn), now))
 

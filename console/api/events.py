@@ -13,6 +13,7 @@ from ledger.pages import Slice
 from schemas import wire
 from schemas.endpoint import ENDPOINT_TYPES, PAYMENT_TYPES, TEST_TYPE
 from schemas.times import rfc3339
+from schemas.url_masking import masked_url
 
 Type = Literal[(*PAYMENT_TYPES, *ENDPOINT_TYPES, TEST_TYPE)]  # type: ignore[valid-type]  # the names are in one place
 
@@ -50,9 +51,20 @@ def event_out(event: Recorded) -> dict[str, Any]:
     return {**wire.loads(event.body), "recorded_at": rfc3339(event.recorded_at), "silent": event.silent}
 
 
+def for_readers(body: dict[str, Any]) -> dict[str, Any]:
+    """A callback's body for those who may only look: one about an endpoint has its URL without secrets."""
+    if body["type"] not in ENDPOINT_TYPES:
+        return body
+    return {**body, "data": {**body["data"], "url": masked_url(body["data"]["url"])}}
+
+
+def _shown(call: Call[Any, Any], event: Recorded) -> dict[str, Any]:
+    return for_readers(event_out(event)) if call.read_only else event_out(event)
+
+
 async def get(call: Call[Parameters, Nothing]) -> Answer:
     """One event."""
-    return Answer(event_out(await call.context.ledger.events.get(call.path["id"])))
+    return Answer(_shown(call, await call.context.ledger.events.get(call.path["id"])))
 
 
 async def list_(call: Call[EventListing, Nothing]) -> Answer:
@@ -64,7 +76,7 @@ async def list_(call: Call[EventListing, Nothing]) -> Answer:
         imp_uid=query.imp_uid,
         type_=query.type,
     )
-    return Answer({"data": [event_out(row) for row in page.rows], "next_cursor": page.next_cursor})
+    return Answer({"data": [_shown(call, row) for row in page.rows], "next_cursor": page.next_cursor})
 
 
 OPERATIONS = (

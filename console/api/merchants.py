@@ -32,6 +32,11 @@ class MerchantIn(Body):
         description="webhooks are taken at /webhooks/{merchant}/{token} only, percent-encoded where needed",
     )
     check_prepared: bool = Field(False, description="compare payments with the amount prepared at i'mport")
+    tier: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9]{3}$",
+        description="an agency's code for a sub-merchant, sent with every call to i'mport",
+    )
 
 
 class MerchantOut(Out):
@@ -44,6 +49,7 @@ class MerchantOut(Out):
     since: Time
     check_prepared: bool
     has_webhook_token: bool
+    tier: str | None = Field(description="the sub-merchant's code at its agency")
     trouble: str | None = Field(description="why i'mport cannot be asked for this merchant")
     created_at: Time
 
@@ -72,6 +78,7 @@ def shown(context: Context, merchant: Merchant) -> MerchantOut:
         since=rfc3339(merchant.since),
         check_prepared=merchant.check_prepared,
         has_webhook_token=merchant.token_hash is not None,
+        tier=merchant.tier,
         trouble=merchant.trouble,
         created_at=rfc3339(merchant.created_at),
     )
@@ -95,6 +102,7 @@ async def put(call: Call[Parameters, MerchantIn]) -> Answer:
         check_prepared=body.check_prepared,
         since=body.since,
         token_hash=hashlib.sha256(body.webhook_token.encode()).hexdigest() if body.webhook_token else None,
+        tier=body.tier,
     )
     stored = await call.context.ledger.merchants.get(name)
     return Answer(shown(call.context, stored), 201 if new else 200)

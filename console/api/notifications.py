@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import Field
 
 from console.api.models import Listing, Merchant, Nothing, Out, Parameters, Time
@@ -23,6 +25,7 @@ class NotificationOut(Out):
     received_at: Time
     outcome: Outcome
     reason: str | None
+    extra: dict[str, Any] = Field(description="what else its body held, up to 4 KiB; long texts are cut")
 
 
 class NotificationList(Out):
@@ -53,6 +56,7 @@ def notification_out(noted: Noted) -> NotificationOut:
         received_at=rfc3339(noted.received_at),
         outcome=noted.outcome,
         reason=noted.reason,
+        extra=dict(noted.extra),
     )
 
 

@@ -5,26 +5,40 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
+from console.api.callbacks import CALLBACKS, MEANINGS
 from console.api.operation import Operation
 from console.api.problems import MEDIA_TYPE, Problem
+from schemas import wire
 from schemas.version import relay_version
+
+EXAMPLES = Path(__file__).with_name("examples.json")
+"""For each operation, as ``METHOD /path/{part}``: what is asked and what a console has answered to it."""
 
 _REF = "#/components/schemas/{model}"
 _PROBLEM = {"content": {MEDIA_TYPE: {"schema": {"$ref": _REF.format(model="Problem")}}}}
+
+
+def examples() -> dict[str, dict[str, Any]]:
+    """The example of each operation: `path`, `query`, `body`, `status` and `answer`."""
+    found: dict[str, dict[str, Any]] = wire.loads(EXAMPLES.read_bytes())
+    return found
 
 
 def describe(operations: Iterable[Operation]) -> dict[str, Any]:
     """The description of these operations."""
     table = tuple(operations)
     refs, components = _schemas(table)
+    shown = examples()
     paths: dict[str, Any] = {}
     for operation in table:
-        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, refs)
+        example = shown[f"{operation.method} {operation.path}"]
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, refs, example)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -34,6 +48,7 @@ def describe(operations: Iterable[Operation]) -> dict[str, Any]:
         },
         "security": [{"token": []}],
         "paths": paths,
+        "webhooks": {kind: {"post": _webhook(kind, refs[model, "serialization"])} for kind, model in CALLBACKS.items()},
         "components": {
             "schemas": components,
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
@@ -46,6 +61,7 @@ _Refs = Mapping[tuple[type[BaseModel], JsonSchemaMode], dict[str, Any]]
 
 def _schemas(table: tuple[Operation, ...]) -> tuple[_Refs, dict[str, Any]]:
     wanted: dict[tuple[type[BaseModel], JsonSchemaMode], None] = {(Problem, "serialization"): None}
+    wanted |= dict.fromkeys((model, "serialization") for model in CALLBACKS.values())
     for operation in table:
         if operation.body is not None:
             wanted[operation.body, "validation"] = None
@@ -56,13 +72,43 @@ def _schemas(table: tuple[Operation, ...]) -> tuple[_Refs, dict[str, Any]]:
     return {model: found[model] for model in wanted}, _without_null_defaults(schema["$defs"])
 
 
-def _operation(operation: Operation, refs: _Refs) -> dict[str, Any]:
+def _webhook(kind: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """What an endpoint is sent, and what its answers mean."""
+    headers = {
+        "webhook-id": "the event's id, the same in every attempt",
+        "webhook-timestamp": "the time of this attempt in UNIX seconds",
+        "webhook-signature": "Standard Webhooks: one `v1,…` for each valid secret, separated by spaces",
+    }
+    return {
+        "operationId": kind,
+        "summary": MEANINGS[kind],
+        "tags": ["callbacks"],
+        "security": [],
+        "parameters": [
+            {"name": name, "in": "header", "required": True, "description": text, "schema": {"type": "string"}}
+            for name, text in headers.items()
+        ],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
+        "responses": {
+            "2XX": {"description": "Delivered"},
+            "410": {"description": "The endpoint is disabled, its deliveries are held"},
+            "429": {"description": "Again, no sooner than Retry-After says"},
+            "503": {"description": "Again, no sooner than Retry-After says"},
+            "default": {"description": "Again, by RELAY_RETRY_SCHEDULE"},
+        },
+    }
+
+
+def _operation(operation: Operation, refs: _Refs, example: Mapping[str, Any]) -> dict[str, Any]:
     described: dict[str, Any] = {
         "operationId": "_".join([operation.method.lower(), *re.findall(r"\w+", operation.path)[1:]]),
         "summary": operation.summary,
         "tags": [operation.path.split("/")[2]],
-        "parameters": [*_path_parameters(operation), *_query_parameters(operation)],
-        "responses": _responses(operation, refs),
+        "parameters": [
+            *_path_parameters(operation, example["path"]),
+            *_query_parameters(operation, example["query"]),
+        ],
+        "responses": _responses(operation, refs, example),
     }
     if operation.method == "POST":
         described["parameters"].append(
@@ -71,16 +117,24 @@ def _operation(operation: Operation, refs: _Refs) -> dict[str, Any]:
     if operation.body is not None:
         described["requestBody"] = {
             "required": any(field.is_required() for field in operation.body.model_fields.values()),
-            "content": {"application/json": {"schema": refs[operation.body, "validation"]}},
+            "content": {
+                "application/json": {
+                    "schema": refs[operation.body, "validation"],
+                    **({} if example["body"] is None else {"example": example["body"]}),
+                }
+            },
         }
     return described
 
 
-def _responses(operation: Operation, refs: _Refs) -> dict[str, Any]:
+def _responses(operation: Operation, refs: _Refs, example: Mapping[str, Any]) -> dict[str, Any]:
     responses: dict[str, Any] = {}
     for status, model in operation.answers.items():
-        content = {"content": {"application/json": {"schema": refs[model, "serialization"]}}} if model else {}
-        responses[str(status)] = {"description": HTTPStatus(status).phrase, **content}
+        responses[str(status)] = {"description": HTTPStatus(status).phrase}
+        if model:
+            shown = {"example": example["answer"]} if status == example["status"] else {}
+            content = {"application/json": {"schema": refs[model, "serialization"], **shown}}
+            responses[str(status)]["content"] = content
     for status in sorted({401, 422, 503, *operation.problems, *_of_method(operation)}):
         responses[str(status)] = {"description": HTTPStatus(status).phrase, **_PROBLEM}
     return responses
@@ -94,12 +148,15 @@ def _of_method(operation: Operation) -> tuple[int, ...]:
     return (*forbidden, *still_running, *nowhere, 413)
 
 
-def _path_parameters(operation: Operation) -> list[dict[str, Any]]:
+def _path_parameters(operation: Operation, example: Mapping[str, str]) -> list[dict[str, Any]]:
     schema = {"type": "string", "minLength": 1, "maxLength": 200}
-    return [{"name": name, "in": "path", "required": True, "schema": schema} for name in operation.parts]
+    return [
+        {"name": name, "in": "path", "required": True, "schema": schema, "example": example[name]}
+        for name in operation.parts
+    ]
 
 
-def _query_parameters(operation: Operation) -> list[dict[str, Any]]:
+def _query_parameters(operation: Operation, example: Mapping[str, Any]) -> list[dict[str, Any]]:
     schema = operation.query.model_json_schema(ref_template=_REF)
     definitions = schema.get("$defs", {})
     return [
@@ -109,6 +166,7 @@ def _query_parameters(operation: Operation) -> list[dict[str, Any]]:
             "required": name in schema.get("required", ()),
             "schema": _plain(field, definitions),
             **({"description": field["description"]} if "description" in field else {}),
+            **({"example": example[name]} if name in example else {}),
         }
         for name, field in schema.get("properties", {}).items()
     ]

@@ -26,6 +26,8 @@ class Call(Generic[Q, B]):
     path: Mapping[str, str]
     query: Q
     body: B
+    read_only: bool = False
+    """Whoever asks may only look: what an endpoint's URL holds of secrets is not for them."""
 
 
 @dataclass(frozen=True, slots=True)

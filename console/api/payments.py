@@ -48,7 +48,10 @@ class PaymentOut(Out):
     fetched_at: Time | None
     cancellations: list[CancellationOut]
     events: list[EventOut]
-    payment: dict[str, Any] = Field(description="i'mport's object, as fetched")
+    payment: dict[str, Any] = Field(description="i'mport's object, as last fetched")
+    contradicts: list[str] = Field(
+        description="events that i'mport's object no longer bears out: what they announced was taken back"
+    )
 
 
 class PaymentList(Out):
@@ -92,6 +95,7 @@ def payment_row(payment: Payment) -> dict[str, Any]:
             if request["state"] not in ("sending", "sent")
         ],
         "payment": wire.loads(payment.snapshot),
+        "contradicts": list(payment.contradicts),
     }
 
 

@@ -10,7 +10,7 @@ from console.api.models import Nothing, OfMerchant, Out
 from console.api.operation import Answer, Call, Operation
 from console.api.payments import PaymentOut, payment_out
 from console.context import Context
-from schemas.errors import Invalid, NotFound
+from schemas.errors import HiddenPayment, Invalid, NotFound
 from schemas.payment import IMP_UID
 
 PATIENCE = 10.0
@@ -29,7 +29,7 @@ class Looking(Out):
 async def refreshed(context: Context, merchant: str, imp_uid: str) -> bool:
     """Ask for a look and wait for one that began after this; False where it takes longer than `PATIENCE`.
 
-    Raises `NotFound` where there is no such merchant, or i'mport knows no such payment.
+    Raises `NotFound` where there is no such merchant, or i'mport knows no such payment, and `HiddenPayment`.
     """
     ledger = context.ledger
     if merchant not in await ledger.merchants.names():
@@ -40,6 +40,8 @@ async def refreshed(context: Context, merchant: str, imp_uid: str) -> bool:
     while time.monotonic() < ends:
         await asyncio.sleep(_LOOK_EVERY)
         look = await ledger.payments.look(merchant, imp_uid)
+        if look.hidden_at is not None and look.hidden_at >= asked:
+            raise HiddenPayment(imp_uid, merchant)
         if look.fetched_at is not None and look.fetched_at >= asked:
             return True
         if look.fetched_at is None and (look.unknown > before.unknown or not look.due):

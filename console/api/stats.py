@@ -14,6 +14,7 @@ from ledger.pages import Slice
 from ledger.rights import Trouble
 from ledger.stats import stats
 from ledger.workers import Worker
+from schemas.body_reasons import words
 from schemas.times import rfc3339
 
 MOST_ENDPOINTS = 10_000
@@ -62,6 +63,16 @@ class SpoolStats(Out):
     receivers: int
 
 
+class RefusedBodiesOut(Out):
+    """Webhooks that were answered with 400, which i'mport does not send again."""
+
+    merchant: str = Field(description="`-` where none was known by that name")
+    reason: str = Field(description="the likely cause, in words")
+    reason_code: str
+    count: int = Field(description="since the ledger began")
+    last_at: str
+
+
 class WorksOut(Out):
     """Whether something can be worked with at all, as this console sees it."""
 
@@ -100,6 +111,7 @@ class StatsOut(Out):
     endpoints_left_out: bool = Field(description=f"there are more than the {MOST_ENDPOINTS:,} that are listed")
     workers: list[WorkerOut]
     refused: dict[str, int] = Field(description="webhooks that were turned away, by merchant and status")
+    refused_bodies: list[RefusedBodiesOut] = Field(description="why bodies were refused, the latest first; 200 at most")
     spool: SpoolStats | None = Field(description="null where no receiver has reported within a minute")
     redis: RedisStats
     memory: MemoryOut
@@ -136,6 +148,16 @@ async def get(call: Call[Parameters, Nothing]) -> Answer:
             endpoints_left_out=left_out,
             workers=[_worker(worker) for worker in await ledger.workers.all()],
             refused=numbers.refused,
+            refused_bodies=[
+                RefusedBodiesOut(
+                    merchant=row.merchant,
+                    reason=words(row.reason),
+                    reason_code=row.reason,
+                    count=row.count,
+                    last_at=rfc3339(row.last_at),
+                )
+                for row in numbers.refused_bodies
+            ],
             spool=SpoolStats(waiting=numbers.spooled, receivers=numbers.receivers) if numbers.receivers else None,
             redis=RedisStats(durable=durability.durable, reasons=list(durability.reasons)),
             memory=memory_out(await memory(ledger.store)),

@@ -7,7 +7,7 @@ import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from schemas.variables import ApiToken
+from schemas.variables import ApiToken, Rights
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,14 +15,24 @@ class Caller:
     """A valid token: `name` is a fingerprint that tells it from others and gives nothing away."""
 
     name: str
-    read_only: bool
+    rights: Rights
+
+    @property
+    def read_only(self) -> bool:
+        """Whether it may change nothing."""
+        return self.rights != "write"
+
+    @property
+    def metrics_only(self) -> bool:
+        """Whether it is good for /metrics and nothing else."""
+        return self.rights == "metrics"
 
 
 class Tokens:
     """The tokens that are valid. Comparing takes as long whichever of them is given, or none."""
 
     def __init__(self, tokens: Iterable[ApiToken]) -> None:
-        self._known = [(_digest(token.value.get_secret_value()), token.read_only) for token in tokens]
+        self._known = [(_digest(token.value.get_secret_value()), token.rights) for token in tokens]
 
     def caller(self, authorization: str | None) -> Caller | None:
         """Who an `Authorization` header speaks for; None where that is nobody."""
@@ -35,10 +45,10 @@ class Tokens:
         """Who holds this token; None where nobody does."""
         given = _digest(token)
         found: Caller | None = None
-        for digest, read_only in self._known:
+        for digest, rights in self._known:
             # Every token is compared, so that the time says nothing of which one fitted.
-            if hmac.compare_digest(digest, given) and (found is None or found.read_only):
-                found = Caller(digest.hex()[:32], read_only)
+            if hmac.compare_digest(digest, given):
+                found = Caller(digest.hex()[:32], rights)
         return found
 
 

@@ -1,4 +1,8 @@
-"""Testing an endpoint: a `relay.test` event, sent now by a worker as any other, and what came of it."""
+"""Testing an endpoint: a `relay.test` event, sent now by a worker, and what came of it.
+
+It is sent whatever the endpoint's lane waits for, and also to a disabled endpoint: that is how operators find out
+whether the endpoint is well again. A success ends the lane's pause; it does not enable the endpoint.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,7 @@ from console.api.models import Nothing, Out, Parameters
 from console.api.operation import Answer, Call, Operation
 from schemas import wire
 from schemas.endpoint import TEST_TYPE
+from schemas.errors import Conflict
 from schemas.times import rfc3339
 
 _LOOK_EVERY = 0.1
@@ -29,11 +34,11 @@ class TestedOut(AttemptOut):
 
 
 class NotYetTested(Out):
-    """A test event that no worker has sent yet."""
+    """A test event that no worker has sent in time."""
 
     event: str
     delivery: str
-    reason: str | None = Field(description="why it waits, in words")
+    reason: str = Field(description="why it was not sent, in words")
 
 
 async def test(call: Call[Parameters, Nothing]) -> Answer:
@@ -50,11 +55,13 @@ async def test(call: Call[Parameters, Nothing]) -> Answer:
     while True:
         await asyncio.sleep(_LOOK_EVERY)
         sent = await ledger.deliveries.get(delivery)
-        if sent.attempts or time.monotonic() > ends:
+        if sent.attempts or sent.state == "discarded" or time.monotonic() > ends:
             break
     await ledger.deliveries.end_test(delivery)
+    if sent.state == "discarded":
+        raise Conflict("the endpoint was deleted")
     if not sent.attempts:
-        return Answer(NotYetTested(event=event, delivery=delivery, reason=sent.reason), 202)
+        return Answer(NotYetTested(event=event, delivery=delivery, reason=sent.reason or "no worker has sent it"), 202)
     attempt = attempt_out(sent.attempts[-1]).model_dump()
     return Answer(TestedOut(event=event, delivery=delivery, **attempt))
 

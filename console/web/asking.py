@@ -28,11 +28,18 @@ class Reply:
 class Desk:
     """Makes calls of the operator API by method and path template, e.g. `("GET", "/v1/payments/{imp_uid}")`."""
 
-    def __init__(self, context: Context, operations: Iterable[Operation]) -> None:
+    def __init__(self, context: Context, operations: Iterable[Operation], *, read_only: bool = True) -> None:
         self.context = context
+        self._read_only = read_only
         self._operations: dict[tuple[str, str], Operation] = {
             (operation.method, operation.path): operation for operation in operations
         }
+
+    def of(self, *, read_only: bool) -> Desk:
+        """The same, for somebody who may act or may only look."""
+        if read_only == self._read_only:
+            return self
+        return Desk(self.context, self._operations.values(), read_only=read_only)
 
     async def ask(
         self,
@@ -54,7 +61,7 @@ class Desk:
         parsed = modelled(operation.body_model, dict(body or {}), errors, self.context.settings)
         if errors:
             raise NotValid(errors)
-        call: Call[Any, Any] = Call(self.context, dict(parts or {}), parameters, parsed)
+        call: Call[Any, Any] = Call(self.context, dict(parts or {}), parameters, parsed, self._read_only)
         answer = await operation.handler(call)
         value = answer.value.model_dump() if isinstance(answer.value, BaseModel) else answer.value
         return Reply(answer.status, _plain(value))

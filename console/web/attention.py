@@ -15,6 +15,8 @@ LATE = 60.0
 VERY_LATE = 300.0
 STALE_CANCELLATION = 7 * 86400.0
 """Seconds after which an open cancellation asks for an operator."""
+RECENT = 86400.0
+"""Seconds for which it is worth a word that a webhook's body was refused."""
 
 _ORDER: Mapping[Level, int] = {"bad": 0, "warn": 1, "info": 2}
 
@@ -49,8 +51,9 @@ def concerns(
         *_late(stats),
         *_cancellations(pending, now),
     ]
+    found += _bodies(stats, now)
     if refused:
-        found.append(Concern("warn", "refused", {"n": refused}))
+        found.append(Concern("warn", "refused", {"n": refused}, "/notifications"))
     if stats["webhook_loss_rate"]:
         found.append(Concern("warn", "loss", {"rate": float(stats["webhook_loss_rate"])}, "/reconciliations"))
     if stats["spool"] and stats["spool"]["waiting"]:
@@ -122,6 +125,20 @@ def _late(stats: Mapping[str, Any]) -> list[Concern]:
         if seconds >= LATE:
             found.append(Concern("bad" if seconds >= VERY_LATE else "warn", key, {"seconds": seconds}, link))
     return found
+
+
+def _bodies(stats: Mapping[str, Any], now: float) -> list[Concern]:
+    return [
+        Concern(
+            "warn",
+            "version_2" if row["reason_code"] == "version_2" else "bodies",
+            {"merchant": row["merchant"]},
+            "/notifications",
+            () if row["reason_code"] == "version_2" else (row["reason"],),
+        )
+        for row in stats["refused_bodies"]
+        if now - unix(row["last_at"]) < RECENT
+    ]
 
 
 def _cancellations(pending: Sequence[Mapping[str, Any]], now: float) -> list[Concern]:

@@ -60,14 +60,15 @@ class Gate:
 
     def _visit(self, request: Request) -> Visit:
         now, given = time.time(), request.cookies
+        session = self._sessions.resume(given.get(cookies.SESSION), now)
         names = cookies.PREFERENCES
         language = languages.preferred(given.get(names["language"]), request.headers.get("accept-language"))
         zone = moments.preferred(given.get(names["zone"]), language)
         theme = given.get(names["theme"], "")
         return Visit(
             request=request,
-            desk=self._desk,
-            session=self._sessions.resume(given.get(cookies.SESSION), now),
+            desk=self._desk.of(read_only=session is None or session.caller.read_only),
+            session=session,
             clock=moments.Clock(now, zone, languages.tongue(language)),
             theme=theme if theme in THEMES else THEMES[0],
         )

@@ -36,6 +36,7 @@ LEVELS: Mapping[str, Mapping[str, Level]] = {
         "payment.partially_cancelled": "info",
         "payment.cancelled": "off",
         "payment.cancellation_rejected": "warn",
+        "payment.escrow_changed": "info",
         "payment.amount_mismatch": "bad",
         "endpoint.failing": "warn",
         "endpoint.disabled": "bad",

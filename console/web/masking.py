@@ -6,8 +6,15 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from schemas import wire
+from schemas.extra import CUT
+
 MASK = "•••"
-_BUYERS = re.compile(r"buyer_|card_|refund_|vbank_holder$|holder$|depositor|custom_data$", re.IGNORECASE)
+_BUYERS = re.compile(
+    r"(?:buyer_|card_|refund_|vbank_holder$|holder$|depositor|custom_data$)"
+    r"|.*(?:^|[_-])(?:e?mail|tel|phone|mobile|addr|address|postcode|zipcode|birth|birthday)(?:$|[_-])",
+    re.IGNORECASE,
+)
 
 
 def is_private(name: str) -> bool:
@@ -24,7 +31,17 @@ def masked(value: Any) -> Any:
         }
     if isinstance(value, list):
         return [masked(inner) for inner in value]
-    return value
+    return MASK if isinstance(value, str) and _hides_something(value) else value
+
+
+def _hides_something(text: str) -> bool:
+    """Whether a text is JSON with buyers' data inside; one that was cut could be."""
+    if not text.lstrip("[ \r\n\t").startswith("{"):
+        return False
+    try:
+        return has_private(wire.loads(text))
+    except ValueError:
+        return text.endswith(CUT)
 
 
 def has_private(value: Any) -> bool:

@@ -45,15 +45,16 @@ class Sessions:
         self._ended: dict[str, float] = {}
 
     def begin(self, token: str, now: float) -> tuple[Session, str] | None:
-        """A session for whoever holds this token, and its cookie; None where nobody does."""
+        """A session for whoever holds this token, and its cookie; None where nobody does, or where it is good for
+        /metrics only."""
         caller = self._tokens.holder(token)
-        if caller is None:
+        if caller is None or caller.metrics_only:
             return None
         session = Session(caller, now + LIFETIME, secrets.token_urlsafe(24))
         row = {
             "purpose": _PURPOSE,
             "caller": caller.name,
-            "read_only": caller.read_only,
+            "rights": caller.rights,
             "ends_at": session.ends_at,
             "csrf": session.csrf,
         }
@@ -72,7 +73,7 @@ class Sessions:
         if row["ends_at"] <= now or row["csrf"] in self._ended:
             return None
         caller = self._callers.get(row["caller"])
-        if caller is None or caller.read_only != row["read_only"]:
+        if caller is None or caller.rights != row.get("rights"):
             return None
         return Session(caller, row["ends_at"], row["csrf"])
 

@@ -1,23 +1,13 @@
 -- Notes notifications and marks their payments dirty. Answer: {lanes to kick, then per notification "ok" or "unknown"}
 -- ARGV: how many, then per notification:
 --   id, merchant, imp_uid, merchant_uid, status, cancellation_id, source, verified (0 or 1), received_at (ms or ""),
---   extra, token_hash (or ""), stranger: what an unverified sender is budgeted under (or "")
--- uses: lanes payments
+--   extra, token_hash (or ""), stranger: what an unverified sender is budgeted under (or ""),
+--   key and JSON of the escrow change it tells of (or ""), why that is not believed of this sender (or "")
+-- uses: lanes payments welcome
 
-local WIDTH = 12
+local WIDTH = 15
 local OF_ONE, OF_ALL = 300, 3000
-local known, lanes, stamp = {}, {}, nil
-
--- A merchant's webhook token decides; `default` is there before anybody has set it up.
-local function welcome(m, token_hash)
-  local wanted = known[m]
-  if wanted == nil then
-    local row = redis.call("HMGET", k("merchant", m), "created_at", "token_hash")
-    wanted = (row[1] or m == "default") and (row[2] or "") or false
-    known[m] = wanted
-  end
-  return wanted and wanted == token_hash
-end
+local lanes, stamp = {}, nil
 
 -- Strangers can name payments without end. So many of one, and of all of them, are looked at at once in a minute; the rest
 -- waits in the slow lane, a look-up a second. What is known, or due anyway, is free.
@@ -34,11 +24,19 @@ local function within_budget(m, imp, stranger)
   return true
 end
 
-local function note(id, m, imp, merchant_uid, status, cancellation_id, source, verified, received, extra)
+-- An escrow change waits for a look. Told again before that, it happened when it was first received.
+local function keep_escrow(p, change, text, received)
+  local known = redis.call("HGET", k("escrow", p), change)
+  local rest = known and string.match(known, "^%d+(:.*)$") or ":" .. received .. ":" .. text
+  redis.call("HSET", k("escrow", p), change, int(stamp) .. rest)
+end
+
+local function note(id, m, imp, merchant_uid, status, cancellation_id, source, verified, received, extra, escrow, doubt)
   local p = m .. "/" .. imp
   redis.call("HSET", k("ntf", id), "merchant", m, "imp_uid", imp, "merchant_uid", merchant_uid, "status", status,
     "cancellation_id", cancellation_id, "source", source, "verified", verified, "received_at", received,
-    "extra", extra, "outcome", "pending", "reason", "")
+    "extra", extra, "outcome", "pending", "reason", doubt)
+  if escrow ~= "" and doubt == "" then redis.call("HSET", k("ntf", id), "escrow", escrow) end
   list(k("ntfs"), id, received)
   list(k("ntfs", "m", m), id, received)
   list(k("ntfs", "p", p), id, received)
@@ -55,14 +53,19 @@ for i = 1, tonumber(ARGV[1]) do
   local at = 1 + (i - 1) * WIDTH
   local id, m, imp, received = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 9]
   if not welcome(m, ARGV[at + 11]) then
+    must_be_primary()
     answers[i] = "unknown"
   elseif redis.call("EXISTS", k("ntf", id)) == 1 then
     answers[i] = "ok"
   else
     -- A look answers what was noted before its claim: stamps and fencing tokens come from one counter.
     stamp = stamp or redis.call("INCR", k("seq"))
+    received = received ~= "" and received or int(now())
     note(id, m, imp, ARGV[at + 4], ARGV[at + 5], ARGV[at + 6], ARGV[at + 7], ARGV[at + 8],
-      received ~= "" and received or int(now()), ARGV[at + 10])
+      received, ARGV[at + 10], ARGV[at + 13], ARGV[at + 15])
+    if ARGV[at + 13] ~= "" and ARGV[at + 15] == "" then
+      keep_escrow(m .. "/" .. imp, ARGV[at + 13], ARGV[at + 14], received)
+    end
     if within_budget(m, imp, ARGV[at + 12]) then
       lanes[mark(m, imp, now())] = true
     else

@@ -1,28 +1,63 @@
 -- Leases deliveries that are due, as many as the endpoint's limits leave room for.
 -- ARGV: lane, limit, lease (ms)
--- Answer: {token, lanes to kick, fields of endpoint:ep, per delivery {id, event, attempts, replay, imp_uid, type, body}}
--- uses: lanes
+-- Answer: {token, lanes to kick, fields of endpoint:ep, per delivery {id, event, attempts, replay, imp_uid, type, body, place of
+--          i'mport's object or 0}, objects}
+-- uses: lanes snapshots
 
 local SWEPT_EVERY = 0.25
+-- Bytes of objects that one claim reads, about: large ones come in several claims, so that nobody waits for them.
+local MOST_BYTES = 4194304
 
 local lane, limit = ARGV[1], tonumber(ARGV[2])
 local kind, ep = string.match(lane, "^(%a+)/(.*)$")
 local live = "deliver/" .. ep
 local token = redis.call("INCR", k("seq"))  -- first, because Redis may refuse it when it is full: then nothing has happened
-if crowded(lane) then return {int(token), {}, {}, {}} end
+if crowded(lane) then return {int(token), {}, {}, {}, {}} end
 redis.call("DEL", k("kicked", lane))
 local fields = redis.call("HGETALL", k("endpoint", ep))
 local endpoint = {}
 for i = 1, #fields, 2 do endpoint[fields[i]] = fields[i + 1] end
-if endpoint["state"] ~= "enabled" then
+local enabled = endpoint["state"] == "enabled"
+
+local rows = {}
+local function take_up(ids)
+  local taken = {}
+  for _, id in ipairs(ids) do
+    local event, attempts, replay, imp, type_ =
+      unpack(redis.call("HMGET", k("dlv", id), "event", "attempts", "replay", "imp_uid", "type"))
+    local body, snap, m
+    if event then body, snap, m = unpack(redis.call("HMGET", k("evt", event), "body", "snap", "merchant")) end
+    if body then
+      if objects_size > MOST_BYTES then break end
+      taken[#taken + 1] = id
+      rows[#rows + 1] = {id, event, attempts, replay, imp, type_, body, object_of(m .. "/" .. imp, snap)}
+    else
+      redis.call("ZREM", k("due", lane), id)  -- nothing is left to send, and the others must not wait for it
+    end
+  end
+  lease(lane, taken, token, tonumber(ARGV[3]))
+end
+
+-- What operators ask for goes whatever the lane waits for; a disabled endpoint gets tests only.
+if redis.call("HEXISTS", k("lane", lane), "asked") == 1 then
+  local asked, going = redis.call("ZRANGE", k("asked", lane), 0, limit - 1), {}
+  forget_asked(lane, asked)
+  for _, id in ipairs(asked) do
+    local goes = enabled or redis.call("HGET", k("dlv", id), "type") == "relay.test"
+    if goes and redis.call("ZSCORE", k("due", lane), id) then going[#going + 1] = id end
+  end
+  take_up(going)
+end
+
+if not enabled then
   redis.call("HSET", k("lane", lane), "closed", "1")
   index_lane(lane)
-  return {int(token), {}, fields, {}}
+  return {int(token), {}, fields, rows, objects}
 end
 redis.call("HDEL", k("lane", lane), "closed")
 local row = cjson.decode(endpoint["row"])
-reclaim(live)
-reclaim("replay/" .. ep)
+reclaim(live, ARGV[3])
+reclaim("replay/" .. ep, ARGV[3])
 
 -- The breaker, Retry-After and the rate are the endpoint's; both its lanes keep to them.
 local limits = redis.call("HMGET", k("lane", live), "not_before", "probe", "tokens", "tokens_at", "probe_until")
@@ -50,28 +85,17 @@ if rate and rate ~= cjson.null and take > 0 then
   take = math.min(take, math.floor(tokens))
 end
 
-local rows, taken = {}, {}
+local asked = #rows
 if take > 0 then
-  for _, id in ipairs(redis.call("ZRANGEBYSCORE", k("due", lane), "-inf", int(now()), "LIMIT", 0, take)) do
-    local event, attempts, replay, imp, type_ =
-      unpack(redis.call("HMGET", k("dlv", id), "event", "attempts", "replay", "imp_uid", "type"))
-    local body = event and redis.call("HGET", k("evt", event), "body")
-    if body then
-      taken[#taken + 1] = id
-      rows[#rows + 1] = {id, event, attempts, replay, imp, type_, body}
-    else
-      redis.call("ZREM", k("due", lane), id)  -- nothing is left to send, and the others must not wait for it
-    end
-  end
-  lease(lane, taken, token, tonumber(ARGV[3]))
+  take_up(redis.call("ZRANGEBYSCORE", k("due", lane), "-inf", int(now()), "LIMIT", 0, take))
   -- A probe: nobody else goes before its outcome is noted (note_health.lua) or its lease ends.
-  if limits[2] and #rows > 0 then
+  if limits[2] and #rows > asked then
     probe_until = now() + tonumber(ARGV[3])
     redis.call("HSET", k("lane", live), "probe_until", int(probe_until))
   end
 end
 if tokens then
-  tokens = tokens - #rows
+  tokens = tokens - (#rows - asked)
   redis.call("HSET", k("lane", live), "tokens", tostring(tokens), "tokens_at", int(now()))
   if tokens < 1 then
     wait_until = now() + math.ceil((1 - tokens) * 1000 / rate)
@@ -83,4 +107,4 @@ if wait_until > now() then
 else
   redis.call("HDEL", k("lane", lane), "not_before")
 end
-return {int(token), announce({[lane] = true}), fields, rows}
+return {int(token), announce({[lane] = true}), fields, rows, objects}

@@ -5,7 +5,7 @@ local lane = ARGV[1]
 local token = redis.call("INCR", k("seq"))
 if crowded(lane) then return {int(now()), int(token), ""} end
 redis.call("DEL", k("kicked", lane))
-reclaim(lane)
+reclaim(lane, ARGV[3])
 local due = redis.call("ZRANGEBYSCORE", k("due", lane), "-inf", int(now()), "LIMIT", 0, ARGV[2])
 lease(lane, due, token, tonumber(ARGV[3]))
 local answer = {int(now()), int(token), kick(lane, index_lane(lane)) and lane or ""}

@@ -11,6 +11,8 @@ redis.call("HDEL", k("subs", m), ep)
 redis.call("ZREM", k("endpoints"), ep)
 redis.call("ZREM", k("endpoints", "m", m), ep)
 redis.call("ZADD", k("endpoints", "deleted"), int(now()), ep)
+redis.call("DEL", k("asked", "deliver/" .. ep))
+redis.call("HDEL", k("lane", "deliver/" .. ep), "asked")
 for _, lane in ipairs({"deliver/" .. ep, "replay/" .. ep}) do
   redis.call("HSET", k("lane", lane), "closed", "1")
   index_lane(lane)

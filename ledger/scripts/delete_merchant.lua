@@ -7,7 +7,7 @@ local m = ARGV[1]
 if redis.call("EXISTS", k("merchant", m)) == 0 then return "unknown" end
 if redis.call("ZCARD", k("endpoints", "m", m)) > 0 then return "endpoints" end
 redis.call("ZREM", k("merchants"), m)
-redis.call("DEL", k("merchant", m), k("imp_token", m), k("imp_lock", m), k("subs", m))
+redis.call("DEL", k("merchant", m), k("subs", m))
 if m ~= "default" then
   redis.call("ZADD", k("merchants", "deleted"), int(now()), m)
   for _, lane in ipairs({"refresh/" .. m, "unknown/" .. m}) do

@@ -1,22 +1,22 @@
--- Marks payments dirty that a reconciliation found to differ, and remembers them until they were looked at.
--- ARGV: run, merchant, "1" to record what is found silently, "0" to send it, "" to leave what was decided, then per
---       payment: imp_uid, when i'mport should have announced what differs (ms, or "")
+-- Marks payments dirty that a reconciliation found to differ, and remembers the missing ones until they were looked at.
+-- ARGV: run, merchant, then per payment: imp_uid, missing (0 or 1), when i'mport should have announced what differs (ms, or ""),
+--       "1" to record what is found silently, "0" to send it, "" to leave what was decided
 -- Answer: lanes to kick
 -- uses: lanes payments
 local run, m, lanes = ARGV[1], ARGV[2], {}
 local found, unheard = k("recon", run, "found"), k("recon", run, "unheard")
-for i = 4, #ARGV, 2 do
-  local imp = ARGV[i]
+for i = 3, #ARGV, 4 do
+  local imp, missing, announced, quiet = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
   -- One that was found before and could not be looked at since is not missed once more.
-  local new = redis.call("ZADD", found, "NX", int(now()), imp) == 1
-  if new and ARGV[i + 1] ~= "" then redis.call("ZADD", unheard, ARGV[i + 1], imp) end
+  local new = missing == "1" and redis.call("ZADD", found, "NX", int(now()), imp) == 1
+  if new and announced ~= "" then redis.call("ZADD", unheard, announced, imp) end
   local lane = lane_of(m, imp)
   -- A look that somebody waits for stays one that is heard; one that is only planned for later becomes quiet.
   local at = redis.call("ZSCORE", k("due", lane), imp)
   local awaited = at and tonumber(at) <= now() or redis.call("HEXISTS", k("tokens", lane), imp) == 1
     or redis.call("ZSCORE", k("stalled", lane), imp)
-  if ARGV[3] == "1" and not awaited then redis.call("SADD", k("quiet", lane), imp) end
-  if ARGV[3] == "0" then redis.call("SREM", k("quiet", lane), imp) end
+  if quiet == "1" and not awaited then redis.call("SADD", k("quiet", lane), imp) end
+  if quiet == "0" then redis.call("SREM", k("quiet", lane), imp) end
   lanes[mark(m, imp, now())] = true
 end
 redis.call("EXPIRE", found, 172800)

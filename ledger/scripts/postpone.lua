@@ -1,6 +1,7 @@
 -- Ends the lease of a payment that could not be looked at, or that i'mport does not know: due again later, or never.
 -- ARGV: lane, imp_uid, token, to lane, due in (ms, or "" for never), kind ("again", "stalled", "unknown",
---       "rejected"), reason, tries as after this
+--       "rejected", "hidden": the same, as it does not exist for the merchant), reason, tries as after this,
+--       when the look began (ms; "hidden" only)
 -- Answer: the lane to kick, or ""; a lease that was lost changes nothing
 -- uses: lanes payments
 
@@ -10,8 +11,9 @@ if not holds(lane, imp, token) then return "" end
 local at = ARGV[5] ~= "" and now() + tonumber(ARGV[5]) or nil
 release(lane, imp, at)
 redis.call("HDEL", k("tries", lane), imp)
-if ARGV[6] == "rejected" then
-  settle_notifications(redis.call("ZRANGEBYSCORE", k("waiting", p), "-inf", token), p, "rejected", ARGV[7])
+if ARGV[6] == "rejected" or ARGV[6] == "hidden" then
+  if ARGV[6] == "hidden" then redis.call("SET", k("hidden", p), ARGV[9], "PX", 86400000) end
+  settle_notifications(redis.call("ZRANGEBYSCORE", k("waiting", p), "-inf", token), p, "rejected", ARGV[7], "")
   forget_claims(p, token)
   redis.call("SREM", k("quiet", lane), imp)
 else

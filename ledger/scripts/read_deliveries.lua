@@ -12,17 +12,18 @@ local function limits_of(ep)
 end
 for i, id in ipairs(ARGV) do
   local hash = redis.call("HGETALL", k("dlv", id))
-  local due, leased, head = "", 0, ""
+  local due, leased, head, asked = "", 0, "", nil
   local state, ep, m, imp = unpack(redis.call("HMGET", k("dlv", id), "state", "endpoint", "merchant", "imp_uid"))
   if state == "pending" then
     for _, lane in ipairs({"deliver/" .. ep, "replay/" .. ep}) do
       due = due ~= "" and due or redis.call("ZSCORE", k("due", lane), id) or ""
       if redis.call("HEXISTS", k("tokens", lane), id) == 1 then leased = 1 end
     end
+    asked = redis.call("ZSCORE", k("asked", "deliver/" .. ep), id)
     local chain = k("chain", ep .. "/" .. m .. "/" .. imp)
     local first = redis.call("ZRANGE", chain, 0, 0)[1]
     if due == "" and leased == 0 and first and first ~= id and redis.call("ZSCORE", chain, id) then head = first end
   end
-  answer[i] = {hash, redis.call("LRANGE", k("att", id), 0, -1), due, leased, head, state == "pending" and limits_of(ep) or {}}
+  answer[i] = {hash, redis.call("LRANGE", k("att", id), 0, -1), due, leased, head, state == "pending" and not asked and limits_of(ep) or {}}
 end
 return answer

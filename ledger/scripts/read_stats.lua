@@ -1,7 +1,7 @@
 -- How much is to be done, in one look; the work is that of the number of merchants and endpoints.
 -- Answer: {now (ms), looks, deliveries, pending, dead, held, refusals (reason, count, …), notifications in receivers' spools,
---          receivers that said so within a minute}; looks and deliveries are {due, late since (ms, or ""), of these in lanes that
---          wait, oldest of those (ms, or "")}
+--          receivers that said so within a minute, refused bodies (merchant:reason, count, last (ms), …), the latest first};
+--          looks and deliveries are {due, late since (ms, or ""), of these in lanes that wait, oldest of those (ms, or "")}
 
 -- A lane that wants a worker is late since then; one that does not, though something in it is due, waits for its endpoint (a
 -- breaker, Retry-After, its limits) or for i'mport.
@@ -51,4 +51,16 @@ for _, row in ipairs(redis.call("HVALS", k("spools"))) do
   end
 end
 
-return {int(now()), told(looks), told(sends), pending, dead, held, redis.call("HGETALL", k("refusals")), spooled, receivers}
+local function refused_bodies()
+  local answer = {}
+  local last = redis.call("ZREVRANGE", k("refused_bodies", "at"), 0, 199, "WITHSCORES")
+  for i = 1, #last, 2 do
+    for _, part in ipairs({last[i], redis.call("HGET", k("refused_bodies"), last[i]) or "0", int(tonumber(last[i + 1]))}) do
+      answer[#answer + 1] = part
+    end
+  end
+  return answer
+end
+
+return {int(now()), told(looks), told(sends), pending, dead, held, redis.call("HGETALL", k("refusals")), spooled,
+  receivers, refused_bodies()}

@@ -1,4 +1,4 @@
--- Has a delivery attempted now. ARGV: delivery id
+-- Has a delivery attempted now, whatever its lane waits for. ARGV: delivery id
 -- Answer: {"unknown" | "deleted" | "held" (its endpoint is disabled) | "waits" (for an earlier one) | "due", lane to kick or ""}
 -- uses: events lanes
 local id = ARGV[1]
@@ -22,6 +22,7 @@ if state == "pending" then
 else
   set_state(id, ep, state, "pending")
 end
-redis.call("HSET", k("dlv", id), "next_at", int(now()), "reason", "asked for by an operator")
+redis.call("HSET", k("dlv", id), "next_at", int(now()), "reason", "asked for by an operator", "asked", "1")
 touch(live, id, now())
+ask_for(live, id)
 return {"due", kick(live, index_lane(live)) and live or ""}

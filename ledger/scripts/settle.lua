@@ -3,7 +3,7 @@
 --       wait (ms, for again and hold), reason, lane wait (ms or ""), how many attempts were made, these (JSON)…
 --       All but the last attempt have failed; so has the last, unless the verdict is "delivered".
 -- Answer: {lanes to kick, per delivery "ok", "unwell" (the endpoint had failed before) or "lost"}
--- uses: arguments events lanes replays
+-- uses: arguments endpoints events lanes replays
 
 local MOST_ATTEMPTS = 100
 
@@ -45,10 +45,19 @@ local function keep_attempts(id, ep, verdict, reason, attempts)
   return verdict ~= "disable" and 1 or 0
 end
 
+-- Whether the endpoint has started afresh since this was claimed: then an answer that stops it is not this endpoint's any more.
+local function is_outdated(ep, token)
+  return tonumber(token) < tonumber(redis.call("HGET", k("lane", "deliver/" .. ep), "afresh") or 0)
+end
+
 local function settle(lane, ep, id, verdict, wait, reason, lane_wait, attempts)
   local dlv = k("dlv", id)
-  local state, m, imp, rpl, made, created =
-    unpack(redis.call("HMGET", dlv, "state", "merchant", "imp_uid", "replay_id", "attempts", "created_at"))
+  local state, m, imp, rpl, made, created, asked =
+    unpack(redis.call("HMGET", dlv, "state", "merchant", "imp_uid", "replay_id", "attempts", "created_at", "asked"))
+  if asked then
+    redis.call("HDEL", dlv, "asked")
+    if verdict == "delivered" then end_pause(ep) end
+  end
   local final = (verdict == "delivered" or verdict == "dead") and verdict or nil
   if not final and rpl and redis.call("HGET", k("replay", rpl), "state") == "stopped" then
     final, reason = "dead", reason .. "; its replay was stopped"
@@ -85,6 +94,10 @@ end
 for i, r in ipairs(results) do
   if holds(r.lane, r.id, r.token) then
     local ep = string.match(r.lane, "/(.*)$")
+    if (r.lane_wait ~= "" or r.verdict == "disable" or r.verdict == "again") and is_outdated(ep, r.token) then
+      if r.verdict == "disable" then r.verdict = "again" end
+      r.wait, r.lane_wait = 0, ""
+    end
     settle(r.lane, ep, r.id, r.verdict, r.wait, r.reason, r.lane_wait, r.attempts)
     answers[i] = is_unwell(ep) and "unwell" or "ok"
   else

@@ -5,8 +5,8 @@ local removed = 0
 
 local function give_up(m, lane, imp)
   local p = m .. "/" .. imp
-  settle_notifications(redis.call("ZRANGE", k("waiting", p), 0, -1), p, "rejected", "the merchant was deleted")
-  redis.call("DEL", k("claims", p))
+  settle_notifications(redis.call("ZRANGE", k("waiting", p), 0, -1), p, "rejected", "the merchant was deleted", "")
+  redis.call("DEL", k("claims", p), k("escrow", p))
   redis.call("ZREM", k("due", lane), imp)
   redis.call("HDEL", k("tries", lane), imp)
   redis.call("ZREM", k("stalled", lane), imp)

@@ -1,4 +1,4 @@
--- i'mport's access token of a merchant. ARGV: get | put | forget | lock, merchant, token, ttl (ms)
+-- i'mport's access token for some credentials. ARGV: get | put | forget | lock, name of the credentials, token, ttl (ms)
 local what, name = ARGV[1], k("imp_token", ARGV[2])
 if what == "get" then
   local token = redis.call("GET", name)
@@ -9,6 +9,6 @@ elseif what == "put" then
 elseif what == "forget" then
   if redis.call("GET", name) == ARGV[3] then redis.call("DEL", name) end
 else
-  return redis.call("SET", k("imp_lock", ARGV[2]), "1", "NX", "PX", ARGV[4]) and 1 or 0
+  return take_for(k("imp_lock", ARGV[2]), tonumber(ARGV[4])) and 1 or 0
 end
 return 1

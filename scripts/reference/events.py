@@ -8,39 +8,17 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+from console.api.callbacks import MEANINGS
 from schemas import wire
 from schemas.cancellations import Request
 from schemas.endpoint import ENDPOINT_TYPES, PAYMENT_TYPES, Endpoint
 from schemas.endpoint_events import endpoint_event
+from schemas.escrow import EscrowChange
 from schemas.events import thin
 from schemas.facts import Expected
 from schemas.health import Health
 from schemas.look import Change, Policy, Record, look, note, reject
 from schemas.payment import Snapshot
-
-MEANINGS: Mapping[str, str] = {
-    "payment.virtual_account_issued": "A virtual account was issued and waits for a deposit.",
-    "payment.virtual_account_expired": "Its deadline passed without a deposit. i'mport never announces this; the relay "
-    "looks again after the deadline and `RELAY_EXPIRY_GRACE`. A later deposit is `payment.paid` all the same.",
-    "payment.deposited": "A further deposit into a fixed virtual account. The first one is `payment.paid`.",
-    "payment.paid": "The payment was approved, also when it had failed before: Paymentwall reviews payments, and an "
-    "order that was closed meanwhile may have to be kept or cancelled.",
-    "payment.failed": "The payment failed. i'mport announces this for scheduled payments only; of others it is "
-    "recorded when a look finds it.",
-    "payment.cancellation_pending": "A cancellation was requested and its result is not known yet. Show “waiting for "
-    "cancellation”; `payment.cancelled`, `payment.partially_cancelled` or `payment.cancellation_rejected` follows.",
-    "payment.partially_cancelled": "Part of the amount was cancelled: `detail.cancellation.amount` now, "
-    "`cancelled_amount` in all.",
-    "payment.cancelled": "The rest of the amount was cancelled.",
-    "payment.cancellation_rejected": "A pending cancellation was turned down, or a claimed one was never confirmed.",
-    "payment.amount_mismatch": "The approved amount or currency is not what the merchant expected "
-    "(`PUT /v1/orders/{merchant_uid}`, or `check_prepared`). Do not ship before somebody has looked.",
-    "endpoint.failing": "All attempts at an endpoint have failed for an hour (or half of `RELAY_DISABLE_AFTER`, if "
-    "that is less), at least five.",
-    "endpoint.disabled": "An endpoint was disabled: it answered 410, or only failed for `RELAY_DISABLE_AFTER`, at "
-    "least 20 times. Its deliveries are held.",
-    "endpoint.recovered": "An endpoint that was failing or disabled takes callbacks again.",
-}
 
 _T = 1_795_395_723  # 2026-11-23T01:02:03Z
 _DAY = 86_400
@@ -61,24 +39,21 @@ _FIXED: Mapping[str, Any] = {
         {"pg_tid": "tid_2", "amount": 3000, "depositor_name": "이두리", "deposited_at": _T + 90},
     ],
 }  # fmt: skip
+_REFUSED = EscrowChange("4", _T + _DAY, "사이즈가 맞지 않습니다")
 
 
 def payments() -> str:
     """Each type of `payment.*` with what it means and a callback."""
     found: dict[str, dict[str, Any]] = {}
-    for body in map(wire.loads, _bodies()):
+    for body in map(wire.loads, payment_bodies()):
         found.setdefault(body["type"], body)
     return "\n".join(_section(name, found[name]) for name in PAYMENT_TYPES)
 
 
 def endpoints() -> str:
     """The types of `endpoint.*`, with the callback of one."""
-    endpoint = Endpoint("ep_ab12cd34ef56gh78ij90", "default", "https://shop.example/payments", description="shop")
-    health = Health(failures=23, failing_since=_T - 5 * _DAY)
-    reason = "23 failures in a row since 2026-11-18T01:02:03Z; the last attempt answered 500"
-    body = endpoint_event(endpoint, ENDPOINT_TYPES[1], Health(), health, reason, _T).body
     rows = "\n".join(f"| `{name}` | {MEANINGS[name]} |" for name in ENDPOINT_TYPES)
-    return f"| type | when |\n|---|---|\n{rows}\n\n{_fenced(wire.loads(body))}"
+    return f"| type | when |\n|---|---|\n{rows}\n\n{_fenced(wire.loads(endpoint_body()))}"
 
 
 def _section(name: str, body: dict[str, Any]) -> str:
@@ -95,7 +70,15 @@ def _number(value: object) -> int | float:
     return int(value) if value == int(value) else float(value)
 
 
-def _bodies() -> list[bytes]:
+def endpoint_body() -> bytes:
+    """A callback about an endpoint."""
+    endpoint = Endpoint("ep_ab12cd34ef56gh78ij90", "default", "https://shop.example/payments", description="shop")
+    health = Health(failures=23, failing_since=_T - 5 * _DAY)
+    reason = "23 failures in a row since 2026-11-18T01:02:03Z; the last attempt answered 500"
+    return endpoint_event(endpoint, ENDPOINT_TYPES[1], Health(), health, reason, _T).body
+
+
+def payment_bodies() -> list[bytes]:
     """One callback of each type and maybe more, as a thin endpoint gets them."""
     taken = _entry(1004, _T + 7200)
     cancelled = {**_PAID, "status": "cancelled", "cancel_amount": 1004, "cancel_history": [taken]}
@@ -114,6 +97,7 @@ def _bodies() -> list[bytes]:
         pending,
         reject(pending.record, request.id, _T + _DAY, Policy(), "turned down by Paymentwall"),
         _look(cancelled, _T + 7200, pending.record),
+        look(paid, Snapshot.parse({**_PAID, "escrow": True}), _T + _DAY, Policy(), (), [_REFUSED]),
     ]
     return [thin(event.body) for change in changes for event in change.events]
 

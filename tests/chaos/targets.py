@@ -13,8 +13,9 @@ from iamport.exchange import Answer
 from receiver import rows
 from schemas import stored, wire
 from schemas.errors import BadNotification, IamportError, MalformedPayment, UnsupportedContentType
+from schemas.extra import EXTRA_BYTES
 from schemas.look import Policy, Record, look
-from schemas.notification import EXTRA_BYTES, Notification, parse
+from schemas.notification import Notification, parse
 from schemas.payment import Snapshot
 
 _CONTENT_TYPES = (

@@ -198,6 +198,18 @@ async def test_the_story_of_a_payment_is_read(console: Console) -> None:
         assert (table.exit_code, "imp_1" in table.stdout) == (0, True), table.output
 
 
+async def test_what_else_a_webhook_held_is_shown(console: Console) -> None:
+    """A notification's extra is shown; what it says of a buyer only to who asks for JSON."""
+    extra = b'{"event":"Some.Thing","extra":{"escrow_status":"4","buyer_name":"\xed\x99\x8d"}}'
+    noted, plain = await machine.notify(console.ledger, "imp_1", extra=extra), await machine.notify(console.ledger, "i")
+    people = await relay(console, "notifications", "show", noted)
+    assert '"escrow_status":"4"' in people.stdout
+    assert "Some.Thing" in people.stdout
+    assert "홍" not in people.stdout
+    assert (await asked(console, "notifications", "show", noted))["extra"]["extra"]["buyer_name"] == "홍"
+    assert (await relay(console, "notifications", "show", plain)).exit_code == 0
+
+
 async def test_cancelling_and_expecting(console: Console) -> None:
     """A cancellation asked for elsewhere is noted, then closed; an order's amount is kept digit for digit."""
     await machine.seen(console.ledger, "imp_1")
@@ -319,7 +331,7 @@ async def test_tail_shows_old_events_and_then_new_ones(console: Console) -> None
     assert (result.exit_code, seen) == (0, ["imp_1", "imp_2", "imp_3"])
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 async def test_listening_ends_with_its_endpoint(console: Console, number: signal.Signals) -> None:
     """While it listens there is an endpoint, whose secret it says; however it is asked to end, that is deleted."""
     environ = {**os.environ, "RELAY_CONSOLE_URL": console.url, "RELAY_API_TOKEN": TOKEN}
@@ -355,6 +367,30 @@ async def test_the_doctor_finds_what_is_wrong(console: Console) -> None:
         "disabled: disabled by an operator": "warning",
     }
     assert (await relay(console, "doctor", "--no-test")).exit_code == 0
+
+
+async def test_a_sub_merchant_on_the_command_line(console: Console) -> None:
+    """Its tier is put and shown, turned down where it is none, and named by the doctor."""
+    keys = ("--imp-key", "1234567890123", "--imp-secret", "s3cret")
+    await asked(console, "merchants", "put", "branch", *keys, "--tier", "SUB")
+    assert (await asked(console, "merchants", "show", "branch"))["tier"] == "SUB"
+    wrong = await relay(console, "merchants", "put", "branch", *keys, "--tier", "SU")
+    assert (wrong.exit_code, "tier" in wrong.stderr) == (1, True)
+    assert "merchant branch (sub-merchant SUB)" in (await relay(console, "doctor")).stdout
+
+
+async def test_the_doctor_says_that_version_2_is_sent(console: Console) -> None:
+    """Bodies that were refused within a day are named with what to do; it does not fail for them."""
+    await console.ledger.workers.report("host-1", Sign("1.0", 1.0, None, None, None))
+    await console.ledger.count_refusals({"shop:400": 2, "-:400": 1}, {"shop:version_2": 2, "-:empty": 1})
+    report = await relay(console, "doctor", "--no-test", "--json")
+    assert report.exit_code == 0
+    found = {one["subject"]: one for one in json.loads(report.stdout)["findings"]}
+    version_2 = found["webhooks of merchant shop"]
+    assert version_2["outcome"] == "warning"
+    assert "2 were refused for good" in version_2["text"]
+    assert "version V1" in version_2["advice"]
+    assert "the body is empty" in found["webhooks of merchants that are not known"]["text"]
 
 
 async def test_the_doctor_looks_at_redis_when_the_console_is_away(console: Console, redis_url: str) -> None:
@@ -421,3 +457,13 @@ async def test_keys_are_changed(console: Console) -> None:
     assert (told.exit_code, "0 merchants" in told.stdout, "merchant shop" in told.stdout) == (1, True, True)
     await console.ledger.merchants.delete("shop")
     assert await asked(console, "keys", "reseal") == {"merchants": 0, "endpoints": 0, "unreadable": []}
+
+
+async def test_a_payment_is_shown_with_what_was_taken_back(console: Console) -> None:
+    """The events that i'mport no longer bears out are marked as such."""
+    await machine.taken_back(console.ledger, "imp_1")
+    shown = await relay(console, "payments", "show", "imp_1")
+    assert "i'mport no longer shows what these events announced" in shown.output
+    marked = [line for line in shown.output.splitlines() if "no longer shown by i'mport" in line]
+    assert len(marked) == 1
+    assert len((await asked(console, "payments", "show", "imp_1"))["contradicts"]) == 1

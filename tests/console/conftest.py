@@ -17,7 +17,7 @@ from console.server import make_context, make_server
 from ledger.ledger import Ledger
 from schemas.settings import Settings
 
-TOKEN, READ_ONLY = "operator-token", "reader-token"
+TOKEN, READ_ONLY, METRICS_ONLY = "operator-token", "reader-token", "metrics-token"
 KEY = Fernet.generate_key().decode()
 
 
@@ -46,7 +46,8 @@ class Console:
 async def running(redis_url: str, environ: Mapping[str, str]) -> AsyncIterator[Console]:
     """A console with these variables on top of the usual ones."""
     settings = Settings.load({
-        "REDIS_URL": redis_url, "RELAY_API_TOKEN": f"{TOKEN},ro:{READ_ONLY}", "RELAY_ENCRYPTION_KEY": KEY,
+        "REDIS_URL": redis_url, "RELAY_API_TOKEN": f"{TOKEN},ro:{READ_ONLY},metrics:{METRICS_ONLY}",
+        "RELAY_ENCRYPTION_KEY": KEY,
         "RELAY_ALLOW_PRIVATE_ENDPOINTS": "true", **environ,
     })  # fmt: skip
     context = make_context(settings)

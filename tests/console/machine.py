@@ -9,6 +9,7 @@ from typing import Any
 from ledger.keys import Lane
 from ledger.ledger import Ledger
 from schemas.delivery import Attempt, Verdict
+from schemas.errors import HiddenPayment
 from schemas.look import Policy, look
 from schemas.notification import Notification, new_id
 from schemas.payment import Snapshot
@@ -24,28 +25,44 @@ def payment(imp_uid: str, **fields: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-async def notify(ledger: Ledger, imp_uid: str, merchant: str = "default") -> str:
+async def notify(
+    ledger: Ledger, imp_uid: str, merchant: str = "default", *, extra: bytes = b"", verified: bool = False
+) -> str:
     """A webhook for a payment comes in; its notification's id."""
     identity = new_id(time.time(), random.Random())
     await ledger.accept(
         Notification(
             id=identity, merchant=merchant, imp_uid=imp_uid, merchant_uid="claimed", status="paid",
-            cancellation_id=None, source="203.0.113.7", verified=False, received_at=None, extra=b"", token_hash=None,
+            cancellation_id=None, source="203.0.113.7", verified=verified, received_at=None, extra=extra,
+            token_hash=None,
         )
     )  # fmt: skip
     return identity
 
 
-async def look_at(ledger: Ledger, found: dict[str, dict[str, Any]], merchant: str = "default", **policy: Any) -> None:
-    """A worker looks at what is due of a merchant; i'mport shows what was `found`, and knows nothing else."""
+async def look_at(
+    ledger: Ledger, found: dict[str, dict[str, Any]], merchant: str = "default", *, later: int = 0, **policy: Any
+) -> None:
+    """A worker looks at what is due of a merchant, so many seconds `later`; i'mport shows what was `found`, and knows
+    nothing else."""
     claimed = await ledger.refreshing.claim(Lane("refresh", merchant))
     for one in claimed.payments:
         raw = found.get(one.record.imp_uid)
         if raw is None:
             await ledger.refreshing.postpone(one.lease, "rejected", due_in=None, reason="unknown to i'mport", tries=0)
             continue
-        change = look(one.record, Snapshot.parse(raw), int(claimed.now), Policy(**policy))
+        change = look(
+            one.record, Snapshot.parse(raw), int(claimed.now) + later, Policy(**policy), one.claims, one.escrow_changes
+        )
         assert await ledger.refreshing.commit(change, claimed=one, now=claimed.now) == "ok"
+
+
+async def hide(ledger: Ledger, imp_uid: str, merchant: str = "default") -> None:
+    """A webhook for a payment of a test channel, and the look that finds out; the merchant does not include these."""
+    await notify(ledger, imp_uid, merchant)
+    claimed = await ledger.refreshing.claim(Lane("refresh", merchant))
+    for one in claimed.payments:
+        await ledger.refreshing.hide(one.lease, reason=str(HiddenPayment(imp_uid, merchant)), now=claimed.now)
 
 
 async def seen(ledger: Ledger, *imp_uids: str, merchant: str = "default", **fields: Any) -> None:
@@ -53,6 +70,16 @@ async def seen(ledger: Ledger, *imp_uids: str, merchant: str = "default", **fiel
     for imp_uid in imp_uids:
         await notify(ledger, imp_uid, merchant)
     await look_at(ledger, {imp_uid: payment(imp_uid, **fields) for imp_uid in imp_uids}, merchant)
+
+
+async def taken_back(ledger: Ledger, imp_uid: str) -> None:
+    """A payment is paid, then cancelled, and the cancellation taken back: two looks a minute apart say so."""
+    await seen(ledger, imp_uid)
+    entry = {"amount": 1004, "cancelled_at": NOW, "cancellation_id": "c1", "pg_tid": "t", "reason": "r"}
+    await seen(ledger, imp_uid, status="cancelled", cancel_amount=1004, cancel_history=[entry])
+    await seen(ledger, imp_uid)
+    await ledger.refreshing.mark_dirty("default", imp_uid)
+    await look_at(ledger, {imp_uid: payment(imp_uid)}, later=61)
 
 
 async def send(ledger: Ledger, endpoint: str, verdict: Verdict, *, status_code: int, response: str = "") -> int:

@@ -160,3 +160,21 @@ async def test_an_unknown_payment_cannot_be_cancelled(console: Console) -> None:
     """404 for a payment of another merchant."""
     path = "/v1/payments/imp_1/cancellations?merchant=nobody"
     assert (await console.call("POST", path, {})).status_code == 404
+
+
+async def test_what_was_taken_back_can_be_cancelled_again(console: Console, stub: Stub) -> None:
+    """The checksum is what i'mport's object says is left, not what was announced; the new entry is told."""
+    await machine.taken_back(console.ledger, "imp_1")
+    stub.reply = lambda _asked: well(again)
+    again = cancelled(1004)
+    again["cancel_history"][0]["cancellation_id"] = "c2"
+    answer = await cancel(console, {}, again)
+    assert (answer.status_code, answer.json()["status"]) == (200, "cancelled")
+    [form] = asked_for(stub)
+    assert (form["checksum"], form.get("amount")) == (1004, None)
+    shown = (await console.call("GET", "/v1/payments/imp_1")).json()
+    assert [event["type"] for event in shown["events"]] == ["payment.paid", "payment.cancelled", "payment.cancelled"]
+    assert shown["events"][-1]["data"]["detail"]["cancellation"]["id"] == "c2"
+    assert (shown["cancelled_amount"], shown["contradicts"]) == (1004, [])
+    [request] = shown["cancellations"]
+    assert request["state"] == "confirmed"

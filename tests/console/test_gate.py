@@ -9,8 +9,11 @@ import httpx
 import pytest
 
 from ledger.idempotency import Idempotency
+from schemas.endpoint import Endpoint
+from schemas.endpoint_events import endpoint_event
 from schemas.errors import LedgerUnavailable
-from tests.console.conftest import READ_ONLY, TOKEN, Console, running
+from schemas.health import Health
+from tests.console.conftest import METRICS_ONLY, READ_ONLY, TOKEN, Console, running
 
 PROBLEM = "application/problem+json"
 
@@ -39,6 +42,34 @@ async def test_a_read_only_token_reads(console: Console) -> None:
     ):
         answer = await console.call(method, path, headers=reader)
         assert (answer.status_code, answer.json()["status"]) == (403, 403)
+
+
+async def test_a_read_only_token_gets_no_secret_out_of_a_url(console: Console) -> None:
+    """Subscribers put keys into paths and queries; whoever may change endpoints sees them whole."""
+    url = "http://127.0.0.1:9/hooks/xoJ5RzsAbCdEfGhIjKlMnOpQ?key=s3cret"
+    endpoint = await console.endpoint(url=url)
+    after = Health(failures=20, failing_since=1.0)
+    about = Endpoint(endpoint["id"], "default", url)
+    disabled = endpoint_event(about, "endpoint.disabled", Health(), after, "it answered 410", 2.0)
+    assert await console.ledger.delivering.note_health(endpoint["id"], Health(), after, disabled, "it answered 410")
+    reader = {"authorization": f"Bearer {READ_ONLY}"}
+    for path in ("/v1/endpoints", f"/v1/endpoints/{endpoint['id']}", "/v1/events", f"/v1/events/{disabled.id}"):
+        text = (await console.call("GET", path, headers=reader)).text
+        assert "http://127.0.0.1:9/hooks/***" in text
+        assert "xoJ5" not in text
+        assert "s3cret" not in text
+        assert "xoJ5" in (await console.call("GET", path)).text
+    shown = (await console.call("PATCH", f"/v1/endpoints/{endpoint['id']}", {"description": "x"})).json()
+    assert (endpoint["url"], shown["url"]) == (url, url)
+
+
+async def test_a_metrics_token_is_good_for_metrics_only(console: Console) -> None:
+    """Whoever scrapes numbers sees no payment."""
+    scraper = {"authorization": f"Bearer {METRICS_ONLY}", "x-forwarded-for": "203.0.113.9"}
+    assert (await console.call("GET", "/metrics", headers=scraper)).status_code == 200
+    for path in ("/v1/payments", "/v1/stats", "/v1/nothing"):
+        answer = await console.call("GET", path, headers=scraper)
+        assert (answer.status_code, answer.json()["detail"]) == (403, "This token is good for /metrics only")
 
 
 async def test_what_is_not_there_is_a_problem(console: Console) -> None:

@@ -11,7 +11,7 @@ import pytest
 from schemas.delivery import Again, Dead, Delivered
 from schemas.times import rfc3339
 from tests.console.conftest import Console
-from tests.console.machine import NOW, look_at, notify, payment, seen, send
+from tests.console.machine import NOW, look_at, notify, payment, seen, send, taken_back
 
 
 async def data(console: Console, path: str, **query: Any) -> list[dict[str, Any]]:
@@ -128,6 +128,29 @@ async def test_notifications_say_what_became_of_them(console: Console) -> None:
     assert await data(console, "/v1/notifications", merchant="nobody") == []
     assert (await console.call("GET", f"/v1/notifications/{rejected}")).json() == forged[0]
     assert (await console.call("GET", "/v1/notifications/ntf_none")).status_code == 404
+
+
+async def test_notifications_show_what_else_the_body_held(console: Console) -> None:
+    """Nested as it came and numbers as written; an empty object where the body held nothing else."""
+    extra = b'{"event":"Some.Thing","extra":{"rows":[1,{"price":1.10}],"text":"\\u0000"}}'
+    other, plain = await notify(console.ledger, "imp_1", extra=extra), await notify(console.ledger, "imp_1")
+    answer = await console.call("GET", f"/v1/notifications/{other}")
+    assert b'"price":1.10' in answer.content
+    assert answer.json()["extra"] == {"event": "Some.Thing", "extra": {"rows": [1, {"price": 1.1}], "text": "\0"}}
+    rows = {row["id"]: row["extra"] for row in await data(console, "/v1/notifications")}
+    assert rows == {other: answer.json()["extra"], plain: {}}
+
+
+async def test_an_escrow_event_is_found_by_its_type(console: Console) -> None:
+    """An escrow change that was believed is listed as what it is, with what changed; the payment stays paid."""
+    extra = b'{"event":"Inicis.Escrow.Changed","extra":{"escrow_status":"4","denied_reason":"too small"}}'
+    await notify(console.ledger, "imp_1", extra=extra, verified=True)
+    await look_at(console.ledger, {"imp_1": payment("imp_1", escrow=True)})
+    (event,) = await data(console, "/v1/events", type="payment.escrow_changed")
+    assert event["data"]["detail"]["escrow"] == {
+        "status": "refused", "code": "4", "changed_at": None, "denied_reason": "too small"
+    }  # fmt: skip
+    assert (event["data"]["status"], event["data"]["sequence"]) == ("paid", 2)
 
 
 async def test_a_deliverys_attempts_are_shown(console: Console) -> None:
@@ -315,3 +338,32 @@ async def test_what_an_order_should_cost_is_compared_at_the_next_look(console: C
     assert (await console.call("GET", "/v1/stats")).json()["refresh"]["due"] == 1
     elsewhere = await console.call("PUT", "/v1/orders/o?merchant=nobody", {"amount": 1})
     assert elsewhere.status_code == 404
+
+
+async def test_what_i_mport_no_longer_bears_out_is_named(console: Console) -> None:
+    """The object is i'mport's word now, the events that say more are named, and nothing else has changed."""
+    await taken_back(console.ledger, "imp_1")
+    shown = (await console.call("GET", "/v1/payments/imp_1")).json()
+    assert (shown["payment"]["status"], shown["payment"]["cancel_amount"]) == ("paid", 0)
+    assert (shown["status"], shown["cancelled_amount"], shown["sequence"]) == ("cancelled", 1004, 2)
+    paid, cancelled = shown["events"]
+    assert (paid["type"], cancelled["type"]) == ("payment.paid", "payment.cancelled")
+    assert shown["contradicts"] == [cancelled["id"]]
+    await seen(console.ledger, "imp_2")
+    assert (await console.call("GET", "/v1/payments/imp_2")).json()["contradicts"] == []
+
+
+async def test_a_payment_of_a_long_history_has_as_many_events_as_can_be_read(console: Console) -> None:
+    """The latest of them; the list of events has the others, a page after the other."""
+    rows = [{"pg_tid": f"d{n}", "amount": 1, "depositor_name": "x" * 100, "deposited_at": NOW + n} for n in range(400)]
+    await seen(console.ledger, "imp_1", amount=0, pay_method="vbank", deposit_history=rows)
+    shown = (await console.call("GET", "/v1/payments/imp_1")).json()
+    assert 10 < len(shown["events"]) < 200
+    assert shown["events"][-1]["data"]["sequence"] == shown["sequence"] == 400
+    listed: list[int] = []
+    query: dict[str, Any] = {"imp_uid": "imp_1", "limit": 200}
+    while query.get("cursor", "first") is not None:
+        page = (await console.call("GET", "/v1/events", params=query)).json()
+        listed += [row["data"]["sequence"] for row in page["data"]]
+        query["cursor"] = page["next_cursor"]
+    assert listed == list(range(400, 0, -1))

@@ -44,6 +44,21 @@ async def test_a_webhook_token_is_visible_ascii_only(console: Console, token: st
     assert (put.status_code, put.json()["errors"][0]["field"]) == (422, "webhook_token")
 
 
+async def test_a_sub_merchant_has_a_tier(console: Console) -> None:
+    """It is shown, and gone where the merchant is replaced without one."""
+    put = await console.call("PUT", "/v1/merchants/shop", {**CREDENTIALS, "tier": "a1B"})
+    shown = [put, *[await console.call("GET", f"/v1/merchants{path}") for path in ("/shop", "")]]
+    assert [(answer.json().get("data") or [answer.json()])[0]["tier"] for answer in shown] == ["a1B"] * 3
+    assert (await console.call("PUT", "/v1/merchants/shop", CREDENTIALS)).json()["tier"] is None
+
+
+@pytest.mark.parametrize("tier", ["", "ab", "abcd", "a b", "a-b", "가나다", "abc\n", "１２３", 123, ["abc"]])
+async def test_a_tier_is_three_letters_or_digits(console: Console, tier: Any) -> None:
+    """Anything else is 422: i'mport would not know it, and some of it could not stand in a header."""
+    put = await console.call("PUT", "/v1/merchants/shop", {**CREDENTIALS, "tier": tier})
+    assert (put.status_code, put.json()["errors"][0]["field"]) == (422, "tier")
+
+
 async def test_what_is_stored_of_a_merchant_is_sealed(console: Console) -> None:
     """Neither key nor secret nor webhook token stands in Redis as it was given."""
     await console.call("PUT", "/v1/merchants/shop", {**CREDENTIALS, "webhook_token": "a-long-token"})
@@ -155,7 +170,7 @@ async def test_a_patch_changes_what_it_names(console: Console) -> None:
 
 
 async def test_rotated_secrets_overlap(console: Console) -> None:
-    """The new secret is first; the old one goes on signing until its overlap ends, or ends at once."""
+    """The new secret is first; the one before goes on signing until its overlap ends, or ends at once."""
     created = await console.endpoint()
     path = f"/v1/endpoints/{created['id']}/secret"
     assert (await console.call("GET", path)).json() == {"secret": created["secret"], "previous": []}
@@ -165,10 +180,44 @@ async def test_rotated_secrets_overlap(console: Console) -> None:
     assert rotated["previous"][0]["expires_at"].endswith("Z")
     assert (await console.call("GET", path)).json() == rotated
     at_once = (await console.call("POST", f"{path}/rotate", {"overlap": "0s"})).json()
-    assert at_once["previous"] == []
+    assert at_once["previous"] == rotated["previous"]
     assert (await console.call("POST", f"{path}/rotate")).status_code == 200
     for overlap in ("1", "-1h", "31d", 5, None):
         assert (await console.call("POST", f"{path}/rotate", {"overlap": overlap})).status_code == 422
+
+
+async def test_a_rotation_keeps_what_earlier_ones_promised(console: Console) -> None:
+    """No later one shortens an overlap, whatever overlap it has itself."""
+    path = f"/v1/endpoints/{(await console.endpoint())['id']}/secret"
+    promised: dict[str, str] = {}
+    for overlap in ("2d", "1h", "30m", "3d"):
+        rotated = (await console.call("POST", f"{path}/rotate", {"overlap": overlap})).json()
+        shown = {row["secret"]: row["expires_at"] for row in rotated["previous"]}
+        assert {secret: shown.get(secret) for secret in promised} == promised
+        assert len(shown) == len(promised) + 1
+        promised = shown
+    assert {
+        row["secret"]: row["expires_at"] for row in (await console.call("GET", path)).json()["previous"]
+    } == promised
+
+
+async def test_a_rotation_too_many_is_refused(console: Console) -> None:
+    """Five secrets sign at most. The sixth is refused with the reason, and nothing changes; one whose overlap ends at
+    once makes room for itself."""
+    path = f"/v1/endpoints/{(await console.endpoint())['id']}/secret"
+    for _ in range(4):
+        assert (await console.call("POST", f"{path}/rotate", {"overlap": "1h"})).status_code == 200
+    before = (await console.call("GET", path)).json()
+    refused = await console.call("POST", f"{path}/rotate", {"overlap": "1h"})
+    assert refused.status_code == 422
+    (error,) = refused.json()["errors"]
+    first = min(row["expires_at"] for row in before["previous"])
+    assert (error["field"], error["message"]) == (
+        "overlap", f"would make 6 secrets sign, and 5 may; the next to expire does so at {first}",
+    )  # fmt: skip
+    assert (await console.call("GET", path)).json() == before
+    at_once = (await console.call("POST", f"{path}/rotate", {"overlap": "0s"})).json()
+    assert at_once["previous"] == before["previous"]
 
 
 async def test_an_endpoint_is_disabled_enabled_and_deleted(console: Console) -> None:

@@ -112,13 +112,29 @@ async def test_a_test_without_a_worker_is_202(redis_url: str) -> None:
         endpoint = (await console.endpoint())["id"]
         answer = await console.call("POST", f"/v1/endpoints/{endpoint}/test")
         assert answer.status_code == 202
+        assert answer.json()["reason"] == "no worker has sent it"
         assert (await console.call("GET", f"/v1/deliveries/{answer.json()['delivery']}")).json()["state"] == "dead"
         assert await machine.send(console.ledger, endpoint, Delivered(), status_code=200) == 0
 
 
-async def test_a_disabled_endpoint_is_not_tested(console: Console) -> None:
-    """It is 409 while it is disabled, 404 when it is not there."""
+async def test_a_disabled_endpoint_is_tested_before_it_is_enabled(console: Console) -> None:
+    """The attempt is answered, and the endpoint stays as it is."""
     endpoint = (await console.endpoint())["id"]
     await console.call("POST", f"/v1/endpoints/{endpoint}/disable")
-    assert (await console.call("POST", f"/v1/endpoints/{endpoint}/test")).status_code == 409
+    answer = await meanwhile(
+        console.call("POST", f"/v1/endpoints/{endpoint}/test"),
+        lambda: machine.send(console.ledger, endpoint, Delivered(), status_code=200),
+    )
+    assert (answer.status_code, answer.json()["status_code"]) == (200, 200)
+    assert (await console.call("GET", f"/v1/endpoints/{endpoint}")).json()["state"] == "disabled"
+
+
+async def test_an_endpoint_that_is_not_there_is_not_tested(console: Console) -> None:
+    """404 where there is none, and 409 at once where it is deleted before a worker came by."""
     assert (await console.call("POST", "/v1/endpoints/ep_x/test")).status_code == 404
+    endpoint = (await console.endpoint())["id"]
+    answer = await meanwhile(
+        console.call("POST", f"/v1/endpoints/{endpoint}/test"),
+        lambda: console.call("DELETE", f"/v1/endpoints/{endpoint}"),
+    )
+    assert (answer.status_code, answer.json()["detail"]) == (409, "the endpoint was deleted")

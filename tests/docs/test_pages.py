@@ -9,12 +9,12 @@ from pathlib import Path
 import httpx
 import pytest
 
+from console.api.callbacks import MEANINGS
 from ledger.rights import BESIDE, LEDGER_CALLS, QUEUE_CALLS
-from schemas.endpoint import ENDPOINT_TYPES, PAYMENT_TYPES
+from schemas.endpoint import ENDPOINT_TYPES, PAYMENT_TYPES, TEST_TYPE
 from schemas.facts import Status
 from schemas.settings import Settings
 from scripts.reference.__main__ import outdated
-from scripts.reference.events import MEANINGS
 from tests.docs.conftest import RelayUp
 from tests.processes import PATIENCE, ROOT
 
@@ -114,7 +114,7 @@ def test_made_parts_are_up_to_date() -> None:
 def test_every_type_and_status_is_documented() -> None:
     """docs/events.md has each, and nothing that is none."""
     text = (DOCS / "events.md").read_text()
-    assert set(MEANINGS) == {*PAYMENT_TYPES, *ENDPOINT_TYPES}
+    assert set(MEANINGS) == {*PAYMENT_TYPES, *ENDPOINT_TYPES, TEST_TYPE}
     assert re.findall(r"^### (payment\.\w+)$", text, re.MULTILINE) == list(PAYMENT_TYPES)
     told = next(line for line in text.splitlines() if line.startswith("`status` is one of "))
     assert re.findall(r"`(\w+)`", told)[1:] == [status.value for status in Status]

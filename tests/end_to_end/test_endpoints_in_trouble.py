@@ -7,8 +7,8 @@ from typing import Any
 from schemas import wire
 from tests.end_to_end.conftest import StartStack
 from tests.end_to_end.stack import Stack
-from tests.workers.catalogue import CATALOGUE
-from tests.workers.subscribers import Subscriber
+from tests.workers.catalogue import CATALOGUE, status
+from tests.workers.subscribers import Behaviour, Subscriber
 
 OPERATORS = ["endpoint.failing", "endpoint.disabled", "endpoint.recovered"]
 
@@ -84,6 +84,49 @@ async def test_nothing_but_failures_disable(start_stack: StartStack) -> None:
         await stack.play("card")
         await stack.until(lambda: _delivered(stack, endpoint, 1), "it gets what is new")
     assert told(stack) == ["endpoint.failing", "endpoint.disabled", "endpoint.recovered"]
+
+
+async def test_a_pause_ends_when_its_cause_is_gone(stack: Stack) -> None:
+    """An endpoint asks for a day of peace. A test and a retry by hand are sent all the same and answer with what it
+    says; a new URL ends the day, for what waits and for what comes."""
+    async with Subscriber(_busy(86400)) as busy, Subscriber(CATALOGUE["ok"]) as well:
+        endpoint = (await stack.endpoint(url=busy.url))["id"]
+        await stack.play("card")
+        await busy.received(1)
+        await stack.until(lambda: _said(stack, endpoint, "asked for a pause"), "the lane waits")
+        (waiting,) = (await stack.api.get("/v1/deliveries", params={"endpoint": endpoint})).json()["data"]
+
+        tested = (await stack.api.post(f"/v1/endpoints/{endpoint}/test")).json()
+        assert (tested["status_code"], tested["error"]) == (429, None)
+        await stack.api.post(f"/v1/deliveries/{waiting['id']}/retry")
+        await busy.received(3)
+        await stack.play("card")
+        await stack.api.post(f"/v1/endpoints/{endpoint}/disable")
+        assert (await stack.api.post(f"/v1/endpoints/{endpoint}/test")).json()["status_code"] == 429
+        await stack.api.post(f"/v1/endpoints/{endpoint}/enable")
+        await stack.until(lambda: _said(stack, endpoint, "asked for a pause"), "it is tried, and asks once more")
+
+        await stack.api.patch(f"/v1/endpoints/{endpoint}", json={"url": well.url})
+        await stack.until(lambda: _delivered(stack, endpoint, 2), "both are delivered")
+
+
+async def test_a_good_test_ends_the_pause(stack: Stack) -> None:
+    """What the endpoint put off for a day goes as soon as it has taken a test."""
+    async with Subscriber(_busy(86400), times=1) as busy:
+        endpoint = (await stack.endpoint(url=busy.url))["id"]
+        await stack.play("card")
+        await stack.until(lambda: _said(stack, endpoint, "asked for a pause"), "the lane waits")
+        assert (await stack.api.post(f"/v1/endpoints/{endpoint}/test")).json()["status_code"] == 200
+        await stack.until(lambda: _delivered(stack, endpoint, 2), "the delivery is delivered, and so was the test")
+
+
+def _busy(seconds: int) -> Behaviour:
+    return Behaviour("busy", status(429, b"", f"Retry-After: {seconds}"), "again", 429)
+
+
+async def _said(stack: Stack, endpoint: str, words: str) -> bool:
+    rows = (await stack.api.get("/v1/deliveries", params={"endpoint": endpoint})).json()["data"]
+    return any(words in (row["reason"] or "") for row in rows)
 
 
 async def _is(stack: Stack, endpoint: str, state: str) -> bool:

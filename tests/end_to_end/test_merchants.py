@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from console.web import languages
 from tests.end_to_end.relay import Relay, one_relay
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -35,6 +36,20 @@ async def pay(relay: Relay, imp_uid: str, order: str, merchant: str = "default",
     shown = {"status": "paid", "paid_at": int(time.time()), "amount": 1004, **fields}
     await relay.payment_at_iamport(imp_uid=imp_uid, merchant_uid=order, **shown)
     await relay.webhook(imp_uid, path="/webhooks" if merchant == "default" else f"/webhooks/{merchant}")
+
+
+async def test_a_changed_tier_counts_at_once(relay: Relay) -> None:
+    """A sub-merchant's payment is found as soon as its merchant has the right code; no process is restarted."""
+    await relay.merchant("agency", tier="OLD")
+    await relay.play("card", merchant="agency", imp_key="key-agency", tier="OLD")
+    (imp_uid,) = await relay.play("lost-webhook", imp_key="key-agency", tier="NEW")
+    refresh = f"/v1/payments/{imp_uid}/refresh"
+    assert (await relay.api.post(refresh, params={"merchant": "agency"})).status_code == 404
+
+    assert (await relay.merchant("agency", tier="NEW"))["tier"] == "NEW"
+
+    assert (await relay.api.post(refresh, params={"merchant": "agency"})).json()["status"] == "paid"
+    await relay.until_told(imp_uid, "paid", merchant="agency")
 
 
 async def test_what_was_expected_and_what_came(relay: Relay) -> None:
@@ -217,6 +232,47 @@ async def test_test_channels_are_seen_where_a_merchant_wants_them(relay: Relay) 
     assert event["data"]["sandbox"] is True
     await relay.until_quiet("strict")
     assert await relay.payment(imp_uid, "strict") == {}
+    (noted,) = (await relay.api.get("/v1/notifications", params={"merchant": "strict"})).json()["data"]
+    assert noted["outcome"] == "rejected"
+    assert_says_why(noted["reason"], "strict")
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["never seen", "seen while the flag was on"])
+async def test_an_operator_is_told_of_a_test_channel(relay: Relay, known: bool) -> None:
+    """A look, a cancellation, a note of one and its rejection are 404 with the reason and its remedy, at once."""
+    name = f"asked-{known}".lower()
+    await relay.merchant(name, include_sandbox=known)
+    (imp_uid,) = await relay.play("test-channel", merchant=name, imp_key=f"key-{name}")
+    of, request = {"merchant": name}, "can_x"
+    if known:
+        await relay.until_told(imp_uid, "paid", merchant=name)
+        noted = await relay.api.post(f"/v1/payments/{imp_uid}/cancellations", params=of, json={"record_only": True})
+        assert noted.status_code == 202, noted.text
+        request = noted.json()["cancellations"][0]["id"]
+        await relay.merchant(name)
+    before = await relay.told(imp_uid, name)
+    await relay.forget_requests()
+
+    for path, body in (
+        ("refresh", None),
+        ("cancellations", {}),
+        ("cancellations", {"record_only": True}),
+        (f"cancellations/{request}/reject", {}),
+    ):
+        answer = await relay.api.post(f"/v1/payments/{imp_uid}/{path}", params=of, json=body)
+        assert answer.status_code == 404, answer.text
+        assert_says_why(answer.json()["detail"], name)
+
+    assert await relay.asked("/payments/cancel") == []
+    await relay.until_quiet(name)
+    assert await relay.told(imp_uid, name) == before
+
+
+def assert_says_why(text: str, merchant: str) -> None:
+    """The sentence names the test channel and the switch, and is there in Korean, too."""
+    assert "test channel" in text
+    assert f"relay merchants put {merchant} --include-sandbox" in text
+    assert languages.tongue("ko").knows(text)
 
 
 async def test_amounts_stay_as_they_came(relay: Relay) -> None:

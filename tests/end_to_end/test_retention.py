@@ -14,7 +14,7 @@ from tests.end_to_end.relay import Relay, one_relay, side_by_side
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-relay = one_relay(RELAY_RETENTION="4s", RELAY_RECONCILE_EVERY="0s", RELAY_PENDING_SCHEDULE="30s")
+relay = one_relay(RELAY_RETENTION="4s", RELAY_LOOKBACK="4s", RELAY_RECONCILE_EVERY="0s", RELAY_PENDING_SCHEDULE="30s")
 
 AFTER_RETENTION = 7.0
 _numbers = itertools.count(1)
@@ -71,7 +71,7 @@ async def a_settled_payment_leaves_and_is_remembered(relay: Relay) -> None:
 
 
 async def a_first_webhook_of_an_old_payment_is_silent(relay: Relay) -> None:
-    """Facts older than retention when they are first seen are recorded without delivery."""
+    """Facts older than the lookback when they are first seen are recorded without delivery."""
     imp_uid = "imp_old"
     await relay.payment_at_iamport(imp_uid=imp_uid, status="paid", paid_at=int(time.time()) - 60, amount=1004)
 

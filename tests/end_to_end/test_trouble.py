@@ -111,7 +111,10 @@ async def test_an_expired_token(relay: Relay) -> None:
     assert await relay.trouble("default") is None
 
 
-@pytest.mark.parametrize(("poison", "count"), [("row", 1), ("nameless", 3), ("error", 1), ("error", 3), ("refused", 3)])
+@pytest.mark.parametrize(
+    ("poison", "count"),
+    [("row", 1), ("nameless", 3), ("other", 3), ("twice", 3), ("error", 1), ("error", 3), ("refused", 3)],
+)
 async def test_poisonous_payments_hold_back_nobody(relay: Relay, poison: str, count: int) -> None:
     """Of a hundred payments the good ones are told at once, the poisonous ones when i'mport has healed."""
     name = f"{poison}-{count}"

@@ -78,6 +78,25 @@ async def test_an_answer_that_is_lost(relay: Relay, fault: dict[str, Any]) -> No
     assert len(await relay.asked("/payments/cancel")) == 1
 
 
+async def test_an_answer_about_another_payment(relay: Relay) -> None:
+    """504 where i'mport acts and answers with another payment: nothing is made of that one, and asking finds out."""
+    imp_uid = await paid(relay)
+    await relay.forget_requests()
+    await relay.faults(poison={imp_uid: "other"})
+
+    answer = await cancel(relay, imp_uid)
+
+    assert (answer.status_code, f"not about {imp_uid}" in answer.json()["detail"]) == (504, True), answer.text
+    await relay.console.logged("cancellation_unclear", imp_uid=imp_uid)
+    await relay.until_standing(imp_uid, REQUESTED)
+    await relay.faults()
+    payment = await relay.until_standing(imp_uid, "cancelled")
+    assert [row["state"] for row in payment["cancellations"]] == ["confirmed"]
+    assert await relay.payment(f"imp_other_{imp_uid}") == {}
+    assert len(await relay.asked("/payments/cancel")) == 1
+    await relay.until_told(imp_uid, "paid", REQUESTED, "cancelled")
+
+
 async def test_an_answer_that_is_lost_before_i_mport_acts(relay: Relay) -> None:
     """504 where i'mport never acts: it stays open until an operator closes it, and more can be asked for after that."""
     imp_uid = await paid(relay)

@@ -35,10 +35,17 @@ def make_client(stub: Stub, transport: httpx.AsyncBaseTransport, store: MemoryTo
     """Makes a client of the stub; clients made by one test share a store, as processes do."""
 
     def make(
-        *, key: str = "key", secret: str = "very-secret", include_sandbox: bool = False, timeout: float = 5.0
+        *,
+        key: str = "key",
+        secret: str = "very-secret",
+        include_sandbox: bool = False,
+        timeout: float = 5.0,
+        tier: str | None = None,
     ) -> Client:
         credentials = Credentials(key, secret)
-        return Client(transport, stub.url, credentials, store, "shop", include_sandbox, timeout)
+        return Client(
+            transport, stub.url, credentials, store, tier=tier, include_sandbox=include_sandbox, timeout=timeout
+        )
 
     return make
 

@@ -12,24 +12,24 @@ class MemoryTokens:
         self.tokens: dict[str, tuple[str, float]] = {}
         self.locks: dict[str, float] = {}
 
-    async def get_token(self, merchant: str) -> tuple[str, float] | None:
+    async def get_token(self, name: str) -> tuple[str, float] | None:
         """The token and the seconds it has left."""
-        token, until = self.tokens.get(merchant, ("", 0.0))
+        token, until = self.tokens.get(name, ("", 0.0))
         left = until - time.monotonic()
         return (token, left) if left > 0 else None
 
-    async def put_token(self, merchant: str, token: str, ttl: float) -> None:
+    async def put_token(self, name: str, token: str, ttl: float) -> None:
         """Keeps it for ``ttl`` seconds."""
-        self.tokens[merchant] = (token, time.monotonic() + ttl)
+        self.tokens[name] = (token, time.monotonic() + ttl)
 
-    async def forget_token(self, merchant: str, token: str) -> None:
+    async def forget_token(self, name: str, token: str) -> None:
         """Removes it, if it is still this one."""
-        if self.tokens.get(merchant, ("", 0.0))[0] == token:
-            del self.tokens[merchant]
+        if self.tokens.get(name, ("", 0.0))[0] == token:
+            del self.tokens[name]
 
-    async def lock_token(self, merchant: str, ttl: float) -> bool:
+    async def lock_token(self, name: str, ttl: float) -> bool:
         """True for one caller in ``ttl`` seconds."""
-        if self.locks.get(merchant, 0.0) > time.monotonic():
+        if self.locks.get(name, 0.0) > time.monotonic():
             return False
-        self.locks[merchant] = time.monotonic() + ttl
+        self.locks[name] = time.monotonic() + ttl
         return True

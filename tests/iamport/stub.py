@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -94,9 +95,9 @@ class Stub:
         """What was asked for apart from tokens."""
         return [asked for asked in self.asked if asked.path != "/users/getToken"]
 
-    async def start(self) -> None:
+    async def start(self, *, tls: ssl.SSLContext | None = None) -> None:
         """Listens on a port of the kernel's choice."""
-        self.server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=tls)
         self.port = self.server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from urllib.parse import unquote
 
 import pytest
@@ -9,8 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from iamport.client import Client
-from schemas.errors import IamportFailing, IamportRefused, Invalid
-from tests.iamport.stub import Stub, http, no, payment, well
+from schemas import wire
+from schemas.errors import IamportFailing, IamportRefused, Invalid, MalformedPayment
+from tests.iamport.stub import Asked, Stub, always, http, no, payment, well
 
 
 async def test_a_page_is_asked_as_described(stub: Stub, client: Client) -> None:
@@ -25,6 +27,45 @@ async def test_a_page_is_asked_as_described(stub: Stub, client: Client) -> None:
         "/payments/status/all",
         {"from": "100", "to": "200", "page": "1", "limit": "1000", "sorting": "updated"},
     )
+
+
+async def test_a_compressed_page_is_read(stub: Stub, client: Client) -> None:
+    """gzip is what is offered; ``body_bytes`` is what the page takes unpacked."""
+    body = wire.dumps({"code": 0, "message": None, "response": {"total": 1, "next": 0, "list": [payment("a")]}})
+    stub.reply = lambda _asked: http(200, gzip.compress(body), {"content-encoding": "gzip"})
+    page = await client.page(0, 1, 1)
+    assert ([row["imp_uid"] for row in page.rows], page.body_bytes) == (["a"], len(body))
+    assert stub.calls[0].headers["accept-encoding"] == "gzip, deflate"
+
+
+async def test_no_redirect_is_followed(stub: Stub, client: Client) -> None:
+    """A token goes to i'mport's address and no other, however politely that asks."""
+    elsewhere = Stub()
+    await elsewhere.start()
+    for status in (301, 302, 307, 308):
+        location = {"location": f"{elsewhere.url}/payments/status/all"}
+        stub.reply = always(http(status, {"code": 0, "message": None, "response": None}, location))
+        with pytest.raises(IamportFailing):
+            await client.page(0, 1, 1)
+        with pytest.raises(IamportFailing):
+            await client.cancel("a", {})
+    assert elsewhere.asked == []
+    await elsewhere.stop()
+
+
+async def test_a_token_that_ends_between_pages_is_replaced(stub: Stub, client: Client) -> None:
+    """The page is asked for once more with the new one."""
+    good = "token-1"
+
+    def reply(asked: Asked) -> bytes:
+        known = asked.headers["authorization"] == good
+        return well({"total": 2, "next": 2, "list": [payment("a")]}) if known else no(401, "Unauthorized")
+
+    stub.reply = reply
+    await client.page(0, 1, 1, 1)
+    good = "token-2"
+    assert len((await client.page(0, 1, 2, 1)).rows) == 1
+    assert stub.tokens_given == 2
 
 
 async def test_past_the_end_is_empty(stub: Stub, client: Client) -> None:
@@ -83,9 +124,17 @@ async def test_a_prepared_amount(stub: Stub, client: Client) -> None:
 
 
 async def test_another_order_s_amount_is_not_believed(stub: Stub, client: Client) -> None:
-    """An answer about another order is trouble."""
+    """An answer about another order is trouble of this order alone."""
     stub.reply = lambda _asked: well({"merchant_uid": "other", "amount": 100})
-    with pytest.raises(IamportFailing):
+    with pytest.raises(MalformedPayment):
+        await client.prepared("order 1")
+
+
+@pytest.mark.parametrize("row", [{"amount": "100"}, {"amount": True}, {"amount": [1]}, {"amount": 1, "currency": 410}])
+async def test_a_prepared_amount_is_a_number_in_a_currency(stub: Stub, client: Client, row: dict[str, object]) -> None:
+    """What could only be guessed at is not taken for "nothing was registered"."""
+    stub.reply = lambda _asked: well(row)
+    with pytest.raises(MalformedPayment):
         await client.prepared("order 1")
 
 

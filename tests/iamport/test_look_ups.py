@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from decimal import Decimal
 
 import pytest
@@ -14,6 +15,7 @@ from schemas.errors import (
     IamportUnreachable,
     Invalid,
     MalformedPayment,
+    TooMuchAsked,
 )
 from tests.iamport.conftest import MakeClient
 from tests.iamport.stub import Asked, Stub, always, http, no, payment, well
@@ -58,7 +60,7 @@ async def test_404_of_a_proxy_says_nothing(stub: Stub, client: Client) -> None:
 
 
 async def test_one_bad_row_harms_no_other(stub: Stub, client: Client) -> None:
-    """Rows without status or amount are malformed alone; strangers are ignored."""
+    """Rows without status or amount are malformed alone, and nothing is made of one that nobody asked for."""
     bad = payment("bad")
     del bad["status"]
     stub.reply = lambda _asked: well([payment("a"), bad, payment("b", amount="12"), payment("stranger")])
@@ -103,6 +105,11 @@ TROUBLE = [
     (well(None), IamportFailing),
     (well({"a": 1}), IamportFailing),
     (http(200, b"not gzip", {"content-encoding": "gzip"}), IamportFailing),
+    (http(200, b"\x0b\x02\x80{}\x03", {"content-encoding": "br"}), IamportFailing),
+    (http(200, gzip.compress(gzip.compress(bytes(1 << 28))), {"content-encoding": "gzip, gzip"}), IamportFailing),
+    (http(200, gzip.compress(bytes(1 << 25)), {"content-encoding": "gzip"}), TooMuchAsked),
+    (http(413, b"too much"), TooMuchAsked),
+    (http(504, b"too slow"), TooMuchAsked),
     (b"NOT HTTP\r\n\r\n", IamportFailing),
     (None, IamportFailing),
     (no(200, "no"), IamportRefused),
@@ -143,18 +150,19 @@ async def test_retry_after_is_read(stub: Stub, client: Client, value: str, secon
 
 
 async def test_an_endless_answer_is_cut_off(stub: Stub, client: Client) -> None:
-    """Nobody can fill the memory: an answer over 16 MiB is i'mport failing."""
+    """Nobody can fill the memory: an answer over 16 MiB is too much, and less may be asked for."""
     stub.reply = lambda _asked: http(200, b" " * (17 * 1024 * 1024))
-    with pytest.raises(IamportFailing, match="longer than"):
+    with pytest.raises(TooMuchAsked, match="longer than") as raised:
         await client.payments(["a"])
+    assert not raised.value.slow
 
 
 async def test_a_slow_answer_ends_in_time(stub: Stub, make_client: MakeClient) -> None:
     """The whole call has one limit."""
     stub.delay = 30.0
-    with pytest.raises(IamportFailing, match=r"within 0\.3 s") as raised:
+    with pytest.raises(TooMuchAsked, match=r"within 0\.3 s") as raised:
         await make_client(timeout=0.3).payments(["a"])
-    assert not isinstance(raised.value, IamportUnreachable)
+    assert raised.value.slow
 
 
 async def test_nobody_there(stub: Stub, client: Client) -> None:

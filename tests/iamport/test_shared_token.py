@@ -23,7 +23,7 @@ async def test_processes_share_a_token_through_redis(
     good, stub.reply = "token-1", reply
     queue_url = redis_url.rsplit("/", 1)[0] + "/1"
     ledgers = [Ledger.connect(redis_url, queue_url) for _ in range(4)]
-    clients = [Client(transport, stub.url, Credentials("k", "s"), ledger.tokens, "shop") for ledger in ledgers]
+    clients = [Client(transport, stub.url, Credentials("k", "s"), ledger.tokens) for ledger in ledgers]
     await asyncio.gather(*(client.payment("a") for client in clients))
     assert stub.tokens_given == 1
     good = "token-2"

@@ -53,7 +53,7 @@ async def test_lock_of_a_dead_process_is_waited_out(stub: Stub, client: Client, 
     store.tokens.clear()
     (lock,) = store.locks
     store.locks[lock] += 60.0
-    fresh = Tokens(store, "shop", Credentials("key", "very-secret"), client._ask_for_token)
+    fresh = Tokens(store, Credentials("key", "very-secret"), client._ask_for_token)
     assert await fresh.get() == "token-2"
 
 

@@ -24,7 +24,7 @@ THEN = 1_900_000_000
 """When the payments of the tests happen: after any `since`, so that nothing about them is silent."""
 
 _number = itertools.count(1)
-_IN_LANES = ("not_before", "told_until", "probe_until", "tokens_at")
+_IN_LANES = ("not_before", "told_until", "rate_until", "probe_until", "tokens_at", "asked")
 
 
 def queue_url(redis_url: str) -> str:
@@ -93,7 +93,7 @@ class Driver:
 
     def decide(self, claimed: ClaimedPayment, snapshot: Snapshot, record: Record | None = None) -> Change:
         """What a look changes."""
-        return look(record or claimed.record, snapshot, THEN + 100, Policy(), claimed.claims)
+        return look(record or claimed.record, snapshot, THEN + 100, Policy(), claimed.claims, claimed.escrow_changes)
 
     async def commit(self, claimed: ClaimedPayment, snapshot: Snapshot) -> Outcome:
         """Look at a payment and write what was found."""

@@ -40,6 +40,7 @@ async def problems(ledger: Ledger) -> list[str]:
     found += _of_deliveries(contents)
     found += _of_notifications(contents)
     found += _of_lists(contents)
+    found += _of_snapshots(contents)
     return found
 
 
@@ -115,11 +116,13 @@ def _next(contents: _Contents, lane: str) -> float | None:
     """When a lane next wants a worker."""
     kind, _, name = lane.partition("/")
     limits = contents.row(f"lane:{lane}")
-    if "closed" in limits:
-        return None
     own = contents.scores(f"leased:{lane}").values()
     together = [f"deliver/{name}", f"replay/{name}"] if kind in ("deliver", "replay") else [lane]
     all_leases = [end for each in together for end in contents.scores(f"leased:{each}").values()]
+    if "asked" in limits:
+        return min([float(limits["asked"]), *own])
+    if "closed" in limits:
+        return None
     wishes = list(own)
     if due := contents.scores(f"due:{lane}"):
         at = max(min(due.values()), float(limits.get("not_before", 0)), float(limits.get("probe_until", 0)))
@@ -158,6 +161,22 @@ def _of_payments(contents: _Contents) -> list[str]:
         listed = {kind for kind, ids in contents.sets.items() if kind.startswith("pays:s:") and p in ids}
         if listed != {f"pays:s:{row['status']}"}:
             found.append(f"{p}: is {row['status']}, listed in {sorted(listed)}")
+    return found
+
+
+def _of_snapshots(contents: _Contents) -> list[str]:
+    """Each event has its object, and no object is kept for nobody."""
+    wanted: dict[str, set[str]] = defaultdict(set)
+    for name, row in contents.hashes.items():
+        if name.startswith("evt:") and "snap" in row:
+            wanted[f"snaps:{row['merchant']}/{row['imp_uid']}"].add(row["snap"])
+    found = []
+    for name in {name for name in contents.hashes if name.startswith("snaps:")} | wanted.keys():
+        kept = {version: text for version, text in contents.row(name).items() if version not in ("whole", "spent")}
+        if kept.keys() != wanted[name]:
+            found.append(f"{name}: has {sorted(kept)}, events want {sorted(wanted[name])}")
+        bases = {text.partition(" ")[0] for text in kept.values() if not text.startswith("{")}
+        found += [f"{name}: {base} is not there whole" for base in bases if not kept.get(base, "").startswith("{")]
     return found
 
 

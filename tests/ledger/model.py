@@ -29,6 +29,7 @@ class Sending:
     endpoint: str
     state: str = "pending"
     retried: bool = False
+    """An operator asked for it: it goes out of order, and past its endpoint's room."""
 
 
 @dataclass
@@ -42,6 +43,7 @@ class Model:
     ended: set[tuple[Lane, str]] = field(default_factory=set)
     claimed_at: dict[int, int] = field(default_factory=dict)
     disabled: set[str] = field(default_factory=set)
+    afresh: dict[str, int] = field(default_factory=dict)
     clock: int = 0
 
     def record(self, imp_uid: str) -> Record:

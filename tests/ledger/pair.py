@@ -121,7 +121,8 @@ class Pair:
         self.model.write(change, ENDPOINTS)
 
     def take(self, name: str, limit: int) -> None:
-        """A worker takes deliveries, none out of order and no more than there is room for."""
+        """A worker takes deliveries, none out of order and no more than there is room for; only what was asked for goes
+        past both."""
         lane = Lane("deliver", name)
         if name not in self.model.disabled:
             self.model.begin_claim(lane, Lane("replay", name))
@@ -131,7 +132,8 @@ class Pair:
             self.model.claim(delivery.lease)
             assert self.model.may_go(delivery, ENDPOINTS[name]), delivery.id
             self.sends.append(delivery)
-        assert sum(1 for place, _ in self.model.holders if place == lane) <= ROOM
+        held = [self.model.deliveries[identity] for place, identity in self.model.holders if place == lane]
+        assert sum(1 for one in held if not one.retried) <= ROOM
 
     def settle(self, delivery: ClaimedDelivery, verdict: Verdict) -> None:
         """An attempt's outcome, maybe twice, maybe too late."""
@@ -143,7 +145,7 @@ class Pair:
         this = self.model.deliveries[delivery.id]
         if isinstance(verdict, Delivered | Dead):
             this.state = "delivered" if isinstance(verdict, Delivered) else "dead"
-        if isinstance(verdict, Disable):
+        if isinstance(verdict, Disable) and delivery.lease.token >= self.model.afresh.get(this.endpoint, 0):
             self.model.disabled.add(this.endpoint)
 
     def retry(self, which: int) -> None:
@@ -161,6 +163,7 @@ class Pair:
         if name in self.model.disabled:
             self.run(self.ledger.endpoints.enable(name))
             self.model.disabled.discard(name)
+            self.model.afresh[name] = self.run(self.ledger.delivering.health(name))[2]
         else:
             self.run(self.ledger.endpoints.disable(name, "asked for"))
             self.model.disabled.add(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from ledger.batch import Batch
 class Writing:
     """Lists that were begun, each of which ends when the test says so."""
 
-    def __init__(self, **options: int) -> None:
+    def __init__(self, **options: Any) -> None:
         self.begun: list[list[int]] = []
         self._ends: list[asyncio.Future[None]] = []
         self._batch: Batch[int, int] = Batch(self._write, **options)
@@ -116,3 +117,13 @@ async def test_who_has_gone_is_not_written(at_once: int) -> None:
     await writing.end(1)
     answers = await writing.answers()
     assert [isinstance(answer, asyncio.CancelledError) for answer in answers] == [True, True, False]
+
+
+async def test_what_is_heavy_is_written_alone() -> None:
+    """A list takes what waits as long as it is not too heavy together; one that is too heavy by itself goes alone."""
+    writing = Writing(weight=lambda item: item, heaviest=10)
+    await writing.add(1)
+    await writing.add(4, 5, 2, 30, 1, 1)
+    for place in range(4):
+        await writing.end(place)
+    assert writing.begun == [[1], [4, 5], [2], [30], [1, 1]]

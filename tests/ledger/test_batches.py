@@ -9,7 +9,6 @@ from typing import Any
 
 import orjson
 import pytest
-from redis.exceptions import ResponseError
 
 from ledger import Ledger, delivering, refreshing
 from ledger.delivering import ClaimedDelivery
@@ -18,8 +17,10 @@ from ledger.replays import Selection
 from ledger.store import Argument
 from schemas.cancellations import Request
 from schemas.delivery import Again, Attempt, Dead, Delivered, Disable, Verdict
+from schemas.errors import LedgerRefused
 from schemas.health import Health
 from schemas.look import Policy, note
+from schemas.steps import steps
 from tests.ledger.driving import REFRESH, THEN, Driver, attempt, paid
 from tests.ledger.replaying import FAST, counts, drop_job, events, walk
 
@@ -121,11 +122,11 @@ async def test_a_call_that_breaks_off_writes_nothing(ledger: Ledger, driver: Dri
     claimed = await driver.claim_one()
     change = driver.decide(claimed, paid("imp_2"))
     good = {
-        "commit": refreshing._commit_args(change, claimed, THEN),
+        "commit": refreshing._write(change, next(steps(change)), claimed, THEN, with_object=True).args,
         "settle": delivering._settle_args(delivery.lease, Delivered(), [attempt()]),
     }
     for name, args in good.items():
-        with pytest.raises(ResponseError):
+        with pytest.raises(LedgerRefused):
             await ledger.store.run(name, 2, *args)
     assert await driver.redis.exists(key("pay", "default/imp_2")) == 0
     assert await driver.state(delivery) == "pending"

@@ -8,6 +8,7 @@ import pytest
 
 from ledger import Ledger
 from ledger.keys import key
+from schemas import wire
 from schemas.delivery import Hold
 from tests.ledger.driving import Driver, paid
 
@@ -20,7 +21,8 @@ async def test_each_endpoint_gets_what_it_subscribed_to(driver: Driver) -> None:
     (first,) = await driver.take(all_of_it)
     (only,) = await driver.take(some)
     assert (first.type, only.type, only.imp_uid) == ("payment.paid", "payment.cancelled", "imp_1")
-    assert first.body == await driver.redis.hget(key("evt", first.event), "body")
+    assert first.body == (await driver.ledger.events.get(first.event)).body
+    assert wire.loads(first.body)["data"]["payment"] == wire.loads(paid("imp_1", 1000).raw)
     assert (first.attempts, first.replay, first.id) == (0, False, f"{first.event}.ep_all")
     assert set(await driver.lanes()) == {"deliver/ep_all", "deliver/ep_some"}
 

@@ -10,6 +10,7 @@ import pytest
 
 from ledger import Ledger
 from ledger.keys import key
+from ledger.stats import stats
 from schemas.errors import LedgerUnavailable, UnknownMerchant
 from tests.ledger.driving import REFRESH, Driver, notification, queue_url
 from tests.redis_process import RedisServer
@@ -73,6 +74,14 @@ async def test_unknown_merchants_and_wrong_tokens_are_turned_away(ledger: Ledger
     assert await driver.redis.zcard(key("ntfs")) == 3
 
 
+async def test_who_takes_webhooks_can_be_asked(ledger: Ledger) -> None:
+    """By name and token, as accepting would decide; `default` is there before anybody has set it up."""
+    token = hashlib.sha256(b"t").hexdigest()
+    await ledger.merchants.put("guarded", imp_key="k", imp_secret="s", token_hash=token)
+    asked = [("default", None), ("default", token), ("guarded", None), ("guarded", token), ("nobody", None)]
+    assert await asyncio.gather(*(ledger.takes_webhooks(*one) for one in asked)) == [True, False, False, True, False]
+
+
 async def test_webhooks_are_counted_once(driver: Driver) -> None:
     """Only what was noted counts as accepted: neither repetitions nor what was turned away."""
     one = notification()
@@ -101,9 +110,16 @@ async def test_merchants_and_their_tokens_can_be_read_whole(ledger: Ledger) -> N
 
 async def test_refusals_add_up(ledger: Ledger, driver: Driver) -> None:
     """Refused webhooks are counted by reason."""
-    await ledger.count_refusals({"default:403": 2, "default:415": 1})
-    await ledger.count_refusals({"default:403": 1})
-    assert await driver.redis.hgetall(key("refusals")) == {b"default:403": b"3", b"default:415": b"1"}
+    await ledger.count_refusals({"default:403": 2, "default:400": 3}, {"default:version_2": 2, "a.b-c:empty": 1})
+    await ledger.count_refusals({"default:403": 1}, {})
+    await ledger.count_refusals({"default:400": 1}, {"default:version_2": 1})
+    assert await driver.redis.hgetall(key("refusals")) == {b"default:403": b"3", b"default:400": b"4"}
+    refused = (await stats(ledger.store)).refused_bodies
+    counted = {(row.merchant, row.reason): row.count for row in refused}
+    assert counted == {("default", "version_2"): 3, ("a.b-c", "empty"): 1}
+    assert all(abs(row.last_at - time.time()) < 60 for row in refused)
+    minutes = [name async for name in driver.redis.scan_iter(key("minute", "*"))]
+    assert sum([int(await driver.redis.hget(name, "refused") or 0) for name in minutes]) == 7
 
 
 async def test_a_redis_that_is_gone_is_said_at_once(own_redis: RedisServer) -> None:

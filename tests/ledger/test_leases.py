@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-import pytest
-
 from ledger import Ledger
-from ledger import leases as leasing
 from ledger.keys import key
 from ledger.leases import LEASE_MS, Lease
-from schemas.errors import LedgerUnavailable
 from tests.ledger.driving import REFRESH, Driver, paid
-from tests.processes import PATIENCE
 
 
 async def ends(driver: Driver, lease: Lease) -> int:
@@ -52,25 +47,6 @@ async def test_a_late_renewal_takes_nothing_from_who_has_it_now(ledger: Ledger, 
     await driver.pass_time(3)
     await ledger.leases.renew()
     assert await ends(driver, successor) == at - 3000
-
-
-async def test_renewing_goes_on_after_trouble(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A Redis that is away for a moment costs no worker all its leases from then on."""
-    monkeypatch.setattr(leasing, "RENEW_EVERY", 0.0)
-    renewed = asyncio.Event()
-    troubles = [LedgerUnavailable("Redis is away")] * 3
-
-    async def renew() -> None:
-        if troubles:
-            raise troubles.pop()
-        renewed.set()
-
-    monkeypatch.setattr(ledger.leases, "renew", renew)
-    renewing = asyncio.create_task(ledger.leases.renew_forever())
-    waiting = asyncio.create_task(renewed.wait())
-    await asyncio.wait([renewing, waiting], timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
-    assert renewed.is_set()
-    renewing.cancel()
 
 
 async def test_what_is_given_back_is_due_at_once(ledger: Ledger, driver: Driver) -> None:

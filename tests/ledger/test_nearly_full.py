@@ -7,7 +7,7 @@ import asyncio
 from ledger import Ledger
 from ledger.jobs import RECONCILE, TIDY
 from ledger.keys import key
-from schemas.errors import LedgerUnavailable
+from schemas.errors import LedgerFull
 from tests.ledger.driving import REFRESH, Driver, paid
 
 
@@ -87,7 +87,7 @@ async def test_looks_are_refused_whole_by_a_full_redis(ledger: Ledger, driver: D
         answers = await commit_all()
     finally:
         await driver.redis.config_set("maxmemory", 0)
-    assert [type(answer) for answer in answers] == [LedgerUnavailable] * 3
+    assert [type(answer) for answer in answers] == [LedgerFull] * 3
     assert await everything(driver) == before
     assert await commit_all() == ["lost", "ok", "ok"]
     assert len(await driver.take(lane)) == 2

@@ -14,6 +14,7 @@ from ledger.endpoints import Endpoints
 from ledger.keys import key
 from ledger.merchants import Merchants
 from ledger.pages import Slice
+from ledger.primary import Fixed
 from ledger.store import Argument, Store
 from schemas.endpoint import Endpoint, SealedSecret
 from schemas.errors import Conflict, NotFound
@@ -51,22 +52,32 @@ async def with_merchant(store: Store) -> Endpoints:
 async def test_a_merchant_is_read_as_it_was_put(store: Store) -> None:
     """Every field comes back; putting it again replaces all but the time it was added."""
     merchants = Merchants(store)
-    assert await merchants.put("shop", imp_key="k", imp_secret="s", include_sandbox=True, since=1000.5, token_hash="h")
+    assert await merchants.put(
+        "shop", imp_key="k", imp_secret="s", include_sandbox=True, since=1000.5, token_hash="h", tier="SUB"
+    )
     first = await merchants.get("shop")
     assert (first.imp_key, first.imp_secret, first.include_sandbox, first.check_prepared) == ("k", "s", True, False)
-    assert (first.since, first.token_hash, first.trouble) == (1000.5, "h", None)
+    assert (first.since, first.token_hash, first.tier, first.trouble) == (1000.5, "h", "SUB", None)
     assert not await merchants.put("shop", imp_key="k2", imp_secret="s2")
     second = await merchants.get("shop")
-    assert (second.imp_key, second.include_sandbox, second.token_hash) == ("k2", False, None)
+    assert (second.imp_key, second.include_sandbox, second.token_hash, second.tier) == ("k2", False, None, None)
     assert second.created_at == first.created_at
     assert second.since == pytest.approx(first.created_at - 3600)
 
 
-async def test_new_credentials_drop_the_token_of_the_old(store: Store) -> None:
-    """A token that was got with other credentials is not used again."""
-    await store.redis.set(key("imp_token", "shop"), "old")
-    await Merchants(store).put("shop", imp_key="k", imp_secret="s")
-    assert await store.redis.get(key("imp_token", "shop")) is None
+async def test_when_test_payments_were_included_is_kept(store: Store) -> None:
+    """0 where they were from the start, the time of the switch where it came later; it ends with the flag."""
+    merchants, since = Merchants(store), []
+    for name, included in (("old", True), ("old", True), ("shop", False), ("shop", True), ("shop", True)):
+        await merchants.put(name, imp_key="k", imp_secret="s", include_sandbox=included)
+        since.append((await merchants.get(name)).sandbox_since)
+    assert since[:3] == [0, 0, 0]
+    assert since[3] == since[4] == pytest.approx(await store.now(), abs=5)
+    await merchants.put("shop", imp_key="k", imp_secret="s")
+    assert (await merchants.get("shop")).sandbox_since == 0
+    await store.run("ensure_merchant", "default")
+    await merchants.put("default", imp_key="k", imp_secret="s", include_sandbox=True)
+    assert (await merchants.get("default")).sandbox_since > 0
 
 
 async def test_a_merchant_with_endpoints_stays(store: Store) -> None:
@@ -147,7 +158,7 @@ async def test_a_lost_race_is_run_again(store: Store) -> None:
                 await endpoints.update("ep_1", lambda one: replace(one, url="https://example.com/quick"))
             return await super().run(name, *args, durable=durable)
 
-    await Endpoints(Racing(store.redis)).update("ep_1", slow)
+    await Endpoints(Racing(Fixed(store.redis))).update("ep_1", slow)
     found = (await endpoints.get("ep_1")).endpoint
     assert (tries, found.description, found.url) == (2, "slow", "https://example.com/quick")
 

@@ -158,3 +158,23 @@ async def test_more_events_than_a_step_takes(driver: Driver) -> None:
     assert await deliver_all(driver, Lane("replay", "ep_1")) == 2300
     assert await counts(driver, replay) == ("done", 2300, 2300, 2300, 0)
     await drop_job(driver.ledger)
+
+
+async def test_test_payments_are_not_sent_again_to_who_does_not_include_them(driver: Driver) -> None:
+    """Events of test channels from when the merchant included them go to nobody while it does not."""
+    merchants = driver.ledger.merchants
+    await merchants.put("default", imp_key="k", imp_secret="s", include_sandbox=True)
+    await driver.look(paid("imp_live", custom_data='"sandbox":true,"detail":'))
+    await driver.look(paid("imp_test", sandbox=True))
+    await driver.subscribe("ep_1")
+    assert await driver.ledger.replays.count(Selection()) == 2
+
+    await merchants.put("default", imp_key="k", imp_secret="s")
+
+    assert await driver.ledger.replays.count(Selection()) == 1
+    replay = await driver.ledger.replays.create(Selection(endpoint="ep_1", only="all"), FAST)
+    await walk(driver.ledger, replay)
+    (sent,) = await driver.take(Lane("replay", "ep_1"))
+    assert b'"imp_uid":"imp_live"' in sent.body
+    await driver.settle(sent)
+    await drop_job(driver.ledger)

@@ -15,7 +15,7 @@ from cryptography.fernet import Fernet
 from ledger import Ledger
 from ledger.idempotency import Idempotency
 from ledger.jobs import RECONCILE
-from ledger.reconciliations import Reconciliation
+from ledger.reconciliations import Difference, Reconciliation
 from ledger.replays import Selection
 from ledger.start import begin
 from schemas.errors import LedgerUnavailable
@@ -80,7 +80,7 @@ WRITES: Sequence[Write] = (
     lambda ledger: ledger.jobs.schedule(RECONCILE, "rec_1"),
     lambda ledger: ledger.reconciliations.begin(RUN, rebuild=True),
     lambda ledger: ledger.reconciliations.save(RUN),
-    lambda ledger: ledger.reconciliations.found(RUN, {"imp_1": None}),
+    lambda ledger: ledger.reconciliations.found(RUN, {"imp_1": Difference()}),
     lambda ledger: Idempotency(ledger.store).end("name", "owner", "answer"),
     lambda ledger: begin(ledger.store, Sealer([KEY])),
 )
@@ -94,6 +94,18 @@ async def test_writes_that_no_replica_has_do_not_count(ledger: Ledger, driver: D
     assert [
         (place, repr(answer)) for place, answer in enumerate(answers) if not isinstance(answer, LedgerUnavailable)
     ] == []
+
+
+async def test_a_replica_says_no_to_no_merchant(own_redis: RedisServer, replica: RedisServer) -> None:
+    """It may lag behind, as after a failover that its clients have not seen: a webhook is not refused on its word."""
+    ledger = Ledger.connect(replica.url, queue_url(own_redis.url))
+    try:
+        assert await ledger.takes_webhooks("default", None)
+        for refused in (ledger.takes_webhooks("brand-new", None), ledger.accept(notification(merchant="brand-new"))):
+            with pytest.raises(LedgerUnavailable):
+                await refused
+    finally:
+        await ledger.close()
 
 
 async def test_what_a_replica_has_counts(own_redis: RedisServer, replica: RedisServer) -> None:

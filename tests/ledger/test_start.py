@@ -9,6 +9,7 @@ from ledger import Ledger
 from ledger.start import begin
 from schemas.errors import BadSetting
 from schemas.seal import Sealer
+from schemas.stored import VERSION
 
 OLD, NEW, OTHER = (Fernet.generate_key().decode() for _ in range(3))
 
@@ -51,3 +52,14 @@ async def test_shapes_of_a_newer_version_end_the_start(ledger: Ledger) -> None:
     await ledger.store.redis.set("{relay}:version", "99")
     with pytest.raises(BadSetting, match="version 99"):
         await begin(ledger.store, Sealer([OLD]))
+
+
+async def test_a_ledger_that_an_older_version_began_gets_the_version_of_what_is_written_now(ledger: Ledger) -> None:
+    """So that the older one does not start again; whose keys do not fit changes nothing."""
+    await begin(ledger.store, Sealer([OLD]))
+    await ledger.store.redis.set("{relay}:version", "1")
+    with pytest.raises(BadSetting):
+        await begin(ledger.store, Sealer([OTHER]))
+    assert await ledger.store.redis.get("{relay}:version") == b"1"
+    await begin(ledger.store, Sealer([OLD]))
+    assert await ledger.store.redis.get("{relay}:version") == str(VERSION).encode()

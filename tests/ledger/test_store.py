@@ -13,7 +13,7 @@ from ledger import Ledger
 from ledger.connection import connect
 from ledger.keys import PREFIX, key
 from ledger.store import Store, unavailable
-from schemas.errors import BadSetting, LedgerUnavailable
+from schemas.errors import BadSetting, LedgerFull, LedgerRefused, LedgerUnavailable
 from tests.ledger.driving import REFRESH, Driver, notification, paid, queue_url
 from tests.ledger.invariants import problems
 from tests.redis_process import RedisServer
@@ -68,7 +68,7 @@ async def test_a_full_redis_takes_no_webhook_and_gives_no_work(own: Driver) -> N
         own.ledger.accept(late), own.claim(), own.take(lane), own.commit(claimed, paid(claimed.record.imp_uid)),
     )  # fmt: skip
     answers = await asyncio.gather(*attempts, return_exceptions=True)
-    assert [type(answer) for answer in answers] == [LedgerUnavailable] * 4
+    assert [type(answer) for answer in answers] == [LedgerFull] * 4
     assert await dump(own) == before
     await room(own)
     assert await own.commit(claimed, paid(claimed.record.imp_uid)) == "ok"
@@ -140,7 +140,7 @@ async def test_every_key_has_the_ledgers_hash_tag(driver: Driver) -> None:
     await driver.look(paid("imp_1", 100))
     await driver.settle(await driver.take_one(lane))
     await driver.ledger.tokens.put_token("default", "token", 10)
-    await driver.ledger.count_refusals({"default:403": 1})
+    await driver.ledger.count_refusals({"default:403": 1}, {})
     await driver.ledger.refreshing.pause(REFRESH, 1, "trouble")
     await driver.ledger.sweep("me")
     names = [name.decode() async for name in driver.redis.scan_iter("*")]
@@ -158,24 +158,33 @@ async def test_durable_writes_need_their_replicas(redis_url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "is_away"),
+    ("error", "expected"),
     [
-        (trouble.ConnectionError("refused"), True),
-        (trouble.TimeoutError("slow"), True),
-        (trouble.BusyLoadingError("loading"), True),
-        (trouble.ReadOnlyError("a replica"), True),
-        (trouble.OutOfMemoryError("full"), True),
-        (trouble.AuthenticationError("wrong"), True),
-        (trouble.NoScriptError("No matching script."), True),
-        (trouble.ResponseError("MISCONF Redis is configured to save"), True),
-        (trouble.ResponseError("ERR Error running script: @user_script:9: -OOM command not allowed"), True),
-        (trouble.ResponseError("ERR Error running script: attempt to index a nil value"), False),
-        (trouble.ResponseError("WRONGTYPE Operation against a key"), False),
+        (trouble.ConnectionError("refused"), LedgerUnavailable),
+        (trouble.TimeoutError("slow"), LedgerUnavailable),
+        (trouble.BusyLoadingError("loading"), LedgerUnavailable),
+        (trouble.ReadOnlyError("a replica"), LedgerUnavailable),
+        (trouble.OutOfMemoryError("full"), LedgerUnavailable),
+        (trouble.AuthenticationError("wrong"), LedgerUnavailable),
+        (trouble.NoScriptError("No matching script."), LedgerUnavailable),
+        (trouble.ResponseError("MISCONF Redis is configured to save"), LedgerUnavailable),
+        (
+            trouble.ResponseError("ERR Error running script: @user_script:9: -OOM command not allowed"),
+            LedgerUnavailable,
+        ),
+        (trouble.ResponseError("ERR Error running script: attempt to index a nil value"), LedgerRefused),
+        (trouble.ResponseError("WRONGTYPE Operation against a key"), LedgerRefused),
+        (trouble.ResponseError("upstream failure"), LedgerRefused),
+        (trouble.ResponseError("ERR The user executing the script can't run this command"), LedgerRefused),
+        (trouble.AskError("866 127.0.0.1:7000"), LedgerUnavailable),
+        (trouble.TryAgainError("Multiple keys request during rehashing of slot"), LedgerUnavailable),
+        (trouble.RedisClusterException("no node answers"), LedgerUnavailable),
+        (ValueError("not enough values to unpack"), LedgerRefused),
     ],
 )
-def test_trouble_is_told_from_bugs(error: Exception, is_away: bool) -> None:
-    """What passes by itself is `LedgerUnavailable`; a script's own mistake is not hidden as that."""
-    assert isinstance(unavailable(error), LedgerUnavailable) is is_away
+def test_what_needs_somebody_is_told_from_what_passes(error: Exception, expected: type[LedgerUnavailable]) -> None:
+    """All of it is trouble that is tried again; an answer that nobody expects is known as one."""
+    assert type(unavailable(error)) is expected
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1", "redis+sentinel://host:26379", "redis+sentinel:///service/0", ""])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,7 +53,8 @@ class ListedLedger:
     failure: Exception | None = None
     taken: list[Notification] = field(default_factory=list)
     calls: int = 0
-    refusals: dict[str, int] = field(default_factory=dict)
+    refusals: Counter[str] = field(default_factory=Counter)
+    refused_bodies: Counter[str] = field(default_factory=Counter)
 
     @property
     def imp_uids(self) -> list[str]:
@@ -68,6 +70,11 @@ class ListedLedger:
         if all(one.id != notification.id for one in self.taken):
             self.taken.append(notification)
 
+    async def takes_webhooks(self, merchant: str, token_hash: str | None, /) -> bool:
+        """Whether it has such a merchant."""
+        await self._answer()
+        return self.merchants.get(merchant, "") == token_hash
+
     async def durability(self) -> Durability:
         """As it was told to be."""
         await self._answer()
@@ -78,11 +85,11 @@ class ListedLedger:
         await self._answer()
         return self.merchants
 
-    async def count_refusals(self, counts: dict[str, int], /) -> None:
+    async def count_refusals(self, by_status: Mapping[str, int], by_reason: Mapping[str, int], /) -> None:
         """Keep the sums."""
         await self._answer()
-        for reason, count in counts.items():
-            self.refusals[reason] = self.refusals.get(reason, 0) + count
+        self.refusals.update(by_status)
+        self.refused_bodies.update(by_reason)
 
     async def _answer(self) -> None:
         await asyncio.sleep(0)

@@ -139,6 +139,47 @@ async def test_a_webhook_token_is_the_only_way_in(receiver: Receiver, redis_url:
         assert await client.hget(f"{{relay}}:ntf:{answer.json()['id']}", "verified") == "1"
 
 
+FORM_BODY = "imp_uid=imp_1&merchant_uid=주문".encode("euc-kr")
+
+
+@pytest.mark.parametrize(
+    ("line", "headers", "body"),
+    [
+        (b"POST http://relay.example/webhooks HTTP/1.1", b"content-type: application/json", webhook()),
+        (b"POST /webhooks?from=console&x=%20 HTTP/1.1", b"CONTENT-TYPE: application/json", webhook()),
+        (b"POST //webhooks/default/ HTTP/1.1", b"content-type: application/json", webhook()),
+        (b"POST /webhooks HTTP/1.0", b"content-type: application/json", webhook()),
+        (b"POST /webhooks HTTP/1.1", b"content-type: Application/Json;Charset=UTF-8", b"\xef\xbb\xbf" + webhook()),
+        (b"POST /webhooks HTTP/1.1", b"content-type: application/x-www-form-urlencoded; charset=EUC-KR", FORM_BODY),
+        (b"POST /webhooks HTTP/1.1", b"content-type: application/x-www-form-urlencoded", b"imp_uid=imp_1\r\n"),
+        (b"POST /webhooks HTTP/1.1", b"content-type: application/json", b'{"imp_uid":"imp_0","imp_uid":"imp_1"}'),
+        (b"\r\nPOST /webhooks HTTP/1.1", b"content-type: application/json\r\nx-shop: \xec\xa3\xbc", webhook()),
+    ],
+)  # fmt: skip
+async def test_requests_as_proxies_and_old_clients_send_them(
+    receiver: Receiver, redis_url: str, line: bytes, headers: bytes, body: bytes
+) -> None:
+    """Absolute targets, queries, doubled slashes, HTTP/1.0, charsets and byte order marks cost no webhook."""
+    framing = b"\r\nhost: x\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(body)
+    assert (await receiver.raw(line + b"\r\n" + headers + framing + body)).startswith(b"HTTP/1.1 200 ")
+    assert await notified(redis_url) == {"imp_1": 1}
+
+
+async def test_a_target_without_a_path_is_404(receiver: Receiver) -> None:
+    """`OPTIONS *` is answered like any other question for nothing, and is no news in the log."""
+    assert b" 404 " in await receiver.raw(b"OPTIONS * HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+    assert not receiver.process.logs(level="error")
+
+
+async def test_webhooks_to_a_wrong_address_are_counted(receiver: Receiver) -> None:
+    """What i'mport posts to a path that is none is a lost webhook; what strangers try is not."""
+    for path in ("/webhook", "/", "/livez/x"):
+        is_problem(await receiver.post(webhook(), path, x_forwarded_for="52.78.100.19"), 404)
+        is_problem(await receiver.post(webhook(), path, x_forwarded_for="203.0.113.7"), 404)
+    await receiver.client.get("/favicon.ico", headers={"x-forwarded-for": "52.78.100.19"})
+    assert await receiver.metric('relay_webhooks_refused_total{merchant="-",status="404"}') == 3
+
+
 async def test_other_methods_are_405(receiver: Receiver) -> None:
     """Webhooks are posted and nothing else; states are read and nothing else."""
     for method in ("GET", "PUT", "DELETE", "PATCH", "OPTIONS"):
@@ -204,25 +245,39 @@ async def test_nowhere_to_keep_it_is_503(processes: Processes, free_port: Callab
 
 
 async def test_refusals_are_counted_for_operators(receiver: Receiver, redis_url: str) -> None:
-    """403, 404, 415 and 429 are in the metrics, and reach the ledger when the receiver ends if not before."""
+    """Whatever is refused for good is in the metrics, a 400 with its reason; and all of it reaches the ledger when the
+    receiver ends if not before."""
     await receiver.post(webhook())
     for _ in range(3):
         await receiver.post(webhook(), "/webhooks/made-up")
     await receiver.client.post("/webhooks", content=webhook(), headers={"content-type": "text/plain"})
+    await receiver.post(webhook().ljust(70_000))
+    version_2 = b'{"type":"Transaction.Paid","timestamp":"2024-04-25T10:00:00.000Z","data":{"paymentId":"p1"}}'
+    answer = await receiver.post(version_2)
+    assert "V1 in i'mport's console" in is_problem(answer, 400)["detail"]
+    await receiver.post(b"", "/webhooks/made-up")
+    for merchant, reason in (("default", "version_2"), ("-", "empty")):
+        line = f'relay_webhook_bodies_refused_total{{merchant="{merchant}",reason="{reason}"}}'
+        assert await receiver.metric(line) == 1
+    for merchant, status in (("default", 413), ("default", 400), ("-", 400)):
+        line = f'relay_webhooks_refused_total{{merchant="{merchant}",status="{status}"}}'
+        assert await receiver.metric(line) == 1
     assert await receiver.metric('relay_webhooks_refused_total{merchant="-",status="404"}') == 3
     assert await receiver.metric('relay_webhooks_accepted_total{place="redis"}') == 1
     assert await receiver.metric("relay_webhook_seconds_count") == 1
     assert await receiver.process.terminate() == 0
     async with redis.asyncio.Redis.from_url(redis_url, decode_responses=True) as client:
         refusals = await client.hgetall("{relay}:refusals")
-    assert (refusals["-:404"], sum(int(count) for count in refusals.values())) == ("3", 4)
+        bodies = await client.hgetall("{relay}:refused_bodies")
+    assert (refusals["-:404"], sum(int(count) for count in refusals.values())) == ("3", 7)
+    assert bodies == {"default:version_2": "1", "-:empty": "1"}
 
 
 async def test_metrics_are_for_this_machine_and_for_tokens(
     processes: Processes, free_port: Callable[[], int], redis_url: str
 ) -> None:
     """Behind a proxy nobody is local: a bearer token of the operator API is needed, a read-only one will do."""
-    receiver = await start(processes, free_port(), redis_url, RELAY_API_TOKEN="secret-1,ro:secret-2")
+    receiver = await start(processes, free_port(), redis_url, RELAY_API_TOKEN="secret-1,ro:secret-2,metrics:secret-3")
     assert (await receiver.client.get("/metrics")).status_code == 200
     for headers, status in (
         ({}, 401),
@@ -230,6 +285,7 @@ async def test_metrics_are_for_this_machine_and_for_tokens(
         ({"authorization": "Basic secret-1"}, 401),
         ({"authorization": "bearer secret-1"}, 200),
         ({"authorization": "Bearer secret-2"}, 200),
+        ({"authorization": "Bearer secret-3"}, 200),
     ):
         answer = await receiver.client.get("/metrics", headers={"x-forwarded-for": "127.0.0.1", **headers})
         assert answer.status_code == status

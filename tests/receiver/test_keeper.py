@@ -58,7 +58,7 @@ async def strict(tmp_path: Path) -> AsyncIterator[Kept]:
 
 async def test_the_ledger_comes_first(kept: Kept) -> None:
     """While it takes notifications nothing is spooled, and Redis' clock stamps them."""
-    assert await kept.keeper.keep(notification(1)) == "redis"
+    assert await kept.keeper.keep(notification(1), "") == "redis"
     assert kept.ledger.taken[0].received_at is None
     assert kept.spool.waiting == 0
 
@@ -66,7 +66,7 @@ async def test_the_ledger_comes_first(kept: Kept) -> None:
 async def test_the_spool_takes_over_and_drains(kept: Kept) -> None:
     """What comes while the ledger is away is stamped, spooled, and handed over in order when it is back."""
     kept.ledger.failure = away()
-    places = [await kept.keeper.keep(notification(number)) for number in (1, 2, 3)]
+    places = [await kept.keeper.keep(notification(number), "") for number in (1, 2, 3)]
     assert places == ["spool"] * 3
     kept.ledger.failure = None
     await kept.drained()
@@ -80,7 +80,7 @@ async def test_nobody_waits_for_a_ledger_that_is_away(kept: Kept) -> None:
     """After one failure webhooks go straight to the spool."""
     kept.ledger.failure = away()
     for number in range(50):
-        await kept.keeper.keep(notification(number))
+        await kept.keeper.keep(notification(number), "")
     assert kept.ledger.calls == 1
     assert not kept.keeper.redis.available
 
@@ -88,37 +88,21 @@ async def test_nobody_waits_for_a_ledger_that_is_away(kept: Kept) -> None:
 async def test_a_mistake_in_the_ledger_costs_no_webhook(kept: Kept) -> None:
     """An error that nobody foresaw is answered with the spool, too."""
     kept.ledger.failure = ValueError("a bug")
-    assert await kept.keeper.keep(notification(1)) == "spool"
+    assert await kept.keeper.keep(notification(1), "") == "spool"
+
+
+async def test_a_mistake_in_a_weak_ledger_costs_no_webhook_either(strict: Kept) -> None:
+    """Where the ledger is only asked who is welcome, the same holds."""
+    strict.ledger.failure = ValueError("a bug")
+    assert await strict.keeper.keep(notification(1), "") == "spool"
 
 
 async def test_an_unknown_merchant_is_refused_by_the_ledger(kept: Kept) -> None:
     """The ledger's word on merchants and tokens is passed on."""
     with pytest.raises(UnknownMerchant):
-        await kept.keeper.keep(notification(1, merchant="nobody"))
+        await kept.keeper.keep(notification(1, merchant="nobody"), "")
     with pytest.raises(UnknownMerchant):
-        await kept.keeper.keep(notification(1, token_hash="a" * 64))
-
-
-async def test_known_merchants_decide_while_the_ledger_is_away(kept: Kept) -> None:
-    """A merchant or token that is certainly wrong does not get into the spool."""
-    kept.ledger.merchants["shop"] = "b" * 64
-    await kept.keeper.learn_merchants()
-    kept.ledger.failure = away()
-    assert await kept.keeper.keep(notification(1, merchant="shop", token_hash="b" * 64)) == "spool"
-    for merchant, token_hash in (("nobody", None), ("shop", None), ("shop", "c" * 64), ("default", "c" * 64)):
-        with pytest.raises(UnknownMerchant):
-            await kept.keeper.keep(notification(1, merchant=merchant, token_hash=token_hash))
-
-
-async def test_without_a_table_draining_decides(kept: Kept) -> None:
-    """A receiver that has never heard the ledger keeps everything; what turns out wrong is counted and let go."""
-    kept.ledger.failure = away()
-    assert await kept.keeper.keep(notification(1, merchant="nobody")) == "spool"
-    assert await kept.keeper.keep(notification(2)) == "spool"
-    kept.ledger.failure = None
-    await kept.drained()
-    assert kept.ledger.imp_uids == ["imp_2"]
-    assert kept.counts.take_unreported() == {"-:404": 1}
+        await kept.keeper.keep(notification(1, token_hash="a" * 64), "")
 
 
 async def test_without_a_spool_the_ledger_is_tried_again_in_time() -> None:
@@ -127,23 +111,23 @@ async def test_without_a_spool_the_ledger_is_tried_again_in_time() -> None:
     kept.ledger.failure = away()
     for number in range(10):
         with pytest.raises(SpoolUnavailable):
-            await kept.keeper.keep(notification(number))
+            await kept.keeper.keep(notification(number), "")
     assert kept.ledger.calls == 1
     kept.ledger.failure = None
     async with asyncio.timeout(PATIENCE):
         while True:
             try:
-                assert await kept.keeper.keep(notification(11)) == "redis"
+                assert await kept.keeper.keep(notification(11), "") == "redis"
                 break
             except SpoolUnavailable:
                 await asyncio.sleep(0.05)
-    assert await kept.keeper.keep(notification(12)) == "redis"
+    assert await kept.keeper.keep(notification(12), "") == "redis"
 
 
 async def test_a_ledger_that_answers_but_takes_nothing_is_not_available(kept: Kept) -> None:
     """A full Redis still says how durable it is: that does not close the breaker while something waits."""
     kept.ledger.failure = away()
-    await kept.keeper.keep(notification(1))
+    await kept.keeper.keep(notification(1), "")
     kept.ledger.failure = None
     assert not (await kept.keeper.look()).available
 
@@ -153,19 +137,19 @@ async def test_a_weak_redis_is_named(kept: Kept) -> None:
     kept.ledger.state = Durability(durable=False, reasons=("appendonly is no, not yes",))
     state = await kept.keeper.look()
     assert (state.available, state.durable, state.reasons) == (True, False, ("appendonly is no, not yes",))
-    assert await kept.keeper.keep(notification(1)) == "redis"
+    assert await kept.keeper.keep(notification(1), "") == "redis"
 
 
 async def test_a_redis_not_asked_yet_is_not_durable(strict: Kept) -> None:
     """Where durability is required, it has to be seen first."""
-    assert await strict.keeper.keep(notification(1)) == "spool"
+    assert await strict.keeper.keep(notification(1), "") == "spool"
 
 
 async def test_a_weak_redis_does_not_acknowledge_where_durability_is_required(strict: Kept) -> None:
     """The spool acknowledges and keeps; Redis gets the work all the same; once it is durable the spool empties."""
     strict.ledger.state = Durability(durable=False, reasons=("appendfsync is everysec, not always",))
     await strict.keeper.look()
-    assert await strict.keeper.keep(notification(1)) == "spool"
+    assert await strict.keeper.keep(notification(1), "") == "spool"
     await strict.keeper.drain()
     assert strict.ledger.imp_uids == ["imp_1"]
     assert strict.spool.waiting == 1
@@ -175,7 +159,7 @@ async def test_a_weak_redis_does_not_acknowledge_where_durability_is_required(st
     await strict.keeper.look()
     await strict.drained()
     assert strict.ledger.imp_uids == ["imp_1"]
-    assert await strict.keeper.keep(notification(2)) == "redis"
+    assert await strict.keeper.keep(notification(2), "") == "redis"
 
 
 async def test_a_weak_redis_without_a_spool_is_a_refusal() -> None:
@@ -184,7 +168,7 @@ async def test_a_weak_redis_without_a_spool_is_a_refusal() -> None:
     kept.ledger.state = Durability(durable=False, reasons=("appendonly is no, not yes",))
     await kept.keeper.look()
     with pytest.raises(SpoolUnavailable):
-        await kept.keeper.keep(notification(1))
+        await kept.keeper.keep(notification(1), "")
     assert kept.ledger.taken == []
 
 
@@ -197,7 +181,9 @@ async def test_refusals_are_reported_once(kept: Kept) -> None:
     with pytest.raises(type(kept.ledger.failure)):
         await kept.keeper.report_refusals()
     kept.counts.refuse("default", 415)
+    kept.counts.refuse("default", 400, "version_2")
     kept.ledger.failure = None
     await kept.keeper.report_refusals()
     await kept.keeper.report_refusals()
-    assert kept.ledger.refusals == {"default:415": 2, "-:404": 1}
+    assert kept.ledger.refusals == {"default:415": 2, "-:404": 1, "default:400": 1}
+    assert kept.ledger.refused_bodies == {"default:version_2": 1}

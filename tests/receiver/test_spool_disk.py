@@ -13,7 +13,7 @@ import pytest
 
 from receiver import spool as spooling
 from receiver.spool import FileSpool
-from receiver.spool_file import PAGE_BYTES, SpoolFile
+from receiver.spool_file import PAGE_BYTES, Row, SpoolFile
 from schemas.errors import SpoolUnavailable
 from tests.receiver.keeping import ListedLedger, MakeSpool, keep, notification
 
@@ -25,9 +25,9 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     works.set()
     append = SpoolFile.append
 
-    def slow(self: SpoolFile, rows: Sequence[bytes]) -> None:
+    def slow(self: SpoolFile, rows: Sequence[Row]) -> list[bool]:
         works.wait()
-        append(self, rows)
+        return append(self, rows)
 
     monkeypatch.setattr(SpoolFile, "append", slow)
     yield works
@@ -68,9 +68,9 @@ async def test_what_waits_together_shares_a_sync(
     spool, sizes = spool_at(tmp_path), list[int]()
     append = SpoolFile.append
 
-    def noted(self: SpoolFile, rows: Sequence[bytes]) -> None:
+    def noted(self: SpoolFile, rows: Sequence[Row]) -> list[bool]:
         sizes.append(len(rows))
-        append(self, rows)
+        return append(self, rows)
 
     monkeypatch.setattr(SpoolFile, "append", noted)
     await asyncio.gather(*(spool.accept(notification(number)) for number in range(1000)))

@@ -6,6 +6,7 @@ import asyncio
 import signal
 import socket
 import sqlite3
+import time
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
@@ -14,6 +15,9 @@ from pathlib import Path
 import httpx
 import redis.asyncio
 
+from ledger import Ledger
+from ledger.keys import Lane
+from ledger.pages import Slice
 from tests.processes import Processes
 from tests.receiver.running import Receiver, notified, start, until, webhook
 from tests.redis_process import RedisServer
@@ -95,6 +99,29 @@ async def test_redis_killed_under_load(
     await drained(receiver)
     await accounted_for(load, own_redis.url)
     assert await receiver.metric("relay_spool_drained_total") > 0
+
+
+async def test_an_escrow_change_survives_the_spool(
+    processes: Processes, own_redis: RedisServer, free_port: Callable[[], int]
+) -> None:
+    """What a body held besides waits on disk while Redis is away, and an escrow change waits for a look afterwards; it
+    happened when it was received, not when the spool drained."""
+    receiver = await start(processes, free_port(), own_redis.url, RELAY_ALLOWED_IPS="127.0.0.1")
+    await asyncio.to_thread(own_redis.kill)
+    told = {"event": "Inicis.Escrow.Changed", "extra": {"escrow_status": "4", "denied_reason": "단순 변심 \ud83d"}}
+    before = time.time()
+    assert (await receiver.post(webhook(7, **told))).status_code == 200
+    after = time.time()
+    await asyncio.to_thread(own_redis.start)
+    await drained(receiver)
+    ledger = Ledger.connect(own_redis.url, own_redis.url.removesuffix("/0") + "/1")
+    (claimed,) = (await ledger.refreshing.claim(Lane("refresh", "default"))).payments
+    (noted,) = (await ledger.notifications.list(Slice(10))).rows
+    await ledger.close()
+    (change,) = claimed.escrow_changes
+    assert (change.code, change.denied_reason) == ("4", "단순 변심 \ufffd")
+    assert int(before) <= change.received_at <= after
+    assert noted.extra["extra"]["escrow_status"] == "4"
 
 
 async def test_redis_hanging_under_load(

@@ -101,6 +101,15 @@ async def test_webhooks_only_when_asked(iamport: Iamport, relay: Relay) -> None:
     ]
 
 
+@pytest.mark.parametrize("pg", ["kcp", "kcp_billing", "kicc", "nice_v2", "payco"])
+async def test_some_gateways_ask_what_is_free_of_tax(iamport: Iamport, pg: str) -> None:
+    """There `tax_free` is mandatory, 0 included."""
+    await iamport.make(imp_uid="a", status="paid", amount=1000, pg_provider=pg)
+    refused = await iamport.cancel(imp_uid="a")
+    assert (refused["code"], refused["response"], "tax_free" in refused["message"]) == (1, None, True)
+    assert (await iamport.cancel(imp_uid="a", tax_free=0))["response"]["status"] == "cancelled"
+
+
 @pytest.mark.parametrize("pg", ["paymentwall", "paypal_v2"])
 async def test_a_ticket_waits_and_is_final_later(iamport: Iamport, relay: Relay, pg: str) -> None:
     """At slow PGs nothing changes at first and nothing is announced; the result changes the payment, then is told."""
@@ -140,3 +149,29 @@ async def test_smartro_waits_for_accounts_only(iamport: Iamport) -> None:
     await iamport.make(imp_uid="account", **fields)
     assert (await iamport.cancel(imp_uid="card"))["response"]["status"] == "cancelled"
     assert (await iamport.cancel(imp_uid="account", **REFUND))["response"]["status"] == "paid"
+
+
+async def test_the_gateway_takes_back_what_it_did_last(iamport: Iamport) -> None:
+    """The latest cancellation goes from history and sum; the payment reads as before it."""
+    await iamport.make(imp_uid="a", status="paid", amount=1000)
+    await iamport.cancel(imp_uid="a", amount=300)
+    await iamport.cancel(imp_uid="a")
+    shown = await iamport.control("POST", "/payments/a/taken-back")
+    assert (shown["status"], shown["cancel_amount"], len(shown["cancel_history"])) == ("paid", 300, 1)
+    shown = await iamport.control("POST", "/payments/a/taken-back")
+    assert (shown["status"], shown["cancel_amount"], shown["cancel_history"], shown["cancelled_at"]) == (
+        "paid", 0, [], 0,
+    )  # fmt: skip
+    for imp_uid, refused in (("a", 409), ("b", 404)):
+        assert (await iamport.http.post(f"/_sandbox/payments/{imp_uid}/taken-back")).status_code == refused
+
+
+async def test_the_gateway_takes_a_deposit_back(iamport: Iamport) -> None:
+    """Of a fixed account the latest; where none is left, the account waits again."""
+    rows = [{"pg_tid": name, "amount": 500, "depositor_name": "Kim", "deposited_at": 5} for name in ("d1", "d2")]
+    fields = {"pay_method": "vbank", "status": "paid", "paid_at": 5, "amount": 0}
+    await iamport.make(imp_uid="a", deposit_history=rows, **fields)
+    shown = await iamport.control("POST", "/payments/a/taken-back")
+    assert (shown["status"], [row["pg_tid"] for row in shown["deposit_history"]]) == ("paid", ["d1"])
+    shown = await iamport.control("POST", "/payments/a/taken-back")
+    assert (shown["status"], shown["paid_at"], shown["deposit_history"]) == ("ready", 0, None)

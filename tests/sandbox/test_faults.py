@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -10,7 +11,15 @@ import pytest
 from iamport.client import Client
 from iamport.tokens import Credentials
 from iamport.transport import production_transport
-from schemas.errors import IamportError, IamportFailing, IamportRefused, IamportUnreachable, WrongCredentials
+from schemas.errors import (
+    IamportError,
+    IamportFailing,
+    IamportRefused,
+    IamportUnreachable,
+    MalformedPayment,
+    TooMuchAsked,
+    WrongCredentials,
+)
 from tests.iamport.memory import MemoryTokens
 from tests.sandbox.conftest import KEY, SECRET, Iamport
 
@@ -20,7 +29,7 @@ async def client(iamport: Iamport) -> AsyncIterator[Client]:
     """The relay's own client against the sandbox."""
     transport = production_transport()
     url = str(iamport.http.base_url)
-    yield Client(transport, url, Credentials(KEY, SECRET), MemoryTokens(), "default", timeout=2.0)
+    yield Client(transport, url, Credentials(KEY, SECRET), MemoryTokens(), timeout=2.0)
     await transport.aclose()
 
 
@@ -29,8 +38,8 @@ async def client(iamport: Iamport) -> AsyncIterator[Client]:
     [
         ({"status": 503}, IamportFailing),
         ({"status": 429, "retry_after": 7}, IamportUnreachable),
-        ({"timeout": True}, IamportFailing),
-        ({"slow": 3}, IamportFailing),
+        ({"timeout": True}, TooMuchAsked),
+        ({"slow": 3}, TooMuchAsked),
         ({"html": True}, IamportFailing),
         ({"code": -5, "message": "busy"}, IamportRefused),
         ({"poison": {"a": "error"}}, IamportFailing),
@@ -81,7 +90,7 @@ async def test_an_expired_token_is_no_trouble(iamport: Iamport, client: Client) 
     assert [entry["status_code"] for entry in asked["requests"] if entry["path"] == "/payments"] == [401, 200]
 
 
-@pytest.mark.parametrize("kind", ["row", "nameless"])
+@pytest.mark.parametrize("kind", ["row", "nameless", "other", "twice"])
 async def test_a_poisonous_row(iamport: Iamport, client: Client, kind: str) -> None:
     """One bad row among a hundred is malformed alone."""
     ids = [f"imp_{n}" for n in range(100)]
@@ -90,6 +99,18 @@ async def test_a_poisonous_row(iamport: Iamport, client: Client, kind: str) -> N
     await iamport.control("POST", "/faults", {"poison": {"imp_50": kind}})
     looked = await client.payments(ids)
     assert (len(looked.found), set(looked.malformed), looked.unknown) == (99, {"imp_50"}, frozenset())
+
+
+async def test_an_answer_about_another_payment(iamport: Iamport, client: Client) -> None:
+    """Singly, in a list and after a cancellation, too: what was asked for is never taken for unknown, or for done."""
+    now = int(time.time())
+    await iamport.make(imp_uid="a", status="paid", amount=1000, paid_at=now)
+    await iamport.control("POST", "/faults", {"poison": {"a": "other"}})
+    with pytest.raises(MalformedPayment):
+        await client.payment("a")
+    assert [row["imp_uid"] for row in (await client.page(now - 5, now + 5, 1)).rows] == ["imp_other_a"]
+    with pytest.raises(IamportFailing, match="not about a"):
+        await client.cancel("a", {"checksum": 1000})
 
 
 async def test_only_so_often_and_only_there(iamport: Iamport, client: Client) -> None:

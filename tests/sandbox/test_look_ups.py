@@ -21,14 +21,59 @@ async def test_a_batch_says_what_it_found(iamport: Iamport) -> None:
     assert (await iamport.get("/payments"))[0] == 400
 
 
-async def test_test_channels_show_only_when_asked_singly(iamport: Iamport) -> None:
-    """A payment of a test channel is in no batch and no list, only in the single look-up with the flag."""
-    await iamport.make(imp_uid="t", sandbox=True, merchant_uid="order")
-    assert (await iamport.batch("t"))[0] == 404
+async def test_only_the_single_look_up_hides_test_channels(iamport: Iamport) -> None:
+    """Unless it is asked to include them; batch, lists and answers to cancellations show them, marked."""
+    await iamport.make(imp_uid="t", sandbox=True, merchant_uid="order", status="paid", paid_at=int(time.time()))
     assert (await iamport.get("/payments/t"))[0] == 404
-    assert (await iamport.get("/payments/t", include_sandbox="true"))[1]["response"]["imp_uid"] == "t"
-    assert (await iamport.get("/payments/status/all"))[1]["response"]["total"] == 0
-    assert (await iamport.get("/payments/find/order"))[0] == 404
+    assert (await iamport.get("/payments/t", include_sandbox="false"))[0] == 404
+    shown = [
+        (await iamport.get("/payments/t", include_sandbox="true"))[1]["response"],
+        *(await iamport.batch("t"))[1]["response"],
+        *(await iamport.get("/payments/status/all"))[1]["response"]["list"],
+        *(await iamport.get("/payments/findAll/order"))[1]["response"]["list"],
+        (await iamport.get("/payments/find/order"))[1]["response"],
+        (await iamport.cancel(imp_uid="t"))["response"],
+    ]
+    assert [(row["imp_uid"], row["sandbox"]) for row in shown] == [("t", True)] * 6
+
+
+async def test_korean_is_escaped(iamport: Iamport) -> None:
+    """i'mport writes everything beyond ASCII as \\uXXXX, in pairs where one is not enough; it means the same."""
+    await iamport.make(imp_uid="a", name="책 두 권 📚", buyer_name="홍길동")
+    await iamport.get_token()
+    answer = await iamport.http.get("/payments/a", headers={"authorization": iamport.token})
+    assert answer.content.isascii()
+    assert b"\\ucc45 \\ub450 \\uad8c \\ud83d\\udcda" in answer.content
+    assert answer.json()["response"]["name"] == "책 두 권 📚"
+
+
+async def test_payments_through_the_api_have_their_own_prefix(iamport: Iamport) -> None:
+    """`imps_` where nobody opened a window, `imp_` otherwise."""
+    (scheduled,), (card,) = await iamport.play("scheduled"), await iamport.play("card")
+    assert (scheduled["imp_uid"][:5], card["imp_uid"][:4]) == ("imps_", "imp_")
+    assert not card["imp_uid"].startswith("imps_")
+
+
+async def test_a_sub_merchants_payments_need_its_code(iamport: Iamport) -> None:
+    """With the header `Tier` only its own are seen, without it only the agency's, in every call."""
+    now = int(time.time())
+    await iamport.make(imp_uid="agency", status="paid", paid_at=now, merchant_uid="order-agency")
+    await iamport.make(imp_uid="sub", status="paid", paid_at=now, tier="SUB", merchant_uid="order-sub")
+    for tier, seen, unseen in ((None, "agency", "sub"), ("SUB", "sub", "agency"), ("OTH", None, "sub")):
+        iamport.http.headers.pop("tier", None)
+        if tier is not None:
+            iamport.http.headers["tier"] = tier
+        status, answer = await iamport.batch("agency", "sub")
+        expected = [seen] if seen else []
+        assert (status, [row["imp_uid"] for row in answer["response"] or ()]) == (207 if seen else 404, expected)
+        assert (await iamport.get(f"/payments/{unseen}"))[0] == 404
+        _, answer = await iamport.get("/payments/status/all")
+        assert [row["imp_uid"] for row in answer["response"]["list"]] == expected
+        assert (await iamport.get(f"/payments/find/order-{unseen}"))[0] == 404
+        assert (await iamport.cancel(imp_uid=unseen))["code"] != 0
+        if seen:
+            assert (await iamport.get(f"/payments/{seen}"))[0] == 200
+            assert (await iamport.cancel(imp_uid=seen, amount=1))["code"] == 0
 
 
 async def test_money_is_answered_as_written(iamport: Iamport) -> None:
@@ -89,6 +134,7 @@ async def test_by_order(iamport: Iamport) -> None:
     assert (await iamport.get(f"/payments/findAll/{path}/paid"))[1]["response"]["total"] == 1
     assert (await iamport.get("/payments/findAll/other"))[0] == 404
     assert (await iamport.get(f"/payments/findAll/{path}/odd"))[0] == 400
+    assert (await iamport.get(f"/payments/find/{path}", sorting="amount"))[0] == 400
 
 
 async def test_prepared_amounts(iamport: Iamport) -> None:

@@ -39,7 +39,7 @@ async def test_a_bad_port_is_one_line(processes: Processes, module: str) -> None
     """A port that is none stops the process with one line."""
     process = processes.python(module, PORT="99999")
     assert await process.ended() == 1
-    assert process.lines == ["PORT='99999': takes a port number, 1 to 65535"]
+    assert process.lines == ["PORT=99999 is not usable: it takes a port, 1 to 65535"]
 
 
 async def test_a_hanging_caller_does_not_keep_it(processes: Processes, free_port: Callable[[], int]) -> None:

@@ -33,13 +33,17 @@ EXPECTED: dict[str, tuple[str, list[str]]] = {
     "smartro-refund": ("cancelled", ["ready", "paid", "cancelled"]),
     "partial-cancel": ("paid", ["paid", "cancelled"]),
     "full-cancel-in-steps": ("cancelled", ["paid", "cancelled", "cancelled", "cancelled"]),
+    "taken-back": ("paid", ["paid", "cancelled", "paid"]),
     "duplicate": ("paid", ["paid"] * 20),
     "out-of-order": ("paid", ["paid", "ready"]),
     "lost-webhook": ("paid", []),
     "missed-webhooks": ("cancelled", ["cancelled"]),
     "forged": ("paid", ["paid", "paid", "cancelled"]),
     "test-call": ("", ["paid"]),
+    "test-channel": ("paid", ["paid"]),
     "amount-mismatch": ("paid", ["paid"]),
+    "sub-merchant": ("paid", ["paid"]),
+    "escrow": ("paid", ["paid"] * 4),
 }
 
 
@@ -100,6 +104,34 @@ async def test_options(iamport: Iamport, relay: Relay) -> None:
         "merchant_uid": "mine",
         "status": "paid",
     }
+
+
+async def test_escrow_changes(iamport: Iamport, relay: Relay) -> None:
+    """Each step of an escrow purchase is a webhook with its code, as i'mport documents it; the object shows none."""
+    (payment,) = await iamport.play("escrow", merchant_uid="mine")
+    assert payment["escrow"] is True
+    paid, *changes = relay.claims
+    assert "event" not in paid
+    assert [claim["extra"]["escrow_status"] for claim in changes] == ["2", "4", "10"]
+    refused = changes[1]
+    assert refused == {
+        "event": "Inicis.Escrow.Changed",
+        "imp_uid": payment["imp_uid"],
+        "merchant_uid": "mine",
+        "status": "paid",
+        "extra": {**refused["extra"], "denied_reason": "사이즈가 맞지 않습니다"},
+    }
+    assert abs(refused["extra"]["changed_at"] - payment["paid_at"]) < 60
+    assert "denied_reason" not in changes[0]["extra"]
+
+
+async def test_an_escrow_change_as_a_form(iamport: Iamport, relay: Relay) -> None:
+    """A form has what is inside `extra` in brackets."""
+    (payment,) = await iamport.play("escrow", format="form")
+    fields = dict(parse_qsl(relay.asked[2].body.decode()))
+    assert fields["extra[escrow_status]"] == "4"
+    assert fields["extra[changed_at]"].isdecimal()
+    assert (fields["event"], fields["imp_uid"]) == ("Inicis.Escrow.Changed", payment["imp_uid"])
 
 
 async def test_many_at_once(iamport: Iamport, relay: Relay) -> None:

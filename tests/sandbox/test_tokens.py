@@ -44,6 +44,15 @@ async def test_wrong_credentials(iamport: Iamport) -> None:
     assert (await iamport.http.get("/payments/a")).status_code == 401
 
 
+async def test_bearer_is_the_documented_form(iamport: Iamport) -> None:
+    """A token is taken with `Bearer` before it, in any case, and alone; nothing else is."""
+    token = (await iamport.get_token())["response"]["access_token"]
+    taken = (f"Bearer {token}", f"bearer  {token}", token)
+    turned_away = (f"Basic {token}", f"Bearer x{token}")
+    for text, status in (*((text, 404) for text in taken), *((text, 401) for text in turned_away)):
+        assert (await iamport.http.get("/payments/a", headers={"authorization": text})).status_code == status
+
+
 async def test_a_form_will_do(iamport: Iamport) -> None:
     """Credentials may come as a form, too."""
     answer = await iamport.http.post("/users/getToken", data={"imp_key": "sandbox_key", "imp_secret": "sandbox_secret"})

@@ -19,7 +19,7 @@ T0 = 1_700_000_000
 
 IMP_UID = "imp_448280090638"
 ACCOUNT = {"pay_method": "vbank", "vbank_num": "110-1", "vbank_code": "004", "vbank_name": "KB", "vbank_holder": "Kim"}
-OPEN_POLICY = Policy(retention=10**9)
+OPEN_POLICY = Policy(lookback=10**9)
 
 
 def payment(**fields: Any) -> dict[str, Any]:

@@ -8,8 +8,10 @@ from typing import Any
 
 from schemas import intents, wire
 from schemas.cancellations import Request
+from schemas.escrow import EscrowChange
 from schemas.facts import Expected
 from schemas.look import Change, Policy, Record, look, note, reject
+from schemas.payment import Snapshot
 from tests.schemas.payments import ACCOUNT, IMP_UID, OPEN_POLICY, T0, deposit, entry, payment, seen
 
 DAY = 86400
@@ -23,8 +25,14 @@ class Play:
         self.fields = payment(**fields)
         self.record = Record("default", IMP_UID)
         self.policy: Policy = OPEN_POLICY
+        self.escrow_changes: tuple[EscrowChange, ...] = ()
         self.bodies: list[dict[str, Any]] = []
         self.next_look: float | None = None
+
+    @property
+    def shown(self) -> Snapshot:
+        """What a look would find now."""
+        return seen(**self.fields)
 
     def show(self, **fields: Any) -> Play:
         """What i'mport shows from now on."""
@@ -38,7 +46,20 @@ class Play:
 
     def look(self, *claims: str, **fields: Any) -> Play:
         """A look at what is shown now, or at what was, where ``fields`` say so; ``claims`` are webhooks'."""
-        return self._write(look(self.record, seen(**(self.fields | fields)), self.now, self.policy, claims))
+        self.looked(*claims, **fields)
+        return self
+
+    def looked(self, *claims: str, **fields: Any) -> Change:
+        """The same; what it changed."""
+        changes, self.escrow_changes = self.escrow_changes, ()
+        change = look(self.record, seen(**(self.fields | fields)), self.now, self.policy, claims, changes)
+        self._write(change)
+        return change
+
+    def tell(self, *changes: EscrowChange) -> Play:
+        """Verified webhooks tell of escrow changes; the next look gets them."""
+        self.escrow_changes += changes
+        return self
 
     def pay(self, **fields: Any) -> Play:
         """Approved, and looked at."""

@@ -28,25 +28,32 @@ def test_2xx_delivers(status_code: int, attempts_before: int) -> None:
     assert judge(answered(status_code), attempts_before, SCHEDULE, Random(1)) == Delivered()
 
 
-def test_2xx_too_late() -> None:
-    """A 2xx whose answer did not end in time is a failed attempt."""
-    verdict = judge(answered(200, "timed out after 15s"), 0, SCHEDULE, Random(1))
+@pytest.mark.parametrize("error", ["timed out after 15s", "invalid HTTP answer"])
+def test_a_status_line_counts(error: str) -> None:
+    """What follows a status line that came in time changes nothing about a 2xx; of a failure both are told."""
+    taken = answered(204, error)
+    assert isinstance(judge(taken, 0, SCHEDULE, Random(1)), Delivered)
+    assert attempt(taken, 1.0, replay=False).error is None
+    failed = answered(500, error)
+    verdict = judge(failed, 0, SCHEDULE, Random(1))
     assert isinstance(verdict, Again)
-    assert verdict.reason == "the last attempt answered 200, but timed out after 15s"
+    assert verdict.reason == f"the last attempt answered 500, but {error}"
+    assert attempt(failed, 1.0, replay=False).error == error
 
 
+@pytest.mark.parametrize("error", [None, "invalid HTTP answer"])
 @pytest.mark.parametrize("attempts_before", [0, 3])
-def test_410_disables(attempts_before: int) -> None:
+def test_410_disables(attempts_before: int, error: str | None) -> None:
     """410 disables the endpoint, also at the last attempt: the delivery is held, not dead."""
-    assert isinstance(judge(answered(410), attempts_before, SCHEDULE, Random(1)), Disable)
+    assert isinstance(judge(answered(410, error), attempts_before, SCHEDULE, Random(1)), Disable)
 
 
 @pytest.mark.parametrize("status_code", [429, 503])
 def test_retry_after(status_code: int) -> None:
-    """`Retry-After` makes the whole lane wait, and the delivery no less."""
+    """`Retry-After` makes the whole lane wait. The delivery waits with its lane, so that it goes when the lane does."""
     verdict = judge(answered(status_code, retry_after=600.0), 0, SCHEDULE, Random(1))
     assert isinstance(verdict, Again)
-    assert (verdict.at_in, verdict.lane_wait) == (600.0, 600.0)
+    assert (verdict.at_in <= 6.0, verdict.lane_wait) == (True, 600.0)
 
 
 def test_retry_after_shorter_than_the_schedule() -> None:
@@ -61,7 +68,7 @@ def test_retry_after_has_an_end() -> None:
     """No endpoint makes its lane wait more than 24 h."""
     verdict = judge(answered(503, retry_after=1e9), 0, SCHEDULE, Random(1))
     assert isinstance(verdict, Again)
-    assert (verdict.at_in, verdict.lane_wait) == (86400.0, 86400.0)
+    assert verdict.lane_wait == 86400.0
 
 
 def test_retry_after_on_the_last_attempt() -> None:
@@ -100,16 +107,15 @@ def test_number_of_attempts() -> None:
 def test_any_answer(
     status_code: int | None, error: str | None, retry_after: float | None, before: int, seed: int
 ) -> None:
-    """Only a 2xx in time delivers; a wait is within ±20 % of the schedule's, or what `Retry-After` asks for."""
+    """Only a 2xx in time delivers; a wait is within ±20 % of the schedule's."""
     answer = answered(status_code, error, retry_after)
     verdict = judge(answer, before, SCHEDULE, Random(seed))
     assert isinstance(verdict, Delivered) is answer.ok
     if isinstance(verdict, Again):
-        lane_wait = verdict.lane_wait or 0.0
         wait = SCHEDULE[before]
         assert before < len(SCHEDULE)
-        assert lane_wait <= 86400
-        assert verdict.at_in == lane_wait >= 0.8 * wait or 0.8 * wait <= verdict.at_in <= 1.2 * wait
+        assert (verdict.lane_wait or 0.0) <= 86400
+        assert 0.8 * wait <= verdict.at_in <= 1.2 * wait
     if isinstance(verdict, Dead):
         assert before >= len(SCHEDULE)
 
@@ -128,14 +134,18 @@ def test_any_answer(
         ("soon", None),
         ("", None),
         ("-5", None),
-        ("1.5", None),
+        ("1.5", 1.5),
+        ("5.", 5.0),
+        (".5", None),
+        ("1e3", None),
         ("١٢", None),
-        ("99999999999999999999", None),
+        ("99999999999999999999", 1e20),
+        ("9" * 5000, float("inf")),
         ("Sun, 06 Nov 999999 08:49:37 GMT", None),
     ],
 )
 def test_parse_retry_after(value: str, seconds: float | None) -> None:
-    """Seconds and the three forms of an HTTP date are understood; anything else says nothing."""
+    """Seconds, with parts of one, and the three forms of an HTTP date are understood; anything else says nothing."""
     assert parse_retry_after(value, NOW) == seconds
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from schemas.escrow import EscrowChange
 from tests.facts_table import Row, other_cases, scenarios
 from tests.schemas.payments import T0, entry
 from tests.schemas.playing import DAY, Play
@@ -38,6 +39,25 @@ def _claimed(play: Play) -> Play:
     return play.pay().later().look("c1").later(3).look()
 
 
+def _change(code: str, seconds: int = 90) -> EscrowChange:
+    return EscrowChange(code, T0 + seconds, None)
+
+
+def _refused(play: Play) -> Play:
+    for place, code in enumerate(("2", "4", "10")):
+        play.tell(_change(code, 90 + place)).look()
+    return play
+
+
+def _again(play: Play) -> Play:
+    """Two looks that agree, a minute apart."""
+    return play.later().look().later(61).look()
+
+
+def _taken_back(play: Play) -> Play:
+    return _again(play.show(status="paid", cancel_amount=0, cancel_history=[], cancelled_at=0))
+
+
 def _part(play: Play, **fields: Any) -> Play:
     return play.pay().take_back(300, **fields)
 
@@ -64,11 +84,15 @@ SCENARIOS: dict[str, Callable[[], Play]] = {
     "smartro-refund": lambda: _pending(Play().issue()).take_back(1004).look(),
     "partial-cancel": lambda: _part(Play()).look(),
     "full-cancel-in-steps": lambda: _step(Play().pay(), 300, 300, 404),
+    "taken-back": lambda: _taken_back(Play().pay().take_back(1004).look()),
     "decimals": lambda: _step(Play(amount=Decimal("10.10"), currency="USD").pay(), Decimal("7.05"), Decimal("3.05")),
     "promotion": lambda: _step(Play(amount=10000, promotion={"id": "p", "discount": 1000}).pay(), 10000),
     "amount-mismatch": lambda: Play(amount=900).expect(1004, "KRW").pay(),
     "forged": lambda: Play().pay().look(),
+    "sub-merchant": lambda: Play().pay(),
     "test-call": Play,
+    "test-channel": Play,
+    "escrow": lambda: _refused(Play(escrow=True).pay()),
 }
 OTHERS: dict[str, Callable[[], Play]] = {
     "nothing-yet": lambda: Play().look(),
@@ -113,6 +137,18 @@ OTHERS: dict[str, Callable[[], Play]] = {
     "claimed-and-confirmed": lambda: _claimed(Play()).take_back(1004, "c1").look(),
     "claimed-in-vain": lambda: _claimed(Play()).later(14 * DAY).look(),
     "claim-explained": lambda: Play().pay().look("c1").take_back(1004, "c1").look(),
+    "escrow-first": lambda: Play(escrow=True).tell(_change("2")).pay(),
+    "escrow-unpaid": lambda: Play(escrow=True).tell(_change("8")).look(),
+    "escrow-again": lambda: Play(escrow=True).pay().tell(_change("2")).look().later(DAY).tell(_change("2")).look(),
+    "escrow-no-time": lambda: Play(escrow=True).pay().tell(EscrowChange("2", None, None, T0 + 99)).look(),
+    "escrow-not-shown": lambda: Play().pay().tell(_change("2")).look(),
+    "deposit-taken-back": lambda: _again(Play().issue().pay().show(status="ready", paid_at=0)),
+    "taken-back-and-asked-again": lambda: (
+        _taken_back(Play().pay().take_back(1004).look()).ask(1004, "r2").take_back(1004, "c2").look()
+    ),
+    "taken-back-and-gone-again": lambda: (
+        _taken_back(Play().pay().take_back(1004).look()).take_back(1004, "c2").look()
+    ),
     "mismatch-later": lambda: Play(amount=900).pay().later().expect(1004).look(),
 }  # fmt: skip
 _PLACEHOLDERS = {
@@ -124,6 +160,7 @@ _PLACEHOLDERS = {
     "requested": "{id}",
     "rejected": "{id}",
     "amount_mismatch": "{amount}:{currency}",
+    "escrow": "{code}:{changed_at}",
 }
 
 

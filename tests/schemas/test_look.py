@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from schemas import wire
+from schemas.events import Callback, thin
 from schemas.look import Policy, Record, look
-from tests.schemas.payments import ACCOUNT, IMP_UID, OPEN_POLICY, T0, entry, looked, seen
+from tests.schemas.payments import ACCOUNT, IMP_UID, OPEN_POLICY, T0, deposit, entry, looked, seen
 from tests.schemas.playing import DAY, Play
 
 PAID = {"status": "paid", "paid_at": T0}
@@ -68,9 +70,9 @@ def test_what_happened_before_since_is_silent() -> None:
     }
 
 
-def test_what_is_older_than_retention_is_silent() -> None:
+def test_what_is_older_than_the_lookback_is_silent() -> None:
     """A late webhook for an old payment sends nothing old, but what is new of it."""
-    assert _silent(Policy(retention=39), T0 + 99, **ALL_AT_ONCE) == {
+    assert _silent(Policy(lookback=39), T0 + 99, **ALL_AT_ONCE) == {
         "paid": True,
         "partially_cancelled": True,
         "cancelled": False,
@@ -171,3 +173,40 @@ def test_a_payment_that_was_removed_is_no_news() -> None:
         ("payment.cancelled", 3),
     ]
     assert wire.loads(change.events[0].body)["data"]["previous_status"] == "paid"
+
+
+class _Walked(tuple[Any, ...]):
+    """Rows that count how often somebody walks through all of them."""
+
+    __slots__ = ()
+    walks = 0
+
+    def __iter__(self) -> Iterator[Any]:
+        _Walked.walks += 1
+        return super().__iter__()
+
+
+def _walks(rows: int) -> int:
+    history = [deposit(500, T0 + place, f"d{place}") for place in range(rows)]
+    back = [entry(1, T0 + place, f"c{place}") for place in range(rows)]
+    shown = seen(**PAID, amount=0, deposit_history=history, cancel_amount=rows, cancel_history=back)
+    _Walked.walks = 0
+    change = look(Record("default", IMP_UID), replace(shown, deposits=_Walked(shown.deposits)), T0 + 99, OPEN_POLICY)
+    assert len(change.events) == 2 * rows
+    return _Walked.walks
+
+
+def test_a_look_walks_through_the_history_equally_often_however_long_it_is() -> None:
+    """Thousands of deposits and cancellations of one payment cost as many steps, not their square."""
+    assert _walks(5) == _walks(40)
+
+
+def test_events_of_one_look_share_the_object_that_it_found() -> None:
+    """Each body has it, no event keeps a copy of its own; without it the body is the thin one."""
+    change = look(Record("default", IMP_UID), seen(**ALL_AT_ONCE), T0 + 99, OPEN_POLICY)
+    assert change.record.snapshot is not None
+    for event in change.events:
+        assert event.callback.payment is change.record.snapshot.raw
+        assert event.body.endswith(b',"payment":' + change.record.snapshot.raw + b"}}")
+        assert event.callback.thin == thin(event.body)
+        assert Callback(event.body).thin == thin(event.body)

@@ -38,11 +38,11 @@ def test_the_last_look_decides_whatever_came_before_it(case: tuple[Life, list[in
 
 @given(lives())
 def test_a_stale_look_adds_nothing(life: Life) -> None:
-    """After the last look, no earlier one makes an event, and the record still shows the last."""
+    """After the last look, no earlier answer that comes within a minute makes an event or replaces the last."""
     for first in (looked(*life.looks), looked(life.looks[-1])):
         record = first
-        for now, snapshot in life.looks:
-            change = look(record, snapshot, now, OPEN_POLICY)
+        for place, (_, snapshot) in enumerate(life.looks):
+            change = look(record, snapshot, life.looks[-1][0] + place, OPEN_POLICY)
             assert change.events == ()
             record = change.record
         assert record.snapshot == life.looks[-1][1]
@@ -68,3 +68,29 @@ def test_what_is_announced_adds_up(case: tuple[Life, list[int]]) -> None:
     assert not data or (data[0]["previous_status"] is None and data[-1]["status"] == record.status)
     assert len({body["id"] for body in bodies}) == len(bodies)
     assert {body["id"] for body in bodies} <= {event_id("default", IMP_UID, key) for key in record.facts}
+
+
+@given(lives())
+def test_a_payment_that_only_goes_on_contradicts_nothing(life: Life) -> None:
+    """While i'mport takes nothing back, its object bears out every event, after each look."""
+    record = Record("default", IMP_UID)
+    for now, snapshot in life.looks:
+        record = look(record, snapshot, now, OPEN_POLICY).record
+        assert record.contradicts == ()
+
+
+@given(shuffled())
+def test_what_is_shown_again_is_contradicted_no_more(case: tuple[Life, list[int]]) -> None:
+    """Whatever was taken back for however long: once the last look is made again, it bears out everything."""
+    life, places = case
+    record, now = looked(*life.looks), life.looks[-1][0]
+    for place in places:
+        now += 61
+        change = look(record, life.looks[place][1], now, OPEN_POLICY)
+        record = look(change.record, life.looks[place][1], now + 61, OPEN_POLICY).record
+        assert change.events == ()
+        assert record.snapshot == life.looks[place][1]
+        now += 61
+    record = look(record, life.looks[-1][1], now, OPEN_POLICY).record
+    assert (record.contradicts, record.lesser, record.snapshot) == ((), None, life.looks[-1][1])
+    assert record.facts == looked(*life.looks).facts

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.errors import BadNotification, UnsupportedContentType
-from schemas.notification import EXTRA_BYTES, Claim, new_id, parse
+from schemas.extra import EXTRA_BYTES
+from schemas.notification import Claim, new_id, parse
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
@@ -158,17 +159,87 @@ def test_unknown_fields_are_kept_as_written() -> None:
     assert parse(b"imp_uid=a&x=1&y=%EA%B0%80", FORM).extra == '{"x":"1","y":"가"}'.encode()
 
 
-def test_unknown_fields_beyond_their_room_are_dropped() -> None:
-    """What does not fit into 4 KiB is left out, what still fits behind it is kept, and the limit is exact."""
-    claim = parse(body(a="x" * (EXTRA_BYTES - 8), b="y", c="z" * 5000), JSON)
-    assert len(claim.extra) == EXTRA_BYTES
-    assert orjson.loads(claim.extra).keys() == {"a"}
-    assert orjson.loads(parse(body(c="z" * 5000, b="y"), JSON).extra) == {"b": "y"}
+def test_a_long_text_among_unknown_fields_is_shortened() -> None:
+    """What does not fit into 4 KiB as a whole is kept with its long texts cut, so that no short field is lost."""
+    extra = orjson.loads(parse(body(c="z" * 9000, b="y", deep={"n": 1, "text": "가" * 5000}), JSON).extra)
+    assert extra["b"] == "y"
+    assert extra["deep"]["n"] == 1
+    assert extra["c"].startswith("zzz")
+    assert extra["c"].endswith("…")
+    assert extra["deep"]["text"].endswith("가…")
 
 
-def test_unknown_fields_that_json_cannot_hold_are_dropped() -> None:
-    """A lone surrogate in an unknown field costs that field only."""
-    assert parse(body(x="\ud800", y="ok"), JSON).extra == b'{"y":"ok"}'
+def test_what_exactly_fits_is_kept_as_it_is() -> None:
+    """The limit is exact: 4,096 bytes of JSON stay whole, one more is cut."""
+    assert len(parse(body(a="x" * (EXTRA_BYTES - 8)), JSON).extra) == EXTRA_BYTES
+    assert orjson.loads(parse(body(a="x" * (EXTRA_BYTES - 7)), JSON).extra)["a"].endswith("…")
+
+
+def test_unknown_fields_beyond_all_room_are_left_out() -> None:
+    """Of more fields than fit even when they are cut, those that came first and still fit are kept."""
+    many = {f"field_{n:04}": "x" for n in range(1000)}
+    extra = parse(body(**many, last="y"), JSON).extra
+    assert len(extra) <= EXTRA_BYTES
+    assert list(orjson.loads(extra))[:2] == ["field_0000", "field_0001"]
+
+
+def test_long_lists_and_deep_values_are_cut() -> None:
+    """A list that is too long ends with an ellipsis, and so does what nests too deeply for JSON's writer."""
+    extra = orjson.loads(parse(body(rows=list(range(3000)), x="y"), JSON).extra)
+    assert extra["rows"][:3] == [0, 1, 2]
+    assert extra["rows"][-1] == "…"
+    deep = b'{"imp_uid":"imp_1","deep":' + b'{"a":' * 400 + b"1" + b"}" * 400 + b',"x":"y"}'
+    extra = orjson.loads(parse(deep, JSON).extra)
+    assert extra["x"] == "y"
+    assert "…" in repr(extra["deep"])
+
+
+def test_lone_surrogates_in_unknown_fields_are_replaced() -> None:
+    """Half an emoji, which JSON can spell and UTF-8 cannot, costs its character only, in names and in values."""
+    extra = orjson.loads(parse(body(x={"a\ud83d": ["b\ud83d"]}, y="ok", z="\ud83d\ude00"), JSON).extra)
+    assert extra == {"x": {"a\ufffd": ["b\ufffd"]}, "y": "ok", "z": "\U0001f600"}
+
+
+def test_nul_in_unknown_fields_is_kept() -> None:
+    """A NUL is a character of JSON like any other."""
+    assert orjson.loads(parse(body(x="a\0b"), JSON).extra) == {"x": "a\0b"}
+
+
+@pytest.mark.parametrize(
+    ("form", "extra"),
+    [
+        ("extra[escrow_status]=4&extra[changed_at]=17", {"extra": {"escrow_status": "4", "changed_at": "17"}}),
+        ("extra%5Bescrow_status%5D=4", {"extra": {"escrow_status": "4"}}),
+        ("a[b][c]=1&a[b][d]=2&a[e]=3", {"a": {"b": {"c": "1", "d": "2"}, "e": "3"}}),
+        ("a[]=1&a[]=2&a[]=1", {"a": ["1", "2", "1"]}),
+        ("a[1]=x&a[]=y", {"a": {"1": "x", "2": "y"}}),
+        ("a[1]=y&a[0]=x", {"a": ["x", "y"]}),
+        ("a[0][n]=x&a[1][n]=y", {"a": [{"n": "x"}, {"n": "y"}]}),
+        ("a[1]=x&a[3]=y", {"a": {"1": "x", "3": "y"}}),
+        ("a[b]=1&a[b]=2", {"a": {"b": "1"}}),
+        ("a=x&a[b]=1", {"a": "x", "a[b]": "1"}),
+        ("a=&a[b]=1&a=z", {"a": {"b": "1"}}),
+        ("a[b]=1&a=x", {"a": {"b": "1"}}),
+        ("a[b=1&[c]=2&d]=3&e[f]g=4", {"a[b": "1", "[c]": "2", "d]": "3", "e[f]g": "4"}),
+        ("a" + "[b]" * 20 + "=1", {"a" + "[b]" * 20: "1"}),
+    ],
+)  # fmt: skip
+def test_bracketed_names_of_a_form_nest(form: str, extra: object) -> None:
+    """A form's `extra[escrow_status]=4` comes out as JSON's `{"extra": {"escrow_status": "4"}}`."""
+    assert orjson.loads(parse(f"imp_uid=a&{form}".encode(), FORM).extra) == extra
+
+
+def test_brackets_take_nothing_from_the_usual_fields() -> None:
+    """A bracketed imp_uid or status is a field of its own: the plain one counts."""
+    claim = parse(b"imp_uid[]=x&imp_uid=a&status[y]=z&status=paid", FORM)
+    assert (claim.imp_uid, claim.status) == ("a", "paid")
+    assert orjson.loads(claim.extra) == {"imp_uid[]": "x", "status[y]": "z"}
+
+
+def test_a_korean_form_nests_too() -> None:
+    """Brackets and EUC-KR go together."""
+    form = b"imp_uid=a&extra[denied_reason]=" + "단순 변심".encode("euc-kr").replace(b" ", b"+")
+    assert orjson.loads(parse(form, f"{FORM}; charset=euc-kr").extra) == {"extra": {"denied_reason": "단순 변심"}}
 
 
 def test_errors_do_not_quote_the_body() -> None:

@@ -16,7 +16,7 @@ from schemas.facts import Kind, cancelled_amount
 from schemas.look import Change, Policy, Record, look, next_look, note, reject
 from tests.schemas.payments import IMP_UID, Life, lives
 
-POLICY = Policy(retention=10**9)
+POLICY = Policy(lookback=10**9)
 verbs = st.sampled_from(["look", "look", "look", "note", "intend", "sent", "withdraw", "leave open", "reject"])
 steps = st.lists(st.tuples(verbs, st.sampled_from("abc"), st.integers(0, 90), st.booleans()), max_size=14)
 

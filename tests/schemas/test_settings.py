@@ -32,7 +32,7 @@ def test_an_empty_environment_gives_the_documented_defaults() -> None:
     assert list(settings.unknown_schedule) == [2, 10, 30]
     assert list(settings.pending_schedule) == [60, 300, 900, 3600, 21600]
     assert (settings.expiry_grace, settings.delivery_timeout, settings.disable_after) == (600, 15, 432000)
-    assert (settings.reconcile_every, settings.retention) == (900, 2592000)
+    assert (settings.reconcile_every, settings.retention, settings.lookback) == (900, 2592000, 2592000)
     assert settings.spool_dir == Path("var/spool")
     assert (settings.require_durable, settings.replica_acks, settings.allow_private_endpoints) == (False, 0, False)
     assert (settings.log_format, settings.log_level) == ("json", "info")
@@ -49,7 +49,7 @@ def test_every_variable_can_be_set() -> None:
             "IMP_API_URL": "http://127.0.0.1:9000/",
             "IMP_KEY": "imp_apikey",
             "IMP_SECRET": "very secret",
-            "RELAY_API_TOKEN": "alpha, ro:beta",
+            "RELAY_API_TOKEN": "alpha, ro:beta, metrics:gamma, alice:delta, bob:ro:epsilon",
             "RELAY_ENCRYPTION_KEY": f"{KEY},{KEY}",
             "RELAY_ALLOWED_IPS": "52.78.100.19,10.8.1.2/16,::1",
             "RELAY_TRUSTED_PROXIES": "127.0.0.1",
@@ -64,6 +64,7 @@ def test_every_variable_can_be_set() -> None:
             "RELAY_DISABLE_AFTER": "1d",
             "RELAY_RECONCILE_EVERY": "0",
             "RELAY_RETENTION": "90d",
+            "RELAY_LOOKBACK": "7d",
             "RELAY_SPOOL_DIR": "/data/spool",
             "RELAY_REQUIRE_DURABLE": "1",
             "RELAY_REPLICA_ACKS": "2",
@@ -79,8 +80,14 @@ def test_every_variable_can_be_set() -> None:
     assert settings.imp_key == "imp_apikey"
     assert settings.imp_secret is not None
     assert settings.imp_secret.get_secret_value() == "very secret"
-    tokens = [(token.value.get_secret_value(), token.read_only) for token in settings.api_tokens]
-    assert tokens == [("alpha", False), ("beta", True)]
+    tokens = [(token.value.get_secret_value(), token.rights, token.holder) for token in settings.api_tokens]
+    assert tokens == [
+        ("alpha", "write", None),
+        ("beta", "read", None),
+        ("gamma", "metrics", None),
+        ("delta", "write", "alice"),
+        ("epsilon", "read", "bob"),
+    ]
     assert [key.get_secret_value() for key in settings.encryption_keys] == [KEY, KEY]
     assert settings.allowed_ips == (ip_network("52.78.100.19/32"), ip_network("10.8.0.0/16"), ip_network("::1/128"))
     assert settings.trusted_proxies == (ip_network("127.0.0.1/32"),)
@@ -89,7 +96,7 @@ def test_every_variable_can_be_set() -> None:
     assert (settings.retry_schedule, settings.fetch_schedule) == ((0.2, 1.0), (1.0,))
     assert (settings.unknown_schedule, settings.pending_schedule) == ((2.0,), (3.0,))
     assert (settings.expiry_grace, settings.delivery_timeout, settings.disable_after) == (0, 4, 86400)
-    assert (settings.reconcile_every, settings.retention) == (0, 90 * 86400)
+    assert (settings.reconcile_every, settings.retention, settings.lookback) == (0, 90 * 86400, 7 * 86400)
     assert settings.spool_dir == Path("/data/spool")
     assert (settings.log_format, settings.log_level) == ("console", "debug")
     assert (settings.host, settings.port, settings.console_url) == ("0.0.0.0", 8080, "https://relay.example")
@@ -107,7 +114,39 @@ BAD = {
     ],
     "RELAY_QUEUE_URL": ["amqp://h"],
     "IMP_API_URL": ["api.iamport.kr", "ftp://x", "https://x?a=1", "https://", "http://x:99999"],
-    "RELAY_API_TOKEN": ["a,,b", "a b", "ro:", "a,ro:a", "비밀"],
+    "RELAY_IAMPORT_PROXY": [
+        "proxy:3128",
+        "https://proxy:3128",
+        "socks5://proxy:1080",
+        "http://proxy",
+        "http://proxy:port",
+        "http://proxy:99999",
+        "http://proxy:0",
+        "http://:3128",
+        "http://pro xy:3128",
+        "http://proxy:3128/path",
+        "http://proxy:3128?a=1",
+        "http://proxy:3128,http://other:3128",
+        "http://:password@proxy:3128",
+        "http://a%3Ab:password@proxy:3128",
+        "http://user:비밀@proxy:3128",
+        "http://user:%0a@proxy:3128",
+        "http://user:%ff@proxy:3128",
+    ],
+    "RELAY_API_TOKEN": [
+        "a,,b",
+        "a b",
+        "ro:",
+        "metrics:",
+        "alice:",
+        "a,ro:a",
+        "alice:a,bob:a",
+        "ro:ro:a",
+        "ro:alice:a",
+        "eve:alice:a",
+        "al ice:a",
+        "비밀",
+    ],
     "RELAY_ENCRYPTION_KEY": ["short", KEY[:-1], f"{KEY},", "한" * 44],
     "RELAY_ALLOWED_IPS": ["iamport.kr", "1.2.3", "10.0.0.0/33", "1.2.3.4;5.6.7.8"],
     "RELAY_TRUSTED_PROXIES": ["proxy"],
@@ -122,6 +161,7 @@ BAD = {
     "RELAY_DISABLE_AFTER": ["0"],
     "RELAY_RECONCILE_EVERY": ["off"],
     "RELAY_RETENTION": ["1y"],
+    "RELAY_LOOKBACK": ["0s"],
     "RELAY_REQUIRE_DURABLE": ["2"],
     "RELAY_REPLICA_ACKS": ["-1", "one"],
     "RELAY_LOG_FORMAT": ["xml"],

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 HERE = ("localhost", "127.0.0.1", "::1")
+_PURPOSES = (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH)
 
 
 class Authority:
@@ -47,6 +48,12 @@ class Authority:
         self, hosts: tuple[str, ...] = HERE, *, expired: bool = False, self_signed: bool = False
     ) -> ssl.SSLContext:
         """A context for a server that shows a certificate for `hosts`."""
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(self.certificate(hosts, expired=expired, self_signed=self_signed))
+        return context
+
+    def certificate(self, hosts: tuple[str, ...] = HERE, *, expired: bool = False, self_signed: bool = False) -> Path:
+        """A file with a key and a certificate for `hosts`, which is good for clients, too."""
         key = ec.generate_private_key(ec.SECP256R1())
         now = datetime.now(UTC)
         subject = _name(hosts[0])
@@ -64,7 +71,7 @@ class Authority:
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
             .add_extension(_usage(signs=False), critical=True)
-            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+            .add_extension(x509.ExtendedKeyUsage(_PURPOSES), critical=False)
             .sign(signer, hashes.SHA256())
         )
         file = self._folder / f"{certificate.serial_number}.pem"
@@ -74,9 +81,7 @@ class Authority:
             )
             + certificate.public_bytes(serialization.Encoding.PEM)
         )
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(file)
-        return context
+        return file
 
 
 def _name(common: str) -> x509.Name:

@@ -7,6 +7,7 @@ request has been read whole.
 from __future__ import annotations
 
 import asyncio
+import gzip
 from typing import Literal
 
 from tests.workers.subscribers import Behaviour, Connection, Play
@@ -56,13 +57,22 @@ def endless(head: bytes, part: bytes, pause: float = 0.0) -> Play:
 _OK = b"HTTP/1.1 200 OK\r\n"
 _CHUNKED = _OK + b"Transfer-Encoding: chunked\r\n\r\n"
 _ANSWER = _OK + b"Content-Length: 2\r\n\r\nok"
+_NO_CONTENT = b"HTTP/1.1 204 No Content\r\nContent-Length: 2\r\n\r\n"
+_ERROR = b"HTTP/1.1 500 Oh\r\n"
+_HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+_BOMB = gzip.compress(bytes(10_000_000))
 _CUT = "invalid HTTP answer"
 _GONE = "connection closed without an answer"
 _LATE = "timed out"
 
 
-def _delivered(name: str, play: Play, code: int = 200, *, reads: bool = True) -> Behaviour:
-    return Behaviour(name, play, "delivered", code, reads=reads)
+def _delivered(name: str, play: Play, code: int = 200, *, reads: bool = True, lingers: bool = False) -> Behaviour:
+    return Behaviour(name, play, "delivered", code, reads=reads, lingers=lingers)
+
+
+def _headers(count: int, length: int) -> bytes:
+    """So many headers of so many bytes each."""
+    return b"".join(f"X-{n:05}: ".encode().ljust(length - 2, b"y") + b"\r\n" for n in range(count))
 
 
 def _refused(name: str, code: int, *headers: str, body: bytes = b"no", lane_wait: float | None = None) -> Behaviour:
@@ -98,8 +108,43 @@ _BEHAVIOURS = (
     _delivered("two_answers", raw(_ANSWER + b"HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n")),
     _delivered("reset_in_body", raw(_OK + b"Content-Length: 100\r\n\r\nok", end="reset")),
     _delivered("not_really_gzip", status(200, b"plain", "Content-Encoding: gzip")),
+    _delivered("gzip_bomb", status(200, _BOMB, "Content-Encoding: gzip")),
+    _delivered("no_reason", raw(b"HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n")),
+    _delivered("lower_case", raw(_OK + b"content-length: 2\r\nx: \r\n\r\nok")),
+    _delivered("bare_newlines", raw(b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok")),
+    _delivered("latin_header", raw(_OK + b"X: caf\xe9 \xff\r\nContent-Length: 2\r\n\r\nok")),
+    _delivered(
+        "odd_content_type", status(200, b"ok", "Content-Type: text/html; charset*=\"x''%E0", "Retry-After: \xff")
+    ),
+    # A policy that names every host of a shop, and as many cookies as anybody sets.
+    _delivered("long_header", status(200, b"ok", "Content-Security-Policy: " + "https://cdn.example " * 1000)),
+    _delivered("long_headers", raw(_OK + _headers(8, 8192) + b"Content-Length: 2\r\n\r\nok")),
+    _delivered("many_headers", raw(_OK + _headers(4096, 16) + b"Content-Length: 2\r\n\r\nok")),
+    # From here on only the status line is worth anything.
+    _delivered("too_long_header", raw(_OK + b"X: " + b"y" * 1_000_000 + b"\r\n\r\n", end="close")),
+    _delivered("header_flood", endless(_OK, _headers(100, 16))),
+    _delivered("no_content_with_body", raw(b"HTTP/1.1 204 No Content\r\n\r\nok"), 204),
+    _delivered("no_content_with_length", raw(_NO_CONTENT + b"ok"), 204),
+    _delivered("no_content_body_later", raw(_NO_CONTENT, b"ok", pause=0.1, end="close"), 204),
+    _delivered("closes_after_status", raw(_OK, end="close")),
+    _delivered("closes_in_headers", raw(_OK + b"Content-Le", end="close")),
+    _delivered("resets_after_status", raw(_OK, end="reset")),
+    _delivered("two_lengths", raw(_OK + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\nok", end="close")),
+    _delivered("bad_length", raw(_OK + b"Content-Length: minus one\r\n\r\n", end="close")),
+    _delivered("nul_in_header", raw(_OK + b"X: a\x00b\r\nContent-Length: 0\r\n\r\n", end="close")),
+    _delivered("no_header", raw(_OK + b"what is this\r\n\r\n", end="close")),
+    _delivered("junk_right_after", raw(_OK + b"Content-Length: 2\r\n\r\nok and more", end="close")),
+    _delivered("hints_then_junk", raw(_HINTS + _OK + b"what is this\r\n\r\n", end="close")),
+    _delivered("bad_chunk", raw(_CHUNKED + b"zz\r\nok", end="close")),
+    _delivered("bad_chunk_later", raw(_CHUNKED, b"2\r\nok\r\n", b"zz\r\n", pause=0.1, end="hang")),
+    _delivered("chunks_break_off", raw(_CHUNKED + b"5\r\nok", end="close")),
+    _delivered("stops_in_headers", raw(_OK, end="hang"), lingers=True),
+    _delivered("dripping_headers", endless(_OK + b"X: ", b"y", 0.05), lingers=True),
+    _delivered("stops_in_body", raw(_OK + b"Content-Length: 100\r\n\r\nok", end="hang"), lingers=True),
+    _delivered("dripping_body", endless(_OK + b"Content-Length: 100000\r\n\r\n", b"y", 0.05), lingers=True),
     Behaviour("gone", status(410, b"bye"), "disable", 410),
     Behaviour("gone_without_body", status(410), "disable", 410),
+    Behaviour("gone_in_headers", raw(b"HTTP/1.1 410 Gone\r\nContent-Le", end="close"), "disable", 410, _CUT),
     _refused("redirect_301", 301, "Location: /elsewhere"),
     _refused("redirect_302", 302, "Location: http://127.0.0.1:1/"),
     _refused("redirect_307", 307, "Location: /hook"),
@@ -112,12 +157,13 @@ _BEHAVIOURS = (
     _refused("proxy_authentication", 407, "Proxy-Authenticate: Basic"),
     _refused("too_large", 413, "Connection: close"),
     _refused("busy", 429),
-    _refused("busy_for_seconds", 429, "Retry-After: 7", lane_wait=7),
+    _refused("busy_for_seconds", 429, "Retry-After: 77", lane_wait=77),
     _refused("busy_for_no_time", 429, "Retry-After: 0"),
     _refused("busy_for_too_long", 429, "Retry-After: 999999", lane_wait=86400),
     _refused("busy_until_the_past", 429, "Retry-After: Sun, 06 Nov 1994 08:49:37 GMT"),
     _refused("busy_until_far_off", 429, "Retry-After: Fri, 31 Dec 2100 23:59:59 GMT", lane_wait=86400),
     _refused("busy_for_nonsense", 429, "Retry-After: soon"),
+    _refused("switching_protocols", 101, "Upgrade: websocket", "Connection: upgrade", body=b""),
     _refused("error_500", 500, body=b"x" * 100_000),
     _refused("error_500_with_retry_after", 500, "Retry-After: 60"),
     _refused("error_502_in_korean", 502, "Content-Type: text/html; charset=euc-kr", body="오류".encode("cp949")),
@@ -127,24 +173,20 @@ _BEHAVIOURS = (
     _failed("closes_without_answer", raw(end="close"), _GONE),
     _failed("closes_before_reading", raw(end="close"), "connection ", reads=False),
     _failed("resets_without_answer", raw(end="reset"), "connection reset"),
-    _failed("closes_in_headers", raw(_OK + b"Content-Le", end="close"), _CUT),
     _failed("garbage", raw(b"\x00\x01\x02 what is this\r\n\r\n", end="close"), _CUT),
     _failed("another_protocol", raw(b"SSH-2.0-OpenSSH_9.9\r\n", end="close"), _CUT),
+    _failed("hints_only", raw(_HINTS, end="close"), "connection closed"),
+    _failed("hints_then_garbage", raw(_HINTS + b"what is this\r\n\r\n", end="close"), _CUT),
+    _failed("endless_hints", endless(b"", _HINTS), _CUT),
+    _failed("endless_line", endless(b"HTTP/1.1 200 ", b"y" * 1000), _CUT),
+    _failed("endless_nonsense", endless(b"", bytes(range(256)) * 16), _CUT),
+    _failed("another_http", raw(b"\x00\x00\x12\x04\x00\x00\x00\x00\x00", end="close"), _CUT),
+    _failed("status_cut_short", raw(b"HTTP/1.1 200", end="close"), _CUT),
+    _failed("failure_with_long_header", raw(_ERROR + b"X: " + b"y" * 1_000_000 + b"\r\n\r\n"), _CUT, 500),
+    _failed("failure_in_headers", raw(_ERROR + b"Content-Le", end="close"), _CUT, 500),
+    _failed("failure_that_lingers", raw(_ERROR, end="hang"), _LATE, 500),
     _failed("no_status", raw(b"HTTP/1.1 two hundred\r\n\r\n", end="close"), _CUT),
-    _failed("two_lengths", raw(_OK + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\nok", end="close"), _CUT),
-    _failed("bad_length", raw(_OK + b"Content-Length: minus one\r\n\r\n", end="close"), _CUT),
-    _failed("nul_in_header", raw(_OK + b"X: a\x00b\r\nContent-Length: 0\r\n\r\n", end="close"), _CUT),
-    # aiohttp reads both at once and lets the second spoil the first.
-    _failed("junk_right_after", raw(_OK + b"Content-Length: 2\r\n\r\nok and more", end="close"), _CUT),
-    _failed("long_header", raw(_OK + b"X: " + b"y" * 100_000 + b"\r\n\r\n", end="close"), _CUT),
-    _failed("header_flood", endless(_OK, b"".join(b"X-%d: y\r\n" % n for n in range(100))), _CUT),
     _failed("silent", raw(end="hang"), _LATE),
-    _failed("stops_in_headers", raw(_OK, end="hang"), _LATE),
-    _failed("dripping_headers", endless(_OK + b"X: ", b"y", 0.05), _LATE),
-    _failed("stops_in_body", raw(_OK + b"Content-Length: 100\r\n\r\nok", end="hang"), _LATE, 200),
-    _failed("dripping_body", endless(_OK + b"Content-Length: 100000\r\n\r\n", b"y", 0.05), _LATE, 200),
-    # aiohttp drops the connection and never tells the reader of the body, so the attempt waits for its timeout.
-    _failed("broken_chunk", raw(_CHUNKED, b"2\r\nok\r\n", b"zz\r\n", pause=0.1, end="close"), _LATE, 200),
     _failed("endless_continue", endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n", 0.01), _LATE),
 )
 

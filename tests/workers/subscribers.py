@@ -33,11 +33,12 @@ class Behaviour:
     error: str | None = None
     lane_wait: float | None = None
     reads: bool = True
+    lingers: bool = False
 
     @property
     def times_out(self) -> bool:
-        """Whether the attempt lasts until the delivery timeout."""
-        return self.error is not None and self.error.startswith("timed out")
+        """Whether the attempt lasts until the delivery timeout: a failure by it, or an answer that never ends."""
+        return self.lingers or (self.error is not None and self.error.startswith("timed out"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -15,6 +16,7 @@ from cryptography.fernet import Fernet
 from ledger import Ledger
 from ledger.keys import Lane, key
 from schemas.endpoint import SealedSecret
+from schemas.health import Health
 from schemas.seal import Sealer
 from schemas.settings import Settings
 from tests.ledger.driving import Driver, paid, queue_url
@@ -159,7 +161,7 @@ async def test_five_failures_open_the_breaker(house: House) -> None:
         await house.deliver()
         assert len(subscriber.requests) == 8
         await house.driver.pass_time(10)
-        health, _ = await house.driver.ledger.delivering.health("ep_1")
+        health, *_ = await house.driver.ledger.delivering.health("ep_1")
         assert health.failures == 8
         well.set()
         for _ in range(5):
@@ -178,6 +180,110 @@ async def test_secrets_that_no_key_opens_hold_the_delivery(house: House) -> None
     (row,) = [name async for name in house.driver.redis.scan_iter(key("dlv", "*"))]
     assert (await house.driver.redis.hget(row, "reason")).startswith(b"held: ")
     assert await house.driver.redis.hget(row, "attempts") == b"0"
+
+
+async def test_a_test_of_an_endpoint_whose_secrets_no_key_opens_says_so(house: House) -> None:
+    """Whoever tests it is told at once, by an attempt; nothing is sent."""
+    async with Subscriber(CATALOGUE["ok"]) as subscriber:
+        await house.subscribe(subscriber, readable=False)
+        await house.driver.ledger.deliveries.send_test("ep_1", "evt_test", b"{}")
+        await house.deliver()
+        sent = await house.driver.ledger.deliveries.get("evt_test.ep_1")
+    assert (subscriber.requests, sent.state) == ([], "dead")
+    assert [attempt.status_code for attempt in sent.attempts] == [None]
+    assert sent.attempts[0].error == sent.reason
+
+
+async def test_secrets_that_become_readable_again_release_what_was_held(house: House) -> None:
+    """A minute after the right key is back at the latest."""
+    async with Subscriber(CATALOGUE["ok"]) as subscriber:
+        await house.subscribe(subscriber, readable=False)
+        await house.driver.look(paid())
+        await house.deliver()
+        secret = SealedSecret(house.sealer.seal(SECRET))
+        await house.driver.ledger.endpoints.update("ep_1", lambda endpoint: replace(endpoint, secrets=(secret,)))
+        await house.driver.pass_time(60)
+        await house.deliver()
+    assert (await house.states(), len(subscriber.requests)) == (["delivered"], 1)
+
+
+async def test_a_hanging_endpoint_is_tested_all_the_same(house: House) -> None:
+    """While everything it takes at once is under way, the test is sent beside it."""
+    release = asyncio.Event()
+    async with Subscriber(holding(release)) as subscriber:
+        await house.subscribe(subscriber, max_in_flight=1)
+        await house.driver.record_for(LANE, 2)
+        await house.deliverer.deliver(str(LANE))
+        await subscriber.received(1)
+        await house.driver.ledger.deliveries.send_test("ep_1", "evt_test", b"{}")
+        async with asyncio.timeout(PATIENCE):
+            while len(subscriber.requests) < 2:  # the turn before may still be going on
+                await house.deliverer.deliver(str(LANE))
+                await asyncio.sleep(0.05)
+        release.set()
+        await house.rest()
+        await house.deliver()
+    assert [request.headers["webhook-id"] for request in subscriber.requests][1] == "evt_test"
+    assert await house.states() == ["delivered"] * 3
+
+
+async def test_a_good_test_lets_everything_go_that_the_breaker_held(house: House) -> None:
+    """Nothing waits for the breaker's time, nor for what `Retry-After` had asked for."""
+    well = asyncio.Event()
+
+    async def play(connection: Connection) -> None:
+        answer = b"200 X" if well.is_set() else b"429 X\r\nRetry-After: 3600"
+        await connection.write(b"HTTP/1.1 " + answer + b"\r\nContent-Length: 0\r\n\r\n")
+
+    async with Subscriber(Behaviour("busy", play, "again", 429)) as subscriber:
+        await house.subscribe(subscriber)
+        await house.driver.record_for(LANE, 8)
+        await house.deliver()
+        assert len(subscriber.requests) == 8
+        well.set()
+        await house.driver.pass_time(10)
+        await house.deliver()
+        assert len(subscriber.requests) == 8
+        await house.driver.ledger.deliveries.send_test("ep_1", "evt_test", b"{}")
+        for _ in range(3):
+            await house.deliver()
+    assert await house.states() == ["delivered"] * 9
+
+
+async def test_failures_at_the_old_url_do_not_count_at_the_new_one(house: House) -> None:
+    """What was under way when the URL changed says nothing about where callbacks go now."""
+    release = asyncio.Event()
+
+    async def play(connection: Connection) -> None:
+        await release.wait()
+        await connection.write(b"HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n")
+
+    async with Subscriber(Behaviour("old", play, "disable", 410)) as old, Subscriber(CATALOGUE["ok"]) as new:
+        await house.subscribe(old)
+        await house.driver.record_for(LANE, 6)
+        await house.deliverer.deliver(str(LANE))
+        await old.received(6)
+        await house.driver.ledger.endpoints.update("ep_1", lambda endpoint: replace(endpoint, url=new.url))
+        release.set()
+        await house.rest()
+        health, *_ = await house.driver.ledger.delivering.health("ep_1")
+        assert health == Health()
+        await house.deliver()
+    assert (await house.states(), len(new.requests)) == (["delivered"] * 6, 6)
+
+
+async def test_an_endpoint_that_is_deleted_meanwhile(house: House) -> None:
+    """What is under way ends; its outcome changes nothing any more."""
+    release = asyncio.Event()
+    async with Subscriber(holding(release)) as subscriber:
+        await house.subscribe(subscriber)
+        await house.driver.record_for(LANE, 2)
+        await house.deliverer.deliver(str(LANE))
+        await subscriber.received(2)
+        await house.driver.ledger.endpoints.delete("ep_1")
+        release.set()
+        await house.rest()
+    assert await house.states() == ["discarded"] * 2
 
 
 async def test_no_more_is_under_way_than_the_endpoint_takes(house: House) -> None:

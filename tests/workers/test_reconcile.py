@@ -16,10 +16,12 @@ from iamport.transport import production_transport
 from ledger import Ledger
 from ledger.jobs import RECONCILE
 from ledger.reconciliations import AUTO, Reconciliation
+from schemas import wire
+from schemas.look import Policy, look
 from schemas.seal import Sealer
 from schemas.settings import Settings
 from tests.iamport.stub import Asked, Stub, always, http, no, payment, well
-from tests.ledger.driving import REFRESH, Driver, queue_url
+from tests.ledger.driving import REFRESH, THEN, Driver, paid, queue_url
 from workers.reconcile import Reconciler
 
 NOW = 1_900_000_000.0
@@ -213,3 +215,27 @@ async def test_a_run_that_became_due_while_no_worker_ran_is_done_at_once(books: 
     await books.schedule_all()
     claimed = await books.ledger.jobs.claim(RECONCILE)
     assert [lease.member for lease in claimed.leases] == [DEFAULT]
+
+
+async def test_what_is_listed_with_less_is_looked_at_and_counts_as_nothing_missing(books: Books) -> None:
+    """A cancellation that was taken back has no webhook: the list shows it, and again once it is there again."""
+    await books.driver.look(paid("imp_1", 1000))
+    await books.driver.look(paid("imp_2", 300))
+    books.listed = [wire.loads(paid("imp_1").raw), wire.loads(paid("imp_2", 300).raw)]
+    await books.steps()
+    assert (await books.run()).missing == 0
+    assert list(await books.driver.due(REFRESH)) == ["imp_1"]
+    for later in (0, 61):
+        claimed = await books.driver.claim_one()
+        change = look(claimed.record, paid("imp_1"), THEN + 100 + later, Policy())
+        await books.ledger.refreshing.commit(change, claimed=claimed, now=THEN)
+        await books.driver.pass_time(61)
+    assert len((await books.ledger.payments.get("default", "imp_1")).contradicts) == 1
+
+    await books.steps(at=NOW + 1000)
+    assert await books.driver.due(REFRESH) == {}
+    books.listed[0] = wire.loads(paid("imp_1", 1000).raw)
+    await books.steps(at=NOW + 2000)
+    assert list(await books.driver.due(REFRESH)) == ["imp_1"]
+    await books.driver.commit(await books.driver.claim_one(), paid("imp_1", 1000))
+    assert (await books.ledger.payments.get("default", "imp_1")).contradicts == []

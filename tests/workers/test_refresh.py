@@ -13,6 +13,7 @@ from iamport.accounts import Accounts
 from iamport.transport import production_transport
 from ledger import Ledger
 from ledger.keys import Lane, key
+from schemas import wire
 from schemas.seal import Sealer
 from schemas.settings import Settings
 from tests.iamport.stub import Asked, Stub, always, http, no, payment, well
@@ -184,3 +185,27 @@ async def test_nothing_due_asks_nobody(shop: Shop) -> None:
     """A kick too many costs one claim."""
     await shop.refresh(str(REFRESH))
     assert shop.stub.asked == []
+
+
+async def test_less_than_was_known_is_looked_at_again_a_minute_later(shop: Shop) -> None:
+    """By itself, on Redis' clock: the second look that agrees makes it i'mport's word, and that is all."""
+    shop.shown["imp_1"] = payment("imp_1", paid_at=1_900_000_000, status="cancelled", cancel_amount=1000)
+    await shop.driver.accept("imp_1")
+    await shop.refresh(str(REFRESH))
+    shop.pay("imp_1")
+    await shop.driver.accept("imp_1")
+    before = await shop.driver.ledger.store.now()
+    await shop.refresh(str(REFRESH))
+    due = (await shop.driver.due(REFRESH))["imp_1"] / 1000
+    assert 59 < due - before < 62 + await shop.driver.ledger.store.now() - before
+    assert (await shop.driver.ledger.payments.get("default", "imp_1")).contradicts == []
+
+    # A minute passes: for what waits in the lane, and since the first of the two looks.
+    await shop.driver.pass_time(62)
+    row = wire.loads(await shop.driver.redis.hget(key("pay", "default/imp_1"), "lesser"))
+    await shop.driver.redis.hset(key("pay", "default/imp_1"), "lesser", wire.dumps({**row, "at": row["at"] - 62}))
+    await shop.refresh(str(REFRESH))
+    shown = await shop.driver.ledger.payments.get("default", "imp_1")
+    assert wire.loads(shown.snapshot)["cancel_amount"] == 0
+    assert (len(shown.contradicts), shown.status, shown.sequence) == (1, "cancelled", 2)
+    assert await shop.driver.due(REFRESH) == {}

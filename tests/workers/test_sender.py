@@ -21,6 +21,7 @@ from workers.sender import Sender
 HEADERS = {"content-type": "application/json", "webhook-id": "evt_1"}
 BODY = b'{"id":"evt_1"}'
 OK = CATALOGUE["ok"]
+RAW_OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
 async def test_refused(sender: Sender, free_port: Callable[[], int]) -> None:
@@ -99,11 +100,10 @@ async def test_retry_after_date(sender: Sender) -> None:
 
 
 async def test_request_as_sent(sender: Sender) -> None:
-    """The endpoint gets our headers once each, the body byte for byte, the path as it was written, nothing more."""
+    """The endpoint gets our headers once each, the body byte for byte, nothing more."""
     async with Subscriber(OK) as subscriber:
-        await sender.send(subscriber.url + "%2F1/./?a=%2B&b=%ED%95%9C", {**HEADERS, "x-extra": "1"}, BODY, 10)
+        await sender.send(subscriber.url, {**HEADERS, "x-extra": "1"}, BODY, 10)
     request = subscriber.requests[0]
-    assert request.target == "/hook%2F1/?a=%2B&b=%ED%95%9C"
     assert request.body == BODY
     assert request.headers["content-length"] == str(len(BODY))
     assert set(request.headers) - {"host", "content-length", *HEADERS, "x-extra"} <= {
@@ -111,6 +111,104 @@ async def test_request_as_sent(sender: Sender) -> None:
         "accept-encoding",
         "user-agent",
     }
+
+
+@pytest.mark.parametrize(
+    ("written", "asked_for"),
+    [
+        ("/hook?sig=a%2Fb%2bc+d%20e~%7E", None),
+        ("/a%2F1//./../b/%2e%2E/c;v=1", None),
+        ("/hook?a=&b&&=c&a=1?/:@!$'()*,;[]", None),
+        ("/hook?", None),
+        ("/?", None),
+        ("/100%/%zz?%", None),
+        ('/a"b<c>d^e`f{g|h}i', None),
+        ("/결제/%ED%95%9c?이름=값&x=%2F", "/%EA%B2%B0%EC%A0%9C/%ED%95%9c?%EC%9D%B4%EB%A6%84=%EA%B0%92&x=%2F"),
+        ("", "/"),
+        ("?a=%2F", "/?a=%2F"),
+    ],
+)
+async def test_the_url_is_sent_as_written(written: str, asked_for: str | None, sender: Sender) -> None:
+    """Byte by byte, as signatures over URLs want it; only what no request line can hold is encoded."""
+    async with Subscriber(OK) as subscriber:
+        url = subscriber.url.removesuffix("/hook") + written
+        answer = await sender.send(url, HEADERS, BODY, 10)
+    assert answer.ok, answer
+    assert subscriber.requests[0].target == (asked_for or written)
+    assert subscriber.requests[0].headers["host"] == f"127.0.0.1:{subscriber.port}"
+
+
+@pytest.mark.parametrize("code", [200, 413])
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
+async def test_an_answer_before_the_body_was_read_counts(
+    code: int, secure: bool, sender: Sender, certificate: ssl.SSLContext
+) -> None:
+    """Also with a body of more than sockets hold, of which the endpoint reads nothing."""
+
+    async def play(connection: Connection) -> None:
+        await connection.reader.readuntil(b"\r\n\r\n")
+        await connection.write(f"HTTP/1.1 {code} X\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno".encode())
+        connection.close()
+
+    early = Behaviour("early", play, "again", code, reads=False)
+    async with Subscriber(early, tls=certificate if secure else None) as subscriber:
+        answer = await sender.send(subscriber.url, HEADERS, b"x" * 20_000_000, 20)
+    assert (answer.status_code, answer.error) == (code, None)
+
+
+async def test_a_large_body_arrives(sender: Sender) -> None:
+    """A callback of 1 MB arrives whole."""
+    body = bytes(range(256)) * 4096
+    async with Subscriber(OK) as subscriber:
+        assert (await sender.send(subscriber.url, HEADERS, body, 20)).ok
+    assert subscriber.requests[0].body == body
+
+
+@pytest.mark.parametrize("late", [b"HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n", b"ok", b"HTTP/1.1 2"])
+async def test_what_comes_unasked_is_no_answer(late: bytes, sender: Sender) -> None:
+    """Bytes behind an answer end the kept connection at once, and the next callback goes over another one."""
+
+    async def play(connection: Connection) -> None:
+        await connection.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+        if len(subscriber.requests) == 1:
+            await asyncio.sleep(0.1)
+            await connection.write(late)
+
+    async with Subscriber(Behaviour("talkative", play, "delivered", 204)) as subscriber:
+        assert (await sender.send(subscriber.url, HEADERS, BODY, 10)).ok
+        await asyncio.wait_for(subscriber.left(), 10)
+        assert (await sender.send(subscriber.url, HEADERS, BODY, 10)).ok
+        assert subscriber.connections == 2
+
+
+async def test_nonsense_over_a_kept_connection_is_tried_over_a_new_one(sender: Sender) -> None:
+    """It may be what was left of an answer before; over a new connection it is a failure."""
+
+    async def play(connection: Connection) -> None:
+        await connection.write(b"nonsense\r\n\r\n" if len(subscriber.requests) > 1 else RAW_OK)
+
+    async with Subscriber(Behaviour("nonsense", play, "again")) as subscriber:
+        answers = [await sender.send(subscriber.url, HEADERS, BODY, 10) for _ in range(3)]
+    assert [answer.error for answer in answers] == [None, "invalid HTTP answer", "invalid HTTP answer"]
+    assert [answer.stale_connection for answer in answers] == [False, True, False]
+
+
+async def test_a_head_is_bounded(sender: Sender) -> None:
+    """Of an endless head little more than what the sockets hold is ever taken, and nothing waits for its end."""
+    taken = 0
+
+    async def play(connection: Connection) -> None:
+        nonlocal taken
+        await connection.write(b"HTTP/1.1 500 Oh\r\n")
+        while not connection.writer.is_closing():
+            await connection.write(b"X: " + b"y" * 60_000 + b"\r\n")
+            taken += 60_000
+
+    async with Subscriber(Behaviour("endless", play, "again", 500)) as subscriber:
+        answer = await sender.send(subscriber.url, HEADERS, BODY, 20)
+        await asyncio.wait_for(subscriber.left(), 10)
+    assert (answer.status_code, answer.error) == (500, "invalid HTTP answer")
+    assert taken < 20_000_000
 
 
 async def test_cookies_are_not_kept(sender: Sender) -> None:

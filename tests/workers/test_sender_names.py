@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 from collections.abc import Callable
@@ -125,6 +126,46 @@ async def test_rebinding(authority: Authority, free_port: Callable[[], int]) -> 
     assert other.error == "forbidden address 127.0.0.1 (loopback)"
 
 
+async def test_a_busy_connection_is_not_kept_for_ever(authority: Authority) -> None:
+    """After its time a connection is not used again, however busy, and the name is asked for anew: what it leads to now
+    gets the next callback."""
+    hour = [0.0]
+    names = Names(["::1"], ["127.0.0.1"])
+    transport = callback_transport(
+        lambda _: None, tls=authority.client(), resolver=names, names_kept=0, longest_kept=60, clock=lambda: hour[0]
+    )
+    sender = Sender(transport, allow_private=True)
+    async with Subscriber(OK, host="::1") as before, Subscriber(OK, port=before.port) as after:
+        url = f"http://shop.example:{before.port}/"
+        for now in (0.0, 30.0, 59.0):
+            hour[0] = now
+            assert (await sender.send(url, HEADERS, BODY, 10)).ok
+        assert (before.connections, len(before.requests)) == (1, 3)
+        hour[0] = 61.0
+        assert (await sender.send(url, HEADERS, BODY, 10)).ok
+        assert (len(before.requests), len(after.requests)) == (3, 1)
+        await asyncio.wait_for(before.left(), 10)
+    await sender.aclose()
+
+
+async def test_a_name_that_moves_inside_is_refused_once_its_connection_is_old(authority: Authority) -> None:
+    """A kept connection leads where it led when it was vetted; the next one is vetted again."""
+    hour = [0.0]
+    names = Names(["::1"], ["127.0.0.1"])
+    transport = callback_transport(
+        lambda address: None if address == "::1" else forbidden(address), tls=authority.client(), resolver=names,
+        names_kept=0, longest_kept=60, clock=lambda: hour[0],
+    )  # fmt: skip
+    sender = Sender(transport, allow_private=True)
+    async with Subscriber(OK, host="::1") as outside, Subscriber(OK, port=outside.port) as inside:
+        url = f"http://shop.example:{outside.port}/"
+        assert (await sender.send(url, HEADERS, BODY, 10)).ok
+        hour[0] = 61.0
+        answer = await sender.send(url, HEADERS, BODY, 10)
+        assert (answer.error, inside.connections) == ("forbidden address 127.0.0.1 (loopback)", 0)
+    await sender.aclose()
+
+
 async def test_forbidden_ones_are_left_out(authority: Authority) -> None:
     """Of a name's addresses only the permitted ones are tried."""
     names = Names(["127.0.0.1", "::1"])
@@ -136,6 +177,18 @@ async def test_forbidden_ones_are_left_out(authority: Authority) -> None:
         answer = await sender.send(f"http://shop.example:{inside.port}/", HEADERS, BODY, 10)
         assert (answer.ok, inside.connections, outside.connections) == (True, 0, 1)
     await sender.aclose()
+
+
+async def test_names_in_other_letters(authority: Authority) -> None:
+    """A host in other letters is asked for, and named to the endpoint, by its IDNA name."""
+    names = Names(["127.0.0.1"])
+    sender = Sender(callback_transport(lambda _: None, tls=authority.client(), resolver=names), allow_private=True)
+    async with Subscriber(OK) as subscriber:
+        answer = await sender.send(f"http://Bücher.상점.example:{subscriber.port}/a", HEADERS, BODY, 10)
+    await sender.aclose()
+    assert answer.ok, answer
+    assert names.asked == ["xn--bcher-kva.xn--hg4bs7k.example"]
+    assert subscriber.requests[0].headers["host"] == f"{names.asked[0]}:{subscriber.port}"
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "2130706433", "0x7f.1", "localhost"])

@@ -9,7 +9,14 @@ from collections.abc import Sequence
 import pytest
 
 from iamport.answers import Looked
-from schemas.errors import IamportError, IamportFailing, IamportRefused, IamportUnreachable, WrongCredentials
+from schemas.errors import (
+    IamportError,
+    IamportFailing,
+    IamportRefused,
+    IamportUnreachable,
+    TooMuchAsked,
+    WrongCredentials,
+)
 from workers.split import MOST_BAD, ask_in_parts
 
 HUNDRED = [f"imp_{number}" for number in range(100)]
@@ -84,6 +91,59 @@ async def test_an_answer_that_never_came_is_not_asked_for_again() -> None:
         await ask_in_parts(iamport, HUNDRED, quick=0.01)
 
     assert iamport.asked == [HUNDRED]
+
+
+class Sizes:
+    """Answers like an i'mport whose payments are of these sizes, where no answer may be larger than 100."""
+
+    def __init__(self, sizes: dict[str, int], *, slow: bool = False, seconds: float = 0) -> None:
+        self.asked: list[int] = []
+        self._sizes = sizes
+        self._slow = slow
+        self._seconds = seconds
+
+    async def __call__(self, imp_uids: Sequence[str]) -> Looked:
+        self.asked.append(len(imp_uids))
+        await asyncio.sleep(self._seconds)
+        if sum(self._sizes[imp_uid] for imp_uid in imp_uids) > 100:
+            raise TooMuchAsked("too much", slow=self._slow)
+        return Looked({imp_uid: {"imp_uid": imp_uid} for imp_uid in imp_uids}, frozenset(), {}, {})
+
+
+@pytest.mark.parametrize("slow", [False, True])
+@pytest.mark.parametrize("size", [2, 10, 40])
+async def test_a_batch_that_is_too_much_is_asked_for_in_parts(size: int, slow: bool) -> None:
+    """However large payments are, all are found, also where the answer was long in coming; what failed once is not
+    tried again at the same size."""
+    iamport = Sizes(dict.fromkeys(HUNDRED, size), slow=slow, seconds=0.01)
+
+    looked = await ask_in_parts(iamport, HUNDRED, quick=0.001)
+
+    assert (set(looked.found), looked.failed) == (set(HUNDRED), {})
+    in_parts = 100 // (100 // size)
+    assert len(iamport.asked) <= 2 * in_parts + 8
+
+
+async def test_payments_that_are_too_large_alone() -> None:
+    """They have failed, however many they are; i'mport is well, and the others are found."""
+    sizes = dict.fromkeys(HUNDRED, 1) | dict.fromkeys(HUNDRED[10 : 10 + 2 * MOST_BAD], 101)
+
+    looked = await ask_in_parts(Sizes(sizes), HUNDRED)
+
+    assert len(looked.failed) == 2 * MOST_BAD
+    assert set(looked.found) | set(looked.failed) == set(HUNDRED)
+    alone = await ask_in_parts(Sizes({"imp_0": 101}), ["imp_0"])
+    assert set(alone.failed) == {"imp_0"}
+
+
+async def test_an_i_mport_that_hangs_is_left_in_peace() -> None:
+    """Where two payments asked for alone never come, either, it is not the size of the question."""
+    iamport = Sizes(dict.fromkeys(HUNDRED, 101), slow=True)
+
+    with pytest.raises(TooMuchAsked):
+        await ask_in_parts(iamport, HUNDRED)
+
+    assert iamport.asked == [100, 1, 1]
 
 
 async def test_too_many_bad_ones() -> None:

@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 import structlog
 
+from console.api.events import for_readers
 from console.web import addresses
 from console.web.curl import command
 from console.web.masking import MASK
@@ -15,7 +16,7 @@ from console.web.visit import Go, Outcome, Page, View, Visit
 from ledger.deliveries import State
 from schemas import wire
 from schemas.errors import NotFound, RelayError
-from schemas.events import thin
+from schemas.events import Callback
 from schemas.signature import signed_headers
 
 log = structlog.get_logger()
@@ -63,13 +64,13 @@ async def retry(visit: Visit) -> Outcome:
 
 async def _shown(visit: Visit, *, unmasked: bool = False) -> View:
     row = (await visit.desk.ask("GET", "/v1/deliveries/{id}", {"id": visit.part("id")})).value
-    endpoint, body = await asyncio.gather(_endpoint(visit, row["endpoint"]), _body(visit, row["event"]))
-    if endpoint is not None and body is not None and endpoint["payload"] == "thin":
-        body = thin(body)
+    endpoint, callback = await asyncio.gather(_endpoint(visit, row["endpoint"]), _callback(visit, row["event"]))
+    is_thin = endpoint is not None and endpoint["payload"] == "thin"
+    body = None if callback is None else callback.thin if is_thin else callback.full
     values = {
         "delivery": row,
         "endpoint": endpoint,
-        "body": None if body is None else wire.loads(body),
+        "body": None if body is None else _legible(visit, body),
         "unmasked": unmasked,
         "curl": await _command(visit, row, endpoint, body) if unmasked and endpoint and body else None,
     }
@@ -84,12 +85,17 @@ async def _endpoint(visit: Visit, identity: str) -> dict[str, Any] | None:
     return found
 
 
-async def _body(visit: Visit, event: str) -> bytes | None:
-    """The very bytes that are sent."""
+async def _callback(visit: Visit, event: str) -> Callback | None:
+    """What is sent."""
     try:
-        return (await visit.desk.context.ledger.events.get(event)).body
+        return (await visit.desk.context.ledger.events.get(event)).callback
     except NotFound:
         return None
+
+
+def _legible(visit: Visit, body: bytes) -> dict[str, Any]:
+    callback: dict[str, Any] = wire.loads(body)
+    return callback if visit.may_act else for_readers(callback)
 
 
 async def _command(visit: Visit, row: dict[str, Any], endpoint: dict[str, Any], body: bytes) -> str:

@@ -11,7 +11,7 @@ from console.web.visit import Go, Outcome, Page, View, Visit
 from schemas.errors import NotFound, RelayError
 
 _FLAGS = ("include_sandbox", "check_prepared")
-_FIELDS = ("merchant", "imp_key", "imp_secret", "since", "webhook_token", *_FLAGS)
+_FIELDS = ("merchant", "imp_key", "imp_secret", "since", "webhook_token", "tier", *_FLAGS)
 
 
 async def merchants(visit: Visit) -> Outcome:
@@ -24,7 +24,8 @@ async def new(visit: Visit) -> Outcome:
     name = visit.query("merchant") or ""
     known = await _known(visit, name)
     flags = {flag: known is not None and known[flag] for flag in _FLAGS}
-    return _form({**dict.fromkeys(_FIELDS, ""), "merchant": name, **flags}, known)
+    tier = None if known is None else known["tier"]
+    return _form({**dict.fromkeys(_FIELDS, ""), "merchant": name, "tier": tier or "", **flags}, known)
 
 
 async def put(visit: Visit) -> Outcome:
@@ -36,6 +37,7 @@ async def put(visit: Visit) -> Outcome:
         imp_secret=chosen["imp_secret"],
         since=form.moment("since", visit.clock.zone),
         webhook_token=chosen["webhook_token"],
+        tier=chosen["tier"],
     )
     flags = {name: form.has(name) for name in _FLAGS}
     try:

@@ -16,7 +16,13 @@ async def notifications(visit: Visit) -> Outcome:
         visit.desk.merchants(),
         visit.desk.ask("GET", "/v1/stats"),
     )
-    values = {**listed, "merchants": merchants, "outcomes": get_args(Became), "refused": stats.value["refused"]}
+    values = {
+        **listed,
+        "merchants": merchants,
+        "outcomes": get_args(Became),
+        "refused": stats.value["refused"],
+        "bodies": stats.value["refused_bodies"],
+    }
     return View("notifications", values, live=() if listed["paged"] else ("notifications",))
 
 

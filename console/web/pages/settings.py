@@ -16,8 +16,8 @@ _SECRET = ("imp_key", "imp_secret", "api_tokens", "encryption_keys")
 _GROUPS = {
     "ledger": ("redis_url", "given_queue_url", "require_durable", "replica_acks", "retention", "spool_dir"),
     "iamport": (
-        "imp_api_url", "imp_key", "imp_secret", "fetch_schedule", "unknown_schedule", "pending_schedule",
-        "expiry_grace", "reconcile_every",
+        "imp_api_url", "iamport_proxy", "imp_key", "imp_secret", "fetch_schedule",
+        "unknown_schedule", "pending_schedule", "expiry_grace", "reconcile_every", "lookback",
     ),
     "intake": ("allowed_ips", "trusted_proxies"),
     "delivery": (
@@ -62,6 +62,8 @@ def _hidden(value: Any) -> str | None:
 
 
 def _text(alias: str, name: str, value: Any) -> str | None:
+    if name == "iamport_proxy" and value is not None:
+        return variables.shown(alias, value.get_secret_value())
     if value is None or isinstance(value, SecretStr):
         return None
     if isinstance(value, bool):

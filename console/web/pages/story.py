@@ -7,9 +7,12 @@ from decimal import Decimal
 from typing import Any
 
 from console.web import addresses
+from console.web.masking import has_private
 from console.web.timeline import story, undelivered
 from console.web.visit import Outcome, Page, View, Visit
 from schemas.errors import NotFound
+from schemas.histories import left
+from schemas.payment import Snapshot
 
 _MOST_EVENTS, _MOST_NOTIFICATIONS = 50, 100
 
@@ -22,15 +25,16 @@ async def payment(visit: Visit) -> Outcome:
 async def shown(visit: Visit, *, unmasked: bool) -> View:
     """The page, with or without what it says of the buyer. Raises `NotFound` where nothing is known at all."""
     merchant, imp_uid = visit.part("merchant"), visit.part("imp_uid")
-    known, notifications, events, endpoints, look = await asyncio.gather(
+    known, notifications, recorded, endpoints, look = await asyncio.gather(
         known_payment(visit, merchant, imp_uid),
         visit.desk.rows("/v1/notifications", merchant=merchant, imp_uid=imp_uid, limit=_MOST_NOTIFICATIONS),
-        visit.desk.rows("/v1/events", merchant=merchant, imp_uid=imp_uid, limit=_MOST_EVENTS),
+        visit.desk.ask("GET", "/v1/events", query={"merchant": merchant, "imp_uid": imp_uid, "limit": _MOST_EVENTS}),
         visit.desk.rows("/v1/endpoints", merchant=merchant),
         visit.desk.context.ledger.payments.look(merchant, imp_uid),
     )
     if known is None and not notifications and not look.due:
         raise NotFound(f"there is no payment {imp_uid!r} of merchant {merchant!r}")
+    events = recorded.value["data"]
     of_events = await asyncio.gather(*(visit.desk.rows("/v1/deliveries", event=event["id"]) for event in events))
     deliveries = {event["id"]: rows for event, rows in zip(events, of_events, strict=True)}
     everything = [row for rows in deliveries.values() for row in rows]
@@ -48,7 +52,8 @@ async def shown(visit: Visit, *, unmasked: bool) -> View:
         "claimed_uid": next((row["merchant_uid"] for row in notifications if row["merchant_uid"]), None),
         "left": _left(known),
         "unmasked": unmasked,
-        "cut": len(events) == _MOST_EVENTS or len(notifications) == _MOST_NOTIFICATIONS,
+        "private": any(has_private(row["extra"]) for row in notifications),
+        "cut": recorded.value["next_cursor"] is not None or len(notifications) == _MOST_NOTIFICATIONS,
     }
     return View("payment", values, live=("payment_now", "payment_story"))
 
@@ -71,11 +76,13 @@ async def known_payment(visit: Visit, merchant: str, imp_uid: str) -> dict[str, 
 
 
 def _left(payment: dict[str, Any] | None) -> Decimal | None:
-    """What has not been cancelled, where something is left of a payment that was approved."""
-    if payment is None or payment["status"] not in ("paid", "partially_cancelled", "cancellation_pending"):
+    """What has not been cancelled, as i'mport shows it now, where something is left of a payment that was approved."""
+    if payment is None:
         return None
-    left = Decimal(payment["amount"]) - Decimal(payment["cancelled_amount"])
-    return left if left > 0 else None
+    if payment["status"] not in ("paid", "partially_cancelled", "cancellation_pending") and not payment["contradicts"]:
+        return None
+    snapshot = Snapshot.parse(payment["payment"])
+    return left(snapshot, snapshot.cancel_amount) or None
 
 
 PAGES = (Page("/payments/{merchant}/{imp_uid}", payment),)

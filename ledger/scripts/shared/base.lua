@@ -33,6 +33,15 @@ local function with_all(command, key, args)
   end
 end
 
+-- Sets a key that expires after so many ms, unless it is there. One that has longer to live than that is not believed: Redis'
+-- clock was put back since. Answer: whether it was set
+local function take_for(name, ms)
+  if redis.call("SET", name, "1", "NX", "PX", ms) then return true end
+  if redis.call("PTTL", name) <= ms then return false end
+  redis.call("SET", name, "1", "PX", ms)
+  return true
+end
+
 -- What only pages and statistics read is put off until the script is done, so that a batch writes each list and each counter
 -- once. No script reads a list that it has changed.
 local listed, counted = {}, {}

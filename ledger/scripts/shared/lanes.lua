@@ -21,11 +21,11 @@ end
 
 -- Notes when a lane next wants a worker, or since when it does: when its first member is due or its first lease ends, whichever is sooner. A lane whose
 -- `room` is taken waits for a lease to end, one with `not_before` (a breaker, a rate, Retry-After) until then, one with
--- `probe_until` for the probe that is out. One that is `closed` wants nobody.
+-- `probe_until` for the probe that is out. One that is `closed` wants nobody. What an operator `asked` for waits for none of that.
 local function index_lane(lane)
-  local limits = redis.call("HMGET", k("lane", lane), "closed", "not_before", "probe_until", "room")
-  local at
-  if not limits[1] then
+  local limits = redis.call("HMGET", k("lane", lane), "closed", "not_before", "probe_until", "room", "asked")
+  local at = tonumber(limits[5])
+  if not at and not limits[1] then
     at = score(redis.call("ZRANGE", k("due", lane), 0, 0, "WITHSCORES"))
     if at then
       at = math.max(at, tonumber(limits[2] or 0), tonumber(limits[3] or 0))
@@ -34,6 +34,8 @@ local function index_lane(lane)
         if n > 0 and n >= tonumber(limits[4]) then at = ends end
       end
     end
+  end
+  if limits[5] or not limits[1] then
     local ends = score(redis.call("ZRANGE", k("leased", lane), 0, 0, "WITHSCORES"))
     if ends and (not at or ends < at) then at = ends end
   end
@@ -53,7 +55,7 @@ end
 -- Whether a worker should be told of this lane now. At most one kick of a lane is under way.
 local function kick(lane, at)
   if not at or at > now() then return false end
-  return redis.call("SET", k("kicked", lane), "1", "NX", "PX", 5000) and true or false
+  return take_for(k("kicked", lane), 5000)
 end
 
 -- Indexes these lanes (a set), after what is in them has changed, and those that share their room. Answer: those to kick
@@ -78,8 +80,34 @@ local function crowded(lane)
   return true
 end
 
--- Leases that ended belong to workers that died or were cut off: what they held is due again.
-local function reclaim(lane)
+-- What lasts for `ms` at most and ends later than that was written before Redis' clock was put back: it ends in `ms` from now,
+-- unless whoever has it is alive and renews it. Answer: whether there was such a thing
+local function shorten(lane, ms)
+  local most, found = now() + ms, false
+  if (score(redis.call("ZREVRANGE", k("leased", lane), 0, 0, "WITHSCORES")) or 0) > most then
+    for _, member in ipairs(redis.call("ZRANGEBYSCORE", k("leased", lane), "(" .. int(most), "+inf")) do
+      redis.call("ZADD", k("leased", lane), "XX", int(most), member)
+    end
+    found = true
+  end
+  local probe_until, tokens_at, not_before, rate_until =
+    unpack(redis.call("HMGET", k("lane", lane), "probe_until", "tokens_at", "not_before", "rate_until"))
+  if tonumber(probe_until or 0) > most then
+    redis.call("HSET", k("lane", lane), "probe_until", int(most))
+    found = true
+  end
+  -- A rate is counted from the last claim, which cannot be later than now; the next claim says anew how long to wait.
+  if tonumber(tokens_at or 0) > now() + 1000 then
+    redis.call("HSET", k("lane", lane), "tokens_at", int(now()))
+    if not_before and not_before == rate_until then redis.call("HDEL", k("lane", lane), "not_before") end
+    found = true
+  end
+  return found
+end
+
+-- Leases that ended belong to workers that died or were cut off: what they held is due again. `ms` is how long one lasts.
+local function reclaim(lane, ms)
+  if ms then shorten(lane, tonumber(ms)) end
   local lost = redis.call("ZRANGEBYSCORE", k("leased", lane), "-inf", int(now()), "LIMIT", 0, 1000)
   for _, member in ipairs(lost) do
     redis.call("ZREM", k("leased", lane), member)
@@ -100,6 +128,18 @@ local function lease(lane, members, token, ms)
   with_all("ZADD", k("leased", lane), leases)
   with_all("HSET", k("tokens", lane), tokens)
   with_all("ZREM", k("due", lane), members)
+end
+
+-- Has a member that is due attempted now, whatever its lane waits for: an operator asks for it.
+local function ask_for(lane, member)
+  redis.call("ZADD", k("asked", lane), int(now()), member)
+  redis.call("HSETNX", k("lane", lane), "asked", int(now()))
+end
+
+-- Members that were asked for are under way, or not asked for any more.
+local function forget_asked(lane, members)
+  with_all("ZREM", k("asked", lane), members)
+  if redis.call("EXISTS", k("asked", lane)) == 0 then redis.call("HDEL", k("lane", lane), "asked") end
 end
 
 local function holds(lane, member, token)

@@ -12,3 +12,9 @@ end
 local function is_nearly_full(used, most)
   return most > 0 and used >= most * 0.95
 end
+
+-- Whether there is room for so many bytes before that.
+local function has_room(bytes)
+  local used, most = memory()
+  return not is_nearly_full(used + bytes, most)
+end

@@ -10,6 +10,14 @@ local function lane_of(m, imp)
   return "refresh/" .. m
 end
 
+-- Whether a look at a payment is due, now or later, or is being made.
+local function is_awaited(m, imp)
+  for _, lane in ipairs({"refresh/" .. m, "unknown/" .. m}) do
+    if redis.call("ZSCORE", k("due", lane), imp) or redis.call("HEXISTS", k("tokens", lane), imp) == 1 then return true end
+  end
+  return false
+end
+
 -- A look at a payment, soon: an unknown one is looked at once a second at most.
 local function mark(m, imp, at)
   local lane = lane_of(m, imp)
@@ -18,24 +26,31 @@ local function mark(m, imp, at)
   return lane
 end
 
--- What became of notifications of a payment that had waited.
-local function settle_notifications(ids, p, outcome, reason)
+-- What became of notifications of a payment that had waited. One whose escrow change was not believed says why: `doubt` is
+-- what this look says of all of them, and a sender's own doubt was noted when it came.
+local function settle_notifications(ids, p, outcome, reason, doubt)
   with_all("ZREM", k("waiting", p), ids)
   for _, id in ipairs(ids) do
-    local received = redis.call("HGET", k("ntf", id), "received_at")
+    local received, escrow, noted = unpack(redis.call("HMGET", k("ntf", id), "received_at", "escrow", "reason"))
     if received then
-      redis.call("HSET", k("ntf", id), "outcome", outcome, "reason", reason)
+      local became, why = outcome, reason
+      if why == "" then
+        why = escrow and doubt or noted or ""
+        if why ~= "" and became == "unchanged" then became = "rejected" end
+      end
+      redis.call("HSET", k("ntf", id), "outcome", became, "reason", why)
       list(k("ntfs", "o", "pending"), id, nil)
-      list(k("ntfs", "o", outcome), id, received)
+      list(k("ntfs", "o", became), id, received)
     end
   end
 end
 
--- Cancellations that webhooks spoke of before a claim with this token: a look has seen them. Later ones stay.
+-- What webhooks spoke of (cancellations, escrow changes) before a claim with this token: a look has seen it. Later ones stay.
 local function forget_claims(p, token)
-  local claims = redis.call("HGETALL", k("claims", p))
-  for i = 1, #claims, 2 do
-    if tonumber(claims[i + 1]) <= tonumber(token) then redis.call("HDEL", k("claims", p), claims[i]) end
+  for _, kind in ipairs({"claims", "escrow"}) do
+    local told = redis.call("HGETALL", k(kind, p))
+    for i = 1, #told, 2 do
+      if tonumber(string.match(told[i + 1], "^%d+")) <= tonumber(token) then redis.call("HDEL", k(kind, p), told[i]) end
+    end
   end
 end
-

@@ -46,7 +46,7 @@ async def set_up(console: Console) -> Scene:
     await send(
         console.ledger, sick["id"], Dead("dead after 1 attempt; the last answered 500"), status_code=500, response="no"
     )
-    await notify(console.ledger, "imp_made_up")
+    await notify(console.ledger, "imp_made_up", extra=f'{{"event":"Some.Thing","buyer_name":"{BUYER}"}}'.encode())
     await look_at(console.ledger, {})
     await seen(console.ledger, "imp_2", status="ready", paid_at=0, pay_method="vbank", vbank_num="123",
                vbank_date=NOW + 3600, vbank_holder=BUYER)  # fmt: skip

@@ -141,6 +141,19 @@ async def test_a_merchant_that_is_replaced_stays_one(reader: Reader, console: Co
     assert 'name="check_prepared" value="1" checked' in wrong.text
 
 
+async def test_a_sub_merchant_keeps_its_tier_in_the_form(reader: Reader, console: Console) -> None:
+    """Its code is no secret: list and form show it, also after a mistake."""
+    fields = {"merchant": "shop", "imp_key": "key", "imp_secret": "secret", "tier": "SUB"}
+    assert (await reader.send("/merchants/new", fields)).status_code == 303
+    assert (await console.call("GET", "/v1/merchants/shop")).json()["tier"] == "SUB"
+    assert "<code>SUB</code>" in (await reader.open("/merchants")).text
+    assert 'value="SUB"' in (await reader.open("/merchants/new?merchant=shop")).text
+    wrong = await reader.send("/merchants/new", {**fields, "tier": "S-B"})
+    assert (wrong.status_code, 'value="S-B"' in wrong.text) == (422, True)
+    await reader.send("/merchants/new", {**fields, "tier": ""})
+    assert (await console.call("GET", "/v1/merchants/shop")).json()["tier"] is None
+
+
 async def test_a_reconciliation_begins(reader: Reader, console: Console) -> None:
     """A window of the reader's own clock is compared."""
     await set_up(console)

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from console.web.site import PAGES
-from tests.console.conftest import READ_ONLY, TOKEN, Console, running
+from tests.console.conftest import METRICS_ONLY, READ_ONLY, TOKEN, Console, running
 from tests.console.web.conftest import Reader
 from tests.console.web.scene import set_up
 
@@ -44,6 +44,12 @@ async def test_signing_in_and_out(stranger: Reader) -> None:
     assert (await stranger.open("/events")).status_code == 200
     await stranger.send("/sign-out")
     assert (await stranger.open("/events")).status_code == 303
+
+
+async def test_nobody_signs_in_with_a_metrics_token(stranger: Reader) -> None:
+    """It is good for /metrics and nothing else."""
+    await stranger.open("/sign-in")
+    assert (await stranger.send("/sign-in", {"token": METRICS_ONLY})).status_code == 403
 
 
 async def test_a_copy_of_a_cookie_is_signed_out_with_it(reader: Reader) -> None:

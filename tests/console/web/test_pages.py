@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import tomllib
 from importlib.resources import files
@@ -56,6 +57,21 @@ async def test_what_came_of_a_payment_is_on_its_page(reader: Reader, console: Co
         assert part in ko
 
 
+async def test_a_payment_of_a_test_channel_says_so(reader: Reader, console: Console) -> None:
+    """Whether it was ever recorded or not, its page says why nothing comes of it, and so does its notification."""
+    await machine.seen(console.ledger, "imp_known", sandbox=True)
+    for imp_uid in ("imp_known", "imp_new"):
+        await machine.hide(console.ledger, imp_uid)
+        english = (await reader.open(f"/payments/default/{imp_uid}", headers={"accept-language": "en"})).text
+        assert "It came through a test channel" in english
+        assert "relay merchants put default --include-sandbox" in english
+        korean = (await reader.open(f"/payments/default/{imp_uid}", headers={"accept-language": "ko"})).text
+        assert korean.count("테스트 채널의 결제입니다") == 2
+    await machine.seen(console.ledger, "imp_known", sandbox=True)
+    page = await reader.open("/payments/default/imp_known", headers={"accept-language": "en"})
+    assert "It came through a test channel" not in page.text
+
+
 async def test_buyers_data_is_masked_until_asked_for(
     reader: Reader, console: Console, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -66,15 +82,42 @@ async def test_buyers_data_is_masked_until_asked_for(
         assert BUYER not in text
         assert "4111111111111111" not in text
         assert "비밀" not in text
-    for path in ("/payments/default/imp_1", f"/events/{scene.event}", f"/deliveries/{scene.dead}"):
+    made_up = "/payments/default/imp_made_up"
+    for path in ("/payments/default/imp_1", f"/events/{scene.event}", f"/deliveries/{scene.dead}", made_up):
         shown = await reader.send(f"{path}/show")
         assert shown.status_code == 200
         assert BUYER in shown.text
         assert BUYER not in (await reader.open(path)).text
     logged = [line for line in capfd.readouterr().out.splitlines() if "buyer_data_shown" in line]
-    assert len(logged) == 3
+    assert len(logged) == 4
     assert all("caller" in line and BUYER not in line for line in logged)
     assert "imp_1" in logged[0]
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en", ("Escrow changed", "Refused by the buyer", "What else the body held")),
+        ("ko", ("에스크로 상태 변경", "구매 거절", "본문의 나머지")),
+    ],
+)
+async def test_an_escrow_change_on_its_pages(
+    reader: Reader, console: Console, language: str, words: tuple[str, ...]
+) -> None:
+    """A payment's page says how its purchase went on, and what each webhook said beside the usual fields."""
+    extra = b'{"event":"Inicis.Escrow.Changed","extra":{"escrow_status":"4","denied_reason":"too <b>small"}}'
+    stranger = await machine.notify(console.ledger, "imp_1", extra=extra)
+    await machine.notify(console.ledger, "imp_1", extra=extra, verified=True)
+    await machine.look_at(console.ledger, {"imp_1": machine.payment("imp_1", escrow=True)})
+    in_language = {"accept-language": language}
+    text = (await reader.open("/payments/default/imp_1", headers=in_language)).text
+    for part in (*words, "<code>Inicis.Escrow.Changed</code>", "too &lt;b&gt;small"):
+        assert part in text
+    listed = (await reader.open("/notifications", headers=in_language)).text
+    assert f"d-extra-{stranger}" in listed
+    assert "escrow_status" in listed
+    reason = {"en": "an escrow change is believed only from a verified sender", "ko": "확인된 발신자의 것만 믿습니다"}
+    assert reason[language] in listed
 
 
 async def test_secrets_are_shown_on_request_only(reader: Reader, console: Console) -> None:
@@ -89,8 +132,11 @@ async def test_secrets_are_shown_on_request_only(reader: Reader, console: Consol
 
 
 async def test_what_follows_in_an_address_is_not_shown(redis_url: str) -> None:
-    """A Redis URL may have its password behind the `?`: the settings show where it is, and no more."""
-    environ = {"RELAY_QUEUE_URL": "redis://:pass1@127.0.0.1:7/1"}
+    """A Redis URL may have its password behind the `?`: the settings show where it is, and no more; a proxy's, too."""
+    environ = {
+        "RELAY_QUEUE_URL": "redis://:pass1@127.0.0.1:7/1",
+        "RELAY_IAMPORT_PROXY": "http://relay:pass3@proxy.example:3128",
+    }
     address = f"{redis_url}?client_name=pass2"
     async with running(address, environ) as console, httpx.AsyncClient(base_url=console.url) as client:
         reader = Reader(client)
@@ -99,6 +145,8 @@ async def test_what_follows_in_an_address_is_not_shown(redis_url: str) -> None:
     assert f"{redis_url}?…" in text
     assert "pass1" not in text
     assert "pass2" not in text
+    assert "@proxy.example:3128" in text
+    assert "pass3" not in text
 
 
 async def test_a_command_to_repeat_a_callback(reader: Reader, console: Console) -> None:
@@ -161,6 +209,22 @@ async def test_a_search_stays_with_the_merchant_that_was_chosen(reader: Reader, 
     assert "/payments/default/imp_1" in (await reader.open("/payments", params={"q": "imp_1"})).text
 
 
+async def test_bodies_that_were_refused_are_named(reader: Reader, console: Console) -> None:
+    """The first page says that version V2 is sent, and what to do; the list of notifications has every reason."""
+    by_reason = {"shop:version_2": 2, "-:empty": 1}
+    await console.ledger.count_refusals({"shop:400": 2, "-:400": 1}, by_reason)
+    for language, first, then in (
+        ("en", ("webhook version V2 for merchant shop", "Choose webhook version V1"), "the body is empty"),
+        ("ko", ("가맹점 shop: 아임포트가 V2 버전의 웹훅을 보냅니다", "V1을 선택"), "본문이 비어 있습니다"),
+    ):
+        headers = {"accept-language": language}
+        overview = html.unescape((await reader.open("/", headers=headers)).text)
+        assert all(words in overview for words in first)
+        listed = html.unescape((await reader.open("/notifications", headers=headers)).text)
+        assert then in listed
+        assert "shop:400" in listed
+
+
 def test_both_catalogues_say_everything() -> None:
     """Korean and English have the same keys, and the same places to fill in."""
     catalogues = [
@@ -195,3 +259,31 @@ def _flat(rows: dict[str, object], prefix: str = "") -> list[tuple[str, str]]:
 
 def _without_types(text: str) -> str:
     return re.sub(r"(?:payment|endpoint|relay)\.(?:[a-z_]+|\*)", "", text)
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [("en", "i&#39;mport no longer shows what an event announced"), ("ko", "아임포트에 더 이상 없습니다")],
+)
+async def test_what_was_taken_back_is_said_first(reader: Reader, console: Console, language: str, said: str) -> None:
+    """With a link to each event that is not borne out; what is left can be cancelled again."""
+    await machine.taken_back(console.ledger, "imp_1")
+    (gone,) = (await console.call("GET", "/v1/payments/imp_1")).json()["contradicts"]
+    text = (await reader.open("/payments/default/imp_1", headers={"accept-language": language})).text
+    assert said in text
+    assert f'href="/events/{gone}"' in text
+    assert 'action="/payments/default/imp_1/cancel"' in text
+    await machine.seen(console.ledger, "imp_2")
+    other = (await reader.open("/payments/default/imp_2", headers={"accept-language": language})).text
+    assert said not in other
+
+
+async def test_a_long_story_is_shown_in_part(reader: Reader, console: Console) -> None:
+    """A payment with a long history has only its latest events on its page, and the page says so."""
+    rows = [{"pg_tid": f"d{n}", "amount": 1, "depositor_name": "x" * 3000, "deposited_at": n + 1} for n in range(60)]
+    await machine.seen(console.ledger, "imp_1", amount=0, pay_method="vbank", deposit_history=rows)
+    text = (await reader.open("/payments/default/imp_1", headers={"accept-language": "en"})).text
+    assert "Only the latest part of a long story is shown" in text
+    assert "event #60" in text
+    assert "event #1<" not in text
+    assert 'action="/payments/default/imp_1/cancel"' in text

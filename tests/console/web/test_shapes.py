@@ -8,6 +8,7 @@ from console.web.attention import concerns
 from console.web.charts import HEIGHT, columns, pulse
 from console.web.curl import command
 from console.web.timeline import story, undelivered
+from schemas.body_reasons import words
 from schemas.times import rfc3339
 
 NOW = 1795433533.0
@@ -21,6 +22,7 @@ def stats(**deliveries: Any) -> dict[str, Any]:
         "memory": {"ratio": 0.5, "nearly_full": False},
         "deliveries": {"pending": 0, "dead": 0, "held": 0, "oldest_due_seconds": None, **deliveries},
         "redis": {"durable": True, "reasons": []}, "spool": None, "webhook_loss_rate": None,
+        "refused_bodies": [],
     }  # fmt: skip
 
 
@@ -61,6 +63,18 @@ def test_the_worst_comes_first() -> None:
     ]  # fmt: skip
     assert [one.level for one in found] == ["bad"] * 5 + ["warn"] * 5
     assert found[7].link == "/payments/m/i"
+
+
+def test_bodies_that_were_refused_lately_are_named() -> None:
+    """Version V2 by itself, since it is the whole merchant's webhooks; a day later it is no news any more."""
+    bodies = [
+        {"merchant": "m", "reason": words(code), "reason_code": code, "count": 2, "last_at": rfc3339(NOW - ago)}
+        for code, ago in (("version_2", 60), ("empty", 3600), ("not_json", 2 * 86400))
+    ]
+    found = concerns({**stats(), "refused_bodies": bodies}, [], [], [], 0, NOW)
+    assert [(one.key, one.level, one.reasons) for one in found] == [
+        ("version_2", "warn", ()), ("bodies", "warn", ("the body is empty",)),
+    ]  # fmt: skip
 
 
 def test_what_stands_still_comes_before_all() -> None:

@@ -17,6 +17,8 @@ from console.web.sentences import spoken
 from ledger.deliveries import Sent
 from ledger.memory import Memory
 from ledger.rights import Of, of_error, of_refusals
+from schemas import escrow
+from schemas.body_reasons import WORDS
 from schemas.delivery import Again, Answer, Dead, judge
 
 NOW = 1795433533.0
@@ -77,6 +79,25 @@ def test_sentences_of_the_api_are_spoken_in_korean() -> None:
     assert spoken("<b>something new</b>", clock) == '<span lang="en">&lt;b&gt;something new&lt;/b&gt;</span>'
 
 
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "i'mport cannot be reached (connection refused)", "i'mport did not answer within 10 s",
+        "i'mport gave no token within 10 s", "i'mport's answer is longer than 16777216 bytes",
+        "i'mport's answer did not arrive whole (connection reset)", "i'mport's answer broke off (connection reset)",
+        "the proxy of RELAY_IAMPORT_PROXY cannot be reached (DNS: no such host)",
+        "the proxy of RELAY_IAMPORT_PROXY answered 403",
+        "the proxy asks for another user or password (407): see RELAY_IAMPORT_PROXY",
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_i_mport_is_said_in_korean(sentence: str) -> None:
+    """A merchant's trouble is read by operators; a setting's name stays what it is."""
+    said = tongue("ko").sentence(sentence)
+    assert re.search("[가-힣]", said)
+    assert not re.search(r"\b(connection|no such|asks|answer)\b", said)
+    assert ("RELAY_IAMPORT_PROXY" in sentence) == ("RELAY_IAMPORT_PROXY" in said)
+
+
 def test_buyers_data_is_found_wherever_it_is() -> None:
     """By its name, however deep; what is absent is not said to be hidden."""
     body = {
@@ -93,11 +114,37 @@ def test_buyers_data_is_found_wherever_it_is() -> None:
     assert not has_private({"amount": 1})
 
 
+def test_buyers_data_of_other_bodies_is_found() -> None:
+    """In what a webhook's body held besides: by the usual names of such fields, and inside a JSON text, also one that
+    was cut."""
+    body = {
+        "phone": "010", "contact_email": "a@b", "address": "Seoul", "pay_method": "phone", "escrow_status": "4",
+        "data": '{"buyer_tel":"010"}', "more": '{"amount":1}', "cut": '{"buyer_tel":"0…', "rows": ["[x", "y"],
+        "fail_reason": "[PAYMENTWALL] Internal error", "list": '[{"buyer_tel":"010"}]', "braces": "{x}",
+    }  # fmt: skip
+    assert masked(body) == {
+        "phone": MASK, "contact_email": MASK, "address": MASK, "pay_method": "phone", "escrow_status": "4",
+        "data": MASK, "more": '{"amount":1}', "cut": MASK, "rows": ["[x", "y"],
+        "fail_reason": "[PAYMENTWALL] Internal error", "list": MASK, "braces": "{x}",
+    }  # fmt: skip
+
+
+def test_why_an_escrow_change_is_not_believed_is_said_in_korean() -> None:
+    """Every reason that a notification can have for it has a translation."""
+    for english in (escrow.UNVERIFIED, escrow.NO_CODE, escrow.NOT_ESCROW):
+        assert tongue("ko").knows(english)
+
+
 def test_numbers_are_shown_as_they_are() -> None:
     """Amounts digit for digit; a share that is neither all nor nothing is never rounded to it."""
     assert (money(1234567, "KRW"), money("10.10", "USD"), money(None)) == ("1,234,567 KRW", "10.10 USD", "–")
     assert (percent(1.0), percent(0.99999), percent(0.5), percent(None)) == ("100 %", "99.9 %", "50 %", "–")
     assert (percent(0), percent(0.0001)) == ("0 %", "0.1 %")
+
+
+def test_why_a_body_was_refused_is_said_in_korean() -> None:
+    """Every reason there is."""
+    assert [english for english in WORDS.values() if not tongue("ko").knows(english)] == []
 
 
 def test_what_the_relay_says_of_deliveries_is_all_in_korean() -> None:
@@ -107,7 +154,7 @@ def test_what_the_relay_says_of_deliveries_is_all_in_korean() -> None:
         Answer(500, None, None, 5, ""),
         Answer(None, "connection refused", None, 5, ""),
         Answer(None, "DNS: no such host", None, 5, ""),
-        Answer(200, "timed out after 15s", None, 15000, ""),
+        Answer(500, "timed out after 15s", None, 15000, ""),
     ]
     verdicts = [judge(answer, before, schedule, rng) for answer in answers for before in (0, 1)]
     reasons = [verdict.reason for verdict in verdicts if isinstance(verdict, Again | Dead)]

@@ -1,0 +1,185 @@
+"""Which node has the ledger: the one that a URL names, or the one that a Redis Cluster has it on now.
+
+All keys share a hash tag, so a ledger is on one shard of a Cluster. Scripts are sent to that shard's primary over plain
+connections of ours (``WAIT`` counts what its own connection wrote); who that is, redis-py's Cluster client finds out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import NamedTuple, Protocol
+
+import redis.exceptions as trouble
+from redis.asyncio import Redis
+
+Address = tuple[str, int]
+
+
+class Primary(Protocol):
+    """How a store finds its node. What is raised is redis-py's, and an `OSError` or `TimeoutError`."""
+
+    @property
+    def client(self) -> Redis:
+        """The node that has the ledger, as far as is known."""
+
+    async def find(self) -> Redis:
+        """The node that has the ledger now."""
+
+    async def follow(self, moved: trouble.MovedError) -> None:
+        """A node has said where the ledger is."""
+
+    def failed(self) -> None:
+        """The node has failed: another one may have the ledger by now."""
+
+    async def close(self) -> None:
+        """Close all connections."""
+
+
+class Fixed:
+    """One client for good: a socket, or one that asks Sentinels by itself. ``close_too`` goes with it."""
+
+    def __init__(self, client: Redis, close_too: Callable[[], Awaitable[object]] | None = None) -> None:
+        self.client = client
+        self._close_too = close_too
+
+    async def find(self) -> Redis:
+        """There is only the one."""
+        return self.client
+
+    async def follow(self, moved: trouble.MovedError) -> None:
+        """Nobody is followed from here."""
+        raise moved
+
+    def failed(self) -> None:
+        """The same one is asked again."""
+
+    async def close(self) -> None:
+        """Close its connections."""
+        await self.client.aclose()
+        if self._close_too is not None:
+            await self._close_too()
+
+
+class Found(NamedTuple):
+    """What a Cluster says of itself: who has the ledger, and all of its nodes."""
+
+    primary: Address
+    nodes: tuple[Address, ...]
+
+
+class Clustered:
+    """The primary of the ledger's shard. Every node that was ever heard of is asked who that is, not the seeds alone.
+
+    ``connected`` makes a client of a node; ``look_up`` asks nodes, in any order but for the one that has just failed,
+    who comes last.
+    """
+
+    def __init__(
+        self,
+        seeds: Iterable[Address],
+        connected: Callable[[Address], Redis],
+        look_up: Callable[[Iterable[Address], Address | None], Awaitable[Found]],
+    ) -> None:
+        self._seeds = tuple(seeds)
+        self._nodes: tuple[Address, ...] = ()
+        self._connected = connected
+        self._look_up = look_up
+        self._clients: dict[Address, Redis] = {}
+        self._primary = self._seeds[0]
+        self._is_known = False
+        self._failed: Address | None = None
+        self._looking: asyncio.Task[None] | None = None
+
+    @property
+    def client(self) -> Redis:
+        """The node that has the ledger, as far as is known; before that, the first one that the URL names."""
+        if self._primary not in self._clients:
+            self._clients[self._primary] = self._connected(self._primary)
+        return self._clients[self._primary]
+
+    async def find(self) -> Redis:
+        """The node that has the ledger; after a failure the Cluster is asked first."""
+        if not self._is_known:
+            if self._looking is None or self._looking.done():
+                self._looking = asyncio.create_task(self._look())
+                self._looking.add_done_callback(_retrieve)
+            # Whoever asked may go away: what is found out is good for the next one.
+            await asyncio.shield(self._looking)
+        return self.client
+
+    async def follow(self, moved: trouble.MovedError) -> None:
+        """Go where a node says that the ledger is."""
+        self._primary, self._is_known = (moved.host or self._primary[0], moved.port), True
+
+    def failed(self) -> None:
+        """Ask the Cluster before the next call."""
+        self._failed, self._is_known = self._primary, False
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._looking is not None:
+            self._looking.cancel()
+        for client in self._clients.values():
+            await client.aclose()
+
+    async def _look(self) -> None:
+        found = await self._look_up(dict.fromkeys((*self._nodes, *self._seeds)), self._failed)
+        self._primary, self._nodes, self._is_known = found.primary, found.nodes, True
+        for address in self._clients.keys() - {*found.nodes, *self._seeds}:
+            await self._clients.pop(address).aclose()
+
+
+class Named:
+    """The node that a URL names. Where it is one of a Cluster, ``clustered`` follows all of that from then on."""
+
+    def __init__(self, node: Redis, address: Address, clustered: Callable[[Iterable[Address]], Clustered]) -> None:
+        self._node = node
+        self._address = address
+        self._clustered = clustered
+        self._cluster: Clustered | None = None
+        self._asked = False
+
+    @property
+    def client(self) -> Redis:
+        """The node that has the ledger, as far as is known."""
+        return self._node if self._cluster is None else self._cluster.client
+
+    async def find(self) -> Redis:
+        """The node itself, once it has said that it is alone."""
+        if self._cluster is None and not self._asked:
+            if await self._is_clustered():
+                self._cluster = self._clustered([self._address])
+            self._asked = True
+        return self._node if self._cluster is None else await self._cluster.find()
+
+    async def follow(self, moved: trouble.MovedError) -> None:
+        """Go where it says; it is in a Cluster, though it did not say so when it was asked."""
+        if self._cluster is not None:
+            await self._cluster.follow(moved)
+        else:
+            self._cluster = self._clustered([self._address, (moved.host or self._address[0], moved.port)])
+
+    def failed(self) -> None:
+        """Ask the Cluster, where there is one."""
+        if self._cluster is not None:
+            self._cluster.failed()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._node.aclose()
+        if self._cluster is not None:
+            await self._cluster.close()
+
+    async def _is_clustered(self) -> bool:
+        try:
+            said = await self._node.info("cluster")
+        except trouble.ResponseError:
+            return False  # it does not say; MOVED will, where it is
+        return bool(said.get("cluster_enabled"))
+
+
+def _retrieve(task: asyncio.Task[None]) -> None:
+    """Nobody may be left who waits for it; then its error is not worth a line."""
+    if not task.cancelled():
+        task.exception()

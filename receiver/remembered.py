@@ -1,0 +1,58 @@
+"""The merchants as they were last known, on disk: for a receiver that is started while the ledger is away.
+
+Without it such a receiver would know nobody, and keep only what the budget of unknown merchants allows. Several
+receivers that share a folder write the same list. Nobody is refused for what it says.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any
+
+import orjson
+import structlog
+
+NAME = "merchants.json"
+VERSION = 1
+
+log = structlog.get_logger()
+
+
+class RememberedMerchants:
+    """A file in the spool's folder: merchants' names, and the SHA-256 in hex of their webhook tokens."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / NAME
+
+    def read(self) -> Mapping[str, str | None] | None:
+        """The list; None where there is none that can be read."""
+        try:
+            fields: Any = orjson.loads(self._path.read_bytes())
+            known = fields["merchants"] if fields["v"] == VERSION else None
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            log.warning("remembered_merchants_unreadable", reason=type(error).__name__)
+            return None
+        if not isinstance(known, dict) or not all(value is None or isinstance(value, str) for value in known.values()):
+            return None
+        return known
+
+    def write(self, known: Mapping[str, str | None]) -> None:
+        """Replace the list, whole or not at all. A disk that cannot is logged: the list is a help, not a promise."""
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with NamedTemporaryFile(dir=self._path.parent, prefix=f"{NAME}.", delete=False) as file:  # mode 0600
+                try:
+                    file.write(orjson.dumps({"v": VERSION, "merchants": dict(known)}))
+                    file.flush()
+                    os.fsync(file.fileno())
+                    Path(file.name).replace(self._path)
+                except BaseException:
+                    Path(file.name).unlink(missing_ok=True)
+                    raise
+        except OSError as error:
+            log.warning("merchants_not_remembered", reason=error.strerror)

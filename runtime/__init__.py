@@ -1,0 +1,1 @@
+"""What every process needs to keep running: HTTP connections, background work that is watched."""

@@ -1,0 +1,116 @@
+"""Background work: small steps, each at its own pace, for as long as the process lives; and somebody watches them.
+
+Whatever Redis answers is trouble that passes: it is logged once a minute, and the step is taken again. Any other error
+is a mistake of ours. It ends the process loudly, so that its supervisor starts another one: a process that only looks
+alive would be noticed by nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import structlog
+
+from runtime.repeats import Repeats
+from schemas.errors import BadSetting, LedgerUnavailable
+
+log = structlog.get_logger()
+
+
+class Periodic(NamedTuple):
+    """A step and the seconds between its end and its next start; ``once``: it is over when it has succeeded."""
+
+    name: str
+    step: Callable[[], Awaitable[object]]
+    seconds: float
+    once: bool = False
+
+
+class Background:
+    """Takes the steps of all tasks side by side. ``on_failure`` is called when one of them ends by a mistake."""
+
+    def __init__(self, tasks: Iterable[Periodic], on_failure: Callable[[], object] = lambda: None) -> None:
+        self._tasks = tuple(tasks)
+        self._on_failure = on_failure
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._stopped: set[str] = set()
+        self._away: set[str] = set()
+        self._away_told = False
+        self._troubles = Repeats()
+        self.failure: BaseException | None = None
+        """What ended a task that was to go on; the process has to end, too."""
+
+    def start(self) -> None:
+        """Begin with all of them, in the running event loop."""
+        for task in self._tasks:
+            running = asyncio.create_task(self._repeat(task), name=task.name)
+            self._running[task.name] = running
+            running.add_done_callback(self._ended)
+
+    def stop(self, *names: str) -> None:
+        """End the tasks of these names, or all of them; a step under way is cancelled."""
+        for name in names or self._running:
+            self._stopped.add(name)
+            self._running[name].cancel()
+
+    def status(self) -> int:
+        """The exit status of the process: 0, or 1 where a task has failed. Raises `BadSetting` where one found that."""
+        if isinstance(self.failure, BadSetting):
+            raise self.failure
+        return 0 if self.failure is None else 1
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """All of them, while the block runs."""
+        self.start()
+        try:
+            yield
+        finally:
+            self.stop()
+
+    async def _repeat(self, task: Periodic) -> None:
+        while True:
+            try:
+                await task.step()
+            except LedgerUnavailable as error:
+                self._tell_away(task.name, error)
+            else:
+                self._tell_back(task.name)
+                if task.once:
+                    return
+            await asyncio.sleep(task.seconds)
+
+    def _tell_away(self, name: str, error: LedgerUnavailable) -> None:
+        self._away.add(name)
+        if (times := self._troubles.times(str(error))) is not None:
+            self._away_told = True
+            log.warning("ledger_away", task=name, error=str(error), times=times)
+
+    def _tell_back(self, name: str) -> None:
+        self._away.discard(name)
+        if self._away_told and not self._away:
+            self._away_told = False
+            log.info("ledger_back")
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        name = task.get_name()
+        if task.cancelled():
+            if name in self._stopped:
+                return
+            error: BaseException = RuntimeError(f"the background task {name} was cancelled by nobody who may")
+        else:
+            found = task.exception()
+            if found is None:
+                return
+            error = found
+        if not isinstance(error, BadSetting):
+            log.critical(
+                "background_failed", task=name, error=type(error).__name__, exc_info=error,
+                hint="the process exits so that its supervisor restarts it",
+            )  # fmt: skip
+        if self.failure is None:
+            self.failure = error
+            self._on_failure()

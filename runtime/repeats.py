@@ -1,0 +1,37 @@
+"""The same words over and over: written at once, then once a minute, with how often they came."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+AGAIN_AFTER = 60.0
+"""Seconds between two lines with the same words."""
+MOST = 64
+"""Different words that are told apart; what comes beyond them (each with a number of its own, say) counts as one."""
+_OTHERS = "…"
+
+
+class Repeats:
+    """Decides when words are to be written. ``clock`` is in seconds of any steady clock."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._seen: dict[str, tuple[float, int]] = {}
+
+    def times(self, words: str) -> int | None:
+        """How often these words came since they were last written, where they are to be written now; else None."""
+        now = self._clock()
+        if words not in self._seen and len(self._seen) >= MOST:
+            self._forget(now)
+            if len(self._seen) >= MOST:
+                words = _OTHERS
+        at, count = self._seen.get(words, (now - AGAIN_AFTER, 0))
+        if now - at < AGAIN_AFTER:
+            self._seen[words] = (at, count + 1)
+            return None
+        self._seen[words] = (now, 0)
+        return count + 1
+
+    def _forget(self, now: float) -> None:
+        self._seen = {words: seen for words, seen in self._seen.items() if now - seen[0] < AGAIN_AFTER}

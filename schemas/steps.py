@@ -1,0 +1,62 @@
+"""A change of many facts, cut into steps: each is written whole or not at all, and leaves a record to go on from.
+
+After any of them the next look finds what is missing, and gives it the same ids and sequence: facts are found in the
+order they happened, so those that were written are what it would have known already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import NamedTuple
+
+from schemas.cancellations import Request
+from schemas.facts import Fact, Kind
+from schemas.look import Change
+
+MOST = 100
+"""Facts that one step writes, at most: for so long other payments' commits wait."""
+
+
+class Step(NamedTuple):
+    """One of the changes that follow each other; its ``facts`` are what it writes, also of what was remembered."""
+
+    change: Change
+    is_first: bool
+    is_last: bool
+
+
+def steps(change: Change, most: int = MOST) -> Iterator[Step]:
+    """The steps of a change, of ``most`` facts each; after the last the record is the one that all of it leaves. Only
+    that one says when to look again."""
+    before, after = change.previous, change.record
+    # A payment that had left and is back: what its tombstone remembered is written with what is new.
+    written = len(before.facts) if before.version else 0
+    remembered = len(before.facts) - written
+    facts, rows = list(after.facts.items()), list(after.facts.values())
+    events, sequence, previous = iter(change.events), before.sequence, before
+    for first in range(written, max(len(rows), written + 1), most):
+        some = rows[first : first + most]
+        told = some[max(written + remembered - first, 0) :]
+        made = tuple(islice(events, sum(fact.kind is not Kind.ALIAS for fact in told)))
+        sequence = made[-1].sequence if made else sequence
+        is_last = first + most >= len(rows)
+        record = after
+        if not is_last:
+            known = rows[written : first + most]
+            requests = _requests(before.requests, after.requests, known)
+            record = replace(before, requests=requests, sequence=sequence, snapshot=after.snapshot)
+            record = replace(record, facts=dict(facts[: first + most]))
+        record = replace(record, version=previous.version + 1)
+        next_look = change.next_look if is_last else None
+        yield Step(Change(record, tuple(some), made, next_look, previous), first == written, is_last)
+        previous = record
+
+
+def _requests(before: Sequence[Request], after: Sequence[Request], facts: Sequence[Fact]) -> tuple[Request, ...]:
+    """The requests as they are when only these facts are known: the others have not been opened or closed yet."""
+    known = {name for fact in facts for name in fact.closes}
+    known |= {fact.key.partition(":")[2] for fact in facts if fact.kind is Kind.REQUESTED}
+    was = {row.id: row for row in before}
+    return tuple(row if row.id in known else was[row.id] for row in after if row.id in known or row.id in was)

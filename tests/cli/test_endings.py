@@ -1,0 +1,127 @@
+"""How commands end: a terminal that is closed, a reader that has read enough, a kill that nothing survives."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import pty
+import signal
+import sys
+import termios
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+
+from tests.console import machine
+from tests.console.conftest import TOKEN, Console, running
+from tests.processes import ROOT
+
+HOOK = "http://127.0.0.1:9/hook"
+
+
+@pytest.fixture
+async def console(redis_url: str) -> AsyncIterator[Console]:
+    """A console with an empty ledger."""
+    async with running(redis_url, {"IMP_KEY": "key", "IMP_SECRET": "secret"}) as console:
+        yield console
+
+
+async def started(console: Console, *words: str, **options: Any) -> Process:
+    """`relay words…` as a process."""
+    environ = {**os.environ, "RELAY_CONSOLE_URL": console.url, "RELAY_API_TOKEN": TOKEN}
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "cli.main", *words, env=environ, cwd=ROOT, **options
+    )
+
+
+async def endpoints(console: Console) -> list[str]:
+    """The ids of all endpoints."""
+    return [row["id"] for row in (await console.call("GET", "/v1/endpoints")).json()["data"]]
+
+
+def taking_the_terminal(number: int) -> Callable[[], None]:
+    """What a child does to have this terminal for its own: when the terminal is closed, the kernel tells the child."""
+
+    def take() -> None:
+        os.setsid()
+        fcntl.ioctl(number, termios.TIOCSCTTY, 0)
+
+    return take
+
+
+async def test_closing_the_terminal_deletes_the_endpoint_of_listen(console: Console) -> None:
+    """As when somebody closes the window: the relay must not go on calling a program that is gone."""
+    ours, theirs = pty.openpty()
+    listening = await started(
+        console, "listen", "--forward-to", HOOK, stdin=theirs, stdout=theirs, stderr=theirs,
+        preexec_fn=taking_the_terminal(theirs),
+    )  # fmt: skip
+    os.close(theirs)
+    said = await asyncio.to_thread(os.read, ours, 200)
+    assert b"sending to" in said
+    assert len(await endpoints(console)) == 1
+
+    os.close(ours)
+
+    assert await asyncio.wait_for(listening.wait(), 20) == 0
+    assert await endpoints(console) == []
+
+
+async def test_what_a_killed_listen_left_is_deleted_by_the_next(console: Console) -> None:
+    """Nothing of a program survives SIGKILL; other endpoints, and those of runs that go on, stay."""
+    other = (await console.endpoint(description="made by relay listen on elsewhere, process 1"))["id"]
+    killed = await started(console, "listen", "--forward-to", HOOK, stdout=PIPE)
+    assert killed.stdout is not None
+    await killed.stdout.readline()
+    (left,) = set(await endpoints(console)) - {other}
+    killed.kill()
+    await killed.wait()
+
+    first = await started(console, "listen", "--forward-to", HOOK, stdout=PIPE, stderr=PIPE)
+    assert first.stdout is not None
+    await first.stdout.readline()
+    second = await started(console, "listen", "--forward-to", HOOK, stdout=PIPE, stderr=PIPE)
+    assert second.stdout is not None
+    await second.stdout.readline()
+
+    known = await endpoints(console)
+    assert (left in known, other in known, len(known)) == (False, True, 3)
+    for process in (first, second):
+        process.send_signal(signal.SIGTERM)
+    _, said = await first.communicate()
+    _, nothing = await second.communicate()
+    assert f"relay: {left} of a run that was killed is deleted" in said.decode()
+    assert "killed" not in nothing.decode()
+
+
+@pytest.mark.parametrize("words", [("tail", "--last", "200"), ("tail", "--last", "200", "--json"), ("events", "list")])
+async def test_a_reader_that_has_read_enough_meets_no_traceback(console: Console, words: tuple[str, ...]) -> None:
+    """As in `relay tail | head -1`."""
+    await machine.seen(console.ledger, *(f"imp_{number}" for number in range(50)))
+    reading, writing = os.pipe()
+    process = await started(console, *words, stdout=writing, stderr=PIPE)
+    os.close(writing)
+    if words[0] == "tail":
+        assert await asyncio.to_thread(os.read, reading, 10)
+    os.close(reading)
+    await machine.seen(console.ledger, "imp_more")
+
+    _, errors = await asyncio.wait_for(process.communicate(), 20)
+
+    assert b"Traceback" not in errors
+    assert b"Exception" not in errors
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+async def test_tail_ends_without_a_word(console: Console, number: signal.Signals) -> None:
+    """However it is asked to end."""
+    await machine.seen(console.ledger, "imp_1")
+    tail = await started(console, "tail", stdout=PIPE, stderr=PIPE)
+    assert tail.stdout is not None
+    await tail.stdout.readline()
+    tail.send_signal(number)
+    _, errors = await asyncio.wait_for(tail.communicate(), 20)
+    assert errors == b""

@@ -1,0 +1,69 @@
+"""The whole relay with its ledger on a Redis Cluster: the node that REDIS_URL names dies, and the work goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.stack import KEY, TOKEN, Stack
+from tests.processes import Processes
+from tests.redis_cluster import Cluster
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[Cluster]:
+    """Three primaries, each with a replica."""
+    cluster = Cluster(free_port, tmp_path / "cluster")
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
+
+
+@pytest.fixture
+async def stack(
+    cluster: Cluster, redis_url: str, processes: Processes, free_port: Callable[[], int]
+) -> AsyncIterator[Stack]:
+    """A relay that knows the ledger's node and one more; its queue is elsewhere."""
+    url = cluster.url(cluster.owner, cluster.others[0])
+    stack = Stack(processes, url, free_port, {"RELAY_QUEUE_URL": redis_url})
+    await stack.start()
+    yield stack
+    await stack.stop()
+
+
+async def test_the_named_node_dies_under_load(stack: Stack, cluster: Cluster) -> None:
+    """Webhooks are acknowledged all the time, the replica takes over, every payment is told; and a process that starts
+    now works, too."""
+    await stack.endpoint(ordered=False)
+    made = [await stack.payment_at_iamport(status="paid", amount=1000, merchant_uid=f"order_{n}") for n in range(60)]
+    for number, row in enumerate(made):
+        if number == 20:
+            await asyncio.to_thread(cluster.nodes[cluster.owner].kill)
+        assert (await stack.webhook(row["imp_uid"])).status_code == 200
+        await asyncio.sleep(0.05)
+
+    def told() -> bool:
+        return {row["imp_uid"] for row in made} <= {event["data"]["imp_uid"] for event in stack.heard.events}
+
+    await stack.until(told, "all are told")
+
+    await stack.worker.terminate()
+    stack.worker = stack.start_worker()
+    await stack.worker.logged("worker_ready")
+    (imp_uid,) = await stack.play("card")
+    await stack.until_heard("paid", imp_uid=imp_uid)
+
+
+@pytest.mark.parametrize("module", ["receiver", "workers", "console"])
+async def test_a_queue_has_to_be_named(module: str, processes: Processes, free_port: Callable[[], int]) -> None:
+    """Dramatiq's queue cannot be on a Cluster, so there is no address to guess: one line says so."""
+    environ = {"RELAY_API_TOKEN": TOKEN, "RELAY_ENCRYPTION_KEY": KEY, "PORT": str(free_port())}
+    process = processes.python(module, REDIS_URL="redis+cluster://127.0.0.1:7000,127.0.0.1:7001", **environ)
+    assert await process.ended() == 1
+    (line,) = process.lines
+    assert line.startswith("RELAY_QUEUE_URL is not set")

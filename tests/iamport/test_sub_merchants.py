@@ -1,0 +1,110 @@
+"""An agency's sub-merchants: each has a code that goes out with its calls; the agency's credentials have one token."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from cryptography.fernet import Fernet
+
+from iamport.accounts import Accounts
+from ledger.ledger import Ledger
+from schemas.seal import Sealer
+from schemas.settings import Settings
+from tests.iamport.conftest import MakeClient
+from tests.iamport.stub import Asked, Stub, no, payment, well
+from tests.ledger.driving import queue_url
+
+
+def _show(asked: Asked) -> bytes:
+    if asked.path == "/payments/status/all":
+        return well({"total": 0, "previous": 0, "next": 0, "list": []})
+    if asked.path.startswith("/payments/prepare"):
+        return no(404)
+    return well([payment("a")] if asked.imp_uids else payment("a"))
+
+
+async def _call_everything(stub: Stub, make_client: MakeClient, tier: str | None) -> None:
+    stub.reply = _show
+    client = make_client(tier=tier)
+    await client.payments(["a"])
+    await client.payment("a")
+    await client.page(0, 1, 1)
+    await client.prepared("order")
+    await client.cancel("a", {})
+    assert len(stub.calls) == 5
+
+
+async def test_every_call_carries_the_tier(stub: Stub, make_client: MakeClient) -> None:
+    """All but the one for a token, which belongs to the agency's credentials."""
+    await _call_everything(stub, make_client, "A1b")
+    assert {asked.headers.get("tier") for asked in stub.calls} == {"A1b"}
+    assert [asked.headers.get("tier") for asked in stub.asked if asked.path == "/users/getToken"] == [None]
+
+
+async def test_without_a_tier_there_is_no_header(stub: Stub, make_client: MakeClient) -> None:
+    """An ordinary merchant sends none, not an empty one."""
+    await _call_everything(stub, make_client, None)
+    assert {asked.headers.get("tier") for asked in stub.calls} == {None}
+
+
+class Agency:
+    """A ledger with merchants on it, and the accounts that a process opens for them."""
+
+    def __init__(self, ledger: Ledger, accounts: Accounts, sealer: Sealer) -> None:
+        self.ledger = ledger
+        self.accounts = accounts
+        self._sealer = sealer
+
+    async def put(self, name: str, secret: str = "secret", tier: str | None = None) -> None:
+        """Adds or replaces a merchant of the agency."""
+        seal = self._sealer.seal
+        await self.ledger.merchants.put(name, imp_key=seal("key"), imp_secret=seal(secret), tier=tier)
+
+    async def look(self, name: str) -> None:
+        """One look-up for a merchant."""
+        await (await self.accounts.get(name)).client.payments(["a"])
+
+
+@pytest.fixture
+async def agency(redis_url: str, stub: Stub, transport: httpx.AsyncBaseTransport) -> AsyncIterator[Agency]:
+    """An agency whose i'mport is the stub."""
+    stub.reply = _show
+    ledger, sealer = Ledger.connect(redis_url, queue_url(redis_url)), Sealer([Fernet.generate_key().decode()])
+    settings = Settings.load({"IMP_API_URL": stub.url})
+    yield Agency(ledger, Accounts(settings, sealer, transport, ledger.tokens, ledger.merchants.get), sealer)
+    await ledger.close()
+
+
+async def test_merchants_with_the_same_credentials_share_a_token(stub: Stub, agency: Agency) -> None:
+    """Ten sub-merchants that look at once ask for one token, and keep one in Redis, sealed."""
+    names = [f"sub-{number}" for number in range(10)]
+    for number, name in enumerate(names):
+        await agency.put(name, tier=f"S{number:02}")
+    await asyncio.gather(*(agency.look(name) for name in names))
+    assert stub.tokens_given == 1
+    assert sorted(asked.headers["tier"] for asked in stub.calls) == [f"S{number:02}" for number in range(10)]
+    (key,) = [key async for key in agency.ledger.store.redis.scan_iter("{relay}:imp_token:*")]
+    assert "token-1" not in str(await agency.ledger.store.redis.get(key))
+
+
+async def test_a_changed_secret_gets_a_token_of_its_own(stub: Stub, agency: Agency) -> None:
+    """The token that was got with the old secret serves those who still have it, and nobody else."""
+    await agency.put("one", tier="ONE")
+    await agency.put("two", tier="TWO")
+    await agency.look("one")
+    await agency.put("two", secret="rotated", tier="TWO")
+    await agency.look("two")
+    await agency.look("one")
+    assert [asked.headers["authorization"] for asked in stub.calls] == ["token-1", "token-2", "token-1"]
+
+
+async def test_a_changed_tier_counts_from_the_next_call(stub: Stub, agency: Agency) -> None:
+    """A process that has the account open already sends the new code, with the token that it has."""
+    for tier in ("OLD", "NEW", None):
+        await agency.put("one", tier=tier)
+        await agency.look("one")
+    assert [asked.headers.get("tier") for asked in stub.calls] == ["OLD", "NEW", None]
+    assert stub.tokens_given == 1

@@ -1,0 +1,141 @@
+"""Redis' clock is put back by a minute: whatever lasts for seconds and seems to last for longer is not believed."""
+
+from __future__ import annotations
+
+import pytest
+
+from ledger import Ledger
+from ledger.keys import Lane, key
+from ledger.leases import LEASE_MS, Lease
+from tests.ledger.driving import REFRESH, Driver, paid
+
+BACK = 60.0
+
+
+async def put_clock_back(driver: Driver, seconds: float = BACK) -> None:
+    """Leave everything as a clock that is put back leaves it: all times are later by so much, and so are expiries."""
+    await driver.pass_time(-seconds)
+    for name in ("sweeper", "imp_lock:default"):
+        if (left := await driver.redis.pttl(key(name))) > 0:
+            await driver.redis.pexpire(key(name), left + round(seconds * 1000))
+
+
+async def ends_in(driver: Driver, lease: Lease) -> float:
+    """Seconds until a lease ends, by Redis' clock."""
+    at = (await driver.scores("leased", str(lease.lane)))[lease.member]
+    return at / 1000 - await driver.ledger.store.now()
+
+
+@pytest.mark.parametrize("kind", ["refresh", "deliver"])
+async def test_what_a_dead_worker_held_is_back_after_a_lease(ledger: Ledger, driver: Driver, kind: str) -> None:
+    """The sweep shortens its lease to what one lasts, and tells of it when that is over, not a minute later."""
+    lane = await driver.subscribe() if kind == "deliver" else REFRESH
+    await (driver.look(paid()) if kind == "deliver" else driver.accept())
+    (held,) = await (driver.take(lane) if kind == "deliver" else driver.claim())
+    await put_clock_back(driver)
+
+    assert await ledger.sweep("other") == []
+    assert LEASE_MS / 1000 - 2 < await ends_in(driver, held.lease) <= LEASE_MS / 1000
+
+    await driver.forget_kicks()
+    await driver.pass_time(LEASE_MS / 1000 + 0.1)
+    assert await ledger.sweep("other") == [lane]
+    assert len(await (driver.take(lane) if kind == "deliver" else driver.claim())) == 1
+
+
+async def test_it_is_noticed_in_a_lane_that_always_has_work(driver: Driver) -> None:
+    """Each claim looks at the leases of its lane, too: the sweep sees to those lanes only that seem to want nobody."""
+    await driver.accept("imp_1")
+    held = await driver.claim_one()
+    await put_clock_back(driver)
+    await driver.accept("imp_2")
+    await driver.claim_one()
+    assert await ends_in(driver, held.lease) <= LEASE_MS / 1000
+
+
+async def test_whoever_is_alive_keeps_what_it_has(ledger: Ledger, driver: Driver) -> None:
+    """Nothing is taken from a worker that renews: its work is not done twice."""
+    await driver.accept()
+    held = await driver.claim_one()
+    ledger.leases.hold([held.lease])
+    await put_clock_back(driver)
+    await ledger.sweep("other")
+    assert await driver.claim() == ()
+    await ledger.leases.renew()
+    await driver.pass_time(LEASE_MS / 1000 - 2)
+    assert await driver.claim() == ()
+    assert await driver.commit(held, paid()) == "ok"
+
+
+async def test_it_is_found_among_many_lanes(ledger: Ledger, driver: Driver) -> None:
+    """A few lanes are looked at each time; none is left out for long."""
+    now = await ledger.store.now()
+    await driver.redis.zadd(key("lanes"), {f"refresh/m{n}": (now + 1000 + n) * 1000 for n in range(950)})
+    await driver.accept()
+    held = await driver.claim_one()
+    await put_clock_back(driver, 5000)
+    for _ in range(400):
+        await ledger.sweep("me")
+        if await ends_in(driver, held.lease) <= LEASE_MS / 1000:
+            break
+    else:
+        pytest.fail("never noticed")
+    await driver.redis.zrem(key("lanes"), *(f"refresh/m{n}" for n in range(950)))
+
+
+async def test_another_sweeps_when_the_sweeper_is_gone(ledger: Ledger, driver: Driver) -> None:
+    """That it seems to sweep for another minute is not believed."""
+    await ledger.sweep("gone")
+    await driver.accept()
+    await driver.forget_kicks()
+    assert await ledger.sweep("other") == []
+    await put_clock_back(driver)
+    await driver.accept("imp_2")
+    await driver.forget_kicks()
+    assert await ledger.sweep("other") == [REFRESH]
+    assert await ledger.sweep("gone") == []
+
+
+async def test_a_kick_that_was_lost_is_sent_again(ledger: Ledger, driver: Driver) -> None:
+    """It seems to be under way for another minute."""
+    await driver.accept()
+    assert await ledger.sweep("me") == []
+    await put_clock_back(driver)
+    await driver.accept("imp_2")
+    await ledger.sweep("me")
+    assert 0 < await driver.redis.pttl(key("kicked", str(REFRESH))) <= 5000
+
+
+async def test_a_rate_goes_on(ledger: Ledger, driver: Driver) -> None:
+    """An endpoint's rate is counted from its last claim, which seems to be yet to come."""
+    lane = await driver.subscribe(rate_limit=1, ordered=False)
+    await driver.record_for(lane, 3)
+    assert len(await driver.take(lane)) == 1
+    assert await driver.take(lane) == ()
+    await put_clock_back(driver)
+    await driver.redis.zadd(key("due", str(lane)), dict.fromkeys(await driver.due(lane), 1))
+    await ledger.sweep("me")
+    await driver.forget_kicks()
+    await driver.pass_time(1.1)
+    assert Lane("deliver", "ep_1") in await ledger.sweep("me")
+    assert len(await driver.take(lane)) == 1
+
+
+async def test_a_probe_that_is_gone_is_followed_by_another(ledger: Ledger, driver: Driver) -> None:
+    """While i'mport fails one look at a time finds out more; it does not seem to be under way for another minute."""
+    await driver.accept()
+    await ledger.refreshing.pause(REFRESH, 0, "trouble")
+    await driver.claim_one()
+    await put_clock_back(driver)
+    await driver.redis.hdel(key("lane", str(REFRESH)), "not_before")
+    await ledger.sweep("me")
+    await driver.pass_time(LEASE_MS / 1000 + 0.1)
+    assert len(await driver.claim()) == 1
+
+
+async def test_a_token_is_fetched_by_somebody_else(ledger: Ledger, driver: Driver) -> None:
+    """Whoever wanted to fetch i'mport's token is gone, and seems to have another minute."""
+    assert await ledger.tokens.lock_token("default", 5)
+    assert not await ledger.tokens.lock_token("default", 5)
+    await put_clock_back(driver)
+    assert await ledger.tokens.lock_token("default", 5)

@@ -1,0 +1,195 @@
+"""Escrow changes on their way from a webhook to the look that believes them or does not."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+from ledger import Ledger
+from ledger.keys import Lane, key
+from ledger.notifications import Noted
+from schemas import escrow
+from schemas.escrow import EscrowChange
+from schemas.payment import Snapshot
+from tests.ledger.driving import REFRESH, THEN, UNKNOWN, Driver, notification, paid
+
+NAME = "default/imp_1"
+
+
+def told(code: object = "4", changed_at: object = THEN + 50, **fields: Any) -> bytes:
+    """What a receiver keeps of an escrow webhook."""
+    return json.dumps(
+        {"event": escrow.EVENT, "extra": {"escrow_status": code, "changed_at": changed_at, **fields}}
+    ).encode()
+
+
+def bought(**fields: Any) -> Snapshot:
+    """An escrow payment that is paid."""
+    return paid(escrow=True, **fields)
+
+
+async def noted(ledger: Ledger, identity: str) -> tuple[str, str | None]:
+    """Outcome and reason of a notification."""
+    row: Noted = await ledger.notifications.get(identity)
+    return row.outcome, row.reason
+
+
+async def kept(driver: Driver) -> list[str]:
+    """The escrow changes that wait for a look."""
+    return sorted(name.decode() for name in await driver.redis.hkeys(key("escrow", NAME)))
+
+
+async def test_a_change_waits_for_a_look_and_becomes_an_event(ledger: Ledger, driver: Driver) -> None:
+    """A verified sender's change is given to the next look, which settles it together with its notification."""
+    one = await driver.accept(extra=told(denied_reason="단순 변심"), received_at=THEN + 60.5)
+    claimed = await driver.claim_one()
+    assert claimed.escrow_changes == (EscrowChange("4", THEN + 50, "단순 변심", THEN + 60),)
+    assert await driver.commit(claimed, bought()) == "ok"
+    assert await noted(ledger, one.id) == ("applied", None)
+    assert await kept(driver) == []
+    assert list((await ledger.refreshing.record("default", "imp_1")).facts) == ["paid", f"escrow:4:{THEN + 50}"]
+
+
+async def test_the_same_change_again_is_unchanged(ledger: Ledger, driver: Driver) -> None:
+    """Told twice before a look, while it is made and after it, a change is one fact; all are answered."""
+    early = [await driver.accept(extra=told()), await driver.accept(extra=told())]
+    claimed = await driver.claim_one()
+    during = await driver.accept(extra=told())
+    await driver.commit(claimed, bought())
+    assert await driver.commit(await driver.claim_one(), bought()) == "ok"
+    after = await driver.accept(extra=told())
+    await driver.commit(await driver.claim_one(), bought())
+    assert [(await noted(ledger, one.id))[0] for one in (*early, during, after)] == [
+        "applied", "applied", "unchanged", "unchanged",
+    ]  # fmt: skip
+    record = await ledger.refreshing.record("default", "imp_1")
+    assert len(record.facts) == record.sequence == 2
+    assert await kept(driver) == []
+
+
+async def test_without_a_time_the_first_receipt_counts(driver: Driver) -> None:
+    """A change without a usable time that comes again before the look happened when it came first."""
+    await driver.accept(extra=told("2", None), received_at=THEN + 1.0)
+    await driver.accept(extra=told("2", "soon"), received_at=THEN + 9.0)
+    claimed = await driver.claim_one()
+    assert claimed.escrow_changes == (EscrowChange("2", None, None, THEN + 1),)
+    await driver.commit(claimed, bought())
+    assert await kept(driver) == []
+
+
+async def test_a_change_that_comes_during_a_look_waits_for_the_next(driver: Driver) -> None:
+    """The look under way has not seen it, so it stays; each of two changes is a fact."""
+    await driver.accept(extra=told("2"))
+    claimed = await driver.claim_one()
+    await driver.accept(extra=told("4"))
+    await driver.commit(claimed, bought())
+    assert await kept(driver) == [f"escrow:4:{THEN + 50}"]
+    await driver.commit(await driver.claim_one(), bought())
+    assert (await driver.ledger.refreshing.record("default", "imp_1")).sequence == 3
+
+
+async def test_a_payment_that_is_not_escrow(ledger: Ledger, driver: Driver) -> None:
+    """What i'mport does not show as escrow has no escrow changes: the notification is rejected and says why; where the
+    look it asked for brought news it is applied, and says so too."""
+    first = await driver.accept(extra=told())
+    await driver.commit(await driver.claim_one(), paid())
+    second = await driver.accept(extra=told("8"))
+    plain = await driver.accept()
+    await driver.commit(await driver.claim_one(), paid())
+    assert await noted(ledger, first.id) == ("applied", escrow.NOT_ESCROW)
+    assert await noted(ledger, second.id) == ("rejected", escrow.NOT_ESCROW)
+    assert await noted(ledger, plain.id) == ("unchanged", None)
+    assert await kept(driver) == []
+    assert list((await ledger.refreshing.record("default", "imp_1")).facts) == ["paid"]
+
+
+async def test_an_unverified_sender_only_causes_a_look(ledger: Ledger, driver: Driver) -> None:
+    """Its change is given to no look; its notification says why from the beginning."""
+    one = await driver.accept(extra=told(), verified=False)
+    assert await noted(ledger, one.id) == ("pending", escrow.UNVERIFIED)
+    claimed = await driver.claim_one()
+    assert claimed.escrow_changes == ()
+    await driver.commit(claimed, bought())
+    again = await driver.accept(extra=told(), verified=False)
+    await driver.commit(await driver.claim_one(), bought())
+    assert await noted(ledger, one.id) == ("applied", escrow.UNVERIFIED)
+    assert await noted(ledger, again.id) == ("rejected", escrow.UNVERIFIED)
+    assert list((await ledger.refreshing.record("default", "imp_1")).facts) == ["paid"]
+
+
+async def test_a_change_without_a_code(ledger: Ledger, driver: Driver) -> None:
+    """An escrow webhook that does not say what changed causes a look and says so."""
+    await driver.look(bought())
+    one = await driver.accept(extra=told(None))
+    claimed = await driver.claim_one()
+    assert claimed.escrow_changes == ()
+    await driver.commit(claimed, bought())
+    assert await noted(ledger, one.id) == ("rejected", escrow.NO_CODE)
+
+
+async def test_an_unknown_payment_keeps_its_change(ledger: Ledger, driver: Driver) -> None:
+    """While i'mport does not know the payment yet the change waits; when it never will, it goes."""
+    one = await driver.accept(extra=told())
+    claimed = await driver.claim_one()
+    await ledger.refreshing.postpone(claimed.lease, "unknown", due_in=0, tries=1)
+    assert await kept(driver) == [f"escrow:4:{THEN + 50}"]
+    await driver.pass_time(2)
+    claimed = await driver.claim_one(UNKNOWN)
+    assert len(claimed.escrow_changes) == 1
+    await ledger.refreshing.postpone(claimed.lease, "rejected", due_in=None, reason="unknown")
+    assert await noted(ledger, one.id) == ("rejected", "unknown")
+    assert await kept(driver) == []
+
+
+async def test_a_look_that_lost_its_lease_settles_nothing(driver: Driver) -> None:
+    """Nor does one whose record an operator has changed since: the change is given to the next look."""
+    await driver.look(bought())
+    await driver.accept(extra=told())
+    lost = await driver.claim_one()
+    await driver.lose(lost.lease)
+    again = await driver.claim_one()
+    assert await driver.commit(lost, bought()) == "lost"
+    assert again.escrow_changes == lost.escrow_changes != ()
+    assert await driver.commit(again, bought()) == "ok"
+
+
+async def test_what_belongs_to_a_deleted_merchant_is_given_up(ledger: Ledger, driver: Driver) -> None:
+    """A change of a merchant that was deleted long ago goes with the marks of its payments."""
+    await ledger.merchants.put("shop", imp_key="sealed", imp_secret="sealed")
+    await driver.accept(merchant="shop", extra=told())
+    await ledger.merchants.delete("shop")
+    assert await driver.redis.exists(key("escrow", "shop/imp_1"))
+    await ledger.tidying.tidy(older_than=await ledger.store.now() + 60, rejected_before=0)
+    assert not await driver.redis.exists(key("escrow", "shop/imp_1"))
+    assert await driver.due(Lane("refresh", "shop")) == {}
+
+
+async def test_after_retention_a_change_is_still_no_news(ledger: Ledger, driver: Driver) -> None:
+    """A webhook resent by hand, years after its payment has left, is answered by the tombstone."""
+    await driver.accept(extra=told())
+    await driver.commit(await driver.claim_one(), bought())
+    assert await ledger.tidying.tidy(older_than=await ledger.store.now() + 60, rejected_before=0)
+    one = await driver.accept(extra=told())
+    change = driver.decide(claimed := await driver.claim_one(), bought())
+    assert change.events == ()
+    await driver.commit(claimed, bought())
+    assert await noted(ledger, one.id) == ("unchanged", None)
+
+
+async def test_many_at_once(ledger: Ledger, driver: Driver) -> None:
+    """Changes that come together are accepted together, each with what belongs to it."""
+    codes = ["2", "3", "31", "32", "4", "8", "10"]
+    await asyncio.gather(*(ledger.accept(notification(extra=told(code, THEN + n))) for n, code in enumerate(codes)))
+    claimed = await driver.claim_one(REFRESH)
+    assert sorted(change.code for change in claimed.escrow_changes) == sorted(codes)
+    await driver.commit(claimed, bought())
+    assert (await ledger.refreshing.record("default", "imp_1")).sequence == 8
+
+
+async def test_what_else_a_body_held_is_shown(ledger: Ledger, driver: Driver) -> None:
+    """A notification has its extra as it was kept, numbers as written; nothing where there was nothing."""
+    one = await driver.accept(extra=b'{"event":"Other.Thing","n":1.10}')
+    two = await driver.accept()
+    assert str((await ledger.notifications.get(one.id)).extra["n"]) == "1.10"
+    assert (await ledger.notifications.get(two.id)).extra == {}

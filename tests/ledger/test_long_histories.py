@@ -1,0 +1,294 @@
+"""Payments of thousands of deposits: what they cost, what happens when one breaks off, and who waits for them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import pytest
+
+from ledger import Ledger
+from ledger.keys import key
+from ledger.pages import Slice
+from schemas import stored, wire
+from schemas.errors import LedgerFull
+from schemas.look import Policy, Record, look
+from schemas.payment import Snapshot
+from schemas.steps import MOST
+from tests.ledger.driving import REFRESH, THEN, Driver, paid, queue_url
+from tests.ledger.invariants import problems
+from tests.redis_process import RedisServer
+
+MB = 1_000_000
+
+
+def fixed(deposits: int, imp_uid: str = "imp_fixed", **fields: Any) -> Snapshot:
+    """A fixed virtual account with so many deposits."""
+    rows = [
+        {"pg_tid": f"dep_{n:026}", "amount": 1000 + n, "depositor_name": "Hong Gildong", "deposited_at": THEN + n // 50}
+        for n in range(deposits)
+    ]
+    raw = {
+        "imp_uid": imp_uid, "merchant_uid": "order", "status": "paid", "amount": 0, "cancel_amount": 0,
+        "currency": "KRW", "pay_method": "vbank", "deposit_history": rows, "paid_at": THEN, "name": "rent", **fields,
+    }  # fmt: skip
+    return Snapshot.parse(wire.loads(wire.dumps(raw)))
+
+
+@pytest.fixture
+async def own(own_redis: RedisServer) -> AsyncIterator[Driver]:
+    """A ledger on a Redis of its own."""
+    ledger = Ledger.connect(own_redis.url, queue_url(own_redis.url))
+    yield Driver(ledger)
+    await ledger.close()
+
+
+async def used(driver: Driver) -> int:
+    """Bytes of memory that Redis uses."""
+    return int((await driver.redis.info("memory"))["used_memory"])
+
+
+async def events(driver: Driver) -> list[tuple[str, int]]:
+    """The ids of the account's events, with their sequence."""
+    rows = await driver.redis.zrange(key("evts", "p", "default/imp_fixed"), 0, -1, withscores=True)
+    return [(member.decode(), round(score)) for member, score in rows]
+
+
+async def until_written(driver: Driver, facts: int) -> None:
+    """Wait until so many facts of the account are there."""
+    async with asyncio.timeout(30):
+        while await driver.redis.hlen(key("facts", "default/imp_fixed")) < facts:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+
+
+async def test_three_thousand_deposits_take_less_than_twenty_megabytes(own: Driver) -> None:
+    """i'mport's object is there once, however many events show it; each has its facts, event and delivery."""
+    lane = await own.subscribe()
+    await own.look(paid())
+    before = await used(own)
+    await own.look(fixed(3000))
+    assert await used(own) - before < 20 * MB
+    assert len(await events(own)) == 3000
+    first = (await own.take(lane))[-1]
+    assert wire.loads(first.body)["data"]["payment"] == wire.loads(fixed(3000).raw)
+    assert await problems(own.ledger) == []
+
+
+async def test_deposits_that_come_one_by_one_cost_little_more_than_their_rows(own: Driver) -> None:
+    """Each look finds another object; of most only what is new of it is kept, and each event shows its own."""
+    await own.subscribe(ordered=False)
+    for n in range(1, 201):
+        await own.look(fixed(n))
+    whole = len(fixed(200).raw)
+    kept = await own.redis.hvals(key("snaps", "default/imp_fixed"))
+    assert sum(map(len, kept)) < 20 * whole < sum(len(fixed(n).raw) for n in range(1, 201))
+    shown = {row.sequence: row.body for row in await own.ledger.events.of_payment("default", "imp_fixed", most=200)}
+    for n, body in shown.items():
+        assert body.endswith(b',"payment":' + fixed(n).raw + b"}}")
+    assert max(shown) == 200
+    assert await problems(own.ledger) == []
+
+
+@pytest.mark.parametrize("text", ["", "가나다", "x" * 5000, "\x00\n1 2 3\n"])
+async def test_an_object_is_read_as_it_was_whatever_changed_in_it(driver: Driver, text: str) -> None:
+    """At its ends, in between, longer, shorter, or nothing: byte for byte."""
+    lane = await driver.subscribe(ordered=False)
+    names = ["rent", text, text + "z", "z" + text, text, ""]
+    looks = [paid("imp_1", *[100] * place, name=name) for place, name in enumerate(names)]
+    for snapshot in looks:
+        await driver.look(snapshot)
+    bodies = [one.body for one in await driver.take(lane)]
+    assert len(bodies) == len(looks)
+    for snapshot, body in zip(looks, bodies, strict=True):
+        assert body.endswith(b',"payment":' + snapshot.raw + b"}}")
+
+
+async def test_a_body_is_the_same_at_every_attempt(driver: Driver) -> None:
+    """Whatever later looks have found meanwhile."""
+    lane = await driver.subscribe()
+    await driver.look(fixed(3))
+    first = await driver.take_one(lane)
+    await driver.fail(first, 0)
+    for n in (4, 5, 300):
+        await driver.look(fixed(n, name="renamed"))
+    again = await driver.take_one(lane)
+    assert (again.id, again.body, again.callback.thin) == (first.id, first.body, first.callback.thin)
+    assert again.body == (await driver.ledger.events.get(again.event)).body
+
+
+async def test_a_commit_that_is_killed_between_two_steps_is_gone_on_with(driver: Driver) -> None:
+    """Each event once, in sequence, with the id it would have had; deliveries too; then the payment is settled."""
+    lane = await driver.subscribe()
+    webhook = await driver.accept("imp_fixed")
+    claimed = await driver.claim_one()
+    change = look(claimed.record, fixed(950), THEN + 100, Policy())
+    killed = asyncio.create_task(driver.ledger.refreshing.commit(change, claimed=claimed, now=THEN + 100))
+    await until_written(driver, 2 * MOST)
+    killed.cancel()
+    await asyncio.wait([killed])
+    written = await events(driver)
+    assert 2 * MOST <= len(written) < 950
+    assert await problems(driver.ledger) == []
+    assert await driver.outcome(webhook) == "pending"
+
+    await driver.lose(claimed.lease)
+    again = await driver.claim_one()
+    assert (len(again.record.facts), again.record.sequence) == (len(written), len(written))
+    assert await driver.commit(again, fixed(950)) == "ok"
+    assert await events(driver) == [(event.id, event.sequence) for event in change.events]
+    assert await driver.outcome(webhook) == "applied"
+    assert await driver.due(REFRESH) == {}
+    assert await driver.redis.zcard(key("chain", "ep_1/default/imp_fixed")) == 950
+    assert (await driver.take_one(lane)).event == change.events[0].id
+
+
+async def test_who_lost_the_lease_between_two_steps_writes_no_more(driver: Driver) -> None:
+    """The fencing token is checked by each step."""
+    await driver.accept("imp_fixed")
+    late = await driver.claim_one()
+    change = look(late.record, fixed(950), THEN + 100, Policy())
+    slow = asyncio.create_task(driver.ledger.refreshing.commit(change, claimed=late, now=THEN + 100))
+    await until_written(driver, MOST)
+    await driver.lose(late.lease)
+    successor = await driver.claim_one()
+    assert await slow == "lost"
+    written = await events(driver)
+    assert len(written) < 950
+    record = (await driver.ledger.refreshing.record("default", "imp_fixed")).facts
+    rest = look(successor.record, fixed(950), THEN + 100, Policy())
+    assert await driver.ledger.refreshing.commit(rest, claimed=successor, now=THEN + 100) == (
+        "ok" if len(successor.record.facts) == len(record) else "changed"
+    )
+
+
+async def test_others_are_written_between_the_steps(driver: Driver) -> None:
+    """A payment that is committed while a long one is under way is there before it is done."""
+    await driver.accept("imp_fixed")
+    long = await driver.claim_one()
+    change = look(long.record, fixed(2000), THEN + 100, Policy())
+    task = asyncio.create_task(driver.ledger.refreshing.commit(change, claimed=long, now=THEN + 100))
+    await until_written(driver, MOST)
+    await driver.look(paid("imp_short"))
+    assert not task.done()
+    assert await task == "ok"
+
+
+async def test_one_claim_reads_only_so_much(own: Driver) -> None:
+    """Payments of long histories or large objects come in several claims, each with at least one of them."""
+    histories, large = [f"imp_{n}" for n in range(3)], [f"imp_large_{n}" for n in range(3)]
+    for name in histories:
+        await own.look(fixed(3500, name))
+    for name in large:
+        await own.look(paid(name, custom_data="x" * MB))
+    for names in (histories, large):
+        for name in names:
+            await own.accept(name)
+        claims: list[Sequence[str]] = []
+        while taken := [one.record.imp_uid for one in await own.claim()]:
+            claims.append(taken)
+        assert sorted(name for claim in claims for name in claim) == names
+        assert len(claims) >= 2
+
+
+async def test_one_claim_of_deliveries_reads_only_so_much(driver: Driver) -> None:
+    """Large objects come in several claims; one that many deliveries share counts once."""
+    lane = await driver.subscribe(ordered=False, max_in_flight=300)
+    for n in range(5):
+        await driver.look(paid(f"imp_{n}", custom_data="x" * 2 * MB))
+    await driver.look(fixed(200))
+    taken = [len(await driver.take(lane, 300)) for _ in range(4)]
+    assert taken[0] < 5
+    assert sum(taken) == 205
+
+
+async def test_a_page_of_events_has_only_so_many_bytes(driver: Driver) -> None:
+    """Fewer than were asked for, and a cursor that goes on where it ends."""
+    for n in range(12):
+        await driver.look(paid(f"imp_{n}", custom_data="x" * MB))
+    seen: list[str] = []
+    part, pages = Slice(200), 0
+    while True:
+        page = await driver.ledger.events.list(part, merchant="default")
+        seen += [row.imp_uid for row in page.rows]
+        pages += 1
+        if page.next_cursor is None:
+            break
+        part = Slice(200, page.next_cursor)
+    assert seen == [f"imp_{n}" for n in reversed(range(12))]
+    assert 3 <= pages <= 4
+
+
+async def test_retention_removes_a_long_history_in_parts(driver: Driver) -> None:
+    """All of it leaves in the end: events, deliveries, notifications, and i'mport's objects."""
+    lane = await driver.subscribe()
+    await driver.look(fixed(450))
+    while taken := await driver.take(lane):
+        for one in taken:
+            await driver.settle(one)
+    later = await driver.ledger.store.now() + 1
+    while await driver.ledger.tidying.tidy(older_than=later, rejected_before=later):
+        pass
+    left = [name.decode() async for name in driver.redis.scan_iter(key("*")) if b"imp_fixed" in name]
+    assert left == [key("tomb", "default/imp_fixed")]
+    for pattern in ("evt:*", "dlv:*", "att:*", "ntf:*"):
+        assert [name async for name in driver.redis.scan_iter(key(pattern))] == []
+
+
+async def test_what_has_no_room_is_not_begun(own: Driver) -> None:
+    """Half of a long history would fill Redis for everybody: nothing is written of it, and others go on."""
+    await own.subscribe()
+    await own.accept("imp_fixed")
+    long = await own.claim_one()
+    change = look(long.record, fixed(3000), THEN + 100, Policy())
+    await own.redis.config_set("maxmemory", await used(own) + 4 * MB)
+    assert await own.ledger.refreshing.commit(change, claimed=long, now=THEN + 100) == "full"
+    assert await own.redis.exists(key("pay", "default/imp_fixed"), key("facts", "default/imp_fixed")) == 0
+    await own.look(paid("imp_short"))
+    await own.redis.config_set("maxmemory", 0)
+    assert await own.ledger.refreshing.commit(change, claimed=long, now=THEN + 100) == "ok"
+    assert await problems(own.ledger) == []
+
+
+async def test_what_is_too_large_for_a_full_redis_fails_alone(own: Driver) -> None:
+    """Commits that came together with one that Redis has no room for are written: before it, or as soon as Redis has
+    let go of what it could not take."""
+    for n in range(3):
+        await own.accept(f"imp_{n}")
+    claimed = {one.record.imp_uid: one for one in await own.claim()}
+    await own.redis.config_set("maxmemory", await used(own) + 2 * MB)
+    before, large, after = await asyncio.gather(
+        own.commit(claimed["imp_0"], paid("imp_0")),
+        own.commit(claimed["imp_1"], paid("imp_1", custom_data="x" * 8 * MB)),
+        own.commit(claimed["imp_2"], paid("imp_2")),
+        return_exceptions=True,
+    )
+    assert (before, type(large)) == ("ok", LedgerFull)
+    async with asyncio.timeout(30):
+        while after != "ok":
+            await asyncio.sleep(0.1)
+            after = (await asyncio.gather(own.commit(claimed["imp_2"], paid("imp_2")), return_exceptions=True))[0]
+    await own.ledger.refreshing.postpone(claimed["imp_1"].lease, "stalled", due_in=0, tries=1)
+    assert list(await own.due(REFRESH)) == ["imp_1"]
+
+
+async def test_a_tombstone_of_a_long_history_is_written_in_steps_too(driver: Driver) -> None:
+    """What it remembered comes before what is new; the events that follow have their object."""
+    record = look(Record("default", "imp_fixed"), fixed(250), THEN, Policy()).record
+    await driver.redis.set(key("tomb", "default/imp_fixed"), stored.dump_tombstone(record))
+    lane = await driver.subscribe()
+    await driver.look(fixed(270))
+    assert [sequence for _, sequence in await events(driver)] == list(range(251, 271))
+    assert (await driver.take_one(lane)).body.endswith(b',"payment":' + fixed(270).raw + b"}}")
+    again = await driver.ledger.refreshing.record("default", "imp_fixed")
+    assert (len(again.facts), again.sequence) == (270, 270)
+
+
+async def test_an_event_whose_object_is_gone_stops_no_lane(own: Driver) -> None:
+    """It is not sent, as one whose body is gone, and not listed; what comes after it is."""
+    lane = await own.subscribe(ordered=False)
+    await own.look(paid("imp_1"))
+    await own.redis.delete(key("snaps", "default/imp_1"))
+    await own.look(paid("imp_2"))
+    assert (await own.take_one(lane)).imp_uid == "imp_2"
+    assert [row.imp_uid for row in (await own.ledger.events.list(Slice(10))).rows] == ["imp_2"]

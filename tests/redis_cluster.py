@@ -1,0 +1,113 @@
+"""A Redis Cluster of the tests' own, on loopback: primaries that share the slots, each with a replica where wanted."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import redis
+
+from ledger.keys import PREFIX
+from tests.processes import PATIENCE
+from tests.redis_process import RedisServer
+
+SLOTS = 16384
+NODE_TIMEOUT_MS = 1500
+
+
+class Cluster:
+    """``nodes`` by port. ``owner`` is the port of the primary that has the ledger, as the nodes said at the start."""
+
+    def __init__(self, free_port: Callable[[], int], folder: Path, primaries: int = 3, replicas: bool = True) -> None:
+        options = ("--cluster-enabled", "yes", "--cluster-node-timeout", str(NODE_TIMEOUT_MS))
+        ports = [free_port() for _ in range(primaries * (2 if replicas else 1))]
+        self.nodes = {port: RedisServer(port, folder / str(port), *options) for port in ports}
+        self.primaries, self.replicas = ports[:primaries], ports[primaries:]
+
+    def start(self) -> None:
+        """Start all nodes and wait until they agree."""
+        for node in self.nodes.values():
+            node.start()
+        for number, port in enumerate(self.primaries):
+            with client(port) as primary:
+                first, last = (place * SLOTS // len(self.primaries) for place in (number, number + 1))
+                primary.execute_command("CLUSTER ADDSLOTS", *range(first, last))
+                primary.execute_command("CLUSTER SET-CONFIG-EPOCH", number + 1)
+        for port in self.nodes:
+            with client(self.primaries[0]) as first_one:
+                first_one.execute_command("CLUSTER MEET", "127.0.0.1", port)
+        self._until(self._formed, "the cluster forms")
+        for replica, its_primary in zip(self.replicas, self.primaries, strict=False):
+            with client(replica) as one:
+                one.execute_command("CLUSTER REPLICATE", self.id_of(its_primary))
+        self._until(self._replicated, "the replicas have caught up")
+        with client(self.primaries[0]) as any_one:
+            self.slot = int(any_one.execute_command("CLUSTER KEYSLOT", PREFIX))
+        self.owner = self.primaries[self.slot * len(self.primaries) // SLOTS]
+        self.others = [port for port in self.primaries if port != self.owner]
+
+    def stop(self) -> None:
+        """End all nodes."""
+        for node in self.nodes.values():
+            node.kill()
+
+    def url(self, *ports: int) -> str:
+        """A Cluster URL that names these nodes."""
+        return "redis+cluster://" + ",".join(f"127.0.0.1:{port}" for port in ports)
+
+    def id_of(self, port: int) -> str:
+        """How the Cluster calls a node."""
+        with client(port) as one:
+            return str(one.execute_command("CLUSTER MYID"))
+
+    @property
+    def replica(self) -> int:
+        """The replica of the ledger's first owner."""
+        return self.replicas[self.primaries.index(self.owner)]
+
+    async def migrate(self, to: int, pause: float = 0.0) -> None:
+        """Move the ledger's slot to another primary, a few keys at a time, as ``redis-cli --cluster reshard`` does."""
+        with client(self.owner) as source, client(to) as target:
+            target.execute_command("CLUSTER SETSLOT", self.slot, "IMPORTING", self.id_of(self.owner))
+            source.execute_command("CLUSTER SETSLOT", self.slot, "MIGRATING", self.id_of(to))
+            while keys := source.execute_command("CLUSTER GETKEYSINSLOT", self.slot, 5):
+                source.execute_command("MIGRATE", "127.0.0.1", to, "", 0, 5000, "KEYS", *keys)
+                await asyncio.sleep(pause)
+            for one in (target, source):
+                one.execute_command("CLUSTER SETSLOT", self.slot, "NODE", self.id_of(to))
+        self.owner = to
+
+    def _formed(self) -> bool:
+        return all(
+            info["cluster_state"] == "ok" and int(info["cluster_known_nodes"]) == len(self.nodes)
+            for info in map(_cluster_info, self.nodes)
+        )
+
+    def _replicated(self) -> bool:
+        for port in self.replicas:
+            with client(port) as one:
+                if one.info("replication").get("master_link_status") != "up":
+                    return False
+        return True
+
+    def _until(self, holds: Callable[[], bool], what: str) -> None:
+        until = time.monotonic() + PATIENCE
+        while not holds():
+            assert time.monotonic() < until, f"waited in vain until {what}"
+            time.sleep(0.05)
+
+
+@contextmanager
+def client(port: int) -> Iterator[redis.Redis]:
+    """Speak to one node."""
+    with redis.Redis(port=port, decode_responses=True, socket_timeout=10) as one:
+        yield one
+
+
+def _cluster_info(port: int) -> dict[str, str]:
+    with client(port) as one:
+        info: dict[str, str] = one.cluster("INFO")
+    return info

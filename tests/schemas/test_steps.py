@@ -1,0 +1,77 @@
+"""A change of many facts in steps: however it is cut, and wherever it breaks off, the same comes out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.events import Event
+from schemas.look import Change, Record, look
+from schemas.steps import steps
+from schemas.stored import dump_tombstone, load_tombstone
+from tests.schemas.payments import IMP_UID, OPEN_POLICY, Life, lives, looked
+from tests.schemas.playing import Play
+
+
+def _told(events: list[Event]) -> list[tuple[str, int, str, bytes]]:
+    return [(event.id, event.sequence, event.status.value, event.callback.text) for event in events]
+
+
+def _in_steps(change: Change, most: int) -> Record:
+    """The record after all steps, each of which follows the one before it."""
+    cut = list(steps(change, most))
+    assert [step.is_first for step in cut] == [place == 0 for place in range(len(cut))]
+    assert [step.is_last for step in cut] == [place == len(cut) - 1 for place in range(len(cut))]
+    assert cut[0].change.previous is change.previous
+    assert all(after.change.previous is before.change.record for before, after in pairwise(cut))
+    assert [event for step in cut for event in step.change.events] == list(change.events)
+    assert [step.change.next_look for step in cut] == [None] * (len(cut) - 1) + [change.next_look]
+    assert all(len(step.change.facts) <= most for step in cut)
+    return replace(cut[-1].change.record, version=change.record.version)
+
+
+@given(lives(), st.integers(1, 3))
+def test_after_all_steps_everything_is_as_after_one(life: Life, most: int) -> None:
+    """Each look of a life, cut into small steps, leaves the record that it leaves whole."""
+    record = Record("default", IMP_UID)
+    for now, snapshot in life.looks:
+        change = look(record, snapshot, now, OPEN_POLICY)
+        assert _in_steps(change, most) == change.record
+        record = change.record
+
+
+@given(lives(), st.integers(1, 3), st.integers(0, 8))
+def test_a_look_goes_on_where_one_broke_off(life: Life, most: int, done: int) -> None:
+    """After any number of steps the next look finds the rest, with the same ids, sequence, statuses and bytes."""
+    now, snapshot = life.looks[-1]
+    whole = look(Record("default", IMP_UID), snapshot, now, OPEN_POLICY)
+    written = list(steps(whole, most))[: done + 1]
+    rest = look(written[-1].change.record, snapshot, now, OPEN_POLICY)
+    events = [event for step in written for event in step.change.events]
+    assert _told([*events, *rest.events]) == _told(list(whole.events))
+    assert replace(rest.record, version=1) == whole.record
+
+
+def test_requests_change_with_the_facts_that_change_them() -> None:
+    """Between the steps a request that a later step closes is still open, and one that it opens is not yet."""
+    play = Play().pay().note(300, "r1").later().ask(200, "r2").take_back(300, "c1").later(120)
+    whole = look(play.record, play.shown, play.now, OPEN_POLICY)
+    assert [(row.id, row.state) for row in whole.record.requests] == [("r1", "confirmed"), ("r2", "open")]
+    first, last = steps(whole, 1)
+    assert [(row.id, row.state) for row in first.change.record.requests] == [("r1", "confirmed"), ("r2", "sent")]
+    rest = look(first.change.record, play.shown, play.now, OPEN_POLICY)
+    assert _told(list(rest.events)) == _told(list(last.change.events))
+    assert rest.record.requests == whole.record.requests
+
+
+@given(lives(), st.integers(1, 3))
+def test_what_a_tombstone_remembered_is_written_again(life: Life, most: int) -> None:
+    """Its facts come before what is new, and make no events."""
+    *_, (now, snapshot) = life.looks
+    tombstone = dump_tombstone(looked(*life.looks[:2]))
+    change = look(load_tombstone("default", IMP_UID, tombstone), snapshot, now, OPEN_POLICY)
+    assert _in_steps(change, most) == change.record
+    assert [fact for step in steps(change, most) for fact in step.change.facts] == list(change.record.facts.values())

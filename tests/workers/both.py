@@ -1,0 +1,97 @@
+"""Refresher and reconciler of one merchant, between a real ledger and an i'mport on a real socket."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from random import Random
+from typing import Any
+
+from cryptography.fernet import Fernet
+
+from iamport.accounts import Accounts
+from iamport.transport import production_transport
+from ledger import Ledger
+from ledger.reconciliations import AUTO, Reconciliation
+from schemas.seal import Sealer
+from schemas.settings import Settings
+from tests.iamport.stub import Asked, Stub, no, payment, well
+from tests.ledger.driving import REFRESH, Driver, queue_url
+from workers.reconcile import Reconciler
+from workers.refresh import Refresher
+
+AUTOMATIC = f"{AUTO}default"
+
+
+class Both:
+    """i'mport shows what is in ``shown``, in its batch and in its list; ``sealer`` seals the merchant's credentials."""
+
+    def __init__(self, ledger: Ledger, stub: Stub, sealer: Sealer, accounts: Accounts, settings: Settings) -> None:
+        self.ledger = ledger
+        self.driver = Driver(ledger)
+        self.stub = stub
+        self.shown: dict[str, dict[str, Any]] = {}
+        self.sealer = sealer
+        self.refresher = Refresher(settings, ledger, accounts, Random(1))
+        self.reconciler = Reconciler(settings, ledger, accounts, Random(1))
+        stub.reply = self.show
+
+    def show(self, asked: Asked) -> bytes:
+        """i'mport as it should be: the batch and the list show payments of test channels, too."""
+        if asked.path == "/payments":
+            found = [self.shown[imp_uid] for imp_uid in asked.imp_uids if imp_uid in self.shown]
+            return well(found, 200 if len(found) == len(asked.imp_uids) else 207) if found else no(404)
+        if asked.path == "/payments/status/all":
+            rows = list(self.shown.values())
+            return well({"total": len(rows), "previous": 0, "next": 0, "list": rows})
+        return no(404)
+
+    async def put(self, **fields: Any) -> None:
+        """The merchant as it is from now on."""
+        credentials = {"imp_key": self.sealer.seal("key"), "imp_secret": self.sealer.seal("secret")}
+        await self.ledger.merchants.put("default", **{**credentials, **fields})
+
+    async def pay(self, imp_uid: str, *, ago: float = 0, **fields: Any) -> None:
+        """Paid at i'mport so many seconds ago, by Redis' clock."""
+        at = int(await self.ledger.store.now() - ago)
+        self.shown[imp_uid] = payment(imp_uid, paid_at=at, **fields)
+
+    async def look(self) -> None:
+        """Look at what is due."""
+        await self.refresher.refresh(str(REFRESH))
+
+    async def reconcile(self, job: str = AUTOMATIC) -> Reconciliation:
+        """A whole run, with the looks that it asks for; the run."""
+        while (await self.reconciler.step(job, await self.ledger.store.now())) == 0:
+            pass
+        await self.look()
+        await self.reconciler.step(job, await self.ledger.store.now()) if job != AUTOMATIC else None
+        return await self.ledger.reconciliations.get(job)
+
+    async def events(self, imp_uid: str) -> list[tuple[str, bool]]:
+        """What was recorded of a payment, and whether silently."""
+        rows = await self.ledger.events.of_payment("default", imp_uid)
+        return [(row.type.removeprefix("payment."), row.silent) for row in rows]
+
+    async def reason(self, imp_uid: str) -> list[tuple[str, str | None]]:
+        """What became of each notification of a payment, and why."""
+        names = await self.driver.scores("ntfs", "p", f"default/{imp_uid}")
+        rows = [await self.ledger.notifications.get(name) for name in names]
+        return [(row.outcome, row.reason) for row in rows]
+
+
+@asynccontextmanager
+async def both(redis_url: str) -> AsyncIterator[Both]:
+    """One merchant on an empty ledger."""
+    stub = Stub()
+    await stub.start()
+    settings = Settings.load({"IMP_API_URL": stub.url, "RELAY_RECONCILE_EVERY": "15m"})
+    ledger, transport = Ledger.connect(redis_url, queue_url(redis_url)), production_transport()
+    sealer = Sealer([Fernet.generate_key().decode()])
+    accounts = Accounts(settings, sealer, transport, ledger.tokens, ledger.merchants.get)
+    shop = Both(ledger, stub, sealer, accounts, settings)
+    await shop.put()
+    yield shop
+    await accounts.close()
+    await ledger.close()
+    await stub.stop()
