@@ -17,8 +17,8 @@ from iamport.accounts import Accounts
 from iamport.transport import iamport_transport
 from ledger.ledger import Ledger
 from ledger.watch import Watch
+from runtime import listening
 from runtime.http_protocol import HttpProtocol
-from schemas.errors import BadSetting
 from schemas.seal import Sealer
 from schemas.settings import Settings
 
@@ -55,12 +55,7 @@ class Server(uvicorn.Server):
 
 def listen(settings: Settings) -> socket.socket:
     """The socket to serve on. Raises `BadSetting` when it cannot be had."""
-    host, port = settings.host or HOST, settings.port or PORT
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
-        return socket.create_server((host, port), family=family)
-    except OSError as error:
-        raise BadSetting(f"HOST={host} PORT={port} cannot be listened on: {error.strerror}") from None
+    return listening.listen(settings.host or HOST, settings.port or PORT)
 
 
 def make_context(settings: Settings) -> Context:

@@ -15,7 +15,8 @@ merchant:m                 hash    created_at since include_sandbox sandbox_sinc
 imp_token:c                string  i'mport's access token for credentials (c is their hash), sealed, until it expires
 imp_lock:c · imp_lock:c:t  string  who is fetching one · one in place of token t; expires by itself
 orders:m                   hash    merchant_uid -> JSON {amount, currency}: what the merchant expects
-ntf:id                     hash    one notification as it came, outcome, reason; escrow: fact key of what it changes
+ntf:id                     hash    one notification as it came, outcome, reason; escrow: fact key of what it changes;
+                                   trouble: why its payment could not be looked at, shown while it is pending
 ntfs · ntfs:m:m            zset    id -> received · the same for one merchant
 ntfs:p:p · ntfs:o:outcome  zset    … for one payment · for one outcome
 waiting:p                  zset    pending notifications of a payment: id -> stamp

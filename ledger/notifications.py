@@ -18,8 +18,9 @@ Outcome = Literal["pending", "applied", "unchanged", "rejected"]
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """A webhook as it came (what it says is a claim), and its outcome: pending, applied, unchanged or rejected. `extra`
-    is what else its body held."""
+    """A webhook as it came (what it says is a claim), and its outcome: pending, applied, unchanged or rejected.
+    `reason` says why it was rejected, or why it stays pending although i'mport is well. `extra` is what else its body
+    held."""
 
     id: str
     merchant: str
@@ -64,6 +65,7 @@ class Notifications:
 
 
 def _noted(identity: str, row: Row) -> Noted:
+    outcome: Outcome = next((one for one in get_args(Outcome) if one == text(row, "outcome")), "pending")
     return Noted(
         id=identity,
         merchant=text(row, "merchant") or "",
@@ -73,7 +75,7 @@ def _noted(identity: str, row: Row) -> Noted:
         cancellation_id=text(row, "cancellation_id"),
         source=text(row, "source"),
         received_at=seconds(row, "received_at") or 0.0,
-        outcome=next((one for one in get_args(Outcome) if one == text(row, "outcome")), "pending"),
-        reason=text(row, "reason"),
+        outcome=outcome,
+        reason=(text(row, "trouble") if outcome == "pending" else None) or text(row, "reason"),
         extra=wire.loads(row.get("extra") or b"{}"),
     )

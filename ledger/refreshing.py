@@ -127,8 +127,9 @@ class Refreshing:
     ) -> None:
         """End a lease with no look: due again in ``due_in`` seconds, or given up.
 
-        ``again``: the record was changed meanwhile. ``stalled``: i'mport is failing. ``unknown``: it does not know the
-        payment, which goes to the slow lane.
+        ``again``: the record was changed meanwhile. ``stalled``: i'mport is failing, or what it says of this one
+        payment is of no use; then ``reason`` says why. ``unknown``: it does not know the payment, which goes to the
+        slow lane.
         ``rejected``: it never will; the notifications are rejected with ``reason``.
         """
         to = Lane("unknown", lease.lane.name) if kind == "unknown" else lease.lane

@@ -8,6 +8,7 @@ its own.) docs/operating.md lists the same commands; tests keep scripts, documen
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -25,7 +26,8 @@ LEDGER_CALLS: tuple[Call, ...] = (
     ("DEL", "?"), ("EXISTS", "?"), ("EXPIRE", "?", 1), ("PEXPIRE", "?", 1), ("PTTL", "?"),
     ("GET", "?"), ("SET", "?", 1, "XX"), ("SETNX", "?", 1), ("INCR", "?"),
     ("HDEL", "?", "x"), ("HEXISTS", "?", "x"), ("HGET", "?", "x"), ("HGETALL", "?"), ("HINCRBY", "?", "x", 1),
-    ("HMGET", "?", "x"), ("HSET", "?", "x", 1), ("HSETNX", "?", "x", 1), ("HVALS", "?"),
+    ("HLEN", "?"), ("HMGET", "?", "x"), ("HSET", "?", "x", 1), ("HSETNX", "?", "x", 1), ("HSTRLEN", "?", "x"),
+    ("HVALS", "?"), ("STRLEN", "?"),
     ("LRANGE", "?", 0, 0), ("LTRIM", "?", 0, 0), ("RPUSH", "?", "x"),
     ("SADD", "?", "x"), ("SCARD", "?"), ("SISMEMBER", "?", "x"), ("SMEMBERS", "?"), ("SPOP", "?"), ("SREM", "?", "x"),
     ("ZADD", "?", 0, "x"), ("ZCARD", "?"), ("ZCOUNT", "?", 0, 0), ("ZRANGE", "?", 0, 0), ("ZRANGEBYSCORE", "?", 0, 0),
@@ -47,8 +49,10 @@ BESIDE = ("evalsha", "script|load", "select", "wait", "config|get")
 `config|get` to find out whether Redis is durable."""
 
 _FORBIDDEN = ("can't run this command", "no permissions to run")
+_KEY = re.compile(r"access (?:a|one of the|at least one of the) key")
 _UNKNOWN = "Unknown Redis command"
-"""How a script hears of a command that is forbidden (6.2 and 7.0; 7.2), and of one that this Redis has not got."""
+"""How Redis says that a command is forbidden in a script (6.2 and 7.0; 7.2), that a key is, and that it has no such
+command."""
 _SEE = "see that this Redis is well"
 _OTHER_DATABASE = ("DB index is out of range", "invalid DB index", "SELECT is not allowed in cluster mode")
 
@@ -102,7 +106,7 @@ def of_refusals(of: Of, refused: Sequence[bytes]) -> Trouble | None:
     odd: list[str] = []
     for name, why in zip(refused[::2], refused[1::2], strict=True):
         reason = why.decode(errors="replace").strip()
-        if "access" in reason and "key" in reason:
+        if _KEY.search(reason):
             return _keys(of)
         if any(words in reason for words in _FORBIDDEN):
             lacking.append(name.decode())
@@ -123,7 +127,7 @@ def of_error(of: Of, error: Exception) -> Trouble:
     cause = error.__cause__ if isinstance(error, LedgerUnavailable) and error.__cause__ is not None else error
     text = str(cause) or type(cause).__name__
     if isinstance(cause, trouble.NoPermissionError):
-        if "key" in text:
+        if _KEY.search(text):
             return _keys(of)
         _, _, rest = text.partition("'")
         return _commands(of, [(rest.partition("'")[0] or "a command that is needed").upper()])

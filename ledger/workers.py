@@ -71,7 +71,9 @@ def running(workers: Iterable[Worker]) -> int:
 
 def _worker(name: str, row: bytes, now: float) -> Worker:
     when, _, text = row.partition(b":")
-    sign, at = Sign(**orjson.loads(text)), int(when) / 1000
+    told, at = orjson.loads(text), int(when) / 1000
+    # A worker of another version may say more, or less.
+    sign = Sign(told.get("version", "?"), told.get("up", 0.0), told.get("lane"), told.get("ago"), told.get("trouble"))
     return Worker(
         name=name,
         version=sign.version,

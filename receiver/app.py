@@ -17,22 +17,26 @@ log = structlog.get_logger()
 
 
 class Route(NamedTuple):
-    """What answers under the first part of a path. `deep` routes read the rest of the path themselves."""
+    """What answers under the first part of a path, and what answers to other methods. `deep` routes read the rest of
+    the path themselves."""
 
     methods: tuple[str, ...]
     handler: Handler
-    otherwise: Answer
+    otherwise: Handler
     deep: bool = False
 
 
-def routes(*, webhooks: Handler, livez: Handler, readyz: Handler, metrics: Handler) -> dict[bytes, Route]:
-    """Everything there is. No route reads anything of a merchant's."""
+def routes(
+    *, webhooks: Handler, livez: Handler, readyz: Handler, metrics: Handler, not_posted: Handler | None = None
+) -> dict[bytes, Route]:
+    """Everything there is. No route reads anything of a merchant's. `not_posted` answers to other methods than POST
+    where webhooks are posted; 405 by itself."""
     read = ("GET", "HEAD")
     return {
-        b"webhooks": Route(("POST",), webhooks, answers.POST_ONLY, deep=True),
-        b"livez": Route(read, livez, answers.GET_ONLY),
-        b"readyz": Route(read, readyz, answers.GET_ONLY),
-        b"metrics": Route(read, metrics, answers.GET_ONLY),
+        b"webhooks": Route(("POST",), webhooks, not_posted or _post_only, deep=True),
+        b"livez": Route(read, livez, _get_only),
+        b"readyz": Route(read, readyz, _get_only),
+        b"metrics": Route(read, metrics, _get_only),
     }
 
 
@@ -53,7 +57,7 @@ class App:
         if route is None or (rest and not route.deep):
             answer = await self._nowhere(scope, receive, rest)
         elif scope["method"] not in route.methods:
-            answer = route.otherwise
+            answer = await route.otherwise(scope, receive, rest)
         else:
             try:
                 answer = await route.handler(scope, receive, rest)
@@ -68,3 +72,11 @@ class App:
 
 async def _nowhere(_scope: Any, _receive: Any, _path: list[bytes]) -> Answer:
     return answers.NO_SUCH_PATH
+
+
+async def _post_only(_scope: Any, _receive: Any, _path: list[bytes]) -> Answer:
+    return answers.POST_ONLY
+
+
+async def _get_only(_scope: Any, _receive: Any, _path: list[bytes]) -> Answer:
+    return answers.GET_ONLY

@@ -29,7 +29,7 @@ MOST_BYTES = 65_536
 
 _MERCHANT = re.compile(rb"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _LONGEST_TOKEN = 512
-_COUNTED = (400, 403, 404, 413, 415, 429)
+_COUNTED = (400, 403, 404, 405, 413, 415, 429)
 
 
 class Intake:
@@ -105,10 +105,19 @@ class Intake:
         """There is nothing at this path. Strangers try paths without end; what i'mport posts there is a webhook whose
         address is wrong, and is lost."""
         if scope["method"] == "POST":
-            sender = self._senders.of(scope["client"], _Head(scope["headers"]).forwarded)
-            if sender.verified:
-                return self._refuse(answers.NO_SUCH_PATH, OTHERS, sender)
+            return self._missed(answers.NO_SUCH_PATH, scope, OTHERS)
         return answers.NO_SUCH_PATH
+
+    async def not_posted(self, scope: Any, _receive: Any, path: list[bytes]) -> Answer:
+        """Webhooks are posted. A proxy that redirects, from http to https or to another name, makes a GET of a POST:
+        what i'mport asks for is such a webhook, and is lost."""
+        target = _target(path)
+        return self._missed(answers.POST_ONLY, scope, target[0] if target else OTHERS)
+
+    def _missed(self, answer: Answer, scope: Any, merchant: str) -> Answer:
+        """The answer to what may have been meant as a webhook; it was one where i'mport sent it."""
+        sender = self._senders.of(scope["client"], _Head(scope["headers"]).forwarded)
+        return self._refuse(answer, merchant, sender) if sender.verified else answer
 
     def _turned_away(self, sender: Sender, head: _Head) -> Answer | None:
         """The answer to what need not even be read."""

@@ -32,8 +32,9 @@ from receiver.remembered import RememberedMerchants
 from receiver.sender import Senders
 from receiver.spool import FileSpool, NoSpool
 from receiver.spool_report import SpoolReport
+from runtime import listening
 from runtime.periodic import Background, Periodic
-from schemas.errors import BadSetting, LedgerUnavailable
+from schemas.errors import LedgerUnavailable
 from schemas.settings import Settings
 
 HOST = "0.0.0.0"  # noqa: S104  # the public intake: on every interface
@@ -88,12 +89,7 @@ class Server(uvicorn.Server):
 
 def listen(settings: Settings) -> socket.socket:
     """The socket to serve on. Raises `BadSetting` when it cannot be had."""
-    host, port = settings.host or HOST, settings.port or PORT
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
-        return socket.create_server((host, port), family=family, backlog=2048)
-    except OSError as error:
-        raise BadSetting(f"HOST={host} PORT={port} cannot be listened on: {error.strerror}") from None
+    return listening.listen(settings.host or HOST, settings.port or PORT, backlog=2048)
 
 
 def allow_connections() -> None:
@@ -154,6 +150,7 @@ async def serve(settings: Settings, listener: socket.socket) -> int:
     app = App(
         routes(
             webhooks=intake,
+            not_posted=intake.not_posted,
             livez=livez,
             readyz=Readyz(keeper, spool, require_durable=settings.require_durable),
             metrics=MetricsPage(counts, senders, [token.value.get_secret_value() for token in settings.api_tokens]),

@@ -51,6 +51,7 @@ class FileSpool:
         self._pending: list[tuple[Row, asyncio.Future[None]]] = []
         self._writer: asyncio.Task[None] | None = None
         self._passed: dict[Path, int] = {}
+        self._unremoved: dict[Path, int] = {}
         self._orphans_seen = float("-inf")
 
     @property
@@ -87,8 +88,8 @@ class FileSpool:
         """
         own = await self._in_thread(self._open)
         taken = await self._drain_file(own, accept, keep)
-        if taken and not own.count:
-            await self._in_thread(own.shrink)
+        if taken and not own.count and not own.closed:
+            await self._shrink(own)
         now = time.monotonic()
         if now - self._orphans_seen >= LOOK_FOR_ORPHANS:
             for path in await self._in_thread(lambda: sorted(self._folder.glob("spool-*.sqlite"))):
@@ -128,6 +129,10 @@ class FileSpool:
                 outcomes = [None if is_kept else BudgetSpent(_SPENT) for is_kept in kept]
             except SpoolUnavailable as error:
                 outcomes = [error] * len(batch)
+            except Exception as error:
+                # A mistake of ours: nobody waits for an answer that will not come, and the next batch is written.
+                log.exception("spool_failed")
+                outcomes = [SpoolUnavailable(f"The spool failed: {type(error).__name__}.")] * len(batch)
             for (_, written), failure in zip(batch, outcomes, strict=True):
                 if written.done():
                     continue
@@ -148,6 +153,7 @@ class FileSpool:
         if self._opening_failed is not None and now - self._opening_failed[0] < REOPEN:
             raise self._opening_failed[1]
         self._passed.clear()
+        self._unremoved.clear()
         try:
             self._own = self._take()
         except SpoolUnavailable as error:
@@ -175,25 +181,51 @@ class FileSpool:
             return 0
         try:
             taken = await self._drain_file(file, accept, keep)
-            await self._in_thread(file.leave)
+            if not file.closed:
+                await self._in_thread(file.leave)
             return taken
         finally:
             await self._in_thread(file.close)
 
     async def _drain_file(self, file: SpoolFile, accept: Accept, keep: bool) -> int:
         taken = 0
-        after = self._passed.get(file.path, 0) if keep else 0
+        after = (self._passed if keep else self._unremoved).get(file.path, 0)
         while file.count and (batch := await self._in_thread(file.read, after, BATCH)):
             after = batch[-1][0]
             done, failure = await self._hand_over(file, batch, accept)
             taken += len(done)
-            if done and not keep:
-                await self._in_thread(file.remove, done)
+            is_removed = keep or await self._remove(file, done)
             if failure is not None:
                 raise failure
             if keep:
                 self._passed[file.path] = after
+            elif not is_removed:
+                self._unremoved[file.path] = after
+        if not keep and (last := self._unremoved.pop(file.path, None)) is not None:
+            await self._in_thread(file.discard, last)
         return taken
+
+    async def _shrink(self, file: SpoolFile) -> None:
+        """Give the disk back what an emptied file occupies; where there is no room to make it smaller, all of it."""
+        try:
+            await self._in_thread(file.shrink)
+        except SpoolUnavailable:
+            if file.closed:
+                raise
+            await self._in_thread(file.discard, 0)
+
+    async def _remove(self, file: SpoolFile, done: list[int]) -> bool:
+        """Forget rows that the ledger has; False where the file is in order and cannot be written to: a full disk has
+        no room for that either. Such rows are passed over, and the file is removed when the ledger has them all."""
+        try:
+            await self._in_thread(file.remove, done)
+        except SpoolUnavailable as error:
+            if file.closed:
+                raise
+            if file.path not in self._unremoved:
+                log.warning("spooled_rows_not_removed", file=file.path.name, reason=str(error))
+            return False
+        return True
 
     async def _hand_over(
         self, file: SpoolFile, batch: list[tuple[int, bytes]], accept: Accept

@@ -31,8 +31,9 @@ _BUDGET = (
     "DELETE FROM unsure WHERE position NOT IN (SELECT position FROM waiting)",
 )
 _SHAPE = 1
-_HARMLESS = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY)
-"""Errors after which SQLite has undone the transaction and the open file is as good as before."""
+_HARMLESS = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_IOERR_WRITE)
+"""Errors after which SQLite has undone the transaction and the open file is as good as before. A disk without room is
+`SQLITE_FULL`, a quota or limit that is used up `SQLITE_IOERR_WRITE`."""
 
 
 class Row(NamedTuple):
@@ -75,9 +76,11 @@ class SpoolFile:
             raise _unavailable(error) from error
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        except OSError as error:
             os.close(lock)
-            return None
+            if isinstance(error, BlockingIOError):
+                return None
+            raise _unavailable(error) from error  # a network's file system may have no locks
         return cls(path, lock, max_bytes)
 
     @property
@@ -145,11 +148,22 @@ class SpoolFile:
     def leave(self) -> None:
         """Close the file, and remove it if nothing is in it. Its lock is held until then, so nobody can have begun to
         use it."""
+        if not self.discard(after=0):
+            self.close()
+
+    def discard(self, after: int) -> bool:
+        """Close and remove the file if no row behind this position waits, and none is for people to look at; whether it
+        was removed. Unlike `remove` this needs no room on the disk, and makes some."""
         with self._guarded() as database:
-            rows = database.execute(
-                "SELECT (SELECT count(*) FROM waiting) + (SELECT count(*) FROM unreadable)"
-            ).fetchone()
-        self.close(discard=rows == (0,))
+            query = "SELECT (SELECT count(*) FROM waiting WHERE position > ?) + (SELECT count(*) FROM unreadable)"
+            if database.execute(query, (after,)).fetchone() != (0,):
+                return False
+        try:
+            self.close(discard=True)
+        except OSError as error:
+            raise _unavailable(error) from error
+        self.count = 0
+        return True
 
     def close(self, *, discard: bool = False) -> None:
         """Let go of the file and its lock; `discard` removes the file as well."""
@@ -157,12 +171,17 @@ class SpoolFile:
             with suppress(sqlite3.Error):
                 self._database.close()
             self._database = None
-        if discard:
-            self.path.unlink(missing_ok=True)
-        for descriptor in (self._file, self._lock):
-            if descriptor >= 0:
-                os.close(descriptor)
-        self._file = self._lock = -1
+        try:
+            if discard:
+                # SQLite leaves its log behind where a full disk keeps it from being merged. It goes first: beside a new
+                # file of this name it would bring the rows back.
+                for ending in ("-wal", "-shm", ""):
+                    self.path.with_name(self.path.name + ending).unlink(missing_ok=True)
+        finally:
+            for descriptor in (self._file, self._lock):
+                if descriptor >= 0:
+                    os.close(descriptor)
+            self._file = self._lock = -1
 
     def _within_budget(self, rows: Sequence[Row]) -> list[bool]:
         """Which of the rows may be written; their budget counts as spent."""

@@ -33,7 +33,8 @@ _SERVICE_URL = re.compile(r"(?:tcp|udp|sctp)://\S+")
 def gather(environ: Mapping[str, str], known: Iterable[str]) -> dict[str, str]:
     """The text of each known variable that is set, from the environment or its file; a blank one counts as not set.
 
-    Raises `BadSetting` for a variable that is given twice, and for a file that holds no usable text.
+    Raises `BadSetting` for a variable that is given twice, for a value in quotes, and for a file that holds no usable
+    text.
     """
     texts = {}
     for name in known:
@@ -42,6 +43,9 @@ def gather(environ: Mapping[str, str], known: Iterable[str]) -> dict[str, str]:
             raise BadSetting(f"{name} and {name}{FILE} are both set: keep one of them")
         if path:
             text = _content(name, Path(path))
+        if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
+            # docker's --env-file hands them on, and a secret with them is simply a wrong one.
+            raise BadSetting(f"{name} stands in quotes: leave them out, here they are part of the value")
         if text:
             texts[name] = text
     return texts
@@ -79,7 +83,7 @@ def _content(name: str, path: Path) -> str:
     try:
         with path.open("rb") as file:
             content = file.read(LARGEST_FILE + 1)
-        text = content.decode().strip()
+        text = content.decode("utf-8-sig").strip()  # editors on Windows begin a file with a byte order mark
     except OSError as error:
         raise BadSetting(f"{name}{FILE}={path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:

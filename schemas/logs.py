@@ -9,9 +9,12 @@ from __future__ import annotations
 import json
 import logging
 import re
+import select
 import sys
+import threading
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Literal, TextIO, cast
 
@@ -22,6 +25,11 @@ from structlog.typing import EventDict, FilteringBoundLogger, Processor, Wrapped
 MASK = "***"
 
 LINES, BURST = 100.0, 500.0
+
+_PIECE = 4096
+"""Bytes that a pipe takes at once where it takes any (pipe(7), PIPE_BUF)."""
+_PATIENCE = 1.0
+"""Seconds that a reader of the log may keep everything waiting."""
 
 _CHATTY = ("httpx", "httpcore", "uvicorn.access", "asyncio")
 
@@ -131,29 +139,78 @@ def _sparing(logger: type[FilteringBoundLogger]) -> type[FilteringBoundLogger]:
 
 
 class _Unfailing:
-    """A stream that drops what it cannot write: a full disk under a log file must not refuse webhooks."""
+    """A stream that drops what it cannot write: neither a full disk under a log file nor a pipe that nobody reads may
+    keep webhooks from being answered. It waits for a slow reader, but a tenth of the time at most. What was dropped is
+    counted, and said before the next line that is written."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, *, as_json: bool) -> None:
         self._stream = stream
-        self.dropped = 0
+        self._as_json = as_json
+        self._poll = _poll(stream)
+        self._patience, self._at = _PATIENCE, time.monotonic()
+        self._dropped = 0
+        self._is_cut = False
+        self._lock = threading.Lock()
 
     def write(self, text: str) -> None:
-        try:
-            self._stream.write(text)
-        except (OSError, UnicodeError):
-            self.dropped += 1
+        with self._lock:  # structlog and logging have a lock each, and a `poll` serves one thread at a time
+            before = ("\n" if self._is_cut else "") + (self._account() if self._dropped else "")
+            if self._is_written(before + text):
+                self._dropped, self._is_cut = 0, False
+            else:
+                self._dropped += 1
+
+    def _is_written(self, text: str) -> bool:
+        size = _PIECE if text.isascii() else _PIECE // 4
+        for start in range(0, len(text), size):
+            if not self._has_room():
+                self._is_cut = self._is_cut or start > 0
+                return False
+            try:
+                self._stream.write(text[start : start + size])
+                self._stream.flush()
+            except (OSError, UnicodeError):
+                return False
+        return True
+
+    def _account(self) -> str:
+        # Not through a logger: structlog holds its lock while it writes.
+        if not self._as_json:
+            return f"log_lines_dropped count={self._dropped}\n"
+        at = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+        line = {"count": self._dropped, "event": "log_lines_dropped", "level": "warning", "timestamp": at}
+        return orjson.dumps(line).decode() + "\n"
 
     def flush(self) -> None:
-        try:
-            self._stream.flush()
-        except OSError:
-            self.dropped += 1
+        """Nothing is left to be written."""
+
+    def _has_room(self) -> bool:
+        """Whether a piece can be written without waiting, perhaps after waiting for that."""
+        if self._poll is None or self._poll.poll(0):
+            return True
+        now = time.monotonic()
+        self._patience = min(_PATIENCE, self._patience + (now - self._at) / 10)
+        has_room = bool(self._poll.poll(self._patience * 1000))
+        self._at = time.monotonic()
+        self._patience = max(0.0, self._patience - (self._at - now))
+        return has_room
+
+
+def _poll(stream: TextIO) -> select.poll | None:
+    """What tells whether the stream would take a piece at once; None for one that is no file."""
+    try:
+        descriptor = stream.fileno()
+    except (OSError, AttributeError):
+        return None
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    return poll
 
 
 def configure(log_format: Literal["json", "console"], log_level: str, stream: TextIO | None = None) -> None:
     """Send everything from `log_level` up to `stream` (stderr when None), as JSON or, for people, as text."""
     stream = stream or sys.stderr
-    output = _Unfailing(stream)
+    output = _Unfailing(stream, as_json=log_format == "json")
     level = logging.getLevelNamesMapping()[log_level.upper()]
     before: list[Processor] = [
         structlog.contextvars.merge_contextvars,

@@ -86,7 +86,7 @@ def parse(body: bytes, content_type: str) -> Claim:
     if kind == "other":
         raise UnsupportedContentType("A webhook is application/json or application/x-www-form-urlencoded.")
     body = body.removeprefix(_BOM)
-    fields = _json_fields(body) if kind == "json" else _form_fields(body, charset)
+    fields = _json_fields(body, charset) if kind == "json" else _form_fields(body, charset)
     imp_uid = fields.get("imp_uid")
     if not isinstance(imp_uid, str) or not _IMP_UID.fullmatch(imp_uid):
         raise BadNotification(body_reasons.of_fields(fields, body if kind == "form" else None))
@@ -116,9 +116,10 @@ def _media_type(content_type: str) -> tuple[Literal["json", "form", "other"], st
     return "other", charset
 
 
-def _json_fields(body: bytes) -> dict[str, Any]:
+def _json_fields(body: bytes, charset: str) -> dict[str, Any]:
     """The members of a JSON object. orjson reads the usual bodies; one that has numbers or other fields, or that
-    orjson refuses, is read again by the reader that keeps numbers as they were written."""
+    orjson refuses, is read again by the reader that keeps numbers as they were written. JSON is UTF-8; a body that is
+    not, and whose sender names another charset, is read in that, so that no webhook is lost for a Korean name."""
     try:
         fields = orjson.loads(body)
         if isinstance(fields, dict) and fields.keys() <= _KNOWN and all(type(v) is str for v in fields.values()):
@@ -126,12 +127,22 @@ def _json_fields(body: bytes) -> dict[str, Any]:
     except orjson.JSONDecodeError:
         pass
     try:
-        fields = wire.loads(body)
+        fields = _loaded(body, charset)
     except (ValueError, ArithmeticError):
         raise BadNotification(body_reasons.of_unparsable(body)) from None
     if not isinstance(fields, dict):
         raise BadNotification("not_an_object")
     return fields
+
+
+def _loaded(body: bytes, charset: str) -> Any:
+    try:
+        return wire.loads(body)
+    except UnicodeDecodeError:
+        if charset == "utf-8":
+            raise
+        # Neither a quote nor a backslash is ever the second byte of a Korean letter in CP949, so nothing moves.
+        return wire.loads(body.decode(charset, "replace"))
 
 
 def _form_fields(body: bytes, charset: str) -> dict[str, Any]:

@@ -24,6 +24,7 @@ LongSeconds = Annotated[float, BeforeValidator(v.positive_duration)]
 Waits = Annotated[tuple[float, ...], BeforeValidator(v.schedule)]
 Networks = Annotated[tuple[Network, ...], BeforeValidator(v.networks)]
 Switch = Annotated[bool, BeforeValidator(v.switch)]
+Credential = Annotated[str, BeforeValidator(v.credential)]
 RedisUrl = Annotated[str, BeforeValidator(v.redis_url)]
 QueueUrl = Annotated[str, BeforeValidator(v.queue_url)]
 HttpUrl = Annotated[str, BeforeValidator(v.http_url)]
@@ -48,8 +49,12 @@ class Settings(BaseModel):
     given_queue_url: QueueUrl | None = Field(None, alias="RELAY_QUEUE_URL", description=_QUEUE, repr=False)
 
     imp_api_url: HttpUrl = Field("https://api.iamport.kr", alias="IMP_API_URL", description=_URL)
-    imp_key: str | None = Field(None, alias="IMP_KEY", description="the merchant's REST API key", repr=False)
-    imp_secret: SecretStr | None = Field(None, alias="IMP_SECRET", description="the merchant's REST API secret")
+    imp_key: Credential | None = Field(
+        None, alias="IMP_KEY", description="the merchant's REST API key, one line of printable text", repr=False
+    )
+    imp_secret: Annotated[SecretStr | None, BeforeValidator(v.credential)] = Field(
+        None, alias="IMP_SECRET", description="the merchant's REST API secret, one line of printable text"
+    )
 
     iamport_proxy: Annotated[SecretStr | None, BeforeValidator(v.http_proxy)] = Field(
         None, alias="RELAY_IAMPORT_PROXY", description="an HTTP proxy: http://[user:password@]host:port"

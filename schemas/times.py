@@ -13,8 +13,14 @@ def rfc3339(at: float) -> str:
 
 
 def unix(text: str) -> float:
-    """The UNIX time in seconds of an RFC 3339 text. Raises `ValueError`, also where it names no offset."""
+    """The UNIX time in seconds of an RFC 3339 text.
+
+    Raises `ValueError`, also where it names no offset, and where it is none of the years 1 to 9999 in UTC: `rfc3339`
+    could not write it.
+    """
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError(f"{text!r} names no offset from UTC")
-    return moment.timestamp()
+    at = moment.timestamp()
+    rfc3339(at)
+    return at

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_network
 from pathlib import Path
 from typing import Literal
 from urllib.parse import parse_qs, unquote, urlencode, urlsplit
@@ -20,6 +20,8 @@ Network = IPv4Network | IPv6Network
 Rights = Literal["write", "read", "metrics"]
 """What a token may do: everything, look, or fetch /metrics and nothing else."""
 
+_MAPPED_BITS = 96
+"""Of `::ffff:0:0/96`, in which IPv6 has the addresses of IPv4."""
 _SECRET = re.compile(r"KEY|SECRET|TOKEN")
 _SWITCHES = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 _PROXY = re.compile(
@@ -94,8 +96,25 @@ def word(value: object) -> str:
 
 
 def networks(value: object) -> tuple[Network, ...]:
-    """Addresses and networks; bits to the right of the mask are ignored."""
-    return tuple(ip_network(part, strict=False) for part in _parts(value))
+    """Addresses and networks; bits to the right of the mask are ignored. IPv4 inside IPv6 is IPv4, as it is for
+    whatever is looked up in them."""
+    return tuple(_network(part) for part in _parts(value))
+
+
+def _network(text: str) -> Network:
+    network = ip_network(text, strict=False)
+    first = network.network_address
+    if isinstance(first, IPv6Address) and first.ipv4_mapped is not None and network.prefixlen >= _MAPPED_BITS:
+        return IPv4Network((first.ipv4_mapped, network.prefixlen - _MAPPED_BITS))
+    return network
+
+
+def credential(value: object) -> str:
+    """A line of text: what does not print comes from a wrong file or a wrong encoding."""
+    text = _text(value)
+    if not text.isprintable():
+        raise ValueError("characters that do not print")
+    return text
 
 
 def directory(value: object) -> Path | None:

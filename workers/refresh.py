@@ -168,7 +168,10 @@ class Refresher:
         log.warning(
             "look_failed", merchant=record.merchant, imp_uid=record.imp_uid, error=str(error), next_in=round(due_in, 1)
         )
-        await self._ledger.refreshing.postpone(payment.lease, "stalled", due_in=due_in, tries=payment.tries + 1)
+        reason = f"it cannot be looked at: {error}"
+        await self._ledger.refreshing.postpone(
+            payment.lease, "stalled", due_in=due_in, tries=payment.tries + 1, reason=reason
+        )
 
     async def _stall(self, lane: Lane, claimed: ClaimedPayments, error: IamportError) -> None:
         """i'mport fails for this merchant: everything waits, and one probe now and then finds out when it is over."""

@@ -7,20 +7,21 @@ import base64
 import secrets
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import structlog
 from pydantic import Field
 
-from console.api.models import Body, Money, OfMerchant, Tax
+from console.api.models import Body, Money, OfMerchant, Tax, checked
 from console.api.operation import Answer, Call, Operation
 from console.api.payments import PaymentOut, payment_out
 from console.api.refresh import PATIENCE, refreshed
 from console.context import Context
 from iamport.accounts import Account
+from schemas import wire
 from schemas.cancellations import Request
 from schemas.channels import hidden
-from schemas.errors import IamportFailing, IamportRefused, IamportUnreachable, NotFound, WrongCredentials
+from schemas.errors import IamportFailing, IamportRefused, IamportUnreachable, Invalid, NotFound, WrongCredentials
 from schemas.intents import check, intend, leave_open, sent, withdraw
 from schemas.look import Change, Policy, Record, left_to_cancel, note, reject
 from schemas.payment import IMP_UID
@@ -29,6 +30,15 @@ from schemas.policy import policy
 log = structlog.get_logger()
 
 _LOOK_EVERY = 0.1
+
+
+def _writable(extra: dict[str, Any]) -> dict[str, Any]:
+    """What JSON can hold. Raises `Invalid`, before anything of the cancellation is noted."""
+    try:
+        wire.dumps(extra)
+    except TypeError:
+        raise Invalid("extra", "nests too deeply, or holds half a character") from None
+    return extra
 
 
 class CancellationIn(Body):
@@ -44,7 +54,7 @@ class CancellationIn(Body):
     refund_account: str | None = Field(None, max_length=100)
     refund_tel: str | None = Field(None, max_length=100)
     retain_promotion: bool | None = None
-    extra: dict[str, Any] | None = None
+    extra: Annotated[dict[str, Any], checked(_writable)] | None = None
     record_only: bool = Field(False, description="only note that it was asked for elsewhere")
 
 
@@ -125,7 +135,7 @@ async def cancel(call: Call[OfMerchant, CancellationIn]) -> Answer:
     request = change.record.requests[-1]
     try:
         await account.client.cancel(asking.imp_uid, _form(call.body, change.previous, request))
-    except (IamportRefused, WrongCredentials, IamportUnreachable):
+    except (Invalid, IamportRefused, WrongCredentials, IamportUnreachable):
         await asking.write(lambda record, now, own: withdraw(record, request.id, now, own))
         raise
     except IamportFailing as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
@@ -16,6 +17,7 @@ from schemas.times import rfc3339
 
 CSRF = "csrf"
 _MOST_FIELDS = 300
+_THOUSANDS = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?")
 _INTEGER = 18
 """Digits up to which a number is an integer, as in JSON: a longer one is not worked out, only compared."""
 
@@ -40,10 +42,17 @@ class Form:
         return bool(self.get(name))
 
     def number(self, name: str) -> Any:
-        """The number of a field, None where it is empty; what is no number is given as it is, for the API to refuse."""
-        text = self.get(name).replace(",", "")
+        """The number of a field, None where it is empty; what is no number is given as it is, for the API to refuse.
+
+        Commas are for thousands only: to half of the world they are what a point is to the other.
+        """
+        text = self.get(name)
         if not text:
             return None
+        if _THOUSANDS.fullmatch(text):
+            text = text.replace(",", "")
+        if "_" in text:  # Python's own way to write thousands, and nobody else's
+            return text
         if text.isdecimal() and len(text) <= _INTEGER:
             return int(text)
         try:

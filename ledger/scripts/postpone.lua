@@ -1,6 +1,7 @@
 -- Ends the lease of a payment that could not be looked at, or that i'mport does not know: due again later, or never.
 -- ARGV: lane, imp_uid, token, to lane, due in (ms, or "" for never), kind ("again", "stalled", "unknown",
---       "rejected", "hidden": the same, as it does not exist for the merchant), reason, tries as after this,
+--       "rejected", "hidden": the same, as it does not exist for the merchant), reason (of a rejection, or why this one
+--       payment cannot be looked at: shown with the latest notifications that wait for it), tries as after this,
 --       when the look began (ms; "hidden" only)
 -- Answer: the lane to kick, or ""; a lease that was lost changes nothing
 -- uses: lanes payments
@@ -19,6 +20,9 @@ if ARGV[6] == "rejected" or ARGV[6] == "hidden" then
 else
   redis.call("HSET", k("tries", to), imp, ARGV[8])
   if ARGV[6] == "stalled" then redis.call("ZADD", k("stalled", to), int(now()), imp) end
+  if ARGV[7] ~= "" then
+    for _, id in ipairs(redis.call("ZRANGE", k("waiting", p), -20, -1)) do redis.call("HSET", k("ntf", id), "trouble", ARGV[7]) end
+  end
 end
 if to ~= lane and redis.call("SREM", k("quiet", lane), imp) == 1 then redis.call("SADD", k("quiet", to), imp) end
 move(lane, to, imp)

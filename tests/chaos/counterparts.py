@@ -62,7 +62,10 @@ class Iamport(Counterpart):
     def __init__(self, shop: Shop, rng: random.Random) -> None:
         super().__init__(rng)
         self._shop = shop
+        self._rng = rng
         self.asked: Counter[str] = Counter()
+        self.confused = False
+        """Whether it answers with other payments than those that it is asked for."""
 
     async def start(self) -> None:
         """Listen."""
@@ -82,6 +85,9 @@ class Iamport(Counterpart):
         if (wrong := await self.trouble.happens()) is not None:
             return wrong
         known = [self._shop.payments[imp_uid].shown for imp_uid in asked if imp_uid in self._shop.payments]
+        if self.confused and len(self._shop.payments) > len(asked):
+            others = [payment.shown for imp_uid, payment in self._shop.payments.items() if imp_uid not in asked]
+            return _answer(self._rng.sample(others, min(len(others), max(1, len(known)))))
         if not known:
             return _answer(None, 404, -1)
         return _answer(known, 200 if len(known) == len(asked) else 207)

@@ -7,6 +7,8 @@ import signal
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
+import redis.asyncio
+
 from tests.chaos.house import ENDPOINTS, House
 from tests.chaos.load import Load
 
@@ -137,6 +139,82 @@ async def hang_subscriber(house: House) -> None:
     house.subscriber.trouble.heal()
 
 
+async def answer_errors(house: House) -> None:
+    """A share of what anybody asks of Redis is answered with an error, of kinds that nobody expects, too."""
+    ways = [house.redis_ways[name] for name in ("receivers", "worker-0", "worker-1")]
+    for way in ways:
+        way.share = house.rng.choice((0.05, 0.5, 1))
+    await asyncio.sleep(house.rng.uniform(2, 5))
+    for way in ways:
+        way.heal()
+
+
+def _shifting(seconds: int) -> Fault:
+    async def shift(house: House) -> None:
+        ways = [way for name, way in house.redis_ways.items() if name != "queue"]
+        for way in ways:
+            way.shift = seconds
+        await asyncio.sleep(house.rng.uniform(2, 4))
+        for way in ways:
+            way.heal()
+
+    shift.__doc__ = f"Redis' clock is {seconds} seconds off, then right again."
+    return shift
+
+
+async def take_rights_away(house: House) -> None:
+    """The relay's user may run no script, read no key, or do nothing at all; then it may again."""
+    await _as_administrator(house, "ACL", "SETUSER", "administrator", "on", "nopass", "~*", "&*", "+@all")
+    client = redis.asyncio.Redis(port=house.redis.port, username="administrator", password="any", socket_timeout=5)
+    try:
+        taken = house.rng.choice((["-@scripting"], ["resetkeys", "~nothing*"], ["-info"], ["-@all"]))
+        await client.execute_command("ACL", "SETUSER", "default", *taken)
+        await asyncio.sleep(house.rng.uniform(2, 5))
+    finally:
+        await client.execute_command("ACL", "SETUSER", "default", "~*", "+@all")
+        await client.aclose()
+
+
+async def _as_administrator(house: House, *command: str) -> None:
+    client = house.directly()
+    await client.execute_command(*command)
+    await client.aclose()
+
+
+async def refuse_queue(house: House) -> None:
+    """Every command to the queue is refused, as where its database does not exist; the ledger is well."""
+    way = house.redis_ways["queue"]
+    way.share, way.errors = 1, (b"-ERR DB index is out of range", b"-NOPERM this user has no permissions to run it")
+    await asyncio.sleep(house.rng.uniform(2, 5))
+    way.heal()
+
+
+async def confuse_iamport(house: House) -> None:
+    """It answers with other payments than those that it is asked for."""
+    house.iamport.confused = True
+    await asyncio.sleep(house.rng.uniform(2, 4))
+    house.iamport.confused = False
+
+
+NONSENSE = (
+    b"",
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc",
+    b"HTTP/9.9 nonsense\r\n\r\n",
+    b"HTTP/1.1 99999 Many\r\n\r\n",
+    b"HTTP/1.1 500 \xff\xfe\r\nx\r\n: \r\n\r\n",
+    b"<html>502 Bad Gateway</html>",
+    b"SSH-2.0-OpenSSH_9.2\r\n",
+)
+
+
+async def talk_nonsense(house: House) -> None:
+    """Subscribers answer with what is no HTTP, or with nothing."""
+    way = house.ways["subscriber"]
+    way.nonsense = house.rng.choice(NONSENSE)
+    await asyncio.sleep(house.rng.uniform(1, 3))
+    way.nonsense = None
+
+
 FAULTS: dict[str, Fault] = {
     "receiver killed": kill_receiver,
     "receiver paused": pause_receiver,
@@ -156,6 +234,13 @@ FAULTS: dict[str, Fault] = {
     "subscriber failing": break_subscriber,
     "subscriber hanging": hang_subscriber,
     "subscriber cut off": _cutting("subscriber"),
+    "Redis answering errors": answer_errors,
+    "Redis' clock a minute back": _shifting(-60),
+    "Redis' clock a minute ahead": _shifting(60),
+    "rights taken away": take_rights_away,
+    "queue refused": refuse_queue,
+    "i'mport answering other payments": confuse_iamport,
+    "subscriber talking nonsense": talk_nonsense,
 }
 
 Injected = list[tuple[str, float, float]]

@@ -18,6 +18,7 @@ from schemas.seal import Sealer
 from tests.chaos.counterparts import Iamport, Subscriber
 from tests.chaos.load import Load
 from tests.chaos.proxy import Proxy
+from tests.chaos.redis_proxy import RedisProxy
 from tests.chaos.shop import Shop
 from tests.processes import Process, Processes
 from tests.redis_process import RedisServer
@@ -41,7 +42,11 @@ class House:
         self.iamport = Iamport(self.shop, random.Random(seed + 2))
         self.subscriber = Subscriber(random.Random(seed + 3))
         self.ports = (free_port(), free_port())
-        self.ways = {name: Proxy(server.port) for name in ("receivers", "worker-0", "worker-1")}
+        self.redis_ways = {
+            name: RedisProxy(server.port, random.Random(f"{seed} {name}"))
+            for name in ("receivers", "worker-0", "worker-1", "queue")
+        }
+        self.ways: dict[str, Proxy] = dict(self.redis_ways)
         self.workers: list[Process] = []
         self.receivers: list[Process] = []
         self._reach = reach
@@ -55,9 +60,7 @@ class House:
         self.ways |= {"iamport": Proxy(self.iamport.port), "subscriber": Proxy(self.subscriber.port)}
         for way in self.ways.values():
             await way.start()
-        self.ledger = Ledger.connect(
-            self._reach(self.redis.port), self._reach(self.redis.port).removesuffix("/0") + "/1"
-        )
+        self.ledger = Ledger.connect(self._reach(self.redis.port), self._queue())
         await self.subscribe()
         self.receivers = [self.start_receiver(number) for number in range(2)]
         self.workers = [self.start_worker(number) for number in range(2)]
@@ -127,13 +130,16 @@ class House:
     def _start(self, module: str, way: str, **environ: str) -> Process:
         url = self._reach(self.ways[way].port)
         return self._processes.python(module, **{
-            "REDIS_URL": url, "IMP_API_URL": f"http://127.0.0.1:{self.ways['iamport'].port}",
+            "REDIS_URL": url, "RELAY_QUEUE_URL": self._queue(), "IMP_API_URL": f"http://127.0.0.1:{self.ways['iamport'].port}",
             "IMP_KEY": "key", "IMP_SECRET": IMP_SECRET, "RELAY_ENCRYPTION_KEY": self._key,
             "RELAY_ALLOW_PRIVATE_ENDPOINTS": "true", "RELAY_ALLOWED_IPS": "127.0.0.1", "RELAY_RECONCILE_EVERY": "0s",
             "RELAY_RETRY_SCHEDULE": ",".join(["200ms", "500ms", *["1s"] * 200]), "RELAY_DELIVERY_TIMEOUT": "2s",
             "RELAY_FETCH_SCHEDULE": "200ms,500ms,1s", "RELAY_UNKNOWN_SCHEDULE": "300ms,300ms",
             **self._environ, **environ,
         })  # fmt: skip
+
+    def _queue(self) -> str:
+        return self._reach(self.ways["queue"].port).removesuffix("/0") + "/1"
 
     async def subscribe(self) -> None:
         """Add the endpoints."""

@@ -7,11 +7,15 @@ from contextlib import suppress
 
 
 class Proxy:
-    """Forwards to a port of loopback. ``delay`` seconds are added to each piece of data, in either direction."""
+    """Forwards to a port of loopback. ``delay`` seconds are added to each piece of data, in either direction.
+
+    While there is ``nonsense``, whoever asks gets these bytes for an answer, and the other side hears nothing.
+    """
 
     def __init__(self, target: int) -> None:
         self.target = target
         self.delay = 0.0
+        self.nonsense: bytes | None = None
         self._is_cut = False
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
@@ -54,14 +58,12 @@ class Proxy:
                 return
             far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.target)
             self._open.add(far_writer)
-            ways = [asyncio.create_task(self._pump(*way)) for way in ((reader, far_writer), (far_reader, writer))]
-            self._tasks.update(ways)
+            serving = asyncio.create_task(self._serve_both(reader, writer, far_reader, far_writer))
+            self._tasks.add(serving)
             try:
-                await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+                await serving
             finally:
-                for way in ways:
-                    way.cancel()
-                self._tasks.difference_update(ways)
+                self._tasks.discard(serving)
                 far_writer.transport.abort()
                 self._open.discard(far_writer)
         except OSError:
@@ -70,10 +72,29 @@ class Proxy:
             self._open.discard(writer)
             writer.transport.abort()
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve_both(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter,
+        far_reader: asyncio.StreamReader, far_writer: asyncio.StreamWriter,
+    ) -> None:  # fmt: skip
+        """Hand on what comes, in both directions, until one of them ends."""
+        asking = self._pump(reader, far_writer, or_else=writer)
+        ways = [asyncio.create_task(way) for way in (asking, self._pump(far_reader, writer))]
+        try:
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for way in ways:
+                way.cancel()
+
+    async def _pump(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, or_else: asyncio.StreamWriter | None = None
+    ) -> None:
         with suppress(OSError):
             while data := await reader.read(65_536):
                 if self.delay:
                     await asyncio.sleep(self.delay)
+                if or_else is not None and self.nonsense is not None:
+                    or_else.write(self.nonsense)
+                    await or_else.drain()
+                    return
                 writer.write(data)
                 await writer.drain()

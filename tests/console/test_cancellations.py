@@ -148,6 +148,15 @@ async def test_a_cancellation_has_to_make_sense(console: Console, body: dict[str
     assert (await console.call("POST", "/v1/payments/imp_1/cancellations", body)).status_code == 422
 
 
+@pytest.mark.parametrize("extra", ['{"half an emoji": "\\ud83d"}', '{"a":' * 300 + "1" + "}" * 300])
+async def test_what_cannot_be_written_leaves_no_trace(console: Console, stub: Stub, extra: str) -> None:
+    """It is wrong before anything is noted: nobody hears a minute later of a cancellation that was never sent."""
+    answer = await console.client.post("/v1/payments/imp_1/cancellations", content=f'{{"extra":{extra}}}')
+    assert (answer.status_code, [error["field"] for error in answer.json()["errors"]]) == (422, ["extra"])
+    assert asked_for(stub) == []
+    assert (await console.ledger.refreshing.record("default", "imp_1")).requests == ()
+
+
 async def test_a_payment_that_nobody_could_look_at_is_502(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether there is such a payment was not found out: that is no 404, and nothing was sent."""
     monkeypatch.setattr("console.api.refresh.PATIENCE", 0.3)

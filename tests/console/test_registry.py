@@ -30,6 +30,19 @@ async def test_a_merchant_is_put_shown_and_deleted(console: Console) -> None:
         assert (await console.call(method, "/v1/merchants/shop")).status_code == 404
 
 
+@pytest.mark.parametrize("since", ["9999-12-31T23:59:59.9999Z", "0001-01-01T00:00:00+09:00"])
+async def test_a_time_that_utc_cannot_write_is_refused(console: Console, since: str) -> None:
+    """It used to be stored, and every list that held it was a 500 from then on."""
+    window = {"since": "2026-01-01T00:00:00Z", "until": since}
+    for method, path, body in (
+        ("PUT", "/v1/merchants/shop", {**CREDENTIALS, "since": since}),
+        ("POST", "/v1/replays", {"until": since}),
+        ("POST", "/v1/reconciliations", {"merchant": "default", **window}),
+    ):
+        assert (await console.call(method, path, body)).status_code == 422, path
+        assert (await console.call("GET", path.removesuffix("/shop"))).status_code == 200, path
+
+
 @pytest.mark.parametrize("token", ["s3cret", "a.b~c", "a/b+c=", "x" * 128])
 async def test_a_webhook_token_is_any_visible_ascii(console: Console, token: str) -> None:
     """A short token, or one that a path can only hold percent-encoded, is the merchant's to choose."""

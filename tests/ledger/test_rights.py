@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from ledger import Ledger
-from ledger.rights import BESIDE, LEDGER_CALLS, QUEUE_CALLS, ledger_trouble
+from ledger.rights import BESIDE, LEDGER_CALLS, QUEUE_CALLS, ledger_trouble, of_refusals
 from ledger.start import usable
 from schemas.errors import BadSetting, LedgerUnavailable
 from tests.ledger.driving import queue_url
@@ -141,6 +141,20 @@ async def test_a_database_that_is_not_there(own_redis: RedisServer) -> None:
         ):
             await usable(ledger)
         await ledger.close()
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        ("NOPERM ACL failure in script: User monkey has no permissions to run the 'zadd' command", "may not use ZADD"),
+        ("NOPERM ACL failure in script: No permissions to access a key", "may not use the keys {relay}*"),
+    ],
+)
+def test_newer_redis_have_other_words(words: str, named: str) -> None:
+    """As Redis 7.2 and later say it; what the user is called does not matter."""
+    found = of_refusals("ledger", [b"ZADD", words.encode()])
+    assert found is not None
+    assert (found.lasting, named in found.reason) == (True, True)
 
 
 async def test_a_command_that_was_renamed(tmp_path: Path, free_port: Callable[[], int]) -> None:

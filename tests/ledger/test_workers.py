@@ -41,6 +41,15 @@ async def test_one_that_does_not_report_has_gone_quiet_and_is_forgotten(ledger: 
     assert found == {"fresh": False, "slow": False, "silent": True, "put-back": True}
 
 
+async def test_workers_of_other_versions_are_understood(ledger: Ledger, driver: Driver) -> None:
+    """While an upgrade is under way some say more than this version knows, or less."""
+    now = round(await ledger.store.now() * 1000)
+    for name, row in (("newer", '{"version":"9","up":5.0,"lane":null,"mood":"good"}'), ("older", "{}")):
+        await driver.redis.hset("{relay}:workers", name, f"{now}:{row}")
+    found = {worker.name: (worker.version, worker.quiet) for worker in await ledger.workers.all()}
+    assert found == {"newer": ("9", False), "older": ("?", False)}
+
+
 async def test_one_that_stops_signs_off(ledger: Ledger) -> None:
     """It is not missed."""
     await ledger.workers.report("host-1", SIGN)

@@ -180,6 +180,16 @@ async def test_webhooks_to_a_wrong_address_are_counted(receiver: Receiver) -> No
     assert await receiver.metric('relay_webhooks_refused_total{merchant="-",status="404"}') == 3
 
 
+async def test_a_webhook_that_a_redirect_made_a_get_is_counted(receiver: Receiver) -> None:
+    """A proxy that answers http with a redirect to https makes a GET of i'mport's POST: the webhook is lost."""
+    await receiver.client.get("/webhooks/nobody/token", headers={"x-forwarded-for": "52.78.100.19"})
+    await receiver.client.get("/webhooks", headers={"x-forwarded-for": "203.0.113.7"})
+    counted = (await receiver.client.get("/metrics")).text
+    lines = [line for line in counted.splitlines() if 'status="405"' in line]
+    assert lines == ['relay_webhooks_refused_total{merchant="-",status="405"} 1.0']
+    assert receiver.process.logs("webhook_refused", status_code=405)
+
+
 async def test_other_methods_are_405(receiver: Receiver) -> None:
     """Webhooks are posted and nothing else; states are read and nothing else."""
     for method in ("GET", "PUT", "DELETE", "PATCH", "OPTIONS"):

@@ -7,6 +7,7 @@ from ipaddress import ip_network
 import pytest
 
 from receiver.sender import UNKNOWN, Senders
+from schemas.settings import Settings
 
 PROXIES = [ip_network("10.0.0.0/8"), ip_network("127.0.0.1"), ip_network("fd00::/8")]
 
@@ -86,3 +87,15 @@ def test_one_customer_of_ipv6_shares_one_limit() -> None:
     senders = Senders([], [])
     assert senders.of(("2001:db8::1", 1), b"").source == senders.of(("2001:db8::ffff:2", 1), b"").source
     assert senders.of(("198.51.100.7", 1), b"").source != senders.of(("198.51.100.8", 1), b"").source
+
+
+def test_ipv4_inside_ipv6_is_ipv4_in_settings_too() -> None:
+    """A list copied from a log of a dual-stack proxy names the same machines."""
+    settings = Settings.load(
+        {"RELAY_ALLOWED_IPS": "::ffff:203.0.113.7", "RELAY_TRUSTED_PROXIES": "::ffff:10.0.0.0/104, fd00::/8"}
+    )
+    senders = Senders(settings.allowed_ips, settings.trusted_proxies)
+    assert senders.of(("::ffff:10.1.2.3", 1), b"203.0.113.7").allowed
+    assert senders.of(("10.1.2.3", 1), b"::ffff:203.0.113.7").allowed
+    assert senders.of(("fd00::1", 1), b"203.0.113.7").allowed
+    assert not senders.of(("11.1.2.3", 1), b"203.0.113.7").allowed

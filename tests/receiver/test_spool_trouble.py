@@ -3,14 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import fcntl
+import resource
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from receiver import spool as spooling
 from receiver.spool import FileSpool
 from schemas.errors import SpoolUnavailable
 from schemas.notification import Notification
 from tests.receiver.keeping import ListedLedger, MakeSpool, files, keep, notification
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """While the block runs no file of this process grows beyond so many bytes, as on a disk whose quota is used up."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 async def test_a_full_spool_refuses_and_takes_again_when_there_is_room(tmp_path: Path, spool_at: MakeSpool) -> None:
@@ -88,3 +107,59 @@ async def test_a_folder_that_cannot_be_made_refuses(tmp_path: Path, spool_at: Ma
     with pytest.raises(SpoolUnavailable):
         await keep(spool, 1)
     assert await spool.trouble() is not None
+
+
+@pytest.mark.parametrize("size", [10, 3500])
+@pytest.mark.parametrize("is_left_behind", [False, True])
+async def test_a_disk_without_room_to_remove_rows_is_drained_once_and_freed(
+    tmp_path: Path, spool_at: MakeSpool, monkeypatch: pytest.MonkeyPatch, size: int, *, is_left_behind: bool
+) -> None:
+    """SQLite needs room to remove a row. Where the spool itself has filled the disk, that would never come: its file is
+    removed as a whole, once the ledger has all of it."""
+    monkeypatch.setattr(spooling, "REOPEN", 0.0)
+    spool, ledger, accepted = spool_at(tmp_path), ListedLedger(), list[Notification]()
+
+    async def keeps(number: int) -> bool:
+        one = replace(notification(number), extra=b'{"a":"%s"}' % (b"x" * size))
+        try:
+            await spool.accept(one)
+        except SpoolUnavailable:
+            return False
+        accepted.append(one)
+        return True
+
+    with files_of_at_most(128 * 1024):
+        refused = 0
+        while refused < 20:
+            refused = 0 if await keeps(len(accepted)) else refused + 1
+        if is_left_behind:
+            for file in files(tmp_path):
+                if file.suffix != ".lock":
+                    shutil.copy(file, tmp_path / file.name.replace("0", "1"))
+        await spool.drain(ledger.accept)
+        await spool.drain(ledger.accept)
+        assert ledger.taken == accepted
+        assert ledger.calls == len(accepted) * (2 if is_left_behind else 1)
+        assert spool.waiting == 0
+        await keep(spool, 10_001)
+    await spool.drain(ledger.accept)
+    assert len(ledger.taken) == len(accepted) + 1
+    assert not any(file.name.startswith("spool-1.sqlite") for file in files(tmp_path))
+    assert sum(file.stat().st_size for file in files(tmp_path)) < 96 * 1024
+
+
+async def test_a_file_system_without_locks_is_a_refusal(
+    tmp_path: Path, spool_at: MakeSpool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some file systems of a network have no locks: that is said at once, in words, and nothing is left open."""
+
+    def no_locks(_file: int, _operation: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    spool = spool_at(tmp_path)
+    with pytest.raises(SpoolUnavailable, match="No locks available"):
+        await keep(spool, 1)
+    assert "No locks" in (await spool.trouble() or "")
+    with pytest.raises(SpoolUnavailable, match="No locks available"):
+        await spool.drain(ListedLedger().accept)

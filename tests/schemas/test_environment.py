@@ -128,3 +128,32 @@ def test_a_file_that_holds_no_setting_is_one_line_with_its_path(tmp_path: Path) 
     assert refusal(IMP_SECRET_FILE=str(empty)) == f"IMP_SECRET_FILE={empty} is empty"
     assert refusal(IMP_SECRET_FILE=str(binary)) == f"IMP_SECRET_FILE={binary} is not text in UTF-8"
     assert refusal(IMP_SECRET_FILE=str(large)) == f"IMP_SECRET_FILE={large} is too large: at most 64 KiB are read"
+
+
+@pytest.mark.parametrize("quoted", ['"1234"', "'1234'"])
+def test_a_value_in_quotes_is_refused(quoted: str, tmp_path: Path) -> None:
+    """`docker run --env-file` hands quotes on: a secret with them is wrong, and nothing would say why."""
+    with pytest.raises(BadSetting, match="IMP_SECRET stands in quotes") as raised:
+        Settings.load({"IMP_SECRET": quoted})
+    assert "1234" not in str(raised.value)
+    path = tmp_path / "secret"
+    path.write_text(f"{quoted}\n")
+    with pytest.raises(BadSetting, match="IMP_SECRET stands in quotes"):
+        Settings.load({"IMP_SECRET_FILE": str(path)})
+    assert Settings.load({"IMP_KEY": '"'}).imp_key == '"'
+
+
+def test_a_byte_order_mark_is_no_part_of_a_secret(tmp_path: Path) -> None:
+    """Editors on Windows write one at the beginning of a file, and no one sees it."""
+    path = tmp_path / "key"
+    path.write_bytes(b"\xef\xbb\xbf1234\r\n")
+    assert Settings.load({"IMP_KEY_FILE": str(path)}).imp_key == "1234"
+
+
+@pytest.mark.parametrize("text", ["12\n34", "12\0", "12\udcff"])
+def test_a_credential_is_one_line_of_printable_text(text: str) -> None:
+    """Whatever else it is came from a wrong file or encoding, and would fail much later, at i'mport."""
+    for name in ("IMP_KEY", "IMP_SECRET"):
+        with pytest.raises(BadSetting, match=f"{name}=.* one line of printable text") as raised:
+            Settings.load({name: text})
+        assert "34" not in str(raised.value)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
 from collections.abc import Iterator
 from typing import Any
 
+import orjson
 import pytest
 import structlog
 
@@ -166,3 +168,21 @@ def test_at_debug_every_line_is_written() -> None:
     for _ in range(1000):
         structlog.get_logger().info("delivery_attempted")
     assert len(stream.getvalue().splitlines()) == 1000
+
+
+def test_a_log_that_nobody_reads_holds_nobody_up() -> None:
+    """A pipe whose reader hangs is full after 64 KiB: lines are dropped and counted, the rest is written later."""
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as reader, os.fdopen(writing, "w", encoding="utf-8") as stream:
+        configure("json", "warning", stream)
+        log = structlog.get_logger()
+        for number in range(300):
+            log.warning("webhook_refused", number=number, text="가" * 1000)
+        os.set_blocking(reading, False)
+        first = reader.read()
+        log.warning("after")
+        rest = [orjson.loads(line) for line in reader.read().splitlines() if line.startswith(b"{")]
+    numbers = [orjson.loads(line)["number"] for line in first.splitlines() if line.endswith(b"}")]
+    assert numbers == list(range(len(numbers)))
+    assert [line["event"] for line in rest] == ["log_lines_dropped", "after"]
+    assert rest[0]["count"] == 300 - len(numbers)

@@ -139,6 +139,22 @@ def test_a_byte_order_mark_is_ignored() -> None:
     assert parse(b"\xef\xbb\xbf" + body(), JSON) == parse(b"\xef\xbb\xbfimp_uid=imp_1", FORM) == Claim("imp_1")
 
 
+@pytest.mark.parametrize("charset", ["euc-kr", "CP949", '"ks_c_5601-1987"', "utf-8"])
+def test_korean_json_is_read_in_the_charset_that_its_sender_names(charset: str) -> None:
+    """JSON is UTF-8, whatever is named; one that is not is read as its sender says."""
+    text = '{"imp_uid":"imp_1","merchant_uid":"뷁 주문","amount":1004.10,"buyer_name":"홍길동"}'
+    claim = Claim("imp_1", "뷁 주문", extra='{"amount":1004.10,"buyer_name":"홍길동"}'.encode())
+    assert parse(text.encode(), f"application/json; charset={charset}") == claim
+    if charset != "utf-8":
+        assert parse(text.encode("cp949"), f"application/json; charset={charset}") == claim
+
+
+def test_broken_letters_in_korean_json_are_replaced() -> None:
+    """Bytes that are not text in the named charset cost one letter, not the webhook."""
+    claim = parse(b'{"imp_uid":"imp_1","merchant_uid":"\xff\xff"}', "application/json; charset=euc-kr")
+    assert claim == Claim("imp_1", "\ufffd\ufffd")
+
+
 def test_the_first_of_equal_form_fields_wins() -> None:
     """A form's duplicate fields cannot replace what came first."""
     assert parse(b"imp_uid=a&imp_uid=b&status=paid&status=failed\r\n", FORM) == Claim("a", None, "paid")

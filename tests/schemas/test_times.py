@@ -24,6 +24,22 @@ def test_a_time_comes_back(at: int) -> None:
     assert unix(rfc3339(at)) == at
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["0001-01-01T00:00:00+09:00", "9999-12-31T23:59:59-10:00", "9999-12-31T23:59:59.9996Z"],
+)
+def test_a_time_that_utc_cannot_write_is_no_time(text: str) -> None:
+    """Stored, it could never be shown again."""
+    with pytest.raises(ValueError, match="range"):
+        unix(text)
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "2038-01-19T03:14:08Z"])
+def test_the_first_and_the_last_time_come_back(text: str) -> None:
+    """And so does the first second that 32 bits cannot hold."""
+    assert rfc3339(unix(text)) == text
+
+
 @pytest.mark.parametrize("text", ["2026-11-23", "2026-11-23T01:02:03", "yesterday", ""])
 def test_a_text_without_an_offset_is_no_time(text: str) -> None:
     """Whose clock it is has to be said."""

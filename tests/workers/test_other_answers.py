@@ -76,6 +76,13 @@ async def test_amounts_that_cannot_be_read_hold_back_one_payment(shop: Both, fie
     assert list(await shop.driver.due(REFRESH)) == ["imp_bad"]
     (line,) = told(lines, "look_failed")
     assert "imp_bad" in line["error"]
+    [(outcome, reason)] = await shop.reason("imp_bad")
+    assert outcome == "pending"
+    assert (reason or "").startswith("it cannot be looked at: payment imp_bad: ")
+    await shop.pay("imp_bad")
+    await shop.driver.pass_time(5)
+    await shop.look()
+    assert [outcome for outcome, _ in await shop.reason("imp_bad")] == ["applied"]
 
 
 async def test_numbers_that_are_no_amounts_are_passed_on(shop: Both) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.console import machine
 from tests.console.conftest import Console
 from tests.console.web.conftest import Reader
 from tests.console.web.scene import set_up
@@ -71,6 +72,17 @@ async def test_a_refusal_is_a_notice(reader: Reader, console: Console) -> None:
     answer = await reader.send(f"/deliveries/{scene.dead}/retry")
     text = (await reader.open(answer.headers["location"], headers={"accept-language": "ko"})).text
     assert "처리하지 못했습니다: 엔드포인트가 비활성입니다" in text
+
+
+@pytest.mark.parametrize("amount", ["10,50", "1,00", "1,0000", "1.000,50", ",5", "1,,000", "1_000"])
+async def test_a_comma_is_for_thousands_only(reader: Reader, console: Console, amount: str) -> None:
+    """`10,50` is ten and a half to half of the world: it is refused, not cancelled as 1050."""
+    await set_up(console)
+    await machine.seen(console.ledger, "imp_dear", amount=20_000)
+    fields = {"sure": "1", "record_only": "1", "amount": amount}
+    answer = await reader.send("/payments/default/imp_dear/cancel", fields)
+    assert "did not work" in (await reader.open(answer.headers["location"])).text
+    assert (await console.call("GET", "/v1/payments/imp_dear")).json()["cancellations"] == []
 
 
 @pytest.mark.parametrize("amount", ["1e999999", "-1e999999", "1e5000", "nan", "9" * 5000, "1e-999999"])

@@ -194,7 +194,6 @@ def test_what_keeps_everything_waiting_is_all_in_korean() -> None:
     still = [*map(str, troubles), "no worker runs", Memory(97, 100, nearly_full=True).trouble or ""]
     sent = Sent("e.p", "e", "p", "m", "payment.paid", "i", "pending", NOW, NOW + 5, "the last attempt answered 500", ())
     for english in (*still, *(told(sent, None, each)[1] for each in still)):
-        korean = tongue("ko").sentence(english)
-        assert not re.search(r"\b(?:its|user|may|cannot|name|correct|see|worker|full|last|refused:|take)\b", korean), (
-            korean
-        )
+        # Redis' own words stay as they are.
+        korean = re.sub(r"\(invalid [^)]*\)", "", tongue("ko").sentence(english))
+        assert not re.search(r"\b(?:its|user|may|cannot|name|correct|see|worker|full|last|refused:|take)\b", korean)

@@ -1,0 +1,20 @@
+"""The socket that a process serves on."""
+
+from __future__ import annotations
+
+import socket
+
+from schemas.errors import BadSetting
+
+
+def listen(host: str, port: int, *, backlog: int | None = None) -> socket.socket:
+    """A socket that listens there; `::` means every address of IPv4, too, wherever the system can do both with one.
+
+    Raises `BadSetting` when it cannot be had.
+    """
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
+        both = family == socket.AF_INET6 and socket.has_dualstack_ipv6()
+        return socket.create_server((host, port), family=family, backlog=backlog, dualstack_ipv6=both)
+    except OSError as error:
+        raise BadSetting(f"HOST={host} PORT={port} cannot be listened on: {error.strerror}") from None
