@@ -27,10 +27,11 @@ local function take_up(ids)
       unpack(redis.call("HMGET", k("dlv", id), "event", "attempts", "replay", "imp_uid", "type"))
     local body, snap, m
     if event then body, snap, m = unpack(redis.call("HMGET", k("evt", event), "body", "snap", "merchant")) end
-    if body then
-      if objects_size > MOST_BYTES then break end
+    local object = body and object_of(m .. "/" .. imp, snap)
+    if object then
       taken[#taken + 1] = id
-      rows[#rows + 1] = {id, event, attempts, replay, imp, type_, body, object_of(m .. "/" .. imp, snap)}
+      rows[#rows + 1] = {id, event, attempts, replay, imp, type_, body, object}
+      if objects_size > MOST_BYTES then break end
     else
       redis.call("ZREM", k("due", lane), id)  -- nothing is left to send, and the others must not wait for it
     end
