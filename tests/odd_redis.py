@@ -6,6 +6,8 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from hashlib import sha1
+from importlib.resources import files
 
 Command = list[bytes]
 
@@ -20,12 +22,18 @@ class OddRedis:
         self._serving: dict[asyncio.StreamWriter, asyncio.Task[None] | None] = {}
         self.odd: Callable[[Command], str | None] = lambda _command: None
         self.answered: Counter[str] = Counter()
+        self._scripts: dict[bytes, bytes] = {}
 
     @property
     def url(self) -> str:
         """Where it listens, as a ledger's address."""
         assert self._server is not None
         return f"redis://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/0"
+
+    def runs(self, command: Command, name: str) -> bool:
+        """Whether a command is a call of this script of the ledger's, as it was loaded through here."""
+        text = (files("ledger") / "scripts" / f"{name}.lua").read_bytes()
+        return command[0] == b"EVALSHA" and text in self._scripts.get(command[1], b"")
 
     async def __aenter__(self) -> OddRedis:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -45,6 +53,8 @@ class OddRedis:
             with suppress(asyncio.IncompleteReadError, ConnectionError):
                 while True:
                     raw, command = await _command(reader)
+                    if command[:2] == [b"SCRIPT", b"LOAD"]:
+                        self._scripts[sha1(command[2], usedforsecurity=False).hexdigest().encode()] = command[2]
                     words = self.odd(command)
                     if words is None:
                         far_writer.write(raw)

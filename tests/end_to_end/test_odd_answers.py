@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from ledger.lua import script
 from tests.end_to_end.stack import Stack
 from tests.odd_redis import Command, OddRedis
 from tests.processes import Processes, eventually
@@ -37,13 +36,13 @@ async def stack(
     await stack.stop()
 
 
-def to(name: str, words: str, times: float = float("inf")) -> Callable[[Command], str | None]:
+def to(odd: OddRedis, name: str, words: str, times: float = float("inf")) -> Callable[[Command], str | None]:
     """These words as the answer to so many calls of a script."""
-    sha, left = script(name)[1].encode(), times
+    left = times
 
     def answer(command: Command) -> str | None:
         nonlocal left
-        if command[0] != b"EVALSHA" or command[1] != sha or left <= 0:
+        if left <= 0 or not odd.runs(command, name):
             return None
         left -= 1
         return words
@@ -56,7 +55,7 @@ async def test_the_sweep_goes_on(stack: Stack, odd: OddRedis, words: str) -> Non
     """What it is answered is logged once, not with every try; afterwards what waits is told of again."""
     statuses = iter((500, 200))
     stack.heard.answer = lambda _count: (next(statuses, 200), 0)
-    odd.odd = to("sweep", words)
+    odd.odd = to(odd, "sweep", words)
     await eventually(lambda: odd.answered[words] >= 12, "the sweep has been refused often")
     await stack.endpoint()
     await stack.play("card")
@@ -71,7 +70,7 @@ async def test_the_sweep_goes_on(stack: Stack, odd: OddRedis, words: str) -> Non
 async def test_leases_are_renewed_all_the_same(stack: Stack, odd: OddRedis) -> None:
     """A callback that takes longer than a lease is sent once, though a renewal was refused."""
     stack.heard.answer = lambda _count: (200, 14)
-    odd.odd = to("renew", UPSTREAM, times=1)
+    odd.odd = to(odd, "renew", UPSTREAM, times=1)
     await stack.endpoint()
     await stack.play("card")
 
