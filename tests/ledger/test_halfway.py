@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,6 +18,7 @@ from tests.ledger.test_rights import Limited
 from tests.redis_process import RedisServer
 
 COMMANDS = sorted({str(name).lower() for name, *_ in LEDGER_CALLS})
+WRITES = ("del", "expire", "hdel", "hincrby", "hset", "hsetnx", "incr", "sadd", "set", "srem", "zadd", "zrem")
 LANE = Lane("deliver", "ep_1")
 
 
@@ -106,3 +107,38 @@ async def test_an_acknowledged_webhook_becomes_its_event(halfway: Halfway, comma
     await halfway.accept(command, "imp_1", "imp_2")
     await halfway.look(paid("imp_1"), paid("imp_2"))
     assert await halfway.delivered() == {("imp_1", "payment.paid"), ("imp_2", "payment.paid")}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+async def test_a_look_that_ends_halfway_is_made_again(halfway: Halfway, command: str) -> None:
+    """Whatever command is refused while looks are claimed and written: their events are recorded and delivered."""
+    for imp_uid in ("imp_1", "imp_2"):
+        await halfway.driver.accept(imp_uid)
+    snapshots: Sequence[Any] = (paid("imp_1", 100), paid("imp_2"))
+    claimed = await halfway.driver.claim()
+    by_name = {one.record.imp_uid: one for one in claimed}
+    with halfway.without(command):
+        for one in snapshots:
+            await is_done(halfway.driver.commit(by_name[one.imp_uid], one))
+    await halfway.lose_leases()
+    with halfway.without(command):
+        await is_done(halfway.driver.claim())
+    await halfway.lose_leases()
+    await halfway.look(*snapshots)
+    assert await halfway.delivered() == {
+        ("imp_1", "payment.paid"), ("imp_1", "payment.partially_cancelled"), ("imp_2", "payment.paid"),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("command", WRITES)
+async def test_a_callback_that_is_settled_halfway_is_settled_again(halfway: Halfway, command: str) -> None:
+    """Whatever command is refused while deliveries are claimed and settled: the payment's next one goes in the end."""
+    await halfway.driver.look(paid("imp_1", 100))
+    with halfway.without(command):
+        await is_done(halfway.driver.take(LANE))
+    await halfway.lose_leases()
+    for one in await halfway.driver.take(LANE):
+        with halfway.without(command):
+            await is_done(halfway.driver.settle(one))
+    await halfway.lose_leases()
+    assert ("imp_1", "payment.partially_cancelled") in await halfway.delivered()
