@@ -169,7 +169,7 @@ WRITES = tuple(
 
 
 async def take_rights_away(house: House) -> None:
-    """The relay's user may run no script, read no key, use all commands but one that scripts write with, or do nothing at
+    """The relay's user may run no script, read no key, not use one command that scripts write with, or do nothing at
     all; then it may again."""
     await _as_administrator(house, "ACL", "SETUSER", "administrator", "on", "nopass", "~*", "&*", "+@all")
     client = redis.asyncio.Redis(port=house.redis.port, username="administrator", password="any", socket_timeout=5)

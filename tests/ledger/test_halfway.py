@@ -1,7 +1,8 @@
-"""Scripts that end halfway: Redis refuses a command and takes back nothing; once it is allowed again, nothing is lost."""
+"""Scripts that end halfway: Redis refuses a command and takes back nothing; once it is allowed, nothing is lost."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from ledger import Ledger
 from ledger.keys import Lane, key
 from ledger.rights import LEDGER_CALLS
-from schemas.errors import LedgerUnavailable
+from schemas.errors import LedgerRefused, LedgerUnavailable
 from tests.ledger.driving import Driver, notification, paid
 from tests.ledger.invariants import problems
 from tests.ledger.test_rights import Limited
@@ -142,3 +143,19 @@ async def test_a_callback_that_is_settled_halfway_is_settled_again(halfway: Half
             await is_done(halfway.driver.settle(one))
     await halfway.lose_leases()
     assert ("imp_1", "payment.partially_cancelled") in await halfway.delivered()
+
+
+async def test_a_long_change_that_is_refused_ends_no_batch_halfway(halfway: Halfway) -> None:
+    """Whether a long change has room is found out before a short one beside it is written: INFO may be refused."""
+    short, long = paid("imp_short"), paid("imp_long", *[1] * 600)
+    for one in (short, long):
+        await halfway.driver.accept(one.imp_uid)
+    claimed = {one.record.imp_uid: one for one in await halfway.driver.claim()}
+    with halfway.without("info"):
+        commits = [halfway.driver.commit(claimed[one.imp_uid], one) for one in (short, long)]
+        answers = await asyncio.gather(*commits, return_exceptions=True)
+    assert (answers[0], type(answers[1])) == ("ok", LedgerRefused)
+    assert await halfway.delivered() == {("imp_short", "payment.paid")}
+    await halfway.lose_leases()
+    await halfway.look(long)
+    assert len(await halfway.driver.redis.zrange(key("evts", "p", "default/imp_long"), 0, -1)) == 601
