@@ -1,6 +1,7 @@
 """The scripts: one ``.lua`` file per operation, put behind the shared parts that it names in a line ``-- uses: …``.
 
-Behind every one comes what it put off (see ``scripts/shared/base.lua``), wherever it returned.
+Behind every one comes what it put off (see ``scripts/shared/base.lua``), wherever it returned. So it does where Redis
+refused a command in the middle: what was written before that stays written, so its lists and lanes must agree with it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,12 @@ _USES = re.compile(r"^-- uses: (.+)$", re.MULTILINE)
 _RUN = """local function run()
 {}
 end
-local answer = run()
+local done, answer = pcall(run)
+if not done then
+  pcall(index_what_was_touched)
+  pcall(write_what_was_put_off)
+  error(answer, 0)
+end
 write_what_was_put_off()
 return answer
 """

@@ -3,6 +3,8 @@
 --   id, merchant, imp_uid, merchant_uid, status, cancellation_id, source, verified (0 or 1), received_at (ms or ""),
 --   extra, token_hash (or ""), stranger: what an unverified sender is budgeted under (or ""),
 --   key and JSON of the escrow change it tells of (or ""), why that is not believed of this sender (or "")
+-- A notification that is there counts as noted. So it is written last, when its payment is dirty and its lane is indexed: where
+-- Redis refuses a command before that, whoever sends it again has all of it done again.
 -- uses: lanes payments welcome
 
 local WIDTH = 15
@@ -31,49 +33,56 @@ local function keep_escrow(p, change, text, received)
   redis.call("HSET", k("escrow", p), change, int(stamp) .. rest)
 end
 
-local function note(id, m, imp, merchant_uid, status, cancellation_id, source, verified, received, extra, escrow, doubt)
-  local p = m .. "/" .. imp
-  redis.call("HSET", k("ntf", id), "merchant", m, "imp_uid", imp, "merchant_uid", merchant_uid, "status", status,
-    "cancellation_id", cancellation_id, "source", source, "verified", verified, "received_at", received,
-    "extra", extra, "outcome", "pending", "reason", doubt)
-  if escrow ~= "" and doubt == "" then redis.call("HSET", k("ntf", id), "escrow", escrow) end
-  list(k("ntfs"), id, received)
-  list(k("ntfs", "m", m), id, received)
-  list(k("ntfs", "p", p), id, received)
-  list(k("ntfs", "o", "pending"), id, received)
+-- What the next look is to see of a notification.
+local function await(id, p, status, cancellation_id, verified)
   redis.call("ZADD", k("waiting", p), int(stamp), id)
   if verified == "1" and status == "cancelled" and cancellation_id ~= "" then
     redis.call("HSET", k("claims", p), cancellation_id, int(stamp))
   end
+end
+
+local function note(id, m, imp, merchant_uid, status, cancellation_id, source, verified, received, extra, escrow, doubt)
+  local p = m .. "/" .. imp
+  redis.call("HSET", k("ntf", id), "merchant", m, "imp_uid", imp, "merchant_uid", merchant_uid, "status", status,
+    "cancellation_id", cancellation_id, "source", source, "verified", verified, "received_at", received,
+    "extra", extra, "outcome", "pending", "reason", doubt, unpack(escrow ~= "" and doubt == "" and {"escrow", escrow} or {}))
+  list(k("ntfs"), id, received)
+  list(k("ntfs", "m", m), id, received)
+  list(k("ntfs", "p", p), id, received)
+  list(k("ntfs", "o", "pending"), id, received)
   count("accepted", 1)
 end
 
-local answers = {}
+local answers, notes, noted = {}, {}, {}
 for i = 1, tonumber(ARGV[1]) do
   local at = 1 + (i - 1) * WIDTH
   local id, m, imp, received = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 9]
   if not welcome(m, ARGV[at + 11]) then
     must_be_primary()
     answers[i] = "unknown"
-  elseif redis.call("EXISTS", k("ntf", id)) == 1 then
+  elseif noted[id] or redis.call("EXISTS", k("ntf", id)) == 1 then
     answers[i] = "ok"
   else
     -- A look answers what was noted before its claim: stamps and fencing tokens come from one counter.
     stamp = stamp or redis.call("INCR", k("seq"))
     received = received ~= "" and received or int(now())
-    note(id, m, imp, ARGV[at + 4], ARGV[at + 5], ARGV[at + 6], ARGV[at + 7], ARGV[at + 8],
-      received, ARGV[at + 10], ARGV[at + 13], ARGV[at + 15])
-    if ARGV[at + 13] ~= "" and ARGV[at + 15] == "" then
-      keep_escrow(m .. "/" .. imp, ARGV[at + 13], ARGV[at + 14], received)
-    end
+    noted[id] = true
+    notes[#notes + 1] = {id, m, imp, ARGV[at + 4], ARGV[at + 5], ARGV[at + 6], ARGV[at + 7], ARGV[at + 8],
+      received, ARGV[at + 10], ARGV[at + 13], ARGV[at + 15]}
     if within_budget(m, imp, ARGV[at + 12]) then
       lanes[mark(m, imp, now())] = true
     else
       touch("unknown/" .. m, imp, now())
       lanes["unknown/" .. m] = true
     end
+    await(id, m .. "/" .. imp, ARGV[at + 5], ARGV[at + 6], ARGV[at + 8])
+    if ARGV[at + 13] ~= "" and ARGV[at + 15] == "" then
+      keep_escrow(m .. "/" .. imp, ARGV[at + 13], ARGV[at + 14], received)
+    end
     answers[i] = "ok"
   end
 end
 
-return {announce(lanes), answers}
+local kicks = announce(lanes)
+for _, one in ipairs(notes) do note(unpack(one)) end
+return {kicks, answers}

@@ -2,10 +2,10 @@
 -- ARGV: lane, limit, lease (ms)
 -- Answer: {token, lanes to kick, fields of endpoint:ep, per delivery {id, event, attempts, replay, imp_uid, type, body, place of
 --          i'mport's object or 0}, objects}
--- uses: lanes snapshots
+-- uses: events lanes replays snapshots
 
 local SWEPT_EVERY = 0.25
--- Bytes of objects that one claim reads, about: large ones come in several claims, so that nobody waits for them.
+-- Bytes of bodies and objects that one claim reads, about: large ones come in several claims, so that nobody waits for them.
 local MOST_BYTES = 4194304
 
 local lane, limit = ARGV[1], tonumber(ARGV[2])
@@ -19,40 +19,64 @@ local endpoint = {}
 for i = 1, #fields, 2 do endpoint[fields[i]] = fields[i + 1] end
 local enabled = endpoint["state"] == "enabled"
 
-local rows = {}
+-- Nothing is left to send: the delivery is over, and what waits for it goes.
+local lanes = {[lane] = true}
+local function give_up(id)
+  local state, m, imp, rpl, created =
+    unpack(redis.call("HMGET", k("dlv", id), "state", "merchant", "imp_uid", "replay_id", "created_at"))
+  if state then
+    redis.call("HSET", k("dlv", id), "state", "dead", "next_at", "", "reason", "its event was removed before it was sent")
+    relist(id, ep, state, "dead", created)
+    advance(lanes, id, ep, m .. "/" .. imp, true)
+    if rpl then count_replayed(id, rpl, "failed") end
+  end
+  redis.call("ZREM", k("due", lane), id)
+end
+
+-- Answer: those that are leased now, or over; the others wait for the next claim
+local rows, bodies_size = {}, 0
 local function take_up(ids)
-  local taken = {}
+  local taken, handled = {}, {}
   for _, id in ipairs(ids) do
     local event, attempts, replay, imp, type_ =
       unpack(redis.call("HMGET", k("dlv", id), "event", "attempts", "replay", "imp_uid", "type"))
     local body, snap, m
     if event then body, snap, m = unpack(redis.call("HMGET", k("evt", event), "body", "snap", "merchant")) end
     local object = body and object_of(m .. "/" .. imp, snap)
+    handled[#handled + 1] = id
     if object then
       taken[#taken + 1] = id
       rows[#rows + 1] = {id, event, attempts, replay, imp, type_, body, object}
-      if objects_size > MOST_BYTES then break end
+      bodies_size = bodies_size + #body
+      if bodies_size + objects_size > MOST_BYTES then break end
     else
-      redis.call("ZREM", k("due", lane), id)  -- nothing is left to send, and the others must not wait for it
+      give_up(id)
     end
   end
   lease(lane, taken, token, tonumber(ARGV[3]))
+  return handled
 end
 
 -- What operators ask for goes whatever the lane waits for; a disabled endpoint gets tests only.
 if redis.call("HEXISTS", k("lane", lane), "asked") == 1 then
-  local asked, going = redis.call("ZRANGE", k("asked", lane), 0, limit - 1), {}
-  forget_asked(lane, asked)
+  local asked, going, staying = redis.call("ZRANGE", k("asked", lane), 0, limit - 1), {}, {}
   for _, id in ipairs(asked) do
     local goes = enabled or redis.call("HGET", k("dlv", id), "type") == "relay.test"
-    if goes and redis.call("ZSCORE", k("due", lane), id) then going[#going + 1] = id end
+    if goes and redis.call("ZSCORE", k("due", lane), id) then
+      going[#going + 1] = id
+    else
+      staying[#staying + 1] = id
+      -- One that is being sent was asked for all the same.
+      if not redis.call("HGET", k("tokens", lane), id) then redis.call("HDEL", k("dlv", id), "asked") end
+    end
   end
-  take_up(going)
+  forget_asked(lane, staying)
+  forget_asked(lane, take_up(going))
 end
 
 if not enabled then
   redis.call("HSET", k("lane", lane), "closed", "1")
-  index_lane(lane)
+  for name in pairs(lanes) do index_lane(name) end
   return {int(token), {}, fields, rows, objects}
 end
 redis.call("HDEL", k("lane", lane), "closed")
@@ -108,4 +132,4 @@ if wait_until > now() then
 else
   redis.call("HDEL", k("lane", lane), "not_before")
 end
-return {int(token), announce({[lane] = true}), fields, rows, objects}
+return {int(token), announce(lanes), fields, rows, objects}

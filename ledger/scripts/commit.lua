@@ -69,49 +69,75 @@ local function settle(c)
   end
 end
 
--- Whether all steps of a change have room: half of one would only leave the others none.
+-- Whether all steps of a change have room, beside those that come before it: half of one would only leave the others none.
+local promised = 0
 local function fits(c)
   local deliveries = tonumber(c.loud) * #subscriptions(c.m) / 2
-  return has_room(tonumber(c.bytes) + tonumber(c.all) * EVENT_BYTES + deliveries * DELIVERY_BYTES)
+  local bytes = tonumber(c.bytes) + tonumber(c.all) * EVENT_BYTES + deliveries * DELIVERY_BYTES
+  if not has_room(promised + bytes) then return false end
+  promised = promised + bytes
+  return true
 end
 
-local function write(c)
+-- Reads what a change meets. Answer: "ok" where it can be written
+local met, settled = {}, {}
+local function meet(c)
   local p = c.m .. "/" .. c.imp
-  local pay = k("pay", p)
-  if c.lane ~= "" and not holds(c.lane, c.imp, c.token) then return "lost" end
-  local version, status, first_at = unpack(redis.call("HMGET", pay, "version", "status", "first_at"))
-  if (version or "0") ~= c.version then return "changed" end
+  if c.lane ~= "" and (settled[p] or not holds(c.lane, c.imp, c.token)) then return "lost" end
+  c.version_before, c.status_before, c.first_at = unpack(redis.call("HMGET", k("pay", p), "version", "status", "first_at"))
+  if (c.version_before or "0") ~= c.version or met[p] then return "changed" end
   if c.bytes ~= "" and not fits(c) then return "full" end
-  local waiting = redis.call("ZRANGEBYSCORE", k("waiting", p), "-inf", c.lane ~= "" and c.token or "+inf")
+  met[p] = true
+  settled[p] = c.lane ~= "" and c.is_last
+  c.waiting = redis.call("ZRANGEBYSCORE", k("waiting", p), "-inf", c.lane ~= "" and c.token or "+inf")
   -- A quiet look is heard where somebody has asked for one since it began.
-  local quiet = c.quiet and redis.call("SISMEMBER", k("quiet", c.lane), c.imp) == 1 and redis.call("ZCARD", k("waiting", p)) == 0
-
-  local is_new = not first_at
-  if is_new then
-    first_at = int(now())
-    c.fields[#c.fields + 1], c.fields[#c.fields + 2] = "first_at", first_at
-  end
-  redis.call("HSET", pay, unpack(c.fields))
-  if c.object ~= "" then redis.call("HSET", pay, "snapshot", c.object) end
-  if c.object ~= "" and c.snap ~= "" then keep_snapshot(p, c.snap, c.object) end
-  if is_new then redis.call("DEL", k("tomb", p)) end
-  for i = 1, #c.facts, 2 do redis.call("HSETNX", k("facts", p), c.facts[i], c.facts[i + 1]) end
-  list_payment(p, c.m, c.merchant_uid, first_at, status, c.status)
-  list(k("ageing"), p, int(now()))
-  record_all(c, quiet)
-  if not c.is_last then return "ok" end
-
-  if c.lane ~= "" then forget_claims(p, c.token) end
-  if c.outcome ~= "" and #waiting > 0 then
-    settle_notifications(waiting, p, c.outcome, "", c.doubt)
-    if c.outcome == "applied" then count_day("applied", 1) end
-  end
-  settle(c)
+  c.is_unheard = c.quiet and redis.call("SISMEMBER", k("quiet", c.lane), c.imp) == 1
+    and redis.call("ZCARD", k("waiting", p)) == 0
   return "ok"
 end
 
--- All are read before the first is written.
+-- What is to be heard of a change. Doing it again changes nothing.
+local function tell(c)
+  if c.object ~= "" and c.snap ~= "" then keep_snapshot(c.m .. "/" .. c.imp, c.snap, c.object) end
+  record_all(c, c.is_unheard)
+end
+
+-- From now on it is known: nobody will tell of these facts again.
+local function write(c)
+  local p = c.m .. "/" .. c.imp
+  local is_new = not c.first_at
+  if is_new then
+    c.first_at = int(now())
+    c.fields[#c.fields + 1], c.fields[#c.fields + 2] = "first_at", c.first_at
+  end
+  if c.object ~= "" then c.fields[#c.fields + 1], c.fields[#c.fields + 2] = "snapshot", c.object end
+  for i = 1, #c.facts, 2 do redis.call("HSETNX", k("facts", p), c.facts[i], c.facts[i + 1]) end
+  redis.call("HSET", k("pay", p), unpack(c.fields))
+  list_payment(p, c.m, c.merchant_uid, c.first_at, c.status_before, c.status)
+  list(k("ageing"), p, int(now()))
+  if is_new then redis.call("DEL", k("tomb", p)) end
+  if not c.is_last then return end
+
+  if c.lane ~= "" then forget_claims(p, c.token) end
+  if c.outcome ~= "" and #c.waiting > 0 then
+    settle_notifications(c.waiting, p, c.outcome, "", c.doubt)
+    if c.outcome == "applied" then count_day("applied", 1) end
+  end
+  settle(c)
+end
+
+-- All are read before the first is written, and all are told, with the lanes that this changes, before the first is known: Redis
+-- may refuse any command, and takes back nothing that was done before it. Then the look is made again.
 local changes, answers = {}, {}
 for i = 1, tonumber(take()) do changes[i] = read_change() end
-for i, change in ipairs(changes) do answers[i] = write(change) end
-return {announce(lanes), answers}
+for i, change in ipairs(changes) do answers[i] = meet(change) end
+for i, change in ipairs(changes) do
+  if answers[i] == "ok" then tell(change) end
+end
+local kicks = announce(lanes)
+lanes = {}
+for i, change in ipairs(changes) do
+  if answers[i] == "ok" then write(change) end
+end
+for _, lane in ipairs(announce(lanes)) do kicks[#kicks + 1] = lane end
+return {kicks, answers}

@@ -13,18 +13,6 @@ local function is_unwell(ep)
   return health[ep] ~= ""
 end
 
--- The next delivery of the same payment goes into the lane; it is told if the one before it died.
-local function advance(id, ep, p, died)
-  local chain = k("chain", ep .. "/" .. p)
-  if redis.call("ZREM", chain, id) == 0 then return end
-  local following = redis.call("ZRANGE", chain, 0, 0)[1]
-  if not following then return end
-  touch("deliver/" .. ep, following, now())
-  lanes["deliver/" .. ep] = true
-  redis.call("HSET", k("dlv", following), "next_at", int(now()))
-  if died then redis.call("HSET", k("dlv", following), "note", "sent although " .. id .. " before it is dead") end
-end
-
 -- Keeps the latest attempts. Answer: how many count towards the schedule; those that were made again at once do not
 local function keep_attempts(id, ep, verdict, reason, attempts)
   if #attempts == 0 then return 0 end
@@ -54,22 +42,21 @@ local function settle(lane, ep, id, verdict, wait, reason, lane_wait, attempts)
   local dlv = k("dlv", id)
   local state, m, imp, rpl, made, created, asked =
     unpack(redis.call("HMGET", dlv, "state", "merchant", "imp_uid", "replay_id", "attempts", "created_at", "asked"))
-  if asked then
-    redis.call("HDEL", dlv, "asked")
-    if verdict == "delivered" then end_pause(ep) end
-  end
+  redis.call("HDEL", dlv, "asked")  -- first, because Redis allows this when it is full, and then all that follows
+  if asked and verdict == "delivered" then end_pause(ep) end
   local final = (verdict == "delivered" or verdict == "dead") and verdict or nil
   if not final and rpl and redis.call("HGET", k("replay", rpl), "state") == "stopped" then
     final, reason = "dead", reason .. "; its replay was stopped"
   end
   local at = not final and (verdict == "disable" and now() or now() + tonumber(wait)) or nil
-  release(lane, id, at)
   lanes[lane], lanes["deliver/" .. ep] = true, true
   made = tonumber(made or 0) + keep_attempts(id, ep, verdict, reason, attempts)
   redis.call("HSET", dlv, "state", final or state, "attempts", int(made), "next_at", at and int(at) or "", "reason", reason)
   if final then
+    -- It may be over already, and listed as it was, where a script before this one ended halfway.
+    list(k("dlvs", "s", ep .. "/pending"), id, nil)
     relist(id, ep, state, final, created or int(now()))
-    advance(id, ep, m .. "/" .. imp, final == "dead")
+    advance(lanes, id, ep, m .. "/" .. imp, final == "dead")
     if rpl then count_replayed(id, rpl, final == "delivered" and "delivered" or "failed") end
   end
   -- A worker disables it beforehand, together with what operators hear of it; this is for one that could not.
@@ -83,6 +70,7 @@ local function settle(lane, ep, id, verdict, wait, reason, lane_wait, attempts)
     local told = math.max(tonumber(limits[2] or 0), now() + tonumber(lane_wait))
     redis.call("HSET", live, "told_until", int(told), "not_before", int(math.max(tonumber(limits[1] or 0), told)))
   end
+  release(lane, id, at)  -- last: where Redis refuses one of these, the lease ends and it is sent again
 end
 
 -- All are read before the first is written.

@@ -162,12 +162,19 @@ def _shifting(seconds: int) -> Fault:
     return shift
 
 
+WRITES = tuple(
+    [f"-{name}"] for name in ("zadd", "zrem", "sadd", "hset", "hsetnx", "hdel", "hincrby", "incr", "del", "set")
+)
+"""Rules that forbid one command: then a script ends in the middle, and what it wrote before that stays."""
+
+
 async def take_rights_away(house: House) -> None:
-    """The relay's user may run no script, read no key, or do nothing at all; then it may again."""
+    """The relay's user may run no script, read no key, not use one command that scripts write with, or do nothing at
+    all; then it may again."""
     await _as_administrator(house, "ACL", "SETUSER", "administrator", "on", "nopass", "~*", "&*", "+@all")
     client = redis.asyncio.Redis(port=house.redis.port, username="administrator", password="any", socket_timeout=5)
     try:
-        taken = house.rng.choice((["-@scripting"], ["resetkeys", "~nothing*"], ["-info"], ["-@all"]))
+        taken = house.rng.choice((["-@scripting"], ["resetkeys", "~nothing*"], ["-info"], ["-@all"], *WRITES))
         await client.execute_command("ACL", "SETUSER", "default", *taken)
         await asyncio.sleep(house.rng.uniform(2, 5))
     finally:

@@ -140,6 +140,35 @@ async def test_a_delivery_without_its_event_blocks_nobody(driver: Driver) -> Non
     assert await driver.due(lane) == {}
 
 
+async def test_a_delivery_whose_event_is_gone_is_dead_and_the_next_one_goes(driver: Driver) -> None:
+    """It says why, and its payment's later events need not wait for it."""
+    lane = await driver.subscribe()
+    await driver.look(paid("imp_1", 100))
+    (head,) = await driver.due(lane)
+    await driver.redis.hdel(key("evt", head.partition(".")[0]), "body")
+    assert await driver.take(lane) == ()
+    following = await driver.take_one(lane)
+    sent = await driver.ledger.deliveries.get(head)
+    assert (sent.state, sent.reason) == ("dead", "its event was removed before it was sent")
+    assert following.type == "payment.partially_cancelled"
+
+
+async def test_what_was_asked_for_goes_though_one_claim_has_no_room(driver: Driver) -> None:
+    """Large callbacks come in several claims; none of those that an operator asked for is forgotten in between."""
+    lane = await driver.subscribe(max_in_flight=1)
+    await driver.record_for(lane, 3)
+    due = list(await driver.due(lane))
+    for delivery in due:
+        event = key("evt", delivery.partition(".")[0])
+        await driver.redis.hdel(event, "snap")
+        await driver.redis.hset(event, "body", b"x" * 5_000_000)
+        await driver.ledger.deliveries.retry(delivery)
+    before = await driver.redis.keys(key("snaps", "*"))
+    await driver.redis.delete(*before)
+    taken = [one.id for _ in due for one in await driver.take(lane)]
+    assert sorted(taken) == sorted(due)
+
+
 async def test_a_hundred_thousand_for_later_do_not_slow_one_for_now(driver: Driver) -> None:
     """Deliveries due in hours stay in Redis, wake nobody, and are not what a claim gives."""
     lane = await driver.subscribe()

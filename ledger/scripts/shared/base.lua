@@ -42,8 +42,11 @@ local function take_for(name, ms)
   return true
 end
 
+-- Finds out when each lane that was changed next wants a worker, where a script failed before it did so itself (see lanes.lua).
+local index_what_was_touched = function() end
+
 -- What only pages and statistics read is put off until the script is done, so that a batch writes each list and each counter
--- once. No script reads a list that it has changed.
+-- once. No script reads a list that it has changed, and a row is listed after it was written: Redis may refuse to write it.
 local listed, counted = {}, {}
 
 -- Puts a member into a list (a sorted set) at a place, or takes it out (nil).

@@ -23,8 +23,15 @@ local function relist(id, ep, from, to, created)
 end
 
 local function set_state(id, ep, from, to)
-  relist(id, ep, from, to, redis.call("HGET", k("dlv", id), "created_at") or int(now()))
   redis.call("HSET", k("dlv", id), "state", to)
+  relist(id, ep, from, to, redis.call("HGET", k("dlv", id), "created_at") or int(now()))
+end
+
+-- Lists a delivery that is pending.
+local function list_delivery(id, ep, at)
+  list(k("dlvs"), id, at)
+  list(k("dlvs", "e", ep), id, at)
+  list(k("dlvs", "s", ep .. "/pending"), id, at)
 end
 
 -- A delivery of an event to an endpoint, not yet in any lane. Answer: its id, or nil where it is there already.
@@ -32,13 +39,37 @@ local function create_delivery(event, ep, m, imp, kind, sequence, replay)
   local id = event .. "." .. ep
   if redis.call("EXISTS", k("dlv", id)) == 1 then return nil end
   local at = int(now())
+  redis.call("SADD", k("dlvs", "v", event), ep)
   redis.call("HSET", k("dlv", id), "event", event, "endpoint", ep, "merchant", m, "imp_uid", imp, "type", kind,
     "sequence", sequence, "state", "pending", "attempts", "0", "next_at", at, "reason", "", "created_at", at, "replay", replay)
-  redis.call("SADD", k("dlvs", "v", event), ep)
-  list(k("dlvs"), id, at)
-  list(k("dlvs", "e", ep), id, at)
-  list(k("dlvs", "s", ep .. "/pending"), id, at)
+  list_delivery(id, ep, at)
   return id
+end
+
+-- A live delivery that is there already, though its event is recorded only now: a script before this one ended between the two,
+-- and may not have brought the delivery into its lane. Answer: its id, or nil where it is over, is being sent, or a replay has it
+local function unfinished_delivery(event, ep, sequence)
+  local id = event .. "." .. ep
+  local state, rpl, created = unpack(redis.call("HMGET", k("dlv", id), "state", "replay_id", "created_at"))
+  if state ~= "pending" or rpl or redis.call("HEXISTS", k("tokens", "deliver/" .. ep), id) == 1 then return nil end
+  redis.call("HSET", k("dlv", id), "sequence", sequence)
+  list_delivery(id, ep, created)
+  return id
+end
+
+-- The next delivery of the same payment goes into the lane; it is told if the one before it died. Its lane is added to `lanes` (a set).
+local function advance(lanes, id, ep, p, died)
+  local chain = k("chain", ep .. "/" .. p)
+  if not redis.call("ZSCORE", chain, id) then return end
+  local first, second = unpack(redis.call("ZRANGE", chain, 0, 1))
+  local following = first == id and second or first
+  if following ~= id then
+    redis.call("HSET", k("dlv", following), "next_at", int(now()))
+    if died then redis.call("HSET", k("dlv", following), "note", "sent although " .. id .. " before it is dead") end
+    touch("deliver/" .. ep, following, now())
+    lanes["deliver/" .. ep] = true
+  end
+  redis.call("ZREM", chain, id)  -- last: where Redis refuses one of these, this is done again
 end
 
 -- Records an event and puts a delivery into the lane of each endpoint that wants it; adds to `lanes` (a set) those that got one.
@@ -62,7 +93,7 @@ local function record(lanes, subs, m, imp, event, kind, sequence, silent, body, 
   for i = 1, #subs, 2 do
     local ep, subscription = subs[i], subs[i + 1]
     if ep ~= about and wants(subscription, kind) then
-      local id = create_delivery(event, ep, m, imp, kind, sequence, "0")
+      local id = create_delivery(event, ep, m, imp, kind, sequence, "0") or unfinished_delivery(event, ep, sequence)
       local head = true
       if id and imp ~= "" and string.sub(subscription, 1, 1) == "1" then
         local chain = k("chain", ep .. "/" .. m .. "/" .. imp)

@@ -58,6 +58,13 @@ local function kick(lane, at)
   return take_for(k("kicked", lane), 5000)
 end
 
+-- Lanes whose members were changed and that were not indexed since.
+local touched_lanes = {}
+
+index_what_was_touched = function()
+  for lane in pairs(touched_lanes) do index_lane(lane) end
+end
+
 -- Indexes these lanes (a set), after what is in them has changed, and those that share their room. Answer: those to kick
 local function announce(lanes)
   local all, kicks = {}, {}
@@ -67,7 +74,9 @@ local function announce(lanes)
     if other and redis.call("ZSCORE", k("lanes"), other) then all[other] = true end
   end
   for lane in pairs(all) do
-    if kick(lane, index_lane(lane)) then kicks[#kicks + 1] = lane end
+    local at = index_lane(lane)
+    touched_lanes[lane] = nil
+    if kick(lane, at) then kicks[#kicks + 1] = lane end
   end
   return kicks
 end
@@ -110,10 +119,10 @@ local function reclaim(lane, ms)
   if ms then shorten(lane, tonumber(ms)) end
   local lost = redis.call("ZRANGEBYSCORE", k("leased", lane), "-inf", int(now()), "LIMIT", 0, 1000)
   for _, member in ipairs(lost) do
-    redis.call("ZREM", k("leased", lane), member)
     redis.call("HDEL", k("tokens", lane), member)
-    redis.call("ZREM", k("touched", lane), member)
     redis.call("ZADD", k("due", lane), int(now()), member)
+    redis.call("ZREM", k("touched", lane), member)
+    redis.call("ZREM", k("leased", lane), member)  -- last: where Redis refuses one of these, the lease is found again
   end
 end
 
@@ -125,6 +134,7 @@ local function lease(lane, members, token, ms)
     leases[2 * i - 1], leases[2 * i] = ends, member
     tokens[2 * i - 1], tokens[2 * i] = member, token
   end
+  touched_lanes[lane] = true
   with_all("ZADD", k("leased", lane), leases)
   with_all("HSET", k("tokens", lane), tokens)
   with_all("ZREM", k("due", lane), members)
@@ -148,20 +158,20 @@ end
 
 -- Ends a lease; the member is due again at `at`, or at the time it was touched while leased, whichever is sooner.
 local function release(lane, member, at)
-  redis.call("ZREM", k("leased", lane), member)
-  redis.call("HDEL", k("tokens", lane), member)
+  touched_lanes[lane] = true
   local touched = redis.call("ZSCORE", k("touched", lane), member)
-  if touched then
-    redis.call("ZREM", k("touched", lane), member)
-    at = at and math.min(at, tonumber(touched)) or tonumber(touched)
-  end
+  if touched then at = at and math.min(at, tonumber(touched)) or tonumber(touched) end
+  redis.call("HDEL", k("tokens", lane), member)
   if at then redis.call("ZADD", k("due", lane), int(at), member) end
+  if touched then redis.call("ZREM", k("touched", lane), member) end
+  redis.call("ZREM", k("leased", lane), member)  -- last: where Redis refuses one of these, the lease ends in time
 end
 
 -- Makes a member due at `at`, or leaves it where it is due sooner. One that is leased stays so, and is due after that.
 local function touch(lane, member, at)
   local set = redis.call("HEXISTS", k("tokens", lane), member) == 1 and "touched" or "due"
   redis.call("ZADD", k(set, lane), "LT", int(at), member)
+  touched_lanes[lane] = true
 end
 
 -- Moves an unleased member to another lane, with its due time. Answer: the lane it is in.

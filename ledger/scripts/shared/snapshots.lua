@@ -17,7 +17,8 @@ end
 local function keep_snapshot(p, version, object)
   local key = k("snaps", p)
   local base, spent = unpack(redis.call("HMGET", key, "whole", "spent"))
-  local whole = base and redis.call("HGET", key, base)
+  -- It may be there itself: a script before this one ended before the version was written. Nothing differs from it yet.
+  local whole = base and base ~= version and redis.call("HGET", key, base)
   if whole then
     local first = in_common(whole, object)
     local last = in_common(string.reverse(string.sub(whole, first + 1)), string.reverse(string.sub(object, first + 1)))

@@ -98,6 +98,11 @@ def test_what_is_wrong_with_i_mport_is_said_in_korean(sentence: str) -> None:
     assert ("RELAY_IAMPORT_PROXY" in sentence) == ("RELAY_IAMPORT_PROXY" in said)
 
 
+def test_a_removed_event_is_said_in_korean() -> None:
+    """Why a delivery that could not be sent any more is dead."""
+    assert tongue("ko").sentence("its event was removed before it was sent") == "보내기 전에 이벤트가 삭제됨"
+
+
 def test_buyers_data_is_found_wherever_it_is() -> None:
     """By its name, however deep; what is absent is not said to be hidden."""
     body = {
