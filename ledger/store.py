@@ -86,7 +86,7 @@ class Store:
         except trouble.DataError:
             raise  # an argument of ours that is none
         except TROUBLES as error:
-            raise self._told(name, unavailable(error)) from error
+            raise self._logged(name, unavailable(error)) from error
 
     async def ask(self, *command: str) -> Any:
         """What the node that has the ledger answers to a command of Redis' own. Raises `LedgerUnavailable`."""
@@ -127,7 +127,7 @@ class Store:
                 self._primary.failed(client)
             raise
 
-    def _told(self, name: str, error: LedgerUnavailable) -> LedgerUnavailable:
+    def _logged(self, name: str, error: LedgerUnavailable) -> LedgerUnavailable:
         """The error, after it was logged where somebody may have to do something about it."""
         if isinstance(error, LedgerRefused):
             self.refused += 1
