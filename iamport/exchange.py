@@ -64,12 +64,14 @@ async def _read(response: httpx.Response) -> bytes:
     if encoding not in _ENCODINGS:
         raise IamportFailing("i'mport's answer is encoded in a way that was not offered")
     chunks: list[bytes] = []
+    begins = bytearray()
     size = 0
     async for chunk in response.aiter_bytes():
         size += len(chunk)
+        begins += chunk[: _BEGINS - len(begins)]
         if size > LARGEST_ANSWER:
-            begins = b"".join([*chunks[:8], chunk])[:_BEGINS]
-            raise TooMuchAsked(f"i'mport's answer is longer than {LARGEST_ANSWER} bytes", slow=False, begins=begins)
+            reason = f"i'mport's answer is longer than {LARGEST_ANSWER} bytes"
+            raise TooMuchAsked(reason, slow=False, begins=bytes(begins))
         chunks.append(chunk)
     return b"".join(chunks)
 

@@ -29,8 +29,8 @@ class Primary(Protocol):
     async def follow(self, moved: trouble.MovedError) -> None:
         """A node has said where the ledger is."""
 
-    def failed(self) -> None:
-        """The node has failed: another one may have the ledger by now."""
+    def failed(self, client: Redis) -> None:
+        """The node that this client reaches has failed: another one may have the ledger by now."""
 
     async def close(self) -> None:
         """Close all connections."""
@@ -51,7 +51,7 @@ class Fixed:
         """Nobody is followed from here."""
         raise moved
 
-    def failed(self) -> None:
+    def failed(self, client: Redis) -> None:
         """The same one is asked again."""
 
     async def close(self) -> None:
@@ -112,9 +112,11 @@ class Clustered:
         """Go where a node says that the ledger is."""
         self._primary, self._is_known = (moved.host or self._primary[0], moved.port), True
 
-    def failed(self) -> None:
-        """Ask the Cluster before the next call."""
-        self._failed, self._is_known = self._primary, False
+    def failed(self, client: Redis) -> None:
+        """Ask the Cluster before the next call, unless another node has become the primary since: many calls may hang
+        on the old one and fail one after the other."""
+        if self._clients.get(self._primary) is client:
+            self._failed, self._is_known = self._primary, False
 
     async def close(self) -> None:
         """Close all connections."""
@@ -160,10 +162,10 @@ class Named:
         else:
             self._cluster = self._clustered([self._address, (moved.host or self._address[0], moved.port)])
 
-    def failed(self) -> None:
+    def failed(self, client: Redis) -> None:
         """Ask the Cluster, where there is one."""
         if self._cluster is not None:
-            self._cluster.failed()
+            self._cluster.failed(client)
 
     async def close(self) -> None:
         """Close all connections."""

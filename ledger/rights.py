@@ -82,11 +82,12 @@ async def ledger_trouble(store: Store) -> Trouble | None:
     """What keeps the ledger from working although Redis answers. Raises `LedgerUnavailable` while it does not."""
     try:
         # Scripts that are loaded already would hide that this is forbidden.
-        await store.redis.execute_command("SCRIPT", "LOAD", script("probe")[0])
-        if store.replica_acks:
-            await store.redis.execute_command("WAIT", 0, 1)
+        await store.ask("SCRIPT", "LOAD", script("probe")[0])
         refused = await store.run("probe", packed(LEDGER_CALLS))
-    except (LedgerUnavailable, trouble.RedisError, OSError, TimeoutError) as error:
+        if store.replica_acks:
+            # After the script, which has found the primary: a replica does not take WAIT.
+            await store.ask("WAIT", "0", "1")
+    except LedgerUnavailable as error:
         found = of_error("ledger", error)
         if found.lasting:
             return found

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import redis.exceptions as trouble
@@ -35,6 +36,11 @@ _PASSING = (
 )
 TROUBLES = (trouble.RedisError, trouble.RedisClusterException, OSError, TimeoutError, ValueError)
 """What redis-py raises when Redis is away or answers with an error; `ValueError` for one that it cannot read."""
+_LOST = (
+    *(trouble.ConnectionError, trouble.TimeoutError, OSError, TimeoutError),
+    *(trouble.ReadOnlyError, trouble.ClusterDownError, trouble.MasterDownError, trouble.AskError),  # MOVED is one, too
+)
+"""Errors after which another node may have the ledger. Any other one comes from the node that has it."""
 
 
 class TooFewReplicas(LedgerUnavailable):
@@ -80,38 +86,48 @@ class Store:
         except trouble.DataError:
             raise  # an argument of ours that is none
         except TROUBLES as error:
-            self._primary.failed()
-            raise self._told(name, unavailable(error)) from error
+            raise self._logged(name, unavailable(error)) from error
 
     async def ask(self, *command: str) -> Any:
         """What the node that has the ledger answers to a command of Redis' own. Raises `LedgerUnavailable`."""
         try:
-            return await (await self._primary.find()).execute_command(*command)
+            async with self._found() as client:
+                return await client.execute_command(*command)
         except TROUBLES as error:
-            self._primary.failed()
             raise unavailable(error) from error
 
     async def _run_all(self, text: str, sha: str, calls: Sequence[Sequence[Argument]], wait: bool) -> list[Any]:
-        client = await self._primary.find()
-        for attempt in ("known", "loaded"):
-            pipe = client.pipeline(transaction=False)
-            for args in calls:
-                pipe.execute_command("EVALSHA", sha, 1, PREFIX, *args)
-            if wait:
-                # On this very connection: WAIT counts what it has written (redis.io, WAIT).
-                pipe.execute_command("WAIT", self.replica_acks, 1500)
-            answers = await pipe.execute(raise_on_error=False)
-            missing = any(isinstance(answer, trouble.NoScriptError) for answer in answers)
-            if missing and attempt == "known":
-                await client.execute_command("SCRIPT", "LOAD", text)
-                continue
-            break
-        _raise_first(answers)
+        async with self._found() as client:
+            for attempt in ("known", "loaded"):
+                pipe = client.pipeline(transaction=False)
+                for args in calls:
+                    pipe.execute_command("EVALSHA", sha, 1, PREFIX, *args)
+                if wait:
+                    # On this very connection: WAIT counts what it has written (redis.io, WAIT).
+                    pipe.execute_command("WAIT", self.replica_acks, 1500)
+                answers = await pipe.execute(raise_on_error=False)
+                missing = any(isinstance(answer, trouble.NoScriptError) for answer in answers)
+                if missing and attempt == "known":
+                    await client.execute_command("SCRIPT", "LOAD", text)
+                    continue
+                break
+            _raise_first(answers)
         if wait and answers.pop() < self.replica_acks:
             raise TooFewReplicas(f"Redis has it, but fewer than {self.replica_acks} replicas do", answers)
         return answers
 
-    def _told(self, name: str, error: LedgerUnavailable) -> LedgerUnavailable:
+    @asynccontextmanager
+    async def _found(self) -> AsyncIterator[Redis]:
+        """The node that has the ledger; it is looked for again where what is asked of it shows that it may be lost."""
+        client = await self._primary.find()
+        try:
+            yield client
+        except TROUBLES as error:
+            if isinstance(error, _LOST) or _in_script(error):
+                self._primary.failed(client)
+            raise
+
+    def _logged(self, name: str, error: LedgerUnavailable) -> LedgerUnavailable:
         """The error, after it was logged where somebody may have to do something about it."""
         if isinstance(error, LedgerRefused):
             self.refused += 1
@@ -143,6 +159,13 @@ def unavailable(error: Exception) -> LedgerUnavailable:
     if isinstance(error, asyncio.TimeoutError | trouble.TimeoutError):
         return LedgerUnavailable("Redis does not answer in time")
     return LedgerUnavailable(f"Redis cannot be relied on: {error}")
+
+
+def _in_script(error: Exception) -> bool:
+    """Whether a script of Redis 6.2 met one of `_LOST`: its own error then has the other one's text within."""
+    return isinstance(error, trouble.ResponseError) and any(
+        f"-{word} " in str(error) for word in ("READONLY", "CLUSTERDOWN", "MASTERDOWN")
+    )
 
 
 def _raise_first(answers: Iterable[Any]) -> None:

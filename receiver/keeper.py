@@ -13,6 +13,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import structlog
 
@@ -155,7 +156,8 @@ class Keeper:
         before = self._counts.drained
         self._refused_spooled = 0
         try:
-            await self._spool.drain(self._accept_spooled, keep=not self._trusted)
+            keep = not self._trusted
+            await self._spool.drain(partial(self._accept_spooled, keep=keep), keep=keep)
             self._note_spool(None)
         except LedgerUnavailable as error:
             self._trip(str(error))
@@ -202,13 +204,21 @@ class Keeper:
             raise UnknownMerchant("No such merchant, or a wrong webhook token.")
         return True
 
-    async def _accept_spooled(self, notification: Notification) -> None:
-        """Hand one spooled notification over. One that the ledger refuses was acknowledged in vain. A Redis that is not
-        trusted may have lost a merchant that will be back: while the row is kept, nothing is decided."""
+    async def _accept_spooled(self, notification: Notification, *, keep: bool) -> None:
+        """Hand one spooled notification over; `keep` says whether its row stays in the spool. One that the ledger
+        refuses was acknowledged in vain. A Redis that is not trusted may have lost a merchant that will be back: while
+        the row is kept, nothing is decided.
+
+        Raises `LedgerUnavailable` also when Redis stops being trusted while rows are removed: this one must stay."""
+        is_refused = False
         try:
             await self._ledger.accept(notification)
         except UnknownMerchant:
-            if self._trusted:
+            is_refused = True
+        if not keep:
+            if not self._trusted:
+                raise LedgerUnavailable("Redis is no longer durable")
+            if is_refused:
                 self._refuse_spooled(notification)
         self._reset()
         self._counts.drained += 1

@@ -71,7 +71,7 @@ class SpoolFile:
         """Lock and open the file at `path`, made if need be; None while another process holds it. The lock file
         stays for good: removing it would let two processes lock two files of one name."""
         try:
-            lock = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+            lock = os.open(_lock_of(path), os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise _unavailable(error) from error
         try:
@@ -242,13 +242,16 @@ class SpoolFile:
     @contextmanager
     def _guarded(self) -> Iterator[sqlite3.Connection]:
         """The connection, as long as what it writes can be found again: SQLite itself would go on writing into a file
-        that was removed, replaced or overwritten under it."""
+        that was removed, replaced or overwritten under it. Without its lock file (systemd-tmpfiles may remove that)
+        another process can take the same file."""
         try:
             if self._database is None:
                 raise sqlite3.ProgrammingError("the file is closed")
             found = os.path.samestat(self.path.stat(), os.fstat(self._file))
             if not found or os.pread(self._file, len(_MAGIC), 0) != _MAGIC:
                 raise sqlite3.DatabaseError("the file was replaced or overwritten")
+            if not os.path.samestat(_lock_of(self.path).stat(), os.fstat(self._lock)):
+                raise sqlite3.DatabaseError("the file's lock was replaced")
             yield self._database
         except (sqlite3.Error, OSError) as error:
             if getattr(error, "sqlite_errorcode", None) not in _HARMLESS:
@@ -266,6 +269,10 @@ class SpoolFile:
                 if database.in_transaction:
                     database.execute("ROLLBACK")
                 raise
+
+
+def _lock_of(path: Path) -> Path:
+    return path.with_suffix(".lock")
 
 
 def _unavailable(error: Exception) -> SpoolUnavailable:

@@ -10,8 +10,8 @@ RelayError                      anything below; its text is one sentence for a p
 │   │   └── HiddenPayment       a payment of a test channel, for a merchant that does not include these
 │   ├── Conflict                it contradicts what is stored (409)
 │   └── Invalid                 a value does not validate (422); knows its field
-├── LedgerUnavailable           Redis is away, loading, read-only, full or too slow: retry
-│   └── LedgerRefused           Redis answered with an error that is none of these: retry, and say it loudly
+├── LedgerUnavailable           Redis is away, loading, read-only or too slow: retry
+│   ├── LedgerRefused           Redis answered with an error that is none of these: retry, and say it loudly
 │   └── LedgerFull              it has no room for this
 ├── SpoolUnavailable            the spool cannot keep anything: full, damaged, switched off
 │   └── BudgetSpent              it keeps no more of what belongs to no merchant known so far
@@ -86,7 +86,7 @@ class Invalid(Rejected):
 
 
 class LedgerUnavailable(RelayError):
-    """Redis cannot be relied on right now: away, loading, read-only, full or too slow."""
+    """Redis cannot be relied on right now: away, loading, read-only or too slow."""
 
 
 class LedgerRefused(LedgerUnavailable):

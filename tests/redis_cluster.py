@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,29 +18,39 @@ from tests.redis_process import RedisServer
 
 SLOTS = 16384
 NODE_TIMEOUT_MS = 1500
+_FORMING_TIMEOUT_MS = 60_000
+"""The same while the nodes get to know each other: a handshake that takes longer is given up for good."""
+_BUS = 10_000
+"""How far above a node's port its bus port is."""
+_ATTEMPTS = 5
 
 
 class Cluster:
-    """``nodes`` by port. ``owner`` is the port of the primary that has the ledger, as the nodes said at the start."""
+    """``nodes`` by port, there from the start on. ``owner`` is the port of the primary that has the ledger, as the
+    nodes said at the start."""
 
     def __init__(self, free_port: Callable[[], int], folder: Path, primaries: int = 3, replicas: bool = True) -> None:
-        options = ("--cluster-enabled", "yes", "--cluster-node-timeout", str(NODE_TIMEOUT_MS))
-        ports = [free_port() for _ in range(primaries * (2 if replicas else 1))]
-        self.nodes = {port: RedisServer(port, folder / str(port), *options) for port in ports}
-        self.primaries, self.replicas = ports[:primaries], ports[primaries:]
+        self._free_port = free_port
+        self._folder = folder
+        self._counts = primaries, primaries if replicas else 0
+        self.nodes: dict[int, RedisServer] = {}
+        self.primaries: list[int] = []
+        self.replicas: list[int] = []
 
     def start(self) -> None:
         """Start all nodes and wait until they agree."""
-        for node in self.nodes.values():
-            node.start()
+        self.primaries, self.replicas = ([self._start_node() for _ in range(count)] for count in self._counts)
+        self._set_timeout(_FORMING_TIMEOUT_MS)
         for number, port in enumerate(self.primaries):
             with client(port) as primary:
                 first, last = (place * SLOTS // len(self.primaries) for place in (number, number + 1))
                 primary.execute_command("CLUSTER ADDSLOTS", *range(first, last))
                 primary.execute_command("CLUSTER SET-CONFIG-EPOCH", number + 1)
-        for port in self.nodes:
-            with client(self.primaries[0]) as first_one:
-                first_one.execute_command("CLUSTER MEET", "127.0.0.1", port)
+        for port, other in itertools.combinations(self.nodes, 2):
+            with client(port) as one:
+                one.execute_command("CLUSTER MEET", "127.0.0.1", other)
+        self._until(self._acquainted, "the nodes know each other")
+        self._set_timeout(NODE_TIMEOUT_MS)
         self._until(self._formed, "the cluster forms")
         for replica, its_primary in zip(self.replicas, self.primaries, strict=False):
             with client(replica) as one:
@@ -80,6 +92,37 @@ class Cluster:
                 one.execute_command("CLUSTER SETSLOT", self.slot, "NODE", self.id_of(to))
         self.owner = to
 
+    def _start_node(self) -> int:
+        """Start a node on two ports that are free, and on others where somebody else was quicker; its port."""
+        options = ("--cluster-enabled", "yes", "--cluster-node-timeout", str(NODE_TIMEOUT_MS))
+        failures: list[str] = []
+        while len(failures) < _ATTEMPTS:
+            port = self._free_port()
+            if not _is_free(port + _BUS):
+                continue
+            node = RedisServer(port, self._folder / str(port), *options)
+            try:
+                node.start()
+            except RuntimeError as error:
+                failures.append(str(error))
+                continue
+            self.nodes[port] = node
+            return port
+        raise RuntimeError("; ".join(failures))
+
+    def _set_timeout(self, milliseconds: int) -> None:
+        for port in self.nodes:
+            with client(port) as one:
+                one.config_set("cluster-node-timeout", milliseconds)
+
+    def _acquainted(self) -> bool:
+        for port in self.nodes:
+            with client(port) as one:
+                known = one.cluster("NODES")
+            if len(known) != len(self.nodes) or any("handshake" in node["flags"] for node in known.values()):
+                return False
+        return True
+
     def _formed(self) -> bool:
         return all(
             info["cluster_state"] == "ok" and int(info["cluster_known_nodes"]) == len(self.nodes)
@@ -105,6 +148,15 @@ def client(port: int) -> Iterator[redis.Redis]:
     """Speak to one node."""
     with redis.Redis(port=port, decode_responses=True, socket_timeout=10) as one:
         yield one
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def _cluster_info(port: int) -> dict[str, str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ledger import Ledger
+from ledger.start import usable
 from schemas.errors import LedgerUnavailable
 from tests.ledger.driving import REFRESH, Driver, notification, paid
 from tests.ledger.invariants import problems
@@ -120,6 +121,14 @@ async def test_a_process_starts_while_the_first_seed_is_dead(cluster: Cluster, c
     ledger = connect(url)
     await sooner_or_later(Driver(ledger).accept)
     assert role(cluster.replica) == "master"
+
+
+async def test_a_process_checks_the_ledger_and_not_the_first_seed(
+    cluster: Cluster, connect: Connect, free_port: Callable[[], int]
+) -> None:
+    """The checks of the start are made on the ledger's node, though the first seed is dead or a replica."""
+    for seed in (free_port(), cluster.replica):
+        await usable(connect(cluster.url(seed, cluster.owner), replica_acks=1))
 
 
 async def test_no_seed_is_needed_later_on(cluster: Cluster, connect: Connect) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -46,11 +46,12 @@ class Durability:
 @dataclass
 class ListedLedger:
     """A ledger that keeps notifications in a list, each id once. `failure` is raised by every call while it is set;
-    `hangs` holds every call back until it is set to False."""
+    `meanwhile` is awaited while a notification is accepted."""
 
     merchants: dict[str, str | None] = field(default_factory=lambda: {"default": None})
     state: Durability = field(default_factory=Durability)
     failure: Exception | None = None
+    meanwhile: Callable[[], Awaitable[object]] | None = None
     taken: list[Notification] = field(default_factory=list)
     calls: int = 0
     refusals: Counter[str] = field(default_factory=Counter)
@@ -65,6 +66,8 @@ class ListedLedger:
         """As the real one; each call is counted."""
         self.calls += 1
         await self._answer()
+        if self.meanwhile is not None:
+            await self.meanwhile()
         if self.merchants.get(notification.merchant, "") != notification.token_hash:
             raise UnknownMerchant("no such merchant")
         if all(one.id != notification.id for one in self.taken):

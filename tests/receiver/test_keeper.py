@@ -162,6 +162,30 @@ async def test_a_weak_redis_does_not_acknowledge_where_durability_is_required(st
     assert await strict.keeper.keep(notification(2), "") == "redis"
 
 
+async def test_a_redis_that_becomes_weak_while_the_spool_drains(strict: Kept) -> None:
+    """What it is being given stays in the spool: a merchant that it does not know now may be back later."""
+    await strict.keeper.look()
+    strict.ledger.failure = away()
+    assert await strict.keeper.keep(notification(1, merchant="shop"), "") == "spool"
+    strict.ledger.failure = None
+    strict.ledger.state = Durability(durable=False, reasons=("appendonly is no, not yes",))
+    strict.ledger.meanwhile = strict.keeper.look
+    await asyncio.sleep(LOOK_AGAIN)
+    async with asyncio.timeout(PATIENCE):
+        while strict.keeper.redis.durable:
+            await strict.keeper.drain()
+            await asyncio.sleep(0.05)
+    assert strict.spool.waiting == 1
+    assert (strict.counts.drained, strict.counts.take_unreported().by_status) == (0, {})
+    strict.ledger.meanwhile = None
+    strict.ledger.merchants["shop"] = None
+    strict.ledger.state = Durability()
+    await asyncio.sleep(LOOK_AGAIN)
+    await strict.keeper.look()
+    await strict.drained()
+    assert strict.ledger.imp_uids == ["imp_1"]
+
+
 async def test_a_weak_redis_without_a_spool_is_a_refusal() -> None:
     """Durability required, Redis weak, spool off: kept nowhere."""
     kept = Kept(NoSpool(), require_durable=True)

@@ -100,6 +100,24 @@ async def test_a_file_overwritten_under_the_spool_is_noticed(tmp_path: Path, spo
     assert ledger.imp_uids == ["imp_1", "imp_3"]
 
 
+async def test_a_lock_removed_under_two_spools_does_not_make_them_share_a_file(
+    tmp_path: Path, spool_at: MakeSpool
+) -> None:
+    """Whoever has lost its lock takes the next file; nothing is lost, and what waits is counted once."""
+    first, second, ledger = spool_at(tmp_path), spool_at(tmp_path), ListedLedger()
+    kept = await keep(first, 1)
+    (tmp_path / "spool-0.lock").unlink()
+    kept += await keep(second, 2)
+    with pytest.raises(SpoolUnavailable, match="lock"):
+        await keep(first, 3)
+    kept += await keep(first, 4)
+    assert (tmp_path / "spool-1.sqlite").exists()
+    await second.drain(ledger.accept)
+    await first.drain(ledger.accept)
+    assert (first.waiting, second.waiting) == (0, 0)
+    assert sorted(one.id for one in ledger.taken) == sorted(one.id for one in kept)
+
+
 async def test_a_folder_that_cannot_be_made_refuses(tmp_path: Path, spool_at: MakeSpool) -> None:
     """A path that leads through a file keeps nothing."""
     (tmp_path / "file").write_text("")
