@@ -230,8 +230,8 @@ class Reconciler:
                 old = snapshot.sandbox and all(fact.at <= merchant.sandbox_since for fact in news)
                 differing[snapshot.imp_uid] = Difference(announced_at=announced, quiet=True if old else quiet)
         others = [row for row in snapshots if row.imp_uid not in differing]
-        for imp_uid in await self._taken_back(run, others, known):
-            differing[imp_uid] = Difference(missing=False, quiet=quiet)
+        again = await self._taken_back(run, others, known) + await self._left_pending(run, others, merchant)
+        differing |= {imp_uid: Difference(missing=False, quiet=quiet) for imp_uid in again}
         return len(snapshots), differing
 
     async def _taken_back(
@@ -247,6 +247,15 @@ class Reconciler:
             if imp_uid in told and [event_id(run.merchant, imp_uid, key) for key in gone] != list(told[imp_uid]):
                 found.append(imp_uid)
         return found
+
+    async def _left_pending(self, run: Reconciliation, snapshots: Sequence[Snapshot], merchant: Merchant) -> list[str]:
+        """In a full run of a merchant that has come to include test payments: those whose cancellation is pending.
+        While the merchant did not include them nobody looked at them; the look that this asks for plans the next."""
+        is_full = run.last_full == run.created_at and not run.by_hand
+        if not is_full or not merchant.sandbox_since:
+            return []
+        tests = [snapshot.imp_uid for snapshot in snapshots if snapshot.sandbox]
+        return sorted(await self._ledger.reconciliations.pending(run.merchant, tests))
 
     async def _finish(self, run: Reconciliation, now: float) -> float | None:
         if not run.by_hand:
