@@ -37,6 +37,15 @@ local function decide_quiet(m, imp, quiet)
   if quiet == "0" then redis.call("SREM", k("quiet", lane), imp) end
 end
 
+-- Those of these notifications that spoke of an escrow change.
+local function of_escrow_changes(ids)
+  local found = {}
+  for _, id in ipairs(ids) do
+    if redis.call("HEXISTS", k("ntf", id), "escrow") == 1 then found[#found + 1] = id end
+  end
+  return found
+end
+
 -- What became of notifications of a payment that had waited. One whose escrow change was not believed says why: `doubt` is
 -- what this look says of all of them, and a sender's own doubt was noted when it came.
 local function settle_notifications(ids, p, outcome, reason, doubt)
