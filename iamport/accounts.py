@@ -11,22 +11,15 @@ import httpx
 from iamport.client import Client
 from iamport.sealed_tokens import SealedTokens
 from iamport.tokens import Credentials, TokenStore
+from schemas import channels
 from schemas.errors import NotFound, Unreadable, WrongCredentials
 from schemas.seal import Sealer
 from schemas.settings import Settings
 
 
-class Merchant(Protocol):
+class Merchant(channels.Merchant, Protocol):
     """A merchant as it is registered; its keys are sealed, or "" where the environment has them."""
 
-    @property
-    def name(self) -> str: ...
-    @property
-    def since(self) -> float: ...
-    @property
-    def include_sandbox(self) -> bool: ...
-    @property
-    def sandbox_since(self) -> float: ...
     @property
     def check_prepared(self) -> bool: ...
     @property

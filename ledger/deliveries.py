@@ -81,7 +81,8 @@ class Deliveries:
         """Have a delivery attempted now, whatever its endpoint's lane waits for: a dead or delivered one once more, a
         waiting one at once. Gives the lane to kick, or "" where none has to be.
 
-        Raises `NotFound`, and `Conflict` where its endpoint is disabled or gone, or an earlier one has to go first.
+        Raises `NotFound`, and `Conflict` where its endpoint is disabled or gone, where it is of a test channel that
+        its merchant does not include, or where an earlier one has to go first.
         """
         what, detail = await self._store.run("retry_delivery", delivery_id, durable=True)
         match what:
@@ -91,6 +92,8 @@ class Deliveries:
                 raise Conflict("its endpoint was deleted")
             case b"held":
                 raise Conflict("its endpoint is disabled; enabling it releases what is held")
+            case b"hidden":
+                raise Conflict("it is of a test channel, which the merchant does not include")
             case b"waits":
                 raise Conflict(f"it waits for {detail.decode()}, an earlier event of the same payment")
         lane: str = detail.decode()

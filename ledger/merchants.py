@@ -52,12 +52,20 @@ class Merchants:
         tier: str | None = None,
     ) -> bool:
         """Store a merchant whole; whether it is new. The keys come sealed; `since` in UNIX seconds is an hour before
-        the merchant was first added, unless given."""
+        the merchant was first added, unless given.
+
+        Without `include_sandbox`, what endpoints still had to get of test channels is discarded; where that breaks
+        off, putting the merchant again finishes it."""
         new = await self._store.run(
             "put_merchant", name, imp_key, imp_secret, int(include_sandbox), int(check_prepared),
             "" if since is None else round(since * 1000), token_hash or "", tier or "",
             durable=True,
         )  # fmt: skip
+        if not include_sandbox:
+            for endpoint in await members(self._store, f"endpoints:m:{name}"):
+                cursor = b"0"
+                while cursor:
+                    cursor = await self._store.run("discard_test_deliveries", name, endpoint, cursor)
         return bool(new)
 
     async def reseal(self, merchant: Merchant, *, imp_key: str, imp_secret: str) -> bool:

@@ -16,7 +16,7 @@ from ledger.rows import hashes, paired
 from ledger.store import Store
 from schemas import stored
 from schemas.errors import Conflict, NotFound
-from schemas.facts import Facts
+from schemas.facts import Facts, Status
 from schemas.windows import PAGE
 
 State = Literal["running", "done"]
@@ -139,6 +139,12 @@ class Reconciliations:
         rows = await hashes(self._store, names, "version", "contradicts")
         found = zip(imp_uids, rows, strict=True)
         return {imp_uid: orjson.loads(row.get("contradicts", b"[]")) for imp_uid, row in found if row}
+
+    async def pending(self, merchant: str, imp_uids: Sequence[str]) -> set[str]:
+        """Those of these payments with a cancellation whose result is not known."""
+        rows = await hashes(self._store, [f"pay:{merchant}/{imp_uid}" for imp_uid in imp_uids], "status")
+        waits = Status.PENDING.value.encode()
+        return {imp_uid for imp_uid, row in zip(imp_uids, rows, strict=True) if row.get("status") == waits}
 
     async def pause(self, merchant: str) -> float:
         """Seconds for which i'mport is not to be asked about a merchant, as its payments' lane says; 0 for none."""

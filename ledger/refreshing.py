@@ -225,6 +225,7 @@ def _write(change: Change, step: Step, claimed: ClaimedPayment | None, now: floa
         before.version,
         "" if step.change.next_look is None else round(step.change.next_look * 1000),
         _outcome(change, claimed),
+        int(bool(change.record.claims)),
         _doubt(record),
         int(claimed.quiet) if claimed else 0,
         int(step.is_last),
@@ -252,7 +253,7 @@ def _needs(change: Change) -> tuple[int, int, int]:
 
 
 def _outcome(change: Change, claimed: ClaimedPayment | None) -> str:
-    if claimed is None or change.record.claims:
+    if claimed is None:
         return ""
     return "applied" if change.news else "unchanged"
 

@@ -43,7 +43,7 @@ def new_facts(
     if snapshot.escrow:
         found += escrow.facts(escrow_changes)
     found = sorted((fact for fact in found if fact.key not in known), key=lambda fact: _place(fact, paid))
-    if expected is not None and paid is not None and _shows_payment(snapshot):
+    if expected is not None and paid is not None and shows_payment(snapshot):
         place = found.index(paid) + 1 if paid in found else len(found)
         at = paid.at if paid in found else now
         found[place:place] = [fact for fact in _mismatch(snapshot, expected, at) if fact.key not in known]
@@ -56,14 +56,14 @@ def _place(fact: Fact, paid: Fact | None) -> tuple[int, int]:
     return at, _ORDER[fact.kind]
 
 
-def _shows_payment(snapshot: Snapshot) -> bool:
+def shows_payment(snapshot: Snapshot) -> bool:
     """Money that went back had come, also where ``paid_at`` is gone: it is documented as 0 unless paid."""
     return bool(snapshot.paid_at or snapshot.status == "paid" or snapshot.cancel_amount)
 
 
 def _paid(known: Facts, snapshot: Snapshot, now: int) -> Fact | None:
     """The approval; but what comes in after a cancellation is a deposit."""
-    if not _shows_payment(snapshot) or any(fact.kind is Kind.CANCELLED for fact in known.values()):
+    if not shows_payment(snapshot) or any(fact.kind is Kind.CANCELLED for fact in known.values()):
         return None
     for entry, deposit in keyed_deposits(snapshot):
         return Fact("paid", Kind.PAID, deposit.at or snapshot.paid_at or now, entry=entry)

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from iamport.accounts import Account
 from ledger import Ledger
+from schemas.derivation import shows_payment
 from schemas.errors import IamportError, IamportRefused, MalformedPayment, RelayError
 from schemas.facts import Expected
 from schemas.payment import Snapshot
@@ -36,7 +37,7 @@ async def expectations(
         unsaid = {
             imp_uid: snapshot.merchant_uid
             for imp_uid, snapshot in snapshots.items()
-            if imp_uid not in expected and imp_uid not in paid and snapshot.merchant_uid and _is_paid(snapshot)
+            if imp_uid not in expected and imp_uid not in paid and snapshot.merchant_uid and shows_payment(snapshot)
         }
         for imp_uid, prepared in (await _all_prepared(account, unsaid)).items():
             if isinstance(prepared, Expected):
@@ -44,10 +45,6 @@ async def expectations(
             elif prepared is not None:
                 seen[imp_uid] = prepared
     return expected
-
-
-def _is_paid(snapshot: Snapshot) -> bool:
-    return bool(snapshot.paid_at or snapshot.status == "paid" or snapshot.cancel_amount)
 
 
 async def _all_prepared(account: Account, orders: dict[str, str]) -> dict[str, Expected | IamportError | None]:

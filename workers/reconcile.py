@@ -212,8 +212,9 @@ class Reconciler:
         return None if over else due_in
 
     async def _differing(self, run: Reconciliation, page: Page, now: float) -> tuple[int, dict[str, Difference]]:
-        """How many payments of a page were compared, and those to look at: the ledger lacks facts that they show, or
-        their rows could not be read. Those that do not exist for the merchant are passed over."""
+        """How many payments of a page were compared, and those to look at: the ledger lacks facts that they show,
+        i'mport has taken something back, or their rows could not be read. Those that do not exist for the merchant are
+        passed over."""
         merchant = await self._ledger.merchants.get(run.merchant)
         shown, unreadable = await _read(run, page)
         snapshots = [snapshot for snapshot in shown if hidden(snapshot, merchant) is None]
@@ -228,21 +229,33 @@ class Reconciler:
                 # In whole seconds: whatever a test payment shows of the second in which these were included is older.
                 old = snapshot.sandbox and all(fact.at <= merchant.sandbox_since for fact in news)
                 differing[snapshot.imp_uid] = Difference(announced_at=announced, quiet=True if old else quiet)
-        await self._see_what_was_taken_back(run, [row for row in snapshots if row.imp_uid not in differing], known)
+        others = [row for row in snapshots if row.imp_uid not in differing]
+        again = await self._taken_back(run, others, known) + await self._left_pending(run, others, merchant)
+        differing |= {imp_uid: Difference(missing=False, quiet=quiet) for imp_uid in again}
         return len(snapshots), differing
 
-    async def _see_what_was_taken_back(
+    async def _taken_back(
         self, run: Reconciliation, snapshots: Sequence[Snapshot], known: Mapping[str, Facts]
-    ) -> None:
-        """Ask for looks at payments of which i'mport lists less, or again more, than counts as its word. These are no
-        facts that were missed, so nobody counts them."""
+    ) -> list[str]:
+        """The payments of which i'mport lists less, or again more, than counts as its word. These are no facts that
+        were missed, so nobody counts them."""
         told = await self._ledger.reconciliations.contradicts(run.merchant, [row.imp_uid for row in snapshots])
+        found = []
         for snapshot in snapshots:
             imp_uid, facts = snapshot.imp_uid, known[snapshot.imp_uid]
             gone = await aside(contradicted, facts, snapshot, rows=len(facts))
             if imp_uid in told and [event_id(run.merchant, imp_uid, key) for key in gone] != list(told[imp_uid]):
-                quiet = bool(_quiet(run))
-                await self._ledger.refreshing.mark_dirty(run.merchant, imp_uid, quiet=quiet)
+                found.append(imp_uid)
+        return found
+
+    async def _left_pending(self, run: Reconciliation, snapshots: Sequence[Snapshot], merchant: Merchant) -> list[str]:
+        """In a full run of a merchant that has come to include test payments: those whose cancellation is pending.
+        While the merchant did not include them nobody looked at them; the look that this asks for plans the next."""
+        is_full = run.last_full == run.created_at and not run.by_hand
+        if not is_full or not merchant.sandbox_since:
+            return []
+        tests = [snapshot.imp_uid for snapshot in snapshots if snapshot.sandbox]
+        return sorted(await self._ledger.reconciliations.pending(run.merchant, tests))
 
     async def _finish(self, run: Reconciliation, now: float) -> float | None:
         if not run.by_hand:

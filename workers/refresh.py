@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from random import Random
 
@@ -104,8 +104,13 @@ class Refresher:
             return_exceptions=True,
         )
         # One that fails takes no other with it; the sweep tells of it when its lease has ended.
+        for words, imp_uids in _by_error(claimed, ends).items():
+            log.error(
+                "looks_broke_off", merchant=lane.name, error=words, payments=len(imp_uids),
+                imp_uids=imp_uids[:MOST_NAMED], hint="they are looked at again when their leases have ended",
+            )  # fmt: skip
         for end in ends:
-            if isinstance(end, BaseException):
+            if end is not None:
                 raise end
 
     async def _settle(self, payment: ClaimedPayment, seen: Seen, now: float, own: Callable[[Snapshot], Policy]) -> None:
@@ -217,6 +222,15 @@ def _seen(record: Record, looked: Looked, merchant: Merchant) -> Seen:
     except MalformedPayment as error:
         return error
     return hidden(snapshot, merchant) or snapshot
+
+
+def _by_error(claimed: ClaimedPayments, ends: Sequence[BaseException | None]) -> dict[str, list[str]]:
+    """The imp_uids of the payments whose look broke off, by what it broke off with."""
+    found: dict[str, list[str]] = {}
+    for payment, end in zip(claimed.payments, ends, strict=True):
+        if end is not None:
+            found.setdefault(repr(end), []).append(payment.record.imp_uid)
+    return found
 
 
 def _tell(change: Change, snapshot: Snapshot, outcome: str) -> None:

@@ -4,6 +4,7 @@
 -- ARGV: how many, then per change:
 --       lane ("" for an operator), merchant, imp_uid, token, version it was read at, next look (ms from now or ""),
 --       outcome for the notifications it answers ("applied", "unchanged", or "" to let them wait),
+--       whether a cancellation that one of them spoke of is not found yet (0 or 1): then only those of escrow changes are answered,
 --       why their escrow changes are not believed (or ""), quiet (0 or 1),
 --       is it the last step (0 or 1), of all steps: bytes, events, events to deliver ("" but in the first of several),
 --       merchant_uid, status, how many fields, (field, value)…, how many facts, (key, JSON)…,
@@ -19,7 +20,8 @@ local EVENT_BYTES, DELIVERY_BYTES = 1200, 1200
 
 local function read_change()
   return {lane = take(), m = take(), imp = take(), token = take(), version = take(), next_look = take(), outcome = take(),
-    doubt = take(), quiet = take() == "1", is_last = take() == "1", bytes = take(), all = take(), loud = take(),
+    unresolved = take() == "1", doubt = take(), quiet = take() == "1", is_last = take() == "1", bytes = take(), all = take(),
+    loud = take(),
     merchant_uid = take(), status = take(), fields = take_rows(2), facts = take_rows(2), object = take(), snap = take(),
     events = take_rows(5)}
 end
@@ -119,6 +121,8 @@ local function write(c)
   if not c.is_last then return end
 
   if c.lane ~= "" then forget_claims(p, c.token) end
+  -- A look that settles escrow changes forgets them, so their notifications are answered by it.
+  if c.unresolved then c.waiting = of_escrow_changes(c.waiting) end
   if c.outcome ~= "" and #c.waiting > 0 then
     settle_notifications(c.waiting, p, c.outcome, "", c.doubt)
     if c.outcome == "applied" then count_day("applied", 1) end

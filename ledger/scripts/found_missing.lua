@@ -10,13 +10,7 @@ for i = 3, #ARGV, 4 do
   -- One that was found before and could not be looked at since is not missed once more.
   local new = missing == "1" and redis.call("ZADD", found, "NX", int(now()), imp) == 1
   if new and announced ~= "" then redis.call("ZADD", unheard, announced, imp) end
-  local lane = lane_of(m, imp)
-  -- A look that somebody waits for stays one that is heard; one that is only planned for later becomes quiet.
-  local at = redis.call("ZSCORE", k("due", lane), imp)
-  local awaited = at and tonumber(at) <= now() or redis.call("HEXISTS", k("tokens", lane), imp) == 1
-    or redis.call("ZSCORE", k("stalled", lane), imp)
-  if quiet == "1" and not awaited then redis.call("SADD", k("quiet", lane), imp) end
-  if quiet == "0" then redis.call("SREM", k("quiet", lane), imp) end
+  decide_quiet(m, imp, quiet)
   lanes[mark(m, imp, now())] = true
 end
 redis.call("EXPIRE", found, 172800)

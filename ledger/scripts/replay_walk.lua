@@ -52,12 +52,6 @@ local function is_wanted(state)
   return only == "all" or state ~= "delivered"
 end
 
-local includes = {}
-local function includes_tests(m)
-  if includes[m] == nil then includes[m] = redis.call("HGET", k("merchant", m), "include_sandbox") == "1" end
-  return includes[m]
-end
-
 local found, lanes = 0, {}
 local function queue(id, state, event, ep, m, imp, kind, sequence)
   if state then
@@ -82,8 +76,7 @@ local function decide(event)
   if not m or kind == "relay.test" or (silent == "1" and not with_silent) then return end
   if types ~= "" and not wants(types, kind) then return end
   local subs = subscriptions(m)
-  -- A payment of a test channel does not exist for a merchant that does not include these (any more).
-  if #subs > 0 and imp ~= "" and not includes_tests(m) and is_of_test_channel(event) then return end
+  if #subs > 0 and imp ~= "" and is_hidden(event, m) then return end
   for i = 1, #subs, 2 do
     local ep = subs[i]
     if ep ~= about and wants(subs[i + 1], kind) then

@@ -1,13 +1,16 @@
 -- Has a delivery attempted now, whatever its lane waits for. ARGV: delivery id
--- Answer: {"unknown" | "deleted" | "held" (its endpoint is disabled) | "waits" (for an earlier one) | "due", lane to kick or ""}
+-- Answer: {"unknown" | "deleted" | "held" (its endpoint is disabled) | "hidden" (its payment is of a
+--         test channel, which its merchant does not include) | "waits" (for an earlier one) | "due", lane to kick or ""}
 -- uses: events lanes
 local id = ARGV[1]
-local ep, state, m, imp = unpack(redis.call("HMGET", k("dlv", id), "endpoint", "state", "merchant", "imp_uid"))
+local ep, state, m, imp, event =
+  unpack(redis.call("HMGET", k("dlv", id), "endpoint", "state", "merchant", "imp_uid", "event"))
 if not ep then return {"unknown", ""} end
 local endpoint = redis.call("HGET", k("endpoint", ep), "state")
 if not endpoint or endpoint == "deleted" then return {"deleted", ""} end
 if endpoint ~= "enabled" then return {"held", ""} end
-if redis.call("EXISTS", k("evt", (redis.call("HGET", k("dlv", id), "event")))) == 0 then return {"unknown", ""} end
+if redis.call("EXISTS", k("evt", event)) == 0 then return {"unknown", ""} end
+if imp ~= "" and is_hidden(event, m) then return {"hidden", ""} end
 
 local live, replay = "deliver/" .. ep, "replay/" .. ep
 local function is_leased(lane) return redis.call("HEXISTS", k("tokens", lane), id) == 1 end

@@ -193,3 +193,15 @@ async def test_what_else_a_body_held_is_shown(ledger: Ledger, driver: Driver) ->
     two = await driver.accept()
     assert str((await ledger.notifications.get(one.id)).extra["n"]) == "1.10"
     assert (await ledger.notifications.get(two.id)).extra == {}
+
+
+async def test_beside_a_cancellation_that_is_not_found_yet(ledger: Ledger, driver: Driver) -> None:
+    """The look that records an escrow change answers its notification, though another one waits for a second look at
+    the cancellation that it spoke of."""
+    await driver.look(bought())
+    claiming = await driver.accept(status="cancelled", cancellation_id="c9")
+    one = await driver.accept(extra=told())
+    await driver.commit(await driver.claim_one(), bought())
+    assert await noted(ledger, one.id) == ("applied", None)
+    assert (await noted(ledger, claiming.id))[0] == "pending"
+    assert await kept(driver) == []

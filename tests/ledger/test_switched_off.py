@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from ledger import Ledger
 from ledger.keys import key
 from schemas.delivery import Disable
+from schemas.errors import Conflict
 from tests.ledger.driving import Driver, paid
+from tests.ledger.invariants import problems
 
 
 async def test_a_disabled_endpoint_is_held_and_enabling_releases_it(ledger: Ledger, driver: Driver) -> None:
@@ -59,3 +63,52 @@ async def test_deleting_an_endpoint_discards_what_it_had_to_get(ledger: Ledger, 
     assert await driver.redis.zcard(key("dlvs", "s", "ep_1/discarded")) == 2
     await driver.look(paid("imp_2"))
     assert await driver.lanes() == {}
+
+
+async def test_what_a_merchant_does_not_include_any_more_is_discarded(ledger: Ledger, driver: Driver) -> None:
+    """With the flag for test channels goes what is pending of them: in the lane, in a chain, being sent and held.
+    Other payments go on, and nobody can have it sent before the flag is back."""
+    await ledger.merchants.put("default", imp_key="k", imp_secret="s", include_sandbox=True)
+    lane = await driver.subscribe()
+    await driver.subscribe("ep_2")
+    await driver.look(paid("imp_test", 100, 200, sandbox=True))
+    await driver.look(paid("imp_live", 100, custom_data='"sandbox":true,"detail":'))
+    being_sent = (await driver.take(lane, 1))[0]
+    assert being_sent.imp_uid == "imp_test"
+    await ledger.endpoints.disable("ep_2", "an operator asked for it")
+
+    await ledger.merchants.put("default", imp_key="k", imp_secret="s")
+
+    assert await driver.settle(being_sent) == "lost"
+    for name in ("ep_1", "ep_2"):
+        assert len(await driver.scores("dlvs", "s", f"{name}/discarded")) == 3
+        assert len(await driver.scores("dlvs", "s", f"{name}/pending")) == 2
+    sent = await ledger.deliveries.get(being_sent.id)
+    assert (sent.state, sent.reason) == ("discarded", "it is of a test channel, which the merchant does not include")
+    with pytest.raises(Conflict, match="test channel"):
+        await ledger.deliveries.retry(being_sent.id)
+    for _ in range(2):
+        live = await driver.take_one(lane)
+        assert live.imp_uid == "imp_live"
+        await driver.settle(live)
+    await ledger.merchants.put("default", imp_key="k", imp_secret="s", include_sandbox=True)
+    await ledger.deliveries.retry(being_sent.id)
+    assert (await driver.take_one(lane)).id == being_sent.id
+
+
+async def test_many_are_discarded_in_steps(ledger: Ledger, driver: Driver) -> None:
+    """A long chain and many payments: no step does all of it, and after each of them the ledger is in order."""
+    await ledger.merchants.put("default", imp_key="k", imp_secret="s", include_sandbox=True)
+    await driver.subscribe()
+    await driver.look(paid("imp_long", *([1] * 450), sandbox=True))
+    for n in range(150):
+        await driver.look(paid(f"imp_{n}", sandbox=True))
+    await driver.redis.hset(key("merchant", "default"), "include_sandbox", "0")
+    cursor, steps = b"0", 0
+    while cursor:
+        cursor = await ledger.store.run("discard_test_deliveries", "default", "ep_1", cursor)
+        assert await problems(ledger) == []
+        steps += 1
+    assert steps >= 3
+    assert await driver.scores("dlvs", "s", "ep_1/pending") == {}
+    assert len(await driver.scores("dlvs", "s", "ep_1/discarded")) == 601

@@ -9,6 +9,8 @@ import pytest
 
 from ledger.keys import key
 from ledger.reconciliations import Reconciliation
+from schemas.cancellations import Request
+from schemas.look import Policy, note
 from tests.iamport.stub import no, payment, well
 from tests.ledger.driving import REFRESH, UNKNOWN
 from tests.ledger.invariants import problems
@@ -156,3 +158,25 @@ async def test_by_hand_they_are_passed_over_too(shop: Both) -> None:
     run = await shop.reconcile("rec_1")
     assert (run.state, run.compared, run.missing, run.repaired) == ("done", 0, 0, 0)
     assert await shop.events("imp_test") == []
+
+
+async def test_a_pending_cancellation_is_followed_up_when_the_flag_comes_back(shop: Both) -> None:
+    """While the flag is off nobody looks at the payment; the full run after that asks for a look."""
+    await shop.ledger.merchants.delete("default")
+    await shop.put(include_sandbox=True)
+    await shop.pay("imp_test", sandbox=True, ago=60)
+    await shop.driver.accept("imp_test")
+    await shop.look()
+    await shop.reconcile()
+    now = int(await shop.ledger.store.now())
+    request = Request("can_1", None, "open", "api", requested_at=now)
+    await shop.ledger.refreshing.amend("default", "imp_test", lambda record: note(record, request, now, Policy()))
+    await shop.put()
+    await shop.driver.pass_time(120)
+    await shop.look()
+    assert await shop.driver.due(REFRESH) == {}
+
+    await shop.put(include_sandbox=True)
+    run = await shop.reconcile()
+
+    assert (run.missing, list(await shop.driver.due(REFRESH))) == (0, ["imp_test"])

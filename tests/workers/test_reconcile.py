@@ -239,3 +239,15 @@ async def test_what_is_listed_with_less_is_looked_at_and_counts_as_nothing_missi
     assert list(await books.driver.due(REFRESH)) == ["imp_1"]
     await books.driver.commit(await books.driver.claim_one(), paid("imp_1", 1000))
     assert (await books.ledger.payments.get("default", "imp_1")).contradicts == []
+
+
+async def test_what_was_taken_back_leaves_a_silent_decision_alone(books: Books) -> None:
+    """An automatic run asks for a look at a payment of which i'mport lists less; whether what that look finds is sent
+    was decided by an operator, and stays decided. Nothing counts as missing."""
+    await books.driver.look(paid("imp_1", 100))
+    books.listed = [payment("imp_1", paid_at=THEN)]
+    refreshing = books.ledger.refreshing
+    await refreshing.mark_dirty("default", "imp_1", due_in=DAY, quiet=True)
+    await books.steps(at=THEN + 3600)
+    assert (await books.driver.claim_one()).quiet
+    assert (await books.run()).missing == 0

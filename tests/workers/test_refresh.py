@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from random import Random
 
 import pytest
+import structlog.testing
 from cryptography.fernet import Fernet
 
 from iamport.accounts import Accounts
@@ -209,3 +210,17 @@ async def test_less_than_was_known_is_looked_at_again_a_minute_later(shop: Shop)
     assert wire.loads(shown.snapshot)["cancel_amount"] == 0
     assert (len(shown.contradicts), shown.status, shown.sequence) == (1, "cancelled", 2)
     assert await shop.driver.due(REFRESH) == {}
+
+
+async def test_every_look_that_breaks_off_is_logged(shop: Shop) -> None:
+    """Only one error can be raised; the log has all of them, each with the payments that it was raised for."""
+    shop.pay("imp_1", "imp_2")
+    for imp_uid in ("imp_1", "imp_2"):
+        await shop.driver.accept(imp_uid)
+        await shop.driver.redis.set(key("waiting", f"default/{imp_uid}"), "no set")
+    with structlog.testing.capture_logs() as lines, pytest.raises(Exception, match="WRONGTYPE"):
+        await shop.refresh(str(REFRESH))
+    told = [line for line in lines if line["event"] == "looks_broke_off"]
+    assert sorted(imp_uid for line in told for imp_uid in line["imp_uids"]) == ["imp_1", "imp_2"]
+    assert all("WRONGTYPE" in line["error"] for line in told)
+    await shop.driver.redis.flushdb()

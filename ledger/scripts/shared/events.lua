@@ -16,6 +16,11 @@ local function is_of_test_channel(event)
   return body and string.find(body, '"sandbox":true,"detail":', 1, true) ~= nil
 end
 
+-- Whether an event is of a payment that does not exist for its merchant: of a test channel, which it does not include (any more).
+local function is_hidden(event, m)
+  return redis.call("HGET", k("merchant", m), "include_sandbox") ~= "1" and is_of_test_channel(event)
+end
+
 -- Lists a delivery under another state.
 local function relist(id, ep, from, to, created)
   list(k("dlvs", "s", ep .. "/" .. from), id, nil)

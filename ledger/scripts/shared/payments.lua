@@ -26,6 +26,26 @@ local function mark(m, imp, at)
   return lane
 end
 
+-- Decides, before a payment is marked, whether what the look finds is recorded silently ("1") or sent ("0"); "" leaves what was
+-- decided. A look that somebody waits for already stays one that is sent; one that is only planned for later becomes silent.
+local function decide_quiet(m, imp, quiet)
+  local lane = lane_of(m, imp)
+  local at = redis.call("ZSCORE", k("due", lane), imp)
+  local awaited = at and tonumber(at) <= now() or redis.call("HEXISTS", k("tokens", lane), imp) == 1
+    or redis.call("ZSCORE", k("stalled", lane), imp)
+  if quiet == "1" and not awaited then redis.call("SADD", k("quiet", lane), imp) end
+  if quiet == "0" then redis.call("SREM", k("quiet", lane), imp) end
+end
+
+-- Those of these notifications that spoke of an escrow change.
+local function of_escrow_changes(ids)
+  local found = {}
+  for _, id in ipairs(ids) do
+    if redis.call("HEXISTS", k("ntf", id), "escrow") == 1 then found[#found + 1] = id end
+  end
+  return found
+end
+
 -- What became of notifications of a payment that had waited. One whose escrow change was not believed says why: `doubt` is
 -- what this look says of all of them, and a sender's own doubt was noted when it came.
 local function settle_notifications(ids, p, outcome, reason, doubt)
