@@ -29,7 +29,8 @@ def _in_steps(change: Change, most: int) -> Record:
     assert all(after.change.previous is before.change.record for before, after in pairwise(cut))
     assert [event for step in cut for event in step.change.events] == list(change.events)
     assert [step.change.next_look for step in cut] == [None] * (len(cut) - 1) + [change.next_look]
-    assert all(len(step.change.facts) <= most for step in cut)
+    remembered = 0 if change.previous.version else len(change.previous.facts)
+    assert all(len(step.change.facts) <= most + (remembered if step.is_first else 0) for step in cut)
     return replace(cut[-1].change.record, version=change.record.version)
 
 
@@ -75,3 +76,15 @@ def test_what_a_tombstone_remembered_is_written_again(life: Life, most: int) -> 
     change = look(load_tombstone("default", IMP_UID, tombstone), snapshot, now, OPEN_POLICY)
     assert _in_steps(change, most) == change.record
     assert [fact for step in steps(change, most) for fact in step.change.facts] == list(change.record.facts.values())
+
+
+@given(lives(), st.integers(1, 3), st.integers(0, 8))
+def test_a_tombstone_is_not_needed_after_the_first_step(life: Life, most: int, done: int) -> None:
+    """A look that breaks off behind any step leaves all that the tombstone remembered: none of it is news again."""
+    *_, (now, snapshot) = life.looks
+    tombstone = load_tombstone("default", IMP_UID, dump_tombstone(looked(*life.looks[:2])))
+    whole = look(tombstone, snapshot, now, OPEN_POLICY)
+    written = list(steps(whole, most))[: done + 1]
+    rest = look(written[-1].change.record, snapshot, now, OPEN_POLICY)
+    events = [event for step in written for event in step.change.events]
+    assert _told([*events, *rest.events]) == _told(list(whole.events))
