@@ -210,7 +210,7 @@ def _expected(row: Mapping[str, Any]) -> Expected:
 
 
 def _write(change: Change, step: Step, claimed: ClaimedPayment | None, now: float, *, with_object: bool) -> _Write:
-    """A step of a change; i'mport's object is kept under the version that the first step makes."""
+    """A step of a change; the object that its events show is kept under the version that the first step makes."""
     record, before = step.change.record, step.change.previous
     fields = stored.dump_record(record)
     found = fields.pop("snapshot", b"") if with_object else b""
@@ -238,7 +238,9 @@ def _write(change: Change, step: Step, claimed: ClaimedPayment | None, now: floa
     args.append(len(step.change.facts))
     for place, fact in enumerate(step.change.facts, start=len(record.facts) - len(step.change.facts)):
         args += [fact.key, stored.dump_fact(fact, place)]
-    args += [found, change.previous.version + 1 if step.change.events else "", len(step.change.events)]
+    shown = (step.change.events[0].callback.payment or b"") if with_object and step.change.events else b""
+    args += [found, "" if shown == found else shown]
+    args += [change.previous.version + 1 if step.change.events else "", len(step.change.events)]
     for event in step.change.events:
         args += [event.id, event.type, event.sequence, int(event.silent), event.callback.text]
     return _Write(args, sum(len(arg) for arg in args if isinstance(arg, str | bytes)))
@@ -248,7 +250,8 @@ def _needs(change: Change) -> tuple[int, int, int]:
     """What all steps write: bytes, about, events, and how many of these are to be delivered."""
     size = sum(2 * len(event.callback.text) for event in change.events)
     found = len(change.record.snapshot.raw) if change.record.snapshot else 0
-    return size + 2 * found, len(change.events), sum(not event.silent for event in change.events)
+    shown = max((len(event.callback.payment or b"") for event in change.events), default=0)
+    return size + found + shown, len(change.events), sum(not event.silent for event in change.events)
 
 
 def _outcome(change: Change, claimed: ClaimedPayment | None) -> str:

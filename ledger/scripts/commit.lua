@@ -7,7 +7,8 @@
 --       why their escrow changes are not believed (or ""), quiet (0 or 1),
 --       is it the last step (0 or 1), of all steps: bytes, events, events to deliver ("" but in the first of several),
 --       merchant_uid, status, how many fields, (field, value)…, how many facts, (key, JSON)…,
---       i'mport's object ("" where an earlier step has brought it), version that it is kept under ("" for no events),
+--       i'mport's object ("" where an earlier step has brought it), the one that the events show ("" where it is the same),
+--       version that this is kept under ("" for no events),
 --       how many events, (id, type, sequence, silent, body without the object)…
 -- Answer: {lanes to kick, per change "ok",
 --         "lost": the lease ended or was used up, nothing is written,
@@ -20,8 +21,8 @@ local EVENT_BYTES, DELIVERY_BYTES = 1200, 1200
 local function read_change()
   return {lane = take(), m = take(), imp = take(), token = take(), version = take(), next_look = take(), outcome = take(),
     doubt = take(), quiet = take() == "1", is_last = take() == "1", bytes = take(), all = take(), loud = take(),
-    merchant_uid = take(), status = take(), fields = take_rows(2), facts = take_rows(2), object = take(), snap = take(),
-    events = take_rows(5)}
+    merchant_uid = take(), status = take(), fields = take_rows(2), facts = take_rows(2), object = take(), shown = take(),
+    snap = take(), events = take_rows(5)}
 end
 
 local subscribed, lanes = {}, {}
@@ -93,7 +94,7 @@ local function write(c)
   end
   redis.call("HSET", pay, unpack(c.fields))
   if c.object ~= "" then redis.call("HSET", pay, "snapshot", c.object) end
-  if c.object ~= "" and c.snap ~= "" then keep_snapshot(p, c.snap, c.object) end
+  if c.object ~= "" and c.snap ~= "" then keep_snapshot(p, c.snap, c.shown ~= "" and c.shown or c.object) end
   if is_new then redis.call("DEL", k("tomb", p)) end
   for i = 1, #c.facts, 2 do redis.call("HSETNX", k("facts", p), c.facts[i], c.facts[i + 1]) end
   list_payment(p, c.m, c.merchant_uid, first_at, status, c.status)
