@@ -31,14 +31,15 @@ def steps(change: Change, most: int = MOST) -> Iterator[Step]:
     """The steps of a change, of ``most`` new facts each; after the last the record is the one that all of it leaves.
     Only that one says when to look again.
 
-    The first also writes whatever a tombstone remembered: it goes with that step.
+    The first also writes whatever a tombstone remembered: it goes with that step. And it goes on until the last
+    cancellation of money that had been taken back: i'mport's word, which that step replaces, is what tells it.
     """
     before, after = change.previous, change.record
     known = len(before.facts)
     facts, rows = list(after.facts.items()), list(after.facts.values())
     events, sequence, previous = iter(change.events), before.sequence, before
     # The facts of a payment that had left and is back are not stored any more.
-    first, end = known if before.version else 0, known + most
+    first, end = known if before.version else 0, known + max(most, _told_by_word(rows[known:]))
     while True:
         some = rows[first:end]
         told = some[max(known - first, 0) :]
@@ -56,6 +57,17 @@ def steps(change: Change, most: int = MOST) -> Iterator[Step]:
         if is_last:
             return
         previous, first, end = record, end, end + most
+
+
+def _told_by_word(found: Sequence[Fact]) -> int:
+    """How many facts there are up to the last one that `refunds.cancelled_again` may have found."""
+    places = (place for place, fact in enumerate(found, 1) if _closes_for_nothing(fact))
+    return max(places, default=0)
+
+
+def _closes_for_nothing(fact: Fact) -> bool:
+    """Whether it is a cancellation that answers a request, though its money was announced before."""
+    return fact.kind is Kind.CANCELLED and bool(fact.closes) and not fact.amount
 
 
 def _requests(before: Sequence[Request], after: Sequence[Request], facts: Sequence[Fact]) -> tuple[Request, ...]:

@@ -12,7 +12,7 @@ from schemas.events import Event
 from schemas.look import Change, Record, look
 from schemas.steps import steps
 from schemas.stored import dump_tombstone, load_tombstone
-from tests.schemas.payments import IMP_UID, OPEN_POLICY, Life, lives, looked
+from tests.schemas.payments import ACCOUNT, IMP_UID, OPEN_POLICY, Life, lives, looked
 from tests.schemas.playing import Play
 
 
@@ -65,6 +65,20 @@ def test_requests_change_with_the_facts_that_change_them() -> None:
     assert [(row.id, row.state) for row in first.change.record.requests] == [("r1", "confirmed"), ("r2", "sent")]
     rest = look(first.change.record, play.shown, play.now, OPEN_POLICY)
     assert _told(list(rest.events)) == _told(list(last.change.events))
+    assert rest.record.requests == whole.record.requests
+
+
+def test_a_request_for_money_that_was_taken_back_is_answered_where_a_look_breaks_off() -> None:
+    """What is gone again is told by i'mport's word from before, which the first step replaces: it comes with that."""
+    play = Play(**ACCOUNT, amount=0).look().deposit(5000, "d1").take_back(1004, "c1", status="paid").look()
+    play.show(cancel_amount=0, cancel_history=[], cancelled_at=0).later().look().later(61).look()
+    play.ask(1004, "r1").deposit(100, "d2").deposit(100, "d3").take_back(1004, "c2", status="paid").deposit(100, "d4")
+    whole = look(play.record, play.shown, play.now, OPEN_POLICY)
+    assert [(row.id, row.state) for row in whole.record.requests] == [("r1", "confirmed")]
+    written = next(steps(whole, 1))
+    assert not written.is_last
+    rest = look(written.change.record, play.shown, play.now, OPEN_POLICY)
+    assert _told([*written.change.events, *rest.events]) == _told(list(whole.events))
     assert rest.record.requests == whole.record.requests
 
 
