@@ -90,11 +90,18 @@ class Refreshing:
         found = (await hashes(self._store, [key("orders", merchant)], *merchant_uids))[0]
         return {uid: _expected(wire.loads(text)) for uid, text in found.items() if text}
 
-    async def commit(self, change: Change, *, claimed: ClaimedPayment | None, now: float) -> Outcome:
+    async def commit(
+        self,
+        change: Change,
+        *,
+        claimed: ClaimedPayment | None,
+        now: float,
+        written: Callable[[Change], None] | None = None,
+    ) -> Outcome:
         """Write what a look found, and settle it; without ``claimed`` it is an operator's change.
 
         A change of many facts is written in steps: when it comes to ``lost`` or ``changed``, the first of them may have
-        been written. Raises `LedgerUnavailable`.
+        been written. ``written`` is called with each step that is, at once. Raises `LedgerUnavailable`.
         """
         answer, kept_object = b"ok", False
         for step in steps(change):
@@ -104,6 +111,8 @@ class Refreshing:
             answer = await self._commits.add(write)
             if answer != b"ok":
                 break
+            if written is not None:
+                written(step.change)
         return cast(Outcome, answer.decode())
 
     async def amend(self, merchant: str, imp_uid: str, decide: Callable[[Record], Change]) -> Change:
