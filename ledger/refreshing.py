@@ -28,6 +28,9 @@ UNKNOWN_BUDGET_MS = 1_000
 MOST_BYTES = 262_144
 """Bytes of commits that share a call; one that has more goes alone, and fails alone where Redis has no room for it."""
 
+FACT_BYTES = 350
+"""What a fact that comes back from a tombstone takes in Redis, about."""
+
 Outcome = Literal["ok", "lost", "changed", "full"]
 """``lost``: the lease had ended, nothing is written. ``changed``: the record was written since it was read, read it
 again. ``full``: Redis has no room for all of it, nothing is written."""
@@ -260,7 +263,8 @@ def _needs(change: Change) -> tuple[int, int, int]:
     size = sum(2 * len(event.callback.text) for event in change.events)
     found = len(change.record.snapshot.raw) if change.record.snapshot else 0
     shown = max((len(event.callback.payment or b"") for event in change.events), default=0)
-    return size + found + shown, len(change.events), sum(not event.silent for event in change.events)
+    remembered = 0 if change.previous.version else len(change.previous.facts) * FACT_BYTES
+    return size + found + shown + remembered, len(change.events), sum(not event.silent for event in change.events)
 
 
 def _outcome(change: Change, claimed: ClaimedPayment | None) -> str:
