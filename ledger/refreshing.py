@@ -28,6 +28,9 @@ UNKNOWN_BUDGET_MS = 1_000
 MOST_BYTES = 262_144
 """Bytes of commits that share a call; one that has more goes alone, and fails alone where Redis has no room for it."""
 
+FACT_BYTES = 350
+"""What a fact that comes back from a tombstone takes in Redis, about."""
+
 Outcome = Literal["ok", "lost", "changed", "full"]
 """``lost``: the lease had ended, nothing is written. ``changed``: the record was written since it was read, read it
 again. ``full``: Redis has no room for all of it, nothing is written."""
@@ -90,11 +93,18 @@ class Refreshing:
         found = (await hashes(self._store, [key("orders", merchant)], *merchant_uids))[0]
         return {uid: _expected(wire.loads(text)) for uid, text in found.items() if text}
 
-    async def commit(self, change: Change, *, claimed: ClaimedPayment | None, now: float) -> Outcome:
+    async def commit(
+        self,
+        change: Change,
+        *,
+        claimed: ClaimedPayment | None,
+        now: float,
+        written: Callable[[Change], None] | None = None,
+    ) -> Outcome:
         """Write what a look found, and settle it; without ``claimed`` it is an operator's change.
 
         A change of many facts is written in steps: when it comes to ``lost`` or ``changed``, the first of them may have
-        been written. Raises `LedgerUnavailable`.
+        been written. ``written`` is called with each step that is, at once. Raises `LedgerUnavailable`.
         """
         answer, kept_object = b"ok", False
         for step in steps(change):
@@ -104,6 +114,8 @@ class Refreshing:
             answer = await self._commits.add(write)
             if answer != b"ok":
                 break
+            if written is not None:
+                written(step.change)
         return cast(Outcome, answer.decode())
 
     async def amend(self, merchant: str, imp_uid: str, decide: Callable[[Record], Change]) -> Change:
@@ -210,7 +222,7 @@ def _expected(row: Mapping[str, Any]) -> Expected:
 
 
 def _write(change: Change, step: Step, claimed: ClaimedPayment | None, now: float, *, with_object: bool) -> _Write:
-    """A step of a change; i'mport's object is kept under the version that the first step makes."""
+    """A step of a change; the object that its events show is kept under the version that the first step makes."""
     record, before = step.change.record, step.change.previous
     fields = stored.dump_record(record)
     found = fields.pop("snapshot", b"") if with_object else b""
@@ -239,7 +251,9 @@ def _write(change: Change, step: Step, claimed: ClaimedPayment | None, now: floa
     args.append(len(step.change.facts))
     for place, fact in enumerate(step.change.facts, start=len(record.facts) - len(step.change.facts)):
         args += [fact.key, stored.dump_fact(fact, place)]
-    args += [found, change.previous.version + 1 if step.change.events else "", len(step.change.events)]
+    shown = (step.change.events[0].callback.payment or b"") if with_object and step.change.events else b""
+    args += [found, "" if shown == found else shown]
+    args += [change.previous.version + 1 if step.change.events else "", len(step.change.events)]
     for event in step.change.events:
         args += [event.id, event.type, event.sequence, int(event.silent), event.callback.text]
     return _Write(args, sum(len(arg) for arg in args if isinstance(arg, str | bytes)))
@@ -249,7 +263,9 @@ def _needs(change: Change) -> tuple[int, int, int]:
     """What all steps write: bytes, about, events, and how many of these are to be delivered."""
     size = sum(2 * len(event.callback.text) for event in change.events)
     found = len(change.record.snapshot.raw) if change.record.snapshot else 0
-    return size + 2 * found, len(change.events), sum(not event.silent for event in change.events)
+    shown = max((len(event.callback.payment or b"") for event in change.events), default=0)
+    remembered = 0 if change.previous.version else len(change.previous.facts) * FACT_BYTES
+    return size + found + shown + remembered, len(change.events), sum(not event.silent for event in change.events)
 
 
 def _outcome(change: Change, claimed: ClaimedPayment | None) -> str:

@@ -118,7 +118,7 @@ def look(
         snapshot=shown,
         lesser=lesser,
     )
-    return _change(record, after, (*joined, *opened, *given_up), now, policy)
+    return _change(record, after, (*joined, *opened, *given_up), now, policy, snapshot)
 
 
 def note(record: Record, request: Request, now: int, policy: Policy) -> Change:
@@ -171,7 +171,12 @@ def _open_claims(
     return {name: at for name, at in {**dict.fromkeys(claims, now), **record.claims}.items() if name not in known}
 
 
-def _change(before: Record, after: Record, found: Sequence[Fact], now: int, policy: Policy) -> Change:
+def _change(
+    before: Record, after: Record, found: Sequence[Fact], now: int, policy: Policy, fetched: Snapshot | None = None
+) -> Change:
+    """Events show what the look ``fetched``, also where that is less than what counts as i'mport's word after it.
+    Without a look they show the latter."""
+    shown = _seen(after) if fetched is None else fetched
     facts = dict(before.facts)
     waiting = cancellations.open_ids(before.requests)
     previous = before.status if facts else None
@@ -193,7 +198,7 @@ def _change(before: Record, after: Record, found: Sequence[Fact], now: int, poli
             status=tally.status(waiting),
             previous=previous,
             cancelled_amount=tally.cancelled,
-            snapshot=_seen(after),
+            snapshot=shown,
             silent=policy.quiet or fact.at < policy.since or now - fact.at > policy.lookback,
         )
         made.append(event)

@@ -16,7 +16,7 @@ from schemas.facts import Fact, Kind
 from schemas.look import Change
 
 MOST = 100
-"""Facts that one step writes, at most: for so long other payments' commits wait."""
+"""New facts that one step writes, at most: for so long other payments' commits wait. Only the first may write more."""
 
 
 class Step(NamedTuple):
@@ -28,30 +28,46 @@ class Step(NamedTuple):
 
 
 def steps(change: Change, most: int = MOST) -> Iterator[Step]:
-    """The steps of a change, of ``most`` facts each; after the last the record is the one that all of it leaves. Only
-    that one says when to look again."""
+    """The steps of a change, of ``most`` new facts each; after the last the record is the one that all of it leaves.
+    Only that one says when to look again.
+
+    The first also writes whatever a tombstone remembered: it goes with that step. And it goes on until the last
+    cancellation of money that had been taken back: i'mport's word, which that step replaces, is what tells it.
+    """
     before, after = change.previous, change.record
-    # A payment that had left and is back: what its tombstone remembered is written with what is new.
-    written = len(before.facts) if before.version else 0
-    remembered = len(before.facts) - written
+    known = len(before.facts)
     facts, rows = list(after.facts.items()), list(after.facts.values())
     events, sequence, previous = iter(change.events), before.sequence, before
-    for first in range(written, max(len(rows), written + 1), most):
-        some = rows[first : first + most]
-        told = some[max(written + remembered - first, 0) :]
+    # The facts of a payment that had left and is back are not stored any more.
+    first, end = known if before.version else 0, known + max(most, _told_by_word(rows[known:]))
+    while True:
+        some = rows[first:end]
+        told = some[max(known - first, 0) :]
         made = tuple(islice(events, sum(fact.kind is not Kind.ALIAS for fact in told)))
         sequence = made[-1].sequence if made else sequence
-        is_last = first + most >= len(rows)
+        is_last = end >= len(rows)
         record = after
         if not is_last:
-            known = rows[written : first + most]
-            requests = _requests(before.requests, after.requests, known)
+            requests = _requests(before.requests, after.requests, rows[known:end])
             record = replace(before, requests=requests, sequence=sequence, snapshot=after.snapshot)
-            record = replace(record, facts=dict(facts[: first + most]))
+            record = replace(record, facts=dict(facts[:end]))
         record = replace(record, version=previous.version + 1)
         next_look = change.next_look if is_last else None
-        yield Step(Change(record, tuple(some), made, next_look, previous), first == written, is_last)
-        previous = record
+        yield Step(Change(record, tuple(some), made, next_look, previous), previous is before, is_last)
+        if is_last:
+            return
+        previous, first, end = record, end, end + most
+
+
+def _told_by_word(found: Sequence[Fact]) -> int:
+    """How many facts there are up to the last one that `refunds.cancelled_again` may have found."""
+    places = (place for place, fact in enumerate(found, 1) if _closes_for_nothing(fact))
+    return max(places, default=0)
+
+
+def _closes_for_nothing(fact: Fact) -> bool:
+    """Whether it is a cancellation that answers a request, though its money was announced before."""
+    return fact.kind is Kind.CANCELLED and bool(fact.closes) and not fact.amount
 
 
 def _requests(before: Sequence[Request], after: Sequence[Request], facts: Sequence[Fact]) -> tuple[Request, ...]:

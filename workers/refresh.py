@@ -131,7 +131,7 @@ class Refresher:
         rows = len(payment.record.facts) + len(snapshot.deposits) + len(snapshot.cancellations)
         told = (payment.claims, payment.escrow_changes)
         change = await aside(look, payment.record, snapshot, int(now), own, *told, rows=rows)
-        outcome = await self._ledger.refreshing.commit(change, claimed=payment, now=now)
+        outcome = await self._ledger.refreshing.commit(change, claimed=payment, now=now, written=_tell_events)
         if outcome == "changed":
             # An operator wrote since, about something this snapshot may be too old to show: a cancellation just sent.
             await self._ledger.refreshing.postpone(payment.lease, "again", due_in=0, tries=payment.tries)
@@ -247,7 +247,12 @@ def _tell(change: Change, snapshot: Snapshot, outcome: str) -> None:
             "payment_taken_back", merchant=record.merchant, imp_uid=record.imp_uid, no_longer_shown=sorted(gone),
             hint="i'mport no longer shows what these events announced; nothing is announced back",
         )  # fmt: skip
-    for event in change.events:
+
+
+def _tell_events(written: Change) -> None:
+    """What is recorded is logged step by step, whatever becomes of the steps after it."""
+    record = written.record
+    for event in written.events:
         log.info(
             "event_recorded", merchant=record.merchant, imp_uid=record.imp_uid, event_id=event.id, type=event.type,
             sequence=event.sequence, status=event.status.value, silent=event.silent,

@@ -8,7 +8,8 @@
 --       why their escrow changes are not believed (or ""), quiet (0 or 1),
 --       is it the last step (0 or 1), of all steps: bytes, events, events to deliver ("" but in the first of several),
 --       merchant_uid, status, how many fields, (field, value)…, how many facts, (key, JSON)…,
---       i'mport's object ("" where an earlier step has brought it), version that it is kept under ("" for no events),
+--       i'mport's object ("" where an earlier step has brought it), the one that the events show ("" where it is the same),
+--       version that this is kept under ("" for no events),
 --       how many events, (id, type, sequence, silent, body without the object)…
 -- Answer: {lanes to kick, per change "ok",
 --         "lost": the lease ended or was used up, nothing is written,
@@ -21,9 +22,8 @@ local EVENT_BYTES, DELIVERY_BYTES = 1200, 1200
 local function read_change()
   return {lane = take(), m = take(), imp = take(), token = take(), version = take(), next_look = take(), outcome = take(),
     unresolved = take() == "1", doubt = take(), quiet = take() == "1", is_last = take() == "1", bytes = take(), all = take(),
-    loud = take(),
-    merchant_uid = take(), status = take(), fields = take_rows(2), facts = take_rows(2), object = take(), snap = take(),
-    events = take_rows(5)}
+    loud = take(), merchant_uid = take(), status = take(), fields = take_rows(2), facts = take_rows(2), object = take(),
+    shown = take(), snap = take(), events = take_rows(5)}
 end
 
 local subscribed, lanes = {}, {}
@@ -100,7 +100,7 @@ end
 
 -- What is to be heard of a change. Doing it again changes nothing.
 local function tell(c)
-  if c.object ~= "" and c.snap ~= "" then keep_snapshot(c.m .. "/" .. c.imp, c.snap, c.object) end
+  if c.object ~= "" and c.snap ~= "" then keep_snapshot(c.m .. "/" .. c.imp, c.snap, c.shown ~= "" and c.shown or c.object) end
   record_all(c, c.is_unheard)
 end
 

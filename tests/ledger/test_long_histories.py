@@ -284,6 +284,26 @@ async def test_a_tombstone_of_a_long_history_is_written_in_steps_too(driver: Dri
     assert (len(again.facts), again.sequence) == (270, 270)
 
 
+async def test_a_tombstone_is_remembered_where_a_commit_breaks_off(driver: Driver) -> None:
+    """Behind the first step of many the tombstone is gone, and all that it remembered is still no news."""
+    record = look(Record("default", "imp_fixed"), fixed(250), THEN, Policy()).record
+    await driver.redis.set(key("tomb", "default/imp_fixed"), stored.dump_tombstone(record))
+    await driver.accept("imp_fixed")
+    claimed = await driver.claim_one()
+    change = look(claimed.record, fixed(950), THEN + 100, Policy())
+    killed = asyncio.create_task(driver.ledger.refreshing.commit(change, claimed=claimed, now=THEN + 100))
+    await until_written(driver, 1)
+    killed.cancel()
+    await asyncio.wait([killed])
+    assert await driver.redis.exists(key("tomb", "default/imp_fixed")) == 0
+    assert len(await events(driver)) < 700
+
+    await driver.lose(claimed.lease)
+    assert await driver.commit(await driver.claim_one(), fixed(950)) == "ok"
+    assert await events(driver) == [(event.id, event.sequence) for event in change.events]
+    assert len(change.events) == 700
+
+
 async def test_an_event_whose_object_is_gone_stops_no_lane(own: Driver) -> None:
     """It is not sent, as one whose body is gone, and not listed; what comes after it is."""
     lane = await own.subscribe(ordered=False)

@@ -9,6 +9,7 @@ import pytest
 
 from ledger import Ledger
 from ledger.keys import key
+from schemas import wire
 from schemas.cancellations import Request
 from schemas.errors import NotFound
 from schemas.facts import Kind
@@ -214,3 +215,17 @@ async def test_a_rebuilt_ledger_counts_on_from_its_base(driver: Driver) -> None:
     change = driver.decide(claimed, paid())
     assert [event.sequence for event in change.events] == [THEN + 1]
     await driver.ledger.refreshing.postpone(claimed.lease, "rejected", due_in=None, reason="")
+
+
+async def test_an_event_keeps_the_object_that_was_fetched(driver: Driver) -> None:
+    """The payment keeps i'mport's word until a second look agrees; the event shows what its own look found."""
+    rows = [{"pg_tid": f"d{n}", "amount": 600, "deposited_at": THEN + n} for n in range(2)]
+    account = {"pay_method": "vbank", "amount": 0}
+    lane = await driver.subscribe(ordered=False)
+    await driver.look(paid("imp_1", deposit_history=rows, **account))
+    less = paid("imp_1", 100, deposit_history=rows[:1], **account)
+    await driver.look(less)
+    (body,) = [one.body for one in await driver.take(lane) if b"partially_cancelled" in one.body[:200]]
+    assert body.endswith(b',"payment":' + less.raw + b"}}")
+    stored = wire.loads((await driver.ledger.payments.get("default", "imp_1")).snapshot)
+    assert len(stored["deposit_history"]) == 2

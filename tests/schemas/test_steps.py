@@ -12,7 +12,7 @@ from schemas.events import Event
 from schemas.look import Change, Record, look
 from schemas.steps import steps
 from schemas.stored import dump_tombstone, load_tombstone
-from tests.schemas.payments import IMP_UID, OPEN_POLICY, Life, lives, looked
+from tests.schemas.payments import ACCOUNT, IMP_UID, OPEN_POLICY, Life, lives, looked
 from tests.schemas.playing import Play
 
 
@@ -29,7 +29,8 @@ def _in_steps(change: Change, most: int) -> Record:
     assert all(after.change.previous is before.change.record for before, after in pairwise(cut))
     assert [event for step in cut for event in step.change.events] == list(change.events)
     assert [step.change.next_look for step in cut] == [None] * (len(cut) - 1) + [change.next_look]
-    assert all(len(step.change.facts) <= most for step in cut)
+    remembered = 0 if change.previous.version else len(change.previous.facts)
+    assert all(len(step.change.facts) <= most + (remembered if step.is_first else 0) for step in cut)
     return replace(cut[-1].change.record, version=change.record.version)
 
 
@@ -67,6 +68,20 @@ def test_requests_change_with_the_facts_that_change_them() -> None:
     assert rest.record.requests == whole.record.requests
 
 
+def test_a_request_for_money_that_was_taken_back_is_answered_where_a_look_breaks_off() -> None:
+    """What is gone again is told by i'mport's word from before, which the first step replaces: it comes with that."""
+    play = Play(**ACCOUNT, amount=0).look().deposit(5000, "d1").take_back(1004, "c1", status="paid").look()
+    play.show(cancel_amount=0, cancel_history=[], cancelled_at=0).later().look().later(61).look()
+    play.ask(1004, "r1").deposit(100, "d2").deposit(100, "d3").take_back(1004, "c2", status="paid").deposit(100, "d4")
+    whole = look(play.record, play.shown, play.now, OPEN_POLICY)
+    assert [(row.id, row.state) for row in whole.record.requests] == [("r1", "confirmed")]
+    written = next(steps(whole, 1))
+    assert not written.is_last
+    rest = look(written.change.record, play.shown, play.now, OPEN_POLICY)
+    assert _told([*written.change.events, *rest.events]) == _told(list(whole.events))
+    assert rest.record.requests == whole.record.requests
+
+
 @given(lives(), st.integers(1, 3))
 def test_what_a_tombstone_remembered_is_written_again(life: Life, most: int) -> None:
     """Its facts come before what is new, and make no events."""
@@ -75,3 +90,15 @@ def test_what_a_tombstone_remembered_is_written_again(life: Life, most: int) -> 
     change = look(load_tombstone("default", IMP_UID, tombstone), snapshot, now, OPEN_POLICY)
     assert _in_steps(change, most) == change.record
     assert [fact for step in steps(change, most) for fact in step.change.facts] == list(change.record.facts.values())
+
+
+@given(lives(), st.integers(1, 3), st.integers(0, 8))
+def test_a_tombstone_is_not_needed_after_the_first_step(life: Life, most: int, done: int) -> None:
+    """A look that breaks off behind any step leaves all that the tombstone remembered: none of it is news again."""
+    *_, (now, snapshot) = life.looks
+    tombstone = load_tombstone("default", IMP_UID, dump_tombstone(looked(*life.looks[:2])))
+    whole = look(tombstone, snapshot, now, OPEN_POLICY)
+    written = list(steps(whole, most))[: done + 1]
+    rest = look(written[-1].change.record, snapshot, now, OPEN_POLICY)
+    events = [event for step in written for event in step.change.events]
+    assert _told([*events, *rest.events]) == _told(list(whole.events))

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from schemas import wire
 from schemas.errors import Conflict
 from schemas.events import event_id
 from schemas.look import left_to_cancel
@@ -122,6 +123,18 @@ def test_a_deposit_into_a_fixed_account_that_was_taken_back() -> None:
     assert play.record.contradicts == ids("paid", "deposited:d2")
     play.show(deposit_history=[*rows[2:], deposit(800, play.now, "d4")]).later().look()
     assert (play.types[-1], play.record.contradicts) == ("payment.deposited", ids("paid", "deposited:d2"))
+
+
+def test_an_event_shows_the_object_that_was_fetched() -> None:
+    """A look that shows less in one place and news in another: its event shows it as it is, also before i'mport is
+    believed to have taken something back."""
+    play = Play(**ACCOUNT, amount=0).look().deposit(500, "d1").deposit(600, "d2").look()
+    rows = play.fields["deposit_history"]
+    play.show(deposit_history=rows[:1]).take_back(100, "c1", status="paid").look()
+    assert play.types[-1] == "payment.partially_cancelled"
+    assert play.bodies[-1]["data"]["payment"] == wire.loads(play.shown.raw)
+    assert play.record.snapshot is not None
+    assert len(play.record.snapshot.deposits) == 2
 
 
 def test_a_void_that_was_taken_back() -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
+
+import structlog
 
 from ledger.keys import key
 from tests.iamport.stub import payment
@@ -71,3 +74,21 @@ async def test_one_payment_that_fails_for_its_size_leaves_the_others_alone(shop:
         assert {*await shop.statuses(), *await shop.driver.due(REFRESH)} == {"imp_1", "imp_2", "imp_large"}
     finally:
         await redis.config_set("maxmemory", 0)
+
+
+async def test_steps_that_were_written_are_logged_where_a_later_one_fails(shop: Shop) -> None:
+    """Each event that is recorded has its line in the log, also where somebody else wrote on the way."""
+    shop.shown["imp_fixed"] = fixed(1500)
+    await shop.driver.accept("imp_fixed")
+    with structlog.testing.capture_logs() as lines:
+        looking = asyncio.create_task(shop.refresh(str(REFRESH)))
+        async with asyncio.timeout(30):
+            while not await shop.driver.redis.zcard(key("evts")):  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
+        await shop.driver.redis.hset(key("pay", "default/imp_fixed"), "version", "999")
+        await looking
+    outcomes = [line["outcome"] for line in lines if line["event"] == "payment_looked_up"]
+    recorded = [line["sequence"] for line in lines if line["event"] == "event_recorded"]
+    assert outcomes == ["changed"]
+    assert recorded == list(range(1, await shop.driver.redis.zcard(key("evts")) + 1))
+    assert 0 < len(recorded) < 1501
