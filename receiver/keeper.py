@@ -13,13 +13,14 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import NoReturn
 
 import structlog
 
 from receiver.breaker import Breaker
 from receiver.counts import Counts
 from receiver.merchants import KnownMerchants
-from receiver.ports import Ledger, Place, Spool
+from receiver.ports import Ledger, Place, Postponed, Spool
 from schemas.errors import BudgetSpent, LedgerUnavailable, SpoolUnavailable, UnknownMerchant
 from schemas.notification import Notification
 
@@ -27,6 +28,8 @@ LOOK_AGAIN = 1.0
 """Seconds for which an answer about Redis' state is good."""
 REFUSALS_LOGGED = 100
 """Refused webhooks of one draining that get a line each; how many there were is said when it is done."""
+FAILURES_PASSED_OVER = 100
+"""Spooled webhooks on which the ledger may fail in one draining by a mistake of ours; with more it counts as away."""
 
 log = structlog.get_logger()
 
@@ -70,6 +73,9 @@ class Keeper:
         """Why the spool could not keep something, in words."""
         self._trusted = not require_durable
         self._refused_spooled = 0
+        self._failed: set[str] = set()
+        """Ids of the spooled webhooks on which the ledger failed in the last draining."""
+        self._failed_before: set[str] = set()
 
     @property
     def redis(self) -> RedisState:
@@ -122,7 +128,7 @@ class Keeper:
             log.info("redis_durability", durable=found.durable, reasons=list(found.reasons))
         self._durable, self._reasons = found.durable, tuple(found.reasons)
         self._trusted = found.durable or not self._require_durable
-        if not self._spool.waiting:
+        if not self._undecided:
             self._reset()
         return self.redis
 
@@ -148,12 +154,13 @@ class Keeper:
         """Move what waits in the spool to the ledger; while the ledger fails, see whether it still does."""
         if not self._breaker.admits(time.monotonic()):
             return
-        if not self._breaker.closed and not self._spool.waiting:
+        if not self._breaker.closed and not self._undecided:
             self._looked = float("-inf")
             if not (await self.look()).available:
                 return
         before = self._counts.drained
         self._refused_spooled = 0
+        self._failed_before, self._failed = self._failed, set()
         try:
             await self._spool.drain(self._accept_spooled, keep=not self._trusted)
             self._note_spool(None)
@@ -168,6 +175,11 @@ class Keeper:
                 refused=self._refused_spooled,
                 waiting=self._spool.waiting,
             )
+
+    @property
+    def _undecided(self) -> bool:
+        """Whether something waits in the spool that will show whether the ledger works."""
+        return self._spool.waiting > len(self._failed)
 
     async def _in_ledger(self, notification: Notification) -> bool:
         try:
@@ -210,8 +222,23 @@ class Keeper:
         except UnknownMerchant:
             if self._trusted:
                 self._refuse_spooled(notification)
+        except LedgerUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001  # `_postpone` logs it
+            self._postpone(notification, error)
         self._reset()
         self._counts.drained += 1
+
+    def _postpone(self, notification: Notification, error: Exception) -> NoReturn:
+        """A mistake of ours must neither cost a webhook nor end the receiver: it would meet the same row again."""
+        reason = f"the ledger failed: {type(error).__name__}"
+        if len(self._failed) >= FAILURES_PASSED_OVER:
+            raise LedgerUnavailable(reason) from error
+        if notification.id not in self._failed_before:
+            trace = None if self._failed else error  # one is enough: the others are most likely the same mistake
+            log.error("spooled_webhook_failed", notification=notification.id, reason=reason, exc_info=trace)
+        self._failed.add(notification.id)
+        raise Postponed(reason) from error
 
     def _refuse_spooled(self, notification: Notification) -> None:
         label = self._merchants.label(notification.merchant)

@@ -18,7 +18,7 @@ from typing import ParamSpec, TypeVar
 import structlog
 
 from receiver import rows
-from receiver.ports import Accept
+from receiver.ports import Accept, Postponed
 from receiver.spool_file import Row, SpoolFile
 from schemas.errors import BudgetSpent, SpoolUnavailable
 from schemas.notification import Notification
@@ -84,7 +84,8 @@ class FileSpool:
         """Hand what waits to `accept`, oldest first, also what processes that are gone have left; how many it took.
 
         `keep` leaves the rows where they are and hands each over once: for a Redis that may still lose them.
-        Raises what `accept` raises, after removing what it did take, and `SpoolUnavailable`.
+        Raises what `accept` raises, after removing what it did take, and `SpoolUnavailable`. A row for which that is
+        `Postponed` stays, is handed over again next time, and holds nothing up.
         """
         own = await self._in_thread(self._open)
         taken = await self._drain_file(own, accept, keep)
@@ -189,19 +190,21 @@ class FileSpool:
 
     async def _drain_file(self, file: SpoolFile, accept: Accept, keep: bool) -> int:
         taken = 0
+        is_complete = True
         after = (self._passed if keep else self._unremoved).get(file.path, 0)
         while file.count and (batch := await self._in_thread(file.read, after, BATCH)):
             after = batch[-1][0]
-            done, failure = await self._hand_over(file, batch, accept)
+            done, postponed, failure = await self._hand_over(file, batch, accept)
             taken += len(done)
+            is_complete = is_complete and not postponed
             is_removed = keep or await self._remove(file, done)
             if failure is not None:
                 raise failure
             if keep:
                 self._passed[file.path] = after
-            elif not is_removed:
+            elif not is_removed and is_complete:  # a postponed row is not to be passed over, and removed with its file
                 self._unremoved[file.path] = after
-        if not keep and (last := self._unremoved.pop(file.path, None)) is not None:
+        if not keep and is_complete and (last := self._unremoved.pop(file.path, None)) is not None:
             await self._in_thread(file.discard, last)
         return taken
 
@@ -229,9 +232,9 @@ class FileSpool:
 
     async def _hand_over(
         self, file: SpoolFile, batch: list[tuple[int, bytes]], accept: Accept
-    ) -> tuple[list[int], BaseException | None]:
+    ) -> tuple[list[int], int, BaseException | None]:
         """Hand a batch over at once, in order, so that the ledger can take it in one round trip: the positions it has
-        taken, and the first error."""
+        taken, how many it has postponed, and the first error."""
         readable: list[tuple[int, Notification]] = []
         for position, row in batch:
             try:
@@ -241,7 +244,9 @@ class FileSpool:
                 await self._in_thread(file.set_aside, position)
         answers = await asyncio.gather(*(accept(row) for _, row in readable), return_exceptions=True)
         done = [position for (position, _), answer in zip(readable, answers, strict=True) if answer is None]
-        return done, next((answer for answer in answers if answer is not None), None)
+        postponed = sum(isinstance(answer, Postponed) for answer in answers)
+        failures = (answer for answer in answers if answer is not None and not isinstance(answer, Postponed))
+        return done, postponed, next(failures, None)
 
 
 class NoSpool:

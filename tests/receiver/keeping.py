@@ -51,6 +51,8 @@ class ListedLedger:
     merchants: dict[str, str | None] = field(default_factory=lambda: {"default": None})
     state: Durability = field(default_factory=Durability)
     failure: Exception | None = None
+    fails_for: dict[str, Exception] = field(default_factory=dict)
+    """What `accept` raises, by `imp_uid`."""
     taken: list[Notification] = field(default_factory=list)
     calls: int = 0
     refusals: Counter[str] = field(default_factory=Counter)
@@ -65,6 +67,8 @@ class ListedLedger:
         """As the real one; each call is counted."""
         self.calls += 1
         await self._answer()
+        if notification.imp_uid in self.fails_for:
+            raise self.fails_for[notification.imp_uid]
         if self.merchants.get(notification.merchant, "") != notification.token_hash:
             raise UnknownMerchant("no such merchant")
         if all(one.id != notification.id for one in self.taken):

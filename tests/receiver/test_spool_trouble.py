@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from receiver import spool as spooling
+from receiver.ports import Postponed
 from receiver.spool import FileSpool
 from schemas.errors import SpoolUnavailable
 from schemas.notification import Notification
@@ -146,6 +147,21 @@ async def test_a_disk_without_room_to_remove_rows_is_drained_once_and_freed(
     assert len(ledger.taken) == len(accepted) + 1
     assert not any(file.name.startswith("spool-1.sqlite") for file in files(tmp_path))
     assert sum(file.stat().st_size for file in files(tmp_path)) < 96 * 1024
+
+
+async def test_a_postponed_row_is_not_removed_with_its_file(tmp_path: Path, spool_at: MakeSpool) -> None:
+    """A disk without room has the drained file removed as a whole: not while a row in it waits."""
+    spool, ledger = spool_at(tmp_path), ListedLedger()
+    await keep(spool, 1, 2, 3)
+    ledger.fails_for["imp_2"] = Postponed("a bug")
+    with files_of_at_most(4096):
+        await spool.drain(ledger.accept)
+        await spool.drain(ledger.accept)
+    assert ledger.imp_uids == ["imp_1", "imp_3"]
+    ledger.fails_for.clear()
+    await spool.drain(ledger.accept)
+    assert ledger.imp_uids == ["imp_1", "imp_3", "imp_2"]
+    assert spool.waiting == 0
 
 
 async def test_a_file_system_without_locks_is_a_refusal(
