@@ -93,7 +93,7 @@ class FileSpool:
             await self._shrink(own)
         now = time.monotonic()
         if now - self._orphans_seen >= LOOK_FOR_ORPHANS:
-            for path in await self._in_thread(lambda: sorted(self._folder.glob("spool-*.sqlite"))):
+            for path in await self._in_thread(self._files):
                 if path != own.path:
                     taken += await self._drain_orphan(path, accept, keep)
             self._orphans_seen = now
@@ -171,6 +171,12 @@ class FileSpool:
         while (file := SpoolFile.take(self._folder / f"spool-{number}.sqlite", self._max_bytes)) is None:
             number += 1
         return file
+
+    def _files(self) -> list[Path]:
+        try:
+            return sorted(self._folder.glob("spool-*.sqlite"))
+        except OSError as error:
+            raise SpoolUnavailable(f"The spool's folder cannot be read: {error.strerror}.") from error
 
     async def _drain_orphan(self, path: Path, accept: Accept, keep: bool) -> int:
         try:

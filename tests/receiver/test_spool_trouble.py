@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import fcntl
+import os
 import resource
 import shutil
 from collections.abc import Iterator
@@ -99,6 +100,28 @@ async def test_a_file_overwritten_under_the_spool_is_noticed(tmp_path: Path, spo
     await keep(spool, 3)  # SQLite had page 1 in its log still, and has written it back
     await spool.drain(ledger.accept)
     assert ledger.imp_uids == ["imp_1", "imp_3"]
+
+
+@contextmanager
+def no_more_files() -> Iterator[None]:
+    """While the block runs this process can open nothing more."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest_free = os.dup(0)
+    os.close(lowest_free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+async def test_a_folder_that_cannot_be_read_is_trouble_of_the_spool(tmp_path: Path, spool_at: MakeSpool) -> None:
+    """Looking for other processes' files needs a descriptor; without one that is said, and tried again."""
+    spool, ledger = spool_at(tmp_path), ListedLedger()
+    assert await spool.trouble() is None
+    with no_more_files(), pytest.raises(SpoolUnavailable, match="cannot be read: Too many open files"):
+        await spool.drain(ledger.accept)
+    assert await spool.drain(ledger.accept) == 0
 
 
 async def test_a_folder_that_cannot_be_made_refuses(tmp_path: Path, spool_at: MakeSpool) -> None:
