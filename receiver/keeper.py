@@ -54,16 +54,17 @@ class Keeper:
         merchants: KnownMerchants,
         *,
         require_durable: bool = False,
-        remember: Callable[[Mapping[str, str | None]], None] | None = None,
+        remember: Callable[[Mapping[str, str | None]], bool] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`remember` is told of a new list of merchants, in a thread of its own."""
+        """`remember` writes a new list of merchants down, in a thread of its own; whether it could."""
         self._ledger = ledger
         self._spool = spool
         self._counts = counts
         self._merchants = merchants
         self._require_durable = require_durable
         self._remember = remember
+        self._is_remembered = True
         self._clock = clock
         self._breaker = Breaker()
         self._durable: bool | None = None
@@ -137,8 +138,10 @@ class Keeper:
         if not self._breaker.closed:
             return
         known = await self._ledger.known_merchants()
-        if self._merchants.learn(known) and self._remember is not None:
-            await asyncio.to_thread(self._remember, known)
+        if self._merchants.learn(known):
+            self._is_remembered = False
+        if not self._is_remembered and self._remember is not None:
+            self._is_remembered = await asyncio.to_thread(self._remember, known)
 
     async def report_refusals(self) -> None:
         """Add what was refused to the counts that operators see. Raises `LedgerUnavailable`."""

@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 from receiver import budget
-from receiver.remembered import RememberedMerchants
+from receiver.counts import Counts
+from receiver.keeper import Keeper
+from receiver.merchants import KnownMerchants
+from receiver.remembered import NAME, RememberedMerchants
 from receiver.spool import FileSpool, NoSpool
 from schemas.errors import BudgetSpent, SpoolUnavailable, UnknownMerchant
 from tests.receiver.keeping import Durability, ListedLedger, MakeSpool, away, notification
@@ -216,6 +219,21 @@ def test_merchants_are_remembered_over_a_restart(tmp_path: Path) -> None:
     file.mkdir()
     remembered.write({"default": None})
     assert remembered.read() is None
+
+
+async def test_a_list_that_could_not_be_written_is_written_later(tmp_path: Path) -> None:
+    """Though the merchants are the same as before, once the disk is in order again."""
+    folder, ledger = tmp_path / "spool", ListedLedger()
+    folder.write_text("in the way of the folder")
+    remembered = RememberedMerchants(folder)
+    keeper = Keeper(ledger, NoSpool(), Counts(), KnownMerchants(), remember=remembered.write)
+    await keeper.learn_merchants()
+    folder.unlink()
+    await keeper.learn_merchants()
+    assert remembered.read() == ledger.merchants
+    (folder / NAME).unlink()
+    await keeper.learn_merchants()
+    assert remembered.read() is None  # the same list is not written twice
 
 
 async def test_a_receiver_that_knows_nothing_knows_default(tmp_path: Path, few: int) -> None:
