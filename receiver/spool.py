@@ -66,8 +66,9 @@ class FileSpool:
         it `BudgetSpent` is raised.
         """
         row = Row(rows.encode(notification), budget)
-        if budget is not None and self._own is not None and not self._own.budget.has_room(budget, len(row.data)):
-            raise BudgetSpent(_SPENT)  # whoever floods does not even wait for the disk, nor anybody for him
+        if budget is not None and not self._has_room(budget, len(row.data)):
+            # Without asking the disk: a flood of webhooks must not keep others waiting for it.
+            raise BudgetSpent(_SPENT)
         if len(self._pending) >= MOST_WAITING:
             raise SpoolUnavailable("The spool's disk does not keep up.")
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -117,6 +118,10 @@ class FileSpool:
             await self._in_thread(self._own.close)
             self._own = None
         self._thread.shutdown(wait=False)
+
+    def _has_room(self, budget: str, size: int) -> bool:
+        """Whether the budget may have room. Only an open file says no: a closed one may be gone with all its rows."""
+        return self._own is None or self._own.closed or self._own.budget.has_room(budget, size)
 
     async def _in_thread(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, partial(call, *args, **kwargs))

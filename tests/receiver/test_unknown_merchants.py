@@ -116,6 +116,16 @@ async def test_the_budget_outlives_the_process(tmp_path: Path, few: int, spool_a
     assert await fill(second, "203.0.113.7", few + 1) == few
 
 
+async def test_the_budget_goes_with_its_file(tmp_path: Path, few: int, spool_at: MakeSpool) -> None:
+    """A file that is gone, with all rows that took the budget up, leaves nothing spent."""
+    spool = spool_at(tmp_path)
+    assert await fill(spool, "203.0.113.7", few + 1) == few
+    for file in tmp_path.glob("spool-0.sqlite*"):
+        file.unlink()
+    assert await spool.trouble() is not None  # that is how it finds out, and closes the file
+    assert await fill(spool, "203.0.113.7", few + 1) == few
+
+
 async def test_a_file_of_an_older_version_is_taken_over(tmp_path: Path, few: int, spool_at: MakeSpool) -> None:
     """A file written before there was a budget has none spent; what an older receiver drained from a file is not
     counted any more."""
