@@ -201,8 +201,8 @@ class Keeper:
         return True
 
     async def _is_welcome(self, notification: Notification) -> bool:
-        """Whether the ledger has said that it takes webhooks of this merchant and token. A Redis that is not trusted may
-        have lost a merchant that will be back: its "no" decides nothing, as in `_accept_spooled`."""
+        """Whether the ledger has said that it takes webhooks of this merchant and token. A Redis that is not trusted
+        may have lost a merchant that will be back: its "no" decides nothing, as in `_accept_spooled`."""
         try:
             return await self._ledger.takes_webhooks(notification.merchant, notification.token_hash)
         except LedgerUnavailable as error:

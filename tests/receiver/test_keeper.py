@@ -123,7 +123,6 @@ async def test_a_row_that_fails_alone_keeps_no_breaker_open(kept: Kept) -> None:
     """Redis is well, so it takes webhooks again although that row waits."""
     kept.ledger.fails_for["imp_1"] = TypeError("a bug")
     assert await kept.keeper.keep(notification(1), "") == "spool"
-    assert not kept.keeper.redis.available
     async with asyncio.timeout(PATIENCE):
         while not kept.keeper.redis.available:
             await kept.keeper.drain()

@@ -14,8 +14,8 @@ from receiver.keeper import Keeper
 from receiver.merchants import KnownMerchants
 from receiver.remembered import NAME, RememberedMerchants
 from receiver.spool import FileSpool, NoSpool
-from schemas.errors import BudgetSpent, SpoolUnavailable, UnknownMerchant
-from tests.receiver.keeping import Durability, ListedLedger, MakeSpool, away, notification
+from schemas.errors import BudgetSpent, SpoolUnavailable
+from tests.receiver.keeping import Durability, ListedLedger, MakeSpool, away, files, notification
 from tests.receiver.test_keeper import Kept
 
 TOKEN, OTHER_TOKEN = "b" * 64, "c" * 64
@@ -120,7 +120,7 @@ async def test_the_budget_goes_with_its_file(tmp_path: Path, few: int, spool_at:
     """A file that is gone, with all rows that took the budget up, leaves nothing spent."""
     spool = spool_at(tmp_path)
     assert await fill(spool, "203.0.113.7", few + 1) == few
-    for file in tmp_path.glob("spool-0.sqlite*"):
+    for file in files(tmp_path):
         file.unlink()
     assert await spool.trouble() is not None  # that is how it finds out, and closes the file
     assert await fill(spool, "203.0.113.7", few + 1) == few
