@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from ipaddress import ip_address
+from typing import Any, TypeVar
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.metrics_core import GaugeMetricFamily
@@ -17,9 +18,10 @@ from console.api.tokens import Tokens
 from console.context import Context
 from ledger.memory import memory
 from ledger.stats import Stats, stats
-from ledger.workers import running
-from schemas.errors import LedgerUnavailable
+from ledger.workers import Worker, running
+from schemas.errors import LedgerRefused, LedgerUnavailable
 
+T = TypeVar("T")
 _AVAILABLE = "Whether Redis can be relied on."
 _CONTENT_TYPE = "text/plain; version=1.0.0; charset=utf-8"
 
@@ -38,27 +40,25 @@ class Health:
 
     async def readyz(self, _request: Request) -> Response:
         """200 while Redis can be relied on, so that this console can answer; says what else is wrong, which another
-        console could not help either: what makes Redis less than durable, how full it is, who works."""
+        console could not help either: what makes Redis less than durable, how full it is, who works. What Redis refuses
+        to tell is null, under 503, and `ledger` says which right is missing."""
         try:
-            durability = await self._ledger.durability()
+            durability = await _unless_refused(self._ledger.durability())
+            workers = await _unless_refused(self._ledger.workers.all())
+            full = await _unless_refused(memory(self._ledger.store))
             seen = await self._watch.recent()
-            workers = await self._ledger.workers.all()
-            full = await memory(self._ledger.store)
         except LedgerUnavailable as error:
             return problem(503, str(error), headers={"retry-after": "1"})
+        ready = durability is not None and workers is not None and full is not None
         report = {
-            "status": "ready",
-            "redis": {"durable": durability.durable, "reasons": list(durability.reasons)},
-            "memory": memory_out(full).model_dump(),
+            "status": "ready" if ready else "unavailable",
+            "redis": durability and {"durable": durability.durable, "reasons": list(durability.reasons)},
+            "memory": full and memory_out(full).model_dump(),
             "ledger": works(seen.ledger).model_dump(),
             "queue": works(seen.queue).model_dump(),
-            "workers": {
-                "running": running(workers),
-                "quiet": [worker.name for worker in workers if worker.quiet],
-                "troubles": sorted({worker.trouble for worker in workers if worker.trouble and not worker.quiet}),
-            },
+            "workers": None if workers is None else _of_workers(workers),
         }
-        return JSONResponse(report)
+        return JSONResponse(report, 200 if ready else 503, headers=None if ready else {"retry-after": "1"})
 
     async def metrics(self, request: Request) -> Response:
         """Prometheus' text, for whoever has a token and for this machine; without Redis what is known all the same."""
@@ -70,25 +70,46 @@ class Health:
         return Response(generate_latest(registry), media_type=_CONTENT_TYPE)
 
     async def _gauges(self) -> dict[str, tuple[str, float]]:
+        """What is known: a number that Redis refuses to tell is left out."""
         try:
-            durable = (await self._ledger.durability()).durable
-            numbers = await stats(self._ledger.store)
-            full = await memory(self._ledger.store)
-            workers = await self._ledger.workers.all()
+            durability = await _unless_refused(self._ledger.durability())
+            numbers = await _unless_refused(stats(self._ledger.store))
+            full = await _unless_refused(memory(self._ledger.store))
+            workers = await _unless_refused(self._ledger.workers.all())
             seen = await self._watch.recent()
         except LedgerUnavailable:
             return {"relay_redis_available": (_AVAILABLE, 0.0)}
-        alive = running(workers)
-        return {
+        gauges = {
             "relay_redis_available": (_AVAILABLE, 1.0),
-            "relay_ledger_durable": ("Whether Redis keeps what it acknowledges.", float(durable)),
-            "relay_ledger_memory_ratio": ("Share of maxmemory in use, 0 where there is none.", full.ratio or 0.0),
             "relay_ledger_works": ("Whether Redis allows what the ledger needs.", float(seen.ledger is None)),
             "relay_queue_works": ("Whether workers can be told of work.", float(seen.queue is None)),
-            "relay_workers": ("Workers that run.", alive),
-            "relay_workers_quiet": ("Workers that should run and have gone quiet.", len(workers) - alive),
-            **_of_stats(numbers),
         }
+        if durability is not None:
+            gauges["relay_ledger_durable"] = ("Whether Redis keeps what it acknowledges.", float(durability.durable))
+        if full is not None:
+            text = "Share of maxmemory in use, 0 where there is none."
+            gauges["relay_ledger_memory_ratio"] = (text, full.ratio or 0.0)
+        if workers is not None:
+            alive = running(workers)
+            gauges["relay_workers"] = ("Workers that run.", alive)
+            gauges["relay_workers_quiet"] = ("Workers that should run and have gone quiet.", len(workers) - alive)
+        return gauges if numbers is None else {**gauges, **_of_stats(numbers)}
+
+
+async def _unless_refused(asked: Awaitable[T]) -> T | None:
+    """What Redis answers; None where it refuses to, which the store has logged. Raises `LedgerUnavailable`."""
+    try:
+        return await asked
+    except LedgerRefused:
+        return None
+
+
+def _of_workers(workers: Sequence[Worker]) -> dict[str, Any]:
+    return {
+        "running": running(workers),
+        "quiet": [worker.name for worker in workers if worker.quiet],
+        "troubles": sorted({worker.trouble for worker in workers if worker.trouble and not worker.quiet}),
+    }
 
 
 def _of_stats(numbers: Stats) -> dict[str, tuple[str, float]]:

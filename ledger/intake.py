@@ -93,6 +93,19 @@ class Intake:
         return [answer == 1 for answer in answers]
 
     async def _accept_all(self, together: Sequence[Notification]) -> Sequence[Exception | None]:
+        """Accept them in one round trip. Where a mistake of ours makes that fail for one of them, the others must not
+        fail with it: each half is tried by itself, and so on down to that one. Accepting twice is accepting once."""
+        try:
+            return await self._accept_together(together)
+        except LedgerUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001  # raised for its own notification
+            if len(together) == 1:
+                return [error]
+            middle = len(together) // 2
+            return [*await self._accept_all(together[:middle]), *await self._accept_all(together[middle:])]
+
+    async def _accept_together(self, together: Sequence[Notification]) -> Sequence[Exception | None]:
         args: list[Argument] = [len(together)]
         for one in together:
             args += [

@@ -48,12 +48,15 @@ class Watch:
         self._every = every
         self._looking: asyncio.Task[Seen] | None = None
         self._looked = float("-inf")
+        self._refused = 0
         self.seen: Seen | None = None
         """What was seen last; None before the first look."""
 
     async def recent(self) -> Seen:
-        """What was seen within a minute, or within seconds where something was wrong. Raises `LedgerUnavailable`."""
-        good_for = self._every if self.seen is not None and self.seen.well else SOON
+        """What was seen within a minute, or within seconds where something was wrong or Redis has refused something
+        since. Raises `LedgerUnavailable`."""
+        is_well = self.seen is not None and self.seen.well and self._ledger.store.refused == self._refused
+        good_for = self._every if is_well else SOON
         if self.seen is not None and time.monotonic() - self._looked < good_for:
             return self.seen
         looking = self._look_once()
@@ -82,4 +85,5 @@ class Watch:
         full = await memory(self._ledger.store) if ledger is None else None
         self.seen = Seen(ledger, await self._ledger.queue.trouble(), full)
         self._looked = time.monotonic()
+        self._refused = self._ledger.store.refused
         return self.seen

@@ -4,7 +4,7 @@ While the ledger fails nobody waits for it: a breaker sends everything straight 
 Only the ledger refuses a merchant or a token, since i'mport does not send again after a 404 and any list may be old:
 while it cannot be asked, such a webhook is spooled within a budget, and the ledger decides when the spool drains.
 With RELAY_REQUIRE_DURABLE only a durable Redis counts: until it is durable everything is acknowledged from the spool
-and stays there, and Redis gets it too, so that work goes on.
+and stays there, and Redis gets it too, so that work goes on. Until then it refuses nobody either.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import NoReturn
 
 import structlog
 
 from receiver.breaker import Breaker
 from receiver.counts import Counts
 from receiver.merchants import KnownMerchants
-from receiver.ports import Ledger, Place, Spool
+from receiver.ports import Ledger, Place, Postponed, Spool
 from schemas.errors import BudgetSpent, LedgerUnavailable, SpoolUnavailable, UnknownMerchant
 from schemas.notification import Notification
 
@@ -28,6 +29,8 @@ LOOK_AGAIN = 1.0
 """Seconds for which an answer about Redis' state is good."""
 REFUSALS_LOGGED = 100
 """Refused webhooks of one draining that get a line each; how many there were is said when it is done."""
+FAILURES_PASSED_OVER = 100
+"""Spooled webhooks on which the ledger may fail in one draining by a mistake of ours; with more it counts as away."""
 
 log = structlog.get_logger()
 
@@ -52,16 +55,17 @@ class Keeper:
         merchants: KnownMerchants,
         *,
         require_durable: bool = False,
-        remember: Callable[[Mapping[str, str | None]], None] | None = None,
+        remember: Callable[[Mapping[str, str | None]], bool] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`remember` is told of a new list of merchants, in a thread of its own."""
+        """`remember` writes a new list of merchants down, in a thread of its own; whether it could."""
         self._ledger = ledger
         self._spool = spool
         self._counts = counts
         self._merchants = merchants
         self._require_durable = require_durable
         self._remember = remember
+        self._is_remembered = True
         self._clock = clock
         self._breaker = Breaker()
         self._durable: bool | None = None
@@ -71,6 +75,9 @@ class Keeper:
         """Why the spool could not keep something, in words."""
         self._trusted = not require_durable
         self._refused_spooled = 0
+        self._failed: set[str] = set()
+        """Ids of the spooled webhooks on which the ledger failed in the last draining."""
+        self._failed_before: set[str] = set()
 
     @property
     def redis(self) -> RedisState:
@@ -123,7 +130,7 @@ class Keeper:
             log.info("redis_durability", durable=found.durable, reasons=list(found.reasons))
         self._durable, self._reasons = found.durable, tuple(found.reasons)
         self._trusted = found.durable or not self._require_durable
-        if not self._spool.waiting:
+        if not self._undecided:
             self._reset()
         return self.redis
 
@@ -132,8 +139,10 @@ class Keeper:
         if not self._breaker.closed:
             return
         known = await self._ledger.known_merchants()
-        if self._merchants.learn(known) and self._remember is not None:
-            await asyncio.to_thread(self._remember, known)
+        if self._merchants.learn(known):
+            self._is_remembered = False
+        if not self._is_remembered and self._remember is not None:
+            self._is_remembered = await asyncio.to_thread(self._remember, known)
 
     async def report_refusals(self) -> None:
         """Add what was refused to the counts that operators see. Raises `LedgerUnavailable`."""
@@ -149,12 +158,13 @@ class Keeper:
         """Move what waits in the spool to the ledger; while the ledger fails, see whether it still does."""
         if not self._breaker.admits(time.monotonic()):
             return
-        if not self._breaker.closed and not self._spool.waiting:
+        if not self._breaker.closed and not self._undecided:
             self._looked = float("-inf")
             if not (await self.look()).available:
                 return
         before = self._counts.drained
         self._refused_spooled = 0
+        self._failed_before, self._failed = self._failed, set()
         try:
             keep = not self._trusted
             await self._spool.drain(partial(self._accept_spooled, keep=keep), keep=keep)
@@ -170,6 +180,11 @@ class Keeper:
                 refused=self._refused_spooled,
                 waiting=self._spool.waiting,
             )
+
+    @property
+    def _undecided(self) -> bool:
+        """Whether something waits in the spool that will show whether the ledger works."""
+        return self._spool.waiting > len(self._failed)
 
     async def _in_ledger(self, notification: Notification) -> bool:
         try:
@@ -188,21 +203,17 @@ class Keeper:
         return True
 
     async def _is_welcome(self, notification: Notification) -> bool:
-        """Whether the ledger has said that it takes webhooks of this merchant and token; False when it cannot be asked.
-        Raises `UnknownMerchant`."""
+        """Whether the ledger has said that it takes webhooks of this merchant and token. A Redis that is not trusted
+        may have lost a merchant that will be back: its "no" decides nothing, as in `_accept_spooled`."""
         try:
-            welcome = await self._ledger.takes_webhooks(notification.merchant, notification.token_hash)
+            return await self._ledger.takes_webhooks(notification.merchant, notification.token_hash)
         except LedgerUnavailable as error:
             self._trip(str(error))
-            return False
         except Exception as error:
             # A mistake of ours must not cost a webhook: the spool keeps it until it is mended.
             log.exception("ledger_failed", notification=notification.id)
             self._trip(f"the ledger failed: {type(error).__name__}")
-            return False
-        if not welcome:
-            raise UnknownMerchant("No such merchant, or a wrong webhook token.")
-        return True
+        return False
 
     async def _accept_spooled(self, notification: Notification, *, keep: bool) -> None:
         """Hand one spooled notification over; `keep` says whether its row stays in the spool. One that the ledger
@@ -215,6 +226,10 @@ class Keeper:
             await self._ledger.accept(notification)
         except UnknownMerchant:
             is_refused = True
+        except LedgerUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001  # `_postpone` logs it
+            self._postpone(notification, error)
         if not keep:
             if not self._trusted:
                 raise LedgerUnavailable("Redis is no longer durable")
@@ -222,6 +237,17 @@ class Keeper:
                 self._refuse_spooled(notification)
         self._reset()
         self._counts.drained += 1
+
+    def _postpone(self, notification: Notification, error: Exception) -> NoReturn:
+        """A mistake of ours must neither cost a webhook nor end the receiver: it would meet the same row again."""
+        reason = f"the ledger failed: {type(error).__name__}"
+        if len(self._failed) >= FAILURES_PASSED_OVER:
+            raise LedgerUnavailable(reason) from error
+        if notification.id not in self._failed_before:
+            trace = None if self._failed else error  # one is enough: the others are most likely the same mistake
+            log.error("spooled_webhook_failed", notification=notification.id, reason=reason, exc_info=trace)
+        self._failed.add(notification.id)
+        raise Postponed(reason) from error
 
     def _refuse_spooled(self, notification: Notification) -> None:
         label = self._merchants.label(notification.merchant)

@@ -8,10 +8,15 @@ from typing import Literal, Protocol
 from schemas.notification import Notification
 
 Accept = Callable[[Notification], Awaitable[None]]
-"""Keeps one notification; returns when it is on disk. Accepting one id twice is accepting it once."""
+"""Keeps one notification; returns when it is on disk. Accepting one id twice is accepting it once. `Postponed` leaves
+this one where it is, and the others go on."""
 
 Place = Literal["redis", "spool"]
 """Where an accepted notification is on disk."""
+
+
+class Postponed(Exception):
+    """One notification could not be handed over, though others may be: it is tried again later."""
 
 
 class Durability(Protocol):
@@ -59,7 +64,7 @@ class Spool(Protocol):
 
     async def drain(self, accept: Accept, /, *, keep: bool = False) -> int:
         """Hand everything to `accept`, oldest first; how many it took. `keep` leaves it here all the same. Raises what
-        `accept` raises, and `SpoolUnavailable`."""
+        `accept` raises, but for `Postponed`, and `SpoolUnavailable`."""
 
     async def trouble(self) -> str | None:
         """Why nothing could be kept here now, in words; None when it could."""

@@ -15,6 +15,8 @@ from typing import Any
 import orjson
 import structlog
 
+from runtime.repeats import Repeats
+
 NAME = "merchants.json"
 VERSION = 1
 
@@ -26,6 +28,7 @@ class RememberedMerchants:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / NAME
+        self._failures = Repeats()
 
     def read(self) -> Mapping[str, str | None] | None:
         """The list; None where there is none that can be read."""
@@ -41,8 +44,9 @@ class RememberedMerchants:
             return None
         return known
 
-    def write(self, known: Mapping[str, str | None]) -> None:
-        """Replace the list, whole or not at all. A disk that cannot is logged: the list is a help, not a promise."""
+    def write(self, known: Mapping[str, str | None]) -> bool:
+        """Replace the list, whole or not at all; whether that was possible. A failure is logged once a minute: the
+        list is a help, not a promise."""
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with NamedTemporaryFile(dir=self._path.parent, prefix=f"{NAME}.", delete=False) as file:  # mode 0600
@@ -55,4 +59,8 @@ class RememberedMerchants:
                     Path(file.name).unlink(missing_ok=True)
                     raise
         except OSError as error:
-            log.warning("merchants_not_remembered", reason=error.strerror)
+            reason = error.strerror or type(error).__name__
+            if (times := self._failures.times(reason)) is not None:
+                log.warning("merchants_not_remembered", reason=reason, times=times)
+            return False
+        return True

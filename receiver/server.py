@@ -181,7 +181,8 @@ async def serve(settings: Settings, listener: socket.socket) -> int:
 
 
 async def _check(ledger: Ledger) -> None:
-    """Raise `BadSetting` for a Redis that does not let it work. Nobody's webhook waits long for one that is away."""
+    """Raise `BadSetting` for a Redis that does not let the receiver work. One that is away is waited for `FIRST_LOOK`
+    seconds at most, because webhooks wait meanwhile; it may come back."""
     with suppress(LedgerUnavailable, TimeoutError):
         async with asyncio.timeout(FIRST_LOOK):
             await usable(ledger)

@@ -18,7 +18,7 @@ from typing import ParamSpec, TypeVar
 import structlog
 
 from receiver import rows
-from receiver.ports import Accept
+from receiver.ports import Accept, Postponed
 from receiver.spool_file import Row, SpoolFile
 from schemas.errors import BudgetSpent, SpoolUnavailable
 from schemas.notification import Notification
@@ -66,8 +66,9 @@ class FileSpool:
         it `BudgetSpent` is raised.
         """
         row = Row(rows.encode(notification), budget)
-        if budget is not None and self._own is not None and not self._own.budget.has_room(budget, len(row.data)):
-            raise BudgetSpent(_SPENT)  # whoever floods does not even wait for the disk, nor anybody for him
+        if budget is not None and not self._has_room(budget, len(row.data)):
+            # Without asking the disk: a flood of webhooks must not keep others waiting for it.
+            raise BudgetSpent(_SPENT)
         if len(self._pending) >= MOST_WAITING:
             raise SpoolUnavailable("The spool's disk does not keep up.")
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -84,7 +85,8 @@ class FileSpool:
         """Hand what waits to `accept`, oldest first, also what processes that are gone have left; how many it took.
 
         `keep` leaves the rows where they are and hands each over once: for a Redis that may still lose them.
-        Raises what `accept` raises, after removing what it did take, and `SpoolUnavailable`.
+        Raises what `accept` raises, after removing what it did take, and `SpoolUnavailable`. A row for which that is
+        `Postponed` stays, is handed over again next time, and holds nothing up.
         """
         own = await self._in_thread(self._open)
         taken = await self._drain_file(own, accept, keep)
@@ -92,7 +94,7 @@ class FileSpool:
             await self._shrink(own)
         now = time.monotonic()
         if now - self._orphans_seen >= LOOK_FOR_ORPHANS:
-            for path in await self._in_thread(lambda: sorted(self._folder.glob("spool-*.sqlite"))):
+            for path in await self._in_thread(self._files):
                 if path != own.path:
                     taken += await self._drain_orphan(path, accept, keep)
             self._orphans_seen = now
@@ -116,6 +118,10 @@ class FileSpool:
             await self._in_thread(self._own.close)
             self._own = None
         self._thread.shutdown(wait=False)
+
+    def _has_room(self, budget: str, size: int) -> bool:
+        """Whether the budget may have room. Only an open file says no: a closed one may be gone with all its rows."""
+        return self._own is None or self._own.closed or self._own.budget.has_room(budget, size)
 
     async def _in_thread(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, partial(call, *args, **kwargs))
@@ -171,6 +177,12 @@ class FileSpool:
             number += 1
         return file
 
+    def _files(self) -> list[Path]:
+        try:
+            return sorted(self._folder.glob("spool-*.sqlite"))
+        except OSError as error:
+            raise SpoolUnavailable(f"The spool's folder cannot be read: {error.strerror}.") from error
+
     async def _drain_orphan(self, path: Path, accept: Accept, keep: bool) -> int:
         try:
             file = await self._in_thread(SpoolFile.take, path, self._max_bytes)
@@ -189,19 +201,21 @@ class FileSpool:
 
     async def _drain_file(self, file: SpoolFile, accept: Accept, keep: bool) -> int:
         taken = 0
+        is_complete = True
         after = (self._passed if keep else self._unremoved).get(file.path, 0)
         while file.count and (batch := await self._in_thread(file.read, after, BATCH)):
             after = batch[-1][0]
-            done, failure = await self._hand_over(file, batch, accept)
+            done, postponed, failure = await self._hand_over(file, batch, accept)
             taken += len(done)
+            is_complete = is_complete and not postponed
             is_removed = keep or await self._remove(file, done)
             if failure is not None:
                 raise failure
             if keep:
                 self._passed[file.path] = after
-            elif not is_removed:
+            elif not is_removed and is_complete:  # a postponed row is not to be passed over, and removed with its file
                 self._unremoved[file.path] = after
-        if not keep and (last := self._unremoved.pop(file.path, None)) is not None:
+        if not keep and is_complete and (last := self._unremoved.pop(file.path, None)) is not None:
             await self._in_thread(file.discard, last)
         return taken
 
@@ -229,9 +243,9 @@ class FileSpool:
 
     async def _hand_over(
         self, file: SpoolFile, batch: list[tuple[int, bytes]], accept: Accept
-    ) -> tuple[list[int], BaseException | None]:
+    ) -> tuple[list[int], int, BaseException | None]:
         """Hand a batch over at once, in order, so that the ledger can take it in one round trip: the positions it has
-        taken, and the first error."""
+        taken, how many it has postponed, and the first error."""
         readable: list[tuple[int, Notification]] = []
         for position, row in batch:
             try:
@@ -241,7 +255,9 @@ class FileSpool:
                 await self._in_thread(file.set_aside, position)
         answers = await asyncio.gather(*(accept(row) for _, row in readable), return_exceptions=True)
         done = [position for (position, _), answer in zip(readable, answers, strict=True) if answer is None]
-        return done, next((answer for answer in answers if answer is not None), None)
+        postponed = sum(isinstance(answer, Postponed) for answer in answers)
+        failures = (answer for answer in answers if answer is not None and not isinstance(answer, Postponed))
+        return done, postponed, next(failures, None)
 
 
 class NoSpool:

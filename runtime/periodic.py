@@ -100,7 +100,7 @@ class Background:
         if task.cancelled():
             if name in self._stopped:
                 return
-            error: BaseException = RuntimeError(f"the background task {name} was cancelled by nobody who may")
+            error: BaseException = RuntimeError(f"the background task {name} was cancelled unexpectedly")
         else:
             found = task.exception()
             if found is None:

@@ -107,7 +107,7 @@ class Api:
         except BadQuery as error:
             return no(str(error), 400)
 
-    async def prepared(self, request: Request, _seer: Caller) -> Response:
+    async def prepared(self, request: Request, _caller: Caller) -> Response:
         """The amount that was registered beforehand; 404 when none was."""
         prepared = self._book.prepared.get(_parts(request)[0])
         return no("사전등록된 결제정보가 존재하지 않습니다", 404) if prepared is None else well(prepared)

@@ -15,6 +15,7 @@ from ledger.rights import Trouble
 from ledger.stats import stats
 from ledger.workers import Worker
 from schemas.body_reasons import words
+from schemas.errors import LedgerRefused, LedgerUnavailable
 from schemas.times import rfc3339
 
 MOST_ENDPOINTS = 10_000
@@ -121,7 +122,17 @@ class StatsOut(Out):
 
 
 async def get(call: Call[Parameters, Nothing]) -> Answer:
-    """The numbers now."""
+    """The numbers now. Raises `LedgerUnavailable`: where a right is missing, with its name and what to do."""
+    try:
+        return await _numbers(call)
+    except LedgerRefused as error:
+        trouble = (await call.context.watch.recent()).ledger
+        if trouble is None:
+            raise
+        raise LedgerUnavailable(str(trouble)) from error
+
+
+async def _numbers(call: Call[Parameters, Nothing]) -> Answer:
     ledger = call.context.ledger
     numbers = await stats(ledger.store)
     durability = await ledger.durability()

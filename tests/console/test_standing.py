@@ -23,6 +23,7 @@ from schemas.delivery import Again
 from tests.console import machine
 from tests.console.conftest import TOKEN, Console, running
 from tests.console.web.conftest import Reader
+from tests.processes import PATIENCE
 from tests.redis_process import RedisServer
 
 SIGN = Sign(version="1.2.3", up=100.0, lane="deliver/ep_1", ago=2.5, trouble=None)
@@ -191,6 +192,29 @@ async def test_a_queue_that_cannot_work_is_told(own_redis: RedisServer) -> None:
         assert "the queue does not work" in await overview(console)
         assert "큐가 동작하지 않아" in await overview(console, "ko")
         assert (await explained(console, event, endpoint)).startswith("RELAY_QUEUE_URL")
+
+
+async def test_a_right_that_was_taken_away_is_named(own_redis: RedisServer) -> None:
+    """Though the console needs it to answer, and all was well a moment ago: which right, and what to do."""
+    reason = "REDIS_URL: its Redis user may not use INFO: ACL SETUSER … +info"
+    with redis.Redis.from_url(own_redis.url) as admin:
+        admin.execute_command("ACL", "SETUSER", "relay", "on", ">secret", "~*", "&*", "+@all")
+        url = own_redis.url.replace("redis://", "redis://relay:secret@")
+        async with running(url, {}) as console:
+            assert (await metrics(console))["relay_ledger_works"] == 1
+            admin.execute_command("ACL", "SETUSER", "relay", "-info")
+            async with asyncio.timeout(PATIENCE):
+                while (await metrics(console))["relay_ledger_works"]:  # noqa: ASYNC110  # it is the console that looks
+                    await asyncio.sleep(0.1)
+            found = await metrics(console)
+            assert (found["relay_redis_available"], found["relay_workers"], found["relay_ledger_durable"]) == (1, 0, 1)
+            assert "relay_ledger_memory_ratio" not in found
+            answer = await console.call("GET", "/readyz")
+            assert (answer.status_code, answer.json()["status"]) == (503, "unavailable")
+            assert answer.json()["ledger"] == {"works": False, "reason": reason}
+            assert (answer.json()["memory"], answer.json()["workers"]["running"]) == (None, 0)
+            answer = await console.call("GET", "/v1/stats")
+            assert (answer.status_code, answer.json()["detail"]) == (503, reason)
 
 
 async def test_metrics_are_there_without_redis(own_redis: RedisServer) -> None:

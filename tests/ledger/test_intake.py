@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
+from typing import Any
 
 import pytest
 
@@ -50,6 +51,15 @@ async def test_what_waits_together_is_written_together(driver: Driver) -> None:
     after = (await driver.redis.info("commandstats"))["cmdstat_evalsha"]["calls"]
     assert after - before <= 10
     assert len(await driver.due(REFRESH)) == 1000
+
+
+async def test_one_that_cannot_be_written_fails_alone(ledger: Ledger, driver: Driver) -> None:
+    """Those that wait at the same time share a round trip, not its error."""
+    unwritable: Any = {"not": "text"}
+    webhooks = [notification(f"imp_{n}", merchant_uid=unwritable if n == 7 else "order") for n in range(20)]
+    answers = await asyncio.gather(*(ledger.accept(one) for one in webhooks), return_exceptions=True)
+    assert [n for n, answer in enumerate(answers) if answer is not None] == [7]
+    assert len(await driver.due(REFRESH)) == 19
 
 
 async def _scripted(driver: Driver) -> bool:

@@ -52,6 +52,8 @@ class ListedLedger:
     state: Durability = field(default_factory=Durability)
     failure: Exception | None = None
     meanwhile: Callable[[], Awaitable[object]] | None = None
+    fails_for: dict[str, Exception] = field(default_factory=dict)
+    """What `accept` raises, by `imp_uid`."""
     taken: list[Notification] = field(default_factory=list)
     calls: int = 0
     refusals: Counter[str] = field(default_factory=Counter)
@@ -68,6 +70,8 @@ class ListedLedger:
         await self._answer()
         if self.meanwhile is not None:
             await self.meanwhile()
+        if notification.imp_uid in self.fails_for:
+            raise self.fails_for[notification.imp_uid]
         if self.merchants.get(notification.merchant, "") != notification.token_hash:
             raise UnknownMerchant("no such merchant")
         if all(one.id != notification.id for one in self.taken):

@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from receiver.counts import Counts
-from receiver.keeper import LOOK_AGAIN, Keeper
+from receiver.keeper import FAILURES_PASSED_OVER, LOOK_AGAIN, Keeper
 from receiver.merchants import KnownMerchants
 from receiver.ports import Spool
 from receiver.spool import FileSpool, NoSpool
@@ -95,6 +96,55 @@ async def test_a_mistake_in_a_weak_ledger_costs_no_webhook_either(strict: Kept) 
     """Where the ledger is only asked who is welcome, the same holds."""
     strict.ledger.failure = ValueError("a bug")
     assert await strict.keeper.keep(notification(1), "") == "spool"
+
+
+async def test_a_row_that_the_ledger_fails_on_holds_nothing_up(kept: Kept) -> None:
+    """It stays in the spool and is logged once, the others go on, and Redis counts as available; once the ledger is
+    mended it takes the row."""
+    kept.ledger.fails_for["imp_2"] = TypeError("a bug")
+    kept.ledger.failure = away()
+    for number in (1, 2, 3):
+        await kept.keeper.keep(notification(number), "")
+    kept.ledger.failure = None
+    with structlog.testing.capture_logs() as logs:
+        async with asyncio.timeout(PATIENCE):
+            while kept.ledger.calls < 6 or not kept.keeper.redis.available:
+                await kept.keeper.drain()
+                await asyncio.sleep(0.05)
+    assert (kept.ledger.imp_uids, kept.spool.waiting) == (["imp_1", "imp_3"], 1)
+    assert [line["event"] for line in logs].count("spooled_webhook_failed") == 1
+    assert await kept.keeper.keep(notification(4), "") == "redis"
+    kept.ledger.fails_for.clear()
+    await kept.drained()
+    assert kept.ledger.imp_uids == ["imp_1", "imp_3", "imp_4", "imp_2"]
+
+
+async def test_a_row_that_fails_alone_keeps_no_breaker_open(kept: Kept) -> None:
+    """Redis is well, so it takes webhooks again although that row waits."""
+    kept.ledger.fails_for["imp_1"] = TypeError("a bug")
+    assert await kept.keeper.keep(notification(1), "") == "spool"
+    async with asyncio.timeout(PATIENCE):
+        while not kept.keeper.redis.available:
+            await kept.keeper.drain()
+            await asyncio.sleep(0.05)
+    assert kept.spool.waiting == 1
+    assert await kept.keeper.keep(notification(2), "") == "redis"
+
+
+async def test_a_ledger_that_fails_on_everything_is_not_available(kept: Kept) -> None:
+    """It is asked again in a while, not for every row at once, and nothing is lost."""
+    kept.ledger.failure = away()
+    for number in range(FAILURES_PASSED_OVER + 5):
+        await kept.keeper.keep(notification(number), "")
+    kept.ledger.failure = TypeError("a bug")
+    async with asyncio.timeout(PATIENCE):
+        while "TypeError" not in " ".join(kept.keeper.redis.reasons):
+            await kept.keeper.drain()
+            await asyncio.sleep(0.05)
+    assert kept.spool.waiting == FAILURES_PASSED_OVER + 5
+    kept.ledger.failure = None
+    await kept.drained()
+    assert len(kept.ledger.taken) == FAILURES_PASSED_OVER + 5
 
 
 async def test_an_unknown_merchant_is_refused_by_the_ledger(kept: Kept) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import fcntl
+import os
 import resource
 import shutil
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from receiver import spool as spooling
+from receiver.ports import Postponed
 from receiver.spool import FileSpool
 from schemas.errors import SpoolUnavailable
 from schemas.notification import Notification
@@ -118,6 +120,28 @@ async def test_a_lock_removed_under_two_spools_does_not_make_them_share_a_file(
     assert sorted(one.id for one in ledger.taken) == sorted(one.id for one in kept)
 
 
+@contextmanager
+def no_more_files() -> Iterator[None]:
+    """While the block runs this process can open nothing more."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest_free = os.dup(0)
+    os.close(lowest_free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+async def test_a_folder_that_cannot_be_read_is_trouble_of_the_spool(tmp_path: Path, spool_at: MakeSpool) -> None:
+    """Looking for other processes' files needs a descriptor; without one that is said, and tried again."""
+    spool, ledger = spool_at(tmp_path), ListedLedger()
+    assert await spool.trouble() is None
+    with no_more_files(), pytest.raises(SpoolUnavailable, match="cannot be read: Too many open files"):
+        await spool.drain(ledger.accept)
+    assert await spool.drain(ledger.accept) == 0
+
+
 async def test_a_folder_that_cannot_be_made_refuses(tmp_path: Path, spool_at: MakeSpool) -> None:
     """A path that leads through a file keeps nothing."""
     (tmp_path / "file").write_text("")
@@ -164,6 +188,21 @@ async def test_a_disk_without_room_to_remove_rows_is_drained_once_and_freed(
     assert len(ledger.taken) == len(accepted) + 1
     assert not any(file.name.startswith("spool-1.sqlite") for file in files(tmp_path))
     assert sum(file.stat().st_size for file in files(tmp_path)) < 96 * 1024
+
+
+async def test_a_postponed_row_is_not_removed_with_its_file(tmp_path: Path, spool_at: MakeSpool) -> None:
+    """A disk without room has the drained file removed as a whole: not while a row in it waits."""
+    spool, ledger = spool_at(tmp_path), ListedLedger()
+    await keep(spool, 1, 2, 3)
+    ledger.fails_for["imp_2"] = Postponed("a bug")
+    with files_of_at_most(4096):
+        await spool.drain(ledger.accept)
+        await spool.drain(ledger.accept)
+    assert ledger.imp_uids == ["imp_1", "imp_3"]
+    ledger.fails_for.clear()
+    await spool.drain(ledger.accept)
+    assert ledger.imp_uids == ["imp_1", "imp_3", "imp_2"]
+    assert spool.waiting == 0
 
 
 async def test_a_file_system_without_locks_is_a_refusal(

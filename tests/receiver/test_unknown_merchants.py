@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 
 from receiver import budget
-from receiver.remembered import RememberedMerchants
+from receiver.counts import Counts
+from receiver.keeper import Keeper
+from receiver.merchants import KnownMerchants
+from receiver.remembered import NAME, RememberedMerchants
 from receiver.spool import FileSpool, NoSpool
-from schemas.errors import BudgetSpent, SpoolUnavailable, UnknownMerchant
-from tests.receiver.keeping import Durability, ListedLedger, MakeSpool, away, notification
+from schemas.errors import BudgetSpent, SpoolUnavailable
+from tests.receiver.keeping import Durability, ListedLedger, MakeSpool, away, files, notification
 from tests.receiver.test_keeper import Kept
 
 TOKEN, OTHER_TOKEN = "b" * 64, "c" * 64
@@ -113,6 +116,16 @@ async def test_the_budget_outlives_the_process(tmp_path: Path, few: int, spool_a
     assert await fill(second, "203.0.113.7", few + 1) == few
 
 
+async def test_the_budget_goes_with_its_file(tmp_path: Path, few: int, spool_at: MakeSpool) -> None:
+    """A file that is gone, with all rows that took the budget up, leaves nothing spent."""
+    spool = spool_at(tmp_path)
+    assert await fill(spool, "203.0.113.7", few + 1) == few
+    for file in files(tmp_path):
+        file.unlink()
+    assert await spool.trouble() is not None  # that is how it finds out, and closes the file
+    assert await fill(spool, "203.0.113.7", few + 1) == few
+
+
 async def test_a_file_of_an_older_version_is_taken_over(tmp_path: Path, few: int, spool_at: MakeSpool) -> None:
     """A file written before there was a budget has none spent; what an older receiver drained from a file is not
     counted any more."""
@@ -158,20 +171,25 @@ async def test_without_a_spool_nobody_is_refused_either() -> None:
             await kept.keeper.keep(notification(1, merchant=merchant), "203.0.113.7")
 
 
-async def test_a_weak_redis_is_asked_who_is_welcome(tmp_path: Path) -> None:
-    """Where durability is required and lacking, the spool acknowledges; who is known is still the ledger's word."""
+async def test_a_weak_redis_is_asked_who_is_welcome(tmp_path: Path, few: int) -> None:
+    """Where durability is required and lacking, the spool acknowledges. Whom the ledger knows needs no budget; whom it
+    does not know it may have lost, so such webhooks are kept within the budget, and decided when it is durable."""
     kept = Kept(FileSpool(tmp_path), require_durable=True)
     kept.ledger.state = Durability(durable=False, reasons=("appendonly is no, not yes",))
     await kept.keeper.learn_merchants()
     await kept.keeper.look()
     kept.ledger.merchants["new"] = TOKEN
+    unknown = [("made-up", None), ("new", None), ("new", OTHER_TOKEN), ("default", TOKEN), ("newer", None)]
+    assert len(unknown) == few
+    for merchant, token_hash in unknown:
+        webhook = notification(2, merchant=merchant, token_hash=token_hash)
+        assert await kept.keeper.keep(webhook, "203.0.113.7") == "spool"
+    with pytest.raises(BudgetSpent):
+        await kept.keeper.keep(notification(3, merchant="made-up"), "203.0.113.7")
     assert await kept.keeper.keep(notification(1, merchant="new", token_hash=TOKEN), "203.0.113.7") == "spool"
-    for merchant, token_hash in (("made-up", None), ("new", None), ("new", OTHER_TOKEN), ("default", TOKEN)):
-        with pytest.raises(UnknownMerchant):
-            await kept.keeper.keep(notification(2, merchant=merchant, token_hash=token_hash), "203.0.113.7")
-    assert kept.spool.waiting == 1
-    kept.ledger.failure = away()
-    assert await kept.keeper.keep(notification(3, merchant="newer"), "203.0.113.7") == "spool"
+    await kept.keeper.drain()
+    assert (kept.spool.waiting, kept.ledger.imp_uids) == (few + 1, ["imp_1"])
+    assert kept.counts.take_unreported().by_status == {}
     await kept.spool.close()
 
 
@@ -216,6 +234,21 @@ def test_merchants_are_remembered_over_a_restart(tmp_path: Path) -> None:
     file.mkdir()
     remembered.write({"default": None})
     assert remembered.read() is None
+
+
+async def test_a_list_that_could_not_be_written_is_written_later(tmp_path: Path) -> None:
+    """Though the merchants are the same as before, once the disk is in order again."""
+    folder, ledger = tmp_path / "spool", ListedLedger()
+    folder.write_text("in the way of the folder")
+    remembered = RememberedMerchants(folder)
+    keeper = Keeper(ledger, NoSpool(), Counts(), KnownMerchants(), remember=remembered.write)
+    await keeper.learn_merchants()
+    folder.unlink()
+    await keeper.learn_merchants()
+    assert remembered.read() == ledger.merchants
+    (folder / NAME).unlink()
+    await keeper.learn_merchants()
+    assert remembered.read() is None  # the same list is not written twice
 
 
 async def test_a_receiver_that_knows_nothing_knows_default(tmp_path: Path, few: int) -> None:
