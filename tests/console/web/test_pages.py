@@ -119,7 +119,7 @@ async def test_an_escrow_change_on_its_pages(
     listed = (await reader.open("/notifications", headers=in_language)).text
     assert f"d-extra-{stranger}" in listed
     assert "escrow_status" in listed
-    reason = {"en": "an escrow change is believed only from a verified sender", "ko": "검증된 발신자가 보낸 것만 반영합니다"}
+    reason = {"en": "an escrow change is believed only from a verified sender", "ko": "검증된 발신자가 보낸 것만"}
     assert reason[language] in listed
 
 
