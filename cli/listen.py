@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import socket
@@ -9,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
 
@@ -23,6 +25,8 @@ app = typer.Typer()
 LOOK_EVERY = 0.5
 """Seconds between two looks."""
 _ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_MACHINE = (Path("/etc/machine-id"), Path("/proc/sys/kernel/random/boot_id"))
+"""What tells machines with the same host name apart; where there are none (macOS), only the name does."""
 
 
 @app.command()
@@ -86,14 +90,16 @@ def _told(delivery: dict[str, Any], attempt: dict[str, Any]) -> Text:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """SIGTERM and a terminal that is closed end it like Ctrl-C, once, so that the endpoint is deleted."""
+    """SIGTERM and a terminal that is closed end it like Ctrl-C, once, so that the endpoint is deleted. A signal that
+    is ignored stays ignored: `nohup` means that."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         for number in _ENDINGS:
             signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, interrupt) for number in _ENDINGS}
+    heeded = [number for number in _ENDINGS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, interrupt) for number in heeded}
     try:
         with suppress(KeyboardInterrupt):
             yield
@@ -103,16 +109,37 @@ def _interruptible() -> Iterator[None]:
 
 
 def _description(pid: int) -> str:
-    return f"made by relay listen on {socket.gethostname()}, process {pid}"
+    return f"made by relay listen on {socket.gethostname()} ({_machine()}), process {pid}"
+
+
+def _machine() -> str:
+    """This machine since its start, and whose processes are seen here: a container has numbers of its own."""
+    known = []
+    for path in _MACHINE:
+        with suppress(OSError):
+            known.append(path.read_text().strip())
+    with suppress(OSError):
+        known.append(str(Path("/proc/self/ns/pid").readlink()))
+    return hashlib.sha256("\n".join(known).encode()).hexdigest()[:12]
 
 
 def _delete_left_behind(api: Api, merchant: str) -> None:
     """Delete what runs on this machine that were killed have left: the relay would call it for days."""
-    for endpoint in api.call("GET", "/v1/endpoints", merchant=merchant, limit=200)["data"]:
+    for endpoint in _endpoints(api, merchant):
         pid = endpoint["description"].rpartition(" ")[2]
         if pid.isdecimal() and endpoint["description"] == _description(int(pid)) and not _runs(int(pid)):
             api.call("DELETE", f"/v1/endpoints/{part(endpoint['id'])}")
             print(f"relay: {endpoint['id']} of a run that was killed is deleted", file=sys.stderr)
+
+
+def _endpoints(api: Api, merchant: str) -> list[dict[str, Any]]:
+    """All of a merchant's, read to the end before one of them is deleted."""
+    page = api.call("GET", "/v1/endpoints", merchant=merchant, limit=200)
+    found = list(page["data"])
+    while page["next_cursor"] is not None:
+        page = api.call("GET", "/v1/endpoints", merchant=merchant, limit=200, cursor=page["next_cursor"])
+        found += page["data"]
+    return found
 
 
 def _runs(pid: int) -> bool:

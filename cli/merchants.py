@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from cli.client import console, part
+from cli.client import console, failing, part
 from cli.output import Cursor, Json, Limit, Yes, done, listed, shown, sure
+from schemas.settings import Settings
 
 app = typer.Typer(help="Merchants: whose webhooks are taken, with which credentials.", no_args_is_help=True)
 
@@ -38,11 +39,12 @@ def show(merchant: Name, as_json: Json = False) -> None:
 @app.command()
 def put(
     merchant: Name,
-    imp_key: Annotated[str, typer.Option(prompt="REST API key", envvar="IMP_KEY", help="i'mport's REST API key.")],
+    imp_key: Annotated[
+        str | None, typer.Option(help="i'mport's REST API key; else IMP_KEY or IMP_KEY_FILE, else it is asked for.")
+    ] = None,
     imp_secret: Annotated[
-        str,
-        typer.Option(prompt="REST API secret", hide_input=True, envvar="IMP_SECRET", help="Its REST API secret."),
-    ],
+        str | None, typer.Option(help="Its REST API secret; else IMP_SECRET or IMP_SECRET_FILE, else it is asked for.")
+    ] = None,
     include_sandbox: Annotated[bool, typer.Option(help="See test payments; else they do not exist.")] = False,
     since: Annotated[str | None, typer.Option(help="Facts before this RFC 3339 time are recorded silently.")] = None,
     webhook_token: Annotated[str | None, typer.Option(help="Take webhooks with this in their path only.")] = None,
@@ -56,8 +58,9 @@ def put(
 
     Example: relay merchants put shop --imp-key 1234567890
     """
+    key, secret = _credentials(imp_key, imp_secret)
     body = {
-        "imp_key": imp_key, "imp_secret": imp_secret, "include_sandbox": include_sandbox, "since": since,
+        "imp_key": key, "imp_secret": secret, "include_sandbox": include_sandbox, "since": since,
         "webhook_token": webhook_token, "check_prepared": check_prepared, "tier": tier,
     }  # fmt: skip
     with console() as api:
@@ -79,3 +82,13 @@ def delete(
     with console() as api:
         api.call("DELETE", f"/v1/merchants/{part(merchant)}")
     done(f"merchant {merchant} is forgotten", {"deleted": merchant}, as_json=as_json)
+
+
+def _credentials(imp_key: str | None, imp_secret: str | None) -> tuple[str, str]:
+    """Key and secret: as given, else from the environment or its files, else as somebody types them."""
+    missing = [name for name, given in (("IMP_KEY", imp_key), ("IMP_SECRET", imp_secret)) if given is None]
+    with failing():
+        known = Settings.load(only=missing)
+    key = imp_key or known.imp_key or typer.prompt("REST API key")
+    secret = imp_secret or (known.imp_secret.get_secret_value() if known.imp_secret else None)
+    return key, secret or typer.prompt("REST API secret", hide_input=True)

@@ -108,9 +108,9 @@ class Deliveries:
         kicked: str = lane.decode()
         return kicked
 
-    async def end_test(self, delivery_id: str) -> None:
-        """Give a test delivery up, if it waits for another attempt."""
-        await self._store.run("end_test", delivery_id)
+    async def end_test(self, delivery_id: str) -> bool:
+        """Give a test delivery up, if it waits for an attempt; False where it is over or a worker is sending it."""
+        return bool(await self._store.run("end_test", delivery_id))
 
     async def _of_event(self, part: Slice, event: str, endpoint: str | None, state: State | None) -> Page[Sent]:
         """An event goes to few endpoints, so its deliveries are read whole; the cursor is the place in their order."""

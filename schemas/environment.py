@@ -13,6 +13,7 @@ from pathlib import Path
 import structlog
 
 from schemas.errors import BadSetting
+from schemas.variables import shown_path
 
 log = structlog.get_logger()
 
@@ -42,7 +43,7 @@ def gather(environ: Mapping[str, str], known: Iterable[str]) -> dict[str, str]:
         if text and path:
             raise BadSetting(f"{name} and {name}{FILE} are both set: keep one of them")
         if path:
-            text = _content(name, Path(path))
+            text = _content(name, path)
         if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
             # docker's --env-file hands them on, and a secret with them is simply a wrong one.
             raise BadSetting(f"{name} stands in quotes: leave them out, here they are part of the value")
@@ -53,10 +54,11 @@ def gather(environ: Mapping[str, str], known: Iterable[str]) -> dict[str, str]:
 
 def refuse_unknown(environ: Mapping[str, str], known: Iterable[str]) -> None:
     """Raise `BadSetting` for the first variable of ours that does not exist, with the nearest name that does."""
-    names = [name for name in known if name.startswith("RELAY_")] + list(LATER)
+    names = [name for name in known if name.startswith("RELAY_")]
     names += [name + FILE for name in names]
+    accepted = {*names, *LATER, *(name + FILE for name in LATER), *EXAMPLES}
     for name in sorted(environ):
-        if not name.startswith("RELAY_") or name in names or name in EXAMPLES or _is_service_link(name, environ[name]):
+        if not name.startswith("RELAY_") or name in accepted or _is_service_link(name, environ[name]):
             continue
         nearest = get_close_matches(name, names, n=1, cutoff=0)[0]
         raise BadSetting(f"{name} is no setting: did you mean {nearest}?")
@@ -79,17 +81,18 @@ def _is_service_link(name: str, value: str) -> bool:
     return bool(_SERVICE_LINK.fullmatch(name) or (name.endswith("_PORT") and _SERVICE_URL.fullmatch(value)))
 
 
-def _content(name: str, path: Path) -> str:
+def _content(name: str, path: str) -> str:
+    given = f"{name}{FILE}={shown_path(name, path)}"
     try:
-        with path.open("rb") as file:
+        with Path(path).open("rb") as file:
             content = file.read(LARGEST_FILE + 1)
         text = content.decode("utf-8-sig").strip()  # editors on Windows begin a file with a byte order mark
     except OSError as error:
-        raise BadSetting(f"{name}{FILE}={path} cannot be read: {error.strerror}") from None
+        raise BadSetting(f"{given} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise BadSetting(f"{name}{FILE}={path} is not text in UTF-8") from None
+        raise BadSetting(f"{given} is not text in UTF-8") from None
     if not text:
-        raise BadSetting(f"{name}{FILE}={path} is empty")
+        raise BadSetting(f"{given} is empty")
     if len(content) > LARGEST_FILE:
-        raise BadSetting(f"{name}{FILE}={path} is too large: at most {LARGEST_FILE // 1024} KiB are read")
+        raise BadSetting(f"{given} is too large: at most {LARGEST_FILE // 1024} KiB are read")
     return text

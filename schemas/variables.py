@@ -23,6 +23,8 @@ Rights = Literal["write", "read", "metrics"]
 _MAPPED_BITS = 96
 """Of `::ffff:0:0/96`, in which IPv6 has the addresses of IPv4."""
 _SECRET = re.compile(r"KEY|SECRET|TOKEN")
+_USER_WITHOUT_HOST = re.compile(r"://[^:/?#@\[]*:(?!\d{1,5}(?:[/?#,]|$)).*", re.DOTALL)
+"""`user:secret` where a host and its port should be."""
 _SWITCHES = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 _PROXY = re.compile(
     r"http://((?P<user>[^:@/]+)(:(?P<password>[^@/]*))?@)?([\w.-]+|\[[\da-fA-F:.]+\]):\d{1,5}/?", re.ASCII
@@ -45,10 +47,20 @@ def shown(variable: str, value: str) -> str:
     """The value as an error may show it: one line, no secret, no password inside a URL."""
     if _SECRET.search(variable):
         return "***"
-    text = re.sub(r"^.*@", "***@", value, flags=re.DOTALL)
-    text = re.sub(r"([?&](?:sentinel_)?password=).*", r"\1***", text, flags=re.IGNORECASE | re.DOTALL)
-    text = "".join(c if c.isprintable() else "?" for c in text)
+    text = _without_passwords(value)
     return text if len(text) <= 80 else text[:79] + "…"
+
+
+def shown_path(variable: str, path: str) -> str:
+    """The path of a variable's file as an error may show it: without a slash it may be the secret itself."""
+    return "***" if _SECRET.search(variable) and "/" not in path else _without_passwords(path)
+
+
+def _without_passwords(value: str) -> str:
+    text = re.sub(r"^.*@", "***@", value, flags=re.DOTALL)
+    text = _USER_WITHOUT_HOST.sub("://***", text)
+    text = re.sub(r"([?&](?:sentinel_)?password=).*", r"\1***", text, flags=re.IGNORECASE | re.DOTALL)
+    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _text(value: object) -> str:

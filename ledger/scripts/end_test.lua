@@ -1,4 +1,5 @@
--- Gives up a test delivery that failed: it was for somebody who is watching now. ARGV: delivery. Answer: 1, or 0
+-- Gives up a test delivery that failed: it was for somebody who is watching now. ARGV: delivery. Answer: 1, or 0 where it
+-- is over or is being sent: its lease is alive
 -- uses: events lanes
 local id = ARGV[1]
 local state, ep = unpack(redis.call("HMGET", k("dlv", id), "state", "endpoint"))

@@ -77,6 +77,21 @@ async def test_merchants_are_put_listed_shown_and_deleted(console: Console) -> N
     assert (gone.exit_code, gone.stderr) == (1, "relay: there is no merchant 'shop'\n")
 
 
+async def test_credentials_of_a_merchant_can_stand_in_files(console: Console, tmp_path: Path) -> None:
+    """As every process reads them; what is given with the command goes before them."""
+    key, secret = tmp_path / "key", tmp_path / "secret"
+    key.write_text("1234567890123\n")
+    secret.write_text("s3cret\n")
+    in_files = {"IMP_KEY_FILE": str(key), "IMP_SECRET_FILE": str(secret)}
+    put = await relay(console, "merchants", "put", "shop", "--json", **in_files)
+    assert (put.exit_code, json.loads(put.stdout)["imp_key"]) == (0, "1234…"), put.output
+    put = await relay(console, "merchants", "put", "shop", "--imp-key", "other", "--json", **in_files)
+    assert put.exit_code == 0
+    secret.unlink()
+    put = await relay(console, "merchants", "put", "shop", **in_files)
+    assert (put.exit_code, "IMP_SECRET_FILE" in put.stderr, "Traceback" in put.stderr) == (1, True, False)
+
+
 async def test_endpoints_are_created_changed_and_deleted(console: Console) -> None:
     """All verbs; numbers, headers and types arrive as they were given."""
     created = await asked(

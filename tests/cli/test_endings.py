@@ -7,6 +7,7 @@ import fcntl
 import os
 import pty
 import signal
+import socket
 import sys
 import termios
 from asyncio.subprocess import PIPE, Process
@@ -15,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from cli.listen import _description
+from schemas.delivery import Delivered
 from tests.console import machine
 from tests.console.conftest import TOKEN, Console, running
 from tests.processes import ROOT
@@ -95,6 +98,57 @@ async def test_what_a_killed_listen_left_is_deleted_by_the_next(console: Console
     _, nothing = await second.communicate()
     assert f"relay: {left} of a run that was killed is deleted" in said.decode()
     assert "killed" not in nothing.decode()
+
+
+async def test_listen_deletes_nothing_of_another_machine_with_its_name(console: Console) -> None:
+    """Host names are not unique (`localhost`, an image's name), and a process there cannot be seen from here."""
+    host = socket.gethostname()
+    descriptions = (
+        f"made by relay listen on {host}, process 99999999",
+        f"made by relay listen on {host} (0123456789ab), process 99999999",
+    )
+    theirs = {(await console.endpoint(description=text))["id"] for text in descriptions}
+    listening = await started(console, "listen", "--forward-to", HOOK, stdout=PIPE)
+    assert listening.stdout is not None
+    await listening.stdout.readline()
+    assert theirs < set(await endpoints(console))
+    listening.send_signal(signal.SIGTERM)
+    assert await asyncio.wait_for(listening.wait(), 20) == 0
+
+
+async def test_what_a_killed_listen_left_is_found_among_many(console: Console) -> None:
+    """The list has pages, and what was left need not be on the first."""
+    others = 200
+    left = [await console.endpoint(description=_description(99999999))]
+    for _ in range(others):
+        await console.endpoint()
+    left.append(await console.endpoint(description=_description(99999999)))
+    listening = await started(console, "listen", "--forward-to", HOOK, stdout=PIPE)
+    assert listening.stdout is not None
+    await listening.stdout.readline()
+    for endpoint in left:
+        assert (await console.call("GET", f"/v1/endpoints/{endpoint['id']}")).status_code == 404
+    assert len((await console.call("GET", "/v1/stats")).json()["endpoints"]) == others + 1
+    listening.send_signal(signal.SIGTERM)
+    assert await asyncio.wait_for(listening.wait(), 20) == 0
+
+
+async def test_listen_goes_on_without_its_terminal_under_nohup(console: Console) -> None:
+    """`nohup` has SIGHUP ignored, and that is meant."""
+    listening = await started(
+        console, "listen", "--forward-to", HOOK, stdout=PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
+    )  # fmt: skip
+    assert listening.stdout is not None
+    await listening.stdout.readline()
+    listening.send_signal(signal.SIGHUP)
+    (endpoint,) = await endpoints(console)
+    await machine.seen(console.ledger, "imp_1")
+    assert await machine.send(console.ledger, endpoint, Delivered(), status_code=200) == 1
+    assert b"payment.paid" in await asyncio.wait_for(listening.stdout.readline(), 20)
+    listening.send_signal(signal.SIGTERM)
+    assert await asyncio.wait_for(listening.wait(), 20) == 0
+    assert await endpoints(console) == []
 
 
 @pytest.mark.parametrize("words", [("tail", "--last", "200"), ("tail", "--last", "200", "--json"), ("events", "list")])

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
 import httpx
 import pytest
 
+from ledger.delivering import ClaimedDelivery
 from ledger.keys import Lane
-from schemas.delivery import Again, Delivered
+from schemas.delivery import Again, Attempt, Delivered
 from tests.console import machine
 from tests.console.conftest import Console, running
 
@@ -115,6 +117,26 @@ async def test_a_test_without_a_worker_is_202(redis_url: str) -> None:
         assert answer.json()["reason"] == "no worker has sent it"
         assert (await console.call("GET", f"/v1/deliveries/{answer.json()['delivery']}")).json()["state"] == "dead"
         assert await machine.send(console.ledger, endpoint, Delivered(), status_code=200) == 0
+
+
+async def test_a_test_that_is_being_sent_is_waited_for(redis_url: str) -> None:
+    """A worker that comes late has begun the attempt: the answer must not deny it, and the test is not tried again."""
+    async with running(redis_url, {"RELAY_DELIVERY_TIMEOUT": "1s"}) as console:
+        endpoint = (await console.endpoint())["id"]
+        call = asyncio.ensure_future(console.call("POST", f"/v1/endpoints/{endpoint}/test"))
+        claimed: tuple[ClaimedDelivery, ...] = ()
+        async with asyncio.timeout(PATIENCE):
+            while not claimed:
+                await asyncio.sleep(0.1)
+                claimed = tuple((await console.ledger.delivering.claim(Lane("deliver", endpoint))).deliveries)
+        await asyncio.wait([call], timeout=6.5)  # longer than the call waits for a worker
+        made = Attempt(time.time(), 500, 12, "answered 500", "late", replay=False)
+        again = Again(60.0, "the last attempt answered 500")
+        assert await console.ledger.delivering.settle(claimed[0].lease, again, [made])
+        answer = await call
+        assert (answer.status_code, answer.json().get("status_code")) == (200, 500)
+        delivery = (await console.call("GET", f"/v1/deliveries/{answer.json()['delivery']}")).json()
+        assert (delivery["state"], len(delivery["attempts"])) == ("dead", 1)
 
 
 async def test_a_disabled_endpoint_is_tested_before_it_is_enabled(console: Console) -> None:

@@ -28,12 +28,18 @@ def refusal(**environ: str) -> str:
         ("RELAY_ALLOWED_IP", "RELAY_ALLOWED_IPS"),
         ("RELAY_API_TOKENS", "RELAY_API_TOKEN"),
         ("RELAY_API_TOKEN_FIL", "RELAY_API_TOKEN_FILE"),
-        ("RELAY_METRIC_PORT", "RELAY_METRICS_PORT"),
     ],
 )
 def test_a_typing_mistake_is_refused_with_the_nearest_name(typed: str, meant: str) -> None:
     """It would change nothing, and nobody would notice."""
     assert refusal(**{typed: "1"}) == f"{typed} is no setting: did you mean {meant}?"
+
+
+@pytest.mark.parametrize("typed", ["RELAY_METRIC_PORT", "RELAY_WORKER", "RELAY_HISTORY_URL_FIL"])
+def test_a_setting_of_a_later_version_is_not_offered(typed: str) -> None:
+    """It would be accepted, and do nothing."""
+    meant = refusal(**{typed: "1"}).removeprefix(f"{typed} is no setting: did you mean ").removesuffix("?")
+    assert meant.removesuffix("_FILE") in {field.alias for field in Settings.model_fields.values()}
 
 
 def test_an_unknown_name_is_refused_without_its_value() -> None:
@@ -128,6 +134,40 @@ def test_a_file_that_holds_no_setting_is_one_line_with_its_path(tmp_path: Path) 
     assert refusal(IMP_SECRET_FILE=str(empty)) == f"IMP_SECRET_FILE={empty} is empty"
     assert refusal(IMP_SECRET_FILE=str(binary)) == f"IMP_SECRET_FILE={binary} is not text in UTF-8"
     assert refusal(IMP_SECRET_FILE=str(large)) == f"IMP_SECRET_FILE={large} is too large: at most 64 KiB are read"
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "shown"),
+    [
+        ("RELAY_API_TOKEN", "hunter2-secret", "***"),
+        ("IMP_KEY", "hunter2", "***"),
+        ("IMP_SECRET", "secrets/imp", "secrets/imp"),
+        ("RELAY_API_TOKEN", "/run/secrets/token", "/run/secrets/token"),
+        ("REDIS_URL", "redis://user:hunter2@db/0", "***@db/0"),
+        ("RELAY_IAMPORT_PROXY", "http://user:hunter2", "http://***"),
+        ("REDIS_URL", "redis_url", "redis_url"),
+    ],
+)
+def test_a_secret_in_place_of_a_path_is_not_shown(name: str, given: str, shown: str) -> None:
+    """Whoever writes `…_FILE` for a value by mistake must not find it in the log."""
+    assert refusal(**{name + "_FILE": given}) == f"{name}_FILE={shown} cannot be read: No such file or directory"
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "shown"),
+    [
+        ("REDIS_URL", "redis://user:hunter2", "redis://***"),
+        ("REDIS_URL", "redis://:hunter2/0", "redis://***"),
+        ("REDIS_URL", "redis://user:1234hunter2", "redis://***"),
+        ("RELAY_QUEUE_URL", "redis://user:hun/ter:2?db=x", "redis://***"),
+        ("RELAY_IAMPORT_PROXY", "http://user:hunter2", "http://***"),
+        ("RELAY_IAMPORT_PROXY", "http://proxy:3128/path", "http://proxy:3128/path"),
+        ("RELAY_IAMPORT_PROXY", "http://[::1]:0", "http://[::1]:0"),
+    ],
+)
+def test_a_password_in_an_address_without_its_host_is_not_shown(name: str, given: str, shown: str) -> None:
+    """What stands where host and port should be is shown only where it can be these."""
+    assert refusal(**{name: given}).startswith(f"{name}={shown} is not usable")
 
 
 @pytest.mark.parametrize("quoted", ['"1234"', "'1234'"])

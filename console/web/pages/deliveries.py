@@ -99,7 +99,8 @@ def _legible(visit: Visit, body: bytes) -> dict[str, Any]:
 
 
 async def _command(visit: Visit, row: dict[str, Any], endpoint: dict[str, Any], body: bytes) -> str:
-    """The request as it would be made now. A read-only token gets no signature: it could send with it."""
+    """The request as it would be made now. A read-only token gets no signature: it could send with it. Nor does it
+    get what the page hides from it, see `for_readers`."""
     headers = {"content-type": "application/json", **dict.fromkeys(endpoint["headers"], MASK)}
     now = int(visit.clock.now)
     if visit.may_act:
@@ -107,6 +108,7 @@ async def _command(visit: Visit, row: dict[str, Any], endpoint: dict[str, Any], 
         headers |= signed_headers(row["event"], body, [reply.value["secret"]], now)
     else:
         headers |= {"webhook-id": row["event"], "webhook-timestamp": str(now), "webhook-signature": MASK}
+        body = wire.dumps(_legible(visit, body))
     return command(endpoint["url"], headers, body)
 
 

@@ -82,6 +82,8 @@ def _left(payment: dict[str, Any] | None) -> Decimal | None:
     if payment["status"] not in ("paid", "partially_cancelled", "cancellation_pending") and not payment["contradicts"]:
         return None
     snapshot = Snapshot.parse(payment["payment"])
+    if snapshot.status not in ("paid", "cancelled"):
+        return None  # a deposit was taken back: for i'mport it is unpaid
     return left(snapshot, snapshot.cancel_amount) or None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -177,6 +178,21 @@ async def test_a_reconciliation_begins(reader: Reader, console: Console) -> None
     stored = await console.ledger.reconciliations.get(run["id"])
     await console.ledger.reconciliations.save(replace(stored, tries=1, trouble="i'mport answered 502"))
     assert "i&#39;mport answered 502" in (await reader.open("/reconciliations", headers={"accept-language": "en"})).text
+
+
+async def test_what_is_unpaid_for_iamport_cannot_be_cancelled(reader: Reader, console: Console) -> None:
+    """A deposit that was taken back: the payment was approved, and i'mport shows it as waiting again."""
+    account: dict[str, Any] = {"pay_method": "vbank", "vbank_num": "123", "vbank_date": machine.NOW + 3600}
+    await machine.seen(console.ledger, "imp_1", **account)
+    form = 'action="/payments/default/imp_1/cancel"'
+    assert form in (await reader.open("/payments/default/imp_1")).text
+    unpaid = machine.payment("imp_1", status="ready", paid_at=0, **account)
+    for later in (0, 61):
+        await console.ledger.refreshing.mark_dirty("default", "imp_1")
+        await machine.look_at(console.ledger, {"imp_1": unpaid}, later=later)
+    known = (await console.call("GET", "/v1/payments/imp_1")).json()
+    assert (known["payment"]["status"], len(known["contradicts"])) == ("ready", 1)
+    assert form not in (await reader.open("/payments/default/imp_1")).text
 
 
 async def test_a_cancellation_is_noted_and_rejected(reader: Reader, console: Console) -> None:

@@ -10,6 +10,9 @@ from importlib.resources import files
 import httpx
 import pytest
 
+from schemas.endpoint import Endpoint
+from schemas.endpoint_events import endpoint_event
+from schemas.health import Health
 from tests.console import machine
 from tests.console.conftest import READ_ONLY, Console, running
 from tests.console.web.conftest import Reader
@@ -116,7 +119,7 @@ async def test_an_escrow_change_on_its_pages(
     listed = (await reader.open("/notifications", headers=in_language)).text
     assert f"d-extra-{stranger}" in listed
     assert "escrow_status" in listed
-    reason = {"en": "an escrow change is believed only from a verified sender", "ko": "확인된 발신자의 것만 믿습니다"}
+    reason = {"en": "an escrow change is believed only from a verified sender", "ko": "검증된 발신자가 보낸 것만"}
     assert reason[language] in listed
 
 
@@ -158,6 +161,22 @@ async def test_a_command_to_repeat_a_callback(reader: Reader, console: Console) 
     assert "curl -X POST http://127.0.0.1:9/sick" in command[1]
     assert "webhook-signature: v1," in command[1]
     assert "s3cret" not in command[1]
+
+
+async def test_a_command_shows_no_secret_of_another_endpoint_to_readers(stranger: Reader, console: Console) -> None:
+    """A body can be about another endpoint, whose URL may hold a token: as on the page, so in the command."""
+    url = "http://127.0.0.1:9/sick/xoJ5RzsAbCdEfGhIjKlMnOpQ"
+    sick = (await console.endpoint(url=url))["id"]
+    watching = (await console.endpoint(types=["endpoint.disabled"]))["id"]
+    after = Health(failures=20, failing_since=1.0)
+    disabled = endpoint_event(Endpoint(sick, "default", url), "endpoint.disabled", Health(), after, "it is gone", 2.0)
+    assert await console.ledger.delivering.note_health(sick, Health(), after, disabled, "it is gone")
+    (row,) = (await console.call("GET", "/v1/deliveries", params={"endpoint": watching})).json()["data"]
+    await stranger.sign_in(READ_ONLY)
+    text = (await stranger.send(f"/deliveries/{row['id']}/show")).text
+    assert "curl -X POST" in text
+    assert "127.0.0.1:9/sick/***" in text
+    assert "xoJ5" not in text
 
 
 async def test_preferences_are_remembered(reader: Reader) -> None:
