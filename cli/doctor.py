@@ -121,8 +121,8 @@ def _endpoint(api: Api, endpoint: dict[str, Any], stats: dict[str, Any], *, test
 
 def _tested(subject: str, answer: dict[str, Any], stats: dict[str, Any]) -> Finding:
     if "status_code" not in answer:
-        reason = answer.get("reason") or "no worker has come for it"
-        return Finding(subject, "bad", f"the test event did not go out: {reason}", standstill(stats) or _SEE_WORKERS)
+        text = f"the test event did not go out: {answer['reason']}"
+        return Finding(subject, "bad", text, standstill(stats) or _SEE_WORKERS)
     if succeeded(answer):
         return Finding(subject, "ok", f"took a test event in {answer['duration_ms']} ms")
     outcome = answer["error"] or f"answered {answer['status_code']}"

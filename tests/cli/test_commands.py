@@ -378,7 +378,7 @@ async def test_the_doctor_finds_what_is_wrong(console: Console) -> None:
     found = json.loads(report.stdout)["findings"]
     outcomes = {finding["text"]: finding["outcome"] for finding in found if finding["subject"].startswith("endpoint")}
     assert outcomes == {
-        "the test event did not go out: no worker has come for it": "bad",
+        "the test event did not go out: no worker has sent it": "bad",
         "disabled: disabled by an operator": "warning",
     }
     assert (await relay(console, "doctor", "--no-test")).exit_code == 0
