@@ -4,7 +4,7 @@ While the ledger fails nobody waits for it: a breaker sends everything straight 
 Only the ledger refuses a merchant or a token, since i'mport does not send again after a 404 and any list may be old:
 while it cannot be asked, such a webhook is spooled within a budget, and the ledger decides when the spool drains.
 With RELAY_REQUIRE_DURABLE only a durable Redis counts: until it is durable everything is acknowledged from the spool
-and stays there, and Redis gets it too, so that work goes on. Until then it refuses nobody either.
+and stays there, and Redis gets it too, so that work goes on.
 """
 
 from __future__ import annotations
@@ -203,17 +203,21 @@ class Keeper:
         return True
 
     async def _is_welcome(self, notification: Notification) -> bool:
-        """Whether the ledger has said that it takes webhooks of this merchant and token. A Redis that is not trusted
-        may have lost a merchant that will be back: its "no" decides nothing, as in `_accept_spooled`."""
+        """Whether the ledger has said that it takes webhooks of this merchant and token; False when it cannot be asked.
+        Raises `UnknownMerchant`."""
         try:
-            return await self._ledger.takes_webhooks(notification.merchant, notification.token_hash)
+            welcome = await self._ledger.takes_webhooks(notification.merchant, notification.token_hash)
         except LedgerUnavailable as error:
             self._trip(str(error))
+            return False
         except Exception as error:
             # A mistake of ours must not cost a webhook: the spool keeps it until it is mended.
             log.exception("ledger_failed", notification=notification.id)
             self._trip(f"the ledger failed: {type(error).__name__}")
-        return False
+            return False
+        if not welcome:
+            raise UnknownMerchant("No such merchant, or a wrong webhook token.")
+        return True
 
     async def _accept_spooled(self, notification: Notification, *, keep: bool) -> None:
         """Hand one spooled notification over; `keep` says whether its row stays in the spool. One that the ledger
