@@ -46,7 +46,12 @@ def background(context: Context, checked: asyncio.Event) -> tuple[Periodic, ...]
         await begin(context.ledger.store, context.sealer)
         checked.set()
 
-    return (Periodic("check", check, 1.0, once=True), Periodic("watch", context.watch.tell, WATCH_EVERY))
+    async def watch() -> None:
+        # What is wrong at the start ends the process with one line, so it is not told here as well.
+        await checked.wait()
+        await context.watch.tell()
+
+    return (Periodic("check", check, 1.0, once=True), Periodic("watch", watch, WATCH_EVERY))
 
 
 async def run(context: Context, listener: socket) -> int:

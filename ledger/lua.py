@@ -19,7 +19,6 @@ local done, answer = pcall(run)
 if not done then
   pcall(index_what_was_touched)
   pcall(write_what_was_put_off)
-  if type(answer) == "table" then return answer end  -- Redis 7: the error as Redis gave it, with its code
   error(answer, 0)
 end
 write_what_was_put_off()

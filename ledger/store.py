@@ -162,9 +162,11 @@ def unavailable(error: Exception) -> LedgerUnavailable:
 
 
 def _in_script(error: Exception) -> bool:
-    """Whether a script of Redis 6.2 met one of `_LOST`: its own error then has the other one's text within."""
+    """Whether a script met one of `_LOST`: its own error then begins with the other one's text, or (Redis 6.2) has it
+    within."""
+    text = str(error)
     return isinstance(error, trouble.ResponseError) and any(
-        f"-{word} " in str(error) for word in ("READONLY", "CLUSTERDOWN", "MASTERDOWN")
+        text.startswith(f"{word} ") or f"-{word} " in text for word in ("READONLY", "CLUSTERDOWN", "MASTERDOWN")
     )
 
 

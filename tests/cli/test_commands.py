@@ -29,6 +29,7 @@ from cli.main import app as whole
 from ledger.workers import Sign
 from schemas.delivery import Dead
 from schemas.signature import signed_headers
+from tests.cli.test_endings import heeds_its_terminal
 from tests.console import machine
 from tests.console.conftest import READ_ONLY, TOKEN, Console, running
 from tests.processes import ROOT
@@ -352,7 +353,7 @@ async def test_listening_ends_with_its_endpoint(console: Console, number: signal
     environ = {**os.environ, "RELAY_CONSOLE_URL": console.url, "RELAY_API_TOKEN": TOKEN}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "cli.main", "listen", "--forward-to", "http://127.0.0.1:9/hook"),
-        env=environ, cwd=ROOT, stdout=PIPE, stderr=PIPE,
+        env=environ, cwd=ROOT, stdout=PIPE, stderr=PIPE, preexec_fn=heeds_its_terminal,
     )  # fmt: skip
     assert process.stdout is not None
     async with asyncio.timeout(20):

@@ -32,11 +32,23 @@ async def console(redis_url: str) -> AsyncIterator[Console]:
         yield console
 
 
-async def started(console: Console, *words: str, **options: Any) -> Process:
-    """`relay words…` as a process."""
+def heeds_its_terminal() -> None:
+    """What a child does to end with its terminal, also where this run was started by `nohup`."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def ignores_its_terminal() -> None:
+    """What `nohup` does."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
+async def started(
+    console: Console, *words: str, first: Callable[[], None] = heeds_its_terminal, **options: Any
+) -> Process:
+    """`relay words…` as a process, which does something else first."""
     environ = {**os.environ, "RELAY_CONSOLE_URL": console.url, "RELAY_API_TOKEN": TOKEN}
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "cli.main", *words, env=environ, cwd=ROOT, **options
+        sys.executable, "-m", "cli.main", *words, env=environ, cwd=ROOT, preexec_fn=first, **options
     )
 
 
@@ -49,6 +61,7 @@ def taking_the_terminal(number: int) -> Callable[[], None]:
     """What a child does to have this terminal for its own: when the terminal is closed, the kernel tells the child."""
 
     def take() -> None:
+        heeds_its_terminal()
         os.setsid()
         fcntl.ioctl(number, termios.TIOCSCTTY, 0)
 
@@ -60,7 +73,7 @@ async def test_closing_the_terminal_deletes_the_endpoint_of_listen(console: Cons
     ours, theirs = pty.openpty()
     listening = await started(
         console, "listen", "--forward-to", HOOK, stdin=theirs, stdout=theirs, stderr=theirs,
-        preexec_fn=taking_the_terminal(theirs),
+        first=taking_the_terminal(theirs),
     )  # fmt: skip
     os.close(theirs)
     said = await asyncio.to_thread(os.read, ours, 200)
@@ -137,7 +150,7 @@ async def test_listen_goes_on_without_its_terminal_under_nohup(console: Console)
     """`nohup` has SIGHUP ignored, and that is meant."""
     listening = await started(
         console, "listen", "--forward-to", HOOK, stdout=PIPE,
-        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
+        first=ignores_its_terminal,
     )  # fmt: skip
     assert listening.stdout is not None
     await listening.stdout.readline()

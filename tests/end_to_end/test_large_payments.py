@@ -70,7 +70,7 @@ async def test_they_are_reconciled(relay: Relay) -> None:
     imp_uids = [f"imp_listed{number}" for number in range(12)]
     for imp_uid in imp_uids:
         await make(relay, imp_uid, "key-listed")
-    row = await until_done(relay, await begin(relay, "listed"))
+    row = await until_done(relay, await begin(relay, "listed"), within=180)
 
     assert (row["missing"], row["repaired"], row["trouble"]) == (12, 12, None)
     for imp_uid in imp_uids:

@@ -14,7 +14,7 @@ from receiver.keeper import Keeper
 from receiver.merchants import KnownMerchants
 from receiver.remembered import NAME, RememberedMerchants
 from receiver.spool import FileSpool, NoSpool
-from schemas.errors import BudgetSpent, SpoolUnavailable
+from schemas.errors import BudgetSpent, SpoolUnavailable, UnknownMerchant
 from tests.receiver.keeping import Durability, ListedLedger, MakeSpool, away, files, notification
 from tests.receiver.test_keeper import Kept
 
