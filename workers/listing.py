@@ -1,14 +1,42 @@
-"""How a reconciliation moves through i'mport's list: on behind a page that came, to less where one was too much."""
+"""How a reconciliation goes through i'mport's list: reading a page, on behind it, to less where one was too much."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+import structlog
+
 from iamport.answers import Page
 from iamport.client import TIMEOUT
 from iamport.exchange import LARGEST_ANSWER
+from ledger.aside import aside
 from ledger.reconciliations import Reconciliation
+from schemas.errors import MalformedPayment
+from schemas.payment import Snapshot, history_rows
 from schemas.windows import Window, drifted, following, less, more
+
+log = structlog.get_logger()
+
+MOST_NAMED = 5
+"""Payments that one line of the log names."""
+
+
+async def read(run: Reconciliation, page: Page) -> tuple[list[Snapshot], set[str]]:
+    """The payments of a page, and the imp_uids of rows that cannot be read; rows without one are only told of."""
+    shown: list[Snapshot] = []
+    bad = list(page.malformed)
+    for row in page.rows:
+        try:
+            shown.append(await aside(Snapshot.parse, row, rows=history_rows(row)))
+        except MalformedPayment as error:
+            bad.append(error)
+    unreadable = {error.imp_uid for error in bad if error.imp_uid is not None}
+    if bad:
+        log.warning(
+            "rows_not_compared", reconciliation=run.id, merchant=run.merchant, rows=len(bad), error=str(bad[0]),
+            imp_uids=sorted(unreadable)[:MOST_NAMED], hint="those with an imp_uid are looked at one by one",
+        )  # fmt: skip
+    return shown, unreadable
 
 
 def behind(run: Reconciliation, window: Window, page: Page, took: float) -> Reconciliation:

@@ -25,19 +25,18 @@ from schemas.errors import (
     IamportError,
     IamportFailing,
     IamportRefused,
-    MalformedPayment,
     NotFound,
     TooMuchAsked,
     WrongCredentials,
 )
 from schemas.events import event_id
 from schemas.facts import Fact, Facts, Kind
-from schemas.payment import Snapshot, history_rows
+from schemas.payment import Snapshot
 from schemas.schedule import jittered, wait
 from schemas.settings import Settings
 from schemas.taken_back import contradicted
 from schemas.windows import Window, accepted, first
-from workers.listing import as_tuple, behind, smaller, without
+from workers.listing import as_tuple, behind, read, smaller, without
 
 log = structlog.get_logger()
 
@@ -51,8 +50,6 @@ SLOWEST_PROBE = 30.0
 """Seconds between a page that was too slow and a smaller one, at most: i'mport may be well but for its long lists."""
 LONGEST_WAIT = 3600.0
 """Seconds: what i'mport asks for in a ``Retry-After`` counts up to here."""
-MOST_NAMED = 5
-"""Payments that one line of the log names."""
 FAILS_FOR = 86400.0
 """Seconds for which an operator's run is tried while no list comes; automatic runs may be waiting for its end."""
 
@@ -216,7 +213,7 @@ class Reconciler:
         i'mport has taken something back, or their rows could not be read. Those that do not exist for the merchant are
         passed over."""
         merchant = await self._ledger.merchants.get(run.merchant)
-        shown, unreadable = await _read(run, page)
+        shown, unreadable = await read(run, page)
         snapshots = [snapshot for snapshot in shown if hidden(snapshot, merchant) is None]
         known = await self._ledger.reconciliations.facts(run.merchant, [snapshot.imp_uid for snapshot in snapshots])
         quiet = _quiet(run)
@@ -288,21 +285,3 @@ def _quiet(run: Reconciliation) -> bool | None:
 
 def _news(known: Facts, snapshot: Snapshot, now: float, grace: float) -> tuple[Fact, ...]:
     return new_facts(known, snapshot, int(now), grace=grace)
-
-
-async def _read(run: Reconciliation, page: Page) -> tuple[list[Snapshot], set[str]]:
-    """The payments of a page, and the imp_uids of rows that cannot be read; rows without one are only told of."""
-    shown: list[Snapshot] = []
-    bad = list(page.malformed)
-    for row in page.rows:
-        try:
-            shown.append(await aside(Snapshot.parse, row, rows=history_rows(row)))
-        except MalformedPayment as error:
-            bad.append(error)
-    unreadable = {error.imp_uid for error in bad if error.imp_uid is not None}
-    if bad:
-        log.warning(
-            "rows_not_compared", reconciliation=run.id, merchant=run.merchant, rows=len(bad), error=str(bad[0]),
-            imp_uids=sorted(unreadable)[:MOST_NAMED], hint="those with an imp_uid are looked at one by one",
-        )  # fmt: skip
-    return shown, unreadable

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -14,6 +12,7 @@ from ledger.pages import Slice
 from schemas.delivery import Delivered
 from tests.console import machine
 from tests.console.conftest import TOKEN, Console, running
+from tests.console.examples import worked
 from tests.iamport.stub import Stub, no
 
 EXAMPLES = 5
@@ -24,24 +23,12 @@ CHECKS = (
 )  # fmt: skip
 
 
-@asynccontextmanager
-async def worked(console: Console) -> AsyncIterator[None]:
-    """Somebody does the work of workers, so that no call waits for one: i'mport knows `imp_1` and nothing else."""
-
-    async def work() -> None:
-        while True:
-            for merchant in await console.ledger.merchants.names():
-                await machine.look_at(console.ledger, {"imp_1": machine.payment("imp_1")}, merchant)
-            for row in (await console.ledger.endpoints.list(Slice(200))).rows:
-                await machine.send(console.ledger, row.endpoint.id, Delivered(), status_code=200)
-            await asyncio.sleep(0.05)
-
-    task = asyncio.create_task(work())
-    try:
-        yield
-        assert not task.done(), task
-    finally:
-        task.cancel()
+async def work(console: Console) -> None:
+    """What workers do, once, so that no call waits for one: i'mport knows `imp_1` and nothing else."""
+    for merchant in await console.ledger.merchants.names():
+        await machine.look_at(console.ledger, {"imp_1": machine.payment("imp_1")}, merchant)
+    for row in (await console.ledger.endpoints.list(Slice(200))).rows:
+        await machine.send(console.ledger, row.endpoint.id, Delivered(), status_code=200)
 
 
 async def test_schemathesis_finds_nothing(redis_url: str, tmp_path: Path) -> None:
@@ -49,7 +36,7 @@ async def test_schemathesis_finds_nothing(redis_url: str, tmp_path: Path) -> Non
     iamport = Stub(reply=lambda _asked: no(200, "already cancelled", code=1))
     await iamport.start()
     environ = {"IMP_KEY": "key", "IMP_SECRET": "secret", "IMP_API_URL": iamport.url}
-    async with running(redis_url, environ) as console, worked(console):
+    async with running(redis_url, environ) as console, worked(lambda: work(console)):
         await machine.seen(console.ledger, "imp_1")
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "schemathesis.cli", "run", f"{console.url}/v1/openapi.json",
