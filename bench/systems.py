@@ -16,8 +16,8 @@ from cryptography.fernet import Fernet
 
 from bench.machine import Machine, Process, free_port, wait_until
 from ledger import Ledger
-from schemas.endpoint import Endpoint, SealedSecret, new_secret
-from schemas.seal import Sealer
+from runtime.encryption import Sealer
+from schemas.endpoints.endpoint import Endpoint, SealedSecret, new_secret
 
 SECRET = new_secret(b"benchmarks-sign-with-this-one")
 TIMEOUT = 15.0

@@ -15,9 +15,9 @@ import httpx
 import typer
 
 from cli.output import plain
+from runtime.settings import Settings
 from schemas import wire
 from schemas.errors import BadSetting, RelayError
-from schemas.settings import Settings
 
 RUNNING = Path("var/relay.json")
 """Written by a running `relay up`: `console_url`, `token` and `sandbox_url`."""

@@ -15,8 +15,8 @@ from rich.text import Text
 from cli.client import Api, Failed, console, part, succeeded
 from cli.diagnosis import MAKE_ROOM, Finding, Outcome, durability_of, of_stats, standstill, works
 from cli.output import Json, plain, print_json, screen
+from runtime.settings import Settings
 from schemas.errors import RelayError
-from schemas.settings import Settings
 
 app = typer.Typer()
 
@@ -140,7 +140,7 @@ def _redis_itself() -> Iterator[Finding]:
 
 async def _ask_redis(settings: Settings) -> list[Finding]:
     from ledger import Ledger  # half of what `relay --help` would wait for
-    from ledger.watch import Watch
+    from ledger.acl_watch import Watch
 
     ledger = Ledger.connect(settings.redis_url, settings.queue_url)
     try:

@@ -8,7 +8,7 @@ import typer
 
 from cli.client import console, failing, part
 from cli.output import Cursor, Json, Limit, Yes, done, listed, shown, sure
-from schemas.settings import Settings
+from runtime.settings import Settings
 
 app = typer.Typer(help="Merchants: whose webhooks are taken, with which credentials.", no_args_is_help=True)
 

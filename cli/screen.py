@@ -13,7 +13,7 @@ from itertools import count
 from rich.console import Console
 from rich.text import Text
 
-from cli.account import Account, Entry, Told, happened_at
+from cli.narrator import Account, Entry, Told, happened_at
 from cli.output import plain
 from schemas.times import rfc3339
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import httpx
 
-from cli.children import Child, Children
+from cli.data_dir import Workplace
 from cli.embedded import answers, arguments, find_server
 from cli.ports import next_free
-from cli.workplace import Workplace
-from schemas.environment import FILE
+from cli.supervisor import Child, Children
+from runtime.environment import FILE
 from schemas.errors import RelayError
 
 PATIENCE = 30.0

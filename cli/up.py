@@ -13,15 +13,15 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.account import Account
-from cli.children import Children
 from cli.client import token_of
+from cli.data_dir import Workplace
 from cli.demo import Demo
+from cli.narrator import Account
 from cli.screen import Screen
 from cli.stack import Addresses, Stack, environment
-from cli.workplace import Workplace
+from cli.supervisor import Children
+from runtime.settings import Settings
 from schemas.errors import RelayError
-from schemas.settings import Settings
 
 app = typer.Typer()
 

@@ -12,13 +12,13 @@ import uvloop
 
 from console.context import Context
 from console.server import listen, make_context, make_server, serve
-from ledger.start import begin, usable
-from ledger.watch import EVERY as WATCH_EVERY
+from ledger.acl_watch import EVERY as WATCH_EVERY
+from ledger.compatibility import begin, usable
+from runtime.environment import warn_of_settings_without_effect
+from runtime.logging import configure
 from runtime.periodic import Background, Periodic
-from schemas.environment import warn_of_settings_without_effect
+from runtime.settings import Settings
 from schemas.errors import BadSetting
-from schemas.logs import configure
-from schemas.settings import Settings
 
 _FIRST_LOOK = 3.0
 """Seconds for which requests wait until rights and keys are checked; a Redis that is away for longer is asked later."""

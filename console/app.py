@@ -12,14 +12,14 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Mount, Route
 
-from console.api.dispatch import Api
-from console.api.docs import page
-from console.api.openapi import describe
-from console.api.problems import of_error, problem
-from console.api.table import OPERATIONS
-from console.api.tokens import Tokens
 from console.context import Context
 from console.health import Health
+from console.http.dispatch import Api
+from console.http.docs_page import page
+from console.http.openapi import describe
+from console.http.problems import of_error, problem
+from console.http.tokens import Tokens
+from console.resources.table import OPERATIONS
 from console.web.site import Site, is_person
 from schemas import wire
 from schemas.errors import RelayError

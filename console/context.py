@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from iamport.accounts import Accounts
+from ledger.acl_watch import Watch
 from ledger.idempotency import Idempotency
 from ledger.ledger import Ledger
-from ledger.watch import Watch
-from schemas.seal import Sealer
-from schemas.settings import Settings
+from runtime.encryption import Sealer
+from runtime.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,13 +12,13 @@ from prometheus_client.registry import Collector
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from console.api.problems import problem
-from console.api.stats import memory_out, works
-from console.api.tokens import Tokens
 from console.context import Context
+from console.http.problems import problem
+from console.http.tokens import Tokens
+from console.resources.stats import memory_out, works
+from ledger.heartbeats import Worker, running
 from ledger.memory import memory
 from ledger.stats import Stats, stats
-from ledger.workers import Worker, running
 from schemas.errors import LedgerRefused, LedgerUnavailable
 
 T = TypeVar("T")

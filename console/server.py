@@ -15,12 +15,12 @@ from console.app import make_app
 from console.context import Context
 from iamport.accounts import Accounts
 from iamport.transport import iamport_transport
+from ledger.acl_watch import Watch
 from ledger.ledger import Ledger
-from ledger.watch import Watch
 from runtime import listening
+from runtime.encryption import Sealer
 from runtime.http_protocol import HttpProtocol
-from schemas.seal import Sealer
-from schemas.settings import Settings
+from runtime.settings import Settings
 
 HOST, PORT = "127.0.0.1", 8001
 LAST_ANSWERS = 10

@@ -11,13 +11,13 @@ import httpx
 from iamport.client import Client
 from iamport.sealed_tokens import SealedTokens
 from iamport.tokens import Credentials, TokenStore
-from schemas import channels
+from runtime.encryption import Sealer
+from runtime.settings import Settings
 from schemas.errors import NotFound, Unreadable, WrongCredentials
-from schemas.seal import Sealer
-from schemas.settings import Settings
+from schemas.payments import test_channels
 
 
-class Merchant(channels.Merchant, Protocol):
+class Merchant(test_channels.Merchant, Protocol):
     """A merchant as it is registered; its keys are sealed, or "" where the environment has them."""
 
     @property

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from iamport.exchange import Answer
+from iamport.http_exchange import Answer
 from schemas import wire
 from schemas.errors import (
     IamportFailing,
@@ -27,7 +27,7 @@ from schemas.errors import (
     RelayError,
     TooMuchAsked,
 )
-from schemas.payment import IMP_UID
+from schemas.payments.snapshot import IMP_UID
 
 _LONGEST_MESSAGE = 500
 # Behind the envelope, with nothing in between that could be a buyer's own text.

@@ -15,12 +15,12 @@ from urllib.parse import quote
 import httpx
 
 from iamport.answers import Looked, Page, is_number, none_of, page_of, payment_of, payments_of, response_of, says
-from iamport.exchange import Answer, exchange
-from iamport.singly import ask_singly
+from iamport.http_exchange import Answer, exchange
+from iamport.sandbox_lookups import ask_singly
 from iamport.tokens import Credentials, Token, Tokens, TokenStore, token_of
 from schemas import wire
 from schemas.errors import IamportFailing, IamportUnreachable, Invalid, MalformedPayment, TooMuchAsked
-from schemas.payment import IMP_UID
+from schemas.payments.snapshot import IMP_UID
 
 LARGEST_BATCH = 100
 LARGEST_PAGE = 1000

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from iamport.tokens import TokenStore
+from runtime.encryption import Sealer
 from schemas.errors import Unreadable
-from schemas.seal import Sealer
 
 
 class SealedTokens:

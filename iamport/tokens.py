@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from iamport.answers import response_of, says
-from iamport.exchange import Answer
+from iamport.http_exchange import Answer
 from schemas.errors import IamportFailing, IamportRefused, WrongCredentials
 
 _RENEW_BEFORE = 30.0

@@ -8,7 +8,7 @@ import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
-from schemas.settings import Settings
+from runtime.settings import Settings
 
 # Below the idle time after which servers commonly close a connection (5 s), so that a cancellation, which is never
 # sent twice, is not lost on a connection that the other side has just given up.

@@ -23,8 +23,8 @@ from redis.backoff import ConstantBackoff, NoBackoff
 
 from ledger.keys import PREFIX
 from ledger.primary import Address, Clustered, Fixed, Found, Named, Primary
+from runtime.redis_url import RedisUrl, RedisUrlError, parse
 from schemas.errors import BadSetting
-from schemas.redis_url import RedisUrl, RedisUrlError, parse
 
 ANSWER_WITHIN = 2.0
 """Seconds after which Redis counts as away: a webhook's sender is not kept waiting longer."""
@@ -33,7 +33,7 @@ WHO_IS_IT: Mapping[str, Any] = {"socket_timeout": 0.5, "socket_connect_timeout":
 
 
 def connect(url: str, *, max_connections: int = 64) -> Primary:
-    """The Redis of any URL that `schemas.redis_url` understands. Nothing is connected yet.
+    """The Redis of any URL that `runtime.redis_url` understands. Nothing is connected yet.
 
     Raises `BadSetting` for another URL, and for files of TLS that cannot be used.
     """

@@ -14,12 +14,12 @@ import orjson
 
 from ledger.endpoints import Endpoints
 from ledger.endpoints import State as EndpointState
+from ledger.lane_pause import waiting
 from ledger.pages import Page, Slice, decode, encode, walk
 from ledger.rows import Row, paired, seconds, text
 from ledger.store import Store
-from ledger.waiting import waiting
-from schemas.delivery import Attempt
-from schemas.endpoint import TEST_TYPE
+from schemas.endpoints.delivery import Attempt
+from schemas.endpoints.endpoint import TEST_TYPE
 from schemas.errors import Conflict, NotFound
 
 State = Literal["pending", "delivered", "dead", "held", "discarded"]

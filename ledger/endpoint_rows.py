@@ -7,8 +7,8 @@ from dataclasses import asdict, replace
 
 import orjson
 
-from schemas.endpoint import Endpoint, SealedSecret
-from schemas.health import Health
+from schemas.endpoints.endpoint import Endpoint, SealedSecret
+from schemas.endpoints.health import Health
 
 _BESIDE = ("state", "disabled_reason", "created_at")
 

@@ -10,9 +10,9 @@ from ledger.endpoint_rows import dump, dump_health, load, load_health, subscript
 from ledger.pages import Page, Slice, walk
 from ledger.rows import Row, hashes, members, seconds, text
 from ledger.store import Store
-from schemas.endpoint import Endpoint
+from schemas.endpoints.endpoint import Endpoint
+from schemas.endpoints.health import FAILING, Health, breaker
 from schemas.errors import NotFound
-from schemas.health import FAILING, Health, breaker
 
 _AFRESH = dump_health(Health(stage=FAILING))
 

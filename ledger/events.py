@@ -10,7 +10,7 @@ from ledger.merchants import Merchants
 from ledger.pages import Page, Slice, walk
 from ledger.store import Store
 from schemas.errors import NotFound
-from schemas.events import Callback
+from schemas.payments.events import Callback
 
 MOST_BYTES = 4_194_304
 """Bytes of bodies in one page, about: of payments with long histories it has fewer events than were asked for."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from ledger.accept import Intake
 from ledger.connection import connect
 from ledger.deliveries import Deliveries
-from ledger.delivering import Delivering
+from ledger.delivery_lane import Delivering
 from ledger.durability import Durability, durability
 from ledger.endpoints import Endpoints
 from ledger.events import Events
-from ledger.intake import Intake
+from ledger.heartbeats import Workers
 from ledger.jobs import Jobs
 from ledger.keys import Lane
 from ledger.leases import LEASE_MS, Leases
@@ -17,12 +18,11 @@ from ledger.notifications import Notifications
 from ledger.payments import Payments
 from ledger.queue import Queue
 from ledger.reconciliations import Reconciliations
-from ledger.refreshing import Refreshing
+from ledger.refresh_lane import Refreshing
 from ledger.replays import Replays
+from ledger.retention import Tidying
 from ledger.store import Store
-from ledger.tidying import Tidying
 from ledger.tokens import TokenCache
-from ledger.workers import Workers
 
 
 class Ledger:

@@ -17,8 +17,8 @@ from schemas.errors import NotFound
 @dataclass(frozen=True, slots=True)
 class Payment:
     """A payment: amounts in the currency's major unit, times in UNIX seconds. `snapshot` is i'mport's object as JSON;
-    `requests` are what is known of its cancellations, as `schemas.stored` keeps them; `contradicts` are the events that
-    the object no longer bears out."""
+    `requests` are what is known of its cancellations, as `schemas.payments.codec` keeps them; `contradicts`
+    are the events that the object no longer bears out."""
 
     merchant: str
     imp_uid: str

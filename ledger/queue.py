@@ -21,10 +21,10 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
+from ledger.acl import QUEUE_CALLS, Trouble, of_error, of_refusals, packed
 from ledger.connection import read_url, sentinel_options
 from ledger.keys import Lane
 from ledger.lua import script
-from ledger.rights import QUEUE_CALLS, Trouble, of_error, of_refusals, packed
 from ledger.store import TROUBLES
 
 log = structlog.get_logger()

@@ -8,16 +8,16 @@ from typing import Literal
 
 import orjson
 
-from ledger.aside import aside
 from ledger.jobs import RECONCILE, Jobs
+from ledger.offload import aside
 from ledger.pages import Page, Slice, walk
 from ledger.queue import Queue
 from ledger.rows import hashes, paired
 from ledger.store import Store
-from schemas import stored
 from schemas.errors import Conflict, NotFound
-from schemas.facts import Facts, Status
-from schemas.windows import PAGE
+from schemas.payments import codec
+from schemas.payments.facts import Facts, Status
+from schemas.payments.windows import PAGE
 
 State = Literal["running", "done"]
 
@@ -188,8 +188,8 @@ def _args(difference: Difference) -> tuple[str | int, ...]:
 
 def _facts(merchant: str, imp_uid: str, facts: Sequence[bytes], tombstone: bytes) -> Facts:
     if tombstone:
-        return stored.load_tombstone(merchant, imp_uid, tombstone).facts
-    return stored.load_facts(paired(facts))
+        return codec.load_tombstone(merchant, imp_uid, tombstone).facts
+    return codec.load_facts(paired(facts))
 
 
 def _load(text: bytes) -> Reconciliation:

@@ -9,10 +9,10 @@ import sys
 import uvloop
 
 from receiver.server import allow_connections, listen, serve
-from schemas import logs
-from schemas.environment import warn_of_settings_without_effect
+from runtime import logging as logs
+from runtime.environment import warn_of_settings_without_effect
+from runtime.settings import Settings
 from schemas.errors import BadSetting
-from schemas.settings import Settings
 
 
 def main() -> int:

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import structlog
 
-from receiver import answers
-from receiver.answers import Answer
+from receiver import responses
+from receiver.responses import Answer
 
 Handler = Callable[[Any, Any, list[bytes]], Awaitable[Answer | None]]
 """Takes scope, receive and the parts of the path behind the first; None when there is nobody left to answer."""
@@ -64,19 +64,19 @@ class App:
             except Exception:
                 # Ours to repair; the sender is told to come again, which i'mport does after a 5xx.
                 log.exception("request_failed", route=first.decode("latin-1"))
-                answer = answers.UNKEPT
+                answer = responses.UNKEPT
         if answer is not None:
             await send(answer.start)
             await send(answer.body)
 
 
 async def _nowhere(_scope: Any, _receive: Any, _path: list[bytes]) -> Answer:
-    return answers.NO_SUCH_PATH
+    return responses.NO_SUCH_PATH
 
 
 async def _post_only(_scope: Any, _receive: Any, _path: list[bytes]) -> Answer:
-    return answers.POST_ONLY
+    return responses.POST_ONLY
 
 
 async def _get_only(_scope: Any, _receive: Any, _path: list[bytes]) -> Answer:
-    return answers.GET_ONLY
+    return responses.GET_ONLY

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any
 
-from receiver import answers
+from receiver import responses
 from runtime.http_protocol import HttpProtocol
 
 READ_SECONDS = 15.0
@@ -40,7 +40,7 @@ class Connection(HttpProtocol):
         self._head_bytes = 0
         self._discarded = 0
         if len(self.connections) > CONNECTIONS:
-            self._end(answers.TOO_MANY_CONNECTIONS)
+            self._end(responses.TOO_MANY_CONNECTIONS)
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come; a head that does not end is refused. What came together with its first byte is not
@@ -52,7 +52,7 @@ class Connection(HttpProtocol):
         if self._in_head and self._heads == heads:
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_BYTES:
-                self._end(answers.HEADERS_TOO_LARGE)
+                self._end(responses.HEADERS_TOO_LARGE)
 
     def on_message_begin(self) -> None:
         """A request begins."""
@@ -65,7 +65,7 @@ class Connection(HttpProtocol):
     def on_request_begun(self) -> None:
         """A request's headers are there."""
         if len(self.headers) > HEADERS:
-            self._end(answers.HEADERS_TOO_LARGE)
+            self._end(responses.HEADERS_TOO_LARGE)
             return
         super().on_request_begun()
         self._in_head = False
@@ -90,13 +90,13 @@ class Connection(HttpProtocol):
     def send_400_response(self, msg: str) -> None:
         """Answer bytes that are not HTTP as everything else is answered: with a problem."""
         del msg  # uvicorn's words for it
-        self._end(answers.NOT_HTTP)
+        self._end(responses.NOT_HTTP)
 
     def sweep(self, now: float) -> None:
         """End this connection if it has taken too long; `now` is the loop's time."""
         waited = now - self._since
         if self._reading and waited > READ_SECONDS:
-            self._end(answers.TOO_SLOW)
+            self._end(responses.TOO_SLOW)
         elif waited > (IDLE_SECONDS if self._idle else ANSWER_SECONDS):
             self.transport.abort()
 
@@ -105,12 +105,12 @@ class Connection(HttpProtocol):
         """No request waits for its answer."""
         return not self._requests or self.cycle.response_complete
 
-    def _end(self, answer: answers.Answer) -> None:
+    def _end(self, answer: responses.Answer) -> None:
         """Close the connection, with this answer where one can be given: no other is under way, or was just given."""
         if self.transport.is_closing():
             return
         if self._idle and (self._in_head or not self._requests):
-            self.transport.write(answers.raw(answer))
+            self.transport.write(responses.raw(answer))
             self.transport.close()
         else:
             self.transport.abort()

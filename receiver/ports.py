@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Literal, Protocol
 
-from schemas.notification import Notification
+from schemas.payments.notification import Notification
 
 Accept = Callable[[Notification], Awaitable[None]]
 """Keeps one notification; returns when it is on disk. Accepting one id twice is accepting it once. `Postponed` leaves

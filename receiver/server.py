@@ -14,28 +14,28 @@ from typing import NamedTuple
 import structlog
 import uvicorn
 
+from ledger.acl_watch import EVERY as WATCH_EVERY
+from ledger.acl_watch import Watch
+from ledger.compatibility import usable
 from ledger.ledger import Ledger
-from ledger.start import usable
-from ledger.watch import EVERY as WATCH_EVERY
-from ledger.watch import Watch
 from receiver import connection
-from receiver.account import Account
+from receiver.acceptor import Keeper
 from receiver.app import App, routes
-from receiver.counts import Counts
-from receiver.intake import Intake
-from receiver.keeper import Keeper
+from receiver.health import MetricsPage, Readyz, livez
+from receiver.known_merchants import KnownMerchants
 from receiver.limiter import Limiter
-from receiver.merchants import KnownMerchants
+from receiver.merchant_cache import RememberedMerchants
+from receiver.metrics import Counts
 from receiver.ports import Spool
-from receiver.ready import MetricsPage, Readyz, livez
-from receiver.remembered import RememberedMerchants
-from receiver.sender import Senders
+from receiver.source_address import Senders
 from receiver.spool import FileSpool, NoSpool
 from receiver.spool_report import SpoolReport
+from receiver.webhook_log import Account
+from receiver.webhooks import Intake
 from runtime import listening
 from runtime.periodic import Background, Periodic
+from runtime.settings import Settings
 from schemas.errors import LedgerUnavailable
-from schemas.settings import Settings
 
 HOST = "0.0.0.0"  # noqa: S104  # the public intake: on every interface
 PORT = 8000

@@ -17,11 +17,11 @@ from typing import ParamSpec, TypeVar
 
 import structlog
 
-from receiver import rows
+from receiver import spool_codec
 from receiver.ports import Accept, Postponed
 from receiver.spool_file import Row, SpoolFile
 from schemas.errors import BudgetSpent, SpoolUnavailable
-from schemas.notification import Notification
+from schemas.payments.notification import Notification
 
 BATCH = 500
 WRITE_BATCH = 2000
@@ -65,7 +65,7 @@ class FileSpool:
         `budget` is for one whose merchant is not known: the source whose budget it takes up (see `budget.py`). Beyond
         it `BudgetSpent` is raised.
         """
-        row = Row(rows.encode(notification), budget)
+        row = Row(spool_codec.encode(notification), budget)
         if budget is not None and not self._has_room(budget, len(row.data)):
             # Without asking the disk: a flood of webhooks must not keep others waiting for it.
             raise BudgetSpent(_SPENT)
@@ -249,7 +249,7 @@ class FileSpool:
         readable: list[tuple[int, Notification]] = []
         for position, row in batch:
             try:
-                readable.append((position, rows.decode(row)))
+                readable.append((position, spool_codec.decode(row)))
             except ValueError as error:
                 log.error("spooled_row_unreadable", file=file.path.name, position=position, reason=str(error))
                 await self._in_thread(file.set_aside, position)

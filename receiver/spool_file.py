@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from receiver.budget import Budget
+from receiver.spool_budget import Budget
 from schemas.errors import SpoolUnavailable
 
 PAGE_BYTES = 4096

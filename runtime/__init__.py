@@ -1,1 +1,1 @@
-"""What every process needs to keep running: HTTP connections, background work that is watched."""
+"""What every process needs, whatever it does: settings, logging, encryption at rest, periodic work."""

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from sandbox.blank import blank_payment
+from sandbox.blank_payment import blank_payment
 
 Money = int | Decimal
 Fields = dict[str, Any]

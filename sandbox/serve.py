@@ -5,15 +5,15 @@ from __future__ import annotations
 import uvicorn
 from starlette.applications import Starlette
 
+from runtime import logging
 from runtime.http_protocol import HttpProtocol
-from schemas import logs
-from schemas.settings import Settings
+from runtime.settings import Settings
 
 
 def load(*names: str) -> Settings:
     """`PORT`, how to log, and these settings of the environment; logging is set up. Raises `BadSetting`."""
     settings = Settings.load(only=("PORT", "RELAY_LOG_FORMAT", "RELAY_LOG_LEVEL", *names))
-    logs.configure(settings.log_format, settings.log_level)
+    logging.configure(settings.log_format, settings.log_level)
     return settings
 
 

@@ -23,7 +23,7 @@ from starlette.routing import Route
 from sandbox.answers import as_json
 from sandbox.serve import load, serve
 from schemas import wire
-from schemas.endpoint import TEST_TYPE
+from schemas.endpoints.endpoint import TEST_TYPE
 from schemas.errors import BadSetting
 
 log = structlog.get_logger()

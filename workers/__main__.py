@@ -13,15 +13,15 @@ import structlog
 import uvloop
 
 from ledger import Ledger
-from ledger.start import begin, usable
-from schemas import logs
-from schemas.environment import warn_of_settings_without_effect
+from ledger.compatibility import begin, usable
+from runtime import logging
+from runtime.encryption import Sealer
+from runtime.environment import warn_of_settings_without_effect
+from runtime.settings import Settings
 from schemas.errors import BadSetting, LedgerUnavailable
-from schemas.seal import Sealer
-from schemas.settings import Settings
 from workers.app import App
+from workers.callback_transport import allow_connections
 from workers.deliver import MOST_IN_FLIGHT
-from workers.outbound import allow_connections
 
 
 def main() -> int:
@@ -29,7 +29,7 @@ def main() -> int:
     try:
         settings = Settings.load()
         settings.needs("encryption_keys")
-        logs.configure(settings.log_format, settings.log_level)
+        logging.configure(settings.log_format, settings.log_level)
         warn_of_settings_without_effect(os.environ)
         asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
         asyncio.run(_begin(settings))

@@ -21,27 +21,27 @@ from dramatiq.middleware import AsyncIO, Middleware
 from iamport.accounts import Accounts
 from iamport.transport import iamport_transport
 from ledger import Ledger
+from ledger.acl_watch import EVERY as WATCH_EVERY
+from ledger.acl_watch import Watch
+from ledger.compatibility import begin, usable
+from ledger.heartbeats import REPORT_EVERY
 from ledger.jobs import RECONCILE, REPLAY, TIDY
 from ledger.leases import RENEW_EVERY
-from ledger.start import begin, usable
-from ledger.watch import EVERY as WATCH_EVERY
-from ledger.watch import Watch
-from ledger.workers import REPORT_EVERY
+from runtime.encryption import Sealer
 from runtime.periodic import Background, Periodic
+from runtime.settings import Settings
+from schemas.endpoints.egress import forbidden
 from schemas.errors import BadSetting, LedgerUnavailable
-from schemas.seal import Sealer
-from schemas.settings import Settings
-from schemas.targets import forbidden
+from workers.callback_sender import Sender
+from workers.callback_transport import callback_transport
 from workers.consumers import hush
 from workers.deliver import Deliverer
+from workers.heartbeat import Presence
 from workers.jobs import JobRunner
-from workers.outbound import callback_transport
-from workers.presence import Presence
 from workers.reconcile import Reconciler
 from workers.refresh import Refresher
 from workers.replay import Replayer
-from workers.sender import Sender
-from workers.tidy import Tidier, start_tidying
+from workers.retention import Tidier, start_tidying
 from workers.watchdog import dead_thread
 
 log = structlog.get_logger()

@@ -11,17 +11,17 @@ from typing import Any, TypeVar
 import structlog
 
 from ledger import Ledger
-from ledger.delivering import ClaimedDeliveries, ClaimedDelivery, Settled
+from ledger.delivery_lane import ClaimedDeliveries, ClaimedDelivery, Settled
 from ledger.keys import Lane
+from runtime.encryption import Sealer
 from runtime.repeats import Repeats
-from schemas.delivery import Again, Answer, Attempt, Dead, Delivered, Hold, Verdict, attempt, judge
-from schemas.endpoint import TEST_TYPE, Endpoint
+from runtime.settings import Settings
+from schemas.endpoints.delivery import Again, Answer, Attempt, Dead, Delivered, Hold, Verdict, attempt, judge
+from schemas.endpoints.endpoint import TEST_TYPE, Endpoint
 from schemas.errors import LedgerUnavailable, Unreadable
-from schemas.seal import Sealer
-from schemas.settings import Settings
-from workers.callback import Opened, opened, prepare
+from workers.callback_headers import Opened, opened, prepare
+from workers.callback_sender import Sender
 from workers.health import HealthKeeper
-from workers.sender import Sender
 
 log = structlog.get_logger()
 

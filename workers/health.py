@@ -1,4 +1,4 @@
-"""How endpoints are doing, kept in the ledger and decided in `schemas.health`; operators hear of it."""
+"""How endpoints are doing, kept in the ledger and decided in `schemas.endpoints.health`; operators hear of it."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import structlog
 
 from ledger import Ledger
-from ledger.batch import Batch
-from schemas.delivery import Answer, Delivered, Disable, Verdict
-from schemas.endpoint import Endpoint
-from schemas.endpoint_events import disabled_because, endpoint_event
-from schemas.health import DISABLED, Health, after_attempt, gone, news
-from schemas.settings import Settings
+from ledger.group_commit import Batch
+from runtime.settings import Settings
+from schemas.endpoints.delivery import Answer, Delivered, Disable, Verdict
+from schemas.endpoints.endpoint import Endpoint
+from schemas.endpoints.events import disabled_because, endpoint_event
+from schemas.endpoints.health import DISABLED, Health, after_attempt, gone, news
 
 log = structlog.get_logger()
 

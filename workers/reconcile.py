@@ -16,11 +16,10 @@ import structlog
 from iamport.accounts import Accounts
 from iamport.answers import Page, first_of
 from ledger import Ledger
-from ledger.aside import aside
 from ledger.merchants import Merchant
+from ledger.offload import aside
 from ledger.reconciliations import AUTO, Difference, Reconciliation
-from schemas.channels import hidden, silent_before
-from schemas.derivation import new_facts
+from runtime.settings import Settings
 from schemas.errors import (
     IamportError,
     IamportFailing,
@@ -29,14 +28,15 @@ from schemas.errors import (
     TooMuchAsked,
     WrongCredentials,
 )
-from schemas.events import event_id
-from schemas.facts import Fact, Facts, Kind
-from schemas.payment import Snapshot
+from schemas.payments.derive_facts import new_facts
+from schemas.payments.events import event_id
+from schemas.payments.facts import Fact, Facts, Kind
+from schemas.payments.retractions import contradicted
+from schemas.payments.snapshot import Snapshot
+from schemas.payments.test_channels import hidden, silent_before
+from schemas.payments.windows import Window, accepted, first
 from schemas.schedule import jittered, wait
-from schemas.settings import Settings
-from schemas.taken_back import contradicted
-from schemas.windows import Window, accepted, first
-from workers.listing import as_tuple, behind, read, smaller, without
+from workers.list_pages import as_tuple, behind, read, smaller, without
 
 log = structlog.get_logger()
 

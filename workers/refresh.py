@@ -13,11 +13,11 @@ from iamport.accounts import Accounts, Merchant
 from iamport.answers import Looked
 from iamport.client import LARGEST_BATCH
 from ledger import Ledger
-from ledger.aside import aside
 from ledger.keys import Lane
-from ledger.refreshing import ClaimedPayment, ClaimedPayments
-from schemas import escrow
-from schemas.channels import hidden, silent_before
+from ledger.offload import aside
+from ledger.refresh_lane import ClaimedPayment, ClaimedPayments
+from runtime.policy import policy
+from runtime.settings import Settings
 from schemas.errors import (
     HiddenPayment,
     IamportError,
@@ -27,14 +27,14 @@ from schemas.errors import (
     RelayError,
     WrongCredentials,
 )
-from schemas.look import Change, Policy, Record, look
-from schemas.payment import Snapshot, history_rows
-from schemas.policy import policy
+from schemas.payments import escrow
+from schemas.payments.decide import Change, Policy, Record, look
+from schemas.payments.snapshot import Snapshot, history_rows
+from schemas.payments.test_channels import hidden, silent_before
 from schemas.schedule import exhausted, jittered, wait
-from schemas.settings import Settings
-from workers.expectations import Seen, expectations
+from workers.bisect_lookup import ask_in_parts
+from workers.expected_amounts import Seen, expectations
 from workers.pace import Pace
-from workers.split import ask_in_parts
 
 log = structlog.get_logger()
 

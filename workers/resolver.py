@@ -2,7 +2,7 @@
 
 The addresses that were vetted are the ones that get connected to, so a name that changes its mind between a check
 and the connection (DNS rebinding) gains nothing. Addresses written into a URL need no resolver and never come by
-here: `workers.outbound` vets them, once more, where the socket is made.
+here: `workers.callback_transport` vets them, once more, where the socket is made.
 """
 
 from __future__ import annotations

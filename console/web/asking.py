@@ -8,9 +8,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from console.api.operation import Call, Operation
-from console.api.requests import NotValid, modelled
 from console.context import Context
+from console.http.operation import Call, Operation
+from console.http.requests import NotValid, modelled
 from schemas import wire
 
 MOST = 200

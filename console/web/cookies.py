@@ -9,8 +9,8 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from runtime.encryption import Sealer
 from schemas.errors import Unreadable
-from schemas.seal import Sealer
 
 SESSION, VISITOR, NOTICE = "relay_session", "relay_visitor", "relay_notice"
 PREFERENCES = {"language": "relay_language", "theme": "relay_theme", "zone": "relay_zone"}

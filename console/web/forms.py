@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
-from console.api.requests import NotValid, body_of
+from console.http.requests import NotValid, body_of
 from schemas.times import rfc3339
 
 CSRF = "csrf"

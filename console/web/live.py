@@ -17,7 +17,7 @@ import orjson
 import structlog
 from starlette.responses import Response, StreamingResponse
 
-from console.api.requests import NotValid
+from console.http.requests import NotValid
 from console.web.rendering import Rendering
 from console.web.visit import Page, View, Visit
 from schemas.errors import RelayError

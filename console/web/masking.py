@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from schemas import wire
-from schemas.extra import CUT
+from schemas.payments.extra import CUT
 
 MASK = "•••"
 _BUYERS = re.compile(

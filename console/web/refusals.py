@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import structlog
 
-from console.api.problems import of_error
-from console.api.requests import NotValid, TooLarge
+from console.http.problems import of_error
+from console.http.requests import NotValid, TooLarge
 from console.web.visit import Go, View, Visit
 from schemas import wire
 from schemas.errors import Invalid, LedgerUnavailable, NotFound, RelayError

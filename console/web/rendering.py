@@ -13,12 +13,12 @@ from markupsafe import Markup
 from starlette.requests import Request
 
 from console.web import addresses, icons
-from console.web.languages import Tongue
+from console.web.catalogue import Tongue
 from console.web.levels import level
 from console.web.masking import masked
-from console.web.moments import ZONES, length
 from console.web.sentences import spoken
 from console.web.static import Static
+from console.web.time_display import ZONES, length
 from console.web.visit import View, Visit
 
 THEMES = ("auto", "light", "dark")

@@ -6,7 +6,7 @@ import re
 
 from markupsafe import Markup
 
-from console.web.moments import Clock
+from console.web.time_display import Clock
 
 _PARTS = re.compile(
     r"(?P<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z)"

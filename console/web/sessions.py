@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from console.api.tokens import Caller, Tokens
+from console.http.tokens import Caller, Tokens
+from runtime.encryption import Sealer
+from runtime.variables import ApiToken
 from schemas.errors import Unreadable
-from schemas.seal import Sealer
-from schemas.variables import ApiToken
 
 LIFETIME = 12 * 3600
 """Seconds after which one has to sign in again."""

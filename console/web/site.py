@@ -8,28 +8,28 @@ from itertools import chain
 from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
-from console.api.operation import Operation
-from console.api.tokens import Tokens
 from console.context import Context
+from console.http.operation import Operation
+from console.http.tokens import Tokens
 from console.web.asking import Desk
-from console.web.gate import Gate
 from console.web.live import Live
+from console.web.page_guard import Gate
 from console.web.pages import (
     deliveries,
+    endpoint_form,
     endpoints,
     events,
-    find,
     merchants,
     notifications,
     overview,
+    payment_detail,
     payments,
     preferences,
     reconciliations,
     replays,
+    search,
     settings,
     signing_in,
-    story,
-    wiring,
 )
 from console.web.rendering import Rendering
 from console.web.sessions import Sessions
@@ -38,8 +38,8 @@ from console.web.visit import Outcome, Page, Visit
 from schemas.errors import NotFound
 
 _ROOMS = (
-    overview, payments, story, events, wiring, endpoints, deliveries, replays, notifications, reconciliations,
-    merchants, settings, find, preferences,
+    overview, payments, payment_detail, events, endpoint_form, endpoints, deliveries, replays, notifications,
+    reconciliations, merchants, settings, search, preferences,
 )  # fmt: skip
 PAGES: tuple[Page, ...] = tuple(chain.from_iterable(room.PAGES for room in _ROOMS))
 

@@ -8,12 +8,12 @@ from typing import Any, Literal
 
 from starlette.requests import Request
 
-from console.api.tokens import Caller
+from console.http.tokens import Caller
 from console.web.asking import Desk
+from console.web.catalogue import Tongue
 from console.web.forms import Form
-from console.web.languages import Tongue
-from console.web.moments import Clock
 from console.web.sessions import Session
+from console.web.time_display import Clock
 
 PAGE_SIZE = 50
 """Rows of a list on one page."""

@@ -1,5 +1,5 @@
 -- Writes what looks (or operators) changed about payments, each in one step, and settles the looks. A change of many facts comes
--- in steps of its own (see schemas/steps.py), each with the version that the one before it has left; the last one settles the look.
+-- in steps of its own (see schemas/payments/commit_steps.py), each with the version that the one before it has left; the last one settles the look.
 --
 -- ARGV: how many, then per change:
 --       lane ("" for an operator), merchant, imp_uid, token, version it was read at, next look (ms from now or ""),

@@ -8,17 +8,17 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from console.api.callbacks import MEANINGS
+from console.http.openapi_callbacks import MEANINGS
 from schemas import wire
-from schemas.cancellations import Request
-from schemas.endpoint import ENDPOINT_TYPES, PAYMENT_TYPES, Endpoint
-from schemas.endpoint_events import endpoint_event
-from schemas.escrow import EscrowChange
-from schemas.events import thin
-from schemas.facts import Expected
-from schemas.health import Health
-from schemas.look import Change, Policy, Record, look, note, reject
-from schemas.payment import Snapshot
+from schemas.endpoints.endpoint import ENDPOINT_TYPES, PAYMENT_TYPES, Endpoint
+from schemas.endpoints.events import endpoint_event
+from schemas.endpoints.health import Health
+from schemas.payments.cancellations import Request
+from schemas.payments.decide import Change, Policy, Record, look, note, reject
+from schemas.payments.escrow import EscrowChange
+from schemas.payments.events import thin
+from schemas.payments.facts import Expected
+from schemas.payments.snapshot import Snapshot
 
 _T = 1_795_395_723  # 2026-11-23T01:02:03Z
 _DAY = 86_400

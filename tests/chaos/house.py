@@ -13,8 +13,8 @@ import redis.asyncio
 from cryptography.fernet import Fernet
 
 from ledger import Ledger
-from schemas.endpoint import Endpoint, SealedSecret
-from schemas.seal import Sealer
+from runtime.encryption import Sealer
+from schemas.endpoints.endpoint import Endpoint, SealedSecret
 from tests.chaos.counterparts import Iamport, Subscriber
 from tests.chaos.load import Load
 from tests.chaos.proxy import Proxy

@@ -9,14 +9,15 @@ import re
 from collections.abc import Callable
 
 from iamport.answers import page_of, payments_of, response_of
-from iamport.exchange import Answer
-from receiver import rows
-from schemas import stored, wire
+from iamport.http_exchange import Answer
+from receiver import spool_codec
+from schemas import wire
 from schemas.errors import BadNotification, IamportError, MalformedPayment, UnsupportedContentType
-from schemas.extra import EXTRA_BYTES
-from schemas.look import Policy, Record, look
-from schemas.notification import Notification, parse
-from schemas.payment import Snapshot
+from schemas.payments import codec
+from schemas.payments.decide import Policy, Record, look
+from schemas.payments.extra import EXTRA_BYTES
+from schemas.payments.notification import Notification, parse
+from schemas.payments.snapshot import Snapshot
 
 _CONTENT_TYPES = (
     "application/json",
@@ -46,7 +47,7 @@ def webhook(data: bytes) -> None:
         cancellation_id=claim.cancellation_id, source="127.0.0.1", verified=True, received_at=1.5, extra=claim.extra,
         token_hash=None,
     )  # fmt: skip
-    assert rows.decode(rows.encode(notification)) == notification
+    assert spool_codec.decode(spool_codec.encode(notification)) == notification
 
 
 def answer(data: bytes) -> None:
@@ -66,8 +67,8 @@ def answer(data: bytes) -> None:
         change = look(Record("default", snapshot.imp_uid), snapshot, _NOW, Policy())
         assert look(change.record, snapshot, _NOW, Policy()).news is False
         for place, fact in enumerate(change.record.facts.values()):
-            stored.dump_fact(fact, place)
-        stored.dump_record(change.record)
+            codec.dump_fact(fact, place)
+        codec.dump_record(change.record)
         for event in change.events:
             wire.loads(event.body)
 

@@ -26,9 +26,9 @@ from cli import main
 from cli.client import Place
 from cli.commands import register
 from cli.main import app as whole
-from ledger.workers import Sign
-from schemas.delivery import Dead
-from schemas.signature import signed_headers
+from ledger.heartbeats import Sign
+from schemas.endpoints.delivery import Dead
+from schemas.endpoints.signature import signed_headers
 from tests.cli.test_endings import heeds_its_terminal
 from tests.console import machine
 from tests.console.conftest import READ_ONLY, TOKEN, Console, running

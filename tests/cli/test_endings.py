@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from cli.listen import _description
-from schemas.delivery import Delivered
+from schemas.endpoints.delivery import Delivered
 from tests.console import machine
 from tests.console.conftest import TOKEN, Console, running
 from tests.processes import ROOT

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from cli.data_dir import Workplace
 from cli.stack import Addresses, environment
-from cli.workplace import Workplace
 
 ADDRESSES = Addresses({"redis": 7379, "receiver": 8000, "console": 8001, "sandbox": 8002, "subscriber": 8003}, {})
 

@@ -15,7 +15,7 @@ from cryptography.fernet import Fernet
 
 from console.server import make_context, make_server
 from ledger.ledger import Ledger
-from schemas.settings import Settings
+from runtime.settings import Settings
 
 TOKEN, READ_ONLY, METRICS_ONLY = "operator-token", "reader-token", "metrics-token"
 KEY = Fernet.generate_key().decode()

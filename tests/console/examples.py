@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from schemas import wire
-from schemas.delivery import Again, Delivered
+from schemas.endpoints.delivery import Again, Delivered
 from tests.console import machine
 from tests.console.conftest import Console
 from tests.iamport.stub import Stub, well

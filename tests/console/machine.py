@@ -8,11 +8,11 @@ from typing import Any
 
 from ledger.keys import Lane
 from ledger.ledger import Ledger
-from schemas.delivery import Attempt, Verdict
+from schemas.endpoints.delivery import Attempt, Verdict
 from schemas.errors import HiddenPayment
-from schemas.look import Policy, look
-from schemas.notification import Notification, new_id
-from schemas.payment import Snapshot
+from schemas.payments.decide import Policy, look
+from schemas.payments.notification import Notification, new_id
+from schemas.payments.snapshot import Snapshot
 
 NOW = int(time.time())
 

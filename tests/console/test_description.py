@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ledger.pages import Slice
-from schemas.delivery import Delivered
+from schemas.endpoints.delivery import Delivered
 from tests.console import machine
 from tests.console.conftest import TOKEN, Console, running
 from tests.console.examples import worked

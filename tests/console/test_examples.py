@@ -11,12 +11,12 @@ import pytest
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from console.api.callbacks import CALLBACKS
-from console.api.endpoint_models import RotateIn
-from console.api.openapi import EXAMPLES, describe, examples
-from console.api.table import OPERATIONS
+from console.http.openapi import EXAMPLES, describe, examples
+from console.http.openapi_callbacks import CALLBACKS
+from console.resources.endpoint_models import RotateIn
+from console.resources.table import OPERATIONS
 from schemas import wire
-from schemas.endpoint import ENDPOINT_TYPES, PAYMENT_TYPES, TEST_TYPE
+from schemas.endpoints.endpoint import ENDPOINT_TYPES, PAYMENT_TYPES, TEST_TYPE
 from scripts.reference.events import endpoint_body, payment_bodies
 from tests.console import examples as story
 from tests.console.conftest import Console, running

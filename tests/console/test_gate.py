@@ -9,10 +9,10 @@ import httpx
 import pytest
 
 from ledger.idempotency import Idempotency
-from schemas.endpoint import Endpoint
-from schemas.endpoint_events import endpoint_event
+from schemas.endpoints.endpoint import Endpoint
+from schemas.endpoints.events import endpoint_event
+from schemas.endpoints.health import Health
 from schemas.errors import LedgerUnavailable
-from schemas.health import Health
 from tests.console.conftest import METRICS_ONLY, READ_ONLY, TOKEN, Console, running
 
 PROBLEM = "application/problem+json"

@@ -10,8 +10,8 @@ import httpx
 from cryptography.fernet import Fernet
 
 from ledger.keys import key
-from schemas.endpoint import Endpoint, SealedSecret
-from schemas.seal import Sealer
+from runtime.encryption import Sealer
+from schemas.endpoints.endpoint import Endpoint, SealedSecret
 from tests.console.conftest import KEY, READ_ONLY, Console, running
 
 NEW, OTHER = (Fernet.generate_key().decode() for _ in range(2))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from schemas.delivery import Again, Dead, Delivered
+from schemas.endpoints.delivery import Again, Dead, Delivered
 from schemas.times import rfc3339
 from tests.console.conftest import Console
 from tests.console.machine import NOW, look_at, notify, payment, seen, send, taken_back

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ledger.keys import Lane
-from schemas.delivery import Delivered
+from schemas.endpoints.delivery import Delivered
 from tests.console.conftest import Console
 from tests.console.machine import seen, send
 

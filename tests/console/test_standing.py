@@ -17,9 +17,9 @@ from typer.testing import CliRunner
 
 from cli.commands import register
 from ledger.endpoints import Endpoints
+from ledger.heartbeats import Sign
 from ledger.keys import Lane
-from ledger.workers import Sign
-from schemas.delivery import Again
+from schemas.endpoints.delivery import Again
 from tests.console import machine
 from tests.console.conftest import TOKEN, Console, running
 from tests.console.web.conftest import Reader

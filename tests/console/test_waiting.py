@@ -9,9 +9,9 @@ from collections.abc import Awaitable, Callable
 import httpx
 import pytest
 
-from ledger.delivering import ClaimedDelivery
+from ledger.delivery_lane import ClaimedDelivery
 from ledger.keys import Lane
-from schemas.delivery import Again, Attempt, Delivered
+from schemas.endpoints.delivery import Again, Attempt, Delivered
 from tests.console import machine
 from tests.console.conftest import Console, running
 

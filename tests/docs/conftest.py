@@ -13,8 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
+from cli.data_dir import Workplace
 from cli.stack import Addresses, environment
-from cli.workplace import Workplace
 from tests.processes import PATIENCE, ROOT, Processes, clean_environ
 from tests.redis_process import RedisServer
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from console.api.callbacks import MEANINGS
-from ledger.rights import BESIDE, LEDGER_CALLS, QUEUE_CALLS
-from schemas.endpoint import ENDPOINT_TYPES, PAYMENT_TYPES, TEST_TYPE
-from schemas.facts import Status
-from schemas.settings import Settings
+from console.http.openapi_callbacks import MEANINGS
+from ledger.acl import BESIDE, LEDGER_CALLS, QUEUE_CALLS
+from runtime.settings import Settings
+from schemas.endpoints.endpoint import ENDPOINT_TYPES, PAYMENT_TYPES, TEST_TYPE
+from schemas.payments.facts import Status
 from scripts.reference.__main__ import outdated
 from tests.docs.conftest import RelayUp
 from tests.processes import PATIENCE, ROOT

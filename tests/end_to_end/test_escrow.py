@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
-from schemas import escrow
-from schemas.events import event_id
+from schemas.payments import escrow
+from schemas.payments.events import event_id
 from tests.end_to_end.relay import Relay, one_relay, side_by_side
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

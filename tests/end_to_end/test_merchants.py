@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from console.web import languages
+from console.web import catalogue
 from tests.end_to_end.relay import Relay, one_relay
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -272,7 +272,7 @@ def assert_says_why(text: str, merchant: str) -> None:
     """The sentence names the test channel and the switch, and is there in Korean, too."""
     assert "test channel" in text
     assert f"relay merchants put {merchant} --include-sandbox" in text
-    assert languages.tongue("ko").knows(text)
+    assert catalogue.tongue("ko").knows(text)
 
 
 async def test_amounts_stay_as_they_came(relay: Relay) -> None:

@@ -9,8 +9,8 @@ import pytest
 from cryptography.fernet import Fernet
 
 from ledger import Ledger
-from ledger.start import begin
-from schemas.seal import Sealer
+from ledger.compatibility import begin
+from runtime.encryption import Sealer
 from tests.processes import Processes
 from tests.redis_process import RedisServer
 

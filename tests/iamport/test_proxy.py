@@ -11,8 +11,8 @@ import pytest
 from iamport.client import Client
 from iamport.tokens import Credentials
 from iamport.transport import iamport_transport
+from runtime.settings import Settings
 from schemas.errors import IamportUnreachable
-from schemas.settings import Settings
 from tests.iamport.memory import MemoryTokens
 from tests.iamport.proxy import HttpProxy
 from tests.iamport.stub import Stub, payment, well

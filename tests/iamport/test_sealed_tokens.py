@@ -5,7 +5,7 @@ from __future__ import annotations
 from cryptography.fernet import Fernet
 
 from iamport.sealed_tokens import SealedTokens
-from schemas.seal import Sealer
+from runtime.encryption import Sealer
 from tests.iamport.memory import MemoryTokens
 
 KEY, OTHER = Fernet.generate_key().decode(), Fernet.generate_key().decode()

@@ -11,8 +11,8 @@ from cryptography.fernet import Fernet
 
 from iamport.accounts import Accounts
 from ledger.ledger import Ledger
-from schemas.seal import Sealer
-from schemas.settings import Settings
+from runtime.encryption import Sealer
+from runtime.settings import Settings
 from tests.iamport.conftest import MakeClient
 from tests.iamport.stub import Asked, Stub, no, payment, well
 from tests.ledger.driving import queue_url

@@ -8,15 +8,15 @@ from dataclasses import replace
 from typing import Any
 
 from ledger import Ledger
-from ledger.delivering import ClaimedDelivery, Settled
+from ledger.delivery_lane import ClaimedDelivery, Settled
 from ledger.keys import Lane, key
 from ledger.leases import Lease
-from ledger.refreshing import ClaimedPayment, Outcome
-from schemas.delivery import Again, Attempt, Dead, Delivered, Verdict
-from schemas.endpoint import Endpoint
-from schemas.look import Change, Policy, Record, look
-from schemas.notification import Notification
-from schemas.payment import Snapshot
+from ledger.refresh_lane import ClaimedPayment, Outcome
+from schemas.endpoints.delivery import Again, Attempt, Dead, Delivered, Verdict
+from schemas.endpoints.endpoint import Endpoint
+from schemas.payments.decide import Change, Policy, Record, look
+from schemas.payments.notification import Notification
+from schemas.payments.snapshot import Snapshot
 
 REFRESH = Lane("refresh", "default")
 UNKNOWN = Lane("unknown", "default")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ledger.delivering import ClaimedDelivery
+from ledger.delivery_lane import ClaimedDelivery
 from ledger.keys import Lane
 from ledger.leases import Lease
-from ledger.refreshing import ClaimedPayment
-from schemas.look import Change, Record
+from ledger.refresh_lane import ClaimedPayment
+from schemas.payments.decide import Change, Record
 
 
 @dataclass

@@ -9,13 +9,13 @@ from typing import Any, Literal, TypeVar
 import redis
 
 from ledger import Ledger
-from ledger.delivering import ClaimedDelivery
+from ledger.delivery_lane import ClaimedDelivery
 from ledger.keys import Lane, key
 from ledger.leases import Lease
-from ledger.refreshing import ClaimedPayment
-from schemas.cancellations import Request
-from schemas.delivery import Dead, Delivered, Disable, Verdict
-from schemas.look import Policy, note
+from ledger.refresh_lane import ClaimedPayment
+from schemas.endpoints.delivery import Dead, Delivered, Disable, Verdict
+from schemas.payments.cancellations import Request
+from schemas.payments.decide import Policy, note
 from tests.ledger.driving import THEN, Driver, attempt, endpoint, notification, paid, queue_url
 from tests.ledger.invariants import problems
 from tests.ledger.model import Model

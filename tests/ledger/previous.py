@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from ledger import Ledger
-from ledger.start import begin
-from schemas.seal import Sealer
+from ledger.compatibility import begin
+from runtime.encryption import Sealer
 from tests.conftest import _free_port
 from tests.ledger.driving import Driver, paid, queue_url
 from tests.redis_process import RedisServer

@@ -10,17 +10,17 @@ from typing import Any
 import orjson
 import pytest
 
-from ledger import Ledger, delivering, refreshing
-from ledger.delivering import ClaimedDelivery
+from ledger import Ledger, delivery_lane, refresh_lane
+from ledger.delivery_lane import ClaimedDelivery
 from ledger.keys import Lane, key
 from ledger.replays import Selection
 from ledger.store import Argument
-from schemas.cancellations import Request
-from schemas.delivery import Again, Attempt, Dead, Delivered, Disable, Verdict
+from schemas.endpoints.delivery import Again, Attempt, Dead, Delivered, Disable, Verdict
+from schemas.endpoints.health import Health
 from schemas.errors import LedgerRefused
-from schemas.health import Health
-from schemas.look import Policy, note
-from schemas.steps import steps
+from schemas.payments.cancellations import Request
+from schemas.payments.commit_steps import steps
+from schemas.payments.decide import Policy, note
 from tests.ledger.driving import REFRESH, THEN, Driver, attempt, paid
 from tests.ledger.replaying import FAST, counts, drop_job, events, walk
 
@@ -122,8 +122,8 @@ async def test_a_call_that_breaks_off_writes_nothing(ledger: Ledger, driver: Dri
     claimed = await driver.claim_one()
     change = driver.decide(claimed, paid("imp_2"))
     good = {
-        "commit": refreshing._write(change, next(steps(change)), claimed, THEN, with_object=True).args,
-        "settle": delivering._settle_args(delivery.lease, Delivered(), [attempt()]),
+        "commit": refresh_lane._write(change, next(steps(change)), claimed, THEN, with_object=True).args,
+        "settle": delivery_lane._settle_args(delivery.lease, Delivered(), [attempt()]),
     }
     for name, args in good.items():
         with pytest.raises(LedgerRefused):

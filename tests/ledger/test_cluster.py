@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ledger import Ledger
-from ledger.start import usable
+from ledger.compatibility import usable
 from schemas.errors import LedgerUnavailable
 from tests.ledger.driving import REFRESH, Driver, notification, paid
 from tests.ledger.invariants import problems

@@ -9,9 +9,9 @@ from typing import Any
 from ledger import Ledger
 from ledger.keys import Lane, key
 from ledger.notifications import Noted
-from schemas import escrow
-from schemas.escrow import EscrowChange
-from schemas.payment import Snapshot
+from schemas.payments import escrow
+from schemas.payments.escrow import EscrowChange
+from schemas.payments.snapshot import Snapshot
 from tests.ledger.driving import REFRESH, THEN, UNKNOWN, Driver, notification, paid
 
 NAME = "default/imp_1"

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from ledger import Ledger
+from ledger.acl import LEDGER_CALLS
 from ledger.keys import Lane, key
-from ledger.rights import LEDGER_CALLS
 from schemas.errors import LedgerRefused, LedgerUnavailable
 from tests.ledger.driving import Driver, notification, paid
 from tests.ledger.invariants import problems
-from tests.ledger.test_rights import Limited
+from tests.ledger.test_acl import Limited
 from tests.redis_process import RedisServer
 
 COMMANDS = sorted({str(name).lower() for name, *_ in LEDGER_CALLS})

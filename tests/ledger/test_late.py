@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from ledger import Ledger
-from ledger.delivering import ClaimedDelivery
+from ledger.delivery_lane import ClaimedDelivery
 from ledger.keys import Lane
 from ledger.stats import stats
-from schemas.delivery import Again
-from schemas.health import Health
+from schemas.endpoints.delivery import Again
+from schemas.endpoints.health import Health
 from tests.ledger.driving import REFRESH, Driver, paid
 
 HOUR = 3600.0

@@ -6,10 +6,10 @@ import asyncio
 import itertools
 
 from ledger import Ledger
-from ledger.delivering import ClaimedDelivery
+from ledger.delivery_lane import ClaimedDelivery
 from ledger.keys import Lane, key
-from schemas.delivery import Again, Dead
-from schemas.health import Health
+from schemas.endpoints.delivery import Again, Dead
+from schemas.endpoints.health import Health
 from tests.ledger.driving import Driver, paid
 
 REPLAY = Lane("replay", "ep_1")

@@ -11,11 +11,12 @@ import pytest
 from ledger import Ledger
 from ledger.keys import key
 from ledger.pages import Slice
-from schemas import stored, wire
+from schemas import wire
 from schemas.errors import LedgerFull
-from schemas.look import Policy, Record, look
-from schemas.payment import Snapshot
-from schemas.steps import MOST
+from schemas.payments import codec
+from schemas.payments.commit_steps import MOST
+from schemas.payments.decide import Policy, Record, look
+from schemas.payments.snapshot import Snapshot
 from tests.ledger.driving import REFRESH, THEN, Driver, paid, queue_url
 from tests.ledger.invariants import problems
 from tests.redis_process import RedisServer
@@ -275,7 +276,7 @@ async def test_what_is_too_large_for_a_full_redis_fails_alone(own: Driver) -> No
 async def test_a_tombstone_of_a_long_history_is_written_in_steps_too(driver: Driver) -> None:
     """What it remembered comes before what is new; the events that follow have their object."""
     record = look(Record("default", "imp_fixed"), fixed(250), THEN, Policy()).record
-    await driver.redis.set(key("tomb", "default/imp_fixed"), stored.dump_tombstone(record))
+    await driver.redis.set(key("tomb", "default/imp_fixed"), codec.dump_tombstone(record))
     lane = await driver.subscribe()
     await driver.look(fixed(270))
     assert [sequence for _, sequence in await events(driver)] == list(range(251, 271))
@@ -287,7 +288,7 @@ async def test_a_tombstone_of_a_long_history_is_written_in_steps_too(driver: Dri
 async def test_a_tombstone_is_remembered_where_a_commit_breaks_off(driver: Driver) -> None:
     """Behind the first step of many the tombstone is gone, and all that it remembered is still no news."""
     record = look(Record("default", "imp_fixed"), fixed(250), THEN, Policy()).record
-    await driver.redis.set(key("tomb", "default/imp_fixed"), stored.dump_tombstone(record))
+    await driver.redis.set(key("tomb", "default/imp_fixed"), codec.dump_tombstone(record))
     await driver.accept("imp_fixed")
     claimed = await driver.claim_one()
     change = look(claimed.record, fixed(950), THEN + 100, Policy())

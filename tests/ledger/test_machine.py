@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from ledger.delivering import ClaimedDelivery
+from ledger.delivery_lane import ClaimedDelivery
 from ledger.leases import Lease
-from ledger.refreshing import ClaimedPayment
-from schemas.delivery import Again, Dead, Delivered, Disable
+from ledger.refresh_lane import ClaimedPayment
+from schemas.endpoints.delivery import Again, Dead, Delivered, Disable
 from tests.ledger.driving import REFRESH, UNKNOWN
 from tests.ledger.pair import ENDPOINTS, PAYMENTS, Pair
 from tests.redis_process import RedisServer

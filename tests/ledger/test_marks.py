@@ -8,8 +8,8 @@ import pytest
 
 from ledger import Ledger
 from ledger.keys import key
-from schemas import stored
-from schemas.look import Policy, Record, look
+from schemas.payments import codec
+from schemas.payments.decide import Policy, Record, look
 from tests.ledger.driving import REFRESH, THEN, Driver, paid
 
 
@@ -77,7 +77,7 @@ async def test_notifications_wait_while_their_claim_is_open(driver: Driver) -> N
 async def test_a_payment_that_had_left_brings_no_old_news(driver: Driver) -> None:
     """What a tombstone remembers stays known for good, not only for the first look after it."""
     record = look(Record("default", "imp_1"), paid(), THEN, Policy()).record
-    await driver.redis.set(key("tomb", "default/imp_1"), stored.dump_tombstone(record))
+    await driver.redis.set(key("tomb", "default/imp_1"), codec.dump_tombstone(record))
     for _ in range(2):
         await driver.accept()
         claimed = await driver.claim_one()

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from ledger import Ledger
-from ledger.delivering import ClaimedDelivery
+from ledger.delivery_lane import ClaimedDelivery
 from ledger.keys import Lane, key
-from schemas.delivery import Again, Dead, Disable
-from schemas.endpoint import Endpoint
-from schemas.health import FAILING, Health
+from schemas.endpoints.delivery import Again, Dead, Disable
+from schemas.endpoints.endpoint import Endpoint
+from schemas.endpoints.health import FAILING, Health
 from tests.ledger.driving import Driver, paid
 from tests.ledger.invariants import problems
 

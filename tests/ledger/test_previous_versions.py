@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from ledger import Ledger
+from ledger.compatibility import begin
 from ledger.keys import Lane
 from ledger.pages import Slice
-from ledger.start import begin
-from schemas.seal import Sealer
-from schemas.stored import VERSION
+from runtime.encryption import Sealer
+from schemas.payments.codec import VERSION
 from tests.ledger.driving import REFRESH, UNKNOWN, Driver, endpoint, paid
 from tests.ledger.previous import FOLDER, KEY, load
 

@@ -16,9 +16,9 @@ from ledger.merchants import Merchants
 from ledger.pages import Slice
 from ledger.primary import Fixed
 from ledger.store import Argument, Store
-from schemas.endpoint import Endpoint, SealedSecret
+from schemas.endpoints.endpoint import Endpoint, SealedSecret
+from schemas.endpoints.health import DISABLED, Health, enabled
 from schemas.errors import Conflict, NotFound
-from schemas.health import DISABLED, Health, enabled
 
 
 @pytest.fixture

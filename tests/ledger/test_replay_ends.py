@@ -8,7 +8,7 @@ from ledger import Ledger
 from ledger.keys import Lane
 from ledger.pages import Slice
 from ledger.replays import Selection
-from schemas.delivery import Again, Disable
+from schemas.endpoints.delivery import Again, Disable
 from schemas.errors import NotFound
 from tests.ledger.driving import Driver
 from tests.ledger.replaying import FAST, counts, deliver_all, drop_job, events, state, walk

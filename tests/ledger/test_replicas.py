@@ -13,13 +13,13 @@ import redis.asyncio
 from cryptography.fernet import Fernet
 
 from ledger import Ledger
+from ledger.compatibility import begin
 from ledger.idempotency import Idempotency
 from ledger.jobs import RECONCILE
 from ledger.reconciliations import Difference, Reconciliation
 from ledger.replays import Selection
-from ledger.start import begin
+from runtime.encryption import Sealer
 from schemas.errors import LedgerUnavailable
-from schemas.seal import Sealer
 from tests.ledger.driving import Driver, endpoint, notification, paid, queue_url
 from tests.processes import PATIENCE
 from tests.redis_process import RedisServer

@@ -12,7 +12,7 @@ import redis
 
 from ledger import Ledger
 from schemas.errors import LedgerUnavailable
-from schemas.notification import Notification
+from schemas.payments.notification import Notification
 from tests.chaos.sentinels import SERVICE, Watched
 from tests.ledger.driving import notification
 from tests.processes import PATIENCE

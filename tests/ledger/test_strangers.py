@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from ledger import Ledger
-from ledger.intake import stranger
+from ledger.accept import stranger
 from ledger.keys import key
 from tests.ledger.driving import REFRESH, UNKNOWN, Driver, notification, paid
 

@@ -6,7 +6,7 @@ import pytest
 
 from ledger import Ledger
 from ledger.keys import key
-from schemas.delivery import Disable
+from schemas.endpoints.delivery import Disable
 from schemas.errors import Conflict
 from tests.ledger.driving import Driver, paid
 from tests.ledger.invariants import problems

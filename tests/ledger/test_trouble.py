@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from ledger import Ledger
-from ledger.refreshing import ClaimedPayment
+from ledger.refresh_lane import ClaimedPayment
 from schemas.errors import NotFound
 from tests.ledger.driving import REFRESH, THEN, UNKNOWN, Driver, paid
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from receiver.spool import FileSpool
 from schemas.errors import LedgerUnavailable, UnknownMerchant
-from schemas.notification import Notification, new_id
+from schemas.payments.notification import Notification, new_id
 
 MakeSpool = Callable[..., FileSpool]
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import uvicorn
 
-from receiver import answers, connection
+from receiver import connection, responses
 from receiver.app import App, routes
 from receiver.connection import ANSWER_SECONDS, DISCARDED_BYTES, HEAD_BYTES, IDLE_SECONDS, READ_SECONDS
-from receiver.ready import livez
+from receiver.health import livez
 from receiver.server import Server, configured
 from tests.processes import PATIENCE
 
@@ -32,7 +32,7 @@ class Serving:
         table = routes(webhooks=self.webhooks, livez=livez, readyz=livez, metrics=livez)
         self.uvicorn = kind(configured(App(table), host="127.0.0.1", port=port))
 
-    async def webhooks(self, _scope: Any, receive: Any, _path: list[bytes]) -> answers.Answer | None:
+    async def webhooks(self, _scope: Any, receive: Any, _path: list[bytes]) -> responses.Answer | None:
         """As the real one, as far as the connection can tell."""
         while self.reads and (message := await receive()).get("more_body", True):
             if message["type"] == "http.disconnect":
@@ -42,7 +42,7 @@ class Serving:
             await receive()
             self.left.set()
             return None
-        return answers.ALIVE if self.reads else answers.TOO_LARGE
+        return responses.ALIVE if self.reads else responses.TOO_LARGE
 
     def sweep(self, seconds: float) -> None:
         """The sweep, so many seconds from now."""

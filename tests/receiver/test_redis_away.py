@@ -12,7 +12,7 @@ import httpx
 import pytest
 import redis.asyncio
 
-from receiver.budget import PER_SOURCE
+from receiver.spool_budget import PER_SOURCE
 from tests.processes import Processes
 from tests.receiver.running import Receiver, notified, start, until, webhook
 from tests.receiver.test_trouble import drained

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from receiver import rows
+from receiver import spool_codec
 from receiver.spool import FileSpool, NoSpool
 from schemas.errors import LedgerUnavailable, SpoolUnavailable
-from schemas.notification import Notification
+from schemas.payments.notification import Notification
 from tests.processes import PATIENCE, clean_environ
 from tests.receiver.keeping import ListedLedger, MakeSpool, away, files, keep, notification
 
@@ -24,7 +24,7 @@ from tests.receiver.keeping import ListedLedger, MakeSpool, away, files, keep, n
 def test_a_row_says_everything_about_a_notification() -> None:
     """What is written is what is read, field by field."""
     one = notification(7, token_hash="a" * 64)
-    assert rows.decode(rows.encode(one)) == one
+    assert spool_codec.decode(spool_codec.encode(one)) == one
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_a_row_says_everything_about_a_notification() -> None:
 def test_what_is_no_row_is_a_value_error(row: bytes) -> None:
     """Damaged rows and rows of a newer version are told from good ones."""
     with pytest.raises(ValueError, match=r".*"):
-        rows.decode(row)
+        spool_codec.decode(row)
 
 
 async def test_what_was_accepted_comes_out_in_order(tmp_path: Path, spool_at: MakeSpool) -> None:

@@ -19,7 +19,7 @@ from receiver import spool as spooling
 from receiver.ports import Postponed
 from receiver.spool import FileSpool
 from schemas.errors import SpoolUnavailable
-from schemas.notification import Notification
+from schemas.payments.notification import Notification
 from tests.receiver.keeping import ListedLedger, MakeSpool, files, keep, notification
 
 

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from receiver import budget
-from receiver.counts import Counts
-from receiver.keeper import Keeper
-from receiver.merchants import KnownMerchants
-from receiver.remembered import NAME, RememberedMerchants
+from receiver import spool_budget
+from receiver.acceptor import Keeper
+from receiver.known_merchants import KnownMerchants
+from receiver.merchant_cache import NAME, RememberedMerchants
+from receiver.metrics import Counts
 from receiver.spool import FileSpool, NoSpool
 from schemas.errors import BudgetSpent, SpoolUnavailable, UnknownMerchant
 from tests.receiver.keeping import Durability, ListedLedger, MakeSpool, away, files, notification
-from tests.receiver.test_keeper import Kept
+from tests.receiver.test_acceptor import Kept
 
 TOKEN, OTHER_TOKEN = "b" * 64, "c" * 64
 
@@ -24,7 +24,7 @@ TOKEN, OTHER_TOKEN = "b" * 64, "c" * 64
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> int:
     """A budget of so many webhooks for each source."""
-    monkeypatch.setattr(budget, "PER_SOURCE", 5)
+    monkeypatch.setattr(spool_budget, "PER_SOURCE", 5)
     return 5
 
 

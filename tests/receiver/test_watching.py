@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import redis
 
-from receiver.keeper import RedisState
+from receiver.acceptor import RedisState
 from receiver.server import LOOK_EVERY, LOOK_SOON, _Watchman
 from tests.processes import Processes
 from tests.receiver.running import Receiver, until

@@ -9,7 +9,7 @@ import pytest
 
 from schemas.body_reasons import WORDS, BodyReason, words
 from schemas.errors import BadNotification
-from schemas.notification import parse
+from schemas.payments.notification import parse
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"

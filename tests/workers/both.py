@@ -13,8 +13,8 @@ from iamport.accounts import Accounts
 from iamport.transport import production_transport
 from ledger import Ledger
 from ledger.reconciliations import AUTO, Reconciliation
-from schemas.seal import Sealer
-from schemas.settings import Settings
+from runtime.encryption import Sealer
+from runtime.settings import Settings
 from tests.iamport.stub import Asked, Stub, no, payment, well
 from tests.ledger.driving import REFRESH, Driver, queue_url
 from workers.reconcile import Reconciler

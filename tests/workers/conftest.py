@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.workers.authority import Authority
-from workers.outbound import callback_transport
-from workers.sender import Sender
+from workers.callback_sender import Sender
+from workers.callback_transport import callback_transport
 
 
 @pytest.fixture(scope="session")

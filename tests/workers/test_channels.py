@@ -9,8 +9,8 @@ import pytest
 
 from ledger.keys import key
 from ledger.reconciliations import Reconciliation
-from schemas.cancellations import Request
-from schemas.look import Policy, note
+from schemas.payments.cancellations import Request
+from schemas.payments.decide import Policy, note
 from tests.iamport.stub import no, payment, well
 from tests.ledger.driving import REFRESH, UNKNOWN
 from tests.ledger.invariants import problems

@@ -15,17 +15,17 @@ from cryptography.fernet import Fernet
 
 from ledger import Ledger
 from ledger.keys import Lane, key
-from schemas.endpoint import SealedSecret
-from schemas.health import Health
-from schemas.seal import Sealer
-from schemas.settings import Settings
+from runtime.encryption import Sealer
+from runtime.settings import Settings
+from schemas.endpoints.endpoint import SealedSecret
+from schemas.endpoints.health import Health
 from tests.ledger.driving import Driver, paid, queue_url
 from tests.ledger.invariants import problems
 from tests.processes import PATIENCE
 from tests.workers.catalogue import CATALOGUE
 from tests.workers.subscribers import Behaviour, Connection, Subscriber
+from workers.callback_sender import Sender
 from workers.deliver import Deliverer
-from workers.sender import Sender
 
 SECRET = "whsec_" + "QUFB" * 8
 LANE = Lane("deliver", "ep_1")

@@ -7,7 +7,7 @@ import gzip
 import pytest
 import structlog.testing
 
-from iamport.exchange import LARGEST_ANSWER
+from iamport.http_exchange import LARGEST_ANSWER
 from schemas import wire
 from tests.iamport.stub import Asked, always, http, payment, well
 from tests.workers.test_reconcile import DAY, DEFAULT, NOW, Books, books

@@ -16,10 +16,10 @@ from iamport.transport import production_transport
 from ledger import Ledger
 from ledger.jobs import RECONCILE
 from ledger.reconciliations import AUTO, Reconciliation
+from runtime.encryption import Sealer
+from runtime.settings import Settings
 from schemas import wire
-from schemas.look import Policy, look
-from schemas.seal import Sealer
-from schemas.settings import Settings
+from schemas.payments.decide import Policy, look
 from tests.iamport.stub import Asked, Stub, always, http, no, payment, well
 from tests.ledger.driving import REFRESH, THEN, Driver, paid, queue_url
 from workers.reconcile import Reconciler

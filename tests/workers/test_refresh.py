@@ -14,9 +14,9 @@ from iamport.accounts import Accounts
 from iamport.transport import production_transport
 from ledger import Ledger
 from ledger.keys import Lane, key
+from runtime.encryption import Sealer
+from runtime.settings import Settings
 from schemas import wire
-from schemas.seal import Sealer
-from schemas.settings import Settings
 from tests.iamport.stub import Asked, Stub, always, http, no, payment, well
 from tests.ledger.driving import REFRESH, UNKNOWN, Driver, queue_url
 from tests.ledger.invariants import problems

@@ -8,10 +8,10 @@ from random import Random
 
 import pytest
 
-from schemas.delivery import Again, Answer, Delivered, Disable, Verdict, attempt, judge
+from schemas.endpoints.delivery import Again, Answer, Delivered, Disable, Verdict, attempt, judge
 from tests.workers.catalogue import CATALOGUE
 from tests.workers.subscribers import Behaviour, Connection, Subscriber
-from workers.sender import Sender
+from workers.callback_sender import Sender
 
 OUTCOMES: dict[str, type[Verdict]] = {"delivered": Delivered, "again": Again, "disable": Disable}
 HEADERS = {"content-type": "application/json", "webhook-id": "evt_1"}

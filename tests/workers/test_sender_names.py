@@ -10,13 +10,13 @@ from collections.abc import Callable
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from schemas.targets import forbidden
+from schemas.endpoints.egress import forbidden
 from tests.workers.authority import Authority
 from tests.workers.catalogue import CATALOGUE
 from tests.workers.subscribers import Subscriber
-from workers.outbound import callback_transport
+from workers.callback_sender import Sender
+from workers.callback_transport import callback_transport
 from workers.resolver import SystemResolver
-from workers.sender import Sender
 
 HEADERS = {"content-type": "application/json", "webhook-id": "evt_1"}
 BODY = b'{"id":"evt_1"}'

@@ -12,8 +12,8 @@ import pytest
 from tests.workers.authority import Authority
 from tests.workers.catalogue import CATALOGUE
 from tests.workers.subscribers import Subscriber
-from workers.outbound import callback_transport, tls_context
-from workers.sender import Sender
+from workers.callback_sender import Sender
+from workers.callback_transport import callback_transport, tls_context
 
 HEADERS = {"content-type": "application/json", "webhook-id": "evt_1"}
 BODY = b'{"id":"evt_1"}'

@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import structlog
 
-from console.api.events import for_readers
+from console.resources.events import for_readers
 from console.web import addresses
 from console.web.curl import command
 from console.web.masking import MASK
@@ -15,9 +15,9 @@ from console.web.refusals import failed
 from console.web.visit import Go, Outcome, Page, View, Visit
 from ledger.deliveries import State
 from schemas import wire
+from schemas.endpoints.signature import signed_headers
 from schemas.errors import NotFound, RelayError
-from schemas.events import Callback
-from schemas.signature import signed_headers
+from schemas.payments.events import Callback
 
 log = structlog.get_logger()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Literal
 
-from console.api.requests import NotValid
+from console.http.requests import NotValid
 from console.web import addresses
 from console.web.charts import Pulse, pulse, succeeded
 from console.web.forms import filled

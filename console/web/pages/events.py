@@ -9,7 +9,7 @@ import structlog
 
 from console.web.masking import has_private
 from console.web.visit import Outcome, Page, View, Visit
-from schemas.endpoint import ENDPOINT_TYPES, PAYMENT_TYPES
+from schemas.endpoints.endpoint import ENDPOINT_TYPES, PAYMENT_TYPES
 
 log = structlog.get_logger()
 

@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from console.web.attention import concerns
+from console.web.alerts import concerns
 from console.web.charts import Chart, columns
 from console.web.visit import Outcome, Page, View, Visit
-from ledger.minutes import Minute, minutes
+from ledger.minute_counts import Minute, minutes
 
 RANGES = {"1h": (60, 1), "6h": (360, 5), "24h": (1440, 20)}
 """How many minutes a chart shows, and how many of them make a column."""

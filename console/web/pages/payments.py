@@ -8,14 +8,14 @@ from typing import Any
 
 import structlog
 
-from console.api.requests import NotValid
+from console.http.requests import NotValid
 from console.web.forms import filled
-from console.web.pages.story import address, known_payment, shown
+from console.web.pages.payment_detail import address, known_payment, shown
 from console.web.refusals import failed
 from console.web.visit import PAGE_SIZE, Go, Outcome, Page, View, Visit
 from schemas.errors import RelayError
-from schemas.facts import Status
-from schemas.payment import IMP_UID
+from schemas.payments.facts import Status
+from schemas.payments.snapshot import IMP_UID
 
 log = structlog.get_logger()
 

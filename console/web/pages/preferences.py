@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from console.web import addresses
+from console.web.catalogue import LANGUAGES
 from console.web.cookies import PREFERENCES
-from console.web.languages import LANGUAGES
-from console.web.moments import ZONES
 from console.web.rendering import THEMES
+from console.web.time_display import ZONES
 from console.web.visit import Go, Outcome, Page, Visit
 
 _CHOICES = {"language": LANGUAGES, "theme": THEMES, "zone": tuple(ZONES)}

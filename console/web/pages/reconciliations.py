@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from console.api.requests import NotValid
+from console.http.requests import NotValid
 from console.web.forms import filled
 from console.web.refusals import reason
 from console.web.visit import Go, Outcome, Page, View, Visit

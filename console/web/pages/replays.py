@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import Any, get_args
 
-from console.api.requests import NotValid
+from console.http.requests import NotValid
 from console.web import addresses
 from console.web.forms import Form, filled
 from console.web.refusals import reason
 from console.web.visit import Go, Outcome, Page, View, Visit
 from ledger.replays import Only
-from schemas.endpoint import ENDPOINT_TYPES, PAYMENT_TYPES
+from schemas.endpoints.endpoint import ENDPOINT_TYPES, PAYMENT_TYPES
 from schemas.errors import RelayError
 
 TYPES = (*PAYMENT_TYPES, *ENDPOINT_TYPES)

@@ -8,9 +8,9 @@ from typing import Any
 from pydantic import SecretStr
 
 from console.web.visit import Outcome, Page, View, Visit
-from schemas import variables
+from runtime import variables
+from runtime.settings import Settings
 from schemas.durations import format_duration
-from schemas.settings import Settings
 
 _SECRET = ("imp_key", "imp_secret", "api_tokens", "encryption_keys")
 _GROUPS = {

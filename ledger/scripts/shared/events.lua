@@ -9,7 +9,7 @@ local function wants(subscription, kind)
   return false
 end
 
--- Whether an event is of a payment of a test channel. Its body says so, in the place where schemas/events.py puts it: inside
+-- Whether an event is of a payment of a test channel. Its body says so, in the place where schemas/payments/events.py puts it: inside
 -- of a text, quotes would be escaped.
 local function is_of_test_channel(event)
   local body = redis.call("HGET", k("evt", event), "body")

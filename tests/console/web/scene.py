@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from schemas.delivery import Dead, Delivered
+from schemas.endpoints.delivery import Dead, Delivered
 from tests.console.conftest import Console
 from tests.console.machine import NOW, look_at, notify, payment, seen, send
 

@@ -10,9 +10,9 @@ from importlib.resources import files
 import httpx
 import pytest
 
-from schemas.endpoint import Endpoint
-from schemas.endpoint_events import endpoint_event
-from schemas.health import Health
+from schemas.endpoints.endpoint import Endpoint
+from schemas.endpoints.events import endpoint_event
+from schemas.endpoints.health import Health
 from tests.console import machine
 from tests.console.conftest import READ_ONLY, Console, running
 from tests.console.web.conftest import Reader

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from console.web.attention import concerns
+from console.web.alerts import concerns
 from console.web.charts import HEIGHT, columns, pulse
 from console.web.curl import command
 from console.web.timeline import story, undelivered

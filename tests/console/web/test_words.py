@@ -8,18 +8,18 @@ import re
 import pytest
 from redis import exceptions
 
-from console.api.explain import told
-from console.web.languages import preferred, tongue
+from console.resources.explain import told
+from console.web.catalogue import preferred, tongue
 from console.web.masking import MASK, has_private, masked
-from console.web.moments import Clock, distance
 from console.web.rendering import money, percent
 from console.web.sentences import spoken
+from console.web.time_display import Clock, distance
+from ledger.acl import Of, of_error, of_refusals
 from ledger.deliveries import Sent
 from ledger.memory import Memory
-from ledger.rights import Of, of_error, of_refusals
-from schemas import escrow
 from schemas.body_reasons import WORDS
-from schemas.delivery import Again, Answer, Dead, judge
+from schemas.endpoints.delivery import Again, Answer, Dead, judge
+from schemas.payments import escrow
 
 NOW = 1795433533.0
 KINDS: tuple[Of, ...] = ("ledger", "queue")

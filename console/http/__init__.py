@@ -1,0 +1,1 @@
+"""The machinery of the operator API: dispatch, description, problems, idempotency."""

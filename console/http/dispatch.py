@@ -1,0 +1,104 @@
+"""Carries out a request to the operator API: who, what, well-formed?, once only, then the handler."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import structlog
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from console.context import Context
+from console.http.idempotency import once
+from console.http.operation import Answer, Call, Operation, Table
+from console.http.problems import invalid, of_error, problem
+from console.http.requests import MOST, NotValid, TooLarge, body_of, validated
+from console.http.tokens import Caller, Tokens
+from schemas import wire
+from schemas.errors import RelayError
+
+log = structlog.get_logger()
+
+
+class Api:
+    """The operator API as an ASGI application; `operations` say all there is."""
+
+    def __init__(self, context: Context, operations: Iterable[Operation], tokens: Tokens) -> None:
+        self._context = context
+        self._table = Table(operations)
+        self._tokens = tokens
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        try:
+            response = await self._respond(request)
+        except RelayError as error:
+            response = of_error(error)
+            if response.status_code >= 500:
+                log.warning("operator_call_failed", path=request.url.path, reason=str(error))
+        except Exception:
+            log.exception("operator_call_broke", path=request.url.path)
+            response = problem(500, "Something unexpected happened; the log of the console has more")
+        response.headers["cache-control"] = "no-store"
+        await response(scope, receive, send)
+
+    async def _respond(self, request: Request) -> Response:
+        caller = self._tokens.caller(request.headers.get("authorization"))
+        if caller is None:
+            return problem(401, "A valid bearer token is needed", headers={"www-authenticate": "Bearer"})
+        if caller.metrics_only:
+            return problem(403, "This token is good for /metrics only")
+        found = self._table.find(request.scope["raw_path"])
+        if found is None:
+            return problem(404, "There is nothing at this path")
+        methods, path = found
+        operation = methods.get("GET" if request.method == "HEAD" else request.method)
+        if operation is None:
+            allowed = ", ".join(sorted(methods))
+            return problem(405, f"This path takes {allowed}", headers={"allow": allowed})
+        if caller.read_only and not operation.for_all_tokens:
+            return problem(403, "This token is read-only")
+        return await self._carry_out(operation, path, caller, request)
+
+    async def _carry_out(
+        self, operation: Operation, path: dict[str, str], caller: Caller, request: Request
+    ) -> Response:
+        try:
+            body = await body_of(request)
+            query, parsed = validated(operation, request, body, self._context.settings)
+        except TooLarge:
+            return problem(413, f"A body may have {MOST // 1024} KiB", headers={"connection": "close"})
+        except NotValid as error:
+            return invalid(error.errors)
+        call: Call[Any, Any] = Call(self._context, path, query, parsed, caller.read_only)
+
+        async def carry_out() -> Response:
+            try:
+                return render(await operation.handler(call))
+            except RelayError as error:
+                return of_error(error)
+
+        key = request.headers.get("idempotency-key")
+        if operation.method != "POST" or key is None:
+            return await carry_out()
+        return await once(
+            self._context.idempotency,
+            self._context.sealer,
+            key,
+            caller=caller.name,
+            path=request.scope["raw_path"].decode("latin-1"),
+            request=request.scope["query_string"] + b"\n" + body,
+            carry_out=carry_out,
+        )
+
+
+def render(answer: Answer) -> Response:
+    """The response of an answer; amounts are written as the numbers they were."""
+    headers = dict(answer.headers)
+    if answer.value is None:
+        return Response(status_code=answer.status, headers=headers)
+    value = answer.value.model_dump() if isinstance(answer.value, BaseModel) else answer.value
+    return Response(wire.dumps(value), answer.status, headers, "application/json")

@@ -1,0 +1,84 @@
+"""`Idempotency-Key`: a POST that is sent again gets the answer of the first time (24 h, per token and path)."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from collections.abc import Awaitable, Callable
+
+import orjson
+import structlog
+from starlette.responses import Response
+
+from console.http.problems import invalid, problem
+from ledger.idempotency import Idempotency
+from runtime.encryption import Sealer
+from schemas.errors import LedgerUnavailable
+
+_KEY = re.compile(r"[\x21-\x7e]{1,200}")
+_PASSING = frozenset((422, 500, 502, 503))
+"""Answers of requests that came to nothing: they are not kept, the key may be used again."""
+_KEPT_HEADERS = ("content-type", "location")
+
+log = structlog.get_logger()
+
+
+async def once(
+    idempotency: Idempotency,
+    sealer: Sealer,
+    key: str,
+    *,
+    caller: str,
+    path: str,
+    request: bytes,
+    carry_out: Callable[[], Awaitable[Response]],
+) -> Response:
+    """The answer of `carry_out`, or the one that it gave before under this key. `request` is what must be the same:
+    query and body. Answers hold secrets, so they are sealed."""
+    if not _KEY.fullmatch(key):
+        return invalid([{"field": "Idempotency-Key", "message": "takes 1 to 200 printable ASCII characters"}])
+    name = _digest(f"{caller}\n{path}\n{key}".encode())
+    owner = secrets.token_hex(8)
+    before = await idempotency.begin(name, _digest(request), owner)
+    if before is None:
+        return await _first(idempotency, sealer, name, owner, carry_out)
+    match before.what:
+        case "other":
+            return invalid([{"field": "Idempotency-Key", "message": "was used for another request"}])
+        case "running":
+            detail = "The first request under this Idempotency-Key is still running"
+            return problem(409, detail, headers={"retry-after": "1"})
+    return _unpacked(sealer.open(before.answer))
+
+
+async def _first(
+    idempotency: Idempotency, sealer: Sealer, name: str, owner: str, carry_out: Callable[[], Awaitable[Response]]
+) -> Response:
+    try:
+        response = await carry_out()
+    except BaseException:
+        # Whatever happened, it was no answer; the error itself goes on to whoever handles it.
+        await idempotency.end(name, owner, None)
+        raise
+    kept = None if response.status_code in _PASSING else sealer.seal(_packed(response))
+    try:
+        await idempotency.end(name, owner, kept)
+    except LedgerUnavailable as error:
+        # It is done, and saying otherwise would have it done twice; a repeat is told "still running" for a while.
+        log.warning("idempotent_answer_not_kept", reason=str(error))
+    return response
+
+
+def _packed(response: Response) -> str:
+    headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
+    return orjson.dumps([response.status_code, headers, bytes(response.body).decode()]).decode()
+
+
+def _unpacked(packed: str) -> Response:
+    status, headers, body = orjson.loads(packed)
+    return Response(body.encode(), status, {**headers, "idempotency-replayed": "true"})
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,111 @@
+"""One call of the operator API as data: routes and the OpenAPI description are both made from these."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal, TypeVar
+from urllib.parse import unquote_to_bytes
+
+from pydantic import BaseModel
+
+from console.context import Context
+from console.http.models import Nothing, Parameters
+
+Q = TypeVar("Q", bound=Parameters)
+B = TypeVar("B", bound=BaseModel)
+Method = Literal["GET", "PUT", "POST", "PATCH", "DELETE"]
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[Q, B]):
+    """One request that has passed every check of its form. `path` holds the decoded parts of its path."""
+
+    context: Context
+    path: Mapping[str, str]
+    query: Q
+    body: B
+    read_only: bool = False
+    """Whoever asks may only look: what an endpoint's URL holds of secrets is not for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a handler gives back: a model, or anything `schemas.wire` can write; None for an answer without a body."""
+
+    value: Any = None
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One call: where it is, what it takes, what it can answer (`answers`: status → model), who may make it."""
+
+    method: Method
+    path: str
+    summary: str
+    handler: Callable[[Call[Any, Any]], Awaitable[Answer]]
+    answers: Mapping[int, type[BaseModel] | None]
+    query: type[Parameters] = Parameters
+    body: type[BaseModel] | None = None
+    problems: tuple[int, ...] = ()
+    secret: bool = False
+    """Shows secrets: not for read-only tokens, though it changes nothing."""
+
+    @property
+    def takes_body(self) -> bool:
+        """Whether a body means anything here; one that may be left out has no required field."""
+        return self.body is not None
+
+    @property
+    def body_model(self) -> type[BaseModel]:
+        """The model of the body; of no fields where none is taken."""
+        return self.body or Nothing
+
+    @property
+    def for_all_tokens(self) -> bool:
+        """Whether a read-only token will do."""
+        return self.method == "GET" and not self.secret
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The names of the variable parts of the path."""
+        return tuple(re.findall(r"\{(\w+)\}", self.path))
+
+
+class Table:
+    """Finds the operation of a path whose parts are percent-encoded one by one, so that a part may hold a slash."""
+
+    def __init__(self, operations: Iterable[Operation]) -> None:
+        self._templates: dict[tuple[str, ...], dict[str, Operation]] = {}
+        for operation in operations:
+            template = tuple(operation.path.strip("/").split("/"))
+            self._templates.setdefault(template, {})[operation.method] = operation
+
+    def find(self, raw_path: bytes) -> tuple[Mapping[str, Operation], dict[str, str]] | None:
+        """The operations at this path by method, and its variable parts decoded; None where there is nothing."""
+        try:
+            parts = [unquote_to_bytes(part).decode() for part in raw_path.removeprefix(b"/").split(b"/")]
+        except UnicodeDecodeError:
+            return None
+        for template, methods in self._templates.items():
+            names = _match(template, parts)
+            if names is not None:
+                return methods, names
+        return None
+
+
+def _match(template: tuple[str, ...], parts: list[str]) -> dict[str, str] | None:
+    if len(template) != len(parts):
+        return None
+    names: dict[str, str] = {}
+    for expected, part in zip(template, parts, strict=True):
+        if expected.startswith("{"):
+            if not part or len(part) > 200:
+                return None
+            names[expected[1:-1]] = part
+        elif expected != part:
+            return None
+    return names

@@ -1,0 +1,72 @@
+"""Reading a request: its query and its body, every wrong field found at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from starlette.requests import Request
+
+from console.http.models import Parameters
+from console.http.operation import Operation
+from console.http.problems import field_errors
+from runtime.settings import Settings
+from schemas import wire
+
+MOST = 256 * 1024
+"""Bytes of a body that are read."""
+
+
+class TooLarge(Exception):
+    """A body of more than `MOST` bytes."""
+
+
+class NotValid(Exception):
+    """A request that does not validate; `errors` has every wrong field."""
+
+    def __init__(self, errors: list[dict[str, str]]) -> None:
+        super().__init__(f"{len(errors)} errors")
+        self.errors = errors
+
+
+async def body_of(request: Request) -> bytes:
+    """The body's bytes. Raises `TooLarge`."""
+    received = bytearray()
+    async for chunk in request.stream():
+        received += chunk
+        if len(received) > MOST:
+            raise TooLarge
+    return bytes(received)
+
+
+def validated(operation: Operation, request: Request, body: bytes, settings: Settings) -> tuple[Parameters, BaseModel]:
+    """The query and the body of a request as the operation's models, as far as `settings` allow. Raises `NotValid`."""
+    errors: list[dict[str, str]] = []
+    given: dict[str, str] = {}
+    for name, value in request.query_params.multi_items():
+        if name in given:
+            errors.append({"field": name[:200], "message": "is given twice"})
+        given[name] = value
+    query = modelled(operation.query, given, errors, settings)
+    try:
+        value = wire.loads(body) if body.strip() else {}
+    except ValueError:
+        errors.append({"field": "", "message": "the body is not JSON in UTF-8"})
+        raise NotValid(errors) from None
+    parsed = modelled(operation.body_model, value, errors, settings)
+    if errors or query is None or parsed is None:
+        raise NotValid(errors)
+    return query, parsed
+
+
+def modelled(model: type[Any], value: Any, errors: list[dict[str, str]], settings: Settings) -> Any:
+    """The value as a model; None where it is none, with every wrong field added to `errors`."""
+    if not isinstance(value, Mapping):
+        errors.append({"field": "", "message": "the body must be a JSON object"})
+        return None
+    try:
+        return model.model_validate(value, context=settings)
+    except ValidationError as error:
+        errors.extend(field_errors(error))
+        return None

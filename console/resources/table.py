@@ -1,0 +1,40 @@
+"""All there is under /v1."""
+
+from __future__ import annotations
+
+from console.http.operation import Operation
+from console.resources import (
+    cancellations,
+    deliveries,
+    encryption_keys,
+    endpoint_test,
+    endpoints,
+    events,
+    explain,
+    merchants,
+    notifications,
+    orders,
+    payments,
+    reconciliations,
+    refresh,
+    replays,
+    stats,
+)
+
+OPERATIONS: tuple[Operation, ...] = (
+    *merchants.OPERATIONS,
+    *endpoints.OPERATIONS,
+    *endpoint_test.OPERATIONS,
+    *payments.OPERATIONS,
+    *refresh.OPERATIONS,
+    *cancellations.OPERATIONS,
+    *orders.OPERATIONS,
+    *events.OPERATIONS,
+    *explain.OPERATIONS,
+    *deliveries.OPERATIONS,
+    *replays.OPERATIONS,
+    *reconciliations.OPERATIONS,
+    *notifications.OPERATIONS,
+    *stats.OPERATIONS,
+    *encryption_keys.OPERATIONS,
+)

@@ -1,0 +1,134 @@
+"""Opens pages: who is it, may they, is the form ours; then the page, or why not."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from urllib.parse import quote
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from console.http.requests import NotValid, TooLarge
+from console.web import addresses, catalogue, cookies, time_display
+from console.web.asking import Desk
+from console.web.forms import CSRF, Form, form_of
+from console.web.headers import guarded
+from console.web.live import Live
+from console.web.refusals import refused
+from console.web.rendering import THEMES, Rendering
+from console.web.sessions import LIFETIME, Sessions, same
+from console.web.visit import Go, Page, View, Visit
+from runtime.encryption import Sealer
+from schemas.errors import RelayError
+
+log = structlog.get_logger()
+
+
+class Gate:
+    """What stands before every page."""
+
+    def __init__(self, desk: Desk, sealer: Sealer, sessions: Sessions, rendering: Rendering, live: Live) -> None:
+        self._desk = desk
+        self._sealer = sealer
+        self._sessions = sessions
+        self._rendering = rendering
+        self._live = live
+
+    def opens(self, page: Page) -> Callable[[Request], Awaitable[Response]]:
+        """The page as Starlette's routes take it."""
+
+        async def endpoint(request: Request) -> Response:
+            visit = self._visit(request)
+            visitor = request.cookies.get(cookies.VISITOR) or secrets.token_urlsafe(24)
+            csrf = visit.session.csrf if visit.session else visitor
+            try:
+                response = await self._answer(page, visit, csrf)
+            except (RelayError, NotValid, TooLarge) as error:
+                response = self._respond(refused(visit, error), visit, csrf)
+            except Exception as error:
+                log.exception("page_broke", path=request.url.path)
+                response = self._respond(refused(visit, error), visit, csrf)
+            if visit.session is None and request.cookies.get(cookies.VISITOR) != visitor:
+                cookies.put(request, response, cookies.VISITOR, visitor)
+            return guarded(response)
+
+        return endpoint
+
+    def _visit(self, request: Request) -> Visit:
+        now, given = time.time(), request.cookies
+        session = self._sessions.resume(given.get(cookies.SESSION), now)
+        names = cookies.PREFERENCES
+        language = catalogue.preferred(given.get(names["language"]), request.headers.get("accept-language"))
+        zone = time_display.preferred(given.get(names["zone"]), language)
+        theme = given.get(names["theme"], "")
+        return Visit(
+            request=request,
+            desk=self._desk.of(read_only=session is None or session.caller.read_only),
+            session=session,
+            clock=time_display.Clock(now, zone, catalogue.tongue(language)),
+            theme=theme if theme in THEMES else THEMES[0],
+        )
+
+    async def _answer(self, page: Page, visit: Visit, csrf: str) -> Response:
+        request = visit.request
+        if visit.session is None and not page.public:
+            return self._to_sign_in(visit, csrf)
+        if request.method == "POST":
+            form = await form_of(request)
+            visit = replace(visit, form=form)
+            if not _is_ours(request, form, csrf):
+                return self._respond(View("error", {"what": "form"}, 403), visit, csrf)
+            if not page.public and not page.for_readers:
+                if not visit.may_act:
+                    return self._respond(View("error", {"what": "read_only"}, 403), visit, csrf)
+                log.info("operator_acts", caller=visit.caller.name, path=request.url.path)
+        elif request.query_params.get("live") == "1" and not page.public:
+            return self._live.stream(page, visit, csrf)
+        outcome = await page.handler(visit)
+        return self._respond(outcome, visit, csrf) if isinstance(outcome, View) else self._go(outcome, request)
+
+    def _respond(self, view: View, visit: Visit, csrf: str) -> Response:
+        request = visit.request
+        notice = cookies.open_notice(self._sealer, request.cookies.get(cookies.NOTICE))
+        html = self._rendering.page(view, visit, csrf=csrf, notice=notice)
+        response = HTMLResponse(html, view.status)
+        if cookies.NOTICE in request.cookies:
+            cookies.drop(request, response, cookies.NOTICE)
+        return response
+
+    def _go(self, go: Go, request: Request) -> Response:
+        response = RedirectResponse(go.to, 303)
+        if go.notice:
+            notice = cookies.pack_notice(self._sealer, go.notice, go.values, bad=go.bad)
+            cookies.put(request, response, cookies.NOTICE, notice, seconds=60)
+        for name, value in go.preferences.items():
+            cookies.remember(request, response, name, value)
+        if go.session:
+            cookies.put(request, response, cookies.SESSION, go.session, seconds=LIFETIME)
+        elif go.session == "":
+            cookies.drop(request, response, cookies.SESSION)
+        return response
+
+    def _to_sign_in(self, visit: Visit, csrf: str) -> Response:
+        request = visit.request
+        if request.query_params.get("live") == "1":
+            return Response(status_code=401)
+        if request.headers.get("sec-fetch-site") == "cross-site" and request.method in ("GET", "HEAD"):
+            # A strict cookie does not come along with a link in a chat: the same page once more, asked for by us.
+            return self._respond(View("again", {"to": addresses.asked(request)}), visit, csrf)
+        to = addresses.asked(request) if request.method == "GET" else "/"
+        return RedirectResponse(f"/sign-in?to={quote(to, safe='/')}" if to != "/" else "/sign-in", 303)
+
+
+def _is_ours(request: Request, form: Form, csrf: str) -> bool:
+    """Whether a form comes from a page of this console, opened by who sends it."""
+    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    if site is not None:
+        is_same_origin = site in ("same-origin", "none")
+    else:
+        is_same_origin = origin is None or origin.partition("://")[2] == request.headers.get("host")
+    return is_same_origin and same(form.get(CSRF), csrf)

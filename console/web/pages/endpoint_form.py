@@ -1,0 +1,106 @@
+"""The forms that make and change endpoints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from console.http.requests import NotValid
+from console.web.forms import Form, filled
+from console.web.pages.endpoints import address
+from console.web.visit import Go, Outcome, Page, View, Visit
+from schemas.endpoints.endpoint import ALL_PAYMENTS, ENDPOINT_TYPES, EVERYTHING, PAYMENT_TYPES
+from schemas.errors import Invalid, NotFound
+
+TYPES = (ALL_PAYMENTS, EVERYTHING, *PAYMENT_TYPES, *ENDPOINT_TYPES)
+_NEW: dict[str, Any] = {
+    "merchant": "default",
+    "url": "",
+    "types": [ALL_PAYMENTS],
+    "description": "",
+    "ordered": True,
+    "max_in_flight": 8,
+    "rate_limit": None,
+    "headers": {},
+    "payload": "full",
+}
+
+
+async def new(visit: Visit) -> Outcome:
+    """An empty form."""
+    return await _form(visit, _NEW, {})
+
+
+async def create(visit: Visit) -> Outcome:
+    """Make an endpoint."""
+    fields = {"merchant": visit.form.get("merchant"), **_fields(visit.form)}
+    try:
+        reply = await visit.desk.ask("POST", "/v1/endpoints", body=fields)
+    except (NotValid, Invalid, NotFound) as error:
+        return await _form(visit, {**_NEW, **fields}, _errors(error))
+    return Go(f"/endpoints/{reply.value['id']}", "endpoint_created")
+
+
+async def edit(visit: Visit) -> Outcome:
+    """The form of an endpoint as it is."""
+    return await _form(visit, await _existing(visit), {})
+
+
+async def change(visit: Visit) -> Outcome:
+    """Change an endpoint."""
+    fields = _fields(visit.form)
+    if not fields["headers"] and not visit.form.has("no_headers"):
+        # They are never shown, so an empty field says nothing about them.
+        del fields["headers"]
+    try:
+        await visit.desk.ask("PATCH", "/v1/endpoints/{id}", {"id": visit.part("id")}, body=fields)
+    except (NotValid, Invalid) as error:
+        return await _form(visit, {**await _existing(visit), **fields}, _errors(error))
+    return Go(address(visit), "saved")
+
+
+async def _existing(visit: Visit) -> dict[str, Any]:
+    reply = await visit.desk.ask("GET", "/v1/endpoints/{id}", {"id": visit.part("id")})
+    existing: dict[str, Any] = reply.value
+    return existing
+
+
+async def _form(visit: Visit, endpoint: dict[str, Any], errors: dict[str, str]) -> View:
+    merchants = await visit.desk.merchants()
+    values = {
+        "endpoint": endpoint,
+        "merchants": merchants if "default" in merchants else ["default", *merchants],
+        "types": TYPES,
+        "errors": errors,
+        "is_new": "id" not in visit.request.path_params,
+        "typed_headers": visit.form.get("headers"),
+    }
+    return View("endpoint_form", values, 422 if errors else 200)
+
+
+def _fields(form: Form) -> dict[str, Any]:
+    return {
+        **filled(max_in_flight=form.number("max_in_flight"), payload=form.get("payload")),
+        "url": form.get("url"),
+        "types": form.all("types"),
+        "description": form.get("description"),
+        "ordered": form.has("ordered"),
+        "rate_limit": form.number("rate_limit"),
+        "headers": form.lines("headers"),
+    }
+
+
+def _errors(error: NotValid | Invalid | NotFound) -> dict[str, str]:
+    match error:
+        case NotValid():
+            return {one["field"].partition(".")[0]: one["message"] for one in error.errors}
+        case Invalid():
+            return {error.field: error.message}
+    return {"merchant": str(error)}
+
+
+PAGES = (
+    Page("/endpoints/new", new),
+    Page("/endpoints/new", create, "POST"),
+    Page("/endpoints/{id}/edit", edit),
+    Page("/endpoints/{id}/edit", change, "POST"),
+)

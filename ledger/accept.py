@@ -1,0 +1,126 @@
+"""Accepting: a notification noted and its payment marked dirty, many in one round trip."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Address, IPv6Network, ip_address
+
+from ledger.connection import ANSWER_WITHIN
+from ledger.group_commit import Batch
+from ledger.queue import Queue
+from ledger.store import Argument, Store, TooFewReplicas
+from schemas.errors import LedgerUnavailable, UnknownMerchant
+from schemas.payments import escrow
+from schemas.payments.notification import Notification
+
+
+def stranger(one: Notification) -> str:
+    """Under which name an unverified sender is budgeted: an IPv4 address, or the /64 that one customer of IPv6 gets; ""
+    for one that is not: i'mport, who has a webhook token, and this machine."""
+    if one.verified:
+        return ""
+    try:
+        address = ip_address(one.source)
+    except ValueError:
+        return "unknown"
+    if address.is_loopback:
+        return ""
+    return str(address) if isinstance(address, IPv4Address) else str(IPv6Network((int(address), 64), strict=False))
+
+
+def _escrow(one: Notification) -> tuple[str, bytes, str]:
+    """The key and text of the escrow change that a webhook tells of, and why that is not believed; empty where there is
+    nothing to say."""
+    change = escrow.read(one.extra)
+    if change is None:
+        return "", b"", ""
+    doubt = escrow.NO_CODE if not change.code else "" if one.verified else escrow.UNVERIFIED
+    return change.key, escrow.dump(change), doubt
+
+
+ENOUGH = 32
+"""Webhooks for which a second batch is begun while Redis writes the first: the receiver need not wait for it, then."""
+
+
+class Intake:
+    """What the receiver needs of the ledger."""
+
+    def __init__(self, store: Store, queue: Queue) -> None:
+        self._store = store
+        self._queue = queue
+        self._questions: Batch[tuple[str, str], bool] = Batch(self._answer_all)
+        self._accepts: Batch[Notification, None] = Batch(self._accept_all, at_once=2, enough=ENOUGH)
+
+    async def accept(self, notification: Notification) -> None:
+        """Note a notification and mark its payment dirty; returns when that is on disk. Twice is once.
+
+        Raises `UnknownMerchant` (also for a wrong webhook token) and, within `ANSWER_WITHIN`, `LedgerUnavailable`: then
+        it may have been noted or not.
+        """
+        try:
+            async with asyncio.timeout(ANSWER_WITHIN):
+                await self._accepts.add(notification)
+        except TimeoutError:
+            raise LedgerUnavailable("Redis does not answer in time") from None
+
+    async def takes_webhooks(self, merchant: str, token_hash: str | None) -> bool:
+        """Whether there is such a merchant and this is the SHA-256 in hex of its webhook token (None: it has none).
+        Raises `LedgerUnavailable` within `ANSWER_WITHIN`."""
+        try:
+            async with asyncio.timeout(ANSWER_WITHIN):
+                return await self._questions.add((merchant, token_hash or ""))
+        except TimeoutError:
+            raise LedgerUnavailable("Redis does not answer in time") from None
+
+    async def known_merchants(self) -> Mapping[str, str | None]:
+        """Every merchant with the SHA-256 in hex of its webhook token, or None. Raises `LedgerUnavailable`."""
+        flat = await self._store.run("read_merchants")
+        return {name.decode(): token.decode() or None for name, token in zip(flat[::2], flat[1::2], strict=True)}
+
+    async def count_refusals(self, by_status: Mapping[str, int], by_reason: Mapping[str, int]) -> None:
+        """Add to what was refused, as `merchant:status`, and to why bodies were, as `merchant:reason` (a `BodyReason`).
+        Raises `LedgerUnavailable`."""
+        pairs = [*by_status.items(), *by_reason.items()]
+        await self._store.run("count_refusals", len(by_status), *(part for pair in pairs for part in pair))
+
+    async def report_spool(self, receiver: str, waiting: int) -> None:
+        """Note how many notifications wait in a receiver's spool, for operators. Raises `LedgerUnavailable`."""
+        await self._store.run("report_spool", receiver, waiting)
+
+    async def _answer_all(self, together: Sequence[tuple[str, str]]) -> Sequence[bool]:
+        answers = await self._store.run("takes_webhooks", *(part for pair in together for part in pair))
+        return [answer == 1 for answer in answers]
+
+    async def _accept_all(self, together: Sequence[Notification]) -> Sequence[Exception | None]:
+        """Accept them in one round trip. Where a mistake of ours makes that fail for one of them, the others must not
+        fail with it: each half is tried by itself, and so on down to that one. Accepting twice is accepting once."""
+        try:
+            return await self._accept_together(together)
+        except LedgerUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001  # raised for its own notification
+            if len(together) == 1:
+                return [error]
+            middle = len(together) // 2
+            return [*await self._accept_all(together[:middle]), *await self._accept_all(together[middle:])]
+
+    async def _accept_together(self, together: Sequence[Notification]) -> Sequence[Exception | None]:
+        args: list[Argument] = [len(together)]
+        for one in together:
+            args += [
+                one.id, one.merchant, one.imp_uid, one.merchant_uid or "", one.status or "", one.cancellation_id or "",
+                one.source, int(one.verified), "" if one.received_at is None else round(one.received_at * 1000),
+                one.extra, one.token_hash or "", stranger(one), *_escrow(one),
+            ]  # fmt: skip
+        try:
+            kicks, answers = await self._store.run("accept", *args, durable=True)
+        except TooFewReplicas as error:
+            # Their lanes count as told, so somebody has to tell them.
+            self._queue.kick_all(lane for answer in error.answers for lane in answer[0])
+            raise
+        self._queue.kick_all(kicks)
+        return [
+            None if answer == b"ok" else UnknownMerchant(f"no merchant {one.merchant!r} takes webhooks at this address")
+            for one, answer in zip(together, answers, strict=True)
+        ]

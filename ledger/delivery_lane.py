@@ -1,0 +1,157 @@
+"""The delivery lanes: what an endpoint is to get, leased, and what became of each attempt, settled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Literal, cast
+
+import orjson
+
+from ledger import endpoint_rows
+from ledger.group_commit import Batch
+from ledger.keys import Lane
+from ledger.leases import LEASE_MS, Lease
+from ledger.queue import Queue
+from ledger.rows import paired
+from ledger.store import Argument, Store
+from schemas.endpoints.delivery import Again, Attempt, Dead, Delivered, Disable, Hold, Verdict
+from schemas.endpoints.endpoint import Endpoint
+from schemas.endpoints.events import EndpointEvent
+from schemas.endpoints.health import Health
+from schemas.payments.events import Callback
+
+Settled = Literal["ok", "unwell", "lost"]
+"""``unwell``: settled, and the endpoint had failed before. ``lost``: the lease had ended and somebody else has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedDelivery:
+    """One callback to send; ``attempts`` of its schedule are used up."""
+
+    lease: Lease
+    event: str
+    type: str
+    imp_uid: str
+    callback: Callback
+    attempts: int
+    replay: bool
+
+    @property
+    def body(self) -> bytes:
+        """What the event recorded, the same bytes at every attempt."""
+        return self.callback.full
+
+    @property
+    def id(self) -> str:
+        """The delivery's id: ``{event id}.{endpoint id}``."""
+        return self.lease.member
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedDeliveries:
+    """What a claim gave: the endpoint as it is now, and what its limits leave room for."""
+
+    endpoint: Endpoint | None
+    deliveries: tuple[ClaimedDelivery, ...]
+
+
+class Delivering:
+    """Claim and settle: a delivery from its due time to what the endpoint answered."""
+
+    def __init__(self, store: Store, queue: Queue) -> None:
+        self._store = store
+        self._queue = queue
+        self._settles: Batch[list[Argument], bytes] = Batch(self._settle_all, most=200)
+
+    async def claim(self, lane: Lane, limit: int = 100) -> ClaimedDeliveries:
+        """Lease due deliveries of an endpoint, as many as it takes at once. Raises `LedgerUnavailable`."""
+        token, again, flat, rows, objects = await self._store.run("claim_deliveries", str(lane), limit, LEASE_MS)
+        self._queue.kick_all(again)
+        fields = paired(flat)
+        if not rows:
+            return ClaimedDeliveries(None, ())
+        claimed = tuple(
+            ClaimedDelivery(
+                Lease(lane, delivery.decode(), int(token)), event.decode(), kind.decode(), imp_uid.decode(),
+                Callback(text, objects[place - 1] if place else None), int(attempts), replay == b"1",
+            )
+            for delivery, event, attempts, replay, imp_uid, kind, text, place in rows
+        )  # fmt: skip
+        return ClaimedDeliveries(endpoint_rows.load(fields), claimed)
+
+    async def settle(self, lease: Lease, verdict: Verdict, attempts: Sequence[Attempt] = ()) -> Settled:
+        """Write what became of a delivery after these attempts, all but the last of which have failed.
+
+        Raises `LedgerUnavailable`.
+        """
+        answer = await self._settles.add(_settle_args(lease, verdict, attempts))
+        return cast(Settled, answer.decode())
+
+    async def note_health(
+        self,
+        endpoint: str,
+        before: Health,
+        after: Health,
+        event: EndpointEvent | None = None,
+        disabled: str | None = None,
+    ) -> bool:
+        """Replace how an endpoint is doing; False where somebody else was quicker. In the same step ``event`` is
+        recorded for whoever subscribes to it, and the endpoint is ``disabled`` for the reason given.
+
+        Raises `LedgerUnavailable`.
+        """
+        told = ("", "", b"") if event is None else (event.id, event.type, event.body)
+        open_until = round(after.open_until * 1000)
+        lanes = await self._store.run(
+            "note_health",
+            endpoint,
+            endpoint_rows.dump_health(before),
+            endpoint_rows.dump_health(after),
+            open_until,
+            *told,
+            disabled or "",
+        )
+        if lanes is None:
+            return False
+        self._queue.kick_all(lanes)
+        return True
+
+    async def health(self, endpoint: str) -> tuple[Health, float, int]:
+        """How an endpoint is doing, Redis' time in UNIX seconds, and the fencing token from which on claims say
+        something about it: it was enabled or changed then. Raises `LedgerUnavailable`."""
+        now, health, afresh = await self._store.run("read_health", endpoint)
+        return endpoint_rows.load_health(health), int(now) / 1000, afresh
+
+    async def _settle_all(self, calls: Sequence[list[Argument]]) -> Sequence[bytes | Exception]:
+        kicks, answers = await self._store.run("settle", len(calls), *chain(*calls))
+        self._queue.kick_all(kicks)
+        return list(answers)
+
+
+def _settle_args(lease: Lease, verdict: Verdict, attempts: Sequence[Attempt]) -> list[Argument]:
+    written = (orjson.dumps(attempt) for attempt in attempts)
+    return [str(lease.lane), lease.member, lease.token, *_verdict(verdict), len(attempts), *written]
+
+
+def _verdict(verdict: Verdict) -> tuple[Argument, Argument, Argument, Argument]:
+    """Its name, wait (ms), reason and the lane's wait (ms)."""
+    match verdict:
+        case Delivered():
+            return "delivered", "", "", ""
+        case Again(at_in, reason, lane_wait):
+            return "again", round(at_in * 1000), reason, _ms(lane_wait)
+        case Dead(reason, lane_wait):
+            return "dead", "", reason, _ms(lane_wait)
+        case Disable(reason):
+            return "disable", "", reason, ""
+        case Hold(reason):
+            return "hold", _HELD_FOR_MS, reason, ""
+
+
+_HELD_FOR_MS = 60_000
+
+
+def _ms(seconds: float | None) -> Argument:
+    return "" if seconds is None else round(seconds * 1000)

@@ -1,0 +1,280 @@
+"""The refresh lanes: payments to look at, leased, and what a look changed, committed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import chain
+from typing import Any, Literal, NamedTuple, cast
+
+from ledger.group_commit import Batch
+from ledger.keys import Lane, key, payment
+from ledger.leases import LEASE_MS, Lease
+from ledger.offload import aside
+from ledger.queue import Queue
+from ledger.rows import hashes, paired
+from ledger.store import Argument, Store, TooFewReplicas
+from schemas import wire
+from schemas.errors import NotFound
+from schemas.payments import codec, escrow
+from schemas.payments.commit_steps import Step, steps
+from schemas.payments.decide import Change, Record
+from schemas.payments.escrow import EscrowChange
+from schemas.payments.facts import Expected
+
+UNKNOWN_BUDGET_MS = 1_000
+"""Between two claims of a merchant's unknown payments: a flood of made-up ids is one look-up a second."""
+
+MOST_BYTES = 262_144
+"""Bytes of commits that share a call; one that has more goes alone, and fails alone where Redis has no room for it."""
+
+FACT_BYTES = 350
+"""What a fact that comes back from a tombstone takes in Redis, about."""
+
+Outcome = Literal["ok", "lost", "changed", "full"]
+"""``lost``: the lease had ended, nothing is written. ``changed``: the record was written since it was read, read it
+again. ``full``: Redis has no room for all of it, nothing is written."""
+
+
+class _Write(NamedTuple):
+    """One step of a change as the script takes it."""
+
+    args: list[Argument]
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedPayment:
+    """A payment to look at. ``tries`` looks have failed so far; ``claims`` and ``escrow_changes`` are the cancellations
+    and the escrow changes that webhooks spoke of."""
+
+    lease: Lease
+    record: Record
+    tries: int
+    quiet: bool
+    claims: tuple[str, ...]
+    escrow_changes: tuple[EscrowChange, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedPayments:
+    """What a claim gave; ``now`` is Redis' time in UNIX seconds; i'mport has failed ``failures`` times in a row."""
+
+    now: float
+    failures: int
+    payments: tuple[ClaimedPayment, ...]
+
+
+class Refreshing:
+    """Claim, commit, postpone: a look at a payment from its due time to what is recorded of it."""
+
+    def __init__(self, store: Store, queue: Queue) -> None:
+        self._store = store
+        self._queue = queue
+        self._commits: Batch[_Write, bytes] = Batch(
+            self._commit_all, most=50, weight=lambda write: write.size, heaviest=MOST_BYTES
+        )
+        self._postpones: Batch[list[Argument], bytes] = Batch(self._postpone_all, most=200)
+
+    async def claim(self, lane: Lane, limit: int = 100) -> ClaimedPayments:
+        """Lease up to ``limit`` due payments of a lane. Raises `LedgerUnavailable`."""
+        budget = UNKNOWN_BUDGET_MS if lane.kind == "unknown" else 0
+        now, token, base, again, failures, rows = await self._store.run(
+            "claim_payments", str(lane), limit, LEASE_MS, budget
+        )
+        self._queue.kick_all([again])
+        claimed = [await aside(_claimed, lane, int(token), int(base), row, rows=len(row[4]) // 2) for row in rows]
+        return ClaimedPayments(int(now) / 1000, int(failures), tuple(claimed))
+
+    async def expected(self, merchant: str, merchant_uids: Sequence[str]) -> dict[str, Expected]:
+        """What the merchant expects to be paid for these orders, where it has said so."""
+        if not merchant_uids:
+            return {}
+        found = (await hashes(self._store, [key("orders", merchant)], *merchant_uids))[0]
+        return {uid: _expected(wire.loads(text)) for uid, text in found.items() if text}
+
+    async def commit(
+        self,
+        change: Change,
+        *,
+        claimed: ClaimedPayment | None,
+        now: float,
+        written: Callable[[Change], None] | None = None,
+    ) -> Outcome:
+        """Write what a look found, and settle it; without ``claimed`` it is an operator's change.
+
+        A change of many facts is written in steps: when it comes to ``lost`` or ``changed``, the first of them may have
+        been written. ``written`` is called with each step that is, at once. Raises `LedgerUnavailable`.
+        """
+        answer, kept_object = b"ok", False
+        for step in steps(change):
+            brings_object = step.is_first or (bool(step.change.events) and not kept_object)
+            write = _write(change, step, claimed, now, with_object=brings_object)
+            kept_object = kept_object or bool(step.change.events)
+            answer = await self._commits.add(write)
+            if answer != b"ok":
+                break
+            if written is not None:
+                written(step.change)
+        return cast(Outcome, answer.decode())
+
+    async def amend(self, merchant: str, imp_uid: str, decide: Callable[[Record], Change]) -> Change:
+        """Write what an operator changed; ``decide`` is called again when somebody else was quicker, and may raise.
+
+        Raises `NotFound` before the first look that found the payment, and `LedgerUnavailable`.
+        """
+        while True:
+            change = decide(await self.record(merchant, imp_uid))
+            if await self.commit(change, claimed=None, now=0) == "ok":
+                return change
+
+    async def postpone(
+        self,
+        lease: Lease,
+        kind: Literal["again", "stalled", "unknown", "rejected"],
+        *,
+        due_in: float | None,
+        tries: int = 0,
+        reason: str = "",
+    ) -> None:
+        """End a lease with no look: due again in ``due_in`` seconds, or given up.
+
+        ``again``: the record was changed meanwhile. ``stalled``: i'mport is failing, or what it says of this one
+        payment is of no use; then ``reason`` says why. ``unknown``: it does not know the payment, which goes to the
+        slow lane.
+        ``rejected``: it never will; the notifications are rejected with ``reason``.
+        """
+        to = Lane("unknown", lease.lane.name) if kind == "unknown" else lease.lane
+        due = "" if due_in is None else round(due_in * 1000)
+        args: list[Argument] = [str(lease.lane), lease.member, lease.token, str(to), due, kind, reason, tries]
+        self._queue.kick_all([await self._postpones.add(args)])
+
+    async def hide(self, lease: Lease, *, reason: str, now: float) -> None:
+        """End a lease with a look that was made at ``now`` (UNIX seconds) and found a payment that does not exist for
+        the merchant: its notifications are rejected with ``reason``, and it is not looked at again unasked."""
+        lane = str(lease.lane)
+        args: list[Argument] = [lane, lease.member, lease.token, lane, "", "hidden", reason, 0, round(now * 1000)]
+        self._queue.kick_all([await self._postpones.add(args)])
+
+    async def pause(self, lane: Lane, seconds: float, trouble: str) -> int:
+        """i'mport is failing for a merchant: claim nothing for so long. Gives its failures in a row."""
+        return int(await self._store.run("pause", str(lane), round(seconds * 1000), trouble))
+
+    async def resume(self, lane: Lane) -> None:
+        """i'mport answers again: what was put off is due now."""
+        self._queue.kick_all(await self._store.run("resume", str(lane)))
+
+    async def mark_dirty(self, merchant: str, imp_uid: str, *, due_in: float = 0, quiet: bool = False) -> None:
+        """Ask for a look at a payment in so many seconds; what a ``quiet`` one finds is recorded without delivery."""
+        lane = await self._store.run("mark_dirty", merchant, imp_uid, round(due_in * 1000), int(quiet), durable=True)
+        self._queue.kick_all([lane])
+
+    async def record(self, merchant: str, imp_uid: str) -> Record:
+        """What is known of a payment. Raises `NotFound` before the first look that found it."""
+        name = payment(merchant, imp_uid)
+        fields, facts = await hashes(self._store, [key("pay", name), key("facts", name)])
+        if not fields:
+            raise NotFound(f"there is no payment {imp_uid!r} of merchant {merchant!r}")
+        known = await aside(codec.load_facts, facts, rows=len(facts))
+        return await aside(codec.load_record, merchant, imp_uid, fields, known, rows=len(facts))
+
+    async def _commit_all(self, writes: Sequence[_Write]) -> Sequence[bytes]:
+        args = chain.from_iterable(write.args for write in writes)
+        try:
+            kicks, answers = await self._store.run("commit", len(writes), *args, durable=True)
+        except TooFewReplicas as error:
+            # Their lanes count as told, so somebody has to tell them.
+            self._queue.kick_all(lane for answer in error.answers for lane in answer[0])
+            raise
+        self._queue.kick_all(kicks)
+        return cast(list[bytes], answers)
+
+    async def _postpone_all(self, calls: Sequence[list[Argument]]) -> Sequence[bytes | Exception]:
+        return await self._store.run_all("postpone", calls)
+
+
+def _claimed(lane: Lane, token: int, base: int, row: Sequence[Any]) -> ClaimedPayment:
+    imp_uid, tries, quiet, fields, facts, claims, tombstone, changes = row
+    name = imp_uid.decode()
+    if tombstone:
+        record = codec.load_tombstone(lane.name, name, tombstone)
+    elif fields:
+        record = codec.load_record(lane.name, name, paired(fields), codec.load_facts(paired(facts)))
+    else:
+        record = Record(lane.name, name, sequence=base)
+    return ClaimedPayment(
+        Lease(lane, name, token),
+        record,
+        int(tries),
+        bool(quiet),
+        tuple(paired(claims)),
+        tuple(map(_escrow_change, paired(changes).values())),
+    )
+
+
+def _escrow_change(kept: bytes) -> EscrowChange:
+    _stamp, received, text = kept.split(b":", 2)
+    return escrow.load(text, int(received) // 1000)
+
+
+def _expected(row: Mapping[str, Any]) -> Expected:
+    return Expected(Decimal(row["amount"]), row.get("currency"))
+
+
+def _write(change: Change, step: Step, claimed: ClaimedPayment | None, now: float, *, with_object: bool) -> _Write:
+    """A step of a change; the object that its events show is kept under the version that the first step makes."""
+    record, before = step.change.record, step.change.previous
+    fields = codec.dump_record(record)
+    found = fields.pop("snapshot", b"") if with_object else b""
+    fields.pop("snapshot", None)
+    if claimed is not None:
+        fields["fetched_at"] = round(now * 1000)
+    args: list[Argument] = [
+        str(claimed.lease.lane) if claimed else "",
+        record.merchant,
+        record.imp_uid,
+        claimed.lease.token if claimed else "",
+        before.version,
+        "" if step.change.next_look is None else round(step.change.next_look * 1000),
+        _outcome(change, claimed),
+        int(bool(change.record.claims)),
+        _doubt(record),
+        int(claimed.quiet) if claimed else 0,
+        int(step.is_last),
+        *(_needs(change) if step.is_first and not step.is_last else ("", "", "")),
+        record.snapshot.merchant_uid if record.snapshot else "",
+        record.status.value,
+        len(fields),
+    ]
+    for name, value in fields.items():
+        args += [name, value]
+    args.append(len(step.change.facts))
+    for place, fact in enumerate(step.change.facts, start=len(record.facts) - len(step.change.facts)):
+        args += [fact.key, codec.dump_fact(fact, place)]
+    shown = (step.change.events[0].callback.payment or b"") if with_object and step.change.events else b""
+    args += [found, "" if shown == found else shown]
+    args += [change.previous.version + 1 if step.change.events else "", len(step.change.events)]
+    for event in step.change.events:
+        args += [event.id, event.type, event.sequence, int(event.silent), event.callback.text]
+    return _Write(args, sum(len(arg) for arg in args if isinstance(arg, str | bytes)))
+
+
+def _needs(change: Change) -> tuple[int, int, int]:
+    """What all steps write: bytes, about, events, and how many of these are to be delivered."""
+    size = sum(2 * len(event.callback.text) for event in change.events)
+    found = len(change.record.snapshot.raw) if change.record.snapshot else 0
+    shown = max((len(event.callback.payment or b"") for event in change.events), default=0)
+    remembered = 0 if change.previous.version else len(change.previous.facts) * FACT_BYTES
+    return size + found + shown + remembered, len(change.events), sum(not event.silent for event in change.events)
+
+
+def _outcome(change: Change, claimed: ClaimedPayment | None) -> str:
+    if claimed is None:
+        return ""
+    return "applied" if change.news else "unchanged"
+
+
+def _doubt(record: Record) -> str:
+    """Why the escrow changes that webhooks spoke of are not believed, where that is so."""
+    return escrow.NOT_ESCROW if record.snapshot is not None and not record.snapshot.escrow else ""

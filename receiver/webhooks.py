@@ -1,0 +1,194 @@
+"""POST /webhooks: parse, keep, answer. The only hot way through the receiver, so it is plain ASGI.
+
+What each answer means is told in docs/iamport.md. i'mport does not send again after a 4xx:
+those are counted, 400 with the likely reason.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import re
+import time
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from receiver import responses
+from receiver.acceptor import Keeper
+from receiver.known_merchants import DEFAULT, OTHERS, KnownMerchants
+from receiver.limiter import Limiter
+from receiver.metrics import Counts
+from receiver.responses import Answer
+from receiver.source_address import Sender, Senders
+from receiver.webhook_log import Account
+from schemas.body_reasons import BodyReason
+from schemas.errors import BadNotification, SpoolUnavailable, UnknownMerchant, UnsupportedContentType
+from schemas.payments.notification import Notification, new_id, parse
+
+MOST_BYTES = 65_536
+
+_MERCHANT = re.compile(rb"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_LONGEST_TOKEN = 512
+_COUNTED = (400, 403, 404, 405, 413, 415, 429)
+
+
+class Intake:
+    """The webhook endpoint."""
+
+    def __init__(
+        self,
+        keeper: Keeper,
+        senders: Senders,
+        limiter: Limiter,
+        merchants: KnownMerchants,
+        counts: Counts,
+        account: Account,
+        rng: random.Random,
+    ) -> None:
+        self._keeper = keeper
+        self._senders = senders
+        self._limiter = limiter
+        self._merchants = merchants
+        self._counts = counts
+        self._account = account
+        self._rng = rng
+
+    async def __call__(self, scope: Any, receive: Any, path: list[bytes]) -> Answer | None:
+        """The answer to a webhook posted under the parts of a path behind `/webhooks`; None when the sender left."""
+        started = time.perf_counter()
+        head = _Head(scope["headers"])
+        sender = self._senders.of(scope["client"], head.forwarded)
+        target = _target(path)
+        if target is None:
+            return self._refuse(responses.NO_SUCH_MERCHANT, OTHERS, sender)
+        merchant, token_hash = target
+        if (refusal := self._turned_away(sender, head)) is not None:
+            return self._refuse(refusal, merchant, sender)
+        body = await _read(receive)
+        if body is None:
+            return None
+        if len(body) > MOST_BYTES:
+            return self._refuse(responses.TOO_LARGE, merchant, sender)
+        try:
+            claim = parse(body, head.content_type.decode("latin-1"))
+        except UnsupportedContentType as error:
+            return self._refuse(responses.problem(415, str(error)), merchant, sender)
+        except BadNotification as error:
+            return self._refuse(
+                responses.problem(400, f"This webhook cannot be used: {error}."), merchant, sender, error.reason
+            )
+        notification = Notification(
+            id=new_id(time.time(), self._rng),
+            merchant=merchant,
+            imp_uid=claim.imp_uid,
+            merchant_uid=claim.merchant_uid,
+            status=claim.status,
+            cancellation_id=claim.cancellation_id,
+            source=sender.address,
+            # A token that is not the merchant's is refused by the ledger, now or when the spool drains.
+            verified=sender.verified or token_hash is not None,
+            received_at=None,
+            extra=claim.extra,
+            token_hash=token_hash,
+        )
+        try:
+            place = await self._keeper.keep(notification, "" if sender.iamport else sender.source)
+        except UnknownMerchant:
+            return self._refuse(responses.NO_SUCH_MERCHANT, merchant, sender)
+        except SpoolUnavailable:
+            return self._refuse(responses.UNKEPT, merchant, sender)
+        self._counts.accept(place, time.perf_counter() - started)
+        self._account.accepted(notification, place)
+        return responses.accepted(notification.id)
+
+    async def nowhere(self, scope: Any, _receive: Any, _path: list[bytes]) -> Answer:
+        """There is nothing at this path. Strangers try paths without end; what i'mport posts there is a webhook whose
+        address is wrong, and is lost."""
+        if scope["method"] == "POST":
+            return self._missed(responses.NO_SUCH_PATH, scope, OTHERS)
+        return responses.NO_SUCH_PATH
+
+    async def not_posted(self, scope: Any, _receive: Any, path: list[bytes]) -> Answer:
+        """Webhooks are posted. A proxy that redirects, from http to https or to another name, makes a GET of a POST:
+        what i'mport asks for is such a webhook, and is lost."""
+        target = _target(path)
+        return self._missed(responses.POST_ONLY, scope, target[0] if target else OTHERS)
+
+    def _missed(self, answer: Answer, scope: Any, merchant: str) -> Answer:
+        """The answer to what may have been meant as a webhook; it was one where i'mport sent it."""
+        sender = self._senders.of(scope["client"], _Head(scope["headers"]).forwarded)
+        return self._refuse(answer, merchant, sender) if sender.verified else answer
+
+    def _turned_away(self, sender: Sender, head: _Head) -> Answer | None:
+        """The answer to what need not even be read."""
+        if not sender.allowed:
+            return responses.FORBIDDEN
+        if sender.limited and not self._limiter.admits(sender.source, time.monotonic()):
+            return responses.TOO_MANY
+        if head.length > MOST_BYTES:
+            return responses.TOO_LARGE
+        if head.encoded:
+            return responses.ENCODED
+        return None
+
+    def _refuse(self, answer: Answer, merchant: str, sender: Sender, reason: BodyReason | None = None) -> Answer:
+        label = self._merchants.label(merchant)
+        if answer.status in _COUNTED:
+            self._counts.refuse(label, answer.status, reason)
+        elif answer is responses.UNKEPT:
+            self._counts.unkept += 1
+        self._account.refused(label, answer.status, sender.address, reason)
+        return answer
+
+
+class _Head:
+    """The headers that matter here."""
+
+    __slots__ = ("content_type", "encoded", "forwarded", "length")
+
+    def __init__(self, headers: list[tuple[bytes, bytes]]) -> None:
+        self.content_type = b""
+        self.forwarded = b""
+        self.length = 0
+        self.encoded = False
+        for name, value in headers:
+            if name == b"content-type":
+                self.content_type = value
+            elif name == b"content-length":
+                self.length = int(value)
+            elif name == b"x-forwarded-for":
+                self.forwarded = self.forwarded + b"," + value if self.forwarded else value
+            elif name == b"content-encoding":
+                self.encoded = value.strip().lower() not in (b"", b"identity")
+
+
+def _target(path: list[bytes]) -> tuple[str, str | None] | None:
+    """Merchant and hash of the token that a path names; None for one that can name neither. A slash at the end of a
+    path does not count."""
+    if path and not path[-1]:
+        path = path[:-1]
+    if not path:
+        return DEFAULT, None
+    merchant = unquote_to_bytes(path[0])
+    if len(path) > 2 or not _MERCHANT.fullmatch(merchant):
+        return None
+    if len(path) == 1:
+        return merchant.decode("ascii"), None
+    token = unquote_to_bytes(path[1])
+    if not 0 < len(token) <= _LONGEST_TOKEN:
+        return None
+    return merchant.decode("ascii"), hashlib.sha256(token).hexdigest()
+
+
+async def _read(receive: Any) -> bytes | None:
+    """The body, or as much of it as shows that it is too large; None when the sender left."""
+    message = await receive()
+    if message["type"] != "http.request":
+        return None
+    body: bytes = message["body"]
+    while message["more_body"] and len(body) <= MOST_BYTES:
+        message = await receive()
+        if message["type"] != "http.request":
+            return None
+        body += message["body"]
+    return body

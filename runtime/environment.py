@@ -1,0 +1,98 @@
+"""From the environment to texts of settings: which names there are, and which values stand in files.
+
+Containers hand secrets over as files: every variable ``NAME`` can be given as ``NAME_FILE``, a path, instead.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+
+import structlog
+
+from runtime.variables import shown_path
+from schemas.errors import BadSetting
+
+log = structlog.get_logger()
+
+FILE = "_FILE"
+LARGEST_FILE = 65_536
+"""Bytes: a setting is a line, and a wrong path may name anything."""
+
+LATER = ("RELAY_CELLS", "RELAY_HISTORY_URL", "RELAY_LEDGER_RETENTION", "RELAY_METRICS_PORT", "RELAY_WORKERS")
+"""Settings of later versions: whoever prepares an upgrade may set them already; a log line says so."""
+
+EXAMPLES = ("RELAY_ENDPOINT_SECRET",)
+"""What the receivers in ``docs/examples`` read; they often run in the same shell."""
+
+_SERVICE_LINK = re.compile(r"RELAY_(?:\w+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT_\d+_(?:TCP|UDP|SCTP)(?:_\w+)?)")
+_SERVICE_URL = re.compile(r"(?:tcp|udp|sctp)://\S+")
+
+
+def gather(environ: Mapping[str, str], known: Iterable[str]) -> dict[str, str]:
+    """The text of each known variable that is set, from the environment or its file; a blank one counts as not set.
+
+    Raises `BadSetting` for a variable that is given twice, for a value in quotes, and for a file that holds no usable
+    text.
+    """
+    texts = {}
+    for name in known:
+        text, path = (environ.get(key, "").strip() for key in (name, name + FILE))
+        if text and path:
+            raise BadSetting(f"{name} and {name}{FILE} are both set: keep one of them")
+        if path:
+            text = _content(name, path)
+        if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
+            # docker's --env-file hands them on, and a secret with them is simply a wrong one.
+            raise BadSetting(f"{name} stands in quotes: leave them out, here they are part of the value")
+        if text:
+            texts[name] = text
+    return texts
+
+
+def refuse_unknown(environ: Mapping[str, str], known: Iterable[str]) -> None:
+    """Raise `BadSetting` for the first variable of ours that does not exist, with the nearest name that does."""
+    names = [name for name in known if name.startswith("RELAY_")]
+    names += [name + FILE for name in names]
+    accepted = {*names, *LATER, *(name + FILE for name in LATER), *EXAMPLES}
+    for name in sorted(environ):
+        if not name.startswith("RELAY_") or name in accepted or _is_service_link(name, environ[name]):
+            continue
+        nearest = get_close_matches(name, names, n=1, cutoff=0)[0]
+        raise BadSetting(f"{name} is no setting: did you mean {nearest}?")
+
+
+def without_effect(environ: Mapping[str, str]) -> list[str]:
+    """The variables that are set and that only a later version uses."""
+    return [name for name in LATER if environ.get(name, "").strip() or environ.get(name + FILE, "").strip()]
+
+
+def warn_of_settings_without_effect(environ: Mapping[str, str]) -> None:
+    """Log a line for each of them; a process calls it once, when it starts."""
+    for name in without_effect(environ):
+        log.warning("setting_without_effect", setting=name, hint="this version does not use it")
+
+
+def _is_service_link(name: str, value: str) -> bool:
+    """Whether Kubernetes has set it: it describes every service beside a pod in variables, also one called `relay`
+    (kubernetes.io, "Accessing the Service", environment variables)."""
+    return bool(_SERVICE_LINK.fullmatch(name) or (name.endswith("_PORT") and _SERVICE_URL.fullmatch(value)))
+
+
+def _content(name: str, path: str) -> str:
+    given = f"{name}{FILE}={shown_path(name, path)}"
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(LARGEST_FILE + 1)
+        text = content.decode("utf-8-sig").strip()  # editors on Windows begin a file with a byte order mark
+    except OSError as error:
+        raise BadSetting(f"{given} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise BadSetting(f"{given} is not text in UTF-8") from None
+    if not text:
+        raise BadSetting(f"{given} is empty")
+    if len(content) > LARGEST_FILE:
+        raise BadSetting(f"{given} is too large: at most {LARGEST_FILE // 1024} KiB are read")
+    return text

@@ -1,0 +1,219 @@
+"""An endpoint: who wants to hear of what, where, and how.
+
+The checks here are about what an operator writes, as far as it can be judged without knowing where addresses
+lead; that is `schemas.endpoints.egress`. Each raises `Invalid` with the field of the operator API it is about.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+from urllib.parse import quote
+
+import httpx
+
+from schemas.errors import Invalid
+from schemas.times import rfc3339
+
+PAYMENT_TYPES = (
+    "payment.virtual_account_issued",
+    "payment.virtual_account_expired",
+    "payment.deposited",
+    "payment.paid",
+    "payment.failed",
+    "payment.cancellation_pending",
+    "payment.partially_cancelled",
+    "payment.cancelled",
+    "payment.cancellation_rejected",
+    "payment.escrow_changed",
+    "payment.amount_mismatch",
+)
+ENDPOINT_TYPES = ("endpoint.failing", "endpoint.disabled", "endpoint.recovered")
+TEST_TYPE = "relay.test"
+
+ALL_PAYMENTS = "payment.*"
+EVERYTHING = "*"
+
+MAX_URL = 2048
+MAX_DESCRIPTION = 500
+MAX_HEADERS = 50
+MAX_HEADER_BYTES = 8192
+MOST_SECRETS = 5
+"""Secrets that sign at one time; each is a signature in every callback's header."""
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}\Z")
+_VALUE = re.compile(r"(?:[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)?\Z")
+
+# What decides where the message goes, where it ends and what it holds is ours (RFC 9110 §7.6, RFC 9112 §6).
+_OURS = frozenset(
+    (
+        "host",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "content-range",
+        "content-type",
+        "expect",
+        "http2-settings",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SealedSecret:
+    """A signing secret, encrypted; it signs until `expires_at` (UNIX seconds), or for good when that is None."""
+
+    sealed: str = field(repr=False)
+    expires_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One subscription. `headers` is the sealed JSON object of extra headers, or "" when there are none;
+    `secrets` has the newest first; `rate_limit` is in requests a second; `created_at` in UNIX seconds."""
+
+    id: str
+    merchant: str
+    url: str
+    types: tuple[str, ...] = (ALL_PAYMENTS,)
+    description: str = ""
+    ordered: bool = True
+    max_in_flight: int = 8
+    rate_limit: float | None = None
+    headers: str = field(default="", repr=False)
+    payload: Literal["full", "thin"] = "full"
+    state: Literal["enabled", "disabled"] = "enabled"
+    disabled_reason: str | None = None
+    secrets: tuple[SealedSecret, ...] = ()
+    created_at: float = 0.0
+
+
+def new_id(entropy: bytes) -> str:
+    """An endpoint's id: `ep_` and 20 characters of base32. `entropy` is at least 13 random bytes."""
+    if len(entropy) < 13:
+        raise ValueError("an endpoint's id takes at least 13 random bytes")
+    return "ep_" + base64.b32encode(entropy).decode().lower()[:20]
+
+
+def new_secret(entropy: bytes) -> str:
+    """A signing secret as Standard Webhooks writes it: `whsec_` and base64 of 24 to 64 random bytes."""
+    if not 24 <= len(entropy) <= 64:
+        raise ValueError("a signing secret takes 24 to 64 random bytes")
+    return "whsec_" + base64.b64encode(entropy).decode()
+
+
+def rotated(secrets: tuple[SealedSecret, ...], fresh: str, now: float, overlap: float) -> tuple[SealedSecret, ...]:
+    """The secrets of an endpoint after one was replaced at `now` (UNIX seconds): the new one, sealed, that signs until
+    further notice; the one before, that signs for `overlap` seconds more; and those replaced earlier, that sign for as
+    long as was promised then. Raises `Invalid` where that would be more than `MOST_SECRETS`."""
+    ending = (replace(one, expires_at=now + overlap) if one.expires_at is None else one for one in secrets)
+    valid = [one for one in ending if one.expires_at is not None and one.expires_at > now]
+    if len(valid) >= MOST_SECRETS:
+        first = rfc3339(min(at for one in secrets if (at := one.expires_at) is not None and at > now))
+        count = f"would make {len(valid) + 1} secrets sign, and {MOST_SECRETS} may"
+        raise Invalid("overlap", f"{count}; the next to expire does so at {first}")
+    return (SealedSecret(fresh), *valid)
+
+
+def wants(types: Iterable[str], event_type: str) -> bool:
+    """Whether a subscription to `types` covers `event_type`. A test event is sent by hand, never subscribed."""
+    if event_type == TEST_TYPE:
+        return False
+    is_payment = event_type.startswith("payment.")
+    return any(chosen in (EVERYTHING, event_type) or (chosen == ALL_PAYMENTS and is_payment) for chosen in types)
+
+
+def hears(endpoint: Endpoint, event_type: str, about: str | None = None) -> bool:
+    """Whether `endpoint` gets an event of this type; `about` is the endpoint that an `endpoint.*` event is about,
+    which is never told about itself: it could not be reached, and its answer would make the next event."""
+    return endpoint.id != about and wants(endpoint.types, event_type)
+
+
+def checked_url(url: str) -> httpx.URL:
+    """The parsed URL of an endpoint, if its shape will do: http or https, a host, no credentials, no fragment.
+
+    Whether the relay may call it is for `schemas.endpoints.egress.check_url`. Raises `Invalid`.
+    """
+    if len(url) > MAX_URL:
+        raise Invalid("url", f"is longer than {MAX_URL} characters")
+    if any(char <= " " or char in "\\\x7f" for char in url):
+        raise Invalid("url", "has a space, a backslash or a control character")
+    try:
+        parsed = httpx.URL(url)
+    except (httpx.InvalidURL, UnicodeError, ValueError):
+        raise Invalid("url", "is not a URL") from None
+    if parsed.scheme not in ("http", "https"):
+        raise Invalid("url", "must begin with https:// (or http:// where that is allowed)")
+    if not parsed.raw_host:
+        raise Invalid("url", "has no host")
+    if "@" in re.split(r"[/?#]", url.partition("://")[2], maxsplit=1)[0]:
+        raise Invalid("url", "must not hold a user name or password; use a header")
+    if "#" in url:
+        raise Invalid("url", "must not have a fragment")
+    if parsed.port is not None and not 1 <= parsed.port <= 65535:
+        raise Invalid("url", "has a port that is not between 1 and 65535")
+    return parsed
+
+
+def request_target(url: str) -> bytes:
+    """What the first line of a request to a checked `url` asks for (RFC 9112 §3.2.1): path and query byte by byte as
+    the operator wrote them, as a signature may cover them. Only what is outside ASCII, which no request line may
+    hold, is percent-encoded."""
+    written = re.sub(r"^[^:]*://[^/?#]*", "", url).partition("#")[0]
+    target = written if written.startswith("/") else "/" + written
+    return re.sub(r"[^\x00-\x7f]+", lambda found: quote(found[0]), target).encode("ascii")
+
+
+def checked_types(types: Iterable[str]) -> tuple[str, ...]:
+    """The types of a subscription, each once, in the order given. Raises `Invalid`."""
+    chosen = tuple(dict.fromkeys(types))
+    if not chosen:
+        raise Invalid("types", "must name at least one type")
+    known = (*PAYMENT_TYPES, *ENDPOINT_TYPES, ALL_PAYMENTS, EVERYTHING)
+    for name in chosen:
+        if name not in known:
+            raise Invalid("types", f"{name[:80]!r} is not a type of event; take exact names, {ALL_PAYMENTS} or *")
+    return chosen
+
+
+def checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """The extra headers of an endpoint, names in lower case. Raises `Invalid`, which never repeats a value."""
+    if len(headers) > MAX_HEADERS:
+        raise Invalid("headers", f"are more than {MAX_HEADERS}")
+    checked: dict[str, str] = {}
+    for name, value in headers.items():
+        where = f"headers.{name[:100]}"
+        lower = name.lower()
+        if not _TOKEN.match(name):
+            raise Invalid(where, "is not a valid header name")
+        if lower in _OURS or lower.startswith("webhook-"):
+            raise Invalid(where, "is set by the relay")
+        if lower in checked:
+            raise Invalid(where, "is given twice")
+        if not _VALUE.match(value):
+            raise Invalid(where, "must be printable ASCII on one line, without spaces around it")
+        checked[lower] = value
+    if sum(len(name) + len(value) for name, value in checked.items()) > MAX_HEADER_BYTES:
+        raise Invalid("headers", f"are longer than {MAX_HEADER_BYTES} bytes together")
+    return checked
+
+
+def checked_limits(max_in_flight: int, rate_limit: float | None, description: str = "") -> None:
+    """Check the numbers of an endpoint and the length of its description. Raises `Invalid`."""
+    if not 1 <= max_in_flight <= 1000:
+        raise Invalid("max_in_flight", "must be between 1 and 1000")
+    if rate_limit is not None and not 0 < rate_limit <= 1_000_000:
+        raise Invalid("rate_limit", "must be more than 0 requests a second")
+    if len(description) > MAX_DESCRIPTION:
+        raise Invalid("description", f"is longer than {MAX_DESCRIPTION} characters")

@@ -1,0 +1,55 @@
+"""What operators hear of an endpoint's health, as events like any other: failing, disabled, recovered."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass
+
+from schemas import wire
+from schemas.endpoints.endpoint import ENDPOINT_TYPES, Endpoint
+from schemas.endpoints.health import Health
+from schemas.times import rfc3339
+
+_FAILING, _DISABLED, _RECOVERED = ENDPOINT_TYPES
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointEvent:
+    """An event about an endpoint; ``body`` is the callback's very bytes."""
+
+    id: str
+    type: str
+    body: bytes
+
+
+def endpoint_event(
+    endpoint: Endpoint, kind: str, before: Health, after: Health, reason: str, now: float
+) -> EndpointEvent:
+    """The event of a change of health at ``now`` (UNIX seconds); ``reason`` in words.
+
+    Its id belongs to the endpoint, the type and the time since when it has been failing, so that the same news never
+    has two. What follows a `?` in the endpoint's URL may be a secret and is left out.
+    """
+    trouble = before if kind == _RECOVERED else after
+    since = trouble.failing_since or now
+    parts = (endpoint.merchant, endpoint.id, kind, str(round(since * 1000)))
+    digest = hashlib.sha256("\0".join(parts).encode()).digest()
+    identity = "evt_" + base64.b32encode(digest[:20]).decode().lower()
+    data = {
+        "merchant": endpoint.merchant,
+        "endpoint": endpoint.id,
+        "url": endpoint.url.partition("?")[0],
+        "description": endpoint.description,
+        "state": "disabled" if kind == _DISABLED else "enabled",
+        "reason": reason,
+        "failures": trouble.failures,
+        "failing_since": rfc3339(trouble.failing_since) if trouble.failing_since else None,
+    }
+    body = wire.dumps({"id": identity, "type": kind, "timestamp": rfc3339(int(now)), "data": data})
+    return EndpointEvent(identity, kind, body)
+
+
+def disabled_because(health: Health, last: str) -> str:
+    """Why an endpoint that only failed is disabled; ``last`` says what its last attempt brought."""
+    return f"{health.failures} failures in a row since {rfc3339(health.failing_since)}; {last}"

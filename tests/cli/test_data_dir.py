@@ -1,0 +1,73 @@
+"""`var/`: one user at a time, secrets that last and that only their owner can read."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+from cryptography.fernet import Fernet
+
+from cli.client import Place
+from cli.data_dir import Occupied, Workplace
+from cli.ports import free, next_free
+
+
+def test_a_second_user_is_told_in_one_line(tmp_path: Path) -> None:
+    """Two Redis servers on one append-only file would ruin it."""
+    first = Workplace(tmp_path)
+    with pytest.raises(Occupied, match=rf"process {os.getpid()}\) works in .*--var$"):
+        Workplace(tmp_path)
+    first.close()
+    Workplace(tmp_path).close()
+
+
+def test_key_and_token_last_and_are_private(tmp_path: Path) -> None:
+    """What one run has encrypted the next can read, and nobody else can read the key."""
+    first = Workplace(tmp_path)
+    key, token = first.encryption_key(), first.api_token()
+    first.close()
+    second = Workplace(tmp_path)
+    assert (second.encryption_key(), second.api_token()) == (key, token)
+    second.close()
+    Fernet(key)
+    assert len(token) >= 32
+    for name in ("encryption-key", "api-token"):
+        assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
+    for name in ("redis", "spool", "log"):
+        assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o700
+
+
+def test_a_taken_port_gives_the_next_free_one() -> None:
+    """Whoever listens already is left alone."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        taken: int = listener.getsockname()[1]
+        assert not free(taken)
+        assert taken < next_free(taken, set()) <= taken + 200
+
+
+def test_a_port_is_given_away_once() -> None:
+    """Two processes that are about to start do not get the same port."""
+    given: set[int] = set()
+    first = next_free(20000, given)
+    assert next_free(first, given) > first
+
+
+def test_other_commands_are_told_where_it_runs(tmp_path: Path) -> None:
+    """While `relay up` runs, `relay` in the same directory knows its console and token; afterwards nothing is left."""
+    workplace = Workplace(tmp_path / "var")
+    workplace.announce(console_url="http://127.0.0.1:9001", token="t", sandbox_url="http://127.0.0.1:9002")
+    told = tmp_path / "var" / "relay.json"
+    place = Place.find({}, told)
+    assert (place.console_url, place.token, place.sandbox_url) == (
+        "http://127.0.0.1:9001",
+        "t",
+        "http://127.0.0.1:9002",
+    )
+    assert stat.S_IMODE(told.stat().st_mode) == 0o600
+    workplace.close()
+    assert not told.exists()

@@ -1,0 +1,142 @@
+"""Children: read, kept running, ended; also when the one who started them is killed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from cli.supervisor import Child, ChildDied, Children
+from tests.processes import PATIENCE
+
+STUBBORN = "import signal,time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
+FAMILY = (
+    "import subprocess,sys,time; p = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']);"
+    "print(p.pid, flush=True); time.sleep(60)"
+)
+
+
+async def gone(pid: int) -> None:
+    """Wait until this process has ended; one that only waits for init to notice has."""
+    until = time.monotonic() + PATIENCE
+    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < until, f"process {pid} is still there"
+        await asyncio.sleep(0.05)
+
+
+class Watched:
+    """Children and everything that was said about them."""
+
+    def __init__(self, directory: Path) -> None:
+        self.lines: list[tuple[str, str]] = []
+        self.deaths: list[tuple[str, int]] = []
+        self.lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT)
+        self.children = Children(
+            directory, self.lock, lambda *line: self.lines.append(line), lambda *death: self.deaths.append(death)
+        )
+
+    async def start(self, code: str, *, up: bool = True) -> Child:
+        """Run some Python under the name `one`."""
+        child = Child("one", [sys.executable, "-c", code], dict(os.environ), up=up)
+        await self.children.start(child)
+        return child
+
+    async def said(self, count: int) -> list[str]:
+        """Wait for so many lines."""
+        until = time.monotonic() + PATIENCE
+        while len(self.lines) < count:
+            assert time.monotonic() < until, self.lines
+            await asyncio.sleep(0.02)
+        return [text for _, text in self.lines]
+
+
+@pytest.fixture
+async def watched(tmp_path: Path) -> AsyncIterator[Watched]:
+    """Children that end with the test."""
+    children = Watched(tmp_path)
+    yield children
+    await children.children.end()
+    os.close(children.lock)
+
+
+async def test_every_line_is_passed_on_and_kept(watched: Watched, tmp_path: Path) -> None:
+    """However long a line is, the account gets it and the log file has it."""
+    await watched.start("import time; print('x' * 300_000); print('end', flush=True); time.sleep(60)")
+    assert await watched.said(2) == ["x" * 300_000, "end"]
+    assert (tmp_path / "one.log").read_text().splitlines() == ["x" * 300_000, "end"]
+
+
+async def test_a_child_that_dies_is_started_again(watched: Watched) -> None:
+    """A death is said, and the next one takes its place."""
+    await watched.start("import os; print(os.getpid(), flush=True); import time; time.sleep(60)")
+    first = int((await watched.said(1))[0])
+    os.kill(first, signal.SIGKILL)
+    second = int((await watched.said(2))[1])
+    assert first != second
+    assert watched.deaths == [("one", -signal.SIGKILL)]
+
+
+async def test_a_child_that_never_came_up_stops_everything(watched: Watched) -> None:
+    """A bad setting is said once, with its last words, and not tried again."""
+    await watched.start("print('RELAY_LOG_LEVEL=loud is not usable', flush=True); raise SystemExit(1)", up=False)
+    with pytest.raises(ChildDied, match="one ended with status 1: RELAY_LOG_LEVEL=loud is not usable"):
+        await asyncio.wait_for(watched.children.failed, PATIENCE)
+
+
+async def test_a_child_that_keeps_dying_stops_everything(watched: Watched) -> None:
+    """Starting it again for ever helps nobody."""
+    await watched.start("raise SystemExit(3)")
+    with pytest.raises(ChildDied, match="status 3"):
+        await asyncio.wait_for(watched.children.failed, PATIENCE)
+    assert len(watched.deaths) == 2
+
+
+async def test_the_end_takes_grandchildren_along(watched: Watched) -> None:
+    """No process is left, not even one that a child has started."""
+    child = await watched.start(FAMILY)
+    grandchild = int((await watched.said(1))[0])
+    await watched.children.end()
+    assert child.process is not None
+    assert child.process.returncode == -signal.SIGTERM
+    await gone(grandchild)
+
+
+async def test_who_does_not_stop_is_killed(watched: Watched) -> None:
+    """SIGTERM is asked once; the end comes all the same."""
+    child = await watched.start(STUBBORN)
+    await watched.said(1)
+    await watched.children.end()
+    assert child.process is not None
+    assert child.process.returncode == -signal.SIGKILL
+
+
+PARENT = """
+import asyncio, os, sys
+from pathlib import Path
+from cli.children import Child, Children
+async def main():
+    lock = os.open(sys.argv[1] + "/lock", os.O_RDWR | os.O_CREAT)
+    children = Children(Path(sys.argv[1]), lock, lambda name, text: print(text, flush=True), lambda *death: None)
+    await children.start(Child("one", [sys.executable, "-c", sys.argv[2]], dict(os.environ)))
+    await asyncio.sleep(60)
+asyncio.run(main())
+"""
+
+
+async def test_nothing_is_left_when_the_parent_is_killed(tmp_path: Path) -> None:
+    """SIGKILL to `relay up` itself leaves no process: the guard ends what it started."""
+    parent = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", PARENT, str(tmp_path), FAMILY), stdout=asyncio.subprocess.PIPE
+    )
+    assert parent.stdout is not None
+    grandchild = int(await parent.stdout.readline())
+    parent.kill()
+    await parent.wait()
+    await gone(grandchild)

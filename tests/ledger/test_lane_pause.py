@@ -1,0 +1,137 @@
+"""Why deliveries wait, in words; endpoints whose health is told of; chains that are let go."""
+
+from __future__ import annotations
+
+from ledger import Ledger
+from ledger.deliveries import Sent
+from ledger.keys import Lane
+from ledger.pages import Slice
+from schemas.endpoints.delivery import Again, Dead
+from schemas.endpoints.endpoint import Endpoint
+from schemas.endpoints.events import EndpointEvent, endpoint_event
+from schemas.endpoints.health import DISABLED, Health
+from tests.ledger.driving import Driver, endpoint, paid
+
+ALL = Slice(50)
+
+
+async def waiting(driver: Driver) -> list[Sent]:
+    """The pending deliveries, the oldest first."""
+    return list((await driver.ledger.deliveries.list(ALL, state="pending")).rows)[::-1]
+
+
+def disabling(about: Endpoint, health: Health) -> EndpointEvent:
+    """The event that says that an endpoint is disabled."""
+    return endpoint_event(about, "endpoint.disabled", Health(), health, "answered 410 (gone)", health.failing_since)
+
+
+async def test_retry_after_is_said_of_all_that_waits_for_it(driver: Driver) -> None:
+    """One that asked for the pause and one that merely waits both name it, and are due when it ends."""
+    lane = await driver.subscribe()
+    await driver.look(paid("imp_1"))
+    await driver.settle(await driver.take_one(lane), Again(30, "the last attempt answered 429", lane_wait=30))
+    await driver.look(paid("imp_2"))
+
+    first, second = await waiting(driver)
+
+    now = await driver.ledger.store.now()
+    for one in (first, second):
+        assert "Retry-After" in (one.reason or "")
+        assert 25 <= (one.next_attempt_at or 0) - now <= 31
+    assert "answered 429" in (first.reason or "")
+
+
+async def test_the_breaker_is_said_of_what_waits_for_it(driver: Driver) -> None:
+    """While the breaker is open what is due says until when; what is due later says its own reason."""
+    lane = await driver.subscribe()
+    await driver.look(paid("imp_1"))
+    await driver.fail(await driver.take_one(lane), again_in=600)
+    now = await driver.ledger.store.now()
+    open_ = Health(failures=5, failing_since=now - 5, open_until=now + 60, opens=1)
+    assert await driver.ledger.delivering.note_health("ep_1", Health(), open_)
+    await driver.look(paid("imp_2"))
+
+    first, second = await waiting(driver)
+
+    assert first.reason == "answered 500"
+    assert "the circuit breaker is open until" in (second.reason or "")
+    assert "after 5 failures in a row" in (second.reason or "")
+
+
+async def test_the_rate_is_said_of_what_waits_for_it(driver: Driver) -> None:
+    """When the rate is used up the next one says until when."""
+    lane = await driver.subscribe(rate_limit=0.1)
+    for name in ("imp_1", "imp_2"):
+        await driver.look(paid(name))
+    await driver.settle(await driver.take_one(lane))
+
+    (one,) = await waiting(driver)
+
+    assert "rate limit is used up until" in (one.reason or "")
+
+
+async def test_what_goes_after_a_dead_one_says_so(driver: Driver) -> None:
+    """A delivery whose predecessor died says so while it waits, and still when it is delivered."""
+    lane = await driver.subscribe()
+    await driver.look(paid("imp_1", 400))
+    head = await driver.take_one(lane)
+    await driver.settle(head, Dead("dead after 12 attempts"))
+    (following,) = await waiting(driver)
+    assert following.reason == f"sent although {head.id} before it is dead"
+
+    await driver.settle(await driver.take_one(lane))
+
+    assert (await driver.ledger.deliveries.get(following.id)).reason == f"sent although {head.id} before it is dead"
+
+
+async def test_health_disables_and_tells_in_one_step(driver: Driver) -> None:
+    """The change of health, the endpoint's end and the event for the others are one write, which happens once."""
+    lane = await driver.subscribe("ep_1", types=("*",))
+    others = await driver.subscribe("ep_2", types=("endpoint.disabled",))
+    await driver.look(paid("imp_1"))
+    now = await driver.ledger.store.now()
+    after = Health(failures=1, failing_since=now, stage=DISABLED)
+    event = disabling(endpoint("ep_1"), after)
+
+    for expected in (True, False):
+        noted = await driver.ledger.delivering.note_health("ep_1", Health(), after, event, "answered 410 (gone)")
+        assert noted is expected
+
+    registered = await driver.ledger.endpoints.get("ep_1")
+    assert (registered.state, registered.endpoint.disabled_reason) == ("disabled", "answered 410 (gone)")
+    assert registered.disabled_at is not None
+    assert await driver.take(lane) == ()
+    told = await driver.take_one(others)
+    assert (told.event, told.type, told.body) == (event.id, "endpoint.disabled", event.body)
+    assert (await driver.ledger.events.get(event.id)).about == "ep_1"
+    assert [row.endpoint for row in (await driver.ledger.deliveries.list(ALL, event=event.id)).rows] == ["ep_2"]
+
+
+async def test_a_disabled_endpoint_is_no_news(driver: Driver) -> None:
+    """What comes of attempts that were under way when an operator disabled the endpoint changes nothing."""
+    await driver.subscribe("ep_1")
+    await driver.subscribe("ep_2", types=("*",))
+    await driver.ledger.endpoints.disable("ep_1", "by hand")
+    after = Health(failures=1, failing_since=1.0, stage=DISABLED)
+
+    assert await driver.ledger.delivering.note_health("ep_1", Health(), after, disabling(endpoint(), after), "gone")
+
+    assert (await driver.ledger.endpoints.get("ep_1")).endpoint.disabled_reason == "by hand"
+    assert (await driver.ledger.events.list(ALL)).rows == ()
+
+
+async def test_turning_order_off_lets_go_what_waits(driver: Driver, ledger: Ledger) -> None:
+    """An endpoint that is not ordered any more gets at once what waited for a stuck head."""
+    lane = await driver.subscribe()
+    await driver.look(paid("imp_1", 400, 600))
+    head = await driver.take_one(lane)
+    assert await driver.take(lane) == ()
+
+    await ledger.endpoints.update("ep_1", lambda _: endpoint(ordered=False))
+
+    following = await driver.take(lane)
+    assert {one.type for one in following} == {"payment.partially_cancelled", "payment.cancelled"}
+    await driver.settle(head)
+    for one in following:
+        assert await driver.settle(one) == "ok"
+    assert await driver.due(Lane("deliver", "ep_1")) == {}

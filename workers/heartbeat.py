@@ -1,0 +1,54 @@
+"""A worker's sign of life in the ledger: that it runs, what it did last, and what keeps it from working."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import structlog
+from dramatiq import Broker, MessageProxy
+from dramatiq.middleware import Middleware
+
+from ledger.acl_watch import Watch
+from ledger.heartbeats import Sign, Workers
+from runtime.version import relay_version
+
+log = structlog.get_logger()
+
+
+class Presence(Middleware):
+    """Reports under a worker's name. As a middleware of Dramatiq it hears which lane was worked on."""
+
+    def __init__(self, workers: Workers, watch: Watch, name: str) -> None:
+        self._workers = workers
+        self._watch = watch
+        self._name = name
+        self._began = time.monotonic()
+        self._last: tuple[str, float] | None = None
+
+    def after_process_message(
+        self, broker: Broker, message: MessageProxy, *, result: Any = None, exception: BaseException | None = None
+    ) -> None:
+        """A lane had its turn."""
+        del broker, result, exception
+        self._last = str(message.args[0]), time.monotonic()
+
+    async def report(self) -> None:
+        """Leave a sign of life. Raises `LedgerUnavailable`."""
+        await self._workers.report(self._name, self._sign())
+
+    async def sign_off(self) -> None:
+        """This worker stops as it should. Raises `LedgerUnavailable`."""
+        await self._workers.sign_off(self._name)
+
+    def _sign(self) -> Sign:
+        now, seen = time.monotonic(), self._watch.seen
+        broken = None if seen is None else seen.broken
+        lane, at = self._last or (None, None)
+        return Sign(
+            version=relay_version(),
+            up=now - self._began,
+            lane=lane,
+            ago=None if at is None else now - at,
+            trouble=None if broken is None else str(broken),
+        )
