@@ -64,7 +64,7 @@ class Place:
         )
 
 
-class Api:
+class RelayClient:
     """The operator API of one console."""
 
     def __init__(self, place: Place) -> None:
@@ -103,10 +103,10 @@ class Api:
 
 
 @contextmanager
-def console() -> Iterator[Api]:
+def console() -> Iterator[RelayClient]:
     """The console of the environment; whatever fails inside ends the command with exit status 1 and one line."""
     with failing():
-        api = Api(Place.find(os.environ))
+        api = RelayClient(Place.find(os.environ))
         try:
             yield api
         finally:

@@ -17,7 +17,7 @@ class Occupied(RelayError):
     """Another `relay up` works in the same directory."""
 
 
-class Workplace:
+class DataDir:
     """`var/`: Redis' files, the spool, logs, the generated key and token. Locked until `close`.
 
     Raises `Occupied`.

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from cli.client import Api, Failed, console, part, succeeded
+from cli.client import Failed, RelayClient, console, part, succeeded
 from cli.diagnosis import MAKE_ROOM, Finding, Outcome, durability_of, of_stats, standstill, works
 from cli.output import Json, plain, print_json, screen
 from runtime.settings import Settings
@@ -49,7 +49,7 @@ def doctor(
     raise typer.Exit(1 if any(finding.outcome == "bad" for finding in found) else 0)
 
 
-def findings(api: Api, *, test_endpoints: bool) -> Iterator[Finding]:
+def findings(api: RelayClient, *, test_endpoints: bool) -> Iterator[Finding]:
     """Everything there is to say, as it is found out."""
     try:
         answer = api.send("GET", "/livez")
@@ -91,7 +91,7 @@ def _clock(date: str | None) -> Finding:
     return Finding("clock", "warning", text, "keep both in time with NTP")
 
 
-def _merchant(api: Api, name: str, tier: str | None) -> Finding:
+def _merchant(api: RelayClient, name: str, tier: str | None) -> Finding:
     subject = f"merchant {name}" if tier is None else f"merchant {name} (sub-merchant {tier})"
     tried = api.call("GET", f"/v1/merchants/{part(name)}/check")
     if tried["outcome"] == "wrong_credentials":
@@ -102,7 +102,7 @@ def _merchant(api: Api, name: str, tier: str | None) -> Finding:
     return Finding(subject, "ok", "i'mport takes its credentials")
 
 
-def _endpoint(api: Api, endpoint: dict[str, Any], stats: dict[str, Any], *, test: bool) -> Finding:
+def _endpoint(api: RelayClient, endpoint: dict[str, Any], stats: dict[str, Any], *, test: bool) -> Finding:
     subject = f"endpoint {endpoint['id']} ({endpoint['url']})"
     enable = f"`relay endpoints enable {endpoint['id']}`"
     if endpoint["state"] == "disabled":
@@ -140,12 +140,12 @@ def _redis_itself() -> Iterator[Finding]:
 
 async def _ask_redis(settings: Settings) -> list[Finding]:
     from ledger import Ledger  # half of what `relay --help` would wait for
-    from ledger.acl_watch import Watch
+    from ledger.acl_watch import AclWatch
 
     ledger = Ledger.connect(settings.redis_url, settings.queue_url)
     try:
         durability = await ledger.durability()
-        seen = await Watch(ledger).recent()
+        seen = await AclWatch(ledger).recent()
     finally:
         await ledger.close()
     found = [durability_of(durability.durable, list(durability.reasons))]
@@ -154,7 +154,7 @@ async def _ask_redis(settings: Settings) -> list[Finding]:
     return found + [works(trouble.of, str(trouble)) for trouble in (seen.ledger, seen.queue) if trouble is not None]
 
 
-def _all(api: Api, path: str) -> Iterator[dict[str, Any]]:
+def _all(api: RelayClient, path: str) -> Iterator[dict[str, Any]]:
     cursor: str | None = None
     while True:
         page = api.call("GET", path, limit=200, cursor=cursor)

@@ -17,7 +17,7 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from cli.client import Api, Failed, console, part, succeeded
+from cli.client import Failed, RelayClient, console, part, succeeded
 from cli.output import Json, cell, print_json, screen
 
 app = typer.Typer()
@@ -62,7 +62,7 @@ def listen(
                 print(f"relay: {endpoint['id']} is deleted", file=sys.stderr)
 
 
-def attempts(api: Api, endpoint: str) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+def attempts(api: RelayClient, endpoint: str) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     """Every attempt at this endpoint as it is made, for ever. Raises `Failed` when the endpoint is gone."""
     shown: dict[str, int] = {}
     while True:
@@ -123,7 +123,7 @@ def _machine() -> str:
     return hashlib.sha256("\n".join(known).encode()).hexdigest()[:12]
 
 
-def _delete_left_behind(api: Api, merchant: str) -> None:
+def _delete_left_behind(api: RelayClient, merchant: str) -> None:
     """Delete what runs on this machine that were killed have left: the relay would call it for days."""
     for endpoint in _endpoints(api, merchant):
         pid = endpoint["description"].rpartition(" ")[2]
@@ -132,7 +132,7 @@ def _delete_left_behind(api: Api, merchant: str) -> None:
             print(f"relay: {endpoint['id']} of a run that was killed is deleted", file=sys.stderr)
 
 
-def _endpoints(api: Api, merchant: str) -> list[dict[str, Any]]:
+def _endpoints(api: RelayClient, merchant: str) -> list[dict[str, Any]]:
     """All of a merchant's, read to the end before one of them is deleted."""
     page = api.call("GET", "/v1/endpoints", merchant=merchant, limit=200)
     found = list(page["data"])

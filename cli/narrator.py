@@ -1,6 +1,6 @@
 """What the processes log, told to people: one line a step, with the time it took since the webhook came in.
 
-`Account.tell` is a pure translation of log entries; entries it has nothing to say about give nothing.
+`Narrator.tell` is a pure translation of log entries; entries it has nothing to say about give nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _PLUMBING = ("event", "level", "timestamp", "logger", "exception", "stack")
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Line:
     """A line of the account."""
 
     at: float
@@ -45,7 +45,7 @@ def happened_at(entry: Entry) -> float | None:
     return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
 
 
-class Account:
+class Narrator:
     """Follows payments through the log entries of all processes, given in the order of their times."""
 
     def __init__(self, names: Mapping[str, str] | None = None) -> None:
@@ -58,7 +58,7 @@ class Account:
         """Callbacks that have arrived at the endpoints in `names`, at any where there are none."""
         self.retried = 0
 
-    def tell(self, who: str, entry: Entry, default_at: float) -> Told | None:
+    def tell(self, who: str, entry: Entry, default_at: float) -> Line | None:
         """The line for an entry of the process `who`, or None when it is not for people."""
         name = str(entry.get("event", ""))
         at = happened_at(entry) or default_at
@@ -76,7 +76,7 @@ class Account:
         else:
             return None
         begun = self._accepted.get(imp_uid)
-        return Told(at, who, what, imp_uid, detail, mood, None if begun is None else max(0.0, at - begun))
+        return Line(at, who, what, imp_uid, detail, mood, None if begun is None else max(0.0, at - begun))
 
     def _endpoint(self, entry: Entry) -> str:
         endpoint = str(entry.get("endpoint") or "")
@@ -92,21 +92,21 @@ def _numbered(entry: Entry) -> str:
     return str(entry.get("type", "?")) + (f" (#{sequence})" if sequence else "")
 
 
-def _webhook_sent(_account: Account, entry: Entry) -> tuple[str, str, str]:
+def _webhook_sent(_account: Narrator, entry: Entry) -> tuple[str, str, str]:
     answer = entry.get("status_code")
     return "webhook answered", str(answer or entry.get("error") or "not at all"), "quiet" if answer == 200 else "bad"
 
 
-def _webhook_accepted(_account: Account, entry: Entry) -> tuple[str, str, str]:
+def _webhook_accepted(_account: Narrator, entry: Entry) -> tuple[str, str, str]:
     place = "in the spool" if entry.get("place") == "spool" else "on disk"
     return "webhook accepted", f"says {entry.get('status') or '?'}; {place}", "plain"
 
 
-def _cancellation_asked(_account: Account, entry: Entry) -> tuple[str, str, str]:
+def _cancellation_asked(_account: Narrator, entry: Entry) -> tuple[str, str, str]:
     return "cancellation asked", f"through the console, which answers {entry.get('status_code', '?')}", "plain"
 
 
-def _payment_looked_up(_account: Account, entry: Entry) -> tuple[str, str, str]:
+def _payment_looked_up(_account: Narrator, entry: Entry) -> tuple[str, str, str]:
     news = entry.get("news")
     if isinstance(news, list | tuple):
         news = len(news)
@@ -114,7 +114,7 @@ def _payment_looked_up(_account: Account, entry: Entry) -> tuple[str, str, str]:
     return "payment fetched", ", ".join(filter(None, (f"is {entry.get('status', '?')}", found))), "plain"
 
 
-def _event_recorded(account: Account, entry: Entry) -> tuple[str, str, str]:
+def _event_recorded(account: Narrator, entry: Entry) -> tuple[str, str, str]:
     status = f"; the payment is {entry['status']}" if entry.get("status") else ""
     if entry.get("silent"):
         return "event recorded", f"{_numbered(entry)}{status}; an old fact, delivered to nobody", "quiet"
@@ -122,7 +122,7 @@ def _event_recorded(account: Account, entry: Entry) -> tuple[str, str, str]:
     return "event recorded", _numbered(entry) + status, "news"
 
 
-def _delivery_attempted(account: Account, entry: Entry) -> tuple[str, str, str]:
+def _delivery_attempted(account: Narrator, entry: Entry) -> tuple[str, str, str]:
     answer = entry.get("status_code") or entry.get("error") or "no answer"
     took = f" in {entry['duration_ms']} ms" if "duration_ms" in entry else ""
     said = f"{_numbered(entry)} to {account._endpoint(entry)}: {answer}{took}"
@@ -137,14 +137,14 @@ def _delivery_attempted(account: Account, entry: Entry) -> tuple[str, str, str]:
     return "callback failed", said + again, "bad"
 
 
-def _callback_received(_account: Account, entry: Entry) -> tuple[str, str, str]:
+def _callback_received(_account: Narrator, entry: Entry) -> tuple[str, str, str]:
     verified = entry.get("verified")
     signature = "" if verified is None else ", signature verified" if verified else ", SIGNATURE WRONG"
     place = f" at {entry['path']}" if entry.get("path") else ""
     return "callback received", _numbered(entry) + place + signature, "bad" if verified is False else "quiet"
 
 
-_WORDINGS: dict[str, Callable[[Account, Entry], tuple[str, str, str]]] = {
+_WORDINGS: dict[str, Callable[[Narrator, Entry], tuple[str, str, str]]] = {
     "webhook_sent": _webhook_sent,
     "webhook_accepted": _webhook_accepted,
     "cancellation_asked": _cancellation_asked,

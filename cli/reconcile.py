@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from cli.client import Api, console, part
+from cli.client import RelayClient, console, part
 from cli.output import Cursor, Json, Limit, OfMerchant, done, listed, screen, shown
 
 app = typer.Typer(help="Reconciliations: comparing with what i'mport has.", invoke_without_command=True)
@@ -81,7 +81,7 @@ def show(
         shown(api.call("GET", f"/v1/reconciliations/{part(run_id)}"), as_json=as_json)
 
 
-def _watched(api: Api, begun: dict[str, Any], *, quiet: bool) -> dict[str, Any]:
+def _watched(api: RelayClient, begun: dict[str, Any], *, quiet: bool) -> dict[str, Any]:
     """The reconciliation when it is over, with its numbers meanwhile."""
     run = begun
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())

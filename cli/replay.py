@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from cli.client import Api, console, part
+from cli.client import RelayClient, console, part
 from cli.output import Cursor, Json, Limit, OfMerchant, Yes, done, listed, screen, shown, sure
 
 app = typer.Typer(help="Replays: events sent again, many at once.", invoke_without_command=True)
@@ -94,7 +94,7 @@ def stop(replay_id: Id, as_json: Json = False) -> None:
     done(f"replay {replay_id} is stopped", answer or {"stopped": replay_id}, as_json=as_json)
 
 
-def watched(api: Api, begun: dict[str, Any], *, quiet: bool) -> dict[str, Any]:
+def watched(api: RelayClient, begun: dict[str, Any], *, quiet: bool) -> dict[str, Any]:
     """The replay when all of it is queued and settled, or nothing moves any more; with a progress bar meanwhile."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     now, moved = begun, time.monotonic()

@@ -13,7 +13,7 @@ from itertools import count
 from rich.console import Console
 from rich.text import Text
 
-from cli.narrator import Account, Entry, Told, happened_at
+from cli.narrator import Entry, Line, Narrator, happened_at
 from cli.output import plain
 from schemas.times import rfc3339
 
@@ -25,9 +25,9 @@ _ACTORS = {"receiver": "cyan", "worker": "magenta", "sandbox": "blue", "subscrib
 
 
 class Screen:
-    """Takes lines as they come from the children; prints what `Account` makes of them, an object a line for JSON."""
+    """Takes lines as they come from the children; prints what `Narrator` makes of them, an object a line for JSON."""
 
-    def __init__(self, account: Account, console: Console | None = None, *, as_json: bool = False) -> None:
+    def __init__(self, account: Narrator, console: Console | None = None, *, as_json: bool = False) -> None:
         self.account = account
         self.console = console or Console(highlight=False, markup=False, soft_wrap=True)
         self.last_told = time.monotonic()
@@ -79,7 +79,7 @@ class Screen:
         """Whether everything that came in has been printed."""
         return not self._waiting
 
-    def _ripe(self, came_in: float) -> Iterator[tuple[str, Told]]:
+    def _ripe(self, came_in: float) -> Iterator[tuple[str, Line]]:
         newest = max((at for at, _, arrived, _, _ in self._waiting if arrived <= came_in), default=None)
         while newest is not None and self._waiting and self._waiting[0][0] <= newest:
             at, _, _, who, entry = heapq.heappop(self._waiting)
@@ -88,7 +88,7 @@ class Screen:
                 yield who, told
 
 
-def rendered(who: str, told: Told) -> Text:
+def rendered(who: str, told: Line) -> Text:
     """One line: clock, time since the webhook, who, what, which payment, details."""
     clock = datetime.fromtimestamp(told.at).astimezone().strftime("%H:%M:%S.%f")[:-3]
     return Text.assemble(

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import httpx
 
-from cli.data_dir import Workplace
+from cli.data_dir import DataDir
 from cli.embedded import answers, arguments, find_server
 from cli.ports import next_free
-from cli.supervisor import Child, Children
+from cli.supervisor import Child, Supervisor
 from runtime.environment import FILE
 from schemas.errors import RelayError
 
@@ -49,7 +49,7 @@ class Addresses:
         return f"redis://127.0.0.1:{port}/0" if name == "redis" else f"http://127.0.0.1:{port}"
 
 
-def environment(workplace: Workplace, addresses: Addresses, environ: Mapping[str, str]) -> dict[str, str]:
+def environment(workplace: DataDir, addresses: Addresses, environ: Mapping[str, str]) -> dict[str, str]:
     """The environment of all processes: what the user has set stays, but for what has to fit together here."""
     unless_set = {
         "RELAY_API_TOKEN": workplace.api_token(),
@@ -79,7 +79,7 @@ def environment(workplace: Workplace, addresses: Addresses, environ: Mapping[str
 class Stack:
     """Starts the processes one after another and waits until each works."""
 
-    def __init__(self, children: Children, workplace: Workplace, addresses: Addresses, environ: dict[str, str]) -> None:
+    def __init__(self, children: Supervisor, workplace: DataDir, addresses: Addresses, environ: dict[str, str]) -> None:
         self._children = children
         self._workplace = workplace
         self._addresses = addresses

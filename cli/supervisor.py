@@ -46,7 +46,7 @@ class Child:
     """Whether it has been seen working: dying before that stops everything at once."""
 
 
-class Children:
+class Supervisor:
     """All of them. `on_line(name, text)` gets every line they print, `on_death(name, status)` every death."""
 
     def __init__(

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from cli.client import Api, Failed, console
+from cli.client import Failed, RelayClient, console
 from cli.output import Json, OfMerchant, cell, print_json, screen
 
 app = typer.Typer()
@@ -45,7 +45,7 @@ def tail(
                 return
 
 
-def events(api: Api, query: dict[str, str | None], last: int) -> Iterator[dict[str, Any]]:
+def events(api: RelayClient, query: dict[str, str | None], last: int) -> Iterator[dict[str, Any]]:
     """The latest events, oldest first, then new ones for ever. A console that is away is asked again; a first answer
     that fails is raised as `Failed`."""
     first = api.call("GET", "/v1/events", limit=200, **query)["data"]
@@ -75,7 +75,7 @@ def told(event: dict[str, Any]) -> Text:
     return Text.assemble(head, (f"{type_:<32}", "bold"), about, " → ", status, money, tail_)
 
 
-def _fresh(api: Api, query: dict[str, str | None], seen: set[str]) -> list[dict[str, Any]]:
+def _fresh(api: RelayClient, query: dict[str, str | None], seen: set[str]) -> list[dict[str, Any]]:
     """Events that were not seen yet, oldest first: page after page until one that was."""
     fresh: list[dict[str, Any]] = []
     cursor: str | None = None

@@ -14,12 +14,12 @@ from typing import Annotated, Any
 import typer
 
 from cli.client import token_of
-from cli.data_dir import Workplace
+from cli.data_dir import DataDir
 from cli.demo import Demo
-from cli.narrator import Account
+from cli.narrator import Narrator
 from cli.screen import Screen
 from cli.stack import Addresses, Stack, environment
-from cli.supervisor import Children
+from cli.supervisor import Supervisor
 from runtime.settings import Settings
 from schemas.errors import RelayError
 
@@ -40,11 +40,11 @@ def up(
     Example: relay up --once
     """
     try:
-        workplace = Workplace(directory)
+        workplace = DataDir(directory)
     except (RelayError, OSError) as error:
         raise _stopped(error) from None
     try:
-        complete = asyncio.run(_Up(workplace, demo, once, Screen(Account(), as_json=as_json)).run())
+        complete = asyncio.run(_Up(workplace, demo, once, Screen(Narrator(), as_json=as_json)).run())
     except (RelayError, OSError) as error:
         raise _stopped(error) from None
     finally:
@@ -60,7 +60,7 @@ def _stopped(error: Exception) -> typer.Exit:
 class _Up:
     """One run: start, demo, wait, stop."""
 
-    def __init__(self, workplace: Workplace, demo: bool, once: bool, screen: Screen) -> None:
+    def __init__(self, workplace: DataDir, demo: bool, once: bool, screen: Screen) -> None:
         self._workplace = workplace
         self._play = demo
         self._once = once
@@ -71,7 +71,7 @@ class _Up:
         """True unless the demo was asked for `once` and something of it is missing. Raises `RelayError`."""
         loop = asyncio.get_running_loop()
         stop = asyncio.Event()
-        children = Children(self._workplace.logs, self._workplace.lock, self._screen.line, self._died)
+        children = Supervisor(self._workplace.logs, self._workplace.lock, self._screen.line, self._died)
 
         def asked() -> None:
             if stop.is_set():
@@ -104,7 +104,7 @@ class _Up:
         self._screen.say("all stopped", "dim")
         return self._complete
 
-    async def _work(self, children: Children) -> None:
+    async def _work(self, children: Supervisor) -> None:
         addresses = Addresses.choose(os.environ)
         environ = environment(self._workplace, addresses, os.environ)
         settings = Settings.load(environ)

@@ -13,12 +13,12 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Mount, Route
 
 from console.context import Context
-from console.health import Health
-from console.http.dispatch import Api
+from console.health import ConsoleHealth
+from console.http.dispatch import OperatorApi
 from console.http.docs_page import page
 from console.http.openapi import describe
 from console.http.problems import of_error, problem
-from console.http.tokens import Tokens
+from console.http.tokens import ApiTokens
 from console.resources.table import OPERATIONS
 from console.web.site import Site, is_person
 from schemas import wire
@@ -31,8 +31,8 @@ log = structlog.get_logger()
 
 def make_app(context: Context) -> Starlette:
     """The ASGI application; it closes the ledger when it ends."""
-    tokens = Tokens(context.settings.api_tokens)
-    health = Health(context, tokens)
+    tokens = ApiTokens(context.settings.api_tokens)
+    health = ConsoleHealth(context, tokens)
     site = Site(context, OPERATIONS, tokens)
     description = describe(OPERATIONS)
     described, documented = wire.dumps(description), page(description)
@@ -62,7 +62,7 @@ def make_app(context: Context) -> Starlette:
             Route("/metrics", health.metrics),
             Route("/v1/openapi.json", openapi),
             Route("/v1/docs", docs),
-            Mount("/v1", app=Api(context, OPERATIONS, tokens)),
+            Mount("/v1", app=OperatorApi(context, OPERATIONS, tokens)),
             *site.routes,
         ],
         exception_handlers={HTTPException: refused, RelayError: _failed, Exception: _broke},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from iamport.accounts import Accounts
-from ledger.acl_watch import Watch
+from ledger.acl_watch import AclWatch
 from ledger.idempotency import Idempotency
 from ledger.ledger import Ledger
 from runtime.encryption import Sealer
@@ -20,7 +20,7 @@ class Context:
     sealer: Sealer
     settings: Settings
     accounts: Accounts
-    watch: Watch
+    watch: AclWatch
 
     @property
     def idempotency(self) -> Idempotency:

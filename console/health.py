@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 
 from console.context import Context
 from console.http.problems import problem
-from console.http.tokens import Tokens
+from console.http.tokens import ApiTokens
 from console.resources.stats import memory_out, works
 from ledger.heartbeats import Worker, running
 from ledger.memory import memory
@@ -26,10 +26,10 @@ _AVAILABLE = "Whether Redis can be relied on."
 _CONTENT_TYPE = "text/plain; version=1.0.0; charset=utf-8"
 
 
-class Health:
+class ConsoleHealth:
     """The answers of /livez, /readyz and /metrics."""
 
-    def __init__(self, context: Context, tokens: Tokens) -> None:
+    def __init__(self, context: Context, tokens: ApiTokens) -> None:
         self._ledger = context.ledger
         self._watch = context.watch
         self._tokens = tokens
@@ -44,7 +44,7 @@ class Health:
         to tell is null, under 503, and `ledger` says which right is missing."""
         try:
             durability = await _unless_refused(self._ledger.durability())
-            workers = await _unless_refused(self._ledger.workers.all())
+            workers = await _unless_refused(self._ledger.heartbeats.all())
             full = await _unless_refused(memory(self._ledger.store))
             seen = await self._watch.recent()
         except LedgerUnavailable as error:
@@ -75,7 +75,7 @@ class Health:
             durability = await _unless_refused(self._ledger.durability())
             numbers = await _unless_refused(stats(self._ledger.store))
             full = await _unless_refused(memory(self._ledger.store))
-            workers = await _unless_refused(self._ledger.workers.all())
+            workers = await _unless_refused(self._ledger.heartbeats.all())
             seen = await self._watch.recent()
         except LedgerUnavailable:
             return {"relay_redis_available": (_AVAILABLE, 0.0)}

@@ -15,7 +15,7 @@ from console.app import make_app
 from console.context import Context
 from iamport.accounts import Accounts
 from iamport.transport import iamport_transport
-from ledger.acl_watch import Watch
+from ledger.acl_watch import AclWatch
 from ledger.ledger import Ledger
 from runtime import listening
 from runtime.encryption import Sealer
@@ -64,7 +64,7 @@ def make_context(settings: Settings) -> Context:
     sealer = Sealer([key.get_secret_value() for key in settings.encryption_keys])
     ledger = Ledger.connect(settings.redis_url, settings.queue_url, replica_acks=settings.replica_acks)
     accounts = Accounts(settings, sealer, iamport_transport(settings), ledger.tokens, ledger.merchants.get)
-    return Context(ledger, sealer, settings, accounts, Watch(ledger))
+    return Context(ledger, sealer, settings, accounts, AclWatch(ledger))
 
 
 def make_server(context: Context) -> Server:

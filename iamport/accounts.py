@@ -14,10 +14,10 @@ from iamport.tokens import Credentials, TokenStore
 from runtime.encryption import Sealer
 from runtime.settings import Settings
 from schemas.errors import NotFound, Unreadable, WrongCredentials
-from schemas.payments import test_channels
+from schemas.payments import channels
 
 
-class Merchant(test_channels.Merchant, Protocol):
+class MerchantCredentials(channels.ChannelPolicy, Protocol):
     """A merchant as it is registered; its keys are sealed, or "" where the environment has them."""
 
     @property
@@ -34,7 +34,7 @@ class Merchant(test_channels.Merchant, Protocol):
 class Account:
     """A merchant and i'mport's API as it sees it."""
 
-    merchant: Merchant
+    merchant: MerchantCredentials
     client: Client
 
 
@@ -47,7 +47,7 @@ class Accounts:
         sealer: Sealer,
         transport: httpx.AsyncBaseTransport,
         tokens: TokenStore,
-        find: Callable[[str], Awaitable[Merchant]],
+        find: Callable[[str], Awaitable[MerchantCredentials]],
     ) -> None:
         self._settings = settings
         self._sealer = sealer
@@ -72,7 +72,7 @@ class Accounts:
         """Close the connections to i'mport."""
         await self._transport.aclose()
 
-    def _client(self, merchant: Merchant) -> Client:
+    def _client(self, merchant: MerchantCredentials) -> Client:
         return Client(
             self._transport,
             self._settings.imp_api_url,
@@ -82,7 +82,7 @@ class Accounts:
             include_sandbox=merchant.include_sandbox,
         )
 
-    def _credentials(self, merchant: Merchant) -> Credentials:
+    def _credentials(self, merchant: MerchantCredentials) -> Credentials:
         if merchant.imp_key:
             try:
                 return Credentials(self._sealer.open(merchant.imp_key), self._sealer.open(merchant.imp_secret))

@@ -14,10 +14,20 @@ from urllib.parse import quote
 
 import httpx
 
-from iamport.answers import Looked, Page, is_number, none_of, page_of, payment_of, payments_of, response_of, says
-from iamport.http_exchange import Answer, exchange
+from iamport.http_exchange import HttpResponse, exchange
+from iamport.responses import (
+    LookupResult,
+    PaymentPage,
+    is_number,
+    none_of,
+    page_of,
+    payment_of,
+    payments_of,
+    response_of,
+    says,
+)
 from iamport.sandbox_lookups import ask_singly
-from iamport.tokens import Credentials, Token, Tokens, TokenStore, token_of
+from iamport.tokens import AccessToken, AccessTokens, Credentials, TokenStore, token_of
 from schemas import wire
 from schemas.errors import IamportFailing, IamportUnreachable, Invalid, MalformedPayment, TooMuchAsked
 from schemas.payments.snapshot import IMP_UID
@@ -56,9 +66,9 @@ class Client:
         self._tier = tier
         self._include_sandbox = include_sandbox
         self._timeout = timeout
-        self._tokens = Tokens(tokens, credentials, self._ask_for_token)
+        self._tokens = AccessTokens(tokens, credentials, self._ask_for_token)
 
-    async def payments(self, imp_uids: Sequence[str]) -> Looked:
+    async def payments(self, imp_uids: Sequence[str]) -> LookupResult:
         """Looks at up to 100 payments in one call; with ``include_sandbox`` asks singly for what it did not return.
 
         Raises `Invalid` for a name that is no imp_uid or more than 100 of them, and `IamportError`.
@@ -67,7 +77,7 @@ class Client:
         if len(asked) > LARGEST_BATCH:
             raise Invalid("imp_uid", f"at most {LARGEST_BATCH} in one call")
         if not asked:
-            return Looked({}, frozenset(), {}, {})
+            return LookupResult({}, frozenset(), {}, {})
         answer = await self._get("/payments", [("imp_uid[]", imp_uid) for imp_uid in asked])
         looked = payments_of([] if none_of(answer) else response_of(answer), frozenset(asked))
         if not self._include_sandbox or not looked.unknown:
@@ -82,7 +92,7 @@ class Client:
         answer = await self._get(f"/payments/{imp_uid}", [("include_sandbox", "true")] * self._include_sandbox)
         return None if none_of(answer) else payment_of(response_of(answer), imp_uid)
 
-    async def page(self, since: int, until: int, page: int, limit: int = LARGEST_PAGE) -> Page:
+    async def page(self, since: int, until: int, page: int, limit: int = LARGEST_PAGE) -> PaymentPage:
         """Page ``page`` (from 1) of the payments whose latest status is from ``[since, until]``, UNIX seconds.
 
         Oldest change first, so that what changes meanwhile moves to the end. A window without payments has a total of
@@ -97,7 +107,7 @@ class Client:
         query = [("from", since), ("to", until), ("page", page), ("limit", limit), ("sorting", "updated")]
         answer = await self._get("/payments/status/all", [(name, str(value)) for name, value in query])
         if says(answer, 400):
-            return Page(0, 0, (), turned_down=page == 1)
+            return PaymentPage(0, 0, (), turned_down=page == 1)
         return replace(page_of(response_of(answer)), body_bytes=len(answer.body))
 
     async def cancel(self, imp_uid: str, form: Mapping[str, Any]) -> dict[str, Any]:
@@ -143,10 +153,10 @@ class Client:
             raise MalformedPayment("i'mport's prepared amount is not a number in a currency")
         return response
 
-    async def _get(self, path: str, query: Iterable[tuple[str, str]]) -> Answer:
+    async def _get(self, path: str, query: Iterable[tuple[str, str]]) -> HttpResponse:
         return await self._call("GET", path, query)
 
-    async def _call(self, method: str, path: str, query: Iterable[tuple[str, str]], body: bytes = b"") -> Answer:
+    async def _call(self, method: str, path: str, query: Iterable[tuple[str, str]], body: bytes = b"") -> HttpResponse:
         """One call with a token, and once more with a new one after a 401; `IamportUnreachable` where none went out."""
         url = httpx.URL(self._url + path, params=tuple(query))
         out = False
@@ -170,7 +180,7 @@ class Client:
             raise IamportUnreachable(str(error), retry_after=error.retry_after) from None
         return answer
 
-    async def _ask_for_token(self) -> Token:
+    async def _ask_for_token(self) -> AccessToken:
         body = wire.dumps({"imp_key": self._credentials.imp_key, "imp_secret": self._credentials.imp_secret})
         request = _request("POST", httpx.URL(f"{self._url}/users/getToken"), body)
         try:

@@ -29,7 +29,7 @@ _ENCODINGS = frozenset({"", "identity", "gzip", "deflate"})
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpResponse:
     """What i'mport answered: ``retry_after`` in seconds where it said one, ``body`` decoded but not parsed."""
 
     status_code: int
@@ -37,7 +37,7 @@ class Answer:
     retry_after: float | None = None
 
 
-async def exchange(transport: httpx.AsyncBaseTransport, request: httpx.Request) -> Answer:
+async def exchange(transport: httpx.AsyncBaseTransport, request: httpx.Request) -> HttpResponse:
     """Sends ``request`` and reads its answer, at most `LARGEST_ANSWER` bytes.
 
     Raises `IamportUnreachable` when no connection came about, `IamportFailing` when it broke after that or the
@@ -56,7 +56,7 @@ async def exchange(transport: httpx.AsyncBaseTransport, request: httpx.Request) 
         raise _failed(error) from None
     if response.status_code == 407:
         raise IamportUnreachable(_PROXY_ASKS)
-    return Answer(response.status_code, body, retry_after(response.headers.get("retry-after"), time.time()))
+    return HttpResponse(response.status_code, body, retry_after(response.headers.get("retry-after"), time.time()))
 
 
 async def _read(response: httpx.Response) -> bytes:

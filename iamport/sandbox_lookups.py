@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from iamport.answers import Looked
+from iamport.responses import LookupResult
 from schemas.errors import (
     IamportFailing,
     IamportUnreachable,
@@ -27,8 +27,11 @@ _HOPELESS = (IamportUnreachable, WrongCredentials, LedgerUnavailable)
 
 
 async def ask_singly(
-    look: Callable[[str], Awaitable[dict[str, Any] | None]], looked: Looked, imp_uids: Sequence[str], seconds: float
-) -> Looked:
+    look: Callable[[str], Awaitable[dict[str, Any] | None]],
+    looked: LookupResult,
+    imp_uids: Sequence[str],
+    seconds: float,
+) -> LookupResult:
     """``looked`` with each of ``imp_uids`` found, unknown, malformed or failed after a look of its own.
 
     Looks begin for ``seconds`` and until i'mport seems to be down; what was not asked by then has failed.
@@ -66,4 +69,4 @@ async def ask_singly(
     async with asyncio.TaskGroup() as group:
         for imp_uid in imp_uids:
             group.create_task(one(imp_uid))
-    return Looked(found, frozenset(unknown), malformed, failed, looked.others)
+    return LookupResult(found, frozenset(unknown), malformed, failed, looked.others)

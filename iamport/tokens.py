@@ -14,8 +14,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from iamport.answers import response_of, says
-from iamport.http_exchange import Answer
+from iamport.http_exchange import HttpResponse
+from iamport.responses import response_of, says
 from schemas.errors import IamportFailing, IamportRefused, WrongCredentials
 
 _RENEW_BEFORE = 30.0
@@ -34,7 +34,7 @@ class Credentials:
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
+class AccessToken:
     """A token that i'mport gave; ``lifetime`` in seconds from then."""
 
     text: str = field(repr=False)
@@ -57,14 +57,14 @@ class TokenStore(Protocol):
         """Whether the caller may ask for a new token; nobody else may for ``ttl`` seconds."""
 
 
-class Tokens:
+class AccessTokens:
     """The current token of some credentials. ``ask`` gets one from i'mport."""
 
     def __init__(
         self,
         store: TokenStore,
         credentials: Credentials,
-        ask: Callable[[], Awaitable[Token]],
+        ask: Callable[[], Awaitable[AccessToken]],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         # Of key and secret, so that a token got with a secret that has since been replaced is not found.
@@ -150,7 +150,7 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:32]
 
 
-def token_of(answer: Answer) -> Token:
+def token_of(answer: HttpResponse) -> AccessToken:
     """The token in an answer of ``POST /users/getToken``; its lifetime is ``expired_at - now``, both i'mport's.
 
     Raises `WrongCredentials` (401) and `IamportFailing`.
@@ -169,4 +169,4 @@ def token_of(answer: Answer) -> Token:
         raise IamportFailing("i'mport's answer holds no usable token")
     if type(now) is not int or type(expired_at) is not int or expired_at <= now:
         raise IamportFailing("i'mport's token has no usable lifetime")
-    return Token(text, float(min(expired_at - now, _LONGEST_LIFETIME)))
+    return AccessToken(text, float(min(expired_at - now, _LONGEST_LIFETIME)))

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address, IPv6Network, ip_address
 
 from ledger.connection import ANSWER_WITHIN
-from ledger.group_commit import Batch
+from ledger.group_commit import GroupCommit
 from ledger.queue import Queue
 from ledger.store import Argument, Store, TooFewReplicas
 from schemas.errors import LedgerUnavailable, UnknownMerchant
@@ -49,8 +49,8 @@ class Intake:
     def __init__(self, store: Store, queue: Queue) -> None:
         self._store = store
         self._queue = queue
-        self._questions: Batch[tuple[str, str], bool] = Batch(self._answer_all)
-        self._accepts: Batch[Notification, None] = Batch(self._accept_all, at_once=2, enough=ENOUGH)
+        self._questions: GroupCommit[tuple[str, str], bool] = GroupCommit(self._answer_all)
+        self._accepts: GroupCommit[Notification, None] = GroupCommit(self._accept_all, at_once=2, enough=ENOUGH)
 
     async def accept(self, notification: Notification) -> None:
         """Note a notification and mark its payment dirty; returns when that is on disk. Twice is once.

@@ -65,7 +65,7 @@ _KEYS: Mapping[Of, str] = {"ledger": "{relay}*", "queue": "relay*"}
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class AclProblem:
     """Why the ledger or the queue cannot be worked with, and what to do. A `lasting` one ends only when somebody
     changes something; another may pass by itself."""
 
@@ -78,7 +78,7 @@ class Trouble:
         return f"{_VARIABLE[self.of]}: {self.reason}: {self.advice}"
 
 
-async def ledger_trouble(store: Store) -> Trouble | None:
+async def ledger_trouble(store: Store) -> AclProblem | None:
     """What keeps the ledger from working although Redis answers. Raises `LedgerUnavailable` while it does not."""
     try:
         # Scripts that are loaded already would hide that this is forbidden.
@@ -100,7 +100,7 @@ def packed(calls: Sequence[Call]) -> str:
     return json.dumps(calls)
 
 
-def of_refusals(of: Of, refused: Sequence[bytes]) -> Trouble | None:
+def of_refusals(of: Of, refused: Sequence[bytes]) -> AclProblem | None:
     """What the answer of the script `probe` means."""
     lacking: list[str] = []
     unknown: list[str] = []
@@ -119,11 +119,11 @@ def of_refusals(of: Of, refused: Sequence[bytes]) -> Trouble | None:
         return _commands(of, lacking)
     if unknown:
         reason = f"its Redis does not know {', '.join(unknown)}"
-        return Trouble(of, reason, "take back its rename-command, or use another Redis", lasting=True)
-    return Trouble(of, odd[0], _SEE, lasting=False) if odd else None
+        return AclProblem(of, reason, "take back its rename-command, or use another Redis", lasting=True)
+    return AclProblem(of, odd[0], _SEE, lasting=False) if odd else None
 
 
-def of_error(of: Of, error: Exception) -> Trouble:
+def of_error(of: Of, error: Exception) -> AclProblem:
     """What it means that Redis, or the way there, gave an error."""
     cause = error.__cause__ if isinstance(error, LedgerUnavailable) and error.__cause__ is not None else error
     text = str(cause) or type(cause).__name__
@@ -133,21 +133,21 @@ def of_error(of: Of, error: Exception) -> Trouble:
         _, _, rest = text.partition("'")
         return _commands(of, [(rest.partition("'")[0] or "a command that is needed").upper()])
     if isinstance(cause, trouble.AuthenticationError | trouble.AuthorizationError):
-        return Trouble(of, f"Redis turns its user or password down ({text})", "correct them", lasting=True)
+        return AclProblem(of, f"Redis turns its user or password down ({text})", "correct them", lasting=True)
     if isinstance(cause, trouble.ClusterCrossSlotError | trouble.MovedError) or any(
         words in text for words in _OTHER_DATABASE
     ):
         advice = "name a database that its Redis has" + (", outside of a Redis Cluster" if of == "queue" else "")
-        return Trouble(of, f"it cannot be kept there ({text})", advice, lasting=True)
-    return Trouble(of, f"it cannot be relied on: {text}", _SEE, lasting=False)
+        return AclProblem(of, f"it cannot be kept there ({text})", advice, lasting=True)
+    return AclProblem(of, f"it cannot be relied on: {text}", _SEE, lasting=False)
 
 
-def _commands(of: Of, names: Sequence[str]) -> Trouble:
+def _commands(of: Of, names: Sequence[str]) -> AclProblem:
     granted = " ".join(f"+{name.lower()}" for name in names)
     reason = f"its Redis user may not use {', '.join(names)}"
-    return Trouble(of, reason, f"ACL SETUSER … {granted}", lasting=True)
+    return AclProblem(of, reason, f"ACL SETUSER … {granted}", lasting=True)
 
 
-def _keys(of: Of) -> Trouble:
+def _keys(of: Of) -> AclProblem:
     reason = f"its Redis user may not use the keys {_KEYS[of]}"
-    return Trouble(of, reason, f"ACL SETUSER … ~{_KEYS[of]}", lasting=True)
+    return AclProblem(of, reason, f"ACL SETUSER … ~{_KEYS[of]}", lasting=True)

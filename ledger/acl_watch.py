@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from ledger.acl import Trouble, ledger_trouble
+from ledger.acl import AclProblem, ledger_trouble
 from ledger.ledger import Ledger
 from ledger.memory import MAKE_ROOM, Memory, memory
 
@@ -25,12 +25,12 @@ PATIENCE = 1.0
 class Seen:
     """What keeps ledger and queue from working, None where nothing does; how full Redis is, where it may be asked."""
 
-    ledger: Trouble | None
-    queue: Trouble | None
+    ledger: AclProblem | None
+    queue: AclProblem | None
     memory: Memory | None
 
     @property
-    def broken(self) -> Trouble | None:
+    def broken(self) -> AclProblem | None:
         """What keeps this process from working at all."""
         return self.ledger or self.queue
 
@@ -40,7 +40,7 @@ class Seen:
         return self.broken is None and self.memory is not None and not self.memory.nearly_full
 
 
-class Watch:
+class AclWatch:
     """Looks at ledger and queue with the rights of this process, ``every`` so many seconds."""
 
     def __init__(self, ledger: Ledger, every: float = EVERY) -> None:

@@ -14,8 +14,8 @@ import orjson
 
 from ledger.endpoints import Endpoints
 from ledger.endpoints import State as EndpointState
-from ledger.lane_pause import waiting
-from ledger.pages import Page, Slice, decode, encode, walk
+from ledger.lane_pause import lane_pause
+from ledger.pages import Page, PageRequest, decode, encode, walk
 from ledger.rows import Row, paired, seconds, text
 from ledger.store import Store
 from schemas.endpoints.delivery import Attempt
@@ -29,7 +29,7 @@ _SLACK = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class DeliveryView:
     """A delivery with its attempts, oldest first. Times are UNIX seconds; `next_attempt_at` is None where none is due.
 
     `reason` says in words why it waits or died.
@@ -55,7 +55,7 @@ class Deliveries:
         self._store = store
         self._endpoints = Endpoints(store)
 
-    async def get(self, delivery_id: str) -> Sent:
+    async def get(self, delivery_id: str) -> DeliveryView:
         """The delivery of this id. Raises `NotFound`."""
         found = await self._some([delivery_id])
         if not found:
@@ -63,8 +63,8 @@ class Deliveries:
         return found[0]
 
     async def list(
-        self, part: Slice, *, endpoint: str | None = None, event: str | None = None, state: State | None = None
-    ) -> Page[Sent]:
+        self, part: PageRequest, *, endpoint: str | None = None, event: str | None = None, state: State | None = None
+    ) -> Page[DeliveryView]:
         """Deliveries to one endpoint, of one event, in one state."""
         if event is not None:
             return await self._of_event(part, event, endpoint, state)
@@ -112,7 +112,9 @@ class Deliveries:
         """Give a test delivery up, if it waits for an attempt; False where it is over or a worker is sending it."""
         return bool(await self._store.run("end_test", delivery_id))
 
-    async def _of_event(self, part: Slice, event: str, endpoint: str | None, state: State | None) -> Page[Sent]:
+    async def _of_event(
+        self, part: PageRequest, event: str, endpoint: str | None, state: State | None
+    ) -> Page[DeliveryView]:
         """An event goes to few endpoints, so its deliveries are read whole; the cursor is the place in their order."""
         endpoints = [endpoint] if endpoint is not None else await self._endpoints_of(event)
         found = await self._some([f"{event}.{name}" for name in endpoints])
@@ -127,7 +129,7 @@ class Deliveries:
     async def _endpoints_of(self, event: str) -> Sequence[str]:
         return [name.decode() for name in await self._store.run("read_set", f"dlvs:v:{event}")]
 
-    async def _some(self, delivery_ids: Sequence[str]) -> Sequence[Sent]:
+    async def _some(self, delivery_ids: Sequence[str]) -> Sequence[DeliveryView]:
         if not delivery_ids:
             return []
         rows = await self._store.run("read_deliveries", *delivery_ids)
@@ -142,7 +144,7 @@ class Deliveries:
             disabled = registered.endpoint.disabled_reason if registered else None
             reason = "is being sent" if leased else _reason(fields, state, waits_for.decode(), disabled)
             at = float(due) / 1000 if due and state == "pending" else None
-            paused = waiting(lane) if lane and at is not None else None
+            paused = lane_pause(lane) if lane and at is not None else None
             if paused is not None and at is not None and paused.until > at - _SLACK:
                 reason = f"{paused.reason}; {reason}" if reason else paused.reason
                 at = max(at, paused.until)
@@ -179,8 +181,8 @@ def _reason(fields: Row, state: State, waits_for: str, disabled_reason: str | No
 
 def _sent(
     identity: str, fields: Row, state: State, at: float | None, reason: str | None, attempts: Sequence[bytes]
-) -> Sent:
-    return Sent(
+) -> DeliveryView:
+    return DeliveryView(
         id=identity,
         event=text(fields, "event") or "",
         endpoint=text(fields, "endpoint") or "",

@@ -10,16 +10,16 @@ from typing import Literal, cast
 import orjson
 
 from ledger import endpoint_rows
-from ledger.group_commit import Batch
+from ledger.group_commit import GroupCommit
 from ledger.keys import Lane
 from ledger.leases import LEASE_MS, Lease
 from ledger.queue import Queue
 from ledger.rows import paired
 from ledger.store import Argument, Store
-from schemas.endpoints.delivery import Again, Attempt, Dead, Delivered, Disable, Hold, Verdict
+from schemas.endpoints.delivery import Attempt, Dead, Delivered, Disable, Hold, Retry, Verdict
 from schemas.endpoints.endpoint import Endpoint
 from schemas.endpoints.events import EndpointEvent
-from schemas.endpoints.health import Health
+from schemas.endpoints.health import EndpointHealth
 from schemas.payments.events import Callback
 
 Settled = Literal["ok", "unwell", "lost"]
@@ -57,13 +57,13 @@ class ClaimedDeliveries:
     deliveries: tuple[ClaimedDelivery, ...]
 
 
-class Delivering:
+class DeliveryLane:
     """Claim and settle: a delivery from its due time to what the endpoint answered."""
 
     def __init__(self, store: Store, queue: Queue) -> None:
         self._store = store
         self._queue = queue
-        self._settles: Batch[list[Argument], bytes] = Batch(self._settle_all, most=200)
+        self._settles: GroupCommit[list[Argument], bytes] = GroupCommit(self._settle_all, most=200)
 
     async def claim(self, lane: Lane, limit: int = 100) -> ClaimedDeliveries:
         """Lease due deliveries of an endpoint, as many as it takes at once. Raises `LedgerUnavailable`."""
@@ -92,8 +92,8 @@ class Delivering:
     async def note_health(
         self,
         endpoint: str,
-        before: Health,
-        after: Health,
+        before: EndpointHealth,
+        after: EndpointHealth,
         event: EndpointEvent | None = None,
         disabled: str | None = None,
     ) -> bool:
@@ -118,7 +118,7 @@ class Delivering:
         self._queue.kick_all(lanes)
         return True
 
-    async def health(self, endpoint: str) -> tuple[Health, float, int]:
+    async def health(self, endpoint: str) -> tuple[EndpointHealth, float, int]:
         """How an endpoint is doing, Redis' time in UNIX seconds, and the fencing token from which on claims say
         something about it: it was enabled or changed then. Raises `LedgerUnavailable`."""
         now, health, afresh = await self._store.run("read_health", endpoint)
@@ -140,7 +140,7 @@ def _verdict(verdict: Verdict) -> tuple[Argument, Argument, Argument, Argument]:
     match verdict:
         case Delivered():
             return "delivered", "", "", ""
-        case Again(at_in, reason, lane_wait):
+        case Retry(at_in, reason, lane_wait):
             return "again", round(at_in * 1000), reason, _ms(lane_wait)
         case Dead(reason, lane_wait):
             return "dead", "", reason, _ms(lane_wait)

@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 import orjson
 
 from schemas.endpoints.endpoint import Endpoint, SealedSecret
-from schemas.endpoints.health import Health
+from schemas.endpoints.health import EndpointHealth
 
 _BESIDE = ("state", "disabled_reason", "created_at")
 
@@ -37,11 +37,11 @@ def subscription(endpoint: Endpoint) -> str:
     return " ".join(("1" if endpoint.ordered else "0", *endpoint.types))
 
 
-def load_health(text: bytes | None) -> Health:
+def load_health(text: bytes | None) -> EndpointHealth:
     """How an endpoint is doing, as `dump_health` wrote it."""
-    return Health(**orjson.loads(text)) if text else Health()
+    return EndpointHealth(**orjson.loads(text)) if text else EndpointHealth()
 
 
-def dump_health(health: Health) -> bytes:
+def dump_health(health: EndpointHealth) -> bytes:
     """How an endpoint is doing in JSON; nothing where it is fine."""
-    return orjson.dumps(asdict(health)) if health != Health() else b""
+    return orjson.dumps(asdict(health)) if health != EndpointHealth() else b""

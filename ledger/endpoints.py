@@ -7,20 +7,20 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ledger.endpoint_rows import dump, dump_health, load, load_health, subscription
-from ledger.pages import Page, Slice, walk
+from ledger.pages import Page, PageRequest, walk
 from ledger.rows import Row, hashes, members, seconds, text
 from ledger.store import Store
 from schemas.endpoints.endpoint import Endpoint
-from schemas.endpoints.health import FAILING, Health, breaker
+from schemas.endpoints.health import FAILING, EndpointHealth, breaker
 from schemas.errors import NotFound
 
-_AFRESH = dump_health(Health(stage=FAILING))
+_AFRESH = dump_health(EndpointHealth(stage=FAILING))
 
 State = Literal["enabled", "disabled", "deleted"]
 
 
 @dataclass(frozen=True, slots=True)
-class Registered:
+class RegisteredEndpoint:
     """An endpoint with how it is doing. `success_rate` is of its attempts so far, None before the first; `disabled_at`
     in UNIX seconds, None while it is enabled."""
 
@@ -50,20 +50,20 @@ class Endpoints:
         if outcome == b"unknown":
             raise NotFound(f"there is no merchant {endpoint.merchant!r}")
 
-    async def get(self, endpoint_id: str) -> Registered:
+    async def get(self, endpoint_id: str) -> RegisteredEndpoint:
         """The endpoint of this id, if it was not deleted. Raises `NotFound`."""
         registered = (await self.some([endpoint_id])).get(endpoint_id)
         if registered is None or registered.state == "deleted":
             raise NotFound(f"there is no endpoint {endpoint_id!r}")
         return registered
 
-    async def some(self, endpoint_ids: Sequence[str]) -> dict[str, Registered]:
+    async def some(self, endpoint_ids: Sequence[str]) -> dict[str, RegisteredEndpoint]:
         """Those of these endpoints that the ledger knows, deleted ones too."""
         found = await hashes(self._store, [f"endpoint:{endpoint_id}" for endpoint_id in endpoint_ids])
         now = await self._store.now()
         return {name: _registered(fields, now) for name, fields in zip(endpoint_ids, found, strict=True) if fields}
 
-    async def list(self, part: Slice, merchant: str | None = None) -> Page[Registered]:
+    async def list(self, part: PageRequest, merchant: str | None = None) -> Page[RegisteredEndpoint]:
         """Endpoints, newest first; of one merchant or of all."""
         index = "endpoints" if merchant is None else f"endpoints:m:{merchant}"
         page = await walk(self._store, [index], part=part)
@@ -143,10 +143,10 @@ def _state(row: Row) -> State:
     return "enabled" if state == b"enabled" else "deleted" if state == b"deleted" else "disabled"
 
 
-def _registered(row: Row, now: float) -> Registered:
+def _registered(row: Row, now: float) -> RegisteredEndpoint:
     delivered, failed = int(row.get("ok_count", b"0")), int(row.get("fail_count", b"0"))
     health = load_health(row.get("health"))
-    return Registered(
+    return RegisteredEndpoint(
         endpoint=load(row),
         state=_state(row),
         success_rate=round(delivered / (delivered + failed), 4) if delivered + failed else None,

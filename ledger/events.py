@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ledger.merchants import Merchants
-from ledger.pages import Page, Slice, walk
+from ledger.pages import Page, PageRequest, walk
 from ledger.store import Store
 from schemas.errors import NotFound
 from schemas.payments.events import Callback
@@ -17,7 +17,7 @@ MOST_BYTES = 4_194_304
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class StoredEvent:
     """An event: `recorded_at` in UNIX seconds; a silent one was not delivered.
 
     `about` is the endpoint that an `endpoint.*` event is about.
@@ -45,7 +45,7 @@ class Events:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def get(self, event_id: str) -> Recorded:
+    async def get(self, event_id: str) -> StoredEvent:
         """The event of this id. Raises `NotFound`."""
         found, _ = await self._some([event_id])
         if not found:
@@ -53,8 +53,8 @@ class Events:
         return found[0]
 
     async def list(
-        self, part: Slice, *, merchant: str | None = None, imp_uid: str | None = None, type_: str | None = None
-    ) -> Page[Recorded]:
+        self, part: PageRequest, *, merchant: str | None = None, imp_uid: str | None = None, type_: str | None = None
+    ) -> Page[StoredEvent]:
         """Events, newest recorded first; those of one payment by sequence. `part` may have a window."""
         musts = [f"evts:t:{type_}"] if type_ is not None else []
         if imp_uid is not None:
@@ -63,12 +63,14 @@ class Events:
             return await self._page(part, walks, musts, "evts")
         return await self._page(part, [f"evts:m:{merchant}"] if merchant is not None else ["evts"], musts)
 
-    async def of_payment(self, merchant: str, imp_uid: str, *, most: int = 200) -> Sequence[Recorded]:
+    async def of_payment(self, merchant: str, imp_uid: str, *, most: int = 200) -> Sequence[StoredEvent]:
         """The latest events of one payment, oldest first."""
-        page = await self.list(Slice(most), merchant=merchant, imp_uid=imp_uid)
+        page = await self.list(PageRequest(most), merchant=merchant, imp_uid=imp_uid)
         return page.rows[::-1]
 
-    async def _page(self, part: Slice, walks: Sequence[str], musts: Sequence[str], clock: str = "") -> Page[Recorded]:
+    async def _page(
+        self, part: PageRequest, walks: Sequence[str], musts: Sequence[str], clock: str = ""
+    ) -> Page[StoredEvent]:
         page = await walk(self._store, walks, musts, part=part, clock=clock)
         found, read = await self._some(page.rows)
         if read < len(page.rows):
@@ -76,7 +78,7 @@ class Events:
             page = await walk(self._store, walks, musts, part=replace(part, limit=read), clock=clock)
         return Page(found, page.next_cursor)
 
-    async def _some(self, event_ids: Sequence[str]) -> tuple[tuple[Recorded, ...], int]:
+    async def _some(self, event_ids: Sequence[str]) -> tuple[tuple[StoredEvent, ...], int]:
         """Those of the first of these events that there are, and how many these first are."""
         if not event_ids:
             return (), 0
@@ -85,9 +87,9 @@ class Events:
         return tuple(found), len(rows)
 
 
-def _recorded(event_id: str, row: Sequence[Any], objects: Sequence[bytes]) -> Recorded:
+def _recorded(event_id: str, row: Sequence[Any], objects: Sequence[bytes]) -> StoredEvent:
     merchant, imp_uid, type_, sequence, recorded_at, silent, about, text, place = row
-    return Recorded(
+    return StoredEvent(
         id=event_id,
         type=(type_ or b"").decode(),
         merchant=(merchant or b"").decode(),

@@ -12,7 +12,7 @@ Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
 
-class Batch(Generic[Item, Answer]):
+class GroupCommit(Generic[Item, Answer]):
     """Collects the items of concurrent callers and hands them to ``write``, one list at a time.
 
     A list has ``most`` items, and where their ``weight`` is given, no more than are ``heaviest`` together, or one.

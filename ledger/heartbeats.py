@@ -18,7 +18,7 @@ FORGOTTEN_AFTER_MS = 600_000
 
 
 @dataclass(frozen=True, slots=True)
-class Sign:
+class Heartbeat:
     """What a worker says of itself: for how many seconds it has been `up`, the `lane` that it worked on last and how
     many seconds `ago` that was, and what keeps it from working, in words."""
 
@@ -43,13 +43,13 @@ class Worker:
     trouble: str | None
 
 
-class Workers:
+class Heartbeats:
     """The workers that have reported within the last ten minutes."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def report(self, name: str, sign: Sign) -> None:
+    async def report(self, name: str, sign: Heartbeat) -> None:
         """A worker lives. Raises `LedgerUnavailable`."""
         await self._store.run("report_worker", name, orjson.dumps(asdict(sign)), FORGOTTEN_AFTER_MS)
 
@@ -73,7 +73,9 @@ def _worker(name: str, row: bytes, now: float) -> Worker:
     when, _, text = row.partition(b":")
     told, at = orjson.loads(text), int(when) / 1000
     # A worker of another version may say more, or less.
-    sign = Sign(told.get("version", "?"), told.get("up", 0.0), told.get("lane"), told.get("ago"), told.get("trouble"))
+    sign = Heartbeat(
+        told.get("version", "?"), told.get("up", 0.0), told.get("lane"), told.get("ago"), told.get("trouble")
+    )
     return Worker(
         name=name,
         version=sign.version,

@@ -71,7 +71,7 @@ kicked:lane                string  a kick is under way; expires by itself
 sweeper                    string  who sweeps; expires by itself · crowded: Redis is nearly full; expires by itself
 strangers · strangers:s    string  payments nobody knew that unverified senders (this one) named; expires after a minute
 spools                     hash    receiver -> "waiting:when": notifications in its spool
-workers                    hash    worker -> "when:JSON", its last sign of life (see ledger.workers); ten minutes
+workers                    hash    worker -> "when:JSON", its last sign of life (see ledger.heartbeats); ten minutes
 probe                      -       never holds anything: commands are tried on it (see ledger.rights)
 canary                     string  sealed with RELAY_ENCRYPTION_KEY: whether a process has the right keys
 minute:n                   hash    counts of what happened in that minute; two days · refusals: all refused webhooks

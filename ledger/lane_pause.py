@@ -10,14 +10,14 @@ from schemas.times import rfc3339
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class LanePause:
     """The lane sends nothing before `until` (UNIX seconds), for this reason in words."""
 
     until: float
     reason: str
 
 
-def waiting(row: Sequence[bytes]) -> Waiting | None:
+def lane_pause(row: Sequence[bytes]) -> LanePause | None:
     """What a lane waits for, from what `read_deliveries` gives of it: now, not before, Retry-After until, rate until
     (all in ms, or empty) and the endpoint's health. None where it does not wait."""
     now, until, asked, rate = (float(part or 0) / 1000 for part in row[:4])
@@ -25,10 +25,10 @@ def waiting(row: Sequence[bytes]) -> Waiting | None:
         return None
     health = load_health(row[4])
     if asked > now and asked >= health.open_until:
-        return Waiting(until, f"the endpoint asked for a pause (Retry-After) until {rfc3339(asked)}")
+        return LanePause(until, f"the endpoint asked for a pause (Retry-After) until {rfc3339(asked)}")
     if health.open_until > now:
         opened = f"after {health.failures} failures in a row"
-        return Waiting(until, f"the circuit breaker is open until {rfc3339(health.open_until)}, {opened}")
+        return LanePause(until, f"the circuit breaker is open until {rfc3339(health.open_until)}, {opened}")
     if rate > now:
-        return Waiting(until, f"the endpoint's rate limit is used up until {rfc3339(rate)}")
-    return Waiting(until, f"the endpoint's lane waits until {rfc3339(until)}")
+        return LanePause(until, f"the endpoint's rate limit is used up until {rfc3339(rate)}")
+    return LanePause(until, f"the endpoint's lane waits until {rfc3339(until)}")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from ledger.accept import Intake
 from ledger.connection import connect
 from ledger.deliveries import Deliveries
-from ledger.delivery_lane import Delivering
+from ledger.delivery_lane import DeliveryLane
 from ledger.durability import Durability, durability
 from ledger.endpoints import Endpoints
 from ledger.events import Events
-from ledger.heartbeats import Workers
+from ledger.heartbeats import Heartbeats
 from ledger.jobs import Jobs
 from ledger.keys import Lane
 from ledger.leases import LEASE_MS, Leases
@@ -18,9 +18,9 @@ from ledger.notifications import Notifications
 from ledger.payments import Payments
 from ledger.queue import Queue
 from ledger.reconciliations import Reconciliations
-from ledger.refresh_lane import Refreshing
+from ledger.refresh_lane import RefreshLane
 from ledger.replays import Replays
-from ledger.retention import Tidying
+from ledger.retention import Retention
 from ledger.store import Store
 from ledger.tokens import TokenCache
 
@@ -37,13 +37,13 @@ class Ledger:
         self.store = store
         self.queue = queue
         self.intake = Intake(store, queue)
-        self.refreshing = Refreshing(store, queue)
-        self.delivering = Delivering(store, queue)
+        self.refresh_lane = RefreshLane(store, queue)
+        self.delivery_lane = DeliveryLane(store, queue)
         self.leases = Leases(store, queue)
         self.jobs = Jobs(store, queue)
         self.reconciliations = Reconciliations(store, queue, self.jobs)
         self.tokens = TokenCache(store)
-        self.tidying = Tidying(store)
+        self.retention = Retention(store)
         self.merchants = Merchants(store)
         self.endpoints = Endpoints(store)
         self.payments = Payments(store)
@@ -51,7 +51,7 @@ class Ledger:
         self.deliveries = Deliveries(store)
         self.notifications = Notifications(store)
         self.replays = Replays(store, queue)
-        self.workers = Workers(store)
+        self.heartbeats = Heartbeats(store)
         self.accept = self.intake.accept
         self.takes_webhooks = self.intake.takes_webhooks
         self.known_merchants = self.intake.known_merchants

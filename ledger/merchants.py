@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ledger.pages import Page, Slice, walk
+from ledger.pages import Page, PageRequest, walk
 from ledger.rows import Row, hashes, members, seconds, text
 from ledger.store import Store
 from schemas.errors import Conflict, NotFound
@@ -84,7 +84,7 @@ class Merchants:
             raise NotFound(f"there is no merchant {name!r}")
         return _merchant(name, fields)
 
-    async def list(self, part: Slice) -> Page[Merchant]:
+    async def list(self, part: PageRequest) -> Page[Merchant]:
         """Merchants, newest first."""
         page = await walk(self._store, ["merchants"], part=part)
         found = await hashes(self._store, [f"merchant:{name}" for name in page.rows])

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from ledger.merchants import Merchants
-from ledger.pages import Page, Slice, walk
+from ledger.pages import Page, PageRequest, walk
 from ledger.rows import Row, hashes, seconds, text
 from ledger.store import Store
 from schemas import wire
@@ -17,7 +17,7 @@ Outcome = Literal["pending", "applied", "unchanged", "rejected"]
 
 
 @dataclass(frozen=True, slots=True)
-class Noted:
+class StoredNotification:
     """A webhook as it came (what it says is a claim), and its outcome: pending, applied, unchanged or rejected.
     `reason` says why it was rejected, or why it stays pending although i'mport is well. `extra` is what else its body
     held."""
@@ -41,7 +41,7 @@ class Notifications:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def get(self, identity: str) -> Noted:
+    async def get(self, identity: str) -> StoredNotification:
         """The notification of this id. Raises `NotFound`."""
         row = (await hashes(self._store, [f"ntf:{identity}"]))[0]
         if not row:
@@ -49,8 +49,13 @@ class Notifications:
         return _noted(identity, row)
 
     async def list(
-        self, part: Slice, *, merchant: str | None = None, imp_uid: str | None = None, outcome: Outcome | None = None
-    ) -> Page[Noted]:
+        self,
+        part: PageRequest,
+        *,
+        merchant: str | None = None,
+        imp_uid: str | None = None,
+        outcome: Outcome | None = None,
+    ) -> Page[StoredNotification]:
         """Notifications of one merchant or all, for one payment, with one outcome."""
         musts = [f"ntfs:o:{outcome}"] if outcome is not None else []
         if imp_uid is not None:
@@ -64,9 +69,9 @@ class Notifications:
         return Page(noted, page.next_cursor)
 
 
-def _noted(identity: str, row: Row) -> Noted:
+def _noted(identity: str, row: Row) -> StoredNotification:
     outcome: Outcome = next((one for one in get_args(Outcome) if one == text(row, "outcome")), "pending")
-    return Noted(
+    return StoredNotification(
         id=identity,
         merchant=text(row, "merchant") or "",
         imp_uid=text(row, "imp_uid") or "",

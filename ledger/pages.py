@@ -33,7 +33,7 @@ class Page(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
-class Slice:
+class PageRequest:
     """Which part of a list is wanted: `limit` rows after `cursor`, of the window [since, until) in UNIX seconds."""
 
     limit: int = 50
@@ -60,7 +60,7 @@ def decode(cursor: str) -> tuple[str, str]:
 
 
 async def walk(
-    store: Store, walks: Sequence[str], musts: Sequence[str] = (), *, part: Slice, clock: str = ""
+    store: Store, walks: Sequence[str], musts: Sequence[str] = (), *, part: PageRequest, clock: str = ""
 ) -> Page[str]:
     """A page of the members of `walks`, merged newest first, that are in every index of `musts` too.
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from ledger.pages import Page, Slice, walk
+from ledger.pages import Page, PageRequest, walk
 from ledger.rows import Row, hashes, seconds, text
 from ledger.store import Store
 from schemas import wire
@@ -35,7 +35,7 @@ class Payment:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class RefreshState:
     """How far a look at a payment is: when it was last fetched (UNIX seconds), at how many looks i'mport did not know
     it, whether a look is due or being made, and when one last found that it does not exist for the merchant (UNIX
     seconds, None where none did within a day)."""
@@ -66,7 +66,7 @@ class Payments:
 
     async def list(
         self,
-        part: Slice,
+        part: PageRequest,
         *,
         merchant: str | None = None,
         merchant_uid: str | None = None,
@@ -81,11 +81,11 @@ class Payments:
             page = await walk(self._store, [_index(merchant, status)], part=part)
         return Page(tuple(await self._some(page.rows)), page.next_cursor)
 
-    async def look(self, merchant: str, imp_uid: str) -> Look:
+    async def look(self, merchant: str, imp_uid: str) -> RefreshState:
         """How far the looks at a payment are."""
         fetched, unknown, due, hidden = await self._store.run("read_look", merchant, imp_uid)
         at, hidden_at = (int(ms) / 1000 if ms else None for ms in (fetched, hidden))
-        return Look(at, int(unknown), due == 1, hidden_at)
+        return RefreshState(at, int(unknown), due == 1, hidden_at)
 
     async def expect(self, merchant: str, merchant_uid: str, amount: Decimal, currency: str | None) -> Sequence[str]:
         """Note what a merchant expects to be paid for an order, in the currency's major unit; gives the imp_uids of its

@@ -21,7 +21,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
-from ledger.acl import QUEUE_CALLS, Trouble, of_error, of_refusals, packed
+from ledger.acl import QUEUE_CALLS, AclProblem, of_error, of_refusals, packed
 from ledger.connection import read_url, sentinel_options
 from ledger.keys import Lane
 from ledger.lua import script
@@ -116,7 +116,7 @@ class Queue:
             self._sending.add(task)
             task.add_done_callback(self._sending.discard)
 
-    async def trouble(self) -> Trouble | None:
+    async def trouble(self) -> AclProblem | None:
         """What keeps kicks from being sent and fetched. One that is not lasting may only be away."""
         return await asyncio.to_thread(self._trouble)
 
@@ -126,7 +126,7 @@ class Queue:
             await asyncio.wait(self._sending, timeout=2)
         await asyncio.to_thread(self.broker.client.close)
 
-    def _trouble(self) -> Trouble | None:
+    def _trouble(self) -> AclProblem | None:
         client = self.broker.client
         try:
             text, sha = script("probe")

@@ -10,7 +10,7 @@ import orjson
 
 from ledger.jobs import RECONCILE, Jobs
 from ledger.offload import aside
-from ledger.pages import Page, Slice, walk
+from ledger.pages import Page, PageRequest, walk
 from ledger.queue import Queue
 from ledger.rows import hashes, paired
 from ledger.store import Store
@@ -116,7 +116,7 @@ class Reconciliations:
             raise NotFound(f"there is no reconciliation {run_id!r}")
         return _load(fields["row"])
 
-    async def list(self, part: Slice, merchant: str | None = None) -> Page[Reconciliation]:
+    async def list(self, part: PageRequest, merchant: str | None = None) -> Page[Reconciliation]:
         """Runs by hand, newest first."""
         page = await walk(self._store, ["recons" if merchant is None else f"recons:m:{merchant}"], part=part)
         found = await hashes(self._store, [f"recon:{run_id}" for run_id in page.rows])
@@ -152,7 +152,7 @@ class Reconciliations:
 
     async def silent_run(self, merchant: str) -> bool:
         """Whether a run by hand that delivers nothing is still comparing."""
-        latest = await self.list(Slice(20), merchant)
+        latest = await self.list(PageRequest(20), merchant)
         return any(run.state == "running" and run.window is not None and not run.deliver for run in latest.rows)
 
     async def found(self, run: Reconciliation, differing: Mapping[str, Difference]) -> None:

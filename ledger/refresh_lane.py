@@ -8,7 +8,7 @@ from decimal import Decimal
 from itertools import chain
 from typing import Any, Literal, NamedTuple, cast
 
-from ledger.group_commit import Batch
+from ledger.group_commit import GroupCommit
 from ledger.keys import Lane, key, payment
 from ledger.leases import LEASE_MS, Lease
 from ledger.offload import aside
@@ -66,16 +66,16 @@ class ClaimedPayments:
     payments: tuple[ClaimedPayment, ...]
 
 
-class Refreshing:
+class RefreshLane:
     """Claim, commit, postpone: a look at a payment from its due time to what is recorded of it."""
 
     def __init__(self, store: Store, queue: Queue) -> None:
         self._store = store
         self._queue = queue
-        self._commits: Batch[_Write, bytes] = Batch(
+        self._commits: GroupCommit[_Write, bytes] = GroupCommit(
             self._commit_all, most=50, weight=lambda write: write.size, heaviest=MOST_BYTES
         )
-        self._postpones: Batch[list[Argument], bytes] = Batch(self._postpone_all, most=200)
+        self._postpones: GroupCommit[list[Argument], bytes] = GroupCommit(self._postpone_all, most=200)
 
     async def claim(self, lane: Lane, limit: int = 100) -> ClaimedPayments:
         """Lease up to ``limit`` due payments of a lane. Raises `LedgerUnavailable`."""
@@ -236,7 +236,7 @@ def _write(change: Change, step: Step, claimed: ClaimedPayment | None, now: floa
         record.imp_uid,
         claimed.lease.token if claimed else "",
         before.version,
-        "" if step.change.next_look is None else round(step.change.next_look * 1000),
+        "" if step.change.next_refresh is None else round(step.change.next_refresh * 1000),
         _outcome(change, claimed),
         int(bool(change.record.claims)),
         _doubt(record),

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal, cast
 
 from ledger.jobs import REPLAY
-from ledger.pages import Page, Slice, walk
+from ledger.pages import Page, PageRequest, walk
 from ledger.queue import Queue
 from ledger.rows import Row, hashes, seconds, text
 from ledger.store import Argument, Store
@@ -148,7 +148,7 @@ class Replays:
             raise NotFound(f"there is no replay {replay_id!r}")
         return _replay(replay_id, row)
 
-    async def list(self, part: Slice) -> Page[Replay]:
+    async def list(self, part: PageRequest) -> Page[Replay]:
         """Replays, newest first."""
         page = await walk(self._store, ["replays"], part=part)
         rows = await hashes(self._store, [f"replay:{name}" for name in page.rows])

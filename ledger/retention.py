@@ -9,7 +9,7 @@ from schemas.payments import codec
 BATCH = 200
 
 
-class Tidying:
+class Retention:
     """Removes what is old, a bounded number at a time; nothing that still waits for something."""
 
     def __init__(self, store: Store) -> None:

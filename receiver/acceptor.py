@@ -20,7 +20,7 @@ import structlog
 
 from receiver.breaker import Breaker
 from receiver.known_merchants import KnownMerchants
-from receiver.metrics import Counts
+from receiver.metrics import ReceiverMetrics
 from receiver.ports import Ledger, Place, Postponed, Spool
 from schemas.errors import BudgetSpent, LedgerUnavailable, SpoolUnavailable, UnknownMerchant
 from schemas.payments.notification import Notification
@@ -44,14 +44,14 @@ class RedisState:
     reasons: tuple[str, ...]
 
 
-class Keeper:
+class Acceptor:
     """Keeps notifications, and drains the spool. `clock` is UNIX time in seconds."""
 
     def __init__(
         self,
         ledger: Ledger,
         spool: Spool,
-        counts: Counts,
+        counts: ReceiverMetrics,
         merchants: KnownMerchants,
         *,
         require_durable: bool = False,

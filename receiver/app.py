@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import structlog
 
 from receiver import responses
-from receiver.responses import Answer
+from receiver.responses import AsgiResponse
 
-Handler = Callable[[Any, Any, list[bytes]], Awaitable[Answer | None]]
+Handler = Callable[[Any, Any, list[bytes]], Awaitable[AsgiResponse | None]]
 """Takes scope, receive and the parts of the path behind the first; None when there is nobody left to answer."""
 
 log = structlog.get_logger()
@@ -53,7 +53,7 @@ class App:
         # Proxies that join a base and a path make two slashes of one; the path of `OPTIONS *` has none.
         first, *rest = scope["raw_path"].lstrip(b"/").split(b"/")
         route = self._table.get(first)
-        answer: Answer | None
+        answer: AsgiResponse | None
         if route is None or (rest and not route.deep):
             answer = await self._nowhere(scope, receive, rest)
         elif scope["method"] not in route.methods:
@@ -70,13 +70,13 @@ class App:
             await send(answer.body)
 
 
-async def _nowhere(_scope: Any, _receive: Any, _path: list[bytes]) -> Answer:
+async def _nowhere(_scope: Any, _receive: Any, _path: list[bytes]) -> AsgiResponse:
     return responses.NO_SUCH_PATH
 
 
-async def _post_only(_scope: Any, _receive: Any, _path: list[bytes]) -> Answer:
+async def _post_only(_scope: Any, _receive: Any, _path: list[bytes]) -> AsgiResponse:
     return responses.POST_ONLY
 
 
-async def _get_only(_scope: Any, _receive: Any, _path: list[bytes]) -> Answer:
+async def _get_only(_scope: Any, _receive: Any, _path: list[bytes]) -> AsgiResponse:
     return responses.GET_ONLY

@@ -105,7 +105,7 @@ class Connection(HttpProtocol):
         """No request waits for its answer."""
         return not self._requests or self.cycle.response_complete
 
-    def _end(self, answer: responses.Answer) -> None:
+    def _end(self, answer: responses.AsgiResponse) -> None:
         """Close the connection, with this answer where one can be given: no other is under way, or was just given."""
         if self.transport.is_closing():
             return

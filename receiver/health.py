@@ -11,14 +11,14 @@ from typing import Any
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from receiver import responses
-from receiver.acceptor import LOOK_AGAIN, Keeper
-from receiver.metrics import Counts
+from receiver.acceptor import LOOK_AGAIN, Acceptor
+from receiver.metrics import ReceiverMetrics
 from receiver.ports import Spool
-from receiver.responses import Answer
-from receiver.source_address import Senders
+from receiver.responses import AsgiResponse
+from receiver.source_address import SourceAddresses
 
 
-async def livez(_scope: Any, _receive: Any, _path: list[bytes]) -> Answer:
+async def livez(_scope: Any, _receive: Any, _path: list[bytes]) -> AsgiResponse:
     """The process answers."""
     return responses.ALIVE
 
@@ -26,7 +26,7 @@ async def livez(_scope: Any, _receive: Any, _path: list[bytes]) -> Answer:
 class Readyz:
     """200 while a webhook could be acknowledged, from Redis or from the spool; names what is weak about Redis."""
 
-    def __init__(self, keeper: Keeper, spool: Spool, *, require_durable: bool) -> None:
+    def __init__(self, keeper: Acceptor, spool: Spool, *, require_durable: bool) -> None:
         self._keeper = keeper
         self._spool = spool
         self._require_durable = require_durable
@@ -34,7 +34,7 @@ class Readyz:
         self._asked = float("-inf")
         self._answer = responses.UNKEPT
 
-    async def __call__(self, _scope: Any, _receive: Any, _path: list[bytes]) -> Answer:
+    async def __call__(self, _scope: Any, _receive: Any, _path: list[bytes]) -> AsgiResponse:
         """The state now; however many ask, Redis and the disk are asked once a second at most."""
         async with self._asking:
             if time.monotonic() - self._asked >= LOOK_AGAIN:
@@ -42,7 +42,7 @@ class Readyz:
                 self._asked = time.monotonic()
         return self._answer
 
-    async def _look(self) -> Answer:
+    async def _look(self) -> AsgiResponse:
         redis, trouble = await asyncio.gather(self._keeper.look(), self._spool.trouble())
         ready = self._keeper.acknowledges_from_redis or trouble is None
         report = {
@@ -63,12 +63,12 @@ class Readyz:
 class MetricsPage:
     """Prometheus' text, for this machine and for whoever has a token of the operator API."""
 
-    def __init__(self, counts: Counts, senders: Senders, tokens: Sequence[str]) -> None:
+    def __init__(self, counts: ReceiverMetrics, senders: SourceAddresses, tokens: Sequence[str]) -> None:
         self._counts = counts
         self._senders = senders
         self._tokens = tuple(token.encode() for token in tokens)
 
-    async def __call__(self, scope: Any, _receive: Any, _path: list[bytes]) -> Answer:
+    async def __call__(self, scope: Any, _receive: Any, _path: list[bytes]) -> AsgiResponse:
         """The numbers, or 401."""
         headers = scope["headers"]
         forwarded = b",".join(value for name, value in headers if name == b"x-forwarded-for")

@@ -23,7 +23,7 @@ VERSION = 1
 log = structlog.get_logger()
 
 
-class RememberedMerchants:
+class MerchantCache:
     """A file in the spool's folder: merchants' names, and the SHA-256 in hex of their webhook tokens."""
 
     def __init__(self, folder: Path) -> None:

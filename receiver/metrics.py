@@ -24,7 +24,7 @@ class Refusals(NamedTuple):
     by_reason: Counter[str]
 
 
-class Counts:
+class ReceiverMetrics:
     """Plain numbers, because a webhook's way must stay short; Prometheus' shapes are made when someone looks.
 
     A gauge that is None has no value at the moment and is left out.

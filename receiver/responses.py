@@ -16,7 +16,7 @@ RETRY_AFTER = 10
 """Seconds a sender should wait after a 503."""
 
 
-class Answer(NamedTuple):
+class AsgiResponse(NamedTuple):
     """`http.response.start` and `http.response.body`."""
 
     start: dict[str, Any]
@@ -28,21 +28,21 @@ class Answer(NamedTuple):
         return int(self.start["status"])
 
 
-def answer(status: int, body: bytes, content_type: str, headers: Headers | None = None) -> Answer:
+def answer(status: int, body: bytes, content_type: str, headers: Headers | None = None) -> AsgiResponse:
     """An answer with a body; `headers` are those beyond its type and length."""
     fields = [(b"content-type", content_type.encode()), (b"content-length", b"%d" % len(body)), *(headers or [])]
-    return Answer(
+    return AsgiResponse(
         {"type": "http.response.start", "status": status, "headers": fields},
         {"type": "http.response.body", "body": body},
     )
 
 
-def json(status: int, value: object) -> Answer:
+def json(status: int, value: object) -> AsgiResponse:
     """A JSON answer that must not be cached."""
     return answer(status, orjson.dumps(value), "application/json", [(b"cache-control", b"no-store")])
 
 
-def problem(status: int, detail: str, headers: Headers | None = None) -> Answer:
+def problem(status: int, detail: str, headers: Headers | None = None) -> AsgiResponse:
     """An RFC 9457 problem; `detail` is for people."""
     fields = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
     return answer(status, orjson.dumps(fields), "application/problem+json", headers)
@@ -71,12 +71,12 @@ _ID_BYTES = 30
 _ACCEPTED_START = answer(200, _ACCEPTED % (b"x" * _ID_BYTES), "application/json").start
 
 
-def accepted(notification: str) -> Answer:
+def accepted(notification: str) -> AsgiResponse:
     """The 200 for a notification that is on disk; ids of `schemas.payments.notification.new_id` all have one length."""
-    return Answer(_ACCEPTED_START, {"type": "http.response.body", "body": _ACCEPTED % notification.encode()})
+    return AsgiResponse(_ACCEPTED_START, {"type": "http.response.body", "body": _ACCEPTED % notification.encode()})
 
 
-def raw(what: Answer) -> bytes:
+def raw(what: AsgiResponse) -> bytes:
     """An answer as HTTP/1.1 that closes its connection, for where no request could be made out."""
     lines = [b"HTTP/1.1 %d %s" % (what.status, HTTPStatus(what.status).phrase.encode()), b"connection: close"]
     lines += [b"%s: %s" % header for header in what.start["headers"]]

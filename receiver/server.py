@@ -15,23 +15,23 @@ import structlog
 import uvicorn
 
 from ledger.acl_watch import EVERY as WATCH_EVERY
-from ledger.acl_watch import Watch
+from ledger.acl_watch import AclWatch
 from ledger.compatibility import usable
 from ledger.ledger import Ledger
 from receiver import connection
-from receiver.acceptor import Keeper
+from receiver.acceptor import Acceptor
 from receiver.app import App, routes
 from receiver.health import MetricsPage, Readyz, livez
 from receiver.known_merchants import KnownMerchants
 from receiver.limiter import Limiter
-from receiver.merchant_cache import RememberedMerchants
-from receiver.metrics import Counts
+from receiver.merchant_cache import MerchantCache
+from receiver.metrics import ReceiverMetrics
 from receiver.ports import Spool
-from receiver.source_address import Senders
+from receiver.source_address import SourceAddresses
 from receiver.spool import FileSpool, NoSpool
 from receiver.spool_report import SpoolReport
-from receiver.webhook_log import Account
-from receiver.webhooks import Intake
+from receiver.webhook_log import WebhookLog
+from receiver.webhooks import WebhookHandler
 from runtime import listening
 from runtime.periodic import Background, Periodic
 from runtime.settings import Settings
@@ -104,10 +104,10 @@ def allow_connections() -> None:
 class Parts(NamedTuple):
     """What a receiver's background work is done by."""
 
-    keeper: Keeper
-    account: Account
+    keeper: Acceptor
+    account: WebhookLog
     spool_report: SpoolReport
-    watch: Watch
+    watch: AclWatch
 
 
 def background(parts: Parts) -> tuple[Periodic, ...]:
@@ -128,14 +128,14 @@ async def serve(settings: Settings, listener: socket.socket) -> int:
     """Take webhooks until SIGTERM or SIGINT; the exit status: 0, or 1 where background work failed and a restart is
     needed. Raises `BadSetting` for a Redis URL that is none, and for a Redis that does not let it work; one that is
     away may come back."""
-    counts, merchants = Counts(), KnownMerchants()
-    account = Account()
+    counts, merchants = ReceiverMetrics(), KnownMerchants()
+    account = WebhookLog()
     ledger = Ledger.connect(settings.redis_url, settings.queue_url, replica_acks=settings.replica_acks)
     spool: Spool = FileSpool(settings.spool_dir) if settings.spool_dir else NoSpool()
-    remembered = RememberedMerchants(settings.spool_dir) if settings.spool_dir else None
+    remembered = MerchantCache(settings.spool_dir) if settings.spool_dir else None
     if remembered is not None and (known := remembered.read()) is not None:
         merchants.learn(known)
-    keeper = Keeper(
+    keeper = Acceptor(
         ledger,
         spool,
         counts,
@@ -143,10 +143,10 @@ async def serve(settings: Settings, listener: socket.socket) -> int:
         require_durable=settings.require_durable,
         remember=remembered.write if remembered is not None else None,
     )
-    senders = Senders(settings.allowed_ips, settings.trusted_proxies)
+    senders = SourceAddresses(settings.allowed_ips, settings.trusted_proxies)
     limiter = Limiter(rate=RATE, burst=BURST)
     _watch(counts, keeper, spool, ledger)
-    intake = Intake(keeper, senders, limiter, merchants, counts, account, random.Random())
+    intake = WebhookHandler(keeper, senders, limiter, merchants, counts, account, random.Random())
     app = App(
         routes(
             webhooks=intake,
@@ -157,7 +157,7 @@ async def serve(settings: Settings, listener: socket.socket) -> int:
         ),
         nowhere=intake.nowhere,
     )
-    parts = Parts(keeper, account, SpoolReport(ledger.intake, spool, listener.getsockname()[1]), Watch(ledger))
+    parts = Parts(keeper, account, SpoolReport(ledger.intake, spool, listener.getsockname()[1]), AclWatch(ledger))
     server = Server(configured(app))
     watched = Background(background(parts), server.end)
     started = False
@@ -191,7 +191,7 @@ async def _check(ledger: Ledger) -> None:
 class _Watchman:
     """Looks at Redis often while something is wrong with it, and every minute while nothing is."""
 
-    def __init__(self, keeper: Keeper) -> None:
+    def __init__(self, keeper: Acceptor) -> None:
         self._keeper = keeper
         self._skip = 0
 
@@ -203,7 +203,7 @@ class _Watchman:
         self._skip = int(LOOK_EVERY / LOOK_SOON) - 1 if state.available and state.durable else 0
 
 
-def _watch(counts: Counts, keeper: Keeper, spool: Spool, ledger: Ledger) -> None:
+def _watch(counts: ReceiverMetrics, keeper: Acceptor, spool: Spool, ledger: Ledger) -> None:
     counts.watch(
         "relay_redis_refused",
         "Answers of Redis with an error that nobody expects, since this process began.",

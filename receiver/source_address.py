@@ -22,7 +22,7 @@ UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
-class Sender:
+class Source:
     """A source of webhooks. `allowed` by RELAY_ALLOWED_IPS; `verified` as i'mport's; `limited` by the rate limit,
     under the name `source`; `iamport` by its own addresses; `local` is this machine, with no proxy in between."""
 
@@ -35,7 +35,7 @@ class Sender:
     source: str
 
 
-class Senders:
+class SourceAddresses:
     """Tells senders by the connection's address and its `X-Forwarded-For`."""
 
     def __init__(self, allowed: Sequence[Network], proxies: Sequence[Network]) -> None:
@@ -43,22 +43,22 @@ class Senders:
         self._proxies = tuple(proxies)
         self._judged = lru_cache(maxsize=4096)(self._judge)
 
-    def of(self, client: tuple[str, int] | None, forwarded: bytes) -> Sender:
+    def of(self, client: tuple[str, int] | None, forwarded: bytes) -> Source:
         """The sender of a request; `forwarded` is all of its `X-Forwarded-For` joined by commas, or nothing."""
         return self._judged(client[0] if client else "", forwarded[-LONGEST_TRAIL:])
 
-    def _judge(self, peer: str, forwarded: bytes) -> Sender:
+    def _judge(self, peer: str, forwarded: bytes) -> Source:
         address = _address(peer)
         local = address is not None and address.is_loopback and not forwarded
         if forwarded and address is not None and _within(address, self._proxies):
             address = self._origin(forwarded.decode("latin-1"))
         if address is None:
-            return Sender(
+            return Source(
                 UNKNOWN, not self._allowed, verified=False, iamport=False, limited=True, local=False, source=UNKNOWN
             )
         listed = _within(address, self._allowed)
         verified = listed or address in IAMPORT
-        return Sender(
+        return Source(
             address=str(address),
             allowed=listed or not self._allowed,
             verified=verified,

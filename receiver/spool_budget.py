@@ -18,7 +18,7 @@ OVERHEAD = 512
 """Bytes that a row counts beyond its own, for what SQLite and `_rows` need to keep it."""
 
 
-class Budget:
+class SpoolBudget:
     """What of a spool's budget is spent. Not for more than one thread that takes; any may ask `has_room`."""
 
     def __init__(self, most_bytes: int) -> None:

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from receiver.spool_budget import Budget
+from receiver.spool_budget import SpoolBudget
 from schemas.errors import SpoolUnavailable
 
 PAGE_BYTES = 4096
@@ -50,7 +50,7 @@ class SpoolFile:
     def __init__(self, path: Path, lock: int, max_bytes: int) -> None:
         self.path = path
         self.count = 0
-        self.budget = Budget(max_bytes)
+        self.budget = SpoolBudget(max_bytes)
         self._max_bytes = max_bytes
         self._lock = lock
         self._file = -1

@@ -20,7 +20,7 @@ LINES = 50
 BURST = 200
 
 
-class Account:
+class WebhookLog:
     """Writes `webhook_accepted` and `webhook_refused`."""
 
     def __init__(self) -> None:

@@ -14,13 +14,13 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from receiver import responses
-from receiver.acceptor import Keeper
+from receiver.acceptor import Acceptor
 from receiver.known_merchants import DEFAULT, OTHERS, KnownMerchants
 from receiver.limiter import Limiter
-from receiver.metrics import Counts
-from receiver.responses import Answer
-from receiver.source_address import Sender, Senders
-from receiver.webhook_log import Account
+from receiver.metrics import ReceiverMetrics
+from receiver.responses import AsgiResponse
+from receiver.source_address import Source, SourceAddresses
+from receiver.webhook_log import WebhookLog
 from schemas.body_reasons import BodyReason
 from schemas.errors import BadNotification, SpoolUnavailable, UnknownMerchant, UnsupportedContentType
 from schemas.payments.notification import Notification, new_id, parse
@@ -32,17 +32,17 @@ _LONGEST_TOKEN = 512
 _COUNTED = (400, 403, 404, 405, 413, 415, 429)
 
 
-class Intake:
+class WebhookHandler:
     """The webhook endpoint."""
 
     def __init__(
         self,
-        keeper: Keeper,
-        senders: Senders,
+        keeper: Acceptor,
+        senders: SourceAddresses,
         limiter: Limiter,
         merchants: KnownMerchants,
-        counts: Counts,
-        account: Account,
+        counts: ReceiverMetrics,
+        account: WebhookLog,
         rng: random.Random,
     ) -> None:
         self._keeper = keeper
@@ -53,7 +53,7 @@ class Intake:
         self._account = account
         self._rng = rng
 
-    async def __call__(self, scope: Any, receive: Any, path: list[bytes]) -> Answer | None:
+    async def __call__(self, scope: Any, receive: Any, path: list[bytes]) -> AsgiResponse | None:
         """The answer to a webhook posted under the parts of a path behind `/webhooks`; None when the sender left."""
         started = time.perf_counter()
         head = _Head(scope["headers"])
@@ -101,25 +101,25 @@ class Intake:
         self._account.accepted(notification, place)
         return responses.accepted(notification.id)
 
-    async def nowhere(self, scope: Any, _receive: Any, _path: list[bytes]) -> Answer:
+    async def nowhere(self, scope: Any, _receive: Any, _path: list[bytes]) -> AsgiResponse:
         """There is nothing at this path. Strangers try paths without end; what i'mport posts there is a webhook whose
         address is wrong, and is lost."""
         if scope["method"] == "POST":
             return self._missed(responses.NO_SUCH_PATH, scope, OTHERS)
         return responses.NO_SUCH_PATH
 
-    async def not_posted(self, scope: Any, _receive: Any, path: list[bytes]) -> Answer:
+    async def not_posted(self, scope: Any, _receive: Any, path: list[bytes]) -> AsgiResponse:
         """Webhooks are posted. A proxy that redirects, from http to https or to another name, makes a GET of a POST:
         what i'mport asks for is such a webhook, and is lost."""
         target = _target(path)
         return self._missed(responses.POST_ONLY, scope, target[0] if target else OTHERS)
 
-    def _missed(self, answer: Answer, scope: Any, merchant: str) -> Answer:
+    def _missed(self, answer: AsgiResponse, scope: Any, merchant: str) -> AsgiResponse:
         """The answer to what may have been meant as a webhook; it was one where i'mport sent it."""
         sender = self._senders.of(scope["client"], _Head(scope["headers"]).forwarded)
         return self._refuse(answer, merchant, sender) if sender.verified else answer
 
-    def _turned_away(self, sender: Sender, head: _Head) -> Answer | None:
+    def _turned_away(self, sender: Source, head: _Head) -> AsgiResponse | None:
         """The answer to what need not even be read."""
         if not sender.allowed:
             return responses.FORBIDDEN
@@ -131,7 +131,9 @@ class Intake:
             return responses.ENCODED
         return None
 
-    def _refuse(self, answer: Answer, merchant: str, sender: Sender, reason: BodyReason | None = None) -> Answer:
+    def _refuse(
+        self, answer: AsgiResponse, merchant: str, sender: Source, reason: BodyReason | None = None
+    ) -> AsgiResponse:
         label = self._merchants.label(merchant)
         if answer.status in _COUNTED:
             self._counts.refuse(label, answer.status, reason)

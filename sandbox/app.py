@@ -14,8 +14,8 @@ from sandbox.cancellations import Cancellations
 from sandbox.control import Control
 from sandbox.faults import FaultLayer, Faults
 from sandbox.journal import Journal, JournalLayer
-from sandbox.routes import Api
-from sandbox.tokens import Tokens
+from sandbox.routes import IamportApi
+from sandbox.tokens import IssuedTokens
 from sandbox.webhooks import MINUTE, Webhooks
 
 
@@ -30,10 +30,10 @@ def build(
 
     ``between_retries`` is in seconds; ``clock`` gives UNIX seconds.
     """
-    tokens, book, faults, journal = Tokens(accounts, clock), Book(clock), Faults(), Journal()
+    tokens, book, faults, journal = IssuedTokens(accounts, clock), Book(clock), Faults(), Journal()
     webhooks = Webhooks(webhook_url, between_retries)
     cancellations = Cancellations(book, webhooks)
-    api = Api(tokens, book, cancellations, faults)
+    api = IamportApi(tokens, book, cancellations, faults)
     control = Control(tokens, book, webhooks, cancellations, faults, journal)
 
     @asynccontextmanager

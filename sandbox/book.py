@@ -38,7 +38,7 @@ class Route:
 
 
 @dataclass(slots=True)
-class Payment:
+class SandboxPayment:
     """One payment: ``fields`` is the object that the API shows, the rest is between i'mport and the PG."""
 
     fields: Fields
@@ -75,7 +75,7 @@ class Caller:
     account: str
     tier: str | None = None
 
-    def sees(self, payment: Payment) -> bool:
+    def sees(self, payment: SandboxPayment) -> bool:
         """Its own payments and those of no account in particular; a sub-merchant's with its code only."""
         return payment.account in (None, self.account) and payment.tier == self.tier
 
@@ -85,10 +85,10 @@ class Book:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._payments: dict[str, Payment] = {}
+        self._payments: dict[str, SandboxPayment] = {}
         self.prepared: dict[str, Fields] = {}
 
-    def __iter__(self) -> Iterator[Payment]:
+    def __iter__(self) -> Iterator[SandboxPayment]:
         return iter(list(self._payments.values()))
 
     @property
@@ -101,31 +101,31 @@ class Book:
         self._payments.clear()
         self.prepared.clear()
 
-    def find(self, imp_uid: str, caller: Caller | None = None) -> Payment | None:
+    def find(self, imp_uid: str, caller: Caller | None = None) -> SandboxPayment | None:
         """A payment that ``caller`` may see; None asks for nobody in particular."""
         payment = self._payments.get(imp_uid)
         return None if payment is None or (caller is not None and not caller.sees(payment)) else payment
 
-    def start(self, **fields: Any) -> Payment:
+    def start(self, **fields: Any) -> SandboxPayment:
         """A buyer opens the payment window: a payment that is `ready`. ``fields`` override what a card payment has."""
-        payment = Payment(blank_payment(self.now, fields.get("channel", "pc")) | fields)
+        payment = SandboxPayment(blank_payment(self.now, fields.get("channel", "pc")) | fields)
         self._payments[payment.imp_uid] = payment
         return self._touched(payment)
 
-    def patch(self, payment: Payment, **fields: Any) -> Payment:
+    def patch(self, payment: SandboxPayment, **fields: Any) -> SandboxPayment:
         """Sets fields as they are given, whatever sense they make."""
         payment.fields |= fields
         return self._touched(payment)
 
-    def approve(self, payment: Payment) -> Payment:
+    def approve(self, payment: SandboxPayment) -> SandboxPayment:
         """The PG approved it, also after it had failed: the failure is then gone from what the API shows."""
         return self.patch(payment, status="paid", paid_at=self.now, failed_at=0, fail_reason=None)
 
-    def fail(self, payment: Payment, reason: str) -> Payment:
+    def fail(self, payment: SandboxPayment, reason: str) -> SandboxPayment:
         """The PG turned it down."""
         return self.patch(payment, status="failed", failed_at=self.now, fail_reason=reason)
 
-    def issue_account(self, payment: Payment, deadline: int, holder: str | None = "아임포트") -> Payment:
+    def issue_account(self, payment: SandboxPayment, deadline: int, holder: str | None = "아임포트") -> SandboxPayment:
         """A virtual account to pay into until ``deadline`` (UNIX seconds, 0 for ever)."""
         number = "".join(secrets.choice("0123456789") for _ in range(12))
         where = {"vbank_code": "004", "vbank_name": "KB국민은행", "vbank_num": number, "vbank_holder": holder}
@@ -133,7 +133,7 @@ class Book:
             payment, pay_method="vbank", status="ready", vbank_date=deadline, vbank_issued_at=self.now, **where
         )
 
-    def deposit(self, payment: Payment, amount: Money, depositor: str) -> Payment:
+    def deposit(self, payment: SandboxPayment, amount: Money, depositor: str) -> SandboxPayment:
         """Money came into a fixed account; after a cancellation the status stays as it was."""
         row = {"pg_tid": _id("dep"), "amount": amount, "depositor_name": depositor, "deposited_at": self.now}
         self.patch(payment, deposit_history=[*(payment.fields["deposit_history"] or ()), row])
@@ -141,7 +141,7 @@ class Book:
             self.approve(payment)
         return payment
 
-    def take_back(self, payment: Payment, amount: Money, reason: str, cancellation_id: str) -> Payment:
+    def take_back(self, payment: SandboxPayment, amount: Money, reason: str, cancellation_id: str) -> SandboxPayment:
         """The PG gave ``amount`` back. After a part of it documents and PGs differ on what the status says."""
         row = {
             "pg_tid": _id("can"),
@@ -160,11 +160,11 @@ class Book:
         )
         return self.patch(payment, status="cancelled" if payment.left <= 0 else payment.partial_status)
 
-    def void(self, payment: Payment, reason: str) -> Payment:
+    def void(self, payment: SandboxPayment, reason: str) -> SandboxPayment:
         """Cancelled before anything was paid: there is no money to give back, so no entry either."""
         return self.patch(payment, status="cancelled", cancelled_at=self.now, cancel_reason=reason)
 
-    def undo(self, payment: Payment) -> Payment | None:
+    def undo(self, payment: SandboxPayment) -> SandboxPayment | None:
         """The PG takes its latest cancellation back, or where there is none the latest deposit: the payment reads as
         it did before. None where there is neither."""
         fields = payment.fields
@@ -182,7 +182,7 @@ class Book:
         still_paid = {} if deposits else {"status": "ready", "paid_at": 0}
         return self.patch(payment, deposit_history=deposits or None, **still_paid)
 
-    def _touched(self, payment: Payment) -> Payment:
+    def _touched(self, payment: SandboxPayment) -> SandboxPayment:
         payment.updated_at = self._clock()
         return payment
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import structlog
 
-from sandbox.answers import number
-from sandbox.book import Book, Money, Payment, new_cancellation_id
+from sandbox.book import Book, Money, SandboxPayment, new_cancellation_id
+from sandbox.responses import number
 from sandbox.webhooks import Webhooks
 
 log = structlog.get_logger()
@@ -33,7 +33,7 @@ class Refused(Exception):
 class Ticket:
     """A cancellation that waits at the PG; ``done`` is set when it was decided."""
 
-    payment: Payment
+    payment: SandboxPayment
     amount: Money
     reason: str
     cancellation_id: str = field(default_factory=new_cancellation_id)
@@ -50,7 +50,7 @@ class Cancellations:
         self._desk = asyncio.Lock()
         self.tickets: list[Ticket] = []
 
-    def ask(self, payment: Payment, form: Mapping[str, Any]) -> str | None:
+    def ask(self, payment: SandboxPayment, form: Mapping[str, Any]) -> str | None:
         """`POST /payments/cancel`, or the button in i'mport's console; raises `Refused`.
 
         The cancellation's id where it is final at once, for the caller to announce or not; None where a ticket was
@@ -68,11 +68,11 @@ class Cancellations:
             self._run(self._decide_later(ticket))
         return None
 
-    def announce(self, payment: Payment, cancellation_id: str) -> None:
+    def announce(self, payment: SandboxPayment, cancellation_id: str) -> None:
         """Sends the webhook of a final cancellation in the background (`enable_webhook`)."""
         self._run(self._webhooks.send(payment, "cancelled", cancellation_id))
 
-    def ticket_of(self, payment: Payment) -> Ticket | None:
+    def ticket_of(self, payment: SandboxPayment) -> Ticket | None:
         """The latest ticket of this payment."""
         return next((ticket for ticket in reversed(self.tickets) if ticket.payment is payment), None)
 
@@ -105,7 +105,7 @@ class Cancellations:
         task.add_done_callback(self._running.discard)
 
 
-def amount_of(payment: Payment, form: Mapping[str, Any]) -> Money:
+def amount_of(payment: SandboxPayment, form: Mapping[str, Any]) -> Money:
     """How much a request takes back. Raises `Refused` with i'mport's reason.
 
     ``checksum`` is what the caller believes is left and is compared first; no amount, or 0, is all that is left.
@@ -130,6 +130,6 @@ def amount_of(payment: Payment, form: Mapping[str, Any]) -> Money:
     return amount
 
 
-def _is_late(payment: Payment) -> bool:
+def _is_late(payment: SandboxPayment) -> bool:
     pg, by_account = payment.fields["pg_provider"], payment.fields["pay_method"] == "vbank"
     return pg in _LATE_PGS or (by_account and pg in _LATE_REFUND_PGS)

@@ -12,14 +12,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sandbox.answers import as_json
 from sandbox.book import Book, Late
 from sandbox.cancellations import Cancellations, Refused
 from sandbox.faults import Fault, Faults
 from sandbox.journal import Journal
+from sandbox.responses import as_json
 from sandbox.scenarios import SCENARIOS
 from sandbox.stage import Options, Stage
-from sandbox.tokens import Tokens
+from sandbox.tokens import IssuedTokens
 from sandbox.webhooks import Webhooks
 from schemas import wire
 
@@ -33,7 +33,7 @@ class Control:
 
     def __init__(
         self,
-        tokens: Tokens,
+        tokens: IssuedTokens,
         book: Book,
         webhooks: Webhooks,
         cancellations: Cancellations,

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sandbox.answers import no
+from sandbox.responses import no
 
 Poison = Literal["row", "nameless", "other", "twice", "error", "refused"]
 _PAGE = "<html><body><h1>503 Service Temporarily Unavailable</h1></body></html>"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.book import Payment
+from sandbox.book import SandboxPayment
 
 STATUSES = ("all", "ready", "paid", "cancelled", "failed")
 LONGEST_WINDOW = 90 * 86400
@@ -42,7 +42,7 @@ class Query:
         return cls(since, until, page, limit, sorting)
 
 
-def by_status(payments: Iterable[Payment], status: str, query: Query) -> dict[str, Any]:
+def by_status(payments: Iterable[SandboxPayment], status: str, query: Query) -> dict[str, Any]:
     """Live payments of one status, or `all`, whose latest status is from the window. Raises `BadQuery`."""
     if status not in STATUSES:
         raise BadQuery("유효하지 않은 payment_status입니다")
@@ -56,7 +56,7 @@ def by_status(payments: Iterable[Payment], status: str, query: Query) -> dict[st
     )
 
 
-def in_pages(payments: list[Payment], query: Query) -> dict[str, Any]:
+def in_pages(payments: list[SandboxPayment], query: Query) -> dict[str, Any]:
     """One page: ``{total, previous, next, list}``, 0 where there is no such page. Raises `BadQuery` past the end."""
     rows = in_order(payments, query.sorting)
     first = (query.page - 1) * query.limit
@@ -70,17 +70,17 @@ def in_pages(payments: list[Payment], query: Query) -> dict[str, Any]:
     }
 
 
-def in_order(payments: Iterable[Payment], sorting: str) -> list[Payment]:
+def in_order(payments: Iterable[SandboxPayment], sorting: str) -> list[SandboxPayment]:
     """Sorted by `started`, `paid` or `updated`, descending with a ``-``."""
 
-    def key(payment: Payment) -> tuple[float, str]:
+    def key(payment: SandboxPayment) -> tuple[float, str]:
         by = sorting.removeprefix("-")
         return (payment.updated_at if by == "updated" else payment.fields[f"{by}_at"] or 0, payment.imp_uid)
 
     return sorted(payments, key=key, reverse=sorting.startswith("-"))
 
 
-def status_time(payment: Payment) -> int:
+def status_time(payment: SandboxPayment) -> int:
     """When the latest status began: the start, the approval, the cancellation or the failure. UNIX seconds."""
     name = {"paid": "paid_at", "cancelled": "cancelled_at", "failed": "failed_at"}.get(payment.fields["status"])
     return int(payment.fields[name or "started_at"] or 0)

@@ -10,12 +10,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sandbox.answers import form_of, no, well
-from sandbox.book import Book, Caller, Fields, Payment
+from sandbox.book import Book, Caller, Fields, SandboxPayment
 from sandbox.cancellations import Cancellations, Refused
 from sandbox.faults import Faults
 from sandbox.lists import STATUSES, BadQuery, Query, by_status, in_order, in_pages
-from sandbox.tokens import Tokens
+from sandbox.responses import form_of, no, well
+from sandbox.tokens import IssuedTokens
 
 LARGEST_BATCH = 100
 _UNKNOWN = "존재하지 않는 결제정보입니다."
@@ -24,10 +24,10 @@ _TRUE = (True, "true", "1", 1)
 Handler = Callable[[Request, Caller], Awaitable[Response]]
 
 
-class Api:
+class IamportApi:
     """The handlers of all calls; each but `getToken` needs a token and knows whose it is."""
 
-    def __init__(self, tokens: Tokens, book: Book, cancellations: Cancellations, faults: Faults) -> None:
+    def __init__(self, tokens: IssuedTokens, book: Book, cancellations: Cancellations, faults: Faults) -> None:
         self._tokens = tokens
         self._book = book
         self._cancellations = cancellations
@@ -139,14 +139,14 @@ class Api:
 
         return guarded
 
-    def _of(self, caller: Caller) -> list[Payment]:
+    def _of(self, caller: Caller) -> list[SandboxPayment]:
         return [payment for payment in self._book if caller.sees(payment)]
 
-    def _of_order(self, merchant_uid: str, caller: Caller) -> list[Payment]:
+    def _of_order(self, merchant_uid: str, caller: Caller) -> list[SandboxPayment]:
         of_order = (payment for payment in self._of(caller) if payment.fields["merchant_uid"] == merchant_uid)
         return in_order(of_order, "-started")
 
-    def _found(self, request: Request, caller: Caller) -> list[Payment] | Response:
+    def _found(self, request: Request, caller: Caller) -> list[SandboxPayment] | Response:
         merchant_uid, *status = _parts(request)
         if len(status) > 1 or (status and status[0] not in STATUSES):
             return no("유효하지 않은 status입니다", 400)
@@ -168,7 +168,7 @@ class Api:
                 return [fields, fields | {"amount": fields["amount"] + 1}]
         return [fields]
 
-    def _poisoned(self, payments: list[Payment]) -> Response | None:
+    def _poisoned(self, payments: list[SandboxPayment]) -> Response | None:
         poisons = {self._faults.poison(payment.imp_uid) for payment in payments}
         if "error" in poisons:
             return no("Internal Server Error", 500)

@@ -10,19 +10,19 @@ from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from sandbox.book import Payment
+from sandbox.book import SandboxPayment
 from sandbox.stage import Stage
 
 _REFUND = {"refund_holder": "Hong Gildong", "refund_bank": "004", "refund_account": "0000000000"}
 
 
-async def _paid(stage: Stage, **fields: Any) -> Payment:
+async def _paid(stage: Stage, **fields: Any) -> SandboxPayment:
     payment = stage.book.approve(stage.start(**fields))
     await stage.webhook(payment)
     return payment
 
 
-async def _account_issued(stage: Stage, deadline: int, **fields: Any) -> Payment:
+async def _account_issued(stage: Stage, deadline: int, **fields: Any) -> SandboxPayment:
     payment = stage.book.issue_account(stage.start(**fields), deadline)
     await stage.webhook(payment)
     return payment

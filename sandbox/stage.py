@@ -11,7 +11,7 @@ import aiohttp
 import structlog
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from sandbox.book import Book, Late, Money, Outcome, Payment, Route
+from sandbox.book import Book, Late, Money, Outcome, Route, SandboxPayment
 from sandbox.cancellations import Cancellations
 from sandbox.webhooks import Webhooks
 from schemas import wire
@@ -78,7 +78,7 @@ class Stage:
         chosen = self.options
         return Route(chosen.webhook_url, chosen.merchant, chosen.format == "form", chosen.retries, chosen.source)
 
-    def start(self, *, outcome: Outcome = "cancelled", tier: str | None = None, **fields: Any) -> Payment:
+    def start(self, *, outcome: Outcome = "cancelled", tier: str | None = None, **fields: Any) -> SandboxPayment:
         """A buyer starts to pay; the options win over what is given here.
 
         ``outcome`` is how a slow cancellation will end.
@@ -97,15 +97,17 @@ class Stage:
         """Time passes between two steps."""
         await asyncio.sleep(_STEP * steps / self.options.speed)
 
-    async def until_deadline(self, payment: Payment) -> None:
+    async def until_deadline(self, payment: SandboxPayment) -> None:
         """Waits until a virtual account's deadline is over."""
         await asyncio.sleep(max(0, payment.fields["vbank_date"] + 1 - self.book.now))
 
-    async def webhook(self, payment: Payment, status: str | None = None, cancellation_id: str | None = None) -> None:
+    async def webhook(
+        self, payment: SandboxPayment, status: str | None = None, cancellation_id: str | None = None
+    ) -> None:
         """i'mport posts what it knows of the payment now, or what ``status`` says."""
         await self._webhooks.send(payment, status, cancellation_id)
 
-    async def escrow_changed(self, payment: Payment, code: str, denied_reason: str | None = None) -> None:
+    async def escrow_changed(self, payment: SandboxPayment, code: str, denied_reason: str | None = None) -> None:
         """i'mport passes on what Inicis says of an escrow purchase; the payment shows none of it."""
         extra = {"escrow_status": code, "changed_at": self.book.now}
         claim = {
@@ -121,26 +123,26 @@ class Stage:
         """Somebody else posts a claim of their own making."""
         await self._webhooks.post(claim, self.route)
 
-    async def cancel_in_console(self, payment: Payment, amount: Money | None = None, **form: Any) -> None:
+    async def cancel_in_console(self, payment: SandboxPayment, amount: Money | None = None, **form: Any) -> None:
         """The merchant presses the button in i'mport's console, which announces the cancellation."""
         cancellation_id = self._cancellations.ask(payment, {"amount": amount, **form})
         if cancellation_id is not None:
             await self.webhook(payment, "cancelled", cancellation_id)
 
-    async def ask_to_cancel(self, payment: Payment, **form: Any) -> None:
+    async def ask_to_cancel(self, payment: SandboxPayment, **form: Any) -> None:
         """The merchant asks for a cancellation: through the relay where one was given, else at i'mport directly."""
         if self.options.relay_api is None:
             await self.cancel_in_console(payment, **form)
         else:
             await self._ask_relay(self.options.relay_api, payment, form)
 
-    async def ticket_decided(self, payment: Payment) -> None:
+    async def ticket_decided(self, payment: SandboxPayment) -> None:
         """Waits until the PG has decided on the latest ticket of the payment."""
         ticket = self._cancellations.ticket_of(payment)
         if ticket is not None and payment.late.outcome != "never":
             await ticket.done.wait()
 
-    async def _ask_relay(self, relay: RelayApi, payment: Payment, form: dict[str, Any]) -> None:
+    async def _ask_relay(self, relay: RelayApi, payment: SandboxPayment, form: dict[str, Any]) -> None:
         """The relay answers 404 until it has looked at the payment for the first time."""
         merchant = quote(self.options.merchant, safe="")
         url = f"{relay.url.rstrip('/')}/v1/payments/{payment.imp_uid}/cancellations?merchant={merchant}"

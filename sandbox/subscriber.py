@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sandbox.answers import as_json
+from sandbox.responses import as_json
 from sandbox.serve import load, serve
 from schemas import wire
 from schemas.endpoints.endpoint import TEST_TYPE

@@ -16,30 +16,30 @@ _MORE = 5 * 60
 
 
 @dataclass(slots=True)
-class Token:
+class IssuedToken:
     """A token of one account; ``expired_at`` in UNIX seconds."""
 
     text: str
     expired_at: int
 
 
-class Tokens:
+class IssuedTokens:
     """Who may ask, and which tokens are good. ``accounts`` maps each imp_key to its imp_secret."""
 
     def __init__(self, accounts: Mapping[str, str], clock: Callable[[], float]) -> None:
         self.accounts = dict(accounts)
         self.revoked = False
         self._clock = clock
-        self._current: dict[str, Token] = {}
+        self._current: dict[str, IssuedToken] = {}
 
-    def issue(self, imp_key: object, imp_secret: object) -> tuple[Token, int] | None:
+    def issue(self, imp_key: object, imp_secret: object) -> tuple[IssuedToken, int] | None:
         """The account's token and i'mport's time, or None where the credentials are wrong or revoked."""
         if self.revoked or not isinstance(imp_key, str) or self.accounts.get(imp_key, None) != imp_secret:
             return None
         now = int(self._clock())
         token = self._current.get(imp_key)
         if token is None or token.expired_at <= now:
-            token = self._current[imp_key] = Token(secrets.token_hex(20), now + LIFETIME)
+            token = self._current[imp_key] = IssuedToken(secrets.token_hex(20), now + LIFETIME)
         elif token.expired_at - now < _LAST_MINUTE:
             token.expired_at += _MORE
         return token, now

@@ -12,7 +12,7 @@ import aiohttp
 import orjson
 import structlog
 
-from sandbox.book import Payment, Route
+from sandbox.book import Route, SandboxPayment
 
 log = structlog.get_logger()
 
@@ -31,7 +31,9 @@ class Webhooks:
         self._sessions: dict[str | None, aiohttp.ClientSession] = {}
         self.sent: deque[dict[str, Any]] = deque(maxlen=_KEPT)
 
-    async def send(self, payment: Payment, status: str | None = None, cancellation_id: str | None = None) -> int | None:
+    async def send(
+        self, payment: SandboxPayment, status: str | None = None, cancellation_id: str | None = None
+    ) -> int | None:
         """Posts what i'mport posts about ``payment`` now; the answer's status code, None where none came."""
         claim = {
             "imp_uid": payment.imp_uid,

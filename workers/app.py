@@ -22,7 +22,7 @@ from iamport.accounts import Accounts
 from iamport.transport import iamport_transport
 from ledger import Ledger
 from ledger.acl_watch import EVERY as WATCH_EVERY
-from ledger.acl_watch import Watch
+from ledger.acl_watch import AclWatch
 from ledger.compatibility import begin, usable
 from ledger.heartbeats import REPORT_EVERY
 from ledger.jobs import RECONCILE, REPLAY, TIDY
@@ -32,16 +32,16 @@ from runtime.periodic import Background, Periodic
 from runtime.settings import Settings
 from schemas.endpoints.egress import forbidden
 from schemas.errors import BadSetting, LedgerUnavailable
-from workers.callback_sender import Sender
+from workers.callback_sender import CallbackSender
 from workers.callback_transport import callback_transport
 from workers.consumers import hush
 from workers.deliver import Deliverer
-from workers.heartbeat import Presence
+from workers.heartbeat import HeartbeatMiddleware
 from workers.jobs import JobRunner
 from workers.reconcile import Reconciler
 from workers.refresh import Refresher
 from workers.replay import Replayer
-from workers.retention import Tidier, start_tidying
+from workers.retention import RetentionJob, start_tidying
 from workers.watchdog import dead_thread
 
 log = structlog.get_logger()
@@ -75,12 +75,12 @@ class App:
             {
                 RECONCILE: self._reconciler.step,
                 REPLAY: Replayer(self._ledger).step,
-                TIDY: Tidier(settings, self._ledger, self._reconciler).step,
+                TIDY: RetentionJob(settings, self._ledger, self._reconciler).step,
             },
         )
         self._name = f"{os.getpid()}-{rng.getrandbits(32):08x}"
-        self.watch = Watch(self._ledger)
-        self.presence = Presence(self._ledger.workers, self.watch, f"{socket.gethostname()}-{self._name}")
+        self.watch = AclWatch(self._ledger)
+        self.presence = HeartbeatMiddleware(self._ledger.heartbeats, self.watch, f"{socket.gethostname()}-{self._name}")
         self._background = Background(background(self))
 
         broker = self._ledger.queue.broker
@@ -195,10 +195,10 @@ class ExpectedErrors(Middleware):
         return {"throws"}
 
 
-def _sender(settings: Settings) -> Sender:
+def _sender(settings: Settings) -> CallbackSender:
     networks, private = settings.allowed_endpoint_networks, settings.allow_private_endpoints
     transport = callback_transport(lambda address: forbidden(address, networks, private))
-    return Sender(transport, allowed_networks=networks, allow_private=private)
+    return CallbackSender(transport, allowed_networks=networks, allow_private=private)
 
 
 def _loop() -> asyncio.AbstractEventLoop:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-from iamport.answers import Looked
+from iamport.responses import LookupResult
 from schemas.errors import IamportError, IamportFailing, IamportRefused, IamportUnreachable, TooMuchAsked
 
-Ask = Callable[[Sequence[str]], Awaitable[Looked]]
+Ask = Callable[[Sequence[str]], Awaitable[LookupResult]]
 
 MOST_BAD = 8
 """Payments that may fail alone before it is i'mport that is in trouble, not they."""
@@ -19,7 +19,7 @@ SPLITTING_SLOWLY_FOR = 60.0
 """Seconds for the parts of a batch that was too much at once: each of the first few may take as long as it did."""
 
 
-async def ask_in_parts(ask: Ask, imp_uids: Sequence[str], *, quick: float = QUICK) -> Looked:
+async def ask_in_parts(ask: Ask, imp_uids: Sequence[str], *, quick: float = QUICK) -> LookupResult:
     """What ``ask`` finds; a batch that i'mport fails at, or refuses, within ``quick`` seconds is asked for in parts,
     and so is one that was too much at once.
 
@@ -32,7 +32,7 @@ async def ask_in_parts(ask: Ask, imp_uids: Sequence[str], *, quick: float = QUIC
     except (IamportFailing, IamportRefused) as error:
         too_much = isinstance(error, TooMuchAsked)
         if len(imp_uids) == 1 and _too_large(error):
-            return Looked({}, frozenset(), {}, {imp_uids[0]: error})
+            return LookupResult({}, frozenset(), {}, {imp_uids[0]: error})
         if len(imp_uids) == 1 or _not_the_batch(error) or (_now() - asked_at > quick and not too_much):
             raise
     return await _Parts(ask, imp_uids, SPLITTING_SLOWLY_FOR if too_much else SPLITTING_FOR).ask_all()
@@ -45,12 +45,12 @@ class _Parts:
         first, *middle, last = imp_uids
         self._ask = ask
         self._parts = [middle, [last], [first]]
-        self._answers: list[Looked] = []
+        self._answers: list[LookupResult] = []
         self._failed: dict[str, IamportError] = {}
         self._ends = _now() + seconds
         self._most = len(imp_uids)
 
-    async def ask_all(self) -> Looked:
+    async def ask_all(self) -> LookupResult:
         while self._parts:
             part = self._parts.pop()
             if not part:
@@ -97,8 +97,8 @@ def _too_large(error: IamportError) -> bool:
     return isinstance(error, TooMuchAsked) and not error.slow
 
 
-def _joined(answers: Sequence[Looked], failed: dict[str, IamportError]) -> Looked:
-    return Looked(
+def _joined(answers: Sequence[LookupResult], failed: dict[str, IamportError]) -> LookupResult:
+    return LookupResult(
         found={imp_uid: row for answer in answers for imp_uid, row in answer.found.items()},
         unknown=frozenset(imp_uid for answer in answers for imp_uid in answer.unknown),
         malformed={imp_uid: error for answer in answers for imp_uid, error in answer.malformed.items()},

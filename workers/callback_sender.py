@@ -1,4 +1,4 @@
-"""One attempt to deliver one callback: a request out, an `Answer` back, whatever happens on the way."""
+"""One attempt to deliver one callback: a request out, an `AttemptResult` back, whatever happens on the way."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import httpx
 import structlog
 
 from schemas.durations import format_duration
-from schemas.endpoints.delivery import Answer, parse_retry_after
+from schemas.endpoints.delivery import AttemptResult, parse_retry_after
 from schemas.endpoints.egress import Network, check_url
 from schemas.endpoints.endpoint import request_target
 from schemas.errors import Invalid
@@ -42,7 +42,7 @@ _KOREAN = frozenset(("euc-kr", "cp949", "ms949", "ks_c_5601-1987", "x-windows-94
 log = structlog.get_logger()
 
 
-class Sender:
+class CallbackSender:
     """Sends callbacks through a transport, which decides about addresses, proxies and connections."""
 
     def __init__(
@@ -60,7 +60,7 @@ class Sender:
         self._clock = clock
         self._urls: dict[str, tuple[httpx.URL, bytes]] = {}
 
-    async def send(self, url: str, headers: Mapping[str, str], body: bytes, timeout: float) -> Answer:
+    async def send(self, url: str, headers: Mapping[str, str], body: bytes, timeout: float) -> AttemptResult:
         """POST `body` and say what came of it. `timeout`, in seconds, is for everything from connecting to the
         answer's last byte. Never raises, except when the task is cancelled."""
         began = time.monotonic()
@@ -89,8 +89,8 @@ class Sender:
             error = f"internal error: {type(failure).__name__}"
         duration = round((time.monotonic() - began) * 1000)
         if response is None:
-            return Answer(seen.status, error, None, duration, "", stale)
-        return Answer(
+            return AttemptResult(seen.status, error, None, duration, "", stale)
+        return AttemptResult(
             response.status_code, error, self._retry_after(response), duration, _readable(start, response, headers)
         )
 

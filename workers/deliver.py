@@ -16,12 +16,12 @@ from ledger.keys import Lane
 from runtime.encryption import Sealer
 from runtime.repeats import Repeats
 from runtime.settings import Settings
-from schemas.endpoints.delivery import Again, Answer, Attempt, Dead, Delivered, Hold, Verdict, attempt, judge
+from schemas.endpoints.delivery import Attempt, AttemptResult, Dead, Delivered, Hold, Retry, Verdict, attempt, judge
 from schemas.endpoints.endpoint import TEST_TYPE, Endpoint
 from schemas.errors import LedgerUnavailable, Unreadable
 from workers.callback_headers import Opened, opened, prepare
-from workers.callback_sender import Sender
-from workers.health import HealthKeeper
+from workers.callback_sender import CallbackSender
+from workers.health import HealthTracker
 
 log = structlog.get_logger()
 
@@ -42,13 +42,13 @@ Written = TypeVar("Written")
 class Deliverer:
     """The actor behind the lanes ``deliver/…`` and ``replay/…``."""
 
-    def __init__(self, settings: Settings, ledger: Ledger, sealer: Sealer, sender: Sender, rng: Random) -> None:
+    def __init__(self, settings: Settings, ledger: Ledger, sealer: Sealer, sender: CallbackSender, rng: Random) -> None:
         self._settings = settings
         self._ledger = ledger
         self._sealer = sealer
         self._sender = sender
         self._rng = rng
-        self._health = HealthKeeper(settings, ledger)
+        self._health = HealthTracker(settings, ledger)
         self._in_flight: set[asyncio.Task[Any]] = set()
         # The lanes that are having their turn, and whether a kick has come meanwhile: it may tell of work that the
         # last claim has not seen.
@@ -83,7 +83,7 @@ class Deliverer:
         under_way: set[asyncio.Task[Any]] = set()
         while time.monotonic() < ends and len(self._in_flight) < MOST_IN_FLIGHT and not self._finishing:
             self._turns[str(lane)] = False
-            claimed = await self._ledger.delivering.claim(lane)
+            claimed = await self._ledger.delivery_lane.claim(lane)
             if claimed.endpoint is not None:
                 under_way |= self._send_all(claimed, claimed.endpoint)
             if under_way:
@@ -134,9 +134,9 @@ class Deliverer:
             made.append(attempt(answer, began, replay=delivery.replay))
             if not answer.stale_connection or len(made) > MOST_STALE:
                 break
-            _tell(delivery, endpoint, answer, Again(0, "its connection had been dropped"))
+            _tell(delivery, endpoint, answer, Retry(0, "its connection had been dropped"))
         verdict = judge(answer, delivery.attempts, self._settings.retry_schedule, self._rng)
-        if delivery.type == TEST_TYPE and isinstance(verdict, Again):
+        if delivery.type == TEST_TYPE and isinstance(verdict, Retry):
             verdict = Dead(verdict.reason, verdict.lane_wait)  # it was for somebody who is watching now
         _tell(delivery, endpoint, answer, verdict)
         if not answer.ok and not answer.stale_connection:
@@ -157,13 +157,15 @@ class Deliverer:
 
     async def _settle(self, delivery: ClaimedDelivery, verdict: Verdict, made: Sequence[Attempt] = ()) -> Settled:
         """Write what became of it."""
-        settle = self._ledger.delivering.settle
+        settle = self._ledger.delivery_lane.settle
         try:
             return await _insist(lambda: settle(delivery.lease, verdict, made)) or "lost"
         finally:
             self._ledger.leases.drop([delivery.lease])
 
-    async def _note(self, delivery: ClaimedDelivery, endpoint: Endpoint, answer: Answer, verdict: Verdict) -> None:
+    async def _note(
+        self, delivery: ClaimedDelivery, endpoint: Endpoint, answer: AttemptResult, verdict: Verdict
+    ) -> None:
         await _insist(lambda: self._health.note(endpoint, delivery.lease.token, answer, verdict))
 
 
@@ -181,10 +183,10 @@ async def _insist(write: Callable[[], Awaitable[Written]]) -> Written | None:
             await asyncio.sleep(1)
 
 
-def _tell(delivery: ClaimedDelivery, endpoint: Endpoint, answer: Answer, verdict: Verdict) -> None:
+def _tell(delivery: ClaimedDelivery, endpoint: Endpoint, answer: AttemptResult, verdict: Verdict) -> None:
     log.info(
         "delivery_attempted", delivery=delivery.id, endpoint=endpoint.id, type=delivery.type, imp_uid=delivery.imp_uid,
         outcome="delivered" if isinstance(verdict, Delivered) else type(verdict).__name__.lower(),
         status_code=answer.status_code, error=answer.error, duration_ms=answer.duration_ms,
-        next_in=round(verdict.at_in, 1) if isinstance(verdict, Again) else None,
+        next_in=round(verdict.at_in, 1) if isinstance(verdict, Retry) else None,
     )  # fmt: skip

@@ -29,7 +29,7 @@ async def expectations(
     """
     snapshots = {imp_uid: found for imp_uid, found in seen.items() if isinstance(found, Snapshot)}
     merchant_uids = list({snapshot.merchant_uid for snapshot in snapshots.values() if snapshot.merchant_uid})
-    told = await ledger.refreshing.expected(account.merchant.name, merchant_uids)
+    told = await ledger.refresh_lane.expected(account.merchant.name, merchant_uids)
     expected = {
         uid: told[snapshot.merchant_uid] for uid, snapshot in snapshots.items() if snapshot.merchant_uid in told
     }

@@ -9,17 +9,17 @@ import structlog
 from dramatiq import Broker, MessageProxy
 from dramatiq.middleware import Middleware
 
-from ledger.acl_watch import Watch
-from ledger.heartbeats import Sign, Workers
+from ledger.acl_watch import AclWatch
+from ledger.heartbeats import Heartbeat, Heartbeats
 from runtime.version import relay_version
 
 log = structlog.get_logger()
 
 
-class Presence(Middleware):
+class HeartbeatMiddleware(Middleware):
     """Reports under a worker's name. As a middleware of Dramatiq it hears which lane was worked on."""
 
-    def __init__(self, workers: Workers, watch: Watch, name: str) -> None:
+    def __init__(self, workers: Heartbeats, watch: AclWatch, name: str) -> None:
         self._workers = workers
         self._watch = watch
         self._name = name
@@ -41,11 +41,11 @@ class Presence(Middleware):
         """This worker stops as it should. Raises `LedgerUnavailable`."""
         await self._workers.sign_off(self._name)
 
-    def _sign(self) -> Sign:
+    def _sign(self) -> Heartbeat:
         now, seen = time.monotonic(), self._watch.seen
         broken = None if seen is None else seen.broken
         lane, at = self._last or (None, None)
-        return Sign(
+        return Heartbeat(
             version=relay_version(),
             up=now - self._began,
             lane=lane,

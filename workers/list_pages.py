@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import structlog
 
-from iamport.answers import Page
 from iamport.client import TIMEOUT
 from iamport.http_exchange import LARGEST_ANSWER
+from iamport.responses import PaymentPage
 from ledger.offload import aside
 from ledger.reconciliations import Reconciliation
 from schemas.errors import MalformedPayment
@@ -21,7 +21,7 @@ MOST_NAMED = 5
 """Payments that one line of the log names."""
 
 
-async def read(run: Reconciliation, page: Page) -> tuple[list[Snapshot], set[str]]:
+async def read(run: Reconciliation, page: PaymentPage) -> tuple[list[Snapshot], set[str]]:
     """The payments of a page, and the imp_uids of rows that cannot be read; rows without one are only told of."""
     shown: list[Snapshot] = []
     bad = list(page.malformed)
@@ -39,7 +39,7 @@ async def read(run: Reconciliation, page: Page) -> tuple[list[Snapshot], set[str
     return shown, unreadable
 
 
-def behind(run: Reconciliation, window: Window, page: Page, took: float) -> Reconciliation:
+def behind(run: Reconciliation, window: Window, page: PaymentPage, took: float) -> Reconciliation:
     """The run behind a page that came within ``took`` seconds: what it asks for next, and how much of it."""
     back = drifted(window, run.listed, page.total, run.limit)
     ahead = back or following(window, run.until, page.total, page.size, run.limit)

@@ -14,7 +14,7 @@ from random import Random
 import structlog
 
 from iamport.accounts import Accounts
-from iamport.answers import Page, first_of
+from iamport.responses import PaymentPage, first_of
 from ledger import Ledger
 from ledger.merchants import Merchant
 from ledger.offload import aside
@@ -28,12 +28,12 @@ from schemas.errors import (
     TooMuchAsked,
     WrongCredentials,
 )
+from schemas.payments.channels import hidden, silent_before
 from schemas.payments.derive_facts import new_facts
 from schemas.payments.events import event_id
 from schemas.payments.facts import Fact, Facts, Kind
 from schemas.payments.retractions import contradicted
 from schemas.payments.snapshot import Snapshot
-from schemas.payments.test_channels import hidden, silent_before
 from schemas.payments.windows import Window, accepted, first
 from schemas.schedule import jittered, wait
 from workers.list_pages import as_tuple, behind, read, smaller, without
@@ -208,7 +208,7 @@ class Reconciler:
         )  # fmt: skip
         return None if over else due_in
 
-    async def _differing(self, run: Reconciliation, page: Page, now: float) -> tuple[int, dict[str, Difference]]:
+    async def _differing(self, run: Reconciliation, page: PaymentPage, now: float) -> tuple[int, dict[str, Difference]]:
         """How many payments of a page were compared, and those to look at: the ledger lacks facts that they show,
         i'mport has taken something back, or their rows could not be read. Those that do not exist for the merchant are
         passed over."""

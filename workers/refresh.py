@@ -9,9 +9,9 @@ from random import Random
 
 import structlog
 
-from iamport.accounts import Accounts, Merchant
-from iamport.answers import Looked
+from iamport.accounts import Accounts, MerchantCredentials
 from iamport.client import LARGEST_BATCH
+from iamport.responses import LookupResult
 from ledger import Ledger
 from ledger.keys import Lane
 from ledger.offload import aside
@@ -28,9 +28,9 @@ from schemas.errors import (
     WrongCredentials,
 )
 from schemas.payments import escrow
-from schemas.payments.decide import Change, Policy, Record, look
+from schemas.payments.channels import hidden, silent_before
+from schemas.payments.decide import Change, Policy, Record, decide
 from schemas.payments.snapshot import Snapshot, history_rows
-from schemas.payments.test_channels import hidden, silent_before
 from schemas.schedule import exhausted, jittered, wait
 from workers.bisect_lookup import ask_in_parts
 from workers.expected_amounts import Seen, expectations
@@ -58,7 +58,7 @@ class Refresher:
         """Look at the payments of a lane that are due, up to a hundred."""
         lane, clock = Lane.parse(lane_name), asyncio.get_running_loop()
         await asyncio.sleep(self._pace.wait(lane_name, clock.time()))
-        claimed = await self._ledger.refreshing.claim(lane, LARGEST_BATCH)
+        claimed = await self._ledger.refresh_lane.claim(lane, LARGEST_BATCH)
         count = len(claimed.payments)
         self._pace.claimed(lane_name, count, clock.time(), full=count == LARGEST_BATCH)
         if not claimed.payments:
@@ -85,7 +85,7 @@ class Refresher:
                 imp_uids=looked.others[:MOST_NAMED], hint="nothing is made of them; what is missing is asked for again",
             )  # fmt: skip
         if claimed.failures:
-            await self._ledger.refreshing.resume(lane)
+            await self._ledger.refresh_lane.resume(lane)
             log.info("iamport_recovered", merchant=lane.name)
         merchant = account.merchant
         seen = {
@@ -130,11 +130,11 @@ class Refresher:
     async def _commit(self, payment: ClaimedPayment, snapshot: Snapshot, now: float, own: Policy) -> None:
         rows = len(payment.record.facts) + len(snapshot.deposits) + len(snapshot.cancellations)
         told = (payment.claims, payment.escrow_changes)
-        change = await aside(look, payment.record, snapshot, int(now), own, *told, rows=rows)
-        outcome = await self._ledger.refreshing.commit(change, claimed=payment, now=now, written=_tell_events)
+        change = await aside(decide, payment.record, snapshot, int(now), own, *told, rows=rows)
+        outcome = await self._ledger.refresh_lane.commit(change, claimed=payment, now=now, written=_tell_events)
         if outcome == "changed":
             # An operator wrote since, about something this snapshot may be too old to show: a cancellation just sent.
-            await self._ledger.refreshing.postpone(payment.lease, "again", due_in=0, tries=payment.tries)
+            await self._ledger.refresh_lane.postpone(payment.lease, "again", due_in=0, tries=payment.tries)
         _tell(change, snapshot, outcome)
         if outcome == "ok" and payment.escrow_changes and not snapshot.escrow:
             log.warning(
@@ -156,15 +156,15 @@ class Refresher:
                 "notification_rejected", merchant=record.merchant, imp_uid=record.imp_uid, reason="unknown to i'mport"
             )
             reason = "i'mport knows no payment of this imp_uid"
-            await self._ledger.refreshing.postpone(payment.lease, "rejected", due_in=None, reason=reason)
+            await self._ledger.refresh_lane.postpone(payment.lease, "rejected", due_in=None, reason=reason)
             return
-        await self._ledger.refreshing.postpone(payment.lease, "unknown", due_in=schedule[tries], tries=tries + 1)
+        await self._ledger.refresh_lane.postpone(payment.lease, "unknown", due_in=schedule[tries], tries=tries + 1)
 
     async def _hide(self, payment: ClaimedPayment, why: HiddenPayment, now: float) -> None:
         """The payment does not exist for this merchant, whatever i'mport shows of it."""
         record = payment.record
         log.info("notification_rejected", merchant=record.merchant, imp_uid=record.imp_uid, reason="test channel")
-        await self._ledger.refreshing.hide(payment.lease, reason=str(why), now=now)
+        await self._ledger.refresh_lane.hide(payment.lease, reason=str(why), now=now)
 
     async def _put_off(self, payment: ClaimedPayment, error: RelayError) -> None:
         """One payment could not be looked at, though i'mport is well: it waits alone."""
@@ -174,7 +174,7 @@ class Refresher:
             "look_failed", merchant=record.merchant, imp_uid=record.imp_uid, error=str(error), next_in=round(due_in, 1)
         )
         reason = f"it cannot be looked at: {error}"
-        await self._ledger.refreshing.postpone(
+        await self._ledger.refresh_lane.postpone(
             payment.lease, "stalled", due_in=due_in, tries=payment.tries + 1, reason=reason
         )
 
@@ -191,11 +191,11 @@ class Refresher:
             payments=len(claimed.payments),
             next_in=round(pause, 1),
         )
-        await self._ledger.refreshing.pause(lane, pause, str(error))
+        await self._ledger.refresh_lane.pause(lane, pause, str(error))
         slow = lane.kind == "unknown"
         await asyncio.gather(
             *(
-                self._ledger.refreshing.postpone(
+                self._ledger.refresh_lane.postpone(
                     payment.lease,
                     "stalled",
                     due_in=0 if slow else jittered(wait(self._settings.fetch_schedule, payment.tries), self._rng),
@@ -206,7 +206,7 @@ class Refresher:
         )
 
 
-def _seen(record: Record, looked: Looked, merchant: Merchant) -> Seen:
+def _seen(record: Record, looked: LookupResult, merchant: MerchantCredentials) -> Seen:
     """What a look-up says of one payment."""
     imp_uid = record.imp_uid
     # Once known as a test payment it stays one, also where i'mport leaves it out or answers nonsense about it.

@@ -18,7 +18,7 @@ REJECTED_AFTER = 86400.0
 """Seconds for which a rejected notification is kept: anybody can make these up."""
 
 
-class Tidier:
+class RetentionJob:
     """The one job of the lane ``job/tidy``."""
 
     def __init__(self, settings: Settings, ledger: Ledger, reconciler: Reconciler) -> None:
@@ -29,7 +29,7 @@ class Tidier:
     async def step(self, _job: str, now: float) -> float:
         """Remove a bounded number of old things; soon again while there are more."""
         await self._reconciler.schedule_all()
-        removed = await self._ledger.tidying.tidy(
+        removed = await self._ledger.retention.tidy(
             older_than=now - self._settings.retention,
             rejected_before=now - min(REJECTED_AFTER, self._settings.retention),
         )

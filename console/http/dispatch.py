@@ -13,20 +13,20 @@ from starlette.types import Receive, Scope, Send
 
 from console.context import Context
 from console.http.idempotency import once
-from console.http.operation import Answer, Call, Operation, Table
+from console.http.operation import Call, Operation, OperationResult, Table
 from console.http.problems import invalid, of_error, problem
-from console.http.requests import MOST, NotValid, TooLarge, body_of, validated
-from console.http.tokens import Caller, Tokens
+from console.http.requests import MOST, InvalidFields, TooLarge, body_of, validated
+from console.http.tokens import ApiTokens, Caller
 from schemas import wire
 from schemas.errors import RelayError
 
 log = structlog.get_logger()
 
 
-class Api:
+class OperatorApi:
     """The operator API as an ASGI application; `operations` say all there is."""
 
-    def __init__(self, context: Context, operations: Iterable[Operation], tokens: Tokens) -> None:
+    def __init__(self, context: Context, operations: Iterable[Operation], tokens: ApiTokens) -> None:
         self._context = context
         self._table = Table(operations)
         self._tokens = tokens
@@ -71,7 +71,7 @@ class Api:
             query, parsed = validated(operation, request, body, self._context.settings)
         except TooLarge:
             return problem(413, f"A body may have {MOST // 1024} KiB", headers={"connection": "close"})
-        except NotValid as error:
+        except InvalidFields as error:
             return invalid(error.errors)
         call: Call[Any, Any] = Call(self._context, path, query, parsed, caller.read_only)
 
@@ -95,7 +95,7 @@ class Api:
         )
 
 
-def render(answer: Answer) -> Response:
+def render(answer: OperationResult) -> Response:
     """The response of an answer; amounts are written as the numbers they were."""
     headers = dict(answer.headers)
     if answer.value is None:

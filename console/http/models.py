@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from ledger.pages import Slice
+from ledger.pages import PageRequest
 from schemas.durations import parse_duration
 from schemas.errors import Invalid
 from schemas.times import rfc3339, unix
@@ -131,9 +131,9 @@ class Listing(Parameters):
     cursor: str | None = Field(None, min_length=1, max_length=500)
 
     @property
-    def part(self) -> Slice:
+    def part(self) -> PageRequest:
         """The part of the list that is wanted."""
-        return Slice(self.limit, self.cursor)
+        return PageRequest(self.limit, self.cursor)
 
 
 class OfMerchant(Parameters):

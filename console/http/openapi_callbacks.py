@@ -13,17 +13,17 @@ from schemas.endpoints.endpoint import ENDPOINT_TYPES, TEST_TYPE
 from schemas.payments.facts import Status
 
 
-class Sent(BaseModel):
+class CallbackModel(BaseModel):
     """A part of a callback; later versions may add fields to it."""
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
 
 
-class NoDetail(Sent):
+class NoDetail(CallbackModel):
     """Nothing beside what every event says."""
 
 
-class VirtualAccount(Sent):
+class VirtualAccount(CallbackModel):
     """An account that was issued for one payment."""
 
     bank_code: str | None
@@ -33,13 +33,13 @@ class VirtualAccount(Sent):
     deadline: Time | None = Field(description="null for an account without one")
 
 
-class AccountDetail(Sent):
+class AccountDetail(CallbackModel):
     """Which account."""
 
     virtual_account: VirtualAccount
 
 
-class Deposit(Sent):
+class Deposit(CallbackModel):
     """A further deposit into a fixed virtual account."""
 
     id: str | None
@@ -48,26 +48,26 @@ class Deposit(Sent):
     deposited_at: Time | None
 
 
-class DepositDetail(Sent):
+class DepositDetail(CallbackModel):
     """Which deposit."""
 
     deposit: Deposit
 
 
-class Failure(Sent):
+class Failure(CallbackModel):
     """Why and when a payment failed."""
 
     reason: str | None
     failed_at: Time | None
 
 
-class FailureDetail(Sent):
+class FailureDetail(CallbackModel):
     """Which failure."""
 
     failure: Failure
 
 
-class Cancellation(Sent):
+class Cancellation(CallbackModel):
     """A cancellation, asked for or done."""
 
     id: str | None = Field(description="i'mport's cancellation_id once there is one, before that the request's")
@@ -79,26 +79,26 @@ class Cancellation(Sent):
     receipt_url: str | None
 
 
-class CancellationDetail(Sent):
+class CancellationDetail(CallbackModel):
     """Which cancellation."""
 
     cancellation: Cancellation
 
 
-class Expected(Sent):
+class Expected(CallbackModel):
     """What the merchant said an order costs."""
 
     amount: Amount
     currency: str | None
 
 
-class MismatchDetail(Sent):
+class MismatchDetail(CallbackModel):
     """What was expected."""
 
     expected: Expected
 
 
-class Escrow(Sent):
+class Escrow(CallbackModel):
     """How an escrow purchase goes on."""
 
     status: Literal["shipped", "confirmed", "refused", "cancelled", "refusal_confirmed", "other"]
@@ -107,13 +107,13 @@ class Escrow(Sent):
     denied_reason: str | None
 
 
-class EscrowDetail(Sent):
+class EscrowDetail(CallbackModel):
     """Which change."""
 
     escrow: Escrow
 
 
-class PaymentData(Sent):
+class PaymentData(CallbackModel):
     """A payment as it stood after the fact."""
 
     merchant: str
@@ -131,7 +131,7 @@ class PaymentData(Sent):
     payment: dict[str, Any] = Field(default={}, description="i'mport's object as fetched; not in a thin payload")
 
 
-class EndpointData(Sent):
+class EndpointData(CallbackModel):
     """An endpoint whose health has changed."""
 
     merchant: str
@@ -144,14 +144,14 @@ class EndpointData(Sent):
     failing_since: Time | None
 
 
-class TestData(Sent):
+class TestData(CallbackModel):
     """What a test is about."""
 
     merchant: str
     endpoint: str
 
 
-class Callback(Sent):
+class Callback(CallbackModel):
     """The body of a callback; it never changes between attempts."""
 
     id: str = Field(description="the event's id: one for each fact, for good")

@@ -31,7 +31,7 @@ class Call(Generic[Q, B]):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class OperationResult:
     """What a handler gives back: a model, or anything `schemas.wire` can write; None for an answer without a body."""
 
     value: Any = None
@@ -46,7 +46,7 @@ class Operation:
     method: Method
     path: str
     summary: str
-    handler: Callable[[Call[Any, Any]], Awaitable[Answer]]
+    handler: Callable[[Call[Any, Any]], Awaitable[OperationResult]]
     answers: Mapping[int, type[BaseModel] | None]
     query: type[Parameters] = Parameters
     body: type[BaseModel] | None = None

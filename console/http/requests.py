@@ -22,7 +22,7 @@ class TooLarge(Exception):
     """A body of more than `MOST` bytes."""
 
 
-class NotValid(Exception):
+class InvalidFields(Exception):
     """A request that does not validate; `errors` has every wrong field."""
 
     def __init__(self, errors: list[dict[str, str]]) -> None:
@@ -41,7 +41,7 @@ async def body_of(request: Request) -> bytes:
 
 
 def validated(operation: Operation, request: Request, body: bytes, settings: Settings) -> tuple[Parameters, BaseModel]:
-    """The query and the body of a request as the operation's models, as far as `settings` allow. Raises `NotValid`."""
+    """A request's query and body as the operation's models, as far as `settings` allow. Raises `InvalidFields`."""
     errors: list[dict[str, str]] = []
     given: dict[str, str] = {}
     for name, value in request.query_params.multi_items():
@@ -53,10 +53,10 @@ def validated(operation: Operation, request: Request, body: bytes, settings: Set
         value = wire.loads(body) if body.strip() else {}
     except ValueError:
         errors.append({"field": "", "message": "the body is not JSON in UTF-8"})
-        raise NotValid(errors) from None
+        raise InvalidFields(errors) from None
     parsed = modelled(operation.body_model, value, errors, settings)
     if errors or query is None or parsed is None:
-        raise NotValid(errors)
+        raise InvalidFields(errors)
     return query, parsed
 
 

@@ -28,7 +28,7 @@ class Caller:
         return self.rights == "metrics"
 
 
-class Tokens:
+class ApiTokens:
     """The tokens that are valid. Comparing takes as long whichever of them is given, or none."""
 
     def __init__(self, tokens: Iterable[ApiToken]) -> None:

@@ -14,18 +14,18 @@ from pydantic import Field
 
 from console.context import Context
 from console.http.models import Body, Money, OfMerchant, Tax, checked
-from console.http.operation import Answer, Call, Operation
+from console.http.operation import Call, Operation, OperationResult
 from console.resources.payments import PaymentOut, payment_out
 from console.resources.refresh import PATIENCE, refreshed
 from iamport.accounts import Account
 from runtime.policy import policy
 from schemas import wire
 from schemas.errors import IamportFailing, IamportRefused, IamportUnreachable, Invalid, NotFound, WrongCredentials
-from schemas.payments.cancel_steps import check, intend, leave_open, sent, withdraw
+from schemas.payments.cancel_steps import check, intend, leave_open, mark_sent, withdraw
 from schemas.payments.cancellations import Request
-from schemas.payments.decide import Change, Policy, Record, left_to_cancel, note, reject
+from schemas.payments.channels import hidden
+from schemas.payments.decide import Change, Policy, Record, left_to_cancel, record_request, reject_request
 from schemas.payments.snapshot import IMP_UID
-from schemas.payments.test_channels import hidden
 
 log = structlog.get_logger()
 
@@ -96,30 +96,30 @@ class Asking:
 
     async def record(self) -> Record:
         """What is known of the payment now."""
-        return await self._context.ledger.refreshing.record(self.merchant, self.imp_uid)
+        return await self._context.ledger.refresh_lane.record(self.merchant, self.imp_uid)
 
     async def write(self, decide: Callable[[Record, int, Policy], Change]) -> Change:
         """Decide on what is known now, and write it."""
         now = int(await self._context.ledger.store.now())
-        return await self._context.ledger.refreshing.amend(
+        return await self._context.ledger.refresh_lane.amend(
             self.merchant, self.imp_uid, lambda record: decide(record, now, self._policy)
         )
 
     async def look(self) -> None:
         """Ask for a look."""
-        await self._context.ledger.refreshing.mark_dirty(self.merchant, self.imp_uid)
+        await self._context.ledger.refresh_lane.mark_dirty(self.merchant, self.imp_uid)
 
     async def account(self) -> Account:
         """i'mport as the merchant sees it. Raises `WrongCredentials`."""
         return await self._context.accounts.get(self.merchant)
 
-    async def answer(self, status: int) -> Answer:
+    async def answer(self, status: int) -> OperationResult:
         """The payment as it stands now."""
         payment = await self._context.ledger.payments.get(self.merchant, self.imp_uid)
-        return Answer(await payment_out(self._context, payment), status)
+        return OperationResult(await payment_out(self._context, payment), status)
 
 
-async def cancel(call: Call[OfMerchant, CancellationIn]) -> Answer:
+async def cancel(call: Call[OfMerchant, CancellationIn]) -> OperationResult:
     """Cancel a payment, or note that it was asked for elsewhere."""
     asking = await Asking.of(call)
     if call.body.record_only:
@@ -147,15 +147,15 @@ async def cancel(call: Call[OfMerchant, CancellationIn]) -> Answer:
         await asking.look()
         raise
     log.info("cancellation_sent", merchant=asking.merchant, imp_uid=asking.imp_uid, cancellation=request.id)
-    await asking.write(lambda record, now, own: sent(record, request.id, now, own))
+    await asking.write(lambda record, now, own: mark_sent(record, request.id, now, own))
     await asking.look()
     return await asking.answer(200 if await _confirmed(asking, request.id) else 202)
 
 
-async def close(call: Call[OfMerchant, RejectionIn]) -> Answer:
+async def close(call: Call[OfMerchant, RejectionIn]) -> OperationResult:
     """Close a pending cancellation as rejected."""
     asking, request_id = await Asking.of(call), call.path["id"]
-    await asking.write(lambda record, now, own: reject(record, request_id, now, own, call.body.reason))
+    await asking.write(lambda record, now, own: reject_request(record, request_id, now, own, call.body.reason))
     return await asking.answer(200)
 
 
@@ -173,7 +173,7 @@ async def _confirmed(asking: Asking, request_id: str) -> bool:
 
 def _noted(record: Record, request: Request, now: int, own: Policy) -> Change:
     check(record, request)
-    return note(record, request, now, own)
+    return record_request(record, request, now, own)
 
 
 def _request(record: Record, body: CancellationIn, origin: Any, now: int) -> Request:

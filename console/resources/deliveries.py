@@ -5,8 +5,8 @@ from __future__ import annotations
 from pydantic import Field
 
 from console.http.models import Listing, Nothing, Out, Parameters, Time, time
-from console.http.operation import Answer, Call, Operation
-from ledger.deliveries import Sent, State
+from console.http.operation import Call, Operation, OperationResult
+from ledger.deliveries import DeliveryView, State
 from schemas.endpoints.delivery import Attempt
 from schemas.times import rfc3339
 
@@ -53,7 +53,7 @@ class DeliveryListing(Listing):
     state: State | None = None
 
 
-def delivery_out(sent: Sent) -> DeliveryOut:
+def delivery_out(sent: DeliveryView) -> DeliveryOut:
     """A delivery as operators see it."""
     return DeliveryOut(
         id=sent.id,
@@ -82,25 +82,25 @@ def attempt_out(attempt: Attempt) -> AttemptOut:
     )
 
 
-async def get(call: Call[Parameters, Nothing]) -> Answer:
+async def get(call: Call[Parameters, Nothing]) -> OperationResult:
     """One delivery."""
-    return Answer(delivery_out(await call.context.ledger.deliveries.get(call.path["id"])))
+    return OperationResult(delivery_out(await call.context.ledger.deliveries.get(call.path["id"])))
 
 
-async def list_(call: Call[DeliveryListing, Nothing]) -> Answer:
+async def list_(call: Call[DeliveryListing, Nothing]) -> OperationResult:
     """Deliveries, newest first."""
     query = call.query
     page = await call.context.ledger.deliveries.list(
         query.part, endpoint=query.endpoint, event=query.event, state=query.state
     )
-    return Answer(DeliveryList(data=[delivery_out(row) for row in page.rows], next_cursor=page.next_cursor))
+    return OperationResult(DeliveryList(data=[delivery_out(row) for row in page.rows], next_cursor=page.next_cursor))
 
 
-async def retry(call: Call[Parameters, Nothing]) -> Answer:
+async def retry(call: Call[Parameters, Nothing]) -> OperationResult:
     """Have a delivery attempted now."""
     ledger = call.context.ledger
     ledger.queue.kick_all([await ledger.deliveries.retry(call.path["id"])])
-    return Answer(delivery_out(await ledger.deliveries.get(call.path["id"])))
+    return OperationResult(delivery_out(await ledger.deliveries.get(call.path["id"])))
 
 
 _ONE = "/v1/deliveries/{id}"

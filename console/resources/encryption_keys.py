@@ -9,9 +9,9 @@ from dataclasses import replace
 
 from console.context import Context
 from console.http.models import Nothing, Out, Parameters
-from console.http.operation import Answer, Call, Operation
+from console.http.operation import Call, Operation, OperationResult
 from ledger.merchants import Merchant
-from ledger.pages import Slice
+from ledger.pages import PageRequest
 from schemas.endpoints.endpoint import Endpoint
 from schemas.errors import NotFound, Unreadable
 
@@ -26,17 +26,17 @@ class ResealOut(Out):
     unreadable: list[str]
 
 
-async def reseal(call: Call[Parameters, Nothing]) -> Answer:
+async def reseal(call: Call[Parameters, Nothing]) -> OperationResult:
     """Seal everything with the first key; what others write meanwhile is sealed with it already, and stays."""
     context = call.context
     merchants, unreadable = await _merchants(context)
     endpoints, also = await _endpoints(context)
-    return Answer(ResealOut(merchants=merchants, endpoints=endpoints, unreadable=[*unreadable, *also]))
+    return OperationResult(ResealOut(merchants=merchants, endpoints=endpoints, unreadable=[*unreadable, *also]))
 
 
 async def _merchants(context: Context) -> tuple[int, list[str]]:
     resealed, unreadable = 0, []
-    part = Slice(AT_ONCE)
+    part = PageRequest(AT_ONCE)
     while True:
         page = await context.ledger.merchants.list(part)
         for merchant in page.rows:
@@ -46,7 +46,7 @@ async def _merchants(context: Context) -> tuple[int, list[str]]:
                 unreadable.append(f"merchant {merchant.name}")
         if page.next_cursor is None:
             return resealed, unreadable
-        part = Slice(AT_ONCE, page.next_cursor)
+        part = PageRequest(AT_ONCE, page.next_cursor)
 
 
 async def _merchant(context: Context, merchant: Merchant) -> bool:
@@ -65,7 +65,7 @@ async def _endpoints(context: Context) -> tuple[int, list[str]]:
         secrets = tuple(replace(one, sealed=context.sealer.reseal(one.sealed)) for one in valid)
         return replace(endpoint, secrets=secrets, headers=context.sealer.reseal(endpoint.headers))
 
-    part = Slice(AT_ONCE)
+    part = PageRequest(AT_ONCE)
     while True:
         page = await context.ledger.endpoints.list(part)
         for registered in page.rows:
@@ -80,7 +80,7 @@ async def _endpoints(context: Context) -> tuple[int, list[str]]:
                 continue  # deleted meanwhile
         if page.next_cursor is None:
             return resealed, unreadable
-        part = Slice(AT_ONCE, page.next_cursor)
+        part = PageRequest(AT_ONCE, page.next_cursor)
 
 
 OPERATIONS = (

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, ValidationInfo
 
 from console.http.models import ABSENT, Body, Listing, Merchant, Out, Rate, Seconds, Time, checked, told
-from ledger.endpoints import Registered
+from ledger.endpoints import RegisteredEndpoint
 from runtime.settings import Settings
 from schemas.endpoints.egress import check_url
 from schemas.endpoints.endpoint import (
@@ -133,7 +133,7 @@ class RotateIn(Body):
     )
 
 
-def shown(registered: Registered, header_names: list[str], *, read_only: bool) -> EndpointOut:
+def shown(registered: RegisteredEndpoint, header_names: list[str], *, read_only: bool) -> EndpointOut:
     """An endpoint as operators see it; those who may only look get no secret that its URL holds."""
     endpoint = registered.endpoint
     return EndpointOut(

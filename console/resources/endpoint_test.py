@@ -14,9 +14,9 @@ import time
 from pydantic import Field
 
 from console.http.models import Nothing, Out, Parameters
-from console.http.operation import Answer, Call, Operation
+from console.http.operation import Call, Operation, OperationResult
 from console.resources.deliveries import AttemptOut, attempt_out
-from ledger.deliveries import Sent
+from ledger.deliveries import DeliveryView
 from ledger.ledger import Ledger
 from schemas import wire
 from schemas.endpoints.endpoint import TEST_TYPE
@@ -45,7 +45,7 @@ class NotYetTested(Out):
     reason: str = Field(description="why it was not sent, in words")
 
 
-async def test(call: Call[Parameters, Nothing]) -> Answer:
+async def test(call: Call[Parameters, Nothing]) -> OperationResult:
     """Send a test event."""
     ledger, endpoint = call.context.ledger, call.path["id"]
     registered = await ledger.endpoints.get(endpoint)
@@ -65,12 +65,14 @@ async def test(call: Call[Parameters, Nothing]) -> Answer:
     if sent.state == "discarded":
         raise Conflict("the endpoint was deleted")
     if not sent.attempts:
-        return Answer(NotYetTested(event=event, delivery=delivery, reason=reason or "no worker has sent it"), 202)
+        return OperationResult(
+            NotYetTested(event=event, delivery=delivery, reason=reason or "no worker has sent it"), 202
+        )
     attempt = attempt_out(sent.attempts[-1]).model_dump()
-    return Answer(TestedOut(event=event, delivery=delivery, **attempt))
+    return OperationResult(TestedOut(event=event, delivery=delivery, **attempt))
 
 
-async def _waited_for(ledger: Ledger, delivery: str, seconds: float) -> Sent:
+async def _waited_for(ledger: Ledger, delivery: str, seconds: float) -> DeliveryView:
     """The test delivery once it was attempted or dropped, or as it is after so many seconds."""
     ends = time.monotonic() + seconds
     while True:

@@ -10,7 +10,7 @@ import orjson
 
 from console.context import Context
 from console.http.models import Nothing, Parameters, time
-from console.http.operation import Answer, Call, Operation
+from console.http.operation import Call, Operation, OperationResult
 from console.resources.endpoint_models import (
     EndpointCreated,
     EndpointIn,
@@ -23,11 +23,11 @@ from console.resources.endpoint_models import (
     SecretOut,
     shown,
 )
-from ledger.endpoints import Registered
+from ledger.endpoints import RegisteredEndpoint
 from schemas.endpoints.endpoint import Endpoint, SealedSecret, new_id, new_secret, rotated
 
 
-def endpoint_out(call: Call[Any, Any], registered: Registered) -> EndpointOut:
+def endpoint_out(call: Call[Any, Any], registered: RegisteredEndpoint) -> EndpointOut:
     """An endpoint as whoever calls may see it; its headers are opened for their names."""
     sealed = registered.endpoint.headers
     header_names = list(orjson.loads(call.context.sealer.open(sealed))) if sealed else []
@@ -45,7 +45,7 @@ def _changes(context: Context, given: dict[str, Any]) -> dict[str, Any]:
     return changes
 
 
-async def create(call: Call[Parameters, EndpointIn]) -> Answer:
+async def create(call: Call[Parameters, EndpointIn]) -> OperationResult:
     """Add an endpoint."""
     context = call.context
     secret = new_secret(secrets.token_bytes(32))
@@ -57,59 +57,59 @@ async def create(call: Call[Parameters, EndpointIn]) -> Answer:
     await context.ledger.endpoints.create(endpoint)
     created = endpoint_out(call, await context.ledger.endpoints.get(endpoint.id))
     location = {"location": f"/v1/endpoints/{endpoint.id}"}
-    return Answer(EndpointCreated(**created.model_dump(), secret=secret), 201, location)
+    return OperationResult(EndpointCreated(**created.model_dump(), secret=secret), 201, location)
 
 
-async def get(call: Call[Parameters, Nothing]) -> Answer:
+async def get(call: Call[Parameters, Nothing]) -> OperationResult:
     """One endpoint."""
     return await _shown(call)
 
 
-async def _shown(call: Call[Any, Any]) -> Answer:
-    return Answer(endpoint_out(call, await call.context.ledger.endpoints.get(call.path["id"])))
+async def _shown(call: Call[Any, Any]) -> OperationResult:
+    return OperationResult(endpoint_out(call, await call.context.ledger.endpoints.get(call.path["id"])))
 
 
-async def list_(call: Call[EndpointListing, Nothing]) -> Answer:
+async def list_(call: Call[EndpointListing, Nothing]) -> OperationResult:
     """Endpoints of one merchant, or all."""
     page = await call.context.ledger.endpoints.list(call.query.part, call.query.merchant)
     rows = [endpoint_out(call, row) for row in page.rows]
-    return Answer(EndpointList(data=rows, next_cursor=page.next_cursor))
+    return OperationResult(EndpointList(data=rows, next_cursor=page.next_cursor))
 
 
-async def patch(call: Call[Parameters, EndpointPatch]) -> Answer:
+async def patch(call: Call[Parameters, EndpointPatch]) -> OperationResult:
     """Change an endpoint."""
     changes = _changes(call.context, call.body.model_dump(exclude_unset=True))
     await call.context.ledger.endpoints.update(call.path["id"], lambda endpoint: replace(endpoint, **changes))
     return await _shown(call)
 
 
-async def delete(call: Call[Parameters, Nothing]) -> Answer:
+async def delete(call: Call[Parameters, Nothing]) -> OperationResult:
     """Take an endpoint away; what it still had to get is discarded."""
     await call.context.ledger.endpoints.delete(call.path["id"])
-    return Answer(status=204)
+    return OperationResult(status=204)
 
 
-async def enable(call: Call[Parameters, Nothing]) -> Answer:
+async def enable(call: Call[Parameters, Nothing]) -> OperationResult:
     """Release what was held."""
     ledger = call.context.ledger
     ledger.queue.kick_all(await ledger.endpoints.enable(call.path["id"]))
     return await get(call)
 
 
-async def disable(call: Call[Parameters, Nothing]) -> Answer:
+async def disable(call: Call[Parameters, Nothing]) -> OperationResult:
     """Hold deliveries from now on."""
     await call.context.ledger.endpoints.disable(call.path["id"], "disabled by an operator")
     return await get(call)
 
 
-async def secret(call: Call[Parameters, Nothing]) -> Answer:
+async def secret(call: Call[Parameters, Nothing]) -> OperationResult:
     """The secrets that sign now."""
     now = await call.context.ledger.store.now()
     registered = await call.context.ledger.endpoints.get(call.path["id"])
-    return Answer(_secrets(call.context, registered.endpoint, now))
+    return OperationResult(_secrets(call.context, registered.endpoint, now))
 
 
-async def rotate(call: Call[Parameters, RotateIn]) -> Answer:
+async def rotate(call: Call[Parameters, RotateIn]) -> OperationResult:
     """A new secret; those before go on signing for as long as they were promised to."""
     context = call.context
     now = await context.ledger.store.now()
@@ -118,7 +118,7 @@ async def rotate(call: Call[Parameters, RotateIn]) -> Answer:
     def turn(endpoint: Endpoint) -> Endpoint:
         return replace(endpoint, secrets=rotated(endpoint.secrets, fresh, now, call.body.overlap))
 
-    return Answer(_secrets(context, await context.ledger.endpoints.update(call.path["id"], turn), now))
+    return OperationResult(_secrets(context, await context.ledger.endpoints.update(call.path["id"], turn), now))
 
 
 def _secrets(context: Context, endpoint: Endpoint, now: float) -> SecretOut:

@@ -7,9 +7,9 @@ from typing import Any, Literal
 from pydantic import Field
 
 from console.http.models import Listing, Merchant, Moment, Nothing, Out, Parameters, Time
-from console.http.operation import Answer, Call, Operation
-from ledger.events import Recorded
-from ledger.pages import Slice
+from console.http.operation import Call, Operation, OperationResult
+from ledger.events import StoredEvent
+from ledger.pages import PageRequest
 from schemas import wire
 from schemas.endpoints.endpoint import ENDPOINT_TYPES, PAYMENT_TYPES, TEST_TYPE
 from schemas.endpoints.url_masking import masked_url
@@ -46,7 +46,7 @@ class EventListing(Listing):
     until: Moment | None = None
 
 
-def event_out(event: Recorded) -> dict[str, Any]:
+def event_out(event: StoredEvent) -> dict[str, Any]:
     """An event as operators see it."""
     return {**wire.loads(event.body), "recorded_at": rfc3339(event.recorded_at), "silent": event.silent}
 
@@ -58,25 +58,25 @@ def for_readers(body: dict[str, Any]) -> dict[str, Any]:
     return {**body, "data": {**body["data"], "url": masked_url(body["data"]["url"])}}
 
 
-def _shown(call: Call[Any, Any], event: Recorded) -> dict[str, Any]:
+def _shown(call: Call[Any, Any], event: StoredEvent) -> dict[str, Any]:
     return for_readers(event_out(event)) if call.read_only else event_out(event)
 
 
-async def get(call: Call[Parameters, Nothing]) -> Answer:
+async def get(call: Call[Parameters, Nothing]) -> OperationResult:
     """One event."""
-    return Answer(_shown(call, await call.context.ledger.events.get(call.path["id"])))
+    return OperationResult(_shown(call, await call.context.ledger.events.get(call.path["id"])))
 
 
-async def list_(call: Call[EventListing, Nothing]) -> Answer:
+async def list_(call: Call[EventListing, Nothing]) -> OperationResult:
     """Events, newest recorded first."""
     query = call.query
     page = await call.context.ledger.events.list(
-        Slice(query.limit, query.cursor, query.since, query.until),
+        PageRequest(query.limit, query.cursor, query.since, query.until),
         merchant=query.merchant,
         imp_uid=query.imp_uid,
         type_=query.type,
     )
-    return Answer({"data": [_shown(call, row) for row in page.rows], "next_cursor": page.next_cursor})
+    return OperationResult({"data": [_shown(call, row) for row in page.rows], "next_cursor": page.next_cursor})
 
 
 OPERATIONS = (

@@ -7,16 +7,16 @@ from typing import Literal
 from pydantic import Field
 
 from console.http.models import Nothing, Out, Parameters
-from console.http.operation import Answer, Call, Operation
+from console.http.operation import Call, Operation, OperationResult
 from console.resources.deliveries import DeliveryOut, delivery_out
-from ledger.acl_watch import Watch
-from ledger.deliveries import Sent
-from ledger.endpoints import Registered
-from ledger.events import Recorded
+from ledger.acl_watch import AclWatch
+from ledger.deliveries import DeliveryView
+from ledger.endpoints import RegisteredEndpoint
+from ledger.events import StoredEvent
 from ledger.heartbeats import running
 from ledger.ledger import Ledger
 from ledger.memory import memory
-from ledger.pages import Slice
+from ledger.pages import PageRequest
 from schemas.endpoints.delivery import Attempt
 from schemas.endpoints.endpoint import wants
 from schemas.errors import NotFound
@@ -41,23 +41,23 @@ class Explanation(Out):
     delivery: DeliveryOut | None
 
 
-async def explain(call: Call[ExplainParameters, Nothing]) -> Answer:
+async def explain(call: Call[ExplainParameters, Nothing]) -> OperationResult:
     """Why this endpoint has, has not, or not yet got this event."""
     ledger, endpoint = call.context.ledger, call.query.endpoint
     event = await ledger.events.get(call.path["id"])
     registered = (await ledger.endpoints.some([endpoint])).get(endpoint)
     if registered is None:
         raise NotFound(f"there is no endpoint {endpoint!r}")
-    found = (await ledger.deliveries.list(Slice(1), event=event.id, endpoint=endpoint)).rows
+    found = (await ledger.deliveries.list(PageRequest(1), event=event.id, endpoint=endpoint)).rows
     if found:
         got, reason = told(found[0], registered.disabled_at, await _standstill(call.context.watch, ledger, found[0]))
     else:
         got, reason = "no", never(event, registered)
     delivery = delivery_out(found[0]) if found else None
-    return Answer(Explanation(event=event.id, endpoint=endpoint, got=got, reason=reason, delivery=delivery))
+    return OperationResult(Explanation(event=event.id, endpoint=endpoint, got=got, reason=reason, delivery=delivery))
 
 
-async def _standstill(watch: Watch, ledger: Ledger, sent: Sent) -> str | None:
+async def _standstill(watch: AclWatch, ledger: Ledger, sent: DeliveryView) -> str | None:
     """Why nothing is sent at all, where that is what a delivery waits for."""
     due = sent.next_attempt_at
     if sent.state != "pending" or due is None or due > await ledger.store.now():
@@ -68,10 +68,10 @@ async def _standstill(watch: Watch, ledger: Ledger, sent: Sent) -> str | None:
     broken = (await watch.recent()).broken
     if broken is not None:
         return str(broken)
-    return None if running(await ledger.workers.all()) else "no worker runs"
+    return None if running(await ledger.heartbeats.all()) else "no worker runs"
 
 
-def told(sent: Sent, disabled_at: float | None, standstill: str | None = None) -> tuple[Got, str]:
+def told(sent: DeliveryView, disabled_at: float | None, standstill: str | None = None) -> tuple[Got, str]:
     """What became of a delivery, in words. `standstill` is why nothing is sent at all."""
     count = len(sent.attempts)
     attempts = "1 attempt" if count == 1 else f"{count} attempts"
@@ -99,7 +99,7 @@ def _is_taken(attempt: Attempt) -> bool:
     return attempt.error is None and attempt.status_code is not None and 200 <= attempt.status_code < 300
 
 
-def never(event: Recorded, registered: Registered) -> str:
+def never(event: StoredEvent, registered: RegisteredEndpoint) -> str:
     """Why an event was never for an endpoint."""
     endpoint = registered.endpoint
     if event.about == endpoint.id:

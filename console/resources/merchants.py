@@ -10,7 +10,7 @@ from pydantic import Field
 
 from console.context import Context
 from console.http.models import MERCHANT, Body, Listing, Moment, Nothing, Out, Parameters, Time
-from console.http.operation import Answer, Call, Operation
+from console.http.operation import Call, Operation, OperationResult
 from ledger.merchants import Merchant
 from schemas.errors import Conflict, IamportError, Invalid, WrongCredentials
 from schemas.times import rfc3339
@@ -89,7 +89,7 @@ def masked(credential: str) -> str:
     return f"{credential[:4]}…" if len(credential) >= 12 else "…"
 
 
-async def put(call: Call[Parameters, MerchantIn]) -> Answer:
+async def put(call: Call[Parameters, MerchantIn]) -> OperationResult:
     """Add or replace a merchant."""
     name, body, sealer = call.path["merchant"], call.body, call.context.sealer
     if not re.fullmatch(MERCHANT, name):
@@ -105,15 +105,15 @@ async def put(call: Call[Parameters, MerchantIn]) -> Answer:
         tier=body.tier,
     )
     stored = await call.context.ledger.merchants.get(name)
-    return Answer(shown(call.context, stored), 201 if new else 200)
+    return OperationResult(shown(call.context, stored), 201 if new else 200)
 
 
-async def get(call: Call[Parameters, Nothing]) -> Answer:
+async def get(call: Call[Parameters, Nothing]) -> OperationResult:
     """One merchant."""
-    return Answer(shown(call.context, await call.context.ledger.merchants.get(call.path["merchant"])))
+    return OperationResult(shown(call.context, await call.context.ledger.merchants.get(call.path["merchant"])))
 
 
-async def check(call: Call[Parameters, Nothing]) -> Answer:
+async def check(call: Call[Parameters, Nothing]) -> OperationResult:
     """Ask i'mport something harmless with a merchant's credentials: what it has prepared for an order nobody made."""
     name = call.path["merchant"]
     await call.context.ledger.merchants.get(name)
@@ -121,19 +121,21 @@ async def check(call: Call[Parameters, Nothing]) -> Answer:
         account = await call.context.accounts.get(name)
         await account.client.prepared("relay-check")
     except WrongCredentials as error:
-        return Answer(CheckOut(outcome="wrong_credentials", reason=str(error)))
+        return OperationResult(CheckOut(outcome="wrong_credentials", reason=str(error)))
     except IamportError as error:
-        return Answer(CheckOut(outcome="failing", reason=str(error)))
-    return Answer(CheckOut(outcome="ok", reason=None))
+        return OperationResult(CheckOut(outcome="failing", reason=str(error)))
+    return OperationResult(CheckOut(outcome="ok", reason=None))
 
 
-async def list_(call: Call[Listing, Nothing]) -> Answer:
+async def list_(call: Call[Listing, Nothing]) -> OperationResult:
     """All merchants."""
     page = await call.context.ledger.merchants.list(call.query.part)
-    return Answer(MerchantList(data=[shown(call.context, row) for row in page.rows], next_cursor=page.next_cursor))
+    return OperationResult(
+        MerchantList(data=[shown(call.context, row) for row in page.rows], next_cursor=page.next_cursor)
+    )
 
 
-async def delete(call: Call[Parameters, Nothing]) -> Answer:
+async def delete(call: Call[Parameters, Nothing]) -> OperationResult:
     """Forget a merchant."""
     name, merchants = call.path["merchant"], call.context.ledger.merchants
     in_environment = name == DEFAULT and call.context.settings.imp_key is not None
@@ -142,7 +144,7 @@ async def delete(call: Call[Parameters, Nothing]) -> Answer:
     await merchants.delete(name)
     if in_environment:
         await merchants.ensure(name)
-    return Answer(status=204)
+    return OperationResult(status=204)
 
 
 OPERATIONS = (

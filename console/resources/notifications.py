@@ -7,8 +7,8 @@ from typing import Any
 from pydantic import Field
 
 from console.http.models import Listing, Merchant, Nothing, Out, Parameters, Time
-from console.http.operation import Answer, Call, Operation
-from ledger.notifications import Noted, Outcome
+from console.http.operation import Call, Operation, OperationResult
+from ledger.notifications import Outcome, StoredNotification
 from schemas.times import rfc3339
 
 
@@ -43,7 +43,7 @@ class NotificationListing(Listing):
     outcome: Outcome | None = None
 
 
-def notification_out(noted: Noted) -> NotificationOut:
+def notification_out(noted: StoredNotification) -> NotificationOut:
     """A notification as operators see it."""
     return NotificationOut(
         id=noted.id,
@@ -60,19 +60,19 @@ def notification_out(noted: Noted) -> NotificationOut:
     )
 
 
-async def list_(call: Call[NotificationListing, Nothing]) -> Answer:
+async def list_(call: Call[NotificationListing, Nothing]) -> OperationResult:
     """Notifications, newest first."""
     query = call.query
     page = await call.context.ledger.notifications.list(
         query.part, merchant=query.merchant, imp_uid=query.imp_uid, outcome=query.outcome
     )
     rows = [notification_out(row) for row in page.rows]
-    return Answer(NotificationList(data=rows, next_cursor=page.next_cursor))
+    return OperationResult(NotificationList(data=rows, next_cursor=page.next_cursor))
 
 
-async def get(call: Call[Parameters, Nothing]) -> Answer:
+async def get(call: Call[Parameters, Nothing]) -> OperationResult:
     """One notification."""
-    return Answer(notification_out(await call.context.ledger.notifications.get(call.path["id"])))
+    return OperationResult(notification_out(await call.context.ledger.notifications.get(call.path["id"])))
 
 
 OPERATIONS = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from console.http.models import Amount, Body, Money, OfMerchant, Out
-from console.http.operation import Answer, Call, Operation
+from console.http.operation import Call, Operation, OperationResult
 
 
 class OrderIn(Body):
@@ -24,13 +24,15 @@ class OrderOut(Out):
     currency: str | None
 
 
-async def put(call: Call[OfMerchant, OrderIn]) -> Answer:
+async def put(call: Call[OfMerchant, OrderIn]) -> OperationResult:
     """Note what is expected; payments of the order that are there already are compared with it."""
     merchant, merchant_uid, body = call.query.merchant, call.path["merchant_uid"], call.body
     ledger = call.context.ledger
     for imp_uid in await ledger.payments.expect(merchant, merchant_uid, body.amount, body.currency):
-        await ledger.refreshing.mark_dirty(merchant, imp_uid)
-    return Answer(OrderOut(merchant=merchant, merchant_uid=merchant_uid, amount=body.amount, currency=body.currency))
+        await ledger.refresh_lane.mark_dirty(merchant, imp_uid)
+    return OperationResult(
+        OrderOut(merchant=merchant, merchant_uid=merchant_uid, amount=body.amount, currency=body.currency)
+    )
 
 
 OPERATIONS = (

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from console.context import Context
 from console.http.models import Amount, Listing, Merchant, Nothing, OfMerchant, Out, Time, time
-from console.http.operation import Answer, Call, Operation
+from console.http.operation import Call, Operation, OperationResult
 from console.resources.events import EventOut, event_out
 from ledger.payments import Payment
 from schemas import wire
@@ -105,13 +105,13 @@ async def payment_out(context: Context, payment: Payment) -> dict[str, Any]:
     return {**payment_row(payment), "events": [event_out(event) for event in events]}
 
 
-async def get(call: Call[OfMerchant, Nothing]) -> Answer:
+async def get(call: Call[OfMerchant, Nothing]) -> OperationResult:
     """One payment."""
     payment = await call.context.ledger.payments.get(call.query.merchant, call.path["imp_uid"])
-    return Answer(await payment_out(call.context, payment))
+    return OperationResult(await payment_out(call.context, payment))
 
 
-async def list_(call: Call[PaymentListing, Nothing]) -> Answer:
+async def list_(call: Call[PaymentListing, Nothing]) -> OperationResult:
     """Payments."""
     query = call.query
     page = await call.context.ledger.payments.list(
@@ -121,7 +121,7 @@ async def list_(call: Call[PaymentListing, Nothing]) -> Answer:
     for start in range(0, len(page.rows), AT_ONCE):
         some = page.rows[start : start + AT_ONCE]
         rows += await asyncio.gather(*(payment_out(call.context, row) for row in some))
-    return Answer({"data": rows, "next_cursor": page.next_cursor})
+    return OperationResult({"data": rows, "next_cursor": page.next_cursor})
 
 
 _ONE = "/v1/payments/{imp_uid}"

@@ -8,7 +8,7 @@ import secrets
 from pydantic import Field
 
 from console.http.models import Body, Listing, Merchant, Moment, Nothing, Out, Parameters, Time
-from console.http.operation import Answer, Call, Operation
+from console.http.operation import Call, Operation, OperationResult
 from ledger.reconciliations import Reconciliation, State
 from schemas.errors import Invalid, NotFound
 from schemas.payments.windows import first
@@ -74,7 +74,7 @@ def reconciliation_out(run: Reconciliation) -> ReconciliationOut:
     )
 
 
-async def create(call: Call[Parameters, ReconciliationIn]) -> Answer:
+async def create(call: Call[Parameters, ReconciliationIn]) -> OperationResult:
     """Begin to compare; workers do the rest."""
     asked, ledger = call.body, call.context.ledger
     # i'mport counts whole seconds.
@@ -95,22 +95,22 @@ async def create(call: Call[Parameters, ReconciliationIn]) -> Answer:
         window=(window.since, window.until, window.page),
     )
     begun = await ledger.reconciliations.begin(run, rebuild=asked.rebuild)
-    return Answer(reconciliation_out(begun), 202, {"location": f"/v1/reconciliations/{begun.id}"})
+    return OperationResult(reconciliation_out(begun), 202, {"location": f"/v1/reconciliations/{begun.id}"})
 
 
-async def get(call: Call[Parameters, Nothing]) -> Answer:
+async def get(call: Call[Parameters, Nothing]) -> OperationResult:
     """One reconciliation."""
     run = await call.context.ledger.reconciliations.get(call.path["id"])
     if not run.by_hand:
         raise NotFound(f"there is no reconciliation {run.id!r}")
-    return Answer(reconciliation_out(run))
+    return OperationResult(reconciliation_out(run))
 
 
-async def list_(call: Call[ReconciliationListing, Nothing]) -> Answer:
+async def list_(call: Call[ReconciliationListing, Nothing]) -> OperationResult:
     """Reconciliations that were asked for, newest first."""
     page = await call.context.ledger.reconciliations.list(call.query.part, call.query.merchant)
     rows = [reconciliation_out(row) for row in page.rows]
-    return Answer(ReconciliationList(data=rows, next_cursor=page.next_cursor))
+    return OperationResult(ReconciliationList(data=rows, next_cursor=page.next_cursor))
 
 
 _ALL = "/v1/reconciliations"

@@ -8,7 +8,7 @@ from typing import Literal
 
 from console.context import Context
 from console.http.models import Nothing, OfMerchant, Out
-from console.http.operation import Answer, Call, Operation
+from console.http.operation import Call, Operation, OperationResult
 from console.resources.payments import PaymentOut, payment_out
 from schemas.errors import HiddenPayment, Invalid, NotFound
 from schemas.payments.snapshot import IMP_UID
@@ -35,7 +35,7 @@ async def refreshed(context: Context, merchant: str, imp_uid: str) -> bool:
     if merchant not in await ledger.merchants.names():
         raise NotFound(f"there is no merchant {merchant!r}")
     asked, before = await ledger.store.now(), await ledger.payments.look(merchant, imp_uid)
-    await ledger.refreshing.mark_dirty(merchant, imp_uid)
+    await ledger.refresh_lane.mark_dirty(merchant, imp_uid)
     ends = time.monotonic() + PATIENCE
     while time.monotonic() < ends:
         await asyncio.sleep(_LOOK_EVERY)
@@ -49,15 +49,15 @@ async def refreshed(context: Context, merchant: str, imp_uid: str) -> bool:
     return False
 
 
-async def refresh(call: Call[OfMerchant, Nothing]) -> Answer:
+async def refresh(call: Call[OfMerchant, Nothing]) -> OperationResult:
     """Look at a payment now."""
     merchant, imp_uid = call.query.merchant, call.path["imp_uid"]
     if not IMP_UID.fullmatch(imp_uid):
         raise Invalid("imp_uid", "takes 1 to 32 letters, digits, '_' and '-'")
     if not await refreshed(call.context, merchant, imp_uid):
-        return Answer(Looking(merchant=merchant, imp_uid=imp_uid, state="looking"), 202)
+        return OperationResult(Looking(merchant=merchant, imp_uid=imp_uid, state="looking"), 202)
     payment = await call.context.ledger.payments.get(merchant, imp_uid)
-    return Answer(await payment_out(call.context, payment))
+    return OperationResult(await payment_out(call.context, payment))
 
 
 OPERATIONS = (

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from console.context import Context
 from console.http.models import Body, Listing, Merchant, Moment, Nothing, Out, Parameters, Rate, Time, time
-from console.http.operation import Answer, Call, Operation
+from console.http.operation import Call, Operation, OperationResult
 from console.resources.endpoint_models import Types
 from ledger.replays import Only, Replay, Selection, State
 from schemas.errors import Invalid, NotFound
@@ -108,30 +108,30 @@ async def _selection(context: Context, asked: ReplayIn) -> Selection:
     )
 
 
-async def create(call: Call[Parameters, ReplayIn]) -> Answer:
+async def create(call: Call[Parameters, ReplayIn]) -> OperationResult:
     """Begin a replay, or only count what it would send."""
     replays, selection = call.context.ledger.replays, await _selection(call.context, call.body)
     if call.body.dry_run:
         matched = await replays.count(selection)
-        return Answer(Counted(state="done", matched=matched, queued=0, delivered=0, failed=0))
+        return OperationResult(Counted(state="done", matched=matched, queued=0, delivered=0, failed=0))
     replay = await replays.create(selection, call.body.rate)
-    return Answer(replay_out(replay), 202, {"location": f"/v1/replays/{replay.id}"})
+    return OperationResult(replay_out(replay), 202, {"location": f"/v1/replays/{replay.id}"})
 
 
-async def get(call: Call[Parameters, Nothing]) -> Answer:
+async def get(call: Call[Parameters, Nothing]) -> OperationResult:
     """One replay."""
-    return Answer(replay_out(await call.context.ledger.replays.get(call.path["id"])))
+    return OperationResult(replay_out(await call.context.ledger.replays.get(call.path["id"])))
 
 
-async def list_(call: Call[Listing, Nothing]) -> Answer:
+async def list_(call: Call[Listing, Nothing]) -> OperationResult:
     """Replays, newest first."""
     page = await call.context.ledger.replays.list(call.query.part)
-    return Answer(ReplayList(data=[replay_out(row) for row in page.rows], next_cursor=page.next_cursor))
+    return OperationResult(ReplayList(data=[replay_out(row) for row in page.rows], next_cursor=page.next_cursor))
 
 
-async def stop(call: Call[Parameters, Nothing]) -> Answer:
+async def stop(call: Call[Parameters, Nothing]) -> OperationResult:
     """Stop a replay: what it queued and nobody is sending is taken out again."""
-    return Answer(replay_out(await call.context.ledger.replays.stop(call.path["id"])))
+    return OperationResult(replay_out(await call.context.ledger.replays.stop(call.path["id"])))
 
 
 _ONE = "/v1/replays/{id}"

@@ -7,12 +7,12 @@ from typing import Literal
 from pydantic import Field
 
 from console.http.models import Nothing, Out, Parameters, Time, time
-from console.http.operation import Answer, Call, Operation
-from ledger.acl import Trouble
+from console.http.operation import Call, Operation, OperationResult
+from ledger.acl import AclProblem
 from ledger.heartbeats import Worker
 from ledger.ledger import Ledger
 from ledger.memory import Memory, memory
-from ledger.pages import Slice
+from ledger.pages import PageRequest
 from ledger.stats import stats
 from schemas.body_reasons import words
 from schemas.errors import LedgerRefused, LedgerUnavailable
@@ -121,7 +121,7 @@ class StatsOut(Out):
     webhook_loss_rate: float | None = Field(description="of the last seven days; null where there was nothing to lose")
 
 
-async def get(call: Call[Parameters, Nothing]) -> Answer:
+async def get(call: Call[Parameters, Nothing]) -> OperationResult:
     """The numbers now. Raises `LedgerUnavailable`: where a right is missing, with its name and what to do."""
     try:
         return await _numbers(call)
@@ -132,14 +132,14 @@ async def get(call: Call[Parameters, Nothing]) -> Answer:
         raise LedgerUnavailable(str(trouble)) from error
 
 
-async def _numbers(call: Call[Parameters, Nothing]) -> Answer:
+async def _numbers(call: Call[Parameters, Nothing]) -> OperationResult:
     ledger = call.context.ledger
     numbers = await stats(ledger.store)
     durability = await ledger.durability()
     lost, came = await ledger.reconciliations.webhook_losses()
     endpoints, left_out = await _endpoints(ledger)
     seen = await call.context.watch.recent()
-    return Answer(
+    return OperationResult(
         StatsOut(
             refresh=RefreshStats(
                 due=numbers.looks_due,
@@ -157,7 +157,7 @@ async def _numbers(call: Call[Parameters, Nothing]) -> Answer:
             ),
             endpoints=endpoints,
             endpoints_left_out=left_out,
-            workers=[_worker(worker) for worker in await ledger.workers.all()],
+            workers=[_worker(worker) for worker in await ledger.heartbeats.all()],
             refused=numbers.refused,
             refused_bodies=[
                 RefusedBodiesOut(
@@ -179,7 +179,7 @@ async def _numbers(call: Call[Parameters, Nothing]) -> Answer:
     )
 
 
-def works(trouble: Trouble | None) -> WorksOut:
+def works(trouble: AclProblem | None) -> WorksOut:
     """Whether nothing keeps it from working."""
     return WorksOut(works=trouble is None, reason=None if trouble is None else str(trouble))
 
@@ -205,7 +205,7 @@ def _worker(worker: Worker) -> WorkerOut:
 async def _endpoints(ledger: Ledger) -> tuple[list[EndpointStats], bool]:
     """How each is doing, and whether there are more."""
     found: list[EndpointStats] = []
-    part = Slice(_PAGE)
+    part = PageRequest(_PAGE)
     while True:
         page = await ledger.endpoints.list(part)
         found += [
@@ -213,7 +213,7 @@ async def _endpoints(ledger: Ledger) -> tuple[list[EndpointStats], bool]:
         ]
         if page.next_cursor is None or len(found) >= MOST_ENDPOINTS:
             return found, page.next_cursor is not None
-        part = Slice(_PAGE, page.next_cursor)
+        part = PageRequest(_PAGE, page.next_cursor)
 
 
 OPERATIONS = (Operation("GET", "/v1/stats", "Numbers", get, {200: StatsOut}),)

@@ -22,7 +22,7 @@ _ORDER: Mapping[Level, int] = {"bad": 0, "warn": 1, "info": 2}
 
 
 @dataclass(frozen=True, slots=True)
-class Concern:
+class Alert:
     """One matter: `key` of the catalogue, what is filled in, where to put it right, and sentences of the API."""
 
     level: Level
@@ -39,7 +39,7 @@ def concerns(
     pending: Sequence[Mapping[str, Any]],
     refused: int,
     now: float,
-) -> list[Concern]:
+) -> list[Alert]:
     """The worst first. `pending` are payments with open cancellations, `refused` the last hour's refused webhooks."""
     found = [
         *_standing(stats),
@@ -53,69 +53,69 @@ def concerns(
     ]
     found += _bodies(stats, now)
     if refused:
-        found.append(Concern("warn", "refused", {"n": refused}, "/notifications"))
+        found.append(Alert("warn", "refused", {"n": refused}, "/notifications"))
     if stats["webhook_loss_rate"]:
-        found.append(Concern("warn", "loss", {"rate": float(stats["webhook_loss_rate"])}, "/reconciliations"))
+        found.append(Alert("warn", "loss", {"rate": float(stats["webhook_loss_rate"])}, "/reconciliations"))
     if stats["spool"] and stats["spool"]["waiting"]:
-        found.append(Concern("bad", "spool", {"n": stats["spool"]["waiting"]}))
+        found.append(Alert("bad", "spool", {"n": stats["spool"]["waiting"]}))
     return sorted(found, key=lambda concern: _ORDER[concern.level])
 
 
-def _standing(stats: Mapping[str, Any]) -> list[Concern]:
+def _standing(stats: Mapping[str, Any]) -> list[Alert]:
     """What keeps everything from going on."""
     broken = [name for name in ("ledger", "queue") if not stats[name]["works"]]
-    found = [Concern("bad", name, reasons=(stats[name]["reason"],)) for name in broken]
+    found = [Alert("bad", name, reasons=(stats[name]["reason"],)) for name in broken]
     if stats["memory"]["nearly_full"]:
-        return [Concern("bad", "full", {"rate": float(stats["memory"]["ratio"])}), *found]
+        return [Alert("bad", "full", {"rate": float(stats["memory"]["ratio"])}), *found]
     return found
 
 
-def _workers(workers: Sequence[Mapping[str, Any]], known: Set[str | None]) -> list[Concern]:
+def _workers(workers: Sequence[Mapping[str, Any]], known: Set[str | None]) -> list[Alert]:
     """`known` is what was said already."""
     quiet = [worker for worker in workers if worker["state"] == "quiet"]
-    found = [] if len(quiet) < len(workers) else [Concern("bad", "no_worker")]
+    found = [] if len(quiet) < len(workers) else [Alert("bad", "no_worker")]
     if quiet:
-        found.append(Concern("warn", "quiet", {"n": len(quiet)}))
+        found.append(Alert("warn", "quiet", {"n": len(quiet)}))
     troubles = {worker["trouble"] for worker in workers if worker["trouble"] and worker["state"] == "running"} - known
     if troubles:
-        found.append(Concern("bad", "hindered", reasons=tuple(sorted(troubles))))
+        found.append(Alert("bad", "hindered", reasons=tuple(sorted(troubles))))
     return found
 
 
-def _redis(stats: Mapping[str, Any]) -> list[Concern]:
+def _redis(stats: Mapping[str, Any]) -> list[Alert]:
     redis = stats["redis"]
-    return [] if redis["durable"] else [Concern("bad", "redis", reasons=tuple(redis["reasons"]))]
+    return [] if redis["durable"] else [Alert("bad", "redis", reasons=tuple(redis["reasons"]))]
 
 
-def _merchants(merchants: Sequence[Mapping[str, Any]]) -> list[Concern]:
+def _merchants(merchants: Sequence[Mapping[str, Any]]) -> list[Alert]:
     return [
-        Concern("bad", "iamport", {"merchant": row["merchant"]}, "/merchants", (row["trouble"],))
+        Alert("bad", "iamport", {"merchant": row["merchant"]}, "/merchants", (row["trouble"],))
         for row in merchants
         if row["trouble"]
     ]
 
 
-def _endpoints(endpoints: Sequence[Mapping[str, Any]]) -> list[Concern]:
+def _endpoints(endpoints: Sequence[Mapping[str, Any]]) -> list[Alert]:
     found = []
     for row in endpoints:
         values, link = {"url": row["url"], "rate": row["success_rate"]}, f"/endpoints/{row['id']}"
         if row["state"] == "disabled":
-            found.append(Concern("bad", "disabled", values, link, (row["disabled_reason"] or "",)))
+            found.append(Alert("bad", "disabled", values, link, (row["disabled_reason"] or "",)))
         elif row["breaker"] != "closed":
-            found.append(Concern("bad", "failing", values, link, (row["last_error"] or "",)))
+            found.append(Alert("bad", "failing", values, link, (row["last_error"] or "",)))
     return found
 
 
-def _deliveries(stats: Mapping[str, Any]) -> list[Concern]:
+def _deliveries(stats: Mapping[str, Any]) -> list[Alert]:
     found = []
     if stats["deliveries"]["dead"]:
-        found.append(Concern("bad", "dead", {"n": stats["deliveries"]["dead"]}, "/deliveries?state=dead"))
+        found.append(Alert("bad", "dead", {"n": stats["deliveries"]["dead"]}, "/deliveries?state=dead"))
     if stats["deliveries"]["held"]:
-        found.append(Concern("warn", "held", {"n": stats["deliveries"]["held"]}, "/deliveries?state=held"))
+        found.append(Alert("warn", "held", {"n": stats["deliveries"]["held"]}, "/deliveries?state=held"))
     return found
 
 
-def _late(stats: Mapping[str, Any]) -> list[Concern]:
+def _late(stats: Mapping[str, Any]) -> list[Alert]:
     found = []
     for group, key, link in (
         ("deliveries", "late_deliveries", "/deliveries?state=pending"),
@@ -123,13 +123,13 @@ def _late(stats: Mapping[str, Any]) -> list[Concern]:
     ):
         seconds = float(stats[group]["oldest_due_seconds"] or 0)
         if seconds >= LATE:
-            found.append(Concern("bad" if seconds >= VERY_LATE else "warn", key, {"seconds": seconds}, link))
+            found.append(Alert("bad" if seconds >= VERY_LATE else "warn", key, {"seconds": seconds}, link))
     return found
 
 
-def _bodies(stats: Mapping[str, Any], now: float) -> list[Concern]:
+def _bodies(stats: Mapping[str, Any], now: float) -> list[Alert]:
     return [
-        Concern(
+        Alert(
             "warn",
             "version_2" if row["reason_code"] == "version_2" else "bodies",
             {"merchant": row["merchant"]},
@@ -141,7 +141,7 @@ def _bodies(stats: Mapping[str, Any], now: float) -> list[Concern]:
     ]
 
 
-def _cancellations(pending: Sequence[Mapping[str, Any]], now: float) -> list[Concern]:
+def _cancellations(pending: Sequence[Mapping[str, Any]], now: float) -> list[Alert]:
     stale = [
         row
         for row in pending
@@ -153,4 +153,4 @@ def _cancellations(pending: Sequence[Mapping[str, Any]], now: float) -> list[Con
     link = "/payments?status=cancellation_pending"
     if len(stale) == 1:
         link = addresses.payment(stale[0]["merchant"], stale[0]["imp_uid"])
-    return [Concern("warn", "stale", {"n": len(stale)}, link)] if stale else []
+    return [Alert("warn", "stale", {"n": len(stale)}, link)] if stale else []

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from console.context import Context
 from console.http.operation import Call, Operation
-from console.http.requests import NotValid, modelled
+from console.http.requests import InvalidFields, modelled
 from schemas import wire
 
 MOST = 200
@@ -52,7 +52,7 @@ class Desk:
     ) -> Reply:
         """Make a call; parameters that are None or empty are as if they were not given.
 
-        Raises `NotValid` with every wrong field, and whatever `RelayError` the API would answer with.
+        Raises `InvalidFields` with every wrong field, and whatever `RelayError` the API would answer with.
         """
         operation = self._operations[method, path]
         given = {name: value for name, value in (query or {}).items() if value not in (None, "")}
@@ -60,7 +60,7 @@ class Desk:
         parameters = modelled(operation.query, given, errors, self.context.settings)
         parsed = modelled(operation.body_model, dict(body or {}), errors, self.context.settings)
         if errors:
-            raise NotValid(errors)
+            raise InvalidFields(errors)
         call: Call[Any, Any] = Call(self.context, dict(parts or {}), parameters, parsed, self._read_only)
         answer = await operation.handler(call)
         value = answer.value.model_dump() if isinstance(answer.value, BaseModel) else answer.value

@@ -15,7 +15,7 @@ _NESTED = re.compile(r"reason\d?")
 
 
 @dataclass(frozen=True, slots=True)
-class Tongue:
+class Catalogue:
     """One language: its words by key (`payments.title`), and patterns of the API's sentences with what they mean."""
 
     code: str
@@ -53,11 +53,11 @@ class Tongue:
 
 
 @cache
-def tongue(code: str) -> Tongue:
+def tongue(code: str) -> Catalogue:
     """The catalogue of a language."""
     rows = tomllib.loads((files("console") / "i18n" / f"{code}.toml").read_text("utf-8"))
     sentences = tuple((re.compile(one["english"], re.DOTALL), one["means"]) for one in rows.pop("sentences", ()))
-    return Tongue(code, _flat(rows), sentences)
+    return Catalogue(code, _flat(rows), sentences)
 
 
 def _flat(rows: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

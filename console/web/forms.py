@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
-from console.http.requests import NotValid, body_of
+from console.http.requests import InvalidFields, body_of
 from schemas.times import rfc3339
 
 CSRF = "csrf"
@@ -82,17 +82,17 @@ class Form:
 
 
 async def form_of(request: Request) -> Form:
-    """The form of a request. Raises `TooLarge`, and `NotValid` for what no form of ours sends."""
+    """The form of a request. Raises `TooLarge`, and `InvalidFields` for what no form of ours sends."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     body = await body_of(request)
     if not body:
         return Form()
     if kind != "application/x-www-form-urlencoded":
-        raise NotValid([{"field": "", "message": "must be a form"}])
+        raise InvalidFields([{"field": "", "message": "must be a form"}])
     try:
         pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
     except ValueError:
-        raise NotValid([{"field": "", "message": "the form cannot be read"}]) from None
+        raise InvalidFields([{"field": "", "message": "the form cannot be read"}]) from None
     fields: dict[str, list[str]] = {}
     for name, value in pairs:
         fields.setdefault(name, []).append(value.replace("\r\n", "\n"))

@@ -17,9 +17,9 @@ import orjson
 import structlog
 from starlette.responses import Response, StreamingResponse
 
-from console.http.requests import NotValid
+from console.http.requests import InvalidFields
 from console.web.rendering import Rendering
-from console.web.visit import Page, View, Visit
+from console.web.visit import PageRoute, View, Visit
 from schemas.errors import RelayError
 
 EVERY = 1.0
@@ -41,12 +41,12 @@ class Live:
     def __init__(self, rendering: Rendering) -> None:
         self._rendering = rendering
 
-    def stream(self, page: Page, visit: Visit, csrf: str) -> Response:
+    def stream(self, page: PageRoute, visit: Visit, csrf: str) -> Response:
         """The stream of a page's parts, as they are now and each time they change."""
         headers = {"x-accel-buffering": "no"}
         return StreamingResponse(self._parts(page, visit, csrf), headers=headers, media_type="text/event-stream")
 
-    async def _parts(self, page: Page, visit: Visit, csrf: str) -> AsyncIterator[bytes]:
+    async def _parts(self, page: PageRoute, visit: Visit, csrf: str) -> AsyncIterator[bytes]:
         ends, sent, spoke = time.monotonic() + LASTS, dict[str, bytes](), time.monotonic()
         is_ending: Callable[[], bool] = getattr(visit.request.app.state, "is_ending", bool)
         yield b"retry: 2000\n\n"
@@ -68,12 +68,12 @@ class Live:
                 yield b": still here\n\n"
             await asyncio.sleep(EVERY)
 
-    async def _made(self, page: Page, visit: Visit, csrf: str) -> dict[str, str] | None:
+    async def _made(self, page: PageRoute, visit: Visit, csrf: str) -> dict[str, str] | None:
         """What the parts look like now; None while they cannot be made."""
         seen = replace(visit, clock=replace(visit.clock, now=time.time()))
         try:
             view = await page.handler(seen)
-        except (RelayError, NotValid) as error:
+        except (RelayError, InvalidFields) as error:
             log.warning("live_part_failed", path=visit.request.url.path, reason=str(error))
             return None
         return self._rendering.parts(view, seen, csrf) if isinstance(view, View) else {}

@@ -12,7 +12,7 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from console.http.requests import NotValid, TooLarge
+from console.http.requests import InvalidFields, TooLarge
 from console.web import addresses, catalogue, cookies, time_display
 from console.web.asking import Desk
 from console.web.forms import CSRF, Form, form_of
@@ -21,14 +21,14 @@ from console.web.live import Live
 from console.web.refusals import refused
 from console.web.rendering import THEMES, Rendering
 from console.web.sessions import LIFETIME, Sessions, same
-from console.web.visit import Go, Page, View, Visit
+from console.web.visit import Go, PageRoute, View, Visit
 from runtime.encryption import Sealer
 from schemas.errors import RelayError
 
 log = structlog.get_logger()
 
 
-class Gate:
+class PageGuard:
     """What stands before every page."""
 
     def __init__(self, desk: Desk, sealer: Sealer, sessions: Sessions, rendering: Rendering, live: Live) -> None:
@@ -38,7 +38,7 @@ class Gate:
         self._rendering = rendering
         self._live = live
 
-    def opens(self, page: Page) -> Callable[[Request], Awaitable[Response]]:
+    def opens(self, page: PageRoute) -> Callable[[Request], Awaitable[Response]]:
         """The page as Starlette's routes take it."""
 
         async def endpoint(request: Request) -> Response:
@@ -47,7 +47,7 @@ class Gate:
             csrf = visit.session.csrf if visit.session else visitor
             try:
                 response = await self._answer(page, visit, csrf)
-            except (RelayError, NotValid, TooLarge) as error:
+            except (RelayError, InvalidFields, TooLarge) as error:
                 response = self._respond(refused(visit, error), visit, csrf)
             except Exception as error:
                 log.exception("page_broke", path=request.url.path)
@@ -73,7 +73,7 @@ class Gate:
             theme=theme if theme in THEMES else THEMES[0],
         )
 
-    async def _answer(self, page: Page, visit: Visit, csrf: str) -> Response:
+    async def _answer(self, page: PageRoute, visit: Visit, csrf: str) -> Response:
         request = visit.request
         if visit.session is None and not page.public:
             return self._to_sign_in(visit, csrf)

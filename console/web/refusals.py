@@ -5,7 +5,7 @@ from __future__ import annotations
 import structlog
 
 from console.http.problems import of_error
-from console.http.requests import NotValid, TooLarge
+from console.http.requests import InvalidFields, TooLarge
 from console.web.visit import Go, View, Visit
 from schemas import wire
 from schemas.errors import Invalid, LedgerUnavailable, NotFound, RelayError
@@ -18,7 +18,7 @@ def refused(visit: Visit, error: Exception) -> View:
     match error:
         case NotFound():
             return View("error", {"what": "not_found", "detail": str(error)}, 404)
-        case NotValid():
+        case InvalidFields():
             return View("error", {"what": "invalid", "errors": error.errors}, 422)
         case TooLarge():
             return View("error", {"what": "invalid"}, 413)
@@ -30,15 +30,15 @@ def refused(visit: Visit, error: Exception) -> View:
     return View("error", {"what": "broke"}, 500)
 
 
-def failed(to: str, error: RelayError | NotValid) -> Go:
+def failed(to: str, error: RelayError | InvalidFields) -> Go:
     """Back to a page, with a notice of why an action came to nothing."""
     return Go(to, "failed", {"reason": reason(error)}, bad=True)
 
 
-def reason(error: RelayError | NotValid) -> str:
+def reason(error: RelayError | InvalidFields) -> str:
     """Why an action came to nothing, in the API's words, with every field that was wrong."""
     match error:
-        case NotValid():
+        case InvalidFields():
             return "; ".join(": ".join(filter(None, (one["field"], one["message"]))) for one in error.errors)
         case Invalid():
             return str(error)

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from starlette.requests import Request
 
 from console.web import addresses, icons
-from console.web.catalogue import Tongue
+from console.web.catalogue import Catalogue
 from console.web.levels import level
 from console.web.masking import masked
 from console.web.sentences import spoken
@@ -87,7 +87,7 @@ def _back(request: Request) -> str:
     return asked.rpartition("/")[0] if request.method == "POST" and asked.endswith(_SHOWING) else asked
 
 
-def _words(tongue: Tongue) -> str:
+def _words(tongue: Catalogue) -> str:
     """What scripts say, as JSON."""
     return orjson.dumps({key: word for key, word in tongue.words.items() if key.startswith(_SCRIPTED)}).decode()
 

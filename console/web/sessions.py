@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from console.http.tokens import Caller, Tokens
+from console.http.tokens import ApiTokens, Caller
 from runtime.encryption import Sealer
 from runtime.variables import ApiToken
 from schemas.errors import Unreadable
@@ -37,7 +37,7 @@ class Session:
 class Sessions:
     """Begins sessions, takes them up again from their cookie, and ends them."""
 
-    def __init__(self, sealer: Sealer, tokens: Tokens, known: Iterable[ApiToken]) -> None:
+    def __init__(self, sealer: Sealer, tokens: ApiTokens, known: Iterable[ApiToken]) -> None:
         self._sealer = sealer
         self._tokens = tokens
         holders = [tokens.holder(token.value.get_secret_value()) for token in known]

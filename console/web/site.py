@@ -10,10 +10,10 @@ from starlette.routing import BaseRoute, Route
 
 from console.context import Context
 from console.http.operation import Operation
-from console.http.tokens import Tokens
+from console.http.tokens import ApiTokens
 from console.web.asking import Desk
 from console.web.live import Live
-from console.web.page_guard import Gate
+from console.web.page_guard import PageGuard
 from console.web.pages import (
     deliveries,
     endpoint_form,
@@ -34,30 +34,30 @@ from console.web.pages import (
 from console.web.rendering import Rendering
 from console.web.sessions import Sessions
 from console.web.static import Static
-from console.web.visit import Outcome, Page, Visit
+from console.web.visit import Outcome, PageRoute, Visit
 from schemas.errors import NotFound
 
 _ROOMS = (
     overview, payments, payment_detail, events, endpoint_form, endpoints, deliveries, replays, notifications,
     reconciliations, merchants, settings, search, preferences,
 )  # fmt: skip
-PAGES: tuple[Page, ...] = tuple(chain.from_iterable(room.PAGES for room in _ROOMS))
+PAGES: tuple[PageRoute, ...] = tuple(chain.from_iterable(room.PAGES for room in _ROOMS))
 
 
 class Site:
     """The web console as an application has it: its `routes`, and what it says where there is `nothing`."""
 
-    def __init__(self, context: Context, operations: Sequence[Operation], tokens: Tokens) -> None:
+    def __init__(self, context: Context, operations: Sequence[Operation], tokens: ApiTokens) -> None:
         static = Static()
         rendering = Rendering(static)
         sessions = Sessions(context.sealer, tokens, context.settings.api_tokens)
-        gate = Gate(Desk(context, operations), context.sealer, sessions, rendering, Live(rendering))
+        gate = PageGuard(Desk(context, operations), context.sealer, sessions, rendering, Live(rendering))
         pages = (*PAGES, *signing_in.pages(sessions))
         self.routes: list[BaseRoute] = [
             Route("/static/{version}/{name}", static.serve, methods=["GET"]),
             *(Route(page.path, gate.opens(page), methods=[page.method]) for page in pages),
         ]
-        self.nothing = gate.opens(Page("/{path}", _nothing))
+        self.nothing = gate.opens(PageRoute("/{path}", _nothing))
 
 
 def is_person(request: Request) -> bool:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 
 from markupsafe import Markup
 
-from console.web.catalogue import Tongue
+from console.web.catalogue import Catalogue
 from schemas.times import rfc3339, unix
 
 ZONES: Mapping[str, tzinfo] = {"KST": timezone(timedelta(hours=9), "KST"), "UTC": UTC}
@@ -24,17 +24,17 @@ def preferred(chosen: str | None, language: str) -> str:
     return "KST" if language == "ko" else "UTC"
 
 
-def distance(seconds: float, tongue: Tongue) -> str:
+def distance(seconds: float, tongue: Catalogue) -> str:
     """How long ago, or in how long: `12 s ago`, `in 3 min`."""
     return _worded("ago" if seconds >= 0 else "in", abs(seconds), tongue)
 
 
-def length(seconds: float, tongue: Tongue) -> str:
+def length(seconds: float, tongue: Catalogue) -> str:
     """A duration in its largest unit: `3 min`."""
     return _worded("for", seconds, tongue)
 
 
-def _worded(way: str, seconds: float, tongue: Tongue) -> str:
+def _worded(way: str, seconds: float, tongue: Catalogue) -> str:
     for limit, unit, unit_length in _STEPS:
         if seconds < limit:
             return tongue(f"time.{way}_{unit}", n=int(seconds // unit_length))
@@ -47,7 +47,7 @@ class Clock:
 
     now: float
     zone_name: str
-    tongue: Tongue
+    tongue: Catalogue
 
     @property
     def zone(self) -> tzinfo:

@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from console.http.tokens import Caller
 from console.web.asking import Desk
-from console.web.catalogue import Tongue
+from console.web.catalogue import Catalogue
 from console.web.forms import Form
 from console.web.sessions import Session
 from console.web.time_display import Clock
@@ -56,7 +56,7 @@ class Visit:
     form: Form = field(default_factory=Form)
 
     @property
-    def tongue(self) -> Tongue:
+    def tongue(self) -> Catalogue:
         """The words it is answered in."""
         return self.clock.tongue
 
@@ -95,7 +95,7 @@ Outcome = View | Go
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class PageRoute:
     """Where a page is, and who may open it: `public` for people who are not signed in, `for_readers` for a POST that
     changes nothing but what is shown."""
 

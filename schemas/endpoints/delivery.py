@@ -14,7 +14,7 @@ LONGEST_RETRY_AFTER = 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class AttemptResult:
     """What one attempt brought. `status_code` is None where no status line came in time. `error` is in words for people
     and None when an answer came whole and in time; one that broke off or never ended has both. `retry_after` is in
     seconds; `response` the first part of the answer's body. `stale_connection`: there was no answer, because the kept
@@ -53,7 +53,7 @@ class Delivered:
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
+class Retry:
     """Try once more in `at_in` seconds; where `lane_wait` is given, the whole lane sends nothing for so long: neither
     this delivery, nor any other."""
 
@@ -64,7 +64,7 @@ class Again:
 
 @dataclass(frozen=True, slots=True)
 class Dead:
-    """No further attempt unless an operator asks; `lane_wait` as for `Again`."""
+    """No further attempt unless an operator asks; `lane_wait` as for `Retry`."""
 
     reason: str
     lane_wait: float | None = None
@@ -84,10 +84,10 @@ class Hold:
     reason: str
 
 
-Verdict = Delivered | Again | Dead | Disable | Hold
+Verdict = Delivered | Retry | Dead | Disable | Hold
 
 
-def attempt(answer: Answer, at: float, *, replay: bool) -> Attempt:
+def attempt(answer: AttemptResult, at: float, *, replay: bool) -> Attempt:
     """The record of an answer to an attempt that began `at` (UNIX seconds)."""
     return Attempt(
         at=at,
@@ -99,7 +99,7 @@ def attempt(answer: Answer, at: float, *, replay: bool) -> Attempt:
     )
 
 
-def judge(answer: Answer, attempts_before: int, schedule: tuple[float, ...], rng: Random) -> Verdict:
+def judge(answer: AttemptResult, attempts_before: int, schedule: tuple[float, ...], rng: Random) -> Verdict:
     """What an answer means for its delivery, after `attempts_before` earlier attempts.
 
     `schedule` holds the waits between attempts in seconds, so there is one attempt more than it has waits. Never
@@ -115,16 +115,16 @@ def judge(answer: Answer, attempts_before: int, schedule: tuple[float, ...], rng
         attempts = "1 attempt" if count == 1 else f"{count} attempts"
         return Dead(f"dead after {attempts}; the last {_outcome(answer)}", lane_wait)
     wait = jittered(schedule[attempts_before], rng)
-    return Again(wait, f"the last attempt {_outcome(answer)}", lane_wait)
+    return Retry(wait, f"the last attempt {_outcome(answer)}", lane_wait)
 
 
-def _lane_wait(answer: Answer) -> float | None:
+def _lane_wait(answer: AttemptResult) -> float | None:
     if answer.status_code not in (429, 503) or not answer.retry_after or answer.retry_after < 0:
         return None
     return min(answer.retry_after, LONGEST_RETRY_AFTER)
 
 
-def _outcome(answer: Answer) -> str:
+def _outcome(answer: AttemptResult) -> str:
     if answer.error is None:
         return f"answered {answer.status_code}"
     if answer.status_code is None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from schemas import wire
 from schemas.endpoints.endpoint import ENDPOINT_TYPES, Endpoint
-from schemas.endpoints.health import Health
+from schemas.endpoints.health import EndpointHealth
 from schemas.times import rfc3339
 
 _FAILING, _DISABLED, _RECOVERED = ENDPOINT_TYPES
@@ -24,7 +24,7 @@ class EndpointEvent:
 
 
 def endpoint_event(
-    endpoint: Endpoint, kind: str, before: Health, after: Health, reason: str, now: float
+    endpoint: Endpoint, kind: str, before: EndpointHealth, after: EndpointHealth, reason: str, now: float
 ) -> EndpointEvent:
     """The event of a change of health at ``now`` (UNIX seconds); ``reason`` in words.
 
@@ -50,6 +50,6 @@ def endpoint_event(
     return EndpointEvent(identity, kind, body)
 
 
-def disabled_because(health: Health, last: str) -> str:
+def disabled_because(health: EndpointHealth, last: str) -> str:
     """Why an endpoint that only failed is disabled; ``last`` says what its last attempt brought."""
     return f"{health.failures} failures in a row since {rfc3339(health.failing_since)}; {last}"

@@ -21,7 +21,7 @@ _FAILING, _DISABLED, _RECOVERED = ENDPOINT_TYPES
 
 
 @dataclass(frozen=True, slots=True)
-class Health:
+class EndpointHealth:
     """`failures` in a row since `failing_since` (UNIX seconds, 0 when there are none); the breaker is open until
     `open_until` (UNIX seconds) and has opened `opens` times since the last success; `stage` is what operators
     were last told: 0 fine, 1 failing, 2 disabled."""
@@ -33,13 +33,15 @@ class Health:
     stage: int = FINE
 
 
-def after_attempt(health: Health, ok: bool, now: float, *, first_wait: float, disable_after: float) -> Health:
+def after_attempt(
+    health: EndpointHealth, ok: bool, now: float, *, first_wait: float, disable_after: float
+) -> EndpointHealth:
     """The health after an attempt that ended `now`. `first_wait` is the first wait of the retry schedule, in
     seconds: probes are so far apart, so that a delivery that waits alone keeps to its schedule; but never so far that
     the failures it takes to disable an endpoint would not fit into `disable_after`. Attempts already under way when
     the breaker opened count as failures but do not lengthen its wait."""
     if ok:
-        return Health()
+        return EndpointHealth()
     failures = health.failures + 1
     since = health.failing_since or now
     until, opens = health.open_until, health.opens
@@ -51,35 +53,35 @@ def after_attempt(health: Health, ok: bool, now: float, *, first_wait: float, di
         stage = max(stage, FAILING)
     if failures >= DISABLES_AT and failed_for >= disable_after:
         stage = DISABLED
-    return Health(failures, since, until, opens, stage)
+    return EndpointHealth(failures, since, until, opens, stage)
 
 
-def gone(health: Health) -> Health:
+def gone(health: EndpointHealth) -> EndpointHealth:
     """The health of an endpoint that was disabled for another reason: it answered 410."""
     return replace(health, stage=DISABLED)
 
 
-def enabled(health: Health) -> Health:
+def enabled(health: EndpointHealth) -> EndpointHealth:
     """The health of an endpoint that an operator enables: a fresh start, but a success is still news if operators
     had heard of trouble."""
-    return Health(stage=min(health.stage, FAILING))
+    return EndpointHealth(stage=min(health.stage, FAILING))
 
 
-def news(before: Health, after: Health) -> str | None:
+def news(before: EndpointHealth, after: EndpointHealth) -> str | None:
     """The type of the event that this change of health is worth, if any."""
     if before.stage == after.stage:
         return None
     return (_RECOVERED, _FAILING, _DISABLED)[after.stage]
 
 
-def room(health: Health, now: float, max_in_flight: int) -> int:
+def capacity(health: EndpointHealth, now: float, max_in_flight: int) -> int:
     """How many deliveries may be in flight: none while the breaker is open, one as a probe, else all."""
     if health.failures < OPENS_AT:
         return max_in_flight
     return 0 if now < health.open_until else 1
 
 
-def breaker(health: Health, now: float) -> str:
+def breaker(health: EndpointHealth, now: float) -> str:
     """The breaker's state in a word: `closed`, `open` or `half_open`."""
     if health.failures < OPENS_AT:
         return "closed"

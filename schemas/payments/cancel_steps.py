@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from schemas.errors import Conflict
 from schemas.payments.cancellations import Request
-from schemas.payments.decide import Change, Policy, Record, left_to_cancel, next_look, note
+from schemas.payments.decide import Change, Policy, Record, left_to_cancel, next_refresh, record_request
 from schemas.payments.facts import plain
 
 
@@ -34,7 +34,7 @@ def check(record: Record, request: Request) -> None:
         raise Conflict(f"of payment {record.imp_uid} {plain(left)} is left to cancel, {_asked(request)} was asked for")
 
 
-def sent(record: Record, request_id: str, now: int, policy: Policy) -> Change:
+def mark_sent(record: Record, request_id: str, now: int, policy: Policy) -> Change:
     """i'mport has taken the request."""
     requests = tuple(
         replace(row, state="sent") if row.id == request_id and row.state == "sending" else row
@@ -55,12 +55,12 @@ def leave_open(record: Record, request_id: str, now: int, policy: Policy) -> Cha
     if request is None:
         return _rewritten(record, record.requests, now, policy)
     others = tuple(row for row in record.requests if row.id != request_id)
-    return note(replace(record, requests=others), request, now, policy)
+    return record_request(replace(record, requests=others), request, now, policy)
 
 
 def _rewritten(record: Record, requests: tuple[Request, ...], now: int, policy: Policy) -> Change:
     after = replace(record, requests=requests, version=record.version + 1)
-    return Change(after, (), (), next_look(after, now, policy), record)
+    return Change(after, (), (), next_refresh(after, now, policy), record)
 
 
 def _asked(request: Request) -> str:

@@ -52,8 +52,8 @@ def steps(change: Change, most: int = MOST) -> Iterator[Step]:
             record = replace(before, requests=requests, sequence=sequence, snapshot=after.snapshot)
             record = replace(record, facts=dict(facts[:end]))
         record = replace(record, version=previous.version + 1)
-        next_look = change.next_look if is_last else None
-        yield Step(Change(record, tuple(some), made, next_look, previous), previous is before, is_last)
+        next_refresh = change.next_refresh if is_last else None
+        yield Step(Change(record, tuple(some), made, next_refresh, previous), previous is before, is_last)
         if is_last:
             return
         previous, first, end = record, end, end + most

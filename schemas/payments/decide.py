@@ -74,7 +74,7 @@ class Change:
     record: Record
     facts: tuple[Fact, ...]
     events: tuple[events.Event, ...]
-    next_look: float | None
+    next_refresh: float | None
     previous: Record
 
     @property
@@ -83,7 +83,7 @@ class Change:
         return bool(self.events)
 
 
-def look(
+def decide(
     record: Record,
     snapshot: Snapshot,
     now: int,
@@ -121,13 +121,13 @@ def look(
     return _change(record, after, (*joined, *opened, *given_up), now, policy, snapshot)
 
 
-def note(record: Record, request: Request, now: int, policy: Policy) -> Change:
+def record_request(record: Record, request: Request, now: int, policy: Policy) -> Change:
     """A request that is open from ``now`` on: the merchant asked i'mport, or its gateway, without the relay."""
     after = replace(record, requests=(*record.requests, replace(request, state="open")))
     return _change(record, after, (cancellations.requested(request),), now, policy)
 
 
-def reject(record: Record, request_id: str, now: int, policy: Policy, reason: str | None = None) -> Change:
+def reject_request(record: Record, request_id: str, now: int, policy: Policy, reason: str | None = None) -> Change:
     """A pending cancellation closed by an operator; the status returns to what the facts say.
 
     Raises `NotFound`, and `Conflict` where it is not open.
@@ -204,10 +204,10 @@ def _change(
         made.append(event)
         previous = event.status
     record = replace(after, facts=facts, sequence=sequence, version=before.version + 1)
-    return Change(record, tuple(found), tuple(made), next_look(record, now, policy), before)
+    return Change(record, tuple(found), tuple(made), next_refresh(record, now, policy), before)
 
 
-def next_look(record: Record, now: int, policy: Policy) -> float | None:
+def next_refresh(record: Record, now: int, policy: Policy) -> float | None:
     """Seconds until the payment has to be looked at unasked, None for never: the earliest reason wins."""
     reasons: list[float] = [at + cancellations.SECOND_LOOK_AFTER - now for at in record.claims.values()]
     for request in record.requests:

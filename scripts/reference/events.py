@@ -12,9 +12,9 @@ from console.http.openapi_callbacks import MEANINGS
 from schemas import wire
 from schemas.endpoints.endpoint import ENDPOINT_TYPES, PAYMENT_TYPES, Endpoint
 from schemas.endpoints.events import endpoint_event
-from schemas.endpoints.health import Health
+from schemas.endpoints.health import EndpointHealth
 from schemas.payments.cancellations import Request
-from schemas.payments.decide import Change, Policy, Record, look, note, reject
+from schemas.payments.decide import Change, Policy, Record, decide, record_request, reject_request
 from schemas.payments.escrow import EscrowChange
 from schemas.payments.events import thin
 from schemas.payments.facts import Expected
@@ -73,9 +73,9 @@ def _number(value: object) -> int | float:
 def endpoint_body() -> bytes:
     """A callback about an endpoint."""
     endpoint = Endpoint("ep_ab12cd34ef56gh78ij90", "default", "https://shop.example/payments", description="shop")
-    health = Health(failures=23, failing_since=_T - 5 * _DAY)
+    health = EndpointHealth(failures=23, failing_since=_T - 5 * _DAY)
     reason = "23 failures in a row since 2026-11-18T01:02:03Z; the last attempt answered 500"
-    return endpoint_event(endpoint, ENDPOINT_TYPES[1], Health(), health, reason, _T).body
+    return endpoint_event(endpoint, ENDPOINT_TYPES[1], EndpointHealth(), health, reason, _T).body
 
 
 def payment_bodies() -> list[bytes]:
@@ -85,7 +85,7 @@ def payment_bodies() -> list[bytes]:
     partly = {**_PAID, "cancel_amount": 400, "cancel_history": [_entry(400, _T + 7200, "cancel_77889899")]}
     request = Request("can_ab12cd34ef56gh78ij90klmn", Decimal(1004), "open", "record", _T + 3600, "out of stock")
     paid = _look(_PAID, _T).record
-    pending = note(paid, request, _T + 3600, Policy())
+    pending = record_request(paid, request, _T + 3600, Policy())
     changes = [
         _look(_PAID, _T),
         _look(_PAID, _T, expected=Expected(Decimal(1000), "KRW")),
@@ -95,9 +95,9 @@ def payment_bodies() -> list[bytes]:
         _look(_FIXED, _T + 120),
         _look(partly, _T + 7200, paid),
         pending,
-        reject(pending.record, request.id, _T + _DAY, Policy(), "turned down by Paymentwall"),
+        reject_request(pending.record, request.id, _T + _DAY, Policy(), "turned down by Paymentwall"),
         _look(cancelled, _T + 7200, pending.record),
-        look(paid, Snapshot.parse({**_PAID, "escrow": True}), _T + _DAY, Policy(), (), [_REFUSED]),
+        decide(paid, Snapshot.parse({**_PAID, "escrow": True}), _T + _DAY, Policy(), (), [_REFUSED]),
     ]
     return [thin(event.body) for change in changes for event in change.events]
 
@@ -111,4 +111,4 @@ def _entry(amount: int, at: int, cancellation_id: str = "cancel_77889900") -> di
 
 def _look(fields: Mapping[str, Any], now: int, record: Record | None = None, **policy: Any) -> Change:
     known = record or Record("default", str(_PAYMENT["imp_uid"]))
-    return look(known, Snapshot.parse(fields), now, replace(Policy(), **policy))
+    return decide(known, Snapshot.parse(fields), now, replace(Policy(), **policy))

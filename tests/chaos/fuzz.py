@@ -28,7 +28,7 @@ def main() -> int:
 def _followed(target: str, runs: int, seed: int, folder: Path) -> int:
     atheris = importlib.import_module("atheris")
 
-    with atheris.instrument_imports(include=["schemas", "iamport.answers", "receiver.spool_codec"]):
+    with atheris.instrument_imports(include=["schemas", "iamport.responses", "receiver.spool_codec"]):
         from tests.chaos.targets import TARGETS
 
     seen = folder / f"{target}-seen"

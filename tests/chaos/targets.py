@@ -8,13 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from iamport.answers import page_of, payments_of, response_of
-from iamport.http_exchange import Answer
+from iamport.http_exchange import HttpResponse
+from iamport.responses import page_of, payments_of, response_of
 from receiver import spool_codec
 from schemas import wire
 from schemas.errors import BadNotification, IamportError, MalformedPayment, UnsupportedContentType
 from schemas.payments import codec
-from schemas.payments.decide import Policy, Record, look
+from schemas.payments.decide import Policy, Record, decide
 from schemas.payments.extra import EXTRA_BYTES
 from schemas.payments.notification import Notification, parse
 from schemas.payments.snapshot import Snapshot
@@ -52,7 +52,7 @@ def webhook(data: bytes) -> None:
 
 def answer(data: bytes) -> None:
     """The first byte chooses the status, the rest is the body; what it shows of payments is looked at twice."""
-    said = Answer(_STATUSES[data[0] % len(_STATUSES)] if data else 200, data[1:])
+    said = HttpResponse(_STATUSES[data[0] % len(_STATUSES)] if data else 200, data[1:])
     try:
         response = response_of(said)
         found = list(payments_of(response, _ASKED).found.values()) if isinstance(response, list) else []
@@ -64,8 +64,8 @@ def answer(data: bytes) -> None:
             snapshot = Snapshot.parse(row)
         except MalformedPayment:
             continue
-        change = look(Record("default", snapshot.imp_uid), snapshot, _NOW, Policy())
-        assert look(change.record, snapshot, _NOW, Policy()).news is False
+        change = decide(Record("default", snapshot.imp_uid), snapshot, _NOW, Policy())
+        assert decide(change.record, snapshot, _NOW, Policy()).news is False
         for place, fact in enumerate(change.record.facts.values()):
             codec.dump_fact(fact, place)
         codec.dump_record(change.record)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from ledger.pages import Slice
+from ledger.pages import PageRequest
 from ledger.reconciliations import Reconciliation
 from schemas import wire
 from tests.chaos.house import House
@@ -34,7 +34,7 @@ async def events(house: House) -> Known:
     known: Known = {}
     cursor: str | None = None
     while True:
-        page = await house.ledger.events.list(Slice(200, cursor))
+        page = await house.ledger.events.list(PageRequest(200, cursor))
         for row in page.rows:
             event = wire.loads(row.body)
             cancellation = (event["data"]["detail"].get("cancellation") or {}).get("id")

@@ -26,7 +26,7 @@ from cli import main
 from cli.client import Place
 from cli.commands import register
 from cli.main import app as whole
-from ledger.heartbeats import Sign
+from ledger.heartbeats import Heartbeat
 from schemas.endpoints.delivery import Dead
 from schemas.endpoints.signature import signed_headers
 from tests.cli.test_endings import heeds_its_terminal
@@ -368,7 +368,7 @@ async def test_listening_ends_with_its_endpoint(console: Console, number: signal
 
 async def test_the_doctor_finds_what_is_wrong(console: Console) -> None:
     """A sound relay passes; a disabled endpoint is a warning, one that no worker tests is bad."""
-    await console.ledger.workers.report("host-1", Sign("1.0", 1.0, None, None, None))
+    await console.ledger.heartbeats.report("host-1", Heartbeat("1.0", 1.0, None, None, None))
     well = await relay(console, "doctor")
     assert (well.exit_code, "durable" in well.stdout) == (0, True)
     await console.endpoint()
@@ -397,7 +397,7 @@ async def test_a_sub_merchant_on_the_command_line(console: Console) -> None:
 
 async def test_the_doctor_says_that_version_2_is_sent(console: Console) -> None:
     """Bodies that were refused within a day are named with what to do; it does not fail for them."""
-    await console.ledger.workers.report("host-1", Sign("1.0", 1.0, None, None, None))
+    await console.ledger.heartbeats.report("host-1", Heartbeat("1.0", 1.0, None, None, None))
     await console.ledger.count_refusals({"shop:400": 2, "-:400": 1}, {"shop:version_2": 2, "-:empty": 1})
     report = await relay(console, "doctor", "--no-test", "--json")
     assert report.exit_code == 0

@@ -11,25 +11,25 @@ import pytest
 from cryptography.fernet import Fernet
 
 from cli.client import Place
-from cli.data_dir import Occupied, Workplace
+from cli.data_dir import DataDir, Occupied
 from cli.ports import free, next_free
 
 
 def test_a_second_user_is_told_in_one_line(tmp_path: Path) -> None:
     """Two Redis servers on one append-only file would ruin it."""
-    first = Workplace(tmp_path)
+    first = DataDir(tmp_path)
     with pytest.raises(Occupied, match=rf"process {os.getpid()}\) works in .*--var$"):
-        Workplace(tmp_path)
+        DataDir(tmp_path)
     first.close()
-    Workplace(tmp_path).close()
+    DataDir(tmp_path).close()
 
 
 def test_key_and_token_last_and_are_private(tmp_path: Path) -> None:
     """What one run has encrypted the next can read, and nobody else can read the key."""
-    first = Workplace(tmp_path)
+    first = DataDir(tmp_path)
     key, token = first.encryption_key(), first.api_token()
     first.close()
-    second = Workplace(tmp_path)
+    second = DataDir(tmp_path)
     assert (second.encryption_key(), second.api_token()) == (key, token)
     second.close()
     Fernet(key)
@@ -59,7 +59,7 @@ def test_a_port_is_given_away_once() -> None:
 
 def test_other_commands_are_told_where_it_runs(tmp_path: Path) -> None:
     """While `relay up` runs, `relay` in the same directory knows its console and token; afterwards nothing is left."""
-    workplace = Workplace(tmp_path / "var")
+    workplace = DataDir(tmp_path / "var")
     workplace.announce(console_url="http://127.0.0.1:9001", token="t", sandbox_url="http://127.0.0.1:9002")
     told = tmp_path / "var" / "relay.json"
     place = Place.find({}, told)

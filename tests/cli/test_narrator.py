@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from cli.narrator import Account
+from cli.narrator import Narrator
 from cli.screen import Screen
 
 
@@ -23,7 +23,7 @@ def screen(*, as_json: bool = False) -> tuple[Screen, io.StringIO]:
     """A screen that writes plainly into memory."""
     output = io.StringIO()
     console = Console(file=output, highlight=False, markup=False, soft_wrap=True)
-    return Screen(Account({"ep_1": "shop"}), console, as_json=as_json), output
+    return Screen(Narrator({"ep_1": "shop"}), console, as_json=as_json), output
 
 
 @pytest.mark.parametrize(
@@ -79,14 +79,14 @@ def screen(*, as_json: bool = False) -> tuple[Screen, io.StringIO]:
 )  # fmt: skip
 def test_each_step_is_told_in_words(entry: dict[str, Any], what: str, detail: str) -> None:
     """Webhook, look, event, delivery and receipt each have a line that names the event's type."""
-    told = Account({"ep_1": "shop"}).tell("somebody", entry, 0.0)
+    told = Narrator({"ep_1": "shop"}).tell("somebody", entry, 0.0)
     assert told is not None
     assert (told.what, told.detail) == (what, detail)
 
 
 def test_times_count_from_the_webhook_of_the_same_payment() -> None:
     """The time since the webhook is what people want to know."""
-    account = Account()
+    account = Narrator()
     account.tell("receiver", at(1, "webhook_accepted", imp_uid="imp_1"), 0.0)
     account.tell("receiver", at(2, "webhook_accepted", imp_uid="imp_2"), 0.0)
     told = account.tell("worker", at(1.25, "event_recorded", imp_uid="imp_1", type="payment.paid"), 0.0)
@@ -96,7 +96,7 @@ def test_times_count_from_the_webhook_of_the_same_payment() -> None:
 
 def test_warnings_are_told_and_chatter_is_not() -> None:
     """What goes wrong is shown whatever it is called; what nobody asked for is not."""
-    account = Account()
+    account = Narrator()
     assert account.tell("worker", at(1, "sweep_done"), 0.0) is None
     told = account.tell("worker", {**at(1, "iamport_failing", reason="timeout"), "level": "warning"}, 0.0)
     assert told is not None
@@ -105,7 +105,7 @@ def test_warnings_are_told_and_chatter_is_not() -> None:
 
 def test_events_and_callbacks_are_counted() -> None:
     """The demo ends when every event has reached every endpoint."""
-    account = Account()
+    account = Narrator()
     account.tell("worker", at(1, "event_recorded", type="payment.paid"), 0.0)
     account.tell("worker", at(1, "event_recorded", type="payment.failed", silent=True), 0.0)
     account.tell("worker", at(2, "delivery_attempted", type="payment.paid", outcome="again"), 0.0)

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cli.supervisor import Child, ChildDied, Children
+from cli.supervisor import Child, ChildDied, Supervisor
 from tests.processes import PATIENCE
 
 STUBBORN = "import signal,time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
@@ -38,7 +38,7 @@ class Watched:
         self.lines: list[tuple[str, str]] = []
         self.deaths: list[tuple[str, int]] = []
         self.lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT)
-        self.children = Children(
+        self.children = Supervisor(
             directory, self.lock, lambda *line: self.lines.append(line), lambda *death: self.deaths.append(death)
         )
 

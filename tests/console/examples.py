@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from schemas import wire
-from schemas.endpoints.delivery import Again, Delivered
+from schemas.endpoints.delivery import Delivered, Retry
 from tests.console import machine
 from tests.console.conftest import Console
 from tests.iamport.stub import Stub, well
@@ -127,7 +127,7 @@ async def play(console: Console, stub: Stub) -> dict[str, dict[str, Any]]:
     (event,) = (await call("GET", "/v1/events", imp_uid=PAID, type="payment.paid"))["data"]
     of_event = {"id": event["id"]}
     await call("GET", "/v1/events/{id}", path=of_event)
-    await machine.send(console.ledger, endpoint, Again(5.0, "the last attempt answered 500"), status_code=500)
+    await machine.send(console.ledger, endpoint, Retry(5.0, "the last attempt answered 500"), status_code=500)
     await call("GET", "/v1/events/{id}/explain", path=of_event, endpoint=endpoint)
     delivery = {"id": f"{event['id']}.{endpoint}"}
     await call("GET", "/v1/deliveries", endpoint=endpoint, state="pending")

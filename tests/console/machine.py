@@ -10,7 +10,7 @@ from ledger.keys import Lane
 from ledger.ledger import Ledger
 from schemas.endpoints.delivery import Attempt, Verdict
 from schemas.errors import HiddenPayment
-from schemas.payments.decide import Policy, look
+from schemas.payments.decide import Policy, decide
 from schemas.payments.notification import Notification, new_id
 from schemas.payments.snapshot import Snapshot
 
@@ -45,24 +45,24 @@ async def look_at(
 ) -> None:
     """A worker looks at what is due of a merchant, so many seconds `later`; i'mport shows what was `found`, and knows
     nothing else."""
-    claimed = await ledger.refreshing.claim(Lane("refresh", merchant))
+    claimed = await ledger.refresh_lane.claim(Lane("refresh", merchant))
     for one in claimed.payments:
         raw = found.get(one.record.imp_uid)
         if raw is None:
-            await ledger.refreshing.postpone(one.lease, "rejected", due_in=None, reason="unknown to i'mport", tries=0)
+            await ledger.refresh_lane.postpone(one.lease, "rejected", due_in=None, reason="unknown to i'mport", tries=0)
             continue
-        change = look(
+        change = decide(
             one.record, Snapshot.parse(raw), int(claimed.now) + later, Policy(**policy), one.claims, one.escrow_changes
         )
-        assert await ledger.refreshing.commit(change, claimed=one, now=claimed.now) == "ok"
+        assert await ledger.refresh_lane.commit(change, claimed=one, now=claimed.now) == "ok"
 
 
 async def hide(ledger: Ledger, imp_uid: str, merchant: str = "default") -> None:
     """A webhook for a payment of a test channel, and the look that finds out; the merchant does not include these."""
     await notify(ledger, imp_uid, merchant)
-    claimed = await ledger.refreshing.claim(Lane("refresh", merchant))
+    claimed = await ledger.refresh_lane.claim(Lane("refresh", merchant))
     for one in claimed.payments:
-        await ledger.refreshing.hide(one.lease, reason=str(HiddenPayment(imp_uid, merchant)), now=claimed.now)
+        await ledger.refresh_lane.hide(one.lease, reason=str(HiddenPayment(imp_uid, merchant)), now=claimed.now)
 
 
 async def seen(ledger: Ledger, *imp_uids: str, merchant: str = "default", **fields: Any) -> None:
@@ -78,15 +78,15 @@ async def taken_back(ledger: Ledger, imp_uid: str) -> None:
     entry = {"amount": 1004, "cancelled_at": NOW, "cancellation_id": "c1", "pg_tid": "t", "reason": "r"}
     await seen(ledger, imp_uid, status="cancelled", cancel_amount=1004, cancel_history=[entry])
     await seen(ledger, imp_uid)
-    await ledger.refreshing.mark_dirty("default", imp_uid)
+    await ledger.refresh_lane.mark_dirty("default", imp_uid)
     await look_at(ledger, {imp_uid: payment(imp_uid)}, later=61)
 
 
 async def send(ledger: Ledger, endpoint: str, verdict: Verdict, *, status_code: int, response: str = "") -> int:
     """A worker sends what is due to an endpoint, all with this result; how many there were."""
-    claimed = await ledger.delivering.claim(Lane("deliver", endpoint))
+    claimed = await ledger.delivery_lane.claim(Lane("deliver", endpoint))
     for delivery in claimed.deliveries:
         error = None if status_code < 300 else f"answered {status_code}"
         made = Attempt(time.time(), status_code, 12, error, response, replay=False)
-        assert await ledger.delivering.settle(delivery.lease, verdict, [made])
+        assert await ledger.delivery_lane.settle(delivery.lease, verdict, [made])
     return len(claimed.deliveries)

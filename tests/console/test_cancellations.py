@@ -154,7 +154,7 @@ async def test_what_cannot_be_written_leaves_no_trace(console: Console, stub: St
     answer = await console.client.post("/v1/payments/imp_1/cancellations", content=f'{{"extra":{extra}}}')
     assert (answer.status_code, [error["field"] for error in answer.json()["errors"]]) == (422, ["extra"])
     assert asked_for(stub) == []
-    assert (await console.ledger.refreshing.record("default", "imp_1")).requests == ()
+    assert (await console.ledger.refresh_lane.record("default", "imp_1")).requests == ()
 
 
 async def test_a_payment_that_nobody_could_look_at_is_502(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:

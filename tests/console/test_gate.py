@@ -11,7 +11,7 @@ import pytest
 from ledger.idempotency import Idempotency
 from schemas.endpoints.endpoint import Endpoint
 from schemas.endpoints.events import endpoint_event
-from schemas.endpoints.health import Health
+from schemas.endpoints.health import EndpointHealth
 from schemas.errors import LedgerUnavailable
 from tests.console.conftest import METRICS_ONLY, READ_ONLY, TOKEN, Console, running
 
@@ -48,10 +48,12 @@ async def test_a_read_only_token_gets_no_secret_out_of_a_url(console: Console) -
     """Subscribers put keys into paths and queries; whoever may change endpoints sees them whole."""
     url = "http://127.0.0.1:9/hooks/xoJ5RzsAbCdEfGhIjKlMnOpQ?key=s3cret"
     endpoint = await console.endpoint(url=url)
-    after = Health(failures=20, failing_since=1.0)
+    after = EndpointHealth(failures=20, failing_since=1.0)
     about = Endpoint(endpoint["id"], "default", url)
-    disabled = endpoint_event(about, "endpoint.disabled", Health(), after, "it answered 410", 2.0)
-    assert await console.ledger.delivering.note_health(endpoint["id"], Health(), after, disabled, "it answered 410")
+    disabled = endpoint_event(about, "endpoint.disabled", EndpointHealth(), after, "it answered 410", 2.0)
+    assert await console.ledger.delivery_lane.note_health(
+        endpoint["id"], EndpointHealth(), after, disabled, "it answered 410"
+    )
     reader = {"authorization": f"Bearer {READ_ONLY}"}
     for path in ("/v1/endpoints", f"/v1/endpoints/{endpoint['id']}", "/v1/events", f"/v1/events/{disabled.id}"):
         text = (await console.call("GET", path, headers=reader)).text

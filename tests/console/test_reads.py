@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from schemas.endpoints.delivery import Again, Dead, Delivered
+from schemas.endpoints.delivery import Dead, Delivered, Retry
 from schemas.times import rfc3339
 from tests.console.conftest import Console
 from tests.console.machine import NOW, look_at, notify, payment, seen, send, taken_back
@@ -162,7 +162,7 @@ async def test_a_deliverys_attempts_are_shown(console: Console) -> None:
     before = (await console.call("GET", path)).json()
     assert (before["state"], before["attempts"], before["type"]) == ("pending", [], "payment.paid")
     assert (before["event"], before["endpoint"], before["imp_uid"]) == (event, endpoint, "imp_1")
-    assert await send(console.ledger, endpoint, Again(60, "the last attempt answered 500"), status_code=500) == 1
+    assert await send(console.ledger, endpoint, Retry(60, "the last attempt answered 500"), status_code=500) == 1
     waiting = (await console.call("GET", path)).json()
     assert (waiting["state"], waiting["reason"]) == ("pending", "the last attempt answered 500")
     assert waiting["next_attempt_at"] > before["next_attempt_at"]
@@ -333,7 +333,7 @@ async def test_what_an_order_should_cost_is_compared_at_the_next_look(console: C
     answer = await console.call("PUT", "/v1/orders/2026%2F11%2F%EC%A3%BC%EB%AC%B8%201", {"amount": 10.5})
     assert answer.status_code == 200
     assert answer.json() == {"merchant": "default", "merchant_uid": uid, "amount": 10.5, "currency": None}
-    expected = await console.ledger.refreshing.expected("default", [uid])
+    expected = await console.ledger.refresh_lane.expected("default", [uid])
     assert str(expected[uid].amount) == "10.5"
     assert (await console.call("GET", "/v1/stats")).json()["refresh"]["due"] == 1
     elsewhere = await console.call("PUT", "/v1/orders/o?merchant=nobody", {"amount": 1})

@@ -41,8 +41,8 @@ async def test_a_replay_is_shown_and_listed(console: Console) -> None:
     assert await send(console.ledger, endpoint, Delivered(), status_code=200) == 0, (
         "it is not in the lane of live traffic"
     )
-    for delivery in (await console.ledger.delivering.claim(Lane("replay", endpoint))).deliveries:
-        await console.ledger.delivering.settle(delivery.lease, Delivered())
+    for delivery in (await console.ledger.delivery_lane.claim(Lane("replay", endpoint))).deliveries:
+        await console.ledger.delivery_lane.settle(delivery.lease, Delivered())
 
     shown = (await console.call("GET", f"/v1/replays/{first['id']}")).json()
 

@@ -17,16 +17,16 @@ from typer.testing import CliRunner
 
 from cli.commands import register
 from ledger.endpoints import Endpoints
-from ledger.heartbeats import Sign
+from ledger.heartbeats import Heartbeat
 from ledger.keys import Lane
-from schemas.endpoints.delivery import Again
+from schemas.endpoints.delivery import Retry
 from tests.console import machine
 from tests.console.conftest import TOKEN, Console, running
 from tests.console.web.conftest import Reader
 from tests.processes import PATIENCE
 from tests.redis_process import RedisServer
 
-SIGN = Sign(version="1.2.3", up=100.0, lane="deliver/ep_1", ago=2.5, trouble=None)
+SIGN = Heartbeat(version="1.2.3", up=100.0, lane="deliver/ep_1", ago=2.5, trouble=None)
 _relay = typer.Typer()
 register(_relay)
 
@@ -103,7 +103,7 @@ async def test_workers_are_listed(console: Console) -> None:
     """Those that run and those that have gone quiet, with what they did last."""
     event, endpoint = await waiting_delivery(console)
     for name in ("host-1", "host-2"):
-        await console.ledger.workers.report(name, SIGN)
+        await console.ledger.heartbeats.report(name, SIGN)
     ledger: Any = console.ledger.store.redis
     when, _, row = (await ledger.hget("{relay}:workers", "host-2")).decode().partition(":")
     await ledger.hset("{relay}:workers", "host-2", f"{int(when) - 60_000}:{row}")
@@ -129,7 +129,7 @@ async def test_what_hinders_a_worker_is_told(console: Console) -> None:
     """Its settings may be others than the console's."""
     reason = "RELAY_QUEUE_URL (REDIS_URL with its database number + 1 unless set): its Redis user may not use KEYS"
     trouble = f"{reason}: ACL SETUSER … +keys"
-    await console.ledger.workers.report("host-1", Sign("1.2.3", 1.0, None, None, trouble))
+    await console.ledger.heartbeats.report("host-1", Heartbeat("1.2.3", 1.0, None, None, trouble))
     assert (await stats(console))["workers"][0]["trouble"] == trouble
     assert (await ready(console))["workers"]["troubles"] == [trouble]
     assert (await doctor(console, "--no-test"))["worker host-1"] == (
@@ -156,7 +156,7 @@ async def test_a_nearly_full_redis_is_told(own_redis: RedisServer, share: float)
     """At 97 %, when nothing new is begun, and when nothing can be written at all."""
     async with running(own_redis.url, {}) as console:
         event, endpoint = await waiting_delivery(console)
-        await console.ledger.workers.report("host-1", SIGN)
+        await console.ledger.heartbeats.report("host-1", SIGN)
         before = await stats(console)
         assert before["memory"]["ratio"] is None
         assert (before["memory"]["nearly_full"], before["memory"]["max_bytes"]) == (False, None)
@@ -246,8 +246,8 @@ async def test_what_endpoints_keep_waiting_has_figures_of_its_own(console: Conso
     """Nobody is called for a subscriber's outage as though workers were late."""
     endpoint = (await console.endpoint())["id"]
     await machine.seen(console.ledger, "imp_1", "imp_2", "imp_3")
-    claimed = (await console.ledger.delivering.claim(Lane("deliver", endpoint), 1)).deliveries
-    await console.ledger.delivering.settle(claimed[0].lease, Again(0.0, "answered 503", 3600.0), [])
+    claimed = (await console.ledger.delivery_lane.claim(Lane("deliver", endpoint), 1)).deliveries
+    await console.ledger.delivery_lane.settle(claimed[0].lease, Retry(0.0, "answered 503", 3600.0), [])
     deliveries = (await stats(console))["deliveries"]
     assert (deliveries["oldest_due_seconds"], deliveries["paused"], deliveries["pending"]) == (None, 3, 3)
     assert deliveries["oldest_paused_seconds"] >= 0
@@ -264,6 +264,6 @@ async def test_the_doctor_says_why_a_test_did_not_go_out(redis_url: str) -> None
         outcome, text, advice = (await doctor(console))[subject]
         assert (outcome, advice) == ("bad", "start a worker: `python -m workers`")
         assert text.startswith("the test event did not go out: ")
-        await console.ledger.workers.report("host-1", SIGN)
+        await console.ledger.heartbeats.report("host-1", SIGN)
         outcome, text, advice = (await doctor(console))[subject]
         assert (outcome, "start" in (advice or "")) == ("bad", False)

@@ -11,7 +11,7 @@ import pytest
 
 from ledger.delivery_lane import ClaimedDelivery
 from ledger.keys import Lane
-from schemas.endpoints.delivery import Again, Attempt, Delivered
+from schemas.endpoints.delivery import Attempt, Delivered, Retry
 from tests.console import machine
 from tests.console.conftest import Console, running
 
@@ -41,12 +41,12 @@ async def test_a_refresh_waits_for_a_look_of_its_own(console: Console) -> None:
     """A look that had begun before the request does not answer it."""
     await machine.seen(console.ledger, "imp_1")
     await machine.notify(console.ledger, "imp_1")
-    claimed = await console.ledger.refreshing.claim(Lane("refresh", "default"))
+    claimed = await console.ledger.refresh_lane.claim(Lane("refresh", "default"))
     assert len(claimed.payments) == 1
     call = asyncio.ensure_future(console.call("POST", "/v1/payments/imp_1/refresh"))
     await asyncio.sleep(0.3)
     assert not call.done()
-    await console.ledger.refreshing.postpone(claimed.payments[0].lease, "stalled", due_in=None, tries=1)
+    await console.ledger.refresh_lane.postpone(claimed.payments[0].lease, "stalled", due_in=None, tries=1)
     cancelled = {"imp_1": machine.payment("imp_1", cancel_amount=1004, status="cancelled", cancelled_at=machine.NOW)}
     async with asyncio.timeout(PATIENCE):
         await machine.look_at(console.ledger, cancelled)
@@ -57,9 +57,9 @@ async def test_a_refresh_of_an_unknown_payment_is_404(console: Console) -> None:
     """What i'mport does not know is not there, at the first try and when it has been given up."""
 
     async def unknown() -> None:
-        claimed = await console.ledger.refreshing.claim(Lane("refresh", "default"))
+        claimed = await console.ledger.refresh_lane.claim(Lane("refresh", "default"))
         for one in claimed.payments:
-            await console.ledger.refreshing.postpone(one.lease, "unknown", due_in=30, tries=1)
+            await console.ledger.refresh_lane.postpone(one.lease, "unknown", due_in=30, tries=1)
 
     answer = await meanwhile(console.call("POST", "/v1/payments/imp_made_up/refresh"), unknown)
     assert answer.status_code == 404
@@ -83,7 +83,7 @@ async def test_a_refresh_that_takes_too_long_is_202(console: Console) -> None:
 async def test_a_test_answers_with_the_attempt(console: Console, status_code: int) -> None:
     """The attempt is answered, whether it succeeded or not; a failed test is not tried again."""
     endpoint = (await console.endpoint())["id"]
-    verdict = Delivered() if status_code == 200 else Again(0.0, "the last attempt answered 500")
+    verdict = Delivered() if status_code == 200 else Retry(0.0, "the last attempt answered 500")
     answer = await meanwhile(
         console.call("POST", f"/v1/endpoints/{endpoint}/test"),
         lambda: machine.send(console.ledger, endpoint, verdict, status_code=status_code, response="hello"),
@@ -128,11 +128,11 @@ async def test_a_test_that_is_being_sent_is_waited_for(redis_url: str) -> None:
         async with asyncio.timeout(PATIENCE):
             while not claimed:
                 await asyncio.sleep(0.1)
-                claimed = tuple((await console.ledger.delivering.claim(Lane("deliver", endpoint))).deliveries)
+                claimed = tuple((await console.ledger.delivery_lane.claim(Lane("deliver", endpoint))).deliveries)
         await asyncio.wait([call], timeout=6.5)  # longer than the call waits for a worker
         made = Attempt(time.time(), 500, 12, "answered 500", "late", replay=False)
-        again = Again(60.0, "the last attempt answered 500")
-        assert await console.ledger.delivering.settle(claimed[0].lease, again, [made])
+        again = Retry(60.0, "the last attempt answered 500")
+        assert await console.ledger.delivery_lane.settle(claimed[0].lease, again, [made])
         answer = await call
         assert (answer.status_code, answer.json().get("status_code")) == (200, 500)
         delivery = (await console.call("GET", f"/v1/deliveries/{answer.json()['delivery']}")).json()

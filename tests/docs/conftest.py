@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from cli.data_dir import Workplace
+from cli.data_dir import DataDir
 from cli.stack import Addresses, environment
 from tests.processes import PATIENCE, ROOT, Processes, clean_environ
 from tests.redis_process import RedisServer
@@ -96,7 +96,7 @@ def relay_up(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], i
     for name in ("docs", "deploy"):
         (directory / name).symlink_to(ROOT / name)
     addresses = Addresses({name: free_port() for name in (*USUAL, "redis")}, {})
-    workplace = Workplace(directory / "var")
+    workplace = DataDir(directory / "var")
     server = RedisServer(addresses.ports["redis"], workplace.redis)
     processes = Processes(directory, environment(workplace, addresses, clean_environ()))
     try:

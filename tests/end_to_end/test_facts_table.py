@@ -99,7 +99,7 @@ async def test_a_row(relay: Relay, played: Played, name: str) -> None:
     assert sums == [event["data"]["cancelled_amount"] for event in events]
     payment = await relay.payment(imp_uid, merchant)
     assert (row.status, len(types)) == (payment["status"], payment["sequence"])
-    facts = (await relay.ledger.refreshing.record(merchant, imp_uid)).facts
+    facts = (await relay.ledger.refresh_lane.record(merchant, imp_uid)).facts
     assert len(row.facts) == len(facts)
     for pattern, key in zip(row.facts, facts, strict=True):
         assert re.fullmatch(re.sub(r"\{\w+\}", ".*", pattern), key)

@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from iamport.answers import Looked, Page
 from iamport.client import Client
+from iamport.responses import LookupResult, PaymentPage
 from schemas import wire
 from schemas.errors import IamportError
 from tests.iamport.stub import Stub, http, token_answer
@@ -45,11 +45,11 @@ async def _holds(client: Client, call: Callable[[Client], Awaitable[object]]) ->
         result = await call(client)
     except IamportError:
         return
-    if isinstance(result, Looked):
+    if isinstance(result, LookupResult):
         parts = [set(result.found), set(result.unknown), set(result.malformed), set(result.failed)]
         assert sorted(name for part in parts for name in part) == ["a", "b"]
     else:
-        assert result is None or isinstance(result, dict | Page)
+        assert result is None or isinstance(result, dict | PaymentPage)
 
 
 @SLOW

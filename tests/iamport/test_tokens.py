@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from iamport.client import Client
-from iamport.tokens import Credentials, Tokens
+from iamport.tokens import AccessTokens, Credentials
 from schemas.errors import IamportFailing, IamportUnreachable, WrongCredentials
 from tests.iamport.conftest import MakeClient
 from tests.iamport.memory import MemoryTokens
@@ -53,7 +53,7 @@ async def test_lock_of_a_dead_process_is_waited_out(stub: Stub, client: Client, 
     store.tokens.clear()
     (lock,) = store.locks
     store.locks[lock] += 60.0
-    fresh = Tokens(store, Credentials("key", "very-secret"), client._ask_for_token)
+    fresh = AccessTokens(store, Credentials("key", "very-secret"), client._ask_for_token)
     assert await fresh.get() == "token-2"
 
 

@@ -12,9 +12,9 @@ from ledger.delivery_lane import ClaimedDelivery, Settled
 from ledger.keys import Lane, key
 from ledger.leases import Lease
 from ledger.refresh_lane import ClaimedPayment, Outcome
-from schemas.endpoints.delivery import Again, Attempt, Dead, Delivered, Verdict
+from schemas.endpoints.delivery import Attempt, Dead, Delivered, Retry, Verdict
 from schemas.endpoints.endpoint import Endpoint
-from schemas.payments.decide import Change, Policy, Record, look
+from schemas.payments.decide import Change, Policy, Record, decide
 from schemas.payments.notification import Notification
 from schemas.payments.snapshot import Snapshot
 
@@ -84,7 +84,7 @@ class Driver:
 
     async def claim(self, lane: Lane = REFRESH, limit: int = 100) -> Sequence[ClaimedPayment]:
         """Lease payments that are due."""
-        return (await self.ledger.refreshing.claim(lane, limit)).payments
+        return (await self.ledger.refresh_lane.claim(lane, limit)).payments
 
     async def claim_one(self, lane: Lane = REFRESH) -> ClaimedPayment:
         """Lease the only payment that is due."""
@@ -93,12 +93,12 @@ class Driver:
 
     def decide(self, claimed: ClaimedPayment, snapshot: Snapshot, record: Record | None = None) -> Change:
         """What a look changes."""
-        return look(record or claimed.record, snapshot, THEN + 100, Policy(), claimed.claims, claimed.escrow_changes)
+        return decide(record or claimed.record, snapshot, THEN + 100, Policy(), claimed.claims, claimed.escrow_changes)
 
     async def commit(self, claimed: ClaimedPayment, snapshot: Snapshot) -> Outcome:
         """Look at a payment and write what was found."""
         change = self.decide(claimed, snapshot)
-        return await self.ledger.refreshing.commit(change, claimed=claimed, now=THEN + 100)
+        return await self.ledger.refresh_lane.commit(change, claimed=claimed, now=THEN + 100)
 
     async def look(self, snapshot: Snapshot, lane: Lane = REFRESH) -> None:
         """A webhook, a claim and a look that finds ``snapshot``."""
@@ -112,7 +112,7 @@ class Driver:
 
     async def take(self, lane: Lane, limit: int = 100) -> Sequence[ClaimedDelivery]:
         """Lease deliveries that are due."""
-        return (await self.ledger.delivering.claim(lane, limit)).deliveries
+        return (await self.ledger.delivery_lane.claim(lane, limit)).deliveries
 
     async def take_one(self, lane: Lane) -> ClaimedDelivery:
         """Lease the only delivery that is due."""
@@ -122,11 +122,13 @@ class Driver:
     async def settle(self, delivery: ClaimedDelivery, verdict: Verdict | None = None) -> Settled:
         """Settle a delivery, as delivered unless something else is said."""
         verdict = verdict or Delivered()
-        return await self.ledger.delivering.settle(delivery.lease, verdict, [attempt(isinstance(verdict, Delivered))])
+        return await self.ledger.delivery_lane.settle(
+            delivery.lease, verdict, [attempt(isinstance(verdict, Delivered))]
+        )
 
     async def fail(self, delivery: ClaimedDelivery, again_in: float = 60.0) -> Settled:
         """Settle a delivery as failed, to be tried again."""
-        return await self.settle(delivery, Again(again_in, "answered 500"))
+        return await self.settle(delivery, Retry(again_in, "answered 500"))
 
     async def bury(self, delivery: ClaimedDelivery) -> Settled:
         """Settle a delivery as dead."""

@@ -15,7 +15,7 @@ from ledger.leases import Lease
 from ledger.refresh_lane import ClaimedPayment
 from schemas.endpoints.delivery import Dead, Delivered, Disable, Verdict
 from schemas.payments.cancellations import Request
-from schemas.payments.decide import Policy, note
+from schemas.payments.decide import Policy, record_request
 from tests.ledger.driving import THEN, Driver, attempt, endpoint, notification, paid, queue_url
 from tests.ledger.invariants import problems
 from tests.ledger.model import Model
@@ -71,7 +71,7 @@ class Pair:
 
     def mark_dirty(self, imp_uid: str, due_in: float) -> None:
         """An operator or a reconciliation asks for a look."""
-        self.run(self.ledger.refreshing.mark_dirty("default", imp_uid, due_in=due_in))
+        self.run(self.ledger.refresh_lane.mark_dirty("default", imp_uid, due_in=due_in))
 
     def claim(self, lane: Lane, limit: int) -> None:
         """A worker takes payments, all of them free, and is given what the model knows of each."""
@@ -86,16 +86,16 @@ class Pair:
         imp_uid = claimed.record.imp_uid
         snapshot = paid(imp_uid, *HISTORY[max(0, self.shown[imp_uid] - back)])
         change = self.driver.decide(claimed, snapshot)
-        outcome = self.run(self.ledger.refreshing.commit(change, claimed=claimed, now=THEN + 100))
+        outcome = self.run(self.ledger.refresh_lane.commit(change, claimed=claimed, now=THEN + 100))
         if not self.model.holds(claimed.lease):
             assert outcome == "lost"
             return
         if claimed.record.version != self.model.record(imp_uid).version:
             assert outcome == "changed"
-            record = self.run(self.ledger.refreshing.record("default", imp_uid))
+            record = self.run(self.ledger.refresh_lane.record("default", imp_uid))
             assert record == self.model.record(imp_uid)
             change = self.driver.decide(claimed, snapshot, record)
-            outcome = self.run(self.ledger.refreshing.commit(change, claimed=claimed, now=THEN + 100))
+            outcome = self.run(self.ledger.refresh_lane.commit(change, claimed=claimed, now=THEN + 100))
         assert outcome == "ok"
         self.model.release(claimed.lease)
         self.model.write(change, ENDPOINTS)
@@ -106,7 +106,7 @@ class Pair:
         if self.model.record(claimed.record.imp_uid).version:
             kind = "stalled"
         due_in = None if kind == "rejected" else 0.0
-        self.run(self.ledger.refreshing.postpone(claimed.lease, kind, due_in=due_in, tries=1, reason="why"))
+        self.run(self.ledger.refresh_lane.postpone(claimed.lease, kind, due_in=due_in, tries=1, reason="why"))
         if self.model.release(claimed.lease) and kind == "rejected":
             self.model.answer(claimed, "rejected")
 
@@ -115,9 +115,9 @@ class Pair:
         record = self.model.record(imp_uid)
         if record.snapshot is None or record.requests:
             return
-        change = note(record, Request("can_1", None, "open", "api", requested_at=THEN), THEN + 50, Policy())
-        assert self.run(self.ledger.refreshing.commit(change, claimed=None, now=THEN)) == "ok"
-        assert self.run(self.ledger.refreshing.commit(change, claimed=None, now=THEN)) == "changed"
+        change = record_request(record, Request("can_1", None, "open", "api", requested_at=THEN), THEN + 50, Policy())
+        assert self.run(self.ledger.refresh_lane.commit(change, claimed=None, now=THEN)) == "ok"
+        assert self.run(self.ledger.refresh_lane.commit(change, claimed=None, now=THEN)) == "changed"
         self.model.write(change, ENDPOINTS)
 
     def take(self, name: str, limit: int) -> None:
@@ -138,7 +138,7 @@ class Pair:
     def settle(self, delivery: ClaimedDelivery, verdict: Verdict) -> None:
         """An attempt's outcome, maybe twice, maybe too late."""
         made = attempt(isinstance(verdict, Delivered))
-        answer = self.run(self.ledger.delivering.settle(delivery.lease, verdict, [made]))
+        answer = self.run(self.ledger.delivery_lane.settle(delivery.lease, verdict, [made]))
         assert (answer != "lost") == self.model.release(delivery.lease)
         if answer == "lost":
             return
@@ -163,18 +163,18 @@ class Pair:
         if name in self.model.disabled:
             self.run(self.ledger.endpoints.enable(name))
             self.model.disabled.discard(name)
-            self.model.afresh[name] = self.run(self.ledger.delivering.health(name))[2]
+            self.model.afresh[name] = self.run(self.ledger.delivery_lane.health(name))[2]
         else:
             self.run(self.ledger.endpoints.disable(name, "asked for"))
             self.model.disabled.add(name)
 
     def pause(self, lane: Lane) -> None:
         """i'mport fails."""
-        self.run(self.ledger.refreshing.pause(lane, 5, "i'mport answered 502"))
+        self.run(self.ledger.refresh_lane.pause(lane, 5, "i'mport answered 502"))
 
     def resume(self, lane: Lane) -> None:
         """i'mport answers again."""
-        self.run(self.ledger.refreshing.resume(lane))
+        self.run(self.ledger.refresh_lane.resume(lane))
 
     def lose(self, lease: Lease) -> None:
         """A worker stands still for too long."""
@@ -228,7 +228,7 @@ class Pair:
             return
         self.claim(lane, 100)
         if self.looks[done[0] :]:
-            self.run(self.ledger.refreshing.resume(lane))
+            self.run(self.ledger.refresh_lane.resume(lane))
         for claimed in self.looks[done[0] :]:
             self.commit(claimed, 0)
 

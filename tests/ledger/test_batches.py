@@ -15,12 +15,12 @@ from ledger.delivery_lane import ClaimedDelivery
 from ledger.keys import Lane, key
 from ledger.replays import Selection
 from ledger.store import Argument
-from schemas.endpoints.delivery import Again, Attempt, Dead, Delivered, Disable, Verdict
-from schemas.endpoints.health import Health
+from schemas.endpoints.delivery import Attempt, Dead, Delivered, Disable, Retry, Verdict
+from schemas.endpoints.health import EndpointHealth
 from schemas.errors import LedgerRefused
 from schemas.payments.cancellations import Request
 from schemas.payments.commit_steps import steps
-from schemas.payments.decide import Policy, note
+from schemas.payments.decide import Policy, record_request
 from tests.ledger.driving import REFRESH, THEN, Driver, attempt, paid
 from tests.ledger.replaying import FAST, counts, drop_job, events, walk
 
@@ -47,7 +47,7 @@ async def together(*writes: Awaitable[str]) -> list[str]:
 
 async def settle(driver: Driver, delivery: ClaimedDelivery, verdict: Verdict, made: Sequence[Attempt]) -> str:
     """Settle a delivery after these attempts."""
-    return await driver.ledger.delivering.settle(delivery.lease, verdict, made)
+    return await driver.ledger.delivery_lane.settle(delivery.lease, verdict, made)
 
 
 async def test_a_batch_of_commits_is_one_call(ledger: Ledger, driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,20 +77,20 @@ async def test_one_payment_is_committed_once_in_a_call(driver: Driver) -> None:
     await driver.look(paid())
     await driver.accept()
     claimed = await driver.claim_one()
-    noted = note(claimed.record, Request("can_1", None, "open", "api", requested_at=THEN), THEN, Policy())
+    noted = record_request(claimed.record, Request("can_1", None, "open", "api", requested_at=THEN), THEN, Policy())
     looked = driver.decide(claimed, paid("imp_1", 300))
-    commit = driver.ledger.refreshing.commit
+    commit = driver.ledger.refresh_lane.commit
     answers = await together(
         commit(looked, claimed=claimed, now=THEN),
         commit(looked, claimed=claimed, now=THEN),
         commit(noted, claimed=None, now=THEN),
     )
     assert answers == ["ok", "lost", "changed"]
-    record = await driver.ledger.refreshing.record("default", "imp_1")
+    record = await driver.ledger.refresh_lane.record("default", "imp_1")
     assert (record.version, record.sequence, record.requests) == (2, 2, ())
     assert await counted(driver) == {"accepted": 2, "events": 2}
 
-    noted = note(record, Request("can_1", None, "open", "api", requested_at=THEN), THEN, Policy())
+    noted = record_request(record, Request("can_1", None, "open", "api", requested_at=THEN), THEN, Policy())
     assert await together(*(commit(noted, claimed=None, now=THEN) for _ in range(2))) == ["ok", "changed"]
 
 
@@ -107,7 +107,7 @@ async def test_payments_of_one_claim_have_each_their_own_tries(driver: Driver) -
     """How often looks at one have failed says nothing about those that are claimed with it."""
     await driver.accept("imp_2")
     claimed = await driver.claim_one()
-    await driver.ledger.refreshing.postpone(claimed.lease, "again", due_in=0, tries=3)
+    await driver.ledger.refresh_lane.postpone(claimed.lease, "again", due_in=0, tries=3)
     await driver.accept("imp_1")
     await driver.accept("imp_3")
     assert {one.record.imp_uid: one.tries for one in await driver.claim()} == {"imp_1": 0, "imp_2": 3, "imp_3": 0}
@@ -137,7 +137,7 @@ async def test_looks_of_one_call_have_each_their_own_subscribers(ledger: Ledger,
     """Another merchant's endpoints are not told, and a quiet look is quiet for its payment only."""
     await ledger.merchants.put("other", imp_key="k", imp_secret="s")
     ours, theirs = await driver.subscribe("ep_ours"), await driver.subscribe("ep_theirs", merchant="other")
-    await ledger.refreshing.mark_dirty("default", "imp_quiet", quiet=True)
+    await ledger.refresh_lane.mark_dirty("default", "imp_quiet", quiet=True)
     await driver.accept("imp_1")
     await driver.accept("imp_2", merchant="other")
     claimed = [*await driver.claim(), *await driver.claim(REFRESH._replace(name="other"))]
@@ -167,7 +167,9 @@ async def test_settles_of_one_call_know_their_endpoints(ledger: Ledger, driver: 
     """Which endpoint had failed before, which is disabled, and what each has got, is each one's own."""
     lanes = [await driver.subscribe(name) for name in ("ep_well", "ep_unwell", "ep_gone")]
     await driver.look(paid())
-    assert await ledger.delivering.note_health("ep_unwell", Health(), Health(failures=1, failing_since=THEN))
+    assert await ledger.delivery_lane.note_health(
+        "ep_unwell", EndpointHealth(), EndpointHealth(failures=1, failing_since=THEN)
+    )
     well, unwell, gone = [await driver.take_one(lane) for lane in lanes]
     answers = await together(
         driver.settle(well), driver.settle(unwell), driver.settle(gone, Disable("answered 410 (gone)"))
@@ -186,7 +188,7 @@ async def test_settles_of_one_call_know_their_endpoints(ledger: Ledger, driver: 
 
 @pytest.mark.parametrize(
     ("verdict", "delivered", "failed", "used"),
-    [(Delivered(), 1, 2, 1), (Again(60, "answered 500"), 0, 3, 1), (Disable("answered 410 (gone)"), 0, 3, 0)],
+    [(Delivered(), 1, 2, 1), (Retry(60, "answered 500"), 0, 3, 1), (Disable("answered 410 (gone)"), 0, 3, 0)],
 )
 async def test_attempts_of_one_turn(driver: Driver, verdict: Verdict, delivered: int, failed: int, used: int) -> None:
     """All but the last have failed, whatever became of that one; each is kept, and counted where attempts are. In the
@@ -209,7 +211,7 @@ async def test_a_hundred_attempts_are_kept(driver: Driver) -> None:
     await driver.look(paid())
     for number in range(35):
         made = [Attempt(float(4 * number + n), 500, 5, None, "", replay=False) for n in range(4)]
-        assert await settle(driver, await driver.take_one(lane), Again(0, "answered 500"), made) == "ok"
+        assert await settle(driver, await driver.take_one(lane), Retry(0, "answered 500"), made) == "ok"
     delivery = await driver.take_one(lane)
     rows = await driver.redis.lrange(key("att", delivery.id), 0, -1)
     assert [orjson.loads(row)["at"] for row in rows] == list(range(40, 140))

@@ -127,7 +127,7 @@ async def test_a_rate_goes_on(ledger: Ledger, driver: Driver) -> None:
 async def test_a_probe_that_is_gone_is_followed_by_another(ledger: Ledger, driver: Driver) -> None:
     """While i'mport fails one look at a time finds out more; it does not seem to be under way for another minute."""
     await driver.accept()
-    await ledger.refreshing.pause(REFRESH, 0, "trouble")
+    await ledger.refresh_lane.pause(REFRESH, 0, "trouble")
     await driver.claim_one()
     await put_clock_back(driver)
     await driver.redis.hdel(key("lane", str(REFRESH)), "not_before")

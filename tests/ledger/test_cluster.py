@@ -77,7 +77,7 @@ async def accept_all(ledger: Ledger, numbers: range) -> None:
 
 async def known(ledger: Ledger) -> set[str]:
     """The payments that the ledger has heard of."""
-    claimed = await ledger.refreshing.claim(REFRESH, 10_000)
+    claimed = await ledger.refresh_lane.claim(REFRESH, 10_000)
     return {payment.record.imp_uid for payment in claimed.payments}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from ledger.keys import Lane, key
-from ledger.pages import Slice
+from ledger.pages import PageRequest
 from ledger.reconciliations import AUTO, Reconciliation
 from tests.ledger.driving import Driver, notification, paid
 
@@ -18,15 +18,15 @@ async def a_shop(driver: Driver) -> None:
     await driver.ledger.merchants.put("shop", imp_key="k", imp_secret="s")
     await driver.accept("imp_slow", merchant="shop")
     slow = await driver.claim_one(SHOP)
-    await driver.ledger.refreshing.postpone(slow.lease, "unknown", due_in=2, tries=1)
+    await driver.ledger.refresh_lane.postpone(slow.lease, "unknown", due_in=2, tries=1)
     await driver.accept("imp_now", merchant="shop")
-    await driver.ledger.refreshing.mark_dirty("shop", "imp_later", due_in=90 * 86400)
+    await driver.ledger.refresh_lane.mark_dirty("shop", "imp_later", due_in=90 * 86400)
 
 
 async def tidy(driver: Driver, *, after: float) -> int:
     """Tidy as if so many seconds had passed, with a retention of a day."""
     then = await driver.ledger.store.now() + after
-    return await driver.ledger.tidying.tidy(older_than=then - 86400, rejected_before=0)
+    return await driver.ledger.retention.tidy(older_than=then - 86400, rejected_before=0)
 
 
 async def test_nobody_is_sent_to_the_payments_of_a_merchant_that_was_deleted(driver: Driver) -> None:
@@ -34,13 +34,13 @@ async def test_nobody_is_sent_to_the_payments_of_a_merchant_that_was_deleted(dri
     await a_shop(driver)
     claimed = await driver.claim_one(SHOP)
     await driver.ledger.merchants.delete("shop")
-    await driver.ledger.refreshing.pause(SHOP, 1, "merchant shop is not set up")
-    await driver.ledger.refreshing.postpone(claimed.lease, "stalled", due_in=0, tries=1)
+    await driver.ledger.refresh_lane.pause(SHOP, 1, "merchant shop is not set up")
+    await driver.ledger.refresh_lane.postpone(claimed.lease, "stalled", due_in=0, tries=1)
     await driver.pass_time(100 * 86400)
     await driver.forget_kicks()
     assert await driver.lanes() == {}
     assert await driver.ledger.sweep("a worker") == []
-    await driver.ledger.refreshing.mark_dirty("shop", "imp_new")
+    await driver.ledger.refresh_lane.mark_dirty("shop", "imp_new")
     assert not await driver.kicked(SHOP)
 
 
@@ -62,7 +62,7 @@ async def test_what_a_deleted_merchant_waited_for_is_given_up_in_the_end(driver:
     await a_shop(driver)
     one = notification("imp_now", merchant="shop", status="cancelled", cancellation_id="c1")
     await driver.ledger.accept(one)
-    await driver.ledger.refreshing.mark_dirty("shop", "imp_now", quiet=True)
+    await driver.ledger.refresh_lane.mark_dirty("shop", "imp_now", quiet=True)
     claimed = await driver.claim_one(SHOP)
     assert await driver.commit(claimed, paid("imp_now")) == "ok"
     await driver.accept("imp_now", merchant="shop")
@@ -129,5 +129,5 @@ async def test_reconciliations_that_are_over_leave(driver: Driver) -> None:
     assert await tidy(driver, after=2 * 86400) == 1
     left = [name.decode() async for name in driver.redis.scan_iter("*recon*")]
     assert sorted(left) == [key("recon", "rec_on"), key("recons"), key("recons", "m", "shop")]
-    assert [run.id for run in (await runs.list(Slice(), "shop")).rows] == ["rec_on"]
+    assert [run.id for run in (await runs.list(PageRequest(), "shop")).rows] == ["rec_on"]
     assert await tidy(driver, after=2 * 86400) == 0

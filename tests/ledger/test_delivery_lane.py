@@ -124,7 +124,7 @@ async def test_a_held_one_is_no_attempt(driver: Driver) -> None:
     lane = await driver.subscribe()
     await driver.look(paid())
     delivery = await driver.take_one(lane)
-    assert await driver.ledger.delivering.settle(delivery.lease, Hold("no key opens its secret")) == "ok"
+    assert await driver.ledger.delivery_lane.settle(delivery.lease, Hold("no key opens its secret")) == "ok"
     assert await driver.take(lane) == ()
     assert await driver.redis.hget(key("dlv", delivery.id), "reason") == b"no key opens its secret"
     await driver.pass_time(61)

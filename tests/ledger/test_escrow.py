@@ -8,7 +8,7 @@ from typing import Any
 
 from ledger import Ledger
 from ledger.keys import Lane, key
-from ledger.notifications import Noted
+from ledger.notifications import StoredNotification
 from schemas.payments import escrow
 from schemas.payments.escrow import EscrowChange
 from schemas.payments.snapshot import Snapshot
@@ -31,7 +31,7 @@ def bought(**fields: Any) -> Snapshot:
 
 async def noted(ledger: Ledger, identity: str) -> tuple[str, str | None]:
     """Outcome and reason of a notification."""
-    row: Noted = await ledger.notifications.get(identity)
+    row: StoredNotification = await ledger.notifications.get(identity)
     return row.outcome, row.reason
 
 
@@ -48,7 +48,7 @@ async def test_a_change_waits_for_a_look_and_becomes_an_event(ledger: Ledger, dr
     assert await driver.commit(claimed, bought()) == "ok"
     assert await noted(ledger, one.id) == ("applied", None)
     assert await kept(driver) == []
-    assert list((await ledger.refreshing.record("default", "imp_1")).facts) == ["paid", f"escrow:4:{THEN + 50}"]
+    assert list((await ledger.refresh_lane.record("default", "imp_1")).facts) == ["paid", f"escrow:4:{THEN + 50}"]
 
 
 async def test_the_same_change_again_is_unchanged(ledger: Ledger, driver: Driver) -> None:
@@ -63,7 +63,7 @@ async def test_the_same_change_again_is_unchanged(ledger: Ledger, driver: Driver
     assert [(await noted(ledger, one.id))[0] for one in (*early, during, after)] == [
         "applied", "applied", "unchanged", "unchanged",
     ]  # fmt: skip
-    record = await ledger.refreshing.record("default", "imp_1")
+    record = await ledger.refresh_lane.record("default", "imp_1")
     assert len(record.facts) == record.sequence == 2
     assert await kept(driver) == []
 
@@ -86,7 +86,7 @@ async def test_a_change_that_comes_during_a_look_waits_for_the_next(driver: Driv
     await driver.commit(claimed, bought())
     assert await kept(driver) == [f"escrow:4:{THEN + 50}"]
     await driver.commit(await driver.claim_one(), bought())
-    assert (await driver.ledger.refreshing.record("default", "imp_1")).sequence == 3
+    assert (await driver.ledger.refresh_lane.record("default", "imp_1")).sequence == 3
 
 
 async def test_a_payment_that_is_not_escrow(ledger: Ledger, driver: Driver) -> None:
@@ -101,7 +101,7 @@ async def test_a_payment_that_is_not_escrow(ledger: Ledger, driver: Driver) -> N
     assert await noted(ledger, second.id) == ("rejected", escrow.NOT_ESCROW)
     assert await noted(ledger, plain.id) == ("unchanged", None)
     assert await kept(driver) == []
-    assert list((await ledger.refreshing.record("default", "imp_1")).facts) == ["paid"]
+    assert list((await ledger.refresh_lane.record("default", "imp_1")).facts) == ["paid"]
 
 
 async def test_an_unverified_sender_only_causes_a_look(ledger: Ledger, driver: Driver) -> None:
@@ -115,7 +115,7 @@ async def test_an_unverified_sender_only_causes_a_look(ledger: Ledger, driver: D
     await driver.commit(await driver.claim_one(), bought())
     assert await noted(ledger, one.id) == ("applied", escrow.UNVERIFIED)
     assert await noted(ledger, again.id) == ("rejected", escrow.UNVERIFIED)
-    assert list((await ledger.refreshing.record("default", "imp_1")).facts) == ["paid"]
+    assert list((await ledger.refresh_lane.record("default", "imp_1")).facts) == ["paid"]
 
 
 async def test_a_change_without_a_code(ledger: Ledger, driver: Driver) -> None:
@@ -132,12 +132,12 @@ async def test_an_unknown_payment_keeps_its_change(ledger: Ledger, driver: Drive
     """While i'mport does not know the payment yet the change waits; when it never will, it goes."""
     one = await driver.accept(extra=told())
     claimed = await driver.claim_one()
-    await ledger.refreshing.postpone(claimed.lease, "unknown", due_in=0, tries=1)
+    await ledger.refresh_lane.postpone(claimed.lease, "unknown", due_in=0, tries=1)
     assert await kept(driver) == [f"escrow:4:{THEN + 50}"]
     await driver.pass_time(2)
     claimed = await driver.claim_one(UNKNOWN)
     assert len(claimed.escrow_changes) == 1
-    await ledger.refreshing.postpone(claimed.lease, "rejected", due_in=None, reason="unknown")
+    await ledger.refresh_lane.postpone(claimed.lease, "rejected", due_in=None, reason="unknown")
     assert await noted(ledger, one.id) == ("rejected", "unknown")
     assert await kept(driver) == []
 
@@ -160,7 +160,7 @@ async def test_what_belongs_to_a_deleted_merchant_is_given_up(ledger: Ledger, dr
     await driver.accept(merchant="shop", extra=told())
     await ledger.merchants.delete("shop")
     assert await driver.redis.exists(key("escrow", "shop/imp_1"))
-    await ledger.tidying.tidy(older_than=await ledger.store.now() + 60, rejected_before=0)
+    await ledger.retention.tidy(older_than=await ledger.store.now() + 60, rejected_before=0)
     assert not await driver.redis.exists(key("escrow", "shop/imp_1"))
     assert await driver.due(Lane("refresh", "shop")) == {}
 
@@ -169,7 +169,7 @@ async def test_after_retention_a_change_is_still_no_news(ledger: Ledger, driver:
     """A webhook resent by hand, years after its payment has left, is answered by the tombstone."""
     await driver.accept(extra=told())
     await driver.commit(await driver.claim_one(), bought())
-    assert await ledger.tidying.tidy(older_than=await ledger.store.now() + 60, rejected_before=0)
+    assert await ledger.retention.tidy(older_than=await ledger.store.now() + 60, rejected_before=0)
     one = await driver.accept(extra=told())
     change = driver.decide(claimed := await driver.claim_one(), bought())
     assert change.events == ()
@@ -184,7 +184,7 @@ async def test_many_at_once(ledger: Ledger, driver: Driver) -> None:
     claimed = await driver.claim_one(REFRESH)
     assert sorted(change.code for change in claimed.escrow_changes) == sorted(codes)
     await driver.commit(claimed, bought())
-    assert (await ledger.refreshing.record("default", "imp_1")).sequence == 8
+    assert (await ledger.refresh_lane.record("default", "imp_1")).sequence == 8
 
 
 async def test_what_else_a_body_held_is_shown(ledger: Ledger, driver: Driver) -> None:

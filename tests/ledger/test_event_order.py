@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ledger import Ledger
-from ledger.pages import Slice
+from ledger.pages import PageRequest
 from tests.ledger.driving import Driver, paid
 
 
@@ -13,7 +13,7 @@ async def test_events_of_one_look_are_listed_in_their_order(ledger: Ledger, driv
         await driver.accept(f"imp_{number}")
         await driver.look(paid(f"imp_{number}", 100, 200, 300))
 
-    page = await ledger.events.list(Slice(limit=200))
+    page = await ledger.events.list(PageRequest(limit=200))
 
     for number in range(8):
         told = [event.sequence for event in page.rows if event.imp_uid == f"imp_{number}"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ledger.group_commit import Batch
+from ledger.group_commit import GroupCommit
 from schemas.errors import LedgerRefused
 
 
@@ -18,7 +18,7 @@ class Writing:
     def __init__(self, **options: Any) -> None:
         self.begun: list[list[int]] = []
         self._ends: list[asyncio.Future[None]] = []
-        self._batch: Batch[int, int] = Batch(self._write, **options)
+        self._batch: GroupCommit[int, int] = GroupCommit(self._write, **options)
         self._callers: list[asyncio.Task[int]] = []
 
     async def _write(self, items: Sequence[int]) -> Sequence[int | Exception]:
@@ -130,7 +130,7 @@ async def test_what_redis_refuses_takes_nothing_with_it() -> None:
             raise LedgerRefused("a script breaks off")
         return items
 
-    batch: Batch[int, int] = Batch(write)
+    batch: GroupCommit[int, int] = GroupCommit(write)
     answers = await asyncio.gather(*(batch.add(n) for n in range(5)), return_exceptions=True)
     assert [answer if isinstance(answer, int) else type(answer) for answer in answers] == [0, 1, LedgerRefused, 3, 4]
 
@@ -143,7 +143,7 @@ async def test_a_redis_that_refuses_everything_is_not_asked_for_each() -> None:
         written.append(list(items))
         raise LedgerRefused("upstream failure")
 
-    batch: Batch[int, int] = Batch(write)
+    batch: GroupCommit[int, int] = GroupCommit(write)
     first = asyncio.create_task(batch.add(-1))
     await asyncio.sleep(0)
     answers = await asyncio.gather(first, *(batch.add(n) for n in range(100)), return_exceptions=True)

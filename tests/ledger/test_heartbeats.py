@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from ledger import Ledger
-from ledger.heartbeats import Sign, running
+from ledger.heartbeats import Heartbeat, running
 from tests.ledger.driving import Driver
 from tests.ledger.test_nearly_full import fill
 
-SIGN = Sign(version="1.2.3", up=100.0, lane="deliver/ep_1", ago=2.5, trouble=None)
+SIGN = Heartbeat(version="1.2.3", up=100.0, lane="deliver/ep_1", ago=2.5, trouble=None)
 
 
 async def age(driver: Driver, name: str, seconds: float) -> None:
@@ -19,8 +19,8 @@ async def age(driver: Driver, name: str, seconds: float) -> None:
 
 async def test_a_worker_that_reports_runs(ledger: Ledger, driver: Driver) -> None:
     """Its name, version, since when, and what it did last, all by Redis' clock."""
-    await ledger.workers.report("host-1", SIGN)
-    (worker,) = await ledger.workers.all()
+    await ledger.heartbeats.report("host-1", SIGN)
+    (worker,) = await ledger.heartbeats.all()
     now = await ledger.store.now()
     assert (worker.name, worker.version, worker.quiet, worker.last_lane) == ("host-1", "1.2.3", False, "deliver/ep_1")
     assert worker.last_at is not None
@@ -32,12 +32,12 @@ async def test_a_worker_that_reports_runs(ledger: Ledger, driver: Driver) -> Non
 async def test_one_that_does_not_report_has_gone_quiet_and_is_forgotten(ledger: Ledger, driver: Driver) -> None:
     """After half a minute, and after ten minutes; the time may also have been put back meanwhile."""
     for name, seconds in (("fresh", 0), ("slow", 20), ("silent", 60), ("put-back", -120), ("gone", 700)):
-        await ledger.workers.report(name, SIGN)
+        await ledger.heartbeats.report(name, SIGN)
         await age(driver, name, seconds)
-    found = {worker.name: worker.quiet for worker in await ledger.workers.all()}
+    found = {worker.name: worker.quiet for worker in await ledger.heartbeats.all()}
     assert found == {"fresh": False, "slow": False, "silent": True, "put-back": True, "gone": True}
-    await ledger.workers.report("fresh", SIGN)
-    found = {worker.name: worker.quiet for worker in await ledger.workers.all()}
+    await ledger.heartbeats.report("fresh", SIGN)
+    found = {worker.name: worker.quiet for worker in await ledger.heartbeats.all()}
     assert found == {"fresh": False, "slow": False, "silent": True, "put-back": True}
 
 
@@ -46,25 +46,25 @@ async def test_workers_of_other_versions_are_understood(ledger: Ledger, driver: 
     now = round(await ledger.store.now() * 1000)
     for name, row in (("newer", '{"version":"9","up":5.0,"lane":null,"mood":"good"}'), ("older", "{}")):
         await driver.redis.hset("{relay}:workers", name, f"{now}:{row}")
-    found = {worker.name: (worker.version, worker.quiet) for worker in await ledger.workers.all()}
+    found = {worker.name: (worker.version, worker.quiet) for worker in await ledger.heartbeats.all()}
     assert found == {"newer": ("9", False), "older": ("?", False)}
 
 
 async def test_one_that_stops_signs_off(ledger: Ledger) -> None:
     """It is not missed."""
-    await ledger.workers.report("host-1", SIGN)
-    await ledger.workers.sign_off("host-1")
-    assert await ledger.workers.all() == ()
+    await ledger.heartbeats.report("host-1", SIGN)
+    await ledger.heartbeats.sign_off("host-1")
+    assert await ledger.heartbeats.all() == ()
 
 
 async def test_workers_and_spools_are_heard_in_a_full_redis(ledger: Ledger, driver: Driver) -> None:
     """Nobody seems dead, and no spool empty, just because nothing can be written any more."""
-    await ledger.workers.report("host-1", SIGN)
+    await ledger.heartbeats.report("host-1", SIGN)
     try:
         await fill(driver, 2.0)
         for name in ("host-1", "host-2"):
-            await ledger.workers.report(name, SIGN)
+            await ledger.heartbeats.report(name, SIGN)
         await ledger.intake.report_spool("receiver-1", 7)
     finally:
         await driver.redis.config_set("maxmemory", 0)
-    assert len(await ledger.workers.all()) == 2
+    assert len(await ledger.heartbeats.all()) == 2

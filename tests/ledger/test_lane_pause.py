@@ -3,33 +3,35 @@
 from __future__ import annotations
 
 from ledger import Ledger
-from ledger.deliveries import Sent
+from ledger.deliveries import DeliveryView
 from ledger.keys import Lane
-from ledger.pages import Slice
-from schemas.endpoints.delivery import Again, Dead
+from ledger.pages import PageRequest
+from schemas.endpoints.delivery import Dead, Retry
 from schemas.endpoints.endpoint import Endpoint
 from schemas.endpoints.events import EndpointEvent, endpoint_event
-from schemas.endpoints.health import DISABLED, Health
+from schemas.endpoints.health import DISABLED, EndpointHealth
 from tests.ledger.driving import Driver, endpoint, paid
 
-ALL = Slice(50)
+ALL = PageRequest(50)
 
 
-async def waiting(driver: Driver) -> list[Sent]:
+async def waiting(driver: Driver) -> list[DeliveryView]:
     """The pending deliveries, the oldest first."""
     return list((await driver.ledger.deliveries.list(ALL, state="pending")).rows)[::-1]
 
 
-def disabling(about: Endpoint, health: Health) -> EndpointEvent:
+def disabling(about: Endpoint, health: EndpointHealth) -> EndpointEvent:
     """The event that says that an endpoint is disabled."""
-    return endpoint_event(about, "endpoint.disabled", Health(), health, "answered 410 (gone)", health.failing_since)
+    return endpoint_event(
+        about, "endpoint.disabled", EndpointHealth(), health, "answered 410 (gone)", health.failing_since
+    )
 
 
 async def test_retry_after_is_said_of_all_that_waits_for_it(driver: Driver) -> None:
     """One that asked for the pause and one that merely waits both name it, and are due when it ends."""
     lane = await driver.subscribe()
     await driver.look(paid("imp_1"))
-    await driver.settle(await driver.take_one(lane), Again(30, "the last attempt answered 429", lane_wait=30))
+    await driver.settle(await driver.take_one(lane), Retry(30, "the last attempt answered 429", lane_wait=30))
     await driver.look(paid("imp_2"))
 
     first, second = await waiting(driver)
@@ -47,8 +49,8 @@ async def test_the_breaker_is_said_of_what_waits_for_it(driver: Driver) -> None:
     await driver.look(paid("imp_1"))
     await driver.fail(await driver.take_one(lane), again_in=600)
     now = await driver.ledger.store.now()
-    open_ = Health(failures=5, failing_since=now - 5, open_until=now + 60, opens=1)
-    assert await driver.ledger.delivering.note_health("ep_1", Health(), open_)
+    open_ = EndpointHealth(failures=5, failing_since=now - 5, open_until=now + 60, opens=1)
+    assert await driver.ledger.delivery_lane.note_health("ep_1", EndpointHealth(), open_)
     await driver.look(paid("imp_2"))
 
     first, second = await waiting(driver)
@@ -90,11 +92,13 @@ async def test_health_disables_and_tells_in_one_step(driver: Driver) -> None:
     others = await driver.subscribe("ep_2", types=("endpoint.disabled",))
     await driver.look(paid("imp_1"))
     now = await driver.ledger.store.now()
-    after = Health(failures=1, failing_since=now, stage=DISABLED)
+    after = EndpointHealth(failures=1, failing_since=now, stage=DISABLED)
     event = disabling(endpoint("ep_1"), after)
 
     for expected in (True, False):
-        noted = await driver.ledger.delivering.note_health("ep_1", Health(), after, event, "answered 410 (gone)")
+        noted = await driver.ledger.delivery_lane.note_health(
+            "ep_1", EndpointHealth(), after, event, "answered 410 (gone)"
+        )
         assert noted is expected
 
     registered = await driver.ledger.endpoints.get("ep_1")
@@ -112,9 +116,11 @@ async def test_a_disabled_endpoint_is_no_news(driver: Driver) -> None:
     await driver.subscribe("ep_1")
     await driver.subscribe("ep_2", types=("*",))
     await driver.ledger.endpoints.disable("ep_1", "by hand")
-    after = Health(failures=1, failing_since=1.0, stage=DISABLED)
+    after = EndpointHealth(failures=1, failing_since=1.0, stage=DISABLED)
 
-    assert await driver.ledger.delivering.note_health("ep_1", Health(), after, disabling(endpoint(), after), "gone")
+    assert await driver.ledger.delivery_lane.note_health(
+        "ep_1", EndpointHealth(), after, disabling(endpoint(), after), "gone"
+    )
 
     assert (await driver.ledger.endpoints.get("ep_1")).endpoint.disabled_reason == "by hand"
     assert (await driver.ledger.events.list(ALL)).rows == ()

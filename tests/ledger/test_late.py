@@ -8,8 +8,8 @@ from ledger import Ledger
 from ledger.delivery_lane import ClaimedDelivery
 from ledger.keys import Lane
 from ledger.stats import stats
-from schemas.endpoints.delivery import Again
-from schemas.endpoints.health import Health
+from schemas.endpoints.delivery import Retry
+from schemas.endpoints.health import EndpointHealth
 from tests.ledger.driving import REFRESH, Driver, paid
 
 HOUR = 3600.0
@@ -32,7 +32,7 @@ async def test_a_pause_that_the_endpoint_asked_for_is_not_late(ledger: Ledger, d
     """With `Retry-After` a lane waits; what was due meanwhile is counted apart, and late only from its end on."""
     lane = await driver.subscribe()
     await driver.record_for(lane, 3)
-    await driver.settle(await _first(driver, lane), Again(60, "answered 503", 2 * HOUR))
+    await driver.settle(await _first(driver, lane), Retry(60, "answered 503", 2 * HOUR))
     await driver.pass_time(HOUR)
     numbers = await stats(ledger.store)
     assert (numbers.oldest_delivery, numbers.deliveries_paused) == (None, 3)
@@ -50,8 +50,8 @@ async def test_an_open_breaker_is_not_late(ledger: Ledger, driver: Driver) -> No
     lane = await driver.subscribe()
     await driver.record_for(lane, 3)
     open_until = await ledger.store.now() + 2 * HOUR
-    failing = Health(failures=5, failing_since=1.0, open_until=open_until, opens=1)
-    assert await ledger.delivering.note_health(lane.name, Health(), failing)
+    failing = EndpointHealth(failures=5, failing_since=1.0, open_until=open_until, opens=1)
+    assert await ledger.delivery_lane.note_health(lane.name, EndpointHealth(), failing)
     await driver.pass_time(HOUR)
     numbers = await stats(ledger.store)
     assert (numbers.oldest_delivery, numbers.deliveries_paused) == (None, 3)
@@ -59,7 +59,7 @@ async def test_an_open_breaker_is_not_late(ledger: Ledger, driver: Driver) -> No
     probe = await driver.take_one(lane)
     assert (await stats(ledger.store)).oldest_delivery is None
     assert await driver.settle(probe) == "unwell"
-    assert await ledger.delivering.note_health(lane.name, failing, Health())
+    assert await ledger.delivery_lane.note_health(lane.name, failing, EndpointHealth())
     numbers = await stats(ledger.store)
     assert numbers.oldest_delivery is not None
     assert numbers.oldest_delivery < 60
@@ -96,14 +96,14 @@ async def test_looks_that_wait_for_iamport_are_not_late(ledger: Ledger, driver: 
     await driver.accept("imp_1")
     if lane.kind == "unknown":
         claimed = await driver.claim_one()
-        await ledger.refreshing.postpone(claimed.lease, "unknown", due_in=0, tries=1)
-    await ledger.refreshing.pause(lane, 2 * HOUR, "i'mport answers 500")
+        await ledger.refresh_lane.postpone(claimed.lease, "unknown", due_in=0, tries=1)
+    await ledger.refresh_lane.pause(lane, 2 * HOUR, "i'mport answers 500")
     await driver.pass_time(HOUR)
     numbers = await stats(ledger.store)
     assert (numbers.oldest_look, numbers.looks_paused, numbers.looks_due) == (None, 1, 1)
     assert numbers.oldest_paused_look is not None
     assert numbers.oldest_paused_look >= HOUR - 60
-    await ledger.refreshing.resume(lane)
+    await ledger.refresh_lane.resume(lane)
     await driver.pass_time(2)
     numbers = await stats(ledger.store)
     assert numbers.oldest_look is not None

@@ -8,12 +8,12 @@ import itertools
 from ledger import Ledger
 from ledger.delivery_lane import ClaimedDelivery
 from ledger.keys import Lane, key
-from schemas.endpoints.delivery import Again, Dead
-from schemas.endpoints.health import Health
+from schemas.endpoints.delivery import Dead, Retry
+from schemas.endpoints.health import EndpointHealth
 from tests.ledger.driving import Driver, paid
 
 REPLAY = Lane("replay", "ep_1")
-OPEN = Health(failures=5, failing_since=1.0, open_until=2.0, opens=1)
+OPEN = EndpointHealth(failures=5, failing_since=1.0, open_until=2.0, opens=1)
 
 
 async def replay(driver: Driver, delivery: ClaimedDelivery) -> None:
@@ -140,8 +140,8 @@ async def test_an_open_breaker_sends_nothing_and_burns_no_attempt(ledger: Ledger
     lane = await driver.subscribe()
     await driver.record_for(lane, 4)
     until = await ledger.store.now() + 30
-    health = Health(failures=5, failing_since=1.0, open_until=until, opens=1)
-    assert await ledger.delivering.note_health("ep_1", Health(), health)
+    health = EndpointHealth(failures=5, failing_since=1.0, open_until=until, opens=1)
+    assert await ledger.delivery_lane.note_health("ep_1", EndpointHealth(), health)
     await driver.forget_kicks()
     assert await driver.take(lane) == ()
     await driver.look(paid("imp_late"))
@@ -156,14 +156,14 @@ async def test_after_a_failed_probe_nobody_goes_before_the_breaker_knows(ledger:
     """Between the probe's settling and the note of it no other delivery is wasted on the endpoint."""
     lane = await driver.subscribe()
     await driver.record_for(lane, 3)
-    assert await ledger.delivering.note_health("ep_1", Health(), OPEN)
+    assert await ledger.delivery_lane.note_health("ep_1", EndpointHealth(), OPEN)
     probe = await driver.take_one(lane)
     await driver.forget_kicks()
     assert await driver.fail(probe, 5) == "unwell"
     assert await driver.take(lane) == ()
     assert not await driver.kicked(lane)
     until = await ledger.store.now() + 2
-    assert await ledger.delivering.note_health("ep_1", OPEN, Health(6, 1.0, until, 2))
+    assert await ledger.delivery_lane.note_health("ep_1", OPEN, EndpointHealth(6, 1.0, until, 2))
     assert await driver.take(lane) == ()
     await driver.pass_time(2.1)
     assert len(await driver.take(lane)) == 1
@@ -173,21 +173,21 @@ async def test_a_good_probe_closes_the_breaker(ledger: Ledger, driver: Driver) -
     """All that waits goes at once, up to the endpoint's room."""
     lane = await driver.subscribe()
     await driver.record_for(lane, 9)
-    assert await ledger.delivering.note_health("ep_1", Health(), OPEN)
+    assert await ledger.delivery_lane.note_health("ep_1", EndpointHealth(), OPEN)
     probe = await driver.take_one(lane)
     assert await driver.settle(probe) == "unwell"
     await driver.forget_kicks()
-    assert await ledger.delivering.note_health("ep_1", OPEN, Health())
+    assert await ledger.delivery_lane.note_health("ep_1", OPEN, EndpointHealth())
     assert await driver.kicked(lane)
     assert len(await driver.take(lane)) == 8
-    assert (await ledger.delivering.health("ep_1"))[0] == Health()
+    assert (await ledger.delivery_lane.health("ep_1"))[0] == EndpointHealth()
 
 
 async def test_a_probe_that_dies_is_replaced(ledger: Ledger, driver: Driver) -> None:
     """The breaker does not wait for a worker that was killed."""
     lane = await driver.subscribe()
     await driver.record_for(lane, 2)
-    assert await ledger.delivering.note_health("ep_1", Health(), OPEN)
+    assert await ledger.delivery_lane.note_health("ep_1", EndpointHealth(), OPEN)
     await driver.take_one(lane)
     await driver.pass_time(10.1)
     await driver.take_one(lane)
@@ -196,9 +196,13 @@ async def test_a_probe_that_dies_is_replaced(ledger: Ledger, driver: Driver) -> 
 async def test_health_is_replaced_only_by_who_knows_it(ledger: Ledger, driver: Driver) -> None:
     """Of two who read the same, the second is told to read again."""
     await driver.subscribe()
-    assert await ledger.delivering.note_health("ep_1", Health(), Health(failures=1, failing_since=5.0))
-    assert not await ledger.delivering.note_health("ep_1", Health(), Health(failures=1, failing_since=6.0))
-    assert (await ledger.delivering.health("ep_1"))[0] == Health(failures=1, failing_since=5.0)
+    assert await ledger.delivery_lane.note_health(
+        "ep_1", EndpointHealth(), EndpointHealth(failures=1, failing_since=5.0)
+    )
+    assert not await ledger.delivery_lane.note_health(
+        "ep_1", EndpointHealth(), EndpointHealth(failures=1, failing_since=6.0)
+    )
+    assert (await ledger.delivery_lane.health("ep_1"))[0] == EndpointHealth(failures=1, failing_since=5.0)
 
 
 async def test_retry_after_stops_the_whole_lane(driver: Driver) -> None:
@@ -206,8 +210,8 @@ async def test_retry_after_stops_the_whole_lane(driver: Driver) -> None:
     lane = await driver.subscribe()
     await driver.record_for(lane, 3)
     first, second, _ = await driver.take(lane)
-    await driver.settle(first, Again(120, "answered 429", lane_wait=120))
-    await driver.settle(second, Again(5, "answered 429", lane_wait=5))
+    await driver.settle(first, Retry(120, "answered 429", lane_wait=120))
+    await driver.settle(second, Retry(5, "answered 429", lane_wait=5))
     await driver.look(paid("imp_late"))
     assert await driver.take(lane) == ()
     await driver.pass_time(100)
@@ -222,11 +226,11 @@ async def test_retry_after_outlives_a_success_and_the_breaker_does_not(ledger: L
     await driver.record_for(lane, 4)
     first, second, *_ = await driver.take(lane)
     until = await ledger.store.now() + 600
-    health = Health(failures=5, failing_since=1.0, open_until=until, opens=1)
-    assert await ledger.delivering.note_health("ep_1", Health(), health)
+    health = EndpointHealth(failures=5, failing_since=1.0, open_until=until, opens=1)
+    assert await ledger.delivery_lane.note_health("ep_1", EndpointHealth(), health)
     await driver.settle(first, Dead("answered 503", lane_wait=60))
     await driver.settle(second)
-    assert await ledger.delivering.note_health("ep_1", health, Health())
+    assert await ledger.delivery_lane.note_health("ep_1", health, EndpointHealth())
     assert await driver.take(lane) == ()
     await driver.look(paid("imp_late"))
     await driver.pass_time(61)

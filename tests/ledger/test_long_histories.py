@@ -10,12 +10,12 @@ import pytest
 
 from ledger import Ledger
 from ledger.keys import key
-from ledger.pages import Slice
+from ledger.pages import PageRequest
 from schemas import wire
 from schemas.errors import LedgerFull
 from schemas.payments import codec
 from schemas.payments.commit_steps import MOST
-from schemas.payments.decide import Policy, Record, look
+from schemas.payments.decide import Policy, Record, decide
 from schemas.payments.snapshot import Snapshot
 from tests.ledger.driving import REFRESH, THEN, Driver, paid, queue_url
 from tests.ledger.invariants import problems
@@ -123,8 +123,8 @@ async def test_a_commit_that_is_killed_between_two_steps_is_gone_on_with(driver:
     lane = await driver.subscribe()
     webhook = await driver.accept("imp_fixed")
     claimed = await driver.claim_one()
-    change = look(claimed.record, fixed(950), THEN + 100, Policy())
-    killed = asyncio.create_task(driver.ledger.refreshing.commit(change, claimed=claimed, now=THEN + 100))
+    change = decide(claimed.record, fixed(950), THEN + 100, Policy())
+    killed = asyncio.create_task(driver.ledger.refresh_lane.commit(change, claimed=claimed, now=THEN + 100))
     await until_written(driver, 2 * MOST)
     killed.cancel()
     await asyncio.wait([killed])
@@ -148,17 +148,17 @@ async def test_who_lost_the_lease_between_two_steps_writes_no_more(driver: Drive
     """The fencing token is checked by each step."""
     await driver.accept("imp_fixed")
     late = await driver.claim_one()
-    change = look(late.record, fixed(950), THEN + 100, Policy())
-    slow = asyncio.create_task(driver.ledger.refreshing.commit(change, claimed=late, now=THEN + 100))
+    change = decide(late.record, fixed(950), THEN + 100, Policy())
+    slow = asyncio.create_task(driver.ledger.refresh_lane.commit(change, claimed=late, now=THEN + 100))
     await until_written(driver, MOST)
     await driver.lose(late.lease)
     successor = await driver.claim_one()
     assert await slow == "lost"
     written = await events(driver)
     assert len(written) < 950
-    record = (await driver.ledger.refreshing.record("default", "imp_fixed")).facts
-    rest = look(successor.record, fixed(950), THEN + 100, Policy())
-    assert await driver.ledger.refreshing.commit(rest, claimed=successor, now=THEN + 100) == (
+    record = (await driver.ledger.refresh_lane.record("default", "imp_fixed")).facts
+    rest = decide(successor.record, fixed(950), THEN + 100, Policy())
+    assert await driver.ledger.refresh_lane.commit(rest, claimed=successor, now=THEN + 100) == (
         "ok" if len(successor.record.facts) == len(record) else "changed"
     )
 
@@ -167,8 +167,8 @@ async def test_others_are_written_between_the_steps(driver: Driver) -> None:
     """A payment that is committed while a long one is under way is there before it is done."""
     await driver.accept("imp_fixed")
     long = await driver.claim_one()
-    change = look(long.record, fixed(2000), THEN + 100, Policy())
-    task = asyncio.create_task(driver.ledger.refreshing.commit(change, claimed=long, now=THEN + 100))
+    change = decide(long.record, fixed(2000), THEN + 100, Policy())
+    task = asyncio.create_task(driver.ledger.refresh_lane.commit(change, claimed=long, now=THEN + 100))
     await until_written(driver, MOST)
     await driver.look(paid("imp_short"))
     assert not task.done()
@@ -208,14 +208,14 @@ async def test_a_page_of_events_has_only_so_many_bytes(driver: Driver) -> None:
     for n in range(12):
         await driver.look(paid(f"imp_{n}", custom_data="x" * MB))
     seen: list[str] = []
-    part, pages = Slice(200), 0
+    part, pages = PageRequest(200), 0
     while True:
         page = await driver.ledger.events.list(part, merchant="default")
         seen += [row.imp_uid for row in page.rows]
         pages += 1
         if page.next_cursor is None:
             break
-        part = Slice(200, page.next_cursor)
+        part = PageRequest(200, page.next_cursor)
     assert seen == [f"imp_{n}" for n in reversed(range(12))]
     assert 3 <= pages <= 4
 
@@ -228,7 +228,7 @@ async def test_retention_removes_a_long_history_in_parts(driver: Driver) -> None
         for one in taken:
             await driver.settle(one)
     later = await driver.ledger.store.now() + 1
-    while await driver.ledger.tidying.tidy(older_than=later, rejected_before=later):
+    while await driver.ledger.retention.tidy(older_than=later, rejected_before=later):
         pass
     left = [name.decode() async for name in driver.redis.scan_iter(key("*")) if b"imp_fixed" in name]
     assert left == [key("tomb", "default/imp_fixed")]
@@ -241,13 +241,13 @@ async def test_what_has_no_room_is_not_begun(own: Driver) -> None:
     await own.subscribe()
     await own.accept("imp_fixed")
     long = await own.claim_one()
-    change = look(long.record, fixed(3000), THEN + 100, Policy())
+    change = decide(long.record, fixed(3000), THEN + 100, Policy())
     await own.redis.config_set("maxmemory", await used(own) + 4 * MB)
-    assert await own.ledger.refreshing.commit(change, claimed=long, now=THEN + 100) == "full"
+    assert await own.ledger.refresh_lane.commit(change, claimed=long, now=THEN + 100) == "full"
     assert await own.redis.exists(key("pay", "default/imp_fixed"), key("facts", "default/imp_fixed")) == 0
     await own.look(paid("imp_short"))
     await own.redis.config_set("maxmemory", 0)
-    assert await own.ledger.refreshing.commit(change, claimed=long, now=THEN + 100) == "ok"
+    assert await own.ledger.refresh_lane.commit(change, claimed=long, now=THEN + 100) == "ok"
     assert await problems(own.ledger) == []
 
 
@@ -269,30 +269,30 @@ async def test_what_is_too_large_for_a_full_redis_fails_alone(own: Driver) -> No
         while after != "ok":
             await asyncio.sleep(0.1)
             after = (await asyncio.gather(own.commit(claimed["imp_2"], paid("imp_2")), return_exceptions=True))[0]
-    await own.ledger.refreshing.postpone(claimed["imp_1"].lease, "stalled", due_in=0, tries=1)
+    await own.ledger.refresh_lane.postpone(claimed["imp_1"].lease, "stalled", due_in=0, tries=1)
     assert list(await own.due(REFRESH)) == ["imp_1"]
 
 
 async def test_a_tombstone_of_a_long_history_is_written_in_steps_too(driver: Driver) -> None:
     """What it remembered comes before what is new; the events that follow have their object."""
-    record = look(Record("default", "imp_fixed"), fixed(250), THEN, Policy()).record
+    record = decide(Record("default", "imp_fixed"), fixed(250), THEN, Policy()).record
     await driver.redis.set(key("tomb", "default/imp_fixed"), codec.dump_tombstone(record))
     lane = await driver.subscribe()
     await driver.look(fixed(270))
     assert [sequence for _, sequence in await events(driver)] == list(range(251, 271))
     assert (await driver.take_one(lane)).body.endswith(b',"payment":' + fixed(270).raw + b"}}")
-    again = await driver.ledger.refreshing.record("default", "imp_fixed")
+    again = await driver.ledger.refresh_lane.record("default", "imp_fixed")
     assert (len(again.facts), again.sequence) == (270, 270)
 
 
 async def test_a_tombstone_is_remembered_where_a_commit_breaks_off(driver: Driver) -> None:
     """Behind the first step of many the tombstone is gone, and all that it remembered is still no news."""
-    record = look(Record("default", "imp_fixed"), fixed(250), THEN, Policy()).record
+    record = decide(Record("default", "imp_fixed"), fixed(250), THEN, Policy()).record
     await driver.redis.set(key("tomb", "default/imp_fixed"), codec.dump_tombstone(record))
     await driver.accept("imp_fixed")
     claimed = await driver.claim_one()
-    change = look(claimed.record, fixed(950), THEN + 100, Policy())
-    killed = asyncio.create_task(driver.ledger.refreshing.commit(change, claimed=claimed, now=THEN + 100))
+    change = decide(claimed.record, fixed(950), THEN + 100, Policy())
+    killed = asyncio.create_task(driver.ledger.refresh_lane.commit(change, claimed=claimed, now=THEN + 100))
     await until_written(driver, 1)
     killed.cancel()
     await asyncio.wait([killed])
@@ -312,4 +312,4 @@ async def test_an_event_whose_object_is_gone_stops_no_lane(own: Driver) -> None:
     await own.redis.delete(key("snaps", "default/imp_1"))
     await own.look(paid("imp_2"))
     assert (await own.take_one(lane)).imp_uid == "imp_2"
-    assert [row.imp_uid for row in (await own.ledger.events.list(Slice(10))).rows] == ["imp_2"]
+    assert [row.imp_uid for row in (await own.ledger.events.list(PageRequest(10))).rows] == ["imp_2"]

@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from ledger.delivery_lane import ClaimedDelivery
 from ledger.leases import Lease
 from ledger.refresh_lane import ClaimedPayment
-from schemas.endpoints.delivery import Again, Dead, Delivered, Disable
+from schemas.endpoints.delivery import Dead, Delivered, Disable, Retry
 from tests.ledger.driving import REFRESH, UNKNOWN
 from tests.ledger.pair import ENDPOINTS, PAYMENTS, Pair
 from tests.redis_process import RedisServer
@@ -23,7 +23,7 @@ Held = TypeVar("Held", bound=ClaimedPayment | ClaimedDelivery)
 
 LANES = (REFRESH, REFRESH, UNKNOWN)
 VERDICTS = (
-    *(Delivered(), Delivered(), Delivered(), Again(30, "answered 500"), Again(5, "answered 429", lane_wait=20)),
+    *(Delivered(), Delivered(), Delivered(), Retry(30, "answered 500"), Retry(5, "answered 429", lane_wait=20)),
     *(Dead("dead after 12 attempts"), Disable("answered 410 (gone)")),
 )
 STEPS = {

@@ -9,7 +9,7 @@ import pytest
 from ledger import Ledger
 from ledger.keys import key
 from schemas.payments import codec
-from schemas.payments.decide import Policy, Record, look
+from schemas.payments.decide import Policy, Record, decide
 from tests.ledger.driving import REFRESH, THEN, Driver, paid
 
 
@@ -50,7 +50,7 @@ async def test_a_rejected_payment_forgets_only_what_was_claimed_before(driver: D
     early = await driver.accept(status="cancelled", cancellation_id="c_early")
     claimed = await driver.claim_one()
     late = await driver.accept(status="cancelled", cancellation_id="c_late")
-    await driver.ledger.refreshing.postpone(claimed.lease, "rejected", due_in=None, reason="unknown to i'mport")
+    await driver.ledger.refresh_lane.postpone(claimed.lease, "rejected", due_in=None, reason="unknown to i'mport")
     assert (await driver.outcome(early), await driver.outcome(late)) == ("rejected", "pending")
     again = await driver.claim_one()
     assert (again.claims, again.tries) == (("c_late",), 0)
@@ -76,7 +76,7 @@ async def test_notifications_wait_while_their_claim_is_open(driver: Driver) -> N
 
 async def test_a_payment_that_had_left_brings_no_old_news(driver: Driver) -> None:
     """What a tombstone remembers stays known for good, not only for the first look after it."""
-    record = look(Record("default", "imp_1"), paid(), THEN, Policy()).record
+    record = decide(Record("default", "imp_1"), paid(), THEN, Policy()).record
     await driver.redis.set(key("tomb", "default/imp_1"), codec.dump_tombstone(record))
     for _ in range(2):
         await driver.accept()
@@ -91,7 +91,7 @@ async def test_a_payment_that_had_left_brings_no_old_news(driver: Driver) -> Non
 async def test_a_quiet_look_records_without_delivery(driver: Driver) -> None:
     """What a quiet mark finds is recorded silently; the next, ordinary look delivers again."""
     lane = await driver.subscribe()
-    await driver.ledger.refreshing.mark_dirty("default", "imp_1", quiet=True)
+    await driver.ledger.refresh_lane.mark_dirty("default", "imp_1", quiet=True)
     claimed = await driver.claim_one()
     assert claimed.quiet
     await driver.commit(claimed, paid())
@@ -107,13 +107,13 @@ async def test_a_webhook_makes_a_quiet_look_heard(driver: Driver) -> None:
     for imp_uid, webhook_first in (("imp_1", True), ("imp_2", False)):
         if webhook_first:
             await driver.accept(imp_uid)
-        await driver.ledger.refreshing.mark_dirty("default", imp_uid, quiet=True)
+        await driver.ledger.refresh_lane.mark_dirty("default", imp_uid, quiet=True)
         if not webhook_first:
             await driver.accept(imp_uid)
         await driver.commit(await driver.claim_one(), paid(imp_uid))
         assert (await driver.take_one(lane)).imp_uid == imp_uid
-    await driver.ledger.refreshing.mark_dirty("default", "imp_3", quiet=True)
-    await driver.ledger.refreshing.mark_dirty("default", "imp_3")
+    await driver.ledger.refresh_lane.mark_dirty("default", "imp_3", quiet=True)
+    await driver.ledger.refresh_lane.mark_dirty("default", "imp_3")
     await driver.commit(await driver.claim_one(), paid("imp_3"))
     assert (await driver.take_one(lane)).imp_uid == "imp_3"
 
@@ -121,8 +121,8 @@ async def test_a_webhook_makes_a_quiet_look_heard(driver: Driver) -> None:
 async def test_a_quiet_mark_is_quiet_though_a_look_was_planned_for_later(driver: Driver) -> None:
     """A deadline in a week is no reason to deliver what a reconciliation by hand finds today."""
     lane = await driver.subscribe()
-    await driver.ledger.refreshing.mark_dirty("default", "imp_1", due_in=86400)
-    await driver.ledger.refreshing.mark_dirty("default", "imp_1", quiet=True)
+    await driver.ledger.refresh_lane.mark_dirty("default", "imp_1", due_in=86400)
+    await driver.ledger.refresh_lane.mark_dirty("default", "imp_1", quiet=True)
     await driver.commit(await driver.claim_one(), paid())
     assert await driver.take(lane) == ()
 
@@ -130,11 +130,11 @@ async def test_a_quiet_mark_is_quiet_though_a_look_was_planned_for_later(driver:
 async def test_a_quiet_mark_does_not_silence_a_look_that_is_under_way_or_put_off(driver: Driver) -> None:
     """What somebody waits for is delivered, though i'mport failed at first and a reconciliation came meanwhile."""
     lane = await driver.subscribe()
-    await driver.ledger.refreshing.mark_dirty("default", "imp_1")
+    await driver.ledger.refresh_lane.mark_dirty("default", "imp_1")
     claimed = await driver.claim_one()
-    await driver.ledger.refreshing.mark_dirty("default", "imp_1", quiet=True)
-    await driver.ledger.refreshing.postpone(claimed.lease, "stalled", due_in=60, tries=1)
-    await driver.ledger.refreshing.mark_dirty("default", "imp_1", quiet=True)
+    await driver.ledger.refresh_lane.mark_dirty("default", "imp_1", quiet=True)
+    await driver.ledger.refresh_lane.postpone(claimed.lease, "stalled", due_in=60, tries=1)
+    await driver.ledger.refresh_lane.mark_dirty("default", "imp_1", quiet=True)
     await driver.commit(await driver.claim_one(), paid())
     assert (await driver.take_one(lane)).type == "payment.paid"
 
@@ -142,8 +142,8 @@ async def test_a_quiet_mark_does_not_silence_a_look_that_is_under_way_or_put_off
 async def test_a_quiet_look_that_somebody_asks_for_while_it_is_under_way_is_heard(driver: Driver) -> None:
     """An answer to our own cancel call comes while a reconciliation's look is out: what that finds is news."""
     lane = await driver.subscribe()
-    await driver.ledger.refreshing.mark_dirty("default", "imp_1", quiet=True)
+    await driver.ledger.refresh_lane.mark_dirty("default", "imp_1", quiet=True)
     claimed = await driver.claim_one()
-    await driver.ledger.refreshing.mark_dirty("default", "imp_1")
+    await driver.ledger.refresh_lane.mark_dirty("default", "imp_1")
     await driver.commit(claimed, paid())
     assert (await driver.take_one(lane)).type == "payment.paid"

@@ -8,7 +8,7 @@ import pytest
 
 from ledger.connection import connect
 from ledger.keys import key
-from ledger.pages import MOST, Page, Slice, decode, encode, walk
+from ledger.pages import MOST, Page, PageRequest, decode, encode, walk
 from ledger.store import Store
 from schemas.errors import Invalid
 
@@ -27,14 +27,14 @@ async def fill(store: Store, index: str, scores: dict[str, int]) -> None:
 
 
 async def everything(
-    store: Store, walks: list[str], musts: list[str], limit: int, part: Slice | None = None, clock: str = ""
+    store: Store, walks: list[str], musts: list[str], limit: int, part: PageRequest | None = None, clock: str = ""
 ) -> list[str]:
     """All members, page by page."""
     members: list[str] = []
     cursor: str | None = None
-    window = part or Slice()
+    window = part or PageRequest()
     while True:
-        page = await walk(store, walks, musts, part=Slice(limit, cursor, window.since, window.until), clock=clock)
+        page = await walk(store, walks, musts, part=PageRequest(limit, cursor, window.since, window.until), clock=clock)
         members += page.rows
         assert len(page.rows) <= limit
         if page.next_cursor is None:
@@ -54,25 +54,25 @@ async def test_every_entry_comes_once_newest_first(store: Store, limit: int) -> 
 async def test_a_cursor_survives_the_removal_of_its_entry(store: Store) -> None:
     """The next page begins where the last ended, though the entry it ended with is gone."""
     await fill(store, "a", {f"m{number}": 5 for number in range(9)})
-    first = await walk(store, ["a"], part=Slice(3))
+    first = await walk(store, ["a"], part=PageRequest(3))
     assert first.rows == ("m8", "m7", "m6")
     await store.redis.zrem(key("a"), "m6", "m8")
-    second = await walk(store, ["a"], part=Slice(3, first.next_cursor))
+    second = await walk(store, ["a"], part=PageRequest(3, first.next_cursor))
     assert second.rows == ("m5", "m4", "m3")
 
 
 async def test_new_entries_do_not_shift_the_pages(store: Store) -> None:
     """What is added on top while somebody reads is not in the pages that follow, and shifts nothing."""
     await fill(store, "a", {f"m{number}": number for number in range(6)})
-    first = await walk(store, ["a"], part=Slice(2))
+    first = await walk(store, ["a"], part=PageRequest(2))
     await fill(store, "a", {f"n{number}": 100 + number for number in range(6)})
-    assert (await walk(store, ["a"], part=Slice(2, first.next_cursor))).rows == ("m3", "m2")
+    assert (await walk(store, ["a"], part=PageRequest(2, first.next_cursor))).rows == ("m3", "m2")
 
 
 async def test_a_window_takes_its_beginning_and_leaves_its_end(store: Store) -> None:
     """A window is [since, until), in seconds against scores in ms."""
     await fill(store, "a", {f"m{number}": number * 1000 for number in range(10)})
-    assert await everything(store, ["a"], [], 2, Slice(since=3.0, until=6.0)) == ["m5", "m4", "m3"]
+    assert await everything(store, ["a"], [], 2, PageRequest(since=3.0, until=6.0)) == ["m5", "m4", "m3"]
 
 
 async def test_several_indexes_are_merged(store: Store) -> None:
@@ -97,23 +97,23 @@ async def test_a_clock_tells_the_time_where_scores_do_not(store: Store) -> None:
     """An index in another order can still be asked for a window of time."""
     await fill(store, "by_sequence", {"a": 1, "b": 2, "c": 3})
     await fill(store, "by_time", {"a": 1000, "b": 2000, "c": 3000})
-    assert await everything(store, ["by_sequence"], [], 5, Slice(since=2.0, until=3.0), clock="by_time") == ["b"]
+    assert await everything(store, ["by_sequence"], [], 5, PageRequest(since=2.0, until=3.0), clock="by_time") == ["b"]
 
 
 async def test_the_work_for_one_page_is_bounded(store: Store) -> None:
     """Where nothing fits, a page is empty and says where to go on."""
     await fill(store, "a", {f"a{number}": number for number in range(MOST + 1000)})
     await fill(store, "b", {f"b{number}": number for number in range(MOST + 1000)} | {"a0": 0})
-    first = await walk(store, ["a"], ["b"], part=Slice(10))
+    first = await walk(store, ["a"], ["b"], part=PageRequest(10))
     assert first.rows == ()
     assert first.next_cursor is not None
-    assert await walk(store, ["a"], ["b"], part=Slice(10, first.next_cursor)) == Page(("a0",))
+    assert await walk(store, ["a"], ["b"], part=PageRequest(10, first.next_cursor)) == Page(("a0",))
 
 
 async def test_an_empty_index_is_an_empty_page(store: Store) -> None:
     """There is nothing, and nothing follows."""
-    assert await walk(store, ["none"], part=Slice()) == Page(())
-    assert await walk(store, [], part=Slice()) == Page(())
+    assert await walk(store, ["none"], part=PageRequest()) == Page(())
+    assert await walk(store, [], part=PageRequest()) == Page(())
 
 
 @pytest.mark.parametrize("cursor", ["", "?", "AAAA", encode("x", "m"), encode("1", ""), "ü", "a" * 401])

@@ -12,9 +12,9 @@ import pytest
 from ledger import Ledger
 from ledger.delivery_lane import ClaimedDelivery
 from ledger.keys import Lane, key
-from schemas.endpoints.delivery import Again, Dead, Disable
+from schemas.endpoints.delivery import Dead, Disable, Retry
 from schemas.endpoints.endpoint import Endpoint
-from schemas.endpoints.health import FAILING, Health
+from schemas.endpoints.health import FAILING, EndpointHealth
 from tests.ledger.driving import Driver, paid
 from tests.ledger.invariants import problems
 
@@ -22,11 +22,11 @@ LANE = Lane("deliver", "ep_1")
 REPLAY = Lane("replay", "ep_1")
 
 
-async def break_(driver: Driver, *, open_for: float = 600, stage: int = 0) -> Health:
+async def break_(driver: Driver, *, open_for: float = 600, stage: int = 0) -> EndpointHealth:
     """Open the endpoint's breaker."""
-    known, now = (await driver.ledger.delivering.health("ep_1"))[:2]
-    health = Health(failures=5, failing_since=1.0, open_until=now + open_for, opens=1, stage=stage)
-    assert await driver.ledger.delivering.note_health("ep_1", known, health)
+    known, now = (await driver.ledger.delivery_lane.health("ep_1"))[:2]
+    health = EndpointHealth(failures=5, failing_since=1.0, open_until=now + open_for, opens=1, stage=stage)
+    assert await driver.ledger.delivery_lane.note_health("ep_1", known, health)
     return health
 
 
@@ -34,7 +34,7 @@ async def pause(driver: Driver, seconds: float = 600) -> ClaimedDelivery:
     """Have the endpoint answer with `Retry-After`; what it was sent."""
     await driver.look(paid("imp_asking"))
     one = await driver.take_one(LANE)
-    await driver.settle(one, Again(5, "the last attempt answered 429", lane_wait=seconds))
+    await driver.settle(one, Retry(5, "the last attempt answered 429", lane_wait=seconds))
     return one
 
 
@@ -134,7 +134,7 @@ async def test_a_success_that_was_asked_for_ends_the_pause(driver: Driver, ledge
     await send_test(driver)
     tested = await driver.take_one(LANE)
     assert await driver.settle(tested) == "unwell"
-    assert await ledger.delivering.note_health("ep_1", health, Health())
+    assert await ledger.delivery_lane.note_health("ep_1", health, EndpointHealth())
     await driver.pass_time(5)
     assert [one.id for one in await driver.take(LANE)] == [waiting.id]
     assert await problems(ledger) == []
@@ -249,7 +249,7 @@ async def test_a_new_start_keeps_what_operators_heard(driver: Driver, ledger: Le
     await driver.subscribe()
     await break_(driver, stage=FAILING)
     await ledger.endpoints.update("ep_1", elsewhere)
-    assert (await ledger.delivering.health("ep_1"))[0] == Health(stage=FAILING)
+    assert (await ledger.delivery_lane.health("ep_1"))[0] == EndpointHealth(stage=FAILING)
 
 
 async def test_answers_of_the_old_url_say_nothing_about_the_new_one(driver: Driver, ledger: Ledger) -> None:
@@ -258,12 +258,12 @@ async def test_answers_of_the_old_url_say_nothing_about_the_new_one(driver: Driv
     await driver.record_for(LANE, 3)
     first, second, third = await driver.take(LANE)
     await ledger.endpoints.update("ep_1", elsewhere)
-    await driver.settle(first, Again(3600, "the last attempt answered 429", lane_wait=3600))
+    await driver.settle(first, Retry(3600, "the last attempt answered 429", lane_wait=3600))
     await driver.settle(second, Disable("answered 410 (gone)"))
     await driver.settle(third, Dead("dead after 1 attempt", lane_wait=3600))
     assert (await ledger.endpoints.get("ep_1")).state == "enabled"
     assert {one.id for one in await driver.take(LANE)} == {first.id, second.id}
-    assert first.lease.token < (await ledger.delivering.health("ep_1"))[2]
+    assert first.lease.token < (await ledger.delivery_lane.health("ep_1"))[2]
 
 
 async def test_gone_moved_and_enabled(driver: Driver, ledger: Ledger) -> None:

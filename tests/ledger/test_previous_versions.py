@@ -10,7 +10,7 @@ import pytest
 from ledger import Ledger
 from ledger.compatibility import begin
 from ledger.keys import Lane
-from ledger.pages import Slice
+from ledger.pages import PageRequest
 from runtime.encryption import Sealer
 from schemas.payments.codec import VERSION
 from tests.ledger.driving import REFRESH, UNKNOWN, Driver, endpoint, paid
@@ -36,7 +36,7 @@ async def test_a_ledger_of_an_earlier_version_goes_on(ledger: Ledger, driver: Dr
     # Its leases end; every payment is looked at again, and the looks bring only what is new.
     await driver.pass_time(4000)
     for imp_uid in ("imp_paid", "imp_part", "imp_dead"):
-        await ledger.refreshing.mark_dirty("default", imp_uid)
+        await ledger.refresh_lane.mark_dirty("default", imp_uid)
     new = {"imp_unknown", "imp_claimed", "imp_due"}
     for lane in (REFRESH, UNKNOWN):
         for claimed in await driver.claim(lane):
@@ -64,7 +64,7 @@ async def test_a_ledger_of_an_earlier_version_goes_on(ledger: Ledger, driver: Dr
 
 async def _listed(ledger: Ledger) -> dict[str, Any]:
     """Everything that operators can list."""
-    part = Slice(200)
+    part = PageRequest(200)
     deliveries = await ledger.deliveries.list(part)
     merchants = await ledger.merchants.list(part)
     assert "shop" in {row.name for row in merchants.rows}

@@ -12,7 +12,7 @@ from ledger.keys import key
 from schemas import wire
 from schemas.errors import NotFound
 from schemas.payments.cancellations import Request
-from schemas.payments.decide import Policy, Record, look, note
+from schemas.payments.decide import Policy, Record, decide, record_request
 from schemas.payments.facts import Kind
 from tests.ledger.driving import REFRESH, THEN, Driver, paid
 
@@ -22,10 +22,10 @@ async def test_a_commit_writes_everything_at_once(ledger: Ledger, driver: Driver
     lane = await driver.subscribe()
     one = await driver.accept()
     assert await driver.commit(await driver.claim_one(), paid("imp_1", 300)) == "ok"
-    record = await ledger.refreshing.record("default", "imp_1")
+    record = await ledger.refresh_lane.record("default", "imp_1")
     assert [fact.kind for fact in record.facts.values()] == [Kind.PAID, Kind.CANCELLED]
     assert (record.sequence, record.version, record.status.value) == (2, 1, "partially_cancelled")
-    change = look(Record("default", "imp_1"), paid("imp_1", 300), THEN + 100, Policy())
+    change = decide(Record("default", "imp_1"), paid("imp_1", 300), THEN + 100, Policy())
     assert await driver.scores("evts", "p", "default/imp_1") == {event.id: event.sequence for event in change.events}
     assert await driver.outcome(one) == "applied"
     assert (await driver.due(REFRESH), list(await driver.lanes())) == ({}, [str(lane)])
@@ -38,7 +38,7 @@ async def test_the_record_comes_back_as_it_was_committed(driver: Driver) -> None
     await driver.accept()
     claimed = await driver.claim_one()
     change = driver.decide(claimed, paid("imp_1", 300, 200))
-    await driver.ledger.refreshing.commit(change, claimed=claimed, now=THEN)
+    await driver.ledger.refresh_lane.commit(change, claimed=claimed, now=THEN)
     await driver.accept()
     again = (await driver.claim_one()).record
     assert again == replace(change.record, snapshot=again.snapshot)
@@ -90,10 +90,10 @@ async def test_a_lost_lease_writes_nothing(driver: Driver) -> None:
     assert await driver.commit(late, paid("imp_1", 400)) == "lost"
     assert await driver.redis.exists(key("pay", "default/imp_1"), key("facts", "default/imp_1"), key("evts")) == 0
     assert await driver.outcome(one) == "pending"
-    await driver.ledger.refreshing.postpone(late.lease, "rejected", due_in=None, reason="unknown")
+    await driver.ledger.refresh_lane.postpone(late.lease, "rejected", due_in=None, reason="unknown")
     assert await driver.outcome(one) == "pending"
     assert await driver.commit(successor, paid()) == "ok"
-    assert (await driver.ledger.refreshing.record("default", "imp_1")).sequence == 1
+    assert (await driver.ledger.refresh_lane.record("default", "imp_1")).sequence == 1
 
 
 async def test_a_late_commit_of_an_expired_lease_that_nobody_took_counts(driver: Driver) -> None:
@@ -111,7 +111,7 @@ async def test_a_commit_repeated_is_no_second_one(driver: Driver) -> None:
     await driver.accept()
     claimed = await driver.claim_one()
     change = driver.decide(claimed, paid())
-    answers = [await driver.ledger.refreshing.commit(change, claimed=claimed, now=THEN) for _ in range(3)]
+    answers = [await driver.ledger.refresh_lane.commit(change, claimed=claimed, now=THEN) for _ in range(3)]
     assert answers == ["ok", "lost", "lost"]
     assert len(await driver.take(lane)) == 1
     assert await driver.redis.hget(key("pay", "default/imp_1"), "version") == b"1"
@@ -123,14 +123,14 @@ async def test_an_operators_change_in_between_is_noticed(driver: Driver) -> None
     await driver.accept()
     claimed = await driver.claim_one()
     request = Request("can_1", None, "open", "api", requested_at=THEN)
-    noted = note(claimed.record, request, THEN, Policy())
-    assert await driver.ledger.refreshing.commit(noted, claimed=None, now=THEN) == "ok"
+    noted = record_request(claimed.record, request, THEN, Policy())
+    assert await driver.ledger.refresh_lane.commit(noted, claimed=None, now=THEN) == "ok"
     assert await driver.commit(claimed, paid("imp_1", 300)) == "changed"
-    record = await driver.ledger.refreshing.record("default", "imp_1")
+    record = await driver.ledger.refresh_lane.record("default", "imp_1")
     change = driver.decide(claimed, paid("imp_1", 300), record)
-    assert await driver.ledger.refreshing.commit(change, claimed=claimed, now=THEN) == "ok"
-    assert await driver.ledger.refreshing.commit(noted, claimed=None, now=THEN) == "changed"
-    assert len((await driver.ledger.refreshing.record("default", "imp_1")).facts) == 3
+    assert await driver.ledger.refresh_lane.commit(change, claimed=claimed, now=THEN) == "ok"
+    assert await driver.ledger.refresh_lane.commit(noted, claimed=None, now=THEN) == "changed"
+    assert len((await driver.ledger.refresh_lane.record("default", "imp_1")).facts) == 3
 
 
 async def test_an_operators_change_leaves_a_look_to_come(driver: Driver) -> None:
@@ -138,8 +138,8 @@ async def test_an_operators_change_leaves_a_look_to_come(driver: Driver) -> None
     await driver.look(paid())
     waiting = await driver.accept()
     request = Request("can_1", None, "open", "api", requested_at=THEN)
-    record = await driver.ledger.refreshing.record("default", "imp_1")
-    await driver.ledger.refreshing.commit(note(record, request, THEN, Policy()), claimed=None, now=THEN)
+    record = await driver.ledger.refresh_lane.record("default", "imp_1")
+    await driver.ledger.refresh_lane.commit(record_request(record, request, THEN, Policy()), claimed=None, now=THEN)
     assert await driver.outcome(waiting) == "pending"
     claimed = await driver.claim_one()
     assert claimed.record.status.value == "cancellation_pending"
@@ -154,8 +154,8 @@ async def test_the_same_imp_uid_at_two_merchants_is_two_payments(ledger: Ledger,
     claimed = await driver.claim_one(other)
     assert claimed.record.version == 0
     await driver.commit(claimed, paid("imp_1", 1000))
-    assert (await ledger.refreshing.record("default", "imp_1")).status.value == "paid"
-    assert (await ledger.refreshing.record("other", "imp_1")).status.value == "cancelled"
+    assert (await ledger.refresh_lane.record("default", "imp_1")).status.value == "paid"
+    assert (await ledger.refresh_lane.record("other", "imp_1")).status.value == "cancelled"
     assert await driver.redis.zcard(key("evts")) == 3
 
 
@@ -170,7 +170,7 @@ async def test_a_stale_look_adds_nothing(driver: Driver) -> None:
     """An older answer that arrives later takes nothing back and is no news."""
     await driver.look(paid("imp_1", 1000))
     await driver.look(paid("imp_1"))
-    record = await driver.ledger.refreshing.record("default", "imp_1")
+    record = await driver.ledger.refresh_lane.record("default", "imp_1")
     assert (record.status.value, record.sequence) == ("cancelled", 2)
 
 
@@ -185,15 +185,15 @@ async def test_twenty_webhooks_at_once_are_one_look_and_one_event(driver: Driver
 async def test_what_was_expected_can_be_read(ledger: Ledger, driver: Driver) -> None:
     """The expected amounts of orders, where the merchant said so; amounts stay exact."""
     await driver.redis.hset(key("orders", "default"), "order", '{"amount": 10.10, "currency": "USD"}')
-    found = await ledger.refreshing.expected("default", ["order", "other"])
+    found = await ledger.refresh_lane.expected("default", ["order", "other"])
     assert {uid: (str(row.amount), row.currency) for uid, row in found.items()} == {"order": ("10.10", "USD")}
-    assert await ledger.refreshing.expected("default", []) == {}
+    assert await ledger.refresh_lane.expected("default", []) == {}
 
 
 async def test_a_payment_never_seen_is_not_found(ledger: Ledger) -> None:
     """There is no record before the first look that found it."""
     with pytest.raises(NotFound):
-        await ledger.refreshing.record("default", "imp_1")
+        await ledger.refresh_lane.record("default", "imp_1")
 
 
 async def test_commits_together_are_judged_one_by_one(driver: Driver) -> None:
@@ -214,7 +214,7 @@ async def test_a_rebuilt_ledger_counts_on_from_its_base(driver: Driver) -> None:
     claimed = await driver.claim_one()
     change = driver.decide(claimed, paid())
     assert [event.sequence for event in change.events] == [THEN + 1]
-    await driver.ledger.refreshing.postpone(claimed.lease, "rejected", due_in=None, reason="")
+    await driver.ledger.refresh_lane.postpone(claimed.lease, "rejected", due_in=None, reason="")
 
 
 async def test_an_event_keeps_the_object_that_was_fetched(driver: Driver) -> None:

@@ -13,11 +13,11 @@ from ledger.endpoint_rows import dump_health, load_health
 from ledger.endpoints import Endpoints
 from ledger.keys import key
 from ledger.merchants import Merchants
-from ledger.pages import Slice
+from ledger.pages import PageRequest
 from ledger.primary import Fixed
 from ledger.store import Argument, Store
 from schemas.endpoints.endpoint import Endpoint, SealedSecret
-from schemas.endpoints.health import DISABLED, Health, enabled
+from schemas.endpoints.health import DISABLED, EndpointHealth, enabled
 from schemas.errors import Conflict, NotFound
 
 
@@ -38,7 +38,7 @@ def an_endpoint(number: int = 1, merchant: str = "shop") -> Endpoint:
     )  # fmt: skip
 
 
-async def health(store: Store) -> Health:
+async def health(store: Store) -> EndpointHealth:
     """How the endpoint is doing."""
     return load_health((await store.run("read_health", "ep_1"))[1])
 
@@ -182,7 +182,7 @@ async def test_enabling_starts_afresh(store: Store) -> None:
     """An endpoint that failed for long starts with a closed breaker, and its recovery is still news."""
     endpoints = await with_merchant(store)
     await endpoints.create(an_endpoint())
-    failing = Health(failures=30, failing_since=1.0, open_until=99999999999.0, opens=9, stage=DISABLED)
+    failing = EndpointHealth(failures=30, failing_since=1.0, open_until=99999999999.0, opens=9, stage=DISABLED)
     await store.redis.hset(key("endpoint", "ep_1"), "health", dump_health(failing))
     counts: dict[Any, Any] = {"ok_count": "3", "fail_count": "1", "last_error": "answered 500"}
     await store.redis.hset(key("endpoint", "ep_1"), mapping=counts)
@@ -191,9 +191,9 @@ async def test_enabling_starts_afresh(store: Store) -> None:
     await endpoints.enable("ep_1")
     assert (await endpoints.get("ep_1")).breaker == "closed"
     assert await health(store) == enabled(failing)
-    await store.redis.hset(key("endpoint", "ep_1"), "health", dump_health(Health(failures=2)))
+    await store.redis.hset(key("endpoint", "ep_1"), "health", dump_health(EndpointHealth(failures=2)))
     await endpoints.enable("ep_1")
-    assert await health(store) == Health()
+    assert await health(store) == EndpointHealth()
 
 
 async def test_deleting_an_endpoint_discards_what_it_had_to_get(store: Store) -> None:
@@ -212,7 +212,7 @@ async def test_deleting_an_endpoint_discards_what_it_had_to_get(store: Store) ->
     assert await store.redis.zcard(key("dlvs", "s", "ep_1/discarded")) == 1201
     assert await store.redis.exists(key("due", "deliver/ep_1"), key("chain", "ep_1/shop/i"), key("subs", "shop")) == 0
     assert await store.redis.hget(key("dlv", ids[700]), "state") == b"discarded"
-    assert (await endpoints.list(Slice())).rows == ()
+    assert (await endpoints.list(PageRequest())).rows == ()
     assert (await endpoints.some(["ep_1"]))["ep_1"].state == "deleted"
     assert await endpoints.states() == {"ep_1": "deleted"}
     for call in (endpoints.get, endpoints.delete, endpoints.enable):
@@ -225,7 +225,7 @@ async def test_endpoints_are_listed_by_merchant(store: Store) -> None:
     endpoints = await with_merchant(store)
     for number, merchant in enumerate(("shop", "default", "shop")):
         await endpoints.create(an_endpoint(number, merchant))
-    assert {row.endpoint.id for row in (await endpoints.list(Slice(), "shop")).rows} == {"ep_0", "ep_2"}
-    assert len((await endpoints.list(Slice())).rows) == 3
-    first = await endpoints.list(Slice(limit=2))
-    assert len((await endpoints.list(Slice(limit=2, cursor=first.next_cursor))).rows) == 1
+    assert {row.endpoint.id for row in (await endpoints.list(PageRequest(), "shop")).rows} == {"ep_0", "ep_2"}
+    assert len((await endpoints.list(PageRequest())).rows) == 3
+    first = await endpoints.list(PageRequest(limit=2))
+    assert len((await endpoints.list(PageRequest(limit=2, cursor=first.next_cursor))).rows) == 1

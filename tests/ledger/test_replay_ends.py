@@ -6,14 +6,14 @@ import pytest
 
 from ledger import Ledger
 from ledger.keys import Lane
-from ledger.pages import Slice
+from ledger.pages import PageRequest
 from ledger.replays import Selection
-from schemas.endpoints.delivery import Again, Disable
+from schemas.endpoints.delivery import Disable, Retry
 from schemas.errors import NotFound
 from tests.ledger.driving import Driver
 from tests.ledger.replaying import FAST, counts, deliver_all, drop_job, events, state, walk
 
-_ALL = Slice(50)
+_ALL = PageRequest(50)
 
 
 async def test_a_failing_delivery_ends_as_failed(driver: Driver) -> None:
@@ -48,7 +48,7 @@ async def test_stopping_takes_out_what_was_not_sent(driver: Driver) -> None:
     await walk(driver.ledger, replay)
     in_flight = {one.id: one for one in await driver.take(Lane("replay", "ep_1"))}
     for one in (delivered, dead):
-        await driver.settle(in_flight[one.id], Again(60, "answered 500"))
+        await driver.settle(in_flight[one.id], Retry(60, "answered 500"))
 
     stopped = await driver.ledger.replays.stop(replay.id)
 
@@ -56,7 +56,7 @@ async def test_stopping_takes_out_what_was_not_sent(driver: Driver) -> None:
     assert [await state(driver, one.id) for one in (delivered, dead)] == ["delivered", "dead"]
     new = (await driver.ledger.deliveries.get(f"{dead.event}.ep_2")).state
     assert new == "discarded"
-    await driver.settle(in_flight[flying.id], Again(60, "answered 500"))
+    await driver.settle(in_flight[flying.id], Retry(60, "answered 500"))
     assert await state(driver, flying.id) == "dead"
     assert await counts(driver, replay) == ("stopped", 6, 1, 0, 1)
     assert (await driver.ledger.replays.stop(replay.id)).state == "stopped"
@@ -101,7 +101,7 @@ async def test_old_replays_leave_once_they_have_ended(driver: Driver) -> None:
     """Retention takes replays that are done or stopped, never one that still has something to do."""
     await events(driver, 1)
     await driver.subscribe("ep_1")
-    create, tidy = driver.ledger.replays.create, driver.ledger.tidying.tidy
+    create, tidy = driver.ledger.replays.create, driver.ledger.retention.tidy
     running, stopped = await create(Selection(), FAST), await create(Selection(types=("payment.failed",)), FAST)
     await walk(driver.ledger, running)
     await driver.ledger.replays.stop(stopped.id)

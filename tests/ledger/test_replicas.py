@@ -64,7 +64,7 @@ async def sent(driver: Driver) -> int:
 
 WRITES: Sequence[Write] = (
     lambda ledger: ledger.accept(notification()),
-    lambda ledger: ledger.refreshing.mark_dirty("default", "imp_1"),
+    lambda ledger: ledger.refresh_lane.mark_dirty("default", "imp_1"),
     lambda ledger: ledger.merchants.put("shop", imp_key="k", imp_secret="s"),
     lambda ledger: ledger.merchants.delete("default"),
     lambda ledger: ledger.endpoints.create(endpoint("ep_2")),

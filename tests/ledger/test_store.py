@@ -86,7 +86,7 @@ async def test_a_full_redis_lets_work_in_flight_end(own: Driver) -> None:
     done, failed, dead = await own.take(lane)
     await full(own)
     assert [await own.settle(done), await own.fail(failed), await own.bury(dead)] == ["ok", "ok", "ok"]
-    await own.ledger.refreshing.postpone(claimed.lease, "stalled", due_in=0, tries=1)
+    await own.ledger.refresh_lane.postpone(claimed.lease, "stalled", due_in=0, tries=1)
     await room(own)
     states = [await own.state(one) for one in (done, failed, dead)]
     assert states == ["delivered", "pending", "dead"]
@@ -141,7 +141,7 @@ async def test_every_key_has_the_ledgers_hash_tag(driver: Driver) -> None:
     await driver.settle(await driver.take_one(lane))
     await driver.ledger.tokens.put_token("default", "token", 10)
     await driver.ledger.count_refusals({"default:403": 1}, {})
-    await driver.ledger.refreshing.pause(REFRESH, 1, "trouble")
+    await driver.ledger.refresh_lane.pause(REFRESH, 1, "trouble")
     await driver.ledger.sweep("me")
     names = [name.decode() async for name in driver.redis.scan_iter("*")]
     assert len(names) > 25
@@ -204,7 +204,7 @@ async def test_time_is_redis_own(driver: Driver, monkeypatch: pytest.MonkeyPatch
         await driver.accept(f"imp_{off:.0f}")
         due = (await driver.due(REFRESH)).values()
         assert all(abs(at / 1000 - real()) < 600 for at in due)
-        claimed = await driver.ledger.refreshing.claim(REFRESH, 1)
+        claimed = await driver.ledger.refresh_lane.claim(REFRESH, 1)
         assert abs(claimed.now - real()) < 600
 
 

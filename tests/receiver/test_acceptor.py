@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import structlog
 
-from receiver.acceptor import FAILURES_PASSED_OVER, LOOK_AGAIN, Keeper
+from receiver.acceptor import FAILURES_PASSED_OVER, LOOK_AGAIN, Acceptor
 from receiver.known_merchants import KnownMerchants
-from receiver.metrics import Counts
+from receiver.metrics import ReceiverMetrics
 from receiver.ports import Spool
 from receiver.spool import FileSpool, NoSpool
 from schemas.errors import SpoolUnavailable, UnknownMerchant
@@ -27,9 +27,9 @@ class Kept:
     def __init__(self, spool: Spool, *, require_durable: bool = False) -> None:
         self.ledger = ListedLedger()
         self.spool = spool
-        self.counts = Counts()
+        self.counts = ReceiverMetrics()
         self.merchants = KnownMerchants()
-        self.keeper = Keeper(
+        self.keeper = Acceptor(
             self.ledger, spool, self.counts, self.merchants, require_durable=require_durable, clock=lambda: NOW
         )
 

@@ -32,7 +32,7 @@ class Serving:
         table = routes(webhooks=self.webhooks, livez=livez, readyz=livez, metrics=livez)
         self.uvicorn = kind(configured(App(table), host="127.0.0.1", port=port))
 
-    async def webhooks(self, _scope: Any, receive: Any, _path: list[bytes]) -> responses.Answer | None:
+    async def webhooks(self, _scope: Any, receive: Any, _path: list[bytes]) -> responses.AsgiResponse | None:
         """As the real one, as far as the connection can tell."""
         while self.reads and (message := await receive()).get("more_body", True):
             if message["type"] == "http.disconnect":

@@ -6,7 +6,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from receiver.source_address import UNKNOWN, Senders
+from receiver.source_address import UNKNOWN, SourceAddresses
 from runtime.settings import Settings
 
 PROXIES = [ip_network("10.0.0.0/8"), ip_network("127.0.0.1"), ip_network("fd00::/8")]
@@ -14,7 +14,7 @@ PROXIES = [ip_network("10.0.0.0/8"), ip_network("127.0.0.1"), ip_network("fd00::
 
 def test_without_trusted_proxies_the_connection_is_the_sender() -> None:
     """Anybody can write an X-Forwarded-For: it is believed from nobody."""
-    senders = Senders([], [])
+    senders = SourceAddresses([], [])
     sender = senders.of(("198.51.100.7", 1), b"52.78.100.19")
     assert (sender.address, sender.verified) == ("198.51.100.7", False)
 
@@ -38,25 +38,25 @@ def test_without_trusted_proxies_the_connection_is_the_sender() -> None:
 )
 def test_behind_trusted_proxies_the_right_most_untrusted_hop_is_the_sender(trail: bytes, address: str) -> None:
     """What stands left of the first hop that is not a trusted proxy is hearsay, and so is what cannot be read."""
-    assert Senders([], PROXIES).of(("10.0.0.1", 1), trail).address == address
+    assert SourceAddresses([], PROXIES).of(("10.0.0.1", 1), trail).address == address
 
 
 def test_an_untrusted_peer_cannot_forward() -> None:
     """Trusted proxies are trusted for their own connections only."""
-    assert Senders([], PROXIES).of(("203.0.113.9", 1), b"52.78.100.19").address == "203.0.113.9"
+    assert SourceAddresses([], PROXIES).of(("203.0.113.9", 1), b"52.78.100.19").address == "203.0.113.9"
 
 
 @pytest.mark.parametrize("address", ["52.78.100.19", "52.78.48.223", "52.78.5.241", "::ffff:52.78.5.241"])
 def test_imports_addresses_are_verified(address: str) -> None:
     """i'mport's documented addresses count as i'mport, and are not limited."""
-    sender = Senders([], []).of((address, 1), b"")
+    sender = SourceAddresses([], []).of((address, 1), b"")
     assert sender.verified
     assert not sender.limited
 
 
 def test_allowed_networks_are_verified_and_others_are_not_allowed() -> None:
     """RELAY_ALLOWED_IPS is the whole list: i'mport's own addresses are not on it by themselves."""
-    senders = Senders([ip_network("203.0.113.0/24"), ip_network("2001:db8::/32")], [])
+    senders = SourceAddresses([ip_network("203.0.113.0/24"), ip_network("2001:db8::/32")], [])
     assert senders.of(("203.0.113.9", 1), b"").verified
     assert senders.of(("2001:db8::1", 1), b"").allowed
     assert not senders.of(("52.78.100.19", 1), b"").allowed
@@ -66,7 +66,7 @@ def test_allowed_networks_are_verified_and_others_are_not_allowed() -> None:
 
 def test_a_sender_that_cannot_be_told_is_limited_and_not_verified() -> None:
     """Without a list everybody may send, but who cannot be told is trusted with nothing."""
-    sender = Senders([], PROXIES).of(("10.0.0.1", 1), b"garbage")
+    sender = SourceAddresses([], PROXIES).of(("10.0.0.1", 1), b"garbage")
     assert sender.allowed
     assert sender.limited
     assert not sender.verified
@@ -75,16 +75,16 @@ def test_a_sender_that_cannot_be_told_is_limited_and_not_verified() -> None:
 
 def test_this_machine_is_local_only_without_a_proxy_in_between() -> None:
     """A proxy on this machine, trusted or not, does not make the whole internet local."""
-    assert Senders([], []).of(("127.0.0.1", 1), b"").local
-    assert Senders([], []).of(("::1", 1), b"").local
-    assert not Senders([], []).of(("127.0.0.1", 1), b"198.51.100.7").local
-    assert not Senders([], PROXIES).of(("127.0.0.1", 1), b"127.0.0.1").local
-    assert not Senders([], []).of(("10.0.0.1", 1), b"").local
+    assert SourceAddresses([], []).of(("127.0.0.1", 1), b"").local
+    assert SourceAddresses([], []).of(("::1", 1), b"").local
+    assert not SourceAddresses([], []).of(("127.0.0.1", 1), b"198.51.100.7").local
+    assert not SourceAddresses([], PROXIES).of(("127.0.0.1", 1), b"127.0.0.1").local
+    assert not SourceAddresses([], []).of(("10.0.0.1", 1), b"").local
 
 
 def test_one_customer_of_ipv6_shares_one_limit() -> None:
     """Addresses of one /64 are one source; IPv4 addresses are one each."""
-    senders = Senders([], [])
+    senders = SourceAddresses([], [])
     assert senders.of(("2001:db8::1", 1), b"").source == senders.of(("2001:db8::ffff:2", 1), b"").source
     assert senders.of(("198.51.100.7", 1), b"").source != senders.of(("198.51.100.8", 1), b"").source
 
@@ -94,7 +94,7 @@ def test_ipv4_inside_ipv6_is_ipv4_in_settings_too() -> None:
     settings = Settings.load(
         {"RELAY_ALLOWED_IPS": "::ffff:203.0.113.7", "RELAY_TRUSTED_PROXIES": "::ffff:10.0.0.0/104, fd00::/8"}
     )
-    senders = Senders(settings.allowed_ips, settings.trusted_proxies)
+    senders = SourceAddresses(settings.allowed_ips, settings.trusted_proxies)
     assert senders.of(("::ffff:10.1.2.3", 1), b"203.0.113.7").allowed
     assert senders.of(("10.1.2.3", 1), b"::ffff:203.0.113.7").allowed
     assert senders.of(("fd00::1", 1), b"203.0.113.7").allowed

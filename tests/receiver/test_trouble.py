@@ -17,7 +17,7 @@ import redis.asyncio
 
 from ledger import Ledger
 from ledger.keys import Lane
-from ledger.pages import Slice
+from ledger.pages import PageRequest
 from tests.processes import Processes
 from tests.receiver.running import Receiver, notified, start, until, webhook
 from tests.redis_process import RedisServer
@@ -115,8 +115,8 @@ async def test_an_escrow_change_survives_the_spool(
     await asyncio.to_thread(own_redis.start)
     await drained(receiver)
     ledger = Ledger.connect(own_redis.url, own_redis.url.removesuffix("/0") + "/1")
-    (claimed,) = (await ledger.refreshing.claim(Lane("refresh", "default"))).payments
-    (noted,) = (await ledger.notifications.list(Slice(10))).rows
+    (claimed,) = (await ledger.refresh_lane.claim(Lane("refresh", "default"))).payments
+    (noted,) = (await ledger.notifications.list(PageRequest(10))).rows
     await ledger.close()
     (change,) = claimed.escrow_changes
     assert (change.code, change.denied_reason) == ("4", "단순 변심 \ufffd")

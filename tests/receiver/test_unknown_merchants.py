@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from receiver import spool_budget
-from receiver.acceptor import Keeper
+from receiver.acceptor import Acceptor
 from receiver.known_merchants import KnownMerchants
-from receiver.merchant_cache import NAME, RememberedMerchants
-from receiver.metrics import Counts
+from receiver.merchant_cache import NAME, MerchantCache
+from receiver.metrics import ReceiverMetrics
 from receiver.spool import FileSpool, NoSpool
 from schemas.errors import BudgetSpent, SpoolUnavailable, UnknownMerchant
 from tests.receiver.keeping import Durability, ListedLedger, MakeSpool, away, files, notification
@@ -216,10 +216,10 @@ async def test_what_a_weak_redis_does_not_know_is_decided_when_it_is_durable(tmp
 def test_merchants_are_remembered_over_a_restart(tmp_path: Path) -> None:
     """A receiver that starts while Redis is away knows whom it knew; the file is its user's alone, and what is
     damaged in it is as if it were not there."""
-    remembered = RememberedMerchants(tmp_path / "spool")
+    remembered = MerchantCache(tmp_path / "spool")
     assert remembered.read() is None
     remembered.write({"default": None, "shop": TOKEN})
-    assert RememberedMerchants(tmp_path / "spool").read() == {"default": None, "shop": TOKEN}
+    assert MerchantCache(tmp_path / "spool").read() == {"default": None, "shop": TOKEN}
     (file,) = (tmp_path / "spool").iterdir()
     assert file.stat().st_mode & 0o077 == 0
     for damage in (b"", b"{", b"[]", b'{"v":2}', b'{"v":1,"merchants":{"a":1}}', b"\xff"):
@@ -235,8 +235,8 @@ async def test_a_list_that_could_not_be_written_is_written_later(tmp_path: Path)
     """Though the merchants are the same as before, once the disk is in order again."""
     folder, ledger = tmp_path / "spool", ListedLedger()
     folder.write_text("in the way of the folder")
-    remembered = RememberedMerchants(folder)
-    keeper = Keeper(ledger, NoSpool(), Counts(), KnownMerchants(), remember=remembered.write)
+    remembered = MerchantCache(folder)
+    keeper = Acceptor(ledger, NoSpool(), ReceiverMetrics(), KnownMerchants(), remember=remembered.write)
     await keeper.learn_merchants()
     folder.unlink()
     await keeper.learn_merchants()

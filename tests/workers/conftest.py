@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.workers.authority import Authority
-from workers.callback_sender import Sender
+from workers.callback_sender import CallbackSender
 from workers.callback_transport import callback_transport
 
 
@@ -26,8 +26,8 @@ def certificate(authority: Authority) -> ssl.SSLContext:
 
 
 @pytest.fixture
-async def sender(authority: Authority) -> AsyncIterator[Sender]:
+async def sender(authority: Authority) -> AsyncIterator[CallbackSender]:
     """A sender that may go anywhere and trusts the authority."""
-    sender = Sender(callback_transport(lambda _: None, tls=authority.client()), allow_private=True)
+    sender = CallbackSender(callback_transport(lambda _: None, tls=authority.client()), allow_private=True)
     yield sender
     await sender.aclose()

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from iamport.answers import Looked
+from iamport.responses import LookupResult
 from schemas.errors import (
     IamportError,
     IamportFailing,
@@ -33,12 +33,12 @@ class Iamport:
         self._error = error
         self._seconds = seconds
 
-    async def __call__(self, imp_uids: Sequence[str]) -> Looked:
+    async def __call__(self, imp_uids: Sequence[str]) -> LookupResult:
         self.asked.append(list(imp_uids))
         await asyncio.sleep(self._seconds)
         if self._bad & frozenset(imp_uids):
             raise self._error
-        return Looked({imp_uid: {"imp_uid": imp_uid} for imp_uid in imp_uids}, frozenset(), {}, {})
+        return LookupResult({imp_uid: {"imp_uid": imp_uid} for imp_uid in imp_uids}, frozenset(), {}, {})
 
 
 @pytest.mark.parametrize("error", [FAILING, REFUSED])
@@ -102,12 +102,12 @@ class Sizes:
         self._slow = slow
         self._seconds = seconds
 
-    async def __call__(self, imp_uids: Sequence[str]) -> Looked:
+    async def __call__(self, imp_uids: Sequence[str]) -> LookupResult:
         self.asked.append(len(imp_uids))
         await asyncio.sleep(self._seconds)
         if sum(self._sizes[imp_uid] for imp_uid in imp_uids) > 100:
             raise TooMuchAsked("too much", slow=self._slow)
-        return Looked({imp_uid: {"imp_uid": imp_uid} for imp_uid in imp_uids}, frozenset(), {}, {})
+        return LookupResult({imp_uid: {"imp_uid": imp_uid} for imp_uid in imp_uids}, frozenset(), {}, {})
 
 
 @pytest.mark.parametrize("slow", [False, True])
@@ -156,7 +156,7 @@ async def test_trouble_that_begins_while_asking() -> None:
     """What was found by then counts; what was not asked for any more has failed."""
     iamport, asked = Iamport([HUNDRED[50]], FAILING), 0
 
-    async def ask(imp_uids: Sequence[str]) -> Looked:
+    async def ask(imp_uids: Sequence[str]) -> LookupResult:
         nonlocal asked
         asked += 1
         if asked > 4:

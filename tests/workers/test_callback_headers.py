@@ -18,7 +18,7 @@ from schemas.errors import Unreadable
 from tests.workers.catalogue import CATALOGUE
 from tests.workers.subscribers import Subscriber
 from workers.callback_headers import Opened, opened, prepare
-from workers.callback_sender import Sender
+from workers.callback_sender import CallbackSender
 
 BODY = '{"id":"evt_1","type":"payment.paid","data":{"reason":"환불"}}'.encode()
 OLD, NEW = new_secret(b"o" * 24), new_secret(b"n" * 32)
@@ -43,7 +43,7 @@ def test_both_secrets_sign_while_they_overlap() -> None:
         verified(BODY, after, OLD)
 
 
-async def test_signature_survives_the_way(sender: Sender) -> None:
+async def test_signature_survives_the_way(sender: CallbackSender) -> None:
     """What arrives at a real socket verifies with both libraries, and with nothing changed on the way."""
     async with Subscriber(CATALOGUE["ok"]) as subscriber:
         headers = prepare(Opened(((NEW, None),), {"x-shop": "1"}), "evt_1", BODY, time.time())

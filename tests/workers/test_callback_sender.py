@@ -15,7 +15,7 @@ import pytest
 from tests.workers.authority import Authority
 from tests.workers.catalogue import CATALOGUE, status
 from tests.workers.subscribers import Behaviour, Connection, Subscriber
-from workers.callback_sender import Sender
+from workers.callback_sender import CallbackSender
 from workers.callback_transport import callback_transport
 
 HEADERS = {"content-type": "application/json", "webhook-id": "evt_1"}
@@ -24,13 +24,13 @@ OK = CATALOGUE["ok"]
 RAW_OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
-async def test_refused(sender: Sender, free_port: Callable[[], int]) -> None:
+async def test_refused(sender: CallbackSender, free_port: Callable[[], int]) -> None:
     """A port that nothing listens on is said to refuse."""
     answer = await sender.send(f"http://127.0.0.1:{free_port()}/", HEADERS, BODY, 10)
     assert (answer.status_code, answer.error, answer.response) == (None, "connection refused", "")
 
 
-async def test_ipv6(sender: Sender, certificate: ssl.SSLContext) -> None:
+async def test_ipv6(sender: CallbackSender, certificate: ssl.SSLContext) -> None:
     """An endpoint at an IPv6 address is reached, over TLS too."""
     for tls in (None, certificate):
         async with Subscriber(OK, host="::1", tls=tls) as subscriber:
@@ -39,7 +39,7 @@ async def test_ipv6(sender: Sender, certificate: ssl.SSLContext) -> None:
             assert subscriber.requests[0].headers["host"] == f"[::1]:{subscriber.port}"
 
 
-async def test_connections_are_kept(sender: Sender) -> None:
+async def test_connections_are_kept(sender: CallbackSender) -> None:
     """Requests after one another share a connection."""
     async with Subscriber(OK) as subscriber:
         for _ in range(5):
@@ -47,7 +47,7 @@ async def test_connections_are_kept(sender: Sender) -> None:
         assert (subscriber.connections, len(subscriber.requests)) == (1, 5)
 
 
-async def test_dropped_kept_connection(sender: Sender) -> None:
+async def test_dropped_kept_connection(sender: CallbackSender) -> None:
     """A kept connection that the server drops as it is used again is told as such: nobody can know whether the request
     was read. The next one is made over a new connection."""
 
@@ -65,7 +65,7 @@ async def test_dropped_kept_connection(sender: Sender) -> None:
         assert (subscriber.connections, len(subscriber.requests)) == (2, 3)
 
 
-async def test_hanging_endpoints_hold_up_nobody(sender: Sender) -> None:
+async def test_hanging_endpoints_hold_up_nobody(sender: CallbackSender) -> None:
     """With 300 requests hanging, another endpoint answers as ever."""
     async with Subscriber(CATALOGUE["silent"]) as silent, Subscriber(OK) as healthy:
         hanging = [asyncio.create_task(sender.send(silent.url, HEADERS, BODY, 30)) for _ in range(300)]
@@ -79,7 +79,7 @@ async def test_hanging_endpoints_hold_up_nobody(sender: Sender) -> None:
         await asyncio.wait_for(silent.left(), 10)
 
 
-async def test_cancelled(sender: Sender) -> None:
+async def test_cancelled(sender: CallbackSender) -> None:
     """A cancelled attempt raises what cancelled it and lets its connection go."""
     async with Subscriber(CATALOGUE["silent"]) as subscriber:
         task = asyncio.create_task(sender.send(subscriber.url, HEADERS, BODY, 30))
@@ -90,7 +90,7 @@ async def test_cancelled(sender: Sender) -> None:
         await asyncio.wait_for(subscriber.left(), 10)
 
 
-async def test_retry_after_date(sender: Sender) -> None:
+async def test_retry_after_date(sender: CallbackSender) -> None:
     """A date in `Retry-After` becomes the seconds until then."""
     date = format_datetime(datetime.fromtimestamp(time.time() + 3600, UTC), usegmt=True)
     behaviour = Behaviour("busy", status(503, b"", f"Retry-After: {date}"), "again", 503)
@@ -99,7 +99,7 @@ async def test_retry_after_date(sender: Sender) -> None:
     assert answer.retry_after == pytest.approx(3600, abs=30)
 
 
-async def test_request_as_sent(sender: Sender) -> None:
+async def test_request_as_sent(sender: CallbackSender) -> None:
     """The endpoint gets our headers once each, the body byte for byte, nothing more."""
     async with Subscriber(OK) as subscriber:
         await sender.send(subscriber.url, {**HEADERS, "x-extra": "1"}, BODY, 10)
@@ -128,7 +128,7 @@ async def test_request_as_sent(sender: Sender) -> None:
         ("?a=%2F", "/?a=%2F"),
     ],
 )
-async def test_the_url_is_sent_as_written(written: str, asked_for: str | None, sender: Sender) -> None:
+async def test_the_url_is_sent_as_written(written: str, asked_for: str | None, sender: CallbackSender) -> None:
     """Byte by byte, as signatures over URLs want it; only what no request line can hold is encoded."""
     async with Subscriber(OK) as subscriber:
         url = subscriber.url.removesuffix("/hook") + written
@@ -141,7 +141,7 @@ async def test_the_url_is_sent_as_written(written: str, asked_for: str | None, s
 @pytest.mark.parametrize("code", [200, 413])
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
 async def test_an_answer_before_the_body_was_read_counts(
-    code: int, secure: bool, sender: Sender, certificate: ssl.SSLContext
+    code: int, secure: bool, sender: CallbackSender, certificate: ssl.SSLContext
 ) -> None:
     """Also with a body of more than sockets hold, of which the endpoint reads nothing."""
 
@@ -156,7 +156,7 @@ async def test_an_answer_before_the_body_was_read_counts(
     assert (answer.status_code, answer.error) == (code, None)
 
 
-async def test_a_large_body_arrives(sender: Sender) -> None:
+async def test_a_large_body_arrives(sender: CallbackSender) -> None:
     """A callback of 1 MB arrives whole."""
     body = bytes(range(256)) * 4096
     async with Subscriber(OK) as subscriber:
@@ -165,7 +165,7 @@ async def test_a_large_body_arrives(sender: Sender) -> None:
 
 
 @pytest.mark.parametrize("late", [b"HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n", b"ok", b"HTTP/1.1 2"])
-async def test_what_comes_unasked_is_no_answer(late: bytes, sender: Sender) -> None:
+async def test_what_comes_unasked_is_no_answer(late: bytes, sender: CallbackSender) -> None:
     """Bytes behind an answer end the kept connection at once, and the next callback goes over another one."""
 
     async def play(connection: Connection) -> None:
@@ -181,7 +181,7 @@ async def test_what_comes_unasked_is_no_answer(late: bytes, sender: Sender) -> N
         assert subscriber.connections == 2
 
 
-async def test_nonsense_over_a_kept_connection_is_tried_over_a_new_one(sender: Sender) -> None:
+async def test_nonsense_over_a_kept_connection_is_tried_over_a_new_one(sender: CallbackSender) -> None:
     """It may be what was left of an answer before; over a new connection it is a failure."""
 
     async def play(connection: Connection) -> None:
@@ -193,7 +193,7 @@ async def test_nonsense_over_a_kept_connection_is_tried_over_a_new_one(sender: S
     assert [answer.stale_connection for answer in answers] == [False, True, False]
 
 
-async def test_a_head_is_bounded(sender: Sender) -> None:
+async def test_a_head_is_bounded(sender: CallbackSender) -> None:
     """Of an endless head little more than what the sockets hold is ever taken, and nothing waits for its end."""
     taken = 0
 
@@ -211,7 +211,7 @@ async def test_a_head_is_bounded(sender: Sender) -> None:
     assert taken < 20_000_000
 
 
-async def test_cookies_are_not_kept(sender: Sender) -> None:
+async def test_cookies_are_not_kept(sender: CallbackSender) -> None:
     """A cookie that an endpoint sets is never sent back."""
     async with Subscriber(CATALOGUE["cookies"]) as subscriber:
         for _ in range(2):
@@ -224,13 +224,13 @@ async def test_proxies_are_ignored(authority: Authority, monkeypatch: pytest.Mon
     async with Subscriber(OK) as proxy, Subscriber(OK) as subscriber:
         for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "ALL_PROXY"):
             monkeypatch.setenv(name, proxy.url)
-        sender = Sender(callback_transport(lambda _: None, tls=authority.client()), allow_private=True)
+        sender = CallbackSender(callback_transport(lambda _: None, tls=authority.client()), allow_private=True)
         answer = await sender.send(subscriber.url, HEADERS, BODY, 10)
         await sender.aclose()
         assert (answer.ok, proxy.connections) == (True, 0)
 
 
-async def test_own_headers_are_masked(sender: Sender) -> None:
+async def test_own_headers_are_masked(sender: CallbackSender) -> None:
     """What an endpoint repeats of the operator's headers is not kept: attempts are shown to read-only tokens."""
 
     async def echo(connection: Connection) -> None:
@@ -254,14 +254,14 @@ async def test_own_headers_are_masked(sender: Sender) -> None:
         ("no_content", ""),
     ],
 )
-async def test_start_of_the_answer_is_kept(name: str, response: str, sender: Sender) -> None:
+async def test_start_of_the_answer_is_kept(name: str, response: str, sender: CallbackSender) -> None:
     """The first KiB of an answer is kept as text, also of one that broke off; compressed ones are not opened."""
     async with Subscriber(CATALOGUE[name]) as subscriber:
         answer = await sender.send(subscriber.url, HEADERS, BODY, 0.7 if CATALOGUE[name].times_out else 20)
     assert answer.response == response
 
 
-async def test_endless_body_is_let_go(sender: Sender) -> None:
+async def test_endless_body_is_let_go(sender: CallbackSender) -> None:
     """Of a body of 50 MB little more than what the sockets hold is ever taken."""
     taken = 0
 
@@ -285,6 +285,6 @@ async def test_broken_transport() -> None:
     def broken(_: httpx.Request) -> httpx.Response:
         raise ZeroDivisionError
 
-    sender = Sender(httpx.MockTransport(broken), allow_private=True)
+    sender = CallbackSender(httpx.MockTransport(broken), allow_private=True)
     answer = await sender.send("https://shop.example/", HEADERS, BODY, 10)
     assert answer.error == "internal error: ZeroDivisionError"

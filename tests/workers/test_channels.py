@@ -10,7 +10,7 @@ import pytest
 from ledger.keys import key
 from ledger.reconciliations import Reconciliation
 from schemas.payments.cancellations import Request
-from schemas.payments.decide import Policy, note
+from schemas.payments.decide import Policy, record_request
 from tests.iamport.stub import no, payment, well
 from tests.ledger.driving import REFRESH, UNKNOWN
 from tests.ledger.invariants import problems
@@ -170,7 +170,9 @@ async def test_a_pending_cancellation_is_followed_up_when_the_flag_comes_back(sh
     await shop.reconcile()
     now = int(await shop.ledger.store.now())
     request = Request("can_1", None, "open", "api", requested_at=now)
-    await shop.ledger.refreshing.amend("default", "imp_test", lambda record: note(record, request, now, Policy()))
+    await shop.ledger.refresh_lane.amend(
+        "default", "imp_test", lambda record: record_request(record, request, now, Policy())
+    )
     await shop.put()
     await shop.driver.pass_time(120)
     await shop.look()

@@ -18,13 +18,13 @@ from ledger.keys import Lane, key
 from runtime.encryption import Sealer
 from runtime.settings import Settings
 from schemas.endpoints.endpoint import SealedSecret
-from schemas.endpoints.health import Health
+from schemas.endpoints.health import EndpointHealth
 from tests.ledger.driving import Driver, paid, queue_url
 from tests.ledger.invariants import problems
 from tests.processes import PATIENCE
 from tests.workers.catalogue import CATALOGUE
 from tests.workers.subscribers import Behaviour, Connection, Subscriber
-from workers.callback_sender import Sender
+from workers.callback_sender import CallbackSender
 from workers.deliver import Deliverer
 
 SECRET = "whsec_" + "QUFB" * 8
@@ -34,7 +34,7 @@ LANE = Lane("deliver", "ep_1")
 class House:
     """A ledger, a deliverer, and what an endpoint needs to be sent to."""
 
-    def __init__(self, ledger: Ledger, sender: Sender) -> None:
+    def __init__(self, ledger: Ledger, sender: CallbackSender) -> None:
         keys = [Fernet.generate_key().decode()]
         self.sealer = Sealer(keys)
         self.driver = Driver(ledger)
@@ -66,7 +66,7 @@ class House:
 
 
 @pytest.fixture
-async def house(redis_url: str, sender: Sender) -> AsyncIterator[House]:
+async def house(redis_url: str, sender: CallbackSender) -> AsyncIterator[House]:
     """An empty ledger and a deliverer; nothing stays held when a test ends."""
     ledger = Ledger.connect(redis_url, queue_url(redis_url))
     house = House(ledger, sender)
@@ -161,7 +161,7 @@ async def test_five_failures_open_the_breaker(house: House) -> None:
         await house.deliver()
         assert len(subscriber.requests) == 8
         await house.driver.pass_time(10)
-        health, *_ = await house.driver.ledger.delivering.health("ep_1")
+        health, *_ = await house.driver.ledger.delivery_lane.health("ep_1")
         assert health.failures == 8
         well.set()
         for _ in range(5):
@@ -266,8 +266,8 @@ async def test_failures_at_the_old_url_do_not_count_at_the_new_one(house: House)
         await house.driver.ledger.endpoints.update("ep_1", lambda endpoint: replace(endpoint, url=new.url))
         release.set()
         await house.rest()
-        health, *_ = await house.driver.ledger.delivering.health("ep_1")
-        assert health == Health()
+        health, *_ = await house.driver.ledger.delivery_lane.health("ep_1")
+        assert health == EndpointHealth()
         await house.deliver()
     assert (await house.states(), len(new.requests)) == (["delivered"] * 6, 6)
 

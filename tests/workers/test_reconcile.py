@@ -19,7 +19,7 @@ from ledger.reconciliations import AUTO, Reconciliation
 from runtime.encryption import Sealer
 from runtime.settings import Settings
 from schemas import wire
-from schemas.payments.decide import Policy, look
+from schemas.payments.decide import Policy, decide
 from tests.iamport.stub import Asked, Stub, always, http, no, payment, well
 from tests.ledger.driving import REFRESH, THEN, Driver, paid, queue_url
 from workers.reconcile import Reconciler
@@ -151,8 +151,8 @@ async def test_while_payments_wait_for_i_mport_its_lists_wait_too(books: Books) 
     """What the breaker of a merchant's payments says goes for the list: it is not asked for before the probe."""
     await books.driver.accept("imp_1")
     (claimed,) = await books.driver.claim()
-    await books.ledger.refreshing.pause(REFRESH, 20, "i'mport answered 502")
-    await books.ledger.refreshing.postpone(claimed.lease, "stalled", due_in=20, tries=1)
+    await books.ledger.refresh_lane.pause(REFRESH, 20, "i'mport answered 502")
+    await books.ledger.refresh_lane.postpone(claimed.lease, "stalled", due_in=20, tries=1)
     assert await books.steps() == pytest.approx(20, abs=2)
     assert books.windows == []
     await books.driver.pass_time(21)
@@ -160,7 +160,7 @@ async def test_while_payments_wait_for_i_mport_its_lists_wait_too(books: Books) 
     await books.driver.claim()
     assert await books.steps() == pytest.approx(10, abs=2)
     assert books.windows == []
-    await books.ledger.refreshing.resume(REFRESH)
+    await books.ledger.refresh_lane.resume(REFRESH)
     assert await books.steps() == 900
     assert len(books.windows) == 1
 
@@ -227,8 +227,8 @@ async def test_what_is_listed_with_less_is_looked_at_and_counts_as_nothing_missi
     assert list(await books.driver.due(REFRESH)) == ["imp_1"]
     for later in (0, 61):
         claimed = await books.driver.claim_one()
-        change = look(claimed.record, paid("imp_1"), THEN + 100 + later, Policy())
-        await books.ledger.refreshing.commit(change, claimed=claimed, now=THEN)
+        change = decide(claimed.record, paid("imp_1"), THEN + 100 + later, Policy())
+        await books.ledger.refresh_lane.commit(change, claimed=claimed, now=THEN)
         await books.driver.pass_time(61)
     assert len((await books.ledger.payments.get("default", "imp_1")).contradicts) == 1
 
@@ -246,7 +246,7 @@ async def test_what_was_taken_back_leaves_a_silent_decision_alone(books: Books) 
     was decided by an operator, and stays decided. Nothing counts as missing."""
     await books.driver.look(paid("imp_1", 100))
     books.listed = [payment("imp_1", paid_at=THEN)]
-    refreshing = books.ledger.refreshing
+    refreshing = books.ledger.refresh_lane
     await refreshing.mark_dirty("default", "imp_1", due_in=DAY, quiet=True)
     await books.steps(at=THEN + 3600)
     assert (await books.driver.claim_one()).quiet

@@ -178,7 +178,7 @@ async def test_a_look_that_lost_its_lease_changes_nothing(shop: Shop) -> None:
     await shop.driver.lose(late.lease)
     await shop.refresh(str(REFRESH))
     assert await shop.driver.outcome(one) == "applied"
-    await shop.driver.ledger.refreshing.postpone(late.lease, "rejected", due_in=None, reason="too late")
+    await shop.driver.ledger.refresh_lane.postpone(late.lease, "rejected", due_in=None, reason="too late")
     assert (await shop.driver.outcome(one), await shop.statuses()) == ("applied", {"imp_1": "paid"})
 
 

@@ -8,19 +8,21 @@ from random import Random
 
 import pytest
 
-from schemas.endpoints.delivery import Again, Answer, Delivered, Disable, Verdict, attempt, judge
+from schemas.endpoints.delivery import AttemptResult, Delivered, Disable, Retry, Verdict, attempt, judge
 from tests.workers.catalogue import CATALOGUE
 from tests.workers.subscribers import Behaviour, Connection, Subscriber
-from workers.callback_sender import Sender
+from workers.callback_sender import CallbackSender
 
-OUTCOMES: dict[str, type[Verdict]] = {"delivered": Delivered, "again": Again, "disable": Disable}
+OUTCOMES: dict[str, type[Verdict]] = {"delivered": Delivered, "again": Retry, "disable": Disable}
 HEADERS = {"content-type": "application/json", "webhook-id": "evt_1"}
 BODY = b'{"id":"evt_1"}'
 
 
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
 @pytest.mark.parametrize("behaviour", CATALOGUE.values(), ids=lambda behaviour: behaviour.name)
-async def test_catalogue(behaviour: Behaviour, secure: bool, sender: Sender, certificate: ssl.SSLContext) -> None:
+async def test_catalogue(
+    behaviour: Behaviour, secure: bool, sender: CallbackSender, certificate: ssl.SSLContext
+) -> None:
     """Each behaviour gives the status, the words and the verdict that the catalogue says, and no connection stays."""
     async with Subscriber(behaviour, tls=certificate if secure else None) as subscriber:
         answer = await sender.send(subscriber.url, HEADERS, BODY, 0.7 if behaviour.times_out else 20)
@@ -44,7 +46,7 @@ PARTS = (
 
 
 @pytest.mark.parametrize("seed", range(20))
-async def test_nonsense(seed: int, sender: Sender) -> None:
+async def test_nonsense(seed: int, sender: CallbackSender) -> None:
     """Whatever bytes an endpoint answers with, there is an answer in words, and a 2xx only where its status line says
     so: nothing breaks, nothing hangs."""
     rng = Random(seed)
@@ -67,7 +69,7 @@ async def test_nonsense(seed: int, sender: Sender) -> None:
             judge(answer, 0, (5.0,), Random(1))
 
 
-def _check(behaviour: Behaviour, answer: Answer) -> None:
+def _check(behaviour: Behaviour, answer: AttemptResult) -> None:
     assert answer.status_code == behaviour.status, answer
     error = attempt(answer, 0.0, replay=False).error
     if behaviour.error is None:
@@ -78,5 +80,5 @@ def _check(behaviour: Behaviour, answer: Answer) -> None:
     assert len(answer.response.encode()) <= 1024
     verdict = judge(answer, 0, (5.0,), Random(1))
     assert type(verdict) is OUTCOMES[behaviour.outcome]
-    if isinstance(verdict, Again):
+    if isinstance(verdict, Retry):
         assert verdict.lane_wait == behaviour.lane_wait

@@ -14,7 +14,7 @@ from schemas.endpoints.egress import forbidden
 from tests.workers.authority import Authority
 from tests.workers.catalogue import CATALOGUE
 from tests.workers.subscribers import Subscriber
-from workers.callback_sender import Sender
+from workers.callback_sender import CallbackSender
 from workers.callback_transport import callback_transport
 from workers.resolver import SystemResolver
 
@@ -60,13 +60,15 @@ def vet(address: str) -> str | None:
 
 async def test_no_such_host(authority: Authority) -> None:
     """A name without addresses is a failed attempt, in words."""
-    sender = Sender(callback_transport(lambda _: None, tls=authority.client(), resolver=Names([])), allow_private=True)
+    sender = CallbackSender(
+        callback_transport(lambda _: None, tls=authority.client(), resolver=Names([])), allow_private=True
+    )
     answer = await sender.send("https://shop.example/", HEADERS, BODY, 10)
     await sender.aclose()
     assert answer.error == "DNS: no such host"
 
 
-async def test_system_names(sender: Sender) -> None:
+async def test_system_names(sender: CallbackSender) -> None:
     """The system's own resolver finds this machine and says when it knows no such host."""
     async with Subscriber(OK) as subscriber:
         found = await sender.send(f"http://localhost:{subscriber.port}/", HEADERS, BODY, 10)
@@ -79,7 +81,9 @@ async def test_system_names(sender: Sender) -> None:
 async def test_second_address(authority: Authority) -> None:
     """A name with a dead address and a live one is reached at the live one."""
     names = Names(["::1", "127.0.0.1"])
-    sender = Sender(callback_transport(lambda _: None, tls=authority.client(), resolver=names), allow_private=True)
+    sender = CallbackSender(
+        callback_transport(lambda _: None, tls=authority.client(), resolver=names), allow_private=True
+    )
     async with Subscriber(OK) as subscriber:
         answer = await sender.send(f"http://shop.example:{subscriber.port}/", HEADERS, BODY, 10)
     await sender.aclose()
@@ -98,7 +102,7 @@ async def test_second_address(authority: Authority) -> None:
 )
 async def test_forbidden_names(addresses: list[str], words: str, certificate: ssl.SSLContext) -> None:
     """A name that leads inside is never connected to."""
-    sender = Sender(callback_transport(vet, resolver=Names(addresses)))
+    sender = CallbackSender(callback_transport(vet, resolver=Names(addresses)))
     async with Subscriber(OK, tls=certificate) as subscriber:
         answer = await sender.send(f"https://shop.example:{subscriber.port}/", HEADERS, BODY, 10)
         assert (answer.error, subscriber.connections) == (words, 0)
@@ -111,7 +115,7 @@ async def test_rebinding(authority: Authority, free_port: Callable[[], int]) -> 
     transport = callback_transport(
         lambda address: None if address == "::1" else forbidden(address), tls=authority.client(), resolver=names
     )
-    sender = Sender(transport, allow_private=True)
+    sender = CallbackSender(transport, allow_private=True)
     async with Subscriber(CATALOGUE["connection_close"], host="::1") as outside:
         port = outside.port
         first = await sender.send(f"http://shop.example:{port}/", HEADERS, BODY, 10)
@@ -134,7 +138,7 @@ async def test_a_busy_connection_is_not_kept_for_ever(authority: Authority) -> N
     transport = callback_transport(
         lambda _: None, tls=authority.client(), resolver=names, names_kept=0, longest_kept=60, clock=lambda: hour[0]
     )
-    sender = Sender(transport, allow_private=True)
+    sender = CallbackSender(transport, allow_private=True)
     async with Subscriber(OK, host="::1") as before, Subscriber(OK, port=before.port) as after:
         url = f"http://shop.example:{before.port}/"
         for now in (0.0, 30.0, 59.0):
@@ -156,7 +160,7 @@ async def test_a_name_that_moves_inside_is_refused_once_its_connection_is_old(au
         lambda address: None if address == "::1" else forbidden(address), tls=authority.client(), resolver=names,
         names_kept=0, longest_kept=60, clock=lambda: hour[0],
     )  # fmt: skip
-    sender = Sender(transport, allow_private=True)
+    sender = CallbackSender(transport, allow_private=True)
     async with Subscriber(OK, host="::1") as outside, Subscriber(OK, port=outside.port) as inside:
         url = f"http://shop.example:{outside.port}/"
         assert (await sender.send(url, HEADERS, BODY, 10)).ok
@@ -172,7 +176,7 @@ async def test_forbidden_ones_are_left_out(authority: Authority) -> None:
     transport = callback_transport(
         lambda address: None if address == "::1" else forbidden(address), tls=authority.client(), resolver=names
     )
-    sender = Sender(transport, allow_private=True)
+    sender = CallbackSender(transport, allow_private=True)
     async with Subscriber(OK) as inside, Subscriber(OK, host="::1", port=inside.port) as outside:
         answer = await sender.send(f"http://shop.example:{inside.port}/", HEADERS, BODY, 10)
         assert (answer.ok, inside.connections, outside.connections) == (True, 0, 1)
@@ -182,7 +186,9 @@ async def test_forbidden_ones_are_left_out(authority: Authority) -> None:
 async def test_names_in_other_letters(authority: Authority) -> None:
     """A host in other letters is asked for, and named to the endpoint, by its IDNA name."""
     names = Names(["127.0.0.1"])
-    sender = Sender(callback_transport(lambda _: None, tls=authority.client(), resolver=names), allow_private=True)
+    sender = CallbackSender(
+        callback_transport(lambda _: None, tls=authority.client(), resolver=names), allow_private=True
+    )
     async with Subscriber(OK) as subscriber:
         answer = await sender.send(f"http://Bücher.상점.example:{subscriber.port}/a", HEADERS, BODY, 10)
     await sender.aclose()
@@ -194,8 +200,8 @@ async def test_names_in_other_letters(authority: Authority) -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "2130706433", "0x7f.1", "localhost"])
 async def test_forbidden_addresses_in_urls(host: str, certificate: ssl.SSLContext) -> None:
     """An address in the URL bypasses resolvers, so it is refused by the URL's check and again at the socket."""
-    strict = Sender(callback_transport(vet))
-    careless = Sender(callback_transport(vet), allow_private=True)
+    strict = CallbackSender(callback_transport(vet))
+    careless = CallbackSender(callback_transport(vet), allow_private=True)
     async with Subscriber(OK, tls=certificate) as subscriber:
         for sender in (strict, careless):
             answer = await sender.send(f"https://{host}:{subscriber.port}/", HEADERS, BODY, 10)
@@ -207,7 +213,7 @@ async def test_forbidden_addresses_in_urls(host: str, certificate: ssl.SSLContex
 
 async def test_plain_http_is_forbidden() -> None:
     """An endpoint written while plain http was allowed is refused once it is not."""
-    sender = Sender(callback_transport(lambda _: None))
+    sender = CallbackSender(callback_transport(lambda _: None))
     answer = await sender.send("http://8.8.8.8/", HEADERS, BODY, 10)
     await sender.aclose()
     assert answer.error == "forbidden URL: must begin with https://"

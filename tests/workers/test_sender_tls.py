@@ -12,7 +12,7 @@ import pytest
 from tests.workers.authority import Authority
 from tests.workers.catalogue import CATALOGUE
 from tests.workers.subscribers import Subscriber
-from workers.callback_sender import Sender
+from workers.callback_sender import CallbackSender
 from workers.callback_transport import callback_transport, tls_context
 
 HEADERS = {"content-type": "application/json", "webhook-id": "evt_1"}
@@ -20,14 +20,14 @@ BODY = b'{"id":"evt_1"}'
 OK = CATALOGUE["ok"]
 
 
-async def test_expired_certificate(sender: Sender, authority: Authority) -> None:
+async def test_expired_certificate(sender: CallbackSender, authority: Authority) -> None:
     """A certificate that has expired is not accepted, and said to be so."""
     async with Subscriber(OK, tls=authority.server(expired=True)) as subscriber:
         answer = await sender.send(subscriber.url, HEADERS, BODY, 10)
         assert (answer.error, subscriber.requests) == ("TLS: certificate has expired", [])
 
 
-async def test_wrong_host(sender: Sender, authority: Authority) -> None:
+async def test_wrong_host(sender: CallbackSender, authority: Authority) -> None:
     """A certificate for another host is not accepted."""
     async with Subscriber(OK, tls=authority.server(("shop.example",))) as subscriber:
         answer = await sender.send(subscriber.url, HEADERS, BODY, 10)
@@ -36,7 +36,7 @@ async def test_wrong_host(sender: Sender, authority: Authority) -> None:
     assert "127.0.0.1" in answer.error
 
 
-async def test_self_signed(sender: Sender, authority: Authority) -> None:
+async def test_self_signed(sender: CallbackSender, authority: Authority) -> None:
     """A certificate that signed itself is not accepted."""
     async with Subscriber(OK, tls=authority.server(self_signed=True)) as subscriber:
         answer = await sender.send(subscriber.url, HEADERS, BODY, 10)
@@ -45,7 +45,7 @@ async def test_self_signed(sender: Sender, authority: Authority) -> None:
 
 async def test_unknown_authority(certificate: ssl.SSLContext) -> None:
     """An authority that nobody has vouched for is not accepted."""
-    sender = Sender(callback_transport(lambda _: None), allow_private=True)
+    sender = CallbackSender(callback_transport(lambda _: None), allow_private=True)
     async with Subscriber(OK, tls=certificate) as subscriber:
         answer = await sender.send(subscriber.url, HEADERS, BODY, 10)
     await sender.aclose()
@@ -58,7 +58,7 @@ async def test_added_authority(
     """SSL_CERT_FILE adds an authority to certifi's."""
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.cafile))
     context = tls_context()
-    sender = Sender(callback_transport(lambda _: None, tls=context), allow_private=True)
+    sender = CallbackSender(callback_transport(lambda _: None, tls=context), allow_private=True)
     async with Subscriber(OK, tls=certificate) as subscriber:
         answer = await sender.send(subscriber.url, HEADERS, BODY, 10)
     await sender.aclose()
@@ -66,7 +66,7 @@ async def test_added_authority(
     assert len(context.get_ca_certs()) > 50
 
 
-async def test_wrong_protocols(sender: Sender, certificate: ssl.SSLContext) -> None:
+async def test_wrong_protocols(sender: CallbackSender, certificate: ssl.SSLContext) -> None:
     """TLS to a plain port and plain to a TLS port both fail in words."""
     async with Subscriber(OK) as plain, Subscriber(OK, tls=certificate) as secure:
         to_plain = await sender.send(plain.url.replace("http:", "https:"), HEADERS, BODY, 0.7)
@@ -75,7 +75,7 @@ async def test_wrong_protocols(sender: Sender, certificate: ssl.SSLContext) -> N
     assert to_secure.error in {"connection closed without an answer", "connection reset", "invalid HTTP answer"}
 
 
-async def test_tls_handshake_hangs(sender: Sender) -> None:
+async def test_tls_handshake_hangs(sender: CallbackSender) -> None:
     """A server that accepts and never shakes hands costs the timeout and leaves no connection behind."""
     async with Subscriber(CATALOGUE["silent"]) as subscriber:
         began = time.monotonic()

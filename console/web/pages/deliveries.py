@@ -12,7 +12,7 @@ from console.web import addresses
 from console.web.curl import command
 from console.web.masking import MASK
 from console.web.refusals import failed
-from console.web.visit import Go, Outcome, Page, View, Visit
+from console.web.visit import Go, Outcome, PageRoute, View, Visit
 from ledger.deliveries import State
 from schemas import wire
 from schemas.endpoints.signature import signed_headers
@@ -115,8 +115,8 @@ async def _command(visit: Visit, row: dict[str, Any], endpoint: dict[str, Any], 
 _ONE = "/deliveries/{id}"
 
 PAGES = (
-    Page("/deliveries", deliveries),
-    Page(_ONE, delivery),
-    Page(f"{_ONE}/retry", retry, "POST"),
-    Page(f"{_ONE}/show", show, "POST", for_readers=True),
+    PageRoute("/deliveries", deliveries),
+    PageRoute(_ONE, delivery),
+    PageRoute(f"{_ONE}/retry", retry, "POST"),
+    PageRoute(f"{_ONE}/show", show, "POST", for_readers=True),
 )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from console.http.requests import NotValid
+from console.http.requests import InvalidFields
 from console.web.forms import Form, filled
 from console.web.pages.endpoints import address
-from console.web.visit import Go, Outcome, Page, View, Visit
+from console.web.visit import Go, Outcome, PageRoute, View, Visit
 from schemas.endpoints.endpoint import ALL_PAYMENTS, ENDPOINT_TYPES, EVERYTHING, PAYMENT_TYPES
 from schemas.errors import Invalid, NotFound
 
@@ -35,7 +35,7 @@ async def create(visit: Visit) -> Outcome:
     fields = {"merchant": visit.form.get("merchant"), **_fields(visit.form)}
     try:
         reply = await visit.desk.ask("POST", "/v1/endpoints", body=fields)
-    except (NotValid, Invalid, NotFound) as error:
+    except (InvalidFields, Invalid, NotFound) as error:
         return await _form(visit, {**_NEW, **fields}, _errors(error))
     return Go(f"/endpoints/{reply.value['id']}", "endpoint_created")
 
@@ -53,7 +53,7 @@ async def change(visit: Visit) -> Outcome:
         del fields["headers"]
     try:
         await visit.desk.ask("PATCH", "/v1/endpoints/{id}", {"id": visit.part("id")}, body=fields)
-    except (NotValid, Invalid) as error:
+    except (InvalidFields, Invalid) as error:
         return await _form(visit, {**await _existing(visit), **fields}, _errors(error))
     return Go(address(visit), "saved")
 
@@ -89,9 +89,9 @@ def _fields(form: Form) -> dict[str, Any]:
     }
 
 
-def _errors(error: NotValid | Invalid | NotFound) -> dict[str, str]:
+def _errors(error: InvalidFields | Invalid | NotFound) -> dict[str, str]:
     match error:
-        case NotValid():
+        case InvalidFields():
             return {one["field"].partition(".")[0]: one["message"] for one in error.errors}
         case Invalid():
             return {error.field: error.message}
@@ -99,8 +99,8 @@ def _errors(error: NotValid | Invalid | NotFound) -> dict[str, str]:
 
 
 PAGES = (
-    Page("/endpoints/new", new),
-    Page("/endpoints/new", create, "POST"),
-    Page("/endpoints/{id}/edit", edit),
-    Page("/endpoints/{id}/edit", change, "POST"),
+    PageRoute("/endpoints/new", new),
+    PageRoute("/endpoints/new", create, "POST"),
+    PageRoute("/endpoints/{id}/edit", edit),
+    PageRoute("/endpoints/{id}/edit", change, "POST"),
 )

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Literal
 
-from console.http.requests import NotValid
+from console.http.requests import InvalidFields
 from console.web import addresses
 from console.web.charts import Pulse, pulse, succeeded
 from console.web.forms import filled
 from console.web.refusals import failed
-from console.web.visit import Go, Outcome, Page, View, Visit
+from console.web.visit import Go, Outcome, PageRoute, View, Visit
 from schemas.errors import NotFound, RelayError
 
 _A_PAGE, _LATELY, _LONGER = 25, 25, 100
@@ -86,7 +86,7 @@ async def rotate(visit: Visit) -> Outcome:
             "POST", "/v1/endpoints/{id}/secret/rotate", {"id": visit.part("id")},
             body=filled(overlap=visit.form.get("overlap")),
         )  # fmt: skip
-    except NotValid as error:
+    except InvalidFields as error:
         return failed(address(visit), error)
     return await shown(visit, secrets=reply.value)
 
@@ -110,12 +110,12 @@ async def _pulse(visit: Visit, endpoint_id: str, most: int) -> Pulse:
 _ONE = "/endpoints/{id}"
 
 PAGES = (
-    Page("/endpoints", endpoints),
-    Page(_ONE, endpoint),
-    Page(f"{_ONE}/enable", enable, "POST"),
-    Page(f"{_ONE}/disable", disable, "POST"),
-    Page(f"{_ONE}/delete", delete, "POST"),
-    Page(f"{_ONE}/test", test, "POST"),
-    Page(f"{_ONE}/secret", secret, "POST"),
-    Page(f"{_ONE}/rotate", rotate, "POST"),
+    PageRoute("/endpoints", endpoints),
+    PageRoute(_ONE, endpoint),
+    PageRoute(f"{_ONE}/enable", enable, "POST"),
+    PageRoute(f"{_ONE}/disable", disable, "POST"),
+    PageRoute(f"{_ONE}/delete", delete, "POST"),
+    PageRoute(f"{_ONE}/test", test, "POST"),
+    PageRoute(f"{_ONE}/secret", secret, "POST"),
+    PageRoute(f"{_ONE}/rotate", rotate, "POST"),
 )

@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 
 from console.web.masking import has_private
-from console.web.visit import Outcome, Page, View, Visit
+from console.web.visit import Outcome, PageRoute, View, Visit
 from schemas.endpoints.endpoint import ENDPOINT_TYPES, PAYMENT_TYPES
 
 log = structlog.get_logger()
@@ -68,7 +68,7 @@ async def _explained(visit: Visit, event_id: str, endpoint: dict[str, Any]) -> d
 
 
 PAGES = (
-    Page("/events", events),
-    Page("/events/{id}", event),
-    Page("/events/{id}/show", show, "POST", for_readers=True),
+    PageRoute("/events", events),
+    PageRoute("/events/{id}", event),
+    PageRoute("/events/{id}/show", show, "POST", for_readers=True),
 )

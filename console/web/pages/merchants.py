@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from console.http.requests import NotValid
+from console.http.requests import InvalidFields
 from console.web.forms import filled
 from console.web.refusals import failed, reason
-from console.web.visit import Go, Outcome, Page, View, Visit
+from console.web.visit import Go, Outcome, PageRoute, View, Visit
 from schemas.errors import NotFound, RelayError
 
 _FLAGS = ("include_sandbox", "check_prepared")
@@ -44,7 +44,7 @@ async def put(visit: Visit) -> Outcome:
         await visit.desk.ask(
             "PUT", "/v1/merchants/{merchant}", {"merchant": chosen["merchant"]}, body={**body, **flags}
         )
-    except (RelayError, NotValid) as error:
+    except (RelayError, InvalidFields) as error:
         # What is secret is typed again rather than sent back.
         kept = {**chosen, "imp_key": "", "imp_secret": "", "webhook_token": ""}
         return _form(kept, await _known(visit, chosen["merchant"]), error)
@@ -74,7 +74,9 @@ async def _known(visit: Visit, name: str) -> dict[str, Any] | None:
     return found
 
 
-def _form(chosen: dict[str, Any], known: dict[str, Any] | None, error: RelayError | NotValid | None = None) -> View:
+def _form(
+    chosen: dict[str, Any], known: dict[str, Any] | None, error: RelayError | InvalidFields | None = None
+) -> View:
     values = {
         "chosen": chosen,
         "error": None if error is None else reason(error),
@@ -85,8 +87,8 @@ def _form(chosen: dict[str, Any], known: dict[str, Any] | None, error: RelayErro
 
 
 PAGES = (
-    Page("/merchants", merchants),
-    Page("/merchants/new", new),
-    Page("/merchants/new", put, "POST"),
-    Page("/merchants/{merchant}/delete", delete, "POST"),
+    PageRoute("/merchants", merchants),
+    PageRoute("/merchants/new", new),
+    PageRoute("/merchants/new", put, "POST"),
+    PageRoute("/merchants/{merchant}/delete", delete, "POST"),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import get_args
 
-from console.web.visit import Outcome, Page, View, Visit
+from console.web.visit import Outcome, PageRoute, View, Visit
 from ledger.notifications import Outcome as Became
 
 
@@ -26,4 +26,4 @@ async def notifications(visit: Visit) -> Outcome:
     return View("notifications", values, live=() if listed["paged"] else ("notifications",))
 
 
-PAGES = (Page("/notifications", notifications),)
+PAGES = (PageRoute("/notifications", notifications),)

@@ -8,7 +8,7 @@ from typing import Any
 
 from console.web.alerts import concerns
 from console.web.charts import Chart, columns
-from console.web.visit import Outcome, Page, View, Visit
+from console.web.visit import Outcome, PageRoute, View, Visit
 from ledger.minute_counts import Minute, minutes
 
 RANGES = {"1h": (60, 1), "6h": (360, 5), "24h": (1440, 20)}
@@ -56,4 +56,4 @@ def _worst_first(endpoint: dict[str, Any]) -> tuple[int, float]:
     return trouble, 1.0 if endpoint["success_rate"] is None else float(endpoint["success_rate"])
 
 
-PAGES = (Page("/", overview),)
+PAGES = (PageRoute("/", overview),)

@@ -9,7 +9,7 @@ from typing import Any
 from console.web import addresses
 from console.web.masking import has_private
 from console.web.timeline import story, undelivered
-from console.web.visit import Outcome, Page, View, Visit
+from console.web.visit import Outcome, PageRoute, View, Visit
 from schemas.errors import NotFound
 from schemas.payments.history_entries import left
 from schemas.payments.snapshot import Snapshot
@@ -87,4 +87,4 @@ def _left(payment: dict[str, Any] | None) -> Decimal | None:
     return left(snapshot, snapshot.cancel_amount) or None
 
 
-PAGES = (Page("/payments/{merchant}/{imp_uid}", payment),)
+PAGES = (PageRoute("/payments/{merchant}/{imp_uid}", payment),)

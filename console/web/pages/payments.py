@@ -8,11 +8,11 @@ from typing import Any
 
 import structlog
 
-from console.http.requests import NotValid
+from console.http.requests import InvalidFields
 from console.web.forms import filled
 from console.web.pages.payment_detail import address, known_payment, shown
 from console.web.refusals import failed
-from console.web.visit import PAGE_SIZE, Go, Outcome, Page, View, Visit
+from console.web.visit import PAGE_SIZE, Go, Outcome, PageRoute, View, Visit
 from schemas.errors import RelayError
 from schemas.payments.facts import Status
 from schemas.payments.snapshot import IMP_UID
@@ -56,7 +56,7 @@ async def refresh(visit: Visit) -> Outcome:
             "POST", "/v1/payments/{imp_uid}/refresh", {"imp_uid": visit.part("imp_uid")},
             query={"merchant": visit.part("merchant")},
         )  # fmt: skip
-    except (RelayError, NotValid) as error:
+    except (RelayError, InvalidFields) as error:
         return failed(address(visit), error)
     return Go(address(visit), "looked" if reply.status == 200 else "looking")
 
@@ -79,7 +79,7 @@ async def cancel(visit: Visit) -> Outcome:
             "POST", "/v1/payments/{imp_uid}/cancellations", {"imp_uid": visit.part("imp_uid")},
             query={"merchant": visit.part("merchant")}, body={**body, "record_only": form.has("record_only")},
         )  # fmt: skip
-    except (RelayError, NotValid) as error:
+    except (RelayError, InvalidFields) as error:
         return failed(address(visit), error)
     return Go(address(visit), "cancelled" if reply.status == 200 else "cancelling")
 
@@ -92,7 +92,7 @@ async def reject(visit: Visit) -> Outcome:
             {"imp_uid": visit.part("imp_uid"), "id": visit.part("id")},
             query={"merchant": visit.part("merchant")}, body=filled(reason=visit.form.get("reason")),
         )  # fmt: skip
-    except (RelayError, NotValid) as error:
+    except (RelayError, InvalidFields) as error:
         return failed(address(visit), error)
     return Go(address(visit), "rejected")
 
@@ -108,9 +108,9 @@ async def show(visit: Visit) -> Outcome:
 _ONE = "/payments/{merchant}/{imp_uid}"
 
 PAGES = (
-    Page("/payments", payments),
-    Page(f"{_ONE}/refresh", refresh, "POST"),
-    Page(f"{_ONE}/cancel", cancel, "POST"),
-    Page(f"{_ONE}/cancellations/{{id}}/reject", reject, "POST"),
-    Page(f"{_ONE}/show", show, "POST", for_readers=True),
+    PageRoute("/payments", payments),
+    PageRoute(f"{_ONE}/refresh", refresh, "POST"),
+    PageRoute(f"{_ONE}/cancel", cancel, "POST"),
+    PageRoute(f"{_ONE}/cancellations/{{id}}/reject", reject, "POST"),
+    PageRoute(f"{_ONE}/show", show, "POST", for_readers=True),
 )

@@ -7,7 +7,7 @@ from console.web.catalogue import LANGUAGES
 from console.web.cookies import PREFERENCES
 from console.web.rendering import THEMES
 from console.web.time_display import ZONES
-from console.web.visit import Go, Outcome, Page, Visit
+from console.web.visit import Go, Outcome, PageRoute, Visit
 
 _CHOICES = {"language": LANGUAGES, "theme": THEMES, "zone": tuple(ZONES)}
 
@@ -18,4 +18,4 @@ async def prefer(visit: Visit) -> Outcome:
     return Go(addresses.local(visit.form.get("back")), preferences=chosen)
 
 
-PAGES = (Page("/preferences", prefer, "POST", public=True),)
+PAGES = (PageRoute("/preferences", prefer, "POST", public=True),)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from console.http.requests import NotValid
+from console.http.requests import InvalidFields
 from console.web.forms import filled
 from console.web.refusals import reason
-from console.web.visit import Go, Outcome, Page, View, Visit
+from console.web.visit import Go, Outcome, PageRoute, View, Visit
 from schemas.errors import RelayError
 
 
@@ -24,7 +24,7 @@ async def begin(visit: Visit) -> Outcome:
     body = filled(merchant=chosen["merchant"], since=form.moment("since", zone), until=form.moment("until", zone))
     try:
         await visit.desk.ask("POST", "/v1/reconciliations", body={**body, "deliver": form.has("deliver")})
-    except (RelayError, NotValid) as error:
+    except (RelayError, InvalidFields) as error:
         return await _page(visit, chosen, error=reason(error), status=422)
     return Go("/reconciliations", "reconciliation_begun")
 
@@ -39,6 +39,6 @@ async def _page(visit: Visit, chosen: dict[str, Any], *, error: str | None = Non
 
 
 PAGES = (
-    Page("/reconciliations", reconciliations),
-    Page("/reconciliations", begin, "POST"),
+    PageRoute("/reconciliations", reconciliations),
+    PageRoute("/reconciliations", begin, "POST"),
 )

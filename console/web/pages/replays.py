@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any, get_args
 
-from console.http.requests import NotValid
+from console.http.requests import InvalidFields
 from console.web import addresses
 from console.web.forms import Form, filled
 from console.web.refusals import reason
-from console.web.visit import Go, Outcome, Page, View, Visit
+from console.web.visit import Go, Outcome, PageRoute, View, Visit
 from ledger.replays import Only
 from schemas.endpoints.endpoint import ENDPOINT_TYPES, PAYMENT_TYPES
 from schemas.errors import RelayError
@@ -31,7 +31,7 @@ async def begin(visit: Visit) -> Outcome:
     is_counted = form.get("step") == "begin"
     try:
         reply = await visit.desk.ask("POST", "/v1/replays", body={**_body(form, visit), "dry_run": not is_counted})
-    except (RelayError, NotValid) as error:
+    except (RelayError, InvalidFields) as error:
         return await _page(visit, chosen, error=reason(error), status=422)
     if is_counted:
         return Go(f"/replays/{reply.value['id']}", "replay_begun")
@@ -83,8 +83,8 @@ def _body(form: Form, visit: Visit) -> dict[str, Any]:
 
 
 PAGES = (
-    Page("/replays", replays),
-    Page("/replays", begin, "POST"),
-    Page("/replays/{id}", replay),
-    Page("/replays/{id}/stop", stop, "POST"),
+    PageRoute("/replays", replays),
+    PageRoute("/replays", begin, "POST"),
+    PageRoute("/replays/{id}", replay),
+    PageRoute("/replays/{id}/stop", stop, "POST"),
 )

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from console.web import addresses
 from console.web.pages.payments import by_imp_uid
-from console.web.visit import Go, Outcome, Page, Visit
+from console.web.visit import Go, Outcome, PageRoute, Visit
 from schemas.payments.snapshot import IMP_UID
 
 
@@ -31,4 +31,4 @@ async def find(visit: Visit) -> Outcome:
     return Go(f"/payments?{urlencode({'q': wanted})}")
 
 
-PAGES = (Page("/find", find),)
+PAGES = (PageRoute("/find", find),)

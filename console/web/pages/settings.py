@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from console.web.visit import Outcome, Page, View, Visit
+from console.web.visit import Outcome, PageRoute, View, Visit
 from runtime import variables
 from runtime.settings import Settings
 from schemas.durations import format_duration
@@ -80,4 +80,4 @@ def _text(alias: str, name: str, value: Any) -> str | None:
     return str(value)
 
 
-PAGES = (Page("/settings", settings),)
+PAGES = (PageRoute("/settings", settings),)

@@ -6,12 +6,12 @@ import structlog
 
 from console.web import addresses
 from console.web.sessions import Sessions
-from console.web.visit import Go, Outcome, Page, View, Visit
+from console.web.visit import Go, Outcome, PageRoute, View, Visit
 
 log = structlog.get_logger()
 
 
-def pages(sessions: Sessions) -> tuple[Page, ...]:
+def pages(sessions: Sessions) -> tuple[PageRoute, ...]:
     """The pages that begin and end sessions."""
 
     async def form(visit: Visit) -> Outcome:
@@ -34,9 +34,9 @@ def pages(sessions: Sessions) -> tuple[Page, ...]:
         return Go("/sign-in", session="")
 
     return (
-        Page("/sign-in", form, public=True),
-        Page("/sign-in", begin, "POST", public=True),
-        Page("/sign-out", end, "POST", public=True),
+        PageRoute("/sign-in", form, public=True),
+        PageRoute("/sign-in", begin, "POST", public=True),
+        PageRoute("/sign-out", end, "POST", public=True),
     )
 
 

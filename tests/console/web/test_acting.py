@@ -188,7 +188,7 @@ async def test_what_is_unpaid_for_iamport_cannot_be_cancelled(reader: Reader, co
     assert form in (await reader.open("/payments/default/imp_1")).text
     unpaid = machine.payment("imp_1", status="ready", paid_at=0, **account)
     for later in (0, 61):
-        await console.ledger.refreshing.mark_dirty("default", "imp_1")
+        await console.ledger.refresh_lane.mark_dirty("default", "imp_1")
         await machine.look_at(console.ledger, {"imp_1": unpaid}, later=later)
     known = (await console.call("GET", "/v1/payments/imp_1")).json()
     assert (known["payment"]["status"], len(known["contradicts"])) == ("ready", 1)

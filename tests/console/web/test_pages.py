@@ -12,7 +12,7 @@ import pytest
 
 from schemas.endpoints.endpoint import Endpoint
 from schemas.endpoints.events import endpoint_event
-from schemas.endpoints.health import Health
+from schemas.endpoints.health import EndpointHealth
 from tests.console import machine
 from tests.console.conftest import READ_ONLY, Console, running
 from tests.console.web.conftest import Reader
@@ -168,9 +168,11 @@ async def test_a_command_shows_no_secret_of_another_endpoint_to_readers(stranger
     url = "http://127.0.0.1:9/sick/xoJ5RzsAbCdEfGhIjKlMnOpQ"
     sick = (await console.endpoint(url=url))["id"]
     watching = (await console.endpoint(types=["endpoint.disabled"]))["id"]
-    after = Health(failures=20, failing_since=1.0)
-    disabled = endpoint_event(Endpoint(sick, "default", url), "endpoint.disabled", Health(), after, "it is gone", 2.0)
-    assert await console.ledger.delivering.note_health(sick, Health(), after, disabled, "it is gone")
+    after = EndpointHealth(failures=20, failing_since=1.0)
+    disabled = endpoint_event(
+        Endpoint(sick, "default", url), "endpoint.disabled", EndpointHealth(), after, "it is gone", 2.0
+    )
+    assert await console.ledger.delivery_lane.note_health(sick, EndpointHealth(), after, disabled, "it is gone")
     (row,) = (await console.call("GET", "/v1/deliveries", params={"endpoint": watching})).json()["data"]
     await stranger.sign_in(READ_ONLY)
     text = (await stranger.send(f"/deliveries/{row['id']}/show")).text

@@ -15,10 +15,10 @@ from console.web.rendering import money, percent
 from console.web.sentences import spoken
 from console.web.time_display import Clock, distance
 from ledger.acl import Of, of_error, of_refusals
-from ledger.deliveries import Sent
+from ledger.deliveries import DeliveryView
 from ledger.memory import Memory
 from schemas.body_reasons import WORDS
-from schemas.endpoints.delivery import Again, Answer, Dead, judge
+from schemas.endpoints.delivery import AttemptResult, Dead, Retry, judge
 from schemas.payments import escrow
 
 NOW = 1795433533.0
@@ -156,21 +156,21 @@ def test_what_the_relay_says_of_deliveries_is_all_in_korean() -> None:
     """Whatever becomes of an attempt, the reason that is kept, and the explanation around it, have a translation."""
     rng, schedule = random.Random(1), (5.0,)
     answers = [
-        Answer(500, None, None, 5, ""),
-        Answer(None, "connection refused", None, 5, ""),
-        Answer(None, "DNS: no such host", None, 5, ""),
-        Answer(500, "timed out after 15s", None, 15000, ""),
+        AttemptResult(500, None, None, 5, ""),
+        AttemptResult(None, "connection refused", None, 5, ""),
+        AttemptResult(None, "DNS: no such host", None, 5, ""),
+        AttemptResult(500, "timed out after 15s", None, 15000, ""),
     ]
     verdicts = [judge(answer, before, schedule, rng) for answer in answers for before in (0, 1)]
-    reasons = [verdict.reason for verdict in verdicts if isinstance(verdict, Again | Dead)]
+    reasons = [verdict.reason for verdict in verdicts if isinstance(verdict, Retry | Dead)]
     assert len(reasons) == 8
     held = "the endpoint is disabled: disabled by an operator"
     explained = [
-        told(Sent("e.p", "e", "p", "m", "payment.paid", "i", state, NOW, NOW + 5, reason, ()), None)[1]
+        told(DeliveryView("e.p", "e", "p", "m", "payment.paid", "i", state, NOW, NOW + 5, reason, ()), None)[1]
         for reason in reasons
         for state in ("pending", "dead")
     ]
-    explained += [told(Sent("e.p", "e", "p", "m", "payment.paid", "i", "held", NOW, None, held, ()), NOW)[1]]
+    explained += [told(DeliveryView("e.p", "e", "p", "m", "payment.paid", "i", "held", NOW, None, held, ()), NOW)[1]]
     for english in [*reasons, held, *explained]:
         korean = tongue("ko").sentence(english)
         assert not re.search(r"\b(?:the|last|attempts?|answered|failed|dead|is|after|due|retry|endpoint)\b", korean), (
@@ -197,7 +197,9 @@ def test_what_keeps_everything_waiting_is_all_in_korean() -> None:
     troubles += [found for of in KINDS for answer in answers if (found := of_refusals(of, answer)) is not None]
     assert len(troubles) == 16
     still = [*map(str, troubles), "no worker runs", Memory(97, 100, nearly_full=True).trouble or ""]
-    sent = Sent("e.p", "e", "p", "m", "payment.paid", "i", "pending", NOW, NOW + 5, "the last attempt answered 500", ())
+    sent = DeliveryView(
+        "e.p", "e", "p", "m", "payment.paid", "i", "pending", NOW, NOW + 5, "the last attempt answered 500", ()
+    )
     for english in (*still, *(told(sent, None, each)[1] for each in still)):
         # Redis' own words stay as they are.
         korean = re.sub(r"\(invalid [^)]*\)", "", tongue("ko").sentence(english))

@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.endpoints.delivery import Again, Answer, Dead, Delivered, Disable, attempt, judge, parse_retry_after
+from schemas.endpoints.delivery import AttemptResult, Dead, Delivered, Disable, Retry, attempt, judge, parse_retry_after
 
 SCHEDULE = (5.0, 30.0, 120.0)
 NOW = 1_800_000_000.0
 
 
-def answered(status_code: int | None, error: str | None = None, retry_after: float | None = None) -> Answer:
+def answered(status_code: int | None, error: str | None = None, retry_after: float | None = None) -> AttemptResult:
     """An answer with what matters to a verdict."""
-    return Answer(status_code, error, retry_after, 12, "body")
+    return AttemptResult(status_code, error, retry_after, 12, "body")
 
 
 @pytest.mark.parametrize("status_code", [200, 201, 202, 204, 206, 299])
@@ -36,7 +36,7 @@ def test_a_status_line_counts(error: str) -> None:
     assert attempt(taken, 1.0, replay=False).error is None
     failed = answered(500, error)
     verdict = judge(failed, 0, SCHEDULE, Random(1))
-    assert isinstance(verdict, Again)
+    assert isinstance(verdict, Retry)
     assert verdict.reason == f"the last attempt answered 500, but {error}"
     assert attempt(failed, 1.0, replay=False).error == error
 
@@ -52,14 +52,14 @@ def test_410_disables(attempts_before: int, error: str | None) -> None:
 def test_retry_after(status_code: int) -> None:
     """`Retry-After` makes the whole lane wait. The delivery waits with its lane, so that it goes when the lane does."""
     verdict = judge(answered(status_code, retry_after=600.0), 0, SCHEDULE, Random(1))
-    assert isinstance(verdict, Again)
+    assert isinstance(verdict, Retry)
     assert (verdict.at_in <= 6.0, verdict.lane_wait) == (True, 600.0)
 
 
 def test_retry_after_shorter_than_the_schedule() -> None:
     """A `Retry-After` below the schedule's wait does not shorten it."""
     verdict = judge(answered(429, retry_after=1.0), 1, SCHEDULE, Random(1))
-    assert isinstance(verdict, Again)
+    assert isinstance(verdict, Retry)
     assert verdict.at_in >= 24.0
     assert verdict.lane_wait == 1.0
 
@@ -67,7 +67,7 @@ def test_retry_after_shorter_than_the_schedule() -> None:
 def test_retry_after_has_an_end() -> None:
     """No endpoint makes its lane wait more than 24 h."""
     verdict = judge(answered(503, retry_after=1e9), 0, SCHEDULE, Random(1))
-    assert isinstance(verdict, Again)
+    assert isinstance(verdict, Retry)
     assert verdict.lane_wait == 86400.0
 
 
@@ -81,7 +81,7 @@ def test_retry_after_on_the_last_attempt() -> None:
 def test_anything_else_fails(status_code: int) -> None:
     """Redirects and errors are failed attempts, and a `Retry-After` of theirs means nothing."""
     verdict = judge(answered(status_code, retry_after=600.0), 0, SCHEDULE, Random(1))
-    assert isinstance(verdict, Again)
+    assert isinstance(verdict, Retry)
     assert verdict.at_in <= 6.0
     assert verdict.lane_wait is None
     assert verdict.reason == f"the last attempt answered {status_code}"
@@ -91,7 +91,7 @@ def test_number_of_attempts() -> None:
     """There is one attempt more than the schedule has waits; then it is dead, with the reason in words."""
     default = (5, 30, 120, 600, 1800, 3600, 10800, 21600, 43200, 86400, 86400)
     verdicts = [judge(answered(500), before, default, Random(1)) for before in range(12)]
-    assert all(isinstance(verdict, Again) for verdict in verdicts[:11])
+    assert all(isinstance(verdict, Retry) for verdict in verdicts[:11])
     assert verdicts[11] == Dead("dead after 12 attempts; the last answered 500")
     refused = judge(answered(None, "connection refused"), 0, (), Random(1))
     assert refused == Dead("dead after 1 attempt; the last failed: connection refused")
@@ -111,7 +111,7 @@ def test_any_answer(
     answer = answered(status_code, error, retry_after)
     verdict = judge(answer, before, SCHEDULE, Random(seed))
     assert isinstance(verdict, Delivered) is answer.ok
-    if isinstance(verdict, Again):
+    if isinstance(verdict, Retry):
         wait = SCHEDULE[before]
         assert before < len(SCHEDULE)
         assert (verdict.lane_wait or 0.0) <= 86400

@@ -6,17 +6,19 @@ import orjson
 
 from schemas.endpoints.endpoint import Endpoint, SealedSecret
 from schemas.endpoints.events import disabled_because, endpoint_event
-from schemas.endpoints.health import DISABLED, FAILING, Health
+from schemas.endpoints.health import DISABLED, FAILING, EndpointHealth
 
 ABOUT = Endpoint(
     "ep_1", "default", "https://shop.example/hook?token=hidden", headers="sealed", secrets=(SealedSecret("sealed"),)
 )
-BAD = Health(failures=7, failing_since=1_800_000_000.5, open_until=1_800_000_100.0, opens=2, stage=FAILING)
+BAD = EndpointHealth(failures=7, failing_since=1_800_000_000.5, open_until=1_800_000_100.0, opens=2, stage=FAILING)
 
 
 def test_an_event_says_what_happened() -> None:
     """The body has a callback's shape, and nothing that may be secret."""
-    event = endpoint_event(ABOUT, "endpoint.failing", Health(), BAD, "the last attempt answered 500", 1_800_003_600.9)
+    event = endpoint_event(
+        ABOUT, "endpoint.failing", EndpointHealth(), BAD, "the last attempt answered 500", 1_800_003_600.9
+    )
     assert orjson.loads(event.body) == {
         "id": event.id,
         "type": "endpoint.failing",
@@ -37,21 +39,26 @@ def test_an_event_says_what_happened() -> None:
 def test_ids_belong_to_the_trouble() -> None:
     """The same news about the same trouble has one id, whenever it is told; anything else has another."""
 
-    def identity(kind: str, before: Health, after: Health, now: float = 1.0) -> str:
+    def identity(kind: str, before: EndpointHealth, after: EndpointHealth, now: float = 1.0) -> str:
         return endpoint_event(ABOUT, kind, before, after, "", now).id
 
-    failing = identity("endpoint.failing", Health(), BAD)
-    assert failing == identity("endpoint.failing", Health(), BAD, now=2.0)
-    disabled = identity("endpoint.disabled", BAD, Health(failures=20, failing_since=BAD.failing_since, stage=DISABLED))
-    recovered = identity("endpoint.recovered", BAD, Health())
-    later = identity("endpoint.failing", Health(), Health(failures=5, failing_since=1_800_009_000.0, stage=FAILING))
+    failing = identity("endpoint.failing", EndpointHealth(), BAD)
+    assert failing == identity("endpoint.failing", EndpointHealth(), BAD, now=2.0)
+    disabled = identity(
+        "endpoint.disabled", BAD, EndpointHealth(failures=20, failing_since=BAD.failing_since, stage=DISABLED)
+    )
+    recovered = identity("endpoint.recovered", BAD, EndpointHealth())
+    later = identity(
+        "endpoint.failing", EndpointHealth(), EndpointHealth(failures=5, failing_since=1_800_009_000.0, stage=FAILING)
+    )
     assert len({failing, disabled, recovered, later}) == 4
 
 
 def test_recovered_after_an_operator_enabled_it() -> None:
     """An endpoint that starts afresh has no trouble to name; each recovery is an event of its own all the same."""
     first, second = (
-        endpoint_event(ABOUT, "endpoint.recovered", Health(stage=FAILING), Health(), "", now) for now in (1.0, 2.0)
+        endpoint_event(ABOUT, "endpoint.recovered", EndpointHealth(stage=FAILING), EndpointHealth(), "", now)
+        for now in (1.0, 2.0)
     )
     assert first.id != second.id
     assert orjson.loads(first.body)["data"]["failing_since"] is None

@@ -5,12 +5,12 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.endpoints.health import Health, after_attempt, breaker, enabled, gone, news, room
+from schemas.endpoints.health import EndpointHealth, after_attempt, breaker, capacity, enabled, gone, news
 
 DAY = 86400.0
 
 
-def run(health: Health, now: float, *outcomes: bool, step: float = 0.0) -> Health:
+def run(health: EndpointHealth, now: float, *outcomes: bool, step: float = 0.0) -> EndpointHealth:
     """The health after these outcomes, `step` seconds apart, with the default settings."""
     for outcome in outcomes:
         health = after_attempt(health, outcome, now, first_wait=5.0, disable_after=5 * DAY)
@@ -20,42 +20,42 @@ def run(health: Health, now: float, *outcomes: bool, step: float = 0.0) -> Healt
 
 def test_opens_at_five_in_a_row() -> None:
     """Four failures change nothing, the fifth opens the breaker for the first wait."""
-    four = run(Health(), 1000, *[False] * 4)
-    assert (room(four, 1000, 8), breaker(four, 1000)) == (8, "closed")
+    four = run(EndpointHealth(), 1000, *[False] * 4)
+    assert (capacity(four, 1000, 8), breaker(four, 1000)) == (8, "closed")
     five = run(four, 1000, False)
-    assert (room(five, 1000, 8), breaker(five, 1000)) == (0, "open")
+    assert (capacity(five, 1000, 8), breaker(five, 1000)) == (0, "open")
     assert five.open_until == 1005.0
 
 
 def test_success_in_between_keeps_it_closed() -> None:
     """Only failures in a row count."""
-    health = run(Health(), 1000, *[False] * 4, True, *[False] * 4)
+    health = run(EndpointHealth(), 1000, *[False] * 4, True, *[False] * 4)
     assert breaker(health, 1000) == "closed"
 
 
 def test_probes() -> None:
     """After the wait one delivery goes out; a failure opens the breaker for as long again, so that a delivery that is
     alone is attempted when its schedule says; a success closes it."""
-    health = run(Health(), 1000, *[False] * 5)
+    health = run(EndpointHealth(), 1000, *[False] * 5)
     waits = []
     for _ in range(9):
         now = health.open_until
-        assert (room(health, now, 8), breaker(health, now)) == (1, "half_open")
+        assert (capacity(health, now, 8), breaker(health, now)) == (1, "half_open")
         health = run(health, now, False)
         waits.append(health.open_until - now)
     assert waits == [5] * 9
-    assert run(health, health.open_until, True) == Health()
+    assert run(health, health.open_until, True) == EndpointHealth()
 
 
 def test_those_under_way_do_not_lengthen_the_wait() -> None:
     """What was in flight when the breaker opened counts as failures and no more."""
-    health = run(Health(), 1000, *[False] * 8)
+    health = run(EndpointHealth(), 1000, *[False] * 8)
     assert (health.failures, health.open_until, health.opens) == (8, 1005.0, 1)
 
 
 def test_failing_then_disabled_then_recovered() -> None:
     """Operators hear of trouble after an hour, of the end after the time and the number set, once each."""
-    health, told = Health(), []
+    health, told = EndpointHealth(), []
     for hour in range(0, 140, 5):
         after = run(health, 1000 + hour * 3600, False)
         if word := news(health, after):
@@ -69,14 +69,14 @@ def test_failing_then_disabled_then_recovered() -> None:
 
 def test_few_failures_do_not_disable() -> None:
     """An endpoint that failed nineteen times in a month is not disabled; the twentieth disables it."""
-    nineteen = run(Health(), 1000, *[False] * 19, step=1.5 * DAY)
+    nineteen = run(EndpointHealth(), 1000, *[False] * 19, step=1.5 * DAY)
     assert nineteen.stage == 1
     assert run(nineteen, 1000 + 30 * DAY, False).stage == 2
 
 
 def test_short_settings() -> None:
     """With a short RELAY_DISABLE_AFTER operators still hear of trouble first."""
-    health, told = Health(), []
+    health, told = EndpointHealth(), []
     for n in range(40):
         after = after_attempt(health, False, 1000 + n * 0.1, first_wait=0.2, disable_after=2.0)
         told += [word] if (word := news(health, after)) else []
@@ -86,7 +86,7 @@ def test_short_settings() -> None:
 
 def test_a_breaker_never_keeps_an_endpoint_from_being_disabled() -> None:
     """Probes alone make twenty failures soon after RELAY_DISABLE_AFTER, whatever the first wait of the schedule."""
-    health, now = Health(), 1000.0
+    health, now = EndpointHealth(), 1000.0
     while health.stage < 2:
         health = after_attempt(health, False, now, first_wait=60.0, disable_after=3.0)
         now = max(now, health.open_until)
@@ -95,18 +95,22 @@ def test_a_breaker_never_keeps_an_endpoint_from_being_disabled() -> None:
 
 def test_gone() -> None:
     """An endpoint that answered 410 is disabled at once, and that is news once."""
-    assert news(Health(), gone(Health())) == "endpoint.disabled"
-    assert news(gone(Health()), gone(Health())) is None
+    assert news(EndpointHealth(), gone(EndpointHealth())) == "endpoint.disabled"
+    assert news(gone(EndpointHealth()), gone(EndpointHealth())) is None
 
 
 @given(st.lists(st.tuples(st.booleans(), st.floats(0, 1e6)), max_size=80))
 def test_any_history(history: list[tuple[bool, float]]) -> None:
     """A success always heals; the breaker is never open for longer than the first wait; stages only rise while
     an endpoint fails."""
-    health, now = Health(), 1000.0
+    health, now = EndpointHealth(), 1000.0
     for ok, pause in history:
         now += pause
         after = after_attempt(health, ok, now, first_wait=5.0, disable_after=5 * DAY)
         assert after.open_until <= now + 5
-        assert (after == Health()) if ok else (after.stage >= health.stage and after.failures == health.failures + 1)
+        assert (
+            (after == EndpointHealth())
+            if ok
+            else (after.stage >= health.stage and after.failures == health.failures + 1)
+        )
         health = after

@@ -9,7 +9,7 @@ from typing import Any
 from schemas import wire
 from schemas.payments import cancel_steps
 from schemas.payments.cancellations import Request
-from schemas.payments.decide import Change, Policy, Record, look, note, reject
+from schemas.payments.decide import Change, Policy, Record, decide, record_request, reject_request
 from schemas.payments.escrow import EscrowChange
 from schemas.payments.facts import Expected
 from schemas.payments.snapshot import Snapshot
@@ -28,7 +28,7 @@ class Play:
         self.policy: Policy = OPEN_POLICY
         self.escrow_changes: tuple[EscrowChange, ...] = ()
         self.bodies: list[dict[str, Any]] = []
-        self.next_look: float | None = None
+        self.next_refresh: float | None = None
 
     @property
     def shown(self) -> Snapshot:
@@ -53,7 +53,7 @@ class Play:
     def looked(self, *claims: str, **fields: Any) -> Change:
         """The same; what it changed."""
         changes, self.escrow_changes = self.escrow_changes, ()
-        change = look(self.record, seen(**(self.fields | fields)), self.now, self.policy, claims, changes)
+        change = decide(self.record, seen(**(self.fields | fields)), self.now, self.policy, claims, changes)
         self._write(change)
         return change
 
@@ -95,7 +95,7 @@ class Play:
     def ask(self, amount: Any, request_id: str = "r1") -> Play:
         """The merchant asks for a cancellation through the relay, and i'mport takes the request."""
         self.intend(amount, request_id)
-        return self._write(cancel_steps.sent(self.record, request_id, self.now, self.policy))
+        return self._write(cancel_steps.mark_sent(self.record, request_id, self.now, self.policy))
 
     def intend(self, amount: Any, request_id: str = "r1") -> Play:
         """The intent is on disk, i'mport not called yet."""
@@ -104,11 +104,11 @@ class Play:
     def note(self, amount: Any, request_id: str = "r1") -> Play:
         """The merchant tells of a cancellation that it has asked for elsewhere."""
         request = replace(self._request(amount, request_id), origin="record")
-        return self._write(note(self.record, request, self.now, self.policy))
+        return self._write(record_request(self.record, request, self.now, self.policy))
 
     def reject(self, request_id: str = "r1", reason: str | None = None) -> Play:
         """An operator closes a pending cancellation."""
-        return self._write(reject(self.record, request_id, self.now, self.policy, reason))
+        return self._write(reject_request(self.record, request_id, self.now, self.policy, reason))
 
     @property
     def types(self) -> list[str]:
@@ -129,6 +129,6 @@ class Play:
 
     def _write(self, change: Change) -> Play:
         self.record = change.record
-        self.next_look = change.next_look
+        self.next_refresh = change.next_refresh
         self.bodies += [wire.loads(event.body) for event in change.events]
         return self

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from schemas import wire
-from schemas.payments.decide import Change, Policy, Record, look
+from schemas.payments.decide import Change, Policy, Record, decide
 from schemas.payments.derive_facts import new_facts
 from schemas.payments.facts import Fact
 from schemas.payments.snapshot import Snapshot
@@ -89,7 +89,7 @@ def looked(*looks: tuple[int, Snapshot], policy: Policy = OPEN_POLICY) -> Record
     """The record after looks in this order, each ``(made at, what it found)``."""
     record = Record("default", IMP_UID)
     for now, snapshot in looks:
-        record = look(record, snapshot, now, policy).record
+        record = decide(record, snapshot, now, policy).record
     return record
 
 

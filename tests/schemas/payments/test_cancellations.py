@@ -106,7 +106,7 @@ def test_one_that_is_being_sent_is_known_to_nobody() -> None:
     play = Play().pay().intend(1004).later(59).look()
     assert play.types == ["payment.paid"]
     assert play.record.status == "paid"
-    assert play.next_look == 1
+    assert play.next_refresh == 1
     assert play.later(1).look().types[-1] == "payment.cancellation_pending"
 
 
@@ -155,7 +155,7 @@ def test_what_comes_after_a_rejection_is_still_told() -> None:
 def test_a_claim_needs_two_looks_apart() -> None:
     """Two at once are one; then it is open, without an amount, since the first."""
     play = Play().pay().look("c1")
-    assert play.next_look == 3
+    assert play.next_refresh == 3
     assert play.look("c1").later(2).look().types == ["payment.paid"]
     play.later(1).look()
     assert play.types[-1] == "payment.cancellation_pending"
@@ -179,7 +179,7 @@ def test_a_claim_that_cannot_be_opens_nothing(shown: dict[str, Any]) -> None:
     play = Play(status="paid", paid_at=T0).look("c1", **shown).later(9).look("c1", **shown).later(9).look(**shown)
     assert "payment.cancellation_pending" not in play.types
     assert play.record.claims == {}
-    assert play.next_look is None or play.next_look > 9
+    assert play.next_refresh is None or play.next_refresh > 9
 
 
 def test_one_claim_a_payment() -> None:

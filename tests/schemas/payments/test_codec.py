@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from schemas import wire
 from schemas.payments.codec import dump_fact, dump_record, dump_tombstone, load_facts, load_record, load_tombstone
-from schemas.payments.decide import Record, look
+from schemas.payments.decide import Record, decide
 from tests.schemas.payments.playing import Play
 from tests.schemas.payments.samples import IMP_UID, OPEN_POLICY, T0, Life, lives, looked
 
@@ -34,7 +34,7 @@ def test_a_record_comes_back_as_it_was(life: Life) -> None:
     assert again == record
     assert list(again.facts) == list(record.facts)
     for now, snapshot in life.looks:
-        assert look(again, snapshot, now, OPEN_POLICY) == look(record, snapshot, now, OPEN_POLICY)
+        assert decide(again, snapshot, now, OPEN_POLICY) == decide(record, snapshot, now, OPEN_POLICY)
 
 
 def test_requests_and_claims_come_back_as_they_were() -> None:
@@ -58,10 +58,10 @@ def test_a_tombstone_makes_old_facts_no_news(life: Life, later: int) -> None:
     back = load_tombstone("default", IMP_UID, dump_tombstone(record))
     assert (back.sequence, back.status, list(back.facts)) == (record.sequence, record.status, list(record.facts))
     for now, snapshot in life.looks:
-        assert look(back, snapshot, now, OPEN_POLICY).events == ()
+        assert decide(back, snapshot, now, OPEN_POLICY).events == ()
     latest, shown = life.looks[-1]
     settled = record.status not in ("virtual_account_issued", "ready")
-    assert not settled or look(back, shown, latest + later, OPEN_POLICY).events == ()
+    assert not settled or decide(back, shown, latest + later, OPEN_POLICY).events == ()
 
 
 @given(lives())

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from schemas.payments.codec import dump_tombstone, load_tombstone
 from schemas.payments.commit_steps import steps
-from schemas.payments.decide import Change, Record, look
+from schemas.payments.decide import Change, Record, decide
 from schemas.payments.events import Event
 from tests.schemas.payments.playing import Play
 from tests.schemas.payments.samples import ACCOUNT, IMP_UID, OPEN_POLICY, Life, lives, looked
@@ -28,7 +28,7 @@ def _in_steps(change: Change, most: int) -> Record:
     assert cut[0].change.previous is change.previous
     assert all(after.change.previous is before.change.record for before, after in pairwise(cut))
     assert [event for step in cut for event in step.change.events] == list(change.events)
-    assert [step.change.next_look for step in cut] == [None] * (len(cut) - 1) + [change.next_look]
+    assert [step.change.next_refresh for step in cut] == [None] * (len(cut) - 1) + [change.next_refresh]
     remembered = 0 if change.previous.version else len(change.previous.facts)
     assert all(len(step.change.facts) <= most + (remembered if step.is_first else 0) for step in cut)
     return replace(cut[-1].change.record, version=change.record.version)
@@ -39,7 +39,7 @@ def test_after_all_steps_everything_is_as_after_one(life: Life, most: int) -> No
     """Each look of a life, cut into small steps, leaves the record that it leaves whole."""
     record = Record("default", IMP_UID)
     for now, snapshot in life.looks:
-        change = look(record, snapshot, now, OPEN_POLICY)
+        change = decide(record, snapshot, now, OPEN_POLICY)
         assert _in_steps(change, most) == change.record
         record = change.record
 
@@ -48,9 +48,9 @@ def test_after_all_steps_everything_is_as_after_one(life: Life, most: int) -> No
 def test_a_look_goes_on_where_one_broke_off(life: Life, most: int, done: int) -> None:
     """After any number of steps the next look finds the rest, with the same ids, sequence, statuses and bytes."""
     now, snapshot = life.looks[-1]
-    whole = look(Record("default", IMP_UID), snapshot, now, OPEN_POLICY)
+    whole = decide(Record("default", IMP_UID), snapshot, now, OPEN_POLICY)
     written = list(steps(whole, most))[: done + 1]
-    rest = look(written[-1].change.record, snapshot, now, OPEN_POLICY)
+    rest = decide(written[-1].change.record, snapshot, now, OPEN_POLICY)
     events = [event for step in written for event in step.change.events]
     assert _told([*events, *rest.events]) == _told(list(whole.events))
     assert replace(rest.record, version=1) == whole.record
@@ -59,11 +59,11 @@ def test_a_look_goes_on_where_one_broke_off(life: Life, most: int, done: int) ->
 def test_requests_change_with_the_facts_that_change_them() -> None:
     """Between the steps a request that a later step closes is still open, and one that it opens is not yet."""
     play = Play().pay().note(300, "r1").later().ask(200, "r2").take_back(300, "c1").later(120)
-    whole = look(play.record, play.shown, play.now, OPEN_POLICY)
+    whole = decide(play.record, play.shown, play.now, OPEN_POLICY)
     assert [(row.id, row.state) for row in whole.record.requests] == [("r1", "confirmed"), ("r2", "open")]
     first, last = steps(whole, 1)
     assert [(row.id, row.state) for row in first.change.record.requests] == [("r1", "confirmed"), ("r2", "sent")]
-    rest = look(first.change.record, play.shown, play.now, OPEN_POLICY)
+    rest = decide(first.change.record, play.shown, play.now, OPEN_POLICY)
     assert _told(list(rest.events)) == _told(list(last.change.events))
     assert rest.record.requests == whole.record.requests
 
@@ -73,11 +73,11 @@ def test_a_request_for_money_that_was_taken_back_is_answered_where_a_look_breaks
     play = Play(**ACCOUNT, amount=0).look().deposit(5000, "d1").take_back(1004, "c1", status="paid").look()
     play.show(cancel_amount=0, cancel_history=[], cancelled_at=0).later().look().later(61).look()
     play.ask(1004, "r1").deposit(100, "d2").deposit(100, "d3").take_back(1004, "c2", status="paid").deposit(100, "d4")
-    whole = look(play.record, play.shown, play.now, OPEN_POLICY)
+    whole = decide(play.record, play.shown, play.now, OPEN_POLICY)
     assert [(row.id, row.state) for row in whole.record.requests] == [("r1", "confirmed")]
     written = next(steps(whole, 1))
     assert not written.is_last
-    rest = look(written.change.record, play.shown, play.now, OPEN_POLICY)
+    rest = decide(written.change.record, play.shown, play.now, OPEN_POLICY)
     assert _told([*written.change.events, *rest.events]) == _told(list(whole.events))
     assert rest.record.requests == whole.record.requests
 
@@ -87,7 +87,7 @@ def test_what_a_tombstone_remembered_is_written_again(life: Life, most: int) -> 
     """Its facts come before what is new, and make no events."""
     *_, (now, snapshot) = life.looks
     tombstone = dump_tombstone(looked(*life.looks[:2]))
-    change = look(load_tombstone("default", IMP_UID, tombstone), snapshot, now, OPEN_POLICY)
+    change = decide(load_tombstone("default", IMP_UID, tombstone), snapshot, now, OPEN_POLICY)
     assert _in_steps(change, most) == change.record
     assert [fact for step in steps(change, most) for fact in step.change.facts] == list(change.record.facts.values())
 
@@ -97,8 +97,8 @@ def test_a_tombstone_is_not_needed_after_the_first_step(life: Life, most: int, d
     """A look that breaks off behind any step leaves all that the tombstone remembered: none of it is news again."""
     *_, (now, snapshot) = life.looks
     tombstone = load_tombstone("default", IMP_UID, dump_tombstone(looked(*life.looks[:2])))
-    whole = look(tombstone, snapshot, now, OPEN_POLICY)
+    whole = decide(tombstone, snapshot, now, OPEN_POLICY)
     written = list(steps(whole, most))[: done + 1]
-    rest = look(written[-1].change.record, snapshot, now, OPEN_POLICY)
+    rest = decide(written[-1].change.record, snapshot, now, OPEN_POLICY)
     events = [event for step in written for event in step.change.events]
     assert _told([*events, *rest.events]) == _told(list(whole.events))

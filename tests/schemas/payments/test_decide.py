@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from schemas import wire
-from schemas.payments.decide import Policy, Record, look
+from schemas.payments.decide import Policy, Record, decide
 from schemas.payments.events import Callback, thin
 from tests.schemas.payments.playing import DAY, Play
 from tests.schemas.payments.samples import ACCOUNT, IMP_UID, OPEN_POLICY, T0, deposit, entry, looked, seen
@@ -23,13 +23,13 @@ ALL_AT_ONCE = PAID | {
 
 
 def _silent(policy: Policy, now: int, **shown: Any) -> dict[str, bool]:
-    change = look(Record("default", IMP_UID), seen(**shown), now, policy)
+    change = decide(Record("default", IMP_UID), seen(**shown), now, policy)
     return {event.type.removeprefix("payment."): event.silent for event in change.events}
 
 
 def test_each_event_tells_the_payment_as_it_was_after_it() -> None:
     """Status, the one before and the sum are as after this fact, even where later facts are known already."""
-    change = look(Record("default", IMP_UID), seen(**ALL_AT_ONCE), T0 + 99, OPEN_POLICY)
+    change = decide(Record("default", IMP_UID), seen(**ALL_AT_ONCE), T0 + 99, OPEN_POLICY)
     names = ("sequence", "previous_status", "status", "cancelled_amount")
     told = [tuple(wire.loads(event.body)["data"][name] for name in names) for event in change.events]
     assert told == [
@@ -47,7 +47,7 @@ def test_each_event_tells_the_payment_as_it_was_after_it() -> None:
 
 def test_a_rebuilt_ledger_counts_from_its_base() -> None:
     """Above anything the lost one can have used; the first event still has none before it."""
-    change = look(Record("default", IMP_UID, sequence=T0), seen(**ALL_AT_ONCE), T0 + 99, OPEN_POLICY)
+    change = decide(Record("default", IMP_UID, sequence=T0), seen(**ALL_AT_ONCE), T0 + 99, OPEN_POLICY)
     assert [event.sequence - T0 for event in change.events] == [1, 2, 3]
     assert wire.loads(change.events[0].body)["data"]["previous_status"] is None
 
@@ -55,8 +55,8 @@ def test_a_rebuilt_ledger_counts_from_its_base() -> None:
 def test_a_look_without_news_is_a_change_without_events() -> None:
     """The record is written all the same: it was looked at."""
     record = looked((T0, seen(**PAID)))
-    change = look(record, seen(**PAID), T0 + 9, OPEN_POLICY)
-    assert (change.facts, change.events, change.news, change.next_look) == ((), (), False, None)
+    change = decide(record, seen(**PAID), T0 + 9, OPEN_POLICY)
+    assert (change.facts, change.events, change.news, change.next_refresh) == ((), (), False, None)
     assert change.record.version == record.version + 1
     assert change.previous is record
 
@@ -112,9 +112,9 @@ def test_a_newer_answer_replaces_an_older_one() -> None:
 def test_an_account_is_looked_at_when_its_deadline_and_grace_are_over() -> None:
     """No webhook announces an expiry."""
     play = Play().issue(deadline=T0 + 1000).later(100).look()
-    assert play.next_look == 1000 + OPEN_POLICY.expiry_grace - 100
+    assert play.next_refresh == 1000 + OPEN_POLICY.expiry_grace - 100
     assert play.later(1500).look().types[-1] == "payment.virtual_account_expired"
-    assert play.next_look is None
+    assert play.next_refresh is None
 
 
 @pytest.mark.parametrize(
@@ -129,45 +129,45 @@ def test_an_account_is_looked_at_when_its_deadline_and_grace_are_over() -> None:
 )
 def test_an_account_that_cannot_expire_is_not_looked_at_again(shown: dict[str, Any]) -> None:
     """No deadline, one that has passed with nothing to tell, or a payment that has gone on."""
-    assert Play(**ACCOUNT | shown).look().next_look is None
+    assert Play(**ACCOUNT | shown).look().next_refresh is None
 
 
 def test_a_pending_cancellation_is_looked_at_by_schedule() -> None:
     """The schedule starts when it is opened, the last wait repeats, and it ends with the request."""
     play = Play().pay().note(300)
-    waits = [play.next_look]
+    waits = [play.next_refresh]
     for _ in range(6):
-        waits.append(play.later(int(waits[-1] or 0)).look().next_look)
+        waits.append(play.later(int(waits[-1] or 0)).look().next_refresh)
     assert waits == [60, 300, 900, 3600, 21600, 21600, 21600]
-    assert play.note(200, "r2").next_look == 60
-    assert play.take_back(1004).look().next_look is None
+    assert play.note(200, "r2").next_refresh == 60
+    assert play.take_back(1004).look().next_refresh is None
 
 
 def test_looks_that_others_ask_for_use_up_no_turn_of_the_schedule() -> None:
     """Webhooks, operators and whoever knows an imp_uid may ask at any time; that puts off nothing."""
     play = Play().pay().note(300)
-    assert [play.look().next_look, play.later(20).look().next_look, play.look().next_look] == [60, 40, 40]
-    assert play.later(40).look().next_look == 300
+    assert [play.look().next_refresh, play.later(20).look().next_refresh, play.look().next_refresh] == [60, 40, 40]
+    assert play.later(40).look().next_refresh == 300
 
 
 def test_the_earliest_reason_wins() -> None:
     """An intent whose sender may never come back goes before a pending one."""
     play = Play().pay().note(300).later(60).look().intend(200, "r2").later(20)
-    assert play.look().next_look == 40
-    assert play.later(30).look().next_look == 10
+    assert play.look().next_refresh == 40
+    assert play.later(30).look().next_refresh == 10
 
 
 def test_a_claim_that_waits_for_nothing_is_not_looked_at_every_second() -> None:
     """While somebody else's request is open, a claim opens nothing and asks for no look."""
     play = Play().pay().note(300).look("c1").later(9).look("c1")
-    assert play.next_look == OPEN_POLICY.pending_schedule[0] - 9
+    assert play.next_refresh == OPEN_POLICY.pending_schedule[0] - 9
 
 
 def test_a_payment_that_was_removed_is_no_news() -> None:
     """What its tombstone remembers is known; what came later is told, above its last sequence."""
     before = looked((T0, seen(**PAID)))
     tombstone = Record("default", IMP_UID, facts=before.facts, sequence=before.sequence)
-    change = look(tombstone, seen(**ALL_AT_ONCE), T0 + 40 * DAY, OPEN_POLICY)
+    change = decide(tombstone, seen(**ALL_AT_ONCE), T0 + 40 * DAY, OPEN_POLICY)
     assert [(event.type, event.sequence) for event in change.events] == [
         ("payment.partially_cancelled", 2),
         ("payment.cancelled", 3),
@@ -191,7 +191,7 @@ def _walks(rows: int) -> int:
     back = [entry(1, T0 + place, f"c{place}") for place in range(rows)]
     shown = seen(**PAID, amount=0, deposit_history=history, cancel_amount=rows, cancel_history=back)
     _Walked.walks = 0
-    change = look(Record("default", IMP_UID), replace(shown, deposits=_Walked(shown.deposits)), T0 + 99, OPEN_POLICY)
+    change = decide(Record("default", IMP_UID), replace(shown, deposits=_Walked(shown.deposits)), T0 + 99, OPEN_POLICY)
     assert len(change.events) == 2 * rows
     return _Walked.walks
 
@@ -203,7 +203,7 @@ def test_a_look_walks_through_the_history_equally_often_however_long_it_is() -> 
 
 def test_events_of_one_look_share_the_object_that_it_found() -> None:
     """Each body has it, no event keeps a copy of its own; without it the body is the thin one."""
-    change = look(Record("default", IMP_UID), seen(**ALL_AT_ONCE), T0 + 99, OPEN_POLICY)
+    change = decide(Record("default", IMP_UID), seen(**ALL_AT_ONCE), T0 + 99, OPEN_POLICY)
     assert change.record.snapshot is not None
     for event in change.events:
         assert event.callback.payment is change.record.snapshot.raw

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas import wire
-from schemas.payments.decide import Record, look
+from schemas.payments.decide import Record, decide
 from schemas.payments.events import event_id
 from schemas.payments.facts import cancelled_amount
 from tests.schemas.payments.samples import IMP_UID, OPEN_POLICY, Life, found, lives, looked
@@ -42,7 +42,7 @@ def test_a_stale_look_adds_nothing(life: Life) -> None:
     for first in (looked(*life.looks), looked(life.looks[-1])):
         record = first
         for place, (_, snapshot) in enumerate(life.looks):
-            change = look(record, snapshot, life.looks[-1][0] + place, OPEN_POLICY)
+            change = decide(record, snapshot, life.looks[-1][0] + place, OPEN_POLICY)
             assert change.events == ()
             record = change.record
         assert record.snapshot == life.looks[-1][1]
@@ -57,7 +57,7 @@ def test_what_is_announced_adds_up(case: tuple[Life, list[int]]) -> None:
     bodies, most = [], life.looks[0][1].cancel_amount
     for now, snapshot in (life.looks[place] for place in places):
         most = max(most, snapshot.cancel_amount)
-        change = look(record, snapshot, now, OPEN_POLICY)
+        change = decide(record, snapshot, now, OPEN_POLICY)
         record = change.record
         bodies += [wire.loads(event.body) for event in change.events]
         assert cancelled_amount(record.facts.values()) == most
@@ -75,7 +75,7 @@ def test_a_payment_that_only_goes_on_contradicts_nothing(life: Life) -> None:
     """While i'mport takes nothing back, its object bears out every event, after each look."""
     record = Record("default", IMP_UID)
     for now, snapshot in life.looks:
-        record = look(record, snapshot, now, OPEN_POLICY).record
+        record = decide(record, snapshot, now, OPEN_POLICY).record
         assert record.contradicts == ()
 
 
@@ -86,11 +86,11 @@ def test_what_is_shown_again_is_contradicted_no_more(case: tuple[Life, list[int]
     record, now = looked(*life.looks), life.looks[-1][0]
     for place in places:
         now += 61
-        change = look(record, life.looks[place][1], now, OPEN_POLICY)
-        record = look(change.record, life.looks[place][1], now + 61, OPEN_POLICY).record
+        change = decide(record, life.looks[place][1], now, OPEN_POLICY)
+        record = decide(change.record, life.looks[place][1], now + 61, OPEN_POLICY).record
         assert change.events == ()
         assert record.snapshot == life.looks[place][1]
         now += 61
-    record = look(record, life.looks[-1][1], now, OPEN_POLICY).record
+    record = decide(record, life.looks[-1][1], now, OPEN_POLICY).record
     assert (record.contradicts, record.lesser, record.snapshot) == ((), None, life.looks[-1][1])
     assert record.facts == looked(*life.looks).facts

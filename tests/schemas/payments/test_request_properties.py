@@ -13,7 +13,7 @@ from schemas import wire
 from schemas.errors import Conflict, NotFound
 from schemas.payments import cancel_steps
 from schemas.payments.cancellations import Request
-from schemas.payments.decide import Change, Policy, Record, look, next_look, note, reject
+from schemas.payments.decide import Change, Policy, Record, decide, next_refresh, record_request, reject_request
 from schemas.payments.facts import Kind, cancelled_amount
 from tests.schemas.payments.samples import IMP_UID, Life, lives
 
@@ -31,10 +31,12 @@ def _act(record: Record, verb: str, name: str, now: int) -> Change:
         if verb == "intend":
             return cancel_steps.intend(record, request, now, POLICY)
         cancel_steps.check(record, request)
-        return note(record, request, now, POLICY)
+        return record_request(record, request, now, POLICY)
     if verb == "reject":
-        return reject(record, name, now, POLICY)
-    act = {"sent": cancel_steps.sent, "withdraw": cancel_steps.withdraw, "leave open": cancel_steps.leave_open}[verb]
+        return reject_request(record, name, now, POLICY)
+    act = {"sent": cancel_steps.mark_sent, "withdraw": cancel_steps.withdraw, "leave open": cancel_steps.leave_open}[
+        verb
+    ]
     return act(record, name, now, POLICY)
 
 
@@ -50,7 +52,7 @@ def test_events_and_status_never_part_ways(life: Life, acts: list[tuple[str, str
         late += seconds
         try:
             if verb == "look":
-                change = look(record, snapshot, now + late, POLICY, [name] if seconds % 2 else [])
+                change = decide(record, snapshot, now + late, POLICY, [name] if seconds % 2 else [])
             else:
                 change = _act(record, verb, name, now + late)
         except (Conflict, NotFound):
@@ -58,8 +60,8 @@ def test_events_and_status_never_part_ways(life: Life, acts: list[tuple[str, str
         assert change.record.version == record.version + 1
         record = change.record
         bodies += [wire.loads(event.body) for event in change.events]
-        assert change.next_look == next_look(record, now + late, POLICY)
-        assert change.next_look is None or change.next_look >= 1
+        assert change.next_refresh == next_refresh(record, now + late, POLICY)
+        assert change.next_refresh is None or change.next_refresh >= 1
         assert not bodies or bodies[-1]["data"]["status"] == record.status
         assert len([request for request in record.requests if request.origin == "webhook"]) <= 3
     data = [body["data"] for body in bodies]

@@ -38,11 +38,11 @@ def test_two_looks_a_minute_apart_are_believed() -> None:
     """The second is asked for by the first; then the object is i'mport's, and the event is named."""
     play = nothing_cancelled(cancelled()).later().look()
     assert play.record.snapshot is not None
-    assert (int(play.record.snapshot.cancel_amount), play.record.contradicts, play.next_look) == (1004, (), 61.0)
+    assert (int(play.record.snapshot.cancel_amount), play.record.contradicts, play.next_refresh) == (1004, (), 61.0)
     play.later(61).look()
     assert play.record.snapshot == play.shown
     assert play.record.contradicts == ids("cancelled:c1")
-    assert play.next_look is None
+    assert play.next_refresh is None
 
 
 def test_nothing_is_announced_back() -> None:
@@ -59,7 +59,7 @@ def test_old_answers_within_a_minute_replace_nothing(seconds: int) -> None:
     play = nothing_cancelled(cancelled()).later().look().look().later(seconds).look()
     assert play.record.snapshot is not None
     assert (int(play.record.snapshot.cancel_amount), play.record.contradicts) == (1004, ())
-    assert play.next_look == max(61 - seconds, 1)
+    assert play.next_refresh == max(61 - seconds, 1)
 
 
 def test_two_looks_that_show_other_things_do_not_agree() -> None:
@@ -67,7 +67,7 @@ def test_two_looks_that_show_other_things_do_not_agree() -> None:
     play = Play().pay().take_back(300, "c1").take_back(200, "c2").look()
     play.show(cancel_amount=300, cancel_history=[entry(300, T0, "c1")]).later().look()
     nothing_cancelled(play).later(61).look()
-    assert (play.record.contradicts, play.next_look) == ((), 61)
+    assert (play.record.contradicts, play.next_refresh) == ((), 61)
     assert play.later(61).look().record.contradicts == ids("cancelled:c1", "cancelled:c2")
 
 
@@ -75,9 +75,9 @@ def test_a_look_that_shows_it_again_in_between_settles_it() -> None:
     """No further look is needed, and a later one that shows less begins anew."""
     play = nothing_cancelled(cancelled()).later().look()
     play.show(cancel_amount=1004, cancel_history=[entry(1004, T0 + 120, "c1")], status="cancelled").later(10).look()
-    assert (play.next_look, play.record.lesser) == (None, None)
+    assert (play.next_refresh, play.record.lesser) == (None, None)
     nothing_cancelled(play).later(61).look()
-    assert (play.next_look, play.record.contradicts) == (61, ())
+    assert (play.next_refresh, play.record.contradicts) == (61, ())
 
 
 def test_what_is_shown_again_later_is_contradicted_no_more() -> None:
@@ -108,7 +108,7 @@ def test_a_deposit_that_was_taken_back() -> None:
     play = Play().issue().later().show(status="paid", paid_at=T0 + 60).look()
     play.show(status="ready", paid_at=0).later().look().later(61).look()
     assert play.record.contradicts == ids("paid")
-    assert (play.record.status, play.next_look) == ("paid", None)
+    assert (play.record.status, play.next_refresh) == ("paid", None)
     play.show(status="paid", paid_at=play.now).later().look()
     assert (play.record.contradicts, play.types[-1]) == ((), "payment.paid")
 
@@ -175,7 +175,7 @@ def test_a_cancellation_asked_for_again_is_told() -> None:
     assert play.details[-1]["cancellation"]["amount"] == 1004
     assert play.bodies[-1]["data"]["cancelled_amount"] == 1004
     assert [(row.id, row.state) for row in play.record.requests] == [("r2", "confirmed")]
-    assert (play.record.status, play.record.contradicts, play.next_look) == ("cancelled", (), None)
+    assert (play.record.status, play.record.contradicts, play.next_refresh) == ("cancelled", (), None)
 
 
 def test_a_part_of_it_asked_for_again_is_told() -> None:
@@ -198,7 +198,7 @@ def test_a_sum_that_comes_before_its_entry_answers_the_request(listed: bool) -> 
     assert [(row.id, row.state) for row in play.record.requests] == [("r2", "confirmed")]
     play.show(cancel_history=rows if listed else []).later().look()
     assert play.types == ["payment.paid", "payment.cancelled", "payment.cancelled"]
-    assert (play.record.contradicts, play.next_look) == ((), None)
+    assert (play.record.contradicts, play.next_refresh) == ((), None)
 
 
 def test_a_cancellation_again_that_nobody_waits_for_is_no_news() -> None:

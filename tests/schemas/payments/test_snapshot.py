@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from schemas import wire
 from schemas.errors import MalformedPayment
-from schemas.payments.decide import Record, look
+from schemas.payments.decide import Record, decide
 from schemas.payments.snapshot import Snapshot
 from tests.schemas.payments.samples import ACCOUNT, IMP_UID, OPEN_POLICY, T0, deposit, entry, payment, seen
 
@@ -51,7 +51,7 @@ def test_half_an_emoji_costs_that_character_only() -> None:
     assert told["name"] == "Cake \ufffd"
     assert told["custom_data"] == {"\ufffd": ["\N{BIRTHDAY CAKE}"]}
     assert snapshot.deposits[0].depositor == "Kim \ufffd"
-    assert [event.type for event in look(Record("default", IMP_UID), snapshot, T0, OPEN_POLICY).events] == [
+    assert [event.type for event in decide(Record("default", IMP_UID), snapshot, T0, OPEN_POLICY).events] == [
         "payment.paid"
     ]
 
@@ -156,7 +156,7 @@ def test_a_snapshot_shows_no_buyers_data_in_its_repr() -> None:
     account = {**ACCOUNT, "vbank_holder": "Hong Gildong"}
     fields = {"buyer_name": "Hong Gildong", "card_number": "1234567890", "status": "paid", "deposit_history": rows}
     snapshot = seen(**account, **fields)
-    change = look(Record("default", IMP_UID), snapshot, T0, OPEN_POLICY)
+    change = decide(Record("default", IMP_UID), snapshot, T0, OPEN_POLICY)
     assert change.events
     for name in ("Gildong", "1234567890", "Kim"):
         assert name not in repr(snapshot) + repr(change)

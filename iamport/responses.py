@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from iamport.http_exchange import Answer
+from iamport.http_exchange import HttpResponse
 from schemas import wire
 from schemas.errors import (
     IamportFailing,
@@ -36,7 +36,7 @@ _NAMED = re.compile(rb'"imp_uid"\s*:\s*"([A-Za-z0-9_-]{1,32})"')
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
+class LookupResult:
     """What a batched look-up found. Each id that was asked for is in exactly one of the first four.
 
     ``failed`` holds ids whose own, single look-up failed although the batch did well; ask for them again. ``others``
@@ -51,7 +51,7 @@ class Looked:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class PaymentPage:
     """One page of a status list: ``total`` rows in all, ``next`` the number of the next page or 0, ``size`` the rows of
     this page, also those that cannot be read, ``body_bytes`` the length of the answer. ``turned_down``: a first page
     that i'mport answered with 400, as it does where a page is past the end."""
@@ -65,7 +65,7 @@ class Page:
     body_bytes: int = 0
 
 
-def response_of(answer: Answer) -> Any:
+def response_of(answer: HttpResponse) -> Any:
     """The ``response`` of an answer that is well.
 
     Raises `IamportUnreachable` (401, 429), `IamportRefused` (``code`` other than 0) and `IamportFailing`.
@@ -88,7 +88,7 @@ def response_of(answer: Answer) -> Any:
     return envelope.get("response")
 
 
-def says(answer: Answer, status_code: int) -> bool:
+def says(answer: HttpResponse, status_code: int) -> bool:
     """Whether i'mport itself, not a proxy's page, answered ``status_code``."""
     if answer.status_code != status_code:
         return False
@@ -99,12 +99,12 @@ def says(answer: Answer, status_code: int) -> bool:
     return True
 
 
-def none_of(answer: Answer) -> bool:
+def none_of(answer: HttpResponse) -> bool:
     """Whether i'mport says that it knows none of what it was asked for: 404, and no payment with it."""
     return says(answer, 404) and not _envelope(answer).get("response")
 
 
-def payments_of(response: Any, asked: Collection[str]) -> Looked:
+def payments_of(response: Any, asked: Collection[str]) -> LookupResult:
     """The rows of a batched look-up for ``asked``.
 
     While the answer holds a row without a name, or one that nobody asked for, no id that is missing counts as unknown:
@@ -130,7 +130,7 @@ def payments_of(response: Any, asked: Collection[str]) -> Looked:
         for imp_uid in missing:
             malformed[imp_uid] = MalformedPayment(f"i'mport's answer holds a row {kind}", imp_uid=imp_uid)
         missing = frozenset()
-    return Looked(found, missing, malformed, {}, tuple(others))
+    return LookupResult(found, missing, malformed, {}, tuple(others))
 
 
 def payment_of(row: Any, imp_uid: str) -> dict[str, Any]:
@@ -156,7 +156,7 @@ def is_number(value: Any) -> bool:
     return isinstance(value, int | Decimal) and not isinstance(value, bool)
 
 
-def page_of(response: Any) -> Page:
+def page_of(response: Any) -> PaymentPage:
     """One page of a status list; one with a total of 0 need not have a list.
 
     Raises `IamportFailing` where the answer is not a page.
@@ -176,7 +176,7 @@ def page_of(response: Any) -> Page:
             good.append(_one_of(same, imp_uid))
         except MalformedPayment as error:
             malformed.append(error)
-    return Page(total, following or 0, tuple(good), tuple(malformed), size=len(rows))
+    return PaymentPage(total, following or 0, tuple(good), tuple(malformed), size=len(rows))
 
 
 def first_of(begins: bytes) -> tuple[str | None, int | None]:
@@ -185,7 +185,7 @@ def first_of(begins: bytes) -> tuple[str | None, int | None]:
     return None if named is None else named[1].decode(), None if total is None else int(total[1])
 
 
-def _envelope(answer: Answer) -> dict[str, Any]:
+def _envelope(answer: HttpResponse) -> dict[str, Any]:
     try:
         value = wire.loads(answer.body)
     except (ValueError, ArithmeticError):

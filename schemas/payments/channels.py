@@ -13,7 +13,7 @@ from schemas.errors import HiddenPayment
 from schemas.payments.snapshot import Snapshot
 
 
-class Merchant(Protocol):
+class ChannelPolicy(Protocol):
     """What a merchant wants of test payments. Times in UNIX seconds: ``sandbox_since`` is when ``include_sandbox`` was
     switched on, 0 where it was from the start."""
 
@@ -27,14 +27,14 @@ class Merchant(Protocol):
     def sandbox_since(self) -> float: ...
 
 
-def hidden(snapshot: Snapshot | None, merchant: Merchant) -> HiddenPayment | None:
+def hidden(snapshot: Snapshot | None, merchant: ChannelPolicy) -> HiddenPayment | None:
     """Why this payment does not exist for the merchant; None where it does, or where nothing is known of it."""
     if snapshot is None or not snapshot.sandbox or merchant.include_sandbox:
         return None
     return HiddenPayment(snapshot.imp_uid, merchant.name)
 
 
-def silent_before(snapshot: Snapshot, merchant: Merchant) -> float:
+def silent_before(snapshot: Snapshot, merchant: ChannelPolicy) -> float:
     """Facts of the payment from before this time, in UNIX seconds, are recorded silently.
 
     What happened at test channels before the merchant wanted to know is history. i'mport's times are whole seconds, so

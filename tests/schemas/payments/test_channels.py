@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from schemas.errors import NotFound
+from schemas.payments.channels import hidden, silent_before
 from schemas.payments.snapshot import Snapshot
-from schemas.payments.test_channels import hidden, silent_before
 
 
 @dataclass(frozen=True)
