@@ -129,7 +129,7 @@ def _delivery_attempted(account: Narrator, entry: Entry) -> tuple[str, str, str]
     if entry.get("outcome") == "delivered":
         account.delivered += not account.names or entry.get("endpoint") in account.names
         return "callback delivered", said, "good"
-    if entry.get("outcome") != "again":
+    if entry.get("outcome") != "retry":
         return _ENDS.get(str(entry.get("outcome")), "callback settled"), said, "bad"
     account.retried += 1
     wait = entry.get("next_in")

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.iamport.stub import Stub
-from tests.processes import Processes, clean_environ
-from tests.redis_process import RedisServer
+from tests.support.iamport_stub import Stub
+from tests.support.processes import Processes, clean_environ
+from tests.support.redis_process import RedisServer
 
 
 def _ports() -> Iterator[int]:

@@ -1,7 +1,7 @@
 """What a webhook says, and what the relay notes about it.
 
 i'mport posts JSON or a form with `imp_uid`, `merchant_uid`, `status` and, for cancellations, `cancellation_id`.
-None of it is signed, so a `Claim` is only a hint that a payment changed. A body is refused where no payment can be
+None of it is signed, so a `WebhookFields` is only a hint that a payment changed. A body is refused where no payment can be
 told from it; everything else about it is taken as well as it can be, because i'mport does not send again after a 4xx.
 """
 
@@ -35,7 +35,7 @@ _PAIRS = tuple(high + low for high in _DIGITS for low in _DIGITS)
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class WebhookFields:
     """What a webhook's body says. `extra` is a JSON object of the other fields, or nothing."""
 
     imp_uid: str
@@ -76,7 +76,7 @@ def new_id(now: float, rng: random.Random) -> str:
     return "ntf_" + "".join([_PAIRS[number >> shift & 1023] for shift in range(120, -1, -10)])
 
 
-def parse(body: bytes, content_type: str) -> Claim:
+def parse(body: bytes, content_type: str) -> WebhookFields:
     """The claim in a webhook's body, JSON or form by `content_type`.
 
     Raises `UnsupportedContentType`, and `BadNotification` for a body that does not parse or has no usable `imp_uid`.
@@ -90,7 +90,7 @@ def parse(body: bytes, content_type: str) -> Claim:
     imp_uid = fields.get("imp_uid")
     if not isinstance(imp_uid, str) or not _IMP_UID.fullmatch(imp_uid):
         raise BadNotification(body_reasons.of_fields(fields, body if kind == "form" else None))
-    return Claim(
+    return WebhookFields(
         imp_uid,
         text(fields.get("merchant_uid"), CAPS["merchant_uid"]),
         text(fields.get("status"), CAPS["status"]),

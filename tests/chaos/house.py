@@ -17,11 +17,11 @@ from runtime.encryption import Sealer
 from schemas.endpoints.endpoint import Endpoint, SealedSecret
 from tests.chaos.counterparts import Iamport, Subscriber
 from tests.chaos.load import Load
-from tests.chaos.proxy import Proxy
-from tests.chaos.redis_proxy import RedisProxy
 from tests.chaos.shop import Shop
-from tests.processes import Process, Processes
-from tests.redis_process import RedisServer
+from tests.support.processes import Process, Processes
+from tests.support.redis_process import RedisServer
+from tests.support.redis_proxy import RedisProxy
+from tests.support.tcp_proxy import Proxy
 
 SECRET = "whsec_" + "c2VjcmV0LXBsYW50ZWQtaW4tdGhlLXRlc3Q="
 IMP_SECRET = "planted-imp-secret-of-the-merchant"

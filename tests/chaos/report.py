@@ -6,7 +6,7 @@ import re
 from collections import Counter
 
 from tests.chaos.accounting import Account, median
-from tests.processes import ROOT
+from tests.support.processes import ROOT
 
 PAGE = ROOT / "docs" / "reliability.md"
 

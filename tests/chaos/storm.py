@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from tests.chaos.accounting import Account, account
 from tests.chaos.faults import FAULTS, Fault, inject
 from tests.chaos.house import House
-from tests.chaos.sentinels import Watched
-from tests.processes import Processes
-from tests.redis_process import RedisServer
+from tests.support.processes import Processes
+from tests.support.redis_process import RedisServer
+from tests.support.sentinels import Watched
 
 SETTLES_WITHIN = 180.0
 

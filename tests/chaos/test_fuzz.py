@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.targets import TARGETS
-from tests.processes import ROOT, Processes
+from tests.support.processes import ROOT, Processes
 
 RUNS = {"webhook": 800_000, "answer": 250_000}
 FEW = 3_000

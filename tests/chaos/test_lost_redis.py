@@ -12,8 +12,8 @@ from ledger.pages import PageRequest
 from ledger.reconciliations import Reconciliation
 from schemas import wire
 from tests.chaos.house import House
-from tests.processes import PATIENCE, Processes
-from tests.redis_process import RedisServer
+from tests.support.processes import PATIENCE, Processes
+from tests.support.redis_process import RedisServer
 
 Known = dict[tuple[str, str], str]
 """imp_uid and which of its facts, by type and cancellation -> event id."""

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from tests.chaos.accounting import account
 from tests.chaos.house import House
-from tests.processes import PATIENCE, ROOT, Processes
-from tests.redis_process import RedisServer
+from tests.support.processes import PATIENCE, ROOT, Processes
+from tests.support.redis_process import RedisServer
 
 _OFF = """
 import os, time

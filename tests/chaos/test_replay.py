@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.end_to_end.replaying import survive
-from tests.end_to_end.stack import Stack
+from tests.support.replaying import survive
+from tests.support.stack import Stack
 
 
 @pytest.mark.chaos

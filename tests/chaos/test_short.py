@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.chaos.sentinels import Watched
 from tests.chaos.storm import failovers, storm
-from tests.processes import Processes
-from tests.redis_process import RedisServer
+from tests.support.processes import Processes
+from tests.support.redis_process import RedisServer
+from tests.support.sentinels import Watched
 
 SHORT = ("receiver killed", "Redis killed", "worker killed", "Redis full", "subscriber failing", "Redis paused")
 

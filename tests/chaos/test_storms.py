@@ -11,10 +11,10 @@ import pytest
 from tests.chaos import report
 from tests.chaos.accounting import Account
 from tests.chaos.faults import FAULTS
-from tests.chaos.sentinels import Watched
 from tests.chaos.storm import failovers, storm
-from tests.processes import Processes
-from tests.redis_process import RedisServer
+from tests.support.processes import Processes
+from tests.support.redis_process import RedisServer
+from tests.support.sentinels import Watched
 
 RATE = 150.0
 

@@ -30,10 +30,10 @@ from ledger.heartbeats import Heartbeat
 from schemas.endpoints.delivery import Dead
 from schemas.endpoints.signature import signed_headers
 from tests.cli.test_endings import heeds_its_terminal
-from tests.console import machine
 from tests.console.conftest import READ_ONLY, TOKEN, Console, running
-from tests.processes import ROOT
-from tests.redis_process import RedisServer
+from tests.support import machine
+from tests.support.processes import ROOT
+from tests.support.redis_process import RedisServer
 
 app = typer.Typer()
 register(app)
@@ -217,7 +217,10 @@ async def test_the_story_of_a_payment_is_read(console: Console) -> None:
 async def test_what_else_a_webhook_held_is_shown(console: Console) -> None:
     """A notification's extra is shown; what it says of a buyer only to who asks for JSON."""
     extra = b'{"event":"Some.Thing","extra":{"escrow_status":"4","buyer_name":"\xed\x99\x8d"}}'
-    noted, plain = await machine.notify(console.ledger, "imp_1", extra=extra), await machine.notify(console.ledger, "i")
+    noted, plain = (
+        await machine.notify(console.ledger, "imp_1", extra=extra),
+        await machine.notify(console.ledger, "i"),
+    )
     people = await relay(console, "notifications", "show", noted)
     assert '"escrow_status":"4"' in people.stdout
     assert "Some.Thing" in people.stdout

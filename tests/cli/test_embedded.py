@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from cli.embedded import NoServer, answers, find_server, version
-from tests.redis_process import RedisServer
+from tests.support.redis_process import RedisServer
 
 
 def pretend(directory: Path, said: str) -> None:

@@ -18,9 +18,9 @@ import pytest
 
 from cli.listen import _description
 from schemas.endpoints.delivery import Delivered
-from tests.console import machine
 from tests.console.conftest import TOKEN, Console, running
-from tests.processes import ROOT
+from tests.support import machine
+from tests.support.processes import ROOT
 
 HOOK = "http://127.0.0.1:9/hook"
 

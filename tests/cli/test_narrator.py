@@ -50,7 +50,7 @@ def screen(*, as_json: bool = False) -> tuple[Screen, io.StringIO]:
             "payment.paid to shop: 200 in 7 ms",
         ),
         (
-            at(1, "delivery_attempted", endpoint="ep_2", type="payment.paid", outcome="again", status_code=500,
+            at(1, "delivery_attempted", endpoint="ep_2", type="payment.paid", outcome="retry", status_code=500,
                duration_ms=3, next_in=2.04),
             "callback failed",
             "payment.paid to ep_2: 500 in 3 ms; again in 2.0 s",
@@ -108,7 +108,7 @@ def test_events_and_callbacks_are_counted() -> None:
     account = Narrator()
     account.tell("worker", at(1, "event_recorded", type="payment.paid"), 0.0)
     account.tell("worker", at(1, "event_recorded", type="payment.failed", silent=True), 0.0)
-    account.tell("worker", at(2, "delivery_attempted", type="payment.paid", outcome="again"), 0.0)
+    account.tell("worker", at(2, "delivery_attempted", type="payment.paid", outcome="retry"), 0.0)
     account.tell("worker", at(3, "delivery_attempted", type="payment.paid", outcome="delivered"), 0.0)
     assert (account.recorded, account.delivered, account.retried) == (["payment.paid"], 1, 1)
 

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from cli.supervisor import Child, ChildDied, Supervisor
-from tests.processes import PATIENCE
+from tests.support.processes import PATIENCE
 
 STUBBORN = "import signal,time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
 FAMILY = (
@@ -120,10 +120,10 @@ async def test_who_does_not_stop_is_killed(watched: Watched) -> None:
 PARENT = """
 import asyncio, os, sys
 from pathlib import Path
-from cli.children import Child, Children
+from cli.supervisor import Child, Supervisor
 async def main():
     lock = os.open(sys.argv[1] + "/lock", os.O_RDWR | os.O_CREAT)
-    children = Children(Path(sys.argv[1]), lock, lambda name, text: print(text, flush=True), lambda *death: None)
+    children = Supervisor(Path(sys.argv[1]), lock, lambda name, text: print(text, flush=True), lambda *death: None)
     await children.start(Child("one", [sys.executable, "-c", sys.argv[2]], dict(os.environ)))
     await asyncio.sleep(60)
 asyncio.run(main())

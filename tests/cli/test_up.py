@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.processes import ROOT, Process, Processes, eventually
+from tests.support.processes import ROOT, Process, Processes, eventually
 
 PORTS = {"receiver": 8000, "console": 8001, "sandbox": 8002, "subscriber": 8003, "redis": 7379}
 

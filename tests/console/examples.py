@@ -16,9 +16,9 @@ from urllib.parse import quote
 
 from schemas import wire
 from schemas.endpoints.delivery import Delivered, Retry
-from tests.console import machine
 from tests.console.conftest import Console
-from tests.iamport.stub import Stub, well
+from tests.support import machine
+from tests.support.iamport_stub import Stub, well
 
 TIME, UNIX = "2026-11-23T01:02:03Z", 1_795_395_723
 PAID = "imp_448280090638"

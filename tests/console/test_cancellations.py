@@ -11,9 +11,9 @@ import httpx
 import pytest
 
 from schemas import wire
-from tests.console import machine
 from tests.console.conftest import Console, running
-from tests.iamport.stub import Asked, Stub, no, well
+from tests.support import machine
+from tests.support.iamport_stub import Asked, Stub, no, well
 
 PATIENCE = 20.0
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.console.conftest import Console, running
-from tests.iamport.stub import Stub, always, no
+from tests.support.iamport_stub import Stub, always, no
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ import pytest
 
 from ledger.pages import PageRequest
 from schemas.endpoints.delivery import Delivered
-from tests.console import machine
 from tests.console.conftest import TOKEN, Console, running
 from tests.console.examples import worked
-from tests.iamport.stub import Stub, no
+from tests.support import machine
+from tests.support.iamport_stub import Stub, no
 
 EXAMPLES = 5
 PATIENCE = 300.0

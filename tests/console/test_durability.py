@@ -10,7 +10,7 @@ import redis.asyncio
 
 from tests.console.conftest import Console, running
 from tests.console.web.conftest import Reader
-from tests.redis_process import RedisServer
+from tests.support.redis_process import RedisServer
 
 REASON = "appendfsync is everysec, not always"
 

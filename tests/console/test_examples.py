@@ -20,7 +20,7 @@ from schemas.endpoints.endpoint import ENDPOINT_TYPES, PAYMENT_TYPES, TEST_TYPE
 from scripts.reference.events import endpoint_body, payment_bodies
 from tests.console import examples as story
 from tests.console.conftest import Console, running
-from tests.iamport.stub import Stub
+from tests.support.iamport_stub import Stub
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from cryptography.fernet import Fernet
 
-from tests.processes import Processes
+from tests.support.processes import Processes
 
 KEY = Fernet.generate_key().decode()
 

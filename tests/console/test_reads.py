@@ -11,7 +11,7 @@ import pytest
 from schemas.endpoints.delivery import Dead, Delivered, Retry
 from schemas.times import rfc3339
 from tests.console.conftest import Console
-from tests.console.machine import NOW, look_at, notify, payment, seen, send, taken_back
+from tests.support.machine import NOW, look_at, notify, payment, seen, send, taken_back
 
 
 async def data(console: Console, path: str, **query: Any) -> list[dict[str, Any]]:

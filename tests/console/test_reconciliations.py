@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from ledger.jobs import RECONCILE
-from tests.console import machine
 from tests.console.conftest import Console
+from tests.support import machine
 
 WINDOW = {"merchant": "default", "since": "2026-11-01T00:00:00Z", "until": "2026-11-02T00:00:00Z"}
 

@@ -9,7 +9,7 @@ import pytest
 from ledger.keys import Lane
 from schemas.endpoints.delivery import Delivered
 from tests.console.conftest import Console
-from tests.console.machine import seen, send
+from tests.support.machine import seen, send
 
 
 async def make(console: Console, **body: Any) -> dict[str, Any]:

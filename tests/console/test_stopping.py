@@ -12,8 +12,8 @@ import pytest
 
 from tests.console.test_process import KEY
 from tests.console.web.conftest import Reader
-from tests.processes import PATIENCE, Process, Processes
-from tests.redis_process import RedisServer
+from tests.support.processes import PATIENCE, Process, Processes
+from tests.support.redis_process import RedisServer
 
 TOKEN = "operator-token"
 _HURRIED = """

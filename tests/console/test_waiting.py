@@ -12,8 +12,8 @@ import pytest
 from ledger.delivery_lane import ClaimedDelivery
 from ledger.keys import Lane
 from schemas.endpoints.delivery import Attempt, Delivered, Retry
-from tests.console import machine
 from tests.console.conftest import Console, running
+from tests.support import machine
 
 PATIENCE = 20.0
 

@@ -15,8 +15,8 @@ import pytest
 
 from cli.data_dir import DataDir
 from cli.stack import Addresses, environment
-from tests.processes import PATIENCE, ROOT, Processes, clean_environ
-from tests.redis_process import RedisServer
+from tests.support.processes import PATIENCE, ROOT, Processes, clean_environ
+from tests.support.redis_process import RedisServer
 
 USUAL = {"receiver": 8000, "console": 8001, "sandbox": 8002, "subscriber": 8003}
 
@@ -75,7 +75,7 @@ def shell_path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A PATH on which `relay` and `python` are those of the tests."""
     directory = tmp_path_factory.mktemp("bin")
     sockets = tmp_path_factory.mktemp("s") / "relay"
-    quick = f"{ROOT / 'tests' / 'docs' / 'quick_relay.py'} {sockets}"
+    quick = f"{ROOT / 'tests' / 'support' / 'quick_relay.py'} {sockets}"
     for name, command in {"relay": f"-I -S {quick} call", "python": ""}.items():
         shim = directory / name
         shim.write_text(f'#!/bin/sh\nexec {sys.executable} {command} "$@"\n')

@@ -14,7 +14,7 @@ import typer
 from cli.main import app
 from tests.docs.conftest import RelayUp
 from tests.docs.pages import PAGES, bash, blocks, commands
-from tests.processes import ROOT, clean_environ
+from tests.support.processes import ROOT, clean_environ
 
 KNOWN = {"sh", "sh no-test", "sh empty-ledger", "json", "text", "ini", "mermaid", "python"}
 MOST_UNTESTED = 4

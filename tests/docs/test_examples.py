@@ -16,7 +16,7 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from tests.docs.conftest import RelayUp, until
-from tests.processes import PATIENCE, ROOT, Process, Processes, clean_environ
+from tests.support.processes import PATIENCE, ROOT, Process, Processes, clean_environ
 
 EXAMPLES = ROOT / "docs" / "examples"
 COMMANDS = {

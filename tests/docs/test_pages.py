@@ -16,7 +16,7 @@ from schemas.endpoints.endpoint import ENDPOINT_TYPES, PAYMENT_TYPES, TEST_TYPE
 from schemas.payments.facts import Status
 from scripts.reference.__main__ import outdated
 from tests.docs.conftest import RelayUp
-from tests.processes import PATIENCE, ROOT
+from tests.support.processes import PATIENCE, ROOT
 
 DOCS = ROOT / "docs"
 PAGES = sorted(

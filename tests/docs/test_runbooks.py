@@ -10,8 +10,8 @@ import httpx
 from cryptography.fernet import Fernet
 
 from tests.docs.pages import bash, blocks
-from tests.processes import ROOT, Processes, clean_environ
-from tests.redis_process import RedisServer
+from tests.support.processes import ROOT, Processes, clean_environ
+from tests.support.redis_process import RedisServer
 
 
 def test_a_rebuild_is_begun_as_written(

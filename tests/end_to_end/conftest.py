@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from tests.end_to_end.stack import Stack
-from tests.processes import Processes
+from tests.support.processes import Processes
+from tests.support.stack import Stack
 
 StartStack = Callable[..., Awaitable[Stack]]
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.cancelling import REQUESTED, cancel, paid
-from tests.end_to_end.relay import Relay, one_relay
+from tests.support.cancelling import REQUESTED, cancel, paid
+from tests.support.relay import Relay, one_relay
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

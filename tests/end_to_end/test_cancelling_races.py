@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from tests.end_to_end.stack import Stack
+from tests.support.stack import Stack
 
 
 async def test_a_look_that_began_before_the_cancellation_does_not_call_it_pending(stack: Stack) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from cryptography.fernet import Fernet
 
 from tests.end_to_end.conftest import StartStack
-from tests.end_to_end.stack import KEY, Stack
+from tests.support.stack import KEY, Stack
 
 NEW = Fernet.generate_key().decode()
 

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from tests.end_to_end.relay import Relay, one_relay, side_by_side
+from tests.support.relay import Relay, one_relay, side_by_side
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

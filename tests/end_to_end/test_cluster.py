@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.stack import KEY, TOKEN, Stack
-from tests.processes import Processes
-from tests.redis_cluster import Cluster
+from tests.support.processes import Processes
+from tests.support.redis_cluster import Cluster
+from tests.support.stack import KEY, TOKEN, Stack
 
 
 @pytest.fixture

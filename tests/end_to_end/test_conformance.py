@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.stack import Stack
-from tests.processes import PATIENCE, Processes, clean_environ
-from tests.redis_process import RedisServer
-from tests.workers.authority import Authority
+from tests.support.certificates import Authority
+from tests.support.processes import PATIENCE, Processes, clean_environ
+from tests.support.redis_process import RedisServer
+from tests.support.stack import Stack
+from tests.support.subscribers import Behaviour, Subscriber
 from tests.workers.catalogue import CATALOGUE
-from tests.workers.subscribers import Behaviour, Subscriber
 
 TIMEOUT = 4
 """Seconds for one attempt: long enough for a slow answer on a busy machine."""

@@ -6,9 +6,9 @@ from typing import Any
 
 from schemas import wire
 from tests.end_to_end.conftest import StartStack
-from tests.end_to_end.stack import Stack
+from tests.support.stack import Stack
+from tests.support.subscribers import Behaviour, Subscriber
 from tests.workers.catalogue import CATALOGUE, status
-from tests.workers.subscribers import Behaviour, Subscriber
 
 OPERATORS = ["endpoint.failing", "endpoint.disabled", "endpoint.recovered"]
 

@@ -14,7 +14,7 @@ import pytest
 
 from schemas.payments import escrow
 from schemas.payments.events import event_id
-from tests.end_to_end.relay import Relay, one_relay, side_by_side
+from tests.support.relay import Relay, one_relay, side_by_side
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.end_to_end.relay import Relay, one_relay
-from tests.end_to_end.stack import TOKEN
-from tests.facts_table import Row, scenarios
+from tests.support.facts_table import Row, scenarios
+from tests.support.relay import Relay, one_relay
+from tests.support.stack import TOKEN
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from tests.end_to_end.stack import Stack
+from tests.support.stack import Stack
 
 
 async def test_a_card_payment_reaches_the_subscriber_signed(stack: Stack) -> None:

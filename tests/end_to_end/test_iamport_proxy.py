@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.end_to_end.conftest import StartStack
-from tests.end_to_end.stack import TOKEN, Stack
-from tests.iamport.proxy import HttpProxy
-from tests.processes import Processes, clean_environ
+from tests.support.http_proxy import HttpProxy
+from tests.support.processes import Processes, clean_environ
+from tests.support.stack import TOKEN, Stack
 
 PASSWORD = "planted-proxy-password"
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from schemas import wire
 from tests.end_to_end.conftest import StartStack
-from tests.end_to_end.stack import Stack
+from tests.support.stack import Stack
+from tests.support.subscribers import Behaviour, Connection, Subscriber
 from tests.workers.catalogue import status
-from tests.workers.subscribers import Behaviour, Connection, Subscriber
 
 
 def deciding(answer: Callable[[dict[str, Any]], int], *headers: str) -> Subscriber:

@@ -10,9 +10,9 @@ import pytest
 
 from schemas import wire
 from tests.console.web.conftest import Reader
-from tests.end_to_end.relay import Relay, one_relay
-from tests.end_to_end.stack import TOKEN
 from tests.end_to_end.test_reconciliation import begin, until_done
+from tests.support.relay import Relay, one_relay
+from tests.support.stack import TOKEN
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

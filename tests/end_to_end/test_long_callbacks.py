@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from tests.end_to_end.conftest import StartStack
-from tests.processes import Processes
+from tests.support.processes import Processes
 
 _SHORT_LEASES = """
 import sys

@@ -11,8 +11,8 @@ from redis.asyncio import Redis
 from ledger.keys import key
 from schemas import wire
 from tests.end_to_end.conftest import StartStack
-from tests.end_to_end.stack import Stack
-from tests.processes import PATIENCE
+from tests.support.processes import PATIENCE
+from tests.support.stack import Stack
 
 DEPOSITS = 900
 

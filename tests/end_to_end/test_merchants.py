@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from console.web import catalogue
-from tests.end_to_end.relay import Relay, one_relay
+from tests.support.relay import Relay, one_relay
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

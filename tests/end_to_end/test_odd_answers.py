@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from tests.end_to_end.stack import Stack
-from tests.odd_redis import Command, OddRedis
-from tests.processes import Processes, eventually
-from tests.redis_process import RedisServer
+from tests.support.odd_redis import Command, OddRedis
+from tests.support.processes import Processes, eventually
+from tests.support.redis_process import RedisServer
+from tests.support.stack import Stack
 
 UPSTREAM = "ERR upstream failure"
 ASK = "ASK 866 127.0.0.1:7000"

@@ -9,7 +9,7 @@ import httpx
 import redis.asyncio
 
 from tests.end_to_end.conftest import StartStack
-from tests.end_to_end.stack import KEY, TOKEN, Stack
+from tests.support.stack import KEY, TOKEN, Stack
 
 IMP_SECRET, OTHER_SECRET = "planted-imp-secret-1", "planted-imp-secret-2"
 OTHER_KEY, WEBHOOK_TOKEN, HEADER = "planted-imp-key-2", "planted-webhook-token", "planted-header-value"

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from schemas.times import rfc3339
-from tests.end_to_end.relay import Relay, one_relay
+from tests.support.relay import Relay, one_relay
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from tests.end_to_end.replaying import record, replay, survive
-from tests.end_to_end.stack import Stack
+from tests.support.replaying import record, replay, survive
+from tests.support.stack import Stack
 
 
 async def test_a_replay_survives_its_worker(stack: Stack) -> None:

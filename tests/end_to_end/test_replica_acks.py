@@ -8,8 +8,8 @@ import httpx
 import pytest
 import redis
 
-from tests.end_to_end.stack import KEY, TOKEN
-from tests.processes import Processes, eventually
+from tests.support.processes import Processes, eventually
+from tests.support.stack import KEY, TOKEN
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ledger.keys import key
-from tests.end_to_end.relay import Relay, one_relay, side_by_side
+from tests.support.relay import Relay, one_relay, side_by_side
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

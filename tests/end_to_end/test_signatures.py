@@ -10,7 +10,7 @@ from standardwebhooks.webhooks import WebhookVerificationError
 from svix.webhooks import Webhook as SvixWebhook
 from svix.webhooks import WebhookVerificationError as SvixVerificationError
 
-from tests.end_to_end.stack import Stack
+from tests.support.stack import Stack
 
 OVERLAP = 3
 

@@ -10,9 +10,9 @@ import pytest
 import redis.asyncio
 
 from tests.end_to_end.conftest import StartStack
-from tests.end_to_end.stack import KEY, Stack
-from tests.processes import Process, Processes
-from tests.redis_process import RedisServer
+from tests.support.processes import Process, Processes
+from tests.support.redis_process import RedisServer
+from tests.support.stack import KEY, Stack
 
 _HURRIED = """
 import sys

@@ -10,9 +10,9 @@ import pytest
 
 from ledger.keys import key
 from schemas import wire
-from tests.end_to_end.cancelling import REQUESTED, cancel, paid
-from tests.end_to_end.relay import Relay, one_relay
-from tests.processes import Process
+from tests.support.cancelling import REQUESTED, cancel, paid
+from tests.support.processes import Process
+from tests.support.relay import Relay, one_relay
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

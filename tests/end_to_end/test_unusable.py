@@ -12,9 +12,9 @@ import pytest
 import redis
 from cryptography.fernet import Fernet
 
-from tests.end_to_end.stack import Stack
-from tests.processes import ROOT, Process, Processes
-from tests.redis_process import RedisServer
+from tests.support.processes import ROOT, Process, Processes
+from tests.support.redis_process import RedisServer
+from tests.support.stack import Stack
 
 MODULES = ("workers", "console", "receiver")
 KEY = Fernet.generate_key().decode()

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.end_to_end.stack import KEY, TOKEN
-from tests.processes import Process, Processes
+from tests.support.processes import Process, Processes
+from tests.support.stack import KEY, TOKEN
 
 _BROKEN = """
 import importlib, os, sys

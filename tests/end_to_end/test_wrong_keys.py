@@ -11,8 +11,8 @@ from cryptography.fernet import Fernet
 from ledger import Ledger
 from ledger.compatibility import begin
 from runtime.encryption import Sealer
-from tests.processes import Processes
-from tests.redis_process import RedisServer
+from tests.support.processes import Processes
+from tests.support.redis_process import RedisServer
 
 RIGHT, WRONG = Fernet.generate_key().decode(), Fernet.generate_key().decode()
 

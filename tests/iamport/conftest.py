@@ -10,8 +10,8 @@ import pytest
 from iamport.client import Client
 from iamport.tokens import Credentials
 from iamport.transport import production_transport
-from tests.iamport.memory import MemoryTokens
-from tests.iamport.stub import Stub
+from tests.support.iamport_stub import Stub
+from tests.support.memory_tokens import MemoryTokens
 
 MakeClient = Callable[..., Client]
 

@@ -11,7 +11,7 @@ from iamport.client import Client
 from iamport.responses import LookupResult, PaymentPage
 from schemas import wire
 from schemas.errors import IamportError
-from tests.iamport.stub import Stub, http, token_answer
+from tests.support.iamport_stub import Stub, http, token_answer
 
 CALLS: list[Callable[[Client], Awaitable[object]]] = [
     lambda client: client.payments(["a", "b"]),

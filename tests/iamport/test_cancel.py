@@ -11,7 +11,7 @@ from iamport.client import Client
 from schemas import wire
 from schemas.errors import IamportFailing, IamportRefused, IamportUnreachable, Invalid, WrongCredentials
 from tests.iamport.conftest import MakeClient
-from tests.iamport.stub import Asked, Stub, always, http, no, payment, well
+from tests.support.iamport_stub import Asked, Stub, always, http, no, payment, well
 
 
 async def test_it_asks_with_a_webhook(stub: Stub, client: Client) -> None:

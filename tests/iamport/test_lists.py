@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from iamport.client import Client
 from schemas import wire
 from schemas.errors import IamportFailing, IamportRefused, Invalid, MalformedPayment
-from tests.iamport.stub import Asked, Stub, always, http, no, payment, well
+from tests.support.iamport_stub import Asked, Stub, always, http, no, payment, well
 
 
 async def test_a_page_is_asked_as_described(stub: Stub, client: Client) -> None:

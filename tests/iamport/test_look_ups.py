@@ -18,7 +18,7 @@ from schemas.errors import (
     TooMuchAsked,
 )
 from tests.iamport.conftest import MakeClient
-from tests.iamport.stub import Asked, Stub, always, http, no, payment, well
+from tests.support.iamport_stub import Asked, Stub, always, http, no, payment, well
 
 
 async def test_a_batch_is_one_call(stub: Stub, client: Client) -> None:

@@ -13,7 +13,7 @@ import pytest
 from iamport.client import Client
 from schemas.errors import IamportFailing, MalformedPayment
 from tests.iamport.conftest import MakeClient
-from tests.iamport.stub import Stub, http, payment, well
+from tests.support.iamport_stub import Stub, http, payment, well
 
 
 def amounts(**fields: Any) -> dict[str, Any]:

@@ -13,10 +13,10 @@ from iamport.tokens import Credentials
 from iamport.transport import iamport_transport
 from runtime.settings import Settings
 from schemas.errors import IamportUnreachable
-from tests.iamport.memory import MemoryTokens
-from tests.iamport.proxy import HttpProxy
-from tests.iamport.stub import Stub, payment, well
-from tests.workers.authority import Authority
+from tests.support.certificates import Authority
+from tests.support.http_proxy import HttpProxy
+from tests.support.iamport_stub import Stub, payment, well
+from tests.support.memory_tokens import MemoryTokens
 
 # httpx-aiohttp's own way to hand over user and password.
 pytestmark = pytest.mark.filterwarnings("ignore:.*(BasicAuth|proxy_auth).*deprecated:DeprecationWarning")

@@ -6,7 +6,7 @@ from cryptography.fernet import Fernet
 
 from iamport.sealed_tokens import SealedTokens
 from runtime.encryption import Sealer
-from tests.iamport.memory import MemoryTokens
+from tests.support.memory_tokens import MemoryTokens
 
 KEY, OTHER = Fernet.generate_key().decode(), Fernet.generate_key().decode()
 

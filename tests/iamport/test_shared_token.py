@@ -9,7 +9,7 @@ import httpx
 from iamport.client import Client
 from iamport.tokens import Credentials
 from ledger.ledger import Ledger
-from tests.iamport.stub import Asked, Stub, no, payment, well
+from tests.support.iamport_stub import Asked, Stub, no, payment, well
 
 
 async def test_processes_share_a_token_through_redis(

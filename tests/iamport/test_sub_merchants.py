@@ -14,8 +14,8 @@ from ledger.ledger import Ledger
 from runtime.encryption import Sealer
 from runtime.settings import Settings
 from tests.iamport.conftest import MakeClient
-from tests.iamport.stub import Asked, Stub, no, payment, well
-from tests.ledger.driving import queue_url
+from tests.support.iamport_stub import Asked, Stub, no, payment, well
+from tests.support.ledger_driver import queue_url
 
 
 def _show(asked: Asked) -> bytes:

@@ -10,8 +10,8 @@ from iamport.client import Client
 from iamport.tokens import AccessTokens, Credentials
 from schemas.errors import IamportFailing, IamportUnreachable, WrongCredentials
 from tests.iamport.conftest import MakeClient
-from tests.iamport.memory import MemoryTokens
-from tests.iamport.stub import Asked, Reply, Stub, http, no, payment, token_answer, well
+from tests.support.iamport_stub import Asked, Reply, Stub, http, no, payment, token_answer, well
+from tests.support.memory_tokens import MemoryTokens
 
 
 def only(*good: str) -> Reply:

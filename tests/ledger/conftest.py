@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from ledger import Ledger, lua
-from tests.ledger.driving import Driver, queue_url
-from tests.ledger.invariants import problems
+from tests.support.ledger_driver import Driver, queue_url
+from tests.support.ledger_invariants import problems
 
 _WATCH = """local put_off
 local unwatched = redis

@@ -16,9 +16,9 @@ from ledger.refresh_lane import ClaimedPayment
 from schemas.endpoints.delivery import Dead, Delivered, Disable, Verdict
 from schemas.payments.cancellations import Request
 from schemas.payments.decide import Policy, record_request
-from tests.ledger.driving import THEN, Driver, attempt, endpoint, notification, paid, queue_url
-from tests.ledger.invariants import problems
 from tests.ledger.model import Model
+from tests.support.ledger_driver import THEN, Driver, attempt, endpoint, notification, paid, queue_url
+from tests.support.ledger_invariants import problems
 
 T = TypeVar("T")
 

@@ -17,8 +17,8 @@ from ledger import Ledger
 from ledger.compatibility import begin
 from runtime.encryption import Sealer
 from tests.conftest import _free_port
-from tests.ledger.driving import Driver, paid, queue_url
-from tests.redis_process import RedisServer
+from tests.support.ledger_driver import Driver, paid, queue_url
+from tests.support.redis_process import RedisServer
 
 KEY = "cHJldmlvdXMtdmVyc2lvbnMtb3duLWtleS0wMTIzNDU="
 FOLDER = Path(__file__).parent / "data"

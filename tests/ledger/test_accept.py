@@ -13,8 +13,8 @@ from ledger import Ledger
 from ledger.keys import key
 from ledger.stats import stats
 from schemas.errors import LedgerUnavailable, UnknownMerchant
-from tests.ledger.driving import REFRESH, Driver, notification, queue_url
-from tests.redis_process import RedisServer
+from tests.support.ledger_driver import REFRESH, Driver, notification, queue_url
+from tests.support.redis_process import RedisServer
 
 
 async def test_an_accepted_webhook_is_noted_and_marks_its_payment(ledger: Ledger, driver: Driver) -> None:

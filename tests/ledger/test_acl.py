@@ -14,8 +14,8 @@ from ledger import Ledger
 from ledger.acl import BESIDE, LEDGER_CALLS, QUEUE_CALLS, ledger_trouble, of_refusals
 from ledger.compatibility import usable
 from schemas.errors import BadSetting, LedgerUnavailable
-from tests.ledger.driving import queue_url
-from tests.redis_process import RedisServer
+from tests.support.ledger_driver import queue_url
+from tests.support.redis_process import RedisServer
 
 LEDGER = {str(name) for name, *_ in LEDGER_CALLS}
 QUEUE = {str(name) for name, *_ in QUEUE_CALLS}

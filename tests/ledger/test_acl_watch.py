@@ -12,9 +12,9 @@ from structlog.testing import capture_logs
 
 from ledger import Ledger
 from ledger.acl_watch import AclWatch
-from tests.ledger.driving import Driver, queue_url
 from tests.ledger.test_nearly_full import fill
-from tests.redis_process import RedisServer
+from tests.support.ledger_driver import Driver, queue_url
+from tests.support.redis_process import RedisServer
 
 Lines = Callable[[], list[Any]]
 

@@ -21,8 +21,8 @@ from schemas.errors import LedgerRefused
 from schemas.payments.cancellations import Request
 from schemas.payments.commit_steps import steps
 from schemas.payments.decide import Policy, record_request
-from tests.ledger.driving import REFRESH, THEN, Driver, attempt, paid
-from tests.ledger.replaying import FAST, counts, drop_job, events, walk
+from tests.support.ledger_driver import REFRESH, THEN, Driver, attempt, paid
+from tests.support.ledger_replaying import FAST, counts, drop_job, events, walk
 
 
 async def counted(driver: Driver, each: str = "minute") -> Counter[str]:

@@ -10,8 +10,8 @@ import pytest
 from ledger import Ledger
 from ledger.keys import Lane, key
 from ledger.leases import LEASE_MS, Lease
-from tests.ledger.driving import REFRESH, Driver, paid
-from tests.processes import PATIENCE
+from tests.support.ledger_driver import REFRESH, Driver, paid
+from tests.support.processes import PATIENCE
 
 BACK = 60.0
 

@@ -12,10 +12,10 @@ import pytest
 from ledger import Ledger
 from ledger.compatibility import usable
 from schemas.errors import LedgerUnavailable
-from tests.ledger.driving import REFRESH, Driver, notification, paid
-from tests.ledger.invariants import problems
-from tests.processes import PATIENCE, eventually
-from tests.redis_cluster import Cluster, client
+from tests.support.ledger_driver import REFRESH, Driver, notification, paid
+from tests.support.ledger_invariants import problems
+from tests.support.processes import PATIENCE, eventually
+from tests.support.redis_cluster import Cluster, client
 
 Connect = Callable[..., Ledger]
 Kind = Callable[[int], str]

@@ -7,7 +7,7 @@ import time
 from ledger.keys import Lane, key
 from ledger.pages import PageRequest
 from ledger.reconciliations import AUTO, Reconciliation
-from tests.ledger.driving import Driver, notification, paid
+from tests.support.ledger_driver import Driver, notification, paid
 
 SHOP = Lane("refresh", "shop")
 SLOW = Lane("unknown", "shop")

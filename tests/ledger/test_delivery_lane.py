@@ -10,7 +10,7 @@ from ledger import Ledger
 from ledger.keys import key
 from schemas import wire
 from schemas.endpoints.delivery import Hold
-from tests.ledger.driving import Driver, paid
+from tests.support.ledger_driver import Driver, paid
 
 
 async def test_each_endpoint_gets_what_it_subscribed_to(driver: Driver) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ledger import Ledger
-from tests.ledger.driving import queue_url
-from tests.redis_process import RedisServer
+from tests.support.ledger_driver import queue_url
+from tests.support.redis_process import RedisServer
 
 
 async def test_a_durable_redis_is_called_so(ledger: Ledger) -> None:

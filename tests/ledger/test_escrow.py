@@ -12,7 +12,7 @@ from ledger.notifications import StoredNotification
 from schemas.payments import escrow
 from schemas.payments.escrow import EscrowChange
 from schemas.payments.snapshot import Snapshot
-from tests.ledger.driving import REFRESH, THEN, UNKNOWN, Driver, notification, paid
+from tests.support.ledger_driver import REFRESH, THEN, UNKNOWN, Driver, notification, paid
 
 NAME = "default/imp_1"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ledger import Ledger
 from ledger.pages import PageRequest
-from tests.ledger.driving import Driver, paid
+from tests.support.ledger_driver import Driver, paid
 
 
 async def test_events_of_one_look_are_listed_in_their_order(ledger: Ledger, driver: Driver) -> None:

@@ -11,9 +11,9 @@ import pytest
 
 from ledger import Ledger
 from schemas.errors import BadSetting, LedgerUnavailable
-from tests.guarded_redis import Guard, Guarded, speaks_tls
-from tests.ledger.driving import notification
-from tests.odd_redis import OddRedis
+from tests.support.guarded_redis import Guard, Guarded, speaks_tls
+from tests.support.ledger_driver import notification
+from tests.support.odd_redis import OddRedis
 
 Start = Callable[[Guard], Guarded]
 

@@ -13,10 +13,10 @@ from ledger import Ledger
 from ledger.acl import LEDGER_CALLS
 from ledger.keys import Lane, key
 from schemas.errors import LedgerRefused, LedgerUnavailable
-from tests.ledger.driving import Driver, notification, paid
-from tests.ledger.invariants import problems
 from tests.ledger.test_acl import Limited
-from tests.redis_process import RedisServer
+from tests.support.ledger_driver import Driver, notification, paid
+from tests.support.ledger_invariants import problems
+from tests.support.redis_process import RedisServer
 
 COMMANDS = sorted({str(name).lower() for name, *_ in LEDGER_CALLS})
 WRITES = ("del", "expire", "hdel", "hincrby", "hset", "hsetnx", "incr", "sadd", "set", "srem", "zadd", "zrem")

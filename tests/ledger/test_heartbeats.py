@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ledger import Ledger
 from ledger.heartbeats import Heartbeat, running
-from tests.ledger.driving import Driver
 from tests.ledger.test_nearly_full import fill
+from tests.support.ledger_driver import Driver
 
 SIGN = Heartbeat(version="1.2.3", up=100.0, lane="deliver/ep_1", ago=2.5, trouble=None)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ledger import Ledger
 from ledger.idempotency import KEEPS, RUNS, Before, Idempotency
 from ledger.keys import key
-from tests.ledger.driving import Driver
+from tests.support.ledger_driver import Driver
 
 ROW = key("idem", "name")
 

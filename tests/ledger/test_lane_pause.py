@@ -10,7 +10,7 @@ from schemas.endpoints.delivery import Dead, Retry
 from schemas.endpoints.endpoint import Endpoint
 from schemas.endpoints.events import EndpointEvent, endpoint_event
 from schemas.endpoints.health import DISABLED, EndpointHealth
-from tests.ledger.driving import Driver, endpoint, paid
+from tests.support.ledger_driver import Driver, endpoint, paid
 
 ALL = PageRequest(50)
 

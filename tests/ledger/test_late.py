@@ -10,7 +10,7 @@ from ledger.keys import Lane
 from ledger.stats import stats
 from schemas.endpoints.delivery import Retry
 from schemas.endpoints.health import EndpointHealth
-from tests.ledger.driving import REFRESH, Driver, paid
+from tests.support.ledger_driver import REFRESH, Driver, paid
 
 HOUR = 3600.0
 

@@ -7,7 +7,7 @@ import asyncio
 from ledger import Ledger
 from ledger.keys import key
 from ledger.leases import LEASE_MS, Lease
-from tests.ledger.driving import REFRESH, Driver, paid
+from tests.support.ledger_driver import REFRESH, Driver, paid
 
 
 async def ends(driver: Driver, lease: Lease) -> int:

@@ -10,7 +10,7 @@ from ledger.delivery_lane import ClaimedDelivery
 from ledger.keys import Lane, key
 from schemas.endpoints.delivery import Dead, Retry
 from schemas.endpoints.health import EndpointHealth
-from tests.ledger.driving import Driver, paid
+from tests.support.ledger_driver import Driver, paid
 
 REPLAY = Lane("replay", "ep_1")
 OPEN = EndpointHealth(failures=5, failing_since=1.0, open_until=2.0, opens=1)

@@ -17,9 +17,9 @@ from schemas.payments import codec
 from schemas.payments.commit_steps import MOST
 from schemas.payments.decide import Policy, Record, decide
 from schemas.payments.snapshot import Snapshot
-from tests.ledger.driving import REFRESH, THEN, Driver, paid, queue_url
-from tests.ledger.invariants import problems
-from tests.redis_process import RedisServer
+from tests.support.ledger_driver import REFRESH, THEN, Driver, paid, queue_url
+from tests.support.ledger_invariants import problems
+from tests.support.redis_process import RedisServer
 
 MB = 1_000_000
 

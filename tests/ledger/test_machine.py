@@ -15,9 +15,9 @@ from ledger.delivery_lane import ClaimedDelivery
 from ledger.leases import Lease
 from ledger.refresh_lane import ClaimedPayment
 from schemas.endpoints.delivery import Dead, Delivered, Disable, Retry
-from tests.ledger.driving import REFRESH, UNKNOWN
 from tests.ledger.pair import ENDPOINTS, PAYMENTS, Pair
-from tests.redis_process import RedisServer
+from tests.support.ledger_driver import REFRESH, UNKNOWN
+from tests.support.redis_process import RedisServer
 
 Held = TypeVar("Held", bound=ClaimedPayment | ClaimedDelivery)
 

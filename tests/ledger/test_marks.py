@@ -10,7 +10,7 @@ from ledger import Ledger
 from ledger.keys import key
 from schemas.payments import codec
 from schemas.payments.decide import Policy, Record, decide
-from tests.ledger.driving import REFRESH, THEN, Driver, paid
+from tests.support.ledger_driver import REFRESH, THEN, Driver, paid
 
 
 async def test_the_next_look_is_a_due_time(ledger: Ledger, driver: Driver) -> None:

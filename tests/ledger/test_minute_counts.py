@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from ledger.ledger import Ledger
 from ledger.minute_counts import minutes
-from tests.console.machine import notify
+from tests.support.machine import notify
 
 
 async def test_minutes_are_counted(ledger: Ledger) -> None:

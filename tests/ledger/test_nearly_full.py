@@ -8,7 +8,7 @@ from ledger import Ledger
 from ledger.jobs import RECONCILE, TIDY
 from ledger.keys import key
 from schemas.errors import LedgerFull
-from tests.ledger.driving import REFRESH, Driver, paid
+from tests.support.ledger_driver import REFRESH, Driver, paid
 
 
 async def fill(driver: Driver, share: float) -> None:

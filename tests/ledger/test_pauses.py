@@ -15,8 +15,8 @@ from ledger.keys import Lane, key
 from schemas.endpoints.delivery import Dead, Disable, Retry
 from schemas.endpoints.endpoint import Endpoint
 from schemas.endpoints.health import FAILING, EndpointHealth
-from tests.ledger.driving import Driver, paid
-from tests.ledger.invariants import problems
+from tests.support.ledger_driver import Driver, paid
+from tests.support.ledger_invariants import problems
 
 LANE = Lane("deliver", "ep_1")
 REPLAY = Lane("replay", "ep_1")

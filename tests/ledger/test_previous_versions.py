@@ -13,8 +13,8 @@ from ledger.keys import Lane
 from ledger.pages import PageRequest
 from runtime.encryption import Sealer
 from schemas.payments.codec import VERSION
-from tests.ledger.driving import REFRESH, UNKNOWN, Driver, endpoint, paid
 from tests.ledger.previous import FOLDER, KEY, load
+from tests.support.ledger_driver import REFRESH, UNKNOWN, Driver, endpoint, paid
 
 FILES = sorted(FOLDER.glob("version-*.json"))
 LEDGERS = [pytest.param(json.loads(file.read_text()), id=file.stem) for file in FILES]

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from ledger.primary import Address, Clustered, Found
 from ledger.store import Store
 from schemas.errors import LedgerUnavailable
-from tests.redis_process import RedisServer
+from tests.support.redis_process import RedisServer
 
 OLD, NEW = ("127.0.0.1", 1), ("127.0.0.1", 2)
 

@@ -11,8 +11,8 @@ from dramatiq import Message
 
 from ledger.keys import Lane
 from ledger.queue import Queue
-from tests.ledger.driving import queue_url
-from tests.redis_process import RedisServer
+from tests.support.ledger_driver import queue_url
+from tests.support.redis_process import RedisServer
 
 
 @pytest.mark.parametrize(

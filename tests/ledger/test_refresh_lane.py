@@ -14,7 +14,7 @@ from schemas.errors import NotFound
 from schemas.payments.cancellations import Request
 from schemas.payments.decide import Policy, Record, decide, record_request
 from schemas.payments.facts import Kind
-from tests.ledger.driving import REFRESH, THEN, Driver, paid
+from tests.support.ledger_driver import REFRESH, THEN, Driver, paid
 
 
 async def test_a_commit_writes_everything_at_once(ledger: Ledger, driver: Driver) -> None:

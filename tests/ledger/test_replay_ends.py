@@ -10,8 +10,8 @@ from ledger.pages import PageRequest
 from ledger.replays import Selection
 from schemas.endpoints.delivery import Disable, Retry
 from schemas.errors import NotFound
-from tests.ledger.driving import Driver
-from tests.ledger.replaying import FAST, counts, deliver_all, drop_job, events, state, walk
+from tests.support.ledger_driver import Driver
+from tests.support.ledger_replaying import FAST, counts, deliver_all, drop_job, events, state, walk
 
 _ALL = PageRequest(50)
 

@@ -8,8 +8,8 @@ import pytest
 
 from ledger.keys import Lane, key
 from ledger.replays import Selection
-from tests.ledger.driving import Driver, paid
-from tests.ledger.replaying import FAST, counts, deliver_all, drop_job, events, walk
+from tests.support.ledger_driver import Driver, paid
+from tests.support.ledger_replaying import FAST, counts, deliver_all, drop_job, events, walk
 
 
 async def test_an_endpoint_made_later_gets_what_it_never_got(driver: Driver) -> None:

@@ -20,9 +20,9 @@ from ledger.reconciliations import Difference, Reconciliation
 from ledger.replays import Selection
 from runtime.encryption import Sealer
 from schemas.errors import LedgerUnavailable
-from tests.ledger.driving import Driver, endpoint, notification, paid, queue_url
-from tests.processes import PATIENCE
-from tests.redis_process import RedisServer
+from tests.support.ledger_driver import Driver, endpoint, notification, paid, queue_url
+from tests.support.processes import PATIENCE
+from tests.support.redis_process import RedisServer
 
 Write = Callable[[Ledger], Awaitable[object]]
 RUN = Reconciliation("rec_1", "default", 0, 1)

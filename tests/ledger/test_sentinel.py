@@ -13,9 +13,9 @@ import redis
 from ledger import Ledger
 from schemas.errors import LedgerUnavailable
 from schemas.payments.notification import Notification
-from tests.chaos.sentinels import SERVICE, Watched
-from tests.ledger.driving import notification
-from tests.processes import PATIENCE
+from tests.support.ledger_driver import notification
+from tests.support.processes import PATIENCE
+from tests.support.sentinels import SERVICE, Watched
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from ledger.connection import connect
 from ledger.keys import PREFIX, key
 from ledger.store import Store, unavailable
 from schemas.errors import BadSetting, LedgerFull, LedgerRefused, LedgerUnavailable
-from tests.ledger.driving import REFRESH, Driver, notification, paid, queue_url
-from tests.ledger.invariants import problems
-from tests.redis_process import RedisServer
+from tests.support.ledger_driver import REFRESH, Driver, notification, paid, queue_url
+from tests.support.ledger_invariants import problems
+from tests.support.redis_process import RedisServer
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from ledger import Ledger
 from ledger.accept import stranger
 from ledger.keys import key
-from tests.ledger.driving import REFRESH, UNKNOWN, Driver, notification, paid
+from tests.support.ledger_driver import REFRESH, UNKNOWN, Driver, notification, paid
 
 FLOOD = 400
 OF_ONE, OF_ALL = 300, 3000

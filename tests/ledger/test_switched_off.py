@@ -8,8 +8,8 @@ from ledger import Ledger
 from ledger.keys import key
 from schemas.endpoints.delivery import Disable
 from schemas.errors import Conflict
-from tests.ledger.driving import Driver, paid
-from tests.ledger.invariants import problems
+from tests.support.ledger_driver import Driver, paid
+from tests.support.ledger_invariants import problems
 
 
 async def test_a_disabled_endpoint_is_held_and_enabling_releases_it(ledger: Ledger, driver: Driver) -> None:

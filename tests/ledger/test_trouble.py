@@ -9,7 +9,7 @@ import pytest
 from ledger import Ledger
 from ledger.refresh_lane import ClaimedPayment
 from schemas.errors import NotFound
-from tests.ledger.driving import REFRESH, THEN, UNKNOWN, Driver, paid
+from tests.support.ledger_driver import REFRESH, THEN, UNKNOWN, Driver, paid
 
 
 async def unknown(driver: Driver, claimed: ClaimedPayment, due_in: float = 2.0, tries: int = 1) -> None:

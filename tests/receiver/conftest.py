@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from receiver.spool import FileSpool
-from tests.receiver.keeping import MakeSpool
+from tests.support.receiver_parts import MakeSpool
 
 
 @pytest.fixture

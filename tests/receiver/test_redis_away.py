@@ -13,10 +13,10 @@ import pytest
 import redis.asyncio
 
 from receiver.spool_budget import PER_SOURCE
-from tests.processes import Processes
-from tests.receiver.running import Receiver, notified, start, until, webhook
 from tests.receiver.test_trouble import drained
-from tests.redis_process import RedisServer
+from tests.support.processes import Processes
+from tests.support.receivers import Receiver, notified, start, until, webhook
+from tests.support.redis_process import RedisServer
 
 TOKEN = "3f9c2d51e07a4b68"
 PROXY = {"RELAY_TRUSTED_PROXIES": "127.0.0.1"}

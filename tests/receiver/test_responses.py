@@ -15,8 +15,8 @@ import httpx
 import pytest
 import redis.asyncio
 
-from tests.processes import PATIENCE, ROOT, Processes
-from tests.receiver.running import FORM, JSON, Receiver, notified, start, webhook
+from tests.support.processes import PATIENCE, ROOT, Processes
+from tests.support.receivers import FORM, JSON, Receiver, notified, start, webhook
 
 PROXY = {"RELAY_TRUSTED_PROXIES": "127.0.0.1"}
 

@@ -17,8 +17,8 @@ from receiver import spool_codec
 from receiver.spool import FileSpool, NoSpool
 from schemas.errors import LedgerUnavailable, SpoolUnavailable
 from schemas.payments.notification import Notification
-from tests.processes import PATIENCE, clean_environ
-from tests.receiver.keeping import ListedLedger, MakeSpool, away, files, keep, notification
+from tests.support.processes import PATIENCE, clean_environ
+from tests.support.receiver_parts import ListedLedger, MakeSpool, away, files, keep, notification
 
 
 def test_a_row_says_everything_about_a_notification() -> None:

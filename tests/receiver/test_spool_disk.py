@@ -15,7 +15,7 @@ from receiver import spool as spooling
 from receiver.spool import FileSpool
 from receiver.spool_file import PAGE_BYTES, Row, SpoolFile
 from schemas.errors import SpoolUnavailable
-from tests.receiver.keeping import ListedLedger, MakeSpool, keep, notification
+from tests.support.receiver_parts import ListedLedger, MakeSpool, keep, notification
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from receiver.ports import Postponed
 from receiver.spool import FileSpool
 from schemas.errors import SpoolUnavailable
 from schemas.payments.notification import Notification
-from tests.receiver.keeping import ListedLedger, MakeSpool, files, keep, notification
+from tests.support.receiver_parts import ListedLedger, MakeSpool, files, keep, notification
 
 
 @contextmanager

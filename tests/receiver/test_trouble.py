@@ -18,9 +18,9 @@ import redis.asyncio
 from ledger import Ledger
 from ledger.keys import Lane
 from ledger.pages import PageRequest
-from tests.processes import Processes
-from tests.receiver.running import Receiver, notified, start, until, webhook
-from tests.redis_process import RedisServer
+from tests.support.processes import Processes
+from tests.support.receivers import Receiver, notified, start, until, webhook
+from tests.support.redis_process import RedisServer
 
 
 class Load:

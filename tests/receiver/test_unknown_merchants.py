@@ -15,8 +15,8 @@ from receiver.merchant_cache import NAME, MerchantCache
 from receiver.metrics import ReceiverMetrics
 from receiver.spool import FileSpool, NoSpool
 from schemas.errors import BudgetSpent, SpoolUnavailable, UnknownMerchant
-from tests.receiver.keeping import Durability, ListedLedger, MakeSpool, away, files, notification
 from tests.receiver.test_acceptor import Kept
+from tests.support.receiver_parts import Durability, ListedLedger, MakeSpool, away, files, notification
 
 TOKEN, OTHER_TOKEN = "b" * 64, "c" * 64
 

@@ -9,9 +9,9 @@ import redis
 
 from receiver.acceptor import RedisState
 from receiver.server import LOOK_EVERY, LOOK_SOON, _Watchman
-from tests.processes import Processes
-from tests.receiver.running import Receiver, until
-from tests.redis_process import RedisServer
+from tests.support.processes import Processes
+from tests.support.receivers import Receiver, until
+from tests.support.redis_process import RedisServer
 
 _HURRIED = """
 from receiver import server

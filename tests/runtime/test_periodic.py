@@ -11,7 +11,7 @@ import structlog
 
 from runtime.periodic import Background, Periodic
 from schemas.errors import BadSetting, LedgerRefused, LedgerUnavailable
-from tests.processes import eventually
+from tests.support.processes import eventually
 
 Step = Callable[[], Awaitable[object]]
 

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 
 from sandbox.app import build
 from schemas import wire
-from tests.iamport.stub import Asked, Stub, http
+from tests.support.iamport_stub import Asked, Stub, http
 
 KEY, SECRET = "sandbox_key", "sandbox_secret"
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.processes import eventually
 from tests.sandbox.conftest import Iamport, Relay
+from tests.support.processes import eventually
 
 REFUND = {"refund_holder": "Hong", "refund_bank": "004", "refund_account": "1"}
 

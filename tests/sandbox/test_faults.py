@@ -20,8 +20,8 @@ from schemas.errors import (
     TooMuchAsked,
     WrongCredentials,
 )
-from tests.iamport.memory import MemoryTokens
 from tests.sandbox.conftest import KEY, SECRET, Iamport
+from tests.support.memory_tokens import MemoryTokens
 
 
 @pytest.fixture

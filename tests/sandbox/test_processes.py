@@ -7,8 +7,8 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from tests.processes import Processes
 from tests.sandbox.test_subscriber import BODY, SECRET, signed
+from tests.support.processes import Processes
 
 
 async def test_a_scenario_over_real_processes(processes: Processes, free_port: Callable[[], int]) -> None:

@@ -9,9 +9,9 @@ import pytest
 
 from sandbox.scenarios import SCENARIOS
 from schemas import wire
-from tests.iamport.stub import Stub, http
-from tests.processes import eventually
 from tests.sandbox.conftest import Iamport, Relay
+from tests.support.iamport_stub import Stub, http
+from tests.support.processes import eventually
 
 EXPECTED: dict[str, tuple[str, list[str]]] = {
     "card": ("paid", ["paid"]),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.iamport.stub import http
 from tests.sandbox.conftest import Iamport, Relay
+from tests.support.iamport_stub import http
 
 
 async def test_once_by_default(iamport: Iamport, relay: Relay) -> None:

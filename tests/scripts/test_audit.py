@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.processes import ROOT
+from tests.support.processes import ROOT
 
 
 def audit(folder: Path, said: Any, *, status: int = 0) -> subprocess.CompletedProcess[str]:

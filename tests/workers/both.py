@@ -15,8 +15,8 @@ from ledger import Ledger
 from ledger.reconciliations import AUTO, Reconciliation
 from runtime.encryption import Sealer
 from runtime.settings import Settings
-from tests.iamport.stub import Asked, Stub, no, payment, well
-from tests.ledger.driving import REFRESH, Driver, queue_url
+from tests.support.iamport_stub import Asked, Stub, no, payment, well
+from tests.support.ledger_driver import REFRESH, Driver, queue_url
 from workers.reconcile import Reconciler
 from workers.refresh import Refresher
 

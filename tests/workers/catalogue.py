@@ -10,7 +10,7 @@ import asyncio
 import gzip
 from typing import Literal
 
-from tests.workers.subscribers import Behaviour, Connection, Play
+from tests.support.subscribers import Behaviour, Connection, Play
 
 
 def status(code: int, body: bytes = b"", *headers: str) -> Play:

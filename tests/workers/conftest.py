@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.workers.authority import Authority
+from tests.support.certificates import Authority
 from workers.callback_sender import CallbackSender
 from workers.callback_transport import callback_transport
 

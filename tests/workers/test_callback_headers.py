@@ -15,8 +15,8 @@ from svix.webhooks import Webhook as SvixWebhook
 from runtime.encryption import Sealer
 from schemas.endpoints.endpoint import Endpoint, SealedSecret, new_secret
 from schemas.errors import Unreadable
+from tests.support.subscribers import Subscriber
 from tests.workers.catalogue import CATALOGUE
-from tests.workers.subscribers import Subscriber
 from workers.callback_headers import Opened, opened, prepare
 from workers.callback_sender import CallbackSender
 

@@ -12,9 +12,9 @@ from email.utils import format_datetime
 import httpx
 import pytest
 
-from tests.workers.authority import Authority
+from tests.support.certificates import Authority
+from tests.support.subscribers import Behaviour, Connection, Subscriber
 from tests.workers.catalogue import CATALOGUE, status
-from tests.workers.subscribers import Behaviour, Connection, Subscriber
 from workers.callback_sender import CallbackSender
 from workers.callback_transport import callback_transport
 

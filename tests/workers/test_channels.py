@@ -11,9 +11,9 @@ from ledger.keys import key
 from ledger.reconciliations import Reconciliation
 from schemas.payments.cancellations import Request
 from schemas.payments.decide import Policy, record_request
-from tests.iamport.stub import no, payment, well
-from tests.ledger.driving import REFRESH, UNKNOWN
-from tests.ledger.invariants import problems
+from tests.support.iamport_stub import no, payment, well
+from tests.support.ledger_driver import REFRESH, UNKNOWN
+from tests.support.ledger_invariants import problems
 from tests.workers.both import Both, both
 
 

@@ -19,11 +19,11 @@ from runtime.encryption import Sealer
 from runtime.settings import Settings
 from schemas.endpoints.endpoint import SealedSecret
 from schemas.endpoints.health import EndpointHealth
-from tests.ledger.driving import Driver, paid, queue_url
-from tests.ledger.invariants import problems
-from tests.processes import PATIENCE
+from tests.support.ledger_driver import Driver, paid, queue_url
+from tests.support.ledger_invariants import problems
+from tests.support.processes import PATIENCE
+from tests.support.subscribers import Behaviour, Connection, Subscriber
 from tests.workers.catalogue import CATALOGUE
-from tests.workers.subscribers import Behaviour, Connection, Subscriber
 from workers.callback_sender import CallbackSender
 from workers.deliver import Deliverer
 

@@ -9,7 +9,7 @@ import structlog.testing
 
 from iamport.http_exchange import LARGEST_ANSWER
 from schemas import wire
-from tests.iamport.stub import Asked, always, http, payment, well
+from tests.support.iamport_stub import Asked, always, http, payment, well
 from tests.workers.test_reconcile import DAY, DEFAULT, NOW, Books, books
 
 __all__ = ["books"]

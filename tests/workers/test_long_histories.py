@@ -8,8 +8,8 @@ from typing import Any
 import structlog
 
 from ledger.keys import key
-from tests.iamport.stub import payment
-from tests.ledger.driving import REFRESH, THEN
+from tests.support.iamport_stub import payment
+from tests.support.ledger_driver import REFRESH, THEN
 from tests.workers.test_refresh import Shop, shop
 
 __all__ = ["shop"]

@@ -10,9 +10,9 @@ import pytest
 import structlog.testing
 
 from ledger.keys import key
-from tests.iamport.stub import Asked, no, payment, well
-from tests.ledger.driving import REFRESH
-from tests.ledger.invariants import problems
+from tests.support.iamport_stub import Asked, no, payment, well
+from tests.support.ledger_driver import REFRESH
+from tests.support.ledger_invariants import problems
 from tests.workers.both import Both, both
 
 

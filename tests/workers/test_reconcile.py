@@ -20,8 +20,8 @@ from runtime.encryption import Sealer
 from runtime.settings import Settings
 from schemas import wire
 from schemas.payments.decide import Policy, decide
-from tests.iamport.stub import Asked, Stub, always, http, no, payment, well
-from tests.ledger.driving import REFRESH, THEN, Driver, paid, queue_url
+from tests.support.iamport_stub import Asked, Stub, always, http, no, payment, well
+from tests.support.ledger_driver import REFRESH, THEN, Driver, paid, queue_url
 from workers.reconcile import Reconciler
 
 NOW = 1_900_000_000.0

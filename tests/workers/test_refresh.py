@@ -17,9 +17,9 @@ from ledger.keys import Lane, key
 from runtime.encryption import Sealer
 from runtime.settings import Settings
 from schemas import wire
-from tests.iamport.stub import Asked, Stub, always, http, no, payment, well
-from tests.ledger.driving import REFRESH, UNKNOWN, Driver, queue_url
-from tests.ledger.invariants import problems
+from tests.support.iamport_stub import Asked, Stub, always, http, no, payment, well
+from tests.support.ledger_driver import REFRESH, UNKNOWN, Driver, queue_url
+from tests.support.ledger_invariants import problems
 from workers.refresh import Refresher
 
 

@@ -9,8 +9,8 @@ from random import Random
 import pytest
 
 from schemas.endpoints.delivery import AttemptResult, Delivered, Disable, Retry, Verdict, attempt, judge
+from tests.support.subscribers import Behaviour, Connection, Subscriber
 from tests.workers.catalogue import CATALOGUE
-from tests.workers.subscribers import Behaviour, Connection, Subscriber
 from workers.callback_sender import CallbackSender
 
 OUTCOMES: dict[str, type[Verdict]] = {"delivered": Delivered, "again": Retry, "disable": Disable}

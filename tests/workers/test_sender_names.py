@@ -11,9 +11,9 @@ import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from schemas.endpoints.egress import forbidden
-from tests.workers.authority import Authority
+from tests.support.certificates import Authority
+from tests.support.subscribers import Subscriber
 from tests.workers.catalogue import CATALOGUE
-from tests.workers.subscribers import Subscriber
 from workers.callback_sender import CallbackSender
 from workers.callback_transport import callback_transport
 from workers.resolver import SystemResolver

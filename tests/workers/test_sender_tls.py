@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.workers.authority import Authority
+from tests.support.certificates import Authority
+from tests.support.subscribers import Subscriber
 from tests.workers.catalogue import CATALOGUE
-from tests.workers.subscribers import Subscriber
 from workers.callback_sender import CallbackSender
 from workers.callback_transport import callback_transport, tls_context
 

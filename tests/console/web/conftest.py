@@ -14,7 +14,7 @@ import pytest
 from playwright.async_api import Browser, async_playwright
 
 from tests.console.conftest import TOKEN, Console
-from tests.processes import ROOT
+from tests.support.processes import ROOT
 
 ARTEFACTS = ROOT / "var" / "screenshots"
 """Where screenshots of a run are kept; nothing in `var` is part of the repository."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from schemas.endpoints.delivery import Dead, Delivered
 from tests.console.conftest import Console
-from tests.console.machine import NOW, look_at, notify, payment, seen, send
+from tests.support.machine import NOW, look_at, notify, payment, seen, send
 
 BUYER = "홍길동"
 

@@ -14,7 +14,7 @@ from playwright.async_api import Browser
 from tests.console.conftest import TOKEN, Console
 from tests.console.web.conftest import picture
 from tests.console.web.scene import set_up
-from tests.processes import ROOT
+from tests.support.processes import ROOT
 
 _AXE = "axe-core@4"
 _FOLDER = ROOT / "var" / "axe"

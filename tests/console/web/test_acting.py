@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests.console import machine
 from tests.console.conftest import Console
 from tests.console.web.conftest import Reader
 from tests.console.web.scene import set_up
+from tests.support import machine
 
 NEW = {
     "merchant": "default", "url": "http://127.0.0.1:9/new", "types": ["payment.paid", "payment.failed"],

@@ -13,10 +13,10 @@ import pytest
 from schemas.endpoints.endpoint import Endpoint
 from schemas.endpoints.events import endpoint_event
 from schemas.endpoints.health import EndpointHealth
-from tests.console import machine
 from tests.console.conftest import READ_ONLY, Console, running
 from tests.console.web.conftest import Reader
 from tests.console.web.scene import BUYER, set_up
+from tests.support import machine
 
 
 @pytest.mark.parametrize("language", ["en", "ko"])

@@ -13,8 +13,8 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from tests.console.web.conftest import picture
-from tests.end_to_end.stack import TOKEN, Stack
-from tests.processes import PATIENCE, Processes
+from tests.support.processes import PATIENCE, Processes
+from tests.support.stack import TOKEN, Stack
 
 WAIT = PATIENCE * 1000
 

@@ -11,8 +11,8 @@ from schemas.errors import Conflict, NotFound
 from schemas.payments import cancel_steps
 from schemas.payments.cancellations import Request
 from schemas.payments.decide import left_to_cancel
-from tests.schemas.payments.playing import DAY, Play
-from tests.schemas.payments.samples import ACCOUNT, T0, entry
+from tests.support.payments import ACCOUNT, T0, entry
+from tests.support.play import DAY, Play
 
 
 def _states(play: Play) -> dict[str, str]:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from schemas import wire
 from schemas.payments.codec import dump_fact, dump_record, dump_tombstone, load_facts, load_record, load_tombstone
 from schemas.payments.decide import Record, decide
-from tests.schemas.payments.playing import Play
-from tests.schemas.payments.samples import IMP_UID, OPEN_POLICY, T0, Life, lives, looked
+from tests.support.payments import IMP_UID, OPEN_POLICY, T0, Life, lives, looked
+from tests.support.play import Play
 
 
 def _as_redis_gives_it(record: Record) -> dict[str, bytes]:

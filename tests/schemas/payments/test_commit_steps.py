@@ -12,8 +12,8 @@ from schemas.payments.codec import dump_tombstone, load_tombstone
 from schemas.payments.commit_steps import steps
 from schemas.payments.decide import Change, Record, decide
 from schemas.payments.events import Event
-from tests.schemas.payments.playing import Play
-from tests.schemas.payments.samples import ACCOUNT, IMP_UID, OPEN_POLICY, Life, lives, looked
+from tests.support.payments import ACCOUNT, IMP_UID, OPEN_POLICY, Life, lives, looked
+from tests.support.play import Play
 
 
 def _told(events: list[Event]) -> list[tuple[str, int, str, bytes]]:

@@ -11,8 +11,8 @@ import pytest
 from schemas import wire
 from schemas.payments.decide import Policy, Record, decide
 from schemas.payments.events import Callback, thin
-from tests.schemas.payments.playing import DAY, Play
-from tests.schemas.payments.samples import ACCOUNT, IMP_UID, OPEN_POLICY, T0, deposit, entry, looked, seen
+from tests.support.payments import ACCOUNT, IMP_UID, OPEN_POLICY, T0, deposit, entry, looked, seen
+from tests.support.play import DAY, Play
 
 PAID = {"status": "paid", "paid_at": T0}
 ALL_AT_ONCE = PAID | {

@@ -11,7 +11,7 @@ from schemas import wire
 from schemas.payments.decide import Record, decide
 from schemas.payments.events import event_id
 from schemas.payments.facts import cancelled_amount
-from tests.schemas.payments.samples import IMP_UID, OPEN_POLICY, Life, found, lives, looked
+from tests.support.payments import IMP_UID, OPEN_POLICY, Life, found, lives, looked
 
 
 @st.composite

@@ -17,8 +17,8 @@ from schemas.payments.decide import Policy, Record
 from schemas.payments.escrow import EscrowChange
 from schemas.payments.facts import Fact, Kind
 from schemas.payments.notification import parse
-from tests.schemas.payments.playing import DAY, Play
-from tests.schemas.payments.samples import OPEN_POLICY, T0
+from tests.support.payments import OPEN_POLICY, T0
+from tests.support.play import DAY, Play
 
 CHANGED = T0 + 3600
 FORM = "application/x-www-form-urlencoded"

@@ -9,7 +9,7 @@ import pytest
 from schemas import wire
 from schemas.payments.events import event_id, event_type, render, thin
 from schemas.payments.facts import Fact, Kind, Status
-from tests.schemas.payments.samples import T0, seen
+from tests.support.payments import T0, seen
 
 
 def _body(cancelled: Decimal = Decimal(0), **shown: object) -> bytes:

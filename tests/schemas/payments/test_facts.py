@@ -9,8 +9,8 @@ import pytest
 
 from schemas.payments.derive_facts import new_facts
 from schemas.payments.facts import Expected, Fact, Kind, Status, plain, status
-from tests.schemas.payments.playing import Play
-from tests.schemas.payments.samples import ACCOUNT, T0, cancelled, deposit, entry, found, keys, seen
+from tests.support.payments import ACCOUNT, T0, cancelled, deposit, entry, found, keys, seen
+from tests.support.play import Play
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from schemas.payments.escrow import EscrowChange
-from tests.facts_table import Row, other_cases, scenarios
-from tests.schemas.payments.playing import DAY, Play
-from tests.schemas.payments.samples import T0, entry
+from tests.support.facts_table import Row, other_cases, scenarios
+from tests.support.payments import T0, entry
+from tests.support.play import DAY, Play
 
 
 def _step(play: Play, *amounts: int | Decimal) -> Play:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from schemas.errors import BadNotification, UnsupportedContentType
 from schemas.payments.extra import EXTRA_BYTES
-from schemas.payments.notification import Claim, new_id, parse
+from schemas.payments.notification import WebhookFields, new_id, parse
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
@@ -29,13 +29,13 @@ def body(**fields: Any) -> bytes:
 def test_reads_json_as_imports_sends_it() -> None:
     """The four fields of a JSON webhook become the claim."""
     fields = {"merchant_uid": "order_1", "status": "cancelled", "cancellation_id": "c-1"}
-    assert parse(body(**fields), JSON) == Claim("imp_1", "order_1", "cancelled", "c-1")
+    assert parse(body(**fields), JSON) == WebhookFields("imp_1", "order_1", "cancelled", "c-1")
 
 
 def test_reads_a_form_as_imports_sends_it() -> None:
     """The same fields as a form give the same claim."""
     form = urlencode({"imp_uid": "imp_1", "merchant_uid": "주문 1", "status": "paid"}).encode()
-    assert parse(form, FORM) == Claim("imp_1", "주문 1", "paid")
+    assert parse(form, FORM) == WebhookFields("imp_1", "주문 1", "paid")
 
 
 @pytest.mark.parametrize(
@@ -119,31 +119,31 @@ def test_a_form_without_a_usable_imp_uid_is_refused(form: bytes) -> None:
 def test_numbers_become_their_text() -> None:
     """Optional fields sent as numbers are kept digit for digit."""
     data = b'{"imp_uid":"a","merchant_uid":12345678901234567890123,"status":1.10,"cancellation_id":7}'
-    assert parse(data, JSON) == Claim("a", "12345678901234567890123", "1.10", "7")
+    assert parse(data, JSON) == WebhookFields("a", "12345678901234567890123", "1.10", "7")
 
 
 @pytest.mark.parametrize("value", [None, "", "  ", True, [], {"a": 1}, "x" * 201])
 def test_optional_fields_of_no_use_count_as_absent(value: object) -> None:
     """Null, blank, wrongly typed and over-long values are ignored, the webhook is not."""
-    assert parse(body(merchant_uid=value, cancellation_id=value, status=value), JSON) == Claim("imp_1")
+    assert parse(body(merchant_uid=value, cancellation_id=value, status=value), JSON) == WebhookFields("imp_1")
 
 
 def test_characters_that_do_not_print_are_replaced() -> None:
     """Controls and lone surrogates in optional fields become U+FFFD, so that they harm no terminal and no codec."""
     claim = parse(body(merchant_uid="a\x00b\x1b[31m", status="\ud800x"), JSON)
-    assert claim == Claim("imp_1", "a\ufffdb\ufffd[31m", "\ufffdx")
+    assert claim == WebhookFields("imp_1", "a\ufffdb\ufffd[31m", "\ufffdx")
 
 
 def test_a_byte_order_mark_is_ignored() -> None:
     """A UTF-8 BOM in front of either kind of body changes nothing."""
-    assert parse(b"\xef\xbb\xbf" + body(), JSON) == parse(b"\xef\xbb\xbfimp_uid=imp_1", FORM) == Claim("imp_1")
+    assert parse(b"\xef\xbb\xbf" + body(), JSON) == parse(b"\xef\xbb\xbfimp_uid=imp_1", FORM) == WebhookFields("imp_1")
 
 
 @pytest.mark.parametrize("charset", ["euc-kr", "CP949", '"ks_c_5601-1987"', "utf-8"])
 def test_korean_json_is_read_in_the_charset_that_its_sender_names(charset: str) -> None:
     """JSON is UTF-8, whatever is named; one that is not is read as its sender says."""
     text = '{"imp_uid":"imp_1","merchant_uid":"뷁 주문","amount":1004.10,"buyer_name":"홍길동"}'
-    claim = Claim("imp_1", "뷁 주문", extra='{"amount":1004.10,"buyer_name":"홍길동"}'.encode())
+    claim = WebhookFields("imp_1", "뷁 주문", extra='{"amount":1004.10,"buyer_name":"홍길동"}'.encode())
     assert parse(text.encode(), f"application/json; charset={charset}") == claim
     if charset != "utf-8":
         assert parse(text.encode("cp949"), f"application/json; charset={charset}") == claim
@@ -152,12 +152,12 @@ def test_korean_json_is_read_in_the_charset_that_its_sender_names(charset: str) 
 def test_broken_letters_in_korean_json_are_replaced() -> None:
     """Bytes that are not text in the named charset cost one letter, not the webhook."""
     claim = parse(b'{"imp_uid":"imp_1","merchant_uid":"\xff\xff"}', "application/json; charset=euc-kr")
-    assert claim == Claim("imp_1", "\ufffd\ufffd")
+    assert claim == WebhookFields("imp_1", "\ufffd\ufffd")
 
 
 def test_the_first_of_equal_form_fields_wins() -> None:
     """A form's duplicate fields cannot replace what came first."""
-    assert parse(b"imp_uid=a&imp_uid=b&status=paid&status=failed\r\n", FORM) == Claim("a", None, "paid")
+    assert parse(b"imp_uid=a&imp_uid=b&status=paid&status=failed\r\n", FORM) == WebhookFields("a", None, "paid")
 
 
 def test_badly_encoded_forms_keep_what_is_readable() -> None:

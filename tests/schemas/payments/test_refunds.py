@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from schemas.payments.facts import Kind, Status, cancelled_amount, status
-from tests.schemas.payments.playing import Play
-from tests.schemas.payments.samples import T0, cancelled, entry, found, keys, looked, seen
+from tests.support.payments import T0, cancelled, entry, found, keys, looked, seen
+from tests.support.play import Play
 
 
 @pytest.mark.parametrize("later", [300, 400])

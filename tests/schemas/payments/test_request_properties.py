@@ -15,7 +15,7 @@ from schemas.payments import cancel_steps
 from schemas.payments.cancellations import Request
 from schemas.payments.decide import Change, Policy, Record, decide, next_refresh, record_request, reject_request
 from schemas.payments.facts import Kind, cancelled_amount
-from tests.schemas.payments.samples import IMP_UID, Life, lives
+from tests.support.payments import IMP_UID, Life, lives
 
 POLICY = Policy(lookback=10**9)
 verbs = st.sampled_from(["look", "look", "look", "note", "intend", "sent", "withdraw", "leave open", "reject"])

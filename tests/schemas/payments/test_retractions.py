@@ -10,8 +10,8 @@ from schemas import wire
 from schemas.errors import Conflict
 from schemas.payments.decide import left_to_cancel
 from schemas.payments.events import event_id
-from tests.schemas.payments.playing import Play
-from tests.schemas.payments.samples import ACCOUNT, IMP_UID, T0, deposit, entry
+from tests.support.payments import ACCOUNT, IMP_UID, T0, deposit, entry
+from tests.support.play import Play
 
 
 def ids(*keys: str) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from schemas import wire
 from schemas.errors import MalformedPayment
 from schemas.payments.decide import Record, decide
 from schemas.payments.snapshot import Snapshot
-from tests.schemas.payments.samples import ACCOUNT, IMP_UID, OPEN_POLICY, T0, deposit, entry, payment, seen
+from tests.support.payments import ACCOUNT, IMP_UID, OPEN_POLICY, T0, deposit, entry, payment, seen
 
 scalars = st.none() | st.booleans() | st.integers() | st.decimals(allow_nan=True) | st.floats() | st.text(max_size=5)
 values = st.recursive(

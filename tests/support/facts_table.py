@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-_DOCUMENT = Path(__file__).parents[1] / "docs" / "facts.md"
+_DOCUMENT = Path(__file__).parents[2] / "docs" / "facts.md"
 
 
 @dataclass(frozen=True)

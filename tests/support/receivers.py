@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import redis.asyncio
 
-from tests.processes import PATIENCE, Process, Processes
+from tests.support.processes import PATIENCE, Process, Processes
 
 JSON = {"content-type": "application/json"}
 FORM = {"content-type": "application/x-www-form-urlencoded"}

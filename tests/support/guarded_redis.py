@@ -13,8 +13,8 @@ from urllib.parse import quote
 import redis
 
 from cli.embedded import find_server
-from tests.processes import PATIENCE
-from tests.workers.authority import Authority
+from tests.support.certificates import Authority
+from tests.support.processes import PATIENCE
 
 SERVICE = "ledger"
 PASSWORD, SENTINEL_PASSWORD = "p@ss:/word", "w@tch,er"

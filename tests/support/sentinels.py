@@ -12,8 +12,8 @@ import redis
 import redis.asyncio
 
 from cli.embedded import find_server
-from tests.processes import PATIENCE
-from tests.redis_process import RedisServer
+from tests.support.processes import PATIENCE
+from tests.support.redis_process import RedisServer
 
 SERVICE = "ledger"
 DOWN_AFTER_MS = 1000

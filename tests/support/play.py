@@ -13,7 +13,7 @@ from schemas.payments.decide import Change, Policy, Record, decide, record_reque
 from schemas.payments.escrow import EscrowChange
 from schemas.payments.facts import Expected
 from schemas.payments.snapshot import Snapshot
-from tests.schemas.payments.samples import ACCOUNT, IMP_UID, OPEN_POLICY, T0, deposit, entry, payment, seen
+from tests.support.payments import ACCOUNT, IMP_UID, OPEN_POLICY, T0, deposit, entry, payment, seen
 
 DAY = 86400
 

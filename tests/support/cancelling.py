@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from tests.end_to_end.relay import Relay
+from tests.support.relay import Relay
 
 REQUESTED = "cancellation_pending"
 _numbers = itertools.count(1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from tests.end_to_end.stack import Stack
+from tests.support.stack import Stack
 
 AT_ONCE = 500
 """Payments that a scenario is asked to play at a time."""

@@ -13,8 +13,8 @@ from pathlib import Path
 import redis
 
 from ledger.keys import PREFIX
-from tests.processes import PATIENCE
-from tests.redis_process import RedisServer
+from tests.support.processes import PATIENCE
+from tests.support.redis_process import RedisServer
 
 SLOTS = 16384
 NODE_TIMEOUT_MS = 1500

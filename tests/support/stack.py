@@ -13,7 +13,7 @@ from cryptography.fernet import Fernet
 from standardwebhooks import Webhook
 
 from schemas import wire
-from tests.processes import PATIENCE, Process, Processes
+from tests.support.processes import PATIENCE, Process, Processes
 
 TOKEN = "operator-token"
 KEY = Fernet.generate_key().decode()

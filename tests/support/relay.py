@@ -12,9 +12,9 @@ import redis
 
 from ledger import Ledger
 from schemas import wire
-from tests.end_to_end.stack import Heard, Stack
-from tests.processes import Process, Processes, clean_environ
-from tests.redis_process import RedisServer
+from tests.support.processes import Process, Processes, clean_environ
+from tests.support.redis_process import RedisServer
+from tests.support.stack import Heard, Stack
 
 
 class Relay(Stack):

@@ -11,7 +11,7 @@ import random
 from contextlib import suppress
 from hashlib import sha1
 
-from tests.chaos.proxy import Proxy
+from tests.support.tcp_proxy import Proxy
 
 _TIME = b'redis.call("TIME")'
 _MOVED_TIME = b'(function() local t = redis.call("TIME"); t[1] = t[1] + (%d); return t end)()'

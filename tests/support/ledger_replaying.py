@@ -6,7 +6,7 @@ from ledger import Ledger
 from ledger.jobs import REPLAY
 from ledger.keys import Lane
 from ledger.replays import Replay
-from tests.ledger.driving import Driver, paid
+from tests.support.ledger_driver import Driver, paid
 
 FAST = 10_000.0
 

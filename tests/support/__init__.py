@@ -1,0 +1,1 @@
+"""What tests share: processes, servers, stand-ins for the outside world, and payments to play with."""
