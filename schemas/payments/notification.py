@@ -1,8 +1,8 @@
 """What a webhook says, and what the relay notes about it.
 
 i'mport posts JSON or a form with `imp_uid`, `merchant_uid`, `status` and, for cancellations, `cancellation_id`.
-None of it is signed, so a `WebhookFields` is only a hint that a payment changed. A body is refused where no payment can be
-told from it; everything else about it is taken as well as it can be, because i'mport does not send again after a 4xx.
+None of it is signed, so `WebhookFields` are only a hint that a payment changed. A body is refused only if it names no
+payment; everything else in it is read leniently, because i'mport does not send again after a 4xx.
 """
 
 from __future__ import annotations
