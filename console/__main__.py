@@ -13,7 +13,6 @@ import uvloop
 from console.context import Context
 from console.server import listen, make_context, make_server, serve
 from ledger.acl_watch import EVERY as WATCH_EVERY
-from ledger.compatibility import begin, usable
 from runtime.environment import warn_of_settings_without_effect
 from runtime.logging import configure
 from runtime.periodic import Background, Periodic
@@ -42,14 +41,14 @@ def background(context: Context, checked: asyncio.Event) -> tuple[Periodic, ...]
     """What a console does besides answering; ``checked`` is set when its rights and keys will do."""
 
     async def check() -> None:
-        await usable(context.ledger)
-        await begin(context.ledger.store, context.sealer)
+        await context.ledger.check_usable()
+        await context.ledger.begin(context.sealer)
         checked.set()
 
     async def watch() -> None:
         # What is wrong at the start ends the process with one line, so it is not told here as well.
         await checked.wait()
-        await context.watch.tell()
+        await context.watch.log_problems()
 
     return (Periodic("check", check, 1.0, once=True), Periodic("watch", watch, WATCH_EVERY))
 

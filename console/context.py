@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from iamport.accounts import Accounts
 from ledger.acl_watch import AclWatch
-from ledger.idempotency import Idempotency
 from ledger.ledger import Ledger
 from runtime.encryption import Sealer
 from runtime.settings import Settings
@@ -21,8 +20,3 @@ class Context:
     settings: Settings
     accounts: Accounts
     watch: AclWatch
-
-    @property
-    def idempotency(self) -> Idempotency:
-        """The answers to requests that must not be carried out twice."""
-        return Idempotency(self.ledger.store)

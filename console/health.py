@@ -17,8 +17,7 @@ from console.http.problems import problem
 from console.http.tokens import ApiTokens
 from console.resources.stats import memory_out, works
 from ledger.heartbeats import Worker, running
-from ledger.memory import memory
-from ledger.stats import Stats, stats
+from ledger.stats import Stats
 from schemas.errors import LedgerRefused, LedgerUnavailable
 
 T = TypeVar("T")
@@ -45,7 +44,7 @@ class ConsoleHealth:
         try:
             durability = await _unless_refused(self._ledger.durability())
             workers = await _unless_refused(self._ledger.heartbeats.all())
-            full = await _unless_refused(memory(self._ledger.store))
+            full = await _unless_refused(self._ledger.memory())
             seen = await self._watch.recent()
         except LedgerUnavailable as error:
             return problem(503, str(error), headers={"retry-after": "1"})
@@ -73,8 +72,8 @@ class ConsoleHealth:
         """What is known: a number that Redis refuses to tell is left out."""
         try:
             durability = await _unless_refused(self._ledger.durability())
-            numbers = await _unless_refused(stats(self._ledger.store))
-            full = await _unless_refused(memory(self._ledger.store))
+            numbers = await _unless_refused(self._ledger.stats())
+            full = await _unless_refused(self._ledger.memory())
             workers = await _unless_refused(self._ledger.heartbeats.all())
             seen = await self._watch.recent()
         except LedgerUnavailable:

@@ -9,6 +9,7 @@ from ipaddress import IPv4Address, IPv6Network, ip_address
 from ledger.connection import ANSWER_WITHIN
 from ledger.group_commit import GroupCommit
 from ledger.queue import Queue
+from ledger.rows import flat, paired
 from ledger.store import Argument, Store, TooFewReplicas
 from schemas.errors import LedgerUnavailable, UnknownMerchant
 from schemas.payments import escrow
@@ -75,21 +76,22 @@ class Intake:
 
     async def known_merchants(self) -> Mapping[str, str | None]:
         """Every merchant with the SHA-256 in hex of its webhook token, or None. Raises `LedgerUnavailable`."""
-        flat = await self._store.run("read_merchants")
-        return {name.decode(): token.decode() or None for name, token in zip(flat[::2], flat[1::2], strict=True)}
+        rows = paired(await self._store.run("read_merchants"))
+        return {name: token.decode() or None for name, token in rows.items()}
 
     async def count_refusals(self, by_status: Mapping[str, int], by_reason: Mapping[str, int]) -> None:
         """Add to what was refused, as `merchant:status`, and to why bodies were, as `merchant:reason` (a `BodyReason`).
         Raises `LedgerUnavailable`."""
-        pairs = [*by_status.items(), *by_reason.items()]
-        await self._store.run("count_refusals", len(by_status), *(part for pair in pairs for part in pair))
+        await self._store.run(
+            "count_refusals", len(by_status), *flat(by_status.items()), len(by_reason), *flat(by_reason.items())
+        )
 
     async def report_spool(self, receiver: str, waiting: int) -> None:
         """Note how many notifications wait in a receiver's spool, for operators. Raises `LedgerUnavailable`."""
         await self._store.run("report_spool", receiver, waiting)
 
     async def _answer_all(self, together: Sequence[tuple[str, str]]) -> Sequence[bool]:
-        answers = await self._store.run("takes_webhooks", *(part for pair in together for part in pair))
+        answers = await self._store.run("takes_webhooks", len(together), *flat(together))
         return [answer == 1 for answer in answers]
 
     async def _accept_all(self, together: Sequence[Notification]) -> Sequence[Exception | None]:

@@ -78,12 +78,12 @@ class AclProblem:
         return f"{_VARIABLE[self.of]}: {self.reason}: {self.advice}"
 
 
-async def ledger_trouble(store: Store) -> AclProblem | None:
+async def ledger_problem(store: Store) -> AclProblem | None:
     """What keeps the ledger from working although Redis answers. Raises `LedgerUnavailable` while it does not."""
     try:
         # Scripts that are loaded already would hide that this is forbidden.
-        await store.ask("SCRIPT", "LOAD", script("probe")[0])
-        refused = await store.run("probe", packed(LEDGER_CALLS))
+        await store.ask("SCRIPT", "LOAD", script("try_commands")[0])
+        refused = await store.run("try_commands", packed(LEDGER_CALLS))
         if store.replica_acks:
             # After the script, which has found the primary: a replica does not take WAIT.
             await store.ask("WAIT", "0", "1")
@@ -96,12 +96,12 @@ async def ledger_trouble(store: Store) -> AclProblem | None:
 
 
 def packed(calls: Sequence[Call]) -> str:
-    """Calls as the script `probe` takes them."""
+    """Calls as the script `try_commands` takes them."""
     return json.dumps(calls)
 
 
 def of_refusals(of: Of, refused: Sequence[bytes]) -> AclProblem | None:
-    """What the answer of the script `probe` means."""
+    """What the answer of the script `try_commands` means."""
     lacking: list[str] = []
     unknown: list[str] = []
     odd: list[str] = []

@@ -10,6 +10,7 @@ from typing import Literal, cast
 import orjson
 
 from ledger import endpoint_rows
+from ledger.endpoint_rows import filters
 from ledger.group_commit import GroupCommit
 from ledger.keys import Lane
 from ledger.leases import LEASE_MS, Lease
@@ -19,7 +20,7 @@ from ledger.store import Argument, Store
 from schemas.endpoints.delivery import Attempt, Dead, Delivered, Disable, Hold, Retry, Verdict
 from schemas.endpoints.endpoint import Endpoint
 from schemas.endpoints.events import EndpointEvent
-from schemas.endpoints.health import EndpointHealth
+from schemas.endpoints.health import EndpointHealth, enabled, probe_capacity
 from schemas.payments.events import Callback
 
 Settled = Literal["ok", "unwell", "lost"]
@@ -102,16 +103,17 @@ class DeliveryLane:
 
         Raises `LedgerUnavailable`.
         """
-        told = ("", "", b"") if event is None else (event.id, event.type, event.body)
-        open_until = round(after.open_until * 1000)
+        announced = ("", "", "", b"") if event is None else (event.id, event.type, filters(event.type), event.body)
         lanes = await self._store.run(
             "note_health",
             endpoint,
             endpoint_rows.dump_health(before),
             endpoint_rows.dump_health(after),
-            open_until,
-            *told,
+            endpoint_rows.dump_health(enabled(after)),
+            round(after.open_until * 1000),
+            probe_capacity(after) or "",
             disabled or "",
+            *announced,
         )
         if lanes is None:
             return False
@@ -121,11 +123,11 @@ class DeliveryLane:
     async def health(self, endpoint: str) -> tuple[EndpointHealth, float, int]:
         """How an endpoint is doing, Redis' time in UNIX seconds, and the fencing token from which on claims say
         something about it: it was enabled or changed then. Raises `LedgerUnavailable`."""
-        now, health, afresh = await self._store.run("read_health", endpoint)
-        return endpoint_rows.load_health(health), int(now) / 1000, afresh
+        now, health, fresh_from = await self._store.run("read_health", endpoint)
+        return endpoint_rows.load_health(health), int(now) / 1000, fresh_from
 
     async def _settle_all(self, calls: Sequence[list[Argument]]) -> Sequence[bytes | Exception]:
-        kicks, answers = await self._store.run("settle", len(calls), *chain(*calls))
+        kicks, answers = await self._store.run("settle_deliveries", len(calls), *chain(*calls))
         self._queue.kick_all(kicks)
         return list(answers)
 

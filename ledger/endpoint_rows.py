@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 
 import orjson
 
-from schemas.endpoints.endpoint import Endpoint, SealedSecret
+from schemas.endpoints.endpoint import Endpoint, SealedSecret, filters_of
 from schemas.endpoints.health import EndpointHealth
 
 _BESIDE = ("state", "disabled_reason", "created_at")
@@ -32,9 +32,19 @@ def load(fields: Mapping[str, bytes]) -> Endpoint:
     )
 
 
+def dump_limits(endpoint: Endpoint) -> tuple[int, float | str]:
+    """What a claim must know of an endpoint: its `max_in_flight`, and its `rate_limit` or ""."""
+    return endpoint.max_in_flight, "" if endpoint.rate_limit is None else endpoint.rate_limit
+
+
 def subscription(endpoint: Endpoint) -> str:
-    """What a commit must know of an endpoint: whether it is ordered (1 or 0), and its types, between spaces."""
+    """What a commit must know of an endpoint: whether it is ordered (1 or 0), and its filters, between spaces."""
     return " ".join(("1" if endpoint.ordered else "0", *endpoint.types))
+
+
+def filters(event_type: str) -> str:
+    """The filters that cover a type of event, between spaces."""
+    return " ".join(filters_of(event_type))
 
 
 def load_health(text: bytes | None) -> EndpointHealth:

@@ -6,15 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ledger.endpoint_rows import dump, dump_health, load, load_health, subscription
+from ledger.endpoint_rows import dump, dump_limits, load, load_health, subscription
+from ledger.merchants import HEAD_START_MS
 from ledger.pages import Page, PageRequest, walk
+from ledger.queue import Queue
 from ledger.rows import Row, hashes, members, seconds, text
 from ledger.store import Store
 from schemas.endpoints.endpoint import Endpoint
-from schemas.endpoints.health import FAILING, EndpointHealth, breaker
+from schemas.endpoints.health import breaker
 from schemas.errors import NotFound
-
-_AFRESH = dump_health(EndpointHealth(stage=FAILING))
 
 State = Literal["enabled", "disabled", "deleted"]
 
@@ -36,17 +36,19 @@ class RegisteredEndpoint:
 class Endpoints:
     """The registry of endpoints."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, queue: Queue) -> None:
         self._store = store
+        self._queue = queue
 
     async def create(self, endpoint: Endpoint) -> None:
         """Add an endpoint; its `created_at` becomes Redis' time. Raises `NotFound` where its merchant is unknown."""
         if endpoint.merchant == "default":
             # Its credentials may be in the environment only: webhooks for it are taken before anybody adds it.
-            await self._store.run("ensure_merchant", endpoint.merchant)
+            await self._store.run("ensure_merchant", endpoint.merchant, HEAD_START_MS)
         outcome = await self._store.run(
-            "create_endpoint", endpoint.id, endpoint.merchant, dump(endpoint), subscription(endpoint), durable=True
-        )
+            "create_endpoint", endpoint.id, endpoint.merchant, dump(endpoint), subscription(endpoint),
+            *dump_limits(endpoint), durable=True,
+        )  # fmt: skip
         if outcome == b"unknown":
             raise NotFound(f"there is no merchant {endpoint.merchant!r}")
 
@@ -90,7 +92,7 @@ class Endpoints:
             moved = (before.url, before.headers) != (changed.url, changed.headers)
             outcome = await self._store.run(
                 "update_endpoint", endpoint_id, fields["row"], dump(changed), subscription(changed),
-                _AFRESH if moved else b"", durable=True,
+                *dump_limits(changed), int(moved), durable=True,
             )  # fmt: skip
             if outcome == b"updated":
                 break
@@ -104,7 +106,7 @@ class Endpoints:
         """Nothing waits for an earlier event of its payment any more; where this breaks off, the rest waits on."""
         cursor = b"0"
         while True:
-            cursor = await self._store.run("release_chains", endpoint_id, cursor)
+            cursor = await self._store.run("release_deliveries", endpoint_id, cursor)
             if cursor == b"0":
                 return
 
@@ -113,13 +115,13 @@ class Endpoints:
         while await self._store.run("wake_deliveries", endpoint_id, 1000):
             pass
 
-    async def enable(self, endpoint_id: str) -> Sequence[str]:
-        """Release what was held for an endpoint; it starts afresh. Gives the lanes to kick. Raises `NotFound`."""
-        outcome, *lanes = await self._store.run("enable_endpoint", endpoint_id, _AFRESH, durable=True)
-        if outcome == b"unknown":
+    async def enable(self, endpoint_id: str) -> None:
+        """Release what was held for an endpoint; it starts afresh. Raises `NotFound`."""
+        lanes = await self._store.run("enable_endpoint", endpoint_id, durable=True)
+        if lanes is None:
             raise NotFound(f"there is no endpoint {endpoint_id!r}")
         await self._wake(endpoint_id)
-        return [lane.decode() for lane in lanes]
+        self._queue.kick_all(lanes)
 
     async def disable(self, endpoint_id: str, reason: str) -> None:
         """Hold an endpoint's deliveries from now on, `reason` in words. Raises `NotFound`."""

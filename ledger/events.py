@@ -42,8 +42,9 @@ class StoredEvent:
 class Events:
     """What was recorded, newest first."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, merchants: Merchants) -> None:
         self._store = store
+        self._merchants = merchants
 
     async def get(self, event_id: str) -> StoredEvent:
         """The event of this id. Raises `NotFound`."""
@@ -58,7 +59,7 @@ class Events:
         """Events, newest recorded first; those of one payment by sequence. `part` may have a window."""
         musts = [f"evts:t:{type_}"] if type_ is not None else []
         if imp_uid is not None:
-            merchants = [merchant] if merchant is not None else await Merchants(self._store).names()
+            merchants = [merchant] if merchant is not None else await self._merchants.names()
             walks = [f"evts:p:{name}/{imp_uid}" for name in merchants]
             return await self._page(part, walks, musts, "evts")
         return await self._page(part, [f"evts:m:{merchant}"] if merchant is not None else ["evts"], musts)

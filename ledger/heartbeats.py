@@ -55,7 +55,7 @@ class Heartbeats:
 
     async def sign_off(self, name: str) -> None:
         """A worker stops as it should. Raises `LedgerUnavailable`."""
-        await self._store.run("forget_worker", name)
+        await self._store.run("remove_worker", name)
 
     async def all(self) -> tuple[Worker, ...]:
         """Those that run, the longest first, then those that have gone quiet. Raises `LedgerUnavailable`."""

@@ -29,7 +29,7 @@ class Idempotency:
 
     async def begin(self, name: str, fingerprint: str, owner: str) -> Before | None:
         """Take a key for a request; None when it is ours now, else what there was before."""
-        what, *answer = await self._store.run("idempotency_begin", name, fingerprint, owner, RUNS * 1000)
+        what, *answer = await self._store.run("begin_request", name, fingerprint, owner, RUNS * 1000)
         match what:
             case b"begun":
                 return None
@@ -41,4 +41,4 @@ class Idempotency:
 
     async def end(self, name: str, owner: str, answer: str | None) -> None:
         """Keep the sealed answer of a request that has ended; None frees the key, so that it can be tried again."""
-        await self._store.run("idempotency_end", name, owner, answer or "", KEEPS * 1000, durable=bool(answer))
+        await self._store.run("end_request", name, owner, answer or "", KEEPS * 1000, durable=bool(answer))

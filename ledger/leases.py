@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 
 from ledger.keys import Lane
 from ledger.queue import Queue
+from ledger.rows import flat
 from ledger.store import Argument, Store
 
 LEASE_MS = 10_000
@@ -43,14 +44,14 @@ class Leases:
     async def renew(self) -> None:
         """Lengthen every lease held. Raises `LedgerUnavailable`."""
         if self._held:
-            await self._store.run("renew", LEASE_MS, *_flat(self._held))
+            await self._store.run("renew_leases", LEASE_MS, *_rows(self._held))
 
-    async def give_back(self) -> None:
+    async def release(self) -> None:
         """End every lease held with nothing done: the work is due at once, for others. Raises `LedgerUnavailable`."""
         held, self._held = self._held, set()
         if held:
-            self._queue.kick_all(await self._store.run("give_back", *_flat(held)))
+            self._queue.kick_all(await self._store.run("release_leases", *_rows(held)))
 
 
-def _flat(leases: Iterable[Lease]) -> list[Argument]:
-    return [part for lease in leases for part in (str(lease.lane), lease.member, lease.token)]
+def _rows(leases: Set[Lease]) -> list[Argument]:
+    return [len(leases), *flat((str(lease.lane), lease.member, lease.token) for lease in leases)]

@@ -9,6 +9,9 @@ from ledger.rows import Row, hashes, members, seconds, text
 from ledger.store import Store
 from schemas.errors import Conflict, NotFound
 
+HEAD_START_MS = 3_600_000
+"""Events of facts from this long before a merchant was first added are delivered, unless it says since when."""
+
 
 @dataclass(frozen=True, slots=True)
 class Merchant:
@@ -58,14 +61,14 @@ class Merchants:
         off, putting the merchant again finishes it."""
         new = await self._store.run(
             "put_merchant", name, imp_key, imp_secret, int(include_sandbox), int(check_prepared),
-            "" if since is None else round(since * 1000), token_hash or "", tier or "",
+            "" if since is None else round(since * 1000), HEAD_START_MS, token_hash or "", tier or "",
             durable=True,
         )  # fmt: skip
         if not include_sandbox:
             for endpoint in await members(self._store, f"endpoints:m:{name}"):
                 cursor = b"0"
                 while cursor:
-                    cursor = await self._store.run("discard_test_deliveries", name, endpoint, cursor)
+                    cursor = await self._store.run("discard_sandbox_deliveries", name, endpoint, cursor)
         return bool(new)
 
     async def reseal(self, merchant: Merchant, *, imp_key: str, imp_secret: str) -> bool:
@@ -75,7 +78,7 @@ class Merchants:
 
     async def ensure(self, name: str) -> None:
         """See that the merchant is known, without credentials of its own: they are in the environment."""
-        await self._store.run("ensure_merchant", name)
+        await self._store.run("ensure_merchant", name, HEAD_START_MS)
 
     async def get(self, name: str) -> Merchant:
         """The merchant of this name. Raises `NotFound`."""
@@ -98,7 +101,7 @@ class Merchants:
     async def delete(self, name: str) -> None:
         """Forget a merchant; its payments and events stay, and what is to be looked at waits until it is put again.
 
-        After the retention that is given up (`Tidying`). Raises `NotFound`, and `Conflict` while it has endpoints."""
+        After the retention that is given up (`Retention`). Raises `NotFound`, and `Conflict` while it has endpoints."""
         outcome = await self._store.run("delete_merchant", name, durable=True)
         if outcome == b"unknown":
             raise NotFound(f"there is no merchant {name!r}")

@@ -38,8 +38,9 @@ class StoredNotification:
 class Notifications:
     """What came in, newest first."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, merchants: Merchants) -> None:
         self._store = store
+        self._merchants = merchants
 
     async def get(self, identity: str) -> StoredNotification:
         """The notification of this id. Raises `NotFound`."""
@@ -59,7 +60,7 @@ class Notifications:
         """Notifications of one merchant or all, for one payment, with one outcome."""
         musts = [f"ntfs:o:{outcome}"] if outcome is not None else []
         if imp_uid is not None:
-            merchants = [merchant] if merchant is not None else await Merchants(self._store).names()
+            merchants = [merchant] if merchant is not None else await self._merchants.names()
             walks = [f"ntfs:p:{name}/{imp_uid}" for name in merchants]
         else:
             walks = [f"ntfs:m:{merchant}"] if merchant is not None else ["ntfs"]

@@ -72,7 +72,7 @@ async def walk(
         return Page(())
     score, member = decode(part.cursor) if part.cursor is not None else ("", "")
     answer = await store.run(
-        "page", part.limit, MOST, score, member, _ms(part.since), _ms(part.until), clock,
+        "read_page", part.limit, MOST, score, member, _ms(part.since), _ms(part.until), clock,
         len(walks), *walks, len(musts), *musts,
     )  # fmt: skip
     more, last_score, last_member, *rows = (value.decode() if isinstance(value, bytes) else value for value in answer)

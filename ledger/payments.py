@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from ledger.pages import Page, PageRequest, walk
+from ledger.queue import Queue
 from ledger.rows import Row, hashes, seconds, text
 from ledger.store import Store
 from schemas import wire
@@ -54,8 +55,9 @@ class RefreshState:
 class Payments:
     """The payments that were found, the one that was first seen last first."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, queue: Queue) -> None:
         self._store = store
+        self._queue = queue
 
     async def get(self, merchant: str, imp_uid: str) -> Payment:
         """One payment. Raises `NotFound` before the first successful look at it."""
@@ -83,18 +85,18 @@ class Payments:
 
     async def look(self, merchant: str, imp_uid: str) -> RefreshState:
         """How far the looks at a payment are."""
-        fetched, unknown, due, hidden = await self._store.run("read_look", merchant, imp_uid)
+        fetched, unknown, due, hidden = await self._store.run("read_refresh_state", merchant, imp_uid)
         at, hidden_at = (int(ms) / 1000 if ms else None for ms in (fetched, hidden))
         return RefreshState(at, int(unknown), due == 1, hidden_at)
 
-    async def expect(self, merchant: str, merchant_uid: str, amount: Decimal, currency: str | None) -> Sequence[str]:
-        """Note what a merchant expects to be paid for an order, in the currency's major unit; gives the imp_uids of its
-        payments, which have to be looked at again. Raises `NotFound` for an unknown merchant."""
+    async def expect(self, merchant: str, merchant_uid: str, amount: Decimal, currency: str | None) -> None:
+        """Record what a merchant expects to be paid for an order, in the currency's major unit, and refresh the newest
+        100 payments of that order. Raises `NotFound` for an unknown merchant."""
         expectation = wire.dumps({"amount": str(amount), "currency": currency})
-        found = await self._store.run("put_order", merchant, merchant_uid, expectation, durable=True)
-        if found == b"unknown":
+        lanes = await self._store.run("put_order", merchant, merchant_uid, expectation, durable=True)
+        if lanes is None:
             raise NotFound(f"there is no merchant {merchant!r}")
-        return [imp_uid.decode() for imp_uid in found]
+        self._queue.kick_all(lanes)
 
     async def _some(self, names: Sequence[str]) -> Sequence[Payment]:
         rows = await hashes(self._store, [f"pay:{name}" for name in names])

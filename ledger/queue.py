@@ -116,9 +116,9 @@ class Queue:
             self._sending.add(task)
             task.add_done_callback(self._sending.discard)
 
-    async def trouble(self) -> AclProblem | None:
+    async def problem(self) -> AclProblem | None:
         """What keeps kicks from being sent and fetched. One that is not lasting may only be away."""
-        return await asyncio.to_thread(self._trouble)
+        return await asyncio.to_thread(self._problem)
 
     async def close(self) -> None:
         """Send what is under way, and close the connections."""
@@ -126,10 +126,10 @@ class Queue:
             await asyncio.wait(self._sending, timeout=2)
         await asyncio.to_thread(self.broker.client.close)
 
-    def _trouble(self) -> AclProblem | None:
+    def _problem(self) -> AclProblem | None:
         client = self.broker.client
         try:
-            text, sha = script("probe")
+            text, sha = script("try_commands")
             client.execute_command("SCRIPT", "LOAD", text)
             # Two keys that no Cluster keeps together: Dramatiq's script uses several.
             refused = client.execute_command("EVALSHA", sha, 2, f"{NAMESPACE}:", NAMESPACE, packed(QUEUE_CALLS))

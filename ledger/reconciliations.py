@@ -12,7 +12,7 @@ from ledger.jobs import RECONCILE, Jobs
 from ledger.offload import aside
 from ledger.pages import Page, PageRequest, walk
 from ledger.queue import Queue
-from ledger.rows import hashes, paired
+from ledger.rows import flat, hashes, paired
 from ledger.store import Store
 from schemas.errors import Conflict, NotFound
 from schemas.payments import codec
@@ -106,8 +106,9 @@ class Reconciliations:
     async def save(self, run: Reconciliation) -> None:
         """Write how far a run is. Raises `LedgerUnavailable`."""
         await self._store.run(
-            "put_reconciliation", run.id, orjson.dumps(asdict(run)), run.merchant, int(run.by_hand), durable=True
-        )
+            "put_reconciliation", run.id, orjson.dumps(asdict(run)), run.merchant, int(run.by_hand),
+            int(run.state == "running"), int(run.tries > 0), durable=True,
+        )  # fmt: skip
 
     async def get(self, run_id: str) -> Reconciliation:
         """A run. Raises `NotFound`."""
@@ -158,13 +159,13 @@ class Reconciliations:
     async def found(self, run: Reconciliation, differing: Mapping[str, Difference]) -> None:
         """Ask for a look at what differs, by imp_uid."""
         if differing:
-            rows = [part for imp_uid, difference in differing.items() for part in (imp_uid, *_args(difference))]
-            kicks = await self._store.run("found_missing", run.id, run.merchant, *rows, durable=True)
+            rows = flat((imp_uid, *_args(difference)) for imp_uid, difference in differing.items())
+            kicks = await self._store.run("mark_found", run.id, run.merchant, len(differing), *rows, durable=True)
             self._queue.kick_all(kicks)
 
     async def count_unheard(self, run: Reconciliation) -> None:
         """Count the found ones whose webhook has not come within five minutes: these are lost."""
-        await self._store.run("count_unheard", run.id, run.merchant)
+        await self._store.run("count_lost_webhooks", run.id, run.merchant)
 
     async def looked_at(self, run: Reconciliation) -> tuple[int, int]:
         """How many of the found ones were looked at since the last time this was asked, and how many are left.
@@ -176,7 +177,7 @@ class Reconciliations:
 
     async def webhook_losses(self) -> tuple[int, int]:
         """Of the last seven days: webhooks that never came though i'mport announces such things, and those that did."""
-        lost, came = await self._store.run("read_losses")
+        lost, came = await self._store.run("read_webhook_losses")
         return int(lost), int(came)
 
 

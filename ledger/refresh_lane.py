@@ -8,6 +8,7 @@ from decimal import Decimal
 from itertools import chain
 from typing import Any, Literal, NamedTuple, cast
 
+from ledger.endpoint_rows import filters
 from ledger.group_commit import GroupCommit
 from ledger.keys import Lane, key, payment
 from ledger.leases import LEASE_MS, Lease
@@ -22,9 +23,6 @@ from schemas.payments.commit_steps import Step, steps
 from schemas.payments.decide import Change, Record
 from schemas.payments.escrow import EscrowChange
 from schemas.payments.facts import Expected
-
-UNKNOWN_BUDGET_MS = 1_000
-"""Between two claims of a merchant's unknown payments: a flood of made-up ids is one look-up a second."""
 
 MOST_BYTES = 262_144
 """Bytes of commits that share a call; one that has more goes alone, and fails alone where Redis has no room for it."""
@@ -79,10 +77,7 @@ class RefreshLane:
 
     async def claim(self, lane: Lane, limit: int = 100) -> ClaimedPayments:
         """Lease up to ``limit`` due payments of a lane. Raises `LedgerUnavailable`."""
-        budget = UNKNOWN_BUDGET_MS if lane.kind == "unknown" else 0
-        now, token, base, again, failures, rows = await self._store.run(
-            "claim_payments", str(lane), limit, LEASE_MS, budget
-        )
+        now, token, base, again, failures, rows = await self._store.run("claim_payments", str(lane), limit, LEASE_MS)
         self._queue.kick_all([again])
         claimed = [await aside(_claimed, lane, int(token), int(base), row, rows=len(row[4]) // 2) for row in rows]
         return ClaimedPayments(int(now) / 1000, int(failures), tuple(claimed))
@@ -159,11 +154,11 @@ class RefreshLane:
 
     async def pause(self, lane: Lane, seconds: float, trouble: str) -> int:
         """i'mport is failing for a merchant: claim nothing for so long. Gives its failures in a row."""
-        return int(await self._store.run("pause", str(lane), round(seconds * 1000), trouble))
+        return int(await self._store.run("pause_merchant", lane.name, round(seconds * 1000), trouble))
 
     async def resume(self, lane: Lane) -> None:
         """i'mport answers again: what was put off is due now."""
-        self._queue.kick_all(await self._store.run("resume", str(lane)))
+        self._queue.kick_all(await self._store.run("resume_merchant", lane.name))
 
     async def mark_dirty(self, merchant: str, imp_uid: str, *, due_in: float = 0, quiet: bool = False) -> None:
         """Ask for a look at a payment in so many seconds; what a ``quiet`` one finds is recorded without delivery."""
@@ -256,7 +251,8 @@ def _write(change: Change, step: Step, claimed: ClaimedPayment | None, now: floa
     args += [found, "" if shown == found else shown]
     args += [change.previous.version + 1 if step.change.events else "", len(step.change.events)]
     for event in step.change.events:
-        args += [event.id, event.type, event.sequence, int(event.silent), event.callback.text]
+        args += [event.id, event.type, event.sequence, int(event.silent), int(event.sandbox), filters(event.type)]
+        args.append(event.callback.text)
     return _Write(args, sum(len(arg) for arg in args if isinstance(arg, str | bytes)))
 
 

@@ -5,10 +5,10 @@ Every trouble with Redis is `LedgerUnavailable`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ledger.keys import PREFIX
-from ledger.store import Store
+from ledger.store import Argument, Store
 
 Row = dict[str, bytes]
 
@@ -33,6 +33,11 @@ def _short(name: str) -> str:
 def paired(flat: Sequence[bytes]) -> Row:
     """A hash as Redis lists it (field, value, field, value …)."""
     return {name.decode(): value for name, value in zip(flat[::2], flat[1::2], strict=True)}
+
+
+def flat(rows: Iterable[Iterable[Argument]]) -> list[Argument]:
+    """Rows as a script takes them: one cell after the other."""
+    return [cell for row in rows for cell in row]
 
 
 def text(row: Row, field: str) -> str | None:

@@ -16,7 +16,6 @@ import uvicorn
 
 from ledger.acl_watch import EVERY as WATCH_EVERY
 from ledger.acl_watch import AclWatch
-from ledger.compatibility import usable
 from ledger.ledger import Ledger
 from receiver import connection
 from receiver.acceptor import Acceptor
@@ -120,7 +119,7 @@ def background(parts: Parts) -> tuple[Periodic, ...]:
         Periodic("tell_account", parts.account.tell, 1.0),
         Periodic("look", _Watchman(keeper).look, LOOK_SOON),
         Periodic("report_spool", parts.spool_report.tell, REPORT_EVERY),
-        Periodic("watch", parts.watch.tell, WATCH_EVERY),
+        Periodic("watch", parts.watch.log_problems, WATCH_EVERY),
     )
 
 
@@ -185,7 +184,7 @@ async def _check(ledger: Ledger) -> None:
     seconds at most, because webhooks wait meanwhile; it may come back."""
     with suppress(LedgerUnavailable, TimeoutError):
         async with asyncio.timeout(FIRST_LOOK):
-            await usable(ledger)
+            await ledger.check_usable()
 
 
 class _Watchman:
@@ -207,7 +206,7 @@ def _watch(counts: ReceiverMetrics, keeper: Acceptor, spool: Spool, ledger: Ledg
     counts.watch(
         "relay_redis_refused",
         "Answers of Redis with an error that nobody expects, since this process began.",
-        lambda: ledger.store.refused,
+        lambda: ledger.refused,
     )
     counts.watch("relay_spool_waiting", "Notifications in this receiver's spool.", lambda: spool.waiting)
     counts.watch("relay_redis_available", "Whether Redis takes webhooks.", lambda: float(keeper.redis.available))

@@ -13,7 +13,6 @@ import structlog
 import uvloop
 
 from ledger import Ledger
-from ledger.compatibility import begin, usable
 from runtime import logging
 from runtime.encryption import Sealer
 from runtime.environment import warn_of_settings_without_effect
@@ -58,8 +57,8 @@ async def _begin(settings: Settings) -> None:
     worker itself."""
     ledger = Ledger.connect(settings.redis_url, settings.queue_url, replica_acks=settings.replica_acks)
     try:
-        await usable(ledger)
-        await begin(ledger.store, Sealer([key.get_secret_value() for key in settings.encryption_keys]))
+        await ledger.check_usable()
+        await ledger.begin(Sealer([key.get_secret_value() for key in settings.encryption_keys]))
     except LedgerUnavailable as error:
         structlog.get_logger().warning("ledger_away", error=str(error))
     finally:

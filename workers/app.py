@@ -23,7 +23,6 @@ from iamport.transport import iamport_transport
 from ledger import Ledger
 from ledger.acl_watch import EVERY as WATCH_EVERY
 from ledger.acl_watch import AclWatch
-from ledger.compatibility import begin, usable
 from ledger.heartbeats import REPORT_EVERY
 from ledger.jobs import RECONCILE, REPLAY, TIDY
 from ledger.leases import RENEW_EVERY
@@ -83,7 +82,7 @@ class App:
         self.presence = HeartbeatMiddleware(self._ledger.heartbeats, self.watch, f"{socket.gethostname()}-{self._name}")
         self._background = Background(background(self))
 
-        broker = self._ledger.queue.broker
+        broker = self._ledger.broker
         broker.add_middleware(AsyncIO())
         broker.add_middleware(ExpectedErrors())
         broker.add_middleware(self.presence)
@@ -125,8 +124,8 @@ class App:
         """The merchant of the environment is known from the start, not from its first webhook on.
 
         Raises `BadSetting` for keys that are not this ledger's, and for a Redis that does not let it work."""
-        await usable(self._ledger)
-        await begin(self._ledger.store, self._sealer)
+        await self._ledger.check_usable()
+        await self._ledger.begin(self._sealer)
         if self._settings.imp_key:
             await self._ledger.merchants.ensure("default")
         await start_tidying(self._ledger)
@@ -161,7 +160,7 @@ class App:
 
     async def _hand_back(self) -> None:
         try:
-            await self._ledger.leases.give_back()
+            await self._ledger.leases.release()
             await self.presence.sign_off()
         except LedgerUnavailable as error:
             log.warning("leases_not_given_back", error=str(error), hint="they end by themselves")
@@ -182,7 +181,7 @@ def background(app: App) -> tuple[Periodic, ...]:
         Periodic("sweep", app.sweep, SWEEP_EVERY),
         Periodic("renew_leases", app.renew_leases, RENEW_EVERY),
         Periodic("report_presence", app.presence.report, REPORT_EVERY),
-        Periodic("watch", app.watch.tell, WATCH_EVERY),
+        Periodic("watch", app.watch.log_problems, WATCH_EVERY),
         Periodic("prepare", app.prepare, 1.0, once=True),
     )
 

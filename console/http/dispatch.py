@@ -85,7 +85,7 @@ class OperatorApi:
         if operation.method != "POST" or key is None:
             return await carry_out()
         return await once(
-            self._context.idempotency,
+            self._context.ledger.idempotency,
             self._context.sealer,
             key,
             caller=caller.name,

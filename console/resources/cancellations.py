@@ -100,7 +100,7 @@ class Asking:
 
     async def write(self, decide: Callable[[Record, int, Policy], Change]) -> Change:
         """Decide on what is known now, and write it."""
-        now = int(await self._context.ledger.store.now())
+        now = int(await self._context.ledger.now())
         return await self._context.ledger.refresh_lane.amend(
             self.merchant, self.imp_uid, lambda record: decide(record, now, self._policy)
         )

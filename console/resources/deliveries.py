@@ -99,7 +99,7 @@ async def list_(call: Call[DeliveryListing, Nothing]) -> OperationResult:
 async def retry(call: Call[Parameters, Nothing]) -> OperationResult:
     """Have a delivery attempted now."""
     ledger = call.context.ledger
-    ledger.queue.kick_all([await ledger.deliveries.retry(call.path["id"])])
+    await ledger.deliveries.retry(call.path["id"])
     return OperationResult(delivery_out(await ledger.deliveries.get(call.path["id"])))
 
 

@@ -57,7 +57,7 @@ async def _merchant(context: Context, merchant: Merchant) -> bool:
 
 
 async def _endpoints(context: Context) -> tuple[int, list[str]]:
-    resealed, unreadable, now = 0, [], await context.ledger.store.now()
+    resealed, unreadable, now = 0, [], await context.ledger.now()
 
     def anew(endpoint: Endpoint) -> Endpoint:
         """What signs no more needs no key: it leaves, as with the next rotation."""

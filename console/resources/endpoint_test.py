@@ -51,10 +51,9 @@ async def test(call: Call[Parameters, Nothing]) -> OperationResult:
     registered = await ledger.endpoints.get(endpoint)
     event = "evt_" + base64.b32encode(secrets.token_bytes(20)).decode().lower()
     data = {"merchant": registered.endpoint.merchant, "endpoint": endpoint}
-    timestamp = rfc3339(int(await ledger.store.now()))
+    timestamp = rfc3339(int(await ledger.now()))
     body = wire.dumps({"id": event, "type": TEST_TYPE, "timestamp": timestamp, "data": data})
-    ledger.queue.kick_all([await ledger.deliveries.send_test(endpoint, event, body)])
-    delivery = f"{event}.{endpoint}"
+    delivery = await ledger.deliveries.send_test(endpoint, event, body)
     timeout = call.context.settings.delivery_timeout
     reason = (await _waited_for(ledger, delivery, timeout + _SLACK)).reason
     if not await ledger.deliveries.end_test(delivery):

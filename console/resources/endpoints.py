@@ -91,8 +91,7 @@ async def delete(call: Call[Parameters, Nothing]) -> OperationResult:
 
 async def enable(call: Call[Parameters, Nothing]) -> OperationResult:
     """Release what was held."""
-    ledger = call.context.ledger
-    ledger.queue.kick_all(await ledger.endpoints.enable(call.path["id"]))
+    await call.context.ledger.endpoints.enable(call.path["id"])
     return await get(call)
 
 
@@ -104,7 +103,7 @@ async def disable(call: Call[Parameters, Nothing]) -> OperationResult:
 
 async def secret(call: Call[Parameters, Nothing]) -> OperationResult:
     """The secrets that sign now."""
-    now = await call.context.ledger.store.now()
+    now = await call.context.ledger.now()
     registered = await call.context.ledger.endpoints.get(call.path["id"])
     return OperationResult(_secrets(call.context, registered.endpoint, now))
 
@@ -112,7 +111,7 @@ async def secret(call: Call[Parameters, Nothing]) -> OperationResult:
 async def rotate(call: Call[Parameters, RotateIn]) -> OperationResult:
     """A new secret; those before go on signing for as long as they were promised to."""
     context = call.context
-    now = await context.ledger.store.now()
+    now = await context.ledger.now()
     fresh = context.sealer.seal(new_secret(secrets.token_bytes(32)))
 
     def turn(endpoint: Endpoint) -> Endpoint:

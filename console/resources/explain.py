@@ -15,7 +15,6 @@ from ledger.endpoints import RegisteredEndpoint
 from ledger.events import StoredEvent
 from ledger.heartbeats import running
 from ledger.ledger import Ledger
-from ledger.memory import memory
 from ledger.pages import PageRequest
 from schemas.endpoints.delivery import Attempt
 from schemas.endpoints.endpoint import wants
@@ -60,9 +59,9 @@ async def explain(call: Call[ExplainParameters, Nothing]) -> OperationResult:
 async def _standstill(watch: AclWatch, ledger: Ledger, sent: DeliveryView) -> str | None:
     """Why nothing is sent at all, where that is what a delivery waits for."""
     due = sent.next_attempt_at
-    if sent.state != "pending" or due is None or due > await ledger.store.now():
+    if sent.state != "pending" or due is None or due > await ledger.now():
         return None
-    full = (await memory(ledger.store)).trouble
+    full = (await ledger.memory()).trouble
     if full is not None:
         return full
     broken = (await watch.recent()).broken

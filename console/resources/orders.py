@@ -27,9 +27,7 @@ class OrderOut(Out):
 async def put(call: Call[OfMerchant, OrderIn]) -> OperationResult:
     """Note what is expected; payments of the order that are there already are compared with it."""
     merchant, merchant_uid, body = call.query.merchant, call.path["merchant_uid"], call.body
-    ledger = call.context.ledger
-    for imp_uid in await ledger.payments.expect(merchant, merchant_uid, body.amount, body.currency):
-        await ledger.refresh_lane.mark_dirty(merchant, imp_uid)
+    await call.context.ledger.payments.expect(merchant, merchant_uid, body.amount, body.currency)
     return OperationResult(
         OrderOut(merchant=merchant, merchant_uid=merchant_uid, amount=body.amount, currency=body.currency)
     )

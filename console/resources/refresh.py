@@ -34,7 +34,7 @@ async def refreshed(context: Context, merchant: str, imp_uid: str) -> bool:
     ledger = context.ledger
     if merchant not in await ledger.merchants.names():
         raise NotFound(f"there is no merchant {merchant!r}")
-    asked, before = await ledger.store.now(), await ledger.payments.look(merchant, imp_uid)
+    asked, before = await ledger.now(), await ledger.payments.look(merchant, imp_uid)
     await ledger.refresh_lane.mark_dirty(merchant, imp_uid)
     ends = time.monotonic() + PATIENCE
     while time.monotonic() < ends:

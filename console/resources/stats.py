@@ -11,9 +11,8 @@ from console.http.operation import Call, Operation, OperationResult
 from ledger.acl import AclProblem
 from ledger.heartbeats import Worker
 from ledger.ledger import Ledger
-from ledger.memory import Memory, memory
+from ledger.memory import Memory
 from ledger.pages import PageRequest
-from ledger.stats import stats
 from schemas.body_reasons import words
 from schemas.errors import LedgerRefused, LedgerUnavailable
 from schemas.times import rfc3339
@@ -134,7 +133,7 @@ async def get(call: Call[Parameters, Nothing]) -> OperationResult:
 
 async def _numbers(call: Call[Parameters, Nothing]) -> OperationResult:
     ledger = call.context.ledger
-    numbers = await stats(ledger.store)
+    numbers = await ledger.stats()
     durability = await ledger.durability()
     lost, came = await ledger.reconciliations.webhook_losses()
     endpoints, left_out = await _endpoints(ledger)
@@ -171,7 +170,7 @@ async def _numbers(call: Call[Parameters, Nothing]) -> OperationResult:
             ],
             spool=SpoolStats(waiting=numbers.spooled, receivers=numbers.receivers) if numbers.receivers else None,
             redis=RedisStats(durable=durability.durable, reasons=list(durability.reasons)),
-            memory=memory_out(await memory(ledger.store)),
+            memory=memory_out(await ledger.memory()),
             ledger=works(seen.ledger),
             queue=works(seen.queue),
             webhook_loss_rate=round(lost / (lost + came), 6) if lost + came else None,

@@ -13,7 +13,7 @@ from schemas.payments.facts import Fact, Facts, Kind, cancelled_amount, plain
 from schemas.payments.retractions import Lesser
 from schemas.payments.snapshot import Snapshot
 
-VERSION = 2
+VERSION = 3
 
 
 def dump_fact(fact: Fact, place: int) -> bytes:

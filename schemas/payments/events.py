@@ -50,7 +50,8 @@ class Callback:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What is recorded of one fact and sent to whoever subscribed. ``silent``: recorded without delivery."""
+    """What is recorded of one fact and sent to whoever subscribed. ``silent``: recorded without delivery.
+    ``sandbox``: of a payment of a test channel."""
 
     id: str
     type: str
@@ -58,6 +59,7 @@ class Event:
     status: Status
     callback: Callback
     silent: bool
+    sandbox: bool = False
 
     @property
     def body(self) -> bytes:
@@ -107,7 +109,7 @@ def render(
         "detail": fact.detail,
     }
     text = wire.dumps({"id": identity, "type": kind, "timestamp": rfc3339(fact.at), "data": data})
-    return Event(identity, kind, sequence, status, Callback(text, snapshot.raw), silent)
+    return Event(identity, kind, sequence, status, Callback(text, snapshot.raw), silent, snapshot.sandbox)
 
 
 def thin(body: bytes) -> bytes:

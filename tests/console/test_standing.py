@@ -16,7 +16,6 @@ import typer
 from typer.testing import CliRunner
 
 from cli.commands import register
-from ledger.endpoints import Endpoints
 from ledger.heartbeats import Heartbeat
 from ledger.keys import Lane
 from schemas.endpoints.delivery import Retry
@@ -231,7 +230,7 @@ async def test_metrics_are_there_without_redis(own_redis: RedisServer) -> None:
 
 async def test_all_endpoints_are_in_the_numbers(console: Console) -> None:
     """However many there are, and it is said that none is left out."""
-    made = Endpoints(console.ledger.store)
+    made = console.ledger.endpoints
     template = await made.get((await console.endpoint())["id"])
     for first in range(0, 1100, 100):
         names = [f"ep_{first + n:020}" for n in range(100)]

@@ -123,7 +123,7 @@ async def test_a_call_that_breaks_off_writes_nothing(ledger: Ledger, driver: Dri
     change = driver.decide(claimed, paid("imp_2"))
     good = {
         "commit": refresh_lane._write(change, next(steps(change)), claimed, THEN, with_object=True).args,
-        "settle": delivery_lane._settle_args(delivery.lease, Delivered(), [attempt()]),
+        "settle_deliveries": delivery_lane._settle_args(delivery.lease, Delivered(), [attempt()]),
     }
     for name, args in good.items():
         with pytest.raises(LedgerRefused):

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from ledger import Ledger
-from ledger.compatibility import usable
 from schemas.errors import LedgerUnavailable
 from tests.support.ledger_driver import REFRESH, Driver, notification, paid
 from tests.support.ledger_invariants import problems
@@ -128,7 +127,7 @@ async def test_a_process_checks_the_ledger_and_not_the_first_seed(
 ) -> None:
     """The checks of the start are made on the ledger's node, though the first seed is dead or a replica."""
     for seed in (free_port(), cluster.replica):
-        await usable(connect(cluster.url(seed, cluster.owner), replica_acks=1))
+        await connect(cluster.url(seed, cluster.owner), replica_acks=1).check_usable()
 
 
 async def test_no_seed_is_needed_later_on(cluster: Cluster, connect: Connect) -> None:

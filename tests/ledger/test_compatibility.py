@@ -42,7 +42,7 @@ async def test_a_slow_start_does_not_bring_an_old_key_back(ledger: Ledger) -> No
     read = await ledger.store.redis.get("{relay}:canary")
     assert isinstance(read, bytes)
     await begin(ledger.store, Sealer([NEW, OLD]))
-    await ledger.store.run("renew_canary", read, Sealer([OLD]).seal("a canary"))
+    await ledger.store.run("reseal_canary", read, Sealer([OLD]).seal("a canary"))
     await begin(ledger.store, Sealer([NEW]))
 
 

@@ -72,10 +72,10 @@ async def test_what_a_deleted_merchant_waited_for_is_given_up_in_the_end(driver:
     while await tidy(driver, after=2 * 86400):
         pass
     for lane in (SHOP, SLOW):
-        kinds = ("due", "leased", "tokens", "touched", "tries", "stalled", "quiet")
+        kinds = ("due", "leased", "tokens", "touched", "tries", "stalled", "silent")
         assert await driver.redis.exists(*(key(kind, str(lane)) for kind in kinds)) == 0
     assert await driver.redis.zcard(key("ntfs", "o", "pending")) == 0
-    assert await driver.redis.exists(key("claims", "shop/imp_now"), key("pay", "shop/imp_now")) == 0
+    assert await driver.redis.exists(key("reported", "shop/imp_now"), key("pay", "shop/imp_now")) == 0
     assert await driver.redis.exists(key("tomb", "shop/imp_now")) == 1
 
 

@@ -87,7 +87,8 @@ async def test_what_is_asked_for_goes_at_once(driver: Driver, ledger: Ledger, pa
     await driver.forget_kicks()
     assert await driver.take(LANE) == ()
     await driver.forget_kicks()
-    assert await ledger.deliveries.retry(first.id) == str(LANE)
+    await ledger.deliveries.retry(first.id)
+    assert await driver.kicked(LANE)
     shown = await ledger.deliveries.get(first.id)
     assert shown.reason == "asked for by an operator"
     assert shown.next_attempt_at == pytest.approx(await ledger.store.now(), abs=30)
@@ -96,7 +97,7 @@ async def test_what_is_asked_for_goes_at_once(driver: Driver, ledger: Ledger, pa
     assert [one.id for one in await driver.take(LANE)] == [tested]
     await driver.forget_kicks()
     assert await driver.take(LANE) == ()
-    assert not await driver.redis.exists(key("asked", str(LANE)))
+    assert not await driver.redis.exists(key("requested", str(LANE)))
     assert await problems(ledger) == []
 
 
@@ -196,7 +197,7 @@ async def test_what_is_asked_for_is_forgotten_with_its_endpoint(driver: Driver, 
     await send_test(driver)
     await ledger.endpoints.delete("ep_1")
     assert await driver.take(LANE) == ()
-    assert not await driver.redis.exists(key("asked", str(LANE)))
+    assert not await driver.redis.exists(key("requested", str(LANE)))
     assert await problems(ledger) == []
 
 

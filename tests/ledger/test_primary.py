@@ -72,7 +72,7 @@ async def test_a_full_redis_refuses_a_script_and_is_still_the_primary(alone: tup
     await store.ask("CONFIG", "SET", "maxmemory", "1")
     for _ in range(3):
         with pytest.raises(LedgerUnavailable):
-            await store.run("start", 1, "canary")
+            await store.run("begin", 1, "canary")
     assert asked.failed == [None]
 
 
@@ -85,11 +85,11 @@ async def test_a_primary_that_became_a_replica_or_is_away_is_looked_for(
     await store.ask("REPLICAOF", "127.0.0.1", "1")
     for _ in range(2):
         with pytest.raises(LedgerUnavailable):
-            await store.run("start", 1, "canary")
+            await store.run("begin", 1, "canary")
     assert asked.failed == [None, node]
     own_redis.kill()
     with pytest.raises(LedgerUnavailable):
-        await store.run("start", 1, "canary")
+        await store.run("begin", 1, "canary")
     assert asked.failed == [None, node, node]
     own_redis.start()
     await store.now()

@@ -35,11 +35,11 @@ async def test_a_source_has_so_many_first_looks_a_minute(ledger: Ledger, driver:
 
 async def test_all_strangers_together_have_a_budget_and_few_counters(ledger: Ledger, driver: Driver) -> None:
     """A thousand sources are no more than ten, and do not fill the memory with counters; all of them expire."""
-    await driver.redis.set("{relay}:strangers", OF_ALL - 50, px=60_000)
+    await driver.redis.set("{relay}:unverified", OF_ALL - 50, px=60_000)
     for source in range(100):
         await post(ledger, f"203.0.113.{source}", 0, 1)
     assert (len(await driver.due(REFRESH)), len(await driver.due(UNKNOWN))) == (50, 50)
-    counters = [name async for name in driver.redis.scan_iter("{relay}:strangers*")]
+    counters = [name async for name in driver.redis.scan_iter("{relay}:unverified*")]
     assert len(counters) == 51
     assert all([0 < await driver.redis.pttl(name) <= 60_000 for name in counters])
 
@@ -58,9 +58,9 @@ async def test_payments_that_are_known_cost_no_budget(ledger: Ledger, driver: Dr
     await driver.accept("imp_known", source="198.51.100.7", verified=False)
     assert "imp_known" in await driver.due(REFRESH)
     await _nothing_is_counted(driver, "imp_known")
-    before = await driver.redis.get("{relay}:strangers")
+    before = await driver.redis.get("{relay}:unverified")
     await post(ledger, "198.51.100.7", 0, OF_ONE)
-    assert await driver.redis.get("{relay}:strangers") == before
+    assert await driver.redis.get("{relay}:unverified") == before
 
 
 async def test_a_payment_under_way_costs_no_budget(ledger: Ledger, driver: Driver) -> None:
@@ -80,9 +80,9 @@ async def test_a_payment_that_retention_removed_costs_no_budget(ledger: Ledger, 
 
 async def _nothing_is_counted(driver: Driver, imp_uid: str) -> None:
     """A stranger's webhook for this payment uses up nothing."""
-    before = await driver.redis.get(key("strangers"))
+    before = await driver.redis.get(key("unverified"))
     await driver.accept(imp_uid, source="198.51.100.7", verified=False)
-    assert await driver.redis.get(key("strangers")) == before
+    assert await driver.redis.get(key("unverified")) == before
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,9 @@ THEN = 1_900_000_000
 """When the payments of the tests happen: after any `since`, so that nothing about them is silent."""
 
 _number = itertools.count(1)
-_IN_LANES = ("not_before", "told_until", "rate_until", "probe_until", "tokens_at", "asked")
+_IN_LANES = (
+    "not_before", "retry_after_until", "open_until", "rate_until", "probe_until", "tokens_at", "requested_at",
+)  # fmt: skip
 
 
 def queue_url(redis_url: str) -> str:

@@ -330,7 +330,7 @@ async def test_stopping_waits_no_longer_than_it_may(house: House) -> None:
         await subscriber.received(1)
         await house.deliverer.finish(0.1)
         assert len(house.driver.ledger.leases._held) == 1
-        await house.driver.ledger.leases.give_back()
+        await house.driver.ledger.leases.release()
         assert list(await house.driver.due(LANE))
         release.set()
         await house.rest()

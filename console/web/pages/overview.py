@@ -9,7 +9,7 @@ from typing import Any
 from console.web.alerts import concerns
 from console.web.charts import Chart, columns
 from console.web.visit import Outcome, PageRoute, View, Visit
-from ledger.minute_counts import Minute, minutes
+from ledger.minute_counts import Minute
 
 RANGES = {"1h": (60, 1), "6h": (360, 5), "24h": (1440, 20)}
 """How many minutes a chart shows, and how many of them make a column."""
@@ -26,7 +26,7 @@ async def overview(visit: Visit) -> Outcome:
         visit.desk.rows("/v1/endpoints"),
         visit.desk.rows("/v1/merchants"),
         visit.desk.rows("/v1/payments", status="cancellation_pending"),
-        minutes(visit.desk.context.ledger.store, count),
+        visit.desk.context.ledger.minutes(count),
     )
     refused = sum(minute.refused for minute in past[-60:])
     values = {

@@ -1,9 +1,9 @@
--- Tries commands on a key that holds nothing, so that what is forbidden is found before it is needed.
+-- Tries commands on a key that holds nothing, so that a missing right is found before the command is needed.
 -- ARGV: the calls (JSON: [[command, argument, …], …]; "?" is the key)
--- Answer: what was refused, {command, why, …}
+-- Returns: what was refused, {command, why, …}
 local key = k("probe")
 local refused = {}
-for _, call in ipairs(cjson.decode(ARGV[1])) do
+for _, call in ipairs(cjson.decode(take())) do
   for n, argument in ipairs(call) do
     if argument == "?" then call[n] = key end
   end

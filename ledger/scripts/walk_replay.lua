@@ -1,24 +1,25 @@
--- Walks through recorded events, the oldest first, and decides for each endpoint whether an event is to be sent (again).
--- What is goes into the endpoint's replay lane; the replay's cursor moves in the same step, so nothing is ever queued twice.
--- The events of one millisecond are taken together: so a time will do as the cursor.
---
--- ARGV: replay ("" to count only), cursor and until (ms; both excluded), merchant, endpoint ("" for all), types ("" for all),
---       only ("undelivered", "dead", "all"), silent ones too (0 or 1), most events, most deliveries (about)
--- Answer: {1 when there is nothing more to walk, cursor, deliveries found, lanes to kick…}
+-- Walks through recorded events, the oldest first, and decides for each endpoint whether an event is to be sent (again). Then it goes
+-- into the endpoint's replay lane; the replay's cursor moves in the same step, so nothing is ever queued twice. The events of one
+-- millisecond are taken together: so a time will do as the cursor.
+-- ARGV: replay ("" to count only), cursor and until (ms; both excluded), merchant (or ""), endpoint (or ""),
+--       only ("undelivered", "dead", "all"), silent ones too (0 or 1), most events, most deliveries (about),
+--       how many types of events, (type, filters that cover it)…
+-- Returns: {1 when there is nothing more to walk else 0, cursor, deliveries found, lanes to kick…}
 -- uses: events lanes replays
 
-local rpl, cursor, till = ARGV[1], ARGV[2], ARGV[3]
-local merchant, chosen_ep, types, only, with_silent = ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8] == "1"
-local most, budget = tonumber(ARGV[9]), tonumber(ARGV[10])
-local replay = k("replay", rpl)
+local rpl, cursor, till, merchant, chosen_ep = take_text(), take(), take(), take_text(), take_text()
+local only, with_silent, most, budget = take(), take_flag(), take_number(), take_number()
+local types, filters_of = take_rows(2), {}
+for i = 1, #types, 2 do filters_of[types[i]] = types[i + 1] end
+local replay = rpl and k("replay", rpl)
 
-if rpl ~= "" then
+if rpl then
   local state, walked, at = unpack(redis.call("HMGET", replay, "state", "walked", "cursor"))
   if state ~= "running" or walked == "1" then return {1, cursor, 0} end
   cursor = at
 end
 
-local index = merchant ~= "" and k("evts", "m", merchant) or k("evts")
+local index = merchant and k("evts", "m", merchant) or k("evts")
 local events = redis.call("ZRANGEBYSCORE", index, "(" .. cursor, "(" .. till, "WITHSCORES", "LIMIT", 0, most)
 local is_last = #events < most * 2
 if not is_last then
@@ -30,17 +31,17 @@ if not is_last then
   for _, part in ipairs(redis.call("ZRANGEBYSCORE", index, last, last, "WITHSCORES")) do events[#events + 1] = part end
 end
 
--- The first write is one that Redis may refuse when it is full: then nothing has happened.
-if rpl ~= "" then redis.call("HSET", replay, "cursor", cursor) end
+-- The first write is one that Redis refuses when it is full: then nothing has happened.
+if rpl then redis.call("HSET", replay, "cursor", cursor) end
 
 local subscribed = {}
 local function subscriptions(m)
   if not subscribed[m] then
-    if chosen_ep == "" then
-      subscribed[m] = redis.call("HGETALL", k("subs", m))
-    else
+    if chosen_ep then
       local subscription = redis.call("HGET", k("subs", m), chosen_ep)
       subscribed[m] = subscription and {chosen_ep, subscription} or {}
+    else
+      subscribed[m] = redis.call("HGETALL", k("subs", m))
     end
   end
   return subscribed[m]
@@ -53,15 +54,15 @@ local function is_wanted(state)
 end
 
 local found, lanes = 0, {}
-local function queue(id, state, event, ep, m, imp, kind, sequence)
+local function queue(e, ep, state)
+  local id = e.event .. "." .. ep
   if state then
     local reason = redis.call("HGET", k("dlv", id), "reason") or ""
     set_state(id, ep, state, "pending")
     redis.call("HSET", k("dlv", id), "attempts", "0", "next_at", int(now()), "reason", "sent again by " .. rpl, "replay", "1",
-      "replay_id", rpl,
-      "state_before", state, "reason_before", reason)
+      "replay_id", rpl, "state_before", state, "reason_before", reason)
   else
-    create_delivery(event, ep, m, imp, kind, sequence, "1")
+    create_delivery(e, ep, "1")
     redis.call("HSET", k("dlv", id), "replay_id", rpl, "reason", "sent by " .. rpl)
   end
   redis.call("SADD", k("replaying", rpl), id)
@@ -70,21 +71,20 @@ local function queue(id, state, event, ep, m, imp, kind, sequence)
 end
 
 local function decide(event)
-  local m, imp, kind, sequence, silent, about =
+  local m, imp, type_, sequence, silent, about =
     unpack(redis.call("HMGET", k("evt", event), "merchant", "imp_uid", "type", "sequence", "silent", "about"))
-  -- A test event was for one endpoint and one moment.
-  if not m or kind == "relay.test" or (silent == "1" and not with_silent) then return end
-  if types ~= "" and not wants(types, kind) then return end
+  local filters = filters_of[type_]
+  if not filters or (silent == "1" and not with_silent) then return end
   local subs = subscriptions(m)
-  if #subs > 0 and imp ~= "" and is_hidden(event, m) then return end
+  if #subs > 0 and is_hidden(event, m) then return end
+  local e = {event = event, m = m, imp = imp, type = type_, sequence = sequence}
   for i = 1, #subs, 2 do
     local ep = subs[i]
-    if ep ~= about and wants(subs[i + 1], kind) then
-      local id = event .. "." .. ep
-      local state = redis.call("HGET", k("dlv", id), "state")
+    if ep ~= about and subscribes(subs[i + 1], filters) then
+      local state = redis.call("HGET", k("dlv", event .. "." .. ep), "state")
       if is_wanted(state) then
         found = found + 1
-        if rpl ~= "" then queue(id, state, event, ep, m, imp, kind, sequence) end
+        if rpl then queue(e, ep, state) end
       end
     end
   end
@@ -98,8 +98,7 @@ while at < #events do
   at = at + 2
 end
 local is_end = is_last and at > #events
-local answer = {is_end and 1 or 0, cursor, found}
-if rpl == "" then return answer end
+if not rpl then return {is_end and 1 or 0, cursor, found} end
 
 redis.call("HSET", replay, "cursor", cursor, "walked", is_end and "1" or "0")
 if found > 0 then
@@ -107,5 +106,4 @@ if found > 0 then
   redis.call("HSET", replay, "queued_at", int(now()))
 end
 if is_end then end_replay(rpl) end
-for _, lane in ipairs(announce(lanes)) do answer[#answer + 1] = lane end
-return answer
+return {is_end and 1 or 0, cursor, found, unpack(announce(lanes))}

@@ -1,16 +1,18 @@
--- Stops a replay and takes out again what it has queued and nobody is sending. A delivery that was there before is as it was; one that
--- the replay made is discarded, or dead where attempts have failed. What is being sent is let be: if it fails, it is not tried again.
--- ARGV: replay, most, lane of its job (whose next step goes on where a request broke off). Answer: {state, how many were looked at}; {"unknown", 0} where there is none
+-- Stops a replay and takes out again what it has queued and no worker is sending. A delivery that existed before is as it was; one that
+-- the replay made is discarded, or dead where attempts have failed. What is being sent is left alone: if it fails, it is not tried again.
+-- ARGV: replay, most, lane of its job (whose next step goes on where a request broke off)
+-- Returns: {state, how many were considered}; {"unknown", 0} where there is no such replay
 -- uses: events lanes
-local rpl = ARGV[1]
+local GOES_ON_IN = 1000
+local rpl, most, job_lane = take(), take(), take()
 local replay = k("replay", rpl)
 local state = redis.call("HGET", replay, "state")
 if not state then return {"unknown", 0} end
 if state == "running" then
   state = "stopped"
   redis.call("HSET", replay, "state", state, "ended_at", int(now()))
-  touch(ARGV[3], rpl, now() + 1000)
-  index_lane(ARGV[3])
+  touch(job_lane, rpl, now() + GOES_ON_IN)
+  index_lane(job_lane)
 end
 if state ~= "stopped" then return {state, 0} end
 
@@ -26,7 +28,7 @@ local function take_out(id, ep, dlv)
   redis.call("HINCRBY", replay, "queued", -1)
 end
 
-local ids = redis.call("SPOP", k("replaying", rpl), ARGV[2])
+local ids = redis.call("SPOP", k("replaying", rpl), most)
 local lanes = {}
 for _, id in ipairs(ids) do
   local dlv = k("dlv", id)

@@ -1,19 +1,18 @@
--- One page of an index, newest first: bounded work, however long the index is.
---
--- ARGV: limit, most (entries looked at), score and member of the cursor (or "", ""), since, until (scores, or ""),
---       clock (an index whose score says the time where the walked ones' do not, or ""),
---       how many indexes to walk, these; how many others a member must be in, these.
--- Several walked indexes are merged. Of the indexes that have the same scores the shortest is walked.
--- Answer: {1 where more may follow else 0, score and member of the last entry looked at, then member, score, ...}
+-- One page of an index, newest first: bounded work, however long the index is. Several indexes are merged. Of the indexes that have
+-- the same scores the shortest is walked.
+-- ARGV: limit, how many entries are read at most, score and member of the cursor (or "", ""), since, until (scores, or ""),
+--       clock (an index whose scores are times where those of the walked ones are not, or ""),
+--       how many indexes to walk, these, how many others a member must be in, these
+-- Returns: {1 where more may follow else 0, score and member of the last entry read, then member, score, …}
 
-local limit, most = tonumber(ARGV[1]), tonumber(ARGV[2])
-local from_score, from_member = ARGV[3], ARGV[4]
-local since, till, clock = ARGV[5], ARGV[6], ARGV[7]
-local walks, musts = {}, {}
-for i = 1, tonumber(ARGV[8]) do walks[i] = k(ARGV[8 + i]) end
-for i = 1, tonumber(ARGV[9 + #walks]) do musts[i] = k(ARGV[9 + #walks + i]) end
+local limit, most = take_number(), take_number()
+local from_score, from_member, since, till, clock_index = take_text(), take(), take_number(), take_number(), take_text()
+local walks, musts = take_rows(1), take_rows(1)
+for i, name in ipairs(walks) do walks[i] = k(name) end
+for i, name in ipairs(musts) do musts[i] = k(name) end
+local scores_are_times = not clock_index
 
-if #walks == 1 and clock == "" then
+if #walks == 1 and scores_are_times then
   local smallest = redis.call("ZCARD", walks[1])
   for i = 1, #musts do
     local size = redis.call("ZCARD", musts[i])
@@ -47,9 +46,9 @@ end
 local chunk = math.max(8, math.ceil((limit + 1) / #walks))
 local function start(key)
   local rank = 0
-  if from_score ~= "" then rank = rank_below(key, from_score, from_member) end
-  if till ~= "" and clock == "" then
-    rank = math.max(rank, redis.call("ZCOUNT", key, till, "+inf"))
+  if from_score then rank = rank_below(key, from_score, from_member) end
+  if till and scores_are_times then
+    rank = math.max(rank, redis.call("ZCOUNT", key, int(till), "+inf"))
   end
   return {key = key, rank = rank, at = 1, rows = {}}
 end
@@ -85,31 +84,31 @@ local function next_entry()
 end
 
 local function wanted(member, score)
-  local time = score
-  if clock ~= "" then
-    time = redis.call("ZSCORE", k(clock), member)
+  local time = tonumber(score)
+  if clock_index then
+    time = tonumber(redis.call("ZSCORE", k(clock_index), member))
     if not time then return false end
   end
-  if since ~= "" and tonumber(time) < tonumber(since) then return false end
-  if till ~= "" and tonumber(time) >= tonumber(till) then return false end
+  if since and time < since then return false end
+  if till and time >= till then return false end
   for i = 1, #musts do
     if not redis.call("ZSCORE", musts[i], member) then return false end
   end
   return true
 end
 
-local page, last_score, last_member, looked, more = {}, "", "", 0, 0
+local page, last_score, last_member, entries_read, more = {}, "", "", 0, 0
 while true do
   local member, score = next_entry()
   if not member then break end
-  if since ~= "" and clock == "" and tonumber(score) < tonumber(since) then break end
-  if looked >= most then more = 1 break end
+  if since and scores_are_times and tonumber(score) < since then break end
+  if entries_read >= most then more = 1 break end
   if wanted(member, score) then
     if #page >= limit * 2 then more = 1 break end
     page[#page + 1] = member
     page[#page + 1] = score
   end
-  looked, last_score, last_member = looked + 1, score, member
+  entries_read, last_score, last_member = entries_read + 1, score, member
 end
 local answer = {more, last_score, last_member}
 for i = 1, #page do answer[#answer + 1] = page[i] end
