@@ -16,7 +16,7 @@ from schemas.payments import escrow
 from schemas.payments.notification import Notification
 
 
-def stranger(one: Notification) -> str:
+def unverified_source(one: Notification) -> str:
     """Under which name an unverified sender is budgeted: an IPv4 address, or the /64 that one customer of IPv6 gets; ""
     for one that is not: i'mport, who has a webhook token, and this machine."""
     if one.verified:
@@ -40,7 +40,7 @@ def _escrow(one: Notification) -> tuple[str, bytes, str]:
     return change.key, escrow.dump(change), doubt
 
 
-ENOUGH = 32
+SECOND_BATCH_FROM = 32
 """Webhooks for which a second batch is begun while Redis writes the first: the receiver need not wait for it, then."""
 
 
@@ -51,7 +51,9 @@ class Intake:
         self._store = store
         self._queue = queue
         self._questions: GroupCommit[tuple[str, str], bool] = GroupCommit(self._answer_all)
-        self._accepts: GroupCommit[Notification, None] = GroupCommit(self._accept_all, at_once=2, enough=ENOUGH)
+        self._accepts: GroupCommit[Notification, None] = GroupCommit(
+            self._accept_all, at_once=2, enough=SECOND_BATCH_FROM
+        )
 
     async def accept(self, notification: Notification) -> None:
         """Note a notification and mark its payment dirty; returns when that is on disk. Twice is once.
@@ -113,7 +115,7 @@ class Intake:
             args += [
                 one.id, one.merchant, one.imp_uid, one.merchant_uid or "", one.status or "", one.cancellation_id or "",
                 one.source, int(one.verified), "" if one.received_at is None else round(one.received_at * 1000),
-                one.extra, one.token_hash or "", stranger(one), *_escrow(one),
+                one.extra, one.token_hash or "", unverified_source(one), *_escrow(one),
             ]  # fmt: skip
         try:
             kicks, answers = await self._store.run("accept", *args, durable=True)

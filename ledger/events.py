@@ -84,11 +84,11 @@ class Events:
         if not event_ids:
             return (), 0
         rows, objects = await self._store.run("read_events", MOST_BYTES, *event_ids)
-        found = (_recorded(event_id, row, objects) for event_id, row in zip(event_ids, rows, strict=False) if row)
+        found = (_event(event_id, row, objects) for event_id, row in zip(event_ids, rows, strict=False) if row)
         return tuple(found), len(rows)
 
 
-def _recorded(event_id: str, row: Sequence[Any], objects: Sequence[bytes]) -> StoredEvent:
+def _event(event_id: str, row: Sequence[Any], objects: Sequence[bytes]) -> StoredEvent:
     merchant, imp_uid, type_, sequence, recorded_at, silent, about, text, place = row
     return StoredEvent(
         id=event_id,

@@ -13,7 +13,7 @@ from ledger.store import Store
 REPORT_EVERY = 5.0
 QUIET_AFTER = 30.0
 """Seconds between two signs of life, and without one after which a worker has gone quiet: killed, hanging, cut off."""
-FORGOTTEN_AFTER_MS = 600_000
+REMOVED_AFTER_MS = 600_000
 """After this nobody speaks of it any more."""
 
 
@@ -51,7 +51,7 @@ class Heartbeats:
 
     async def report(self, name: str, sign: Heartbeat) -> None:
         """A worker lives. Raises `LedgerUnavailable`."""
-        await self._store.run("report_worker", name, orjson.dumps(asdict(sign)), FORGOTTEN_AFTER_MS)
+        await self._store.run("report_worker", name, orjson.dumps(asdict(sign)), REMOVED_AFTER_MS)
 
     async def sign_off(self, name: str) -> None:
         """A worker stops as it should. Raises `LedgerUnavailable`."""

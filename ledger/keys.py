@@ -183,8 +183,8 @@ KEYS = (
     Key("silent:<lane>", "set", "imp_uids whose next refresh is recorded silently", _WITH_LANE),
     Key("lane:<lane>", "hash", "closed; not_before, the latest of retry_after_until, open_until, rate_until and a"
         " merchant's pause; probe_until: a probe is under way until then; capacity and probe_capacity: how many may be"
-        " leased; tokens and tokens_at: of the rate; failures: of i'mport in a row; requested_at: since when a delivery is"
-        " requested; fresh_from: claims before this token say nothing about the endpoint",
+        " leased; tokens and tokens_at: of the rate; failures: of i'mport in a row; requested_at: since when a delivery"
+        " is requested; fresh_from: claims before this token say nothing about the endpoint",
         "one a lane; an endpoint's " + _WITH_ENDPOINT),
     Key("kicked:<lane>", "string", "a kick is under way", "expires after 5 s"),
     # Replays and reconciliations

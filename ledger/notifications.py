@@ -47,7 +47,7 @@ class Notifications:
         row = (await hashes(self._store, [f"ntf:{identity}"]))[0]
         if not row:
             raise NotFound(f"there is no notification {identity!r}")
-        return _noted(identity, row)
+        return _notification(identity, row)
 
     async def list(
         self,
@@ -66,11 +66,11 @@ class Notifications:
             walks = [f"ntfs:m:{merchant}"] if merchant is not None else ["ntfs"]
         page = await walk(self._store, walks, musts, part=part)
         rows = await hashes(self._store, [f"ntf:{identity}" for identity in page.rows])
-        noted = tuple(_noted(identity, row) for identity, row in zip(page.rows, rows, strict=True) if row)
+        noted = tuple(_notification(identity, row) for identity, row in zip(page.rows, rows, strict=True) if row)
         return Page(noted, page.next_cursor)
 
 
-def _noted(identity: str, row: Row) -> StoredNotification:
+def _notification(identity: str, row: Row) -> StoredNotification:
     outcome: Outcome = next((one for one in get_args(Outcome) if one == text(row, "outcome")), "pending")
     return StoredNotification(
         id=identity,

@@ -12,6 +12,6 @@ LONG = 200
 """Rows from which on work is long: some ten milliseconds."""
 
 
-async def aside(work: Callable[..., Answer], *args: object, rows: int) -> Answer:
+async def offload(work: Callable[..., Answer], *args: object, rows: int) -> Answer:
     """What ``work(*args)`` gives; where it goes through many ``rows``, it is done in a thread."""
     return work(*args) if rows < LONG else await asyncio.to_thread(work, *args)

@@ -83,7 +83,7 @@ class Payments:
             page = await walk(self._store, [_index(merchant, status)], part=part)
         return Page(tuple(await self._some(page.rows)), page.next_cursor)
 
-    async def look(self, merchant: str, imp_uid: str) -> RefreshState:
+    async def refresh_state(self, merchant: str, imp_uid: str) -> RefreshState:
         """How far the looks at a payment are."""
         fetched, unknown, due, hidden = await self._store.run("read_refresh_state", merchant, imp_uid)
         at, hidden_at = (int(ms) / 1000 if ms else None for ms in (fetched, hidden))

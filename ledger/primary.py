@@ -36,7 +36,7 @@ class Primary(Protocol):
         """Close all connections."""
 
 
-class Fixed:
+class FixedClient:
     """One client for good: a socket, or one that asks Sentinels by itself. ``close_too`` goes with it."""
 
     def __init__(self, client: Redis, close_too: Callable[[], Awaitable[object]] | None = None) -> None:
@@ -61,14 +61,14 @@ class Fixed:
             await self._close_too()
 
 
-class Found(NamedTuple):
+class ClusterNodes(NamedTuple):
     """What a Cluster says of itself: who has the ledger, and all of its nodes."""
 
     primary: Address
     nodes: tuple[Address, ...]
 
 
-class Clustered:
+class ClusterPrimary:
     """The primary of the ledger's shard. Every node that was ever heard of is asked who that is, not the seeds alone.
 
     ``connected`` makes a client of a node; ``look_up`` asks nodes, in any order but for the one that has just failed,
@@ -79,7 +79,7 @@ class Clustered:
         self,
         seeds: Iterable[Address],
         connected: Callable[[Address], Redis],
-        look_up: Callable[[Iterable[Address], Address | None], Awaitable[Found]],
+        look_up: Callable[[Iterable[Address], Address | None], Awaitable[ClusterNodes]],
     ) -> None:
         self._seeds = tuple(seeds)
         self._nodes: tuple[Address, ...] = ()
@@ -132,14 +132,14 @@ class Clustered:
             await self._clients.pop(address).aclose()
 
 
-class Named:
+class NamedNode:
     """The node that a URL names. Where it is one of a Cluster, ``clustered`` follows all of that from then on."""
 
-    def __init__(self, node: Redis, address: Address, clustered: Callable[[Iterable[Address]], Clustered]) -> None:
+    def __init__(self, node: Redis, address: Address, clustered: Callable[[Iterable[Address]], ClusterPrimary]) -> None:
         self._node = node
         self._address = address
         self._clustered = clustered
-        self._cluster: Clustered | None = None
+        self._cluster: ClusterPrimary | None = None
         self._asked = False
 
     @property

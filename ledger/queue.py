@@ -21,11 +21,11 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
-from ledger.acl import QUEUE_CALLS, AclProblem, of_error, of_refusals, packed
+from ledger.acl import QUEUE_CALLS, AclProblem, packed, problem_of_error, problem_of_refusals
 from ledger.connection import read_url, sentinel_options
 from ledger.keys import Lane
 from ledger.lua import script
-from ledger.store import TROUBLES
+from ledger.store import REDIS_ERRORS
 
 log = structlog.get_logger()
 
@@ -35,7 +35,7 @@ ACTORS = {"refresh": "refresh", "unknown": "refresh", "deliver": "deliver", "rep
 """Which actor, on the queue of the same name, works on which kind of lane."""
 
 
-LOST_EVERY = 60.0
+LOG_LOST_EVERY = 60.0
 """Seconds between two lines that say that kicks were lost."""
 
 
@@ -134,8 +134,8 @@ class Queue:
             # Two keys that no Cluster keeps together: Dramatiq's script uses several.
             refused = client.execute_command("EVALSHA", sha, 2, f"{NAMESPACE}:", NAMESPACE, packed(QUEUE_CALLS))
         except (redis.RedisError, OSError) as error:
-            return of_error("queue", error)
-        return of_refusals("queue", refused)
+            return problem_of_error("queue", error)
+        return problem_of_refusals("queue", refused)
 
     def _send(self, lanes: Iterable[str]) -> None:
         for lane in lanes:
@@ -143,7 +143,7 @@ class Queue:
             message: Message[None] = Message(queue_name=actor, actor_name=actor, args=(lane,), kwargs={}, options={})
             try:
                 self.broker.enqueue(message)
-            except TROUBLES as error:
+            except REDIS_ERRORS as error:
                 self._lose(lane, error)
                 return
 
@@ -151,4 +151,4 @@ class Queue:
         self._lost += 1
         if time.monotonic() >= self._tell_lost_at:
             log.warning("kick_lost", lane=lane, error=str(error), kicks=self._lost, hint="the sweep will tell of it")
-            self._lost, self._tell_lost_at = 0, time.monotonic() + LOST_EVERY
+            self._lost, self._tell_lost_at = 0, time.monotonic() + LOG_LOST_EVERY

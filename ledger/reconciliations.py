@@ -9,7 +9,7 @@ from typing import Literal
 import orjson
 
 from ledger.jobs import RECONCILE, Jobs
-from ledger.offload import aside
+from ledger.offload import offload
 from ledger.pages import Page, PageRequest, walk
 from ledger.queue import Queue
 from ledger.rows import flat, hashes, paired
@@ -70,13 +70,13 @@ class Difference:
     """Why a listed payment is to be looked at.
 
     ``missing``: it shows facts that the ledger lacks, else its row could not be read. ``announced_at``: since when
-    i'mport should have sent a webhook of them, UNIX seconds, None for never. ``quiet``: whether what the look finds is
+    i'mport should have sent a webhook of them, UNIX seconds, None for never. ``silent``: whether what the look finds is
     recorded silently; None leaves what was decided.
     """
 
     missing: bool = True
     announced_at: float | None = None
-    quiet: bool | None = None
+    silent: bool | None = None
 
 
 class Reconciliations:
@@ -130,7 +130,7 @@ class Reconciliations:
         while left:
             rows = await self._store.run("read_facts", MOST_FACTS, merchant, *left)
             for imp_uid, (facts, tombstone) in zip(left, rows, strict=False):
-                known[imp_uid] = await aside(_facts, merchant, imp_uid, facts, tombstone, rows=len(facts) // 2)
+                known[imp_uid] = await offload(_facts, merchant, imp_uid, facts, tombstone, rows=len(facts) // 2)
             left = left[len(rows) :]
         return known
 
@@ -156,18 +156,18 @@ class Reconciliations:
         latest = await self.list(PageRequest(20), merchant)
         return any(run.state == "running" and run.window is not None and not run.deliver for run in latest.rows)
 
-    async def found(self, run: Reconciliation, differing: Mapping[str, Difference]) -> None:
+    async def mark_found(self, run: Reconciliation, differing: Mapping[str, Difference]) -> None:
         """Ask for a look at what differs, by imp_uid."""
         if differing:
             rows = flat((imp_uid, *_args(difference)) for imp_uid, difference in differing.items())
             kicks = await self._store.run("mark_found", run.id, run.merchant, len(differing), *rows, durable=True)
             self._queue.kick_all(kicks)
 
-    async def count_unheard(self, run: Reconciliation) -> None:
+    async def count_lost_webhooks(self, run: Reconciliation) -> None:
         """Count the found ones whose webhook has not come within five minutes: these are lost."""
         await self._store.run("count_lost_webhooks", run.id, run.merchant)
 
-    async def looked_at(self, run: Reconciliation) -> tuple[int, int]:
+    async def count_repaired(self, run: Reconciliation) -> tuple[int, int]:
         """How many of the found ones were looked at since the last time this was asked, and how many are left.
 
         One whose look has ended with no payment is forgotten: i'mport lists it, but does not show it.
@@ -183,8 +183,8 @@ class Reconciliations:
 
 def _args(difference: Difference) -> tuple[str | int, ...]:
     at = difference.announced_at
-    quiet = "" if difference.quiet is None else int(difference.quiet)
-    return int(difference.missing), "" if at is None else round(at * 1000), quiet
+    silent = "" if difference.silent is None else int(difference.silent)
+    return int(difference.missing), "" if at is None else round(at * 1000), silent
 
 
 def _facts(merchant: str, imp_uid: str, facts: Sequence[bytes], tombstone: bytes) -> Facts:

@@ -12,7 +12,7 @@ from ledger.endpoint_rows import filters
 from ledger.group_commit import GroupCommit
 from ledger.keys import Lane, key, payment
 from ledger.leases import LEASE_MS, Lease
-from ledger.offload import aside
+from ledger.offload import offload
 from ledger.queue import Queue
 from ledger.rows import hashes, paired
 from ledger.store import Argument, Store, TooFewReplicas
@@ -44,14 +44,14 @@ class _Write(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ClaimedPayment:
-    """A payment to look at. ``tries`` looks have failed so far; ``claims`` and ``escrow_changes`` are the cancellations
-    and the escrow changes that webhooks spoke of."""
+    """A payment to look at. ``tries`` looks have failed so far; ``reported_cancellations`` and ``escrow_changes`` are
+    those that webhooks report."""
 
     lease: Lease
     record: Record
     tries: int
-    quiet: bool
-    claims: tuple[str, ...]
+    silent: bool
+    reported_cancellations: tuple[str, ...]
     escrow_changes: tuple[EscrowChange, ...] = ()
 
 
@@ -79,7 +79,7 @@ class RefreshLane:
         """Lease up to ``limit`` due payments of a lane. Raises `LedgerUnavailable`."""
         now, token, base, again, failures, rows = await self._store.run("claim_payments", str(lane), limit, LEASE_MS)
         self._queue.kick_all([again])
-        claimed = [await aside(_claimed, lane, int(token), int(base), row, rows=len(row[4]) // 2) for row in rows]
+        claimed = [await offload(_claimed, lane, int(token), int(base), row, rows=len(row[4]) // 2) for row in rows]
         return ClaimedPayments(int(now) / 1000, int(failures), tuple(claimed))
 
     async def expected(self, merchant: str, merchant_uids: Sequence[str]) -> dict[str, Expected]:
@@ -160,9 +160,9 @@ class RefreshLane:
         """i'mport answers again: what was put off is due now."""
         self._queue.kick_all(await self._store.run("resume_merchant", lane.name))
 
-    async def mark_dirty(self, merchant: str, imp_uid: str, *, due_in: float = 0, quiet: bool = False) -> None:
-        """Ask for a look at a payment in so many seconds; what a ``quiet`` one finds is recorded without delivery."""
-        lane = await self._store.run("mark_dirty", merchant, imp_uid, round(due_in * 1000), int(quiet), durable=True)
+    async def mark_dirty(self, merchant: str, imp_uid: str, *, due_in: float = 0, silent: bool = False) -> None:
+        """Ask for a look at a payment in so many seconds; what a ``silent`` one finds is recorded without delivery."""
+        lane = await self._store.run("mark_dirty", merchant, imp_uid, round(due_in * 1000), int(silent), durable=True)
         self._queue.kick_all([lane])
 
     async def record(self, merchant: str, imp_uid: str) -> Record:
@@ -171,8 +171,8 @@ class RefreshLane:
         fields, facts = await hashes(self._store, [key("pay", name), key("facts", name)])
         if not fields:
             raise NotFound(f"there is no payment {imp_uid!r} of merchant {merchant!r}")
-        known = await aside(codec.load_facts, facts, rows=len(facts))
-        return await aside(codec.load_record, merchant, imp_uid, fields, known, rows=len(facts))
+        known = await offload(codec.load_facts, facts, rows=len(facts))
+        return await offload(codec.load_record, merchant, imp_uid, fields, known, rows=len(facts))
 
     async def _commit_all(self, writes: Sequence[_Write]) -> Sequence[bytes]:
         args = chain.from_iterable(write.args for write in writes)
@@ -190,7 +190,7 @@ class RefreshLane:
 
 
 def _claimed(lane: Lane, token: int, base: int, row: Sequence[Any]) -> ClaimedPayment:
-    imp_uid, tries, quiet, fields, facts, claims, tombstone, changes = row
+    imp_uid, tries, silent, fields, facts, reported, tombstone, changes = row
     name = imp_uid.decode()
     if tombstone:
         record = codec.load_tombstone(lane.name, name, tombstone)
@@ -202,8 +202,8 @@ def _claimed(lane: Lane, token: int, base: int, row: Sequence[Any]) -> ClaimedPa
         Lease(lane, name, token),
         record,
         int(tries),
-        bool(quiet),
-        tuple(paired(claims)),
+        bool(silent),
+        tuple(paired(reported)),
         tuple(map(_escrow_change, paired(changes).values())),
     )
 
@@ -235,7 +235,7 @@ def _write(change: Change, step: Step, claimed: ClaimedPayment | None, now: floa
         _outcome(change, claimed),
         int(bool(change.record.claims)),
         _doubt(record),
-        int(claimed.quiet) if claimed else 0,
+        int(claimed.silent) if claimed else 0,
         int(step.is_last),
         *(_needs(change) if step.is_first and not step.is_last else ("", "", "")),
         record.snapshot.merchant_uid if record.snapshot else "",

@@ -25,7 +25,7 @@ _AWAY = (
     *("OOM", "READONLY", "LOADING", "MISCONF", "NOREPLICAS", "MASTERDOWN", "CLUSTERDOWN", "BUSY", "TRYAGAIN"),
     *("NOAUTH", "WRONGPASS", "UNKILLABLE"),
 )
-_PASSING = (
+_PASSES = (
     trouble.ReadOnlyError,
     trouble.OutOfMemoryError,
     trouble.ClusterDownError,
@@ -34,7 +34,7 @@ _PASSING = (
     trouble.AskError,  # a Cluster moves the ledger's slot; MOVED is one, too: where to is not settled yet
     trouble.NoScriptError,  # loaded a moment ago, but this is another node already
 )
-TROUBLES = (trouble.RedisError, trouble.RedisClusterException, OSError, TimeoutError, ValueError)
+REDIS_ERRORS = (trouble.RedisError, trouble.RedisClusterException, OSError, TimeoutError, ValueError)
 """What redis-py raises when Redis is away or answers with an error; `ValueError` for one that it cannot read."""
 _LOST = (
     *(trouble.ConnectionError, trouble.TimeoutError, OSError, TimeoutError),
@@ -85,7 +85,7 @@ class Store:
                 return await self._run_all(*text_and_sha, calls, wait)
         except trouble.DataError:
             raise  # an argument of ours that is none
-        except TROUBLES as error:
+        except REDIS_ERRORS as error:
             raise self._logged(name, unavailable(error)) from error
 
     async def ask(self, *command: str) -> Any:
@@ -93,7 +93,7 @@ class Store:
         try:
             async with self._found() as client:
                 return await client.execute_command(*command)
-        except TROUBLES as error:
+        except REDIS_ERRORS as error:
             raise unavailable(error) from error
 
     async def _run_all(self, text: str, sha: str, calls: Sequence[Sequence[Argument]], wait: bool) -> list[Any]:
@@ -122,7 +122,7 @@ class Store:
         client = await self._primary.find()
         try:
             yield client
-        except TROUBLES as error:
+        except REDIS_ERRORS as error:
             if isinstance(error, _LOST) or _in_script(error):
                 self._primary.failed(client)
             raise
@@ -148,7 +148,7 @@ def unavailable(error: Exception) -> LedgerUnavailable:
     """What a failure of Redis means: that it cannot be relied on now; `LedgerRefused` where nobody expects it."""
     if isinstance(error, trouble.AskError):
         return LedgerUnavailable("Redis cannot be relied on: its Cluster is moving the ledger to another node")
-    if isinstance(error, trouble.ResponseError) and not isinstance(error, _PASSING):
+    if isinstance(error, trouble.ResponseError) and not isinstance(error, _PASSES):
         reason = str(error)
         if not reason.startswith(_AWAY) and not any(f" {word} " in reason or f"-{word} " in reason for word in _AWAY):
             return LedgerRefused(f"Redis refuses what it is asked for: {reason}")

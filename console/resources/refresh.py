@@ -34,12 +34,12 @@ async def refreshed(context: Context, merchant: str, imp_uid: str) -> bool:
     ledger = context.ledger
     if merchant not in await ledger.merchants.names():
         raise NotFound(f"there is no merchant {merchant!r}")
-    asked, before = await ledger.now(), await ledger.payments.look(merchant, imp_uid)
+    asked, before = await ledger.now(), await ledger.payments.refresh_state(merchant, imp_uid)
     await ledger.refresh_lane.mark_dirty(merchant, imp_uid)
     ends = time.monotonic() + PATIENCE
     while time.monotonic() < ends:
         await asyncio.sleep(_LOOK_EVERY)
-        look = await ledger.payments.look(merchant, imp_uid)
+        look = await ledger.payments.refresh_state(merchant, imp_uid)
         if look.hidden_at is not None and look.hidden_at >= asked:
             raise HiddenPayment(imp_uid, merchant)
         if look.fetched_at is not None and look.fetched_at >= asked:

@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from ledger import Ledger
-from ledger.acl import BESIDE, LEDGER_CALLS, QUEUE_CALLS, of_refusals
+from ledger.acl import LEDGER_CALLS, OUTSIDE_SCRIPTS, QUEUE_CALLS, problem_of_refusals
 from schemas.errors import BadSetting, LedgerUnavailable
 from tests.support.ledger_driver import queue_url
 from tests.support.redis_process import RedisServer
@@ -41,7 +41,7 @@ class Limited:
         self.server = server
         self.admin = redis.Redis.from_url(server.url)
         self.url = server.url.replace("redis://", "redis://relay:secret@")
-        commands = [*sorted(LEDGER | QUEUE), *BESIDE]
+        commands = [*sorted(LEDGER | QUEUE), *OUTSIDE_SCRIPTS]
         rights = [f"+{name.lower()}" for name in commands]
         self.set("reset", "on", ">secret", "~{relay}*", "~relay*", *rights)
 
@@ -151,7 +151,7 @@ async def test_a_database_that_is_not_there(own_redis: RedisServer) -> None:
 )
 def test_newer_redis_have_other_words(words: str, named: str) -> None:
     """As Redis 7.2 and later say it; what the user is called does not matter."""
-    found = of_refusals("ledger", [b"ZADD", words.encode()])
+    found = problem_of_refusals("ledger", [b"ZADD", words.encode()])
     assert found is not None
     assert (found.lasting, named in found.reason) == (True, True)
 

@@ -87,7 +87,7 @@ async def _refresh(ledger: Ledger, driver: Driver, keys: Keys) -> None:
     await driver.accept("imp_escrow", extra=change)
     await driver.accept("imp_reported", status="cancelled", cancellation_id="c9")
     await driver.accept("imp_unverified", source="198.51.100.7", verified=False)
-    await ledger.refresh_lane.mark_dirty("default", "imp_silent", quiet=True)
+    await ledger.refresh_lane.mark_dirty("default", "imp_silent", silent=True)
     await keys.see()
     stalled, hidden, gone, silent = await driver.claim()
     await driver.accept(stalled.lease.member)
@@ -144,13 +144,13 @@ async def _replay(ledger: Ledger, driver: Driver, keys: Keys) -> None:
 async def _reconcile(ledger: Ledger, driver: Driver, keys: Keys) -> None:
     """Reconciliations by hand and by themselves; a payment that no webhook announced."""
     run = await ledger.reconciliations.begin(Reconciliation("rec_1", "default", 0, 1))
-    await ledger.reconciliations.found(run, {"imp_missing": Difference(announced_at=1.0)})
+    await ledger.reconciliations.mark_found(run, {"imp_missing": Difference(announced_at=1.0)})
     await ledger.reconciliations.save(Reconciliation("auto/default", "default", 0, 1))
     await ledger.reconciliations.schedule("default", due_in=60)
     await keys.see()
     for claimed in await driver.claim():
         await driver.commit(claimed, paid(claimed.lease.member))
-    await ledger.reconciliations.count_unheard(run)
+    await ledger.reconciliations.count_lost_webhooks(run)
     for lease in (await ledger.jobs.claim(RECONCILE, 10)).leases:
         await ledger.jobs.settle(lease, next_in=None)
 

@@ -38,11 +38,11 @@ async def test_a_claimed_cancellation_that_comes_during_a_look_is_not_forgotten(
     """What a verified webhook claims is for the look after it, however early the one under way ends."""
     await driver.accept(status="cancelled", cancellation_id="c_early")
     claimed = await driver.claim_one()
-    assert claimed.claims == ("c_early",)
+    assert claimed.reported_cancellations == ("c_early",)
     await driver.accept(status="cancelled", cancellation_id="c_late")
     await driver.commit(claimed, paid())
     await driver.pass_time(10)
-    assert (await driver.claim_one()).claims == ("c_late",)
+    assert (await driver.claim_one()).reported_cancellations == ("c_late",)
 
 
 async def test_a_rejected_payment_forgets_only_what_was_claimed_before(driver: Driver) -> None:
@@ -53,13 +53,13 @@ async def test_a_rejected_payment_forgets_only_what_was_claimed_before(driver: D
     await driver.ledger.refresh_lane.postpone(claimed.lease, "rejected", due_in=None, reason="unknown to i'mport")
     assert (await driver.outcome(early), await driver.outcome(late)) == ("rejected", "pending")
     again = await driver.claim_one()
-    assert (again.claims, again.tries) == (("c_late",), 0)
+    assert (again.reported_cancellations, again.tries) == (("c_late",), 0)
 
 
 async def test_unverified_webhooks_claim_nothing(driver: Driver) -> None:
     """Buyers know their imp_uid: what anybody posts only causes a look."""
     await driver.accept(status="cancelled", cancellation_id="c1", verified=False)
-    assert (await driver.claim_one()).claims == ()
+    assert (await driver.claim_one()).reported_cancellations == ()
 
 
 async def test_notifications_wait_while_their_claim_is_open(driver: Driver) -> None:
@@ -91,9 +91,9 @@ async def test_a_payment_that_had_left_brings_no_old_news(driver: Driver) -> Non
 async def test_a_quiet_look_records_without_delivery(driver: Driver) -> None:
     """What a quiet mark finds is recorded silently; the next, ordinary look delivers again."""
     lane = await driver.subscribe()
-    await driver.ledger.refresh_lane.mark_dirty("default", "imp_1", quiet=True)
+    await driver.ledger.refresh_lane.mark_dirty("default", "imp_1", silent=True)
     claimed = await driver.claim_one()
-    assert claimed.quiet
+    assert claimed.silent
     await driver.commit(claimed, paid())
     assert await driver.take(lane) == ()
     assert await driver.redis.zcard(key("evts")) == 1
@@ -107,12 +107,12 @@ async def test_a_webhook_makes_a_quiet_look_heard(driver: Driver) -> None:
     for imp_uid, webhook_first in (("imp_1", True), ("imp_2", False)):
         if webhook_first:
             await driver.accept(imp_uid)
-        await driver.ledger.refresh_lane.mark_dirty("default", imp_uid, quiet=True)
+        await driver.ledger.refresh_lane.mark_dirty("default", imp_uid, silent=True)
         if not webhook_first:
             await driver.accept(imp_uid)
         await driver.commit(await driver.claim_one(), paid(imp_uid))
         assert (await driver.take_one(lane)).imp_uid == imp_uid
-    await driver.ledger.refresh_lane.mark_dirty("default", "imp_3", quiet=True)
+    await driver.ledger.refresh_lane.mark_dirty("default", "imp_3", silent=True)
     await driver.ledger.refresh_lane.mark_dirty("default", "imp_3")
     await driver.commit(await driver.claim_one(), paid("imp_3"))
     assert (await driver.take_one(lane)).imp_uid == "imp_3"
@@ -122,7 +122,7 @@ async def test_a_quiet_mark_is_quiet_though_a_look_was_planned_for_later(driver:
     """A deadline in a week is no reason to deliver what a reconciliation by hand finds today."""
     lane = await driver.subscribe()
     await driver.ledger.refresh_lane.mark_dirty("default", "imp_1", due_in=86400)
-    await driver.ledger.refresh_lane.mark_dirty("default", "imp_1", quiet=True)
+    await driver.ledger.refresh_lane.mark_dirty("default", "imp_1", silent=True)
     await driver.commit(await driver.claim_one(), paid())
     assert await driver.take(lane) == ()
 
@@ -132,9 +132,9 @@ async def test_a_quiet_mark_does_not_silence_a_look_that_is_under_way_or_put_off
     lane = await driver.subscribe()
     await driver.ledger.refresh_lane.mark_dirty("default", "imp_1")
     claimed = await driver.claim_one()
-    await driver.ledger.refresh_lane.mark_dirty("default", "imp_1", quiet=True)
+    await driver.ledger.refresh_lane.mark_dirty("default", "imp_1", silent=True)
     await driver.ledger.refresh_lane.postpone(claimed.lease, "stalled", due_in=60, tries=1)
-    await driver.ledger.refresh_lane.mark_dirty("default", "imp_1", quiet=True)
+    await driver.ledger.refresh_lane.mark_dirty("default", "imp_1", silent=True)
     await driver.commit(await driver.claim_one(), paid())
     assert (await driver.take_one(lane)).type == "payment.paid"
 
@@ -142,7 +142,7 @@ async def test_a_quiet_mark_does_not_silence_a_look_that_is_under_way_or_put_off
 async def test_a_quiet_look_that_somebody_asks_for_while_it_is_under_way_is_heard(driver: Driver) -> None:
     """An answer to our own cancel call comes while a reconciliation's look is out: what that finds is news."""
     lane = await driver.subscribe()
-    await driver.ledger.refresh_lane.mark_dirty("default", "imp_1", quiet=True)
+    await driver.ledger.refresh_lane.mark_dirty("default", "imp_1", silent=True)
     claimed = await driver.claim_one()
     await driver.ledger.refresh_lane.mark_dirty("default", "imp_1")
     await driver.commit(claimed, paid())

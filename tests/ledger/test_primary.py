@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterable
 import pytest
 from redis.asyncio import Redis
 
-from ledger.primary import Address, Clustered, Found
+from ledger.primary import Address, ClusterNodes, ClusterPrimary
 from ledger.store import Store
 from schemas.errors import LedgerUnavailable
 from tests.support.redis_process import RedisServer
@@ -22,12 +22,12 @@ class Asked:
     def __init__(self, *primaries: Address) -> None:
         self._primaries = list(primaries)
         self.failed: list[Address | None] = []
-        self.cluster = Clustered(primaries, lambda node: Redis(host=node[0], port=node[1]), self._look_up)
+        self.cluster = ClusterPrimary(primaries, lambda node: Redis(host=node[0], port=node[1]), self._look_up)
 
-    async def _look_up(self, nodes: Iterable[Address], failed: Address | None) -> Found:
+    async def _look_up(self, nodes: Iterable[Address], failed: Address | None) -> ClusterNodes:
         self.failed.append(failed)
         primary = self._primaries.pop(0) if self._primaries[1:] else self._primaries[0]
-        return Found(primary, tuple(nodes))
+        return ClusterNodes(primary, tuple(nodes))
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from ledger.endpoint_rows import load_health
 from ledger.endpoints import Endpoints
 from ledger.keys import key
 from ledger.pages import PageRequest
-from ledger.primary import Fixed
+from ledger.primary import FixedClient
 from ledger.store import Argument, Store
 from schemas.endpoints.endpoint import Endpoint, SealedSecret
 from schemas.endpoints.health import DISABLED, EndpointHealth, enabled
@@ -148,7 +148,7 @@ async def test_a_lost_race_is_run_again(ledger: Ledger) -> None:
                 await endpoints.update("ep_1", lambda one: replace(one, url="https://example.com/quick"))
             return await super().run(name, *args, durable=durable)
 
-    await Endpoints(Racing(Fixed(ledger.store.redis)), ledger.queue).update("ep_1", slow)
+    await Endpoints(Racing(FixedClient(ledger.store.redis)), ledger.queue).update("ep_1", slow)
     found = (await endpoints.get("ep_1")).endpoint
     assert (tries, found.description, found.url) == (2, "slow", "https://example.com/quick")
 

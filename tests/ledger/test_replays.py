@@ -91,7 +91,7 @@ async def test_every_endpoint_that_wants_it(driver: Driver) -> None:
 
 async def test_silent_events_only_on_request(driver: Driver) -> None:
     """What was recorded without delivery is sent only where it is asked for."""
-    await driver.ledger.refresh_lane.mark_dirty("default", "imp_1", quiet=True)
+    await driver.ledger.refresh_lane.mark_dirty("default", "imp_1", silent=True)
     claimed = await driver.claim_one()
     await driver.commit(claimed, paid("imp_1"))
     await driver.subscribe("ep_1")

@@ -79,7 +79,7 @@ WRITES: Sequence[Write] = (
     lambda ledger: ledger.jobs.schedule(RECONCILE, "rec_1"),
     lambda ledger: ledger.reconciliations.begin(RUN, rebuild=True),
     lambda ledger: ledger.reconciliations.save(RUN),
-    lambda ledger: ledger.reconciliations.found(RUN, {"imp_1": Difference()}),
+    lambda ledger: ledger.reconciliations.mark_found(RUN, {"imp_1": Difference()}),
     lambda ledger: Idempotency(ledger.store).end("name", "owner", "answer"),
     lambda ledger: ledger.begin(Sealer([KEY])),
 )

@@ -30,7 +30,7 @@ async def shown(visit: Visit, *, unmasked: bool) -> View:
         visit.desk.rows("/v1/notifications", merchant=merchant, imp_uid=imp_uid, limit=_MOST_NOTIFICATIONS),
         visit.desk.ask("GET", "/v1/events", query={"merchant": merchant, "imp_uid": imp_uid, "limit": _MOST_EVENTS}),
         visit.desk.rows("/v1/endpoints", merchant=merchant),
-        visit.desk.context.ledger.payments.look(merchant, imp_uid),
+        visit.desk.context.ledger.payments.refresh_state(merchant, imp_uid),
     )
     if known is None and not notifications and not look.due:
         raise NotFound(f"there is no payment {imp_uid!r} of merchant {merchant!r}")

@@ -14,7 +14,7 @@ from console.web.masking import MASK, has_private, masked
 from console.web.rendering import money, percent
 from console.web.sentences import spoken
 from console.web.time_display import Clock, distance
-from ledger.acl import Of, of_error, of_refusals
+from ledger.acl import Subject, problem_of_error, problem_of_refusals
 from ledger.deliveries import DeliveryView
 from ledger.memory import Memory
 from schemas.body_reasons import WORDS
@@ -22,7 +22,7 @@ from schemas.endpoints.delivery import AttemptResult, Dead, Retry, judge
 from schemas.payments import escrow
 
 NOW = 1795433533.0
-KINDS: tuple[Of, ...] = ("ledger", "queue")
+KINDS: tuple[Subject, ...] = ("ledger", "queue")
 
 
 @pytest.mark.parametrize(
@@ -193,8 +193,8 @@ def test_what_keeps_everything_waiting_is_all_in_korean() -> None:
         [b"KEYS", b"ERR Unknown Redis command called from script"],
         [b"ZADD", b"OOM command not allowed when used memory > 'maxmemory'."],
     ]
-    troubles = [of_error(of, error) for of in KINDS for error in errors]
-    troubles += [found for of in KINDS for answer in answers if (found := of_refusals(of, answer)) is not None]
+    troubles = [problem_of_error(of, error) for of in KINDS for error in errors]
+    troubles += [found for of in KINDS for answer in answers if (found := problem_of_refusals(of, answer)) is not None]
     assert len(troubles) == 16
     still = [*map(str, troubles), "no worker runs", Memory(97, 100, nearly_full=True).trouble or ""]
     sent = DeliveryView(

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from ledger import Ledger
-from ledger.accept import stranger
+from ledger.accept import unverified_source
 from ledger.keys import key
 from tests.support.ledger_driver import REFRESH, UNKNOWN, Driver, notification, paid
 
@@ -94,4 +94,4 @@ async def _nothing_is_counted(driver: Driver, imp_uid: str) -> None:
 )  # fmt: skip
 def test_who_shares_a_budget(source: str, verified: bool, name: str) -> None:
     """An IPv4 address, an IPv6 customer, all who cannot be told; this machine and verified senders have none."""
-    assert stranger(notification(source=source, verified=verified)) == name
+    assert unverified_source(notification(source=source, verified=verified)) == name
