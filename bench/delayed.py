@@ -14,6 +14,7 @@ from bench.machine import PATIENCE, Machine
 from bench.stubs import Arrivals, Iamport, Subscriber, serve
 from bench.systems import Relay
 from ledger import Ledger
+from ledger.endpoint_rows import filters
 from ledger.keys import PREFIX
 from ledger.lua import composed
 
@@ -73,5 +74,5 @@ async def _lateness(ledger: Ledger, arrivals: Arrivals, name: str) -> list[float
 
 async def _delay(ledger: Ledger, name: str, first: int, how_many: int, due_in_ms: int) -> None:
     text = composed(Path(__file__).with_name("delay.lua").read_text())
-    words: list[Any] = ["default", name, first, how_many, due_in_ms, _BODY]
+    words: list[Any] = ["default", name, first, how_many, due_in_ms, _BODY, filters("payment.paid")]
     await ledger.store.redis.execute_command("EVAL", text, 1, PREFIX, *words)

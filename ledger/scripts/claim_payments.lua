@@ -2,7 +2,7 @@
 -- ARGV: lane, limit, lease (ms)
 -- Returns: {now (ms), token, base of sequences, lane to kick or "", i'mport's failures in a row,
 --          per payment {imp_uid, tries, silent (0 or 1), fields of pay:p, fields of facts:p, reported:p, tomb:p or "", escrow:p}}
--- uses: leases payments
+-- uses: lanes leases payments
 
 -- Bytes that one claim reads of payments, about: long histories come in several claims, so that others need not wait for them.
 local MOST_BYTES, FACT_BYTES = 2097152, 350

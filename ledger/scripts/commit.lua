@@ -105,6 +105,15 @@ local function record_events(c)
   end
 end
 
+-- Those of these notifications that report an escrow change.
+local function of_escrow_changes(ids)
+  local found = {}
+  for _, id in ipairs(ids) do
+    if redis.call("HEXISTS", k("ntf", id), "escrow") == 1 then found[#found + 1] = id end
+  end
+  return found
+end
+
 -- From now on the facts are known: their events are never recorded again.
 local function write(c)
   local p = c.m .. "/" .. c.imp

@@ -3,7 +3,7 @@
 -- deleted is not waited for.
 -- ARGV: merchant, imp_uid, version, not changed since (ms), tombstone (JSON, or "" for none)
 -- Returns: "gone", "stays", or "more" where the oldest of its events and notifications were removed and others are left
--- uses: payments retention
+-- uses: lanes payments retention
 local MOST, DAY, TOMBSTONE_SECONDS = 200, 86400000, 63072000
 
 local m, imp, version, before, tombstone = take(), take(), take(), take_number(), take_text()

@@ -70,7 +70,7 @@ async def test_the_sweep_goes_on(stack: Stack, odd: OddRedis, words: str) -> Non
 async def test_leases_are_renewed_all_the_same(stack: Stack, odd: OddRedis) -> None:
     """A callback that takes longer than a lease is sent once, though a renewal was refused."""
     stack.heard.answer = lambda _count: (200, 14)
-    odd.odd = to(odd, "renew", UPSTREAM, times=1)
+    odd.odd = to(odd, "renew_leases", UPSTREAM, times=1)
     await stack.endpoint()
     await stack.play("card")
 

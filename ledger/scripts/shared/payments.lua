@@ -39,15 +39,6 @@ local function decide_silent(m, imp, silent)
   end
 end
 
--- Those of these notifications that report an escrow change.
-local function of_escrow_changes(ids)
-  local found = {}
-  for _, id in ipairs(ids) do
-    if redis.call("HEXISTS", k("ntf", id), "escrow") == 1 then found[#found + 1] = id end
-  end
-  return found
-end
-
 -- Records what became of notifications of a payment that were pending. One whose escrow change was not believed says why: `doubt` is
 -- what this refresh says of all of them; a source that was not believed was recorded with the notification when it came.
 local function settle_notifications(ids, p, outcome, reason, doubt)
