@@ -25,7 +25,7 @@ async def a_shop(driver: Driver) -> None:
 
 async def tidy(driver: Driver, *, after: float) -> int:
     """Tidy as if so many seconds had passed, with a retention of a day."""
-    then = await driver.ledger.store.now() + after
+    then = await driver.ledger.now() + after
     return await driver.ledger.retention.tidy(older_than=then - 86400, rejected_before=0)
 
 

@@ -86,7 +86,7 @@ async def test_a_wrong_password_is_said(start: Start, right: str, wrong: str) ->
     assert right in url
     ledger = Ledger.connect(url.replace(right, wrong), guarded.url("redis+sentinel", 1))
     with pytest.raises(LedgerUnavailable, match=r"invalid username-password pair|WRONGPASS"):
-        await ledger.store.now()
+        await ledger.now()
     await ledger.close()
 
 
@@ -108,10 +108,10 @@ async def test_a_server_of_another_authority_is_not_trusted(start: Start, tmp_pa
     bare, _, _ = guarded.url("redis").partition("?")
     ledger = Ledger.connect(bare, bare)
     with pytest.raises(LedgerUnavailable, match="certificate"):
-        await ledger.store.now()
+        await ledger.now()
     await ledger.close()
     ledger = Ledger.connect(f"{bare}?ssl_cert_reqs=none", bare)
-    assert await ledger.store.now() > 0
+    assert await ledger.now() > 0
     await ledger.close()
 
 

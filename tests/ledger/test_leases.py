@@ -26,7 +26,7 @@ async def test_a_lease_that_is_renewed_does_not_end(ledger: Ledger, driver: Driv
     ledger.leases.hold([look.lease, dropped.lease, sending.lease])
     ledger.leases.drop([dropped.lease])
     await driver.pass_time(9)
-    before = await ledger.store.now() * 1000
+    before = await ledger.now() * 1000
     await ledger.leases.renew()
     assert await ends(driver, look.lease) >= before + LEASE_MS
     assert await ends(driver, sending.lease) >= before + LEASE_MS

@@ -24,7 +24,7 @@ async def test_the_next_look_is_a_due_time(ledger: Ledger, driver: Driver) -> No
         "paid_at": 0,
     }
     await driver.look(paid(**account))
-    due = (await driver.due(REFRESH))["imp_1"] / 1000 - await ledger.store.now()
+    due = (await driver.due(REFRESH))["imp_1"] / 1000 - await ledger.now()
     assert due == pytest.approx(7 * 86400 + 500, abs=60)
     assert (await driver.lanes())["refresh/default"] == (await driver.due(REFRESH))["imp_1"]
     assert await driver.claim() == ()

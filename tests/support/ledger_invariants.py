@@ -57,7 +57,7 @@ return all
 
 
 async def _read(ledger: Ledger) -> _Contents:
-    contents = _Contents(now=await ledger.store.now() * 1000)
+    contents = _Contents(now=await ledger.now() * 1000)
     rows: Any = await ledger.store.redis.execute_command("EVAL", _ALL, 0)
     for name, kind, value in rows:
         _sort_in(contents, name.decode(), kind, value)
