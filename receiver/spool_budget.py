@@ -43,7 +43,7 @@ class SpoolBudget:
         self._rows[source] += rows
         self._bytes += size + rows * OVERHEAD
 
-    def give_back(self, source: str, size: int) -> None:
+    def release(self, source: str, size: int) -> None:
         """A row of `size` bytes has left the spool."""
         self._rows[source] -= 1
         if self._rows[source] <= 0:

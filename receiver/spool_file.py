@@ -214,7 +214,7 @@ class SpoolFile:
 
     def _give_back(self, settled: Iterable[tuple[str, int]]) -> None:
         for source, size in settled:
-            self.budget.give_back(source, size)
+            self.budget.release(source, size)
 
     def _prepare(self, database: sqlite3.Connection) -> None:
         database.execute("PRAGMA journal_mode=WAL").fetchall()

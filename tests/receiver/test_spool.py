@@ -168,7 +168,7 @@ _WRITER = """
 import asyncio, sys
 from pathlib import Path
 from receiver.spool import FileSpool
-from tests.receiver.keeping import notification
+from tests.support.receiver_parts import notification
 
 async def main():
     spool = FileSpool(Path(sys.argv[1]))
