@@ -53,19 +53,19 @@ class Counter:
 class Histogram:
     """How long something took, in seconds."""
 
-    def __init__(self, name: str, text: str, bounds: Sequence[float] = SECONDS) -> None:
-        self._name, self._text, self._bounds = name, text, tuple(bounds)
-        self._counts = [0] * (len(self._bounds) + 1)
+    def __init__(self, name: str, text: str) -> None:
+        self._name, self._text = name, text
+        self._counts = [0] * (len(SECONDS) + 1)
         self._sum = 0.0
 
     def observe(self, seconds: float) -> None:
         """It took so long once."""
-        self._counts[bisect_left(self._bounds, seconds)] += 1
+        self._counts[bisect_left(SECONDS, seconds)] += 1
         self._sum += seconds
 
     def collect(self) -> Iterator[Metric]:
         """As Prometheus' metric."""
-        bounds = [*map(str, self._bounds), "+Inf"]
+        bounds = [*map(str, SECONDS), "+Inf"]
         buckets = list(zip(bounds, accumulate(self._counts), strict=True))
         yield HistogramMetricFamily(self._name, self._text, buckets=buckets, sum_value=self._sum)
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from random import Random
+from typing import TYPE_CHECKING
 
 from schemas.schedule import jittered
+
+if TYPE_CHECKING:
+    from random import Random
 
 LONGEST_RETRY_AFTER = 24 * 3600.0
 
