@@ -225,7 +225,7 @@ class Acceptor:
         """Give one spooled notification to the ledger; `keep` says whether its row stays in the spool.
 
         A notification that the ledger refuses is counted and logged, unless its row stays: a Redis that is not durable
-        may have lost a merchant that will be back. Raises `LedgerUnavailable` also when Redis stops being durable while
+        may have lost a merchant that comes back. Raises `LedgerUnavailable` also when Redis stops being durable while
         rows are removed, because this row must stay then.
         """
         is_refused = False

@@ -33,7 +33,7 @@ class Readyz:
         self._answer = responses.UNAVAILABLE
 
     async def __call__(self, _scope: Any, _receive: Any, _path: list[bytes]) -> AsgiResponse:
-        """The state now; however many ask, Redis and the disk are asked once a second at most."""
+        """The state now. Redis and the disk are asked once a second at most, however many requests there are."""
         async with self._checking:
             if time.monotonic() - self._checked_at >= STATE_IS_GOOD_FOR:
                 self._answer = await self._check()

@@ -18,7 +18,7 @@ class Refusals(NamedTuple):
 
 
 class ReceiverMetrics:
-    """The receiver's counters; gauges are added to `exposed` by whoever knows their values."""
+    """The receiver's counters; gauges are added to `exposed` where their values are known."""
 
     def __init__(self) -> None:
         self.exposed = metrics = Metrics()
@@ -59,6 +59,6 @@ class ReceiverMetrics:
         return refusals
 
     def restore_unreported(self, refusals: Refusals) -> None:
-        """What was taken could not be reported: keep it for the next time."""
+        """Take back what could not be reported, for the next time."""
         self._unreported.by_status.update(refusals.by_status)
         self._unreported.by_reason.update(refusals.by_reason)

@@ -44,7 +44,7 @@ class HttpServer(uvicorn.Server):
             lifespan=lifespan,
             interface="asgi3",
             log_config=None,
-            log_level=logging.ERROR,  # each process logs its own start and end; a client's mistakes are no news
+            log_level=logging.ERROR,  # each process logs its own start and end, and a client's errors are not ours
             access_log=False,
             proxy_headers=False,  # whom to believe is for the application to decide
             server_header=False,

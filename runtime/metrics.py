@@ -1,7 +1,7 @@
-"""Prometheus metrics: declared once with their help, counted as plain numbers, shaped when somebody scrapes them.
+"""Prometheus metrics: declared once with their help, counted as plain numbers, turned into metrics by a scrape.
 
-prometheus_client's own counters take a lock and look labels up for every increment, which is a good part of what
-accepting a webhook costs. An event loop needs no lock.
+prometheus_client's own counters take a lock and look up labels for every increment, which would be a good part of the
+cost of accepting a webhook. Code in one event loop needs no lock.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Histogram:
 
 
 class Gauge:
-    """A number that is read when somebody scrapes it; left out while it is None."""
+    """A number that each scrape reads; left out while it is None."""
 
     def __init__(self, name: str, text: str, read: Callable[[], float | None]) -> None:
         self._name, self._text, self._read = name, text, read

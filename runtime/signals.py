@@ -25,7 +25,7 @@ def handled_in_loop(handle: Callable[[], object], numbers: Sequence[int] = STOP_
 
 @contextmanager
 def handled(handle: Callable[[], object], numbers: Sequence[int] = STOP_SIGNALS) -> Iterator[None]:
-    """The same for a main thread without an event loop: `handle` interrupts whatever that thread does."""
+    """The same for a main thread without an event loop: `handle` interrupts what that thread is doing."""
     before = [(number, signal.signal(number, lambda *_: handle())) for number in numbers]
     try:
         yield

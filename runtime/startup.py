@@ -1,7 +1,7 @@
 """What has to hold before a process works, such as the rights and keys of its Redis.
 
-A check raises `BadSetting` for what lasts until somebody changes it: the process then ends with one line. While Redis
-is away nothing can be checked, and each process decides how long its callers may wait for that.
+A check raises `BadSetting` for a fault that lasts until an operator acts, and the process ends with one line. While
+Redis is away nothing can be checked, and each process decides how long its clients may wait.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ RETRY_EVERY = 1.0
 log = structlog.get_logger()
 
 Check = Callable[[], Awaitable[object]]
-"""Raises `BadSetting` for what lasts, and `LedgerUnavailable` while Redis is away."""
+"""Raises `BadSetting` for a lasting fault, and `LedgerUnavailable` while Redis is away."""
 
 
 async def check_once(check: Check, within: float | None = None) -> None:
@@ -57,7 +57,7 @@ class StartupCheck:
                 await self._over.wait()
 
     def give_up(self) -> None:
-        """Let nobody wait any longer: the process is about to end."""
+        """End all waiting: the process is about to end."""
         self._over.set()
 
     async def _make(self) -> None:

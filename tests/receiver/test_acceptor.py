@@ -22,7 +22,7 @@ NOW = 1_790_000_000.0
 
 
 class Kept:
-    """A acceptor with everything it is made of."""
+    """An acceptor with everything it is made of."""
 
     def __init__(self, spool: Spool, *, require_durable: bool = False) -> None:
         self.ledger = ListedLedger()
@@ -43,7 +43,7 @@ class Kept:
 
 @pytest.fixture
 async def kept(tmp_path: Path) -> AsyncIterator[Kept]:
-    """A acceptor with a spool."""
+    """An acceptor with a spool."""
     spool = FileSpool(tmp_path)
     yield Kept(spool)
     await spool.close()

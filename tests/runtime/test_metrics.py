@@ -38,7 +38,7 @@ def test_a_histogram_has_cumulative_buckets() -> None:
     assert (found["took_count", ()], found["took_sum", ()]) == (4, 60.303)
 
 
-def test_a_gauge_is_read_when_somebody_asks() -> None:
+def test_a_gauge_is_read_by_each_scrape() -> None:
     """While it has no value it is left out."""
     metrics = Metrics()
     values: list[float | None] = [1.5, None]
