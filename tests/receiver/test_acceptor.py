@@ -87,7 +87,7 @@ async def test_nobody_waits_for_a_ledger_that_is_away(kept: Kept) -> None:
 
 
 async def test_a_mistake_in_the_ledger_costs_no_webhook(kept: Kept) -> None:
-    """An error that nobody foresaw is answered with the spool, too."""
+    """After an unforeseen error of the ledger the webhook is spooled, too."""
     kept.ledger.failure = ValueError("a bug")
     assert await kept.acceptor.accept(notification(1), "") == "spool"
 
@@ -150,7 +150,7 @@ async def test_a_ledger_that_fails_on_everything_is_not_available(kept: Kept) ->
 async def test_an_unknown_merchant_is_refused_by_the_ledger(kept: Kept) -> None:
     """The ledger's word on merchants and tokens is passed on."""
     with pytest.raises(UnknownMerchant):
-        await kept.acceptor.accept(notification(1, merchant="nobody"), "")
+        await kept.acceptor.accept(notification(1, merchant="unknown"), "")
     with pytest.raises(UnknownMerchant):
         await kept.acceptor.accept(notification(1, token_hash="a" * 64), "")
 
@@ -183,7 +183,7 @@ async def test_a_ledger_that_answers_but_takes_nothing_is_not_available(kept: Ke
 
 
 async def test_a_weak_redis_is_named(kept: Kept) -> None:
-    """Unless durability is required a weak Redis acknowledges, and its weaknesses are told."""
+    """Unless durability is required a Redis that is not durable acknowledges, and the reasons are reported."""
     kept.ledger.state = Durability(durable=False, reasons=("appendonly is no, not yes",))
     state = await kept.acceptor.check_redis()
     assert (state.available, state.durable, state.reasons) == (True, False, ("appendonly is no, not yes",))
@@ -237,7 +237,7 @@ async def test_a_redis_that_becomes_weak_while_the_spool_drains(strict: Kept) ->
 
 
 async def test_a_weak_redis_without_a_spool_is_a_refusal() -> None:
-    """Durability required, Redis weak, spool off: kept nowhere."""
+    """Durability required, Redis not durable, spool off: the webhook cannot be stored."""
     kept = Kept(NoSpool(), require_durable=True)
     kept.ledger.state = Durability(durable=False, reasons=("appendonly is no, not yes",))
     await kept.acceptor.check_redis()

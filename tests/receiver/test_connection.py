@@ -1,4 +1,4 @@
-"""Clients that are slow, endless or not speaking HTTP, on real sockets; time is what the sweep is told."""
+"""Clients that are slow, endless or do not speak HTTP, on real sockets; the sweep is given the time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Client = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Serving:
-    """A server whose only webhook route reads the body, or is told to answer without, or to hang."""
+    """A server whose only webhook route reads the body, or answers without reading, or hangs."""
 
     def __init__(self, port: int, sweep: Sweep | None = None) -> None:
         self.port = port
@@ -108,7 +108,7 @@ async def answered(reader: asyncio.StreamReader) -> int:
 
 @pytest.mark.parametrize("data", [b"", b"POST /web", REQUEST, REQUEST + b"x-slow: "])
 async def test_a_head_that_does_not_come_is_408(serving: Serving, data: bytes) -> None:
-    """A client that says nothing, or half a head, is told and let go in time, not before."""
+    """A client that sends nothing, or half a head, gets an answer and is closed when its time is over, not before."""
     async with serving.client(data) as (reader, _):
         serving.sweep(READ_SECONDS - 5)
         await serving.connections(1)
@@ -187,7 +187,7 @@ async def test_an_answer_that_nobody_gives_or_takes_is_broken_off(serving: Servi
 
 @pytest.mark.parametrize("filler", [b"x" * 1000, b"x-many: 1\r\n" * 100])
 async def test_a_head_without_end_is_refused(serving: Serving, filler: bytes) -> None:
-    """A head is read up to a limit, in one line or in many; then the connection ends, whatever else is sent."""
+    """A head is read up to a limit, in one line or in many; then the connection ends."""
     async with serving.client(REQUEST) as (_, writer):
         for _ in range(HEAD_BYTES * 2 // len(filler)):
             writer.write(filler)

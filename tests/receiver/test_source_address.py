@@ -13,7 +13,7 @@ PROXIES = [ip_network("10.0.0.0/8"), ip_network("127.0.0.1"), ip_network("fd00::
 
 
 def test_without_trusted_proxies_the_connection_is_the_sender() -> None:
-    """Anybody can write an X-Forwarded-For: it is believed from nobody."""
+    """Any client can write an X-Forwarded-For, so it is believed only from trusted proxies."""
     sources = SourceAddresses([], [])
     sender = sources.of(("198.51.100.7", 1), b"52.78.100.19")
     assert (sender.address, sender.verified) == ("198.51.100.7", False)
@@ -65,7 +65,7 @@ def test_allowed_networks_are_verified_and_others_are_not_allowed() -> None:
 
 
 def test_a_sender_that_cannot_be_told_is_limited_and_not_verified() -> None:
-    """Without a list everybody may send, but who cannot be told is trusted with nothing."""
+    """Without a list every source may send, but an unknown address is neither verified nor local."""
     sender = SourceAddresses([], PROXIES).of(("10.0.0.1", 1), b"garbage")
     assert sender.allowed
     assert sender.limited

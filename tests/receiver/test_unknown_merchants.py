@@ -60,7 +60,7 @@ async def test_an_old_list_refuses_nobody(tmp_path: Path, merchant: str, token_h
 
 
 async def test_draining_refuses_what_the_ledger_refuses(tmp_path: Path) -> None:
-    """What belongs to nobody, or came with a token that is not the merchant's by then, is counted and let go."""
+    """Webhooks of unknown merchants, or with a token that is no longer the merchant's, are counted and dropped."""
     kept = Kept(FileSpool(tmp_path))
     kept.ledger.merchants["shop"] = TOKEN
     await kept.acceptor.learn_merchants()
@@ -78,7 +78,7 @@ async def test_draining_refuses_what_the_ledger_refuses(tmp_path: Path) -> None:
 
 
 async def test_what_nobody_knows_has_a_budget(tmp_path: Path, few: int) -> None:
-    """A source that makes merchants up is told 503; a known merchant, and other sources, are still kept."""
+    """A source that makes up merchants gets 503; known merchants and other sources are still accepted."""
     kept = Kept(FileSpool(tmp_path))
     await kept.acceptor.learn_merchants()
     kept.ledger.failure = away()
@@ -150,7 +150,7 @@ async def test_a_file_of_an_older_version_is_taken_over(tmp_path: Path, few: int
 
 
 async def test_a_full_budget_is_no_trouble_of_the_spool(tmp_path: Path, few: int) -> None:
-    """Operators are not told that the disk fails when strangers were turned away."""
+    """A spent budget is not reported as a failing disk."""
     kept = Kept(FileSpool(tmp_path))
     kept.ledger.failure = away()
     for number in range(few + 3):

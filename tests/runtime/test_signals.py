@@ -1,4 +1,4 @@
-"""Signals that ask a process to stop call one function, and only while somebody waits for them."""
+"""Signals that ask a process to stop call one function, and only while the block runs."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ async def test_a_lasting_fault_is_raised() -> None:
 
 
 async def test_it_is_checked_again_until_it_passes() -> None:
-    """Whoever waits is woken then, and the task is over."""
+    """Then waiting ends, and so does the task."""
     check = Scripted(LedgerUnavailable("away"), LedgerUnavailable("away"))
     start = StartupCheck(check, retry_every=0.01)
     tasks = Background([start.task("check")])
@@ -73,7 +73,7 @@ async def test_nobody_waits_longer_than_asked() -> None:
 
 
 async def test_nobody_waits_for_a_process_that_is_about_to_end() -> None:
-    """A lasting fault ends the task; `give_up` wakes whoever waits."""
+    """A lasting fault ends the task; `give_up` ends all waiting."""
     start = StartupCheck(Scripted(BadSetting("wrong keys")))
     tasks = Background([start.task("check")], start.give_up)
     with tasks.running():
