@@ -20,8 +20,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from runtime import process
+from runtime.settings import Settings
 from sandbox.responses import as_json
-from sandbox.serve import load, serve
+from sandbox.serve import SETTINGS, serve
 from schemas import wire
 from schemas.endpoints.endpoint import TEST_TYPE
 from schemas.errors import BadSetting
@@ -128,15 +130,16 @@ def _event(body: bytes) -> dict[str, Any]:
     return event if isinstance(event, dict) else {}
 
 
-def main() -> None:
-    """Reads the environment and serves."""
-    try:
-        settings = load()
-        secrets = secrets_of(os.environ.get("SUBSCRIBER_SECRETS", ""))
-    except BadSetting as error:
-        sys.exit(str(error))
-    serve(Subscriber(secrets).app(), settings.port or 8003)
+def main() -> int:
+    """The process; its exit status."""
+    return process.run(take_callbacks, only=SETTINGS)
+
+
+def take_callbacks(settings: Settings) -> int:
+    """Serve until SIGTERM or SIGINT; the exit status. Raises `BadSetting`."""
+    secrets = secrets_of(os.environ.get("SUBSCRIBER_SECRETS", ""))
+    return serve(Subscriber(secrets).app(), settings.port or 8003)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
