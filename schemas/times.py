@@ -1,4 +1,4 @@
-"""Times as the outside sees them: RFC 3339 in UTC."""
+"""Times as they are shown outside: RFC 3339 in UTC."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ def rfc3339(at: float) -> str:
 def unix(text: str) -> float:
     """The UNIX time in seconds of an RFC 3339 text.
 
-    Raises `ValueError`, also where it names no offset, and where it is none of the years 1 to 9999 in UTC: `rfc3339`
-    could not write it.
+    Raises `ValueError`, also without an offset, and for times outside the years 1 to 9999 in UTC, which `rfc3339`
+    cannot write.
     """
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
-        raise ValueError(f"{text!r} names no offset from UTC")
+        raise ValueError(f"{text!r} has no offset from UTC")
     at = moment.timestamp()
     rfc3339(at)
     return at

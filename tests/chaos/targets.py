@@ -65,7 +65,7 @@ def answer(data: bytes) -> None:
         except MalformedPayment:
             continue
         change = decide(Record("default", snapshot.imp_uid), snapshot, _NOW, Policy())
-        assert decide(change.record, snapshot, _NOW, Policy()).news is False
+        assert decide(change.record, snapshot, _NOW, Policy()).has_events is False
         for place, fact in enumerate(change.record.facts.values()):
             codec.dump_fact(fact, place)
         codec.dump_record(change.record)

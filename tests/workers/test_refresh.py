@@ -203,8 +203,9 @@ async def test_less_than_was_known_is_looked_at_again_a_minute_later(shop: Shop)
 
     # A minute passes: for what waits in the lane, and since the first of the two looks.
     await shop.driver.pass_time(62)
-    row = wire.loads(await shop.driver.redis.hget(key("pay", "default/imp_1"), "lesser"))
-    await shop.driver.redis.hset(key("pay", "default/imp_1"), "lesser", wire.dumps({**row, "at": row["at"] - 62}))
+    row = wire.loads(await shop.driver.redis.hget(key("pay", "default/imp_1"), "possible_retraction"))
+    earlier = wire.dumps({**row, "at": row["at"] - 62})
+    await shop.driver.redis.hset(key("pay", "default/imp_1"), "possible_retraction", earlier)
     await shop.refresh(str(REFRESH))
     shown = await shop.driver.ledger.payments.get("default", "imp_1")
     assert wire.loads(shown.snapshot)["cancel_amount"] == 0
