@@ -10,14 +10,14 @@ import os
 import sys
 
 from sandbox.app import build
-from sandbox.serve import load, serve
+from sandbox.serve import load_settings, serve
 from schemas.errors import BadSetting
 
 
 def main() -> None:
     """Reads the environment and serves."""
     try:
-        settings = load("IMP_KEY", "IMP_SECRET")
+        settings = load_settings("IMP_KEY", "IMP_SECRET")
     except BadSetting as error:
         sys.exit(str(error))
     key = settings.imp_key or "sandbox_key"

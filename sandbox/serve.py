@@ -1,4 +1,4 @@
-"""How the sandbox's two processes start: on loopback only, with the relay's own settings."""
+"""How the sandbox's two processes start: on loopback only, configured like the relay's own processes."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from runtime.http_protocol import HttpProtocol
 from runtime.settings import Settings
 
 
-def load(*names: str) -> Settings:
-    """`PORT`, how to log, and these settings of the environment; logging is set up. Raises `BadSetting`."""
+def load_settings(*names: str) -> Settings:
+    """The settings `PORT`, log format and level, and these; also configures logging. Raises `BadSetting`."""
     settings = Settings.load(only=("PORT", "RELAY_LOG_FORMAT", "RELAY_LOG_LEVEL", *names))
     logging.configure(settings.log_format, settings.log_level)
     return settings

@@ -2,7 +2,7 @@
 
 Port 8003 unless `PORT` says otherwise. `SUBSCRIBER_SECRETS` is `path=whsec_…,path=whsec_…`, the secrets of the
 endpoint at each path; `PUT /_subscriber/secrets` with `{path: secret or [secrets]}` sets more while it runs. At
-`/flaky` it fails once for each webhook-id, to show a retry; a test event, which is never sent again, it takes.
+`/flaky` the first attempt of each event fails, to show a retry; a test event, which is never retried, does not.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sandbox.responses import as_json
-from sandbox.serve import load, serve
+from sandbox.responses import json_response
+from sandbox.serve import load_settings, serve
 from schemas import wire
 from schemas.endpoints.endpoint import TEST_TYPE
 from schemas.errors import BadSetting
@@ -32,7 +32,7 @@ _KEPT = 10_000
 
 
 class Subscriber:
-    """What was received, and the secrets to check it with, by path."""
+    """The callbacks received, and the secrets that verify them, by path."""
 
     def __init__(self, secrets: Mapping[str, list[str]]) -> None:
         self._secrets = {path: list(of_path) for path, of_path in secrets.items()}
@@ -50,9 +50,9 @@ class Subscriber:
         )
 
     async def take(self, request: Request) -> Response:
-        """A callback: 200 when its signature is right, 401 when not, 500 the first time at `/flaky`.
+        """A callback: 200 if its signature is valid, 401 if not, 500 for the first attempt at `/flaky`.
 
-        A test event is taken at once: nothing is wrong with the endpoint, so `relay doctor` should not say so.
+        A test event never fails at `/flaky`, as `relay doctor` would report the endpoint.
         """
         path, body = request.url.path, await request.body()
         event_id = request.headers.get("webhook-id", "")
@@ -78,26 +78,26 @@ class Subscriber:
         return Response(status_code=status_code)
 
     async def set_secrets(self, request: Request) -> Response:
-        """`PUT {path: secret or [secrets]}`; a path that is not named keeps its own."""
+        """`PUT {path: secret or [secrets]}`; other paths keep their secrets."""
         try:
             given = wire.loads(await request.body())
         except ValueError:
             given = None
         if not isinstance(given, dict):
-            return as_json({"title": "takes a JSON object of paths and secrets"}, 422)
+            return json_response({"title": "takes a JSON object of paths and secrets"}, 422)
         for path, secrets in given.items():
             of_path = [secrets] if isinstance(secrets, str) else secrets
             if not isinstance(of_path, list) or not all(isinstance(secret, str) for secret in of_path):
-                return as_json({"title": f"{path}: takes a secret or a list of them"}, 422)
+                return json_response({"title": f"{path}: takes a secret or a list of them"}, 422)
             self._secrets[path] = of_path
         return Response(status_code=204)
 
     async def callbacks(self, request: Request) -> Response:
-        """`GET`: what was received, oldest first; `DELETE` forgets it."""
+        """`GET`: the callbacks received, oldest first; `DELETE` clears them."""
         received = list(self._received)
         if request.method == "DELETE":
             self._received.clear()
-        return as_json({"count": len(received), "callbacks": received})
+        return json_response({"count": len(received), "callbacks": received})
 
     def _verified(self, path: str, body: bytes, headers: dict[str, str]) -> bool:
         for secret in self._secrets.get(path, ()):
@@ -131,7 +131,7 @@ def _event(body: bytes) -> dict[str, Any]:
 def main() -> None:
     """Reads the environment and serves."""
     try:
-        settings = load()
+        settings = load_settings()
         secrets = secrets_of(os.environ.get("SUBSCRIBER_SECRETS", ""))
     except BadSetting as error:
         sys.exit(str(error))

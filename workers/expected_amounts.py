@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Collection
 from decimal import Decimal
 
-from iamport.accounts import Account
+from iamport.merchant_clients import MerchantClient
 from ledger import Ledger
 from schemas.errors import IamportError, IamportRefused, MalformedPayment, RelayError
 from schemas.payments.derive_facts import shows_approval
@@ -20,7 +20,7 @@ _AT_ONCE = 5
 
 
 async def expectations(
-    ledger: Ledger, account: Account, seen: dict[str, Seen], *, paid: Collection[str]
+    ledger: Ledger, account: MerchantClient, seen: dict[str, Seen], *, paid: Collection[str]
 ) -> dict[str, ExpectedAmount]:
     """What is expected of each payment seen, by imp_uid; of those ``paid`` before, what the merchant told.
 
@@ -47,7 +47,9 @@ async def expectations(
     return expected
 
 
-async def _all_prepared(account: Account, orders: dict[str, str]) -> dict[str, ExpectedAmount | IamportError | None]:
+async def _all_prepared(
+    account: MerchantClient, orders: dict[str, str]
+) -> dict[str, ExpectedAmount | IamportError | None]:
     """What was registered of each order, by imp_uid; after the first call that fails nobody else is asked for.
 
     An answer that is unusable is no failure: only the payment it was for has to wait.
@@ -75,7 +77,7 @@ async def _all_prepared(account: Account, orders: dict[str, str]) -> dict[str, E
     return found
 
 
-async def _prepared(account: Account, merchant_uid: str) -> ExpectedAmount | None:
+async def _prepared(account: MerchantClient, merchant_uid: str) -> ExpectedAmount | None:
     try:
         row = await account.client.prepared(merchant_uid)
     except IamportRefused:

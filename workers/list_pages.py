@@ -7,7 +7,7 @@ from dataclasses import replace
 import structlog
 
 from iamport.client import TIMEOUT
-from iamport.http_exchange import LARGEST_ANSWER
+from iamport.http_exchange import LARGEST_RESPONSE
 from iamport.responses import PaymentPage
 from ledger.offload import aside
 from ledger.reconciliations import Reconciliation
@@ -45,7 +45,7 @@ def behind(run: Reconciliation, window: Window, page: PaymentPage, took: float) 
     ahead = back or following(window, run.until, page.total, page.size, run.limit)
     within = back is not None or (ahead is not None and ahead.page > 1)
     limit = (
-        run.limit if within else larger_limit(run.limit, page.size, page.body_bytes / LARGEST_ANSWER, took / TIMEOUT)
+        run.limit if within else larger_limit(run.limit, page.size, page.body_bytes / LARGEST_RESPONSE, took / TIMEOUT)
     )
     return replace(run, window=as_tuple(ahead), limit=limit, listed=page.total if within else 0)
 

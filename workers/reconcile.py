@@ -13,8 +13,8 @@ from random import Random
 
 import structlog
 
-from iamport.accounts import Accounts
-from iamport.responses import PaymentPage, first_of
+from iamport.merchant_clients import MerchantClients
+from iamport.responses import PaymentPage, first_in_page
 from ledger import Ledger
 from ledger.merchants import Merchant
 from ledger.offload import aside
@@ -57,7 +57,7 @@ FAILS_FOR = 86400.0
 class Reconciler:
     """Does the next step of a reconciliation: one page of i'mport's list, or a check of what was found."""
 
-    def __init__(self, settings: Settings, ledger: Ledger, accounts: Accounts, rng: Random) -> None:
+    def __init__(self, settings: Settings, ledger: Ledger, accounts: MerchantClients, rng: Random) -> None:
         self._settings = settings
         self._ledger = ledger
         self._accounts = accounts
@@ -162,7 +162,7 @@ class Reconciler:
         A row that is too large alone is left out, as nothing behind it would ever be compared; its payment is looked
         at by itself. One that is too slow alone is i'mport failing.
         """
-        named, total = first_of(error.begins)
+        named, total = first_in_page(error.begins)
         reduced = smaller(run, window)
         if reduced is None:
             if error.slow or named is None:

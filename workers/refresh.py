@@ -9,8 +9,8 @@ from random import Random
 
 import structlog
 
-from iamport.accounts import Accounts, MerchantCredentials
-from iamport.client import LARGEST_BATCH
+from iamport.client import LARGEST_LOOKUP
+from iamport.merchant_clients import MerchantClients, MerchantCredentials
 from iamport.responses import LookupResult
 from ledger import Ledger
 from ledger.keys import Lane
@@ -47,7 +47,7 @@ LONGEST_PAUSE = 30.0
 class Refresher:
     """The actor behind the lanes ``refresh/…`` and ``unknown/…``."""
 
-    def __init__(self, settings: Settings, ledger: Ledger, accounts: Accounts, rng: Random) -> None:
+    def __init__(self, settings: Settings, ledger: Ledger, accounts: MerchantClients, rng: Random) -> None:
         self._settings = settings
         self._ledger = ledger
         self._accounts = accounts
@@ -58,9 +58,9 @@ class Refresher:
         """Look at the payments of a lane that are due, up to a hundred."""
         lane, clock = Lane.parse(lane_name), asyncio.get_running_loop()
         await asyncio.sleep(self._pace.wait(lane_name, clock.time()))
-        claimed = await self._ledger.refresh_lane.claim(lane, LARGEST_BATCH)
+        claimed = await self._ledger.refresh_lane.claim(lane, LARGEST_LOOKUP)
         count = len(claimed.payments)
-        self._pace.claimed(lane_name, count, clock.time(), full=count == LARGEST_BATCH)
+        self._pace.claimed(lane_name, count, clock.time(), full=count == LARGEST_LOOKUP)
         if not claimed.payments:
             return
         leases = [payment.lease for payment in claimed.payments]

@@ -17,7 +17,7 @@ from console.http.models import Body, Money, OfMerchant, Tax, checked
 from console.http.operation import Call, Operation, OperationResult
 from console.resources.payments import PaymentOut, payment_out
 from console.resources.refresh import PATIENCE, refreshed
-from iamport.accounts import Account
+from iamport.merchant_clients import MerchantClient
 from runtime.policy import policy
 from schemas import wire
 from schemas.errors import IamportFailing, IamportRefused, IamportUnreachable, Invalid, NotFound, WrongCredentials
@@ -109,7 +109,7 @@ class Asking:
         """Ask for a look."""
         await self._context.ledger.refresh_lane.mark_dirty(self.merchant, self.imp_uid)
 
-    async def account(self) -> Account:
+    async def account(self) -> MerchantClient:
         """i'mport as the merchant sees it. Raises `WrongCredentials`."""
         return await self._context.accounts.get(self.merchant)
 

@@ -10,7 +10,7 @@ import pytest
 import structlog.testing
 from cryptography.fernet import Fernet
 
-from iamport.accounts import Accounts
+from iamport.merchant_clients import MerchantClients
 from iamport.transport import production_transport
 from ledger import Ledger
 from ledger.keys import Lane, key
@@ -62,7 +62,7 @@ async def shop(redis_url: str) -> AsyncIterator[Shop]:
     ledger, transport = Ledger.connect(redis_url, queue_url(redis_url)), production_transport()
     await ledger.merchants.ensure("default")
     sealer = Sealer([Fernet.generate_key().decode()])
-    accounts = Accounts(settings, sealer, transport, ledger.tokens, ledger.merchants.get)
+    accounts = MerchantClients(settings, sealer, transport, ledger.tokens, ledger.merchants.get)
     yield Shop(ledger, stub, Refresher(settings, ledger, accounts, Random(1)))
     assert await problems(ledger) == []
     await accounts.close()
