@@ -10,7 +10,7 @@ import uvloop
 
 from console.app import make_app
 from console.context import Context
-from iamport.accounts import Accounts
+from iamport.merchant_clients import MerchantClients
 from iamport.transport import iamport_transport
 from ledger.acl_watch import EVERY as ACL_CHECK_EVERY
 from ledger.acl_watch import AclWatch
@@ -78,7 +78,7 @@ def make_context(settings: Settings) -> Context:
     settings.needs("api_tokens", "encryption_keys")
     sealer = Sealer([key.get_secret_value() for key in settings.encryption_keys])
     ledger = Ledger.connect(settings.redis_url, settings.queue_url, replica_acks=settings.replica_acks)
-    accounts = Accounts(settings, sealer, iamport_transport(settings), ledger.tokens, ledger.merchants.get)
+    accounts = MerchantClients(settings, sealer, iamport_transport(settings), ledger.tokens, ledger.merchants.get)
     return Context(ledger, sealer, settings, accounts, AclWatch(ledger))
 
 

@@ -11,8 +11,8 @@ from httpx_aiohttp import AiohttpTransport
 from runtime.settings import Settings
 
 CONNECTIONS = 100
-# Below the idle time after which servers commonly close a connection (5 s), so that a cancellation, which is never
-# sent twice, is not lost on a connection that the other side has just given up.
+# Servers commonly close an idle connection after 5 s. A cancellation is never sent twice, so it must not be lost on a
+# connection that the server is just closing.
 _KEEPALIVE = 4.0
 
 

@@ -22,7 +22,7 @@ from starlette.routing import Route
 
 from runtime import process
 from runtime.settings import Settings
-from sandbox.responses import as_json
+from sandbox.responses import json_response
 from sandbox.serve import SETTINGS, serve
 from schemas import wire
 from schemas.endpoints.endpoint import TEST_TYPE
@@ -86,11 +86,11 @@ class Subscriber:
         except ValueError:
             given = None
         if not isinstance(given, dict):
-            return as_json({"title": "takes a JSON object of paths and secrets"}, 422)
+            return json_response({"title": "takes a JSON object of paths and secrets"}, 422)
         for path, secrets in given.items():
             of_path = [secrets] if isinstance(secrets, str) else secrets
             if not isinstance(of_path, list) or not all(isinstance(secret, str) for secret in of_path):
-                return as_json({"title": f"{path}: takes a secret or a list of them"}, 422)
+                return json_response({"title": f"{path}: takes a secret or a list of them"}, 422)
             self._secrets[path] = of_path
         return Response(status_code=204)
 
@@ -99,7 +99,7 @@ class Subscriber:
         received = list(self._received)
         if request.method == "DELETE":
             self._received.clear()
-        return as_json({"count": len(received), "callbacks": received})
+        return json_response({"count": len(received), "callbacks": received})
 
     def _verified(self, path: str, body: bytes, headers: dict[str, str]) -> bool:
         for secret in self._secrets.get(path, ()):

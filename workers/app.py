@@ -18,7 +18,7 @@ import structlog
 from dramatiq.asyncio import get_event_loop_thread
 from dramatiq.middleware import AsyncIO, Middleware
 
-from iamport.accounts import Accounts
+from iamport.merchant_clients import MerchantClients
 from iamport.transport import iamport_transport
 from ledger import Ledger
 from ledger.acl_watch import EVERY as ACL_CHECK_EVERY
@@ -67,7 +67,7 @@ class App:
         self._ledger = Ledger.connect(settings.redis_url, settings.queue_url, replica_acks=settings.replica_acks)
         self._iamport = iamport_transport(settings)
         self._sender = _sender(settings)
-        accounts = Accounts(settings, sealer, self._iamport, self._ledger.tokens, self._ledger.merchants.get)
+        accounts = MerchantClients(settings, sealer, self._iamport, self._ledger.tokens, self._ledger.merchants.get)
         self._refresher = Refresher(settings, self._ledger, accounts, rng)
         self._deliverer = Deliverer(settings, self._ledger, sealer, self._sender, rng)
         self._reconciler = Reconciler(settings, self._ledger, accounts, rng)
