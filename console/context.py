@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from iamport.accounts import Accounts
+from iamport.merchant_clients import MerchantClients
 from ledger.acl_watch import AclWatch
 from ledger.ledger import Ledger
 from runtime.encryption import Sealer
@@ -18,5 +18,5 @@ class Context:
     ledger: Ledger
     sealer: Sealer
     settings: Settings
-    accounts: Accounts
+    accounts: MerchantClients
     watch: AclWatch

@@ -118,8 +118,10 @@ class Ledger:
         compatibility.check_usable(await self.ledger_problem(), await self.queue_problem())
 
     async def begin(self, sealer: Sealer) -> None:
-        """Check that these are this ledger's encryption keys and that this version reads its shapes; the first process
-        leaves both. Raises `BadSetting`."""
+        """Everything that a process checks before it works with a ledger and opens what is sealed there: that it is
+        usable, that these are its encryption keys and that this version reads its shapes; the first process leaves
+        both. Raises `BadSetting`."""
+        await self.check_usable()
         await compatibility.begin(self.store, sealer)
 
     async def now(self) -> float:

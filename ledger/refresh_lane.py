@@ -22,7 +22,7 @@ from schemas.payments import codec, escrow
 from schemas.payments.commit_steps import Step, steps
 from schemas.payments.decide import Change, Record
 from schemas.payments.escrow import EscrowChange
-from schemas.payments.facts import Expected
+from schemas.payments.facts import ExpectedAmount
 
 MOST_BYTES = 262_144
 """Bytes of commits that share a call; one that has more goes alone, and fails alone where Redis has no room for it."""
@@ -44,8 +44,8 @@ class _Write(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ClaimedPayment:
-    """A payment to look at. ``tries`` looks have failed so far; ``reported_cancellations`` and ``escrow_changes`` are
-    those that webhooks report."""
+    """A payment to refresh. ``tries`` look-ups have failed so far; ``reported_cancellations`` (ids) and
+    ``escrow_changes`` are what verified webhooks have reported."""
 
     lease: Lease
     record: Record
@@ -82,7 +82,7 @@ class RefreshLane:
         claimed = [await offload(_claimed, lane, int(token), int(base), row, rows=len(row[4]) // 2) for row in rows]
         return ClaimedPayments(int(now) / 1000, int(failures), tuple(claimed))
 
-    async def expected(self, merchant: str, merchant_uids: Sequence[str]) -> dict[str, Expected]:
+    async def expected(self, merchant: str, merchant_uids: Sequence[str]) -> dict[str, ExpectedAmount]:
         """What the merchant expects to be paid for these orders, where it has said so."""
         if not merchant_uids:
             return {}
@@ -213,8 +213,8 @@ def _escrow_change(kept: bytes) -> EscrowChange:
     return escrow.load(text, int(received) // 1000)
 
 
-def _expected(row: Mapping[str, Any]) -> Expected:
-    return Expected(Decimal(row["amount"]), row.get("currency"))
+def _expected(row: Mapping[str, Any]) -> ExpectedAmount:
+    return ExpectedAmount(Decimal(row["amount"]), row.get("currency"))
 
 
 def _write(change: Change, step: Step, claimed: ClaimedPayment | None, now: float, *, with_object: bool) -> _Write:
@@ -233,7 +233,7 @@ def _write(change: Change, step: Step, claimed: ClaimedPayment | None, now: floa
         before.version,
         "" if step.change.next_refresh is None else round(step.change.next_refresh * 1000),
         _outcome(change, claimed),
-        int(bool(change.record.claims)),
+        int(bool(change.record.reported_cancellations)),
         _doubt(record),
         int(claimed.silent) if claimed else 0,
         int(step.is_last),
@@ -268,7 +268,7 @@ def _needs(change: Change) -> tuple[int, int, int]:
 def _outcome(change: Change, claimed: ClaimedPayment | None) -> str:
     if claimed is None:
         return ""
-    return "applied" if change.news else "unchanged"
+    return "applied" if change.has_events else "unchanged"
 
 
 def _doubt(record: Record) -> str:
