@@ -66,8 +66,8 @@ _KEYS: Mapping[Subject, str] = {"ledger": "{relay}*", "queue": "relay*"}
 
 @dataclass(frozen=True, slots=True)
 class AclProblem:
-    """Why the ledger or the queue cannot be worked with, and what to do. A `lasting` one ends only when somebody
-    changes something; another may pass by itself."""
+    """Why the ledger or the queue cannot be used, and what to do. A `lasting` problem ends only when an operator
+    changes something; any other may pass by itself."""
 
     of: Subject
     reason: str

@@ -19,7 +19,7 @@ log = structlog.get_logger()
 
 
 def check_usable(*problems: AclProblem | None) -> None:
-    """Raise `BadSetting` for the first problem that lasts until somebody changes something; log the others."""
+    """Raise `BadSetting` for the first problem that lasts until an operator changes something; log the others."""
     for problem in problems:
         if problem is None:
             continue

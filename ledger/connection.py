@@ -27,9 +27,9 @@ from runtime.redis_url import RedisUrl, RedisUrlError, parse
 from schemas.errors import BadSetting
 
 ANSWER_WITHIN = 2.0
-"""Seconds after which Redis counts as away: a webhook's sender is not kept waiting longer."""
+"""Seconds after which Redis counts as away: i'mport does not wait longer for the answer to a webhook."""
 DISCOVERY: Mapping[str, Any] = {"socket_timeout": 0.5, "socket_connect_timeout": 0.5, "protocol": 2}
-"""For questions about who is primary: whoever does not answer soon is not waited for, as others know it, too."""
+"""Options for asking which node is primary: a node that does not answer soon is skipped, as others know it, too."""
 
 
 def connect(url: str, *, max_connections: int = 64) -> Primary:
@@ -42,21 +42,21 @@ def connect(url: str, *, max_connections: int = 64) -> Primary:
         "socket_timeout": ANSWER_WITHIN,
         "socket_connect_timeout": ANSWER_WITHIN,
         "socket_keepalive": True,
-        # Every verb may be sent twice: ids are made by the caller and leases have tokens. A Redis that hangs is not
-        # asked again, as whoever waits has waited long enough.
+        # Every call may be sent twice: ids are made by the caller and leases have tokens. A call that timed out is not
+        # sent again: its caller has waited long enough.
         "retry": Retry(ConstantBackoff(0.05), 1, supported_errors=(trouble.ConnectionError,)),
         "protocol": 2,
-        # Else each new connection finds out which version of redis-py this is, in a millisecond, and tells Redis, which
-        # takes a right of its own (CLIENT SETINFO).
+        # Otherwise each new connection sends the version of redis-py to Redis, which costs a millisecond and needs a
+        # right of its own (CLIENT SETINFO).
         "driver_info": None,
         **address.options,
     }
-    room = {"max_connections": max_connections, "timeout": ANSWER_WITHIN}
+    pooling = {"max_connections": max_connections, "timeout": ANSWER_WITHIN}
     connection = _packed_by_hiredis(SSLConnection if address.tls else Connection)
 
     def connected(node: Address) -> Redis:
         host, port = node
-        kwargs = {**options, **room, "host": host, "port": port, "db": address.database}
+        kwargs = {**options, **pooling, "host": host, "port": port, "db": address.database}
         return Redis(connection_pool=BlockingConnectionPool(connection_class=connection, **kwargs))
 
     def clustered(seeds: Iterable[Address]) -> ClusterPrimary:
@@ -68,16 +68,16 @@ def connect(url: str, *, max_connections: int = 64) -> Primary:
         case "single":
             return NamedNode(connected(address.nodes[0]), address.nodes[0], clustered)
         case "socket":
-            socket = {**options, **room, "path": address.path, "db": address.database}
+            socket = {**options, **pooling, "path": address.path, "db": address.database}
             packing = _packed_by_hiredis(UnixDomainSocketConnection)
             return FixedClient(Redis(connection_pool=BlockingConnectionPool(connection_class=packing, **socket)))
         case "sentinel":
-            # One that is dead is not waited for: the next one is asked.
+            # A dead Sentinel is not retried: the next one is asked.
             asking = {**sentinel_options(address), "retry": Retry(NoBackoff(), 0)}
             watch = _Sentinels(address.nodes, sentinel_kwargs=asking, **options)
             managed = _packed_by_hiredis(SentinelManagedSSLConnection if address.tls else SentinelManagedConnection)
             pool = _SentinelPool(
-                address.service, watch, connection_class=managed, db=address.database, **options, **room
+                address.service, watch, connection_class=managed, db=address.database, **options, **pooling
             )
             return FixedClient(Redis(connection_pool=pool), watch.aclose)
 
@@ -108,7 +108,7 @@ def sentinel_options(address: RedisUrl) -> dict[str, Any]:
 
 
 async def _discover(nodes: Iterable[Address], failed: Address | None, address: RedisUrl) -> ClusterNodes:
-    """Ask nodes of a Cluster until one says who has the ledger; the one that has failed is asked last."""
+    """Ask nodes of a Cluster until one says which node has the ledger; the one that has failed is asked last."""
     signing_in = {name: value for name, value in address.options.items() if not name.startswith("socket_")}
     cluster = RedisCluster(
         startup_nodes=[ClusterNode(host, port) for host, port in nodes],
@@ -135,14 +135,14 @@ def _address(node: ClusterNode | None) -> Address:
 
 
 class _SentinelPool(SentinelConnectionPool, BlockingConnectionPool):
-    """More callers than connections wait for one, as with any other Redis."""
+    """Callers wait for a free connection, as with any other Redis."""
 
 
 class _Sentinels(Sentinel):
-    """Whatever one of them answers, the others are asked, too; and where none helps it is said why."""
+    """Asks the other Sentinels when one answers with an error; where none helps, the exception names every answer."""
 
     async def discover_master(self, service_name: str) -> Address:
-        """The primary's address; whoever knew it is asked first the next time."""
+        """The primary's address; the Sentinel that knew it is asked first the next time."""
         troubles: list[str] = []
         for place, sentinel in enumerate(self.sentinels):
             try:
@@ -160,8 +160,8 @@ class _Sentinels(Sentinel):
 
 
 class _HiredisPacking:
-    """Commands put on the wire by hiredis. redis-py's asyncio connections do that in Python, argument by argument, and
-    the scripts here take thousands of them: it was a tenth of what accepting a webhook costs."""
+    """Packs commands with hiredis. redis-py's asyncio connections pack them in Python, argument by argument, and the
+    scripts here take thousands of arguments: that was a tenth of the cost of accepting a webhook."""
 
     def pack_command(self, *args: Any) -> list[bytes]:
         name, *rest = args

@@ -1,4 +1,4 @@
-"""The delivery lanes: what an endpoint is to get, leased, and what became of each attempt, settled."""
+"""The delivery lanes: claim what an endpoint is to get, and settle what became of each attempt."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from schemas.endpoints.health import EndpointHealth, enabled, probe_capacity
 from schemas.payments.events import CallbackBody
 
 Settled = Literal["ok", "unwell", "lost"]
-"""``unwell``: settled, and the endpoint had failed before. ``lost``: the lease had ended and somebody else has it."""
+"""``unwell``: settled, and the endpoint had failed before. ``lost``: the lease had ended and another worker has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class ClaimedDelivery:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedDeliveries:
-    """What a claim gave: the endpoint as it is now, and what its limits leave room for."""
+    """What a claim gave: the endpoint as it is now, and as many deliveries as its limits allow."""
 
     endpoint: Endpoint | None
     deliveries: tuple[ClaimedDelivery, ...]
@@ -98,8 +98,8 @@ class DeliveryLane:
         event: EndpointEvent | None = None,
         disabled: str | None = None,
     ) -> bool:
-        """Replace how an endpoint is doing; False where somebody else was quicker. In the same step ``event`` is
-        recorded for whoever subscribes to it, and the endpoint is ``disabled`` for the reason given.
+        """Replace an endpoint's health; False where it was replaced since ``before`` was read. In the same step
+        ``event`` is recorded and delivered to its subscribers, and the endpoint is ``disabled`` for the reason given.
 
         Raises `LedgerUnavailable`.
         """

@@ -1,4 +1,4 @@
-"""How an endpoint is stored: its row in JSON, and beside it what changes while it is at work."""
+"""How an endpoint is stored: its row in JSON, and beside it the fields that scripts read or change."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ def filters(event_type: str) -> str:
 
 
 def load_health(text: bytes | None) -> EndpointHealth:
-    """How an endpoint is doing, as `dump_health` wrote it."""
+    """An endpoint's health, as `dump_health` wrote it."""
     return EndpointHealth(**orjson.loads(text)) if text else EndpointHealth()
 
 
 def dump_health(health: EndpointHealth) -> bytes:
-    """How an endpoint is doing in JSON; nothing where it is fine."""
+    """An endpoint's health in JSON; empty for a fine one."""
     return orjson.dumps(asdict(health)) if health != EndpointHealth() else b""

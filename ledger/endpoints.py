@@ -1,4 +1,4 @@
-"""The registry of endpoints, and how each is doing."""
+"""The registry of endpoints, with the health of each."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ State = Literal["enabled", "disabled", "deleted"]
 
 @dataclass(frozen=True, slots=True)
 class RegisteredEndpoint:
-    """An endpoint with how it is doing. `success_rate` is of its attempts so far, None before the first; `disabled_at`
+    """An endpoint with its health. `success_rate` is of its attempts so far, None before the first; `disabled_at`
     in UNIX seconds, None while it is enabled."""
 
     endpoint: Endpoint
@@ -43,7 +43,7 @@ class Endpoints:
     async def create(self, endpoint: Endpoint) -> None:
         """Add an endpoint; its `created_at` becomes Redis' time. Raises `NotFound` where its merchant is unknown."""
         if endpoint.merchant == "default":
-            # Its credentials may be in the environment only: webhooks for it are taken before anybody adds it.
+            # Its credentials may be in the environment only: it takes webhooks before it is added.
             await self._store.run("ensure_merchant", endpoint.merchant, HEAD_START_MS)
         outcome = await self._store.run(
             "create_endpoint", endpoint.id, endpoint.merchant, dump(endpoint), subscription(endpoint),
@@ -81,8 +81,8 @@ class Endpoints:
         return {name: _state(fields) for name, fields in zip(ids, found, strict=True) if fields}
 
     async def update(self, endpoint_id: str, change: Callable[[Endpoint], Endpoint]) -> Endpoint:
-        """Apply `change` to an endpoint and store it; gives the new one. `change` is called again when somebody else
-        was quicker, and may raise. One that is sent to in another way starts afresh. Raises `NotFound`."""
+        """Apply `change` to an endpoint and store it; gives the new one. `change` may raise, and is called again when
+        the endpoint was changed meanwhile. With another URL or other headers it starts afresh. Raises `NotFound`."""
         while True:
             fields = (await hashes(self._store, [f"endpoint:{endpoint_id}"]))[0]
             if not fields or _state(fields) == "deleted":
@@ -103,7 +103,7 @@ class Endpoints:
         return changed
 
     async def _release(self, endpoint_id: str) -> None:
-        """Nothing waits for an earlier event of its payment any more; where this breaks off, the rest waits on."""
+        """Let no delivery wait for an earlier event of its payment; where this breaks off, the rest keeps waiting."""
         cursor = b"0"
         while True:
             cursor = await self._store.run("release_deliveries", endpoint_id, cursor)
@@ -111,7 +111,7 @@ class Endpoints:
                 return
 
     async def _wake(self, endpoint_id: str) -> None:
-        """No delivery waits for its next attempt any more; where this breaks off, the rest waits on."""
+        """Make every delivery due at once; where this breaks off, the rest keeps waiting."""
         while await self._store.run("wake_deliveries", endpoint_id, 1000):
             pass
 
@@ -129,7 +129,7 @@ class Endpoints:
             raise NotFound(f"there is no endpoint {endpoint_id!r}")
 
     async def delete(self, endpoint_id: str) -> None:
-        """Take an endpoint away and discard what it still had to get. Raises `NotFound`.
+        """Delete an endpoint and discard its unsettled deliveries. Raises `NotFound`.
 
         A deletion that was interrupted is finished by asking for it again.
         """

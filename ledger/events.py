@@ -13,7 +13,7 @@ from schemas.errors import NotFound
 from schemas.payments.events import CallbackBody
 
 MOST_BYTES = 4_194_304
-"""Bytes of bodies in one page, about: of payments with long histories it has fewer events than were asked for."""
+"""Bytes of bodies in one page, about: of payments with long histories a page has fewer events than its limit."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Leases: the right to work on something for a while. A worker that dies gives it up by saying nothing."""
+"""Leases: the right to work on something for a while. A worker that dies stops renewing, and its leases end."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from ledger.rows import flat
 from ledger.store import Argument, Store
 
 LEASE_MS = 10_000
-"""How long a lease lasts; what a killed worker held comes back after this."""
+"""How long a lease lasts: the work of a killed worker is due again after this."""
 RENEW_EVERY = 3.0
 """Seconds after which a worker renews what it holds: three times before it would end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to work on one member of a lane until it ends; the token fences off whoever had it before."""
+    """The right to work on one member of a lane until it ends; the fencing token shuts out earlier holders."""
 
     lane: Lane
     member: str
@@ -34,11 +34,11 @@ class Leases:
         self._held: set[Lease] = set()
 
     def hold(self, leases: Iterable[Lease]) -> None:
-        """Keep these alive from now on."""
+        """Renew these from now on."""
         self._held.update(leases)
 
     def drop(self, leases: Iterable[Lease]) -> None:
-        """They are settled, or somebody else's."""
+        """Stop renewing these: they are settled, or another worker has them."""
         self._held.difference_update(leases)
 
     async def renew(self) -> None:

@@ -50,7 +50,7 @@ class Ledger:
     ``intake``           accept a notification; say whether a merchant takes webhooks; count refusals; report a spool
     ``refresh_lane``     claim dirty payments, commit what a refresh found, postpone, hide; pause and resume a
                          merchant; mark a payment dirty; amend a record
-    ``delivery_lane``    claim due deliveries, settle attempts, read and note an endpoint's health
+    ``delivery_lane``    claim due deliveries, settle attempts, read and replace an endpoint's health
     ``leases``           hold, renew, drop, release what this process has claimed
     ``jobs``             schedule, claim, settle long work in steps
     ``reconciliations``  begin, save, read runs; mark what differs; count what was repaired and which webhooks were lost
@@ -113,7 +113,7 @@ class Ledger:
     async def check_usable(self) -> None:
         """Check that Redis allows this process what ledger and queue need; a queue that is only away is logged.
 
-        Raises `BadSetting` for what lasts until somebody changes it.
+        Raises `BadSetting` for what lasts until an operator changes it.
         """
         compatibility.check_usable(await self.ledger_problem(), await self.queue_problem())
 

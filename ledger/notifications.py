@@ -1,4 +1,4 @@
-"""Notifications: what came in, and what became of it."""
+"""Notifications: webhooks as they were accepted, and what became of each."""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ class Notifications:
             walks = [f"ntfs:m:{merchant}"] if merchant is not None else ["ntfs"]
         page = await walk(self._store, walks, musts, part=part)
         rows = await hashes(self._store, [f"ntf:{identity}" for identity in page.rows])
-        noted = tuple(_notification(identity, row) for identity, row in zip(page.rows, rows, strict=True) if row)
-        return Page(noted, page.next_cursor)
+        found = tuple(_notification(identity, row) for identity, row in zip(page.rows, rows, strict=True) if row)
+        return Page(found, page.next_cursor)
 
 
 def _notification(identity: str, row: Row) -> StoredNotification:

@@ -1,4 +1,4 @@
-"""Payments as the last look found them."""
+"""Payments as their last refresh found them."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ class Payment:
 
 @dataclass(frozen=True, slots=True)
 class RefreshState:
-    """How far a look at a payment is: when it was last fetched (UNIX seconds), at how many looks i'mport did not know
-    it, whether a look is due or being made, and when one last found that it does not exist for the merchant (UNIX
-    seconds, None where none did within a day)."""
+    """How far the refresh of a payment is: when it was last looked up (UNIX seconds), at how many look-ups i'mport did
+    not know it, whether a refresh is due or under way, and when one last found that the payment does not exist for the
+    merchant (UNIX seconds, None where none did within a day)."""
 
     fetched_at: float | None
     unknown: int
@@ -48,19 +48,19 @@ class RefreshState:
 
     @property
     def hidden(self) -> bool:
-        """Whether the latest look found that it does not exist for the merchant."""
+        """Whether the latest refresh found that it does not exist for the merchant."""
         return self.hidden_at is not None and (self.fetched_at is None or self.hidden_at >= self.fetched_at)
 
 
 class Payments:
-    """The payments that were found, the one that was first seen last first."""
+    """The payments that were found, the latest first."""
 
     def __init__(self, store: Store, queue: Queue) -> None:
         self._store = store
         self._queue = queue
 
     async def get(self, merchant: str, imp_uid: str) -> Payment:
-        """One payment. Raises `NotFound` before the first successful look at it."""
+        """One payment. Raises `NotFound` before the first refresh that found it."""
         found = await self._some([f"{merchant}/{imp_uid}"])
         if not found:
             raise NotFound(f"there is no payment {imp_uid!r} of merchant {merchant!r}")
@@ -84,7 +84,7 @@ class Payments:
         return Page(tuple(await self._some(page.rows)), page.next_cursor)
 
     async def refresh_state(self, merchant: str, imp_uid: str) -> RefreshState:
-        """How far the looks at a payment are."""
+        """How far the refresh of a payment is."""
         fetched, unknown, due, hidden = await self._store.run("read_refresh_state", merchant, imp_uid)
         at, hidden_at = (int(ms) / 1000 if ms else None for ms in (fetched, hidden))
         return RefreshState(at, int(unknown), due == 1, hidden_at)

@@ -22,18 +22,18 @@ from schemas.payments.windows import LARGEST_PAGE
 State = Literal["running", "done"]
 
 MOST_FACTS = 5_000
-"""Facts that are read in one look: others wait no longer than that takes."""
+"""Facts that are read in one call: other callers of Redis wait no longer than that takes."""
 
 AUTO = "auto/"
-"""What the ids of the runs that happen by themselves begin with; the merchant's name follows."""
+"""What the ids of automatic runs begin with; the merchant's name follows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reconciliation:
     """One run over ``[since, until)``, UNIX seconds.
 
-    ``window`` is what is asked for next (since, until, page), None once all was compared. ``missing`` payments showed
-    facts that the ledger lacked; ``repaired`` of them were looked at since. ``last_success`` and ``last_full`` are of
+    ``window`` is listed next (since, until, page), None once all was compared. ``missing`` payments showed
+    facts that the ledger lacked; ``repaired`` of them were refreshed since. ``last_success`` and ``last_full`` are of
     automatic runs. ``tries`` lists have failed in a row, the first at ``failing_since``, the last for ``trouble``.
     ``limit`` is how many rows a page may have: fewer where pages were too large or too slow. ``listed`` rows were in a
     window that is being paged through.
@@ -67,7 +67,7 @@ class Reconciliation:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Why a listed payment is to be looked at.
+    """Why a listed payment is to be refreshed.
 
     ``missing``: it shows facts that the ledger lacks, else its row could not be read. ``announced_at``: since when
     i'mport should have sent a webhook of them, UNIX seconds, None for never. ``silent``: whether what the look finds is
@@ -100,7 +100,7 @@ class Reconciliations:
         return started
 
     async def schedule(self, merchant: str, *, due_in: float) -> None:
-        """See that a merchant is reconciled by itself; for the first time in so many seconds."""
+        """Have a merchant reconciled automatically, for the first time in so many seconds."""
         await self._jobs.schedule(RECONCILE, f"{AUTO}{merchant}", due_in=due_in, if_new=True)
 
     async def save(self, run: Reconciliation) -> None:
@@ -135,7 +135,7 @@ class Reconciliations:
         return known
 
     async def contradicts(self, merchant: str, imp_uids: Sequence[str]) -> dict[str, Sequence[str]]:
-        """The events that i'mport's word did not bear out at the last look, of those payments that are there."""
+        """The events that i'mport's object contradicted at the last refresh, of those payments that were found."""
         names = [f"pay:{merchant}/{imp_uid}" for imp_uid in imp_uids]
         rows = await hashes(self._store, names, "version", "contradicts")
         found = zip(imp_uids, rows, strict=True)
@@ -148,7 +148,7 @@ class Reconciliations:
         return {imp_uid for imp_uid, row in zip(imp_uids, rows, strict=True) if row.get("status") == waits}
 
     async def pause(self, merchant: str) -> float:
-        """Seconds for which i'mport is not to be asked about a merchant, as its payments' lane says; 0 for none."""
+        """Seconds for which a merchant's lane of payments is paused, so that its lists wait, too; 0 for none."""
         return int(await self._store.run("read_pause", merchant)) / 1000
 
     async def silent_run(self, merchant: str) -> bool:
@@ -157,26 +157,26 @@ class Reconciliations:
         return any(run.state == "running" and run.window is not None and not run.deliver for run in latest.rows)
 
     async def mark_found(self, run: Reconciliation, differing: Mapping[str, Difference]) -> None:
-        """Ask for a look at what differs, by imp_uid."""
+        """Mark the payments that differ dirty, by imp_uid."""
         if differing:
             rows = flat((imp_uid, *_args(difference)) for imp_uid, difference in differing.items())
             kicks = await self._store.run("mark_found", run.id, run.merchant, len(differing), *rows, durable=True)
             self._queue.kick_all(kicks)
 
     async def count_lost_webhooks(self, run: Reconciliation) -> None:
-        """Count the found ones whose webhook has not come within five minutes: these are lost."""
+        """Count the webhooks of found payments that have not come within five minutes: they are lost."""
         await self._store.run("count_lost_webhooks", run.id, run.merchant)
 
     async def count_repaired(self, run: Reconciliation) -> tuple[int, int]:
-        """How many of the found ones were looked at since the last time this was asked, and how many are left.
+        """How many of the found payments were refreshed since the last call, and how many are left.
 
-        One whose look has ended with no payment is forgotten: i'mport lists it, but does not show it.
+        One whose refresh ended with no payment is dropped: i'mport lists it, but does not show it.
         """
         repaired, left = await self._store.run("count_repaired", run.id, run.merchant)
         return int(repaired), int(left)
 
     async def webhook_losses(self) -> tuple[int, int]:
-        """Of the last seven days: webhooks that never came though i'mport announces such things, and those that did."""
+        """Of the last seven days: webhooks that i'mport should have sent and that never came, and those that came."""
         lost, came = await self._store.run("read_webhook_losses")
         return int(lost), int(came)
 

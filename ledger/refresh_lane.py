@@ -1,4 +1,4 @@
-"""The refresh lanes: payments to look at, leased, and what a look changed, committed."""
+"""The refresh lanes: claim dirty payments, and commit what their refresh changed."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from schemas.payments.escrow import EscrowChange
 from schemas.payments.facts import ExpectedAmount
 
 MOST_BYTES = 262_144
-"""Bytes of commits that share a call; one that has more goes alone, and fails alone where Redis has no room for it."""
+"""Bytes of commits that share a call; a larger one goes alone, and fails alone where Redis has no memory for it."""
 
 FACT_BYTES = 350
-"""What a fact that comes back from a tombstone takes in Redis, about."""
+"""What a fact that returns from a tombstone takes in Redis, about."""
 
 Outcome = Literal["ok", "lost", "changed", "full"]
 """``lost``: the lease had ended, nothing is written. ``changed``: the record was written since it was read, read it
-again. ``full``: Redis has no room for all of it, nothing is written."""
+again. ``full``: Redis has no memory for all of it, nothing is written."""
 
 
 class _Write(NamedTuple):
@@ -65,7 +65,7 @@ class ClaimedPayments:
 
 
 class RefreshLane:
-    """Claim, commit, postpone: a look at a payment from its due time to what is recorded of it."""
+    """Claim, commit, postpone: the refresh of a payment from its due time to what is recorded."""
 
     def __init__(self, store: Store, queue: Queue) -> None:
         self._store = store
@@ -97,7 +97,7 @@ class RefreshLane:
         now: float,
         written: Callable[[Change], None] | None = None,
     ) -> Outcome:
-        """Write what a look found, and settle it; without ``claimed`` it is an operator's change.
+        """Write what a refresh found, and settle it; without ``claimed`` it is an operator's change.
 
         A change of many facts is written in steps: when it comes to ``lost`` or ``changed``, the first of them may have
         been written. ``written`` is called with each step that is, at once. Raises `LedgerUnavailable`.
@@ -115,9 +115,9 @@ class RefreshLane:
         return cast(Outcome, answer.decode())
 
     async def amend(self, merchant: str, imp_uid: str, decide: Callable[[Record], Change]) -> Change:
-        """Write what an operator changed; ``decide`` is called again when somebody else was quicker, and may raise.
+        """Write what an operator changed; ``decide`` may raise, and is called again when the record changed meanwhile.
 
-        Raises `NotFound` before the first look that found the payment, and `LedgerUnavailable`.
+        Raises `NotFound` before the first refresh that found the payment, and `LedgerUnavailable`.
         """
         while True:
             change = decide(await self.record(merchant, imp_uid))
@@ -133,7 +133,7 @@ class RefreshLane:
         tries: int = 0,
         reason: str = "",
     ) -> None:
-        """End a lease with no look: due again in ``due_in`` seconds, or given up.
+        """End a lease without a refresh: due again in ``due_in`` seconds, or given up.
 
         ``again``: the record was changed meanwhile. ``stalled``: i'mport is failing, or what it says of this one
         payment is of no use; then ``reason`` says why. ``unknown``: it does not know the payment, which goes to the
@@ -146,8 +146,8 @@ class RefreshLane:
         self._queue.kick_all([await self._postpones.add(args)])
 
     async def hide(self, lease: Lease, *, reason: str, now: float) -> None:
-        """End a lease with a look that was made at ``now`` (UNIX seconds) and found a payment that does not exist for
-        the merchant: its notifications are rejected with ``reason``, and it is not looked at again unasked."""
+        """End a lease whose look-up at ``now`` (UNIX seconds) found a payment that does not exist for the merchant: its
+        notifications are rejected with ``reason``, and it is not refreshed again unless a webhook or operator asks."""
         lane = str(lease.lane)
         args: list[Argument] = [lane, lease.member, lease.token, lane, "", "hidden", reason, 0, round(now * 1000)]
         self._queue.kick_all([await self._postpones.add(args)])
@@ -157,16 +157,16 @@ class RefreshLane:
         return int(await self._store.run("pause_merchant", lane.name, round(seconds * 1000), trouble))
 
     async def resume(self, lane: Lane) -> None:
-        """i'mport answers again: what was put off is due now."""
+        """i'mport answers again: what stalled is due now."""
         self._queue.kick_all(await self._store.run("resume_merchant", lane.name))
 
     async def mark_dirty(self, merchant: str, imp_uid: str, *, due_in: float = 0, silent: bool = False) -> None:
-        """Ask for a look at a payment in so many seconds; what a ``silent`` one finds is recorded without delivery."""
+        """Mark a payment dirty, due in so many seconds; what a ``silent`` refresh finds is not delivered."""
         lane = await self._store.run("mark_dirty", merchant, imp_uid, round(due_in * 1000), int(silent), durable=True)
         self._queue.kick_all([lane])
 
     async def record(self, merchant: str, imp_uid: str) -> Record:
-        """What is known of a payment. Raises `NotFound` before the first look that found it."""
+        """What is known of a payment. Raises `NotFound` before the first refresh that found it."""
         name = payment(merchant, imp_uid)
         fields, facts = await hashes(self._store, [key("pay", name), key("facts", name)])
         if not fields:
@@ -179,7 +179,7 @@ class RefreshLane:
         try:
             kicks, answers = await self._store.run("commit", len(writes), *args, durable=True)
         except TooFewReplicas as error:
-            # Their lanes count as told, so somebody has to tell them.
+            # Their lanes count as kicked, so they have to be.
             self._queue.kick_all(lane for answer in error.answers for lane in answer[0])
             raise
         self._queue.kick_all(kicks)
@@ -208,8 +208,8 @@ def _claimed(lane: Lane, token: int, base: int, row: Sequence[Any]) -> ClaimedPa
     )
 
 
-def _escrow_change(kept: bytes) -> EscrowChange:
-    _stamp, received, text = kept.split(b":", 2)
+def _escrow_change(stored: bytes) -> EscrowChange:
+    _stamp, received, text = stored.split(b":", 2)
     return escrow.load(text, int(received) // 1000)
 
 
@@ -218,7 +218,7 @@ def _expected(row: Mapping[str, Any]) -> ExpectedAmount:
 
 
 def _write(change: Change, step: Step, claimed: ClaimedPayment | None, now: float, *, with_object: bool) -> _Write:
-    """A step of a change; the object that its events show is kept under the version that the first step makes."""
+    """A step of a change; the object that its events show is stored under the version that the first step makes."""
     record, before = step.change.record, step.change.previous
     fields = codec.dump_record(record)
     found = fields.pop("snapshot", b"") if with_object else b""
@@ -272,5 +272,5 @@ def _outcome(change: Change, claimed: ClaimedPayment | None) -> str:
 
 
 def _doubt(record: Record) -> str:
-    """Why the escrow changes that webhooks spoke of are not believed, where that is so."""
+    """Why the reported escrow changes are not believed, or ""."""
     return escrow.NOT_ESCROW if record.snapshot is not None and not record.snapshot.escrow else ""

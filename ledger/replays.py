@@ -1,4 +1,4 @@
-"""Replays: events that are sent again, many at once, at a rate, behind whatever happens now.
+"""Replays: many recorded events sent again, at a rate, behind live deliveries.
 
 A replay is a walk through the recorded events, the oldest first, in steps that a worker does. Each step is one script,
 which queues deliveries and moves the replay's cursor together: a worker that is killed costs nothing and repeats
@@ -25,7 +25,7 @@ Only = Literal["undelivered", "dead", "all"]
 State = Literal["running", "done", "stopped"]
 
 MOST_EVENTS = 500
-"""Events that one step looks at."""
+"""Events that one step considers."""
 MOST_DELIVERIES = 500
 """Deliveries that one step queues, about."""
 _ANY_NUMBER = 1_000_000_000
@@ -40,7 +40,7 @@ class Selection:
     """What to send again, and to whom. Times are UNIX seconds; empty `types` mean all; without `endpoint` it is every
     endpoint of the event's merchant that subscribes to it now.
 
-    `undelivered` is what an endpoint never got for whatever reason; one that is pending is never meant.
+    `undelivered` is every event that the endpoint never got; a pending delivery is never replayed.
     """
 
     endpoint: str | None = None
@@ -142,7 +142,7 @@ class Replays:
         return pause if budget >= MOST_DELIVERIES else max(PACE, pause)
 
     async def stop(self, replay_id: str) -> Replay:
-        """Stop a replay: what it queued and nobody is sending is taken out again. One that has ended stays as it is.
+        """Stop a replay: what it queued and no worker is sending is taken out again. One that has ended stays as it is.
 
         Raises `NotFound`.
         """

@@ -1,4 +1,4 @@
-"""Retention: settled payments leave a tombstone, so that what they were is no news should it turn up again."""
+"""Retention: a removed payment leaves a tombstone, so that its old facts are not announced again should it turn up."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _WITHOUT_PAYMENT = (*ENDPOINT_TYPES, TEST_TYPE)
 
 
 class Retention:
-    """Removes what is old, a bounded number at a time; nothing that still waits for something."""
+    """Removes what is old, a bounded number at a time, but nothing that still waits for something."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

@@ -1,6 +1,6 @@
 """Reading stored rows. Keys are named as `ledger.keys.key` does, or shorter, without the prefix.
 
-Every trouble with Redis is `LedgerUnavailable`.
+Every error of Redis is raised as `LedgerUnavailable`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ async def hashes(store: Store, names: Sequence[str], *fields: str) -> list[Row]:
 
 
 async def members(store: Store, name: str) -> list[str]:
-    """All members of a sorted set that is short by nature."""
+    """All members of a sorted set that never grows long."""
     return [member.decode() for member in await store.run("read_members", _short(name))]
 
 
