@@ -72,11 +72,9 @@ class Endpoints:
         found = await self.some(page.rows)
         return Page(tuple(found[name] for name in page.rows if name in found), page.next_cursor)
 
-    async def states(self, *, deleted: bool = True) -> dict[str, State]:
-        """The state of every endpoint, by id; with those that were deleted and have deliveries left, or without."""
-        ids = await members(self._store, "endpoints")
-        if deleted:
-            ids += await members(self._store, "endpoints:deleted")
+    async def states(self) -> dict[str, State]:
+        """The state of every endpoint, by id, also of those that were deleted and have deliveries left."""
+        ids = await members(self._store, "endpoints") + await members(self._store, "endpoints:deleted")
         found = await hashes(self._store, [f"endpoint:{endpoint_id}" for endpoint_id in ids], "state")
         return {name: _state(fields) for name, fields in zip(ids, found, strict=True) if fields}
 

@@ -4,8 +4,6 @@
 --          i'mport's object or 0}, objects}
 -- uses: events lanes leases replays requested snapshots
 
--- Seconds between two sweeps (see workers/app.py).
-local SWEPT_EVERY = 0.25
 -- Bytes of bodies and objects that one claim reads, about: large ones come in several claims, so that others need not wait for them.
 local MOST_BYTES = 4194304
 -- ms for which a replay makes way for live deliveries that are due.
@@ -108,7 +106,7 @@ end
 local rate, tokens = tonumber(endpoint["rate_limit"]), nil
 if rate and wanted > 0 then
   -- One, and what comes in until the next sweep: a second's rate is hardly ever more than that.
-  local most = 1 + rate * SWEPT_EVERY
+  local most = 1 + rate * SWEPT_EVERY / 1000
   tokens = math.min(most, tonumber(tokens_left or most) + (now() - tonumber(tokens_at or now())) * rate / 1000)
   wanted = math.min(wanted, math.floor(tokens))
 end

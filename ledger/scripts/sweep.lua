@@ -18,7 +18,7 @@ end
 
 -- Lanes that want no worker for longer than a lease: maybe only because a lease was written before Redis' clock was put back. Some of
 -- them each time.
-local AT_ONCE, SWEPT_EVERY = 100, 250
+local AT_ONCE = 100
 local later = "(" .. int(now() + lease_ms)
 local pages = math.ceil(redis.call("ZCOUNT", k("lanes"), later, "+inf") / AT_ONCE)
 local shortened = {}

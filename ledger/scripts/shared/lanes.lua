@@ -1,5 +1,8 @@
 -- Lanes: what is due, what is leased, and when a lane wants a worker.
 
+-- ms between two sweeps (SWEEP_EVERY of workers/app.py).
+local SWEPT_EVERY = 250
+
 local function lanes_of_endpoint(ep)
   return {"deliver/" .. ep, "replay/" .. ep}
 end
