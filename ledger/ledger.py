@@ -67,7 +67,7 @@ class Ledger:
     ``idempotency``      begin and end requests that must not be carried out twice
     ===================  ===========================================================================================
 
-    ``store`` and ``queue`` are for the rooms' own tests and for ledger/ itself.
+    ``store`` and ``queue`` are for ledger/ itself and its tests.
     """
 
     def __init__(self, store: Store, queue: Queue) -> None:
