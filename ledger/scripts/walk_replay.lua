@@ -106,4 +106,6 @@ if found > 0 then
   redis.call("HSET", replay, "queued_at", int(now()))
 end
 if is_end then end_replay(rpl) end
-return {is_end and 1 or 0, cursor, found, unpack(announce(lanes))}
+local answer = {is_end and 1 or 0, cursor, found}
+for _, lane in ipairs(announce(lanes)) do answer[#answer + 1] = lane end
+return answer

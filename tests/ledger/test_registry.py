@@ -13,6 +13,7 @@ from ledger.endpoints import Endpoints
 from ledger.keys import key
 from ledger.pages import PageRequest
 from ledger.primary import FixedClient
+from ledger.rows import hashes
 from ledger.store import Argument, Store
 from schemas.endpoints.endpoint import Endpoint, SealedSecret
 from schemas.endpoints.health import DISABLED, EndpointHealth, enabled
@@ -220,3 +221,10 @@ async def test_endpoints_are_listed_by_merchant(ledger: Ledger) -> None:
     assert len((await endpoints.list(PageRequest())).rows) == 3
     first = await endpoints.list(PageRequest(limit=2))
     assert len((await endpoints.list(PageRequest(limit=2, cursor=first.next_cursor))).rows) == 1
+
+
+async def test_any_number_of_rows_is_read_at_once(ledger: Ledger) -> None:
+    """Also more than Lua can unpack: a list of endpoints or payments has no limit of its own."""
+    await with_merchant(ledger)
+    found = await hashes(ledger.store, ["merchant:shop"] * 20_000, "imp_key")
+    assert (len(found), found[-1]) == (20_000, {"imp_key": b"k"})

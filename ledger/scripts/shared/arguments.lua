@@ -29,9 +29,9 @@ local function take_rows(columns)
   return rows
 end
 
--- All that are left.
+-- All that are left, however many: more than fit on Lua's stack.
 local function take_rest()
-  local rest = {unpack(ARGV, arguments_read + 1)}
-  arguments_read = #ARGV
+  local rest = {}
+  for i = 1, #ARGV - arguments_read do rest[i] = take() end
   return rest
 end
