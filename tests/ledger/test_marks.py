@@ -1,4 +1,4 @@
-"""Why a payment is looked at, and what that look may do: claims of webhooks, quiet marks, deadlines, tombstones."""
+"""Why a payment is refreshed, and how: reported cancellations, silent marks, deadlines, tombstones."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ async def test_a_payment_that_had_left_brings_no_old_news(driver: Driver) -> Non
 
 
 async def test_a_quiet_look_records_without_delivery(driver: Driver) -> None:
-    """What a quiet mark finds is recorded silently; the next, ordinary look delivers again."""
+    """What a silent refresh finds is not delivered; what the next, ordinary one finds is."""
     lane = await driver.subscribe()
     await driver.ledger.refresh_lane.mark_dirty("default", "imp_1", silent=True)
     claimed = await driver.claim_one()

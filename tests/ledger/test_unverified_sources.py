@@ -1,4 +1,4 @@
-"""Made-up payments: what senders nobody knows name is looked up within a budget, and costs real payments nothing."""
+"""Made-up payments: what unverified sources name is looked up within a budget, and does not delay real payments."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ async def post(ledger: Ledger, source: str, start: int, count: int = FLOOD, *, v
     )
 
 
-async def test_a_source_has_so_many_first_looks_a_minute(ledger: Ledger, driver: Driver) -> None:
-    """The flood of one goes to the slow lane, nothing of it is dropped, and another source is not held up by it."""
+async def test_a_source_has_so_many_first_refreshes_a_minute(ledger: Ledger, driver: Driver) -> None:
+    """The flood of one source goes to the slow lane, nothing of it is dropped, and it does not delay another source."""
     await post(ledger, "198.51.100.7", 0)
     assert (len(await driver.due(REFRESH)), len(await driver.due(UNKNOWN))) == (OF_ONE, FLOOD - OF_ONE)
     await post(ledger, "198.51.100.8", 0, 10)
     assert len(await driver.due(REFRESH)) == OF_ONE + 10
 
 
-async def test_all_strangers_together_have_a_budget_and_few_counters(ledger: Ledger, driver: Driver) -> None:
-    """A thousand sources are no more than ten, and do not fill the memory with counters; all of them expire."""
+async def test_all_unverified_sources_together_have_a_budget_and_few_counters(ledger: Ledger, driver: Driver) -> None:
+    """A thousand sources get no more than ten, and do not fill the memory with counters, which all expire."""
     await driver.redis.set("{relay}:unverified", OF_ALL - 50, px=60_000)
     for source in range(100):
         await post(ledger, f"203.0.113.{source}", 0, 1)
@@ -45,14 +45,14 @@ async def test_all_strangers_together_have_a_budget_and_few_counters(ledger: Led
 
 
 async def test_imports_own_webhooks_have_no_budget(ledger: Ledger, driver: Driver) -> None:
-    """What a verified sender posts is looked at at once, however many strangers there are."""
+    """What a verified source posts is refreshed without delay, however many unverified sources there are."""
     await post(ledger, "198.51.100.7", 0)
     await post(ledger, "52.78.100.19", 0, verified=True)
     assert len(await driver.due(REFRESH)) == OF_ONE + FLOOD
 
 
 async def test_payments_that_are_known_cost_no_budget(ledger: Ledger, driver: Driver) -> None:
-    """A stranger's webhook for a payment that exists, or that is due anyway, is looked at at once."""
+    """An unverified webhook for a payment that is known, or due anyway, is refreshed without delay."""
     await driver.look(paid("imp_known"))
     await post(ledger, "198.51.100.7", 0)
     await driver.accept("imp_known", source="198.51.100.7", verified=False)
@@ -64,7 +64,7 @@ async def test_payments_that_are_known_cost_no_budget(ledger: Ledger, driver: Dr
 
 
 async def test_a_payment_under_way_costs_no_budget(ledger: Ledger, driver: Driver) -> None:
-    """Nor does one that is just being looked at, known or not."""
+    """Nor does one whose refresh is under way, known or not."""
     await driver.accept("imp_new", source="198.51.100.7", verified=False)
     await driver.claim_one()
     await _nothing_is_counted(driver, "imp_new")
@@ -79,7 +79,7 @@ async def test_a_payment_that_retention_removed_costs_no_budget(ledger: Ledger, 
 
 
 async def _nothing_is_counted(driver: Driver, imp_uid: str) -> None:
-    """A stranger's webhook for this payment uses up nothing."""
+    """An unverified webhook for this payment uses up nothing."""
     before = await driver.redis.get(key("unverified"))
     await driver.accept(imp_uid, source="198.51.100.7", verified=False)
     assert await driver.redis.get(key("unverified")) == before
@@ -93,5 +93,5 @@ async def _nothing_is_counted(driver: Driver, imp_uid: str) -> None:
     ],
 )  # fmt: skip
 def test_who_shares_a_budget(source: str, verified: bool, name: str) -> None:
-    """An IPv4 address, an IPv6 customer, all who cannot be told; this machine and verified senders have none."""
+    """An IPv4 address, an IPv6 customer, all without an address; this machine and verified sources have no budget."""
     assert unverified_source(notification(source=source, verified=verified)) == name
