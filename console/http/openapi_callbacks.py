@@ -185,12 +185,12 @@ MEANINGS: Mapping[str, str] = {
     "payment.partially_cancelled": "Part of the amount was cancelled: `detail.cancellation.amount` now, "
     "`cancelled_amount` in all.",
     "payment.cancelled": "The rest of the amount was cancelled.",
-    "payment.cancellation_rejected": "A pending cancellation was rejected, or one that only a webhook reported was never "
-    "confirmed.",
+    "payment.cancellation_rejected": "A pending cancellation was rejected, or one that only a webhook reported was "
+    "never confirmed.",
     "payment.escrow_changed": "An Inicis escrow purchase was shipped, confirmed, refused, cancelled, or its refusal "
     "confirmed; `code` is Inicis' own. The payment's `status` does not change. i'mport announces this by webhook "
-    "only: the relay believes it from [verified sources](iamport.md#4-who-may-post) only, and no reconciliation, refresh "
-    "or rebuilt ledger can find one that was missed.",
+    "only: the relay believes it from [verified sources](iamport.md#4-who-may-post) only, and no reconciliation, "
+    "refresh or rebuilt ledger can find one that was missed.",
     "payment.amount_mismatch": "The approved amount or currency is not what the merchant expected "
     "(`PUT /v1/orders/{merchant_uid}`, or `check_prepared`). Do not ship before somebody has looked.",
     "endpoint.failing": "All attempts at an endpoint have failed for an hour (or half of `RELAY_DISABLE_AFTER`, if "
