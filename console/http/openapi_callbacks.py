@@ -174,7 +174,7 @@ def _of_payment(kind: str, detail: type[BaseModel]) -> type[Callback]:
 MEANINGS: Mapping[str, str] = {
     "payment.virtual_account_issued": "A virtual account was issued and waits for a deposit.",
     "payment.virtual_account_expired": "Its deadline passed without a deposit. i'mport never announces this; the relay "
-    "looks again after the deadline and `RELAY_EXPIRY_GRACE`. A later deposit is `payment.paid` all the same.",
+    "looks it up again after the deadline and `RELAY_EXPIRY_GRACE`. A later deposit is `payment.paid` all the same.",
     "payment.deposited": "A further deposit into a fixed virtual account. The first one is `payment.paid`.",
     "payment.paid": "The payment was approved, also when it had failed before: Paymentwall reviews payments, and an "
     "order that was closed meanwhile may have to be kept or cancelled.",
