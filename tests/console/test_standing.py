@@ -118,7 +118,7 @@ async def test_workers_are_listed(console: Console) -> None:
     assert diagnosis["workers"][:2] == ("ok", "one runs")
     assert (diagnosis["worker host-2"][0], "has gone quiet" in diagnosis["worker host-2"][1]) == ("warning", True)
     page = await overview(console)
-    assert "1 worker has gone quiet" in page
+    assert "1 worker has stopped sending heartbeats" in page
     assert "host-1" in page
     assert "No worker runs" not in page
     assert "it waits for a worker" in await explained(console, event, endpoint)

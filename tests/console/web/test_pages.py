@@ -42,7 +42,7 @@ async def test_what_came_of_a_payment_is_on_its_page(reader: Reader, console: Co
     scene = await set_up(console)
     text = (await reader.open("/payments/default/imp_1")).text
     for part in (
-        "A webhook claimed",
+        "A webhook reported",
         "A look-up found",
         "1 of 2 deliveries have not arrived",
         "answered 500",
@@ -52,7 +52,7 @@ async def test_what_came_of_a_payment_is_on_its_page(reader: Reader, console: Co
     assert f"/deliveries/{scene.dead}/retry" in text
     ko = (await reader.open("/payments/default/imp_1", headers={"accept-language": "ko-KR,ko;q=0.9,en;q=0.5"})).text
     for part in (
-        "웹훅의 주장",
+        "웹훅이 알린 상태",
         "조회 결과",
         "전달 2건 중 1건이 도착하지 않았습니다",
         "1회 시도 후 실패 확정, 마지막: 500 응답",
@@ -304,7 +304,7 @@ async def test_a_long_story_is_shown_in_part(reader: Reader, console: Console) -
     rows = [{"pg_tid": f"d{n}", "amount": 1, "depositor_name": "x" * 3000, "deposited_at": n + 1} for n in range(60)]
     await machine.seen(console.ledger, "imp_1", amount=0, pay_method="vbank", deposit_history=rows)
     text = (await reader.open("/payments/default/imp_1", headers={"accept-language": "en"})).text
-    assert "Only the latest part of a long story is shown" in text
+    assert "Only the latest part of a long history is shown" in text
     assert "event #60" in text
     assert "event #1<" not in text
     assert 'action="/payments/default/imp_1/cancel"' in text
