@@ -153,7 +153,7 @@ def _print_payment(payment: dict[str, Any], *, as_json: bool) -> None:
     contradicted = payment.get("contradicts", ())
     if contradicted:
         terminal().print(
-            Text("i'mport no longer shows what the events marked below announced: it was taken back", style="red")
+            Text("i'mport no longer shows what these events announced: it was taken back", style="red")
         )
     for event in payment.get("events", ()):
         silent = " (silent)" if event["silent"] else ""

@@ -50,7 +50,7 @@ async def console(redis_url: str) -> AsyncIterator[Console]:
 @pytest.fixture
 def person(monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody sits at a terminal, and says nothing when asked."""
-    monkeypatch.setattr("cli.output.at_terminal", lambda: True)
+    monkeypatch.setattr("cli.output.is_interactive", lambda: True)
 
 
 async def relay(console: Console, *arguments: str, token: str = TOKEN, **environ: str) -> Result:
@@ -154,7 +154,7 @@ def test_every_command_has_json() -> None:
 async def test_deleting_a_merchant_asks_first_too(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its credentials are gone for good, and its webhooks are turned away from then on."""
     await asked(console, "merchants", "put", "shop", "--imp-key", "1234567890123", "--imp-secret", "s3cret")
-    monkeypatch.setattr("cli.output.at_terminal", lambda: True)
+    monkeypatch.setattr("cli.output.is_interactive", lambda: True)
     assert (await relay(console, "merchants", "delete", "shop")).exit_code == 1
     assert (await relay(console, "merchants", "show", "shop")).exit_code == 0
     assert (await relay(console, "merchants", "delete", "shop", "--yes")).exit_code == 0

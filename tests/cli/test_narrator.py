@@ -53,7 +53,7 @@ def screen(*, as_json: bool = False) -> tuple[Screen, io.StringIO]:
             at(1, "delivery_attempted", endpoint="ep_2", type="payment.paid", outcome="retry", status_code=500,
                duration_ms=3, next_in=2.04),
             "callback failed",
-            "payment.paid to ep_2: 500 in 3 ms; again in 2.0 s",
+            "payment.paid to ep_2: 500 in 3 ms; retry in 2.0 s",
         ),
         (
             at(1, "delivery_attempted", endpoint="ep_1", type="payment.paid", outcome="dead", error="refused"),
