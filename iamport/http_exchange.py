@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 
 import aiohttp
 import httpx
 
 from runtime.network_errors import causes, words
 from schemas.errors import IamportFailing, IamportUnreachable, TooMuchAsked
+from schemas.times import parse_retry_after
 
 LARGEST_RESPONSE = 16 * 1024 * 1024
 """The most bytes of an answer, decompressed. i'mport writes Korean as ``\\uXXXX``, six bytes a letter."""
@@ -58,7 +57,7 @@ async def exchange(transport: httpx.AsyncBaseTransport, request: httpx.Request) 
         raise _failed(error) from None
     if response.status_code == 407:
         raise IamportUnreachable(_PROXY_ASKS)
-    return HttpResponse(response.status_code, body, retry_after(response.headers.get("retry-after"), time.time()))
+    return HttpResponse(response.status_code, body, _retry_after(response.headers.get("retry-after")))
 
 
 async def _read(response: httpx.Response) -> bytes:
@@ -106,19 +105,7 @@ def _reason(error: Exception) -> str:
     return next((text for text in found if text), type(error.__cause__ or error).__name__)
 
 
-def retry_after(value: str | None, now: float) -> float | None:
-    """Seconds to wait from a ``Retry-After`` header (RFC 9110: seconds or a date), within 0 and a day.
-
-    None where there is none or it cannot be read. ``now`` is in UNIX seconds.
-    """
-    if value is None:
-        return None
-    text = value.strip()
-    if text.isascii() and text.isdigit():
-        return min(float(text[:9]), _LONGEST_WAIT)
-    try:
-        at = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):
-        return None
-    seconds = (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() - now
-    return min(max(seconds, 0.0), _LONGEST_WAIT)
+def _retry_after(header: str | None) -> float | None:
+    """Seconds to wait, a day at most; None where the header is not there or cannot be read."""
+    seconds = None if header is None else parse_retry_after(header, time.time())
+    return None if seconds is None else min(seconds, _LONGEST_WAIT)

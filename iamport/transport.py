@@ -1,4 +1,4 @@
-"""The transport in production: httpx over aiohttp, whose connection pool costs a tenth of httpx's own."""
+"""The transport production uses: httpx over aiohttp, as its pool costs a tenth of httpx's own."""
 
 from __future__ import annotations
 
@@ -10,22 +10,23 @@ from httpx_aiohttp import AiohttpTransport
 
 from runtime.settings import Settings
 
+CONNECTIONS = 100
 # Servers commonly close an idle connection after 5 s. A cancellation is never sent twice, so it must not be lost on a
 # connection that the server is just closing.
 _KEEPALIVE = 4.0
 
 
-def production_transport(*, connections: int = 100, proxy: str | None = None) -> httpx.AsyncBaseTransport:
-    """A transport for one event loop, holding at most ``connections`` connections; close it with ``aclose()``.
+def production_transport(*, proxy: str | None = None) -> httpx.AsyncBaseTransport:
+    """A transport for one event loop, holding at most `CONNECTIONS` connections; close it with ``aclose()``.
 
-    Requests go through ``proxy`` (``http://[user:password@]host:port``) if there is one: with CONNECT for https,
-    directly for http. The transport stores no cookies, follows no redirects, ignores the environment's proxy settings
-    and belongs to the event loop of its first request.
+    Requests go through ``proxy`` (``http://[user:password@]host:port``) where there is one, by CONNECT to https and
+    whole to http. It keeps no cookies, follows no redirects, reads no proxy settings of the environment and belongs to
+    the loop of its first request.
     """
     tls = httpx.create_ssl_context()
 
     def session() -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(limit=connections, keepalive_timeout=_KEEPALIVE, ssl=tls)
+        connector = aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=_KEEPALIVE, ssl=tls)
         return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
 
     return AiohttpTransport(verify=tls, client=session, proxy=None if proxy is None else _proxy(proxy))
@@ -38,6 +39,6 @@ def _proxy(address: str) -> httpx.Proxy:
 
 
 def iamport_transport(settings: Settings) -> httpx.AsyncBaseTransport:
-    """The transport to i'mport, through RELAY_IAMPORT_PROXY if that is set."""
+    """The transport to i'mport that the settings ask for."""
     proxy = settings.iamport_proxy
     return production_transport(proxy=None if proxy is None else proxy.get_secret_value())

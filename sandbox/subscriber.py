@@ -2,7 +2,7 @@
 
 Port 8003 unless `PORT` says otherwise. `SUBSCRIBER_SECRETS` is `path=whsec_…,path=whsec_…`, the secrets of the
 endpoint at each path; `PUT /_subscriber/secrets` with `{path: secret or [secrets]}` sets more while it runs. At
-`/flaky` the first attempt of each event fails, to show a retry; a test event, which is never retried, does not.
+`/flaky` it fails once for each webhook-id, to show a retry; a test event, which is never sent again, it takes.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from runtime import process
+from runtime.settings import Settings
 from sandbox.responses import json_response
-from sandbox.serve import load_settings, serve
+from sandbox.serve import SETTINGS, serve
 from schemas import wire
 from schemas.endpoints.endpoint import TEST_TYPE
 from schemas.errors import BadSetting
@@ -32,7 +34,7 @@ _KEPT = 10_000
 
 
 class Subscriber:
-    """The callbacks received, and the secrets that verify them, by path."""
+    """What was received, and the secrets to check it with, by path."""
 
     def __init__(self, secrets: Mapping[str, list[str]]) -> None:
         self._secrets = {path: list(of_path) for path, of_path in secrets.items()}
@@ -50,9 +52,9 @@ class Subscriber:
         )
 
     async def take(self, request: Request) -> Response:
-        """A callback: 200 if its signature is valid, 401 if not, 500 for the first attempt at `/flaky`.
+        """A callback: 200 when its signature is right, 401 when not, 500 the first time at `/flaky`.
 
-        A test event never fails at `/flaky`, as `relay doctor` would report the endpoint.
+        A test event is taken at once: nothing is wrong with the endpoint, so `relay doctor` should not say so.
         """
         path, body = request.url.path, await request.body()
         event_id = request.headers.get("webhook-id", "")
@@ -78,7 +80,7 @@ class Subscriber:
         return Response(status_code=status_code)
 
     async def set_secrets(self, request: Request) -> Response:
-        """`PUT {path: secret or [secrets]}`; other paths keep their secrets."""
+        """`PUT {path: secret or [secrets]}`; a path that is not named keeps its own."""
         try:
             given = wire.loads(await request.body())
         except ValueError:
@@ -93,7 +95,7 @@ class Subscriber:
         return Response(status_code=204)
 
     async def callbacks(self, request: Request) -> Response:
-        """`GET`: the callbacks received, oldest first; `DELETE` clears them."""
+        """`GET`: what was received, oldest first; `DELETE` forgets it."""
         received = list(self._received)
         if request.method == "DELETE":
             self._received.clear()
@@ -128,15 +130,16 @@ def _event(body: bytes) -> dict[str, Any]:
     return event if isinstance(event, dict) else {}
 
 
-def main() -> None:
-    """Reads the environment and serves."""
-    try:
-        settings = load_settings()
-        secrets = secrets_of(os.environ.get("SUBSCRIBER_SECRETS", ""))
-    except BadSetting as error:
-        sys.exit(str(error))
-    serve(Subscriber(secrets).app(), settings.port or 8003)
+def main() -> int:
+    """The process; its exit status."""
+    return process.run(take_callbacks, only=SETTINGS)
+
+
+def take_callbacks(settings: Settings) -> int:
+    """Serve until SIGTERM or SIGINT; the exit status. Raises `BadSetting`."""
+    secrets = secrets_of(os.environ.get("SUBSCRIBER_SECRETS", ""))
+    return serve(Subscriber(secrets).app(), settings.port or 8003)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,8 +1,12 @@
-"""Times as they are shown outside: RFC 3339 in UTC."""
+"""Times as the outside writes them: RFC 3339 in UTC, and the header `Retry-After`."""
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+_SECONDS = re.compile(r"[0-9]+(\.[0-9]*)?")
 
 
 def rfc3339(at: float) -> str:
@@ -15,12 +19,26 @@ def rfc3339(at: float) -> str:
 def unix(text: str) -> float:
     """The UNIX time in seconds of an RFC 3339 text.
 
-    Raises `ValueError`, also without an offset, and for times outside the years 1 to 9999 in UTC, which `rfc3339`
-    cannot write.
+    Raises `ValueError`, also where it names no offset, and where it is none of the years 1 to 9999 in UTC: `rfc3339`
+    could not write it.
     """
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
-        raise ValueError(f"{text!r} has no offset from UTC")
+        raise ValueError(f"{text!r} names no offset from UTC")
     at = moment.timestamp()
     rfc3339(at)
     return at
+
+
+def parse_retry_after(value: str, now: float) -> float | None:
+    """The seconds that a `Retry-After` header asks for (RFC 9110 §10.2.3: seconds or an HTTP date), 0 or more, with
+    fractions where it has them. None where it is neither. `now` is in UNIX seconds."""
+    value = value.strip()
+    if _SECONDS.fullmatch(value):
+        return float(value)
+    try:
+        date = parsedate_to_datetime(value)
+        # An HTTP date is always GMT; the parser leaves the zone off where the text says "-0000" or nothing.
+        return max(0.0, (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now)
+    except (ValueError, OverflowError):
+        return None

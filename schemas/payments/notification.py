@@ -7,11 +7,10 @@ payment. Everything else in it is read leniently, because i'mport does not send 
 
 from __future__ import annotations
 
-import random
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote_to_bytes
 
 import orjson
@@ -20,6 +19,9 @@ from schemas import body_reasons, wire
 from schemas.errors import BadNotification, UnsupportedContentType
 from schemas.payments.extra import dump_extra, short_text
 from schemas.payments.form_fields import nested
+
+if TYPE_CHECKING:
+    import random
 
 FORM_FIELDS = 1000
 """The most fields of a form that are read; the rest counts as one unusable field."""

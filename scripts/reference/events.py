@@ -1,4 +1,4 @@
-"""The events, made by the very functions that make them in a worker, from payments that are made up."""
+"""The reference of events: made-up payments, put through the functions that a worker uses."""
 
 from __future__ import annotations
 
