@@ -407,9 +407,9 @@ async def test_the_doctor_says_that_version_2_is_sent(console: Console) -> None:
     found = {one["subject"]: one for one in json.loads(report.stdout)["findings"]}
     version_2 = found["webhooks of merchant shop"]
     assert version_2["outcome"] == "warning"
-    assert "2 were refused for good" in version_2["text"]
+    assert "2 were refused and are lost" in version_2["text"]
     assert "version V1" in version_2["advice"]
-    assert "the body is empty" in found["webhooks of merchants that are not known"]["text"]
+    assert "the body is empty" in found["webhooks of unknown merchants"]["text"]
 
 
 async def test_the_doctor_looks_at_redis_when_the_console_is_away(console: Console, redis_url: str) -> None:
