@@ -84,9 +84,7 @@ def _workers(workers: list[dict[str, Any]], known: set[str | None]) -> Iterator[
     for worker in workers:
         if worker["state"] == "quiet":
             text = f"has gone quiet, last heard of at {worker['seen_at']}"
-            yield Finding(
-                f"worker {worker['name']}", "warning", text, "killed or hanging: see its log, restart it"
-            )
+            yield Finding(f"worker {worker['name']}", "warning", text, "killed or hanging: see its log, restart it")
 
 
 def _backlog(stats: dict[str, Any]) -> Iterator[Finding]:
