@@ -166,7 +166,7 @@ async def test_a_nearly_full_redis_is_told(own_redis: RedisServer, share: float)
             assert (await ready(console))["memory"]["nearly_full"]
             assert (await metrics(console))["relay_ledger_memory_ratio"] > 0.95
             diagnosis = await doctor(console, "--no-test")
-            assert (diagnosis["memory"][0], "nothing new is begun" in diagnosis["memory"][1]) == ("bad", True)
+            assert (diagnosis["memory"][0], "no new work is started" in diagnosis["memory"][1]) == ("bad", True)
             assert "nothing new is begun" in await overview(console)
             reason = await explained(console, event, endpoint)
             assert reason.startswith("Redis is ")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.support.facts_table import Row, scenarios
+from tests.support.facts_table import TableRow, scenarios
 from tests.support.relay import Relay, one_relay
 from tests.support.stack import TOKEN
 
@@ -54,7 +54,7 @@ async def played(relay: Relay) -> AsyncIterator[Played]:
         task.cancel()
 
 
-async def _play(relay: Relay, row: Row, trusting: int) -> list[str]:
+async def _play(relay: Relay, row: TableRow, trusting: int) -> list[str]:
     """Play a row; ``trusting`` is the port of a receiver that takes everybody here for i'mport."""
     options: dict[str, Any] = {"speed": 4}
     if "verified" in row.needs:
@@ -144,7 +144,7 @@ async def test_duplicates_are_one_news(relay: Relay, played: Played) -> None:
     assert {"applied"} <= set(outcomes) <= {"applied", "unchanged"}
 
 
-def _merchant(row: Row) -> str:
+def _merchant(row: TableRow) -> str:
     return "agency" if "sub-merchant" in row.needs else "default"
 
 

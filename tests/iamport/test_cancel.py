@@ -1,4 +1,4 @@
-"""Cancellations: sent once, with a webhook, and every end is told apart."""
+"""Cancellations: sent once, with a webhook; each outcome has its own error."""
 
 from __future__ import annotations
 

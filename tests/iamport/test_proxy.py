@@ -107,7 +107,7 @@ async def test_a_proxy_that_is_away_is_named(
         await look(url, f"{WRITTEN}@127.0.0.1:{free_port()}")
 
 
-async def test_a_proxy_that_lets_nobody_through_is_named(known: Stub, authority: Authority) -> None:
+async def test_a_proxy_that_refuses_is_named(known: Stub, authority: Authority) -> None:
     """Its answer to CONNECT is not i'mport's."""
     url = await tls(known, authority.server())
     async with HttpProxy(refuses=b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n") as proxy:

@@ -79,7 +79,7 @@ async def agency(redis_url: str, stub: Stub, transport: httpx.AsyncBaseTransport
 
 
 async def test_merchants_with_the_same_credentials_share_a_token(stub: Stub, agency: Agency) -> None:
-    """Ten sub-merchants that look at once ask for one token, and keep one in Redis, sealed."""
+    """Ten sub-merchants that look up at once get one token and store one in Redis, sealed."""
     names = [f"sub-{number}" for number in range(10)]
     for number, name in enumerate(names):
         await agency.put(name, tier=f"S{number:02}")
@@ -91,7 +91,7 @@ async def test_merchants_with_the_same_credentials_share_a_token(stub: Stub, age
 
 
 async def test_a_changed_secret_gets_a_token_of_its_own(stub: Stub, agency: Agency) -> None:
-    """The token that was got with the old secret serves those who still have it, and nobody else."""
+    """The token of the old secret is only used by merchants that still have that secret."""
     await agency.put("one", tier="ONE")
     await agency.put("two", tier="TWO")
     await agency.look("one")

@@ -112,7 +112,7 @@ async def test_some_gateways_ask_what_is_free_of_tax(iamport: SandboxClient, pg:
 
 @pytest.mark.parametrize("pg", ["paymentwall", "paypal_v2"])
 async def test_a_ticket_waits_and_is_final_later(iamport: SandboxClient, relay: WebhookReceiver, pg: str) -> None:
-    """At slow PGs nothing changes at first and nothing is announced; the result changes the payment, then is told."""
+    """At slow PGs nothing changes or is announced at first; the result changes the payment and is announced."""
     await iamport.make(imp_uid="a", status="paid", amount=1000, pg_provider=pg, late={"outcome": "never"})
     asked = (await iamport.cancel(imp_uid="a", amount=400, enable_webhook=True))["response"]
     assert (asked["status"], asked["cancel_amount"], asked["cancel_history"]) == ("paid", 0, [])

@@ -12,7 +12,7 @@ from tests.support.processes import Processes
 
 
 async def test_a_scenario_over_real_processes(processes: Processes, free_port: Callable[[], int]) -> None:
-    """The sandbox posts a scenario's webhook to where it was told, logs it, and ends on SIGTERM."""
+    """The sandbox posts a scenario's webhook to the configured URL, logs it, and ends on SIGTERM."""
     port, subscriber_port = free_port(), free_port()
     target = f"http://127.0.0.1:{subscriber_port}/webhooks"
     subscriber = processes.python("sandbox.subscriber", PORT=str(subscriber_port), SUBSCRIBER_SECRETS=f"/={SECRET}")

@@ -47,7 +47,7 @@ EXPECTED: dict[str, tuple[str, list[str]]] = {
 }
 
 
-def test_every_scenario_is_told_here() -> None:
+def test_every_scenario_has_its_row() -> None:
     """No scenario goes unchecked."""
     assert set(EXPECTED) == set(SCENARIOS)
 
