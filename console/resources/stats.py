@@ -14,8 +14,8 @@ from ledger.ledger import Ledger
 from ledger.memory import Memory, memory
 from ledger.pages import PageRequest
 from ledger.stats import stats
-from schemas.body_reasons import words
 from schemas.errors import LedgerRefused, LedgerUnavailable
+from schemas.payments.body_reasons import words
 from schemas.times import rfc3339
 
 MOST_ENDPOINTS = 10_000
