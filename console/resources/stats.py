@@ -13,8 +13,8 @@ from ledger.heartbeats import Worker
 from ledger.ledger import Ledger
 from ledger.memory import Memory
 from ledger.pages import PageRequest
-from schemas.body_reasons import words
 from schemas.errors import LedgerRefused, LedgerUnavailable
+from schemas.payments.body_reasons import words
 from schemas.times import rfc3339
 
 MOST_ENDPOINTS = 10_000

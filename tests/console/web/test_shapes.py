@@ -8,7 +8,7 @@ from console.web.alerts import concerns
 from console.web.charts import HEIGHT, columns, pulse
 from console.web.curl import command
 from console.web.timeline import story, undelivered
-from schemas.body_reasons import words
+from schemas.payments.body_reasons import words
 from schemas.times import rfc3339
 
 NOW = 1795433533.0

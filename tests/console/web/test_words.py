@@ -17,9 +17,9 @@ from console.web.time_display import Clock, distance
 from ledger.acl import Subject, problem_of_error, problem_of_refusals
 from ledger.deliveries import DeliveryView
 from ledger.memory import Memory
-from schemas.body_reasons import WORDS
 from schemas.endpoints.delivery import AttemptResult, Dead, Retry, judge
 from schemas.payments import escrow
+from schemas.payments.body_reasons import WORDS
 
 NOW = 1795433533.0
 KINDS: tuple[Subject, ...] = ("ledger", "queue")

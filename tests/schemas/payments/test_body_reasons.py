@@ -7,8 +7,8 @@ from typing import get_args
 
 import pytest
 
-from schemas.body_reasons import WORDS, BodyReason, words
 from schemas.errors import BadNotification
+from schemas.payments.body_reasons import WORDS, BodyReason, words
 from schemas.payments.notification import parse
 
 JSON = "application/json"
