@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from cli.supervisor import Child, ChildDied, Supervisor
-from tests.support.processes import PATIENCE
+from tests.support.waiting import PATIENCE
 
 STUBBORN = "import signal,time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
 FAMILY = (

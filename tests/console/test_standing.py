@@ -23,8 +23,8 @@ from schemas.endpoints.delivery import Retry
 from tests.console.conftest import TOKEN, Console, running
 from tests.console.web.conftest import Reader
 from tests.support import machine
-from tests.support.processes import PATIENCE
 from tests.support.redis_process import RedisServer
+from tests.support.waiting import PATIENCE
 
 SIGN = Heartbeat(version="1.2.3", up=100.0, lane="deliver/ep_1", ago=2.5, trouble=None)
 _relay = typer.Typer()

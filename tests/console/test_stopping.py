@@ -12,8 +12,9 @@ import pytest
 
 from tests.console.test_process import KEY
 from tests.console.web.conftest import Reader
-from tests.support.processes import PATIENCE, Process, Processes
+from tests.support.processes import Process, Processes
 from tests.support.redis_process import RedisServer
+from tests.support.waiting import PATIENCE
 
 TOKEN = "operator-token"
 _HURRIED = """

@@ -15,8 +15,9 @@ import pytest
 
 from cli.data_dir import DataDir
 from cli.stack import Addresses, environment
-from tests.support.processes import PATIENCE, ROOT, Processes, clean_environ
+from tests.support.processes import ROOT, Processes, clean_environ
 from tests.support.redis_process import RedisServer
+from tests.support.waiting import PATIENCE
 
 USUAL = {"receiver": 8000, "console": 8001, "sandbox": 8002, "subscriber": 8003}
 

@@ -16,7 +16,8 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from tests.docs.conftest import RelayUp, until
-from tests.support.processes import PATIENCE, ROOT, Process, Processes, clean_environ
+from tests.support.processes import ROOT, Process, Processes, clean_environ
+from tests.support.waiting import PATIENCE
 
 EXAMPLES = ROOT / "docs" / "examples"
 COMMANDS = {

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from schemas.times import rfc3339
-from tests.support.relay import Relay, one_relay
+from tests.support.relay import Relay
+from tests.support.relay_fixtures import shared_relay
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-relay = one_relay(RELAY_RECONCILE_EVERY="0s")
+relay = shared_relay(RELAY_RECONCILE_EVERY="0s")
 
 DAY = 86400
 
@@ -91,7 +92,7 @@ async def test_a_payment_that_waits_for_its_deadline_is_found_silently_too(relay
     run = await until_done(relay, await begin(relay, "waits"))
 
     assert run["repaired"] >= 1
-    events = await relay.until_told("imp_waits", "virtual_account_issued", "paid", merchant="waits")
+    events = await relay.until_recorded("imp_waits", "virtual_account_issued", "paid", merchant="waits")
     assert [event["silent"] for event in events] == [False, True]
     assert heard.types() == ["virtual_account_issued"]
 
@@ -151,7 +152,7 @@ async def test_z_a_ledger_rebuilt_from_nothing(relay: Relay) -> None:
     for scenario in ("card", "virtual-account", "full-cancel-in-steps", "partial-cancel", "decimals"):
         (imp_uid,) = await relay.play(scenario, speed=10, imp_key="key")
         stories[imp_uid] = scenario
-    await relay.until_quiet()
+    await relay.until_idle()
     before = {imp_uid: await relay.events(imp_uid) for imp_uid in stories}
     assert (await relay.api.post("/v1/reconciliations", json=_rebuild())).status_code == 409
     await relay.worker.terminate()
@@ -173,7 +174,7 @@ async def test_z_a_ledger_rebuilt_from_nothing(relay: Relay) -> None:
     assert heard.events == []
     card = next(imp_uid for imp_uid, scenario in stories.items() if scenario == "card")
     assert (await relay.api.post(f"/v1/payments/{card}/cancellations", json={})).status_code == 200
-    paid, last = await relay.until_told(card, "paid", "cancelled")
+    paid, last = await relay.until_recorded(card, "paid", "cancelled")
     await relay.until(lambda: heard.types() == ["cancelled"], "what is new is heard")
     assert last["data"]["sequence"] == paid["data"]["sequence"] + 1
 

@@ -8,8 +8,9 @@ import httpx
 import pytest
 import redis
 
-from tests.support.processes import Processes, eventually
-from tests.support.stack import KEY, TOKEN
+from tests.support.processes import Processes
+from tests.support.relay import KEY, TOKEN
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -55,6 +56,6 @@ async def test_a_worker_waits(processes: Processes, environ: dict[str, str]) -> 
 
         await worker.logged("ledger_away", task="prepare")
         before = asked()
-        await eventually(lambda: asked() > before + 2, "it has asked again and again")
+        await until(lambda: asked() > before + 2, "it has asked again and again")
     at_start, later = worker.logs("ledger_away")
     assert ("replicas" in at_start["error"], later["task"], "replicas" in later["error"]) == (True, "prepare", True)

@@ -14,8 +14,8 @@ from ledger.compatibility import usable
 from schemas.errors import LedgerUnavailable
 from tests.support.ledger_driver import REFRESH, Driver, notification, paid
 from tests.support.ledger_invariants import problems
-from tests.support.processes import PATIENCE, eventually
 from tests.support.redis_cluster import Cluster, client
+from tests.support.waiting import PATIENCE, until
 
 Connect = Callable[..., Ledger]
 Kind = Callable[[int], str]
@@ -138,9 +138,9 @@ async def test_no_seed_is_needed_later_on(cluster: Cluster, connect: Connect) ->
     await Driver(ledger).accept("imp_1")
     await asyncio.to_thread(cluster.nodes[seed].kill)
     heir = cluster.replicas[cluster.primaries.index(seed)]
-    await eventually(lambda: role(heir) == "master", "the seed's replica has taken over")
+    await until(lambda: role(heir) == "master", "the seed's replica has taken over")
     with client(cluster.owner) as owner:
-        await eventually(lambda: owner.cluster("INFO")["cluster_state"] == "ok", "the owner has heard of it")
+        await until(lambda: owner.cluster("INFO")["cluster_state"] == "ok", "the owner has heard of it")
     await asyncio.to_thread(cluster.nodes[cluster.owner].kill)
     await sooner_or_later(Driver(ledger).accept)
 

@@ -14,8 +14,8 @@ from ledger import Ledger
 from schemas.errors import LedgerUnavailable
 from schemas.payments.notification import Notification
 from tests.support.ledger_driver import notification
-from tests.support.processes import PATIENCE
 from tests.support.sentinels import SERVICE, Watched
+from tests.support.waiting import PATIENCE
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from receiver.app import App, routes
 from receiver.connection import ANSWER_SECONDS, DISCARDED_BYTES, HEAD_BYTES, IDLE_SECONDS, READ_SECONDS
 from receiver.health import livez
 from receiver.server import Server, configured
-from tests.support.processes import PATIENCE
+from tests.support.waiting import PATIENCE
 
 REQUEST = b"POST /webhooks HTTP/1.1\r\nhost: x\r\n"
 Client = tuple[asyncio.StreamReader, asyncio.StreamWriter]

@@ -15,8 +15,9 @@ import redis.asyncio
 from receiver.spool_budget import PER_SOURCE
 from tests.receiver.test_trouble import drained
 from tests.support.processes import Processes
-from tests.support.receivers import Receiver, notified, start, until, webhook
+from tests.support.receivers import Receiver, notified, start, webhook
 from tests.support.redis_process import RedisServer
+from tests.support.waiting import until
 
 TOKEN = "3f9c2d51e07a4b68"
 PROXY = {"RELAY_TRUSTED_PROXIES": "127.0.0.1"}

@@ -15,8 +15,9 @@ import httpx
 import pytest
 import redis.asyncio
 
-from tests.support.processes import PATIENCE, ROOT, Processes
+from tests.support.processes import ROOT, Processes
 from tests.support.receivers import FORM, JSON, Receiver, notified, start, webhook
+from tests.support.waiting import PATIENCE
 
 PROXY = {"RELAY_TRUSTED_PROXIES": "127.0.0.1"}
 

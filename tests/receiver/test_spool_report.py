@@ -7,7 +7,8 @@ from collections.abc import Callable
 from ledger import Ledger
 from ledger.stats import stats
 from tests.support.processes import Processes
-from tests.support.receivers import start, until
+from tests.support.receivers import start
+from tests.support.waiting import until
 
 
 async def test_a_receiver_tells_how_much_it_has_spooled(

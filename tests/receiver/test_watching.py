@@ -10,8 +10,9 @@ import redis
 from receiver.acceptor import RedisState
 from receiver.server import LOOK_EVERY, LOOK_SOON, _Watchman
 from tests.support.processes import Processes
-from tests.support.receivers import Receiver, until
+from tests.support.receivers import Receiver
 from tests.support.redis_process import RedisServer
+from tests.support.waiting import until
 
 _HURRIED = """
 from receiver import server

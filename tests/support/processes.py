@@ -14,7 +14,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -22,19 +21,10 @@ from typing import Any
 
 import httpx
 
+from tests.support.waiting import PATIENCE, until
+
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 60.0
-"""Seconds after which something that should happen counts as not happening; never a measurement."""
-
 _OURS = ("RELAY_", "IMP_", "REDIS_")
-
-
-async def eventually(holds: Callable[[], bool], what: str, within: float = PATIENCE) -> None:
-    """Wait until this holds; `what` says what was waited for when it never does."""
-    until = time.monotonic() + within
-    while not holds():
-        assert time.monotonic() < until, f"waited in vain until {what}"
-        await asyncio.sleep(0.02)
 
 
 class Process:
@@ -89,36 +79,24 @@ class Process:
 
     async def logged(self, event: str, **fields: Any) -> dict[str, Any]:
         """Wait for a log line of this event with these fields; its fields."""
-        until = time.monotonic() + PATIENCE
-        while not (found := self.logs(event, **fields)):
-            await self._sooner_or_later(until, f"log {event} {fields}")
+        found: list[dict[str, Any]] = await self._until(lambda: self.logs(event, **fields), f"logs {event} {fields}")
         return found[0]
 
     async def printed(self, text: str, within: float = PATIENCE) -> None:
         """Wait until it has printed this somewhere."""
-        until = time.monotonic() + within
-        while text not in self.output:
-            await self._sooner_or_later(until, f"print {text!r}")
+        await self._until(lambda: text in self.output, f"prints {text!r}", within)
 
     async def listening(self, port: int) -> None:
         """Wait until something accepts connections on this port of loopback."""
-        until = time.monotonic() + PATIENCE
-        while not _accepts(port):
-            await self._sooner_or_later(until, f"listen on {port}")
+        await self._until(lambda: _accepts(port), f"listens on {port}")
 
     async def ready(self, url: str) -> None:
         """Wait until this URL answers 200, e.g. `http://127.0.0.1:8000/readyz`."""
-        until = time.monotonic() + PATIENCE
-        while not await asyncio.to_thread(_ok, url):
-            await self._sooner_or_later(until, f"answer 200 at {url}")
+        await self._until(lambda: asyncio.to_thread(_ok, url), f"answers 200 at {url}")
 
     async def ended(self, within: float = PATIENCE) -> int:
         """Wait until it ends by itself; its exit status."""
-        until = time.monotonic() + within
-        while self.running:
-            if time.monotonic() > until:
-                raise AssertionError(f"{self.name} did not end:\n{self.output[-4000:]}")
-            await asyncio.sleep(0.02)
+        await until(lambda: not self.running, lambda: f"{self.name} ends:\n{self.output[-4000:]}", within)
         self._reader.join(PATIENCE)
         return self._process.wait()
 
@@ -142,13 +120,17 @@ class Process:
             os.killpg(self.pid, signal.SIGKILL)
         self._process.wait(PATIENCE)
 
-    async def _sooner_or_later(self, until: float, what: str) -> None:
-        if not self.running:
-            self._reader.join(PATIENCE)
-            raise AssertionError(f"{self.name} ended before it did {what}:\n{self.output[-4000:]}")
-        if time.monotonic() > until:
-            raise AssertionError(f"{self.name} did not {what}:\n{self.output[-4000:]}")
-        await asyncio.sleep(0.02)
+    async def _until(self, holds: Callable[[], Any], what: str, within: float = PATIENCE) -> Any:
+        async def happens() -> Any:
+            ended = not self.running
+            if ended:
+                self._reader.join(PATIENCE)
+            value = holds()
+            value = await value if asyncio.iscoroutine(value) else value
+            assert value or not ended, f"{self.name} ended before it {what}:\n{self.output[-4000:]}"
+            return value
+
+        return await until(happens, lambda: f"{self.name} {what}:\n{self.output[-4000:]}", within)
 
 
 class Processes:
