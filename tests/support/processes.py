@@ -22,6 +22,7 @@ from typing import Any
 import httpx
 
 from tests.support.waiting import PATIENCE, until
+from tests.support.warm_python import WarmProcess
 
 ROOT = Path(__file__).resolve().parents[2]
 _OURS = ("RELAY_", "IMP_", "REDIS_")
@@ -33,17 +34,7 @@ class Process:
     def __init__(self, name: str, command: list[str], environ: Mapping[str, str], directory: Path) -> None:
         self.name = name
         self.lines: list[str] = []
-        self._process = subprocess.Popen(
-            command,
-            env=environ,
-            cwd=directory,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-        )
+        self._process = _start(command, environ, directory)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -155,6 +146,16 @@ class Processes:
         """End whatever still runs; called by the fixture."""
         for process in reversed(self._started):
             process.clean_up()
+
+
+def _start(command: list[str], environ: Mapping[str, str], directory: Path) -> subprocess.Popen[str] | WarmProcess:
+    """A Python program comes from a server that has imported the libraries, unless its path says what to import."""
+    if command[0] == sys.executable and command[1] in ("-m", "-c") and environ.get("PYTHONPATH") == str(ROOT):
+        return WarmProcess(command[1:], environ, directory)
+    return subprocess.Popen(
+        command, env=environ, cwd=directory, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True,
+    )  # fmt: skip
 
 
 def clean_environ() -> dict[str, str]:
