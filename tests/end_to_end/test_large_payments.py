@@ -60,6 +60,7 @@ async def test_many_of_them_at_once(relay: Relay) -> None:
     for imp_uid in imp_uids:
         await relay.webhook(imp_uid, path="/webhooks/bulk")
 
+    await relay.until_idle("bulk")
     for imp_uid in imp_uids:
         await relay.until_recorded(imp_uid, "paid", merchant="bulk")
 
