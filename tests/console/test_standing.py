@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
-import httpx
 import pytest
 import redis
 import typer
@@ -23,6 +22,7 @@ from schemas.endpoints.delivery import Retry
 from tests.console.conftest import TOKEN, Console, running
 from tests.console.web.conftest import Reader
 from tests.support import machine
+from tests.support.clients import http_client
 from tests.support.redis_process import RedisServer
 from tests.support.waiting import PATIENCE
 
@@ -65,7 +65,7 @@ async def doctor(console: Console, *options: str) -> dict[str, tuple[str, str, s
 
 async def overview(console: Console, language: str = "en") -> str:
     """The first page."""
-    async with httpx.AsyncClient(base_url=console.url, timeout=20) as client:
+    async with http_client(console.url) as client:
         reader = Reader(client)
         await reader.sign_in()
         return (await reader.open("/", headers={"accept-language": language})).text

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from typing import Any
 
-import httpx
 import pytest
 
 from schemas import wire
 from tests.console.web.conftest import Reader
 from tests.end_to_end.test_reconciliation import begin, until_done
+from tests.support.clients import http_client
 from tests.support.relay import TOKEN, Relay
 from tests.support.relay_fixtures import shared_relay
 
@@ -44,7 +44,7 @@ async def test_it_passes_through_everything(relay: Relay) -> None:
     (event, *_) = wire.loads((await relay.api.get("/v1/events", params={"imp_uid": "imp_large"})).content)["data"]
     for path in (f"/v1/events/{event['id']}", f"/v1/deliveries?event={event['id']}", "/v1/payments"):
         assert (await relay.api.get(path)).status_code == 200
-    async with httpx.AsyncClient(base_url=relay.url("console"), trust_env=False) as client:
+    async with http_client(relay.url("console")) as client:
         reader = Reader(client)
         await reader.sign_in(TOKEN)
         for path in ("/payments/default/imp_large", f"/events/{event['id']}", "/events", "/payments"):

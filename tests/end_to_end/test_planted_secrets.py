@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from typing import Any
 
-import httpx
 import redis.asyncio
 
+from tests.support.clients import http_client
 from tests.support.relay import KEY, TOKEN, Relay
 from tests.support.relay_fixtures import StartRelay
 
@@ -47,7 +47,7 @@ async def test_secrets_are_in_no_log_and_not_in_the_clear_in_redis(start_relay: 
 
 async def _access_token(relay: Relay) -> str:
     """The one that the workers have: i'mport gives the same again until it ends."""
-    async with httpx.AsyncClient(base_url=relay.url("sandbox")) as client:
+    async with http_client(relay.url("sandbox")) as client:
         credentials = {"imp_key": "key", "imp_secret": IMP_SECRET}
         answer = (await client.post("/users/getToken", json=credentials)).raise_for_status()
     return str(answer.json()["response"]["access_token"])

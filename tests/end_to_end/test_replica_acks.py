@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import httpx
 import pytest
 import redis
 
+from tests.support.clients import http_client
 from tests.support.processes import Processes
 from tests.support.relay import KEY, TOKEN
 from tests.support.waiting import until
@@ -27,7 +27,7 @@ async def test_a_receiver_acknowledges_from_its_spool(processes: Processes, envi
     url = f"http://127.0.0.1:{environ['PORT']}"
     receiver = processes.python("receiver", **environ)
     await receiver.ready(f"{url}/readyz")
-    async with httpx.AsyncClient(base_url=url, timeout=30) as client:
+    async with http_client(url) as client:
         assert (await client.post("/webhooks", json={"imp_uid": "imp_1"})).status_code == 200
         metrics = (await client.get("/metrics")).text.splitlines()
     assert "relay_spool_waiting 1.0" in metrics
@@ -39,7 +39,7 @@ async def test_a_console_refuses_to_write(processes: Processes, environ: dict[st
     console = processes.python("console", **environ)
     url = f"http://127.0.0.1:{environ['PORT']}"
     await console.ready(f"{url}/readyz")
-    async with httpx.AsyncClient(base_url=url, headers={"authorization": f"Bearer {TOKEN}"}, timeout=30) as client:
+    async with http_client(url, headers={"authorization": f"Bearer {TOKEN}"}) as client:
         assert (await client.get("/v1/merchants")).status_code == 200
         answer = await client.put("/v1/merchants/shop", json={"imp_key": "key", "imp_secret": "secret"})
     assert (answer.status_code, "replicas" in answer.json()["detail"]) == (503, True)

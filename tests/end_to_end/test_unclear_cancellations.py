@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support.clients import http_client
 from tests.support.ledger_state import ledger_state
 from tests.support.processes import Process
 from tests.support.relay import REQUESTED, Relay
@@ -152,7 +153,7 @@ async def another_console(relay: Relay, **environ: str) -> tuple[Process, httpx.
     port = relay.free_port()
     console = relay.start_process("console", PORT=str(port), **environ)
     await console.ready(f"http://127.0.0.1:{port}/livez")
-    return console, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=relay.api.headers, timeout=30)
+    return console, http_client(f"http://127.0.0.1:{port}", headers=relay.api.headers)
 
 
 async def kill_while_asking(relay: Relay, imp_uid: str, **fault: Any) -> None:

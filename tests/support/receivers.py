@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from tests.support.clients import http_client
 from tests.support.ledger_state import ledger_state
 from tests.support.processes import Process, Processes
 
@@ -28,7 +29,7 @@ class Receiver:
         self.process = process
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
-        self.client = httpx.AsyncClient(base_url=self.url, timeout=30)
+        self.client = http_client(self.url)
 
     async def post(self, content: bytes, path: str = "/webhooks", **headers: str) -> httpx.Response:
         """Post a JSON webhook; `x_forwarded_for=…` and the like become headers."""

@@ -14,6 +14,7 @@ from cryptography.fernet import Fernet
 
 from ledger import Ledger
 from schemas import wire
+from tests.support.clients import http_client
 from tests.support.processes import Process, Processes
 from tests.support.redis_process import queue_url
 from tests.support.subscribers import RecordingSubscriber
@@ -53,9 +54,9 @@ class Relay:
             **environ,
         }
         headers = {"authorization": f"Bearer {TOKEN}"}
-        self.api = httpx.AsyncClient(base_url=self.url("console"), headers=headers, timeout=PATIENCE)
-        self.sandbox = httpx.AsyncClient(base_url=self.url("sandbox"), timeout=PATIENCE)
-        self.intake = httpx.AsyncClient(base_url=self.url("receiver"), timeout=PATIENCE)
+        self.api = http_client(self.url("console"), headers=headers)
+        self.sandbox = http_client(self.url("sandbox"))
+        self.intake = http_client(self.url("receiver"))
         self.ledger = Ledger.connect(redis_url, self.environ.get("RELAY_QUEUE_URL", queue_url(redis_url)))
 
     def url(self, name: str) -> str:
@@ -111,7 +112,7 @@ class Relay:
         url = f"http://127.0.0.1:{self.free_port()}"
         receiver = self.start_process("receiver", PORT=url.rpartition(":")[2], RELAY_ALLOWED_IPS="")
         await receiver.ready(f"{url}/readyz")
-        async with httpx.AsyncClient(base_url=url, timeout=30) as client:
+        async with http_client(url) as client:
             yield client
 
     async def endpoint(self, **fields: Any) -> dict[str, Any]:
