@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
-import redis.asyncio
 
 from tests.console.conftest import Console, running
 from tests.console.web.conftest import Reader
 from tests.support.clients import http_client
-from tests.support.redis_process import RedisServer
+from tests.support.redis_process import RedisServer, not_durable
 
 REASON = "appendfsync is everysec, not always"
 
@@ -18,10 +17,9 @@ REASON = "appendfsync is everysec, not always"
 @pytest.fixture
 async def weak(own_redis: RedisServer) -> AsyncIterator[Console]:
     """A console on a Redis that syncs once a second."""
-    async with redis.asyncio.Redis.from_url(own_redis.url) as client:
-        await client.config_set("appendfsync", "everysec")
-    async with running(own_redis.url, {}) as console:
-        yield console
+    with not_durable(own_redis.url):
+        async with running(own_redis.url, {}) as console:
+            yield console
 
 
 async def test_probes_and_the_api_tell_of_it(weak: Console) -> None:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import signal
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import redis
 
 from cli.embedded import answers, arguments, find_server
 from tests.support.waiting import PATIENCE, until_now
@@ -77,7 +81,18 @@ class RedisServer(RedisProcess):
         self._options = options
 
     @property
-    def queue_url(self) -> str:
+    @contextmanager
+def not_durable(redis_url: str) -> Iterator[None]:
+    """A Redis that syncs its file once a second only, for as long as this lasts."""
+    with redis.Redis.from_url(redis_url) as client:
+        client.config_set("appendfsync", "everysec")
+        try:
+            yield
+        finally:
+            client.config_set("appendfsync", "always")
+
+
+def queue_url(self) -> str:
         """The broker's database, beside the ledger's."""
         return queue_url(self.url)
 
