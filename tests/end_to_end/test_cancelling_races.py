@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 
 from tests.support.relay import Relay
@@ -14,8 +13,9 @@ async def test_a_look_that_began_before_the_cancellation_does_not_call_it_pendin
     imp_uid, *_ = await relay.play("card")
     await relay.until_received("paid")
     await relay.sandbox.post("/_sandbox/faults", json={"slow": 1.0, "after": True, "paths": ["/payments"], "times": 1})
+    await relay.forget_requests()
     await relay.webhook(imp_uid)
-    await asyncio.sleep(0.3)
+    await relay.until(lambda: relay.asked("/payments"), "i'mport is being asked")
     began = time.monotonic()
 
     answer = await relay.api.post(f"/v1/payments/{imp_uid}/cancellations", json={"amount": 4})

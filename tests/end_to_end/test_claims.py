@@ -52,7 +52,7 @@ async def a_claim_that_the_second_look_explains(relay: Relay) -> None:
     """A webhook that is quicker than i'mport's own record is no pending cancellation."""
     imp_uid = await relay.paid()
     await relay.webhook(imp_uid, status="cancelled", cancellation_id="c_b")
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(0.5)  # the first refresh, which does not find it
 
     await give_back(relay, imp_uid, "c_b")
 
@@ -68,7 +68,7 @@ async def one_claim_a_payment(relay: Relay) -> None:
 
     for name in ("c_1", "c_2", "c_3"):
         await relay.webhook(imp_uid, status="cancelled", cancellation_id=name)
-    await asyncio.sleep(4)
+    await asyncio.sleep(4)  # nothing may come of two refreshes that are two seconds apart
 
     await relay.until_recorded(imp_uid, "paid", REQUESTED)
     assert len((await relay.payment(imp_uid))["cancellations"]) == 1
@@ -83,7 +83,7 @@ async def what_strangers_claim_is_never_news(relay: Relay) -> None:
 
         for _ in range(3):
             assert (await unverified.post("/webhooks", json=claim)).status_code == 200
-            await asyncio.sleep(1.3)
+            await asyncio.sleep(1.3)  # nothing may come of it, however much later it is refreshed again
 
         await relay.until_idle()
         assert any(imp_uid in row["imp_uids"] for row in await relay.asked("/payments"))
@@ -116,7 +116,7 @@ async def claims_that_open_nothing(relay: Relay) -> None:
         await relay.webhook(unsaid, status="paid", cancellation_id="c_x")
         await relay.webhook(nameless, status="cancelled", cancellation_id="")
         await relay.webhook(gone, status="cancelled", cancellation_id="c_other")
-        await asyncio.sleep(3.5)
+        await asyncio.sleep(3.5)  # nothing may come of two refreshes that are two seconds apart
     await relay.until_idle()
 
     assert [await relay.event_types(imp_uid) for imp_uid in (unsaid, nameless)] == [["paid"], ["paid"]]

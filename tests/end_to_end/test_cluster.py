@@ -45,7 +45,7 @@ async def test_the_named_node_dies_under_load(relay: Relay, cluster: Cluster) ->
         if number == 20:
             await asyncio.to_thread(cluster.nodes[cluster.owner].kill)
         assert (await relay.webhook(row["imp_uid"])).status_code == 200
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # so that webhooks come before, while and after the replica takes over
 
     def told() -> bool:
         return {row["imp_uid"] for row in made} <= {event["data"]["imp_uid"] for event in relay.subscriber.events}

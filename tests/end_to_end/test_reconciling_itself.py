@@ -42,7 +42,7 @@ async def test_lost_webhooks_are_counted_once(relay: Relay) -> None:
         return await relay.ledger.reconciliations.webhook_losses() == (lost + 1, came + 1)
 
     await relay.until(counted, "both are counted")
-    await asyncio.sleep(2.5)
+    await asyncio.sleep(2.5)  # two more rounds may not count them again
     assert await counted()
     rate = (await relay.api.get("/v1/stats")).json()["webhook_loss_rate"]
     assert rate == round((lost + 1) / (lost + came + 2), 6)
@@ -61,7 +61,7 @@ async def test_a_webhook_that_came_while_i_mport_failed_is_not_lost(relay: Relay
     await relay.faults()
 
     await relay.until_recorded(imp_uid, "paid", merchant="unlucky")
-    await asyncio.sleep(2.5)
+    await asyncio.sleep(2.5)  # two more rounds may not count it as lost
     assert (await relay.ledger.reconciliations.webhook_losses())[0] == before[0]
 
 
@@ -97,7 +97,7 @@ async def test_a_silent_run_goes_first(relay: Relay) -> None:
     for imp_uid in imp_uids:
         now = int(time.time())
         await relay.payment_at_iamport(imp_uid=imp_uid, imp_key="key-silent", status="paid", paid_at=now)
-    await asyncio.sleep(1.5)
+    await asyncio.sleep(1.5)  # a second that is over may be compared
     window = {"since": rfc3339(time.time() - 100 * DAY), "until": rfc3339(time.time() + 60)}
     assert (await relay.api.post("/v1/reconciliations", json={"merchant": "silent", **window})).status_code == 202
 

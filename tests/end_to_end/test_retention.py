@@ -93,7 +93,7 @@ async def what_waits_stays(relay: Relay) -> None:
     await relay.webhook(account, status="ready", path="/webhooks/account")
     await relay.until_recorded(account, "virtual_account_issued", merchant="account")
 
-    await asyncio.sleep(AFTER_RETENTION)
+    await asyncio.sleep(AFTER_RETENTION)  # nothing of this may have left by then
 
     assert (await relay.payment(held, "held"))["status"] == "paid"
     assert (await relay.payment(opened, "open"))["status"] == "cancellation_pending"

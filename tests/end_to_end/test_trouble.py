@@ -63,7 +63,7 @@ async def test_everything_waits_and_is_caught_up(relay: Relay, fault: dict[str, 
     imp_uids = await announced(relay, 30)
 
     await relay.until(lambda: relay.trouble("default"), "the trouble is seen")
-    await asyncio.sleep(1)
+    await asyncio.sleep(1)  # it may not be asked again and again meanwhile
 
     asked = (await relay.sandbox.get("/_sandbox/requests")).json()["requests"]
     assert len(asked) <= 40
@@ -147,7 +147,7 @@ async def test_one_merchants_trouble_is_nobody_elses(relay: Relay) -> None:
     assert (await relay.api.put("/v1/merchants/wrong", json=keys)).status_code == 200
     waiting = await announced(relay, 5, "wrong")
     trouble = await relay.until(lambda: relay.trouble("wrong"), "the trouble is seen")
-    await asyncio.sleep(2)
+    await asyncio.sleep(2)  # its trouble may not spread meanwhile
 
     await until_all_paid(relay, await announced(relay, 5, "well"), "well")
 
@@ -178,7 +178,7 @@ async def test_a_payment_that_i_mport_forgets_for_a_while(relay: Relay) -> None:
     await until_all_paid(relay, [imp_uid])
     await relay.payment_at_iamport(imp_uid=imp_uid, imp_key="somebody-else")
     await relay.webhook(imp_uid, status="cancelled")
-    await asyncio.sleep(1.5)
+    await asyncio.sleep(1.5)  # it may not be rejected after as many 404 as reject an unknown one
     pending = await relay.api.get("/v1/notifications", params={"imp_uid": imp_uid, "outcome": "pending"})
     assert len(pending.json()["data"]) == 1
 

@@ -110,7 +110,7 @@ async def test_an_answer_that_is_lost_before_i_mport_acts(relay: Relay) -> None:
     (request,) = payment["cancellations"]
     assert (request["amount"], request["state"]) == (1004, "open")
     assert (await relay.cancel(imp_uid)).status_code == 409
-    await asyncio.sleep(1.2)
+    await asyncio.sleep(1.2)  # it may not be sent again with the refreshes that ask for it
     assert len(await relay.asked("/payments/cancel")) == 1
     await relay.api.post(f"/v1/payments/{imp_uid}/cancellations/{request['id']}/reject", json={})
     assert (await relay.cancel(imp_uid)).status_code == 200

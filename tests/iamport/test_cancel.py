@@ -95,7 +95,7 @@ async def test_no_connection_means_nothing_was_sent(stub: Stub, client: Client) 
     stub.reply = lambda _asked: well(payment("a"))
     await client.payment("a")
     await stub.stop()
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0.05)  # the client notices that its connection has been closed
     with pytest.raises(IamportUnreachable):
         await client.cancel("a", {})
 

@@ -81,18 +81,7 @@ class RedisServer(RedisProcess):
         self._options = options
 
     @property
-    @contextmanager
-def not_durable(redis_url: str) -> Iterator[None]:
-    """A Redis that syncs its file once a second only, for as long as this lasts."""
-    with redis.Redis.from_url(redis_url) as client:
-        client.config_set("appendfsync", "everysec")
-        try:
-            yield
-        finally:
-            client.config_set("appendfsync", "always")
-
-
-def queue_url(self) -> str:
+    def queue_url(self) -> str:
         """The broker's database, beside the ledger's."""
         return queue_url(self.url)
 
@@ -111,3 +100,14 @@ def queue_url(self) -> str:
 def queue_url(redis_url: str) -> str:
     """The broker's database beside the ledger's."""
     return redis_url.removesuffix("/0") + "/1"
+
+
+@contextmanager
+def not_durable(redis_url: str) -> Iterator[None]:
+    """A Redis that syncs its file once a second only, for as long as this lasts."""
+    with redis.Redis.from_url(redis_url) as client:
+        client.config_set("appendfsync", "everysec")
+        try:
+            yield
+        finally:
+            client.config_set("appendfsync", "always")
