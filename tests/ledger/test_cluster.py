@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from schemas.errors import LedgerUnavailable
 from tests.support.ledger_driver import REFRESH, Driver, notification, paid
 from tests.support.ledger_invariants import problems
 from tests.support.redis_cluster import Cluster, client
-from tests.support.waiting import PATIENCE, until
+from tests.support.waiting import succeeds, until
 
 Connect = Callable[..., Ledger]
 Kind = Callable[[int], str]
@@ -58,15 +57,7 @@ def as_node(port: int) -> str:
 
 async def sooner_or_later(call: Callable[[], Awaitable[object]]) -> None:
     """Do it as somebody who tries again."""
-    until = time.monotonic() + PATIENCE
-    while True:
-        try:
-            await call()
-        except LedgerUnavailable:
-            assert time.monotonic() < until, "the ledger does not come back"
-            await asyncio.sleep(0.05)
-        else:
-            return
+    await succeeds(call, LedgerUnavailable, what="the ledger is back")
 
 
 async def accept_all(ledger: Ledger, numbers: range) -> None:

@@ -35,18 +35,6 @@ class LedgerState:
         due = await self.redis.zcount(key("due", lane), "-inf", int(before * 1000))
         return int(due + await self.redis.zcard(key("leased", lane)))
 
-    async def due(self, lane: str) -> list[str]:
-        """What waits in a lane, the most urgent first."""
-        return list(await self.redis.zrange(key("due", lane), 0, -1))
-
-    async def silent(self, lane: str) -> set[str]:
-        """The payments of a lane whose next refresh is recorded without delivery."""
-        return set(await self.redis.smembers(key("quiet", lane)))
-
-    async def postponed(self, lane: str, imp_uid: str) -> int:
-        """How many refreshes of a payment have failed in a row."""
-        return int(await self.redis.hget(key("tries", lane), imp_uid) or 0)
-
     async def notifications(self) -> list[str]:
         """The ids of all notifications, oldest first."""
         return list(await self.redis.zrange(key("ntfs"), 0, -1))
@@ -79,14 +67,6 @@ class LedgerState:
             rows = await self._some([key("dlv", identity) for identity in identities], "imp_uid", "sequence")
             found |= {(imp_uid, int(sequence)): state for imp_uid, sequence in rows}
         return found
-
-    async def delivery(self, identity: str) -> Row:
-        """A delivery as it is stored."""
-        return dict(await self.redis.hgetall(key("dlv", identity)))
-
-    async def attempts(self, identity: str) -> list[dict[str, Any]]:
-        """A delivery's attempts as they are stored, oldest first."""
-        return [wire.loads(row) for row in await self.redis.lrange(key("att", identity), 0, -1)]
 
     async def events(self) -> int:
         """How many events are recorded."""
