@@ -30,11 +30,13 @@ ENDPOINTS = ("ordered", "other")
 
 
 class House:
-    """Starts everything. ``reach`` gives the URL by which a process reaches Redis, through a proxy's port."""
+    """Starts everything. ``reach`` gives the URL by which a process reaches Redis, through a proxy's port; ``primary``
+    is the port of the Redis that has the ledger now, where that changes."""
 
     def __init__(
         self, processes: Processes, server: RedisServer, free_port: Callable[[], int], seed: int,
         environ: Mapping[str, str], reach: Callable[[int], str] = "redis://127.0.0.1:{}/0".format,
+        primary: Callable[[], int] | None = None,
     ) -> None:  # fmt: skip
         self.rng = random.Random(seed)
         self.redis = server
@@ -50,6 +52,7 @@ class House:
         self.workers: list[Process] = []
         self.receivers: list[Process] = []
         self._reach = reach
+        self._primary = primary or (lambda: server.port)
         self._processes = processes
         self._environ = environ
         self._key = Fernet.generate_key().decode()
@@ -101,7 +104,7 @@ class House:
 
     def state(self) -> AbstractAsyncContextManager[LedgerState]:
         """The ledger's state, past the proxies."""
-        return ledger_state(self._reach(self.redis.port))
+        return ledger_state(f"redis://127.0.0.1:{self._primary()}/0")
 
     def directly(self) -> redis.asyncio.Redis:
         """A client of Redis itself, past the proxies."""
