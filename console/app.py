@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 
 import structlog
 from starlette.applications import Starlette
@@ -34,8 +35,7 @@ def make_app(context: Context) -> Starlette:
     tokens = ApiTokens(context.settings.api_tokens)
     health = ConsoleHealth(context, tokens)
     site = Site(context, OPERATIONS, tokens)
-    description = describe(OPERATIONS)
-    described, documented = wire.dumps(description), page(description)
+    described, documented = _documents()
 
     async def openapi(_request: Request) -> Response:
         return Response(described, media_type="application/json")
@@ -70,6 +70,13 @@ def make_app(context: Context) -> Starlette:
     )
     app.router.redirect_slashes = False
     return app
+
+
+@cache
+def _documents() -> tuple[bytes, str]:
+    """The description of the API and the page that shows it, which are the same for every application of a process."""
+    description = describe(OPERATIONS)
+    return wire.dumps(description), page(description)
 
 
 async def _know_default(context: Context) -> None:

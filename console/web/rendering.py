@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -30,23 +31,8 @@ class Rendering:
     """Makes HTML of views."""
 
     def __init__(self, static: Static) -> None:
-        self._jinja = Environment(
-            loader=PackageLoader("console", "templates"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._jinja.filters.update(money=money, pretty=pretty, masked=masked, pathed=addresses.part, percent=percent)
-        self._jinja.globals.update(
-            icon=icons.icon,
-            level_of=level,
-            static=static.url,
-            zones=tuple(ZONES),
-            themes=THEMES,
-            queried=queried,
-            payment_at=addresses.payment,
-        )
+        self._jinja = _templates()
+        self._static = static
 
     def page(self, view: View, visit: Visit, *, csrf: str, notice: Mapping[str, Any] | None = None) -> str:
         """The whole page."""
@@ -71,6 +57,7 @@ class Rendering:
             "may_act": visit.may_act,
             "theme": visit.theme,
             "form_key": csrf,
+            "static": self._static.url,
             "here": visit.request.url.path,
             "back": _back(visit.request),
             "live": view.live,
@@ -79,6 +66,28 @@ class Rendering:
         }
         values["ui"] = self._jinja.get_template("parts/ui.html").make_module(values)
         return values
+
+
+@cache
+def _templates() -> Environment:
+    """The templates, compiled once in a process, whatever is rendered."""
+    templates = Environment(
+        loader=PackageLoader("console", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters.update(money=money, pretty=pretty, masked=masked, pathed=addresses.part, percent=percent)
+    templates.globals.update(
+        icon=icons.icon,
+        level_of=level,
+        zones=tuple(ZONES),
+        themes=THEMES,
+        queried=queried,
+        payment_at=addresses.payment,
+    )
+    return templates
 
 
 def _back(request: Request) -> str:

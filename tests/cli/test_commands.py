@@ -340,9 +340,9 @@ async def test_tail_shows_old_events_and_then_new_ones(console: Console) -> None
     """It begins with the latest and goes on as they happen, each once and in order."""
     await machine.seen(console.ledger, "imp_1")
     tailing = asyncio.create_task(relay(console, "tail", "--count", "3", "--json"))
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(0.5)  # it has read the latest; what it prints is only known at its end
     await machine.seen(console.ledger, "imp_2")
-    await asyncio.sleep(0.01)
+    await asyncio.sleep(0.01)  # another millisecond: events of the same one have no order
     await machine.seen(console.ledger, "imp_3")
     async with asyncio.timeout(20):
         result = await tailing

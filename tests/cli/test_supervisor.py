@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import sys
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import psutil
 import pytest
 
 from cli.supervisor import Child, ChildDied, Supervisor
-from tests.support.processes import PATIENCE
+from tests.support.waiting import PATIENCE, until
 
 STUBBORN = "import signal,time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
 FAMILY = (
@@ -25,10 +24,11 @@ FAMILY = (
 
 async def gone(pid: int) -> None:
     """Wait until this process has ended; one that only waits for init to notice has."""
-    until = time.monotonic() + PATIENCE
-    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
-        assert time.monotonic() < until, f"process {pid} is still there"
-        await asyncio.sleep(0.05)
+
+    def has_ended() -> bool:
+        return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+    await until(has_ended, f"process {pid} has ended")
 
 
 class WatchedSupervisor:
@@ -50,10 +50,7 @@ class WatchedSupervisor:
 
     async def said(self, count: int) -> list[str]:
         """Wait for so many lines."""
-        until = time.monotonic() + PATIENCE
-        while len(self.lines) < count:
-            assert time.monotonic() < until, self.lines
-            await asyncio.sleep(0.02)
+        await until(lambda: len(self.lines) >= count, lambda: f"there are {count} lines, not {self.lines}")
         return [text for _, text in self.lines]
 
 

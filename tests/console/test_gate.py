@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import httpx
 import pytest
 
 from ledger.idempotency import Idempotency
@@ -14,6 +13,7 @@ from schemas.endpoints.events import endpoint_event
 from schemas.endpoints.health import EndpointHealth
 from schemas.errors import LedgerUnavailable
 from tests.console.conftest import METRICS_ONLY, READ_ONLY, TOKEN, Console, running
+from tests.support.clients import http_client
 
 PROBLEM = "application/problem+json"
 
@@ -22,7 +22,7 @@ PROBLEM = "application/problem+json"
 async def test_without_a_valid_token_there_is_nothing(console: Console, header: str | None) -> None:
     """No token, a wrong one or another scheme is 401, whatever is asked for."""
     headers = {} if header is None else {"authorization": header}
-    async with httpx.AsyncClient(base_url=console.url) as client:
+    async with http_client(console.url) as client:
         for path in ("/v1/merchants", "/v1/nothing"):
             answer = await client.get(path, headers=headers)
             assert (answer.status_code, answer.headers["content-type"]) == (401, PROBLEM)
@@ -148,7 +148,7 @@ async def test_a_ledger_that_is_away_is_503(redis_url: str) -> None:
 
 async def test_metrics_are_for_this_machine_and_for_tokens(console: Console) -> None:
     """Prometheus on this machine reads them; what comes through a proxy needs a token."""
-    async with httpx.AsyncClient(base_url=console.url) as client:
+    async with http_client(console.url) as client:
         here = await client.get("/metrics")
         proxied, forwarded = [
             await client.get("/metrics", headers=header)

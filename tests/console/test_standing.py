@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
-import httpx
 import pytest
 import redis
 import typer
@@ -22,8 +21,10 @@ from schemas.endpoints.delivery import Retry
 from tests.console.conftest import TOKEN, Console, running
 from tests.console.web.conftest import Reader
 from tests.support import machine
-from tests.support.processes import PATIENCE
+from tests.support.clients import http_client
+from tests.support.ledger_state import ledger_state
 from tests.support.redis_process import RedisServer
+from tests.support.waiting import PATIENCE
 
 SIGN = Heartbeat(version="1.2.3", up=100.0, lane="deliver/ep_1", ago=2.5, trouble=None)
 _relay = typer.Typer()
@@ -64,7 +65,7 @@ async def doctor(console: Console, *options: str) -> dict[str, tuple[str, str, s
 
 async def overview(console: Console, language: str = "en") -> str:
     """The first page."""
-    async with httpx.AsyncClient(base_url=console.url, timeout=20) as client:
+    async with http_client(console.url) as client:
         reader = Reader(client)
         await reader.sign_in()
         return (await reader.open("/", headers={"accept-language": language})).text
@@ -98,14 +99,13 @@ async def test_a_relay_without_workers_says_so(console: Console) -> None:
     assert (await explained(console, event, endpoint)).startswith("no worker runs (0 attempts so far")
 
 
-async def test_workers_are_listed(console: Console) -> None:
+async def test_workers_are_listed(console: Console, redis_url: str) -> None:
     """Those that run and those that have gone quiet, with what they did last."""
     event, endpoint = await waiting_delivery(console)
     for name in ("host-1", "host-2"):
         await console.ledger.heartbeats.report(name, SIGN)
-    ledger: Any = console.ledger.store.redis
-    when, _, row = (await ledger.hget("{relay}:workers", "host-2")).decode().partition(":")
-    await ledger.hset("{relay}:workers", "host-2", f"{int(when) - 60_000}:{row}")
+    async with ledger_state(redis_url) as state:
+        await state.age_heartbeat("host-2", 60)
     first, second = (await stats(console))["workers"]
     assert (first["name"], first["version"], first["state"], first["last_lane"], first["trouble"]) == (
         "host-1", "1.2.3", "running", "deliver/ep_1", None

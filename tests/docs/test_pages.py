@@ -16,7 +16,8 @@ from schemas.endpoints.endpoint import ENDPOINT_TYPES, PAYMENT_TYPES, TEST_TYPE
 from schemas.payments.facts import Status
 from scripts.reference.__main__ import outdated
 from tests.docs.conftest import RelayUp
-from tests.support.processes import PATIENCE, ROOT
+from tests.support.processes import ROOT
+from tests.support.waiting import PATIENCE
 
 DOCS = ROOT / "docs"
 PAGES = sorted(

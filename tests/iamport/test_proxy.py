@@ -14,9 +14,9 @@ from iamport.transport import iamport_transport
 from runtime.settings import Settings
 from schemas.errors import IamportUnreachable
 from tests.support.certificates import Authority
-from tests.support.http_proxy import HttpProxy
 from tests.support.iamport_stub import Stub, payment, well
 from tests.support.memory_tokens import MemoryTokens
+from tests.support.proxies import HttpProxy
 
 # httpx-aiohttp's own way to hand over user and password.
 pytestmark = pytest.mark.filterwarnings("ignore:.*(BasicAuth|proxy_auth).*deprecated:DeprecationWarning")
@@ -55,8 +55,9 @@ def known(stub: Stub) -> Stub:
 async def tls(stub: Stub, context: ssl.SSLContext) -> str:
     """Has the stub listen with TLS; its address."""
     await stub.stop()
-    await stub.start(tls=context)
-    return f"https://127.0.0.1:{stub.port}"
+    stub.tls = context
+    await stub.start()
+    return stub.url
 
 
 async def test_https_is_tunnelled(known: Stub, authority: Authority) -> None:

@@ -11,7 +11,7 @@ from ledger import Ledger
 from ledger.keys import Lane, key
 from ledger.leases import LEASE_MS, Lease
 from tests.support.ledger_driver import REFRESH, Driver, paid
-from tests.support.processes import PATIENCE
+from tests.support.waiting import PATIENCE
 
 BACK = 60.0
 

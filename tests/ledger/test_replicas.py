@@ -20,8 +20,8 @@ from ledger.replays import Selection
 from runtime.encryption import Sealer
 from schemas.errors import LedgerUnavailable
 from tests.support.ledger_driver import Driver, endpoint, notification, paid, queue_url
-from tests.support.processes import PATIENCE
 from tests.support.redis_process import RedisServer
+from tests.support.waiting import PATIENCE
 
 Write = Callable[[Ledger], Awaitable[object]]
 RUN = Reconciliation("rec_1", "default", 0, 1)

@@ -14,6 +14,7 @@ from sandbox.subscriber import SandboxSubscriber, secrets_of
 from schemas import wire
 from schemas.errors import BadSetting
 from tests.sandbox.conftest import serving
+from tests.support.clients import http_client
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 OTHER = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
@@ -31,7 +32,7 @@ def signed(event_id: str, secret: str = SECRET, body: bytes = BODY) -> dict[str,
 async def subscriber() -> AsyncIterator[httpx.AsyncClient]:
     """The subscriber, with secrets for two paths."""
     app = SandboxSubscriber({"/": [SECRET], "/flaky": [SECRET]}).app()
-    async with serving(app) as url, httpx.AsyncClient(base_url=url, trust_env=False) as client:
+    async with serving(app) as url, http_client(url) as client:
         yield client
 
 

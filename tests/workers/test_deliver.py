@@ -19,10 +19,11 @@ from runtime.encryption import Sealer
 from runtime.settings import Settings
 from schemas.endpoints.endpoint import SealedSecret
 from schemas.endpoints.health import EndpointHealth
+from tests.support.http_server import Connection
 from tests.support.ledger_driver import Driver, paid, queue_url
 from tests.support.ledger_invariants import problems
-from tests.support.processes import PATIENCE
-from tests.support.subscribers import Behaviour, Connection, Subscriber
+from tests.support.subscribers import Behaviour, Subscriber
+from tests.support.waiting import PATIENCE
 from tests.workers.catalogue import CATALOGUE
 from workers.callback_sender import CallbackSender
 from workers.deliver import Deliverer

@@ -14,6 +14,7 @@ import pytest
 from playwright.async_api import Browser, async_playwright
 
 from tests.console.conftest import TOKEN, Console
+from tests.support.clients import http_client
 from tests.support.processes import ROOT
 
 ARTEFACTS = ROOT / "var" / "screenshots"
@@ -54,7 +55,7 @@ class Reader:
 @pytest.fixture
 async def stranger(console: Console) -> AsyncIterator[Reader]:
     """Somebody who is not signed in."""
-    async with httpx.AsyncClient(base_url=console.url, timeout=20) as client:
+    async with http_client(console.url) as client:
         yield Reader(client)
 
 

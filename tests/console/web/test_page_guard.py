@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 
-import httpx
 import pytest
 
 from console.web.site import PAGES
 from tests.console.conftest import METRICS_ONLY, READ_ONLY, TOKEN, Console, running
 from tests.console.web.conftest import Reader
 from tests.console.web.scene import set_up
+from tests.support.clients import http_client
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -89,7 +89,7 @@ async def test_a_made_up_session_is_none(stranger: Reader, console: Console) -> 
     """A cookie that was not sealed here, or was sealed for something else, opens nothing."""
     await console.endpoint()
     for cookie in ("x", "gAAAAA", console.ledger.store.__class__.__name__):
-        answer = await httpx.AsyncClient(base_url=console.url, cookies={"relay_session": cookie}).get("/")
+        answer = await http_client(console.url, cookies={"relay_session": cookie}).get("/")
         assert answer.status_code == 303
 
 
@@ -98,7 +98,7 @@ async def test_a_session_ends_with_its_token(redis_url: str) -> None:
     key = "RELAY_API_TOKEN"
     cookie = ""
     for tokens, expected in (("one,two", 200), ("two", 303), ("two,ro:one", 303)):
-        async with running(redis_url, {key: tokens}) as console, httpx.AsyncClient(base_url=console.url) as client:
+        async with running(redis_url, {key: tokens}) as console, http_client(console.url) as client:
             if not cookie:
                 reader = Reader(client)
                 await reader.sign_in("one")
@@ -181,7 +181,7 @@ async def test_a_wrong_address_is_a_page(reader: Reader) -> None:
 
 async def test_pages_without_redis_say_so(redis_url: str) -> None:
     """One can sign in, and every page says what is wrong instead of hanging."""
-    async with running("redis://127.0.0.1:1/0", {}) as console, httpx.AsyncClient(base_url=console.url) as client:
+    async with running("redis://127.0.0.1:1/0", {}) as console, http_client(console.url) as client:
         reader = Reader(client)
         assert (await reader.sign_in()).status_code == 303
         answer = await reader.open("/events", headers={"accept-language": "ko"})

@@ -7,7 +7,6 @@ import re
 import tomllib
 from importlib.resources import files
 
-import httpx
 import pytest
 
 from schemas.endpoints.endpoint import Endpoint
@@ -17,6 +16,7 @@ from tests.console.conftest import READ_ONLY, Console, running
 from tests.console.web.conftest import Reader
 from tests.console.web.scene import BUYER, set_up
 from tests.support import machine
+from tests.support.clients import http_client
 
 
 @pytest.mark.parametrize("language", ["en", "ko"])
@@ -141,7 +141,7 @@ async def test_what_follows_in_an_address_is_not_shown(redis_url: str) -> None:
         "RELAY_IAMPORT_PROXY": "http://relay:pass3@proxy.example:3128",
     }
     address = f"{redis_url}?client_name=pass2"
-    async with running(address, environ) as console, httpx.AsyncClient(base_url=console.url) as client:
+    async with running(address, environ) as console, http_client(console.url) as client:
         reader = Reader(client)
         await reader.sign_in(READ_ONLY)
         text = (await reader.open("/settings")).text

@@ -13,8 +13,9 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from tests.console.web.conftest import picture
-from tests.support.processes import PATIENCE, Processes
-from tests.support.stack import TOKEN, Stack
+from tests.support.processes import Processes
+from tests.support.relay import TOKEN, Relay
+from tests.support.waiting import PATIENCE
 
 WAIT = PATIENCE * 1000
 
@@ -39,16 +40,16 @@ WORDS = {
 
 
 @pytest.fixture
-async def relay(processes: Processes, redis_url: str, free_port: Callable[[], int]) -> AsyncIterator[Stack]:
+async def relay(processes: Processes, redis_url: str, free_port: Callable[[], int]) -> AsyncIterator[Relay]:
     """A whole relay whose subscriber is unwell, and gives up soon."""
-    stack = Stack(processes, redis_url, free_port, {"RELAY_RETRY_SCHEDULE": "100ms,100ms"})
-    stack.heard.answer = lambda _count: (500, 0)
-    await stack.start()
-    yield stack
-    await stack.stop()
+    relay = Relay(processes, redis_url, free_port, {"RELAY_RETRY_SCHEDULE": "100ms,100ms"})
+    relay.subscriber.reply = lambda _count: (500, 0)
+    await relay.start()
+    yield relay
+    await relay.stop()
 
 
-async def signed_in(browser: Browser, relay: Stack, language: str, **options: Any) -> Page:
+async def signed_in(browser: Browser, relay: Relay, language: str, **options: Any) -> Page:
     """A page of the console, as a browser of this language sees it, signed in by its form."""
     locale = {"en": "en-US", "ko": "ko-KR"}[language]
     context = await browser.new_context(base_url=relay.url("console"), locale=locale, **options)
@@ -62,7 +63,7 @@ async def signed_in(browser: Browser, relay: Stack, language: str, **options: An
 
 
 @pytest.mark.parametrize("language", ["en", "ko"])
-async def test_the_story_of_three_in_the_morning(browser: Browser, relay: Stack, language: str) -> None:
+async def test_the_story_of_three_in_the_morning(browser: Browser, relay: Relay, language: str) -> None:
     """Find the payment, see the dead delivery and its reason, retry it, see it turn green without loading again."""
     words = WORDS[language]
     await relay.endpoint(description="shipping")
@@ -83,7 +84,7 @@ async def test_the_story_of_three_in_the_morning(browser: Browser, relay: Stack,
     await expect(page.locator("[data-live-words]")).to_have_text(words["live"], timeout=WAIT)
     await page.screenshot(path=picture(f"story-{language}-2-payment"), full_page=True)
 
-    relay.heard.answer = lambda _count: (200, 0)
+    relay.subscriber.reply = lambda _count: (200, 0)
     await page.evaluate("window.sameDocument = true")
     await page.get_by_role("button", name=words["retry"]).click()
     await expect(page.get_by_text(words["arrived"]).first).to_be_visible(timeout=WAIT)
@@ -92,7 +93,7 @@ async def test_the_story_of_three_in_the_morning(browser: Browser, relay: Stack,
     assert problems == []
 
 
-async def test_it_turns_green_while_one_watches(browser: Browser, relay: Stack) -> None:
+async def test_it_turns_green_while_one_watches(browser: Browser, relay: Relay) -> None:
     """Somebody else retries; the page of the delivery shows it without being asked, and says so to screen readers."""
     await relay.endpoint()
     await relay.play("card")
@@ -103,7 +104,7 @@ async def test_it_turns_green_while_one_watches(browser: Browser, relay: Stack) 
     await expect(page.locator("[data-live-words]")).to_have_text("Live", timeout=WAIT)
     await page.evaluate("window.sameDocument = true")
 
-    relay.heard.answer = lambda _count: (200, 0)
+    relay.subscriber.reply = lambda _count: (200, 0)
     await relay.api.post(f"/v1/deliveries/{row['id']}/retry")
 
     await expect(page.locator("#part-delivery_now .badge-ok").first).to_have_text("Delivered", timeout=WAIT)
@@ -112,13 +113,13 @@ async def test_it_turns_green_while_one_watches(browser: Browser, relay: Stack) 
 
 
 @pytest.mark.parametrize("language", ["en", "ko"])
-async def test_many_are_replayed_at_once(browser: Browser, relay: Stack, language: str) -> None:
+async def test_many_are_replayed_at_once(browser: Browser, relay: Relay, language: str) -> None:
     """An endpoint that came late: choose, see the count, begin, and watch the bar until everything has arrived."""
     words = WORDS[language]
     for _ in range(6):
         await relay.play("card")
     await relay.until(lambda: recorded(relay, 6), "all are recorded")
-    relay.heard.answer = lambda _count: (200, 0)
+    relay.subscriber.reply = lambda _count: (200, 0)
     endpoint = await relay.endpoint()
     page = await signed_in(browser, relay, language)
     problems = watched(page)
@@ -141,7 +142,7 @@ async def test_many_are_replayed_at_once(browser: Browser, relay: Stack, languag
     assert problems == []
 
 
-async def test_events_appear_as_they_happen(browser: Browser, relay: Stack) -> None:
+async def test_events_appear_as_they_happen(browser: Browser, relay: Relay) -> None:
     """The list of events grows by itself; paused, it stays as it is."""
     page = await signed_in(browser, relay, "en")
     await page.goto("/events")
@@ -157,7 +158,7 @@ async def test_events_appear_as_they_happen(browser: Browser, relay: Stack) -> N
     await expect(page.get_by_role("link", name=second)).to_be_visible(timeout=WAIT)
 
 
-async def test_it_reads_without_a_script(browser: Browser, relay: Stack) -> None:
+async def test_it_reads_without_a_script(browser: Browser, relay: Relay) -> None:
     """With scripts off, the same pages show the same, and forms still work."""
     await relay.endpoint()
     (imp_uid,) = await relay.play("card")
@@ -177,12 +178,12 @@ def watched(page: Page) -> list[str]:
     return problems
 
 
-async def dead(relay: Stack, count: int) -> bool:
+async def dead(relay: Relay, count: int) -> bool:
     """Whether so many deliveries have been given up."""
     answer = await relay.api.get("/v1/deliveries", params={"state": "dead"})
     return len(answer.json()["data"]) == count
 
 
-async def recorded(relay: Stack, count: int) -> bool:
+async def recorded(relay: Relay, count: int) -> bool:
     """Whether so many events have been recorded."""
     return len((await relay.api.get("/v1/events")).json()["data"]) == count
