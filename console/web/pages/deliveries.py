@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import structlog
 
-from console.resources.events import for_readers
+from console.operations.read_events import masked_callback as for_readers
 from console.web import addresses
 from console.web.curl import command
 from console.web.masking import MASK
