@@ -15,11 +15,11 @@ from starlette.requests import Request
 from console.web import addresses, icons
 from console.web.catalogue import Catalogue
 from console.web.levels import level
-from console.web.masking import masked
 from console.web.sentences import spoken
 from console.web.static import Static
 from console.web.time_display import ZONES, length
 from console.web.visit import View, Visit
+from schemas.payments.buyer_masking import masked
 
 THEMES = ("auto", "light", "dark")
 _SHOWING = ("/show", "/test", "/secret", "/rotate")
@@ -27,7 +27,7 @@ _SCRIPTED = ("time.", "script.")
 
 
 class Rendering:
-    """Makes HTML of views."""
+    """Renders views as HTML."""
 
     def __init__(self, static: Static) -> None:
         self._jinja = Environment(
