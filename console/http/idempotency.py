@@ -17,14 +17,14 @@ from runtime.encryption import Sealer
 from schemas.errors import LedgerUnavailable
 
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
-_PASSING = frozenset((422, 500, 502, 503))
+_NOT_STORED = frozenset((422, 500, 502, 503))
 """Answers of requests that came to nothing: they are not kept, the key may be used again."""
-_KEPT_HEADERS = ("content-type", "location")
+_STORED_HEADERS = ("content-type", "location")
 
 log = structlog.get_logger()
 
 
-async def once(
+async def run_once(
     idempotency: Idempotency,
     sealer: Sealer,
     key: str,
@@ -61,7 +61,7 @@ async def _first(
         # Whatever happened, it was no answer; the error itself goes on to whoever handles it.
         await idempotency.end(name, owner, None)
         raise
-    kept = None if response.status_code in _PASSING else sealer.seal(_packed(response))
+    kept = None if response.status_code in _NOT_STORED else sealer.seal(_packed(response))
     try:
         await idempotency.end(name, owner, kept)
     except LedgerUnavailable as error:
@@ -71,7 +71,7 @@ async def _first(
 
 
 def _packed(response: Response) -> str:
-    headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
+    headers = {name: response.headers[name] for name in _STORED_HEADERS if name in response.headers}
     return orjson.dumps([response.status_code, headers, bytes(response.body).decode()]).decode()
 
 

@@ -23,7 +23,7 @@ _HEADERS = {
 }
 
 
-def guarded(response: Response) -> Response:
+def with_headers(response: Response) -> Response:
     """The response with these headers."""
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)

@@ -22,13 +22,13 @@ from console.web.rendering import Rendering
 from console.web.visit import PageRoute, View, Visit
 from schemas.errors import RelayError
 
-EVERY = 1.0
+POLL_EVERY = 1.0
 """Seconds between two looks."""
-LASTS = 300.0
+LIFETIME = 300.0
 """Seconds after which a stream ends."""
 _PATIENCE = 3.0
 """Seconds until the next look where one has failed."""
-_QUIET = 15.0
+_KEEP_ALIVE = 15.0
 """Seconds without a word after which a proxy might hang up."""
 _AGO = re.compile(r'<span class="ago">[^<]*</span>')
 
@@ -47,7 +47,7 @@ class Live:
         return StreamingResponse(self._parts(page, visit, csrf), headers=headers, media_type="text/event-stream")
 
     async def _parts(self, page: PageRoute, visit: Visit, csrf: str) -> AsyncIterator[bytes]:
-        ends, sent, spoke = time.monotonic() + LASTS, dict[str, bytes](), time.monotonic()
+        ends, sent, spoke = time.monotonic() + LIFETIME, dict[str, bytes](), time.monotonic()
         is_ending: Callable[[], bool] = getattr(visit.request.app.state, "is_ending", bool)
         yield b"retry: 2000\n\n"
         while time.monotonic() < ends and not is_ending():
@@ -63,10 +63,10 @@ class Live:
                 if sent.get(name) != digest:
                     sent[name], spoke = digest, time.monotonic()
                     yield _event("part", {"name": name, "html": html})
-            if time.monotonic() - spoke > _QUIET:
+            if time.monotonic() - spoke > _KEEP_ALIVE:
                 spoke = time.monotonic()
                 yield b": still here\n\n"
-            await asyncio.sleep(EVERY)
+            await asyncio.sleep(POLL_EVERY)
 
     async def _made(self, page: PageRoute, visit: Visit, csrf: str) -> dict[str, str] | None:
         """What the parts look like now; None while they cannot be made."""

@@ -37,14 +37,16 @@ class Rendering:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._jinja.filters.update(money=money, pretty=pretty, masked=masked, pathed=addresses.part, percent=percent)
+        self._jinja.filters.update(
+            money=money, pretty=pretty, masked=masked, path_part=addresses.path_part, percent=percent
+        )
         self._jinja.globals.update(
             icon=icons.icon,
             level_of=level,
             static=static.url,
             zones=tuple(ZONES),
             themes=THEMES,
-            queried=queried,
+            with_query=with_query,
             payment_at=addresses.payment,
         )
 
@@ -83,7 +85,7 @@ class Rendering:
 
 def _back(request: Request) -> str:
     """The address of the page a reader sees: forms that show something answer in place of their page."""
-    asked = addresses.asked(request)
+    asked = addresses.requested(request)
     return asked.rpartition("/")[0] if request.method == "POST" and asked.endswith(_SHOWING) else asked
 
 
@@ -114,7 +116,7 @@ def pretty(value: Any) -> str:
     return text.decode()
 
 
-def queried(path: str, **parameters: Any) -> Markup:
+def with_query(path: str, **parameters: Any) -> Markup:
     """A path with a query of what is given."""
     given = {name: value for name, value in parameters.items() if value not in (None, "")}
     return Markup.escape(f"{path}?{urlencode(given)}" if given else path)

@@ -83,6 +83,6 @@ class Sessions:
         self._ended[session.csrf] = session.ends_at
 
 
-def same(given: str, expected: str) -> bool:
+def equal_secrets(given: str, expected: str) -> bool:
     """Whether two secrets are equal, in the same time whatever they are. An empty one equals nothing."""
     return bool(expected) and hmac.compare_digest(given.encode(), expected.encode())

@@ -31,7 +31,7 @@ from console.web.pages import (
 from console.web.rendering import Rendering
 from console.web.sessions import Sessions
 from console.web.static import Static
-from console.web.visit import Outcome, PageRoute, Visit
+from console.web.visit import PageResult, PageRoute, Visit
 from schemas.errors import NotFound
 
 _MODULES = (
@@ -63,5 +63,5 @@ def is_browser(request: Request) -> bool:
     return is_page and "text/html" in request.headers.get("accept", "")
 
 
-async def _not_found(visit: Visit) -> Outcome:
+async def _not_found(visit: Visit) -> PageResult:
     raise NotFound(f"there is nothing at {visit.request.url.path[:200]!r}")

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from console.web.visit import Outcome, PageRoute, View, Visit
+from console.web.visit import PageResult, PageRoute, View, Visit
 from runtime import variables
 from runtime.settings import Settings
 from schemas.durations import format_duration
@@ -37,7 +37,7 @@ class Setting:
     given: bool
 
 
-async def settings(visit: Visit) -> Outcome:
+async def settings(visit: Visit) -> PageResult:
     """Every setting by subject; a new one of no subject yet comes last."""
     current = visit.context.settings
     listed = {name for names in _GROUPS.values() for name in names}
