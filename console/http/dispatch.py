@@ -1,4 +1,4 @@
-"""Carries out a request to the operator API: who, what, well-formed?, once only, then the handler."""
+"""Handles a request to the operator API: token, route, rights, validation, idempotency, then the handler."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ log = structlog.get_logger()
 
 
 class OperatorApi:
-    """The operator API as an ASGI application; `operations` say all there is."""
+    """The operator API as an ASGI application, made from its table of `operations`."""
 
     def __init__(self, context: Context, operations: Iterable[Operation], tokens: ApiTokens) -> None:
         self._context = context

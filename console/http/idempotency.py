@@ -18,7 +18,7 @@ from schemas.errors import LedgerUnavailable
 
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 _NOT_STORED = frozenset((422, 500, 502, 503))
-"""Answers of requests that came to nothing: they are not kept, the key may be used again."""
+"""Statuses of requests without effect: their answers are not stored, so the key may be used again."""
 _STORED_HEADERS = ("content-type", "location")
 
 log = structlog.get_logger()
@@ -58,15 +58,15 @@ async def _first(
     try:
         response = await carry_out()
     except BaseException:
-        # Whatever happened, it was no answer; the error itself goes on to whoever handles it.
+        # There is no answer to store; the error is handled further up.
         await idempotency.end(name, owner, None)
         raise
-    kept = None if response.status_code in _NOT_STORED else sealer.seal(_packed(response))
+    stored = None if response.status_code in _NOT_STORED else sealer.seal(_packed(response))
     try:
-        await idempotency.end(name, owner, kept)
+        await idempotency.end(name, owner, stored)
     except LedgerUnavailable as error:
-        # It is done, and saying otherwise would have it done twice; a repeat is told "still running" for a while.
-        log.warning("idempotent_answer_not_kept", reason=str(error))
+        # The request has taken effect, and an error would have it repeated. A repeat gets "still running" for a while.
+        log.warning("idempotent_answer_not_stored", reason=str(error))
     return response
 
 

@@ -1,4 +1,4 @@
-"""Addresses of this console: where pages are, and whether an address that somebody gave is one of them."""
+"""Addresses of pages of this console, and a check whether a given address is one of them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def payment(merchant: str, imp_uid: str) -> str:
 
 
 def requested(request: Request) -> str:
-    """What a request asks for, with its query."""
+    """The path and query of a request."""
     path, query = request.url.path, request.url.query
     return local(f"{path}?{query}" if query else path)
 

@@ -51,7 +51,7 @@ class Form:
             return None
         if _THOUSANDS.fullmatch(text):
             text = text.replace(",", "")
-        if "_" in text:  # Python's own way to write thousands, and nobody else's
+        if "_" in text:  # Decimal would take it as Python does: 1_000
             return text
         if text.isdecimal() and len(text) <= _INTEGER:
             return int(text)

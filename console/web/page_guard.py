@@ -28,7 +28,7 @@ log = structlog.get_logger()
 
 
 class PageGuard:
-    """Stands before every page: nobody opens one who may not."""
+    """Checks every request for a page before the page is made."""
 
     def __init__(self, context: Context, sessions: Sessions, rendering: Rendering, live: Live) -> None:
         self._context = context
@@ -36,7 +36,7 @@ class PageGuard:
         self._rendering = rendering
         self._live = live
 
-    def opens(self, page: PageRoute) -> Callable[[Request], Awaitable[Response]]:
+    def guarded_handler(self, page: PageRoute) -> Callable[[Request], Awaitable[Response]]:
         """The page as Starlette's routes take it."""
 
         async def endpoint(request: Request) -> Response:
@@ -116,7 +116,7 @@ class PageGuard:
         if request.query_params.get("live") == "1":
             return Response(status_code=401)
         if request.headers.get("sec-fetch-site") == "cross-site" and request.method in ("GET", "HEAD"):
-            # A strict cookie does not come along with a link in a chat: the same page once more, asked for by us.
+            # Browsers send no strict cookie when a link on another site is followed: the page reloads itself.
             return self._respond(View("again", {"to": addresses.requested(request)}), visit, csrf)
         to = addresses.requested(request) if request.method == "GET" else "/"
         return RedirectResponse(f"/sign-in?to={quote(to, safe='/')}" if to != "/" else "/sign-in", 303)

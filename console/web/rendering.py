@@ -85,12 +85,12 @@ class Rendering:
 
 def _back(request: Request) -> str:
     """The address of the page a reader sees: forms that show something answer in place of their page."""
-    asked = addresses.requested(request)
-    return asked.rpartition("/")[0] if request.method == "POST" and asked.endswith(_SHOWING) else asked
+    address = addresses.requested(request)
+    return address.rpartition("/")[0] if request.method == "POST" and address.endswith(_SHOWING) else address
 
 
 def _words(tongue: Catalogue) -> str:
-    """What scripts say, as JSON."""
+    """The texts that scripts show, as JSON."""
     return orjson.dumps({key: word for key, word in tongue.words.items() if key.startswith(_SCRIPTED)}).decode()
 
 

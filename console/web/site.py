@@ -52,9 +52,9 @@ class Site:
         pages = (*PAGES, *signing_in.pages(sessions))
         self.routes: list[BaseRoute] = [
             Route("/static/{version}/{name}", static.serve, methods=["GET"]),
-            *(Route(page.path, guard.opens(page), methods=[page.method]) for page in pages),
+            *(Route(page.path, guard.guarded_handler(page), methods=[page.method]) for page in pages),
         ]
-        self.not_found = guard.opens(PageRoute("/{path}", _not_found))
+        self.not_found = guard.guarded_handler(PageRoute("/{path}", _not_found))
 
 
 def is_browser(request: Request) -> bool:

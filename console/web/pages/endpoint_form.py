@@ -53,7 +53,7 @@ async def change(visit: Visit) -> PageResult:
     """Change an endpoint."""
     fields = _fields(visit.form)
     if not fields["headers"] and not visit.form.has("no_headers"):
-        # They are never shown, so an empty field says nothing about them.
+        # They are never shown, so an empty field does not mean that they are to be removed.
         del fields["headers"]
     try:
         given = visit.validated(EndpointPatch, fields)

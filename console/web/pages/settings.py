@@ -1,4 +1,4 @@
-"""The settings that this console runs with; secrets are only said to be set."""
+"""The settings that this console runs with; of secrets it shows only whether they are set."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _GROUPS = {
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One variable: what it is now in words (None where it is not set), and whether somebody chose it."""
+    """One variable: what it is now in words (None where it is not set), and whether it was given or is the default."""
 
     name: str
     value: str | None
