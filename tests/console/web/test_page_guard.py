@@ -18,7 +18,7 @@ POLICY = (
 )
 
 
-async def test_strangers_are_led_to_the_sign_in_page(visitor: Reader) -> None:
+async def test_visitors_are_redirected_to_the_sign_in_page(visitor: Reader) -> None:
     """Every page but that one sends them there, and remembers where they were going."""
     for page in PAGES:
         if not page.public and page.method == "GET":
@@ -78,7 +78,7 @@ async def test_signing_in_leads_nowhere_else(visitor: Reader, to: str) -> None:
     assert answer.headers["location"] == "/"
 
 
-async def test_strangers_are_streamed_nothing(visitor: Reader) -> None:
+async def test_visitors_get_no_stream(visitor: Reader) -> None:
     """The page for signing in has no part that goes on changing: whoever asks for one gets the page, and is gone."""
     answer = await visitor.open("/sign-in?live=1")
     assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
