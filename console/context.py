@@ -14,8 +14,8 @@ from runtime.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The ledger, the keys that seal secrets, the settings, i'mport's client of each merchant, and the watch over the rights
-    in Redis."""
+    """The ledger, the keys that seal secrets, the settings, i'mport's client of each merchant, and the watch over our
+    rights in Redis."""
 
     ledger: Ledger
     sealer: Sealer
