@@ -106,12 +106,12 @@ class MemoryOut(Out):
 
 
 class WorkerOut(Out):
-    """A worker process that has left a sign of life within the last ten minutes."""
+    """A worker process whose last heartbeat is no older than ten minutes."""
 
     name: str
     version: str
     state: Annotated[Literal["running", "quiet"], BeforeValidator(lambda quiet: "quiet" if quiet else "running")] = (
-        Field(validation_alias="quiet", description="`quiet`: not heard of for half a minute")
+        Field(validation_alias="quiet", description="`quiet`: no heartbeat for half a minute")
     )
     since: Time
     seen_at: Time
