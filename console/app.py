@@ -21,7 +21,7 @@ from console.http.openapi import describe
 from console.http.problems import of_error, problem
 from console.http.tokens import ApiTokens
 from console.resources.table import OPERATIONS
-from console.web.site import Site, is_person
+from console.web.site import Site, is_browser
 from schemas import wire
 from schemas.errors import RelayError
 
@@ -34,7 +34,7 @@ def make_app(context: Context) -> Starlette:
     """The ASGI application; it closes the ledger when it ends."""
     tokens = ApiTokens(context.settings.api_tokens)
     health = ConsoleHealth(context, tokens)
-    site = Site(context, OPERATIONS, tokens)
+    site = Site(context, tokens)
     described, documented = _documents()
 
     async def openapi(_request: Request) -> Response:
@@ -44,13 +44,13 @@ def make_app(context: Context) -> Starlette:
         return HTMLResponse(documented, headers={"content-security-policy": _DOCS_POLICY})
 
     async def refused(request: Request, error: Exception) -> Response:
-        is_nothing = isinstance(error, HTTPException) and error.status_code == 404
-        return await site.nothing(request) if is_nothing and is_person(request) else await _refused(request, error)
+        is_missing = isinstance(error, HTTPException) and error.status_code == 404
+        return await site.not_found(request) if is_missing and is_browser(request) else await _refused(request, error)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         if context.settings.imp_key is not None:
-            await _know_default(context)
+            await _ensure_default_merchant(context)
         yield
         await context.accounts.close()
         await context.ledger.close()
@@ -79,12 +79,12 @@ def _documents() -> tuple[bytes, str]:
     return wire.dumps(description), page(description)
 
 
-async def _know_default(context: Context) -> None:
+async def _ensure_default_merchant(context: Context) -> None:
     """The merchant whose credentials are in the environment is listed like any other."""
     try:
         await context.ledger.merchants.ensure("default")
     except RelayError as error:
-        log.warning("default_merchant_not_noted", reason=str(error))
+        log.warning("default_merchant_not_stored", reason=str(error))
 
 
 async def _refused(_request: Request, error: Exception) -> Response:

@@ -1,4 +1,4 @@
-"""What every handler of the console works with; made once, at start, and handed in."""
+"""What every operation of the console works with; made once at start and passed in."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from runtime.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The ledger, the keys that seal secrets, the settings, i'mport as each merchant sees it, and who watches Redis."""
+    """The ledger, the keys that seal secrets, the settings, i'mport's client of each merchant, and the watch over our
+    rights in Redis."""
 
     ledger: Ledger
     sealer: Sealer

@@ -16,11 +16,11 @@ from starlette.requests import Request
 from console.web import addresses, icons
 from console.web.catalogue import Catalogue
 from console.web.levels import level
-from console.web.masking import masked
 from console.web.sentences import spoken
 from console.web.static import Static
 from console.web.time_display import ZONES, length
 from console.web.visit import View, Visit
+from schemas.payments.buyer_masking import masked
 
 THEMES = ("auto", "light", "dark")
 _SHOWING = ("/show", "/test", "/secret", "/rotate")
@@ -28,7 +28,7 @@ _SCRIPTED = ("time.", "script.")
 
 
 class Rendering:
-    """Makes HTML of views."""
+    """Renders views as HTML."""
 
     def __init__(self, static: Static) -> None:
         self._jinja = _templates()
@@ -78,13 +78,13 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters.update(money=money, pretty=pretty, masked=masked, pathed=addresses.part, percent=percent)
+    templates.filters.update(money=money, pretty=pretty, masked=masked, path_part=addresses.path_part, percent=percent)
     templates.globals.update(
         icon=icons.icon,
         level_of=level,
         zones=tuple(ZONES),
         themes=THEMES,
-        queried=queried,
+        with_query=with_query,
         payment_at=addresses.payment,
     )
     return templates
@@ -92,12 +92,12 @@ def _templates() -> Environment:
 
 def _back(request: Request) -> str:
     """The address of the page a reader sees: forms that show something answer in place of their page."""
-    asked = addresses.asked(request)
-    return asked.rpartition("/")[0] if request.method == "POST" and asked.endswith(_SHOWING) else asked
+    address = addresses.requested(request)
+    return address.rpartition("/")[0] if request.method == "POST" and address.endswith(_SHOWING) else address
 
 
 def _words(tongue: Catalogue) -> str:
-    """What scripts say, as JSON."""
+    """The texts that scripts show, as JSON."""
     return orjson.dumps({key: word for key, word in tongue.words.items() if key.startswith(_SCRIPTED)}).decode()
 
 
@@ -123,7 +123,7 @@ def pretty(value: Any) -> str:
     return text.decode()
 
 
-def queried(path: str, **parameters: Any) -> Markup:
+def with_query(path: str, **parameters: Any) -> Markup:
     """A path with a query of what is given."""
     given = {name: value for name, value in parameters.items() if value not in (None, "")}
     return Markup.escape(f"{path}?{urlencode(given)}" if given else path)
