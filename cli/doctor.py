@@ -17,12 +17,14 @@ from cli.diagnosis import MAKE_ROOM, Finding, Outcome, durability_of, of_stats, 
 from cli.output import Json, plain, print_json, screen
 from runtime.settings import Settings
 from schemas.errors import RelayError
+from schemas.reasons import english
 
 app = typer.Typer()
 
 MOST_SKEW = 5.0
 """Seconds by which two clocks may differ before it is said; a callback's signature holds for 5 minutes."""
 
+_OF_PROXY = ("proxy_unreachable", "proxy_status", "proxy_credentials_refused")
 _SEE_WORKERS = "workers run: try again when the reason is gone, or see their logs"
 _MARKS: dict[Outcome, tuple[str, str]] = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "bad": ("✗", "red")}
 
@@ -97,7 +99,7 @@ def _merchant(api: RelayClient, name: str, tier: str | None) -> Finding:
     if tried["outcome"] == "wrong_credentials":
         return Finding(subject, "bad", tried["reason"], "give the right credentials: `relay merchants put`")
     if tried["outcome"] == "failing":
-        see = "RELAY_IAMPORT_PROXY" if "RELAY_IAMPORT_PROXY" in tried["reason"] else "IMP_API_URL"
+        see = "RELAY_IAMPORT_PROXY" if tried["reason_code"] in _OF_PROXY else "IMP_API_URL"
         return Finding(subject, "warning", tried["reason"], f"what comes in meanwhile is kept; see {see}")
     return Finding(subject, "ok", "i'mport takes its credentials")
 
@@ -150,7 +152,7 @@ async def _ask_redis(settings: Settings) -> list[Finding]:
         await ledger.close()
     found = [durability_of(durability.durable, list(durability.reasons))]
     if seen.memory is not None and seen.memory.trouble is not None:
-        found.append(Finding("memory", "bad", seen.memory.trouble, MAKE_ROOM))
+        found.append(Finding("memory", "bad", english(seen.memory.trouble), MAKE_ROOM))
     return found + [works(trouble.of, str(trouble)) for trouble in (seen.ledger, seen.queue) if trouble is not None]
 
 

@@ -31,6 +31,7 @@ from iamport.tokens import AccessToken, AccessTokens, Credentials, TokenStore, t
 from schemas import wire
 from schemas.errors import IamportFailing, IamportUnreachable, Invalid, MalformedPayment, TooMuchAsked
 from schemas.payments.snapshot import IMP_UID
+from schemas.reasons import Reason
 
 LARGEST_BATCH = 100
 LARGEST_PAGE = 1000
@@ -127,7 +128,7 @@ class Client:
         try:
             return payment_of(response, imp_uid)
         except MalformedPayment as error:
-            raise IamportFailing(f"i'mport's answer to a cancellation is unusable: {error}") from None
+            raise IamportFailing(Reason.of("iamport_no_payment", error.reason)) from None
 
     async def prepared(self, merchant_uid: str) -> dict[str, Any] | None:
         """The amount registered beforehand, ``{merchant_uid, amount, currency}``; None where there is none.
@@ -147,10 +148,10 @@ class Client:
             return None
         response = response_of(answer)
         if not isinstance(response, dict) or response.get("merchant_uid") not in (None, merchant_uid):
-            raise MalformedPayment("i'mport's prepared amount is not of the order that was asked for")
+            raise MalformedPayment(Reason.of("prepared_of_other_order"))
         amount, currency = response.get("amount"), response.get("currency")
         if not (amount is None or is_number(amount)) or not (currency is None or isinstance(currency, str)):
-            raise MalformedPayment("i'mport's prepared amount is not a number in a currency")
+            raise MalformedPayment(Reason.of("prepared_unreadable"))
         return response
 
     async def _get(self, path: str, query: Iterable[tuple[str, str]]) -> HttpResponse:
@@ -172,12 +173,12 @@ class Client:
                     out = True
                     answer = await exchange(self._transport, _request(method, url, body, token, self._tier))
         except TimeoutError:
-            text = f"i'mport did not answer within {self._timeout:g} s"
-            raise (TooMuchAsked(text, slow=True) if out else IamportUnreachable(text)) from None
+            why = Reason.of("iamport_timed_out", seconds=f"{self._timeout:g}")
+            raise (TooMuchAsked(why, slow=True) if out else IamportUnreachable(why)) from None
         except IamportFailing as error:
             if out or isinstance(error, IamportUnreachable):
                 raise
-            raise IamportUnreachable(str(error), retry_after=error.retry_after) from None
+            raise IamportUnreachable(error.reason, retry_after=error.retry_after) from None
         return answer
 
     async def _ask_for_token(self) -> AccessToken:
@@ -187,7 +188,7 @@ class Client:
             async with asyncio.timeout(self._timeout):
                 return token_of(await exchange(self._transport, request))
         except TimeoutError:
-            raise IamportFailing(f"i'mport gave no token within {self._timeout:g} s") from None
+            raise IamportFailing(Reason.of("iamport_token_timed_out", seconds=f"{self._timeout:g}")) from None
 
 
 def _request(

@@ -13,6 +13,7 @@ from ledger.store import Argument, Store, TooFewReplicas
 from schemas.errors import LedgerUnavailable, UnknownMerchant
 from schemas.payments import escrow
 from schemas.payments.notification import Notification
+from schemas.reasons import Reason, dump
 
 
 def stranger(one: Notification) -> str:
@@ -29,14 +30,14 @@ def stranger(one: Notification) -> str:
     return str(address) if isinstance(address, IPv4Address) else str(IPv6Network((int(address), 64), strict=False))
 
 
-def _escrow(one: Notification) -> tuple[str, bytes, str]:
+def _escrow(one: Notification) -> tuple[str, bytes, bytes]:
     """The key and text of the escrow change that a webhook tells of, and why that is not believed; empty where there is
     nothing to say."""
     change = escrow.read(one.extra)
     if change is None:
-        return "", b"", ""
-    doubt = escrow.NO_CODE if not change.code else "" if one.verified else escrow.UNVERIFIED
-    return change.key, escrow.dump(change), doubt
+        return "", b"", b""
+    doubt = escrow.NO_CODE if not change.code else None if one.verified else escrow.UNVERIFIED
+    return change.key, escrow.dump(change), b"" if doubt is None else dump(doubt)
 
 
 ENOUGH = 32
@@ -62,7 +63,7 @@ class Intake:
             async with asyncio.timeout(ANSWER_WITHIN):
                 await self._accepts.add(notification)
         except TimeoutError:
-            raise LedgerUnavailable("Redis does not answer in time") from None
+            raise LedgerUnavailable(Reason.of("redis_timed_out")) from None
 
     async def takes_webhooks(self, merchant: str, token_hash: str | None) -> bool:
         """Whether there is such a merchant and this is the SHA-256 in hex of its webhook token (None: it has none).
@@ -71,7 +72,7 @@ class Intake:
             async with asyncio.timeout(ANSWER_WITHIN):
                 return await self._questions.add((merchant, token_hash or ""))
         except TimeoutError:
-            raise LedgerUnavailable("Redis does not answer in time") from None
+            raise LedgerUnavailable(Reason.of("redis_timed_out")) from None
 
     async def known_merchants(self) -> Mapping[str, str | None]:
         """Every merchant with the SHA-256 in hex of its webhook token, or None. Raises `LedgerUnavailable`."""

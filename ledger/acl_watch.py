@@ -11,6 +11,7 @@ import structlog
 from ledger.acl import AclProblem, ledger_trouble
 from ledger.ledger import Ledger
 from ledger.memory import MAKE_ROOM, Memory, memory
+from schemas.reasons import english
 
 log = structlog.get_logger()
 
@@ -70,7 +71,7 @@ class AclWatch:
             if found is not None:
                 log.error("queue_unusable" if found.of == "queue" else "ledger_unusable", error=str(found))
         if seen.memory is not None and seen.memory.nearly_full:
-            log.error("redis_nearly_full", error=seen.memory.trouble, hint=MAKE_ROOM)
+            log.error("redis_nearly_full", error=seen.memory.trouble and english(seen.memory.trouble), hint=MAKE_ROOM)
 
     def _look_once(self) -> asyncio.Task[Seen]:
         """The look that is under way, or a new one."""

@@ -10,6 +10,7 @@ from ledger.store import Store
 from runtime.encryption import Sealer
 from schemas.errors import BadSetting, Unreadable
 from schemas.payments.codec import VERSION
+from schemas.reasons import english
 
 _CANARY = "a canary"
 
@@ -26,7 +27,7 @@ async def usable(ledger: Ledger) -> None:
             continue
         if found.lasting:
             raise BadSetting(str(found))
-        log.warning("queue_away" if found.of == "queue" else "ledger_away", error=found.reason)
+        log.warning("queue_away" if found.of == "queue" else "ledger_away", error=english(found.problem))
 
 
 async def begin(store: Store, sealer: Sealer) -> None:

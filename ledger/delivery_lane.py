@@ -21,6 +21,7 @@ from schemas.endpoints.endpoint import Endpoint
 from schemas.endpoints.events import EndpointEvent
 from schemas.endpoints.health import EndpointHealth
 from schemas.payments.events import Callback
+from schemas.reasons import Reason, dump
 
 Settled = Literal["ok", "unwell", "lost"]
 """``unwell``: settled, and the endpoint had failed before. ``lost``: the lease had ended and somebody else has it."""
@@ -95,7 +96,7 @@ class DeliveryLane:
         before: EndpointHealth,
         after: EndpointHealth,
         event: EndpointEvent | None = None,
-        disabled: str | None = None,
+        disabled: Reason | None = None,
     ) -> bool:
         """Replace how an endpoint is doing; False where somebody else was quicker. In the same step ``event`` is
         recorded for whoever subscribes to it, and the endpoint is ``disabled`` for the reason given.
@@ -111,7 +112,7 @@ class DeliveryLane:
             endpoint_rows.dump_health(after),
             open_until,
             *told,
-            disabled or "",
+            b"" if disabled is None else dump(disabled),
         )
         if lanes is None:
             return False
@@ -136,18 +137,18 @@ def _settle_args(lease: Lease, verdict: Verdict, attempts: Sequence[Attempt]) ->
 
 
 def _verdict(verdict: Verdict) -> tuple[Argument, Argument, Argument, Argument]:
-    """Its name, wait (ms), reason and the lane's wait (ms)."""
+    """Its name, wait (ms), stored reason and the lane's wait (ms)."""
     match verdict:
         case Delivered():
             return "delivered", "", "", ""
         case Retry(at_in, reason, lane_wait):
-            return "again", round(at_in * 1000), reason, _ms(lane_wait)
+            return "again", round(at_in * 1000), dump(reason), _ms(lane_wait)
         case Dead(reason, lane_wait):
-            return "dead", "", reason, _ms(lane_wait)
+            return "dead", "", dump(reason), _ms(lane_wait)
         case Disable(reason):
-            return "disable", "", reason, ""
+            return "disable", "", dump(reason), ""
         case Hold(reason):
-            return "hold", _HELD_FOR_MS, reason, ""
+            return "hold", _HELD_FOR_MS, dump(reason), ""
 
 
 _HELD_FOR_MS = 60_000

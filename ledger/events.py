@@ -11,6 +11,7 @@ from ledger.pages import Page, PageRequest, walk
 from ledger.store import Store
 from schemas.errors import NotFound
 from schemas.payments.events import Callback
+from schemas.reasons import Reason
 
 MOST_BYTES = 4_194_304
 """Bytes of bodies in one page, about: of payments with long histories it has fewer events than were asked for."""
@@ -49,7 +50,7 @@ class Events:
         """The event of this id. Raises `NotFound`."""
         found, _ = await self._some([event_id])
         if not found:
-            raise NotFound(f"there is no event {event_id!r}")
+            raise NotFound(Reason.of("not_found", kind="event", id=event_id))
         return found[0]
 
     async def list(

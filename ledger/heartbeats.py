@@ -9,6 +9,8 @@ import orjson
 
 from ledger.rows import paired
 from ledger.store import Store
+from schemas.reasons import Reason
+from schemas.reasons.reason import of_row
 
 REPORT_EVERY = 5.0
 QUIET_AFTER = 30.0
@@ -20,13 +22,13 @@ FORGOTTEN_AFTER_MS = 600_000
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
     """What a worker says of itself: for how many seconds it has been `up`, the `lane` that it worked on last and how
-    many seconds `ago` that was, and what keeps it from working, in words."""
+    many seconds `ago` that was, and what keeps it from working."""
 
     version: str
     up: float
     lane: str | None
     ago: float | None
-    trouble: str | None
+    trouble: Reason | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class Worker:
     quiet: bool
     last_lane: str | None
     last_at: float | None
-    trouble: str | None
+    trouble: Reason | None
 
 
 class Heartbeats:
@@ -74,7 +76,11 @@ def _worker(name: str, row: bytes, now: float) -> Worker:
     told, at = orjson.loads(text), int(when) / 1000
     # A worker of another version may say more, or less.
     sign = Heartbeat(
-        told.get("version", "?"), told.get("up", 0.0), told.get("lane"), told.get("ago"), told.get("trouble")
+        told.get("version", "?"),
+        told.get("up", 0.0),
+        told.get("lane"),
+        told.get("ago"),
+        None if told.get("trouble") is None else of_row(told["trouble"]),
     )
     return Worker(
         name=name,

@@ -12,6 +12,7 @@ from ledger.rows import Row, hashes, seconds, text
 from ledger.store import Store
 from schemas import wire
 from schemas.errors import NotFound
+from schemas.reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class Payments:
         """One payment. Raises `NotFound` before the first successful look at it."""
         found = await self._some([f"{merchant}/{imp_uid}"])
         if not found:
-            raise NotFound(f"there is no payment {imp_uid!r} of merchant {merchant!r}")
+            raise NotFound(Reason.of("payment_not_found", imp_uid=imp_uid, merchant=merchant))
         return found[0]
 
     async def list(
@@ -93,7 +94,7 @@ class Payments:
         expectation = wire.dumps({"amount": str(amount), "currency": currency})
         found = await self._store.run("put_order", merchant, merchant_uid, expectation, durable=True)
         if found == b"unknown":
-            raise NotFound(f"there is no merchant {merchant!r}")
+            raise NotFound(Reason.of("not_found", kind="merchant", id=merchant))
         return [imp_uid.decode() for imp_uid in found]
 
     async def _some(self, names: Sequence[str]) -> Sequence[Payment]:

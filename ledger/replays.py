@@ -18,6 +18,7 @@ from ledger.queue import Queue
 from ledger.rows import Row, hashes, seconds, text
 from ledger.store import Argument, Store
 from schemas.errors import NotFound
+from schemas.reasons import Reason
 
 Only = Literal["undelivered", "dead", "all"]
 State = Literal["running", "done", "stopped"]
@@ -145,7 +146,7 @@ class Replays:
         """The replay of this id. Raises `NotFound`."""
         row = (await hashes(self._store, [f"replay:{replay_id}"]))[0]
         if not row:
-            raise NotFound(f"there is no replay {replay_id!r}")
+            raise NotFound(Reason.of("not_found", kind="replay", id=replay_id))
         return _replay(replay_id, row)
 
     async def list(self, part: PageRequest) -> Page[Replay]:
@@ -158,7 +159,7 @@ class Replays:
     async def _take_out(self, replay_id: str) -> int:
         state, looked_at = await self._store.run("replay_stop", replay_id, MOST_DELIVERIES, str(REPLAY), durable=True)
         if state == b"unknown":
-            raise NotFound(f"there is no replay {replay_id!r}")
+            raise NotFound(Reason.of("not_found", kind="replay", id=replay_id))
         return int(looked_at)
 
     async def _until(self, selection: Selection) -> int:

@@ -75,7 +75,7 @@ class WebhookHandler:
             return self._refuse(responses.problem(415, str(error)), merchant, sender)
         except BadNotification as error:
             return self._refuse(
-                responses.problem(400, f"This webhook cannot be used: {error}."), merchant, sender, error.reason
+                responses.problem(400, f"This webhook cannot be used: {error}."), merchant, sender, error.code
             )
         notification = Notification(
             id=new_id(time.time(), self._rng),

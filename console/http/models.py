@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 from ledger.pages import PageRequest
 from schemas.durations import parse_duration
 from schemas.errors import Invalid
+from schemas.reasons import Reason, english
 from schemas.times import rfc3339, unix
 
 
@@ -33,6 +34,19 @@ class Out(BaseModel):
     """Something the API answers with."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+ReasonCode = Annotated[str | None, Field(description="the same for programs: a code that keeps its meaning")]
+
+
+def worded(reason: Reason | None) -> str | None:
+    """A reason in English."""
+    return None if reason is None else english(reason)
+
+
+def code_of(reason: Reason | None) -> str | None:
+    """The code of a reason that programs are told."""
+    return None if reason is None else reason.decisive
 
 
 class Nothing(Body):

@@ -22,6 +22,7 @@ from schemas.errors import (
     Unreadable,
     WrongCredentials,
 )
+from schemas.reasons import Reason, english
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -83,24 +84,37 @@ def field_errors(error: ValidationError, *, prefix: str = "") -> list[dict[str, 
     ]
 
 
+def reason_of(error: RelayError) -> Reason:
+    """Why an operator's request failed: the error's reason, and what an error of i'mport means for the request."""
+    match error:
+        case IamportRefused():
+            return Reason.of("iamport_refused", error.reason)
+        case IamportUnreachable() | WrongCredentials():
+            return Reason.of("iamport_not_asked", error.reason)
+        case IamportFailing():
+            return Reason.of("outcome_unknown", error.reason)
+        case Unreadable():
+            return Reason.of("sealing_key_needed", error.reason)
+    return error.reason
+
+
 def of_error(error: RelayError) -> Response:
     """The answer to an error that was raised on purpose."""
+    detail = english(reason_of(error))
     match error:
         case NotFound():
-            return problem(404, str(error))
+            return problem(404, detail)
         case Conflict():
-            return problem(409, str(error))
+            return problem(409, detail)
         case Invalid():
             return invalid([{"field": error.field, "message": error.message}])
         case IamportRefused():
-            return problem(409, f"i'mport refused: {error}", code=error.code, message=str(error))
+            return problem(409, detail, code=error.code, message=str(error))
         case IamportUnreachable() | WrongCredentials():
-            return problem(502, f"i'mport could not be asked: {error}")
+            return problem(502, detail)
         case IamportFailing():
-            return problem(504, f"nobody knows what became of it: {error}")
+            return problem(504, detail)
         case LedgerUnavailable():
-            return problem(503, str(error), headers={"retry-after": "1"})
-        case Unreadable():
-            return problem(500, f"{error}; give the key it was sealed with")
+            return problem(503, detail, headers={"retry-after": "1"})
         case _:
-            return problem(500, str(error))
+            return problem(500, detail)

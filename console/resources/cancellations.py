@@ -26,6 +26,7 @@ from schemas.payments.cancellations import Request
 from schemas.payments.channels import hidden
 from schemas.payments.decide import Change, Policy, Record, left_to_cancel, record_request, reject_request
 from schemas.payments.snapshot import IMP_UID
+from schemas.reasons import Reason
 
 log = structlog.get_logger()
 
@@ -37,7 +38,7 @@ def _writable(extra: dict[str, Any]) -> dict[str, Any]:
     try:
         wire.dumps(extra)
     except TypeError:
-        raise Invalid("extra", "nests too deeply, or holds half a character") from None
+        raise Invalid("extra", Reason.of("not_writable")) from None
     return extra
 
 
@@ -81,14 +82,14 @@ class Asking:
         """
         merchant, imp_uid = call.query.merchant, call.path["imp_uid"]
         if not IMP_UID.fullmatch(imp_uid):
-            raise NotFound(f"there is no payment {imp_uid!r}")
+            raise NotFound(Reason.of("not_found", kind="payment", id=imp_uid))
         owner = await call.context.ledger.merchants.get(merchant)
         asking = cls(call.context, merchant, imp_uid, owner.since)
         try:
             record = await asking.record()
         except NotFound:
             if not await refreshed(call.context, merchant, imp_uid):
-                raise IamportUnreachable(f"payment {imp_uid} was never seen, and no look came through") from None
+                raise IamportUnreachable(Reason.of("payment_never_seen", imp_uid=imp_uid)) from None
         else:
             if (why := hidden(record.snapshot, owner)) is not None:
                 raise why

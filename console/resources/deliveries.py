@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from console.http.models import Listing, Nothing, Out, Parameters, Time, time
+from console.http.models import Listing, Nothing, Out, Parameters, ReasonCode, Time, code_of, time, worded
 from console.http.operation import Call, Operation, OperationResult
 from ledger.deliveries import DeliveryView, State
 from schemas.endpoints.delivery import Attempt
@@ -35,6 +35,7 @@ class DeliveryOut(Out):
     created_at: Time
     next_attempt_at: Time | None
     reason: str | None = Field(description="why it waits or died, in words")
+    reason_code: ReasonCode
     attempts: list[AttemptOut]
 
 
@@ -65,7 +66,8 @@ def delivery_out(sent: DeliveryView) -> DeliveryOut:
         state=sent.state,
         created_at=rfc3339(sent.created_at),
         next_attempt_at=time(sent.next_attempt_at),
-        reason=sent.reason,
+        reason=worded(sent.reason),
+        reason_code=code_of(sent.reason),
         attempts=[attempt_out(attempt) for attempt in sent.attempts],
     )
 
@@ -76,7 +78,7 @@ def attempt_out(attempt: Attempt) -> AttemptOut:
         at=rfc3339(attempt.at),
         status_code=attempt.status_code,
         duration_ms=attempt.duration_ms,
-        error=attempt.error,
+        error=worded(attempt.error),
         response=attempt.response,
         replay=attempt.replay,
     )

@@ -6,7 +6,21 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo
 
-from console.http.models import ABSENT, Body, Listing, Merchant, Out, Rate, Seconds, Time, checked, told
+from console.http.models import (
+    ABSENT,
+    Body,
+    Listing,
+    Merchant,
+    Out,
+    Rate,
+    ReasonCode,
+    Seconds,
+    Time,
+    checked,
+    code_of,
+    told,
+    worded,
+)
 from ledger.endpoints import RegisteredEndpoint
 from runtime.settings import Settings
 from schemas.endpoints.egress import check_url
@@ -83,6 +97,7 @@ class EndpointOut(Out):
     payload: Payload
     state: Literal["enabled", "disabled"]
     disabled_reason: str | None
+    disabled_reason_code: ReasonCode
     success_rate: float | None = Field(description="of its attempts so far")
     breaker: Literal["closed", "open", "half_open"]
     last_error: str | None
@@ -148,9 +163,10 @@ def shown(registered: RegisteredEndpoint, header_names: list[str], *, read_only:
         headers=dict.fromkeys(header_names, MASK),
         payload=endpoint.payload,
         state=endpoint.state,
-        disabled_reason=endpoint.disabled_reason,
+        disabled_reason=worded(endpoint.disabled_reason),
+        disabled_reason_code=code_of(endpoint.disabled_reason),
         success_rate=registered.success_rate,
         breaker=registered.breaker,
-        last_error=registered.last_error,
+        last_error=worded(registered.last_error),
         created_at=rfc3339(endpoint.created_at),
     )

@@ -13,7 +13,7 @@ import time
 
 from pydantic import Field
 
-from console.http.models import Nothing, Out, Parameters
+from console.http.models import Nothing, Out, Parameters, ReasonCode
 from console.http.operation import Call, Operation, OperationResult
 from console.resources.deliveries import AttemptOut, attempt_out
 from ledger.deliveries import DeliveryView
@@ -21,6 +21,7 @@ from ledger.ledger import Ledger
 from schemas import wire
 from schemas.endpoints.endpoint import TEST_TYPE
 from schemas.errors import Conflict
+from schemas.reasons import Reason, english
 from schemas.times import rfc3339
 
 _LOOK_EVERY = 0.1
@@ -43,6 +44,7 @@ class NotYetTested(Out):
     event: str
     delivery: str
     reason: str = Field(description="why it was not sent, in words")
+    reason_code: ReasonCode
 
 
 async def test(call: Call[Parameters, Nothing]) -> OperationResult:
@@ -63,10 +65,11 @@ async def test(call: Call[Parameters, Nothing]) -> OperationResult:
         await ledger.deliveries.end_test(delivery)
     sent = await ledger.deliveries.get(delivery)
     if sent.state == "discarded":
-        raise Conflict("the endpoint was deleted")
+        raise Conflict(Reason.of("endpoint_deleted"))
     if not sent.attempts:
+        why = reason or Reason.of("test_not_sent")
         return OperationResult(
-            NotYetTested(event=event, delivery=delivery, reason=reason or "no worker has sent it"), 202
+            NotYetTested(event=event, delivery=delivery, reason=english(why), reason_code=why.decisive), 202
         )
     attempt = attempt_out(sent.attempts[-1]).model_dump()
     return OperationResult(TestedOut(event=event, delivery=delivery, **attempt))

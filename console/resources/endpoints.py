@@ -25,6 +25,7 @@ from console.resources.endpoint_models import (
 )
 from ledger.endpoints import RegisteredEndpoint
 from schemas.endpoints.endpoint import Endpoint, SealedSecret, new_id, new_secret, rotated
+from schemas.reasons import Reason
 
 
 def endpoint_out(call: Call[Any, Any], registered: RegisteredEndpoint) -> EndpointOut:
@@ -98,7 +99,7 @@ async def enable(call: Call[Parameters, Nothing]) -> OperationResult:
 
 async def disable(call: Call[Parameters, Nothing]) -> OperationResult:
     """Hold deliveries from now on."""
-    await call.context.ledger.endpoints.disable(call.path["id"], "disabled by an operator")
+    await call.context.ledger.endpoints.disable(call.path["id"], Reason.of("disabled_by_operator"))
     return await get(call)
 
 

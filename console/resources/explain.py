@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from console.http.models import Nothing, Out, Parameters
+from console.http.models import Nothing, Out, Parameters, ReasonCode
 from console.http.operation import Call, Operation, OperationResult
 from console.resources.deliveries import DeliveryOut, delivery_out
 from ledger.acl_watch import AclWatch
@@ -20,7 +20,7 @@ from ledger.pages import PageRequest
 from schemas.endpoints.delivery import Attempt
 from schemas.endpoints.endpoint import wants
 from schemas.errors import NotFound
-from schemas.times import rfc3339
+from schemas.reasons import Reason, english
 
 Got = Literal["yes", "not yet", "no"]
 
@@ -32,12 +32,13 @@ class ExplainParameters(Parameters):
 
 
 class Explanation(Out):
-    """Why, in words; `delivery` is null where the event was never for this endpoint."""
+    """Why, in words and as a code; `delivery` is null where the event was never for this endpoint."""
 
     event: str
     endpoint: str
     got: Got
     reason: str
+    reason_code: ReasonCode
     delivery: DeliveryOut | None
 
 
@@ -47,17 +48,26 @@ async def explain(call: Call[ExplainParameters, Nothing]) -> OperationResult:
     event = await ledger.events.get(call.path["id"])
     registered = (await ledger.endpoints.some([endpoint])).get(endpoint)
     if registered is None:
-        raise NotFound(f"there is no endpoint {endpoint!r}")
+        raise NotFound(Reason.of("not_found", kind="endpoint", id=endpoint))
     found = (await ledger.deliveries.list(PageRequest(1), event=event.id, endpoint=endpoint)).rows
     if found:
         got, reason = told(found[0], registered.disabled_at, await _standstill(call.context.watch, ledger, found[0]))
     else:
         got, reason = "no", never(event, registered)
     delivery = delivery_out(found[0]) if found else None
-    return OperationResult(Explanation(event=event.id, endpoint=endpoint, got=got, reason=reason, delivery=delivery))
+    return OperationResult(
+        Explanation(
+            event=event.id,
+            endpoint=endpoint,
+            got=got,
+            reason=english(reason),
+            reason_code=reason.decisive,
+            delivery=delivery,
+        )
+    )
 
 
-async def _standstill(watch: AclWatch, ledger: Ledger, sent: DeliveryView) -> str | None:
+async def _standstill(watch: AclWatch, ledger: Ledger, sent: DeliveryView) -> Reason | None:
     """Why nothing is sent at all, where that is what a delivery waits for."""
     due = sent.next_attempt_at
     if sent.state != "pending" or due is None or due > await ledger.store.now():
@@ -67,54 +77,55 @@ async def _standstill(watch: AclWatch, ledger: Ledger, sent: DeliveryView) -> st
         return full
     broken = (await watch.recent()).broken
     if broken is not None:
-        return str(broken)
-    return None if running(await ledger.heartbeats.all()) else "no worker runs"
+        return broken.reason
+    return None if running(await ledger.heartbeats.all()) else Reason.of("no_worker")
 
 
-def told(sent: DeliveryView, disabled_at: float | None, standstill: str | None = None) -> tuple[Got, str]:
-    """What became of a delivery, in words. `standstill` is why nothing is sent at all."""
-    count = len(sent.attempts)
-    attempts = "1 attempt" if count == 1 else f"{count} attempts"
+def told(sent: DeliveryView, disabled_at: float | None, standstill: Reason | None = None) -> tuple[Got, Reason]:
+    """Whether the endpoint has got a delivery, and why. `standstill` is why nothing is sent at all."""
+    attempts = len(sent.attempts)
     got: Got
     taken = [attempt.at for attempt in sent.attempts if _is_taken(attempt)]
     match sent.state:
         case "delivered":
-            at = rfc3339(taken[-1]) if taken else "an unknown time"
-            return "yes", f"delivered at {at}, after {attempts}" + (f"; {sent.reason}" if sent.reason else "")
+            if not taken:
+                return "yes", Reason.of("delivered_unseen", sent.reason, attempts=attempts)
+            return "yes", Reason.of("delivered", sent.reason, at=taken[-1], attempts=attempts)
         case "pending":
-            due = f"; the next is due at {rfc3339(sent.next_attempt_at)}" if sent.next_attempt_at is not None else ""
-            waits = "; ".join(filter(None, (standstill, sent.reason))) or "it waits for a worker"
-            got, reason = "not yet", f"{waits} ({attempts} so far{due})"
+            waits = sent.reason if standstill is None else standstill.because(sent.reason)
+            cause = waits or Reason.of("waits_for_worker")
+            got, reason = "not yet", Reason.of("waiting", cause, attempts=attempts, due=sent.next_attempt_at)
         case "held":
-            since = f", since {rfc3339(disabled_at)}" if disabled_at is not None else ""
-            got, reason = "not yet", f"{sent.reason}{since}; enabling it releases what is held"
+            got, reason = "not yet", Reason.of("held_until_enabled", sent.reason, since=disabled_at)
         case "dead":
-            got, reason = "no", f"{sent.reason or 'given up'}; retry it when the endpoint is well again"
+            got, reason = "no", Reason.of("dead_until_retried", sent.reason or Reason.of("given_up"))
         case _:
-            got, reason = "no", sent.reason or "discarded"
-    return ("yes", f"delivered at {rfc3339(taken[-1])}; asked for again since: {reason}") if taken else (got, reason)
+            got, reason = "no", sent.reason or Reason.of("discarded")
+    if not taken:
+        return got, reason
+    return "yes", Reason.of("delivered_requested_again", reason, at=taken[-1])
 
 
 def _is_taken(attempt: Attempt) -> bool:
     return attempt.error is None and attempt.status_code is not None and 200 <= attempt.status_code < 300
 
 
-def never(event: StoredEvent, registered: RegisteredEndpoint) -> str:
+def never(event: StoredEvent, registered: RegisteredEndpoint) -> Reason:
     """Why an event was never for an endpoint."""
     endpoint = registered.endpoint
     if event.about == endpoint.id:
-        return "an endpoint never hears of itself"
+        return Reason.of("about_itself")
     if registered.state == "deleted":
-        return "the endpoint was deleted"
+        return Reason.of("endpoint_deleted")
     if event.merchant != endpoint.merchant:
-        return f"the event is of merchant {event.merchant}, the endpoint of merchant {endpoint.merchant}"
+        return Reason.of("other_merchant", event_merchant=event.merchant, endpoint_merchant=endpoint.merchant)
     if not wants(endpoint.types, event.type):
-        return f"the endpoint does not subscribe to {event.type}"
+        return Reason.of("not_subscribed", event_type=event.type)
     if event.silent:
-        return "the event was recorded silently: the fact is older than the merchant here, or was found late"
+        return Reason.of("recorded_silently")
     if event.recorded_at < endpoint.created_at:
-        return f"the endpoint was added at {rfc3339(endpoint.created_at)}, after the event; a replay sends it"
-    return f"the endpoint did not subscribe to {event.type} when the event was recorded"
+        return Reason.of("endpoint_added_later", at=endpoint.created_at)
+    return Reason.of("not_subscribed_then", event_type=event.type)
 
 
 OPERATIONS = (

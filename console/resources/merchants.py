@@ -9,10 +9,23 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from console.context import Context
-from console.http.models import MERCHANT, Body, Listing, Moment, Nothing, Out, Parameters, Time
+from console.http.models import (
+    MERCHANT,
+    Body,
+    Listing,
+    Moment,
+    Nothing,
+    Out,
+    Parameters,
+    ReasonCode,
+    Time,
+    code_of,
+    worded,
+)
 from console.http.operation import Call, Operation, OperationResult
 from ledger.merchants import Merchant
 from schemas.errors import Conflict, IamportError, Invalid, WrongCredentials
+from schemas.reasons import Reason
 from schemas.times import rfc3339
 
 DEFAULT = "default"
@@ -51,6 +64,7 @@ class MerchantOut(Out):
     has_webhook_token: bool
     tier: str | None = Field(description="the sub-merchant's code at its agency")
     trouble: str | None = Field(description="why i'mport cannot be asked for this merchant")
+    trouble_code: ReasonCode
     created_at: Time
 
 
@@ -59,6 +73,7 @@ class CheckOut(Out):
 
     outcome: Literal["ok", "wrong_credentials", "failing"]
     reason: str | None
+    reason_code: ReasonCode
 
 
 class MerchantList(Out):
@@ -79,7 +94,8 @@ def shown(context: Context, merchant: Merchant) -> MerchantOut:
         check_prepared=merchant.check_prepared,
         has_webhook_token=merchant.token_hash is not None,
         tier=merchant.tier,
-        trouble=merchant.trouble,
+        trouble=worded(merchant.trouble),
+        trouble_code=code_of(merchant.trouble),
         created_at=rfc3339(merchant.created_at),
     )
 
@@ -93,7 +109,7 @@ async def put(call: Call[Parameters, MerchantIn]) -> OperationResult:
     """Add or replace a merchant."""
     name, body, sealer = call.path["merchant"], call.body, call.context.sealer
     if not re.fullmatch(MERCHANT, name):
-        raise Invalid("merchant", "takes up to 64 letters, digits, '_', '.' and '-', a letter or digit first")
+        raise Invalid("merchant", Reason.of("not_a_merchant_name"))
     new = await call.context.ledger.merchants.put(
         name,
         imp_key=sealer.seal(body.imp_key),
@@ -121,10 +137,14 @@ async def check(call: Call[Parameters, Nothing]) -> OperationResult:
         account = await call.context.accounts.get(name)
         await account.client.prepared("relay-check")
     except WrongCredentials as error:
-        return OperationResult(CheckOut(outcome="wrong_credentials", reason=str(error)))
+        return OperationResult(_checked("wrong_credentials", error))
     except IamportError as error:
-        return OperationResult(CheckOut(outcome="failing", reason=str(error)))
-    return OperationResult(CheckOut(outcome="ok", reason=None))
+        return OperationResult(_checked("failing", error))
+    return OperationResult(CheckOut(outcome="ok", reason=None, reason_code=None))
+
+
+def _checked(outcome: Literal["wrong_credentials", "failing"], error: IamportError) -> CheckOut:
+    return CheckOut(outcome=outcome, reason=str(error), reason_code=error.reason.decisive)
 
 
 async def list_(call: Call[Listing, Nothing]) -> OperationResult:
@@ -140,7 +160,7 @@ async def delete(call: Call[Parameters, Nothing]) -> OperationResult:
     name, merchants = call.path["merchant"], call.context.ledger.merchants
     in_environment = name == DEFAULT and call.context.settings.imp_key is not None
     if in_environment and not (await merchants.get(name)).imp_key:
-        raise Conflict("the credentials of 'default' are in the environment (IMP_KEY, IMP_SECRET)")
+        raise Conflict(Reason.of("merchant_in_environment"))
     await merchants.delete(name)
     if in_environment:
         await merchants.ensure(name)

@@ -7,11 +7,24 @@ import secrets
 
 from pydantic import Field
 
-from console.http.models import Body, Listing, Merchant, Moment, Nothing, Out, Parameters, Time
+from console.http.models import (
+    Body,
+    Listing,
+    Merchant,
+    Moment,
+    Nothing,
+    Out,
+    Parameters,
+    ReasonCode,
+    Time,
+    code_of,
+    worded,
+)
 from console.http.operation import Call, Operation, OperationResult
 from ledger.reconciliations import Reconciliation, State
 from schemas.errors import Invalid, NotFound
 from schemas.payments.windows import first
+from schemas.reasons import Reason
 from schemas.times import rfc3339
 
 
@@ -41,6 +54,7 @@ class ReconciliationOut(Out):
     missing: int
     repaired: int
     trouble: str | None
+    trouble_code: ReasonCode
     created_at: Time
 
 
@@ -69,7 +83,8 @@ def reconciliation_out(run: Reconciliation) -> ReconciliationOut:
         compared=run.compared,
         missing=run.missing,
         repaired=run.repaired,
-        trouble=run.trouble or None,
+        trouble=worded(run.trouble),
+        trouble_code=code_of(run.trouble),
         created_at=rfc3339(run.created_at),
     )
 
@@ -80,11 +95,11 @@ async def create(call: Call[Parameters, ReconciliationIn]) -> OperationResult:
     # i'mport counts whole seconds.
     since, until = math.floor(asked.since), math.ceil(asked.until)
     if since < 0:
-        raise Invalid("since", "must not be before 1970")
+        raise Invalid("since", Reason.of("before_1970"))
     if until <= since:
-        raise Invalid("until", "must be later than since")
+        raise Invalid("until", Reason.of("later_than_since"))
     if asked.merchant not in await ledger.merchants.names():
-        raise NotFound(f"there is no merchant {asked.merchant!r}")
+        raise NotFound(Reason.of("not_found", kind="merchant", id=asked.merchant))
     window = first(since, until)
     run = Reconciliation(
         id=f"rec_{secrets.token_hex(12)}",
@@ -102,7 +117,7 @@ async def get(call: Call[Parameters, Nothing]) -> OperationResult:
     """One reconciliation."""
     run = await call.context.ledger.reconciliations.get(call.path["id"])
     if not run.by_hand:
-        raise NotFound(f"there is no reconciliation {run.id!r}")
+        raise NotFound(Reason.of("not_found", kind="reconciliation", id=run.id))
     return OperationResult(reconciliation_out(run))
 
 

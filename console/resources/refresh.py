@@ -12,6 +12,7 @@ from console.http.operation import Call, Operation, OperationResult
 from console.resources.payments import PaymentOut, payment_out
 from schemas.errors import HiddenPayment, Invalid, NotFound
 from schemas.payments.snapshot import IMP_UID
+from schemas.reasons import Reason
 
 PATIENCE = 10.0
 """Seconds for which an answer waits for a look."""
@@ -33,7 +34,7 @@ async def refreshed(context: Context, merchant: str, imp_uid: str) -> bool:
     """
     ledger = context.ledger
     if merchant not in await ledger.merchants.names():
-        raise NotFound(f"there is no merchant {merchant!r}")
+        raise NotFound(Reason.of("not_found", kind="merchant", id=merchant))
     asked, before = await ledger.store.now(), await ledger.payments.look(merchant, imp_uid)
     await ledger.refresh_lane.mark_dirty(merchant, imp_uid)
     ends = time.monotonic() + PATIENCE
@@ -45,7 +46,7 @@ async def refreshed(context: Context, merchant: str, imp_uid: str) -> bool:
         if look.fetched_at is not None and look.fetched_at >= asked:
             return True
         if look.fetched_at is None and (look.unknown > before.unknown or not look.due):
-            raise NotFound(f"i'mport knows no payment {imp_uid!r} of merchant {merchant!r}")
+            raise NotFound(Reason.of("payment_unknown_to_iamport", imp_uid=imp_uid, merchant=merchant))
     return False
 
 
@@ -53,7 +54,7 @@ async def refresh(call: Call[OfMerchant, Nothing]) -> OperationResult:
     """Look at a payment now."""
     merchant, imp_uid = call.query.merchant, call.path["imp_uid"]
     if not IMP_UID.fullmatch(imp_uid):
-        raise Invalid("imp_uid", "takes 1 to 32 letters, digits, '_' and '-'")
+        raise Invalid("imp_uid", Reason.of("not_an_imp_uid"))
     if not await refreshed(call.context, merchant, imp_uid):
         return OperationResult(Looking(merchant=merchant, imp_uid=imp_uid, state="looking"), 202)
     payment = await call.context.ledger.payments.get(merchant, imp_uid)

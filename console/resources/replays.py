@@ -12,6 +12,7 @@ from console.http.operation import Call, Operation, OperationResult
 from console.resources.endpoint_models import Types
 from ledger.replays import Only, Replay, Selection, State
 from schemas.errors import Invalid, NotFound
+from schemas.reasons import Reason
 from schemas.times import rfc3339
 
 
@@ -89,14 +90,14 @@ async def _selection(context: Context, asked: ReplayIn) -> Selection:
     """What is asked for, with the merchant of the endpoint. Raises `NotFound` and `Invalid`."""
     merchant = asked.merchant
     if merchant is not None and merchant not in await context.ledger.merchants.names():
-        raise NotFound(f"there is no merchant {merchant!r}")
+        raise NotFound(Reason.of("not_found", kind="merchant", id=merchant))
     if asked.endpoint is not None:
         owner = (await context.ledger.endpoints.get(asked.endpoint)).endpoint.merchant
         if merchant not in (None, owner):
-            raise Invalid("merchant", f"is not the one of the endpoint, which is {owner}")
+            raise Invalid("merchant", Reason.of("merchant_of_endpoint", merchant=owner))
         merchant = owner
     if asked.since is not None and asked.until is not None and asked.until <= asked.since:
-        raise Invalid("until", "must be later than since")
+        raise Invalid("until", Reason.of("later_than_since"))
     return Selection(
         endpoint=asked.endpoint,
         merchant=merchant,

@@ -6,16 +6,18 @@ from typing import Literal
 
 from pydantic import Field
 
-from console.http.models import Nothing, Out, Parameters, Time, time
+from console.http.models import Nothing, Out, Parameters, ReasonCode, Time, code_of, time, worded
 from console.http.operation import Call, Operation, OperationResult
 from ledger.acl import AclProblem
+from ledger.durability import Durability
 from ledger.heartbeats import Worker
 from ledger.ledger import Ledger
 from ledger.memory import Memory, memory
 from ledger.pages import PageRequest
 from ledger.stats import stats
-from schemas.body_reasons import words
 from schemas.errors import LedgerRefused, LedgerUnavailable
+from schemas.reasons import english
+from schemas.reasons.reason import of_row
 from schemas.times import rfc3339
 
 MOST_ENDPOINTS = 10_000
@@ -55,6 +57,7 @@ class RedisStats(Out):
 
     durable: bool
     reasons: list[str]
+    reason_codes: list[str]
 
 
 class SpoolStats(Out):
@@ -79,6 +82,7 @@ class WorksOut(Out):
 
     works: bool
     reason: str | None = Field(description="why not, and what to do, in words")
+    reason_code: ReasonCode
 
 
 class MemoryOut(Out):
@@ -101,6 +105,7 @@ class WorkerOut(Out):
     last_lane: str | None = Field(description="whose turn it was last: `deliver/ep_…`, `refresh/{merchant}`, `job/…`")
     last_at: Time | None
     trouble: str | None = Field(description="what keeps it from working, in words")
+    trouble_code: ReasonCode
 
 
 class StatsOut(Out):
@@ -129,7 +134,7 @@ async def get(call: Call[Parameters, Nothing]) -> OperationResult:
         trouble = (await call.context.watch.recent()).ledger
         if trouble is None:
             raise
-        raise LedgerUnavailable(str(trouble)) from error
+        raise LedgerUnavailable(trouble.reason) from error
 
 
 async def _numbers(call: Call[Parameters, Nothing]) -> OperationResult:
@@ -162,7 +167,7 @@ async def _numbers(call: Call[Parameters, Nothing]) -> OperationResult:
             refused_bodies=[
                 RefusedBodiesOut(
                     merchant=row.merchant,
-                    reason=words(row.reason),
+                    reason=english(of_row({"code": row.reason})),
                     reason_code=row.reason,
                     count=row.count,
                     last_at=rfc3339(row.last_at),
@@ -170,7 +175,7 @@ async def _numbers(call: Call[Parameters, Nothing]) -> OperationResult:
                 for row in numbers.refused_bodies
             ],
             spool=SpoolStats(waiting=numbers.spooled, receivers=numbers.receivers) if numbers.receivers else None,
-            redis=RedisStats(durable=durability.durable, reasons=list(durability.reasons)),
+            redis=redis_out(durability),
             memory=memory_out(await memory(ledger.store)),
             ledger=works(seen.ledger),
             queue=works(seen.queue),
@@ -181,7 +186,17 @@ async def _numbers(call: Call[Parameters, Nothing]) -> OperationResult:
 
 def works(trouble: AclProblem | None) -> WorksOut:
     """Whether nothing keeps it from working."""
-    return WorksOut(works=trouble is None, reason=None if trouble is None else str(trouble))
+    return WorksOut(
+        works=trouble is None,
+        reason=None if trouble is None else str(trouble),
+        reason_code=None if trouble is None else trouble.reason.decisive,
+    )
+
+
+def redis_out(found: Durability) -> RedisStats:
+    """How safe Redis is, as the API shows it."""
+    codes = [weakness.code for weakness in found.weaknesses]
+    return RedisStats(durable=found.durable, reasons=list(found.reasons), reason_codes=codes)
 
 
 def memory_out(full: Memory) -> MemoryOut:
@@ -198,7 +213,8 @@ def _worker(worker: Worker) -> WorkerOut:
         seen_at=rfc3339(worker.seen_at),
         last_lane=worker.last_lane,
         last_at=time(worker.last_at),
-        trouble=worker.trouble,
+        trouble=worded(worker.trouble),
+        trouble_code=code_of(worker.trouble),
     )
 
 

@@ -36,6 +36,7 @@ from console.web.sessions import Sessions
 from console.web.static import Static
 from console.web.visit import Outcome, PageRoute, Visit
 from schemas.errors import NotFound
+from schemas.reasons import Reason
 
 _ROOMS = (
     overview, payments, payment_detail, events, endpoint_form, endpoints, deliveries, replays, notifications,
@@ -67,4 +68,4 @@ def is_person(request: Request) -> bool:
 
 
 async def _nothing(visit: Visit) -> Outcome:
-    raise NotFound(f"there is nothing at {visit.request.url.path[:200]!r}")
+    raise NotFound(Reason.of("path_not_found", path=visit.request.url.path[:200]))

@@ -1,4 +1,4 @@
--- Holds an endpoint's deliveries: its lane is not claimed any more. ARGV: endpoint, reason in words.
+-- Holds an endpoint's deliveries: its lane is not claimed any more. ARGV: endpoint, reason.
 -- Answer: "unknown" or "disabled"
 -- uses: lanes
 local ep, row = ARGV[1], k("endpoint", ARGV[1])

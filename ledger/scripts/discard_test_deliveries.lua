@@ -1,7 +1,7 @@
 -- Discards what an endpoint still had to get of payments of test channels, as its merchant does not include these any more.
 -- One that is being sent is discarded too: its result finds its fencing token gone. Bounded work.
 -- ARGV: merchant, endpoint, cursor ("0" at first). Answer: the cursor to go on with, "" at the end
--- uses: events lanes replays
+-- uses: events lanes reasons replays
 local m, ep = ARGV[1], ARGV[2]
 local MOST = 200
 if redis.call("HGET", k("merchant", m), "include_sandbox") == "1" then return "" end
@@ -13,7 +13,7 @@ local function discard(id, chain)
   if done[id] or not event or imp == "" or not is_hidden(event, m) then return 0 end
   done[id] = true
   set_state(id, ep, "pending", "discarded")
-  redis.call("HSET", k("dlv", id), "reason", "it is of a test channel, which the merchant does not include", "next_at", "")
+  redis.call("HSET", k("dlv", id), "reason", because("test_channel_left_out"), "next_at", "")
   redis.call("HDEL", k("dlv", id), "asked")
   redis.call("ZREM", chain, id)
   for _, lane in ipairs(lanes) do

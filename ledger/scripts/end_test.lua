@@ -1,6 +1,6 @@
 -- Gives up a test delivery that failed: it was for somebody who is watching now. ARGV: delivery. Answer: 1, or 0 where it
 -- is over or is being sent: its lease is alive
--- uses: events lanes
+-- uses: events lanes reasons
 local id = ARGV[1]
 local state, ep = unpack(redis.call("HMGET", k("dlv", id), "state", "endpoint"))
 if state ~= "pending" then return 0 end
@@ -15,5 +15,5 @@ end
 forget_asked(lane, {id})
 index_lane(lane)
 set_state(id, ep, state, "dead")
-redis.call("HSET", k("dlv", id), "next_at", "", "reason", "a test is tried once")
+redis.call("HSET", k("dlv", id), "next_at", "", "reason", because("test_tried_once"))
 return 1

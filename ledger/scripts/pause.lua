@@ -1,4 +1,4 @@
--- i'mport is failing for a merchant: none of its lanes is claimed for a while. ARGV: lane, wait (ms), trouble in words
+-- i'mport is failing for a merchant: none of its lanes is claimed for a while. ARGV: lane, wait (ms), trouble (a stored reason)
 -- Answer: failures in a row. Looks that were under way together fail together: that is one, and the longest wait counts.
 -- uses: lanes
 local m = string.match(ARGV[1], "/(.*)$")

@@ -1,7 +1,7 @@
 -- Stops a replay and takes out again what it has queued and nobody is sending. A delivery that was there before is as it was; one that
 -- the replay made is discarded, or dead where attempts have failed. What is being sent is let be: if it fails, it is not tried again.
 -- ARGV: replay, most, lane of its job (whose next step goes on where a request broke off). Answer: {state, how many were looked at}; {"unknown", 0} where there is none
--- uses: events lanes
+-- uses: events lanes reasons
 local rpl = ARGV[1]
 local replay = k("replay", rpl)
 local state = redis.call("HGET", replay, "state")
@@ -18,7 +18,7 @@ local function take_out(id, ep, dlv)
   local before, reason, attempts = unpack(redis.call("HMGET", dlv, "state_before", "reason_before", "attempts"))
   if not before or (before == "discarded" and tonumber(attempts) > 0) then
     before = tonumber(attempts) > 0 and "dead" or "discarded"
-    reason = before == "dead" and "its replay was stopped" or "its replay was stopped before it was sent"
+    reason = because(before == "dead" and "replay_stopped" or "replay_stopped_unsent")
   end
   set_state(id, ep, "pending", before)
   redis.call("HSET", dlv, "next_at", "", "reason", reason, "replay", "0")

@@ -5,7 +5,7 @@
 -- ARGV: replay ("" to count only), cursor and until (ms; both excluded), merchant, endpoint ("" for all), types ("" for all),
 --       only ("undelivered", "dead", "all"), silent ones too (0 or 1), most events, most deliveries (about)
 -- Answer: {1 when there is nothing more to walk, cursor, deliveries found, lanes to kick…}
--- uses: events lanes replays
+-- uses: events lanes reasons replays
 
 local rpl, cursor, till = ARGV[1], ARGV[2], ARGV[3]
 local merchant, chosen_ep, types, only, with_silent = ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8] == "1"
@@ -57,12 +57,12 @@ local function queue(id, state, event, ep, m, imp, kind, sequence)
   if state then
     local reason = redis.call("HGET", k("dlv", id), "reason") or ""
     set_state(id, ep, state, "pending")
-    redis.call("HSET", k("dlv", id), "attempts", "0", "next_at", int(now()), "reason", "sent again by " .. rpl, "replay", "1",
+    redis.call("HSET", k("dlv", id), "attempts", "0", "next_at", int(now()), "reason", because("replayed_again", {replay = rpl}), "replay", "1",
       "replay_id", rpl,
       "state_before", state, "reason_before", reason)
   else
     create_delivery(event, ep, m, imp, kind, sequence, "1")
-    redis.call("HSET", k("dlv", id), "replay_id", rpl, "reason", "sent by " .. rpl)
+    redis.call("HSET", k("dlv", id), "replay_id", rpl, "reason", because("replayed", {replay = rpl}))
   end
   redis.call("SADD", k("replaying", rpl), id)
   touch("replay/" .. ep, id, now())

@@ -1,7 +1,7 @@
 -- Has a delivery attempted now, whatever its lane waits for. ARGV: delivery id
 -- Answer: {"unknown" | "deleted" | "held" (its endpoint is disabled) | "hidden" (its payment is of a
 --         test channel, which its merchant does not include) | "waits" (for an earlier one) | "due", lane to kick or ""}
--- uses: events lanes
+-- uses: events lanes reasons
 local id = ARGV[1]
 local ep, state, m, imp, event =
   unpack(redis.call("HMGET", k("dlv", id), "endpoint", "state", "merchant", "imp_uid", "event"))
@@ -25,7 +25,7 @@ if state == "pending" then
 else
   set_state(id, ep, state, "pending")
 end
-redis.call("HSET", k("dlv", id), "next_at", int(now()), "reason", "asked for by an operator", "asked", "1")
+redis.call("HSET", k("dlv", id), "next_at", int(now()), "reason", because("retry_requested"), "asked", "1")
 touch(live, id, now())
 ask_for(live, id)
 return {"due", kick(live, index_lane(live)) and live or ""}

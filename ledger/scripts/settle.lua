@@ -3,7 +3,7 @@
 --       wait (ms, for again and hold), reason, lane wait (ms or ""), how many attempts were made, these (JSON)…
 --       All but the last attempt have failed; so has the last, unless the verdict is "delivered".
 -- Answer: {lanes to kick, per delivery "ok", "unwell" (the endpoint had failed before) or "lost"}
--- uses: arguments endpoints events lanes replays
+-- uses: arguments endpoints events lanes reasons replays
 
 local MOST_ATTEMPTS = 100
 
@@ -46,7 +46,7 @@ local function settle(lane, ep, id, verdict, wait, reason, lane_wait, attempts)
   if asked and verdict == "delivered" then end_pause(ep) end
   local final = (verdict == "delivered" or verdict == "dead") and verdict or nil
   if not final and rpl and redis.call("HGET", k("replay", rpl), "state") == "stopped" then
-    final, reason = "dead", reason .. "; its replay was stopped"
+    final, reason = "dead", because("replay_stopped", nil, reason)
   end
   local at = not final and (verdict == "disable" and now() or now() + tonumber(wait)) or nil
   lanes[lane], lanes["deliver/" .. ep] = true, true

@@ -1,11 +1,11 @@
 -- Gives up what merchants waited for that were deleted long ago: the marks of their payments go, and the notifications behind
 -- these are rejected; and how far they were reconciled by themselves. Their lanes stay closed. ARGV: deleted before (ms), limit. Answer: how many payments
--- uses: lanes payments
+-- uses: lanes payments reasons
 local removed = 0
 
 local function give_up(m, lane, imp)
   local p = m .. "/" .. imp
-  settle_notifications(redis.call("ZRANGE", k("waiting", p), 0, -1), p, "rejected", "the merchant was deleted", "")
+  settle_notifications(redis.call("ZRANGE", k("waiting", p), 0, -1), p, "rejected", because("merchant_deleted"), "")
   redis.call("DEL", k("claims", p), k("escrow", p))
   redis.call("ZREM", k("due", lane), imp)
   redis.call("HDEL", k("tries", lane), imp)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
+from typing import Literal
 
 
 class Kind(Enum):
@@ -31,10 +32,16 @@ KINDS: Mapping[str, Kind] = {
 }
 """By the name of a parameter; every other one is text."""
 
-FRAMES = frozenset({"waiting", "held_until_enabled", "dead_until_retried"})
+FRAMES = frozenset({"waiting", "held_until_enabled", "dead_until_retried", "redis_unusable"})
 """Codes that say nothing of their own: they put their cause into a frame."""
 
 UNKNOWN = "unknown_reason"
+
+BodyReason = Literal[
+    "empty", "not_json", "not_an_object", "form_sent_as_json", "json_sent_as_form", "version_2", "no_imp_uid",
+    "unusable_imp_uid",
+]  # fmt: skip
+"""Why a webhook's body is refused with 400."""
 
 CODES: Mapping[str, tuple[str, ...]] = {
     # Why a delivery waits, was sent, or is over

@@ -179,7 +179,7 @@ TEMPLATES: Mapping[str, str] = {
     "cancellation_under_way": "another cancellation of payment {imp_uid} is being sent right now",
     "nothing_left_to_cancel": "nothing of payment {imp_uid} is left to cancel: it is cancelled, or asked for already",
     "too_much_to_cancel": "of payment {imp_uid} {left} is left to cancel, {requested} was asked for",
-    "whole_no_longer_cancellable": "of payment {imp_uid} {left} is left to cancel, all of it was asked for",
+    "whole_no_longer_cancellable": "of payment {imp_uid} {left} is left to cancel, everything was asked for",
     "payment_never_seen": "payment {imp_uid} was never seen, and no look came through",
     "path_not_found": "there is nothing at {path!r}",
     "disabled_holds": "its endpoint is disabled; enabling it releases what is held",

@@ -55,14 +55,14 @@ class Reason:
 
 def dump(reason: Reason) -> bytes:
     """A reason as it is stored: compact JSON, without what is empty."""
-    return orjson.dumps(_row(reason))
+    return orjson.dumps(as_row(reason))
 
 
 def load(text: bytes | str) -> Reason:
-    """The reason that `dump` or a script wrote. One that a newer version made is the reason `unknown_reason`; the
-    same goes for what is no reason at all."""
+    """The reason that `dump` or a script wrote. What a newer version wrote is the reason `unknown_reason`, as is a text
+    that is no reason at all."""
     try:
-        return _reason(orjson.loads(text))
+        return of_row(orjson.loads(text))
     except (ValueError, TypeError, KeyError, AttributeError):
         return Reason.of(UNKNOWN, text=(text.decode(errors="replace") if isinstance(text, bytes) else text)[:500])
 
@@ -72,17 +72,19 @@ def stored(text: bytes | str | None) -> Reason | None:
     return load(text) if text else None
 
 
-def _row(reason: Reason) -> dict[str, Any]:
+def as_row(reason: Reason) -> dict[str, Any]:
+    """A reason as JSON holds it, without what is empty."""
     row: dict[str, Any] = {"code": reason.code}
     if reason.params:
         row["params"] = dict(reason.params)
     if reason.cause is not None:
-        row["cause"] = _row(reason.cause)
+        row["cause"] = as_row(reason.cause)
     return row
 
 
-def _reason(row: Mapping[str, Any]) -> Reason:
-    cause = _reason(row["cause"]) if row.get("cause") else None
+def of_row(row: Mapping[str, Any]) -> Reason:
+    """The reason of a row of JSON."""
+    cause = of_row(row["cause"]) if row.get("cause") else None
     code, params = row["code"], row.get("params") or {}
     if code not in CODES or params.keys() != set(CODES[code]):
         return Reason.of(UNKNOWN, cause, text=str(code))

@@ -13,6 +13,7 @@ from console.web.visit import Outcome, PageRoute, View, Visit
 from schemas.errors import NotFound
 from schemas.payments.history_entries import left
 from schemas.payments.snapshot import Snapshot
+from schemas.reasons import Reason
 
 _MOST_EVENTS, _MOST_NOTIFICATIONS = 50, 100
 
@@ -33,7 +34,7 @@ async def shown(visit: Visit, *, unmasked: bool) -> View:
         visit.desk.context.ledger.payments.look(merchant, imp_uid),
     )
     if known is None and not notifications and not look.due:
-        raise NotFound(f"there is no payment {imp_uid!r} of merchant {merchant!r}")
+        raise NotFound(Reason.of("payment_not_found", imp_uid=imp_uid, merchant=merchant))
     events = recorded.value["data"]
     of_events = await asyncio.gather(*(visit.desk.rows("/v1/deliveries", event=event["id"]) for event in events))
     deliveries = {event["id"]: rows for event, rows in zip(events, of_events, strict=True)}
