@@ -37,7 +37,8 @@ evt:id                     hash    body (the callback's bytes; without i'mport's
                                    that is) merchant imp_uid type sequence recorded_at silent about snap
 evts · evts:m:m            zset    id -> recorded · the same for one merchant
 evts:p:p · evts:t:type     zset    … for one payment (score: sequence) · for one type
-dlv:id                     hash    event endpoint merchant imp_uid type sequence state attempts next_at sent_after …
+dlv:id                     hash    event endpoint merchant imp_uid type sequence state attempts next_at reason
+                                   sent_after: the earlier delivery that died before it …;
                                    while replayed: replay_id state_before reason_before
 att:id                     list    a delivery's attempts, oldest first, JSON
 dlvs · dlvs:e:ep           zset    id -> created · the same for one endpoint

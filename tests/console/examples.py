@@ -19,6 +19,7 @@ from schemas.endpoints.delivery import Delivered, Retry
 from tests.console.conftest import Console
 from tests.support import machine
 from tests.support.iamport_stub import Stub, well
+from tests.support.reasons import because
 
 TIME, UNIX = "2026-11-23T01:02:03Z", 1_795_395_723
 PAID = "imp_448280090638"
@@ -127,7 +128,7 @@ async def play(console: Console, stub: Stub) -> dict[str, dict[str, Any]]:
     (event,) = (await call("GET", "/v1/events", imp_uid=PAID, type="payment.paid"))["data"]
     of_event = {"id": event["id"]}
     await call("GET", "/v1/events/{id}", path=of_event)
-    await machine.send(console.ledger, endpoint, Retry(5.0, "the last attempt answered 500"), status_code=500)
+    await machine.send(console.ledger, endpoint, Retry(5.0, because("the last attempt answered 500")), status_code=500)
     await call("GET", "/v1/events/{id}/explain", path=of_event, endpoint=endpoint)
     delivery = {"id": f"{event['id']}.{endpoint}"}
     await call("GET", "/v1/deliveries", endpoint=endpoint, state="pending")

@@ -24,6 +24,7 @@ from tests.console.conftest import TOKEN, Console, running
 from tests.console.web.conftest import Reader
 from tests.support import machine
 from tests.support.processes import PATIENCE
+from tests.support.reasons import because
 from tests.support.redis_process import RedisServer
 
 SIGN = Heartbeat(version="1.2.3", up=100.0, lane="deliver/ep_1", ago=2.5, trouble=None)
@@ -129,7 +130,7 @@ async def test_what_hinders_a_worker_is_told(console: Console) -> None:
     """Its settings may be others than the console's."""
     reason = "RELAY_QUEUE_URL (REDIS_URL with its database number + 1 unless set): its Redis user may not use KEYS"
     trouble = f"{reason}: ACL SETUSER … +keys"
-    await console.ledger.heartbeats.report("host-1", Heartbeat("1.2.3", 1.0, None, None, trouble))
+    await console.ledger.heartbeats.report("host-1", Heartbeat("1.2.3", 1.0, None, None, because(trouble)))
     assert (await stats(console))["workers"][0]["trouble"] == trouble
     assert (await ready(console))["workers"]["troubles"] == [trouble]
     assert (await doctor(console, "--no-test"))["worker host-1"] == (
@@ -247,7 +248,7 @@ async def test_what_endpoints_keep_waiting_has_figures_of_its_own(console: Conso
     endpoint = (await console.endpoint())["id"]
     await machine.seen(console.ledger, "imp_1", "imp_2", "imp_3")
     claimed = (await console.ledger.delivery_lane.claim(Lane("deliver", endpoint), 1)).deliveries
-    await console.ledger.delivery_lane.settle(claimed[0].lease, Retry(0.0, "answered 503", 3600.0), [])
+    await console.ledger.delivery_lane.settle(claimed[0].lease, Retry(0.0, because("answered 503"), 3600.0), [])
     deliveries = (await stats(console))["deliveries"]
     assert (deliveries["oldest_due_seconds"], deliveries["paused"], deliveries["pending"]) == (None, 3, 3)
     assert deliveries["oldest_paused_seconds"] >= 0

@@ -14,6 +14,7 @@ from ledger.keys import key
 from ledger.stats import stats
 from schemas.errors import LedgerUnavailable, UnknownMerchant
 from tests.support.ledger_driver import REFRESH, Driver, notification, queue_url
+from tests.support.reasons import because
 from tests.support.redis_process import RedisServer
 
 
@@ -37,7 +38,7 @@ async def test_accepting_twice_is_once(driver: Driver) -> None:
     await asyncio.gather(driver.ledger.accept(one), driver.ledger.accept(one))
     (claimed,) = await driver.claim()
     assert await driver.redis.zcard(key("waiting", "default/imp_1")) == 1
-    await driver.ledger.refresh_lane.postpone(claimed.lease, "rejected", due_in=None, reason="unknown")
+    await driver.ledger.refresh_lane.postpone(claimed.lease, "rejected", due_in=None, reason=because("unknown"))
     await driver.ledger.accept(one)
     assert await driver.due(REFRESH) == {}
     assert await driver.outcome(one) == "rejected"

@@ -11,6 +11,7 @@ from ledger.keys import key
 from schemas import wire
 from schemas.endpoints.delivery import Hold
 from tests.support.ledger_driver import Driver, paid
+from tests.support.reasons import because, said
 
 
 async def test_each_endpoint_gets_what_it_subscribed_to(driver: Driver) -> None:
@@ -124,7 +125,7 @@ async def test_a_held_one_is_no_attempt(driver: Driver) -> None:
     lane = await driver.subscribe()
     await driver.look(paid())
     delivery = await driver.take_one(lane)
-    assert await driver.ledger.delivery_lane.settle(delivery.lease, Hold("no key opens its secret")) == "ok"
+    assert await driver.ledger.delivery_lane.settle(delivery.lease, Hold(because("no key opens its secret"))) == "ok"
     assert await driver.take(lane) == ()
     assert await driver.redis.hget(key("dlv", delivery.id), "reason") == b"no key opens its secret"
     await driver.pass_time(61)
@@ -149,7 +150,7 @@ async def test_a_delivery_whose_event_is_gone_is_dead_and_the_next_one_goes(driv
     assert await driver.take(lane) == ()
     following = await driver.take_one(lane)
     sent = await driver.ledger.deliveries.get(head)
-    assert (sent.state, sent.reason) == ("dead", "its event was removed before it was sent")
+    assert (sent.state, said(sent.reason)) == ("dead", "its event was removed before it was sent")
     assert following.type == "payment.partially_cancelled"
 
 

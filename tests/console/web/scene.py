@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from schemas.endpoints.delivery import Dead, Delivered
 from tests.console.conftest import Console
 from tests.support.machine import NOW, look_at, notify, payment, seen, send
+from tests.support.reasons import because
 
 BUYER = "홍길동"
 
@@ -44,7 +45,11 @@ async def set_up(console: Console) -> Scene:
     await seen(console.ledger, "imp_1", card_number="4111111111111111", custom_data='{"note":"비밀"}')
     await send(console.ledger, well["id"], Delivered(), status_code=200, response="thanks <script>")
     await send(
-        console.ledger, sick["id"], Dead("dead after 1 attempt; the last answered 500"), status_code=500, response="no"
+        console.ledger,
+        sick["id"],
+        Dead(because("dead after 1 attempt; the last answered 500")),
+        status_code=500,
+        response="no",
     )
     await notify(console.ledger, "imp_made_up", extra=f'{{"event":"Some.Thing","buyer_name":"{BUYER}"}}'.encode())
     await look_at(console.ledger, {})

@@ -17,6 +17,7 @@ from tests.console.conftest import READ_ONLY, Console, running
 from tests.console.web.conftest import Reader
 from tests.console.web.scene import BUYER, set_up
 from tests.support import machine
+from tests.support.reasons import because
 
 
 @pytest.mark.parametrize("language", ["en", "ko"])
@@ -170,9 +171,11 @@ async def test_a_command_shows_no_secret_of_another_endpoint_to_readers(stranger
     watching = (await console.endpoint(types=["endpoint.disabled"]))["id"]
     after = EndpointHealth(failures=20, failing_since=1.0)
     disabled = endpoint_event(
-        Endpoint(sick, "default", url), "endpoint.disabled", EndpointHealth(), after, "it is gone", 2.0
+        Endpoint(sick, "default", url), "endpoint.disabled", EndpointHealth(), after, because("it is gone"), 2.0
     )
-    assert await console.ledger.delivery_lane.note_health(sick, EndpointHealth(), after, disabled, "it is gone")
+    assert await console.ledger.delivery_lane.note_health(
+        sick, EndpointHealth(), after, disabled, because("it is gone")
+    )
     (row,) = (await console.call("GET", "/v1/deliveries", params={"endpoint": watching})).json()["data"]
     await stranger.sign_in(READ_ONLY)
     text = (await stranger.send(f"/deliveries/{row['id']}/show")).text

@@ -8,7 +8,7 @@ from console.web.alerts import concerns
 from console.web.charts import HEIGHT, columns, pulse
 from console.web.curl import command
 from console.web.timeline import story, undelivered
-from schemas.body_reasons import words
+from schemas.reasons import Reason, english
 from schemas.times import rfc3339
 
 NOW = 1795433533.0
@@ -68,7 +68,13 @@ def test_the_worst_comes_first() -> None:
 def test_bodies_that_were_refused_lately_are_named() -> None:
     """Version V2 by itself, since it is the whole merchant's webhooks; a day later it is no news any more."""
     bodies = [
-        {"merchant": "m", "reason": words(code), "reason_code": code, "count": 2, "last_at": rfc3339(NOW - ago)}
+        {
+            "merchant": "m",
+            "reason": english(Reason.of(code)),
+            "reason_code": code,
+            "count": 2,
+            "last_at": rfc3339(NOW - ago),
+        }
         for code, ago in (("version_2", 60), ("empty", 3600), ("not_json", 2 * 86400))
     ]
     found = concerns({**stats(), "refused_bodies": bodies}, [], [], [], 0, NOW)

@@ -20,6 +20,7 @@ from ledger.memory import Memory
 from schemas.body_reasons import WORDS
 from schemas.endpoints.delivery import AttemptResult, Dead, Retry, judge
 from schemas.payments import escrow
+from tests.support.reasons import because
 
 NOW = 1795433533.0
 KINDS: tuple[Of, ...] = ("ledger", "queue")
@@ -157,9 +158,9 @@ def test_what_the_relay_says_of_deliveries_is_all_in_korean() -> None:
     rng, schedule = random.Random(1), (5.0,)
     answers = [
         AttemptResult(500, None, None, 5, ""),
-        AttemptResult(None, "connection refused", None, 5, ""),
-        AttemptResult(None, "DNS: no such host", None, 5, ""),
-        AttemptResult(500, "timed out after 15s", None, 15000, ""),
+        AttemptResult(None, because("connection refused"), None, 5, ""),
+        AttemptResult(None, because("DNS: no such host"), None, 5, ""),
+        AttemptResult(500, because("timed out after 15s"), None, 15000, ""),
     ]
     verdicts = [judge(answer, before, schedule, rng) for answer in answers for before in (0, 1)]
     reasons = [verdict.reason for verdict in verdicts if isinstance(verdict, Retry | Dead)]
@@ -170,7 +171,9 @@ def test_what_the_relay_says_of_deliveries_is_all_in_korean() -> None:
         for reason in reasons
         for state in ("pending", "dead")
     ]
-    explained += [told(DeliveryView("e.p", "e", "p", "m", "payment.paid", "i", "held", NOW, None, held, ()), NOW)[1]]
+    explained += [
+        told(DeliveryView("e.p", "e", "p", "m", "payment.paid", "i", "held", NOW, None, because(held), ()), NOW)[1]
+    ]
     for english in [*reasons, held, *explained]:
         korean = tongue("ko").sentence(english)
         assert not re.search(r"\b(?:the|last|attempts?|answered|failed|dead|is|after|due|retry|endpoint)\b", korean), (
@@ -198,7 +201,7 @@ def test_what_keeps_everything_waiting_is_all_in_korean() -> None:
     assert len(troubles) == 16
     still = [*map(str, troubles), "no worker runs", Memory(97, 100, nearly_full=True).trouble or ""]
     sent = DeliveryView(
-        "e.p", "e", "p", "m", "payment.paid", "i", "pending", NOW, NOW + 5, "the last attempt answered 500", ()
+        "e.p", "e", "p", "m", "payment.paid", "i", "pending", NOW, NOW + 5, because("the last attempt answered 500"), ()
     )
     for english in (*still, *(told(sent, None, each)[1] for each in still)):
         # Redis' own words stay as they are.
