@@ -8,7 +8,16 @@ from contextlib import contextmanager
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    InstanceOf,
+    PlainSerializer,
+    WithJsonSchema,
+)
 from pydantic_core import PydanticCustomError
 
 from ledger.pages import PageRequest
@@ -36,17 +45,18 @@ class Out(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
 
-ReasonCode = Annotated[str | None, Field(description="the same for programs: a code that keeps its meaning")]
+def code_of(reason: Reason | str | None) -> str | None:
+    """The code of a reason; a code is left as it is."""
+    return reason.decisive if isinstance(reason, Reason) else reason
 
 
-def worded(reason: Reason | None) -> str | None:
-    """A reason in English."""
-    return None if reason is None else english(reason)
-
-
-def code_of(reason: Reason | None) -> str | None:
-    """The code of a reason that programs are told."""
-    return None if reason is None else reason.decisive
+ReasonText = Annotated[InstanceOf[Reason], PlainSerializer(english, return_type=str)]
+"""A reason: data inside, English words in the answer. Beside it stands its code."""
+ReasonCode = Annotated[
+    str | None,
+    BeforeValidator(code_of),
+    Field(description="the same for programs: a code that keeps its meaning"),
+]
 
 
 class Nothing(Body):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from console.http.models import Listing, Nothing, Out, Parameters, ReasonCode, Time, code_of, time, worded
+from console.http.models import Listing, Nothing, Out, Parameters, ReasonCode, ReasonText, Time, code_of, time
 from console.http.operation import Call, Operation, OperationResult
 from ledger.deliveries import DeliveryView, State
 from schemas.endpoints.delivery import Attempt
@@ -17,7 +17,7 @@ class AttemptOut(Out):
     at: Time
     status_code: int | None
     duration_ms: int
-    error: str | None
+    error: ReasonText | None
     response: str
     replay: bool
 
@@ -34,7 +34,7 @@ class DeliveryOut(Out):
     state: State
     created_at: Time
     next_attempt_at: Time | None
-    reason: str | None = Field(description="why it waits or died, in words")
+    reason: ReasonText | None = Field(description="why it waits or died, in words")
     reason_code: ReasonCode
     attempts: list[AttemptOut]
 
@@ -66,7 +66,7 @@ def delivery_out(sent: DeliveryView) -> DeliveryOut:
         state=sent.state,
         created_at=rfc3339(sent.created_at),
         next_attempt_at=time(sent.next_attempt_at),
-        reason=worded(sent.reason),
+        reason=sent.reason,
         reason_code=code_of(sent.reason),
         attempts=[attempt_out(attempt) for attempt in sent.attempts],
     )
@@ -78,7 +78,7 @@ def attempt_out(attempt: Attempt) -> AttemptOut:
         at=rfc3339(attempt.at),
         status_code=attempt.status_code,
         duration_ms=attempt.duration_ms,
-        error=worded(attempt.error),
+        error=attempt.error,
         response=attempt.response,
         replay=attempt.replay,
     )

@@ -14,12 +14,12 @@ from console.http.models import (
     Out,
     Rate,
     ReasonCode,
+    ReasonText,
     Seconds,
     Time,
     checked,
     code_of,
     told,
-    worded,
 )
 from ledger.endpoints import RegisteredEndpoint
 from runtime.settings import Settings
@@ -96,11 +96,11 @@ class EndpointOut(Out):
     headers: dict[str, str] = Field(description="names with masked values")
     payload: Payload
     state: Literal["enabled", "disabled"]
-    disabled_reason: str | None
+    disabled_reason: ReasonText | None
     disabled_reason_code: ReasonCode
     success_rate: float | None = Field(description="of its attempts so far")
     breaker: Literal["closed", "open", "half_open"]
-    last_error: str | None
+    last_error: ReasonText | None
     created_at: Time
 
 
@@ -163,10 +163,10 @@ def shown(registered: RegisteredEndpoint, header_names: list[str], *, read_only:
         headers=dict.fromkeys(header_names, MASK),
         payload=endpoint.payload,
         state=endpoint.state,
-        disabled_reason=worded(endpoint.disabled_reason),
+        disabled_reason=endpoint.disabled_reason,
         disabled_reason_code=code_of(endpoint.disabled_reason),
         success_rate=registered.success_rate,
         breaker=registered.breaker,
-        last_error=worded(registered.last_error),
+        last_error=registered.last_error,
         created_at=rfc3339(endpoint.created_at),
     )

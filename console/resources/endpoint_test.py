@@ -13,7 +13,7 @@ import time
 
 from pydantic import Field
 
-from console.http.models import Nothing, Out, Parameters, ReasonCode
+from console.http.models import Nothing, Out, Parameters, ReasonCode, ReasonText
 from console.http.operation import Call, Operation, OperationResult
 from console.resources.deliveries import AttemptOut, attempt_out
 from ledger.deliveries import DeliveryView
@@ -21,7 +21,7 @@ from ledger.ledger import Ledger
 from schemas import wire
 from schemas.endpoints.endpoint import TEST_TYPE
 from schemas.errors import Conflict
-from schemas.reasons import Reason, english
+from schemas.reasons import Reason
 from schemas.times import rfc3339
 
 _LOOK_EVERY = 0.1
@@ -43,7 +43,7 @@ class NotYetTested(Out):
 
     event: str
     delivery: str
-    reason: str = Field(description="why it was not sent, in words")
+    reason: ReasonText = Field(description="why it was not sent, in words")
     reason_code: ReasonCode
 
 
@@ -68,10 +68,8 @@ async def test(call: Call[Parameters, Nothing]) -> OperationResult:
         raise Conflict(Reason.of("endpoint_deleted"))
     if not sent.attempts:
         why = reason or Reason.of("test_not_sent")
-        return OperationResult(
-            NotYetTested(event=event, delivery=delivery, reason=english(why), reason_code=why.decisive), 202
-        )
-    attempt = attempt_out(sent.attempts[-1]).model_dump()
+        return OperationResult(NotYetTested(event=event, delivery=delivery, reason=why, reason_code=why.decisive), 202)
+    attempt = dict(attempt_out(sent.attempts[-1]))
     return OperationResult(TestedOut(event=event, delivery=delivery, **attempt))
 
 

@@ -58,7 +58,7 @@ async def create(call: Call[Parameters, EndpointIn]) -> OperationResult:
     await context.ledger.endpoints.create(endpoint)
     created = endpoint_out(call, await context.ledger.endpoints.get(endpoint.id))
     location = {"location": f"/v1/endpoints/{endpoint.id}"}
-    return OperationResult(EndpointCreated(**created.model_dump(), secret=secret), 201, location)
+    return OperationResult(EndpointCreated(**dict(created), secret=secret), 201, location)
 
 
 async def get(call: Call[Parameters, Nothing]) -> OperationResult:

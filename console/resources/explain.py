@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from console.http.models import Nothing, Out, Parameters, ReasonCode
+from console.http.models import Nothing, Out, Parameters, ReasonCode, ReasonText
 from console.http.operation import Call, Operation, OperationResult
 from console.resources.deliveries import DeliveryOut, delivery_out
 from ledger.acl_watch import AclWatch
@@ -20,7 +20,7 @@ from ledger.pages import PageRequest
 from schemas.endpoints.delivery import Attempt
 from schemas.endpoints.endpoint import wants
 from schemas.errors import NotFound
-from schemas.reasons import Reason, english
+from schemas.reasons import Reason
 
 Got = Literal["yes", "not yet", "no"]
 
@@ -37,7 +37,7 @@ class Explanation(Out):
     event: str
     endpoint: str
     got: Got
-    reason: str
+    reason: ReasonText
     reason_code: ReasonCode
     delivery: DeliveryOut | None
 
@@ -60,7 +60,7 @@ async def explain(call: Call[ExplainParameters, Nothing]) -> OperationResult:
             event=event.id,
             endpoint=endpoint,
             got=got,
-            reason=english(reason),
+            reason=reason,
             reason_code=reason.decisive,
             delivery=delivery,
         )

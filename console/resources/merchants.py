@@ -18,9 +18,9 @@ from console.http.models import (
     Out,
     Parameters,
     ReasonCode,
+    ReasonText,
     Time,
     code_of,
-    worded,
 )
 from console.http.operation import Call, Operation, OperationResult
 from ledger.merchants import Merchant
@@ -63,7 +63,7 @@ class MerchantOut(Out):
     check_prepared: bool
     has_webhook_token: bool
     tier: str | None = Field(description="the sub-merchant's code at its agency")
-    trouble: str | None = Field(description="why i'mport cannot be asked for this merchant")
+    trouble: ReasonText | None = Field(description="why i'mport cannot be asked for this merchant")
     trouble_code: ReasonCode
     created_at: Time
 
@@ -72,7 +72,7 @@ class CheckOut(Out):
     """What i'mport says to a merchant's credentials now."""
 
     outcome: Literal["ok", "wrong_credentials", "failing"]
-    reason: str | None
+    reason: ReasonText | None
     reason_code: ReasonCode
 
 
@@ -94,7 +94,7 @@ def shown(context: Context, merchant: Merchant) -> MerchantOut:
         check_prepared=merchant.check_prepared,
         has_webhook_token=merchant.token_hash is not None,
         tier=merchant.tier,
-        trouble=worded(merchant.trouble),
+        trouble=merchant.trouble,
         trouble_code=code_of(merchant.trouble),
         created_at=rfc3339(merchant.created_at),
     )
@@ -144,7 +144,7 @@ async def check(call: Call[Parameters, Nothing]) -> OperationResult:
 
 
 def _checked(outcome: Literal["wrong_credentials", "failing"], error: IamportError) -> CheckOut:
-    return CheckOut(outcome=outcome, reason=str(error), reason_code=error.reason.decisive)
+    return CheckOut(outcome=outcome, reason=error.reason, reason_code=error.reason.decisive)
 
 
 async def list_(call: Call[Listing, Nothing]) -> OperationResult:

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from console.http.models import Listing, Merchant, Nothing, Out, Parameters, ReasonCode, Time, code_of, worded
+from console.http.models import Listing, Merchant, Nothing, Out, Parameters, ReasonCode, ReasonText, Time, code_of
 from console.http.operation import Call, Operation, OperationResult
 from ledger.notifications import Outcome, StoredNotification
 from schemas.times import rfc3339
@@ -24,7 +24,7 @@ class NotificationOut(Out):
     source: str | None = Field(description="the address it came from")
     received_at: Time
     outcome: Outcome
-    reason: str | None
+    reason: ReasonText | None
     reason_code: ReasonCode
     extra: dict[str, Any] = Field(description="what else its body held, up to 4 KiB; long texts are cut")
 
@@ -56,7 +56,7 @@ def notification_out(noted: StoredNotification) -> NotificationOut:
         source=noted.source,
         received_at=rfc3339(noted.received_at),
         outcome=noted.outcome,
-        reason=worded(noted.reason),
+        reason=noted.reason,
         reason_code=code_of(noted.reason),
         extra=dict(noted.extra),
     )

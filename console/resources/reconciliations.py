@@ -16,9 +16,9 @@ from console.http.models import (
     Out,
     Parameters,
     ReasonCode,
+    ReasonText,
     Time,
     code_of,
-    worded,
 )
 from console.http.operation import Call, Operation, OperationResult
 from ledger.reconciliations import Reconciliation, State
@@ -53,7 +53,7 @@ class ReconciliationOut(Out):
     compared: int
     missing: int
     repaired: int
-    trouble: str | None
+    trouble: ReasonText | None
     trouble_code: ReasonCode
     created_at: Time
 
@@ -83,7 +83,7 @@ def reconciliation_out(run: Reconciliation) -> ReconciliationOut:
         compared=run.compared,
         missing=run.missing,
         repaired=run.repaired,
-        trouble=worded(run.trouble),
+        trouble=run.trouble,
         trouble_code=code_of(run.trouble),
         created_at=rfc3339(run.created_at),
     )

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from console.http.models import Nothing, Out, Parameters, ReasonCode, Time, code_of, time, worded
+from console.http.models import Nothing, Out, Parameters, ReasonCode, ReasonText, Time, code_of, time
 from console.http.operation import Call, Operation, OperationResult
 from ledger.acl import AclProblem
 from ledger.durability import Durability
@@ -16,7 +16,6 @@ from ledger.memory import Memory, memory
 from ledger.pages import PageRequest
 from ledger.stats import stats
 from schemas.errors import LedgerRefused, LedgerUnavailable
-from schemas.reasons import english
 from schemas.reasons.reason import of_row
 from schemas.times import rfc3339
 
@@ -56,7 +55,7 @@ class RedisStats(Out):
     """Whether what is acknowledged is safe."""
 
     durable: bool
-    reasons: list[str]
+    reasons: list[ReasonText]
     reason_codes: list[str]
 
 
@@ -71,7 +70,7 @@ class RefusedBodiesOut(Out):
     """Webhooks that were answered with 400, which i'mport does not send again."""
 
     merchant: str = Field(description="`-` where none was known by that name")
-    reason: str = Field(description="the likely cause, in words")
+    reason: ReasonText = Field(description="the likely cause, in words")
     reason_code: str
     count: int = Field(description="since the ledger began")
     last_at: str
@@ -81,7 +80,7 @@ class WorksOut(Out):
     """Whether something can be worked with at all, as this console sees it."""
 
     works: bool
-    reason: str | None = Field(description="why not, and what to do, in words")
+    reason: ReasonText | None = Field(description="why not, and what to do, in words")
     reason_code: ReasonCode
 
 
@@ -104,7 +103,7 @@ class WorkerOut(Out):
     seen_at: Time
     last_lane: str | None = Field(description="whose turn it was last: `deliver/ep_…`, `refresh/{merchant}`, `job/…`")
     last_at: Time | None
-    trouble: str | None = Field(description="what keeps it from working, in words")
+    trouble: ReasonText | None = Field(description="what keeps it from working, in words")
     trouble_code: ReasonCode
 
 
@@ -167,7 +166,7 @@ async def _numbers(call: Call[Parameters, Nothing]) -> OperationResult:
             refused_bodies=[
                 RefusedBodiesOut(
                     merchant=row.merchant,
-                    reason=english(of_row({"code": row.reason})),
+                    reason=of_row({"code": row.reason}),
                     reason_code=row.reason,
                     count=row.count,
                     last_at=rfc3339(row.last_at),
@@ -188,7 +187,7 @@ def works(trouble: AclProblem | None) -> WorksOut:
     """Whether nothing keeps it from working."""
     return WorksOut(
         works=trouble is None,
-        reason=None if trouble is None else str(trouble),
+        reason=None if trouble is None else trouble.reason,
         reason_code=None if trouble is None else trouble.reason.decisive,
     )
 
@@ -196,7 +195,7 @@ def works(trouble: AclProblem | None) -> WorksOut:
 def redis_out(found: Durability) -> RedisStats:
     """How safe Redis is, as the API shows it."""
     codes = [weakness.code for weakness in found.weaknesses]
-    return RedisStats(durable=found.durable, reasons=list(found.reasons), reason_codes=codes)
+    return RedisStats(durable=found.durable, reasons=list(found.weaknesses), reason_codes=codes)
 
 
 def memory_out(full: Memory) -> MemoryOut:
@@ -213,7 +212,7 @@ def _worker(worker: Worker) -> WorkerOut:
         seen_at=rfc3339(worker.seen_at),
         last_lane=worker.last_lane,
         last_at=time(worker.last_at),
-        trouble=worded(worker.trouble),
+        trouble=worker.trouble,
         trouble_code=code_of(worker.trouble),
     )
 

@@ -12,6 +12,7 @@ from console.context import Context
 from console.http.operation import Call, Operation
 from console.http.requests import InvalidFields, modelled
 from schemas import wire
+from schemas.reasons import Reason
 
 MOST = 200
 """Rows of a list that one call gives."""
@@ -63,8 +64,7 @@ class Desk:
             raise InvalidFields(errors)
         call: Call[Any, Any] = Call(self.context, dict(parts or {}), parameters, parsed, self._read_only)
         answer = await operation.handler(call)
-        value = answer.value.model_dump() if isinstance(answer.value, BaseModel) else answer.value
-        return Reply(answer.status, _plain(value))
+        return Reply(answer.status, _plain(answer.value))
 
     async def rows(self, path: str, *, limit: int = MOST, **query: Any) -> list[Any]:
         """The first rows of a list."""
@@ -78,5 +78,11 @@ class Desk:
 
 
 def _plain(value: Any) -> Any:
-    """The value as a program that reads the JSON would have it."""
-    return None if value is None else wire.loads(wire.dumps(value))
+    """The value as a program that reads the JSON would have it, but with reasons as data."""
+    if isinstance(value, BaseModel):
+        return {name: _plain(one) for name, one in value}
+    if isinstance(value, Mapping):
+        return {name: _plain(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return value if isinstance(value, str | Reason | None) else wire.loads(wire.dumps(value))

@@ -30,7 +30,7 @@ def bought(**fields: Any) -> Snapshot:
     return paid(escrow=True, **fields)
 
 
-async def noted(ledger: Ledger, identity: str) -> tuple[str, str | None]:
+async def noted(ledger: Ledger, identity: str) -> tuple[str, str]:
     """Outcome and reason of a notification."""
     row: StoredNotification = await ledger.notifications.get(identity)
     return row.outcome, said(row.reason)
@@ -47,7 +47,7 @@ async def test_a_change_waits_for_a_look_and_becomes_an_event(ledger: Ledger, dr
     claimed = await driver.claim_one()
     assert claimed.escrow_changes == (EscrowChange("4", THEN + 50, "단순 변심", THEN + 60),)
     assert await driver.commit(claimed, bought()) == "ok"
-    assert await noted(ledger, one.id) == ("applied", None)
+    assert await noted(ledger, one.id) == ("applied", "")
     assert await kept(driver) == []
     assert list((await ledger.refresh_lane.record("default", "imp_1")).facts) == ["paid", f"escrow:4:{THEN + 50}"]
 
@@ -100,7 +100,7 @@ async def test_a_payment_that_is_not_escrow(ledger: Ledger, driver: Driver) -> N
     await driver.commit(await driver.claim_one(), paid())
     assert await noted(ledger, first.id) == ("applied", said(escrow.NOT_ESCROW))
     assert await noted(ledger, second.id) == ("rejected", said(escrow.NOT_ESCROW))
-    assert await noted(ledger, plain.id) == ("unchanged", None)
+    assert await noted(ledger, plain.id) == ("unchanged", "")
     assert await kept(driver) == []
     assert list((await ledger.refresh_lane.record("default", "imp_1")).facts) == ["paid"]
 
@@ -175,7 +175,7 @@ async def test_after_retention_a_change_is_still_no_news(ledger: Ledger, driver:
     change = driver.decide(claimed := await driver.claim_one(), bought())
     assert change.events == ()
     await driver.commit(claimed, bought())
-    assert await noted(ledger, one.id) == ("unchanged", None)
+    assert await noted(ledger, one.id) == ("unchanged", "")
 
 
 async def test_many_at_once(ledger: Ledger, driver: Driver) -> None:
@@ -203,6 +203,6 @@ async def test_beside_a_cancellation_that_is_not_found_yet(ledger: Ledger, drive
     claiming = await driver.accept(status="cancelled", cancellation_id="c9")
     one = await driver.accept(extra=told())
     await driver.commit(await driver.claim_one(), bought())
-    assert await noted(ledger, one.id) == ("applied", None)
+    assert await noted(ledger, one.id) == ("applied", "")
     assert (await noted(ledger, claiming.id))[0] == "pending"
     assert await kept(driver) == []
