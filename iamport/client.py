@@ -76,7 +76,7 @@ class Client:
         """
         asked = list(dict.fromkeys(_checked(imp_uid) for imp_uid in imp_uids))
         if len(asked) > LARGEST_BATCH:
-            raise Invalid("imp_uid", f"at most {LARGEST_BATCH} in one call")
+            raise Invalid("imp_uid", Reason.of("too_many_payments", most=LARGEST_BATCH))
         if not asked:
             return LookupResult({}, frozenset(), {}, {})
         answer = await self._get("/payments", [("imp_uid[]", imp_uid) for imp_uid in asked])
@@ -102,9 +102,9 @@ class Client:
         1000, and `IamportError`: `TooMuchAsked` where a shorter window or fewer rows may be answered.
         """
         if not 0 <= until - since <= LONGEST_WINDOW:
-            raise Invalid("until", "a window is at most 90 days")
+            raise Invalid("until", Reason.of("window_too_long"))
         if not 1 <= limit <= LARGEST_PAGE or page < 1:
-            raise Invalid("page", f"pages count from 1 and have at most {LARGEST_PAGE} rows")
+            raise Invalid("page", Reason.of("bad_page", most=LARGEST_PAGE))
         query = [("from", since), ("to", until), ("page", page), ("limit", limit), ("sorting", "updated")]
         answer = await self._get("/payments/status/all", [(name, str(value)) for name, value in query])
         if says(answer, 400):
@@ -123,7 +123,7 @@ class Client:
         try:
             body = wire.dumps(fields)
         except TypeError:
-            raise Invalid("form", "holds something that JSON cannot") from None
+            raise Invalid("form", Reason.of("not_writable")) from None
         response = response_of(await self._call("POST", "/payments/cancel", (), body))
         try:
             return payment_of(response, imp_uid)
@@ -207,5 +207,5 @@ def _request(
 
 def _checked(imp_uid: str) -> str:
     if not IMP_UID.fullmatch(imp_uid):
-        raise Invalid("imp_uid", "is 1 to 32 of A-Z a-z 0-9 _ -")
+        raise Invalid("imp_uid", Reason.of("not_an_imp_uid"))
     return imp_uid

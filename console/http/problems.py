@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -23,8 +24,17 @@ from schemas.errors import (
     WrongCredentials,
 )
 from schemas.reasons import Reason, english
+from schemas.reasons.codes import UNKNOWN
 
 MEDIA_TYPE = "application/problem+json"
+
+
+@dataclass(frozen=True, slots=True)
+class WrongField:
+    """One field of a request, "" for the body as a whole, and what is wrong with it."""
+
+    field: str
+    reason: Reason
 
 
 class FieldError(BaseModel):
@@ -67,21 +77,30 @@ def problem(
     return Response(wire.dumps(body), status, dict(headers or {}), MEDIA_TYPE)
 
 
-def invalid(errors: Sequence[Mapping[str, str]]) -> Response:
+def invalid(errors: Sequence[WrongField]) -> Response:
     """The answer to a request that does not validate."""
-    fields = ", ".join(dict.fromkeys(error["field"] or "the body" for error in errors))
-    return problem(422, f"Not valid: {fields}", errors=errors)
+    fields = ", ".join(dict.fromkeys(error.field or "the body" for error in errors))
+    shown = [{"field": error.field, "message": english(error.reason)} for error in errors]
+    return problem(422, f"Not valid: {fields}", errors=shown)
 
 
-def field_errors(error: ValidationError, *, prefix: str = "") -> list[dict[str, str]]:
+def field_errors(error: ValidationError, *, prefix: str = "") -> list[WrongField]:
     """The errors of pydantic as the API names them; values that were given are never repeated."""
     return [
-        {
-            "field": ".".join([prefix, *map(str, one["loc"])] if prefix else map(str, one["loc"]))[:200],
-            "message": "is not known here" if one["type"] == "extra_forbidden" else one["msg"],
-        }
-        for one in error.errors(include_url=False, include_input=False, include_context=False)
+        WrongField(
+            ".".join([prefix, *map(str, one["loc"])] if prefix else map(str, one["loc"]))[:200],
+            _reason_of_field(one["type"], one["msg"], one.get("ctx", {}).get("reason")),
+        )
+        for one in error.errors(include_url=False, include_input=False)
     ]
+
+
+def _reason_of_field(kind: str, message: str, reason: object) -> Reason:
+    if isinstance(reason, Reason):
+        return reason
+    if kind == "extra_forbidden":
+        return Reason.of("unknown_field")
+    return Reason.of(UNKNOWN, text=message)
 
 
 def reason_of(error: RelayError) -> Reason:
@@ -107,7 +126,7 @@ def of_error(error: RelayError) -> Response:
         case Conflict():
             return problem(409, detail)
         case Invalid():
-            return invalid([{"field": error.field, "message": error.message}])
+            return invalid([WrongField(error.field, error.reason)])
         case IamportRefused():
             return problem(409, detail, code=error.code, message=str(error))
         case IamportUnreachable() | WrongCredentials():

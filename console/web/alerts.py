@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from console.web import addresses
 from console.web.levels import Level
+from schemas.reasons import Reason
 from schemas.times import unix
 
 LATE = 60.0
@@ -23,13 +24,13 @@ _ORDER: Mapping[Level, int] = {"bad": 0, "warn": 1, "info": 2}
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One matter: `key` of the catalogue, what is filled in, where to put it right, and sentences of the API."""
+    """One matter: `key` of the catalogue, what is filled in, where to put it right, and reasons."""
 
     level: Level
     key: str
     values: Mapping[str, Any] = field(default_factory=dict)
     link: str = ""
-    reasons: tuple[str, ...] = ()
+    reasons: tuple[Reason, ...] = ()
 
 
 def concerns(
@@ -43,7 +44,7 @@ def concerns(
     """The worst first. `pending` are payments with open cancellations, `refused` the last hour's refused webhooks."""
     found = [
         *_standing(stats),
-        *_workers(stats["workers"], {stats[name]["reason"] for name in ("ledger", "queue")}),
+        *_workers(stats["workers"], [stats[name]["reason"] for name in ("ledger", "queue")]),
         *_redis(stats),
         *_merchants(merchants),
         *_endpoints(endpoints),
@@ -70,15 +71,18 @@ def _standing(stats: Mapping[str, Any]) -> list[Alert]:
     return found
 
 
-def _workers(workers: Sequence[Mapping[str, Any]], known: Set[str | None]) -> list[Alert]:
-    """`known` is what was said already."""
+def _workers(workers: Sequence[Mapping[str, Any]], known: Sequence[Reason | None]) -> list[Alert]:
+    """`known` are reasons that are shown already."""
     quiet = [worker for worker in workers if worker["state"] == "quiet"]
     found = [] if len(quiet) < len(workers) else [Alert("bad", "no_worker")]
     if quiet:
         found.append(Alert("warn", "quiet", {"n": len(quiet)}))
-    troubles = {worker["trouble"] for worker in workers if worker["trouble"] and worker["state"] == "running"} - known
+    troubles: list[Reason] = []
+    for worker in workers:
+        if worker["state"] == "running" and worker["trouble"] and worker["trouble"] not in [*known, *troubles]:
+            troubles.append(worker["trouble"])
     if troubles:
-        found.append(Alert("bad", "hindered", reasons=tuple(sorted(troubles))))
+        found.append(Alert("bad", "hindered", reasons=tuple(troubles)))
     return found
 
 
@@ -100,10 +104,14 @@ def _endpoints(endpoints: Sequence[Mapping[str, Any]]) -> list[Alert]:
     for row in endpoints:
         values, link = {"url": row["url"], "rate": row["success_rate"]}, f"/endpoints/{row['id']}"
         if row["state"] == "disabled":
-            found.append(Alert("bad", "disabled", values, link, (row["disabled_reason"] or "",)))
+            found.append(Alert("bad", "disabled", values, link, _one(row["disabled_reason"])))
         elif row["breaker"] != "closed":
-            found.append(Alert("bad", "failing", values, link, (row["last_error"] or "",)))
+            found.append(Alert("bad", "failing", values, link, _one(row["last_error"])))
     return found
+
+
+def _one(reason: Reason | None) -> tuple[Reason, ...]:
+    return () if reason is None else (reason,)
 
 
 def _deliveries(stats: Mapping[str, Any]) -> list[Alert]:

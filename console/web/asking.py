@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from console.context import Context
 from console.http.operation import Call, Operation
+from console.http.problems import WrongField
 from console.http.requests import InvalidFields, modelled
 from schemas import wire
 from schemas.reasons import Reason
@@ -57,7 +58,7 @@ class Desk:
         """
         operation = self._operations[method, path]
         given = {name: value for name, value in (query or {}).items() if value not in (None, "")}
-        errors: list[dict[str, str]] = []
+        errors: list[WrongField] = []
         parameters = modelled(operation.query, given, errors, self.context.settings)
         parsed = modelled(operation.body_model, dict(body or {}), errors, self.context.settings)
         if errors:

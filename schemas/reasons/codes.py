@@ -20,6 +20,7 @@ class Kind(Enum):
     DELIVERY = "delivery"
     ENDPOINT = "endpoint"
     CHOICE = "choice"  # one of a few words, which each language has
+    ENGLISH = "english"  # an English text that no language has words for
     TEXT = "text"  # as it is
 
 
@@ -29,6 +30,7 @@ KINDS: Mapping[str, Kind] = {
     "timeout": Kind.DURATION,
     "delivery": Kind.DELIVERY,
     "endpoint": Kind.ENDPOINT,
+    "text": Kind.ENGLISH,
 }
 """By the name of a parameter; every other one is text."""
 
@@ -250,6 +252,21 @@ CODES: Mapping[str, tuple[str, ...]] = {
     "headers_too_long": ("bytes",),
     "bad_max_in_flight": (),
     "bad_rate_limit": (),
+    "field_invalid": ("field",),
+    "unknown_field": (),
+    "body_not_object": (),
+    "not_a_form": (),
+    "form_unreadable": (),
+    "not_a_number": (),
+    "bad_money": (),
+    "bad_moment": (),
+    "no_such_moment": (),
+    "bad_duration": (),
+    "too_many_payments": ("most",),
+    "window_too_long": (),
+    "bad_page": ("most",),
+    "bad_idempotency_key": (),
+    "idempotency_key_reused": (),
     # A reason that this version does not know
     "unknown_reason": ("text",),
 }

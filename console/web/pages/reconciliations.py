@@ -10,6 +10,7 @@ from console.web.forms import filled
 from console.web.refusals import reason
 from console.web.visit import Go, Outcome, PageRoute, View, Visit
 from schemas.errors import RelayError
+from schemas.reasons import Reason
 
 
 async def reconciliations(visit: Visit) -> Outcome:
@@ -29,7 +30,7 @@ async def begin(visit: Visit) -> Outcome:
     return Go("/reconciliations", "reconciliation_begun")
 
 
-async def _page(visit: Visit, chosen: dict[str, Any], *, error: str | None = None, status: int = 200) -> View:
+async def _page(visit: Visit, chosen: dict[str, Any], *, error: Reason | None = None, status: int = 200) -> View:
     listed, merchants, stats = await asyncio.gather(
         visit.listed("/v1/reconciliations"), visit.desk.merchants(), visit.desk.ask("GET", "/v1/stats")
     )

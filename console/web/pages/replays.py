@@ -13,6 +13,7 @@ from console.web.visit import Go, Outcome, PageRoute, View, Visit
 from ledger.replays import Only
 from schemas.endpoints.endpoint import ENDPOINT_TYPES, PAYMENT_TYPES
 from schemas.errors import RelayError
+from schemas.reasons import Reason
 
 TYPES = (*PAYMENT_TYPES, *ENDPOINT_TYPES)
 _FIELDS = ("merchant", "endpoint", "only", "since", "until", "rate", "include_silent")
@@ -51,7 +52,7 @@ async def stop(visit: Visit) -> Outcome:
 
 
 async def _page(
-    visit: Visit, chosen: dict[str, Any], *, matched: int | None = None, error: str | None = None, status: int = 200
+    visit: Visit, chosen: dict[str, Any], *, matched: int | None = None, error: Reason | None = None, status: int = 200
 ) -> View:
     listed, endpoints, merchants = await asyncio.gather(
         visit.listed("/v1/replays"), visit.desk.rows("/v1/endpoints"), visit.desk.merchants()

@@ -8,8 +8,9 @@ from console.web.alerts import concerns
 from console.web.charts import HEIGHT, columns, pulse
 from console.web.curl import command
 from console.web.timeline import story, undelivered
-from schemas.reasons import Reason, english
+from schemas.reasons import Reason
 from schemas.times import rfc3339
+from tests.support.reasons import because
 
 NOW = 1795433533.0
 
@@ -50,10 +51,10 @@ def test_the_worst_comes_first() -> None:
         "cancellations": [{"state": "open", "requested_at": rfc3339(NOW - 8 * 86400)}],
     }
     found = concerns(
-        {**stats(dead=2, held=1, oldest_due_seconds=90.0), "redis": {"durable": False, "reasons": ["appendonly is no"]},
+        {**stats(dead=2, held=1, oldest_due_seconds=90.0), "redis": {"durable": False, "reasons": [because("appendonly is no")]},
          "webhook_loss_rate": 0.01},
-        [endpoint(state="disabled", disabled_reason="answered 410"), endpoint(breaker="open"), endpoint()],
-        [{"merchant": "m", "trouble": "i'mport answered 500"}, {"merchant": "n", "trouble": None}],
+        [endpoint(state="disabled", disabled_reason=Reason.of("endpoint_gone")), endpoint(breaker="open"), endpoint()],
+        [{"merchant": "m", "trouble": Reason.of("iamport_status", status=500)}, {"merchant": "n", "trouble": None}],
         [pending],
         3,
         NOW,
@@ -70,7 +71,7 @@ def test_bodies_that_were_refused_lately_are_named() -> None:
     bodies = [
         {
             "merchant": "m",
-            "reason": english(Reason.of(code)),
+            "reason": Reason.of(code),
             "reason_code": code,
             "count": 2,
             "last_at": rfc3339(NOW - ago),
@@ -79,17 +80,17 @@ def test_bodies_that_were_refused_lately_are_named() -> None:
     ]
     found = concerns({**stats(), "refused_bodies": bodies}, [], [], [], 0, NOW)
     assert [(one.key, one.level, one.reasons) for one in found] == [
-        ("version_2", "warn", ()), ("bodies", "warn", ("the body is empty",)),
+        ("version_2", "warn", ()), ("bodies", "warn", (Reason.of("empty"),)),
     ]  # fmt: skip
 
 
 def test_what_stands_still_comes_before_all() -> None:
     """A queue that does not work, a full Redis, and nobody who works; a trouble that all share is told once."""
-    trouble = "RELAY_QUEUE_URL: its Redis user may not use KEYS: ACL SETUSER … +keys"
+    trouble = because("its Redis user may not use KEYS")
     still = {
         **stats(dead=1), "queue": {"works": False, "reason": trouble}, "memory": {"ratio": 0.97, "nearly_full": True},
     }  # fmt: skip
-    quiet = worker(state="quiet", trouble="long ago")
+    quiet = worker(state="quiet", trouble=because("long ago"))
     found = concerns({**still, "workers": [worker(trouble=trouble), quiet]}, [], [], [], 0, NOW)
     assert [one.key for one in found] == ["full", "queue", "dead", "quiet"]
     found = concerns({**stats(), "workers": [quiet]}, [], [], [], 0, NOW)
