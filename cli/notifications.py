@@ -8,7 +8,7 @@ import typer
 
 from cli.client import console, part
 from cli.output import Cursor, Json, Limit, OfMerchant, listed, shown
-from console.web.masking import masked
+from schemas.payments.buyer_masking import masked
 
 app = typer.Typer(help="Notifications: what came in, and what became of it.", no_args_is_help=True)
 

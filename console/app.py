@@ -20,7 +20,7 @@ from console.http.openapi import describe
 from console.http.problems import of_error, problem
 from console.http.tokens import ApiTokens
 from console.resources.table import OPERATIONS
-from console.web.site import Site, is_person
+from console.web.site import Site, is_browser
 from schemas import wire
 from schemas.errors import RelayError
 
@@ -33,7 +33,7 @@ def make_app(context: Context) -> Starlette:
     """The ASGI application; it closes the ledger when it ends."""
     tokens = ApiTokens(context.settings.api_tokens)
     health = ConsoleHealth(context, tokens)
-    site = Site(context, OPERATIONS, tokens)
+    site = Site(context, tokens)
     description = describe(OPERATIONS)
     described, documented = wire.dumps(description), page(description)
 
@@ -44,8 +44,8 @@ def make_app(context: Context) -> Starlette:
         return HTMLResponse(documented, headers={"content-security-policy": _DOCS_POLICY})
 
     async def refused(request: Request, error: Exception) -> Response:
-        is_nothing = isinstance(error, HTTPException) and error.status_code == 404
-        return await site.nothing(request) if is_nothing and is_person(request) else await _refused(request, error)
+        is_missing = isinstance(error, HTTPException) and error.status_code == 404
+        return await site.not_found(request) if is_missing and is_browser(request) else await _refused(request, error)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:

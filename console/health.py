@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from console.context import Context
 from console.http.problems import problem
 from console.http.tokens import ApiTokens
-from console.resources.stats import memory_out, works
+from console.resources.stats import MemoryOut, works
 from ledger.heartbeats import Worker, running
 from ledger.memory import memory
 from ledger.stats import Stats, stats
@@ -53,7 +53,7 @@ class ConsoleHealth:
         report = {
             "status": "ready" if ready else "unavailable",
             "redis": durability and {"durable": durability.durable, "reasons": list(durability.reasons)},
-            "memory": full and memory_out(full).model_dump(),
+            "memory": full and MemoryOut.model_validate(full).model_dump(),
             "ledger": works(seen.ledger).model_dump(),
             "queue": works(seen.queue).model_dump(),
             "workers": None if workers is None else _of_workers(workers),

@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
 
 from ledger.pages import Page, PageRequest, walk
 from ledger.rows import Row, hashes, seconds, text
 from ledger.store import Store
 from schemas import wire
 from schemas.errors import NotFound
+from schemas.payments import codec
+from schemas.payments.cancellations import Request
 from schemas.reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)
 class Payment:
     """A payment: amounts in the currency's major unit, times in UNIX seconds. `snapshot` is i'mport's object as JSON;
-    `requests` are what is known of its cancellations, as `schemas.payments.codec` keeps them; `contradicts`
-    are the events that the object no longer bears out."""
+    `requests` are what is known of its cancellations; `contradicts` are the events that the object no longer bears out.
+    """
 
     merchant: str
     imp_uid: str
@@ -31,7 +32,7 @@ class Payment:
     currency: str
     fetched_at: float | None
     snapshot: bytes = field(repr=False)
-    requests: Sequence[dict[str, Any]] = field(default=(), repr=False)
+    requests: Sequence[Request] = field(default=(), repr=False)
     contradicts: Sequence[str] = ()
 
 
@@ -121,6 +122,6 @@ def _payment(name: str, row: Row) -> Payment:
         currency=text(row, "currency") or "",
         fetched_at=seconds(row, "fetched_at"),
         snapshot=row.get("snapshot") or b"{}",
-        requests=wire.loads(row.get("requests") or b"[]"),
+        requests=tuple(codec.load_request(request) for request in wire.loads(row.get("requests") or b"[]")),
         contradicts=wire.loads(row.get("contradicts") or b"[]"),
     )

@@ -6,10 +6,13 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import (
     AfterValidator,
+    AliasChoices,
+    AliasGenerator,
+    AliasPath,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -20,6 +23,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from console.operations.put_merchant import MERCHANT_NAME
 from ledger.pages import PageRequest
 from schemas.durations import parse_duration
 from schemas.errors import Invalid
@@ -40,9 +44,26 @@ class Parameters(BaseModel):
 
 
 class Out(BaseModel):
-    """Something the API answers with."""
+    """Something the API answers with: a model that reads what an operation returns, attribute by attribute."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, arbitrary_types_allowed=True, from_attributes=True, validate_by_name=True
+    )
+
+
+def also_in(part: str) -> AliasGenerator:
+    """For an `Out` of an object with a nested one: an attribute that the object lacks is read from its `part`."""
+    return AliasGenerator(validation_alias=lambda name: AliasChoices(name, AliasPath(part, name)))
+
+
+T = TypeVar("T")
+
+
+class ListOut(Out, Generic[T]):
+    """A `ledger.pages.Page` of rows."""
+
+    data: list[T] = Field(validation_alias="rows")
+    next_cursor: str | None
 
 
 def code_of(reason: Reason | str | None) -> str | None:
@@ -51,12 +72,11 @@ def code_of(reason: Reason | str | None) -> str | None:
 
 
 ReasonText = Annotated[InstanceOf[Reason], PlainSerializer(english, return_type=str)]
-"""A reason: data inside, English words in the answer. Beside it stands its code."""
+"""A reason: data inside, English words in the answer."""
 ReasonCode = Annotated[
-    str | None,
-    BeforeValidator(code_of),
-    Field(description="the same for programs: a code that keeps its meaning"),
+    str | None, BeforeValidator(code_of), Field(description="the same for programs: a code that keeps its meaning")
 ]
+"""Stands beside a `ReasonText` and reads the same attribute (`validation_alias`)."""
 
 
 class Nothing(Body):
@@ -73,7 +93,7 @@ def _wrong(reason: Reason) -> PydanticCustomError:
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def field_error() -> Iterator[None]:
     """Inside a validator: an `Invalid` of `schemas` becomes the field's error."""
     try:
         yield
@@ -85,7 +105,7 @@ def checked(check: Callable[[Any], Any]) -> AfterValidator:
     """A check of `schemas` as a validator: its `Invalid` becomes the field's error."""
 
     def validate(value: Any) -> Any:
-        with told():
+        with field_error():
             return check(value)
 
     return AfterValidator(validate)
@@ -120,6 +140,10 @@ def _moment(value: Any) -> float:
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
+def _written(value: Any) -> Any:
+    return rfc3339(value) if isinstance(value, (int, float)) else value
+
+
 def _duration(value: Any) -> float:
     if not isinstance(value, str):
         raise _wrong(Reason.of("bad_duration"))
@@ -144,13 +168,12 @@ Moment = Annotated[float, BeforeValidator(_moment), _TIME_SCHEMA]
 """A time that is given, in UNIX seconds."""
 Seconds = Annotated[float, BeforeValidator(_duration), _DURATION_SCHEMA]
 """A duration that is given, in seconds."""
-Time = Annotated[str, _TIME_SCHEMA]
-"""A time that is answered."""
+Time = Annotated[str, BeforeValidator(_written), _TIME_SCHEMA]
+"""A time that is answered, written from UNIX seconds."""
 Amount = Annotated[int | Decimal, _NUMBER_SCHEMA]
 """An amount that is answered, as the number it was."""
 
-MERCHANT = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
-Merchant = Annotated[str, Field(pattern=f"^{MERCHANT}$")]
+Merchant = Annotated[str, Field(pattern=f"^{MERCHANT_NAME}$")]
 
 
 class Listing(Parameters):
@@ -169,8 +192,3 @@ class OfMerchant(Parameters):
     """Which merchant a single payment belongs to."""
 
     merchant: Merchant = "default"
-
-
-def time(at: float | None) -> str | None:
-    """A UNIX time in seconds as the API shows it; None stays None."""
-    return None if at is None else rfc3339(at)

@@ -1,18 +1,15 @@
-"""Merchants: whose webhooks are taken, and with which credentials i'mport is asked."""
+"""`/v1/merchants`: whose webhooks are accepted, and with which credentials i'mport is called."""
 
 from __future__ import annotations
 
-import hashlib
-import re
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AliasPath, ConfigDict, Field
 
-from console.context import Context
 from console.http.models import (
-    MERCHANT,
     Body,
     Listing,
+    ListOut,
     Moment,
     Nothing,
     Out,
@@ -20,15 +17,13 @@ from console.http.models import (
     ReasonCode,
     ReasonText,
     Time,
-    code_of,
+    also_in,
 )
 from console.http.operation import Call, Operation, OperationResult
-from ledger.merchants import Merchant
-from schemas.errors import Conflict, IamportError, Invalid, WrongCredentials
-from schemas.reasons import Reason
-from schemas.times import rfc3339
+from console.operations.check_credentials import check_credentials
+from console.operations.put_merchant import MerchantSettings, delete_merchant, put_merchant
+from console.operations.read_merchants import list_merchants, read_merchant
 
-DEFAULT = "default"
 Credential = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$")]
 
 
@@ -51,9 +46,16 @@ class MerchantIn(Body):
         description="an agency's code for a sub-merchant, sent with every call to i'mport",
     )
 
+    @property
+    def settings(self) -> MerchantSettings:
+        """What is to be stored."""
+        return MerchantSettings(**self.model_dump())
+
 
 class MerchantOut(Out):
     """A merchant; its secrets are never shown."""
+
+    model_config = ConfigDict(alias_generator=also_in("stored"))
 
     merchant: str
     source: Literal["api", "environment"]
@@ -64,7 +66,7 @@ class MerchantOut(Out):
     has_webhook_token: bool
     tier: str | None = Field(description="the sub-merchant's code at its agency")
     trouble: ReasonText | None = Field(description="why i'mport cannot be asked for this merchant")
-    trouble_code: ReasonCode
+    trouble_code: ReasonCode = Field(validation_alias=AliasPath("stored", "trouble"))
     created_at: Time
 
 
@@ -73,97 +75,37 @@ class CheckOut(Out):
 
     outcome: Literal["ok", "wrong_credentials", "failing"]
     reason: ReasonText | None
-    reason_code: ReasonCode
+    reason_code: ReasonCode = Field(validation_alias="reason")
 
 
-class MerchantList(Out):
+class MerchantList(ListOut[MerchantOut]):
     """Some merchants."""
-
-    data: list[MerchantOut]
-    next_cursor: str | None
-
-
-def shown(context: Context, merchant: Merchant) -> MerchantOut:
-    """A merchant as operators see it."""
-    return MerchantOut(
-        merchant=merchant.name,
-        source="api" if merchant.imp_key else "environment",
-        imp_key=masked(context.sealer.open(merchant.imp_key)) if merchant.imp_key else None,
-        include_sandbox=merchant.include_sandbox,
-        since=rfc3339(merchant.since),
-        check_prepared=merchant.check_prepared,
-        has_webhook_token=merchant.token_hash is not None,
-        tier=merchant.tier,
-        trouble=merchant.trouble,
-        trouble_code=code_of(merchant.trouble),
-        created_at=rfc3339(merchant.created_at),
-    )
-
-
-def masked(credential: str) -> str:
-    """Enough of a credential to tell it from another, not enough to use it."""
-    return f"{credential[:4]}…" if len(credential) >= 12 else "…"
 
 
 async def put(call: Call[Parameters, MerchantIn]) -> OperationResult:
     """Add or replace a merchant."""
-    name, body, sealer = call.path["merchant"], call.body, call.context.sealer
-    if not re.fullmatch(MERCHANT, name):
-        raise Invalid("merchant", Reason.of("not_a_merchant_name"))
-    new = await call.context.ledger.merchants.put(
-        name,
-        imp_key=sealer.seal(body.imp_key),
-        imp_secret=sealer.seal(body.imp_secret),
-        include_sandbox=body.include_sandbox,
-        check_prepared=body.check_prepared,
-        since=body.since,
-        token_hash=hashlib.sha256(body.webhook_token.encode()).hexdigest() if body.webhook_token else None,
-        tier=body.tier,
-    )
-    stored = await call.context.ledger.merchants.get(name)
-    return OperationResult(shown(call.context, stored), 201 if new else 200)
+    stored, is_new = await put_merchant(call.context, call.path["merchant"], call.body.settings)
+    return OperationResult(MerchantOut.model_validate(stored), 201 if is_new else 200)
 
 
 async def get(call: Call[Parameters, Nothing]) -> OperationResult:
     """One merchant."""
-    return OperationResult(shown(call.context, await call.context.ledger.merchants.get(call.path["merchant"])))
+    return OperationResult(MerchantOut.model_validate(await read_merchant(call.context, call.path["merchant"])))
 
 
 async def check(call: Call[Parameters, Nothing]) -> OperationResult:
-    """Ask i'mport something harmless with a merchant's credentials: what it has prepared for an order nobody made."""
-    name = call.path["merchant"]
-    await call.context.ledger.merchants.get(name)
-    try:
-        account = await call.context.accounts.get(name)
-        await account.client.prepared("relay-check")
-    except WrongCredentials as error:
-        return OperationResult(_checked("wrong_credentials", error))
-    except IamportError as error:
-        return OperationResult(_checked("failing", error))
-    return OperationResult(CheckOut(outcome="ok", reason=None, reason_code=None))
-
-
-def _checked(outcome: Literal["wrong_credentials", "failing"], error: IamportError) -> CheckOut:
-    return CheckOut(outcome=outcome, reason=error.reason, reason_code=error.reason.decisive)
+    """Check a merchant's credentials at i'mport."""
+    return OperationResult(CheckOut.model_validate(await check_credentials(call.context, call.path["merchant"])))
 
 
 async def list_(call: Call[Listing, Nothing]) -> OperationResult:
     """All merchants."""
-    page = await call.context.ledger.merchants.list(call.query.part)
-    return OperationResult(
-        MerchantList(data=[shown(call.context, row) for row in page.rows], next_cursor=page.next_cursor)
-    )
+    return OperationResult(MerchantList.model_validate(await list_merchants(call.context, call.query.part)))
 
 
 async def delete(call: Call[Parameters, Nothing]) -> OperationResult:
-    """Forget a merchant."""
-    name, merchants = call.path["merchant"], call.context.ledger.merchants
-    in_environment = name == DEFAULT and call.context.settings.imp_key is not None
-    if in_environment and not (await merchants.get(name)).imp_key:
-        raise Conflict(Reason.of("merchant_in_environment"))
-    await merchants.delete(name)
-    if in_environment:
-        await merchants.ensure(name)
+    """Delete a merchant."""
+    await delete_merchant(call.context, call.path["merchant"])
     return OperationResult(status=204)
 
 

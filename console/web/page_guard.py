@@ -1,4 +1,4 @@
-"""Opens pages: who is it, may they, is the form ours; then the page, or why not."""
+"""Opens pages: checks who it is, what they may do, and that the form is ours; then the page, or why not."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from console.context import Context
 from console.http.requests import InvalidFields, TooLarge
 from console.web import addresses, catalogue, cookies, time_display
-from console.web.asking import Desk
 from console.web.forms import CSRF, Form, form_of
 from console.web.headers import guarded
 from console.web.live import Live
@@ -22,18 +22,16 @@ from console.web.refusals import refused
 from console.web.rendering import THEMES, Rendering
 from console.web.sessions import LIFETIME, Sessions, same
 from console.web.visit import Go, PageRoute, View, Visit
-from runtime.encryption import Sealer
 from schemas.errors import RelayError
 
 log = structlog.get_logger()
 
 
 class PageGuard:
-    """What stands before every page."""
+    """Stands before every page: nobody opens one who may not."""
 
-    def __init__(self, desk: Desk, sealer: Sealer, sessions: Sessions, rendering: Rendering, live: Live) -> None:
-        self._desk = desk
-        self._sealer = sealer
+    def __init__(self, context: Context, sessions: Sessions, rendering: Rendering, live: Live) -> None:
+        self._context = context
         self._sessions = sessions
         self._rendering = rendering
         self._live = live
@@ -67,7 +65,7 @@ class PageGuard:
         theme = given.get(names["theme"], "")
         return Visit(
             request=request,
-            desk=self._desk.of(read_only=session is None or session.caller.read_only),
+            context=self._context,
             session=session,
             clock=time_display.Clock(now, zone, catalogue.tongue(language)),
             theme=theme if theme in THEMES else THEMES[0],
@@ -93,7 +91,7 @@ class PageGuard:
 
     def _respond(self, view: View, visit: Visit, csrf: str) -> Response:
         request = visit.request
-        notice = cookies.open_notice(self._sealer, request.cookies.get(cookies.NOTICE))
+        notice = cookies.open_notice(self._context.sealer, request.cookies.get(cookies.NOTICE))
         html = self._rendering.page(view, visit, csrf=csrf, notice=notice)
         response = HTMLResponse(html, view.status)
         if cookies.NOTICE in request.cookies:
@@ -103,7 +101,7 @@ class PageGuard:
     def _go(self, go: Go, request: Request) -> Response:
         response = RedirectResponse(go.to, 303)
         if go.notice:
-            notice = cookies.pack_notice(self._sealer, go.notice, go.values, bad=go.bad)
+            notice = cookies.pack_notice(self._context.sealer, go.notice, go.values, bad=go.bad)
             cookies.put(request, response, cookies.NOTICE, notice, seconds=60)
         for name, value in go.preferences.items():
             cookies.remember(request, response, name, value)

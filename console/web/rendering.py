@@ -15,11 +15,11 @@ from starlette.requests import Request
 from console.web import addresses, icons
 from console.web.catalogue import Catalogue
 from console.web.levels import level
-from console.web.masking import masked
 from console.web.reason_display import in_text, spoken
 from console.web.static import Static
 from console.web.time_display import ZONES, Clock, length
 from console.web.visit import View, Visit
+from schemas.payments.buyer_masking import masked
 from schemas.reasons import stored
 
 THEMES = ("auto", "light", "dark")
@@ -28,7 +28,7 @@ _SCRIPTED = ("time.", "script.")
 
 
 class Rendering:
-    """Makes HTML of views."""
+    """Renders views as HTML."""
 
     def __init__(self, static: Static) -> None:
         self._jinja = Environment(

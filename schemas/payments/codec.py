@@ -84,7 +84,7 @@ def load_record(merchant: str, imp_uid: str, fields: Mapping[str, bytes], facts:
         merchant=merchant,
         imp_uid=imp_uid,
         facts=facts,
-        requests=tuple(_load_request(row) for row in wire.loads(fields.get("requests", b"[]"))),
+        requests=tuple(load_request(row) for row in wire.loads(fields.get("requests", b"[]"))),
         claims=wire.loads(fields.get("claims", b"{}")),
         sequence=int(fields.get("sequence", 0)),
         version=int(fields.get("version", 0)),
@@ -139,7 +139,8 @@ def _dump_request(request: Request) -> dict[str, Any]:
     }
 
 
-def _load_request(row: Mapping[str, Any]) -> Request:
+def load_request(row: Mapping[str, Any]) -> Request:
+    """A cancellation request as a record keeps it."""
     amount = row["amount"]
     return Request(
         id=row["id"],

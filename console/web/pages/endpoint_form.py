@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from console.http.requests import InvalidFields
+from console.operations.read_endpoints import read_endpoint
+from console.operations.register_endpoint import change_endpoint, create_endpoint
+from console.resources.endpoint_models import EndpointIn, EndpointPatch
 from console.web.forms import Form, filled
 from console.web.pages.endpoints import address
 from console.web.visit import Go, Outcome, PageRoute, View, Visit
@@ -32,13 +35,14 @@ async def new(visit: Visit) -> Outcome:
 
 
 async def create(visit: Visit) -> Outcome:
-    """Make an endpoint."""
+    """Create an endpoint."""
     fields = {"merchant": visit.form.get("merchant"), **_fields(visit.form)}
     try:
-        reply = await visit.desk.ask("POST", "/v1/endpoints", body=fields)
+        given = visit.validated(EndpointIn, fields)
+        created, _ = await create_endpoint(visit.context, given.model_dump())
     except (InvalidFields, Invalid, NotFound) as error:
         return await _form(visit, {**_NEW, **fields}, _errors(error))
-    return Go(f"/endpoints/{reply.value['id']}", "endpoint_created")
+    return Go(f"/endpoints/{created.endpoint.id}", "endpoint_created")
 
 
 async def edit(visit: Visit) -> Outcome:
@@ -53,20 +57,21 @@ async def change(visit: Visit) -> Outcome:
         # They are never shown, so an empty field says nothing about them.
         del fields["headers"]
     try:
-        await visit.desk.ask("PATCH", "/v1/endpoints/{id}", {"id": visit.part("id")}, body=fields)
+        given = visit.validated(EndpointPatch, fields)
+        await change_endpoint(visit.context, visit.part("id"), given.model_dump(exclude_unset=True))
     except (InvalidFields, Invalid) as error:
         return await _form(visit, {**await _existing(visit), **fields}, _errors(error))
     return Go(address(visit), "saved")
 
 
 async def _existing(visit: Visit) -> dict[str, Any]:
-    reply = await visit.desk.ask("GET", "/v1/endpoints/{id}", {"id": visit.part("id")})
-    existing: dict[str, Any] = reply.value
-    return existing
+    """What the form shows of the endpoint as it is; values of headers are never shown."""
+    endpoint = (await read_endpoint(visit.context, visit.part("id"), read_only=visit.read_only)).endpoint
+    return {name: getattr(endpoint, name) for name in ("id", *_NEW)}
 
 
 async def _form(visit: Visit, endpoint: dict[str, Any], errors: dict[str, Reason]) -> View:
-    merchants = await visit.desk.merchants()
+    merchants = await visit.merchants()
     values = {
         "endpoint": endpoint,
         "merchants": merchants if "default" in merchants else ["default", *merchants],

@@ -39,12 +39,12 @@ class Setting:
 
 async def settings(visit: Visit) -> Outcome:
     """Every setting by subject; a new one of no subject yet comes last."""
-    current = visit.desk.context.settings
+    current = visit.context.settings
     listed = {name for names in _GROUPS.values() for name in names}
     others = tuple(name for name in Settings.model_fields if name not in listed)
     groups = {**_GROUPS, **({"others": others} if others else {})}
     shown = {group: [_setting(current, name) for name in names] for group, names in groups.items()}
-    durability = await visit.desk.context.ledger.durability()
+    durability = await visit.context.ledger.durability()
     return View("settings", {"groups": shown, "durability": durability})
 
 

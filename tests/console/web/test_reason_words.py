@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from redis import exceptions
 
-from console.resources.explain import told
+from console.operations.explain_delivery import explained
 from console.web.catalogue import tongue
 from console.web.reason_display import in_text, spoken
 from console.web.time_display import Clock
@@ -123,8 +123,8 @@ def test_what_becomes_of_deliveries_is_all_in_korean() -> None:
     reasons = list(verdicts())
     assert len(reasons) == 8
     held = Reason.of("endpoint_disabled", Reason.of("disabled_by_operator"))
-    explained = [told(view(state, reason), None)[1] for reason in reasons for state in ("pending", "dead")]
-    for reason in (*reasons, held, *explained, told(view("held", held), NOW)[1]):
+    around = [explained(view(state, reason), None)[1] for reason in reasons for state in ("pending", "dead")]
+    for reason in (*reasons, held, *around, explained(view("held", held), NOW)[1]):
         assert all_korean(reason), reason
 
 
@@ -150,5 +150,5 @@ def test_what_keeps_everything_waiting_is_all_in_korean() -> None:
     assert full is not None
     still = [*(found.reason for found in problems), Reason.of("no_worker"), full]
     sent = view("pending", Reason.of("retry_scheduled", Reason.of("http_answer", status=500)))
-    for reason in (*still, *(told(sent, None, each)[1] for each in still)):
+    for reason in (*still, *(explained(sent, None, each)[1] for each in still)):
         assert all_korean(reason), reason

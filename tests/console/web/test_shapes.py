@@ -1,13 +1,34 @@
-"""What needs attention, how charts are drawn, and how a story is put together: pure decisions."""
+"""Alerts, charts and timelines: pure decisions."""
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
-from console.web.alerts import concerns
+from console.operations.read_endpoints import EndpointView
+from console.operations.read_events import EventView
+from console.operations.read_merchants import MerchantView
+from console.operations.read_payments import PaymentView
+from console.operations.read_stats import RelayStats
+from console.operations.trace_payment import PaymentTrace
+from console.web.alerts import alerts
 from console.web.charts import HEIGHT, columns, pulse
 from console.web.curl import command
-from console.web.timeline import story, undelivered
+from console.web.timeline import timeline, undelivered
+from ledger.acl import AclProblem
+from ledger.acl_watch import Seen
+from ledger.deliveries import DeliveryView, State
+from ledger.durability import Durability
+from ledger.heartbeats import Worker
+from ledger.memory import Memory
+from ledger.merchants import Merchant
+from ledger.notifications import StoredNotification
+from ledger.payments import Payment, RefreshState
+from ledger.stats import RefusedBodies, Stats
+from schemas.body_reasons import BodyReason
+from schemas.endpoints.delivery import Attempt
+from schemas.endpoints.endpoint import Endpoint
+from schemas.payments.cancellations import Request
 from schemas.reasons import Reason
 from schemas.times import rfc3339
 from tests.support.reasons import because
@@ -15,47 +36,57 @@ from tests.support.reasons import because
 NOW = 1795433533.0
 
 
-def stats(**deliveries: Any) -> dict[str, Any]:
-    """Numbers of a relay that is well, but for these."""
-    return {
-        "refresh": {"due": 0, "oldest_due_seconds": None}, "workers": [worker()],
-        "ledger": {"works": True, "reason": None}, "queue": {"works": True, "reason": None},
-        "memory": {"ratio": 0.5, "nearly_full": False},
-        "deliveries": {"pending": 0, "dead": 0, "held": 0, "oldest_due_seconds": None, **deliveries},
-        "redis": {"durable": True, "reasons": []}, "spool": None, "webhook_loss_rate": None,
-        "refused_bodies": [],
+def stats(**changes: Any) -> RelayStats:
+    """Numbers of a relay that is well, but for these: fields of `RelayStats` or of its `numbers`."""
+    numbers: dict[str, Any] = {
+        "looks_due": 0, "oldest_look": None, "looks_paused": 0, "oldest_paused_look": None, "pending": 0, "dead": 0,
+        "held": 0, "oldest_delivery": None, "deliveries_paused": 0, "oldest_paused_delivery": None, "refused": {},
+        "spooled": 0, "receivers": 0, "refused_bodies": (),
     }  # fmt: skip
+    numbers |= {name: changes.pop(name) for name in list(changes) if name in numbers}
+    fields: dict[str, Any] = {
+        "endpoints": (), "endpoints_left_out": False, "workers": [worker()], "durability": Durability(True, ()),
+        "memory": Memory(50, 100, nearly_full=False), "allows": Seen(None, None, None), "webhook_loss_rate": None,
+    }  # fmt: skip
+    return RelayStats(Stats(**numbers), **{**fields, **changes})
 
 
-def worker(**fields: Any) -> dict[str, Any]:
+def worker(*, quiet: bool = False, trouble: Reason | None = None) -> Worker:
     """A worker that runs, but for this."""
-    return {"name": "host-1", "state": "running", "trouble": None, **fields}
+    return Worker("host-1", "1", NOW, NOW, quiet, None, None, trouble)
 
 
-def endpoint(**fields: Any) -> dict[str, Any]:
+def endpoint(*, state: Any = "enabled", breaker: str = "closed", disabled_reason: Reason | None = None) -> EndpointView:
     """An endpoint that is well, but for this."""
-    return {"id": "ep_1", "url": "https://shop", "state": "enabled", "breaker": "closed", "success_rate": 1.0,
-            "last_error": None, "disabled_reason": None, **fields}  # fmt: skip
+    registered = Endpoint(id="ep_1", merchant="m", url="https://shop", disabled_reason=disabled_reason)
+    return EndpointView(registered, state, 1.0, breaker, None, ())
+
+
+def merchant(name: str, trouble: Reason | None = None) -> MerchantView:
+    """A merchant, and why i'mport cannot be asked for it."""
+    return MerchantView(Merchant(name, NOW, NOW, trouble=trouble), "api", None)
+
+
+def payment(*requests: Request, status: str = "cancelled", fetched_at: float | None = None) -> PaymentView:
+    """A payment with these cancellation requests."""
+    stored = Payment("m", "i", "o", status, 1, Decimal(1), Decimal(0), "KRW", fetched_at, b"{}")
+    return PaymentView(stored, requests, {})
 
 
 def test_nothing_is_wrong() -> None:
-    """A relay that is well asks for nobody's attention."""
-    assert concerns(stats(), [endpoint()], [], [], 0, NOW) == []
+    """A relay that is well has no alerts."""
+    assert alerts(stats(), [endpoint()], [], [], 0, NOW) == []
 
 
 def test_the_worst_comes_first() -> None:
     """Everything that is wrong is named, what loses data or stands still before what is only late."""
-    pending = {
-        "merchant": "m",
-        "imp_uid": "i",
-        "cancellations": [{"state": "open", "requested_at": rfc3339(NOW - 8 * 86400)}],
-    }
-    found = concerns(
-        {**stats(dead=2, held=1, oldest_due_seconds=90.0), "redis": {"durable": False, "reasons": [because("appendonly is no")]},
-         "webhook_loss_rate": 0.01},
+    waiting = payment(Request("can_1", None, "open", "webhook", int(NOW - 8 * 86400)))
+    found = alerts(
+        stats(dead=2, held=1, oldest_delivery=90.0, durability=Durability(False, (because("appendonly is no"),)),
+              webhook_loss_rate=0.01),
         [endpoint(state="disabled", disabled_reason=Reason.of("endpoint_gone")), endpoint(breaker="open"), endpoint()],
-        [{"merchant": "m", "trouble": Reason.of("iamport_status", status=500)}, {"merchant": "n", "trouble": None}],
-        [pending],
+        [merchant("m", Reason.of("iamport_status", status=500)), merchant("n")],
+        [waiting],
         3,
         NOW,
     )  # fmt: skip
@@ -67,36 +98,26 @@ def test_the_worst_comes_first() -> None:
 
 
 def test_bodies_that_were_refused_lately_are_named() -> None:
-    """Version V2 by itself, since it is the whole merchant's webhooks; a day later it is no news any more."""
-    bodies = [
-        {
-            "merchant": "m",
-            "reason": Reason.of(code),
-            "reason_code": code,
-            "count": 2,
-            "last_at": rfc3339(NOW - ago),
-        }
-        for code, ago in (("version_2", 60), ("empty", 3600), ("not_json", 2 * 86400))
-    ]
-    found = concerns({**stats(), "refused_bodies": bodies}, [], [], [], 0, NOW)
+    """Version V2 has an alert of its own, since it concerns all webhooks of the merchant; after a day there is none."""
+    codes: tuple[tuple[BodyReason, float], ...] = (("version_2", 60), ("empty", 3600), ("not_json", 2 * 86400))
+    bodies = tuple(RefusedBodies("m", code, 2, NOW - ago) for code, ago in codes)
+    found = alerts(stats(refused_bodies=bodies), [], [], [], 0, NOW)
     assert [(one.key, one.level, one.reasons) for one in found] == [
         ("version_2", "warn", ()), ("bodies", "warn", (Reason.of("empty"),)),
     ]  # fmt: skip
 
 
-def test_what_stands_still_comes_before_all() -> None:
-    """A queue that does not work, a full Redis, and nobody who works; a trouble that all share is told once."""
-    trouble = because("its Redis user may not use KEYS")
-    still = {
-        **stats(dead=1), "queue": {"works": False, "reason": trouble}, "memory": {"ratio": 0.97, "nearly_full": True},
-    }  # fmt: skip
-    quiet = worker(state="quiet", trouble=because("long ago"))
-    found = concerns({**still, "workers": [worker(trouble=trouble), quiet]}, [], [], [], 0, NOW)
+def test_a_standstill_comes_before_all() -> None:
+    """A queue that does not work, a full Redis, no running worker; a trouble that all share is mentioned once."""
+    problem = AclProblem("queue", Reason.of("commands_forbidden", commands="KEYS", rights="+keys"), lasting=True)
+    still = {"dead": 1, "allows": Seen(None, problem, None), "memory": Memory(97, 100, nearly_full=True)}
+    silent = worker(quiet=True, trouble=because("long ago"))
+    found = alerts(stats(**still, workers=[worker(trouble=problem.reason), silent]), [], [], [], 0, NOW)
     assert [one.key for one in found] == ["full", "queue", "dead", "quiet"]
-    found = concerns({**stats(), "workers": [quiet]}, [], [], [], 0, NOW)
+    found = alerts(stats(workers=[silent]), [], [], [], 0, NOW)
     assert [one.key for one in found] == ["no_worker", "quiet"]
-    found = concerns({**stats(), "workers": [worker(), worker(trouble=trouble)]}, [], [], [], 0, NOW)
-    assert [(one.key, one.reasons) for one in found] == [("hindered", (trouble,))]
+    found = alerts(stats(workers=[worker(), worker(trouble=problem.reason)]), [], [], [], 0, NOW)
+    assert [(one.key, one.reasons) for one in found] == [("hindered", (problem.reason,))]
 
 
 def test_columns_fill_their_chart() -> None:
@@ -108,45 +129,52 @@ def test_columns_fill_their_chart() -> None:
     assert columns([0, 0], ["a", "b"]).bars == ()
 
 
-def attempt(status: int | None, ms: int, error: str | None = None) -> dict[str, Any]:
-    """An attempt as the API shows it."""
-    return {
-        "at": rfc3339(NOW),
-        "status_code": status,
-        "duration_ms": ms,
-        "error": error,
-        "response": "",
-        "replay": False,
-    }
+def attempt(status: int | None, ms: int, error: Reason | None = None) -> Attempt:
+    """An attempt that ended so."""
+    return Attempt(NOW, status, ms, error, "", replay=False)
 
 
 def test_the_pulse_of_an_endpoint() -> None:
     """Shares, middle and slow times; an answer that came too late is a failure."""
-    seen = pulse([attempt(200, 10), attempt(500, 20), attempt(200, 3000, "timed out after 3s"), attempt(204, 30)])
+    seen = pulse(
+        [attempt(200, 10), attempt(500, 20), attempt(200, 3000, Reason.of("timed_out", timeout=3.0)), attempt(204, 30)]
+    )
     assert (seen.count, seen.success_rate, seen.median_ms, seen.slow_ms) == (4, 0.5, 30, 3000)
     assert [bar.level for bar in seen.chart.bars] == ["ok", "bad", "bad", "ok"]
     assert pulse([]).success_rate is None
 
 
-def test_a_story_is_told_in_order() -> None:
-    """Claim, request, what a look found with its deliveries, the end of the request, the last look."""
-    event = {"id": "evt_1", "type": "payment.paid", "recorded_at": rfc3339(NOW + 1), "data": {"sequence": 1}}
-    later = {"id": "evt_2", "type": "payment.cancelled", "recorded_at": rfc3339(NOW + 1), "data": {"sequence": 2}}
-    delivery = {"id": "evt_1.ep_1", "state": "dead", "created_at": rfc3339(NOW + 1)}
-    payment = {
-        "status": "cancelled", "fetched_at": rfc3339(NOW + 60),
-        "cancellations": [{"requested_at": rfc3339(NOW), "closed_at": rfc3339(NOW + 1), "state": "confirmed"}],
-    }  # fmt: skip
-    told = story(payment, [{"received_at": rfc3339(NOW), "outcome": "applied"}], [later, event], {"evt_1": [delivery]})
-    assert [entry.kind for entry in told] == ["claimed", "asked", "found", "found", "closed", "looked"]
-    assert [entry.row.get("id") for entry in told if entry.kind == "found"] == ["evt_1", "evt_2"]
-    assert told[2].deliveries == [delivery]
+def delivery(state: State, *, event: str = "evt_1", created_at: float = NOW) -> DeliveryView:
+    """A delivery in this state."""
+    return DeliveryView(f"{event}.ep_1", event, "ep_1", "m", "payment.paid", "i", state, created_at, None, None, ())
+
+
+def event(event_id: str, type_: str, sequence: int) -> EventView:
+    """An event of a payment, recorded a second from now."""
+    body = {"id": event_id, "type": type_, "timestamp": rfc3339(NOW), "data": {"sequence": sequence}}
+    return EventView(body, NOW + 1, silent=False)
+
+
+def test_a_timeline_is_in_order() -> None:
+    """A webhook, a request, the events with their deliveries, the end of the request, the last refresh."""
+    first, later = event("evt_1", "payment.paid", 1), event("evt_2", "payment.cancelled", 2)
+    request = Request("can_1", None, "confirmed", "api", int(NOW), closed_at=int(NOW + 1))
+    webhook = StoredNotification("ntf_1", "m", "i", None, None, None, None, NOW, "applied", None)
+    dead = delivery("dead")
+    trace = PaymentTrace(
+        payment(request, fetched_at=NOW + 60), RefreshState(NOW + 60, 0, False), [webhook], [later, first],
+        {"evt_1": [dead]}, truncated=False,
+    )  # fmt: skip
+    entries = timeline(trace)
+    assert [entry.kind for entry in entries] == ["notified", "requested", "recorded", "recorded", "closed", "refreshed"]
+    assert [entry.row for entry in entries if entry.kind == "recorded"] == [first, later]
+    assert entries[2].deliveries == [dead]
 
 
 def test_dead_deliveries_come_first() -> None:
-    """What has arrived or was discarded is nobody's task."""
-    rows = [{"state": state, "created_at": state} for state in ("pending", "delivered", "held", "dead", "discarded")]
-    assert [row["state"] for row in undelivered({"e": rows})] == ["dead", "held", "pending"]
+    """What has arrived or was discarded needs nobody."""
+    states: tuple[State, ...] = ("pending", "delivered", "held", "dead", "discarded")
+    assert [row.state for row in undelivered(map(delivery, states))] == ["dead", "held", "pending"]
 
 
 def test_a_command_survives_a_shell() -> None:

@@ -1,0 +1,103 @@
+"""Why an endpoint has, has not, or has not yet received an event."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from console.context import Context
+from ledger.deliveries import DeliveryView
+from ledger.endpoints import RegisteredEndpoint
+from ledger.events import StoredEvent
+from ledger.heartbeats import running
+from ledger.memory import memory
+from ledger.pages import PageRequest
+from schemas.endpoints.endpoint import wants
+from schemas.errors import NotFound
+from schemas.reasons import Reason
+
+Got = Literal["yes", "not yet", "no"]
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryExplanation:
+    """Whether an endpoint got an event, and why; `delivery` is None where the event was never for this endpoint."""
+
+    event: str
+    endpoint: str
+    got: Got
+    reason: Reason
+    delivery: DeliveryView | None
+
+
+async def explain_delivery(context: Context, event_id: str, endpoint_id: str) -> DeliveryExplanation:
+    """Why this endpoint has, has not, or has not yet received this event. Raises `NotFound`."""
+    ledger = context.ledger
+    event = await ledger.events.get(event_id)
+    registered = (await ledger.endpoints.some([endpoint_id])).get(endpoint_id)
+    if registered is None:
+        raise NotFound(Reason.of("not_found", kind="endpoint", id=endpoint_id))
+    found = (await ledger.deliveries.list(PageRequest(1), event=event.id, endpoint=endpoint_id)).rows
+    if not found:
+        return DeliveryExplanation(event.id, endpoint_id, "no", never_meant(event, registered), None)
+    got, reason = explained(found[0], registered.disabled_at, await _standstill(context, found[0]))
+    return DeliveryExplanation(event.id, endpoint_id, got, reason, found[0])
+
+
+async def _standstill(context: Context, delivery: DeliveryView) -> Reason | None:
+    """Why nothing is sent at all, where that is what a delivery waits for."""
+    ledger, due = context.ledger, delivery.next_attempt_at
+    if delivery.state != "pending" or due is None or due > await ledger.store.now():
+        return None
+    full = (await memory(ledger.store)).trouble
+    if full is not None:
+        return full
+    broken = (await context.watch.recent()).broken
+    if broken is not None:
+        return broken.reason
+    return None if running(await ledger.heartbeats.all()) else Reason.of("no_worker")
+
+
+def explained(
+    delivery: DeliveryView, disabled_at: float | None, standstill: Reason | None = None
+) -> tuple[Got, Reason]:
+    """Whether a delivery has arrived, and why. `standstill` is why nothing is sent at all."""
+    attempts = len(delivery.attempts)
+    got: Got
+    taken = [attempt.at for attempt in delivery.attempts if attempt.succeeded]
+    match delivery.state:
+        case "delivered":
+            if not taken:
+                return "yes", Reason.of("delivered_unseen", delivery.reason, attempts=attempts)
+            return "yes", Reason.of("delivered", delivery.reason, at=taken[-1], attempts=attempts)
+        case "pending":
+            waits = delivery.reason if standstill is None else standstill.because(delivery.reason)
+            cause = waits or Reason.of("waits_for_worker")
+            got, reason = "not yet", Reason.of("waiting", cause, attempts=attempts, due=delivery.next_attempt_at)
+        case "held":
+            got, reason = "not yet", Reason.of("held_until_enabled", delivery.reason, since=disabled_at)
+        case "dead":
+            got, reason = "no", Reason.of("dead_until_retried", delivery.reason or Reason.of("given_up"))
+        case _:
+            got, reason = "no", delivery.reason or Reason.of("discarded")
+    if not taken:
+        return got, reason
+    return "yes", Reason.of("delivered_requested_again", reason, at=taken[-1])
+
+
+def never_meant(event: StoredEvent, registered: RegisteredEndpoint) -> Reason:
+    """Why an event was never for an endpoint."""
+    endpoint = registered.endpoint
+    if event.about == endpoint.id:
+        return Reason.of("about_itself")
+    if registered.state == "deleted":
+        return Reason.of("endpoint_deleted")
+    if event.merchant != endpoint.merchant:
+        return Reason.of("other_merchant", event_merchant=event.merchant, endpoint_merchant=endpoint.merchant)
+    if not wants(endpoint.types, event.type):
+        return Reason.of("not_subscribed", event_type=event.type)
+    if event.silent:
+        return Reason.of("recorded_silently")
+    if event.recorded_at < endpoint.created_at:
+        return Reason.of("endpoint_added_later", at=endpoint.created_at)
+    return Reason.of("not_subscribed_then", event_type=event.type)
