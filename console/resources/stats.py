@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AliasPath, BeforeValidator, ConfigDict, Field
 
-from console.http.models import Nothing, Out, Parameters, ReasonCode, ReasonText, Time, also_in, code_of
+from console.http.models import Nothing, Out, Parameters, ReasonCode, ReasonText, Time, also_in
 from console.http.operation import Call, Operation, OperationResult
 from console.operations.read_stats import MOST_ENDPOINTS, read_stats
 from ledger.acl import AclProblem
@@ -89,7 +89,7 @@ class WorksOut(Out):
 def works(problem: AclProblem | None) -> WorksOut:
     """Whether nothing keeps it from working."""
     reason = None if problem is None else problem.reason
-    return WorksOut(works=problem is None, reason=reason, reason_code=code_of(reason))
+    return WorksOut.model_validate({"works": problem is None, "reason": reason})
 
 
 Works = Annotated[WorksOut, BeforeValidator(works)]
