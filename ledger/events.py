@@ -10,7 +10,7 @@ from ledger.merchants import Merchants
 from ledger.pages import Page, PageRequest, walk
 from ledger.store import Store
 from schemas.errors import NotFound
-from schemas.payments.events import Callback
+from schemas.payments.events import CallbackBody
 from schemas.reasons import Reason
 
 MOST_BYTES = 4_194_304
@@ -31,7 +31,7 @@ class StoredEvent:
     sequence: int
     recorded_at: float
     silent: bool
-    callback: Callback
+    callback: CallbackBody
     about: str | None = None
 
     @property
@@ -98,6 +98,6 @@ def _recorded(event_id: str, row: Sequence[Any], objects: Sequence[bytes]) -> St
         sequence=int(sequence or 0),
         recorded_at=float(recorded_at or 0) / 1000,
         silent=silent == b"1",
-        callback=Callback(text, objects[place - 1] if place else None),
+        callback=CallbackBody(text, objects[place - 1] if place else None),
         about=about.decode() or None,
     )

@@ -12,7 +12,7 @@ from ledger.store import Store
 from schemas import wire
 from schemas.errors import NotFound
 from schemas.payments import codec
-from schemas.payments.cancellations import Request
+from schemas.payments.cancellations import CancellationRequest
 from schemas.reasons import Reason
 
 
@@ -32,7 +32,7 @@ class Payment:
     currency: str
     fetched_at: float | None
     snapshot: bytes = field(repr=False)
-    requests: Sequence[Request] = field(default=(), repr=False)
+    requests: Sequence[CancellationRequest] = field(default=(), repr=False)
     contradicts: Sequence[str] = ()
 
 

@@ -31,12 +31,12 @@ _NAMES = {"TLSV1": "TLSv1", "SSLV3": "SSLv3"} | {
 
 
 def causes(failure: BaseException) -> Iterator[BaseException]:
-    """The failure and what caused it, the innermost first: it knows best."""
+    """The failure and its causes, the innermost first, as it is the most precise."""
     chain: list[BaseException] = []
     error: BaseException | None = failure
     while error is not None and error not in chain:
         chain.append(error)
-        # aiohttp keeps the system's own error there.
+        # aiohttp has the system's own error there.
         error = error.__cause__ or getattr(error, "os_error", None)
     return reversed(chain)
 

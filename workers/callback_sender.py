@@ -11,11 +11,12 @@ import aiohttp
 import httpx
 import structlog
 
-from schemas.endpoints.delivery import AttemptResult, parse_retry_after
+from schemas.endpoints.delivery import AttemptResult
 from schemas.endpoints.egress import Network, check_url
 from schemas.endpoints.endpoint import request_target
 from schemas.errors import Invalid
 from schemas.reasons import Reason
+from schemas.times import parse_retry_after
 from workers.callback_connections import Seen, attempt_seen
 from workers.failure_codes import EXPECTED, reason_of, was_spoilt
 

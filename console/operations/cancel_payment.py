@@ -16,7 +16,7 @@ from console.operations.payment_writer import PaymentWriter, new_request
 from console.operations.refresh_payment import PATIENCE, POLL_EVERY
 from schemas.errors import IamportFailing, IamportRefused, IamportUnreachable, Invalid, WrongCredentials
 from schemas.payments.cancel_steps import check, intend, leave_open, mark_sent, withdraw
-from schemas.payments.cancellations import Request
+from schemas.payments.cancellations import CancellationRequest
 from schemas.payments.decide import Change, Policy, Record, left_to_cancel, record_request, reject_request
 
 log = structlog.get_logger()
@@ -106,11 +106,11 @@ async def _confirmed(writer: PaymentWriter, request_id: str) -> bool:
     return False
 
 
-def _form(order: CancellationOrder, record: Record, request: Request) -> dict[str, Any]:
+def _form(order: CancellationOrder, record: Record, request: CancellationRequest) -> dict[str, Any]:
     """The fields of ``POST /payments/cancel``; ``checksum`` is what i'mport should find left before it acts."""
     form = {**({} if order.reason is None else {"reason": order.reason}), **order.fields}
     # Requests that wait for their result have not reduced what i'mport counts as left.
-    at_iamport = left_to_cancel(record, waiting=False)
+    at_iamport = left_to_cancel(record, minus_requests=False)
     if order.amount is not None or request.amount != at_iamport:
         form["amount"] = request.amount
     return form | {"checksum": at_iamport if order.checksum is None else order.checksum}

@@ -9,11 +9,11 @@ from decimal import Decimal
 
 from console.context import Context
 from console.operations.refresh_payment import refresh_and_wait
-from iamport.accounts import Account
+from iamport.merchant_clients import MerchantClient
 from runtime.policy import policy
 from schemas.errors import IamportUnreachable, NotFound
-from schemas.payments.cancellations import Origin, Request
-from schemas.payments.channels import hidden
+from schemas.payments.cancellations import CancellationRequest, Origin
+from schemas.payments.channels import hidden_test_payment
 from schemas.payments.decide import Change, Policy, Record, left_to_cancel
 from schemas.payments.snapshot import IMP_UID
 from schemas.reasons import Reason
@@ -44,7 +44,7 @@ class PaymentWriter:
             if not await refresh_and_wait(context, merchant, imp_uid):
                 raise IamportUnreachable(Reason.of("payment_never_seen", imp_uid=imp_uid)) from None
         else:
-            if (why := hidden(record.snapshot, owner)) is not None:
+            if (why := hidden_test_payment(record.snapshot, owner)) is not None:
                 raise why
         return writer
 
@@ -63,13 +63,15 @@ class PaymentWriter:
         """Have the payment refreshed soon."""
         await self._context.ledger.refresh_lane.mark_dirty(self.merchant, self.imp_uid)
 
-    async def account(self) -> Account:
+    async def account(self) -> MerchantClient:
         """i'mport as the merchant sees it. Raises `WrongCredentials`."""
         return await self._context.accounts.get(self.merchant)
 
 
-def new_request(record: Record, amount: Decimal | None, reason: str | None, origin: Origin, now: int) -> Request:
+def new_request(
+    record: Record, amount: Decimal | None, reason: str | None, origin: Origin, now: int
+) -> CancellationRequest:
     """A new cancellation request; of everything that is left where `amount` is None."""
     identity = "can_" + base64.b32encode(secrets.token_bytes(15)).decode().lower()
     wanted = left_to_cancel(record) if amount is None else amount
-    return Request(identity, wanted, "sending", origin, now, reason)
+    return CancellationRequest(identity, wanted, "sending", origin, now, reason)

@@ -13,7 +13,7 @@ from ledger.pages import Page, PageRequest
 from ledger.payments import Payment
 from schemas import wire
 from schemas.errors import NotFound
-from schemas.payments.cancellations import Request
+from schemas.payments.cancellations import CancellationRequest
 
 CONCURRENT_READS = 20
 """Payments of a list whose events are read at the same time, so that one request does not take all connections."""
@@ -27,7 +27,7 @@ class PaymentView:
     """
 
     stored: Payment
-    cancellations: tuple[Request, ...]
+    cancellations: tuple[CancellationRequest, ...]
     snapshot: Mapping[str, Any] = field(repr=False)
 
 

@@ -12,7 +12,7 @@ from console.operations.trace_payment import PaymentTrace
 from console.web.levels import Level, level
 from ledger.deliveries import DeliveryView
 from ledger.notifications import StoredNotification
-from schemas.payments.cancellations import Request
+from schemas.payments.cancellations import CancellationRequest
 
 Kind = Literal["notified", "requested", "recorded", "closed", "refreshed"]
 _ORDER: tuple[Kind, ...] = get_args(Kind)
@@ -28,7 +28,7 @@ class Entry:
     at: float
     kind: Kind
     level: Level
-    row: StoredNotification | EventView | Request | PaymentView
+    row: StoredNotification | EventView | CancellationRequest | PaymentView
     deliveries: Sequence[DeliveryView] = field(default=())
 
     @property

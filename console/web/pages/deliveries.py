@@ -22,7 +22,7 @@ from schemas import wire
 from schemas.endpoints.signature import signed_headers
 from schemas.errors import NotFound, RelayError
 from schemas.payments.buyer_masking import MASK
-from schemas.payments.events import Callback
+from schemas.payments.events import CallbackBody
 
 log = structlog.get_logger()
 
@@ -94,7 +94,7 @@ async def _endpoint(visit: Visit, endpoint_id: str) -> EndpointView | None:
         return None
 
 
-async def _callback(visit: Visit, event: str) -> Callback | None:
+async def _callback(visit: Visit, event: str) -> CallbackBody | None:
     """What is sent; None where the event was removed."""
     try:
         return (await visit.context.ledger.events.get(event)).callback

@@ -12,7 +12,7 @@ from console.web import addresses
 from console.web.timeline import timeline, undelivered
 from console.web.visit import Outcome, PageRoute, View, Visit
 from schemas.payments.buyer_masking import has_private
-from schemas.payments.history_entries import left
+from schemas.payments.history_entries import uncancelled
 from schemas.payments.snapshot import Snapshot
 
 
@@ -69,7 +69,7 @@ def _left(payment: PaymentView | None) -> Decimal | None:
     snapshot = Snapshot.parse(payment.snapshot)
     if snapshot.status not in ("paid", "cancelled"):
         return None  # a deposit was reversed: for i'mport the payment is unpaid
-    return left(snapshot, snapshot.cancel_amount) or None
+    return uncancelled(snapshot, snapshot.cancel_amount) or None
 
 
 PAGES = (PageRoute("/payments/{merchant}/{imp_uid}", payment),)

@@ -28,7 +28,7 @@ from ledger.stats import RefusedBodies, Stats
 from schemas.body_reasons import BodyReason
 from schemas.endpoints.delivery import Attempt
 from schemas.endpoints.endpoint import Endpoint
-from schemas.payments.cancellations import Request
+from schemas.payments.cancellations import CancellationRequest
 from schemas.reasons import Reason
 from schemas.times import rfc3339
 from tests.support.reasons import because
@@ -67,7 +67,7 @@ def merchant(name: str, trouble: Reason | None = None) -> MerchantView:
     return MerchantView(Merchant(name, NOW, NOW, trouble=trouble), "api", None)
 
 
-def payment(*requests: Request, status: str = "cancelled", fetched_at: float | None = None) -> PaymentView:
+def payment(*requests: CancellationRequest, status: str = "cancelled", fetched_at: float | None = None) -> PaymentView:
     """A payment with these cancellation requests."""
     stored = Payment("m", "i", "o", status, 1, Decimal(1), Decimal(0), "KRW", fetched_at, b"{}")
     return PaymentView(stored, requests, {})
@@ -80,7 +80,7 @@ def test_nothing_is_wrong() -> None:
 
 def test_the_worst_comes_first() -> None:
     """Everything that is wrong is named, what loses data or stands still before what is only late."""
-    waiting = payment(Request("can_1", None, "open", "webhook", int(NOW - 8 * 86400)))
+    waiting = payment(CancellationRequest("can_1", None, "open", "webhook", int(NOW - 8 * 86400)))
     found = alerts(
         stats(dead=2, held=1, oldest_delivery=90.0, durability=Durability(False, (because("appendonly is no"),)),
               webhook_loss_rate=0.01),
@@ -158,7 +158,7 @@ def event(event_id: str, type_: str, sequence: int) -> EventView:
 def test_a_timeline_is_in_order() -> None:
     """A webhook, a request, the events with their deliveries, the end of the request, the last refresh."""
     first, later = event("evt_1", "payment.paid", 1), event("evt_2", "payment.cancelled", 2)
-    request = Request("can_1", None, "confirmed", "api", int(NOW), closed_at=int(NOW + 1))
+    request = CancellationRequest("can_1", None, "confirmed", "api", int(NOW), closed_at=int(NOW + 1))
     webhook = StoredNotification("ntf_1", "m", "i", None, None, None, None, NOW, "applied", None)
     dead = delivery("dead")
     trace = PaymentTrace(
