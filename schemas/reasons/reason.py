@@ -29,6 +29,9 @@ class Reason:
         if self.code not in CODES or self.params.keys() != set(CODES[self.code]):
             raise ValueError(f"no reason is registered as {self.code!r} with {sorted(self.params)}")
 
+    def __hash__(self) -> int:
+        return hash(dump(self))
+
     @classmethod
     def of(cls, code: str, cause: Reason | None = None, /, **params: Value) -> Reason:
         """The reason with this code and these parameters."""

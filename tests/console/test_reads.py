@@ -318,7 +318,7 @@ async def test_stats_count_what_waits(console: Console) -> None:
     }  # fmt: skip
     health = {row["id"]: row["success_rate"] for row in stats["endpoints"]}
     assert health == {first: 0.0, second: None}
-    assert stats["redis"] == {"durable": True, "reasons": []}
+    assert stats["redis"] == {"durable": True, "reasons": [], "reason_codes": []}
     metrics = (await console.call("GET", "/metrics")).text
     assert "relay_deliveries_held 3.0" in metrics
 

@@ -70,9 +70,7 @@ async def hide(ledger: Ledger, imp_uid: str, merchant: str = "default") -> None:
     await notify(ledger, imp_uid, merchant)
     claimed = await ledger.refresh_lane.claim(Lane("refresh", merchant))
     for one in claimed.payments:
-        await ledger.refresh_lane.hide(
-            one.lease, reason=because(str(HiddenPayment(imp_uid, merchant))), now=claimed.now
-        )
+        await ledger.refresh_lane.hide(one.lease, reason=HiddenPayment(imp_uid, merchant).reason, now=claimed.now)
 
 
 async def seen(ledger: Ledger, *imp_uids: str, merchant: str = "default", **fields: Any) -> None:

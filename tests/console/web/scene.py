@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from schemas.endpoints.delivery import Dead, Delivered
+from schemas.reasons import Reason
 from tests.console.conftest import Console
 from tests.support.machine import NOW, look_at, notify, payment, seen, send
-from tests.support.reasons import because
 
 BUYER = "홍길동"
 
@@ -47,7 +47,7 @@ async def set_up(console: Console) -> Scene:
     await send(
         console.ledger,
         sick["id"],
-        Dead(because("dead after 1 attempt; the last answered 500")),
+        Dead(Reason.of("attempts_exhausted", Reason.of("http_answer", status=500), attempts=1)),
         status_code=500,
         response="no",
     )

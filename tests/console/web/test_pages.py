@@ -56,7 +56,7 @@ async def test_what_came_of_a_payment_is_on_its_page(reader: Reader, console: Co
         "웹훅의 주장",
         "조회 결과",
         "전달 2건 중 1건이 도착하지 않았습니다",
-        "1회 시도 후 실패 확정, 마지막: 500 응답",
+        "1회 시도 후 실패 확정, 마지막 시도는 500 응답",
     ):
         assert part in ko
 
@@ -250,12 +250,13 @@ async def test_bodies_that_were_refused_are_named(reader: Reader, console: Conso
 
 
 def test_both_catalogues_say_everything() -> None:
-    """Korean and English have the same keys, and the same places to fill in."""
+    """Korean and English have the same keys and places to fill in; the English words of reasons are in schemas."""
     catalogues = [
         tomllib.loads((files("console") / "i18n" / f"{code}.toml").read_text("utf-8")) for code in ("en", "ko")
     ]
     flat = [{key: sorted(re.findall(r"\{(\w+)\}", text)) for key, text in _flat(one)} for one in catalogues]
     english, korean = flat
+    korean = {key: places for key, places in korean.items() if not key.startswith(("reason.", "choice."))}
     assert english.keys() == korean.keys()
     assert {key for key in english if set(english[key]) != set(korean[key]) and not key.endswith(".one")} == set()
 
