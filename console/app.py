@@ -50,7 +50,7 @@ def make_app(context: Context) -> Starlette:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         if context.settings.imp_key is not None:
-            await _know_default(context)
+            await _ensure_default_merchant(context)
         yield
         await context.accounts.close()
         await context.ledger.close()
@@ -72,12 +72,12 @@ def make_app(context: Context) -> Starlette:
     return app
 
 
-async def _know_default(context: Context) -> None:
+async def _ensure_default_merchant(context: Context) -> None:
     """The merchant whose credentials are in the environment is listed like any other."""
     try:
         await context.ledger.merchants.ensure("default")
     except RelayError as error:
-        log.warning("default_merchant_not_noted", reason=str(error))
+        log.warning("default_merchant_not_stored", reason=str(error))
 
 
 async def _refused(_request: Request, error: Exception) -> Response:

@@ -1,4 +1,4 @@
-"""What every handler of the console works with; made once, at start, and handed in."""
+"""What every operation of the console works with; made once at start and passed in."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from runtime.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The ledger, the keys that seal secrets, the settings, i'mport as each merchant sees it, and who watches Redis."""
+    """The ledger, the keys that seal secrets, the settings, i'mport's client of each merchant, and the watch over our
+    rights in Redis."""
 
     ledger: Ledger
     sealer: Sealer
@@ -24,5 +25,5 @@ class Context:
 
     @property
     def idempotency(self) -> Idempotency:
-        """The answers to requests that must not be carried out twice."""
+        """The stored answers of requests with an Idempotency-Key."""
         return Idempotency(self.ledger.store)

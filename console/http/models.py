@@ -84,7 +84,7 @@ class Nothing(Body):
 
 
 ABSENT: Any = None
-"""The default of a field that may be left out but not be null; look at `model_fields_set` before reading it."""
+"""The default of a field that may be left out but not be null; check `model_fields_set` before reading it."""
 
 
 def _wrong(reason: Reason) -> PydanticCustomError:

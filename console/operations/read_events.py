@@ -48,7 +48,7 @@ class EventView:
 
 
 def event_view(event: StoredEvent, *, read_only: bool = False) -> EventView:
-    """A stored event as somebody may see it who may act or is read-only."""
+    """A stored event as it is shown to an operator who is read-only or not."""
     body = wire.loads(event.body)
     return EventView(masked_callback(body) if read_only else body, event.recorded_at, event.silent)
 

@@ -22,7 +22,7 @@ from ledger.notifications import Outcome
 
 
 class NotificationOut(Out):
-    """A webhook; what it says is a claim, never believed."""
+    """A webhook as it came; nothing it reports is trusted before a look-up confirms it."""
 
     id: str
     merchant: str

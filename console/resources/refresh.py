@@ -10,7 +10,7 @@ from console.operations.refresh_payment import refresh_payment
 from console.resources.payments import PaymentOut, current_payment
 
 
-class Looking(Out):
+class RefreshPending(Out):
     """A refresh that has not come to an end yet."""
 
     merchant: str
@@ -22,13 +22,13 @@ async def refresh(call: Call[OfMerchant, Nothing]) -> OperationResult:
     """Refresh a payment and wait for the result."""
     merchant, imp_uid = call.query.merchant, call.path["imp_uid"]
     if not await refresh_payment(call.context, merchant, imp_uid):
-        return OperationResult(Looking(merchant=merchant, imp_uid=imp_uid, state="looking"), 202)
+        return OperationResult(RefreshPending(merchant=merchant, imp_uid=imp_uid, state="looking"), 202)
     return await current_payment(call)
 
 
 OPERATIONS = (
     Operation(
-        "POST", "/v1/payments/{imp_uid}/refresh", "Look at it now", refresh, {200: PaymentOut, 202: Looking},
+        "POST", "/v1/payments/{imp_uid}/refresh", "Look at it now", refresh, {200: PaymentOut, 202: RefreshPending},
         query=OfMerchant, problems=(404,),
     ),
 )  # fmt: skip

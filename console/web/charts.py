@@ -36,7 +36,7 @@ class Chart:
 
 
 def columns(values: Sequence[float], labels: Sequence[str]) -> Chart:
-    """Values as columns from the left; the highest takes the whole height. What is not 0 is seen."""
+    """Values as columns from the left; the highest takes the whole height. Whatever is not 0 is visible."""
     peak = max(values, default=0)
     step = WIDTH / max(len(values), 1)
     bars = []
@@ -49,7 +49,7 @@ def columns(values: Sequence[float], labels: Sequence[str]) -> Chart:
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
-    """How an endpoint did lately: a bar for each attempt, higher for slower; shares and times of these attempts."""
+    """An endpoint's latest attempts: a bar for each attempt, higher for slower; shares and times of these attempts."""
 
     chart: Chart
     count: int

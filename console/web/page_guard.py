@@ -15,20 +15,20 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from console.context import Context
 from console.http.requests import InvalidFields, TooLarge
 from console.web import addresses, catalogue, cookies, time_display
-from console.web.forms import CSRF, Form, form_of
-from console.web.headers import guarded
+from console.web.forms import CSRF, Form, read_form
+from console.web.headers import with_headers
 from console.web.live import Live
 from console.web.refusals import refused
 from console.web.rendering import THEMES, Rendering
-from console.web.sessions import LIFETIME, Sessions, same
-from console.web.visit import Go, PageRoute, View, Visit
+from console.web.sessions import LIFETIME, Sessions, equal_secrets
+from console.web.visit import PageRoute, Redirect, View, Visit
 from schemas.errors import RelayError
 
 log = structlog.get_logger()
 
 
 class PageGuard:
-    """Stands before every page: nobody opens one who may not."""
+    """Checks every request for a page before the page is made."""
 
     def __init__(self, context: Context, sessions: Sessions, rendering: Rendering, live: Live) -> None:
         self._context = context
@@ -36,7 +36,7 @@ class PageGuard:
         self._rendering = rendering
         self._live = live
 
-    def opens(self, page: PageRoute) -> Callable[[Request], Awaitable[Response]]:
+    def guarded_handler(self, page: PageRoute) -> Callable[[Request], Awaitable[Response]]:
         """The page as Starlette's routes take it."""
 
         async def endpoint(request: Request) -> Response:
@@ -52,7 +52,7 @@ class PageGuard:
                 response = self._respond(refused(visit, error), visit, csrf)
             if visit.session is None and request.cookies.get(cookies.VISITOR) != visitor:
                 cookies.put(request, response, cookies.VISITOR, visitor)
-            return guarded(response)
+            return with_headers(response)
 
         return endpoint
 
@@ -76,7 +76,7 @@ class PageGuard:
         if visit.session is None and not page.public:
             return self._to_sign_in(visit, csrf)
         if request.method == "POST":
-            form = await form_of(request)
+            form = await read_form(request)
             visit = replace(visit, form=form)
             if not _is_ours(request, form, csrf):
                 return self._respond(View("error", {"what": "form"}, 403), visit, csrf)
@@ -98,7 +98,7 @@ class PageGuard:
             cookies.drop(request, response, cookies.NOTICE)
         return response
 
-    def _go(self, go: Go, request: Request) -> Response:
+    def _go(self, go: Redirect, request: Request) -> Response:
         response = RedirectResponse(go.to, 303)
         if go.notice:
             notice = cookies.pack_notice(self._context.sealer, go.notice, go.values, bad=go.bad)
@@ -116,9 +116,9 @@ class PageGuard:
         if request.query_params.get("live") == "1":
             return Response(status_code=401)
         if request.headers.get("sec-fetch-site") == "cross-site" and request.method in ("GET", "HEAD"):
-            # A strict cookie does not come along with a link in a chat: the same page once more, asked for by us.
-            return self._respond(View("again", {"to": addresses.asked(request)}), visit, csrf)
-        to = addresses.asked(request) if request.method == "GET" else "/"
+            # Browsers send no strict cookie when a link on another site is followed: the page reloads itself.
+            return self._respond(View("again", {"to": addresses.requested(request)}), visit, csrf)
+        to = addresses.requested(request) if request.method == "GET" else "/"
         return RedirectResponse(f"/sign-in?to={quote(to, safe='/')}" if to != "/" else "/sign-in", 303)
 
 
@@ -129,4 +129,4 @@ def _is_ours(request: Request, form: Form, csrf: str) -> bool:
         is_same_origin = site in ("same-origin", "none")
     else:
         is_same_origin = origin is None or origin.partition("://")[2] == request.headers.get("host")
-    return is_same_origin and same(form.get(CSRF), csrf)
+    return is_same_origin and equal_secrets(form.get(CSRF), csrf)

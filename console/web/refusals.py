@@ -8,7 +8,7 @@ import structlog
 
 from console.http.problems import of_error, reason_of
 from console.http.requests import InvalidFields, TooLarge
-from console.web.visit import Go, View, Visit
+from console.web.visit import Redirect, View, Visit
 from schemas.errors import Invalid, LedgerUnavailable, NotFound, RelayError
 from schemas.reasons import Reason, dump
 
@@ -32,9 +32,9 @@ def refused(visit: Visit, error: Exception) -> View:
     return View("error", {"what": "broke"}, 500)
 
 
-def failed(to: str, error: RelayError | InvalidFields) -> Go:
+def failed(to: str, error: RelayError | InvalidFields) -> Redirect:
     """Back to a page, with a notice of why an action failed."""
-    return Go(to, "failed", {"reason": dump(reason(error)).decode()}, bad=True)
+    return Redirect(to, "failed", {"reason": dump(reason(error)).decode()}, bad=True)
 
 
 def reason(error: RelayError | InvalidFields) -> Reason:

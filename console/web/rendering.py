@@ -38,14 +38,16 @@ class Rendering:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._jinja.filters.update(money=money, pretty=pretty, masked=masked, pathed=addresses.part, percent=percent)
+        self._jinja.filters.update(
+            money=money, pretty=pretty, masked=masked, path_part=addresses.path_part, percent=percent
+        )
         self._jinja.globals.update(
             icon=icons.icon,
             level_of=level,
             static=static.url,
             zones=tuple(ZONES),
             themes=THEMES,
-            queried=queried,
+            with_query=with_query,
             payment_at=addresses.payment,
         )
 
@@ -90,12 +92,12 @@ def _in_words(notice: Mapping[str, Any], clock: Clock) -> Mapping[str, Any]:
 
 def _back(request: Request) -> str:
     """The address of the page a reader sees: forms that show something answer in place of their page."""
-    asked = addresses.asked(request)
-    return asked.rpartition("/")[0] if request.method == "POST" and asked.endswith(_SHOWING) else asked
+    address = addresses.requested(request)
+    return address.rpartition("/")[0] if request.method == "POST" and address.endswith(_SHOWING) else address
 
 
 def _words(tongue: Catalogue) -> str:
-    """What scripts say, as JSON."""
+    """The texts that scripts show, as JSON."""
     return orjson.dumps({key: word for key, word in tongue.words.items() if key.startswith(_SCRIPTED)}).decode()
 
 
@@ -121,7 +123,7 @@ def pretty(value: Any) -> str:
     return text.decode()
 
 
-def queried(path: str, **parameters: Any) -> Markup:
+def with_query(path: str, **parameters: Any) -> Markup:
     """A path with a query of what is given."""
     given = {name: value for name, value in parameters.items() if value not in (None, "")}
     return Markup.escape(f"{path}?{urlencode(given)}" if given else path)

@@ -31,7 +31,7 @@ from console.web.pages import (
 from console.web.rendering import Rendering
 from console.web.sessions import Sessions
 from console.web.static import Static
-from console.web.visit import Outcome, PageRoute, Visit
+from console.web.visit import PageResult, PageRoute, Visit
 from schemas.errors import NotFound
 from schemas.reasons import Reason
 
@@ -53,9 +53,9 @@ class Site:
         pages = (*PAGES, *signing_in.pages(sessions))
         self.routes: list[BaseRoute] = [
             Route("/static/{version}/{name}", static.serve, methods=["GET"]),
-            *(Route(page.path, guard.opens(page), methods=[page.method]) for page in pages),
+            *(Route(page.path, guard.guarded_handler(page), methods=[page.method]) for page in pages),
         ]
-        self.not_found = guard.opens(PageRoute("/{path}", _not_found))
+        self.not_found = guard.guarded_handler(PageRoute("/{path}", _not_found))
 
 
 def is_browser(request: Request) -> bool:
@@ -64,5 +64,5 @@ def is_browser(request: Request) -> bool:
     return is_page and "text/html" in request.headers.get("accept", "")
 
 
-async def _not_found(visit: Visit) -> Outcome:
+async def _not_found(visit: Visit) -> PageResult:
     raise NotFound(Reason.of("path_not_found", path=visit.request.url.path[:200]))

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from console.context import Context
 from console.http.models import Listing
 from console.http.problems import WrongField
-from console.http.requests import InvalidFields, modelled
+from console.http.requests import InvalidFields, parse_model
 from console.http.tokens import Caller
 from console.operations.read_endpoints import EndpointView, list_endpoints
 from console.web.catalogue import Catalogue
@@ -41,7 +41,7 @@ class View:
 
 
 @dataclass(frozen=True, slots=True)
-class Go:
+class Redirect:
     """Somewhere else, with a notice there: a key of the catalogue and what is filled in.
 
     ``session`` is the cookie of one that begins, "" ends it; ``preferences`` are remembered.
@@ -100,7 +100,7 @@ class Visit:
     def validated(self, model: type[M], fields: Mapping[str, Any]) -> M:
         """Fields as a model of the operator API. Raises `InvalidFields` with every wrong field."""
         errors: list[WrongField] = []
-        value = modelled(model, dict(fields), errors, self.context.settings)
+        value = parse_model(model, dict(fields), errors, self.context.settings)
         if errors:
             raise InvalidFields(errors)
         valid: M = value
@@ -129,7 +129,7 @@ class Visit:
         return page.rows
 
 
-Outcome = View | Go
+PageResult = View | Redirect
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ class PageRoute:
     changes nothing but what is shown."""
 
     path: str
-    handler: Callable[[Visit], Awaitable[Outcome]]
+    handler: Callable[[Visit], Awaitable[PageResult]]
     method: Literal["GET", "POST"] = "GET"
     public: bool = False
     for_readers: bool = False

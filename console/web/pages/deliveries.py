@@ -16,7 +16,7 @@ from console.resources.deliveries import DeliveryListing
 from console.web import addresses
 from console.web.curl import command
 from console.web.refusals import failed
-from console.web.visit import Go, Outcome, PageRoute, View, Visit
+from console.web.visit import PageResult, PageRoute, Redirect, View, Visit
 from ledger.deliveries import DeliveryView, State
 from schemas import wire
 from schemas.endpoints.signature import signed_headers
@@ -30,7 +30,7 @@ STATES = get_args(State)
 _FILTERS = ("state", "endpoint", "event")
 
 
-async def deliveries(visit: Visit) -> Outcome:
+async def deliveries(visit: Visit) -> PageResult:
     """Deliveries in one state or all, newest first."""
     query = visit.listing(DeliveryListing, *_FILTERS)
     page, endpoints = await asyncio.gather(
@@ -43,12 +43,12 @@ async def deliveries(visit: Visit) -> Outcome:
     return View("deliveries", values, live=() if listed["paged"] else ("deliveries",))
 
 
-async def delivery(visit: Visit) -> Outcome:
+async def delivery(visit: Visit) -> PageResult:
     """One delivery."""
     return await _page(visit, await _delivery(visit))
 
 
-async def show(visit: Visit) -> Outcome:
+async def show(visit: Visit) -> PageResult:
     """One delivery with the buyer's data of its body, and as a command; who opens it is logged."""
     row = await _delivery(visit)
     view = await _page(visit, row, unmasked=True)
@@ -56,16 +56,16 @@ async def show(visit: Visit) -> Outcome:
     return view
 
 
-async def retry(visit: Visit) -> Outcome:
+async def retry(visit: Visit) -> PageResult:
     """Have it attempted now; back to the page where that was asked for."""
-    to = addresses.local(visit.form.get("back"), f"/deliveries/{addresses.part(visit.part('id'))}")
+    to = addresses.local(visit.form.get("back"), f"/deliveries/{addresses.path_part(visit.part('id'))}")
     try:
         await retry_delivery(visit.context, visit.part("id"))
     except NotFound:
         raise
     except RelayError as error:
         return failed(to, error)
-    return Go(to, "retried")
+    return Redirect(to, "retried")
 
 
 async def _delivery(visit: Visit) -> DeliveryView:

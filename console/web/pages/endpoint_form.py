@@ -10,7 +10,7 @@ from console.operations.register_endpoint import change_endpoint, create_endpoin
 from console.resources.endpoint_models import EndpointIn, EndpointPatch
 from console.web.forms import Form, filled
 from console.web.pages.endpoints import address
-from console.web.visit import Go, Outcome, PageRoute, View, Visit
+from console.web.visit import PageResult, PageRoute, Redirect, View, Visit
 from schemas.endpoints.endpoint import ALL_PAYMENTS, ENDPOINT_TYPES, EVERYTHING, PAYMENT_TYPES
 from schemas.errors import Invalid, NotFound
 from schemas.reasons import Reason
@@ -29,12 +29,12 @@ _NEW: dict[str, Any] = {
 }
 
 
-async def new(visit: Visit) -> Outcome:
+async def new(visit: Visit) -> PageResult:
     """An empty form."""
     return await _form(visit, _NEW, {})
 
 
-async def create(visit: Visit) -> Outcome:
+async def create(visit: Visit) -> PageResult:
     """Create an endpoint."""
     fields = {"merchant": visit.form.get("merchant"), **_fields(visit.form)}
     try:
@@ -42,26 +42,26 @@ async def create(visit: Visit) -> Outcome:
         created, _ = await create_endpoint(visit.context, given.model_dump())
     except (InvalidFields, Invalid, NotFound) as error:
         return await _form(visit, {**_NEW, **fields}, _errors(error))
-    return Go(f"/endpoints/{created.endpoint.id}", "endpoint_created")
+    return Redirect(f"/endpoints/{created.endpoint.id}", "endpoint_created")
 
 
-async def edit(visit: Visit) -> Outcome:
+async def edit(visit: Visit) -> PageResult:
     """The form of an endpoint as it is."""
     return await _form(visit, await _existing(visit), {})
 
 
-async def change(visit: Visit) -> Outcome:
+async def change(visit: Visit) -> PageResult:
     """Change an endpoint."""
     fields = _fields(visit.form)
     if not fields["headers"] and not visit.form.has("no_headers"):
-        # They are never shown, so an empty field says nothing about them.
+        # They are never shown, so an empty field does not mean that they are to be removed.
         del fields["headers"]
     try:
         given = visit.validated(EndpointPatch, fields)
         await change_endpoint(visit.context, visit.part("id"), given.model_dump(exclude_unset=True))
     except (InvalidFields, Invalid) as error:
         return await _form(visit, {**await _existing(visit), **fields}, _errors(error))
-    return Go(address(visit), "saved")
+    return Redirect(address(visit), "saved")
 
 
 async def _existing(visit: Visit) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from console.web import addresses
 from console.web.charts import Pulse, pulse
 from console.web.forms import filled
 from console.web.refusals import failed
-from console.web.visit import Go, Outcome, PageRoute, View, Visit
+from console.web.visit import PageResult, PageRoute, Redirect, View, Visit
 from ledger.pages import PageRequest
 from schemas.errors import NotFound, RelayError
 
@@ -26,7 +26,7 @@ _SHOWN = 10
 """Undelivered ones that are shown on the page of an endpoint, of each state."""
 
 
-async def endpoints(visit: Visit) -> Outcome:
+async def endpoints(visit: Visit) -> PageResult:
     """All endpoints with their health."""
     query = visit.listing(EndpointListing, "merchant", size=_PAGE_SIZE)
     page, merchants = await asyncio.gather(
@@ -37,32 +37,32 @@ async def endpoints(visit: Visit) -> Outcome:
     return View("endpoints", {**values, "rows": list(zip(page.rows, pulses, strict=True))}, live=("endpoints",))
 
 
-async def endpoint(visit: Visit) -> Outcome:
+async def endpoint(visit: Visit) -> PageResult:
     """One endpoint."""
     return await _page(visit)
 
 
-async def enable(visit: Visit) -> Outcome:
+async def enable(visit: Visit) -> PageResult:
     """Release what was held."""
     await enable_endpoint(visit.context, visit.part("id"))
-    return Go(address(visit), "enabled")
+    return Redirect(address(visit), "enabled")
 
 
-async def disable(visit: Visit) -> Outcome:
+async def disable(visit: Visit) -> PageResult:
     """Hold deliveries from now on."""
     await disable_endpoint(visit.context, visit.part("id"))
-    return Go(address(visit), "disabled")
+    return Redirect(address(visit), "disabled")
 
 
-async def delete(visit: Visit) -> Outcome:
+async def delete(visit: Visit) -> PageResult:
     """Delete an endpoint, if the box is ticked."""
     if not visit.form.has("sure"):
-        return Go(address(visit), "unsure", bad=True)
+        return Redirect(address(visit), "unsure", bad=True)
     await delete_endpoint(visit.context, visit.part("id"))
-    return Go("/endpoints", "deleted", {"what": visit.part("id")})
+    return Redirect("/endpoints", "deleted", {"what": visit.part("id")})
 
 
-async def test(visit: Visit) -> Outcome:
+async def test(visit: Visit) -> PageResult:
     """Send a test event, and show the attempt."""
     try:
         tested = await try_endpoint(visit.context, visit.part("id"))
@@ -73,12 +73,12 @@ async def test(visit: Visit) -> Outcome:
     return await _page(visit, test=tested)
 
 
-async def secret(visit: Visit) -> Outcome:
+async def secret(visit: Visit) -> PageResult:
     """Show the secrets that sign."""
     return await _page(visit, secrets=await read_secrets(visit.context, visit.part("id")))
 
 
-async def rotate(visit: Visit) -> Outcome:
+async def rotate(visit: Visit) -> PageResult:
     """Replace the secret, and show the new one."""
     try:
         given = visit.validated(RotateIn, filled(overlap=visit.form.get("overlap")))
@@ -90,7 +90,7 @@ async def rotate(visit: Visit) -> Outcome:
 
 def address(visit: Visit) -> str:
     """Where the page of this endpoint is."""
-    return f"/endpoints/{addresses.part(visit.part('id'))}"
+    return f"/endpoints/{addresses.path_part(visit.part('id'))}"
 
 
 async def _page(visit: Visit, **more: Any) -> View:

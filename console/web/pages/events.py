@@ -9,7 +9,7 @@ import structlog
 from console.operations.explain_delivery import explain_delivery
 from console.operations.read_events import list_events, read_event
 from console.resources.events import EventListing
-from console.web.visit import MOST_ROWS, Outcome, PageRoute, View, Visit
+from console.web.visit import MOST_ROWS, PageResult, PageRoute, View, Visit
 from ledger.pages import PageRequest
 from schemas.endpoints.endpoint import ENDPOINT_TYPES, PAYMENT_TYPES
 from schemas.payments.buyer_masking import has_private
@@ -21,7 +21,7 @@ _FILTERS = ("merchant", "imp_uid", "type", "since", "until")
 _MOST_ENDPOINTS = 50
 
 
-async def events(visit: Visit) -> Outcome:
+async def events(visit: Visit) -> PageResult:
     """The events of a filter, newest first; the first page goes on as they happen."""
     query = visit.listing(EventListing, *_FILTERS)
     page, merchants = await asyncio.gather(
@@ -40,12 +40,12 @@ async def events(visit: Visit) -> Outcome:
     return View("events", values, live=() if listed["paged"] else ("events",))
 
 
-async def event(visit: Visit) -> Outcome:
+async def event(visit: Visit) -> PageResult:
     """One event."""
     return await _page(visit, unmasked=False)
 
 
-async def show(visit: Visit) -> Outcome:
+async def show(visit: Visit) -> PageResult:
     """One event with the buyer's data in it; who opens it is logged."""
     view = await _page(visit, unmasked=True)
     data = view.values["event"].data

@@ -11,20 +11,20 @@ from console.operations.read_merchants import MerchantView, find_merchant, list_
 from console.resources.merchants import MerchantIn
 from console.web.forms import filled
 from console.web.refusals import failed, reason
-from console.web.visit import Go, Outcome, PageRoute, View, Visit
+from console.web.visit import PageResult, PageRoute, Redirect, View, Visit
 from schemas.errors import NotFound, RelayError
 
 _FLAGS = ("include_sandbox", "check_prepared")
 _FIELDS = ("merchant", "imp_key", "imp_secret", "since", "webhook_token", "tier", *_FLAGS)
 
 
-async def merchants(visit: Visit) -> Outcome:
+async def merchants(visit: Visit) -> PageResult:
     """All merchants."""
     page = await list_merchants(visit.context, visit.listing(Listing).part)
     return View("merchants", visit.listed(page))
 
 
-async def new(visit: Visit) -> Outcome:
+async def new(visit: Visit) -> PageResult:
     """The form of a new merchant, or of one whose credentials are to be replaced (`?merchant=`)."""
     name = visit.query("merchant") or ""
     known = await find_merchant(visit.context, name)
@@ -33,7 +33,7 @@ async def new(visit: Visit) -> Outcome:
     return _form({**dict.fromkeys(_FIELDS, ""), "merchant": name, "tier": tier or "", **flags}, known)
 
 
-async def put(visit: Visit) -> Outcome:
+async def put(visit: Visit) -> PageResult:
     """Add or replace a merchant."""
     form = visit.form
     chosen = {name: form.get(name) for name in _FIELDS}
@@ -52,21 +52,21 @@ async def put(visit: Visit) -> Outcome:
         # What is secret is typed again rather than sent back.
         kept = {**chosen, "imp_key": "", "imp_secret": "", "webhook_token": ""}
         return _form(kept, await find_merchant(visit.context, chosen["merchant"]), error)
-    return Go("/merchants", "merchant_saved", {"merchant": chosen["merchant"]})
+    return Redirect("/merchants", "merchant_saved", {"merchant": chosen["merchant"]})
 
 
-async def delete(visit: Visit) -> Outcome:
+async def delete(visit: Visit) -> PageResult:
     """Delete a merchant, if the box is ticked."""
     name = visit.part("merchant")
     if not visit.form.has("sure"):
-        return Go("/merchants", "unsure", bad=True)
+        return Redirect("/merchants", "unsure", bad=True)
     try:
         await delete_merchant(visit.context, name)
     except NotFound:
         raise
     except RelayError as error:
         return failed("/merchants", error)
-    return Go("/merchants", "deleted", {"what": name})
+    return Redirect("/merchants", "deleted", {"what": name})
 
 
 def _form(chosen: dict[str, Any], known: MerchantView | None, error: RelayError | InvalidFields | None = None) -> View:

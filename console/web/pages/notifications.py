@@ -7,13 +7,13 @@ from typing import get_args
 
 from console.operations.read_stats import read_stats
 from console.resources.notifications import NotificationListing
-from console.web.visit import Outcome, PageRoute, View, Visit
-from ledger.notifications import Outcome as NotificationOutcome
+from console.web.visit import PageResult, PageRoute, View, Visit
+from ledger.notifications import Outcome
 
 _FILTERS = ("merchant", "imp_uid", "outcome")
 
 
-async def notifications(visit: Visit) -> Outcome:
+async def notifications(visit: Visit) -> PageResult:
     """Notifications, newest first."""
     query = visit.listing(NotificationListing, *_FILTERS)
     page, merchants, stats = await asyncio.gather(
@@ -27,7 +27,7 @@ async def notifications(visit: Visit) -> Outcome:
     values = {
         **listed,
         "merchants": merchants,
-        "outcomes": get_args(NotificationOutcome),
+        "outcomes": get_args(Outcome),
         "refused": stats.numbers.refused,
         "bodies": stats.numbers.refused_bodies,
     }

@@ -11,7 +11,7 @@ from console.operations.read_payments import list_payments
 from console.operations.read_stats import read_stats
 from console.web.alerts import alerts
 from console.web.charts import Chart, columns
-from console.web.visit import MOST_ROWS, Outcome, PageRoute, View, Visit
+from console.web.visit import MOST_ROWS, PageResult, PageRoute, View, Visit
 from ledger.heartbeats import running
 from ledger.minute_counts import Minute, minutes
 from ledger.pages import PageRequest
@@ -21,7 +21,7 @@ RANGES = {"1h": (60, 1), "6h": (360, 5), "24h": (1440, 20)}
 _SERIES = ("accepted", "events", "delivered", "failed")
 
 
-async def overview(visit: Visit) -> Outcome:
+async def overview(visit: Visit) -> PageResult:
     """What is wrong, what is happening, what waits."""
     wanted = visit.query("range")
     chosen = wanted if wanted in RANGES else "1h"

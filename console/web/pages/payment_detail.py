@@ -10,13 +10,13 @@ from console.operations.read_payments import PaymentView
 from console.operations.trace_payment import trace_payment
 from console.web import addresses
 from console.web.timeline import timeline, undelivered
-from console.web.visit import Outcome, PageRoute, View, Visit
+from console.web.visit import PageResult, PageRoute, View, Visit
 from schemas.payments.buyer_masking import has_private
 from schemas.payments.history_entries import uncancelled
 from schemas.payments.snapshot import Snapshot
 
 
-async def payment(visit: Visit) -> Outcome:
+async def payment(visit: Visit) -> PageResult:
     """The page of a payment; also of one that no look-up has found yet, if a webhook reported it."""
     return await payment_page(visit, unmasked=False)
 

@@ -16,7 +16,7 @@ from console.resources.payments import PaymentListing
 from console.web.forms import filled
 from console.web.pages.payment_detail import address, payment_key, payment_page
 from console.web.refusals import failed
-from console.web.visit import PAGE_SIZE, Go, Outcome, PageRoute, View, Visit
+from console.web.visit import PAGE_SIZE, PageResult, PageRoute, Redirect, View, Visit
 from schemas.errors import RelayError
 from schemas.payments.facts import Status
 from schemas.payments.snapshot import IMP_UID
@@ -26,7 +26,7 @@ log = structlog.get_logger()
 STATUSES = tuple(status.value for status in Status)
 
 
-async def payments(visit: Visit) -> Outcome:
+async def payments(visit: Visit) -> PageResult:
     """The payments of a search, or all of them."""
     wanted, merchant, status = visit.query("q"), visit.query("merchant"), visit.query("status")
     cursor, merchants = visit.query("cursor"), await visit.merchants()
@@ -60,20 +60,20 @@ async def by_imp_uid(visit: Visit, imp_uid: str, merchants: Iterable[str]) -> li
     return [payment for payment in found if payment is not None]
 
 
-async def refresh(visit: Visit) -> Outcome:
+async def refresh(visit: Visit) -> PageResult:
     """Refresh a payment now."""
     try:
         is_done = await refresh_payment(visit.context, *payment_key(visit))
     except (RelayError, InvalidFields) as error:
         return failed(address(visit), error)
-    return Go(address(visit), "looked" if is_done else "looking")
+    return Redirect(address(visit), "looked" if is_done else "looking")
 
 
-async def cancel(visit: Visit) -> Outcome:
+async def cancel(visit: Visit) -> PageResult:
     """Cancel a payment, or record that its cancellation was requested elsewhere."""
     form = visit.form
     if not form.has("sure"):
-        return Go(address(visit), "unsure", bad=True)
+        return Redirect(address(visit), "unsure", bad=True)
     fields = filled(
         amount=form.number("amount"),
         reason=form.get("reason"),
@@ -92,20 +92,20 @@ async def cancel(visit: Visit) -> Outcome:
             is_confirmed = await cancel_payment(visit.context, merchant, imp_uid, given.order)
     except (RelayError, InvalidFields) as error:
         return failed(address(visit), error)
-    return Go(address(visit), "cancelled" if is_confirmed else "cancelling")
+    return Redirect(address(visit), "cancelled" if is_confirmed else "cancelling")
 
 
-async def reject(visit: Visit) -> Outcome:
+async def reject(visit: Visit) -> PageResult:
     """Close a pending cancellation as rejected."""
     try:
         given = visit.validated(RejectionIn, filled(reason=visit.form.get("reason")))
         await reject_cancellation(visit.context, *payment_key(visit), visit.part("id"), given.reason)
     except (RelayError, InvalidFields) as error:
         return failed(address(visit), error)
-    return Go(address(visit), "rejected")
+    return Redirect(address(visit), "rejected")
 
 
-async def show(visit: Visit) -> Outcome:
+async def show(visit: Visit) -> PageResult:
     """The payment with the buyer's data; who opens it is logged."""
     log.info(
         "buyer_data_shown", caller=visit.caller.name, merchant=visit.part("merchant"), imp_uid=visit.part("imp_uid")

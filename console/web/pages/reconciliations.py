@@ -11,17 +11,17 @@ from console.operations.reconcile import start_reconciliation
 from console.resources.reconciliations import ReconciliationIn, ReconciliationListing
 from console.web.forms import filled
 from console.web.refusals import reason
-from console.web.visit import Go, Outcome, PageRoute, View, Visit
+from console.web.visit import PageResult, PageRoute, Redirect, View, Visit
 from schemas.errors import RelayError
 from schemas.reasons import Reason
 
 
-async def reconciliations(visit: Visit) -> Outcome:
+async def reconciliations(visit: Visit) -> PageResult:
     """The runs so far, and a form for another."""
     return await _page(visit, {"merchant": "", "since": "", "until": "", "deliver": ""})
 
 
-async def begin(visit: Visit) -> Outcome:
+async def begin(visit: Visit) -> PageResult:
     """Compare a window now."""
     form, zone = visit.form, visit.clock.zone
     chosen = {name: form.get(name) for name in ("merchant", "since", "until", "deliver")}
@@ -31,7 +31,7 @@ async def begin(visit: Visit) -> Outcome:
         await start_reconciliation(visit.context, given.merchant, given.since, given.until, deliver=given.deliver)
     except (RelayError, InvalidFields) as error:
         return await _page(visit, chosen, error=reason(error), status=422)
-    return Go("/reconciliations", "reconciliation_begun")
+    return Redirect("/reconciliations", "reconciliation_begun")
 
 
 async def _page(visit: Visit, chosen: dict[str, Any], *, error: Reason | None = None, status: int = 200) -> View:

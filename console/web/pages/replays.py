@@ -12,7 +12,7 @@ from console.resources.replays import ReplayIn
 from console.web import addresses
 from console.web.forms import Form, filled
 from console.web.refusals import reason
-from console.web.visit import Go, Outcome, PageRoute, View, Visit
+from console.web.visit import PageResult, PageRoute, Redirect, View, Visit
 from ledger.replays import Only
 from schemas.endpoints.endpoint import ENDPOINT_TYPES, PAYMENT_TYPES
 from schemas.errors import RelayError
@@ -22,13 +22,13 @@ TYPES = (*PAYMENT_TYPES, *ENDPOINT_TYPES)
 _FIELDS = ("merchant", "endpoint", "only", "since", "until", "rate", "include_silent")
 
 
-async def replays(visit: Visit) -> Outcome:
+async def replays(visit: Visit) -> PageResult:
     """The form and the replays so far; a link can choose beforehand (`?endpoint=`)."""
     chosen = {name: visit.query(name) or "" for name in _FIELDS}
     return await _page(visit, {**chosen, "types": []})
 
 
-async def begin(visit: Visit) -> Outcome:
+async def begin(visit: Visit) -> PageResult:
     """Count what was chosen, or start once the count was shown."""
     form = visit.form
     chosen = {**{name: form.get(name) for name in _FIELDS}, "types": form.all("types")}
@@ -36,23 +36,23 @@ async def begin(visit: Visit) -> Outcome:
         given = visit.validated(ReplayIn, _fields(form, visit))
         if form.get("step") == "begin":
             started = await start_replay(visit.context, given.selection, given.rate)
-            return Go(f"/replays/{started.id}", "replay_begun")
+            return Redirect(f"/replays/{started.id}", "replay_begun")
         matched = await estimate_replay(visit.context, given.selection)
     except (RelayError, InvalidFields) as error:
         return await _page(visit, chosen, error=reason(error), status=422)
     return await _page(visit, chosen, matched=matched)
 
 
-async def replay(visit: Visit) -> Outcome:
+async def replay(visit: Visit) -> PageResult:
     """How far one is."""
     row = await visit.context.ledger.replays.get(visit.part("id"))
     return View("replay", {"replay": row}, live=("replay_progress",))
 
 
-async def stop(visit: Visit) -> Outcome:
+async def stop(visit: Visit) -> PageResult:
     """Stop one."""
     await stop_replay(visit.context, visit.part("id"))
-    return Go(f"/replays/{addresses.part(visit.part('id'))}", "replay_stopped")
+    return Redirect(f"/replays/{addresses.path_part(visit.part('id'))}", "replay_stopped")
 
 
 async def _page(

@@ -110,7 +110,7 @@ async def test_an_escrow_change_on_its_pages(
 ) -> None:
     """A payment's page says how its purchase went on, and what each webhook said beside the usual fields."""
     extra = b'{"event":"Inicis.Escrow.Changed","extra":{"escrow_status":"4","denied_reason":"too <b>small"}}'
-    stranger = await machine.notify(console.ledger, "imp_1", extra=extra)
+    visitor = await machine.notify(console.ledger, "imp_1", extra=extra)
     await machine.notify(console.ledger, "imp_1", extra=extra, verified=True)
     await machine.look_at(console.ledger, {"imp_1": machine.payment("imp_1", escrow=True)})
     in_language = {"accept-language": language}
@@ -118,7 +118,7 @@ async def test_an_escrow_change_on_its_pages(
     for part in (*words, "<code>Inicis.Escrow.Changed</code>", "too &lt;b&gt;small"):
         assert part in text
     listed = (await reader.open("/notifications", headers=in_language)).text
-    assert f"d-extra-{stranger}" in listed
+    assert f"d-extra-{visitor}" in listed
     assert "escrow_status" in listed
     reason = {"en": "an escrow change is believed only from a verified sender", "ko": "검증된 발신자가 보낸 것만"}
     assert reason[language] in listed
@@ -164,7 +164,7 @@ async def test_a_command_to_repeat_a_callback(reader: Reader, console: Console) 
     assert "s3cret" not in command[1]
 
 
-async def test_a_command_shows_no_secret_of_another_endpoint_to_readers(stranger: Reader, console: Console) -> None:
+async def test_a_command_shows_no_secret_of_another_endpoint_to_readers(visitor: Reader, console: Console) -> None:
     """A body can be about another endpoint, whose URL may hold a token: as on the page, so in the command."""
     url = "http://127.0.0.1:9/sick/xoJ5RzsAbCdEfGhIjKlMnOpQ"
     sick = (await console.endpoint(url=url))["id"]
@@ -177,8 +177,8 @@ async def test_a_command_shows_no_secret_of_another_endpoint_to_readers(stranger
         sick, EndpointHealth(), after, disabled, because("it is gone")
     )
     (row,) = (await console.call("GET", "/v1/deliveries", params={"endpoint": watching})).json()["data"]
-    await stranger.sign_in(READ_ONLY)
-    text = (await stranger.send(f"/deliveries/{row['id']}/show")).text
+    await visitor.sign_in(READ_ONLY)
+    text = (await visitor.send(f"/deliveries/{row['id']}/show")).text
     assert "curl -X POST" in text
     assert "127.0.0.1:9/sick/***" in text
     assert "xoJ5" not in text

@@ -1,4 +1,4 @@
-"""The 3 a.m. story in a real browser: the customer paid, shipping heard nothing.
+"""An incident at 3 a.m. in a real browser: the customer paid, shipping heard nothing.
 
 Screenshots of every step are kept in `var/screenshots`.
 """
@@ -62,7 +62,7 @@ async def signed_in(browser: Browser, relay: Stack, language: str, **options: An
 
 
 @pytest.mark.parametrize("language", ["en", "ko"])
-async def test_the_story_of_three_in_the_morning(browser: Browser, relay: Stack, language: str) -> None:
+async def test_an_incident_is_understood_and_resolved(browser: Browser, relay: Stack, language: str) -> None:
     """Find the payment, see the dead delivery and its reason, retry it, see it turn green without loading again."""
     words = WORDS[language]
     await relay.endpoint(description="shipping")

@@ -1,4 +1,4 @@
-"""The gate of the operator API: who may call, what is understood, and how errors look."""
+"""Requests to the operator API: who may call, what is valid, and how errors look."""
 
 from __future__ import annotations
 
