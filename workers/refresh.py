@@ -132,11 +132,11 @@ class Refresher:
         rows = len(payment.record.facts) + len(snapshot.deposits) + len(snapshot.cancellations)
         told = (payment.reported_cancellations, payment.escrow_changes)
         change = await aside(decide, payment.record, snapshot, int(now), own, *told, rows=rows)
-        outcome = await self._ledger.refresh_lane.commit(change, claimed=payment, now=now, written=_tell_events)
+        outcome = await self._ledger.refresh_lane.commit(change, claimed=payment, now=now, written=_log_events)
         if outcome == "changed":
             # An operator wrote since, about something this snapshot may be too old to show: a cancellation just sent.
             await self._ledger.refresh_lane.postpone(payment.lease, "again", due_in=0, tries=payment.tries)
-        _tell(change, snapshot, outcome)
+        _log_refresh(change, snapshot, outcome)
         if outcome == "ok" and payment.escrow_changes and not snapshot.escrow:
             log.warning(
                 "escrow_change_not_believed", merchant=change.record.merchant, imp_uid=change.record.imp_uid,
@@ -234,7 +234,7 @@ def _by_error(claimed: ClaimedPayments, ends: Sequence[BaseException | None]) ->
     return found
 
 
-def _tell(change: Change, snapshot: Snapshot, outcome: str) -> None:
+def _log_refresh(change: Change, snapshot: Snapshot, outcome: str) -> None:
     record = change.record
     log.info(
         "payment_looked_up", merchant=record.merchant, imp_uid=record.imp_uid, status=snapshot.status,
@@ -250,7 +250,7 @@ def _tell(change: Change, snapshot: Snapshot, outcome: str) -> None:
         )  # fmt: skip
 
 
-def _tell_events(written: Change) -> None:
+def _log_events(written: Change) -> None:
     """What is recorded is logged step by step, whatever becomes of the steps after it."""
     record = written.record
     for event in written.events:
