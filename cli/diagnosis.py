@@ -67,8 +67,7 @@ def ledger_or_queue(name: str, reason: str | None) -> Finding:
     """Whether ledger or queue can be used; the reason ends with what to do."""
     if reason is None:
         return Finding(name, "ok", "this console has the rights it needs")
-    what, _, advice = reason.rpartition(": ")
-    return Finding(name, "bad", what, advice)
+    return Finding(name, "bad", reason)
 
 
 def _workers(workers: list[dict[str, Any]], known: set[str | None]) -> Iterator[Finding]:
@@ -79,8 +78,7 @@ def _workers(workers: list[dict[str, Any]], known: set[str | None]) -> Iterator[
         yield Finding("workers", "ok", f"{len(running)} run" if len(running) > 1 else "one runs")
     for worker in running:
         if worker["trouble"] and worker["trouble"] not in known:
-            what, _, advice = worker["trouble"].rpartition(": ")
-            yield Finding(f"worker {worker['name']}", "bad", what, f"where it runs: {advice}")
+            yield Finding(f"worker {worker['name']}", "bad", worker["trouble"], "put it right where this worker runs")
     for worker in workers:
         if worker["state"] == "quiet":
             text = f"has gone quiet, last heard of at {worker['seen_at']}"

@@ -17,12 +17,14 @@ from cli.diagnosis import FREE_MEMORY, Finding, Outcome, durability_of, first_to
 from cli.output import Json, print_json, printable, terminal
 from runtime.settings import Settings
 from schemas.errors import RelayError
+from schemas.reasons import english
 
 app = typer.Typer()
 
 MAX_SKEW = 5.0
 """Seconds by which two clocks may differ without a warning; a callback's signature is valid for 5 minutes."""
 
+_OF_PROXY = ("proxy_unreachable", "proxy_status", "proxy_credentials_refused")
 _SEE_WORKERS = "workers run: fix the reason and try again, or see their logs"
 _MARKS: dict[Outcome, tuple[str, str]] = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "bad": ("✗", "red")}
 
@@ -99,7 +101,7 @@ def _merchant(api: RelayClient, name: str, tier: str | None) -> Finding:
     if tried["outcome"] == "wrong_credentials":
         return Finding(subject, "bad", tried["reason"], "set the right credentials: `relay merchants put`")
     if tried["outcome"] == "failing":
-        see = "RELAY_IAMPORT_PROXY" if "RELAY_IAMPORT_PROXY" in tried["reason"] else "IMP_API_URL"
+        see = "RELAY_IAMPORT_PROXY" if tried["reason_code"] in _OF_PROXY else "IMP_API_URL"
         return Finding(subject, "warning", tried["reason"], f"webhooks are still accepted meanwhile; check {see}")
     return Finding(subject, "ok", "i'mport accepts its credentials")
 
@@ -152,7 +154,7 @@ async def _ask_redis(settings: Settings) -> list[Finding]:
         await ledger.close()
     found = [durability_of(durability.durable, list(durability.reasons))]
     if seen.memory is not None and seen.memory.trouble is not None:
-        found.append(Finding("memory", "bad", seen.memory.trouble, FREE_MEMORY))
+        found.append(Finding("memory", "bad", english(seen.memory.trouble), FREE_MEMORY))
     return found + [
         ledger_or_queue(trouble.of, str(trouble)) for trouble in (seen.ledger, seen.queue) if trouble is not None
     ]

@@ -18,6 +18,7 @@ from ledger.heartbeats import Worker, running
 from ledger.stats import Stats
 from runtime.metrics import CONTENT_TYPE, Metrics
 from schemas.errors import LedgerRefused, LedgerUnavailable
+from schemas.reasons import english
 
 T = TypeVar("T")
 _AVAILABLE = "Whether Redis can be relied on."
@@ -105,7 +106,7 @@ def _of_workers(workers: Sequence[Worker]) -> dict[str, Any]:
     return {
         "running": running(workers),
         "quiet": [worker.name for worker in workers if worker.quiet],
-        "troubles": sorted({worker.trouble for worker in workers if worker.trouble and not worker.quiet}),
+        "troubles": sorted({english(worker.trouble) for worker in workers if worker.trouble and not worker.quiet}),
     }
 
 

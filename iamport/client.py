@@ -31,6 +31,7 @@ from iamport.tokens import AccessToken, AccessTokens, Credentials, TokenStore, p
 from schemas import wire
 from schemas.errors import IamportFailing, IamportUnreachable, Invalid, MalformedPayment, TooMuchAsked
 from schemas.payments.snapshot import IMP_UID
+from schemas.reasons import Reason
 
 LARGEST_LOOKUP = 100
 LARGEST_PAGE = 1000
@@ -76,7 +77,7 @@ class Client:
         """
         asked = list(dict.fromkeys(_checked(imp_uid) for imp_uid in imp_uids))
         if len(asked) > LARGEST_LOOKUP:
-            raise Invalid("imp_uid", f"at most {LARGEST_LOOKUP} in one call")
+            raise Invalid("imp_uid", Reason.of("too_many_payments", most=LARGEST_LOOKUP))
         if not asked:
             return LookupResult({}, frozenset(), {}, {})
         answer = await self._get("/payments", [("imp_uid[]", imp_uid) for imp_uid in asked])
@@ -105,9 +106,9 @@ class Client:
         over 1000, and `IamportError`: `TooMuchAsked` if a shorter window or fewer rows may succeed.
         """
         if not 0 <= until - since <= LONGEST_WINDOW:
-            raise Invalid("until", "a window is at most 90 days")
+            raise Invalid("until", Reason.of("window_too_long"))
         if not 1 <= limit <= LARGEST_PAGE or page < 1:
-            raise Invalid("page", f"pages count from 1 and have at most {LARGEST_PAGE} rows")
+            raise Invalid("page", Reason.of("bad_page", most=LARGEST_PAGE))
         query = [("from", since), ("to", until), ("page", page), ("limit", limit), ("sorting", "updated")]
         answer = await self._get("/payments/status/all", [(name, str(value)) for name, value in query])
         if has_status(answer, 400):
@@ -126,12 +127,12 @@ class Client:
         try:
             body = wire.dumps(fields)
         except TypeError:
-            raise Invalid("form", "holds something that JSON cannot") from None
+            raise Invalid("form", Reason.of("not_writable")) from None
         response = unwrap(await self._call("POST", "/payments/cancel", (), body))
         try:
             return parse_payment(response, imp_uid)
         except MalformedPayment as error:
-            raise IamportFailing(f"i'mport's answer to a cancellation is unusable: {error}") from None
+            raise IamportFailing(Reason.of("iamport_no_payment", error.reason)) from None
 
     async def prepared(self, merchant_uid: str) -> dict[str, Any] | None:
         """The amount registered beforehand, ``{merchant_uid, amount, currency}``; None without one.
@@ -151,10 +152,10 @@ class Client:
             return None
         response = unwrap(answer)
         if not isinstance(response, dict) or response.get("merchant_uid") not in (None, merchant_uid):
-            raise MalformedPayment("i'mport's prepared amount is not of the order that was asked for")
+            raise MalformedPayment(Reason.of("prepared_of_other_order"))
         amount, currency = response.get("amount"), response.get("currency")
         if not (amount is None or is_number(amount)) or not (currency is None or isinstance(currency, str)):
-            raise MalformedPayment("i'mport's prepared amount is not a number in a currency")
+            raise MalformedPayment(Reason.of("prepared_unreadable"))
         return response
 
     async def _get(self, path: str, query: Iterable[tuple[str, str]]) -> HttpResponse:
@@ -176,12 +177,12 @@ class Client:
                     sent = True
                     answer = await exchange(self._transport, _request(method, url, body, token, self._tier))
         except TimeoutError:
-            text = f"i'mport did not answer within {self._timeout:g} s"
-            raise (TooMuchAsked(text, slow=True) if sent else IamportUnreachable(text)) from None
+            why = Reason.of("iamport_timed_out", seconds=f"{self._timeout:g}")
+            raise (TooMuchAsked(why, slow=True) if sent else IamportUnreachable(why)) from None
         except IamportFailing as error:
             if sent or isinstance(error, IamportUnreachable):
                 raise
-            raise IamportUnreachable(str(error), retry_after=error.retry_after) from None
+            raise IamportUnreachable(error.reason, retry_after=error.retry_after) from None
         return answer
 
     async def _ask_for_token(self) -> AccessToken:
@@ -191,7 +192,7 @@ class Client:
             async with asyncio.timeout(self._timeout):
                 return parse_token(await exchange(self._transport, request))
         except TimeoutError:
-            raise IamportFailing(f"i'mport gave no token within {self._timeout:g} s") from None
+            raise IamportFailing(Reason.of("iamport_token_timed_out", seconds=f"{self._timeout:g}")) from None
 
 
 def _request(
@@ -210,5 +211,5 @@ def _request(
 
 def _checked(imp_uid: str) -> str:
     if not IMP_UID.fullmatch(imp_uid):
-        raise Invalid("imp_uid", "is 1 to 32 of A-Z a-z 0-9 _ -")
+        raise Invalid("imp_uid", Reason.of("not_an_imp_uid"))
     return imp_uid

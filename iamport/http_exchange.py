@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 import aiohttp
 import httpx
 
-from runtime.network_errors import causes, words
+from runtime.network_errors import causes, reason_of
 from schemas.errors import IamportFailing, IamportUnreachable, TooMuchAsked
+from schemas.reasons import Reason
 from schemas.times import parse_retry_after
 
 LARGEST_RESPONSE = 16 * 1024 * 1024
@@ -24,7 +25,7 @@ _CONNECTED_WITHIN = (
 )
 _LONGEST_WAIT = 86400.0
 _BEGINS = 4096
-_PROXY_ASKS = "the proxy asks for another user or password (407): see RELAY_IAMPORT_PROXY"
+_PROXY_ASKS = Reason.of("proxy_credentials_refused")
 # Other encodings, or several at once, could turn a few bytes into gigabytes before they are counted.
 _ENCODINGS = frozenset({"", "identity", "gzip", "deflate"})
 
@@ -50,7 +51,7 @@ async def exchange(transport: httpx.AsyncBaseTransport, request: httpx.Request) 
         try:
             body = await _read(response)
         except (httpx.TransportError, aiohttp.ClientError, OSError) as error:
-            raise TooMuchAsked(f"i'mport's answer broke off ({_reason(error)})", slow=True) from None
+            raise TooMuchAsked(Reason.of("iamport_answer_broke_off", _reason(error)), slow=True) from None
         finally:
             await response.aclose()
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, aiohttp.ClientError, OSError, ValueError) as error:
@@ -63,7 +64,7 @@ async def exchange(transport: httpx.AsyncBaseTransport, request: httpx.Request) 
 async def _read(response: httpx.Response) -> bytes:
     encoding = response.headers.get("content-encoding", "").strip().lower()
     if encoding not in _ENCODINGS:
-        raise IamportFailing("i'mport's answer is encoded in a way that was not offered")
+        raise IamportFailing(Reason.of("iamport_answer_encoded"))
     chunks: list[bytes] = []
     begins = bytearray()
     size = 0
@@ -71,7 +72,7 @@ async def _read(response: httpx.Response) -> bytes:
         size += len(chunk)
         begins += chunk[: _BEGINS - len(begins)]
         if size > LARGEST_RESPONSE:
-            reason = f"i'mport's answer is longer than {LARGEST_RESPONSE} bytes"
+            reason = Reason.of("iamport_answer_too_long", bytes=LARGEST_RESPONSE)
             raise TooMuchAsked(reason, slow=False, begins=bytes(begins))
         chunks.append(chunk)
     return b"".join(chunks)
@@ -83,13 +84,13 @@ def _failed(error: Exception) -> IamportFailing:
     if isinstance(cause, aiohttp.ClientHttpProxyError):
         # The proxy's answer to CONNECT: nothing has been sent to i'mport yet.
         return IamportUnreachable(
-            _PROXY_ASKS if cause.status == 407 else f"the proxy of RELAY_IAMPORT_PROXY answered {cause.status}"
+            _PROXY_ASKS if cause.status == 407 else Reason.of("proxy_status", status=cause.status)
         )
     if isinstance(cause, aiohttp.ClientProxyConnectionError):
-        return IamportUnreachable(f"the proxy of RELAY_IAMPORT_PROXY cannot be reached ({_reason(error)})")
+        return IamportUnreachable(Reason.of("proxy_unreachable", _reason(error)))
     if _never_connected(error):
-        return IamportUnreachable(f"i'mport cannot be reached ({_reason(error)})")
-    return IamportFailing(f"i'mport's answer did not arrive whole ({_reason(error)})")
+        return IamportUnreachable(Reason.of("iamport_unreachable", _reason(error)))
+    return IamportFailing(Reason.of("iamport_answer_cut", _reason(error)))
 
 
 def _never_connected(error: Exception) -> bool:
@@ -100,9 +101,10 @@ def _never_connected(error: Exception) -> bool:
     return isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout | httpx.UnsupportedProtocol)
 
 
-def _reason(error: Exception) -> str:
-    found = (words(cause) for cause in causes(error))
-    return next((text for text in found if text), type(error.__cause__ or error).__name__)
+def _reason(error: Exception) -> Reason:
+    found = (reason_of(cause) for cause in causes(error))
+    odd = Reason.of("connection_error", error=type(error.__cause__ or error).__name__)
+    return next((reason for reason in found if reason is not None), odd)
 
 
 def _retry_after(header: str | None) -> float | None:

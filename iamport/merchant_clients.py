@@ -15,6 +15,7 @@ from runtime.encryption import Sealer
 from runtime.settings import Settings
 from schemas.errors import NotFound, Unreadable, WrongCredentials
 from schemas.payments import channels
+from schemas.reasons import Reason
 
 
 class MerchantCredentials(channels.ChannelPolicy, Protocol):
@@ -61,7 +62,7 @@ class MerchantClients:
         try:
             merchant = await self._find(name)
         except NotFound:
-            raise WrongCredentials(f"merchant {name} is not set up: give its credentials to the API") from None
+            raise WrongCredentials(Reason.of("merchant_not_set_up", merchant=name)) from None
         identity = (merchant.imp_key, merchant.imp_secret, merchant.include_sandbox, merchant.tier)
         cached = self._clients.get(name)
         if cached is None or cached[0] != identity:
@@ -87,8 +88,10 @@ class MerchantClients:
             try:
                 return Credentials(self._sealer.open(merchant.imp_key), self._sealer.open(merchant.imp_secret))
             except Unreadable as error:
-                raise WrongCredentials(f"the credentials of merchant {merchant.name}: {error}") from None
+                raise WrongCredentials(
+                    Reason.of("merchant_credentials_unreadable", error.reason, merchant=merchant.name)
+                ) from None
         key, secret = self._settings.imp_key, self._settings.imp_secret
         if merchant.name != "default" or not key or secret is None:
-            raise WrongCredentials(f"merchant {merchant.name} has no credentials: give them to the API, or set IMP_KEY")
+            raise WrongCredentials(Reason.of("merchant_without_credentials", merchant=merchant.name))
         return Credentials(key, secret.get_secret_value())

@@ -28,6 +28,7 @@ from schemas.errors import (
     TooMuchAsked,
 )
 from schemas.payments.snapshot import IMP_UID
+from schemas.reasons import Reason
 
 _LONGEST_MESSAGE = 500
 # Right after the envelope, so that no text of a buyer's can match.
@@ -75,19 +76,19 @@ def unwrap(answer: HttpResponse) -> Any:
     """
     status = answer.status_code
     if status == 429:
-        raise IamportUnreachable("i'mport asks for fewer requests (429)", retry_after=answer.retry_after)
+        raise IamportUnreachable(Reason.of("iamport_too_many_requests"), retry_after=answer.retry_after)
     if status in (413, 504):
-        raise TooMuchAsked(f"i'mport answered {status}", slow=True, retry_after=answer.retry_after)
+        raise TooMuchAsked(Reason.of("iamport_status", status=status), slow=True, retry_after=answer.retry_after)
     if status >= 500:
-        raise IamportFailing(f"i'mport answered {status}", retry_after=answer.retry_after)
+        raise IamportFailing(Reason.of("iamport_status", status=status), retry_after=answer.retry_after)
     envelope = _envelope(answer)
     code = envelope["code"]
     if status == 401:
-        raise IamportUnreachable("i'mport turns down the token it has just given (401)")
+        raise IamportUnreachable(Reason.of("iamport_token_refused"))
     if code != 0:
         raise IamportRefused(_message(envelope, code), code=code, status_code=status)
     if status not in (200, 207):
-        raise IamportFailing(f"i'mport answered {status} with code 0")
+        raise IamportFailing(Reason.of("iamport_code_zero", status=status))
     return envelope.get("response")
 
 
@@ -114,7 +115,7 @@ def parse_payments(response: Any, asked: Collection[str]) -> LookupResult:
     be that row. Raises `IamportFailing` if the answer is not a list of rows.
     """
     if not isinstance(response, list):
-        raise IamportFailing("i'mport's answer holds no list of payments")
+        raise IamportFailing(Reason.of("iamport_no_list"))
     rows, nameless = _by_imp_uid(response)
     found: dict[str, dict[str, Any]] = {}
     malformed: dict[str, MalformedPayment] = {}
@@ -129,9 +130,9 @@ def parse_payments(response: Any, asked: Collection[str]) -> LookupResult:
             malformed[imp_uid] = error
     missing = frozenset(asked) - rows.keys()
     if nameless or others:
-        kind = "without a usable imp_uid" if nameless else "about a payment that was not asked for"
+        why = Reason.of("row_without_imp_uid" if nameless else "row_not_asked_for")
         for imp_uid in missing:
-            malformed[imp_uid] = MalformedPayment(f"i'mport's answer holds a row {kind}", imp_uid=imp_uid)
+            malformed[imp_uid] = MalformedPayment(why, imp_uid=imp_uid)
         missing = frozenset()
     return LookupResult(found, missing, malformed, {}, tuple(others))
 
@@ -142,14 +143,14 @@ def parse_payment(row: Any, imp_uid: str) -> dict[str, Any]:
     A payment must have a status and an amount. Other fields may be missing or null, but every amount is a number.
     """
     if not isinstance(row, dict) or row.get("imp_uid") != imp_uid:
-        raise MalformedPayment(f"i'mport's answer is not about {imp_uid}", imp_uid=imp_uid)
+        raise MalformedPayment(Reason.of("payment_not_answered", imp_uid=imp_uid), imp_uid=imp_uid)
     if not isinstance(row.get("status"), str):
-        raise MalformedPayment(f"payment {imp_uid} has no status", imp_uid=imp_uid)
+        raise MalformedPayment(Reason.of("payment_without_status", imp_uid=imp_uid), imp_uid=imp_uid)
     if row.get("amount") is None:
-        raise MalformedPayment(f"payment {imp_uid} has no amount", imp_uid=imp_uid)
+        raise MalformedPayment(Reason.of("payment_without_amount", imp_uid=imp_uid), imp_uid=imp_uid)
     for name, amount in _amounts(row):
         if amount is not None and not is_number(amount):
-            raise MalformedPayment(f"payment {imp_uid}: {name} is not a number", imp_uid=imp_uid)
+            raise MalformedPayment(Reason.of("payment_field_not_number", imp_uid=imp_uid, field=name), imp_uid=imp_uid)
     return row
 
 
@@ -164,15 +165,15 @@ def parse_page(response: Any) -> PaymentPage:
     Raises `IamportFailing` where the answer is not a page.
     """
     if not isinstance(response, dict):
-        raise IamportFailing("i'mport's answer is not a page of payments")
+        raise IamportFailing(Reason.of("iamport_no_page"))
     rows, total, following = response.get("list"), _count(response.get("total")), _count(response.get("next"))
     if rows is None and total == 0:
         rows = []
     if not isinstance(rows, list) or total is None:
-        raise IamportFailing("i'mport's answer is not a page of payments")
+        raise IamportFailing(Reason.of("iamport_no_page"))
     named, nameless = _by_imp_uid(rows)
     good: list[dict[str, Any]] = []
-    malformed = [MalformedPayment("i'mport's page holds a row without a usable imp_uid")] * nameless
+    malformed = [MalformedPayment(Reason.of("page_row_without_imp_uid"))] * nameless
     for imp_uid, same in named.items():
         try:
             good.append(_one_of(same, imp_uid))
@@ -191,19 +192,19 @@ def _envelope(answer: HttpResponse) -> dict[str, Any]:
     try:
         value = wire.loads(answer.body)
     except (ValueError, ArithmeticError):
-        raise IamportFailing(f"i'mport answered {answer.status_code} with something that is not JSON") from None
+        raise IamportFailing(Reason.of("iamport_not_json", status=answer.status_code)) from None
     if not isinstance(value, dict) or type(value.get("code")) is not int:
-        raise IamportFailing(f"i'mport answered {answer.status_code} with JSON of an unknown shape")
+        raise IamportFailing(Reason.of("iamport_odd_shape", status=answer.status_code))
     return value
 
 
-def _message(envelope: dict[str, Any], code: int) -> str:
+def _message(envelope: dict[str, Any], code: int) -> Reason:
     message = envelope.get("message")
     if not isinstance(message, str) or not message.strip():
-        return f"i'mport said no (code {code})"
+        return Reason.of("iamport_no_message", code=code)
     # A lone surrogate cannot be logged or stored, so it must not be in an error.
     text = message.encode("utf-8", "replace").decode("utf-8")
-    return " ".join(text.split())[:_LONGEST_MESSAGE]
+    return Reason.of("iamport_message", message=" ".join(text.split())[:_LONGEST_MESSAGE])
 
 
 def _by_imp_uid(rows: list[Any]) -> tuple[dict[str, list[Any]], int]:
@@ -224,7 +225,7 @@ def _one_of(rows: list[Any], imp_uid: str) -> dict[str, Any]:
     except RecursionError:
         differ = True
     if differ:
-        raise MalformedPayment(f"i'mport's answer shows payment {imp_uid} twice, and differently", imp_uid=imp_uid)
+        raise MalformedPayment(Reason.of("payment_twice", imp_uid=imp_uid), imp_uid=imp_uid)
     return parse_payment(first, imp_uid)
 
 

@@ -20,6 +20,7 @@ from schemas.errors import (
     RelayError,
     WrongCredentials,
 )
+from schemas.reasons import Reason
 
 _AT_ONCE = 5
 _ENOUGH_FAILURES = 3
@@ -48,7 +49,7 @@ async def look_up_singly(
         nonlocal given_up
         async with slots:
             if given_up is None and loop.time() > until:
-                given_up = IamportFailing(f"i'mport needs more than {seconds:g} s for the single look-ups")
+                given_up = IamportFailing(Reason.of("iamport_single_timed_out", seconds=f"{seconds:g}"))
             if given_up is not None:
                 failed[imp_uid] = given_up
                 return

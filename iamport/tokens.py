@@ -17,6 +17,7 @@ from typing import Protocol
 from iamport.http_exchange import HttpResponse
 from iamport.responses import has_status, unwrap
 from schemas.errors import IamportFailing, IamportRefused, WrongCredentials
+from schemas.reasons import Reason
 
 _RENEW_BEFORE = 30.0
 _LOCKED_FOR = 2.0
@@ -156,17 +157,17 @@ def parse_token(answer: HttpResponse) -> AccessToken:
     Raises `WrongCredentials` (401) and `IamportFailing`.
     """
     if has_status(answer, 401):
-        raise WrongCredentials("i'mport turns down imp_key and imp_secret (401)")
+        raise WrongCredentials(Reason.of("iamport_credentials_refused"))
     try:
         response = unwrap(answer)
     except IamportRefused as error:
-        raise IamportFailing(f"i'mport gives no token: {error} (code {error.code})") from None
+        raise IamportFailing(Reason.of("iamport_token_denied", error.reason, code=error.code)) from None
     if not isinstance(response, dict):
-        raise IamportFailing("i'mport's answer holds no token")
+        raise IamportFailing(Reason.of("iamport_no_token"))
     text, now, expired_at = response.get("access_token"), response.get("now"), response.get("expired_at")
     # The text goes into a header, so nothing but visible ASCII may be in it.
     if not isinstance(text, str) or not 0 < len(text) <= _LONGEST_TOKEN or not all("!" <= char <= "~" for char in text):
-        raise IamportFailing("i'mport's answer holds no usable token")
+        raise IamportFailing(Reason.of("iamport_bad_token"))
     if type(now) is not int or type(expired_at) is not int or expired_at <= now:
-        raise IamportFailing("i'mport's token has no usable lifetime")
+        raise IamportFailing(Reason.of("iamport_bad_lifetime"))
     return AccessToken(text, float(min(expired_at - now, _LONGEST_LIFETIME)))

@@ -15,6 +15,7 @@ from schemas.errors import LedgerUnavailable, UnknownMerchant
 from schemas.payments import escrow
 from schemas.payments.notification import Notification
 from schemas.payments.source import budget_name
+from schemas.reasons import Reason, dump
 
 
 def unverified_source(one: Notification) -> str:
@@ -31,14 +32,14 @@ def unverified_source(one: Notification) -> str:
     return budget_name(address)
 
 
-def _escrow(one: Notification) -> tuple[str, bytes, str]:
+def _escrow(one: Notification) -> tuple[str, bytes, bytes]:
     """The key and JSON of the escrow change that a webhook reports, and why it is not believed; "" for each that
     does not apply."""
     change = escrow.read(one.extra)
     if change is None:
-        return "", b"", ""
-    doubt = escrow.NO_CODE if not change.code else "" if one.verified else escrow.UNVERIFIED
-    return change.key, escrow.dump(change), doubt
+        return "", b"", b""
+    doubt = escrow.NO_CODE if not change.code else None if one.verified else escrow.UNVERIFIED
+    return change.key, escrow.dump(change), b"" if doubt is None else dump(doubt)
 
 
 SECOND_BATCH_FROM = 32
@@ -67,7 +68,7 @@ class Intake:
             async with asyncio.timeout(ANSWER_WITHIN):
                 await self._accepts.add(notification)
         except TimeoutError:
-            raise LedgerUnavailable("Redis does not answer in time") from None
+            raise LedgerUnavailable(Reason.of("redis_timed_out")) from None
 
     async def takes_webhooks(self, merchant: str, token_hash: str | None) -> bool:
         """Whether there is such a merchant and this is the SHA-256 in hex of its webhook token (None: it has none).
@@ -76,7 +77,7 @@ class Intake:
             async with asyncio.timeout(ANSWER_WITHIN):
                 return await self._checks.add((merchant, token_hash or ""))
         except TimeoutError:
-            raise LedgerUnavailable("Redis does not answer in time") from None
+            raise LedgerUnavailable(Reason.of("redis_timed_out")) from None
 
     async def known_merchants(self) -> Mapping[str, str | None]:
         """Every merchant with the SHA-256 in hex of its webhook token, or None. Raises `LedgerUnavailable`."""

@@ -18,6 +18,7 @@ import redis.exceptions as trouble
 from ledger.lua import script
 from ledger.store import Store
 from schemas.errors import LedgerUnavailable
+from schemas.reasons import Reason, english
 
 Call = tuple[str | int, ...]
 Subject = Literal["ledger", "queue"]
@@ -53,29 +54,28 @@ _KEY = re.compile(r"access (?:a|one of the|at least one of the) key")
 _UNKNOWN = "Unknown Redis command"
 """How Redis says that a command is forbidden in a script (6.2 and 7.0; 7.2), that a key is, and that it has no such
 command."""
-_SEE = "see that this Redis is well"
 _OTHER_DATABASE = ("DB index is out of range", "invalid DB index", "SELECT is not allowed in cluster mode")
 
 
-_VARIABLE: Mapping[Subject, str] = {
-    "ledger": "REDIS_URL",
-    "queue": "RELAY_QUEUE_URL (REDIS_URL with its database number + 1 unless set)",
-}
 _KEYS: Mapping[Subject, str] = {"ledger": "{relay}*", "queue": "relay*"}
 
 
 @dataclass(frozen=True, slots=True)
 class AclProblem:
-    """Why the ledger or the queue cannot be used, and what to do. A `lasting` problem ends only when an operator
-    changes something; any other may pass by itself."""
+    """Why the ledger or the queue cannot be used; the words of `problem` end with what to do. A `lasting` problem ends
+    only when an operator changes something; any other may pass by itself."""
 
     of: Subject
-    reason: str
-    advice: str
+    problem: Reason
     lasting: bool
 
+    @property
+    def reason(self) -> Reason:
+        """The problem, with the setting that names the database."""
+        return Reason.of("redis_unusable", self.problem, database=self.of)
+
     def __str__(self) -> str:
-        return f"{_VARIABLE[self.of]}: {self.reason}: {self.advice}"
+        return english(self.reason)
 
 
 async def ledger_problem(store: Store) -> AclProblem | None:
@@ -91,7 +91,7 @@ async def ledger_problem(store: Store) -> AclProblem | None:
         found = problem_of_error("ledger", error)
         if found.lasting:
             return found
-        raise LedgerUnavailable(found.reason) from error
+        raise LedgerUnavailable(found.problem) from error
     return problem_of_refusals("ledger", refused)
 
 
@@ -104,7 +104,7 @@ def problem_of_refusals(of: Subject, refused: Sequence[bytes]) -> AclProblem | N
     """What the answer of the script `try_commands` means."""
     lacking: list[str] = []
     unknown: list[str] = []
-    odd: list[str] = []
+    odd: list[Reason] = []
     for name, why in zip(refused[::2], refused[1::2], strict=True):
         reason = why.decode(errors="replace").strip()
         if _KEY.search(reason):
@@ -114,13 +114,12 @@ def problem_of_refusals(of: Subject, refused: Sequence[bytes]) -> AclProblem | N
         elif _UNKNOWN in reason:
             unknown.append(name.decode())
         else:
-            odd.append(f"{name.decode()} is refused: {reason}")
+            odd.append(Reason.of("command_refused", command=name.decode(), error=reason))
     if lacking:
         return _commands(of, lacking)
     if unknown:
-        reason = f"its Redis does not know {', '.join(unknown)}"
-        return AclProblem(of, reason, "take back its rename-command, or use another Redis", lasting=True)
-    return AclProblem(of, odd[0], _SEE, lasting=False) if odd else None
+        return AclProblem(of, Reason.of("commands_unknown", commands=", ".join(unknown)), lasting=True)
+    return AclProblem(of, odd[0], lasting=False) if odd else None
 
 
 def problem_of_error(of: Subject, error: Exception) -> AclProblem:
@@ -133,21 +132,20 @@ def problem_of_error(of: Subject, error: Exception) -> AclProblem:
         _, _, rest = text.partition("'")
         return _commands(of, [(rest.partition("'")[0] or "a command that is needed").upper()])
     if isinstance(cause, trouble.AuthenticationError | trouble.AuthorizationError):
-        return AclProblem(of, f"Redis turns its user or password down ({text})", "correct them", lasting=True)
+        return AclProblem(of, Reason.of("credentials_refused", error=text), lasting=True)
     if isinstance(cause, trouble.ClusterCrossSlotError | trouble.MovedError) or any(
         words in text for words in _OTHER_DATABASE
     ):
-        advice = "name a database that its Redis has" + (", outside of a Redis Cluster" if of == "queue" else "")
-        return AclProblem(of, f"it cannot be kept there ({text})", advice, lasting=True)
-    return AclProblem(of, f"it cannot be relied on: {text}", _SEE, lasting=False)
+        code = "queue_database_unusable" if of == "queue" else "database_unusable"
+        return AclProblem(of, Reason.of(code, error=text), lasting=True)
+    return AclProblem(of, Reason.of("database_unreliable", error=text), lasting=False)
 
 
 def _commands(of: Subject, names: Sequence[str]) -> AclProblem:
     granted = " ".join(f"+{name.lower()}" for name in names)
-    reason = f"its Redis user may not use {', '.join(names)}"
-    return AclProblem(of, reason, f"ACL SETUSER … {granted}", lasting=True)
+    problem = Reason.of("commands_forbidden", commands=", ".join(names), rights=granted)
+    return AclProblem(of, problem, lasting=True)
 
 
 def _keys(of: Subject) -> AclProblem:
-    reason = f"its Redis user may not use the keys {_KEYS[of]}"
-    return AclProblem(of, reason, f"ACL SETUSER … ~{_KEYS[of]}", lasting=True)
+    return AclProblem(of, Reason.of("keys_forbidden", keys=_KEYS[of]), lasting=True)

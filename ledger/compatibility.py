@@ -9,6 +9,7 @@ from ledger.store import Store
 from runtime.encryption import Sealer
 from schemas.errors import BadSetting, Unreadable
 from schemas.payments.codec import VERSION
+from schemas.reasons import english
 
 OLDEST = 3
 """The oldest version of the stored shapes that is read. Nothing was released with an older one."""
@@ -25,7 +26,7 @@ def check_usable(*problems: AclProblem | None) -> None:
             continue
         if problem.lasting:
             raise BadSetting(str(problem))
-        log.warning("queue_away" if problem.of == "queue" else "ledger_away", error=problem.reason)
+        log.warning("queue_away" if problem.of == "queue" else "ledger_away", error=english(problem.problem))
 
 
 async def begin(store: Store, sealer: Sealer, *, oldest: int = OLDEST, newest: int = VERSION) -> None:

@@ -1,7 +1,7 @@
-"""Deliveries: an event on its way to an endpoint, and every attempt at it.
+"""Deliveries: an event on its way to an endpoint, with every attempt.
 
-What operators see is derived from what is stored: a pending delivery of a disabled endpoint is held, one of a deleted
-endpoint discarded. So disabling and enabling touch no delivery, however many there are.
+The state that operators see is derived: a pending delivery of a disabled endpoint is held, one of a deleted endpoint
+discarded. So disabling and enabling an endpoint touch no delivery, however many there are.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from ledger.store import Store
 from schemas.endpoints.delivery import Attempt
 from schemas.endpoints.endpoint import TEST_TYPE
 from schemas.errors import Conflict, NotFound
+from schemas.reasons import Reason, stored
+from schemas.reasons.reason import of_row
 
 State = Literal["pending", "delivered", "dead", "held", "discarded"]
 
@@ -33,7 +35,7 @@ _SLACK = 1.0
 class DeliveryView:
     """A delivery with its attempts, oldest first. Times are UNIX seconds; `next_attempt_at` is None where none is due.
 
-    `reason` says in words why it waits or died.
+    `reason` says why it waits or died.
     """
 
     id: str
@@ -45,7 +47,7 @@ class DeliveryView:
     state: State
     created_at: float
     next_attempt_at: float | None
-    reason: str | None
+    reason: Reason | None
     attempts: tuple[Attempt, ...]
 
 
@@ -61,7 +63,7 @@ class Deliveries:
         """The delivery of this id. Raises `NotFound`."""
         found = await self._some([delivery_id])
         if not found:
-            raise NotFound(f"there is no delivery {delivery_id!r}")
+            raise NotFound(Reason.of("not_found", kind="delivery", id=delivery_id))
         return found[0]
 
     async def list(
@@ -89,15 +91,15 @@ class Deliveries:
         what, detail = await self._store.run("retry_delivery", delivery_id, durable=True)
         match what:
             case b"unknown":
-                raise NotFound(f"there is no delivery {delivery_id!r}")
+                raise NotFound(Reason.of("not_found", kind="delivery", id=delivery_id))
             case b"deleted":
-                raise Conflict("its endpoint was deleted")
+                raise Conflict(Reason.of("endpoint_deleted"))
             case b"held":
-                raise Conflict("its endpoint is disabled; enabling it releases what is held")
+                raise Conflict(Reason.of("disabled_holds"))
             case b"hidden":
-                raise Conflict("it is of a test channel, which the merchant does not include")
+                raise Conflict(Reason.of("test_channel_left_out"))
             case b"waits":
-                raise Conflict(f"it waits for {detail.decode()}, an earlier event of the same payment")
+                raise Conflict(Reason.of("waits_for_event", delivery=detail.decode()))
         self._queue.kick_all([detail])
 
     async def send_test(self, endpoint: str, event: str, body: bytes) -> str:
@@ -105,7 +107,7 @@ class Deliveries:
         Raises `NotFound`."""
         what, lane = await self._store.run("send_test", endpoint, event, TEST_TYPE, body, durable=True)
         if what == b"unknown":
-            raise NotFound(f"there is no endpoint {endpoint!r}")
+            raise NotFound(Reason.of("not_found", kind="endpoint", id=endpoint))
         self._queue.kick_all([lane])
         return f"{event}.{endpoint}"
 
@@ -143,11 +145,11 @@ class Deliveries:
             registered = endpoints.get(text(fields, "endpoint") or "")
             state = shown_state(text(fields, "state") or "pending", registered.state if registered else "deleted")
             disabled = registered.endpoint.disabled_reason if registered else None
-            reason = "is being sent" if leased else _reason(fields, state, waits_for.decode(), disabled)
+            reason = Reason.of("being_sent") if leased else _reason(fields, state, waits_for.decode(), disabled)
             at = float(due) / 1000 if due and state == "pending" else None
             paused = lane_pause(lane) if lane and at is not None else None
             if paused is not None and at is not None and paused.until > at - _SLACK:
-                reason = f"{paused.reason}; {reason}" if reason else paused.reason
+                reason = paused.reason.because(reason)
                 at = max(at, paused.until)
             sent.append(_sent(identity, fields, state, at, reason, attempts))
         return sent
@@ -170,18 +172,19 @@ def indexes(endpoints: Mapping[str, EndpointState], state: State) -> list[str]:
     return kept + derived
 
 
-def _reason(fields: Row, state: State, waits_for: str, disabled_reason: str | None) -> str | None:
+def _reason(fields: Row, state: State, waits_for: str, disabled_reason: Reason | None) -> Reason | None:
     if state == "held":
-        return f"the endpoint is disabled: {disabled_reason}" if disabled_reason else "the endpoint is disabled"
+        return Reason.of("endpoint_disabled", disabled_reason)
     if state == "discarded" and text(fields, "state") == "pending":
-        return "the endpoint was deleted"
+        return Reason.of("endpoint_deleted")
     if state == "pending" and waits_for:
-        return f"waits for {waits_for}, an earlier event of the same payment"
-    return text(fields, "reason") or text(fields, "note")
+        return Reason.of("waits_for_event", delivery=waits_for)
+    after = text(fields, "sent_after")
+    return stored(fields.get("reason")) or (Reason.of("sent_after_dead", delivery=after) if after else None)
 
 
 def _sent(
-    identity: str, fields: Row, state: State, at: float | None, reason: str | None, attempts: Sequence[bytes]
+    identity: str, fields: Row, state: State, at: float | None, reason: Reason | None, attempts: Sequence[bytes]
 ) -> DeliveryView:
     return DeliveryView(
         id=identity,
@@ -203,7 +206,7 @@ def _attempt(row: Mapping[str, Any]) -> Attempt:
         at=row["at"],
         status_code=row["status_code"],
         duration_ms=row["duration_ms"],
-        error=row["error"],
+        error=None if row["error"] is None else of_row(row["error"]),
         response=row["response"],
         replay=row["replay"],
     )

@@ -22,6 +22,7 @@ from schemas.endpoints.endpoint import Endpoint
 from schemas.endpoints.events import EndpointEvent
 from schemas.endpoints.health import EndpointHealth, enabled, probe_capacity
 from schemas.payments.events import CallbackBody
+from schemas.reasons import Reason, dump
 
 Settled = Literal["ok", "unwell", "lost"]
 """``unwell``: settled, and the endpoint had failed before. ``lost``: the lease had ended and another worker has it."""
@@ -96,7 +97,7 @@ class DeliveryLane:
         before: EndpointHealth,
         after: EndpointHealth,
         event: EndpointEvent | None = None,
-        disabled: str | None = None,
+        disabled: Reason | None = None,
     ) -> bool:
         """Replace an endpoint's health; False where it was replaced since ``before`` was read. In the same step
         ``event`` is recorded and delivered to its subscribers, and the endpoint is ``disabled`` for the reason given.
@@ -112,7 +113,7 @@ class DeliveryLane:
             endpoint_rows.dump_health(enabled(after)),
             round(after.open_until * 1000),
             probe_capacity(after) or "",
-            disabled or "",
+            b"" if disabled is None else dump(disabled),
             *announced,
         )
         if lanes is None:
@@ -138,18 +139,18 @@ def _settle_args(lease: Lease, verdict: Verdict, attempts: Sequence[Attempt]) ->
 
 
 def _verdict(verdict: Verdict) -> tuple[Argument, Argument, Argument, Argument]:
-    """Its name, wait (ms), reason and the lane's wait (ms)."""
+    """Its name, wait (ms), stored reason and the lane's wait (ms)."""
     match verdict:
         case Delivered():
             return "delivered", "", "", ""
         case Retry(at_in, reason, lane_wait):
-            return "again", round(at_in * 1000), reason, _ms(lane_wait)
+            return "again", round(at_in * 1000), dump(reason), _ms(lane_wait)
         case Dead(reason, lane_wait):
-            return "dead", "", reason, _ms(lane_wait)
+            return "dead", "", dump(reason), _ms(lane_wait)
         case Disable(reason):
-            return "disable", "", reason, ""
+            return "disable", "", dump(reason), ""
         case Hold(reason):
-            return "hold", _HELD_FOR_MS, reason, ""
+            return "hold", _HELD_FOR_MS, dump(reason), ""
 
 
 _HELD_FOR_MS = 60_000

@@ -8,16 +8,22 @@ import redis.exceptions as trouble
 
 from ledger.store import Store
 from schemas.errors import LedgerUnavailable
+from schemas.reasons import Reason, english
 
 _NEEDED = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
 
 
 @dataclass(frozen=True, slots=True)
 class Durability:
-    """``reasons`` say in words what makes it less than durable."""
+    """``weaknesses`` are what makes it less than durable."""
 
     durable: bool
-    reasons: tuple[str, ...]
+    weaknesses: tuple[Reason, ...]
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """The weaknesses in English."""
+        return tuple(map(english, self.weaknesses))
 
 
 async def durability(store: Store) -> Durability:
@@ -27,15 +33,19 @@ async def durability(store: Store) -> Durability:
         settings = [await store.ask("CONFIG", "GET", name) for name in _NEEDED]
     except LedgerUnavailable as error:
         if isinstance(error.__cause__, trouble.ResponseError):
-            return Durability(False, ("CONFIG GET is not allowed here, so nobody can tell how it keeps data",))
+            return Durability(False, (Reason.of("settings_hidden"),))
         raise
     found = {_text(name): _text(value) for name, value in filter(None, settings)}
-    reasons = [
-        f"{name} is {found.get(name, 'unknown')}, not {needed}"
-        for name, needed in _NEEDED.items()
-        if found.get(name) != needed
-    ]
-    return Durability(not reasons, tuple(reasons))
+    weak = tuple(
+        _weakness(name, found.get(name), needed) for name, needed in _NEEDED.items() if found.get(name) != needed
+    )
+    return Durability(not weak, weak)
+
+
+def _weakness(setting: str, value: str | None, needed: str) -> Reason:
+    if value is None:
+        return Reason.of("setting_unknown", setting=setting, needed=needed)
+    return Reason.of("setting_weak", setting=setting, value=value, needed=needed)
 
 
 def _text(value: object) -> str:

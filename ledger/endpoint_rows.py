@@ -9,6 +9,7 @@ import orjson
 
 from schemas.endpoints.endpoint import Endpoint, SealedSecret, filters_of
 from schemas.endpoints.health import EndpointHealth
+from schemas.reasons import stored
 
 _BESIDE = ("state", "disabled_reason", "created_at")
 
@@ -27,7 +28,7 @@ def load(fields: Mapping[str, bytes]) -> Endpoint:
     return replace(
         Endpoint(**row),
         state="enabled" if enabled else "disabled",
-        disabled_reason=fields.get("disabled_reason", b"").decode() or None,
+        disabled_reason=stored(fields.get("disabled_reason")),
         created_at=float(fields.get("created_at", b"0")) / 1000,
     )
 

@@ -10,11 +10,13 @@ from ledger.endpoint_rows import dump, dump_limits, load, load_health, subscript
 from ledger.merchants import HEAD_START_MS
 from ledger.pages import Page, PageRequest, walk
 from ledger.queue import Queue
-from ledger.rows import Row, hashes, members, seconds, text
+from ledger.rows import Row, hashes, members, seconds
 from ledger.store import Store
 from schemas.endpoints.endpoint import Endpoint
 from schemas.endpoints.health import breaker
 from schemas.errors import NotFound
+from schemas.reasons import Reason, stored
+from schemas.reasons import dump as dump_reason
 
 State = Literal["enabled", "disabled", "deleted"]
 
@@ -29,7 +31,7 @@ class RegisteredEndpoint:
     success_rate: float | None
     breaker: str
     failures: int
-    last_error: str | None
+    last_error: Reason | None
     disabled_at: float | None
 
 
@@ -50,13 +52,13 @@ class Endpoints:
             *dump_limits(endpoint), durable=True,
         )  # fmt: skip
         if outcome == b"unknown":
-            raise NotFound(f"there is no merchant {endpoint.merchant!r}")
+            raise NotFound(Reason.of("not_found", kind="merchant", id=endpoint.merchant))
 
     async def get(self, endpoint_id: str) -> RegisteredEndpoint:
         """The endpoint of this id, if it was not deleted. Raises `NotFound`."""
         registered = (await self.some([endpoint_id])).get(endpoint_id)
         if registered is None or registered.state == "deleted":
-            raise NotFound(f"there is no endpoint {endpoint_id!r}")
+            raise NotFound(Reason.of("not_found", kind="endpoint", id=endpoint_id))
         return registered
 
     async def some(self, endpoint_ids: Sequence[str]) -> dict[str, RegisteredEndpoint]:
@@ -84,7 +86,7 @@ class Endpoints:
         while True:
             fields = (await hashes(self._store, [f"endpoint:{endpoint_id}"]))[0]
             if not fields or _state(fields) == "deleted":
-                raise NotFound(f"there is no endpoint {endpoint_id!r}")
+                raise NotFound(Reason.of("not_found", kind="endpoint", id=endpoint_id))
             before = load(fields)
             changed = change(before)
             moved = (before.url, before.headers) != (changed.url, changed.headers)
@@ -117,14 +119,14 @@ class Endpoints:
         """Release what was held for an endpoint; it starts afresh. Raises `NotFound`."""
         lanes = await self._store.run("enable_endpoint", endpoint_id, durable=True)
         if lanes is None:
-            raise NotFound(f"there is no endpoint {endpoint_id!r}")
+            raise NotFound(Reason.of("not_found", kind="endpoint", id=endpoint_id))
         await self._wake(endpoint_id)
         self._queue.kick_all(lanes)
 
-    async def disable(self, endpoint_id: str, reason: str) -> None:
-        """Hold an endpoint's deliveries from now on, `reason` in words. Raises `NotFound`."""
-        if await self._store.run("disable_endpoint", endpoint_id, reason, durable=True) == b"unknown":
-            raise NotFound(f"there is no endpoint {endpoint_id!r}")
+    async def disable(self, endpoint_id: str, reason: Reason) -> None:
+        """Hold an endpoint's deliveries from now on, for `reason`. Raises `NotFound`."""
+        if await self._store.run("disable_endpoint", endpoint_id, dump_reason(reason), durable=True) == b"unknown":
+            raise NotFound(Reason.of("not_found", kind="endpoint", id=endpoint_id))
 
     async def delete(self, endpoint_id: str) -> None:
         """Delete an endpoint and discard its unsettled deliveries. Raises `NotFound`.
@@ -135,7 +137,7 @@ class Endpoints:
         while await self._store.run("discard_deliveries", endpoint_id) if outcome != b"unknown" else 0:
             pass
         if outcome != b"deleted":
-            raise NotFound(f"there is no endpoint {endpoint_id!r}")
+            raise NotFound(Reason.of("not_found", kind="endpoint", id=endpoint_id))
 
 
 def _state(row: Row) -> State:
@@ -152,6 +154,6 @@ def _registered(row: Row, now: float) -> RegisteredEndpoint:
         success_rate=round(delivered / (delivered + failed), 4) if delivered + failed else None,
         breaker=breaker(health, now),
         failures=health.failures,
-        last_error=text(row, "last_error"),
+        last_error=stored(row.get("last_error")),
         disabled_at=None if _state(row) == "enabled" else seconds(row, "disabled_at"),
     )

@@ -11,6 +11,7 @@ from ledger.pages import Page, PageRequest, walk
 from ledger.store import Store
 from schemas.errors import NotFound
 from schemas.payments.events import CallbackBody
+from schemas.reasons import Reason
 
 MOST_BYTES = 4_194_304
 """Bytes of bodies in one page, about: of payments with long histories a page has fewer events than its limit."""
@@ -50,7 +51,7 @@ class Events:
         """The event of this id. Raises `NotFound`."""
         found, _ = await self._some([event_id])
         if not found:
-            raise NotFound(f"there is no event {event_id!r}")
+            raise NotFound(Reason.of("not_found", kind="event", id=event_id))
         return found[0]
 
     async def list(

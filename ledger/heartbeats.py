@@ -9,6 +9,8 @@ import orjson
 
 from ledger.rows import paired
 from ledger.store import Store
+from schemas.reasons import Reason
+from schemas.reasons.reason import of_row
 
 REPORT_EVERY = 5.0
 QUIET_AFTER = 30.0
@@ -20,13 +22,13 @@ REMOVED_AFTER_MS = 600_000
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
     """A worker's report: for how many seconds it has been `up`, the `lane` that it worked on last and how many seconds
-    `ago` that was, and what keeps it from working, in words."""
+    `ago` that was, and what keeps it from working."""
 
     version: str
     up: float
     lane: str | None
     ago: float | None
-    trouble: str | None
+    trouble: Reason | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class Worker:
     quiet: bool
     last_lane: str | None
     last_at: float | None
-    trouble: str | None
+    trouble: Reason | None
 
 
 class Heartbeats:
@@ -74,7 +76,11 @@ def _worker(name: str, row: bytes, now: float) -> Worker:
     report, at = orjson.loads(text), int(when) / 1000
     # A worker of another version may report more fields, or fewer.
     sign = Heartbeat(
-        report.get("version", "?"), report.get("up", 0.0), report.get("lane"), report.get("ago"), report.get("trouble")
+        report.get("version", "?"),
+        report.get("up", 0.0),
+        report.get("lane"),
+        report.get("ago"),
+        None if report.get("trouble") is None else of_row(report["trouble"]),
     )
     return Worker(
         name=name,

@@ -145,7 +145,7 @@ KEYS = (
     Key("evts:m:<m>", "zset", "those of one merchant", _WITH_EVENT),
     Key("evts:p:<p>", "zset", "those of one payment -> sequence", _WITH_EVENT),
     Key("evts:t:<id>", "zset", "those of one type", _WITH_EVENT),
-    Key("dlv:<id>", "hash", "event endpoint merchant imp_uid type sequence state attempts next_at reason note"
+    Key("dlv:<id>", "hash", "event endpoint merchant imp_uid type sequence state attempts next_at reason sent_after"
         " created_at replay; requested (retry, test); while replayed: replay_id state_before reason_before",
         "one an event and endpoint; " + _WITH_EVENT),
     Key("att:<id>", "list", "a delivery's attempts, oldest first, JSON", "the latest 100; " + _WITH_EVENT),

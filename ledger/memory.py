@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ledger.store import Store
+from schemas.reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +22,9 @@ class Memory:
         return round(self.used / self.most, 4) if self.most else None
 
     @property
-    def trouble(self) -> str | None:
-        """In words, where it is nearly full."""
-        if not self.nearly_full:
-            return None
-        return f"Redis is {100 * self.used // self.most} % full: nothing new is begun from 95 % of maxmemory on"
+    def trouble(self) -> Reason | None:
+        """Why nothing new is begun, where it is nearly full."""
+        return Reason.of("memory_nearly_full", percent=100 * self.used // self.most) if self.nearly_full else None
 
 
 MAKE_ROOM = "raise maxmemory, or shorten RELAY_RETENTION"

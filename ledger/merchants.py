@@ -8,6 +8,7 @@ from ledger.pages import Page, PageRequest, walk
 from ledger.rows import Row, hashes, members, seconds, text
 from ledger.store import Store
 from schemas.errors import Conflict, NotFound
+from schemas.reasons import Reason, stored
 
 HEAD_START_MS = 3_600_000
 """Events of facts from this long before a merchant was first added are delivered, unless it says since when."""
@@ -19,7 +20,7 @@ class Merchant:
 
     Times are UNIX seconds: events of facts before `since` are recorded silently. `token_hash` is the SHA-256 in hex of
     the token its webhooks' path must have; `tier` is an agency's code for a sub-merchant;
-    `trouble` says in words why its payments cannot be looked up.
+    `trouble` says why its payments cannot be looked up.
     `sandbox_since` is when `include_sandbox` was switched on, 0 where it was from the start, or is off.
     """
 
@@ -33,7 +34,7 @@ class Merchant:
     imp_secret: str = field(default="", repr=False)
     token_hash: str | None = field(default=None, repr=False)
     tier: str | None = None
-    trouble: str | None = None
+    trouble: Reason | None = None
 
 
 class Merchants:
@@ -84,7 +85,7 @@ class Merchants:
         """The merchant of this name. Raises `NotFound`."""
         fields = (await hashes(self._store, [f"merchant:{name}"]))[0]
         if not fields:
-            raise NotFound(f"there is no merchant {name!r}")
+            raise NotFound(Reason.of("not_found", kind="merchant", id=name))
         return _merchant(name, fields)
 
     async def list(self, part: PageRequest) -> Page[Merchant]:
@@ -104,9 +105,9 @@ class Merchants:
         After the retention these are given up. Raises `NotFound`, and `Conflict` while it has endpoints."""
         outcome = await self._store.run("delete_merchant", name, durable=True)
         if outcome == b"unknown":
-            raise NotFound(f"there is no merchant {name!r}")
+            raise NotFound(Reason.of("not_found", kind="merchant", id=name))
         if outcome == b"endpoints":
-            raise Conflict(f"merchant {name!r} still has endpoints; delete these first")
+            raise Conflict(Reason.of("merchant_has_endpoints", merchant=name))
 
 
 def _merchant(name: str, row: Row) -> Merchant:
@@ -121,5 +122,5 @@ def _merchant(name: str, row: Row) -> Merchant:
         imp_secret=text(row, "imp_secret") or "",
         token_hash=text(row, "token_hash"),
         tier=text(row, "tier"),
-        trouble=text(row, "trouble"),
+        trouble=stored(row.get("trouble")),
     )

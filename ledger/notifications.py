@@ -12,6 +12,7 @@ from ledger.rows import Row, hashes, seconds, text
 from ledger.store import Store
 from schemas import wire
 from schemas.errors import NotFound
+from schemas.reasons import Reason, stored
 
 Outcome = Literal["pending", "applied", "unchanged", "rejected"]
 
@@ -31,7 +32,7 @@ class StoredNotification:
     source: str | None
     received_at: float
     outcome: Outcome
-    reason: str | None
+    reason: Reason | None
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
@@ -46,7 +47,7 @@ class Notifications:
         """The notification of this id. Raises `NotFound`."""
         row = (await hashes(self._store, [f"ntf:{identity}"]))[0]
         if not row:
-            raise NotFound(f"there is no notification {identity!r}")
+            raise NotFound(Reason.of("not_found", kind="notification", id=identity))
         return _notification(identity, row)
 
     async def list(
@@ -82,6 +83,6 @@ def _notification(identity: str, row: Row) -> StoredNotification:
         source=text(row, "source"),
         received_at=seconds(row, "received_at") or 0.0,
         outcome=outcome,
-        reason=(text(row, "trouble") if outcome == "pending" else None) or text(row, "reason"),
+        reason=stored((row.get("trouble") if outcome == "pending" else None) or row.get("reason")),
         extra=wire.loads(row.get("extra") or b"{}"),
     )

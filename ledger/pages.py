@@ -16,6 +16,7 @@ from typing import Generic, TypeVar
 
 from ledger.store import Store
 from schemas.errors import Invalid
+from schemas.reasons import Reason
 
 MOST = 5_000
 """Entries of an index that are read for one page, at most."""
@@ -52,10 +53,10 @@ def decode(cursor: str) -> tuple[str, str]:
     try:
         text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):
-        raise Invalid("cursor", "is not one that a list gave") from None
+        raise Invalid("cursor", Reason.of("bad_cursor")) from None
     score, _, member = text.partition(" ")
     if not _SCORE.fullmatch(score) or not member:
-        raise Invalid("cursor", "is not one that a list gave")
+        raise Invalid("cursor", Reason.of("bad_cursor"))
     return score, member
 
 

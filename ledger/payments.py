@@ -14,6 +14,7 @@ from schemas import wire
 from schemas.errors import NotFound
 from schemas.payments import codec
 from schemas.payments.cancellations import CancellationRequest
+from schemas.reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class Payments:
         """One payment. Raises `NotFound` before the first refresh that found it."""
         found = await self._some([f"{merchant}/{imp_uid}"])
         if not found:
-            raise NotFound(f"there is no payment {imp_uid!r} of merchant {merchant!r}")
+            raise NotFound(Reason.of("payment_not_found", imp_uid=imp_uid, merchant=merchant))
         return found[0]
 
     async def list(
@@ -96,7 +97,7 @@ class Payments:
         expectation = wire.dumps({"amount": str(amount), "currency": currency})
         lanes = await self._store.run("put_order", merchant, merchant_uid, expectation, durable=True)
         if lanes is None:
-            raise NotFound(f"there is no merchant {merchant!r}")
+            raise NotFound(Reason.of("not_found", kind="merchant", id=merchant))
         self._queue.kick_all(lanes)
 
     async def _some(self, names: Sequence[str]) -> Sequence[Payment]:

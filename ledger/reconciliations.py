@@ -18,6 +18,8 @@ from schemas.errors import Conflict, NotFound
 from schemas.payments import codec
 from schemas.payments.facts import Facts, Status
 from schemas.payments.windows import LARGEST_PAGE
+from schemas.reasons import Reason
+from schemas.reasons.reason import of_row
 
 State = Literal["running", "done"]
 
@@ -55,7 +57,7 @@ class Reconciliation:
     last_full: float = 0.0
     tries: int = 0
     failing_since: float = 0.0
-    trouble: str = ""
+    trouble: Reason | None = None
     limit: int = LARGEST_PAGE
     listed: int = 0
 
@@ -93,7 +95,7 @@ class Reconciliations:
         Raises `Conflict` where there are payments, and `LedgerUnavailable`.
         """
         if rebuild and await self._store.run("begin_rebuild", run.merchant, durable=True) == b"taken":
-            raise Conflict(f"merchant {run.merchant!r} has payments in this ledger: only an empty one is rebuilt")
+            raise Conflict(Reason.of("merchant_has_payments", merchant=run.merchant))
         started = replace(run, created_at=await self._store.now())
         await self.save(started)
         await self._jobs.schedule(RECONCILE, run.id)
@@ -114,7 +116,7 @@ class Reconciliations:
         """A run. Raises `NotFound`."""
         fields = (await hashes(self._store, [f"recon:{run_id}"]))[0]
         if not fields:
-            raise NotFound(f"there is no reconciliation {run_id!r}")
+            raise NotFound(Reason.of("not_found", kind="reconciliation", id=run_id))
         return _load(fields["row"])
 
     async def list(self, part: PageRequest, merchant: str | None = None) -> Page[Reconciliation]:
@@ -195,5 +197,6 @@ def _facts(merchant: str, imp_uid: str, facts: Sequence[bytes], tombstone: bytes
 
 def _load(text: bytes) -> Reconciliation:
     row = orjson.loads(text)
-    window = row.get("window")
-    return Reconciliation(**{**row, "window": tuple(window) if window else None})
+    window, trouble = row.get("window"), row.get("trouble")
+    known = {"window": tuple(window) if window else None, "trouble": of_row(trouble) if trouble else None}
+    return Reconciliation(**row | known)

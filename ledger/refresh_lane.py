@@ -23,6 +23,7 @@ from schemas.payments.commit_steps import Step, steps
 from schemas.payments.decide import Change, Record
 from schemas.payments.escrow import EscrowChange
 from schemas.payments.facts import ExpectedAmount
+from schemas.reasons import Reason, dump
 
 MOST_BYTES = 262_144
 """Bytes of commits that share a call; a larger one goes alone, and fails alone where Redis has no memory for it."""
@@ -131,7 +132,7 @@ class RefreshLane:
         *,
         due_in: float | None,
         tries: int = 0,
-        reason: str = "",
+        reason: Reason | None = None,
     ) -> None:
         """End a lease without a refresh: due again in ``due_in`` seconds, or given up.
 
@@ -142,19 +143,28 @@ class RefreshLane:
         """
         to = Lane("unknown", lease.lane.name) if kind == "unknown" else lease.lane
         due = "" if due_in is None else round(due_in * 1000)
-        args: list[Argument] = [str(lease.lane), lease.member, lease.token, str(to), due, kind, reason, tries]
+        args: list[Argument] = [
+            str(lease.lane),
+            lease.member,
+            lease.token,
+            str(to),
+            due,
+            kind,
+            b"" if reason is None else dump(reason),
+            tries,
+        ]
         self._queue.kick_all([await self._postpones.add(args)])
 
-    async def hide(self, lease: Lease, *, reason: str, now: float) -> None:
+    async def hide(self, lease: Lease, *, reason: Reason, now: float) -> None:
         """End a lease whose look-up at ``now`` (UNIX seconds) found a payment that does not exist for the merchant: its
         notifications are rejected with ``reason``, and it is not refreshed again unless a webhook or operator asks."""
         lane = str(lease.lane)
-        args: list[Argument] = [lane, lease.member, lease.token, lane, "", "hidden", reason, 0, round(now * 1000)]
+        args: list[Argument] = [lane, lease.member, lease.token, lane, "", "hidden", dump(reason), 0, round(now * 1000)]
         self._queue.kick_all([await self._postpones.add(args)])
 
-    async def pause(self, lane: Lane, seconds: float, trouble: str) -> int:
+    async def pause(self, lane: Lane, seconds: float, trouble: Reason) -> int:
         """i'mport is failing for a merchant: claim nothing for so long. Gives its failures in a row."""
-        return int(await self._store.run("pause_merchant", lane.name, round(seconds * 1000), trouble))
+        return int(await self._store.run("pause_merchant", lane.name, round(seconds * 1000), dump(trouble)))
 
     async def resume(self, lane: Lane) -> None:
         """i'mport answers again: what stalled is due now."""
@@ -170,7 +180,7 @@ class RefreshLane:
         name = payment(merchant, imp_uid)
         fields, facts = await hashes(self._store, [key("pay", name), key("facts", name)])
         if not fields:
-            raise NotFound(f"there is no payment {imp_uid!r} of merchant {merchant!r}")
+            raise NotFound(Reason.of("payment_not_found", imp_uid=imp_uid, merchant=merchant))
         known = await offload(codec.load_facts, facts, rows=len(facts))
         return await offload(codec.load_record, merchant, imp_uid, fields, known, rows=len(facts))
 
@@ -271,6 +281,6 @@ def _outcome(change: Change, claimed: ClaimedPayment | None) -> str:
     return "applied" if change.has_events else "unchanged"
 
 
-def _doubt(record: Record) -> str:
+def _doubt(record: Record) -> bytes:
     """Why the reported escrow changes are not believed, or ""."""
-    return escrow.NOT_ESCROW if record.snapshot is not None and not record.snapshot.escrow else ""
+    return dump(escrow.NOT_ESCROW) if record.snapshot is not None and not record.snapshot.escrow else b""

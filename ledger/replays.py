@@ -20,6 +20,7 @@ from ledger.rows import Row, flat, hashes, seconds, text
 from ledger.store import Argument, Store
 from schemas.endpoints.endpoint import ENDPOINT_TYPES, EVERYTHING, PAYMENT_TYPES, wants
 from schemas.errors import NotFound
+from schemas.reasons import Reason
 
 Only = Literal["undelivered", "dead", "all"]
 State = Literal["running", "done", "stopped"]
@@ -154,7 +155,7 @@ class Replays:
         """The replay of this id. Raises `NotFound`."""
         row = (await hashes(self._store, [f"replay:{replay_id}"]))[0]
         if not row:
-            raise NotFound(f"there is no replay {replay_id!r}")
+            raise NotFound(Reason.of("not_found", kind="replay", id=replay_id))
         return _replay(replay_id, row)
 
     async def list(self, part: PageRequest) -> Page[Replay]:
@@ -167,7 +168,7 @@ class Replays:
     async def _take_out(self, replay_id: str) -> int:
         state, looked_at = await self._store.run("stop_replay", replay_id, MOST_DELIVERIES, str(REPLAY), durable=True)
         if state == b"unknown":
-            raise NotFound(f"there is no replay {replay_id!r}")
+            raise NotFound(Reason.of("not_found", kind="replay", id=replay_id))
         return int(looked_at)
 
     async def _until(self, selection: Selection) -> int:

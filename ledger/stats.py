@@ -7,17 +7,24 @@ from dataclasses import dataclass
 
 from ledger.rows import paired
 from ledger.store import Store
+from schemas.reasons import Reason
+from schemas.reasons.reason import of_row
 
 
 @dataclass(frozen=True, slots=True)
 class RefusedBodies:
-    """Webhooks of a merchant (`-`: none that was known) that were answered with 400 for a reason (a `BodyReason`): how
-    many, and when the last one was counted (UNIX seconds)."""
+    """Webhooks of a merchant (`-`: none that was known) that were answered with 400 for one reason (its `code` is a
+    `BodyReason`): how many, and when the last one was counted (UNIX seconds)."""
 
     merchant: str
-    reason: str
+    code: str
     count: int
     last_at: float
+
+    @property
+    def reason(self) -> Reason:
+        """The likely cause."""
+        return of_row({"code": self.code})
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +81,8 @@ async def stats(store: Store) -> Stats:
 
 def _bodies(flat: list[bytes]) -> Iterator[RefusedBodies]:
     for name, count, last in zip(flat[::3], flat[1::3], flat[2::3], strict=True):
-        merchant, _, reason = name.decode().rpartition(":")
-        yield RefusedBodies(merchant, reason, int(count), int(last) / 1000)
+        merchant, _, code = name.decode().rpartition(":")
+        yield RefusedBodies(merchant, code, int(count), int(last) / 1000)
 
 
 def _age(now: bytes, then: bytes) -> float | None:

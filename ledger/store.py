@@ -16,6 +16,7 @@ from ledger.lua import script
 from ledger.primary import Primary
 from runtime.repeats import Repeats
 from schemas.errors import LedgerFull, LedgerRefused, LedgerUnavailable
+from schemas.reasons import Reason
 
 log = structlog.get_logger()
 
@@ -46,8 +47,8 @@ _LOST = (
 class TooFewReplicas(LedgerUnavailable):
     """Written, but by fewer replicas than are required: it does not count. ``answers`` are the scripts' results."""
 
-    def __init__(self, text: str, answers: Sequence[Any]) -> None:
-        super().__init__(text)
+    def __init__(self, why: Reason, answers: Sequence[Any]) -> None:
+        super().__init__(why)
         self.answers = answers
 
 
@@ -113,7 +114,7 @@ class Store:
                 break
             _raise_first(answers)
         if wait and answers.pop() < self.replica_acks:
-            raise TooFewReplicas(f"Redis has it, but fewer than {self.replica_acks} replicas do", answers)
+            raise TooFewReplicas(Reason.of("replicas_missing", replicas=self.replica_acks), answers)
         return answers
 
     @asynccontextmanager
@@ -147,18 +148,18 @@ class Store:
 def unavailable(error: Exception) -> LedgerUnavailable:
     """What an error of Redis means: it cannot be relied on now, or (`LedgerRefused`) the error is unexpected."""
     if isinstance(error, trouble.AskError):
-        return LedgerUnavailable("Redis cannot be relied on: its Cluster is moving the ledger to another node")
+        return LedgerUnavailable(Reason.of("redis_moving"))
     if isinstance(error, trouble.ResponseError) and not isinstance(error, _PASSES):
         reason = str(error)
         if not reason.startswith(_AWAY) and not any(f" {word} " in reason or f"-{word} " in reason for word in _AWAY):
-            return LedgerRefused(f"Redis refuses what it is asked for: {reason}")
+            return LedgerRefused(Reason.of("redis_refused", error=reason))
     if isinstance(error, ValueError):
-        return LedgerRefused(f"Redis answers with something that makes no sense: {error}")
+        return LedgerRefused(Reason.of("redis_nonsense", error=str(error)))
     if isinstance(error, trouble.OutOfMemoryError) or "OOM command not allowed" in str(error):
-        return LedgerFull(f"Redis has no room for this: {error}")
+        return LedgerFull(Reason.of("redis_full", error=str(error)))
     if isinstance(error, asyncio.TimeoutError | trouble.TimeoutError):
-        return LedgerUnavailable("Redis does not answer in time")
-    return LedgerUnavailable(f"Redis cannot be relied on: {error}")
+        return LedgerUnavailable(Reason.of("redis_timed_out"))
+    return LedgerUnavailable(Reason.of("redis_unreliable", error=str(error)))
 
 
 def _in_script(error: Exception) -> bool:

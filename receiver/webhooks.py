@@ -75,7 +75,7 @@ class WebhookHandler:
             return self._refuse(responses.problem(415, str(error)), merchant, source)
         except BadNotification as error:
             return self._refuse(
-                responses.problem(400, f"This webhook cannot be used: {error}."), merchant, source, error.reason
+                responses.problem(400, f"This webhook cannot be used: {error}."), merchant, source, error.code
             )
         notification = Notification(
             id=new_id(time.time(), self._rng),

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from schemas.errors import BadSetting, Unreadable
+from schemas.reasons import Reason
 
 
 class Sealer:
@@ -38,7 +39,7 @@ class Sealer:
         try:
             return self._fernet.decrypt(sealed.encode()).decode()
         except (InvalidToken, ValueError):
-            raise Unreadable("an encrypted value is damaged, or none of RELAY_ENCRYPTION_KEY opens it") from None
+            raise Unreadable(Reason.of("value_unreadable")) from None
 
     def reseal(self, sealed: str) -> str:
         """`sealed` itself where the first key opens it or it is empty, else the same text sealed with the first key.

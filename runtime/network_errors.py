@@ -1,4 +1,4 @@
-"""Why a connection failed (TLS, DNS or the system), in short words that do not change with versions of libraries."""
+"""Why a connection failed, as a reason: TLS, DNS and the system."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ import socket
 import ssl
 from collections.abc import Iterator
 
-_OS_WORDS = {
-    errno.ECONNREFUSED: "connection refused",
-    errno.ECONNRESET: "connection reset",
-    errno.EPIPE: "connection reset",
-    errno.ECONNABORTED: "connection reset",
-    errno.EHOSTUNREACH: "host unreachable",
-    errno.ENETUNREACH: "network unreachable",
-    errno.ETIMEDOUT: "no answer to connecting",
+from schemas.reasons import Reason
+
+_OS_CODES = {
+    errno.ECONNREFUSED: "connection_refused",
+    errno.ECONNRESET: "connection_reset",
+    errno.EPIPE: "connection_reset",
+    errno.ECONNABORTED: "connection_reset",
+    errno.EHOSTUNREACH: "host_unreachable",
+    errno.ENETUNREACH: "network_unreachable",
+    errno.ETIMEDOUT: "connection_unanswered",
 }
-_DNS_WORDS = {
-    socket.EAI_NONAME: "no such host",
-    socket.EAI_AGAIN: "no answer from the name servers",
+_DNS_CODES = {
+    socket.EAI_NONAME: "dns_no_host",
+    socket.EAI_AGAIN: "dns_unanswered",
 }
 # OpenSSL's reasons are all in capitals (`CA_MD_TOO_WEAK`); of these words the capitals belong to them.
 _NAMES = {"TLSV1": "TLSv1", "SSLV3": "SSLv3"} | {
@@ -39,20 +41,22 @@ def causes(failure: BaseException) -> Iterator[BaseException]:
     return reversed(chain)
 
 
-def words(error: BaseException) -> str | None:
-    """One error in words; None where it comes neither from TLS nor from DNS nor from the system."""
+def reason_of(error: BaseException) -> Reason | None:
+    """The reason that one error stands for; None where it is neither of TLS nor DNS nor the system."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return "TLS: " + lowered(error.verify_message.rstrip("."))
+        return Reason.of("tls_failed", error=lowered(error.verify_message.rstrip(".")))
     if isinstance(error, ssl.SSLError):
         # One that Python made, not OpenSSL, has no reason.
         reason = getattr(error, "reason", None) or "handshake failed"
-        return "TLS: " + " ".join(_NAMES.get(word, word.lower()) for word in reason.replace("_", " ").split())
+        words = (_NAMES.get(word, word.lower()) for word in reason.replace("_", " ").split())
+        return Reason.of("tls_failed", error=" ".join(words))
     if isinstance(error, socket.gaierror):
-        return "DNS: " + _DNS_WORDS.get(error.errno or 0, "no usable address")
+        return Reason.of(_DNS_CODES.get(error.errno or 0, "dns_no_address"))
     if isinstance(error, ConnectionResetError | BrokenPipeError):
-        return "connection reset"
+        return Reason.of("connection_reset")
     if isinstance(error, OSError) and error.errno:
-        return _OS_WORDS.get(error.errno) or lowered(os.strerror(error.errno))
+        code = _OS_CODES.get(error.errno)
+        return Reason.of(code) if code else Reason.of("connection_error", error=lowered(os.strerror(error.errno)))
     return None
 
 

@@ -1,6 +1,6 @@
 """Every error the relay raises on purpose, as one tree.
 
-RelayError                      anything below; its text is one sentence for a person
+RelayError                      anything below; it carries a `Reason`, or a text for the log
 ├── BadSetting                  a setting is missing or wrong: stop the process, one line
 ├── Rejected                    what was asked is wrong and will stay wrong: do not retry
 │   ├── BadNotification         a webhook body without a usable imp_uid, or unparsable (400)
@@ -27,11 +27,17 @@ RelayError                      anything below; its text is one sentence for a p
 
 from __future__ import annotations
 
-from schemas.payments.body_reasons import WORDS, BodyReason
+from schemas.reasons import Reason, english
+from schemas.reasons.codes import UNKNOWN, BodyReason
 
 
 class RelayError(Exception):
-    """Anything the relay raises on purpose; ``str(error)`` is meant for people."""
+    """Anything the relay raises on purpose. What operators may be shown has a ``reason`` of its own; what only a log or
+    a terminal shows (a wrong setting, say) is made with an English text. ``str(error)`` is in English."""
+
+    def __init__(self, why: Reason | str) -> None:
+        self.reason = why if isinstance(why, Reason) else Reason.of(UNKNOWN, text=why)
+        super().__init__(english(self.reason))
 
 
 class BadSetting(RelayError):
@@ -43,11 +49,11 @@ class Rejected(RelayError):
 
 
 class BadNotification(Rejected):
-    """A webhook without a usable ``imp_uid``, or with a body that does not parse; why, in words and as a code."""
+    """A webhook without a usable ``imp_uid``, or with a body that does not parse; ``code`` says why."""
 
-    def __init__(self, reason: BodyReason) -> None:
-        super().__init__(WORDS[reason])
-        self.reason = reason
+    def __init__(self, code: BodyReason) -> None:
+        super().__init__(Reason.of(code))
+        self.code = code
 
 
 class UnsupportedContentType(Rejected):
@@ -66,10 +72,7 @@ class HiddenPayment(NotFound):
     """A payment of a test channel, for a merchant that does not include these; the text says how to include them."""
 
     def __init__(self, imp_uid: str, merchant: str) -> None:
-        super().__init__(
-            f"{imp_uid} is a payment of a test channel, and these do not exist for merchant {merchant} "
-            f"unless include_sandbox is on (relay merchants put {merchant} --include-sandbox)"
-        )
+        super().__init__(Reason.of("test_channel_excluded", imp_uid=imp_uid, merchant=merchant))
 
 
 class Conflict(Rejected):
@@ -77,12 +80,15 @@ class Conflict(Rejected):
 
 
 class Invalid(Rejected):
-    """A value does not validate; ``field`` says which."""
+    """A value does not validate; ``field`` says which, ``message`` what is wrong with it, in English."""
 
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(f"{field}: {message}")
+    def __init__(self, field: str, why: Reason | str) -> None:
+        super().__init__(why)
         self.field = field
-        self.message = message
+        self.message = super().__str__()
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.message}"
 
 
 class LedgerUnavailable(RelayError):
@@ -115,8 +121,8 @@ class IamportError(RelayError):
 class IamportFailing(IamportError):
     """i'mport is in trouble; ``retry_after`` is in seconds where it said one."""
 
-    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
-        super().__init__(message)
+    def __init__(self, why: Reason | str, *, retry_after: float | None = None) -> None:
+        super().__init__(why)
         self.retry_after = retry_after
 
 
@@ -130,8 +136,8 @@ class TooMuchAsked(IamportFailing):
     ``begins`` holds the first bytes of an answer that was too large; they may be a buyer's data.
     """
 
-    def __init__(self, message: str, *, slow: bool, begins: bytes = b"", retry_after: float | None = None) -> None:
-        super().__init__(message, retry_after=retry_after)
+    def __init__(self, why: Reason | str, *, slow: bool, begins: bytes = b"", retry_after: float | None = None) -> None:
+        super().__init__(why, retry_after=retry_after)
         self.slow = slow
         self.begins = begins
 
@@ -139,8 +145,8 @@ class TooMuchAsked(IamportFailing):
 class IamportRefused(IamportError):
     """i'mport said no: its ``code`` and ``message`` as they came."""
 
-    def __init__(self, message: str, *, code: int, status_code: int) -> None:
-        super().__init__(message)
+    def __init__(self, why: Reason | str, *, code: int, status_code: int) -> None:
+        super().__init__(why)
         self.code = code
         self.status_code = status_code
 
@@ -152,8 +158,8 @@ class WrongCredentials(IamportError):
 class MalformedPayment(IamportError):
     """One payment of an answer is unusable; ``imp_uid`` where it could be read."""
 
-    def __init__(self, message: str, *, imp_uid: str | None = None) -> None:
-        super().__init__(message)
+    def __init__(self, why: Reason | str, *, imp_uid: str | None = None) -> None:
+        super().__init__(why)
         self.imp_uid = imp_uid
 
 

@@ -12,6 +12,7 @@ from runtime.version import relay_version
 from schemas.endpoints.endpoint import Endpoint
 from schemas.endpoints.signature import signed_headers
 from schemas.errors import Unreadable
+from schemas.reasons import Reason
 
 # A compressed answer would cost time to read and could be a bomb.
 _OURS = {
@@ -41,7 +42,7 @@ def opened(endpoint: Endpoint, sealer: Sealer, now: float) -> Opened:
         try:
             headers = orjson.loads(sealer.open(endpoint.headers))
         except orjson.JSONDecodeError:
-            raise Unreadable(f"the headers of {endpoint.id} are damaged") from None
+            raise Unreadable(Reason.of("headers_damaged", endpoint=endpoint.id)) from None
     valid = [secret for secret in endpoint.secrets if secret.expires_at is None or now < secret.expires_at]
     return Opened(tuple((sealer.open(secret.sealed), secret.expires_at) for secret in valid), headers)
 

@@ -1,4 +1,4 @@
-"""One attempt to deliver one callback: a request out, an `AttemptResult` back, whatever happens on the way."""
+"""One attempt to deliver one callback: sends the request and returns an `AttemptResult`, whatever happens."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import aiohttp
 import httpx
 import structlog
 
-from schemas.durations import format_duration
 from schemas.endpoints.delivery import AttemptResult
 from schemas.endpoints.egress import Network, check_url
 from schemas.endpoints.endpoint import request_target
 from schemas.errors import Invalid
+from schemas.reasons import Reason
 from schemas.times import parse_retry_after
 from workers.callback_connections import Seen, attempt_seen
-from workers.failure_codes import EXPECTED, in_words, was_spoilt
+from workers.failure_codes import EXPECTED, reason_of, was_spoilt
 
 MOST_READ = 16 * 1024
-"""Bytes of an answer's body that are read; then the connection is let go."""
+"""Bytes of an answer's body that are read; then the connection is closed."""
 MOST_KEPT = 1024
 """Bytes of an answer's body that are kept for operators."""
 MOST_URLS = 10_000
@@ -62,11 +62,11 @@ class CallbackSender:
         self._urls: dict[str, tuple[httpx.URL, bytes]] = {}
 
     async def send(self, url: str, headers: Mapping[str, str], body: bytes, timeout: float) -> AttemptResult:
-        """POST `body` and say what came of it. `timeout`, in seconds, is for everything from connecting to the
+        """POST `body` and return the result. `timeout`, in seconds, is for everything from connecting to the
         answer's last byte. Never raises, except when the task is cancelled."""
         began = time.monotonic()
         response: httpx.Response | None = None
-        error: str | None = None
+        error: Reason | None = None
         stale = False
         start = bytearray()
         seen = Seen()
@@ -78,16 +78,16 @@ class CallbackSender:
                 seen.status = response.status_code
                 await _read(response, start)
         except TimeoutError:
-            error = f"timed out after {format_duration(timeout)}"
+            error = Reason.of("timed_out", timeout=timeout)
         except Invalid as refused:
-            error = f"forbidden URL: {refused.message}"
+            error = Reason.of("url_forbidden", refused.reason)
         except EXPECTED as failure:
-            error = in_words(failure)
+            error = reason_of(failure)
             stale = seen.status is None and seen.reused and was_spoilt(failure)
         except Exception as failure:
-            # A mistake of ours or of a library must not look like a lost worker: it is one more failed attempt.
+            # A bug of ours or of a library must not look like a lost worker: it counts as a failed attempt.
             log.exception("send_broke")
-            error = f"internal error: {type(failure).__name__}"
+            error = Reason.of("internal_error", error_type=type(failure).__name__)
         duration = round((time.monotonic() - began) * 1000)
         if response is None:
             return AttemptResult(seen.status, error, None, duration, "", stale)

@@ -19,22 +19,23 @@ from runtime.settings import Settings
 from schemas.endpoints.delivery import Attempt, AttemptResult, Dead, Delivered, Hold, Retry, Verdict, attempt, judge
 from schemas.endpoints.endpoint import TEST_TYPE, Endpoint
 from schemas.errors import LedgerUnavailable, Unreadable
+from schemas.reasons import Reason, english
 from workers.callback_headers import Opened, opened, prepare
 from workers.callback_sender import CallbackSender
 from workers.health import HealthTracker
 
 log = structlog.get_logger()
 
-SLICE = 0.5
-"""Seconds that a lane's turn takes at most; then others of its kicks are looked at, here or in another process."""
-WAVE = 0.05
+LONGEST_TURN = 0.5
+"""Seconds that a lane's turn takes at most; then the other lanes get theirs, here or in another process."""
+ANSWER_WAIT = 0.05
 """Seconds a turn waits for any callback to end; slower ones go on without it and wake the lane when they end."""
 MOST_IN_FLIGHT = 5_000
-"""Callbacks under way in one process; it is all endpoints' together, so it has to be far above what some may hang."""
+"""Callbacks under way in one process. All endpoints share it, so it is far above what some hanging ones can take."""
 MOST_STALE = 3
 """Times that one delivery is sent again at once because the connection kept for it had been dropped."""
-INSIST_FOR = 60.0
-"""Seconds for which a result is kept in hand while Redis is away."""
+WRITE_FOR = 60.0
+"""Seconds for which writing a result is tried again while Redis is away."""
 
 Written = TypeVar("Written")
 
@@ -50,15 +51,15 @@ class Deliverer:
         self._rng = rng
         self._health = HealthTracker(settings, ledger)
         self._in_flight: set[asyncio.Task[Any]] = set()
-        # The lanes that are having their turn, and whether a kick has come meanwhile: it may tell of work that the
-        # last claim has not seen.
+        # The lanes that are having their turn, and whether a kick has come meanwhile: there may be work that the last
+        # claim has not seen.
         self._turns: dict[str, bool] = {}
         self._left = Repeats()
         self._finishing = False
 
     async def deliver(self, lane_name: str) -> None:
-        """Give a lane its turn, and do not wait for it: a thread that waited for slow callbacks would be one that the
-        lanes of healthy endpoints wait for. One turn at a time is enough in one process."""
+        """Begin a lane's turn without waiting for its end: a thread that waits for slow callbacks is missing for the
+        lanes of healthy endpoints. A lane has one turn at a time in one process."""
         if lane_name in self._turns:
             self._turns[lane_name] = True
         else:
@@ -70,16 +71,14 @@ class Deliverer:
             await self._send_what_is_due(lane)
         except LedgerUnavailable as error:
             if (times := self._left.times(str(error))) is not None:
-                log.warning(
-                    "lane_left", lane=str(lane), error=str(error), times=times, hint="the sweep will tell of it"
-                )
+                log.warning("lane_left", lane=str(lane), error=str(error), times=times, hint="the sweep kicks it again")
         finally:
             if self._turns.pop(str(lane)):
                 self._ledger.kick([lane])
 
     async def _send_what_is_due(self, lane: Lane) -> None:
-        """Send wave after wave for a slice of time, as long as any callback of the last one ends soon."""
-        ends = time.monotonic() + SLICE
+        """Claim and send for `LONGEST_TURN`, as long as a callback of the last claim ends within `ANSWER_WAIT`."""
+        ends = time.monotonic() + LONGEST_TURN
         under_way: set[asyncio.Task[Any]] = set()
         while time.monotonic() < ends and len(self._in_flight) < MOST_IN_FLIGHT and not self._finishing:
             self._turns[str(lane)] = False
@@ -87,17 +86,17 @@ class Deliverer:
             if claimed.endpoint is not None:
                 under_way |= self._send_all(claimed, claimed.endpoint)
             if under_way:
-                ended, under_way = await asyncio.wait(under_way, timeout=WAVE)
+                ended, under_way = await asyncio.wait(under_way, timeout=ANSWER_WAIT)
                 if not ended:
                     return
             elif not self._turns[str(lane)]:
                 return
 
     async def finish(self, within: float) -> None:
-        """Wait for callbacks that are under way, ``within`` seconds at most; no more are begun."""
+        """Wait for callbacks that are under way, ``within`` seconds at most; begin no more."""
         self._finishing = True
         ends = time.monotonic() + within
-        # Again and again: a claim that was under way brings callbacks that were not there before.
+        # In a loop: a claim that was under way still starts callbacks.
         while self._in_flight and (left := ends - time.monotonic()) > 0:
             await asyncio.wait(self._in_flight, timeout=left)
 
@@ -107,7 +106,7 @@ class Deliverer:
             keys = opened(endpoint, self._sealer, time.time())
         except Unreadable as error:
             log.error("endpoint_unreadable", endpoint=endpoint.id, error=str(error))
-            return {self._start(self._hold(delivery, str(error))) for delivery in claimed.deliveries}
+            return {self._start(self._hold(delivery, error.reason)) for delivery in claimed.deliveries}
         return {self._start(self._deliver(delivery, endpoint, keys)) for delivery in claimed.deliveries}
 
     def _start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
@@ -120,9 +119,9 @@ class Deliverer:
         try:
             await self._send(delivery, endpoint, keys)
         except Exception as error:
-            # A mistake of ours must not keep a lease for ever, nor be taken for a failure of the endpoint.
+            # A bug of ours must not keep a lease for ever, nor count as a failure of the endpoint.
             log.exception("delivery_broke", delivery=delivery.id)
-            await self._hold(delivery, f"internal error: {type(error).__name__}")
+            await self._hold(delivery, Reason.of("internal_error", error_type=type(error).__name__))
 
     async def _send(self, delivery: ClaimedDelivery, endpoint: Endpoint, keys: Opened) -> None:
         body = delivery.callback.thin if endpoint.payload == "thin" else delivery.callback.full
@@ -134,45 +133,46 @@ class Deliverer:
             made.append(attempt(answer, began, replay=delivery.replay))
             if not answer.stale_connection or len(made) > MOST_STALE:
                 break
-            _tell(delivery, endpoint, answer, Retry(0, "its connection had been dropped"))
+            _log_attempt(delivery, endpoint, answer, Retry(0, Reason.of("connection_reset")))
         verdict = judge(answer, delivery.attempts, self._settings.retry_schedule, self._rng)
         if delivery.type == TEST_TYPE and isinstance(verdict, Retry):
-            verdict = Dead(verdict.reason, verdict.lane_wait)  # it was for somebody who is watching now
-        _tell(delivery, endpoint, answer, verdict)
+            verdict = Dead(verdict.reason, verdict.lane_wait)  # an operator waits for the result of this attempt
+        _log_attempt(delivery, endpoint, answer, verdict)
         if not answer.ok and not answer.stale_connection:
-            # Noted before it is settled: that makes room in the lane, into which a breaker that opens now lets nobody.
-            await self._note(delivery, endpoint, answer, verdict)
+            # Record health before settling: settling frees a slot, and an opened breaker must already be there to keep
+            # it empty.
+            await self._record_health(delivery, endpoint, answer, verdict)
         settled = await self._settle(delivery, verdict, made)
         if answer.ok and settled == "unwell":
-            await self._note(delivery, endpoint, answer, verdict)
+            await self._record_health(delivery, endpoint, answer, verdict)
 
-    async def _hold(self, delivery: ClaimedDelivery, why: str) -> None:
-        """Keep what cannot be sent, for a reason in words that is none of the endpoint's. A test is not kept: whoever
-        asked for it waits for an attempt."""
+    async def _hold(self, delivery: ClaimedDelivery, why: Reason) -> None:
+        """Hold what cannot be sent for a reason that is not the endpoint's. A test fails instead: an operator waits for
+        its attempt."""
         if delivery.type == TEST_TYPE:
             made = Attempt(time.time(), None, 0, why, "", replay=False)
             await self._settle(delivery, Dead(why), [made])
         else:
-            await self._settle(delivery, Hold(f"held: {why}"))
+            await self._settle(delivery, Hold(Reason.of("held", why)))
 
     async def _settle(self, delivery: ClaimedDelivery, verdict: Verdict, made: Sequence[Attempt] = ()) -> Settled:
-        """Write what became of it."""
+        """Write the verdict and the attempts."""
         settle = self._ledger.delivery_lane.settle
         try:
-            return await _insist(lambda: settle(delivery.lease, verdict, made)) or "lost"
+            return await write_until_done(lambda: settle(delivery.lease, verdict, made)) or "lost"
         finally:
             self._ledger.leases.drop([delivery.lease])
 
-    async def _note(
+    async def _record_health(
         self, delivery: ClaimedDelivery, endpoint: Endpoint, answer: AttemptResult, verdict: Verdict
     ) -> None:
-        await _insist(lambda: self._health.note(endpoint, delivery.lease.token, answer, verdict))
+        await write_until_done(lambda: self._health.record(endpoint, delivery.lease.token, answer, verdict))
 
 
-async def _insist(write: Callable[[], Awaitable[Written]]) -> Written | None:
-    """Write it. While Redis is away it is tried again: what was sent should not be sent again. None where it was away
-    for too long."""
-    gives_up = time.monotonic() + INSIST_FOR
+async def write_until_done(write: Callable[[], Awaitable[Written]]) -> Written | None:
+    """Write, and while Redis is away try again: what was sent should not be sent twice. None where Redis was away
+    for longer than `WRITE_FOR`."""
+    gives_up = time.monotonic() + WRITE_FOR
     while True:
         try:
             return await write()
@@ -183,10 +183,11 @@ async def _insist(write: Callable[[], Awaitable[Written]]) -> Written | None:
             await asyncio.sleep(1)
 
 
-def _tell(delivery: ClaimedDelivery, endpoint: Endpoint, answer: AttemptResult, verdict: Verdict) -> None:
+def _log_attempt(delivery: ClaimedDelivery, endpoint: Endpoint, answer: AttemptResult, verdict: Verdict) -> None:
     log.info(
         "delivery_attempted", delivery=delivery.id, endpoint=endpoint.id, type=delivery.type, imp_uid=delivery.imp_uid,
         outcome="delivered" if isinstance(verdict, Delivered) else type(verdict).__name__.lower(),
-        status_code=answer.status_code, error=answer.error, duration_ms=answer.duration_ms,
+        status_code=answer.status_code, error=None if answer.error is None else english(answer.error),
+        duration_ms=answer.duration_ms,
         next_in=round(verdict.at_in, 1) if isinstance(verdict, Retry) else None,
     )  # fmt: skip

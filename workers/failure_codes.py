@@ -1,4 +1,4 @@
-"""Why an attempt brought no answer, in short words that stay the same from version to version.
+"""Why an attempt brought no answer, as a reason.
 
 httpx-aiohttp maps aiohttp's errors to httpx's, and not always to the fitting one (a dropped connection becomes a
 `ConnectTimeout`), so the error that caused it is what counts.
@@ -9,7 +9,9 @@ from __future__ import annotations
 import aiohttp
 import httpx
 
-from runtime.network_errors import causes, words
+from runtime.network_errors import causes
+from runtime.network_errors import reason_of as network_reason_of
+from schemas.reasons import Reason
 from workers.resolver import ForbiddenAddress
 
 EXPECTED = (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError)
@@ -17,29 +19,29 @@ EXPECTED = (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError)
 _SPOILT = (aiohttp.ServerDisconnectedError, aiohttp.ClientResponseError, ConnectionResetError, BrokenPipeError)
 
 
-def in_words(failure: BaseException) -> str:
-    """What to tell people about a failure to connect, send or get an answer's head."""
+def reason_of(failure: BaseException) -> Reason:
+    """The reason of a failure to connect, to send or to get an answer's head."""
     chain = list(causes(failure))
     for error in chain:
-        found = _words(error)
+        found = _reason_of(error)
         if found is not None:
             return found
-    return f"failed: {type(chain[-1]).__name__}"
+    return Reason.of("connection_failed", error_type=type(chain[-1]).__name__)
 
 
 def was_spoilt(failure: BaseException) -> bool:
-    """Whether a kept connection went away before any of an answer came, or brought what is none: what is left of the
-    answer before, say."""
+    """Whether a kept connection was lost before any part of an answer came, or brought something that is no answer,
+    such as the rest of the previous one."""
     return any(isinstance(error, _SPOILT) for error in causes(failure))
 
 
-def _words(error: BaseException) -> str | None:
+def _reason_of(error: BaseException) -> Reason | None:
     if isinstance(error, ForbiddenAddress):
-        return str(error)
+        return error.reason
     if isinstance(error, aiohttp.ServerDisconnectedError):
-        return "connection closed without an answer" if isinstance(error.message, str) else "invalid HTTP answer"
+        return Reason.of("connection_closed" if isinstance(error.message, str) else "invalid_http_answer")
     if isinstance(error, aiohttp.ClientResponseError | aiohttp.ClientPayloadError):
-        return "invalid HTTP answer"
+        return Reason.of("invalid_http_answer")
     if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol | aiohttp.InvalidURL):
-        return "invalid URL"
-    return words(error)
+        return Reason.of("invalid_url")
+    return network_reason_of(error)

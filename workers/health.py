@@ -1,4 +1,4 @@
-"""How endpoints are doing, kept in the ledger and decided in `schemas.endpoints.health`; operators hear of it."""
+"""Endpoints' health: decided in `schemas.endpoints.health`, stored in the ledger, announced as events."""
 
 from __future__ import annotations
 
@@ -11,46 +11,46 @@ from ledger.group_commit import GroupCommit
 from runtime.settings import Settings
 from schemas.endpoints.delivery import AttemptResult, Delivered, Disable, Verdict
 from schemas.endpoints.endpoint import Endpoint
-from schemas.endpoints.events import disabled_because, endpoint_event
-from schemas.endpoints.health import DISABLED, EndpointHealth, after_attempt, gone, news
+from schemas.endpoints.events import endpoint_event, failing_because
+from schemas.endpoints.health import DISABLED, EndpointHealth, after_attempt, announcement, gone
+from schemas.reasons import Reason, english
 
 log = structlog.get_logger()
 
-
-Noted = tuple[Endpoint, int, AttemptResult, Verdict]
-"""An attempt: the endpoint, the fencing token it was claimed with, what came of it."""
+Judged = tuple[Endpoint, int, AttemptResult, Verdict]
+"""An attempt: the endpoint, the fencing token it was claimed with, its result and verdict."""
 
 
 class HealthTracker:
-    """Notes each attempt that says something new about its endpoint.
+    """Records each attempt that changes what is known of its endpoint's health.
 
-    What fails usually fails together: a hanging endpoint times out with all it was sent. So the attempts at one
-    endpoint are taken in together; each by itself would race the others for its row, and keep Redis from everybody.
+    Failures come together: a hanging endpoint times out with all that it was sent. So the attempts at one endpoint are
+    recorded in batches; one by one they would race for the endpoint's row and load Redis.
     """
 
     def __init__(self, settings: Settings, ledger: Ledger) -> None:
         self._settings = settings
         self._ledger = ledger
-        self._batches: dict[str, GroupCommit[Noted, None]] = {}
+        self._batches: dict[str, GroupCommit[Judged, None]] = {}
 
-    async def note(self, endpoint: Endpoint, token: int, answer: AttemptResult, verdict: Verdict) -> None:
-        """Take an attempt's outcome into the endpoint's health: with it goes, in one step, what operators hear of it
-        and that the endpoint is disabled, where it is. An attempt that was claimed, with `token`, before the endpoint
-        started afresh says nothing about it any more. Raises `LedgerUnavailable`.
+    async def record(self, endpoint: Endpoint, token: int, answer: AttemptResult, verdict: Verdict) -> None:
+        """Record an attempt in the endpoint's health. The event that announces a change, and the disabling of the
+        endpoint, are written in the same step. An attempt whose `token` is older than the endpoint's fresh start does
+        not count any more. Raises `LedgerUnavailable`.
         """
         if endpoint.id not in self._batches:
-            self._batches[endpoint.id] = GroupCommit(self._note_all)
+            self._batches[endpoint.id] = GroupCommit(self._record_all)
         await self._batches[endpoint.id].add((endpoint, token, answer, verdict))
 
-    async def _note_all(self, attempts: Sequence[Noted]) -> Sequence[None]:
+    async def _record_all(self, attempts: Sequence[Judged]) -> Sequence[None]:
         left = attempts
         while left:
-            left = left[await self._take_in(left) :]
+            left = left[await self._record_some(left) :]
         return [None] * len(attempts)
 
-    async def _take_in(self, attempts: Sequence[Noted]) -> int:
-        """Write what these attempts change, up to the first that is news; how many that were. None (0) were where
-        somebody else was quicker."""
+    async def _record_some(self, attempts: Sequence[Judged]) -> int:
+        """Write what these attempts change, up to the first change that is announced; gives how many that were, 0 where
+        another process wrote in between."""
         endpoint = attempts[0][0]
         known, now, afresh = await self._ledger.delivery_lane.health(endpoint.id)
         before, after, taken, kind = known, known, 0, None
@@ -59,7 +59,7 @@ class HealthTracker:
             if token < afresh:
                 continue
             before, after = after, self._after(after, answer, verdict, now)
-            kind = news(before, after)
+            kind = announcement(before, after)
             if kind is not None:
                 break
         if known == after:
@@ -70,7 +70,9 @@ class HealthTracker:
         if not await self._ledger.delivery_lane.note_health(endpoint.id, known, after, event, disabled):
             return 0
         if kind is not None:
-            log.warning(kind.replace(".", "_"), endpoint=endpoint.id, merchant=endpoint.merchant, reason=reason)
+            log.warning(
+                kind.replace(".", "_"), endpoint=endpoint.id, merchant=endpoint.merchant, reason=english(reason)
+            )
         return taken
 
     def _after(self, health: EndpointHealth, answer: AttemptResult, verdict: Verdict, now: float) -> EndpointHealth:
@@ -79,13 +81,11 @@ class HealthTracker:
         return gone(after) if isinstance(verdict, Disable) else after
 
 
-def _reason(before: EndpointHealth, after: EndpointHealth, verdict: Verdict) -> str:
+def _reason(before: EndpointHealth, after: EndpointHealth, verdict: Verdict) -> Reason:
     match verdict:
         case Delivered():
-            return (
-                f"delivered again, after {before.failures} failures in a row" if before.failures else "delivered again"
-            )
+            return Reason.of("delivered_again", failures=before.failures or None)
         case Disable(reason):
             return reason
         case other:
-            return disabled_because(after, other.reason)
+            return failing_because(after, other.reason)

@@ -50,5 +50,5 @@ class HeartbeatMiddleware(Middleware):
             up=now - self._began,
             lane=lane,
             ago=None if at is None else now - at,
-            trouble=None if broken is None else str(broken),
+            trouble=None if broken is None else broken.reason,
         )

@@ -35,6 +35,7 @@ from schemas.payments.facts import Fact, FactKind, Facts
 from schemas.payments.retractions import contradicted
 from schemas.payments.snapshot import Snapshot
 from schemas.payments.windows import Window, first, is_complete
+from schemas.reasons import Reason
 from schemas.schedule import jittered, wait
 from workers.list_pages import as_tuple, behind, read, smaller, without
 
@@ -96,7 +97,7 @@ class Reconciler:
             return run if wanted else None
         if run.state == "running" and run.merchant not in await self._ledger.merchants.names():
             await self._ledger.reconciliations.save(
-                replace(run, state="done", window=None, trouble=f"there is no merchant {run.merchant!r} any more")
+                replace(run, state="done", window=None, trouble=Reason.of("merchant_gone", merchant=run.merchant))
             )
             return None
         return run
@@ -147,7 +148,7 @@ class Reconciler:
                 until=window.until, hint="i'mport answered 400 to its first page; taken for an empty one",
             )  # fmt: skip
         whole = is_complete(window, page.total, run.limit)
-        run = replace(behind(run, window, page, took), tries=0, failing_since=0.0, trouble="")
+        run = replace(behind(run, window, page, took), tries=0, failing_since=0.0, trouble=None)
         if whole:
             compared, differing = await self._differing(run, page, now)
             await self._ledger.reconciliations.mark_found(run, differing)
@@ -174,7 +175,7 @@ class Reconciler:
         due_in = self._due_in(run, error, SLOWEST_PROBE) if error.slow else 0.0
         if error.slow:
             since = run.failing_since if run.tries else now
-            reduced = replace(reduced, tries=run.tries + 1, failing_since=since, trouble=str(error))
+            reduced = replace(reduced, tries=run.tries + 1, failing_since=since, trouble=error.reason)
         log.warning(
             "list_asked_for_in_parts", reconciliation=run.id, merchant=run.merchant, error=str(error),
             rows=reduced.limit, next_in=round(due_in, 1),
@@ -194,7 +195,7 @@ class Reconciler:
         due_in = self._due_in(run, error)
         since = run.failing_since if run.tries else now
         over = run.by_hand and now - since >= FAILS_FOR
-        run = replace(run, tries=run.tries + 1, failing_since=since, trouble=str(error))
+        run = replace(run, tries=run.tries + 1, failing_since=since, trouble=error.reason)
         if over:
             run = replace(run, state="done", window=None)
         elif isinstance(error, IamportRefused) and not run.by_hand:

@@ -31,6 +31,7 @@ from schemas.payments import escrow
 from schemas.payments.channels import hidden_test_payment, silent_before
 from schemas.payments.decide import Change, Policy, Record, decide
 from schemas.payments.snapshot import Snapshot, history_rows
+from schemas.reasons import Reason, english
 from schemas.schedule import exhausted, jittered, wait
 from workers.bisect_lookup import ask_in_parts
 from workers.expected_amounts import Seen, expectations
@@ -131,31 +132,31 @@ class Refresher:
         rows = len(payment.record.facts) + len(snapshot.deposits) + len(snapshot.cancellations)
         told = (payment.reported_cancellations, payment.escrow_changes)
         change = await offload(decide, payment.record, snapshot, int(now), own, *told, rows=rows)
-        outcome = await self._ledger.refresh_lane.commit(change, claimed=payment, now=now, written=_tell_events)
+        outcome = await self._ledger.refresh_lane.commit(change, claimed=payment, now=now, written=_log_events)
         if outcome == "changed":
             # An operator wrote since, about something this snapshot may be too old to show: a cancellation just sent.
             await self._ledger.refresh_lane.postpone(payment.lease, "again", due_in=0, tries=payment.tries)
-        _tell(change, snapshot, outcome)
+        _log_refresh(change, snapshot, outcome)
         if outcome == "ok" and payment.escrow_changes and not snapshot.escrow:
             log.warning(
                 "escrow_change_not_believed", merchant=change.record.merchant, imp_uid=change.record.imp_uid,
-                reason=escrow.NOT_ESCROW, codes=[one.code for one in payment.escrow_changes],
+                reason=english(escrow.NOT_ESCROW), codes=[one.code for one in payment.escrow_changes],
             )  # fmt: skip
         if outcome == "full":
-            raise LedgerFull(f"Redis has no room for {len(change.events)} more events of this payment")
+            raise LedgerFull(Reason.of("redis_full_for_events", events=len(change.events)))
 
     async def _unknown(self, payment: ClaimedPayment) -> None:
         """i'mport does not know the payment: a few more tries, unless it once did."""
         record, schedule = payment.record, self._settings.unknown_schedule
         if record.facts or record.version:
-            await self._put_off(payment, IamportFailing("i'mport does not know a payment that it has shown before"))
+            await self._put_off(payment, IamportFailing(Reason.of("payment_no_longer_known")))
             return
         tries = payment.tries if payment.lease.lane.kind == "unknown" else 0
         if exhausted(schedule, tries):
             log.warning(
                 "notification_rejected", merchant=record.merchant, imp_uid=record.imp_uid, reason="unknown to i'mport"
             )
-            reason = "i'mport knows no payment of this imp_uid"
+            reason = Reason.of("payment_unknown")
             await self._ledger.refresh_lane.postpone(payment.lease, "rejected", due_in=None, reason=reason)
             return
         await self._ledger.refresh_lane.postpone(payment.lease, "unknown", due_in=schedule[tries], tries=tries + 1)
@@ -164,7 +165,7 @@ class Refresher:
         """The payment does not exist for this merchant, whatever i'mport shows of it."""
         record = payment.record
         log.info("notification_rejected", merchant=record.merchant, imp_uid=record.imp_uid, reason="test channel")
-        await self._ledger.refresh_lane.hide(payment.lease, reason=str(why), now=now)
+        await self._ledger.refresh_lane.hide(payment.lease, reason=why.reason, now=now)
 
     async def _put_off(self, payment: ClaimedPayment, error: RelayError) -> None:
         """One payment could not be looked at, though i'mport is well: it waits alone."""
@@ -173,7 +174,7 @@ class Refresher:
         log.warning(
             "look_failed", merchant=record.merchant, imp_uid=record.imp_uid, error=str(error), next_in=round(due_in, 1)
         )
-        reason = f"it cannot be looked at: {error}"
+        reason = Reason.of("lookup_failed", error.reason)
         await self._ledger.refresh_lane.postpone(
             payment.lease, "stalled", due_in=due_in, tries=payment.tries + 1, reason=reason
         )
@@ -191,7 +192,7 @@ class Refresher:
             payments=len(claimed.payments),
             next_in=round(pause, 1),
         )
-        await self._ledger.refresh_lane.pause(lane, pause, str(error))
+        await self._ledger.refresh_lane.pause(lane, pause, error.reason)
         slow = lane.kind == "unknown"
         await asyncio.gather(
             *(
@@ -233,7 +234,7 @@ def _by_error(claimed: ClaimedPayments, ends: Sequence[BaseException | None]) ->
     return found
 
 
-def _tell(change: Change, snapshot: Snapshot, outcome: str) -> None:
+def _log_refresh(change: Change, snapshot: Snapshot, outcome: str) -> None:
     record = change.record
     log.info(
         "payment_looked_up", merchant=record.merchant, imp_uid=record.imp_uid, status=snapshot.status,
@@ -249,7 +250,7 @@ def _tell(change: Change, snapshot: Snapshot, outcome: str) -> None:
         )  # fmt: skip
 
 
-def _tell_events(written: Change) -> None:
+def _log_events(written: Change) -> None:
     """What is recorded is logged step by step, whatever becomes of the steps after it."""
     record = written.record
     for event in written.events:

@@ -15,7 +15,9 @@ from contextlib import suppress
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-Vet = Callable[[str], str | None]
+from schemas.reasons import Reason, english
+
+Vet = Callable[[str], Reason | None]
 """Takes an address; gives the reason why no callback may go there, or None."""
 
 LOOKUPS = 64
@@ -23,14 +25,18 @@ LOOKUPS = 64
 
 
 class ForbiddenAddress(OSError):
-    """A callback was about to go where it may not; the text is the reason."""
+    """A callback was about to go to a forbidden address."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(english(reason))
+        self.reason = reason
 
 
 class SystemResolver(AbstractResolver):
     """Asks the system (`getaddrinfo`), each time in a thread of its own.
 
-    A look-up cannot be called off and may take half a minute; a thread of a pool would be waited for when the
-    process ends, a daemon is not.
+    A look-up cannot be cancelled and may take half a minute. A process waits for the threads of a pool when it ends,
+    but not for daemon threads.
     """
 
     def __init__(self) -> None:
@@ -88,7 +94,7 @@ def _settle(future: asyncio.Future[list[ResolveResult]], outcome: list[ResolveRe
 
 
 class VettingResolver(AbstractResolver):
-    """Gives on only the addresses of another resolver that `vet` has nothing against."""
+    """Passes on only those addresses of another resolver that `vet` finds no reason against."""
 
     def __init__(self, resolver: AbstractResolver, vet: Vet) -> None:
         self._resolver = resolver
@@ -102,7 +108,7 @@ class VettingResolver(AbstractResolver):
         reasons = [self._vet(result["host"]) for result in results]
         passed = [result for result, reason in zip(results, reasons, strict=True) if reason is None]
         if not passed:
-            raise ForbiddenAddress(next(filter(None, reasons), "no addresses"))
+            raise ForbiddenAddress(next(filter(None, reasons), Reason.of("no_addresses")))
         return passed
 
     async def close(self) -> None:

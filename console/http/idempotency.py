@@ -11,10 +11,11 @@ import orjson
 import structlog
 from starlette.responses import Response
 
-from console.http.problems import invalid, problem
+from console.http.problems import WrongField, invalid, problem
 from ledger.idempotency import Idempotency
 from runtime.encryption import Sealer
 from schemas.errors import LedgerUnavailable
+from schemas.reasons import Reason
 
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 _NOT_STORED = frozenset((422, 500, 502, 503))
@@ -37,7 +38,7 @@ async def run_once(
     """The answer of `carry_out`, or the one that it gave before under this key. `request` is what must be the same:
     query and body. Answers hold secrets, so they are sealed."""
     if not _KEY.fullmatch(key):
-        return invalid([{"field": "Idempotency-Key", "message": "takes 1 to 200 printable ASCII characters"}])
+        return invalid([WrongField("Idempotency-Key", Reason.of("bad_idempotency_key"))])
     name = _digest(f"{caller}\n{path}\n{key}".encode())
     owner = secrets.token_hex(8)
     before = await idempotency.begin(name, _digest(request), owner)
@@ -45,7 +46,7 @@ async def run_once(
         return await _first(idempotency, sealer, name, owner, carry_out)
     match before.what:
         case "other":
-            return invalid([{"field": "Idempotency-Key", "message": "was used for another request"}])
+            return invalid([WrongField("Idempotency-Key", Reason.of("idempotency_key_reused"))])
         case "running":
             detail = "The first request under this Idempotency-Key is still running"
             return problem(409, detail, headers={"retry-after": "1"})

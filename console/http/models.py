@@ -17,6 +17,8 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    InstanceOf,
+    PlainSerializer,
     WithJsonSchema,
 )
 from pydantic_core import PydanticCustomError
@@ -25,6 +27,7 @@ from console.operations.put_merchant import MERCHANT_NAME
 from ledger.pages import PageRequest
 from schemas.durations import parse_duration
 from schemas.errors import Invalid
+from schemas.reasons import Reason, english
 from schemas.times import rfc3339, unix
 
 
@@ -63,6 +66,19 @@ class ListOut(Out, Generic[T]):
     next_cursor: str | None
 
 
+def code_of(reason: Reason | str | None) -> str | None:
+    """The code of a reason; a code is left as it is."""
+    return reason.decisive if isinstance(reason, Reason) else reason
+
+
+ReasonText = Annotated[InstanceOf[Reason], PlainSerializer(english, return_type=str)]
+"""A reason: data inside, English words in the answer."""
+ReasonCode = Annotated[
+    str | None, BeforeValidator(code_of), Field(description="the same for programs: a code that keeps its meaning")
+]
+"""Stands beside a `ReasonText` and reads the same attribute (`validation_alias`)."""
+
+
 class Nothing(Body):
     """No body, or an empty object."""
 
@@ -71,13 +87,18 @@ ABSENT: Any = None
 """The default of a field that may be left out but not be null; check `model_fields_set` before reading it."""
 
 
+def _wrong(reason: Reason) -> PydanticCustomError:
+    """The error of a validator; `console.http.problems` reads the reason back."""
+    return PydanticCustomError("invalid", "{message}", {"message": english(reason), "reason": reason})
+
+
 @contextmanager
 def field_error() -> Iterator[None]:
     """Inside a validator: an `Invalid` of `schemas` becomes the field's error."""
     try:
         yield
     except Invalid as error:
-        raise PydanticCustomError("invalid", "{message}", {"message": error.message}) from None
+        raise _wrong(error.reason) from None
 
 
 def checked(check: Callable[[Any], Any]) -> AfterValidator:
@@ -92,7 +113,7 @@ def checked(check: Callable[[Any], Any]) -> AfterValidator:
 
 def _number(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
-        raise PydanticCustomError("number", "must be a number")
+        raise _wrong(Reason.of("not_a_number"))
     return value
 
 
@@ -103,17 +124,17 @@ def _rate(value: Any) -> float:
 def _money(value: Any) -> Decimal:
     amount = Decimal(_number(value))
     if amount.adjusted() > 15 or int(amount.as_tuple().exponent) < -6:
-        raise PydanticCustomError("money", "must have at most 16 digits before the point and 6 after it")
+        raise _wrong(Reason.of("bad_money"))
     return amount
 
 
 def _moment(value: Any) -> float:
     if not isinstance(value, str) or not _RFC3339.fullmatch(value):
-        raise PydanticCustomError("moment", "must be a time as in RFC 3339, e.g. 2026-11-23T01:02:03Z")
+        raise _wrong(Reason.of("bad_moment"))
     try:
         return unix(value.upper())
     except (ValueError, OverflowError):
-        raise PydanticCustomError("moment", "is not a time that exists") from None
+        raise _wrong(Reason.of("no_such_moment")) from None
 
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
@@ -125,11 +146,11 @@ def _written(value: Any) -> Any:
 
 def _duration(value: Any) -> float:
     if not isinstance(value, str):
-        raise PydanticCustomError("duration", "must be a number and a unit: 200ms, 5s, 2m, 1h, 5d")
+        raise _wrong(Reason.of("bad_duration"))
     try:
         return parse_duration(value)
     except ValueError:
-        raise PydanticCustomError("duration", "must be a number and a unit: 200ms, 5s, 2m, 1h, 5d") from None
+        raise _wrong(Reason.of("bad_duration")) from None
 
 
 _DURATION_SCHEMA = WithJsonSchema({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?(ms|s|m|h|d)$"})

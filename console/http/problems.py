@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -22,8 +23,18 @@ from schemas.errors import (
     Unreadable,
     WrongCredentials,
 )
+from schemas.reasons import Reason, english
+from schemas.reasons.codes import UNKNOWN
 
 MEDIA_TYPE = "application/problem+json"
+
+
+@dataclass(frozen=True, slots=True)
+class WrongField:
+    """One field of a request, "" for the body as a whole, and what is wrong with it."""
+
+    field: str
+    reason: Reason
 
 
 class FieldError(BaseModel):
@@ -66,41 +77,63 @@ def problem(
     return Response(wire.dumps(body), status, dict(headers or {}), MEDIA_TYPE)
 
 
-def invalid(errors: Sequence[Mapping[str, str]]) -> Response:
+def invalid(errors: Sequence[WrongField]) -> Response:
     """The answer to a request that does not validate."""
-    fields = ", ".join(dict.fromkeys(error["field"] or "the body" for error in errors))
-    return problem(422, f"Not valid: {fields}", errors=errors)
+    fields = ", ".join(dict.fromkeys(error.field or "the body" for error in errors))
+    shown = [{"field": error.field, "message": english(error.reason)} for error in errors]
+    return problem(422, f"Not valid: {fields}", errors=shown)
 
 
-def field_errors(error: ValidationError, *, prefix: str = "") -> list[dict[str, str]]:
+def field_errors(error: ValidationError, *, prefix: str = "") -> list[WrongField]:
     """The errors of pydantic as the API names them; values that were given are never repeated."""
     return [
-        {
-            "field": ".".join([prefix, *map(str, one["loc"])] if prefix else map(str, one["loc"]))[:200],
-            "message": "is not known here" if one["type"] == "extra_forbidden" else one["msg"],
-        }
-        for one in error.errors(include_url=False, include_input=False, include_context=False)
+        WrongField(
+            ".".join([prefix, *map(str, one["loc"])] if prefix else map(str, one["loc"]))[:200],
+            _reason_of_field(one["type"], one["msg"], one.get("ctx", {}).get("reason")),
+        )
+        for one in error.errors(include_url=False, include_input=False)
     ]
+
+
+def _reason_of_field(kind: str, message: str, reason: object) -> Reason:
+    if isinstance(reason, Reason):
+        return reason
+    if kind == "extra_forbidden":
+        return Reason.of("unknown_field")
+    return Reason.of(UNKNOWN, text=message)
+
+
+def reason_of(error: RelayError) -> Reason:
+    """Why an operator's request failed: the error's reason, and what an error of i'mport means for the request."""
+    match error:
+        case IamportRefused():
+            return Reason.of("iamport_refused", error.reason)
+        case IamportUnreachable() | WrongCredentials():
+            return Reason.of("iamport_not_asked", error.reason)
+        case IamportFailing():
+            return Reason.of("outcome_unknown", error.reason)
+        case Unreadable():
+            return Reason.of("sealing_key_needed", error.reason)
+    return error.reason
 
 
 def of_error(error: RelayError) -> Response:
     """The answer to an error that was raised on purpose."""
+    detail = english(reason_of(error))
     match error:
         case NotFound():
-            return problem(404, str(error))
+            return problem(404, detail)
         case Conflict():
-            return problem(409, str(error))
+            return problem(409, detail)
         case Invalid():
-            return invalid([{"field": error.field, "message": error.message}])
+            return invalid([WrongField(error.field, error.reason)])
         case IamportRefused():
-            return problem(409, f"i'mport refused: {error}", code=error.code, message=str(error))
+            return problem(409, detail, code=error.code, message=str(error))
         case IamportUnreachable() | WrongCredentials():
-            return problem(502, f"i'mport could not be asked: {error}")
+            return problem(502, detail)
         case IamportFailing():
-            return problem(504, f"nobody knows what became of it: {error}")
+            return problem(504, detail)
         case LedgerUnavailable():
-            return problem(503, str(error), headers={"retry-after": "1"})
-        case Unreadable():
-            return problem(500, f"{error}; give the key it was sealed with")
+            return problem(503, detail, headers={"retry-after": "1"})
         case _:
-            return problem(500, str(error))
+            return problem(500, detail)

@@ -10,9 +10,10 @@ from starlette.requests import Request
 
 from console.http.models import Parameters
 from console.http.operation import Operation
-from console.http.problems import field_errors
+from console.http.problems import WrongField, field_errors
 from runtime.settings import Settings
 from schemas import wire
+from schemas.reasons import Reason
 
 MAX_BODY_BYTES = 256 * 1024
 """Bytes of a body that are read."""
@@ -25,7 +26,7 @@ class TooLarge(Exception):
 class InvalidFields(Exception):
     """A request that does not validate; `errors` has every wrong field."""
 
-    def __init__(self, errors: list[dict[str, str]]) -> None:
+    def __init__(self, errors: list[WrongField]) -> None:
         super().__init__(f"{len(errors)} errors")
         self.errors = errors
 
@@ -44,17 +45,17 @@ def parse_request(
     operation: Operation, request: Request, body: bytes, settings: Settings
 ) -> tuple[Parameters, BaseModel]:
     """A request's query and body as the operation's models, as far as `settings` allow. Raises `InvalidFields`."""
-    errors: list[dict[str, str]] = []
+    errors: list[WrongField] = []
     given: dict[str, str] = {}
     for name, value in request.query_params.multi_items():
         if name in given:
-            errors.append({"field": name[:200], "message": "is given twice"})
+            errors.append(WrongField(name[:200], Reason.of("given_twice")))
         given[name] = value
     query = parse_model(operation.query, given, errors, settings)
     try:
         value = wire.loads(body) if body.strip() else {}
     except ValueError:
-        errors.append({"field": "", "message": "the body is not JSON in UTF-8"})
+        errors.append(WrongField("", Reason.of("not_json")))
         raise InvalidFields(errors) from None
     parsed = parse_model(operation.body_model, value, errors, settings)
     if errors or query is None or parsed is None:
@@ -62,10 +63,10 @@ def parse_request(
     return query, parsed
 
 
-def parse_model(model: type[Any], value: Any, errors: list[dict[str, str]], settings: Settings) -> Any:
+def parse_model(model: type[Any], value: Any, errors: list[WrongField], settings: Settings) -> Any:
     """The value as a model; None where it is none, with every wrong field added to `errors`."""
     if not isinstance(value, Mapping):
-        errors.append({"field": "", "message": "the body must be a JSON object"})
+        errors.append(WrongField("", Reason.of("body_not_object")))
         return None
     try:
         return model.model_validate(value, context=settings)

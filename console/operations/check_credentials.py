@@ -7,6 +7,7 @@ from typing import Literal
 
 from console.context import Context
 from schemas.errors import IamportError, WrongCredentials
+from schemas.reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +15,7 @@ class CredentialCheck:
     """What i'mport answers to a merchant's credentials; `reason` is None where all is well."""
 
     outcome: Literal["ok", "wrong_credentials", "failing"]
-    reason: str | None = None
+    reason: Reason | None = None
 
 
 async def check_credentials(context: Context, merchant: str) -> CredentialCheck:
@@ -24,7 +25,7 @@ async def check_credentials(context: Context, merchant: str) -> CredentialCheck:
         account = await context.accounts.get(merchant)
         await account.client.prepared("relay-check")
     except WrongCredentials as error:
-        return CredentialCheck("wrong_credentials", str(error))
+        return CredentialCheck("wrong_credentials", error.reason)
     except IamportError as error:
-        return CredentialCheck("failing", str(error))
+        return CredentialCheck("failing", error.reason)
     return CredentialCheck("ok")

@@ -13,7 +13,7 @@ from ledger.heartbeats import running
 from ledger.pages import PageRequest
 from schemas.endpoints.endpoint import wants
 from schemas.errors import NotFound
-from schemas.times import rfc3339
+from schemas.reasons import Reason
 
 Got = Literal["yes", "not yet", "no"]
 
@@ -25,7 +25,7 @@ class DeliveryExplanation:
     event: str
     endpoint: str
     got: Got
-    reason: str
+    reason: Reason
     delivery: DeliveryView | None
 
 
@@ -35,7 +35,7 @@ async def explain_delivery(context: Context, event_id: str, endpoint_id: str) ->
     event = await ledger.events.get(event_id)
     registered = (await ledger.endpoints.some([endpoint_id])).get(endpoint_id)
     if registered is None:
-        raise NotFound(f"there is no endpoint {endpoint_id!r}")
+        raise NotFound(Reason.of("not_found", kind="endpoint", id=endpoint_id))
     found = (await ledger.deliveries.list(PageRequest(1), event=event.id, endpoint=endpoint_id)).rows
     if not found:
         return DeliveryExplanation(event.id, endpoint_id, "no", never_meant(event, registered), None)
@@ -43,7 +43,7 @@ async def explain_delivery(context: Context, event_id: str, endpoint_id: str) ->
     return DeliveryExplanation(event.id, endpoint_id, got, reason, found[0])
 
 
-async def _standstill(context: Context, delivery: DeliveryView) -> str | None:
+async def _standstill(context: Context, delivery: DeliveryView) -> Reason | None:
     """Why nothing is sent at all, where that is what a delivery waits for."""
     ledger, due = context.ledger, delivery.next_attempt_at
     if delivery.state != "pending" or due is None or due > await ledger.now():
@@ -53,48 +53,50 @@ async def _standstill(context: Context, delivery: DeliveryView) -> str | None:
         return full
     broken = (await context.watch.recent()).broken
     if broken is not None:
-        return str(broken)
-    return None if running(await ledger.heartbeats.all()) else "no worker runs"
+        return broken.reason
+    return None if running(await ledger.heartbeats.all()) else Reason.of("no_worker")
 
 
-def explained(delivery: DeliveryView, disabled_at: float | None, standstill: str | None = None) -> tuple[Got, str]:
+def explained(
+    delivery: DeliveryView, disabled_at: float | None, standstill: Reason | None = None
+) -> tuple[Got, Reason]:
     """Whether a delivery has arrived, and why. `standstill` is why nothing is sent at all."""
-    count = len(delivery.attempts)
-    attempts = "1 attempt" if count == 1 else f"{count} attempts"
+    attempts = len(delivery.attempts)
     got: Got
     taken = [attempt.at for attempt in delivery.attempts if attempt.succeeded]
     match delivery.state:
         case "delivered":
-            at = rfc3339(taken[-1]) if taken else "an unknown time"
-            return "yes", f"delivered at {at}, after {attempts}" + (f"; {delivery.reason}" if delivery.reason else "")
+            if not taken:
+                return "yes", Reason.of("delivered_unseen", delivery.reason, attempts=attempts)
+            return "yes", Reason.of("delivered", delivery.reason, at=taken[-1], attempts=attempts)
         case "pending":
-            next_at = delivery.next_attempt_at
-            due = f"; the next is due at {rfc3339(next_at)}" if next_at is not None else ""
-            waits = "; ".join(filter(None, (standstill, delivery.reason))) or "it waits for a worker"
-            got, reason = "not yet", f"{waits} ({attempts} so far{due})"
+            waits = delivery.reason if standstill is None else standstill.because(delivery.reason)
+            cause = waits or Reason.of("waits_for_worker")
+            got, reason = "not yet", Reason.of("waiting", cause, attempts=attempts, due=delivery.next_attempt_at)
         case "held":
-            since = f", since {rfc3339(disabled_at)}" if disabled_at is not None else ""
-            got, reason = "not yet", f"{delivery.reason}{since}; enabling it releases what is held"
+            got, reason = "not yet", Reason.of("held_until_enabled", delivery.reason, since=disabled_at)
         case "dead":
-            got, reason = "no", f"{delivery.reason or 'given up'}; retry it when the endpoint is well again"
+            got, reason = "no", Reason.of("dead_until_retried", delivery.reason or Reason.of("given_up"))
         case _:
-            got, reason = "no", delivery.reason or "discarded"
-    return ("yes", f"delivered at {rfc3339(taken[-1])}; asked for again since: {reason}") if taken else (got, reason)
+            got, reason = "no", delivery.reason or Reason.of("discarded")
+    if not taken:
+        return got, reason
+    return "yes", Reason.of("delivered_requested_again", reason, at=taken[-1])
 
 
-def never_meant(event: StoredEvent, registered: RegisteredEndpoint) -> str:
+def never_meant(event: StoredEvent, registered: RegisteredEndpoint) -> Reason:
     """Why an event was never for an endpoint."""
     endpoint = registered.endpoint
     if event.about == endpoint.id:
-        return "an endpoint never hears of itself"
+        return Reason.of("about_itself")
     if registered.state == "deleted":
-        return "the endpoint was deleted"
+        return Reason.of("endpoint_deleted")
     if event.merchant != endpoint.merchant:
-        return f"the event is of merchant {event.merchant}, the endpoint of merchant {endpoint.merchant}"
+        return Reason.of("other_merchant", event_merchant=event.merchant, endpoint_merchant=endpoint.merchant)
     if not wants(endpoint.types, event.type):
-        return f"the endpoint does not subscribe to {event.type}"
+        return Reason.of("not_subscribed", event_type=event.type)
     if event.silent:
-        return "the event was recorded silently: the fact is older than the merchant here, or was found late"
+        return Reason.of("recorded_silently")
     if event.recorded_at < endpoint.created_at:
-        return f"the endpoint was added at {rfc3339(endpoint.created_at)}, after the event; a replay sends it"
-    return f"the endpoint did not subscribe to {event.type} when the event was recorded"
+        return Reason.of("endpoint_added_later", at=endpoint.created_at)
+    return Reason.of("not_subscribed_then", event_type=event.type)

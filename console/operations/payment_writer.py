@@ -16,6 +16,7 @@ from schemas.payments.cancellations import CancellationRequest, Origin
 from schemas.payments.channels import hidden_test_payment
 from schemas.payments.decide import Change, Policy, Record, left_to_cancel
 from schemas.payments.snapshot import IMP_UID
+from schemas.reasons import Reason
 
 
 class PaymentWriter:
@@ -34,14 +35,14 @@ class PaymentWriter:
         Raises `NotFound`, `HiddenPayment` where it does not exist for the merchant, and `IamportUnreachable`.
         """
         if not IMP_UID.fullmatch(imp_uid):
-            raise NotFound(f"there is no payment {imp_uid!r}")
+            raise NotFound(Reason.of("not_found", kind="payment", id=imp_uid))
         owner = await context.ledger.merchants.get(merchant)
         writer = cls(context, merchant, imp_uid, owner.since)
         try:
             record = await writer.record()
         except NotFound:
             if not await refresh_and_wait(context, merchant, imp_uid):
-                raise IamportUnreachable(f"payment {imp_uid} was never seen, and no look came through") from None
+                raise IamportUnreachable(Reason.of("payment_never_seen", imp_uid=imp_uid)) from None
         else:
             if (why := hidden_test_payment(record.snapshot, owner)) is not None:
                 raise why

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from console.context import Context
 from console.operations.read_merchants import MerchantView, read_merchant
 from schemas.errors import Conflict, Invalid
+from schemas.reasons import Reason
 
 MERCHANT_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
 DEFAULT = "default"
@@ -31,7 +32,7 @@ class MerchantSettings:
 async def put_merchant(context: Context, name: str, given: MerchantSettings) -> tuple[MerchantView, bool]:
     """Add a merchant or replace it whole; the merchant, and whether it is new. Raises `Invalid`."""
     if not re.fullmatch(MERCHANT_NAME, name):
-        raise Invalid("merchant", "takes up to 64 letters, digits, '_', '.' and '-', a letter or digit first")
+        raise Invalid("merchant", Reason.of("not_a_merchant_name"))
     is_new = await context.ledger.merchants.put(
         name,
         imp_key=context.sealer.seal(given.imp_key),
@@ -53,7 +54,7 @@ async def delete_merchant(context: Context, name: str) -> None:
     merchants = context.ledger.merchants
     in_environment = name == DEFAULT and context.settings.imp_key is not None
     if in_environment and not (await merchants.get(name)).imp_key:
-        raise Conflict("the credentials of 'default' are in the environment (IMP_KEY, IMP_SECRET)")
+        raise Conflict(Reason.of("merchant_in_environment"))
     await merchants.delete(name)
     if in_environment:
         await merchants.ensure(name)

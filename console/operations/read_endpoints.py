@@ -11,6 +11,7 @@ from ledger.endpoints import RegisteredEndpoint, State
 from ledger.pages import Page, PageRequest
 from schemas.endpoints.endpoint import Endpoint
 from schemas.endpoints.url_masking import masked_url
+from schemas.reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class EndpointView:
     state: State
     success_rate: float | None
     breaker: str
-    last_error: str | None
+    last_error: Reason | None
     header_names: tuple[str, ...]
 
 

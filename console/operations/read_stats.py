@@ -46,7 +46,7 @@ async def read_stats(context: Context) -> RelayStats:
         missing = (await context.watch.recent()).ledger
         if missing is None:
             raise
-        raise LedgerUnavailable(str(missing)) from error
+        raise LedgerUnavailable(missing.reason) from error
 
 
 async def _read(context: Context) -> RelayStats:

@@ -9,6 +9,7 @@ from console.context import Context
 from ledger.reconciliations import Reconciliation
 from schemas.errors import Invalid, NotFound
 from schemas.payments.windows import first
+from schemas.reasons import Reason
 
 
 async def start_reconciliation(
@@ -22,11 +23,11 @@ async def start_reconciliation(
     # i'mport counts whole seconds.
     begins, ends = math.floor(since), math.ceil(until)
     if begins < 0:
-        raise Invalid("since", "must not be before 1970")
+        raise Invalid("since", Reason.of("before_1970"))
     if ends <= begins:
-        raise Invalid("until", "must be later than since")
+        raise Invalid("until", Reason.of("later_than_since"))
     if merchant not in await context.ledger.merchants.names():
-        raise NotFound(f"there is no merchant {merchant!r}")
+        raise NotFound(Reason.of("not_found", kind="merchant", id=merchant))
     window = first(begins, ends)
     run = Reconciliation(
         id=f"rec_{secrets.token_hex(12)}",
@@ -43,5 +44,5 @@ async def read_reconciliation(context: Context, run_id: str) -> Reconciliation:
     """A reconciliation that an operator started. Raises `NotFound`."""
     run = await context.ledger.reconciliations.get(run_id)
     if not run.by_hand:
-        raise NotFound(f"there is no reconciliation {run.id!r}")
+        raise NotFound(Reason.of("not_found", kind="reconciliation", id=run.id))
     return run

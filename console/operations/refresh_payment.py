@@ -8,6 +8,7 @@ import time
 from console.context import Context
 from schemas.errors import HiddenPayment, Invalid, NotFound
 from schemas.payments.snapshot import IMP_UID
+from schemas.reasons import Reason
 
 PATIENCE = 10.0
 """Seconds for which a request waits for a refresh."""
@@ -21,7 +22,7 @@ async def refresh_payment(context: Context, merchant: str, imp_uid: str) -> bool
     Raises `Invalid`, `NotFound` where there is no such merchant or i'mport knows no such payment, and `HiddenPayment`.
     """
     if not IMP_UID.fullmatch(imp_uid):
-        raise Invalid("imp_uid", "takes 1 to 32 letters, digits, '_' and '-'")
+        raise Invalid("imp_uid", Reason.of("not_an_imp_uid"))
     return await refresh_and_wait(context, merchant, imp_uid)
 
 
@@ -32,7 +33,7 @@ async def refresh_and_wait(context: Context, merchant: str, imp_uid: str) -> boo
     """
     ledger = context.ledger
     if merchant not in await ledger.merchants.names():
-        raise NotFound(f"there is no merchant {merchant!r}")
+        raise NotFound(Reason.of("not_found", kind="merchant", id=merchant))
     began, before = await ledger.now(), await ledger.payments.refresh_state(merchant, imp_uid)
     await ledger.refresh_lane.mark_dirty(merchant, imp_uid)
     ends = time.monotonic() + PATIENCE
@@ -44,5 +45,5 @@ async def refresh_and_wait(context: Context, merchant: str, imp_uid: str) -> boo
         if state.fetched_at is not None and state.fetched_at >= began:
             return True
         if state.fetched_at is None and (state.unknown > before.unknown or not state.due):
-            raise NotFound(f"i'mport knows no payment {imp_uid!r} of merchant {merchant!r}")
+            raise NotFound(Reason.of("payment_unknown_to_iamport", imp_uid=imp_uid, merchant=merchant))
     return False

@@ -12,6 +12,7 @@ import orjson
 from console.context import Context
 from console.operations.read_endpoints import EndpointView, endpoint_view, read_endpoint
 from schemas.endpoints.endpoint import Endpoint, SealedSecret, new_id, new_secret
+from schemas.reasons import Reason
 
 
 async def create_endpoint(context: Context, fields: Mapping[str, Any]) -> tuple[EndpointView, str]:
@@ -45,7 +46,7 @@ async def enable_endpoint(context: Context, endpoint_id: str) -> EndpointView:
 
 async def disable_endpoint(context: Context, endpoint_id: str) -> EndpointView:
     """Disable an endpoint: its deliveries are held from now on. Raises `NotFound`."""
-    await context.ledger.endpoints.disable(endpoint_id, "disabled by an operator")
+    await context.ledger.endpoints.disable(endpoint_id, Reason.of("disabled_by_operator"))
     return await read_endpoint(context, endpoint_id, read_only=False)
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from console.context import Context
 from ledger.replays import Replay, Selection
 from schemas.errors import Invalid, NotFound
+from schemas.reasons import Reason
 
 
 async def estimate_replay(context: Context, selection: Selection) -> int:
@@ -28,12 +29,12 @@ async def _resolved(context: Context, selection: Selection) -> Selection:
     """The selection with the merchant of its endpoint. Raises `NotFound` and `Invalid`."""
     merchant = selection.merchant
     if merchant is not None and merchant not in await context.ledger.merchants.names():
-        raise NotFound(f"there is no merchant {merchant!r}")
+        raise NotFound(Reason.of("not_found", kind="merchant", id=merchant))
     if selection.endpoint is not None:
         owner = (await context.ledger.endpoints.get(selection.endpoint)).endpoint.merchant
         if merchant not in (None, owner):
-            raise Invalid("merchant", f"is not the one of the endpoint, which is {owner}")
+            raise Invalid("merchant", Reason.of("merchant_of_endpoint", merchant=owner))
         merchant = owner
     if selection.since is not None and selection.until is not None and selection.until <= selection.since:
-        raise Invalid("until", "must be later than since")
+        raise Invalid("until", Reason.of("later_than_since"))
     return replace(selection, merchant=merchant)

@@ -14,6 +14,7 @@ from ledger.notifications import StoredNotification
 from ledger.pages import PageRequest
 from ledger.payments import RefreshState
 from schemas.errors import NotFound
+from schemas.reasons import Reason
 
 MOST_EVENTS, MOST_NOTIFICATIONS, MOST_DELIVERIES = 50, 100, 200
 """The latest of each that are read; the deliveries are of one event."""
@@ -45,7 +46,7 @@ async def trace_payment(context: Context, merchant: str, imp_uid: str, *, read_o
         ledger.payments.refresh_state(merchant, imp_uid),
     )
     if payment is None and not notified.rows and not refresh.due:
-        raise NotFound(f"there is no payment {imp_uid!r} of merchant {merchant!r}")
+        raise NotFound(Reason.of("payment_not_found", imp_uid=imp_uid, merchant=merchant))
     pages = await asyncio.gather(
         *(ledger.deliveries.list(PageRequest(MOST_DELIVERIES), event=event.id) for event in recorded.rows)
     )

@@ -19,6 +19,7 @@ from schemas import wire
 from schemas.endpoints.delivery import Attempt
 from schemas.endpoints.endpoint import TEST_TYPE
 from schemas.errors import Conflict
+from schemas.reasons import Reason
 from schemas.times import rfc3339
 
 _POLL_EVERY = 0.1
@@ -35,7 +36,7 @@ class EndpointTest:
     event: str
     delivery: str
     attempt: Attempt | None
-    reason: str | None = None
+    reason: Reason | None = None
 
 
 async def try_endpoint(context: Context, endpoint_id: str) -> EndpointTest:
@@ -55,9 +56,9 @@ async def try_endpoint(context: Context, endpoint_id: str) -> EndpointTest:
         await ledger.deliveries.end_test(delivery_id)
     delivery = await ledger.deliveries.get(delivery_id)
     if delivery.state == "discarded":
-        raise Conflict("the endpoint was deleted")
+        raise Conflict(Reason.of("endpoint_deleted"))
     if not delivery.attempts:
-        return EndpointTest(event, delivery_id, None, reason or "no worker has sent it")
+        return EndpointTest(event, delivery_id, None, reason or Reason.of("test_not_sent"))
     return EndpointTest(event, delivery_id, delivery.attempts[-1])
 
 

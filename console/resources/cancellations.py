@@ -17,6 +17,7 @@ from console.operations.cancel_payment import (
 from console.resources.payments import PaymentOut, current_payment
 from schemas import wire
 from schemas.errors import Invalid
+from schemas.reasons import Reason
 
 
 def _writable(extra: dict[str, Any]) -> dict[str, Any]:
@@ -24,7 +25,7 @@ def _writable(extra: dict[str, Any]) -> dict[str, Any]:
     try:
         wire.dumps(extra)
     except TypeError:
-        raise Invalid("extra", "nests too deeply, or holds half a character") from None
+        raise Invalid("extra", Reason.of("not_writable")) from None
     return extra
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from console.http.models import Listing, ListOut, Nothing, Out, Parameters, Time
+from console.http.models import Listing, ListOut, Nothing, Out, Parameters, ReasonCode, ReasonText, Time
 from console.http.operation import Call, Operation, OperationResult
 from console.operations.retry_delivery import retry_delivery
 from ledger.deliveries import State
@@ -16,7 +16,7 @@ class AttemptOut(Out):
     at: Time
     status_code: int | None
     duration_ms: int
-    error: str | None
+    error: ReasonText | None
     response: str
     replay: bool
 
@@ -33,7 +33,8 @@ class DeliveryOut(Out):
     state: State
     created_at: Time
     next_attempt_at: Time | None
-    reason: str | None = Field(description="why it waits or died, in words")
+    reason: ReasonText | None = Field(description="why it waits or died, in words")
+    reason_code: ReasonCode = Field(validation_alias="reason")
     attempts: list[AttemptOut]
 
 

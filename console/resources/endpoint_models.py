@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationInfo
+from pydantic import AfterValidator, AliasPath, BeforeValidator, ConfigDict, Field, ValidationInfo
 
 from console.http.models import (
     ABSENT,
@@ -15,6 +15,8 @@ from console.http.models import (
     Merchant,
     Out,
     Rate,
+    ReasonCode,
+    ReasonText,
     Seconds,
     Time,
     also_in,
@@ -101,10 +103,11 @@ class EndpointOut(Out):
     )
     payload: Payload
     state: Literal["enabled", "disabled"]
-    disabled_reason: str | None
+    disabled_reason: ReasonText | None
+    disabled_reason_code: ReasonCode = Field(validation_alias=AliasPath("endpoint", "disabled_reason"))
     success_rate: float | None = Field(description="of its attempts so far")
     breaker: Literal["closed", "open", "half_open"]
-    last_error: str | None
+    last_error: ReasonText | None
     created_at: Time
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import ConfigDict, Field
 
-from console.http.models import Nothing, Out, Parameters, also_in
+from console.http.models import Nothing, Out, Parameters, ReasonCode, ReasonText, also_in
 from console.http.operation import Call, Operation, OperationResult
 from console.operations.try_endpoint import try_endpoint
 from console.resources.deliveries import AttemptOut
@@ -24,7 +24,8 @@ class NotYetTested(Out):
 
     event: str
     delivery: str
-    reason: str = Field(description="why it was not sent, in words")
+    reason: ReasonText = Field(description="why it was not sent, in words")
+    reason_code: ReasonCode = Field(validation_alias="reason")
 
 
 async def test(call: Call[Parameters, Nothing]) -> OperationResult:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from console.http.models import Nothing, Out, Parameters
+from console.http.models import Nothing, Out, Parameters, ReasonCode, ReasonText
 from console.http.operation import Call, Operation, OperationResult
 from console.operations.explain_delivery import Got, explain_delivery
 from console.resources.deliveries import DeliveryOut
@@ -17,12 +17,13 @@ class ExplainParameters(Parameters):
 
 
 class Explanation(Out):
-    """Why, in words; `delivery` is null where the event was never for this endpoint."""
+    """Why, in words and as a code; `delivery` is null where the event was never for this endpoint."""
 
     event: str
     endpoint: str
     got: Got
-    reason: str
+    reason: ReasonText
+    reason_code: ReasonCode = Field(validation_alias="reason")
     delivery: DeliveryOut | None
 
 

@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import AliasPath, ConfigDict, Field
 
-from console.http.models import Body, Listing, ListOut, Moment, Nothing, Out, Parameters, Time, also_in
+from console.http.models import (
+    Body,
+    Listing,
+    ListOut,
+    Moment,
+    Nothing,
+    Out,
+    Parameters,
+    ReasonCode,
+    ReasonText,
+    Time,
+    also_in,
+)
 from console.http.operation import Call, Operation, OperationResult
 from console.operations.check_credentials import check_credentials
 from console.operations.put_merchant import MerchantSettings, delete_merchant, put_merchant
@@ -53,7 +65,8 @@ class MerchantOut(Out):
     check_prepared: bool
     has_webhook_token: bool
     tier: str | None = Field(description="the sub-merchant's code at its agency")
-    trouble: str | None = Field(description="why i'mport cannot be asked for this merchant")
+    trouble: ReasonText | None = Field(description="why i'mport cannot be asked for this merchant")
+    trouble_code: ReasonCode = Field(validation_alias=AliasPath("stored", "trouble"))
     created_at: Time
 
 
@@ -61,7 +74,8 @@ class CheckOut(Out):
     """What i'mport says to a merchant's credentials now."""
 
     outcome: Literal["ok", "wrong_credentials", "failing"]
-    reason: str | None
+    reason: ReasonText | None
+    reason_code: ReasonCode = Field(validation_alias="reason")
 
 
 class MerchantList(ListOut[MerchantOut]):

@@ -6,7 +6,17 @@ from typing import Any
 
 from pydantic import Field
 
-from console.http.models import Listing, ListOut, Merchant, Nothing, Out, Parameters, Time
+from console.http.models import (
+    Listing,
+    ListOut,
+    Merchant,
+    Nothing,
+    Out,
+    Parameters,
+    ReasonCode,
+    ReasonText,
+    Time,
+)
 from console.http.operation import Call, Operation, OperationResult
 from ledger.notifications import Outcome
 
@@ -23,7 +33,8 @@ class NotificationOut(Out):
     source: str | None = Field(description="the address it came from")
     received_at: Time
     outcome: Outcome
-    reason: str | None
+    reason: ReasonText | None
+    reason_code: ReasonCode = Field(validation_alias="reason")
     extra: dict[str, Any] = Field(description="what else its body held, up to 4 KiB; long texts are cut")
 
 

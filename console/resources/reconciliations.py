@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pydantic import Field
 
-from pydantic import BeforeValidator, Field
-
-from console.http.models import Body, Listing, ListOut, Merchant, Moment, Nothing, Out, Parameters, Time
+from console.http.models import (
+    Body,
+    Listing,
+    ListOut,
+    Merchant,
+    Moment,
+    Nothing,
+    Out,
+    Parameters,
+    ReasonCode,
+    ReasonText,
+    Time,
+)
 from console.http.operation import Call, Operation, OperationResult
 from console.operations.reconcile import read_reconciliation, start_reconciliation
 from ledger.reconciliations import State
@@ -37,7 +47,8 @@ class ReconciliationOut(Out):
     compared: int
     missing: int
     repaired: int
-    trouble: Annotated[str | None, BeforeValidator(lambda trouble: trouble or None)]
+    trouble: ReasonText | None
+    trouble_code: ReasonCode = Field(validation_alias="trouble")
     created_at: Time
 
 

@@ -6,12 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import AliasPath, BeforeValidator, ConfigDict, Field
 
-from console.http.models import Nothing, Out, Parameters, Time, also_in
+from console.http.models import Nothing, Out, Parameters, ReasonCode, ReasonText, Time, also_in
 from console.http.operation import Call, Operation, OperationResult
 from console.operations.read_stats import MOST_ENDPOINTS, read_stats
 from ledger.acl import AclProblem
 from ledger.stats import Stats
-from schemas.payments.body_reasons import words
 from schemas.times import rfc3339
 
 
@@ -58,7 +57,8 @@ class RedisStats(Out):
     """Whether what is acknowledged is safe."""
 
     durable: bool
-    reasons: list[str]
+    reasons: list[ReasonText] = Field(validation_alias="weaknesses")
+    reason_codes: list[ReasonCode] = Field(validation_alias="weaknesses")
 
 
 class SpoolStats(Out):
@@ -72,8 +72,8 @@ class RefusedBodiesOut(Out):
     """Webhooks that were answered with 400, which i'mport does not send again."""
 
     merchant: str = Field(description="`-` where none was known by that name")
-    reason: Annotated[str, BeforeValidator(words)] = Field(description="the likely cause, in words")
-    reason_code: str = Field(validation_alias="reason")
+    reason: ReasonText = Field(description="the likely cause, in words")
+    reason_code: str = Field(validation_alias="code")
     count: int = Field(description="since the ledger began")
     last_at: Annotated[str, BeforeValidator(rfc3339)]
 
@@ -82,12 +82,14 @@ class WorksOut(Out):
     """Whether something can be worked with at all, as this console sees it."""
 
     works: bool
-    reason: str | None = Field(description="why not, and what to do, in words")
+    reason: ReasonText | None = Field(description="why not, and what to do, in words")
+    reason_code: ReasonCode = Field(validation_alias="reason")
 
 
 def works(problem: AclProblem | None) -> WorksOut:
     """Whether nothing keeps it from working."""
-    return WorksOut(works=problem is None, reason=None if problem is None else str(problem))
+    reason = None if problem is None else problem.reason
+    return WorksOut.model_validate({"works": problem is None, "reason": reason})
 
 
 Works = Annotated[WorksOut, BeforeValidator(works)]
@@ -117,7 +119,8 @@ class WorkerOut(Out):
     seen_at: Time
     last_lane: str | None = Field(description="whose turn it was last: `deliver/ep_…`, `refresh/{merchant}`, `job/…`")
     last_at: Time | None
-    trouble: str | None = Field(description="what keeps it from working, in words")
+    trouble: ReasonText | None = Field(description="what keeps it from working, in words")
+    trouble_code: ReasonCode = Field(validation_alias="trouble")
 
 
 def _reported(numbers: Stats) -> Stats | None:

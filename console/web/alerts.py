@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ from console.operations.read_stats import RelayStats
 from console.web import addresses
 from console.web.levels import Level
 from ledger.heartbeats import Worker
-from schemas.payments.body_reasons import words
+from schemas.reasons import Reason
 
 LATE = 60.0
 """Seconds after which something due is late, and the relay does not keep up."""
@@ -34,7 +34,7 @@ class Alert:
     key: str
     values: Mapping[str, Any] = field(default_factory=dict)
     link: str = ""
-    reasons: tuple[str, ...] = ()
+    reasons: tuple[Reason, ...] = ()
 
 
 def alerts(
@@ -47,10 +47,10 @@ def alerts(
 ) -> list[Alert]:
     """The worst first. `pending` are payments with open cancellations, `refused` the last hour's refused webhooks."""
     broken = {"ledger": stats.allows.ledger, "queue": stats.allows.queue}
-    problems = {name: str(problem) for name, problem in broken.items() if problem is not None}
+    problems = {name: problem.reason for name, problem in broken.items() if problem is not None}
     found = [
         *_standstill(stats, problems),
-        *_workers(stats.workers, set(problems.values())),
+        *_workers(stats.workers, list(problems.values())),
         *_redis(stats),
         *_merchants(merchants),
         *_endpoints(endpoints),
@@ -68,7 +68,7 @@ def alerts(
     return sorted(found, key=lambda alert: _ORDER[alert.level])
 
 
-def _standstill(stats: RelayStats, problems: Mapping[str, str]) -> list[Alert]:
+def _standstill(stats: RelayStats, problems: Mapping[str, Reason]) -> list[Alert]:
     """What stops everything."""
     found = [Alert("bad", name, reasons=(problem,)) for name, problem in problems.items()]
     if stats.memory.nearly_full:
@@ -76,21 +76,24 @@ def _standstill(stats: RelayStats, problems: Mapping[str, str]) -> list[Alert]:
     return found
 
 
-def _workers(workers: Sequence[Worker], known: Set[str]) -> list[Alert]:
+def _workers(workers: Sequence[Worker], known: Sequence[Reason]) -> list[Alert]:
     """`known` are problems that have an alert already."""
     quiet = [worker for worker in workers if worker.quiet]
     found = [] if len(quiet) < len(workers) else [Alert("bad", "no_worker")]
     if quiet:
         found.append(Alert("warn", "quiet", {"n": len(quiet)}))
-    troubles = {worker.trouble for worker in workers if worker.trouble and not worker.quiet} - known
+    troubles: list[Reason] = []
+    for worker in workers:
+        if worker.trouble is not None and not worker.quiet and worker.trouble not in [*known, *troubles]:
+            troubles.append(worker.trouble)
     if troubles:
-        found.append(Alert("bad", "hindered", reasons=tuple(sorted(troubles))))
+        found.append(Alert("bad", "hindered", reasons=tuple(troubles)))
     return found
 
 
 def _redis(stats: RelayStats) -> list[Alert]:
     durability = stats.durability
-    return [] if durability.durable else [Alert("bad", "redis", reasons=tuple(durability.reasons))]
+    return [] if durability.durable else [Alert("bad", "redis", reasons=durability.weaknesses)]
 
 
 def _merchants(merchants: Sequence[MerchantView]) -> list[Alert]:
@@ -106,10 +109,14 @@ def _endpoints(endpoints: Sequence[EndpointView]) -> list[Alert]:
     for row in endpoints:
         values, link = {"url": row.endpoint.url, "rate": row.success_rate}, f"/endpoints/{row.endpoint.id}"
         if row.state == "disabled":
-            found.append(Alert("bad", "disabled", values, link, (row.endpoint.disabled_reason or "",)))
+            found.append(Alert("bad", "disabled", values, link, _one(row.endpoint.disabled_reason)))
         elif row.breaker != "closed":
-            found.append(Alert("bad", "failing", values, link, (row.last_error or "",)))
+            found.append(Alert("bad", "failing", values, link, _one(row.last_error)))
     return found
+
+
+def _one(reason: Reason | None) -> tuple[Reason, ...]:
+    return () if reason is None else (reason,)
 
 
 def _deliveries(stats: RelayStats) -> list[Alert]:
@@ -136,8 +143,8 @@ def _late(stats: RelayStats) -> list[Alert]:
 def _refused_bodies(stats: RelayStats, now: float) -> list[Alert]:
     return [
         Alert("warn", "version_2", {"merchant": row.merchant}, "/notifications")
-        if row.reason == "version_2"
-        else Alert("warn", "bodies", {"merchant": row.merchant}, "/notifications", (words(row.reason),))
+        if row.code == "version_2"
+        else Alert("warn", "bodies", {"merchant": row.merchant}, "/notifications", (row.reason,))
         for row in stats.numbers.refused_bodies
         if now - row.last_at < RECENT
     ]

@@ -1,4 +1,4 @@
-"""Korean and English: catalogues in plain files, which of them a reader wants, and sentences of the API in Korean."""
+"""Korean and English: catalogues in plain files, and which of them a reader wants."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from schemas.reasons.words import ENGLISH, Language
+
 LANGUAGES = ("en", "ko")
-_NESTED = re.compile(r"reason\d?")
 
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """One language: its words by key (`payments.title`), and patterns of the API's sentences with what they mean."""
+    """One language: its words by key (`payments.title`), and those of reasons."""
 
     code: str
     words: Mapping[str, str] = field(repr=False)
-    sentences: tuple[tuple[re.Pattern[str], str], ...] = field(default=(), repr=False)
+    reasons: Language = field(repr=False)
 
     def __call__(self, key: str, **values: Any) -> str:
         """The words of a key, with `{name}` filled in; a number `n` chooses between `key.one` and `key.other`."""
@@ -35,29 +36,15 @@ class Catalogue:
         """The words for a value of the API, such as a status; the value itself where it is a new one."""
         return self.words.get(f"{group}.{name}", name)
 
-    def sentence(self, text: str) -> str:
-        """A sentence of the API in this language; one that no pattern knows stays as it is."""
-        for pattern, meaning in self.sentences:
-            match = pattern.fullmatch(text)
-            if match:
-                groups = {
-                    name: self.sentence(value or "") if _NESTED.fullmatch(name) else value or ""
-                    for name, value in match.groupdict().items()
-                }
-                return meaning.format_map(groups)
-        return text
-
-    def knows(self, text: str) -> bool:
-        """Whether `sentence` gives this language, rather than the API's English."""
-        return self.code == "en" or self.sentence(text) != text
-
 
 @cache
 def tongue(code: str) -> Catalogue:
     """The catalogue of a language."""
     rows = tomllib.loads((files("console") / "i18n" / f"{code}.toml").read_text("utf-8"))
-    sentences = tuple((re.compile(one["english"], re.DOTALL), one["means"]) for one in rows.pop("sentences", ()))
-    return Catalogue(code, _flat(rows), sentences)
+    if code == "en":
+        return Catalogue(code, _flat(rows), ENGLISH)
+    reasons = Language(rows.pop("reason"), _flat(rows.pop("choice")))
+    return Catalogue(code, _flat(rows), reasons)
 
 
 def _flat(rows: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

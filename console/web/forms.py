@@ -12,7 +12,9 @@ from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
+from console.http.problems import WrongField
 from console.http.requests import InvalidFields, read_body
+from schemas.reasons import Reason
 from schemas.times import rfc3339
 
 CSRF = "csrf"
@@ -88,11 +90,11 @@ async def read_form(request: Request) -> Form:
     if not body:
         return Form()
     if kind != "application/x-www-form-urlencoded":
-        raise InvalidFields([{"field": "", "message": "must be a form"}])
+        raise InvalidFields([WrongField("", Reason.of("not_a_form"))])
     try:
         pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
     except ValueError:
-        raise InvalidFields([{"field": "", "message": "the form cannot be read"}]) from None
+        raise InvalidFields([WrongField("", Reason.of("form_unreadable"))]) from None
     fields: dict[str, list[str]] = {}
     for name, value in pairs:
         fields.setdefault(name, []).append(value.replace("\r\n", "\n"))

@@ -16,11 +16,12 @@ from starlette.requests import Request
 from console.web import addresses, icons
 from console.web.catalogue import Catalogue
 from console.web.levels import level
-from console.web.sentences import spoken
+from console.web.reason_display import in_text, spoken
 from console.web.static import Static
-from console.web.time_display import ZONES, length
+from console.web.time_display import ZONES, Clock, length
 from console.web.visit import View, Visit
 from schemas.payments.buyer_masking import masked
+from schemas.reasons import stored
 
 THEMES = ("auto", "light", "dark")
 _SHOWING = ("/show", "/test", "/secret", "/rotate")
@@ -36,7 +37,7 @@ class Rendering:
 
     def page(self, view: View, visit: Visit, *, csrf: str, notice: Mapping[str, Any] | None = None) -> str:
         """The whole page."""
-        values = self._values(view, visit, csrf) | {"notice": notice}
+        values = self._values(view, visit, csrf) | {"notice": notice and _in_words(notice, visit.clock)}
         return self._jinja.get_template(f"{view.template}.html").render(values)
 
     def parts(self, view: View, visit: Visit, csrf: str) -> dict[str, str]:
@@ -50,7 +51,7 @@ class Rendering:
             "t": tongue,
             "when": clock.when,
             "clock": clock,
-            "spoken": lambda text: spoken(text, clock),
+            "spoken": lambda reason: spoken(reason, clock),
             "lasting": lambda seconds: length(seconds, tongue),
             "visit": visit,
             "session": visit.session,
@@ -88,6 +89,12 @@ def _templates() -> Environment:
         payment_at=addresses.payment,
     )
     return templates
+
+
+def _in_words(notice: Mapping[str, Any], clock: Clock) -> Mapping[str, Any]:
+    """A notice with its reason, if it has one, in words."""
+    why = stored(notice["values"].get("reason"))
+    return notice if why is None else {**notice, "values": {**notice["values"], "reason": in_text(why, clock)}}
 
 
 def _back(request: Request) -> str:

@@ -33,6 +33,7 @@ from console.web.sessions import Sessions
 from console.web.static import Static
 from console.web.visit import PageResult, PageRoute, Visit
 from schemas.errors import NotFound
+from schemas.reasons import Reason
 
 _MODULES = (
     overview, payments, payment_detail, events, endpoint_form, endpoints, deliveries, replays, notifications,
@@ -64,4 +65,4 @@ def is_browser(request: Request) -> bool:
 
 
 async def _not_found(visit: Visit) -> PageResult:
-    raise NotFound(f"there is nothing at {visit.request.url.path[:200]!r}")
+    raise NotFound(Reason.of("path_not_found", path=visit.request.url.path[:200]))

@@ -11,6 +11,7 @@ from starlette.requests import Request
 
 from console.context import Context
 from console.http.models import Listing
+from console.http.problems import WrongField
 from console.http.requests import InvalidFields, parse_model
 from console.http.tokens import Caller
 from console.operations.read_endpoints import EndpointView, list_endpoints
@@ -98,7 +99,7 @@ class Visit:
 
     def validated(self, model: type[M], fields: Mapping[str, Any]) -> M:
         """Fields as a model of the operator API. Raises `InvalidFields` with every wrong field."""
-        errors: list[dict[str, str]] = []
+        errors: list[WrongField] = []
         value = parse_model(model, dict(fields), errors, self.context.settings)
         if errors:
             raise InvalidFields(errors)

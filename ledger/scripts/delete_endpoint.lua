@@ -8,7 +8,7 @@ local row, live = k("endpoint", ep), "deliver/" .. ep
 local state, m = unpack(redis.call("HMGET", row, "state", "merchant"))
 if not state then return "unknown" end
 if state == "deleted" then return "before" end
-redis.call("HSET", row, "state", "deleted", "disabled_reason", "deleted")
+redis.call("HSET", row, "state", "deleted", "disabled_reason", "")
 redis.call("HDEL", k("subs", m), ep)
 redis.call("ZREM", k("endpoints"), ep)
 redis.call("ZREM", k("endpoints", "m", m), ep)

@@ -1,5 +1,5 @@
 -- Holds an endpoint's deliveries: its lanes are not claimed any more.
--- ARGV: endpoint, reason in words
+-- ARGV: endpoint, reason (as stored)
 -- Returns: "unknown" or "disabled"
 -- uses: endpoints lanes
 local ep, reason = take(), take()

@@ -3,7 +3,7 @@
 -- ARGV: how many, then per delivery: lane, id, token, verdict ("delivered", "again", "dead", "disable", "hold"),
 --       wait (ms, for again and hold), reason, lane wait (ms, or ""), how many attempts were made, these (JSON)…
 -- Returns: {lanes to kick, per delivery "ok", "unwell" (the endpoint had failed before) or "lost"}
--- uses: endpoints events lanes leases replays
+-- uses: endpoints events lanes leases reasons replays
 
 local MOST_ATTEMPTS = 100
 
@@ -54,7 +54,7 @@ local function settle(ep, r)
   if requested and r.verdict == "delivered" then end_pause(ep) end
   local final = (r.verdict == "delivered" or r.verdict == "dead") and r.verdict or nil
   if not final and rpl and redis.call("HGET", k("replay", rpl), "state") == "stopped" then
-    final, r.reason = "dead", r.reason .. "; its replay was stopped"
+    final, r.reason = "dead", because("replay_stopped", nil, r.reason)
   end
   local at = not final and (r.verdict == "disable" and now() or now() + r.wait) or nil
   lanes[r.lane], lanes["deliver/" .. ep] = true, true

@@ -2,7 +2,7 @@
 -- the replay made is discarded, or dead where attempts have failed. What is being sent is left alone: if it fails, it is not tried again.
 -- ARGV: replay, most, lane of its job (whose next step goes on where a request broke off)
 -- Returns: {state, how many were considered}; {"unknown", 0} where there is no such replay
--- uses: events lanes
+-- uses: events lanes reasons
 local GOES_ON_IN = 1000
 local rpl, most, job_lane = take(), take(), take()
 local replay = k("replay", rpl)
@@ -20,7 +20,7 @@ local function take_out(id, ep, dlv)
   local before, reason, attempts = unpack(redis.call("HMGET", dlv, "state_before", "reason_before", "attempts"))
   if not before or (before == "discarded" and tonumber(attempts) > 0) then
     before = tonumber(attempts) > 0 and "dead" or "discarded"
-    reason = before == "dead" and "its replay was stopped" or "its replay was stopped before it was sent"
+    reason = because(before == "dead" and "replay_stopped" or "replay_stopped_unsent")
   end
   set_state(id, ep, "pending", before)
   redis.call("HSET", dlv, "next_at", "", "reason", reason, "replay", "0")

@@ -1,10 +1,11 @@
-"""What an endpoint's answer means for a delivery. The rules are told in docs/callbacks.md."""
+"""What an endpoint's answer means for a delivery. docs/callbacks.md states the rules."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from schemas.reasons import Reason
 from schemas.schedule import jittered
 
 if TYPE_CHECKING:
@@ -15,14 +16,13 @@ LONGEST_RETRY_AFTER = 24 * 3600.0
 
 @dataclass(frozen=True, slots=True)
 class AttemptResult:
-    """What one attempt brought. `status_code` is None where no status line came in time. `error` is in words for people
-    and None when an answer came whole and in time; one that broke off or never ended has both. `retry_after` is in
-    seconds; `response` the first part of the answer's body. `stale_connection`: there was no answer, because the kept
-    connection it was sent over had been dropped or spoilt; nobody can know whether the endpoint got it, nor does it say
-    anything about the endpoint."""
+    """What one attempt brought. `status_code` is None where no status line came in time. `error` says why no whole
+    answer came in time; an answer that broke off has both. `retry_after` is in seconds; `response` is the first part of
+    the answer's body. `stale_connection`: no answer came, because the kept connection that carried the request had been
+    dropped or spoilt. The endpoint may have received it or not, and its health is not in question."""
 
     status_code: int | None
-    error: str | None
+    error: Reason | None
     retry_after: float | None
     duration_ms: int
     response: str
@@ -30,19 +30,19 @@ class AttemptResult:
 
     @property
     def ok(self) -> bool:
-        """Whether the endpoint has taken the event: a 2xx in time. Whatever is wrong with the rest of the answer, it
-        has acted by then, and another attempt would only make it act again."""
+        """Whether the endpoint has taken the event: a 2xx in time. Even where the rest of the answer is broken, the
+        endpoint has acted by then; another attempt would make it act twice."""
         return self.status_code is not None and 200 <= self.status_code < 300
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt as operators see it; `at` is when it began, in UNIX seconds."""
+    """One attempt as it is stored; `at` is when it began, in UNIX seconds."""
 
     at: float
     status_code: int | None
     duration_ms: int
-    error: str | None
+    error: Reason | None
     response: str
     replay: bool
 
@@ -59,11 +59,10 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Try once more in `at_in` seconds; where `lane_wait` is given, the whole lane sends nothing for so long: neither
-    this delivery, nor any other."""
+    """Try once more in `at_in` seconds; where `lane_wait` is given, the whole lane pauses for so many seconds."""
 
     at_in: float
-    reason: str
+    reason: Reason
     lane_wait: float | None = None
 
 
@@ -71,22 +70,22 @@ class Retry:
 class Dead:
     """No further attempt unless an operator asks; `lane_wait` as for `Retry`."""
 
-    reason: str
+    reason: Reason
     lane_wait: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Disable:
-    """The endpoint says it is gone: disable it, hold all it still has to get, this delivery too."""
+    """The endpoint says it is gone: disable it, and hold all its pending deliveries, this one too."""
 
-    reason: str
+    reason: Reason
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """It cannot be sent as things stand (a secret that no key opens, say): hold it, it is no failed attempt."""
+    """It cannot be sent at present (no key opens a secret, say): hold it; this is no failed attempt."""
 
-    reason: str
+    reason: Reason
 
 
 Verdict = Delivered | Retry | Dead | Disable | Hold
@@ -113,14 +112,12 @@ def judge(answer: AttemptResult, attempts_before: int, schedule: tuple[float, ..
     if answer.ok:
         return Delivered()
     if answer.status_code == 410:
-        return Disable("answered 410 (gone)")
+        return Disable(Reason.of("endpoint_gone"))
     lane_wait = _lane_wait(answer)
     if attempts_before >= len(schedule):
-        count = attempts_before + 1
-        attempts = "1 attempt" if count == 1 else f"{count} attempts"
-        return Dead(f"dead after {attempts}; the last {_outcome(answer)}", lane_wait)
+        return Dead(Reason.of("attempts_exhausted", _outcome(answer), attempts=attempts_before + 1), lane_wait)
     wait = jittered(schedule[attempts_before], rng)
-    return Retry(wait, f"the last attempt {_outcome(answer)}", lane_wait)
+    return Retry(wait, Reason.of("retry_scheduled", _outcome(answer)), lane_wait)
 
 
 def _lane_wait(answer: AttemptResult) -> float | None:
@@ -129,9 +126,7 @@ def _lane_wait(answer: AttemptResult) -> float | None:
     return min(answer.retry_after, LONGEST_RETRY_AFTER)
 
 
-def _outcome(answer: AttemptResult) -> str:
-    if answer.error is None:
-        return f"answered {answer.status_code}"
+def _outcome(answer: AttemptResult) -> Reason:
     if answer.status_code is None:
-        return f"failed: {answer.error}"
-    return f"answered {answer.status_code}, but {answer.error}"
+        return Reason.of("no_answer", answer.error)
+    return Reason.of("http_answer", answer.error, status=answer.status_code)

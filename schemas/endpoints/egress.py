@@ -15,6 +15,7 @@ import httpx
 
 from schemas.endpoints.endpoint import checked_url
 from schemas.errors import Invalid
+from schemas.reasons import Reason
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -24,15 +25,16 @@ _LOOPBACK_NAMES = ("localhost", "localhost.localdomain", "ip6-localhost", "ip6-l
 _NAT64 = IPv6Network("64:ff9b::/96")
 _MAPPED = IPv6Network("::ffff:0:0/96")
 
-# Looked at in this order; the word is for people. IPv6 outside 2000::/3 is refused whole, whatever it comes to mean.
+# Searched in this order; the word is a choice of `network` in schemas.reasons. IPv6 outside 2000::/3 is refused as a
+# whole, whatever it may come to mean.
 _INSIDE: tuple[tuple[Network, str], ...] = tuple(
     (IPv6Network(network) if ":" in network else IPv4Network(network), word)
     for network, word in (
         ("0.0.0.0/8", "unspecified"),
         ("10.0.0.0/8", "private"),
-        ("100.64.0.0/10", "carrier-grade NAT"),
+        ("100.64.0.0/10", "carrier_grade_nat"),
         ("127.0.0.0/8", "loopback"),
-        ("169.254.0.0/16", "link-local"),
+        ("169.254.0.0/16", "link_local"),
         ("172.16.0.0/12", "private"),
         ("192.0.0.0/24", "reserved"),
         ("192.88.99.0/24", "6to4"),
@@ -41,12 +43,12 @@ _INSIDE: tuple[tuple[Network, str], ...] = tuple(
         ("168.63.129.16/32", "metadata"),  # Azure's, at a public address that every machine there can reach
         ("::/128", "unspecified"),
         ("::1/128", "loopback"),
-        ("::/96", "IPv4-compatible"),
-        ("fe80::/10", "link-local"),
-        ("fec0::/10", "site-local"),
+        ("::/96", "ipv4_compatible"),
+        ("fe80::/10", "link_local"),
+        ("fec0::/10", "site_local"),
         ("fc00::/7", "private"),
         ("ff00::/8", "multicast"),
-        ("2001::/32", "Teredo"),
+        ("2001::/32", "teredo"),
         ("2002::/16", "6to4"),
         ("3fff::/20", "documentation"),
     )
@@ -54,7 +56,7 @@ _INSIDE: tuple[tuple[Network, str], ...] = tuple(
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
 
 
-def forbidden(address: str, allowed_networks: Iterable[Network] = (), allow_private: bool = False) -> str | None:
+def forbidden(address: str, allowed_networks: Iterable[Network] = (), allow_private: bool = False) -> Reason | None:
     """Why no callback may go to `address`, or None when it may.
 
     Takes every spelling of an address that a resolver or a URL could hold: dotted, decimal, octal and hexadecimal
@@ -64,12 +66,12 @@ def forbidden(address: str, allowed_networks: Iterable[Network] = (), allow_priv
         return None
     parsed = spelled(address)
     if parsed is None:
-        return f"forbidden address {address[:60]} (not an address)"
+        return Reason.of("address_unreadable", address=address[:60])
     plain = _behind(parsed)
     if any(plain in network or parsed in network for network in allowed_networks):
         return None
     word = _inside(plain)
-    return None if word is None else f"forbidden address {plain} ({word})"
+    return None if word is None else Reason.of("address_forbidden", address=str(plain), network=word)
 
 
 def check_url(url: str, allowed_networks: Iterable[Network] = (), allow_private: bool = False) -> httpx.URL:
@@ -77,22 +79,22 @@ def check_url(url: str, allowed_networks: Iterable[Network] = (), allow_private:
     parsed = checked_url(url)
     host = parsed.raw_host.decode("ascii")
     if not re.fullmatch(r"[0-9a-z_.-]+|[0-9a-f:.]+", host) or ".." in host or host.startswith("."):
-        raise Invalid("url", "has a host that is neither a name nor an address")
+        raise Invalid("url", Reason.of("bad_host"))
     name = host.removesuffix(".")
     if len(name) > 253 or any(len(label) > 63 for label in name.split(".")):
-        raise Invalid("url", "has a host name that is too long")
+        raise Invalid("url", Reason.of("host_too_long"))
     address = spelled(name)
     if address is None and _ends_in_number(name):
-        raise Invalid("url", "has a host that is neither a name nor an address")
+        raise Invalid("url", Reason.of("bad_host"))
     if not allow_private:
         if parsed.scheme != "https":
-            raise Invalid("url", "must begin with https://")
+            raise Invalid("url", Reason.of("not_https"))
         is_here = name in _LOOPBACK_NAMES or name.endswith(".localhost")
         reason = forbidden("127.0.0.1" if is_here else name, allowed_networks) if is_here or address else None
         if reason is not None:
-            raise Invalid("url", f"leads to a {reason}")
+            raise Invalid("url", Reason.of("url_leads_inside", reason))
     if isinstance(address, IPv4Address) and host != str(address):
-        raise Invalid("url", f"must have its address written as {address}")
+        raise Invalid("url", Reason.of("address_misspelt", address=str(address)))
     return parsed
 
 
@@ -150,5 +152,5 @@ def _inside(address: Address) -> str | None:
             return "reserved"
         # ISATAP hides an IPv4 address behind this interface id (RFC 5214 §6.1), in whatever network.
         if (int(address) >> 32) & 0xFCFF_FFFF == 0x0000_5EFE:
-            return "ISATAP"
+            return "isatap"
     return None if address.is_global and not address.is_multicast else "reserved"

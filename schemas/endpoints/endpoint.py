@@ -16,7 +16,7 @@ from urllib.parse import quote
 import httpx
 
 from schemas.errors import Invalid
-from schemas.times import rfc3339
+from schemas.reasons import Reason
 
 PAYMENT_TYPES = (
     "payment.virtual_account_issued",
@@ -94,7 +94,7 @@ class Endpoint:
     headers: str = field(default="", repr=False)
     payload: Literal["full", "thin"] = "full"
     state: Literal["enabled", "disabled"] = "enabled"
-    disabled_reason: str | None = None
+    disabled_reason: Reason | None = None
     secrets: tuple[SealedSecret, ...] = ()
     created_at: float = 0.0
 
@@ -120,9 +120,9 @@ def rotated(secrets: tuple[SealedSecret, ...], fresh: str, now: float, overlap: 
     ending = (replace(one, expires_at=now + overlap) if one.expires_at is None else one for one in secrets)
     valid = [one for one in ending if one.expires_at is not None and one.expires_at > now]
     if len(valid) >= MOST_SECRETS:
-        first = rfc3339(min(at for one in secrets if (at := one.expires_at) is not None and at > now))
-        count = f"would make {len(valid) + 1} secrets sign, and {MOST_SECRETS} may"
-        raise Invalid("overlap", f"{count}; the next to expire does so at {first}")
+        first = min(at for one in secrets if (at := one.expires_at) is not None and at > now)
+        secrets_then = len(valid) + 1
+        raise Invalid("overlap", Reason.of("too_many_secrets", secrets=secrets_then, most=MOST_SECRETS, expires=first))
     return (SealedSecret(fresh), *valid)
 
 
@@ -151,23 +151,23 @@ def checked_url(url: str) -> httpx.URL:
     Whether the relay may call it is for `schemas.endpoints.egress.check_url`. Raises `Invalid`.
     """
     if len(url) > MAX_URL:
-        raise Invalid("url", f"is longer than {MAX_URL} characters")
+        raise Invalid("url", Reason.of("too_long", most=MAX_URL))
     if any(char <= " " or char in "\\\x7f" for char in url):
-        raise Invalid("url", "has a space, a backslash or a control character")
+        raise Invalid("url", Reason.of("url_with_space"))
     try:
         parsed = httpx.URL(url)
     except (httpx.InvalidURL, UnicodeError, ValueError):
-        raise Invalid("url", "is not a URL") from None
+        raise Invalid("url", Reason.of("not_a_url")) from None
     if parsed.scheme not in ("http", "https"):
-        raise Invalid("url", "must begin with https:// (or http:// where that is allowed)")
+        raise Invalid("url", Reason.of("not_http"))
     if not parsed.raw_host:
-        raise Invalid("url", "has no host")
+        raise Invalid("url", Reason.of("url_without_host"))
     if "@" in re.split(r"[/?#]", url.partition("://")[2], maxsplit=1)[0]:
-        raise Invalid("url", "must not hold a user name or password; use a header")
+        raise Invalid("url", Reason.of("url_with_user"))
     if "#" in url:
-        raise Invalid("url", "must not have a fragment")
+        raise Invalid("url", Reason.of("url_with_fragment"))
     if parsed.port is not None and not 1 <= parsed.port <= 65535:
-        raise Invalid("url", "has a port that is not between 1 and 65535")
+        raise Invalid("url", Reason.of("bad_port"))
     return parsed
 
 
@@ -184,41 +184,41 @@ def checked_types(types: Iterable[str]) -> tuple[str, ...]:
     """The types of a subscription, each once, in the order given. Raises `Invalid`."""
     chosen = tuple(dict.fromkeys(types))
     if not chosen:
-        raise Invalid("types", "must name at least one type")
+        raise Invalid("types", Reason.of("no_types"))
     known = (*PAYMENT_TYPES, *ENDPOINT_TYPES, ALL_PAYMENTS, EVERYTHING)
     for name in chosen:
         if name not in known:
-            raise Invalid("types", f"{name[:80]!r} is not a type of event; take exact names, {ALL_PAYMENTS} or *")
+            raise Invalid("types", Reason.of("unknown_type", event_type=name[:80], wildcard=ALL_PAYMENTS))
     return chosen
 
 
 def checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """The extra headers of an endpoint, names in lower case. Raises `Invalid`, which never repeats a value."""
     if len(headers) > MAX_HEADERS:
-        raise Invalid("headers", f"are more than {MAX_HEADERS}")
+        raise Invalid("headers", Reason.of("too_many_headers", most=MAX_HEADERS))
     checked: dict[str, str] = {}
     for name, value in headers.items():
         where = f"headers.{name[:100]}"
         lower = name.lower()
         if not _TOKEN.match(name):
-            raise Invalid(where, "is not a valid header name")
+            raise Invalid(where, Reason.of("bad_header_name"))
         if lower in _OURS or lower.startswith("webhook-"):
-            raise Invalid(where, "is set by the relay")
+            raise Invalid(where, Reason.of("header_of_relay"))
         if lower in checked:
-            raise Invalid(where, "is given twice")
+            raise Invalid(where, Reason.of("given_twice"))
         if not _VALUE.match(value):
-            raise Invalid(where, "must be printable ASCII on one line, without spaces around it")
+            raise Invalid(where, Reason.of("bad_header_value"))
         checked[lower] = value
     if sum(len(name) + len(value) for name, value in checked.items()) > MAX_HEADER_BYTES:
-        raise Invalid("headers", f"are longer than {MAX_HEADER_BYTES} bytes together")
+        raise Invalid("headers", Reason.of("headers_too_long", bytes=MAX_HEADER_BYTES))
     return checked
 
 
 def checked_limits(max_in_flight: int, rate_limit: float | None, description: str = "") -> None:
     """Check the numbers of an endpoint and the length of its description. Raises `Invalid`."""
     if not 1 <= max_in_flight <= 1000:
-        raise Invalid("max_in_flight", "must be between 1 and 1000")
+        raise Invalid("max_in_flight", Reason.of("bad_max_in_flight"))
     if rate_limit is not None and not 0 < rate_limit <= 1_000_000:
-        raise Invalid("rate_limit", "must be more than 0 requests a second")
+        raise Invalid("rate_limit", Reason.of("bad_rate_limit"))
     if len(description) > MAX_DESCRIPTION:
-        raise Invalid("description", f"is longer than {MAX_DESCRIPTION} characters")
+        raise Invalid("description", Reason.of("too_long", most=MAX_DESCRIPTION))

@@ -1,4 +1,4 @@
-"""What operators hear of an endpoint's health, as events like any other: failing, disabled, recovered."""
+"""Changes of an endpoint's health as events like any other: failing, disabled, recovered."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from schemas import wire
 from schemas.endpoints.endpoint import ENDPOINT_TYPES, Endpoint
 from schemas.endpoints.health import EndpointHealth
+from schemas.reasons import Reason, english
 from schemas.times import rfc3339
 
 _FAILING, _DISABLED, _RECOVERED = ENDPOINT_TYPES
@@ -24,12 +25,12 @@ class EndpointEvent:
 
 
 def endpoint_event(
-    endpoint: Endpoint, kind: str, before: EndpointHealth, after: EndpointHealth, reason: str, now: float
+    endpoint: Endpoint, kind: str, before: EndpointHealth, after: EndpointHealth, reason: Reason, now: float
 ) -> EndpointEvent:
-    """The event of a change of health at ``now`` (UNIX seconds); ``reason`` in words.
+    """The event of a change of health at ``now`` (UNIX seconds), with its ``reason`` in English.
 
-    Its id belongs to the endpoint, the type and the time since when it has been failing, so that the same news never
-    has two. What follows a `?` in the endpoint's URL may be a secret and is left out.
+    Its id is derived from the endpoint, the type and the time since when the endpoint has been failing, so that one
+    change never has two ids. What follows a `?` in the endpoint's URL may be a secret and is left out.
     """
     trouble = before if kind == _RECOVERED else after
     since = trouble.failing_since or now
@@ -42,7 +43,7 @@ def endpoint_event(
         "url": endpoint.url.partition("?")[0],
         "description": endpoint.description,
         "state": "disabled" if kind == _DISABLED else "enabled",
-        "reason": reason,
+        "reason": english(reason),
         "failures": trouble.failures,
         "failing_since": rfc3339(trouble.failing_since) if trouble.failing_since else None,
     }
@@ -50,6 +51,6 @@ def endpoint_event(
     return EndpointEvent(identity, kind, body)
 
 
-def disabled_because(health: EndpointHealth, last: str) -> str:
-    """Why an endpoint that only failed is disabled; ``last`` says what its last attempt brought."""
-    return f"{health.failures} failures in a row since {rfc3339(health.failing_since)}; {last}"
+def failing_because(health: EndpointHealth, last: Reason) -> Reason:
+    """Why an endpoint that only failed is failing or disabled; ``last`` says what its last attempt brought."""
+    return Reason.of("failures_in_a_row", last, failures=health.failures, since=health.failing_since)

@@ -1,8 +1,8 @@
-"""How an endpoint is doing: its circuit breaker, and when operators hear of it.
+"""An endpoint's health: its circuit breaker, and the changes that are announced as events.
 
-The numbers are few and plain, because the ledger keeps them in Redis and changes them where attempts are settled.
-The breaker opens at five failures in a row. While it is open the lane sends nothing and no attempt is used up; when
-its time has passed, one delivery goes out as a probe: a success closes it, a failure opens it for as long again.
+The ledger stores these numbers in Redis and changes them where attempts are settled. The breaker opens at five failures
+in a row. While it is open the lane sends nothing and no attempt is used up; when its time has passed, one delivery goes
+out as a probe: a success closes the breaker, a failure opens it for as long again.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from schemas.endpoints.endpoint import ENDPOINT_TYPES
 OPENS_AT = 5
 DISABLES_AT = 20
 SOONEST_FAILING = 3600.0
-"""Operators hear of a failing endpoint after so many seconds, or half of RELAY_DISABLE_AFTER if that is less."""
+"""Seconds of failing after which `relay.endpoint_failing` is recorded, or half of RELAY_DISABLE_AFTER if less."""
 
 FINE, FAILING, DISABLED = 0, 1, 2
 _FAILING, _DISABLED, _RECOVERED = ENDPOINT_TYPES
@@ -23,8 +23,8 @@ _FAILING, _DISABLED, _RECOVERED = ENDPOINT_TYPES
 @dataclass(frozen=True, slots=True)
 class EndpointHealth:
     """`failures` in a row since `failing_since` (UNIX seconds, 0 when there are none); the breaker is open until
-    `open_until` (UNIX seconds) and has opened `opens` times since the last success; `stage` is what operators
-    were last told: 0 fine, 1 failing, 2 disabled."""
+    `open_until` (UNIX seconds) and has opened `opens` times since the last success; `stage` is what was last
+    announced: 0 fine, 1 failing, 2 disabled."""
 
     failures: int = 0
     failing_since: float = 0.0
@@ -62,13 +62,13 @@ def gone(health: EndpointHealth) -> EndpointHealth:
 
 
 def enabled(health: EndpointHealth) -> EndpointHealth:
-    """The health of an endpoint that an operator enables: a fresh start, but a success is still news if operators
-    had heard of trouble."""
+    """The health of an endpoint that an operator enables: a fresh start, but the first success is announced where
+    trouble had been."""
     return EndpointHealth(stage=min(health.stage, FAILING))
 
 
-def news(before: EndpointHealth, after: EndpointHealth) -> str | None:
-    """The type of the event that this change of health is worth, if any."""
+def announcement(before: EndpointHealth, after: EndpointHealth) -> str | None:
+    """The type of the event that announces this change of health; None where it is not announced."""
     if before.stage == after.stage:
         return None
     return (_RECOVERED, _FAILING, _DISABLED)[after.stage]

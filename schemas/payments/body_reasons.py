@@ -1,4 +1,4 @@
-"""Why a webhook's body is refused with 400, as a code, and the likely cause in words.
+"""Why a webhook's body is refused with 400: the likely cause, as the code of a reason.
 
 i'mport does not send again after a 400, so operators have to learn what is wrong with the bodies that come.
 """
@@ -6,36 +6,19 @@ i'mport does not send again after a 400, so operators have to learn what is wron
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import parse_qsl
 
 import orjson
 
-BodyReason = Literal[
-    "empty", "not_json", "not_an_object", "form_sent_as_json", "json_sent_as_form", "version_2", "no_imp_uid",
-    "unusable_imp_uid",
-]  # fmt: skip
+from schemas.reasons.codes import BodyReason
 
-WORDS: Mapping[str, str] = {
-    "empty": "the body is empty",
-    "not_json": "the body is not JSON in UTF-8",
-    "not_an_object": "the body is JSON, but not an object",
-    "form_sent_as_json": "the body is a form, but its content type says JSON",
-    "json_sent_as_form": "the body is JSON, but its content type says form",
-    "version_2": "the body is one of webhook version V2: choose V1 in i'mport's console",
-    "no_imp_uid": "imp_uid is missing",
-    "unusable_imp_uid": "imp_uid is not 1 to 32 of A-Z, a-z, 0-9, _ and -",
-}
+__all__ = ("BodyReason", "of_fields", "of_unparsable")
 
 _V2_FIELDS = frozenset({"tx_id", "payment_id"})
 """Of version 2024-01-01: {tx_id, payment_id, status}."""
 _V2_DATA = frozenset({"paymentId", "transactionId", "storeId", "billingKey"})
 """Of version 2024-04-25 and later: {type: "Transaction.Paid", timestamp, data: {…}}."""
-
-
-def words(reason: str) -> str:
-    """A code in words; the code itself where a newer version made it."""
-    return WORDS.get(reason, reason)
 
 
 def of_unparsable(body: bytes) -> BodyReason:

@@ -13,6 +13,7 @@ from schemas.errors import Conflict
 from schemas.payments.cancellations import CancellationRequest
 from schemas.payments.decide import Change, Policy, Record, left_to_cancel, next_refresh, record_request
 from schemas.payments.facts import plain
+from schemas.reasons import Reason
 
 
 def intend(record: Record, request: CancellationRequest, now: int, policy: Policy) -> Change:
@@ -22,7 +23,7 @@ def intend(record: Record, request: CancellationRequest, now: int, policy: Polic
     """
     check(record, request)
     if any(row.state in ("sending", "sent") for row in record.requests):
-        raise Conflict(f"another cancellation of payment {record.imp_uid} is being sent right now")
+        raise Conflict(Reason.of("cancellation_under_way", imp_uid=record.imp_uid))
     return _with_requests(record, (*record.requests, request), now, policy)
 
 
@@ -30,9 +31,12 @@ def check(record: Record, request: CancellationRequest) -> None:
     """Raises `Conflict` if more is asked than is left to cancel."""
     left = left_to_cancel(record)
     if not left:
-        raise Conflict(f"nothing of payment {record.imp_uid} is left to cancel: it is cancelled, or asked for already")
+        raise Conflict(Reason.of("nothing_left_to_cancel", imp_uid=record.imp_uid))
     if request.amount is None or request.amount > left:
-        raise Conflict(f"of payment {record.imp_uid} {plain(left)} is left to cancel, {_asked(request)} was asked for")
+        if request.amount is None:
+            raise Conflict(Reason.of("whole_no_longer_cancellable", imp_uid=record.imp_uid, left=plain(left)))
+        requested = plain(request.amount)
+        raise Conflict(Reason.of("too_much_to_cancel", imp_uid=record.imp_uid, left=plain(left), requested=requested))
 
 
 def mark_sent(record: Record, request_id: str, now: int, policy: Policy) -> Change:
@@ -62,7 +66,3 @@ def leave_open(record: Record, request_id: str, now: int, policy: Policy) -> Cha
 def _with_requests(record: Record, requests: tuple[CancellationRequest, ...], now: int, policy: Policy) -> Change:
     after = replace(record, requests=requests, version=record.version + 1)
     return Change(after, (), (), next_refresh(after, now, policy), record)
-
-
-def _asked(request: CancellationRequest) -> str:
-    return "everything" if request.amount is None else plain(request.amount)

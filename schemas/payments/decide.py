@@ -25,6 +25,7 @@ from schemas.payments.history_entries import uncancelled
 from schemas.payments.refunds import repeated_cancellations
 from schemas.payments.retractions import PossibleRetraction, confirmed_snapshot, contradicted
 from schemas.payments.snapshot import ZERO, Snapshot
+from schemas.reasons import Reason
 from schemas.schedule import until_next
 
 
@@ -143,9 +144,10 @@ def reject_request(record: Record, request_id: str, now: int, policy: Policy, re
     """
     request = next((request for request in record.requests if request.id == request_id), None)
     if request is None:
-        raise NotFound(f"payment {record.imp_uid} has no cancellation {request_id!r}")
+        raise NotFound(Reason.of("cancellation_not_found", imp_uid=record.imp_uid, id=request_id))
     if request.state != "open":
-        raise Conflict(f"cancellation {request_id!r} of payment {record.imp_uid} is not open: {request.state}")
+        closed = Reason.of("cancellation_closed", imp_uid=record.imp_uid, id=request_id, state=request.state)
+        raise Conflict(closed)
     requests = tuple(
         replace(row, state="rejected", closed_at=now) if row.id == request_id else row for row in record.requests
     )

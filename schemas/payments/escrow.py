@@ -16,6 +16,7 @@ from typing import Any
 from schemas import wire
 from schemas.payments.extra import ELLIPSIS, printable, short_text
 from schemas.payments.facts import Fact, FactKind
+from schemas.reasons import Reason
 from schemas.times import rfc3339
 
 EVENT = "Inicis.Escrow.Changed"
@@ -30,9 +31,9 @@ STATUSES: Mapping[str, str] = {
 }
 OTHER = "other"
 
-UNVERIFIED = "an escrow change is believed only from a verified sender"
-NO_CODE = "the escrow change has no escrow_status"
-NOT_ESCROW = "i'mport does not show this as an escrow payment"
+UNVERIFIED = Reason.of("escrow_unverified")
+NO_CODE = Reason.of("escrow_without_code")
+NOT_ESCROW = Reason.of("not_escrow")
 
 _NAME = EVENT.encode()
 _LONGEST_CODE = 64

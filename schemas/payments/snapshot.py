@@ -10,6 +10,7 @@ from typing import Any
 
 from schemas import wire
 from schemas.errors import MalformedPayment
+from schemas.reasons import Reason
 
 IMP_UID = re.compile(r"[A-Za-z0-9_-]{1,32}")
 ZERO = Decimal(0)
@@ -90,7 +91,7 @@ class Snapshot:
         """
         imp_uid = _text(raw.get("imp_uid"))
         if imp_uid is None or not IMP_UID.fullmatch(imp_uid):
-            raise MalformedPayment("a payment without a usable imp_uid")
+            raise MalformedPayment(Reason.of("payment_without_imp_uid"))
         try:
             raw, text = _with_json(raw)
             return cls(
@@ -116,8 +117,11 @@ class Snapshot:
                 deposits=tuple(_deposit(row) for row in _rows(raw.get("deposit_history"))),
                 cancellations=tuple(_cancellation(row) for row in _rows(raw.get("cancel_history"))),
             )
+        except _BadAmount as error:
+            raise MalformedPayment(Reason.of(error.code, imp_uid=imp_uid, field=error.field), imp_uid=imp_uid) from None
         except (TypeError, ValueError, RecursionError) as error:
-            raise MalformedPayment(f"payment {imp_uid}: {error}", imp_uid=imp_uid) from None
+            why = Reason.of("payment_unreadable", imp_uid=imp_uid, error=str(error))
+            raise MalformedPayment(why, imp_uid=imp_uid) from None
 
 
 def history_rows(raw: Mapping[str, Any]) -> int:
@@ -142,17 +146,26 @@ def _text(value: Any) -> str | None:
     return None
 
 
+class _BadAmount(Exception):
+    """An amount that cannot be believed: the code of the reason, and the field."""
+
+    def __init__(self, code: str, field: str) -> None:
+        super().__init__(code, field)
+        self.code = code
+        self.field = field
+
+
 def _money(value: Any, name: str) -> Decimal:
     if value is None:
         return ZERO
     if isinstance(value, bool) or not isinstance(value, (int, str, Decimal)):
-        raise ValueError(f"{name} is not a number")
+        raise _BadAmount("payment_field_not_number", name)
     try:
         amount = Decimal(value)
     except ArithmeticError:
-        raise ValueError(f"{name} is not a number") from None
+        raise _BadAmount("payment_field_not_number", name) from None
     if not amount.is_finite() or not 0 <= amount < _LARGEST or amount != round(amount, _DIGITS):
-        raise ValueError(f"{name} is out of range")
+        raise _BadAmount("payment_field_out_of_range", name)
     return amount
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from console.http.openapi_callbacks import MEANINGS
 from schemas import wire
 from schemas.endpoints.endpoint import ENDPOINT_TYPES, PAYMENT_TYPES, Endpoint
-from schemas.endpoints.events import endpoint_event
+from schemas.endpoints.events import endpoint_event, failing_because
 from schemas.endpoints.health import EndpointHealth
 from schemas.payments.cancellations import CancellationRequest
 from schemas.payments.decide import Change, Policy, Record, decide, record_request, reject_request
@@ -19,6 +19,7 @@ from schemas.payments.escrow import EscrowChange
 from schemas.payments.events import thin
 from schemas.payments.facts import ExpectedAmount
 from schemas.payments.snapshot import Snapshot
+from schemas.reasons import Reason
 
 _T = 1_795_395_723  # 2026-11-23T01:02:03Z
 _DAY = 86_400
@@ -74,7 +75,8 @@ def endpoint_body() -> bytes:
     """A callback about an endpoint."""
     endpoint = Endpoint("ep_ab12cd34ef56gh78ij90", "default", "https://shop.example/payments", description="shop")
     health = EndpointHealth(failures=23, failing_since=_T - 5 * _DAY)
-    reason = "23 failures in a row since 2026-11-18T01:02:03Z; the last attempt answered 500"
+    last = Reason.of("retry_scheduled", Reason.of("http_answer", status=500))
+    reason = failing_because(health, last)
     return endpoint_event(endpoint, ENDPOINT_TYPES[1], EndpointHealth(), health, reason, _T).body
 
 

@@ -33,6 +33,7 @@ from tests.cli.test_endings import heeds_its_terminal
 from tests.console.conftest import READ_ONLY, TOKEN, Console, running
 from tests.support import machine
 from tests.support.processes import ROOT
+from tests.support.reasons import because
 from tests.support.redis_process import RedisServer
 
 app = typer.Typer()
@@ -190,7 +191,7 @@ async def test_the_story_of_a_payment_is_read(console: Console) -> None:
     """Payments, events, deliveries and notifications, as tables and as JSON."""
     endpoint = (await console.endpoint())["id"]
     await machine.seen(console.ledger, "imp_1")
-    await machine.send(console.ledger, endpoint, Dead("dead after 1 attempt"), status_code=500)
+    await machine.send(console.ledger, endpoint, Dead(because("dead after 1 attempt")), status_code=500)
     payment = await asked(console, "payments", "show", "imp_1")
     assert (payment["status"], payment["amount"]) == ("paid", 1004)
     people = await relay(console, "payments", "show", "imp_1")
@@ -313,7 +314,7 @@ async def test_a_replay_is_counted_begun_watched_and_stopped(console: Console, p
     """The count comes first; without --yes nothing is queued; a stopped one says so."""
     endpoint = (await console.endpoint())["id"]
     await machine.seen(console.ledger, "imp_1", "imp_2")
-    await machine.send(console.ledger, endpoint, Dead("dead"), status_code=500)
+    await machine.send(console.ledger, endpoint, Dead(because("dead")), status_code=500)
     counted = await asked(console, "replay", "--only", "dead", "--dry-run")
     assert (counted["matched"], "id" in counted) == (2, False)
     refused = await relay(console, "replay", "--only", "dead")

@@ -17,12 +17,14 @@ from urllib.parse import quote
 from schemas import wire
 from schemas.endpoints.delivery import Delivered, Retry
 from schemas.errors import LedgerUnavailable
+from schemas.reasons import Reason
 from tests.console.conftest import Console
 from tests.support import machine
 from tests.support.iamport_stub import Stub, well
 
 TIME, UNIX = "2026-11-23T01:02:03Z", 1_795_395_723
 PAID = "imp_448280090638"
+FAILED = Reason.of("retry_scheduled", Reason.of("http_answer", status=500))
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
 _MADE_UP = re.compile(r"\b(ntf|ep|can|rpl|rec|evt|whsec)_[A-Za-z0-9+/=]{16,}")
@@ -129,7 +131,7 @@ async def play(console: Console, stub: Stub) -> dict[str, dict[str, Any]]:
     (event,) = (await call("GET", "/v1/events", imp_uid=PAID, type="payment.paid"))["data"]
     of_event = {"id": event["id"]}
     await call("GET", "/v1/events/{id}", path=of_event)
-    await machine.send(console.ledger, endpoint, Retry(5.0, "the last attempt answered 500"), status_code=500)
+    await machine.send(console.ledger, endpoint, Retry(5.0, FAILED), status_code=500)
     await call("GET", "/v1/events/{id}/explain", path=of_event, endpoint=endpoint)
     delivery = {"id": f"{event['id']}.{endpoint}"}
     await call("GET", "/v1/deliveries", endpoint=endpoint, state="pending")

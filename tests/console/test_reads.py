@@ -12,6 +12,7 @@ from schemas.endpoints.delivery import Dead, Delivered, Retry
 from schemas.times import rfc3339
 from tests.console.conftest import Console
 from tests.support.machine import NOW, look_at, notify, payment, seen, send, taken_back
+from tests.support.reasons import because
 
 
 async def data(console: Console, path: str, **query: Any) -> list[dict[str, Any]]:
@@ -162,7 +163,9 @@ async def test_a_deliverys_attempts_are_shown(console: Console) -> None:
     before = (await console.call("GET", path)).json()
     assert (before["state"], before["attempts"], before["type"]) == ("pending", [], "payment.paid")
     assert (before["event"], before["endpoint"], before["imp_uid"]) == (event, endpoint, "imp_1")
-    assert await send(console.ledger, endpoint, Retry(60, "the last attempt answered 500"), status_code=500) == 1
+    assert (
+        await send(console.ledger, endpoint, Retry(60, because("the last attempt answered 500")), status_code=500) == 1
+    )
     waiting = (await console.call("GET", path)).json()
     assert (waiting["state"], waiting["reason"]) == ("pending", "the last attempt answered 500")
     assert waiting["next_attempt_at"] > before["next_attempt_at"]
@@ -180,7 +183,7 @@ async def test_a_dead_delivery_can_be_retried(console: Console) -> None:
     """It is attempted once more, as is one that was delivered."""
     endpoint = (await console.endpoint())["id"]
     await seen(console.ledger, "imp_1")
-    assert await send(console.ledger, endpoint, Dead("dead after 1 attempt"), status_code=500) == 1
+    assert await send(console.ledger, endpoint, Dead(because("dead after 1 attempt")), status_code=500) == 1
     [dead] = await data(console, "/v1/deliveries", state="dead")
     assert dead["reason"] == "dead after 1 attempt"
     for _ in range(2):
@@ -304,7 +307,7 @@ async def test_stats_count_what_waits(console: Console) -> None:
     first, second = [(await console.endpoint())["id"] for _ in range(2)]
     await seen(console.ledger, "imp_1", "imp_2")
     await console.call("POST", f"/v1/endpoints/{second}/disable")
-    await send(console.ledger, first, Dead("dead"), status_code=500)
+    await send(console.ledger, first, Dead(because("dead")), status_code=500)
     await seen(console.ledger, "imp_4")
     await notify(console.ledger, "imp_5")
     stats = (await console.call("GET", "/v1/stats")).json()
@@ -315,7 +318,7 @@ async def test_stats_count_what_waits(console: Console) -> None:
     }  # fmt: skip
     health = {row["id"]: row["success_rate"] for row in stats["endpoints"]}
     assert health == {first: 0.0, second: None}
-    assert stats["redis"] == {"durable": True, "reasons": []}
+    assert stats["redis"] == {"durable": True, "reasons": [], "reason_codes": []}
     metrics = (await console.call("GET", "/metrics")).text
     assert "relay_deliveries_held 3.0" in metrics
 

@@ -10,6 +10,7 @@ import pytest
 from ledger.jobs import RECONCILE
 from tests.console.conftest import Console
 from tests.support import machine
+from tests.support.reasons import because
 
 WINDOW = {"merchant": "default", "since": "2026-11-01T00:00:00Z", "until": "2026-11-02T00:00:00Z"}
 
@@ -29,7 +30,7 @@ async def test_a_reconciliation_is_handed_to_workers(console: Console) -> None:
     assert [lease.member for lease in claimed.leases] == [run["id"]]
     stored = await console.ledger.reconciliations.get(run["id"])
     assert stored.window is not None
-    await console.ledger.reconciliations.save(replace(stored, tries=2, trouble="i'mport answered 502"))
+    await console.ledger.reconciliations.save(replace(stored, tries=2, trouble=because("i'mport answered 502")))
     assert (await console.call("GET", begun.headers["location"])).json()["trouble"] == "i'mport answered 502"
 
 

@@ -14,6 +14,7 @@ from schemas.endpoints.health import EndpointHealth
 from schemas.errors import LedgerUnavailable
 from tests.console.conftest import METRICS_ONLY, READ_ONLY, TOKEN, Console, running
 from tests.support.clients import http_client
+from tests.support.reasons import because
 
 PROBLEM = "application/problem+json"
 
@@ -50,9 +51,9 @@ async def test_a_read_only_token_gets_no_secret_out_of_a_url(console: Console) -
     endpoint = await console.endpoint(url=url)
     after = EndpointHealth(failures=20, failing_since=1.0)
     about = Endpoint(endpoint["id"], "default", url)
-    disabled = endpoint_event(about, "endpoint.disabled", EndpointHealth(), after, "it answered 410", 2.0)
+    disabled = endpoint_event(about, "endpoint.disabled", EndpointHealth(), after, because("it answered 410"), 2.0)
     assert await console.ledger.delivery_lane.note_health(
-        endpoint["id"], EndpointHealth(), after, disabled, "it answered 410"
+        endpoint["id"], EndpointHealth(), after, disabled, because("it answered 410")
     )
     reader = {"authorization": f"Bearer {READ_ONLY}"}
     for path in ("/v1/endpoints", f"/v1/endpoints/{endpoint['id']}", "/v1/events", f"/v1/events/{disabled.id}"):

@@ -15,14 +15,17 @@ import typer
 from typer.testing import CliRunner
 
 from cli.commands import register
+from ledger.acl import AclProblem
 from ledger.heartbeats import Heartbeat
 from ledger.keys import Lane
 from schemas.endpoints.delivery import Retry
+from schemas.reasons import Reason
 from tests.console.conftest import TOKEN, Console, running
 from tests.console.web.conftest import Reader
 from tests.support import machine
 from tests.support.clients import http_client
 from tests.support.ledger_state import ledger_state
+from tests.support.reasons import because
 from tests.support.redis_process import RedisServer
 from tests.support.waiting import PATIENCE
 
@@ -126,16 +129,19 @@ async def test_workers_are_listed(console: Console, redis_url: str) -> None:
 
 async def test_what_hinders_a_worker_is_told(console: Console) -> None:
     """Its settings may be others than the console's."""
-    reason = "RELAY_QUEUE_URL (REDIS_URL with its database number + 1 unless set): its Redis user may not use KEYS"
-    trouble = f"{reason}: ACL SETUSER … +keys"
-    await console.ledger.heartbeats.report("host-1", Heartbeat("1.2.3", 1.0, None, None, trouble))
+    problem = AclProblem("queue", Reason.of("commands_forbidden", commands="KEYS", rights="+keys"), lasting=True)
+    trouble = (
+        "RELAY_QUEUE_URL (REDIS_URL with its database number + 1 unless set): its Redis user may not use KEYS: "
+        "ACL SETUSER … +keys"
+    )
+    await console.ledger.heartbeats.report("host-1", Heartbeat("1.2.3", 1.0, None, None, problem.reason))
     assert (await stats(console))["workers"][0]["trouble"] == trouble
     assert (await ready(console))["workers"]["troubles"] == [trouble]
     assert (await doctor(console, "--no-test"))["worker host-1"] == (
-        "bad", reason, "where it runs: ACL SETUSER … +keys"
+        "bad", trouble, "put it right where this worker runs"
     )  # fmt: skip
     assert "its Redis user may not use KEYS" in await overview(console)
-    assert "Redis 사용자에게 KEYS 명령 권한이 없습니다" in await overview(console, "ko")
+    assert "Redis 사용자에게 명령 KEYS 권한이 없습니다" in await overview(console, "ko")
 
 
 @asynccontextmanager
@@ -185,9 +191,9 @@ async def test_a_queue_that_cannot_work_is_told(own_redis: RedisServer) -> None:
         assert "DB index is out of range" in told["reason"]
         assert (await ready(console))["queue"] == told
         assert (await metrics(console))["relay_queue_works"] == 0
-        outcome, text, advice = (await doctor(console, "--no-test"))["queue"]
+        outcome, text, _ = (await doctor(console, "--no-test"))["queue"]
         assert (outcome, "DB index is out of range" in text) == ("bad", True)
-        assert advice == "name a database that its Redis has, outside of a Redis Cluster"
+        assert text.endswith("name a database that its Redis has, outside of a Redis Cluster")
         assert "the queue does not work" in await overview(console)
         assert "큐가 동작하지 않아" in await overview(console, "ko")
         assert (await explained(console, event, endpoint)).startswith("RELAY_QUEUE_URL")
@@ -210,7 +216,7 @@ async def test_a_right_that_was_taken_away_is_named(own_redis: RedisServer) -> N
             assert "relay_ledger_memory_ratio" not in found
             answer = await console.call("GET", "/readyz")
             assert (answer.status_code, answer.json()["status"]) == (503, "unavailable")
-            assert answer.json()["ledger"] == {"works": False, "reason": reason}
+            assert answer.json()["ledger"] == {"works": False, "reason": reason, "reason_code": "commands_forbidden"}
             assert (answer.json()["memory"], answer.json()["workers"]["running"]) == (None, 0)
             answer = await console.call("GET", "/v1/stats")
             assert (answer.status_code, answer.json()["detail"]) == (503, reason)
@@ -246,7 +252,7 @@ async def test_what_endpoints_keep_waiting_has_figures_of_its_own(console: Conso
     endpoint = (await console.endpoint())["id"]
     await machine.seen(console.ledger, "imp_1", "imp_2", "imp_3")
     claimed = (await console.ledger.delivery_lane.claim(Lane("deliver", endpoint), 1)).deliveries
-    await console.ledger.delivery_lane.settle(claimed[0].lease, Retry(0.0, "answered 503", 3600.0), [])
+    await console.ledger.delivery_lane.settle(claimed[0].lease, Retry(0.0, because("answered 503"), 3600.0), [])
     deliveries = (await stats(console))["deliveries"]
     assert (deliveries["oldest_due_seconds"], deliveries["paused"], deliveries["pending"]) == (None, 3, 3)
     assert deliveries["oldest_paused_seconds"] >= 0

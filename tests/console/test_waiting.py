@@ -14,6 +14,7 @@ from ledger.keys import Lane
 from schemas.endpoints.delivery import Attempt, Delivered, Retry
 from tests.console.conftest import Console, running
 from tests.support import machine
+from tests.support.reasons import because
 
 PATIENCE = 20.0
 
@@ -83,7 +84,7 @@ async def test_a_refresh_that_takes_too_long_is_202(console: Console) -> None:
 async def test_a_test_answers_with_the_attempt(console: Console, status_code: int) -> None:
     """The attempt is answered, whether it succeeded or not; a failed test is not tried again."""
     endpoint = (await console.endpoint())["id"]
-    verdict = Delivered() if status_code == 200 else Retry(0.0, "the last attempt answered 500")
+    verdict = Delivered() if status_code == 200 else Retry(0.0, because("the last attempt answered 500"))
     answer = await meanwhile(
         console.call("POST", f"/v1/endpoints/{endpoint}/test"),
         lambda: machine.send(console.ledger, endpoint, verdict, status_code=status_code, response="hello"),
@@ -130,8 +131,8 @@ async def test_a_test_that_is_being_sent_is_waited_for(redis_url: str) -> None:
                 await asyncio.sleep(0.1)
                 claimed = tuple((await console.ledger.delivery_lane.claim(Lane("deliver", endpoint))).deliveries)
         await asyncio.wait([call], timeout=6.5)  # longer than the call waits for a worker
-        made = Attempt(time.time(), 500, 12, "answered 500", "late", replay=False)
-        again = Retry(60.0, "the last attempt answered 500")
+        made = Attempt(time.time(), 500, 12, because("answered 500"), "late", replay=False)
+        again = Retry(60.0, because("the last attempt answered 500"))
         assert await console.ledger.delivery_lane.settle(claimed[0].lease, again, [made])
         answer = await call
         assert (answer.status_code, answer.json().get("status_code")) == (200, 500)

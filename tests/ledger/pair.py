@@ -19,6 +19,7 @@ from schemas.payments.decide import Policy, record_request
 from tests.ledger.model import Model
 from tests.support.ledger_driver import THEN, Driver, attempt, endpoint, notification, paid, queue_url
 from tests.support.ledger_invariants import problems
+from tests.support.reasons import because
 
 T = TypeVar("T")
 
@@ -106,7 +107,7 @@ class Pair:
         if self.model.record(claimed.record.imp_uid).version:
             kind = "stalled"
         due_in = None if kind == "rejected" else 0.0
-        self.run(self.ledger.refresh_lane.postpone(claimed.lease, kind, due_in=due_in, tries=1, reason="why"))
+        self.run(self.ledger.refresh_lane.postpone(claimed.lease, kind, due_in=due_in, tries=1, reason=because("why")))
         if self.model.release(claimed.lease) and kind == "rejected":
             self.model.answer(claimed, "rejected")
 
@@ -167,12 +168,12 @@ class Pair:
             self.model.disabled.discard(name)
             self.model.fresh_from[name] = self.run(self.ledger.delivery_lane.health(name))[2]
         else:
-            self.run(self.ledger.endpoints.disable(name, "asked for"))
+            self.run(self.ledger.endpoints.disable(name, because("asked for")))
             self.model.disabled.add(name)
 
     def pause(self, lane: Lane) -> None:
         """i'mport fails."""
-        self.run(self.ledger.refresh_lane.pause(lane, 5, "i'mport answered 502"))
+        self.run(self.ledger.refresh_lane.pause(lane, 5, because("i'mport answered 502")))
 
     def resume(self, lane: Lane) -> None:
         """i'mport answers again."""

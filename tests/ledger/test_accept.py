@@ -14,6 +14,7 @@ from ledger.keys import key
 from ledger.stats import stats
 from schemas.errors import LedgerUnavailable, UnknownMerchant
 from tests.support.ledger_driver import REFRESH, Driver, notification, queue_url
+from tests.support.reasons import because
 from tests.support.redis_process import RedisServer
 
 
@@ -37,7 +38,7 @@ async def test_accepting_twice_is_once(driver: Driver) -> None:
     await asyncio.gather(driver.ledger.accept(one), driver.ledger.accept(one))
     (claimed,) = await driver.claim()
     assert await driver.redis.zcard(key("waiting", "default/imp_1")) == 1
-    await driver.ledger.refresh_lane.postpone(claimed.lease, "rejected", due_in=None, reason="unknown")
+    await driver.ledger.refresh_lane.postpone(claimed.lease, "rejected", due_in=None, reason=because("unknown"))
     await driver.ledger.accept(one)
     assert await driver.due(REFRESH) == {}
     assert await driver.outcome(one) == "rejected"
@@ -125,7 +126,7 @@ async def test_refusals_add_up(ledger: Ledger, driver: Driver) -> None:
     await ledger.count_refusals({"default:400": 1}, {"default:version_2": 1})
     assert await driver.redis.hgetall(key("refusals")) == {b"default:403": b"3", b"default:400": b"4"}
     refused = (await stats(ledger.store)).refused_bodies
-    counted = {(row.merchant, row.reason): row.count for row in refused}
+    counted = {(row.merchant, row.code): row.count for row in refused}
     assert counted == {("default", "version_2"): 3, ("a.b-c", "empty"): 1}
     assert all(abs(row.last_at - time.time()) < 60 for row in refused)
     minutes = [name async for name in driver.redis.scan_iter(key("minute", "*"))]

@@ -23,6 +23,7 @@ from schemas.payments.commit_steps import steps
 from schemas.payments.decide import Policy, record_request
 from tests.support.ledger_driver import REFRESH, THEN, Driver, attempt, paid
 from tests.support.ledger_replaying import FAST, counts, drop_job, events, walk
+from tests.support.reasons import because, said
 
 
 async def counted(driver: Driver, each: str = "minute") -> Counter[str]:
@@ -174,7 +175,7 @@ async def test_settles_of_one_call_know_their_endpoints(ledger: Ledger, driver: 
     )
     well, unwell, gone = [await driver.take_one(lane) for lane in lanes]
     answers = await together(
-        driver.settle(well), driver.settle(unwell), driver.settle(gone, Disable("answered 410 (gone)"))
+        driver.settle(well), driver.settle(unwell), driver.settle(gone, Disable(because("answered 410 (gone)")))
     )
     assert answers == ["ok", "unwell", "ok"]
     assert [await of_endpoint(driver, lane.name) for lane in lanes] == [
@@ -185,12 +186,16 @@ async def test_settles_of_one_call_know_their_endpoints(ledger: Ledger, driver: 
     assert await counted(driver) == {"accepted": 1, "events": 1, "delivered": 2, "failed": 1}
     assert await driver.state(gone) == "pending"
     errors = [(await ledger.endpoints.get(lane.name)).last_error for lane in lanes]
-    assert [error or "" for error in errors] == ["", "", "answered 410 (gone)"]
+    assert list(map(said, errors)) == ["", "", "answered 410 (gone)"]
 
 
 @pytest.mark.parametrize(
     ("verdict", "delivered", "failed", "used"),
-    [(Delivered(), 1, 2, 1), (Retry(60, "answered 500"), 0, 3, 1), (Disable("answered 410 (gone)"), 0, 3, 0)],
+    [
+        (Delivered(), 1, 2, 1),
+        (Retry(60, because("answered 500")), 0, 3, 1),
+        (Disable(because("answered 410 (gone)")), 0, 3, 0),
+    ],
 )
 async def test_attempts_of_one_turn(driver: Driver, verdict: Verdict, delivered: int, failed: int, used: int) -> None:
     """All but the last have failed, whatever became of that one; each is kept, and counted where attempts are. In the
@@ -213,7 +218,7 @@ async def test_a_hundred_attempts_are_kept(driver: Driver) -> None:
     await driver.look(paid())
     for number in range(35):
         made = [Attempt(float(4 * number + n), 500, 5, None, "", replay=False) for n in range(4)]
-        assert await settle(driver, await driver.take_one(lane), Retry(0, "answered 500"), made) == "ok"
+        assert await settle(driver, await driver.take_one(lane), Retry(0, because("answered 500")), made) == "ok"
     delivery = await driver.take_one(lane)
     rows = await driver.redis.lrange(key("att", delivery.id), 0, -1)
     assert [orjson.loads(row)["at"] for row in rows] == list(range(40, 140))
@@ -227,7 +232,7 @@ async def test_a_replay_counts_each_of_a_call(driver: Driver) -> None:
     replay = await driver.ledger.replays.create(Selection(endpoint="ep_1"), FAST)
     await walk(driver.ledger, replay)
     first, second, third = await driver.take(Lane("replay", "ep_1"))
-    dead = Dead("dead after 1 attempt")
+    dead = Dead(because("dead after 1 attempt"))
     answers = await together(
         driver.settle(first), driver.settle(first), driver.settle(second, dead), driver.settle(third)
     )

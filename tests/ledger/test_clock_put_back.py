@@ -11,6 +11,7 @@ from ledger import Ledger
 from ledger.keys import Lane, key
 from ledger.leases import LEASE_MS, Lease
 from tests.support.ledger_driver import REFRESH, Driver, paid
+from tests.support.reasons import because
 from tests.support.waiting import PATIENCE
 
 BACK = 60.0
@@ -127,7 +128,7 @@ async def test_a_rate_goes_on(ledger: Ledger, driver: Driver) -> None:
 async def test_a_probe_that_is_gone_is_followed_by_another(ledger: Ledger, driver: Driver) -> None:
     """While i'mport fails one look at a time finds out more; it does not seem to be under way for another minute."""
     await driver.accept()
-    await ledger.refresh_lane.pause(REFRESH, 0, "trouble")
+    await ledger.refresh_lane.pause(REFRESH, 0, because("trouble"))
     await driver.claim_one()
     await put_clock_back(driver)
     await driver.redis.hdel(key("lane", str(REFRESH)), "not_before")

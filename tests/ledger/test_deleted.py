@@ -8,6 +8,7 @@ from ledger.keys import Lane, key
 from ledger.pages import PageRequest
 from ledger.reconciliations import AUTO, Reconciliation
 from tests.support.ledger_driver import Driver, notification, paid
+from tests.support.reasons import because
 
 SHOP = Lane("refresh", "shop")
 SLOW = Lane("unknown", "shop")
@@ -34,7 +35,7 @@ async def test_nobody_is_sent_to_the_payments_of_a_merchant_that_was_deleted(dri
     await a_shop(driver)
     claimed = await driver.claim_one(SHOP)
     await driver.ledger.merchants.delete("shop")
-    await driver.ledger.refresh_lane.pause(SHOP, 1, "merchant shop is not set up")
+    await driver.ledger.refresh_lane.pause(SHOP, 1, because("merchant shop is not set up"))
     await driver.ledger.refresh_lane.postpone(claimed.lease, "stalled", due_in=0, tries=1)
     await driver.pass_time(100 * 86400)
     await driver.forget_kicks()

@@ -13,6 +13,7 @@ from schemas.payments import escrow
 from schemas.payments.escrow import EscrowChange
 from schemas.payments.snapshot import Snapshot
 from tests.support.ledger_driver import REFRESH, THEN, UNKNOWN, Driver, notification, paid
+from tests.support.reasons import because, said
 
 NAME = "default/imp_1"
 
@@ -29,10 +30,10 @@ def bought(**fields: Any) -> Snapshot:
     return paid(escrow=True, **fields)
 
 
-async def noted(ledger: Ledger, identity: str) -> tuple[str, str | None]:
+async def noted(ledger: Ledger, identity: str) -> tuple[str, str]:
     """Outcome and reason of a notification."""
     row: StoredNotification = await ledger.notifications.get(identity)
-    return row.outcome, row.reason
+    return row.outcome, said(row.reason)
 
 
 async def kept(driver: Driver) -> list[str]:
@@ -46,7 +47,7 @@ async def test_a_change_waits_for_a_look_and_becomes_an_event(ledger: Ledger, dr
     claimed = await driver.claim_one()
     assert claimed.escrow_changes == (EscrowChange("4", THEN + 50, "단순 변심", THEN + 60),)
     assert await driver.commit(claimed, bought()) == "ok"
-    assert await noted(ledger, one.id) == ("applied", None)
+    assert await noted(ledger, one.id) == ("applied", "")
     assert await kept(driver) == []
     assert list((await ledger.refresh_lane.record("default", "imp_1")).facts) == ["paid", f"escrow:4:{THEN + 50}"]
 
@@ -97,9 +98,9 @@ async def test_a_payment_that_is_not_escrow(ledger: Ledger, driver: Driver) -> N
     second = await driver.accept(extra=told("8"))
     plain = await driver.accept()
     await driver.commit(await driver.claim_one(), paid())
-    assert await noted(ledger, first.id) == ("applied", escrow.NOT_ESCROW)
-    assert await noted(ledger, second.id) == ("rejected", escrow.NOT_ESCROW)
-    assert await noted(ledger, plain.id) == ("unchanged", None)
+    assert await noted(ledger, first.id) == ("applied", said(escrow.NOT_ESCROW))
+    assert await noted(ledger, second.id) == ("rejected", said(escrow.NOT_ESCROW))
+    assert await noted(ledger, plain.id) == ("unchanged", "")
     assert await kept(driver) == []
     assert list((await ledger.refresh_lane.record("default", "imp_1")).facts) == ["paid"]
 
@@ -107,14 +108,14 @@ async def test_a_payment_that_is_not_escrow(ledger: Ledger, driver: Driver) -> N
 async def test_an_unverified_sender_only_causes_a_look(ledger: Ledger, driver: Driver) -> None:
     """Its change is given to no look; its notification says why from the beginning."""
     one = await driver.accept(extra=told(), verified=False)
-    assert await noted(ledger, one.id) == ("pending", escrow.UNVERIFIED)
+    assert await noted(ledger, one.id) == ("pending", said(escrow.UNVERIFIED))
     claimed = await driver.claim_one()
     assert claimed.escrow_changes == ()
     await driver.commit(claimed, bought())
     again = await driver.accept(extra=told(), verified=False)
     await driver.commit(await driver.claim_one(), bought())
-    assert await noted(ledger, one.id) == ("applied", escrow.UNVERIFIED)
-    assert await noted(ledger, again.id) == ("rejected", escrow.UNVERIFIED)
+    assert await noted(ledger, one.id) == ("applied", said(escrow.UNVERIFIED))
+    assert await noted(ledger, again.id) == ("rejected", said(escrow.UNVERIFIED))
     assert list((await ledger.refresh_lane.record("default", "imp_1")).facts) == ["paid"]
 
 
@@ -125,7 +126,7 @@ async def test_a_change_without_a_code(ledger: Ledger, driver: Driver) -> None:
     claimed = await driver.claim_one()
     assert claimed.escrow_changes == ()
     await driver.commit(claimed, bought())
-    assert await noted(ledger, one.id) == ("rejected", escrow.NO_CODE)
+    assert await noted(ledger, one.id) == ("rejected", said(escrow.NO_CODE))
 
 
 async def test_an_unknown_payment_keeps_its_change(ledger: Ledger, driver: Driver) -> None:
@@ -137,7 +138,7 @@ async def test_an_unknown_payment_keeps_its_change(ledger: Ledger, driver: Drive
     await driver.pass_time(2)
     claimed = await driver.claim_one(UNKNOWN)
     assert len(claimed.escrow_changes) == 1
-    await ledger.refresh_lane.postpone(claimed.lease, "rejected", due_in=None, reason="unknown")
+    await ledger.refresh_lane.postpone(claimed.lease, "rejected", due_in=None, reason=because("unknown"))
     assert await noted(ledger, one.id) == ("rejected", "unknown")
     assert await kept(driver) == []
 
@@ -174,7 +175,7 @@ async def test_after_retention_a_change_is_still_no_news(ledger: Ledger, driver:
     change = driver.decide(claimed := await driver.claim_one(), bought())
     assert change.events == ()
     await driver.commit(claimed, bought())
-    assert await noted(ledger, one.id) == ("unchanged", None)
+    assert await noted(ledger, one.id) == ("unchanged", "")
 
 
 async def test_many_at_once(ledger: Ledger, driver: Driver) -> None:
@@ -202,6 +203,6 @@ async def test_beside_a_cancellation_that_is_not_found_yet(ledger: Ledger, drive
     claiming = await driver.accept(status="cancelled", cancellation_id="c9")
     one = await driver.accept(extra=told())
     await driver.commit(await driver.claim_one(), bought())
-    assert await noted(ledger, one.id) == ("applied", None)
+    assert await noted(ledger, one.id) == ("applied", "")
     assert (await noted(ledger, claiming.id))[0] == "pending"
     assert await kept(driver) == []

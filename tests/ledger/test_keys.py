@@ -18,6 +18,7 @@ from schemas.endpoints.events import EndpointEvent
 from schemas.endpoints.health import EndpointHealth
 from schemas.payments import escrow
 from tests.support.ledger_driver import REFRESH, Driver, paid
+from tests.support.reasons import because
 
 _SEEN = """
 local seen = {}
@@ -92,10 +93,10 @@ async def _refresh(ledger: Ledger, driver: Driver, keys: Keys) -> None:
     stalled, hidden, gone, silent = await driver.claim()
     await driver.accept(stalled.lease.member)
     await keys.see()
-    await ledger.refresh_lane.postpone(stalled.lease, "stalled", due_in=60, tries=1, reason="i'mport fails")
-    await ledger.refresh_lane.hide(hidden.lease, reason="of a test channel", now=1.0)
-    await ledger.refresh_lane.postpone(gone.lease, "rejected", due_in=None, reason="unknown")
-    await ledger.refresh_lane.pause(REFRESH, 60, "i'mport fails")
+    await ledger.refresh_lane.postpone(stalled.lease, "stalled", due_in=60, tries=1, reason=because("i'mport fails"))
+    await ledger.refresh_lane.hide(hidden.lease, reason=because("of a test channel"), now=1.0)
+    await ledger.refresh_lane.postpone(gone.lease, "rejected", due_in=None, reason=because("unknown"))
+    await ledger.refresh_lane.pause(REFRESH, 60, because("i'mport fails"))
     await keys.see()
     await ledger.refresh_lane.resume(REFRESH)
     await driver.commit(silent, paid("imp_silent"))
@@ -167,7 +168,7 @@ async def _share(ledger: Ledger, driver: Driver, keys: Keys) -> None:
 async def _remove(ledger: Ledger, driver: Driver, keys: Keys) -> None:
     """A merchant is deleted, and retention removes what is old."""
     await ledger.merchants.put("shop", imp_key="k", imp_secret="s")
-    await ledger.endpoints.disable("ep_1", "by hand")
+    await ledger.endpoints.disable("ep_1", because("by hand"))
     await ledger.merchants.delete("shop")
     await ledger.merchants.put("other", imp_key="k", imp_secret="s")
     later = await ledger.now() + 1

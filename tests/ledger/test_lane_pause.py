@@ -11,6 +11,7 @@ from schemas.endpoints.endpoint import Endpoint
 from schemas.endpoints.events import EndpointEvent, endpoint_event
 from schemas.endpoints.health import DISABLED, EndpointHealth
 from tests.support.ledger_driver import Driver, endpoint, paid
+from tests.support.reasons import because, said
 
 ALL = PageRequest(50)
 
@@ -23,7 +24,7 @@ async def waiting(driver: Driver) -> list[DeliveryView]:
 def disabling(about: Endpoint, health: EndpointHealth) -> EndpointEvent:
     """The event that says that an endpoint is disabled."""
     return endpoint_event(
-        about, "endpoint.disabled", EndpointHealth(), health, "answered 410 (gone)", health.failing_since
+        about, "endpoint.disabled", EndpointHealth(), health, because("answered 410 (gone)"), health.failing_since
     )
 
 
@@ -31,16 +32,16 @@ async def test_retry_after_is_said_of_all_that_waits_for_it(driver: Driver) -> N
     """One that asked for the pause and one that merely waits both name it, and are due when it ends."""
     lane = await driver.subscribe()
     await driver.look(paid("imp_1"))
-    await driver.settle(await driver.take_one(lane), Retry(30, "the last attempt answered 429", lane_wait=30))
+    await driver.settle(await driver.take_one(lane), Retry(30, because("the last attempt answered 429"), lane_wait=30))
     await driver.look(paid("imp_2"))
 
     first, second = await waiting(driver)
 
     now = await driver.ledger.now()
     for one in (first, second):
-        assert "Retry-After" in (one.reason or "")
+        assert "Retry-After" in said(one.reason)
         assert 25 <= (one.next_attempt_at or 0) - now <= 31
-    assert "answered 429" in (first.reason or "")
+    assert "answered 429" in said(first.reason)
 
 
 async def test_the_breaker_is_said_of_what_waits_for_it(driver: Driver) -> None:
@@ -55,9 +56,9 @@ async def test_the_breaker_is_said_of_what_waits_for_it(driver: Driver) -> None:
 
     first, second = await waiting(driver)
 
-    assert first.reason == "answered 500"
-    assert "the circuit breaker is open until" in (second.reason or "")
-    assert "after 5 failures in a row" in (second.reason or "")
+    assert said(first.reason) == "answered 500"
+    assert "the circuit breaker is open until" in said(second.reason)
+    assert "after 5 failures in a row" in said(second.reason)
 
 
 async def test_the_rate_is_said_of_what_waits_for_it(driver: Driver) -> None:
@@ -69,7 +70,7 @@ async def test_the_rate_is_said_of_what_waits_for_it(driver: Driver) -> None:
 
     (one,) = await waiting(driver)
 
-    assert "rate limit is used up until" in (one.reason or "")
+    assert "rate limit is used up until" in said(one.reason)
 
 
 async def test_what_goes_after_a_dead_one_says_so(driver: Driver) -> None:
@@ -77,13 +78,13 @@ async def test_what_goes_after_a_dead_one_says_so(driver: Driver) -> None:
     lane = await driver.subscribe()
     await driver.look(paid("imp_1", 400))
     head = await driver.take_one(lane)
-    await driver.settle(head, Dead("dead after 12 attempts"))
+    await driver.settle(head, Dead(because("dead after 12 attempts")))
     (following,) = await waiting(driver)
-    assert following.reason == f"sent although {head.id} before it is dead"
+    assert said(following.reason) == f"sent although {head.id} before it is dead"
 
     await driver.settle(await driver.take_one(lane))
 
-    assert (await driver.ledger.deliveries.get(following.id)).reason == f"sent although {head.id} before it is dead"
+    assert (await driver.ledger.deliveries.get(following.id)).reason == following.reason
 
 
 async def test_health_disables_and_tells_in_one_step(driver: Driver) -> None:
@@ -97,12 +98,12 @@ async def test_health_disables_and_tells_in_one_step(driver: Driver) -> None:
 
     for expected in (True, False):
         noted = await driver.ledger.delivery_lane.note_health(
-            "ep_1", EndpointHealth(), after, event, "answered 410 (gone)"
+            "ep_1", EndpointHealth(), after, event, because("answered 410 (gone)")
         )
         assert noted is expected
 
     registered = await driver.ledger.endpoints.get("ep_1")
-    assert (registered.state, registered.endpoint.disabled_reason) == ("disabled", "answered 410 (gone)")
+    assert (registered.state, said(registered.endpoint.disabled_reason)) == ("disabled", "answered 410 (gone)")
     assert registered.disabled_at is not None
     assert await driver.take(lane) == ()
     told = await driver.take_one(others)
@@ -115,14 +116,14 @@ async def test_a_disabled_endpoint_is_no_news(driver: Driver) -> None:
     """What comes of attempts that were under way when an operator disabled the endpoint changes nothing."""
     await driver.subscribe("ep_1")
     await driver.subscribe("ep_2", types=("*",))
-    await driver.ledger.endpoints.disable("ep_1", "by hand")
+    await driver.ledger.endpoints.disable("ep_1", because("by hand"))
     after = EndpointHealth(failures=1, failing_since=1.0, stage=DISABLED)
 
     assert await driver.ledger.delivery_lane.note_health(
-        "ep_1", EndpointHealth(), after, disabling(endpoint(), after), "gone"
+        "ep_1", EndpointHealth(), after, disabling(endpoint(), after), because("gone")
     )
 
-    assert (await driver.ledger.endpoints.get("ep_1")).endpoint.disabled_reason == "by hand"
+    assert said((await driver.ledger.endpoints.get("ep_1")).endpoint.disabled_reason) == "by hand"
     assert (await driver.ledger.events.list(ALL)).rows == ()
 
 

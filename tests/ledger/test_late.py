@@ -11,6 +11,7 @@ from ledger.stats import stats
 from schemas.endpoints.delivery import Retry
 from schemas.endpoints.health import EndpointHealth
 from tests.support.ledger_driver import REFRESH, Driver, paid
+from tests.support.reasons import because
 
 HOUR = 3600.0
 
@@ -32,7 +33,7 @@ async def test_a_pause_that_the_endpoint_asked_for_is_not_late(ledger: Ledger, d
     """With `Retry-After` a lane waits; what was due meanwhile is counted apart, and late only from its end on."""
     lane = await driver.subscribe()
     await driver.record_for(lane, 3)
-    await driver.settle(await _first(driver, lane), Retry(60, "answered 503", 2 * HOUR))
+    await driver.settle(await _first(driver, lane), Retry(60, because("answered 503"), 2 * HOUR))
     await driver.pass_time(HOUR)
     numbers = await stats(ledger.store)
     assert (numbers.oldest_delivery, numbers.deliveries_paused) == (None, 3)
@@ -80,7 +81,7 @@ async def test_a_closed_lane_is_not_late(ledger: Ledger, driver: Driver) -> None
     """Deliveries of a disabled endpoint are held; once it is enabled they have waited for a moment."""
     lane = await driver.subscribe()
     await driver.record_for(lane, 3)
-    await ledger.endpoints.disable(lane.name, "by an operator")
+    await ledger.endpoints.disable(lane.name, because("by an operator"))
     await driver.pass_time(HOUR)
     numbers = await stats(ledger.store)
     assert (numbers.oldest_delivery, numbers.held, numbers.deliveries_paused) == (None, 3, 0)
@@ -97,7 +98,7 @@ async def test_looks_that_wait_for_iamport_are_not_late(ledger: Ledger, driver: 
     if lane.kind == "unknown":
         claimed = await driver.claim_one()
         await ledger.refresh_lane.postpone(claimed.lease, "unknown", due_in=0, tries=1)
-    await ledger.refresh_lane.pause(lane, 2 * HOUR, "i'mport answers 500")
+    await ledger.refresh_lane.pause(lane, 2 * HOUR, because("i'mport answers 500"))
     await driver.pass_time(HOUR)
     numbers = await stats(ledger.store)
     assert (numbers.oldest_look, numbers.looks_paused, numbers.looks_due) == (None, 1, 1)

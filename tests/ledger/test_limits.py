@@ -11,6 +11,7 @@ from ledger.keys import Lane, key
 from schemas.endpoints.delivery import Dead, Retry
 from schemas.endpoints.health import EndpointHealth
 from tests.support.ledger_driver import Driver, paid
+from tests.support.reasons import because
 
 REPLAY = Lane("replay", "ep_1")
 OPEN = EndpointHealth(failures=5, failing_since=1.0, open_until=2.0, opens=1)
@@ -210,8 +211,8 @@ async def test_retry_after_stops_the_whole_lane(driver: Driver) -> None:
     lane = await driver.subscribe()
     await driver.record_for(lane, 3)
     first, second, _ = await driver.take(lane)
-    await driver.settle(first, Retry(120, "answered 429", lane_wait=120))
-    await driver.settle(second, Retry(5, "answered 429", lane_wait=5))
+    await driver.settle(first, Retry(120, because("answered 429"), lane_wait=120))
+    await driver.settle(second, Retry(5, because("answered 429"), lane_wait=5))
     await driver.look(paid("imp_late"))
     assert await driver.take(lane) == ()
     await driver.pass_time(100)
@@ -228,7 +229,7 @@ async def test_retry_after_outlives_a_success_and_the_breaker_does_not(ledger: L
     until = await ledger.now() + 600
     health = EndpointHealth(failures=5, failing_since=1.0, open_until=until, opens=1)
     assert await ledger.delivery_lane.note_health("ep_1", EndpointHealth(), health)
-    await driver.settle(first, Dead("answered 503", lane_wait=60))
+    await driver.settle(first, Dead(because("answered 503"), lane_wait=60))
     await driver.settle(second)
     assert await ledger.delivery_lane.note_health("ep_1", health, EndpointHealth())
     assert await driver.take(lane) == ()

@@ -17,14 +17,21 @@ from ledger.refresh_lane import ClaimedPayment
 from schemas.endpoints.delivery import Dead, Delivered, Disable, Retry
 from tests.ledger.pair import ENDPOINTS, PAYMENTS, Pair
 from tests.support.ledger_driver import REFRESH, UNKNOWN
+from tests.support.reasons import because
 from tests.support.redis_process import RedisServer
 
 Held = TypeVar("Held", bound=ClaimedPayment | ClaimedDelivery)
 
 LANES = (REFRESH, REFRESH, UNKNOWN)
 VERDICTS = (
-    *(Delivered(), Delivered(), Delivered(), Retry(30, "answered 500"), Retry(5, "answered 429", lane_wait=20)),
-    *(Dead("dead after 12 attempts"), Disable("answered 410 (gone)")),
+    *(
+        Delivered(),
+        Delivered(),
+        Delivered(),
+        Retry(30, because("answered 500")),
+        Retry(5, because("answered 429"), lane_wait=20),
+    ),
+    *(Dead(because("dead after 12 attempts")), Disable(because("answered 410 (gone)"))),
 )
 STEPS = {
     "receive": 5, "claim": 6, "commit": 6, "postpone": 3, "take": 6, "settle": 8, "retry": 3, "switch": 1, "lose": 3,

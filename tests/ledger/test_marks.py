@@ -11,6 +11,7 @@ from ledger.keys import key
 from schemas.payments import codec
 from schemas.payments.decide import Policy, Record, decide
 from tests.support.ledger_driver import REFRESH, THEN, Driver, paid
+from tests.support.reasons import because
 
 
 async def test_the_next_look_is_a_due_time(ledger: Ledger, driver: Driver) -> None:
@@ -50,7 +51,9 @@ async def test_a_rejected_payment_forgets_only_what_was_claimed_before(driver: D
     early = await driver.accept(status="cancelled", cancellation_id="c_early")
     claimed = await driver.claim_one()
     late = await driver.accept(status="cancelled", cancellation_id="c_late")
-    await driver.ledger.refresh_lane.postpone(claimed.lease, "rejected", due_in=None, reason="unknown to i'mport")
+    await driver.ledger.refresh_lane.postpone(
+        claimed.lease, "rejected", due_in=None, reason=because("unknown to i'mport")
+    )
     assert (await driver.outcome(early), await driver.outcome(late)) == ("rejected", "pending")
     again = await driver.claim_one()
     assert (again.reported_cancellations, again.tries) == (("c_late",), 0)

@@ -17,6 +17,7 @@ from schemas.endpoints.endpoint import Endpoint
 from schemas.endpoints.health import FAILING, EndpointHealth
 from tests.support.ledger_driver import Driver, paid
 from tests.support.ledger_invariants import problems
+from tests.support.reasons import because, said
 
 LANE = Lane("deliver", "ep_1")
 REPLAY = Lane("replay", "ep_1")
@@ -34,7 +35,7 @@ async def pause(driver: Driver, seconds: float = 600) -> ClaimedDelivery:
     """Have the endpoint answer with `Retry-After`; what it was sent."""
     await driver.look(paid("imp_asking"))
     one = await driver.take_one(LANE)
-    await driver.settle(one, Retry(5, "the last attempt answered 429", lane_wait=seconds))
+    await driver.settle(one, Retry(5, because("the last attempt answered 429"), lane_wait=seconds))
     return one
 
 
@@ -90,7 +91,7 @@ async def test_what_is_asked_for_goes_at_once(driver: Driver, ledger: Ledger, pa
     await ledger.deliveries.retry(first.id)
     assert await driver.kicked(LANE)
     shown = await ledger.deliveries.get(first.id)
-    assert shown.reason == "asked for by an operator"
+    assert said(shown.reason) == "asked for by an operator"
     assert shown.next_attempt_at == pytest.approx(await ledger.now(), abs=30)
     assert [one.id for one in await driver.take(LANE)] == [first.id]
     tested = await send_test(driver)
@@ -114,7 +115,7 @@ async def test_a_lost_kick_of_what_is_asked_for_is_found_by_the_sweep(driver: Dr
 async def test_a_test_whose_worker_was_killed_is_not_sent_later(driver: Driver, ledger: Ledger) -> None:
     """Also at a disabled endpoint, whose lane nobody looks into."""
     await driver.subscribe()
-    await ledger.endpoints.disable("ep_1", "disabled by an operator")
+    await ledger.endpoints.disable("ep_1", because("disabled by an operator"))
     tested = await send_test(driver)
     lost = await driver.take_one(LANE)
     await ledger.deliveries.end_test(tested)
@@ -168,7 +169,7 @@ async def test_a_disabled_endpoint_can_be_tested(driver: Driver, ledger: Ledger)
     """The test goes, nothing else does, and the endpoint stays disabled."""
     await driver.subscribe()
     await driver.record_for(LANE, 2)
-    await ledger.endpoints.disable("ep_1", "disabled by an operator")
+    await ledger.endpoints.disable("ep_1", because("disabled by an operator"))
     tested = await send_test(driver)
     assert await ledger.sweep("me") in ([], [LANE])
     one = await driver.take_one(LANE)
@@ -189,7 +190,7 @@ async def test_what_is_asked_for_is_forgotten_with_its_endpoint(driver: Driver, 
     await driver.bury(one)
     await ledger.deliveries.retry(one.id)
     await ledger.deliveries.end_test(await send_test(driver))
-    await ledger.endpoints.disable("ep_1", "disabled by an operator")
+    await ledger.endpoints.disable("ep_1", because("disabled by an operator"))
     assert await driver.take(LANE) == ()
     assert (await ledger.deliveries.get(one.id)).state == "held"
     await ledger.endpoints.enable("ep_1")
@@ -259,9 +260,9 @@ async def test_answers_of_the_old_url_say_nothing_about_the_new_one(driver: Driv
     await driver.record_for(LANE, 3)
     first, second, third = await driver.take(LANE)
     await ledger.endpoints.update("ep_1", elsewhere)
-    await driver.settle(first, Retry(3600, "the last attempt answered 429", lane_wait=3600))
-    await driver.settle(second, Disable("answered 410 (gone)"))
-    await driver.settle(third, Dead("dead after 1 attempt", lane_wait=3600))
+    await driver.settle(first, Retry(3600, because("the last attempt answered 429"), lane_wait=3600))
+    await driver.settle(second, Disable(because("answered 410 (gone)")))
+    await driver.settle(third, Dead(because("dead after 1 attempt"), lane_wait=3600))
     assert (await ledger.endpoints.get("ep_1")).state == "enabled"
     assert {one.id for one in await driver.take(LANE)} == {first.id, second.id}
     assert first.lease.token < (await ledger.delivery_lane.health("ep_1"))[2]
@@ -272,7 +273,7 @@ async def test_gone_moved_and_enabled(driver: Driver, ledger: Ledger) -> None:
     await driver.subscribe()
     await driver.record_for(LANE, 3)
     for one in await driver.take(LANE):
-        await driver.settle(one, Disable("answered 410 (gone)"))
+        await driver.settle(one, Disable(because("answered 410 (gone)")))
     await ledger.endpoints.update("ep_1", elsewhere)
     assert (await ledger.endpoints.get("ep_1")).state == "disabled"
     assert await driver.take(LANE) == ()

@@ -15,6 +15,7 @@ from schemas.payments.cancellations import CancellationRequest
 from schemas.payments.decide import Policy, Record, decide, record_request
 from schemas.payments.facts import FactKind
 from tests.support.ledger_driver import REFRESH, THEN, Driver, paid
+from tests.support.reasons import because
 
 
 async def test_a_commit_writes_everything_at_once(ledger: Ledger, driver: Driver) -> None:
@@ -90,7 +91,7 @@ async def test_a_lost_lease_writes_nothing(driver: Driver) -> None:
     assert await driver.commit(late, paid("imp_1", 400)) == "lost"
     assert await driver.redis.exists(key("pay", "default/imp_1"), key("facts", "default/imp_1"), key("evts")) == 0
     assert await driver.outcome(one) == "pending"
-    await driver.ledger.refresh_lane.postpone(late.lease, "rejected", due_in=None, reason="unknown")
+    await driver.ledger.refresh_lane.postpone(late.lease, "rejected", due_in=None, reason=because("unknown"))
     assert await driver.outcome(one) == "pending"
     assert await driver.commit(successor, paid()) == "ok"
     assert (await driver.ledger.refresh_lane.record("default", "imp_1")).sequence == 1
@@ -214,7 +215,7 @@ async def test_a_rebuilt_ledger_counts_on_from_its_base(driver: Driver) -> None:
     claimed = await driver.claim_one()
     change = driver.decide(claimed, paid())
     assert [event.sequence for event in change.events] == [THEN + 1]
-    await driver.ledger.refresh_lane.postpone(claimed.lease, "rejected", due_in=None, reason="")
+    await driver.ledger.refresh_lane.postpone(claimed.lease, "rejected", due_in=None, reason=because(""))
 
 
 async def test_an_event_keeps_the_object_that_was_fetched(driver: Driver) -> None:

@@ -18,6 +18,7 @@ from ledger.store import Argument, Store
 from schemas.endpoints.endpoint import Endpoint, SealedSecret
 from schemas.endpoints.health import DISABLED, EndpointHealth, enabled
 from schemas.errors import Conflict, NotFound
+from tests.support.reasons import because, said
 
 
 def an_endpoint(number: int = 1, merchant: str = "shop") -> Endpoint:
@@ -120,11 +121,11 @@ async def test_a_changed_endpoint_is_known_to_commits(ledger: Ledger) -> None:
     endpoints = await with_merchant(ledger)
     await endpoints.create(an_endpoint())
     assert await ledger.store.redis.hget(key("subs", "shop"), "ep_1") == b"0 payment.paid endpoint.failing"
-    await endpoints.disable("ep_1", "why")
+    await endpoints.disable("ep_1", because("why"))
     changed = await endpoints.update("ep_1", lambda one: replace(one, ordered=True, types=("*",)))
     assert changed.types == ("*",)
     assert await ledger.store.redis.hget(key("subs", "shop"), "ep_1") == b"1 *"
-    assert (await endpoints.get("ep_1")).endpoint.disabled_reason == "why"
+    assert said((await endpoints.get("ep_1")).endpoint.disabled_reason) == "why"
 
 
 async def test_a_lost_race_is_run_again(ledger: Ledger) -> None:
@@ -161,10 +162,10 @@ async def test_disabling_closes_the_lane_and_enabling_opens_it(ledger: Ledger) -
     await ledger.store.redis.zadd(key("due", "deliver/ep_1"), {"evt_1.ep_1": 5})
     await endpoints.enable("ep_1")
     assert await ledger.store.redis.zscore(key("lanes"), "deliver/ep_1") is not None
-    await endpoints.disable("ep_1", "by hand")
+    await endpoints.disable("ep_1", because("by hand"))
     assert await ledger.store.redis.zscore(key("lanes"), "deliver/ep_1") is None
     found = await endpoints.get("ep_1")
-    assert (found.state, found.endpoint.disabled_reason) == ("disabled", "by hand")
+    assert (found.state, said(found.endpoint.disabled_reason)) == ("disabled", "by hand")
     await endpoints.enable("ep_1")
     assert await ledger.store.redis.zscore(key("lanes"), "deliver/ep_1") is not None
 
@@ -178,7 +179,7 @@ async def test_enabling_starts_afresh(ledger: Ledger) -> None:
     counts: dict[Any, Any] = {"ok_count": "3", "fail_count": "1", "last_error": "answered 500"}
     await ledger.store.redis.hset(key("endpoint", "ep_1"), mapping=counts)
     before = await endpoints.get("ep_1")
-    assert (before.breaker, before.success_rate, before.last_error) == ("open", 0.75, "answered 500")
+    assert (before.breaker, before.success_rate, said(before.last_error)) == ("open", 0.75, "answered 500")
     await endpoints.enable("ep_1")
     assert (await endpoints.get("ep_1")).breaker == "closed"
     assert await health(ledger) == enabled(failing)

@@ -12,6 +12,7 @@ from schemas.endpoints.delivery import Disable, Retry
 from schemas.errors import NotFound
 from tests.support.ledger_driver import Driver
 from tests.support.ledger_replaying import FAST, counts, deliver_all, drop_job, events, state, walk
+from tests.support.reasons import because
 
 _ALL = PageRequest(50)
 
@@ -48,7 +49,7 @@ async def test_stopping_takes_out_what_was_not_sent(driver: Driver) -> None:
     await walk(driver.ledger, replay)
     in_flight = {one.id: one for one in await driver.take(Lane("replay", "ep_1"))}
     for one in (delivered, dead):
-        await driver.settle(in_flight[one.id], Retry(60, "answered 500"))
+        await driver.settle(in_flight[one.id], Retry(60, because("answered 500")))
 
     stopped = await driver.ledger.replays.stop(replay.id)
 
@@ -56,7 +57,7 @@ async def test_stopping_takes_out_what_was_not_sent(driver: Driver) -> None:
     assert [await state(driver, one.id) for one in (delivered, dead)] == ["delivered", "dead"]
     new = (await driver.ledger.deliveries.get(f"{dead.event}.ep_2")).state
     assert new == "discarded"
-    await driver.settle(in_flight[flying.id], Retry(60, "answered 500"))
+    await driver.settle(in_flight[flying.id], Retry(60, because("answered 500")))
     assert await state(driver, flying.id) == "dead"
     assert await counts(driver, replay) == ("stopped", 6, 1, 0, 1)
     assert (await driver.ledger.replays.stop(replay.id)).state == "stopped"
@@ -81,7 +82,7 @@ async def test_a_disabled_endpoint_gets_it_when_it_is_enabled(driver: Driver) ->
     """A replay for a disabled endpoint is held like everything else and goes on when it is enabled."""
     await events(driver, 2)
     await driver.subscribe("ep_1")
-    await driver.ledger.endpoints.disable("ep_1", "by hand")
+    await driver.ledger.endpoints.disable("ep_1", because("by hand"))
     replay = await driver.ledger.replays.create(Selection(), FAST)
     await walk(driver.ledger, replay)
     assert await driver.take(Lane("replay", "ep_1")) == ()
@@ -91,7 +92,7 @@ async def test_a_disabled_endpoint_gets_it_when_it_is_enabled(driver: Driver) ->
 
     first, second = await driver.take(Lane("replay", "ep_1"))
     await driver.settle(first)
-    await driver.settle(second, Disable("answered 410 (gone)"))
+    await driver.settle(second, Disable(because("answered 410 (gone)")))
     assert await counts(driver, replay) == ("running", 2, 2, 1, 0)
     assert await state(driver, second.id) == "held"
     await drop_job(driver.ledger)

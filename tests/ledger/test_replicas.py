@@ -20,6 +20,7 @@ from ledger.replays import Selection
 from runtime.encryption import Sealer
 from schemas.errors import LedgerUnavailable
 from tests.support.ledger_driver import Driver, endpoint, notification, paid, queue_url
+from tests.support.reasons import because
 from tests.support.redis_process import RedisServer
 from tests.support.waiting import PATIENCE
 
@@ -69,7 +70,7 @@ WRITES: Sequence[Write] = (
     lambda ledger: ledger.endpoints.create(endpoint("ep_2")),
     lambda ledger: ledger.endpoints.update("ep_3", lambda before: before),
     lambda ledger: ledger.endpoints.enable("ep_1"),
-    lambda ledger: ledger.endpoints.disable("ep_1", "by hand"),
+    lambda ledger: ledger.endpoints.disable("ep_1", because("by hand")),
     lambda ledger: ledger.endpoints.delete("ep_1"),
     lambda ledger: ledger.payments.expect("default", "order", Decimal(1000), None),
     lambda ledger: ledger.deliveries.retry("dlv_1"),

@@ -16,6 +16,7 @@ from ledger.store import Store, unavailable
 from schemas.errors import BadSetting, LedgerFull, LedgerRefused, LedgerUnavailable
 from tests.support.ledger_driver import REFRESH, Driver, notification, paid, queue_url
 from tests.support.ledger_invariants import problems
+from tests.support.reasons import because
 from tests.support.redis_process import RedisServer
 
 
@@ -141,7 +142,7 @@ async def test_every_key_has_the_ledgers_hash_tag(driver: Driver) -> None:
     await driver.settle(await driver.take_one(lane))
     await driver.ledger.tokens.put_token("default", "token", 10)
     await driver.ledger.count_refusals({"default:403": 1}, {})
-    await driver.ledger.refresh_lane.pause(REFRESH, 1, "trouble")
+    await driver.ledger.refresh_lane.pause(REFRESH, 1, because("trouble"))
     await driver.ledger.sweep("me")
     names = [name.decode() async for name in driver.redis.scan_iter("*")]
     assert len(names) > 25

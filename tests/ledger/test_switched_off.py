@@ -10,13 +10,14 @@ from schemas.endpoints.delivery import Disable
 from schemas.errors import Conflict
 from tests.support.ledger_driver import Driver, paid
 from tests.support.ledger_invariants import problems
+from tests.support.reasons import because, said
 
 
 async def test_a_disabled_endpoint_is_held_and_enabling_releases_it(ledger: Ledger, driver: Driver) -> None:
     """Disabled, its lane claims nothing and nothing kicks it, though events come; enabling kicks it at once."""
     lane = await driver.subscribe()
     await driver.record_for(lane, 2)
-    await ledger.endpoints.disable("ep_1", "an operator asked for it")
+    await ledger.endpoints.disable("ep_1", because("an operator asked for it"))
     await driver.forget_kicks()
     await driver.look(paid("imp_late"))
     assert await driver.take(lane) == ()
@@ -33,7 +34,7 @@ async def test_410_disables_the_endpoint_and_holds_its_deliveries(ledger: Ledger
     lane = await driver.subscribe()
     await driver.record_for(lane, 3)
     gone, fine, failed = await driver.take(lane)
-    await driver.settle(gone, Disable("answered 410 (gone)"))
+    await driver.settle(gone, Disable(because("answered 410 (gone)")))
     assert (await ledger.endpoints.get("ep_1")).state == "disabled"
     assert (await driver.settle(fine), await driver.fail(failed, 1)) == ("ok", "ok")
     await driver.pass_time(60)
@@ -48,7 +49,7 @@ async def test_a_late_410_brings_no_deleted_endpoint_back(ledger: Ledger, driver
     await driver.look(paid())
     delivery = await driver.take_one(lane)
     await ledger.store.run("delete_endpoint", "ep_1")
-    await driver.settle(delivery, Disable("answered 410 (gone)"))
+    await driver.settle(delivery, Disable(because("answered 410 (gone)")))
     assert await driver.redis.hget(key("endpoint", "ep_1"), "state") == b"deleted"
     await ledger.store.run("discard_deliveries", "ep_1")
     assert await driver.state(delivery) == "discarded"
@@ -76,7 +77,7 @@ async def test_what_a_merchant_does_not_include_any_more_is_discarded(ledger: Le
     await driver.look(paid("imp_live", 100, custom_data='"sandbox":true,"detail":'))
     being_sent = (await driver.take(lane, 1))[0]
     assert being_sent.imp_uid == "imp_test"
-    await ledger.endpoints.disable("ep_2", "an operator asked for it")
+    await ledger.endpoints.disable("ep_2", because("an operator asked for it"))
 
     await ledger.merchants.put("default", imp_key="k", imp_secret="s")
 
@@ -85,7 +86,10 @@ async def test_what_a_merchant_does_not_include_any_more_is_discarded(ledger: Le
         assert len(await driver.scores("dlvs", "s", f"{name}/discarded")) == 3
         assert len(await driver.scores("dlvs", "s", f"{name}/pending")) == 2
     sent = await ledger.deliveries.get(being_sent.id)
-    assert (sent.state, sent.reason) == ("discarded", "it is of a test channel, which the merchant does not include")
+    assert (sent.state, said(sent.reason)) == (
+        "discarded",
+        "it is of a test channel, which the merchant does not include",
+    )
     with pytest.raises(Conflict, match="test channel"):
         await ledger.deliveries.retry(being_sent.id)
     for _ in range(2):

@@ -10,6 +10,7 @@ from ledger import Ledger
 from ledger.refresh_lane import ClaimedPayment
 from schemas.errors import NotFound
 from tests.support.ledger_driver import REFRESH, THEN, UNKNOWN, Driver, paid
+from tests.support.reasons import because, said
 
 
 async def unknown(driver: Driver, claimed: ClaimedPayment, due_in: float = 2.0, tries: int = 1) -> None:
@@ -87,7 +88,9 @@ async def test_after_the_last_try_it_is_rejected(driver: Driver) -> None:
     await unknown(driver, await driver.claim_one())
     await driver.pass_time(5)
     claimed = await driver.claim_one(UNKNOWN)
-    await driver.ledger.refresh_lane.postpone(claimed.lease, "rejected", due_in=None, reason="i'mport knows none")
+    await driver.ledger.refresh_lane.postpone(
+        claimed.lease, "rejected", due_in=None, reason=because("i'mport knows none")
+    )
     assert [await driver.outcome(one) for one in early] == ["rejected", "rejected"]
     assert await driver.lanes() == {}
     await driver.accept()
@@ -114,7 +117,7 @@ async def test_a_pause_stops_both_lanes_of_the_merchant(ledger: Ledger, driver: 
         await driver.accept(f"imp_{n}")
     claimed = await driver.claim(limit=2)
     await unknown(driver, claimed[0], due_in=0)
-    assert await ledger.refresh_lane.pause(REFRESH, 30, "i'mport answered 502") == 1
+    assert await ledger.refresh_lane.pause(REFRESH, 30, because("i'mport answered 502")) == 1
     await stall(driver, claimed[1], due_in=0)
     await driver.forget_kicks()
     await driver.accept("imp_9")
@@ -130,7 +133,7 @@ async def test_after_a_pause_one_probe_goes_and_nobody_else(driver: Driver) -> N
     """While the probe is out the lane waits for it, however many workers ask and whatever comes in."""
     for n in range(10):
         await driver.accept(f"imp_{n}")
-    await driver.ledger.refresh_lane.pause(REFRESH, 5, "trouble")
+    await driver.ledger.refresh_lane.pause(REFRESH, 5, because("trouble"))
     await driver.pass_time(5)
     await driver.forget_kicks()
     claims = await asyncio.gather(*(driver.ledger.refresh_lane.claim(REFRESH) for _ in range(5)))
@@ -146,7 +149,7 @@ async def test_a_probe_that_fails_makes_all_wait_again(driver: Driver) -> None:
     for n in range(3):
         await driver.accept(f"imp_{n}")
     for failures in (1, 2, 3):
-        assert await driver.ledger.refresh_lane.pause(REFRESH, 5, "trouble") == failures
+        assert await driver.ledger.refresh_lane.pause(REFRESH, 5, because("trouble")) == failures
         assert await driver.claim() == ()
         await driver.pass_time(5)
         (probe,) = await driver.claim()
@@ -157,7 +160,7 @@ async def test_a_probe_that_dies_is_followed_by_another(driver: Driver) -> None:
     """A worker killed with the probe in its hands holds the merchant up no longer than a lease."""
     for n in range(3):
         await driver.accept(f"imp_{n}")
-    await driver.ledger.refresh_lane.pause(REFRESH, 5, "trouble")
+    await driver.ledger.refresh_lane.pause(REFRESH, 5, because("trouble"))
     await driver.pass_time(5)
     await driver.claim_one()
     await driver.pass_time(10.1)
@@ -173,7 +176,7 @@ async def test_batches_that_fail_together_are_one_failure(driver: Driver) -> Non
         await driver.accept(f"imp_{n}")
     for _ in range(4):
         await driver.claim(limit=1)
-    waits = [await driver.ledger.refresh_lane.pause(REFRESH, seconds, "trouble") for seconds in (1, 300, 1, 2)]
+    waits = [await driver.ledger.refresh_lane.pause(REFRESH, seconds, because("trouble")) for seconds in (1, 300, 1, 2)]
     assert waits == [1, 1, 1, 1]
     await driver.pass_time(290)
     assert await driver.claim() == ()
@@ -185,7 +188,7 @@ async def test_on_recovery_everything_put_off_is_caught_up_at_once(driver: Drive
     """What was to wait for an hour is due as soon as a probe succeeds, in full batches again."""
     for n in range(20):
         await driver.accept(f"imp_{n:02}")
-    await driver.ledger.refresh_lane.pause(REFRESH, 5, "trouble")
+    await driver.ledger.refresh_lane.pause(REFRESH, 5, because("trouble"))
     assert await driver.claim() == ()
     await driver.pass_time(5)
     (probe,) = await driver.claim()
@@ -205,12 +208,12 @@ async def test_what_failed_together_with_the_look_that_recovered_waits_for_nothi
     await driver.accept("imp_1")
     await driver.accept("imp_2")
     (late,) = await driver.claim(limit=1)
-    await driver.ledger.refresh_lane.pause(REFRESH, 1, "trouble")
+    await driver.ledger.refresh_lane.pause(REFRESH, 1, because("trouble"))
     await driver.pass_time(1)
     (probe,) = await driver.claim(limit=1)
     await driver.ledger.refresh_lane.resume(REFRESH)
     await driver.commit(probe, paid(probe.record.imp_uid))
-    assert await driver.ledger.refresh_lane.pause(REFRESH, 1, "trouble") == 1
+    assert await driver.ledger.refresh_lane.pause(REFRESH, 1, because("trouble")) == 1
     await stall(driver, late, due_in=3600)
     await driver.accept("imp_3")
     await driver.pass_time(1)
@@ -225,7 +228,7 @@ async def test_recovery_keeps_the_slow_lanes_budget(ledger: Ledger, driver: Driv
     await unknown(driver, await driver.claim_one(), due_in=1)
     await driver.pass_time(1.1)
     claimed = await driver.claim_one(UNKNOWN)
-    await ledger.refresh_lane.pause(UNKNOWN, 5, "trouble")
+    await ledger.refresh_lane.pause(UNKNOWN, 5, because("trouble"))
     await stall(driver, claimed, due_in=0)
     await ledger.refresh_lane.resume(REFRESH)
     assert await driver.claim(UNKNOWN) == ()
@@ -236,15 +239,15 @@ async def test_recovery_keeps_the_slow_lanes_budget(ledger: Ledger, driver: Driv
 async def test_trouble_is_shown_at_the_merchant_and_goes_with_it(ledger: Ledger, driver: Driver) -> None:
     """Operators see in words why i'mport cannot be asked, until it can."""
     await ledger.merchants.put("default", imp_key="k", imp_secret="s")
-    await ledger.refresh_lane.pause(REFRESH, 5, "i'mport turned imp_key and imp_secret down")
-    assert (await ledger.merchants.get("default")).trouble == "i'mport turned imp_key and imp_secret down"
+    await ledger.refresh_lane.pause(REFRESH, 5, because("i'mport turned imp_key and imp_secret down"))
+    assert said((await ledger.merchants.get("default")).trouble) == "i'mport turned imp_key and imp_secret down"
     await ledger.refresh_lane.resume(REFRESH)
     assert (await ledger.merchants.get("default")).trouble is None
 
 
 async def test_trouble_makes_no_merchant(ledger: Ledger, driver: Driver) -> None:
     """A pause for a merchant that nobody has set up yet leaves it to be set up."""
-    await ledger.refresh_lane.pause(REFRESH, 5, "no credentials")
+    await ledger.refresh_lane.pause(REFRESH, 5, because("no credentials"))
     with pytest.raises(NotFound):
         await ledger.merchants.get("default")
     await ledger.refresh_lane.resume(REFRESH)
@@ -256,7 +259,7 @@ async def test_a_probe_that_succeeds_is_not_looked_at_twice(driver: Driver) -> N
     """Recovery makes everything due that was put off, except for what is in the hands of whoever found out."""
     await driver.accept()
     await stall(driver, await driver.claim_one())
-    await driver.ledger.refresh_lane.pause(REFRESH, 5, "trouble")
+    await driver.ledger.refresh_lane.pause(REFRESH, 5, because("trouble"))
     await driver.pass_time(61)
     probe = await driver.claim_one()
     await driver.ledger.refresh_lane.resume(REFRESH)

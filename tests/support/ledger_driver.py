@@ -17,6 +17,7 @@ from schemas.endpoints.endpoint import Endpoint
 from schemas.payments.decide import Change, Policy, Record, decide
 from schemas.payments.notification import Notification
 from schemas.payments.snapshot import Snapshot
+from tests.support.reasons import because
 from tests.support.redis_process import queue_url as queue_url  # noqa: PLC0414  # many take it from here
 
 REFRESH = Lane("refresh", "default")
@@ -133,11 +134,11 @@ class Driver:
 
     async def fail(self, delivery: ClaimedDelivery, again_in: float = 60.0) -> Settled:
         """Settle a delivery as failed, to be tried again."""
-        return await self.settle(delivery, Retry(again_in, "answered 500"))
+        return await self.settle(delivery, Retry(again_in, because("answered 500")))
 
     async def bury(self, delivery: ClaimedDelivery) -> Settled:
         """Settle a delivery as dead."""
-        return await self.settle(delivery, Dead("dead after 1 attempt"))
+        return await self.settle(delivery, Dead(because("dead after 1 attempt")))
 
     async def record_for(self, lane: Lane, count: int) -> None:
         """Have so many events to deliver, each of another payment."""

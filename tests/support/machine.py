@@ -13,6 +13,7 @@ from schemas.errors import HiddenPayment
 from schemas.payments.decide import Policy, decide
 from schemas.payments.notification import Notification, new_id
 from schemas.payments.snapshot import Snapshot
+from tests.support.reasons import because
 
 NOW = int(time.time())
 
@@ -49,7 +50,9 @@ async def look_at(
     for one in claimed.payments:
         raw = found.get(one.record.imp_uid)
         if raw is None:
-            await ledger.refresh_lane.postpone(one.lease, "rejected", due_in=None, reason="unknown to i'mport", tries=0)
+            await ledger.refresh_lane.postpone(
+                one.lease, "rejected", due_in=None, reason=because("unknown to i'mport"), tries=0
+            )
             continue
         change = decide(
             one.record,
@@ -67,7 +70,7 @@ async def hide(ledger: Ledger, imp_uid: str, merchant: str = "default") -> None:
     await notify(ledger, imp_uid, merchant)
     claimed = await ledger.refresh_lane.claim(Lane("refresh", merchant))
     for one in claimed.payments:
-        await ledger.refresh_lane.hide(one.lease, reason=str(HiddenPayment(imp_uid, merchant)), now=claimed.now)
+        await ledger.refresh_lane.hide(one.lease, reason=HiddenPayment(imp_uid, merchant).reason, now=claimed.now)
 
 
 async def seen(ledger: Ledger, *imp_uids: str, merchant: str = "default", **fields: Any) -> None:
@@ -91,7 +94,7 @@ async def send(ledger: Ledger, endpoint: str, verdict: Verdict, *, status_code: 
     """A worker sends what is due to an endpoint, all with this result; how many there were."""
     claimed = await ledger.delivery_lane.claim(Lane("deliver", endpoint))
     for delivery in claimed.deliveries:
-        error = None if status_code < 300 else f"answered {status_code}"
+        error = None if status_code < 300 else because(f"answered {status_code}")
         made = Attempt(time.time(), status_code, 12, error, response, replay=False)
         assert await ledger.delivery_lane.settle(delivery.lease, verdict, [made])
     return len(claimed.deliveries)

@@ -17,6 +17,7 @@ from runtime.encryption import Sealer
 from runtime.settings import Settings
 from tests.support.iamport_stub import Asked, Stub, no, payment, well
 from tests.support.ledger_driver import REFRESH, Driver, queue_url
+from tests.support.reasons import said
 from workers.reconcile import Reconciler
 from workers.refresh import Refresher
 
@@ -79,7 +80,7 @@ class Both:
         """What became of each notification of a payment, and why."""
         names = await self.driver.scores("ntfs", "p", f"default/{imp_uid}")
         rows = [await self.ledger.notifications.get(name) for name in names]
-        return [(row.outcome, row.reason) for row in rows]
+        return [(row.outcome, said(row.reason)) for row in rows]
 
 
 @asynccontextmanager

@@ -22,6 +22,7 @@ from schemas import wire
 from schemas.payments.decide import Policy, decide
 from tests.support.iamport_stub import Asked, Stub, always, http, no, payment, well
 from tests.support.ledger_driver import REFRESH, THEN, Driver, paid, queue_url
+from tests.support.reasons import because, said
 from workers.reconcile import Reconciler
 
 NOW = 1_900_000_000.0
@@ -107,7 +108,7 @@ async def test_a_list_that_fails_is_asked_for_again_by_the_fetch_schedule(books:
     books.stub.reply = books.show
     assert await books.steps() == 900
     run = await books.run()
-    assert (run.state, run.last_success, run.tries, run.trouble) == ("done", NOW, 0, "")
+    assert (run.state, run.last_success, run.tries, said(run.trouble)) == ("done", NOW, 0, "")
 
 
 async def test_a_first_page_that_is_turned_down_is_empty_and_told(books: Books) -> None:
@@ -121,7 +122,7 @@ async def test_a_first_page_that_is_turned_down_is_empty_and_told(books: Books) 
         ("reconciled", "default"),
     }
     run = await books.run()
-    assert (run.state, run.last_success, run.trouble) == ("done", NOW, "")
+    assert (run.state, run.last_success, said(run.trouble)) == ("done", NOW, "")
 
 
 async def test_i_mport_says_how_long_to_wait(books: Books) -> None:
@@ -151,7 +152,7 @@ async def test_while_payments_wait_for_i_mport_its_lists_wait_too(books: Books) 
     """What the breaker of a merchant's payments says goes for the list: it is not asked for before the probe."""
     await books.driver.accept("imp_1")
     (claimed,) = await books.driver.claim()
-    await books.ledger.refresh_lane.pause(REFRESH, 20, "i'mport answered 502")
+    await books.ledger.refresh_lane.pause(REFRESH, 20, because("i'mport answered 502"))
     await books.ledger.refresh_lane.postpone(claimed.lease, "stalled", due_in=20, tries=1)
     assert await books.steps() == pytest.approx(20, abs=2)
     assert books.windows == []
@@ -187,7 +188,7 @@ async def test_an_operator_s_run_that_gets_nowhere_ends_and_says_why(books: Book
     assert await books.steps("rec_1", NOW + DAY - 60) is not None
     assert await books.steps("rec_1", NOW + DAY + 60) is None
     run = await books.run("rec_1")
-    assert (run.state, run.compared, "not this window" in run.trouble) == ("done", 0, True)
+    assert (run.state, run.compared, "not this window" in said(run.trouble)) == ("done", 0, True)
     assert not await books.ledger.reconciliations.silent_run("default")
 
 

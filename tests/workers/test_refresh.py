@@ -20,6 +20,7 @@ from schemas import wire
 from tests.support.iamport_stub import Asked, Stub, always, http, no, payment, well
 from tests.support.ledger_driver import REFRESH, UNKNOWN, Driver, queue_url
 from tests.support.ledger_invariants import problems
+from tests.support.reasons import because, said
 from workers.refresh import Refresher
 
 
@@ -166,7 +167,7 @@ async def test_a_merchant_without_credentials_waits(shop: Shop) -> None:
     one = await shop.driver.accept("imp_1", merchant="other")
     await shop.refresh("refresh/other")
     assert await shop.driver.outcome(one) == "pending"
-    assert "credentials" in ((await shop.driver.ledger.merchants.get("other")).trouble or "")
+    assert "credentials" in said((await shop.driver.ledger.merchants.get("other")).trouble)
     assert list(await shop.driver.due(Lane("refresh", "other"))) == ["imp_1"]
 
 
@@ -178,7 +179,7 @@ async def test_a_look_that_lost_its_lease_changes_nothing(shop: Shop) -> None:
     await shop.driver.lose(late.lease)
     await shop.refresh(str(REFRESH))
     assert await shop.driver.outcome(one) == "applied"
-    await shop.driver.ledger.refresh_lane.postpone(late.lease, "rejected", due_in=None, reason="too late")
+    await shop.driver.ledger.refresh_lane.postpone(late.lease, "rejected", due_in=None, reason=because("too late"))
     assert (await shop.driver.outcome(one), await shop.statuses()) == ("applied", {"imp_1": "paid"})
 
 

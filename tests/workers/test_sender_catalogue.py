@@ -10,6 +10,7 @@ import pytest
 
 from schemas.endpoints.delivery import AttemptResult, Delivered, Disable, Retry, Verdict, attempt, judge
 from tests.support.http_server import Connection
+from tests.support.reasons import said as words
 from tests.support.subscribers import Behaviour, Subscriber
 from tests.workers.catalogue import CATALOGUE
 from workers.callback_sender import CallbackSender
@@ -65,7 +66,7 @@ async def test_nonsense(seed: int, sender: CallbackSender) -> None:
         for _ in range(30):
             answer = await sender.send(subscriber.url, HEADERS, BODY, 20)
             assert answer.ok or answer.error or answer.status_code, said
-            assert not (answer.error or "").startswith(("internal", "timed out")), (answer, said)
+            assert not words(answer.error).startswith(("internal", "timed out")), (answer, said)
             assert b" 20" in said[0] or not answer.ok, (answer, said)
             judge(answer, 0, (5.0,), Random(1))
 
@@ -77,7 +78,7 @@ def _check(behaviour: Behaviour, answer: AttemptResult) -> None:
         assert error is None
     else:
         assert error is not None
-        assert error.startswith(behaviour.error)
+        assert words(error).startswith(behaviour.error)
     assert len(answer.response.encode()) <= 1024
     verdict = judge(answer, 0, (5.0,), Random(1))
     assert type(verdict) is OUTCOMES[behaviour.outcome]

@@ -11,7 +11,9 @@ import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from schemas.endpoints.egress import forbidden
+from schemas.reasons import Reason
 from tests.support.certificates import Authority
+from tests.support.reasons import said
 from tests.support.subscribers import Subscriber
 from tests.workers.catalogue import CATALOGUE
 from workers.callback_sender import CallbackSender
@@ -53,7 +55,7 @@ class Names(AbstractResolver):
         """Nothing to close."""
 
 
-def vet(address: str) -> str | None:
+def vet(address: str) -> Reason | None:
     """Forbid what a deployment with no settings of its own forbids."""
     return forbidden(address)
 
@@ -65,7 +67,7 @@ async def test_no_such_host(authority: Authority) -> None:
     )
     answer = await sender.send("https://shop.example/", HEADERS, BODY, 10)
     await sender.aclose()
-    assert answer.error == "DNS: no such host"
+    assert said(answer.error) == "DNS: no such host"
 
 
 async def test_system_names(sender: CallbackSender) -> None:
@@ -75,7 +77,7 @@ async def test_system_names(sender: CallbackSender) -> None:
     missing = await sender.send("http://no-such-host.invalid/", HEADERS, BODY, 30)
     assert found.ok
     assert missing.error is not None
-    assert missing.error.startswith("DNS: ")
+    assert said(missing.error).startswith("DNS: ")
 
 
 async def test_second_address(authority: Authority) -> None:
@@ -105,7 +107,7 @@ async def test_forbidden_names(addresses: list[str], words: str, certificate: ss
     sender = CallbackSender(callback_transport(vet, resolver=Names(addresses)))
     async with Subscriber(OK, tls=certificate) as subscriber:
         answer = await sender.send(f"https://shop.example:{subscriber.port}/", HEADERS, BODY, 10)
-        assert (answer.error, subscriber.connections) == (words, 0)
+        assert (said(answer.error), subscriber.connections) == (words, 0)
     await sender.aclose()
 
 
@@ -127,7 +129,7 @@ async def test_rebinding(authority: Authority, free_port: Callable[[], int]) -> 
     await sender.aclose()
     assert first.ok
     assert cached.ok
-    assert other.error == "forbidden address 127.0.0.1 (loopback)"
+    assert said(other.error) == "forbidden address 127.0.0.1 (loopback)"
 
 
 async def test_a_busy_connection_is_not_kept_for_ever(authority: Authority) -> None:
@@ -166,7 +168,7 @@ async def test_a_name_that_moves_inside_is_refused_once_its_connection_is_old(au
         assert (await sender.send(url, HEADERS, BODY, 10)).ok
         hour[0] = 61.0
         answer = await sender.send(url, HEADERS, BODY, 10)
-        assert (answer.error, inside.connections) == ("forbidden address 127.0.0.1 (loopback)", 0)
+        assert (said(answer.error), inside.connections) == ("forbidden address 127.0.0.1 (loopback)", 0)
     await sender.aclose()
 
 
@@ -206,7 +208,7 @@ async def test_forbidden_addresses_in_urls(host: str, certificate: ssl.SSLContex
         for sender in (strict, careless):
             answer = await sender.send(f"https://{host}:{subscriber.port}/", HEADERS, BODY, 10)
             assert answer.error is not None
-            assert answer.error.startswith("forbidden ")
+            assert said(answer.error).startswith("forbidden ")
             await sender.aclose()
         assert subscriber.connections == 0
 
@@ -216,7 +218,7 @@ async def test_plain_http_is_forbidden() -> None:
     sender = CallbackSender(callback_transport(lambda _: None))
     answer = await sender.send("http://8.8.8.8/", HEADERS, BODY, 10)
     await sender.aclose()
-    assert answer.error == "forbidden URL: must begin with https://"
+    assert said(answer.error) == "forbidden URL: must begin with https://"
 
 
 async def test_system_resolver_takes_any_name() -> None:

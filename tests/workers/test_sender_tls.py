@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.certificates import Authority
+from tests.support.reasons import said
 from tests.support.subscribers import Subscriber
 from tests.workers.catalogue import CATALOGUE
 from workers.callback_sender import CallbackSender
@@ -24,7 +25,7 @@ async def test_expired_certificate(sender: CallbackSender, authority: Authority)
     """A certificate that has expired is not accepted, and said to be so."""
     async with Subscriber(OK, tls=authority.server(expired=True)) as subscriber:
         answer = await sender.send(subscriber.url, HEADERS, BODY, 10)
-        assert (answer.error, subscriber.requests) == ("TLS: certificate has expired", [])
+        assert (said(answer.error), subscriber.requests) == ("TLS: certificate has expired", [])
 
 
 async def test_wrong_host(sender: CallbackSender, authority: Authority) -> None:
@@ -32,15 +33,15 @@ async def test_wrong_host(sender: CallbackSender, authority: Authority) -> None:
     async with Subscriber(OK, tls=authority.server(("shop.example",))) as subscriber:
         answer = await sender.send(subscriber.url, HEADERS, BODY, 10)
     assert answer.error is not None
-    assert answer.error.startswith("TLS: ")
-    assert "127.0.0.1" in answer.error
+    assert said(answer.error).startswith("TLS: ")
+    assert "127.0.0.1" in said(answer.error)
 
 
 async def test_self_signed(sender: CallbackSender, authority: Authority) -> None:
     """A certificate that signed itself is not accepted."""
     async with Subscriber(OK, tls=authority.server(self_signed=True)) as subscriber:
         answer = await sender.send(subscriber.url, HEADERS, BODY, 10)
-    assert answer.error == "TLS: self-signed certificate"
+    assert said(answer.error) == "TLS: self-signed certificate"
 
 
 async def test_unknown_authority(certificate: ssl.SSLContext) -> None:
@@ -49,7 +50,7 @@ async def test_unknown_authority(certificate: ssl.SSLContext) -> None:
     async with Subscriber(OK, tls=certificate) as subscriber:
         answer = await sender.send(subscriber.url, HEADERS, BODY, 10)
     await sender.aclose()
-    assert answer.error == "TLS: unable to get local issuer certificate"
+    assert said(answer.error) == "TLS: unable to get local issuer certificate"
 
 
 async def test_added_authority(
@@ -71,8 +72,8 @@ async def test_wrong_protocols(sender: CallbackSender, certificate: ssl.SSLConte
     async with Subscriber(OK) as plain, Subscriber(OK, tls=certificate) as secure:
         to_plain = await sender.send(plain.url.replace("http:", "https:"), HEADERS, BODY, 0.7)
         to_secure = await sender.send(secure.url.replace("https:", "http:"), HEADERS, BODY, 10)
-    assert to_plain.error == "timed out after 700ms"
-    assert to_secure.error in {"connection closed without an answer", "connection reset", "invalid HTTP answer"}
+    assert said(to_plain.error) == "timed out after 700ms"
+    assert said(to_secure.error) in {"connection closed without an answer", "connection reset", "invalid HTTP answer"}
 
 
 async def test_tls_handshake_hangs(sender: CallbackSender) -> None:
@@ -80,7 +81,7 @@ async def test_tls_handshake_hangs(sender: CallbackSender) -> None:
     async with Subscriber(CATALOGUE["silent"]) as subscriber:
         began = time.monotonic()
         answer = await sender.send(subscriber.url.replace("http:", "https:"), HEADERS, BODY, 0.5)
-        assert answer.error == "timed out after 500ms"
+        assert said(answer.error) == "timed out after 500ms"
         assert time.monotonic() - began < 5
         await asyncio.wait_for(subscriber.left(), 10)
 

@@ -13,6 +13,7 @@ from console.web.pages.endpoints import address
 from console.web.visit import PageResult, PageRoute, Redirect, View, Visit
 from schemas.endpoints.endpoint import ALL_PAYMENTS, ENDPOINT_TYPES, EVERYTHING, PAYMENT_TYPES
 from schemas.errors import Invalid, NotFound
+from schemas.reasons import Reason
 
 TYPES = (ALL_PAYMENTS, EVERYTHING, *PAYMENT_TYPES, *ENDPOINT_TYPES)
 _NEW: dict[str, Any] = {
@@ -69,7 +70,7 @@ async def _existing(visit: Visit) -> dict[str, Any]:
     return {name: getattr(endpoint, name) for name in ("id", *_NEW)}
 
 
-async def _form(visit: Visit, endpoint: dict[str, Any], errors: dict[str, str]) -> View:
+async def _form(visit: Visit, endpoint: dict[str, Any], errors: dict[str, Reason]) -> View:
     merchants = await visit.merchants()
     values = {
         "endpoint": endpoint,
@@ -94,13 +95,13 @@ def _fields(form: Form) -> dict[str, Any]:
     }
 
 
-def _errors(error: InvalidFields | Invalid | NotFound) -> dict[str, str]:
+def _errors(error: InvalidFields | Invalid | NotFound) -> dict[str, Reason]:
     match error:
         case InvalidFields():
-            return {one["field"].partition(".")[0]: one["message"] for one in error.errors}
+            return {one.field.partition(".")[0]: one.reason for one in error.errors}
         case Invalid():
-            return {error.field: error.message}
-    return {"merchant": str(error)}
+            return {error.field: error.reason}
+    return {"merchant": error.reason}
 
 
 PAGES = (

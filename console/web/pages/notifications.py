@@ -9,7 +9,6 @@ from console.operations.read_stats import read_stats
 from console.resources.notifications import NotificationListing
 from console.web.visit import PageResult, PageRoute, View, Visit
 from ledger.notifications import Outcome
-from schemas.payments.body_reasons import words
 
 _FILTERS = ("merchant", "imp_uid", "outcome")
 
@@ -30,7 +29,7 @@ async def notifications(visit: Visit) -> PageResult:
         "merchants": merchants,
         "outcomes": get_args(Outcome),
         "refused": stats.numbers.refused,
-        "bodies": [(row, words(row.reason)) for row in stats.numbers.refused_bodies],
+        "bodies": stats.numbers.refused_bodies,
     }
     return View("notifications", values, live=() if listed["paged"] else ("notifications",))
 

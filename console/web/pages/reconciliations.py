@@ -13,6 +13,7 @@ from console.web.forms import filled
 from console.web.refusals import reason
 from console.web.visit import PageResult, PageRoute, Redirect, View, Visit
 from schemas.errors import RelayError
+from schemas.reasons import Reason
 
 
 async def reconciliations(visit: Visit) -> PageResult:
@@ -33,7 +34,7 @@ async def begin(visit: Visit) -> PageResult:
     return Redirect("/reconciliations", "reconciliation_begun")
 
 
-async def _page(visit: Visit, chosen: dict[str, Any], *, error: str | None = None, status: int = 200) -> View:
+async def _page(visit: Visit, chosen: dict[str, Any], *, error: Reason | None = None, status: int = 200) -> View:
     query = visit.listing(ReconciliationListing)
     page, merchants, stats = await asyncio.gather(
         visit.context.ledger.reconciliations.list(query.part), visit.merchants(), read_stats(visit.context)

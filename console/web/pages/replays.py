@@ -16,6 +16,7 @@ from console.web.visit import PageResult, PageRoute, Redirect, View, Visit
 from ledger.replays import Only
 from schemas.endpoints.endpoint import ENDPOINT_TYPES, PAYMENT_TYPES
 from schemas.errors import RelayError
+from schemas.reasons import Reason
 
 TYPES = (*PAYMENT_TYPES, *ENDPOINT_TYPES)
 _FIELDS = ("merchant", "endpoint", "only", "since", "until", "rate", "include_silent")
@@ -55,7 +56,7 @@ async def stop(visit: Visit) -> PageResult:
 
 
 async def _page(
-    visit: Visit, chosen: dict[str, Any], *, matched: int | None = None, error: str | None = None, status: int = 200
+    visit: Visit, chosen: dict[str, Any], *, matched: int | None = None, error: Reason | None = None, status: int = 200
 ) -> View:
     page, endpoints, merchants = await asyncio.gather(
         visit.context.ledger.replays.list(visit.listing(Listing).part), visit.endpoints(), visit.merchants()

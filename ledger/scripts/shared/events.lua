@@ -63,7 +63,7 @@ local function advance(lanes, id, ep, p, died)
   local following = first == id and second or first
   if following ~= id then
     redis.call("HSET", k("dlv", following), "next_at", int(now()))
-    if died then redis.call("HSET", k("dlv", following), "note", "sent although " .. id .. " before it is dead") end
+    if died then redis.call("HSET", k("dlv", following), "sent_after", id) end
     touch("deliver/" .. ep, following, now())
     lanes["deliver/" .. ep] = true
   end

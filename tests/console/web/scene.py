@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from schemas.endpoints.delivery import Dead, Delivered
+from schemas.reasons import Reason
 from tests.console.conftest import Console
 from tests.support.machine import NOW, look_at, notify, payment, seen, send
 
@@ -44,7 +45,11 @@ async def set_up(console: Console) -> Scene:
     await seen(console.ledger, "imp_1", card_number="4111111111111111", custom_data='{"note":"비밀"}')
     await send(console.ledger, well["id"], Delivered(), status_code=200, response="thanks <script>")
     await send(
-        console.ledger, sick["id"], Dead("dead after 1 attempt; the last answered 500"), status_code=500, response="no"
+        console.ledger,
+        sick["id"],
+        Dead(Reason.of("attempts_exhausted", Reason.of("http_answer", status=500), attempts=1)),
+        status_code=500,
+        response="no",
     )
     await notify(console.ledger, "imp_made_up", extra=f'{{"event":"Some.Thing","buyer_name":"{BUYER}"}}'.encode())
     await look_at(console.ledger, {})

@@ -12,6 +12,7 @@ from tests.console.conftest import Console
 from tests.console.web.conftest import Reader
 from tests.console.web.scene import set_up
 from tests.support import machine
+from tests.support.reasons import because
 
 NEW = {
     "merchant": "default", "url": "http://127.0.0.1:9/new", "types": ["payment.paid", "payment.failed"],
@@ -176,7 +177,7 @@ async def test_a_reconciliation_begins(reader: Reader, console: Console) -> None
     (run,) = (await console.call("GET", "/v1/reconciliations")).json()["data"]
     assert (run["since"], run["until"]) == ("2026-11-01T00:00:00Z", "2026-11-02T00:00:00Z")
     stored = await console.ledger.reconciliations.get(run["id"])
-    await console.ledger.reconciliations.save(replace(stored, tries=1, trouble="i'mport answered 502"))
+    await console.ledger.reconciliations.save(replace(stored, tries=1, trouble=because("i'mport answered 502")))
     assert "i&#39;mport answered 502" in (await reader.open("/reconciliations", headers={"accept-language": "en"})).text
 
 

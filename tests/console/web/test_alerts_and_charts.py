@@ -29,7 +29,9 @@ from schemas.endpoints.delivery import Attempt
 from schemas.endpoints.endpoint import Endpoint
 from schemas.payments.body_reasons import BodyReason
 from schemas.payments.cancellations import CancellationRequest
+from schemas.reasons import Reason
 from schemas.times import rfc3339
+from tests.support.reasons import because
 
 NOW = 1795433533.0
 
@@ -50,18 +52,18 @@ def stats(**changes: Any) -> RelayStats:
     return RelayStats(Stats(**numbers), **{**fields, **changes})
 
 
-def worker(*, quiet: bool = False, trouble: str | None = None) -> Worker:
+def worker(*, quiet: bool = False, trouble: Reason | None = None) -> Worker:
     """A worker that runs, but for this."""
     return Worker("host-1", "1", NOW, NOW, quiet, None, None, trouble)
 
 
-def endpoint(*, state: Any = "enabled", breaker: str = "closed", disabled_reason: str | None = None) -> EndpointView:
+def endpoint(*, state: Any = "enabled", breaker: str = "closed", disabled_reason: Reason | None = None) -> EndpointView:
     """An endpoint that is well, but for this."""
     registered = Endpoint(id="ep_1", merchant="m", url="https://shop", disabled_reason=disabled_reason)
     return EndpointView(registered, state, 1.0, breaker, None, ())
 
 
-def merchant(name: str, trouble: str | None = None) -> MerchantView:
+def merchant(name: str, trouble: Reason | None = None) -> MerchantView:
     """A merchant, and why i'mport cannot be asked for it."""
     return MerchantView(Merchant(name, NOW, NOW, trouble=trouble), "api", None)
 
@@ -81,10 +83,10 @@ def test_the_worst_comes_first() -> None:
     """Everything that is wrong is named, what loses data or stands still before what is only late."""
     waiting = payment(CancellationRequest("can_1", None, "open", "webhook", int(NOW - 8 * 86400)))
     found = alerts(
-        stats(dead=2, held=1, oldest_delivery=90.0, durability=Durability(False, ("appendonly is no",)),
+        stats(dead=2, held=1, oldest_delivery=90.0, durability=Durability(False, (because("appendonly is no"),)),
               webhook_loss_rate=0.01),
-        [endpoint(state="disabled", disabled_reason="answered 410"), endpoint(breaker="open"), endpoint()],
-        [merchant("m", "i'mport answered 500"), merchant("n")],
+        [endpoint(state="disabled", disabled_reason=Reason.of("endpoint_gone")), endpoint(breaker="open"), endpoint()],
+        [merchant("m", Reason.of("iamport_status", status=500)), merchant("n")],
         [waiting],
         3,
         NOW,
@@ -102,21 +104,21 @@ def test_bodies_that_were_refused_lately_are_named() -> None:
     bodies = tuple(RefusedBodies("m", code, 2, NOW - ago) for code, ago in codes)
     found = alerts(stats(refused_bodies=bodies), [], [], [], 0, NOW)
     assert [(one.key, one.level, one.reasons) for one in found] == [
-        ("version_2", "warn", ()), ("bodies", "warn", ("the body is empty",)),
+        ("version_2", "warn", ()), ("bodies", "warn", (Reason.of("empty"),)),
     ]  # fmt: skip
 
 
 def test_a_standstill_comes_before_all() -> None:
     """A queue that does not work, a full Redis, no running worker; a trouble that all share is mentioned once."""
-    problem = AclProblem("queue", "its Redis user may not use KEYS", "ACL SETUSER … +keys", lasting=True)
+    problem = AclProblem("queue", Reason.of("commands_forbidden", commands="KEYS", rights="+keys"), lasting=True)
     still = {"dead": 1, "allows": RedisStatus(None, problem, None), "memory": Memory(97, 100, nearly_full=True)}
-    silent = worker(quiet=True, trouble="long ago")
-    found = alerts(stats(**still, workers=[worker(trouble=str(problem)), silent]), [], [], [], 0, NOW)
+    silent = worker(quiet=True, trouble=because("long ago"))
+    found = alerts(stats(**still, workers=[worker(trouble=problem.reason), silent]), [], [], [], 0, NOW)
     assert [one.key for one in found] == ["full", "queue", "dead", "quiet"]
     found = alerts(stats(workers=[silent]), [], [], [], 0, NOW)
     assert [one.key for one in found] == ["no_worker", "quiet"]
-    found = alerts(stats(workers=[worker(), worker(trouble=str(problem))]), [], [], [], 0, NOW)
-    assert [(one.key, one.reasons) for one in found] == [("hindered", (str(problem),))]
+    found = alerts(stats(workers=[worker(), worker(trouble=problem.reason)]), [], [], [], 0, NOW)
+    assert [(one.key, one.reasons) for one in found] == [("hindered", (problem.reason,))]
 
 
 def test_columns_fill_their_chart() -> None:
@@ -128,14 +130,16 @@ def test_columns_fill_their_chart() -> None:
     assert columns([0, 0], ["a", "b"]).bars == ()
 
 
-def attempt(status: int | None, ms: int, error: str | None = None) -> Attempt:
+def attempt(status: int | None, ms: int, error: Reason | None = None) -> Attempt:
     """An attempt that ended so."""
     return Attempt(NOW, status, ms, error, "", replay=False)
 
 
 def test_the_pulse_of_an_endpoint() -> None:
     """Shares, middle and slow times; an answer that came too late is a failure."""
-    seen = pulse([attempt(200, 10), attempt(500, 20), attempt(200, 3000, "timed out after 3s"), attempt(204, 30)])
+    seen = pulse(
+        [attempt(200, 10), attempt(500, 20), attempt(200, 3000, Reason.of("timed_out", timeout=3.0)), attempt(204, 30)]
+    )
     assert (seen.count, seen.success_rate, seen.median_ms, seen.slow_ms) == (4, 0.5, 30, 3000)
     assert [bar.level for bar in seen.chart.bars] == ["ok", "bad", "bad", "ok"]
     assert pulse([]).success_rate is None

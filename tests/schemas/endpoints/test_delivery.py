@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.endpoints.delivery import AttemptResult, Dead, Delivered, Disable, Retry, attempt, judge
+from tests.support.reasons import because, said
 
 SCHEDULE = (5.0, 30.0, 120.0)
 NOW = 1_800_000_000.0
@@ -16,7 +17,7 @@ NOW = 1_800_000_000.0
 
 def answered(status_code: int | None, error: str | None = None, retry_after: float | None = None) -> AttemptResult:
     """An answer with what matters to a verdict."""
-    return AttemptResult(status_code, error, retry_after, 12, "body")
+    return AttemptResult(status_code, None if error is None else because(error), retry_after, 12, "body")
 
 
 @pytest.mark.parametrize("status_code", [200, 201, 202, 204, 206, 299])
@@ -35,8 +36,8 @@ def test_a_status_line_counts(error: str) -> None:
     failed = answered(500, error)
     verdict = judge(failed, 0, SCHEDULE, Random(1))
     assert isinstance(verdict, Retry)
-    assert verdict.reason == f"the last attempt answered 500, but {error}"
-    assert attempt(failed, 1.0, replay=False).error == error
+    assert said(verdict.reason) == f"the last attempt answered 500, but {error}"
+    assert said(attempt(failed, 1.0, replay=False).error) == error
 
 
 @pytest.mark.parametrize("error", [None, "invalid HTTP answer"])
@@ -72,7 +73,8 @@ def test_retry_after_has_an_end() -> None:
 def test_retry_after_on_the_last_attempt() -> None:
     """A delivery that dies of a 503 with `Retry-After` still makes the lane wait."""
     verdict = judge(answered(503, retry_after=60.0), 3, SCHEDULE, Random(1))
-    assert verdict == Dead("dead after 4 attempts; the last answered 503", 60.0)
+    assert isinstance(verdict, Dead)
+    assert (said(verdict.reason), verdict.lane_wait) == ("dead after 4 attempts; the last answered 503", 60.0)
 
 
 @pytest.mark.parametrize("status_code", [301, 302, 307, 400, 401, 404, 413, 418, 500, 502, 599, 101])
@@ -82,7 +84,7 @@ def test_anything_else_fails(status_code: int) -> None:
     assert isinstance(verdict, Retry)
     assert verdict.at_in <= 6.0
     assert verdict.lane_wait is None
-    assert verdict.reason == f"the last attempt answered {status_code}"
+    assert said(verdict.reason) == f"the last attempt answered {status_code}"
 
 
 def test_number_of_attempts() -> None:
@@ -90,9 +92,12 @@ def test_number_of_attempts() -> None:
     default = (5, 30, 120, 600, 1800, 3600, 10800, 21600, 43200, 86400, 86400)
     verdicts = [judge(answered(500), before, default, Random(1)) for before in range(12)]
     assert all(isinstance(verdict, Retry) for verdict in verdicts[:11])
-    assert verdicts[11] == Dead("dead after 12 attempts; the last answered 500")
+    last = verdicts[11]
+    assert isinstance(last, Dead)
+    assert (said(last.reason), last.lane_wait) == ("dead after 12 attempts; the last answered 500", None)
     refused = judge(answered(None, "connection refused"), 0, (), Random(1))
-    assert refused == Dead("dead after 1 attempt; the last failed: connection refused")
+    assert isinstance(refused, Dead)
+    assert said(refused.reason) == "dead after 1 attempt; the last failed: connection refused"
 
 
 @given(

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from schemas.endpoints.egress import check_url, forbidden, spelled
 from schemas.errors import Invalid
+from tests.support.reasons import said
 
 INSIDE = (
     "0.0.0.0/8",
@@ -99,7 +100,7 @@ def test_every_spelling_is_forbidden(address: IPv4Address, index: int) -> None:
 )
 def test_forbidden(address: str) -> None:
     """Addresses that are not public, and what is no address, are forbidden with a reason."""
-    assert (forbidden(address) or "").startswith("forbidden address ")
+    assert said(forbidden(address)).startswith("forbidden address ")
 
 
 @pytest.mark.parametrize(
@@ -209,7 +210,7 @@ def test_public_hosts(host: str) -> None:
 
 def test_reason() -> None:
     """The reason names the address that packets would have gone to, and what it is."""
-    assert forbidden("::ffff:10.0.0.1") == "forbidden address 10.0.0.1 (private)"
-    assert forbidden("2130706433") == "forbidden address 127.0.0.1 (loopback)"
+    assert said(forbidden("::ffff:10.0.0.1")) == "forbidden address 10.0.0.1 (private)"
+    assert said(forbidden("2130706433")) == "forbidden address 127.0.0.1 (loopback)"
     with pytest.raises(Invalid, match=r"leads to a forbidden address 127\.0\.0\.1 \(loopback\)"):
         check_url("https://0x7f.1/")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import orjson
 
 from schemas.endpoints.endpoint import Endpoint, SealedSecret
-from schemas.endpoints.events import disabled_because, endpoint_event
+from schemas.endpoints.events import endpoint_event, failing_because
 from schemas.endpoints.health import DISABLED, FAILING, EndpointHealth
+from tests.support.reasons import because, said
 
 ABOUT = Endpoint(
     "ep_1", "default", "https://shop.example/hook?token=hidden", headers="sealed", secrets=(SealedSecret("sealed"),)
@@ -17,7 +18,7 @@ BAD = EndpointHealth(failures=7, failing_since=1_800_000_000.5, open_until=1_800
 def test_an_event_says_what_happened() -> None:
     """The body has a callback's shape, and nothing that may be secret."""
     event = endpoint_event(
-        ABOUT, "endpoint.failing", EndpointHealth(), BAD, "the last attempt answered 500", 1_800_003_600.9
+        ABOUT, "endpoint.failing", EndpointHealth(), BAD, because("the last attempt answered 500"), 1_800_003_600.9
     )
     assert orjson.loads(event.body) == {
         "id": event.id,
@@ -40,7 +41,7 @@ def test_ids_belong_to_the_trouble() -> None:
     """The same news about the same trouble has one id, whenever it is told; anything else has another."""
 
     def identity(kind: str, before: EndpointHealth, after: EndpointHealth, now: float = 1.0) -> str:
-        return endpoint_event(ABOUT, kind, before, after, "", now).id
+        return endpoint_event(ABOUT, kind, before, after, because(""), now).id
 
     failing = identity("endpoint.failing", EndpointHealth(), BAD)
     assert failing == identity("endpoint.failing", EndpointHealth(), BAD, now=2.0)
@@ -57,7 +58,7 @@ def test_ids_belong_to_the_trouble() -> None:
 def test_recovered_after_an_operator_enabled_it() -> None:
     """An endpoint that starts afresh has no trouble to name; each recovery is an event of its own all the same."""
     first, second = (
-        endpoint_event(ABOUT, "endpoint.recovered", EndpointHealth(stage=FAILING), EndpointHealth(), "", now)
+        endpoint_event(ABOUT, "endpoint.recovered", EndpointHealth(stage=FAILING), EndpointHealth(), because(""), now)
         for now in (1.0, 2.0)
     )
     assert first.id != second.id
@@ -66,6 +67,6 @@ def test_recovered_after_an_operator_enabled_it() -> None:
 
 def test_the_reason_counts() -> None:
     """Why it is disabled: how many failures, since when, and what the last one was."""
-    assert disabled_because(BAD, "the last attempt answered 500") == (
+    assert said(failing_because(BAD, because("the last attempt answered 500"))) == (
         "7 failures in a row since 2027-01-15T08:00:00.500Z; the last attempt answered 500"
     )

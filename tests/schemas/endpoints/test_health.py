@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.endpoints.health import EndpointHealth, after_attempt, breaker, enabled, gone, news, probe_capacity
+from schemas.endpoints.health import EndpointHealth, after_attempt, announcement, breaker, enabled, gone, probe_capacity
 
 DAY = 86400.0
 
@@ -58,13 +58,13 @@ def test_failing_then_disabled_then_recovered() -> None:
     health, told = EndpointHealth(), []
     for hour in range(0, 140, 5):
         after = run(health, 1000 + hour * 3600, False)
-        if word := news(health, after):
+        if word := announcement(health, after):
             told.append((hour, word))
         health = after
     assert told == [(20, "endpoint.failing"), (120, "endpoint.disabled")]
     fresh = enabled(health)
-    assert news(health, fresh) is None or fresh.stage == 1
-    assert news(fresh, run(fresh, 1e6, True)) == "endpoint.recovered"
+    assert announcement(health, fresh) is None or fresh.stage == 1
+    assert announcement(fresh, run(fresh, 1e6, True)) == "endpoint.recovered"
 
 
 def test_few_failures_do_not_disable() -> None:
@@ -79,7 +79,7 @@ def test_short_settings() -> None:
     health, told = EndpointHealth(), []
     for n in range(40):
         after = after_attempt(health, False, 1000 + n * 0.1, first_wait=0.2, disable_after=2.0)
-        told += [word] if (word := news(health, after)) else []
+        told += [word] if (word := announcement(health, after)) else []
         health = after
     assert told == ["endpoint.failing", "endpoint.disabled"]
 
@@ -95,8 +95,8 @@ def test_a_breaker_never_keeps_an_endpoint_from_being_disabled() -> None:
 
 def test_gone() -> None:
     """An endpoint that answered 410 is disabled at once, and that is news once."""
-    assert news(EndpointHealth(), gone(EndpointHealth())) == "endpoint.disabled"
-    assert news(gone(EndpointHealth()), gone(EndpointHealth())) is None
+    assert announcement(EndpointHealth(), gone(EndpointHealth())) == "endpoint.disabled"
+    assert announcement(gone(EndpointHealth()), gone(EndpointHealth())) is None
 
 
 @given(st.lists(st.tuples(st.booleans(), st.floats(0, 1e6)), max_size=80))

@@ -1,0 +1,9 @@
+-- Reasons as schemas/reasons stores them. Words are made where they are shown.
+
+-- The reason `code` with its parameters (a table or nil) and its cause (a stored reason, or nil or "" for none).
+local function because(code, params, cause)
+  local text = '{"code":"' .. code .. '"'
+  if params then text = text .. ',"params":' .. cjson.encode(params) end
+  if cause and cause ~= "" then text = text .. ',"cause":' .. cause end
+  return text .. "}"
+end

@@ -1,0 +1,94 @@
+"""One reason, and how it is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from schemas.reasons.codes import CODES, FRAMES, UNKNOWN
+
+Value = str | int | float | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why. `code` is one of `CODES`, `params` has exactly the parameters that it lists there; times are UNIX seconds.
+    `cause` is the reason behind this one: a pause of a lane has the last attempt's, say.
+
+    Raises `ValueError` for a code or parameters that are not registered.
+    """
+
+    code: str
+    params: Mapping[str, Value] = field(default_factory=dict)
+    cause: Reason | None = None
+
+    def __post_init__(self) -> None:
+        if self.code not in CODES or self.params.keys() != set(CODES[self.code]):
+            raise ValueError(f"no reason is registered as {self.code!r} with {sorted(self.params)}")
+
+    def __hash__(self) -> int:
+        return hash(dump(self))
+
+    @classmethod
+    def of(cls, code: str, cause: Reason | None = None, /, **params: Value) -> Reason:
+        """The reason with this code and these parameters."""
+        return cls(code, params, cause)
+
+    def because(self, cause: Reason | None) -> Reason:
+        """This reason with `cause` behind the causes that it has already."""
+        if cause is None:
+            return self
+        return Reason(self.code, self.params, cause if self.cause is None else self.cause.because(cause))
+
+    def chain(self) -> Iterator[Reason]:
+        """This reason, its cause, the cause of that, …"""
+        reason: Reason | None = self
+        while reason is not None:
+            yield reason
+            reason = reason.cause
+
+    @property
+    def decisive(self) -> str:
+        """The code that programs are told: that of the cause where this reason only puts its cause into a frame."""
+        return self.cause.decisive if self.code in FRAMES and self.cause is not None else self.code
+
+
+def dump(reason: Reason) -> bytes:
+    """A reason as it is stored: compact JSON, without what is empty."""
+    return orjson.dumps(as_row(reason))
+
+
+def load(text: bytes | str) -> Reason:
+    """The reason that `dump` or a script wrote. What a newer version wrote is the reason `unknown_reason`, as is a text
+    that is no reason at all."""
+    try:
+        return of_row(orjson.loads(text))
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return Reason.of(UNKNOWN, text=(text.decode(errors="replace") if isinstance(text, bytes) else text)[:500])
+
+
+def stored(text: bytes | str | None) -> Reason | None:
+    """The reason of a stored field; None where it is absent or empty."""
+    return load(text) if text else None
+
+
+def as_row(reason: Reason) -> dict[str, Any]:
+    """A reason as JSON holds it, without what is empty."""
+    row: dict[str, Any] = {"code": reason.code}
+    if reason.params:
+        row["params"] = dict(reason.params)
+    if reason.cause is not None:
+        row["cause"] = as_row(reason.cause)
+    return row
+
+
+def of_row(row: Mapping[str, Any]) -> Reason:
+    """The reason of a row of JSON."""
+    cause = of_row(row["cause"]) if row.get("cause") else None
+    code, params = row["code"], row.get("params") or {}
+    if code not in CODES or params.keys() != set(CODES[code]):
+        return Reason.of(UNKNOWN, cause, text=str(code))
+    return Reason(code, params, cause)
