@@ -21,6 +21,7 @@ from cli.screen import Screen
 from cli.stack import Addresses, LocalStack, environment
 from cli.supervisor import Supervisor
 from runtime.settings import Settings
+from runtime.signals import handled_in_loop
 from schemas.errors import RelayError
 
 app = typer.Typer()
@@ -69,7 +70,6 @@ class _Up:
 
     async def run(self) -> bool:
         """Whether the demo was complete (True without one). Raises `RelayError`."""
-        loop = asyncio.get_running_loop()
         stop = asyncio.Event()
         supervisor = Supervisor(self._data_dir.logs, self._data_dir.lock, self._screen.add, self._on_death)
 
@@ -78,31 +78,30 @@ class _Up:
                 supervisor.kill()
             stop.set()
 
-        for number in _STOPS:
-            loop.add_signal_handler(number, stop_or_kill)
-        printing = asyncio.create_task(self._screen.keep_printing())
-        work = asyncio.create_task(self._work(supervisor))
-        stopping = asyncio.create_task(stop.wait())
-        try:
-            ends: set[asyncio.Future[Any]] = {work, stopping, supervisor.failed}
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            work.cancel()
-            stopping.cancel()
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait({work})
-            printing.cancel()
+        with handled_in_loop(stop_or_kill, _STOPS):
+            printing = asyncio.create_task(self._screen.keep_printing())
+            work = asyncio.create_task(self._work(supervisor))
+            stopping = asyncio.create_task(stop.wait())
             try:
-                self._screen.print_until(time.time())
-                self._screen.say("\nstopping …", "dim")
-            finally:  # also if printing fails, because the terminal is gone
-                await supervisor.end()
-        if supervisor.failed.done():
-            supervisor.failed.result()
-        if not work.cancelled():
-            work.result()
-        self._screen.say("all stopped", "dim")
-        return self._complete
+                ends: set[asyncio.Future[Any]] = {work, stopping, supervisor.failed}
+                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                work.cancel()
+                stopping.cancel()
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait({work})
+                printing.cancel()
+                try:
+                    self._screen.print_until(time.time())
+                    self._screen.say("\nstopping …", "dim")
+                finally:  # also if printing fails, because the terminal is gone
+                    await supervisor.end()
+            if supervisor.failed.done():
+                supervisor.failed.result()
+            if not work.cancelled():
+                work.result()
+            self._screen.say("all stopped", "dim")
+            return self._complete
 
     async def _work(self, supervisor: Supervisor) -> None:
         addresses = Addresses.choose(os.environ)
