@@ -87,7 +87,7 @@ KEYS = (
     Key("sweeper", "string", "the worker that sweeps", "expires after 2 s"),
     Key("memory_pressure", "string", "Redis is nearly full: nothing new is claimed", "expires after 2 s"),
     Key("probe", "string", "commands are tried on it (ledger.acl)", "at once: it never holds anything"),
-    Key("workers", "hash", "worker -> 'when:JSON', its last sign of life",
+    Key("workers", "hash", "worker -> 'when:JSON', its last heartbeat",
         "a worker without a sign for 10 minutes leaves"),
     Key("spools", "hash", "receiver -> 'waiting:when', notifications in its spool",
         "a receiver silent for a minute leaves"),

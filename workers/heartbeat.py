@@ -1,4 +1,4 @@
-"""A worker's sign of life in the ledger: that it runs, what it did last, and what keeps it from working."""
+"""A worker's heartbeat in the ledger: that it runs, what it did last, and what keeps it from working."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class HeartbeatMiddleware(Middleware):
         self._last = str(message.args[0]), time.monotonic()
 
     async def report(self) -> None:
-        """Leave a sign of life. Raises `LedgerUnavailable`."""
+        """Write a heartbeat. Raises `LedgerUnavailable`."""
         await self._workers.report(self._name, self._sign())
 
     async def sign_off(self) -> None:

@@ -38,7 +38,7 @@ class Catalogue:
 
 
 @cache
-def tongue(code: str) -> Catalogue:
+def catalogue_of(code: str) -> Catalogue:
     """The catalogue of a language."""
     rows = tomllib.loads((files("console") / "i18n" / f"{code}.toml").read_text("utf-8"))
     if code == "en":

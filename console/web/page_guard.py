@@ -67,7 +67,7 @@ class PageGuard:
             request=request,
             context=self._context,
             session=session,
-            clock=time_display.Clock(now, zone, catalogue.tongue(language)),
+            clock=time_display.Clock(now, zone, catalogue.catalogue_of(language)),
             theme=theme if theme in THEMES else THEMES[0],
         )
 

@@ -20,14 +20,14 @@ def spoken(reason: Reason | None, clock: Clock) -> Markup:
     """A reason as HTML; nothing where there is none. What exists in English only is marked as such."""
     html = Markup("")
     if reason is not None:
-        for piece in pieces(reason, clock.tongue.reasons):
+        for piece in pieces(reason, clock.catalogue.reasons):
             html += Markup.escape(piece.value) if piece.kind is None else _html(piece.kind, piece.value, clock)
     return html
 
 
 def in_text(reason: Reason, clock: Clock) -> str:
     """A reason as text, to be put into another sentence."""
-    return rendered(reason, clock.tongue.reasons, lambda kind, value: _text(kind, value, clock))
+    return rendered(reason, clock.catalogue.reasons, lambda kind, value: _text(kind, value, clock))
 
 
 def _html(kind: Kind, value: Value, clock: Clock) -> Markup:
@@ -38,7 +38,7 @@ def _html(kind: Kind, value: Value, clock: Clock) -> Markup:
         return Markup('<a href="/{}/{}" title="{}"><code>{}…</code></a>').format(
             _PAGES[kind], text, text, text[:_SHOWN]
         )
-    if kind is Kind.ENGLISH and clock.tongue.code != "en":
+    if kind is Kind.ENGLISH and clock.catalogue.code != "en":
         return Markup('<span lang="en">{}</span>').format(value)
     return Markup.escape(_text(kind, value, clock))
 

@@ -46,13 +46,13 @@ class Rendering:
         return {name: self._jinja.get_template(f"parts/{name}.html").render(values) for name in view.live}
 
     def _values(self, view: View, visit: Visit, csrf: str) -> dict[str, Any]:
-        clock, tongue = visit.clock, visit.tongue
+        clock, catalogue = visit.clock, visit.catalogue
         values: dict[str, Any] = {
-            "t": tongue,
+            "t": catalogue,
             "when": clock.when,
             "clock": clock,
             "spoken": lambda reason: spoken(reason, clock),
-            "lasting": lambda seconds: length(seconds, tongue),
+            "lasting": lambda seconds: length(seconds, catalogue),
             "visit": visit,
             "session": visit.session,
             "may_act": visit.may_act,
@@ -62,7 +62,7 @@ class Rendering:
             "here": visit.request.url.path,
             "back": _back(visit.request),
             "live": view.live,
-            "words": _words(tongue),
+            "words": _words(catalogue),
             **view.values,
         }
         values["ui"] = self._jinja.get_template("parts/ui.html").make_module(values)
@@ -103,9 +103,9 @@ def _back(request: Request) -> str:
     return address.rpartition("/")[0] if request.method == "POST" and address.endswith(_SHOWING) else address
 
 
-def _words(tongue: Catalogue) -> str:
+def _words(catalogue: Catalogue) -> str:
     """The texts that scripts show, as JSON."""
-    return orjson.dumps({key: word for key, word in tongue.words.items() if key.startswith(_SCRIPTED)}).decode()
+    return orjson.dumps({key: word for key, word in catalogue.words.items() if key.startswith(_SCRIPTED)}).decode()
 
 
 def money(amount: Any, currency: str = "") -> str:

@@ -24,20 +24,20 @@ def preferred(chosen: str | None, language: str) -> str:
     return "KST" if language == "ko" else "UTC"
 
 
-def distance(seconds: float, tongue: Catalogue) -> str:
+def distance(seconds: float, catalogue: Catalogue) -> str:
     """How long ago, or in how long: `12 s ago`, `in 3 min`."""
-    return _worded("ago" if seconds >= 0 else "in", abs(seconds), tongue)
+    return _worded("ago" if seconds >= 0 else "in", abs(seconds), catalogue)
 
 
-def length(seconds: float, tongue: Catalogue) -> str:
+def length(seconds: float, catalogue: Catalogue) -> str:
     """A duration in its largest unit: `3 min`."""
-    return _worded("for", seconds, tongue)
+    return _worded("for", seconds, catalogue)
 
 
-def _worded(way: str, seconds: float, tongue: Catalogue) -> str:
+def _worded(way: str, seconds: float, catalogue: Catalogue) -> str:
     for limit, unit, unit_length in _STEPS:
         if seconds < limit:
-            return tongue(f"time.{way}_{unit}", n=int(seconds // unit_length))
+            return catalogue(f"time.{way}_{unit}", n=int(seconds // unit_length))
     raise ValueError(f"{seconds!r} is not a duration")
 
 
@@ -47,7 +47,7 @@ class Clock:
 
     now: float
     zone_name: str
-    tongue: Catalogue
+    catalogue: Catalogue
 
     @property
     def zone(self) -> tzinfo:
@@ -72,7 +72,7 @@ class Clock:
         full = datetime.fromtimestamp(seconds, self.zone).strftime(f"%Y-%m-%d %H:%M:%S {self.zone_name}")
         html = Markup('<time datetime="{}" title="{}">{}').format(rfc3339(seconds), full, self.text(seconds))
         if ago:
-            html += Markup(' <span class="ago">{}</span>').format(distance(self.now - seconds, self.tongue))
+            html += Markup(' <span class="ago">{}</span>').format(distance(self.now - seconds, self.catalogue))
         return html + Markup("</time>")
 
 

@@ -67,9 +67,9 @@ class Visit:
     form: Form = field(default_factory=Form)
 
     @property
-    def tongue(self) -> Catalogue:
+    def catalogue(self) -> Catalogue:
         """The words it is answered in."""
-        return self.clock.tongue
+        return self.clock.catalogue
 
     @property
     def caller(self) -> Caller:

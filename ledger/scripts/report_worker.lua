@@ -1,4 +1,4 @@
--- Records a worker's sign of life; removes workers that have been silent for long. It removes something before it adds something: then it
+-- Records a worker's heartbeat; removes workers that have been silent for long. It removes something before it adds something: then it
 -- may also write in a full Redis, in which workers should not seem dead.
 -- ARGV: name, row (JSON), removed after (ms)
 -- Returns: 0

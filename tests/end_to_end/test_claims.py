@@ -15,7 +15,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 relay = shared_relay(RELAY_PENDING_SCHEDULE="300ms")
 
 
-async def give_back(relay: Relay, imp_uid: str, name: str, amount: int = 1004) -> None:
+async def return_amount(relay: Relay, imp_uid: str, name: str, amount: int = 1004) -> None:
     """The money went back at i'mport, and no webhook says so."""
     at = int(time.time())
     await relay.payment_at_iamport(
@@ -41,7 +41,7 @@ async def a_claim_of_i_mport_is_pending_after_two_looks(relay: Relay) -> None:
     assert [(row["origin"], row["state"], row["amount"]) for row in payment["cancellations"]] == [
         ("webhook", "open", None)
     ]
-    await give_back(relay, imp_uid, "c_a")
+    await return_amount(relay, imp_uid, "c_a")
     events = await relay.until_recorded(imp_uid, "paid", REQUESTED, "cancelled")
     assert events[-1]["data"]["detail"]["cancellation"]["request"] == "c_a"
     outcomes = (await relay.api.get("/v1/notifications", params={"imp_uid": imp_uid})).json()["data"]
@@ -54,7 +54,7 @@ async def a_claim_that_the_second_look_explains(relay: Relay) -> None:
     await relay.webhook(imp_uid, status="cancelled", cancellation_id="c_b")
     await asyncio.sleep(0.5)  # the first refresh, which does not find it
 
-    await give_back(relay, imp_uid, "c_b")
+    await return_amount(relay, imp_uid, "c_b")
 
     await relay.until_recorded(imp_uid, "paid", "cancelled")
 
@@ -108,7 +108,7 @@ async def a_webhook_token_proves_the_sender(relay: Relay) -> None:
 async def claims_that_open_nothing(relay: Relay) -> None:
     """Without the word cancelled, without a cancellation's name, or with nothing left, a webhook claims nothing."""
     unsaid, nameless, gone = [await relay.paid() for _ in range(3)]
-    await give_back(relay, gone, "c_real")
+    await return_amount(relay, gone, "c_real")
     await relay.webhook(gone, status="cancelled", cancellation_id="c_real")
     await relay.until_recorded(gone, "paid", "cancelled")
 

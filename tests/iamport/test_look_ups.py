@@ -63,7 +63,7 @@ async def test_one_bad_row_harms_no_other(stub: Stub, client: Client) -> None:
     """Rows without status or amount are malformed alone; a row that was not asked for is ignored."""
     bad = payment("bad")
     del bad["status"]
-    stub.reply = lambda _asked: well([payment("a"), bad, payment("b", amount="12"), payment("stranger")])
+    stub.reply = lambda _asked: well([payment("a"), bad, payment("b", amount="12"), payment("never_asked")])
     looked = await client.payments(["a", "bad", "b"])
     assert set(looked.found) == {"a"}
     assert set(looked.malformed) == {"bad", "b"}

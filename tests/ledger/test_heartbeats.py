@@ -11,7 +11,7 @@ SIGN = Heartbeat(version="1.2.3", up=100.0, lane="deliver/ep_1", ago=2.5, troubl
 
 
 async def age(driver: Driver, name: str, seconds: float) -> None:
-    """As if the last sign of life of a worker had come so much earlier."""
+    """As if the last heartbeat of a worker had come so much earlier."""
     row = (await driver.redis.hget("{relay}:workers", name)).decode()
     when, _, text = row.partition(":")
     await driver.redis.hset("{relay}:workers", name, f"{int(when) - round(seconds * 1000)}:{text}")

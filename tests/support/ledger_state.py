@@ -91,7 +91,7 @@ class LedgerState:
         await self.change_payment(imp_uid, "requests", wire.dumps([request]))
 
     async def age_heartbeat(self, worker: str, seconds: int) -> None:
-        """Move a worker's last sign of life so far into the past."""
+        """Move a worker's last heartbeat so far into the past."""
         when, _, row = (await self.redis.hget(key("workers"), worker)).partition(":")
         await self.redis.hset(key("workers"), worker, f"{int(when) - seconds * 1000}:{row}")
 

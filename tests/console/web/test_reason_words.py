@@ -10,7 +10,7 @@ import pytest
 from redis import exceptions
 
 from console.operations.explain_delivery import explained
-from console.web.catalogue import tongue
+from console.web.catalogue import catalogue_of
 from console.web.reason_display import in_text, spoken
 from console.web.time_display import Clock
 from ledger.acl import Subject, problem_of_error, problem_of_refusals
@@ -23,7 +23,7 @@ from schemas.reasons.words import pieces
 from tests.support.reasons import sample
 
 NOW = 1795433533.0
-KOREAN = Clock(NOW, "KST", tongue("ko"))
+KOREAN = Clock(NOW, "KST", catalogue_of("ko"))
 TECHNICAL = re.compile(
     r"\b(?:imp_\w+|merchant_uid|escrow_status|webhook|content-type|custom_data|include_sandbox|relay|merchants|put|"
     r"ACL SETUSER|CONFIG GET|Redis|Cluster|RELAY_\w+|REDIS_URL|IMP_KEY|IMP_SECRET|maxmemory|rename-command|"
@@ -38,13 +38,13 @@ TECHNICAL = re.compile(
 def test_every_reason_has_korean_words(code: str) -> None:
     """Each parameter is in them, and no English beside it but technical names."""
     reason = sample(code)
-    made = list(pieces(reason, tongue("ko").reasons))
+    made = list(pieces(reason, catalogue_of("ko").reasons))
     ours = "".join(f"{piece.value} " if piece.kind is None else " " for piece in made)
     assert not re.search(r"[{}\[\]]", ours)
     assert re.findall(r"[A-Za-z]{2,}", TECHNICAL.sub("", ours)) == []
     shown = in_text(reason, KOREAN)
     for name, value in reason.params.items():
-        words = tongue("ko").reasons.choices.get(f"{name}.{value}")
+        words = catalogue_of("ko").reasons.choices.get(f"{name}.{value}")
         is_time = isinstance(value, float) and value > 1e9
         text = KOREAN.text(value) if is_time else "15s" if value == 15.0 else str(value)
         assert (words or text) in shown, name
@@ -52,14 +52,14 @@ def test_every_reason_has_korean_words(code: str) -> None:
 
 def test_both_languages_have_the_same_reasons() -> None:
     """No more, no fewer, and the same choices."""
-    english, korean = tongue("en").reasons, tongue("ko").reasons
+    english, korean = catalogue_of("en").reasons, catalogue_of("ko").reasons
     assert english.templates.keys() == korean.templates.keys() == CODES.keys()
     assert english.choices.keys() == korean.choices.keys()
 
 
 def test_korean_particles_fit_whatever_stands_before_them() -> None:
     """A particle that depends on the sound before it never follows a value, nor is it written as a choice of two."""
-    for code, text in tongue("ko").reasons.templates.items():
+    for code, text in catalogue_of("ko").reasons.templates.items():
         assert not re.search(r"\}'?(?:을|를|이|가|은|는|과|와|으로|로|이며|라)(?![가-힣])", text), code
         assert not re.search(r"[을를이가은는]\((?:을|를|이|가|은|는)\)", text), code
 
@@ -89,7 +89,7 @@ def test_what_has_no_korean_words_is_marked_as_english() -> None:
     """It is read with an English voice; on an English page nothing has to be marked."""
     odd = Reason.of("unknown_reason", text="<b>something new</b>")
     assert spoken(odd, KOREAN) == '<span lang="en">&lt;b&gt;something new&lt;/b&gt;</span>'
-    assert spoken(odd, Clock(NOW, "UTC", tongue("en"))) == "&lt;b&gt;something new&lt;/b&gt;"
+    assert spoken(odd, Clock(NOW, "UTC", catalogue_of("en"))) == "&lt;b&gt;something new&lt;/b&gt;"
 
 
 def view(state: State, reason: Reason | None) -> DeliveryView:
@@ -113,7 +113,7 @@ def verdicts() -> Iterator[Reason]:
 
 def all_korean(reason: Reason) -> bool:
     """Whether its words, with those of its causes, have no English beside technical names."""
-    made = pieces(reason, tongue("ko").reasons)
+    made = pieces(reason, catalogue_of("ko").reasons)
     ours = "".join(f"{piece.value} " if piece.kind is None else " " for piece in made)
     return re.findall(r"[A-Za-z]{2,}", TECHNICAL.sub("", ours)) == []
 

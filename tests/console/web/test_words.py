@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from console.web.catalogue import preferred, tongue
+from console.web.catalogue import catalogue_of, preferred
 from console.web.rendering import money, percent
 from console.web.time_display import Clock, distance
 from ledger.acl import Subject
@@ -37,12 +37,12 @@ def test_the_language_a_reader_wants(chosen: str | None, accept: str | None, lan
 )
 def test_how_long_ago(seconds: float, english: str, korean: str) -> None:
     """The largest unit that fits, for what was and for what comes."""
-    assert (distance(seconds, tongue("en")), distance(seconds, tongue("ko"))) == (english, korean)
+    assert (distance(seconds, catalogue_of("en")), distance(seconds, catalogue_of("ko"))) == (english, korean)
 
 
 def test_times_are_as_short_as_they_can_be() -> None:
     """Today's show no date, this year's no year; all of them say everything to whoever asks."""
-    clock = Clock(NOW, "KST", tongue("en"))
+    clock = Clock(NOW, "KST", catalogue_of("en"))
     assert clock.text(NOW) == "20:32:13"
     assert clock.text(NOW - 86400) == "11-22 20:32:13"
     assert clock.text(NOW - 400 * 86400) == "2025-10-19 20:32:13"
