@@ -74,7 +74,7 @@ async def one_claim_a_payment(relay: Relay) -> None:
     assert len((await relay.payment(imp_uid))["cancellations"]) == 1
 
 
-async def what_strangers_claim_is_never_news(relay: Relay) -> None:
+async def what_unverified_sources_report_is_never_an_event(relay: Relay) -> None:
     """A claim of somebody who may be anybody makes the relay look, and nothing else, however often it is made."""
     async with relay.open_receiver() as unverified:
         imp_uid = await relay.paid()
@@ -127,7 +127,7 @@ STORIES = (
     a_claim_of_i_mport_is_pending_after_two_looks,
     a_claim_that_the_second_look_explains,
     one_claim_a_payment,
-    what_strangers_claim_is_never_news,
+    what_unverified_sources_report_is_never_an_event,
     a_webhook_token_proves_the_sender,
     claims_that_open_nothing,
 )

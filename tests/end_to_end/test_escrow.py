@@ -11,6 +11,7 @@ import pytest
 
 from schemas.payments import escrow
 from schemas.payments.events import event_id
+from schemas.reasons import english
 from tests.support.relay import Relay
 from tests.support.relay_fixtures import shared_relay, side_by_side
 
@@ -100,7 +101,7 @@ async def a_change_before_i_mport_knows_the_payment(relay: Relay) -> None:
     await relay.until_recorded(imp_uid, "paid", CHANGED)
 
 
-async def strangers_change_nothing(relay: Relay) -> None:
+async def unverified_sources_change_nothing(relay: Relay) -> None:
     """A sender who may be anybody makes the relay look, and its notification says why nothing else came of it."""
     imp_uid = await bought(relay)
     async with relay.open_receiver() as unverified:
@@ -110,7 +111,7 @@ async def strangers_change_nothing(relay: Relay) -> None:
         rows = await noted(relay, imp_uid)
 
     assert [(row["outcome"], row["reason"]) for row in rows] == [
-        ("applied", escrow.UNVERIFIED), ("rejected", escrow.UNVERIFIED),
+        ("applied", english(escrow.UNVERIFIED)), ("rejected", english(escrow.UNVERIFIED)),
     ]  # fmt: skip
     assert rows[0]["extra"]["extra"]["escrow_status"] == "4"
     await relay.until_recorded(imp_uid, "paid")
@@ -124,7 +125,10 @@ async def a_payment_that_is_not_escrow(relay: Relay) -> None:
     await relay.intake.post("/webhooks", json=body(imp_uid))
 
     rows = await noted(relay, imp_uid)
-    assert [(row["outcome"], row["reason"]) for row in rows] == [("applied", None), ("rejected", escrow.NOT_ESCROW)]
+    assert [(row["outcome"], row["reason"]) for row in rows] == [
+        ("applied", None),
+        ("rejected", english(escrow.NOT_ESCROW)),
+    ]
     await relay.until_recorded(imp_uid, "paid")
 
 
@@ -156,7 +160,7 @@ STORIES = (
     a_change_reaches_subscribers_once,
     changes_in_any_order_are_all_told,
     a_change_before_i_mport_knows_the_payment,
-    strangers_change_nothing,
+    unverified_sources_change_nothing,
     a_payment_that_is_not_escrow,
     an_event_nobody_knows,
     a_reason_as_long_as_a_body_may_be,

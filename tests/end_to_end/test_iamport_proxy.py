@@ -56,6 +56,6 @@ async def test_its_trouble_is_named(start_relay: StartRelay, processes: Processe
         trouble = (await relay.api.get("/v1/merchants/default")).json()["trouble"]
         assert trouble == line["error"]
         said = await doctor(relay, processes)
-        assert "see RELAY_IAMPORT_PROXY" in said
+        assert "check RELAY_IAMPORT_PROXY" in said
         assert words in said
         assert PASSWORD not in said + relay.worker.output + relay.console.output
