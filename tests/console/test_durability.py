@@ -24,7 +24,7 @@ async def weak(own_redis: RedisServer) -> AsyncIterator[Console]:
 
 async def test_probes_and_the_api_tell_of_it(weak: Console) -> None:
     """/readyz and /v1/stats name the reason; it is well enough to go on with."""
-    told = {"durable": False, "reasons": [REASON]}
+    told = {"durable": False, "reasons": [REASON], "reason_codes": ["setting_weak"]}
     ready = await weak.call("GET", "/readyz")
     assert (ready.status_code, ready.json()["status"], ready.json()["redis"]) == (200, "ready", told)
     assert (await weak.call("GET", "/v1/stats")).json()["redis"] == told
