@@ -7,9 +7,9 @@ import typer
 from cli import (
     deliveries,
     doctor,
+    encryption_keys,
     endpoints,
     events,
-    keys,
     listen,
     merchants,
     notifications,
@@ -30,7 +30,7 @@ GROUPS = {
     "notifications": notifications.app,
     "replay": replay.app,
     "reconcile": reconcile.app,
-    "keys": keys.app,
+    "keys": encryption_keys.app,
 }
 SINGLE = (doctor.app, tail.app, trigger.app, listen.app, verify.app)
 

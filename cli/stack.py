@@ -12,7 +12,7 @@ import httpx
 
 from cli.data_dir import DataDir
 from cli.embedded import answers, arguments, find_server
-from cli.ports import next_free
+from cli.free_ports import next_free
 from cli.supervisor import Child, Supervisor
 from runtime.environment import FILE
 from schemas.errors import RelayError

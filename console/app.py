@@ -15,12 +15,12 @@ from starlette.routing import Mount, Route
 
 from console.context import Context
 from console.health import ConsoleHealth
+from console.http.api_tokens import ApiTokens
 from console.http.dispatch import OperatorApi
 from console.http.docs_page import page
 from console.http.openapi import describe
 from console.http.problems import of_error, problem
-from console.http.tokens import ApiTokens
-from console.resources.table import OPERATIONS
+from console.resources.routes import OPERATIONS
 from console.web.site import Site, is_browser
 from schemas import wire
 from schemas.errors import RelayError

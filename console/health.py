@@ -11,8 +11,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from console.context import Context
+from console.http.api_tokens import ApiTokens
 from console.http.problems import problem
-from console.http.tokens import ApiTokens
 from console.resources.stats import MemoryOut, works
 from ledger.heartbeats import Worker, running
 from ledger.stats import Stats

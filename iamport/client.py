@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 import httpx
 
+from iamport.access_tokens import AccessToken, AccessTokens, Credentials, TokenStore, parse_token
 from iamport.http_exchange import HttpResponse, exchange
 from iamport.responses import (
     LookupResult,
@@ -27,7 +28,6 @@ from iamport.responses import (
     unwrap,
 )
 from iamport.sandbox_lookups import look_up_singly
-from iamport.tokens import AccessToken, AccessTokens, Credentials, TokenStore, parse_token
 from schemas import wire
 from schemas.errors import IamportFailing, IamportUnreachable, Invalid, MalformedPayment, TooMuchAsked
 from schemas.payments.snapshot import IMP_UID

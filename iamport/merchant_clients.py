@@ -8,9 +8,9 @@ from typing import Protocol
 
 import httpx
 
+from iamport.access_tokens import Credentials, TokenStore
 from iamport.client import Client
 from iamport.sealed_tokens import SealedTokens
-from iamport.tokens import Credentials, TokenStore
 from runtime.encryption import Sealer
 from runtime.settings import Settings
 from schemas.errors import NotFound, Unreadable, WrongCredentials

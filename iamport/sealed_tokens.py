@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from iamport.tokens import TokenStore
+from iamport.access_tokens import TokenStore
 from runtime.encryption import Sealer
 from schemas.errors import Unreadable
 

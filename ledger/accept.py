@@ -6,15 +6,15 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from ipaddress import ip_address
 
-from ledger.connection import ANSWER_WITHIN
 from ledger.group_commit import GroupCommit
 from ledger.queue import Queue
+from ledger.redis_connection import ANSWER_WITHIN
 from ledger.rows import flat, paired
 from ledger.store import Argument, Store, TooFewReplicas
 from schemas.errors import LedgerUnavailable, UnknownMerchant
 from schemas.payments import escrow
 from schemas.payments.notification import Notification
-from schemas.payments.source import budget_name
+from schemas.payments.source_budget import budget_name
 from schemas.reasons import Reason, dump
 
 

@@ -8,8 +8,8 @@ from dramatiq.brokers.redis import RedisBroker
 
 from ledger import compatibility
 from ledger.accept import Intake
+from ledger.access_tokens import TokenCache
 from ledger.acl import AclProblem, ledger_problem
-from ledger.connection import connect
 from ledger.deliveries import Deliveries
 from ledger.delivery_lane import DeliveryLane
 from ledger.durability import Durability, durability
@@ -27,12 +27,12 @@ from ledger.notifications import Notifications
 from ledger.payments import Payments
 from ledger.queue import Queue
 from ledger.reconciliations import Reconciliations
+from ledger.redis_connection import connect
 from ledger.refresh_lane import RefreshLane
 from ledger.replays import Replays
 from ledger.retention import Retention
 from ledger.stats import Stats, stats
 from ledger.store import Store
-from ledger.tokens import TokenCache
 from runtime.encryption import Sealer
 
 _SWEEPER_MS = 2_000

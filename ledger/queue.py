@@ -22,9 +22,9 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from ledger.acl import QUEUE_CALLS, AclProblem, packed, problem_of_error, problem_of_refusals
-from ledger.connection import read_url, sentinel_options
 from ledger.keys import Lane
 from ledger.lua import script
+from ledger.redis_connection import read_url, sentinel_options
 from ledger.store import REDIS_ERRORS
 
 log = structlog.get_logger()
@@ -77,7 +77,7 @@ def make_broker(url: str, *, max_connections: int = 32) -> RedisBroker:
         "socket_connect_timeout": 2.0,
         "retry": Retry(NoBackoff(), 0),
         "protocol": 2,
-        # As in ledger.connection.
+        # As in ledger/redis_connection.py.
         "driver_info": None,
     }
     address = read_url("RELAY_QUEUE_URL", url)

@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from ledger.keys import PREFIX
 from ledger.lua import script
 from ledger.primary import Primary
-from runtime.repeats import Repeats
+from runtime.repeated_lines import Repeats
 from schemas.errors import LedgerFull, LedgerRefused, LedgerUnavailable
 from schemas.reasons import Reason
 

@@ -20,9 +20,9 @@ from typing import NoReturn
 import structlog
 
 from receiver.breaker import Breaker
+from receiver.interfaces import Ledger, Place, Postponed, Spool
 from receiver.known_merchants import KnownMerchants
 from receiver.metrics import ReceiverMetrics
-from receiver.ports import Ledger, Place, Postponed, Spool
 from schemas.errors import BudgetSpent, LedgerUnavailable, SpoolUnavailable, UnknownMerchant
 from schemas.payments.notification import Notification
 

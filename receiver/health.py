@@ -10,7 +10,7 @@ from typing import Any
 
 from receiver import responses
 from receiver.acceptor import STATE_IS_GOOD_FOR, Acceptor
-from receiver.ports import Spool
+from receiver.interfaces import Spool
 from receiver.responses import AsgiResponse
 from receiver.source_address import SourceAddresses
 from runtime.metrics import CONTENT_TYPE, Metrics

@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 import structlog
 
-from runtime.repeats import Repeats
+from runtime.repeated_lines import Repeats
 
 NAME = "merchants.json"
 VERSION = 1

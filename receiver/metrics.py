@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import NamedTuple
 
-from receiver.ports import Place
+from receiver.interfaces import Place
 from runtime.metrics import Metrics
 from schemas.payments.body_reasons import BodyReason
 

@@ -12,15 +12,15 @@ import uvloop
 from ledger.acl_watch import EVERY as ACL_CHECK_EVERY
 from ledger.acl_watch import AclWatch
 from ledger.ledger import Ledger
-from receiver import connection
+from receiver import http_connection
 from receiver.acceptor import Acceptor
 from receiver.app import App, routes
 from receiver.health import MetricsPage, Readyz, livez
+from receiver.interfaces import Spool
 from receiver.known_merchants import KnownMerchants
 from receiver.limiter import Limiter
 from receiver.merchant_cache import MerchantCache
 from receiver.metrics import ReceiverMetrics
-from receiver.ports import Spool
 from receiver.redis_watch import RedisWatch
 from receiver.source_address import SourceAddresses
 from receiver.spool import FileSpool, NoSpool
@@ -58,7 +58,7 @@ log = structlog.get_logger()
 
 def take_webhooks(settings: Settings) -> int:
     """Take webhooks until SIGTERM or SIGINT; the exit status. Raises `BadSetting`."""
-    allow_open_files(connection.CONNECTIONS + 256)
+    allow_open_files(http_connection.CONNECTIONS + 256)
     listener = listen(settings.host or HOST, settings.port or PORT, backlog=BACKLOG)
     return uvloop.run(serve(settings, listener))
 
@@ -125,12 +125,12 @@ async def serve(settings: Settings, listener: socket.socket) -> int:
     return tasks.status()
 
 
-def make_server(app: App, sweep: Sweep | None = connection.sweep) -> HttpServer:
-    """A server whose connections have limits (see `connection.py`); `sweep` ends those that take too long."""
+def make_server(app: App, sweep: Sweep | None = http_connection.sweep) -> HttpServer:
+    """A server whose connections have limits (see `http_connection.py`); `sweep` ends those that take too long."""
     return HttpServer(
         app,
-        protocol=connection.Connection,
-        idle_seconds=connection.IDLE_SECONDS,
+        protocol=http_connection.Connection,
+        idle_seconds=http_connection.IDLE_SECONDS,
         last_answers=LAST_ANSWERS,
         lifespan="off",
         every_second=sweep,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
-from schemas.payments.source import budget_name
+from schemas.payments.source_budget import budget_name
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network

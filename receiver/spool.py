@@ -18,7 +18,7 @@ from typing import ParamSpec, TypeVar
 import structlog
 
 from receiver import spool_codec
-from receiver.ports import Accept, Postponed
+from receiver.interfaces import Accept, Postponed
 from receiver.spool_file import Row, SpoolFile
 from schemas.errors import BudgetSpent, SpoolUnavailable
 from schemas.payments.notification import Notification

@@ -6,7 +6,7 @@ import os
 import socket
 from typing import Protocol
 
-from receiver.ports import Spool
+from receiver.interfaces import Spool
 
 
 class Reports(Protocol):

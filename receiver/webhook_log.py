@@ -11,8 +11,8 @@ import time
 
 import structlog
 
+from receiver.interfaces import Place
 from receiver.limiter import Limiter
-from receiver.ports import Place
 from schemas.payments.body_reasons import BodyReason
 from schemas.payments.notification import Notification
 

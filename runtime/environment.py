@@ -12,7 +12,7 @@ from pathlib import Path
 
 import structlog
 
-from runtime.variables import shown_path
+from runtime.setting_values import shown_path
 from schemas.errors import BadSetting
 
 log = structlog.get_logger()

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import structlog
 
-from runtime.repeats import Repeats
+from runtime.repeated_lines import Repeats
 from schemas.errors import BadSetting, LedgerUnavailable
 
 log = structlog.get_logger()

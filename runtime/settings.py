@@ -14,9 +14,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, V
 from pydantic.fields import FieldInfo
 
 from runtime import environment
-from runtime import variables as v
+from runtime import setting_values as v
 from runtime.redis_url import RedisUrlError, parse
-from runtime.variables import ApiToken, Network
+from runtime.setting_values import ApiToken, Network
 from schemas.errors import BadSetting
 
 Seconds = Annotated[float, BeforeValidator(v.duration)]

@@ -13,9 +13,9 @@ from sandbox.cancellations import Cancellations
 from sandbox.control_api import ControlApi
 from sandbox.faults import FaultMiddleware, Faults
 from sandbox.iamport_api import IamportApi
+from sandbox.issued_tokens import IssuedTokens
 from sandbox.payments import SandboxPayments
 from sandbox.request_log import RequestLog, RequestLogMiddleware
-from sandbox.tokens import IssuedTokens
 from sandbox.webhooks import MINUTE, Webhooks
 
 

@@ -14,12 +14,12 @@ from starlette.routing import Route
 
 from sandbox.cancellations import CancellationRefused, Cancellations
 from sandbox.faults import Fault, Faults
+from sandbox.issued_tokens import IssuedTokens
 from sandbox.payments import DelayedOutcome, SandboxPayments
 from sandbox.request_log import RequestLog
 from sandbox.responses import json_response
 from sandbox.scenario_run import ScenarioOptions, ScenarioRun
 from sandbox.scenarios import SCENARIOS
-from sandbox.tokens import IssuedTokens
 from sandbox.webhooks import Webhooks
 from schemas import wire
 

@@ -12,10 +12,10 @@ from starlette.routing import Route
 
 from sandbox.cancellations import CancellationRefused, Cancellations
 from sandbox.faults import Faults
+from sandbox.issued_tokens import IssuedTokens
 from sandbox.lists import STATUSES, InvalidQuery, Query, by_status, ordered, page_of
 from sandbox.payments import Fields, Requester, SandboxPayment, SandboxPayments
 from sandbox.responses import failure, parse_body, success
-from sandbox.tokens import IssuedTokens
 
 LARGEST_BATCH = 100
 _UNKNOWN = "존재하지 않는 결제정보입니다."

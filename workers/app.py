@@ -34,7 +34,7 @@ from schemas.endpoints.egress import forbidden
 from schemas.errors import BadSetting, LedgerUnavailable
 from workers.callback_sender import CallbackSender
 from workers.callback_transport import callback_transport
-from workers.consumers import hush
+from workers.consumer_log import hush
 from workers.deliver import Deliverer
 from workers.heartbeat import HeartbeatMiddleware
 from workers.jobs import JobRunner

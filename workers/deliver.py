@@ -14,7 +14,7 @@ from ledger import Ledger
 from ledger.delivery_lane import ClaimedDeliveries, ClaimedDelivery, Settled
 from ledger.keys import Lane
 from runtime.encryption import Sealer
-from runtime.repeats import Repeats
+from runtime.repeated_lines import Repeats
 from runtime.settings import Settings
 from schemas.endpoints.delivery import Attempt, AttemptResult, Dead, Delivered, Hold, Retry, Verdict, attempt, judge
 from schemas.endpoints.endpoint import TEST_TYPE, Endpoint

@@ -16,7 +16,7 @@ from ledger import Ledger
 from ledger.keys import Lane
 from ledger.offload import offload
 from ledger.refresh_lane import ClaimedPayment, ClaimedPayments
-from runtime.policy import policy
+from runtime.refresh_policy import policy
 from runtime.settings import Settings
 from schemas.errors import (
     HiddenPayment,
@@ -35,7 +35,7 @@ from schemas.reasons import Reason, english
 from schemas.schedule import exhausted, jittered, wait
 from workers.bisect_lookup import ask_in_parts
 from workers.expected_amounts import Seen, expectations
-from workers.pace import Pace
+from workers.lookup_pace import Pace
 
 log = structlog.get_logger()
 

@@ -12,11 +12,11 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from console.context import Context
+from console.http.api_tokens import ApiTokens, Caller
 from console.http.idempotency import run_once
 from console.http.operation import Call, Operation, OperationResult, Table
 from console.http.problems import invalid, of_error, problem
 from console.http.requests import MAX_BODY_BYTES, InvalidFields, TooLarge, parse_request, read_body
-from console.http.tokens import ApiTokens, Caller
 from schemas import wire
 from schemas.errors import RelayError
 

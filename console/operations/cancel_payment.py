@@ -12,8 +12,8 @@ from typing import Any
 import structlog
 
 from console.context import Context
-from console.operations.payment_writer import PaymentWriter, new_request
 from console.operations.refresh_payment import PATIENCE, POLL_EVERY
+from console.operations.write_payment import PaymentWriter, new_request
 from schemas.errors import IamportFailing, IamportRefused, IamportUnreachable, Invalid, WrongCredentials
 from schemas.payments.cancel_steps import check, intend, leave_open, mark_sent, withdraw
 from schemas.payments.cancellations import CancellationRequest

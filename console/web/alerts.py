@@ -11,7 +11,7 @@ from console.operations.read_merchants import MerchantView
 from console.operations.read_payments import PaymentView
 from console.operations.read_stats import RelayStats
 from console.web import addresses
-from console.web.levels import Level
+from console.web.alert_levels import Level
 from ledger.heartbeats import Worker
 from schemas.reasons import Reason
 

@@ -10,7 +10,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from schemas.reasons.words import ENGLISH, Language
+from schemas.reasons.rendering import ENGLISH, Language
 
 LANGUAGES = ("en", "ko")
 

@@ -9,7 +9,7 @@ from schemas.durations import format_duration
 from schemas.reasons import Reason
 from schemas.reasons.codes import Kind
 from schemas.reasons.reason import Value
-from schemas.reasons.words import pieces, rendered
+from schemas.reasons.rendering import pieces, rendered
 
 _PAGES = {Kind.DELIVERY: "deliveries", Kind.EVENT: "events", Kind.ENDPOINT: "endpoints"}
 _SHOWN = 12

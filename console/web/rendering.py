@@ -14,8 +14,8 @@ from markupsafe import Markup
 from starlette.requests import Request
 
 from console.web import addresses, icons
+from console.web.alert_levels import level
 from console.web.catalogue import Catalogue
-from console.web.levels import level
 from console.web.reason_display import in_text, spoken
 from console.web.static import Static
 from console.web.time_display import ZONES, Clock, length

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from console.http.tokens import ApiTokens, Caller
+from console.http.api_tokens import ApiTokens, Caller
 from runtime.encryption import Sealer
-from runtime.variables import ApiToken
+from runtime.setting_values import ApiToken
 from schemas.errors import Unreadable
 
 LIFETIME = 12 * 3600

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
 from console.context import Context
-from console.http.tokens import ApiTokens
+from console.http.api_tokens import ApiTokens
 from console.web.live import Live
 from console.web.page_guard import PageGuard
 from console.web.pages import (

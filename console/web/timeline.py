@@ -9,7 +9,7 @@ from typing import Literal, get_args
 from console.operations.read_events import EventView
 from console.operations.read_payments import PaymentView
 from console.operations.trace_payment import PaymentTrace
-from console.web.levels import Level, level
+from console.web.alert_levels import Level, level
 from ledger.deliveries import DeliveryView
 from ledger.notifications import StoredNotification
 from schemas.payments.cancellations import CancellationRequest

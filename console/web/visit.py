@@ -10,10 +10,10 @@ from pydantic import BaseModel
 from starlette.requests import Request
 
 from console.context import Context
+from console.http.api_tokens import Caller
 from console.http.models import Listing
 from console.http.problems import WrongField
 from console.http.requests import InvalidFields, parse_model
-from console.http.tokens import Caller
 from console.operations.read_endpoints import EndpointView, list_endpoints
 from console.web.catalogue import Catalogue
 from console.web.forms import Form

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from schemas import wire
-from schemas.payments.extra import ELLIPSIS
+from schemas.payments.extra_fields import ELLIPSIS
 
 MASK = "•••"
 _BUYERS = re.compile(

@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from schemas import wire
-from schemas.payments.extra import ELLIPSIS, printable, short_text
+from schemas.payments.extra_fields import ELLIPSIS, printable, short_text
 from schemas.payments.facts import Fact, FactKind
 from schemas.reasons import Reason
 from schemas.times import rfc3339

@@ -18,7 +18,7 @@ import orjson
 from schemas import wire
 from schemas.errors import BadNotification, UnsupportedContentType
 from schemas.payments import body_reasons
-from schemas.payments.extra import dump_extra, short_text
+from schemas.payments.extra_fields import dump_extra, short_text
 from schemas.payments.form_fields import nested
 
 if TYPE_CHECKING:

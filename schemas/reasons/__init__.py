@@ -5,6 +5,6 @@ A reason is made where it is decided, stored as data, and put into words by whoe
 """
 
 from schemas.reasons.reason import Reason, dump, load, stored
-from schemas.reasons.words import english
+from schemas.reasons.rendering import english
 
 __all__ = ("Reason", "dump", "english", "load", "stored")

@@ -15,7 +15,7 @@ from schemas import wire
 from schemas.errors import BadNotification, IamportError, MalformedPayment, UnsupportedContentType
 from schemas.payments import codec
 from schemas.payments.decide import Policy, Record, decide
-from schemas.payments.extra import EXTRA_BYTES
+from schemas.payments.extra_fields import EXTRA_BYTES
 from schemas.payments.notification import Notification, parse
 from schemas.payments.snapshot import Snapshot
 

@@ -12,7 +12,7 @@ from cryptography.fernet import Fernet
 
 from cli.client import RelayLocation
 from cli.data_dir import DataDir, DataDirInUse
-from cli.ports import is_free, next_free
+from cli.free_ports import is_free, next_free
 
 
 def test_a_second_run_is_refused_with_one_line(tmp_path: Path) -> None:

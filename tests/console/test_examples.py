@@ -14,7 +14,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from console.http.openapi import EXAMPLES, describe, examples
 from console.http.openapi_callbacks import CALLBACKS
 from console.resources.endpoint_models import RotateIn
-from console.resources.table import OPERATIONS
+from console.resources.routes import OPERATIONS
 from schemas import wire
 from schemas.endpoints.endpoint import ENDPOINT_TYPES, PAYMENT_TYPES, TEST_TYPE
 from scripts.reference.events import endpoint_body, payment_bodies

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Callable
 import httpx
 import pytest
 
+from iamport.access_tokens import Credentials
 from iamport.client import Client
-from iamport.tokens import Credentials
 from iamport.transport import production_transport
 from tests.support.iamport_stub import Stub
 from tests.support.memory_tokens import MemoryTokens

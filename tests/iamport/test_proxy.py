@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from iamport.access_tokens import Credentials
 from iamport.client import Client
-from iamport.tokens import Credentials
 from iamport.transport import iamport_transport
 from runtime.settings import Settings
 from schemas.errors import IamportUnreachable

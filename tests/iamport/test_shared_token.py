@@ -6,8 +6,8 @@ import asyncio
 
 import httpx
 
+from iamport.access_tokens import Credentials
 from iamport.client import Client
-from iamport.tokens import Credentials
 from ledger.ledger import Ledger
 from tests.support.iamport_stub import Asked, Stub, no, payment, well
 

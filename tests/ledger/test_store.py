@@ -10,8 +10,8 @@ import pytest
 import redis.exceptions as trouble
 
 from ledger import Ledger
-from ledger.connection import connect
 from ledger.keys import PREFIX, key
+from ledger.redis_connection import connect
 from ledger.store import Store, unavailable
 from schemas.errors import BadSetting, LedgerFull, LedgerRefused, LedgerUnavailable
 from tests.support.ledger_driver import REFRESH, Driver, notification, paid, queue_url

@@ -10,9 +10,9 @@ import pytest
 import structlog
 
 from receiver.acceptor import FAILURES_PASSED_OVER, STATE_IS_GOOD_FOR, Acceptor
+from receiver.interfaces import Spool
 from receiver.known_merchants import KnownMerchants
 from receiver.metrics import ReceiverMetrics
-from receiver.ports import Spool
 from receiver.spool import FileSpool, NoSpool
 from schemas.errors import SpoolUnavailable, UnknownMerchant
 from tests.support.receiver_parts import Durability, ListedLedger, away, notification

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from receiver import spool as spooling
-from receiver.ports import Postponed
+from receiver.interfaces import Postponed
 from receiver.spool import FileSpool
 from schemas.errors import SpoolUnavailable
 from schemas.payments.notification import Notification

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from iamport.access_tokens import Credentials
 from iamport.client import Client
-from iamport.tokens import Credentials
 from iamport.transport import production_transport
 from schemas.errors import (
     IamportError,

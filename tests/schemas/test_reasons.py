@@ -12,7 +12,7 @@ import pytest
 from schemas.reasons import Reason, dump, english, load, stored
 from schemas.reasons.codes import CODES, KINDS, Kind
 from schemas.reasons.english_words import CHOICES
-from schemas.reasons.words import ENGLISH, Piece, pieces
+from schemas.reasons.rendering import ENGLISH, Piece, pieces
 from tests.support.reasons import sample
 
 ROOT = Path(__file__).parents[2]

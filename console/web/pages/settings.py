@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from console.web.visit import PageResult, PageRoute, View, Visit
-from runtime import variables
+from runtime import setting_values
 from runtime.settings import Settings
 from schemas.durations import format_duration
 
@@ -63,7 +63,7 @@ def _hidden(value: Any) -> str | None:
 
 def _text(alias: str, name: str, value: Any) -> str | None:
     if name == "iamport_proxy" and value is not None:
-        return variables.shown(alias, value.get_secret_value())
+        return setting_values.shown(alias, value.get_secret_value())
     if value is None or isinstance(value, SecretStr):
         return None
     if isinstance(value, bool):
@@ -76,7 +76,7 @@ def _text(alias: str, name: str, value: Any) -> str | None:
     if name.endswith("_url"):
         # A password can also be an option behind the `?`.
         address, question, _ = str(value).partition("?")
-        return variables.shown(alias, address) + (question and "?…")
+        return setting_values.shown(alias, address) + (question and "?…")
     return str(value)
 
 

@@ -19,7 +19,7 @@ from ledger.memory import Memory
 from schemas.endpoints.delivery import AttemptResult, Dead, Retry, judge
 from schemas.reasons import Reason
 from schemas.reasons.codes import CODES
-from schemas.reasons.words import pieces
+from schemas.reasons.rendering import pieces
 from tests.support.reasons import sample
 
 NOW = 1795433533.0

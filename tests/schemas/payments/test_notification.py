@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.errors import BadNotification, UnsupportedContentType
-from schemas.payments.extra import EXTRA_BYTES
+from schemas.payments.extra_fields import EXTRA_BYTES
 from schemas.payments.notification import WebhookFields, new_id, parse
 
 JSON = "application/json"

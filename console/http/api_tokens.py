@@ -7,7 +7,7 @@ import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from runtime.variables import ApiToken, Rights
+from runtime.setting_values import ApiToken, Rights
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from workers.consumers import EVERY, Hushed
+from workers.consumer_log import EVERY, Hushed
 
 
 def record(text: str, level: int = logging.CRITICAL) -> logging.LogRecord:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runtime.repeats import AGAIN_AFTER, MOST, Repeats
+from runtime.repeated_lines import AGAIN_AFTER, MOST, Repeats
 
 
 def test_words_are_written_at_once_and_then_once_a_minute() -> None:

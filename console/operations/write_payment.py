@@ -10,7 +10,7 @@ from decimal import Decimal
 from console.context import Context
 from console.operations.refresh_payment import refresh_and_wait
 from iamport.merchant_clients import MerchantClient
-from runtime.policy import policy
+from runtime.refresh_policy import policy
 from schemas.errors import IamportUnreachable, NotFound
 from schemas.payments.cancellations import CancellationRequest, Origin
 from schemas.payments.channels import hidden_test_payment

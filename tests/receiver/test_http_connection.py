@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from receiver import connection, responses
+from receiver import http_connection, responses
 from receiver.app import App, routes
-from receiver.connection import ANSWER_SECONDS, DISCARDED_BYTES, HEAD_BYTES, IDLE_SECONDS, READ_SECONDS
 from receiver.health import livez
+from receiver.http_connection import ANSWER_SECONDS, DISCARDED_BYTES, HEAD_BYTES, IDLE_SECONDS, READ_SECONDS
 from receiver.server import make_server
 from runtime.http_server import Sweep
 from runtime.listening import listen
@@ -47,7 +47,7 @@ class Serving:
 
     def sweep(self, seconds: float) -> None:
         """The sweep, so many seconds from now."""
-        connection.sweep(self.server.server_state.connections, asyncio.get_running_loop().time() + seconds)
+        http_connection.sweep(self.server.server_state.connections, asyncio.get_running_loop().time() + seconds)
 
     async def connections(self, count: int) -> None:
         """Wait until there are so many."""
@@ -121,7 +121,7 @@ async def test_a_client_that_drips_has_no_more_time(
     serving: Serving, monkeypatch: pytest.MonkeyPatch, data: bytes
 ) -> None:
     """A byte now and then does not make a head or a body come in time."""
-    monkeypatch.setattr(connection, "READ_SECONDS", 1.0)
+    monkeypatch.setattr(http_connection, "READ_SECONDS", 1.0)
     async with serving.client(data) as (_, writer):
         for _ in range(100):
             writer.write(b"x")
@@ -134,15 +134,15 @@ async def test_a_client_that_drips_has_no_more_time(
 
 async def test_the_server_sweeps_by_itself(free_port: Callable[[], int], monkeypatch: pytest.MonkeyPatch) -> None:
     """Once a second, for as long as it serves."""
-    monkeypatch.setattr(connection, "READ_SECONDS", 0.5)
-    serving = Serving(free_port(), connection.sweep)
+    monkeypatch.setattr(http_connection, "READ_SECONDS", 0.5)
+    serving = Serving(free_port(), http_connection.sweep)
     async with running(serving), serving.client(b"POST /web") as (reader, _):
         assert (await rest(reader)).startswith(b"HTTP/1.1 408 ")
 
 
 async def test_one_connection_too_many_is_told_so(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those that are there go on, and when one of them leaves there is room for another."""
-    monkeypatch.setattr(connection, "CONNECTIONS", 2)
+    monkeypatch.setattr(http_connection, "CONNECTIONS", 2)
     async with serving.client() as (_, leaving), serving.client() as (reader, writer):
         late, _ = await asyncio.open_connection("127.0.0.1", serving.port)
         answer = await rest(late)

@@ -1,4 +1,4 @@
-"""i'mport's access tokens, shared by all processes: `iamport.tokens.TokenStore`."""
+"""i'mport's access tokens, shared by all processes: `iamport.access_tokens.TokenStore`."""
 
 from __future__ import annotations
 

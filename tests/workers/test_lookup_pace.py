@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from workers.pace import LONGEST, SHORTEST, Pace
+from workers.lookup_pace import LONGEST, SHORTEST, Pace
 
 
 def test_the_first_payment_after_a_pause_waits_for_nothing() -> None:

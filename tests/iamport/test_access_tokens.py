@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
+from iamport.access_tokens import AccessTokens, Credentials
 from iamport.client import Client
-from iamport.tokens import AccessTokens, Credentials
 from schemas.errors import IamportFailing, IamportUnreachable, WrongCredentials
 from tests.iamport.conftest import MakeClient
 from tests.support.iamport_stub import Asked, Reply, Stub, http, no, payment, token_answer, well
