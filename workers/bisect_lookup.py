@@ -1,4 +1,4 @@
-"""A batch that fails is split, so that one bad payment does not hold back the others."""
+"""Split a look-up that fails, so that one bad payment does not hold back the others."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from schemas.errors import IamportError, IamportFailing, IamportRefused, Iamport
 Ask = Callable[[Sequence[str]], Awaitable[LookupResult]]
 
 MOST_BAD = 8
-"""Payments that may fail alone before it is i'mport that is in trouble, not they."""
+"""Payments that may fail alone; if more do, i'mport is failing and not the payments."""
 QUICK = 3.0
-"""Seconds: an answer that took longer, or never came, speaks of i'mport and not of a payment."""
+"""Seconds: a slower answer, or none, means that i'mport is failing and not a payment."""
 SPLITTING_FOR = 20.0
 SPLITTING_SLOWLY_FOR = 60.0
-"""Seconds for the parts of a batch that was too much at once: each of the first few may take as long as it did."""
+"""Seconds for the parts of a batch whose answer was too large: the first few may take as long as the batch did."""
 
 
 async def ask_in_parts(ask: Ask, imp_uids: Sequence[str], *, quick: float = QUICK) -> LookupResult:
-    """What ``ask`` finds; a batch that i'mport fails at, or refuses, within ``quick`` seconds is asked for in parts,
-    and so is one that was too much at once.
+    """Look payments up with ``ask``. A batch that i'mport fails or refuses within ``quick`` seconds is split, and so is
+    one whose answer is too large.
 
-    Two payments are asked for alone first: where both fail it is not the batch, and i'mport is left in peace. A payment
-    that fails alone is in ``failed``, and so is what was not asked for in time. Raises what ``ask`` raises.
+    Two payments are looked up alone first: if both fail, the batch is not the cause, and no further request is made.
+    Payments that fail alone, and those for which no time was left, are in ``failed``. Raises what ``ask`` raises.
     """
     asked_at = _now()
     try:
@@ -39,7 +39,7 @@ async def ask_in_parts(ask: Ask, imp_uids: Sequence[str], *, quick: float = QUIC
 
 
 class _Parts:
-    """One batch, in parts."""
+    """A batch that is looked up in parts."""
 
     def __init__(self, ask: Ask, imp_uids: Sequence[str], seconds: float) -> None:
         first, *middle, last = imp_uids
@@ -61,11 +61,11 @@ class _Parts:
             try:
                 self._answers.append(await self._ask(part))
             except IamportError as error:
-                self._take(part, error)
+                self._split_or_fail(part, error)
         return _joined(self._answers, self._failed)
 
-    def _take(self, part: list[str], error: IamportError) -> None:
-        """A part has failed: it is split, or given up; raises where it is i'mport that is in trouble."""
+    def _split_or_fail(self, part: list[str], error: IamportError) -> None:
+        """Split a part that failed, or record the failure; raises if i'mport is failing and not the payments."""
         if _not_the_batch(error) or _now() > self._ends:
             if not self._answers:
                 raise error
@@ -88,12 +88,12 @@ class _Parts:
 
 
 def _not_the_batch(error: IamportError) -> bool:
-    """Whether no other question would have been answered, either."""
+    """Whether any other look-up would have failed, too."""
     return isinstance(error, IamportUnreachable) or not isinstance(error, IamportFailing | IamportRefused)
 
 
 def _too_large(error: IamportError) -> bool:
-    """Whether i'mport answered, and only so much that it was not read: it is well."""
+    """Whether i'mport answered quickly and more than is read: then i'mport itself works."""
     return isinstance(error, TooMuchAsked) and not error.slow
 
 

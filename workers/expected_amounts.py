@@ -1,4 +1,5 @@
-"""What the merchant expects to be paid: as it told the relay or, where it wants that, as it registered with i'mport."""
+"""What the merchant expects to be paid: the amount it gave to the relay, else (if it wants that) the amount it
+registered with i'mport."""
 
 from __future__ import annotations
 
@@ -13,56 +14,57 @@ from schemas.payments.derive_facts import shows_approval
 from schemas.payments.facts import ExpectedAmount
 from schemas.payments.snapshot import Snapshot
 
-Seen = Snapshot | RelayError | None
-"""What a look-up says of one payment: how it stands, why that cannot be told, or (None) that i'mport knows none."""
+LookedUp = Snapshot | RelayError | None
+"""What a look-up found of one payment: its snapshot, why there is none, or None if i'mport does not know it."""
 
 _AT_ONCE = 5
 
 
 async def expectations(
-    ledger: Ledger, account: MerchantClient, seen: dict[str, Seen], *, paid: Collection[str]
+    ledger: Ledger, client: MerchantClient, results: dict[str, LookedUp], *, paid: Collection[str]
 ) -> dict[str, ExpectedAmount]:
-    """What is expected of each payment seen, by imp_uid; of those ``paid`` before, what the merchant told.
+    """The amount that is expected of each payment, by imp_uid. Those that were ``paid`` before are compared only
+    with what the merchant gave to the relay.
 
-    Where the amount registered with i'mport cannot be had, the payment was not seen well enough: ``seen`` takes the
-    error.
+    If i'mport fails to show the registered amount, the error replaces the payment's entry in ``results``.
     """
-    snapshots = {imp_uid: found for imp_uid, found in seen.items() if isinstance(found, Snapshot)}
+    snapshots = {imp_uid: found for imp_uid, found in results.items() if isinstance(found, Snapshot)}
     merchant_uids = list({snapshot.merchant_uid for snapshot in snapshots.values() if snapshot.merchant_uid})
-    told = await ledger.refresh_lane.expected(account.merchant.name, merchant_uids)
+    given = await ledger.refresh_lane.expected(client.merchant.name, merchant_uids)
     expected = {
-        uid: told[snapshot.merchant_uid] for uid, snapshot in snapshots.items() if snapshot.merchant_uid in told
+        uid: given[snapshot.merchant_uid] for uid, snapshot in snapshots.items() if snapshot.merchant_uid in given
     }
-    if account.merchant.check_prepared:
-        unsaid = {
+    if client.merchant.check_prepared:
+        to_ask = {
             imp_uid: snapshot.merchant_uid
             for imp_uid, snapshot in snapshots.items()
             if imp_uid not in expected and imp_uid not in paid and snapshot.merchant_uid and shows_approval(snapshot)
         }
-        for imp_uid, prepared in (await _all_prepared(account, unsaid)).items():
+        for imp_uid, prepared in (await _all_prepared(client, to_ask)).items():
             if isinstance(prepared, ExpectedAmount):
                 expected[imp_uid] = prepared
             elif prepared is not None:
-                seen[imp_uid] = prepared
+                results[imp_uid] = prepared
     return expected
 
 
 async def _all_prepared(
-    account: MerchantClient, orders: dict[str, str]
+    client: MerchantClient, orders: dict[str, str]
 ) -> dict[str, ExpectedAmount | IamportError | None]:
-    """What was registered of each order, by imp_uid; after the first call that fails nobody else is asked for.
+    """The registered amount of each order, by imp_uid. After the first failed call the remaining orders get its error
+    without a call.
 
-    An answer that is unusable is no failure: only the payment it was for has to wait.
+    An unusable answer is not a failed call: only its own payment has to wait.
     """
-    room, found = asyncio.Semaphore(_AT_ONCE), dict[str, ExpectedAmount | IamportError | None]()
+    slots, found = asyncio.Semaphore(_AT_ONCE), dict[str, ExpectedAmount | IamportError | None]()
     trouble: IamportError | None = None
 
     async def one(imp_uid: str, merchant_uid: str) -> None:
         nonlocal trouble
-        async with room:
+        async with slots:
             if trouble is None:
                 try:
-                    found[imp_uid] = await _prepared(account, merchant_uid)
+                    found[imp_uid] = await _prepared(client, merchant_uid)
                     return
                 except MalformedPayment as error:
                     found[imp_uid] = error
@@ -77,9 +79,9 @@ async def _all_prepared(
     return found
 
 
-async def _prepared(account: MerchantClient, merchant_uid: str) -> ExpectedAmount | None:
+async def _prepared(client: MerchantClient, merchant_uid: str) -> ExpectedAmount | None:
     try:
-        row = await account.client.prepared(merchant_uid)
+        row = await client.client.prepared(merchant_uid)
     except IamportRefused:
         return None
     if row is None or row.get("amount") is None:

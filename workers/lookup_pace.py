@@ -1,4 +1,4 @@
-"""The pace of look-ups: webhooks come in bursts, and a moment's wait makes one question of many."""
+"""The pace of look-ups: webhooks come in bursts, and a short wait turns many look-ups into one."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Reconciling: what i'mport lists is compared with the ledger, and what differs is looked at.
+"""Reconciling: compare what i'mport lists with the ledger, and refresh the payments that differ.
 
-i'mport sends a webhook once; this is how one that never came is made up for.
+i'mport sends a webhook only once; this finds the payments whose webhook never came.
 """
 
 from __future__ import annotations
@@ -48,20 +48,20 @@ ANNOUNCED = (FactKind.ISSUED, FactKind.PAID, FactKind.DEPOSITED)
 """Facts that i'mport always sends a webhook for; a cancellation through the API is announced only on request."""
 GIVES_UP_AFTER = 3600.0
 SLOWEST_PROBE = 30.0
-"""Seconds between a page that was too slow and a smaller one, at most: i'mport may be well but for its long lists."""
+"""Seconds between a page that was too slow and a smaller one, at most: i'mport may be slow only with long lists."""
 LONGEST_WAIT = 3600.0
-"""Seconds: what i'mport asks for in a ``Retry-After`` counts up to here."""
+"""Seconds: the longest ``Retry-After`` of i'mport that is followed."""
 FAILS_FOR = 86400.0
-"""Seconds for which an operator's run is tried while no list comes; automatic runs may be waiting for its end."""
+"""Seconds after which an operator's run ends if i'mport gives no list: automatic runs may wait for its end."""
 
 
 class Reconciler:
     """Does the next step of a reconciliation: one page of i'mport's list, or a check of what was found."""
 
-    def __init__(self, settings: Settings, ledger: Ledger, accounts: MerchantClients, rng: Random) -> None:
+    def __init__(self, settings: Settings, ledger: Ledger, clients: MerchantClients, rng: Random) -> None:
         self._settings = settings
         self._ledger = ledger
-        self._accounts = accounts
+        self._clients = clients
         self._rng = rng
 
     async def step(self, job: str, now: float) -> float | None:
@@ -76,13 +76,13 @@ class Reconciler:
         return await self._finish(replace(run, window=None), now)
 
     async def schedule_all(self) -> None:
-        """See that every merchant is reconciled by itself."""
+        """Schedule the automatic reconciliation of every merchant."""
         if not self._settings.reconcile_every:
             return
         for merchant in await self._ledger.merchants.names():
             if not await self._is_set_up(merchant):
                 continue
-            # A ledger that was lost gets its operator's rebuild before it is filled by itself.
+            # The first automatic run waits, so that an operator can rebuild a lost ledger before it.
             await self._ledger.reconciliations.schedule(merchant, due_in=self._settings.reconcile_every)
 
     async def _load(self, job: str) -> Reconciliation | None:
@@ -103,7 +103,7 @@ class Reconciler:
         return run
 
     async def _is_set_up(self, merchant: str) -> bool:
-        """Whether somebody added the merchant: `default` takes webhooks before that."""
+        """Whether the merchant was added; `default` takes webhooks even before that."""
         try:
             await self._ledger.merchants.get(merchant)
         except NotFound:
@@ -111,14 +111,14 @@ class Reconciler:
         return True
 
     async def _begin_again(self, run: Reconciliation, now: float) -> float:
-        """The next automatic run: since the last success, and once a day everything that is kept.
+        """Begin the next automatic run: since the last success, and once a day over all of RELAY_LOOKBACK.
 
-        It waits while an operator's run records silently what this one would send.
+        It waits while an operator's silent run is under way, as this run would deliver what that one records silently.
         """
         if await self._ledger.reconciliations.silent_run(run.merchant):
             return min(self._settings.reconcile_every, 60.0)
         merchant = await self._ledger.merchants.get(run.merchant)
-        # Payments of test channels are new to a merchant that has come to include them, however old they are.
+        # A merchant that has just included test payments needs the old ones, too.
         full = now - run.last_full >= FULL_EVERY or merchant.sandbox_since > run.last_full
         since = now - self._settings.lookback if full else run.last_success - OVERLAP
         window = first(int(since), int(now) + 1)
@@ -130,22 +130,22 @@ class Reconciler:
         return 0
 
     async def _compare(self, run: Reconciliation, window: Window, now: float) -> float | None:
-        """Compare a page; while payments wait for i'mport, so does this."""
+        """Compare a page; wait while the merchant's refreshes are paused."""
         if pause := await self._ledger.reconciliations.pause(run.merchant):
             return pause
         try:
-            account = await self._accounts.get(run.merchant)
+            client = await self._clients.get(run.merchant)
             asked_at = asyncio.get_running_loop().time()
-            page = await account.client.page(window.since, window.until, window.page, run.limit)
+            page = await client.client.page(window.since, window.until, window.page, run.limit)
             took = asyncio.get_running_loop().time() - asked_at
         except TooMuchAsked as error:
-            return await self._ask_for_less(run, window, error, now)
+            return await self._narrow(run, window, error, now)
         except IamportError as error:
             return await self._failed(run, error, now)
         if page.turned_down:
             log.warning(
                 "window_turned_down", reconciliation=run.id, merchant=run.merchant, since=window.since,
-                until=window.until, hint="i'mport answered 400 to its first page; taken for an empty one",
+                until=window.until, hint="i'mport answered 400 to its first page; it counts as empty",
             )  # fmt: skip
         whole = is_complete(window, page.total, run.limit)
         run = replace(behind(run, window, page, took), tries=0, failing_since=0.0, trouble=None)
@@ -157,11 +157,11 @@ class Reconciler:
         await self._ledger.reconciliations.save(run)
         return 0
 
-    async def _ask_for_less(self, run: Reconciliation, window: Window, error: TooMuchAsked, now: float) -> float | None:
-        """A page was too large or too slow: a smaller part of it, down to one row.
+    async def _narrow(self, run: Reconciliation, window: Window, error: TooMuchAsked, now: float) -> float | None:
+        """A page was too large or too slow: ask for fewer rows next time, down to one.
 
-        A row that is too large alone is left out, as nothing behind it would ever be compared; its payment is looked
-        at by itself. One that is too slow alone is i'mport failing.
+        A single row that is too large is skipped, so that the rows behind it are compared; its payment is refreshed.
+        A single row that is too slow means that i'mport is failing.
         """
         named, total = first_in_page(error.begins)
         reduced = smaller(run, window)
@@ -169,7 +169,7 @@ class Reconciler:
             if error.slow or named is None:
                 return await self._failed(run, error, now)
             log.error("row_not_compared", merchant=run.merchant, imp_uid=named, error=str(error))
-            await self._ledger.reconciliations.mark_found(run, {named: Difference(missing=False, silent=_quiet(run))})
+            await self._ledger.reconciliations.mark_found(run, {named: Difference(missing=False, silent=_silent(run))})
             await self._ledger.reconciliations.save(without(run, window, total))
             return 0
         due_in = self._due_in(run, error, SLOWEST_PROBE) if error.slow else 0.0
@@ -184,14 +184,14 @@ class Reconciler:
         return due_in
 
     def _due_in(self, run: Reconciliation, error: IamportError, longest: float = inf) -> float:
-        """Seconds until the list is asked for again: by the schedule, and as long as i'mport says."""
+        """Seconds until the list is requested again: by the schedule, or later if i'mport says so."""
         due_in = min(jittered(wait(self._settings.fetch_schedule, run.tries), self._rng), longest)
         if isinstance(error, IamportFailing) and error.retry_after:
             due_in = max(due_in, min(error.retry_after, LONGEST_WAIT))
         return due_in
 
     async def _failed(self, run: Reconciliation, error: IamportError, now: float) -> float | None:
-        """The list did not come: again by the schedule of everything that i'mport fails at."""
+        """The list did not come: request it again by RELAY_FETCH_SCHEDULE."""
         due_in = self._due_in(run, error)
         since = run.failing_since if run.tries else now
         over = run.by_hand and now - since >= FAILS_FOR
@@ -199,7 +199,7 @@ class Reconciler:
         if over:
             run = replace(run, state="done", window=None)
         elif isinstance(error, IamportRefused) and not run.by_hand:
-            # Maybe no to this window: the next one reaches from the last success to then, or is once more a full one.
+            # i'mport may refuse just this window; the next run has another one.
             run = replace(run, state="done", window=None, last_full=0.0)
         await self._ledger.reconciliations.save(run)
         level = log.error if over or isinstance(error, WrongCredentials) else log.warning
@@ -210,45 +210,44 @@ class Reconciler:
         return None if over else due_in
 
     async def _differing(self, run: Reconciliation, page: PaymentPage, now: float) -> tuple[int, dict[str, Difference]]:
-        """How many payments of a page were compared, and those to look at: the ledger lacks facts that they show,
-        i'mport has taken something back, or their rows could not be read. Those that do not exist for the merchant are
-        passed over."""
+        """How many payments of a page were compared, and those to refresh: the ledger lacks facts that they show,
+        i'mport has taken something back, or their rows could not be read. Hidden test payments are skipped."""
         merchant = await self._ledger.merchants.get(run.merchant)
         shown, unreadable = await read(run, page)
         snapshots = [snapshot for snapshot in shown if hidden_test_payment(snapshot, merchant) is None]
         known = await self._ledger.reconciliations.facts(run.merchant, [snapshot.imp_uid for snapshot in snapshots])
-        quiet = _quiet(run)
-        differing = {imp_uid: Difference(missing=False, silent=quiet) for imp_uid in unreadable}
+        silent = _silent(run)
+        differing = {imp_uid: Difference(missing=False, silent=silent) for imp_uid in unreadable}
         for snapshot in snapshots:
             facts, grace = known[snapshot.imp_uid], self._settings.expiry_grace
-            news = await offload(_news, facts, snapshot, now, grace, rows=len(facts) + len(snapshot.deposits))
-            if news:
-                announced = None if run.by_hand else _announced_at(news, snapshot, merchant)
-                # In whole seconds: whatever a test payment shows of the second in which these were included is older.
-                old = snapshot.sandbox and all(fact.at <= merchant.sandbox_since for fact in news)
-                differing[snapshot.imp_uid] = Difference(announced_at=announced, silent=True if old else quiet)
+            missing = await offload(_missing, facts, snapshot, now, grace, rows=len(facts) + len(snapshot.deposits))
+            if missing:
+                announced = None if run.by_hand else _announced_at(missing, snapshot, merchant)
+                # Facts have whole seconds: one of the second in which test payments were included counts as older.
+                old = snapshot.sandbox and all(fact.at <= merchant.sandbox_since for fact in missing)
+                differing[snapshot.imp_uid] = Difference(announced_at=announced, silent=True if old else silent)
         others = [row for row in snapshots if row.imp_uid not in differing]
         again = await self._taken_back(run, others, known) + await self._left_pending(run, others, merchant)
-        differing |= {imp_uid: Difference(missing=False, silent=quiet) for imp_uid in again}
+        differing |= {imp_uid: Difference(missing=False, silent=silent) for imp_uid in again}
         return len(snapshots), differing
 
     async def _taken_back(
         self, run: Reconciliation, snapshots: Sequence[Snapshot], known: Mapping[str, Facts]
     ) -> list[str]:
-        """The payments of which i'mport lists less, or again more, than counts as its word. These are no facts that
-        were missed, so nobody counts them."""
-        told = await self._ledger.reconciliations.contradicts(run.merchant, [row.imp_uid for row in snapshots])
+        """The payments of which i'mport shows less than was announced, or all of it again. No webhook was lost, so they
+        do not count as missing."""
+        marked = await self._ledger.reconciliations.contradicts(run.merchant, [row.imp_uid for row in snapshots])
         found = []
         for snapshot in snapshots:
             imp_uid, facts = snapshot.imp_uid, known[snapshot.imp_uid]
             gone = await offload(contradicted, facts, snapshot, rows=len(facts))
-            if imp_uid in told and [event_id(run.merchant, imp_uid, key) for key in gone] != list(told[imp_uid]):
+            if imp_uid in marked and [event_id(run.merchant, imp_uid, key) for key in gone] != list(marked[imp_uid]):
                 found.append(imp_uid)
         return found
 
     async def _left_pending(self, run: Reconciliation, snapshots: Sequence[Snapshot], merchant: Merchant) -> list[str]:
-        """In a full run of a merchant that has come to include test payments: those whose cancellation is pending.
-        While the merchant did not include them nobody looked at them; the look that this asks for plans the next."""
+        """In a full run of a merchant that now includes test payments: those whose cancellation is pending. While the
+        merchant excluded them they were not refreshed; this refresh schedules the next one."""
         is_full = run.last_full == run.created_at and not run.by_hand
         if not is_full or not merchant.sandbox_since:
             return []
@@ -273,16 +272,16 @@ class Reconciler:
         return None if run.by_hand else self._settings.reconcile_every
 
 
-def _announced_at(news: Iterable[Fact], snapshot: Snapshot, merchant: Merchant) -> float | None:
-    """Since when i'mport should have sent a webhook of these facts; None where it need not have."""
+def _announced_at(missing: Iterable[Fact], snapshot: Snapshot, merchant: Merchant) -> float | None:
+    """When i'mport should have sent a webhook about these facts; None if it promises none."""
     since = max(silent_before(snapshot, merchant), merchant.created_at - OVERLAP)
-    return min((fact.at for fact in news if fact.kind in ANNOUNCED and fact.at >= since), default=None)
+    return min((fact.at for fact in missing if fact.kind in ANNOUNCED and fact.at >= since), default=None)
 
 
-def _quiet(run: Reconciliation) -> bool | None:
-    """Whether what a run's looks find is recorded silently; None for an automatic one, which decides nothing."""
+def _silent(run: Reconciliation) -> bool | None:
+    """Whether a run's refreshes record silently; None for an automatic run, which leaves that to the payment."""
     return not run.deliver if run.by_hand else None
 
 
-def _news(known: Facts, snapshot: Snapshot, now: float, grace: float) -> tuple[Fact, ...]:
+def _missing(known: Facts, snapshot: Snapshot, now: float, grace: float) -> tuple[Fact, ...]:
     return new_facts(known, snapshot, int(now), grace=grace)

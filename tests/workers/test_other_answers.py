@@ -74,7 +74,7 @@ async def test_amounts_that_cannot_be_read_hold_back_one_payment(shop: Both, fie
     assert await shop.events("imp_good") == [("paid", False)]
     assert await shop.events("imp_bad") == []
     assert list(await shop.driver.due(REFRESH)) == ["imp_bad"]
-    (line,) = told(lines, "look_failed")
+    (line,) = told(lines, "refresh_failed")
     assert "imp_bad" in line["error"]
     [(outcome, reason)] = await shop.reason("imp_bad")
     assert outcome == "pending"

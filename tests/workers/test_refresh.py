@@ -222,7 +222,7 @@ async def test_every_look_that_breaks_off_is_logged(shop: Shop) -> None:
         await shop.driver.redis.set(key("waiting", f"default/{imp_uid}"), "no set")
     with structlog.testing.capture_logs() as lines, pytest.raises(Exception, match="WRONGTYPE"):
         await shop.refresh(str(REFRESH))
-    told = [line for line in lines if line["event"] == "looks_broke_off"]
+    told = [line for line in lines if line["event"] == "refreshes_failed"]
     assert sorted(imp_uid for line in told for imp_uid in line["imp_uids"]) == ["imp_1", "imp_2"]
     assert all("WRONGTYPE" in line["error"] for line in told)
     await shop.driver.redis.flushdb()
