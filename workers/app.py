@@ -1,4 +1,4 @@
-"""The worker process, put together: what it is made of, how it starts, how it stops."""
+"""The worker process: its parts, how it starts and how it stops."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ log = structlog.get_logger()
 
 THREADS = 16
 IDLE_POLL_MS = 20
-"""How long an idle queue waits before it looks again: the latency of the first kick after a pause."""
+"""How long an idle consumer waits before it polls again: the latency of the first kick after a pause."""
 THREAD_WAKES_AFTER = 0.5
 SWEEP_EVERY = 0.25
-"""Seconds between two looks for due work that nobody was told of; of all workers, one looks at a time."""
+"""Seconds between two sweeps, which kick lanes whose kick was lost; one worker sweeps at a time."""
 STOP_WITHIN = 30.0
 FINISH_WITHIN = 20.0
 
@@ -116,15 +116,15 @@ class App:
         return status
 
     async def sweep(self) -> None:
-        """Kick every lane with due work that nobody was told of."""
+        """Kick every lane that has due work and no kick under way."""
         await self._ledger.sweep(self._name)
 
     async def renew_leases(self) -> None:
-        """Lengthen what this worker holds."""
+        """Renew the leases that this worker holds."""
         await self._ledger.leases.renew()
 
     async def prepare(self) -> None:
-        """The merchant of the environment is known from the start, not from its first webhook on.
+        """Add the merchant of the environment before its first webhook, and schedule the periodic job.
 
         Raises `BadSetting` for keys that are not this ledger's, and for a Redis that does not let it work."""
         await self._ledger.begin(self._sealer)
@@ -133,7 +133,7 @@ class App:
         await start_tidying(self._ledger)
 
     def _stop(self, status: int) -> None:
-        """Let work in flight finish, hand the rest back; never longer than the deadline, at which it just exits."""
+        """Let work in flight finish and release the rest; exit at the deadline in any case."""
         deadline = threading.Timer(STOP_WITHIN - 2, _exit_now, [status])
         deadline.daemon = True
         deadline.start()
@@ -151,7 +151,7 @@ class App:
         log.info("worker_stopped")
 
     def _join_actors(self) -> None:
-        """Stop Dramatiq's threads without its own stop, which may wait for a Redis that is away."""
+        """Stop Dramatiq's threads without Dramatiq's own stop, which may hang while Redis is away."""
         for thread in self._worker.workers:
             thread.stop()
         ends = time.monotonic() + FINISH_WITHIN
@@ -178,7 +178,7 @@ class App:
 
 
 def background(app: App) -> tuple[Periodic, ...]:
-    """What a worker does besides its actors."""
+    """What a worker does in the background, besides its actors."""
     return (
         Periodic("sweep", app.sweep, SWEEP_EVERY),
         Periodic("renew_leases", app.renew_leases, RENEW_EVERY),
@@ -189,7 +189,7 @@ def background(app: App) -> tuple[Periodic, ...]:
 
 
 class ExpectedErrors(Middleware):
-    """Lets an actor name in ``throws`` the errors that are no bugs of its own."""
+    """Keeps errors that an actor names in ``throws`` out of the log: they are not bugs."""
 
     @property
     def actor_options(self) -> set[str]:

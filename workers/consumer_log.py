@@ -1,4 +1,4 @@
-"""Dramatiq's threads that fetch kicks, kept from filling the log while they cannot."""
+"""Limit what Dramatiq's consumer threads log while they cannot fetch kicks."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from collections.abc import Callable
 from dramatiq import Worker
 
 EVERY = 60.0
-"""Seconds between two lines that say that kicks cannot be fetched."""
+"""Seconds between two log lines about kicks that cannot be fetched."""
 
 
 def hush(worker: Worker) -> None:
-    """Let all consumers of a worker together say once a minute that they cannot fetch anything; without this each says
-    so, and that it tries again, every three seconds."""
+    """Limit all consumers of a worker together to one log line a minute while Redis is away; by default each logs two
+    lines every three seconds."""
     once_a_minute = Hushed()
     for consumer in worker.consumers.values():
         consumer.logger.addFilter(once_a_minute)
 
 
 class Hushed(logging.Filter):
-    """Passes one line of trouble a minute. `clock` is in seconds."""
+    """Passes one line a minute. `clock` is in seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""A worker's heartbeat in the ledger: that it runs, what it did last, and what keeps it from working."""
+"""A worker's heartbeat in the ledger: when it ran, the lane it worked on last, and what keeps it from working."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ log = structlog.get_logger()
 
 
 class HeartbeatMiddleware(Middleware):
-    """Reports under a worker's name. As a middleware of Dramatiq it hears which lane was worked on."""
+    """Reports under a worker's name. As a Dramatiq middleware it learns which lane was worked on."""
 
     def __init__(self, workers: Heartbeats, watch: AclWatch, name: str) -> None:
         self._workers = workers
@@ -29,7 +29,7 @@ class HeartbeatMiddleware(Middleware):
     def after_process_message(
         self, broker: Broker, message: MessageProxy, *, result: Any = None, exception: BaseException | None = None
     ) -> None:
-        """A lane had its turn."""
+        """Remember the lane that was worked on."""
         del broker, result, exception
         self._last = str(message.args[0]), time.monotonic()
 
@@ -38,7 +38,7 @@ class HeartbeatMiddleware(Middleware):
         await self._workers.report(self._name, self._sign())
 
     async def sign_off(self) -> None:
-        """This worker stops as it should. Raises `LedgerUnavailable`."""
+        """Remove the heartbeat, as this worker stops. Raises `LedgerUnavailable`."""
         await self._workers.sign_off(self._name)
 
     def _sign(self) -> Heartbeat:

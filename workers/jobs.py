@@ -14,7 +14,7 @@ from schemas.errors import RelayError
 log = structlog.get_logger()
 
 Step = Callable[[str, float], Awaitable[float | None]]
-"""Does a job's next step at ``now`` (UNIX seconds); gives the seconds until the one after it, None where it is done."""
+"""Does a job's next step at ``now`` (UNIX seconds); returns the seconds until the one after it, None at the end."""
 
 TROUBLED_AGAIN_IN = 10.0
 

@@ -1,4 +1,4 @@
-"""How a reconciliation goes through i'mport's list: reading a page, on behind it, to less where one was too much."""
+"""How a reconciliation pages through i'mport's list: read a page, go on behind it, ask for less if it was too large."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from schemas.payments.windows import Window, drifted, following, larger_limit, n
 log = structlog.get_logger()
 
 MOST_NAMED = 5
-"""Payments that one line of the log names."""
+"""imp_uids in one line of the log."""
 
 
 async def read(run: Reconciliation, page: PaymentPage) -> tuple[list[Snapshot], set[str]]:
-    """The payments of a page, and the imp_uids of rows that cannot be read; rows without one are only told of."""
+    """The payments of a page, and the imp_uids of rows that cannot be read; rows without one are only logged."""
     shown: list[Snapshot] = []
     bad = list(page.malformed)
     for row in page.rows:
@@ -40,7 +40,7 @@ async def read(run: Reconciliation, page: PaymentPage) -> tuple[list[Snapshot], 
 
 
 def behind(run: Reconciliation, window: Window, page: PaymentPage, took: float) -> Reconciliation:
-    """The run behind a page that came within ``took`` seconds: what it asks for next, and how much of it."""
+    """The run after a page that took ``took`` seconds: the window and number of rows that it asks for next."""
     back = drifted(window, run.listed, page.total, run.limit)
     ahead = back or following(window, run.until, page.total, page.size, run.limit)
     within = back is not None or (ahead is not None and ahead.page > 1)
@@ -51,13 +51,13 @@ def behind(run: Reconciliation, window: Window, page: PaymentPage, took: float) 
 
 
 def smaller(run: Reconciliation, window: Window) -> Reconciliation | None:
-    """The run with less to ask for than what was too much; None where that was one row alone."""
+    """The run with a smaller request; None if the last request was for one row."""
     found = narrower(window, run.limit)
     return None if found is None else replace(run, window=as_tuple(found[0]), limit=found[1])
 
 
 def without(run: Reconciliation, window: Window, total: int | None) -> Reconciliation:
-    """The run behind one row that no answer can hold; behind its whole second where nobody knows how many are there."""
+    """The run after one row that is too large for any answer; after its whole second if the row count is unknown."""
     if total is not None and window.page < total:
         return replace(run, window=as_tuple(replace(window, page=window.page + 1)))
     return replace(run, window=as_tuple(following(window, run.until, 0, 0, run.limit)), listed=0)

@@ -1,4 +1,4 @@
-"""Tidying: what is settled and older than RELAY_RETENTION leaves, and whatever should happen by itself is seen to."""
+"""The periodic job: remove settled payments older than RELAY_RETENTION, and schedule automatic reconciliations."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SELDOM = 60.0
 OFTEN = 1.0
 JOB = "retention"
 REJECTED_AFTER = 86400.0
-"""Seconds for which a rejected notification is kept: anybody can make these up."""
+"""Seconds for which a rejected notification is stored: unverified sources can send any number of them."""
 
 
 class RetentionJob:
@@ -27,7 +27,7 @@ class RetentionJob:
         self._reconciler = reconciler
 
     async def step(self, _job: str, now: float) -> float:
-        """Remove a bounded number of old things; soon again while there are more."""
+        """Remove a bounded number of old rows; run again soon while more are left."""
         await self._reconciler.schedule_all()
         removed = await self._ledger.retention.tidy(
             older_than=now - self._settings.retention,
@@ -38,11 +38,11 @@ class RetentionJob:
         return 0.1 if removed else self._pause()
 
     def _pause(self) -> float:
-        """Seconds: a minute, or less where retention or reconciling is to be quicker (development, tests)."""
+        """Seconds: a minute, or less if retention or reconciliation is configured to be quicker."""
         settings = self._settings
         return max(OFTEN, min(SELDOM, settings.retention / 4, settings.reconcile_every or SELDOM))
 
 
 async def start_tidying(ledger: Ledger) -> None:
-    """See that tidying goes on, from now on."""
+    """Schedule the job, which then repeats itself."""
     await ledger.jobs.schedule(TIDY, JOB, if_new=True)

@@ -1,4 +1,4 @@
-"""Dramatiq's threads can die without anybody noticing; then work would stand still in a process that looks alive."""
+"""Dramatiq's threads can die silently. A process with a dead thread looks alive but does no work, so it must exit."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dramatiq.asyncio import get_event_loop_thread
 
 
 def dead_thread(worker: Worker) -> str | None:
-    """The name of a thread that should live and does not."""
+    """The name of a thread that has died."""
     loop = get_event_loop_thread()
     if loop is None or not loop.is_alive():
         return "event loop"
