@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ledger.memory import FREE_MEMORY
 from schemas.times import unix
 
 Outcome = Literal["ok", "warning", "bad"]
@@ -15,7 +16,6 @@ BACKLOG_AFTER = 30.0
 PAUSED_LONG = 60.0
 """Seconds after which work that waits for a worker (`BACKLOG_AFTER`), or for its endpoint or i'mport
 (`PAUSED_LONG`), is reported."""
-FREE_MEMORY = "raise maxmemory, or shorten RELAY_RETENTION"
 REFUSED_RECENTLY = 86_400.0
 """Seconds for which a refused webhook is reported."""
 _BODY_ADVICE = {

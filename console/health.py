@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from console.context import Context
 from console.http.api_tokens import ApiTokens
 from console.http.problems import problem
-from console.resources.stats import MemoryOut, works
+from console.resources.stats import MemoryOut, RedisStats, works
 from ledger.heartbeats import Worker, running
 from ledger.stats import Stats
 from runtime.metrics import CONTENT_TYPE, Metrics
@@ -50,7 +50,7 @@ class ConsoleHealth:
         ready = durability is not None and workers is not None and full is not None
         report = {
             "status": "ready" if ready else "unavailable",
-            "redis": durability and {"durable": durability.durable, "reasons": list(durability.reasons)},
+            "redis": durability and RedisStats.model_validate(durability).model_dump(),
             "memory": full and MemoryOut.model_validate(full).model_dump(),
             "ledger": works(seen.ledger).model_dump(),
             "queue": works(seen.queue).model_dump(),

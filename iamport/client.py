@@ -31,11 +31,10 @@ from iamport.sandbox_lookups import look_up_singly
 from schemas import wire
 from schemas.errors import IamportFailing, IamportUnreachable, Invalid, MalformedPayment, TooMuchAsked
 from schemas.payments.snapshot import IMP_UID
+from schemas.payments.windows import LARGEST_PAGE, LONGEST_WINDOW
 from schemas.reasons import Reason
 
 LARGEST_LOOKUP = 100
-LARGEST_PAGE = 1000
-LONGEST_WINDOW = 90 * 86400
 TIMEOUT = 10.0
 """Seconds that a call may take, including its token."""
 _HEADERS = {"accept": "application/json", "accept-encoding": "gzip, deflate", "user-agent": "iamport-relay"}

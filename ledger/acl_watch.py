@@ -10,7 +10,7 @@ import structlog
 
 from ledger.acl import AclProblem
 from ledger.ledger import Ledger
-from ledger.memory import MAKE_ROOM, Memory
+from ledger.memory import FREE_MEMORY, Memory
 from schemas.reasons import english
 
 log = structlog.get_logger()
@@ -71,7 +71,7 @@ class AclWatch:
             if problem is not None:
                 log.error("queue_unusable" if problem.of == "queue" else "ledger_unusable", error=str(problem))
         if status.memory is not None and status.memory.trouble is not None:
-            log.error("redis_nearly_full", error=english(status.memory.trouble), hint=MAKE_ROOM)
+            log.error("redis_nearly_full", error=english(status.memory.trouble), hint=FREE_MEMORY)
 
     def _check_once(self) -> asyncio.Task[RedisStatus]:
         """The check that is under way, or a new one."""

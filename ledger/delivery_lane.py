@@ -67,6 +67,10 @@ class DeliveryLane:
         self._queue = queue
         self._settles: GroupCommit[list[Argument], bytes] = GroupCommit(self._settle_all, most=200)
 
+    def wake(self, lane: Lane) -> None:
+        """Have the lane worked on again, as it may have more work than its last claim gave; returns at once."""
+        self._queue.kick_all([str(lane)])
+
     async def claim(self, lane: Lane, limit: int = 100) -> ClaimedDeliveries:
         """Lease due deliveries of an endpoint, as many as it takes at once. Raises `LedgerUnavailable`."""
         token, again, flat, rows, objects = await self._store.run("claim_deliveries", str(lane), limit, LEASE_MS)

@@ -1,4 +1,4 @@
-"""Heartbeats: signs of life that workers leave, so that operators see when none runs."""
+"""Heartbeats that workers write, so that operators see when none runs."""
 
 from __future__ import annotations
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from dramatiq.brokers.redis import RedisBroker
 
 from ledger import compatibility
@@ -151,10 +149,6 @@ class Ledger:
     async def minutes(self, count: int) -> tuple[Minute, ...]:
         """What happened in each of the last ``count`` minutes, the oldest first; the last one is under way."""
         return await minutes(self.store, count)
-
-    def kick(self, lanes: Iterable[Lane]) -> None:
-        """Send a kick for these lanes, which have more work than their claim gave; returns at once."""
-        self.queue.kick_all(map(str, lanes))
 
     async def sweep(self, owner: str, limit: int = 500) -> list[Lane]:
         """Kick every lane that has due work and no kick under way; gives the lanes kicked. One ``owner`` at a time

@@ -27,7 +27,7 @@ class Memory:
         return Reason.of("memory_nearly_full", percent=100 * self.used // self.most) if self.nearly_full else None
 
 
-MAKE_ROOM = "raise maxmemory, or shorten RELAY_RETENTION"
+FREE_MEMORY = "raise maxmemory, or shorten RELAY_RETENTION"
 
 
 async def memory(store: Store) -> Memory:

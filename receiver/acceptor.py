@@ -20,7 +20,7 @@ from typing import NoReturn
 import structlog
 
 from receiver.breaker import Breaker
-from receiver.interfaces import Ledger, Place, Postponed, Spool
+from receiver.interfaces import Place, Postponed, Spool, WebhookLedger
 from receiver.known_merchants import KnownMerchants
 from receiver.metrics import ReceiverMetrics
 from schemas.errors import BudgetSpent, LedgerUnavailable, SpoolUnavailable, UnknownMerchant
@@ -50,7 +50,7 @@ class Acceptor:
 
     def __init__(
         self,
-        ledger: Ledger,
+        ledger: WebhookLedger,
         spool: Spool,
         metrics: ReceiverMetrics,
         merchants: KnownMerchants,

@@ -40,7 +40,7 @@ def routes(
     }
 
 
-class App:
+class ReceiverApp:
     """The ASGI application."""
 
     def __init__(self, table: Mapping[bytes, Route], no_such_path: Handler | None = None) -> None:

@@ -19,7 +19,7 @@ class Postponed(Exception):
     """One notification could not be handed over, though others may be: it is tried again later."""
 
 
-class Durability(Protocol):
+class DurabilityReport(Protocol):
     """Whether the ledger's Redis is durable; `reasons` say in words why not."""
 
     @property
@@ -31,13 +31,13 @@ class Durability(Protocol):
         """Empty where it is durable."""
 
 
-class Ledger(Protocol):
+class WebhookLedger(Protocol):
     """The part of the ledger that a receiver needs. Every call raises `LedgerUnavailable` within 2 s at most."""
 
     async def accept(self, notification: Notification, /) -> None:
         """Store the notification and mark its payment dirty. Raises `UnknownMerchant`, `LedgerUnavailable`."""
 
-    async def durability(self) -> Durability:
+    async def durability(self) -> DurabilityReport:
         """Ask Redis how it stores what it is given."""
 
     async def takes_webhooks(self, merchant: str, token_hash: str | None, /) -> bool:

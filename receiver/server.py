@@ -14,7 +14,7 @@ from ledger.acl_watch import AclWatch
 from ledger.ledger import Ledger
 from receiver import http_connection
 from receiver.acceptor import Acceptor
-from receiver.app import App, routes
+from receiver.app import ReceiverApp, routes
 from receiver.health import MetricsPage, Readyz, livez
 from receiver.interfaces import Spool
 from receiver.known_merchants import KnownMerchants
@@ -89,7 +89,7 @@ async def serve(settings: Settings, listener: socket.socket) -> int:
     limiter = Limiter(rate=RATE, burst=BURST)
     _add_gauges(metrics, acceptor, spool, ledger)
     handler = WebhookHandler(acceptor, sources, limiter, merchants, metrics, webhook_log, random.Random())
-    app = App(
+    app = ReceiverApp(
         routes(
             webhooks=handler,
             not_posted=handler.not_posted,
@@ -125,7 +125,7 @@ async def serve(settings: Settings, listener: socket.socket) -> int:
     return tasks.status()
 
 
-def make_server(app: App, sweep: Sweep | None = http_connection.sweep) -> HttpServer:
+def make_server(app: ReceiverApp, sweep: Sweep | None = http_connection.sweep) -> HttpServer:
     """A server whose connections have limits (see `http_connection.py`); `sweep` ends those that take too long."""
     return HttpServer(
         app,

@@ -17,7 +17,7 @@ from runtime.open_files import allow_open_files
 from runtime.settings import Settings
 from runtime.signals import handled
 from runtime.startup import check_once
-from workers.app import App
+from workers.app import WorkerProcess
 from workers.deliver import MOST_IN_FLIGHT
 
 
@@ -32,7 +32,7 @@ def work(settings: Settings) -> int:
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     asyncio.run(_check(settings))
     allow_open_files(MOST_IN_FLIGHT + 512)  # an endpoint that hangs keeps its connection
-    app = App(settings)
+    app = WorkerProcess(settings)
     _collect_less()
     stop = threading.Event()
     with handled(stop.set):

@@ -56,7 +56,7 @@ STOP_WITHIN = 30.0
 FINISH_WITHIN = 20.0
 
 
-class App:
+class WorkerProcess:
     """Everything a worker process runs."""
 
     def __init__(self, settings: Settings) -> None:
@@ -177,7 +177,7 @@ class App:
         _loop().call_soon_threadsafe(call, *args)
 
 
-def background(app: App) -> tuple[Periodic, ...]:
+def background(app: WorkerProcess) -> tuple[Periodic, ...]:
     """What a worker does in the background, besides its actors."""
     return (
         Periodic("sweep", app.sweep, SWEEP_EVERY),

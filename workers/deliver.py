@@ -74,7 +74,7 @@ class Deliverer:
                 log.warning("lane_left", lane=str(lane), error=str(error), times=times, hint="the sweep kicks it again")
         finally:
             if self._turns.pop(str(lane)):
-                self._ledger.kick([lane])
+                self._ledger.delivery_lane.wake(lane)
 
     async def _send_what_is_due(self, lane: Lane) -> None:
         """Claim and send for `LONGEST_TURN`, as long as a callback of the last claim ends within `ANSWER_WAIT`."""

@@ -5,15 +5,12 @@ from __future__ import annotations
 import time
 from typing import Any
 
-import structlog
 from dramatiq import Broker, MessageProxy
 from dramatiq.middleware import Middleware
 
 from ledger.acl_watch import AclWatch
 from ledger.heartbeats import Heartbeat, Heartbeats
 from runtime.version import relay_version
-
-log = structlog.get_logger()
 
 
 class HeartbeatMiddleware(Middleware):

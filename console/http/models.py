@@ -17,8 +17,8 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    InstanceOf,
     PlainSerializer,
+    PlainValidator,
     WithJsonSchema,
 )
 from pydantic_core import PydanticCustomError
@@ -71,7 +71,13 @@ def code_of(reason: Reason | str | None) -> str | None:
     return reason.decisive if isinstance(reason, Reason) else reason
 
 
-ReasonText = Annotated[InstanceOf[Reason], PlainSerializer(english, return_type=str)]
+def _reason(value: object) -> Reason:
+    if not isinstance(value, Reason):
+        raise TypeError(f"a Reason is needed, not {type(value).__name__}")
+    return value
+
+
+ReasonText = Annotated[Reason, PlainValidator(_reason), PlainSerializer(english, return_type=str)]
 """A reason: data inside, English words in the answer."""
 ReasonCode = Annotated[
     str | None, BeforeValidator(code_of), Field(description="the same for programs: a code that keeps its meaning")

@@ -55,11 +55,6 @@ class Operation:
     """Shows secrets: not for read-only tokens, though it changes nothing."""
 
     @property
-    def takes_body(self) -> bool:
-        """Whether a body means anything here; one that may be left out has no required field."""
-        return self.body is not None
-
-    @property
     def body_model(self) -> type[BaseModel]:
         """The model of the body; of no fields where none is taken."""
         return self.body or Nothing

@@ -89,18 +89,51 @@ def field_errors(error: ValidationError, *, prefix: str = "") -> list[WrongField
     return [
         WrongField(
             ".".join([prefix, *map(str, one["loc"])] if prefix else map(str, one["loc"]))[:200],
-            _reason_of_field(one["type"], one["msg"], one.get("ctx", {}).get("reason")),
+            _reason_of_field(one["type"], one["msg"], one.get("ctx", {})),
         )
         for one in error.errors(include_url=False, include_input=False)
     ]
 
 
-def _reason_of_field(kind: str, message: str, reason: object) -> Reason:
-    if isinstance(reason, Reason):
+_OF_PYDANTIC: Mapping[str, tuple[str, Mapping[str, str]]] = {
+    "extra_forbidden": ("unknown_field", {}),
+    "missing": ("field_required", {}),
+    "string_too_short": ("too_few_characters", {"min_length": "least"}),
+    "string_too_long": ("too_many_characters", {"max_length": "most"}),
+    "greater_than_equal": ("below_least", {"ge": "least"}),
+    "greater_than": ("not_more", {"gt": "bound"}),
+    "less_than_equal": ("above_most", {"le": "most"}),
+    "literal_error": ("not_one_of", {"expected": "expected"}),
+    "string_type": ("not_a_text", {}),
+    "bool_type": ("not_a_boolean", {}),
+    "bool_parsing": ("not_a_boolean", {}),
+    "int_type": ("not_an_integer", {}),
+    "int_parsing": ("not_an_integer", {}),
+    "int_from_float": ("not_an_integer", {}),
+    "float_type": ("not_a_number", {}),
+    "float_parsing": ("not_a_number", {}),
+    "list_type": ("not_a_list", {}),
+    "tuple_type": ("not_a_list", {}),
+    "dict_type": ("not_a_json_object", {}),
+    "model_type": ("not_a_json_object", {}),
+    "model_attributes_type": ("not_a_json_object", {}),
+    "string_pattern_mismatch": ("wrong_pattern", {"pattern": "pattern"}),
+}
+"""Pydantic's types of errors: our code, and which parameter each value of their context is."""
+
+
+def _reason_of_field(kind: str, message: str, context: Mapping[str, Any]) -> Reason:
+    if isinstance(reason := context.get("reason"), Reason):
         return reason
-    if kind == "extra_forbidden":
-        return Reason.of("unknown_field")
-    return Reason.of(UNKNOWN, text=message)
+    if kind not in _OF_PYDANTIC:
+        return Reason.of(UNKNOWN, text=message)
+    code, names = _OF_PYDANTIC[kind]
+    return Reason.of(code, **{ours: _plain(context[theirs]) for theirs, ours in names.items()})
+
+
+def _plain(value: Any) -> str | int | float:
+    """A value of pydantic's context; it joins the words to choose from with "or"."""
+    return value.replace(" or ", ", ") if isinstance(value, str) else value if isinstance(value, int) else str(value)
 
 
 def reason_of(error: RelayError) -> Reason:

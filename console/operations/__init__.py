@@ -1,4 +1,5 @@
-"""What operators do and see, as typed functions: the API and the web console both call these, and nothing else.
+"""What operators do, and what they see that takes more than one call of the ledger, as typed functions. The API and the
+web console call these; a single list or row they read from the ledger itself.
 
 Each takes the `Context` and typed arguments, and returns ledger objects or frozen dataclasses. Refusals are raised as
 `RelayError`s. Nothing here knows of HTTP, JSON or HTML.

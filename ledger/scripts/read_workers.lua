@@ -1,4 +1,4 @@
--- Reads the workers' signs of life.
+-- Reads the workers' heartbeats.
 -- ARGV: none
 -- Returns: {now (ms), rows (name, "when (ms):JSON", …)}
 return {int(now()), redis.call("HGETALL", k("workers"))}

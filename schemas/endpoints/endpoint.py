@@ -139,12 +139,6 @@ def wants(types: Iterable[str], event_type: str) -> bool:
     return not set(filters_of(event_type)).isdisjoint(types)
 
 
-def hears(endpoint: Endpoint, event_type: str, about: str | None = None) -> bool:
-    """Whether `endpoint` gets an event of this type; `about` is the endpoint that an `endpoint.*` event is about,
-    which is never told about itself: it could not be reached, and its answer would make the next event."""
-    return endpoint.id != about and wants(endpoint.types, event_type)
-
-
 def checked_url(url: str) -> httpx.URL:
     """The parsed URL of an endpoint, if its shape will do: http or https, a host, no credentials, no fragment.
 
@@ -212,13 +206,3 @@ def checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
     if sum(len(name) + len(value) for name, value in checked.items()) > MAX_HEADER_BYTES:
         raise Invalid("headers", Reason.of("headers_too_long", bytes=MAX_HEADER_BYTES))
     return checked
-
-
-def checked_limits(max_in_flight: int, rate_limit: float | None, description: str = "") -> None:
-    """Check the numbers of an endpoint and the length of its description. Raises `Invalid`."""
-    if not 1 <= max_in_flight <= 1000:
-        raise Invalid("max_in_flight", Reason.of("bad_max_in_flight"))
-    if rate_limit is not None and not 0 < rate_limit <= 1_000_000:
-        raise Invalid("rate_limit", Reason.of("bad_rate_limit"))
-    if len(description) > MAX_DESCRIPTION:
-        raise Invalid("description", Reason.of("too_long", most=MAX_DESCRIPTION))

@@ -14,7 +14,7 @@ from schemas.endpoints.endpoint import ENDPOINT_TYPES
 OPENS_AT = 5
 DISABLES_AT = 20
 SOONEST_FAILING = 3600.0
-"""Seconds of failing after which `relay.endpoint_failing` is recorded, or half of RELAY_DISABLE_AFTER if less."""
+"""Seconds of failing after which `endpoint.failing` is recorded, or half of RELAY_DISABLE_AFTER if less."""
 
 FINE, FAILING, DISABLED = 0, 1, 2
 _FAILING, _DISABLED, _RECOVERED = ENDPOINT_TYPES

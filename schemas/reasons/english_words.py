@@ -1,4 +1,4 @@
-"""The English words of every reason; see `words` for what stands in braces and brackets.
+"""The English words of every reason; see `rendering` for what stands in braces and brackets.
 
 The operator API, logs and the command line show these, and the callbacks about an endpoint's health carry them.
 """
@@ -114,7 +114,7 @@ TEMPLATES: Mapping[str, str] = {
     "not_escrow": "i'mport does not show this as an escrow payment",
     "payment_unknown": "i'mport knows no payment of this imp_uid",
     "merchant_deleted": "the merchant was deleted",
-    "lookup_failed": "it cannot be looked at: {cause}",
+    "lookup_failed": "it cannot be looked up: {cause}",
     "test_channel_excluded": (
         "{imp_uid} is a payment of a test channel, and these do not exist for merchant {merchant} unless "
         "include_sandbox is on (relay merchants put {merchant} --include-sandbox)"
@@ -180,7 +180,7 @@ TEMPLATES: Mapping[str, str] = {
     "nothing_left_to_cancel": "nothing of payment {imp_uid} is left to cancel: it is cancelled, or asked for already",
     "too_much_to_cancel": "of payment {imp_uid} {left} is left to cancel, {requested} was asked for",
     "whole_no_longer_cancellable": "of payment {imp_uid} {left} is left to cancel, everything was asked for",
-    "payment_never_seen": "payment {imp_uid} was never seen, and no look came through",
+    "payment_never_seen": "payment {imp_uid} is not known, and no refresh has found it in time",
     "path_not_found": "there is nothing at {path!r}",
     "disabled_holds": "its endpoint is disabled; enabling it releases what is held",
     "merchant_has_endpoints": "merchant {merchant!r} still has endpoints; delete these first",
@@ -217,10 +217,21 @@ TEMPLATES: Mapping[str, str] = {
     "given_twice": "is given twice",
     "bad_header_value": "must be printable ASCII on one line, without spaces around it",
     "headers_too_long": "are longer than {bytes} bytes together",
-    "bad_max_in_flight": "must be between 1 and 1000",
-    "bad_rate_limit": "must be more than 0 requests a second",
     "field_invalid": "[{field}: ]{cause}",
     "unknown_field": "is not known here",
+    "field_required": "is required",
+    "too_few_characters": "must have at least {least:character|characters}",
+    "too_many_characters": "must have at most {most:character|characters}",
+    "below_least": "must be at least {least}",
+    "above_most": "must be at most {most}",
+    "not_more": "must be more than {bound}",
+    "not_one_of": "must be one of {expected}",
+    "not_a_text": "must be a string",
+    "not_a_boolean": "must be true or false",
+    "not_an_integer": "must be an integer",
+    "not_a_list": "must be a list",
+    "not_a_json_object": "must be an object",
+    "wrong_pattern": "must match {pattern}",
     "body_not_object": "the body must be a JSON object",
     "not_a_form": "must be a form",
     "form_unreadable": "the form cannot be read",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,13 +42,6 @@ class Reason:
         if cause is None:
             return self
         return Reason(self.code, self.params, cause if self.cause is None else self.cause.because(cause))
-
-    def chain(self) -> Iterator[Reason]:
-        """This reason, its cause, the cause of that, …"""
-        reason: Reason | None = self
-        while reason is not None:
-            yield reason
-            reason = reason.cause
 
     @property
     def decisive(self) -> str:

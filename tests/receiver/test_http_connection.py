@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from receiver import http_connection, responses
-from receiver.app import App, routes
+from receiver.app import ReceiverApp, routes
 from receiver.health import livez
 from receiver.http_connection import ANSWER_SECONDS, DISCARDED_BYTES, HEAD_BYTES, IDLE_SECONDS, READ_SECONDS
 from receiver.server import make_server
@@ -31,7 +31,7 @@ class Serving:
         self.hangs = False
         self.left = asyncio.Event()
         table = routes(webhooks=self.webhooks, livez=livez, readyz=livez, metrics=livez)
-        self.server = make_server(App(table), sweep)
+        self.server = make_server(ReceiverApp(table), sweep)
 
     async def webhooks(self, _scope: Any, receive: Any, _path: list[bytes]) -> responses.AsgiResponse | None:
         """As the real one, as far as the connection can tell."""

@@ -158,9 +158,12 @@ def test_causes_follow_what_they_cause() -> None:
         "(2 attempts so far; the next is due at 2027-01-15T08:00:00Z)"
     )
     assert english(Reason.of("endpoint_disabled")) == "the endpoint is disabled"
-    assert [reason.code for reason in waiting.chain()] == [
-        "waiting", "retry_after", "retry_scheduled", "no_answer", "connection_refused",
-    ]  # fmt: skip
+    codes = list[str]()
+    behind: Reason | None = waiting
+    while behind is not None:
+        codes.append(behind.code)
+        behind = behind.cause
+    assert codes == ["waiting", "retry_after", "retry_scheduled", "no_answer", "connection_refused"]
 
 
 def test_a_frame_has_the_code_of_its_cause() -> None:

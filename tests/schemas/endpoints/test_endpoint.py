@@ -12,10 +12,8 @@ from schemas.endpoints.endpoint import (
     Endpoint,
     SealedSecret,
     checked_headers,
-    checked_limits,
     checked_types,
     checked_url,
-    hears,
     new_id,
     new_secret,
     wants,
@@ -40,14 +38,6 @@ from schemas.errors import Invalid
 def test_wants(types: tuple[str, ...], event_type: str, expected: bool) -> None:
     """Exact names, all of a payment's, or everything but tests."""
     assert wants(types, event_type) is expected
-
-
-def test_an_endpoint_never_hears_of_itself() -> None:
-    """News about an endpoint goes to all who want it but the one it is about."""
-    endpoint = Endpoint(id="ep_1", merchant="m", url="https://shop.example/", types=("*",))
-    assert not hears(endpoint, "endpoint.failing", about="ep_1")
-    assert hears(endpoint, "endpoint.failing", about="ep_2")
-    assert hears(endpoint, "payment.paid")
 
 
 @pytest.mark.parametrize(
@@ -180,31 +170,6 @@ def test_headers_given_twice() -> None:
         checked_headers({"X-A": "1", "x-a": "2"})
     with pytest.raises(Invalid):
         checked_headers({f"x-{n}": "1" for n in range(51)})
-
-
-@pytest.mark.parametrize(
-    ("arguments", "field"),
-    [
-        ((0, None), "max_in_flight"),
-        ((1001, None), "max_in_flight"),
-        ((8, 0.0), "rate_limit"),
-        ((8, -1.0), "rate_limit"),
-        ((8, float("nan")), "rate_limit"),
-        ((8, float("inf")), "rate_limit"),
-        ((8, None, "x" * 501), "description"),
-    ],
-)
-def test_bad_limits(arguments: tuple[int, float | None], field: str) -> None:
-    """Numbers out of range and long descriptions are refused."""
-    with pytest.raises(Invalid) as caught:
-        checked_limits(*arguments)
-    assert caught.value.field == field
-
-
-def test_good_limits() -> None:
-    """The limits themselves are in range."""
-    checked_limits(1, None)
-    checked_limits(1000, 0.1, "x" * 500)
 
 
 def test_ids_and_secrets() -> None:
