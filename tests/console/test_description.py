@@ -84,6 +84,15 @@ async def test_every_operation_is_described(console: Console) -> None:
     }  # fmt: skip
 
 
+async def test_reasons_are_described_as_text(console: Console) -> None:
+    """How a reason is kept inside is no part of the API: it shows words, and a code beside them."""
+    described = (await console.call("GET", "/v1/openapi.json")).json()
+    schemas = described["components"]["schemas"]
+    assert "Reason" not in schemas
+    reason, code = (schemas["DeliveryOut"]["properties"][name] for name in ("reason", "reason_code"))
+    assert [one["type"] for one in reason["anyOf"]] == [one["type"] for one in code["anyOf"]] == ["string", "null"]
+
+
 async def test_the_docs_page_needs_nothing_from_elsewhere(console: Console) -> None:
     """One page, no script, no address outside, and a policy that would not let any in."""
     page = await console.call("GET", "/v1/docs", headers={"authorization": ""})
