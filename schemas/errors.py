@@ -96,9 +96,9 @@ class LedgerUnavailable(RelayError):
 
 
 class LedgerRefused(LedgerUnavailable):
-    """Redis answered with an error that nobody expects: a proxy's, a script's own, a right that was taken away.
+    """Redis answered with an unexpected error: a proxy's, a script's own, a right that was taken away.
 
-    It is tried again like any other trouble, as it may pass. It may need somebody, too, so it is logged as an error.
+    It is tried again, as it may pass. It may need an operator, so it is logged as an error.
     """
 
 

@@ -1,1 +1,1 @@
-"""The Dramatiq workers: they look at payments and send callbacks."""
+"""The Dramatiq workers: they refresh payments and send callbacks."""

@@ -83,7 +83,7 @@ class CallbackConnection(ResponseHandler):
         super().set_response_params(**params)
 
     def data_received(self, data: bytes) -> None:
-        """More of an answer, or bytes that nobody asked for: they would be taken for the next answer."""
+        """More of an answer, or unrequested bytes, which would count as the next answer."""
         if self._head is not None:
             self._head += data
         elif data and self._status is not None and (self._payload is None or self._payload.is_eof()):

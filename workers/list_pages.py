@@ -34,7 +34,7 @@ async def read(run: Reconciliation, page: PaymentPage) -> tuple[list[Snapshot], 
     if bad:
         log.warning(
             "rows_not_compared", reconciliation=run.id, merchant=run.merchant, rows=len(bad), error=str(bad[0]),
-            imp_uids=sorted(unreadable)[:MOST_NAMED], hint="those with an imp_uid are looked at one by one",
+            imp_uids=sorted(unreadable)[:MOST_NAMED], hint="those with an imp_uid are looked up one by one",
         )  # fmt: skip
     return shown, unreadable
 

@@ -192,7 +192,7 @@ MEANINGS: Mapping[str, str] = {
     "only: the relay believes it from [verified sources](iamport.md#4-who-may-post) only, and no reconciliation, "
     "refresh or rebuilt ledger can find one that was missed.",
     "payment.amount_mismatch": "The approved amount or currency is not what the merchant expected "
-    "(`PUT /v1/orders/{merchant_uid}`, or `check_prepared`). Do not ship before somebody has looked.",
+    "(`PUT /v1/orders/{merchant_uid}`, or `check_prepared`). Check the payment before you ship.",
     "endpoint.failing": "All attempts at an endpoint have failed for an hour (or half of `RELAY_DISABLE_AFTER`, if "
     "that is less), at least five.",
     "endpoint.disabled": "An endpoint was disabled: it answered 410, or only failed for `RELAY_DISABLE_AFTER`, at "

@@ -33,7 +33,7 @@ class ReconciliationIn(Body):
 
 
 class ReconciliationOut(Out):
-    """How far a reconciliation is: `missing` payments show what the ledger lacks, `repaired` were looked at.
+    """How far a reconciliation is: `missing` payments show what the ledger lacks, `repaired` were refreshed.
 
     `trouble` says why i'mport's list did not come the last time; it is tried again for a day.
     """

@@ -28,7 +28,7 @@ async def refresh(call: Call[OfMerchant, Nothing]) -> OperationResult:
 
 OPERATIONS = (
     Operation(
-        "POST", "/v1/payments/{imp_uid}/refresh", "Look at it now", refresh, {200: PaymentOut, 202: RefreshPending},
+        "POST", "/v1/payments/{imp_uid}/refresh", "Refresh it now", refresh, {200: PaymentOut, 202: RefreshPending},
         query=OfMerchant, problems=(404,),
     ),
 )  # fmt: skip

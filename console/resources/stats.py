@@ -15,11 +15,11 @@ from schemas.times import rfc3339
 
 
 class RefreshStats(Out):
-    """Payments that are to be looked at."""
+    """Payments that are due for a refresh."""
 
     due: int = Field(validation_alias="looks_due")
     oldest_due_seconds: float | None = Field(
-        validation_alias="oldest_look", description="for how long no worker has come for what could be looked at"
+        validation_alias="oldest_look", description="how long the oldest of them has waited for a worker"
     )
     paused: int = Field(
         validation_alias="looks_paused", description="due, but i'mport fails, or unknown ones keep their pace"

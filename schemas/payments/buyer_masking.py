@@ -1,4 +1,4 @@
-"""Buyers' data: hidden until somebody asks for it."""
+"""Buyers' data: hidden until an operator asks for it."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ class Reason:
 
     @property
     def decisive(self) -> str:
-        """The code that programs are told: that of the cause where this reason only puts its cause into a frame."""
+        """The code for programs: the cause's code if this reason only frames its cause."""
         return self.cause.decisive if self.code in FRAMES and self.cause is not None else self.code
 
 

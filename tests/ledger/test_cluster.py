@@ -94,8 +94,10 @@ async def test_the_named_node_dies_under_load(cluster: Cluster, connect: Connect
     await asyncio.sleep(0.2)
     await asyncio.to_thread(cluster.nodes[cluster.owner].kill)
     await load
-    assert "master" in (role(cluster.replica), role(spare))
-    assert await known(ledger) == {f"imp_{number}" for number in range(200)}
+    # On a quick machine all were accepted before the node died: these meet its successor.
+    await accept_all(ledger, range(200, 220))
+    await until(lambda: "master" in (role(cluster.replica), role(spare)), "a replica is promoted")
+    assert await known(ledger) == {f"imp_{number}" for number in range(220)}
 
 
 def role(port: int) -> str:
