@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ledger.memory import FREE_MEMORY
+from schemas.reasons.english_words import FREE_MEMORY
 from schemas.times import unix
 
 Outcome = Literal["ok", "warning", "bad"]

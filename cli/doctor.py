@@ -15,10 +15,10 @@ from rich.text import Text
 from cli.client import CallFailed, RelayClient, console, path_part, succeeded
 from cli.diagnosis import Finding, Outcome, durability_of, first_to_fix, ledger_or_queue, of_stats
 from cli.output import Json, print_json, printable, terminal
-from ledger.memory import FREE_MEMORY
 from runtime.settings import Settings
 from schemas.errors import RelayError
 from schemas.reasons import english
+from schemas.reasons.english_words import FREE_MEMORY
 
 app = typer.Typer()
 

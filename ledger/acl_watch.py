@@ -10,8 +10,9 @@ import structlog
 
 from ledger.acl import AclProblem
 from ledger.ledger import Ledger
-from ledger.memory import FREE_MEMORY, Memory
+from ledger.memory import Memory
 from schemas.reasons import english
+from schemas.reasons.english_words import FREE_MEMORY
 
 log = structlog.get_logger()
 

@@ -27,9 +27,6 @@ class Memory:
         return Reason.of("memory_nearly_full", percent=100 * self.used // self.most) if self.nearly_full else None
 
 
-FREE_MEMORY = "raise maxmemory, or shorten RELAY_RETENTION"
-
-
 async def memory(store: Store) -> Memory:
     """How full Redis is now; answered by a full one, too. Raises `LedgerUnavailable`."""
     used, most, nearly_full = await store.run("read_memory")

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+FREE_MEMORY = "raise maxmemory, or shorten RELAY_RETENTION"
+"""What to do about `memory_nearly_full`; logs and the doctor show it beside the reason."""
+
 TEMPLATES: Mapping[str, str] = {
     # Why a delivery waits, was sent, or is over
     "being_sent": "is being sent",
