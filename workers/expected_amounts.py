@@ -21,8 +21,8 @@ _CONCURRENT_CALLS = 5
 async def expected_amounts(
     ledger: Ledger, client: MerchantClient, found: dict[str, LookupOutcome], *, paid: Collection[str]
 ) -> dict[str, ExpectedAmount]:
-    """The expected amounts, by imp_uid. For the payments in ``paid`` the registered amount is not requested, because it
-    was compared when they were paid.
+    """The expected amounts, by imp_uid. Payments in ``paid`` were paid before this look-up: only an amount that the
+    merchant gave to the relay counts for them.
 
     If i'mport fails to show the registered amount, the error replaces the payment's entry in ``found``.
     """
