@@ -108,10 +108,10 @@ def _cancellation_asked(_narrator: Narrator, entry: Entry) -> tuple[str, str, st
 
 
 def _payment_looked_up(_narrator: Narrator, entry: Entry) -> tuple[str, str, str]:
-    news = entry.get("news")
-    if isinstance(news, list | tuple):
-        news = len(news)
-    found = {0: "nothing new", 1: "1 new fact"}.get(news, f"{news} new facts") if isinstance(news, int) else ""
+    events = entry.get("events")
+    if isinstance(events, list | tuple):
+        events = len(events)
+    found = {0: "nothing new", 1: "1 new fact"}.get(events, f"{events} new facts") if isinstance(events, int) else ""
     return "payment looked up", ", ".join(filter(None, (f"is {entry.get('status', '?')}", found))), "plain"
 
 

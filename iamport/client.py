@@ -101,7 +101,7 @@ class Client:
 
         Oldest change first, so that a payment that changes meanwhile moves to the end. A window without payments has a
         total of 0. A page past the end, to which i'mport answers 400, is returned as an empty one. On page 1 a 400 may
-        mean either, so that page is empty and ``turned_down``. Raises `Invalid` for a window over 90 days or a limit
+        mean either, so that page is empty and ``refused``. Raises `Invalid` for a window over 90 days or a limit
         over 1000, and `IamportError`: `TooMuchAsked` if a shorter window or fewer rows may succeed.
         """
         if not 0 <= until - since <= LONGEST_WINDOW:
@@ -111,7 +111,7 @@ class Client:
         query = [("from", since), ("to", until), ("page", page), ("limit", limit), ("sorting", "updated")]
         answer = await self._get("/payments/status/all", [(name, str(value)) for name, value in query])
         if has_status(answer, 400):
-            return PaymentPage(0, 0, (), turned_down=page == 1)
+            return PaymentPage(0, 0, (), refused=page == 1)
         return replace(parse_page(unwrap(answer)), body_bytes=len(answer.body))
 
     async def cancel(self, imp_uid: str, form: Mapping[str, Any]) -> dict[str, Any]:

@@ -56,7 +56,7 @@ class PaymentPage:
     """One page of a status list.
 
     ``total`` rows in all; ``next`` is the number of the next page or 0; ``size`` the number of rows of this page,
-    including unreadable ones; ``body_bytes`` the length of the answer. ``turned_down``: a first page that i'mport
+    including unreadable ones; ``body_bytes`` the length of the answer. ``refused``: a first page that i'mport
     answered with 400, as it answers for a page past the end.
     """
 
@@ -64,7 +64,7 @@ class PaymentPage:
     next: int
     rows: tuple[dict[str, Any], ...]
     malformed: tuple[MalformedPayment, ...] = ()
-    turned_down: bool = False
+    refused: bool = False
     size: int = 0
     body_bytes: int = 0
 

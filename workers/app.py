@@ -34,26 +34,29 @@ from schemas.endpoints.egress import forbidden
 from schemas.errors import BadSetting, LedgerUnavailable
 from workers.callback_sender import CallbackSender
 from workers.callback_transport import callback_transport
-from workers.consumer_log import hush
+from workers.consumer_log import limit_consumer_logs
 from workers.deliver import Deliverer
 from workers.heartbeat import HeartbeatMiddleware
 from workers.jobs import JobRunner
 from workers.reconcile import Reconciler
 from workers.refresh import Refresher
 from workers.replay import Replayer
-from workers.retention import RetentionJob, start_tidying
+from workers.retention import RetentionJob, schedule_retention
 from workers.watchdog import dead_thread
 
 log = structlog.get_logger()
 
 THREADS = 16
 IDLE_POLL_MS = 20
-"""How long an idle consumer waits before it polls again: the latency of the first kick after a pause."""
-THREAD_WAKES_AFTER = 0.5
+"""Milliseconds after which an idle consumer polls again: the latency of the first kick after an idle time."""
+THREAD_POLL = 0.5
+"""Seconds after which an idle thread checks whether it must stop; work wakes it at once."""
 SWEEP_EVERY = 0.25
 """Seconds between two sweeps, which kick lanes whose kick was lost; one worker sweeps at a time."""
 STOP_WITHIN = 30.0
+"""Seconds in which a worker must have stopped."""
 FINISH_WITHIN = 20.0
+"""Seconds for work in flight to finish; the rest is released."""
 
 
 class WorkerProcess:
@@ -66,10 +69,10 @@ class WorkerProcess:
         self._ledger = Ledger.connect(settings.redis_url, settings.queue_url, replica_acks=settings.replica_acks)
         self._iamport = iamport_transport(settings)
         self._sender = _sender(settings)
-        accounts = MerchantClients(settings, sealer, self._iamport, self._ledger.tokens, self._ledger.merchants.get)
-        self._refresher = Refresher(settings, self._ledger, accounts, rng)
+        clients = MerchantClients(settings, sealer, self._iamport, self._ledger.tokens, self._ledger.merchants.get)
+        self._refresher = Refresher(settings, self._ledger, clients, rng)
         self._deliverer = Deliverer(settings, self._ledger, sealer, self._sender, rng)
-        self._reconciler = Reconciler(settings, self._ledger, accounts, rng)
+        self._reconciler = Reconciler(settings, self._ledger, clients, rng)
         self._jobs = JobRunner(
             self._ledger,
             {
@@ -95,13 +98,13 @@ class WorkerProcess:
         self._worker = dramatiq.Worker(broker, worker_threads=THREADS, worker_timeout=IDLE_POLL_MS)
 
     def run(self, stop: threading.Event) -> int:
-        """Work until ``stop`` is set; the exit status: 0, or 1 where a thread died and a restart is needed."""
+        """Work until ``stop`` is set; return the exit status: 0, or 1 if the process must be restarted."""
         self._worker.start()
-        hush(self._worker)
+        limit_consumer_logs(self._worker)
         for thread in self._worker.workers:
-            # Only its queue is polled that often; a worker's thread is woken by the work itself.
-            thread.timeout = THREAD_WAKES_AFTER
-        self._in_loop(self._background.start)
+            # Only the consumers need the short poll; a message wakes these threads.
+            thread.timeout = THREAD_POLL
+        self._call_in_loop(self._background.start)
         log.info("worker_ready", threads=THREADS)
         status = 0
         while not status and not stop.wait(1.0):
@@ -109,7 +112,7 @@ class WorkerProcess:
             if dead is not None:
                 log.critical("thread_died", thread=dead, hint="the process exits so that its supervisor restarts it")
             if isinstance(self._background.failure, BadSetting):
-                log.critical("cannot_work", error=str(self._background.failure))
+                log.critical("startup_failed", error=str(self._background.failure))
             if dead is not None or self._background.failure is not None:
                 status = 1
         self._stop(status)
@@ -124,13 +127,14 @@ class WorkerProcess:
         await self._ledger.leases.renew()
 
     async def prepare(self) -> None:
-        """Add the merchant of the environment before its first webhook, and schedule the periodic job.
+        """Add the merchant that the environment names, and schedule the retention job.
 
-        Raises `BadSetting` for keys that are not this ledger's, and for a Redis that does not let it work."""
+        Raises `BadSetting` if the encryption keys are not this ledger's, or if Redis lacks what the relay needs.
+        """
         await self._ledger.begin(self._sealer)
         if self._settings.imp_key:
             await self._ledger.merchants.ensure("default")
-        await start_tidying(self._ledger)
+        await schedule_retention(self._ledger)
 
     def _stop(self, status: int) -> None:
         """Let work in flight finish and release the rest; exit at the deadline in any case."""
@@ -139,11 +143,11 @@ class WorkerProcess:
         deadline.start()
         log.info("worker_stopping")
         finishing = self._submit(self._deliverer.finish(FINISH_WITHIN))
-        self._in_loop(self._background.stop, "sweep")
+        self._call_in_loop(self._background.stop, "sweep")
         self._join_actors()
         finishing.result()
-        self._in_loop(self._background.stop)
-        self._submit(self._hand_back()).result()
+        self._call_in_loop(self._background.stop)
+        self._submit(self._release_and_close()).result()
         loop = get_event_loop_thread()
         if loop is not None:
             loop.stop()
@@ -160,12 +164,12 @@ class WorkerProcess:
         for consumer in self._worker.consumers.values():
             consumer.stop()
 
-    async def _hand_back(self) -> None:
+    async def _release_and_close(self) -> None:
         try:
             await self._ledger.leases.release()
             await self.heartbeat.sign_off()
         except LedgerUnavailable as error:
-            log.warning("leases_not_given_back", error=str(error), hint="they end by themselves")
+            log.warning("leases_not_released", error=str(error), hint="they end within seconds")
         await self._sender.aclose()
         await self._iamport.aclose()
         await self._ledger.close()
@@ -173,12 +177,12 @@ class WorkerProcess:
     def _submit(self, work: Coroutine[Any, Any, Any]) -> Future[Any]:
         return asyncio.run_coroutine_threadsafe(work, _loop())
 
-    def _in_loop(self, call: Callable[..., object], *args: str) -> None:
+    def _call_in_loop(self, call: Callable[..., object], *args: str) -> None:
         _loop().call_soon_threadsafe(call, *args)
 
 
 def background(app: WorkerProcess) -> tuple[Periodic, ...]:
-    """What a worker does in the background, besides its actors."""
+    """What a worker does periodically, besides the work of its actors."""
     return (
         Periodic("sweep", app.sweep, SWEEP_EVERY),
         Periodic("renew_leases", app.renew_leases, RENEW_EVERY),
@@ -203,7 +207,7 @@ def _sender(settings: Settings) -> CallbackSender:
 
 
 def _loop() -> asyncio.AbstractEventLoop:
-    """Where the actors and the background work run: a thread of Dramatiq's."""
+    """The event loop of the actors and of the background work, in a thread of Dramatiq's."""
     loop_thread = get_event_loop_thread()
     if loop_thread is None:
         raise RuntimeError("the worker has not started")
@@ -211,5 +215,5 @@ def _loop() -> asyncio.AbstractEventLoop:
 
 
 def _exit_now(status: int) -> None:
-    log.error("worker_stopped_late", hint="what it held comes back by itself within seconds")
+    log.error("worker_stopped_late", hint="its leases end within seconds, and other workers go on with their work")
     os._exit(status)

@@ -17,8 +17,8 @@ from schemas.endpoints.endpoint import request_target
 from schemas.errors import Invalid
 from schemas.reasons import Reason
 from schemas.times import parse_retry_after
-from workers.callback_connections import Seen, attempt_seen
-from workers.failure_codes import EXPECTED, reason_of, was_spoilt
+from workers.callback_connections import AttemptProgress, attempt_progress
+from workers.failure_codes import EXPECTED, reason_of, was_stale
 
 MOST_READ = 16 * 1024
 """Bytes of an answer's body that are read; then the connection is closed."""
@@ -69,13 +69,13 @@ class CallbackSender:
         error: Reason | None = None
         stale = False
         start = bytearray()
-        seen = Seen()
-        attempt_seen.set(seen)
+        progress = AttemptProgress()
+        attempt_progress.set(progress)
         try:
             request = _request(*self._target(url), headers, body)
             async with asyncio.timeout(timeout):
                 response = await self._transport.handle_async_request(request)
-                seen.status = response.status_code
+                progress.status = response.status_code
                 await _read(response, start)
         except TimeoutError:
             error = Reason.of("timed_out", timeout=timeout)
@@ -83,14 +83,14 @@ class CallbackSender:
             error = Reason.of("url_forbidden", refused.reason)
         except EXPECTED as failure:
             error = reason_of(failure)
-            stale = seen.status is None and seen.reused and was_spoilt(failure)
+            stale = progress.status is None and progress.reused and was_stale(failure)
         except Exception as failure:
             # A bug of ours or of a library must not look like a lost worker: it counts as a failed attempt.
             log.exception("send_broke")
             error = Reason.of("internal_error", error_type=type(failure).__name__)
         duration = round((time.monotonic() - began) * 1000)
         if response is None:
-            return AttemptResult(seen.status, error, None, duration, "", stale)
+            return AttemptResult(progress.status, error, None, duration, "", stale)
         return AttemptResult(
             response.status_code, error, self._retry_after(response), duration, _readable(start, response, headers)
         )

@@ -1,4 +1,4 @@
-"""The transport that callbacks leave by: httpx's interface over aiohttp's connections."""
+"""The transport that sends callbacks: httpx's interface over aiohttp's connections."""
 
 from __future__ import annotations
 
@@ -14,41 +14,41 @@ from aiohttp.abc import AbstractResolver
 from httpx_aiohttp.transport import AiohttpResponseStream
 from yarl import URL
 
-from workers.callback_connections import MOST_HEAD, CallbackAnswer, CallbackConnector, attempt_seen
+from workers.callback_connections import MOST_HEAD, CallbackAnswer, CallbackConnector, attempt_progress
 from workers.resolver import ForbiddenAddress, SystemResolver, Vet, VettingResolver
 
-# Most servers drop an idle connection after 5 s or more; sending into one that is just being dropped fails.
+# Most servers close an idle connection after 5 s or more, and a request sent during that close fails.
 KEEPALIVE_SECONDS = 4.0
 LONGEST_KEPT = 60.0
-"""Seconds after which a connection is not used again: a busy one would never notice that its name leads elsewhere."""
+"""Seconds after which a connection is not used again, so that a busy one follows its name to a new address."""
 NAMES_KEPT = 10.0
-"""Seconds for which an endpoint's addresses are not asked for again."""
+"""Seconds for which an endpoint's addresses are cached."""
 READ_BUFFER = 16 * 1024
 
 
 def tls_context() -> ssl.SSLContext:
-    """Verifies against certifi's authorities and the system's; SSL_CERT_FILE and SSL_CERT_DIR stand in for the
-    system's, as OpenSSL has it, so that a private authority can be added."""
+    """A context that trusts certifi's authorities and the system's. As everywhere in OpenSSL, SSL_CERT_FILE and
+    SSL_CERT_DIR replace the system's, so an operator can add a private authority."""
     context = httpx.create_ssl_context(trust_env=False)
     context.load_default_certs()
     return context
 
 
 class CallbackTransport(httpx.AsyncBaseTransport):
-    """Sends requests over the connections of the session that `begin` makes within the loop it is first used in.
+    """Sends requests over a session that `new_session` makes in the event loop of the first request.
 
-    A request's extension `target` (bytes) is what its first line asks for, sent as it is: URL libraries write the same
-    URL in another way, and a signature over it would not hold any more.
+    A request's extension `target` (bytes) is the request target, sent unchanged: URL libraries would rewrite it, and
+    a signature over it would no longer be valid.
     """
 
-    def __init__(self, begin: Callable[[], aiohttp.ClientSession]) -> None:
-        self._begin = begin
+    def __init__(self, new_session: Callable[[], aiohttp.ClientSession]) -> None:
+        self._new_session = new_session
         self._session: aiohttp.ClientSession | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send it; the answer's body is still to be read. Raises `aiohttp.ClientError` and `OSError`."""
+        """Send a request and return the answer, its body unread. Raises `aiohttp.ClientError` and `OSError`."""
         if self._session is None:
-            self._session = self._begin()
+            self._session = self._new_session()
         url = request.url
         target = request.extensions.get("target", url.raw_path).decode("ascii")
         answer = await self._session.request(
@@ -76,15 +76,15 @@ def callback_transport(
     longest_kept: float = LONGEST_KEPT,
     clock: Callable[[], float] = time.monotonic,
 ) -> httpx.AsyncBaseTransport:
-    """A transport that connects only to addresses `vet` passes, knows no proxies and keeps no cookies.
+    """A transport that connects only to addresses that `vet` permits, without proxies and cookies.
 
-    It is built without an event loop and belongs to the one it is first used in. It sets no limit to the number of
-    connections, as the lanes do: a limit here would let endpoints that hang hold up all others. Addresses are kept for
-    `names_kept` seconds, connections are used for `longest_kept` seconds of `clock` at most.
+    It can be built outside an event loop, and belongs to the loop that uses it first. It does not limit the number of
+    connections: the lanes do, and a common limit would let endpoints that hang block all others. Addresses are cached
+    for `names_kept` seconds; connections are used for `longest_kept` seconds of `clock` at most.
     """
     context = tls or tls_context()
 
-    def begin() -> aiohttp.ClientSession:
+    def new_session() -> aiohttp.ClientSession:
         connector = CallbackConnector(
             ssl=context,
             resolver=VettingResolver(resolver or SystemResolver(), vet),
@@ -105,14 +105,14 @@ def callback_transport(
             max_line_size=MOST_HEAD,
             max_field_size=MOST_HEAD,
             max_headers=MOST_HEAD,
-            trace_configs=[_noting_reuse()],
+            trace_configs=[_recording_reuse()],
         )
 
-    return CallbackTransport(begin)
+    return CallbackTransport(new_session)
 
 
 def _guarded(vet: Vet) -> Any:
-    """A socket factory for aiohttp that looks at every address once more as it is about to be connected to."""
+    """A socket factory for aiohttp that vets every address again just before the connection is made."""
 
     def factory(address: tuple[Any, ...]) -> socket.socket:
         family, kind, proto, _, name = address
@@ -124,10 +124,10 @@ def _guarded(vet: Vet) -> Any:
     return factory
 
 
-def _noting_reuse() -> aiohttp.TraceConfig:
-    async def note(*_: object) -> None:
-        attempt_seen.get().reused = True
+def _recording_reuse() -> aiohttp.TraceConfig:
+    async def record(*_: object) -> None:
+        attempt_progress.get().reused = True
 
     config = aiohttp.TraceConfig()
-    config.on_connection_reuseconn.append(note)
+    config.on_connection_reuseconn.append(record)
     return config

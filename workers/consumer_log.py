@@ -13,16 +13,16 @@ EVERY = 60.0
 """Seconds between two log lines about kicks that cannot be fetched."""
 
 
-def hush(worker: Worker) -> None:
-    """Limit all consumers of a worker together to one log line a minute while Redis is away; by default each logs two
-    lines every three seconds."""
-    once_a_minute = Hushed()
+def limit_consumer_logs(worker: Worker) -> None:
+    """Limit all consumers of a worker together to one warning a minute: while Redis is away, each would log two lines
+    every three seconds."""
+    once_a_minute = OnceAMinute()
     for consumer in worker.consumers.values():
         consumer.logger.addFilter(once_a_minute)
 
 
-class Hushed(logging.Filter):
-    """Passes one line a minute. `clock` is in seconds."""
+class OnceAMinute(logging.Filter):
+    """Passes one warning a minute, and every line below a warning. `clock` is in seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()

@@ -20,7 +20,7 @@ from schemas.endpoints.delivery import Attempt, AttemptResult, Dead, Delivered, 
 from schemas.endpoints.endpoint import TEST_TYPE, Endpoint
 from schemas.errors import LedgerUnavailable, Unreadable
 from schemas.reasons import Reason, english
-from workers.callback_headers import Opened, opened, prepare
+from workers.callback_headers import UnsealedEndpoint, attempt_headers, unseal
 from workers.callback_sender import CallbackSender
 from workers.health import HealthTracker
 
@@ -103,7 +103,7 @@ class Deliverer:
     def _send_all(self, claimed: ClaimedDeliveries, endpoint: Endpoint) -> set[asyncio.Task[Any]]:
         self._ledger.leases.hold(delivery.lease for delivery in claimed.deliveries)
         try:
-            keys = opened(endpoint, self._sealer, time.time())
+            keys = unseal(endpoint, self._sealer, time.time())
         except Unreadable as error:
             log.error("endpoint_unreadable", endpoint=endpoint.id, error=str(error))
             return {self._start(self._hold(delivery, error.reason)) for delivery in claimed.deliveries}
@@ -115,7 +115,7 @@ class Deliverer:
         task.add_done_callback(self._in_flight.discard)
         return task
 
-    async def _deliver(self, delivery: ClaimedDelivery, endpoint: Endpoint, keys: Opened) -> None:
+    async def _deliver(self, delivery: ClaimedDelivery, endpoint: Endpoint, keys: UnsealedEndpoint) -> None:
         try:
             await self._send(delivery, endpoint, keys)
         except Exception as error:
@@ -123,12 +123,12 @@ class Deliverer:
             log.exception("delivery_broke", delivery=delivery.id)
             await self._hold(delivery, Reason.of("internal_error", error_type=type(error).__name__))
 
-    async def _send(self, delivery: ClaimedDelivery, endpoint: Endpoint, keys: Opened) -> None:
+    async def _send(self, delivery: ClaimedDelivery, endpoint: Endpoint, keys: UnsealedEndpoint) -> None:
         body = delivery.callback.thin if endpoint.payload == "thin" else delivery.callback.full
         made: list[Attempt] = []
         while True:
             began = time.time()
-            headers = prepare(keys, delivery.event, body, began)
+            headers = attempt_headers(keys, delivery.event, body, began)
             answer = await self._sender.send(endpoint.url, headers, body, self._settings.delivery_timeout)
             made.append(attempt(answer, began, replay=delivery.replay))
             if not answer.stale_connection or len(made) > MOST_STALE:

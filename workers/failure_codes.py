@@ -1,7 +1,7 @@
-"""Why an attempt brought no answer, as a reason.
+"""The reason code of an attempt that got no answer.
 
-httpx-aiohttp maps aiohttp's errors to httpx's, and not always to the fitting one (a dropped connection becomes a
-`ConnectTimeout`), so the error that caused it is what counts.
+httpx-aiohttp sometimes maps an error of aiohttp to the wrong error of httpx (a dropped connection becomes a
+`ConnectTimeout`), so the reason is derived from the original error.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from workers.resolver import ForbiddenAddress
 
 EXPECTED = (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError)
 
-_SPOILT = (aiohttp.ServerDisconnectedError, aiohttp.ClientResponseError, ConnectionResetError, BrokenPipeError)
+_STALE = (aiohttp.ServerDisconnectedError, aiohttp.ClientResponseError, ConnectionResetError, BrokenPipeError)
 
 
 def reason_of(failure: BaseException) -> Reason:
@@ -29,10 +29,10 @@ def reason_of(failure: BaseException) -> Reason:
     return Reason.of("connection_failed", error_type=type(chain[-1]).__name__)
 
 
-def was_spoilt(failure: BaseException) -> bool:
-    """Whether a kept connection was lost before any part of an answer came, or brought something that is no answer,
-    such as the rest of the previous one."""
-    return any(isinstance(error, _SPOILT) for error in causes(failure))
+def was_stale(failure: BaseException) -> bool:
+    """Whether a reused connection was closed before an answer began, or delivered bytes that are no answer, such as the
+    rest of the previous one."""
+    return any(isinstance(error, _STALE) for error in causes(failure))
 
 
 def _reason_of(error: BaseException) -> Reason | None:

@@ -1,4 +1,4 @@
-"""A worker's heartbeat in the ledger: when it ran, the lane it worked on last, and what keeps it from working."""
+"""A worker's heartbeat in the ledger: how long it has run, its latest lane, and what keeps it from working."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ from runtime.version import relay_version
 
 
 class HeartbeatMiddleware(Middleware):
-    """Reports under a worker's name. As a Dramatiq middleware it learns which lane was worked on."""
+    """Writes the heartbeats of the worker ``name``. It is a Dramatiq middleware to learn the latest lane."""
 
-    def __init__(self, workers: Heartbeats, watch: AclWatch, name: str) -> None:
-        self._workers = workers
+    def __init__(self, heartbeats: Heartbeats, watch: AclWatch, name: str) -> None:
+        self._heartbeats = heartbeats
         self._watch = watch
         self._name = name
         self._began = time.monotonic()
-        self._last: tuple[str, float] | None = None
+        self._latest: tuple[str, float] | None = None
 
     def after_process_message(
         self, broker: Broker, message: MessageProxy, *, result: Any = None, exception: BaseException | None = None
     ) -> None:
         """Remember the lane that was worked on."""
         del broker, result, exception
-        self._last = str(message.args[0]), time.monotonic()
+        self._latest = str(message.args[0]), time.monotonic()
 
     async def report(self) -> None:
         """Write a heartbeat. Raises `LedgerUnavailable`."""
-        await self._workers.report(self._name, self._sign())
+        await self._heartbeats.report(self._name, self._heartbeat())
 
     async def sign_off(self) -> None:
         """Remove the heartbeat, as this worker stops. Raises `LedgerUnavailable`."""
-        await self._workers.sign_off(self._name)
+        await self._heartbeats.sign_off(self._name)
 
-    def _sign(self) -> Heartbeat:
-        now, seen = time.monotonic(), self._watch.seen
-        broken = None if seen is None else seen.broken
-        lane, at = self._last or (None, None)
+    def _heartbeat(self) -> Heartbeat:
+        now, rights = time.monotonic(), self._watch.seen
+        broken = None if rights is None else rights.broken
+        lane, at = self._latest or (None, None)
         return Heartbeat(
             version=relay_version(),
             up=now - self._began,

@@ -1,4 +1,4 @@
-"""Long work, a step at a time: each kind of job has one function that does its next step."""
+"""Long work in short steps: each kind of job has one function that does its next step."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ log = structlog.get_logger()
 Step = Callable[[str, float], Awaitable[float | None]]
 """Does a job's next step at ``now`` (UNIX seconds); returns the seconds until the one after it, None at the end."""
 
-TROUBLED_AGAIN_IN = 10.0
+RETRY_AFTER_ERROR = 10.0
+"""Seconds until a step that failed is done again."""
 
 
 class JobRunner:
@@ -42,6 +43,6 @@ class JobRunner:
             return await self._steps[lease.lane](lease.member, now)
         except RelayError as error:
             log.warning(
-                "job_stalled", lane=str(lease.lane), job=lease.member, error=str(error), next_in=TROUBLED_AGAIN_IN
+                "job_stalled", lane=str(lease.lane), job=lease.member, error=str(error), next_in=RETRY_AFTER_ERROR
             )
-            return TROUBLED_AGAIN_IN
+            return RETRY_AFTER_ERROR

@@ -1,4 +1,4 @@
-"""How a reconciliation pages through i'mport's list: read a page, go on behind it, ask for less if it was too large."""
+"""How a reconciliation pages through i'mport's list: read a page, then request the next one, or fewer rows."""
 
 from __future__ import annotations
 
@@ -21,43 +21,44 @@ MOST_NAMED = 5
 """imp_uids in one line of the log."""
 
 
-async def read(run: Reconciliation, page: PaymentPage) -> tuple[list[Snapshot], set[str]]:
+async def read_page(run: Reconciliation, page: PaymentPage) -> tuple[list[Snapshot], set[str]]:
     """The payments of a page, and the imp_uids of rows that cannot be read; rows without one are only logged."""
     shown: list[Snapshot] = []
-    bad = list(page.malformed)
+    malformed = list(page.malformed)
     for row in page.rows:
         try:
             shown.append(await offload(Snapshot.parse, row, rows=history_rows(row)))
         except MalformedPayment as error:
-            bad.append(error)
-    unreadable = {error.imp_uid for error in bad if error.imp_uid is not None}
-    if bad:
+            malformed.append(error)
+    unreadable = {error.imp_uid for error in malformed if error.imp_uid is not None}
+    if malformed:
         log.warning(
-            "rows_not_compared", reconciliation=run.id, merchant=run.merchant, rows=len(bad), error=str(bad[0]),
-            imp_uids=sorted(unreadable)[:MOST_NAMED], hint="those with an imp_uid are looked up one by one",
+            "rows_not_compared", reconciliation=run.id, merchant=run.merchant, rows=len(malformed),
+            error=str(malformed[0]), imp_uids=sorted(unreadable)[:MOST_NAMED],
+            hint="those with an imp_uid are looked up one by one",
         )  # fmt: skip
     return shown, unreadable
 
 
-def behind(run: Reconciliation, window: Window, page: PaymentPage, took: float) -> Reconciliation:
-    """The run after a page that took ``took`` seconds: the window and number of rows that it asks for next."""
-    back = drifted(window, run.listed, page.total, run.limit)
-    ahead = back or following(window, run.until, page.total, page.size, run.limit)
-    within = back is not None or (ahead is not None and ahead.page > 1)
-    limit = (
-        run.limit if within else larger_limit(run.limit, page.size, page.body_bytes / LARGEST_RESPONSE, took / TIMEOUT)
-    )
-    return replace(run, window=as_tuple(ahead), limit=limit, listed=page.total if within else 0)
+def after_page(run: Reconciliation, window: Window, page: PaymentPage, took: float) -> Reconciliation:
+    """The run after a page that took ``took`` seconds: the window and the number of rows that it requests next."""
+    repeated = drifted(window, run.listed, page.total, run.limit)
+    upcoming = repeated or following(window, run.until, page.total, page.size, run.limit)
+    same_second = repeated is not None or (upcoming is not None and upcoming.page > 1)
+    if same_second:
+        return replace(run, window=as_tuple(upcoming), listed=page.total)
+    limit = larger_limit(run.limit, page.size, page.body_bytes / LARGEST_RESPONSE, took / TIMEOUT)
+    return replace(run, window=as_tuple(upcoming), limit=limit, listed=0)
 
 
-def smaller(run: Reconciliation, window: Window) -> Reconciliation | None:
-    """The run with a smaller request; None if the last request was for one row."""
-    found = narrower(window, run.limit)
-    return None if found is None else replace(run, window=as_tuple(found[0]), limit=found[1])
+def smaller_request(run: Reconciliation, window: Window) -> Reconciliation | None:
+    """The run that requests fewer rows next; None if the last request was for one row."""
+    narrowed = narrower(window, run.limit)
+    return None if narrowed is None else replace(run, window=as_tuple(narrowed[0]), limit=narrowed[1])
 
 
-def without(run: Reconciliation, window: Window, total: int | None) -> Reconciliation:
-    """The run after one row that is too large for any answer; after its whole second if the row count is unknown."""
+def skip_row(run: Reconciliation, window: Window, total: int | None) -> Reconciliation:
+    """The run that skips a row too large for any answer; it skips the row's whole second if ``total`` is unknown."""
     if total is not None and window.page < total:
         return replace(run, window=as_tuple(replace(window, page=window.page + 1)))
     return replace(run, window=as_tuple(following(window, run.until, 0, 0, run.limit)), listed=0)

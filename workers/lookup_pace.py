@@ -5,21 +5,21 @@ from __future__ import annotations
 SHORTEST = 0.02
 PER_PAYMENT = 0.004
 LONGEST = 0.15
-"""Seconds between two look-ups for one merchant: the more payments a batch had, the longer the next one gathers."""
+"""Seconds between two look-ups for one merchant. The more payments a batch had, the longer the next claim waits."""
 
 
 class Pace:
-    """When each lane may be claimed again, in seconds of any clock. A payment after a pause never waits."""
+    """When each lane may be claimed again, in seconds of any clock. The first claim after an idle time never waits."""
 
     def __init__(self) -> None:
         self._next: dict[str, float] = {}
 
     def wait(self, lane: str, now: float) -> float:
-        """Seconds to gather before the next claim."""
+        """Seconds to wait before the next claim."""
         return max(self._next.get(lane, 0.0) - now, 0.0)
 
     def claimed(self, lane: str, count: int, now: float, *, full: bool) -> None:
-        """A claim gave ``count`` payments; a ``full`` batch has a backlog behind it, which waits for nothing."""
+        """Record a claim of ``count`` payments. After a ``full`` batch the next claim does not wait."""
         self._next.pop(lane, None)
         if count and not full:
             self._next[lane] = now + min(SHORTEST + PER_PAYMENT * count, LONGEST)

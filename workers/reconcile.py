@@ -1,12 +1,11 @@
-"""Reconciling: compare what i'mport lists with the ledger, and refresh the payments that differ.
+"""Reconciling: compare i'mport's list of payments with the ledger, and refresh the payments that differ.
 
-i'mport sends a webhook only once; this finds the payments whose webhook never came.
+i'mport sends a webhook only once, so a reconciliation finds the payments whose webhook was lost.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from math import inf
 from random import Random
@@ -14,10 +13,8 @@ from random import Random
 import structlog
 
 from iamport.merchant_clients import MerchantClients
-from iamport.responses import PaymentPage, first_in_page
+from iamport.responses import first_in_page
 from ledger import Ledger
-from ledger.merchants import Merchant
-from ledger.offload import offload
 from ledger.reconciliations import AUTO, Difference, Reconciliation
 from runtime.settings import Settings
 from schemas.errors import (
@@ -28,51 +25,46 @@ from schemas.errors import (
     TooMuchAsked,
     WrongCredentials,
 )
-from schemas.payments.channels import hidden_test_payment, silent_before
-from schemas.payments.derive_facts import new_facts
-from schemas.payments.events import event_id
-from schemas.payments.facts import Fact, FactKind, Facts
-from schemas.payments.retractions import contradicted
-from schemas.payments.snapshot import Snapshot
 from schemas.payments.windows import Window, first, is_complete
 from schemas.reasons import Reason
 from schemas.schedule import jittered, wait
-from workers.list_pages import as_tuple, behind, read, smaller, without
+from workers.list_pages import after_page, as_tuple, skip_row, smaller_request
+from workers.page_comparison import OVERLAP, PageComparison, recorded_silently
 
 log = structlog.get_logger()
 
-OVERLAP = 3600
 FULL_EVERY = 86400
-"""i'mport lists by the time of the latest status: a partial cancellation of an old payment hides from short windows."""
-ANNOUNCED = (FactKind.ISSUED, FactKind.PAID, FactKind.DEPOSITED)
-"""Facts that i'mport always sends a webhook for; a cancellation through the API is announced only on request."""
-GIVES_UP_AFTER = 3600.0
+"""Seconds between two runs over all of RELAY_LOOKBACK. i'mport lists payments by the time of their latest status, so a
+partial cancellation of an old payment is not in a short window."""
+REPAIR_WITHIN = 3600.0
+"""Seconds after its last comparison in which an operator's run waits for the refreshes of the payments it found."""
 SLOWEST_PROBE = 30.0
-"""Seconds between a page that was too slow and a smaller one, at most: i'mport may be slow only with long lists."""
+"""Seconds between a page that was too slow and a smaller one, at most, because only long lists may be slow."""
 LONGEST_WAIT = 3600.0
 """Seconds: the longest ``Retry-After`` of i'mport that is followed."""
-FAILS_FOR = 86400.0
-"""Seconds after which an operator's run ends if i'mport gives no list: automatic runs may wait for its end."""
+LONGEST_FAILURE = 86400.0
+"""Seconds after which an operator's run ends if i'mport gives no list, because automatic runs may wait for its end."""
 
 
 class Reconciler:
-    """Does the next step of a reconciliation: one page of i'mport's list, or a check of what was found."""
+    """Does the next step of a reconciliation: compares one page of i'mport's list, or counts the repaired payments."""
 
     def __init__(self, settings: Settings, ledger: Ledger, clients: MerchantClients, rng: Random) -> None:
         self._settings = settings
         self._ledger = ledger
         self._clients = clients
+        self._comparison = PageComparison(ledger, settings.expiry_grace)
         self._rng = rng
 
     async def step(self, job: str, now: float) -> float | None:
-        """The job's next step; seconds until the one after it."""
+        """Do the job's next step at ``now`` (UNIX seconds); return the seconds until the step after it, if any."""
         run = await self._load(job)
         if run is None:
             return None
         if run.state == "done":
-            return None if run.by_hand else await self._begin_again(run, now)
+            return None if run.by_hand else await self._begin_next_run(run, now)
         if run.window is not None and run.window[0] <= now:
-            return await self._compare(run, Window(*run.window), now)
+            return await self._compare_page(run, Window(*run.window), now)
         return await self._finish(replace(run, window=None), now)
 
     async def schedule_all(self) -> None:
@@ -103,17 +95,17 @@ class Reconciler:
         return run
 
     async def _is_set_up(self, merchant: str) -> bool:
-        """Whether the merchant was added; `default` takes webhooks even before that."""
+        """Whether the merchant was added; the webhooks of `default` are accepted even before that."""
         try:
             await self._ledger.merchants.get(merchant)
         except NotFound:
             return False
         return True
 
-    async def _begin_again(self, run: Reconciliation, now: float) -> float:
-        """Begin the next automatic run: since the last success, and once a day over all of RELAY_LOOKBACK.
+    async def _begin_next_run(self, run: Reconciliation, now: float) -> float:
+        """Begin the next automatic run: over the time since the last one, and once a day over all of RELAY_LOOKBACK.
 
-        It waits while an operator's silent run is under way, as this run would deliver what that one records silently.
+        It waits while an operator's silent run is under way, because it would deliver what that run records silently.
         """
         if await self._ledger.reconciliations.silent_run(run.merchant):
             return min(self._settings.reconcile_every, 60.0)
@@ -129,55 +121,56 @@ class Reconciler:
         await self._ledger.reconciliations.save(begun)
         return 0
 
-    async def _compare(self, run: Reconciliation, window: Window, now: float) -> float | None:
-        """Compare a page; wait while the merchant's refreshes are paused."""
+    async def _compare_page(self, run: Reconciliation, window: Window, now: float) -> float | None:
+        """Compare a page with the ledger; wait while the merchant's refreshes are paused."""
         if pause := await self._ledger.reconciliations.pause(run.merchant):
             return pause
         try:
             client = await self._clients.get(run.merchant)
-            asked_at = asyncio.get_running_loop().time()
+            began = asyncio.get_running_loop().time()
             page = await client.client.page(window.since, window.until, window.page, run.limit)
-            took = asyncio.get_running_loop().time() - asked_at
+            took = asyncio.get_running_loop().time() - began
         except TooMuchAsked as error:
-            return await self._narrow(run, window, error, now)
+            return await self._request_less(run, window, error, now)
         except IamportError as error:
-            return await self._failed(run, error, now)
-        if page.turned_down:
+            return await self._retry_list(run, error, now)
+        if page.refused:
             log.warning(
-                "window_turned_down", reconciliation=run.id, merchant=run.merchant, since=window.since,
+                "window_refused", reconciliation=run.id, merchant=run.merchant, since=window.since,
                 until=window.until, hint="i'mport answered 400 to its first page; it counts as empty",
             )  # fmt: skip
-        whole = is_complete(window, page.total, run.limit)
-        run = replace(behind(run, window, page, took), tries=0, failing_since=0.0, trouble=None)
-        if whole:
-            compared, differing = await self._differing(run, page, now)
+        complete = is_complete(window, page.total, run.limit)
+        run = replace(after_page(run, window, page, took), tries=0, failing_since=0.0, trouble=None)
+        if complete:
+            compared, differing = await self._comparison.differences(run, page, now)
             await self._ledger.reconciliations.mark_found(run, differing)
             missing = sum(difference.missing for difference in differing.values())
             run = replace(run, compared=run.compared + compared, missing=run.missing + missing, compared_at=now)
         await self._ledger.reconciliations.save(run)
         return 0
 
-    async def _narrow(self, run: Reconciliation, window: Window, error: TooMuchAsked, now: float) -> float | None:
-        """A page was too large or too slow: ask for fewer rows next time, down to one.
+    async def _request_less(self, run: Reconciliation, window: Window, error: TooMuchAsked, now: float) -> float | None:
+        """Request fewer rows, down to one, after a page that was too large or too slow.
 
         A single row that is too large is skipped, so that the rows behind it are compared; its payment is refreshed.
         A single row that is too slow means that i'mport is failing.
         """
         named, total = first_in_page(error.begins)
-        reduced = smaller(run, window)
+        reduced = smaller_request(run, window)
         if reduced is None:
             if error.slow or named is None:
-                return await self._failed(run, error, now)
+                return await self._retry_list(run, error, now)
             log.error("row_not_compared", merchant=run.merchant, imp_uid=named, error=str(error))
-            await self._ledger.reconciliations.mark_found(run, {named: Difference(missing=False, silent=_silent(run))})
-            await self._ledger.reconciliations.save(without(run, window, total))
+            skipped = Difference(missing=False, silent=recorded_silently(run))
+            await self._ledger.reconciliations.mark_found(run, {named: skipped})
+            await self._ledger.reconciliations.save(skip_row(run, window, total))
             return 0
         due_in = self._due_in(run, error, SLOWEST_PROBE) if error.slow else 0.0
         if error.slow:
             since = run.failing_since if run.tries else now
             reduced = replace(reduced, tries=run.tries + 1, failing_since=since, trouble=error.reason)
         log.warning(
-            "list_asked_for_in_parts", reconciliation=run.id, merchant=run.merchant, error=str(error),
+            "smaller_page_requested", reconciliation=run.id, merchant=run.merchant, error=str(error),
             rows=reduced.limit, next_in=round(due_in, 1),
         )  # fmt: skip
         await self._ledger.reconciliations.save(reduced)
@@ -190,76 +183,31 @@ class Reconciler:
             due_in = max(due_in, min(error.retry_after, LONGEST_WAIT))
         return due_in
 
-    async def _failed(self, run: Reconciliation, error: IamportError, now: float) -> float | None:
-        """The list did not come: request it again by RELAY_FETCH_SCHEDULE."""
+    async def _retry_list(self, run: Reconciliation, error: IamportError, now: float) -> float | None:
+        """Request the list again by RELAY_FETCH_SCHEDULE, or end the run."""
         due_in = self._due_in(run, error)
         since = run.failing_since if run.tries else now
-        over = run.by_hand and now - since >= FAILS_FOR
+        ended = run.by_hand and now - since >= LONGEST_FAILURE
         run = replace(run, tries=run.tries + 1, failing_since=since, trouble=error.reason)
-        if over:
+        if ended:
             run = replace(run, state="done", window=None)
         elif isinstance(error, IamportRefused) and not run.by_hand:
             # i'mport may refuse just this window; the next run has another one.
             run = replace(run, state="done", window=None, last_full=0.0)
         await self._ledger.reconciliations.save(run)
-        level = log.error if over or isinstance(error, WrongCredentials) else log.warning
+        level = log.error if ended or isinstance(error, WrongCredentials) else log.warning
         level(
             "list_failed", reconciliation=run.id, merchant=run.merchant, error=str(error), tries=run.tries,
-            next_in=None if over else round(due_in, 1),
+            next_in=None if ended else round(due_in, 1),
         )  # fmt: skip
-        return None if over else due_in
-
-    async def _differing(self, run: Reconciliation, page: PaymentPage, now: float) -> tuple[int, dict[str, Difference]]:
-        """How many payments of a page were compared, and those to refresh: the ledger lacks facts that they show,
-        i'mport has taken something back, or their rows could not be read. Hidden test payments are skipped."""
-        merchant = await self._ledger.merchants.get(run.merchant)
-        shown, unreadable = await read(run, page)
-        snapshots = [snapshot for snapshot in shown if hidden_test_payment(snapshot, merchant) is None]
-        known = await self._ledger.reconciliations.facts(run.merchant, [snapshot.imp_uid for snapshot in snapshots])
-        silent = _silent(run)
-        differing = {imp_uid: Difference(missing=False, silent=silent) for imp_uid in unreadable}
-        for snapshot in snapshots:
-            facts, grace = known[snapshot.imp_uid], self._settings.expiry_grace
-            missing = await offload(_missing, facts, snapshot, now, grace, rows=len(facts) + len(snapshot.deposits))
-            if missing:
-                announced = None if run.by_hand else _announced_at(missing, snapshot, merchant)
-                # Facts have whole seconds: one of the second in which test payments were included counts as older.
-                old = snapshot.sandbox and all(fact.at <= merchant.sandbox_since for fact in missing)
-                differing[snapshot.imp_uid] = Difference(announced_at=announced, silent=True if old else silent)
-        others = [row for row in snapshots if row.imp_uid not in differing]
-        again = await self._taken_back(run, others, known) + await self._left_pending(run, others, merchant)
-        differing |= {imp_uid: Difference(missing=False, silent=silent) for imp_uid in again}
-        return len(snapshots), differing
-
-    async def _taken_back(
-        self, run: Reconciliation, snapshots: Sequence[Snapshot], known: Mapping[str, Facts]
-    ) -> list[str]:
-        """The payments of which i'mport shows less than was announced, or all of it again. No webhook was lost, so they
-        do not count as missing."""
-        marked = await self._ledger.reconciliations.contradicts(run.merchant, [row.imp_uid for row in snapshots])
-        found = []
-        for snapshot in snapshots:
-            imp_uid, facts = snapshot.imp_uid, known[snapshot.imp_uid]
-            gone = await offload(contradicted, facts, snapshot, rows=len(facts))
-            if imp_uid in marked and [event_id(run.merchant, imp_uid, key) for key in gone] != list(marked[imp_uid]):
-                found.append(imp_uid)
-        return found
-
-    async def _left_pending(self, run: Reconciliation, snapshots: Sequence[Snapshot], merchant: Merchant) -> list[str]:
-        """In a full run of a merchant that now includes test payments: those whose cancellation is pending. While the
-        merchant excluded them they were not refreshed; this refresh schedules the next one."""
-        is_full = run.last_full == run.created_at and not run.by_hand
-        if not is_full or not merchant.sandbox_since:
-            return []
-        tests = [snapshot.imp_uid for snapshot in snapshots if snapshot.sandbox]
-        return sorted(await self._ledger.reconciliations.pending(run.merchant, tests))
+        return None if ended else due_in
 
     async def _finish(self, run: Reconciliation, now: float) -> float | None:
         if not run.by_hand:
             await self._ledger.reconciliations.count_lost_webhooks(run)
         repaired, left = await self._ledger.reconciliations.count_repaired(run)
         run = replace(run, repaired=min(run.repaired + repaired, run.missing))
-        done = not left or now - run.compared_at > GIVES_UP_AFTER or not run.by_hand
+        done = not left or now - run.compared_at > REPAIR_WITHIN or not run.by_hand
         if done:
             run = replace(run, state="done", last_success=run.until - 1)
             log.info(
@@ -270,18 +218,3 @@ class Reconciler:
         if not done:
             return 0.2 if repaired else 1.0
         return None if run.by_hand else self._settings.reconcile_every
-
-
-def _announced_at(missing: Iterable[Fact], snapshot: Snapshot, merchant: Merchant) -> float | None:
-    """When i'mport should have sent a webhook about these facts; None if it promises none."""
-    since = max(silent_before(snapshot, merchant), merchant.created_at - OVERLAP)
-    return min((fact.at for fact in missing if fact.kind in ANNOUNCED and fact.at >= since), default=None)
-
-
-def _silent(run: Reconciliation) -> bool | None:
-    """Whether a run's refreshes record silently; None for an automatic run, which leaves that to the payment."""
-    return not run.deliver if run.by_hand else None
-
-
-def _missing(known: Facts, snapshot: Snapshot, now: float, grace: float) -> tuple[Fact, ...]:
-    return new_facts(known, snapshot, int(now), grace=grace)

@@ -1,8 +1,8 @@
-"""Names become addresses here, and only those a callback may go to come out.
+"""Resolve host names to the addresses that a callback may be sent to.
 
-The addresses that were vetted are the ones that get connected to, so a name that changes its mind between a check
-and the connection (DNS rebinding) gains nothing. Addresses written into a URL need no resolver and never come by
-here: `workers.callback_transport` vets them, once more, where the socket is made.
+The connection is made to the vetted address itself, so a name that resolves differently between check and connection
+(DNS rebinding) gains nothing. An address written into a URL is never resolved; `workers.callback_transport` vets it
+when it makes the socket.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from schemas.reasons import Reason, english
 
 Vet = Callable[[str], Reason | None]
-"""Takes an address; gives the reason why no callback may go there, or None."""
+"""Takes an address; returns the reason why no callback may be sent to it, or None."""
 
-LOOKUPS = 64
-"""Look-ups at a time. With fewer a handful of names whose servers are silent would hold up every other endpoint."""
+CONCURRENT_LOOKUPS = 64
+"""Enough that a few names whose DNS servers do not answer cannot hold up every other endpoint."""
 
 
 class ForbiddenAddress(OSError):
-    """A callback was about to go to a forbidden address."""
+    """A callback was about to be sent to a forbidden address."""
 
     def __init__(self, reason: Reason) -> None:
         super().__init__(english(reason))
@@ -33,14 +33,14 @@ class ForbiddenAddress(OSError):
 
 
 class SystemResolver(AbstractResolver):
-    """Asks the system (`getaddrinfo`), each time in a thread of its own.
+    """Resolves names with the system's `getaddrinfo`, each in a daemon thread of its own.
 
-    A look-up cannot be cancelled and may take half a minute. A process waits for the threads of a pool when it ends,
-    but not for daemon threads.
+    A call cannot be cancelled and may take half a minute. A process that ends would wait for the threads of a pool,
+    but does not wait for daemon threads.
     """
 
     def __init__(self) -> None:
-        self._room = asyncio.Semaphore(LOOKUPS)
+        self._slots = asyncio.Semaphore(CONCURRENT_LOOKUPS)
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
@@ -49,17 +49,17 @@ class SystemResolver(AbstractResolver):
         loop = asyncio.get_running_loop()
         found: asyncio.Future[list[ResolveResult]] = loop.create_future()
 
-        def look_up() -> None:
+        def resolve_now() -> None:
             outcome: list[ResolveResult] | OSError
             try:
                 outcome = _addresses(host, port, family)
             except OSError as error:
                 outcome = error
-            with suppress(RuntimeError):  # the loop has ended meanwhile: nobody waits any more
+            with suppress(RuntimeError):  # the loop has ended, and with it the caller
                 loop.call_soon_threadsafe(_settle, found, outcome)
 
-        async with self._room:
-            threading.Thread(target=look_up, name=f"resolve {host}", daemon=True).start()
+        async with self._slots:
+            threading.Thread(target=resolve_now, name=f"resolve {host}", daemon=True).start()
             return await found
 
     async def close(self) -> None:
@@ -94,7 +94,7 @@ def _settle(future: asyncio.Future[list[ResolveResult]], outcome: list[ResolveRe
 
 
 class VettingResolver(AbstractResolver):
-    """Passes on only those addresses of another resolver that `vet` finds no reason against."""
+    """Returns only those addresses of another resolver that `vet` permits."""
 
     def __init__(self, resolver: AbstractResolver, vet: Vet) -> None:
         self._resolver = resolver
@@ -103,14 +103,14 @@ class VettingResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """The vetted addresses of `host`. Raises `ForbiddenAddress` when it has none but forbidden ones."""
+        """The permitted addresses of `host`. Raises `ForbiddenAddress` if it has none."""
         results = await self._resolver.resolve(host, port, family)
         reasons = [self._vet(result["host"]) for result in results]
-        passed = [result for result, reason in zip(results, reasons, strict=True) if reason is None]
-        if not passed:
+        permitted = [result for result, reason in zip(results, reasons, strict=True) if reason is None]
+        if not permitted:
             raise ForbiddenAddress(next(filter(None, reasons), Reason.of("no_addresses")))
-        return passed
+        return permitted
 
     async def close(self) -> None:
-        """Close the resolver behind."""
+        """Close the inner resolver."""
         await self._resolver.close()

@@ -11,11 +11,14 @@ from workers.reconcile import Reconciler
 
 log = structlog.get_logger()
 
-SELDOM = 60.0
-OFTEN = 1.0
+LONGEST_INTERVAL = 60.0
+SHORTEST_INTERVAL = 1.0
+"""Seconds between two runs while nothing is left to remove."""
+RUN_AGAIN_IN = 0.1
+"""Seconds between two runs while more rows are left."""
 JOB = "retention"
 REJECTED_AFTER = 86400.0
-"""Seconds for which a rejected notification is stored: unverified sources can send any number of them."""
+"""Seconds for which a rejected notification is stored, as unverified sources can send any number of them."""
 
 
 class RetentionJob:
@@ -27,22 +30,25 @@ class RetentionJob:
         self._reconciler = reconciler
 
     async def step(self, _job: str, now: float) -> float:
-        """Remove a bounded number of old rows; run again soon while more are left."""
+        """Remove a bounded number of old rows; return the seconds until the next step."""
         await self._reconciler.schedule_all()
         removed = await self._ledger.retention.tidy(
             older_than=now - self._settings.retention,
             rejected_before=now - min(REJECTED_AFTER, self._settings.retention),
         )
         if removed:
-            log.info("tidied", removed=removed)
-        return 0.1 if removed else self._pause()
+            log.info("retention_removed", removed=removed)
+        return RUN_AGAIN_IN if removed else self._interval()
 
-    def _pause(self) -> float:
+    def _interval(self) -> float:
         """Seconds: a minute, or less if retention or reconciliation is configured to be quicker."""
         settings = self._settings
-        return max(OFTEN, min(SELDOM, settings.retention / 4, settings.reconcile_every or SELDOM))
+        return max(
+            SHORTEST_INTERVAL,
+            min(LONGEST_INTERVAL, settings.retention / 4, settings.reconcile_every or LONGEST_INTERVAL),
+        )
 
 
-async def start_tidying(ledger: Ledger) -> None:
-    """Schedule the job, which then repeats itself."""
+async def schedule_retention(ledger: Ledger) -> None:
+    """Schedule the job's first step; each step schedules the next."""
     await ledger.jobs.schedule(TIDY, JOB, if_new=True)

@@ -1,4 +1,4 @@
-"""Dramatiq's threads can die silently. A process with a dead thread looks alive but does no work, so it must exit."""
+"""Find threads of Dramatiq that died silently: their process looks alive but does no work, so it must exit."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dramatiq.asyncio import get_event_loop_thread
 
 
 def dead_thread(worker: Worker) -> str | None:
-    """The name of a thread that has died."""
+    """The name of a thread that has died, None if all are alive."""
     loop = get_event_loop_thread()
     if loop is None or not loop.is_alive():
         return "event loop"

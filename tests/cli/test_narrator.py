@@ -36,8 +36,8 @@ def screen(*, as_json: bool = False) -> tuple[Screen, io.StringIO]:
             "webhook accepted",
             "says paid; in the spool",
         ),
-        (at(1, "payment_looked_up", status="paid", news=1), "payment looked up", "is paid, 1 new fact"),
-        (at(1, "payment_looked_up", status="paid", news=0), "payment looked up", "is paid, nothing new"),
+        (at(1, "payment_looked_up", status="paid", events=1), "payment looked up", "is paid, 1 new fact"),
+        (at(1, "payment_looked_up", status="paid", events=0), "payment looked up", "is paid, nothing new"),
         (
             at(1, "event_recorded", imp_uid="imp_1", type="payment.paid", sequence=2, status="paid"),
             "event recorded",

@@ -78,8 +78,8 @@ async def test_a_first_page_that_is_turned_down_says_so(stub: Stub, client: Clie
     """A 400 to the first page may mean an empty list or a refusal, so the page says that it was turned down."""
     stub.reply = lambda _asked: no(400, "what window?")
     page = await client.page(0, 1, 1)
-    assert (page.rows, page.turned_down) == ((), True)
-    assert not (await client.page(0, 1, 2)).turned_down
+    assert (page.rows, page.refused) == ((), True)
+    assert not (await client.page(0, 1, 2)).refused
 
 
 async def test_a_list_that_is_refused_is_an_error(stub: Stub, client: Client) -> None:

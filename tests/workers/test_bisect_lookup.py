@@ -17,7 +17,7 @@ from schemas.errors import (
     TooMuchAsked,
     WrongCredentials,
 )
-from workers.bisect_lookup import MOST_BAD, ask_in_parts
+from workers.bisect_lookup import MOST_FAILED, look_up_in_parts
 
 HUNDRED = [f"imp_{number}" for number in range(100)]
 FAILING = IamportFailing("i'mport answered 500")
@@ -42,12 +42,12 @@ class Iamport:
 
 
 @pytest.mark.parametrize("error", [FAILING, REFUSED])
-@pytest.mark.parametrize("bad", [[0], [99], [50], [3, 4, 77], list(range(20, 20 + MOST_BAD))])
+@pytest.mark.parametrize("bad", [[0], [99], [50], [3, 4, 77], list(range(20, 20 + MOST_FAILED))])
 async def test_the_bad_ones_are_found(error: IamportError, bad: list[int]) -> None:
     """Every good payment is found and every bad one is failed, alone, wherever it stands in the batch."""
     names = [HUNDRED[place] for place in bad]
 
-    looked = await ask_in_parts(Iamport(names, error), HUNDRED)
+    looked = await look_up_in_parts(Iamport(names, error), HUNDRED)
 
     assert looked.failed == dict.fromkeys(names, error)
     assert set(looked.found) == set(HUNDRED) - set(names)
@@ -57,7 +57,7 @@ async def test_a_batch_that_is_well_is_one_question() -> None:
     """Nothing is split where nothing is wrong."""
     iamport = Iamport([], FAILING)
 
-    assert set((await ask_in_parts(iamport, HUNDRED)).found) == set(HUNDRED)
+    assert set((await look_up_in_parts(iamport, HUNDRED)).found) == set(HUNDRED)
     assert iamport.asked == [HUNDRED]
 
 
@@ -67,7 +67,7 @@ async def test_an_i_mport_that_is_down_is_left_in_peace(error: IamportError) -> 
     iamport = Iamport(HUNDRED, error)
 
     with pytest.raises(type(error)):
-        await ask_in_parts(iamport, HUNDRED)
+        await look_up_in_parts(iamport, HUNDRED)
 
     assert [len(part) for part in iamport.asked] == [100, 1, 1]
 
@@ -78,7 +78,7 @@ async def test_what_no_part_could_help(error: IamportError) -> None:
     iamport = Iamport(HUNDRED, error)
 
     with pytest.raises(type(error)):
-        await ask_in_parts(iamport, HUNDRED)
+        await look_up_in_parts(iamport, HUNDRED)
 
     assert iamport.asked == [HUNDRED]
 
@@ -88,7 +88,7 @@ async def test_an_answer_that_never_came_is_not_asked_for_again() -> None:
     iamport = Iamport(HUNDRED[:1], FAILING, seconds=0.05)
 
     with pytest.raises(IamportFailing):
-        await ask_in_parts(iamport, HUNDRED, quick=0.01)
+        await look_up_in_parts(iamport, HUNDRED, quick=0.01)
 
     assert iamport.asked == [HUNDRED]
 
@@ -117,7 +117,7 @@ async def test_a_batch_that_is_too_much_is_asked_for_in_parts(size: int, slow: b
     tried again at the same size."""
     iamport = Sizes(dict.fromkeys(HUNDRED, size), slow=slow, seconds=0.01)
 
-    looked = await ask_in_parts(iamport, HUNDRED, quick=0.001)
+    looked = await look_up_in_parts(iamport, HUNDRED, quick=0.001)
 
     assert (set(looked.found), looked.failed) == (set(HUNDRED), {})
     in_parts = 100 // (100 // size)
@@ -126,13 +126,13 @@ async def test_a_batch_that_is_too_much_is_asked_for_in_parts(size: int, slow: b
 
 async def test_payments_that_are_too_large_alone() -> None:
     """They have failed, however many they are; i'mport is well, and the others are found."""
-    sizes = dict.fromkeys(HUNDRED, 1) | dict.fromkeys(HUNDRED[10 : 10 + 2 * MOST_BAD], 101)
+    sizes = dict.fromkeys(HUNDRED, 1) | dict.fromkeys(HUNDRED[10 : 10 + 2 * MOST_FAILED], 101)
 
-    looked = await ask_in_parts(Sizes(sizes), HUNDRED)
+    looked = await look_up_in_parts(Sizes(sizes), HUNDRED)
 
-    assert len(looked.failed) == 2 * MOST_BAD
+    assert len(looked.failed) == 2 * MOST_FAILED
     assert set(looked.found) | set(looked.failed) == set(HUNDRED)
-    alone = await ask_in_parts(Sizes({"imp_0": 101}), ["imp_0"])
+    alone = await look_up_in_parts(Sizes({"imp_0": 101}), ["imp_0"])
     assert set(alone.failed) == {"imp_0"}
 
 
@@ -141,7 +141,7 @@ async def test_an_i_mport_that_hangs_is_left_in_peace() -> None:
     iamport = Sizes(dict.fromkeys(HUNDRED, 101), slow=True)
 
     with pytest.raises(TooMuchAsked):
-        await ask_in_parts(iamport, HUNDRED)
+        await look_up_in_parts(iamport, HUNDRED)
 
     assert iamport.asked == [100, 1, 1]
 
@@ -149,7 +149,7 @@ async def test_an_i_mport_that_hangs_is_left_in_peace() -> None:
 async def test_too_many_bad_ones() -> None:
     """More than a few bad payments are i'mport in trouble."""
     with pytest.raises(IamportFailing):
-        await ask_in_parts(Iamport(HUNDRED[1:50], FAILING), HUNDRED)
+        await look_up_in_parts(Iamport(HUNDRED[1:50], FAILING), HUNDRED)
 
 
 async def test_trouble_that_begins_while_asking() -> None:
@@ -164,7 +164,7 @@ async def test_trouble_that_begins_while_asking() -> None:
         return await iamport(imp_uids)
 
     began = time.monotonic()
-    looked = await ask_in_parts(ask, HUNDRED)
+    looked = await look_up_in_parts(ask, HUNDRED)
 
     assert {HUNDRED[0], HUNDRED[99]} <= set(looked.found)
     assert set(looked.found) | set(looked.failed) == set(HUNDRED)

@@ -17,7 +17,7 @@ from schemas.endpoints.endpoint import Endpoint, SealedSecret, new_secret
 from schemas.errors import Unreadable
 from tests.support.subscribers import Subscriber
 from tests.workers.catalogue import CATALOGUE
-from workers.callback_headers import Opened, opened, prepare
+from workers.callback_headers import UnsealedEndpoint, attempt_headers, unseal
 from workers.callback_sender import CallbackSender
 
 BODY = '{"id":"evt_1","type":"payment.paid","data":{"reason":"환불"}}'.encode()
@@ -33,11 +33,11 @@ def verified(body: bytes, headers: dict[str, str], secret: str) -> Any:
 def test_both_secrets_sign_while_they_overlap() -> None:
     """During a rotation a subscriber that knows either secret can verify; later only the new one is left."""
     now = time.time()
-    endpoint = Opened(((NEW, None), (OLD, now + 60)), {})
-    during = prepare(endpoint, "evt_1", BODY, now)
+    endpoint = UnsealedEndpoint(((NEW, None), (OLD, now + 60)), {})
+    during = attempt_headers(endpoint, "evt_1", BODY, now)
     assert verified(BODY, during, OLD) == verified(BODY, during, NEW) == orjson.loads(BODY)
 
-    after = prepare(Opened(((NEW, None), (OLD, now - 60)), {}), "evt_1", BODY, now)
+    after = attempt_headers(UnsealedEndpoint(((NEW, None), (OLD, now - 60)), {}), "evt_1", BODY, now)
     verified(BODY, after, NEW)
     with pytest.raises(WebhookVerificationError):
         verified(BODY, after, OLD)
@@ -46,7 +46,7 @@ def test_both_secrets_sign_while_they_overlap() -> None:
 async def test_signature_survives_the_way(sender: CallbackSender) -> None:
     """What arrives at a real socket verifies with both libraries, and with nothing changed on the way."""
     async with Subscriber(CATALOGUE["ok"]) as subscriber:
-        headers = prepare(Opened(((NEW, None),), {"x-shop": "1"}), "evt_1", BODY, time.time())
+        headers = attempt_headers(UnsealedEndpoint(((NEW, None),), {"x-shop": "1"}), "evt_1", BODY, time.time())
         assert (await sender.send(subscriber.url, headers, BODY, 10)).ok
     request = subscriber.requests[0]
     assert verified(request.body, request.headers, NEW)["id"] == "evt_1"
@@ -57,7 +57,9 @@ async def test_signature_survives_the_way(sender: CallbackSender) -> None:
 
 def test_operators_headers_never_replace_what_signs() -> None:
     """Even headers that slipped past validation do not replace the signature's."""
-    headers = prepare(Opened(((NEW, None),), {"webhook-id": "forged", "user-agent": "shop"}), "evt_1", BODY, 1)
+    headers = attempt_headers(
+        UnsealedEndpoint(((NEW, None),), {"webhook-id": "forged", "user-agent": "shop"}), "evt_1", BODY, 1
+    )
     assert headers["webhook-id"] == "evt_1"
     assert headers["user-agent"] == "shop"
 
@@ -72,8 +74,8 @@ def test_opened() -> None:
         headers=sealer.seal('{"authorization":"Bearer planted"}'),
         secrets=(SealedSecret(sealer.seal(NEW)), SealedSecret(sealer.seal(OLD), 5.0)),
     )
-    clear = opened(endpoint, sealer, 4.0)
-    assert clear == Opened(((NEW, None), (OLD, 5.0)), {"authorization": "Bearer planted"})
+    clear = unseal(endpoint, sealer, 4.0)
+    assert clear == UnsealedEndpoint(((NEW, None), (OLD, 5.0)), {"authorization": "Bearer planted"})
     assert "planted" not in repr(clear)
     assert "whsec_" not in repr(clear)
 
@@ -83,14 +85,14 @@ def test_no_key_opens_it() -> None:
     sealer, other = (Sealer([Fernet.generate_key().decode()]) for _ in range(2))
     endpoint = Endpoint(id="ep_1", merchant="m", url="", secrets=(SealedSecret(other.seal(NEW)),))
     with pytest.raises(Unreadable):
-        opened(endpoint, sealer, 4.0)
+        unseal(endpoint, sealer, 4.0)
     damaged = Endpoint(id="ep_1", merchant="m", url="", headers=sealer.seal("{"))
     with pytest.raises(Unreadable):
-        opened(damaged, sealer, 4.0)
+        unseal(damaged, sealer, 4.0)
 
 
 def test_what_has_expired_need_not_be_opened() -> None:
     """A rotated secret that has expired may be sealed with a key that is gone: nothing is held for its sake."""
     sealer, gone = (Sealer([Fernet.generate_key().decode()]) for _ in range(2))
     secrets = (SealedSecret(sealer.seal(NEW)), SealedSecret(gone.seal(OLD), 5.0))
-    assert opened(Endpoint(id="ep_1", merchant="m", url="", secrets=secrets), sealer, 5.0).secrets == ((NEW, None),)
+    assert unseal(Endpoint(id="ep_1", merchant="m", url="", secrets=secrets), sealer, 5.0).secrets == ((NEW, None),)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from workers.consumer_log import EVERY, Hushed
+from workers.consumer_log import EVERY, OnceAMinute
 
 
 def record(text: str, level: int = logging.CRITICAL) -> logging.LogRecord:
@@ -15,10 +15,10 @@ def record(text: str, level: int = logging.CRITICAL) -> logging.LogRecord:
 def test_one_line_a_minute_is_enough() -> None:
     """All queues together; that it is tried again is not told at all, and what is not trouble always is."""
     now = [0.0]
-    hushed = Hushed(clock=lambda: now[0])
+    once_a_minute = OnceAMinute(clock=lambda: now[0])
     trouble = record("Consumer encountered a connection error: %s")
-    assert [hushed.filter(trouble) for _ in range(3)] == [True, False, False]
-    assert not hushed.filter(record("Restarting consumer in %0.2f seconds.", logging.INFO))
-    assert hushed.filter(record("Running consumer thread...", logging.DEBUG))
+    assert [once_a_minute.filter(trouble) for _ in range(3)] == [True, False, False]
+    assert not once_a_minute.filter(record("Restarting consumer in %0.2f seconds.", logging.INFO))
+    assert once_a_minute.filter(record("Running consumer thread...", logging.DEBUG))
     now[0] = EVERY
-    assert [hushed.filter(trouble) for _ in range(2)] == [True, False]
+    assert [once_a_minute.filter(trouble) for _ in range(2)] == [True, False]

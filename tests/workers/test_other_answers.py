@@ -40,8 +40,8 @@ async def test_the_payments_of_somebody_else_are_left_alone(shop: Both) -> None:
     with structlog.testing.capture_logs() as lines:
         await shop.look()
 
-    (line,) = told(lines, "iamport_answered_others")
-    assert (line["asked"], line["others"], line["imp_uids"]) == (3, 2, ("other_1", "other_2"))
+    (line,) = told(lines, "unrequested_payments_ignored")
+    assert (line["requested"], line["unrequested"], line["imp_uids"]) == (3, 2, ("other_1", "other_2"))
     assert set(await shop.driver.scores("pays")) == {"default/imp_1"}
     assert sorted(await shop.driver.due(REFRESH)) == ["imp_2", "imp_3"]
     assert [(await shop.reason(f"imp_{n}"))[0][0] for n in (1, 2, 3)] == ["applied", "pending", "pending"]
@@ -78,7 +78,7 @@ async def test_amounts_that_cannot_be_read_hold_back_one_payment(shop: Both, fie
     assert "imp_bad" in line["error"]
     [(outcome, reason)] = await shop.reason("imp_bad")
     assert outcome == "pending"
-    assert (reason or "").startswith("it cannot be looked at: payment imp_bad: ")
+    assert (reason or "").startswith("it cannot be looked up: payment imp_bad: ")
     await shop.pay("imp_bad")
     await shop.driver.pass_time(5)
     await shop.look()

@@ -118,7 +118,7 @@ async def test_a_first_page_that_is_turned_down_is_empty_and_told(books: Books) 
     with structlog.testing.capture_logs() as told:
         assert await books.steps() == 900
     assert {(line["event"], line["merchant"]) for line in told} == {
-        ("window_turned_down", "default"),
+        ("window_refused", "default"),
         ("reconciled", "default"),
     }
     run = await books.run()

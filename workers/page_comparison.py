@@ -1,0 +1,113 @@
+"""How a reconciliation compares a page of i'mport's list with the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from iamport.responses import PaymentPage
+from ledger import Ledger
+from ledger.merchants import Merchant
+from ledger.offload import offload
+from ledger.reconciliations import Difference, Reconciliation
+from schemas.payments.channels import hidden_test_payment, silent_before
+from schemas.payments.derive_facts import new_facts
+from schemas.payments.events import event_id
+from schemas.payments.facts import Fact, FactKind, Facts
+from schemas.payments.retractions import contradicted
+from schemas.payments.snapshot import Snapshot
+from workers.list_pages import read_page
+
+OVERLAP = 3600
+"""Seconds by which an automatic run begins before the end of the last one."""
+ANNOUNCED = (FactKind.ISSUED, FactKind.PAID, FactKind.DEPOSITED)
+"""Facts that i'mport always sends a webhook for; a cancellation through the API is announced only on request."""
+
+
+class PageComparison:
+    """Finds the payments of a page that need a refresh. ``expiry_grace`` is in seconds."""
+
+    def __init__(self, ledger: Ledger, expiry_grace: float) -> None:
+        self._ledger = ledger
+        self._grace = expiry_grace
+
+    async def differences(
+        self, run: Reconciliation, page: PaymentPage, now: float
+    ) -> tuple[int, dict[str, Difference]]:
+        """How many payments were compared, and those that need a refresh, by imp_uid.
+
+        A payment needs one if the ledger lacks facts that its row shows, if i'mport contradicts announced facts in a
+        new way, if its row is unreadable, or if its cancellation became pending before its merchant included test
+        payments. Hidden test payments are skipped.
+        """
+        merchant = await self._ledger.merchants.get(run.merchant)
+        shown, unreadable = await read_page(run, page)
+        snapshots = [snapshot for snapshot in shown if hidden_test_payment(snapshot, merchant) is None]
+        known = await self._ledger.reconciliations.facts(run.merchant, [snapshot.imp_uid for snapshot in snapshots])
+        unchanged = Difference(missing=False, silent=recorded_silently(run))
+        differing = dict.fromkeys(unreadable, unchanged)
+        differing |= await self._with_missing_facts(run, snapshots, known, merchant, now)
+        others = [snapshot for snapshot in snapshots if snapshot.imp_uid not in differing]
+        differing |= dict.fromkeys(await self._contradicted(run, others, known), unchanged)
+        differing |= dict.fromkeys(await self._pending(run, others, merchant), unchanged)
+        return len(snapshots), differing
+
+    async def _with_missing_facts(
+        self,
+        run: Reconciliation,
+        snapshots: Sequence[Snapshot],
+        known: Mapping[str, Facts],
+        merchant: Merchant,
+        now: float,
+    ) -> dict[str, Difference]:
+        found = {}
+        for snapshot in snapshots:
+            facts = known[snapshot.imp_uid]
+            rows = len(facts) + len(snapshot.deposits)
+            missing = await offload(_missing_facts, facts, snapshot, now, self._grace, rows=rows)
+            if missing:
+                announced = None if run.by_hand else _announced_at(missing, snapshot, merchant)
+                # Facts have whole seconds: one of the second in which test payments were included counts as older.
+                old = snapshot.sandbox and all(fact.at <= merchant.sandbox_since for fact in missing)
+                silent = True if old else recorded_silently(run)
+                found[snapshot.imp_uid] = Difference(announced_at=announced, silent=silent)
+        return found
+
+    async def _contradicted(
+        self, run: Reconciliation, snapshots: Sequence[Snapshot], known: Mapping[str, Facts]
+    ) -> list[str]:
+        """The payments whose row contradicts other announced facts than their record says: i'mport shows less than was
+        announced, or all of it again. No webhook was lost, so they do not count as missing."""
+        marked = await self._ledger.reconciliations.contradicts(run.merchant, [row.imp_uid for row in snapshots])
+        found = []
+        for snapshot in snapshots:
+            imp_uid, facts = snapshot.imp_uid, known[snapshot.imp_uid]
+            gone = await offload(contradicted, facts, snapshot, rows=len(facts))
+            if imp_uid in marked and [event_id(run.merchant, imp_uid, key) for key in gone] != list(marked[imp_uid]):
+                found.append(imp_uid)
+        return found
+
+    async def _pending(self, run: Reconciliation, snapshots: Sequence[Snapshot], merchant: Merchant) -> list[str]:
+        """The test payments whose cancellation is pending, in a full run of a merchant that now includes test payments.
+
+        They were not refreshed while the merchant excluded them; this refresh schedules the next one.
+        """
+        is_full = run.last_full == run.created_at and not run.by_hand
+        if not is_full or not merchant.sandbox_since:
+            return []
+        tests = [snapshot.imp_uid for snapshot in snapshots if snapshot.sandbox]
+        return sorted(await self._ledger.reconciliations.pending(run.merchant, tests))
+
+
+def recorded_silently(run: Reconciliation) -> bool | None:
+    """Whether a run's refreshes record silently; None for an automatic run, which leaves that to the payment."""
+    return not run.deliver if run.by_hand else None
+
+
+def _announced_at(missing: Iterable[Fact], snapshot: Snapshot, merchant: Merchant) -> float | None:
+    """When i'mport should have sent a webhook about these facts; None if it promises none."""
+    since = max(silent_before(snapshot, merchant), merchant.created_at - OVERLAP)
+    return min((fact.at for fact in missing if fact.kind in ANNOUNCED and fact.at >= since), default=None)
+
+
+def _missing_facts(known: Facts, snapshot: Snapshot, now: float, grace: float) -> tuple[Fact, ...]:
+    return new_facts(known, snapshot, int(now), grace=grace)
