@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from random import Random
 from typing import Any, TypeVar
 
@@ -16,7 +16,18 @@ from ledger.keys import Lane
 from runtime.encryption import Sealer
 from runtime.repeated_lines import Repeats
 from runtime.settings import Settings
-from schemas.endpoints.delivery import Attempt, AttemptResult, Dead, Delivered, Hold, Retry, Verdict, attempt, judge
+from schemas.endpoints.delivery import (
+    Attempt,
+    AttemptResult,
+    Dead,
+    Delivered,
+    Disable,
+    Hold,
+    Retry,
+    Verdict,
+    attempt,
+    judge,
+)
 from schemas.endpoints.endpoint import TEST_TYPE, Endpoint
 from schemas.errors import LedgerUnavailable, Unreadable
 from schemas.reasons import Reason, english
@@ -183,10 +194,16 @@ async def write_until_done(write: Callable[[], Awaitable[Written]]) -> Written |
             await asyncio.sleep(1)
 
 
+_OUTCOMES: Mapping[type[Verdict], str] = {
+    Delivered: "delivered", Retry: "retry", Dead: "dead", Disable: "disable", Hold: "hold",
+}  # fmt: skip
+"""What the log calls each verdict; `cli.narrator` reads it."""
+
+
 def _log_attempt(delivery: ClaimedDelivery, endpoint: Endpoint, answer: AttemptResult, verdict: Verdict) -> None:
     log.info(
         "delivery_attempted", delivery=delivery.id, endpoint=endpoint.id, type=delivery.type, imp_uid=delivery.imp_uid,
-        outcome="delivered" if isinstance(verdict, Delivered) else type(verdict).__name__.lower(),
+        outcome=_OUTCOMES[type(verdict)],
         status_code=answer.status_code, error=None if answer.error is None else english(answer.error),
         duration_ms=answer.duration_ms,
         next_in=round(verdict.at_in, 1) if isinstance(verdict, Retry) else None,

@@ -14,11 +14,9 @@ from ledger.reconciliations import Reconciliation
 from schemas.errors import MalformedPayment
 from schemas.payments.snapshot import Snapshot, history_rows
 from schemas.payments.windows import Window, drifted, following, larger_limit, narrower
+from workers.refresh_log import MOST_NAMED
 
 log = structlog.get_logger()
-
-MOST_NAMED = 5
-"""imp_uids in one line of the log."""
 
 
 async def read_page(run: Reconciliation, page: PaymentPage) -> tuple[list[Snapshot], set[str]]:

@@ -84,11 +84,11 @@ def invalid(errors: Sequence[WrongField]) -> Response:
     return problem(422, f"Not valid: {fields}", errors=shown)
 
 
-def field_errors(error: ValidationError, *, prefix: str = "") -> list[WrongField]:
+def field_errors(error: ValidationError) -> list[WrongField]:
     """The errors of pydantic as the API names them; values that were given are never repeated."""
     return [
         WrongField(
-            ".".join([prefix, *map(str, one["loc"])] if prefix else map(str, one["loc"]))[:200],
+            ".".join(map(str, one["loc"]))[:200],
             _reason_of_field(one["type"], one["msg"], one.get("ctx", {})),
         )
         for one in error.errors(include_url=False, include_input=False)
