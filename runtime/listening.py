@@ -15,6 +15,10 @@ def listen(host: str, port: int, *, backlog: int | None = None) -> socket.socket
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
         both = family == socket.AF_INET6 and socket.has_dualstack_ipv6()
-        return socket.create_server((host, port), family=family, backlog=backlog, dualstack_ipv6=both)
+        listener = socket.create_server((host, port), family=family, backlog=backlog, dualstack_ipv6=both)
+        # Connections inherit it. asyncio sets it only where a socket names its protocol, which these do not: the body
+        # of an answer would wait for the client's delayed acknowledgement of the headers, 40 ms.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return listener
     except OSError as error:
         raise BadSetting(f"HOST={host} PORT={port} cannot be listened on: {error.strerror}") from None

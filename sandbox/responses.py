@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal, InvalidOperation
+from json.encoder import encode_basestring_ascii
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -35,8 +36,7 @@ def failure(message: str, status_code: int = 200, code: int = -1) -> Response:
 
 def _escaped(match: re.Match[str]) -> str:
     """Characters as JSON can spell them in ASCII: in pairs of surrogates from U+10000 on."""
-    units = match[0].encode("utf-16-be")
-    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
+    return encode_basestring_ascii(match[0])[1:-1]
 
 
 async def parse_body(request: Request) -> dict[str, Any]:

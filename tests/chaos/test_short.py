@@ -17,7 +17,7 @@ async def test_a_short_storm_loses_nothing(
     processes: Processes, own_redis: RedisServer, free_port: Callable[[], int], seed: int
 ) -> None:
     """While receiver, worker and Redis are killed, paused and filled, every acknowledged webhook becomes one event."""
-    made = await storm(processes, own_redis, free_port, seed, rate=60, names=SHORT, pause=1.0)
+    made = await storm(processes, own_redis, free_port, seed, rate=30, names=SHORT, pause=0.5)
     assert made.broken == []
     assert (made.lost, made.most_ids, made.given_up) == (0, 1, 0)
     assert made.accepted > 300
@@ -30,7 +30,7 @@ async def test_a_failover_loses_nothing(
     watched = Watched(free_port, tmp_path)
     try:
         await watched.start()
-        made = await failovers(processes, watched, free_port, seed, rate=40, times=1, pause=2.0)
+        made = await failovers(processes, watched, free_port, seed, rate=20, times=1, pause=1.0)
     finally:
         watched.stop()
     assert made.broken == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from cryptography.fernet import Fernet
 
 from console.server import make_context, make_server
 from ledger.ledger import Ledger
+from runtime.listening import listen
 from runtime.settings import Settings
 from tests.support.clients import http_client
 
@@ -52,7 +52,7 @@ async def running(redis_url: str, environ: Mapping[str, str]) -> AsyncIterator[C
         "RELAY_ALLOW_PRIVATE_ENDPOINTS": "true", **environ,
     })  # fmt: skip
     context = make_context(settings)
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = listen("127.0.0.1", 0)
     server = make_server(context)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"

@@ -25,3 +25,14 @@ def test_an_address_that_cannot_be_had_is_a_bad_setting() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(BadSetting, match=f"HOST=127.0.0.1 PORT={port} cannot be listened on"):
             listen("127.0.0.1", port)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::"])
+def test_answers_are_sent_without_waiting_for_acknowledgements(host: str) -> None:
+    """An accepted connection has `TCP_NODELAY`: otherwise a body would come 40 ms after its headers."""
+    if host == "::" and not socket.has_dualstack_ipv6():
+        pytest.skip("no IPv6 here")
+    with listen(host, 0) as listener:
+        address = ("127.0.0.1", listener.getsockname()[1])
+        with socket.create_connection(address, timeout=10), listener.accept()[0] as accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

@@ -182,15 +182,17 @@ def _of_snapshots(contents: _Contents) -> list[str]:
 
 def _of_deliveries(contents: _Contents) -> list[str]:
     found = []
+    states: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    for index, ids in contents.sets.items():
+        if index.startswith("dlvs:s:"):
+            of_endpoint = index.removeprefix("dlvs:s:").partition("/")[0]
+            for identity in ids:
+                states[of_endpoint, identity].add(index.rpartition("/")[2])
     for name, row in contents.hashes.items():
         if not name.startswith("dlv:"):
             continue
         identity, endpoint, state = name.removeprefix("dlv:"), row["endpoint"], row["state"]
-        listed = {
-            index.rpartition("/")[2]
-            for index, ids in contents.sets.items()
-            if index.startswith(f"dlvs:s:{endpoint}/") and identity in ids
-        }
+        listed = states[endpoint, identity]
         if listed != {state}:
             found.append(f"{identity}: is {state}, listed as {sorted(listed)}")
         chain = contents.scores(f"chain:{endpoint}/{row['merchant']}/{row['imp_uid']}")
@@ -209,13 +211,16 @@ def _of_deliveries(contents: _Contents) -> list[str]:
 
 def _of_notifications(contents: _Contents) -> list[str]:
     found = []
+    outcomes: defaultdict[str, set[str]] = defaultdict(set)
+    for index, ids in contents.sets.items():
+        if index.startswith("ntfs:o:"):
+            for identity in ids:
+                outcomes[identity].add(index.removeprefix("ntfs:o:"))
     for name, row in contents.hashes.items():
         if not name.startswith("ntf:"):
             continue
         identity, p = name.removeprefix("ntf:"), f"{row['merchant']}/{row['imp_uid']}"
-        listed = {
-            i.removeprefix("ntfs:o:") for i, ids in contents.sets.items() if i.startswith("ntfs:o:") and identity in ids
-        }
+        listed = outcomes[identity]
         if listed != {row["outcome"]}:
             found.append(f"{identity}: is {row['outcome']}, listed as {sorted(listed)}")
         if (identity in contents.scores(f"waiting:{p}")) != (row["outcome"] == "pending"):
