@@ -21,7 +21,7 @@ REFUSED_RECENTLY = 86_400.0
 _BODY_ADVICE = {
     "version_2": "choose webhook version V1 in i'mport's console; `relay reconcile` finds what was missed",
 }
-_ANY_BODY_ADVICE = "see who posts there; if it is i'mport, check the webhook's settings in its console"
+_ANY_BODY_ADVICE = "find out who posts there; if it is i'mport, check the webhook's settings in its console"
 _START_ONE = "start a worker: `python -m workers`"
 
 

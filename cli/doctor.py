@@ -1,4 +1,4 @@
-"""`relay doctor`: checks the whole relay and says what to do about each problem."""
+"""`relay doctor`: checks the whole relay and shows what to do about each problem."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ _VERSION = re.compile(r"\bv=(\d+)\.(\d+)")
 
 
 class NoRedisServer(RelayError):
-    """This machine has no usable redis-server; the text says what to install."""
+    """This machine has no usable redis-server; the text names what to install."""
 
 
 def version(server: Path) -> tuple[int, int] | None:

@@ -1,4 +1,4 @@
-"""The processes that `relay up` starts: their ports, their environment, and how each is known to be ready."""
+"""The processes that `relay up` starts: their ports, their environment, and how to find out that each is ready."""
 
 from __future__ import annotations
 

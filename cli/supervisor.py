@@ -42,7 +42,7 @@ class Child:
     deaths: deque[float] = field(default_factory=lambda: deque(maxlen=MAX_DEATHS))
     last_lines: deque[str] = field(default_factory=lambda: deque(maxlen=5))
     ready_text: str | None = None
-    """Text in its output that says it is ready, for a process that answers no requests."""
+    """Text in its output that shows it is ready, for a process that answers no requests."""
     up: bool = False
     """Whether it has been ready: a process that dies before that stops everything."""
 

@@ -13,7 +13,7 @@ from runtime.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The ledger, the keys that seal secrets, the settings, i'mport's client of each merchant, and the watch over our
+    """The ledger, the keys that seal secrets, the settings, i'mport's client of each merchant, and the check of our
     rights in Redis."""
 
     ledger: Ledger

@@ -38,8 +38,8 @@ class ConsoleHealth:
 
     async def readyz(self, _request: Request) -> Response:
         """200 while Redis can be relied on, so that this console can answer; reports other troubles that another
-        console would have as well: why Redis is not durable, how full it is, which workers run. What Redis refuses to
-        tell is null, with a 503, and `ledger` names the missing right."""
+        console would have as well: why Redis is not durable, how full it is, which workers run. What Redis does not let
+        it read is null, with a 503, and `ledger` names the missing right."""
         try:
             durability = await _unless_refused(self._ledger.durability())
             workers = await _unless_refused(self._ledger.heartbeats.all())
@@ -59,7 +59,7 @@ class ConsoleHealth:
         return JSONResponse(report, 200 if ready else 503, headers=None if ready else {"retry-after": "1"})
 
     async def metrics(self, request: Request) -> Response:
-        """Prometheus' text, for callers with a token and from this machine; without Redis, what is known without it."""
+        """Prometheus' text, for callers with a token and from this machine; while Redis is away, only its own."""
         if self._tokens.caller(request.headers.get("authorization")) is None and not _is_local(request):
             return problem(401, "A valid bearer token is needed", headers={"www-authenticate": "Bearer"})
         metrics = Metrics()
@@ -80,7 +80,7 @@ class ConsoleHealth:
         gauges = {
             "relay_redis_available": (_AVAILABLE, 1.0),
             "relay_ledger_works": ("Whether Redis allows what the ledger needs.", float(seen.ledger is None)),
-            "relay_queue_works": ("Whether workers can be told of work.", float(seen.queue is None)),
+            "relay_queue_works": ("Whether kicks reach the workers.", float(seen.queue is None)),
         }
         if durability is not None:
             gauges["relay_ledger_durable"] = ("Whether Redis keeps what it acknowledges.", float(durability.durable))
@@ -90,7 +90,7 @@ class ConsoleHealth:
         if workers is not None:
             alive = running(workers)
             gauges["relay_workers"] = ("Workers that run.", alive)
-            gauges["relay_workers_quiet"] = ("Workers that should run and have gone quiet.", len(workers) - alive)
+            gauges["relay_workers_quiet"] = ("Workers without a heartbeat for 30 s.", len(workers) - alive)
         return gauges if numbers is None else {**gauges, **_of_stats(numbers)}
 
 
@@ -113,17 +113,17 @@ def _of_workers(workers: Sequence[Worker]) -> dict[str, Any]:
 def _of_stats(numbers: Stats) -> dict[str, tuple[str, float]]:
     return {
         "relay_spooled": ("Notifications in all receivers' spools.", numbers.spooled),
-        "relay_looks_due": ("Payments that are to be looked at now.", numbers.looks_due),
-        "relay_oldest_look_seconds": ("For how long no worker has come for one of these.", numbers.oldest_look or 0),
+        "relay_looks_due": ("Payments that are due for a refresh.", numbers.looks_due),
+        "relay_oldest_look_seconds": ("How long the oldest has waited for a worker.", numbers.oldest_look or 0),
         "relay_looks_paused": ("Payments that wait because i'mport fails.", numbers.looks_paused),
         "relay_oldest_paused_look_seconds": ("How long the oldest of these is due.", numbers.oldest_paused_look or 0),
         "relay_deliveries_pending": ("Deliveries that are not settled.", numbers.pending),
         "relay_deliveries_held": ("Deliveries that wait for a disabled endpoint.", numbers.held),
         "relay_deliveries_dead": ("Deliveries that were given up.", numbers.dead),
         "relay_oldest_delivery_seconds": (
-            "For how long no worker has come for one that could be sent.", numbers.oldest_delivery or 0
+            "How long the oldest that could be sent has waited for a worker.", numbers.oldest_delivery or 0
         ),
-        "relay_deliveries_paused": ("Due deliveries that their endpoint keeps waiting.", numbers.deliveries_paused),
+        "relay_deliveries_paused": ("Due deliveries that their endpoint holds back.", numbers.deliveries_paused),
         "relay_oldest_paused_delivery_seconds": (
             "How long the oldest of these is due.", numbers.oldest_paused_delivery or 0
         ),

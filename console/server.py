@@ -32,7 +32,7 @@ log = structlog.get_logger()
 
 
 def answer_operators(settings: Settings) -> int:
-    """Serve API and console until SIGTERM or SIGINT; the exit status. Raises `BadSetting`."""
+    """Serve API and console until SIGTERM or SIGINT; return the exit status. Raises `BadSetting`."""
     context = make_context(settings)
     listener = listen(settings.host or HOST, settings.port or PORT)
     return uvloop.run(serve(context, listener))
@@ -41,7 +41,7 @@ def answer_operators(settings: Settings) -> int:
 async def serve(context: Context, listener: socket) -> int:
     """Serve; the exit status: 0, or 1 where background work failed and a restart is needed.
 
-    Raises `BadSetting` for keys that are not this ledger's, and for a Redis that does not let the console work: at
+    Raises `BadSetting` for keys that are not this ledger's, and for a Redis that lacks what the console needs: at
     once, or as soon as a Redis that is away is back.
     """
     server = make_server(context)
@@ -62,7 +62,7 @@ async def serve(context: Context, listener: socket) -> int:
 
 
 def background(context: Context, start: StartupCheck) -> tuple[Periodic, ...]:
-    """What a console does besides answering."""
+    """The console's periodic tasks."""
 
     async def watch_rights() -> None:
         # What is wrong at the start ends the process with one line, so it is not logged here as well.
@@ -73,7 +73,7 @@ def background(context: Context, start: StartupCheck) -> tuple[Periodic, ...]:
 
 
 def make_context(settings: Settings) -> Context:
-    """What handlers work with. Raises `BadSetting` for what is missing or is no address of a Redis."""
+    """What handlers work with. Raises `BadSetting` for a missing setting or an invalid Redis URL."""
     settings.needs("api_tokens", "encryption_keys")
     sealer = Sealer([key.get_secret_value() for key in settings.encryption_keys])
     ledger = Ledger.connect(settings.redis_url, settings.queue_url, replica_acks=settings.replica_acks)

@@ -1,7 +1,7 @@
 """Access tokens: one for each pair of key and secret, shared by all processes and all merchants with these credentials.
-One of them asks for it at a time. It is the same for all sub-merchants.
+Only one process at a time requests it. All sub-merchants of an agency share it.
 
-i'mport's tokens live 30 minutes. Asking again returns the same token; within its last minute, with five more minutes.
+i'mport's tokens live 30 minutes. A new request returns the same token; in its last minute, extended by five minutes.
 So a token is renewed within that minute, not before.
 """
 

@@ -117,7 +117,7 @@ class Client:
     async def cancel(self, imp_uid: str, form: Mapping[str, Any]) -> dict[str, Any]:
         """Asks i'mport to cancel, with a webhook; ``form`` holds the other fields of ``POST /payments/cancel``.
 
-        Returns the payment. Raises `Invalid`; `IamportRefused` and `WrongCredentials`: nothing happened;
+        Returns the payment. Raises `Invalid`; `IamportRefused` and `WrongCredentials`: nothing was cancelled;
         `IamportUnreachable`: the request did not arrive; any other `IamportFailing`: the outcome is unknown. It is
         never sent again once it may have arrived.
         """
@@ -169,7 +169,7 @@ class Client:
                 token = await self._tokens.get()
                 sent = True
                 answer = await exchange(self._transport, _request(method, url, body, token, self._tier))
-                # Only if i'mport itself says 401: a cancellation may have passed a proxy that answers so.
+                # Only if the 401 is i'mport's own: a proxy may answer 401 after it has passed a cancellation on.
                 if has_status(answer, 401):
                     sent = False
                     token = await self._tokens.renew(token)

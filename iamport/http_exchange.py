@@ -1,6 +1,6 @@
-"""Sends one request and reads its whole answer, or raises an error that says what went wrong.
+"""Send one request and read its whole answer, or raise an error that shows what went wrong.
 
-What matters is whether i'mport can have acted, as a cancellation must never be sent again once it may have arrived.
+Callers must know whether i'mport can have acted, as a cancellation must never be sent again once it may have arrived.
 `IamportUnreachable` means that it cannot have; after any other `IamportFailing` it may have.
 """
 

@@ -1,4 +1,4 @@
-"""Accepting: a notification is stored and its payment marked dirty, many in one round trip."""
+"""Accept notifications: store each and mark its payment dirty, many in one round trip."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def unverified_source(one: Notification) -> str:
 
 
 def _escrow(one: Notification) -> tuple[str, bytes, bytes]:
-    """The key and JSON of the escrow change that a webhook reports, and why it is not believed; "" for each that
+    """The key and JSON of the escrow change that a webhook reports, and why it is not trusted; "" for each that
     does not apply."""
     change = escrow.read(one.extra)
     if change is None:
@@ -47,7 +47,7 @@ SECOND_BATCH_FROM = 32
 
 
 class Intake:
-    """What receivers do: accept notifications, and say how many were refused or wait in a spool."""
+    """The part of receivers: accept notifications, count refused webhooks, report how many wait in a spool."""
 
     def __init__(self, store: Store, queue: Queue) -> None:
         self._store = store
@@ -58,8 +58,8 @@ class Intake:
         )
 
     async def accept(self, notification: Notification) -> None:
-        """Store a notification and mark its payment dirty; returns when that is on disk. Accepting twice is accepting
-        once.
+        """Store a notification and mark its payment dirty; returns when both are on disk. Accepting it again changes
+        nothing.
 
         Raises `UnknownMerchant` (also for a wrong webhook token) and, within `ANSWER_WITHIN`, `LedgerUnavailable`: then
         it may have been stored or not.
@@ -71,7 +71,7 @@ class Intake:
             raise LedgerUnavailable(Reason.of("redis_timed_out")) from None
 
     async def takes_webhooks(self, merchant: str, token_hash: str | None) -> bool:
-        """Whether there is such a merchant and this is the SHA-256 in hex of its webhook token (None: it has none).
+        """Whether the merchant exists and has this webhook token, given as SHA-256 in hex (None: it has none).
         Raises `LedgerUnavailable` within `ANSWER_WITHIN`."""
         try:
             async with asyncio.timeout(ANSWER_WITHIN):
@@ -85,7 +85,7 @@ class Intake:
         return {name: token.decode() or None for name, token in rows.items()}
 
     async def count_refusals(self, by_status: Mapping[str, int], by_reason: Mapping[str, int]) -> None:
-        """Add to what was refused, as `merchant:status`, and to why bodies were, as `merchant:reason` (a `BodyReason`).
+        """Add to the counts of refused webhooks, by `merchant:status`, and bodies, by `merchant:reason` (`BodyReason`).
         Raises `LedgerUnavailable`."""
         await self._store.run(
             "count_refusals", len(by_status), *flat(by_status.items()), len(by_reason), *flat(by_reason.items())
@@ -100,8 +100,8 @@ class Intake:
         return [answer == 1 for answer in answers]
 
     async def _accept_all(self, together: Sequence[Notification]) -> Sequence[Exception | None]:
-        """Accept them in one round trip. Where a bug makes that fail for one notification, the others must not fail
-        with it: each half is tried by itself, and so on down to that one. Accepting twice is accepting once."""
+        """Accept them in one round trip. If a bug makes that fail for one notification, the others must not fail
+        with it: each half is tried alone, and so on down to that one. Accepting it again changes nothing."""
         try:
             return await self._accept_together(together)
         except LedgerUnavailable:
@@ -123,7 +123,7 @@ class Intake:
         try:
             kicks, answers = await self._store.run("accept", *args, durable=True)
         except TooFewReplicas as error:
-            # Their lanes count as kicked, so they have to be.
+            # The script has recorded these lanes as kicked, so they must be kicked.
             self._queue.kick_all(lane for answer in error.answers for lane in answer[0])
             raise
         self._queue.kick_all(kicks)

@@ -6,7 +6,7 @@ from ledger.store import Store
 
 
 class TokenCache:
-    """One token for each pair of credentials (``name`` stands for them), until it expires."""
+    """One token for each pair of credentials, until it expires; ``name`` identifies the pair."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

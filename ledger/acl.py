@@ -1,7 +1,7 @@
-"""What Redis must let its user do, as data; and whether it does.
+"""The rights that the relay needs in Redis, as data, and a check of them.
 
-A user who lacks a command or a key would fail in the middle of some script, days later. So every command is tried once
-when a process starts, on a key that holds nothing. (ACL DRYRUN would ask more directly, but needs Redis 7 and rights of
+Without a right to some command or key, a script would fail halfway, maybe days later. So every command is tried once
+when a process starts, on a key that is always empty. (ACL DRYRUN would be more direct, but needs Redis 7 and rights of
 its own.) docs/operating.md lists the same commands; tests keep scripts, documents and these lists in agreement.
 """
 
@@ -46,14 +46,14 @@ QUEUE_CALLS: tuple[Call, ...] = (
 refuses it (after a first change a script may go on)."""
 
 OUTSIDE_SCRIPTS = ("evalsha", "script|load", "select", "wait", "config|get")
-"""What is called outside of scripts: `select` for a database other than 0, `wait` with RELAY_REPLICA_ACKS, and
+"""Commands called outside of scripts: `select` for a database other than 0, `wait` with RELAY_REPLICA_ACKS, and
 `config|get` to find out whether Redis is durable."""
 
 _FORBIDDEN = ("can't run this command", "no permissions to run")
 _KEY = re.compile(r"access (?:a|one of the|at least one of the) key")
 _UNKNOWN = "Unknown Redis command"
-"""How Redis says that a command is forbidden in a script (6.2 and 7.0; 7.2), that a key is, and that it has no such
-command."""
+"""Redis' errors for a command forbidden in a script (6.2 and 7.0; 7.2), a forbidden key, and a command that does not
+exist."""
 _OTHER_DATABASE = ("DB index is out of range", "invalid DB index", "SELECT is not allowed in cluster mode")
 
 
@@ -62,7 +62,7 @@ _KEYS: Mapping[Subject, str] = {"ledger": "{relay}*", "queue": "relay*"}
 
 @dataclass(frozen=True, slots=True)
 class AclProblem:
-    """Why the ledger or the queue cannot be used; the words of `problem` end with what to do. A `lasting` problem ends
+    """Why the ledger or the queue cannot be used; `problem` ends with what to do about it. A `lasting` problem ends
     only when an operator changes something; any other may pass by itself."""
 
     of: Subject
@@ -79,13 +79,13 @@ class AclProblem:
 
 
 async def ledger_problem(store: Store) -> AclProblem | None:
-    """What keeps the ledger from working although Redis answers. Raises `LedgerUnavailable` while it does not."""
+    """What keeps the ledger from working although Redis answers. Raises `LedgerUnavailable` if Redis does not."""
     try:
-        # Scripts that are loaded already would hide that this is forbidden.
+        # EVALSHA of a loaded script would not show that SCRIPT LOAD is forbidden.
         await store.ask("SCRIPT", "LOAD", script("try_commands")[0])
         refused = await store.run("try_commands", packed(LEDGER_CALLS))
         if store.replica_acks:
-            # After the script, which has found the primary: a replica does not take WAIT.
+            # After the script, because that has found the primary; a replica refuses WAIT.
             await store.ask("WAIT", "0", "1")
     except LedgerUnavailable as error:
         found = problem_of_error("ledger", error)
@@ -123,7 +123,7 @@ def problem_of_refusals(of: Subject, refused: Sequence[bytes]) -> AclProblem | N
 
 
 def problem_of_error(of: Subject, error: Exception) -> AclProblem:
-    """What it means that Redis, or the way there, gave an error."""
+    """The problem behind an error of Redis or of the connection to it."""
     cause = error.__cause__ if isinstance(error, LedgerUnavailable) and error.__cause__ is not None else error
     text = str(cause) or type(cause).__name__
     if isinstance(cause, trouble.NoPermissionError):

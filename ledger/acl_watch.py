@@ -1,4 +1,4 @@
-"""Whether ledger and queue still let this process work: checked every minute, each problem logged in one line."""
+"""Check every minute whether this process may still use ledger and queue; log each problem in one line."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ log = structlog.get_logger()
 
 EVERY = 60.0
 SOON = 5.0
-"""Seconds for which a result is good: where everything works, and where something does not."""
+"""Seconds for which a result is reused: if everything works, and if something does not."""
 PATIENCE = 1.0
-"""Seconds for which a caller waits for a newer result than there is: a queue that hangs must not make pages hang."""
+"""Seconds that a caller waits for a newer result: a queue that hangs must not make pages hang."""
 
 
 @dataclass(frozen=True, slots=True)
 class RedisStatus:
-    """What keeps ledger and queue from working, None where nothing does; how full Redis is, where it may be asked."""
+    """What keeps ledger and queue from working, None if nothing does; how full Redis is, if that may be read."""
 
     ledger: AclProblem | None
     queue: AclProblem | None
@@ -43,7 +43,7 @@ class RedisStatus:
 
 
 class AclWatch:
-    """Checks ledger and queue with the rights of this process; a result is good for ``every`` so many seconds."""
+    """Checks ledger and queue with the rights of this process; a result is reused for ``every`` seconds."""
 
     def __init__(self, ledger: Ledger, every: float = EVERY) -> None:
         self._ledger = ledger
@@ -78,7 +78,7 @@ class AclWatch:
         """The check that is under way, or a new one."""
         if self._checking is None or self._checking.done():
             self._checking = asyncio.create_task(self._check())
-            # The caller may have gone: then nobody else retrieves the exception.
+            # The caller may have been cancelled; asyncio warns of an exception that is never retrieved.
             self._checking.add_done_callback(lambda task: task.cancelled() or task.exception())
         return self._checking
 

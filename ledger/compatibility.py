@@ -1,4 +1,4 @@
-"""Before a process works with a ledger: may it, are these its keys, and can this version read it?"""
+"""Checks before a process uses a ledger: its rights in Redis, its encryption keys, the version of the stored shapes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def check_usable(*problems: AclProblem | None) -> None:
 async def begin(store: Store, sealer: Sealer, *, oldest: int = OLDEST, newest: int = VERSION) -> None:
     """Check that this version reads the ledger's shapes and that one of the keys opens its canary.
 
-    The first process writes both; an older version, from ``oldest`` on, becomes the ``newest``. A canary that opens is
+    The first process writes both. A version from ``oldest`` on is raised to the ``newest``. A canary that opens is
     sealed anew with the first key, so that an old key can be removed once everything else is sealed anew, too. Raises
     `BadSetting` and `LedgerUnavailable`.
     """

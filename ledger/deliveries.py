@@ -33,7 +33,7 @@ _SLACK = 1.0
 
 @dataclass(frozen=True, slots=True)
 class DeliveryView:
-    """A delivery with its attempts, oldest first. Times are UNIX seconds; `next_attempt_at` is None where none is due.
+    """A delivery with its attempts, oldest first. Times are UNIX seconds; `next_attempt_at` is None if none is due.
 
     `reason` says why it waits or died.
     """
@@ -52,7 +52,7 @@ class DeliveryView:
 
 
 class Deliveries:
-    """The deliveries, newest first, and having one attempted again."""
+    """List deliveries, newest first; retry or test one."""
 
     def __init__(self, store: Store, queue: Queue, endpoints: Endpoints) -> None:
         self._store = store
@@ -82,11 +82,11 @@ class Deliveries:
         return Page(tuple(await self._some(page.rows)), page.next_cursor)
 
     async def retry(self, delivery_id: str) -> None:
-        """Have a delivery attempted now, whatever its endpoint's lane waits for: a dead or delivered one once more, a
+        """Have a delivery attempted now, even if its endpoint's lane is paused: a dead or delivered one once more, a
         waiting one at once.
 
-        Raises `NotFound`, and `Conflict` where its endpoint is disabled or gone, where it is of a test channel that
-        its merchant does not include, or where an earlier one has to go first.
+        Raises `NotFound`, and `Conflict` if its endpoint is disabled or deleted, if it is of a test channel that
+        its merchant does not include, or if an earlier one must be settled first.
         """
         what, detail = await self._store.run("retry_delivery", delivery_id, durable=True)
         match what:
@@ -103,7 +103,7 @@ class Deliveries:
         self._queue.kick_all([detail])
 
     async def send_test(self, endpoint: str, event: str, body: bytes) -> str:
-        """Have a test event sent to an endpoint now, also to one that is disabled; gives the delivery's id.
+        """Have a test event sent to an endpoint now, even to a disabled one; return the delivery's id.
         Raises `NotFound`."""
         what, lane = await self._store.run("send_test", endpoint, event, TEST_TYPE, body, durable=True)
         if what == b"unknown":
@@ -112,7 +112,7 @@ class Deliveries:
         return f"{event}.{endpoint}"
 
     async def end_test(self, delivery_id: str) -> bool:
-        """Give a test delivery up, if it waits for an attempt; False where it is over or a worker is sending it."""
+        """Give up a test delivery that waits for its attempt; False if it is settled or a worker is sending it."""
         return bool(await self._store.run("end_test", delivery_id))
 
     async def _of_event(

@@ -1,4 +1,4 @@
-"""The delivery lanes: claim what an endpoint is to get, and settle what became of each attempt."""
+"""The delivery lanes: claim due deliveries of an endpoint, and settle each with the result of its attempt."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class ClaimedDelivery:
 
     @property
     def body(self) -> bytes:
-        """What the event recorded, the same bytes at every attempt."""
+        """The event's recorded body: the same bytes at every attempt."""
         return self.callback.full
 
     @property
@@ -53,7 +53,7 @@ class ClaimedDelivery:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedDeliveries:
-    """What a claim gave: the endpoint as it is now, and as many deliveries as its limits allow."""
+    """The result of a claim: the endpoint as it is now, and as many deliveries as its limits allow."""
 
     endpoint: Endpoint | None
     deliveries: tuple[ClaimedDelivery, ...]
@@ -68,11 +68,11 @@ class DeliveryLane:
         self._settles: GroupCommit[list[Argument], bytes] = GroupCommit(self._settle_all, most=200)
 
     def wake(self, lane: Lane) -> None:
-        """Have the lane worked on again, as it may have more work than its last claim gave; returns at once."""
+        """Kick the lane, as it may have more work than its last claim returned; returns at once."""
         self._queue.kick_all([str(lane)])
 
     async def claim(self, lane: Lane, limit: int = 100) -> ClaimedDeliveries:
-        """Lease due deliveries of an endpoint, as many as it takes at once. Raises `LedgerUnavailable`."""
+        """Lease due deliveries of an endpoint, as many as its capacity allows. Raises `LedgerUnavailable`."""
         token, again, flat, rows, objects = await self._store.run("claim_deliveries", str(lane), limit, LEASE_MS)
         self._queue.kick_all(again)
         fields = paired(flat)
@@ -88,7 +88,7 @@ class DeliveryLane:
         return ClaimedDeliveries(endpoint_rows.load(fields), claimed)
 
     async def settle(self, lease: Lease, verdict: Verdict, attempts: Sequence[Attempt] = ()) -> Settled:
-        """Write what became of a delivery after these attempts, all but the last of which have failed.
+        """Write the result of a delivery after these attempts, all but the last of which have failed.
 
         Raises `LedgerUnavailable`.
         """
@@ -103,7 +103,7 @@ class DeliveryLane:
         event: EndpointEvent | None = None,
         disabled: Reason | None = None,
     ) -> bool:
-        """Replace an endpoint's health; False where it was replaced since ``before`` was read. In the same step
+        """Replace an endpoint's health; False if it was replaced since ``before`` was read. In the same step
         ``event`` is recorded and delivered to its subscribers, and the endpoint is ``disabled`` for the reason given.
 
         Raises `LedgerUnavailable`.
@@ -126,8 +126,8 @@ class DeliveryLane:
         return True
 
     async def health(self, endpoint: str) -> tuple[EndpointHealth, float, int]:
-        """How an endpoint is doing, Redis' time in UNIX seconds, and the fencing token from which on claims say
-        something about it: it was enabled or changed then. Raises `LedgerUnavailable`."""
+        """An endpoint's health, Redis' time in UNIX seconds, and the first fencing token whose attempts count: older
+        ones were claimed before it was enabled or changed. Raises `LedgerUnavailable`."""
         now, health, fresh_from = await self._store.run("read_health", endpoint)
         return endpoint_rows.load_health(health), int(now) / 1000, fresh_from
 

@@ -1,4 +1,4 @@
-"""How safe this Redis keeps data: its settings of append-only file, fsync and eviction."""
+"""Whether this Redis is durable: its settings of append-only file, fsync and eviction."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NEEDED = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "no
 
 @dataclass(frozen=True, slots=True)
 class Durability:
-    """``weaknesses`` are what makes it less than durable."""
+    """``weaknesses`` are the settings that make it less than durable."""
 
     durable: bool
     weaknesses: tuple[Reason, ...]
@@ -27,7 +27,7 @@ class Durability:
 
 
 async def durability(store: Store) -> Durability:
-    """Ask Redis how it keeps what it is given. Raises `LedgerUnavailable`."""
+    """Read Redis' settings of durability. Raises `LedgerUnavailable`."""
     try:
         # One by one: before 7.0 CONFIG GET takes a single name.
         settings = [await store.ask("CONFIG", "GET", name) for name in _NEEDED]

@@ -34,17 +34,17 @@ def load(fields: Mapping[str, bytes]) -> Endpoint:
 
 
 def dump_limits(endpoint: Endpoint) -> tuple[int, float | str]:
-    """What a claim must know of an endpoint: its `max_in_flight`, and its `rate_limit` or ""."""
+    """The limits that a claim applies to an endpoint: its `max_in_flight`, and its `rate_limit` or ""."""
     return endpoint.max_in_flight, "" if endpoint.rate_limit is None else endpoint.rate_limit
 
 
 def subscription(endpoint: Endpoint) -> str:
-    """What a commit must know of an endpoint: whether it is ordered (1 or 0), and its filters, between spaces."""
+    """An endpoint's subscription as a commit reads it: ordered (1 or 0) and the filters, separated by spaces."""
     return " ".join(("1" if endpoint.ordered else "0", *endpoint.types))
 
 
 def filters(event_type: str) -> str:
-    """The filters that cover a type of event, between spaces."""
+    """The filters that cover a type of event, separated by spaces."""
     return " ".join(filters_of(event_type))
 
 
@@ -54,5 +54,5 @@ def load_health(text: bytes | None) -> EndpointHealth:
 
 
 def dump_health(health: EndpointHealth) -> bytes:
-    """An endpoint's health in JSON; empty for a fine one."""
+    """An endpoint's health in JSON; empty if it is healthy."""
     return orjson.dumps(asdict(health)) if health != EndpointHealth() else b""

@@ -43,7 +43,7 @@ class Endpoints:
         self._queue = queue
 
     async def create(self, endpoint: Endpoint) -> None:
-        """Add an endpoint; its `created_at` becomes Redis' time. Raises `NotFound` where its merchant is unknown."""
+        """Add an endpoint; its `created_at` becomes Redis' time. Raises `NotFound` if its merchant is unknown."""
         if endpoint.merchant == "default":
             # Its credentials may be in the environment only: it takes webhooks before it is added.
             await self._store.run("ensure_merchant", endpoint.merchant, HEAD_START_MS)
@@ -62,7 +62,7 @@ class Endpoints:
         return registered
 
     async def some(self, endpoint_ids: Sequence[str]) -> dict[str, RegisteredEndpoint]:
-        """Those of these endpoints that the ledger knows, deleted ones too."""
+        """Those of these endpoints that the ledger knows, including deleted ones."""
         found = await hashes(self._store, [f"endpoint:{endpoint_id}" for endpoint_id in endpoint_ids])
         now = await self._store.now()
         return {name: _registered(fields, now) for name, fields in zip(endpoint_ids, found, strict=True) if fields}
@@ -81,7 +81,7 @@ class Endpoints:
         return {name: _state(fields) for name, fields in zip(ids, found, strict=True) if fields}
 
     async def update(self, endpoint_id: str, change: Callable[[Endpoint], Endpoint]) -> Endpoint:
-        """Apply `change` to an endpoint and store it; gives the new one. `change` may raise, and is called again when
+        """Apply `change` to an endpoint, store and return it. `change` may raise, and is called again if
         the endpoint was changed meanwhile. With another URL or other headers it starts afresh. Raises `NotFound`."""
         while True:
             fields = (await hashes(self._store, [f"endpoint:{endpoint_id}"]))[0]
@@ -103,7 +103,7 @@ class Endpoints:
         return changed
 
     async def _release(self, endpoint_id: str) -> None:
-        """Let no delivery wait for an earlier event of its payment; where this breaks off, the rest keeps waiting."""
+        """Make deliveries due that wait for an earlier event of their payment; if interrupted, the rest waits on."""
         cursor = b"0"
         while True:
             cursor = await self._store.run("release_deliveries", endpoint_id, cursor)
@@ -111,7 +111,7 @@ class Endpoints:
                 return
 
     async def _wake(self, endpoint_id: str) -> None:
-        """Make every delivery due at once; where this breaks off, the rest keeps waiting."""
+        """Make every delivery due at once; if interrupted, the rest keeps waiting."""
         while await self._store.run("wake_deliveries", endpoint_id, 1000):
             pass
 

@@ -14,7 +14,7 @@ from schemas.payments.events import CallbackBody
 from schemas.reasons import Reason
 
 MOST_BYTES = 4_194_304
-"""Bytes of bodies in one page, about: of payments with long histories a page has fewer events than its limit."""
+"""About how many bytes of bodies one page has; a page of long histories has fewer events than its limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +36,12 @@ class StoredEvent:
 
     @property
     def body(self) -> bytes:
-        """The callback's very bytes."""
+        """The callback's exact bytes."""
         return self.callback.full
 
 
 class Events:
-    """What was recorded, newest first."""
+    """Reads recorded events, newest first."""
 
     def __init__(self, store: Store, merchants: Merchants) -> None:
         self._store = store
@@ -76,12 +76,12 @@ class Events:
         page = await walk(self._store, walks, musts, part=part, clock=clock)
         found, read = await self._some(page.rows)
         if read < len(page.rows):
-            # The cursor is that of the last one that was read.
+            # The cursor is that of the last event read.
             page = await walk(self._store, walks, musts, part=replace(part, limit=read), clock=clock)
         return Page(found, page.next_cursor)
 
     async def _some(self, event_ids: Sequence[str]) -> tuple[tuple[StoredEvent, ...], int]:
-        """Those of the first of these events that there are, and how many these first are."""
+        """As many of these events as fit in a page, without those that do not exist; and how many ids that covers."""
         if not event_ids:
             return (), 0
         rows, objects = await self._store.run("read_events", MOST_BYTES, *event_ids)

@@ -47,7 +47,7 @@ class GroupCommit(Generic[Item, Answer]):
         self._writers: set[asyncio.Task[None]] = set()
 
     async def add(self, item: Item) -> Answer:
-        """What ``write`` answers to this item."""
+        """Write an item with others; return the answer of ``write`` to it."""
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
         if not self._writing or (self._writing < self._at_once and len(self._waiting) >= self._enough):
@@ -105,8 +105,8 @@ class GroupCommit(Generic[Item, Answer]):
                 future.set_result(answer)
 
     async def _write_each(self, items: Sequence[Item]) -> Sequence[Answer | Exception]:
-        """Write one by one, so that an item which Redis refuses does not fail the others. Where Redis refuses the first
-        two, it refuses everything: the rest is not tried."""
+        """Write one by one, so that an item which Redis refuses does not fail the others. If Redis refuses the first
+        two, it refuses everything, and the rest is not tried."""
         answers: list[Answer | Exception] = []
         for item in items:
             try:

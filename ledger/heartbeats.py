@@ -14,7 +14,7 @@ from schemas.reasons.reason import of_row
 
 REPORT_EVERY = 5.0
 QUIET_AFTER = 30.0
-"""Seconds between two heartbeats, and without one after which a worker counts as quiet: killed, hanging, cut off."""
+"""Seconds between two heartbeats; seconds without one after which a worker counts as quiet (killed, hung, cut off)."""
 REMOVED_AFTER_MS = 600_000
 """How long a quiet worker is listed."""
 

@@ -15,7 +15,7 @@ MAY_RUN = 120
 
 @dataclass(frozen=True, slots=True)
 class PreviousRequest:
-    """What became of the earlier request under a key: `other` was another request; `answered` has its sealed answer."""
+    """The earlier request under a key: `other` means that it was a different one; `answered` is its sealed answer."""
 
     what: Literal["other", "running", "answered"]
     answer: str = ""
@@ -28,7 +28,7 @@ class Idempotency:
         self._store = store
 
     async def begin(self, name: str, fingerprint: str, owner: str) -> PreviousRequest | None:
-        """Take a key for a request; None where the caller has it now, else the request that has it."""
+        """Take a key for a request; None if the caller has it now, else the request that has it."""
         what, *answer = await self._store.run("begin_request", name, fingerprint, owner, MAY_RUN * 1000)
         match what:
             case b"begun":

@@ -1,4 +1,4 @@
-"""Long work in steps: reconciliations, replays, tidying. A step is leased like any work: a kill costs one step."""
+"""Long work in steps: reconciliations, replays, retention. Steps are leased, so a killed worker costs one step."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ledger.store import Store
 
 RECONCILE = Lane("job", "reconcile")
 REPLAY = Lane("job", "replay")
-TIDY = Lane("job", "tidy")
+RETENTION = Lane("job", "tidy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +23,14 @@ class ClaimedJobs:
 
 
 class Jobs:
-    """Schedule, claim and settle steps; what a job does in a step is decided by its worker."""
+    """Schedule, claim and settle steps; the worker decides what a job does in a step."""
 
     def __init__(self, store: Store, queue: Queue) -> None:
         self._store = store
         self._queue = queue
 
     async def schedule(self, lane: Lane, job: str, *, due_in: float = 0, if_new: bool = False) -> None:
-        """Make a job due in so many seconds; with ``if_new`` only where it is neither due nor under way."""
+        """Make a job due in ``due_in`` seconds; with ``if_new`` only if it is neither due nor under way."""
         kick = await self._store.run("schedule_job", str(lane), job, round(due_in * 1000), int(if_new), durable=True)
         self._queue.kick_all([kick])
 

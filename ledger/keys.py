@@ -39,7 +39,7 @@ def key(*parts: str) -> str:
 
 
 def payment(merchant: str, imp_uid: str) -> str:
-    """How a payment is called inside keys and indexes."""
+    """The name of a payment in keys and indexes."""
     return f"{merchant}/{imp_uid}"
 
 
@@ -88,9 +88,9 @@ KEYS = (
     Key("memory_pressure", "string", "Redis is nearly full: nothing new is claimed", "expires after 2 s"),
     Key("probe", "string", "commands are tried on it (ledger.acl)", "at once: it never holds anything"),
     Key("workers", "hash", "worker -> 'when:JSON', its last heartbeat",
-        "a worker without a sign for 10 minutes leaves"),
+        "a worker without a heartbeat for 10 minutes leaves"),
     Key("spools", "hash", "receiver -> 'waiting:when', notifications in its spool",
-        "a receiver silent for a minute leaves"),
+        "a receiver without a report for a minute leaves"),
     Key("idem:<any>", "hash", "request under an idempotency key: fingerprint, owner, sealed answer",
         "one a request; expires after 2 minutes without an answer, a day with one"),
     # Merchants
@@ -170,8 +170,8 @@ KEYS = (
     Key("subs:<m>", "hash", "endpoint -> 'ordered filter filter …'",
         "a subscription leaves when its endpoint is deleted"),
     # Lanes
-    Key("lanes", "zset", "lane -> when it next wants a worker, or since when it does",
-        "a lane leaves when it wants none"),
+    Key("lanes", "zset", "lane -> when its work may next be claimed, or since when it may",
+        "a lane leaves when it has no work to claim"),
     Key("due:<lane>", "zset", "unleased member -> due", _WITH_LANE),
     Key("leased:<lane>", "zset", "leased member -> when the lease ends", "with the lease"),
     Key("tokens:<lane>", "hash", "leased member -> fencing token", "with the lease"),
@@ -184,7 +184,7 @@ KEYS = (
     Key("lane:<lane>", "hash", "closed; not_before, the latest of retry_after_until, open_until, rate_until and a"
         " merchant's pause; probe_until: a probe is under way until then; capacity and probe_capacity: how many may be"
         " leased; tokens and tokens_at: of the rate; failures: of i'mport in a row; requested_at: since when a delivery"
-        " is requested; fresh_from: claims before this token say nothing about the endpoint",
+        " is requested; fresh_from: attempts claimed before this token do not count for health",
         "one a lane; an endpoint's " + _WITH_ENDPOINT),
     Key("kicked:<lane>", "string", "a kick is under way", "expires after 5 s"),
     # Replays and reconciliations

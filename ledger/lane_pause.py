@@ -18,8 +18,8 @@ class LanePause:
 
 
 def lane_pause(row: Sequence[bytes]) -> LanePause | None:
-    """The pause of a lane, from what `read_deliveries` gives of it: now, not before, Retry-After until, rate until
-    (all in ms, or empty) and the endpoint's health. None where it does not pause."""
+    """The pause of a lane, from what `read_deliveries` returns of it: now, not before, Retry-After until, rate until
+    (all in ms, or empty) and the endpoint's health. None if it is not paused."""
     now, until, asked, rate = (float(part or 0) / 1000 for part in row[:4])
     if until <= now:
         return None

@@ -13,7 +13,7 @@ from ledger.store import Argument, Store
 LEASE_MS = 10_000
 """How long a lease lasts: the work of a killed worker is due again after this."""
 RENEW_EVERY = 3.0
-"""Seconds after which a worker renews what it holds: three times before it would end."""
+"""Seconds between two renewals of a worker's leases: three in the life of a lease."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Leases:
             await self._store.run("renew_leases", LEASE_MS, *_rows(self._held))
 
     async def release(self) -> None:
-        """End every lease held with nothing done: the work is due at once, for others. Raises `LedgerUnavailable`."""
+        """End every lease held; the work is untouched and due at once for other workers. Raises `LedgerUnavailable`."""
         held, self._held = self._held, set()
         if held:
             self._queue.kick_all(await self._store.run("release_leases", *_rows(held)))

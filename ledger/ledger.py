@@ -1,4 +1,4 @@
-"""The ledger: what is known of payments, and what is still to be done about them."""
+"""The ledger: everything the relay knows about payments, and everything it still has to do."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from ledger.store import Store
 from runtime.encryption import Sealer
 
 _SWEEPER_MS = 2_000
-"""How long a worker stays the one that sweeps after its last sweep."""
+"""For how long after its last sweep a worker remains the sweeper."""
 
 
 class Ledger:
@@ -45,7 +45,7 @@ class Ledger:
     ===================  ===========================================================================================
     part                 verbs
     ===================  ===========================================================================================
-    ``intake``           accept a notification; say whether a merchant takes webhooks; count refusals; report a spool
+    ``intake``           accept a notification; check whether a merchant takes webhooks; count refusals; report a spool
     ``refresh_lane``     claim dirty payments, commit what a refresh found, postpone, hide; pause and resume a
                          merchant; mark a payment dirty; amend a record
     ``delivery_lane``    claim due deliveries, settle attempts, read and replace an endpoint's health
@@ -53,7 +53,7 @@ class Ledger:
     ``jobs``             schedule, claim, settle long work in steps
     ``reconciliations``  begin, save, read runs; mark what differs; count what was repaired and which webhooks were lost
     ``replays``          count, create, step, stop, read
-    ``retention``        remove what is old
+    ``retention``        remove old payments, events and notifications
     ``merchants``        put, reseal, delete, read
     ``endpoints``        create, update, enable, disable, delete, read
     ``payments``         read; expect an amount for an order
@@ -105,7 +105,7 @@ class Ledger:
 
     @property
     def refused(self) -> int:
-        """How often Redis has answered this process with an error that is not expected of it."""
+        """How many unexpected errors Redis has answered this process with."""
         return self.store.refused
 
     async def check_usable(self) -> None:
@@ -135,15 +135,15 @@ class Ledger:
         return await self.queue.problem()
 
     async def durability(self) -> Durability:
-        """How safe this Redis keeps what it is given."""
+        """Whether this Redis is durable."""
         return await durability(self.store)
 
     async def memory(self) -> Memory:
-        """How full Redis is; answered by a full one, too."""
+        """How full Redis is; a full one answers as well."""
         return await memory(self.store)
 
     async def stats(self) -> Stats:
-        """How much is to be done, and how late it is."""
+        """How much work waits, and for how long."""
         return await stats(self.store)
 
     async def minutes(self, count: int) -> tuple[Minute, ...]:
@@ -151,7 +151,7 @@ class Ledger:
         return await minutes(self.store, count)
 
     async def sweep(self, owner: str, limit: int = 500) -> list[Lane]:
-        """Kick every lane that has due work and no kick under way; gives the lanes kicked. One ``owner`` at a time
+        """Kick every lane that has due work and no kick under way; return the lanes kicked. One ``owner`` at a time
         sweeps."""
         lanes = await self.store.run("sweep", limit, owner, _SWEEPER_MS, LEASE_MS)
         self.queue.kick_all(lanes)

@@ -1,7 +1,7 @@
 """The scripts: one ``.lua`` file per operation, put behind the shared parts that it names in a line ``-- uses: …``.
 
-After every script its lists and counters are written (see ``scripts/shared/base.lua``), wherever it returned; also
-where Redis refused a command in the middle: what was written before that stays, and lists and lanes must agree with it.
+When a script returns or fails, its lists and counters are written (see ``scripts/shared/base.lua``). It may fail if
+Redis refuses a command in the middle; what was written before stays, and lists and lanes must agree with it.
 """
 
 from __future__ import annotations

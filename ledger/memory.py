@@ -1,4 +1,4 @@
-"""How full Redis is. From 95 % of `maxmemory` on nothing new is begun until an operator frees memory."""
+"""Memory pressure: from 95 % of Redis' `maxmemory` on, nothing new is claimed until an operator frees memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from schemas.reasons import Reason
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Bytes in `used` of `most`, 0 where Redis has no limit. `nearly_full`: nothing new is begun."""
+    """`used` bytes of `most` (0 if Redis has no limit). `nearly_full`: nothing new is claimed."""
 
     used: int
     most: int
@@ -18,16 +18,16 @@ class Memory:
 
     @property
     def ratio(self) -> float | None:
-        """The share that is in use; None where there is no limit."""
+        """The share that is in use; None without a limit."""
         return round(self.used / self.most, 4) if self.most else None
 
     @property
     def trouble(self) -> Reason | None:
-        """Why nothing new is begun, where it is nearly full."""
+        """Why nothing new is claimed; None unless Redis is nearly full."""
         return Reason.of("memory_nearly_full", percent=100 * self.used // self.most) if self.nearly_full else None
 
 
 async def memory(store: Store) -> Memory:
-    """How full Redis is now; answered by a full one, too. Raises `LedgerUnavailable`."""
+    """How full Redis is now; a full one answers as well. Raises `LedgerUnavailable`."""
     used, most, nearly_full = await store.run("read_memory")
     return Memory(int(used), int(most), bool(nearly_full))

@@ -11,7 +11,7 @@ from schemas.errors import Conflict, NotFound
 from schemas.reasons import Reason, stored
 
 HEAD_START_MS = 3_600_000
-"""Events of facts from this long before a merchant was first added are delivered, unless it says since when."""
+"""How long before a merchant was first added its facts are delivered from, unless `since` is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class Merchants:
         return bool(new)
 
     async def reseal(self, merchant: Merchant, *, imp_key: str, imp_secret: str) -> bool:
-        """Store the credentials of a merchant sealed anew, and nothing else; False where they are not what was read."""
+        """Replace only the sealed credentials of a merchant; False if they were changed since it was read."""
         args = (merchant.name, merchant.imp_key, merchant.imp_secret, imp_key, imp_secret)
         return bool(await self._store.run("reseal_merchant", *args, durable=True))
 
@@ -96,13 +96,13 @@ class Merchants:
         return Page(rows, page.next_cursor)
 
     async def names(self) -> tuple[str, ...]:
-        """The names of all merchants, `default` first: it takes webhooks before it is added."""
+        """The names of all merchants, `default` first, because it takes webhooks even before it is added."""
         return ("default", *(name for name in await members(self._store, "merchants") if name != "default"))
 
     async def delete(self, name: str) -> None:
         """Delete a merchant; its payments and events stay, and its dirty payments wait until it is put again.
 
-        After the retention these are given up. Raises `NotFound`, and `Conflict` while it has endpoints."""
+        After the retention they are removed from the lane. Raises `NotFound`, and `Conflict` while it has endpoints."""
         outcome = await self._store.run("delete_merchant", name, durable=True)
         if outcome == b"unknown":
             raise NotFound(Reason.of("not_found", kind="merchant", id=name))

@@ -1,4 +1,4 @@
-"""Notifications: webhooks as they were accepted, and what became of each."""
+"""Notifications: webhooks as they were accepted, each with its outcome."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Outcome = Literal["pending", "applied", "unchanged", "rejected"]
 
 @dataclass(frozen=True, slots=True)
 class StoredNotification:
-    """A webhook as it came (what it says is a claim), and its outcome: pending, applied, unchanged or rejected.
-    `reason` says why it was rejected, or why it stays pending although i'mport is well. `extra` is what else its body
-    held."""
+    """A webhook as it came (its content is not proved), and its outcome: pending, applied, unchanged or rejected.
+    `reason` says why it was rejected, or why it is pending although i'mport works. `extra` is the rest of its
+    body."""
 
     id: str
     merchant: str
@@ -37,7 +37,7 @@ class StoredNotification:
 
 
 class Notifications:
-    """What came in, newest first."""
+    """Reads notifications, newest first."""
 
     def __init__(self, store: Store, merchants: Merchants) -> None:
         self._store = store

@@ -1,4 +1,4 @@
-"""Long pure work beside the event loop: thousands of rows must not keep other lanes waiting."""
+"""Run long computations in a thread, so that thousands of rows do not block the event loop for other lanes."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import TypeVar
 Answer = TypeVar("Answer")
 
 LONG = 200
-"""Rows from which on work counts as long: it takes some ten milliseconds."""
+"""Rows from which work is done in a thread: it takes some ten milliseconds."""
 
 
 async def offload(work: Callable[..., Answer], *args: object, rows: int) -> Answer:
-    """What ``work(*args)`` gives; where it goes through many ``rows``, it is done in a thread."""
+    """The result of ``work(*args)``; run in a thread if it goes through many ``rows``."""
     return work(*args) if rows < LONG else await asyncio.to_thread(work, *args)

@@ -66,7 +66,7 @@ async def walk(
     """A page of the members of `walks`, merged newest first, that are in every index of `musts` too.
 
     Indexes are named without the prefix (`"evts:m:default"`). Scores are times in ms; where those of `walks` are
-    something else, `clock` is an index that knows the times. Raises `Invalid` for a cursor that no list gave, and
+    something else, `clock` is an index of the times. Raises `Invalid` for a cursor that no list returned, and
     `LedgerUnavailable`.
     """
     if not walks:

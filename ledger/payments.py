@@ -20,7 +20,7 @@ from schemas.reasons import Reason
 @dataclass(frozen=True, slots=True)
 class Payment:
     """A payment: amounts in the currency's major unit, times in UNIX seconds. `snapshot` is i'mport's object as JSON;
-    `requests` are what is known of its cancellations; `contradicts` are the events that the object no longer bears out.
+    `requests` are its cancellation requests; `contradicts` are the events that the object no longer confirms.
     """
 
     merchant: str
@@ -39,7 +39,7 @@ class Payment:
 
 @dataclass(frozen=True, slots=True)
 class RefreshState:
-    """How far the refresh of a payment is: when it was last looked up (UNIX seconds), at how many look-ups i'mport did
+    """The state of a payment's refresh: when it was last looked up (UNIX seconds), at how many look-ups i'mport did
     not know it, whether a refresh is due or under way, and when one last found that the payment does not exist for the
     merchant (UNIX seconds, None where none did within a day)."""
 
@@ -55,7 +55,7 @@ class RefreshState:
 
 
 class Payments:
-    """The payments that were found, the latest first."""
+    """The payments that a refresh has found, newest first."""
 
     def __init__(self, store: Store, queue: Queue) -> None:
         self._store = store
@@ -86,7 +86,7 @@ class Payments:
         return Page(tuple(await self._some(page.rows)), page.next_cursor)
 
     async def refresh_state(self, merchant: str, imp_uid: str) -> RefreshState:
-        """How far the refresh of a payment is."""
+        """The state of a payment's refresh."""
         fetched, unknown, due, hidden = await self._store.run("read_refresh_state", merchant, imp_uid)
         at, hidden_at = (int(ms) / 1000 if ms else None for ms in (fetched, hidden))
         return RefreshState(at, int(unknown), due == 1, hidden_at)

@@ -1,4 +1,4 @@
-"""Which node has the ledger: the one that a URL names, or the primary of its shard in a Redis Cluster.
+"""Find the node that has the ledger: the one that a URL names, or the primary of its shard in a Redis Cluster.
 
 All keys share a hash tag, so a ledger is on one shard of a Cluster. Scripts are sent to that shard's primary over plain
 connections of our own (``WAIT`` counts what its own connection wrote); redis-py's Cluster client finds the primary.
@@ -92,7 +92,7 @@ class ClusterPrimary:
 
     @property
     def client(self) -> Redis:
-        """The node that has the ledger, as far as is known; before that, the first one that the URL names."""
+        """The node last known to have the ledger; before one is known, the first that the URL names."""
         if self._primary not in self._clients:
             self._clients[self._primary] = self._connected(self._primary)
         return self._clients[self._primary]
@@ -103,7 +103,7 @@ class ClusterPrimary:
             if self._looking is None or self._looking.done():
                 self._looking = asyncio.create_task(self._look())
                 self._looking.add_done_callback(_retrieve)
-            # This caller may be cancelled: the result serves the next one.
+            # If this caller is cancelled, the next one uses the result.
             await asyncio.shield(self._looking)
         return self.client
 
@@ -155,7 +155,7 @@ class NamedNode:
         return self._node if self._cluster is None else await self._cluster.find()
 
     async def follow(self, moved: trouble.MovedError) -> None:
-        """Use the node that it names: it is in a Cluster, though it did not say so."""
+        """Use the node that it names: the relay is talking to a Cluster, although INFO did not show it."""
         if self._cluster is not None:
             await self._cluster.follow(moved)
         else:
@@ -176,7 +176,7 @@ class NamedNode:
         try:
             info = await self._node.info("cluster")
         except trouble.ResponseError:
-            return False  # it does not say; in a Cluster MOVED will
+            return False  # unknown; in a Cluster, a MOVED will show it
         return bool(info.get("cluster_enabled"))
 
 

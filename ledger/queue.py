@@ -1,4 +1,4 @@
-"""Kicks: disposable Dramatiq messages that say "there is work in this lane". Nothing else travels there.
+"""Kicks: disposable Dramatiq messages that mean "this lane has work". Nothing else is in the queue.
 
 Losing a kick or getting it twice changes nothing: the sweep kicks every lane with due work. So kicks are sent in the
 background, and errors are only logged.
@@ -52,11 +52,11 @@ class _Consumer(_RedisConsumer):
 
 
 class KickBroker(RedisBroker):
-    """Dramatiq's Redis broker without its queues for delayed messages: a kick is for now or for nothing."""
+    """Dramatiq's Redis broker without its queues for delayed messages, because kicks are never delayed."""
 
     @property
     def consumer_class(self) -> type[_RedisConsumer]:
-        """What fetches kicks."""
+        """The class that fetches kicks."""
         return _Consumer
 
     def declare_queue(self, queue_name: str) -> None:
@@ -117,7 +117,7 @@ class Queue:
             task.add_done_callback(self._sending.discard)
 
     async def problem(self) -> AclProblem | None:
-        """What keeps kicks from being sent and fetched. One that is not lasting may only be away."""
+        """What keeps kicks from being sent and fetched, if anything does. If not `lasting`, it may pass by itself."""
         return await asyncio.to_thread(self._problem)
 
     async def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Reconciliations: how far each comparison with i'mport's lists is, and what it found missing."""
+"""Reconciliations: the progress of each comparison with i'mport's lists, and the payments it found missing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from schemas.reasons.reason import of_row
 State = Literal["running", "done"]
 
 MOST_FACTS = 5_000
-"""Facts that are read in one call: other callers of Redis wait no longer than that takes."""
+"""Facts read in one call; more would make other callers of Redis wait."""
 
 AUTO = "auto/"
 """What the ids of automatic runs begin with; the merchant's name follows."""
@@ -72,7 +72,7 @@ class Difference:
     """Why a listed payment is to be refreshed.
 
     ``missing``: it shows facts that the ledger lacks, else its row could not be read. ``announced_at``: since when
-    i'mport should have sent a webhook of them, UNIX seconds, None for never. ``silent``: whether what the look finds is
+    i'mport should have sent a webhook of them, UNIX seconds, None for never. ``silent``: whether what it finds is
     recorded silently; None leaves what was decided.
     """
 
@@ -82,7 +82,7 @@ class Difference:
 
 
 class Reconciliations:
-    """The runs, and what they need to know of payments."""
+    """The runs, and what they read of payments."""
 
     def __init__(self, store: Store, queue: Queue, jobs: Jobs) -> None:
         self._store = store
@@ -92,7 +92,7 @@ class Reconciliations:
     async def begin(self, run: Reconciliation, *, rebuild: bool = False) -> Reconciliation:
         """Start a run by hand; a ``rebuild`` needs a merchant without payments and gives the ledger a new base.
 
-        Raises `Conflict` where there are payments, and `LedgerUnavailable`.
+        Raises `Conflict` if there are payments, and `LedgerUnavailable`.
         """
         if rebuild and await self._store.run("begin_rebuild", run.merchant, durable=True) == b"taken":
             raise Conflict(Reason.of("merchant_has_payments", merchant=run.merchant))
@@ -102,11 +102,11 @@ class Reconciliations:
         return started
 
     async def schedule(self, merchant: str, *, due_in: float) -> None:
-        """Have a merchant reconciled automatically, for the first time in so many seconds."""
+        """Schedule a merchant's automatic reconciliation, first due in ``due_in`` seconds."""
         await self._jobs.schedule(RECONCILE, f"{AUTO}{merchant}", due_in=due_in, if_new=True)
 
     async def save(self, run: Reconciliation) -> None:
-        """Write how far a run is. Raises `LedgerUnavailable`."""
+        """Store the progress of a run. Raises `LedgerUnavailable`."""
         await self._store.run(
             "put_reconciliation", run.id, orjson.dumps(asdict(run)), run.merchant, int(run.by_hand),
             int(run.state == "running"), int(run.tries > 0), durable=True,
@@ -126,7 +126,7 @@ class Reconciliations:
         return Page(tuple(_load(fields["row"]) for fields in found if fields), page.next_cursor)
 
     async def facts(self, merchant: str, imp_uids: Sequence[str]) -> dict[str, Facts]:
-        """What is known of each of these payments; also of those that retention has removed."""
+        """The facts of each of these payments, including those that retention has removed."""
         known: dict[str, Facts] = {}
         left = imp_uids
         while left:
@@ -159,14 +159,14 @@ class Reconciliations:
         return any(run.state == "running" and run.window is not None and not run.deliver for run in latest.rows)
 
     async def mark_found(self, run: Reconciliation, differing: Mapping[str, Difference]) -> None:
-        """Mark the payments that differ dirty, by imp_uid."""
+        """Mark the payments in ``differing`` (by imp_uid) dirty."""
         if differing:
             rows = flat((imp_uid, *_args(difference)) for imp_uid, difference in differing.items())
             kicks = await self._store.run("mark_found", run.id, run.merchant, len(differing), *rows, durable=True)
             self._queue.kick_all(kicks)
 
     async def count_lost_webhooks(self, run: Reconciliation) -> None:
-        """Count the webhooks of found payments that have not come within five minutes: they are lost."""
+        """Count as lost the webhooks of found payments that did not come within five minutes."""
         await self._store.run("count_lost_webhooks", run.id, run.merchant)
 
     async def count_repaired(self, run: Reconciliation) -> tuple[int, int]:

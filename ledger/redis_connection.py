@@ -1,4 +1,4 @@
-"""How Redis is reached: one address, TLS, a Unix socket, Sentinels that know who the primary is, or a Cluster."""
+"""Connect to Redis: at one address, with TLS, over a Unix socket, through Sentinels, or as a Cluster."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from schemas.errors import BadSetting
 ANSWER_WITHIN = 2.0
 """Seconds after which Redis counts as away: i'mport does not wait longer for the answer to a webhook."""
 DISCOVERY: Mapping[str, Any] = {"socket_timeout": 0.5, "socket_connect_timeout": 0.5, "protocol": 2}
-"""Options for asking which node is primary: a node that does not answer soon is skipped, as others know it, too."""
+"""Options for finding the primary: a node that does not answer soon is skipped, because the others know it as well."""
 
 
 def connect(url: str, *, max_connections: int = 64) -> Primary:
@@ -108,7 +108,7 @@ def sentinel_options(address: RedisUrl) -> dict[str, Any]:
 
 
 async def _discover(nodes: Iterable[Address], failed: Address | None, address: RedisUrl) -> ClusterNodes:
-    """Ask nodes of a Cluster until one says which node has the ledger; the one that has failed is asked last."""
+    """Ask the nodes of a Cluster which one has the ledger, until one answers; ``failed`` is asked last."""
     signing_in = {name: value for name, value in address.options.items() if not name.startswith("socket_")}
     cluster = RedisCluster(
         startup_nodes=[ClusterNode(host, port) for host, port in nodes],
@@ -139,7 +139,7 @@ class _SentinelPool(SentinelConnectionPool, BlockingConnectionPool):
 
 
 class _Sentinels(Sentinel):
-    """Asks the other Sentinels when one answers with an error; where none helps, the exception names every answer."""
+    """Asks the other Sentinels if one answers with an error; if none helps, the exception lists every answer."""
 
     async def discover_master(self, service_name: str) -> Address:
         """The primary's address; the Sentinel that knew it is asked first the next time."""

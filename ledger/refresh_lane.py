@@ -29,15 +29,15 @@ MOST_BYTES = 262_144
 """Bytes of commits that share a call; a larger one goes alone, and fails alone where Redis has no memory for it."""
 
 FACT_BYTES = 350
-"""What a fact that returns from a tombstone takes in Redis, about."""
+"""About how many bytes in Redis a fact takes that returns from a tombstone."""
 
 Outcome = Literal["ok", "lost", "changed", "full"]
-"""``lost``: the lease had ended, nothing is written. ``changed``: the record was written since it was read, read it
+"""``lost``: the lease had ended; nothing is written. ``changed``: the record has changed since it was read; read it
 again. ``full``: Redis has no memory for all of it, nothing is written."""
 
 
 class _Write(NamedTuple):
-    """One step of a change as the script takes it."""
+    """One step of a change, as the script reads it."""
 
     args: list[Argument]
     size: int
@@ -58,7 +58,7 @@ class ClaimedPayment:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedPayments:
-    """What a claim gave; ``now`` is Redis' time in UNIX seconds; i'mport has failed ``failures`` times in a row."""
+    """The result of a claim; ``now`` is Redis' time in UNIX seconds; i'mport failed ``failures`` times in a row."""
 
     now: float
     failures: int
@@ -84,7 +84,7 @@ class RefreshLane:
         return ClaimedPayments(int(now) / 1000, int(failures), tuple(claimed))
 
     async def expected(self, merchant: str, merchant_uids: Sequence[str]) -> dict[str, ExpectedAmount]:
-        """What the merchant expects to be paid for these orders, where it has said so."""
+        """The amounts that the merchant expects for these orders, where it has given one."""
         if not merchant_uids:
             return {}
         found = (await hashes(self._store, [key("orders", merchant)], *merchant_uids))[0]
@@ -100,8 +100,8 @@ class RefreshLane:
     ) -> Outcome:
         """Write what a refresh found, and settle it; without ``claimed`` it is an operator's change.
 
-        A change of many facts is written in steps: when it comes to ``lost`` or ``changed``, the first of them may have
-        been written. ``written`` is called with each step that is, at once. Raises `LedgerUnavailable`.
+        A change of many facts is written in steps: if the result is ``lost`` or ``changed``, the first of them may have
+        been written. ``written`` is called with each step as soon as it is. Raises `LedgerUnavailable`.
         """
         answer, kept_object = b"ok", False
         for step in steps(change):
@@ -116,7 +116,7 @@ class RefreshLane:
         return cast(Outcome, answer.decode())
 
     async def amend(self, merchant: str, imp_uid: str, decide: Callable[[Record], Change]) -> Change:
-        """Write what an operator changed; ``decide`` may raise, and is called again when the record changed meanwhile.
+        """Write an operator's change; ``decide`` may raise, and is called again if the record changed meanwhile.
 
         Raises `NotFound` before the first refresh that found the payment, and `LedgerUnavailable`.
         """
@@ -136,10 +136,10 @@ class RefreshLane:
     ) -> None:
         """End a lease without a refresh: due again in ``due_in`` seconds, or given up.
 
-        ``again``: the record was changed meanwhile. ``stalled``: i'mport is failing, or what it says of this one
-        payment is of no use; then ``reason`` says why. ``unknown``: it does not know the payment, which goes to the
+        ``again``: the record was changed meanwhile. ``stalled``: i'mport is failing, or its answer about this one
+        payment is unusable; then ``reason`` says why. ``unknown``: it does not know the payment, which goes to the
         slow lane.
-        ``rejected``: it never will; the notifications are rejected with ``reason``.
+        ``rejected``: it never knew the payment; the notifications are rejected with ``reason``.
         """
         to = Lane("unknown", lease.lane.name) if kind == "unknown" else lease.lane
         due = "" if due_in is None else round(due_in * 1000)
@@ -163,20 +163,20 @@ class RefreshLane:
         self._queue.kick_all([await self._postpones.add(args)])
 
     async def pause(self, lane: Lane, seconds: float, trouble: Reason) -> int:
-        """i'mport is failing for a merchant: claim nothing for so long. Gives its failures in a row."""
+        """Pause a merchant's lanes because i'mport fails for it; return its failures in a row."""
         return int(await self._store.run("pause_merchant", lane.name, round(seconds * 1000), dump(trouble)))
 
     async def resume(self, lane: Lane) -> None:
-        """i'mport answers again: what stalled is due now."""
+        """End a merchant's pause because i'mport answers again: stalled payments are due now."""
         self._queue.kick_all(await self._store.run("resume_merchant", lane.name))
 
     async def mark_dirty(self, merchant: str, imp_uid: str, *, due_in: float = 0, silent: bool = False) -> None:
-        """Mark a payment dirty, due in so many seconds; what a ``silent`` refresh finds is not delivered."""
+        """Mark a payment dirty, due in ``due_in`` seconds; what a ``silent`` refresh finds is not delivered."""
         lane = await self._store.run("mark_dirty", merchant, imp_uid, round(due_in * 1000), int(silent), durable=True)
         self._queue.kick_all([lane])
 
     async def record(self, merchant: str, imp_uid: str) -> Record:
-        """What is known of a payment. Raises `NotFound` before the first refresh that found it."""
+        """The record of a payment. Raises `NotFound` before the first refresh that found it."""
         name = payment(merchant, imp_uid)
         fields, facts = await hashes(self._store, [key("pay", name), key("facts", name)])
         if not fields:
@@ -267,7 +267,7 @@ def _write(change: Change, step: Step, claimed: ClaimedPayment | None, now: floa
 
 
 def _needs(change: Change) -> tuple[int, int, int]:
-    """What all steps write: bytes, about, events, and how many of these are to be delivered."""
+    """What all steps write together: bytes (about), events, and how many of those are to be delivered."""
     size = sum(2 * len(event.callback.text) for event in change.events)
     found = len(change.record.snapshot.raw) if change.record.snapshot else 0
     shown = max((len(event.callback.payment or b"") for event in change.events), default=0)
@@ -282,5 +282,5 @@ def _outcome(change: Change, claimed: ClaimedPayment | None) -> str:
 
 
 def _doubt(record: Record) -> bytes:
-    """Why the reported escrow changes are not believed, or ""."""
+    """Why the reported escrow changes are not trusted, or ""."""
     return dump(escrow.NOT_ESCROW) if record.snapshot is not None and not record.snapshot.escrow else b""

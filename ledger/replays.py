@@ -1,7 +1,7 @@
 """Replays: many recorded events sent again, at a rate, behind live deliveries.
 
 A replay is a walk through the recorded events, the oldest first, in steps that a worker does. Each step is one script,
-which queues deliveries and moves the replay's cursor together: a worker that is killed costs nothing and repeats
+which queues deliveries and moves the replay's cursor together, so a killed worker neither loses nor repeats
 nothing. What was queued is sent from the endpoints' replay lanes; settling counts it.
 """
 
@@ -56,7 +56,7 @@ class Selection:
 @dataclass(frozen=True, slots=True)
 class Replay:
     """A replay and how far it is: `matched` is the count before it began, `queued` what it has put into lanes, which
-    becomes `delivered` or `failed`. `rate` is in deliveries a second."""
+    become `delivered` or `failed`. `rate` is in deliveries a second."""
 
     id: str
     selection: Selection
@@ -78,7 +78,7 @@ class Replays:
         self._queue = queue
 
     async def count(self, selection: Selection) -> int:
-        """How many deliveries a replay of this would queue now. Raises `LedgerUnavailable`."""
+        """How many deliveries a replay of this selection would queue now. Raises `LedgerUnavailable`."""
         till = await self._until(selection)
         cursor, matched, is_end = _start(selection), 0, 0
         while not is_end:
@@ -118,7 +118,7 @@ class Replays:
         return await self.get(replay_id)
 
     async def step(self, replay_id: str, now: float) -> float | None:
-        """Queue what the rate allows ``now`` (Redis' time); gives the seconds until the next step, None after the last.
+        """Queue what the rate allows ``now`` (Redis' time); return seconds until the next step, None after the last.
 
         Raises `LedgerUnavailable`.
         """
@@ -143,7 +143,7 @@ class Replays:
         return pause if budget >= MOST_DELIVERIES else max(PACE, pause)
 
     async def stop(self, replay_id: str) -> Replay:
-        """Stop a replay: what it queued and no worker is sending is taken out again. One that has ended stays as it is.
+        """Stop a replay and remove what it queued, except what a worker is sending. One that has ended is not changed.
 
         Raises `NotFound`.
         """
@@ -182,7 +182,7 @@ def _start(selection: Selection) -> str:
 
 
 def _which(selection: Selection, most_deliveries: int) -> list[Argument]:
-    """Which events to send again and to whom, as the script takes it."""
+    """Which events to send again and to whom, as the script reads it."""
     chosen = selection.types or (EVERYTHING,)
     types = [(name, filters(name)) for name in (*PAYMENT_TYPES, *ENDPOINT_TYPES) if wants(chosen, name)]
     return [

@@ -1,4 +1,4 @@
-"""Retention: a removed payment leaves a tombstone, so that its old facts are not announced again should it turn up."""
+"""Retention: remove old payments; a tombstone of each keeps its facts from being announced again."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _WITHOUT_PAYMENT = (*ENDPOINT_TYPES, TEST_TYPE)
 
 
 class Retention:
-    """Removes what is old, a bounded number at a time, but nothing that still waits for something."""
+    """Removes old rows, a bounded number at a time, except those with unfinished work."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

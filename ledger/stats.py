@@ -1,4 +1,4 @@
-"""How much is to be done, and how late it is."""
+"""How much work waits, and for how long."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class RefusedBodies:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """Refreshes and deliveries that wait; ages are in seconds, None where there is nothing of the kind.
+    """Refreshes and deliveries that wait; ages are in seconds, None if there is nothing of the kind.
 
-    `oldest_look` and `oldest_delivery`: for how long a lane has wanted a worker and none has come. What is due in lanes
-    that want none, because their endpoint is behind an open breaker, asked for a pause or is at its limits, or because
+    `oldest_look` and `oldest_delivery`: for how long work that may be claimed has waited for a worker. Work in paused
+    lanes, whose endpoint has an open breaker, asked for a pause or is at its limits, or for whose merchant
     i'mport fails, is counted apart: `deliveries_paused`, `looks_paused`, and how long the oldest of these is due.
 
-    `refused` counts webhooks that were turned away, by `merchant:status`. `spooled` notifications wait in
+    `refused` counts refused webhooks, by `merchant:status`. `spooled` notifications wait in
     the spools of as many `receivers` as have reported within the last minute. `refused_bodies` has the latest first.
     """
 

@@ -59,7 +59,7 @@ class Store:
         self._primary = primary
         self.replica_acks = replica_acks
         self.refused = 0
-        """How often Redis has answered with an error that is not expected of it."""
+        """How many unexpected errors Redis has answered with."""
         self._refusals = Repeats()
 
     @property
@@ -68,7 +68,7 @@ class Store:
         return self._primary.client
 
     async def run(self, name: str, *args: Argument, durable: bool = False) -> Any:
-        """What one script returns. A ``durable`` call counts only when the required number of replicas has it, too.
+        """Run a script; return its result. A ``durable`` call counts only once the required number of replicas has it.
 
         Raises `LedgerUnavailable`.
         """
@@ -90,7 +90,7 @@ class Store:
             raise self._logged(name, unavailable(error)) from error
 
     async def ask(self, *command: str) -> Any:
-        """What the node that has the ledger answers to one Redis command. Raises `LedgerUnavailable`."""
+        """Send one Redis command to the node that has the ledger; return the answer. Raises `LedgerUnavailable`."""
         try:
             async with self._found() as client:
                 return await client.execute_command(*command)
@@ -104,7 +104,7 @@ class Store:
                 for args in calls:
                     pipe.execute_command("EVALSHA", sha, 1, PREFIX, *args)
                 if wait:
-                    # On this very connection: WAIT counts what it has written (redis.io, WAIT).
+                    # On the same connection, because WAIT counts what that has written (redis.io, WAIT).
                     pipe.execute_command("WAIT", self.replica_acks, 1500)
                 answers = await pipe.execute(raise_on_error=False)
                 missing = any(isinstance(answer, trouble.NoScriptError) for answer in answers)
@@ -119,7 +119,7 @@ class Store:
 
     @asynccontextmanager
     async def _found(self) -> AsyncIterator[Redis]:
-        """The node that has the ledger; it is searched for again after an error that another node may not have."""
+        """The node that has the ledger; after an error that may come from the wrong node, it is searched for again."""
         client = await self._primary.find()
         try:
             yield client
@@ -129,7 +129,7 @@ class Store:
             raise
 
     def _logged(self, name: str, error: LedgerUnavailable) -> LedgerUnavailable:
-        """The error, after it was logged where an operator may have to do something about it."""
+        """Log the error if an operator may have to act on it; return it."""
         if isinstance(error, LedgerRefused):
             self.refused += 1
             if (times := self._refusals.times(f"{name}: {error}")) is not None:

@@ -1,1 +1,1 @@
-"""Takes webhooks from outside, and acknowledges each once it is on disk. No payment can be read here."""
+"""The receiver: accepts webhooks and acknowledges each once it is on disk. It exposes no payments."""

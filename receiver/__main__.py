@@ -9,7 +9,7 @@ from runtime import process
 
 
 def main() -> int:
-    """The process; its exit status."""
+    """Run the receiver; return its exit status."""
     return process.run(take_webhooks)
 
 

@@ -38,7 +38,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class RedisState:
-    """Redis' state. `durable` is None until Redis has answered; `reasons` say in words what is wrong with it."""
+    """Redis' state. `durable` is None until Redis has answered; `reasons` are in English."""
 
     available: bool
     durable: bool | None
@@ -83,7 +83,7 @@ class Acceptor:
 
     @property
     def redis(self) -> RedisState:
-        """Redis as it was at its last answer, or failure to answer."""
+        """The state of Redis after its latest answer or failure."""
         reasons = self._reasons if self._breaker.reason is None else (self._breaker.reason, *self._reasons)
         return RedisState(self._breaker.closed, self._durable, reasons)
 
@@ -96,7 +96,7 @@ class Acceptor:
         """Store a notification durably, and return where. `source` is the budget it counts for if its merchant is not
         known and the ledger cannot be asked, "" for i'mport's own addresses.
 
-        Raises `UnknownMerchant` where the ledger says so, and `SpoolUnavailable` when it could be stored nowhere.
+        Raises `UnknownMerchant` if the ledger does, and `SpoolUnavailable` if it could be stored nowhere.
         """
         is_known = False
         if self._breaker.closed:
@@ -137,7 +137,7 @@ class Acceptor:
         return self.redis
 
     async def learn_merchants(self) -> None:
-        """Learn which merchants there are, for the time when the ledger cannot be asked."""
+        """Fetch the list of merchants, for use while the ledger is unavailable."""
         if not self._breaker.closed:
             return
         known = await self._ledger.known_merchants()
@@ -147,7 +147,7 @@ class Acceptor:
             self._cache_is_current = await asyncio.to_thread(self._write_cache, known)
 
     async def report_refusals(self) -> None:
-        """Add what was refused to the counts that operators see. Raises `LedgerUnavailable`."""
+        """Add the refused webhooks to the counts that operators see. Raises `LedgerUnavailable`."""
         refusals = self._metrics.take_unreported()
         try:
             if refusals.by_status:
@@ -185,7 +185,7 @@ class Acceptor:
 
     @property
     def _undecided(self) -> bool:
-        """Whether draining will show whether the ledger works: rows wait on which it has not failed by a bug."""
+        """Whether draining will show if the ledger works: the spool has rows on which it has not failed by a bug."""
         return self._spool.waiting > len(self._failed)
 
     async def _in_ledger(self, notification: Notification) -> bool:
@@ -205,7 +205,7 @@ class Acceptor:
         return True
 
     async def _ledger_takes(self, notification: Notification) -> bool:
-        """True where the ledger takes webhooks of this merchant and token, False when it cannot be asked.
+        """True if the ledger takes webhooks of this merchant and token, False if it is unavailable.
         Raises `UnknownMerchant`."""
         try:
             takes = await self._ledger.takes_webhooks(notification.merchant, notification.token_hash)
@@ -222,7 +222,7 @@ class Acceptor:
         return True
 
     async def _accept_spooled(self, notification: Notification, *, keep: bool) -> None:
-        """Give one spooled notification to the ledger; `keep` says whether its row stays in the spool.
+        """Pass one spooled notification to the ledger; with `keep` its row stays in the spool.
 
         A notification that the ledger refuses is counted and logged, unless its row stays: a Redis that is not durable
         may have lost a merchant that comes back. Raises `LedgerUnavailable` also when Redis stops being durable while
@@ -246,7 +246,7 @@ class Acceptor:
         self._metrics.drained.add()
 
     def _postpone(self, notification: Notification, error: Exception) -> NoReturn:
-        """A bug of ours must neither cost a webhook nor end the receiver, which would meet the same row again."""
+        """Leave a row in the spool on which the ledger failed: a bug must neither lose it nor stop the receiver."""
         reason = f"the ledger failed: {type(error).__name__}"
         if len(self._failed) >= FAILURES_PASSED_OVER:
             raise LedgerUnavailable(reason) from error

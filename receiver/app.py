@@ -11,14 +11,14 @@ from receiver import responses
 from receiver.responses import AsgiResponse
 
 Handler = Callable[[Any, Any, list[bytes]], Awaitable[AsgiResponse | None]]
-"""Takes scope, receive and the parts of the path behind the first; gives None when the client has left."""
+"""Takes scope, receive and the parts of the path behind the first; returns None if the client has left."""
 
 log = structlog.get_logger()
 
 
 class Route(NamedTuple):
-    """What answers under the first part of a path: `handler` to `methods`, `otherwise` to others. A `deep` route takes
-    longer paths, too."""
+    """The first part of a path: `handler` answers `methods`, `otherwise` answers others. A `deep` route also takes
+    longer paths."""
 
     methods: tuple[str, ...]
     handler: Handler
@@ -29,7 +29,7 @@ class Route(NamedTuple):
 def routes(
     *, webhooks: Handler, livez: Handler, readyz: Handler, metrics: Handler, not_posted: Handler | None = None
 ) -> dict[bytes, Route]:
-    """All routes. None shows anything of a merchant's. `not_posted` answers to methods other than POST where webhooks
+    """All routes; none exposes merchants' data. `not_posted` answers methods other than POST where webhooks
     are posted; without it the answer is 405."""
     read = ("GET", "HEAD")
     return {

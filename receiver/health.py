@@ -1,4 +1,4 @@
-"""Is the receiver alive, can it acknowledge, what has it counted: for load balancers, people and Prometheus."""
+"""Liveness, readiness and metrics of the receiver, for load balancers, people and Prometheus."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ async def livez(_scope: Any, _receive: Any, _path: list[bytes]) -> AsgiResponse:
 
 
 class Readyz:
-    """200 while a webhook could be acknowledged, from Redis or from the spool; says what is wrong with Redis."""
+    """200 while a webhook could be acknowledged, from Redis or from the spool; reports what is wrong with Redis."""
 
     def __init__(self, acceptor: Acceptor, spool: Spool, *, require_durable: bool) -> None:
         self._acceptor = acceptor

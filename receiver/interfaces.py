@@ -1,4 +1,4 @@
-"""What the receiver asks of the ledger, and of the spool in its place."""
+"""What the receiver needs of the ledger and of the spool."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 from schemas.payments.notification import Notification
 
 Accept = Callable[[Notification], Awaitable[None]]
-"""Stores one notification; returns when it is on disk. Accepting one id twice is accepting it once. `Postponed` leaves
+"""Stores one notification; returns when it is on disk. Accepting an id again changes nothing. `Postponed` leaves
 this one where it is, while others go on."""
 
 Place = Literal["redis", "spool"]
@@ -16,11 +16,11 @@ Place = Literal["redis", "spool"]
 
 
 class Postponed(Exception):
-    """One notification could not be handed over, though others may be: it is tried again later."""
+    """One notification could not be passed on, though others may be: it is tried again later."""
 
 
 class DurabilityReport(Protocol):
-    """Whether the ledger's Redis is durable; `reasons` say in words why not."""
+    """Whether the ledger's Redis is durable; `reasons` for not being so are in English."""
 
     @property
     def durable(self) -> bool:
@@ -28,7 +28,7 @@ class DurabilityReport(Protocol):
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Empty where it is durable."""
+        """Empty if it is durable."""
 
 
 class WebhookLedger(Protocol):
@@ -38,7 +38,7 @@ class WebhookLedger(Protocol):
         """Store the notification and mark its payment dirty. Raises `UnknownMerchant`, `LedgerUnavailable`."""
 
     async def durability(self) -> DurabilityReport:
-        """Ask Redis how it stores what it is given."""
+        """Read whether Redis is durable."""
 
     async def takes_webhooks(self, merchant: str, token_hash: str | None, /) -> bool:
         """Whether there is such a merchant and this is the hash of its webhook token (None: it has none)."""
@@ -63,7 +63,7 @@ class Spool(Protocol):
         that it counts for, "" for i'mport's own addresses. Raises `SpoolUnavailable`, `BudgetSpent`."""
 
     async def drain(self, accept: Accept, /, *, keep: bool = False) -> int:
-        """Give everything to `accept`, oldest first, and remove what it took, or not with `keep`; how many that were.
+        """Pass all rows to `accept`, oldest first, and remove what it took unless `keep`; return how many that were.
         Raises what `accept` raises except `Postponed`, and `SpoolUnavailable`."""
 
     async def trouble(self) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 
 
-class Limiter:
+class RateLimiter:
     """Each source may send `burst` at once and `rate` a second on average. At most `sources` are remembered; the one
     not seen for longest is forgotten first, which only fills its bucket."""
 

@@ -1,4 +1,4 @@
-"""How often a receiver asks Redis how it is: each minute while all is well, more often while something is not."""
+"""When a receiver checks Redis: each minute, and more often while Redis is away or not durable."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from receiver.app import ReceiverApp, routes
 from receiver.health import MetricsPage, Readyz, livez
 from receiver.interfaces import Spool
 from receiver.known_merchants import KnownMerchants
-from receiver.limiter import Limiter
+from receiver.limiter import RateLimiter
 from receiver.merchant_cache import MerchantCache
 from receiver.metrics import ReceiverMetrics
 from receiver.redis_watch import RedisWatch
@@ -27,7 +27,7 @@ from receiver.spool import FileSpool, NoSpool
 from receiver.spool_report import SpoolReport
 from receiver.webhook_log import WebhookLog
 from receiver.webhooks import WebhookHandler
-from runtime.http_server import HttpServer, Sweep
+from runtime.http_server import HttpServer, OnTick
 from runtime.listening import listen
 from runtime.open_files import allow_open_files
 from runtime.periodic import Background, Periodic
@@ -38,7 +38,7 @@ from schemas.errors import LedgerUnavailable
 HOST = "0.0.0.0"  # noqa: S104  # webhooks come from outside: on every interface
 PORT = 8000
 BACKLOG = 2048
-"""Connections that may wait to be taken."""
+"""Connections that may wait to be accepted."""
 RATE = 500.0
 BURST = 1000.0
 """Webhooks one source may send a second, and at once. This machine, i'mport and RELAY_ALLOWED_IPS have no limit."""
@@ -47,9 +47,9 @@ LEARN_EVERY = 2.0
 REPORT_EVERY = 5.0
 REDIS_CHECK_EVERY = 60.0
 TROUBLED_REDIS_CHECK_EVERY = 5.0
-"""Seconds between two questions whether Redis is durable: while it is, and while it is not."""
+"""Seconds between two checks whether Redis is durable: while it is, and while it is not."""
 START_CHECK_WITHIN = 2.0
-"""Seconds for which webhooks wait at the start until it is known what Redis allows."""
+"""Seconds for which webhooks wait at the start for the check of the rights in Redis."""
 LAST_ANSWERS = 20
 """Seconds for requests under way when the process is asked to stop; a supervisor gives 30 in all."""
 
@@ -57,7 +57,7 @@ log = structlog.get_logger()
 
 
 def take_webhooks(settings: Settings) -> int:
-    """Take webhooks until SIGTERM or SIGINT; the exit status. Raises `BadSetting`."""
+    """Take webhooks until SIGTERM or SIGINT; return the exit status. Raises `BadSetting`."""
     allow_open_files(http_connection.CONNECTIONS + 256)
     listener = listen(settings.host or HOST, settings.port or PORT, backlog=BACKLOG)
     return uvloop.run(serve(settings, listener))
@@ -67,7 +67,7 @@ async def serve(settings: Settings, listener: socket.socket) -> int:
     """Take webhooks until SIGTERM or SIGINT; the exit status: 0, or 1 where background work failed and a restart is
     needed.
 
-    Raises `BadSetting` for a Redis URL that is none, and for a Redis that does not let the receiver work. One that is
+    Raises `BadSetting` for an invalid Redis URL, and for a Redis that lacks what the receiver needs. One that is
     away may come back.
     """
     metrics, merchants = ReceiverMetrics(), KnownMerchants()
@@ -86,7 +86,7 @@ async def serve(settings: Settings, listener: socket.socket) -> int:
         write_cache=cache.write if cache is not None else None,
     )
     sources = SourceAddresses(settings.allowed_ips, settings.trusted_proxies)
-    limiter = Limiter(rate=RATE, burst=BURST)
+    limiter = RateLimiter(rate=RATE, burst=BURST)
     _add_gauges(metrics, acceptor, spool, ledger)
     handler = WebhookHandler(acceptor, sources, limiter, merchants, metrics, webhook_log, random.Random())
     app = ReceiverApp(
@@ -125,7 +125,7 @@ async def serve(settings: Settings, listener: socket.socket) -> int:
     return tasks.status()
 
 
-def make_server(app: ReceiverApp, sweep: Sweep | None = http_connection.sweep) -> HttpServer:
+def make_server(app: ReceiverApp, sweep: OnTick | None = http_connection.sweep) -> HttpServer:
     """A server whose connections have limits (see `http_connection.py`); `sweep` ends those that take too long."""
     return HttpServer(
         app,
@@ -138,7 +138,7 @@ def make_server(app: ReceiverApp, sweep: Sweep | None = http_connection.sweep) -
 
 
 class Parts(NamedTuple):
-    """What a receiver's background work is done by."""
+    """The parts that a receiver's periodic tasks use."""
 
     acceptor: Acceptor
     webhook_log: WebhookLog
@@ -147,7 +147,7 @@ class Parts(NamedTuple):
 
 
 def background(parts: Parts) -> tuple[Periodic, ...]:
-    """What a receiver does besides answering."""
+    """The receiver's periodic tasks."""
     acceptor = parts.acceptor
     redis_watch = RedisWatch(acceptor.check_redis, round(REDIS_CHECK_EVERY / TROUBLED_REDIS_CHECK_EVERY))
     return (

@@ -1,6 +1,6 @@
 """Where a webhook comes from: the address behind trusted proxies, and whether it is verified.
 
-`X-Forwarded-For` is believed only from RELAY_TRUSTED_PROXIES. Each proxy appends the address it saw, so the right-most
+`X-Forwarded-For` is trusted only from RELAY_TRUSTED_PROXIES. Each proxy appends the address it saw, so the right-most
 hop that is not a trusted proxy is the source; anyone could have written what stands left of it.
 """
 
@@ -71,8 +71,8 @@ class SourceAddresses:
         )
 
     def _origin(self, trail: str) -> Address | None:
-        """The right-most hop that is not a trusted proxy; the first of all where all are; None for one that is no
-        address, since nothing left of it can be believed."""
+        """The right-most hop that is not a trusted proxy; the first hop if all are; None if that hop is not an
+        address, since nothing left of it can be trusted."""
         address = None
         for hop in reversed(trail.split(",")):
             address = _address(hop)

@@ -82,7 +82,7 @@ class FileSpool:
             raise SpoolUnavailable("The spool's disk does not answer.") from None
 
     async def drain(self, accept: Accept, /, *, keep: bool = False) -> int:
-        """Give what waits to `accept`, oldest first, also from processes that are gone; how many rows it took.
+        """Pass waiting rows to `accept`, oldest first, also those of ended processes; return how many it took.
 
         With `keep` the rows stay and each is given once: for a Redis that may still lose them. Raises what `accept`
         raises, after removing what it did take, and `SpoolUnavailable`. A row for which `accept` raises `Postponed`
@@ -120,7 +120,7 @@ class FileSpool:
         self._thread.shutdown(wait=False)
 
     def _has_room(self, budget: str, size: int) -> bool:
-        """Whether the budget may have room. Only an open file says no: a closed one may be gone with all its rows."""
+        """Whether the budget may have room. Only an open file can refuse: a closed one may be gone with its rows."""
         return self._own is None or self._own.closed or self._own.budget.has_room(budget, size)
 
     async def _in_thread(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -10,10 +10,10 @@ from receiver.interfaces import Spool
 
 
 class Reports(Protocol):
-    """The part of the ledger that takes reports."""
+    """The part of the ledger that reports are stored in."""
 
     async def report_spool(self, receiver: str, waiting: int, /) -> None:
-        """Store it. Raises `LedgerUnavailable`."""
+        """Store a report. Raises `LedgerUnavailable`."""
 
 
 class SpoolReport:

@@ -12,7 +12,7 @@ import time
 import structlog
 
 from receiver.interfaces import Place
-from receiver.limiter import Limiter
+from receiver.limiter import RateLimiter
 from schemas.payments.body_reasons import BodyReason
 from schemas.payments.notification import Notification
 
@@ -26,7 +26,7 @@ class WebhookLog:
 
     def __init__(self) -> None:
         self._log = structlog.get_logger()
-        self._budget = Limiter(rate=LINES, burst=BURST)
+        self._budget = RateLimiter(rate=LINES, burst=BURST)
         self._accepted_left_out = 0
         self._refused_left_out = 0
 

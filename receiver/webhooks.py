@@ -1,6 +1,6 @@
 """POST /webhooks: parse, accept, answer. This is the receiver's hot path, so it is plain ASGI.
 
-docs/iamport.md says what each answer means. i'mport does not send again after a 4xx, so these are counted, a 400 with
+docs/iamport.md explains each answer. i'mport does not send again after a 4xx, so these are counted, a 400 with
 the likely reason.
 """
 
@@ -16,7 +16,7 @@ from urllib.parse import unquote_to_bytes
 from receiver import responses
 from receiver.acceptor import Acceptor
 from receiver.known_merchants import DEFAULT, OTHERS, KnownMerchants
-from receiver.limiter import Limiter
+from receiver.limiter import RateLimiter
 from receiver.metrics import ReceiverMetrics
 from receiver.responses import AsgiResponse
 from receiver.source_address import Source, SourceAddresses
@@ -39,7 +39,7 @@ class WebhookHandler:
         self,
         acceptor: Acceptor,
         sources: SourceAddresses,
-        limiter: Limiter,
+        limiter: RateLimiter,
         merchants: KnownMerchants,
         metrics: ReceiverMetrics,
         webhook_log: WebhookLog,

@@ -1,4 +1,4 @@
-"""uvicorn as every process serves with it: HTTP/1.1, stopped by our signals, silent where our own log speaks."""
+"""uvicorn as every process uses it: HTTP/1.1, stopped by our signals, logging nothing but errors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from runtime.signals import handled_in_loop
 TICKS = 10
 """How often a second uvicorn calls `on_tick`."""
 
-Sweep = Callable[[Iterable[Any], float], object]
+OnTick = Callable[[Iterable[Any], float], object]
 """Called once a second with the open connections and the loop's time."""
 
 
@@ -33,7 +33,7 @@ class HttpServer(uvicorn.Server):
         protocol: type[HttpProtocol] = HttpProtocol,
         idle_seconds: int = 5,
         lifespan: Literal["auto", "off"] = "auto",
-        every_second: Sweep | None = None,
+        every_second: OnTick | None = None,
     ) -> None:
         """`last_answers`: seconds for requests under way when the process is asked to stop. `idle_seconds`: how long a
         connection is kept between two requests."""

@@ -104,9 +104,9 @@ def _as_json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
 
 
 class _Budget:
-    """Lines of one event at `info`, up to `LINES` a second; the next one that is written says how many were left out.
+    """Lines of one event at `info`, up to `LINES` a second; the next one that is written has the number left out.
 
-    A line costs about as much as refreshing a payment does, and what it says is in the ledger anyway. Warnings and
+    A line costs about as much as refreshing a payment does, and its content is in the ledger anyway. Warnings and
     errors are always written, and at level `debug` everything is.
     """
 
@@ -114,7 +114,7 @@ class _Budget:
         self._left: dict[str, tuple[float, float, int]] = {}
 
     def spend(self, event: str) -> int | None:
-        """How many lines were left out before this one, which is to be written; None where it is left out, too."""
+        """How many lines were left out before this one, if it is to be written; None if it is left out as well."""
         now = time.monotonic()
         lines, at, left_out = self._left.get(event, (BURST, now, 0))
         lines = min(lines + (now - at) * LINES, BURST)
@@ -182,10 +182,10 @@ class _Unfailing:
         return orjson.dumps(line).decode() + "\n"
 
     def flush(self) -> None:
-        """Nothing is left to be written."""
+        """Do nothing: `write` leaves nothing to flush."""
 
     def _has_room(self) -> bool:
-        """Whether a piece can be written without waiting, perhaps after waiting for that."""
+        """Whether a piece can be written at once, after waiting for a slow reader if necessary."""
         if self._poll is None or self._poll.poll(0):
             return True
         now = time.monotonic()
@@ -197,7 +197,7 @@ class _Unfailing:
 
 
 def _poll(stream: TextIO) -> select.poll | None:
-    """A poll that says whether the stream would take a piece at once; None for a stream that is no file."""
+    """A poll that shows whether a piece can be written at once; None for a stream that is no file."""
     try:
         descriptor = stream.fileno()
     except (OSError, AttributeError):

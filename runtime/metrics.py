@@ -39,7 +39,7 @@ class Counter:
         self._values[values] += 1
 
     def value(self, *values: str) -> int:
-        """How many there are with these label values."""
+        """The number counted for these label values."""
         return self._values[values]
 
     def collect(self) -> Iterator[Metric]:
@@ -59,7 +59,7 @@ class Histogram:
         self._sum = 0.0
 
     def observe(self, seconds: float) -> None:
-        """It took so long once."""
+        """Count one duration."""
         self._counts[bisect_left(SECONDS, seconds)] += 1
         self._sum += seconds
 

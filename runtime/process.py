@@ -1,4 +1,4 @@
-"""How every process begins: its settings, its log, and one line for a setting that is missing or wrong."""
+"""Start a process: load its settings, set up its log, and report a missing or wrong setting in one line."""
 
 from __future__ import annotations
 

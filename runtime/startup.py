@@ -1,4 +1,4 @@
-"""What has to hold before a process works, such as the rights and keys of its Redis.
+"""Checks before a process works, such as of its rights in Redis and its encryption keys.
 
 A check raises `BadSetting` for a fault that lasts until an operator acts, and the process ends with one line. While
 Redis is away nothing can be checked, and each process decides how long its clients may wait.

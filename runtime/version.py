@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 
 def relay_version() -> str:
-    """As the installed distribution says; `0` where there is none, as in a bare checkout."""
+    """The version of the installed distribution; `0` without one, as in a bare checkout."""
     try:
         return version("iamport-relay")
     except PackageNotFoundError:

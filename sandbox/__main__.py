@@ -16,12 +16,12 @@ from sandbox.serve import SETTINGS, serve
 
 
 def main() -> int:
-    """The process; its exit status."""
+    """Run the sandbox; return its exit status."""
     return process.run(play_iamport, only=(*SETTINGS, "IMP_KEY", "IMP_SECRET"))
 
 
 def play_iamport(settings: Settings) -> int:
-    """Serve i'mport's API until SIGTERM or SIGINT; the exit status. Raises `BadSetting`."""
+    """Serve i'mport's API until SIGTERM or SIGINT; return the exit status. Raises `BadSetting`."""
     key = settings.imp_key or "sandbox_key"
     secret = settings.imp_secret.get_secret_value() if settings.imp_secret else "sandbox_secret"
     return serve(build({key: secret}, os.environ.get("SANDBOX_WEBHOOK_URL") or None), settings.port or 8002)

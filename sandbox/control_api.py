@@ -129,7 +129,7 @@ class ControlApi:
         return json_response(payment.fields)
 
     async def take_back(self, request: Request, _body: dict[str, Any]) -> Response:
-        """`POST`: the PG takes back the latest cancellation or, without one, the latest deposit; no webhook says so."""
+        """`POST`: the PG takes back the latest cancellation or, without one, the latest deposit; without a webhook."""
         payment = self._payments.find(request.path_params["imp_uid"])
         if payment is None:
             return json_response({"title": "no such payment"}, 404)

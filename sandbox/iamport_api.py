@@ -25,7 +25,7 @@ Handler = Callable[[Request, Requester], Awaitable[Response]]
 
 
 class IamportApi:
-    """The handlers of all calls. Each but `getToken` needs a token, which says whose request it is."""
+    """The handlers of all calls. Each but `getToken` needs a token, which identifies the account."""
 
     def __init__(
         self, tokens: IssuedTokens, payments: SandboxPayments, cancellations: Cancellations, faults: Faults

@@ -123,7 +123,7 @@ class ScenarioRun:
         await self._webhooks.post(body, payment.webhook_target)
 
     async def forge(self, **fields: Any) -> None:
-        """Somebody other than i'mport posts a made-up webhook."""
+        """Post a made-up webhook that is not from i'mport."""
         await self._webhooks.post(fields, self.options.webhook_target)
 
     async def cancel_in_console(self, payment: SandboxPayment, amount: Money | None = None, **form: Any) -> None:

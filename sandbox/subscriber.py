@@ -131,7 +131,7 @@ def _event(body: bytes) -> dict[str, Any]:
 
 
 def main() -> int:
-    """The process; its exit status."""
+    """Run the subscriber; return its exit status."""
     return process.run(take_callbacks, only=SETTINGS)
 
 

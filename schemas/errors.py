@@ -11,16 +11,16 @@ RelayError                      anything below; it carries a `Reason`, or a text
 │   ├── Conflict                it contradicts what is stored (409)
 │   └── Invalid                 a value does not validate (422); knows its field
 ├── LedgerUnavailable           Redis is away, loading, read-only or too slow: retry
-│   ├── LedgerRefused           Redis answered with an error that is none of these: retry, and say it loudly
-│   └── LedgerFull              it has no room for this
-├── SpoolUnavailable            the spool cannot keep anything: full, damaged, switched off
-│   └── BudgetSpent              it keeps no more of what belongs to no merchant known so far
+│   ├── LedgerRefused           Redis answered with an error that is none of these: retry, and log an error
+│   └── LedgerFull              Redis has no memory for this
+├── SpoolUnavailable            the spool cannot store anything: full, damaged, switched off
+│   └── BudgetSpent              it stores no more webhooks of unknown merchants
 ├── IamportError                a call of i'mport's API did not give what it should
 │   ├── IamportFailing          5xx, 429, timeout, no connection, not JSON, odd shape: retry
-│   │   ├── IamportUnreachable   the request certainly had no effect: no connection, or turned away at the door
+│   │   ├── IamportUnreachable   the request certainly had no effect: no connection, or refused with 401 or 429
 │   │   └── TooMuchAsked         the answer was too large, or did not come whole in time: less may work
-│   ├── IamportRefused          `code` ≠ 0 under an answer that is otherwise well: it said no
-│   ├── WrongCredentials        i'mport turned imp_key and imp_secret down
+│   ├── IamportRefused          `code` ≠ 0 in an answer that is otherwise fine
+│   ├── WrongCredentials        i'mport rejected imp_key and imp_secret
 │   └── MalformedPayment        one payment of an answer is unusable; the others are fine
 └── Unreadable                  an encrypted value that none of the keys opens
 """
@@ -103,15 +103,15 @@ class LedgerRefused(LedgerUnavailable):
 
 
 class LedgerFull(LedgerUnavailable):
-    """Redis has no room for this; it may have some for less."""
+    """Redis has no memory for this write; it may have enough for a smaller one."""
 
 
 class SpoolUnavailable(RelayError):
-    """The spool cannot keep anything: full, damaged or switched off."""
+    """The spool cannot store anything: full, damaged or switched off."""
 
 
 class BudgetSpent(SpoolUnavailable):
-    """The spool keeps no more webhooks of merchants that are not known, from this source or at all."""
+    """The spool stores no more webhooks of unknown merchants, from this source or at all."""
 
 
 class IamportError(RelayError):
@@ -119,7 +119,7 @@ class IamportError(RelayError):
 
 
 class IamportFailing(IamportError):
-    """i'mport is in trouble; ``retry_after`` is in seconds where it said one."""
+    """i'mport is failing; ``retry_after`` is in seconds, if it asked for a pause."""
 
     def __init__(self, why: Reason | str, *, retry_after: float | None = None) -> None:
         super().__init__(why)
@@ -131,7 +131,7 @@ class IamportUnreachable(IamportFailing):
 
 
 class TooMuchAsked(IamportFailing):
-    """An answer was too large, or (``slow``) did not come whole in time: a question for less may be answered.
+    """An answer was too large, or (``slow``) was not complete in time: a smaller request may succeed.
 
     ``begins`` holds the first bytes of an answer that was too large; they may be a buyer's data.
     """
@@ -143,7 +143,7 @@ class TooMuchAsked(IamportFailing):
 
 
 class IamportRefused(IamportError):
-    """i'mport said no: its ``code`` and ``message`` as they came."""
+    """i'mport refused: its ``code`` and ``message`` as they came."""
 
     def __init__(self, why: Reason | str, *, code: int, status_code: int) -> None:
         super().__init__(why)
@@ -152,7 +152,7 @@ class IamportRefused(IamportError):
 
 
 class WrongCredentials(IamportError):
-    """i'mport turned ``imp_key`` and ``imp_secret`` down."""
+    """i'mport rejected ``imp_key`` and ``imp_secret``."""
 
 
 class MalformedPayment(IamportError):

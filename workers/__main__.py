@@ -22,12 +22,12 @@ from workers.deliver import MOST_IN_FLIGHT
 
 
 def main() -> int:
-    """The process; its exit status."""
+    """Run the worker process; return its exit status."""
     return process.run(work)
 
 
 def work(settings: Settings) -> int:
-    """Work until SIGTERM or SIGINT; the exit status. Raises `BadSetting`."""
+    """Work until SIGTERM or SIGINT; return the exit status. Raises `BadSetting`."""
     settings.needs("encryption_keys")
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     asyncio.run(_check(settings))
@@ -40,8 +40,8 @@ def work(settings: Settings) -> int:
 
 
 async def _check(settings: Settings) -> None:
-    """Raise `BadSetting` for wrong keys, and for a Redis that does not let a worker work. One that is away is checked
-    again by the worker itself."""
+    """Raise `BadSetting` for wrong keys and for a Redis that lacks what a worker needs. If Redis is away, the
+    worker checks it later."""
     ledger = Ledger.connect(settings.redis_url, settings.queue_url, replica_acks=settings.replica_acks)
     sealer = Sealer([key.get_secret_value() for key in settings.encryption_keys])
     try:
@@ -51,8 +51,8 @@ async def _check(settings: Settings) -> None:
 
 
 def _collect_less() -> None:
-    """Run the garbage collector less often: it used a tenth of a worker's CPU, although the objects that exist by now
-    stay, and nearly all that a batch of payments allocates is freed without it."""
+    """Run the garbage collector less often. It used a tenth of a worker's CPU for little: the objects that exist by now
+    stay, and reference counting frees nearly all that a batch of payments allocates."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)

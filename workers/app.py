@@ -24,7 +24,7 @@ from ledger import Ledger
 from ledger.acl_watch import EVERY as ACL_CHECK_EVERY
 from ledger.acl_watch import AclWatch
 from ledger.heartbeats import REPORT_EVERY
-from ledger.jobs import RECONCILE, REPLAY, TIDY
+from ledger.jobs import RECONCILE, REPLAY, RETENTION
 from ledger.leases import RENEW_EVERY
 from runtime.encryption import Sealer
 from runtime.periodic import Background, Periodic
@@ -68,7 +68,7 @@ class WorkerProcess:
         self._sealer = sealer = Sealer([key.get_secret_value() for key in settings.encryption_keys])
         self._ledger = Ledger.connect(settings.redis_url, settings.queue_url, replica_acks=settings.replica_acks)
         self._iamport = iamport_transport(settings)
-        self._sender = _sender(settings)
+        self._sender = _callback_sender(settings)
         clients = MerchantClients(settings, sealer, self._iamport, self._ledger.tokens, self._ledger.merchants.get)
         self._refresher = Refresher(settings, self._ledger, clients, rng)
         self._deliverer = Deliverer(settings, self._ledger, sealer, self._sender, rng)
@@ -78,7 +78,7 @@ class WorkerProcess:
             {
                 RECONCILE: self._reconciler.step,
                 REPLAY: Replayer(self._ledger).step,
-                TIDY: RetentionJob(settings, self._ledger, self._reconciler).step,
+                RETENTION: RetentionJob(settings, self._ledger, self._reconciler).step,
             },
         )
         self._name = f"{os.getpid()}-{rng.getrandbits(32):08x}"
@@ -182,7 +182,7 @@ class WorkerProcess:
 
 
 def background(app: WorkerProcess) -> tuple[Periodic, ...]:
-    """What a worker does periodically, besides the work of its actors."""
+    """The periodic tasks of a worker, which run beside its actors."""
     return (
         Periodic("sweep", app.sweep, SWEEP_EVERY),
         Periodic("renew_leases", app.renew_leases, RENEW_EVERY),
@@ -200,7 +200,7 @@ class ExpectedErrors(Middleware):
         return {"throws"}
 
 
-def _sender(settings: Settings) -> CallbackSender:
+def _callback_sender(settings: Settings) -> CallbackSender:
     networks, private = settings.allowed_endpoint_networks, settings.allow_private_endpoints
     transport = callback_transport(lambda address: forbidden(address, networks, private))
     return CallbackSender(transport, allowed_networks=networks, allow_private=private)

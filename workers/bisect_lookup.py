@@ -11,9 +11,9 @@ from schemas.errors import IamportError, IamportFailing, IamportRefused, Iamport
 LookUp = Callable[[Sequence[str]], Awaitable[LookupResult]]
 
 MOST_FAILED = 8
-"""Payments that may fail when looked up alone. If more do, i'mport is failing and not the payments."""
+"""Payments that may fail when looked up alone. If more do, i'mport itself is failing."""
 QUICK = 3.0
-"""Seconds: a slower answer, or none, means that i'mport is failing and not a payment."""
+"""Seconds in which a failure may be due to one payment; a slower one means that i'mport itself is failing."""
 SPLIT_WITHIN = 20.0
 """Seconds for the parts of a batch that failed."""
 SPLIT_LARGE_WITHIN = 60.0
@@ -66,7 +66,7 @@ class _SplitLookup:
         return _joined(self._answers, self._failed)
 
     def _split_or_fail(self, part: list[str], error: IamportError) -> None:
-        """Split a part that failed, or record the failure; raises if i'mport is failing and not the payments."""
+        """Split a part that failed, or record the failure; raise if i'mport itself is failing."""
         if _fails_for_all(error) or _now() > self._deadline:
             if not self._answers:
                 raise error
@@ -89,7 +89,7 @@ class _SplitLookup:
 
 
 def _fails_for_all(error: IamportError) -> bool:
-    """Whether every other look-up would fail, too."""
+    """Whether every other look-up would fail as well."""
     return isinstance(error, IamportUnreachable) or not isinstance(error, IamportFailing | IamportRefused)
 
 

@@ -26,7 +26,7 @@ MOST_KEPT = 1024
 """Bytes of an answer's body that are kept for operators."""
 MOST_URLS = 10_000
 
-# An endpoint may answer with what it was sent. Everything but these could be a secret of its operator.
+# An endpoint may echo the headers of its request. Any header but these could be a secret of its operator.
 _KNOWN_HEADERS = frozenset(
     (
         "accept",
@@ -100,8 +100,8 @@ class CallbackSender:
         await self._transport.aclose()
 
     def _target(self, url: str) -> tuple[httpx.URL, bytes]:
-        """The parsed URL and what a request to it asks for, checked with today's settings: it may have been written
-        under others. Raises `Invalid`."""
+        """The parsed URL and its request target, checked against the current settings, which may have changed since
+        the endpoint was saved. Raises `Invalid`."""
         checked = self._urls.get(url)
         if checked is None:
             checked = check_url(url, self._networks, self._allow_private), request_target(url)
@@ -116,8 +116,8 @@ class CallbackSender:
 
 
 def _request(url: httpx.URL, target: bytes, headers: Mapping[str, str], body: bytes) -> httpx.Request:
-    """A POST that leaves `host` and `content-length` to aiohttp: httpx takes five times as long where it adds them, and
-    finds out anew for each header what it is encoded in."""
+    """A POST that leaves `host` and `content-length` to aiohttp: adding them in httpx takes five times as long, because
+    it detects the encoding of every header again."""
     request = httpx.Request("POST", url, headers=headers, stream=httpx.ByteStream(body), extensions={"target": target})
     request.headers.encoding = "ascii"
     request.read()
@@ -125,8 +125,8 @@ def _request(url: httpx.URL, target: bytes, headers: Mapping[str, str], body: by
 
 
 async def _read(response: httpx.Response, into: bytearray) -> None:
-    """The first bytes of the body. A body that breaks off changes nothing: the status has come, and the endpoint
-    has acted by it; a retry would only make it act again."""
+    """Read the first bytes of the body. A body that breaks off is ignored: the status shows that the endpoint has
+    already acted, and a retry would make it act twice."""
     try:
         async for part in response.aiter_raw():
             into += part[: MOST_READ - len(into)]
@@ -139,7 +139,7 @@ async def _read(response: httpx.Response, into: bytearray) -> None:
 
 
 def _readable(body: bytearray, response: httpx.Response, sent: Mapping[str, str]) -> str:
-    """The first part of a body as text, without what an endpoint repeats of the operator's own headers."""
+    """The first part of a body as text; the operator's own headers are masked where the endpoint echoes them."""
     if not body:
         return ""
     encoding = response.headers.get("content-encoding", "identity")

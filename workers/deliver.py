@@ -1,4 +1,4 @@
-"""Sending callbacks: claim what an endpoint takes, send it concurrently, settle each as its answer comes."""
+"""Sending callbacks: claim what the endpoint's capacity allows, send it concurrently, settle each as it is answered."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ from workers.health import HealthTracker
 log = structlog.get_logger()
 
 LONGEST_TURN = 0.5
-"""Seconds that a lane's turn takes at most; then the other lanes get theirs, here or in another process."""
+"""Seconds that a lane's turn lasts at most; then other lanes get a turn, in this process or another."""
 ANSWER_WAIT = 0.05
-"""Seconds a turn waits for any callback to end; slower ones go on without it and wake the lane when they end."""
+"""Seconds that a turn waits for a callback to end; slower ones outlast the turn and wake the lane when they end."""
 MOST_IN_FLIGHT = 5_000
-"""Callbacks under way in one process. All endpoints share it, so it is far above what some hanging ones can take."""
+"""Most callbacks under way in one process. All endpoints share this limit; a few that hang must not use it up."""
 MOST_STALE = 3
-"""Times that one delivery is sent again at once because the connection kept for it had been dropped."""
+"""Times that a delivery is sent again at once because its reused connection had been closed."""
 WRITE_FOR = 60.0
 """Seconds for which writing a result is tried again while Redis is away."""
 
@@ -62,14 +62,14 @@ class Deliverer:
         self._rng = rng
         self._health = HealthTracker(settings, ledger)
         self._in_flight: set[asyncio.Task[Any]] = set()
-        # The lanes that are having their turn, and whether a kick has come meanwhile: there may be work that the last
+        # The lanes whose turn is under way, and whether a kick has arrived since: there may be work that the last
         # claim has not seen.
         self._turns: dict[str, bool] = {}
         self._left = Repeats()
         self._finishing = False
 
     async def deliver(self, lane_name: str) -> None:
-        """Begin a lane's turn without waiting for its end: a thread that waits for slow callbacks is missing for the
+        """Begin a lane's turn and return: a thread that waited for slow callbacks would not be available to the
         lanes of healthy endpoints. A lane has one turn at a time in one process."""
         if lane_name in self._turns:
             self._turns[lane_name] = True
@@ -158,8 +158,8 @@ class Deliverer:
             await self._record_health(delivery, endpoint, answer, verdict)
 
     async def _hold(self, delivery: ClaimedDelivery, why: Reason) -> None:
-        """Hold what cannot be sent for a reason that is not the endpoint's. A test fails instead: an operator waits for
-        its attempt."""
+        """Hold a delivery that cannot be sent through no fault of the endpoint. A test fails instead: an operator waits
+        for its attempt."""
         if delivery.type == TEST_TYPE:
             made = Attempt(time.time(), None, 0, why, "", replay=False)
             await self._settle(delivery, Dead(why), [made])
@@ -181,7 +181,7 @@ class Deliverer:
 
 
 async def write_until_done(write: Callable[[], Awaitable[Written]]) -> Written | None:
-    """Write, and while Redis is away try again: what was sent should not be sent twice. None where Redis was away
+    """Retry ``write`` while Redis is away, so that what was sent is not sent again. None if Redis stayed away
     for longer than `WRITE_FOR`."""
     gives_up = time.monotonic() + WRITE_FOR
     while True:

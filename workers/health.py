@@ -22,9 +22,9 @@ Judged = tuple[Endpoint, int, AttemptResult, Verdict]
 
 
 class HealthTracker:
-    """Records each attempt that changes what is known of its endpoint's health.
+    """Records the attempts that change their endpoint's health.
 
-    Failures come together: a hanging endpoint times out with all that it was sent. So the attempts at one endpoint are
+    Failures come together, as all callbacks to a hanging endpoint time out at once. So an endpoint's attempts are
     recorded in batches; one by one they would race for the endpoint's row and load Redis.
     """
 
@@ -49,7 +49,7 @@ class HealthTracker:
         return [None] * len(attempts)
 
     async def _record_some(self, attempts: Sequence[Judged]) -> int:
-        """Write what these attempts change, up to the first change that is announced; gives how many that were, 0 where
+        """Write what these attempts change, up to the first change that is announced; return how many that were, 0 if
         another process wrote in between."""
         endpoint = attempts[0][0]
         known, now, afresh = await self._ledger.delivery_lane.health(endpoint.id)

@@ -44,24 +44,24 @@ def after_page(run: Reconciliation, window: Window, page: PaymentPage, took: flo
     upcoming = repeated or following(window, run.until, page.total, page.size, run.limit)
     same_second = repeated is not None or (upcoming is not None and upcoming.page > 1)
     if same_second:
-        return replace(run, window=as_tuple(upcoming), listed=page.total)
+        return replace(run, window=stored_window(upcoming), listed=page.total)
     limit = larger_limit(run.limit, page.size, page.body_bytes / LARGEST_RESPONSE, took / TIMEOUT)
-    return replace(run, window=as_tuple(upcoming), limit=limit, listed=0)
+    return replace(run, window=stored_window(upcoming), limit=limit, listed=0)
 
 
 def smaller_request(run: Reconciliation, window: Window) -> Reconciliation | None:
     """The run that requests fewer rows next; None if the last request was for one row."""
     narrowed = narrower(window, run.limit)
-    return None if narrowed is None else replace(run, window=as_tuple(narrowed[0]), limit=narrowed[1])
+    return None if narrowed is None else replace(run, window=stored_window(narrowed[0]), limit=narrowed[1])
 
 
 def skip_row(run: Reconciliation, window: Window, total: int | None) -> Reconciliation:
     """The run that skips a row too large for any answer; it skips the row's whole second if ``total`` is unknown."""
     if total is not None and window.page < total:
-        return replace(run, window=as_tuple(replace(window, page=window.page + 1)))
-    return replace(run, window=as_tuple(following(window, run.until, 0, 0, run.limit)), listed=0)
+        return replace(run, window=stored_window(replace(window, page=window.page + 1)))
+    return replace(run, window=stored_window(following(window, run.until, 0, 0, run.limit)), listed=0)
 
 
-def as_tuple(window: Window | None) -> tuple[int, int, int] | None:
+def stored_window(window: Window | None) -> tuple[int, int, int] | None:
     """A window as it is stored."""
     return None if window is None else (window.since, window.until, window.page)

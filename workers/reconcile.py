@@ -28,7 +28,7 @@ from schemas.errors import (
 from schemas.payments.windows import Window, first, is_complete
 from schemas.reasons import Reason
 from schemas.schedule import jittered, wait
-from workers.list_pages import after_page, as_tuple, skip_row, smaller_request
+from workers.list_pages import after_page, skip_row, smaller_request, stored_window
 from workers.page_comparison import OVERLAP, PageComparison, recorded_silently
 
 log = structlog.get_logger()
@@ -116,7 +116,7 @@ class Reconciler:
         window = first(int(since), int(now) + 1)
         begun = replace(
             run, since=int(since), until=int(now) + 1, state="running", compared=0, missing=0, repaired=0,
-            window=as_tuple(window), created_at=now, last_full=now if full else run.last_full,
+            window=stored_window(window), created_at=now, last_full=now if full else run.last_full,
         )  # fmt: skip
         await self._ledger.reconciliations.save(begun)
         return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import structlog
 
 from ledger import Ledger
-from ledger.jobs import TIDY
+from ledger.jobs import RETENTION
 from runtime.settings import Settings
 from workers.reconcile import Reconciler
 
@@ -51,4 +51,4 @@ class RetentionJob:
 
 async def schedule_retention(ledger: Ledger) -> None:
     """Schedule the job's first step; each step schedules the next."""
-    await ledger.jobs.schedule(TIDY, JOB, if_new=True)
+    await ledger.jobs.schedule(RETENTION, JOB, if_new=True)

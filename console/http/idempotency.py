@@ -1,4 +1,4 @@
-"""`Idempotency-Key`: a POST that is sent again gets the answer of the first time (24 h, per token and path)."""
+"""`Idempotency-Key`: a repeated POST gets the first answer again (24 h, per token and path)."""
 
 from __future__ import annotations
 

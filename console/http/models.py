@@ -164,12 +164,12 @@ _TIME_SCHEMA = WithJsonSchema({"type": "string", "format": "date-time"})
 _NUMBER_SCHEMA = WithJsonSchema({"type": "number"})
 
 Rate = Annotated[float, BeforeValidator(_rate), _NUMBER_SCHEMA]
-"""A number of a body, where a float will do."""
+"""A number of a body, as a float."""
 _MONEY_SCHEMA = WithJsonSchema({"type": "number", "exclusiveMinimum": 0})
 Money = Annotated[Decimal, BeforeValidator(_money), Field(gt=0), _MONEY_SCHEMA]
 """An amount of a body, in the currency's major unit, digit for digit."""
 Tax = Annotated[Decimal, BeforeValidator(_money), Field(ge=0), WithJsonSchema({"type": "number", "minimum": 0})]
-"""A part of an amount, which may be nothing."""
+"""A part of an amount; it may be 0."""
 Moment = Annotated[float, BeforeValidator(_moment), _TIME_SCHEMA]
 """A time that is given, in UNIX seconds."""
 Seconds = Annotated[float, BeforeValidator(_duration), _DURATION_SCHEMA]

@@ -1,4 +1,4 @@
-"""The OpenAPI description, made from the same table that requests are carried out by."""
+"""The OpenAPI description, made from the same table that dispatches requests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from runtime.version import relay_version
 from schemas import wire
 
 EXAMPLES = Path(__file__).with_name("examples.json")
-"""For each operation, as ``METHOD /path/{part}``: what is asked and what a console has answered to it."""
+"""For each operation, as ``METHOD /path/{part}``: a request and the answer of a console to it."""
 
 _REF = "#/components/schemas/{model}"
 _PROBLEM = {"content": {MEDIA_TYPE: {"schema": {"$ref": _REF.format(model="Problem")}}}}

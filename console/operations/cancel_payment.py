@@ -24,7 +24,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class CancellationOrder:
-    """What to cancel; everything that is left where `amount` (in the currency's major unit) is None.
+    """What to cancel: `amount` in the currency's major unit, or everything that is left if that is None.
 
     `checksum` is what the caller believes is left; None leaves that to the relay. `fields` are further fields of
     i'mport's ``POST /payments/cancel``, as i'mport takes them.
@@ -39,7 +39,7 @@ class CancellationOrder:
 async def cancel_payment(context: Context, merchant: str, imp_uid: str, order: CancellationOrder) -> bool:
     """Ask i'mport to cancel; whether a refresh has confirmed it. False: the request is open and will be followed.
 
-    The request is stored before i'mport is called, so that no crash forgets it. Raises `NotFound`, `Conflict` where
+    The request is stored before i'mport is called, so that a crash cannot lose it. Raises `NotFound`, `Conflict` if
     more is ordered than is left, what i'mport refuses (`Invalid`, `IamportRefused`, `WrongCredentials`,
     `IamportUnreachable`: then nothing has happened), and `IamportFailing` where the outcome is unknown: then the
     request stays open.

@@ -1,4 +1,4 @@
-"""Check a merchant's credentials with a harmless question to i'mport."""
+"""Check a merchant's credentials with a harmless call of i'mport's API."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from schemas.reasons import Reason
 
 @dataclass(frozen=True, slots=True)
 class CredentialCheck:
-    """What i'mport answers to a merchant's credentials; `reason` is None where all is well."""
+    """The result of checking a merchant's credentials; `reason` is None if they work."""
 
     outcome: Literal["ok", "wrong_credentials", "failing"]
     reason: Reason | None = None

@@ -16,7 +16,7 @@ from schemas.reasons import Reason
 
 @dataclass(frozen=True, slots=True)
 class EndpointView:
-    """An endpoint and how it is doing; for read-only operators its URL is masked. The values of its headers are never
+    """An endpoint with its health; for read-only operators its URL is masked. The values of its headers are never
     shown, only `header_names`."""
 
     endpoint: Endpoint

@@ -42,7 +42,7 @@ class EventView:
 
     @property
     def data(self) -> Mapping[str, Any]:
-        """What it says of the payment or endpoint."""
+        """The payment or endpoint as the event describes it."""
         data: Mapping[str, Any] = self.body["data"]
         return data
 

@@ -26,7 +26,7 @@ class MerchantView:
 
     @property
     def has_webhook_token(self) -> bool:
-        """Whether its webhooks have to name a token."""
+        """Whether its webhooks must have a token in their path."""
         return self.stored.token_hash is not None
 
 
@@ -56,5 +56,5 @@ def _view(context: Context, merchant: Merchant) -> MerchantView:
 
 
 def _masked(credential: str) -> str:
-    """Enough of a credential to tell it from another, not enough to use it."""
+    """A credential shortened so that it can be recognised but not used."""
     return f"{credential[:4]}…" if len(credential) >= 12 else "…"

@@ -7,6 +7,6 @@ from ledger.deliveries import DeliveryView
 
 
 async def retry_delivery(context: Context, delivery_id: str) -> DeliveryView:
-    """Have a delivery attempted now, whatever its lane waits for; as it is then. Raises `NotFound` and `Conflict`."""
+    """Have a delivery attempted now, even in a paused lane; return it as it is then. Raises `NotFound`, `Conflict`."""
     await context.ledger.deliveries.retry(delivery_id)
     return await context.ledger.deliveries.get(delivery_id)

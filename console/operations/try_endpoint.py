@@ -1,6 +1,6 @@
 """Test an endpoint: a worker sends it a `relay.test` event now, and the attempt is the result.
 
-It is sent whatever the endpoint's lane waits for, and also to a disabled endpoint: that is how operators find out
+It is sent even if the endpoint's lane is paused or the endpoint is disabled: that is how operators find out
 whether the endpoint has recovered. A success ends the lane's pause; it does not enable the endpoint.
 """
 

@@ -1,4 +1,4 @@
-"""Writing what operators decide about one payment's cancellations."""
+"""Write operators' decisions about the cancellations of one payment."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ class PaymentWriter:
         return writer
 
     async def record(self) -> Record:
-        """What is known of the payment now."""
+        """The payment's record as it is now."""
         return await self._context.ledger.refresh_lane.record(self.merchant, self.imp_uid)
 
     async def write(self, decide: Callable[[Record, int, Policy], Change]) -> Change:
-        """Decide on what is known now, and write the change. `decide` may be called more than once, and may raise."""
+        """Decide from the record, and write the change. `decide` may be called more than once, and may raise."""
         now = int(await self._context.ledger.now())
         return await self._context.ledger.refresh_lane.amend(
             self.merchant, self.imp_uid, lambda record: decide(record, now, self._policy)
@@ -64,7 +64,7 @@ class PaymentWriter:
         await self._context.ledger.refresh_lane.mark_dirty(self.merchant, self.imp_uid)
 
     async def account(self) -> MerchantClient:
-        """i'mport as the merchant sees it. Raises `WrongCredentials`."""
+        """The merchant's client of i'mport. Raises `WrongCredentials`."""
         return await self._context.accounts.get(self.merchant)
 
 

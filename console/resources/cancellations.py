@@ -43,7 +43,7 @@ class CancellationIn(Body):
     refund_tel: str | None = Field(None, max_length=100)
     retain_promotion: bool | None = None
     extra: Annotated[dict[str, Any], checked(_writable)] | None = None
-    record_only: bool = Field(False, description="only note that it was asked for elsewhere")
+    record_only: bool = Field(False, description="only record that it was requested elsewhere")
 
     @property
     def order(self) -> CancellationOrder:

@@ -28,7 +28,7 @@ Credential = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[\x21
 
 
 class MerchantIn(Body):
-    """What is to be known of a merchant; what is left out is as if it had never been set."""
+    """A merchant's settings; a field that is left out is reset to its default."""
 
     imp_key: Credential
     imp_secret: Credential
@@ -71,7 +71,7 @@ class MerchantOut(Out):
 
 
 class CheckOut(Out):
-    """What i'mport says to a merchant's credentials now."""
+    """The result of checking a merchant's credentials now."""
 
     outcome: Literal["ok", "wrong_credentials", "failing"]
     reason: ReasonText | None

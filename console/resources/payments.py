@@ -44,7 +44,7 @@ class PaymentOut(Out):
     cancellations: list[CancellationOut]
     payment: dict[str, Any] = Field(validation_alias="snapshot", description="i'mport's object, as last fetched")
     contradicts: list[str] = Field(
-        description="events that i'mport's object no longer bears out: what they announced was taken back"
+        description="events that i'mport's object no longer supports: what they announced was taken back"
     )
     events: list[EventOut]
 

@@ -1,4 +1,4 @@
-"""The numbers that say whether the relay keeps up."""
+"""The numbers that show whether the relay keeps up."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class DeliveryStats(Out):
     dead: int
     held: int
     oldest_due_seconds: float | None = Field(
-        validation_alias="oldest_delivery", description="for how long no worker has come for what could be sent"
+        validation_alias="oldest_delivery", description="how long the oldest that could be sent has waited for a worker"
     )
     paused: int = Field(
         validation_alias="deliveries_paused",
@@ -44,7 +44,7 @@ class DeliveryStats(Out):
 
 
 class EndpointStats(Out):
-    """How an endpoint is doing."""
+    """An endpoint's health."""
 
     model_config = ConfigDict(alias_generator=also_in("endpoint"))
 
@@ -54,7 +54,7 @@ class EndpointStats(Out):
 
 
 class RedisStats(Out):
-    """Whether what is acknowledged is safe."""
+    """Whether Redis stores durably what it acknowledges."""
 
     durable: bool
     reasons: list[ReasonText] = Field(validation_alias="weaknesses")
@@ -62,7 +62,7 @@ class RedisStats(Out):
 
 
 class SpoolStats(Out):
-    """What waits on receivers' disks for Redis to take it."""
+    """Notifications in receivers' spools, waiting for Redis."""
 
     waiting: int = Field(validation_alias="spooled")
     receivers: int
@@ -79,7 +79,7 @@ class RefusedBodiesOut(Out):
 
 
 class WorksOut(Out):
-    """Whether something can be worked with at all, as this console sees it."""
+    """Whether ledger or queue can be used, as this console sees it."""
 
     works: bool
     reason: ReasonText | None = Field(description="why not, and what to do, in words")
@@ -104,7 +104,7 @@ class MemoryOut(Out):
         validation_alias="most", description="`maxmemory`; null where there is none"
     )
     ratio: float | None
-    nearly_full: bool = Field(description="nothing new is begun")
+    nearly_full: bool = Field(description="nothing new is claimed")
 
 
 class WorkerOut(Out):
@@ -137,7 +137,7 @@ class StatsOut(Out):
     workers: list[WorkerOut]
     refused: dict[str, int] = Field(
         validation_alias=AliasPath("numbers", "refused"),
-        description="webhooks that were turned away, by merchant and status",
+        description="refused webhooks, by merchant and status",
     )
     refused_bodies: list[RefusedBodiesOut] = Field(
         validation_alias=AliasPath("numbers", "refused_bodies"),
@@ -154,7 +154,7 @@ class StatsOut(Out):
     )
     queue: Works = Field(
         validation_alias=AliasPath("allows", "queue"),
-        description="the same for the queue that tells workers of work",
+        description="the same for the queue that carries kicks",
     )
     webhook_loss_rate: float | None = Field(description="of the last seven days; null where there was nothing to lose")
 

@@ -28,7 +28,7 @@ _ORDER: Mapping[Level, int] = {"bad": 0, "warn": 1, "info": 2}
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One matter: `key` of the catalogue, what is filled in, where to put it right, and reasons."""
+    """One alert: `key` of the catalogue, the values to fill in, the page where it can be fixed, and reasons."""
 
     level: Level
     key: str

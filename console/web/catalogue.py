@@ -1,4 +1,4 @@
-"""Korean and English: catalogues in plain files, and which of them a reader wants."""
+"""The catalogues of words in Korean and English, and the choice of one for a reader."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a form was filled in with, and how its fields become the body of a call."""
+"""The fields of a submitted form, and how they become the body of a call."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Form:
         return bool(self.get(name))
 
     def number(self, name: str) -> Any:
-        """The number of a field, None where it is empty; what is no number is given as it is, for the API to refuse.
+        """The number of a field, None if it is empty; other text is returned unchanged, for the API to refuse.
 
         Commas are for thousands only: to half of the world they are what a point is to the other.
         """

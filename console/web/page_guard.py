@@ -1,4 +1,4 @@
-"""Opens pages: checks who it is, what they may do, and that the form is ours; then the page, or why not."""
+"""Guards pages: checks session, rights and that the form is ours; then answers with the page or a refusal."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ _SHOWN = 12
 """Characters of an id that are enough to know it by."""
 
 
-def spoken(reason: Reason | None, clock: Clock) -> Markup:
+def as_html(reason: Reason | None, clock: Clock) -> Markup:
     """A reason as HTML; nothing where there is none. What exists in English only is marked as such."""
     html = Markup("")
     if reason is not None:
@@ -25,7 +25,7 @@ def spoken(reason: Reason | None, clock: Clock) -> Markup:
     return html
 
 
-def in_text(reason: Reason, clock: Clock) -> str:
+def as_text(reason: Reason, clock: Clock) -> str:
     """A reason as text, to be put into another sentence."""
     return rendered(reason, clock.catalogue.reasons, lambda kind, value: _text(kind, value, clock))
 

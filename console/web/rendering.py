@@ -16,7 +16,7 @@ from starlette.requests import Request
 from console.web import addresses, icons
 from console.web.alert_levels import level
 from console.web.catalogue import Catalogue
-from console.web.reason_display import in_text, spoken
+from console.web.reason_display import as_html, as_text
 from console.web.static import Static
 from console.web.time_display import ZONES, Clock, length
 from console.web.visit import View, Visit
@@ -51,7 +51,7 @@ class Rendering:
             "t": catalogue,
             "when": clock.when,
             "clock": clock,
-            "spoken": lambda reason: spoken(reason, clock),
+            "spoken": lambda reason: as_html(reason, clock),
             "lasting": lambda seconds: length(seconds, catalogue),
             "visit": visit,
             "session": visit.session,
@@ -94,7 +94,7 @@ def _templates() -> Environment:
 def _in_words(notice: Mapping[str, Any], clock: Clock) -> Mapping[str, Any]:
     """A notice with its reason, if it has one, in words."""
     why = stored(notice["values"].get("reason"))
-    return notice if why is None else {**notice, "values": {**notice["values"], "reason": in_text(why, clock)}}
+    return notice if why is None else {**notice, "values": {**notice["values"], "reason": as_text(why, clock)}}
 
 
 def _back(request: Request) -> str:

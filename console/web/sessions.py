@@ -1,7 +1,7 @@
-"""Sessions: a sealed cookie that names the token that was given, and says until when it is valid.
+"""Sessions: a sealed cookie with the digest of the token that signed in, and the time when it expires.
 
-The cookie is all there is of a session. It names a token by its digest, so that taking the token out of
-RELAY_API_TOKEN ends every session that began with it, and what the token may do is what it may do now. Which sessions
+Nothing else is stored of a session. Because the cookie names the token by its digest, removing the token from
+RELAY_API_TOKEN ends every session that began with it, and the token's current rights apply. Which sessions
 were signed out is known only to the process that did it, while it runs: it refuses a copy of such a cookie, but another
 console accepts it until it expires.
 """

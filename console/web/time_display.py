@@ -12,7 +12,7 @@ from console.web.catalogue import Catalogue
 from schemas.times import rfc3339, unix
 
 ZONES: Mapping[str, tzinfo] = {"KST": timezone(timedelta(hours=9), "KST"), "UTC": UTC}
-"""i'mport's own time (Korea has no daylight saving), and everybody's."""
+"""i'mport's time zone (Korea has no daylight saving), and UTC."""
 
 _STEPS = ((60, "s", 1), (3600, "min", 60), (2 * 86400, "h", 3600), (float("inf"), "d", 86400))
 

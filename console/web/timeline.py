@@ -33,7 +33,7 @@ class Entry:
 
     @property
     def key(self) -> str:
-        """What tells this entry from the others of the timeline."""
+        """A key that is unique in the timeline."""
         return f"{self.kind}-{self.at if isinstance(self.row, PaymentView) else self.row.id}"
 
     @property

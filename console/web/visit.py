@@ -57,7 +57,7 @@ class Redirect:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A request, who makes it, and in which words and times it is answered."""
+    """A request, its operator, and the language and clock that it is answered with."""
 
     request: Request
     context: Context

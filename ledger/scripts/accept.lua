@@ -1,14 +1,14 @@
--- Stores notifications and marks their payments dirty. A notification counts as accepted once it is stored: so it is stored last, when
--- its payment is dirty and the lane is indexed. Where Redis refuses a command before that, accepting it again does all of it again.
+-- Stores notifications and marks their payments dirty. A notification counts as accepted once it is stored, so it is stored last, when
+-- its payment is dirty and the lane is indexed. If Redis refuses a command before that, accepting it again repeats everything.
 -- ARGV: how many, then per notification:
 --       id, merchant, imp_uid, merchant_uid, status, cancellation_id, source, verified (0 or 1), received at (ms, or "" for now),
 --       the rest of its body, hash of its webhook token (or ""), under which name its unverified source is budgeted (or ""),
---       key and JSON of the escrow change it reports (or ""), why that is not believed of this source (or "")
+--       key and JSON of the escrow change it reports (or ""), why that is not trusted from this source (or "")
 -- Returns: {lanes to kick, per notification "ok" or "unknown"}
 -- uses: lanes merchants payments
 
--- Unverified sources can name payments without end. So many that are not known, of one source and of all, are refreshed without delay
--- in a minute; the others wait in the slow lane. A payment that is known, or due anyway, costs nothing.
+-- Unverified sources can name any number of payments. This many unknown ones a minute, of one source and of all, are refreshed without
+-- delay; the others wait in the slow lane. A payment that is known, or due anyway, does not count.
 local OF_ONE, OF_ALL, BUDGET_MS = 300, 3000, 60000
 
 local function read_notification()
@@ -22,7 +22,7 @@ local function within_budget(n)
   if not n.unverified_source or redis.call("EXISTS", k("pay", p), k("tomb", p)) > 0 or is_due_or_leased("refresh/" .. n.m, n.imp) then
     return true
   end
-  -- Of all first: so there are never more counters than that.
+  -- The total is checked first, so that there are never more counters than it allows.
   for _, limit in ipairs({{k("unverified"), OF_ALL}, {k("unverified", n.unverified_source), OF_ONE}}) do
     local used = redis.call("INCR", limit[1])
     if used == 1 then redis.call("PEXPIRE", limit[1], BUDGET_MS) end

@@ -6,7 +6,7 @@
 
 -- Bytes of bodies and objects that one claim reads, about: large ones come in several claims, so that others need not wait for them.
 local MOST_BYTES = 4194304
--- ms for which a replay makes way for live deliveries that are due.
+-- ms for which a replay yields to live deliveries that are due.
 local MAKE_WAY = 200
 
 local lane, limit, lease_ms = take(), take_number(), take_number()
@@ -19,7 +19,7 @@ local endpoint = {}
 for i = 1, #fields, 2 do endpoint[fields[i]] = fields[i + 1] end
 local is_enabled = endpoint["state"] == "enabled"
 
--- There is nothing left to send: the delivery is over, and the one that waits for it goes.
+-- Nothing is left to send: the delivery is over, and the one that waits for it becomes due.
 local lanes = {[lane] = true}
 local function give_up(id)
   local state, m, imp, rpl, created =
@@ -57,7 +57,7 @@ local function take_up(ids)
   return handled
 end
 
--- What operators requested goes whatever the lane waits for; a disabled endpoint gets tests only.
+-- What operators requested is sent even if the lane is paused; a disabled endpoint gets tests only.
 if redis.call("HEXISTS", k("lane", lane), "requested_at") == 1 then
   local going, staying = {}, {}
   for _, id in ipairs(redis.call("ZRANGE", k("requested", lane), 0, limit - 1)) do
@@ -83,11 +83,11 @@ redis.call("HDEL", k("lane", lane), "closed")
 reclaim(live, lease_ms)
 reclaim(replay, lease_ms)
 
--- The breaker, Retry-After and the rate are the endpoint's; both its lanes keep to them.
+-- The breaker, Retry-After and the rate are the endpoint's and apply to both its lanes.
 local not_before, probe_capacity, tokens_left, tokens_at, probe_until =
   unpack(redis.call("HMGET", k("lane", live), "not_before", "probe_capacity", "tokens", "tokens_at", "probe_until"))
 local capacity = tonumber(probe_capacity or endpoint["max_in_flight"])
--- A replay leaves a place for what happens now.
+-- A replay leaves capacity for one live delivery.
 if kind == "replay" and capacity > 1 then capacity = capacity - 1 end
 redis.call("HSET", k("lane", lane), "capacity", capacity)
 local in_flight = redis.call("ZCARD", k("leased", live)) + redis.call("ZCARD", k("leased", replay))

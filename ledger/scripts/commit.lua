@@ -5,7 +5,7 @@
 --       lane ("" for an operator), merchant, imp_uid, token, version it was read at, next refresh (ms from now, or ""),
 --       outcome for the notifications that it answers ("applied", "unchanged", or "" to let them wait),
 --       whether a reported cancellation is not found yet (0 or 1): then only notifications of escrow changes are answered,
---       why the reported escrow changes are not believed (or ""), silent (0 or 1),
+--       why the reported escrow changes are not trusted (or ""), silent (0 or 1),
 --       whether it is the last step (0 or 1), of all steps: bytes, events, events to deliver ("" but in the first of several),
 --       merchant_uid, status, how many fields, (field, value)…, how many facts, (key, JSON)…,
 --       i'mport's object ("" where an earlier step brought it), the one that the events show ("" where it is the same),
@@ -75,7 +75,7 @@ local function fits(c)
   return true
 end
 
--- Reads what a change meets. Returns: "ok" where it can be written
+-- Reads the record that a change applies to. Returns: "ok" if the change can be written
 local met, settled = {}, {}
 local function meet(c)
   local p = c.m .. "/" .. c.imp
@@ -114,7 +114,7 @@ local function of_escrow_changes(ids)
   return found
 end
 
--- From now on the facts are known: their events are never recorded again.
+-- Once the facts are written, their events are never recorded again.
 local function write(c)
   local p = c.m .. "/" .. c.imp
   local is_new = not c.first_at

@@ -1,4 +1,4 @@
--- Deletes an endpoint: it subscribes to nothing, and its lanes are not claimed any more; its row stays, so that its deliveries can be
+-- Deletes an endpoint: removes its subscription and closes its lanes; its row stays, so that its deliveries can be
 -- shown. Those that are unsettled are discarded by discard_deliveries.lua.
 -- ARGV: endpoint
 -- Returns: "unknown", "before" (it was deleted already) or "deleted"

@@ -1,4 +1,4 @@
--- Gives up a test delivery: it was for an operator who watches now.
+-- Gives up a test delivery: the operator who asked for it no longer waits.
 -- ARGV: delivery
 -- Returns: 1, or 0 where it is over or is being sent: its lease is alive
 -- uses: events lanes reasons requested

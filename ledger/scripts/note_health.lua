@@ -1,5 +1,5 @@
--- Replaces an endpoint's health, if it is still what was read; in the same step the event about it is recorded and the endpoint is
--- disabled, where it is.
+-- Replaces an endpoint's health, if it has not changed since it was read; in the same step records the event about it and disables
+-- the endpoint, if asked to.
 -- ARGV: endpoint, health as it was read, health, health for when it is enabled or changed (JSON, or "" for fine),
 --       the breaker is open until (ms, 0 for closed), how many deliveries may test it then (or ""), why it is disabled (or ""),
 --       event (or ""), its type, filters that cover it, body

@@ -1,4 +1,4 @@
--- i'mport is failing for a merchant: none of its lanes is claimed for a while. Look-ups that were under way together fail together: they
+-- i'mport is failing for a merchant: its lanes are paused. Look-ups that were under way together fail together: they
 -- count as one failure, and the longest wait counts.
 -- ARGV: merchant, wait (ms), trouble (a stored reason)
 -- Returns: failures in a row

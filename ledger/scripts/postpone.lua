@@ -27,6 +27,6 @@ else
 end
 if to ~= lane and redis.call("SREM", k("silent", lane), imp) == 1 then redis.call("SADD", k("silent", to), imp) end
 move(lane, to, imp)
--- An unknown payment waits for its turn, whatever was posted about it meanwhile.
+-- An unknown payment waits for its turn, even if webhooks about it have come meanwhile.
 if to == "unknown/" .. m then redis.call("ZADD", k("due", to), "XX", "GT", int(now() + UNKNOWN_EVERY), imp) end
 return index_and_kick(to)

@@ -1,4 +1,4 @@
--- Reads for how long i'mport is not asked about a merchant: until its pause or the probe that is under way ends.
+-- Reads for how long i'mport is not called for a merchant: until its pause or the probe that is under way ends.
 -- ARGV: merchant
 -- Returns: ms, 0 where it may be asked
 local PROBE_GOES_FIRST = 1000

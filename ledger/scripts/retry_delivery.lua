@@ -1,4 +1,4 @@
--- Has a delivery attempted now, whatever its lane waits for.
+-- Makes a delivery due now, even if its lane is paused.
 -- ARGV: delivery id
 -- Returns: {"unknown" | "deleted" | "held" (its endpoint is disabled) | "hidden" (its payment is of a test channel, which its
 --          merchant does not include) | "waits", the earlier delivery | "due", lane to kick or ""}

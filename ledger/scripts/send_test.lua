@@ -1,4 +1,4 @@
--- Records a test event and has it sent to one endpoint now, whatever its lane waits for, also to an endpoint that is disabled.
+-- Records a test event and makes its delivery to one endpoint due now, even if the lane is paused or the endpoint is disabled.
 -- ARGV: endpoint, event, type, body
 -- Returns: {"unknown" | "sent", lane to kick or ""}
 -- uses: endpoints events lanes requested

@@ -1,4 +1,4 @@
--- Writes what became of deliveries that were attempted. All but the last attempt have failed; so has the last, unless the verdict is
+-- Writes the results of deliveries that were attempted. All but the last attempt have failed; so has the last, unless the verdict is
 -- "delivered".
 -- ARGV: how many, then per delivery: lane, id, token, verdict ("delivered", "again", "dead", "disable", "hold"),
 --       wait (ms, for again and hold), reason, lane wait (ms, or ""), how many attempts were made, these (JSON)…
@@ -33,7 +33,7 @@ local function store_attempts(id, ep, r)
   return r.verdict ~= "disable" and 1 or 0
 end
 
--- Whether the endpoint has started afresh since this was claimed: then an answer that stops it says nothing about it any more.
+-- Whether the endpoint has started afresh since this was claimed: then an answer that would stop it no longer counts.
 local function is_outdated(ep, token)
   return tonumber(token) < tonumber(redis.call("HGET", k("lane", "deliver/" .. ep), "fresh_from") or 0)
 end

@@ -9,7 +9,7 @@ local sweeper = redis.call("GET", k("sweeper"))
 if sweeper and sweeper ~= owner and redis.call("PTTL", k("sweeper")) <= sweeper_ms then return {} end
 redis.call("SET", k("sweeper"), owner, "PX", sweeper_ms)
 
--- Near its limit of memory nothing more is claimed (see leases.lua).
+-- Under memory pressure nothing new is claimed (see leases.lua).
 if has_memory_for(0) then
   redis.call("DEL", k("memory_pressure"))
 else

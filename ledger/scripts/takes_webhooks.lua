@@ -1,4 +1,4 @@
--- Says whether merchants take webhooks with these tokens.
+-- Reads whether merchants take webhooks with these tokens.
 -- ARGV: how many, (merchant, hash of the webhook token or "")…
 -- Returns: per question 1 or 0
 -- uses: merchants

@@ -1,4 +1,4 @@
--- Gives up what merchants waited for that were deleted long ago: their payments are not dirty any more, the notifications behind these are
+-- Drops the work of merchants that were deleted long ago: their payments are no longer dirty, the notifications behind these are
 -- rejected, and the progress of their automatic reconciliation is removed. Their lanes stay closed.
 -- ARGV: deleted before (ms), limit
 -- Returns: how many payments

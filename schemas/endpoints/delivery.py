@@ -16,10 +16,10 @@ LONGEST_RETRY_AFTER = 24 * 3600.0
 
 @dataclass(frozen=True, slots=True)
 class AttemptResult:
-    """What one attempt brought. `status_code` is None where no status line came in time. `error` says why no whole
+    """The result of one attempt. `status_code` is None if no status line came in time. `error` says why no complete
     answer came in time; an answer that broke off has both. `retry_after` is in seconds; `response` is the first part of
     the answer's body. `stale_connection`: no answer came, because the kept connection that carried the request had been
-    dropped or spoilt. The endpoint may have received it or not, and its health is not in question."""
+    dropped or corrupted. The endpoint may or may not have received it, and its health is not affected."""
 
     status_code: int | None
     error: Reason | None
@@ -54,7 +54,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """The endpoint has it."""
+    """The endpoint accepted it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +76,14 @@ class Dead:
 
 @dataclass(frozen=True, slots=True)
 class Disable:
-    """The endpoint says it is gone: disable it, and hold all its pending deliveries, this one too."""
+    """The endpoint answered 410 (gone): disable it, and hold all its pending deliveries, including this one."""
 
     reason: Reason
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """It cannot be sent at present (no key opens a secret, say): hold it; this is no failed attempt."""
+    """It cannot be sent at present, e.g. because no key opens a secret: hold it; this is no failed attempt."""
 
     reason: Reason
 

@@ -1,7 +1,7 @@
 """Where callbacks may go: to public addresses over https, and nowhere inside.
 
-`check_url` judges what an operator writes, `forbidden` judges each address that is about to be connected to. The
-second is the one that protects: a name can lead anywhere, and somewhere else a moment later.
+`check_url` checks the URL that an operator enters, `forbidden` each address just before a connection is made. The
+second one protects: a name can resolve to any address, and to another one a moment later.
 RELAY_ALLOW_PRIVATE_ENDPOINTS switches both off. RELAY_ALLOWED_ENDPOINT_NETWORKS lets addresses pass, not plain http.
 """
 
@@ -75,7 +75,7 @@ def forbidden(address: str, allowed_networks: Iterable[Network] = (), allow_priv
 
 
 def check_url(url: str, allowed_networks: Iterable[Network] = (), allow_private: bool = False) -> httpx.URL:
-    """The parsed URL of an endpoint that may be called, as far as the URL itself can tell. Raises `Invalid`."""
+    """The parsed URL of an endpoint that may be called, as far as the URL alone shows. Raises `Invalid`."""
     parsed = checked_url(url)
     host = parsed.raw_host.decode("ascii")
     if not re.fullmatch(r"[0-9a-z_.-]+|[0-9a-f:.]+", host) or ".." in host or host.startswith("."):

@@ -1,6 +1,6 @@
-"""An endpoint: who wants to hear of what, where, and how.
+"""An endpoint: a URL, the events it subscribes to, and how they are sent.
 
-The checks here are about what an operator writes, as far as it can be judged without knowing where addresses
+The checks here are about what an operator enters, as far as it can be judged without knowing where addresses
 lead; that is `schemas.endpoints.egress`. Each raises `Invalid` with the field of the operator API it is about.
 """
 
@@ -47,7 +47,7 @@ MOST_SECRETS = 5
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}\Z")
 _VALUE = re.compile(r"(?:[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)?\Z")
 
-# What decides where the message goes, where it ends and what it holds is ours (RFC 9110 §7.6, RFC 9112 §6).
+# The relay alone sets headers that route a message, frame it or describe its body (RFC 9110 §7.6, RFC 9112 §6).
 _OURS = frozenset(
     (
         "host",
@@ -140,7 +140,7 @@ def wants(types: Iterable[str], event_type: str) -> bool:
 
 
 def checked_url(url: str) -> httpx.URL:
-    """The parsed URL of an endpoint, if its shape will do: http or https, a host, no credentials, no fragment.
+    """The parsed URL of an endpoint, if it is well formed: http or https, a host, no credentials, no fragment.
 
     Whether the relay may call it is for `schemas.endpoints.egress.check_url`. Raises `Invalid`.
     """

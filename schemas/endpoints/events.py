@@ -17,7 +17,7 @@ _FAILING, _DISABLED, _RECOVERED = ENDPOINT_TYPES
 
 @dataclass(frozen=True, slots=True)
 class EndpointEvent:
-    """An event about an endpoint; ``body`` is the callback's very bytes."""
+    """An event about an endpoint; ``body`` is the callback's exact bytes."""
 
     id: str
     type: str
@@ -52,5 +52,5 @@ def endpoint_event(
 
 
 def failing_because(health: EndpointHealth, last: Reason) -> Reason:
-    """Why an endpoint that only failed is failing or disabled; ``last`` says what its last attempt brought."""
+    """Why an endpoint that only failed is failing or disabled; ``last`` is the reason of its last attempt."""
     return Reason.of("failures_in_a_row", last, failures=health.failures, since=health.failing_since)

@@ -1,4 +1,4 @@
-"""An endpoint's URL for those who may look and not act: with host and path, without what may be a secret.
+"""An endpoint's URL for read-only tokens: host and path, without the parts that may be secret.
 
 Subscribers put keys into queries, and into paths (`/services/T024BE7LD/B7Q3.../xoJ5Rzs…`): whoever has such a URL can
 post to it.

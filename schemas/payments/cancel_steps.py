@@ -17,7 +17,7 @@ from schemas.reasons import Reason
 
 
 def intend(record: Record, request: CancellationRequest, now: int, policy: Policy) -> Change:
-    """Stores the intent to call i'mport.
+    """Store the intent to call i'mport.
 
     Raises `Conflict` while another request is being sent, and if more is asked than is left.
     """
@@ -28,7 +28,7 @@ def intend(record: Record, request: CancellationRequest, now: int, policy: Polic
 
 
 def check(record: Record, request: CancellationRequest) -> None:
-    """Raises `Conflict` if more is asked than is left to cancel."""
+    """Raise `Conflict` if more is asked than is left to cancel."""
     left = left_to_cancel(record)
     if not left:
         raise Conflict(Reason.of("nothing_left_to_cancel", imp_uid=record.imp_uid))
@@ -40,7 +40,7 @@ def check(record: Record, request: CancellationRequest) -> None:
 
 
 def mark_sent(record: Record, request_id: str, now: int, policy: Policy) -> Change:
-    """Marks the request as accepted by i'mport."""
+    """Mark the request as accepted by i'mport."""
     requests = tuple(
         replace(row, state="sent") if row.id == request_id and row.state == "sending" else row
         for row in record.requests
@@ -49,13 +49,13 @@ def mark_sent(record: Record, request_id: str, now: int, policy: Policy) -> Chan
 
 
 def withdraw(record: Record, request_id: str, now: int, policy: Policy) -> Change:
-    """Removes the request without a trace: i'mport refused it or never got it."""
+    """Remove the request without a trace: i'mport refused it or never got it."""
     requests = tuple(row for row in record.requests if row.id != request_id or row.state != "sending")
     return _with_requests(record, requests, now, policy)
 
 
 def leave_open(record: Record, request_id: str, now: int, policy: Policy) -> Change:
-    """Opens the request, whose outcome is unknown: it waits for its result like any other."""
+    """Open the request, whose outcome is unknown: it waits for its result like any other."""
     request = next((row for row in record.requests if row.id == request_id and row.state in ("sending", "sent")), None)
     if request is None:
         return _with_requests(record, record.requests, now, policy)

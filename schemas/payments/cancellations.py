@@ -99,7 +99,7 @@ def settle_requests(
     snapshot: Snapshot,
     now: int,
 ) -> tuple[list[Fact], list[CancellationRequest]]:
-    """Matches the cancellations in ``found`` with the requests that they settle.
+    """Match the cancellations in ``found`` with the requests that they settle.
 
     Returns the facts, each cancellation with its full detail and the ids of the requests it ``closes``, and the
     requests as they are afterwards. `_settled_by` says which requests a cancellation settles; when nothing is left to
@@ -140,7 +140,7 @@ def settle_requests(
 def open_requests(
     requests: Sequence[CancellationRequest], reported: Mapping[str, int], now: int
 ) -> tuple[list[CancellationRequest], list[Fact]]:
-    """Opens the requests that were sent, or have been ``sending`` for too long; and one for a reported cancellation
+    """Open the requests that were sent, or have been ``sending`` for too long; and one for a reported cancellation
     that two look-ups have missed, if no other request is unsettled.
 
     ``reported`` maps cancellation ids to the time of the first look-up that missed them. Returns all requests and the
@@ -165,7 +165,7 @@ def open_requests(
 def close_unconfirmed(
     requests: Sequence[CancellationRequest], now: int
 ) -> tuple[list[CancellationRequest], list[Fact]]:
-    """Rejects the open requests that only a webhook reported and i'mport has not confirmed in `UNCONFIRMED_AFTER`.
+    """Reject the open requests that only a webhook reported and i'mport has not confirmed in `UNCONFIRMED_AFTER`.
 
     Returns all requests and the facts of those rejected.
     """
@@ -211,7 +211,7 @@ def _settled_by(fact: Fact, pending: Sequence[CancellationRequest], remainder: D
 
 
 def _cancellation_detail(detail: Mapping[str, Any], request: CancellationRequest | None) -> dict[str, Any]:
-    """An entry's detail, completed with what its request says."""
+    """An entry's detail, completed from its request."""
     return {
         "id": detail.get("id") or (request.id if request else None),
         "request": request.id if request else None,

@@ -96,7 +96,7 @@ def load_record(merchant: str, imp_uid: str, fields: Mapping[str, bytes], facts:
 
 
 def dump_tombstone(record: Record) -> bytes:
-    """What is remembered of a payment that retention removes: the facts already announced, and the last sequence."""
+    """The tombstone of a payment that retention removes: the facts already announced, and the last sequence."""
     facts = [
         {
             "key": fact.key,

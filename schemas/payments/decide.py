@@ -31,7 +31,7 @@ from schemas.schedule import until_next
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What the ledger knows of one payment.
+    """The stored state of one payment.
 
     ``facts`` are in the order of their sequence; ``sequence`` is the last one used. ``version`` grows with every
     change. ``reported_cancellations`` maps a cancellation_id that only webhooks have reported to the time (UNIX
@@ -132,13 +132,13 @@ def decide(
 
 
 def record_request(record: Record, request: CancellationRequest, now: int, policy: Policy) -> Change:
-    """Opens a request that the merchant made at i'mport or at its gateway, without the relay."""
+    """Open a request that the merchant made at i'mport or at its gateway, without the relay."""
     after = replace(record, requests=(*record.requests, replace(request, state="open")))
     return _change(record, after, (cancellations.requested_fact(request),), now, policy, _latest(after))
 
 
 def reject_request(record: Record, request_id: str, now: int, policy: Policy, reason: str | None = None) -> Change:
-    """Closes a pending cancellation as rejected; the payment's status follows from its facts again.
+    """Close a pending cancellation as rejected; the payment's status follows from its facts again.
 
     Raises `NotFound`, and `Conflict` where the request is not open.
     """

@@ -1,4 +1,4 @@
-"""What a webhook says, and the notification that the relay stores of it.
+"""The fields of a webhook's body, and the notification that the relay stores of it.
 
 i'mport posts JSON or a form with `imp_uid`, `merchant_uid`, `status` and, for cancellations, `cancellation_id`.
 None of it is signed, so `WebhookFields` are only a hint that a payment changed. A body is refused only if it names no

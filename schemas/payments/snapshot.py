@@ -147,7 +147,7 @@ def _text(value: Any) -> str | None:
 
 
 class _BadAmount(Exception):
-    """An amount that cannot be believed: the code of the reason, and the field."""
+    """An amount that is not plausible: the code of the reason, and the field."""
 
     def __init__(self, code: str, field: str) -> None:
         super().__init__(code, field)

@@ -20,7 +20,7 @@ class Kind(Enum):
     DELIVERY = "delivery"
     ENDPOINT = "endpoint"
     CHOICE = "choice"  # one of a few words, which each language has
-    ENGLISH = "english"  # an English text that no language has words for
+    ENGLISH = "english"  # an English text that is not translated
     TEXT = "text"  # as it is
 
 
@@ -35,7 +35,7 @@ KINDS: Mapping[str, Kind] = {
 """By the name of a parameter; every other one is text."""
 
 FRAMES = frozenset({"waiting", "held_until_enabled", "dead_until_retried", "redis_unusable"})
-"""Codes that say nothing of their own: they put their cause into a frame."""
+"""Codes without a meaning of their own: they frame their cause."""
 
 UNKNOWN = "unknown_reason"
 
@@ -94,7 +94,7 @@ CODES: Mapping[str, tuple[str, ...]] = {
     "address_forbidden": ("address", "network"),
     "address_unreadable": ("address",),
     "no_addresses": (),
-    # How an endpoint is doing
+    # An endpoint's health
     "failures_in_a_row": ("failures", "since"),
     "delivered_again": ("failures",),
     "disabled_by_operator": (),
@@ -113,7 +113,7 @@ CODES: Mapping[str, tuple[str, ...]] = {
     "recorded_silently": (),
     "endpoint_added_later": ("at",),
     "not_subscribed_then": ("event_type",),
-    # What keeps everything from going on
+    # What keeps the relay from working
     "no_worker": (),
     "memory_nearly_full": ("percent",),
     "redis_unusable": ("database",),
@@ -136,7 +136,7 @@ CODES: Mapping[str, tuple[str, ...]] = {
     "redis_full_for_events": ("events",),
     "redis_unreliable": ("error",),
     "replicas_missing": ("replicas",),
-    # What became of a webhook
+    # The outcome of a webhook
     "empty": (),
     "not_json": (),
     "not_an_object": (),
@@ -203,7 +203,7 @@ CODES: Mapping[str, tuple[str, ...]] = {
     "value_unreadable": (),
     "headers_damaged": ("endpoint",),
     "sealing_key_needed": (),
-    # Why an operator's request is turned down
+    # Why an operator's request is refused
     "not_found": ("kind", "id"),
     "payment_not_found": ("imp_uid", "merchant"),
     "payment_unknown_to_iamport": ("imp_uid", "merchant"),

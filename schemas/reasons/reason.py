@@ -15,8 +15,8 @@ Value = str | int | float | bool | None
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why. `code` is one of `CODES`, `params` has exactly the parameters that it lists there; times are UNIX seconds.
-    `cause` is the reason behind this one: a pause of a lane has the last attempt's, say.
+    """Why something is as it is. `code` is one of `CODES`, `params` are its parameters there; times are UNIX seconds.
+    `cause` is the reason behind this one, e.g. the last attempt's for a pause of a lane.
 
     Raises `ValueError` for a code or parameters that are not registered.
     """

@@ -63,7 +63,7 @@ async def test_a_cancellation_that_is_done_at_once_is_200(console: Console, stub
 
 
 async def test_a_part_can_be_cancelled(console: Console, stub: Stub) -> None:
-    """An amount is passed on as a number, and what is left is told."""
+    """An amount is passed on as a number, and the checksum is what is left."""
     stub.reply = lambda _asked: well(cancelled(4))
     answer = await cancel(console, {"amount": 4, "tax_free": 0}, cancelled(4))
     assert (answer.status_code, answer.json()["status"]) == (200, "partially_cancelled")
@@ -99,7 +99,7 @@ async def test_what_is_refused_leaves_no_trace(console: Console, stub: Stub) -> 
 
 
 async def test_what_could_not_be_sent_leaves_no_trace(console: Console, stub: Stub) -> None:
-    """When nobody listens the answer is 502, and it can be asked for again."""
+    """When i'mport does not listen the answer is 502, and the cancellation can be requested again."""
     await stub.stop()
     answer = await cancel(console, {})
     assert answer.status_code == 502
@@ -150,7 +150,7 @@ async def test_a_cancellation_has_to_make_sense(console: Console, body: dict[str
 
 @pytest.mark.parametrize("extra", ['{"half an emoji": "\\ud83d"}', '{"a":' * 300 + "1" + "}" * 300])
 async def test_what_cannot_be_written_leaves_no_trace(console: Console, stub: Stub, extra: str) -> None:
-    """It is wrong before anything is noted: nobody hears a minute later of a cancellation that was never sent."""
+    """It is refused before anything is stored: no cancellation that was never sent is announced later."""
     answer = await console.client.post("/v1/payments/imp_1/cancellations", content=f'{{"extra":{extra}}}')
     assert (answer.status_code, [error["field"] for error in answer.json()["errors"]]) == (422, ["extra"])
     assert asked_for(stub) == []

@@ -26,7 +26,7 @@ async def outcome(console: Console) -> str:
 
 
 async def test_right_credentials_are_ok(console: Console) -> None:
-    """i'mport knows no such order, but whom it told that."""
+    """i'mport knows no such order, but it accepts the credentials."""
     assert await outcome(console) == "ok"
     assert (await console.call("GET", "/v1/merchants/nobody/check")).status_code == 404
 

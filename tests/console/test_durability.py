@@ -1,4 +1,4 @@
-"""A Redis that may lose what it acknowledges is told of wherever an operator looks."""
+"""A Redis that may lose what it acknowledges is reported wherever an operator looks."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from console.http.problems import field_errors
 from console.resources.endpoint_models import EndpointIn
 from console.web.catalogue import catalogue_of
-from console.web.reason_display import in_text
+from console.web.reason_display import as_text
 from console.web.time_display import Clock
 from runtime.settings import Settings
 from schemas.reasons import english
@@ -44,7 +44,7 @@ def test_a_wrong_field_is_explained(field: str, value: Any, code: str, words: st
     (wrong,) = field_errors(caught.value)
     assert (wrong.field.partition(".")[0], wrong.reason.code) == (field, code)
     assert english(wrong.reason) == words
-    assert in_text(wrong.reason, Clock(0.0, "KST", catalogue_of("ko"))) == korean
+    assert as_text(wrong.reason, Clock(0.0, "KST", catalogue_of("ko"))) == korean
 
 
 def test_a_missing_field_is_explained() -> None:

@@ -110,7 +110,7 @@ async def test_events_are_found_by_merchant_payment_type_and_time(console: Conso
 
 
 async def test_notifications_say_what_became_of_them(console: Console) -> None:
-    """What a webhook claimed, from where, and whether its look brought news."""
+    """What a webhook reported, from where, and whether its refresh found anything new."""
     applied, rejected = await notify(console.ledger, "imp_1"), await notify(console.ledger, "imp_forged")
     await look_at(console.ledger, {"imp_1": payment("imp_1")})
     unchanged = await notify(console.ledger, "imp_1")
@@ -291,7 +291,7 @@ async def test_explanations(console: Console) -> None:
 
 
 async def test_a_silent_event_is_listed_and_not_delivered(console: Console) -> None:
-    """A fact from before the merchant was added is recorded; nobody hears of it, and that is explained."""
+    """A fact from before the merchant was added is recorded without delivery, and that is explained."""
     endpoint = (await console.endpoint())["id"]
     await notify(console.ledger, "imp_1")
     await look_at(console.ledger, {"imp_1": payment("imp_1")}, since=2e9)
@@ -303,7 +303,7 @@ async def test_a_silent_event_is_listed_and_not_delivered(console: Console) -> N
 
 
 async def test_stats_count_what_waits(console: Console) -> None:
-    """Looks and deliveries that are due, dead and held ones, and how each endpoint is doing."""
+    """Refreshes and deliveries that are due, dead and held ones, and each endpoint's health."""
     first, second = [(await console.endpoint())["id"] for _ in range(2)]
     await seen(console.ledger, "imp_1", "imp_2")
     await console.call("POST", f"/v1/endpoints/{second}/disable")
@@ -330,7 +330,7 @@ async def test_an_expectation_is_a_positive_number(console: Console, amount: Any
 
 
 async def test_what_an_order_should_cost_is_compared_at_the_next_look(console: Console) -> None:
-    """The expectation is kept, and payments of the order are looked at again; a number may hold a slash."""
+    """The expected amount is stored, and the order's payments are refreshed; a number may contain a slash."""
     uid = "2026/11/주문 1"
     await seen(console.ledger, "imp_1", merchant_uid=uid)
     answer = await console.call("PUT", "/v1/orders/2026%2F11%2F%EC%A3%BC%EB%AC%B8%201", {"amount": 10.5})

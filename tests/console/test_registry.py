@@ -228,7 +228,7 @@ async def test_a_rotation_too_many_is_refused(console: Console) -> None:
     (error,) = refused.json()["errors"]
     first = min(row["expires_at"] for row in before["previous"])
     assert (error["field"], error["message"]) == (
-        "overlap", f"would make 6 secrets sign, and 5 may; the next to expire does so at {first}",
+        "overlap", f"would leave 6 valid secrets, 5 are allowed; the next one expires at {first}",
     )  # fmt: skip
     assert (await console.call("GET", path)).json() == before
     at_once = (await console.call("POST", f"{path}/rotate", {"overlap": "0s"})).json()

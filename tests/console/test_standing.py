@@ -1,4 +1,4 @@
-"""Whatever keeps the relay from working is said wherever an operator looks: API, probes, metrics, pages, doctor."""
+"""Whatever keeps the relay from working is shown wherever an operator looks: API, metrics, pages, doctor."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ async def test_a_relay_without_workers_says_so(console: Console) -> None:
 
 
 async def test_workers_are_listed(console: Console, redis_url: str) -> None:
-    """Those that run and those that have gone quiet, with what they did last."""
+    """Workers that run and those without a heartbeat, with what they did last."""
     event, endpoint = await waiting_delivery(console)
     for name in ("host-1", "host-2"):
         await console.ledger.heartbeats.report(name, SIGN)
@@ -158,7 +158,7 @@ async def full(server: RedisServer, share: float) -> AsyncIterator[None]:
 
 @pytest.mark.parametrize("share", [0.97, 1.5])
 async def test_a_nearly_full_redis_is_told(own_redis: RedisServer, share: float) -> None:
-    """At 97 %, when nothing new is begun, and when nothing can be written at all."""
+    """At 97 %, when nothing new is claimed, and when nothing can be written at all."""
     async with running(own_redis.url, {}) as console:
         event, endpoint = await waiting_delivery(console)
         await console.ledger.heartbeats.report("host-1", SIGN)
@@ -173,10 +173,10 @@ async def test_a_nearly_full_redis_is_told(own_redis: RedisServer, share: float)
             assert (await metrics(console))["relay_ledger_memory_ratio"] > 0.95
             diagnosis = await doctor(console, "--no-test")
             assert (diagnosis["memory"][0], "no new work is started" in diagnosis["memory"][1]) == ("bad", True)
-            assert "nothing new is begun" in await overview(console)
+            assert "nothing new is claimed" in await overview(console)
             reason = await explained(console, event, endpoint)
             assert reason.startswith("Redis is ")
-            assert "% full: nothing new is begun" in reason
+            assert "% full: nothing new is claimed" in reason
         assert not (await stats(console))["memory"]["nearly_full"]
 
 
@@ -194,7 +194,7 @@ async def test_a_queue_that_cannot_work_is_told(own_redis: RedisServer) -> None:
         outcome, text, _ = (await doctor(console, "--no-test"))["queue"]
         assert (outcome, "DB index is out of range" in text) == ("bad", True)
         assert text.endswith("name a database that its Redis has, outside of a Redis Cluster")
-        assert "the queue does not work" in await overview(console)
+        assert "The queue does not work, so workers get no kicks" in await overview(console)
         assert "큐가 동작하지 않아" in await overview(console, "ko")
         assert (await explained(console, event, endpoint)).startswith("RELAY_QUEUE_URL")
 

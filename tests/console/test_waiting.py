@@ -1,4 +1,4 @@
-"""Calls that wait for a worker: a look now, and a test of an endpoint."""
+"""Calls that wait for a worker: a refresh now, and a test of an endpoint."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def meanwhile(call: Awaitable[httpx.Response], step: Callable[[], Awaitabl
 
 
 async def test_a_refresh_answers_with_what_the_look_found(console: Console) -> None:
-    """A payment nobody has told of is looked at, and answered as any other."""
+    """A payment that no webhook reported is looked up, and answered like any other."""
     found = {"imp_1": machine.payment("imp_1")}
     answer = await meanwhile(
         console.call("POST", "/v1/payments/imp_1/refresh"), lambda: machine.look_at(console.ledger, found)
@@ -39,7 +39,7 @@ async def test_a_refresh_answers_with_what_the_look_found(console: Console) -> N
 
 
 async def test_a_refresh_waits_for_a_look_of_its_own(console: Console) -> None:
-    """A look that had begun before the request does not answer it."""
+    """A look-up that had begun before the request does not answer it."""
     await machine.seen(console.ledger, "imp_1")
     await machine.notify(console.ledger, "imp_1")
     claimed = await console.ledger.refresh_lane.claim(Lane("refresh", "default"))
@@ -73,7 +73,7 @@ async def test_a_refresh_of_an_unknown_payment_is_404(console: Console) -> None:
 
 
 async def test_a_refresh_that_takes_too_long_is_202(console: Console) -> None:
-    """Without a worker the answer comes all the same; the look stays due."""
+    """Without a worker the answer comes all the same; the refresh stays due."""
     answer = await console.call("POST", "/v1/payments/imp_1/refresh")
     assert answer.status_code == 202
     assert answer.json() == {"merchant": "default", "imp_uid": "imp_1", "state": "looking"}
@@ -100,7 +100,7 @@ async def test_a_test_answers_with_the_attempt(console: Console, status_code: in
 
 
 async def test_a_test_goes_to_its_endpoint_alone(console: Console) -> None:
-    """Nobody else hears of it, not even who subscribes to everything."""
+    """No other endpoint gets it, not even one that subscribes to everything."""
     other, endpoint = [(await console.endpoint(types=["*"]))["id"] for _ in range(2)]
     await meanwhile(
         console.call("POST", f"/v1/endpoints/{endpoint}/test"),

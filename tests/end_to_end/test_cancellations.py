@@ -35,7 +35,7 @@ async def at_iamport(relay: Relay, imp_uid: str) -> dict[str, Any]:
 
 
 async def test_a_card_is_cancelled_at_once(relay: Relay) -> None:
-    """An immediate cancellation answers 200 with the payment cancelled and is one event: nobody hears of it pending."""
+    """An immediate cancellation answers 200 with the payment cancelled, and is one event without a pending one."""
     imp_uid = await relay.paid()
 
     answer = await relay.cancel(imp_uid, reason="changed my mind")

@@ -1,4 +1,4 @@
-"""A cancellation sent while a look is under way: an answer from before it says nothing about it."""
+"""A cancellation sent while a refresh is under way: an answer from before it proves nothing about it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.support.relay import Relay
 
 
 async def test_a_look_that_began_before_the_cancellation_does_not_call_it_pending(relay: Relay) -> None:
-    """A look whose answer is older than a cancellation is made again, so an immediate one is never told as pending."""
+    """A refresh older than a cancellation is repeated, so an immediate one is never announced as pending."""
     await relay.endpoint()
     imp_uid, *_ = await relay.play("card")
     await relay.until_received("paid")

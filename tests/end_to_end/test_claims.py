@@ -28,7 +28,7 @@ async def return_amount(relay: Relay, imp_uid: str, name: str, amount: int = 100
 
 
 async def a_claim_of_i_mport_is_pending_after_two_looks(relay: Relay) -> None:
-    """Two looks, two seconds apart, do not find it: it is pending, asked about, and final once i'mport shows it."""
+    """Two look-ups, two seconds apart, do not find it: it is pending, refreshed, and final once i'mport shows it."""
     imp_uid, began = await relay.paid(), time.monotonic()
 
     await relay.webhook(imp_uid, status="cancelled", cancellation_id="c_a")
@@ -75,7 +75,7 @@ async def one_claim_a_payment(relay: Relay) -> None:
 
 
 async def what_unverified_sources_report_is_never_an_event(relay: Relay) -> None:
-    """A claim of somebody who may be anybody makes the relay look, and nothing else, however often it is made."""
+    """A cancellation reported by an unverified source only causes refreshes, however often it is reported."""
     async with relay.open_receiver() as unverified:
         imp_uid = await relay.paid()
         await relay.forget_requests()

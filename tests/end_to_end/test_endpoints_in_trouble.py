@@ -53,7 +53,7 @@ async def test_gone_means_disabled_and_held(relay: Relay) -> None:
         listed = (await relay.api.get("/v1/events", params={"type": "endpoint.disabled"})).json()["data"]
         assert [event["id"]] == [row["id"] for row in listed]
         said = (await relay.api.get(f"/v1/events/{event['id']}/explain", params={"endpoint": endpoint})).json()
-        assert (said["got"], said["reason"]) == ("no", "an endpoint never hears of itself")
+        assert (said["got"], said["reason"]) == ("no", "an endpoint gets no events about itself")
 
         await relay.api.post(f"/v1/endpoints/{endpoint}/enable")
         await relay.until(lambda: _has(relay, endpoint, ["delivered", "delivered"]), "both are delivered")
@@ -62,7 +62,7 @@ async def test_gone_means_disabled_and_held(relay: Relay) -> None:
 
 
 async def test_nothing_but_failures_disable(start_relay: StartRelay) -> None:
-    """An endpoint that only fails is told of as failing, then disabled with the reason; enabled, it recovers."""
+    """An endpoint that only fails is announced as failing, then disabled with the reason; enabled, it recovers."""
     relay = await start_relay(RELAY_DISABLE_AFTER="2s", RELAY_RETRY_SCHEDULE="300ms,300ms,300ms,300ms,300ms,300ms,60s")
     await relay.endpoint(types=OPERATORS)
     async with Subscriber(CATALOGUE["error_500"]) as failing:

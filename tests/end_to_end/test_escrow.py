@@ -75,7 +75,7 @@ async def a_change_reaches_subscribers_once(relay: Relay) -> None:
 
 
 async def changes_in_any_order_are_all_told(relay: Relay) -> None:
-    """Each of several changes that come at once and the wrong way round is a fact; codes nobody knows are `other`."""
+    """Each of several changes that come at once and out of order is a fact; unknown codes are `other`."""
     imp_uid, now = await bought(relay), int(time.time())
     claims = [body(imp_uid, code, changed_at=now - 60 + place) for place, code in enumerate(("2", "99", "4", "10"))]
 
@@ -88,7 +88,7 @@ async def changes_in_any_order_are_all_told(relay: Relay) -> None:
 
 
 async def a_change_before_i_mport_knows_the_payment(relay: Relay) -> None:
-    """It waits with its notification, and is told after the payment."""
+    """It waits with its notification, and is announced after the payment."""
     imp_uid = f"imp_e{next(_numbers)}"
     await relay.intake.post("/webhooks", json=body(imp_uid, "2"))
 
@@ -102,7 +102,7 @@ async def a_change_before_i_mport_knows_the_payment(relay: Relay) -> None:
 
 
 async def unverified_sources_change_nothing(relay: Relay) -> None:
-    """A sender who may be anybody makes the relay look, and its notification says why nothing else came of it."""
+    """An unverified source only causes a refresh, and its notification has the reason."""
     imp_uid = await bought(relay)
     async with relay.open_receiver() as unverified:
         assert (await unverified.post("/webhooks", json=body(imp_uid))).status_code == 200
@@ -133,7 +133,7 @@ async def a_payment_that_is_not_escrow(relay: Relay) -> None:
 
 
 async def an_event_nobody_knows(relay: Relay) -> None:
-    """It is accepted, causes a look, and its content is shown; no escrow change comes of another gateway's."""
+    """It is accepted, causes a refresh, and is shown; another gateway's is no escrow change."""
     imp_uid = await bought(relay)
     claim = {**body(imp_uid), "event": "Kcp.Escrow.Changed", "status": "delivered", "more": [1, {"a": None}]}
 
@@ -146,7 +146,7 @@ async def an_event_nobody_knows(relay: Relay) -> None:
 
 
 async def a_reason_as_long_as_a_body_may_be(relay: Relay) -> None:
-    """What does not fit into 4 KiB is cut; the change is told all the same."""
+    """What does not fit into 4 KiB is cut; the change is announced all the same."""
     imp_uid = await bought(relay)
     await relay.intake.post("/webhooks", json=body(imp_uid, denied_reason="가" * 10_000))
 

@@ -1,4 +1,4 @@
-"""Every row of the first table of `docs/facts.md`, played by the sandbox and told by the relay."""
+"""Every row of the first table of `docs/facts.md`, played by the sandbox and announced by the relay."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ async def test_what_i_mport_does_not_know_is_rejected(relay: Relay, played: Play
 
 
 async def test_duplicates_are_one_news(relay: Relay, played: Played) -> None:
-    """Of twenty identical webhooks those that the first look answered are applied, and the others unchanged."""
+    """Of twenty identical webhooks those that the first refresh answered are applied, and the others unchanged."""
     (imp_uid,) = await played["duplicate"]
     await relay.until_idle()
 

@@ -73,7 +73,7 @@ async def test_a_failing_subscriber_gets_it_again(relay: Relay) -> None:
 
 
 async def test_a_worker_killed_in_the_middle_of_a_look(relay: Relay) -> None:
-    """A worker killed while i'mport is slow to answer costs nothing: another one looks, and one event comes of it."""
+    """A worker killed while i'mport is slow loses nothing: another one refreshes, and there is one event."""
     await relay.endpoint()
     await relay.sandbox.post("/_sandbox/faults", json={"slow": 5, "paths": ["/payments"]})
     await relay.payment_at_iamport(imp_uid="imp_1", status="paid", paid_at=int(time.time()), amount=1004)

@@ -33,7 +33,7 @@ def heard(subscriber: Subscriber, imp_uid: str | None = None) -> list[str]:
 
 
 async def pay_and_cancel(relay: Relay, imp_uid: str) -> None:
-    """Two events of one payment, told of by one webhook each."""
+    """Two events of one payment, each caused by one webhook."""
     now = int(time.time())
     row = {"imp_uid": imp_uid, "status": "paid", "paid_at": now, "amount": 1000}
     await relay.payment_at_iamport(**row)

@@ -18,7 +18,7 @@ sys.exit(main())
 
 
 async def test_a_callback_that_outlives_its_lease_is_sent_once(start_relay: StartRelay, processes: Processes) -> None:
-    """Its worker says that it lives on, so nobody else takes it, however long the subscriber needs."""
+    """Its worker renews the lease, so no other worker claims it, however long the subscriber needs."""
     relay = await start_relay()
     assert await relay.worker.terminate() == 0
     workers = [processes.run("workers", [sys.executable, "-c", _SHORT_LEASES], **relay.environ) for _ in range(2)]

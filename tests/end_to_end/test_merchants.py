@@ -150,7 +150,7 @@ async def test_amounts_registered_with_i_mport(relay: Relay) -> None:
 
 
 async def test_what_the_merchant_says_comes_first(relay: Relay) -> None:
-    """What the merchant told the relay wins over what it registered with i'mport."""
+    """The amount that the merchant gave to the relay wins over the one it registered with i'mport."""
     await relay.merchant("outspoken", check_prepared=True)
     imp_uid, order = named()
     await relay.sandbox.put(f"/_sandbox/prepared/{order}", json={"amount": 2000, "currency": "KRW"})
@@ -164,7 +164,7 @@ async def test_what_the_merchant_says_comes_first(relay: Relay) -> None:
 
 
 async def test_registered_amounts_that_cannot_be_had(relay: Relay) -> None:
-    """While i'mport does not say what was registered nothing is told of the payment; then both events are."""
+    """While i'mport does not show the registered amount nothing is announced; then both events are."""
     await relay.merchant("patient", check_prepared=True)
     imp_uid, order = named()
     await relay.sandbox.put(f"/_sandbox/prepared/{order}", json={"amount": 2000, "currency": "KRW"})
@@ -239,7 +239,7 @@ async def test_test_channels_are_seen_where_a_merchant_wants_them(relay: Relay) 
 
 @pytest.mark.parametrize("known", [False, True], ids=["never seen", "seen while the flag was on"])
 async def test_an_operator_is_told_of_a_test_channel(relay: Relay, known: bool) -> None:
-    """A look, a cancellation, a note of one and its rejection are 404 with the reason and its remedy, at once."""
+    """Refreshing, cancelling, recording and rejecting a cancellation are 404 at once, with reason and remedy."""
     name = f"asked-{known}".lower()
     await relay.merchant(name, include_sandbox=known)
     (imp_uid,) = await relay.play("test-channel", merchant=name, imp_key=f"key-{name}")
@@ -275,7 +275,7 @@ def assert_says_why(text: str, merchant: str) -> None:
 
 
 async def test_amounts_stay_as_they_came(relay: Relay) -> None:
-    """An amount with decimals is told digit for digit."""
+    """An amount with decimals is announced digit for digit."""
     imp_uid, _ = named()
     await relay.sandbox.post(
         "/_sandbox/payments",

@@ -1,4 +1,4 @@
-"""Redis answers with errors that nobody expects: for a moment, to some commands, to a share of all."""
+"""Redis answers with unexpected errors: for a moment, to some commands, to a share of all."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def to(odd: RedisProxy, name: str, words: str, times: float = float("inf")) -> C
 
 @pytest.mark.parametrize("words", [UPSTREAM, ASK, NONSENSE])
 async def test_the_sweep_goes_on(relay: Relay, odd: RedisProxy, words: str) -> None:
-    """What it is answered is logged once, not with every try; afterwards what waits is told of again."""
+    """The error is logged once, not with every try; afterwards the lanes that wait are kicked again."""
     statuses = iter((500, 200))
     relay.subscriber.reply = lambda _count: (next(statuses, 200), 0)
     odd.refuse = to(odd, "sweep", words)
@@ -83,7 +83,7 @@ async def test_leases_are_renewed_all_the_same(relay: Relay, odd: RedisProxy) ->
 
 
 async def test_a_share_of_all_commands_is_refused(relay: Relay, odd: RedisProxy) -> None:
-    """Every process lives on, every webhook is acknowledged, and its payment is told when Redis is well again."""
+    """Every process lives on, every webhook is acknowledged, and its payment is announced when Redis works again."""
     await relay.endpoint(ordered=False)
     made = [await relay.payment_at_iamport(status="paid", amount=1000, merchant_uid=f"order_{n}") for n in range(40)]
     odd.refuse_share(0.3, (UPSTREAM, ASK))

@@ -113,7 +113,7 @@ async def test_looks_that_race(relay: Relay) -> None:
 
 
 async def test_an_old_answer_that_arrives_late(relay: Relay) -> None:
-    """A look that took long and shows the past adds nothing and takes nothing back."""
+    """A look-up that took long and shows the past adds nothing and takes nothing back."""
     imp_uid = "imp_stale"
     await relay.payment_at_iamport(imp_uid=imp_uid, status="paid", paid_at=int(time.time()), amount=1004)
     await relay.webhook(imp_uid)

@@ -40,7 +40,7 @@ async def until_done(relay: Relay, run: str, within: float = 60) -> dict[str, An
 
 
 async def shop(relay: Relay, name: str, **fields: Any) -> list[str]:
-    """A new merchant with two payments that nobody announced; their imp_uids."""
+    """A new merchant with two payments whose webhooks were never sent; their imp_uids."""
     await relay.merchant(name)
     imp_uids = [f"imp_{name}{number}" for number in range(2)]
     for imp_uid in imp_uids:

@@ -49,7 +49,7 @@ async def test_lost_webhooks_are_counted_once(relay: Relay) -> None:
 
 
 async def test_a_webhook_that_came_while_i_mport_failed_is_not_lost(relay: Relay) -> None:
-    """Where the look was what failed, the webhook was not lost, however late the reconciliation finds it differs."""
+    """If the refresh was what failed, the webhook was not lost, however late a reconciliation finds the payment."""
     await relay.merchant("unlucky")
     before = await relay.ledger.reconciliations.webhook_losses()
     at, imp_uid = int(time.time()) - 400, "imp_unlucky"

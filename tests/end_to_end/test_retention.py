@@ -30,7 +30,7 @@ async def until_gone(relay: Relay, imp_uid: str, merchant: str = "default") -> N
 
 
 async def a_settled_payment_leaves_and_is_remembered(relay: Relay) -> None:
-    """It leaves with all that belongs to it; a late webhook brings it back without news, and what is new is told."""
+    """It is removed with all that belongs to it; after a late webhook only new facts are announced."""
     endpoint = await relay.endpoint()
     imp_uid = await relay.paid()
     await relay.until_received("paid", imp_uid=imp_uid)
@@ -107,7 +107,7 @@ async def what_waits_stays(relay: Relay) -> None:
 
 
 async def rejected_notifications_leave(relay: Relay) -> None:
-    """Made-up webhooks are forgotten; nobody can fill the ledger with them."""
+    """Made-up webhooks are removed, so they cannot fill the ledger."""
     await relay.webhook("imp_made_up")
 
     async def outcomes(count: int) -> bool:

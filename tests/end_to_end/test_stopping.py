@@ -39,7 +39,7 @@ async def leased(redis_url: str) -> list[str]:
 
 
 async def hears(relay: Relay, seconds: float) -> dict[str, Any]:
-    """Have a payment told of to a subscriber that takes so long, and wait until it is being told."""
+    """Have an event sent to a subscriber that takes so long, and wait until the callback is under way."""
     relay.subscriber.reply = lambda _count: (200, seconds)
     endpoint = await relay.endpoint()
     await relay.payment_at_iamport(imp_uid="imp_told", status="paid", paid_at=1_900_000_000, amount=1004)
@@ -56,7 +56,7 @@ async def delivery(relay: Relay) -> dict[str, Any]:
 
 
 async def test_a_callback_under_way_is_finished(start_relay: StartRelay, redis_url: str) -> None:
-    """Its answer is waited for and noted, so nobody sends it a second time."""
+    """The worker waits for its answer and records it, so it is not sent a second time."""
     relay = await start_relay()
     await hears(relay, 2)
     assert await relay.worker.terminate() == 0
@@ -84,7 +84,7 @@ async def test_a_look_under_way_is_finished(start_relay: StartRelay, redis_url: 
 
 
 async def test_what_hangs_is_given_back(start_relay: StartRelay, processes: Processes, redis_url: str) -> None:
-    """A callback and a look that do not end in time are due for others, who need not wait for any lease to end."""
+    """A callback and a refresh that do not end in time are released, so other workers claim them at once."""
     relay = await start_relay()
     worker = await hurried(relay, processes, 0.5, 30)
     endpoint = await hears(relay, 60)

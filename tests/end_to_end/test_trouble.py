@@ -1,4 +1,4 @@
-"""i'mport in trouble: nobody hammers it, everybody sees it, nothing is lost, and all is caught up when it is back."""
+"""i'mport failing: it is not hammered, operators see it, nothing is lost, and all is caught up when it is back."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ async def until_all_paid(relay: Relay, imp_uids: list[str], merchant: str = "def
     ids=lambda fault: "-".join(map(str, fault.values())),
 )
 async def test_everything_waits_and_is_caught_up(relay: Relay, fault: dict[str, Any]) -> None:
-    """Operators see the trouble, i'mport is probed with one payment now and then, and all are told when it is back."""
+    """Operators see the trouble, i'mport is probed with one payment now and then, and all are announced afterwards."""
     await relay.faults(**fault)
     await relay.forget_requests()
     imp_uids = await announced(relay, 30)
@@ -77,7 +77,7 @@ async def test_everything_waits_and_is_caught_up(relay: Relay, fault: dict[str, 
 
 
 async def test_a_hanging_i_mport(relay: Relay) -> None:
-    """A look that nobody answers ends after ten seconds, and the next one is well."""
+    """A look-up without an answer ends after ten seconds, and the next one succeeds."""
     await relay.faults(timeout=True, paths=["/payments"], times=1)
 
     imp_uids = await announced(relay, 3)
@@ -87,7 +87,7 @@ async def test_a_hanging_i_mport(relay: Relay) -> None:
 
 
 async def test_a_slow_i_mport(relay: Relay) -> None:
-    """Answers that take long are answers: the looks wait for them and no second one is made meanwhile."""
+    """Slow answers count: look-ups wait for them and no second one is made meanwhile."""
     await relay.forget_requests()
     await relay.faults(slow=2, paths=["/payments"])
 
@@ -100,7 +100,7 @@ async def test_a_slow_i_mport(relay: Relay) -> None:
 
 
 async def test_an_expired_token(relay: Relay) -> None:
-    """A token that ends between two looks is replaced, once for all who need it, and costs no payment a retry."""
+    """A token that expires between two look-ups is replaced once for all, and costs no payment a retry."""
     await until_all_paid(relay, await announced(relay, 1))
     await relay.forget_requests()
     await relay.faults(expired_token=True)
@@ -117,7 +117,7 @@ async def test_an_expired_token(relay: Relay) -> None:
     [("row", 1), ("nameless", 3), ("other", 3), ("twice", 3), ("error", 1), ("error", 3), ("refused", 3)],
 )
 async def test_poisonous_payments_hold_back_nobody(relay: Relay, poison: str, count: int) -> None:
-    """Of a hundred payments the good ones are told at once, the poisonous ones when i'mport has healed."""
+    """Of a hundred payments the good ones are announced at once, the bad ones when i'mport works again."""
     name = f"{poison}-{count}"
     bad = [f"imp_bad_{poison}_{number}" for number in range(count)]
     await relay.merchant(name)

@@ -95,7 +95,7 @@ async def limited(processes: Processes, own_redis: RedisServer, free_port: Calla
 
 
 async def test_the_documented_rights_are_enough(limited: Relay, own_redis: RedisServer) -> None:
-    """Webhooks, looks, callbacks, retries, cancellations, reconciliations, replays: nothing is refused on the way."""
+    """Webhooks, refreshes, callbacks, retries, cancellations, reconciliations, replays: Redis refuses nothing."""
     limited.subscriber.reply = lambda count: (500 if count == 1 else 200, 0)
     endpoint = await limited.endpoint()
     (card,) = await limited.play("card")

@@ -102,7 +102,7 @@ class Model:
                 self.deliveries[f"{event.id}.{name}"] = Sending(imp_uid, event.sequence, name)
 
     def answer(self, claimed: ClaimedPayment, outcome: str) -> None:
-        """What a look says to the webhooks that came before its claim."""
+        """The outcome that a refresh gives the webhooks that came before its claim."""
         since = self.claimed_at[claimed.lease.token]
         for webhook in self.webhooks.values():
             if (webhook.imp_uid, webhook.outcome) == (claimed.record.imp_uid, "pending") and webhook.at < since:

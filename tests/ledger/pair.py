@@ -71,7 +71,7 @@ class Pair:
         self.run(self.ledger.accept(notification(self.model.webhooks[identity].imp_uid, id=identity)))
 
     def mark_dirty(self, imp_uid: str, due_in: float) -> None:
-        """An operator or a reconciliation asks for a look."""
+        """An operator or a reconciliation asks for a refresh."""
         self.run(self.ledger.refresh_lane.mark_dirty("default", imp_uid, due_in=due_in))
 
     def claim(self, lane: Lane, limit: int) -> None:
@@ -103,7 +103,7 @@ class Pair:
         self.model.answer(claimed, "applied" if change.has_events else "unchanged")
 
     def postpone(self, claimed: ClaimedPayment, kind: Literal["stalled", "unknown", "rejected"]) -> None:
-        """A look that came to nothing; a payment that has a record is never unknown."""
+        """A refresh without a result; a payment that has a record is never unknown."""
         if self.model.record(claimed.record.imp_uid).version:
             kind = "stalled"
         due_in = None if kind == "rejected" else 0.0

@@ -1,4 +1,4 @@
-"""What is looked at every minute, and told in a line."""
+"""What is checked every minute, and logged in one line."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def lines() -> Iterator[Lines]:
 
 
 async def test_what_is_well_is_not_told(ledger: Ledger, lines: Lines) -> None:
-    """Nobody reads that nothing is wrong."""
+    """Nothing is logged while nothing is wrong."""
     watch = AclWatch(ledger)
     await watch.log_problems()
     assert (lines(), watch.seen is not None and watch.seen.well) == ([], True)

@@ -52,7 +52,7 @@ async def settle(driver: Driver, delivery: ClaimedDelivery, verdict: Verdict, ma
 
 
 async def test_a_batch_of_commits_is_one_call(ledger: Ledger, driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fifty looks are written by one call; each event is counted, and each is in the lane of its endpoint."""
+    """Fifty refreshes are written by one call; each event is counted, and each is in the lane of its endpoint."""
     lane = await driver.subscribe(max_in_flight=100)
     await asyncio.gather(*(driver.accept(f"imp_{n:02}") for n in range(50)))
     claimed = await driver.claim()

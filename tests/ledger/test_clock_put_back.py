@@ -126,7 +126,7 @@ async def test_a_rate_goes_on(ledger: Ledger, driver: Driver) -> None:
 
 
 async def test_a_probe_that_is_gone_is_followed_by_another(ledger: Ledger, driver: Driver) -> None:
-    """While i'mport fails one look at a time finds out more; it does not seem to be under way for another minute."""
+    """While i'mport fails, one probe at a time is under way; it does not seem to be for another minute."""
     await driver.accept()
     await ledger.refresh_lane.pause(REFRESH, 0, because("trouble"))
     await driver.claim_one()

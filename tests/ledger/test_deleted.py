@@ -15,7 +15,7 @@ SLOW = Lane("unknown", "shop")
 
 
 async def a_shop(driver: Driver) -> None:
-    """A merchant with a payment to look at now, one later, and one that i'mport does not know."""
+    """A merchant with a payment due for a refresh now, one due later, and one that i'mport does not know."""
     await driver.ledger.merchants.put("shop", imp_key="k", imp_secret="s")
     await driver.accept("imp_slow", merchant="shop")
     slow = await driver.claim_one(SHOP)
@@ -46,7 +46,7 @@ async def test_nobody_is_sent_to_the_payments_of_a_merchant_that_was_deleted(dri
 
 
 async def test_a_merchant_that_is_put_again_goes_on(driver: Driver) -> None:
-    """What it was told of before it was deleted is looked at as if it had never been away."""
+    """Payments that were dirty before it was deleted are refreshed as if it had never been away."""
     await a_shop(driver)
     await driver.ledger.merchants.delete("shop")
     await driver.pass_time(10)
@@ -81,7 +81,7 @@ async def test_what_a_deleted_merchant_waited_for_is_given_up_in_the_end(driver:
 
 
 async def test_default_is_never_gone(driver: Driver) -> None:
-    """Its webhooks are taken without anybody having set it up, so its lane stays open: somebody is to be told."""
+    """Its webhooks are accepted even before it is set up, so its lane stays open and is kicked."""
     await driver.ledger.merchants.ensure("default")
     await driver.accept("imp_1")
     await driver.ledger.merchants.delete("default")

@@ -56,7 +56,7 @@ async def test_a_failed_one_is_due_again_when_it_says(ledger: Ledger, driver: Dr
 
 
 async def test_what_a_killed_worker_held_comes_back(ledger: Ledger, driver: Driver) -> None:
-    """Its lease ends, the sweep tells of it, and what the dead one still says counts for nothing."""
+    """Its lease ends, the sweep kicks the lane, and late results of the dead worker do not count."""
     lane = await driver.subscribe()
     await driver.look(paid())
     late = await driver.take_one(lane)
@@ -170,7 +170,7 @@ async def test_what_was_asked_for_goes_though_one_claim_has_no_room(driver: Driv
 
 
 async def test_a_hundred_thousand_for_later_do_not_slow_one_for_now(driver: Driver) -> None:
-    """Deliveries due in hours stay in Redis, wake nobody, and are not what a claim gives."""
+    """Deliveries due in hours stay in Redis, cause no kick, and are not claimed."""
     lane = await driver.subscribe()
     await driver.look(paid("imp_1"))
     await driver.take_one(lane)

@@ -1,4 +1,4 @@
-"""Escrow changes on their way from a webhook to the look that believes them or does not."""
+"""Escrow changes on their way from a webhook to the refresh that accepts or rejects them."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ async def noted(ledger: Ledger, identity: str) -> tuple[str, str]:
 
 
 async def kept(driver: Driver) -> list[str]:
-    """The escrow changes that wait for a look."""
+    """The escrow changes that wait for a refresh."""
     return sorted(name.decode() for name in await driver.redis.hkeys(key("escrow", NAME)))
 
 
 async def test_a_change_waits_for_a_look_and_becomes_an_event(ledger: Ledger, driver: Driver) -> None:
-    """A verified sender's change is given to the next look, which settles it together with its notification."""
+    """A change from a verified source is given to the next refresh, which settles it with its notification."""
     one = await driver.accept(extra=told(denied_reason="단순 변심"), received_at=THEN + 60.5)
     claimed = await driver.claim_one()
     assert claimed.escrow_changes == (EscrowChange("4", THEN + 50, "단순 변심", THEN + 60),)
@@ -53,7 +53,7 @@ async def test_a_change_waits_for_a_look_and_becomes_an_event(ledger: Ledger, dr
 
 
 async def test_the_same_change_again_is_unchanged(ledger: Ledger, driver: Driver) -> None:
-    """Told twice before a look, while it is made and after it, a change is one fact; all are answered."""
+    """Reported twice before a refresh, during it and after it, a change is one fact; all are answered."""
     early = [await driver.accept(extra=told()), await driver.accept(extra=told())]
     claimed = await driver.claim_one()
     during = await driver.accept(extra=told())
@@ -70,7 +70,7 @@ async def test_the_same_change_again_is_unchanged(ledger: Ledger, driver: Driver
 
 
 async def test_without_a_time_the_first_receipt_counts(driver: Driver) -> None:
-    """A change without a usable time that comes again before the look happened when it came first."""
+    """A change without a usable time that is reported again before the refresh happened when it first came."""
     await driver.accept(extra=told("2", None), received_at=THEN + 1.0)
     await driver.accept(extra=told("2", "soon"), received_at=THEN + 9.0)
     claimed = await driver.claim_one()
@@ -80,7 +80,7 @@ async def test_without_a_time_the_first_receipt_counts(driver: Driver) -> None:
 
 
 async def test_a_change_that_comes_during_a_look_waits_for_the_next(driver: Driver) -> None:
-    """The look under way has not seen it, so it stays; each of two changes is a fact."""
+    """The refresh under way has not seen it, so it stays; each of two changes is a fact."""
     await driver.accept(extra=told("2"))
     claimed = await driver.claim_one()
     await driver.accept(extra=told("4"))
@@ -106,7 +106,7 @@ async def test_a_payment_that_is_not_escrow(ledger: Ledger, driver: Driver) -> N
 
 
 async def test_an_unverified_sender_only_causes_a_look(ledger: Ledger, driver: Driver) -> None:
-    """Its change is given to no look; its notification says why from the beginning."""
+    """Its change is given to no refresh; its notification has the reason from the beginning."""
     one = await driver.accept(extra=told(), verified=False)
     assert await noted(ledger, one.id) == ("pending", said(escrow.UNVERIFIED))
     claimed = await driver.claim_one()
@@ -120,7 +120,7 @@ async def test_an_unverified_sender_only_causes_a_look(ledger: Ledger, driver: D
 
 
 async def test_a_change_without_a_code(ledger: Ledger, driver: Driver) -> None:
-    """An escrow webhook that does not say what changed causes a look and says so."""
+    """An escrow webhook without a code causes a refresh, and its notification has the reason."""
     await driver.look(bought())
     one = await driver.accept(extra=told(None))
     claimed = await driver.claim_one()
@@ -144,7 +144,7 @@ async def test_an_unknown_payment_keeps_its_change(ledger: Ledger, driver: Drive
 
 
 async def test_a_look_that_lost_its_lease_settles_nothing(driver: Driver) -> None:
-    """Nor does one whose record an operator has changed since: the change is given to the next look."""
+    """Nor does one whose record an operator has changed since: the change is given to the next refresh."""
     await driver.look(bought())
     await driver.accept(extra=told())
     lost = await driver.claim_one()

@@ -8,7 +8,7 @@ from tests.support.ledger_driver import Driver, paid
 
 
 async def test_events_of_one_look_are_listed_in_their_order(ledger: Ledger, driver: Driver) -> None:
-    """What one look found is listed newest first by sequence, although all of it was recorded in one millisecond."""
+    """Events of one refresh are listed newest first by sequence, although all were recorded in one millisecond."""
     for number in range(8):
         await driver.accept(f"imp_{number}")
         await driver.look(paid(f"imp_{number}", 100, 200, 300))

@@ -107,7 +107,7 @@ async def test_an_error_is_its_items_alone_or_its_lists() -> None:
 
 @pytest.mark.parametrize("at_once", [1, 2])
 async def test_who_has_gone_is_not_written(at_once: int) -> None:
-    """A caller that left before its turn is left out; one that leaves during it disturbs nobody."""
+    """A caller that left before its turn is left out; one that leaves during it does not affect others."""
     writing = Writing(at_once=at_once, enough=100)
     await writing.add(1)
     await writing.add(2, 3)

@@ -91,7 +91,7 @@ async def test_a_wrong_password_is_said(start: Start, right: str, wrong: str) ->
 
 
 async def test_a_sentinel_that_refuses_is_passed_over(start: Start) -> None:
-    """The first one answers with an error that nobody expects: the next one is asked, in the same breath."""
+    """The first one answers with an unexpected error: the next one is asked at once."""
     guarded = await asyncio.to_thread(start, Guard())
     async with RedisProxy(guarded.sentinel_port) as proxy:
         proxy.refuse = lambda command: "ERR upstream failure" if command[0] == b"SENTINEL" else None

@@ -61,7 +61,7 @@ class Halfway:
         return {str(lane) for lane in await self.driver.ledger.sweep("me")}
 
     async def look(self, *snapshots: Any) -> None:
-        """Look at those of these payments that are due, if their lane is woken."""
+        """Refresh those of these payments that are due, if their lane is kicked."""
         if "refresh/default" in await self.woken():
             found = {one.imp_uid: one for one in snapshots}
             for claimed in await self.driver.claim():
@@ -112,7 +112,7 @@ async def test_an_acknowledged_webhook_becomes_its_event(halfway: Halfway, comma
 
 @pytest.mark.parametrize("command", COMMANDS)
 async def test_a_look_that_ends_halfway_is_made_again(halfway: Halfway, command: str) -> None:
-    """Whatever command is refused while looks are claimed and written: their events are recorded and delivered."""
+    """Whatever command is refused while refreshes are claimed and written: their events are recorded and delivered."""
     for imp_uid in ("imp_1", "imp_2"):
         await halfway.driver.accept(imp_uid)
     snapshots: Sequence[Any] = (paid("imp_1", 100), paid("imp_2"))

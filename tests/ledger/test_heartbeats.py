@@ -1,4 +1,4 @@
-"""Signs of life: who runs, who has gone quiet, and who is not spoken of any more."""
+"""Heartbeats: which workers run, which have stopped sending them, and which are forgotten."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ async def test_one_that_stops_signs_off(ledger: Ledger) -> None:
 
 
 async def test_workers_and_spools_are_heard_in_a_full_redis(ledger: Ledger, driver: Driver) -> None:
-    """Nobody seems dead, and no spool empty, just because nothing can be written any more."""
+    """No worker seems dead and no spool empty just because Redis is full."""
     await ledger.heartbeats.report("host-1", SIGN)
     try:
         await fill(driver, 2.0)

@@ -11,7 +11,7 @@ ROW = key("idem", "name")
 
 
 async def test_the_first_answer_is_the_answer(ledger: Ledger) -> None:
-    """While it runs others are told so, afterwards they get its answer; another request never does."""
+    """While it runs, repeats get "running", afterwards its answer; another request never does."""
     keys = Idempotency(ledger.store)
     assert await keys.begin("name", "request", "first") is None
     assert await keys.begin("name", "request", "second") == PreviousRequest("running")

@@ -1,4 +1,4 @@
-"""Why deliveries wait, in words; endpoints whose health is told of; chains that are let go."""
+"""Why deliveries wait, in words; changes of health as events; chains that are released."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ HOUR = 3600.0
 
 
 async def test_what_no_worker_has_come_for_is_late(ledger: Ledger, driver: Driver) -> None:
-    """Looks and deliveries that were due an hour ago, with nothing in their way, count as late by an hour."""
+    """Refreshes and deliveries that were due an hour ago and could be claimed count as an hour late."""
     await driver.record_for(await driver.subscribe(), 2)
     await driver.accept("imp_waits")
     await driver.pass_time(HOUR)
@@ -93,7 +93,7 @@ async def test_a_closed_lane_is_not_late(ledger: Ledger, driver: Driver) -> None
 
 @pytest.mark.parametrize("lane", [REFRESH, Lane("unknown", "default")])
 async def test_looks_that_wait_for_iamport_are_not_late(ledger: Ledger, driver: Driver, lane: Lane) -> None:
-    """While i'mport fails looks wait for it; when it is back they have waited for a moment."""
+    """While i'mport fails, refreshes count as paused; when it is back they have waited for a moment."""
     await driver.accept("imp_1")
     if lane.kind == "unknown":
         claimed = await driver.claim_one()
@@ -131,7 +131,7 @@ async def test_a_lane_that_never_empties_is_as_late_as_what_it_holds(ledger: Led
 
 
 async def test_what_a_dead_worker_held_is_late_when_its_lease_is_over(ledger: Ledger, driver: Driver) -> None:
-    """While it is leased nobody is late; after that somebody should have come."""
+    """While it is leased it is not late; after that a worker should have come."""
     await driver.accept("imp_1")
     await driver.claim_one()
     assert (await stats(ledger.store)).oldest_look is None

@@ -1,4 +1,4 @@
-"""Leases, kicks and the sweep: who works on what, who is told, and what is told of again."""
+"""Leases, kicks and the sweep: who works on what, which lanes are kicked, and which are kicked again."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ async def test_a_late_renewal_takes_nothing_from_who_has_it_now(ledger: Ledger, 
 
 
 async def test_what_is_given_back_is_due_at_once(ledger: Ledger, driver: Driver) -> None:
-    """A worker that stops hands its work to others, who are told; its own late results count for nothing."""
+    """A worker that stops releases its work and the lanes are kicked; its own late results do not count."""
     lane = await driver.subscribe()
     await driver.look(paid())
     await driver.accept("imp_2")
@@ -78,7 +78,7 @@ async def test_one_kick_a_lane_is_under_way_at_most(driver: Driver) -> None:
 
 
 async def test_a_full_batch_kicks_again(driver: Driver) -> None:
-    """Whoever finds more than it takes tells the next worker before it starts; whoever finds less does not."""
+    """A claim that leaves due work kicks the lane before it starts; one that takes all does not."""
     await asyncio.gather(*(driver.accept(f"imp_{n}") for n in range(5)))
     await driver.claim(limit=3)
     assert await driver.kicked(REFRESH)
@@ -87,7 +87,7 @@ async def test_a_full_batch_kicks_again(driver: Driver) -> None:
 
 
 async def test_a_kick_that_was_lost_is_sent_again(ledger: Ledger, driver: Driver) -> None:
-    """Its flag expires by itself within seconds, and the sweep tells of the lane."""
+    """Its flag expires by itself within seconds, and the sweep kicks the lane."""
     await driver.accept()
     assert 0 < await driver.redis.pttl(key("kicked", str(REFRESH))) <= 5000
     assert await ledger.sweep("me") == []

@@ -29,7 +29,7 @@ async def replay(driver: Driver, delivery: ClaimedDelivery) -> None:
 
 
 async def test_no_more_are_in_flight_than_the_endpoint_takes(driver: Driver) -> None:
-    """The lane's room is `max_in_flight`, whoever claims; each settled one makes room, and the lane is told of it."""
+    """The lane's capacity is `max_in_flight`, whoever claims; each settled one frees capacity and kicks the lane."""
     lane = await driver.subscribe(max_in_flight=3)
     await driver.record_for(lane, 5)
     claims = await asyncio.gather(*(driver.take(lane) for _ in range(4)))
@@ -82,7 +82,7 @@ async def test_what_a_killed_replay_held_is_room_again(ledger: Ledger, driver: D
 
 
 async def test_replays_yield_to_what_happens_now(driver: Driver) -> None:
-    """While anything live is due, nothing is sent again; the replay's lane looks again a little later."""
+    """While anything live is due, nothing is replayed; the replay lane is due again a little later."""
     lane = await driver.subscribe()
     await driver.record_for(lane, 2)
     first, second = await driver.take(lane)
@@ -137,7 +137,7 @@ async def test_a_rate_below_one_is_kept_too(driver: Driver) -> None:
 
 
 async def test_an_open_breaker_sends_nothing_and_burns_no_attempt(ledger: Ledger, driver: Driver) -> None:
-    """Until its time nothing is claimed or kicked; then one goes as a probe, and nobody else while it is out."""
+    """Until its time nothing is claimed or kicked; then one goes as a probe, and nothing else while it is out."""
     lane = await driver.subscribe()
     await driver.record_for(lane, 4)
     until = await ledger.now() + 30
@@ -195,7 +195,7 @@ async def test_a_probe_that_dies_is_replaced(ledger: Ledger, driver: Driver) -> 
 
 
 async def test_health_is_replaced_only_by_who_knows_it(ledger: Ledger, driver: Driver) -> None:
-    """Of two who read the same, the second is told to read again."""
+    """Of two writers that read the same health, the second must read it again."""
     await driver.subscribe()
     assert await ledger.delivery_lane.note_health(
         "ep_1", EndpointHealth(), EndpointHealth(failures=1, failing_since=5.0)

@@ -106,7 +106,7 @@ async def test_an_object_is_read_as_it_was_whatever_changed_in_it(driver: Driver
 
 
 async def test_a_body_is_the_same_at_every_attempt(driver: Driver) -> None:
-    """Whatever later looks have found meanwhile."""
+    """Whatever later refreshes have found meanwhile."""
     lane = await driver.subscribe()
     await driver.look(fixed(3))
     first = await driver.take_one(lane)
@@ -286,7 +286,7 @@ async def test_a_tombstone_of_a_long_history_is_written_in_steps_too(driver: Dri
 
 
 async def test_a_tombstone_is_remembered_where_a_commit_breaks_off(driver: Driver) -> None:
-    """Behind the first step of many the tombstone is gone, and all that it remembered is still no news."""
+    """After the first step of many the tombstone is gone, and none of its facts is announced again."""
     record = decide(Record("default", "imp_fixed"), fixed(250), THEN, Policy()).record
     await driver.redis.set(key("tomb", "default/imp_fixed"), codec.dump_tombstone(record))
     await driver.accept("imp_fixed")

@@ -76,7 +76,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.pair.agree()
 
     def teardown(self) -> None:
-        """Nothing was forgotten: what the sweep tells of is enough to finish everything."""
+        """Nothing was forgotten: the lanes that the sweep kicks are enough to finish everything."""
         try:
             self.pair.finish()
             self.pair.agree()
@@ -151,7 +151,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
 
 def test_the_ledger_agrees_with_its_model(tmp_path: Path, free_port: Callable[[], int]) -> None:
-    """No interleaving of webhooks, looks, deliveries, lost leases, operators and time breaks what must hold."""
+    """No interleaving of webhooks, refreshes, deliveries, lost leases, operators and time breaks an invariant."""
     server = RedisServer(free_port(), tmp_path, "--appendonly", "no")
     server.start()
 

@@ -36,7 +36,7 @@ async def test_the_next_look_is_a_due_time(ledger: Ledger, driver: Driver) -> No
 
 
 async def test_a_claimed_cancellation_that_comes_during_a_look_is_not_forgotten(driver: Driver) -> None:
-    """What a verified webhook claims is for the look after it, however early the one under way ends."""
+    """What a verified webhook reports is for the refresh after it, however early the one under way ends."""
     await driver.accept(status="cancelled", cancellation_id="c_early")
     claimed = await driver.claim_one()
     assert claimed.reported_cancellations == ("c_early",)
@@ -47,7 +47,7 @@ async def test_a_claimed_cancellation_that_comes_during_a_look_is_not_forgotten(
 
 
 async def test_a_rejected_payment_forgets_only_what_was_claimed_before(driver: Driver) -> None:
-    """A webhook that comes while the last look at an unknown payment is under way starts again."""
+    """A webhook that comes during the last look-up of an unknown payment starts its schedule again."""
     early = await driver.accept(status="cancelled", cancellation_id="c_early")
     claimed = await driver.claim_one()
     late = await driver.accept(status="cancelled", cancellation_id="c_late")
@@ -60,13 +60,13 @@ async def test_a_rejected_payment_forgets_only_what_was_claimed_before(driver: D
 
 
 async def test_unverified_webhooks_claim_nothing(driver: Driver) -> None:
-    """Buyers know their imp_uid: what anybody posts only causes a look."""
+    """Buyers know their imp_uid: a webhook from an unverified source only causes a refresh."""
     await driver.accept(status="cancelled", cancellation_id="c1", verified=False)
     assert (await driver.claim_one()).reported_cancellations == ()
 
 
 async def test_notifications_wait_while_their_claim_is_open(driver: Driver) -> None:
-    """A webhook about a cancellation that the first look does not show is answered by the second."""
+    """A webhook about a cancellation that the first look-up does not show is answered by the second."""
     await driver.look(paid())
     one = await driver.accept(status="cancelled", cancellation_id="c1")
     await driver.commit(await driver.claim_one(), paid())
@@ -78,7 +78,7 @@ async def test_notifications_wait_while_their_claim_is_open(driver: Driver) -> N
 
 
 async def test_a_payment_that_had_left_brings_no_old_news(driver: Driver) -> None:
-    """What a tombstone remembers stays known for good, not only for the first look after it."""
+    """The facts in a tombstone stay known for good, not only for the first refresh after it."""
     record = decide(Record("default", "imp_1"), paid(), THEN, Policy()).record
     await driver.redis.set(key("tomb", "default/imp_1"), codec.dump_tombstone(record))
     for _ in range(2):
@@ -143,7 +143,7 @@ async def test_a_quiet_mark_does_not_silence_a_look_that_is_under_way_or_put_off
 
 
 async def test_a_quiet_look_that_somebody_asks_for_while_it_is_under_way_is_heard(driver: Driver) -> None:
-    """An answer to our own cancel call comes while a reconciliation's look is out: what that finds is news."""
+    """An answer to our own cancel call comes during a reconciliation's refresh: what that finds is delivered."""
     lane = await driver.subscribe()
     await driver.ledger.refresh_lane.mark_dirty("default", "imp_1", silent=True)
     claimed = await driver.claim_one()

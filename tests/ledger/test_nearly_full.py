@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from ledger import Ledger
-from ledger.jobs import RECONCILE, TIDY
+from ledger.jobs import RECONCILE, RETENTION
 from ledger.keys import key
 from schemas.errors import LedgerFull
 from tests.support.ledger_driver import REFRESH, Driver, paid
@@ -20,18 +20,18 @@ async def fill(driver: Driver, share: float) -> None:
 
 
 async def test_nothing_is_claimed_near_the_limit(ledger: Ledger, driver: Driver) -> None:
-    """At 95 % of `maxmemory` looks, callbacks and long jobs wait, only tidying goes on; with room all go on."""
+    """At 95 % of `maxmemory` refreshes, callbacks and jobs wait and only retention goes on; with memory all go on."""
     lane = await driver.subscribe()
     await driver.record_for(lane, 2)
     await driver.accept("imp_waits")
     await ledger.jobs.schedule(RECONCILE, "run")
-    await ledger.jobs.schedule(TIDY, "all")
+    await ledger.jobs.schedule(RETENTION, "all")
     try:
         await fill(driver, 0.96)
         await ledger.sweep("me")
         assert (await driver.claim(), await driver.take(lane)) == ((), ())
         assert (await ledger.jobs.claim(RECONCILE)).leases == ()
-        assert len((await ledger.jobs.claim(TIDY)).leases) == 1
+        assert len((await ledger.jobs.claim(RETENTION)).leases) == 1
         await fill(driver, 0.5)
         await ledger.sweep("me")
         await driver.claim_one()
@@ -69,7 +69,7 @@ async def test_what_was_sent_is_settled_in_a_full_redis(ledger: Ledger, driver: 
 
 
 async def test_looks_are_refused_whole_by_a_full_redis(ledger: Ledger, driver: Driver) -> None:
-    """Of looks that were under way nothing is written, of none of those that share a call; with room they all are."""
+    """Nothing is written of refreshes that share a call with one too large; with memory they all are."""
     lane = await driver.subscribe()
     for imp_uid in ("imp_lost", "imp_1", "imp_2"):
         await driver.accept(imp_uid)

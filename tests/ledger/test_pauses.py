@@ -77,7 +77,7 @@ async def by_probe(driver: Driver) -> None:
 
 @pytest.mark.parametrize("paused", [pause, break_, by_rate, by_room, by_probe])
 async def test_what_is_asked_for_goes_at_once(driver: Driver, ledger: Ledger, paused: Paused) -> None:
-    """A retry and a test go, and nothing else with them; workers are told of it."""
+    """A retry and a test are sent, and nothing else; their lane is kicked."""
     await driver.subscribe()
     await driver.record_for(LANE, 2)
     first, second = await driver.take(LANE)
@@ -113,7 +113,7 @@ async def test_a_lost_kick_of_what_is_asked_for_is_found_by_the_sweep(driver: Dr
 
 
 async def test_a_test_whose_worker_was_killed_is_not_sent_later(driver: Driver, ledger: Ledger) -> None:
-    """Also at a disabled endpoint, whose lane nobody looks into."""
+    """Also at a disabled endpoint, whose lane is not claimed."""
     await driver.subscribe()
     await ledger.endpoints.disable("ep_1", because("disabled by an operator"))
     tested = await send_test(driver)
@@ -247,7 +247,7 @@ async def test_another_rate_or_room_counts_at_once(driver: Driver, ledger: Ledge
 
 
 async def test_a_new_start_keeps_what_operators_heard(driver: Driver, ledger: Ledger) -> None:
-    """A success at the new URL is still news where they had heard of trouble at the old one."""
+    """A success at the new URL is announced if failures at the old one were."""
     await driver.subscribe()
     await break_(driver, stage=FAILING)
     await ledger.endpoints.update("ep_1", elsewhere)

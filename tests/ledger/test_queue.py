@@ -40,7 +40,7 @@ async def test_kicks_keep_off_the_ledgers_database(redis_url: str) -> None:
 
 
 async def test_a_broker_that_is_away_costs_nobody_anything(own_redis: RedisServer) -> None:
-    """A kick that cannot be sent is let go: nobody waits for it and nothing is raised."""
+    """A kick that cannot be sent is dropped: no caller waits for it and nothing is raised."""
     sender = Queue(queue_url(own_redis.url))
     own_redis.kill()
     began = time.monotonic()

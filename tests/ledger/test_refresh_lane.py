@@ -1,4 +1,4 @@
-"""Looks at payments: leased one at a time, committed whole or not at all."""
+"""Refreshes of payments: leased one at a time, committed whole or not at all."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ async def test_the_record_comes_back_as_it_was_committed(driver: Driver) -> None
 
 
 async def test_a_claim_leases_and_nobody_else_gets_it(driver: Driver) -> None:
-    """Two workers never look at one payment at the same time; `limit` holds."""
+    """Two workers never refresh one payment at the same time; `limit` holds."""
     for n in range(5):
         await driver.accept(f"imp_{n}")
     first, second = await asyncio.gather(driver.claim(limit=3), driver.claim(limit=3))
@@ -59,7 +59,7 @@ async def test_a_claim_leases_and_nobody_else_gets_it(driver: Driver) -> None:
 
 
 async def test_a_payment_touched_while_leased_is_looked_at_again(driver: Driver) -> None:
-    """A webhook during a look is answered by the next one, not by the look that was under way."""
+    """A webhook during a refresh is answered by the next refresh, not by the one that was under way."""
     early = await driver.accept()
     claimed = await driver.claim_one()
     late = await driver.accept(status="cancelled")
@@ -72,7 +72,7 @@ async def test_a_payment_touched_while_leased_is_looked_at_again(driver: Driver)
 
 
 async def test_a_look_without_news_leaves_its_notifications_unchanged(driver: Driver) -> None:
-    """`unchanged` is for looks that found what was known."""
+    """`unchanged` is for refreshes that found what was known."""
     await driver.look(paid())
     one = await driver.accept()
     await driver.commit(await driver.claim_one(), paid())
@@ -98,7 +98,7 @@ async def test_a_lost_lease_writes_nothing(driver: Driver) -> None:
 
 
 async def test_a_late_commit_of_an_expired_lease_that_nobody_took_counts(driver: Driver) -> None:
-    """The fence is the token, not the clock: as long as nobody else began, the work that was done is kept."""
+    """The fence is the token, not the clock: as long as no other worker claimed it, the result is written."""
     await driver.accept()
     claimed = await driver.claim_one()
     await driver.lose(claimed.lease)
@@ -119,7 +119,7 @@ async def test_a_commit_repeated_is_no_second_one(driver: Driver) -> None:
 
 
 async def test_an_operators_change_in_between_is_noticed(driver: Driver) -> None:
-    """A look decided on a record that was written meanwhile is `changed`; decided again, it keeps both."""
+    """A refresh decided on a record that was written meanwhile is `changed`; decided again, it keeps both."""
     await driver.look(paid())
     await driver.accept()
     claimed = await driver.claim_one()
@@ -168,7 +168,7 @@ async def test_one_order_can_have_several_payments(driver: Driver) -> None:
 
 
 async def test_a_stale_look_adds_nothing(driver: Driver) -> None:
-    """An older answer that arrives later takes nothing back and is no news."""
+    """An older answer that arrives later takes nothing back and announces nothing."""
     await driver.look(paid("imp_1", 1000))
     await driver.look(paid("imp_1"))
     record = await driver.ledger.refresh_lane.record("default", "imp_1")
@@ -176,7 +176,7 @@ async def test_a_stale_look_adds_nothing(driver: Driver) -> None:
 
 
 async def test_twenty_webhooks_at_once_are_one_look_and_one_event(driver: Driver) -> None:
-    """Identical webhooks, however many, make the payment dirty once; one look answers all of them."""
+    """Identical webhooks, however many, make the payment dirty once; one refresh answers all of them."""
     webhooks = await asyncio.gather(*(driver.accept() for _ in range(20)))
     await driver.commit(await driver.claim_one(), paid())
     assert [await driver.outcome(one) for one in webhooks] == ["applied"] * 20
@@ -192,7 +192,7 @@ async def test_what_was_expected_can_be_read(ledger: Ledger, driver: Driver) -> 
 
 
 async def test_a_payment_never_seen_is_not_found(ledger: Ledger) -> None:
-    """There is no record before the first look that found it."""
+    """There is no record before the first refresh that found it."""
     with pytest.raises(NotFound):
         await ledger.refresh_lane.record("default", "imp_1")
 
@@ -219,7 +219,7 @@ async def test_a_rebuilt_ledger_counts_on_from_its_base(driver: Driver) -> None:
 
 
 async def test_an_event_keeps_the_object_that_was_fetched(driver: Driver) -> None:
-    """The payment keeps i'mport's word until a second look agrees; the event shows what its own look found."""
+    """The payment keeps the earlier snapshot until a second look-up agrees; the event shows its own look-up."""
     rows = [{"pg_tid": f"d{n}", "amount": 600, "deposited_at": THEN + n} for n in range(2)]
     account = {"pay_method": "vbank", "amount": 0}
     lane = await driver.subscribe(ordered=False)

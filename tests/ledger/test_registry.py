@@ -108,7 +108,7 @@ async def test_an_endpoint_is_read_as_it_was_created(ledger: Ledger) -> None:
 
 
 async def test_an_endpoint_needs_a_merchant(ledger: Ledger) -> None:
-    """There is no endpoint of a merchant nobody knows; `default` is always known."""
+    """An unknown merchant can have no endpoint; `default` is always known."""
     endpoints = ledger.endpoints
     with pytest.raises(NotFound):
         await endpoints.create(an_endpoint())
@@ -171,7 +171,7 @@ async def test_disabling_closes_the_lane_and_enabling_opens_it(ledger: Ledger) -
 
 
 async def test_enabling_starts_afresh(ledger: Ledger) -> None:
-    """An endpoint that failed for long starts with a closed breaker, and its recovery is still news."""
+    """An endpoint that failed for long starts with a closed breaker, and its recovery is still announced."""
     endpoints = await with_merchant(ledger)
     await endpoints.create(an_endpoint())
     failing = EndpointHealth(failures=30, failing_since=1.0, open_until=99999999999.0, opens=9, stage=DISABLED)

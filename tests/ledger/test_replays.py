@@ -161,7 +161,7 @@ async def test_more_events_than_a_step_takes(driver: Driver) -> None:
 
 
 async def test_test_payments_are_not_sent_again_to_who_does_not_include_them(driver: Driver) -> None:
-    """Events of test channels from when the merchant included them go to nobody while it does not."""
+    """Events of test channels from when the merchant included them are not replayed while it does not."""
     merchants = driver.ledger.merchants
     await merchants.put("default", imp_key="k", imp_secret="s", include_sandbox=True)
     await driver.look(paid("imp_live", custom_data='"sandbox":true,"detail":'))

@@ -148,7 +148,7 @@ async def test_a_commit_that_no_replica_has_does_not_count(ledger: Ledger, drive
 
 
 async def test_what_it_began_is_told_all_the_same(ledger: Ledger, driver: Driver, alone: Driver) -> None:
-    """A lane that counts as told of is told: its work does not wait until that is forgotten."""
+    """A lane that counts as kicked is kicked: its work does not wait until the flag expires."""
     await driver.subscribe()
     before = await sent(alone)
     with pytest.raises(LedgerUnavailable):

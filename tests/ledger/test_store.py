@@ -185,7 +185,7 @@ async def test_durable_writes_need_their_replicas(redis_url: str) -> None:
     ],
 )
 def test_what_needs_somebody_is_told_from_what_passes(error: Exception, expected: type[LedgerUnavailable]) -> None:
-    """All of it is trouble that is tried again; an answer that nobody expects is known as one."""
+    """All of it is repeated; an unexpected answer is recognised as one."""
     assert type(unavailable(error)) is expected
 
 

@@ -69,7 +69,7 @@ async def test_deleting_an_endpoint_discards_what_it_had_to_get(ledger: Ledger, 
 
 async def test_what_a_merchant_does_not_include_any_more_is_discarded(ledger: Ledger, driver: Driver) -> None:
     """With the flag for test channels goes what is pending of them: in the lane, in a chain, being sent and held.
-    Other payments go on, and nobody can have it sent before the flag is back."""
+    Other payments go on, and it cannot be sent before the flag is back."""
     await ledger.merchants.put("default", imp_key="k", imp_secret="s", include_sandbox=True)
     lane = await driver.subscribe()
     await driver.subscribe("ep_2")

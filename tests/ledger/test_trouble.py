@@ -98,7 +98,7 @@ async def test_after_the_last_try_it_is_rejected(driver: Driver) -> None:
 
 
 async def test_tries_are_counted_and_forgotten_with_a_commit(driver: Driver) -> None:
-    """The count of failed looks comes with the claim until one succeeds."""
+    """The count of failed refreshes comes with the claim until one succeeds."""
     await driver.accept()
     for tries in range(3):
         claimed = await driver.claim_one()
@@ -171,7 +171,7 @@ async def test_a_probe_that_dies_is_followed_by_another(driver: Driver) -> None:
 
 
 async def test_batches_that_fail_together_are_one_failure(driver: Driver) -> None:
-    """Looks that were under way when i'mport went away neither lengthen the next pause nor shorten this one."""
+    """Look-ups that were under way when i'mport went away neither lengthen the next pause nor shorten this one."""
     for n in range(4):
         await driver.accept(f"imp_{n}")
     for _ in range(4):
@@ -246,7 +246,7 @@ async def test_trouble_is_shown_at_the_merchant_and_goes_with_it(ledger: Ledger,
 
 
 async def test_trouble_makes_no_merchant(ledger: Ledger, driver: Driver) -> None:
-    """A pause for a merchant that nobody has set up yet leaves it to be set up."""
+    """A pause for a merchant that is not set up yet does not keep it from being set up."""
     await ledger.refresh_lane.pause(REFRESH, 5, because("no credentials"))
     with pytest.raises(NotFound):
         await ledger.merchants.get("default")

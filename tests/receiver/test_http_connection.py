@@ -14,7 +14,7 @@ from receiver.app import ReceiverApp, routes
 from receiver.health import livez
 from receiver.http_connection import ANSWER_SECONDS, DISCARDED_BYTES, HEAD_BYTES, IDLE_SECONDS, READ_SECONDS
 from receiver.server import make_server
-from runtime.http_server import Sweep
+from runtime.http_server import OnTick
 from runtime.listening import listen
 from tests.support.waiting import PATIENCE
 
@@ -25,7 +25,7 @@ Client = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 class Serving:
     """A server whose only webhook route reads the body, or answers without reading, or hangs."""
 
-    def __init__(self, port: int, sweep: Sweep | None = None) -> None:
+    def __init__(self, port: int, sweep: OnTick | None = None) -> None:
         self.port = port
         self.reads = True
         self.hangs = False

@@ -5,12 +5,12 @@ from __future__ import annotations
 import random
 
 from receiver.breaker import LONGEST_WAIT, Breaker
-from receiver.limiter import Limiter
+from receiver.limiter import RateLimiter
 
 
 def test_a_source_gets_its_burst_and_then_its_rate() -> None:
     """A full bucket empties at once and refills at the rate, never beyond the burst."""
-    limiter = Limiter(rate=10, burst=3)
+    limiter = RateLimiter(rate=10, burst=3)
     assert [limiter.admits("a", 0.0) for _ in range(4)] == [True, True, True, False]
     assert [limiter.admits("a", 0.1) for _ in range(2)] == [True, False]
     assert [limiter.admits("a", 100.0) for _ in range(4)] == [True, True, True, False]
@@ -18,7 +18,7 @@ def test_a_source_gets_its_burst_and_then_its_rate() -> None:
 
 def test_sources_do_not_share_a_bucket() -> None:
     """One source's flood costs another nothing."""
-    limiter = Limiter(rate=1, burst=1)
+    limiter = RateLimiter(rate=1, burst=1)
     assert limiter.admits("a", 0.0)
     assert not limiter.admits("a", 0.0)
     assert limiter.admits("b", 0.0)
@@ -26,7 +26,7 @@ def test_sources_do_not_share_a_bucket() -> None:
 
 def test_made_up_sources_take_bounded_memory() -> None:
     """However many sources there are, only so many are remembered, the latest."""
-    limiter = Limiter(rate=1, burst=1, sources=100)
+    limiter = RateLimiter(rate=1, burst=1, sources=100)
     rng = random.Random(1)
     for _ in range(10_000):
         limiter.admits(str(rng.getrandbits(64)), 0.0)

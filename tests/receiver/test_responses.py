@@ -166,7 +166,7 @@ async def test_requests_as_proxies_and_old_clients_send_them(
 
 
 async def test_a_target_without_a_path_is_404(receiver: Receiver) -> None:
-    """`OPTIONS *` is answered like any other question for nothing, and is no news in the log."""
+    """`OPTIONS *` is answered like any request for an unknown path, and logs nothing."""
     assert b" 404 " in await receiver.raw(b"OPTIONS * HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
     assert not receiver.process.logs(level="error")
 

@@ -1,4 +1,4 @@
-"""Who counts as the sender of a webhook."""
+"""Which address counts as the source of a webhook."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ async def test_what_waits_together_shares_a_sync(
 async def test_a_disk_that_hangs_is_a_refusal_in_time(
     tmp_path: Path, spool_at: MakeSpool, disk: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody waits for it longer than the slowest write; what it still writes afterwards is one notification more."""
+    """No webhook waits for it longer than the slowest write; what it still writes afterwards is a duplicate."""
     monkeypatch.setattr(spooling, "SLOWEST_WRITE", 0.2)
     spool, ledger = spool_at(tmp_path), ListedLedger()
     disk.clear()

@@ -126,7 +126,7 @@ def complete(reason: Reason, made: list[Piece]) -> None:
 
 
 def test_only_registered_reasons_can_be_made() -> None:
-    """A code that nobody has words for, a parameter too few or too many."""
+    """An unregistered code, a parameter too few or too many."""
     for code, params in (("no_such_code", {}), ("breaker_open", {"until": 1.0}), ("being_sent", {"at": 1.0})):
         with pytest.raises(ValueError, match="no reason is registered"):
             Reason(code, params)
@@ -167,7 +167,7 @@ def test_causes_follow_what_they_cause() -> None:
 
 
 def test_a_frame_has_the_code_of_its_cause() -> None:
-    """Programs are told why it waits, not that it waits."""
+    """Programs get the code of why it waits, not of that it waits."""
     paused = Reason.of("rate_limited", until=1)
     assert Reason.of("waiting", paused, attempts=0, due=None).decisive == "rate_limited"
     assert paused.decisive == "rate_limited"

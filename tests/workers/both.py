@@ -60,11 +60,11 @@ class Both:
         self.shown[imp_uid] = payment(imp_uid, paid_at=at, **fields)
 
     async def look(self) -> None:
-        """Look at what is due."""
+        """Refresh what is due."""
         await self.refresher.refresh(str(REFRESH))
 
     async def reconcile(self, job: str = AUTOMATIC) -> Reconciliation:
-        """A whole run, with the looks that it asks for; the run."""
+        """A whole run, with the refreshes that it asks for; returns the run."""
         while (await self.reconciler.step(job, await self.ledger.now())) == 0:
             pass
         await self.look()

@@ -282,7 +282,7 @@ async def test_endless_body_is_let_go(sender: CallbackSender) -> None:
 
 
 async def test_broken_transport() -> None:
-    """Even a transport that breaks in a way nobody foresaw gives an answer."""
+    """Even a transport that fails in an unforeseen way gives a result."""
 
     def broken(_: httpx.Request) -> httpx.Response:
         raise ZeroDivisionError

@@ -26,7 +26,7 @@ async def shop(redis_url: str) -> AsyncIterator[Both]:
 
 
 async def test_a_webhook_for_a_test_payment_is_rejected(shop: Both) -> None:
-    """The batch shows it, marked as one: no event, no record, one look, and a reason that says what to do."""
+    """The batch shows it, marked as one: no event, no record, one look-up, and a reason that says what to do."""
     await shop.pay("imp_test", sandbox=True)
     await shop.pay("imp_live")
     await shop.driver.accept("imp_test")
@@ -107,7 +107,7 @@ async def test_a_new_merchant_that_includes_them_hears_of_them(shop: Both) -> No
 
 
 async def test_switched_off_what_is_known_gets_no_new_facts(shop: Both) -> None:
-    """What was recorded stays, what happens from then on is not told, by webhook or reconciliation."""
+    """What was recorded stays; what happens from then on is not announced, by webhook or reconciliation."""
     await shop.ledger.merchants.delete("default")
     await shop.put(include_sandbox=True)
     await shop.pay("imp_test", sandbox=True, ago=60)
@@ -150,7 +150,7 @@ async def test_what_the_batch_leaves_out_is_asked_for_singly(shop: Both) -> None
 
 
 async def test_by_hand_they_are_passed_over_too(shop: Both) -> None:
-    """An operator's run ends at once: nothing is left that waits for a look."""
+    """An operator's run ends at once: nothing is left that waits for a refresh."""
     await shop.pay("imp_test", sandbox=True, ago=60)
     now = int(await shop.ledger.now())
     run = Reconciliation("rec_1", "default", now - 3600, now + 1, deliver=True, window=(now - 3600, now, 1))
@@ -161,7 +161,7 @@ async def test_by_hand_they_are_passed_over_too(shop: Both) -> None:
 
 
 async def test_a_pending_cancellation_is_followed_up_when_the_flag_comes_back(shop: Both) -> None:
-    """While the flag is off nobody looks at the payment; the full run after that asks for a look."""
+    """While the flag is off the payment is not refreshed; the full run after that asks for a refresh."""
     await shop.ledger.merchants.delete("default")
     await shop.put(include_sandbox=True)
     await shop.pay("imp_test", sandbox=True, ago=60)

@@ -13,7 +13,7 @@ def record(text: str, level: int = logging.CRITICAL) -> logging.LogRecord:
 
 
 def test_one_line_a_minute_is_enough() -> None:
-    """All queues together; that it is tried again is not told at all, and what is not trouble always is."""
+    """All queues together; retries are not logged at all, and lines below a warning always are."""
     now = [0.0]
     once_a_minute = OnceAMinute(clock=lambda: now[0])
     trouble = record("Consumer encountered a connection error: %s")

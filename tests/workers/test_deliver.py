@@ -113,7 +113,7 @@ async def test_a_payments_story_arrives_in_order(house: House) -> None:
 
 
 async def test_a_dropped_kept_connection_is_an_attempt_of_its_own(house: House) -> None:
-    """It is told of and sent again at once, over a new connection; the endpoint is not taken for a failing one."""
+    """It is recorded and sent again at once over a new connection; the endpoint does not count as failing."""
 
     async def play(connection: Connection) -> None:
         if len(subscriber.requests) == 2:
@@ -185,7 +185,7 @@ async def test_secrets_that_no_key_opens_hold_the_delivery(house: House) -> None
 
 
 async def test_a_test_of_an_endpoint_whose_secrets_no_key_opens_says_so(house: House) -> None:
-    """Whoever tests it is told at once, by an attempt; nothing is sent."""
+    """An operator's test fails at once with an attempt; nothing is sent."""
     async with Subscriber(CATALOGUE["ok"]) as subscriber:
         await house.subscribe(subscriber, readable=False)
         await house.driver.ledger.deliveries.send_test("ep_1", "evt_test", b"{}")

@@ -79,7 +79,7 @@ async def test_the_size_that_worked_is_remembered(books: Books, listing: Listing
 
 
 async def test_large_payments_of_one_second(books: Books, listing: Listing) -> None:
-    """Where the window cannot be shorter, the pages are: nobody is skipped, however they all come at once."""
+    """If the window cannot be shorter, the pages are: no payment is skipped, even if all come at once."""
     books.listed = [paid(number, NOW - 100, 200_000) for number in range(120)]
     assert await books.steps() == 900
     assert await found(books) == {f"imp_{number}" for number in range(120)}
@@ -180,7 +180,7 @@ async def test_parts_of_a_page_hold_what_the_page_holds(books: Books, listing: L
 
 @pytest.mark.parametrize("deliver", [False, True])
 async def test_a_payment_that_no_page_can_hold_is_found_by_hand(books: Books, listing: Listing, deliver: bool) -> None:
-    """Its look is silent where the run is, like that of any other, and it does not count as missing."""
+    """Its refresh is silent if the run is, like that of any other, and it does not count as missing."""
     books.listed = [paid(0, NOW - 100, LARGEST_RESPONSE)]
     run = await books.by_hand(deliver=deliver)
     while await books.step(run.id, NOW) == 0:

@@ -1,4 +1,4 @@
-"""Looks at payments of thousands of deposits, beside others of the same batch."""
+"""Refreshes of payments with thousands of deposits, beside others of the same batch."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def fixed(deposits: int) -> dict[str, Any]:
 
 
 async def test_one_look_finds_thousands_of_deposits(shop: Shop) -> None:
-    """Each is an event; a second look finds nothing new."""
+    """Each is an event; a second refresh finds nothing new."""
     shop.pay("imp_1")
     shop.shown["imp_fixed"] = fixed(1500)
     for news in (1501, 1501):

@@ -64,7 +64,7 @@ async def test_the_payments_of_somebody_else_are_left_alone(shop: Both) -> None:
     ],
 )
 async def test_amounts_that_cannot_be_read_hold_back_one_payment(shop: Both, fields: dict[str, Any]) -> None:
-    """It is asked for again, with words that name it; its neighbour is told at once."""
+    """It is looked up again, with a log line that names it; its neighbour is announced at once."""
     await shop.pay("imp_bad", **fields)
     await shop.pay("imp_good")
     for imp_uid in ("imp_bad", "imp_good"):
@@ -96,7 +96,7 @@ async def test_numbers_that_are_no_amounts_are_passed_on(shop: Both) -> None:
 
 
 async def test_a_prepared_amount_that_is_nonsense_holds_back_its_order_alone(shop: Both) -> None:
-    """The payment it is for waits, as nobody knows what was registered; the others of its batch are compared."""
+    """The payment it is for waits, as the registered amount is unknown; the others of its batch are compared."""
     await shop.put(check_prepared=True)
     for n in range(8):
         await shop.pay(f"imp_{n}")

@@ -193,14 +193,14 @@ async def test_an_operator_s_run_that_gets_nowhere_ends_and_says_why(books: Book
 
 
 async def test_a_run_of_a_merchant_that_is_gone_ends(books: Books) -> None:
-    """Nobody can be asked for it, and nobody wants to know."""
+    """Its list cannot be requested, and nothing needs it."""
     await books.by_hand(merchant="gone")
     assert await books.step("rec_1", NOW) is None
     assert ((await books.run("rec_1")).state, books.stub.calls) == ("done", [])
 
 
 async def test_default_is_not_reconciled_before_it_is_set_up(books: Books) -> None:
-    """Its webhooks are taken before anybody adds it, but there is nobody to ask for its list."""
+    """Its webhooks are accepted before it is added, but without credentials its list cannot be requested."""
     await books.ledger.merchants.delete("default")
     await books.ledger.merchants.put("shop", imp_key="", imp_secret="")
     await books.schedule_all()

@@ -162,7 +162,7 @@ async def test_one_bad_payment_holds_back_nobody(shop: Shop) -> None:
 
 
 async def test_a_merchant_without_credentials_waits(shop: Shop) -> None:
-    """Nobody can be asked for it: what it was told of is kept until somebody sets it up."""
+    """It has no credentials: its dirty payments wait until it is set up."""
     await shop.driver.ledger.merchants.put("other", imp_key="", imp_secret="")
     one = await shop.driver.accept("imp_1", merchant="other")
     await shop.refresh("refresh/other")
@@ -172,7 +172,7 @@ async def test_a_merchant_without_credentials_waits(shop: Shop) -> None:
 
 
 async def test_a_look_that_lost_its_lease_changes_nothing(shop: Shop) -> None:
-    """While i'mport answered somebody else took over: nothing is recorded, and that one's look counts."""
+    """While i'mport answered another worker took over: nothing is recorded, and that one's refresh counts."""
     shop.pay("imp_1")
     one = await shop.driver.accept("imp_1")
     (late,) = await shop.driver.claim()
@@ -190,7 +190,7 @@ async def test_nothing_due_asks_nobody(shop: Shop) -> None:
 
 
 async def test_less_than_was_known_is_looked_at_again_a_minute_later(shop: Shop) -> None:
-    """By itself, on Redis' clock: the second look that agrees makes it i'mport's word, and that is all."""
+    """By itself, on Redis' clock: a second look-up that agrees confirms the snapshot, and nothing else happens."""
     shop.shown["imp_1"] = payment("imp_1", paid_at=1_900_000_000, status="cancelled", cancel_amount=1000)
     await shop.driver.accept("imp_1")
     await shop.refresh(str(REFRESH))

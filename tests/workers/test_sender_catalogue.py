@@ -1,4 +1,4 @@
-"""The sender against every subscriber of the catalogue, over plain HTTP and over TLS."""
+"""`CallbackSender` against every subscriber of the catalogue, over plain HTTP and over TLS."""
 
 from __future__ import annotations
 

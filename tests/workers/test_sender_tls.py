@@ -1,4 +1,4 @@
-"""Certificates: which are taken, and how the others are told of."""
+"""Certificates: which are accepted, and with which reason the others are refused."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ async def test_self_signed(sender: CallbackSender, authority: Authority) -> None
 
 
 async def test_unknown_authority(certificate: ssl.SSLContext) -> None:
-    """An authority that nobody has vouched for is not accepted."""
+    """An unknown certificate authority is not accepted."""
     sender = CallbackSender(callback_transport(lambda _: None), allow_private=True)
     async with Subscriber(OK, tls=certificate) as subscriber:
         answer = await sender.send(subscriber.url, HEADERS, BODY, 10)

@@ -22,7 +22,7 @@ local function end_pause(ep)
 end
 
 -- An endpoint that is enabled, or sent to in another way, starts afresh, with the health that was stored for that case (see
--- note_health.lua): results of what was claimed before say nothing about it.
+-- note_health.lua): results of deliveries claimed before that do not count.
 local function start_afresh(ep)
   local row, live = k("endpoint", ep), "deliver/" .. ep
   redis.call("HSET", k("lane", live), "fresh_from", int(redis.call("INCR", k("seq"))))

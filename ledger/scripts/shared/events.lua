@@ -55,7 +55,7 @@ local function unfinished_delivery(e, ep)
   return id
 end
 
--- Puts the next delivery of the same payment into the lane; it says so if the one before it is dead. Adds the lane to `lanes` (a set).
+-- Puts the next delivery of the same payment into the lane; if the one before it is dead, its reason says so. Adds the lane to `lanes`.
 local function advance(lanes, id, ep, p, died)
   local chain = k("chain", ep .. "/" .. p)
   if not redis.call("ZSCORE", chain, id) then return end

@@ -1,7 +1,7 @@
 -- Leases: how a claim takes members of a lane, and what becomes of leases that ended.
 -- uses: lanes
 
--- Begins a claim. Under memory pressure (see sweep.lua) nothing but tidying is claimed: what is under way needs the memory that is
+-- Begins a claim. Under memory pressure (see sweep.lua) nothing but retention is claimed: what is under way needs the memory that is
 -- left; then the lane is kicked again in a second. Returns: fencing token, whether to claim
 local function begin_claim(lane)
   local token = redis.call("INCR", k("seq"))  -- first: Redis refuses it when it is full, and then nothing has happened

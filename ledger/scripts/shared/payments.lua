@@ -39,8 +39,8 @@ local function decide_silent(m, imp, silent)
   end
 end
 
--- Records what became of notifications of a payment that were pending. One whose escrow change was not believed says why: `doubt` is
--- what this refresh says of all of them; a source that was not believed was recorded with the notification when it came.
+-- Records the outcome of a payment's pending notifications. One whose escrow change was not trusted gets a reason: `doubt` is
+-- this refresh's for all of them; the one for an unverified source was stored with the notification when it came.
 local function settle_notifications(ids, p, outcome, reason, doubt)
   with_all("ZREM", k("waiting", p), ids)
   for _, id in ipairs(ids) do

@@ -73,7 +73,7 @@ async def test_a_refusal_is_a_notice(reader: Reader, console: Console) -> None:
     await console.call("POST", f"/v1/endpoints/{scene.sick}/disable")
     answer = await reader.send(f"/deliveries/{scene.dead}/retry")
     text = (await reader.open(answer.headers["location"], headers={"accept-language": "ko"})).text
-    assert "처리하지 못했습니다: 엔드포인트가 비활성입니다" in text
+    assert "처리하지 못했습니다: 엔드포인트가 비활성 상태입니다" in text
 
 
 @pytest.mark.parametrize("amount", ["10,50", "1,00", "1,0000", "1.000,50", ",5", "1,,000", "1_000"])

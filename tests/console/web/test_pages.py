@@ -101,7 +101,7 @@ async def test_buyers_data_is_masked_until_asked_for(
 @pytest.mark.parametrize(
     ("language", "words"),
     [
-        ("en", ("Escrow changed", "Refused by the buyer", "What else the body held")),
+        ("en", ("Escrow changed", "Refused by the buyer", "Other fields of the body")),
         ("ko", ("에스크로 상태 변경", "구매 거절", "본문의 나머지")),
     ],
 )
@@ -120,7 +120,7 @@ async def test_an_escrow_change_on_its_pages(
     listed = (await reader.open("/notifications", headers=in_language)).text
     assert f"d-extra-{visitor}" in listed
     assert "escrow_status" in listed
-    reason = {"en": "an escrow change is believed only from a verified sender", "ko": "검증된 발신자가 보낸 것만"}
+    reason = {"en": "an escrow change is accepted only from a verified source", "ko": "검증된 발신지에서 온 것만"}
     assert reason[language] in listed
 
 

@@ -11,7 +11,7 @@ from redis import exceptions
 
 from console.operations.explain_delivery import explained
 from console.web.catalogue import catalogue_of
-from console.web.reason_display import in_text, spoken
+from console.web.reason_display import as_html, as_text
 from console.web.time_display import Clock
 from ledger.acl import Subject, problem_of_error, problem_of_refusals
 from ledger.deliveries import DeliveryView, State
@@ -42,7 +42,7 @@ def test_every_reason_has_korean_words(code: str) -> None:
     ours = "".join(f"{piece.value} " if piece.kind is None else " " for piece in made)
     assert not re.search(r"[{}\[\]]", ours)
     assert re.findall(r"[A-Za-z]{2,}", TECHNICAL.sub("", ours)) == []
-    shown = in_text(reason, KOREAN)
+    shown = as_text(reason, KOREAN)
     for name, value in reason.params.items():
         words = catalogue_of("ko").reasons.choices.get(f"{name}.{value}")
         is_time = isinstance(value, float) and value > 1e9
@@ -68,7 +68,7 @@ def test_a_pause_that_was_asked_for_reads_correctly() -> None:
     """The time stands inside, and the last attempt follows."""
     last = Reason.of("retry_scheduled", Reason.of("http_answer", status=429))
     reason = Reason.of("retry_after", until=NOW + 60).because(last)
-    assert in_text(reason, KOREAN) == (
+    assert as_text(reason, KOREAN) == (
         "엔드포인트가 20:33:13까지 전송을 멈춰 달라고 함(Retry-After); 마지막 시도는 429 응답"
     )
 
@@ -76,20 +76,20 @@ def test_a_pause_that_was_asked_for_reads_correctly() -> None:
 def test_values_are_shown_as_what_they_are() -> None:
     """Times on the reader's clock, ids as links, and nothing becomes HTML."""
     waiting = Reason.of("waiting", Reason.of("no_worker"), attempts=2, due=NOW + 60)
-    html = spoken(waiting, KOREAN)
+    html = as_html(waiting, KOREAN)
     assert "시도 2회, 다음 <time" in html
     assert "20:33:13" in html
     delivery = "evt_7ex42c4muj7ex42c4muj.ep_smm5j22iiisyiojaaphw"
-    assert f'href="/deliveries/{delivery}"' in spoken(Reason.of("waits_for_event", delivery=delivery), KOREAN)
-    assert spoken(Reason.of("tls_failed", error="<b>"), KOREAN) == "TLS: &lt;b&gt;"
-    assert spoken(None, KOREAN) == ""
+    assert f'href="/deliveries/{delivery}"' in as_html(Reason.of("waits_for_event", delivery=delivery), KOREAN)
+    assert as_html(Reason.of("tls_failed", error="<b>"), KOREAN) == "TLS: &lt;b&gt;"
+    assert as_html(None, KOREAN) == ""
 
 
 def test_what_has_no_korean_words_is_marked_as_english() -> None:
     """It is read with an English voice; on an English page nothing has to be marked."""
     odd = Reason.of("unknown_reason", text="<b>something new</b>")
-    assert spoken(odd, KOREAN) == '<span lang="en">&lt;b&gt;something new&lt;/b&gt;</span>'
-    assert spoken(odd, Clock(NOW, "UTC", catalogue_of("en"))) == "&lt;b&gt;something new&lt;/b&gt;"
+    assert as_html(odd, KOREAN) == '<span lang="en">&lt;b&gt;something new&lt;/b&gt;</span>'
+    assert as_html(odd, Clock(NOW, "UTC", catalogue_of("en"))) == "&lt;b&gt;something new&lt;/b&gt;"
 
 
 def view(state: State, reason: Reason | None) -> DeliveryView:

@@ -29,7 +29,7 @@ def test_2xx_delivers(status_code: int, attempts_before: int) -> None:
 
 @pytest.mark.parametrize("error", ["timed out after 15s", "invalid HTTP answer"])
 def test_a_status_line_counts(error: str) -> None:
-    """What follows a status line that came in time changes nothing about a 2xx; of a failure both are told."""
+    """What follows a status line that came in time does not change a 2xx; a failure has both in its reason."""
     taken = answered(204, error)
     assert isinstance(judge(taken, 0, SCHEDULE, Random(1)), Delivered)
     assert attempt(taken, 1.0, replay=False).error is None

@@ -38,7 +38,7 @@ def test_an_event_says_what_happened() -> None:
 
 
 def test_ids_belong_to_the_trouble() -> None:
-    """The same news about the same trouble has one id, whenever it is told; anything else has another."""
+    """The same change in the same period of failing has one id, whenever it is announced; any other has its own."""
 
     def identity(kind: str, before: EndpointHealth, after: EndpointHealth, now: float = 1.0) -> str:
         return endpoint_event(ABOUT, kind, before, after, because(""), now).id

@@ -94,7 +94,7 @@ def test_a_breaker_never_keeps_an_endpoint_from_being_disabled() -> None:
 
 
 def test_gone() -> None:
-    """An endpoint that answered 410 is disabled at once, and that is news once."""
+    """An endpoint that answered 410 is disabled at once, and that is announced once."""
     assert announcement(EndpointHealth(), gone(EndpointHealth())) == "endpoint.disabled"
     assert announcement(gone(EndpointHealth()), gone(EndpointHealth())) is None
 

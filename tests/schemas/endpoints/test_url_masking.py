@@ -1,4 +1,4 @@
-"""What is shown of an endpoint's URL to those who may only look."""
+"""What read-only tokens see of an endpoint's URL."""
 
 from __future__ import annotations
 

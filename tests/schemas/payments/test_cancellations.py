@@ -102,7 +102,7 @@ def test_unknown_details_are_null_and_the_requests_id_stands_in() -> None:
 
 
 def test_a_request_that_is_being_sent_is_not_announced() -> None:
-    """No event and no status until its sender came back, or 60 s have passed."""
+    """No event and no status until its process has reported back, or 60 s have passed."""
     play = Play().pay().intend(1004).later(59).look()
     assert play.types == ["payment.paid"]
     assert play.record.status == "paid"
@@ -175,7 +175,7 @@ def test_a_claim_needs_two_looks_apart() -> None:
     ],
 )
 def test_a_claim_that_cannot_be_opens_nothing(shown: dict[str, Any]) -> None:
-    """Nothing was paid, nothing is left, or the history has it: only looks."""
+    """Nothing was paid, nothing is left, or the history has it: only refreshes."""
     play = Play(status="paid", paid_at=T0).look("c1", **shown).later(9).look("c1", **shown).later(9).look(**shown)
     assert "payment.cancellation_pending" not in play.types
     assert play.record.reported_cancellations == {}
@@ -223,7 +223,7 @@ def test_one_at_a_time_is_sent_and_no_more_than_is_left() -> None:
     assert (record.requests, list(record.facts)) == ((), ["paid"])
     for amount in (1005, None):
         request = CancellationRequest("r2", None if amount is None else Decimal(amount), "sending", "api", play.now)
-        with pytest.raises(Conflict, match="1004 is left"):
+        with pytest.raises(Conflict, match=r"only 1004 of payment .* is left"):
             cancel_steps.intend(record, request, play.now, play.policy)
 
 

@@ -53,7 +53,7 @@ def test_nothing_stored_is_a_new_payment() -> None:
 
 @given(lives(), st.integers(0, 10**9))
 def test_old_facts_are_not_announced_again_after_a_tombstone(life: Life, later: int) -> None:
-    """Whatever look comes after the removal adds nothing; sequence and status go on from where they were."""
+    """A refresh after the removal adds nothing; sequence and status go on from where they were."""
     record = looked(*life.looks)
     back = load_tombstone("default", IMP_UID, dump_tombstone(record))
     assert (back.sequence, back.status, list(back.facts)) == (record.sequence, record.status, list(record.facts))

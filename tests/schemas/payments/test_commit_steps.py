@@ -36,7 +36,7 @@ def _in_steps(change: Change, most: int) -> Record:
 
 @given(lives(), st.integers(1, 3))
 def test_after_all_steps_everything_is_as_after_one(life: Life, most: int) -> None:
-    """Each look of a life, cut into small steps, leaves the record that it leaves whole."""
+    """Each change in a payment's life, cut into small steps, leaves the record that it leaves whole."""
     record = Record("default", IMP_UID)
     for now, snapshot in life.looks:
         change = decide(record, snapshot, now, OPEN_POLICY)

@@ -1,4 +1,4 @@
-"""One look, decided: what is silent, how events follow each other, and when the next look is due."""
+"""One refresh, decided: what is silent, how events follow each other, and when the next refresh is due."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def test_looks_that_others_ask_for_use_up_no_turn_of_the_schedule() -> None:
 
 
 def test_the_earliest_reason_wins() -> None:
-    """An intent whose sender may never come back goes before a pending one."""
+    """An intent whose process may never report back goes before a pending one."""
     play = Play().pay().note(300).later(60).look().intend(200, "r2").later(20)
     assert play.look().next_refresh == 40
     assert play.later(30).look().next_refresh == 10

@@ -38,7 +38,7 @@ def test_the_last_look_up_decides(case: tuple[Life, list[int]]) -> None:
 
 @given(lives())
 def test_a_stale_look_adds_nothing(life: Life) -> None:
-    """After the last look, no earlier answer that comes within a minute makes an event or replaces the last."""
+    """After the last look-up, no earlier answer that comes within a minute makes an event or replaces the last."""
     for first in (looked(*life.looks), looked(life.looks[-1])):
         record = first
         for place, (_, snapshot) in enumerate(life.looks):
@@ -72,7 +72,7 @@ def test_what_is_announced_adds_up(case: tuple[Life, list[int]]) -> None:
 
 @given(lives())
 def test_a_payment_that_only_goes_on_contradicts_nothing(life: Life) -> None:
-    """While i'mport takes nothing back, its object bears out every event, after each look."""
+    """While i'mport takes nothing back, its object supports every event, after each look-up."""
     record = Record("default", IMP_UID)
     for now, snapshot in life.looks:
         record = decide(record, snapshot, now, OPEN_POLICY).record

@@ -31,7 +31,7 @@ def extra(event: object = escrow.EVENT, **fields: Any) -> bytes:
 
 
 def change(code: str = "4", changed_at: int | None = CHANGED, reason: str | None = None, at: int = 0) -> EscrowChange:
-    """An escrow change as a look gets it."""
+    """An escrow change as a refresh gets it."""
     return EscrowChange(code, changed_at, reason, received_at=at)
 
 
@@ -244,7 +244,7 @@ def test_facts_outlive_ledger_and_tombstone() -> None:
 
 @given(st.permutations([change("2", T0 + 5), change("3", T0 + 9), change("31", None, at=T0 + 7)]), st.data())
 def test_order_and_repetition_do_not_matter(told: list[EscrowChange], data: st.DataObject) -> None:
-    """However changes are spread over looks, each is one event with the same id."""
+    """However changes are spread over refreshes, each is one event with the same id."""
     play = Play(escrow=True)
     play.policy = OPEN_POLICY
     for number, one in enumerate(itertools.chain(told, told)):

@@ -1,4 +1,4 @@
-"""What one look proves, in which order, with which times and details."""
+"""What one snapshot proves, in which order, with which times and details."""
 
 from __future__ import annotations
 

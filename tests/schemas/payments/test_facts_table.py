@@ -1,4 +1,4 @@
-"""Every row of `docs/facts.md`, played as looks."""
+"""Every row of `docs/facts.md`, played as look-ups."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ def _general(key: str) -> str:
     ids=lambda value: value.name if isinstance(value, TableRow) else "",
 )
 def test_each_case_gives_the_facts_and_events_of_its_row(row: TableRow, play: Callable[[], Play]) -> None:
-    """What is played as looks comes out as the document says, in its order, with its status."""
+    """The look-ups lead to the document's events, in its order, with its status."""
     played = play()
     assert tuple(played.types) == row.events
     assert sorted(map(_general, played.record.facts)) == sorted(row.facts)

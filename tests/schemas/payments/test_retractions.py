@@ -72,7 +72,7 @@ def test_two_looks_that_show_other_things_do_not_agree() -> None:
 
 
 def test_a_look_that_shows_it_again_in_between_settles_it() -> None:
-    """No further look is needed, and a later one that shows less begins anew."""
+    """No further look-up is needed, and a later one that shows less begins anew."""
     play = nothing_cancelled(cancelled()).later().look()
     play.show(cancel_amount=1004, cancel_history=[entry(1004, T0 + 120, "c1")], status="cancelled").later(10).look()
     assert (play.next_refresh, play.record.possible_retraction) == (None, None)
