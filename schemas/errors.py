@@ -13,6 +13,8 @@ RelayError                      anything below; its text is one sentence for a p
 ├── LedgerUnavailable           Redis is away, loading, read-only or too slow: retry
 │   ├── LedgerRefused           Redis answered with an error that is none of these: retry, and say it loudly
 │   └── LedgerFull              it has no room for this
+├── HistoryUnavailable          history's database is away, locked, full or unreadable: retry
+├── UnknownEntry                an outbox entry of a newer version: whoever reads it has to be upgraded
 ├── SpoolUnavailable            the spool cannot keep anything: full, damaged, switched off
 │   └── BudgetSpent              it keeps no more of what belongs to no merchant known so far
 ├── IamportError                a call of i'mport's API did not give what it should
@@ -98,6 +100,14 @@ class LedgerRefused(LedgerUnavailable):
 
 class LedgerFull(LedgerUnavailable):
     """Redis has no room for this; it may have some for less."""
+
+
+class HistoryUnavailable(RelayError):
+    """History's database cannot be relied on right now: away, locked, full or unreadable."""
+
+
+class UnknownEntry(RelayError):
+    """An entry of the outbox is of a kind or version that this process does not know."""
 
 
 class SpoolUnavailable(RelayError):
