@@ -45,7 +45,7 @@ SHAPES: dict[type[Entry], Shape] = {
     entries.Payment: Shape(
         tables.payment,
         ("imp_uid", "merchant"),
-        fixed=("merchant_uid", "first_at"),
+        fixed=("merchant_uid", "first_at", "erased_at"),
         free=("pay_method", "pg_provider", "currency"),
         indexed=("merchant_uid", "payer"),
     ),

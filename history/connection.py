@@ -1,4 +1,4 @@
-"""The database's connections: what they are set to, how they are used without blocking, and their troubles as one error.
+"""The database's connections: how they are set, used without blocking, and their troubles as one error.
 
 Whatever asks or writes is a plain function of a `Connection`. For SQLite it runs in a thread, whole: a hop to a thread
 for each of its statements costs more than the statements. For PostgreSQL it runs beside the event loop, which psycopg
@@ -48,6 +48,10 @@ class Database(Protocol):
         """What a function gives that ran in a transaction: what it wrote is there, or nothing is."""
         ...
 
+    async def maintain(self, use: Use[None], patience: float) -> None:
+        """Run a function outside of a transaction, as long as it takes, up to `patience` seconds."""
+        ...
+
     async def close(self) -> None:
         """Let go of all connections."""
         ...
@@ -79,6 +83,10 @@ class Sqlite:
         """As `Database` says."""
         return await self._run(use, "BEGIN IMMEDIATE", patience)
 
+    async def maintain(self, use: Use[None], patience: float) -> None:
+        """As `Database` says."""
+        await self._run(use, "", patience)
+
     async def close(self) -> None:
         """As `Database` says."""
         await asyncio.to_thread(self._threads.shutdown)
@@ -87,7 +95,8 @@ class Sqlite:
     async def _run(self, use: Use[T], begin: str, patience: float) -> T:
         def run() -> T:
             with self._engine.connect() as connection, connection.begin():
-                connection.exec_driver_sql(begin)
+                if begin:
+                    connection.exec_driver_sql(begin)
                 return use(connection)
 
         async with _available(patience):
@@ -120,9 +129,21 @@ class Postgresql:
         async with _available(patience), self._engine.begin() as connection:
             return await connection.run_sync(use)
 
+    async def maintain(self, use: Use[None], patience: float) -> None:
+        """As `Database` says."""
+        async with _available(patience), self._engine.connect() as connection:
+            await connection.execution_options(isolation_level="AUTOCOMMIT")
+            await connection.run_sync(_without_limits)
+            await connection.run_sync(use)
+            await connection.invalidate()  # its limits are gone
+
     async def close(self) -> None:
         """As `Database` says."""
         await self._engine.dispose()
+
+
+def _without_limits(connection: Connection) -> None:
+    connection.exec_driver_sql("SET statement_timeout = 0")
 
 
 @asynccontextmanager

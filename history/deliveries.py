@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
-from sqlalchemy import ColumnElement, Row, and_, or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.engine import Connection
 
 from history import tables
 from history.connection import Database
-from history.pages import Found, Listing, Page, PageRequest, Walk, merged, page
+from history.pages import AnyRow, Found, Listing, Page, PageRequest, Walk, merged, of_row, page
 from schemas.errors import NotFound
 from schemas.outbox.entries import Attempt, Delivery
 
@@ -26,7 +26,7 @@ LISTING = Listing(
     tables.delivery,
     "created_at",
     (
-        Walk(("imp_uid",)),
+        Walk(("imp_uid", "event")),
         Walk(("state",), where=tables.UNDELIVERED, serves=lambda state: state != "delivered"),
         Walk(("endpoint",)),
         Walk(("type",)),
@@ -73,7 +73,7 @@ class Deliveries:
                 if filters["imp_uid"] is None:
                     return Page(())
             rows, cursor = _in_state(connection, part, filters, state)
-            return Page(_with_attempts(connection, rows), cursor)
+            return Page(with_attempts(connection, rows), cursor)
 
         return await self._database.read(read)
 
@@ -106,8 +106,9 @@ def _in_state(connection: Connection, part: PageRequest, filters: Mapping[str, A
     return found(state)
 
 
-def _with_attempts(connection: Connection, rows: Sequence[Row[Any]]) -> tuple[RecordedDelivery, ...]:
-    deliveries = [Delivery(*row[1:]) for row in rows]
+def with_attempts(connection: Connection, rows: Sequence[AnyRow]) -> tuple[RecordedDelivery, ...]:
+    """The deliveries of these rows."""
+    deliveries = [of_row(Delivery, row) for row in rows]
     if not deliveries:
         return ()
     mine = or_(*(_of(_ATTEMPT.c, one) for one in deliveries))
@@ -116,7 +117,7 @@ def _with_attempts(connection: Connection, rows: Sequence[Row[Any]]) -> tuple[Re
         attempts.setdefault((row.event, row.endpoint), []).append(Attempt(*row))
     ids = {one.endpoint for one in deliveries}
     found = connection.execute(select(_ENDPOINT.c.id, _ENDPOINT.c.state).where(_ENDPOINT.c.id.in_(ids)))
-    states = {identity: state for identity, state in found}
+    states = {row.id: row.state for row in found}
     return tuple(
         RecordedDelivery(
             replace(one, state=shown_state(one.state, states.get(one.endpoint, "enabled"))),

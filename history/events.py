@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
-from sqlalchemy import Row, and_, or_, select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.engine import Connection
 
 from history import tables
 from history.connection import Database
-from history.pages import Listing, Page, PageRequest, Walk, encode, page
+from history.pages import AnyRow, Listing, Page, PageRequest, Walk, encode, of_row, page, place
 from schemas.compression import decompress
 from schemas.errors import HistoryUnavailable, NotFound
 from schemas.outbox.entries import Event
@@ -42,15 +41,16 @@ class Events:
 
         def read(connection: Connection) -> Page[Event]:
             rows, cursor = page(connection, LISTING, part, filters)
-            read, size = [], 0
+            found: list[Event] = []
+            size = 0
             objects = shared_objects(connection, rows)
             for row in rows:
                 event = whole(row, objects)
                 size += len(event.body)
-                if size > MOST_BYTES and read:
-                    return Page(tuple(read), encode(LISTING.name, read[-1].recorded_at, rows[len(read) - 1].n))
-                read.append(event)
-            return Page(tuple(read), cursor)
+                if size > MOST_BYTES and found:
+                    return Page(tuple(found), encode(LISTING.name, *place(rows[len(found) - 1], LISTING.at)))
+                found.append(event)
+            return Page(tuple(found), cursor)
 
         return await self._database.read(read)
 
@@ -66,7 +66,19 @@ class Events:
             raise NotFound(f"there is no event {event_id!r}")
         return found
 
-    async def of_payments(self, names: Sequence[tuple[str, str]], *, most: int = 200) -> Mapping[tuple[str, str], Sequence[Event]]:
+    async def some(self, event_ids: Sequence[str]) -> Sequence[Event]:
+        """Those of these events that there are, by one query."""
+
+        def read(connection: Connection) -> Sequence[Event]:
+            rows = connection.execute(select(_T).where(_T.c.id.in_(event_ids))).all()
+            objects = shared_objects(connection, rows)
+            return [whole(row, objects) for row in rows]
+
+        return await self._database.read(read)
+
+    async def of_payments(
+        self, names: Sequence[tuple[str, str]], *, most: int = 200
+    ) -> Mapping[tuple[str, str], Sequence[Event]]:
         """The latest events of each of some payments (merchant, imp_uid), oldest first: at most `most` of each."""
 
         def read(connection: Connection) -> Mapping[tuple[str, str], Sequence[Event]]:
@@ -82,7 +94,7 @@ class Events:
         return await self._database.read(read)
 
 
-def shared_objects(connection: Connection, rows: Sequence[Row[Any]]) -> Objects:
+def shared_objects(connection: Connection, rows: Sequence[AnyRow]) -> Objects:
     """The objects that these events share, as they are stored."""
     wanted = {(row.imp_uid, row.merchant, row.object_revision) for row in rows if row.object_revision is not None}
     if not wanted:
@@ -93,9 +105,9 @@ def shared_objects(connection: Connection, rows: Sequence[Row[Any]]) -> Objects:
     return {(imp_uid, merchant, revision): stored for imp_uid, merchant, revision, stored in found}
 
 
-def whole(row: Row[Any], objects: Objects) -> Event:
+def whole(row: AnyRow, objects: Objects) -> Event:
     """The event of a row, with the callback's bytes as its body. Raises `HistoryUnavailable` for what is damaged."""
-    event = Event(*row[1:])
+    event = of_row(Event, row)
     try:
         text = decompress(event.body)
         if event.object_revision is None:

@@ -7,7 +7,7 @@ from sqlalchemy.engine import Connection
 
 from history import tables
 from history.connection import Database
-from history.pages import Listing, Page, PageRequest, Walk, page
+from history.pages import Listing, Page, PageRequest, Walk, of_row, page
 from schemas.errors import NotFound
 from schemas.outbox.entries import Notification
 
@@ -45,7 +45,7 @@ class Notifications:
 
         def read(connection: Connection) -> Page[Notification]:
             rows, cursor = page(connection, LISTING, part, filters)
-            return Page(tuple(Notification(*row[1:]) for row in rows), cursor)
+            return Page(tuple(of_row(Notification, row) for row in rows), cursor)
 
         return await self._database.read(read)
 
@@ -56,4 +56,4 @@ class Notifications:
         )
         if row is None:
             raise NotFound(f"there is no notification {identity!r}")
-        return Notification(*row[1:])
+        return of_row(Notification, row)

@@ -23,8 +23,11 @@ MOST = 5_000
 """Rows along an index that one page reads, at most."""
 
 T = TypeVar("T")
+AnyRow = Row[*tuple[Any, ...]]
 Condition = Callable[[Any], ColumnElement[bool]]
-Found = tuple[Sequence[Row[Any]], str | None]
+Place = tuple[int, int]
+"""Where a row stands in a list: its time in ms and its `n`."""
+Found = tuple[Sequence[AnyRow], str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +98,7 @@ def page(
     step = way.limit(MOST).subquery()
     kept = select(step).where(*(step.c[name] == given[name] for name in rest))
     kept = kept if condition is None else kept.where(condition(step.c))
-    rows = connection.execute(
-        kept.order_by(step.c[listing.at].desc(), step.c.n.desc()).limit(part.limit + 1)
-    ).all()
+    rows = connection.execute(kept.order_by(step.c[listing.at].desc(), step.c.n.desc()).limit(part.limit + 1)).all()
     if len(rows) > part.limit:
         return _cut(listing, rows, part.limit)
     last_read = way.with_only_columns(listing.time, listing.table.c.n, maintain_column_froms=True)
@@ -121,15 +122,12 @@ def steps(listing: Listing, given: Mapping[str, Any], window: Sequence[ColumnEle
     walk, table = listing.walk(given), listing.table
     where = [table.c[name] == given[name] for name in walk.columns]
     partial = [text(walk.where)] if walk.where else []
-    return (
-        select(table)
-        .where(*where, *partial, *window)
-        .order_by(listing.time.desc(), table.c.n.desc())
-    )
+    return select(table).where(*where, *partial, *window).order_by(listing.time.desc(), table.c.n.desc())
 
 
-def between(listing: Listing, part: PageRequest) -> list[ColumnElement[bool]]:
-    """The window and the cursor of a request, as conditions. Raises `Invalid`."""
+def between(listing: Listing, part: PageRequest, *, name: str = "") -> list[ColumnElement[bool]]:
+    """The window and the cursor of a request, as conditions; the cursor is one of the list `name`, if that is another.
+    Raises `Invalid`."""
     if part.since is not None and part.until is not None and part.until < part.since:
         raise Invalid("until", "must not be before since")
     at, n = listing.time, listing.table.c.n
@@ -139,10 +137,20 @@ def between(listing: Listing, part: PageRequest) -> list[ColumnElement[bool]]:
     if part.until is not None:
         found.append(at < ms(part.until))
     if part.cursor is not None:
-        last_at, last_n = decode(listing.name, part.cursor)
+        last_at, last_n = decode(name or listing.name, part.cursor)
         # The first is what an index is searched by; the second leaves out what shares its ms and was shown.
         found.append(and_(at <= last_at, or_(at < last_at, n < last_n)))
     return found
+
+
+def oldest(table: Table, at: str, after: Place | None, limit: int) -> Select[Any]:
+    """Rows of a table from the oldest on by a column of time, those behind a place: for what reads or removes all."""
+    time, n = table.c[at], table.c.n
+    wanted = select(table).order_by(time, n).limit(limit)
+    if after is None:
+        return wanted
+    last_at, last_n = after
+    return wanted.where(time >= last_at, or_(time > last_at, n > last_n))
 
 
 def encode(name: str, at: int, n: int) -> str:
@@ -150,7 +158,7 @@ def encode(name: str, at: int, n: int) -> str:
     return base64.urlsafe_b64encode(orjson.dumps([name, at, n])).decode().rstrip("=")
 
 
-def decode(name: str, cursor: str) -> tuple[int, int]:
+def decode(name: str, cursor: str) -> Place:
     """The place that a cursor of this list means. Raises `Invalid`."""
     try:
         parts = orjson.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
@@ -162,21 +170,32 @@ def decode(name: str, cursor: str) -> tuple[int, int]:
     return at, n
 
 
+def place(row: AnyRow, at: str) -> Place:
+    """Where a row stands in a list that is sorted by this column of time."""
+    found = row._mapping  # SQLAlchemy's own name for reading a row by a column's name
+    return found[at], found["n"]
+
+
+def of_row(kind: Callable[..., T], row: AnyRow) -> T:
+    """An entry of a row: behind `n`, a table's columns are the fields of its entries."""
+    return kind(*tuple(row)[1:])
+
+
 def ms(at: float) -> int:
     """A time in ms; a part of a millisecond counts as a whole one, so that windows keep their edges."""
     return math.ceil(round(at * 1000, 3))
 
 
-def _cut(listing: Listing, rows: Sequence[Row[Any]], limit: int) -> Found:
+def _cut(listing: Listing, rows: Sequence[AnyRow], limit: int) -> Found:
     return rows[:limit], _cursor(listing, rows[limit - 1]) if len(rows) > limit else None
 
 
-def _cursor(listing: Listing, row: Row[Any]) -> str:
+def _cursor(listing: Listing, row: AnyRow) -> str:
     return encode(listing.name, *_place(listing, row))
 
 
-def _place(listing: Listing, row: Row[Any]) -> tuple[int, int]:
-    return row._mapping[listing.at], row._mapping["n"]
+def _place(listing: Listing, row: AnyRow) -> Place:
+    return place(row, listing.at)
 
 
 def _serves(walk: Walk, filters: Mapping[str, Any]) -> bool:

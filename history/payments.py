@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection
 
 from history import tables
 from history.connection import Database
-from history.pages import Listing, Page, PageRequest, Walk, page
+from history.pages import Listing, Page, PageRequest, Walk, of_row, page
 from schemas.errors import NotFound
 from schemas.outbox.entries import Order, Payment
 
@@ -43,7 +43,7 @@ class Payments:
 
         def read(connection: Connection) -> Page[Payment]:
             rows, cursor = page(connection, LISTING, part, filters)
-            return Page(tuple(Payment(*row[1:]) for row in rows), cursor)
+            return Page(tuple(of_row(Payment, row) for row in rows), cursor)
 
         return await self._database.read(read)
 
@@ -61,7 +61,7 @@ class Payments:
 
         def read(connection: Connection) -> Mapping[tuple[str, str], Payment]:
             rows = connection.execute(select(_T).where(wanted)).all()
-            return {(row.merchant, row.imp_uid): Payment(*row[1:]) for row in rows}
+            return {(row.merchant, row.imp_uid): of_row(Payment, row) for row in rows}
 
         return await self._database.read(read) if names else {}
 

@@ -5,7 +5,7 @@ The ledger's own rows come back as they were given; history knows of them what l
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import select
@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 
 from history import tables
 from history.connection import Database
-from history.pages import Condition, Listing, Page, PageRequest, Walk, page
+from history.pages import Condition, Listing, Page, PageRequest, Walk, of_row, page
 from schemas.errors import NotFound
 from schemas.outbox.entries import Audit, Endpoint, Merchant, Reconciliation, Replay
 
@@ -30,7 +30,7 @@ class _Registry(Generic[T]):
     def __init__(self, database: Database, listing: Listing, kind: type[T], key: str = "id") -> None:
         self._database = database
         self._listing = listing
-        self._kind = kind
+        self._kind: Callable[..., T] = kind
         self._key = listing.table.c[key]
 
     async def get(self, identity: str) -> T:
@@ -41,14 +41,12 @@ class _Registry(Generic[T]):
         )
         if row is None:
             raise NotFound(f"there is no {self._kind.__name__.lower()} {identity!r}")
-        return self._kind(*row[1:])
+        return of_row(self._kind, row)
 
-    async def _list(
-        self, part: PageRequest, filters: Mapping[str, Any], condition: Condition | None = None
-    ) -> Page[T]:
+    async def _list(self, part: PageRequest, filters: Mapping[str, Any], condition: Condition | None = None) -> Page[T]:
         def read(connection: Connection) -> Page[T]:
             rows, cursor = page(connection, self._listing, part, filters, condition)
-            return Page(tuple(self._kind(*row[1:]) for row in rows), cursor)
+            return Page(tuple(of_row(self._kind, row) for row in rows), cursor)
 
         return await self._database.read(read)
 

@@ -119,7 +119,7 @@ payment = Table(
     _number("erased_at", nullable=True),
     UniqueConstraint("imp_uid", "merchant"),
     # What buyers typed lies in the index of the list, so that searching it reads no rows.
-    Index(None, "first_at", "payer"),
+    Index(None, "first_at", "payer", "n"),
     Index(None, "merchant", "first_at"),
     Index(None, "merchant_uid", "first_at"),
     Index(None, "status", "first_at"),

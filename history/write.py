@@ -157,7 +157,7 @@ def _for_postgresql() -> Mapping[type[Entry], str]:
 def _temporary(kind: type[Entry]) -> str:
     source = SHAPES[kind].table.name if kind in SHAPES else tables.notification.name
     name, names = _incoming(kind), ", ".join(columns(kind))
-    return f"CREATE TEMPORARY TABLE {name} ON COMMIT DELETE ROWS AS SELECT {names} FROM {source} WITH NO DATA"
+    return f"CREATE TEMPORARY TABLE {name} ON COMMIT DELETE ROWS AS SELECT {names} FROM {source} WITH NO DATA"  # noqa: S608  # all names are ours
 
 
 def _incoming(kind: type[Entry]) -> str:

@@ -3,8 +3,8 @@
     sqlite:///file                 relative to where the process runs; sqlite:////file from the root
     postgresql://[user[:password]@]host[:port]/database[?options]
 
-User, password, database and options are percent-encoded. Options are sslmode, sslrootcert, sslcert, sslkey and host (the
-directory of a Unix socket).
+User, password, database and options are percent-encoded. Options are sslmode, sslrootcert, sslcert, sslkey and host
+(the directory of a Unix socket).
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ def parse(text: str) -> HistoryUrl:
     scheme, separator, rest = text.partition("://")
     if not separator or scheme not in ("sqlite", "postgresql"):
         near = _NEAR.get(scheme)
-        raise HistoryUrlError(f"{scheme}:// is written {near}://" if near else "it is of no database that is known here")
+        raise HistoryUrlError(
+            f"{scheme}:// is written {near}://" if near else "it is of no database that is known here"
+        )
     if re.search(r"[\s#]", text) or not text.isprintable():
         raise HistoryUrlError("a space or # in it is written in percent-encoding")
     return _sqlite(rest) if scheme == "sqlite" else _postgresql(text)

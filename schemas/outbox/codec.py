@@ -79,7 +79,7 @@ def unpack_values(packed: bytes, stamp: bytes = b"") -> tuple[type[Entry], tuple
             raise UnknownEntry(f"the outbox has an entry of version {version!r}, and this is version {VERSION}")
         cls = KINDS[kind]
         if len(values) != _COUNTS[cls]:
-            raise UnknownEntry(f"the outbox has an entry ({kind}) of {len(values)} fields, and {_COUNTS[cls]} are known")
+            raise UnknownEntry(f"the outbox has an entry ({kind}) of {len(values)} fields instead of {_COUNTS[cls]}")
         return cls, values
     except KeyError as error:
         raise UnknownEntry(f"the outbox has an entry of a kind that is not known here: {error.args[0]!r}") from None

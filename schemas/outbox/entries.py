@@ -118,8 +118,8 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """An event on its way to an endpoint. `state` is pending, delivered, dead or discarded: that one is held because its
-    endpoint is disabled follows from the endpoint. `attempts` counts them; `replay` is the replay that queued it."""
+    """An event on its way to an endpoint. `state` is pending, delivered, dead or discarded; that one is held follows
+    from its endpoint, which is disabled. `attempts` counts them; `replay` is the replay that queued it."""
 
     event: str
     endpoint: str
