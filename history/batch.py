@@ -114,6 +114,7 @@ class _Plan:
         self._key = itemgetter(*map(names.index, shape.key))
         is_changed = "revision" in names and "revision" not in shape.key
         self._revision = names.index("revision") if is_changed else None
+        self._fixed = frozenset(map(names.index, shape.fixed))
         self._texts = [(names.index(name), name in shape.indexed) for name in (*shape.free, *shape.indexed)]
 
     def add(self, rows: dict[Any, Any], row: Any) -> None:
@@ -122,6 +123,8 @@ class _Plan:
         before = rows.get(key)
         if before is not None and (self._revision is None or row[self._revision] <= before[self._revision]):
             return
+        if before is not None and self._fixed:
+            row = tuple(before[place] if place in self._fixed else value for place, value in enumerate(row))
         for place, is_indexed in self._texts:
             text = row[place]
             if text and ("\0" in text or (is_indexed and len(text) > LONGEST)):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 
 from schemas import wire
@@ -42,7 +43,7 @@ def of_payment(record: Record, revision: int, *, first_at: int = 0, changed_at: 
         pay_method=snapshot.pay_method,
         pg_provider=snapshot.pg_provider,
         sequence=record.sequence,
-        amount=plain(snapshot.amount),
+        amount=f"{snapshot.amount:f}",
         cancelled_amount=plain(cancelled_amount(record.facts.values())),
         currency=snapshot.currency,
         first_at=first_at,
@@ -83,8 +84,8 @@ def of_event(
         happened_at=round(unix(said["timestamp"]) * 1000),
         merchant_uid=data["merchant_uid"],
         status=event.status.value,
-        amount=str(data["amount"]),
-        cancelled_amount=str(data["cancelled_amount"]),
+        amount=f"{Decimal(data['amount']):f}",
+        cancelled_amount=f"{Decimal(data['cancelled_amount']):f}",
         currency=data["currency"],
         detail=wire.dumps(data["detail"]).decode(),
         object_revision=object_revision,

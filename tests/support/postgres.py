@@ -8,10 +8,13 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psycopg
+import pytest
 
 PATIENCE = 60.0
 """Seconds after which a server that does not come up is an error; a generous wait, never a measurement."""
@@ -29,7 +32,7 @@ def find_programs() -> Path | None:
 
 
 class Postgres:
-    """A server on a port of loopback, with its data in `directory`; data survive a restart. Its superuser is `relay`."""
+    """A server on a port of loopback; data in `directory` survive a restart. Its superuser is `relay`."""
 
     def __init__(self, programs: Path, port: int, directory: Path) -> None:
         self.port = port
@@ -125,7 +128,18 @@ class Postgres:
         self._process = None
 
 
-def needed(free_port: Callable[[], int], directory: Path) -> Postgres | None:
-    """A server that has not been started, None where PostgreSQL is not installed."""
+@contextmanager
+def installed(free_port: Callable[[], int]) -> Iterator[Postgres]:
+    """A started server; where PostgreSQL is not installed the test is skipped. It does not run as root, and may not look
+    into folders that are root's: so its data are in one of its own."""
     programs = find_programs()
-    return Postgres(programs, free_port(), directory) if programs else None
+    if programs is None:
+        pytest.skip("PostgreSQL is not installed: apt install postgresql runs these tests, too")
+    with TemporaryDirectory(prefix="relay-postgres-", ignore_cleanup_errors=True) as directory:
+        Path(directory).chmod(0o755)
+        server = Postgres(programs, free_port(), Path(directory) / "server")
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
