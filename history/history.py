@@ -77,9 +77,9 @@ class History:
         """Let go of all connections."""
         await self._database.close()
 
-    async def ping(self) -> None:
-        """Raise `HistoryUnavailable` where it cannot be read."""
-        await self._database.read(lambda connection: connection.execute(select(tables.about.c.name)).all())
+    async def ping(self, patience: float = 5.0) -> None:
+        """Raise `HistoryUnavailable` where it cannot be read within `patience` seconds."""
+        await self._database.read(lambda connection: connection.execute(select(tables.about.c.name)).all(), patience)
 
     async def record(self, outbox: str, *, after: str, upto: str, entries: Iterable[Packed]) -> bool:
         """Write entries of an outbox, all or none: those behind the place `after`, up to the place `upto`.

@@ -74,23 +74,14 @@ async def test_what_belongs_to_no_payment(history: History, database: Database, 
     about = e.Event("evt_about", "default", "", "endpoint.failing", recorded_at=NOW, about="ep_1", body=b"{}")
     waits = replace(about, id="evt_waits")
     sent = e.Delivery("evt_about", ENDPOINT, "default", "", "endpoint.failing", state="delivered", created_at=NOW)
-    await record(
-        [
-            *(
-                replace(row, at=NOW + n * 3 * DAY, id=f"aud_{n}")
-                for n, row in enumerate([e.Audit("", 0, "a", "b")] * 2)
-            ),
-            e.Notification("ntf_1", "default", "imp_unknown", received_at=NOW, outcome="rejected"),
-            about,
-            waits,
-            sent,
-            replace(sent, event="evt_waits", state="pending"),
-            e.Attempt("", "evt_about", ENDPOINT, 1, NOW),
-            e.Replay("rpl_1", "done"),
-            e.Replay("rpl_2", "running"),
-            e.Reconciliation("rec_1", "default", "done"),
-        ]  # fmt: skip
-    )
+    rows: list[e.Entry] = [
+        e.Audit("aud_1", NOW, "alice", "look"), e.Audit("aud_2", NOW + 3 * DAY, "alice", "look"),
+        e.Notification("ntf_1", "default", "imp_unknown", received_at=NOW, outcome="rejected"),
+        about, waits, sent, replace(sent, event="evt_waits", state="pending"),
+        e.Attempt("", "evt_about", ENDPOINT, 1, NOW), e.Replay("rpl_1", "done"), e.Replay("rpl_2", "running"),
+        e.Reconciliation("rec_1", "default", "done"),
+    ]  # fmt: skip
+    await record(rows)
     await tidy(history, T0 + 86400)
     assert await database.read(counts) == {"audit_entry": 1, "event": 1, "delivery": 1, "replay": 1}
 

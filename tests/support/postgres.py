@@ -130,8 +130,8 @@ class Postgres:
 
 @contextmanager
 def installed(free_port: Callable[[], int]) -> Iterator[Postgres]:
-    """A started server; where PostgreSQL is not installed the test is skipped. It does not run as root, and may not look
-    into folders that are root's: so its data are in one of its own."""
+    """A started server; where PostgreSQL is not installed the test is skipped. It does not run as root and may not look
+    into root's folders: so its data are in a folder of its own."""
     programs = find_programs()
     if programs is None:
         pytest.skip("PostgreSQL is not installed: apt install postgresql runs these tests, too")
