@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, Numeric, and_, case, cast, exists, func, select
+from sqlalchemy import ColumnElement, Numeric, Text, and_, case, cast, exists, func, select
 from sqlalchemy.engine import Connection
 
 from history import tables
@@ -97,7 +97,7 @@ async def figures(
 
 def _day(column: Any, offset: int) -> ColumnElement[int]:
     """The day of a time; whole numbers are divided to a whole number on both databases."""
-    day: ColumnElement[int] = (column + offset * 1000).op("/", return_type=Integer())(DAY)
+    day: ColumnElement[int] = (column + offset * 1000) // DAY
     return day
 
 
@@ -112,8 +112,8 @@ def _payments(connection: Connection, window: ColumnElement[bool], offset: int) 
             t.pay_method,
             t.currency,
             func.count(),
-            func.sum(cast(t.amount, Numeric(asdecimal=False))),
-            func.sum(cast(t.cancelled_amount, Numeric(asdecimal=False))),
+            _sum(t.amount),
+            _sum(t.cancelled_amount),
             func.sum(case((announced, 0), else_=1)),
         )
         .where(window)
@@ -126,6 +126,11 @@ def _payments(connection: Connection, window: ColumnElement[bool], offset: int) 
         )
         for row in rows
     ]
+
+
+def _sum(amount: Any) -> ColumnElement[str]:
+    """As text, so that no float comes between."""
+    return cast(func.sum(cast(amount, Numeric)), Text)
 
 
 def _notifications(connection: Connection, window: ColumnElement[bool], offset: int) -> list[NotificationsOfDay]:

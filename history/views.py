@@ -19,7 +19,7 @@ FROM payment"""
 _EVENTS = """
 SELECT id, merchant, imp_uid, merchant_uid, type, sequence, status, {amount} AS amount,
     {cancelled_amount} AS cancelled_amount, currency, {happened_at} AS happened_at, {recorded_at} AS recorded_at,
-    silent, detail
+    silent, {detail} AS detail
 FROM event"""
 
 _DELIVERIES = """
@@ -42,7 +42,7 @@ SELECT id, merchant, imp_uid, merchant_uid, status, cancellation_id, source, ver
     outcome, reason, extra
 FROM notification"""
 
-_AUDIT = "SELECT id, {at} AS at, actor, action, object, detail FROM audit_entry"
+_AUDIT = "SELECT id, {at} AS at, actor, action, object, {detail} AS detail FROM audit_entry"
 
 _QUERIES = dict(zip(NAMES, (_PAYMENTS, _EVENTS, _DELIVERIES, _ATTEMPTS, _NOTIFICATIONS, _AUDIT), strict=True))
 _TIMES = (
@@ -57,8 +57,9 @@ def create(dialect: str) -> Sequence[str]:
     made = []
     for name, query in _QUERIES.items():
         prefix = "delivery." if name == "deliveries" else ""
-        times = {column: _time(dialect, prefix + column) for column in _TIMES}
-        made.append(f"CREATE VIEW {name} AS {query.format(**amounts, **times)}")
+        shown = {column: _time(dialect, prefix + column) for column in _TIMES}
+        shown["detail"] = "detail::json" if dialect == "postgresql" else "detail"
+        made.append(f"CREATE VIEW {name} AS {query.format(**amounts, **shown)}")
     return made
 
 

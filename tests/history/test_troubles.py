@@ -154,10 +154,13 @@ async def test_the_disk_is_full(small_disk: Path) -> None:
     filler = small_disk / "filler"
     filler.write_bytes(b"x" * 1_500_000)
     number = 0
-    with pytest.raises(HistoryUnavailable, match="full"):
+    try:
         while number < 3000:
             assert await recorded(history, number + 1)
             number += 1
+    except HistoryUnavailable as error:
+        assert "full" in str(error)
+    assert number < 3000
     assert await history.place("07") == f"{number}-0"
     assert await history.payments.count() == number
     filler.unlink()
