@@ -137,7 +137,7 @@ def _bound(kind: type[Entry]) -> dict[str, Any]:
 
 
 def _for_postgresql() -> Mapping[type[Entry], str]:
-    dialect = postgresql.dialect()
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
     found: dict[type[Entry], str] = {}
     for kind, shape in SHAPES.items():
         names = columns(kind)

@@ -49,7 +49,7 @@ def parse(text: str) -> HistoryUrl:
     if not separator or scheme not in ("sqlite", "postgresql"):
         near = _NEAR.get(scheme)
         raise HistoryUrlError(
-            f"{scheme}:// is written {near}://" if near else "it is of no database that is known here"
+            f"{scheme}:// is written {near}://" if near else "it begins with neither of the two"
         )
     if re.search(r"[\s#]", text) or not text.isprintable():
         raise HistoryUrlError("a space or # in it is written in percent-encoding")

@@ -45,7 +45,6 @@ def story() -> list[e.Entry]:
         looked = of_look(later, NOW + 1000 + number, first_at=NOW + number)
         entries += looked
         made, attempt, ended = delivered(next(one for one in looked if isinstance(one, e.Event)), NOW + 2000)
-        assert isinstance(made, e.Delivery)
         entries += [made, replace(made, state="dead", attempts=1, revision=NOW + 2100), attempt, ended]
         late = e.Notification(f"ntf_late_{number}", "default", f"imp_{number:012d}", received_at=NOW + 3000)
         entries += [late, e.Outcome(late.id, "unchanged", None, NOW + 3001)]

@@ -16,7 +16,7 @@ from history import History
 from schemas import wire
 from schemas.errors import Invalid
 from schemas.outbox import entries as e
-from tests.support.outbox_entries import NOW, of_payment
+from tests.support.outbox_entries import NOW, of_payment, one
 from tests.support.payments import T0
 
 Record = Callable[..., Awaitable[None]]
@@ -80,11 +80,10 @@ async def test_no_cell_is_a_formula(history: History, record: Record, text: str)
 
 async def test_reasons_are_put_into_words(history: History, record: Record) -> None:
     """Whoever exports says how."""
-    _, _, event, _, _, attempt, ended = of_payment(1)
-    assert isinstance(attempt, e.Attempt)
-    assert isinstance(ended, e.Delivery)
-    failed = replace(attempt, error='{"code":"timeout"}')
-    await record([event, failed, replace(ended, state="dead", reason='{"code":"given_up"}')])
+    entries = of_payment(1)
+    failed = replace(one(entries, e.Attempt), error='{"code":"timeout"}')
+    dead = replace(one(entries, e.Delivery), state="dead", reason='{"code":"given_up"}')
+    await record([one(entries, e.Event), failed, dead])
 
     def words(reason: str) -> str:
         return {"timeout": "no answer", "given_up": "dead"}[wire.loads(reason)["code"]]
@@ -104,11 +103,10 @@ async def test_bad_input(history: History) -> None:
 
 async def test_constant_memory(history: History, record: Record) -> None:
     """However much there is, no more than some steps of it are in memory."""
-    big = "x" * 20_000
+    big, made = "x" * 20_000, one(of_payment(0), e.Notification)
     for low in range(0, 2000, 100):
         await record(
-            replace(of_payment(0)[0], id=f"ntf_{n}", extra=f'{{"x":"{big}"}}', received_at=NOW + n)  # type: ignore[type-var]
-            for n in range(low, low + 100)
+            replace(made, id=f"ntf_{n}", extra=f'{{"x":"{big}"}}', received_at=NOW + n) for n in range(low, low + 100)
         )
     stream = history.exports.stream("notifications")
     first: Any = [await anext(stream) for _ in range(2)]

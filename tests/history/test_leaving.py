@@ -137,7 +137,7 @@ async def everything(history: History) -> bytes:
         piece
         for what in ("payments", "events", "deliveries", "notifications")
         for format_ in ("ndjson", "csv")
-        async for piece in history.exports.stream(what, format_)  # type: ignore[arg-type]
+        async for piece in history.exports.stream(what, format_)
     ]
     payments = (await history.payments.list(PageRequest())).rows
     said += [decompress(row.snapshot) + decompress(row.record) + row.payer.encode() for row in payments]

@@ -14,7 +14,7 @@ from schemas.compression import decompress
 from schemas.errors import NotFound
 from schemas.outbox import cold_record
 from schemas.outbox import entries as e
-from tests.support.outbox_entries import ENDPOINT, NOW, change_of, delivered, of_look, of_payment, paid
+from tests.support.outbox_entries import ENDPOINT, NOW, change_of, delivered, of_look, of_payment, one, paid
 from tests.support.payments import deposit
 
 Record = Callable[..., Any]
@@ -23,16 +23,16 @@ FIRST = PageRequest()
 
 async def test_a_payment_with_all_that_belongs_to_it(history: History, record: Record) -> None:
     """The whole way of a payment, and each row is the entry that was written."""
-    notification, payment, event, _, _, attempt, ended = entries = of_payment(1)
-    assert isinstance(event, e.Event)
+    entries = of_payment(1)
+    notification, event, attempt = one(entries, e.Notification), one(entries, e.Event), one(entries, e.Attempt)
     await record(entries)
-    assert await history.payments.get("default", "imp_000000000001") == payment
-    got = await history.notifications.get(notification.id)  # type: ignore[union-attr]
-    assert got == replace(notification, outcome="applied", revision=NOW)  # type: ignore[type-var]
+    assert await history.payments.get("default", "imp_000000000001") == one(entries, e.Payment)
+    got = await history.notifications.get(notification.id)
+    assert got == replace(notification, outcome="applied", revision=NOW)
     read = await history.events.get(event.id)
     assert read == replace(event, body=decompress(event.body))
     found = await history.deliveries.get(f"{event.id}.{ENDPOINT}")
-    assert (found.delivery, found.attempts) == (ended, (attempt,))
+    assert (found.delivery, found.attempts) == (entries[-1], (attempt,))
 
 
 async def test_a_body_is_the_callbacks_very_bytes(history: History, record: Record) -> None:
@@ -69,7 +69,7 @@ async def test_states_that_follow_from_the_endpoint(history: History, record: Re
     event = next(entry for entry in of_payment(1) if isinstance(entry, e.Event))
     endpoints = {"ep_a": "enabled", "ep_b": "disabled", "ep_c": "deleted", "ep_d": "deleted"}
     deliveries = [delivered(event, NOW, name)[0] for name in endpoints]
-    deliveries[3] = replace(deliveries[3], state="discarded")  # type: ignore[type-var]
+    deliveries[3] = replace(deliveries[3], state="discarded")
     await record([event, *deliveries, *(e.Endpoint(name, "default", state) for name, state in endpoints.items())])
     for state, names in {"pending": ["ep_a"], "held": ["ep_b"], "discarded": ["ep_d", "ep_c"], "dead": []}.items():
         page = await history.deliveries.list(FIRST, state=state)  # type: ignore[arg-type]
@@ -112,10 +112,9 @@ async def test_what_is_not_there(history: History) -> None:
 
 async def test_texts_that_a_database_refuses(history: History, record: Record) -> None:
     """NUL, half a surrogate pair and endless order numbers come from outside, and stop no batch."""
-    _, payment, event, *_, attempt, ended = of_payment(1)
-    assert isinstance(attempt, e.Attempt)
-    await record([replace(payment, merchant_uid="9" * 5000, payer="\0" + "가" * 5000)])  # type: ignore[type-var]
-    await record([event, ended, replace(attempt, response="a\0b\ud800")])
+    entries = of_payment(1)
+    await record([replace(one(entries, e.Payment), merchant_uid="9" * 5000, payer="\0" + "가" * 5000)])
+    await record([one(entries, e.Event), entries[-1], replace(one(entries, e.Attempt), response="a\0b\ud800")])
     found = await history.deliveries.list(FIRST)
     assert found.rows[0].attempts[0].response == "a\ufffdb?"
     assert len((await history.payments.list(FIRST)).rows[0].merchant_uid) == 400

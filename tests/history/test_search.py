@@ -74,7 +74,7 @@ async def test_thirty_days(history: History, record: Record) -> None:
     midnight = NOW - NOW % DAY + DAY - 9 * 3_600_000
     rows = [row for n in range(3) for row in of_payment(n, at=midnight - 1 + n)]
     ended = delivered(next(row for row in rows if isinstance(row, e.Event)), midnight)[2]
-    dead = replace(ended, endpoint="ep_bad", state="dead")  # type: ignore[type-var]
+    dead = replace(ended, endpoint="ep_bad", state="dead")
     lost = of_look(change_of(paid(imp_uid="imp_lost", amount=Decimal("10.50"), currency="USD")), midnight)
     await record([*rows, dead, *lost, *of_payment(50, at=midnight - 40 * DAY)])
     figures = await history.figures(midnight / 1000 - 30 * 86400, midnight / 1000 + 1)

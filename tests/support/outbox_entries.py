@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from history.batch import Packed
 from schemas import wire
@@ -14,6 +14,8 @@ from schemas.outbox.codec import pack
 from schemas.payments.decide import Change, Policy, Record, decide
 from schemas.payments.snapshot import Snapshot
 from tests.support.payments import T0, payment
+
+T = TypeVar("T", bound=e.Entry)
 
 NOW = T0 * 1000
 ENDPOINT = "ep_m7kvpwuxarswm3udbe56"
@@ -59,7 +61,12 @@ def of_payment(
     return [notification, *looked, outcome, *(entry for entries in sent for entry in entries)]
 
 
-def delivered(event: e.Event, at: int = NOW, endpoint: str = ENDPOINT) -> list[e.Entry]:
+def one(entries: Iterable[e.Entry], kind: type[T]) -> T:
+    """The first entry of a kind."""
+    return next(entry for entry in entries if isinstance(entry, kind))
+
+
+def delivered(event: e.Event, at: int = NOW, endpoint: str = ENDPOINT) -> tuple[e.Delivery, e.Attempt, e.Delivery]:
     """A delivery of an event as it is made, its only attempt, and the delivery as it ended."""
     made = e.Delivery(
         event.id, endpoint, event.merchant, event.imp_uid, event.type, event.sequence, created_at=at, changed_at=at,
@@ -67,7 +74,7 @@ def delivered(event: e.Event, at: int = NOW, endpoint: str = ENDPOINT) -> list[e
     )  # fmt: skip
     attempt = e.Attempt(event.imp_uid, event.id, endpoint, 1, at + 5, 200, 7, response="ok")
     ended = replace(made, state="delivered", changed_at=at + 12, next_attempt_at=None, attempts=1, revision=at + 12)
-    return [made, attempt, ended]
+    return made, attempt, ended
 
 
 def packed(entries: Iterable[e.Entry]) -> Sequence[Packed]:

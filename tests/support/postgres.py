@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import psycopg
 import pytest
@@ -101,12 +102,12 @@ class Postgres:
             return False
         return True
 
-    def _as(self) -> dict[str, int]:
+    def _as(self) -> dict[str, Any]:
         return {"user": self._user.pw_uid, "group": self._user.pw_gid} if self._user else {}
 
     def _run(self, program: str, *arguments: str) -> None:
         command = [str(self._programs / program), *arguments]
-        subprocess.run(command, check=True, capture_output=True, cwd=self.directory, **self._as())  # type: ignore[call-overload]
+        subprocess.run(command, check=True, capture_output=True, cwd=self.directory, **self._as())
 
     def _signal_all(self, number: signal.Signals) -> None:
         assert self._process is not None, "not started"

@@ -10,7 +10,7 @@ from tests.support.outbox_entries import change_of, paid
 
 def test_only_the_buyer() -> None:
     """Of a payment with every field that i'mport describes."""
-    whole = {name: value if value is not None else "x y" for name, value in blank_payment(1_700_000_000).items()}
+    whole = {name: value if value is not None else f"<{name}>" for name, value in blank_payment(1_700_000_000).items()}
     blank = blank_object(whole)
     assert {name for name in whole if whole[name] != blank[name]} == {
         "buyer_name", "buyer_email", "buyer_tel", "buyer_addr", "buyer_postcode", "custom_data", "customer_uid",
