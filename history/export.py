@@ -32,7 +32,7 @@ Format = Literal["ndjson", "csv"]
 Words = Callable[[str], str]
 Fields = dict[str, Any]
 
-STEP = 500
+STEP = 200
 """Rows that are read at once."""
 
 _LISTINGS: Mapping[str, Listing] = {
