@@ -16,32 +16,32 @@ run: ready ## start everything, play a demo, stay up until Ctrl-C
 test: ready-dev ## run the whole suite against servers it starts itself, JOBS files at a time
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
-lint: ready-dev ## ruff, formatting, mypy --strict, the floors of the house
+lint: ready-dev ## ruff, formatting, mypy --strict, import rules, known vulnerabilities
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python scripts/audit requirements.lock
 
-format: ready-dev ## put the code into shape
+format: ready-dev ## format the code
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: ready-dev ## measure against local stubs, next to other ways to do the same job
+bench: ready-dev ## measure against local stubs, and compare with other ways to do the same job
 	@$(BIN)/python -m bench $(ARGS)
 
-chaos: ready-dev ## break things under load, count what arrived, write it into docs/reliability.md
+chaos: ready-dev ## inject faults under load, count what arrived, write it into docs/reliability.md
 	@$(BIN)/python -c 'import atheris' 2>/dev/null || \
 		$(BIN)/python -m pip --disable-pip-version-check -q install --require-hashes --only-binary :all: \
 			-r tests/chaos/requirements.lock >/dev/null 2>&1 || \
-		echo "atheris cannot be had here: bodies come from a simpler mutator"
+		echo "atheris cannot be installed here: a simpler mutator makes the bodies"
 	@$(BIN)/python -m pytest tests/chaos -m chaos -s $(ARGS)
 
 lock: ## renew the lock files from pyproject.toml (needs uv)
 	@echo 'setuptools>=77' | uv pip compile $(UV_FLAGS) pyproject.toml - -o requirements.lock
 	@echo 'setuptools>=77' | uv pip compile $(UV_FLAGS) --extra dev -c requirements.lock pyproject.toml - -o requirements-dev.lock
 
-clean: ## remove the environment and caches; what is in var/ stays
+clean: ## remove the environment and caches, but not var/
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build *.egg-info
 
 ready:

@@ -1,4 +1,4 @@
-"""Talking to the console: where it is, who is asking, and what went wrong in words."""
+"""The client of the operator API: where the console is, with which token, and errors in one line."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from urllib.parse import quote
 import httpx
 import typer
 
-from cli.output import plain
+from cli.output import printable
 from runtime.settings import Settings
 from schemas import wire
 from schemas.errors import BadSetting, RelayError
 
-RUNNING = Path("var/relay.json")
-"""Written by a running `relay up`: `console_url`, `token` and `sandbox_url`."""
-ANSWERS_WITHIN = 40.0
-"""Seconds for an answer: testing an endpoint waits for it."""
+LOCAL_RELAY = Path("var/relay.json")
+"""The file that a running `relay up` writes: `console_url`, `token` and `sandbox_url`."""
+TIMEOUT = 40.0
+"""Seconds to wait for an answer; the test of an endpoint takes as long as the endpoint."""
 
 
 NO_PROXY: Mapping[str, None] = {f"all://{host}": None for host in ("127.0.0.1", "[::1]", "localhost")}
-"""What is on this machine is asked directly, whatever HTTP_PROXY says: a proxy would look for it on its own."""
+"""Connections to this machine ignore HTTP_PROXY: a proxy would look for the address on its own machine."""
 
 
-class Failed(RelayError):
-    """The console said no, or nothing; `status` is that of its answer, None where there was none."""
+class CallFailed(RelayError):
+    """A call failed; `status` is the status code of the answer, None without one."""
 
     def __init__(self, message: str, status: int | None = None) -> None:
         super().__init__(message)
@@ -38,26 +38,26 @@ class Failed(RelayError):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a relay is, and with which token it is asked."""
+class RelayLocation:
+    """Where a relay's console and sandbox are, and the token for the operator API."""
 
     console_url: str
     token: str | None = field(repr=False)
     sandbox_url: str | None = None
 
     @classmethod
-    def find(cls, environ: Mapping[str, str], running: Path = RUNNING) -> Place:
-        """What the environment says; what it leaves open, a `relay up` that runs in this directory.
+    def find(cls, environ: Mapping[str, str], running: Path = LOCAL_RELAY) -> RelayLocation:
+        """The location in the environment; what that leaves open comes from a `relay up` that runs in this directory.
 
         Raises `BadSetting`.
         """
-        local = _running(running)
+        local = _read_local_relay(running)
         settings = Settings.load(environ, only=("RELAY_CONSOLE_URL", "RELAY_API_TOKEN", "IMP_API_URL"))
         is_set = "console_url" in settings.model_fields_set
         return cls(
             console_url=settings.console_url if is_set else local.get("console_url", settings.console_url),
-            # A local token is for the local console only, never sent to one that was named.
-            token=token_of(settings) or (None if is_set else local.get("token")),
+            # The token of a local console is never sent to a console named in the environment.
+            token=strongest_token(settings) or (None if is_set else local.get("token")),
             sandbox_url=settings.imp_api_url
             if "imp_api_url" in settings.model_fields_set
             else local.get("sandbox_url"),
@@ -67,17 +67,15 @@ class Place:
 class RelayClient:
     """The operator API of one console."""
 
-    def __init__(self, place: Place) -> None:
-        headers = {"user-agent": "relay"} | ({"authorization": f"Bearer {place.token}"} if place.token else {})
-        self.place = place
-        self._client = httpx.Client(
-            base_url=place.console_url, headers=headers, timeout=ANSWERS_WITHIN, mounts=NO_PROXY
-        )
+    def __init__(self, location: RelayLocation) -> None:
+        headers = {"user-agent": "relay"} | ({"authorization": f"Bearer {location.token}"} if location.token else {})
+        self.location = location
+        self._client = httpx.Client(base_url=location.console_url, headers=headers, timeout=TIMEOUT, mounts=NO_PROXY)
 
     def call(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
-        """The answer of one call, None where it has no body; parameters that are None are left out.
+        """The answer of one call, None if it has no body. Parameters that are None are left out.
 
-        Raises `Failed`.
+        Raises `CallFailed`.
         """
         answer = self.send(
             method,
@@ -87,15 +85,15 @@ class RelayClient:
             headers={"content-type": "application/json"},
         )
         if answer.status_code >= 400:
-            raise Failed(_said(answer), answer.status_code)
+            raise CallFailed(_problem_text(answer), answer.status_code)
         return wire.loads(answer.content) if answer.content else None
 
     def send(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """One request. Raises `Failed` where no answer comes."""
+        """One request. Raises `CallFailed` if no answer comes."""
         try:
             return self._client.request(method, path, **options)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise Failed(f"the console at {self.place.console_url} does not answer: {error}") from None
+            raise CallFailed(f"the console at {self.location.console_url} does not answer: {error}") from None
 
     def close(self) -> None:
         """Close the connection."""
@@ -104,9 +102,9 @@ class RelayClient:
 
 @contextmanager
 def console() -> Iterator[RelayClient]:
-    """The console of the environment; whatever fails inside ends the command with exit status 1 and one line."""
-    with failing():
-        api = RelayClient(Place.find(os.environ))
+    """The client of the console in the environment. An error ends the command with one line and exit status 1."""
+    with exit_on_error():
+        api = RelayClient(RelayLocation.find(os.environ))
         try:
             yield api
         finally:
@@ -114,33 +112,33 @@ def console() -> Iterator[RelayClient]:
 
 
 @contextmanager
-def failing() -> Iterator[None]:
-    """Ends the command with exit status 1 and one line for whatever the relay raises on purpose."""
+def exit_on_error() -> Iterator[None]:
+    """Ends the command with one line and exit status 1 if the relay raises an error."""
     try:
         yield
     except (RelayError, BadSetting) as error:
-        print(plain(f"relay: {error}"), file=sys.stderr)
+        print(printable(f"relay: {error}"), file=sys.stderr)
         raise typer.Exit(1) from None
 
 
-def token_of(settings: Settings) -> str:
-    """The token of the operator API that may do most; "" where there is none."""
-    most = ("write", "read", "metrics")
-    token = min(settings.api_tokens, key=lambda token: most.index(token.rights), default=None)
+def strongest_token(settings: Settings) -> str:
+    """The operator API's token with the most rights; "" without any."""
+    order = ("write", "read", "metrics")
+    token = min(settings.api_tokens, key=lambda token: order.index(token.rights), default=None)
     return token.value.get_secret_value() if token else ""
 
 
 def succeeded(attempt: Mapping[str, Any]) -> bool:
-    """Whether an endpoint has taken an attempt, as the console shows it; one that nobody has made was not taken."""
+    """Whether an attempt, as the operator API shows it, was answered with a 2xx."""
     return attempt.get("error") is None and 200 <= (attempt.get("status_code") or 0) < 300
 
 
-def part(text: str) -> str:
-    """A part of a path."""
+def path_part(text: str) -> str:
+    """Text as one percent-encoded part of a path."""
     return quote(text, safe="")
 
 
-def _running(path: Path) -> dict[str, str]:
+def _read_local_relay(path: Path) -> dict[str, str]:
     try:
         found = wire.loads(path.read_bytes())
     except (OSError, ValueError):
@@ -148,8 +146,8 @@ def _running(path: Path) -> dict[str, str]:
     return {name: value for name, value in found.items() if isinstance(value, str)} if isinstance(found, dict) else {}
 
 
-def _said(answer: httpx.Response) -> str:
-    """A problem in words, with every wrong field."""
+def _problem_text(answer: httpx.Response) -> str:
+    """The text of a problem, with every wrong field."""
     try:
         problem = wire.loads(answer.content)
         detail = str(problem["detail"])

@@ -1,4 +1,4 @@
-"""The commands that talk to a console, as one list: `relay` is put together from it."""
+"""All commands that talk to a console, in one list."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SINGLE = (doctor.app, tail.app, trigger.app, listen.app, verify.app)
 
 
 def register(app: typer.Typer) -> None:
-    """Add all of them to `app`."""
+    """Adds all of them to `app`."""
     for name, group in GROUPS.items():
         app.add_typer(group, name=name)
     for single in SINGLE:

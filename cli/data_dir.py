@@ -1,4 +1,4 @@
-"""The directory of `relay up`: one user at a time, and what has to last between runs."""
+"""The data directory of `relay up`: used by one run at a time; some files last between runs."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from cryptography.fernet import Fernet
 from schemas.errors import RelayError
 
 
-class Occupied(RelayError):
-    """Another `relay up` works in the same directory."""
+class DataDirInUse(RelayError):
+    """Another `relay up` uses the same directory."""
 
 
 class DataDir:
-    """`var/`: Redis' files, the spool, logs, the generated key and token. Locked until `close`.
+    """`var/`: Redis' files, the spool, logs, generated key and token. Locked until `close`.
 
-    Raises `Occupied`.
+    Raises `DataDirInUse`.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -36,9 +36,9 @@ class DataDir:
         except BlockingIOError:
             holder = os.pread(self.lock, 20, 0).decode().strip() or "?"
             os.close(self.lock)
-            raise Occupied(
-                f"another `relay up` (process {holder}) works in {directory}/: stop it,"
-                " or give this one a directory of its own with --var"
+            raise DataDirInUse(
+                f"another `relay up` (process {holder}) uses {directory}/: stop it,"
+                " or choose another directory with --var"
             ) from None
         os.ftruncate(self.lock, 0)
         os.pwrite(self.lock, str(os.getpid()).encode(), 0)
@@ -46,39 +46,39 @@ class DataDir:
             log.unlink()
 
     def close(self) -> None:
-        """Let the next one in."""
+        """Releases the lock."""
         (self.directory / "relay.json").unlink(missing_ok=True)
         os.close(self.lock)
 
     @property
     def redis(self) -> Path:
-        """Where Redis keeps its append-only file."""
+        """The directory of Redis' append-only file."""
         return self.directory / "redis"
 
     @property
     def spool(self) -> Path:
-        """Where the receiver keeps webhooks while Redis is away."""
+        """The receiver's spool directory."""
         return self.directory / "spool"
 
     @property
     def logs(self) -> Path:
-        """One file a process: everything it has printed since the start."""
+        """The log directory: one file a process, with all it has printed since the start."""
         return self.directory / "log"
 
     def announce(self, **addresses: str) -> None:
-        """Tell other commands of this directory where this relay is and how to ask it, until `close`."""
+        """Writes the addresses for other `relay` commands in this directory, until `close`."""
         self._write("relay.json", orjson.dumps(addresses).decode())
 
     def encryption_key(self) -> str:
-        """The Fernet key of this directory's ledger, made at first use."""
-        return self._kept("encryption-key", Fernet.generate_key().decode())
+        """The Fernet key of this directory's ledger, generated once."""
+        return self._read_or_write("encryption-key", Fernet.generate_key().decode())
 
     def api_token(self) -> str:
-        """The operator API's token, made at first use."""
-        return self._kept("api-token", secrets.token_urlsafe(24))
+        """The operator API's token, generated once."""
+        return self._read_or_write("api-token", secrets.token_urlsafe(24))
 
-    def _kept(self, name: str, fresh: str) -> str:
-        """What the file holds; `fresh` if there is none yet. Readable by its owner only, from the first byte on."""
+    def _read_or_write(self, name: str, fresh: str) -> str:
+        """The file's content, at first `fresh`. Readable by its owner only, from the first byte on."""
         path = self.directory / name
         if not path.exists():
             self._write(name, fresh)

@@ -1,4 +1,4 @@
-"""`relay deliveries`: what is on its way to whom, and trying again."""
+"""`relay deliveries`: list and show deliveries, retry one."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ from typing import Annotated
 
 import typer
 
-from cli.client import console, part
-from cli.output import Cursor, Json, Limit, done, listed, shown
+from cli.client import console, path_part
+from cli.output import Cursor, Json, Limit, print_fields, print_list, print_result
 
-app = typer.Typer(help="Deliveries: what is on its way to whom.", no_args_is_help=True)
+app = typer.Typer(help="List and show deliveries, retry one.", no_args_is_help=True)
 
 Id = Annotated[str, typer.Argument(help="The delivery's id: {event id}.{endpoint id}.")]
 
 
 @app.command("list")
 def list_(
-    endpoint: Annotated[str | None, typer.Option(help="To one endpoint.")] = None,
-    event: Annotated[str | None, typer.Option(help="Of one event.")] = None,
-    state: Annotated[str | None, typer.Option(help="pending, delivered, dead, held or discarded.")] = None,
+    endpoint: Annotated[str | None, typer.Option(help="Only to this endpoint.")] = None,
+    event: Annotated[str | None, typer.Option(help="Only of this event.")] = None,
+    state: Annotated[
+        str | None, typer.Option(help="Only in this state: pending, delivered, dead, held or discarded.")
+    ] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
     as_json: Json = False,
@@ -31,7 +33,7 @@ def list_(
         answer = api.call(
             "GET", "/v1/deliveries", endpoint=endpoint, event=event, state=state, limit=limit, cursor=cursor
         )
-    listed(answer, ("id", "type", "imp_uid", "state", "next_attempt_at", "reason"), as_json=as_json)
+    print_list(answer, ("id", "type", "imp_uid", "state", "next_attempt_at", "reason"), as_json=as_json)
 
 
 @app.command()
@@ -41,15 +43,15 @@ def show(delivery: Id, as_json: Json = False) -> None:
     Example: relay deliveries show evt_ab12cd34.ep_ab12cd34ef56gh78ij90
     """
     with console() as api:
-        shown(api.call("GET", f"/v1/deliveries/{part(delivery)}"), as_json=as_json)
+        print_fields(api.call("GET", f"/v1/deliveries/{path_part(delivery)}"), as_json=as_json)
 
 
 @app.command()
 def retry(delivery: Id, as_json: Json = False) -> None:
-    """Have a delivery attempted now.
+    """Attempt a delivery now.
 
     Example: relay deliveries retry evt_ab12cd34.ep_ab12cd34ef56gh78ij90
     """
     with console() as api:
-        answer = api.call("POST", f"/v1/deliveries/{part(delivery)}/retry")
-    done(f"{delivery} is sent again", answer, as_json=as_json)
+        answer = api.call("POST", f"/v1/deliveries/{path_part(delivery)}/retry")
+    print_result(f"{delivery} is attempted again", answer, as_json=as_json)

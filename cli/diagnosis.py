@@ -11,11 +11,11 @@ from schemas.times import unix
 
 Outcome = Literal["ok", "warning", "bad"]
 
-LATE = 30.0
+BACKLOG_AFTER = 30.0
 PAUSED_LONG = 60.0
 """Seconds after which work that waits for a worker, or for its endpoint or i'mport, is worth a word."""
-MAKE_ROOM = "raise maxmemory, or shorten RELAY_RETENTION"
-RECENT = 86_400.0
+FREE_MEMORY = "raise maxmemory, or shorten RELAY_RETENTION"
+REFUSED_RECENTLY = 86_400.0
 """Seconds for which a refused webhook is worth a word."""
 _BODY_ADVICE = {
     "version_2": "choose webhook version V1 in i'mport's console; `relay reconcile` finds what was missed",
@@ -39,7 +39,7 @@ def of_stats(stats: dict[str, Any]) -> Iterator[Finding]:
     yield durability_of(stats["redis"]["durable"], stats["redis"]["reasons"])
     yield _memory(stats["memory"])
     for name in ("ledger", "queue"):
-        yield works(name, stats[name]["reason"])
+        yield ledger_or_queue(name, stats[name]["reason"])
     yield from _workers(stats["workers"], {stats[name]["reason"] for name in ("ledger", "queue")})
     yield from _backlog(stats)
     yield from _bodies(stats["refused_bodies"])
@@ -58,11 +58,11 @@ def _memory(memory: dict[str, Any]) -> Finding:
         return Finding("memory", "ok", "this Redis has no maxmemory")
     text = f"{100 * float(memory['ratio']):.0f} % of Redis' maxmemory are in use"
     if memory["nearly_full"]:
-        return Finding("memory", "bad", f"{text}: nothing new is begun", MAKE_ROOM)
+        return Finding("memory", "bad", f"{text}: nothing new is begun", FREE_MEMORY)
     return Finding("memory", "ok", text)
 
 
-def works(name: str, reason: str | None) -> Finding:
+def ledger_or_queue(name: str, reason: str | None) -> Finding:
     """Whether ledger or queue can be worked with; the reason ends with what to do."""
     if reason is None:
         return Finding(name, "ok", "Redis lets this console work with it")
@@ -88,9 +88,9 @@ def _workers(workers: list[dict[str, Any]], known: set[str | None]) -> Iterator[
 
 def _backlog(stats: dict[str, Any]) -> Iterator[Finding]:
     oldest = max(float(stats[part_]["oldest_due_seconds"] or 0) for part_ in ("refresh", "deliveries"))
-    if oldest > LATE:
+    if oldest > BACKLOG_AFTER:
         text = f"work that could be done waits since {oldest:.0f} s"
-        yield Finding("backlog", "warning", text, standstill(stats) or "workers do not keep up: run more of them")
+        yield Finding("backlog", "warning", text, first_to_fix(stats) or "workers do not keep up: run more of them")
     else:
         yield Finding("backlog", "ok", "nothing waits that could be done")
     if _long(stats["refresh"]):
@@ -106,14 +106,14 @@ def _backlog(stats: dict[str, Any]) -> Iterator[Finding]:
 
 def _bodies(refused: list[dict[str, Any]]) -> Iterator[Finding]:
     for row in refused:
-        if time.time() - unix(row["last_at"]) > RECENT:
+        if time.time() - unix(row["last_at"]) > REFUSED_RECENTLY:
             continue
         of = f"merchant {row['merchant']}" if row["merchant"] != "-" else "merchants that are not known"
         text = f"{row['count']} were refused for good, the last at {row['last_at']}: {row['reason']}"
         yield Finding(f"webhooks of {of}", "warning", text, _BODY_ADVICE.get(row["reason_code"], _ANY_BODY_ADVICE))
 
 
-def standstill(stats: dict[str, Any]) -> str | None:
+def first_to_fix(stats: dict[str, Any]) -> str | None:
     """What to mend first where nothing goes on at all."""
     if stats["memory"]["nearly_full"]:
         return "make room in Redis first, see above"

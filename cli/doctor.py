@@ -12,15 +12,15 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from cli.client import Failed, RelayClient, console, part, succeeded
-from cli.diagnosis import MAKE_ROOM, Finding, Outcome, durability_of, of_stats, standstill, works
-from cli.output import Json, plain, print_json, screen
+from cli.client import CallFailed, RelayClient, console, path_part, succeeded
+from cli.diagnosis import FREE_MEMORY, Finding, Outcome, durability_of, first_to_fix, ledger_or_queue, of_stats
+from cli.output import Json, print_json, printable, terminal
 from runtime.settings import Settings
 from schemas.errors import RelayError
 
 app = typer.Typer()
 
-MOST_SKEW = 5.0
+MAX_SKEW = 5.0
 """Seconds by which two clocks may differ before it is said; a callback's signature holds for 5 minutes."""
 
 _SEE_WORKERS = "workers run: try again when the reason is gone, or see their logs"
@@ -40,29 +40,29 @@ def doctor(
     """
     found: list[Finding] = []
     with console() as api:
-        for finding in findings(api, test_endpoints=test_endpoints):
+        for finding in examine(api, test_endpoints=test_endpoints):
             found.append(finding)
             if not as_json:
-                screen().print(told(finding))
+                terminal().print(rendered(finding))
     if as_json:
         print_json({"findings": [asdict(finding) for finding in found]})
     raise typer.Exit(1 if any(finding.outcome == "bad" for finding in found) else 0)
 
 
-def findings(api: RelayClient, *, test_endpoints: bool) -> Iterator[Finding]:
+def examine(api: RelayClient, *, test_endpoints: bool) -> Iterator[Finding]:
     """Everything there is to say, as it is found out."""
     try:
         answer = api.send("GET", "/livez")
-    except Failed as error:
+    except CallFailed as error:
         advice = "start it (`relay up`, `python -m console`), or set RELAY_CONSOLE_URL"
         yield Finding("console", "bad", str(error), advice)
         yield from _redis_itself()
         return
-    yield Finding("console", "ok", f"answers at {api.place.console_url}")
+    yield Finding("console", "ok", f"answers at {api.location.console_url}")
     yield _clock(answer.headers.get("date"))
     try:
         stats = api.call("GET", "/v1/stats")
-    except Failed as error:
+    except CallFailed as error:
         advice = "set RELAY_API_TOKEN to one of the console's tokens" if error.status == 401 else "look at Redis"
         yield Finding("access", "bad", str(error), advice)
         return
@@ -73,11 +73,13 @@ def findings(api: RelayClient, *, test_endpoints: bool) -> Iterator[Finding]:
         yield _endpoint(api, endpoint, stats, test=test_endpoints)
 
 
-def told(finding: Finding) -> Text:
+def rendered(finding: Finding) -> Text:
     """A finding in a line or two."""
     mark, style = _MARKS[finding.outcome]
-    advice = f"\n    → {plain(finding.advice)}" if finding.advice else ""
-    return Text.assemble((f"{mark} ", style), (f"{plain(finding.subject)}: ", "bold"), plain(finding.text), advice)
+    advice = f"\n    → {printable(finding.advice)}" if finding.advice else ""
+    return Text.assemble(
+        (f"{mark} ", style), (f"{printable(finding.subject)}: ", "bold"), printable(finding.text), advice
+    )
 
 
 def _clock(date: str | None) -> Finding:
@@ -85,7 +87,7 @@ def _clock(date: str | None) -> Finding:
         return Finding("clock", "warning", "the console does not say what time it is")
     skew = time.time() - parsedate_to_datetime(date).timestamp()
     # The header has whole seconds.
-    if -MOST_SKEW <= skew <= MOST_SKEW + 1:
+    if -MAX_SKEW <= skew <= MAX_SKEW + 1:
         return Finding("clock", "ok", "this machine and the console agree")
     text = f"this machine is {skew:+.0f} s off the console's time"
     return Finding("clock", "warning", text, "keep both in time with NTP")
@@ -93,7 +95,7 @@ def _clock(date: str | None) -> Finding:
 
 def _merchant(api: RelayClient, name: str, tier: str | None) -> Finding:
     subject = f"merchant {name}" if tier is None else f"merchant {name} (sub-merchant {tier})"
-    tried = api.call("GET", f"/v1/merchants/{part(name)}/check")
+    tried = api.call("GET", f"/v1/merchants/{path_part(name)}/check")
     if tried["outcome"] == "wrong_credentials":
         return Finding(subject, "bad", tried["reason"], "give the right credentials: `relay merchants put`")
     if tried["outcome"] == "failing":
@@ -110,8 +112,8 @@ def _endpoint(api: RelayClient, endpoint: dict[str, Any], stats: dict[str, Any],
         return Finding(subject, "warning", text, f"when it is well again: {enable}")
     if test:
         try:
-            answer = api.call("POST", f"/v1/endpoints/{part(endpoint['id'])}/test")
-        except Failed as error:
+            answer = api.call("POST", f"/v1/endpoints/{path_part(endpoint['id'])}/test")
+        except CallFailed as error:
             return Finding(subject, "warning", f"could not be tested: {error}")
         return _tested(subject, answer, stats)
     if endpoint["breaker"] != "closed":
@@ -122,7 +124,7 @@ def _endpoint(api: RelayClient, endpoint: dict[str, Any], stats: dict[str, Any],
 def _tested(subject: str, answer: dict[str, Any], stats: dict[str, Any]) -> Finding:
     if "status_code" not in answer:
         text = f"the test event did not go out: {answer['reason']}"
-        return Finding(subject, "bad", text, standstill(stats) or _SEE_WORKERS)
+        return Finding(subject, "bad", text, first_to_fix(stats) or _SEE_WORKERS)
     if succeeded(answer):
         return Finding(subject, "ok", f"took a test event in {answer['duration_ms']} ms")
     outcome = answer["error"] or f"answered {answer['status_code']}"
@@ -150,8 +152,10 @@ async def _ask_redis(settings: Settings) -> list[Finding]:
         await ledger.close()
     found = [durability_of(durability.durable, list(durability.reasons))]
     if seen.memory is not None and seen.memory.trouble is not None:
-        found.append(Finding("memory", "bad", seen.memory.trouble, MAKE_ROOM))
-    return found + [works(trouble.of, str(trouble)) for trouble in (seen.ledger, seen.queue) if trouble is not None]
+        found.append(Finding("memory", "bad", seen.memory.trouble, FREE_MEMORY))
+    return found + [
+        ledger_or_queue(trouble.of, str(trouble)) for trouble in (seen.ledger, seen.queue) if trouble is not None
+    ]
 
 
 def _all(api: RelayClient, path: str) -> Iterator[dict[str, Any]]:

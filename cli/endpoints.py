@@ -1,4 +1,4 @@
-"""`relay endpoints`: who hears of what, and where."""
+"""`relay endpoints`: subscribers' URLs and the events that they get."""
 
 from __future__ import annotations
 
@@ -7,37 +7,41 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.client import console, part, succeeded
-from cli.output import Cursor, Json, Limit, OfMerchant, Yes, done, listed, shown, sure
+from cli.client import console, path_part, succeeded
+from cli.output import Cursor, Json, Limit, MerchantFilter, Yes, confirm, print_fields, print_list, print_result
 
-app = typer.Typer(help="Endpoints: who hears of what, and where.", no_args_is_help=True)
+app = typer.Typer(help="Manage endpoints: subscribers' URLs and the events that they get.", no_args_is_help=True)
 
 Id = Annotated[str, typer.Argument(help="The endpoint's id, ep_….")]
-Types = Annotated[list[str] | None, typer.Option("--type", help="A type of event, payment.* or *; more than once.")]
-Description = Annotated[str | None, typer.Option(help="For people.")]
-Ordered = Annotated[bool | None, typer.Option("--ordered/--unordered", help="One payment's events one by one.")]
-InFlight = Annotated[int | None, typer.Option(help="Deliveries at the same time.")]
-Rate = Annotated[float | None, typer.Option(help="Deliveries a second; 0 for no limit.")]
-Headers = Annotated[list[str] | None, typer.Option("--header", help="'name: value', sent along; more than once.")]
-Payload = Annotated[str | None, typer.Option(help="full, or thin: without i'mport's object.")]
+Types = Annotated[list[str] | None, typer.Option("--type", help="An event type, payment.* or *; can be repeated.")]
+Description = Annotated[str | None, typer.Option(help="A description.")]
+Ordered = Annotated[
+    bool | None, typer.Option("--ordered/--unordered", help="Deliver a payment's events in order, one at a time.")
+]
+InFlight = Annotated[int | None, typer.Option(help="The most deliveries at the same time.")]
+Rate = Annotated[float | None, typer.Option(help="The most deliveries a second; 0 for no limit.")]
+Headers = Annotated[
+    list[str] | None, typer.Option("--header", help="A header to send, 'name: value'; can be repeated.")
+]
+Payload = Annotated[str | None, typer.Option(help="full, or thin (without i'mport's payment object).")]
 
 _COLUMNS = ("id", "merchant", "url", "types", "state", "success_rate", "breaker", "last_error")
 
 
 @app.command("list")
 def list_(
-    merchant: OfMerchant = None,
+    merchant: MerchantFilter = None,
     limit: Limit = 50,
     cursor: Cursor = None,
     as_json: Json = False,
 ) -> None:
-    """List endpoints and how they are doing.
+    """List endpoints with their health.
 
     Example: relay endpoints list --merchant default
     """
     with console() as api:
         answer = api.call("GET", "/v1/endpoints", merchant=merchant, limit=limit, cursor=cursor)
-    listed(answer, _COLUMNS, as_json=as_json)
+    print_list(answer, _COLUMNS, as_json=as_json)
 
 
 @app.command()
@@ -47,13 +51,13 @@ def show(endpoint: Id, as_json: Json = False) -> None:
     Example: relay endpoints show ep_ab12cd34ef56gh78ij90
     """
     with console() as api:
-        shown(api.call("GET", f"/v1/endpoints/{part(endpoint)}"), as_json=as_json)
+        print_fields(api.call("GET", f"/v1/endpoints/{path_part(endpoint)}"), as_json=as_json)
 
 
 @app.command()
 def create(
-    url: Annotated[str, typer.Argument(help="Where callbacks go.")],
-    merchant: Annotated[str, typer.Option(help="Whose events.")] = "default",
+    url: Annotated[str, typer.Argument(help="The URL that callbacks are sent to.")],
+    merchant: Annotated[str, typer.Option(help="The merchant whose events it gets.")] = "default",
     types: Types = None,
     description: Description = None,
     ordered: Ordered = None,
@@ -63,20 +67,20 @@ def create(
     payload: Payload = None,
     as_json: Json = False,
 ) -> None:
-    """Add an endpoint; prints the secret that its callbacks are signed with.
+    """Add an endpoint and print the secret that signs its callbacks.
 
     Example: relay endpoints create https://shop.example/hooks --type payment.paid --type payment.cancelled
     """
     body = {"merchant": merchant, "url": url}
     body |= _fields(types, description, ordered, max_in_flight, rate_limit, header, payload)
     with console() as api:
-        shown(api.call("POST", "/v1/endpoints", body), as_json=as_json)
+        print_fields(api.call("POST", "/v1/endpoints", body), as_json=as_json)
 
 
 @app.command()
 def update(
     endpoint: Id,
-    url: Annotated[str | None, typer.Option(help="Where callbacks go.")] = None,
+    url: Annotated[str | None, typer.Option(help="The URL that callbacks are sent to.")] = None,
     types: Types = None,
     description: Description = None,
     ordered: Ordered = None,
@@ -86,14 +90,14 @@ def update(
     payload: Payload = None,
     as_json: Json = False,
 ) -> None:
-    """Change what is given of an endpoint.
+    """Change the given fields of an endpoint.
 
     Example: relay endpoints update ep_ab12cd34ef56gh78ij90 --rate-limit 5
     """
     body = {"url": url} if url is not None else {}
     body |= _fields(types, description, ordered, max_in_flight, rate_limit, header, payload)
     with console() as api:
-        shown(api.call("PATCH", f"/v1/endpoints/{part(endpoint)}", body), as_json=as_json)
+        print_fields(api.call("PATCH", f"/v1/endpoints/{path_part(endpoint)}", body), as_json=as_json)
 
 
 @app.command()
@@ -102,72 +106,72 @@ def delete(
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Delete an endpoint and discard what it still had to get.
+    """Delete an endpoint and discard its pending deliveries.
 
     Example: relay endpoints delete ep_ab12cd34ef56gh78ij90 --yes
     """
-    sure(f"Delete {endpoint} and discard what it still had to get?", yes=yes, as_json=as_json)
+    confirm(f"Delete {endpoint} and discard its pending deliveries?", yes=yes, as_json=as_json)
     with console() as api:
-        api.call("DELETE", f"/v1/endpoints/{part(endpoint)}")
-    done(f"{endpoint} is deleted", {"deleted": endpoint}, as_json=as_json)
+        api.call("DELETE", f"/v1/endpoints/{path_part(endpoint)}")
+    print_result(f"{endpoint} is deleted", {"deleted": endpoint}, as_json=as_json)
 
 
 @app.command()
 def secret(endpoint: Id, as_json: Json = False) -> None:
-    """Show the secrets that sign now.
+    """Show the secrets that sign an endpoint's callbacks.
 
     Example: relay endpoints secret ep_ab12cd34ef56gh78ij90
     """
     with console() as api:
-        shown(api.call("GET", f"/v1/endpoints/{part(endpoint)}/secret"), as_json=as_json)
+        print_fields(api.call("GET", f"/v1/endpoints/{path_part(endpoint)}/secret"), as_json=as_json)
 
 
 @app.command()
 def rotate(
     endpoint: Id,
-    overlap: Annotated[str, typer.Option(help="For how long both secrets sign.")] = "24h",
+    overlap: Annotated[str, typer.Option(help="How long the old secret signs as well.")] = "24h",
     as_json: Json = False,
 ) -> None:
-    """Replace the secret; those before go on signing for as long as was said.
+    """Replace an endpoint's secret; the old one signs as well for a while.
 
     Example: relay endpoints rotate ep_ab12cd34ef56gh78ij90 --overlap 2d
     """
     with console() as api:
-        answer = api.call("POST", f"/v1/endpoints/{part(endpoint)}/secret/rotate", {"overlap": overlap})
-    shown(answer, as_json=as_json)
+        answer = api.call("POST", f"/v1/endpoints/{path_part(endpoint)}/secret/rotate", {"overlap": overlap})
+    print_fields(answer, as_json=as_json)
 
 
 @app.command()
 def enable(endpoint: Id, as_json: Json = False) -> None:
-    """Enable an endpoint: what was held is sent.
+    """Enable an endpoint and send its held deliveries.
 
     Example: relay endpoints enable ep_ab12cd34ef56gh78ij90
     """
     with console() as api:
-        answer = api.call("POST", f"/v1/endpoints/{part(endpoint)}/enable")
-    done(f"{endpoint} is enabled", answer, as_json=as_json)
+        answer = api.call("POST", f"/v1/endpoints/{path_part(endpoint)}/enable")
+    print_result(f"{endpoint} is enabled", answer, as_json=as_json)
 
 
 @app.command()
 def disable(endpoint: Id, as_json: Json = False) -> None:
-    """Disable an endpoint: its deliveries are held, none is dropped.
+    """Disable an endpoint; its deliveries are held, not discarded.
 
     Example: relay endpoints disable ep_ab12cd34ef56gh78ij90
     """
     with console() as api:
-        answer = api.call("POST", f"/v1/endpoints/{part(endpoint)}/disable")
-    done(f"{endpoint} is disabled", answer, as_json=as_json)
+        answer = api.call("POST", f"/v1/endpoints/{path_part(endpoint)}/disable")
+    print_result(f"{endpoint} is disabled", answer, as_json=as_json)
 
 
 @app.command("test")
-def try_out(endpoint: Id, as_json: Json = False) -> None:
-    """Send a relay.test event now and show the attempt; fails unless it was answered with a 2xx in time.
+def test_endpoint(endpoint: Id, as_json: Json = False) -> None:
+    """Send a relay.test event now and show the attempt; exit 1 unless it was answered with a 2xx.
 
     Example: relay endpoints test ep_ab12cd34ef56gh78ij90
     """
     with console() as api:
-        answer = api.call("POST", f"/v1/endpoints/{part(endpoint)}/test")
-    shown(answer, as_json=as_json)
+        answer = api.call("POST", f"/v1/endpoints/{path_part(endpoint)}/test")
+    print_fields(answer, as_json=as_json)
     if not succeeded(answer):
         raise typer.Exit(1)
 
@@ -181,7 +185,7 @@ def _fields(
     headers: list[str] | None,
     payload: str | None,
 ) -> dict[str, Any]:
-    """The fields of an endpoint that were given."""
+    """The fields that were given, as the operator API takes them."""
     given: dict[str, Any] = {
         "types": types or None,
         "description": description,
@@ -192,7 +196,7 @@ def _fields(
     }
     fields = {name: value for name, value in given.items() if value is not None}
     if rate_limit is not None:
-        # As JSON's decimal, which the console takes; 0 is how a limit is taken away.
+        # As a decimal, which JSON keeps exactly; 0 removes the limit.
         fields["rate_limit"] = Decimal(str(rate_limit)) if rate_limit else None
     return fields
 
@@ -202,6 +206,6 @@ def _headers(given: list[str]) -> dict[str, str]:
     for text in given:
         name, colon, value = text.partition(":")
         if not colon:
-            raise typer.BadParameter(f"{text!r} is not 'name: value'", param_hint="--header")
+            raise typer.BadParameter(f"{text!r} is not a header like 'name: value'", param_hint="--header")
         headers[name.strip()] = value.strip()
     return headers

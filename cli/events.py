@@ -1,4 +1,4 @@
-"""`relay events`: what happened, and who heard of it."""
+"""`relay events`: list and show events, explain their delivery."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ from typing import Annotated
 
 import typer
 
-from cli.client import console, part
-from cli.output import Cursor, Json, Limit, OfMerchant, listed, shown
+from cli.client import console, path_part
+from cli.output import Cursor, Json, Limit, MerchantFilter, print_fields, print_list
 
-app = typer.Typer(help="Events: what happened, and who heard of it.", no_args_is_help=True)
+app = typer.Typer(help="List and show events, explain their delivery.", no_args_is_help=True)
 
 Id = Annotated[str, typer.Argument(help="The event's id, evt_….")]
 
 
 @app.command("list")
 def list_(
-    merchant: OfMerchant = None,
-    imp_uid: Annotated[str | None, typer.Option(help="Of one payment.")] = None,
-    type_: Annotated[str | None, typer.Option("--type", help="Of one type, e.g. payment.paid.")] = None,
-    since: Annotated[str | None, typer.Option(help="Recorded from this RFC 3339 time on.")] = None,
-    until: Annotated[str | None, typer.Option(help="Recorded before this RFC 3339 time.")] = None,
+    merchant: MerchantFilter = None,
+    imp_uid: Annotated[str | None, typer.Option(help="Only of this payment.")] = None,
+    type_: Annotated[str | None, typer.Option("--type", help="Only of this type, e.g. payment.paid.")] = None,
+    since: Annotated[str | None, typer.Option(help="Only recorded at this RFC 3339 time or later.")] = None,
+    until: Annotated[str | None, typer.Option(help="Only recorded before this RFC 3339 time.")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
     as_json: Json = False,
 ) -> None:
-    """List events, newest recorded first.
+    """List events, the latest recorded first.
 
     Example: relay events list --imp-uid imp_448280090638
     """
@@ -35,7 +35,7 @@ def list_(
             cursor=cursor,
         )  # fmt: skip
     columns = ("recorded_at", "id", "type", "data.merchant", "data.imp_uid", "data.sequence", "data.status", "silent")
-    listed(answer, columns, as_json=as_json)
+    print_list(answer, columns, as_json=as_json)
 
 
 @app.command()
@@ -45,7 +45,7 @@ def show(event: Id, as_json: Json = False) -> None:
     Example: relay events show evt_ab12cd34 --json | jq .data
     """
     with console() as api:
-        shown(api.call("GET", f"/v1/events/{part(event)}"), as_json=as_json)
+        print_fields(api.call("GET", f"/v1/events/{path_part(event)}"), as_json=as_json)
 
 
 @app.command()
@@ -54,10 +54,10 @@ def explain(
     endpoint: Annotated[str, typer.Option(help="The endpoint's id.")],
     as_json: Json = False,
 ) -> None:
-    """Why an endpoint has, has not, or not yet got an event.
+    """Explain why an endpoint has or has not received an event.
 
     Example: relay events explain evt_ab12cd34 --endpoint ep_ab12cd34ef56gh78ij90
     """
     with console() as api:
-        answer = api.call("GET", f"/v1/events/{part(event)}/explain", endpoint=endpoint)
-    shown(answer, as_json=as_json, leave_out=("delivery",))
+        answer = api.call("GET", f"/v1/events/{path_part(event)}/explain", endpoint=endpoint)
+    print_fields(answer, as_json=as_json, leave_out=("delivery",))

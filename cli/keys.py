@@ -1,33 +1,33 @@
-"""`relay keys`: when the key that seals secrets at rest is changed."""
+"""`relay keys`: rotate the key that seals secrets at rest."""
 
 from __future__ import annotations
 
 import typer
 
 from cli.client import console
-from cli.output import Json, done
+from cli.output import Json, print_result
 
-app = typer.Typer(help="Keys that seal secrets at rest.", no_args_is_help=True)
+app = typer.Typer(help="Rotate the key that seals secrets at rest.", no_args_is_help=True)
 
 
 @app.callback()
 def keys() -> None:
-    """Keys that seal secrets at rest."""
+    """Rotate the key that seals secrets at rest."""
 
 
 @app.command()
 def reseal(as_json: Json = False) -> None:
-    """Seal everything that is stored with the first RELAY_ENCRYPTION_KEY, so that the others can be taken away.
+    """Seal all stored secrets with the first RELAY_ENCRYPTION_KEY, so that the other keys can be removed.
 
-    Every worker and console must have that key by then. Doing it twice does no harm.
+    Every worker and console must have that key before. The command can be repeated.
 
     Example: relay keys reseal
     """
     with console() as api:
         answer = api.call("POST", "/v1/keys/reseal")
-    text = f"sealed anew: {answer['merchants']} merchants, {answer['endpoints']} endpoints"
+    text = f"resealed: {answer['merchants']} merchants, {answer['endpoints']} endpoints"
     if answer["unreadable"]:
-        text += f"; no key opens: {', '.join(answer['unreadable'])}"
-    done(text, answer, as_json=as_json)
+        text += f"; no key opens {', '.join(answer['unreadable'])}"
+    print_result(text, answer, as_json=as_json)
     if answer["unreadable"]:
         raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""`relay`, put together from one module a group of commands."""
+"""The `relay` command: one module for each group of subcommands."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from cli import commands, up
 
 app = typer.Typer(
     name="relay",
-    help="Turns i'mport's payment webhooks into signed, ordered, never-lost events.",
+    help="Turns i'mport's payment webhooks into signed, ordered events that are never lost.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
@@ -18,7 +18,7 @@ commands.register(app)
 
 @app.callback()
 def relay() -> None:
-    """Commands that start the relay or talk to its console."""
+    """Start a relay, or operate a running one through its console."""
 
 
 if __name__ == "__main__":

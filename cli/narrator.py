@@ -1,6 +1,6 @@
-"""What the processes log, told to people: one line a step, with the time it took since the webhook came in.
+"""Turns log entries of all processes into lines for people: one line a step, with the time since the webhook.
 
-`Narrator.tell` is a pure translation of log entries; entries it has nothing to say about give nothing.
+`Narrator.describe` is pure; entries that are not for people give no line.
 """
 
 from __future__ import annotations
@@ -15,29 +15,29 @@ from typing import Any
 Entry = Mapping[str, Any]
 
 _REMEMBERED = 1000
-_ENDS = {"dead": "callback given up", "hold": "callback held", "disable": "endpoint disabled"}
+_OUTCOMES = {"dead": "callback given up", "hold": "callback held", "disable": "endpoint disabled"}
 _SNAKE = re.compile(r"(?<=\w)_(?=\w)")
-_LOUD = ("warning", "error", "critical")
-_PLUMBING = ("event", "level", "timestamp", "logger", "exception", "stack")
+_SHOWN_LEVELS = ("warning", "error", "critical")
+_HIDDEN_FIELDS = ("event", "level", "timestamp", "logger", "exception", "stack")
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of the account."""
+    """One line for people."""
 
     at: float
-    who: str
-    what: str
+    process: str
+    step: str
     imp_uid: str
     detail: str
-    mood: str
-    """`plain`, `news`, `good`, `bad` or `quiet`: how it is coloured."""
-    since: float | None
+    style: str
+    """`plain`, `event`, `good`, `bad` or `dim`: how it is coloured."""
+    since_webhook: float | None
     """Seconds since this payment's latest webhook."""
 
 
 def happened_at(entry: Entry) -> float | None:
-    """The entry's time in UNIX seconds, None where it has none."""
+    """The entry's time in UNIX seconds, None without one."""
     try:
         moment = datetime.fromisoformat(str(entry.get("timestamp")))
     except ValueError:
@@ -46,20 +46,20 @@ def happened_at(entry: Entry) -> float | None:
 
 
 class Narrator:
-    """Follows payments through the log entries of all processes, given in the order of their times."""
+    """Follows payments through the log entries of all processes, which it gets in the order of their times."""
 
     def __init__(self, names: Mapping[str, str] | None = None) -> None:
         self.names = dict(names or {})
-        """How endpoints are called in the account, by id."""
+        """The names to show for endpoints, by id."""
         self._accepted: OrderedDict[str, float] = OrderedDict()
         self.recorded: list[str] = []
-        """Types of the events so far that are to be delivered."""
+        """The types of the events recorded so far that will be delivered."""
         self.delivered = 0
-        """Callbacks that have arrived at the endpoints in `names`, at any where there are none."""
+        """The callbacks delivered to the endpoints in `names`; to any endpoint without names."""
         self.retried = 0
 
-    def tell(self, who: str, entry: Entry, default_at: float) -> Line | None:
-        """The line for an entry of the process `who`, or None when it is not for people."""
+    def describe(self, process: str, entry: Entry, default_at: float) -> Line | None:
+        """The line for an entry of `process`, None if it is not for people."""
         name = str(entry.get("event", ""))
         at = happened_at(entry) or default_at
         imp_uid = str(entry.get("imp_uid") or "")
@@ -70,13 +70,14 @@ class Narrator:
                 self._accepted.popitem(last=False)
         wording = _WORDINGS.get(name)
         if wording is not None:
-            what, detail, mood = wording(self, entry)
-        elif entry.get("level") in _LOUD:
-            what, detail, mood = _SNAKE.sub(" ", name.partition("\n")[0]), _fields(entry), "bad"
+            step, detail, style = wording(self, entry)
+        elif entry.get("level") in _SHOWN_LEVELS:
+            step, detail, style = _SNAKE.sub(" ", name.partition("\n")[0]), _fields(entry), "bad"
         else:
             return None
-        begun = self._accepted.get(imp_uid)
-        return Line(at, who, what, imp_uid, detail, mood, None if begun is None else max(0.0, at - begun))
+        accepted = self._accepted.get(imp_uid)
+        since_webhook = None if accepted is None else max(0.0, at - accepted)
+        return Line(at, process, step, imp_uid, detail, style, since_webhook)
 
     def _endpoint(self, entry: Entry) -> str:
         endpoint = str(entry.get("endpoint") or "")
@@ -84,7 +85,7 @@ class Narrator:
 
 
 def _fields(entry: Entry) -> str:
-    return " ".join(f"{name}={value}" for name, value in entry.items() if name not in (*_PLUMBING, "imp_uid"))
+    return " ".join(f"{name}={value}" for name, value in entry.items() if name not in (*_HIDDEN_FIELDS, "imp_uid"))
 
 
 def _numbered(entry: Entry) -> str:
@@ -92,56 +93,56 @@ def _numbered(entry: Entry) -> str:
     return str(entry.get("type", "?")) + (f" (#{sequence})" if sequence else "")
 
 
-def _webhook_sent(_account: Narrator, entry: Entry) -> tuple[str, str, str]:
+def _webhook_sent(_narrator: Narrator, entry: Entry) -> tuple[str, str, str]:
     answer = entry.get("status_code")
-    return "webhook answered", str(answer or entry.get("error") or "not at all"), "quiet" if answer == 200 else "bad"
+    return "webhook answered", str(answer or entry.get("error") or "no answer"), "dim" if answer == 200 else "bad"
 
 
-def _webhook_accepted(_account: Narrator, entry: Entry) -> tuple[str, str, str]:
+def _webhook_accepted(_narrator: Narrator, entry: Entry) -> tuple[str, str, str]:
     place = "in the spool" if entry.get("place") == "spool" else "on disk"
     return "webhook accepted", f"says {entry.get('status') or '?'}; {place}", "plain"
 
 
-def _cancellation_asked(_account: Narrator, entry: Entry) -> tuple[str, str, str]:
-    return "cancellation asked", f"through the console, which answers {entry.get('status_code', '?')}", "plain"
+def _cancellation_asked(_narrator: Narrator, entry: Entry) -> tuple[str, str, str]:
+    return "cancel requested", f"through the operator API, which answered {entry.get('status_code', '?')}", "plain"
 
 
-def _payment_looked_up(_account: Narrator, entry: Entry) -> tuple[str, str, str]:
-    news = entry.get("news")
+def _payment_looked_up(_narrator: Narrator, entry: Entry) -> tuple[str, str, str]:
+    news = entry.get("bold")
     if isinstance(news, list | tuple):
         news = len(news)
     found = {0: "nothing new", 1: "1 new fact"}.get(news, f"{news} new facts") if isinstance(news, int) else ""
-    return "payment fetched", ", ".join(filter(None, (f"is {entry.get('status', '?')}", found))), "plain"
+    return "payment looked up", ", ".join(filter(None, (f"is {entry.get('status', '?')}", found))), "plain"
 
 
-def _event_recorded(account: Narrator, entry: Entry) -> tuple[str, str, str]:
+def _event_recorded(narrator: Narrator, entry: Entry) -> tuple[str, str, str]:
     status = f"; the payment is {entry['status']}" if entry.get("status") else ""
     if entry.get("silent"):
-        return "event recorded", f"{_numbered(entry)}{status}; an old fact, delivered to nobody", "quiet"
-    account.recorded.append(str(entry.get("type", "?")))
-    return "event recorded", _numbered(entry) + status, "news"
+        return "event recorded", f"{_numbered(entry)}{status}; an old fact, not delivered", "dim"
+    narrator.recorded.append(str(entry.get("type", "?")))
+    return "event recorded", _numbered(entry) + status, "event"
 
 
-def _delivery_attempted(account: Narrator, entry: Entry) -> tuple[str, str, str]:
+def _delivery_attempted(narrator: Narrator, entry: Entry) -> tuple[str, str, str]:
     answer = entry.get("status_code") or entry.get("error") or "no answer"
     took = f" in {entry['duration_ms']} ms" if "duration_ms" in entry else ""
-    said = f"{_numbered(entry)} to {account._endpoint(entry)}: {answer}{took}"
+    text = f"{_numbered(entry)} to {narrator._endpoint(entry)}: {answer}{took}"
     if entry.get("outcome") == "delivered":
-        account.delivered += not account.names or entry.get("endpoint") in account.names
-        return "callback delivered", said, "good"
+        narrator.delivered += not narrator.names or entry.get("endpoint") in narrator.names
+        return "callback delivered", text, "good"
     if entry.get("outcome") != "retry":
-        return _ENDS.get(str(entry.get("outcome")), "callback settled"), said, "bad"
-    account.retried += 1
+        return _OUTCOMES.get(str(entry.get("outcome")), "callback settled"), text, "bad"
+    narrator.retried += 1
     wait = entry.get("next_in")
-    again = f"; again in {wait:.1f} s" if isinstance(wait, int | float) else "; will be sent again"
-    return "callback failed", said + again, "bad"
+    again = f"; retry in {wait:.1f} s" if isinstance(wait, int | float) else "; will be retried"
+    return "callback failed", text + again, "bad"
 
 
-def _callback_received(_account: Narrator, entry: Entry) -> tuple[str, str, str]:
+def _callback_received(_narrator: Narrator, entry: Entry) -> tuple[str, str, str]:
     verified = entry.get("verified")
     signature = "" if verified is None else ", signature verified" if verified else ", SIGNATURE WRONG"
     place = f" at {entry['path']}" if entry.get("path") else ""
-    return "callback received", _numbered(entry) + place + signature, "bad" if verified is False else "quiet"
+    return "callback received", _numbered(entry) + place + signature, "bad" if verified is False else "dim"
 
 
 _WORDINGS: dict[str, Callable[[Narrator, Entry], tuple[str, str, str]]] = {

@@ -1,4 +1,4 @@
-"""What a command prints: JSON for programs, tables for people."""
+"""What commands print: JSON for programs, tables for people."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from rich.text import Text
 
 from schemas import wire
 
-Json = Annotated[bool, typer.Option("--json", help="Print the console's answer as JSON.")]
-Limit = Annotated[int, typer.Option(min=1, max=200, help="How many at most.")]
-Cursor = Annotated[str | None, typer.Option(help="Go on where an earlier list ended.")]
-OfMerchant = Annotated[str | None, typer.Option(help="Of one merchant.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the operator API's answer as JSON.")]
+Limit = Annotated[int, typer.Option(min=1, max=200, help="The most rows to list.")]
+Cursor = Annotated[str | None, typer.Option(help="Continue an earlier list, with the cursor that it printed.")]
+MerchantFilter = Annotated[str | None, typer.Option(help="Only of this merchant.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 
 _WIDE = 240
 _COLOURS = {
@@ -30,53 +30,53 @@ _COLOURS = {
 _STYLES = {word: colour for colour, words in _COLOURS.items() for word in words}
 
 
-def screen() -> Console:
-    """Where people read: a file or a pipe is as wide as it takes, so that nothing is cut."""
+def terminal() -> Console:
+    """The console to print on. Files and pipes are wide, so that nothing is cut."""
     return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else _WIDE)
 
 
-def sure(question: str, *, yes: bool, as_json: bool) -> None:
-    """Ask a person before something is done that cannot be undone; a program is not asked: it means what it says."""
-    if not yes and not as_json and at_terminal():
+def confirm(question: str, *, yes: bool, as_json: bool) -> None:
+    """Asks a person at a terminal for confirmation; with `yes` or `as_json` it does not ask."""
+    if not yes and not as_json and is_interactive():
         typer.confirm(question, abort=True, err=True)
 
 
-def at_terminal() -> bool:
-    """Whether somebody is there who could answer."""
+def is_interactive() -> bool:
+    """Whether standard input is a terminal."""
     return sys.stdin.isatty()
 
 
 def print_json(value: Any) -> None:
-    """One line of JSON."""
+    """Prints one line of JSON."""
     print(wire.dumps(value).decode(), flush=True)
 
 
-def listed(answer: Mapping[str, Any], columns: Sequence[str], *, as_json: bool) -> None:
-    """A list as the console answered it; `columns` are fields, with a point for those inside others."""
+def print_list(answer: Mapping[str, Any], columns: Sequence[str], *, as_json: bool) -> None:
+    """Prints a list of the operator API; `columns` are fields, with a dot for those inside others."""
     if as_json:
         print_json(answer)
         return
     rows = answer["data"]
     if not rows:
-        screen().print("nothing there", style="dim")
+        terminal().print("no rows", style="dim")
     else:
-        screen().print(table(rows, columns))
+        terminal().print(table(rows, columns))
     if answer["next_cursor"]:
-        screen().print(f"more: --cursor {answer['next_cursor']}", style="dim")
+        terminal().print(f"more: --cursor {answer['next_cursor']}", style="dim")
 
 
 def table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> Table:
-    """Rows of the API as a table."""
+    """Rows of the operator API as a table."""
     drawn = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         drawn.add_column(column.rpartition(".")[2].replace("_", " "), overflow="fold")
     for row in rows:
-        drawn.add_row(*(cell(found(row, column)) for column in columns))
+        drawn.add_row(*(cell(field_of(row, column)) for column in columns))
     return drawn
 
 
-def shown(answer: Any, *, as_json: bool, leave_out: Sequence[str] = ()) -> None:
-    """One thing: its fields one under the other, its lists as tables below."""
+def print_fields(answer: Any, *, as_json: bool, leave_out: Sequence[str] = ()) -> None:
+    """Prints one object: its fields line by line, then its lists as tables."""
     if as_json:
         print_json(answer)
         return
@@ -91,22 +91,22 @@ def shown(answer: Any, *, as_json: bool, leave_out: Sequence[str] = ()) -> None:
             below.append((name, value))
         else:
             drawn.add_row(name.replace("_", " "), cell(value))
-    screen().print(drawn)
+    terminal().print(drawn)
     for name, rows in below:
-        screen().print(Text(f"\n{name.replace('_', ' ')}", style="bold"))
-        screen().print(table(rows, [field for field in rows[0] if field not in ("data", "payment")]))
+        terminal().print(Text(f"\n{name.replace('_', ' ')}", style="bold"))
+        terminal().print(table(rows, [field for field in rows[0] if field not in ("data", "payment")]))
 
 
-def done(text: str, answer: Any, *, as_json: bool) -> None:
-    """What a verb has done, in words or as the console answered."""
+def print_result(text: str, answer: Any, *, as_json: bool) -> None:
+    """Prints what a command has done: `text` for people, the answer for programs."""
     if as_json:
         print_json(answer)
     else:
-        screen().print(Text(plain(text), style="green"))
+        terminal().print(Text(printable(text), style="green"))
 
 
-def found(row: Mapping[str, Any], column: str) -> Any:
-    """The field of a row, or of an object inside it."""
+def field_of(row: Mapping[str, Any], column: str) -> Any:
+    """A field of a row; `a.b` is the field `b` of the object in `a`."""
     value: Any = row
     for name in column.split("."):
         value = value.get(name) if isinstance(value, Mapping) else None
@@ -114,18 +114,18 @@ def found(row: Mapping[str, Any], column: str) -> Any:
 
 
 def cell(value: Any) -> Text:
-    """A value as people read it."""
+    """A value for people."""
     if value is None:
         return Text("–", style="dim")
     if isinstance(value, bool):
         return Text("yes" if value else "no")
     if isinstance(value, Mapping):
-        return Text(plain(wire.dumps(value).decode()))
+        return Text(printable(wire.dumps(value).decode()))
     if isinstance(value, list):
-        return Text(plain(", ".join(map(str, value)) or "–"))
-    return Text(plain(str(value)), style=_STYLES.get(str(value), ""))
+        return Text(printable(", ".join(map(str, value)) or "–"))
+    return Text(printable(str(value)), style=_STYLES.get(str(value), ""))
 
 
-def plain(text: str) -> str:
-    """Text that does nothing to a terminal: a payment's fields can hold anything."""
+def printable(text: str) -> str:
+    """Text without control characters for a terminal: a payment's fields can hold anything."""
     return "".join(char if char.isprintable() or char == "\n" else "�" for char in text)

@@ -1,4 +1,4 @@
-"""Ports of loopback that nobody uses."""
+"""Free ports of loopback."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import socket
 from schemas.errors import RelayError
 
 
-def free(port: int) -> bool:
-    """Whether a server could listen on this port now."""
+def is_free(port: int) -> bool:
+    """Whether a server can listen on this port."""
     with socket.socket() as probe:
         probe.settimeout(0.5)
         if probe.connect_ex(("127.0.0.1", port)) == 0:
@@ -22,10 +22,10 @@ def free(port: int) -> bool:
     return True
 
 
-def next_free(wanted: int, given_away: set[int]) -> int:
-    """The first free port from `wanted` up that is not given away yet; it is given away now."""
+def next_free(wanted: int, taken: set[int]) -> int:
+    """The first free port from `wanted` up that is not in `taken`; adds it to `taken`."""
     for port in range(wanted, min(wanted + 200, 65536)):
-        if port not in given_away and free(port):
-            given_away.add(port)
+        if port not in taken and is_free(port):
+            taken.add(port)
             return port
-    raise RelayError(f"no port is free from {wanted} on: stop something, or set another one")
+    raise RelayError(f"no port from {wanted} up is free: stop another program, or set another port")

@@ -1,8 +1,8 @@
-"""A process that outlives `relay up` only to end what it leaves behind, also after a SIGKILL.
+"""A helper process of `relay up` that stops the processes which a killed `relay up` leaves behind.
 
-It reads `+123` (a process group was started) and `-123` (it has ended) from standard input. When that closes,
-`relay up` is gone: whatever group is still listed is asked to stop, then killed. It holds the lock on the data
-directory as long, so that nobody starts a second Redis on the same files meanwhile.
+It reads `+123` (process group started) and `-123` (ended) from standard input. When that closes, `relay up` has ended:
+the groups still listed get SIGTERM, then SIGKILL. Until then it holds the lock on the data directory, so that no second
+Redis can be started on the same files.
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ import sys
 import time
 from contextlib import suppress
 
-GRACE = 5.0
-"""Seconds between asking and killing."""
+STOP_TIMEOUT = 5.0
+"""Seconds from SIGTERM to SIGKILL."""
 
 
 def alive(group: int) -> bool:
-    """Whether any process of this group is left."""
+    """Whether the group has a process left."""
     try:
         os.killpg(group, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:  # macOS says so for a group of zombies
+    except PermissionError:  # what macOS answers for a group of zombies
         return False
     return True
 
 
 def end(groups: set[int], grace: float) -> None:
-    """SIGTERM to all, SIGKILL to those that are left after `grace` seconds."""
+    """SIGTERM to all groups, SIGKILL after `grace` seconds to those that are left."""
     _send(groups, signal.SIGTERM)
     until = time.monotonic() + grace
     while any(map(alive, groups)) and time.monotonic() < until:
@@ -44,7 +44,7 @@ def _send(groups: set[int], number: signal.Signals) -> None:
 
 
 def main() -> None:
-    """Follow standard input to its end, then tidy up."""
+    """Reads standard input to its end, then stops the groups that are left."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     groups: set[int] = set()
@@ -54,7 +54,7 @@ def main() -> None:
             groups.add(group)
         else:
             groups.discard(group)
-    end(groups, GRACE)
+    end(groups, STOP_TIMEOUT)
 
 
 if __name__ == "__main__":

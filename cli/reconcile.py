@@ -1,4 +1,4 @@
-"""`relay reconcile`: compare with i'mport, and mend what is missing."""
+"""`relay reconcile`: compare a period with i'mport and refresh what differs."""
 
 from __future__ import annotations
 
@@ -9,27 +9,29 @@ from typing import Annotated, Any
 import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from cli.client import RelayClient, console, part
-from cli.output import Cursor, Json, Limit, OfMerchant, done, listed, screen, shown
+from cli.client import RelayClient, console, path_part
+from cli.output import Cursor, Json, Limit, MerchantFilter, print_fields, print_list, print_result, terminal
 
-app = typer.Typer(help="Reconciliations: comparing with what i'mport has.", invoke_without_command=True)
+app = typer.Typer(help="Compare payments with i'mport and refresh those that differ.", invoke_without_command=True)
 
-LOOK_EVERY = 0.5
-"""Seconds between two looks at how far it is."""
+POLL_INTERVAL = 0.5
+"""Seconds between two requests for its progress."""
 
 
 @app.callback()
 def reconcile(
     ctx: typer.Context,
-    merchant: Annotated[str, typer.Option(help="Whose payments.")] = "default",
-    since: Annotated[str | None, typer.Option(help="From this RFC 3339 time on; 24 hours ago unless given.")] = None,
-    until: Annotated[str | None, typer.Option(help="Before this RFC 3339 time; now unless given.")] = None,
-    deliver: Annotated[bool, typer.Option("--deliver", help="Send what is found, not only record it.")] = False,
-    rebuild: Annotated[bool, typer.Option("--rebuild", help="The ledger was lost: fill an empty one.")] = False,
-    wait: Annotated[bool, typer.Option(help="Wait until it is over.")] = True,
+    merchant: Annotated[str, typer.Option(help="The merchant to compare.")] = "default",
+    since: Annotated[str | None, typer.Option(help="From this RFC 3339 time on; by default 24 hours ago.")] = None,
+    until: Annotated[str | None, typer.Option(help="Before this RFC 3339 time; by default now.")] = None,
+    deliver: Annotated[
+        bool, typer.Option("--deliver", help="Deliver the events that are found; by default they are only recorded.")
+    ] = False,
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Rebuild a lost ledger.")] = False,
+    wait: Annotated[bool, typer.Option(help="Wait until it has ended.")] = True,
     as_json: Json = False,
 ) -> None:
-    """Compare i'mport's payments with the ledger and look at what differs; recorded silently unless --deliver.
+    """Compare i'mport's payments with the ledger and refresh those that differ.
 
     Example: relay reconcile --since 2026-11-01T00:00:00Z --rebuild
     """
@@ -46,26 +48,28 @@ def reconcile(
     with console() as api:
         run = api.call("POST", "/v1/reconciliations", body)
         if wait:
-            run = _watched(api, run, quiet=as_json)
-    done(f"reconciliation {run['id']} is {run['state']}: {_told(run)}", run, as_json=as_json)
+            run = _wait_for_end(api, run, silent=as_json)
+    print_result(f"reconciliation {run['id']} is {run['state']}: {_summary(run)}", run, as_json=as_json)
     if wait and (run["repaired"] < run["missing"] or run["trouble"]):
         raise typer.Exit(1)
 
 
 @app.command("list")
 def list_(
-    merchant: OfMerchant = None,
+    merchant: MerchantFilter = None,
     limit: Limit = 50,
     cursor: Cursor = None,
     as_json: Json = False,
 ) -> None:
-    """List reconciliations that were asked for.
+    """List reconciliations that operators started.
 
     Example: relay reconcile list
     """
     with console() as api:
         answer = api.call("GET", "/v1/reconciliations", merchant=merchant, limit=limit, cursor=cursor)
-    listed(answer, ("id", "merchant", "since", "until", "state", "compared", "missing", "repaired"), as_json=as_json)
+    print_list(
+        answer, ("id", "merchant", "since", "until", "state", "compared", "missing", "repaired"), as_json=as_json
+    )
 
 
 @app.command()
@@ -73,27 +77,27 @@ def show(
     run_id: Annotated[str, typer.Argument(help="The reconciliation's id.")],
     as_json: Json = False,
 ) -> None:
-    """Show how far a reconciliation is.
+    """Show a reconciliation's progress.
 
     Example: relay reconcile show rec_ab12cd34
     """
     with console() as api:
-        shown(api.call("GET", f"/v1/reconciliations/{part(run_id)}"), as_json=as_json)
+        print_fields(api.call("GET", f"/v1/reconciliations/{path_part(run_id)}"), as_json=as_json)
 
 
-def _watched(api: RelayClient, begun: dict[str, Any], *, quiet: bool) -> dict[str, Any]:
-    """The reconciliation when it is over, with its numbers meanwhile."""
-    run = begun
+def _wait_for_end(api: RelayClient, started: dict[str, Any], *, silent: bool) -> dict[str, Any]:
+    """The reconciliation once it has ended; shows its progress meanwhile."""
+    run = started
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=screen(), disable=quiet) as progress:
+    with Progress(*columns, console=terminal(), disable=silent) as progress:
         task = progress.add_task("comparing")
         while run["state"] == "running":
-            time.sleep(LOOK_EVERY)
-            run = api.call("GET", f"/v1/reconciliations/{part(begun['id'])}")
-            progress.update(task, description=_told(run))
+            time.sleep(POLL_INTERVAL)
+            run = api.call("GET", f"/v1/reconciliations/{path_part(started['id'])}")
+            progress.update(task, description=_summary(run))
     return run
 
 
-def _told(run: dict[str, Any]) -> str:
+def _summary(run: dict[str, Any]) -> str:
     counts = f"{run['compared']} compared, {run['missing']} missing, {run['repaired']} repaired"
     return f"{counts}; {run['trouble']}" if run["trouble"] else counts

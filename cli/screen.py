@@ -1,4 +1,4 @@
-"""The account on a terminal or in a file, in words or as JSON: entries of all processes in the order of their times."""
+"""Prints what the processes do, line by line in the order of their times, for people or as JSON."""
 
 from __future__ import annotations
 
@@ -14,90 +14,89 @@ from rich.console import Console
 from rich.text import Text
 
 from cli.narrator import Entry, Line, Narrator, happened_at
-from cli.output import plain
+from cli.output import printable
 from schemas.times import rfc3339
 
-SETTLING = 0.25
+REORDER_WINDOW = 0.25
 """Seconds that a line waits for earlier ones, which come through other pipes."""
 
-_STYLES = {"plain": "", "news": "bold", "good": "green", "bad": "red", "quiet": "dim"}
-_ACTORS = {"receiver": "cyan", "worker": "magenta", "sandbox": "blue", "subscriber": "yellow"}
+_STYLES = {"plain": "", "event": "bold", "good": "green", "bad": "red", "dim": "dim"}
+_PROCESS_STYLES = {"receiver": "cyan", "worker": "magenta", "sandbox": "blue", "subscriber": "yellow"}
 
 
 class Screen:
-    """Takes lines as they come from the children; prints what `Narrator` makes of them, an object a line for JSON."""
+    """Takes the lines that the processes print and prints what `Narrator` makes of them; with JSON an object a line."""
 
-    def __init__(self, account: Narrator, console: Console | None = None, *, as_json: bool = False) -> None:
-        self.account = account
+    def __init__(self, narrator: Narrator, console: Console | None = None, *, as_json: bool = False) -> None:
+        self.narrator = narrator
         self.console = console or Console(highlight=False, markup=False, soft_wrap=True)
-        self.last_told = time.monotonic()
-        """When the last line of the account came in, on the monotonic clock: quiet since then."""
+        self.last_line_at = time.monotonic()
+        """When the last line was printed, on the monotonic clock."""
         self._as_json = as_json
         self._waiting: list[tuple[float, int, float, str, Entry]] = []
         self._order = count()
 
-    def line(self, who: str, text: str) -> None:
-        """A line that the process `who` has printed; what is not a log entry is left to the log file."""
+    def add(self, process: str, text: str) -> None:
+        """Add a line that a process has printed. Lines that are not log entries are only in the log file."""
         try:
             entry = json.loads(text)
         except ValueError:
             return
         if isinstance(entry, dict):
             now = time.time()
-            heapq.heappush(self._waiting, (happened_at(entry) or now, next(self._order), now, who, entry))
+            heapq.heappush(self._waiting, (happened_at(entry) or now, next(self._order), now, process, entry))
 
     async def keep_printing(self) -> None:
-        """Print what has waited long enough, until cancelled."""
+        """Print lines once they have waited long enough, until cancelled."""
         while True:
-            self.print_until(time.time() - SETTLING)
+            self.print_until(time.time() - REORDER_WINDOW)
             await asyncio.sleep(0.05)
 
-    def print_until(self, came_in: float) -> None:
-        """Print what came in up to then (UNIX seconds), and whatever happened before that."""
-        for who, told in self._ripe(came_in):
-            self.last_told = time.monotonic()
+    def print_until(self, added_until: float) -> None:
+        """Print the lines added until then (UNIX seconds), and all that happened before them."""
+        for process, line in self._ready(added_until):
+            self.last_line_at = time.monotonic()
             if self._as_json:
-                self._object(
-                    told.at, who, told.what, imp_uid=told.imp_uid, detail=told.detail, since_webhook_seconds=told.since
-                )
+                more = {"detail": line.detail, "since_webhook_seconds": line.since_webhook}
+                self._print_object(line.at, process, line.step, imp_uid=line.imp_uid, **more)
             else:
-                self.console.print(rendered(who, told))
+                self.console.print(rendered(process, line))
 
     def say(self, text: str = "", style: str = "") -> None:
-        """Something that `relay up` itself has to say."""
+        """Print a message of `relay up` itself."""
         if not self._as_json:
             self.console.print(Text(text, style=style))
         elif text.strip():
-            self._object(time.time(), "relay up", text.strip())
+            self._print_object(time.time(), "relay up", text.strip())
 
-    def _object(self, at: float, who: str, what: str, **more: object) -> None:
+    @property
+    def is_idle(self) -> bool:
+        """Whether every line has been printed."""
+        return not self._waiting
+
+    def _print_object(self, at: float, who: str, what: str, **more: object) -> None:
         line = json.dumps({"at": rfc3339(at), "who": who, "what": what, **more}, ensure_ascii=False)
         self.console.print(Text(line))
 
-    @property
-    def quiet(self) -> bool:
-        """Whether everything that came in has been printed."""
-        return not self._waiting
-
-    def _ripe(self, came_in: float) -> Iterator[tuple[str, Line]]:
-        newest = max((at for at, _, arrived, _, _ in self._waiting if arrived <= came_in), default=None)
+    def _ready(self, added_until: float) -> Iterator[tuple[str, Line]]:
+        newest = max((at for at, _, added, _, _ in self._waiting if added <= added_until), default=None)
         while newest is not None and self._waiting and self._waiting[0][0] <= newest:
-            at, _, _, who, entry = heapq.heappop(self._waiting)
-            told = self.account.tell(who, entry, at)
-            if told is not None:
-                yield who, told
+            at, _, _, process, entry = heapq.heappop(self._waiting)
+            line = self.narrator.describe(process, entry, at)
+            if line is not None:
+                yield process, line
 
 
-def rendered(who: str, told: Line) -> Text:
-    """One line: clock, time since the webhook, who, what, which payment, details."""
-    clock = datetime.fromtimestamp(told.at).astimezone().strftime("%H:%M:%S.%f")[:-3]
+def rendered(process: str, line: Line) -> Text:
+    """One line: time, time since the webhook, process, step, payment, details."""
+    clock = datetime.fromtimestamp(line.at).astimezone().strftime("%H:%M:%S.%f")[:-3]
     return Text.assemble(
         (f"{clock} ", "dim"),
-        (f"{_took(told.since):>9}  ", "dim"),
-        (f"{who:<10} ", _ACTORS.get(who, "")),
-        (f"{plain(told.what):<18} ", _STYLES[told.mood]),
-        (f"{plain(told.imp_uid):<18} ", ""),
-        (plain(told.detail), _STYLES[told.mood]),
+        (f"{_took(line.since_webhook):>9}  ", "dim"),
+        (f"{process:<10} ", _PROCESS_STYLES.get(process, "")),
+        (f"{printable(line.step):<18} ", _STYLES[line.style]),
+        (f"{printable(line.imp_uid):<18} ", ""),
+        (printable(line.detail), _STYLES[line.style]),
     )
 
 

@@ -1,4 +1,4 @@
-"""What `relay up` starts: each process with its port and environment, in the order in which they need one another."""
+"""The processes that `relay up` starts: their ports, their environment, and how each is known to be ready."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from cli.supervisor import Child, Supervisor
 from runtime.environment import FILE
 from schemas.errors import RelayError
 
-PATIENCE = 30.0
-"""Seconds for a process to come up."""
+START_TIMEOUT = 30.0
+"""Seconds within which a process must be ready."""
 
 RETRY_SCHEDULE = "2s,5s,15s,1m,5m,30m,2h"
-"""Shorter than in service, so that a retry can be watched."""
+"""Shorter than the default, so that a retry can be watched."""
 
 _PORTS = {"receiver": 8000, "console": 8001, "sandbox": 8002, "subscriber": 8003, "redis": 7379}
 
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where everything listens; `moved` are the names of those whose usual port was taken."""
+    """The ports of all processes; `moved` maps the name of each whose usual port was taken to that port."""
 
     ports: Mapping[str, int]
     moved: Mapping[str, int]
 
     @classmethod
     def choose(cls, environ: Mapping[str, str]) -> Addresses:
-        """The usual ports (the receiver's is `PORT` where set), or the next free ones. Raises `RelayError`."""
+        """The usual ports (the receiver's is `PORT` if set) or the next free ones. Raises `RelayError`."""
         wanted = dict(_PORTS)
         if environ.get("PORT", "").isdecimal():
             wanted["receiver"] = int(environ["PORT"])
@@ -44,16 +44,16 @@ class Addresses:
         return cls(ports, {name: wanted[name] for name in ports if ports[name] != wanted[name]})
 
     def url(self, name: str) -> str:
-        """Its address; Redis' has the ledger's database."""
+        """The URL of a process; Redis' names the ledger's database."""
         port = self.ports[name]
         return f"redis://127.0.0.1:{port}/0" if name == "redis" else f"http://127.0.0.1:{port}"
 
 
-def environment(workplace: DataDir, addresses: Addresses, environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment of all processes: what the user has set stays, but for what has to fit together here."""
+def environment(data_dir: DataDir, addresses: Addresses, environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment of all processes: the user's variables, except those that connect the processes."""
     unless_set = {
-        "RELAY_API_TOKEN": workplace.api_token(),
-        "RELAY_ENCRYPTION_KEY": workplace.encryption_key(),
+        "RELAY_API_TOKEN": data_dir.api_token(),
+        "RELAY_ENCRYPTION_KEY": data_dir.encryption_key(),
         "RELAY_RETRY_SCHEDULE": RETRY_SCHEDULE,
         "RELAY_ALLOWED_IPS": "127.0.0.1",
         "IMP_KEY": "imp_apikey",
@@ -66,7 +66,7 @@ def environment(workplace: DataDir, addresses: Addresses, environ: Mapping[str, 
         "RELAY_IAMPORT_PROXY": "",
         "RELAY_CONSOLE_URL": addresses.url("console"),
         "RELAY_ALLOW_PRIVATE_ENDPOINTS": "true",
-        "RELAY_SPOOL_DIR": str(workplace.spool),
+        "RELAY_SPOOL_DIR": str(data_dir.spool),
         "RELAY_LOG_FORMAT": "json",
         "RELAY_LOG_LEVEL": "info",
         "PYTHONUNBUFFERED": "1",
@@ -76,45 +76,48 @@ def environment(workplace: DataDir, addresses: Addresses, environ: Mapping[str, 
     return {**left_open, **given, **fixed}
 
 
-class Stack:
-    """Starts the processes one after another and waits until each works."""
+class LocalStack:
+    """Starts the processes and waits until each is ready."""
 
-    def __init__(self, children: Supervisor, workplace: DataDir, addresses: Addresses, environ: dict[str, str]) -> None:
-        self._children = children
-        self._workplace = workplace
+    def __init__(
+        self, supervisor: Supervisor, data_dir: DataDir, addresses: Addresses, environ: dict[str, str]
+    ) -> None:
+        self._supervisor = supervisor
+        self._data_dir = data_dir
         self._addresses = addresses
         self._environ = environ
 
     async def redis(self) -> None:
         """The embedded Redis. Raises `NoServer`."""
         port = self._addresses.ports["redis"]
-        child = Child("redis", arguments(find_server(), port, self._workplace.redis), self._environ, last=True)
-        await self._up(child, lambda: answers(port))
+        child = Child("redis", arguments(find_server(), port, self._data_dir.redis), self._environ, last=True)
+        await self._start(child, lambda: answers(port))
 
     async def server(self, name: str, module: str, path: str, **extra: str) -> None:
-        """`python -m module` on its port, up as soon as it answers at this path. Raises `RelayError`."""
+        """Starts `python -m module` on its port, ready once it answers at this path. Raises `RelayError`."""
         port = str(self._addresses.ports[name])
         child = Child(name, (sys.executable, "-m", module), self._environ | {"HOST": "127.0.0.1", "PORT": port} | extra)
-        await self._up(child, lambda: _answers_well(f"http://127.0.0.1:{port}{path}"))
+        await self._start(child, lambda: _responds(f"http://127.0.0.1:{port}{path}"))
 
     async def worker(self) -> None:
-        """A worker, up as soon as it says so. Raises `RelayError`."""
-        child = Child("worker", (sys.executable, "-m", "workers"), self._environ, announces='"worker_ready"')
-        await self._up(child, lambda: child.up)
+        """Starts a worker, ready once it logs so. Raises `RelayError`."""
+        child = Child("worker", (sys.executable, "-m", "workers"), self._environ, ready_text='"worker_ready"')
+        await self._start(child, lambda: child.up)
 
-    async def _up(self, child: Child, ready: Callable[[], bool]) -> None:
-        await self._children.start(child)
-        until = time.monotonic() + PATIENCE
+    async def _start(self, child: Child, ready: Callable[[], bool]) -> None:
+        await self._supervisor.start(child)
+        until = time.monotonic() + START_TIMEOUT
         while not await asyncio.to_thread(ready):
-            if self._children.failed.done():
-                self._children.failed.result()
+            if self._supervisor.failed.done():
+                self._supervisor.failed.result()
             if time.monotonic() > until:
-                raise RelayError(f"{child.name} does not come up: see {self._workplace.shown}/log/{child.name}.log")
+                log = f"{self._data_dir.shown}/log/{child.name}.log"
+                raise RelayError(f"{child.name} is not ready after {START_TIMEOUT:.0f} s: see {log}")
             await asyncio.sleep(0.05)
         child.up = True
 
 
-def _answers_well(url: str) -> bool:
+def _responds(url: str) -> bool:
     try:
         return httpx.get(url, timeout=2, trust_env=False).status_code < 500
     except httpx.TransportError:

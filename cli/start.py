@@ -1,10 +1,10 @@
-"""Where the `relay` command begins. All it needs is imported inside, so that an early Ctrl-C meets no traceback."""
+"""The entry point of `relay`. It imports inside the function, so that an early Ctrl-C shows no traceback."""
 
 from __future__ import annotations
 
 
 def main() -> None:
-    """Run the command named by the process's arguments; exits 0 done, 1 failed, 2 wrong usage, 130 on Ctrl-C."""
+    """Runs the command in the process's arguments. Exit status: 0 done, 1 failed, 2 wrong usage, 130 Ctrl-C."""
     try:
         from cli.main import app
 

@@ -1,4 +1,5 @@
-"""The processes under `relay up`: started, read line by line, started again when they die, ended together."""
+"""Runs the processes of `relay up`: starts them, reads their output, restarts them when they die, stops them
+together."""
 
 from __future__ import annotations
 
@@ -17,37 +18,37 @@ from pathlib import Path
 
 from schemas.errors import RelayError
 
-GRACE = 6.0
-"""Seconds that a child has after SIGTERM; with Redis after the others all is over within ten."""
-DEATHS = 3
-WITHIN = 60.0
-"""So many deaths of one child within so many seconds mean that starting it again does not help."""
+STOP_TIMEOUT = 6.0
+"""Seconds from SIGTERM to SIGKILL. Redis is stopped after the others; all together takes ten seconds at most."""
+MAX_DEATHS = 3
+DEATHS_WINDOW = 60.0
+"""A child that dies `MAX_DEATHS` times within so many seconds is not restarted again."""
 
 
 class ChildDied(RelayError):
-    """A child cannot be kept running; the text has its name and last words."""
+    """A child cannot be kept running; the text has its name and its last line of output."""
 
 
 @dataclass(slots=True)
 class Child:
-    """One process: how to start it, and how it fares."""
+    """One process: how to start it, and its state."""
 
     name: str
     command: Sequence[str]
     environ: Mapping[str, str]
     last: bool = False
-    """Whether it is ended after the others, which need it until they are through."""
+    """Whether it is stopped after the others, which need it until they have ended."""
     process: Process | None = None
-    deaths: deque[float] = field(default_factory=lambda: deque(maxlen=DEATHS))
-    last_words: deque[str] = field(default_factory=lambda: deque(maxlen=5))
-    announces: str | None = None
-    """A word in its output that tells that it works, where asking it is no way to find out."""
+    deaths: deque[float] = field(default_factory=lambda: deque(maxlen=MAX_DEATHS))
+    last_lines: deque[str] = field(default_factory=lambda: deque(maxlen=5))
+    ready_text: str | None = None
+    """Text in its output that says it is ready, for a process that answers no requests."""
     up: bool = False
-    """Whether it has been seen working: dying before that stops everything at once."""
+    """Whether it has been ready: a process that dies before that stops everything."""
 
 
 class Supervisor:
-    """All of them. `on_line(name, text)` gets every line they print, `on_death(name, status)` every death."""
+    """All children. `on_line(name, text)` gets every line that they print, `on_death(name, status)` every death."""
 
     def __init__(
         self, logs: Path, lock: int, on_line: Callable[[str, str], None], on_death: Callable[[str, int], None]
@@ -58,37 +59,38 @@ class Supervisor:
         self._on_death = on_death
         self._children: list[Child] = []
         self._watchers: list[asyncio.Task[None]] = []
-        self._guard: Process | None = None
+        self._reaper: Process | None = None
         self._ending = asyncio.Event()
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        """Gets a `ChildDied` when a child cannot be kept running."""
+        """Fails with `ChildDied` when a child cannot be kept running."""
 
     async def start(self, child: Child) -> None:
-        """Start it and keep it running. A child whose `up` the caller never sets is not started again."""
-        if self._guard is None:
-            self._guard = await create_subprocess_exec(
+        """Starts a child and keeps it running. It is not restarted until the caller has set its `up`."""
+        if self._reaper is None:
+            self._reaper = await create_subprocess_exec(
                 *(sys.executable, "-m", "cli.reaper"), stdin=PIPE, pass_fds=(self._lock,), start_new_session=True
             )
         self._children.append(child)
-        self._watchers.append(asyncio.create_task(self._keep(child, *await self._launch(child))))
+        self._watchers.append(asyncio.create_task(self._keep_running(child, *await self._launch(child))))
 
     async def end(self) -> None:
-        """Ask all to stop, those marked `last` after the others; kill what does not; nothing is left."""
+        """Stops all children, those marked `last` after the others; kills those that do not stop in time."""
         self._ending.set()
         for last in (False, True):
             await asyncio.gather(*(self._stop(child) for child in self._children if child.last is last))
         await asyncio.gather(*self._watchers, return_exceptions=True)
-        if self._guard is not None and self._guard.stdin is not None:
-            self._guard.stdin.close()
-            await self._guard.wait()
+        if self._reaper is not None and self._reaper.stdin is not None:
+            self._reaper.stdin.close()
+            await self._reaper.wait()
 
     def kill(self) -> None:
-        """End all of them now, for somebody who does not want to wait."""
+        """Kills all children at once."""
         for child in self._children:
             self._signal(child, signal.SIGKILL)
 
     async def _launch(self, child: Child) -> tuple[Process, StreamReader]:
-        """Its process and output. The pipe is ours: asyncio's own would put the news of a death off until it closes."""
+        """Starts its process; the process and its output. With a pipe of asyncio's own, `wait` would last until that
+        closes."""
         reading, writing = os.pipe()
         output = StreamReader()
         await asyncio.get_running_loop().connect_read_pipe(
@@ -101,21 +103,21 @@ class Supervisor:
         finally:
             os.close(writing)
         child.process = process
-        self._tell_guard(f"+{process.pid}\n")
+        self._notify_reaper(f"+{process.pid}\n")
         return process, output
 
-    async def _keep(self, child: Child, process: Process, output: StreamReader) -> None:
+    async def _keep_running(self, child: Child, process: Process, output: StreamReader) -> None:
         while True:
             reading = asyncio.create_task(self._read(child, output))
             status = await process.wait()
-            self._signal(child, signal.SIGKILL)  # children of its own that it left behind hold its output open
+            self._signal(child, signal.SIGKILL)  # processes that it left behind hold its output open
             await reading
-            self._tell_guard(f"-{process.pid}\n")
+            self._notify_reaper(f"-{process.pid}\n")
             if self._ending.is_set():
                 return
             child.deaths.append(time.monotonic())
-            hopeless = len(child.deaths) == DEATHS and child.deaths[-1] - child.deaths[0] < WITHIN
-            if hopeless or not child.up:
+            dies_often = len(child.deaths) == MAX_DEATHS and child.deaths[-1] - child.deaths[0] < DEATHS_WINDOW
+            if dies_often or not child.up:
                 self._give_up(child, status)
                 return
             self._on_death(child.name, status)
@@ -126,12 +128,12 @@ class Supervisor:
             process, output = await self._launch(child)
 
     def _give_up(self, child: Child, status: int) -> None:
-        words = next((line for line in reversed(child.last_words) if line.strip()), "it said nothing")
+        last_line = next((line for line in reversed(child.last_lines) if line.strip()), "it printed nothing")
         if not self.failed.done():
-            self.failed.set_exception(ChildDied(f"{child.name} ended with status {status}: {words}"))
+            self.failed.set_exception(ChildDied(f"{child.name} ended with status {status}: {last_line}"))
 
     async def _read(self, child: Child, output: StreamReader) -> None:
-        """Pass on every line, however long; keep all of them in a file."""
+        """Passes on every line, however long, and writes it to the log file."""
         rest = b""
         with (self._logs / f"{child.name}.log").open("ab", buffering=0) as log:
             while chunk := await output.read(1 << 16):
@@ -139,8 +141,8 @@ class Supervisor:
                 *lines, rest = (rest + chunk).split(b"\n")
                 for line in lines:
                     text = line.decode(errors="replace")
-                    child.last_words.append(text)
-                    child.up = child.up or (child.announces is not None and child.announces in text)
+                    child.last_lines.append(text)
+                    child.up = child.up or (child.ready_text is not None and child.ready_text in text)
                     self._on_line(child.name, text)
 
     async def _stop(self, child: Child) -> None:
@@ -149,7 +151,7 @@ class Supervisor:
         with suppress(ProcessLookupError):
             child.process.terminate()
         with suppress(TimeoutError):
-            await asyncio.wait_for(child.process.wait(), GRACE)
+            await asyncio.wait_for(child.process.wait(), STOP_TIMEOUT)
         self._signal(child, signal.SIGKILL)
 
     def _signal(self, child: Child, number: signal.Signals) -> None:
@@ -157,6 +159,6 @@ class Supervisor:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(child.process.pid, number)
 
-    def _tell_guard(self, line: str) -> None:
-        if self._guard is not None and self._guard.stdin is not None:
-            self._guard.stdin.write(line.encode())
+    def _notify_reaper(self, line: str) -> None:
+        if self._reaper is not None and self._reaper.stdin is not None:
+            self._reaper.stdin.write(line.encode())

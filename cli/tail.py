@@ -1,4 +1,4 @@
-"""`relay tail`: events as they happen."""
+"""`relay tail`: shows events as they are recorded."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from cli.client import Failed, RelayClient, console
-from cli.output import Json, OfMerchant, cell, print_json, screen
+from cli.client import CallFailed, RelayClient, console
+from cli.output import Json, MerchantFilter, cell, print_json, terminal
 
 app = typer.Typer()
 
-LOOK_EVERY = 1.0
-"""Seconds between two looks."""
+POLL_INTERVAL = 1.0
+"""Seconds between two requests."""
 _REMEMBERED = 5000
 
 
 @app.command()
 def tail(
-    merchant: OfMerchant = None,
-    imp_uid: Annotated[str | None, typer.Option(help="Of one payment.")] = None,
-    type_: Annotated[str | None, typer.Option("--type", help="Of one type, e.g. payment.paid.")] = None,
-    last: Annotated[int, typer.Option(min=0, max=200, help="Begin with so many of the latest.")] = 10,
-    count: Annotated[int | None, typer.Option(min=1, help="Stop after so many.")] = None,
+    merchant: MerchantFilter = None,
+    imp_uid: Annotated[str | None, typer.Option(help="Only of this payment.")] = None,
+    type_: Annotated[str | None, typer.Option("--type", help="Only of this type, e.g. payment.paid.")] = None,
+    last: Annotated[int, typer.Option(min=0, max=200, help="Show this many of the latest events first.")] = 10,
+    count: Annotated[int | None, typer.Option(min=1, help="Stop after this many events.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Show events as they happen, until Ctrl-C; with --json one a line.
+    """Show events as they are recorded, until Ctrl-C; with --json one a line.
 
     Example: relay tail --type payment.paid
     """
@@ -40,22 +40,22 @@ def tail(
             if as_json:
                 print_json(event)
             else:
-                screen().print(told(event))
+                terminal().print(rendered(event))
             if number == count:
                 return
 
 
 def events(api: RelayClient, query: dict[str, str | None], last: int) -> Iterator[dict[str, Any]]:
-    """The latest events, oldest first, then new ones for ever. A console that is away is asked again; a first answer
-    that fails is raised as `Failed`."""
+    """The latest events, oldest first, then new ones without end. Raises `CallFailed` if the first request fails; later
+    ones are repeated while the console is away."""
     first = api.call("GET", "/v1/events", limit=200, **query)["data"]
     seen = deque((event["id"] for event in reversed(first)), maxlen=_REMEMBERED)
     yield from reversed(first[:last])
     while True:
-        time.sleep(LOOK_EVERY)
+        time.sleep(POLL_INTERVAL)
         try:
-            fresh = _fresh(api, query, set(seen))
-        except Failed as error:
+            fresh = _new_events(api, query, set(seen))
+        except CallFailed as error:
             if error.status is not None and error.status < 500:
                 raise
             continue
@@ -64,7 +64,7 @@ def events(api: RelayClient, query: dict[str, str | None], last: int) -> Iterato
             yield event
 
 
-def told(event: dict[str, Any]) -> Text:
+def rendered(event: dict[str, Any]) -> Text:
     """One event in one line."""
     data = event["data"]
     about = cell(data.get("imp_uid") or data.get("endpoint"))
@@ -75,8 +75,8 @@ def told(event: dict[str, Any]) -> Text:
     return Text.assemble(head, (f"{type_:<32}", "bold"), about, " → ", status, money, tail_)
 
 
-def _fresh(api: RelayClient, query: dict[str, str | None], seen: set[str]) -> list[dict[str, Any]]:
-    """Events that were not seen yet, oldest first: page after page until one that was."""
+def _new_events(api: RelayClient, query: dict[str, str | None], seen: set[str]) -> list[dict[str, Any]]:
+    """The events that are not in `seen`, oldest first: reads pages until one holds a seen event."""
     fresh: list[dict[str, Any]] = []
     cursor: str | None = None
     while True:

@@ -1,4 +1,4 @@
-"""`relay trigger`: play a scenario in the sandbox."""
+"""`relay trigger`: plays a scenario in the sandbox."""
 
 from __future__ import annotations
 
@@ -8,59 +8,65 @@ from typing import Annotated, Any
 import httpx
 import typer
 
-from cli.client import NO_PROXY, Failed, Place, failing, part
-from cli.output import Json, done, listed
+from cli.client import NO_PROXY, CallFailed, RelayLocation, exit_on_error, path_part
+from cli.output import Json, print_list, print_result
 from schemas import wire
 
 app = typer.Typer()
 
-_PLAYS_WITHIN = 120.0
+_TIMEOUT = 120.0
 
 
 @app.command()
 def trigger(
-    scenario: Annotated[str | None, typer.Argument(help="Its name; without one, all are listed.")] = None,
-    sandbox: Annotated[str | None, typer.Option(help="Where the sandbox is; IMP_API_URL unless given.")] = None,
-    merchant: Annotated[str | None, typer.Option(help="Whose webhooks these are; default unless given.")] = None,
-    tier: Annotated[str | None, typer.Option(help="The code of the agency's sub-merchant whose payment it is.")] = None,
-    wait: Annotated[bool, typer.Option(help="Wait until it is over.")] = False,
+    scenario: Annotated[
+        str | None, typer.Argument(help="The scenario's name; by default all scenarios are listed.")
+    ] = None,
+    sandbox: Annotated[str | None, typer.Option(help="The sandbox's URL; by default IMP_API_URL.")] = None,
+    merchant: Annotated[
+        str | None, typer.Option(help="The merchant whose webhooks are sent; by default `default`.")
+    ] = None,
+    tier: Annotated[str | None, typer.Option(help="An agency's code of the sub-merchant whose payment it is.")] = None,
+    wait: Annotated[bool, typer.Option(help="Wait until it has ended.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Play a scenario in the sandbox: a payment, and the webhooks that i'mport would send.
+    """Play a scenario in the sandbox: a payment and the webhooks that i'mport would send.
 
     Example: relay trigger card
     """
-    with failing():
-        place = Place.find(os.environ)
-        url = sandbox or place.sandbox_url
+    with exit_on_error():
+        location = RelayLocation.find(os.environ)
+        url = sandbox or location.sandbox_url
         if url is None:
-            raise Failed("no sandbox is known here: start `relay up`, or say where it is with --sandbox")
-        # Whoever cannot say what there is to play is no sandbox, and is not told our token.
-        known = _ask(url, "GET", "")["data"]
+            raise CallFailed("no sandbox is known here: start `relay up`, or name one with --sandbox")
+        # Lists the scenarios first, so that the token is only sent to a sandbox.
+        scenarios = _ask(url, "GET", "")["data"]
         if scenario is None:
-            listed({"next_cursor": None, "data": known}, ("name", "description"), as_json=as_json)
+            print_list({"next_cursor": None, "data": scenarios}, ("name", "description"), as_json=as_json)
             return
-        relay = {"url": place.console_url, "token": place.token} if place.token else None
+        relay = {"url": location.console_url, "token": location.token} if location.token else None
         options = {"relay_api": relay, "merchant": merchant, "tier": tier}
         query = "?wait=true" if wait else ""
         given = {name: value for name, value in options.items() if value is not None}
-        answer = _ask(url, "POST", f"/{part(scenario)}{query}", given)
+        answer = _ask(url, "POST", f"/{path_part(scenario)}{query}", given)
     payments = ", ".join(answer.get("imp_uids", ())) or "no payment yet"
-    done(f"{scenario} {'was played' if answer.get('done') else 'is played'}: {payments}", answer, as_json=as_json)
+    print_result(
+        f"{scenario} {'was played' if answer.get('done') else 'is played'}: {payments}", answer, as_json=as_json
+    )
 
 
 def _ask(url: str, method: str, path: str, body: Any = None) -> dict[str, Any]:
-    """What the sandbox answers. Raises `Failed`."""
+    """The sandbox's answer. Raises `CallFailed`."""
     address = f"{url.rstrip('/')}/_sandbox/scenarios{path}"
     try:
-        with httpx.Client(timeout=_PLAYS_WITHIN, mounts=NO_PROXY) as client:
+        with httpx.Client(timeout=_TIMEOUT, mounts=NO_PROXY) as client:
             answer = client.request(method, address, json=body)
         found = wire.loads(answer.content)
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-        raise Failed(f"there is no sandbox at {url}: {error}") from None
+        raise CallFailed(f"there is no sandbox at {url}: {error}") from None
     if not isinstance(found, dict) or not found.keys() & {"data", "scenario", "title"}:
-        raise Failed(f"there is no sandbox at {url}: it answered {answer.status_code}")
+        raise CallFailed(f"there is no sandbox at {url}: it answered {answer.status_code}")
     if answer.status_code >= 400:
         known = f"; there are {', '.join(found['scenarios'])}" if "scenarios" in found else ""
-        raise Failed(f"{found.get('title', answer.status_code)}{known}")
+        raise CallFailed(f"{found.get('title', answer.status_code)}{known}")
     return found

@@ -1,4 +1,4 @@
-"""`relay verify`: is this callback really from the relay?"""
+"""`relay verify`: checks the signature of a callback."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook, WebhookVerificationError
 
-from cli.output import Json, done
+from cli.output import Json, print_result
 
 app = typer.Typer()
 
@@ -20,10 +20,12 @@ def verify(
     webhook_id: Annotated[str, typer.Option("--id", help="The header webhook-id.")],
     timestamp: Annotated[str, typer.Option(help="The header webhook-timestamp.")],
     signature: Annotated[str, typer.Option(help="The header webhook-signature.")],
-    body: Annotated[Path, typer.Argument(help="The callback's body, byte for byte; - for standard input.")] = Path("-"),
+    body: Annotated[Path, typer.Argument(help="The file with the callback's exact body; - for standard input.")] = Path(
+        "-"
+    ),
     as_json: Json = False,
 ) -> None:
-    """Check the signature of a callback, as Standard Webhooks says; old ones (over 5 minutes) do not pass.
+    """Check the signature of a callback by Standard Webhooks; its timestamp may be 5 minutes old at most.
 
     Example: relay verify --secret whsec_… --id evt_… --timestamp 1795428850 --signature v1,… body.json
     """
@@ -34,4 +36,4 @@ def verify(
     except (EmptyWebhookSecretError, WebhookVerificationError, ValueError, OSError) as error:
         print(f"relay: not valid: {error}", file=sys.stderr)
         raise typer.Exit(1) from None
-    done("the signature is valid", {"valid": True}, as_json=as_json)
+    print_result("the signature is valid", {"valid": True}, as_json=as_json)

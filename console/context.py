@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from iamport.accounts import Accounts
+from iamport.merchant_clients import MerchantClients
 from ledger.acl_watch import AclWatch
 from ledger.idempotency import Idempotency
 from ledger.ledger import Ledger
@@ -19,7 +19,7 @@ class Context:
     ledger: Ledger
     sealer: Sealer
     settings: Settings
-    accounts: Accounts
+    accounts: MerchantClients
     watch: AclWatch
 
     @property

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Sequence
+from functools import partial
 from ipaddress import ip_address
 from typing import Any, TypeVar
 
-from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
-from prometheus_client.metrics_core import GaugeMetricFamily
-from prometheus_client.registry import Collector
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -19,11 +17,11 @@ from console.resources.stats import memory_out, works
 from ledger.heartbeats import Worker, running
 from ledger.memory import memory
 from ledger.stats import Stats, stats
+from runtime.metrics import CONTENT_TYPE, Metrics
 from schemas.errors import LedgerRefused, LedgerUnavailable
 
 T = TypeVar("T")
 _AVAILABLE = "Whether Redis can be relied on."
-_CONTENT_TYPE = "text/plain; version=1.0.0; charset=utf-8"
 
 
 class ConsoleHealth:
@@ -64,10 +62,10 @@ class ConsoleHealth:
         """Prometheus' text, for whoever has a token and for this machine; without Redis what is known all the same."""
         if self._tokens.caller(request.headers.get("authorization")) is None and not _is_local(request):
             return problem(401, "A valid bearer token is needed", headers={"www-authenticate": "Bearer"})
-        registry = CollectorRegistry()
-        ProcessCollector(registry=registry)
-        registry.register(_Gauges(await self._gauges()))
-        return Response(generate_latest(registry), media_type=_CONTENT_TYPE)
+        metrics = Metrics()
+        for name, (text, value) in (await self._gauges()).items():
+            metrics.gauge(name, text, partial(float, value))
+        return Response(metrics.exposition(), media_type=CONTENT_TYPE)
 
     async def _gauges(self) -> dict[str, tuple[str, float]]:
         """What is known: a number that Redis refuses to tell is left out."""
@@ -130,16 +128,6 @@ def _of_stats(numbers: Stats) -> dict[str, tuple[str, float]]:
             "How long the oldest of these is due.", numbers.oldest_paused_delivery or 0
         ),
     }  # fmt: skip
-
-
-class _Gauges(Collector):
-    """Numbers by name, each with its help."""
-
-    def __init__(self, gauges: Mapping[str, tuple[str, float]]) -> None:
-        self._gauges = gauges
-
-    def collect(self) -> list[GaugeMetricFamily]:
-        return [GaugeMetricFamily(name, text, value=value) for name, (text, value) in self._gauges.items()]
 
 
 def _is_local(request: Request) -> bool:

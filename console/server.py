@@ -1,61 +1,76 @@
-"""The console as a process: put together, served by uvicorn, ended in order."""
+"""The console as a process: its parts put together, served, and ended in order."""
 
 from __future__ import annotations
 
-import asyncio
-import signal
-import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
+from socket import socket
 
 import structlog
-import uvicorn
+import uvloop
 
 from console.app import make_app
 from console.context import Context
-from iamport.accounts import Accounts
+from iamport.merchant_clients import MerchantClients
 from iamport.transport import iamport_transport
+from ledger.acl_watch import EVERY as ACL_CHECK_EVERY
 from ledger.acl_watch import AclWatch
+from ledger.compatibility import check
 from ledger.ledger import Ledger
-from runtime import listening
 from runtime.encryption import Sealer
-from runtime.http_protocol import HttpProtocol
+from runtime.http_server import HttpServer
+from runtime.listening import listen
+from runtime.periodic import Background, Periodic
 from runtime.settings import Settings
+from runtime.startup import StartupCheck
 
 HOST, PORT = "127.0.0.1", 8001
+START_CHECK_WITHIN = 3.0
+"""Seconds for which requests wait until rights and keys are checked. A Redis that is away longer is checked later."""
 LAST_ANSWERS = 10
-"""Seconds for requests under way when the process is asked to stop; live streams would never end by themselves."""
+"""Seconds for requests under way when the process is asked to stop."""
 
 log = structlog.get_logger()
 
 
-class Server(uvicorn.Server):
-    """uvicorn that leaves the signals to us: its own handlers end the process by the signal."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """SIGTERM and SIGINT end the serving; a second one does not wait for anybody."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop)
-        try:
-            yield
-        finally:
-            for number in (signal.SIGTERM, signal.SIGINT):
-                loop.remove_signal_handler(number)
-
-    def end(self) -> None:
-        """Answer what is under way, and end."""
-        self.should_exit = True
-
-    def _stop(self) -> None:
-        self.force_exit = self.should_exit
-        self.should_exit = True
+def answer_operators(settings: Settings) -> int:
+    """Serve API and console until SIGTERM or SIGINT; the exit status. Raises `BadSetting`."""
+    context = make_context(settings)
+    listener = listen(settings.host or HOST, settings.port or PORT)
+    return uvloop.run(serve(context, listener))
 
 
-def listen(settings: Settings) -> socket.socket:
-    """The socket to serve on. Raises `BadSetting` when it cannot be had."""
-    return listening.listen(settings.host or HOST, settings.port or PORT)
+async def serve(context: Context, listener: socket) -> int:
+    """Serve; the exit status: 0, or 1 where background work failed and a restart is needed.
+
+    Raises `BadSetting` for keys that are not this ledger's, and for a Redis that does not let the console work: at
+    once, or as soon as a Redis that is away is back.
+    """
+    server = make_server(context)
+    start = StartupCheck(partial(check, context.ledger, context.sealer))
+
+    def failed() -> None:
+        start.give_up()
+        server.end()
+
+    tasks = Background(background(context, start), failed)
+    with tasks.running():
+        await start.passed(within=START_CHECK_WITHIN)
+        if tasks.failure is None:
+            log.info("console_started", port=listener.getsockname()[1])
+            await server.serve_on(listener)
+            log.info("console_stopped")
+    return tasks.status()
+
+
+def background(context: Context, start: StartupCheck) -> tuple[Periodic, ...]:
+    """What a console does besides answering."""
+
+    async def watch_rights() -> None:
+        # What is wrong at the start ends the process with one line, so it is not logged here as well.
+        await start.passed()
+        await context.watch.tell()
+
+    return (start.task("check"), Periodic("watch_rights", watch_rights, ACL_CHECK_EVERY))
 
 
 def make_context(settings: Settings) -> Context:
@@ -63,32 +78,14 @@ def make_context(settings: Settings) -> Context:
     settings.needs("api_tokens", "encryption_keys")
     sealer = Sealer([key.get_secret_value() for key in settings.encryption_keys])
     ledger = Ledger.connect(settings.redis_url, settings.queue_url, replica_acks=settings.replica_acks)
-    accounts = Accounts(settings, sealer, iamport_transport(settings), ledger.tokens, ledger.merchants.get)
+    accounts = MerchantClients(settings, sealer, iamport_transport(settings), ledger.tokens, ledger.merchants.get)
     return Context(ledger, sealer, settings, accounts, AclWatch(ledger))
 
 
-def make_server(context: Context) -> Server:
+def make_server(context: Context) -> HttpServer:
     """A server of the console's application, which closes the ledger when it ends."""
     app = make_app(context)
-    config = uvicorn.Config(
-        app,
-        http=HttpProtocol,
-        ws="none",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        # Whether a request came from this machine decides who may read /metrics: nobody's header says so.
-        proxy_headers=False,
-        timeout_graceful_shutdown=LAST_ANSWERS,
-    )
-    server = Server(config)
+    server = HttpServer(app, last_answers=LAST_ANSWERS)
     # Streams of live pages never end by themselves.
     app.state.is_ending = lambda: server.should_exit
     return server
-
-
-async def serve(server: Server, listener: socket.socket) -> None:
-    """Answer operators until SIGTERM or SIGINT, or until the server is told to end."""
-    log.info("console_started", port=listener.getsockname()[1])
-    await server.serve(sockets=[listener])
-    log.info("console_stopped")

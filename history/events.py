@@ -14,7 +14,7 @@ from history.pages import AnyRow, Listing, Page, PageRequest, Walk, encode, of_r
 from schemas.compression import decompress
 from schemas.errors import HistoryUnavailable, NotFound
 from schemas.outbox.entries import Event
-from schemas.payments.events import Callback
+from schemas.payments.events import CallbackBody
 
 LISTING = Listing(
     "events", tables.event, "recorded_at", (Walk(("imp_uid",)), Walk(("type",)), Walk(("merchant",)), Walk())
@@ -113,6 +113,6 @@ def whole(row: AnyRow, objects: Objects) -> Event:
         if event.object_revision is None:
             return replace(event, body=text)
         shared = decompress(objects[event.imp_uid, event.merchant, event.object_revision])
-        return replace(event, body=Callback(text, shared).full, object_revision=None)
+        return replace(event, body=CallbackBody(text, shared).full, object_revision=None)
     except (ValueError, KeyError) as error:
         raise HistoryUnavailable(f"history: event {event.id} cannot be read: {error}") from None

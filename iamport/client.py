@@ -1,7 +1,7 @@
 """The calls of i'mport's API that the relay makes, for one merchant.
 
-Source: https://api.iamport.kr (the OpenAPI description of version 1). Every call takes 10 s at most, its token and
-the one retry after a 401 included. Nothing else is retried here: when to ask again is the caller's schedule.
+Source: https://api.iamport.kr (the OpenAPI description of version 1). Every call takes 10 s at most, including the
+token and one retry after a 401. Nothing else is retried here; that is up to the caller's schedule.
 """
 
 from __future__ import annotations
@@ -18,35 +18,35 @@ from iamport.http_exchange import HttpResponse, exchange
 from iamport.responses import (
     LookupResult,
     PaymentPage,
+    has_status,
+    is_not_found,
     is_number,
-    none_of,
-    page_of,
-    payment_of,
-    payments_of,
-    response_of,
-    says,
+    parse_page,
+    parse_payment,
+    parse_payments,
+    unwrap,
 )
-from iamport.sandbox_lookups import ask_singly
-from iamport.tokens import AccessToken, AccessTokens, Credentials, TokenStore, token_of
+from iamport.sandbox_lookups import look_up_singly
+from iamport.tokens import AccessToken, AccessTokens, Credentials, TokenStore, parse_token
 from schemas import wire
 from schemas.errors import IamportFailing, IamportUnreachable, Invalid, MalformedPayment, TooMuchAsked
 from schemas.payments.snapshot import IMP_UID
 
-LARGEST_BATCH = 100
+LARGEST_LOOKUP = 100
 LARGEST_PAGE = 1000
 LONGEST_WINDOW = 90 * 86400
 TIMEOUT = 10.0
-"""Seconds that a call may take, its token included."""
+"""Seconds that a call may take, including its token."""
 _HEADERS = {"accept": "application/json", "accept-encoding": "gzip, deflate", "user-agent": "iamport-relay"}
-# Words that i'mport's own paths use where an imp_uid may stand: a payment cannot have such a name.
-_TAKEN = frozenset({"cancel", "find", "findAll", "prepare", "status"})
+# Words that i'mport's own paths have in the place of an imp_uid: no payment can have such an imp_uid.
+_RESERVED = frozenset({"cancel", "find", "findAll", "prepare", "status"})
 
 
 class Client:
     """i'mport's API as one merchant sees it. ``transport`` is shared and belongs to the caller.
 
-    ``tier`` is an agency's code for a sub-merchant: sent with every call but the one for a token, which takes key and
-    secret only and gives a token for all of the agency's sub-merchants.
+    ``tier`` is an agency's code for a sub-merchant. It is sent with every call but the one for a token: a token is
+    valid for all of the agency's sub-merchants.
     """
 
     def __init__(
@@ -69,36 +69,40 @@ class Client:
         self._tokens = AccessTokens(tokens, credentials, self._ask_for_token)
 
     async def payments(self, imp_uids: Sequence[str]) -> LookupResult:
-        """Looks at up to 100 payments in one call; with ``include_sandbox`` asks singly for what it did not return.
+        """Looks up to 100 payments up in one call. With ``include_sandbox`` those it did not return are looked up
+        singly.
 
-        Raises `Invalid` for a name that is no imp_uid or more than 100 of them, and `IamportError`.
+        Raises `Invalid` for anything that is not an imp_uid and for more than 100, and `IamportError`.
         """
         asked = list(dict.fromkeys(_checked(imp_uid) for imp_uid in imp_uids))
-        if len(asked) > LARGEST_BATCH:
-            raise Invalid("imp_uid", f"at most {LARGEST_BATCH} in one call")
+        if len(asked) > LARGEST_LOOKUP:
+            raise Invalid("imp_uid", f"at most {LARGEST_LOOKUP} in one call")
         if not asked:
             return LookupResult({}, frozenset(), {}, {})
         answer = await self._get("/payments", [("imp_uid[]", imp_uid) for imp_uid in asked])
-        looked = payments_of([] if none_of(answer) else response_of(answer), frozenset(asked))
-        if not self._include_sandbox or not looked.unknown:
-            return looked
-        left = [imp_uid for imp_uid in asked if imp_uid in looked.unknown]
-        return await ask_singly(self.payment, looked, left, self._timeout)
+        result = parse_payments([] if is_not_found(answer) else unwrap(answer), frozenset(asked))
+        if not self._include_sandbox or not result.unknown:
+            return result
+        left = [imp_uid for imp_uid in asked if imp_uid in result.unknown]
+        return await look_up_singly(self.payment, result, left, self._timeout)
 
     async def payment(self, imp_uid: str) -> dict[str, Any] | None:
-        """Looks at one payment; None where i'mport knows none. Raises `Invalid`, `MalformedPayment`, `IamportError`."""
-        if _checked(imp_uid) in _TAKEN:
+        """Looks one payment up; None if i'mport does not know it.
+
+        Raises `Invalid`, `MalformedPayment` and `IamportError`.
+        """
+        if _checked(imp_uid) in _RESERVED:
             return None
         answer = await self._get(f"/payments/{imp_uid}", [("include_sandbox", "true")] * self._include_sandbox)
-        return None if none_of(answer) else payment_of(response_of(answer), imp_uid)
+        return None if is_not_found(answer) else parse_payment(unwrap(answer), imp_uid)
 
     async def page(self, since: int, until: int, page: int, limit: int = LARGEST_PAGE) -> PaymentPage:
         """Page ``page`` (from 1) of the payments whose latest status is from ``[since, until]``, UNIX seconds.
 
-        Oldest change first, so that what changes meanwhile moves to the end. A window without payments has a total of
-        0; a page past the end is a 400 of i'mport's and given as an empty one. On page 1 that may mean either: the
-        page is empty and says that it was turned down. Raises `Invalid` for a window over 90 days or a limit over
-        1000, and `IamportError`: `TooMuchAsked` where a shorter window or fewer rows may be answered.
+        Oldest change first, so that a payment that changes meanwhile moves to the end. A window without payments has a
+        total of 0. A page past the end, to which i'mport answers 400, is returned as an empty one. On page 1 a 400 may
+        mean either, so that page is empty and ``turned_down``. Raises `Invalid` for a window over 90 days or a limit
+        over 1000, and `IamportError`: `TooMuchAsked` if a shorter window or fewer rows may succeed.
         """
         if not 0 <= until - since <= LONGEST_WINDOW:
             raise Invalid("until", "a window is at most 90 days")
@@ -106,16 +110,16 @@ class Client:
             raise Invalid("page", f"pages count from 1 and have at most {LARGEST_PAGE} rows")
         query = [("from", since), ("to", until), ("page", page), ("limit", limit), ("sorting", "updated")]
         answer = await self._get("/payments/status/all", [(name, str(value)) for name, value in query])
-        if says(answer, 400):
+        if has_status(answer, 400):
             return PaymentPage(0, 0, (), turned_down=page == 1)
-        return replace(page_of(response_of(answer)), body_bytes=len(answer.body))
+        return replace(parse_page(unwrap(answer)), body_bytes=len(answer.body))
 
     async def cancel(self, imp_uid: str, form: Mapping[str, Any]) -> dict[str, Any]:
         """Asks i'mport to cancel, with a webhook; ``form`` holds the other fields of ``POST /payments/cancel``.
 
-        Answers with the payment. Raises `Invalid`; `IamportRefused` and `WrongCredentials`: nothing happened;
-        `IamportUnreachable`: it had no effect; any other `IamportFailing`: the outcome is unknown. Never sent again
-        after it may have arrived.
+        Returns the payment. Raises `Invalid`; `IamportRefused` and `WrongCredentials`: nothing happened;
+        `IamportUnreachable`: the request did not arrive; any other `IamportFailing`: the outcome is unknown. It is
+        never sent again once it may have arrived.
         """
         fields = {name: value for name, value in form.items() if value is not None and name != "merchant_uid"}
         fields |= {"imp_uid": _checked(imp_uid), "enable_webhook": True}
@@ -123,19 +127,19 @@ class Client:
             body = wire.dumps(fields)
         except TypeError:
             raise Invalid("form", "holds something that JSON cannot") from None
-        response = response_of(await self._call("POST", "/payments/cancel", (), body))
+        response = unwrap(await self._call("POST", "/payments/cancel", (), body))
         try:
-            return payment_of(response, imp_uid)
+            return parse_payment(response, imp_uid)
         except MalformedPayment as error:
             raise IamportFailing(f"i'mport's answer to a cancellation is unusable: {error}") from None
 
     async def prepared(self, merchant_uid: str) -> dict[str, Any] | None:
-        """The amount registered beforehand, ``{merchant_uid, amount, currency}``; None where there is none.
+        """The amount registered beforehand, ``{merchant_uid, amount, currency}``; None without one.
 
-        ``amount`` is a number and ``currency`` a text; either can be missing or null. Raises `MalformedPayment` where
-        the answer is about another order or holds no such amount, and `IamportError`.
+        ``amount`` is a number and ``currency`` a text; either can be missing or null. Raises `MalformedPayment` if the
+        answer is about another order or unusable, and `IamportError`.
         """
-        # A dot segment would be resolved away on its way and reach another path.
+        # A dot segment would be resolved to another path.
         if merchant_uid in ("", ".", ".."):
             return None
         try:
@@ -143,9 +147,9 @@ class Client:
         except UnicodeEncodeError:
             return None
         answer = await self._get(f"/payments/prepare/{part}", ())
-        if none_of(answer):
+        if is_not_found(answer):
             return None
-        response = response_of(answer)
+        response = unwrap(answer)
         if not isinstance(response, dict) or response.get("merchant_uid") not in (None, merchant_uid):
             raise MalformedPayment("i'mport's prepared amount is not of the order that was asked for")
         amount, currency = response.get("amount"), response.get("currency")
@@ -157,25 +161,25 @@ class Client:
         return await self._call("GET", path, query)
 
     async def _call(self, method: str, path: str, query: Iterable[tuple[str, str]], body: bytes = b"") -> HttpResponse:
-        """One call with a token, and once more with a new one after a 401; `IamportUnreachable` where none went out."""
+        """One call with a token, once more with a new one after a 401. `IamportUnreachable` if no request was sent."""
         url = httpx.URL(self._url + path, params=tuple(query))
-        out = False
+        sent = False
         try:
             async with asyncio.timeout(self._timeout):
                 token = await self._tokens.get()
-                out = True
+                sent = True
                 answer = await exchange(self._transport, _request(method, url, body, token, self._tier))
-                # Not for a page that something in between made up: a cancellation may have passed it.
-                if says(answer, 401):
-                    out = False
+                # Only if i'mport itself says 401: a cancellation may have passed a proxy that answers so.
+                if has_status(answer, 401):
+                    sent = False
                     token = await self._tokens.renew(token)
-                    out = True
+                    sent = True
                     answer = await exchange(self._transport, _request(method, url, body, token, self._tier))
         except TimeoutError:
             text = f"i'mport did not answer within {self._timeout:g} s"
-            raise (TooMuchAsked(text, slow=True) if out else IamportUnreachable(text)) from None
+            raise (TooMuchAsked(text, slow=True) if sent else IamportUnreachable(text)) from None
         except IamportFailing as error:
-            if out or isinstance(error, IamportUnreachable):
+            if sent or isinstance(error, IamportUnreachable):
                 raise
             raise IamportUnreachable(str(error), retry_after=error.retry_after) from None
         return answer
@@ -185,7 +189,7 @@ class Client:
         request = _request("POST", httpx.URL(f"{self._url}/users/getToken"), body)
         try:
             async with asyncio.timeout(self._timeout):
-                return token_of(await exchange(self._transport, request))
+                return parse_token(await exchange(self._transport, request))
         except TimeoutError:
             raise IamportFailing(f"i'mport gave no token within {self._timeout:g} s") from None
 

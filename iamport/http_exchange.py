@@ -1,36 +1,37 @@
-"""One request and its whole answer, with everything that can go wrong on the way told apart.
+"""Sends one request and reads its whole answer, or raises an error that says what went wrong.
 
-The distinction that matters is whether i'mport can have acted: a cancellation must never be sent again after it may
-have arrived. `IamportUnreachable` says it cannot have; every other `IamportFailing` leaves it open.
+What matters is whether i'mport can have acted, as a cancellation must never be sent again once it may have arrived.
+`IamportUnreachable` means that it cannot have; after any other `IamportFailing` it may have.
 """
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 
 import aiohttp
 import httpx
 
 from runtime.network_errors import causes, words
 from schemas.errors import IamportFailing, IamportUnreachable, TooMuchAsked
+from schemas.times import parse_retry_after
 
-LARGEST_ANSWER = 16 * 1024 * 1024
-"""Bytes of an answer, decompressed. i'mport writes Korean as ``\\uXXXX``: what a buyer wrote comes twice as long."""
+LARGEST_RESPONSE = 16 * 1024 * 1024
+"""The most bytes of an answer, decompressed. i'mport writes Korean as ``\\uXXXX``, six bytes a letter."""
 _CONNECT_WITHIN = 5.0
-_CONNECTED_WITHIN = 8.0  # with the wait for a free connection; below 10 s, so that nothing was sent is still known
+_CONNECTED_WITHIN = (
+    8.0  # including the wait for a free connection; below the 10 s of a call, so that it is known that nothing was sent
+)
 _LONGEST_WAIT = 86400.0
 _BEGINS = 4096
 _PROXY_ASKS = "the proxy asks for another user or password (407): see RELAY_IAMPORT_PROXY"
-# Of several encodings, or one that packs tighter, a few bytes could become gigabytes before anybody counts them.
+# Other encodings, or several at once, could turn a few bytes into gigabytes before they are counted.
 _ENCODINGS = frozenset({"", "identity", "gzip", "deflate"})
 
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """What i'mport answered: ``retry_after`` in seconds where it said one, ``body`` decoded but not parsed."""
+    """An HTTP answer of i'mport: ``retry_after`` in seconds or None, ``body`` decompressed but not parsed."""
 
     status_code: int
     body: bytes = field(repr=False)
@@ -38,10 +39,10 @@ class HttpResponse:
 
 
 async def exchange(transport: httpx.AsyncBaseTransport, request: httpx.Request) -> HttpResponse:
-    """Sends ``request`` and reads its answer, at most `LARGEST_ANSWER` bytes.
+    """Sends ``request`` and reads its answer, at most `LARGEST_RESPONSE` bytes.
 
-    Raises `IamportUnreachable` when no connection came about, `IamportFailing` when it broke after that or the
-    answer is not HTTP, `TooMuchAsked` when the answer is too large or broke off. The caller limits the time.
+    Raises `IamportUnreachable` if no connection was made, `IamportFailing` if it broke later or the answer is not HTTP,
+    `TooMuchAsked` if the answer is too large or was cut off. The caller limits the time.
     """
     request.extensions["timeout"] = {"connect": _CONNECT_WITHIN, "pool": _CONNECTED_WITHIN}
     try:
@@ -56,7 +57,7 @@ async def exchange(transport: httpx.AsyncBaseTransport, request: httpx.Request) 
         raise _failed(error) from None
     if response.status_code == 407:
         raise IamportUnreachable(_PROXY_ASKS)
-    return HttpResponse(response.status_code, body, retry_after(response.headers.get("retry-after"), time.time()))
+    return HttpResponse(response.status_code, body, _retry_after(response.headers.get("retry-after")))
 
 
 async def _read(response: httpx.Response) -> bytes:
@@ -69,15 +70,15 @@ async def _read(response: httpx.Response) -> bytes:
     async for chunk in response.aiter_bytes():
         size += len(chunk)
         begins += chunk[: _BEGINS - len(begins)]
-        if size > LARGEST_ANSWER:
-            reason = f"i'mport's answer is longer than {LARGEST_ANSWER} bytes"
+        if size > LARGEST_RESPONSE:
+            reason = f"i'mport's answer is longer than {LARGEST_RESPONSE} bytes"
             raise TooMuchAsked(reason, slow=False, begins=bytes(begins))
         chunks.append(chunk)
     return b"".join(chunks)
 
 
 def _failed(error: Exception) -> IamportFailing:
-    """What it means that no answer came."""
+    """The error to raise if no answer came."""
     cause = error.__cause__
     if isinstance(cause, aiohttp.ClientHttpProxyError):
         # The proxy's answer to CONNECT: nothing has been sent to i'mport yet.
@@ -104,19 +105,7 @@ def _reason(error: Exception) -> str:
     return next((text for text in found if text), type(error.__cause__ or error).__name__)
 
 
-def retry_after(value: str | None, now: float) -> float | None:
-    """Seconds to wait from a ``Retry-After`` header (RFC 9110: seconds or a date), within 0 and a day.
-
-    None where there is none or it cannot be read. ``now`` is in UNIX seconds.
-    """
-    if value is None:
-        return None
-    text = value.strip()
-    if text.isascii() and text.isdigit():
-        return min(float(text[:9]), _LONGEST_WAIT)
-    try:
-        at = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):
-        return None
-    seconds = (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() - now
-    return min(max(seconds, 0.0), _LONGEST_WAIT)
+def _retry_after(header: str | None) -> float | None:
+    """Seconds to wait, a day at most; None where the header is not there or cannot be read."""
+    seconds = None if header is None else parse_retry_after(header, time.time())
+    return None if seconds is None else min(seconds, _LONGEST_WAIT)

@@ -1,12 +1,12 @@
-"""What an answer of i'mport means. Every answer is ``{"code", "message", "response"}``; anything else is trouble.
+"""What an answer of i'mport means. Every answer is ``{"code", "message", "response"}``; anything else is a failure.
 
-401          turned away at the door: the token is missing, expired or revoked
-404          nothing is known under this name, if i'mport itself says so and not something in between
-429          turned away at the door: too many requests
-5xx, others  i'mport is failing; with 413 and 504 maybe at so much at once
-not JSON, a wrong shape    i'mport is failing
-``code`` other than 0      i'mport says no, also under HTTP 200
-about another payment      the payment that was asked for counts as malformed, the other one is left alone
+401                      the token is missing, expired or revoked; nothing was done
+404                      unknown, if i'mport itself says so and not a proxy
+429                      too many requests; nothing was done
+5xx, others              i'mport is failing; with 413 and 504 maybe because too much was asked at once
+not JSON, wrong shape    i'mport is failing
+``code`` other than 0    i'mport refuses, also under HTTP 200
+another payment          the payment that was asked for counts as malformed; the other one is ignored
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ from schemas.errors import (
 from schemas.payments.snapshot import IMP_UID
 
 _LONGEST_MESSAGE = 500
-# Behind the envelope, with nothing in between that could be a buyer's own text.
+# Right after the envelope, so that no text of a buyer's can match.
 _TOTAL = re.compile(rb'[^\[]*"total"\s*:\s*(\d{1,9})\b')
 _NAMED = re.compile(rb'"imp_uid"\s*:\s*"([A-Za-z0-9_-]{1,32})"')
 
 
 @dataclass(frozen=True, slots=True)
 class LookupResult:
-    """What a batched look-up found. Each id that was asked for is in exactly one of the first four.
+    """The result of a batched look-up. Each id that was asked for is in exactly one of the first four.
 
-    ``failed`` holds ids whose own, single look-up failed although the batch did well; ask for them again. ``others``
-    are ids that the answer held and nobody had asked for.
+    ``failed`` are ids whose single look-up failed although the batch succeeded; they can be tried again. ``others`` are
+    ids in the answer that were not asked for.
     """
 
     found: Mapping[str, dict[str, Any]]
@@ -52,9 +52,12 @@ class LookupResult:
 
 @dataclass(frozen=True, slots=True)
 class PaymentPage:
-    """One page of a status list: ``total`` rows in all, ``next`` the number of the next page or 0, ``size`` the rows of
-    this page, also those that cannot be read, ``body_bytes`` the length of the answer. ``turned_down``: a first page
-    that i'mport answered with 400, as it does where a page is past the end."""
+    """One page of a status list.
+
+    ``total`` rows in all; ``next`` is the number of the next page or 0; ``size`` the number of rows of this page,
+    including unreadable ones; ``body_bytes`` the length of the answer. ``turned_down``: a first page that i'mport
+    answered with 400, as it answers for a page past the end.
+    """
 
     total: int
     next: int
@@ -65,8 +68,8 @@ class PaymentPage:
     body_bytes: int = 0
 
 
-def response_of(answer: HttpResponse) -> Any:
-    """The ``response`` of an answer that is well.
+def unwrap(answer: HttpResponse) -> Any:
+    """The ``response`` of a successful answer.
 
     Raises `IamportUnreachable` (401, 429), `IamportRefused` (``code`` other than 0) and `IamportFailing`.
     """
@@ -88,7 +91,7 @@ def response_of(answer: HttpResponse) -> Any:
     return envelope.get("response")
 
 
-def says(answer: HttpResponse, status_code: int) -> bool:
+def has_status(answer: HttpResponse, status_code: int) -> bool:
     """Whether i'mport itself, not a proxy's page, answered ``status_code``."""
     if answer.status_code != status_code:
         return False
@@ -99,16 +102,16 @@ def says(answer: HttpResponse, status_code: int) -> bool:
     return True
 
 
-def none_of(answer: HttpResponse) -> bool:
-    """Whether i'mport says that it knows none of what it was asked for: 404, and no payment with it."""
-    return says(answer, 404) and not _envelope(answer).get("response")
+def is_not_found(answer: HttpResponse) -> bool:
+    """Whether i'mport knows none of the payments that were asked for: a 404 without a payment."""
+    return has_status(answer, 404) and not _envelope(answer).get("response")
 
 
-def payments_of(response: Any, asked: Collection[str]) -> LookupResult:
+def parse_payments(response: Any, asked: Collection[str]) -> LookupResult:
     """The rows of a batched look-up for ``asked``.
 
-    While the answer holds a row without a name, or one that nobody asked for, no id that is missing counts as unknown:
-    the row may have been its. Raises `IamportFailing` where there are no rows at all.
+    If the answer holds a row without an imp_uid, or one that was not asked for, no missing id counts as unknown: it may
+    be that row. Raises `IamportFailing` if the answer is not a list of rows.
     """
     if not isinstance(response, list):
         raise IamportFailing("i'mport's answer holds no list of payments")
@@ -133,11 +136,10 @@ def payments_of(response: Any, asked: Collection[str]) -> LookupResult:
     return LookupResult(found, missing, malformed, {}, tuple(others))
 
 
-def payment_of(row: Any, imp_uid: str) -> dict[str, Any]:
-    """The payment ``imp_uid`` out of one row. Raises `MalformedPayment` where it lacks what a payment must have.
+def parse_payment(row: Any, imp_uid: str) -> dict[str, Any]:
+    """The payment ``imp_uid`` of one row. Raises `MalformedPayment`.
 
-    Without a status or an amount nothing can be believed; other fields may be missing or null, but where there is an
-    amount it is a number.
+    A payment must have a status and an amount. Other fields may be missing or null, but every amount is a number.
     """
     if not isinstance(row, dict) or row.get("imp_uid") != imp_uid:
         raise MalformedPayment(f"i'mport's answer is not about {imp_uid}", imp_uid=imp_uid)
@@ -152,11 +154,11 @@ def payment_of(row: Any, imp_uid: str) -> dict[str, Any]:
 
 
 def is_number(value: Any) -> bool:
-    """Whether i'mport wrote a JSON number: its amounts are nothing else."""
+    """Whether the value is a JSON number, as all of i'mport's amounts are."""
     return isinstance(value, int | Decimal) and not isinstance(value, bool)
 
 
-def page_of(response: Any) -> PaymentPage:
+def parse_page(response: Any) -> PaymentPage:
     """One page of a status list; one with a total of 0 need not have a list.
 
     Raises `IamportFailing` where the answer is not a page.
@@ -179,8 +181,8 @@ def page_of(response: Any) -> PaymentPage:
     return PaymentPage(total, following or 0, tuple(good), tuple(malformed), size=len(rows))
 
 
-def first_of(begins: bytes) -> tuple[str | None, int | None]:
-    """The imp_uid of the first payment, and the total before it, in the beginning of a page that was too large."""
+def first_in_page(begins: bytes) -> tuple[str | None, int | None]:
+    """The first imp_uid and the total in the beginning of a page that was too large; each None if not found."""
     named, total = _NAMED.search(begins), _TOTAL.match(begins)
     return None if named is None else named[1].decode(), None if total is None else int(total[1])
 
@@ -199,13 +201,13 @@ def _message(envelope: dict[str, Any], code: int) -> str:
     message = envelope.get("message")
     if not isinstance(message, str) or not message.strip():
         return f"i'mport said no (code {code})"
-    # A lone surrogate cannot be written anywhere, so it must not travel in an error.
+    # A lone surrogate cannot be logged or stored, so it must not be in an error.
     text = message.encode("utf-8", "replace").decode("utf-8")
     return " ".join(text.split())[:_LONGEST_MESSAGE]
 
 
 def _by_imp_uid(rows: list[Any]) -> tuple[dict[str, list[Any]], int]:
-    """The rows of each payment, and how many have no usable name."""
+    """The rows by imp_uid, and the number of rows without a usable one."""
     named: dict[str, list[Any]] = {}
     for row in rows:
         imp_uid = _imp_uid(row)
@@ -215,7 +217,7 @@ def _by_imp_uid(rows: list[Any]) -> tuple[dict[str, list[Any]], int]:
 
 
 def _one_of(rows: list[Any], imp_uid: str) -> dict[str, Any]:
-    """The payment that all of these rows show. Raises `MalformedPayment`, also where they differ."""
+    """The payment that all these rows show. Raises `MalformedPayment`, also if they differ."""
     first, *others = rows
     try:
         differ = any(other != first for other in others)
@@ -223,11 +225,11 @@ def _one_of(rows: list[Any], imp_uid: str) -> dict[str, Any]:
         differ = True
     if differ:
         raise MalformedPayment(f"i'mport's answer shows payment {imp_uid} twice, and differently", imp_uid=imp_uid)
-    return payment_of(first, imp_uid)
+    return parse_payment(first, imp_uid)
 
 
 def _amounts(row: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Everything in a payment that is an amount, with its name."""
+    """All amounts in a payment, with their names."""
     yield "amount", row["amount"]
     yield "cancel_amount", row.get("cancel_amount")
     promotion = row.get("promotion")

@@ -1,8 +1,8 @@
 """Payments of test channels: i'mport documents ``include_sandbox`` for the single look-up only.
 
-Batches show such payments without being asked to; nothing promises that they always will. So for a merchant that
-includes them, what a batch did not return is asked for one by one before it counts as unknown, a few at once, for a
-limited time.
+Batches show such payments without being asked to, but that is not documented. So for a merchant that includes them,
+the ids that a batch did not return are looked up one by one before they count as unknown, a few at once, for a limited
+time.
 """
 
 from __future__ import annotations
@@ -26,34 +26,34 @@ _ENOUGH_FAILURES = 3
 _HOPELESS = (IamportUnreachable, WrongCredentials, LedgerUnavailable)
 
 
-async def ask_singly(
-    look: Callable[[str], Awaitable[dict[str, Any] | None]],
-    looked: LookupResult,
+async def look_up_singly(
+    look_up: Callable[[str], Awaitable[dict[str, Any] | None]],
+    batch: LookupResult,
     imp_uids: Sequence[str],
     seconds: float,
 ) -> LookupResult:
-    """``looked`` with each of ``imp_uids`` found, unknown, malformed or failed after a look of its own.
+    """``batch``, with each of ``imp_uids`` found, unknown, malformed or failed by a look-up of its own.
 
-    Looks begin for ``seconds`` and until i'mport seems to be down; what was not asked by then has failed.
+    Look-ups are started for ``seconds`` and until i'mport seems to be down; ids not looked up by then have failed.
     """
     loop = asyncio.get_running_loop()
     until = loop.time() + seconds
-    found, malformed = dict(looked.found), dict(looked.malformed)
+    found, malformed = dict(batch.found), dict(batch.malformed)
     unknown: set[str] = set()
     failed: dict[str, RelayError] = {}
     given_up: RelayError | None = None
-    room = asyncio.Semaphore(_AT_ONCE)
+    slots = asyncio.Semaphore(_AT_ONCE)
 
-    async def one(imp_uid: str) -> None:
+    async def look_up_one(imp_uid: str) -> None:
         nonlocal given_up
-        async with room:
+        async with slots:
             if given_up is None and loop.time() > until:
                 given_up = IamportFailing(f"i'mport needs more than {seconds:g} s for the single look-ups")
             if given_up is not None:
                 failed[imp_uid] = given_up
                 return
             try:
-                payment = await look(imp_uid)
+                payment = await look_up(imp_uid)
             except MalformedPayment as error:
                 malformed[imp_uid] = error
             except RelayError as error:
@@ -68,5 +68,5 @@ async def ask_singly(
 
     async with asyncio.TaskGroup() as group:
         for imp_uid in imp_uids:
-            group.create_task(one(imp_uid))
-    return LookupResult(found, frozenset(unknown), malformed, failed, looked.others)
+            group.create_task(look_up_one(imp_uid))
+    return LookupResult(found, frozenset(unknown), malformed, failed, batch.others)

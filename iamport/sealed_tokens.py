@@ -1,4 +1,4 @@
-"""Access tokens at rest: sealed before they are shared, as whoever has one can cancel payments for half an hour."""
+"""Access tokens are sealed before they are stored: with one, payments can be cancelled for half an hour."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from schemas.errors import Unreadable
 
 
 class SealedTokens:
-    """A `TokenStore` that keeps what it is given sealed in another. What no key opens counts as not there."""
+    """A `TokenStore` that stores tokens sealed in another one. A token that no key opens counts as missing."""
 
     def __init__(self, store: TokenStore, sealer: Sealer) -> None:
         self._store = store
@@ -21,7 +21,7 @@ class SealedTokens:
         return None if found is None or token is None else (token, found[1])
 
     async def put_token(self, name: str, token: str, ttl: float) -> None:
-        """Keeps ``token`` for ``ttl`` seconds."""
+        """Stores ``token`` for ``ttl`` seconds."""
         await self._store.put_token(name, self._sealer.seal(token), ttl)
 
     async def forget_token(self, name: str, token: str) -> None:
@@ -31,7 +31,7 @@ class SealedTokens:
             await self._store.forget_token(name, found[0])
 
     async def lock_token(self, name: str, ttl: float) -> bool:
-        """Whether the caller may ask for a new token; nobody else may for ``ttl`` seconds."""
+        """Locks the token for ``ttl`` seconds. Whether the caller got the lock and may ask for a new token."""
         return await self._store.lock_token(name, ttl)
 
     def _opened(self, sealed: str) -> str | None:

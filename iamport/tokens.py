@@ -1,8 +1,8 @@
-"""Access tokens: one for each credentials, shared by all processes and by merchants that have the same, asked for by
-one of them at a time. A token belongs to key and secret alone: `getToken` knows no sub-merchants.
+"""Access tokens: one for each pair of key and secret, shared by all processes and all merchants with these credentials.
+One of them asks for it at a time. It is the same for all sub-merchants.
 
-i'mport's tokens live 30 minutes; asking again before the end gives the same one, and within its last minute the same
-one with five more minutes. So a token is renewed inside that minute, not before it.
+i'mport's tokens live 30 minutes. Asking again returns the same token; within its last minute, with five more minutes.
+So a token is renewed within that minute, not before.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from iamport.http_exchange import HttpResponse
-from iamport.responses import response_of, says
+from iamport.responses import has_status, unwrap
 from schemas.errors import IamportFailing, IamportRefused, WrongCredentials
 
 _RENEW_BEFORE = 30.0
@@ -27,7 +27,7 @@ _LONGEST_TOKEN = 4096
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """A merchant's REST API key and secret, as i'mport's console shows them."""
+    """A merchant's REST API key and secret from i'mport's console."""
 
     imp_key: str = field(repr=False)
     imp_secret: str = field(repr=False)
@@ -35,30 +35,30 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class AccessToken:
-    """A token that i'mport gave; ``lifetime`` in seconds from then."""
+    """A token as i'mport issued it; ``lifetime`` in seconds from then."""
 
     text: str = field(repr=False)
     lifetime: float
 
 
 class TokenStore(Protocol):
-    """Where the processes share a token. ``name`` stands for the credentials it was got with."""
+    """Where the processes share tokens. ``name`` is a digest of the credentials."""
 
     async def get_token(self, name: str) -> tuple[str, float] | None:
         """The token and the seconds it has left."""
 
     async def put_token(self, name: str, token: str, ttl: float) -> None:
-        """Keeps ``token`` for ``ttl`` seconds."""
+        """Stores ``token`` for ``ttl`` seconds."""
 
     async def forget_token(self, name: str, token: str) -> None:
         """Removes the token, if it is still this one."""
 
     async def lock_token(self, name: str, ttl: float) -> bool:
-        """Whether the caller may ask for a new token; nobody else may for ``ttl`` seconds."""
+        """Locks the token for ``ttl`` seconds. Whether the caller got the lock and may ask for a new token."""
 
 
 class AccessTokens:
-    """The current token of some credentials. ``ask`` gets one from i'mport."""
+    """The current token of these credentials. ``ask`` gets one from i'mport."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class AccessTokens:
         ask: Callable[[], Awaitable[AccessToken]],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        # Of key and secret, so that a token got with a secret that has since been replaced is not found.
+        # Includes the secret, so that a token of a secret that has been replaced is not found.
         self._name = _digest(credentials.imp_key + chr(0) + credentials.imp_secret)
         self._last = ""
         self._own_lock = ("", 0.0)
@@ -78,39 +78,39 @@ class AccessTokens:
         self._asking: asyncio.Task[str] | None = None
 
     async def get(self) -> str:
-        """A token that is good for some time still. Raises what ``ask`` and the store raise."""
+        """A token that stays valid for `_RENEW_BEFORE` at least. Raises what ``ask`` and the store raise."""
         if self._held is not None and self._held[1] - self._clock() > _RENEW_BEFORE:
             return self._held[0]
-        return await self._together()
+        return await self._shared()
 
     async def renew(self, refused: str) -> str:
-        """Another token after i'mport turned ``refused`` down; the same again only if i'mport insists on it."""
+        """Another token after i'mport refused this one; the same one only if i'mport issues it again."""
         if self._held is not None and self._held[0] == refused:
             self._held = None
         self._last = refused
         await self._store.forget_token(self._name, refused)
         token = await self.get()
-        # Whoever was asking already may have read the refused one before it was forgotten.
+        # A task that was already asking may have read the refused token before it was removed.
         return await self.get() if token == refused else token
 
-    async def _together(self) -> str:
-        """Joins whoever asks already: all who wait get the one answer, also when it is an error."""
+    async def _shared(self) -> str:
+        """All callers that wait at the same time share one request and its result, also an error."""
         if self._asking is None:
             self._asking = asyncio.create_task(self._obtain())
-            self._asking.add_done_callback(self._asked)
+            self._asking.add_done_callback(self._clear_asking)
         return await asyncio.shield(self._asking)
 
-    def _asked(self, task: asyncio.Task[str]) -> None:
+    def _clear_asking(self, task: asyncio.Task[str]) -> None:
         self._asking = None
         if not task.cancelled():
-            task.exception()  # everybody who waited may have left; asyncio would warn then
+            task.exception()  # asyncio warns if no caller is left to see the exception
 
     async def _obtain(self) -> str:
         if (token := await self._stored()) is not None:
             return token
         if not await self._locked() and (token := await self._from_another()) is not None:
             return token
-        # The lock saves i'mport a call and nothing else, so asking without it, when its holder died, does no harm.
+        # The lock only saves i'mport a call, so asking without it is harmless if its holder has died.
         asked_at = self._clock()
         given = await self._ask()
         self._held, self._last = (given.text, asked_at + given.lifetime), given.text
@@ -118,9 +118,9 @@ class AccessTokens:
         return given.text
 
     async def _locked(self) -> bool:
-        # One lock for each token to replace: a new one that fails at once need not wait for the last one's lock.
+        # One lock for each token to replace: a new token that fails at once need not wait for the lock of the last.
         lock, now = f"{self._name}:{_digest(self._last)}", self._clock()
-        if self._own_lock[0] == lock and now < self._own_lock[1]:  # our last try failed: nobody else is asking
+        if self._own_lock[0] == lock and now < self._own_lock[1]:  # our last try failed: no other process is asking
             return True
         if not await self._store.lock_token(lock, _LOCKED_FOR):
             return False
@@ -150,15 +150,15 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:32]
 
 
-def token_of(answer: HttpResponse) -> AccessToken:
+def parse_token(answer: HttpResponse) -> AccessToken:
     """The token in an answer of ``POST /users/getToken``; its lifetime is ``expired_at - now``, both i'mport's.
 
     Raises `WrongCredentials` (401) and `IamportFailing`.
     """
-    if says(answer, 401):
+    if has_status(answer, 401):
         raise WrongCredentials("i'mport turns down imp_key and imp_secret (401)")
     try:
-        response = response_of(answer)
+        response = unwrap(answer)
     except IamportRefused as error:
         raise IamportFailing(f"i'mport gives no token: {error} (code {error.code})") from None
     if not isinstance(response, dict):

@@ -10,13 +10,14 @@ from httpx_aiohttp import AiohttpTransport
 
 from runtime.settings import Settings
 
-# Below the idle time after which servers commonly close a connection (5 s), so that a cancellation, which is never
-# sent twice, is not lost on a connection that the other side has just given up.
+CONNECTIONS = 100
+# Servers commonly close an idle connection after 5 s. A cancellation is never sent twice, so it must not be lost on a
+# connection that the server is just closing.
 _KEEPALIVE = 4.0
 
 
-def production_transport(*, connections: int = 100, proxy: str | None = None) -> httpx.AsyncBaseTransport:
-    """A transport for one event loop, holding at most ``connections`` connections; close it with ``aclose()``.
+def production_transport(*, proxy: str | None = None) -> httpx.AsyncBaseTransport:
+    """A transport for one event loop, holding at most `CONNECTIONS` connections; close it with ``aclose()``.
 
     Requests go through ``proxy`` (``http://[user:password@]host:port``) where there is one, by CONNECT to https and
     whole to http. It keeps no cookies, follows no redirects, reads no proxy settings of the environment and belongs to
@@ -25,7 +26,7 @@ def production_transport(*, connections: int = 100, proxy: str | None = None) ->
     tls = httpx.create_ssl_context()
 
     def session() -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(limit=connections, keepalive_timeout=_KEEPALIVE, ssl=tls)
+        connector = aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=_KEEPALIVE, ssl=tls)
         return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
 
     return AiohttpTransport(verify=tls, client=session, proxy=None if proxy is None else _proxy(proxy))

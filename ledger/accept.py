@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from ipaddress import IPv4Address, IPv6Network, ip_address
+from ipaddress import ip_address
 
 from ledger.connection import ANSWER_WITHIN
 from ledger.group_commit import GroupCommit
@@ -13,6 +13,7 @@ from ledger.store import Argument, Store, TooFewReplicas
 from schemas.errors import LedgerUnavailable, UnknownMerchant
 from schemas.payments import escrow
 from schemas.payments.notification import Notification
+from schemas.payments.source import budget_name
 
 
 def stranger(one: Notification) -> str:
@@ -26,7 +27,7 @@ def stranger(one: Notification) -> str:
         return "unknown"
     if address.is_loopback:
         return ""
-    return str(address) if isinstance(address, IPv4Address) else str(IPv6Network((int(address), 64), strict=False))
+    return budget_name(address)
 
 
 def _escrow(one: Notification) -> tuple[str, bytes, str]:

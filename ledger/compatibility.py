@@ -16,6 +16,13 @@ _CANARY = "a canary"
 log = structlog.get_logger()
 
 
+async def check(ledger: Ledger, sealer: Sealer) -> None:
+    """Everything that a process has to know before it works with a ledger and opens what is sealed there: `usable` and
+    `begin`. Raises `BadSetting` and `LedgerUnavailable`."""
+    await usable(ledger)
+    await begin(ledger.store, sealer)
+
+
 async def usable(ledger: Ledger) -> None:
     """Check that ledger and queue let this process work; a queue that is only away is logged.
 

@@ -20,7 +20,7 @@ from schemas.endpoints.delivery import Attempt, Dead, Delivered, Disable, Hold, 
 from schemas.endpoints.endpoint import Endpoint
 from schemas.endpoints.events import EndpointEvent
 from schemas.endpoints.health import EndpointHealth
-from schemas.payments.events import Callback
+from schemas.payments.events import CallbackBody
 
 Settled = Literal["ok", "unwell", "lost"]
 """``unwell``: settled, and the endpoint had failed before. ``lost``: the lease had ended and somebody else has it."""
@@ -34,7 +34,7 @@ class ClaimedDelivery:
     event: str
     type: str
     imp_uid: str
-    callback: Callback
+    callback: CallbackBody
     attempts: int
     replay: bool
 
@@ -75,7 +75,7 @@ class DeliveryLane:
         claimed = tuple(
             ClaimedDelivery(
                 Lease(lane, delivery.decode(), int(token)), event.decode(), kind.decode(), imp_uid.decode(),
-                Callback(text, objects[place - 1] if place else None), int(attempts), replay == b"1",
+                CallbackBody(text, objects[place - 1] if place else None), int(attempts), replay == b"1",
             )
             for delivery, event, attempts, replay, imp_uid, kind, text, place in rows
         )  # fmt: skip

@@ -10,7 +10,7 @@ from ledger.merchants import Merchants
 from ledger.pages import Page, PageRequest, walk
 from ledger.store import Store
 from schemas.errors import NotFound
-from schemas.payments.events import Callback
+from schemas.payments.events import CallbackBody
 
 MOST_BYTES = 4_194_304
 """Bytes of bodies in one page, about: of payments with long histories it has fewer events than were asked for."""
@@ -30,7 +30,7 @@ class StoredEvent:
     sequence: int
     recorded_at: float
     silent: bool
-    callback: Callback
+    callback: CallbackBody
     about: str | None = None
 
     @property
@@ -97,6 +97,6 @@ def _recorded(event_id: str, row: Sequence[Any], objects: Sequence[bytes]) -> St
         sequence=int(sequence or 0),
         recorded_at=float(recorded_at or 0) / 1000,
         silent=silent == b"1",
-        callback=Callback(text, objects[place - 1] if place else None),
+        callback=CallbackBody(text, objects[place - 1] if place else None),
         about=about.decode() or None,
     )

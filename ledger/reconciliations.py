@@ -17,7 +17,7 @@ from ledger.store import Store
 from schemas.errors import Conflict, NotFound
 from schemas.payments import codec
 from schemas.payments.facts import Facts, Status
-from schemas.payments.windows import PAGE
+from schemas.payments.windows import LARGEST_PAGE
 
 State = Literal["running", "done"]
 
@@ -56,7 +56,7 @@ class Reconciliation:
     tries: int = 0
     failing_since: float = 0.0
     trouble: str = ""
-    limit: int = PAGE
+    limit: int = LARGEST_PAGE
     listed: int = 0
 
     @property

@@ -21,7 +21,7 @@ from schemas.payments import codec, escrow
 from schemas.payments.commit_steps import Step, steps
 from schemas.payments.decide import Change, Record
 from schemas.payments.escrow import EscrowChange
-from schemas.payments.facts import Expected
+from schemas.payments.facts import ExpectedAmount
 
 UNKNOWN_BUDGET_MS = 1_000
 """Between two claims of a merchant's unknown payments: a flood of made-up ids is one look-up a second."""
@@ -46,14 +46,14 @@ class _Write(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ClaimedPayment:
-    """A payment to look at. ``tries`` looks have failed so far; ``claims`` and ``escrow_changes`` are the cancellations
-    and the escrow changes that webhooks spoke of."""
+    """A payment to look up. ``tries`` look-ups have failed so far; ``reported_cancellations`` (ids) and
+    ``escrow_changes`` are what verified webhooks have reported."""
 
     lease: Lease
     record: Record
     tries: int
     quiet: bool
-    claims: tuple[str, ...]
+    reported_cancellations: tuple[str, ...]
     escrow_changes: tuple[EscrowChange, ...] = ()
 
 
@@ -87,7 +87,7 @@ class RefreshLane:
         claimed = [await aside(_claimed, lane, int(token), int(base), row, rows=len(row[4]) // 2) for row in rows]
         return ClaimedPayments(int(now) / 1000, int(failures), tuple(claimed))
 
-    async def expected(self, merchant: str, merchant_uids: Sequence[str]) -> dict[str, Expected]:
+    async def expected(self, merchant: str, merchant_uids: Sequence[str]) -> dict[str, ExpectedAmount]:
         """What the merchant expects to be paid for these orders, where it has said so."""
         if not merchant_uids:
             return {}
@@ -195,7 +195,7 @@ class RefreshLane:
 
 
 def _claimed(lane: Lane, token: int, base: int, row: Sequence[Any]) -> ClaimedPayment:
-    imp_uid, tries, quiet, fields, facts, claims, tombstone, changes = row
+    imp_uid, tries, quiet, fields, facts, reported, tombstone, changes = row
     name = imp_uid.decode()
     if tombstone:
         record = codec.load_tombstone(lane.name, name, tombstone)
@@ -208,7 +208,7 @@ def _claimed(lane: Lane, token: int, base: int, row: Sequence[Any]) -> ClaimedPa
         record,
         int(tries),
         bool(quiet),
-        tuple(paired(claims)),
+        tuple(paired(reported)),
         tuple(map(_escrow_change, paired(changes).values())),
     )
 
@@ -218,8 +218,8 @@ def _escrow_change(kept: bytes) -> EscrowChange:
     return escrow.load(text, int(received) // 1000)
 
 
-def _expected(row: Mapping[str, Any]) -> Expected:
-    return Expected(Decimal(row["amount"]), row.get("currency"))
+def _expected(row: Mapping[str, Any]) -> ExpectedAmount:
+    return ExpectedAmount(Decimal(row["amount"]), row.get("currency"))
 
 
 def _write(change: Change, step: Step, claimed: ClaimedPayment | None, now: float, *, with_object: bool) -> _Write:
@@ -238,7 +238,7 @@ def _write(change: Change, step: Step, claimed: ClaimedPayment | None, now: floa
         before.version,
         "" if step.change.next_refresh is None else round(step.change.next_refresh * 1000),
         _outcome(change, claimed),
-        int(bool(change.record.claims)),
+        int(bool(change.record.reported_cancellations)),
         _doubt(record),
         int(claimed.quiet) if claimed else 0,
         int(step.is_last),
@@ -272,7 +272,7 @@ def _needs(change: Change) -> tuple[int, int, int]:
 def _outcome(change: Change, claimed: ClaimedPayment | None) -> str:
     if claimed is None:
         return ""
-    return "applied" if change.news else "unchanged"
+    return "applied" if change.has_events else "unchanged"
 
 
 def _doubt(record: Record) -> str:

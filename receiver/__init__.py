@@ -1,1 +1,1 @@
-"""The public intake: takes webhooks and answers when they are on disk. Nothing can be read here."""
+"""Takes webhooks from outside, and acknowledges each once it is on disk. No payment can be read here."""

@@ -1,10 +1,11 @@
-"""Where an accepted notification is put: the ledger, else the spool; and how it gets from there to the ledger.
+"""Where a notification is stored before its webhook is acknowledged: in the ledger, else in the spool; and how the
+spool drains into the ledger.
 
-While the ledger fails nobody waits for it: a breaker sends everything straight to the spool until a probe succeeds.
-Only the ledger refuses a merchant or a token, since i'mport does not send again after a 404 and any list may be old:
-while it cannot be asked, such a webhook is spooled within a budget, and the ledger decides when the spool drains.
-With RELAY_REQUIRE_DURABLE only a durable Redis counts: until it is durable everything is acknowledged from the spool
-and stays there, and Redis gets it too, so that work goes on.
+While the ledger fails no webhook waits for it: a breaker sends all of them straight to the spool until a probe
+succeeds. Only the ledger refuses a merchant or a token, because i'mport does not send again after a 404 and a list of
+merchants may be old. While the ledger cannot be asked, such a webhook is spooled within a budget, and the ledger
+decides when the spool drains. With RELAY_REQUIRE_DURABLE only a durable Redis counts: until it is durable every webhook
+is acknowledged from the spool and stays there, and Redis gets it as well, so that work goes on.
 """
 
 from __future__ import annotations
@@ -25,19 +26,19 @@ from receiver.ports import Ledger, Place, Postponed, Spool
 from schemas.errors import BudgetSpent, LedgerUnavailable, SpoolUnavailable, UnknownMerchant
 from schemas.payments.notification import Notification
 
-LOOK_AGAIN = 1.0
-"""Seconds for which an answer about Redis' state is good."""
+STATE_IS_GOOD_FOR = 1.0
+"""Seconds before Redis is asked about its state again."""
 REFUSALS_LOGGED = 100
-"""Refused webhooks of one draining that get a line each; how many there were is said when it is done."""
+"""Refused webhooks of one draining that get a log line each; the line at its end has the total."""
 FAILURES_PASSED_OVER = 100
-"""Spooled webhooks on which the ledger may fail in one draining by a mistake of ours; with more it counts as away."""
+"""Spooled webhooks on which the ledger may fail in one draining because of our own bugs; beyond it counts as away."""
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class RedisState:
-    """What is known of Redis. `durable` is None until it has been asked; `reasons` say in words what is weak."""
+    """Redis' state. `durable` is None until Redis has answered; `reasons` say in words what is wrong with it."""
 
     available: bool
     durable: bool | None
@@ -45,34 +46,35 @@ class RedisState:
 
 
 class Acceptor:
-    """Keeps notifications, and drains the spool. `clock` is UNIX time in seconds."""
+    """Stores notifications, and drains the spool. `clock` is UNIX time in seconds."""
 
     def __init__(
         self,
         ledger: Ledger,
         spool: Spool,
-        counts: ReceiverMetrics,
+        metrics: ReceiverMetrics,
         merchants: KnownMerchants,
         *,
         require_durable: bool = False,
-        remember: Callable[[Mapping[str, str | None]], bool] | None = None,
+        write_cache: Callable[[Mapping[str, str | None]], bool] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`remember` writes a new list of merchants down, in a thread of its own; whether it could."""
+        """`write_cache` writes a new list of merchants to disk and returns whether it could; it is called in a thread
+        of its own."""
         self._ledger = ledger
         self._spool = spool
-        self._counts = counts
+        self._metrics = metrics
         self._merchants = merchants
         self._require_durable = require_durable
-        self._remember = remember
-        self._is_remembered = True
+        self._write_cache = write_cache
+        self._cache_is_current = True
         self._clock = clock
         self._breaker = Breaker()
         self._durable: bool | None = None
         self._reasons: tuple[str, ...] = ()
-        self._looked = float("-inf")
+        self._checked_at = float("-inf")
         self.spool_trouble: str | None = None
-        """Why the spool could not keep something, in words."""
+        """Why the spool could not store something, in words."""
         self._trusted = not require_durable
         self._refused_spooled = 0
         self._failed: set[str] = set()
@@ -81,7 +83,7 @@ class Acceptor:
 
     @property
     def redis(self) -> RedisState:
-        """Redis as it was when it was last heard of."""
+        """Redis as it was at its last answer, or failure to answer."""
         reasons = self._reasons if self._breaker.reason is None else (self._breaker.reason, *self._reasons)
         return RedisState(self._breaker.closed, self._durable, reasons)
 
@@ -90,16 +92,16 @@ class Acceptor:
         """Whether webhooks are acknowledged as soon as Redis has them."""
         return self._trusted and self._breaker.closed
 
-    async def keep(self, notification: Notification, source: str) -> Place:
-        """Put a notification on disk, and say where. `source` is whose budget it takes up if its merchant is not known
-        and the ledger cannot be asked, "" for i'mport's own addresses.
+    async def accept(self, notification: Notification, source: str) -> Place:
+        """Store a notification durably, and return where. `source` is the budget it counts for if its merchant is not
+        known and the ledger cannot be asked, "" for i'mport's own addresses.
 
-        Raises `UnknownMerchant` where the ledger says so, and `SpoolUnavailable` when it could be kept nowhere.
+        Raises `UnknownMerchant` where the ledger says so, and `SpoolUnavailable` when it could be stored nowhere.
         """
         is_known = False
         if self._breaker.closed:
             if not self._trusted:
-                is_known = await self._is_welcome(notification)
+                is_known = await self._ledger_takes(notification)
             elif await self._in_ledger(notification):
                 return "redis"
         is_known = is_known or self._merchants.knows(notification.merchant, notification.token_hash)
@@ -108,19 +110,19 @@ class Acceptor:
             await self._spool.accept(stamped, budget=None if is_known else source)
         except SpoolUnavailable as error:
             if not isinstance(error, BudgetSpent):
-                self._note_spool(str(error))
-            # Nothing is left but to be the probe, where it is time for one.
+                self._log_spool(str(error))
+            # The last resort: this webhook is the ledger's probe, if one is due.
             if self._trusted and self._breaker.admits(time.monotonic()) and await self._in_ledger(notification):
                 return "redis"
             raise
         return "spool"
 
-    async def look(self) -> RedisState:
-        """Ask Redis how it is, unless that was just done. Its failing trips the breaker; its answering closes it only
-        while nothing waits that will find out better: a Redis can answer and yet be full."""
-        if time.monotonic() - self._looked < LOOK_AGAIN:
+    async def check_redis(self) -> RedisState:
+        """Ask Redis about its state, unless that was just done. A failure trips the breaker. An answer closes it only
+        while the spool is empty: a Redis that answers may still be full, which draining finds out."""
+        if time.monotonic() - self._checked_at < STATE_IS_GOOD_FOR:
             return self.redis
-        self._looked = time.monotonic()
+        self._checked_at = time.monotonic()
         try:
             found = await self._ledger.durability()
         except LedgerUnavailable as error:
@@ -135,55 +137,55 @@ class Acceptor:
         return self.redis
 
     async def learn_merchants(self) -> None:
-        """Note which merchants there are, for the time when the ledger cannot be asked."""
+        """Learn which merchants there are, for the time when the ledger cannot be asked."""
         if not self._breaker.closed:
             return
         known = await self._ledger.known_merchants()
         if self._merchants.learn(known):
-            self._is_remembered = False
-        if not self._is_remembered and self._remember is not None:
-            self._is_remembered = await asyncio.to_thread(self._remember, known)
+            self._cache_is_current = False
+        if not self._cache_is_current and self._write_cache is not None:
+            self._cache_is_current = await asyncio.to_thread(self._write_cache, known)
 
     async def report_refusals(self) -> None:
         """Add what was refused to the counts that operators see. Raises `LedgerUnavailable`."""
-        counts = self._counts.take_unreported()
+        refusals = self._metrics.take_unreported()
         try:
-            if counts.by_status:
-                await self._ledger.count_refusals(counts.by_status, counts.by_reason)
+            if refusals.by_status:
+                await self._ledger.count_refusals(refusals.by_status, refusals.by_reason)
         except LedgerUnavailable:
-            self._counts.give_back(counts)
+            self._metrics.restore_unreported(refusals)
             raise
 
     async def drain(self) -> None:
-        """Move what waits in the spool to the ledger; while the ledger fails, see whether it still does."""
+        """Move what waits in the spool to the ledger; while the ledger fails, probe it instead."""
         if not self._breaker.admits(time.monotonic()):
             return
         if not self._breaker.closed and not self._undecided:
-            self._looked = float("-inf")
-            if not (await self.look()).available:
+            self._checked_at = float("-inf")
+            if not (await self.check_redis()).available:
                 return
-        before = self._counts.drained
+        before = self._metrics.drained.value()
         self._refused_spooled = 0
         self._failed_before, self._failed = self._failed, set()
         try:
             keep = not self._trusted
             await self._spool.drain(partial(self._accept_spooled, keep=keep), keep=keep)
-            self._note_spool(None)
+            self._log_spool(None)
         except LedgerUnavailable as error:
             self._trip(str(error))
         except SpoolUnavailable as error:
-            self._note_spool(str(error))
-        if self._counts.drained != before:
+            self._log_spool(str(error))
+        if (drained := self._metrics.drained.value() - before) > 0:
             log.info(
                 "spool_drained",
-                count=self._counts.drained - before,
+                count=drained,
                 refused=self._refused_spooled,
                 waiting=self._spool.waiting,
             )
 
     @property
     def _undecided(self) -> bool:
-        """Whether something waits in the spool that will show whether the ledger works."""
+        """Whether draining will show whether the ledger works: rows wait on which it has not failed by a bug."""
         return self._spool.waiting > len(self._failed)
 
     async def _in_ledger(self, notification: Notification) -> bool:
@@ -195,36 +197,37 @@ class Acceptor:
         except UnknownMerchant:
             raise
         except Exception as error:
-            # A mistake of ours must not cost a webhook: the spool keeps it until it is mended.
+            # A bug of ours must not cost a webhook: it stays in the spool until the bug is fixed.
             log.exception("ledger_failed", notification=notification.id)
             self._trip(f"the ledger failed: {type(error).__name__}")
             return False
         self._reset()
         return True
 
-    async def _is_welcome(self, notification: Notification) -> bool:
-        """Whether the ledger has said that it takes webhooks of this merchant and token; False when it cannot be asked.
+    async def _ledger_takes(self, notification: Notification) -> bool:
+        """True where the ledger takes webhooks of this merchant and token, False when it cannot be asked.
         Raises `UnknownMerchant`."""
         try:
-            welcome = await self._ledger.takes_webhooks(notification.merchant, notification.token_hash)
+            takes = await self._ledger.takes_webhooks(notification.merchant, notification.token_hash)
         except LedgerUnavailable as error:
             self._trip(str(error))
             return False
         except Exception as error:
-            # A mistake of ours must not cost a webhook: the spool keeps it until it is mended.
+            # A bug of ours must not cost a webhook: it stays in the spool until the bug is fixed.
             log.exception("ledger_failed", notification=notification.id)
             self._trip(f"the ledger failed: {type(error).__name__}")
             return False
-        if not welcome:
+        if not takes:
             raise UnknownMerchant("No such merchant, or a wrong webhook token.")
         return True
 
     async def _accept_spooled(self, notification: Notification, *, keep: bool) -> None:
-        """Hand one spooled notification over; `keep` says whether its row stays in the spool. One that the ledger
-        refuses was acknowledged in vain. A Redis that is not trusted may have lost a merchant that will be back: while
-        the row is kept, nothing is decided.
+        """Give one spooled notification to the ledger; `keep` says whether its row stays in the spool.
 
-        Raises `LedgerUnavailable` also when Redis stops being trusted while rows are removed: this one must stay."""
+        A notification that the ledger refuses is counted and logged, unless its row stays: a Redis that is not durable
+        may have lost a merchant that comes back. Raises `LedgerUnavailable` also when Redis stops being durable while
+        rows are removed, because this row must stay then.
+        """
         is_refused = False
         try:
             await self._ledger.accept(notification)
@@ -240,22 +243,22 @@ class Acceptor:
             if is_refused:
                 self._refuse_spooled(notification)
         self._reset()
-        self._counts.drained += 1
+        self._metrics.drained.add()
 
     def _postpone(self, notification: Notification, error: Exception) -> NoReturn:
-        """A mistake of ours must neither cost a webhook nor end the receiver: it would meet the same row again."""
+        """A bug of ours must neither cost a webhook nor end the receiver, which would meet the same row again."""
         reason = f"the ledger failed: {type(error).__name__}"
         if len(self._failed) >= FAILURES_PASSED_OVER:
             raise LedgerUnavailable(reason) from error
         if notification.id not in self._failed_before:
-            trace = None if self._failed else error  # one is enough: the others are most likely the same mistake
+            trace = None if self._failed else error  # one is enough: the others most likely have the same cause
             log.error("spooled_webhook_failed", notification=notification.id, reason=reason, exc_info=trace)
         self._failed.add(notification.id)
         raise Postponed(reason) from error
 
     def _refuse_spooled(self, notification: Notification) -> None:
         label = self._merchants.label(notification.merchant)
-        self._counts.refuse(label, 404)
+        self._metrics.refuse(label, 404)
         self._refused_spooled += 1
         if self._refused_spooled <= REFUSALS_LOGGED:
             log.warning(
@@ -270,7 +273,10 @@ class Acceptor:
         if self._breaker.reset():
             log.info("redis_available", spooled=self._spool.waiting)
 
-    def _note_spool(self, trouble: str | None) -> None:
+    def _log_spool(self, trouble: str | None) -> None:
         if trouble != self.spool_trouble:
             self.spool_trouble = trouble
-            log.log(20 if trouble is None else 40, "spool_state", trouble=trouble)
+            if trouble is None:
+                log.info("spool_available")
+            else:
+                log.error("spool_unavailable", reason=trouble)

@@ -11,14 +11,14 @@ from receiver import responses
 from receiver.responses import AsgiResponse
 
 Handler = Callable[[Any, Any, list[bytes]], Awaitable[AsgiResponse | None]]
-"""Takes scope, receive and the parts of the path behind the first; None when there is nobody left to answer."""
+"""Takes scope, receive and the parts of the path behind the first; gives None when the client has left."""
 
 log = structlog.get_logger()
 
 
 class Route(NamedTuple):
-    """What answers under the first part of a path, and what answers to other methods. `deep` routes read the rest of
-    the path themselves."""
+    """What answers under the first part of a path: `handler` to `methods`, `otherwise` to others. A `deep` route takes
+    longer paths, too."""
 
     methods: tuple[str, ...]
     handler: Handler
@@ -29,8 +29,8 @@ class Route(NamedTuple):
 def routes(
     *, webhooks: Handler, livez: Handler, readyz: Handler, metrics: Handler, not_posted: Handler | None = None
 ) -> dict[bytes, Route]:
-    """Everything there is. No route reads anything of a merchant's. `not_posted` answers to other methods than POST
-    where webhooks are posted; 405 by itself."""
+    """All routes. None shows anything of a merchant's. `not_posted` answers to methods other than POST where webhooks
+    are posted; without it the answer is 405."""
     read = ("GET", "HEAD")
     return {
         b"webhooks": Route(("POST",), webhooks, not_posted or _post_only, deep=True),
@@ -43,10 +43,10 @@ def routes(
 class App:
     """The ASGI application."""
 
-    def __init__(self, table: Mapping[bytes, Route], nowhere: Handler | None = None) -> None:
-        """`nowhere` answers where no route is; 404 by itself."""
+    def __init__(self, table: Mapping[bytes, Route], no_such_path: Handler | None = None) -> None:
+        """`no_such_path` answers where there is no route; without it the answer is 404."""
         self._table = table
-        self._nowhere = nowhere or _nowhere
+        self._no_such_path = no_such_path or _no_such_path
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request."""
@@ -55,22 +55,22 @@ class App:
         route = self._table.get(first)
         answer: AsgiResponse | None
         if route is None or (rest and not route.deep):
-            answer = await self._nowhere(scope, receive, rest)
+            answer = await self._no_such_path(scope, receive, rest)
         elif scope["method"] not in route.methods:
             answer = await route.otherwise(scope, receive, rest)
         else:
             try:
                 answer = await route.handler(scope, receive, rest)
             except Exception:
-                # Ours to repair; the sender is told to come again, which i'mport does after a 5xx.
+                # A bug of ours. The client is asked to send again, which i'mport does after a 5xx.
                 log.exception("request_failed", route=first.decode("latin-1"))
-                answer = responses.UNKEPT
+                answer = responses.UNAVAILABLE
         if answer is not None:
             await send(answer.start)
             await send(answer.body)
 
 
-async def _nowhere(_scope: Any, _receive: Any, _path: list[bytes]) -> AsgiResponse:
+async def _no_such_path(_scope: Any, _receive: Any, _path: list[bytes]) -> AsgiResponse:
     return responses.NO_SUCH_PATH
 
 

@@ -1,4 +1,4 @@
-"""Whether the ledger is worth asking: after a failure nobody waits for it again until a probe has succeeded."""
+"""Whether to ask the ledger: after a failure no webhook waits for it again until a probe has succeeded."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ LONGEST_WAIT = 2.0
 
 
 class Breaker:
-    """Closed while all is well. `now` is in seconds of any steady clock."""
+    """Closed while the ledger works. `now` is in seconds of any steady clock."""
 
     def __init__(self) -> None:
         self.reason: str | None = None
@@ -17,25 +17,25 @@ class Breaker:
 
     @property
     def closed(self) -> bool:
-        """The last thing heard of the ledger is that it works."""
+        """Whether the ledger worked the last time it was asked."""
         return self.reason is None
 
     def trip(self, now: float, reason: str) -> bool:
-        """The ledger failed; whether that is news."""
-        news = self.closed
-        self._wait = FIRST_WAIT if news else min(self._wait * 2, LONGEST_WAIT)
+        """The ledger failed; whether it was working before."""
+        was_closed = self.closed
+        self._wait = FIRST_WAIT if was_closed else min(self._wait * 2, LONGEST_WAIT)
         self._next_try = now + self._wait
         self.reason = reason
-        return news
+        return was_closed
 
     def reset(self) -> bool:
-        """The ledger works; whether that is news."""
-        news = not self.closed
+        """The ledger works; whether it was failing before."""
+        was_open = not self.closed
         self.reason = None
-        return news
+        return was_open
 
     def admits(self, now: float) -> bool:
-        """Whether the ledger may be asked now; while the breaker is open that is one caller a wait, the probe."""
+        """Whether the ledger may be asked now. While the breaker is open, one caller in each wait may: the probe."""
         if self.closed:
             return True
         if now < self._next_try:

@@ -1,4 +1,4 @@
-"""A connection that does not trust its client: uvicorn's HTTP/1.1 with limits on time, headers and what is thrown away.
+"""A connection that does not trust its client: uvicorn's HTTP/1.1 with limits on time, headers and discarded bytes.
 
 uvicorn times a connection only between requests, and llhttp has no limit on headers: a client that sends a byte a
 minute, or headers without end, would be served for ever.
@@ -22,7 +22,7 @@ ANSWER_SECONDS = 60.0
 HEAD_BYTES = 32_768
 HEADERS = 100
 DISCARDED_BYTES = 1 << 20
-"""How much of a refused body is read, and thrown away, so that the client gets to see the answer."""
+"""How much of a refused body is read and discarded, so that the client can read the answer."""
 CONNECTIONS = 8192
 
 
@@ -30,7 +30,7 @@ class Connection(HttpProtocol):
     """One client's connection. `sweep` ends those that have taken too long."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
-        """A client has connected; one too many is told so."""
+        """A client has connected; beyond `CONNECTIONS` it gets a 503."""
         super().connection_made(transport)
         self._since = self.loop.time()
         self._requests = 0
@@ -43,8 +43,8 @@ class Connection(HttpProtocol):
             self._end(responses.TOO_MANY_CONNECTIONS)
 
     def data_received(self, data: bytes) -> None:
-        """Bytes have come; a head that does not end is refused. What came together with its first byte is not
-        counted: that is one read at most, and may be other requests."""
+        """Bytes have arrived; a head that does not end is refused. What arrived together with its first byte is not
+        counted: that is one read at most, and may belong to other requests."""
         if self.transport.is_closing():
             return
         heads = self._heads
@@ -63,7 +63,7 @@ class Connection(HttpProtocol):
         self._head_bytes = self._discarded = 0
 
     def on_request_begun(self) -> None:
-        """A request's headers are there."""
+        """A request's headers are complete."""
         if len(self.headers) > HEADERS:
             self._end(responses.HEADERS_TOO_LARGE)
             return
@@ -72,7 +72,7 @@ class Connection(HttpProtocol):
         self._requests += 1
 
     def on_body(self, body: bytes) -> None:
-        """A part of a body; behind an answer that was given early it is thrown away."""
+        """A part of a body has arrived; after an early answer it is discarded."""
         if self._idle:
             self._discarded += len(body)
             if self._discarded > DISCARDED_BYTES:
@@ -81,15 +81,15 @@ class Connection(HttpProtocol):
         super().on_body(body)
 
     def on_request_complete(self) -> None:
-        """A request is there whole."""
+        """A request is complete."""
         self._reading = False
         self._since = self.loop.time()
         if not self._idle:
             super().on_request_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer bytes that are not HTTP as everything else is answered: with a problem."""
-        del msg  # uvicorn's words for it
+        """Answer bytes that are not HTTP with a problem, as all errors here are."""
+        del msg  # uvicorn's own text
         self._end(responses.NOT_HTTP)
 
     def sweep(self, now: float) -> None:
@@ -106,7 +106,7 @@ class Connection(HttpProtocol):
         return not self._requests or self.cycle.response_complete
 
     def _end(self, answer: responses.AsgiResponse) -> None:
-        """Close the connection, with this answer where one can be given: no other is under way, or was just given."""
+        """Close the connection, with this answer if none is under way or was just given."""
         if self.transport.is_closing():
             return
         if self._idle and (self._in_head or not self._requests):

@@ -1,4 +1,4 @@
-"""Is the receiver alive, can it acknowledge, and what does it count: for load balancers, people and Prometheus."""
+"""Is the receiver alive, can it acknowledge, what has it counted: for load balancers, people and Prometheus."""
 
 from __future__ import annotations
 
@@ -8,14 +8,12 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from prometheus_client import CONTENT_TYPE_LATEST
-
 from receiver import responses
-from receiver.acceptor import LOOK_AGAIN, Acceptor
-from receiver.metrics import ReceiverMetrics
+from receiver.acceptor import STATE_IS_GOOD_FOR, Acceptor
 from receiver.ports import Spool
 from receiver.responses import AsgiResponse
 from receiver.source_address import SourceAddresses
+from runtime.metrics import CONTENT_TYPE, Metrics
 
 
 async def livez(_scope: Any, _receive: Any, _path: list[bytes]) -> AsgiResponse:
@@ -24,27 +22,27 @@ async def livez(_scope: Any, _receive: Any, _path: list[bytes]) -> AsgiResponse:
 
 
 class Readyz:
-    """200 while a webhook could be acknowledged, from Redis or from the spool; names what is weak about Redis."""
+    """200 while a webhook could be acknowledged, from Redis or from the spool; says what is wrong with Redis."""
 
-    def __init__(self, keeper: Acceptor, spool: Spool, *, require_durable: bool) -> None:
-        self._keeper = keeper
+    def __init__(self, acceptor: Acceptor, spool: Spool, *, require_durable: bool) -> None:
+        self._acceptor = acceptor
         self._spool = spool
         self._require_durable = require_durable
-        self._asking = asyncio.Lock()
-        self._asked = float("-inf")
-        self._answer = responses.UNKEPT
+        self._checking = asyncio.Lock()
+        self._checked_at = float("-inf")
+        self._answer = responses.UNAVAILABLE
 
     async def __call__(self, _scope: Any, _receive: Any, _path: list[bytes]) -> AsgiResponse:
-        """The state now; however many ask, Redis and the disk are asked once a second at most."""
-        async with self._asking:
-            if time.monotonic() - self._asked >= LOOK_AGAIN:
-                self._answer = await self._look()
-                self._asked = time.monotonic()
+        """The state now. Redis and the disk are asked once a second at most, however many requests there are."""
+        async with self._checking:
+            if time.monotonic() - self._checked_at >= STATE_IS_GOOD_FOR:
+                self._answer = await self._check()
+                self._checked_at = time.monotonic()
         return self._answer
 
-    async def _look(self) -> AsgiResponse:
-        redis, trouble = await asyncio.gather(self._keeper.look(), self._spool.trouble())
-        ready = self._keeper.acknowledges_from_redis or trouble is None
+    async def _check(self) -> AsgiResponse:
+        redis, trouble = await asyncio.gather(self._acceptor.check_redis(), self._spool.trouble())
+        ready = self._acceptor.acknowledges_from_redis or trouble is None
         report = {
             "status": "ready" if ready else "unavailable",
             "acknowledges_from": self._place(trouble),
@@ -55,26 +53,26 @@ class Readyz:
         return responses.json(200 if ready else 503, report)
 
     def _place(self, spool_trouble: str | None) -> str | None:
-        if self._keeper.acknowledges_from_redis:
+        if self._acceptor.acknowledges_from_redis:
             return "redis"
         return "spool" if spool_trouble is None else None
 
 
 class MetricsPage:
-    """Prometheus' text, for this machine and for whoever has a token of the operator API."""
+    """Prometheus' text, for this machine and for holders of an API token."""
 
-    def __init__(self, counts: ReceiverMetrics, senders: SourceAddresses, tokens: Sequence[str]) -> None:
-        self._counts = counts
-        self._senders = senders
+    def __init__(self, metrics: Metrics, sources: SourceAddresses, tokens: Sequence[str]) -> None:
+        self._metrics = metrics
+        self._sources = sources
         self._tokens = tuple(token.encode() for token in tokens)
 
     async def __call__(self, scope: Any, _receive: Any, _path: list[bytes]) -> AsgiResponse:
         """The numbers, or 401."""
         headers = scope["headers"]
         forwarded = b",".join(value for name, value in headers if name == b"x-forwarded-for")
-        if not self._senders.of(scope["client"], forwarded).local and not self._has_token(headers):
+        if not self._sources.of(scope["client"], forwarded).local and not self._has_token(headers):
             return responses.NO_TOKEN
-        return responses.answer(200, self._counts.exposition(), CONTENT_TYPE_LATEST)
+        return responses.answer(200, self._metrics.exposition(), CONTENT_TYPE)
 
     def _has_token(self, headers: list[tuple[bytes, bytes]]) -> bool:
         scheme, _, given = next((value for name, value in headers if name == b"authorization"), b"").partition(b" ")

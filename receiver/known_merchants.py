@@ -1,7 +1,8 @@
-"""The merchants as the ledger last told them.
+"""The merchants as the ledger last listed them.
 
-A list may be old, so it refuses nobody. While the ledger cannot be asked it tells webhooks of known merchants from
-those that have to share a budget (see `budget.py`), and at all times under which name to count."""
+The list may be old, so no webhook is refused because of it. While the ledger cannot be asked, it separates webhooks of
+known merchants from those that share a budget (see `spool_budget.py`); and it names merchants in metrics and logs.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from collections.abc import Mapping
 
 DEFAULT = "default"
 OTHERS = "-"
-"""Under this name refusals are counted that belong to no known merchant, so made-up names take no memory."""
+"""The name under which refusals of unknown merchants are counted, so that made-up names take no memory."""
 
 
 class KnownMerchants:
@@ -19,17 +20,17 @@ class KnownMerchants:
         self._token_hashes: Mapping[str, str | None] | None = None
 
     def learn(self, token_hashes: Mapping[str, str | None]) -> bool:
-        """Take over what the ledger says now; whether that is news."""
-        news = token_hashes != self._token_hashes
+        """Replace the list by the ledger's; whether it changed."""
+        changed = token_hashes != self._token_hashes
         self._token_hashes = dict(token_hashes)
-        return news
+        return changed
 
     def knows(self, merchant: str, token_hash: str | None) -> bool:
-        """Whether, by this list, the merchant is there and this is its token (None: it has none). Before the ledger
-        has answered that is `default` without a token: the ledger takes it, unless it was given one."""
+        """Whether this list has the merchant with this token (None: it has none). Before the ledger has answered, the
+        list is `default` without a token, which the ledger takes unless it was given one."""
         known = {DEFAULT: None} if self._token_hashes is None else self._token_hashes
         return merchant in known and known[merchant] == token_hash
 
     def label(self, merchant: str) -> str:
-        """The name under which to count something about a merchant."""
+        """The name of a merchant in metrics and logs."""
         return merchant if self._token_hashes and merchant in self._token_hashes else OTHERS

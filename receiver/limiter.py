@@ -6,7 +6,7 @@ from collections import OrderedDict
 
 
 class Limiter:
-    """Each source may send `burst` at once and `rate` a second for good. At most `sources` are remembered; the one
+    """Each source may send `burst` at once and `rate` a second on average. At most `sources` are remembered; the one
     not seen for longest is forgotten first, which only fills its bucket."""
 
     def __init__(self, *, rate: float, burst: float, sources: int = 10_000) -> None:

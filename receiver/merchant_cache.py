@@ -1,7 +1,7 @@
-"""The merchants as they were last known, on disk: for a receiver that is started while the ledger is away.
+"""The list of merchants on disk, for a receiver that starts while the ledger is away.
 
-Without it such a receiver would know nobody, and keep only what the budget of unknown merchants allows. Several
-receivers that share a folder write the same list. Nobody is refused for what it says.
+Without it such a receiver would know no merchant, and could only spool what the budget of unknown merchants allows.
+Receivers that share a folder write the same list. No webhook is refused because of it.
 """
 
 from __future__ import annotations
@@ -31,22 +31,21 @@ class MerchantCache:
         self._failures = Repeats()
 
     def read(self) -> Mapping[str, str | None] | None:
-        """The list; None where there is none that can be read."""
+        """The list; None where there is no readable one."""
         try:
             fields: Any = orjson.loads(self._path.read_bytes())
             known = fields["merchants"] if fields["v"] == VERSION else None
         except FileNotFoundError:
             return None
         except (OSError, ValueError, LookupError, TypeError) as error:
-            log.warning("remembered_merchants_unreadable", reason=type(error).__name__)
+            log.warning("merchant_cache_unreadable", reason=type(error).__name__)
             return None
         if not isinstance(known, dict) or not all(value is None or isinstance(value, str) for value in known.values()):
             return None
         return known
 
     def write(self, known: Mapping[str, str | None]) -> bool:
-        """Replace the list, whole or not at all; whether that was possible. A failure is logged once a minute: the
-        list is a help, not a promise."""
+        """Replace the list as a whole; whether that worked. A failure is logged once a minute and costs no webhook."""
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with NamedTemporaryFile(dir=self._path.parent, prefix=f"{NAME}.", delete=False) as file:  # mode 0600
@@ -61,6 +60,6 @@ class MerchantCache:
         except OSError as error:
             reason = error.strerror or type(error).__name__
             if (times := self._failures.times(reason)) is not None:
-                log.warning("merchants_not_remembered", reason=reason, times=times)
+                log.warning("merchant_cache_not_written", reason=reason, times=times)
             return False
         return True

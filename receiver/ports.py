@@ -8,8 +8,8 @@ from typing import Literal, Protocol
 from schemas.payments.notification import Notification
 
 Accept = Callable[[Notification], Awaitable[None]]
-"""Keeps one notification; returns when it is on disk. Accepting one id twice is accepting it once. `Postponed` leaves
-this one where it is, and the others go on."""
+"""Stores one notification; returns when it is on disk. Accepting one id twice is accepting it once. `Postponed` leaves
+this one where it is, while others go on."""
 
 Place = Literal["redis", "spool"]
 """Where an accepted notification is on disk."""
@@ -20,7 +20,7 @@ class Postponed(Exception):
 
 
 class Durability(Protocol):
-    """How safe the ledger's Redis is; `reasons` name what is weak about it, in words."""
+    """Whether the ledger's Redis is durable; `reasons` say in words why not."""
 
     @property
     def durable(self) -> bool:
@@ -35,10 +35,10 @@ class Ledger(Protocol):
     """The part of the ledger that a receiver needs. Every call raises `LedgerUnavailable` within 2 s at most."""
 
     async def accept(self, notification: Notification, /) -> None:
-        """Note the notification and mark its payment dirty. Raises `UnknownMerchant`, `LedgerUnavailable`."""
+        """Store the notification and mark its payment dirty. Raises `UnknownMerchant`, `LedgerUnavailable`."""
 
     async def durability(self) -> Durability:
-        """Ask Redis how it keeps what it is given."""
+        """Ask Redis how it stores what it is given."""
 
     async def takes_webhooks(self, merchant: str, token_hash: str | None, /) -> bool:
         """Whether there is such a merchant and this is the hash of its webhook token (None: it has none)."""
@@ -48,7 +48,7 @@ class Ledger(Protocol):
 
     async def count_refusals(self, by_status: Mapping[str, int], by_reason: Mapping[str, int], /) -> None:
         """Add to the counts of refused webhooks that operators see: `merchant:status`, and `merchant:reason` of those
-        whose bodies were of no use."""
+        whose bodies were unusable."""
 
 
 class Spool(Protocol):
@@ -56,18 +56,18 @@ class Spool(Protocol):
 
     @property
     def waiting(self) -> int:
-        """Notifications kept here that the ledger does not have yet, as far as this process knows."""
+        """Notifications in the spool that the ledger does not have yet, as far as this process knows."""
 
     async def accept(self, notification: Notification, /, *, budget: str | None = None) -> None:
-        """Keep a notification; returns when it is on disk. `budget` is for one whose merchant is not known: the source
-        that it counts for, "" for one that is not counted by itself. Raises `SpoolUnavailable`, `BudgetSpent`."""
+        """Store a notification; returns when it is on disk. `budget` is for one whose merchant is not known: the source
+        that it counts for, "" for i'mport's own addresses. Raises `SpoolUnavailable`, `BudgetSpent`."""
 
     async def drain(self, accept: Accept, /, *, keep: bool = False) -> int:
-        """Hand everything to `accept`, oldest first; how many it took. `keep` leaves it here all the same. Raises what
-        `accept` raises, but for `Postponed`, and `SpoolUnavailable`."""
+        """Give everything to `accept`, oldest first, and remove what it took, or not with `keep`; how many that were.
+        Raises what `accept` raises except `Postponed`, and `SpoolUnavailable`."""
 
     async def trouble(self) -> str | None:
-        """Why nothing could be kept here now, in words; None when it could."""
+        """Why nothing could be stored now, in words; None when it could."""
 
     async def close(self) -> None:
-        """Finish what is being written and let go of the folder."""
+        """Finish what is being written and release the folder."""

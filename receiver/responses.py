@@ -13,7 +13,7 @@ import orjson
 Headers = list[tuple[bytes, bytes]]
 
 RETRY_AFTER = 10
-"""Seconds a sender should wait after a 503."""
+"""Seconds a client should wait after a 503."""
 
 
 class AsgiResponse(NamedTuple):
@@ -58,7 +58,7 @@ GET_ONLY = problem(405, "This path is only read.", [(b"allow", b"GET, HEAD")])
 TOO_LARGE = problem(413, "A webhook has at most 65536 bytes.")
 ENCODED = problem(415, "A webhook's body is not compressed.")
 TOO_MANY = problem(429, "Too many webhooks from this source.", [(b"retry-after", b"1")])
-UNKEPT = problem(503, "The webhook could be kept nowhere; send it again.", _LATER)
+UNAVAILABLE = problem(503, "The webhook could not be stored; send it again.", _LATER)
 TOO_MANY_CONNECTIONS = problem(503, "Too many connections.", _LATER)
 TOO_SLOW = problem(408, "The request took too long to arrive.")
 HEADERS_TOO_LARGE = problem(431, "The request's headers are too large.")
@@ -72,12 +72,12 @@ _ACCEPTED_START = answer(200, _ACCEPTED % (b"x" * _ID_BYTES), "application/json"
 
 
 def accepted(notification: str) -> AsgiResponse:
-    """The 200 for a notification that is on disk; ids of `schemas.payments.notification.new_id` all have one length."""
+    """The 200 for a notification that is on disk. Ids of `schemas.payments.notification.new_id` all have one length."""
     return AsgiResponse(_ACCEPTED_START, {"type": "http.response.body", "body": _ACCEPTED % notification.encode()})
 
 
 def raw(what: AsgiResponse) -> bytes:
-    """An answer as HTTP/1.1 that closes its connection, for where no request could be made out."""
+    """An answer as HTTP/1.1 that closes its connection, for bytes that are no request."""
     lines = [b"HTTP/1.1 %d %s" % (what.status, HTTPStatus(what.status).phrase.encode()), b"connection: close"]
     lines += [b"%s: %s" % header for header in what.start["headers"]]
     return b"\r\n".join([*lines, b"", what.body["body"]])

@@ -1,20 +1,16 @@
-"""The receiver as a process: everything put together, served by uvicorn, and ended in order."""
+"""The receiver as a process: its parts put together, served, and ended in order."""
 
 from __future__ import annotations
 
-import asyncio
 import random
-import resource
-import signal
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from functools import partial
 from typing import NamedTuple
 
 import structlog
-import uvicorn
+import uvloop
 
-from ledger.acl_watch import EVERY as WATCH_EVERY
+from ledger.acl_watch import EVERY as ACL_CHECK_EVERY
 from ledger.acl_watch import AclWatch
 from ledger.compatibility import usable
 from ledger.ledger import Ledger
@@ -27,212 +23,157 @@ from receiver.limiter import Limiter
 from receiver.merchant_cache import MerchantCache
 from receiver.metrics import ReceiverMetrics
 from receiver.ports import Spool
+from receiver.redis_watch import RedisWatch
 from receiver.source_address import SourceAddresses
 from receiver.spool import FileSpool, NoSpool
 from receiver.spool_report import SpoolReport
 from receiver.webhook_log import WebhookLog
 from receiver.webhooks import WebhookHandler
-from runtime import listening
+from runtime.http_server import HttpServer, Sweep
+from runtime.listening import listen
+from runtime.open_files import allow_open_files
 from runtime.periodic import Background, Periodic
 from runtime.settings import Settings
+from runtime.startup import check_once
 from schemas.errors import LedgerUnavailable
 
-HOST = "0.0.0.0"  # noqa: S104  # the public intake: on every interface
+HOST = "0.0.0.0"  # noqa: S104  # webhooks come from outside: on every interface
 PORT = 8000
+BACKLOG = 2048
+"""Connections that may wait to be taken."""
 RATE = 500.0
 BURST = 1000.0
-"""Webhooks one source may send a second, and at once. This machine, i'mport and RELAY_ALLOWED_IPS are not limited."""
+"""Webhooks one source may send a second, and at once. This machine, i'mport and RELAY_ALLOWED_IPS have no limit."""
 DRAIN_EVERY = 0.5
 LEARN_EVERY = 2.0
 REPORT_EVERY = 5.0
-LOOK_EVERY = 60.0
-LOOK_SOON = 5.0
-"""Seconds between looks at Redis' durability: while it is as it should be, and while it is not."""
-FIRST_LOOK = 2.0
-"""Seconds for which webhooks wait at start until it is known what Redis allows."""
+REDIS_CHECK_EVERY = 60.0
+TROUBLED_REDIS_CHECK_EVERY = 5.0
+"""Seconds between two questions whether Redis is durable: while it is, and while it is not."""
+START_CHECK_WITHIN = 2.0
+"""Seconds for which webhooks wait at the start until it is known what Redis allows."""
 LAST_ANSWERS = 20
-"""Seconds for requests under way when the process is asked to stop; 30 s is all a supervisor gives."""
+"""Seconds for requests under way when the process is asked to stop; a supervisor gives 30 in all."""
 
 log = structlog.get_logger()
 
 
-class Server(uvicorn.Server):
-    """uvicorn that sweeps slow clients away and leaves the signals to us: its own handlers end the process by the
-    signal, before anything could be closed."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """SIGTERM and SIGINT end the serving; a second one does not wait for anybody."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop)
-        try:
-            yield
-        finally:
-            for number in (signal.SIGTERM, signal.SIGINT):
-                loop.remove_signal_handler(number)
-
-    async def on_tick(self, counter: int) -> bool:
-        """Ten times a second; whether to end."""
-        if counter % 10 == 0:
-            connection.sweep(self.server_state.connections, asyncio.get_running_loop().time())
-        return await super().on_tick(counter)
-
-    def end(self) -> None:
-        """Answer what is under way, and end."""
-        self.should_exit = True
-
-    def _stop(self) -> None:
-        self.force_exit = self.should_exit
-        self.should_exit = True
-
-
-def listen(settings: Settings) -> socket.socket:
-    """The socket to serve on. Raises `BadSetting` when it cannot be had."""
-    return listening.listen(settings.host or HOST, settings.port or PORT, backlog=2048)
-
-
-def allow_connections() -> None:
-    """Raise this process's limit of open files as far as its connections need, or as it may."""
-    wanted = connection.CONNECTIONS + 256
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-
-
-class Parts(NamedTuple):
-    """What a receiver's background work is done by."""
-
-    keeper: Acceptor
-    account: WebhookLog
-    spool_report: SpoolReport
-    watch: AclWatch
-
-
-def background(parts: Parts) -> tuple[Periodic, ...]:
-    """What a receiver does besides answering."""
-    keeper = parts.keeper
-    return (
-        Periodic("drain", keeper.drain, DRAIN_EVERY),
-        Periodic("learn_merchants", keeper.learn_merchants, LEARN_EVERY),
-        Periodic("report_refusals", keeper.report_refusals, REPORT_EVERY),
-        Periodic("tell_account", parts.account.tell, 1.0),
-        Periodic("look", _Watchman(keeper).look, LOOK_SOON),
-        Periodic("report_spool", parts.spool_report.tell, REPORT_EVERY),
-        Periodic("watch", parts.watch.tell, WATCH_EVERY),
-    )
+def take_webhooks(settings: Settings) -> int:
+    """Take webhooks until SIGTERM or SIGINT; the exit status. Raises `BadSetting`."""
+    allow_open_files(connection.CONNECTIONS + 256)
+    listener = listen(settings.host or HOST, settings.port or PORT, backlog=BACKLOG)
+    return uvloop.run(serve(settings, listener))
 
 
 async def serve(settings: Settings, listener: socket.socket) -> int:
     """Take webhooks until SIGTERM or SIGINT; the exit status: 0, or 1 where background work failed and a restart is
-    needed. Raises `BadSetting` for a Redis URL that is none, and for a Redis that does not let it work; one that is
-    away may come back."""
-    counts, merchants = ReceiverMetrics(), KnownMerchants()
-    account = WebhookLog()
+    needed.
+
+    Raises `BadSetting` for a Redis URL that is none, and for a Redis that does not let the receiver work. One that is
+    away may come back.
+    """
+    metrics, merchants = ReceiverMetrics(), KnownMerchants()
+    webhook_log = WebhookLog()
     ledger = Ledger.connect(settings.redis_url, settings.queue_url, replica_acks=settings.replica_acks)
     spool: Spool = FileSpool(settings.spool_dir) if settings.spool_dir else NoSpool()
-    remembered = MerchantCache(settings.spool_dir) if settings.spool_dir else None
-    if remembered is not None and (known := remembered.read()) is not None:
+    cache = MerchantCache(settings.spool_dir) if settings.spool_dir else None
+    if cache is not None and (known := cache.read()) is not None:
         merchants.learn(known)
-    keeper = Acceptor(
+    acceptor = Acceptor(
         ledger,
         spool,
-        counts,
+        metrics,
         merchants,
         require_durable=settings.require_durable,
-        remember=remembered.write if remembered is not None else None,
+        write_cache=cache.write if cache is not None else None,
     )
-    senders = SourceAddresses(settings.allowed_ips, settings.trusted_proxies)
+    sources = SourceAddresses(settings.allowed_ips, settings.trusted_proxies)
     limiter = Limiter(rate=RATE, burst=BURST)
-    _watch(counts, keeper, spool, ledger)
-    intake = WebhookHandler(keeper, senders, limiter, merchants, counts, account, random.Random())
+    _add_gauges(metrics, acceptor, spool, ledger)
+    handler = WebhookHandler(acceptor, sources, limiter, merchants, metrics, webhook_log, random.Random())
     app = App(
         routes(
-            webhooks=intake,
-            not_posted=intake.not_posted,
+            webhooks=handler,
+            not_posted=handler.not_posted,
             livez=livez,
-            readyz=Readyz(keeper, spool, require_durable=settings.require_durable),
-            metrics=MetricsPage(counts, senders, [token.value.get_secret_value() for token in settings.api_tokens]),
+            readyz=Readyz(acceptor, spool, require_durable=settings.require_durable),
+            metrics=MetricsPage(
+                metrics.exposed, sources, [token.value.get_secret_value() for token in settings.api_tokens]
+            ),
         ),
-        nowhere=intake.nowhere,
+        no_such_path=handler.no_such_path,
     )
-    parts = Parts(keeper, account, SpoolReport(ledger.intake, spool, listener.getsockname()[1]), AclWatch(ledger))
-    server = Server(configured(app))
-    watched = Background(background(parts), server.end)
+    port = listener.getsockname()[1]
+    parts = Parts(acceptor, webhook_log, SpoolReport(ledger.intake, spool, port), AclWatch(ledger))
+    server = make_server(app)
+    tasks = Background(background(parts), server.end)
     started = False
     try:
-        await _check(ledger)
-        await keeper.look()
-        with watched.running():
+        await check_once(partial(usable, ledger), within=START_CHECK_WITHIN)
+        await acceptor.check_redis()
+        with tasks.running():
             started = True
-            log.info("receiver_started", port=listener.getsockname()[1])
-            await server.serve(sockets=[listener])
+            log.info("receiver_started", port=port)
+            await server.serve_on(listener)
         try:
-            await keeper.report_refusals()
+            await acceptor.report_refusals()
         except LedgerUnavailable as error:
-            log.warning("refusals_unreported", reason=str(error))
+            log.warning("refusals_not_reported", reason=str(error))
     finally:
         await spool.close()
         await ledger.close()
         if started:
             log.info("receiver_stopped")
-    return watched.status()
+    return tasks.status()
 
 
-async def _check(ledger: Ledger) -> None:
-    """Raise `BadSetting` for a Redis that does not let the receiver work. One that is away is waited for `FIRST_LOOK`
-    seconds at most, because webhooks wait meanwhile; it may come back."""
-    with suppress(LedgerUnavailable, TimeoutError):
-        async with asyncio.timeout(FIRST_LOOK):
-            await usable(ledger)
+def make_server(app: App, sweep: Sweep | None = connection.sweep) -> HttpServer:
+    """A server whose connections have limits (see `connection.py`); `sweep` ends those that take too long."""
+    return HttpServer(
+        app,
+        protocol=connection.Connection,
+        idle_seconds=connection.IDLE_SECONDS,
+        last_answers=LAST_ANSWERS,
+        lifespan="off",
+        every_second=sweep,
+    )
 
 
-class _Watchman:
-    """Looks at Redis often while something is wrong with it, and every minute while nothing is."""
+class Parts(NamedTuple):
+    """What a receiver's background work is done by."""
 
-    def __init__(self, keeper: Acceptor) -> None:
-        self._keeper = keeper
-        self._skip = 0
-
-    async def look(self) -> None:
-        if self._skip > 0:
-            self._skip -= 1
-            return
-        state = await self._keeper.look()
-        self._skip = int(LOOK_EVERY / LOOK_SOON) - 1 if state.available and state.durable else 0
+    acceptor: Acceptor
+    webhook_log: WebhookLog
+    spool_report: SpoolReport
+    acl_watch: AclWatch
 
 
-def _watch(counts: ReceiverMetrics, keeper: Acceptor, spool: Spool, ledger: Ledger) -> None:
-    counts.watch(
+def background(parts: Parts) -> tuple[Periodic, ...]:
+    """What a receiver does besides answering."""
+    acceptor = parts.acceptor
+    redis_watch = RedisWatch(acceptor.check_redis, round(REDIS_CHECK_EVERY / TROUBLED_REDIS_CHECK_EVERY))
+    return (
+        Periodic("drain", acceptor.drain, DRAIN_EVERY),
+        Periodic("learn_merchants", acceptor.learn_merchants, LEARN_EVERY),
+        Periodic("report_refusals", acceptor.report_refusals, REPORT_EVERY),
+        Periodic("log_left_out", parts.webhook_log.log_left_out, 1.0),
+        Periodic("watch_redis", redis_watch.step, TROUBLED_REDIS_CHECK_EVERY),
+        Periodic("report_spool", parts.spool_report.report, REPORT_EVERY),
+        Periodic("watch_rights", parts.acl_watch.tell, ACL_CHECK_EVERY),
+    )
+
+
+def _add_gauges(metrics: ReceiverMetrics, acceptor: Acceptor, spool: Spool, ledger: Ledger) -> None:
+    gauge = metrics.exposed.gauge
+    gauge(
         "relay_redis_refused",
         "Answers of Redis with an error that nobody expects, since this process began.",
         lambda: ledger.store.refused,
     )
-    counts.watch("relay_spool_waiting", "Notifications in this receiver's spool.", lambda: spool.waiting)
-    counts.watch("relay_redis_available", "Whether Redis takes webhooks.", lambda: float(keeper.redis.available))
-    counts.watch(
+    gauge("relay_spool_waiting", "Notifications in this receiver's spool.", lambda: spool.waiting)
+    gauge("relay_redis_available", "Whether Redis takes webhooks.", lambda: float(acceptor.redis.available))
+    gauge(
         "relay_redis_durable",
         "Whether Redis keeps what it acknowledges.",
-        lambda: None if keeper.redis.durable is None else float(keeper.redis.durable),
-    )
-
-
-def configured(app: App, *, host: str = "", port: int = 0) -> uvicorn.Config:
-    """How uvicorn serves; host and port where it is not given a socket."""
-    return uvicorn.Config(
-        app,
-        host=host,
-        port=port,
-        loop="uvloop",
-        http=connection.Connection,
-        ws="none",
-        lifespan="off",
-        interface="asgi3",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,  # `sender.py` decides whom to believe
-        server_header=False,
-        timeout_keep_alive=connection.IDLE_SECONDS,
-        timeout_graceful_shutdown=LAST_ANSWERS,
+        lambda: None if acceptor.redis.durable is None else float(acceptor.redis.durable),
     )

@@ -1,7 +1,7 @@
-"""Who sends a webhook: the address behind trusted proxies, and what is believed of it.
+"""Where a webhook comes from: the address behind trusted proxies, and whether it is verified.
 
-`X-Forwarded-For` is believed only from RELAY_TRUSTED_PROXIES: each proxy appends the address it saw, so the right-most
-hop that is not a trusted proxy is the sender, and whatever stands left of it is hearsay.
+`X-Forwarded-For` is believed only from RELAY_TRUSTED_PROXIES. Each proxy appends the address it saw, so the right-most
+hop that is not a trusted proxy is the source; anyone could have written what stands left of it.
 """
 
 from __future__ import annotations
@@ -11,20 +11,22 @@ from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
+from schemas.payments.source import budget_name
+
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 IAMPORT = frozenset(map(ip_address, ("52.78.100.19", "52.78.48.223", "52.78.5.241")))
-"""Where i'mport's documentation says its webhooks come from. They have changed before: a hint, not proof."""
+"""Where i'mport's documentation says its webhooks come from. These addresses have changed before."""
 LONGEST_TRAIL = 2048
-"""Bytes of `X-Forwarded-For` that are looked at, from its right end."""
+"""Bytes of `X-Forwarded-For` that are read, from its right end."""
 UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A source of webhooks. `allowed` by RELAY_ALLOWED_IPS; `verified` as i'mport's; `limited` by the rate limit,
-    under the name `source`; `iamport` by its own addresses; `local` is this machine, with no proxy in between."""
+    """A source of webhooks. `allowed` by RELAY_ALLOWED_IPS; `verified` as i'mport's; `iamport` is one of i'mport's own
+    addresses; `limited` by the rate limit, under the name `budget`; `local` is this machine with no proxy between."""
 
     address: str
     allowed: bool
@@ -32,11 +34,11 @@ class Source:
     iamport: bool
     limited: bool
     local: bool
-    source: str
+    budget: str
 
 
 class SourceAddresses:
-    """Tells senders by the connection's address and its `X-Forwarded-For`."""
+    """Finds sources by the connection's address and its `X-Forwarded-For`."""
 
     def __init__(self, allowed: Sequence[Network], proxies: Sequence[Network]) -> None:
         self._allowed = tuple(allowed)
@@ -44,7 +46,7 @@ class SourceAddresses:
         self._judged = lru_cache(maxsize=4096)(self._judge)
 
     def of(self, client: tuple[str, int] | None, forwarded: bytes) -> Source:
-        """The sender of a request; `forwarded` is all of its `X-Forwarded-For` joined by commas, or nothing."""
+        """The source of a request; `forwarded` is all of its `X-Forwarded-For` joined by commas, or nothing."""
         return self._judged(client[0] if client else "", forwarded[-LONGEST_TRAIL:])
 
     def _judge(self, peer: str, forwarded: bytes) -> Source:
@@ -54,7 +56,7 @@ class SourceAddresses:
             address = self._origin(forwarded.decode("latin-1"))
         if address is None:
             return Source(
-                UNKNOWN, not self._allowed, verified=False, iamport=False, limited=True, local=False, source=UNKNOWN
+                UNKNOWN, not self._allowed, verified=False, iamport=False, limited=True, local=False, budget=UNKNOWN
             )
         listed = _within(address, self._allowed)
         verified = listed or address in IAMPORT
@@ -65,7 +67,7 @@ class SourceAddresses:
             iamport=address in IAMPORT,
             limited=not verified and not address.is_loopback,
             local=local,
-            source=_source(address),
+            budget=budget_name(address),
         )
 
     def _origin(self, trail: str) -> Address | None:
@@ -93,13 +95,6 @@ def _address(text: str) -> Address | None:
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         return address.ipv4_mapped
     return address
-
-
-def _source(address: Address) -> str:
-    """What shares one rate limit: an IPv4 address, or the /64 that one customer of IPv6 gets."""
-    if isinstance(address, IPv4Address):
-        return str(address)
-    return str(IPv6Network((int(address), 64), strict=False))
 
 
 def _within(address: Address, networks: Sequence[Network]) -> bool:

@@ -1,8 +1,8 @@
 """The spool: where notifications wait on this machine's disk while Redis cannot take them.
 
 Notifications that wait at the same time share one transaction, so one sync acknowledges many. Every process writes
-into a file of its own, `spool-0.sqlite` or the next one that nobody holds, and sees to the files of processes that
-are gone. A row is removed only after the ledger has it: a crash in between hands it over twice, its id makes that once.
+into a file of its own, `spool-0.sqlite` or the next free one, and also drains the files of processes that are gone. A
+row is removed only after the ledger has it: after a crash in between the ledger gets it twice, and its id shows that.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ WRITE_BATCH = 2000
 MOST_WAITING = 20_000
 """Requests that may wait for the disk at one time."""
 SLOWEST_WRITE = 5.0
-"""Seconds after which a disk counts as unavailable. What it still writes then is only one notification more."""
+"""Seconds after which a disk counts as unavailable. A write that still succeeds then does no harm."""
 MAX_BYTES = 4 << 30
 LOOK_FOR_ORPHANS = 2.0
 _SPENT = "The spool keeps no more webhooks of merchants that are not known."
@@ -60,14 +60,14 @@ class FileSpool:
         return self._own.count if self._own is not None else 0
 
     async def accept(self, notification: Notification, /, *, budget: str | None = None) -> None:
-        """Keep a notification; returns when it is on disk. Raises `SpoolUnavailable`.
+        """Store a notification; returns when it is on disk. Raises `SpoolUnavailable`.
 
-        `budget` is for one whose merchant is not known: the source whose budget it takes up (see `budget.py`). Beyond
-        it `BudgetSpent` is raised.
+        `budget` is for one whose merchant is not known: the source it counts for (see `spool_budget.py`). Beyond the
+        budget `BudgetSpent` is raised.
         """
         row = Row(spool_codec.encode(notification), budget)
         if budget is not None and not self._has_room(budget, len(row.data)):
-            # Without asking the disk: a flood of webhooks must not keep others waiting for it.
+            # Decided without the disk: a flood of webhooks must not make others wait for it.
             raise BudgetSpent(_SPENT)
         if len(self._pending) >= MOST_WAITING:
             raise SpoolUnavailable("The spool's disk does not keep up.")
@@ -82,11 +82,11 @@ class FileSpool:
             raise SpoolUnavailable("The spool's disk does not answer.") from None
 
     async def drain(self, accept: Accept, /, *, keep: bool = False) -> int:
-        """Hand what waits to `accept`, oldest first, also what processes that are gone have left; how many it took.
+        """Give what waits to `accept`, oldest first, also from processes that are gone; how many rows it took.
 
-        `keep` leaves the rows where they are and hands each over once: for a Redis that may still lose them.
-        Raises what `accept` raises, after removing what it did take, and `SpoolUnavailable`. A row for which that is
-        `Postponed` stays, is handed over again next time, and holds nothing up.
+        With `keep` the rows stay and each is given once: for a Redis that may still lose them. Raises what `accept`
+        raises, after removing what it did take, and `SpoolUnavailable`. A row for which `accept` raises `Postponed`
+        stays, holds up no other, and is given again next time.
         """
         own = await self._in_thread(self._open)
         taken = await self._drain_file(own, accept, keep)
@@ -101,7 +101,7 @@ class FileSpool:
         return taken
 
     async def trouble(self) -> str | None:
-        """Why nothing could be kept here now, in words; None when it could."""
+        """Why nothing could be stored now, in words; None when it could."""
         try:
             await asyncio.wait_for(self._in_thread(lambda: self._open().probe()), SLOWEST_WRITE)
         except SpoolUnavailable as error:
@@ -111,7 +111,7 @@ class FileSpool:
         return None
 
     async def close(self) -> None:
-        """Finish what is being written and let go of the folder."""
+        """Finish what is being written and release the folder."""
         if self._writer is not None:
             await asyncio.wait([self._writer], timeout=SLOWEST_WRITE)
         if self._own is not None:
@@ -136,7 +136,7 @@ class FileSpool:
             except SpoolUnavailable as error:
                 outcomes = [error] * len(batch)
             except Exception as error:
-                # A mistake of ours: nobody waits for an answer that will not come, and the next batch is written.
+                # A bug of ours: the callers get an error instead of waiting for ever, and the next batch is written.
                 log.exception("spool_failed")
                 outcomes = [SpoolUnavailable(f"The spool failed: {type(error).__name__}.")] * len(batch)
             for (_, written), failure in zip(batch, outcomes, strict=True):
@@ -151,8 +151,8 @@ class FileSpool:
         return self._open().append(batch)
 
     def _open(self) -> SpoolFile:
-        """This process's file; in the thread. A failure is remembered for a moment, so that a flood of webhooks does
-        not check a damaged file over and over."""
+        """This process's file; called in the thread. A failure holds for `REOPEN` seconds, so that a flood of webhooks
+        does not check a damaged file over and over."""
         if self._own is not None and not self._own.closed:
             return self._own
         now = time.monotonic()
@@ -205,7 +205,7 @@ class FileSpool:
         after = (self._passed if keep else self._unremoved).get(file.path, 0)
         while file.count and (batch := await self._in_thread(file.read, after, BATCH)):
             after = batch[-1][0]
-            done, postponed, failure = await self._hand_over(file, batch, accept)
+            done, postponed, failure = await self._give(file, batch, accept)
             taken += len(done)
             is_complete = is_complete and not postponed
             is_removed = keep or await self._remove(file, done)
@@ -220,7 +220,7 @@ class FileSpool:
         return taken
 
     async def _shrink(self, file: SpoolFile) -> None:
-        """Give the disk back what an emptied file occupies; where there is no room to make it smaller, all of it."""
+        """Make an emptied file smaller; where the disk has no room for that, remove it."""
         try:
             await self._in_thread(file.shrink)
         except SpoolUnavailable:
@@ -229,8 +229,8 @@ class FileSpool:
             await self._in_thread(file.discard, 0)
 
     async def _remove(self, file: SpoolFile, done: list[int]) -> bool:
-        """Forget rows that the ledger has; False where the file is in order and cannot be written to: a full disk has
-        no room for that either. Such rows are passed over, and the file is removed when the ledger has them all."""
+        """Remove rows that the ledger has; False where the file is in order but cannot be written, as on a full disk.
+        Such rows are passed over, and the file is removed when the ledger has them all."""
         try:
             await self._in_thread(file.remove, done)
         except SpoolUnavailable as error:
@@ -241,11 +241,11 @@ class FileSpool:
             return False
         return True
 
-    async def _hand_over(
+    async def _give(
         self, file: SpoolFile, batch: list[tuple[int, bytes]], accept: Accept
     ) -> tuple[list[int], int, BaseException | None]:
-        """Hand a batch over at once, in order, so that the ledger can take it in one round trip: the positions it has
-        taken, how many it has postponed, and the first error."""
+        """Give a batch to `accept` at once, in order, so that the ledger can take it in one round trip. Returns the
+        positions that were taken, how many were postponed, and the first error."""
         readable: list[tuple[int, Notification]] = []
         for position, row in batch:
             try:
@@ -261,7 +261,7 @@ class FileSpool:
 
 
 class NoSpool:
-    """The spool that is switched off: it keeps nothing."""
+    """The spool that is switched off: it stores nothing."""
 
     waiting = 0
 
@@ -278,4 +278,4 @@ class NoSpool:
         return "The spool is switched off."
 
     async def close(self) -> None:
-        """Nothing to let go of."""
+        """There is nothing to release."""

@@ -1,4 +1,4 @@
-"""How a notification is written in the spool, version 1: a JSON object.
+"""How the spool stores a notification, version 1: as a JSON object.
 
 Files outlive versions of the relay: fields that are missing are None, fields that are not known are ignored.
 """

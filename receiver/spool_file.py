@@ -24,28 +24,28 @@ _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS waiting (position INTEGER PRIMARY KEY AUTOINCREMENT, row BLOB NOT NULL)",
     "CREATE TABLE IF NOT EXISTS unreadable (position INTEGER PRIMARY KEY, row BLOB NOT NULL)",
 )
-# Rows of merchants that were not known, and whose budget they take up. An older version does not know this table and
-# leaves it alone: so there is no new shape for it, and what it drained is swept out at the next opening.
+# Rows of unknown merchants, and the source whose budget they count for. An older version ignores this table, so this is
+# no new shape; rows that an older version has drained are removed at the next opening.
 _BUDGET = (
     "CREATE TABLE IF NOT EXISTS unsure (position INTEGER PRIMARY KEY, source TEXT NOT NULL, size INTEGER NOT NULL)",
     "DELETE FROM unsure WHERE position NOT IN (SELECT position FROM waiting)",
 )
 _SHAPE = 1
 _HARMLESS = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_IOERR_WRITE)
-"""Errors after which SQLite has undone the transaction and the open file is as good as before. A disk without room is
-`SQLITE_FULL`, a quota or limit that is used up `SQLITE_IOERR_WRITE`."""
+"""Errors after which SQLite has undone the transaction and the open file can still be used. A full disk gives
+`SQLITE_FULL`, an exhausted quota or limit `SQLITE_IOERR_WRITE`."""
 
 
 class Row(NamedTuple):
-    """What is to be written. `budget` is None, or the source whose budget of unknown merchants it takes up."""
+    """What is to be written. `budget` is None, or the source whose budget of unknown merchants it counts for."""
 
     data: bytes
     budget: str | None = None
 
 
 class SpoolFile:
-    """An open, locked file of rows. Whatever goes wrong is a `SpoolUnavailable`; after most errors the file is closed
-    and has to be taken anew, because after a failed sync nobody knows what is on disk."""
+    """An open, locked file of rows. Every error is a `SpoolUnavailable`. Most errors close the file, which then has to
+    be taken anew: after a failed sync it is not known what is on disk."""
 
     def __init__(self, path: Path, lock: int, max_bytes: int) -> None:
         self.path = path
@@ -68,8 +68,8 @@ class SpoolFile:
 
     @classmethod
     def take(cls, path: Path, max_bytes: int) -> SpoolFile | None:
-        """Lock and open the file at `path`, made if need be; None while another process holds it. The lock file
-        stays for good: removing it would let two processes lock two files of one name."""
+        """Lock and open the file at `path`, made if need be; None while another process holds it. The lock file is
+        never removed, because then two processes could lock two files of one name."""
         try:
             lock = os.open(_lock_of(path), os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
@@ -89,7 +89,7 @@ class SpoolFile:
         return self._database is None
 
     def append(self, rows: Sequence[Row]) -> list[bool]:
-        """Write the rows, all or none, but for those beyond their budget; whether each was written. They are on disk
+        """Write the rows, all or none, except those beyond their budget; whether each was written. They are on disk
         when this returns."""
         written = self._within_budget(rows)
         kept = [row for row, is_written in zip(rows, written, strict=True) if is_written]
@@ -100,12 +100,12 @@ class SpoolFile:
             with self._transaction() as database:
                 database.executemany("INSERT INTO waiting (row) VALUES (?)", ((row.data,) for row in kept))
                 if budgeted:
-                    # Nobody else writes here, so the positions of one transaction follow each other.
+                    # This process is the only writer, so the positions of one transaction are consecutive.
                     last = database.execute("SELECT max(position) FROM waiting").fetchone()[0]
                     first = last - len(kept) + 1
                     database.executemany("INSERT INTO unsure VALUES (? + ?, ?, ?)", ((first, *row) for row in budgeted))
         except BaseException:
-            self._give_back((source, size) for _, source, size in budgeted)
+            self._release((source, size) for _, source, size in budgeted)
             raise
         self.count += len(kept)
         return written
@@ -117,43 +117,43 @@ class SpoolFile:
             return database.execute(query, (after, limit)).fetchall()
 
     def remove(self, positions: Sequence[int]) -> None:
-        """Forget rows."""
+        """Remove rows."""
         with self._transaction() as database:
             database.executemany("DELETE FROM waiting WHERE position = ?", ((position,) for position in positions))
             settled = self._settled(database, positions)
         self.count -= len(positions)
-        self._give_back(settled)
+        self._release(settled)
 
     def set_aside(self, position: int) -> None:
-        """Move a row that cannot be read out of the way, for people to look at."""
+        """Move an unreadable row into a table of its own, where a person can examine it."""
         with self._transaction() as database:
             database.execute("INSERT INTO unreadable SELECT * FROM waiting WHERE position = ?", (position,))
             database.execute("DELETE FROM waiting WHERE position = ?", (position,))
             settled = self._settled(database, [position])
         self.count -= 1
-        self._give_back(settled)
+        self._release(settled)
 
     def probe(self) -> None:
-        """Find out whether a row could be written now, by writing one and removing it."""
+        """Check that a row could be written now, by writing one and removing it."""
         with self._transaction() as database:
             row = database.execute("INSERT INTO waiting (row) VALUES (zeroblob(?))", (2 * PAGE_BYTES,)).lastrowid
             database.execute("DELETE FROM waiting WHERE position = ?", (row,))
 
     def shrink(self) -> None:
-        """Give the disk back what an emptied file occupies."""
+        """Free the disk space of an emptied file."""
         with self._guarded() as database:
             database.execute("VACUUM")
             database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def leave(self) -> None:
-        """Close the file, and remove it if nothing is in it. Its lock is held until then, so nobody can have begun to
-        use it."""
+        """Close the file, and remove it if it is empty. Its lock is held until then, so no other process can have begun
+        to use it."""
         if not self.discard(after=0):
             self.close()
 
     def discard(self, after: int) -> bool:
-        """Close and remove the file if no row behind this position waits, and none is for people to look at; whether it
-        was removed. Unlike `remove` this needs no room on the disk, and makes some."""
+        """Close and remove the file if no row behind this position waits and no row is unreadable; whether it was
+        removed. Unlike `remove` this needs no disk space, and frees some."""
         with self._guarded() as database:
             query = "SELECT (SELECT count(*) FROM waiting WHERE position > ?) + (SELECT count(*) FROM unreadable)"
             if database.execute(query, (after,)).fetchone() != (0,):
@@ -166,15 +166,15 @@ class SpoolFile:
         return True
 
     def close(self, *, discard: bool = False) -> None:
-        """Let go of the file and its lock; `discard` removes the file as well."""
+        """Release the file and its lock; `discard` removes the file as well."""
         if self._database is not None:
             with suppress(sqlite3.Error):
                 self._database.close()
             self._database = None
         try:
             if discard:
-                # SQLite leaves its log behind where a full disk keeps it from being merged. It goes first: beside a new
-                # file of this name it would bring the rows back.
+                # SQLite leaves its write-ahead log behind where a full disk prevents a checkpoint. The log is removed
+                # first: a new file of this name would get the old rows from it.
                 for ending in ("-wal", "-shm", ""):
                     self.path.with_name(self.path.name + ending).unlink(missing_ok=True)
         finally:
@@ -184,10 +184,10 @@ class SpoolFile:
             self._file = self._lock = -1
 
     def _within_budget(self, rows: Sequence[Row]) -> list[bool]:
-        """Which of the rows may be written; their budget counts as spent."""
+        """Which of the rows may be written; they are counted for their budgets."""
         if all(row.budget is None for row in rows):
             return [True] * len(rows)
-        # A disk that is smaller than the spool may become is what a tenth is taken of.
+        # The budget is a share of the spool's limit, or of the disk where that is smaller.
         with self._guarded():
             disk = os.fstatvfs(self._file)
             room = os.fstat(self._file).st_size + disk.f_bavail * disk.f_frsize
@@ -201,7 +201,7 @@ class SpoolFile:
         return written
 
     def _settled(self, database: sqlite3.Connection, positions: Sequence[int]) -> list[tuple[str, int]]:
-        """Remove what the budget has of these rows: source and size of each that it has."""
+        """Remove these rows from the table of unknown merchants; source and size of each that was in it."""
         if self.budget.unspent:
             return []
         found = [
@@ -212,9 +212,9 @@ class SpoolFile:
         database.executemany("DELETE FROM unsure WHERE position = ?", ((position,) for position in positions))
         return found
 
-    def _give_back(self, settled: Iterable[tuple[str, int]]) -> None:
+    def _release(self, settled: Iterable[tuple[str, int]]) -> None:
         for source, size in settled:
-            self.budget.give_back(source, size)
+            self.budget.release(source, size)
 
     def _prepare(self, database: sqlite3.Connection) -> None:
         database.execute("PRAGMA journal_mode=WAL").fetchall()
@@ -235,15 +235,15 @@ class SpoolFile:
             self.budget.take(source, size, rows)
         folder = os.open(self.path.parent, os.O_RDONLY)
         try:
-            os.fsync(folder)  # a file that was just made must itself survive a power cut
+            os.fsync(folder)  # the file itself must survive a power cut, too
         finally:
             os.close(folder)
 
     @contextmanager
     def _guarded(self) -> Iterator[sqlite3.Connection]:
-        """The connection, as long as what it writes can be found again: SQLite itself would go on writing into a file
-        that was removed, replaced or overwritten under it. Without its lock file (systemd-tmpfiles may remove that)
-        another process can take the same file."""
+        """The connection, while what it writes can be found again: SQLite would go on writing into a file that was
+        removed, replaced or overwritten. Without its lock file, which systemd-tmpfiles may remove, another process
+        could take the same file."""
         try:
             if self._database is None:
                 raise sqlite3.ProgrammingError("the file is closed")

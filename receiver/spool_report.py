@@ -1,4 +1,4 @@
-"""How many notifications wait in this receiver's spool, told to the ledger, where operators see it."""
+"""How many notifications wait in this receiver's spool, reported to the ledger, where operators see it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Reports(Protocol):
     """The part of the ledger that takes reports."""
 
     async def report_spool(self, receiver: str, waiting: int, /) -> None:
-        """Note it. Raises `LedgerUnavailable`."""
+        """Store it. Raises `LedgerUnavailable`."""
 
 
 class SpoolReport:
@@ -24,6 +24,6 @@ class SpoolReport:
         self._spool = spool
         self._name = f"{socket.gethostname()}:{port}:{os.getpid()}"
 
-    async def tell(self) -> None:
+    async def report(self) -> None:
         """Report once. Raises `LedgerUnavailable`."""
         await self._ledger.report_spool(self._name, self._spool.waiting)

@@ -1,8 +1,8 @@
-"""The log's account of webhooks: one line each, up to a budget.
+"""Log lines about webhooks: one each, up to a budget.
 
-A line costs more than accepting a webhook does. So the first LINES a second are written one by one, and what comes
-beyond is told once a second as a number; every webhook is in the ledger anyway. Refusals have a budget of their own:
-strangers must not be able to fill a disk with log lines.
+A line costs more than accepting a webhook does. So the first `LINES` a second are written, and how many more there were
+is logged once a second; every accepted webhook is in the ledger anyway. Refusals have a budget of their own: unverified
+sources must not be able to fill a disk with log lines.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from schemas.payments.notification import Notification
 
 LINES = 50
 BURST = 200
+"""Lines a second, and at once."""
 
 
 class WebhookLog:
@@ -26,13 +27,13 @@ class WebhookLog:
     def __init__(self) -> None:
         self._log = structlog.get_logger()
         self._budget = Limiter(rate=LINES, burst=BURST)
-        self._accepted_untold = 0
-        self._refused_untold = 0
+        self._accepted_left_out = 0
+        self._refused_left_out = 0
 
     def accepted(self, notification: Notification, place: Place) -> None:
         """A webhook was acknowledged."""
         if not self._budget.admits("accepted", time.monotonic()):
-            self._accepted_untold += 1
+            self._accepted_left_out += 1
             return
         self._log.info(
             "webhook_accepted",
@@ -46,14 +47,14 @@ class WebhookLog:
     def refused(self, merchant: str, status: int, source: str, reason: BodyReason | None) -> None:
         """A webhook got a 4xx, or a 503; `reason` is what was wrong with its body."""
         if not self._budget.admits("refused", time.monotonic()):
-            self._refused_untold += 1
+            self._refused_left_out += 1
             return
         why = {"reason": reason} if reason is not None else {}
         self._log.warning("webhook_refused", merchant=merchant, status_code=status, source=source, **why)
 
-    async def tell(self) -> None:
-        """Say how many lines the budget left out since this was last called."""
-        if self._accepted_untold or self._refused_untold:
-            accepted, self._accepted_untold = self._accepted_untold, 0
-            refused, self._refused_untold = self._refused_untold, 0
+    async def log_left_out(self) -> None:
+        """Log how many lines the budget has left out since the last call, if any."""
+        if self._accepted_left_out or self._refused_left_out:
+            accepted, self._accepted_left_out = self._accepted_left_out, 0
+            refused, self._refused_left_out = self._refused_left_out, 0
             self._log.info("more_webhooks", accepted=accepted, refused=refused)

@@ -1,7 +1,7 @@
-"""POST /webhooks: parse, keep, answer. The only hot way through the receiver, so it is plain ASGI.
+"""POST /webhooks: parse, accept, answer. This is the receiver's hot path, so it is plain ASGI.
 
-What each answer means is told in docs/iamport.md. i'mport does not send again after a 4xx:
-those are counted, 400 with the likely reason.
+docs/iamport.md says what each answer means. i'mport does not send again after a 4xx, so these are counted, a 400 with
+the likely reason.
 """
 
 from __future__ import annotations
@@ -37,93 +37,93 @@ class WebhookHandler:
 
     def __init__(
         self,
-        keeper: Acceptor,
-        senders: SourceAddresses,
+        acceptor: Acceptor,
+        sources: SourceAddresses,
         limiter: Limiter,
         merchants: KnownMerchants,
-        counts: ReceiverMetrics,
-        account: WebhookLog,
+        metrics: ReceiverMetrics,
+        webhook_log: WebhookLog,
         rng: random.Random,
     ) -> None:
-        self._keeper = keeper
-        self._senders = senders
+        self._acceptor = acceptor
+        self._sources = sources
         self._limiter = limiter
         self._merchants = merchants
-        self._counts = counts
-        self._account = account
+        self._metrics = metrics
+        self._log = webhook_log
         self._rng = rng
 
     async def __call__(self, scope: Any, receive: Any, path: list[bytes]) -> AsgiResponse | None:
-        """The answer to a webhook posted under the parts of a path behind `/webhooks`; None when the sender left."""
+        """The answer to a webhook that is posted to `/webhooks/` and this path; None when the client has left."""
         started = time.perf_counter()
         head = _Head(scope["headers"])
-        sender = self._senders.of(scope["client"], head.forwarded)
+        source = self._sources.of(scope["client"], head.forwarded)
         target = _target(path)
         if target is None:
-            return self._refuse(responses.NO_SUCH_MERCHANT, OTHERS, sender)
+            return self._refuse(responses.NO_SUCH_MERCHANT, OTHERS, source)
         merchant, token_hash = target
-        if (refusal := self._turned_away(sender, head)) is not None:
-            return self._refuse(refusal, merchant, sender)
+        if (refusal := self._refused_unread(source, head)) is not None:
+            return self._refuse(refusal, merchant, source)
         body = await _read(receive)
         if body is None:
             return None
         if len(body) > MOST_BYTES:
-            return self._refuse(responses.TOO_LARGE, merchant, sender)
+            return self._refuse(responses.TOO_LARGE, merchant, source)
         try:
-            claim = parse(body, head.content_type.decode("latin-1"))
+            fields = parse(body, head.content_type.decode("latin-1"))
         except UnsupportedContentType as error:
-            return self._refuse(responses.problem(415, str(error)), merchant, sender)
+            return self._refuse(responses.problem(415, str(error)), merchant, source)
         except BadNotification as error:
             return self._refuse(
-                responses.problem(400, f"This webhook cannot be used: {error}."), merchant, sender, error.reason
+                responses.problem(400, f"This webhook cannot be used: {error}."), merchant, source, error.reason
             )
         notification = Notification(
             id=new_id(time.time(), self._rng),
             merchant=merchant,
-            imp_uid=claim.imp_uid,
-            merchant_uid=claim.merchant_uid,
-            status=claim.status,
-            cancellation_id=claim.cancellation_id,
-            source=sender.address,
+            imp_uid=fields.imp_uid,
+            merchant_uid=fields.merchant_uid,
+            status=fields.status,
+            cancellation_id=fields.cancellation_id,
+            source=source.address,
             # A token that is not the merchant's is refused by the ledger, now or when the spool drains.
-            verified=sender.verified or token_hash is not None,
+            verified=source.verified or token_hash is not None,
             received_at=None,
-            extra=claim.extra,
+            extra=fields.extra,
             token_hash=token_hash,
         )
         try:
-            place = await self._keeper.keep(notification, "" if sender.iamport else sender.source)
+            place = await self._acceptor.accept(notification, "" if source.iamport else source.budget)
         except UnknownMerchant:
-            return self._refuse(responses.NO_SUCH_MERCHANT, merchant, sender)
+            return self._refuse(responses.NO_SUCH_MERCHANT, merchant, source)
         except SpoolUnavailable:
-            return self._refuse(responses.UNKEPT, merchant, sender)
-        self._counts.accept(place, time.perf_counter() - started)
-        self._account.accepted(notification, place)
+            return self._refuse(responses.UNAVAILABLE, merchant, source)
+        self._metrics.accept(place, time.perf_counter() - started)
+        self._log.accepted(notification, place)
         return responses.accepted(notification.id)
 
-    async def nowhere(self, scope: Any, _receive: Any, _path: list[bytes]) -> AsgiResponse:
-        """There is nothing at this path. Strangers try paths without end; what i'mport posts there is a webhook whose
-        address is wrong, and is lost."""
+    async def no_such_path(self, scope: Any, _receive: Any, _path: list[bytes]) -> AsgiResponse:
+        """The answer where there is no route. Scanners try all kinds of paths; what i'mport posts there is a webhook
+        with a wrong address, and is lost."""
         if scope["method"] == "POST":
-            return self._missed(responses.NO_SUCH_PATH, scope, OTHERS)
+            return self._lost(responses.NO_SUCH_PATH, scope, OTHERS)
         return responses.NO_SUCH_PATH
 
     async def not_posted(self, scope: Any, _receive: Any, path: list[bytes]) -> AsgiResponse:
-        """Webhooks are posted. A proxy that redirects, from http to https or to another name, makes a GET of a POST:
-        what i'mport asks for is such a webhook, and is lost."""
+        """The answer to other methods than POST. A proxy that redirects, from http to https or to another name, turns
+        a POST into a GET: one that comes from i'mport is such a webhook, and is lost."""
         target = _target(path)
-        return self._missed(responses.POST_ONLY, scope, target[0] if target else OTHERS)
+        return self._lost(responses.POST_ONLY, scope, target[0] if target else OTHERS)
 
-    def _missed(self, answer: AsgiResponse, scope: Any, merchant: str) -> AsgiResponse:
-        """The answer to what may have been meant as a webhook; it was one where i'mport sent it."""
-        sender = self._senders.of(scope["client"], _Head(scope["headers"]).forwarded)
-        return self._refuse(answer, merchant, sender) if sender.verified else answer
+    def _lost(self, answer: AsgiResponse, scope: Any, merchant: str) -> AsgiResponse:
+        """The answer to a request that was a webhook if i'mport sent it; then it is counted as refused."""
+        source = self._sources.of(scope["client"], _Head(scope["headers"]).forwarded)
+        return self._refuse(answer, merchant, source) if source.verified else answer
 
-    def _turned_away(self, sender: Source, head: _Head) -> AsgiResponse | None:
-        """The answer to what need not even be read."""
-        if not sender.allowed:
+    def _refused_unread(self, source: Source, head: _Head) -> AsgiResponse | None:
+        """The answer to a webhook that is refused before its body is read; None for others."""
+        if not source.allowed:
             return responses.FORBIDDEN
-        if sender.limited and not self._limiter.admits(sender.source, time.monotonic()):
+        if source.limited and not self._limiter.admits(source.budget, time.monotonic()):
             return responses.TOO_MANY
         if head.length > MOST_BYTES:
             return responses.TOO_LARGE
@@ -132,14 +132,14 @@ class WebhookHandler:
         return None
 
     def _refuse(
-        self, answer: AsgiResponse, merchant: str, sender: Source, reason: BodyReason | None = None
+        self, answer: AsgiResponse, merchant: str, source: Source, reason: BodyReason | None = None
     ) -> AsgiResponse:
         label = self._merchants.label(merchant)
         if answer.status in _COUNTED:
-            self._counts.refuse(label, answer.status, reason)
-        elif answer is responses.UNKEPT:
-            self._counts.unkept += 1
-        self._account.refused(label, answer.status, sender.address, reason)
+            self._metrics.refuse(label, answer.status, reason)
+        elif answer is responses.UNAVAILABLE:
+            self._metrics.unavailable.add()
+        self._log.refused(label, answer.status, source.address, reason)
         return answer
 
 
@@ -183,7 +183,7 @@ def _target(path: list[bytes]) -> tuple[str, str | None] | None:
 
 
 async def _read(receive: Any) -> bytes | None:
-    """The body, or as much of it as shows that it is too large; None when the sender left."""
+    """The body, or as much of it as shows that it is too large; None when the client has left."""
     message = await receive()
     if message["type"] != "http.request":
         return None

@@ -1,1 +1,1 @@
-"""What every process needs, whatever it does: settings, logging, encryption at rest, periodic work."""
+"""What every process needs: settings, logging, encryption at rest, metrics, and the shell of the process itself."""

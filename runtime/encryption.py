@@ -1,6 +1,6 @@
-"""Secrets at rest: what the ledger keeps of them is sealed with RELAY_ENCRYPTION_KEY.
+"""Secrets at rest: what the ledger stores of them is sealed with RELAY_ENCRYPTION_KEY.
 
-Fernet takes the nonce and the time it needs from the system; nothing depends on either but the sealed text.
+Fernet takes nonce and time from the system; only the sealed text depends on them.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Sealer:
             raise Unreadable("an encrypted value is damaged, or none of RELAY_ENCRYPTION_KEY opens it") from None
 
     def reseal(self, sealed: str) -> str:
-        """`sealed` as it is where the first key opens it (or nothing is there), else the same text sealed with that.
+        """`sealed` itself where the first key opens it or it is empty, else the same text sealed with the first key.
 
         Raises `Unreadable`.
         """

@@ -1,6 +1,6 @@
-"""From the environment to texts of settings: which names there are, and which values stand in files.
+"""The texts of settings, from environment variables or from files that these name.
 
-Containers hand secrets over as files: every variable ``NAME`` can be given as ``NAME_FILE``, a path, instead.
+Containers get secrets as files, so every variable ``NAME`` can be given as ``NAME_FILE`` with a path instead.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ log = structlog.get_logger()
 
 FILE = "_FILE"
 LARGEST_FILE = 65_536
-"""Bytes: a setting is a line, and a wrong path may name anything."""
+"""Bytes: a setting is one line, and a wrong path may name any file."""
 
 LATER = ("RELAY_CELLS", "RELAY_HISTORY_URL", "RELAY_LEDGER_RETENTION", "RELAY_METRICS_PORT", "RELAY_WORKERS")
-"""Settings of later versions: whoever prepares an upgrade may set them already; a log line says so."""
+"""Settings of later versions, which may be set already when an upgrade is prepared; a log line says so."""
 
 EXAMPLES = ("RELAY_ENDPOINT_SECRET",)
-"""What the receivers in ``docs/examples`` read; they often run in the same shell."""
+"""Variables of the receivers in ``docs/examples``, which often run in the same shell."""
 
 _SERVICE_LINK = re.compile(r"RELAY_(?:\w+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT_\d+_(?:TCP|UDP|SCTP)(?:_\w+)?)")
 _SERVICE_URL = re.compile(r"(?:tcp|udp|sctp)://\S+")
@@ -45,7 +45,7 @@ def gather(environ: Mapping[str, str], known: Iterable[str]) -> dict[str, str]:
         if path:
             text = _content(name, path)
         if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
-            # docker's --env-file hands them on, and a secret with them is simply a wrong one.
+            # docker's --env-file passes quotes on, and a secret in quotes is a wrong secret.
             raise BadSetting(f"{name} stands in quotes: leave them out, here they are part of the value")
         if text:
             texts[name] = text
@@ -76,7 +76,7 @@ def warn_of_settings_without_effect(environ: Mapping[str, str]) -> None:
 
 
 def _is_service_link(name: str, value: str) -> bool:
-    """Whether Kubernetes has set it: it describes every service beside a pod in variables, also one called `relay`
+    """Whether Kubernetes has set it: pods get variables that describe every service, also one called `relay`
     (kubernetes.io, "Accessing the Service", environment variables)."""
     return bool(_SERVICE_LINK.fullmatch(name) or (name.endswith("_PORT") and _SERVICE_URL.fullmatch(value)))
 

@@ -48,9 +48,7 @@ def parse(text: str) -> HistoryUrl:
     scheme, separator, rest = text.partition("://")
     if not separator or scheme not in ("sqlite", "postgresql"):
         near = _NEAR.get(scheme)
-        raise HistoryUrlError(
-            f"{scheme}:// is written {near}://" if near else "it begins with neither of the two"
-        )
+        raise HistoryUrlError(f"{scheme}:// is written {near}://" if near else "it begins with neither of the two")
     if re.search(r"[\s#]", text) or not text.isprintable():
         raise HistoryUrlError("a space or # in it is written in percent-encoding")
     return _sqlite(rest) if scheme == "sqlite" else _postgresql(text)

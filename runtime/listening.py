@@ -8,9 +8,9 @@ from schemas.errors import BadSetting
 
 
 def listen(host: str, port: int, *, backlog: int | None = None) -> socket.socket:
-    """A socket that listens there; `::` means every address of IPv4, too, wherever the system can do both with one.
+    """A socket that listens there. `::` includes every IPv4 address where the system's sockets can do both.
 
-    Raises `BadSetting` when it cannot be had.
+    Raises `BadSetting` where that is not possible, e.g. because the port is taken.
     """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]

@@ -1,7 +1,7 @@
 """How every process logs: one line an event on stderr, snake_case names and fields, nothing private.
 
-`configure` is called once by a process's entry point. Dramatiq's, uvicorn's and redis-py's own lines take the
-same way, so they are masked and shaped like ours.
+`process.run` calls `configure` once. Lines of Dramatiq, uvicorn and redis-py are handled in the same way, so they are
+masked and shaped like ours.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ LINES, BURST = 100.0, 500.0
 _PIECE = 4096
 """Bytes that a pipe takes at once where it takes any (pipe(7), PIPE_BUF)."""
 _PATIENCE = 1.0
-"""Seconds that a reader of the log may keep everything waiting."""
+"""Seconds for which the process waits for a slow reader of its log."""
 
 _CHATTY = ("httpx", "httpcore", "uvicorn.access", "asyncio")
 
@@ -76,7 +76,7 @@ def _is_private(name: str) -> bool:
 
 
 def masked(name: str, value: Any) -> Any:
-    """The value as a log may hold it under this name; whatever JSON does not know becomes its masked `repr`."""
+    """The value as a log may have it under this name; a value that JSON does not know becomes its masked `repr`."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int | float):
@@ -104,17 +104,17 @@ def _as_json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
 
 
 class _Budget:
-    """Lines of one event at `info`, up to LINES a second; the next one that is written says how many were left out.
+    """Lines of one event at `info`, up to `LINES` a second; the next one that is written says how many were left out.
 
-    A line costs about what looking at a payment does, and what it tells is in the ledger anyway. Warnings and errors
-    are always written, and at `debug` everything is.
+    A line costs about as much as refreshing a payment does, and what it says is in the ledger anyway. Warnings and
+    errors are always written, and at level `debug` everything is.
     """
 
     def __init__(self) -> None:
         self._left: dict[str, tuple[float, float, int]] = {}
 
     def spend(self, event: str) -> int | None:
-        """How many lines were left out before the one that is to be written now; None where it is left out, too."""
+        """How many lines were left out before this one, which is to be written; None where it is left out, too."""
         now = time.monotonic()
         lines, at, left_out = self._left.get(event, (BURST, now, 0))
         lines = min(lines + (now - at) * LINES, BURST)
@@ -126,7 +126,7 @@ class _Budget:
 
 
 def _sparing(logger: type[FilteringBoundLogger]) -> type[FilteringBoundLogger]:
-    """The same logger within a budget at `info`: a line that is left out costs nothing but being counted."""
+    """The same logger within a budget at `info`: a line that is left out is only counted."""
     budget, write = _Budget(), logger.info
 
     def info(self: FilteringBoundLogger, event: str, *args: Any, **fields: Any) -> Any:
@@ -139,9 +139,9 @@ def _sparing(logger: type[FilteringBoundLogger]) -> type[FilteringBoundLogger]:
 
 
 class _Unfailing:
-    """A stream that drops what it cannot write: neither a full disk under a log file nor a pipe that nobody reads may
-    keep webhooks from being answered. It waits for a slow reader, but a tenth of the time at most. What was dropped is
-    counted, and said before the next line that is written."""
+    """A stream that drops what it cannot write: neither a full disk under a log file nor an unread pipe may prevent
+    webhooks from being answered. It waits for a slow reader, but a tenth of the time at most. The next line that is
+    written is preceded by one with the number of those that were dropped."""
 
     def __init__(self, stream: TextIO, *, as_json: bool) -> None:
         self._stream = stream
@@ -154,7 +154,7 @@ class _Unfailing:
 
     def write(self, text: str) -> None:
         with self._lock:  # structlog and logging have a lock each, and a `poll` serves one thread at a time
-            before = ("\n" if self._is_cut else "") + (self._account() if self._dropped else "")
+            before = ("\n" if self._is_cut else "") + (self._dropped_line() if self._dropped else "")
             if self._is_written(before + text):
                 self._dropped, self._is_cut = 0, False
             else:
@@ -173,7 +173,7 @@ class _Unfailing:
                 return False
         return True
 
-    def _account(self) -> str:
+    def _dropped_line(self) -> str:
         # Not through a logger: structlog holds its lock while it writes.
         if not self._as_json:
             return f"log_lines_dropped count={self._dropped}\n"
@@ -197,7 +197,7 @@ class _Unfailing:
 
 
 def _poll(stream: TextIO) -> select.poll | None:
-    """What tells whether the stream would take a piece at once; None for one that is no file."""
+    """A poll that says whether the stream would take a piece at once; None for a stream that is no file."""
     try:
         descriptor = stream.fileno()
     except (OSError, AttributeError):

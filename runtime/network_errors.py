@@ -1,4 +1,4 @@
-"""Why a connection failed, in short words that stay the same from version to version: TLS, DNS and the system."""
+"""Why a connection failed (TLS, DNS or the system), in short words that do not change with versions of libraries."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ _NAMES = {"TLSV1": "TLSv1", "SSLV3": "SSLv3"} | {
 
 
 def causes(failure: BaseException) -> Iterator[BaseException]:
-    """The failure and what caused it, the innermost first: it knows best."""
+    """The failure and its causes, the innermost first, as it is the most precise."""
     chain: list[BaseException] = []
     error: BaseException | None = failure
     while error is not None and error not in chain:
         chain.append(error)
-        # aiohttp keeps the system's own error there.
+        # aiohttp has the system's own error there.
         error = error.__cause__ or getattr(error, "os_error", None)
     return reversed(chain)
 
 
 def words(error: BaseException) -> str | None:
-    """What to tell people about one error; None where it is neither of TLS nor DNS nor the system."""
+    """One error in words; None where it comes neither from TLS nor from DNS nor from the system."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return "TLS: " + lowered(error.verify_message.rstrip("."))
     if isinstance(error, ssl.SSLError):

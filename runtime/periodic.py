@@ -1,8 +1,8 @@
-"""Background work: small steps, each at its own pace, for as long as the process lives; and somebody watches them.
+"""Background work: steps that a process repeats as long as it lives, each at its own interval, under supervision.
 
-Whatever Redis answers is trouble that passes: it is logged once a minute, and the step is taken again. Any other error
-is a mistake of ours. It ends the process loudly, so that its supervisor starts another one: a process that only looks
-alive would be noticed by nobody.
+Any error of Redis is temporary: it is logged once a minute, and the step is repeated. Any other error is a bug of ours.
+It ends the process with a critical log line, so that its supervisor starts another one: a process that seems alive but
+has stopped part of its work would go unnoticed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ log = structlog.get_logger()
 
 
 class Periodic(NamedTuple):
-    """A step and the seconds between its end and its next start; ``once``: it is over when it has succeeded."""
+    """A step, and the seconds between its end and its next start; with ``once`` it is repeated until it succeeds."""
 
     name: str
     step: Callable[[], Awaitable[object]]
@@ -30,7 +30,7 @@ class Periodic(NamedTuple):
 
 
 class Background:
-    """Takes the steps of all tasks side by side. ``on_failure`` is called when one of them ends by a mistake."""
+    """Runs all tasks side by side. ``on_failure`` is called when one of them ends although it should go on."""
 
     def __init__(self, tasks: Iterable[Periodic], on_failure: Callable[[], object] = lambda: None) -> None:
         self._tasks = tuple(tasks)
@@ -38,13 +38,13 @@ class Background:
         self._running: dict[str, asyncio.Task[None]] = {}
         self._stopped: set[str] = set()
         self._away: set[str] = set()
-        self._away_told = False
-        self._troubles = Repeats()
+        self._away_logged = False
+        self._repeats = Repeats()
         self.failure: BaseException | None = None
-        """What ended a task that was to go on; the process has to end, too."""
+        """What ended a task that should go on; the process has to end, too."""
 
     def start(self) -> None:
-        """Begin with all of them, in the running event loop."""
+        """Start all of them in the running event loop."""
         for task in self._tasks:
             running = asyncio.create_task(self._repeat(task), name=task.name)
             self._running[task.name] = running
@@ -57,14 +57,14 @@ class Background:
             self._running[name].cancel()
 
     def status(self) -> int:
-        """The exit status of the process: 0, or 1 where a task has failed. Raises `BadSetting` where one found that."""
+        """The exit status of the process: 0, or 1 where a task has failed. Raises the `BadSetting` that ended one."""
         if isinstance(self.failure, BadSetting):
             raise self.failure
         return 0 if self.failure is None else 1
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """All of them, while the block runs."""
+        """Run all of them while the block runs."""
         self.start()
         try:
             yield
@@ -76,23 +76,23 @@ class Background:
             try:
                 await task.step()
             except LedgerUnavailable as error:
-                self._tell_away(task.name, error)
+                self._log_away(task.name, error)
             else:
-                self._tell_back(task.name)
+                self._log_back(task.name)
                 if task.once:
                     return
             await asyncio.sleep(task.seconds)
 
-    def _tell_away(self, name: str, error: LedgerUnavailable) -> None:
+    def _log_away(self, name: str, error: LedgerUnavailable) -> None:
         self._away.add(name)
-        if (times := self._troubles.times(str(error))) is not None:
-            self._away_told = True
+        if (times := self._repeats.times(str(error))) is not None:
+            self._away_logged = True
             log.warning("ledger_away", task=name, error=str(error), times=times)
 
-    def _tell_back(self, name: str) -> None:
+    def _log_back(self, name: str) -> None:
         self._away.discard(name)
-        if self._away_told and not self._away:
-            self._away_told = False
+        if self._away_logged and not self._away:
+            self._away_logged = False
             log.info("ledger_back")
 
     def _ended(self, task: asyncio.Task[None]) -> None:

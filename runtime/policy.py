@@ -1,4 +1,4 @@
-"""From settings to what decides about a payment beside its facts."""
+"""The settings that `decide` needs, as its policy."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ _URL = "an http or https address without query: https://api.iamport.kr"
 
 
 class Settings(BaseModel):
-    """What the environment says. Durations are seconds; secrets show neither in `repr` nor in errors."""
+    """What the environment says. Durations are seconds; secrets appear neither in `repr` nor in errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 

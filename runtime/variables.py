@@ -18,7 +18,7 @@ from schemas.durations import parse_duration
 
 Network = IPv4Network | IPv6Network
 Rights = Literal["write", "read", "metrics"]
-"""What a token may do: everything, look, or fetch /metrics and nothing else."""
+"""What a token may do: everything, read, or fetch /metrics and nothing else."""
 
 _MAPPED_BITS = 96
 """Of `::ffff:0:0/96`, in which IPv6 has the addresses of IPv4."""
@@ -36,7 +36,7 @@ _RIGHTS: dict[str, Rights] = {"ro": "read", "metrics": "metrics"}
 
 @dataclass(frozen=True, slots=True)
 class ApiToken:
-    """A bearer token of the operator API; ``holder`` is the name of whoever has it, where the setting says one."""
+    """An API token; ``holder`` is the name of the operator who has it, where the setting gives one."""
 
     value: SecretStr
     rights: Rights
@@ -108,8 +108,8 @@ def word(value: object) -> str:
 
 
 def networks(value: object) -> tuple[Network, ...]:
-    """Addresses and networks; bits to the right of the mask are ignored. IPv4 inside IPv6 is IPv4, as it is for
-    whatever is looked up in them."""
+    """Addresses and networks; bits to the right of the mask are ignored. IPv4 inside IPv6 becomes IPv4, as the
+    addresses do that are compared with them."""
     return tuple(_network(part) for part in _parts(value))
 
 
@@ -122,7 +122,7 @@ def _network(text: str) -> Network:
 
 
 def credential(value: object) -> str:
-    """A line of text: what does not print comes from a wrong file or a wrong encoding."""
+    """A line of printable text: other characters come from a wrong file or a wrong encoding."""
     text = _text(value)
     if not text.isprintable():
         raise ValueError("characters that do not print")
@@ -137,7 +137,7 @@ def directory(value: object) -> Path | None:
 
 def api_tokens(value: object) -> tuple[ApiToken, ...]:
     """Tokens of printable ASCII without spaces, commas and colons, each as `token`, `ro:token` or `metrics:token`, with
-    `holder:` before that where whoever has it is named. One token cannot be given twice with other rights or names."""
+    `holder:` before that where its holder is named. A token cannot be given twice with other rights or names."""
     tokens: dict[str, ApiToken] = {}
     for part in _parts(value):
         *before, text = part.split(":")

@@ -1,1 +1,1 @@
-"""An offline i'mport: its API, its webhooks, its faults, and scenarios that play what real payments do."""
+"""An offline i'mport: its API, its webhooks, its faults, and scenarios of real payments."""

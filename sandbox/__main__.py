@@ -9,21 +9,23 @@ from __future__ import annotations
 import os
 import sys
 
+from runtime import process
+from runtime.settings import Settings
 from sandbox.app import build
-from sandbox.serve import load, serve
-from schemas.errors import BadSetting
+from sandbox.serve import SETTINGS, serve
 
 
-def main() -> None:
-    """Reads the environment and serves."""
-    try:
-        settings = load("IMP_KEY", "IMP_SECRET")
-    except BadSetting as error:
-        sys.exit(str(error))
+def main() -> int:
+    """The process; its exit status."""
+    return process.run(play_iamport, only=(*SETTINGS, "IMP_KEY", "IMP_SECRET"))
+
+
+def play_iamport(settings: Settings) -> int:
+    """Serve i'mport's API until SIGTERM or SIGINT; the exit status. Raises `BadSetting`."""
     key = settings.imp_key or "sandbox_key"
     secret = settings.imp_secret.get_secret_value() if settings.imp_secret else "sandbox_secret"
-    serve(build({key: secret}, os.environ.get("SANDBOX_WEBHOOK_URL") or None), settings.port or 8002)
+    return serve(build({key: secret}, os.environ.get("SANDBOX_WEBHOOK_URL") or None), settings.port or 8002)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

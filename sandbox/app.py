@@ -1,4 +1,4 @@
-"""The sandbox as one ASGI application: i'mport's API and the control API over the same book."""
+"""The sandbox as one ASGI application: i'mport's API and the control API over the same payments."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from contextlib import asynccontextmanager
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
-from sandbox.book import Book
 from sandbox.cancellations import Cancellations
-from sandbox.control import Control
-from sandbox.faults import FaultLayer, Faults
-from sandbox.journal import Journal, JournalLayer
-from sandbox.routes import IamportApi
+from sandbox.control_api import ControlApi
+from sandbox.faults import FaultMiddleware, Faults
+from sandbox.iamport_api import IamportApi
+from sandbox.payments import SandboxPayments
+from sandbox.request_log import RequestLog, RequestLogMiddleware
 from sandbox.tokens import IssuedTokens
 from sandbox.webhooks import MINUTE, Webhooks
 
@@ -26,15 +26,16 @@ def build(
     clock: Callable[[], float] = time.time,
     between_retries: float = MINUTE,
 ) -> Starlette:
-    """An i'mport of its own: ``accounts`` maps imp_key to imp_secret, webhooks go to ``webhook_url``.
+    """An offline i'mport: ``accounts`` maps imp_key to imp_secret, webhooks go to ``webhook_url``.
 
     ``between_retries`` is in seconds; ``clock`` gives UNIX seconds.
     """
-    tokens, book, faults, journal = IssuedTokens(accounts, clock), Book(clock), Faults(), Journal()
+    tokens, payments = IssuedTokens(accounts, clock), SandboxPayments(clock)
+    faults, request_log = Faults(), RequestLog()
     webhooks = Webhooks(webhook_url, between_retries)
-    cancellations = Cancellations(book, webhooks)
-    api = IamportApi(tokens, book, cancellations, faults)
-    control = Control(tokens, book, webhooks, cancellations, faults, journal)
+    cancellations = Cancellations(payments, webhooks)
+    api = IamportApi(tokens, payments, cancellations, faults)
+    control = ControlApi(tokens, payments, webhooks, cancellations, faults, request_log)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -45,6 +46,9 @@ def build(
 
     return Starlette(
         routes=[*control.routes(), *api.routes()],
-        middleware=[Middleware(JournalLayer, journal=journal), Middleware(FaultLayer, faults=faults)],
+        middleware=[
+            Middleware(RequestLogMiddleware, request_log=request_log),
+            Middleware(FaultMiddleware, faults=faults),
+        ],
         lifespan=lifespan,
     )

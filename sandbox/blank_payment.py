@@ -1,4 +1,4 @@
-"""What a payment looks like when its window has just opened."""
+"""A payment as i'mport shows it when the payment window has just opened."""
 
 from __future__ import annotations
 

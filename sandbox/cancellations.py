@@ -1,7 +1,7 @@
-"""Cancellations: what i'mport refuses, what is final at once, and what waits for a ticket at the PG.
+"""Cancellations: refused, final at once, or pending until the PG decides.
 
-Paymentwall, PayPal and refunds of virtual accounts at Smartro and Daou are not immediate: until the PG has decided,
-the payment stays as it was, and no webhook is sent at request time.
+Paymentwall, PayPal and refunds of virtual accounts at Smartro and Daou are not immediate: until the PG has decided, the
+payment stays as it was, and no webhook is sent for the request.
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ from typing import Any
 
 import structlog
 
-from sandbox.book import Book, Money, SandboxPayment, new_cancellation_id
-from sandbox.responses import number
+from sandbox.payments import Money, SandboxPayment, SandboxPayments, new_cancellation_id
+from sandbox.responses import parse_number
 from sandbox.webhooks import Webhooks
 
 log = structlog.get_logger()
 
-_LATE_PGS = frozenset({"paymentwall", "paypal_v2"})
-_LATE_REFUND_PGS = frozenset({"smartro", "smartro_v2", "daou"})
+_SLOW_PGS = frozenset({"paymentwall", "paypal_v2"})
+_SLOW_REFUND_PGS = frozenset({"smartro", "smartro_v2", "daou"})
 _TAX_FREE_PGS = ("kcp", "kicc", "nice", "payco")
 _REFUND_ACCOUNT = ("refund_holder", "refund_bank", "refund_account")
 
 
-class Refused(Exception):
-    """i'mport says no; nothing has changed."""
+class CancellationRefused(Exception):
+    """i'mport refuses the cancellation; nothing has changed."""
 
 
 @dataclass(slots=True)
-class Ticket:
-    """A cancellation that waits at the PG; ``done`` is set when it was decided."""
+class PendingCancellation:
+    """A cancellation that the PG has not decided yet; ``done`` is set once it has."""
 
     payment: SandboxPayment
     amount: Money
@@ -41,63 +41,63 @@ class Ticket:
 
 
 class Cancellations:
-    """Decides on requests, and on tickets one by one as their time comes."""
+    """Decides on cancellation requests at once, or later in the PG's place."""
 
-    def __init__(self, book: Book, webhooks: Webhooks) -> None:
-        self._book = book
+    def __init__(self, payments: SandboxPayments, webhooks: Webhooks) -> None:
+        self._payments = payments
         self._webhooks = webhooks
         self._running: set[asyncio.Task[object]] = set()
-        self._desk = asyncio.Lock()
-        self.tickets: list[Ticket] = []
+        self._deciding = asyncio.Lock()
+        self.pending: list[PendingCancellation] = []
 
     def ask(self, payment: SandboxPayment, form: Mapping[str, Any]) -> str | None:
-        """`POST /payments/cancel`, or the button in i'mport's console; raises `Refused`.
+        """`POST /payments/cancel`, or the button in i'mport's console; raises `CancellationRefused`.
 
-        The cancellation's id where it is final at once, for the caller to announce or not; None where a ticket was
-        opened, whose result is always announced.
+        The cancellation's id if it is final at once, for the caller to announce or not; None if it is pending: its
+        result is always announced.
         """
-        amount = amount_of(payment, form)
+        amount = amount_to_cancel(payment, form)
         reason = form["reason"] if isinstance(form.get("reason"), str) else ""
-        if not _is_late(payment):
+        if not _is_slow(payment):
             cancellation_id = new_cancellation_id()
-            self._book.take_back(payment, amount, reason, cancellation_id)
+            self._payments.refund(payment, amount, reason, cancellation_id)
             return cancellation_id
-        ticket = Ticket(payment, amount, reason)
-        self.tickets.append(ticket)
-        if payment.late.outcome != "never":
-            self._run(self._decide_later(ticket))
+        pending = PendingCancellation(payment, amount, reason)
+        self.pending.append(pending)
+        if payment.delayed_outcome.outcome != "never":
+            self._run(self._decide_later(pending))
         return None
 
     def announce(self, payment: SandboxPayment, cancellation_id: str) -> None:
         """Sends the webhook of a final cancellation in the background (`enable_webhook`)."""
         self._run(self._webhooks.send(payment, "cancelled", cancellation_id))
 
-    def ticket_of(self, payment: SandboxPayment) -> Ticket | None:
-        """The latest ticket of this payment."""
-        return next((ticket for ticket in reversed(self.tickets) if ticket.payment is payment), None)
+    def latest_pending(self, payment: SandboxPayment) -> PendingCancellation | None:
+        """The latest pending or decided cancellation of this payment at a slow PG."""
+        return next((pending for pending in reversed(self.pending) if pending.payment is payment), None)
 
-    async def decide(self, ticket: Ticket, outcome: str) -> None:
-        """The PG's pingback: the money went back, or the ticket was turned down; either is announced by a webhook."""
-        async with self._desk:
-            if ticket.done.is_set():
+    async def decide(self, pending: PendingCancellation, outcome: str) -> None:
+        """The PG's pingback: refunded, or declined (any other ``outcome``). Both are announced by a webhook."""
+        async with self._deciding:
+            if pending.done.is_set():
                 return
-            if outcome == "cancelled" and ticket.amount <= ticket.payment.left:
-                self._book.take_back(ticket.payment, ticket.amount, ticket.reason, ticket.cancellation_id)
-                await self._webhooks.send(ticket.payment, "cancelled", ticket.cancellation_id)
+            if outcome == "cancelled" and pending.amount <= pending.payment.left:
+                self._payments.refund(pending.payment, pending.amount, pending.reason, pending.cancellation_id)
+                await self._webhooks.send(pending.payment, "cancelled", pending.cancellation_id)
             else:
-                await self._webhooks.send(ticket.payment)
-            ticket.done.set()
-            log.info("ticket_decided", imp_uid=ticket.payment.imp_uid, outcome=outcome)
+                await self._webhooks.send(pending.payment)
+            pending.done.set()
+            log.info("cancellation_decided", imp_uid=pending.payment.imp_uid, outcome=outcome)
 
     async def close(self) -> None:
-        """Stops what still waits."""
+        """Cancels the background work."""
         for task in self._running:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
 
-    async def _decide_later(self, ticket: Ticket) -> None:
-        await asyncio.sleep(ticket.payment.late.seconds)
-        await self.decide(ticket, ticket.payment.late.outcome)
+    async def _decide_later(self, pending: PendingCancellation) -> None:
+        await asyncio.sleep(pending.payment.delayed_outcome.seconds)
+        await self.decide(pending, pending.payment.delayed_outcome.outcome)
 
     def _run(self, work: Coroutine[Any, Any, object]) -> None:
         task = asyncio.create_task(work)
@@ -105,31 +105,32 @@ class Cancellations:
         task.add_done_callback(self._running.discard)
 
 
-def amount_of(payment: SandboxPayment, form: Mapping[str, Any]) -> Money:
-    """How much a request takes back. Raises `Refused` with i'mport's reason.
+def amount_to_cancel(payment: SandboxPayment, form: Mapping[str, Any]) -> Money:
+    """The amount that a request cancels. Raises `CancellationRefused` with i'mport's reason.
 
-    ``checksum`` is what the caller believes is left and is compared first; no amount, or 0, is all that is left.
+    ``checksum``, what the caller believes is left, is compared first. Without an amount, or with 0, it is all that is
+    left.
     """
     if payment.fields["status"] not in ("paid", "cancelled"):
-        raise Refused("결제완료 상태가 아닙니다")
+        raise CancellationRefused("결제완료 상태가 아닙니다")
     try:
-        amount, checksum = number(form.get("amount")), number(form.get("checksum"))
+        amount, checksum = parse_number(form.get("amount")), parse_number(form.get("checksum"))
     except ValueError:
-        raise Refused("amount 또는 checksum이 숫자가 아닙니다") from None
+        raise CancellationRefused("amount 또는 checksum이 숫자가 아닙니다") from None
     if checksum is not None and checksum != payment.left:
-        raise Refused(f"취소 가능 금액이 일치하지 않습니다: 요청 {checksum}, 현재 {payment.left}")
+        raise CancellationRefused(f"취소 가능 금액이 일치하지 않습니다: 요청 {checksum}, 현재 {payment.left}")
     if payment.left <= 0:
-        raise Refused("이미 전액취소된 주문입니다")
+        raise CancellationRefused("이미 전액취소된 주문입니다")
     amount = amount or payment.left
     if not 0 < amount <= payment.left:
-        raise Refused(f"취소 가능 금액을 초과하였습니다: 요청 {amount}, 현재 {payment.left}")
+        raise CancellationRefused(f"취소 가능 금액을 초과하였습니다: 요청 {amount}, 현재 {payment.left}")
     if str(payment.fields["pg_provider"]).startswith(_TAX_FREE_PGS) and form.get("tax_free") is None:
-        raise Refused("취소 요청 금액 중 면세금액(tax_free)이 필요합니다")
+        raise CancellationRefused("취소 요청 금액 중 면세금액(tax_free)이 필요합니다")
     if payment.fields["pay_method"] == "vbank" and not all(form.get(name) for name in _REFUND_ACCOUNT):
-        raise Refused("가상계좌 환불에는 refund_holder, refund_bank, refund_account가 필요합니다")
+        raise CancellationRefused("가상계좌 환불에는 refund_holder, refund_bank, refund_account가 필요합니다")
     return amount
 
 
-def _is_late(payment: SandboxPayment) -> bool:
+def _is_slow(payment: SandboxPayment) -> bool:
     pg, by_account = payment.fields["pg_provider"], payment.fields["pay_method"] == "vbank"
-    return pg in _LATE_PGS or (by_account and pg in _LATE_REFUND_PGS)
+    return pg in _SLOW_PGS or (by_account and pg in _SLOW_REFUND_PGS)

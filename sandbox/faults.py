@@ -1,4 +1,4 @@
-"""Faults that can be switched on: i'mport in trouble, in every way the relay must live with."""
+"""Faults that can be switched on: the ways in which i'mport can fail."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sandbox.responses import no
+from sandbox.responses import failure
 
 Poison = Literal["row", "nameless", "other", "twice", "error", "refused"]
 _PAGE = "<html><body><h1>503 Service Temporarily Unavailable</h1></body></html>"
 
 
 class Fault(BaseModel):
-    """What goes wrong; everything given at once happens at once. Seconds where it is about time.
+    """What goes wrong; several faults can be combined. Durations are seconds.
 
-    ``after``: i'mport acts and only then fails or is slow: its answer is old when it comes. ``poison`` names payments
-    whose `row` is unusable, whose row is `nameless`, instead of which an `other` payment is shown, that are shown
-    `twice` and differently, or that make every look-up they are in an `error` or `refused`.
+    ``after``: i'mport acts first and fails or is slow afterwards, so that its answer is old when it arrives. ``poison``
+    maps payments to what is wrong with them: `row` (unusable), `nameless` (no imp_uid), `other` (another payment in its
+    place), `twice` (two rows that differ), `error` or `refused` (every look-up that includes it).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -40,8 +40,8 @@ class Fault(BaseModel):
     times: int | None = Field(default=None, ge=1)
 
     @property
-    def speaks(self) -> bool:
-        """Whether it gives, or withholds, an answer of its own."""
+    def replaces_answer(self) -> bool:
+        """Whether it replaces or withholds i'mport's answer."""
         return self.status is not None or self.timeout or self.html or self.code is not None
 
 
@@ -49,14 +49,14 @@ NO_FAULT = Fault()
 
 
 class Faults:
-    """The fault that is switched on, and how many requests it will still hit."""
+    """The fault that is switched on, and the number of requests it still applies to."""
 
     def __init__(self) -> None:
         self.current = NO_FAULT
         self._left: int | None = None
 
     def switch(self, fault: Fault) -> None:
-        """Replaces what was on."""
+        """Replaces the current fault."""
         self.current = fault
         self._left = fault.times
 
@@ -64,8 +64,8 @@ class Faults:
         """What is wrong with this payment."""
         return self.current.poison.get(imp_uid)
 
-    def hits(self, path: str) -> Fault:
-        """The fault for one request, counted; `NO_FAULT` where it is spared."""
+    def for_request(self, path: str) -> Fault:
+        """The fault for one request, which is counted; `NO_FAULT` if none applies."""
         if self.current.paths and not path.startswith(self.current.paths):
             return NO_FAULT
         if self._left is not None:
@@ -75,26 +75,26 @@ class Faults:
         return self.current
 
 
-class FaultLayer:
-    """Middleware that lets the fault happen around i'mport's API."""
+class FaultMiddleware:
+    """Middleware that applies the current fault to i'mport's API."""
 
     def __init__(self, app: ASGIApp, faults: Faults) -> None:
         self._app = app
         self._faults = faults
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request, with what goes wrong with it."""
+        """Answers one request with the fault applied."""
         if scope["type"] != "http" or scope["path"].startswith("/_sandbox"):
             await self._app(scope, receive, send)
             return
-        fault = self._faults.hits(scope["path"])
+        fault = self._faults.for_request(scope["path"])
         if not fault.after:
             await asyncio.sleep(fault.slow)
-        if not fault.speaks:
-            await self._app(scope, receive, _late(send, fault.slow) if fault.after else send)
+        if not fault.replaces_answer:
+            await self._app(scope, receive, _delayed(send, fault.slow) if fault.after else send)
             return
         if fault.after:
-            await self._app(scope, receive, _swallow)
+            await self._app(scope, receive, _discard)
         if fault.timeout:
             while (await receive())["type"] != "http.disconnect":
                 pass
@@ -102,7 +102,7 @@ class FaultLayer:
         await _answer(fault)(scope, receive, send)
 
 
-def _late(send: Send, seconds: float) -> Send:
+def _delayed(send: Send, seconds: float) -> Send:
     async def later(message: Message) -> None:
         if message["type"] == "http.response.start":
             await asyncio.sleep(seconds)
@@ -111,7 +111,7 @@ def _late(send: Send, seconds: float) -> Send:
     return later
 
 
-async def _swallow(_message: Message) -> None:
+async def _discard(_message: Message) -> None:
     return
 
 
@@ -119,8 +119,8 @@ def _answer(fault: Fault) -> Response:
     if fault.html:
         return HTMLResponse(_PAGE, fault.status or 200)
     if fault.code is not None:
-        return no(fault.message, fault.status or 200, fault.code)
-    response = no(fault.message, fault.status or 500)
+        return failure(fault.message, fault.status or 200, fault.code)
+    response = failure(fault.message, fault.status or 500)
     if fault.retry_after is not None:
         response.headers["retry-after"] = f"{fault.retry_after:g}"
     return response

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.book import SandboxPayment
+from sandbox.payments import SandboxPayment
 
 STATUSES = ("all", "ready", "paid", "cancelled", "failed")
 LONGEST_WINDOW = 90 * 86400
@@ -14,13 +14,13 @@ LARGEST_PAGE = 1000
 _SORTINGS = ("started", "paid", "updated")
 
 
-class BadQuery(Exception):
-    """The question makes no sense, or asks for a page past the end: i'mport answers 400."""
+class InvalidQuery(Exception):
+    """Unusable parameters, or a page past the end: i'mport answers 400."""
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What a list was asked for; times in UNIX seconds."""
+    """The parameters of a list; times in UNIX seconds."""
 
     since: int
     until: int
@@ -30,23 +30,23 @@ class Query:
 
     @classmethod
     def read(cls, params: Mapping[str, str], now: int) -> Query:
-        """From a query string, with i'mport's defaults. Raises `BadQuery`."""
+        """From a query string, with i'mport's defaults. Raises `InvalidQuery`."""
         until = _whole(params, "to", now)
         since = _whole(params, "from", until - LONGEST_WINDOW)
         page, limit = _whole(params, "page", 1), _whole(params, "limit", 20)
         sorting = params.get("sorting", "-started")
         if until - since > LONGEST_WINDOW:
-            raise BadQuery("검색기간은 최대 90일까지 가능합니다")
+            raise InvalidQuery("검색기간은 최대 90일까지 가능합니다")
         if page < 1 or not 1 <= limit <= LARGEST_PAGE or sorting.removeprefix("-") not in _SORTINGS:
-            raise BadQuery("page, limit 또는 sorting 값이 올바르지 않습니다")
+            raise InvalidQuery("page, limit 또는 sorting 값이 올바르지 않습니다")
         return cls(since, until, page, limit, sorting)
 
 
 def by_status(payments: Iterable[SandboxPayment], status: str, query: Query) -> dict[str, Any]:
-    """Live payments of one status, or `all`, whose latest status is from the window. Raises `BadQuery`."""
+    """Live payments of one status, or `all`, whose latest status is from the window. Raises `InvalidQuery`."""
     if status not in STATUSES:
-        raise BadQuery("유효하지 않은 payment_status입니다")
-    return in_pages(
+        raise InvalidQuery("유효하지 않은 payment_status입니다")
+    return page_of(
         [
             payment
             for payment in payments
@@ -56,12 +56,13 @@ def by_status(payments: Iterable[SandboxPayment], status: str, query: Query) -> 
     )
 
 
-def in_pages(payments: list[SandboxPayment], query: Query) -> dict[str, Any]:
-    """One page: ``{total, previous, next, list}``, 0 where there is no such page. Raises `BadQuery` past the end."""
-    rows = in_order(payments, query.sorting)
+def page_of(payments: list[SandboxPayment], query: Query) -> dict[str, Any]:
+    """One page: ``{total, previous, next, list}``, 0 where there is no such page. Raises `InvalidQuery` past the
+    end."""
+    rows = ordered(payments, query.sorting)
     first = (query.page - 1) * query.limit
     if query.page > 1 and first >= len(rows):
-        raise BadQuery("데이터 범위를 넘어선 page입니다")
+        raise InvalidQuery("데이터 범위를 넘어선 page입니다")
     return {
         "total": len(rows),
         "previous": query.page - 1,
@@ -70,7 +71,7 @@ def in_pages(payments: list[SandboxPayment], query: Query) -> dict[str, Any]:
     }
 
 
-def in_order(payments: Iterable[SandboxPayment], sorting: str) -> list[SandboxPayment]:
+def ordered(payments: Iterable[SandboxPayment], sorting: str) -> list[SandboxPayment]:
     """Sorted by `started`, `paid` or `updated`, descending with a ``-``."""
 
     def key(payment: SandboxPayment) -> tuple[float, str]:
@@ -91,5 +92,5 @@ def _whole(params: Mapping[str, str], name: str, default: int) -> int:
     if not text:
         return default
     if not text.isascii() or not text.isdigit() or len(text) > 12:
-        raise BadQuery(f"{name} 값이 올바르지 않습니다")
+        raise InvalidQuery(f"{name} 값이 올바르지 않습니다")
     return int(text)

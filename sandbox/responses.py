@@ -1,4 +1,4 @@
-"""The one shape of all answers, ``{"code", "message", "response"}``, and the two shapes of request bodies."""
+"""i'mport's envelope ``{"code", "message", "response"}``, and request bodies as JSON or form."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from schemas import wire
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 
 
-def as_json(value: Any, status_code: int = 200) -> Response:
-    """JSON with money as it was written, and everything that is not ASCII as ``\\uXXXX``, as i'mport writes Korean."""
+def json_response(value: Any, status_code: int = 200) -> Response:
+    """JSON with amounts digit by digit, and everything that is not ASCII as ``\\uXXXX``, as i'mport writes Korean."""
     body = wire.dumps(value)
     if not body.isascii():
         body = _NOT_ASCII.sub(_escaped, body.decode()).encode("ascii")
     return Response(body, status_code, media_type="application/json")
 
 
-def well(response: Any, status_code: int = 200) -> Response:
-    """An answer that is well."""
-    return as_json({"code": 0, "message": None, "response": response}, status_code)
+def success(response: Any, status_code: int = 200) -> Response:
+    """A successful answer."""
+    return json_response({"code": 0, "message": None, "response": response}, status_code)
 
 
-def no(message: str, status_code: int = 200, code: int = -1) -> Response:
-    """An answer that says no; under HTTP 200, too."""
-    return as_json({"code": code, "message": message, "response": None}, status_code)
+def failure(message: str, status_code: int = 200, code: int = -1) -> Response:
+    """A refusal or error; i'mport sends some under HTTP 200."""
+    return json_response({"code": code, "message": message, "response": None}, status_code)
 
 
 def _escaped(match: re.Match[str]) -> str:
@@ -39,7 +39,7 @@ def _escaped(match: re.Match[str]) -> str:
     return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
 
 
-async def form_of(request: Request) -> dict[str, Any]:
+async def parse_body(request: Request) -> dict[str, Any]:
     """The fields of a JSON object or a form; empty where the body is neither."""
     body = await request.body()
     if "json" not in request.headers.get("content-type", ""):
@@ -51,8 +51,8 @@ async def form_of(request: Request) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def number(value: Any) -> int | Decimal | None:
-    """A number out of a form's field: None for none at all. Raises `ValueError` for anything else."""
+def parse_number(value: Any) -> int | Decimal | None:
+    """The number in a form's field, None for an empty one. Raises `ValueError` for anything else."""
     if value is None or value == "":
         return None
     if isinstance(value, bool) or not isinstance(value, int | Decimal | str):

@@ -1,32 +1,25 @@
-"""How the sandbox's two processes start: on loopback only, with the relay's own settings."""
+"""How the sandbox's two processes serve: on loopback only, with the relay's own settings."""
 
 from __future__ import annotations
 
-import uvicorn
+import structlog
+import uvloop
 from starlette.applications import Starlette
 
-from runtime import logging
-from runtime.http_protocol import HttpProtocol
-from runtime.settings import Settings
+from runtime.http_server import HttpServer
+from runtime.listening import listen
+
+SETTINGS = ("PORT", "RELAY_LOG_FORMAT", "RELAY_LOG_LEVEL")
+"""What both processes read of the relay's settings."""
+LAST_ANSWERS = 2
+"""Seconds for requests under way when the process is asked to stop."""
+
+log = structlog.get_logger()
 
 
-def load(*names: str) -> Settings:
-    """`PORT`, how to log, and these settings of the environment; logging is set up. Raises `BadSetting`."""
-    settings = Settings.load(only=("PORT", "RELAY_LOG_FORMAT", "RELAY_LOG_LEVEL", *names))
-    logging.configure(settings.log_format, settings.log_level)
-    return settings
-
-
-def serve(app: Starlette, port: int) -> None:
-    """Serves until SIGTERM or SIGINT; work in flight gets two seconds."""
-    uvicorn.run(
-        app,
-        host="127.0.0.1",
-        port=port,
-        loop="uvloop",
-        http=HttpProtocol,
-        ws="none",
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=2,
-    )
+def serve(app: Starlette, port: int) -> int:
+    """Serve until SIGTERM or SIGINT; the exit status. Raises `BadSetting` for a port that is taken."""
+    listener = listen("127.0.0.1", port)
+    log.info("listening", port=port)
+    uvloop.run(HttpServer(app, last_answers=LAST_ANSWERS).serve_on(listener))
+    return 0

@@ -20,8 +20,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sandbox.responses import as_json
-from sandbox.serve import load, serve
+from runtime import process
+from runtime.settings import Settings
+from sandbox.responses import json_response
+from sandbox.serve import SETTINGS, serve
 from schemas import wire
 from schemas.endpoints.endpoint import TEST_TYPE
 from schemas.errors import BadSetting
@@ -84,11 +86,11 @@ class Subscriber:
         except ValueError:
             given = None
         if not isinstance(given, dict):
-            return as_json({"title": "takes a JSON object of paths and secrets"}, 422)
+            return json_response({"title": "takes a JSON object of paths and secrets"}, 422)
         for path, secrets in given.items():
             of_path = [secrets] if isinstance(secrets, str) else secrets
             if not isinstance(of_path, list) or not all(isinstance(secret, str) for secret in of_path):
-                return as_json({"title": f"{path}: takes a secret or a list of them"}, 422)
+                return json_response({"title": f"{path}: takes a secret or a list of them"}, 422)
             self._secrets[path] = of_path
         return Response(status_code=204)
 
@@ -97,7 +99,7 @@ class Subscriber:
         received = list(self._received)
         if request.method == "DELETE":
             self._received.clear()
-        return as_json({"count": len(received), "callbacks": received})
+        return json_response({"count": len(received), "callbacks": received})
 
     def _verified(self, path: str, body: bytes, headers: dict[str, str]) -> bool:
         for secret in self._secrets.get(path, ()):
@@ -128,15 +130,16 @@ def _event(body: bytes) -> dict[str, Any]:
     return event if isinstance(event, dict) else {}
 
 
-def main() -> None:
-    """Reads the environment and serves."""
-    try:
-        settings = load()
-        secrets = secrets_of(os.environ.get("SUBSCRIBER_SECRETS", ""))
-    except BadSetting as error:
-        sys.exit(str(error))
-    serve(Subscriber(secrets).app(), settings.port or 8003)
+def main() -> int:
+    """The process; its exit status."""
+    return process.run(take_callbacks, only=SETTINGS)
+
+
+def take_callbacks(settings: Settings) -> int:
+    """Serve until SIGTERM or SIGINT; the exit status. Raises `BadSetting`."""
+    secrets = secrets_of(os.environ.get("SUBSCRIBER_SECRETS", ""))
+    return serve(Subscriber(secrets).app(), settings.port or 8003)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

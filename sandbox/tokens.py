@@ -24,7 +24,7 @@ class IssuedToken:
 
 
 class IssuedTokens:
-    """Who may ask, and which tokens are good. ``accounts`` maps each imp_key to its imp_secret."""
+    """The valid tokens of the accounts. ``accounts`` maps each imp_key to its imp_secret."""
 
     def __init__(self, accounts: Mapping[str, str], clock: Callable[[], float]) -> None:
         self.accounts = dict(accounts)
@@ -33,7 +33,7 @@ class IssuedTokens:
         self._current: dict[str, IssuedToken] = {}
 
     def issue(self, imp_key: object, imp_secret: object) -> tuple[IssuedToken, int] | None:
-        """The account's token and i'mport's time, or None where the credentials are wrong or revoked."""
+        """The account's token and i'mport's time, or None if the credentials are wrong or revoked."""
         if self.revoked or not isinstance(imp_key, str) or self.accounts.get(imp_key, None) != imp_secret:
             return None
         now = int(self._clock())
@@ -45,7 +45,7 @@ class IssuedTokens:
         return token, now
 
     def account(self, text: str) -> str | None:
-        """The imp_key whose token this is, or None where it is unknown, expired or revoked."""
+        """The imp_key of a token, or None if it is unknown, expired or revoked."""
         if self.revoked:
             return None
         for imp_key, token in self._current.items():
@@ -54,5 +54,5 @@ class IssuedTokens:
         return None
 
     def expire_all(self) -> None:
-        """Makes every token given so far worthless, as if its end had come."""
+        """Makes every token issued so far invalid."""
         self._current.clear()

@@ -1,4 +1,4 @@
-"""Webhooks as i'mport posts them: JSON or a form, unsigned, once unless retries are asked for."""
+"""Webhooks as i'mport posts them: JSON or a form, unsigned, once unless ``retries`` says otherwise."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import aiohttp
 import orjson
 import structlog
 
-from sandbox.book import Route, SandboxPayment
+from sandbox.payments import SandboxPayment, WebhookTarget
 
 log = structlog.get_logger()
 
@@ -23,7 +23,7 @@ MINUTE = 60.0
 
 
 class Webhooks:
-    """Posts claims to the relay. ``sent`` keeps what was posted and what came back."""
+    """Posts webhooks to the relay. ``sent`` holds the latest ones with the status code of each."""
 
     def __init__(self, url: str | None, between_retries: float = MINUTE) -> None:
         self._url = url
@@ -34,28 +34,29 @@ class Webhooks:
     async def send(
         self, payment: SandboxPayment, status: str | None = None, cancellation_id: str | None = None
     ) -> int | None:
-        """Posts what i'mport posts about ``payment`` now; the answer's status code, None where none came."""
-        claim = {
+        """Posts the webhook that i'mport would post about ``payment`` now. The status code of the answer, None without
+        one."""
+        body = {
             "imp_uid": payment.imp_uid,
             "merchant_uid": payment.fields["merchant_uid"],
             "status": status or payment.fields["status"],
         }
         if cancellation_id is not None:
-            claim["cancellation_id"] = cancellation_id
-        return await self.post(claim, payment.route)
+            body["cancellation_id"] = cancellation_id
+        return await self.post(body, payment.webhook_target)
 
-    async def post(self, claim: dict[str, Any], route: Route) -> int | None:
-        """Posts any claim, made-up ones too; again after a network error or 5xx, as often as the route says."""
-        url = self._target(route)
+    async def post(self, body: dict[str, Any], target: WebhookTarget) -> int | None:
+        """Posts any body, also a made-up one; again after a network error or 5xx, up to the target's ``retries``."""
+        url = self._url_of(target)
         if url is None:
-            log.info("webhook_skipped", imp_uid=claim.get("imp_uid"), reason="SANDBOX_WEBHOOK_URL is not set")
+            log.info("webhook_skipped", imp_uid=body.get("imp_uid"), reason="SANDBOX_WEBHOOK_URL is not set")
             return None
-        status_code = await self._post_once(url, claim, route, _FIRST)
-        for _ in range(route.retries):
+        status_code = await self._post_once(url, body, target, _FIRST)
+        for _ in range(target.retries):
             if status_code is not None and status_code < 500:
                 break
             await asyncio.sleep(self._between_retries)
-            status_code = await self._post_once(url, claim, route, _AGAIN)
+            status_code = await self._post_once(url, body, target, _AGAIN)
         return status_code
 
     async def close(self) -> None:
@@ -63,30 +64,30 @@ class Webhooks:
         for session in self._sessions.values():
             await session.close()
 
-    def _target(self, route: Route) -> str | None:
-        url = route.url or self._url
-        if url is None or route.merchant in (None, "default") or route.url is not None:
+    def _url_of(self, target: WebhookTarget) -> str | None:
+        url = target.url or self._url
+        if url is None or target.merchant in (None, "default") or target.url is not None:
             return url
-        return f"{url.rstrip('/')}/{route.merchant}"
+        return f"{url.rstrip('/')}/{target.merchant}"
 
     async def _post_once(
-        self, url: str, claim: dict[str, Any], route: Route, timeout: aiohttp.ClientTimeout
+        self, url: str, body: dict[str, Any], target: WebhookTarget, timeout: aiohttp.ClientTimeout
     ) -> int | None:
-        body = urlencode(list(_bracketed(claim))).encode() if route.form else orjson.dumps(claim)
-        kind = "application/x-www-form-urlencoded" if route.form else "application/json"
+        data = urlencode(list(_bracketed(body))).encode() if target.form else orjson.dumps(body)
+        kind = "application/x-www-form-urlencoded" if target.form else "application/json"
         status_code, error = None, None
         try:
-            async with self._session(route.source).post(
-                url, data=body, headers={"content-type": kind}, timeout=timeout, allow_redirects=False
+            async with self._session(target.source).post(
+                url, data=data, headers={"content-type": kind}, timeout=timeout, allow_redirects=False
             ) as response:
                 status_code = response.status
         except (aiohttp.ClientError, OSError) as raised:
             error = type(raised).__name__
-        # The path of a merchant with a webhook token ends in it, so only its beginning is told.
+        # The path may end with a webhook token, so only its beginning is logged.
         path = "/".join(urlsplit(url).path.split("/")[:3])
-        told = {"imp_uid": claim.get("imp_uid"), "status": claim.get("status"), "status_code": status_code}
-        self.sent.append({**claim, "path": path, "status_code": status_code, "error": error})
-        log.info("webhook_sent", url_path=path, **told, **({"error": error} if error else {}))
+        logged = {"imp_uid": body.get("imp_uid"), "status": body.get("status"), "status_code": status_code}
+        self.sent.append({**body, "path": path, "status_code": status_code, "error": error})
+        log.info("webhook_sent", url_path=path, **logged, **({"error": error} if error else {}))
         return status_code
 
     def _session(self, source: str | None) -> aiohttp.ClientSession:
@@ -100,7 +101,7 @@ class Webhooks:
 
 
 def _bracketed(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """A form's fields: what is inside others has its place in brackets, `extra[escrow_status]`."""
+    """The fields of a form; nested ones are named with brackets, `extra[escrow_status]`."""
     for name, inner in value.items():
         path = f"{prefix}[{name}]" if prefix else name
         if isinstance(inner, Mapping):

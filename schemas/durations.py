@@ -12,7 +12,7 @@ _LONGEST = 3660 * 86400.0
 def parse_duration(text: str) -> float:
     """Seconds of a duration; a bare `0` needs no unit.
 
-    Raises `ValueError` for anything else, and for more than ten years: that is a slip of the pen.
+    Raises `ValueError` for anything else, and for more than ten years, which must be a mistake.
     """
     if text == "0":
         return 0.0
@@ -26,7 +26,7 @@ def parse_duration(text: str) -> float:
 
 
 def format_duration(seconds: float) -> str:
-    """The duration in the largest unit that shows it whole to a millisecond, e.g. `90s`, `2m`, `1.5s`.
+    """The duration in the largest unit that shows it exactly to a millisecond, e.g. `90s`, `2m`, `1.5s`.
 
     Raises `ValueError` for negative durations and for what is not a finite number.
     """

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-import random
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import random
 
 Schedule = tuple[float, ...]
 
@@ -31,6 +34,6 @@ def exhausted(schedule: Schedule, tries: int) -> bool:
     return tries >= len(schedule)
 
 
-def jittered(seconds: float, rng: random.Random, ratio: float = 0.2) -> float:
-    """The wait moved by up to ± `ratio` of itself, so that what failed together does not retry together."""
-    return seconds * rng.uniform(1 - ratio, 1 + ratio)
+def jittered(seconds: float, rng: random.Random) -> float:
+    """The wait moved by up to ± 20 % of itself, so that what failed together does not retry together."""
+    return seconds * rng.uniform(0.8, 1.2)

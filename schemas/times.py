@@ -1,8 +1,12 @@
-"""Times as the outside sees them: RFC 3339 in UTC."""
+"""Times as the outside writes them: RFC 3339 in UTC, and the header `Retry-After`."""
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+_SECONDS = re.compile(r"[0-9]+(\.[0-9]*)?")
 
 
 def rfc3339(at: float) -> str:
@@ -24,3 +28,17 @@ def unix(text: str) -> float:
     at = moment.timestamp()
     rfc3339(at)
     return at
+
+
+def parse_retry_after(value: str, now: float) -> float | None:
+    """The seconds that a `Retry-After` header asks for (RFC 9110 §10.2.3: seconds or an HTTP date), 0 or more, with
+    fractions where it has them. None where it is neither. `now` is in UNIX seconds."""
+    value = value.strip()
+    if _SECONDS.fullmatch(value):
+        return float(value)
+    try:
+        date = parsedate_to_datetime(value)
+        # An HTTP date is always GMT; the parser leaves the zone off where the text says "-0000" or nothing.
+        return max(0.0, (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now)
+    except (ValueError, OverflowError):
+        return None

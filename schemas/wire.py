@@ -1,7 +1,7 @@
 """JSON that keeps numbers as they were written.
 
-Amounts are JSON numbers and some currencies have decimals, so a float must never come between i'mport and
-a subscriber: numbers with a point or exponent are read as `Decimal` and written back digit for digit.
+Amounts are JSON numbers and some currencies have decimals, so no amount from i'mport may become a float on its way to a
+subscriber: numbers with a point or exponent are read as `Decimal` and written back digit for digit.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ def dumps(value: Any) -> bytes:
 
 
 def whole(value: Any) -> Any:
-    """The value with U+FFFD in place of each lone surrogate: JSON can spell half a pair, which a text cut in the middle
-    of an emoji ends with, and UTF-8 cannot."""
+    """The value with U+FFFD in place of each lone surrogate. JSON can hold one (a text cut in the middle of an emoji
+    ends with it), UTF-8 cannot."""
     match value:
         case str():
             return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -18,18 +18,19 @@ import structlog
 from dramatiq.asyncio import get_event_loop_thread
 from dramatiq.middleware import AsyncIO, Middleware
 
-from iamport.accounts import Accounts
+from iamport.merchant_clients import MerchantClients
 from iamport.transport import iamport_transport
 from ledger import Ledger
-from ledger.acl_watch import EVERY as WATCH_EVERY
+from ledger.acl_watch import EVERY as ACL_CHECK_EVERY
 from ledger.acl_watch import AclWatch
-from ledger.compatibility import begin, usable
+from ledger.compatibility import check
 from ledger.heartbeats import REPORT_EVERY
 from ledger.jobs import RECONCILE, REPLAY, TIDY
 from ledger.leases import RENEW_EVERY
 from runtime.encryption import Sealer
 from runtime.periodic import Background, Periodic
 from runtime.settings import Settings
+from runtime.startup import StartupCheck
 from schemas.endpoints.egress import forbidden
 from schemas.errors import BadSetting, LedgerUnavailable
 from workers.callback_sender import CallbackSender
@@ -66,7 +67,7 @@ class App:
         self._ledger = Ledger.connect(settings.redis_url, settings.queue_url, replica_acks=settings.replica_acks)
         self._iamport = iamport_transport(settings)
         self._sender = _sender(settings)
-        accounts = Accounts(settings, sealer, self._iamport, self._ledger.tokens, self._ledger.merchants.get)
+        accounts = MerchantClients(settings, sealer, self._iamport, self._ledger.tokens, self._ledger.merchants.get)
         self._refresher = Refresher(settings, self._ledger, accounts, rng)
         self._deliverer = Deliverer(settings, self._ledger, sealer, self._sender, rng)
         self._reconciler = Reconciler(settings, self._ledger, accounts, rng)
@@ -79,14 +80,16 @@ class App:
             },
         )
         self._name = f"{os.getpid()}-{rng.getrandbits(32):08x}"
-        self.watch = AclWatch(self._ledger)
-        self.presence = HeartbeatMiddleware(self._ledger.heartbeats, self.watch, f"{socket.gethostname()}-{self._name}")
+        self.acl_watch = AclWatch(self._ledger)
+        self.heartbeat = HeartbeatMiddleware(
+            self._ledger.heartbeats, self.acl_watch, f"{socket.gethostname()}-{self._name}"
+        )
         self._background = Background(background(self))
 
         broker = self._ledger.queue.broker
         broker.add_middleware(AsyncIO())
         broker.add_middleware(ExpectedErrors())
-        broker.add_middleware(self.presence)
+        broker.add_middleware(self.heartbeat)
         for actor in (self._refresher.refresh, self._deliverer.deliver, self._jobs.work):
             name = actor.__name__
             dramatiq.actor(broker=broker, actor_name=name, queue_name=name, throws=LedgerUnavailable)(actor)
@@ -125,8 +128,7 @@ class App:
         """The merchant of the environment is known from the start, not from its first webhook on.
 
         Raises `BadSetting` for keys that are not this ledger's, and for a Redis that does not let it work."""
-        await usable(self._ledger)
-        await begin(self._ledger.store, self._sealer)
+        await check(self._ledger, self._sealer)
         if self._settings.imp_key:
             await self._ledger.merchants.ensure("default")
         await start_tidying(self._ledger)
@@ -162,7 +164,7 @@ class App:
     async def _hand_back(self) -> None:
         try:
             await self._ledger.leases.give_back()
-            await self.presence.sign_off()
+            await self.heartbeat.sign_off()
         except LedgerUnavailable as error:
             log.warning("leases_not_given_back", error=str(error), hint="they end by themselves")
         await self._sender.aclose()
@@ -181,9 +183,9 @@ def background(app: App) -> tuple[Periodic, ...]:
     return (
         Periodic("sweep", app.sweep, SWEEP_EVERY),
         Periodic("renew_leases", app.renew_leases, RENEW_EVERY),
-        Periodic("report_presence", app.presence.report, REPORT_EVERY),
-        Periodic("watch", app.watch.tell, WATCH_EVERY),
-        Periodic("prepare", app.prepare, 1.0, once=True),
+        Periodic("report_heartbeat", app.heartbeat.report, REPORT_EVERY),
+        Periodic("watch_rights", app.acl_watch.tell, ACL_CHECK_EVERY),
+        StartupCheck(app.prepare).task("prepare"),
     )
 
 

@@ -12,10 +12,11 @@ import httpx
 import structlog
 
 from schemas.durations import format_duration
-from schemas.endpoints.delivery import AttemptResult, parse_retry_after
+from schemas.endpoints.delivery import AttemptResult
 from schemas.endpoints.egress import Network, check_url
 from schemas.endpoints.endpoint import request_target
 from schemas.errors import Invalid
+from schemas.times import parse_retry_after
 from workers.callback_connections import Seen, attempt_seen
 from workers.failure_codes import EXPECTED, in_words, was_spoilt
 

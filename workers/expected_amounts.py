@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Collection
 from decimal import Decimal
 
-from iamport.accounts import Account
+from iamport.merchant_clients import MerchantClient
 from ledger import Ledger
 from schemas.errors import IamportError, IamportRefused, MalformedPayment, RelayError
-from schemas.payments.derive_facts import shows_payment
-from schemas.payments.facts import Expected
+from schemas.payments.derive_facts import shows_approval
+from schemas.payments.facts import ExpectedAmount
 from schemas.payments.snapshot import Snapshot
 
 Seen = Snapshot | RelayError | None
@@ -20,8 +20,8 @@ _AT_ONCE = 5
 
 
 async def expectations(
-    ledger: Ledger, account: Account, seen: dict[str, Seen], *, paid: Collection[str]
-) -> dict[str, Expected]:
+    ledger: Ledger, account: MerchantClient, seen: dict[str, Seen], *, paid: Collection[str]
+) -> dict[str, ExpectedAmount]:
     """What is expected of each payment seen, by imp_uid; of those ``paid`` before, what the merchant told.
 
     Where the amount registered with i'mport cannot be had, the payment was not seen well enough: ``seen`` takes the
@@ -37,22 +37,24 @@ async def expectations(
         unsaid = {
             imp_uid: snapshot.merchant_uid
             for imp_uid, snapshot in snapshots.items()
-            if imp_uid not in expected and imp_uid not in paid and snapshot.merchant_uid and shows_payment(snapshot)
+            if imp_uid not in expected and imp_uid not in paid and snapshot.merchant_uid and shows_approval(snapshot)
         }
         for imp_uid, prepared in (await _all_prepared(account, unsaid)).items():
-            if isinstance(prepared, Expected):
+            if isinstance(prepared, ExpectedAmount):
                 expected[imp_uid] = prepared
             elif prepared is not None:
                 seen[imp_uid] = prepared
     return expected
 
 
-async def _all_prepared(account: Account, orders: dict[str, str]) -> dict[str, Expected | IamportError | None]:
+async def _all_prepared(
+    account: MerchantClient, orders: dict[str, str]
+) -> dict[str, ExpectedAmount | IamportError | None]:
     """What was registered of each order, by imp_uid; after the first call that fails nobody else is asked for.
 
     An answer that is unusable is no failure: only the payment it was for has to wait.
     """
-    room, found = asyncio.Semaphore(_AT_ONCE), dict[str, Expected | IamportError | None]()
+    room, found = asyncio.Semaphore(_AT_ONCE), dict[str, ExpectedAmount | IamportError | None]()
     trouble: IamportError | None = None
 
     async def one(imp_uid: str, merchant_uid: str) -> None:
@@ -75,11 +77,11 @@ async def _all_prepared(account: Account, orders: dict[str, str]) -> dict[str, E
     return found
 
 
-async def _prepared(account: Account, merchant_uid: str) -> Expected | None:
+async def _prepared(account: MerchantClient, merchant_uid: str) -> ExpectedAmount | None:
     try:
         row = await account.client.prepared(merchant_uid)
     except IamportRefused:
         return None
     if row is None or row.get("amount") is None:
         return None
-    return Expected(Decimal(row["amount"]), row.get("currency") or None)
+    return ExpectedAmount(Decimal(row["amount"]), row.get("currency") or None)

@@ -7,13 +7,13 @@ from dataclasses import replace
 import structlog
 
 from iamport.client import TIMEOUT
-from iamport.http_exchange import LARGEST_ANSWER
+from iamport.http_exchange import LARGEST_RESPONSE
 from iamport.responses import PaymentPage
 from ledger.offload import aside
 from ledger.reconciliations import Reconciliation
 from schemas.errors import MalformedPayment
 from schemas.payments.snapshot import Snapshot, history_rows
-from schemas.payments.windows import Window, drifted, following, less, more
+from schemas.payments.windows import Window, drifted, following, larger_limit, narrower
 
 log = structlog.get_logger()
 
@@ -44,13 +44,15 @@ def behind(run: Reconciliation, window: Window, page: PaymentPage, took: float) 
     back = drifted(window, run.listed, page.total, run.limit)
     ahead = back or following(window, run.until, page.total, page.size, run.limit)
     within = back is not None or (ahead is not None and ahead.page > 1)
-    limit = run.limit if within else more(run.limit, page.size, page.body_bytes / LARGEST_ANSWER, took / TIMEOUT)
+    limit = (
+        run.limit if within else larger_limit(run.limit, page.size, page.body_bytes / LARGEST_RESPONSE, took / TIMEOUT)
+    )
     return replace(run, window=as_tuple(ahead), limit=limit, listed=page.total if within else 0)
 
 
 def smaller(run: Reconciliation, window: Window) -> Reconciliation | None:
     """The run with less to ask for than what was too much; None where that was one row alone."""
-    found = less(window, run.limit)
+    found = narrower(window, run.limit)
     return None if found is None else replace(run, window=as_tuple(found[0]), limit=found[1])
 
 

@@ -13,8 +13,8 @@ from random import Random
 
 import structlog
 
-from iamport.accounts import Accounts
-from iamport.responses import PaymentPage, first_of
+from iamport.merchant_clients import MerchantClients
+from iamport.responses import PaymentPage, first_in_page
 from ledger import Ledger
 from ledger.merchants import Merchant
 from ledger.offload import aside
@@ -28,13 +28,13 @@ from schemas.errors import (
     TooMuchAsked,
     WrongCredentials,
 )
-from schemas.payments.channels import hidden, silent_before
+from schemas.payments.channels import hidden_test_payment, silent_before
 from schemas.payments.derive_facts import new_facts
 from schemas.payments.events import event_id
-from schemas.payments.facts import Fact, Facts, Kind
+from schemas.payments.facts import Fact, FactKind, Facts
 from schemas.payments.retractions import contradicted
 from schemas.payments.snapshot import Snapshot
-from schemas.payments.windows import Window, accepted, first
+from schemas.payments.windows import Window, first, is_complete
 from schemas.schedule import jittered, wait
 from workers.list_pages import as_tuple, behind, read, smaller, without
 
@@ -43,7 +43,7 @@ log = structlog.get_logger()
 OVERLAP = 3600
 FULL_EVERY = 86400
 """i'mport lists by the time of the latest status: a partial cancellation of an old payment hides from short windows."""
-ANNOUNCED = (Kind.ISSUED, Kind.PAID, Kind.DEPOSITED)
+ANNOUNCED = (FactKind.ISSUED, FactKind.PAID, FactKind.DEPOSITED)
 """Facts that i'mport always sends a webhook for; a cancellation through the API is announced only on request."""
 GIVES_UP_AFTER = 3600.0
 SLOWEST_PROBE = 30.0
@@ -57,7 +57,7 @@ FAILS_FOR = 86400.0
 class Reconciler:
     """Does the next step of a reconciliation: one page of i'mport's list, or a check of what was found."""
 
-    def __init__(self, settings: Settings, ledger: Ledger, accounts: Accounts, rng: Random) -> None:
+    def __init__(self, settings: Settings, ledger: Ledger, accounts: MerchantClients, rng: Random) -> None:
         self._settings = settings
         self._ledger = ledger
         self._accounts = accounts
@@ -146,9 +146,9 @@ class Reconciler:
                 "window_turned_down", reconciliation=run.id, merchant=run.merchant, since=window.since,
                 until=window.until, hint="i'mport answered 400 to its first page; taken for an empty one",
             )  # fmt: skip
-        complete = accepted(window, page.total, run.limit)
+        whole = is_complete(window, page.total, run.limit)
         run = replace(behind(run, window, page, took), tries=0, failing_since=0.0, trouble="")
-        if complete:
+        if whole:
             compared, differing = await self._differing(run, page, now)
             await self._ledger.reconciliations.found(run, differing)
             missing = sum(difference.missing for difference in differing.values())
@@ -162,7 +162,7 @@ class Reconciler:
         A row that is too large alone is left out, as nothing behind it would ever be compared; its payment is looked
         at by itself. One that is too slow alone is i'mport failing.
         """
-        named, total = first_of(error.begins)
+        named, total = first_in_page(error.begins)
         reduced = smaller(run, window)
         if reduced is None:
             if error.slow or named is None:
@@ -214,7 +214,7 @@ class Reconciler:
         passed over."""
         merchant = await self._ledger.merchants.get(run.merchant)
         shown, unreadable = await read(run, page)
-        snapshots = [snapshot for snapshot in shown if hidden(snapshot, merchant) is None]
+        snapshots = [snapshot for snapshot in shown if hidden_test_payment(snapshot, merchant) is None]
         known = await self._ledger.reconciliations.facts(run.merchant, [snapshot.imp_uid for snapshot in snapshots])
         quiet = _quiet(run)
         differing = {imp_uid: Difference(missing=False, quiet=quiet) for imp_uid in unreadable}

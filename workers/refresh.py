@@ -9,8 +9,8 @@ from random import Random
 
 import structlog
 
-from iamport.accounts import Accounts, MerchantCredentials
-from iamport.client import LARGEST_BATCH
+from iamport.client import LARGEST_LOOKUP
+from iamport.merchant_clients import MerchantClients, MerchantCredentials
 from iamport.responses import LookupResult
 from ledger import Ledger
 from ledger.keys import Lane
@@ -28,7 +28,7 @@ from schemas.errors import (
     WrongCredentials,
 )
 from schemas.payments import escrow
-from schemas.payments.channels import hidden, silent_before
+from schemas.payments.channels import hidden_test_payment, silent_before
 from schemas.payments.decide import Change, Policy, Record, decide
 from schemas.payments.snapshot import Snapshot, history_rows
 from schemas.schedule import exhausted, jittered, wait
@@ -47,7 +47,7 @@ LONGEST_PAUSE = 30.0
 class Refresher:
     """The actor behind the lanes ``refresh/…`` and ``unknown/…``."""
 
-    def __init__(self, settings: Settings, ledger: Ledger, accounts: Accounts, rng: Random) -> None:
+    def __init__(self, settings: Settings, ledger: Ledger, accounts: MerchantClients, rng: Random) -> None:
         self._settings = settings
         self._ledger = ledger
         self._accounts = accounts
@@ -58,9 +58,9 @@ class Refresher:
         """Look at the payments of a lane that are due, up to a hundred."""
         lane, clock = Lane.parse(lane_name), asyncio.get_running_loop()
         await asyncio.sleep(self._pace.wait(lane_name, clock.time()))
-        claimed = await self._ledger.refresh_lane.claim(lane, LARGEST_BATCH)
+        claimed = await self._ledger.refresh_lane.claim(lane, LARGEST_LOOKUP)
         count = len(claimed.payments)
-        self._pace.claimed(lane_name, count, clock.time(), full=count == LARGEST_BATCH)
+        self._pace.claimed(lane_name, count, clock.time(), full=count == LARGEST_LOOKUP)
         if not claimed.payments:
             return
         leases = [payment.lease for payment in claimed.payments]
@@ -129,7 +129,7 @@ class Refresher:
 
     async def _commit(self, payment: ClaimedPayment, snapshot: Snapshot, now: float, own: Policy) -> None:
         rows = len(payment.record.facts) + len(snapshot.deposits) + len(snapshot.cancellations)
-        told = (payment.claims, payment.escrow_changes)
+        told = (payment.reported_cancellations, payment.escrow_changes)
         change = await aside(decide, payment.record, snapshot, int(now), own, *told, rows=rows)
         outcome = await self._ledger.refresh_lane.commit(change, claimed=payment, now=now, written=_tell_events)
         if outcome == "changed":
@@ -210,7 +210,7 @@ def _seen(record: Record, looked: LookupResult, merchant: MerchantCredentials) -
     """What a look-up says of one payment."""
     imp_uid = record.imp_uid
     # Once known as a test payment it stays one, also where i'mport leaves it out or answers nonsense about it.
-    if (known := hidden(record.snapshot, merchant)) is not None:
+    if (known := hidden_test_payment(record.snapshot, merchant)) is not None:
         return known
     if imp_uid in looked.unknown:
         return None
@@ -221,7 +221,7 @@ def _seen(record: Record, looked: LookupResult, merchant: MerchantCredentials) -
         snapshot = Snapshot.parse(looked.found[imp_uid])
     except MalformedPayment as error:
         return error
-    return hidden(snapshot, merchant) or snapshot
+    return hidden_test_payment(snapshot, merchant) or snapshot
 
 
 def _by_error(claimed: ClaimedPayments, ends: Sequence[BaseException | None]) -> dict[str, list[str]]:

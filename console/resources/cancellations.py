@@ -17,13 +17,13 @@ from console.http.models import Body, Money, OfMerchant, Tax, checked
 from console.http.operation import Call, Operation, OperationResult
 from console.resources.payments import PaymentOut, payment_out
 from console.resources.refresh import PATIENCE, refreshed
-from iamport.accounts import Account
+from iamport.merchant_clients import MerchantClient
 from runtime.policy import policy
 from schemas import wire
 from schemas.errors import IamportFailing, IamportRefused, IamportUnreachable, Invalid, NotFound, WrongCredentials
 from schemas.payments.cancel_steps import check, intend, leave_open, mark_sent, withdraw
-from schemas.payments.cancellations import Request
-from schemas.payments.channels import hidden
+from schemas.payments.cancellations import CancellationRequest
+from schemas.payments.channels import hidden_test_payment
 from schemas.payments.decide import Change, Policy, Record, left_to_cancel, record_request, reject_request
 from schemas.payments.snapshot import IMP_UID
 
@@ -90,7 +90,7 @@ class Asking:
             if not await refreshed(call.context, merchant, imp_uid):
                 raise IamportUnreachable(f"payment {imp_uid} was never seen, and no look came through") from None
         else:
-            if (why := hidden(record.snapshot, owner)) is not None:
+            if (why := hidden_test_payment(record.snapshot, owner)) is not None:
                 raise why
         return asking
 
@@ -109,7 +109,7 @@ class Asking:
         """Ask for a look."""
         await self._context.ledger.refresh_lane.mark_dirty(self.merchant, self.imp_uid)
 
-    async def account(self) -> Account:
+    async def account(self) -> MerchantClient:
         """i'mport as the merchant sees it. Raises `WrongCredentials`."""
         return await self._context.accounts.get(self.merchant)
 
@@ -171,22 +171,22 @@ async def _confirmed(asking: Asking, request_id: str) -> bool:
     return False
 
 
-def _noted(record: Record, request: Request, now: int, own: Policy) -> Change:
+def _noted(record: Record, request: CancellationRequest, now: int, own: Policy) -> Change:
     check(record, request)
     return record_request(record, request, now, own)
 
 
-def _request(record: Record, body: CancellationIn, origin: Any, now: int) -> Request:
+def _request(record: Record, body: CancellationIn, origin: Any, now: int) -> CancellationRequest:
     amount = left_to_cancel(record) if body.amount is None else body.amount
     identity = "can_" + base64.b32encode(secrets.token_bytes(15)).decode().lower()
-    return Request(identity, amount, "sending", origin, now, body.reason)
+    return CancellationRequest(identity, amount, "sending", origin, now, body.reason)
 
 
-def _form(body: CancellationIn, record: Record, request: Request) -> dict[str, Any]:
+def _form(body: CancellationIn, record: Record, request: CancellationRequest) -> dict[str, Any]:
     """The fields of ``POST /payments/cancel``; ``checksum`` is what i'mport should find left before it acts."""
     form = body.model_dump(exclude={"record_only", "amount", "checksum"}, exclude_none=True)
     # Requests that wait for their result have not reduced what i'mport counts as left.
-    at_iamport = left_to_cancel(record, waiting=False)
+    at_iamport = left_to_cancel(record, minus_requests=False)
     if body.amount is not None or request.amount != at_iamport:
         form["amount"] = request.amount
     return form | {"checksum": at_iamport if body.checksum is None else body.checksum}

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from schemas import wire
-from schemas.payments.extra import CUT
+from schemas.payments.extra import ELLIPSIS
 
 MASK = "•••"
 _BUYERS = re.compile(
@@ -41,7 +41,7 @@ def _hides_something(text: str) -> bool:
     try:
         return has_private(wire.loads(text))
     except ValueError:
-        return text.endswith(CUT)
+        return text.endswith(ELLIPSIS)
 
 
 def has_private(value: Any) -> bool:

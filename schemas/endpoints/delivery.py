@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from datetime import UTC
-from email.utils import parsedate_to_datetime
-from random import Random
+from typing import TYPE_CHECKING
 
 from schemas.schedule import jittered
+
+if TYPE_CHECKING:
+    from random import Random
 
 LONGEST_RETRY_AFTER = 24 * 3600.0
 
@@ -130,17 +130,3 @@ def _outcome(answer: AttemptResult) -> str:
     if answer.status_code is None:
         return f"failed: {answer.error}"
     return f"answered {answer.status_code}, but {answer.error}"
-
-
-def parse_retry_after(value: str, now: float) -> float | None:
-    """The seconds a `Retry-After` header asks for (RFC 9110 §10.2.3: seconds or an HTTP date), not less than 0, with
-    parts of one where it gives them. None where it says neither. `now` is in UNIX seconds."""
-    value = value.strip()
-    if re.fullmatch(r"[0-9]+(\.[0-9]*)?", value):
-        return float(value)
-    try:
-        date = parsedate_to_datetime(value)
-        # An HTTP date is always GMT; the parser leaves the zone off where the text says "-0000" or nothing.
-        return max(0.0, (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now)
-    except (ValueError, OverflowError):
-        return None

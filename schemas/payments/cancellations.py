@@ -1,7 +1,7 @@
-"""Requests for cancellation, kept beside the facts: who asked for what, and which fact answered it.
+"""Cancellation requests: who asked for what, and which cancellation settled it.
 
-Between a request and its result lie a gateway's ticket desk and days (Paymentwall, PayPal, Smartro), so a request is
-opened when it is known and closed by the entry of ``cancel_history`` that answers it.
+Some gateways (Paymentwall, PayPal, Smartro) take days to decide on a cancellation. So a request is opened as soon as it
+is known, and closed by the entry of ``cancel_history`` that settles it.
 """
 
 from __future__ import annotations
@@ -12,39 +12,40 @@ from decimal import Decimal
 from itertools import combinations
 from typing import Any, Literal
 
-from schemas.payments.facts import Fact, Facts, Kind, cancelled_amount
-from schemas.payments.history_entries import Totals
+from schemas.payments.facts import Fact, FactKind, Facts, cancelled_amount
+from schemas.payments.history_entries import CancellableTotals
 from schemas.payments.refunds import UNLISTED
 from schemas.payments.snapshot import ZERO, Snapshot
 from schemas.times import rfc3339
 
 Origin = Literal["api", "record", "webhook"]
 State = Literal["sending", "sent", "open", "confirmed", "rejected"]
-WAITING = ("sending", "sent", "open")
+UNSETTLED = ("sending", "sent", "open")
 """States in which a result may still come."""
 
-SENDING_FOR = 60
-"""Seconds after which a request whose sender never came back counts as sent: what came of it, polling finds out."""
+SENDING_TIMEOUT = 60
+"""Seconds after which a request counts as sent though its process never reported back; refreshes find the outcome."""
+
+CONFIRM_AFTER = 3
+"""Seconds between the two look-ups that must both miss a reported cancellation before it opens a request. At least two
+seconds lie between them then, as times are whole seconds."""
 
 UNCONFIRMED_AFTER = 14 * 86400
-"""Seconds after which a cancellation that only a webhook claimed is given up."""
+"""Seconds after which a request is given up that only a webhook has reported."""
 
-SECOND_LOOK_AFTER = 3
-"""Seconds between two looks that agree before a webhook's claim opens a request: at least two, as times are whole."""
-
-MOST_TOGETHER = 8
-"""Requests of which a sum is made up, at most: each way to do so is tried."""
+LARGEST_COMBINATION = 8
+"""The most requests whose sum is compared with an amount: every combination of them is tried."""
 
 _CLOCK_SLACK = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """One cancellation that somebody asked for.
+class CancellationRequest:
+    """One requested cancellation.
 
-    ``amount`` in the currency's major unit, None where a webhook claimed it without saying how much. Times in UNIX
-    seconds. ``sending``: i'mport is being asked right now; ``sent``: it has taken it, and the next look shows what
-    came of it. Until then nobody outside knows of it. Then ``open``, until confirmed or rejected.
+    ``amount`` is in the currency's major unit, None where a webhook reported it without one. Times are UNIX seconds.
+    ``state`` is ``sending`` while i'mport is being called and ``sent`` once it has accepted the request (the next
+    look-up shows the outcome); neither is visible outside yet. Then it is ``open`` until confirmed or rejected.
     """
 
     id: str
@@ -56,29 +57,29 @@ class Request:
     closed_at: int | None = None
 
 
-def open_ids(requests: Iterable[Request]) -> list[str]:
-    """The ids of the requests that wait for their result."""
+def open_ids(requests: Iterable[CancellationRequest]) -> list[str]:
+    """The ids of the open requests."""
     return [request.id for request in requests if request.state == "open"]
 
 
-def requested(request: Request) -> Fact:
+def requested_fact(request: CancellationRequest) -> Fact:
     """The fact that a cancellation was requested."""
     return Fact(
         f"requested:{request.id}",
-        Kind.REQUESTED,
+        FactKind.REQUESTED,
         request.requested_at,
         detail={"cancellation": request_detail(request)},
     )
 
 
-def rejected(request: Request, now: int, reason: str | None) -> Fact:
-    """The fact that a pending cancellation was turned down at ``now``."""
+def rejected_fact(request: CancellationRequest, now: int, reason: str | None) -> Fact:
+    """The fact that a pending cancellation was rejected at ``now``."""
     detail = request_detail(request) | ({"reason": reason} if reason else {})
-    return Fact(f"rejected:{request.id}", Kind.REJECTED, now, closes=(request.id,), detail={"cancellation": detail})
+    return Fact(f"rejected:{request.id}", FactKind.REJECTED, now, closes=(request.id,), detail={"cancellation": detail})
 
 
-def request_detail(request: Request) -> dict[str, Any]:
-    """What an event says of a request that has no entry in ``cancel_history`` yet."""
+def request_detail(request: CancellationRequest) -> dict[str, Any]:
+    """The ``detail`` of an event about a request that has no entry in ``cancel_history`` yet."""
     return {
         "id": request.id,
         "request": request.id,
@@ -90,108 +91,127 @@ def request_detail(request: Request) -> dict[str, Any]:
     }
 
 
-def answer(
+def settle_requests(
     known: Facts,
-    requests: Sequence[Request],
+    requests: Sequence[CancellationRequest],
     found: Sequence[Fact],
+    repeated: Sequence[Fact],
     snapshot: Snapshot,
     now: int,
-    again: Sequence[Fact] = (),
-) -> tuple[list[Fact], list[Request]]:
-    """Joins cancellations to the requests they answer.
+) -> tuple[list[Fact], list[CancellationRequest]]:
+    """Matches the cancellations in ``found`` with the requests that they settle.
 
-    Gives ``found`` with each cancellation's detail completed and its requests in ``closes``, and the requests as
-    after it. An entry answers the request with its id; else the one of its amount that is not younger than it; else
-    one that what is left can no longer cover. Money without an entry answers, before that, the requests it is the sum
-    of: whether a look came between them must not matter. When nothing is left, every request is closed.
+    Returns the facts, each cancellation with its full detail and the ids of the requests it ``closes``, and the
+    requests as they are afterwards. `_settled_by` says which requests a cancellation settles; when nothing is left to
+    cancel, it closes all of them.
 
-    ``again`` are cancellations of money that was announced, taken back and has gone once more (see
-    `refunds.cancelled_again`): one that a request waits for is a fact, in place of its alias; the others are none.
+    ``repeated`` are cancellations of money that was announced, taken back and cancelled once more (see
+    `refunds.repeated_cancellations`). Where a request waits for one it becomes a fact, instead of the alias in
+    ``found``; otherwise it is dropped.
     """
-    pending = {request.id: request for request in requests if request.state in WAITING}
-    announced, totals = cancelled_amount(known.values()), Totals(snapshot)
-    joined: list[Fact] = []
-    listed, repeated = {fact.key for fact in found}, {fact.key: fact for fact in again}
-    for entry in (*found, *(fact for fact in again if fact.key not in listed)):
-        fact = repeated.get(entry.key, entry)
-        if fact.kind is not Kind.CANCELLED:
-            joined.append(fact)
+    pending = {request.id: request for request in requests if request.state in UNSETTLED}
+    announced, totals = cancelled_amount(known.values()), CancellableTotals(snapshot)
+    repeated_by_key = {fact.key: fact for fact in repeated}
+    found_keys = {fact.key for fact in found}
+    settled: list[Fact] = []
+    for original in (*found, *(fact for fact in repeated if fact.key not in found_keys)):
+        is_repeated = original.key in repeated_by_key
+        fact = repeated_by_key.get(original.key, original)
+        if fact.kind is not FactKind.CANCELLED:
+            settled.append(fact)
             continue
         announced += fact.amount
-        remainder = totals.left(snapshot.cancel_amount if fact.key in repeated else announced)
-        matches = _match(fact, list(pending.values()), remainder)
-        if fact.key in repeated and not matches and not (fact.whole and pending):
-            joined += [entry] if entry.key in listed else []
+        remainder = totals.uncancelled(snapshot.cancel_amount if is_repeated else announced)
+        matches = _settled_by(fact, list(pending.values()), remainder)
+        if is_repeated and not matches and not (fact.whole and pending):
+            settled += [original] if original.key in found_keys else []
             continue
         closes = list(pending) if fact.whole else [match.id for match in matches]
         for request_id in closes:
             del pending[request_id]
-        asked = matches[0] if matches else next((r for r in requests if r.id in closes[:1]), None)
-        joined.append(replace(fact, closes=tuple(closes), detail={"cancellation": _completed(fact.detail, asked)}))
-    closed = {request_id for fact in joined for request_id in fact.closes}
-    after = [
-        replace(request, state="confirmed", closed_at=now) if request.id in closed else request for request in requests
-    ]
-    return joined, after
+        main = matches[0] if matches else next((row for row in requests if row.id in closes[:1]), None)
+        detail = {"cancellation": _cancellation_detail(fact.detail, main)}
+        settled.append(replace(fact, closes=tuple(closes), detail=detail))
+    closed = {request_id for fact in settled for request_id in fact.closes}
+    after = [replace(row, state="confirmed", closed_at=now) if row.id in closed else row for row in requests]
+    return settled, after
 
 
-def opened(requests: Sequence[Request], claims: Mapping[str, int], now: int) -> tuple[list[Request], list[Fact]]:
-    """Requests that are open from now on: those sent, those whose sender never came back, and a claim that is ripe.
+def open_requests(
+    requests: Sequence[CancellationRequest], reported: Mapping[str, int], now: int
+) -> tuple[list[CancellationRequest], list[Fact]]:
+    """Opens the requests that were sent, or have been ``sending`` for too long; and one for a reported cancellation
+    that two look-ups have missed, if no other request is unsettled.
 
-    ``claims`` are cancellation ids and when a look first failed to find them.
+    ``reported`` maps cancellation ids to the time of the first look-up that missed them. Returns all requests and the
+    facts of those opened.
     """
-    after, told = [], []
+    after, facts = [], []
     for row in requests:
         request = row
-        given_up = row.state == "sending" and now - row.requested_at >= SENDING_FOR
-        if given_up or row.state == "sent":
+        timed_out = row.state == "sending" and now - row.requested_at >= SENDING_TIMEOUT
+        if timed_out or row.state == "sent":
             request = replace(row, state="open")
-            told.append(requested(request))
+            facts.append(requested_fact(request))
         after.append(request)
-    ripe = [(at, name) for name, at in claims.items() if now - at >= SECOND_LOOK_AFTER]
-    if ripe and not any(request.state in WAITING for request in after):
-        first_look, name = min(ripe)
-        request = Request(name, None, "open", "webhook", requested_at=first_look)
-        return [*after, request], [*told, requested(request)]
-    return after, told
+    missed_twice = [(at, name) for name, at in reported.items() if now - at >= CONFIRM_AFTER]
+    if missed_twice and not any(request.state in UNSETTLED for request in after):
+        missed_at, name = min(missed_twice)
+        request = CancellationRequest(name, None, "open", "webhook", requested_at=missed_at)
+        return [*after, request], [*facts, requested_fact(request)]
+    return after, facts
 
 
-def given_up(requests: Sequence[Request], now: int) -> tuple[list[Request], list[Fact]]:
-    """Claims of webhooks that i'mport has not confirmed in all this time are closed."""
+def close_unconfirmed(
+    requests: Sequence[CancellationRequest], now: int
+) -> tuple[list[CancellationRequest], list[Fact]]:
+    """Rejects the open requests that only a webhook reported and i'mport has not confirmed in `UNCONFIRMED_AFTER`.
+
+    Returns all requests and the facts of those rejected.
+    """
     late = [
         request
         for request in requests
         if request.state == "open" and request.origin == "webhook" and now - request.requested_at >= UNCONFIRMED_AFTER
     ]
     after = [replace(row, state="rejected", closed_at=now) if row in late else row for row in requests]
-    return after, [rejected(request, now, "unconfirmed") for request in late]
+    return after, [rejected_fact(request, now, "unconfirmed") for request in late]
 
 
-def together(pending: Sequence[Request], amount: Decimal) -> list[Request]:
-    """Those of several requests that make up ``amount`` together; none unless there is exactly one way to do so."""
-    if len(pending) > MOST_TOGETHER or any(request.amount is None for request in pending):
+def only_combination(pending: Sequence[CancellationRequest], amount: Decimal) -> list[CancellationRequest]:
+    """The two or more requests whose amounts add up to ``amount``; none unless exactly one combination does."""
+    if len(pending) > LARGEST_COMBINATION or any(request.amount is None for request in pending):
         return []
     sizes = range(2, len(pending) + 1)
-    chosen = (list(some) for size in sizes for some in combinations(pending, size))
-    ways = [some for some in chosen if sum((request.amount or ZERO for request in some), ZERO) == amount]
-    return ways[0] if len(ways) == 1 else []
+    combined = (list(some) for size in sizes for some in combinations(pending, size))
+    exact = [some for some in combined if sum((request.amount or ZERO for request in some), ZERO) == amount]
+    return exact[0] if len(exact) == 1 else []
 
 
-def _match(fact: Fact, pending: Sequence[Request], remainder: Decimal) -> list[Request]:
-    """The request that a cancellation answers, or those that it is the sum of."""
+def _settled_by(fact: Fact, pending: Sequence[CancellationRequest], remainder: Decimal) -> list[CancellationRequest]:
+    """The pending requests that a cancellation settles. The first rule that applies decides:
+
+    1. the request with the entry's id;
+    2. the first of the same amount that is not younger than the entry (a minute of slack);
+    3. for an entry without an id, the first of unknown amount that is not younger;
+    4. for money that no entry explains, the only combination of requests that adds up to it: the result must not
+       depend on whether a look-up came between them;
+    5. the first request that ``remainder``, what is left to cancel, can no longer cover.
+    """
     entry_id = fact.detail.get("id")
+    not_younger = [request for request in pending if request.requested_at <= fact.at + _CLOCK_SLACK]
     same_id = [request for request in pending if request.id == entry_id]
-    in_time = [request for request in pending if request.requested_at <= fact.at + _CLOCK_SLACK]
-    same_amount = [request for request in in_time if request.amount == fact.detail.get("amount")]
-    nameless = [request for request in in_time if request.amount is None and entry_id is None]
-    overtaken = [request for request in pending if request.amount is not None and request.amount > remainder]
-    if one := [*same_id, *same_amount, *nameless][:1]:
-        return one
-    summed = together(in_time, fact.amount) if fact.key.startswith(UNLISTED) else []
-    return summed or overtaken[:1]
+    same_amount = [request for request in not_younger if request.amount == fact.detail.get("amount")]
+    no_amount = [request for request in not_younger if request.amount is None and entry_id is None]
+    if first := [*same_id, *same_amount, *no_amount][:1]:
+        return first
+    if fact.key.startswith(UNLISTED) and (combined := only_combination(not_younger, fact.amount)):
+        return combined
+    return [request for request in pending if request.amount is not None and request.amount > remainder][:1]
 
 
-def _completed(detail: Mapping[str, Any], request: Request | None) -> dict[str, Any]:
+def _cancellation_detail(detail: Mapping[str, Any], request: CancellationRequest | None) -> dict[str, Any]:
+    """An entry's detail, completed with what its request says."""
     return {
         "id": detail.get("id") or (request.id if request else None),
         "request": request.id if request else None,

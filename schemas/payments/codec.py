@@ -7,17 +7,17 @@ from decimal import Decimal
 from typing import Any
 
 from schemas import wire
-from schemas.payments.cancellations import Request
+from schemas.payments.cancellations import CancellationRequest
 from schemas.payments.decide import Record
-from schemas.payments.facts import Fact, Facts, Kind, cancelled_amount, plain
-from schemas.payments.retractions import Lesser
+from schemas.payments.facts import Fact, FactKind, Facts, cancelled_amount, plain
+from schemas.payments.retractions import PossibleRetraction
 from schemas.payments.snapshot import Snapshot
 
 VERSION = 2
 
 
 def dump_fact(fact: Fact, place: int) -> bytes:
-    """A fact as JSON; ``place`` keeps the order in which facts were found."""
+    """A fact as JSON; ``place`` is its number in the order in which facts were found."""
     return wire.dumps(
         {
             "v": VERSION,
@@ -39,7 +39,7 @@ def load_facts(rows: Mapping[str, bytes]) -> dict[str, Fact]:
     return {
         key: Fact(
             key,
-            Kind(row["kind"]),
+            FactKind(row["kind"]),
             row["at"],
             amount=Decimal(row["amount"]),
             whole=row["whole"],
@@ -53,7 +53,7 @@ def load_facts(rows: Mapping[str, bytes]) -> dict[str, Fact]:
 
 def dump_record(record: Record) -> dict[str, bytes | str | int]:
     """The fields of a payment's hash that a change writes."""
-    snapshot = record.snapshot
+    snapshot, retraction = record.snapshot, record.possible_retraction
     fields: dict[str, bytes | str | int] = {
         "v": VERSION,
         "version": record.version,
@@ -63,9 +63,11 @@ def dump_record(record: Record) -> dict[str, bytes | str | int]:
         "sequence": record.sequence,
         "cancelled_amount": plain(cancelled_amount(record.facts.values())),
         "requests": wire.dumps([_dump_request(request) for request in record.requests]),
-        "claims": wire.dumps(record.claims),
+        "reported_cancellations": wire.dumps(record.reported_cancellations),
         "contradicts": wire.dumps(record.contradicts),
-        "lesser": "" if record.lesser is None else wire.dumps({"at": record.lesser.at, "shows": record.lesser.shows}),
+        "possible_retraction": b""
+        if retraction is None
+        else wire.dumps({"at": retraction.at, "digest": retraction.digest}),
     }
     if snapshot is not None:
         fields |= {
@@ -79,22 +81,22 @@ def dump_record(record: Record) -> dict[str, bytes | str | int]:
 
 def load_record(merchant: str, imp_uid: str, fields: Mapping[str, bytes], facts: Facts) -> Record:
     """The record of a payment's hash and facts; an empty one for a payment that is new."""
-    snapshot, lesser = fields.get("snapshot"), fields.get("lesser")
+    snapshot, retraction = fields.get("snapshot"), fields.get("possible_retraction")
     return Record(
         merchant=merchant,
         imp_uid=imp_uid,
         facts=facts,
         requests=tuple(_load_request(row) for row in wire.loads(fields.get("requests", b"[]"))),
-        claims=wire.loads(fields.get("claims", b"{}")),
+        reported_cancellations=wire.loads(fields.get("reported_cancellations", b"{}")),
         sequence=int(fields.get("sequence", 0)),
         version=int(fields.get("version", 0)),
         snapshot=Snapshot.parse(wire.loads(snapshot)) if snapshot else None,
-        lesser=Lesser(**wire.loads(lesser)) if lesser else None,
+        possible_retraction=PossibleRetraction(**wire.loads(retraction)) if retraction else None,
     )
 
 
 def dump_tombstone(record: Record) -> bytes:
-    """What has to be remembered of a payment that leaves: which facts are no news, and its last sequence."""
+    """What is remembered of a payment that retention removes: the facts already announced, and the last sequence."""
     facts = [
         {
             "key": fact.key,
@@ -110,12 +112,12 @@ def dump_tombstone(record: Record) -> bytes:
 
 
 def load_tombstone(merchant: str, imp_uid: str, text: bytes) -> Record:
-    """The record of a payment that had left: its old facts are known, everything else is new."""
+    """The record of a payment that retention had removed: its old facts are known, everything else is new."""
     stored = wire.loads(text)
     facts = {
         row["key"]: Fact(
             row["key"],
-            Kind(row["kind"]),
+            FactKind(row["kind"]),
             row["at"],
             amount=Decimal(row["amount"]),
             whole=row["whole"],
@@ -126,7 +128,7 @@ def load_tombstone(merchant: str, imp_uid: str, text: bytes) -> Record:
     return Record(merchant, imp_uid, facts=facts, sequence=stored["sequence"])
 
 
-def _dump_request(request: Request) -> dict[str, Any]:
+def _dump_request(request: CancellationRequest) -> dict[str, Any]:
     amount = request.amount
     return {
         "id": request.id,
@@ -139,9 +141,9 @@ def _dump_request(request: Request) -> dict[str, Any]:
     }
 
 
-def _load_request(row: Mapping[str, Any]) -> Request:
+def _load_request(row: Mapping[str, Any]) -> CancellationRequest:
     amount = row["amount"]
-    return Request(
+    return CancellationRequest(
         id=row["id"],
         amount=None if amount is None else Decimal(amount),
         state=row["state"],

@@ -1,7 +1,7 @@
-"""A change of many facts, cut into steps: each is written whole or not at all, and leaves a record to go on from.
+"""Splits a change of many facts into steps. Each is written whole or not at all and leaves a valid record.
 
-After any of them the next look finds what is missing, and gives it the same ids and sequence: facts are found in the
-order they happened, so those that were written are what it would have known already.
+If a worker stops after any of them, the next refresh finds the missing facts and gives them the same ids and sequence:
+facts are found in the order they happened, so those already written are the first ones.
 """
 
 from __future__ import annotations
@@ -11,68 +11,70 @@ from dataclasses import replace
 from itertools import islice
 from typing import NamedTuple
 
-from schemas.payments.cancellations import Request
+from schemas.payments.cancellations import CancellationRequest
 from schemas.payments.decide import Change
-from schemas.payments.facts import Fact, Kind
+from schemas.payments.facts import Fact, FactKind
 
-MOST = 100
-"""New facts that one step writes, at most: for so long other payments' commits wait. Only the first may write more."""
+STEP_FACTS = 100
+"""The most new facts that one step writes, as other payments' commits wait for it. Only the first may write more."""
 
 
 class Step(NamedTuple):
-    """One of the changes that follow each other; its ``facts`` are what it writes, also of what was remembered."""
+    """One of several changes that follow each other. ``change.facts`` are all that it writes, a tombstone's
+    included."""
 
     change: Change
     is_first: bool
     is_last: bool
 
 
-def steps(change: Change, most: int = MOST) -> Iterator[Step]:
-    """The steps of a change, of ``most`` new facts each; after the last the record is the one that all of it leaves.
-    Only that one says when to look again.
+def steps(change: Change, most: int = STEP_FACTS) -> Iterator[Step]:
+    """The steps of a change, with ``most`` new facts each. After the last one the record is ``change.record``; only
+    that step says when the payment is due again.
 
-    The first also writes whatever a tombstone remembered: it goes with that step. And it goes on until the last
-    cancellation of money that had been taken back: i'mport's word, which that step replaces, is what tells it.
+    The first step also writes the facts of a tombstone, because it removes the tombstone. And it reaches to the last
+    repeated cancellation: those are found by comparing with the previous snapshot, which the first step replaces.
     """
     before, after = change.previous, change.record
+    facts = list(after.facts.values())
     known = len(before.facts)
-    facts, rows = list(after.facts.items()), list(after.facts.values())
+    start = known if before.version else 0  # the facts in a tombstone are known, but not stored
+    end = known + max(most, _up_to_last_repeated(facts[known:]))
     events, sequence, previous = iter(change.events), before.sequence, before
-    # The facts of a payment that had left and is back are not stored any more.
-    first, end = known if before.version else 0, known + max(most, _told_by_word(rows[known:]))
     while True:
-        some = rows[first:end]
-        told = some[max(known - first, 0) :]
-        made = tuple(islice(events, sum(fact.kind is not Kind.ALIAS for fact in told)))
-        sequence = made[-1].sequence if made else sequence
-        is_last = end >= len(rows)
+        written = facts[start:end]
+        announced = sum(fact.kind is not FactKind.ALIAS for fact in written[max(known - start, 0) :])
+        step_events = tuple(islice(events, announced))
+        sequence = step_events[-1].sequence if step_events else sequence
+        is_last = end >= len(facts)
         record = after
         if not is_last:
-            requests = _requests(before.requests, after.requests, rows[known:end])
+            requests = _requests_at(before.requests, after.requests, facts[known:end])
             record = replace(before, requests=requests, sequence=sequence, snapshot=after.snapshot)
-            record = replace(record, facts=dict(facts[:end]))
+            record = replace(record, facts={fact.key: fact for fact in facts[:end]})
         record = replace(record, version=previous.version + 1)
         next_refresh = change.next_refresh if is_last else None
-        yield Step(Change(record, tuple(some), made, next_refresh, previous), previous is before, is_last)
+        yield Step(Change(record, tuple(written), step_events, next_refresh, previous), previous is before, is_last)
         if is_last:
             return
-        previous, first, end = record, end, end + most
+        previous, start, end = record, end, end + most
 
 
-def _told_by_word(found: Sequence[Fact]) -> int:
-    """How many facts there are up to the last one that `refunds.cancelled_again` may have found."""
-    places = (place for place, fact in enumerate(found, 1) if _closes_for_nothing(fact))
-    return max(places, default=0)
+def _up_to_last_repeated(found: Sequence[Fact]) -> int:
+    """The number of facts up to the last one that `refunds.repeated_cancellations` may have found."""
+    return max((number for number, fact in enumerate(found, 1) if _is_repeated(fact)), default=0)
 
 
-def _closes_for_nothing(fact: Fact) -> bool:
-    """Whether it is a cancellation that answers a request, though its money was announced before."""
-    return fact.kind is Kind.CANCELLED and bool(fact.closes) and not fact.amount
+def _is_repeated(fact: Fact) -> bool:
+    """Whether it is a cancellation that settles a request with money that was announced before."""
+    return fact.kind is FactKind.CANCELLED and bool(fact.closes) and not fact.amount
 
 
-def _requests(before: Sequence[Request], after: Sequence[Request], facts: Sequence[Fact]) -> tuple[Request, ...]:
-    """The requests as they are when only these facts are known: the others have not been opened or closed yet."""
+def _requests_at(
+    before: Sequence[CancellationRequest], after: Sequence[CancellationRequest], facts: Sequence[Fact]
+) -> tuple[CancellationRequest, ...]:
+    """The requests after a step with these facts: requests of later facts are not opened or closed yet."""
     known = {name for fact in facts for name in fact.closes}
-    known |= {fact.key.partition(":")[2] for fact in facts if fact.kind is Kind.REQUESTED}
+    known |= {fact.key.partition(":")[2] for fact in facts if fact.kind is FactKind.REQUESTED}
     was = {row.id: row for row in before}
     return tuple(row if row.id in known else was[row.id] for row in after if row.id in known or row.id in was)

@@ -1,8 +1,12 @@
-"""One look at a payment, decided: what is new, which events it makes, where the payment stands, when to look again.
+"""Decides what one look-up changes: new facts, the events they become, the payment's status, the next refresh.
 
-Everything that can change a payment's record goes through here: i'mport's answer (`look`), an operator's note that a
-cancellation was asked for elsewhere (`note`), an operator closing one (`reject`). Each gives a `Change`, which the
-ledger writes in one atomic step. Pure: the caller says what time it is.
+Every change to a payment's record is made here:
+
+- `decide`: i'mport has answered with a snapshot of the payment;
+- `record_request`: the merchant asked for a cancellation without the relay;
+- `reject_request`: an operator closes a pending cancellation.
+
+Each returns a `Change`, which the ledger writes in one atomic step. Pure: the caller passes the time.
 """
 
 from __future__ import annotations
@@ -12,14 +16,14 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from schemas.errors import Conflict, NotFound
-from schemas.payments import cancellations, events
-from schemas.payments.cancellations import Request
+from schemas.payments import cancellations, events, retractions
+from schemas.payments.cancellations import CancellationRequest
 from schemas.payments.derive_facts import new_facts
 from schemas.payments.escrow import EscrowChange
-from schemas.payments.facts import Expected, Fact, Facts, Kind, Status, Tally, status
-from schemas.payments.history_entries import left
-from schemas.payments.refunds import cancelled_again
-from schemas.payments.retractions import SECOND_LOOK_AFTER, Lesser, contradicted, present
+from schemas.payments.facts import ExpectedAmount, Fact, FactKind, Facts, Status, Tally, status
+from schemas.payments.history_entries import uncancelled
+from schemas.payments.refunds import repeated_cancellations
+from schemas.payments.retractions import PossibleRetraction, confirmed_snapshot, contradicted
 from schemas.payments.snapshot import ZERO, Snapshot
 from schemas.schedule import until_next
 
@@ -28,20 +32,21 @@ from schemas.schedule import until_next
 class Record:
     """What the ledger knows of one payment.
 
-    ``facts`` are in the order of their sequence, ``sequence`` is the last one used. ``claims`` are cancellations that
-    only a webhook speaks of: cancellation_id -> when a look first failed to find it. ``version`` grows with every
-    change. ``snapshot`` is i'mport's word; ``lesser`` is a look that showed less, until another one agrees or not.
+    ``facts`` are in the order of their sequence; ``sequence`` is the last one used. ``version`` grows with every
+    change. ``reported_cancellations`` maps a cancellation_id that only webhooks have reported to the time (UNIX
+    seconds) of the first look-up that did not find it. ``snapshot`` is the latest one that counts;
+    ``possible_retraction`` is a later one that showed less and is not confirmed yet.
     """
 
     merchant: str
     imp_uid: str
     facts: Facts = field(default_factory=dict)
-    requests: tuple[Request, ...] = ()
-    claims: Mapping[str, int] = field(default_factory=dict)
+    requests: tuple[CancellationRequest, ...] = ()
+    reported_cancellations: Mapping[str, int] = field(default_factory=dict)
     sequence: int = 0
     version: int = 0
     snapshot: Snapshot | None = None
-    lesser: Lesser | None = None
+    possible_retraction: PossibleRetraction | None = None
 
     @property
     def status(self) -> Status:
@@ -49,27 +54,29 @@ class Record:
 
     @property
     def contradicts(self) -> tuple[str, ...]:
-        """The ids of the events that i'mport's word no longer bears out."""
-        gone = contradicted(self.facts, self.snapshot)
-        return tuple(events.event_id(self.merchant, self.imp_uid, key) for key in gone)
+        """The ids of the events that the snapshot no longer supports."""
+        keys = contradicted(self.facts, self.snapshot)
+        return tuple(events.event_id(self.merchant, self.imp_uid, key) for key in keys)
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What decides beside the facts. Seconds, and UNIX seconds for ``since``: facts before it are recorded silently, as
-    are those that are older than ``lookback`` when they are first seen."""
+    """The rules for one payment, in seconds.
+
+    A fact is recorded silently if it is from before ``since`` (UNIX seconds), or is older than ``lookback`` when found.
+    """
 
     since: float = 0
     lookback: float = 30 * 86400
     expiry_grace: float = 600
     pending_schedule: tuple[float, ...] = (60, 300, 900, 3600, 21600)
-    expected: Expected | None = None
-    quiet: bool = False
+    expected: ExpectedAmount | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What to write: the record as after it, new facts and events, and in how many seconds to look again."""
+    """What to write: the new ``record``, the facts and events it adds to ``previous``, and ``next_refresh``, the
+    seconds until the payment is due again (None: not by itself)."""
 
     record: Record
     facts: tuple[Fact, ...]
@@ -78,8 +85,8 @@ class Change:
     previous: Record
 
     @property
-    def news(self) -> bool:
-        """Whether anything became known that was not."""
+    def has_events(self) -> bool:
+        """Whether there is anything to announce."""
         return bool(self.events)
 
 
@@ -88,13 +95,13 @@ def decide(
     snapshot: Snapshot,
     now: int,
     policy: Policy,
-    claims: Iterable[str] = (),
+    reported: Iterable[str] = (),
     escrow_changes: Iterable[EscrowChange] = (),
 ) -> Change:
-    """What ``snapshot``, fetched at ``now``, changes.
+    """The change that ``snapshot``, looked up at ``now`` (UNIX seconds), makes to ``record``.
 
-    ``claims`` are the cancellation ids, ``escrow_changes`` the escrow changes that verified webhooks spoke of and no
-    look has settled yet.
+    ``reported`` are the cancellation ids and ``escrow_changes`` the escrow changes that verified webhooks have reported
+    since the last look-up.
     """
     found = new_facts(
         record.facts,
@@ -104,33 +111,35 @@ def decide(
         expected=policy.expected,
         escrow_changes=escrow_changes,
     )
-    shown, lesser = present(record.snapshot, record.lesser, snapshot, now)
-    again = cancelled_again(record.facts, record.snapshot, snapshot, found, now)
-    joined, requests = cancellations.answer(record.facts, record.requests, found, snapshot, now, again)
-    open_claims = _open_claims(record, joined, shown, claims, now)
-    requests, opened = cancellations.opened(requests, open_claims, now)
-    requests, given_up = cancellations.given_up(requests, now)
-    waiting = any(request.state in cancellations.WAITING for request in requests)
+    repeated = repeated_cancellations(record.facts, record.snapshot, snapshot, found, now)
+    confirmed, retraction = confirmed_snapshot(record.snapshot, record.possible_retraction, snapshot, now)
+
+    settled, requests = cancellations.settle_requests(record.facts, record.requests, found, repeated, snapshot, now)
+    unexplained = _unexplained(record, reported, settled, confirmed, now)
+    requests, opened = cancellations.open_requests(requests, unexplained, now)
+    requests, closed = cancellations.close_unconfirmed(requests, now)
+
+    unsettled = any(request.state in cancellations.UNSETTLED for request in requests)
     after = replace(
         record,
         requests=tuple(requests),
-        claims={} if waiting else open_claims,
-        snapshot=shown,
-        lesser=lesser,
+        reported_cancellations={} if unsettled else unexplained,
+        snapshot=confirmed,
+        possible_retraction=retraction,
     )
-    return _change(record, after, (*joined, *opened, *given_up), now, policy, snapshot)
+    return _change(record, after, (*settled, *opened, *closed), now, policy, snapshot)
 
 
-def record_request(record: Record, request: Request, now: int, policy: Policy) -> Change:
-    """A request that is open from ``now`` on: the merchant asked i'mport, or its gateway, without the relay."""
+def record_request(record: Record, request: CancellationRequest, now: int, policy: Policy) -> Change:
+    """Opens a request that the merchant made at i'mport or at its gateway, without the relay."""
     after = replace(record, requests=(*record.requests, replace(request, state="open")))
-    return _change(record, after, (cancellations.requested(request),), now, policy)
+    return _change(record, after, (cancellations.requested_fact(request),), now, policy, _latest(after))
 
 
 def reject_request(record: Record, request_id: str, now: int, policy: Policy, reason: str | None = None) -> Change:
-    """A pending cancellation closed by an operator; the status returns to what the facts say.
+    """Closes a pending cancellation as rejected; the payment's status follows from its facts again.
 
-    Raises `NotFound`, and `Conflict` where it is not open.
+    Raises `NotFound`, and `Conflict` where the request is not open.
     """
     request = next((request for request in record.requests if request.id == request_id), None)
     if request is None:
@@ -141,86 +150,99 @@ def reject_request(record: Record, request_id: str, now: int, policy: Policy, re
         replace(row, state="rejected", closed_at=now) if row.id == request_id else row for row in record.requests
     )
     after = replace(record, requests=requests)
-    return _change(record, after, (cancellations.rejected(request, now, reason),), now, policy)
+    return _change(record, after, (cancellations.rejected_fact(request, now, reason),), now, policy, _latest(after))
 
 
-def left_to_cancel(record: Record, *, waiting: bool = True) -> Decimal:
-    """What no cancellation has taken, as i'mport shows it now, nor (``waiting``) a request that waits; in the
-    currency's major unit. A cancellation that was taken back takes nothing."""
-    asked = (r.amount for r in record.requests if r.state in cancellations.WAITING and r.amount is not None)
-    rest = left(_seen(record), _seen(record).cancel_amount)
-    return max(rest - sum(asked, ZERO), ZERO) if waiting else rest
+def next_refresh(record: Record, now: int, policy: Policy) -> float | None:
+    """Seconds until the payment has to be refreshed without being asked: the earliest reason wins, None without any."""
+    waits: list[float] = [at + cancellations.CONFIRM_AFTER - now for at in record.reported_cancellations.values()]
+    for request in record.requests:
+        if request.state == "sent":
+            waits.append(0)
+        if request.state == "sending":
+            waits.append(request.requested_at + cancellations.SENDING_TIMEOUT - now)
+        if request.state == "open":
+            waits.append(until_next(policy.pending_schedule, now - request.requested_at))
+    if record.possible_retraction is not None:
+        waits.append(record.possible_retraction.at + retractions.CONFIRM_AFTER - now)
+    account = record.snapshot.virtual_account if record.snapshot else None
+    if account is not None and account.deadline and record.status is Status.ISSUED:
+        expires_in = account.deadline + policy.expiry_grace - now
+        waits += [expires_in] if expires_in > 0 else []
+    return max(min(waits), 1) if waits else None
 
 
-def _seen(record: Record) -> Snapshot:
-    if record.snapshot is None:
-        raise ValueError(f"payment {record.imp_uid} was never looked at")
-    return record.snapshot
+def left_to_cancel(record: Record, *, minus_requests: bool = True) -> Decimal:
+    """What can still be cancelled, as i'mport shows it now, in the currency's major unit.
+
+    A cancellation that i'mport took back no longer counts. Unsettled requests count as cancelled if ``minus_requests``.
+    """
+    snapshot = _latest(record)
+    rest = uncancelled(snapshot, snapshot.cancel_amount)
+    if not minus_requests:
+        return rest
+    unsettled = (row.amount for row in record.requests if row.state in cancellations.UNSETTLED)
+    return max(rest - sum((amount for amount in unsettled if amount is not None), ZERO), ZERO)
 
 
-def _open_claims(
-    record: Record, found: Sequence[Fact], snapshot: Snapshot, claims: Iterable[str], now: int
+def _unexplained(
+    record: Record, reported: Iterable[str], found: Sequence[Fact], snapshot: Snapshot, now: int
 ) -> dict[str, int]:
-    """Claims that nothing known explains, each with the time of the first look that did not find it."""
+    """The reported cancellations that no request, entry or fact explains, each with the time it was first missing."""
     facts = (*record.facts.values(), *found)
-    known = {request.id for request in record.requests} | {row.cancellation_id for row in snapshot.cancellations}
-    known |= {fact.key.partition(":")[2] for fact in facts}
-    is_paid = any(fact.kind in (Kind.PAID, Kind.DEPOSITED) for fact in facts)
-    if not is_paid or not left(snapshot, snapshot.cancel_amount):
+    is_paid = any(fact.kind in (FactKind.PAID, FactKind.DEPOSITED) for fact in facts)
+    if not is_paid or not uncancelled(snapshot, snapshot.cancel_amount):
         return {}
-    return {name: at for name, at in {**dict.fromkeys(claims, now), **record.claims}.items() if name not in known}
+    known: set[str | None] = {request.id for request in record.requests}
+    known |= {entry.cancellation_id for entry in snapshot.cancellations}
+    known |= {fact.key.partition(":")[2] for fact in facts}
+    missing_since = {**dict.fromkeys(reported, now), **record.reported_cancellations}
+    return {name: at for name, at in missing_since.items() if name not in known}
 
 
 def _change(
-    before: Record, after: Record, found: Sequence[Fact], now: int, policy: Policy, fetched: Snapshot | None = None
+    before: Record, after: Record, found: Sequence[Fact], now: int, policy: Policy, snapshot: Snapshot
 ) -> Change:
-    """Events show what the look ``fetched``, also where that is less than what counts as i'mport's word after it.
-    Without a look they show the latter."""
-    shown = _seen(after) if fetched is None else fetched
+    """The change that adds the facts ``found``, each numbered and rendered as an event with the status after it.
+
+    The events carry ``snapshot``, also where it showed less than the one that ``after`` keeps.
+    """
     facts = dict(before.facts)
-    waiting = cancellations.open_ids(before.requests)
+    tally = Tally(facts.values())
+    open_requests = cancellations.open_ids(before.requests)
     previous = before.status if facts else None
-    sequence, tally = before.sequence, Tally(facts.values())
-    made = []
+    sequence = before.sequence
+    announced = []
     for fact in found:
         facts[fact.key] = fact
         tally.add(fact)
-        if fact.kind is Kind.ALIAS:
+        if fact.kind is FactKind.ALIAS:
             continue
-        if fact.kind is Kind.REQUESTED:
-            waiting.append(fact.key.partition(":")[2])
-        waiting = [request for request in waiting if request not in fact.closes]
+        if fact.kind is FactKind.REQUESTED:
+            open_requests.append(fact.key.partition(":")[2])
+        open_requests = [request for request in open_requests if request not in fact.closes]
         sequence += 1
         event = events.render(
             merchant=before.merchant,
             fact=fact,
             sequence=sequence,
-            status=tally.status(waiting),
+            status=tally.status(open_requests),
             previous=previous,
             cancelled_amount=tally.cancelled,
-            snapshot=shown,
-            silent=policy.quiet or fact.at < policy.since or now - fact.at > policy.lookback,
+            snapshot=snapshot,
+            silent=_is_silent(fact, now, policy),
         )
-        made.append(event)
+        announced.append(event)
         previous = event.status
     record = replace(after, facts=facts, sequence=sequence, version=before.version + 1)
-    return Change(record, tuple(found), tuple(made), next_refresh(record, now, policy), before)
+    return Change(record, tuple(found), tuple(announced), next_refresh(record, now, policy), before)
 
 
-def next_refresh(record: Record, now: int, policy: Policy) -> float | None:
-    """Seconds until the payment has to be looked at unasked, None for never: the earliest reason wins."""
-    reasons: list[float] = [at + cancellations.SECOND_LOOK_AFTER - now for at in record.claims.values()]
-    for request in record.requests:
-        if request.state == "sent":
-            reasons.append(0)
-        if request.state == "sending":
-            reasons.append(request.requested_at + cancellations.SENDING_FOR - now)
-        if request.state == "open":
-            reasons.append(until_next(policy.pending_schedule, now - request.requested_at))
-    if record.lesser is not None:
-        reasons.append(record.lesser.at + SECOND_LOOK_AFTER - now)
-    account = record.snapshot.virtual_account if record.snapshot else None
-    expires_in = account.deadline + policy.expiry_grace - now if account and account.deadline else 0
-    if expires_in > 0 and record.status is Status.ISSUED:
-        reasons.append(expires_in)
-    return max(min(reasons), 1) if reasons else None
+def _is_silent(fact: Fact, now: int, policy: Policy) -> bool:
+    return fact.at < policy.since or now - fact.at > policy.lookback
+
+
+def _latest(record: Record) -> Snapshot:
+    if record.snapshot is None:
+        raise ValueError(f"payment {record.imp_uid} has not been looked up yet")
+    return record.snapshot

@@ -1,4 +1,4 @@
-"""Inicis escrow: a purchase was shipped, confirmed or refused. i'mport tells it by webhook only and shows it nowhere.
+"""Inicis escrow: a purchase was shipped, confirmed or refused. i'mport reports it by webhook only; no look-up shows it.
 
 The body is documented with KG Inicis (V1): `event` is always `Inicis.Escrow.Changed`, and `extra` holds
 `escrow_status` (a text), `changed_at` (a number, UNIX seconds) and, of a refusal, `denied_reason`.
@@ -14,8 +14,8 @@ from decimal import Decimal
 from typing import Any
 
 from schemas import wire
-from schemas.payments.extra import CUT, printable, text
-from schemas.payments.facts import Fact, Kind
+from schemas.payments.extra import ELLIPSIS, printable, short_text
+from schemas.payments.facts import Fact, FactKind
 from schemas.times import rfc3339
 
 EVENT = "Inicis.Escrow.Changed"
@@ -45,8 +45,8 @@ _YEAR_10000 = 253_402_300_800
 
 @dataclass(frozen=True, slots=True)
 class EscrowChange:
-    """What an escrow webhook says: Inicis' ``code`` (empty where there is none), when it changed (UNIX seconds, None
-    where that is not told) and why the buyer refused. ``received_at`` is when it was first told, in UNIX seconds."""
+    """What an escrow webhook reports: Inicis' ``code`` (empty if missing), the time of the change (UNIX seconds, None
+    if missing) and why the buyer refused. ``received_at`` is when the first such webhook came, in UNIX seconds."""
 
     code: str
     changed_at: int | None
@@ -55,40 +55,40 @@ class EscrowChange:
 
     @property
     def key(self) -> str:
-        """The key of its fact: the same for every webhook that tells of this change."""
+        """The key of its fact: the same for every webhook that reports this change."""
         return f"escrow:{self.code}:{'' if self.changed_at is None else self.changed_at}"
 
 
 def read(extra: bytes) -> EscrowChange | None:
-    """The escrow change in what a webhook's body held beside the usual fields (JSON); None for any other webhook."""
+    """The escrow change in a webhook's other fields (``extra``, JSON); None for any other webhook."""
     if _NAME not in extra:
         return None
     fields = _object(extra)
     if fields.get("event") != EVENT:
         return None
-    told = _object(fields.get("extra"))
+    inner = _object(fields.get("extra"))
     return EscrowChange(
-        text(told.get("escrow_status"), _LONGEST_CODE) or "", _moment(told.get("changed_at")), _reason(told)
+        short_text(inner.get("escrow_status"), _LONGEST_CODE) or "", _time(inner.get("changed_at")), _reason(inner)
     )
 
 
 def dump(change: EscrowChange) -> bytes:
-    """A change as the ledger keeps it until a look has seen it."""
+    """A change as the ledger stores it until the next refresh."""
     return wire.dumps({"code": change.code, "changed_at": change.changed_at, "denied_reason": change.denied_reason})
 
 
 def load(row: bytes, received_at: int) -> EscrowChange:
-    """A change as it was kept; ``received_at`` in UNIX seconds."""
+    """A stored change; ``received_at`` in UNIX seconds."""
     fields = wire.loads(row)
     return EscrowChange(fields["code"], fields["changed_at"], fields["denied_reason"], received_at)
 
 
 def facts(changes: Iterable[EscrowChange]) -> list[Fact]:
-    """The fact of each change, for a payment that i'mport shows as an escrow payment."""
+    """The facts of the changes, for a payment that i'mport shows as an escrow payment."""
     return [
         Fact(
             change.key,
-            Kind.ESCROW,
+            FactKind.ESCROW,
             change.received_at if change.changed_at is None else change.changed_at,
             detail={
                 "escrow": {
@@ -104,7 +104,7 @@ def facts(changes: Iterable[EscrowChange]) -> list[Fact]:
 
 
 def _object(value: Any) -> Mapping[str, Any]:
-    """An object, also one that was sent as a JSON text; an empty one for anything else."""
+    """An object, also one sent as a JSON text; an empty one for anything else."""
     if isinstance(value, str | bytes):
         try:
             value = wire.loads(value)
@@ -113,17 +113,17 @@ def _object(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _reason(told: Mapping[str, Any]) -> str | None:
-    value = told.get("denied_reason")
+def _reason(inner: Mapping[str, Any]) -> str | None:
+    value = inner.get("denied_reason")
     if not isinstance(value, str) or not (reason := value.strip()):
         return None
-    reason = reason if len(reason) <= _LONGEST_REASON else reason[:_LONGEST_REASON] + CUT
+    reason = reason if len(reason) <= _LONGEST_REASON else reason[:_LONGEST_REASON] + ELLIPSIS
     return "\n".join(map(printable, reason.splitlines()))
 
 
-def _moment(value: Any) -> int | None:
-    """UNIX seconds of a time: seconds or milliseconds, as number or text, or ISO 8601, which is Korean time where it
-    names no offset."""
+def _time(value: Any) -> int | None:
+    """The UNIX seconds of a time in seconds or milliseconds (number or text) or in ISO 8601, read as Korean time if it
+    has no offset."""
     if isinstance(value, str):
         value = value.strip()
         if not _SECONDS.fullmatch(value):

@@ -1,4 +1,4 @@
-"""Events: a fact as subscribers hear of it, with an id that is the same for good."""
+"""Events: a fact as it is announced to subscribers, with an id that never changes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from schemas import wire
-from schemas.payments.facts import Fact, Kind, Status
+from schemas.payments.facts import Fact, FactKind, Status
 from schemas.payments.snapshot import Snapshot
 from schemas.times import rfc3339
 
@@ -20,11 +20,11 @@ _END = b"}}"
 
 
 @dataclass(frozen=True, slots=True)
-class Callback:
-    """A callback's body as it is kept: a thousand events of one look share one ``payment``, i'mport's object as JSON.
+class CallbackBody:
+    """A callback's body as it is stored: all events of one look-up share one ``payment``, i'mport's object as JSON.
 
-    ``text`` is the body without it; where ``payment`` is None it is the whole body, with an object of its own or about
-    no payment. What is put together are always the same bytes.
+    ``text`` is the body without that object. If ``payment`` is None, ``text`` is the whole body. The assembled bytes
+    are always the same.
     """
 
     text: bytes = field(repr=False)
@@ -39,41 +39,41 @@ class Callback:
 
     @property
     def thin(self) -> bytes:
-        """The body without i'mport's object, for endpoints that asked for it."""
+        """The body without i'mport's object, for endpoints with the payload `thin`."""
         return thin(self.text) if self.payment is None else self.text
 
     @property
     def size(self) -> int:
-        """Bytes of the full body, nearly."""
+        """The approximate size of the full body in bytes."""
         return len(self.text) + len(self.payment or b"")
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What is recorded of one fact and sent to whoever subscribed. ``silent``: recorded without delivery."""
+    """One fact as it is recorded and sent to subscribers. ``silent``: recorded without delivery."""
 
     id: str
     type: str
     sequence: int
     status: Status
-    callback: Callback
+    callback: CallbackBody
     silent: bool
 
     @property
     def body(self) -> bytes:
-        """The callback's very bytes."""
+        """The bytes of the full callback body."""
         return self.callback.full
 
 
 def event_id(merchant: str, imp_uid: str, fact_key: str) -> str:
-    """The id of the event of a fact: the same in every ledger that ever finds it."""
+    """The id of a fact's event: the same in every ledger that finds the fact."""
     digest = hashlib.sha256(f"{merchant}\0{imp_uid}\0{fact_key}".encode()).digest()
     return "evt_" + base64.b32encode(digest[:20]).decode().lower()
 
 
 def event_type(fact: Fact) -> str:
-    """The type of the event that a fact becomes."""
-    if fact.kind is Kind.CANCELLED and not fact.whole:
+    """The type of a fact's event."""
+    if fact.kind is FactKind.CANCELLED and not fact.whole:
         return "payment.partially_cancelled"
     return f"payment.{fact.kind.value}"
 
@@ -89,7 +89,8 @@ def render(
     snapshot: Snapshot,
     silent: bool,
 ) -> Event:
-    """The event of a fact, with status and sums as after it. ``snapshot`` is the look that proved it."""
+    """The event of a fact, with the status and sums after it. ``snapshot`` is what the look-up that proved it
+    showed."""
     identity, kind = event_id(merchant, snapshot.imp_uid, fact.key), event_type(fact)
     data: dict[str, Any] = {
         "merchant": merchant,
@@ -107,11 +108,11 @@ def render(
         "detail": fact.detail,
     }
     text = wire.dumps({"id": identity, "type": kind, "timestamp": rfc3339(fact.at), "data": data})
-    return Event(identity, kind, sequence, status, Callback(text, snapshot.raw), silent)
+    return Event(identity, kind, sequence, status, CallbackBody(text, snapshot.raw), silent)
 
 
 def thin(body: bytes) -> bytes:
-    """A callback's body without i'mport's object, for endpoints that asked for it."""
+    """A whole callback body without i'mport's object."""
     callback: Mapping[str, Any] = wire.loads(body)
     data = {name: value for name, value in callback["data"].items() if name != "payment"}
     return wire.dumps({**callback, "data": data})

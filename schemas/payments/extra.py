@@ -1,4 +1,4 @@
-"""What a webhook's body holds beside the usual fields: kept as JSON, in as much room as there is."""
+"""The other fields of a webhook's body, stored as JSON of limited size."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from typing import Any
 from schemas import wire
 
 EXTRA_BYTES = 4096
-"""Unknown fields are kept up to this many bytes of JSON."""
-CUT = "…"
-"""Stands at the end of a text or list that was cut, and for what nests too deeply."""
+"""The most bytes of JSON that other fields are stored in."""
+ELLIPSIS = "…"
+"""Ends a text or list that was cut, and replaces what is nested too deeply."""
 
 _DEEPEST = 12
 _MOST_MEMBERS = EXTRA_BYTES // len(b'"":0,')
-"""More members than this fit into no object that is kept; the rest is not looked at."""
+"""No object with more members fits; the rest is not read."""
 _WHOLE = (EXTRA_BYTES, EXTRA_BYTES // len(b"0,"))
 _CUTS = ((1000, 80), (300, 30), (100, 10))
-"""How long texts (characters) and lists (items) may be, tried one after the other; all that could fit is `_WHOLE`."""
+"""The longest texts (characters) and lists (items), tried one after the other. `_WHOLE` is more than could fit."""
 
 
-def kept(fields: Mapping[str, Any]) -> bytes:
-    """The fields as one JSON object of at most `EXTRA_BYTES`; nothing where there are none.
+def dump_extra(fields: Mapping[str, Any]) -> bytes:
+    """The fields as one JSON object of at most `EXTRA_BYTES`; empty without fields.
 
-    Where that is too little, long texts and lists are cut and end with an ellipsis, so that short fields such as codes
-    and times stay. Fields that do not fit even then are left out, later ones first.
+    If they do not fit, long texts and lists are cut and end with an ellipsis, so that short fields such as codes and
+    times stay. Fields that do not fit even then are left out.
     """
     if not fields:
         return b""
@@ -43,9 +43,8 @@ def kept(fields: Mapping[str, Any]) -> bytes:
     return written if len(written) <= EXTRA_BYTES else _as_many_as_fit(cut)
 
 
-def text(value: Any, cap: int) -> str | None:
-    """A short value as text: numbers as written, other types, blanks and what is longer than ``cap`` characters as
-    None; `printable`."""
+def short_text(value: Any, cap: int) -> str | None:
+    """A number or short text, `printable`. None for other types, blank text and text longer than ``cap`` characters."""
     if isinstance(value, int | Decimal) and not isinstance(value, bool):
         value = str(value)
     if not isinstance(value, str) or len(value) > cap or not (short := value.strip()):
@@ -54,9 +53,9 @@ def text(value: Any, cap: int) -> str | None:
 
 
 def printable(text: str) -> str:
-    """The text without characters that do not print (controls, lone surrogates): U+FFFD stands for each, so it is safe
-    in a log, a key and in UTF-8."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in text)
+    """The text with U+FFFD for each character that does not print (controls, lone surrogates), so that it is safe in a
+    log, in a key and in UTF-8."""
+    return text if text.isprintable() else "".join(char if char.isprintable() else "\ufffd" for char in text)
 
 
 def _cut(value: Any, longest: int, most: int, depth: int) -> Any:
@@ -64,18 +63,18 @@ def _cut(value: Any, longest: int, most: int, depth: int) -> Any:
         case str():
             return _shortened_json(value, longest, most, depth) or _shortened(value, longest)
         case Mapping() | list() if depth > _DEEPEST:
-            return CUT
+            return ELLIPSIS
         case Mapping():
             members = islice(value.items(), _MOST_MEMBERS)
             return {_shortened(name, longest): _cut(inner, longest, most, depth + 1) for name, inner in members}
         case list():
             rows = [_cut(inner, longest, most, depth + 1) for inner in value[:most]]
-            return rows if len(value) <= most else [*rows, CUT]
+            return rows if len(value) <= most else [*rows, ELLIPSIS]
     return value
 
 
 def _shortened_json(value: str, longest: int, most: int, depth: int) -> str | None:
-    """A long text that is a JSON object is cut inside, so that it still is one; None for other texts."""
+    """A long JSON object in a text, cut inside so that it stays valid JSON; None for other texts."""
     if len(value) <= longest or not value.startswith("{"):
         return None
     try:
@@ -85,7 +84,7 @@ def _shortened_json(value: str, longest: int, most: int, depth: int) -> str | No
 
 
 def _shortened(text: str, longest: int) -> str:
-    clean: str = wire.whole(text if len(text) <= longest else text[:longest] + CUT)
+    clean: str = wire.whole(text if len(text) <= longest else text[:longest] + ELLIPSIS)
     return clean
 
 

@@ -1,6 +1,6 @@
-"""What happened to a payment: a set of facts that only grows, and where the payment stands by them.
+"""What happened to a payment: a set of facts that only grows, and the payment's status that follows from it.
 
-Which facts a look proves is for `schemas.payments.derive_facts` to say.
+`schemas.payments.derive_facts` says which facts a look-up proves.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any
 from schemas.payments.snapshot import ZERO
 
 
-class Kind(StrEnum):
-    """What a fact is of; in the order that facts of one moment are told in."""
+class FactKind(StrEnum):
+    """What happened, in the order in which facts of the same time are announced."""
 
     ISSUED = "virtual_account_issued"
     EXPIRED = "virtual_account_expired"
@@ -31,7 +31,7 @@ class Kind(StrEnum):
 
 
 class Status(StrEnum):
-    """Where a payment stands, as the facts say."""
+    """A payment's status as it follows from its facts."""
 
     READY = "ready"
     ISSUED = "virtual_account_issued"
@@ -45,16 +45,16 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One thing that happened, under a key that is the same whoever finds it, whenever.
+    """One thing that happened. Its key does not depend on when or how it is found.
 
-    ``at`` is when it happened, in UNIX seconds (when it was first seen, where i'mport gives no time). ``amount`` is
-    what was deposited or cancelled, in the currency's major unit. ``whole``: this cancellation left nothing.
-    ``entry`` is the key of the deposit that ``paid`` stands for. ``closes`` are the requests for cancellation that it
-    answers. An ``ALIAS`` is an entry of a history for money that another fact has announced: known, but no news.
+    ``at`` is when it happened, in UNIX seconds (when it was first found, if i'mport gives no time). ``amount`` is what
+    was deposited or cancelled, in the currency's major unit. ``whole``: nothing is left to cancel after it. ``entry``
+    is the key of the deposit that ``paid`` stands for. ``closes`` are the ids of the cancellation requests it settles.
+    An ``ALIAS`` is an entry of a history for money that another fact has announced: known, but not announced again.
     """
 
     key: str
-    kind: Kind
+    kind: FactKind
     at: int
     amount: Decimal = ZERO
     whole: bool = False
@@ -67,19 +67,19 @@ Facts = Mapping[str, Fact]
 
 
 @dataclass(frozen=True, slots=True)
-class Expected:
-    """What the merchant expects to be paid, in the currency's major unit; any currency where it is None."""
+class ExpectedAmount:
+    """The amount that the merchant expects, in the currency's major unit; ``currency`` None accepts any."""
 
     amount: Decimal
     currency: str | None = None
 
 
 class Tally:
-    """Where a payment stands and what was cancelled of it, counted fact by fact, in the order they were found."""
+    """A payment's status and cancelled amount, fact by fact in the order they were found."""
 
     def __init__(self, facts: Iterable[Fact] = ()) -> None:
         self.cancelled = ZERO
-        self._kinds: set[Kind] = set()
+        self._kinds: set[FactKind] = set()
         self._whole = False
         self._issued = ""
         self._expired: set[str] = set()
@@ -87,25 +87,25 @@ class Tally:
             self.add(fact)
 
     def add(self, fact: Fact) -> None:
-        """One more fact."""
+        """Counts one more fact."""
         self._kinds.add(fact.kind)
         self._whole = self._whole or fact.whole
-        if fact.kind is Kind.CANCELLED:
+        if fact.kind is FactKind.CANCELLED:
             self.cancelled += fact.amount
-        elif fact.kind is Kind.ISSUED:
+        elif fact.kind is FactKind.ISSUED:
             self._issued = fact.key
-        elif fact.kind is Kind.EXPIRED:
+        elif fact.kind is FactKind.EXPIRED:
             self._expired.add(fact.key)
 
     def status(self, open_requests: Iterable[str] = ()) -> Status:
-        """Where the payment stands while these requests are open."""
+        """The status while these requests are open."""
         if any(True for _ in open_requests):
             return Status.PENDING
-        if Kind.CANCELLED in self._kinds:
+        if FactKind.CANCELLED in self._kinds:
             return Status.CANCELLED if self._whole else Status.PARTIALLY_CANCELLED
-        if Kind.PAID in self._kinds:
+        if FactKind.PAID in self._kinds:
             return Status.PAID
-        if Kind.FAILED in self._kinds:
+        if FactKind.FAILED in self._kinds:
             return Status.FAILED
         if not self._issued:
             return Status.READY
@@ -114,16 +114,16 @@ class Tally:
 
 
 def status(facts: Iterable[Fact], open_requests: Iterable[str] = ()) -> Status:
-    """Where a payment with these facts, in the order they were found, and these open requests stands."""
+    """The status of a payment with these facts, in the order they were found, and these open requests."""
     return Tally(facts).status(open_requests)
 
 
 def cancelled_amount(facts: Iterable[Fact]) -> Decimal:
-    """What was announced as cancelled in all; never more than i'mport's ``cancel_amount``."""
-    return sum((fact.amount for fact in facts if fact.kind is Kind.CANCELLED), ZERO)
+    """The sum that was announced as cancelled; never more than i'mport's ``cancel_amount``."""
+    return sum((fact.amount for fact in facts if fact.kind is FactKind.CANCELLED), ZERO)
 
 
 def plain(amount: Decimal) -> str:
-    """One text for equal amounts, however they were written: ``1004``, ``10.5``."""
+    """The same text for equal amounts, however they were written: ``1004``, ``10.5``."""
     text = f"{amount:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text

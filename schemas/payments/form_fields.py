@@ -1,7 +1,7 @@
-"""The fields of a form, nested as their bracketed names say: `extra[escrow_status]=4` is what JSON writes as
-`{"extra": {"escrow_status": "4"}}`.
+"""Nested fields of a form: `extra[escrow_status]=4` is the form of the JSON `{"extra": {"escrow_status": "4"}}`.
 
-PHP and most form libraries write nested values so. `a[]` adds to a list, and `a[0]`, `a[1]` … are one, too.
+PHP and most form libraries write nested values like this. `a[]` appends to a list, and `a[0]`, `a[1]` … are a list,
+too.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ _NESTED = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\]){1,8})")
 def nested(pairs: Iterable[tuple[str, str]], flat: Container[str]) -> dict[str, Any]:
     """The fields of a form's pairs; the first of equal names wins.
 
-    The names in ``flat`` are never nested: `status[x]` is a field of its own, beside `status`. So is a bracketed name
-    where its place is taken by a text.
+    The names in ``flat`` are never nested: `status[x]` is a field beside `status`. So is a bracketed name whose place
+    is already taken by a text.
     """
     fields: dict[str, Any] = {}
     for name, value in pairs:
@@ -30,7 +30,7 @@ def nested(pairs: Iterable[tuple[str, str]], flat: Container[str]) -> dict[str, 
 
 
 def _put(fields: dict[str, Any], path: list[str], value: str) -> bool:
-    """Put a value where a path leads, unless something is there already; whether the path leads anywhere."""
+    """Puts a value at a path, unless it is taken. False if the path leads through something that is not an object."""
     place = fields
     for part in path[:-1]:
         name = part or _next(place)
@@ -44,7 +44,7 @@ def _put(fields: dict[str, Any], path: list[str], value: str) -> bool:
 
 
 def _next(place: Mapping[str, Any]) -> str:
-    """Where `a[]` puts its value."""
+    """The index under which `a[]` puts its value."""
     return next(number for number in map(str, count(len(place))) if number not in place)
 
 

@@ -10,12 +10,12 @@ from itertools import accumulate
 from typing import TypeVar
 
 from schemas.payments.facts import plain
-from schemas.payments.snapshot import ZERO, Cancellation, Deposit, Snapshot
+from schemas.payments.snapshot import ZERO, CancellationEntry, DepositEntry, Snapshot
 
-_Row = TypeVar("_Row", Deposit, Cancellation)
+_Row = TypeVar("_Row", DepositEntry, CancellationEntry)
 
 
-def keyed_deposits(snapshot: Snapshot) -> list[tuple[str, Deposit]]:
+def keyed_deposits(snapshot: Snapshot) -> list[tuple[str, DepositEntry]]:
     """Each deposit, oldest first, as ``deposited:{pg_tid}``; without one by time and amount."""
     if not snapshot.deposits:
         return []
@@ -24,7 +24,7 @@ def keyed_deposits(snapshot: Snapshot) -> list[tuple[str, Deposit]]:
     return [(f"deposited:{name}", row) for name, row in zip(names, rows, strict=True)]
 
 
-def keyed_cancellations(snapshot: Snapshot) -> list[tuple[str, Cancellation]]:
+def keyed_cancellations(snapshot: Snapshot) -> list[tuple[str, CancellationEntry]]:
     """Each cancellation, oldest first, as ``cancelled:{cancellation_id}``, else by ``pg_tid``, else by time and amount.
 
     An id names one cancellation, however often it is listed.
@@ -37,8 +37,8 @@ def keyed_cancellations(snapshot: Snapshot) -> list[tuple[str, Cancellation]]:
     return [(f"cancelled:{name}", row) for name, row in zip(names, rows, strict=True)]
 
 
-class Totals:
-    """What can be cancelled of a payment: its amount or, of an unlimited account, what had come in."""
+class CancellableTotals:
+    """What can be cancelled of a payment: its amount or, if more was deposited (unlimited accounts), the deposits."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
@@ -48,32 +48,33 @@ class Totals:
         self.all = max(snapshot.amount, self._sums[-1])
 
     def until(self, at: int) -> Decimal:
-        """What could be cancelled at ``at``, in UNIX seconds."""
+        """What could be cancelled at ``at`` (UNIX seconds)."""
         return max(self._snapshot.amount, self._sums[bisect_right(self._times, at)])
 
-    def left(self, cancelled: Decimal) -> Decimal:
-        """What could still be cancelled after ``cancelled``, in the currency's major unit.
+    def uncancelled(self, cancelled: Decimal) -> Decimal:
+        """What can still be cancelled after ``cancelled``, in the currency's major unit.
 
-        A promotion's discount was never paid: where i'mport says `cancelled` without it, nothing is left.
+        A promotion's discount was never paid: if i'mport says `cancelled` and only the discount is missing, nothing is
+        left.
         """
         if self._snapshot.status == "cancelled" and cancelled >= self.all - self._snapshot.discount:
             return ZERO
         return max(self.all - cancelled, ZERO)
 
 
-def left(snapshot: Snapshot, cancelled: Decimal) -> Decimal:
-    """What could still be cancelled of a payment after ``cancelled``, see `Totals.left`."""
-    return Totals(snapshot).left(cancelled)
+def uncancelled(snapshot: Snapshot, cancelled: Decimal) -> Decimal:
+    """What can still be cancelled of a payment after ``cancelled``, see `CancellableTotals.uncancelled`."""
+    return CancellableTotals(snapshot).uncancelled(cancelled)
 
 
 def _oldest_first(rows: Sequence[_Row]) -> list[_Row]:
-    """By time; of one second in the order of the list, which grows at one of its ends, so that names stay."""
+    """By time. Entries of the same second keep the order in which the list grows, so that their keys never change."""
     grows_in_front = bool(rows) and rows[0].at > rows[-1].at
     return sorted(reversed(rows) if grows_in_front else rows, key=lambda row: row.at)
 
 
 def _names(bases: Iterable[str]) -> list[str]:
-    """Each base as it is, and which of equals from the second on: ``a``, ``a#2``."""
+    """The bases made unique: ``a``, the second of the same ``a#2``."""
     seen: Counter[str] = Counter()
     names = []
     for base in bases:

@@ -1,30 +1,32 @@
-"""What a webhook says, and what the relay notes about it.
+"""What a webhook says, and the notification that the relay stores of it.
 
 i'mport posts JSON or a form with `imp_uid`, `merchant_uid`, `status` and, for cancellations, `cancellation_id`.
 None of it is signed, so `WebhookFields` are only a hint that a payment changed. A body is refused only if it names no
-payment; everything else in it is read leniently, because i'mport does not send again after a 4xx.
+payment. Everything else in it is read leniently, because i'mport does not send again after a 4xx.
 """
 
 from __future__ import annotations
 
-import random
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote_to_bytes
 
 import orjson
 
 from schemas import body_reasons, wire
 from schemas.errors import BadNotification, UnsupportedContentType
-from schemas.payments.extra import kept, text
+from schemas.payments.extra import dump_extra, short_text
 from schemas.payments.form_fields import nested
 
+if TYPE_CHECKING:
+    import random
+
 FORM_FIELDS = 1000
-"""A form's fields after so many are one unusable last field."""
+"""The most fields of a form that are read; the rest counts as one unusable field."""
 CAPS = {"merchant_uid": 200, "status": 64, "cancellation_id": 200}
-"""The longest optional values taken, in characters; longer ones count as absent (i'mport's own limit is 40)."""
+"""The longest optional values, in characters; longer ones count as absent (i'mport's own limit is 40)."""
 
 _KNOWN = frozenset({"imp_uid", *CAPS})
 _IMP_UID = re.compile(r"[A-Za-z0-9_-]{1,32}")
@@ -36,7 +38,7 @@ _PAIRS = tuple(high + low for high in _DIGITS for low in _DIGITS)
 
 @dataclass(frozen=True, slots=True)
 class WebhookFields:
-    """What a webhook's body says. `extra` is a JSON object of the other fields, or nothing."""
+    """The fields of a webhook's body. `extra` is a JSON object of the other fields, empty without any."""
 
     imp_uid: str
     merchant_uid: str | None = None
@@ -47,10 +49,10 @@ class WebhookFields:
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """A webhook as it is accepted.
+    """A webhook as it is stored.
 
-    `source` is the sender's address as text; `verified` says that the sender proved to be i'mport (one of its
-    addresses, one of RELAY_ALLOWED_IPS, or the merchant's webhook token). `received_at` is in UNIX seconds, None for
+    `source` is the address it came from. It is `verified` if that is one of i'mport's addresses or in
+    RELAY_ALLOWED_IPS, or if the path holds the merchant's webhook token. `received_at` is in UNIX seconds, None for
     "now, by Redis' clock". `token_hash` is the SHA-256 in hex of the webhook token in the path, None without one.
     """
 
@@ -77,7 +79,7 @@ def new_id(now: float, rng: random.Random) -> str:
 
 
 def parse(body: bytes, content_type: str) -> WebhookFields:
-    """The claim in a webhook's body, JSON or form by `content_type`.
+    """The fields of a webhook's body, JSON or form by `content_type`.
 
     Raises `UnsupportedContentType`, and `BadNotification` for a body that does not parse or has no usable `imp_uid`.
     Neither error quotes the body.
@@ -92,16 +94,16 @@ def parse(body: bytes, content_type: str) -> WebhookFields:
         raise BadNotification(body_reasons.of_fields(fields, body if kind == "form" else None))
     return WebhookFields(
         imp_uid,
-        text(fields.get("merchant_uid"), CAPS["merchant_uid"]),
-        text(fields.get("status"), CAPS["status"]),
-        text(fields.get("cancellation_id"), CAPS["cancellation_id"]),
-        b"" if fields.keys() <= _KNOWN else kept({name: fields[name] for name in fields if name not in _KNOWN}),
+        short_text(fields.get("merchant_uid"), CAPS["merchant_uid"]),
+        short_text(fields.get("status"), CAPS["status"]),
+        short_text(fields.get("cancellation_id"), CAPS["cancellation_id"]),
+        b"" if fields.keys() <= _KNOWN else dump_extra({name: fields[name] for name in fields if name not in _KNOWN}),
     )
 
 
 @lru_cache(maxsize=64)
 def _media_type(content_type: str) -> tuple[Literal["json", "form", "other"], str]:
-    """What a content type means for us, and the codec of its charset."""
+    """The kind of body that a content type announces, and the codec of its charset."""
     media_type, _, parameters = content_type.partition(";")
     charset = "utf-8"
     for parameter in parameters.split(";"):
@@ -117,9 +119,12 @@ def _media_type(content_type: str) -> tuple[Literal["json", "form", "other"], st
 
 
 def _json_fields(body: bytes, charset: str) -> dict[str, Any]:
-    """The members of a JSON object. orjson reads the usual bodies; one that has numbers or other fields, or that
-    orjson refuses, is read again by the reader that keeps numbers as they were written. JSON is UTF-8; a body that is
-    not, and whose sender names another charset, is read in that, so that no webhook is lost for a Korean name."""
+    """The members of a JSON object.
+
+    orjson reads the usual bodies. One with numbers or other fields, or that orjson refuses, is read again by the reader
+    that keeps numbers as they were written. JSON is UTF-8; a body in another charset that its content type names is
+    read in that, so that no webhook is lost because of a Korean name.
+    """
     try:
         fields = orjson.loads(body)
         if isinstance(fields, dict) and fields.keys() <= _KNOWN and all(type(v) is str for v in fields.values()):
@@ -141,12 +146,12 @@ def _loaded(body: bytes, charset: str) -> Any:
     except UnicodeDecodeError:
         if charset == "utf-8":
             raise
-        # Neither a quote nor a backslash is ever the second byte of a Korean letter in CP949, so nothing moves.
+        # In CP949 the second byte of a Korean letter is never a quote or a backslash, so the JSON stays intact.
         return wire.loads(body.decode(charset, "replace"))
 
 
 def _form_fields(body: bytes, charset: str) -> dict[str, Any]:
-    """The fields of a form; the first of equal names wins, bytes that are not text become U+FFFD."""
+    """The fields of a form; the first of equal names wins. Bytes that cannot be decoded become U+FFFD."""
     pairs = []
     for field in body.strip(b"\r\n").split(b"&", FORM_FIELDS):
         name, _, value = (part.replace(b"+", b" ") for part in field.partition(b"="))

@@ -1,4 +1,4 @@
-"""i'mport's payment object, read tolerantly: what the relay decides by, beside the object as it came."""
+"""i'mport's payment object, read leniently: the fields that the relay decides by, and the object as it came."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _YEAR_10000 = 253_402_300_800
 
 
 @dataclass(frozen=True, slots=True)
-class Deposit:
+class DepositEntry:
     """One entry of ``deposit_history``; ``at`` in UNIX seconds, 0 where unknown."""
 
     pg_tid: str | None
@@ -29,7 +29,7 @@ class Deposit:
 
 
 @dataclass(frozen=True, slots=True)
-class Cancellation:
+class CancellationEntry:
     """One entry of ``cancel_history``; ``at`` in UNIX seconds, 0 where unknown."""
 
     cancellation_id: str | None
@@ -41,8 +41,8 @@ class Cancellation:
 
 
 @dataclass(frozen=True, slots=True)
-class VirtualAccount:
-    """Where the buyer is to pay in; ``deadline`` and ``issued_at`` in UNIX seconds, 0 for never and unknown."""
+class IssuedVirtualAccount:
+    """The account to pay into. ``deadline`` (0: never) and ``issued_at`` (0: unknown) in UNIX seconds."""
 
     number: str
     bank_code: str | None
@@ -54,9 +54,10 @@ class VirtualAccount:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A payment as one look found it. Amounts are in the currency's major unit, times in UNIX seconds, 0 for not (yet).
+    """A payment as one look-up returned it. Amounts are in the currency's major unit; times in UNIX seconds, 0: not
+    yet.
 
-    ``raw`` is the object as fetched, as JSON; only it is passed on.
+    ``raw`` is the object as JSON; events carry it unchanged.
     """
 
     imp_uid: str
@@ -76,23 +77,22 @@ class Snapshot:
     cancelled_at: int = 0
     fail_reason: str | None = None
     cancel_reason: str | None = None
-    virtual_account: VirtualAccount | None = None
-    deposits: tuple[Deposit, ...] = ()
-    cancellations: tuple[Cancellation, ...] = ()
+    virtual_account: IssuedVirtualAccount | None = None
+    deposits: tuple[DepositEntry, ...] = ()
+    cancellations: tuple[CancellationEntry, ...] = ()
     raw: bytes = field(default=b"{}", repr=False, compare=False)
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> Snapshot:
         """The snapshot of one payment object. Missing, null and unknown fields are fine.
 
-        Raises `MalformedPayment` where ``imp_uid`` or an amount cannot be read: of such a payment nothing can be
-        believed.
+        Raises `MalformedPayment` if ``imp_uid`` or an amount cannot be read: such an object cannot be trusted at all.
         """
         imp_uid = _text(raw.get("imp_uid"))
         if imp_uid is None or not IMP_UID.fullmatch(imp_uid):
             raise MalformedPayment("a payment without a usable imp_uid")
         try:
-            raw, text = _written(raw)
+            raw, text = _with_json(raw)
             return cls(
                 raw=text,
                 imp_uid=imp_uid,
@@ -121,12 +121,12 @@ class Snapshot:
 
 
 def history_rows(raw: Mapping[str, Any]) -> int:
-    """How many rows the histories of a payment object have: what reading it takes grows with them."""
+    """The number of entries in a payment object's histories: the time to read it grows with them."""
     return len(_rows(raw.get("deposit_history"))) + len(_rows(raw.get("cancel_history")))
 
 
-def _written(raw: Mapping[str, Any]) -> tuple[Mapping[str, Any], bytes]:
-    """The object and its JSON, without lone surrogates. Raises `TypeError` for what JSON cannot hold."""
+def _with_json(raw: Mapping[str, Any]) -> tuple[Mapping[str, Any], bytes]:
+    """The object, without lone surrogates, and its JSON. Raises `TypeError` for what JSON cannot hold."""
     try:
         return raw, wire.dumps(raw)
     except TypeError:
@@ -157,7 +157,7 @@ def _money(value: Any, name: str) -> Decimal:
 
 
 def _flag(value: Any) -> bool:
-    """A boolean; also as text or number, as a test payment must not be taken for a real one."""
+    """A boolean, also as text or number: a test payment must not be taken for a real one."""
     return value is True or str(value).lower() in ("true", "1")
 
 
@@ -175,11 +175,11 @@ def _discount(promotion: Any) -> Decimal:
     return _money(promotion.get("discount"), "promotion.discount") if isinstance(promotion, Mapping) else ZERO
 
 
-def _virtual_account(raw: Mapping[str, Any]) -> VirtualAccount | None:
+def _virtual_account(raw: Mapping[str, Any]) -> IssuedVirtualAccount | None:
     number = _text(raw.get("vbank_num"))
     if raw.get("pay_method") != "vbank" or number is None:
         return None
-    return VirtualAccount(
+    return IssuedVirtualAccount(
         number=number,
         bank_code=_text(raw.get("vbank_code")),
         bank_name=_text(raw.get("vbank_name")),
@@ -189,8 +189,8 @@ def _virtual_account(raw: Mapping[str, Any]) -> VirtualAccount | None:
     )
 
 
-def _deposit(row: Mapping[str, Any]) -> Deposit:
-    return Deposit(
+def _deposit(row: Mapping[str, Any]) -> DepositEntry:
+    return DepositEntry(
         pg_tid=_text(row.get("pg_tid")),
         amount=_money(row.get("amount"), "deposit_history.amount"),
         depositor=_text(row.get("depositor_name")),
@@ -198,8 +198,8 @@ def _deposit(row: Mapping[str, Any]) -> Deposit:
     )
 
 
-def _cancellation(row: Mapping[str, Any]) -> Cancellation:
-    return Cancellation(
+def _cancellation(row: Mapping[str, Any]) -> CancellationEntry:
+    return CancellationEntry(
         cancellation_id=_text(row.get("cancellation_id")),
         pg_tid=_text(row.get("pg_tid")),
         amount=_money(row.get("amount"), "cancel_history.amount"),

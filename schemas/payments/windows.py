@@ -1,25 +1,26 @@
-"""How a period is walked through i'mport's lists: in windows small enough for one page each.
+"""How i'mport's lists of a period are read: in windows that are small enough for one page each.
 
-Pages drift while payments change, so a window that does not fit one page is halved rather than paged through. i'mport
-takes 90 days at most, and both ends belong to a window (its description of ``GET /payments/status/{payment_status}``).
-A page can be too large or too slow for i'mport or for us, so how many rows it may have is a matter of experience.
+Pages drift while payments change, so a window that does not fit one page is halved rather than paged through. A window
+is at most 90 days and includes both ends (i'mport's description of ``GET /payments/status/{payment_status}``). A page
+can be too large or too slow for i'mport or for us, so the number of rows asked for adapts to the answers.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-LONGEST = 90 * 86400
-PAGE = 1000
-LIMITS = (PAGE, 500, 250, 125, 25, 5, 1)
-"""How many rows may be asked for; each divides the one before, so that a place in a list can be told in any of them."""
-ROOM = 0.5
-"""The share of what an answer may take, in bytes and in time, that a page should not exceed."""
+LONGEST_WINDOW = 90 * 86400
+LARGEST_PAGE = 1000
+PAGE_LIMITS = (LARGEST_PAGE, 500, 250, 125, 25, 5, 1)
+"""The numbers of rows that are asked for. Each divides the one before, so a position can be given in pages of each."""
+TARGET_SHARE = 0.5
+"""The share of the largest answer, and of the longest time, that a page should not exceed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What to ask for next: page ``page`` of what changed from ``since`` to ``until``, UNIX seconds, both included."""
+    """What to ask for next: page ``page`` of the payments that changed from ``since`` to ``until`` (UNIX seconds, both
+    included)."""
 
     since: int
     until: int
@@ -28,11 +29,11 @@ class Window:
 
 def first(since: int, until: int) -> Window:
     """The first window of a period that begins at ``since`` and ends before ``until``."""
-    return Window(since, min(max(until - 1, since), since + LONGEST))
+    return Window(since, min(max(until - 1, since), since + LONGEST_WINDOW))
 
 
-def following(window: Window, until: int, total: int, rows: int, limit: int = PAGE) -> Window | None:
-    """What to ask for after a page of ``rows`` (at most ``limit``) out of ``total``; None when the period is through.
+def following(window: Window, until: int, total: int, rows: int, limit: int = LARGEST_PAGE) -> Window | None:
+    """What to ask for after a page of ``rows`` (at most ``limit``) out of ``total``; None at the end of the period.
 
     A window with more than one page is asked for again in halves; one of a single second is paged through.
     """
@@ -44,14 +45,14 @@ def following(window: Window, until: int, total: int, rows: int, limit: int = PA
     if window.until + 1 >= until:
         return None
     grown = max((window.until - window.since + 1) * (2 if total < max(limit // 4, 1) else 1), 1)
-    return Window(window.until + 1, min(until - 1, window.until + min(grown, LONGEST)))
+    return Window(window.until + 1, min(until - 1, window.until + min(grown, LONGEST_WINDOW)))
 
 
 def drifted(window: Window, listed: int, total: int, limit: int) -> Window | None:
-    """Where to go back to when rows have left a second while it was paged through; None where none have.
+    """Where to go back to if rows have left a second while it was paged through; None if none have.
 
-    ``listed`` rows were there a page ago, ``total`` are there now (0 behind a page past the end, which tells nothing).
-    What stood behind a row that left has moved ahead by one, maybe over the edge of a page that was read already.
+    ``listed`` rows were there a page ago, ``total`` are there now (0 past the end, which says nothing). The rows after
+    one that left have moved up by one, maybe onto a page that was read already.
     """
     if window.page == 1 or total >= listed or (window.page - 1) * limit >= listed:
         return None
@@ -59,17 +60,17 @@ def drifted(window: Window, listed: int, total: int, limit: int) -> Window | Non
     return Window(window.since, window.until, max(window.page - back, 1))
 
 
-def accepted(window: Window, total: int, limit: int = PAGE) -> bool:
-    """Whether the rows of a page are all there is of the window, or all a page of a single second can be."""
+def is_complete(window: Window, total: int, limit: int = LARGEST_PAGE) -> bool:
+    """Whether the page holds all of the window, or as much as a page of a single second can."""
     return total <= limit or window.since == window.until
 
 
-def less(window: Window, limit: int) -> tuple[Window, int] | None:
-    """What to ask for where a page was too much: half the window and fewer rows; None where it was one row alone.
+def narrower(window: Window, limit: int) -> tuple[Window, int] | None:
+    """What to ask for after a page that was too much: half the window and fewer rows; None if it was a single row.
 
     A page of a single second begins at the same row as before.
     """
-    fewer = next((step for step in LIMITS if step < limit), limit)
+    fewer = next((step for step in PAGE_LIMITS if step < limit), limit)
     if window.since < window.until:
         return Window(window.since, (window.since + window.until) // 2), fewer
     if fewer == limit:
@@ -77,10 +78,10 @@ def less(window: Window, limit: int) -> tuple[Window, int] | None:
     return Window(window.since, window.until, (window.page - 1) * (limit // fewer) + 1), fewer
 
 
-def more(limit: int, rows: int, size: float, time: float) -> int:
-    """How many rows to ask for after a page of ``rows`` that took these shares of what an answer may take.
+def larger_limit(limit: int, rows: int, size: float, time: float) -> int:
+    """How many rows to ask for after a page of ``rows`` with this ``size`` and ``time``, as shares of the largest.
 
-    A step more where a page of that many rows can be expected to leave `ROOM`; an empty page tells nothing.
+    One step more if such a page can be expected to stay within `TARGET_SHARE`; an empty page says nothing.
     """
-    larger = min((step for step in LIMITS if step > limit), default=limit)
-    return larger if rows and size * larger / rows <= ROOM and time <= ROOM else limit
+    larger = min((step for step in PAGE_LIMITS if step > limit), default=limit)
+    return larger if rows and size * larger / rows <= TARGET_SHARE and time <= TARGET_SHARE else limit

@@ -1,1 +1,1 @@
-"""The parts of the documentation that are made from the code."""
+"""The parts of the documentation that are generated from the code."""

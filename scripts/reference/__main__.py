@@ -1,4 +1,4 @@
-"""`python -m scripts.reference`: writes the parts of `docs/` that are made from the code; `--check` only compares.
+"""`python -m scripts.reference`: writes the generated parts of `docs/`; `--check` only compares.
 
 A part stands between `<!-- made by scripts/reference: NAME -->` and `<!-- end of NAME -->`.
 """
@@ -26,18 +26,18 @@ _PART = re.compile(
 
 
 def renewed(text: str) -> str:
-    """A page with its made parts as the code has them now."""
+    """A page with its generated parts as the code gives them now."""
     return _PART.sub(lambda part: f"{part['begin']}\n{PARTS[part['name']]()}\n{part['end']}", text)
 
 
 def outdated() -> dict[Path, str]:
-    """The pages whose made parts are not what the code says, with what they should be."""
+    """The pages whose generated parts differ from the code, each with what it should be."""
     pages = {path: path.read_text() for path in sorted(DOCS.glob("*.md"))}
     return {path: fresh for path, text in pages.items() if (fresh := renewed(text)) != text}
 
 
 def main() -> int:
-    """Write, or with `--check` say what is out of date; the exit status."""
+    """Write pages that are out of date, or with `--check` only list them; the exit status."""
     stale = outdated()
     for path, text in stale.items():
         sys.stdout.write(f"docs/{path.name}\n")

@@ -1,4 +1,4 @@
-"""The command line, from its own help."""
+"""The reference of the command line, from its own help texts."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _OF_EVERY = ("as_json", "cursor", "limit")
 def all_commands() -> str:
     """Every command with what it does, an example, and its arguments and options."""
     root: Any = typer.main.get_group(app)
-    return "\n".join(line for name, command in root.commands.items() for line in _told(name, command))
+    return "\n".join(line for name, command in root.commands.items() for line in _section(name, command))
 
 
-def _told(name: str, command: Any) -> Iterator[str]:
+def _section(name: str, command: Any) -> Iterator[str]:
     subcommands = getattr(command, "commands", {})
     yield from (f"## relay {name}", "")
     if command.help:

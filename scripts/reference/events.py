@@ -1,4 +1,4 @@
-"""The events, made by the very functions that make them in a worker, from payments that are made up."""
+"""The reference of events: made-up payments, put through the functions that a worker uses."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from schemas import wire
 from schemas.endpoints.endpoint import ENDPOINT_TYPES, PAYMENT_TYPES, Endpoint
 from schemas.endpoints.events import endpoint_event
 from schemas.endpoints.health import EndpointHealth
-from schemas.payments.cancellations import Request
+from schemas.payments.cancellations import CancellationRequest
 from schemas.payments.decide import Change, Policy, Record, decide, record_request, reject_request
 from schemas.payments.escrow import EscrowChange
 from schemas.payments.events import thin
-from schemas.payments.facts import Expected
+from schemas.payments.facts import ExpectedAmount
 from schemas.payments.snapshot import Snapshot
 
 _T = 1_795_395_723  # 2026-11-23T01:02:03Z
@@ -83,12 +83,14 @@ def payment_bodies() -> list[bytes]:
     taken = _entry(1004, _T + 7200)
     cancelled = {**_PAID, "status": "cancelled", "cancel_amount": 1004, "cancel_history": [taken]}
     partly = {**_PAID, "cancel_amount": 400, "cancel_history": [_entry(400, _T + 7200, "cancel_77889899")]}
-    request = Request("can_ab12cd34ef56gh78ij90klmn", Decimal(1004), "open", "record", _T + 3600, "out of stock")
+    request = CancellationRequest(
+        "can_ab12cd34ef56gh78ij90klmn", Decimal(1004), "open", "record", _T + 3600, "out of stock"
+    )
     paid = _look(_PAID, _T).record
     pending = record_request(paid, request, _T + 3600, Policy())
     changes = [
         _look(_PAID, _T),
-        _look(_PAID, _T, expected=Expected(Decimal(1000), "KRW")),
+        _look(_PAID, _T, expected=ExpectedAmount(Decimal(1000), "KRW")),
         _look({**_PAYMENT, "status": "failed", "failed_at": _T, "fail_reason": "카드 한도를 초과하였습니다"}, _T),
         _look(_ACCOUNT, _T),
         _look(_ACCOUNT, _T + 2 * _DAY, _look(_ACCOUNT, _T).record),

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 
 from iamport.http_exchange import HttpResponse
-from iamport.responses import page_of, payments_of, response_of
+from iamport.responses import parse_page, parse_payments, unwrap
 from receiver import spool_codec
 from schemas import wire
 from schemas.errors import BadNotification, IamportError, MalformedPayment, UnsupportedContentType
@@ -54,9 +54,9 @@ def answer(data: bytes) -> None:
     """The first byte chooses the status, the rest is the body; what it shows of payments is looked at twice."""
     said = HttpResponse(_STATUSES[data[0] % len(_STATUSES)] if data else 200, data[1:])
     try:
-        response = response_of(said)
-        found = list(payments_of(response, _ASKED).found.values()) if isinstance(response, list) else []
-        found += page_of(response).rows if isinstance(response, dict) else []
+        response = unwrap(said)
+        found = list(parse_payments(response, _ASKED).found.values()) if isinstance(response, list) else []
+        found += parse_page(response).rows if isinstance(response, dict) else []
     except IamportError:
         return
     for row in found:
@@ -65,7 +65,7 @@ def answer(data: bytes) -> None:
         except MalformedPayment:
             continue
         change = decide(Record("default", snapshot.imp_uid), snapshot, _NOW, Policy())
-        assert decide(change.record, snapshot, _NOW, Policy()).news is False
+        assert decide(change.record, snapshot, _NOW, Policy()).has_events is False
         for place, fact in enumerate(change.record.facts.values()):
             codec.dump_fact(fact, place)
         codec.dump_record(change.record)

@@ -23,7 +23,7 @@ from standardwebhooks.webhooks import Webhook
 from typer.testing import CliRunner, Result
 
 from cli import main
-from cli.client import Place
+from cli.client import RelayLocation
 from cli.commands import register
 from cli.main import app as whole
 from ledger.heartbeats import Heartbeat
@@ -459,13 +459,13 @@ def test_a_local_token_goes_to_the_local_console_only(tmp_path: Path) -> None:
     """What `relay up` wrote is used where the environment names no console, and sent to no other."""
     running_ = tmp_path / "relay.json"
     running_.write_text('{"console_url": "http://127.0.0.1:8055", "token": "local", "sandbox_url": "http://s"}')
-    local = Place.find({}, running_)
+    local = RelayLocation.find({}, running_)
     assert (local.console_url, local.token, local.sandbox_url) == ("http://127.0.0.1:8055", "local", "http://s")
-    named = Place.find({"RELAY_CONSOLE_URL": "https://relay.example"}, running_)
+    named = RelayLocation.find({"RELAY_CONSOLE_URL": "https://relay.example"}, running_)
     assert (named.console_url, named.token) == ("https://relay.example", None)
-    given = Place.find({"RELAY_API_TOKEN": "ro:reader,writer"}, running_)
+    given = RelayLocation.find({"RELAY_API_TOKEN": "ro:reader,writer"}, running_)
     assert given.token == "writer"
-    assert Place.find({}, tmp_path / "none") == Place("http://127.0.0.1:8001", None)
+    assert RelayLocation.find({}, tmp_path / "none") == RelayLocation("http://127.0.0.1:8001", None)
     assert "local" not in repr(local).replace("http://", "")
 
 

@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-from cli.client import Place
-from cli.data_dir import DataDir, Occupied
-from cli.ports import free, next_free
+from cli.client import RelayLocation
+from cli.data_dir import DataDir, DataDirInUse
+from cli.ports import is_free, next_free
 
 
 def test_a_second_user_is_told_in_one_line(tmp_path: Path) -> None:
     """Two Redis servers on one append-only file would ruin it."""
     first = DataDir(tmp_path)
-    with pytest.raises(Occupied, match=rf"process {os.getpid()}\) works in .*--var$"):
+    with pytest.raises(DataDirInUse, match=rf"process {os.getpid()}\) uses .*--var$"):
         DataDir(tmp_path)
     first.close()
     DataDir(tmp_path).close()
@@ -46,7 +46,7 @@ def test_a_taken_port_gives_the_next_free_one() -> None:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         taken: int = listener.getsockname()[1]
-        assert not free(taken)
+        assert not is_free(taken)
         assert taken < next_free(taken, set()) <= taken + 200
 
 
@@ -59,15 +59,15 @@ def test_a_port_is_given_away_once() -> None:
 
 def test_other_commands_are_told_where_it_runs(tmp_path: Path) -> None:
     """While `relay up` runs, `relay` in the same directory knows its console and token; afterwards nothing is left."""
-    workplace = DataDir(tmp_path / "var")
-    workplace.announce(console_url="http://127.0.0.1:9001", token="t", sandbox_url="http://127.0.0.1:9002")
+    data_dir = DataDir(tmp_path / "var")
+    data_dir.announce(console_url="http://127.0.0.1:9001", token="t", sandbox_url="http://127.0.0.1:9002")
     told = tmp_path / "var" / "relay.json"
-    place = Place.find({}, told)
+    place = RelayLocation.find({}, told)
     assert (place.console_url, place.token, place.sandbox_url) == (
         "http://127.0.0.1:9001",
         "t",
         "http://127.0.0.1:9002",
     )
     assert stat.S_IMODE(told.stat().st_mode) == 0o600
-    workplace.close()
+    data_dir.close()
     assert not told.exists()

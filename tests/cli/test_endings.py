@@ -109,7 +109,7 @@ async def test_what_a_killed_listen_left_is_deleted_by_the_next(console: Console
         process.send_signal(signal.SIGTERM)
     _, said = await first.communicate()
     _, nothing = await second.communicate()
-    assert f"relay: {left} of a run that was killed is deleted" in said.decode()
+    assert f"relay: {left} of a killed run is deleted" in said.decode()
     assert "killed" not in nothing.decode()
 
 

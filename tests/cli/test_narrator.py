@@ -1,4 +1,4 @@
-"""The account: what the processes log, told to people."""
+"""The narrator: what the processes log, told to people."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def screen(*, as_json: bool = False) -> tuple[Screen, io.StringIO]:
             "webhook accepted",
             "says paid; in the spool",
         ),
-        (at(1, "payment_looked_up", imp_uid="imp_1", status="paid", news=1), "payment fetched", "is paid, 1 new fact"),
-        (at(1, "payment_looked_up", imp_uid="imp_1", status="paid", news=0), "payment fetched", "is paid, nothing new"),
+        (at(1, "payment_looked_up", status="paid", news=1), "payment looked up", "is paid, 1 new fact"),
+        (at(1, "payment_looked_up", status="paid", news=0), "payment looked up", "is paid, nothing new"),
         (
             at(1, "event_recorded", imp_uid="imp_1", type="payment.paid", sequence=2, status="paid"),
             "event recorded",
@@ -79,45 +79,45 @@ def screen(*, as_json: bool = False) -> tuple[Screen, io.StringIO]:
 )  # fmt: skip
 def test_each_step_is_told_in_words(entry: dict[str, Any], what: str, detail: str) -> None:
     """Webhook, look, event, delivery and receipt each have a line that names the event's type."""
-    told = Narrator({"ep_1": "shop"}).tell("somebody", entry, 0.0)
-    assert told is not None
-    assert (told.what, told.detail) == (what, detail)
+    line = Narrator({"ep_1": "shop"}).describe("somebody", entry, 0.0)
+    assert line is not None
+    assert (line.step, line.detail) == (what, detail)
 
 
 def test_times_count_from_the_webhook_of_the_same_payment() -> None:
     """The time since the webhook is what people want to know."""
-    account = Narrator()
-    account.tell("receiver", at(1, "webhook_accepted", imp_uid="imp_1"), 0.0)
-    account.tell("receiver", at(2, "webhook_accepted", imp_uid="imp_2"), 0.0)
-    told = account.tell("worker", at(1.25, "event_recorded", imp_uid="imp_1", type="payment.paid"), 0.0)
-    assert told is not None
-    assert told.since == pytest.approx(0.25)
+    narrator = Narrator()
+    narrator.describe("receiver", at(1, "webhook_accepted", imp_uid="imp_1"), 0.0)
+    narrator.describe("receiver", at(2, "webhook_accepted", imp_uid="imp_2"), 0.0)
+    line = narrator.describe("worker", at(1.25, "event_recorded", imp_uid="imp_1", type="payment.paid"), 0.0)
+    assert line is not None
+    assert line.since_webhook == pytest.approx(0.25)
 
 
 def test_warnings_are_told_and_chatter_is_not() -> None:
     """What goes wrong is shown whatever it is called; what nobody asked for is not."""
-    account = Narrator()
-    assert account.tell("worker", at(1, "sweep_done"), 0.0) is None
-    told = account.tell("worker", {**at(1, "iamport_failing", reason="timeout"), "level": "warning"}, 0.0)
-    assert told is not None
-    assert (told.what, told.detail, told.mood) == ("iamport failing", "reason=timeout", "bad")
+    narrator = Narrator()
+    assert narrator.describe("worker", at(1, "sweep_done"), 0.0) is None
+    line = narrator.describe("worker", {**at(1, "iamport_failing", reason="timeout"), "level": "warning"}, 0.0)
+    assert line is not None
+    assert (line.step, line.detail, line.style) == ("iamport failing", "reason=timeout", "bad")
 
 
 def test_events_and_callbacks_are_counted() -> None:
     """The demo ends when every event has reached every endpoint."""
-    account = Narrator()
-    account.tell("worker", at(1, "event_recorded", type="payment.paid"), 0.0)
-    account.tell("worker", at(1, "event_recorded", type="payment.failed", silent=True), 0.0)
-    account.tell("worker", at(2, "delivery_attempted", type="payment.paid", outcome="retry"), 0.0)
-    account.tell("worker", at(3, "delivery_attempted", type="payment.paid", outcome="delivered"), 0.0)
-    assert (account.recorded, account.delivered, account.retried) == (["payment.paid"], 1, 1)
+    narrator = Narrator()
+    narrator.describe("worker", at(1, "event_recorded", type="payment.paid"), 0.0)
+    narrator.describe("worker", at(1, "event_recorded", type="payment.failed", silent=True), 0.0)
+    narrator.describe("worker", at(2, "delivery_attempted", type="payment.paid", outcome="retry"), 0.0)
+    narrator.describe("worker", at(3, "delivery_attempted", type="payment.paid", outcome="delivered"), 0.0)
+    assert (narrator.recorded, narrator.delivered, narrator.retried) == (["payment.paid"], 1, 1)
 
 
 def test_lines_come_out_in_the_order_of_their_times() -> None:
     """What the receiver did first is shown first, though the worker's pipe was read first."""
     shown, output = screen()
-    shown.line("worker", json.dumps(at(2, "event_recorded", imp_uid="imp_1", type="payment.paid")))
-    shown.line("receiver", json.dumps(at(1, "webhook_accepted", imp_uid="imp_1", status="paid")))
+    shown.add("worker", json.dumps(at(2, "event_recorded", imp_uid="imp_1", type="payment.paid")))
+    shown.add("receiver", json.dumps(at(1, "webhook_accepted", imp_uid="imp_1", status="paid")))
     shown.print_until(time.time())
     first, second = output.getvalue().splitlines()
     assert "webhook accepted" in first
@@ -126,10 +126,10 @@ def test_lines_come_out_in_the_order_of_their_times() -> None:
 
 
 def test_what_is_no_log_entry_is_left_to_the_log_file() -> None:
-    """Banners and tracebacks of libraries do not break the account."""
+    """Banners and tracebacks of libraries do not break the narrator."""
     shown, output = screen()
     for text in ("Traceback (most recent call last):", "[1, 2]", "", '{"event": "x", "timestamp": 5}'):
-        shown.line("worker", text)
+        shown.add("worker", text)
     shown.print_until(time.time())
     assert output.getvalue() == ""
 
@@ -137,7 +137,7 @@ def test_what_is_no_log_entry_is_left_to_the_log_file() -> None:
 def test_what_a_stranger_wrote_does_nothing_to_a_terminal() -> None:
     """A webhook's fields are anybody's text."""
     shown, output = screen()
-    shown.line("receiver", json.dumps(at(1, "webhook_accepted", imp_uid="imp_1", status="a\x1b[2Jb")))
+    shown.add("receiver", json.dumps(at(1, "webhook_accepted", imp_uid="imp_1", status="a\x1b[2Jb")))
     shown.print_until(time.time())
     assert "says a�[2Jb" in output.getvalue()
 
@@ -145,17 +145,17 @@ def test_what_a_stranger_wrote_does_nothing_to_a_terminal() -> None:
 def test_there_are_no_colours_where_there_is_no_terminal() -> None:
     """A file gets plain text."""
     shown, output = screen()
-    shown.line("worker", json.dumps(at(1, "event_recorded", imp_uid="imp_1", type="payment.paid")))
+    shown.add("worker", json.dumps(at(1, "event_recorded", imp_uid="imp_1", type="payment.paid")))
     shown.print_until(time.time())
     assert "\x1b" not in output.getvalue()
 
 
 def test_programs_get_a_line_of_json_for_each_step() -> None:
-    """The same account with --json: every line is an object, empty ones are left out."""
+    """The same narrator with --json: every line is an object, empty ones are left out."""
     shown, output = screen(as_json=True)
     shown.say("\niamport-relay is up\n", "bold")
     shown.say()
-    shown.line("receiver", json.dumps(at(3.5, "webhook_accepted", imp_uid="imp_1", status="paid")))
+    shown.add("receiver", json.dumps(at(3.5, "webhook_accepted", imp_uid="imp_1", status="paid")))
     shown.print_until(time.time())
     said, step = [json.loads(line) for line in output.getvalue().splitlines()]
     assert (said["who"], said["what"]) == ("relay up", "iamport-relay is up")

@@ -15,9 +15,9 @@ ADDRESSES = Addresses({"redis": 7379, "receiver": 8000, "console": 8001, "sandbo
 @pytest.mark.parametrize("name", ["REDIS_URL", "IMP_API_URL", "RELAY_SPOOL_DIR", "RELAY_IAMPORT_PROXY"])
 def test_what_has_to_fit_together_is_not_the_users(tmp_path: Path, name: str) -> None:
     """Neither as a variable nor from a file; the sandbox is reached without a proxy."""
-    workplace = DataDir(tmp_path)
+    data_dir = DataDir(tmp_path)
     given = {name: "http://elsewhere:3128", f"{name}_FILE": "/run/secrets/elsewhere"}
-    made, usual = (environment(workplace, ADDRESSES, environ) for environ in (given, {}))
-    workplace.close()
+    made, usual = (environment(data_dir, ADDRESSES, environ) for environ in (given, {}))
+    data_dir.close()
     assert made[name] == usual[name]
     assert f"{name}_FILE" not in made

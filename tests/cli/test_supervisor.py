@@ -38,14 +38,14 @@ class Watched:
         self.lines: list[tuple[str, str]] = []
         self.deaths: list[tuple[str, int]] = []
         self.lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT)
-        self.children = Supervisor(
+        self.supervisor = Supervisor(
             directory, self.lock, lambda *line: self.lines.append(line), lambda *death: self.deaths.append(death)
         )
 
     async def start(self, code: str, *, up: bool = True) -> Child:
         """Run some Python under the name `one`."""
         child = Child("one", [sys.executable, "-c", code], dict(os.environ), up=up)
-        await self.children.start(child)
+        await self.supervisor.start(child)
         return child
 
     async def said(self, count: int) -> list[str]:
@@ -60,10 +60,10 @@ class Watched:
 @pytest.fixture
 async def watched(tmp_path: Path) -> AsyncIterator[Watched]:
     """Children that end with the test."""
-    children = Watched(tmp_path)
-    yield children
-    await children.children.end()
-    os.close(children.lock)
+    watched = Watched(tmp_path)
+    yield watched
+    await watched.supervisor.end()
+    os.close(watched.lock)
 
 
 async def test_every_line_is_passed_on_and_kept(watched: Watched, tmp_path: Path) -> None:
@@ -87,14 +87,14 @@ async def test_a_child_that_never_came_up_stops_everything(watched: Watched) -> 
     """A bad setting is said once, with its last words, and not tried again."""
     await watched.start("print('RELAY_LOG_LEVEL=loud is not usable', flush=True); raise SystemExit(1)", up=False)
     with pytest.raises(ChildDied, match="one ended with status 1: RELAY_LOG_LEVEL=loud is not usable"):
-        await asyncio.wait_for(watched.children.failed, PATIENCE)
+        await asyncio.wait_for(watched.supervisor.failed, PATIENCE)
 
 
 async def test_a_child_that_keeps_dying_stops_everything(watched: Watched) -> None:
     """Starting it again for ever helps nobody."""
     await watched.start("raise SystemExit(3)")
     with pytest.raises(ChildDied, match="status 3"):
-        await asyncio.wait_for(watched.children.failed, PATIENCE)
+        await asyncio.wait_for(watched.supervisor.failed, PATIENCE)
     assert len(watched.deaths) == 2
 
 
@@ -102,7 +102,7 @@ async def test_the_end_takes_grandchildren_along(watched: Watched) -> None:
     """No process is left, not even one that a child has started."""
     child = await watched.start(FAMILY)
     grandchild = int((await watched.said(1))[0])
-    await watched.children.end()
+    await watched.supervisor.end()
     assert child.process is not None
     assert child.process.returncode == -signal.SIGTERM
     await gone(grandchild)
@@ -112,7 +112,7 @@ async def test_who_does_not_stop_is_killed(watched: Watched) -> None:
     """SIGTERM is asked once; the end comes all the same."""
     child = await watched.start(STUBBORN)
     await watched.said(1)
-    await watched.children.end()
+    await watched.supervisor.end()
     assert child.process is not None
     assert child.process.returncode == -signal.SIGKILL
 
@@ -123,8 +123,8 @@ from pathlib import Path
 from cli.supervisor import Child, Supervisor
 async def main():
     lock = os.open(sys.argv[1] + "/lock", os.O_RDWR | os.O_CREAT)
-    children = Supervisor(Path(sys.argv[1]), lock, lambda name, text: print(text, flush=True), lambda *death: None)
-    await children.start(Child("one", [sys.executable, "-c", sys.argv[2]], dict(os.environ)))
+    supervisor = Supervisor(Path(sys.argv[1]), lock, lambda name, text: print(text, flush=True), lambda *death: None)
+    await supervisor.start(Child("one", [sys.executable, "-c", sys.argv[2]], dict(os.environ)))
     await asyncio.sleep(60)
 asyncio.run(main())
 """

@@ -67,7 +67,7 @@ async def test_the_demo_shows_every_step_and_every_callback_arrives(processes: P
     assert await up.ended(within=150) == 0, up.output
     for shown in (
         "webhook accepted",
-        "payment fetched",
+        "payment looked up",
         "payment.virtual_account_issued",
         "payment.paid",
         "payment.cancellation_pending",
@@ -102,7 +102,7 @@ async def test_taken_ports_a_second_one_and_the_end(processes: Processes, tmp_pa
     second = relay_up(processes, var)
     assert await second.ended() == 1
     (line,) = second.lines
-    assert line.startswith(f"relay up: another `relay up` (process {up.pid}) works in {var}/")
+    assert line.startswith(f"relay up: another `relay up` (process {up.pid}) uses {var}/")
 
     members = family(up.pid)
     assert len(members) >= 7

@@ -96,13 +96,13 @@ def relay_up(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], i
     for name in ("docs", "deploy"):
         (directory / name).symlink_to(ROOT / name)
     addresses = Addresses({name: free_port() for name in (*USUAL, "redis")}, {})
-    workplace = DataDir(directory / "var")
-    server = RedisServer(addresses.ports["redis"], workplace.redis)
-    processes = Processes(directory, environment(workplace, addresses, clean_environ()))
+    data_dir = DataDir(directory / "var")
+    server = RedisServer(addresses.ports["redis"], data_dir.redis)
+    processes = Processes(directory, environment(data_dir, addresses, clean_environ()))
     try:
         server.start()
         asyncio.run(_started(processes, addresses))
-        relay = RelayUp(directory, addresses, workplace.api_token())
+        relay = RelayUp(directory, addresses, data_dir.api_token())
         secret = relay.endpoint(relay.urls["subscriber"] + "/", description="shop")["secret"]
         asyncio.run(_subscriber(processes, addresses, secret))
         yield relay
@@ -110,7 +110,7 @@ def relay_up(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], i
     finally:
         processes.end()
         server.kill()
-        workplace.close()
+        data_dir.close()
 
 
 async def _started(processes: Processes, addresses: Addresses) -> None:

@@ -9,9 +9,9 @@ from tests.support.processes import Processes
 
 _SHORT_LEASES = """
 import sys
-from ledger import delivering, leases
+from ledger import delivery_lane, leases
 from workers.__main__ import main
-delivering.LEASE_MS = leases.LEASE_MS = 3000
+delivery_lane.LEASE_MS = leases.LEASE_MS = 3000
 leases.RENEW_EVERY = 0.3
 sys.exit(main())
 """

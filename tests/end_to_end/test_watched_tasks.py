@@ -30,7 +30,7 @@ def background(*parts):
 part.background = background
 sys.exit(importlib.import_module(f"{module}.__main__").main())
 """
-LISTED = {"workers": "workers.app", "receiver": "receiver.server", "console": "console.__main__"}
+LISTED = {"workers": "workers.app", "receiver": "receiver.server", "console": "console.server"}
 """Where each process lists what it does in the background."""
 FEWEST = {"workers": 3, "receiver": 6, "console": 1}
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from iamport.http_exchange import LARGEST_ANSWER, exchange
+from iamport.http_exchange import LARGEST_RESPONSE, exchange
 from schemas.errors import TooMuchAsked
 
 
@@ -31,7 +31,7 @@ class Pieces(httpx.AsyncBaseTransport):
 async def test_the_first_bytes_of_a_too_large_answer_are_its_first(sizes: tuple[int, ...]) -> None:
     """They follow each other as they came: nothing between them is left out."""
     pieces = [bytes([65 + place]) * size for place, size in enumerate(sizes)]
-    pieces.append(b"z" * (LARGEST_ANSWER + 1))
+    pieces.append(b"z" * (LARGEST_RESPONSE + 1))
     with pytest.raises(TooMuchAsked) as failed:
         await exchange(Pieces(*pieces), httpx.Request("GET", "https://api.iamport.kr/payments"))
     assert failed.value.begins == b"".join(pieces)[:4096]

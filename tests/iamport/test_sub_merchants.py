@@ -9,7 +9,7 @@ import httpx
 import pytest
 from cryptography.fernet import Fernet
 
-from iamport.accounts import Accounts
+from iamport.merchant_clients import MerchantClients
 from ledger.ledger import Ledger
 from runtime.encryption import Sealer
 from runtime.settings import Settings
@@ -53,7 +53,7 @@ async def test_without_a_tier_there_is_no_header(stub: Stub, make_client: MakeCl
 class Agency:
     """A ledger with merchants on it, and the accounts that a process opens for them."""
 
-    def __init__(self, ledger: Ledger, accounts: Accounts, sealer: Sealer) -> None:
+    def __init__(self, ledger: Ledger, accounts: MerchantClients, sealer: Sealer) -> None:
         self.ledger = ledger
         self.accounts = accounts
         self._sealer = sealer
@@ -74,7 +74,7 @@ async def agency(redis_url: str, stub: Stub, transport: httpx.AsyncBaseTransport
     stub.reply = _show
     ledger, sealer = Ledger.connect(redis_url, queue_url(redis_url)), Sealer([Fernet.generate_key().decode()])
     settings = Settings.load({"IMP_API_URL": stub.url})
-    yield Agency(ledger, Accounts(settings, sealer, transport, ledger.tokens, ledger.merchants.get), sealer)
+    yield Agency(ledger, MerchantClients(settings, sealer, transport, ledger.tokens, ledger.merchants.get), sealer)
     await ledger.close()
 
 

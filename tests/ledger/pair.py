@@ -14,7 +14,7 @@ from ledger.keys import Lane, key
 from ledger.leases import Lease
 from ledger.refresh_lane import ClaimedPayment
 from schemas.endpoints.delivery import Dead, Delivered, Disable, Verdict
-from schemas.payments.cancellations import Request
+from schemas.payments.cancellations import CancellationRequest
 from schemas.payments.decide import Policy, record_request
 from tests.ledger.model import Model
 from tests.support.ledger_driver import THEN, Driver, attempt, endpoint, notification, paid, queue_url
@@ -99,7 +99,7 @@ class Pair:
         assert outcome == "ok"
         self.model.release(claimed.lease)
         self.model.write(change, ENDPOINTS)
-        self.model.answer(claimed, "applied" if change.news else "unchanged")
+        self.model.answer(claimed, "applied" if change.has_events else "unchanged")
 
     def postpone(self, claimed: ClaimedPayment, kind: Literal["stalled", "unknown", "rejected"]) -> None:
         """A look that came to nothing; a payment that has a record is never unknown."""
@@ -115,7 +115,9 @@ class Pair:
         record = self.model.record(imp_uid)
         if record.snapshot is None or record.requests:
             return
-        change = record_request(record, Request("can_1", None, "open", "api", requested_at=THEN), THEN + 50, Policy())
+        change = record_request(
+            record, CancellationRequest("can_1", None, "open", "api", requested_at=THEN), THEN + 50, Policy()
+        )
         assert self.run(self.ledger.refresh_lane.commit(change, claimed=None, now=THEN)) == "ok"
         assert self.run(self.ledger.refresh_lane.commit(change, claimed=None, now=THEN)) == "changed"
         self.model.write(change, ENDPOINTS)

@@ -18,7 +18,7 @@ from ledger.store import Argument
 from schemas.endpoints.delivery import Attempt, Dead, Delivered, Disable, Retry, Verdict
 from schemas.endpoints.health import EndpointHealth
 from schemas.errors import LedgerRefused
-from schemas.payments.cancellations import Request
+from schemas.payments.cancellations import CancellationRequest
 from schemas.payments.commit_steps import steps
 from schemas.payments.decide import Policy, record_request
 from tests.support.ledger_driver import REFRESH, THEN, Driver, attempt, paid
@@ -77,7 +77,9 @@ async def test_one_payment_is_committed_once_in_a_call(driver: Driver) -> None:
     await driver.look(paid())
     await driver.accept()
     claimed = await driver.claim_one()
-    noted = record_request(claimed.record, Request("can_1", None, "open", "api", requested_at=THEN), THEN, Policy())
+    noted = record_request(
+        claimed.record, CancellationRequest("can_1", None, "open", "api", requested_at=THEN), THEN, Policy()
+    )
     looked = driver.decide(claimed, paid("imp_1", 300))
     commit = driver.ledger.refresh_lane.commit
     answers = await together(
@@ -90,7 +92,7 @@ async def test_one_payment_is_committed_once_in_a_call(driver: Driver) -> None:
     assert (record.version, record.sequence, record.requests) == (2, 2, ())
     assert await counted(driver) == {"accepted": 2, "events": 2}
 
-    noted = record_request(record, Request("can_1", None, "open", "api", requested_at=THEN), THEN, Policy())
+    noted = record_request(record, CancellationRequest("can_1", None, "open", "api", requested_at=THEN), THEN, Policy())
     assert await together(*(commit(noted, claimed=None, now=THEN) for _ in range(2))) == ["ok", "changed"]
 
 

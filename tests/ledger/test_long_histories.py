@@ -14,7 +14,7 @@ from ledger.pages import PageRequest
 from schemas import wire
 from schemas.errors import LedgerFull
 from schemas.payments import codec
-from schemas.payments.commit_steps import MOST
+from schemas.payments.commit_steps import STEP_FACTS
 from schemas.payments.decide import Policy, Record, decide
 from schemas.payments.snapshot import Snapshot
 from tests.support.ledger_driver import REFRESH, THEN, Driver, paid, queue_url
@@ -125,11 +125,11 @@ async def test_a_commit_that_is_killed_between_two_steps_is_gone_on_with(driver:
     claimed = await driver.claim_one()
     change = decide(claimed.record, fixed(950), THEN + 100, Policy())
     killed = asyncio.create_task(driver.ledger.refresh_lane.commit(change, claimed=claimed, now=THEN + 100))
-    await until_written(driver, 2 * MOST)
+    await until_written(driver, 2 * STEP_FACTS)
     killed.cancel()
     await asyncio.wait([killed])
     written = await events(driver)
-    assert 2 * MOST <= len(written) < 950
+    assert 2 * STEP_FACTS <= len(written) < 950
     assert await problems(driver.ledger) == []
     assert await driver.outcome(webhook) == "pending"
 
@@ -150,7 +150,7 @@ async def test_who_lost_the_lease_between_two_steps_writes_no_more(driver: Drive
     late = await driver.claim_one()
     change = decide(late.record, fixed(950), THEN + 100, Policy())
     slow = asyncio.create_task(driver.ledger.refresh_lane.commit(change, claimed=late, now=THEN + 100))
-    await until_written(driver, MOST)
+    await until_written(driver, STEP_FACTS)
     await driver.lose(late.lease)
     successor = await driver.claim_one()
     assert await slow == "lost"
@@ -169,7 +169,7 @@ async def test_others_are_written_between_the_steps(driver: Driver) -> None:
     long = await driver.claim_one()
     change = decide(long.record, fixed(2000), THEN + 100, Policy())
     task = asyncio.create_task(driver.ledger.refresh_lane.commit(change, claimed=long, now=THEN + 100))
-    await until_written(driver, MOST)
+    await until_written(driver, STEP_FACTS)
     await driver.look(paid("imp_short"))
     assert not task.done()
     assert await task == "ok"

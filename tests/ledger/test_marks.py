@@ -38,11 +38,11 @@ async def test_a_claimed_cancellation_that_comes_during_a_look_is_not_forgotten(
     """What a verified webhook claims is for the look after it, however early the one under way ends."""
     await driver.accept(status="cancelled", cancellation_id="c_early")
     claimed = await driver.claim_one()
-    assert claimed.claims == ("c_early",)
+    assert claimed.reported_cancellations == ("c_early",)
     await driver.accept(status="cancelled", cancellation_id="c_late")
     await driver.commit(claimed, paid())
     await driver.pass_time(10)
-    assert (await driver.claim_one()).claims == ("c_late",)
+    assert (await driver.claim_one()).reported_cancellations == ("c_late",)
 
 
 async def test_a_rejected_payment_forgets_only_what_was_claimed_before(driver: Driver) -> None:
@@ -53,13 +53,13 @@ async def test_a_rejected_payment_forgets_only_what_was_claimed_before(driver: D
     await driver.ledger.refresh_lane.postpone(claimed.lease, "rejected", due_in=None, reason="unknown to i'mport")
     assert (await driver.outcome(early), await driver.outcome(late)) == ("rejected", "pending")
     again = await driver.claim_one()
-    assert (again.claims, again.tries) == (("c_late",), 0)
+    assert (again.reported_cancellations, again.tries) == (("c_late",), 0)
 
 
 async def test_unverified_webhooks_claim_nothing(driver: Driver) -> None:
     """Buyers know their imp_uid: what anybody posts only causes a look."""
     await driver.accept(status="cancelled", cancellation_id="c1", verified=False)
-    assert (await driver.claim_one()).claims == ()
+    assert (await driver.claim_one()).reported_cancellations == ()
 
 
 async def test_notifications_wait_while_their_claim_is_open(driver: Driver) -> None:

@@ -11,9 +11,9 @@ from ledger import Ledger
 from ledger.keys import key
 from schemas import wire
 from schemas.errors import NotFound
-from schemas.payments.cancellations import Request
+from schemas.payments.cancellations import CancellationRequest
 from schemas.payments.decide import Policy, Record, decide, record_request
-from schemas.payments.facts import Kind
+from schemas.payments.facts import FactKind
 from tests.support.ledger_driver import REFRESH, THEN, Driver, paid
 
 
@@ -23,7 +23,7 @@ async def test_a_commit_writes_everything_at_once(ledger: Ledger, driver: Driver
     one = await driver.accept()
     assert await driver.commit(await driver.claim_one(), paid("imp_1", 300)) == "ok"
     record = await ledger.refresh_lane.record("default", "imp_1")
-    assert [fact.kind for fact in record.facts.values()] == [Kind.PAID, Kind.CANCELLED]
+    assert [fact.kind for fact in record.facts.values()] == [FactKind.PAID, FactKind.CANCELLED]
     assert (record.sequence, record.version, record.status.value) == (2, 1, "partially_cancelled")
     change = decide(Record("default", "imp_1"), paid("imp_1", 300), THEN + 100, Policy())
     assert await driver.scores("evts", "p", "default/imp_1") == {event.id: event.sequence for event in change.events}
@@ -122,7 +122,7 @@ async def test_an_operators_change_in_between_is_noticed(driver: Driver) -> None
     await driver.look(paid())
     await driver.accept()
     claimed = await driver.claim_one()
-    request = Request("can_1", None, "open", "api", requested_at=THEN)
+    request = CancellationRequest("can_1", None, "open", "api", requested_at=THEN)
     noted = record_request(claimed.record, request, THEN, Policy())
     assert await driver.ledger.refresh_lane.commit(noted, claimed=None, now=THEN) == "ok"
     assert await driver.commit(claimed, paid("imp_1", 300)) == "changed"
@@ -137,7 +137,7 @@ async def test_an_operators_change_leaves_a_look_to_come(driver: Driver) -> None
     """It neither answers the notifications that wait nor ends anybody's lease."""
     await driver.look(paid())
     waiting = await driver.accept()
-    request = Request("can_1", None, "open", "api", requested_at=THEN)
+    request = CancellationRequest("can_1", None, "open", "api", requested_at=THEN)
     record = await driver.ledger.refresh_lane.record("default", "imp_1")
     await driver.ledger.refresh_lane.commit(record_request(record, request, THEN, Policy()), claimed=None, now=THEN)
     assert await driver.outcome(waiting) == "pending"

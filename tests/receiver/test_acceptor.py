@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from receiver.acceptor import FAILURES_PASSED_OVER, LOOK_AGAIN, Acceptor
+from receiver.acceptor import FAILURES_PASSED_OVER, STATE_IS_GOOD_FOR, Acceptor
 from receiver.known_merchants import KnownMerchants
 from receiver.metrics import ReceiverMetrics
 from receiver.ports import Spool
@@ -22,28 +22,28 @@ NOW = 1_790_000_000.0
 
 
 class Kept:
-    """A keeper with everything it is made of."""
+    """An acceptor with everything it is made of."""
 
     def __init__(self, spool: Spool, *, require_durable: bool = False) -> None:
         self.ledger = ListedLedger()
         self.spool = spool
-        self.counts = ReceiverMetrics()
+        self.metrics = ReceiverMetrics()
         self.merchants = KnownMerchants()
-        self.keeper = Acceptor(
-            self.ledger, spool, self.counts, self.merchants, require_durable=require_durable, clock=lambda: NOW
+        self.acceptor = Acceptor(
+            self.ledger, spool, self.metrics, self.merchants, require_durable=require_durable, clock=lambda: NOW
         )
 
     async def drained(self) -> None:
         """Drain again and again, as the process does, until nothing waits."""
         async with asyncio.timeout(PATIENCE):
-            while self.spool.waiting or not self.keeper.redis.available:
-                await self.keeper.drain()
+            while self.spool.waiting or not self.acceptor.redis.available:
+                await self.acceptor.drain()
                 await asyncio.sleep(0.05)
 
 
 @pytest.fixture
 async def kept(tmp_path: Path) -> AsyncIterator[Kept]:
-    """A keeper with a spool."""
+    """An acceptor with a spool."""
     spool = FileSpool(tmp_path)
     yield Kept(spool)
     await spool.close()
@@ -59,7 +59,7 @@ async def strict(tmp_path: Path) -> AsyncIterator[Kept]:
 
 async def test_the_ledger_comes_first(kept: Kept) -> None:
     """While it takes notifications nothing is spooled, and Redis' clock stamps them."""
-    assert await kept.keeper.keep(notification(1), "") == "redis"
+    assert await kept.acceptor.accept(notification(1), "") == "redis"
     assert kept.ledger.taken[0].received_at is None
     assert kept.spool.waiting == 0
 
@@ -67,35 +67,35 @@ async def test_the_ledger_comes_first(kept: Kept) -> None:
 async def test_the_spool_takes_over_and_drains(kept: Kept) -> None:
     """What comes while the ledger is away is stamped, spooled, and handed over in order when it is back."""
     kept.ledger.failure = away()
-    places = [await kept.keeper.keep(notification(number), "") for number in (1, 2, 3)]
+    places = [await kept.acceptor.accept(notification(number), "") for number in (1, 2, 3)]
     assert places == ["spool"] * 3
     kept.ledger.failure = None
     await kept.drained()
     assert kept.ledger.imp_uids == ["imp_1", "imp_2", "imp_3"]
     assert [one.received_at for one in kept.ledger.taken] == [NOW] * 3
-    assert kept.keeper.redis.available
-    assert kept.counts.drained == 3
+    assert kept.acceptor.redis.available
+    assert kept.metrics.drained.value() == 3
 
 
 async def test_nobody_waits_for_a_ledger_that_is_away(kept: Kept) -> None:
     """After one failure webhooks go straight to the spool."""
     kept.ledger.failure = away()
     for number in range(50):
-        await kept.keeper.keep(notification(number), "")
+        await kept.acceptor.accept(notification(number), "")
     assert kept.ledger.calls == 1
-    assert not kept.keeper.redis.available
+    assert not kept.acceptor.redis.available
 
 
 async def test_a_mistake_in_the_ledger_costs_no_webhook(kept: Kept) -> None:
-    """An error that nobody foresaw is answered with the spool, too."""
+    """After an unforeseen error of the ledger the webhook is spooled, too."""
     kept.ledger.failure = ValueError("a bug")
-    assert await kept.keeper.keep(notification(1), "") == "spool"
+    assert await kept.acceptor.accept(notification(1), "") == "spool"
 
 
 async def test_a_mistake_in_a_weak_ledger_costs_no_webhook_either(strict: Kept) -> None:
     """Where the ledger is only asked who is welcome, the same holds."""
     strict.ledger.failure = ValueError("a bug")
-    assert await strict.keeper.keep(notification(1), "") == "spool"
+    assert await strict.acceptor.accept(notification(1), "") == "spool"
 
 
 async def test_a_row_that_the_ledger_fails_on_holds_nothing_up(kept: Kept) -> None:
@@ -104,16 +104,16 @@ async def test_a_row_that_the_ledger_fails_on_holds_nothing_up(kept: Kept) -> No
     kept.ledger.fails_for["imp_2"] = TypeError("a bug")
     kept.ledger.failure = away()
     for number in (1, 2, 3):
-        await kept.keeper.keep(notification(number), "")
+        await kept.acceptor.accept(notification(number), "")
     kept.ledger.failure = None
     with structlog.testing.capture_logs() as logs:
         async with asyncio.timeout(PATIENCE):
-            while kept.ledger.calls < 6 or not kept.keeper.redis.available:
-                await kept.keeper.drain()
+            while kept.ledger.calls < 6 or not kept.acceptor.redis.available:
+                await kept.acceptor.drain()
                 await asyncio.sleep(0.05)
     assert (kept.ledger.imp_uids, kept.spool.waiting) == (["imp_1", "imp_3"], 1)
     assert [line["event"] for line in logs].count("spooled_webhook_failed") == 1
-    assert await kept.keeper.keep(notification(4), "") == "redis"
+    assert await kept.acceptor.accept(notification(4), "") == "redis"
     kept.ledger.fails_for.clear()
     await kept.drained()
     assert kept.ledger.imp_uids == ["imp_1", "imp_3", "imp_4", "imp_2"]
@@ -122,24 +122,24 @@ async def test_a_row_that_the_ledger_fails_on_holds_nothing_up(kept: Kept) -> No
 async def test_a_row_that_fails_alone_keeps_no_breaker_open(kept: Kept) -> None:
     """Redis is well, so it takes webhooks again although that row waits."""
     kept.ledger.fails_for["imp_1"] = TypeError("a bug")
-    assert await kept.keeper.keep(notification(1), "") == "spool"
+    assert await kept.acceptor.accept(notification(1), "") == "spool"
     async with asyncio.timeout(PATIENCE):
-        while not kept.keeper.redis.available:
-            await kept.keeper.drain()
+        while not kept.acceptor.redis.available:
+            await kept.acceptor.drain()
             await asyncio.sleep(0.05)
     assert kept.spool.waiting == 1
-    assert await kept.keeper.keep(notification(2), "") == "redis"
+    assert await kept.acceptor.accept(notification(2), "") == "redis"
 
 
 async def test_a_ledger_that_fails_on_everything_is_not_available(kept: Kept) -> None:
     """It is asked again in a while, not for every row at once, and nothing is lost."""
     kept.ledger.failure = away()
     for number in range(FAILURES_PASSED_OVER + 5):
-        await kept.keeper.keep(notification(number), "")
+        await kept.acceptor.accept(notification(number), "")
     kept.ledger.failure = TypeError("a bug")
     async with asyncio.timeout(PATIENCE):
-        while "TypeError" not in " ".join(kept.keeper.redis.reasons):
-            await kept.keeper.drain()
+        while "TypeError" not in " ".join(kept.acceptor.redis.reasons):
+            await kept.acceptor.drain()
             await asyncio.sleep(0.05)
     assert kept.spool.waiting == FAILURES_PASSED_OVER + 5
     kept.ledger.failure = None
@@ -150,9 +150,9 @@ async def test_a_ledger_that_fails_on_everything_is_not_available(kept: Kept) ->
 async def test_an_unknown_merchant_is_refused_by_the_ledger(kept: Kept) -> None:
     """The ledger's word on merchants and tokens is passed on."""
     with pytest.raises(UnknownMerchant):
-        await kept.keeper.keep(notification(1, merchant="nobody"), "")
+        await kept.acceptor.accept(notification(1, merchant="unknown"), "")
     with pytest.raises(UnknownMerchant):
-        await kept.keeper.keep(notification(1, token_hash="a" * 64), "")
+        await kept.acceptor.accept(notification(1, token_hash="a" * 64), "")
 
 
 async def test_without_a_spool_the_ledger_is_tried_again_in_time() -> None:
@@ -161,103 +161,103 @@ async def test_without_a_spool_the_ledger_is_tried_again_in_time() -> None:
     kept.ledger.failure = away()
     for number in range(10):
         with pytest.raises(SpoolUnavailable):
-            await kept.keeper.keep(notification(number), "")
+            await kept.acceptor.accept(notification(number), "")
     assert kept.ledger.calls == 1
     kept.ledger.failure = None
     async with asyncio.timeout(PATIENCE):
         while True:
             try:
-                assert await kept.keeper.keep(notification(11), "") == "redis"
+                assert await kept.acceptor.accept(notification(11), "") == "redis"
                 break
             except SpoolUnavailable:
                 await asyncio.sleep(0.05)
-    assert await kept.keeper.keep(notification(12), "") == "redis"
+    assert await kept.acceptor.accept(notification(12), "") == "redis"
 
 
 async def test_a_ledger_that_answers_but_takes_nothing_is_not_available(kept: Kept) -> None:
     """A full Redis still says how durable it is: that does not close the breaker while something waits."""
     kept.ledger.failure = away()
-    await kept.keeper.keep(notification(1), "")
+    await kept.acceptor.accept(notification(1), "")
     kept.ledger.failure = None
-    assert not (await kept.keeper.look()).available
+    assert not (await kept.acceptor.check_redis()).available
 
 
 async def test_a_weak_redis_is_named(kept: Kept) -> None:
-    """Unless durability is required a weak Redis acknowledges, and its weaknesses are told."""
+    """Unless durability is required a Redis that is not durable acknowledges, and the reasons are reported."""
     kept.ledger.state = Durability(durable=False, reasons=("appendonly is no, not yes",))
-    state = await kept.keeper.look()
+    state = await kept.acceptor.check_redis()
     assert (state.available, state.durable, state.reasons) == (True, False, ("appendonly is no, not yes",))
-    assert await kept.keeper.keep(notification(1), "") == "redis"
+    assert await kept.acceptor.accept(notification(1), "") == "redis"
 
 
 async def test_a_redis_not_asked_yet_is_not_durable(strict: Kept) -> None:
     """Where durability is required, it has to be seen first."""
-    assert await strict.keeper.keep(notification(1), "") == "spool"
+    assert await strict.acceptor.accept(notification(1), "") == "spool"
 
 
 async def test_a_weak_redis_does_not_acknowledge_where_durability_is_required(strict: Kept) -> None:
     """The spool acknowledges and keeps; Redis gets the work all the same; once it is durable the spool empties."""
     strict.ledger.state = Durability(durable=False, reasons=("appendfsync is everysec, not always",))
-    await strict.keeper.look()
-    assert await strict.keeper.keep(notification(1), "") == "spool"
-    await strict.keeper.drain()
+    await strict.acceptor.check_redis()
+    assert await strict.acceptor.accept(notification(1), "") == "spool"
+    await strict.acceptor.drain()
     assert strict.ledger.imp_uids == ["imp_1"]
     assert strict.spool.waiting == 1
     strict.ledger.taken.clear()  # what a Redis without fsync may do
     strict.ledger.state = Durability()
-    await asyncio.sleep(LOOK_AGAIN)
-    await strict.keeper.look()
+    await asyncio.sleep(STATE_IS_GOOD_FOR)
+    await strict.acceptor.check_redis()
     await strict.drained()
     assert strict.ledger.imp_uids == ["imp_1"]
-    assert await strict.keeper.keep(notification(2), "") == "redis"
+    assert await strict.acceptor.accept(notification(2), "") == "redis"
 
 
 async def test_a_redis_that_becomes_weak_while_the_spool_drains(strict: Kept) -> None:
     """What it is being given stays in the spool: a merchant that it does not know now may be back later."""
-    await strict.keeper.look()
+    await strict.acceptor.check_redis()
     strict.ledger.failure = away()
-    assert await strict.keeper.keep(notification(1, merchant="shop"), "") == "spool"
+    assert await strict.acceptor.accept(notification(1, merchant="shop"), "") == "spool"
     strict.ledger.failure = None
     strict.ledger.state = Durability(durable=False, reasons=("appendonly is no, not yes",))
-    strict.ledger.meanwhile = strict.keeper.look
-    await asyncio.sleep(LOOK_AGAIN)
+    strict.ledger.meanwhile = strict.acceptor.check_redis
+    await asyncio.sleep(STATE_IS_GOOD_FOR)
     async with asyncio.timeout(PATIENCE):
-        while strict.keeper.redis.durable:
-            await strict.keeper.drain()
+        while strict.acceptor.redis.durable:
+            await strict.acceptor.drain()
             await asyncio.sleep(0.05)
     assert strict.spool.waiting == 1
-    assert (strict.counts.drained, strict.counts.take_unreported().by_status) == (0, {})
+    assert (strict.metrics.drained.value(), strict.metrics.take_unreported().by_status) == (0, {})
     strict.ledger.meanwhile = None
     strict.ledger.merchants["shop"] = None
     strict.ledger.state = Durability()
-    await asyncio.sleep(LOOK_AGAIN)
-    await strict.keeper.look()
+    await asyncio.sleep(STATE_IS_GOOD_FOR)
+    await strict.acceptor.check_redis()
     await strict.drained()
     assert strict.ledger.imp_uids == ["imp_1"]
 
 
 async def test_a_weak_redis_without_a_spool_is_a_refusal() -> None:
-    """Durability required, Redis weak, spool off: kept nowhere."""
+    """Durability required, Redis not durable, spool off: the webhook cannot be stored."""
     kept = Kept(NoSpool(), require_durable=True)
     kept.ledger.state = Durability(durable=False, reasons=("appendonly is no, not yes",))
-    await kept.keeper.look()
+    await kept.acceptor.check_redis()
     with pytest.raises(SpoolUnavailable):
-        await kept.keeper.keep(notification(1), "")
+        await kept.acceptor.accept(notification(1), "")
     assert kept.ledger.taken == []
 
 
 async def test_refusals_are_reported_once(kept: Kept) -> None:
     """Counts go to the ledger as sums; while it is away they are kept for later."""
     kept.merchants.learn({"default": None})
-    kept.counts.refuse(kept.merchants.label("default"), 415)
-    kept.counts.refuse(kept.merchants.label("made-up"), 404)
+    kept.metrics.refuse(kept.merchants.label("default"), 415)
+    kept.metrics.refuse(kept.merchants.label("made-up"), 404)
     kept.ledger.failure = away()
     with pytest.raises(type(kept.ledger.failure)):
-        await kept.keeper.report_refusals()
-    kept.counts.refuse("default", 415)
-    kept.counts.refuse("default", 400, "version_2")
+        await kept.acceptor.report_refusals()
+    kept.metrics.refuse("default", 415)
+    kept.metrics.refuse("default", 400, "version_2")
     kept.ledger.failure = None
-    await kept.keeper.report_refusals()
-    await kept.keeper.report_refusals()
+    await kept.acceptor.report_refusals()
+    await kept.acceptor.report_refusals()
     assert kept.ledger.refusals == {"default:415": 2, "-:404": 1, "default:400": 1}
     assert kept.ledger.refused_bodies == {"default:version_2": 1}

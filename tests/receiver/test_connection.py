@@ -1,4 +1,4 @@
-"""Clients that are slow, endless or not speaking HTTP, on real sockets; time is what the sweep is told."""
+"""Clients that are slow, endless or do not speak HTTP, on real sockets; the sweep is given the time."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-import uvicorn
 
 from receiver import connection, responses
 from receiver.app import App, routes
 from receiver.connection import ANSWER_SECONDS, DISCARDED_BYTES, HEAD_BYTES, IDLE_SECONDS, READ_SECONDS
 from receiver.health import livez
-from receiver.server import Server, configured
+from receiver.server import make_server
+from runtime.http_server import Sweep
+from runtime.listening import listen
 from tests.support.processes import PATIENCE
 
 REQUEST = b"POST /webhooks HTTP/1.1\r\nhost: x\r\n"
@@ -22,15 +23,15 @@ Client = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Serving:
-    """A server whose only webhook route reads the body, or is told to answer without, or to hang."""
+    """A server whose only webhook route reads the body, or answers without reading, or hangs."""
 
-    def __init__(self, port: int, kind: type[uvicorn.Server] = uvicorn.Server) -> None:
+    def __init__(self, port: int, sweep: Sweep | None = None) -> None:
         self.port = port
         self.reads = True
         self.hangs = False
         self.left = asyncio.Event()
         table = routes(webhooks=self.webhooks, livez=livez, readyz=livez, metrics=livez)
-        self.uvicorn = kind(configured(App(table), host="127.0.0.1", port=port))
+        self.server = make_server(App(table), sweep)
 
     async def webhooks(self, _scope: Any, receive: Any, _path: list[bytes]) -> responses.AsgiResponse | None:
         """As the real one, as far as the connection can tell."""
@@ -46,18 +47,18 @@ class Serving:
 
     def sweep(self, seconds: float) -> None:
         """The sweep, so many seconds from now."""
-        connection.sweep(self.uvicorn.server_state.connections, asyncio.get_running_loop().time() + seconds)
+        connection.sweep(self.server.server_state.connections, asyncio.get_running_loop().time() + seconds)
 
     async def connections(self, count: int) -> None:
         """Wait until there are so many."""
         async with asyncio.timeout(PATIENCE):
-            while len(self.uvicorn.server_state.connections) != count:  # noqa: ASYNC110  # uvicorn's own set
+            while len(self.server.server_state.connections) != count:  # noqa: ASYNC110  # uvicorn's own set
                 await asyncio.sleep(0.01)
 
     @asynccontextmanager
     async def client(self, data: bytes = b"") -> AsyncIterator[Client]:
         """A connection on which these bytes were sent."""
-        before = len(self.uvicorn.server_state.connections)
+        before = len(self.server.server_state.connections)
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         writer.write(data)
         await writer.drain()
@@ -70,12 +71,12 @@ class Serving:
 @asynccontextmanager
 async def running(serving: Serving) -> AsyncIterator[None]:
     """It serves while the block runs."""
-    task = asyncio.create_task(serving.uvicorn._serve())
+    task = asyncio.create_task(serving.server.serve_on(listen("127.0.0.1", serving.port)))
     async with asyncio.timeout(PATIENCE):
-        while not serving.uvicorn.started:  # noqa: ASYNC110  # uvicorn's own flag
+        while not serving.server.started:  # noqa: ASYNC110  # uvicorn's own flag
             await asyncio.sleep(0.01)
     yield
-    serving.uvicorn.should_exit = serving.uvicorn.force_exit = True
+    serving.server.should_exit = serving.server.force_exit = True
     await task
 
 
@@ -107,7 +108,7 @@ async def answered(reader: asyncio.StreamReader) -> int:
 
 @pytest.mark.parametrize("data", [b"", b"POST /web", REQUEST, REQUEST + b"x-slow: "])
 async def test_a_head_that_does_not_come_is_408(serving: Serving, data: bytes) -> None:
-    """A client that says nothing, or half a head, is told and let go in time, not before."""
+    """A client that sends nothing, or half a head, gets an answer and is closed when its time is over, not before."""
     async with serving.client(data) as (reader, _):
         serving.sweep(READ_SECONDS - 5)
         await serving.connections(1)
@@ -126,15 +127,15 @@ async def test_a_client_that_drips_has_no_more_time(
             writer.write(b"x")
             await asyncio.sleep(0.05)
             serving.sweep(0)
-            if not serving.uvicorn.server_state.connections:
+            if not serving.server.server_state.connections:
                 break
-        assert not serving.uvicorn.server_state.connections
+        assert not serving.server.server_state.connections
 
 
 async def test_the_server_sweeps_by_itself(free_port: Callable[[], int], monkeypatch: pytest.MonkeyPatch) -> None:
     """Once a second, for as long as it serves."""
     monkeypatch.setattr(connection, "READ_SECONDS", 0.5)
-    serving = Serving(free_port(), Server)
+    serving = Serving(free_port(), connection.sweep)
     async with running(serving), serving.client(b"POST /web") as (reader, _):
         assert (await rest(reader)).startswith(b"HTTP/1.1 408 ")
 
@@ -186,13 +187,13 @@ async def test_an_answer_that_nobody_gives_or_takes_is_broken_off(serving: Servi
 
 @pytest.mark.parametrize("filler", [b"x" * 1000, b"x-many: 1\r\n" * 100])
 async def test_a_head_without_end_is_refused(serving: Serving, filler: bytes) -> None:
-    """A head is read up to a limit, in one line or in many; then the connection ends, whatever else is sent."""
+    """A head is read up to a limit, in one line or in many; then the connection ends."""
     async with serving.client(REQUEST) as (_, writer):
         for _ in range(HEAD_BYTES * 2 // len(filler)):
             writer.write(filler)
             await asyncio.sleep(0.001)
         await serving.connections(0)
-    assert serving.uvicorn.server_state.total_requests == 0
+    assert serving.server.server_state.total_requests == 0
 
 
 async def test_too_many_headers_are_431(serving: Serving) -> None:

@@ -1,4 +1,4 @@
-"""The rate limit and the breaker: small machines that are told the time."""
+"""The rate limit and the breaker, which are given the time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Webhooks of merchants that a receiver has not heard of while Redis is away: nobody gets a 404 from an old list."""
+"""Webhooks of merchants that a receiver does not know while Redis is away: an old list refuses none of them."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ async def test_a_large_body_is_413(receiver: Receiver) -> None:
 
 
 async def test_a_body_without_end_is_413_before_it_ends(receiver: Receiver) -> None:
-    """What is counted while it comes is refused as soon as it is too much; nobody keeps it until the last chunk."""
+    """A chunked body is refused as soon as it is too large, not after its last chunk."""
     head = b"POST /webhooks HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
     reader, writer = await asyncio.open_connection("127.0.0.1", receiver.port)
     writer.write(head + (b"2000\r\n" + b" " * 8192 + b"\r\n") * 10)
@@ -172,7 +172,7 @@ async def test_a_target_without_a_path_is_404(receiver: Receiver) -> None:
 
 
 async def test_webhooks_to_a_wrong_address_are_counted(receiver: Receiver) -> None:
-    """What i'mport posts to a path that is none is a lost webhook; what strangers try is not."""
+    """A POST from i'mport to a path that does not exist is a lost webhook; one from another source is not."""
     for path in ("/webhook", "/", "/livez/x"):
         is_problem(await receiver.post(webhook(), path, x_forwarded_for="52.78.100.19"), 404)
         is_problem(await receiver.post(webhook(), path, x_forwarded_for="203.0.113.7"), 404)
@@ -201,7 +201,7 @@ async def test_other_methods_are_405(receiver: Receiver) -> None:
 
 
 async def test_a_flood_from_one_source_is_429(receiver: Receiver) -> None:
-    """A source beyond its burst is told to slow down; others, and i'mport, are not."""
+    """A source beyond its burst gets 429; others, and i'mport, do not."""
     request = b"POST /webhooks HTTP/1.1\r\nhost: x\r\nx-forwarded-for: 203.0.113.7\r\ncontent-length: 0\r\n%s\r\n"
     flood = await receiver.raw(request % b"" * 4999 + request % b"connection: close\r\n")
     statuses = re.findall(rb"HTTP/1.1 (\d+) ", flood)
@@ -240,10 +240,12 @@ async def test_a_trail_in_several_headers_is_one_trail(receiver: Receiver, redis
         assert kept == ["0", "203.0.113.7"]
 
 
-async def test_nowhere_to_keep_it_is_503(processes: Processes, free_port: Callable[[], int], redis_url: str) -> None:
-    """Without Redis and spool the sender is told to come again, and `/readyz` says why."""
-    nowhere = f"redis://127.0.0.1:{free_port()}/0"
-    receiver = await start(processes, free_port(), nowhere, RELAY_SPOOL_DIR="off")
+async def test_a_webhook_that_cannot_be_stored_is_503(
+    processes: Processes, free_port: Callable[[], int], redis_url: str
+) -> None:
+    """Without Redis and spool the answer asks to send again later, and `/readyz` says why."""
+    unused = f"redis://127.0.0.1:{free_port()}/0"
+    receiver = await start(processes, free_port(), unused, RELAY_SPOOL_DIR="off")
     for number in range(3):
         answer = await receiver.post(webhook(number))
         is_problem(answer, 503)
@@ -286,7 +288,7 @@ async def test_refusals_are_counted_for_operators(receiver: Receiver, redis_url:
 async def test_metrics_are_for_this_machine_and_for_tokens(
     processes: Processes, free_port: Callable[[], int], redis_url: str
 ) -> None:
-    """Behind a proxy nobody is local: a bearer token of the operator API is needed, a read-only one will do."""
+    """Requests through a proxy are not local: they need an API token, and a read-only one will do."""
     receiver = await start(processes, free_port(), redis_url, RELAY_API_TOKEN="secret-1,ro:secret-2,metrics:secret-3")
     assert (await receiver.client.get("/metrics")).status_code == 200
     for headers, status in (

@@ -13,9 +13,9 @@ PROXIES = [ip_network("10.0.0.0/8"), ip_network("127.0.0.1"), ip_network("fd00::
 
 
 def test_without_trusted_proxies_the_connection_is_the_sender() -> None:
-    """Anybody can write an X-Forwarded-For: it is believed from nobody."""
-    senders = SourceAddresses([], [])
-    sender = senders.of(("198.51.100.7", 1), b"52.78.100.19")
+    """Any client can write an X-Forwarded-For, so it is believed only from trusted proxies."""
+    sources = SourceAddresses([], [])
+    sender = sources.of(("198.51.100.7", 1), b"52.78.100.19")
     assert (sender.address, sender.verified) == ("198.51.100.7", False)
 
 
@@ -56,16 +56,16 @@ def test_imports_addresses_are_verified(address: str) -> None:
 
 def test_allowed_networks_are_verified_and_others_are_not_allowed() -> None:
     """RELAY_ALLOWED_IPS is the whole list: i'mport's own addresses are not on it by themselves."""
-    senders = SourceAddresses([ip_network("203.0.113.0/24"), ip_network("2001:db8::/32")], [])
-    assert senders.of(("203.0.113.9", 1), b"").verified
-    assert senders.of(("2001:db8::1", 1), b"").allowed
-    assert not senders.of(("52.78.100.19", 1), b"").allowed
-    assert not senders.of(("198.51.100.7", 1), b"").allowed
-    assert not senders.of(None, b"").allowed
+    sources = SourceAddresses([ip_network("203.0.113.0/24"), ip_network("2001:db8::/32")], [])
+    assert sources.of(("203.0.113.9", 1), b"").verified
+    assert sources.of(("2001:db8::1", 1), b"").allowed
+    assert not sources.of(("52.78.100.19", 1), b"").allowed
+    assert not sources.of(("198.51.100.7", 1), b"").allowed
+    assert not sources.of(None, b"").allowed
 
 
 def test_a_sender_that_cannot_be_told_is_limited_and_not_verified() -> None:
-    """Without a list everybody may send, but who cannot be told is trusted with nothing."""
+    """Without a list every source may send, but an unknown address is neither verified nor local."""
     sender = SourceAddresses([], PROXIES).of(("10.0.0.1", 1), b"garbage")
     assert sender.allowed
     assert sender.limited
@@ -84,9 +84,9 @@ def test_this_machine_is_local_only_without_a_proxy_in_between() -> None:
 
 def test_one_customer_of_ipv6_shares_one_limit() -> None:
     """Addresses of one /64 are one source; IPv4 addresses are one each."""
-    senders = SourceAddresses([], [])
-    assert senders.of(("2001:db8::1", 1), b"").source == senders.of(("2001:db8::ffff:2", 1), b"").source
-    assert senders.of(("198.51.100.7", 1), b"").source != senders.of(("198.51.100.8", 1), b"").source
+    sources = SourceAddresses([], [])
+    assert sources.of(("2001:db8::1", 1), b"").budget == sources.of(("2001:db8::ffff:2", 1), b"").budget
+    assert sources.of(("198.51.100.7", 1), b"").budget != sources.of(("198.51.100.8", 1), b"").budget
 
 
 def test_ipv4_inside_ipv6_is_ipv4_in_settings_too() -> None:
@@ -94,8 +94,8 @@ def test_ipv4_inside_ipv6_is_ipv4_in_settings_too() -> None:
     settings = Settings.load(
         {"RELAY_ALLOWED_IPS": "::ffff:203.0.113.7", "RELAY_TRUSTED_PROXIES": "::ffff:10.0.0.0/104, fd00::/8"}
     )
-    senders = SourceAddresses(settings.allowed_ips, settings.trusted_proxies)
-    assert senders.of(("::ffff:10.1.2.3", 1), b"203.0.113.7").allowed
-    assert senders.of(("10.1.2.3", 1), b"::ffff:203.0.113.7").allowed
-    assert senders.of(("fd00::1", 1), b"203.0.113.7").allowed
-    assert not senders.of(("11.1.2.3", 1), b"203.0.113.7").allowed
+    sources = SourceAddresses(settings.allowed_ips, settings.trusted_proxies)
+    assert sources.of(("::ffff:10.1.2.3", 1), b"203.0.113.7").allowed
+    assert sources.of(("10.1.2.3", 1), b"::ffff:203.0.113.7").allowed
+    assert sources.of(("fd00::1", 1), b"203.0.113.7").allowed
+    assert not sources.of(("11.1.2.3", 1), b"203.0.113.7").allowed

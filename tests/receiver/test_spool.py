@@ -31,7 +31,7 @@ def test_a_row_says_everything_about_a_notification() -> None:
     "row", [b"", b"{", b"[]", b'{"v":2}', b'{"v":1}', b'{"v":1,"id":"a","merchant":1,"imp_uid":"x"}']
 )
 def test_what_is_no_row_is_a_value_error(row: bytes) -> None:
-    """Damaged rows and rows of a newer version are told from good ones."""
+    """Damaged rows and rows of a newer version are recognised."""
     with pytest.raises(ValueError, match=r".*"):
         spool_codec.decode(row)
 
@@ -120,7 +120,7 @@ async def test_the_file_of_a_process_that_is_gone_is_drained_by_another(tmp_path
 
 
 async def test_unreadable_rows_are_set_aside(tmp_path: Path, spool_at: MakeSpool) -> None:
-    """A row that cannot be read holds up no other, and is kept for people to look at."""
+    """An unreadable row holds up no other, and is stored where a person can examine it."""
     first = FileSpool(tmp_path)
     await keep(first, 1)
     await first.close()
@@ -168,7 +168,7 @@ _WRITER = """
 import asyncio, sys
 from pathlib import Path
 from receiver.spool import FileSpool
-from tests.receiver.keeping import notification
+from tests.support.receiver_parts import notification
 
 async def main():
     spool = FileSpool(Path(sys.argv[1]))
@@ -189,12 +189,12 @@ def acknowledged_before_sigkill(folder: Path) -> set[str]:
         [sys.executable, "-c", _WRITER, str(folder)], env=clean_environ(), stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
-    told = [process.stdout.readline() for _ in range(400)]
+    printed = [process.stdout.readline() for _ in range(400)]
     os.kill(process.pid, signal.SIGKILL)
-    told += process.stdout.readlines()
+    printed += process.stdout.readlines()
     process.wait(PATIENCE)
     process.stdout.close()
-    return {line.strip() for line in told if line.endswith("\n")}
+    return {line.strip() for line in printed if line.endswith("\n")}
 
 
 async def test_what_was_acknowledged_survives_sigkill(tmp_path: Path, spool_at: MakeSpool) -> None:

@@ -35,7 +35,7 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
 
 
 async def test_every_transaction_is_synced(tmp_path: Path, spool_at: MakeSpool) -> None:
-    """What is acknowledged survives a power cut, which no test can make: SQLite is told to sync each commit."""
+    """What is acknowledged survives a power cut, which no test can cause: SQLite is set to sync each commit."""
     spool = spool_at(tmp_path)
     await keep(spool, 1)
     assert spool._own is not None

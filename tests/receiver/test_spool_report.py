@@ -18,10 +18,10 @@ async def test_a_receiver_tells_how_much_it_has_spooled(
     try:
         await start(processes, free_port(), redis_url)
 
-        async def told() -> bool:
+        async def reported() -> bool:
             return (await stats(ledger.store)).receivers == 1
 
-        await until(told)
+        await until(reported)
         await ledger.intake.report_spool("another:8000:1", 7)
         numbers = await stats(ledger.store)
         assert (numbers.spooled, numbers.receivers) == (7, 2)

@@ -77,7 +77,7 @@ async def test_damage_in_the_middle_is_found_when_the_file_is_opened(tmp_path: P
 
 
 async def test_a_file_removed_under_the_spool_is_noticed(tmp_path: Path, spool_at: MakeSpool) -> None:
-    """Nothing is promised into a file that nobody will find again; the next one goes into a new file."""
+    """A row in a file that was removed or replaced is not acknowledged; the next one goes into a new file."""
     spool, ledger = spool_at(tmp_path), ListedLedger()
     await keep(spool, 1)
     for path in files(tmp_path):

@@ -24,7 +24,7 @@ from tests.support.redis_process import RedisServer
 
 
 class Load:
-    """Clients that post one webhook after the other, each for a payment of its own, until told to stop."""
+    """Clients that post one webhook after the other, each for a payment of its own, until they are stopped."""
 
     def __init__(self, receiver: Receiver, clients: int = 16) -> None:
         self._receiver = receiver
@@ -108,9 +108,9 @@ async def test_an_escrow_change_survives_the_spool(
     happened when it was received, not when the spool drained."""
     receiver = await start(processes, free_port(), own_redis.url, RELAY_ALLOWED_IPS="127.0.0.1")
     await asyncio.to_thread(own_redis.kill)
-    told = {"event": "Inicis.Escrow.Changed", "extra": {"escrow_status": "4", "denied_reason": "단순 변심 \ud83d"}}
+    escrow = {"event": "Inicis.Escrow.Changed", "extra": {"escrow_status": "4", "denied_reason": "단순 변심 \ud83d"}}
     before = time.time()
-    assert (await receiver.post(webhook(7, **told))).status_code == 200
+    assert (await receiver.post(webhook(7, **escrow))).status_code == 200
     after = time.time()
     await asyncio.to_thread(own_redis.start)
     await drained(receiver)
@@ -244,7 +244,7 @@ async def test_a_damaged_spool_is_503_and_no_false_promise(
 async def test_what_is_under_way_is_finished_on_sigterm(
     processes: Processes, own_redis: RedisServer, free_port: Callable[[], int], tmp_path: Path
 ) -> None:
-    """A webhook that waits for a hanging Redis when the process is told to end is still kept and answered."""
+    """A webhook that waits for a hanging Redis when the process gets SIGTERM is still stored and acknowledged."""
     receiver = await start(processes, free_port(), own_redis.url)
     own_redis.pause()
     posting = asyncio.create_task(receiver.post(webhook(1)))

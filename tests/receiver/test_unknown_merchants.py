@@ -46,51 +46,53 @@ async def test_an_old_list_refuses_nobody(tmp_path: Path, merchant: str, token_h
     spool drains."""
     kept = Kept(FileSpool(tmp_path))
     kept.ledger.merchants["shop"] = TOKEN
-    await kept.keeper.learn_merchants()
+    await kept.acceptor.learn_merchants()
     kept.ledger.failure = away()
-    assert await kept.keeper.keep(notification(1, merchant=merchant, token_hash=token_hash), "203.0.113.7") == "spool"
+    assert (
+        await kept.acceptor.accept(notification(1, merchant=merchant, token_hash=token_hash), "203.0.113.7") == "spool"
+    )
     kept.ledger.merchants[merchant] = token_hash
     kept.ledger.failure = None
     await kept.drained()
     assert kept.ledger.imp_uids == ["imp_1"]
-    assert kept.counts.take_unreported().by_status == {}
+    assert kept.metrics.take_unreported().by_status == {}
     await kept.spool.close()
 
 
 async def test_draining_refuses_what_the_ledger_refuses(tmp_path: Path) -> None:
-    """What belongs to nobody, or came with a token that is not the merchant's by then, is counted and let go."""
+    """Webhooks of unknown merchants, or with a token that is no longer the merchant's, are counted and dropped."""
     kept = Kept(FileSpool(tmp_path))
     kept.ledger.merchants["shop"] = TOKEN
-    await kept.keeper.learn_merchants()
+    await kept.acceptor.learn_merchants()
     kept.ledger.failure = away()
-    await kept.keeper.keep(notification(1, merchant="made-up"), "203.0.113.7")
-    await kept.keeper.keep(notification(2, merchant="shop", token_hash=TOKEN), "203.0.113.7")
-    await kept.keeper.keep(notification(3), "203.0.113.7")
+    await kept.acceptor.accept(notification(1, merchant="made-up"), "203.0.113.7")
+    await kept.acceptor.accept(notification(2, merchant="shop", token_hash=TOKEN), "203.0.113.7")
+    await kept.acceptor.accept(notification(3), "203.0.113.7")
     kept.ledger.merchants["shop"] = OTHER_TOKEN
     kept.ledger.failure = None
     await kept.drained()
     assert kept.ledger.imp_uids == ["imp_3"]
-    assert kept.counts.take_unreported().by_status == {"-:404": 1, "shop:404": 1}
+    assert kept.metrics.take_unreported().by_status == {"-:404": 1, "shop:404": 1}
     assert kept.spool.waiting == 0
     await kept.spool.close()
 
 
 async def test_what_nobody_knows_has_a_budget(tmp_path: Path, few: int) -> None:
-    """A source that makes merchants up is told 503; a known merchant, and other sources, are still kept."""
+    """A source that makes up merchants gets 503; known merchants and other sources are still accepted."""
     kept = Kept(FileSpool(tmp_path))
-    await kept.keeper.learn_merchants()
+    await kept.acceptor.learn_merchants()
     kept.ledger.failure = away()
     for number in range(few):
-        assert await kept.keeper.keep(notification(number, merchant=f"made-up-{number}"), "203.0.113.7") == "spool"
+        assert await kept.acceptor.accept(notification(number, merchant=f"made-up-{number}"), "203.0.113.7") == "spool"
     with pytest.raises(BudgetSpent):
-        await kept.keeper.keep(notification(6, merchant="made-up"), "203.0.113.7")
-    assert await kept.keeper.keep(notification(7), "203.0.113.7") == "spool"
-    assert await kept.keeper.keep(notification(8, merchant="made-up"), "203.0.113.8") == "spool"
-    assert await kept.keeper.keep(notification(9, merchant="made-up"), "") == "spool"
+        await kept.acceptor.accept(notification(6, merchant="made-up"), "203.0.113.7")
+    assert await kept.acceptor.accept(notification(7), "203.0.113.7") == "spool"
+    assert await kept.acceptor.accept(notification(8, merchant="made-up"), "203.0.113.8") == "spool"
+    assert await kept.acceptor.accept(notification(9, merchant="made-up"), "") == "spool"
     kept.ledger.failure = None
     await kept.drained()
     kept.ledger.failure = away()
-    assert await kept.keeper.keep(notification(10, merchant="made-up"), "203.0.113.7") == "spool"
+    assert await kept.acceptor.accept(notification(10, merchant="made-up"), "203.0.113.7") == "spool"
     await kept.spool.close()
 
 
@@ -148,43 +150,43 @@ async def test_a_file_of_an_older_version_is_taken_over(tmp_path: Path, few: int
 
 
 async def test_a_full_budget_is_no_trouble_of_the_spool(tmp_path: Path, few: int) -> None:
-    """Operators are not told that the disk fails when strangers were turned away."""
+    """A spent budget is not reported as a failing disk."""
     kept = Kept(FileSpool(tmp_path))
     kept.ledger.failure = away()
     for number in range(few + 3):
         try:
-            await kept.keeper.keep(notification(number, merchant="made-up"), "203.0.113.7")
+            await kept.acceptor.accept(notification(number, merchant="made-up"), "203.0.113.7")
         except SpoolUnavailable:
             assert number >= few
     assert await kept.spool.trouble() is None
-    assert kept.keeper.spool_trouble is None
+    assert kept.acceptor.spool_trouble is None
     await kept.spool.close()
 
 
 async def test_without_a_spool_nobody_is_refused_either() -> None:
     """With nowhere to keep it a webhook of an unknown merchant is sent again, like any other."""
     kept = Kept(NoSpool())
-    await kept.keeper.learn_merchants()
+    await kept.acceptor.learn_merchants()
     kept.ledger.failure = away()
     for merchant in ("default", "made-up"):
         with pytest.raises(SpoolUnavailable):
-            await kept.keeper.keep(notification(1, merchant=merchant), "203.0.113.7")
+            await kept.acceptor.accept(notification(1, merchant=merchant), "203.0.113.7")
 
 
 async def test_a_weak_redis_is_asked_who_is_welcome(tmp_path: Path) -> None:
     """Where durability is required and lacking, the spool acknowledges; who is known is still the ledger's word."""
     kept = Kept(FileSpool(tmp_path), require_durable=True)
     kept.ledger.state = Durability(durable=False, reasons=("appendonly is no, not yes",))
-    await kept.keeper.learn_merchants()
-    await kept.keeper.look()
+    await kept.acceptor.learn_merchants()
+    await kept.acceptor.check_redis()
     kept.ledger.merchants["new"] = TOKEN
-    assert await kept.keeper.keep(notification(1, merchant="new", token_hash=TOKEN), "203.0.113.7") == "spool"
+    assert await kept.acceptor.accept(notification(1, merchant="new", token_hash=TOKEN), "203.0.113.7") == "spool"
     for merchant, token_hash in (("made-up", None), ("new", None), ("new", OTHER_TOKEN), ("default", TOKEN)):
         with pytest.raises(UnknownMerchant):
-            await kept.keeper.keep(notification(2, merchant=merchant, token_hash=token_hash), "203.0.113.7")
+            await kept.acceptor.accept(notification(2, merchant=merchant, token_hash=token_hash), "203.0.113.7")
     assert kept.spool.waiting == 1
     kept.ledger.failure = away()
-    assert await kept.keeper.keep(notification(3, merchant="newer"), "203.0.113.7") == "spool"
+    assert await kept.acceptor.accept(notification(3, merchant="newer"), "203.0.113.7") == "spool"
     await kept.spool.close()
 
 
@@ -192,58 +194,58 @@ async def test_what_a_weak_redis_does_not_know_is_decided_when_it_is_durable(tmp
     """A Redis that may have lost its merchants refuses nothing for good: that is counted once, when it is trusted."""
     kept = Kept(FileSpool(tmp_path), require_durable=True)
     kept.ledger.failure = away()
-    await kept.keeper.keep(notification(1, merchant="new"), "203.0.113.7")
-    await kept.keeper.keep(notification(2, merchant="made-up"), "203.0.113.7")
+    await kept.acceptor.accept(notification(1, merchant="new"), "203.0.113.7")
+    await kept.acceptor.accept(notification(2, merchant="made-up"), "203.0.113.7")
     kept.ledger.failure = None
     kept.ledger.state = Durability(durable=False, reasons=("appendonly is no, not yes",))
     async with asyncio.timeout(30):
         while kept.ledger.calls < 2:
-            await kept.keeper.drain()
+            await kept.acceptor.drain()
             await asyncio.sleep(0.05)
-    assert (kept.spool.waiting, kept.counts.take_unreported().by_status) == (2, {})
+    assert (kept.spool.waiting, kept.metrics.take_unreported().by_status) == (2, {})
     kept.ledger.merchants["new"] = None
     kept.ledger.state = Durability()
     async with asyncio.timeout(30):
         while kept.spool.waiting:
-            await kept.keeper.look()
-            await kept.keeper.drain()
+            await kept.acceptor.check_redis()
+            await kept.acceptor.drain()
             await asyncio.sleep(0.05)
     assert kept.ledger.imp_uids == ["imp_1"]
-    assert kept.counts.take_unreported().by_status == {"-:404": 1}
+    assert kept.metrics.take_unreported().by_status == {"-:404": 1}
     await kept.spool.close()
 
 
-def test_merchants_are_remembered_over_a_restart(tmp_path: Path) -> None:
+def test_merchants_are_cached_over_a_restart(tmp_path: Path) -> None:
     """A receiver that starts while Redis is away knows whom it knew; the file is its user's alone, and what is
     damaged in it is as if it were not there."""
-    remembered = MerchantCache(tmp_path / "spool")
-    assert remembered.read() is None
-    remembered.write({"default": None, "shop": TOKEN})
+    cache = MerchantCache(tmp_path / "spool")
+    assert cache.read() is None
+    cache.write({"default": None, "shop": TOKEN})
     assert MerchantCache(tmp_path / "spool").read() == {"default": None, "shop": TOKEN}
     (file,) = (tmp_path / "spool").iterdir()
     assert file.stat().st_mode & 0o077 == 0
     for damage in (b"", b"{", b"[]", b'{"v":2}', b'{"v":1,"merchants":{"a":1}}', b"\xff"):
         file.write_bytes(damage)
-        assert remembered.read() is None
+        assert cache.read() is None
     file.unlink()
     file.mkdir()
-    remembered.write({"default": None})
-    assert remembered.read() is None
+    cache.write({"default": None})
+    assert cache.read() is None
 
 
 async def test_a_list_that_could_not_be_written_is_written_later(tmp_path: Path) -> None:
     """Though the merchants are the same as before, once the disk is in order again."""
     folder, ledger = tmp_path / "spool", ListedLedger()
     folder.write_text("in the way of the folder")
-    remembered = MerchantCache(folder)
-    keeper = Acceptor(ledger, NoSpool(), ReceiverMetrics(), KnownMerchants(), remember=remembered.write)
-    await keeper.learn_merchants()
+    cache = MerchantCache(folder)
+    acceptor = Acceptor(ledger, NoSpool(), ReceiverMetrics(), KnownMerchants(), write_cache=cache.write)
+    await acceptor.learn_merchants()
     folder.unlink()
-    await keeper.learn_merchants()
-    assert remembered.read() == ledger.merchants
+    await acceptor.learn_merchants()
+    assert cache.read() == ledger.merchants
     (folder / NAME).unlink()
-    await keeper.learn_merchants()
-    assert remembered.read() is None  # the same list is not written twice
+    await acceptor.learn_merchants()
+    assert cache.read() is None  # the same list is not written twice
 
 
 async def test_a_receiver_that_knows_nothing_knows_default(tmp_path: Path, few: int) -> None:
@@ -251,5 +253,5 @@ async def test_a_receiver_that_knows_nothing_knows_default(tmp_path: Path, few: 
     kept = Kept(FileSpool(tmp_path))
     kept.ledger.failure = away()
     for number in range(few + 2):
-        assert await kept.keeper.keep(notification(number), "203.0.113.7") == "spool"
+        assert await kept.acceptor.accept(notification(number), "203.0.113.7") == "spool"
     await kept.spool.close()

@@ -1,4 +1,4 @@
-"""How safe Redis is: asked at the start and again and again, told by /metrics, /readyz and the log."""
+"""How durable Redis is: asked at the start and again and again, shown by /metrics, /readyz and the log."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from collections.abc import Callable
 import redis
 
 from receiver.acceptor import RedisState
-from receiver.server import LOOK_EVERY, LOOK_SOON, _Watchman
+from receiver.redis_watch import RedisWatch
+from receiver.server import REDIS_CHECK_EVERY, TROUBLED_REDIS_CHECK_EVERY
 from tests.support.processes import Processes
 from tests.support.receivers import Receiver, until
 from tests.support.redis_process import RedisServer
@@ -16,45 +17,38 @@ from tests.support.redis_process import RedisServer
 _HURRIED = """
 from receiver import server
 from receiver.__main__ import main
-server.LOOK_SOON = server.LOOK_EVERY = 0.2
+server.TROUBLED_REDIS_CHECK_EVERY = server.REDIS_CHECK_EVERY = 0.2
 main()
 """
 
 
-class Watched:
-    """A keeper that counts how often it looks."""
+async def questions(rounds: int, *, available: bool = True, durable: bool | None = True) -> int:
+    """How often Redis is asked in so many rounds while this is its state."""
+    asked = 0
 
-    def __init__(self, *, available: bool, durable: bool | None) -> None:
-        self._state = RedisState(available, durable, ())
-        self.looks = 0
+    async def check() -> RedisState:
+        nonlocal asked
+        asked += 1
+        return RedisState(available, durable, ())
 
-    async def look(self) -> RedisState:
-        """As it was told to be."""
-        self.looks += 1
-        return self._state
-
-
-async def looks_within(seconds: float, *, available: bool = True, durable: bool | None = True) -> int:
-    """How often the watchman looks in so many seconds of rounds."""
-    keeper = Watched(available=available, durable=durable)
-    watchman = _Watchman(keeper)  # type: ignore[arg-type]
-    for _ in range(int(seconds / LOOK_SOON)):
-        await watchman.look()
-    return keeper.looks
+    watch = RedisWatch(check, rounds=12)
+    for _ in range(rounds):
+        await watch.step()
+    return asked
 
 
-async def test_a_redis_that_is_well_is_looked_at_each_minute() -> None:
-    """At the start and each minute; while something is wrong with it, in every round."""
-    assert LOOK_EVERY == 60.0
-    assert await looks_within(600) == 10
-    assert await looks_within(600, durable=False) == 600 / LOOK_SOON
-    assert await looks_within(600, available=False) == 600 / LOOK_SOON
+async def test_a_redis_that_is_well_is_asked_once_a_minute() -> None:
+    """It is asked at the start and each minute; while something is wrong with it, in every round."""
+    assert (REDIS_CHECK_EVERY, TROUBLED_REDIS_CHECK_EVERY) == (60.0, 5.0)
+    assert await questions(120) == 10
+    assert await questions(120, durable=False) == 120
+    assert await questions(120, available=False) == 120
 
 
-async def test_a_redis_that_changes_is_told_of_by_itself(
+async def test_a_redis_that_changes_is_noticed(
     processes: Processes, own_redis: RedisServer, free_port: Callable[[], int]
 ) -> None:
-    """Nobody has to ask /readyz: what Redis becomes is in the metrics and in the log, and so is that it is away."""
+    """Without any request to /readyz, metrics and log show that Redis is no longer durable, and that it is away."""
     port = free_port()
     environ = {"REDIS_URL": own_redis.url, "HOST": "127.0.0.1", "PORT": str(port)}
     process = processes.run("receiver", [sys.executable, "-c", _HURRIED], **environ)

@@ -31,7 +31,7 @@ def refusal(**environ: str) -> str:
     ],
 )
 def test_a_typing_mistake_is_refused_with_the_nearest_name(typed: str, meant: str) -> None:
-    """It would change nothing, and nobody would notice."""
+    """It would have no effect, and that would go unnoticed."""
     assert refusal(**{typed: "1"}) == f"{typed} is no setting: did you mean {meant}?"
 
 

@@ -178,7 +178,7 @@ def java(folder: Path, url: str, body: str, **headers: str) -> list[str]:
 async def test_webhooks_of_a_jdk(
     processes: Processes, free_port: Callable[[], int], redis_url: str, tmp_path: Path
 ) -> None:
-    """Its HttpClient offers h2c with whatever it posts: the receiver takes each webhook."""
+    """Its HttpClient offers h2c with every request: the receiver accepts each webhook."""
     receiver = await start(processes, free_port(), redis_url)
     said = await asyncio.to_thread(
         java, tmp_path, f"{receiver.url}/webhooks", webhook(1).decode(), content_type="application/json"

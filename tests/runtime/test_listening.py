@@ -1,4 +1,4 @@
-"""The sockets that receiver and console serve on."""
+"""The sockets that processes serve on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from schemas.errors import BadSetting
 
 @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="no IPv6 here")
 def test_every_address_of_ipv6_is_every_address_of_ipv4_too() -> None:
-    """`HOST=::` is how containers are told to listen on everything."""
+    """Containers listen on every address with `HOST=::`."""
     with listen("::", 0) as listener:
         port = listener.getsockname()[1]
         for host in ("127.0.0.1", "::1"):

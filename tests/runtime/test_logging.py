@@ -162,7 +162,7 @@ def test_a_flood_of_one_event_is_counted_instead_of_written(lines: Lines) -> Non
 
 
 def test_at_debug_every_line_is_written() -> None:
-    """Who looks for a mistake wants all of them."""
+    """Every line may be needed to find a bug."""
     stream = Lines()
     configure("json", "debug", stream)
     for _ in range(1000):

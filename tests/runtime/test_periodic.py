@@ -55,7 +55,7 @@ async def test_trouble_that_comes_and_goes_does_not_fill_the_log() -> None:
 
 @pytest.mark.parametrize("error", [TypeError("a mistake"), asyncio.CancelledError()])
 async def test_a_mistake_is_told_loudly(error: BaseException) -> None:
-    """Its traceback is logged, and whoever watches is called once, though two tasks fail."""
+    """Its traceback is logged, and `on_failure` is called once, though two tasks fail."""
     ended = asyncio.Event()
 
     async def broken() -> None:
@@ -74,7 +74,7 @@ async def test_a_mistake_is_told_loudly(error: BaseException) -> None:
 
 
 async def test_a_bad_setting_is_handed_on() -> None:
-    """It is one line for whoever started the process, without a traceback."""
+    """It becomes one line on standard error, without a traceback."""
     step, _ = failing([BadSetting("REDIS_URL: no")])
     ended = asyncio.Event()
     with structlog.testing.capture_logs() as lines:

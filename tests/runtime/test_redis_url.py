@@ -50,7 +50,7 @@ MEANT = {
 
 @pytest.mark.parametrize("url", MEANT)
 def test_a_url_means_one_thing(url: str) -> None:
-    """Hosts, database, how to sign in, TLS: nothing is left to whoever connects."""
+    """Hosts, database, user, password and TLS are all in the URL."""
     assert parse(url) == MEANT[url]
 
 

@@ -249,7 +249,7 @@ def test_the_spool_can_be_switched_off() -> None:
     ],
 )
 def test_the_queue_is_the_next_database(ledger: str, queue: str) -> None:
-    """Dramatiq gets a database number of its own without being told."""
+    """Dramatiq gets a database number of its own unless another one is given."""
     assert Settings.load({"REDIS_URL": ledger}).queue_url == queue
 
 

@@ -21,7 +21,7 @@ from tests.support.iamport_stub import Asked, Stub, http
 KEY, SECRET = "sandbox_key", "sandbox_secret"
 
 
-class Clock:
+class MovableClock:
     """The time, moved by ``ahead`` seconds."""
 
     def __init__(self) -> None:
@@ -47,17 +47,17 @@ async def serving(app: ASGIApp) -> AsyncIterator[str]:
         await task
 
 
-class Relay(Stub):
-    """Takes webhooks, answers 200, keeps what came."""
+class WebhookReceiver(Stub):
+    """Answers 200 to webhooks and records them."""
 
     @property
-    def claims(self) -> list[dict[str, Any]]:
-        """The JSON claims that arrived, in order."""
+    def webhooks(self) -> list[dict[str, Any]]:
+        """The JSON webhooks that arrived, in order."""
         return [wire.loads(asked.body) for asked in self.asked]
 
 
-class Iamport:
-    """A person at the sandbox: the merchant's API with a token, and the control API."""
+class SandboxClient:
+    """A client of the sandbox: i'mport's API with a token, and the control API."""
 
     def __init__(self, http_client: httpx.AsyncClient) -> None:
         self.http = http_client
@@ -110,27 +110,27 @@ class Iamport:
 
 
 @pytest.fixture
-def clock() -> Clock:
+def clock() -> MovableClock:
     """The sandbox's clock."""
-    return Clock()
+    return MovableClock()
 
 
 @pytest.fixture
-async def relay() -> AsyncIterator[Relay]:
+async def relay() -> AsyncIterator[WebhookReceiver]:
     """Where the webhooks go."""
 
     def accepted(_asked: Asked) -> bytes:
         return http(200, {"status": "accepted"})
 
-    relay = Relay(reply=accepted)
+    relay = WebhookReceiver(reply=accepted)
     await relay.start()
     yield relay
     await relay.stop()
 
 
 @pytest.fixture
-async def iamport(clock: Clock, relay: Relay) -> AsyncIterator[Iamport]:
+async def iamport(clock: MovableClock, relay: WebhookReceiver) -> AsyncIterator[SandboxClient]:
     """The sandbox."""
     app = build({KEY: SECRET}, f"{relay.url}/webhooks", clock=clock, between_retries=0.05)
     async with serving(app) as url, httpx.AsyncClient(base_url=url, trust_env=False, timeout=20) as client:
-        yield Iamport(client)
+        yield SandboxClient(client)

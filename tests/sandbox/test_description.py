@@ -8,14 +8,14 @@ import pytest
 
 from sandbox.scenarios import SCENARIOS
 from schemas import wire
-from tests.sandbox.conftest import Iamport
+from tests.sandbox.conftest import SandboxClient
 from tests.sandbox.description import deviations, schema_of, unknown_fields
 
 PLAYED = [name for name in SCENARIOS if name != "test-call"]
 
 
 @pytest.mark.parametrize("name", PLAYED)
-async def test_every_scenario_s_payments_are_as_described(iamport: Iamport, name: str) -> None:
+async def test_every_scenario_s_payments_are_as_described(iamport: SandboxClient, name: str) -> None:
     """Whatever a scenario leaves behind, the single look-up, the batch and the list answer as described."""
     payments = await iamport.play(name)
     if name == "sub-merchant":
@@ -31,7 +31,7 @@ async def test_every_scenario_s_payments_are_as_described(iamport: Iamport, name
     assert [row["imp_uid"] for row in batch["response"]] == ids
 
 
-async def test_the_other_answers_are_as_described(iamport: Iamport) -> None:
+async def test_the_other_answers_are_as_described(iamport: SandboxClient) -> None:
     """Tokens, cancellations, prepared amounts and look-ups by order."""
     token = await iamport.get_token()
     made = await iamport.make(imp_uid="a", merchant_uid="order", status="paid")

@@ -20,12 +20,12 @@ from schemas.errors import (
     TooMuchAsked,
     WrongCredentials,
 )
-from tests.sandbox.conftest import KEY, SECRET, Iamport
+from tests.sandbox.conftest import KEY, SECRET, SandboxClient
 from tests.support.memory_tokens import MemoryTokens
 
 
 @pytest.fixture
-async def client(iamport: Iamport) -> AsyncIterator[Client]:
+async def client(iamport: SandboxClient) -> AsyncIterator[Client]:
     """The relay's own client against the sandbox."""
     transport = production_transport()
     url = str(iamport.http.base_url)
@@ -47,7 +47,7 @@ async def client(iamport: Iamport) -> AsyncIterator[Client]:
     ],
 )
 async def test_each_fault_is_its_error(
-    iamport: Iamport, client: Client, fault: dict[str, Any], error: type[IamportError]
+    iamport: SandboxClient, client: Client, fault: dict[str, Any], error: type[IamportError]
 ) -> None:
     """While a fault is on a look-up fails as it should; off again, it does well."""
     await iamport.make(imp_uid="a", status="paid")
@@ -60,7 +60,7 @@ async def test_each_fault_is_its_error(
     assert set((await client.payments(["a"])).found) == {"a"}
 
 
-async def test_retry_after_arrives(iamport: Iamport, client: Client) -> None:
+async def test_retry_after_arrives(iamport: SandboxClient, client: Client) -> None:
     """A 429 says how long to wait."""
     await iamport.control("POST", "/faults", {"status": 429, "retry_after": 7})
     with pytest.raises(IamportUnreachable) as raised:
@@ -68,7 +68,7 @@ async def test_retry_after_arrives(iamport: Iamport, client: Client) -> None:
     assert raised.value.retry_after == 7
 
 
-async def test_revoked_credentials(iamport: Iamport, client: Client) -> None:
+async def test_revoked_credentials(iamport: SandboxClient, client: Client) -> None:
     """Revoked in mid-use: first the token, then the credentials are turned down."""
     await iamport.make(imp_uid="a")
     await client.payment("a")
@@ -79,7 +79,7 @@ async def test_revoked_credentials(iamport: Iamport, client: Client) -> None:
     assert await client.payment("a") is not None
 
 
-async def test_an_expired_token_is_no_trouble(iamport: Iamport, client: Client) -> None:
+async def test_an_expired_token_is_no_trouble(iamport: SandboxClient, client: Client) -> None:
     """A token that ends in mid-batch is renewed and the batch asked again."""
     await iamport.make(imp_uid="a")
     await client.payment("a")
@@ -91,7 +91,7 @@ async def test_an_expired_token_is_no_trouble(iamport: Iamport, client: Client) 
 
 
 @pytest.mark.parametrize("kind", ["row", "nameless", "other", "twice"])
-async def test_a_poisonous_row(iamport: Iamport, client: Client, kind: str) -> None:
+async def test_a_poisonous_row(iamport: SandboxClient, client: Client, kind: str) -> None:
     """One bad row among a hundred is malformed alone."""
     ids = [f"imp_{n}" for n in range(100)]
     for imp_uid in ids:
@@ -101,7 +101,7 @@ async def test_a_poisonous_row(iamport: Iamport, client: Client, kind: str) -> N
     assert (len(looked.found), set(looked.malformed), looked.unknown) == (99, {"imp_50"}, frozenset())
 
 
-async def test_an_answer_about_another_payment(iamport: Iamport, client: Client) -> None:
+async def test_an_answer_about_another_payment(iamport: SandboxClient, client: Client) -> None:
     """Singly, in a list and after a cancellation, too: what was asked for is never taken for unknown, or for done."""
     now = int(time.time())
     await iamport.make(imp_uid="a", status="paid", amount=1000, paid_at=now)
@@ -113,7 +113,7 @@ async def test_an_answer_about_another_payment(iamport: Iamport, client: Client)
         await client.cancel("a", {"checksum": 1000})
 
 
-async def test_only_so_often_and_only_there(iamport: Iamport, client: Client) -> None:
+async def test_only_so_often_and_only_there(iamport: SandboxClient, client: Client) -> None:
     """A fault can hit the next requests only, and some paths only."""
     await iamport.make(imp_uid="a")
     await iamport.control("POST", "/faults", {"status": 500, "times": 1, "paths": ["/payments"]})
@@ -122,7 +122,7 @@ async def test_only_so_often_and_only_there(iamport: Iamport, client: Client) ->
     assert await client.payment("a") is not None
 
 
-async def test_acting_and_then_failing(iamport: Iamport, client: Client) -> None:
+async def test_acting_and_then_failing(iamport: SandboxClient, client: Client) -> None:
     """A cancellation that happened although its answer was lost: the caller cannot know."""
     await iamport.make(imp_uid="a", status="paid", amount=1000)
     await client.payment("a")
@@ -135,14 +135,14 @@ async def test_acting_and_then_failing(iamport: Iamport, client: Client) -> None
     assert found["cancel_amount"] == 1000
 
 
-async def test_a_bad_fault_is_refused(iamport: Iamport) -> None:
+async def test_a_bad_fault_is_refused(iamport: SandboxClient) -> None:
     """A fault that is none is 422 and changes nothing."""
     answer = await iamport.http.post("/_sandbox/faults", json={"staus": 500})
     assert answer.status_code == 422
     assert (await iamport.control("GET", "/faults"))["status"] is None
 
 
-async def test_what_was_asked_is_told(iamport: Iamport, client: Client) -> None:
+async def test_what_was_asked_is_told(iamport: SandboxClient, client: Client) -> None:
     """A hundred payments asked for in one look-up are one request with a hundred ids; forgetting starts over."""
     ids = [f"imp_{n}" for n in range(100)]
     await client.payments(ids)
@@ -152,7 +152,7 @@ async def test_what_was_asked_is_told(iamport: Iamport, client: Client) -> None:
     assert (await iamport.control("GET", "/requests"))["count"] == 0
 
 
-async def test_the_client_and_the_sandbox_agree(iamport: Iamport, client: Client) -> None:
+async def test_the_client_and_the_sandbox_agree(iamport: SandboxClient, client: Client) -> None:
     """Pages, cancellations and prepared amounts work between the two."""
     made = await iamport.make(imp_uid="a", merchant_uid="o/1", status="paid", amount=1000, paid_at=1_700_000_000)
     page = await client.page(1_700_000_000, 1_700_000_000, 1)

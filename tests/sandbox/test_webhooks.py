@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from tests.sandbox.conftest import Iamport, Relay
+from tests.sandbox.conftest import SandboxClient, WebhookReceiver
 from tests.support.iamport_stub import http
 
 
-async def test_once_by_default(iamport: Iamport, relay: Relay) -> None:
+async def test_once_by_default(iamport: SandboxClient, relay: WebhookReceiver) -> None:
     """A webhook that failed is not sent again."""
     relay.reply = lambda _asked: http(500)
     await iamport.play("card")
     assert len(relay.asked) == 1
 
 
-async def test_retries_on_request(iamport: Iamport, relay: Relay) -> None:
+async def test_retries_on_request(iamport: SandboxClient, relay: WebhookReceiver) -> None:
     """With retries it is sent again after a 5xx or a broken connection, until it is taken."""
     answers = [http(503), None, http(200)]
     relay.reply = lambda _asked: answers[len(relay.asked) - 1]
@@ -21,14 +21,14 @@ async def test_retries_on_request(iamport: Iamport, relay: Relay) -> None:
     assert len(relay.asked) == 3
 
 
-async def test_never_again_after_a_4xx(iamport: Iamport, relay: Relay) -> None:
+async def test_never_again_after_a_4xx(iamport: SandboxClient, relay: WebhookReceiver) -> None:
     """A 4xx is final."""
     relay.reply = lambda _asked: http(404)
     await iamport.play("card", retries=5)
     assert len(relay.asked) == 1
 
 
-async def test_nobody_listens(iamport: Iamport, relay: Relay) -> None:
+async def test_nobody_listens(iamport: SandboxClient, relay: WebhookReceiver) -> None:
     """A refused connection loses the webhook and nothing else."""
     await relay.stop()
     await iamport.play("card")
@@ -36,16 +36,16 @@ async def test_nobody_listens(iamport: Iamport, relay: Relay) -> None:
     assert (sent["count"], sent["webhooks"][0]["status_code"]) == (1, None)
 
 
-async def test_by_hand(iamport: Iamport, relay: Relay) -> None:
+async def test_by_hand(iamport: SandboxClient, relay: WebhookReceiver) -> None:
     """Any claim can be posted, from another loopback address, too; the answer's status comes back."""
     claim = {"imp_uid": "imp_x", "status": "cancelled", "cancellation_id": "made-up", "extra": "kept"}
     answer = await iamport.control("POST", "/webhooks", {**claim, "merchant": "shop", "source": "127.0.0.1"})
     assert answer == {"status_code": 200}
-    assert relay.claims == [claim]
+    assert relay.webhooks == [claim]
     assert relay.asked[0].path == "/webhooks/shop"
 
 
-async def test_a_token_in_the_path_is_not_kept(iamport: Iamport, relay: Relay) -> None:
+async def test_a_token_in_the_path_is_not_kept(iamport: SandboxClient, relay: WebhookReceiver) -> None:
     """Where the URL ends in a merchant's webhook token, neither the account nor the log tells it."""
     await iamport.play("card", webhook_url=f"{relay.url}/webhooks/shop/very-secret")
     assert relay.asked[0].path == "/webhooks/shop/very-secret"

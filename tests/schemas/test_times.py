@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from email.utils import format_datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.times import rfc3339, unix
+from schemas.times import parse_retry_after, rfc3339, unix
+
+NOW = 1_800_000_000.0
 
 
 @pytest.mark.parametrize(
@@ -45,3 +50,39 @@ def test_a_text_without_an_offset_is_no_time(text: str) -> None:
     """Whose clock it is has to be said."""
     with pytest.raises(ValueError, match=r"offset|isoformat"):
         unix(text)
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("0", 0.0),
+        ("120", 120.0),
+        (" 7 ", 7.0),
+        (format_datetime(datetime.fromtimestamp(NOW + 90, UTC), usegmt=True), 90.0),
+        (format_datetime(datetime.fromtimestamp(NOW - 90, UTC), usegmt=True), 0.0),
+        ("Sun, 06 Nov 1994 08:49:37 GMT", 0.0),
+        ("Sunday, 06-Nov-94 08:49:37 GMT", 0.0),
+        ("Sun Nov  6 08:49:37 1994", 0.0),
+        ("soon", None),
+        ("", None),
+        ("-5", None),
+        ("1.5", 1.5),
+        ("5.", 5.0),
+        (".5", None),
+        ("1e3", None),
+        ("١٢", None),
+        ("99999999999999999999", 1e20),
+        ("9" * 5000, float("inf")),
+        ("Sun, 06 Nov 999999 08:49:37 GMT", None),
+    ],
+)
+def test_parse_retry_after(value: str, seconds: float | None) -> None:
+    """Seconds, with parts of one, and the three forms of an HTTP date are understood; anything else says nothing."""
+    assert parse_retry_after(value, NOW) == seconds
+
+
+@given(st.text(max_size=40))
+def test_any_retry_after(value: str) -> None:
+    """Whatever the header says gives seconds from 0 on, or nothing."""
+    seconds = parse_retry_after(value, NOW)
+    assert seconds is None or seconds >= 0

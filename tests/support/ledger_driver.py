@@ -93,7 +93,14 @@ class Driver:
 
     def decide(self, claimed: ClaimedPayment, snapshot: Snapshot, record: Record | None = None) -> Change:
         """What a look changes."""
-        return decide(record or claimed.record, snapshot, THEN + 100, Policy(), claimed.claims, claimed.escrow_changes)
+        return decide(
+            record or claimed.record,
+            snapshot,
+            THEN + 100,
+            Policy(),
+            claimed.reported_cancellations,
+            claimed.escrow_changes,
+        )
 
     async def commit(self, claimed: ClaimedPayment, snapshot: Snapshot) -> Outcome:
         """Look at a payment and write what was found."""

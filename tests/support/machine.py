@@ -52,7 +52,12 @@ async def look_at(
             await ledger.refresh_lane.postpone(one.lease, "rejected", due_in=None, reason="unknown to i'mport", tries=0)
             continue
         change = decide(
-            one.record, Snapshot.parse(raw), int(claimed.now) + later, Policy(**policy), one.claims, one.escrow_changes
+            one.record,
+            Snapshot.parse(raw),
+            int(claimed.now) + later,
+            Policy(**policy),
+            one.reported_cancellations,
+            one.escrow_changes,
         )
         assert await ledger.refresh_lane.commit(change, claimed=one, now=claimed.now) == "ok"
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from schemas import wire
 from schemas.payments import cancel_steps
-from schemas.payments.cancellations import Request
+from schemas.payments.cancellations import CancellationRequest
 from schemas.payments.decide import Change, Policy, Record, decide, record_request, reject_request
 from schemas.payments.escrow import EscrowChange
-from schemas.payments.facts import Expected
+from schemas.payments.facts import ExpectedAmount
 from schemas.payments.snapshot import Snapshot
 from tests.support.payments import ACCOUNT, IMP_UID, OPEN_POLICY, T0, deposit, entry, payment, seen
 
@@ -45,15 +45,15 @@ class Play:
         self.now += seconds
         return self
 
-    def look(self, *claims: str, **fields: Any) -> Play:
-        """A look at what is shown now, or at what was, where ``fields`` say so; ``claims`` are webhooks'."""
-        self.looked(*claims, **fields)
+    def look(self, *reported: str, **fields: Any) -> Play:
+        """Looks the payment up as it is now, or was where ``fields`` say so; webhooks have ``reported`` these ids."""
+        self.looked(*reported, **fields)
         return self
 
-    def looked(self, *claims: str, **fields: Any) -> Change:
+    def looked(self, *reported: str, **fields: Any) -> Change:
         """The same; what it changed."""
         changes, self.escrow_changes = self.escrow_changes, ()
-        change = decide(self.record, seen(**(self.fields | fields)), self.now, self.policy, claims, changes)
+        change = decide(self.record, seen(**(self.fields | fields)), self.now, self.policy, reported, changes)
         self._write(change)
         return change
 
@@ -89,7 +89,7 @@ class Play:
 
     def expect(self, amount: Any, currency: str | None = None) -> Play:
         """The merchant says what it expects."""
-        self.policy = replace(self.policy, expected=Expected(Decimal(amount), currency))
+        self.policy = replace(self.policy, expected=ExpectedAmount(Decimal(amount), currency))
         return self
 
     def ask(self, amount: Any, request_id: str = "r1") -> Play:
@@ -124,8 +124,8 @@ class Play:
         """The statuses that all events so far told."""
         return [body["data"]["status"] for body in self.bodies]
 
-    def _request(self, amount: Any, request_id: str) -> Request:
-        return Request(request_id, Decimal(amount), "sending", "api", self.now, "changed my mind")
+    def _request(self, amount: Any, request_id: str) -> CancellationRequest:
+        return CancellationRequest(request_id, Decimal(amount), "sending", "api", self.now, "changed my mind")
 
     def _write(self, change: Change) -> Play:
         self.record = change.record

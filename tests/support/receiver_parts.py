@@ -1,4 +1,4 @@
-"""What tests of keeping share: notifications, and a ledger in a list that can be told to fail."""
+"""What tests of accepting share: notifications, and a ledger in a list that can be made to fail."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class ListedLedger:
         return self.merchants.get(merchant, "") == token_hash
 
     async def durability(self) -> Durability:
-        """As it was told to be."""
+        """As it was set."""
         await self._answer()
         return self.state
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from cryptography.fernet import Fernet
 
-from iamport.accounts import Accounts
+from iamport.merchant_clients import MerchantClients
 from iamport.transport import production_transport
 from ledger import Ledger
 from ledger.reconciliations import AUTO, Reconciliation
@@ -26,7 +26,9 @@ AUTOMATIC = f"{AUTO}default"
 class Both:
     """i'mport shows what is in ``shown``, in its batch and in its list; ``sealer`` seals the merchant's credentials."""
 
-    def __init__(self, ledger: Ledger, stub: Stub, sealer: Sealer, accounts: Accounts, settings: Settings) -> None:
+    def __init__(
+        self, ledger: Ledger, stub: Stub, sealer: Sealer, accounts: MerchantClients, settings: Settings
+    ) -> None:
         self.ledger = ledger
         self.driver = Driver(ledger)
         self.stub = stub
@@ -88,7 +90,7 @@ async def both(redis_url: str) -> AsyncIterator[Both]:
     settings = Settings.load({"IMP_API_URL": stub.url, "RELAY_RECONCILE_EVERY": "15m"})
     ledger, transport = Ledger.connect(redis_url, queue_url(redis_url)), production_transport()
     sealer = Sealer([Fernet.generate_key().decode()])
-    accounts = Accounts(settings, sealer, transport, ledger.tokens, ledger.merchants.get)
+    accounts = MerchantClients(settings, sealer, transport, ledger.tokens, ledger.merchants.get)
     shop = Both(ledger, stub, sealer, accounts, settings)
     await shop.put()
     yield shop

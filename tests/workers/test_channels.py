@@ -9,7 +9,7 @@ import pytest
 
 from ledger.keys import key
 from ledger.reconciliations import Reconciliation
-from schemas.payments.cancellations import Request
+from schemas.payments.cancellations import CancellationRequest
 from schemas.payments.decide import Policy, record_request
 from tests.support.iamport_stub import no, payment, well
 from tests.support.ledger_driver import REFRESH, UNKNOWN
@@ -169,7 +169,7 @@ async def test_a_pending_cancellation_is_followed_up_when_the_flag_comes_back(sh
     await shop.look()
     await shop.reconcile()
     now = int(await shop.ledger.store.now())
-    request = Request("can_1", None, "open", "api", requested_at=now)
+    request = CancellationRequest("can_1", None, "open", "api", requested_at=now)
     await shop.ledger.refresh_lane.amend(
         "default", "imp_test", lambda record: record_request(record, request, now, Policy())
     )

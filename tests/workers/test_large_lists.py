@@ -7,7 +7,7 @@ import gzip
 import pytest
 import structlog.testing
 
-from iamport.http_exchange import LARGEST_ANSWER
+from iamport.http_exchange import LARGEST_RESPONSE
 from schemas import wire
 from tests.support.iamport_stub import Asked, always, http, payment, well
 from tests.workers.test_reconcile import DAY, DEFAULT, NOW, Books, books
@@ -58,7 +58,7 @@ async def found(books: Books) -> set[str]:
 async def test_pages_that_are_too_large(books: Books, listing: Listing) -> None:
     """950 payments with 18 KB of a shop's own data are over 16 MiB: all are compared, in a few questions."""
     books.listed = [paid(number, NOW - SPAN + number * SPAN / 950, 18_000) for number in range(950)]
-    assert len(wire.dumps(books.listed)) > LARGEST_ANSWER
+    assert len(wire.dumps(books.listed)) > LARGEST_RESPONSE
     assert await books.steps() == 900
     run = await books.run()
     assert (run.state, run.last_success, run.trouble, run.missing) == ("done", NOW, "", 950)
@@ -94,7 +94,7 @@ async def test_a_payment_that_no_page_can_hold(books: Books, listing: Listing, c
         return http(400 if past_the_end else 200, gzip.compress(body, 1), {"content-encoding": "gzip"})
 
     books.stub.reply = show if compressed else listing
-    books.listed = [paid(number, NOW - 100, LARGEST_ANSWER if number == 1 else 0) for number in range(3)]
+    books.listed = [paid(number, NOW - 100, LARGEST_RESPONSE if number == 1 else 0) for number in range(3)]
     with structlog.testing.capture_logs() as told:
         assert await books.steps() == 900
     assert await found(books) == {"imp_0", "imp_1", "imp_2"}
@@ -106,11 +106,11 @@ async def test_a_list_that_never_ends_is_left(books: Books, listing: Listing) ->
     """An answer that is too large and holds no payment, whatever is asked, is i'mport failing; one that does not say
     how many rows there are costs its second."""
     books.listed = [paid(number, NOW - 100 - number) for number in range(3)]
-    books.stub.reply = always(http(200, b" " * (LARGEST_ANSWER + 1)))
+    books.stub.reply = always(http(200, b" " * (LARGEST_RESPONSE + 1)))
     while not await books.step(DEFAULT, NOW):
         pass
     assert "longer than" in (await books.run()).trouble
-    endless = b'{"code":0,"response":{"list":[{"imp_uid":"imp_9"}], "total":7, "x":"' + b"x" * LARGEST_ANSWER
+    endless = b'{"code":0,"response":{"list":[{"imp_uid":"imp_9"}], "total":7, "x":"' + b"x" * LARGEST_RESPONSE
 
     def show(asked: Asked) -> bytes:
         query = dict(asked.query)
@@ -180,7 +180,7 @@ async def test_parts_of_a_page_hold_what_the_page_holds(books: Books, listing: L
 @pytest.mark.parametrize("deliver", [False, True])
 async def test_a_payment_that_no_page_can_hold_is_found_by_hand(books: Books, listing: Listing, deliver: bool) -> None:
     """Its look is silent where the run is, like that of any other, and it does not count as missing."""
-    books.listed = [paid(0, NOW - 100, LARGEST_ANSWER)]
+    books.listed = [paid(0, NOW - 100, LARGEST_RESPONSE)]
     run = await books.by_hand(deliver=deliver)
     while await books.step(run.id, NOW) == 0:
         pass

@@ -11,7 +11,7 @@ import pytest
 import structlog.testing
 from cryptography.fernet import Fernet
 
-from iamport.accounts import Accounts
+from iamport.merchant_clients import MerchantClients
 from iamport.transport import production_transport
 from ledger import Ledger
 from ledger.jobs import RECONCILE
@@ -83,7 +83,7 @@ async def books(redis_url: str) -> AsyncIterator[Books]:
     ledger, transport = Ledger.connect(redis_url, queue_url(redis_url)), production_transport()
     await ledger.merchants.ensure("default")
     sealer = Sealer([Fernet.generate_key().decode()])
-    accounts = Accounts(settings, sealer, transport, ledger.tokens, ledger.merchants.get)
+    accounts = MerchantClients(settings, sealer, transport, ledger.tokens, ledger.merchants.get)
     yield Books(ledger, stub, Reconciler(settings, ledger, accounts, Random(1)))
     await accounts.close()
     await ledger.close()

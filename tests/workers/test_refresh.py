@@ -10,7 +10,7 @@ import pytest
 import structlog.testing
 from cryptography.fernet import Fernet
 
-from iamport.accounts import Accounts
+from iamport.merchant_clients import MerchantClients
 from iamport.transport import production_transport
 from ledger import Ledger
 from ledger.keys import Lane, key
@@ -62,7 +62,7 @@ async def shop(redis_url: str) -> AsyncIterator[Shop]:
     ledger, transport = Ledger.connect(redis_url, queue_url(redis_url)), production_transport()
     await ledger.merchants.ensure("default")
     sealer = Sealer([Fernet.generate_key().decode()])
-    accounts = Accounts(settings, sealer, transport, ledger.tokens, ledger.merchants.get)
+    accounts = MerchantClients(settings, sealer, transport, ledger.tokens, ledger.merchants.get)
     yield Shop(ledger, stub, Refresher(settings, ledger, accounts, Random(1)))
     assert await problems(ledger) == []
     await accounts.close()
@@ -203,8 +203,9 @@ async def test_less_than_was_known_is_looked_at_again_a_minute_later(shop: Shop)
 
     # A minute passes: for what waits in the lane, and since the first of the two looks.
     await shop.driver.pass_time(62)
-    row = wire.loads(await shop.driver.redis.hget(key("pay", "default/imp_1"), "lesser"))
-    await shop.driver.redis.hset(key("pay", "default/imp_1"), "lesser", wire.dumps({**row, "at": row["at"] - 62}))
+    row = wire.loads(await shop.driver.redis.hget(key("pay", "default/imp_1"), "possible_retraction"))
+    earlier = wire.dumps({**row, "at": row["at"] - 62})
+    await shop.driver.redis.hset(key("pay", "default/imp_1"), "possible_retraction", earlier)
     await shop.refresh(str(REFRESH))
     shown = await shop.driver.ledger.payments.get("default", "imp_1")
     assert wire.loads(shown.snapshot)["cancel_amount"] == 0

@@ -17,7 +17,7 @@ from ledger.deliveries import State
 from schemas import wire
 from schemas.endpoints.signature import signed_headers
 from schemas.errors import NotFound, RelayError
-from schemas.payments.events import Callback
+from schemas.payments.events import CallbackBody
 
 log = structlog.get_logger()
 
@@ -85,7 +85,7 @@ async def _endpoint(visit: Visit, identity: str) -> dict[str, Any] | None:
     return found
 
 
-async def _callback(visit: Visit, event: str) -> Callback | None:
+async def _callback(visit: Visit, event: str) -> CallbackBody | None:
     """What is sent."""
     try:
         return (await visit.desk.context.ledger.events.get(event)).callback

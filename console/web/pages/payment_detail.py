@@ -11,7 +11,7 @@ from console.web.masking import has_private
 from console.web.timeline import story, undelivered
 from console.web.visit import Outcome, PageRoute, View, Visit
 from schemas.errors import NotFound
-from schemas.payments.history_entries import left
+from schemas.payments.history_entries import uncancelled
 from schemas.payments.snapshot import Snapshot
 
 _MOST_EVENTS, _MOST_NOTIFICATIONS = 50, 100
@@ -84,7 +84,7 @@ def _left(payment: dict[str, Any] | None) -> Decimal | None:
     snapshot = Snapshot.parse(payment["payment"])
     if snapshot.status not in ("paid", "cancelled"):
         return None  # a deposit was taken back: for i'mport it is unpaid
-    return left(snapshot, snapshot.cancel_amount) or None
+    return uncancelled(snapshot, snapshot.cancel_amount) or None
 
 
 PAGES = (PageRoute("/payments/{merchant}/{imp_uid}", payment),)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from email.utils import format_datetime
 from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.endpoints.delivery import AttemptResult, Dead, Delivered, Disable, Retry, attempt, judge, parse_retry_after
+from schemas.endpoints.delivery import AttemptResult, Dead, Delivered, Disable, Retry, attempt, judge
 
 SCHEDULE = (5.0, 30.0, 120.0)
 NOW = 1_800_000_000.0
@@ -118,42 +116,6 @@ def test_any_answer(
         assert 0.8 * wait <= verdict.at_in <= 1.2 * wait
     if isinstance(verdict, Dead):
         assert before >= len(SCHEDULE)
-
-
-@pytest.mark.parametrize(
-    ("value", "seconds"),
-    [
-        ("0", 0.0),
-        ("120", 120.0),
-        (" 7 ", 7.0),
-        (format_datetime(datetime.fromtimestamp(NOW + 90, UTC), usegmt=True), 90.0),
-        (format_datetime(datetime.fromtimestamp(NOW - 90, UTC), usegmt=True), 0.0),
-        ("Sun, 06 Nov 1994 08:49:37 GMT", 0.0),
-        ("Sunday, 06-Nov-94 08:49:37 GMT", 0.0),
-        ("Sun Nov  6 08:49:37 1994", 0.0),
-        ("soon", None),
-        ("", None),
-        ("-5", None),
-        ("1.5", 1.5),
-        ("5.", 5.0),
-        (".5", None),
-        ("1e3", None),
-        ("١٢", None),
-        ("99999999999999999999", 1e20),
-        ("9" * 5000, float("inf")),
-        ("Sun, 06 Nov 999999 08:49:37 GMT", None),
-    ],
-)
-def test_parse_retry_after(value: str, seconds: float | None) -> None:
-    """Seconds, with parts of one, and the three forms of an HTTP date are understood; anything else says nothing."""
-    assert parse_retry_after(value, NOW) == seconds
-
-
-@given(st.text(max_size=40))
-def test_any_retry_after(value: str) -> None:
-    """Whatever the header says gives seconds from 0 on, or nothing."""
-    seconds = parse_retry_after(value, NOW)
-    assert seconds is None or seconds >= 0
 
 
 def test_attempt() -> None:

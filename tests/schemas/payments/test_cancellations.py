@@ -9,7 +9,7 @@ import pytest
 
 from schemas.errors import Conflict, NotFound
 from schemas.payments import cancel_steps
-from schemas.payments.cancellations import Request
+from schemas.payments.cancellations import CancellationRequest
 from schemas.payments.decide import left_to_cancel
 from tests.support.payments import ACCOUNT, T0, entry
 from tests.support.play import DAY, Play
@@ -121,7 +121,7 @@ def test_open_requests_take_from_what_is_left() -> None:
     """What is left is what neither cancellations nor open requests have taken."""
     play = Play().pay().take_back(300).look().note(200, "r1")
     assert left_to_cancel(play.record) == 504
-    assert left_to_cancel(play.record, waiting=False) == 704
+    assert left_to_cancel(play.record, minus_requests=False) == 704
     assert left_to_cancel(play.reject("r1").record) == 704
 
 
@@ -159,8 +159,8 @@ def test_a_claim_needs_two_looks_apart() -> None:
     assert play.look("c1").later(2).look().types == ["payment.paid"]
     play.later(1).look()
     assert play.types[-1] == "payment.cancellation_pending"
-    assert play.record.requests == (Request("c1", None, "open", "webhook", T0 + 60),)
-    assert play.record.claims == {}
+    assert play.record.requests == (CancellationRequest("c1", None, "open", "webhook", T0 + 60),)
+    assert play.record.reported_cancellations == {}
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_a_claim_that_cannot_be_opens_nothing(shown: dict[str, Any]) -> None:
     """Nothing was paid, nothing is left, or the history has it: only looks."""
     play = Play(status="paid", paid_at=T0).look("c1", **shown).later(9).look("c1", **shown).later(9).look(**shown)
     assert "payment.cancellation_pending" not in play.types
-    assert play.record.claims == {}
+    assert play.record.reported_cancellations == {}
     assert play.next_refresh is None or play.next_refresh > 9
 
 
@@ -222,7 +222,7 @@ def test_one_at_a_time_is_sent_and_no_more_than_is_left() -> None:
     record = cancel_steps.withdraw(play.record, "r1", play.now, play.policy).record
     assert (record.requests, list(record.facts)) == ((), ["paid"])
     for amount in (1005, None):
-        request = Request("r2", None if amount is None else Decimal(amount), "sending", "api", play.now)
+        request = CancellationRequest("r2", None if amount is None else Decimal(amount), "sending", "api", play.now)
         with pytest.raises(Conflict, match="1004 is left"):
             cancel_steps.intend(record, request, play.now, play.policy)
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from schemas.errors import NotFound
-from schemas.payments.channels import hidden, silent_before
+from schemas.payments.channels import hidden_test_payment, silent_before
 from schemas.payments.snapshot import Snapshot
 
 
@@ -30,20 +30,20 @@ def shown(**fields: Any) -> Snapshot:
 @pytest.mark.parametrize("sandbox", [True, "true", "TRUE", 1, "1"])
 def test_a_test_payment_is_hidden_unless_it_is_included(sandbox: Any) -> None:
     """However i'mport spells it; the reason is a 404 that names payment, merchant and remedy."""
-    why = hidden(shown(sandbox=sandbox), Merchant())
+    why = hidden_test_payment(shown(sandbox=sandbox), Merchant())
     assert isinstance(why, NotFound)
     assert str(why) == (
         "imp_1 is a payment of a test channel, and these do not exist for merchant shop unless include_sandbox is on "
         "(relay merchants put shop --include-sandbox)"
     )
-    assert hidden(shown(sandbox=sandbox), Merchant(include_sandbox=True)) is None
+    assert hidden_test_payment(shown(sandbox=sandbox), Merchant(include_sandbox=True)) is None
 
 
 @pytest.mark.parametrize("fields", [{}, {"sandbox": None}, {"sandbox": False}, {"sandbox": "false"}, {"sandbox": 0}])
 def test_every_other_payment_exists(fields: dict[str, Any]) -> None:
     """Older objects have no such field; and of what was never looked at nothing is known."""
-    assert hidden(shown(**fields), Merchant()) is None
-    assert hidden(None, Merchant()) is None
+    assert hidden_test_payment(shown(**fields), Merchant()) is None
+    assert hidden_test_payment(None, Merchant()) is None
 
 
 def test_what_happened_before_the_flag_is_history() -> None:

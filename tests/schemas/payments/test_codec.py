@@ -37,13 +37,13 @@ def test_a_record_comes_back_as_it_was(life: Life) -> None:
         assert decide(again, snapshot, now, OPEN_POLICY) == decide(record, snapshot, now, OPEN_POLICY)
 
 
-def test_requests_and_claims_come_back_as_they_were() -> None:
+def test_requests_and_reported_cancellations_are_loaded_as_dumped() -> None:
     """In every state, with and without an amount."""
     play = Play().pay().look("c1").later(3).look().note(300, "r1").note("10.50", "r2").reject("r2").ask(5, "r3")
     assert _again(play.record) == play.record
-    claimed = Play().pay().look("c1").record
-    assert claimed.claims == {"c1": T0 + 60}
-    assert _again(claimed) == claimed
+    reported = Play().pay().look("c1").record
+    assert reported.reported_cancellations == {"c1": T0 + 60}
+    assert _again(reported) == reported
 
 
 def test_nothing_stored_is_a_new_payment() -> None:
@@ -76,9 +76,10 @@ def test_a_field_that_was_not_there_yet_has_its_default() -> None:
     """Records written by an older version are read."""
     record = Play().pay().record
     fields = _as_redis_gives_it(record)
-    for name in ("requests", "claims"):
+    for name in ("requests", "reported_cancellations"):
         del fields[name]
-    assert load_record("default", IMP_UID, fields, record.facts) == replace(record, requests=(), claims={})
+    loaded = load_record("default", IMP_UID, fields, record.facts)
+    assert loaded == replace(record, requests=(), reported_cancellations={})
 
 
 def test_a_fact_or_request_of_less_fields_is_read() -> None:

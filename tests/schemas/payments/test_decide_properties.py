@@ -92,5 +92,5 @@ def test_what_is_shown_again_is_contradicted_no_more(case: tuple[Life, list[int]
         assert record.snapshot == life.looks[place][1]
         now += 61
     record = decide(record, life.looks[-1][1], now, OPEN_POLICY).record
-    assert (record.contradicts, record.lesser, record.snapshot) == ((), None, life.looks[-1][1])
+    assert (record.contradicts, record.possible_retraction, record.snapshot) == ((), None, life.looks[-1][1])
     assert record.facts == looked(*life.looks).facts

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from schemas.payments import codec, escrow
 from schemas.payments.decide import Policy, Record
 from schemas.payments.escrow import EscrowChange
-from schemas.payments.facts import Fact, Kind
+from schemas.payments.facts import Fact, FactKind
 from schemas.payments.notification import parse
 from tests.support.payments import OPEN_POLICY, T0
 from tests.support.play import DAY, Play
@@ -261,7 +261,7 @@ def test_facts_of_changes() -> None:
     assert escrow.facts([change("2", 5)]) == [
         Fact(
             "escrow:2:5",
-            Kind.ESCROW,
+            FactKind.ESCROW,
             5,
             detail={
                 "escrow": {

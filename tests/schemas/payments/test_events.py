@@ -8,14 +8,14 @@ import pytest
 
 from schemas import wire
 from schemas.payments.events import event_id, event_type, render, thin
-from schemas.payments.facts import Fact, Kind, Status
+from schemas.payments.facts import Fact, FactKind, Status
 from tests.support.payments import T0, seen
 
 
 def _body(cancelled: Decimal = Decimal(0), **shown: object) -> bytes:
     event = render(
         merchant="default",
-        fact=Fact("paid", Kind.PAID, T0),
+        fact=Fact("paid", FactKind.PAID, T0),
         sequence=2,
         status=Status.PAID,
         previous=Status.ISSUED,
@@ -40,16 +40,16 @@ def test_an_id_belongs_to_one_fact_of_one_payment_of_one_merchant() -> None:
 @pytest.mark.parametrize(
     ("fact", "expected"),
     [
-        (Fact("k", Kind.ISSUED, T0), "payment.virtual_account_issued"),
-        (Fact("k", Kind.EXPIRED, T0), "payment.virtual_account_expired"),
-        (Fact("k", Kind.DEPOSITED, T0), "payment.deposited"),
-        (Fact("k", Kind.PAID, T0), "payment.paid"),
-        (Fact("k", Kind.FAILED, T0), "payment.failed"),
-        (Fact("k", Kind.REQUESTED, T0), "payment.cancellation_pending"),
-        (Fact("k", Kind.CANCELLED, T0), "payment.partially_cancelled"),
-        (Fact("k", Kind.CANCELLED, T0, whole=True), "payment.cancelled"),
-        (Fact("k", Kind.REJECTED, T0), "payment.cancellation_rejected"),
-        (Fact("k", Kind.MISMATCH, T0), "payment.amount_mismatch"),
+        (Fact("k", FactKind.ISSUED, T0), "payment.virtual_account_issued"),
+        (Fact("k", FactKind.EXPIRED, T0), "payment.virtual_account_expired"),
+        (Fact("k", FactKind.DEPOSITED, T0), "payment.deposited"),
+        (Fact("k", FactKind.PAID, T0), "payment.paid"),
+        (Fact("k", FactKind.FAILED, T0), "payment.failed"),
+        (Fact("k", FactKind.REQUESTED, T0), "payment.cancellation_pending"),
+        (Fact("k", FactKind.CANCELLED, T0), "payment.partially_cancelled"),
+        (Fact("k", FactKind.CANCELLED, T0, whole=True), "payment.cancelled"),
+        (Fact("k", FactKind.REJECTED, T0), "payment.cancellation_rejected"),
+        (Fact("k", FactKind.MISMATCH, T0), "payment.amount_mismatch"),
     ],
 )
 def test_each_kind_has_its_type(fact: Fact, expected: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from schemas.payments.derive_facts import new_facts
-from schemas.payments.facts import Expected, Fact, Kind, Status, plain, status
+from schemas.payments.facts import ExpectedAmount, Fact, FactKind, Status, plain, status
 from tests.support.payments import ACCOUNT, T0, cancelled, deposit, entry, found, keys, seen
 from tests.support.play import Play
 
@@ -17,19 +17,19 @@ from tests.support.play import Play
     ("kinds", "requests", "expected"),
     [
         ((), (), Status.READY),
-        ((Kind.ISSUED,), (), Status.ISSUED),
-        ((Kind.ISSUED, Kind.EXPIRED), (), Status.EXPIRED),
-        ((Kind.ISSUED, Kind.EXPIRED, Kind.FAILED), (), Status.FAILED),
-        ((Kind.FAILED, Kind.PAID), (), Status.PAID),
-        ((Kind.PAID, Kind.DEPOSITED, Kind.MISMATCH), (), Status.PAID),
-        ((Kind.PAID, Kind.CANCELLED), (), Status.PARTIALLY_CANCELLED),
-        ((Kind.PAID, Kind.CANCELLED), ("r",), Status.PENDING),
-        ((Kind.PAID, Kind.REQUESTED, Kind.REJECTED), (), Status.PAID),
+        ((FactKind.ISSUED,), (), Status.ISSUED),
+        ((FactKind.ISSUED, FactKind.EXPIRED), (), Status.EXPIRED),
+        ((FactKind.ISSUED, FactKind.EXPIRED, FactKind.FAILED), (), Status.FAILED),
+        ((FactKind.FAILED, FactKind.PAID), (), Status.PAID),
+        ((FactKind.PAID, FactKind.DEPOSITED, FactKind.MISMATCH), (), Status.PAID),
+        ((FactKind.PAID, FactKind.CANCELLED), (), Status.PARTIALLY_CANCELLED),
+        ((FactKind.PAID, FactKind.CANCELLED), ("r",), Status.PENDING),
+        ((FactKind.PAID, FactKind.REQUESTED, FactKind.REJECTED), (), Status.PAID),
     ],
 )
-def test_the_first_status_that_holds(kinds: tuple[Kind, ...], requests: tuple[str, ...], expected: Status) -> None:
+def test_the_first_status_that_holds(kinds: tuple[FactKind, ...], requests: tuple[str, ...], expected: Status) -> None:
     """An open request goes before cancelled, then partially, paid, failed, expired, issued and ready."""
-    named = {Kind.ISSUED: "vbank_issued:1", Kind.EXPIRED: "vbank_expired:1"}
+    named = {FactKind.ISSUED: "vbank_issued:1", FactKind.EXPIRED: "vbank_expired:1"}
     facts = [Fact(named.get(kind, kind), kind, T0) for kind in kinds]
     assert status(facts, requests) is expected
 
@@ -37,9 +37,9 @@ def test_the_first_status_that_holds(kinds: tuple[Kind, ...], requests: tuple[st
 def test_a_new_number_waits_again() -> None:
     """An expired account does not make the next one expired."""
     facts = [
-        Fact("vbank_issued:1", Kind.ISSUED, 1),
-        Fact("vbank_expired:1", Kind.EXPIRED, 2),
-        Fact("vbank_issued:2", Kind.ISSUED, 3),
+        Fact("vbank_issued:1", FactKind.ISSUED, 1),
+        Fact("vbank_expired:1", FactKind.EXPIRED, 2),
+        Fact("vbank_issued:2", FactKind.ISSUED, 3),
     ]
     assert status(facts) is Status.ISSUED
 
@@ -133,7 +133,7 @@ def test_an_accounts_detail_has_what_is_documented() -> None:
 def test_what_is_expected_is_told_directly_after_the_payment() -> None:
     """Beside `paid`, never instead of it, before what came later."""
     shown = seen(**cancelled(entry(1000, T0, "c1"), status="cancelled"))
-    facts = new_facts({}, shown, T0, expected=Expected(Decimal(1004), "KRW"))
+    facts = new_facts({}, shown, T0, expected=ExpectedAmount(Decimal(1004), "KRW"))
     assert keys(facts) == ["paid", "amount_mismatch:1004:KRW", "cancelled:c1"]
     assert facts[1].detail == {"expected": {"amount": Decimal(1004), "currency": "KRW"}}
 
@@ -141,21 +141,21 @@ def test_what_is_expected_is_told_directly_after_the_payment() -> None:
 @pytest.mark.parametrize(
     ("shown", "expected", "told"),
     [
-        ({"amount": 1004}, Expected(Decimal("1004.00")), False),
-        ({"amount": Decimal("1004.00")}, Expected(Decimal(1004), "KRW"), False),
-        ({"amount": 1004, "currency": "USD"}, Expected(Decimal(1004)), False),
-        ({"amount": 1004, "currency": "USD"}, Expected(Decimal(1004), "KRW"), True),
-        ({"amount": 900}, Expected(Decimal(1004)), True),
-        ({"amount": 900, "status": "failed", "paid_at": 0}, Expected(Decimal(1004)), False),
-        ({"amount": 0, **ACCOUNT}, Expected(Decimal(1004)), False),
-        ({"amount": 0}, Expected(Decimal(1004)), True),
+        ({"amount": 1004}, ExpectedAmount(Decimal("1004.00")), False),
+        ({"amount": Decimal("1004.00")}, ExpectedAmount(Decimal(1004), "KRW"), False),
+        ({"amount": 1004, "currency": "USD"}, ExpectedAmount(Decimal(1004)), False),
+        ({"amount": 1004, "currency": "USD"}, ExpectedAmount(Decimal(1004), "KRW"), True),
+        ({"amount": 900}, ExpectedAmount(Decimal(1004)), True),
+        ({"amount": 900, "status": "failed", "paid_at": 0}, ExpectedAmount(Decimal(1004)), False),
+        ({"amount": 0, **ACCOUNT}, ExpectedAmount(Decimal(1004)), False),
+        ({"amount": 0}, ExpectedAmount(Decimal(1004)), True),
     ],
 )
-def test_what_counts_as_a_mismatch(shown: dict[str, Any], expected: Expected, told: bool) -> None:
+def test_what_counts_as_a_mismatch(shown: dict[str, Any], expected: ExpectedAmount, told: bool) -> None:
     """Amounts as decimals, currency only when one is expected, not for failed payments or unlimited accounts."""
     snapshot = seen(**{"status": "paid", "paid_at": T0} | shown)
     facts = new_facts({}, snapshot, T0, expected=expected)
-    assert any(fact.kind is Kind.MISMATCH for fact in facts) is told
+    assert any(fact.kind is FactKind.MISMATCH for fact in facts) is told
 
 
 def test_a_stale_amount_is_no_mismatch() -> None:

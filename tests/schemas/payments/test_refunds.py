@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from schemas.payments.facts import Kind, Status, cancelled_amount, status
+from schemas.payments.facts import FactKind, Status, cancelled_amount, status
 from tests.support.payments import T0, cancelled, entry, found, keys, looked, seen
 from tests.support.play import Play
 
@@ -26,7 +26,7 @@ def test_an_entry_that_gets_a_name_hides_no_other() -> None:
     nameless, named = entry(100, T0 + 1, pg_tid="t"), entry(100, T0 + 1, "c1", "t")
     before, after = seen(**cancelled(nameless)), seen(**cancelled(named, entry(600, T0 + 2, "c2")))
     record = looked((T0 + 9, before), (T0 + 9, after))
-    assert [fact.key for fact in record.facts.values() if fact.kind is Kind.CANCELLED] == [
+    assert [fact.key for fact in record.facts.values() if fact.kind is FactKind.CANCELLED] == [
         "cancelled:t",
         "cancelled:c2",
     ]
@@ -37,7 +37,7 @@ def test_an_entry_that_is_partly_explained_explains_once() -> None:
     rows = [entry(500, T0 + 5, "c1"), entry(300, T0 + 6, "c2")]
     looks = [cancelled(given=300), cancelled(rows[0]), cancelled(*rows)]
     record = looked(*((T0 + 9, seen(**shown)) for shown in looks))
-    amounts = {fact.key: fact.amount for fact in record.facts.values() if fact.kind is Kind.CANCELLED}
+    amounts = {fact.key: fact.amount for fact in record.facts.values() if fact.kind is FactKind.CANCELLED}
     assert amounts == {"cancelled_total:300": 300, "cancelled:c1": 200, "cancelled:c2": 300}
 
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from schemas import wire
 from schemas.errors import Conflict, NotFound
 from schemas.payments import cancel_steps
-from schemas.payments.cancellations import Request
+from schemas.payments.cancellations import CancellationRequest
 from schemas.payments.decide import Change, Policy, Record, decide, next_refresh, record_request, reject_request
-from schemas.payments.facts import Kind, cancelled_amount
+from schemas.payments.facts import FactKind, cancelled_amount
 from tests.support.payments import IMP_UID, Life, lives
 
 POLICY = Policy(lookback=10**9)
@@ -24,7 +24,7 @@ steps = st.lists(st.tuples(verbs, st.sampled_from("abc"), st.integers(0, 90), st
 
 def _act(record: Record, verb: str, name: str, now: int) -> Change:
     """What an operator or a sender does; raises `Conflict` or `NotFound` where it cannot be done."""
-    request = Request(name, Decimal(1), "sending", "api", now)
+    request = CancellationRequest(name, Decimal(1), "sending", "api", now)
     if verb in ("note", "intend"):
         if record.snapshot is None or any(known.id == name for known in record.requests):
             raise Conflict("it cannot be asked for")
@@ -79,7 +79,7 @@ def _check_requests(record: Record) -> None:
     for request in record.requests:
         assert (request.state in ("confirmed", "rejected")) == (request.id in closed)
         assert (request.closed_at is None) == (request.id not in closed)
-    told = {fact.key.partition(":")[2] for fact in record.facts.values() if fact.kind is Kind.REQUESTED}
+    told = {fact.key.partition(":")[2] for fact in record.facts.values() if fact.kind is FactKind.REQUESTED}
     assert {request.id for request in record.requests if request.state == "open"} <= told
     open_claims = [request for request in record.requests if request.origin == "webhook" and request.state == "open"]
     assert len(open_claims) <= 1

@@ -75,7 +75,7 @@ def test_a_look_that_shows_it_again_in_between_settles_it() -> None:
     """No further look is needed, and a later one that shows less begins anew."""
     play = nothing_cancelled(cancelled()).later().look()
     play.show(cancel_amount=1004, cancel_history=[entry(1004, T0 + 120, "c1")], status="cancelled").later(10).look()
-    assert (play.next_refresh, play.record.lesser) == (None, None)
+    assert (play.next_refresh, play.record.possible_retraction) == (None, None)
     nothing_cancelled(play).later(61).look()
     assert (play.next_refresh, play.record.contradicts) == (61, ())
 
@@ -163,7 +163,7 @@ def test_what_is_left_is_what_imports_object_says() -> None:
     assert left_to_cancel(play.record) == 1004
     play.intend(1000)
     assert left_to_cancel(play.record) == 4
-    assert left_to_cancel(play.record, waiting=False) == 1004
+    assert left_to_cancel(play.record, minus_requests=False) == 1004
 
 
 def test_a_cancellation_asked_for_again_is_told() -> None:

@@ -8,15 +8,15 @@ from itertools import combinations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.payments.cancellations import MOST_TOGETHER, Request, together
+from schemas.payments.cancellations import LARGEST_COMBINATION, CancellationRequest, only_combination
 
 amounts = st.integers(1, 12).map(Decimal) | st.sampled_from([Decimal("0.10"), Decimal("2.50")])
 requests = st.lists(amounts, max_size=7).map(
-    lambda given: [Request(f"r{place}", amount, "open", "record", 0) for place, amount in enumerate(given)]
+    lambda given: [CancellationRequest(f"r{place}", amount, "open", "record", 0) for place, amount in enumerate(given)]
 )
 
 
-def _ways(pending: list[Request], amount: Decimal) -> list[set[str]]:
+def _ways(pending: list[CancellationRequest], amount: Decimal) -> list[set[str]]:
     """Every way to make the amount up of two or more requests."""
     return [
         {request.id for request in chosen}
@@ -27,31 +27,37 @@ def _ways(pending: list[Request], amount: Decimal) -> list[set[str]]:
 
 
 @given(requests, amounts | st.integers(10, 40).map(Decimal))
-def test_they_are_named_exactly_when_there_is_one_way(pending: list[Request], amount: Decimal) -> None:
+def test_they_are_named_exactly_when_there_is_one_way(pending: list[CancellationRequest], amount: Decimal) -> None:
     """However the requests are ordered, and however the numbers are written."""
     ways = _ways(pending, amount)
     expected = ways[0] if len(ways) == 1 else set()
     for order in (pending, pending[::-1]):
-        assert {request.id for request in together(order, amount)} == expected
-        assert {request.id for request in together(order, amount * Decimal("1.00"))} == expected
+        assert {request.id for request in only_combination(order, amount)} == expected
+        assert {request.id for request in only_combination(order, amount * Decimal("1.00"))} == expected
 
 
 @given(requests)
-def test_they_come_in_the_order_they_were_asked_for(pending: list[Request]) -> None:
+def test_they_come_in_the_order_they_were_asked_for(pending: list[CancellationRequest]) -> None:
     """All of them together, where no part makes up as much."""
     amount = sum((request.amount or Decimal() for request in pending), Decimal())
-    assert together(pending, amount) == (pending if len(pending) > 1 else [])
+    assert only_combination(pending, amount) == (pending if len(pending) > 1 else [])
 
 
 def test_too_many_say_nothing() -> None:
     """The ways are counted one by one, so there is an end to it."""
-    pending = [Request(f"r{place}", Decimal(2**place), "open", "record", 0) for place in range(MOST_TOGETHER + 1)]
-    assert together(pending, Decimal(3)) == []
-    assert together(pending[:-1], Decimal(3)) == pending[:2]
+    pending = [
+        CancellationRequest(f"r{place}", Decimal(2**place), "open", "record", 0)
+        for place in range(LARGEST_COMBINATION + 1)
+    ]
+    assert only_combination(pending, Decimal(3)) == []
+    assert only_combination(pending[:-1], Decimal(3)) == pending[:2]
 
 
 def test_one_without_an_amount_could_be_any_part() -> None:
     """A webhook's claim says nothing of how much: with it nothing is for sure."""
-    claimed = Request("c1", None, "open", "webhook", 0)
-    pending = [Request("r1", Decimal(3), "open", "record", 0), Request("r2", Decimal(2), "open", "record", 0)]
-    assert together([*pending, claimed], Decimal(5)) == []
+    claimed = CancellationRequest("c1", None, "open", "webhook", 0)
+    pending = [
+        CancellationRequest("r1", Decimal(3), "open", "record", 0),
+        CancellationRequest("r2", Decimal(2), "open", "record", 0),
+    ]
+    assert only_combination([*pending, claimed], Decimal(5)) == []

@@ -8,32 +8,42 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.payments.windows import LIMITS, PAGE, ROOM, Window, accepted, first, following, less, more
+from schemas.payments.windows import (
+    LARGEST_PAGE,
+    PAGE_LIMITS,
+    TARGET_SHARE,
+    Window,
+    first,
+    following,
+    is_complete,
+    larger_limit,
+    narrower,
+)
 
 
 def walk(times: list[int], too_much: Callable[[int], bool], until: int) -> tuple[list[int], list[int], int]:
     """Walks ``[0, until)`` over payments of these times, where no answer of ``too_much`` rows comes: the places in
     ``times`` that were compared and those left out, and how many questions were asked."""
     window: Window | None = first(0, until)
-    limit, compared, left_out, asked = PAGE, list[int](), list[int](), 0
+    limit, compared, left_out, asked = LARGEST_PAGE, list[int](), list[int](), 0
     while window is not None:
         asked += 1
         inside = [place for place, at in enumerate(times) if window.since <= at <= window.until]
         rows = inside[(window.page - 1) * limit : window.page * limit]
         if too_much(len(rows)):
-            smaller = less(window, limit)
-            if smaller is None:
+            reduced = narrower(window, limit)
+            if reduced is None:
                 left_out += rows
                 window = Window(window.since, window.until, window.page + 1)
             else:
-                window, limit = smaller
+                window, limit = reduced
             continue
         total = len(inside) if rows or window.page == 1 else 0
-        if accepted(window, total, limit):
+        if is_complete(window, total, limit):
             compared += rows
         ahead = following(window, until, total, len(rows), limit)
         if ahead is None or ahead.page == 1:
-            limit = more(limit, len(rows), 0.0, 0.0)
+            limit = larger_limit(limit, len(rows), 0.0, 0.0)
         window = ahead
     return compared, left_out, asked
 
@@ -63,18 +73,18 @@ def test_a_walk_is_as_short_as_it_was_where_nothing_is_too_much() -> None:
 
 def test_a_page_of_a_second_begins_where_it_did() -> None:
     """Fewer rows from the same place: what was compared before is behind it, nothing between is skipped."""
-    for limit, fewer in pairwise(LIMITS):
-        window, chosen = less(Window(7, 7, 3), limit) or (Window(0, 0), 0)
+    for limit, fewer in pairwise(PAGE_LIMITS):
+        window, chosen = narrower(Window(7, 7, 3), limit) or (Window(0, 0), 0)
         assert (chosen, (window.page - 1) * fewer) == (fewer, 2 * limit)
-    assert less(Window(7, 7, 3), 1) is None
+    assert narrower(Window(7, 7, 3), 1) is None
 
 
 def test_more_is_asked_for_only_where_it_is_expected_to_fit() -> None:
     """The size of a page says how large a larger one would be; one that was slow is not made longer."""
-    assert more(250, 250, size=ROOM / 2, time=0.0) == 500
-    assert more(250, 250, size=ROOM / 2 + 0.01, time=0.0) == 250
-    assert more(250, 25, size=ROOM / 2, time=0.0) == 250
-    assert more(250, 250, size=0.0, time=ROOM + 0.01) == 250
-    assert more(1, 1, size=0.0, time=0.0) == 5
-    assert more(5, 0, size=0.0, time=0.0) == 5
-    assert more(PAGE, PAGE, size=0.0, time=0.0) == PAGE
+    assert larger_limit(250, 250, size=TARGET_SHARE / 2, time=0.0) == 500
+    assert larger_limit(250, 250, size=TARGET_SHARE / 2 + 0.01, time=0.0) == 250
+    assert larger_limit(250, 25, size=TARGET_SHARE / 2, time=0.0) == 250
+    assert larger_limit(250, 250, size=0.0, time=TARGET_SHARE + 0.01) == 250
+    assert larger_limit(1, 1, size=0.0, time=0.0) == 5
+    assert larger_limit(5, 0, size=0.0, time=0.0) == 5
+    assert larger_limit(LARGEST_PAGE, LARGEST_PAGE, size=0.0, time=0.0) == LARGEST_PAGE

@@ -1,4 +1,4 @@
-"""The book of payments: what i'mport knows of each, in memory, and what can happen to one."""
+"""The sandbox's payments, in memory, and what can happen to one."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ Fields = dict[str, Any]
 Outcome = Literal["cancelled", "rejected", "never"]
 
 
-class Late(BaseModel):
-    """How a cancellation at a slow PG ends, ``seconds`` after it was asked for; with `never` it waits for ever."""
+class DelayedOutcome(BaseModel):
+    """How a cancellation at a slow PG ends, ``seconds`` after it was requested; with `never` it stays pending."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -27,8 +27,8 @@ class Late(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
-    """Where and how a payment's webhooks go; ``url`` None is the sandbox's own, ``source`` the address to send from."""
+class WebhookTarget:
+    """Where a payment's webhooks go and how: ``url`` None is the sandbox's own, ``source`` the address to send from."""
 
     url: str | None = None
     merchant: str | None = None
@@ -39,48 +39,48 @@ class Route:
 
 @dataclass(slots=True)
 class SandboxPayment:
-    """One payment: ``fields`` is the object that the API shows, the rest is between i'mport and the PG."""
+    """One payment: ``fields`` is the object that the API shows; the rest is not visible there."""
 
     fields: Fields
     account: str | None = None
     tier: str | None = None
-    late: Late = field(default_factory=Late)
-    route: Route = field(default_factory=Route)
+    delayed_outcome: DelayedOutcome = field(default_factory=DelayedOutcome)
+    webhook_target: WebhookTarget = field(default_factory=WebhookTarget)
     partial_status: str = "paid"
     updated_at: float = 0.0
 
     @property
     def imp_uid(self) -> str:
-        """i'mport's name for it."""
+        """Its imp_uid."""
         return str(self.fields["imp_uid"])
 
     @property
     def total(self) -> Money:
-        """What was paid in all: the amount, or the deposits where they are more (fixed accounts have amount 0)."""
+        """The sum paid: the amount, or the deposits if they are more (fixed accounts have amount 0)."""
         deposits: Money = sum((row["amount"] for row in self.fields["deposit_history"] or ()), 0)
         amount: Money = self.fields["amount"]
         return max(amount, deposits)
 
     @property
     def left(self) -> Money:
-        """What can still be cancelled, in terms of ``amount`` also where a promotion lowered what was approved."""
+        """What can still be cancelled of ``total``, also if a promotion lowered the approved amount."""
         cancelled: Money = self.fields["cancel_amount"]
         return self.total - cancelled
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
-    """Who asks: an account and, in the header `Tier`, one of its sub-merchants or none."""
+class Requester:
+    """Whose credentials a request has: an account and, by the header `Tier`, one of its sub-merchants or none."""
 
     account: str
     tier: str | None = None
 
     def sees(self, payment: SandboxPayment) -> bool:
-        """Its own payments and those of no account in particular; a sub-merchant's with its code only."""
+        """Whether it may see a payment: its account's or one without an account, and of the same sub-merchant."""
         return payment.account in (None, self.account) and payment.tier == self.tier
 
 
-class Book:
+class SandboxPayments:
     """All payments by imp_uid, and the amounts that were registered beforehand by merchant_uid."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -97,36 +97,36 @@ class Book:
         return int(self._clock())
 
     def clear(self) -> None:
-        """Forgets everything."""
+        """Removes everything."""
         self._payments.clear()
         self.prepared.clear()
 
-    def find(self, imp_uid: str, caller: Caller | None = None) -> SandboxPayment | None:
-        """A payment that ``caller`` may see; None asks for nobody in particular."""
+    def find(self, imp_uid: str, requester: Requester | None = None) -> SandboxPayment | None:
+        """A payment that ``requester`` may see; any payment without one."""
         payment = self._payments.get(imp_uid)
-        return None if payment is None or (caller is not None and not caller.sees(payment)) else payment
+        return None if payment is None or (requester is not None and not requester.sees(payment)) else payment
 
     def start(self, **fields: Any) -> SandboxPayment:
-        """A buyer opens the payment window: a payment that is `ready`. ``fields`` override what a card payment has."""
+        """A buyer opens the payment window: a card payment that is `ready`, with these ``fields``."""
         payment = SandboxPayment(blank_payment(self.now, fields.get("channel", "pc")) | fields)
         self._payments[payment.imp_uid] = payment
         return self._touched(payment)
 
     def patch(self, payment: SandboxPayment, **fields: Any) -> SandboxPayment:
-        """Sets fields as they are given, whatever sense they make."""
+        """Sets fields without checking them."""
         payment.fields |= fields
         return self._touched(payment)
 
     def approve(self, payment: SandboxPayment) -> SandboxPayment:
-        """The PG approved it, also after it had failed: the failure is then gone from what the API shows."""
+        """The PG approves it, also after a failure, which the API no longer shows then."""
         return self.patch(payment, status="paid", paid_at=self.now, failed_at=0, fail_reason=None)
 
     def fail(self, payment: SandboxPayment, reason: str) -> SandboxPayment:
-        """The PG turned it down."""
+        """The PG declines it."""
         return self.patch(payment, status="failed", failed_at=self.now, fail_reason=reason)
 
     def issue_account(self, payment: SandboxPayment, deadline: int, holder: str | None = "아임포트") -> SandboxPayment:
-        """A virtual account to pay into until ``deadline`` (UNIX seconds, 0 for ever)."""
+        """Issues a virtual account to pay into until ``deadline`` (UNIX seconds, 0: no deadline)."""
         number = "".join(secrets.choice("0123456789") for _ in range(12))
         where = {"vbank_code": "004", "vbank_name": "KB국민은행", "vbank_num": number, "vbank_holder": holder}
         return self.patch(
@@ -134,15 +134,15 @@ class Book:
         )
 
     def deposit(self, payment: SandboxPayment, amount: Money, depositor: str) -> SandboxPayment:
-        """Money came into a fixed account; after a cancellation the status stays as it was."""
+        """Money comes into a fixed account; after a cancellation the status stays."""
         row = {"pg_tid": _id("dep"), "amount": amount, "depositor_name": depositor, "deposited_at": self.now}
         self.patch(payment, deposit_history=[*(payment.fields["deposit_history"] or ()), row])
         if payment.fields["status"] == "ready":
             self.approve(payment)
         return payment
 
-    def take_back(self, payment: SandboxPayment, amount: Money, reason: str, cancellation_id: str) -> SandboxPayment:
-        """The PG gave ``amount`` back. After a part of it documents and PGs differ on what the status says."""
+    def refund(self, payment: SandboxPayment, amount: Money, reason: str, cancellation_id: str) -> SandboxPayment:
+        """The PG refunds ``amount``. After a partial refund PGs differ in the status (``partial_status``)."""
         row = {
             "pg_tid": _id("can"),
             "amount": amount,
@@ -161,12 +161,11 @@ class Book:
         return self.patch(payment, status="cancelled" if payment.left <= 0 else payment.partial_status)
 
     def void(self, payment: SandboxPayment, reason: str) -> SandboxPayment:
-        """Cancelled before anything was paid: there is no money to give back, so no entry either."""
+        """Cancels it before anything was paid: no money is refunded, so there is no entry either."""
         return self.patch(payment, status="cancelled", cancelled_at=self.now, cancel_reason=reason)
 
-    def undo(self, payment: SandboxPayment) -> SandboxPayment | None:
-        """The PG takes its latest cancellation back, or where there is none the latest deposit: the payment reads as
-        it did before. None where there is neither."""
+    def take_back(self, payment: SandboxPayment) -> SandboxPayment | None:
+        """The PG takes back its latest cancellation or, without one, the latest deposit. None without either."""
         fields = payment.fields
         if fields["cancel_history"]:
             *rest, last = fields["cancel_history"]
@@ -188,7 +187,7 @@ class Book:
 
 
 def new_cancellation_id() -> str:
-    """An id for a cancellation, as i'mport makes one."""
+    """A new cancellation_id like i'mport's."""
     return _id("cancellation")
 
 

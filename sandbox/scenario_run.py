@@ -1,4 +1,4 @@
-"""Where a scenario is played: options, compressed time, and the verbs that scenarios are told in."""
+"""One run of a scenario: its options, compressed time, and the steps that scenarios consist of."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import aiohttp
 import structlog
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from sandbox.book import Book, Late, Money, Outcome, Route, SandboxPayment
 from sandbox.cancellations import Cancellations
+from sandbox.payments import DelayedOutcome, Money, Outcome, SandboxPayment, SandboxPayments, WebhookTarget
 from sandbox.webhooks import Webhooks
 from schemas import wire
 
@@ -23,7 +23,7 @@ _RELAY_LEARNS_WITHIN = 30.0
 
 
 class RelayApi(BaseModel):
-    """The console of a relay, for scenarios in which the merchant cancels through it."""
+    """A relay's operator API, for scenarios in which the merchant cancels through the relay."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -31,12 +31,12 @@ class RelayApi(BaseModel):
     token: SecretStr
 
 
-class Options(BaseModel):
-    """How a scenario is played. Without them: for merchant `default`, webhooks as JSON, a step a second.
+class ScenarioOptions(BaseModel):
+    """How a scenario is played; by default for the merchant `default`, with webhooks as JSON, a step a second.
 
-    ``count`` plays it that many times at once, ``copies`` is how often `duplicate` sends its webhook; ``deadline``
-    and ``ticket_seconds`` are seconds that ``speed`` does not shorten; ``source`` is a loopback address to send from;
-    ``tier`` is the code of the agency's sub-merchant whose payment it is.
+    ``count`` plays it that many times at once; ``copies`` is how often `duplicate` sends its webhook; ``deadline`` and
+    ``ticket_seconds`` (until a slow PG decides) are seconds that ``speed`` does not shorten; ``source`` is a loopback
+    address to send from; ``tier`` is the code of the agency's sub-merchant whose payment it is.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -61,89 +61,92 @@ class Options(BaseModel):
     partial_status: Literal["paid", "cancelled"] = "paid"
     relay_api: RelayApi | None = None
 
+    @property
+    def webhook_target(self) -> WebhookTarget:
+        """Where the webhooks go and how."""
+        return WebhookTarget(self.webhook_url, self.merchant, self.format == "form", self.retries, self.source)
 
-class Stage:
-    """One playing of one scenario. ``imp_uids`` are the payments it made, in order."""
 
-    def __init__(self, options: Options, book: Book, webhooks: Webhooks, cancellations: Cancellations) -> None:
+class ScenarioRun:
+    """One run of one scenario. ``imp_uids`` are its payments, in the order they were made."""
+
+    def __init__(
+        self, options: ScenarioOptions, payments: SandboxPayments, webhooks: Webhooks, cancellations: Cancellations
+    ) -> None:
         self.options = options
-        self.book = book
+        self.payments = payments
         self.imp_uids: list[str] = []
         self._webhooks = webhooks
         self._cancellations = cancellations
 
-    @property
-    def route(self) -> Route:
-        """Where this scenario's webhooks go."""
-        chosen = self.options
-        return Route(chosen.webhook_url, chosen.merchant, chosen.format == "form", chosen.retries, chosen.source)
-
     def start(self, *, outcome: Outcome = "cancelled", tier: str | None = None, **fields: Any) -> SandboxPayment:
-        """A buyer starts to pay; the options win over what is given here.
+        """A buyer starts to pay; the options override these arguments.
 
         ``outcome`` is how a slow cancellation will end.
         """
         chosen = self.options.model_dump(include={"merchant_uid", "amount", "currency"}, exclude_none=True)
         sandbox = self.options.sandbox or fields.get("sandbox", False)
-        payment = self.book.start(**(fields | chosen | {"sandbox": sandbox}))
-        payment.route = self.route
+        payment = self.payments.start(**(fields | chosen | {"sandbox": sandbox}))
+        payment.webhook_target = self.options.webhook_target
         payment.account, payment.tier = self.options.imp_key, self.options.tier or tier
         payment.partial_status = self.options.partial_status
-        payment.late = Late(outcome=self.options.outcome or outcome, seconds=self.options.ticket_seconds)
+        payment.delayed_outcome = DelayedOutcome(
+            outcome=self.options.outcome or outcome, seconds=self.options.ticket_seconds
+        )
         self.imp_uids.append(payment.imp_uid)
         return payment
 
     async def pause(self, steps: float = 1.0) -> None:
-        """Time passes between two steps."""
+        """Waits between two steps."""
         await asyncio.sleep(_STEP * steps / self.options.speed)
 
     async def until_deadline(self, payment: SandboxPayment) -> None:
-        """Waits until a virtual account's deadline is over."""
-        await asyncio.sleep(max(0, payment.fields["vbank_date"] + 1 - self.book.now))
+        """Waits until a virtual account's deadline has passed."""
+        await asyncio.sleep(max(0, payment.fields["vbank_date"] + 1 - self.payments.now))
 
     async def webhook(
         self, payment: SandboxPayment, status: str | None = None, cancellation_id: str | None = None
     ) -> None:
-        """i'mport posts what it knows of the payment now, or what ``status`` says."""
+        """i'mport posts a webhook with the payment's status now, or with ``status``."""
         await self._webhooks.send(payment, status, cancellation_id)
 
     async def escrow_changed(self, payment: SandboxPayment, code: str, denied_reason: str | None = None) -> None:
-        """i'mport passes on what Inicis says of an escrow purchase; the payment shows none of it."""
-        extra = {"escrow_status": code, "changed_at": self.book.now}
-        claim = {
+        """i'mport reports an escrow change by webhook; the payment object does not show it."""
+        extra = {"escrow_status": code, "changed_at": self.payments.now}
+        body = {
             "event": "Inicis.Escrow.Changed",
             "imp_uid": payment.imp_uid,
             "merchant_uid": payment.fields["merchant_uid"],
             "status": payment.fields["status"],
             "extra": extra if denied_reason is None else {**extra, "denied_reason": denied_reason},
         }
-        await self._webhooks.post(claim, payment.route)
+        await self._webhooks.post(body, payment.webhook_target)
 
-    async def forge(self, **claim: Any) -> None:
-        """Somebody else posts a claim of their own making."""
-        await self._webhooks.post(claim, self.route)
+    async def forge(self, **fields: Any) -> None:
+        """Somebody other than i'mport posts a made-up webhook."""
+        await self._webhooks.post(fields, self.options.webhook_target)
 
     async def cancel_in_console(self, payment: SandboxPayment, amount: Money | None = None, **form: Any) -> None:
-        """The merchant presses the button in i'mport's console, which announces the cancellation."""
+        """The merchant cancels in i'mport's console; a webhook announces it."""
         cancellation_id = self._cancellations.ask(payment, {"amount": amount, **form})
         if cancellation_id is not None:
             await self.webhook(payment, "cancelled", cancellation_id)
 
     async def ask_to_cancel(self, payment: SandboxPayment, **form: Any) -> None:
-        """The merchant asks for a cancellation: through the relay where one was given, else at i'mport directly."""
+        """The merchant requests a cancellation: through the relay if ``relay_api`` is set, else at i'mport."""
         if self.options.relay_api is None:
             await self.cancel_in_console(payment, **form)
         else:
             await self._ask_relay(self.options.relay_api, payment, form)
 
-    async def ticket_decided(self, payment: SandboxPayment) -> None:
-        """Waits until the PG has decided on the latest ticket of the payment."""
-        ticket = self._cancellations.ticket_of(payment)
-        if ticket is not None and payment.late.outcome != "never":
-            await ticket.done.wait()
+    async def until_cancellation_decided(self, payment: SandboxPayment) -> None:
+        """Waits until the PG has decided on the payment's latest cancellation."""
+        pending = self._cancellations.latest_pending(payment)
+        if pending is not None and payment.delayed_outcome.outcome != "never":
+            await pending.done.wait()
 
     async def _ask_relay(self, relay: RelayApi, payment: SandboxPayment, form: dict[str, Any]) -> None:
-        """The relay answers 404 until it has looked at the payment for the first time."""
+        """Requests it through the relay, which answers 404 until it has looked the payment up."""
         merchant = quote(self.options.merchant, safe="")
         url = f"{relay.url.rstrip('/')}/v1/payments/{payment.imp_uid}/cancellations?merchant={merchant}"
         headers = {"authorization": f"Bearer {relay.token.get_secret_value()}", "content-type": "application/json"}

@@ -1,4 +1,4 @@
-"""Whom to ask i'mport as: one client a merchant, made from its credentials and kept until these change."""
+"""The client of each merchant, made from its credentials and reused until these change."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from schemas.payments import channels
 
 
 class MerchantCredentials(channels.ChannelPolicy, Protocol):
-    """A merchant as it is registered; its keys are sealed, or "" where the environment has them."""
+    """A merchant as it is registered; its credentials are sealed, or "" if they are in the environment."""
 
     @property
     def check_prepared(self) -> bool: ...
@@ -31,15 +31,15 @@ class MerchantCredentials(channels.ChannelPolicy, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
-    """A merchant and i'mport's API as it sees it."""
+class MerchantClient:
+    """A merchant and its client of i'mport's API."""
 
     merchant: MerchantCredentials
     client: Client
 
 
-class Accounts:
-    """Opens merchants' credentials. ``find`` is asked each time, so that a change counts at once."""
+class MerchantClients:
+    """Makes the clients. ``find`` reads the merchant each time, so that a change takes effect at once."""
 
     def __init__(
         self,
@@ -56,17 +56,17 @@ class Accounts:
         self._find = find
         self._clients: dict[str, tuple[tuple[str, str, bool, str | None], Client]] = {}
 
-    async def get(self, name: str) -> Account:
-        """The account of a merchant. Raises `WrongCredentials` where it has none that can be used."""
+    async def get(self, name: str) -> MerchantClient:
+        """The client of a merchant. Raises `WrongCredentials` if its credentials are missing or unusable."""
         try:
             merchant = await self._find(name)
         except NotFound:
             raise WrongCredentials(f"merchant {name} is not set up: give its credentials to the API") from None
         identity = (merchant.imp_key, merchant.imp_secret, merchant.include_sandbox, merchant.tier)
-        kept = self._clients.get(name)
-        if kept is None or kept[0] != identity:
-            kept = self._clients[name] = (identity, self._client(merchant))
-        return Account(merchant, kept[1])
+        cached = self._clients.get(name)
+        if cached is None or cached[0] != identity:
+            cached = self._clients[name] = (identity, self._client(merchant))
+        return MerchantClient(merchant, cached[1])
 
     async def close(self) -> None:
         """Close the connections to i'mport."""

@@ -1,4 +1,4 @@
-"""The sandbox's own API under `/_sandbox`: plays scenarios, sets payments and faults, tells what was asked."""
+"""The sandbox's own API under `/_sandbox`: plays scenarios, sets payments and faults, shows the requests it got."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sandbox.book import Book, Late
-from sandbox.cancellations import Cancellations, Refused
+from sandbox.cancellations import CancellationRefused, Cancellations
 from sandbox.faults import Fault, Faults
-from sandbox.journal import Journal
-from sandbox.responses import as_json
+from sandbox.payments import DelayedOutcome, SandboxPayments
+from sandbox.request_log import RequestLog
+from sandbox.responses import json_response
+from sandbox.scenario_run import ScenarioOptions, ScenarioRun
 from sandbox.scenarios import SCENARIOS
-from sandbox.stage import Options, Stage
 from sandbox.tokens import IssuedTokens
 from sandbox.webhooks import Webhooks
 from schemas import wire
@@ -28,28 +28,28 @@ log = structlog.get_logger()
 _ROUTING = ("merchant", "format", "webhook_url", "retries", "source")
 
 
-class Control:
-    """The handlers; ``running`` are scenarios whose steps are still to come."""
+class ControlApi:
+    """The handlers; ``running`` are the scenarios that are not over yet."""
 
     def __init__(
         self,
         tokens: IssuedTokens,
-        book: Book,
+        payments: SandboxPayments,
         webhooks: Webhooks,
         cancellations: Cancellations,
         faults: Faults,
-        journal: Journal,
+        request_log: RequestLog,
     ) -> None:
         self._tokens = tokens
-        self._book = book
+        self._payments = payments
         self._webhooks = webhooks
         self._cancellations = cancellations
         self._faults = faults
-        self._journal = journal
+        self._request_log = request_log
         self._running: set[asyncio.Task[None]] = set()
 
     def routes(self) -> list[Route]:
-        """The paths at a glance."""
+        """All paths."""
         return [
             Route("/_sandbox/scenarios", self.scenarios),
             Route("/_sandbox/scenarios/{name}", _checked(self.play), methods=["POST"]),
@@ -67,19 +67,19 @@ class Control:
         ]
 
     async def scenarios(self, _request: Request) -> Response:
-        """`GET`: names and what each plays, in one line."""
-        told = [{"name": name, "description": _first_line(play)} for name, play in SCENARIOS.items()]
-        return as_json({"data": told})
+        """`GET`: the scenarios' names and descriptions."""
+        listed = [{"name": name, "description": _first_line(play)} for name, play in SCENARIOS.items()]
+        return json_response({"data": listed})
 
     async def play(self, request: Request, body: dict[str, Any]) -> Response:
-        """`POST {Options}`: plays a scenario; answers with its payments at once, with `?wait=true` when it is over."""
+        """`POST {ScenarioOptions}`: plays it; answers with its payments at once, with `?wait=true` at its end."""
         name = request.path_params["name"]
         scenario = SCENARIOS.get(name)
         if scenario is None:
-            return as_json({"title": f"no scenario {name}", "scenarios": list(SCENARIOS)}, 404)
-        options = Options.model_validate(body)
-        stages = [Stage(options, self._book, self._webhooks, self._cancellations) for _ in range(options.count)]
-        tasks = [asyncio.create_task(_played(name, scenario, stage)) for stage in stages]
+            return json_response({"title": f"no scenario {name}", "scenarios": list(SCENARIOS)}, 404)
+        options = ScenarioOptions.model_validate(body)
+        runs = [ScenarioRun(options, self._payments, self._webhooks, self._cancellations) for _ in range(options.count)]
+        tasks = [asyncio.create_task(_played(name, scenario, run)) for run in runs]
         self._running.update(tasks)
         for task in tasks:
             task.add_done_callback(self._running.discard)
@@ -87,11 +87,11 @@ class Control:
         if waits:
             results = await asyncio.gather(*tasks, return_exceptions=True)
             if any(isinstance(result, BaseException) for result in results):
-                return as_json({"title": f"scenario {name} failed: the sandbox's log says why"}, 500)
+                return json_response({"title": f"scenario {name} failed: the sandbox's log says why"}, 500)
         else:
             await asyncio.sleep(0)  # a scenario makes its first payment before it first waits
-        imp_uids = [imp_uid for stage in stages for imp_uid in stage.imp_uids]
-        return as_json({"scenario": name, "imp_uids": imp_uids, "done": waits}, 200 if waits else 202)
+        imp_uids = [imp_uid for run in runs for imp_uid in run.imp_uids]
+        return json_response({"scenario": name, "imp_uids": imp_uids, "done": waits}, 200 if waits else 202)
 
     async def set_payment(self, _request: Request, body: dict[str, Any]) -> Response:
         """`POST {fields…}`: makes a payment, or changes the one of this imp_uid; answers with it.
@@ -101,116 +101,117 @@ class Control:
         """
         names = ("imp_key", "tier", "late", "partial_status", *_ROUTING)
         special = {name: body.pop(name) for name in names if name in body}
-        late = Late.model_validate(special.pop("late")) if "late" in special else None
-        options = Options.model_validate(special)
-        found = self._book.find(str(body.get("imp_uid", "")))
-        payment = self._book.start(**body) if found is None else self._book.patch(found, **body)
-        payment.late = late or payment.late
+        outcome = DelayedOutcome.model_validate(special.pop("late")) if "late" in special else None
+        options = ScenarioOptions.model_validate(special)
+        found = self._payments.find(str(body.get("imp_uid", "")))
+        payment = self._payments.start(**body) if found is None else self._payments.patch(found, **body)
+        payment.delayed_outcome = outcome or payment.delayed_outcome
         payment.account, payment.tier = options.imp_key or payment.account, options.tier or payment.tier
         if "partial_status" in special:
             payment.partial_status = options.partial_status
         if special.keys() & set(_ROUTING):
-            payment.route = Stage(options, self._book, self._webhooks, self._cancellations).route
-        return as_json(payment.fields, 201 if found is None else 200)
+            payment.webhook_target = options.webhook_target
+        return json_response(payment.fields, 201 if found is None else 200)
 
     async def show_payment(self, request: Request) -> Response:
-        """`GET`: a payment as the API would show it, without a token."""
-        payment = self._book.find(request.path_params["imp_uid"])
-        return as_json({"title": "no such payment"}, 404) if payment is None else as_json(payment.fields)
+        """`GET`: a payment as i'mport's API shows it; no token needed."""
+        payment = self._payments.find(request.path_params["imp_uid"])
+        return json_response({"title": "no such payment"}, 404) if payment is None else json_response(payment.fields)
 
     async def decide(self, request: Request, body: dict[str, Any]) -> Response:
-        """`POST {"outcome"}`: the PG decides on the latest ticket of a payment now: `cancelled` or `rejected`."""
-        payment = self._book.find(request.path_params["imp_uid"])
-        ticket = self._cancellations.ticket_of(payment) if payment is not None else None
-        if payment is None or ticket is None:
-            return as_json({"title": "no such ticket"}, 404)
-        await self._cancellations.decide(ticket, str(body.get("outcome", "cancelled")))
-        return as_json(payment.fields)
+        """`POST {"outcome"}`: the PG decides on the latest pending cancellation of a payment now: `cancelled` or
+        `rejected`."""
+        payment = self._payments.find(request.path_params["imp_uid"])
+        pending = self._cancellations.latest_pending(payment) if payment is not None else None
+        if payment is None or pending is None:
+            return json_response({"title": "no such cancellation"}, 404)
+        await self._cancellations.decide(pending, str(body.get("outcome", "cancelled")))
+        return json_response(payment.fields)
 
     async def take_back(self, request: Request, _body: dict[str, Any]) -> Response:
-        """`POST`: the PG takes the latest cancellation back, or else the latest deposit; no webhook says so."""
-        payment = self._book.find(request.path_params["imp_uid"])
+        """`POST`: the PG takes back the latest cancellation or, without one, the latest deposit; no webhook says so."""
+        payment = self._payments.find(request.path_params["imp_uid"])
         if payment is None:
-            return as_json({"title": "no such payment"}, 404)
-        if self._book.undo(payment) is None:
-            return as_json({"title": "there is nothing to take back"}, 409)
-        return as_json(payment.fields)
+            return json_response({"title": "no such payment"}, 404)
+        if self._payments.take_back(payment) is None:
+            return json_response({"title": "there is nothing to take back"}, 409)
+        return json_response(payment.fields)
 
     async def prepare(self, request: Request, body: dict[str, Any]) -> Response:
         """`PUT {"amount", "currency"}`: what the merchant registered beforehand for an order."""
         order = request.path_params["merchant_uid"]
         prepared = {"merchant_uid": order, "amount": body.get("amount"), "currency": body.get("currency", "KRW")}
-        self._book.prepared[order] = prepared
-        return as_json(prepared)
+        self._payments.prepared[order] = prepared
+        return json_response(prepared)
 
     async def add_account(self, _request: Request, body: dict[str, Any]) -> Response:
         """`POST {"imp_key", "imp_secret"}`: credentials of one more merchant."""
         self._tokens.accounts[str(body.get("imp_key"))] = str(body.get("imp_secret"))
-        return as_json({"accounts": len(self._tokens.accounts)}, 201)
+        return json_response({"accounts": len(self._tokens.accounts)}, 201)
 
     async def show_webhooks(self, _request: Request) -> Response:
         """`GET`: the webhooks sent, oldest first, with the status code of each."""
-        return as_json({"count": len(self._webhooks.sent), "webhooks": list(self._webhooks.sent)})
+        return json_response({"count": len(self._webhooks.sent), "webhooks": list(self._webhooks.sent)})
 
     async def send_webhook(self, _request: Request, body: dict[str, Any]) -> Response:
-        """`POST {imp_uid, …}`: posts this very claim now, once; answers with what came back."""
-        routing = Options.model_validate({name: body.pop(name) for name in _ROUTING if name in body})
-        route = Stage(routing, self._book, self._webhooks, self._cancellations).route
-        return as_json({"status_code": await self._webhooks.post(body, route)})
+        """`POST {imp_uid, …}`: posts this webhook now, once; answers with the status code."""
+        options = ScenarioOptions.model_validate({name: body.pop(name) for name in _ROUTING if name in body})
+        target = options.webhook_target
+        return json_response({"status_code": await self._webhooks.post(body, target)})
 
     async def show_faults(self, _request: Request) -> Response:
         """`GET`: the fault that is on."""
-        return as_json(self._faults.current.model_dump())
+        return json_response(self._faults.current.model_dump())
 
     async def switch_faults(self, _request: Request, body: dict[str, Any]) -> Response:
-        """`POST {Fault}` replaces what was on; `{}` and `DELETE` turn everything off."""
+        """`POST {Fault}` replaces what was on; `{}` and `DELETE` turn all faults off."""
         fault = Fault.model_validate(body)
         self._faults.switch(fault)
         self._tokens.revoked = fault.revoked
         if fault.expired_token or fault.revoked:
             self._tokens.expire_all()
         log.info("faults_switched", **fault.model_dump(exclude_defaults=True))
-        return as_json(fault.model_dump())
+        return json_response(fault.model_dump())
 
     async def requests(self, request: Request) -> Response:
-        """`GET`: what was asked of i'mport's API; `DELETE` forgets it."""
-        summary = self._journal.summary()
+        """`GET`: the requests that i'mport's API got; `DELETE` clears them."""
+        summary = self._request_log.summary()
         if request.method == "DELETE":
-            self._journal.entries.clear()
-        return as_json(summary)
+            self._request_log.entries.clear()
+        return json_response(summary)
 
     async def close(self) -> None:
-        """Stops scenarios in mid-play."""
+        """Stops the scenarios that are still running."""
         for task in self._running:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
 
 
-async def _played(name: str, scenario: Callable[[Stage], Awaitable[None]], stage: Stage) -> None:
+async def _played(name: str, scenario: Callable[[ScenarioRun], Awaitable[None]], run: ScenarioRun) -> None:
     try:
-        await scenario(stage)
+        await scenario(run)
     except Exception:
-        log.exception("scenario_failed", scenario=name, imp_uids=stage.imp_uids)
+        log.exception("scenario_failed", scenario=name, imp_uids=run.imp_uids)
         raise
-    log.info("scenario_played", scenario=name, merchant=stage.options.merchant, imp_uids=stage.imp_uids)
+    log.info("scenario_played", scenario=name, merchant=run.options.merchant, imp_uids=run.imp_uids)
 
 
 def _checked(
     handler: Callable[[Request, dict[str, Any]], Awaitable[Response]],
 ) -> Callable[[Request], Awaitable[Response]]:
-    """Reads the body as a JSON object, empty where there is none; what does not validate is 422."""
+    """Reads the body as a JSON object, empty without one; answers 422 if it does not validate."""
 
     async def guarded(request: Request) -> Response:
         try:
             body = wire.loads(await request.body() or b"{}")
             if not isinstance(body, dict):
-                return as_json({"title": "the body must be a JSON object"}, 422)
+                return json_response({"title": "the body must be a JSON object"}, 422)
             return await handler(request, body)
         except ValidationError as error:
             wrong = [{"field": ".".join(map(str, e["loc"])), "message": e["msg"]} for e in error.errors()]
-            return as_json({"title": "the body does not validate", "errors": wrong}, 422)
-        except (ValueError, TypeError, Refused) as error:
-            return as_json({"title": str(error)}, 422)
+            return json_response({"title": "the body does not validate", "errors": wrong}, 422)
+        except (ValueError, TypeError, CancellationRefused) as error:
+            return json_response({"title": str(error)}, 422)
 
     return guarded
 

@@ -1,4 +1,4 @@
-"""What was asked of the sandbox: for tests that count look-ups, and for people who wonder."""
+"""The requests that i'mport's API got, for tests and people who count look-ups."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 _KEPT = 10_000
 
 
-class Journal:
-    """The last requests: ``{at, method, path, imp_uids, status_code}``; bodies and headers are not kept."""
+class RequestLog:
+    """The last requests: ``{at, method, path, imp_uids, status_code}``; without bodies and headers."""
 
     def __init__(self) -> None:
         self.entries: deque[dict[str, Any]] = deque(maxlen=_KEPT)
 
     def summary(self) -> dict[str, Any]:
-        """How many requests there were, in all and by path, and each of them, oldest first."""
+        """The number of requests, in all and by path, and the requests, oldest first."""
         paths = Counter(f"{entry['method']} {entry['path']}" for entry in self.entries)
         return {"count": len(self.entries), "paths": dict(paths), "requests": list(self.entries)}
 
 
-class JournalLayer:
-    """Middleware that writes each request of i'mport's API down when it arrives, and its status when it is answered."""
+class RequestLogMiddleware:
+    """Middleware that records each request of i'mport's API, and its status once it is answered."""
 
-    def __init__(self, app: ASGIApp, journal: Journal) -> None:
+    def __init__(self, app: ASGIApp, request_log: RequestLog) -> None:
         self._app = app
-        self._journal = journal
+        self._request_log = request_log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
+        """Records one request."""
         if scope["type"] != "http" or scope["path"].startswith("/_sandbox"):
             await self._app(scope, receive, send)
             return
@@ -44,7 +44,7 @@ class JournalLayer:
             "imp_uids": [value for name, value in query if name == "imp_uid[]"],
             "status_code": None,
         }
-        self._journal.entries.append(entry)
+        self._request_log.entries.append(entry)
 
         async def watch(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -1,0 +1,79 @@
+"""uvicorn as every process serves with it: HTTP/1.1, stopped by our signals, silent where our own log speaks."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from socket import socket
+from typing import Any, Literal
+
+import uvicorn
+
+from runtime.http_protocol import HttpProtocol
+from runtime.signals import handled_in_loop
+
+TICKS = 10
+"""How often a second uvicorn calls `on_tick`."""
+
+Sweep = Callable[[Iterable[Any], float], object]
+"""Called once a second with the open connections and the loop's time."""
+
+
+class HttpServer(uvicorn.Server):
+    """Serves an ASGI application. uvicorn's own signal handlers would end the process by the signal, before anything
+    could be closed; here SIGTERM and SIGINT end the serving, and the process goes on to its own end."""
+
+    def __init__(
+        self,
+        app: Any,
+        *,
+        last_answers: int,
+        protocol: type[HttpProtocol] = HttpProtocol,
+        idle_seconds: int = 5,
+        lifespan: Literal["auto", "off"] = "auto",
+        every_second: Sweep | None = None,
+    ) -> None:
+        """`last_answers`: seconds for requests under way when the process is asked to stop. `idle_seconds`: how long a
+        connection is kept between two requests."""
+        config = uvicorn.Config(
+            app,
+            http=protocol,
+            ws="none",
+            lifespan=lifespan,
+            interface="asgi3",
+            log_config=None,
+            log_level=logging.ERROR,  # each process logs its own start and end, and a client's errors are not ours
+            access_log=False,
+            proxy_headers=False,  # whom to believe is for the application to decide
+            server_header=False,
+            timeout_keep_alive=idle_seconds,
+            timeout_graceful_shutdown=last_answers,
+        )
+        super().__init__(config)
+        self._every_second = every_second
+
+    async def serve_on(self, listener: socket) -> None:
+        """Answer requests until SIGTERM, SIGINT or `end`; a second signal does not wait for answers under way."""
+        await self.serve(sockets=[listener])
+
+    def end(self) -> None:
+        """Answer what is under way, and end."""
+        self.should_exit = True
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Around the serving: handle the signals that stop it."""
+        with handled_in_loop(self._stop):
+            yield
+
+    async def on_tick(self, counter: int) -> bool:
+        """`TICKS` times a second; whether to end."""
+        if self._every_second is not None and counter % TICKS == 0:
+            self._every_second(self.server_state.connections, asyncio.get_running_loop().time())
+        return await super().on_tick(counter)
+
+    def _stop(self) -> None:
+        self.force_exit = self.should_exit
+        self.should_exit = True

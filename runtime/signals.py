@@ -1,0 +1,34 @@
+"""The signals that ask a process to stop, handed to one function; what was there before is restored afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+@contextmanager
+def handled_in_loop(handle: Callable[[], object], numbers: Sequence[int] = STOP_SIGNALS) -> Iterator[None]:
+    """While the block runs, each of these signals calls `handle` in the running event loop of the main thread."""
+    loop = asyncio.get_running_loop()
+    for number in numbers:
+        loop.add_signal_handler(number, handle)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+
+@contextmanager
+def handled(handle: Callable[[], object], numbers: Sequence[int] = STOP_SIGNALS) -> Iterator[None]:
+    """The same for a main thread without an event loop: `handle` interrupts what that thread is doing."""
+    before = [(number, signal.signal(number, lambda *_: handle())) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)

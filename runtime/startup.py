@@ -1,0 +1,65 @@
+"""What has to hold before a process works, such as the rights and keys of its Redis.
+
+A check raises `BadSetting` for a fault that lasts until an operator acts, and the process ends with one line. While
+Redis is away nothing can be checked, and each process decides how long its clients may wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import structlog
+
+from runtime.periodic import Periodic
+from schemas.errors import LedgerUnavailable
+
+RETRY_EVERY = 1.0
+"""Seconds between two checks while Redis is away."""
+
+log = structlog.get_logger()
+
+Check = Callable[[], Awaitable[object]]
+"""Raises `BadSetting` for a lasting fault, and `LedgerUnavailable` while Redis is away."""
+
+
+async def check_once(check: Check, within: float | None = None) -> None:
+    """Check now; a Redis that is away, or does not answer `within` so many seconds, is only logged.
+
+    Raises `BadSetting`.
+    """
+    try:
+        async with asyncio.timeout(within):
+            await check()
+    except LedgerUnavailable as error:
+        log.warning("ledger_away", error=str(error))
+    except TimeoutError:
+        log.warning("ledger_away", error=f"Redis did not answer within {within:g} s")
+
+
+class StartupCheck:
+    """A check that is made in the background until it passes, every `retry_every` seconds while Redis is away."""
+
+    def __init__(self, check: Check, retry_every: float = RETRY_EVERY) -> None:
+        self._check = check
+        self._retry_every = retry_every
+        self._over = asyncio.Event()
+
+    def task(self, name: str) -> Periodic:
+        """The background task that makes it. Its `BadSetting` ends the process."""
+        return Periodic(name, self._make, self._retry_every, once=True)
+
+    async def passed(self, within: float | None = None) -> None:
+        """Wait until it has passed, `within` so many seconds at most, or until `give_up`."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                await self._over.wait()
+
+    def give_up(self) -> None:
+        """End all waiting: the process is about to end."""
+        self._over.set()
+
+    async def _make(self) -> None:
+        await self._check()
+        self._over.set()

@@ -1,0 +1,41 @@
+"""Signals that ask a process to stop call one function, and only while the block runs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+
+import pytest
+
+from runtime.signals import STOP_SIGNALS, handled, handled_in_loop
+
+
+@pytest.mark.parametrize("number", STOP_SIGNALS)
+async def test_a_signal_calls_the_function_in_the_loop(number: signal.Signals) -> None:
+    """SIGTERM and SIGINT, each time they come."""
+    calls: list[asyncio.AbstractEventLoop] = []
+    before = signal.getsignal(number)
+    with handled_in_loop(lambda: calls.append(asyncio.get_running_loop())):
+        for count in (1, 2):
+            os.kill(os.getpid(), number)
+            async with asyncio.timeout(10):
+                while len(calls) < count:  # noqa: ASYNC110  # what is tested is the call
+                    await asyncio.sleep(0)
+    assert calls == [asyncio.get_running_loop()] * 2
+    assert signal.getsignal(number) in (before, signal.SIG_DFL, signal.default_int_handler)
+
+
+@pytest.mark.parametrize("number", STOP_SIGNALS)
+def test_a_signal_calls_the_function_without_a_loop(number: signal.Signals) -> None:
+    """The handler that was there before is there again afterwards."""
+    calls: list[int] = []
+    before = signal.getsignal(number)
+    with handled(lambda: calls.append(1)):
+        os.kill(os.getpid(), number)
+        until = time.monotonic() + 10
+        while not calls and time.monotonic() < until:
+            time.sleep(0.001)
+    assert calls == [1]
+    assert signal.getsignal(number) is before
