@@ -114,7 +114,9 @@ class _Plan:
         self._key = itemgetter(*map(names.index, shape.key))
         is_changed = "revision" in names and "revision" not in shape.key
         self._revision = names.index("revision") if is_changed else None
-        self._fixed = frozenset(map(names.index, shape.fixed))
+        self._names = frozenset(shape.fixed)
+        self._columns = tuple(enumerate(names))
+        self._fixed = itemgetter(*map(names.index, shape.fixed or shape.key))
         self._texts = [(names.index(name), name in shape.indexed) for name in (*shape.free, *shape.indexed)]
 
     def add(self, rows: dict[Any, Any], row: Any) -> None:
@@ -123,8 +125,8 @@ class _Plan:
         before = rows.get(key)
         if before is not None and (self._revision is None or row[self._revision] <= before[self._revision]):
             return
-        if before is not None and self._fixed:
-            row = tuple(before[place] if place in self._fixed else value for place, value in enumerate(row))
+        if before is not None and self._fixed(before) != self._fixed(row):
+            row = tuple(before[place] if name in self._names else row[place] for place, name in self._columns)
         for place, is_indexed in self._texts:
             text = row[place]
             if text and ("\0" in text or (is_indexed and len(text) > LONGEST)):

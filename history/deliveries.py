@@ -106,6 +106,12 @@ def _in_state(connection: Connection, part: PageRequest, filters: Mapping[str, A
     return found(state)
 
 
+def waits() -> ColumnElement[bool]:
+    """Of a delivery: it is pending or held, and not discarded because its endpoint was deleted."""
+    deleted = select(_ENDPOINT.c.id).where(_ENDPOINT.c.state == "deleted")
+    return and_(_T.c.state == "pending", _T.c.endpoint.not_in(deleted))
+
+
 def with_attempts(connection: Connection, rows: Sequence[AnyRow]) -> tuple[RecordedDelivery, ...]:
     """The deliveries of these rows."""
     deliveries = [of_row(Delivery, row) for row in rows]

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 
 from history import tables
 from history.connection import Database, Use
-from history.deliveries import RecordedDelivery, with_attempts
+from history.deliveries import RecordedDelivery, waits, with_attempts
 from history.pages import AnyRow, Place, ms, of_row, oldest, place
 from schemas.outbox.entries import Endpoint, Merchant, Order, Payment, Reconciliation, Replay
 
@@ -90,7 +90,7 @@ def _all(wanted: Select[Any]) -> Use[Sequence[AnyRow]]:
 
 
 def _undelivered(wanted: Select[Any]) -> Use[tuple[tuple[RecordedDelivery, ...], Place | None]]:
-    pending = (tables.delivery.c.state == "pending", text(tables.UNDELIVERED))
+    pending = (waits(), text(tables.UNDELIVERED))
 
     def read(connection: Connection) -> tuple[tuple[RecordedDelivery, ...], Place | None]:
         rows = connection.execute(wanted.where(*pending)).all()

@@ -6,13 +6,14 @@ with all its rows. A round walks from the oldest on, so what stays is passed onc
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from sqlalchemy import ColumnElement, Table, and_, delete, exists, select
 from sqlalchemy.engine import Connection
 
 from history import tables
-from history.connection import Database
+from history.connection import Database, Use
+from history.deliveries import waits
 from history.erase import remove_in
 from history.pages import AnyRow, Place, ms, oldest, place
 
@@ -35,27 +36,25 @@ class Retention:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._steps = self._round()
+        self._walk = 0
         self._place: Place | None = None
-
-    async def _remove(self, table: Table, at: str, before: int) -> Place | None:
-        return await self._database.write(lambda connection: _remove(connection, table, at, before, self._place))
-
-    def _round(self) -> Iterator[tuple[Table, str]]:
-        return iter(_WALKS)
 
     async def step(self, before: float) -> bool:
         """Remove some of what has not changed since `before` (UNIX seconds); False at the end of a round, when nothing
-        more is to be done for a while. Raises `HistoryUnavailable`."""
-        table, at = next(self._steps, (None, ""))
-        while table is not None:
-            self._place = await self._remove(table, at, ms(before))
+        more is to be done for a while. Raises `HistoryUnavailable`; the next step does what this one could not."""
+        while self._walk < len(_WALKS):
+            table, at = _WALKS[self._walk]
+            after = self._place
+            self._place = await self._database.write(_removal(table, at, ms(before), after))
             if self._place is not None:
-                self._steps = iter([(table, at), *self._steps])
                 return True
-            table, at = next(self._steps, (None, ""))
-        self._steps = self._round()
+            self._walk += 1
+        self._walk = 0
         return False
+
+
+def _removal(table: Table, at: str, before: int, after: Place | None) -> Use[Place | None]:
+    return lambda connection: _remove(connection, table, at, before, after)
 
 
 def _remove(connection: Connection, table: Table, at: str, before: int, after: Place | None) -> Place | None:
@@ -81,7 +80,7 @@ def _oldest(connection: Connection, table: Table, at: str, before: int, after: P
 
 
 def _remove_payments(connection: Connection, rows: Sequence[AnyRow], before: int) -> None:
-    unsettled = exists().where(_DELIVERY.c.imp_uid == _PAYMENT.c.imp_uid, _DELIVERY.c.state == "pending")
+    unsettled = exists().where(_DELIVERY.c.imp_uid == _PAYMENT.c.imp_uid, waits())
     is_settled = and_(_PAYMENT.c.changed_at < before, _PAYMENT.c.next_look_at.is_(None), ~unsettled)
     found = select(_PAYMENT.c.merchant, _PAYMENT.c.imp_uid, _PAYMENT.c.merchant_uid).where(
         _PAYMENT.c.n.in_([row.n for row in rows]), is_settled
@@ -97,8 +96,8 @@ def _remove_payments(connection: Connection, rows: Sequence[AnyRow], before: int
 def _remove_endpoint_events(connection: Connection, rows: Sequence[AnyRow]) -> None:
     """Those about endpoints, which belong to no payment."""
     of_event = and_(_DELIVERY.c.imp_uid == "", _DELIVERY.c.event == _EVENT.c.id)
-    waits = exists().where(of_event, _DELIVERY.c.state == "pending")
-    found = select(_EVENT.c.id).where(_EVENT.c.n.in_([row.n for row in rows]), ~waits)
+    unsettled = exists().where(of_event, waits())
+    found = select(_EVENT.c.id).where(_EVENT.c.n.in_([row.n for row in rows]), ~unsettled)
     ids = [row.id for row in connection.execute(found)]
     for table, column in ((tables.attempt, "event"), (_DELIVERY, "event"), (_EVENT, "id")):
         connection.execute(delete(table).where(table.c.imp_uid == "", table.c[column].in_(ids)))

@@ -52,8 +52,9 @@ async def test_what_is_old_and_settled_leaves(history: History, database: Databa
 
 
 async def test_what_is_not_settled_stays(history: History, database: Database, record: Record) -> None:
-    """A payment that is to be looked at again, one that changed lately, one with a delivery that waits."""
-    ways = {n: of_payment(n) for n in range(4)}
+    """A payment that is to be looked at again, one that changed lately, one with a delivery that waits; but not one
+    whose delivery waits for an endpoint that was deleted."""
+    ways = {n: of_payment(n, endpoint="ep_gone" if n == 4 else ENDPOINT) for n in range(5)}
     kept: list[e.Entry] = []
     for n, way in ways.items():
         for row in way:
@@ -61,9 +62,10 @@ async def test_what_is_not_settled_stays(history: History, database: Database, r
                 kept.append(replace(row, next_look_at=NOW + 1))
             elif isinstance(row, e.Payment) and n == 1:
                 kept.append(replace(row, changed_at=NOW + 9 * DAY))
-            elif not (n == 2 and isinstance(row, e.Delivery) and row.state == "delivered"):
+            elif not (n in (2, 4) and isinstance(row, e.Delivery) and row.state == "delivered"):
                 kept.append(row)
-    await record(kept)
+    await record([*kept, e.Endpoint("ep_gone", "default", "deleted")])
+    assert [row.delivery.imp_uid[-1] async for row in history.restore.deliveries()] == ["2"]
     await tidy(history, T0 + 86400)
     assert {row.imp_uid[-1] for row in (await history.payments.list(PageRequest())).rows} == {"0", "1", "2"}
     assert (await database.read(counts))["notification"] == 3
