@@ -20,6 +20,7 @@ from history.pages import PageRequest
 from runtime.history_url import parse
 from schemas.errors import HistoryUnavailable
 from tests.support.outbox_entries import of_payment, packed
+from tests.support.payments import T0
 from tests.support.postgres import Postgres
 
 
@@ -101,6 +102,7 @@ from history.pages import PageRequest
 from runtime.history_url import parse
 from schemas.errors import HistoryUnavailable
 from tests.support.outbox_entries import of_payment, packed
+from tests.support.payments import T0
 
 async def main():
     os.setgroups([])
@@ -202,4 +204,22 @@ async def test_trouble_shows_no_secret(postgres_server: Postgres) -> None:
         await recorded(history, 1)
     assert "geheim" not in str(found.value)
     assert "홍길동" not in str(found.value)
+    await history.close()
+
+
+async def test_retention_that_could_not_write(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next step does what the one before it could not; nothing is passed over."""
+    monkeypatch.setattr(connection, "BUSY", 0.2)
+    history = await opened(f"sqlite:///{path}")
+    assert await recorded(history, 1)
+    holder = sqlite3.connect(path, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    for _ in range(3):
+        with pytest.raises(HistoryUnavailable):
+            await history.retention.step(T0 + 86400)
+    holder.execute("ROLLBACK")
+    holder.close()
+    while await history.retention.step(T0 + 86400):
+        pass
+    assert await history.payments.count() == 0
     await history.close()
