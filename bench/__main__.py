@@ -29,13 +29,13 @@ BENCHMARKS: dict[str, Callable[[Machine, int, int], Awaitable[Report]]] = {
 
 
 def main() -> int:
-    """Measure, and print what came of it; 1 where a benchmark failed, or with ``--strict`` missed a mark."""
+    """Runs the benchmarks and prints the figures; 1 if one failed, or with ``--strict`` if a mark is missed."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("benchmarks", nargs="*", metavar="BENCHMARK", help=", ".join(BENCHMARKS))
-    parser.add_argument("--rounds", type=int, default=0, help="how often to measure; ratios are of the same round")
+    parser.add_argument("--rounds", type=int, default=0, help="number of rounds; a ratio compares values of one round")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("--strict", action="store_true", help="exit with 1 where a mark is missed")
+    parser.add_argument("--strict", action="store_true", help="exit with 1 if a mark is missed")
     options = parser.parse_args()
     if unknown := set(options.benchmarks) - BENCHMARKS.keys():
         parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
@@ -47,7 +47,7 @@ def main() -> int:
             try:
                 reports.append(uvloop.run(_run(name, machine, options.rounds, options.seed)))
             except (OSError, RuntimeError, RedisError):
-                # What was measured before is worth seeing all the same.
+                # Show what the other benchmarks measured all the same.
                 traceback.print_exc()
                 failed.append(name)
                 machine.stop()

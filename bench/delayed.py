@@ -1,4 +1,4 @@
-"""A hundred thousand deliveries that are due in hours: what they cost a worker, and one that is due in a second."""
+"""A hundred thousand deliveries due in hours: their cost in a worker's memory, and in the delay of one due now."""
 
 from __future__ import annotations
 
@@ -10,37 +10,38 @@ from typing import Any
 import orjson
 
 from bench.figures import Figure, Report, percentile
-from bench.machine import PATIENCE, Machine
-from bench.stubs import Arrivals, Iamport, Subscriber, serve
-from bench.systems import Relay
+from bench.machine import TIMEOUT, Machine
+from bench.stubs import Arrivals, IamportStandIn, SubscriberStandIn, serve
+from bench.systems import RelaySystem
 from ledger import Ledger
+from ledger.endpoint_rows import filters
 from ledger.keys import PREFIX
 from ledger.lua import composed
 
 DELAYED = 100_000
 BATCH = 500
-HOURS = 6 * 3_600_000
+LATER_MS = 6 * 3_600_000
 PROBES = 40
-SOON = 1_000
+SOON_MS = 1_000
 
 _BODY = orjson.dumps({"type": "payment.paid", "data": {"imp_uid": "%s", "payment": {"name": "x" * 800}}})
 
 
 async def run(machine: Machine, rounds: int, _seed: int) -> Report:
-    """How late deliveries that are due in a second come, and the worker's memory, before and after the many."""
+    """How late deliveries due in a second arrive, and the worker's memory, without and with the delayed ones."""
     before, after, memory = list[float](), list[float](), list[tuple[float, float]]()
     for _ in range(rounds):
         arrivals = Arrivals()
-        api, iamport = await serve(Iamport)
-        port, subscriber = await serve(Subscriber, arrivals)
-        relay = Relay(machine)
+        api, iamport = await serve(IamportStandIn)
+        port, subscriber = await serve(SubscriberStandIn, arrivals)
+        relay = RelaySystem(machine)
         await relay.start(api, [f"http://127.0.0.1:{port}/"])
         ledger = relay.ledger()
         await _lateness(ledger, arrivals, "warm_")
         before.append(percentile(await _lateness(ledger, arrivals, "early_"), 95))
         rss = relay.processes["worker 0"].usage()[1]
         for first in range(0, DELAYED, BATCH):
-            await _delay(ledger, "late_", first, BATCH, HOURS)
+            await _delay(ledger, "late_", first, BATCH, LATER_MS)
         after.append(percentile(await _lateness(ledger, arrivals, "soon_"), 95))
         memory.append((relay.processes["worker 0"].usage()[1] / 1e6, rss / 1e6))
         await ledger.close()
@@ -48,30 +49,30 @@ async def run(machine: Machine, rounds: int, _seed: int) -> Report:
             server.close()
         machine.stop()
     grown, started = zip(*memory, strict=True)
-    name = f"{DELAYED:,} due in hours: one due in 1 s comes late by, p95"
+    name = f"{DELAYED:,} delayed: one due in 1 s, late by, p95"
     return Report(
         "delayed",
         (
             Figure(name, "ms", tuple(after), tuple(before), "none delayed", more=False, limit=500),
-            Figure("… memory of the worker", "MB", grown, started, "none delayed", more=False, mark=1.1),
+            Figure("… worker memory", "MB", grown, started, "none delayed", more=False, mark=1.1),
         ),
     )
 
 
 async def _lateness(ledger: Ledger, arrivals: Arrivals, name: str) -> list[float]:
-    """By how many ms deliveries came late that were put off by a second, one after the other."""
+    """How late, in ms, deliveries arrive that are each delayed by a second."""
     due: dict[str, float] = {}
     for number in range(PROBES):
         asked = time.perf_counter()
-        await _delay(ledger, name, number, 1, SOON - number)
-        due[f"{name}{number}"] = (asked + time.perf_counter()) / 2 + SOON / 1000
+        await _delay(ledger, name, number, 1, SOON_MS - number)
+        due[f"{name}{number}"] = (asked + time.perf_counter()) / 2 + SOON_MS / 1000
         await asyncio.sleep(0.037)
-    if not await arrivals.all_of({*arrivals.at, *due}, PATIENCE):
+    if not await arrivals.all_of({*arrivals.at, *due}, TIMEOUT):
         raise RuntimeError(f"{len(due.keys() & arrivals.at.keys())} of {PROBES} callbacks came in time")
     return [(arrivals.at[imp_uid] - at) * 1000 for imp_uid, at in due.items()]
 
 
 async def _delay(ledger: Ledger, name: str, first: int, how_many: int, due_in_ms: int) -> None:
-    text = composed(Path(__file__).with_name("delay.lua").read_text())
-    words: list[Any] = ["default", name, first, how_many, due_in_ms, _BODY]
-    await ledger.store.redis.execute_command("EVAL", text, 1, PREFIX, *words)
+    script = composed(Path(__file__).with_name("delay.lua").read_text())
+    arguments: list[Any] = ["default", name, first, how_many, due_in_ms, _BODY, filters("payment.paid")]
+    await ledger.store.redis.execute_command("EVAL", script, 1, PREFIX, *arguments)

@@ -1,4 +1,4 @@
-"""What was measured, as numbers, and as a table for people."""
+"""Measured figures, as JSON and as a table."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from rich.table import Table
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """The value below which so many percent lie (nearest rank); 0 where there are none."""
+    """The percentile by nearest rank; 0 without values."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))] if ordered else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One measured thing, under one name.
+    """One measured figure.
 
-    `relay` and `other` hold a value a round; `other` is what it is compared with, in the words of `against`. `more`
-    says whether more is better. `mark` is what the ratio of the two has to reach (or, where less is better, must not
-    pass); `limit` what the relay's own value must not pass.
+    `relay` and `other` hold one value a round; `against` names what `other` measures. `more`: higher is better. `mark`
+    is what the ratio has to reach (or must not exceed, if lower is better); `limit` is what the relay's own value must
+    not exceed.
     """
 
     name: str
@@ -38,13 +38,13 @@ class Figure:
 
     @property
     def ratio(self) -> float | None:
-        """Relay to other, round by round, the middle one: noise that hits both at once leaves it alone."""
+        """The median of the rounds' ratios, relay to other: noise that affects both cancels out."""
         pairs = [relay / other for relay, other in zip(self.relay, self.other, strict=True) if other]
         return statistics.median(pairs) if pairs else None
 
     @property
     def reached(self) -> bool | None:
-        """Whether the mark is reached; None where there is none."""
+        """Whether mark and limit are met; None without either."""
         checks = []
         if self.mark is not None and self.ratio is not None:
             checks.append(self.ratio >= self.mark if self.more else self.ratio <= self.mark)
@@ -53,7 +53,7 @@ class Figure:
         return all(checks) if checks else None
 
     def as_json(self) -> dict[str, Any]:
-        """The figure for programs."""
+        """The figure as JSON."""
         return {
             "name": self.name,
             "unit": self.unit,
@@ -69,7 +69,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What one benchmark found, with anything worth saying about it."""
+    """The figures and notes of one benchmark."""
 
     benchmark: str
     figures: tuple[Figure, ...]
@@ -77,7 +77,7 @@ class Report:
 
 
 def show(reports: Sequence[Report], heading: str) -> None:
-    """Print the table."""
+    """Prints the table."""
     table = Table(title=heading, title_justify="left", pad_edge=False)
     table.add_column("")
     for column in ("relay", "compared", "ratio", "mark", ""):

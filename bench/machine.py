@@ -1,4 +1,4 @@
-"""What a benchmark runs on: a durable Redis and processes of its own, in a folder that goes away."""
+"""What a benchmark runs on: a durable Redis and its own processes, in a temporary folder."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ import redis
 from cli.embedded import answers, arguments, find_server
 
 ROOT = Path(__file__).resolve().parent.parent
-PATIENCE = 30.0
-"""Seconds after which something that should happen counts as not happening."""
+TIMEOUT = 30.0
+"""Seconds to wait for anything that should happen."""
 
 _OURS = ("RELAY_", "IMP_", "REDIS_", "PEER_")
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on."""
+    """A free port of loopback."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -37,15 +37,15 @@ def free_port() -> int:
 
 
 def wait_until(holds: Callable[[], bool], what: str) -> None:
-    """Wait until this holds. Raises `TimeoutError`."""
-    ends = time.monotonic() + PATIENCE
+    """Waits until this holds. Raises `TimeoutError`."""
+    ends = time.monotonic() + TIMEOUT
     while not holds():
         if time.monotonic() > ends:
-            raise TimeoutError(f"waited in vain until {what}")
+            raise TimeoutError(f"not within {TIMEOUT:g} s: {what}")
         time.sleep(0.02)
 
 
-class Process:
+class BenchProcess:
     """A running process; what it prints goes to a file."""
 
     def __init__(self, command: Sequence[str], environ: Mapping[str, str], output: Path) -> None:
@@ -64,37 +64,37 @@ class Process:
 
     @property
     def pid(self) -> int:
-        """Its process id, which is its group's too."""
+        """Its process id, which is also its group's."""
         return self._process.pid
 
     def has_printed(self, text: str) -> bool:
-        """Whether it has printed this. Raises `RuntimeError` when it has ended."""
+        """Whether it has printed this. Raises `RuntimeError` if it has ended."""
         if self._process.poll() is not None:
             raise RuntimeError(f"a process ended too soon:\n{self.output.read_text(errors='replace')[-2000:]}")
         return text in self.output.read_text(errors="replace")
 
     def usage(self) -> tuple[float, int]:
-        """Seconds of CPU that it and its children have used, and the bytes that are resident."""
+        """The seconds of CPU that it and its children have used, and their resident bytes."""
         whole = [psutil.Process(self.pid), *psutil.Process(self.pid).children(recursive=True)]
         times = [one.cpu_times() for one in whole]
         return sum(each.user + each.system for each in times), sum(one.memory_info().rss for one in whole)
 
     def end(self) -> None:
-        """Kill it and its children: nothing here is worth waiting for."""
+        """Kills it and its children."""
         with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
-        self._process.wait(PATIENCE)
+        self._process.wait(TIMEOUT)
 
 
 class Machine:
-    """A Redis with `appendfsync always`, and whatever is started beside it."""
+    """A Redis with `appendfsync always`, and the processes started beside it."""
 
     def __init__(self) -> None:
-        # Not in the system's folder for temporary files: that may be memory, where syncing costs nothing.
+        # Not in the system's temporary folder: that may be in memory, where fsync costs nothing.
         (ROOT / "var").mkdir(exist_ok=True)
         self.folder = Path(tempfile.mkdtemp(prefix="bench-", dir=ROOT / "var"))
-        self._started: list[Process] = []
-        self._redis: Process | None = None
+        self._started: list[BenchProcess] = []
+        self._redis: BenchProcess | None = None
         self.port = free_port()
         self.redis_url = f"redis://127.0.0.1:{self.port}/0"
         self.queue_url = f"redis://127.0.0.1:{self.port}/1"
@@ -113,17 +113,17 @@ class Machine:
         self._end_all()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def python(self, module: str, *words: str, **environ: str) -> Process:
-        """Start ``python -m module words…`` with these variables and nothing of this process's own settings."""
+    def python(self, module: str, *words: str, **environ: str) -> BenchProcess:
+        """Starts ``python -m module arguments…`` with these variables and none of this process's settings."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
         settings = {"REDIS_URL": self.redis_url, "RELAY_SPOOL_DIR": str(self.folder / "spool"), "PYTHONPATH": str(ROOT)}
         output = self.folder / f"{len(self._started)}-{module}.log"
-        process = Process([sys.executable, "-m", module, *words], {**kept, **settings, **environ}, output)
+        process = BenchProcess([sys.executable, "-m", module, *words], {**kept, **settings, **environ}, output)
         self._started.append(process)
         return process
 
     def stop(self) -> None:
-        """End everything, and start an empty Redis: emptying a full one takes longer, and its file stays long."""
+        """Ends everything and starts an empty Redis, which is faster than emptying a full one."""
         self._end_all()
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir()
@@ -131,7 +131,7 @@ class Machine:
 
     def _start_redis(self) -> None:
         command = arguments(find_server(), self.port, self.folder)
-        self._redis = Process(command, os.environ, self.folder / "redis.log")
+        self._redis = BenchProcess(command, os.environ, self.folder / "redis.log")
         wait_until(lambda: answers(self.port), "Redis answers")
 
     def _end_all(self) -> None:
@@ -141,7 +141,7 @@ class Machine:
             self._redis.end()
 
     def redis_cpu(self) -> float:
-        """Seconds of CPU that Redis has used."""
+        """The seconds of CPU that Redis has used."""
         assert self._redis is not None
         return self._redis.usage()[0]
 

@@ -1,13 +1,13 @@
-"""Starvation: what one healthy endpoint notices of fifty that hang until they time out."""
+"""Starvation: the latency of a healthy endpoint beside fifty that hang until they time out."""
 
 from __future__ import annotations
 
 import random
 
 from bench.figures import Figure, Report, percentile
-from bench.machine import PATIENCE, Machine
-from bench.stubs import Arrivals, Hanging, Iamport, Subscriber, serve
-from bench.systems import Relay
+from bench.machine import TIMEOUT, Machine
+from bench.stubs import Arrivals, HangingSubscriber, IamportStandIn, SubscriberStandIn, serve
+from bench.systems import RelaySystem
 from bench.traffic import Traffic
 
 HANGING = 50
@@ -37,19 +37,19 @@ async def run(machine: Machine, rounds: int, seed: int) -> Report:
 async def _measure(machine: Machine, hanging: int, names: list[str], times: list[float]) -> list[float]:
     """Latencies in ms, from sending a webhook to the healthy endpoint's callback."""
     arrivals = Arrivals()
-    api, iamport = await serve(Iamport)
-    port, healthy = await serve(Subscriber, arrivals)
-    silent, hung = await serve(Hanging)
-    relay = Relay(machine, SETTINGS)
-    urls = [f"http://127.0.0.1:{port}/", *(f"http://127.0.0.1:{silent}/{i}" for i in range(hanging))]
+    api, iamport = await serve(IamportStandIn)
+    port, healthy = await serve(SubscriberStandIn, arrivals)
+    hanging_port, hanging_server = await serve(HangingSubscriber)
+    relay = RelaySystem(machine, SETTINGS)
+    urls = [f"http://127.0.0.1:{port}/", *(f"http://127.0.0.1:{hanging_port}/{i}" for i in range(hanging))]
     await relay.start(api, urls, in_flight=8)
-    # The same warm-up for both: by its end the healthy one is warm, and the others are already hanging.
+    # The same warm-up for both: after it the healthy endpoint is warm and the others are hanging.
     warm = [f"warm_{i}" for i in range(20)]
     await Traffic(relay.port).on_time(warm, [i / 10 for i in range(20)])
     sent = await Traffic(relay.port).on_time(names, times)
-    if not await arrivals.all_of({*warm, *names}, PATIENCE):
+    if not await arrivals.all_of({*warm, *names}, TIMEOUT):
         raise RuntimeError(f"{len(arrivals.at)} of {len(warm) + len(names)} callbacks came in time")
-    for server in (iamport, healthy, hung):
+    for server in (iamport, healthy, hanging_server):
         server.close()
     machine.stop()
     return [(arrivals.at[name] - sent.at[name]) * 1000 for name in names]

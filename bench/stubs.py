@@ -1,4 +1,4 @@
-"""Stand-ins for i'mport and for subscribers, as cheap as they can be: they share the machine with what is measured."""
+"""Stand-ins for i'mport and subscribers, as cheap as possible, as they share the machine with what is measured."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _IMP_UID = re.compile(rb'"imp_uid": ?"([^"]+)"')
 
 
 class _Server(asyncio.Protocol):
-    """HTTP/1.1 as far as the clients here speak it: requests with a length or without a body, kept connections."""
+    """As much of HTTP/1.1 as the clients here need: requests with a length or without a body, reused connections."""
 
     def __init__(self) -> None:
         self._received = b""
@@ -39,7 +39,7 @@ class _Server(asyncio.Protocol):
         self._received = data
 
     def answer(self, head: bytes, body: bytes, /) -> bytes:
-        """The bytes to answer; none to let the client wait."""
+        """The answer's bytes; empty to let the client wait."""
         raise NotImplementedError
 
 
@@ -47,7 +47,7 @@ def _json(body: bytes) -> bytes:
     return b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body)
 
 
-class Iamport(_Server):
+class IamportStandIn(_Server):
     """i'mport's token and look-up calls; every payment is known, and paid."""
 
     def answer(self, head: bytes, _body: bytes, /) -> bytes:
@@ -66,16 +66,16 @@ class Iamport(_Server):
 
 @dataclass
 class Arrivals:
-    """What a subscriber got: when each payment's callback came first (seconds of `perf_counter`), how many came again,
-    and one whole callback, to check its signature by."""
+    """The callbacks that a subscriber received: when each payment's first one came (seconds of `perf_counter`), the
+    number of repeats, and one whole callback, to verify its signature."""
 
     at: dict[str, float] = field(default_factory=dict)
-    again: int = 0
+    repeated: int = 0
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
 
     async def all_of(self, imp_uids: set[str], within: float) -> bool:
-        """Wait until these have come; whether they have."""
+        """Waits until these have come or `within` seconds have passed. Whether they have come."""
         ends = time.perf_counter() + within
         while len(self.at) < len(imp_uids) or not imp_uids <= self.at.keys():
             if time.perf_counter() > ends:
@@ -84,7 +84,7 @@ class Arrivals:
         return True
 
 
-class Subscriber(_Server):
+class SubscriberStandIn(_Server):
     """Answers 200 to every callback."""
 
     def __init__(self, arrivals: Arrivals) -> None:
@@ -96,7 +96,7 @@ class Subscriber(_Server):
         assert found is not None
         imp_uid = found[1].decode()
         if imp_uid in self._arrivals.at:
-            self._arrivals.again += 1
+            self._arrivals.repeated += 1
         else:
             self._arrivals.at[imp_uid] = time.perf_counter()
         if not self._arrivals.body:
@@ -106,15 +106,15 @@ class Subscriber(_Server):
         return _json(b"")
 
 
-class Hanging(_Server):
-    """Takes callbacks and never answers."""
+class HangingSubscriber(_Server):
+    """Never answers a callback."""
 
     def answer(self, _head: bytes, _body: bytes, /) -> bytes:
         return b""
 
 
 async def serve(server: type[_Server], arrivals: Arrivals | None = None) -> tuple[int, asyncio.AbstractServer]:
-    """Start a stub on a free port of loopback: the port, and what to close."""
+    """Starts a stand-in on a free port of loopback; the port and the server to close."""
     args = () if arrivals is None else (arrivals,)
     listening = await asyncio.get_running_loop().create_server(lambda: server(*args), "127.0.0.1", 0, backlog=2048)
     port: int = listening.sockets[0].getsockname()[1]

@@ -1,9 +1,8 @@
-"""The two ways to do the job, started alike: the relay's receiver and worker, and a plain Dramatiq application.
+"""The two systems that are compared: the relay's receiver and worker, and a plain Dramatiq application.
 
-Each signs as Standard Webhooks says. The peer runs as Dramatiq's command line does by itself, with a process a core
-and eight threads each; the relay with one worker process, unless a benchmark gives it one a core, too. Neither waits
-for an endpoint that could take more at once: the peer by nature, the relay because the endpoint is registered to take
-32.
+Both sign by Standard Webhooks. The peer runs as Dramatiq's command line starts it, with a process a core and eight
+threads each; the relay with one worker process, unless a benchmark gives it one a core, too. Neither is slowed down by
+a limit of the endpoint: the peer has none, and the relay's endpoint is registered to take 32 callbacks at once.
 """
 
 from __future__ import annotations
@@ -14,14 +13,14 @@ from typing import Protocol
 
 from cryptography.fernet import Fernet
 
-from bench.machine import Machine, Process, free_port, wait_until
+from bench.machine import BenchProcess, Machine, free_port, wait_until
 from ledger import Ledger
 from runtime.encryption import Sealer
 from schemas.endpoints.endpoint import Endpoint, SealedSecret, new_secret
 
 SECRET = new_secret(b"benchmarks-sign-with-this-one")
-TIMEOUT = 15.0
-"""Seconds that an endpoint has to answer, unless a benchmark says otherwise."""
+DELIVERY_TIMEOUT = 15.0
+"""Seconds within which an endpoint has to answer, unless a benchmark changes it."""
 
 IN_FLIGHT = 32
 
@@ -29,21 +28,21 @@ _CREDENTIALS = {"IMP_KEY": "key", "IMP_SECRET": "secret"}
 
 
 class System(Protocol):
-    """Something that takes webhooks and sends callbacks."""
+    """A system that takes webhooks and sends callbacks."""
 
     name: str
     port: int
-    processes: dict[str, Process]
+    processes: dict[str, BenchProcess]
 
-    def start_intake(self) -> None:
-        """Start what takes webhooks at `port`; returns when it does."""
+    def start_receiver(self) -> None:
+        """Starts the process that takes webhooks at `port`; returns once it does."""
 
     async def start(self, api: int, endpoints: Sequence[str]) -> None:
-        """Start all of it, with i'mport at this port of loopback and these URLs subscribed to every payment."""
+        """Starts all processes, with i'mport at this port of loopback and these URLs subscribed to all events."""
 
 
-class Relay:
-    """The relay: one receiver, so many workers. `settings` are its environment variables beyond the necessary ones."""
+class RelaySystem:
+    """The relay: one receiver, `workers` workers. `settings` are additional environment variables."""
 
     name = "relay"
 
@@ -54,9 +53,9 @@ class Relay:
         self._settings = {"RELAY_ENCRYPTION_KEY": self._key, "RELAY_ALLOW_PRIVATE_ENDPOINTS": "true", **_CREDENTIALS}
         self._settings |= settings or {}
         self.port = 0
-        self.processes: dict[str, Process] = {}
+        self.processes: dict[str, BenchProcess] = {}
 
-    def start_intake(self) -> None:
+    def start_receiver(self) -> None:
         self.port = free_port()
         environ = {**self._settings, "PORT": str(self.port), "HOST": "127.0.0.1"}
         self.processes["receiver"] = self._machine.python("receiver", **environ)
@@ -72,46 +71,46 @@ class Relay:
         environ = {**self._settings, "IMP_API_URL": f"http://127.0.0.1:{api}"}
         workers = [self._machine.python("workers", **environ) for _ in range(self._workers)]
         self.processes |= {f"worker {number}": worker for number, worker in enumerate(workers)}
-        self.start_intake()
+        self.start_receiver()
         wait_until(lambda: all(worker.has_printed("worker_ready") for worker in workers), "the workers are ready")
 
     def ledger(self) -> Ledger:
-        """Its ledger, to look into or to write to; the caller closes it."""
+        """Its ledger; the caller closes it."""
         return Ledger.connect(self._machine.redis_url, self._machine.queue_url)
 
 
-class Plain:
+class PlainDramatiq:
     """The plain Dramatiq application of `bench.peers.plain`."""
 
     name = "plain Dramatiq"
 
-    def __init__(self, machine: Machine, *, keeps_token: bool = False) -> None:
+    def __init__(self, machine: Machine, *, reuses_token: bool = False) -> None:
         self._machine = machine
-        self.name = "… that keeps its token" if keeps_token else self.name
+        self.name = "… that reuses its token" if reuses_token else self.name
         self.port = 0
-        self.processes: dict[str, Process] = {}
+        self.processes: dict[str, BenchProcess] = {}
         self._environ = {
             "IMP_API_URL": "http://127.0.0.1:1",
             "PEER_QUEUE_URL": machine.queue_url,
             "PEER_SECRET": SECRET.removeprefix("whsec_"),
-            "PEER_TIMEOUT": str(TIMEOUT),
+            "PEER_TIMEOUT": str(DELIVERY_TIMEOUT),
             "PEER_ENDPOINTS": "",
-            "PEER_KEEPS_TOKEN": str(int(keeps_token)),
+            "PEER_REUSES_TOKEN": str(int(reuses_token)),
             **_CREDENTIALS,
         }
 
-    def start_intake(self) -> None:
+    def start_receiver(self) -> None:
         self.port = free_port()
-        words = ("bench.peers.plain:app", "--port", str(self.port), "--loop", "uvloop", "--http", "httptools")
+        arguments = ("bench.peers.plain:app", "--port", str(self.port), "--loop", "uvloop", "--http", "httptools")
         quiet = ("--log-level", "warning", "--no-access-log")
-        self.processes["receiver"] = self._machine.python("uvicorn", *words, *quiet, **self._environ)
+        self.processes["receiver"] = self._machine.python("uvicorn", *arguments, *quiet, **self._environ)
         _listening(self.port)
 
     async def start(self, api: int, endpoints: Sequence[str]) -> None:
         self._environ |= {"IMP_API_URL": f"http://127.0.0.1:{api}", "PEER_ENDPOINTS": ",".join(endpoints)}
         worker = self._machine.python("dramatiq", "bench.peers.plain", **self._environ)
         self.processes["worker"] = worker
-        self.start_intake()
+        self.start_receiver()
         wait_until(lambda: worker.has_printed("ready for action"), "Dramatiq is ready")
 
 

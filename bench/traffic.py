@@ -1,6 +1,6 @@
-"""A cheap sender of webhooks: raw asyncio, one request in flight a connection, connections that are kept.
+"""A cheap load generator for webhooks: raw asyncio, reused connections, one request in flight on each.
 
-It shares its machine with what it measures, so of an answer it reads the status and where it ends, and no more.
+It shares the machine with what it measures, so of an answer it only reads the status and the length.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
-PATIENCE = 60.0
-"""Seconds after which an answer that has not come is an error."""
+ANSWER_TIMEOUT = 60.0
+"""Seconds after which a missing answer is an error."""
 
 
 def webhook(imp_uid: str) -> bytes:
-    """The request that tells of one payment, as i'mport sends it."""
+    """A webhook request about one payment, as i'mport sends it."""
     body = b'{"imp_uid":"%s","merchant_uid":"order_%s","status":"paid"}' % (imp_uid.encode(), imp_uid.encode())
     return (
         b"POST /webhooks HTTP/1.1\r\nhost: 127.0.0.1\r\nuser-agent: bench\r\naccept: */*\r\n"
@@ -27,8 +27,8 @@ def webhook(imp_uid: str) -> bytes:
 
 @dataclass
 class Sent:
-    """What came of webhooks: when each was sent (seconds of `perf_counter`), how long each answer took (seconds), and
-    how many were not a 200."""
+    """Sent webhooks: when each was sent (seconds of `perf_counter`), how long each answer took (seconds), and the
+    number of answers other than 200."""
 
     at: dict[str, float] = field(default_factory=dict)
     waits: list[float] = field(default_factory=list)
@@ -38,8 +38,8 @@ class Sent:
 
 
 class _Connection(asyncio.Protocol):
-    """One connection. `answered` is called with it after each answer, `lost` when it breaks before one. The server may
-    close it while it is idle; then it is not `open` any more."""
+    """One connection. It calls `answered` after each answer, and `lost` if it breaks before one. It is no longer `open`
+    once the server has closed it while idle."""
 
     def __init__(self, sent: Sent, answered: Callable[[_Connection], None], lost: Callable[[], None]) -> None:
         self._sent = sent
@@ -55,7 +55,7 @@ class _Connection(asyncio.Protocol):
         self._transport = transport  # type: ignore[assignment]  # a stream's transport is always a Transport
 
     def send(self, imp_uid: str) -> None:
-        """Send the webhook of this payment; the last answer must have come."""
+        """Sends this payment's webhook; no answer may be outstanding."""
         assert self._transport is not None
         self._waiting = True
         self._sent_at = self._sent.at[imp_uid] = time.perf_counter()
@@ -82,7 +82,7 @@ class _Connection(asyncio.Protocol):
             self._lost()
 
     def close(self) -> None:
-        """Close it."""
+        """Closes it."""
         if self._transport is not None:
             self._transport.close()
 
@@ -96,8 +96,8 @@ class Traffic:
         self._broken = False
         self._done: asyncio.Future[None] | None = None
 
-    async def flat_out(self, imp_uids: Iterable[str], *, connections: int, seconds: float = PATIENCE) -> Sent:
-        """Send these as fast as the answers come, for so long at most: one in flight on each connection."""
+    async def flat_out(self, imp_uids: Iterable[str], *, connections: int, seconds: float = ANSWER_TIMEOUT) -> Sent:
+        """Sends these as fast as the answers come, for `seconds` at most: one in flight on each connection."""
         sent, left = Sent(), iter(imp_uids)
         self._done = done = asyncio.get_running_loop().create_future()
         working = connections
@@ -117,14 +117,16 @@ class Traffic:
         sent.began = time.perf_counter()
         for connection in self._open:
             following(connection)
-        await asyncio.wait_for(done, seconds + PATIENCE)
+        await asyncio.wait_for(done, seconds + ANSWER_TIMEOUT)
         sent.ended = time.perf_counter()
         self._close()
         return sent
 
     async def on_time(self, imp_uids: Sequence[str], times: Sequence[float]) -> Sent:
-        """Send each at its time, in seconds from now, however long the answers to others take. That time counts as when
-        it was sent: where the sender comes late, what is measured was kept waiting all the same."""
+        """Sends each at its time, in seconds from now, without waiting for the answers to others.
+
+        That planned time counts as when it was sent, so that a delay of the load generator is not hidden.
+        """
         sent, idle = Sent(), list[_Connection]()
         await self._connect(16, sent, idle.append)
         idle.extend(self._open)
@@ -140,7 +142,7 @@ class Traffic:
             idle.pop().send(imp_uid)
             sent.at[imp_uid] = sent.began + due
         sent.ended = time.perf_counter()
-        for _ in range(int(PATIENCE * 100)):
+        for _ in range(int(ANSWER_TIMEOUT * 100)):
             if len(sent.waits) == len(imp_uids):
                 break
             await asyncio.sleep(0.01)

@@ -1,1 +1,1 @@
-"""The `relay` command: starts everything for a look, and talks to the console for operators."""
+"""The `relay` command: starts a whole relay on this machine, and operates one through its console."""

@@ -27,8 +27,8 @@ class DemoScenario:
 SCENARIOS = (
     DemoScenario("card", "a card payment", ("payment.paid",)),
     DemoScenario(
-        "virtual-narrator",
-        "a virtual narrator is issued, then the deposit comes",
+        "virtual-account",
+        "a virtual account is issued, then the deposit comes",
         ("payment.virtual_account_issued", "payment.paid"),
     ),
     DemoScenario(

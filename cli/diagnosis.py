@@ -1,4 +1,4 @@
-"""What the relay's numbers say about how it stands, in findings, each with what to do about it."""
+"""Findings from the answer of `GET /v1/stats`, each with what to do about it."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ Outcome = Literal["ok", "warning", "bad"]
 
 BACKLOG_AFTER = 30.0
 PAUSED_LONG = 60.0
-"""Seconds after which work that waits for a worker, or for its endpoint or i'mport, is worth a word."""
+"""Seconds after which work that waits for a worker (`BACKLOG_AFTER`), or for its endpoint or i'mport
+(`PAUSED_LONG`), is reported."""
 FREE_MEMORY = "raise maxmemory, or shorten RELAY_RETENTION"
 REFUSED_RECENTLY = 86_400.0
-"""Seconds for which a refused webhook is worth a word."""
+"""Seconds for which a refused webhook is reported."""
 _BODY_ADVICE = {
     "version_2": "choose webhook version V1 in i'mport's console; `relay reconcile` finds what was missed",
 }
-_ANY_BODY_ADVICE = "see who posts there; if it is i'mport, look at the webhook's settings in its console"
+_ANY_BODY_ADVICE = "see who posts there; if it is i'mport, check the webhook's settings in its console"
 _START_ONE = "start a worker: `python -m workers`"
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at, and what to do about it."""
+    """One thing that was checked, and what to do about it."""
 
     subject: str
     outcome: Outcome
@@ -35,7 +36,7 @@ class Finding:
 
 
 def of_stats(stats: dict[str, Any]) -> Iterator[Finding]:
-    """Everything that the answer of `GET /v1/stats` has to say."""
+    """All findings from the answer of `GET /v1/stats`."""
     yield durability_of(stats["redis"]["durable"], stats["redis"]["reasons"])
     yield _memory(stats["memory"])
     for name in ("ledger", "queue"):
@@ -46,7 +47,7 @@ def of_stats(stats: dict[str, Any]) -> Iterator[Finding]:
 
 
 def durability_of(durable: bool, reasons: list[str]) -> Finding:
-    """Whether Redis keeps what it acknowledges."""
+    """Whether Redis is configured durably."""
     if durable:
         return Finding("redis", "ok", "durable: append-only file, fsync always, no eviction")
     advice = "set appendonly yes, appendfsync always, maxmemory-policy noeviction"
@@ -58,14 +59,14 @@ def _memory(memory: dict[str, Any]) -> Finding:
         return Finding("memory", "ok", "this Redis has no maxmemory")
     text = f"{100 * float(memory['ratio']):.0f} % of Redis' maxmemory are in use"
     if memory["nearly_full"]:
-        return Finding("memory", "bad", f"{text}: nothing new is begun", FREE_MEMORY)
+        return Finding("memory", "bad", f"{text}: no new work is started", FREE_MEMORY)
     return Finding("memory", "ok", text)
 
 
 def ledger_or_queue(name: str, reason: str | None) -> Finding:
-    """Whether ledger or queue can be worked with; the reason ends with what to do."""
+    """Whether ledger or queue can be used; the reason ends with what to do."""
     if reason is None:
-        return Finding(name, "ok", "Redis lets this console work with it")
+        return Finding(name, "ok", "this console has the rights it needs")
     what, _, advice = reason.rpartition(": ")
     return Finding(name, "bad", what, advice)
 
@@ -73,7 +74,7 @@ def ledger_or_queue(name: str, reason: str | None) -> Finding:
 def _workers(workers: list[dict[str, Any]], known: set[str | None]) -> Iterator[Finding]:
     running = [worker for worker in workers if worker["state"] == "running"]
     if not running:
-        yield Finding("workers", "bad", "none runs: nothing is looked up, nothing is sent", _START_ONE)
+        yield Finding("workers", "bad", "none runs: nothing is looked up or delivered", _START_ONE)
     else:
         yield Finding("workers", "ok", f"{len(running)} run" if len(running) > 1 else "one runs")
     for worker in running:
@@ -89,15 +90,15 @@ def _workers(workers: list[dict[str, Any]], known: set[str | None]) -> Iterator[
 def _backlog(stats: dict[str, Any]) -> Iterator[Finding]:
     oldest = max(float(stats[part_]["oldest_due_seconds"] or 0) for part_ in ("refresh", "deliveries"))
     if oldest > BACKLOG_AFTER:
-        text = f"work that could be done waits since {oldest:.0f} s"
-        yield Finding("backlog", "warning", text, first_to_fix(stats) or "workers do not keep up: run more of them")
+        text = f"due work has waited for {oldest:.0f} s"
+        yield Finding("backlog", "warning", text, first_to_fix(stats) or "the workers do not keep up: run more of them")
     else:
-        yield Finding("backlog", "ok", "nothing waits that could be done")
+        yield Finding("backlog", "ok", "no due work is waiting")
     if _long(stats["refresh"]):
-        text = f"{stats['refresh']['paused']} payments wait to be looked at"
-        yield Finding("i'mport", "warning", text, "see what ails i'mport: `relay merchants list`")
+        text = f"{stats['refresh']['paused']} payments wait to be looked up"
+        yield Finding("i'mport", "warning", text, "see what is wrong with i'mport: `relay merchants list`")
     if _long(stats["deliveries"]):
-        text = f"{stats['deliveries']['paused']} due deliveries are kept waiting by their endpoints"
+        text = f"{stats['deliveries']['paused']} due deliveries wait for their endpoints"
         yield Finding("endpoints", "warning", text, "see which fail or are slow: `relay endpoints list`")
     if stats["deliveries"]["dead"]:
         text = f"{stats['deliveries']['dead']} deliveries are dead"
@@ -108,18 +109,18 @@ def _bodies(refused: list[dict[str, Any]]) -> Iterator[Finding]:
     for row in refused:
         if time.time() - unix(row["last_at"]) > REFUSED_RECENTLY:
             continue
-        of = f"merchant {row['merchant']}" if row["merchant"] != "-" else "merchants that are not known"
-        text = f"{row['count']} were refused for good, the last at {row['last_at']}: {row['reason']}"
+        of = f"merchant {row['merchant']}" if row["merchant"] != "-" else "unknown merchants"
+        text = f"{row['count']} were refused and are lost, the last at {row['last_at']}: {row['reason']}"
         yield Finding(f"webhooks of {of}", "warning", text, _BODY_ADVICE.get(row["reason_code"], _ANY_BODY_ADVICE))
 
 
 def first_to_fix(stats: dict[str, Any]) -> str | None:
-    """What to mend first where nothing goes on at all."""
+    """What to fix first if no work is done at all."""
     if stats["memory"]["nearly_full"]:
-        return "make room in Redis first, see above"
+        return "free memory in Redis first, see above"
     for name in ("ledger", "queue"):
         if not stats[name]["works"]:
-            return f"mend the {name} first, see above"
+            return f"fix the {name} first, see above"
     return None if any(worker["state"] == "running" for worker in stats["workers"]) else _START_ONE
 
 

@@ -1,4 +1,4 @@
-"""`relay doctor`: is everything as it should be, and if not, what to do."""
+"""`relay doctor`: checks the whole relay and says what to do about each problem."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from schemas.errors import RelayError
 app = typer.Typer()
 
 MAX_SKEW = 5.0
-"""Seconds by which two clocks may differ before it is said; a callback's signature holds for 5 minutes."""
+"""Seconds by which two clocks may differ without a warning; a callback's signature is valid for 5 minutes."""
 
-_SEE_WORKERS = "workers run: try again when the reason is gone, or see their logs"
+_SEE_WORKERS = "workers run: fix the reason and try again, or see their logs"
 _MARKS: dict[Outcome, tuple[str, str]] = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "bad": ("✗", "red")}
 
 
@@ -34,7 +34,7 @@ def doctor(
     ] = True,
     as_json: Json = False,
 ) -> None:
-    """Look at Redis, credentials, clocks and endpoints, and say what to do; fails where something is bad.
+    """Check Redis, workers, credentials, clocks and endpoints; exit 1 if something is wrong.
 
     Example: relay doctor --no-test
     """
@@ -50,7 +50,7 @@ def doctor(
 
 
 def examine(api: RelayClient, *, test_endpoints: bool) -> Iterator[Finding]:
-    """Everything there is to say, as it is found out."""
+    """All findings, one by one as they are made."""
     try:
         answer = api.send("GET", "/livez")
     except CallFailed as error:
@@ -63,7 +63,7 @@ def examine(api: RelayClient, *, test_endpoints: bool) -> Iterator[Finding]:
     try:
         stats = api.call("GET", "/v1/stats")
     except CallFailed as error:
-        advice = "set RELAY_API_TOKEN to one of the console's tokens" if error.status == 401 else "look at Redis"
+        advice = "set RELAY_API_TOKEN to one of the console's tokens" if error.status == 401 else "check Redis"
         yield Finding("access", "bad", str(error), advice)
         return
     yield from of_stats(stats)
@@ -74,7 +74,7 @@ def examine(api: RelayClient, *, test_endpoints: bool) -> Iterator[Finding]:
 
 
 def rendered(finding: Finding) -> Text:
-    """A finding in a line or two."""
+    """A finding in one line, and its advice in a second."""
     mark, style = _MARKS[finding.outcome]
     advice = f"\n    → {printable(finding.advice)}" if finding.advice else ""
     return Text.assemble(
@@ -84,24 +84,24 @@ def rendered(finding: Finding) -> Text:
 
 def _clock(date: str | None) -> Finding:
     if date is None:
-        return Finding("clock", "warning", "the console does not say what time it is")
+        return Finding("clock", "warning", "the console's answer has no date")
     skew = time.time() - parsedate_to_datetime(date).timestamp()
     # The header has whole seconds.
     if -MAX_SKEW <= skew <= MAX_SKEW + 1:
         return Finding("clock", "ok", "this machine and the console agree")
-    text = f"this machine is {skew:+.0f} s off the console's time"
-    return Finding("clock", "warning", text, "keep both in time with NTP")
+    text = f"this machine's clock differs from the console's by {skew:+.0f} s"
+    return Finding("clock", "warning", text, "synchronize both with NTP")
 
 
 def _merchant(api: RelayClient, name: str, tier: str | None) -> Finding:
     subject = f"merchant {name}" if tier is None else f"merchant {name} (sub-merchant {tier})"
     tried = api.call("GET", f"/v1/merchants/{path_part(name)}/check")
     if tried["outcome"] == "wrong_credentials":
-        return Finding(subject, "bad", tried["reason"], "give the right credentials: `relay merchants put`")
+        return Finding(subject, "bad", tried["reason"], "set the right credentials: `relay merchants put`")
     if tried["outcome"] == "failing":
         see = "RELAY_IAMPORT_PROXY" if "RELAY_IAMPORT_PROXY" in tried["reason"] else "IMP_API_URL"
-        return Finding(subject, "warning", tried["reason"], f"what comes in meanwhile is kept; see {see}")
-    return Finding(subject, "ok", "i'mport takes its credentials")
+        return Finding(subject, "warning", tried["reason"], f"webhooks are still accepted meanwhile; check {see}")
+    return Finding(subject, "ok", "i'mport accepts its credentials")
 
 
 def _endpoint(api: RelayClient, endpoint: dict[str, Any], stats: dict[str, Any], *, test: bool) -> Finding:
@@ -109,7 +109,7 @@ def _endpoint(api: RelayClient, endpoint: dict[str, Any], stats: dict[str, Any],
     enable = f"`relay endpoints enable {endpoint['id']}`"
     if endpoint["state"] == "disabled":
         text = f"disabled: {endpoint['disabled_reason']}"
-        return Finding(subject, "warning", text, f"when it is well again: {enable}")
+        return Finding(subject, "warning", text, f"once it works again: {enable}")
     if test:
         try:
             answer = api.call("POST", f"/v1/endpoints/{path_part(endpoint['id'])}/test")
@@ -117,7 +117,7 @@ def _endpoint(api: RelayClient, endpoint: dict[str, Any], stats: dict[str, Any],
             return Finding(subject, "warning", f"could not be tested: {error}")
         return _tested(subject, answer, stats)
     if endpoint["breaker"] != "closed":
-        return Finding(subject, "bad", f"failing: {endpoint['last_error']}", "look at what it answers")
+        return Finding(subject, "bad", f"failing: {endpoint['last_error']}", "check what it answers")
     return Finding(subject, "ok", "not failing")
 
 
@@ -128,11 +128,11 @@ def _tested(subject: str, answer: dict[str, Any], stats: dict[str, Any]) -> Find
     if succeeded(answer):
         return Finding(subject, "ok", f"took a test event in {answer['duration_ms']} ms")
     outcome = answer["error"] or f"answered {answer['status_code']}"
-    return Finding(subject, "bad", f"did not take a test event: {outcome}", "look at its logs, and at the way there")
+    return Finding(subject, "bad", f"did not take a test event: {outcome}", "check its logs and the network to it")
 
 
 def _redis_itself() -> Iterator[Finding]:
-    """Without a console: whether it is Redis that is away."""
+    """Without a console: checks Redis directly."""
     try:
         settings = Settings.load()
         yield from asyncio.run(_ask_redis(settings))
@@ -141,7 +141,7 @@ def _redis_itself() -> Iterator[Finding]:
 
 
 async def _ask_redis(settings: Settings) -> list[Finding]:
-    from ledger import Ledger  # half of what `relay --help` would wait for
+    from ledger import Ledger  # imported here, as it would double the time of `relay --help`
     from ledger.acl_watch import AclWatch
 
     ledger = Ledger.connect(settings.redis_url, settings.queue_url)

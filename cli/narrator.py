@@ -108,7 +108,7 @@ def _cancellation_asked(_narrator: Narrator, entry: Entry) -> tuple[str, str, st
 
 
 def _payment_looked_up(_narrator: Narrator, entry: Entry) -> tuple[str, str, str]:
-    news = entry.get("bold")
+    news = entry.get("news")
     if isinstance(news, list | tuple):
         news = len(news)
     found = {0: "nothing new", 1: "1 new fact"}.get(news, f"{news} new facts") if isinstance(news, int) else ""

@@ -8,7 +8,7 @@ import typer
 
 from cli.client import console, path_part
 from cli.output import Cursor, Json, Limit, MerchantFilter, print_fields, print_list
-from console.web.masking import masked
+from schemas.payments.buyer_masking import masked
 
 app = typer.Typer(help="List and show received webhooks and their outcome.", no_args_is_help=True)
 

@@ -152,9 +152,7 @@ def _print_payment(payment: dict[str, Any], *, as_json: bool) -> None:
     print_fields(payment, as_json=False, leave_out=("events", "payment"))
     contradicted = payment.get("contradicts", ())
     if contradicted:
-        terminal().print(
-            Text("i'mport no longer shows what the events marked below announced: it was taken back", style="red")
-        )
+        terminal().print(Text("i'mport no longer shows what these events announced: it was taken back", style="red"))
     for event in payment.get("events", ()):
         silent = " (silent)" if event["silent"] else ""
         status = event["data"]["status"]

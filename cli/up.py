@@ -130,7 +130,7 @@ class _Up:
             self._complete = await demo.play()
         if self._once:
             return
-        self._screen.say("\nStill running; every further step is shown here. Ctrl-C stops everything. Try for example:")
+        self._screen.say("\nStill up; every further step is shown here. Ctrl-C stops everything. Try for example:")
         for scenario in ("duplicate", "out-of-order", "forged"):
             self._screen.say(f"  curl -X POST {addresses.url('sandbox')}/_sandbox/scenarios/{scenario}")
         self._screen.say()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 
 import structlog
 from starlette.applications import Starlette
@@ -20,7 +21,7 @@ from console.http.openapi import describe
 from console.http.problems import of_error, problem
 from console.http.tokens import ApiTokens
 from console.resources.table import OPERATIONS
-from console.web.site import Site, is_person
+from console.web.site import Site, is_browser
 from schemas import wire
 from schemas.errors import RelayError
 
@@ -33,9 +34,8 @@ def make_app(context: Context) -> Starlette:
     """The ASGI application; it closes the ledger when it ends."""
     tokens = ApiTokens(context.settings.api_tokens)
     health = ConsoleHealth(context, tokens)
-    site = Site(context, OPERATIONS, tokens)
-    description = describe(OPERATIONS)
-    described, documented = wire.dumps(description), page(description)
+    site = Site(context, tokens)
+    described, documented = _documents()
 
     async def openapi(_request: Request) -> Response:
         return Response(described, media_type="application/json")
@@ -44,13 +44,13 @@ def make_app(context: Context) -> Starlette:
         return HTMLResponse(documented, headers={"content-security-policy": _DOCS_POLICY})
 
     async def refused(request: Request, error: Exception) -> Response:
-        is_nothing = isinstance(error, HTTPException) and error.status_code == 404
-        return await site.nothing(request) if is_nothing and is_person(request) else await _refused(request, error)
+        is_missing = isinstance(error, HTTPException) and error.status_code == 404
+        return await site.not_found(request) if is_missing and is_browser(request) else await _refused(request, error)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         if context.settings.imp_key is not None:
-            await _know_default(context)
+            await _ensure_default_merchant(context)
         yield
         await context.accounts.close()
         await context.ledger.close()
@@ -72,12 +72,19 @@ def make_app(context: Context) -> Starlette:
     return app
 
 
-async def _know_default(context: Context) -> None:
+@cache
+def _documents() -> tuple[bytes, str]:
+    """The description of the API and the page that shows it, which are the same for every application of a process."""
+    description = describe(OPERATIONS)
+    return wire.dumps(description), page(description)
+
+
+async def _ensure_default_merchant(context: Context) -> None:
     """The merchant whose credentials are in the environment is listed like any other."""
     try:
         await context.ledger.merchants.ensure("default")
     except RelayError as error:
-        log.warning("default_merchant_not_noted", reason=str(error))
+        log.warning("default_merchant_not_stored", reason=str(error))
 
 
 async def _refused(_request: Request, error: Exception) -> Response:

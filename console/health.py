@@ -1,4 +1,4 @@
-"""Is the console alive, can it work, and what does it count: for load balancers and Prometheus."""
+"""Liveness, readiness and metrics of the console, for load balancers and Prometheus."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ from starlette.responses import JSONResponse, Response
 from console.context import Context
 from console.http.problems import problem
 from console.http.tokens import ApiTokens
-from console.resources.stats import memory_out, works
+from console.resources.stats import MemoryOut, works
 from ledger.heartbeats import Worker, running
-from ledger.memory import memory
-from ledger.stats import Stats, stats
+from ledger.stats import Stats
 from runtime.metrics import CONTENT_TYPE, Metrics
 from schemas.errors import LedgerRefused, LedgerUnavailable
 
@@ -37,13 +36,13 @@ class ConsoleHealth:
         return JSONResponse({"status": "alive"})
 
     async def readyz(self, _request: Request) -> Response:
-        """200 while Redis can be relied on, so that this console can answer; says what else is wrong, which another
-        console could not help either: what makes Redis less than durable, how full it is, who works. What Redis refuses
-        to tell is null, under 503, and `ledger` says which right is missing."""
+        """200 while Redis can be relied on, so that this console can answer; reports other troubles that another
+        console would have as well: why Redis is not durable, how full it is, which workers run. What Redis refuses to
+        tell is null, with a 503, and `ledger` names the missing right."""
         try:
             durability = await _unless_refused(self._ledger.durability())
             workers = await _unless_refused(self._ledger.heartbeats.all())
-            full = await _unless_refused(memory(self._ledger.store))
+            full = await _unless_refused(self._ledger.memory())
             seen = await self._watch.recent()
         except LedgerUnavailable as error:
             return problem(503, str(error), headers={"retry-after": "1"})
@@ -51,7 +50,7 @@ class ConsoleHealth:
         report = {
             "status": "ready" if ready else "unavailable",
             "redis": durability and {"durable": durability.durable, "reasons": list(durability.reasons)},
-            "memory": full and memory_out(full).model_dump(),
+            "memory": full and MemoryOut.model_validate(full).model_dump(),
             "ledger": works(seen.ledger).model_dump(),
             "queue": works(seen.queue).model_dump(),
             "workers": None if workers is None else _of_workers(workers),
@@ -59,7 +58,7 @@ class ConsoleHealth:
         return JSONResponse(report, 200 if ready else 503, headers=None if ready else {"retry-after": "1"})
 
     async def metrics(self, request: Request) -> Response:
-        """Prometheus' text, for whoever has a token and for this machine; without Redis what is known all the same."""
+        """Prometheus' text, for callers with a token and from this machine; without Redis, what is known without it."""
         if self._tokens.caller(request.headers.get("authorization")) is None and not _is_local(request):
             return problem(401, "A valid bearer token is needed", headers={"www-authenticate": "Bearer"})
         metrics = Metrics()
@@ -68,11 +67,11 @@ class ConsoleHealth:
         return Response(metrics.exposition(), media_type=CONTENT_TYPE)
 
     async def _gauges(self) -> dict[str, tuple[str, float]]:
-        """What is known: a number that Redis refuses to tell is left out."""
+        """The numbers; one that Redis refuses to give is left out."""
         try:
             durability = await _unless_refused(self._ledger.durability())
-            numbers = await _unless_refused(stats(self._ledger.store))
-            full = await _unless_refused(memory(self._ledger.store))
+            numbers = await _unless_refused(self._ledger.stats())
+            full = await _unless_refused(self._ledger.memory())
             workers = await _unless_refused(self._ledger.heartbeats.all())
             seen = await self._watch.recent()
         except LedgerUnavailable:
@@ -94,10 +93,10 @@ class ConsoleHealth:
         return gauges if numbers is None else {**gauges, **_of_stats(numbers)}
 
 
-async def _unless_refused(asked: Awaitable[T]) -> T | None:
+async def _unless_refused(read: Awaitable[T]) -> T | None:
     """What Redis answers; None where it refuses to, which the store has logged. Raises `LedgerUnavailable`."""
     try:
-        return await asked
+        return await read
     except LedgerRefused:
         return None
 

@@ -14,7 +14,6 @@ from iamport.merchant_clients import MerchantClients
 from iamport.transport import iamport_transport
 from ledger.acl_watch import EVERY as ACL_CHECK_EVERY
 from ledger.acl_watch import AclWatch
-from ledger.compatibility import check
 from ledger.ledger import Ledger
 from runtime.encryption import Sealer
 from runtime.http_server import HttpServer
@@ -46,7 +45,7 @@ async def serve(context: Context, listener: socket) -> int:
     once, or as soon as a Redis that is away is back.
     """
     server = make_server(context)
-    start = StartupCheck(partial(check, context.ledger, context.sealer))
+    start = StartupCheck(partial(context.ledger.begin, context.sealer))
 
     def failed() -> None:
         start.give_up()
@@ -68,7 +67,7 @@ def background(context: Context, start: StartupCheck) -> tuple[Periodic, ...]:
     async def watch_rights() -> None:
         # What is wrong at the start ends the process with one line, so it is not logged here as well.
         await start.passed()
-        await context.watch.tell()
+        await context.watch.log_problems()
 
     return (start.task("check"), Periodic("watch_rights", watch_rights, ACL_CHECK_EVERY))
 

@@ -1,4 +1,4 @@
-"""The truth of the relay, in Redis: every key and every script, behind a few verbs."""
+"""The ledger in Redis: every key and every script, behind the methods of `Ledger`."""
 
 from ledger.ledger import Ledger
 

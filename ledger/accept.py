@@ -1,4 +1,4 @@
-"""Accepting: a notification noted and its payment marked dirty, many in one round trip."""
+"""Accepting: a notification is stored and its payment marked dirty, many in one round trip."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from ipaddress import ip_address
 from ledger.connection import ANSWER_WITHIN
 from ledger.group_commit import GroupCommit
 from ledger.queue import Queue
+from ledger.rows import flat, paired
 from ledger.store import Argument, Store, TooFewReplicas
 from schemas.errors import LedgerUnavailable, UnknownMerchant
 from schemas.payments import escrow
@@ -16,9 +17,9 @@ from schemas.payments.notification import Notification
 from schemas.payments.source import budget_name
 
 
-def stranger(one: Notification) -> str:
-    """Under which name an unverified sender is budgeted: an IPv4 address, or the /64 that one customer of IPv6 gets; ""
-    for one that is not: i'mport, who has a webhook token, and this machine."""
+def unverified_source(one: Notification) -> str:
+    """The name under which an unverified source is budgeted: its IPv4 address, or the /64 that an IPv6 customer gets.
+    "" for sources without a budget: verified ones (i'mport, a webhook token) and this machine."""
     if one.verified:
         return ""
     try:
@@ -31,8 +32,8 @@ def stranger(one: Notification) -> str:
 
 
 def _escrow(one: Notification) -> tuple[str, bytes, str]:
-    """The key and text of the escrow change that a webhook tells of, and why that is not believed; empty where there is
-    nothing to say."""
+    """The key and JSON of the escrow change that a webhook reports, and why it is not believed; "" for each that
+    does not apply."""
     change = escrow.read(one.extra)
     if change is None:
         return "", b"", ""
@@ -40,24 +41,27 @@ def _escrow(one: Notification) -> tuple[str, bytes, str]:
     return change.key, escrow.dump(change), doubt
 
 
-ENOUGH = 32
-"""Webhooks for which a second batch is begun while Redis writes the first: the receiver need not wait for it, then."""
+SECOND_BATCH_FROM = 32
+"""Webhooks that make a second batch worth beginning while Redis still writes the first."""
 
 
 class Intake:
-    """What the receiver needs of the ledger."""
+    """What receivers do: accept notifications, and say how many were refused or wait in a spool."""
 
     def __init__(self, store: Store, queue: Queue) -> None:
         self._store = store
         self._queue = queue
-        self._questions: GroupCommit[tuple[str, str], bool] = GroupCommit(self._answer_all)
-        self._accepts: GroupCommit[Notification, None] = GroupCommit(self._accept_all, at_once=2, enough=ENOUGH)
+        self._checks: GroupCommit[tuple[str, str], bool] = GroupCommit(self._check_all)
+        self._accepts: GroupCommit[Notification, None] = GroupCommit(
+            self._accept_all, at_once=2, enough=SECOND_BATCH_FROM
+        )
 
     async def accept(self, notification: Notification) -> None:
-        """Note a notification and mark its payment dirty; returns when that is on disk. Twice is once.
+        """Store a notification and mark its payment dirty; returns when that is on disk. Accepting twice is accepting
+        once.
 
         Raises `UnknownMerchant` (also for a wrong webhook token) and, within `ANSWER_WITHIN`, `LedgerUnavailable`: then
-        it may have been noted or not.
+        it may have been stored or not.
         """
         try:
             async with asyncio.timeout(ANSWER_WITHIN):
@@ -70,32 +74,33 @@ class Intake:
         Raises `LedgerUnavailable` within `ANSWER_WITHIN`."""
         try:
             async with asyncio.timeout(ANSWER_WITHIN):
-                return await self._questions.add((merchant, token_hash or ""))
+                return await self._checks.add((merchant, token_hash or ""))
         except TimeoutError:
             raise LedgerUnavailable("Redis does not answer in time") from None
 
     async def known_merchants(self) -> Mapping[str, str | None]:
         """Every merchant with the SHA-256 in hex of its webhook token, or None. Raises `LedgerUnavailable`."""
-        flat = await self._store.run("read_merchants")
-        return {name.decode(): token.decode() or None for name, token in zip(flat[::2], flat[1::2], strict=True)}
+        rows = paired(await self._store.run("read_merchants"))
+        return {name: token.decode() or None for name, token in rows.items()}
 
     async def count_refusals(self, by_status: Mapping[str, int], by_reason: Mapping[str, int]) -> None:
         """Add to what was refused, as `merchant:status`, and to why bodies were, as `merchant:reason` (a `BodyReason`).
         Raises `LedgerUnavailable`."""
-        pairs = [*by_status.items(), *by_reason.items()]
-        await self._store.run("count_refusals", len(by_status), *(part for pair in pairs for part in pair))
+        await self._store.run(
+            "count_refusals", len(by_status), *flat(by_status.items()), len(by_reason), *flat(by_reason.items())
+        )
 
     async def report_spool(self, receiver: str, waiting: int) -> None:
-        """Note how many notifications wait in a receiver's spool, for operators. Raises `LedgerUnavailable`."""
+        """Record how many notifications wait in a receiver's spool, for operators. Raises `LedgerUnavailable`."""
         await self._store.run("report_spool", receiver, waiting)
 
-    async def _answer_all(self, together: Sequence[tuple[str, str]]) -> Sequence[bool]:
-        answers = await self._store.run("takes_webhooks", *(part for pair in together for part in pair))
+    async def _check_all(self, together: Sequence[tuple[str, str]]) -> Sequence[bool]:
+        answers = await self._store.run("takes_webhooks", len(together), *flat(together))
         return [answer == 1 for answer in answers]
 
     async def _accept_all(self, together: Sequence[Notification]) -> Sequence[Exception | None]:
-        """Accept them in one round trip. Where a mistake of ours makes that fail for one of them, the others must not
-        fail with it: each half is tried by itself, and so on down to that one. Accepting twice is accepting once."""
+        """Accept them in one round trip. Where a bug makes that fail for one notification, the others must not fail
+        with it: each half is tried by itself, and so on down to that one. Accepting twice is accepting once."""
         try:
             return await self._accept_together(together)
         except LedgerUnavailable:
@@ -112,12 +117,12 @@ class Intake:
             args += [
                 one.id, one.merchant, one.imp_uid, one.merchant_uid or "", one.status or "", one.cancellation_id or "",
                 one.source, int(one.verified), "" if one.received_at is None else round(one.received_at * 1000),
-                one.extra, one.token_hash or "", stranger(one), *_escrow(one),
+                one.extra, one.token_hash or "", unverified_source(one), *_escrow(one),
             ]  # fmt: skip
         try:
             kicks, answers = await self._store.run("accept", *args, durable=True)
         except TooFewReplicas as error:
-            # Their lanes count as told, so somebody has to tell them.
+            # Their lanes count as kicked, so they have to be.
             self._queue.kick_all(lane for answer in error.answers for lane in answer[0])
             raise
         self._queue.kick_all(kicks)

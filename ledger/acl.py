@@ -20,7 +20,7 @@ from ledger.store import Store
 from schemas.errors import LedgerUnavailable
 
 Call = tuple[str | int, ...]
-Of = Literal["ledger", "queue"]
+Subject = Literal["ledger", "queue"]
 
 LEDGER_CALLS: tuple[Call, ...] = (
     ("DEL", "?"), ("EXISTS", "?"), ("EXPIRE", "?", 1), ("PEXPIRE", "?", 1), ("PTTL", "?"),
@@ -44,7 +44,7 @@ QUEUE_CALLS: tuple[Call, ...] = (
 """What Dramatiq's script calls while it sends and fetches messages; as there, ZADD is the first, so that a full Redis
 refuses it (after a first change a script may go on)."""
 
-BESIDE = ("evalsha", "script|load", "select", "wait", "config|get")
+OUTSIDE_SCRIPTS = ("evalsha", "script|load", "select", "wait", "config|get")
 """What is called outside of scripts: `select` for a database other than 0, `wait` with RELAY_REPLICA_ACKS, and
 `config|get` to find out whether Redis is durable."""
 
@@ -57,19 +57,19 @@ _SEE = "see that this Redis is well"
 _OTHER_DATABASE = ("DB index is out of range", "invalid DB index", "SELECT is not allowed in cluster mode")
 
 
-_VARIABLE: Mapping[Of, str] = {
+_VARIABLE: Mapping[Subject, str] = {
     "ledger": "REDIS_URL",
     "queue": "RELAY_QUEUE_URL (REDIS_URL with its database number + 1 unless set)",
 }
-_KEYS: Mapping[Of, str] = {"ledger": "{relay}*", "queue": "relay*"}
+_KEYS: Mapping[Subject, str] = {"ledger": "{relay}*", "queue": "relay*"}
 
 
 @dataclass(frozen=True, slots=True)
 class AclProblem:
-    """Why the ledger or the queue cannot be worked with, and what to do. A `lasting` one ends only when somebody
-    changes something; another may pass by itself."""
+    """Why the ledger or the queue cannot be used, and what to do. A `lasting` problem ends only when an operator
+    changes something; any other may pass by itself."""
 
-    of: Of
+    of: Subject
     reason: str
     advice: str
     lasting: bool
@@ -78,30 +78,30 @@ class AclProblem:
         return f"{_VARIABLE[self.of]}: {self.reason}: {self.advice}"
 
 
-async def ledger_trouble(store: Store) -> AclProblem | None:
+async def ledger_problem(store: Store) -> AclProblem | None:
     """What keeps the ledger from working although Redis answers. Raises `LedgerUnavailable` while it does not."""
     try:
         # Scripts that are loaded already would hide that this is forbidden.
-        await store.ask("SCRIPT", "LOAD", script("probe")[0])
-        refused = await store.run("probe", packed(LEDGER_CALLS))
+        await store.ask("SCRIPT", "LOAD", script("try_commands")[0])
+        refused = await store.run("try_commands", packed(LEDGER_CALLS))
         if store.replica_acks:
             # After the script, which has found the primary: a replica does not take WAIT.
             await store.ask("WAIT", "0", "1")
     except LedgerUnavailable as error:
-        found = of_error("ledger", error)
+        found = problem_of_error("ledger", error)
         if found.lasting:
             return found
         raise LedgerUnavailable(found.reason) from error
-    return of_refusals("ledger", refused)
+    return problem_of_refusals("ledger", refused)
 
 
 def packed(calls: Sequence[Call]) -> str:
-    """Calls as the script `probe` takes them."""
+    """Calls as the script `try_commands` takes them."""
     return json.dumps(calls)
 
 
-def of_refusals(of: Of, refused: Sequence[bytes]) -> AclProblem | None:
-    """What the answer of the script `probe` means."""
+def problem_of_refusals(of: Subject, refused: Sequence[bytes]) -> AclProblem | None:
+    """What the answer of the script `try_commands` means."""
     lacking: list[str] = []
     unknown: list[str] = []
     odd: list[str] = []
@@ -123,7 +123,7 @@ def of_refusals(of: Of, refused: Sequence[bytes]) -> AclProblem | None:
     return AclProblem(of, odd[0], _SEE, lasting=False) if odd else None
 
 
-def of_error(of: Of, error: Exception) -> AclProblem:
+def problem_of_error(of: Subject, error: Exception) -> AclProblem:
     """What it means that Redis, or the way there, gave an error."""
     cause = error.__cause__ if isinstance(error, LedgerUnavailable) and error.__cause__ is not None else error
     text = str(cause) or type(cause).__name__
@@ -142,12 +142,12 @@ def of_error(of: Of, error: Exception) -> AclProblem:
     return AclProblem(of, f"it cannot be relied on: {text}", _SEE, lasting=False)
 
 
-def _commands(of: Of, names: Sequence[str]) -> AclProblem:
+def _commands(of: Subject, names: Sequence[str]) -> AclProblem:
     granted = " ".join(f"+{name.lower()}" for name in names)
     reason = f"its Redis user may not use {', '.join(names)}"
     return AclProblem(of, reason, f"ACL SETUSER … {granted}", lasting=True)
 
 
-def _keys(of: Of) -> AclProblem:
+def _keys(of: Subject) -> AclProblem:
     reason = f"its Redis user may not use the keys {_KEYS[of]}"
     return AclProblem(of, reason, f"ACL SETUSER … ~{_KEYS[of]}", lasting=True)

@@ -1,4 +1,4 @@
-"""Whether ledger and queue still let this process work, asked every minute and told in one line of the log."""
+"""Whether ledger and queue still let this process work: checked every minute, each problem logged in one line."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from dataclasses import dataclass
 
 import structlog
 
-from ledger.acl import AclProblem, ledger_trouble
+from ledger.acl import AclProblem
 from ledger.ledger import Ledger
-from ledger.memory import MAKE_ROOM, Memory, memory
+from ledger.memory import MAKE_ROOM, Memory
 
 log = structlog.get_logger()
 
 EVERY = 60.0
 SOON = 5.0
-"""Seconds for which an answer is good: that all is well, and that something is not."""
+"""Seconds for which a result is good: where everything works, and where something does not."""
 PATIENCE = 1.0
-"""Seconds for which somebody waits for a newer answer than there is: a queue that hangs must not make pages hang."""
+"""Seconds for which a caller waits for a newer result than there is: a queue that hangs must not make pages hang."""
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class RedisStatus:
     """What keeps ledger and queue from working, None where nothing does; how full Redis is, where it may be asked."""
 
     ledger: AclProblem | None
@@ -36,54 +36,54 @@ class Seen:
 
     @property
     def well(self) -> bool:
-        """Nothing is wrong."""
+        """Whether nothing is wrong."""
         return self.broken is None and self.memory is not None and not self.memory.nearly_full
 
 
 class AclWatch:
-    """Looks at ledger and queue with the rights of this process, ``every`` so many seconds."""
+    """Checks ledger and queue with the rights of this process; a result is good for ``every`` so many seconds."""
 
     def __init__(self, ledger: Ledger, every: float = EVERY) -> None:
         self._ledger = ledger
         self._every = every
-        self._looking: asyncio.Task[Seen] | None = None
-        self._looked = float("-inf")
+        self._checking: asyncio.Task[RedisStatus] | None = None
+        self._checked_at = float("-inf")
         self._refused = 0
-        self.seen: Seen | None = None
-        """What was seen last; None before the first look."""
+        self.seen: RedisStatus | None = None
+        """The last result; None before the first check has ended."""
 
-    async def recent(self) -> Seen:
-        """What was seen within a minute, or within seconds where something was wrong or Redis has refused something
+    async def recent(self) -> RedisStatus:
+        """A result of the last minute, or of the last seconds where something was wrong or Redis has refused something
         since. Raises `LedgerUnavailable`."""
-        is_well = self.seen is not None and self.seen.well and self._ledger.store.refused == self._refused
+        is_well = self.seen is not None and self.seen.well and self._ledger.refused == self._refused
         good_for = self._every if is_well else SOON
-        if self.seen is not None and time.monotonic() - self._looked < good_for:
+        if self.seen is not None and time.monotonic() - self._checked_at < good_for:
             return self.seen
-        looking = self._look_once()
-        await asyncio.wait({looking}, timeout=None if self.seen is None else PATIENCE)
-        return looking.result() if self.seen is None or looking.done() else self.seen
+        checking = self._check_once()
+        await asyncio.wait({checking}, timeout=None if self.seen is None else PATIENCE)
+        return checking.result() if self.seen is None or checking.done() else self.seen
 
-    async def tell(self) -> None:
-        """Look, and log what is wrong, a line for each matter. Raises `LedgerUnavailable`."""
-        seen = await asyncio.shield(self._look_once())
-        for found in (seen.ledger, seen.queue):
-            if found is not None:
-                log.error("queue_unusable" if found.of == "queue" else "ledger_unusable", error=str(found))
-        if seen.memory is not None and seen.memory.nearly_full:
-            log.error("redis_nearly_full", error=seen.memory.trouble, hint=MAKE_ROOM)
+    async def log_problems(self) -> None:
+        """Check, and log a line for each problem. Raises `LedgerUnavailable`."""
+        status = await asyncio.shield(self._check_once())
+        for problem in (status.ledger, status.queue):
+            if problem is not None:
+                log.error("queue_unusable" if problem.of == "queue" else "ledger_unusable", error=str(problem))
+        if status.memory is not None and status.memory.nearly_full:
+            log.error("redis_nearly_full", error=status.memory.trouble, hint=MAKE_ROOM)
 
-    def _look_once(self) -> asyncio.Task[Seen]:
-        """The look that is under way, or a new one."""
-        if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._look())
-            # Whoever asked may have gone; then nobody fetches what went wrong.
-            self._looking.add_done_callback(lambda task: task.cancelled() or task.exception())
-        return self._looking
+    def _check_once(self) -> asyncio.Task[RedisStatus]:
+        """The check that is under way, or a new one."""
+        if self._checking is None or self._checking.done():
+            self._checking = asyncio.create_task(self._check())
+            # The caller may have gone: then nobody else retrieves the exception.
+            self._checking.add_done_callback(lambda task: task.cancelled() or task.exception())
+        return self._checking
 
-    async def _look(self) -> Seen:
-        ledger = await ledger_trouble(self._ledger.store)
-        full = await memory(self._ledger.store) if ledger is None else None
-        self.seen = Seen(ledger, await self._ledger.queue.trouble(), full)
-        self._looked = time.monotonic()
-        self._refused = self._ledger.store.refused
+    async def _check(self) -> RedisStatus:
+        ledger = await self._ledger.ledger_problem()
+        memory = await self._ledger.memory() if ledger is None else None
+        self.seen = RedisStatus(ledger, await self._ledger.queue_problem(), memory)
+        self._checked_at = time.monotonic()
+        self._refused = self._ledger.refused
         return self.seen

@@ -1,51 +1,49 @@
-"""Before a process works with a ledger: can it, are these its keys, and can this version read it?"""
+"""Before a process works with a ledger: may it, are these its keys, and can this version read it?"""
 
 from __future__ import annotations
 
 import structlog
 
-from ledger.acl import ledger_trouble
-from ledger.ledger import Ledger
+from ledger.acl import AclProblem
 from ledger.store import Store
 from runtime.encryption import Sealer
 from schemas.errors import BadSetting, Unreadable
 from schemas.payments.codec import VERSION
+
+OLDEST = 3
+"""The oldest version of the stored shapes that is read. Nothing was released with an older one."""
 
 _CANARY = "a canary"
 
 log = structlog.get_logger()
 
 
-async def check(ledger: Ledger, sealer: Sealer) -> None:
-    """Everything that a process has to know before it works with a ledger and opens what is sealed there: `usable` and
-    `begin`. Raises `BadSetting` and `LedgerUnavailable`."""
-    await usable(ledger)
-    await begin(ledger.store, sealer)
-
-
-async def usable(ledger: Ledger) -> None:
-    """Check that ledger and queue let this process work; a queue that is only away is logged.
-
-    Raises `BadSetting` for what lasts until somebody changes it, and `LedgerUnavailable`.
-    """
-    for found in (await ledger_trouble(ledger.store), await ledger.queue.trouble()):
-        if found is None:
+def check_usable(*problems: AclProblem | None) -> None:
+    """Raise `BadSetting` for the first problem that lasts until an operator changes something; log the others."""
+    for problem in problems:
+        if problem is None:
             continue
-        if found.lasting:
-            raise BadSetting(str(found))
-        log.warning("queue_away" if found.of == "queue" else "ledger_away", error=found.reason)
+        if problem.lasting:
+            raise BadSetting(str(problem))
+        log.warning("queue_away" if problem.of == "queue" else "ledger_away", error=problem.reason)
 
 
-async def begin(store: Store, sealer: Sealer) -> None:
-    """Check that one of the keys opens what this ledger's canary was sealed with, and that its shapes are not newer.
+async def begin(store: Store, sealer: Sealer, *, oldest: int = OLDEST, newest: int = VERSION) -> None:
+    """Check that this version reads the ledger's shapes and that one of the keys opens its canary.
 
-    The first process to come leaves both; an older version becomes ours. A canary that opens is sealed anew with the
-    first key, so that an old key can be taken away when everything else was sealed anew, too. Raises `BadSetting` and
-    `LedgerUnavailable`.
+    The first process writes both; an older version, from ``oldest`` on, becomes the ``newest``. A canary that opens is
+    sealed anew with the first key, so that an old key can be removed once everything else is sealed anew, too. Raises
+    `BadSetting` and `LedgerUnavailable`.
     """
-    version, canary = (text.decode() for text in await store.run("start", VERSION, sealer.seal(_CANARY), durable=True))
-    if int(version) > VERSION:
-        raise BadSetting(f"REDIS_URL: this ledger has shapes of version {version}; this relay reads up to {VERSION}")
+    stored, canary = (text.decode() for text in await store.run("begin", newest, sealer.seal(_CANARY), durable=True))
+    version = int(stored)
+    if version > newest:
+        raise BadSetting(f"REDIS_URL: this ledger has shapes of version {version}; this relay reads up to {newest}")
+    if version < oldest:
+        raise BadSetting(
+            f"REDIS_URL: this ledger has shapes of version {version}; this relay reads {oldest} and later:"
+            " use an empty Redis and rebuild the ledger from i'mport"
+        )
     try:
         sealer.open(canary)
     except Unreadable:
@@ -53,5 +51,5 @@ async def begin(store: Store, sealer: Sealer) -> None:
             "RELAY_ENCRYPTION_KEY: ***: none of these keys opens what this ledger was sealed with;"
             " it takes the keys it had, separated by commas"
         ) from None
-    await store.run("renew_canary", canary, sealer.seal(_CANARY), durable=True)
-    await store.run("raise_version", VERSION, durable=True)
+    await store.run("reseal_canary", canary, sealer.seal(_CANARY), durable=True)
+    await store.run("raise_version", newest, durable=True)

@@ -22,14 +22,14 @@ from redis.asyncio.sentinel import (
 from redis.backoff import ConstantBackoff, NoBackoff
 
 from ledger.keys import PREFIX
-from ledger.primary import Address, Clustered, Fixed, Found, Named, Primary
+from ledger.primary import Address, ClusterNodes, ClusterPrimary, FixedClient, NamedNode, Primary
 from runtime.redis_url import RedisUrl, RedisUrlError, parse
 from schemas.errors import BadSetting
 
 ANSWER_WITHIN = 2.0
-"""Seconds after which Redis counts as away: a webhook's sender is not kept waiting longer."""
-WHO_IS_IT: Mapping[str, Any] = {"socket_timeout": 0.5, "socket_connect_timeout": 0.5, "protocol": 2}
-"""For questions about who is primary: whoever does not answer soon is not waited for, as others know it, too."""
+"""Seconds after which Redis counts as away: i'mport does not wait longer for the answer to a webhook."""
+DISCOVERY: Mapping[str, Any] = {"socket_timeout": 0.5, "socket_connect_timeout": 0.5, "protocol": 2}
+"""Options for asking which node is primary: a node that does not answer soon is skipped, as others know it, too."""
 
 
 def connect(url: str, *, max_connections: int = 64) -> Primary:
@@ -42,44 +42,44 @@ def connect(url: str, *, max_connections: int = 64) -> Primary:
         "socket_timeout": ANSWER_WITHIN,
         "socket_connect_timeout": ANSWER_WITHIN,
         "socket_keepalive": True,
-        # Every verb may be sent twice: ids are made by the caller and leases have tokens. A Redis that hangs is not
-        # asked again, as whoever waits has waited long enough.
+        # Every call may be sent twice: ids are made by the caller and leases have tokens. A call that timed out is not
+        # sent again: its caller has waited long enough.
         "retry": Retry(ConstantBackoff(0.05), 1, supported_errors=(trouble.ConnectionError,)),
         "protocol": 2,
-        # Else each new connection finds out which version of redis-py this is, in a millisecond, and tells Redis, which
-        # takes a right of its own (CLIENT SETINFO).
+        # Otherwise each new connection sends the version of redis-py to Redis, which costs a millisecond and needs a
+        # right of its own (CLIENT SETINFO).
         "driver_info": None,
         **address.options,
     }
-    room = {"max_connections": max_connections, "timeout": ANSWER_WITHIN}
-    connection = _packing(SSLConnection if address.tls else Connection)
+    pooling = {"max_connections": max_connections, "timeout": ANSWER_WITHIN}
+    connection = _packed_by_hiredis(SSLConnection if address.tls else Connection)
 
     def connected(node: Address) -> Redis:
         host, port = node
-        kwargs = {**options, **room, "host": host, "port": port, "db": address.database}
+        kwargs = {**options, **pooling, "host": host, "port": port, "db": address.database}
         return Redis(connection_pool=BlockingConnectionPool(connection_class=connection, **kwargs))
 
-    def clustered(seeds: Iterable[Address]) -> Clustered:
-        return Clustered(seeds, connected, lambda nodes, failed: _look_up(nodes, failed, address))
+    def clustered(seeds: Iterable[Address]) -> ClusterPrimary:
+        return ClusterPrimary(seeds, connected, lambda nodes, failed: _discover(nodes, failed, address))
 
     match address.kind:
         case "cluster":
             return clustered(address.nodes)
         case "single":
-            return Named(connected(address.nodes[0]), address.nodes[0], clustered)
+            return NamedNode(connected(address.nodes[0]), address.nodes[0], clustered)
         case "socket":
-            socket = {**options, **room, "path": address.path, "db": address.database}
-            packing = _packing(UnixDomainSocketConnection)
-            return Fixed(Redis(connection_pool=BlockingConnectionPool(connection_class=packing, **socket)))
+            socket = {**options, **pooling, "path": address.path, "db": address.database}
+            packing = _packed_by_hiredis(UnixDomainSocketConnection)
+            return FixedClient(Redis(connection_pool=BlockingConnectionPool(connection_class=packing, **socket)))
         case "sentinel":
-            # One that is dead is not waited for: the next one is asked.
+            # A dead Sentinel is not retried: the next one is asked.
             asking = {**sentinel_options(address), "retry": Retry(NoBackoff(), 0)}
             watch = _Sentinels(address.nodes, sentinel_kwargs=asking, **options)
-            managed = _packing(SentinelManagedSSLConnection if address.tls else SentinelManagedConnection)
+            managed = _packed_by_hiredis(SentinelManagedSSLConnection if address.tls else SentinelManagedConnection)
             pool = _SentinelPool(
-                address.service, watch, connection_class=managed, db=address.database, **options, **room
+                address.service, watch, connection_class=managed, db=address.database, **options, **pooling
             )
-            return Fixed(Redis(connection_pool=pool), watch.aclose)
+            return FixedClient(Redis(connection_pool=pool), watch.aclose)
 
 
 def read_url(variable: str, url: str) -> RedisUrl:
@@ -104,11 +104,11 @@ def read_url(variable: str, url: str) -> RedisUrl:
 
 def sentinel_options(address: RedisUrl) -> dict[str, Any]:
     """How to reach the Sentinels themselves, as redis-py's arguments."""
-    return {**WHO_IS_IT, **({"ssl": True} if address.sentinel_tls else {}), **address.sentinel_options}
+    return {**DISCOVERY, **({"ssl": True} if address.sentinel_tls else {}), **address.sentinel_options}
 
 
-async def _look_up(nodes: Iterable[Address], failed: Address | None, address: RedisUrl) -> Found:
-    """Ask nodes of a Cluster until one says who has the ledger; the one that has failed is asked last."""
+async def _discover(nodes: Iterable[Address], failed: Address | None, address: RedisUrl) -> ClusterNodes:
+    """Ask nodes of a Cluster until one says which node has the ledger; the one that has failed is asked last."""
     signing_in = {name: value for name, value in address.options.items() if not name.startswith("socket_")}
     cluster = RedisCluster(
         startup_nodes=[ClusterNode(host, port) for host, port in nodes],
@@ -116,13 +116,13 @@ async def _look_up(nodes: Iterable[Address], failed: Address | None, address: Re
         require_full_coverage=False,  # the ledger is on one shard: the others may be away
         ssl=address.tls,
         driver_info=None,
-        **{**WHO_IS_IT, **signing_in},
+        **{**DISCOVERY, **signing_in},
     )
     manager = cluster.nodes_manager
     try:
         await manager.initialize(last_failed_node_name=failed and f"{failed[0]}:{failed[1]}")
         primary = cluster.get_node_from_key(PREFIX)
-        return Found(_address(primary), tuple(_address(node) for node in cluster.get_nodes()))
+        return ClusterNodes(_address(primary), tuple(_address(node) for node in cluster.get_nodes()))
     finally:
         await manager.aclose()
         await manager.aclose("startup_nodes")
@@ -135,14 +135,14 @@ def _address(node: ClusterNode | None) -> Address:
 
 
 class _SentinelPool(SentinelConnectionPool, BlockingConnectionPool):
-    """More callers than connections wait for one, as with any other Redis."""
+    """Callers wait for a free connection, as with any other Redis."""
 
 
 class _Sentinels(Sentinel):
-    """Whatever one of them answers, the others are asked, too; and where none helps it is said why."""
+    """Asks the other Sentinels when one answers with an error; where none helps, the exception names every answer."""
 
     async def discover_master(self, service_name: str) -> Address:
-        """The primary's address; whoever knew it is asked first the next time."""
+        """The primary's address; the Sentinel that knew it is asked first the next time."""
         troubles: list[str] = []
         for place, sentinel in enumerate(self.sentinels):
             try:
@@ -159,9 +159,9 @@ class _Sentinels(Sentinel):
         raise MasterNotFoundError(f"no Sentinel says who the primary of {service_name} is: {said}")
 
 
-class _Packing:
-    """Commands put on the wire by hiredis. redis-py's asyncio connections do that in Python, argument by argument, and
-    the scripts here take thousands of them: it was a tenth of what accepting a webhook costs."""
+class _HiredisPacking:
+    """Packs commands with hiredis. redis-py's asyncio connections pack them in Python, argument by argument, and the
+    scripts here take thousands of arguments: that was a tenth of the cost of accepting a webhook."""
 
     def pack_command(self, *args: Any) -> list[bytes]:
         name, *rest = args
@@ -172,5 +172,5 @@ class _Packing:
         return [packed for command in commands for packed in self.pack_command(*command)]
 
 
-def _packing(plain: type[AbstractConnection]) -> type[AbstractConnection]:
-    return type(f"Packing{plain.__name__}", (_Packing, plain), {})
+def _packed_by_hiredis(plain: type[AbstractConnection]) -> type[AbstractConnection]:
+    return type(f"Packing{plain.__name__}", (_HiredisPacking, plain), {})

@@ -16,6 +16,7 @@ from ledger.endpoints import Endpoints
 from ledger.endpoints import State as EndpointState
 from ledger.lane_pause import lane_pause
 from ledger.pages import Page, PageRequest, decode, encode, walk
+from ledger.queue import Queue
 from ledger.rows import Row, paired, seconds, text
 from ledger.store import Store
 from schemas.endpoints.delivery import Attempt
@@ -51,9 +52,10 @@ class DeliveryView:
 class Deliveries:
     """The deliveries, newest first, and having one attempted again."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, queue: Queue, endpoints: Endpoints) -> None:
         self._store = store
-        self._endpoints = Endpoints(store)
+        self._queue = queue
+        self._endpoints = endpoints
 
     async def get(self, delivery_id: str) -> DeliveryView:
         """The delivery of this id. Raises `NotFound`."""
@@ -77,9 +79,9 @@ class Deliveries:
             page = await walk(self._store, indexes(states, state), part=part)
         return Page(tuple(await self._some(page.rows)), page.next_cursor)
 
-    async def retry(self, delivery_id: str) -> str:
+    async def retry(self, delivery_id: str) -> None:
         """Have a delivery attempted now, whatever its endpoint's lane waits for: a dead or delivered one once more, a
-        waiting one at once. Gives the lane to kick, or "" where none has to be.
+        waiting one at once.
 
         Raises `NotFound`, and `Conflict` where its endpoint is disabled or gone, where it is of a test channel that
         its merchant does not include, or where an earlier one has to go first.
@@ -96,17 +98,16 @@ class Deliveries:
                 raise Conflict("it is of a test channel, which the merchant does not include")
             case b"waits":
                 raise Conflict(f"it waits for {detail.decode()}, an earlier event of the same payment")
-        lane: str = detail.decode()
-        return lane
+        self._queue.kick_all([detail])
 
     async def send_test(self, endpoint: str, event: str, body: bytes) -> str:
-        """Have a test event sent to an endpoint now, also to one that is disabled; gives the lane to kick, or "".
+        """Have a test event sent to an endpoint now, also to one that is disabled; gives the delivery's id.
         Raises `NotFound`."""
         what, lane = await self._store.run("send_test", endpoint, event, TEST_TYPE, body, durable=True)
         if what == b"unknown":
             raise NotFound(f"there is no endpoint {endpoint!r}")
-        kicked: str = lane.decode()
-        return kicked
+        self._queue.kick_all([lane])
+        return f"{event}.{endpoint}"
 
     async def end_test(self, delivery_id: str) -> bool:
         """Give a test delivery up, if it waits for an attempt; False where it is over or a worker is sending it."""

@@ -1,4 +1,4 @@
-"""The delivery lanes: what an endpoint is to get, leased, and what became of each attempt, settled."""
+"""The delivery lanes: claim what an endpoint is to get, and settle what became of each attempt."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Literal, cast
 import orjson
 
 from ledger import endpoint_rows
+from ledger.endpoint_rows import filters
 from ledger.group_commit import GroupCommit
 from ledger.keys import Lane
 from ledger.leases import LEASE_MS, Lease
@@ -19,11 +20,11 @@ from ledger.store import Argument, Store
 from schemas.endpoints.delivery import Attempt, Dead, Delivered, Disable, Hold, Retry, Verdict
 from schemas.endpoints.endpoint import Endpoint
 from schemas.endpoints.events import EndpointEvent
-from schemas.endpoints.health import EndpointHealth
+from schemas.endpoints.health import EndpointHealth, enabled, probe_capacity
 from schemas.payments.events import CallbackBody
 
 Settled = Literal["ok", "unwell", "lost"]
-"""``unwell``: settled, and the endpoint had failed before. ``lost``: the lease had ended and somebody else has it."""
+"""``unwell``: settled, and the endpoint had failed before. ``lost``: the lease had ended and another worker has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class ClaimedDelivery:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedDeliveries:
-    """What a claim gave: the endpoint as it is now, and what its limits leave room for."""
+    """What a claim gave: the endpoint as it is now, and as many deliveries as its limits allow."""
 
     endpoint: Endpoint | None
     deliveries: tuple[ClaimedDelivery, ...]
@@ -97,21 +98,22 @@ class DeliveryLane:
         event: EndpointEvent | None = None,
         disabled: str | None = None,
     ) -> bool:
-        """Replace how an endpoint is doing; False where somebody else was quicker. In the same step ``event`` is
-        recorded for whoever subscribes to it, and the endpoint is ``disabled`` for the reason given.
+        """Replace an endpoint's health; False where it was replaced since ``before`` was read. In the same step
+        ``event`` is recorded and delivered to its subscribers, and the endpoint is ``disabled`` for the reason given.
 
         Raises `LedgerUnavailable`.
         """
-        told = ("", "", b"") if event is None else (event.id, event.type, event.body)
-        open_until = round(after.open_until * 1000)
+        announced = ("", "", "", b"") if event is None else (event.id, event.type, filters(event.type), event.body)
         lanes = await self._store.run(
             "note_health",
             endpoint,
             endpoint_rows.dump_health(before),
             endpoint_rows.dump_health(after),
-            open_until,
-            *told,
+            endpoint_rows.dump_health(enabled(after)),
+            round(after.open_until * 1000),
+            probe_capacity(after) or "",
             disabled or "",
+            *announced,
         )
         if lanes is None:
             return False
@@ -121,11 +123,11 @@ class DeliveryLane:
     async def health(self, endpoint: str) -> tuple[EndpointHealth, float, int]:
         """How an endpoint is doing, Redis' time in UNIX seconds, and the fencing token from which on claims say
         something about it: it was enabled or changed then. Raises `LedgerUnavailable`."""
-        now, health, afresh = await self._store.run("read_health", endpoint)
-        return endpoint_rows.load_health(health), int(now) / 1000, afresh
+        now, health, fresh_from = await self._store.run("read_health", endpoint)
+        return endpoint_rows.load_health(health), int(now) / 1000, fresh_from
 
     async def _settle_all(self, calls: Sequence[list[Argument]]) -> Sequence[bytes | Exception]:
-        kicks, answers = await self._store.run("settle", len(calls), *chain(*calls))
+        kicks, answers = await self._store.run("settle_deliveries", len(calls), *chain(*calls))
         self._queue.kick_all(kicks)
         return list(answers)
 

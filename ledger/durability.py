@@ -1,4 +1,4 @@
-"""How safe this Redis is: what it says of its own append-only file, fsync and eviction."""
+"""How safe this Redis keeps data: its settings of append-only file, fsync and eviction."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NEEDED = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "no
 
 @dataclass(frozen=True, slots=True)
 class Durability:
-    """``reasons`` name in words what makes it less than durable."""
+    """``reasons`` say in words what makes it less than durable."""
 
     durable: bool
     reasons: tuple[str, ...]

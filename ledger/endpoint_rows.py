@@ -1,4 +1,4 @@
-"""How an endpoint is stored: its row in JSON, and beside it what changes while it is at work."""
+"""How an endpoint is stored: its row in JSON, and beside it the fields that scripts read or change."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 
 import orjson
 
-from schemas.endpoints.endpoint import Endpoint, SealedSecret
+from schemas.endpoints.endpoint import Endpoint, SealedSecret, filters_of
 from schemas.endpoints.health import EndpointHealth
 
 _BESIDE = ("state", "disabled_reason", "created_at")
@@ -32,16 +32,26 @@ def load(fields: Mapping[str, bytes]) -> Endpoint:
     )
 
 
+def dump_limits(endpoint: Endpoint) -> tuple[int, float | str]:
+    """What a claim must know of an endpoint: its `max_in_flight`, and its `rate_limit` or ""."""
+    return endpoint.max_in_flight, "" if endpoint.rate_limit is None else endpoint.rate_limit
+
+
 def subscription(endpoint: Endpoint) -> str:
-    """What a commit must know of an endpoint: whether it is ordered (1 or 0), and its types, between spaces."""
+    """What a commit must know of an endpoint: whether it is ordered (1 or 0), and its filters, between spaces."""
     return " ".join(("1" if endpoint.ordered else "0", *endpoint.types))
 
 
+def filters(event_type: str) -> str:
+    """The filters that cover a type of event, between spaces."""
+    return " ".join(filters_of(event_type))
+
+
 def load_health(text: bytes | None) -> EndpointHealth:
-    """How an endpoint is doing, as `dump_health` wrote it."""
+    """An endpoint's health, as `dump_health` wrote it."""
     return EndpointHealth(**orjson.loads(text)) if text else EndpointHealth()
 
 
 def dump_health(health: EndpointHealth) -> bytes:
-    """How an endpoint is doing in JSON; nothing where it is fine."""
+    """An endpoint's health in JSON; empty for a fine one."""
     return orjson.dumps(asdict(health)) if health != EndpointHealth() else b""

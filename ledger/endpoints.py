@@ -1,4 +1,4 @@
-"""The registry of endpoints, and how each is doing."""
+"""The registry of endpoints, with the health of each."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ledger.endpoint_rows import dump, dump_health, load, load_health, subscription
+from ledger.endpoint_rows import dump, dump_limits, load, load_health, subscription
+from ledger.merchants import HEAD_START_MS
 from ledger.pages import Page, PageRequest, walk
+from ledger.queue import Queue
 from ledger.rows import Row, hashes, members, seconds, text
 from ledger.store import Store
 from schemas.endpoints.endpoint import Endpoint
-from schemas.endpoints.health import FAILING, EndpointHealth, breaker
+from schemas.endpoints.health import breaker
 from schemas.errors import NotFound
-
-_AFRESH = dump_health(EndpointHealth(stage=FAILING))
 
 State = Literal["enabled", "disabled", "deleted"]
 
 
 @dataclass(frozen=True, slots=True)
 class RegisteredEndpoint:
-    """An endpoint with how it is doing. `success_rate` is of its attempts so far, None before the first; `disabled_at`
+    """An endpoint with its health. `success_rate` is of its attempts so far, None before the first; `disabled_at`
     in UNIX seconds, None while it is enabled."""
 
     endpoint: Endpoint
@@ -36,17 +36,19 @@ class RegisteredEndpoint:
 class Endpoints:
     """The registry of endpoints."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, queue: Queue) -> None:
         self._store = store
+        self._queue = queue
 
     async def create(self, endpoint: Endpoint) -> None:
         """Add an endpoint; its `created_at` becomes Redis' time. Raises `NotFound` where its merchant is unknown."""
         if endpoint.merchant == "default":
-            # Its credentials may be in the environment only: webhooks for it are taken before anybody adds it.
-            await self._store.run("ensure_merchant", endpoint.merchant)
+            # Its credentials may be in the environment only: it takes webhooks before it is added.
+            await self._store.run("ensure_merchant", endpoint.merchant, HEAD_START_MS)
         outcome = await self._store.run(
-            "create_endpoint", endpoint.id, endpoint.merchant, dump(endpoint), subscription(endpoint), durable=True
-        )
+            "create_endpoint", endpoint.id, endpoint.merchant, dump(endpoint), subscription(endpoint),
+            *dump_limits(endpoint), durable=True,
+        )  # fmt: skip
         if outcome == b"unknown":
             raise NotFound(f"there is no merchant {endpoint.merchant!r}")
 
@@ -70,17 +72,15 @@ class Endpoints:
         found = await self.some(page.rows)
         return Page(tuple(found[name] for name in page.rows if name in found), page.next_cursor)
 
-    async def states(self, *, deleted: bool = True) -> dict[str, State]:
-        """The state of every endpoint, by id; with those that were deleted and have deliveries left, or without."""
-        ids = await members(self._store, "endpoints")
-        if deleted:
-            ids += await members(self._store, "endpoints:deleted")
+    async def states(self) -> dict[str, State]:
+        """The state of every endpoint, by id, also of those that were deleted and have deliveries left."""
+        ids = await members(self._store, "endpoints") + await members(self._store, "endpoints:deleted")
         found = await hashes(self._store, [f"endpoint:{endpoint_id}" for endpoint_id in ids], "state")
         return {name: _state(fields) for name, fields in zip(ids, found, strict=True) if fields}
 
     async def update(self, endpoint_id: str, change: Callable[[Endpoint], Endpoint]) -> Endpoint:
-        """Apply `change` to an endpoint and store it; gives the new one. `change` is called again when somebody else
-        was quicker, and may raise. One that is sent to in another way starts afresh. Raises `NotFound`."""
+        """Apply `change` to an endpoint and store it; gives the new one. `change` may raise, and is called again when
+        the endpoint was changed meanwhile. With another URL or other headers it starts afresh. Raises `NotFound`."""
         while True:
             fields = (await hashes(self._store, [f"endpoint:{endpoint_id}"]))[0]
             if not fields or _state(fields) == "deleted":
@@ -90,7 +90,7 @@ class Endpoints:
             moved = (before.url, before.headers) != (changed.url, changed.headers)
             outcome = await self._store.run(
                 "update_endpoint", endpoint_id, fields["row"], dump(changed), subscription(changed),
-                _AFRESH if moved else b"", durable=True,
+                *dump_limits(changed), int(moved), durable=True,
             )  # fmt: skip
             if outcome == b"updated":
                 break
@@ -101,25 +101,25 @@ class Endpoints:
         return changed
 
     async def _release(self, endpoint_id: str) -> None:
-        """Nothing waits for an earlier event of its payment any more; where this breaks off, the rest waits on."""
+        """Let no delivery wait for an earlier event of its payment; where this breaks off, the rest keeps waiting."""
         cursor = b"0"
         while True:
-            cursor = await self._store.run("release_chains", endpoint_id, cursor)
+            cursor = await self._store.run("release_deliveries", endpoint_id, cursor)
             if cursor == b"0":
                 return
 
     async def _wake(self, endpoint_id: str) -> None:
-        """No delivery waits for its next attempt any more; where this breaks off, the rest waits on."""
+        """Make every delivery due at once; where this breaks off, the rest keeps waiting."""
         while await self._store.run("wake_deliveries", endpoint_id, 1000):
             pass
 
-    async def enable(self, endpoint_id: str) -> Sequence[str]:
-        """Release what was held for an endpoint; it starts afresh. Gives the lanes to kick. Raises `NotFound`."""
-        outcome, *lanes = await self._store.run("enable_endpoint", endpoint_id, _AFRESH, durable=True)
-        if outcome == b"unknown":
+    async def enable(self, endpoint_id: str) -> None:
+        """Release what was held for an endpoint; it starts afresh. Raises `NotFound`."""
+        lanes = await self._store.run("enable_endpoint", endpoint_id, durable=True)
+        if lanes is None:
             raise NotFound(f"there is no endpoint {endpoint_id!r}")
         await self._wake(endpoint_id)
-        return [lane.decode() for lane in lanes]
+        self._queue.kick_all(lanes)
 
     async def disable(self, endpoint_id: str, reason: str) -> None:
         """Hold an endpoint's deliveries from now on, `reason` in words. Raises `NotFound`."""
@@ -127,7 +127,7 @@ class Endpoints:
             raise NotFound(f"there is no endpoint {endpoint_id!r}")
 
     async def delete(self, endpoint_id: str) -> None:
-        """Take an endpoint away and discard what it still had to get. Raises `NotFound`.
+        """Delete an endpoint and discard its unsettled deliveries. Raises `NotFound`.
 
         A deletion that was interrupted is finished by asking for it again.
         """

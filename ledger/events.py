@@ -13,7 +13,7 @@ from schemas.errors import NotFound
 from schemas.payments.events import CallbackBody
 
 MOST_BYTES = 4_194_304
-"""Bytes of bodies in one page, about: of payments with long histories it has fewer events than were asked for."""
+"""Bytes of bodies in one page, about: of payments with long histories a page has fewer events than its limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +42,9 @@ class StoredEvent:
 class Events:
     """What was recorded, newest first."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, merchants: Merchants) -> None:
         self._store = store
+        self._merchants = merchants
 
     async def get(self, event_id: str) -> StoredEvent:
         """The event of this id. Raises `NotFound`."""
@@ -58,7 +59,7 @@ class Events:
         """Events, newest recorded first; those of one payment by sequence. `part` may have a window."""
         musts = [f"evts:t:{type_}"] if type_ is not None else []
         if imp_uid is not None:
-            merchants = [merchant] if merchant is not None else await Merchants(self._store).names()
+            merchants = [merchant] if merchant is not None else await self._merchants.names()
             walks = [f"evts:p:{name}/{imp_uid}" for name in merchants]
             return await self._page(part, walks, musts, "evts")
         return await self._page(part, [f"evts:m:{merchant}"] if merchant is not None else ["evts"], musts)
@@ -83,11 +84,11 @@ class Events:
         if not event_ids:
             return (), 0
         rows, objects = await self._store.run("read_events", MOST_BYTES, *event_ids)
-        found = (_recorded(event_id, row, objects) for event_id, row in zip(event_ids, rows, strict=False) if row)
+        found = (_event(event_id, row, objects) for event_id, row in zip(event_ids, rows, strict=False) if row)
         return tuple(found), len(rows)
 
 
-def _recorded(event_id: str, row: Sequence[Any], objects: Sequence[bytes]) -> StoredEvent:
+def _event(event_id: str, row: Sequence[Any], objects: Sequence[bytes]) -> StoredEvent:
     merchant, imp_uid, type_, sequence, recorded_at, silent, about, text, place = row
     return StoredEvent(
         id=event_id,

@@ -1,4 +1,4 @@
-"""Group commit: whatever waits at the same time is written together, so one fsync serves many."""
+"""Group commit: items that wait at the same time are written together, so one fsync serves many."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ Answer = TypeVar("Answer")
 
 
 class GroupCommit(Generic[Item, Answer]):
-    """Collects the items of concurrent callers and hands them to ``write``, one list at a time.
+    """Collects the items of concurrent callers and passes them to ``write`` in lists.
 
-    A list has ``most`` items, and where their ``weight`` is given, no more than are ``heaviest`` together, or one.
+    A list has at most ``most`` items; with a ``weight``, its items weigh at most ``heaviest`` together, unless it has
+    only one.
 
-    With ``at_once`` more lists are begun while others are under way, as soon as ``enough`` items are waiting: what
-    makes the items and what writes them then work side by side.
+    Up to ``at_once`` lists are written at the same time; a further one begins as soon as ``enough`` items are waiting,
+    so that the code that makes items and the code that writes them work side by side.
 
-    ``write`` gives an answer for each item, in order; an exception among the answers is raised for its item alone, one
-    that ``write`` raises is raised for all of the list, but for `LedgerRefused`: then each is written by itself. An
-    item whose caller has gone before its turn is not written.
+    ``write`` returns an answer for each item, in order. An exception among the answers is raised for its item alone.
+    An exception that ``write`` raises is raised for the whole list, except `LedgerRefused`: then each item is written
+    by itself. An item whose caller was cancelled before its turn is not written.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class GroupCommit(Generic[Item, Answer]):
         return await future
 
     async def _write_all(self) -> None:
-        """Write until nothing waits, or too little for more than one: then who is still writing takes it along."""
+        """Write until nothing waits, or too little for a second writer: the running writer picks up the rest."""
         try:
             while self._waiting and (self._writing == 1 or len(self._waiting) >= self._enough):
                 many = self._how_many()
@@ -69,7 +70,7 @@ class GroupCommit(Generic[Item, Answer]):
             self._writing -= 1
 
     def _how_many(self) -> int:
-        """How many of those that wait go into the next list."""
+        """How many of the waiting items go into the next list."""
         if self._weight is None:
             return self._most
         together = 0
@@ -104,8 +105,8 @@ class GroupCommit(Generic[Item, Answer]):
                 future.set_result(answer)
 
     async def _write_each(self, items: Sequence[Item]) -> Sequence[Answer | Exception]:
-        """Write one by one, so that an item which Redis refuses does not take the others with it. Where it refuses the
-        first two, it refuses everything: the rest is not tried."""
+        """Write one by one, so that an item which Redis refuses does not fail the others. Where Redis refuses the first
+        two, it refuses everything: the rest is not tried."""
         answers: list[Answer | Exception] = []
         for item in items:
             try:

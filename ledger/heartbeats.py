@@ -1,4 +1,4 @@
-"""Signs of life that workers leave, so that somebody notices when none is there."""
+"""Heartbeats: signs of life that workers leave, so that operators see when none runs."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from ledger.store import Store
 
 REPORT_EVERY = 5.0
 QUIET_AFTER = 30.0
-"""Seconds between two signs of life, and without one after which a worker has gone quiet: killed, hanging, cut off."""
-FORGOTTEN_AFTER_MS = 600_000
-"""After this nobody speaks of it any more."""
+"""Seconds between two heartbeats, and without one after which a worker counts as quiet: killed, hanging, cut off."""
+REMOVED_AFTER_MS = 600_000
+"""How long a quiet worker is listed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """What a worker says of itself: for how many seconds it has been `up`, the `lane` that it worked on last and how
-    many seconds `ago` that was, and what keeps it from working, in words."""
+    """A worker's report: for how many seconds it has been `up`, the `lane` that it worked on last and how many seconds
+    `ago` that was, and what keeps it from working, in words."""
 
     version: str
     up: float
@@ -31,7 +31,7 @@ class Heartbeat:
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """A worker as it was `seen_at`; times are UNIX seconds of Redis' clock. `quiet`: nothing was heard of it since."""
+    """A worker as it was `seen_at`; times are UNIX seconds of Redis' clock. `quiet`: no heartbeat since."""
 
     name: str
     version: str
@@ -50,38 +50,38 @@ class Heartbeats:
         self._store = store
 
     async def report(self, name: str, sign: Heartbeat) -> None:
-        """A worker lives. Raises `LedgerUnavailable`."""
-        await self._store.run("report_worker", name, orjson.dumps(asdict(sign)), FORGOTTEN_AFTER_MS)
+        """Store a worker's heartbeat. Raises `LedgerUnavailable`."""
+        await self._store.run("report_worker", name, orjson.dumps(asdict(sign)), REMOVED_AFTER_MS)
 
     async def sign_off(self, name: str) -> None:
-        """A worker stops as it should. Raises `LedgerUnavailable`."""
-        await self._store.run("forget_worker", name)
+        """Remove a worker that stops as it should. Raises `LedgerUnavailable`."""
+        await self._store.run("remove_worker", name)
 
     async def all(self) -> tuple[Worker, ...]:
-        """Those that run, the longest first, then those that have gone quiet. Raises `LedgerUnavailable`."""
+        """Workers that run, the longest first, then quiet ones. Raises `LedgerUnavailable`."""
         now, rows = await self._store.run("read_workers")
         found = (_worker(name, row, int(now) / 1000) for name, row in paired(rows).items())
         return tuple(sorted(found, key=lambda worker: (worker.quiet, worker.since, worker.name)))
 
 
 def running(workers: Iterable[Worker]) -> int:
-    """How many of these are heard of."""
+    """How many of these are not quiet."""
     return sum(not worker.quiet for worker in workers)
 
 
 def _worker(name: str, row: bytes, now: float) -> Worker:
     when, _, text = row.partition(b":")
-    told, at = orjson.loads(text), int(when) / 1000
-    # A worker of another version may say more, or less.
+    report, at = orjson.loads(text), int(when) / 1000
+    # A worker of another version may report more fields, or fewer.
     sign = Heartbeat(
-        told.get("version", "?"), told.get("up", 0.0), told.get("lane"), told.get("ago"), told.get("trouble")
+        report.get("version", "?"), report.get("up", 0.0), report.get("lane"), report.get("ago"), report.get("trouble")
     )
     return Worker(
         name=name,
         version=sign.version,
         since=at - sign.up,
         seen_at=at,
-        # Whichever way: one that reported in the future did so before Redis' clock was put back.
+        # A heartbeat from the future was stored before Redis' clock was put back.
         quiet=abs(now - at) > QUIET_AFTER,
         last_lane=sign.lane,
         last_at=None if sign.ago is None else at - sign.ago,

@@ -1,4 +1,4 @@
-"""Requests that must not be carried out twice: the first answer under a key is the answer for a day."""
+"""Idempotency keys: the first answer under a key is the answer for a day, and the request is carried out once."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Literal
 
 from ledger.store import Store
 
-KEEPS = 24 * 3600
+ANSWER_KEPT = 24 * 3600
 """Seconds for which an answer is kept."""
-RUNS = 120
+MAY_RUN = 120
 """Seconds after which a request that never ended counts as lost, and its key is free again."""
 
 
 @dataclass(frozen=True, slots=True)
-class Before:
-    """What became of the request before: another one, still running, or its answer, sealed."""
+class PreviousRequest:
+    """What became of the earlier request under a key: `other` was another request; `answered` has its sealed answer."""
 
     what: Literal["other", "running", "answered"]
     answer: str = ""
@@ -27,18 +27,18 @@ class Idempotency:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def begin(self, name: str, fingerprint: str, owner: str) -> Before | None:
-        """Take a key for a request; None when it is ours now, else what there was before."""
-        what, *answer = await self._store.run("idempotency_begin", name, fingerprint, owner, RUNS * 1000)
+    async def begin(self, name: str, fingerprint: str, owner: str) -> PreviousRequest | None:
+        """Take a key for a request; None where the caller has it now, else the request that has it."""
+        what, *answer = await self._store.run("begin_request", name, fingerprint, owner, MAY_RUN * 1000)
         match what:
             case b"begun":
                 return None
             case b"other":
-                return Before("other")
+                return PreviousRequest("other")
             case b"running":
-                return Before("running")
-        return Before("answered", answer[0].decode())
+                return PreviousRequest("running")
+        return PreviousRequest("answered", answer[0].decode())
 
     async def end(self, name: str, owner: str, answer: str | None) -> None:
-        """Keep the sealed answer of a request that has ended; None frees the key, so that it can be tried again."""
-        await self._store.run("idempotency_end", name, owner, answer or "", KEEPS * 1000, durable=bool(answer))
+        """Store the sealed answer of a request that has ended; None frees the key, so that it can be tried again."""
+        await self._store.run("end_request", name, owner, answer or "", ANSWER_KEPT * 1000, durable=bool(answer))

@@ -1,4 +1,4 @@
-"""Long work in steps: reconciliations, replays, tidying. A step is leased like anything else: a kill costs one step."""
+"""Long work in steps: reconciliations, replays, tidying. A step is leased like any work: a kill costs one step."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ClaimedJobs:
 
 
 class Jobs:
-    """Schedule, claim, settle: what a job does in a step is its own affair."""
+    """Schedule, claim and settle steps; what a job does in a step is decided by its worker."""
 
     def __init__(self, store: Store, queue: Queue) -> None:
         self._store = store

@@ -1,91 +1,13 @@
-"""The keyspace, told once. Every key starts with ``{relay}:``, one hash tag, so a ledger fits on one Cluster shard.
+"""The keyspace: every key, what it holds, how it grows, and when it ends.
 
-Times are Redis' time in ms. ``m`` is a merchant, ``imp`` an imp_uid, ``ep`` an endpoint's id, ``p`` stands for
-``m/imp`` (a merchant's name has no ``/``). A delivery's id is ``{event id}.{endpoint id}``.
-
-=========================  ======  =====================================================================================
-key                        type    holds
-=========================  ======  =====================================================================================
-version                    string  version of the stored shapes
-seq                        string  counter behind fencing tokens and the stamps of notifications
-base                       string  added to every sequence: 0, or the UNIX time of a rebuild
-merchants                  zset    merchant -> created · merchants:deleted merchant -> deleted, unless it was put again
-merchant:m                 hash    created_at since include_sandbox sandbox_since (when that was switched on, 0 for from
-                                   the start) check_prepared imp_key imp_secret token_hash tier trouble
-imp_token:c                string  i'mport's access token for credentials (c is their hash), sealed, until it expires
-imp_lock:c · imp_lock:c:t  string  who is fetching one · one in place of token t; expires by itself
-orders:m                   hash    merchant_uid -> JSON {amount, currency}: what the merchant expects
-ntf:id                     hash    one notification as it came, outcome, reason; escrow: fact key of what it changes;
-                                   trouble: why its payment could not be looked at, shown while it is pending
-ntfs · ntfs:m:m            zset    id -> received · the same for one merchant
-ntfs:p:p · ntfs:o:outcome  zset    … for one payment · for one outcome
-waiting:p                  zset    pending notifications of a payment: id -> stamp
-claims:p                   hash    cancellation_id that a verified webhook spoke of -> stamp; until a look has seen it
-escrow:p                   hash    the same for escrow changes: fact key -> "stamp:received:JSON"
-pay:p                      hash    version snapshot fetched_at status … (see commit.lua)
-facts:p                    hash    fact key -> JSON fact; only grows
-pays · pays:m:m            zset    p -> first recorded · the same for one merchant
-pays:u:merchant_uid        zset    … for one order number (any merchant)
-pays:s:status              zset    … for one status · pays:ms:m/status for one merchant and status
-ageing                     zset    p -> last change: what retention may remove
-hidden:p                   string  when a look found a payment of a test channel, which the merchant does not include;
-                                   expires after a day
-tomb:p                     string  what a payment removed by retention was: fact keys, last sequence; two years
-snaps:p                    hash    version -> i'mport's object as the look that made it found it, or what differs from
-                                   another; for its events. whole spent (see shared/snapshots.lua)
-evt:id                     hash    body (the callback's bytes; without i'mport's object where snap says which of snaps:p
-                                   that is) merchant imp_uid type sequence recorded_at silent about snap
-evts · evts:m:m            zset    id -> recorded · the same for one merchant
-evts:p:p · evts:t:type     zset    … for one payment (score: sequence) · for one type
-dlv:id                     hash    event endpoint merchant imp_uid type sequence state attempts next_at reason note …
-                                   while replayed: replay_id state_before reason_before
-att:id                     list    a delivery's attempts, oldest first, JSON
-dlvs · dlvs:e:ep           zset    id -> created · the same for one endpoint
-dlvs:s:ep/state            zset    … for one endpoint and stored state (pending delivered dead discarded)
-dlvs:v:event               set     endpoints that one event goes to
-replay:id                  hash    what a replay sends (see replay_create.lua), state, cursor (ms), walked, its counts
-replays                    zset    replay -> created
-replaying:id               set     deliveries that a replay queued and that have not come to an end
-recon:id                   hash    row: how far a reconciliation is (JSON); `auto/m` is the one that goes on by itself
-recon:id:found             zset    imp_uids found to differ and not looked at since -> found
-recon:id:unheard           zset    … that a webhook should have announced -> when; until it came, or counts as lost
-recons · recons:m:m        zset    reconciliation by hand -> created · the same for one merchant
-endpoints · endpoints:m:m  zset    ep -> created · the same for one merchant
-endpoints:deleted          zset    ep -> deleted; those whose row stays beside deliveries
-endpoint:ep                hash    row (JSON, see schemas.endpoint) merchant state disabled_reason disabled_at health …
-subs:m                     hash    ep -> "ordered type type …" for every endpoint of a merchant that is not deleted
-chain:ep/p                 zset    ordered endpoint: a payment's unsettled deliveries; only the head is in the lane
-lanes                      zset    lane -> when it next wants a worker, or since when it does and nothing holds it back
-due:lane                   zset    member -> due; not leased
-leased:lane                zset    member -> when the lease ends
-tokens:lane                hash    member -> fencing token of its lease
-touched:lane               zset    member -> due; marked while leased
-asked:lane                 zset    deliveries an operator asked for -> when; they go whatever the lane waits for
-tries:lane                 hash    imp_uid -> looks that have failed
-stalled:lane               zset    imp_uids that were put off while i'mport failed; all are due when it is back
-quiet:lane                 set     imp_uids whose next look is recorded without delivery
-lane:lane                  hash    not_before (nothing is claimed until then) probe_until (one was claimed to see how
-                                   things are) closed room told_until failures probe tokens tokens_at asked
-                                   (since when something is asked for) afresh (claims before this token say nothing)
-kicked:lane                string  a kick is under way; expires by itself
-sweeper                    string  who sweeps; expires by itself · crowded: Redis is nearly full; expires by itself
-strangers · strangers:s    string  payments nobody knew that unverified senders (this one) named; expires after a minute
-spools                     hash    receiver -> "waiting:when": notifications in its spool
-workers                    hash    worker -> "when:JSON", its last sign of life (see ledger.heartbeats); ten minutes
-probe                      -       never holds anything: commands are tried on it (see ledger.rights)
-canary                     string  sealed with RELAY_ENCRYPTION_KEY: whether a process has the right keys
-minute:n                   hash    counts of what happened in that minute; two days · refusals: all refused webhooks
-refused_bodies             hash    merchant:reason -> webhooks answered with 400 for it
-refused_bodies:at          zset    the same -> when the last one was counted
-day:n                      hash    lost and applied: webhooks that never came, and those that brought news; a month
-=========================  ======  =====================================================================================
-
+Every key starts with ``{relay}:``, one hash tag, so a ledger fits on one Cluster shard. Times are Redis' time in ms.
 Lanes are ``refresh/m`` and ``unknown/m`` (members: imp_uids), ``deliver/ep`` and ``replay/ep`` (members: delivery ids)
 and ``job/kind`` (members: ids of long-running jobs).
 """
 
 from __future__ import annotations
 
+import re
 from typing import Literal, NamedTuple, cast
 
 PREFIX = "{relay}:"
@@ -94,7 +16,7 @@ LaneKind = Literal["refresh", "unknown", "deliver", "replay", "job"]
 
 
 class Lane(NamedTuple):
-    """A queue of due work: a merchant's payments to look at, an endpoint's deliveries to send, long jobs of a kind."""
+    """A queue of due work: a merchant's dirty payments, an endpoint's deliveries, long jobs of a kind."""
 
     kind: LaneKind
     name: str
@@ -119,3 +41,165 @@ def key(*parts: str) -> str:
 def payment(merchant: str, imp_uid: str) -> str:
     """How a payment is called inside keys and indexes."""
     return f"{merchant}/{imp_uid}"
+
+
+PLACEHOLDERS = {
+    "m": r"[^/:]+",  # a merchant; its name has neither / nor :
+    "p": r"[^/:]+/.+",  # a payment: merchant/imp_uid
+    "ep": r"[^/:]+",  # an endpoint
+    "lane": r"(?:refresh|unknown|deliver|replay|job)/.+",
+    "run": r"(?:auto/)?[^/:]+",  # a reconciliation; `auto/m` is the one that repeats by itself
+    "id": r"[^/:]+",  # of an event, a notification, a replay, a delivery ({event id}.{endpoint id})
+    "any": r".+",
+}
+"""What stands for a part of a key in `KEYS`, as a regular expression."""
+
+
+class Key(NamedTuple):
+    """One kind of key: its name without the prefix, its type, what it holds, how it grows and when it ends."""
+
+    name: str
+    type: Literal["string", "hash", "list", "set", "zset"]
+    holds: str
+    ends: str
+
+    def matches(self, name: str) -> bool:
+        """Whether a key, named without the prefix, is of this kind."""
+        pattern = re.sub(r"<(\w+)>", lambda found: PLACEHOLDERS[found[1]], self.name)
+        return re.fullmatch(pattern, name) is not None
+
+
+_WITH_PAYMENT = "with its payment, after the retention"
+_WITH_EVENT = "with its event, after the retention"
+_WITH_NOTIFICATION = "with its notification, after the retention"
+_WITH_MERCHANT = "when its merchant is deleted"
+_WITH_ENDPOINT = "with its endpoint, once that is deleted and has no deliveries left"
+_WITH_LANE = "a member leaves when it is settled"
+
+# fmt: off
+KEYS = (
+    # The ledger
+    Key("version", "string", "version of the stored shapes", "never"),
+    Key("canary", "string", "text sealed with RELAY_ENCRYPTION_KEY: shows whether a process has the right keys",
+        "never"),
+    Key("seq", "string", "counter behind fencing tokens and the stamps of notifications", "never"),
+    Key("base", "string", "added to every sequence: 0, or the UNIX time of a rebuild", "never"),
+    Key("sweeper", "string", "the worker that sweeps", "expires after 2 s"),
+    Key("memory_pressure", "string", "Redis is nearly full: nothing new is claimed", "expires after 2 s"),
+    Key("probe", "string", "commands are tried on it (ledger.acl)", "at once: it never holds anything"),
+    Key("workers", "hash", "worker -> 'when:JSON', its last sign of life",
+        "a worker without a sign for 10 minutes leaves"),
+    Key("spools", "hash", "receiver -> 'waiting:when', notifications in its spool",
+        "a receiver silent for a minute leaves"),
+    Key("idem:<any>", "hash", "request under an idempotency key: fingerprint, owner, sealed answer",
+        "one a request; expires after 2 minutes without an answer, a day with one"),
+    # Merchants
+    Key("merchants", "zset", "merchant -> created", _WITH_MERCHANT),
+    Key("merchants:deleted", "zset", "merchant -> deleted", "when the merchant is put again"),
+    Key("merchant:<m>", "hash", "created_at since include_sandbox sandbox_since (when that was switched on, 0: from the"
+        " start) check_prepared imp_key imp_secret (both sealed) token_hash tier trouble", _WITH_MERCHANT),
+    Key("orders:<m>", "hash", "merchant_uid -> JSON {amount, currency}: what the merchant expects",
+        "one an order; with the last payment of that order, never where there is none"),
+    Key("imp_token:<any>", "string", "i'mport's access token for credentials (named by their hash), sealed",
+        "one a pair of credentials; expires with the token"),
+    Key("imp_lock:<any>", "string", "a process fetches that token, or the one after it", "expires by itself"),
+    # Notifications
+    Key("ntf:<id>", "hash", "a notification as it came, outcome, reason; escrow: key of the escrow change it reports;"
+        " trouble: why its payment could not be refreshed, shown while it is pending",
+        "one a webhook; " + _WITH_PAYMENT),
+    Key("ntfs", "zset", "notification -> received", _WITH_NOTIFICATION),
+    Key("ntfs:m:<m>", "zset", "those of one merchant", _WITH_NOTIFICATION),
+    Key("ntfs:p:<p>", "zset", "those of one payment", _WITH_NOTIFICATION),
+    Key("ntfs:o:<id>", "zset", "those with one outcome: pending, applied, unchanged, rejected", _WITH_NOTIFICATION),
+    Key("waiting:<p>", "zset", "pending notifications of a payment -> stamp",
+        "a notification leaves when it is settled"),
+    Key("reported:<p>", "hash", "cancellation_id that a verified webhook reports -> stamp",
+        "a refresh that has seen it removes it"),
+    Key("escrow:<p>", "hash", "reported escrow change: fact key -> 'stamp:received:JSON'",
+        "a refresh that has seen it removes it"),
+    Key("unverified", "string", "unknown payments that unverified sources named", "expires after a minute"),
+    Key("unverified:<any>", "string", "those that one of these sources named", "3,000 at most; expires after a minute"),
+    Key("refusals", "hash", "merchant:status -> refused webhooks", "one counter a merchant and status; never"),
+    Key("refused_bodies", "hash", "merchant:reason -> webhooks answered with 400 for it",
+        "one counter a merchant and reason; never"),
+    Key("refused_bodies:at", "zset", "the same -> when the last one was counted", "never"),
+    # Payments
+    Key("pay:<p>", "hash", "version snapshot fetched_at first_at status sequence … (schemas.payments.codec)",
+        "after the retention"),
+    Key("facts:<p>", "hash", "fact key -> JSON fact; only grows", _WITH_PAYMENT),
+    Key("snaps:<p>", "hash", "version -> i'mport's object as the refresh that made it saw it, or the difference from"
+        " another; whole spent (shared/snapshots.lua)", "one a refresh that found facts; " + _WITH_PAYMENT),
+    Key("pays", "zset", "payment -> first recorded", _WITH_PAYMENT),
+    Key("pays:m:<m>", "zset", "those of one merchant", _WITH_PAYMENT),
+    Key("pays:u:<any>", "zset", "those of one order number, of any merchant", _WITH_PAYMENT),
+    Key("pays:s:<id>", "zset", "those of one status", _WITH_PAYMENT),
+    Key("pays:ms:<m>/<id>", "zset", "those of one merchant and status", _WITH_PAYMENT),
+    Key("ageing", "zset", "payment -> last change: what retention may remove", _WITH_PAYMENT),
+    Key("hidden:<p>", "string", "when a look-up found a payment of a test channel, which the merchant does not include",
+        "expires after a day"),
+    Key("tomb:<p>", "string", "tombstone of a removed payment: fact keys, last sequence", "expires after two years"),
+    # Events and deliveries
+    Key("evt:<id>", "hash", "body (the callback's bytes; without i'mport's object where snap is the version in"
+        " snaps:p) merchant imp_uid type sequence recorded_at silent sandbox about", "one a fact; " + _WITH_PAYMENT),
+    Key("evts", "zset", "event -> recorded", _WITH_EVENT),
+    Key("evts:m:<m>", "zset", "those of one merchant", _WITH_EVENT),
+    Key("evts:p:<p>", "zset", "those of one payment -> sequence", _WITH_EVENT),
+    Key("evts:t:<id>", "zset", "those of one type", _WITH_EVENT),
+    Key("dlv:<id>", "hash", "event endpoint merchant imp_uid type sequence state attempts next_at reason note"
+        " created_at replay; requested (retry, test); while replayed: replay_id state_before reason_before",
+        "one an event and endpoint; " + _WITH_EVENT),
+    Key("att:<id>", "list", "a delivery's attempts, oldest first, JSON", "the latest 100; " + _WITH_EVENT),
+    Key("dlvs", "zset", "delivery -> created", _WITH_EVENT),
+    Key("dlvs:e:<ep>", "zset", "those to one endpoint", _WITH_EVENT),
+    Key("dlvs:s:<ep>/<id>", "zset", "those to one endpoint in one stored state: pending, delivered, dead, discarded",
+        _WITH_EVENT),
+    Key("dlvs:v:<id>", "set", "endpoints that one event goes to", _WITH_EVENT),
+    Key("chain:<ep>/<p>", "zset",
+        "ordered endpoint: unsettled deliveries of a payment -> sequence; only the first is in the lane",
+        "a delivery leaves when it is settled"),
+    Key("minute:<id>", "hash", "counts of what happened in that minute", "expires after two days"),
+    Key("day:<id>", "hash", "lost and applied: webhooks that never came, and those that brought facts",
+        "expires after a month"),
+    # Endpoints
+    Key("endpoints", "zset", "endpoint -> created", "when it is deleted"),
+    Key("endpoints:m:<m>", "zset", "those of one merchant", "when it is deleted"),
+    Key("endpoints:deleted", "zset", "endpoint -> deleted", _WITH_ENDPOINT),
+    Key("endpoint:<ep>", "hash", "row (JSON, schemas.endpoints.endpoint) merchant state disabled_reason disabled_at"
+        " created_at max_in_flight rate_limit health fresh_health (its health once it is enabled or changed) last_error"
+        " ok_count fail_count", _WITH_ENDPOINT),
+    Key("subs:<m>", "hash", "endpoint -> 'ordered filter filter …'",
+        "a subscription leaves when its endpoint is deleted"),
+    # Lanes
+    Key("lanes", "zset", "lane -> when it next wants a worker, or since when it does",
+        "a lane leaves when it wants none"),
+    Key("due:<lane>", "zset", "unleased member -> due", _WITH_LANE),
+    Key("leased:<lane>", "zset", "leased member -> when the lease ends", "with the lease"),
+    Key("tokens:<lane>", "hash", "leased member -> fencing token", "with the lease"),
+    Key("touched:<lane>", "zset", "member marked while leased -> due", "with the lease"),
+    Key("requested:<lane>", "zset", "delivery that an operator requested -> when", "once it is claimed or given up"),
+    Key("tries:<lane>", "hash", "imp_uid -> refreshes that have failed", _WITH_LANE),
+    Key("stalled:<lane>", "zset", "imp_uid postponed while i'mport failed -> when",
+        "once it is claimed, or i'mport answers again"),
+    Key("silent:<lane>", "set", "imp_uids whose next refresh is recorded silently", _WITH_LANE),
+    Key("lane:<lane>", "hash", "closed; not_before, the latest of retry_after_until, open_until, rate_until and a"
+        " merchant's pause; probe_until: a probe is under way until then; capacity and probe_capacity: how many may be"
+        " leased; tokens and tokens_at: of the rate; failures: of i'mport in a row; requested_at: since when a delivery"
+        " is requested; fresh_from: claims before this token say nothing about the endpoint",
+        "one a lane; an endpoint's " + _WITH_ENDPOINT),
+    Key("kicked:<lane>", "string", "a kick is under way", "expires after 5 s"),
+    # Replays and reconciliations
+    Key("replay:<id>", "hash", "what a replay sends (ledger.replays), state, cursor, until, walked, its counts",
+        "after the retention"),
+    Key("replays", "zset", "replay -> created", "after the retention"),
+    Key("replaying:<id>", "set", "unsettled deliveries that a replay queued", "a delivery leaves when it is settled"),
+    Key("recon:<run>", "hash", "row: how far a reconciliation is (JSON), merchant is_running is_failing",
+        "by hand after the retention, automatic when its merchant is removed"),
+    Key("recon:<run>:found", "zset", "imp_uid found to differ and not refreshed since -> found",
+        "expires after two days"),
+    Key("recon:<run>:awaiting_webhook", "zset", "… that a webhook should have announced -> when",
+        "expires after two days"),
+    Key("recons", "zset", "reconciliation by hand -> created", "after the retention"),
+    Key("recons:m:<m>", "zset", "those of one merchant", "after the retention"),
+)
+"""All kinds of keys; a test compares this table with a ledger in which everything has happened."""
+# fmt: on

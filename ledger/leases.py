@@ -1,23 +1,24 @@
-"""Leases: the right to work on something for a while. A worker that dies gives it up by saying nothing."""
+"""Leases: the right to work on something for a while. A worker that dies stops renewing, and its leases end."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 
 from ledger.keys import Lane
 from ledger.queue import Queue
+from ledger.rows import flat
 from ledger.store import Argument, Store
 
 LEASE_MS = 10_000
-"""How long a lease lasts; what a killed worker held comes back after this."""
+"""How long a lease lasts: the work of a killed worker is due again after this."""
 RENEW_EVERY = 3.0
 """Seconds after which a worker renews what it holds: three times before it would end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to work on one member of a lane until it ends; the token fences off whoever had it before."""
+    """The right to work on one member of a lane until it ends; the fencing token shuts out earlier holders."""
 
     lane: Lane
     member: str
@@ -33,24 +34,24 @@ class Leases:
         self._held: set[Lease] = set()
 
     def hold(self, leases: Iterable[Lease]) -> None:
-        """Keep these alive from now on."""
+        """Renew these from now on."""
         self._held.update(leases)
 
     def drop(self, leases: Iterable[Lease]) -> None:
-        """They are settled, or somebody else's."""
+        """Stop renewing these: they are settled, or another worker has them."""
         self._held.difference_update(leases)
 
     async def renew(self) -> None:
         """Lengthen every lease held. Raises `LedgerUnavailable`."""
         if self._held:
-            await self._store.run("renew", LEASE_MS, *_flat(self._held))
+            await self._store.run("renew_leases", LEASE_MS, *_rows(self._held))
 
-    async def give_back(self) -> None:
+    async def release(self) -> None:
         """End every lease held with nothing done: the work is due at once, for others. Raises `LedgerUnavailable`."""
         held, self._held = self._held, set()
         if held:
-            self._queue.kick_all(await self._store.run("give_back", *_flat(held)))
+            self._queue.kick_all(await self._store.run("release_leases", *_rows(held)))
 
 
-def _flat(leases: Iterable[Lease]) -> list[Argument]:
-    return [part for lease in leases for part in (str(lease.lane), lease.member, lease.token)]
+def _rows(leases: Set[Lease]) -> list[Argument]:
+    return [len(leases), *flat((str(lease.lane), lease.member, lease.token) for lease in leases)]

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from dramatiq.brokers.redis import RedisBroker
+
+from ledger import compatibility
 from ledger.accept import Intake
+from ledger.acl import AclProblem, ledger_problem
 from ledger.connection import connect
 from ledger.deliveries import Deliveries
 from ledger.delivery_lane import DeliveryLane
@@ -10,10 +16,13 @@ from ledger.durability import Durability, durability
 from ledger.endpoints import Endpoints
 from ledger.events import Events
 from ledger.heartbeats import Heartbeats
+from ledger.idempotency import Idempotency
 from ledger.jobs import Jobs
 from ledger.keys import Lane
 from ledger.leases import LEASE_MS, Leases
+from ledger.memory import Memory, memory
 from ledger.merchants import Merchants
+from ledger.minute_counts import Minute, minutes
 from ledger.notifications import Notifications
 from ledger.payments import Payments
 from ledger.queue import Queue
@@ -21,16 +30,44 @@ from ledger.reconciliations import Reconciliations
 from ledger.refresh_lane import RefreshLane
 from ledger.replays import Replays
 from ledger.retention import Retention
+from ledger.stats import Stats, stats
 from ledger.store import Store
 from ledger.tokens import TokenCache
+from runtime.encryption import Sealer
+
+_SWEEPER_MS = 2_000
+"""How long a worker stays the one that sweeps after its last sweep."""
 
 
 class Ledger:
-    """One ledger, seen from one event loop. Every call raises `LedgerUnavailable` when Redis cannot be relied on.
+    """One ledger, seen from one event loop. It kicks lanes itself: no caller is given a lane to kick.
 
-    ``intake`` accepts · ``refreshing`` and ``delivering`` are what workers live on · ``merchants`` and ``endpoints``
-    are registries · ``workers`` are those that run · ``payments``, ``events``, ``deliveries``, ``notifications`` are
-    read.
+    Every call raises `LedgerUnavailable` when Redis cannot be relied on.
+
+    ===================  ===========================================================================================
+    part                 verbs
+    ===================  ===========================================================================================
+    ``intake``           accept a notification; say whether a merchant takes webhooks; count refusals; report a spool
+    ``refresh_lane``     claim dirty payments, commit what a refresh found, postpone, hide; pause and resume a
+                         merchant; mark a payment dirty; amend a record
+    ``delivery_lane``    claim due deliveries, settle attempts, read and replace an endpoint's health
+    ``leases``           hold, renew, drop, release what this process has claimed
+    ``jobs``             schedule, claim, settle long work in steps
+    ``reconciliations``  begin, save, read runs; mark what differs; count what was repaired and which webhooks were lost
+    ``replays``          count, create, step, stop, read
+    ``retention``        remove what is old
+    ``merchants``        put, reseal, delete, read
+    ``endpoints``        create, update, enable, disable, delete, read
+    ``payments``         read; expect an amount for an order
+    ``events``           read
+    ``deliveries``       read; retry; send and end a test
+    ``notifications``    read
+    ``heartbeats``       report, sign off, read workers
+    ``tokens``           share i'mport's access tokens between processes
+    ``idempotency``      begin and end requests that must not be carried out twice
+    ===================  ===========================================================================================
+
+    ``store`` and ``queue`` are for ledger/ itself and its tests.
     """
 
     def __init__(self, store: Store, queue: Queue) -> None:
@@ -42,16 +79,17 @@ class Ledger:
         self.leases = Leases(store, queue)
         self.jobs = Jobs(store, queue)
         self.reconciliations = Reconciliations(store, queue, self.jobs)
-        self.tokens = TokenCache(store)
+        self.replays = Replays(store, queue)
         self.retention = Retention(store)
         self.merchants = Merchants(store)
-        self.endpoints = Endpoints(store)
-        self.payments = Payments(store)
-        self.events = Events(store)
-        self.deliveries = Deliveries(store)
-        self.notifications = Notifications(store)
-        self.replays = Replays(store, queue)
+        self.endpoints = Endpoints(store, queue)
+        self.payments = Payments(store, queue)
+        self.events = Events(store, self.merchants)
+        self.deliveries = Deliveries(store, queue, self.endpoints)
+        self.notifications = Notifications(store, self.merchants)
         self.heartbeats = Heartbeats(store)
+        self.tokens = TokenCache(store)
+        self.idempotency = Idempotency(store)
         self.accept = self.intake.accept
         self.takes_webhooks = self.intake.takes_webhooks
         self.known_merchants = self.intake.known_merchants
@@ -62,13 +100,66 @@ class Ledger:
         """The ledger at ``url``, its kicks at ``queue_url``; nothing is connected yet. Raises `BadSetting`."""
         return cls(Store(connect(url, max_connections=max_connections), replica_acks=replica_acks), Queue(queue_url))
 
+    @property
+    def broker(self) -> RedisBroker:
+        """Dramatiq's broker, through which kicks reach the actors."""
+        return self.queue.broker
+
+    @property
+    def refused(self) -> int:
+        """How often Redis has answered this process with an error that is not expected of it."""
+        return self.store.refused
+
+    async def check_usable(self) -> None:
+        """Check that Redis allows this process what ledger and queue need; a queue that is only away is logged.
+
+        Raises `BadSetting` for what lasts until an operator changes it.
+        """
+        compatibility.check_usable(await self.ledger_problem(), await self.queue_problem())
+
+    async def begin(self, sealer: Sealer) -> None:
+        """Everything that a process checks before it works with a ledger and opens what is sealed there: that it is
+        usable, that these are its encryption keys and that this version reads its shapes; the first process leaves
+        both. Raises `BadSetting`."""
+        await self.check_usable()
+        await compatibility.begin(self.store, sealer)
+
+    async def now(self) -> float:
+        """Redis' time in UNIX seconds."""
+        return await self.store.now()
+
+    async def ledger_problem(self) -> AclProblem | None:
+        """What keeps the ledger from working although Redis answers."""
+        return await ledger_problem(self.store)
+
+    async def queue_problem(self) -> AclProblem | None:
+        """What keeps kicks from being sent and fetched; never raises `LedgerUnavailable`."""
+        return await self.queue.problem()
+
     async def durability(self) -> Durability:
         """How safe this Redis keeps what it is given."""
         return await durability(self.store)
 
+    async def memory(self) -> Memory:
+        """How full Redis is; answered by a full one, too."""
+        return await memory(self.store)
+
+    async def stats(self) -> Stats:
+        """How much is to be done, and how late it is."""
+        return await stats(self.store)
+
+    async def minutes(self, count: int) -> tuple[Minute, ...]:
+        """What happened in each of the last ``count`` minutes, the oldest first; the last one is under way."""
+        return await minutes(self.store, count)
+
+    def kick(self, lanes: Iterable[Lane]) -> None:
+        """Send a kick for these lanes, which have more work than their claim gave; returns at once."""
+        self.queue.kick_all(map(str, lanes))
+
     async def sweep(self, owner: str, limit: int = 500) -> list[Lane]:
-        """Tell the workers of every lane with due work that they were not told of; one ``owner`` at a time does it."""
-        lanes = await self.store.run("sweep", limit, owner, 2_000, LEASE_MS)
+        """Kick every lane that has due work and no kick under way; gives the lanes kicked. One ``owner`` at a time
+        sweeps."""
+        lanes = await self.store.run("sweep", limit, owner, _SWEEPER_MS, LEASE_MS)
         self.queue.kick_all(lanes)
         return [Lane.parse(lane.decode()) for lane in lanes]
 

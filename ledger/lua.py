@@ -1,7 +1,7 @@
 """The scripts: one ``.lua`` file per operation, put behind the shared parts that it names in a line ``-- uses: …``.
 
-Behind every one comes what it put off (see ``scripts/shared/base.lua``), wherever it returned. So it does where Redis
-refused a command in the middle: what was written before that stays written, so its lists and lanes must agree with it.
+After every script its lists and counters are written (see ``scripts/shared/base.lua``), wherever it returned; also
+where Redis refused a command in the middle: what was written before that stays, and lists and lanes must agree with it.
 """
 
 from __future__ import annotations
@@ -12,16 +12,17 @@ from hashlib import sha1
 from importlib.resources import files
 
 _USES = re.compile(r"^-- uses: (.+)$", re.MULTILINE)
+_ALWAYS = ("base", "arguments")
 _RUN = """local function run()
 {}
 end
 local done, answer = pcall(run)
 if not done then
-  pcall(index_what_was_touched)
-  pcall(write_what_was_put_off)
+  pcall(index_touched_lanes)
+  pcall(write_lists_and_counters)
   error(answer, 0)
 end
-write_what_was_put_off()
+write_lists_and_counters()
 return answer
 """
 
@@ -34,8 +35,8 @@ def script(name: str) -> tuple[str, str]:
 
 
 def composed(text: str) -> str:
-    """A script behind ``shared/base.lua`` and the parts that it, or a part of it, uses; each once."""
-    parts: dict[str, str] = {"base": _part("base")}
+    """A script behind the parts of `_ALWAYS` and those that it, or a part of it, uses; each once."""
+    parts = {name: _part(name) for name in _ALWAYS}
     _collect(text, parts)
     return "".join((*parts.values(), _RUN.format(text)))
 

@@ -1,4 +1,4 @@
-"""How full Redis is; from 95 % of `maxmemory` on nothing new is begun, and somebody has to make room."""
+"""How full Redis is. From 95 % of `maxmemory` on nothing new is begun until an operator frees memory."""
 
 from __future__ import annotations
 

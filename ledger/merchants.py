@@ -1,4 +1,4 @@
-"""Whose payments these are: credentials (sealed), and what is believed of each merchant."""
+"""The registry of merchants: sealed credentials, and what each merchant wants recorded and delivered."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from ledger.rows import Row, hashes, members, seconds, text
 from ledger.store import Store
 from schemas.errors import Conflict, NotFound
 
+HEAD_START_MS = 3_600_000
+"""Events of facts from this long before a merchant was first added are delivered, unless it says since when."""
+
 
 @dataclass(frozen=True, slots=True)
 class Merchant:
@@ -16,7 +19,7 @@ class Merchant:
 
     Times are UNIX seconds: events of facts before `since` are recorded silently. `token_hash` is the SHA-256 in hex of
     the token its webhooks' path must have; `tier` is an agency's code for a sub-merchant;
-    `trouble` says in words why i'mport cannot be asked for it.
+    `trouble` says in words why its payments cannot be looked up.
     `sandbox_since` is when `include_sandbox` was switched on, 0 where it was from the start, or is off.
     """
 
@@ -54,18 +57,18 @@ class Merchants:
         """Store a merchant whole; whether it is new. The keys come sealed; `since` in UNIX seconds is an hour before
         the merchant was first added, unless given.
 
-        Without `include_sandbox`, what endpoints still had to get of test channels is discarded; where that breaks
-        off, putting the merchant again finishes it."""
+        Without `include_sandbox`, unsettled deliveries of test channels are discarded; where that breaks off, putting
+        the merchant again finishes it."""
         new = await self._store.run(
             "put_merchant", name, imp_key, imp_secret, int(include_sandbox), int(check_prepared),
-            "" if since is None else round(since * 1000), token_hash or "", tier or "",
+            "" if since is None else round(since * 1000), HEAD_START_MS, token_hash or "", tier or "",
             durable=True,
         )  # fmt: skip
         if not include_sandbox:
             for endpoint in await members(self._store, f"endpoints:m:{name}"):
                 cursor = b"0"
                 while cursor:
-                    cursor = await self._store.run("discard_test_deliveries", name, endpoint, cursor)
+                    cursor = await self._store.run("discard_sandbox_deliveries", name, endpoint, cursor)
         return bool(new)
 
     async def reseal(self, merchant: Merchant, *, imp_key: str, imp_secret: str) -> bool:
@@ -74,8 +77,8 @@ class Merchants:
         return bool(await self._store.run("reseal_merchant", *args, durable=True))
 
     async def ensure(self, name: str) -> None:
-        """See that the merchant is known, without credentials of its own: they are in the environment."""
-        await self._store.run("ensure_merchant", name)
+        """Add the merchant unless it is known, without credentials of its own: they are in the environment."""
+        await self._store.run("ensure_merchant", name, HEAD_START_MS)
 
     async def get(self, name: str) -> Merchant:
         """The merchant of this name. Raises `NotFound`."""
@@ -92,13 +95,13 @@ class Merchants:
         return Page(rows, page.next_cursor)
 
     async def names(self) -> tuple[str, ...]:
-        """The names of all merchants, `default` first: its webhooks are taken before anybody adds it."""
+        """The names of all merchants, `default` first: it takes webhooks before it is added."""
         return ("default", *(name for name in await members(self._store, "merchants") if name != "default"))
 
     async def delete(self, name: str) -> None:
-        """Forget a merchant; its payments and events stay, and what is to be looked at waits until it is put again.
+        """Delete a merchant; its payments and events stay, and its dirty payments wait until it is put again.
 
-        After the retention that is given up (`Tidying`). Raises `NotFound`, and `Conflict` while it has endpoints."""
+        After the retention these are given up. Raises `NotFound`, and `Conflict` while it has endpoints."""
         outcome = await self._store.run("delete_merchant", name, durable=True)
         if outcome == b"unknown":
             raise NotFound(f"there is no merchant {name!r}")

@@ -24,6 +24,6 @@ class Minute:
 
 async def minutes(store: Store, count: int) -> tuple[Minute, ...]:
     """The last `count` minutes, the oldest first; the last is the one that is under way. Raises `LedgerUnavailable`."""
-    last, *counts = await store.run("read_minutes", count, *_NAMES)
+    last, *counts = await store.run("read_minutes", count, len(_NAMES), *_NAMES)
     rows = zip(*(iter(counts),) * len(_NAMES), strict=True)
     return tuple(Minute((last - count + 1 + place) * 60, *row) for place, row in enumerate(rows))

@@ -1,4 +1,4 @@
-"""Notifications: what came in, and what became of it."""
+"""Notifications: webhooks as they were accepted, and what became of each."""
 
 from __future__ import annotations
 
@@ -38,15 +38,16 @@ class StoredNotification:
 class Notifications:
     """What came in, newest first."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, merchants: Merchants) -> None:
         self._store = store
+        self._merchants = merchants
 
     async def get(self, identity: str) -> StoredNotification:
         """The notification of this id. Raises `NotFound`."""
         row = (await hashes(self._store, [f"ntf:{identity}"]))[0]
         if not row:
             raise NotFound(f"there is no notification {identity!r}")
-        return _noted(identity, row)
+        return _notification(identity, row)
 
     async def list(
         self,
@@ -59,17 +60,17 @@ class Notifications:
         """Notifications of one merchant or all, for one payment, with one outcome."""
         musts = [f"ntfs:o:{outcome}"] if outcome is not None else []
         if imp_uid is not None:
-            merchants = [merchant] if merchant is not None else await Merchants(self._store).names()
+            merchants = [merchant] if merchant is not None else await self._merchants.names()
             walks = [f"ntfs:p:{name}/{imp_uid}" for name in merchants]
         else:
             walks = [f"ntfs:m:{merchant}"] if merchant is not None else ["ntfs"]
         page = await walk(self._store, walks, musts, part=part)
         rows = await hashes(self._store, [f"ntf:{identity}" for identity in page.rows])
-        noted = tuple(_noted(identity, row) for identity, row in zip(page.rows, rows, strict=True) if row)
-        return Page(noted, page.next_cursor)
+        found = tuple(_notification(identity, row) for identity, row in zip(page.rows, rows, strict=True) if row)
+        return Page(found, page.next_cursor)
 
 
-def _noted(identity: str, row: Row) -> StoredNotification:
+def _notification(identity: str, row: Row) -> StoredNotification:
     outcome: Outcome = next((one for one in get_args(Outcome) if one == text(row, "outcome")), "pending")
     return StoredNotification(
         id=identity,

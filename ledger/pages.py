@@ -1,8 +1,8 @@
 """The one way to read a long index: newest first, a page at a time, with bounded work however long it is.
 
-A cursor is the place of the last entry looked at (its score and member), so it stays good while entries come and
-go. A page can be shorter than asked for, even empty, and still have a next cursor: a rare combination of filters is
-looked for among `MOST` entries at a time.
+A cursor is the place of the last entry read (its score and member), so it stays valid while entries come and go. A
+page can be shorter than its limit, even empty, and still have a next cursor: a rare combination of filters is searched
+for among `MOST` entries at a time.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ledger.store import Store
 from schemas.errors import Invalid
 
 MOST = 5_000
-"""Entries of an index that one page looks at, at most."""
+"""Entries of an index that are read for one page, at most."""
 
 T = TypeVar("T")
 _SCORE = re.compile(r"[0-9]{1,17}(?:\.[0-9]{1,6})?")
@@ -72,7 +72,7 @@ async def walk(
         return Page(())
     score, member = decode(part.cursor) if part.cursor is not None else ("", "")
     answer = await store.run(
-        "page", part.limit, MOST, score, member, _ms(part.since), _ms(part.until), clock,
+        "read_page", part.limit, MOST, score, member, _ms(part.since), _ms(part.until), clock,
         len(walks), *walks, len(musts), *musts,
     )  # fmt: skip
     more, last_score, last_member, *rows = (value.decode() if isinstance(value, bytes) else value for value in answer)

@@ -1,24 +1,26 @@
-"""Payments as the last look found them."""
+"""Payments as their last refresh found them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
 
 from ledger.pages import Page, PageRequest, walk
+from ledger.queue import Queue
 from ledger.rows import Row, hashes, seconds, text
 from ledger.store import Store
 from schemas import wire
 from schemas.errors import NotFound
+from schemas.payments import codec
+from schemas.payments.cancellations import CancellationRequest
 
 
 @dataclass(frozen=True, slots=True)
 class Payment:
     """A payment: amounts in the currency's major unit, times in UNIX seconds. `snapshot` is i'mport's object as JSON;
-    `requests` are what is known of its cancellations, as `schemas.payments.codec` keeps them; `contradicts`
-    are the events that the object no longer bears out."""
+    `requests` are what is known of its cancellations; `contradicts` are the events that the object no longer bears out.
+    """
 
     merchant: str
     imp_uid: str
@@ -30,15 +32,15 @@ class Payment:
     currency: str
     fetched_at: float | None
     snapshot: bytes = field(repr=False)
-    requests: Sequence[dict[str, Any]] = field(default=(), repr=False)
+    requests: Sequence[CancellationRequest] = field(default=(), repr=False)
     contradicts: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class RefreshState:
-    """How far a look at a payment is: when it was last fetched (UNIX seconds), at how many looks i'mport did not know
-    it, whether a look is due or being made, and when one last found that it does not exist for the merchant (UNIX
-    seconds, None where none did within a day)."""
+    """How far the refresh of a payment is: when it was last looked up (UNIX seconds), at how many look-ups i'mport did
+    not know it, whether a refresh is due or under way, and when one last found that the payment does not exist for the
+    merchant (UNIX seconds, None where none did within a day)."""
 
     fetched_at: float | None
     unknown: int
@@ -47,18 +49,19 @@ class RefreshState:
 
     @property
     def hidden(self) -> bool:
-        """Whether the latest look found that it does not exist for the merchant."""
+        """Whether the latest refresh found that it does not exist for the merchant."""
         return self.hidden_at is not None and (self.fetched_at is None or self.hidden_at >= self.fetched_at)
 
 
 class Payments:
-    """The payments that were found, the one that was first seen last first."""
+    """The payments that were found, the latest first."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, queue: Queue) -> None:
         self._store = store
+        self._queue = queue
 
     async def get(self, merchant: str, imp_uid: str) -> Payment:
-        """One payment. Raises `NotFound` before the first successful look at it."""
+        """One payment. Raises `NotFound` before the first refresh that found it."""
         found = await self._some([f"{merchant}/{imp_uid}"])
         if not found:
             raise NotFound(f"there is no payment {imp_uid!r} of merchant {merchant!r}")
@@ -81,20 +84,20 @@ class Payments:
             page = await walk(self._store, [_index(merchant, status)], part=part)
         return Page(tuple(await self._some(page.rows)), page.next_cursor)
 
-    async def look(self, merchant: str, imp_uid: str) -> RefreshState:
-        """How far the looks at a payment are."""
-        fetched, unknown, due, hidden = await self._store.run("read_look", merchant, imp_uid)
+    async def refresh_state(self, merchant: str, imp_uid: str) -> RefreshState:
+        """How far the refresh of a payment is."""
+        fetched, unknown, due, hidden = await self._store.run("read_refresh_state", merchant, imp_uid)
         at, hidden_at = (int(ms) / 1000 if ms else None for ms in (fetched, hidden))
         return RefreshState(at, int(unknown), due == 1, hidden_at)
 
-    async def expect(self, merchant: str, merchant_uid: str, amount: Decimal, currency: str | None) -> Sequence[str]:
-        """Note what a merchant expects to be paid for an order, in the currency's major unit; gives the imp_uids of its
-        payments, which have to be looked at again. Raises `NotFound` for an unknown merchant."""
+    async def expect(self, merchant: str, merchant_uid: str, amount: Decimal, currency: str | None) -> None:
+        """Record what a merchant expects to be paid for an order, in the currency's major unit, and refresh the newest
+        100 payments of that order. Raises `NotFound` for an unknown merchant."""
         expectation = wire.dumps({"amount": str(amount), "currency": currency})
-        found = await self._store.run("put_order", merchant, merchant_uid, expectation, durable=True)
-        if found == b"unknown":
+        lanes = await self._store.run("put_order", merchant, merchant_uid, expectation, durable=True)
+        if lanes is None:
             raise NotFound(f"there is no merchant {merchant!r}")
-        return [imp_uid.decode() for imp_uid in found]
+        self._queue.kick_all(lanes)
 
     async def _some(self, names: Sequence[str]) -> Sequence[Payment]:
         rows = await hashes(self._store, [f"pay:{name}" for name in names])
@@ -120,6 +123,6 @@ def _payment(name: str, row: Row) -> Payment:
         currency=text(row, "currency") or "",
         fetched_at=seconds(row, "fetched_at"),
         snapshot=row.get("snapshot") or b"{}",
-        requests=wire.loads(row.get("requests") or b"[]"),
+        requests=tuple(codec.load_request(request) for request in wire.loads(row.get("requests") or b"[]")),
         contradicts=wire.loads(row.get("contradicts") or b"[]"),
     )

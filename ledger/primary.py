@@ -1,7 +1,7 @@
-"""Which node has the ledger: the one that a URL names, or the one that a Redis Cluster has it on now.
+"""Which node has the ledger: the one that a URL names, or the primary of its shard in a Redis Cluster.
 
 All keys share a hash tag, so a ledger is on one shard of a Cluster. Scripts are sent to that shard's primary over plain
-connections of ours (``WAIT`` counts what its own connection wrote); who that is, redis-py's Cluster client finds out.
+connections of our own (``WAIT`` counts what its own connection wrote); redis-py's Cluster client finds the primary.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Address = tuple[str, int]
 
 
 class Primary(Protocol):
-    """How a store finds its node. What is raised is redis-py's, and an `OSError` or `TimeoutError`."""
+    """How a store finds its node. Raises redis-py's errors, `OSError` and `TimeoutError`."""
 
     @property
     def client(self) -> Redis:
@@ -27,32 +27,32 @@ class Primary(Protocol):
         """The node that has the ledger now."""
 
     async def follow(self, moved: trouble.MovedError) -> None:
-        """A node has said where the ledger is."""
+        """Use the node that a MOVED names."""
 
     def failed(self, client: Redis) -> None:
-        """The node that this client reaches has failed: another one may have the ledger by now."""
+        """This client's node has failed: another one may have the ledger by now."""
 
     async def close(self) -> None:
         """Close all connections."""
 
 
-class Fixed:
-    """One client for good: a socket, or one that asks Sentinels by itself. ``close_too`` goes with it."""
+class FixedClient:
+    """Always the same client: of a socket, or one that asks Sentinels itself. ``close_too`` is called by `close`."""
 
     def __init__(self, client: Redis, close_too: Callable[[], Awaitable[object]] | None = None) -> None:
         self.client = client
         self._close_too = close_too
 
     async def find(self) -> Redis:
-        """There is only the one."""
+        """The one client."""
         return self.client
 
     async def follow(self, moved: trouble.MovedError) -> None:
-        """Nobody is followed from here."""
+        """There is no other node to follow: raises the error."""
         raise moved
 
     def failed(self, client: Redis) -> None:
-        """The same one is asked again."""
+        """Nothing to do: the same client is used again."""
 
     async def close(self) -> None:
         """Close its connections."""
@@ -61,25 +61,24 @@ class Fixed:
             await self._close_too()
 
 
-class Found(NamedTuple):
-    """What a Cluster says of itself: who has the ledger, and all of its nodes."""
+class ClusterNodes(NamedTuple):
+    """The nodes of a Cluster, and which of them has the ledger."""
 
     primary: Address
     nodes: tuple[Address, ...]
 
 
-class Clustered:
-    """The primary of the ledger's shard. Every node that was ever heard of is asked who that is, not the seeds alone.
+class ClusterPrimary:
+    """The primary of the ledger's shard. All known nodes are asked for it, not only the seeds.
 
-    ``connected`` makes a client of a node; ``look_up`` asks nodes, in any order but for the one that has just failed,
-    who comes last.
+    ``connected`` makes a client of a node; ``look_up`` asks nodes in any order, but the one that has just failed last.
     """
 
     def __init__(
         self,
         seeds: Iterable[Address],
         connected: Callable[[Address], Redis],
-        look_up: Callable[[Iterable[Address], Address | None], Awaitable[Found]],
+        look_up: Callable[[Iterable[Address], Address | None], Awaitable[ClusterNodes]],
     ) -> None:
         self._seeds = tuple(seeds)
         self._nodes: tuple[Address, ...] = ()
@@ -104,17 +103,17 @@ class Clustered:
             if self._looking is None or self._looking.done():
                 self._looking = asyncio.create_task(self._look())
                 self._looking.add_done_callback(_retrieve)
-            # Whoever asked may go away: what is found out is good for the next one.
+            # This caller may be cancelled: the result serves the next one.
             await asyncio.shield(self._looking)
         return self.client
 
     async def follow(self, moved: trouble.MovedError) -> None:
-        """Go where a node says that the ledger is."""
+        """Use the node that this one names."""
         self._primary, self._is_known = (moved.host or self._primary[0], moved.port), True
 
     def failed(self, client: Redis) -> None:
-        """Ask the Cluster before the next call, unless another node has become the primary since: many calls may hang
-        on the old one and fail one after the other."""
+        """Ask the Cluster before the next call, unless another node is used since: many calls may hang on the old one
+        and fail one after the other."""
         if self._clients.get(self._primary) is client:
             self._failed, self._is_known = self._primary, False
 
@@ -132,14 +131,14 @@ class Clustered:
             await self._clients.pop(address).aclose()
 
 
-class Named:
-    """The node that a URL names. Where it is one of a Cluster, ``clustered`` follows all of that from then on."""
+class NamedNode:
+    """The node that a URL names. Where it belongs to a Cluster, ``clustered`` makes the client of that."""
 
-    def __init__(self, node: Redis, address: Address, clustered: Callable[[Iterable[Address]], Clustered]) -> None:
+    def __init__(self, node: Redis, address: Address, clustered: Callable[[Iterable[Address]], ClusterPrimary]) -> None:
         self._node = node
         self._address = address
         self._clustered = clustered
-        self._cluster: Clustered | None = None
+        self._cluster: ClusterPrimary | None = None
         self._asked = False
 
     @property
@@ -148,7 +147,7 @@ class Named:
         return self._node if self._cluster is None else self._cluster.client
 
     async def find(self) -> Redis:
-        """The node itself, once it has said that it is alone."""
+        """The node itself, once it has answered that it belongs to no Cluster."""
         if self._cluster is None and not self._asked:
             if await self._is_clustered():
                 self._cluster = self._clustered([self._address])
@@ -156,7 +155,7 @@ class Named:
         return self._node if self._cluster is None else await self._cluster.find()
 
     async def follow(self, moved: trouble.MovedError) -> None:
-        """Go where it says; it is in a Cluster, though it did not say so when it was asked."""
+        """Use the node that it names: it is in a Cluster, though it did not say so."""
         if self._cluster is not None:
             await self._cluster.follow(moved)
         else:
@@ -175,13 +174,13 @@ class Named:
 
     async def _is_clustered(self) -> bool:
         try:
-            said = await self._node.info("cluster")
+            info = await self._node.info("cluster")
         except trouble.ResponseError:
-            return False  # it does not say; MOVED will, where it is
-        return bool(said.get("cluster_enabled"))
+            return False  # it does not say; in a Cluster MOVED will
+        return bool(info.get("cluster_enabled"))
 
 
 def _retrieve(task: asyncio.Task[None]) -> None:
-    """Nobody may be left who waits for it; then its error is not worth a line."""
+    """Retrieve the task's exception: where no caller waits for it any more, it is not worth a log line."""
     if not task.cancelled():
         task.exception()

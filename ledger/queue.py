@@ -1,7 +1,7 @@
 """Kicks: disposable Dramatiq messages that say "there is work in this lane". Nothing else travels there.
 
-Losing one or getting it twice changes nothing: the sweep tells of whatever is due. So kicks are sent in the background,
-and what goes wrong with them is logged and left at that.
+Losing a kick or getting it twice changes nothing: the sweep kicks every lane with due work. So kicks are sent in the
+background, and errors are only logged.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
-from ledger.acl import QUEUE_CALLS, AclProblem, of_error, of_refusals, packed
+from ledger.acl import QUEUE_CALLS, AclProblem, packed, problem_of_error, problem_of_refusals
 from ledger.connection import read_url, sentinel_options
 from ledger.keys import Lane
 from ledger.lua import script
-from ledger.store import TROUBLES
+from ledger.store import REDIS_ERRORS
 
 log = structlog.get_logger()
 
@@ -35,13 +35,13 @@ ACTORS = {"refresh": "refresh", "unknown": "refresh", "deliver": "deliver", "rep
 """Which actor, on the queue of the same name, works on which kind of lane."""
 
 
-LOST_EVERY = 60.0
-"""Seconds between two lines that say that kicks were lost."""
+LOG_LOST_EVERY = 60.0
+"""Seconds between two log lines about lost kicks."""
 
 
 class _Consumer(_RedisConsumer):
-    """Dramatiq's consumer, for which any error that Redis answers is a connection to be made anew: it would print a
-    traceback otherwise, every three seconds."""
+    """Dramatiq's consumer, which reconnects after any error that Redis answers: otherwise it would print a traceback
+    every three seconds."""
 
     def __next__(self) -> MessageProxy | None:
         try:
@@ -68,9 +68,9 @@ class KickBroker(RedisBroker):
 
 
 def make_broker(url: str, *, max_connections: int = 32) -> RedisBroker:
-    """Dramatiq's broker, without the middleware that keeps promises we do not ask of it. Nothing is connected yet.
+    """Dramatiq's broker, without middleware: its retries and time limits are not used. Nothing is connected yet.
 
-    Raises `BadSetting` for a URL that means nothing.
+    Raises `BadSetting` for a URL that is not usable.
     """
     options: dict[str, Any] = {
         "socket_timeout": 5.0,
@@ -99,16 +99,16 @@ def make_broker(url: str, *, max_connections: int = 32) -> RedisBroker:
 
 
 class Queue:
-    """Sends kicks from an event loop without making anybody wait for them."""
+    """Sends kicks from an event loop; no caller waits for them."""
 
     def __init__(self, url: str) -> None:
         self.broker = make_broker(url)
         self._sending: set[asyncio.Task[None]] = set()
         self._lost = 0
-        self._tell_lost_at = float("-inf")
+        self._log_lost_at = float("-inf")
 
     def kick_all(self, lanes: Iterable[bytes | str]) -> None:
-        """Tell the workers of these lanes; empty names are skipped. Returns at once."""
+        """Send a kick for each of these lanes; empty names are skipped. Returns at once."""
         names = [lane.decode() if isinstance(lane, bytes) else lane for lane in lanes]
         named = [name for name in names if name]
         if named:
@@ -116,26 +116,26 @@ class Queue:
             self._sending.add(task)
             task.add_done_callback(self._sending.discard)
 
-    async def trouble(self) -> AclProblem | None:
+    async def problem(self) -> AclProblem | None:
         """What keeps kicks from being sent and fetched. One that is not lasting may only be away."""
-        return await asyncio.to_thread(self._trouble)
+        return await asyncio.to_thread(self._problem)
 
     async def close(self) -> None:
-        """Send what is under way, and close the connections."""
+        """Wait for kicks under way, and close the connections."""
         if self._sending:
             await asyncio.wait(self._sending, timeout=2)
         await asyncio.to_thread(self.broker.client.close)
 
-    def _trouble(self) -> AclProblem | None:
+    def _problem(self) -> AclProblem | None:
         client = self.broker.client
         try:
-            text, sha = script("probe")
+            text, sha = script("try_commands")
             client.execute_command("SCRIPT", "LOAD", text)
-            # Two keys that no Cluster keeps together: Dramatiq's script uses several.
+            # Two keys in different slots: a Cluster refuses that, and Dramatiq's script needs it.
             refused = client.execute_command("EVALSHA", sha, 2, f"{NAMESPACE}:", NAMESPACE, packed(QUEUE_CALLS))
         except (redis.RedisError, OSError) as error:
-            return of_error("queue", error)
-        return of_refusals("queue", refused)
+            return problem_of_error("queue", error)
+        return problem_of_refusals("queue", refused)
 
     def _send(self, lanes: Iterable[str]) -> None:
         for lane in lanes:
@@ -143,12 +143,12 @@ class Queue:
             message: Message[None] = Message(queue_name=actor, actor_name=actor, args=(lane,), kwargs={}, options={})
             try:
                 self.broker.enqueue(message)
-            except TROUBLES as error:
+            except REDIS_ERRORS as error:
                 self._lose(lane, error)
                 return
 
     def _lose(self, lane: str, error: Exception) -> None:
         self._lost += 1
-        if time.monotonic() >= self._tell_lost_at:
-            log.warning("kick_lost", lane=lane, error=str(error), kicks=self._lost, hint="the sweep will tell of it")
-            self._lost, self._tell_lost_at = 0, time.monotonic() + LOST_EVERY
+        if time.monotonic() >= self._log_lost_at:
+            log.warning("kick_lost", lane=lane, error=str(error), kicks=self._lost, hint="the sweep kicks it again")
+            self._lost, self._log_lost_at = 0, time.monotonic() + LOG_LOST_EVERY

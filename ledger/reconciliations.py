@@ -9,10 +9,10 @@ from typing import Literal
 import orjson
 
 from ledger.jobs import RECONCILE, Jobs
-from ledger.offload import aside
+from ledger.offload import offload
 from ledger.pages import Page, PageRequest, walk
 from ledger.queue import Queue
-from ledger.rows import hashes, paired
+from ledger.rows import flat, hashes, paired
 from ledger.store import Store
 from schemas.errors import Conflict, NotFound
 from schemas.payments import codec
@@ -22,18 +22,18 @@ from schemas.payments.windows import LARGEST_PAGE
 State = Literal["running", "done"]
 
 MOST_FACTS = 5_000
-"""Facts that are read in one look: others wait no longer than that takes."""
+"""Facts that are read in one call: other callers of Redis wait no longer than that takes."""
 
 AUTO = "auto/"
-"""What the ids of the runs that happen by themselves begin with; the merchant's name follows."""
+"""What the ids of automatic runs begin with; the merchant's name follows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reconciliation:
     """One run over ``[since, until)``, UNIX seconds.
 
-    ``window`` is what is asked for next (since, until, page), None once all was compared. ``missing`` payments showed
-    facts that the ledger lacked; ``repaired`` of them were looked at since. ``last_success`` and ``last_full`` are of
+    ``window`` is listed next (since, until, page), None once all was compared. ``missing`` payments showed
+    facts that the ledger lacked; ``repaired`` of them were refreshed since. ``last_success`` and ``last_full`` are of
     automatic runs. ``tries`` lists have failed in a row, the first at ``failing_since``, the last for ``trouble``.
     ``limit`` is how many rows a page may have: fewer where pages were too large or too slow. ``listed`` rows were in a
     window that is being paged through.
@@ -67,16 +67,16 @@ class Reconciliation:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Why a listed payment is to be looked at.
+    """Why a listed payment is to be refreshed.
 
     ``missing``: it shows facts that the ledger lacks, else its row could not be read. ``announced_at``: since when
-    i'mport should have sent a webhook of them, UNIX seconds, None for never. ``quiet``: whether what the look finds is
+    i'mport should have sent a webhook of them, UNIX seconds, None for never. ``silent``: whether what the look finds is
     recorded silently; None leaves what was decided.
     """
 
     missing: bool = True
     announced_at: float | None = None
-    quiet: bool | None = None
+    silent: bool | None = None
 
 
 class Reconciliations:
@@ -100,14 +100,15 @@ class Reconciliations:
         return started
 
     async def schedule(self, merchant: str, *, due_in: float) -> None:
-        """See that a merchant is reconciled by itself; for the first time in so many seconds."""
+        """Have a merchant reconciled automatically, for the first time in so many seconds."""
         await self._jobs.schedule(RECONCILE, f"{AUTO}{merchant}", due_in=due_in, if_new=True)
 
     async def save(self, run: Reconciliation) -> None:
         """Write how far a run is. Raises `LedgerUnavailable`."""
         await self._store.run(
-            "put_reconciliation", run.id, orjson.dumps(asdict(run)), run.merchant, int(run.by_hand), durable=True
-        )
+            "put_reconciliation", run.id, orjson.dumps(asdict(run)), run.merchant, int(run.by_hand),
+            int(run.state == "running"), int(run.tries > 0), durable=True,
+        )  # fmt: skip
 
     async def get(self, run_id: str) -> Reconciliation:
         """A run. Raises `NotFound`."""
@@ -129,12 +130,12 @@ class Reconciliations:
         while left:
             rows = await self._store.run("read_facts", MOST_FACTS, merchant, *left)
             for imp_uid, (facts, tombstone) in zip(left, rows, strict=False):
-                known[imp_uid] = await aside(_facts, merchant, imp_uid, facts, tombstone, rows=len(facts) // 2)
+                known[imp_uid] = await offload(_facts, merchant, imp_uid, facts, tombstone, rows=len(facts) // 2)
             left = left[len(rows) :]
         return known
 
     async def contradicts(self, merchant: str, imp_uids: Sequence[str]) -> dict[str, Sequence[str]]:
-        """The events that i'mport's word did not bear out at the last look, of those payments that are there."""
+        """The events that i'mport's object contradicted at the last refresh, of those payments that were found."""
         names = [f"pay:{merchant}/{imp_uid}" for imp_uid in imp_uids]
         rows = await hashes(self._store, names, "version", "contradicts")
         found = zip(imp_uids, rows, strict=True)
@@ -147,7 +148,7 @@ class Reconciliations:
         return {imp_uid for imp_uid, row in zip(imp_uids, rows, strict=True) if row.get("status") == waits}
 
     async def pause(self, merchant: str) -> float:
-        """Seconds for which i'mport is not to be asked about a merchant, as its payments' lane says; 0 for none."""
+        """Seconds for which a merchant's lane of payments is paused, so that its lists wait, too; 0 for none."""
         return int(await self._store.run("read_pause", merchant)) / 1000
 
     async def silent_run(self, merchant: str) -> bool:
@@ -155,35 +156,35 @@ class Reconciliations:
         latest = await self.list(PageRequest(20), merchant)
         return any(run.state == "running" and run.window is not None and not run.deliver for run in latest.rows)
 
-    async def found(self, run: Reconciliation, differing: Mapping[str, Difference]) -> None:
-        """Ask for a look at what differs, by imp_uid."""
+    async def mark_found(self, run: Reconciliation, differing: Mapping[str, Difference]) -> None:
+        """Mark the payments that differ dirty, by imp_uid."""
         if differing:
-            rows = [part for imp_uid, difference in differing.items() for part in (imp_uid, *_args(difference))]
-            kicks = await self._store.run("found_missing", run.id, run.merchant, *rows, durable=True)
+            rows = flat((imp_uid, *_args(difference)) for imp_uid, difference in differing.items())
+            kicks = await self._store.run("mark_found", run.id, run.merchant, len(differing), *rows, durable=True)
             self._queue.kick_all(kicks)
 
-    async def count_unheard(self, run: Reconciliation) -> None:
-        """Count the found ones whose webhook has not come within five minutes: these are lost."""
-        await self._store.run("count_unheard", run.id, run.merchant)
+    async def count_lost_webhooks(self, run: Reconciliation) -> None:
+        """Count the webhooks of found payments that have not come within five minutes: they are lost."""
+        await self._store.run("count_lost_webhooks", run.id, run.merchant)
 
-    async def looked_at(self, run: Reconciliation) -> tuple[int, int]:
-        """How many of the found ones were looked at since the last time this was asked, and how many are left.
+    async def count_repaired(self, run: Reconciliation) -> tuple[int, int]:
+        """How many of the found payments were refreshed since the last call, and how many are left.
 
-        One whose look has ended with no payment is forgotten: i'mport lists it, but does not show it.
+        One whose refresh ended with no payment is dropped: i'mport lists it, but does not show it.
         """
         repaired, left = await self._store.run("count_repaired", run.id, run.merchant)
         return int(repaired), int(left)
 
     async def webhook_losses(self) -> tuple[int, int]:
-        """Of the last seven days: webhooks that never came though i'mport announces such things, and those that did."""
-        lost, came = await self._store.run("read_losses")
+        """Of the last seven days: webhooks that i'mport should have sent and that never came, and those that came."""
+        lost, came = await self._store.run("read_webhook_losses")
         return int(lost), int(came)
 
 
 def _args(difference: Difference) -> tuple[str | int, ...]:
     at = difference.announced_at
-    quiet = "" if difference.quiet is None else int(difference.quiet)
-    return int(difference.missing), "" if at is None else round(at * 1000), quiet
+    silent = "" if difference.silent is None else int(difference.silent)
+    return int(difference.missing), "" if at is None else round(at * 1000), silent
 
 
 def _facts(merchant: str, imp_uid: str, facts: Sequence[bytes], tombstone: bytes) -> Facts:

@@ -1,4 +1,4 @@
-"""The refresh lanes: payments to look at, leased, and what a look changed, committed."""
+"""The refresh lanes: claim dirty payments, and commit what their refresh changed."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from decimal import Decimal
 from itertools import chain
 from typing import Any, Literal, NamedTuple, cast
 
+from ledger.endpoint_rows import filters
 from ledger.group_commit import GroupCommit
 from ledger.keys import Lane, key, payment
 from ledger.leases import LEASE_MS, Lease
-from ledger.offload import aside
+from ledger.offload import offload
 from ledger.queue import Queue
 from ledger.rows import hashes, paired
 from ledger.store import Argument, Store, TooFewReplicas
@@ -23,18 +24,15 @@ from schemas.payments.decide import Change, Record
 from schemas.payments.escrow import EscrowChange
 from schemas.payments.facts import ExpectedAmount
 
-UNKNOWN_BUDGET_MS = 1_000
-"""Between two claims of a merchant's unknown payments: a flood of made-up ids is one look-up a second."""
-
 MOST_BYTES = 262_144
-"""Bytes of commits that share a call; one that has more goes alone, and fails alone where Redis has no room for it."""
+"""Bytes of commits that share a call; a larger one goes alone, and fails alone where Redis has no memory for it."""
 
 FACT_BYTES = 350
-"""What a fact that comes back from a tombstone takes in Redis, about."""
+"""What a fact that returns from a tombstone takes in Redis, about."""
 
 Outcome = Literal["ok", "lost", "changed", "full"]
 """``lost``: the lease had ended, nothing is written. ``changed``: the record was written since it was read, read it
-again. ``full``: Redis has no room for all of it, nothing is written."""
+again. ``full``: Redis has no memory for all of it, nothing is written."""
 
 
 class _Write(NamedTuple):
@@ -46,13 +44,13 @@ class _Write(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ClaimedPayment:
-    """A payment to look up. ``tries`` look-ups have failed so far; ``reported_cancellations`` (ids) and
+    """A payment to refresh. ``tries`` look-ups have failed so far; ``reported_cancellations`` (ids) and
     ``escrow_changes`` are what verified webhooks have reported."""
 
     lease: Lease
     record: Record
     tries: int
-    quiet: bool
+    silent: bool
     reported_cancellations: tuple[str, ...]
     escrow_changes: tuple[EscrowChange, ...] = ()
 
@@ -67,7 +65,7 @@ class ClaimedPayments:
 
 
 class RefreshLane:
-    """Claim, commit, postpone: a look at a payment from its due time to what is recorded of it."""
+    """Claim, commit, postpone: the refresh of a payment from its due time to what is recorded."""
 
     def __init__(self, store: Store, queue: Queue) -> None:
         self._store = store
@@ -79,12 +77,9 @@ class RefreshLane:
 
     async def claim(self, lane: Lane, limit: int = 100) -> ClaimedPayments:
         """Lease up to ``limit`` due payments of a lane. Raises `LedgerUnavailable`."""
-        budget = UNKNOWN_BUDGET_MS if lane.kind == "unknown" else 0
-        now, token, base, again, failures, rows = await self._store.run(
-            "claim_payments", str(lane), limit, LEASE_MS, budget
-        )
+        now, token, base, again, failures, rows = await self._store.run("claim_payments", str(lane), limit, LEASE_MS)
         self._queue.kick_all([again])
-        claimed = [await aside(_claimed, lane, int(token), int(base), row, rows=len(row[4]) // 2) for row in rows]
+        claimed = [await offload(_claimed, lane, int(token), int(base), row, rows=len(row[4]) // 2) for row in rows]
         return ClaimedPayments(int(now) / 1000, int(failures), tuple(claimed))
 
     async def expected(self, merchant: str, merchant_uids: Sequence[str]) -> dict[str, ExpectedAmount]:
@@ -102,7 +97,7 @@ class RefreshLane:
         now: float,
         written: Callable[[Change], None] | None = None,
     ) -> Outcome:
-        """Write what a look found, and settle it; without ``claimed`` it is an operator's change.
+        """Write what a refresh found, and settle it; without ``claimed`` it is an operator's change.
 
         A change of many facts is written in steps: when it comes to ``lost`` or ``changed``, the first of them may have
         been written. ``written`` is called with each step that is, at once. Raises `LedgerUnavailable`.
@@ -120,9 +115,9 @@ class RefreshLane:
         return cast(Outcome, answer.decode())
 
     async def amend(self, merchant: str, imp_uid: str, decide: Callable[[Record], Change]) -> Change:
-        """Write what an operator changed; ``decide`` is called again when somebody else was quicker, and may raise.
+        """Write what an operator changed; ``decide`` may raise, and is called again when the record changed meanwhile.
 
-        Raises `NotFound` before the first look that found the payment, and `LedgerUnavailable`.
+        Raises `NotFound` before the first refresh that found the payment, and `LedgerUnavailable`.
         """
         while True:
             change = decide(await self.record(merchant, imp_uid))
@@ -138,7 +133,7 @@ class RefreshLane:
         tries: int = 0,
         reason: str = "",
     ) -> None:
-        """End a lease with no look: due again in ``due_in`` seconds, or given up.
+        """End a lease without a refresh: due again in ``due_in`` seconds, or given up.
 
         ``again``: the record was changed meanwhile. ``stalled``: i'mport is failing, or what it says of this one
         payment is of no use; then ``reason`` says why. ``unknown``: it does not know the payment, which goes to the
@@ -151,40 +146,40 @@ class RefreshLane:
         self._queue.kick_all([await self._postpones.add(args)])
 
     async def hide(self, lease: Lease, *, reason: str, now: float) -> None:
-        """End a lease with a look that was made at ``now`` (UNIX seconds) and found a payment that does not exist for
-        the merchant: its notifications are rejected with ``reason``, and it is not looked at again unasked."""
+        """End a lease whose look-up at ``now`` (UNIX seconds) found a payment that does not exist for the merchant: its
+        notifications are rejected with ``reason``, and it is not refreshed again unless a webhook or operator asks."""
         lane = str(lease.lane)
         args: list[Argument] = [lane, lease.member, lease.token, lane, "", "hidden", reason, 0, round(now * 1000)]
         self._queue.kick_all([await self._postpones.add(args)])
 
     async def pause(self, lane: Lane, seconds: float, trouble: str) -> int:
         """i'mport is failing for a merchant: claim nothing for so long. Gives its failures in a row."""
-        return int(await self._store.run("pause", str(lane), round(seconds * 1000), trouble))
+        return int(await self._store.run("pause_merchant", lane.name, round(seconds * 1000), trouble))
 
     async def resume(self, lane: Lane) -> None:
-        """i'mport answers again: what was put off is due now."""
-        self._queue.kick_all(await self._store.run("resume", str(lane)))
+        """i'mport answers again: what stalled is due now."""
+        self._queue.kick_all(await self._store.run("resume_merchant", lane.name))
 
-    async def mark_dirty(self, merchant: str, imp_uid: str, *, due_in: float = 0, quiet: bool = False) -> None:
-        """Ask for a look at a payment in so many seconds; what a ``quiet`` one finds is recorded without delivery."""
-        lane = await self._store.run("mark_dirty", merchant, imp_uid, round(due_in * 1000), int(quiet), durable=True)
+    async def mark_dirty(self, merchant: str, imp_uid: str, *, due_in: float = 0, silent: bool = False) -> None:
+        """Mark a payment dirty, due in so many seconds; what a ``silent`` refresh finds is not delivered."""
+        lane = await self._store.run("mark_dirty", merchant, imp_uid, round(due_in * 1000), int(silent), durable=True)
         self._queue.kick_all([lane])
 
     async def record(self, merchant: str, imp_uid: str) -> Record:
-        """What is known of a payment. Raises `NotFound` before the first look that found it."""
+        """What is known of a payment. Raises `NotFound` before the first refresh that found it."""
         name = payment(merchant, imp_uid)
         fields, facts = await hashes(self._store, [key("pay", name), key("facts", name)])
         if not fields:
             raise NotFound(f"there is no payment {imp_uid!r} of merchant {merchant!r}")
-        known = await aside(codec.load_facts, facts, rows=len(facts))
-        return await aside(codec.load_record, merchant, imp_uid, fields, known, rows=len(facts))
+        known = await offload(codec.load_facts, facts, rows=len(facts))
+        return await offload(codec.load_record, merchant, imp_uid, fields, known, rows=len(facts))
 
     async def _commit_all(self, writes: Sequence[_Write]) -> Sequence[bytes]:
         args = chain.from_iterable(write.args for write in writes)
         try:
             kicks, answers = await self._store.run("commit", len(writes), *args, durable=True)
         except TooFewReplicas as error:
-            # Their lanes count as told, so somebody has to tell them.
+            # Their lanes count as kicked, so they have to be.
             self._queue.kick_all(lane for answer in error.answers for lane in answer[0])
             raise
         self._queue.kick_all(kicks)
@@ -195,7 +190,7 @@ class RefreshLane:
 
 
 def _claimed(lane: Lane, token: int, base: int, row: Sequence[Any]) -> ClaimedPayment:
-    imp_uid, tries, quiet, fields, facts, reported, tombstone, changes = row
+    imp_uid, tries, silent, fields, facts, reported, tombstone, changes = row
     name = imp_uid.decode()
     if tombstone:
         record = codec.load_tombstone(lane.name, name, tombstone)
@@ -207,14 +202,14 @@ def _claimed(lane: Lane, token: int, base: int, row: Sequence[Any]) -> ClaimedPa
         Lease(lane, name, token),
         record,
         int(tries),
-        bool(quiet),
+        bool(silent),
         tuple(paired(reported)),
         tuple(map(_escrow_change, paired(changes).values())),
     )
 
 
-def _escrow_change(kept: bytes) -> EscrowChange:
-    _stamp, received, text = kept.split(b":", 2)
+def _escrow_change(stored: bytes) -> EscrowChange:
+    _stamp, received, text = stored.split(b":", 2)
     return escrow.load(text, int(received) // 1000)
 
 
@@ -223,7 +218,7 @@ def _expected(row: Mapping[str, Any]) -> ExpectedAmount:
 
 
 def _write(change: Change, step: Step, claimed: ClaimedPayment | None, now: float, *, with_object: bool) -> _Write:
-    """A step of a change; the object that its events show is kept under the version that the first step makes."""
+    """A step of a change; the object that its events show is stored under the version that the first step makes."""
     record, before = step.change.record, step.change.previous
     fields = codec.dump_record(record)
     found = fields.pop("snapshot", b"") if with_object else b""
@@ -240,7 +235,7 @@ def _write(change: Change, step: Step, claimed: ClaimedPayment | None, now: floa
         _outcome(change, claimed),
         int(bool(change.record.reported_cancellations)),
         _doubt(record),
-        int(claimed.quiet) if claimed else 0,
+        int(claimed.silent) if claimed else 0,
         int(step.is_last),
         *(_needs(change) if step.is_first and not step.is_last else ("", "", "")),
         record.snapshot.merchant_uid if record.snapshot else "",
@@ -256,7 +251,8 @@ def _write(change: Change, step: Step, claimed: ClaimedPayment | None, now: floa
     args += [found, "" if shown == found else shown]
     args += [change.previous.version + 1 if step.change.events else "", len(step.change.events)]
     for event in step.change.events:
-        args += [event.id, event.type, event.sequence, int(event.silent), event.callback.text]
+        args += [event.id, event.type, event.sequence, int(event.silent), int(event.sandbox), filters(event.type)]
+        args.append(event.callback.text)
     return _Write(args, sum(len(arg) for arg in args if isinstance(arg, str | bytes)))
 
 
@@ -276,5 +272,5 @@ def _outcome(change: Change, claimed: ClaimedPayment | None) -> str:
 
 
 def _doubt(record: Record) -> str:
-    """Why the escrow changes that webhooks spoke of are not believed, where that is so."""
+    """Why the reported escrow changes are not believed, or ""."""
     return escrow.NOT_ESCROW if record.snapshot is not None and not record.snapshot.escrow else ""

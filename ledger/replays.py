@@ -1,4 +1,4 @@
-"""Replays: events that are sent again, many at once, at a rate, behind whatever happens now.
+"""Replays: many recorded events sent again, at a rate, behind live deliveries.
 
 A replay is a walk through the recorded events, the oldest first, in steps that a worker does. Each step is one script,
 which queues deliveries and moves the replay's cursor together: a worker that is killed costs nothing and repeats
@@ -12,20 +12,23 @@ import secrets
 from dataclasses import dataclass
 from typing import Literal, cast
 
+from ledger.endpoint_rows import filters
 from ledger.jobs import REPLAY
 from ledger.pages import Page, PageRequest, walk
 from ledger.queue import Queue
-from ledger.rows import Row, hashes, seconds, text
+from ledger.rows import Row, flat, hashes, seconds, text
 from ledger.store import Argument, Store
+from schemas.endpoints.endpoint import ENDPOINT_TYPES, EVERYTHING, PAYMENT_TYPES, wants
 from schemas.errors import NotFound
 
 Only = Literal["undelivered", "dead", "all"]
 State = Literal["running", "done", "stopped"]
 
 MOST_EVENTS = 500
-"""Events that one step looks at."""
+"""Events that one step considers."""
 MOST_DELIVERIES = 500
 """Deliveries that one step queues, about."""
+_ANY_NUMBER = 1_000_000_000
 PACE = 0.5
 """Seconds between two steps of a replay that its rate holds back."""
 _LONGEST_SAVED = 2.0
@@ -37,7 +40,7 @@ class Selection:
     """What to send again, and to whom. Times are UNIX seconds; empty `types` mean all; without `endpoint` it is every
     endpoint of the event's merchant that subscribes to it now.
 
-    `undelivered` is what an endpoint never got for whatever reason; one that is pending is never meant.
+    `undelivered` is every event that the endpoint never got; a pending delivery is never replayed.
     """
 
     endpoint: str | None = None
@@ -79,7 +82,7 @@ class Replays:
         cursor, matched, is_end = _start(selection), 0, 0
         while not is_end:
             is_end, reached, found, *_ = await self._store.run(
-                "replay_walk", "", cursor, till, *_which(selection), MOST_EVENTS, 1_000_000_000
+                "walk_replay", "", cursor, till, *_which(selection, _ANY_NUMBER)
             )
             cursor, matched = reached.decode(), matched + found
         return matched
@@ -100,9 +103,15 @@ class Replays:
             "rate": rate,
             "matched": matched,
         }
-        flat = [part for field in fields.items() for part in field]
         lane = await self._store.run(
-            "replay_create", replay_id, str(REPLAY), _start(selection), till, *flat, durable=True
+            "create_replay",
+            replay_id,
+            str(REPLAY),
+            _start(selection),
+            till,
+            len(fields),
+            *flat(fields.items()),
+            durable=True,
         )
         self._queue.kick_all([lane])
         return await self.get(replay_id)
@@ -122,7 +131,7 @@ class Replays:
         if budget < 1:
             return max(PACE / 2, (1 - budget) / replay.rate)
         is_end, _, found, *lanes = await self._store.run(
-            "replay_walk", replay_id, row["cursor"], row["until"], *_which(replay.selection), MOST_EVENTS, int(budget)
+            "walk_replay", replay_id, row["cursor"], row["until"], *_which(replay.selection, int(budget))
         )
         self._queue.kick_all(lanes)
         if is_end:
@@ -133,7 +142,7 @@ class Replays:
         return pause if budget >= MOST_DELIVERIES else max(PACE, pause)
 
     async def stop(self, replay_id: str) -> Replay:
-        """Stop a replay: what it queued and nobody is sending is taken out again. One that has ended stays as it is.
+        """Stop a replay: what it queued and no worker is sending is taken out again. One that has ended stays as it is.
 
         Raises `NotFound`.
         """
@@ -156,7 +165,7 @@ class Replays:
         return Page(found, page.next_cursor)
 
     async def _take_out(self, replay_id: str) -> int:
-        state, looked_at = await self._store.run("replay_stop", replay_id, MOST_DELIVERIES, str(REPLAY), durable=True)
+        state, looked_at = await self._store.run("stop_replay", replay_id, MOST_DELIVERIES, str(REPLAY), durable=True)
         if state == b"unknown":
             raise NotFound(f"there is no replay {replay_id!r}")
         return int(looked_at)
@@ -171,13 +180,19 @@ def _start(selection: Selection) -> str:
     return "0" if selection.since is None else str(max(0, _ms(selection.since) - 1))
 
 
-def _which(selection: Selection) -> list[Argument]:
+def _which(selection: Selection, most_deliveries: int) -> list[Argument]:
+    """Which events to send again and to whom, as the script takes it."""
+    chosen = selection.types or (EVERYTHING,)
+    types = [(name, filters(name)) for name in (*PAYMENT_TYPES, *ENDPOINT_TYPES) if wants(chosen, name)]
     return [
         selection.merchant or "",
         selection.endpoint or "",
-        " ".join(selection.types),
         selection.only,
         int(selection.include_silent),
+        MOST_EVENTS,
+        most_deliveries,
+        len(types),
+        *flat(types),
     ]
 
 

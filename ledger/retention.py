@@ -1,16 +1,19 @@
-"""Retention: settled payments leave a tombstone, so that what they were is no news should it turn up again."""
+"""Retention: a removed payment leaves a tombstone, so that its old facts are not announced again should it turn up."""
 
 from __future__ import annotations
 
 from ledger.rows import hashes
 from ledger.store import Store
+from schemas.endpoints.endpoint import ENDPOINT_TYPES, TEST_TYPE
 from schemas.payments import codec
 
 BATCH = 200
+_WITHOUT_PAYMENT = (*ENDPOINT_TYPES, TEST_TYPE)
+"""Types of events that belong to no payment."""
 
 
 class Retention:
-    """Removes what is old, a bounded number at a time; nothing that still waits for something."""
+    """Removes what is old, a bounded number at a time, but nothing that still waits for something."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -22,16 +25,16 @@ class Retention:
         """
         before = round(older_than * 1000)
         removed = int(await self._store.run("tidy_notifications", before, round(rejected_before * 1000), BATCH))
-        removed += int(await self._store.run("tidy_events", before, BATCH))
+        removed += int(await self._store.run("tidy_events", before, BATCH, len(_WITHOUT_PAYMENT), *_WITHOUT_PAYMENT))
         removed += int(await self._store.run("tidy_replays", before, BATCH))
         removed += int(await self._store.run("tidy_reconciliations", before, BATCH))
         removed += int(await self._store.run("tidy_merchants", before, BATCH))
         removed += int(await self._store.run("tidy_endpoints", before, BATCH))
-        for name in await self._store.run("old_payments", before, BATCH):
-            removed += await self._bury(name.decode(), before)
+        for name in await self._store.run("list_old_payments", before, BATCH):
+            removed += await self._remove_payment(name.decode(), before)
         return removed
 
-    async def _bury(self, name: str, before: int) -> int:
+    async def _remove_payment(self, name: str, before: int) -> int:
         merchant, _, imp_uid = name.partition("/")
         fields, facts = await hashes(self._store, [f"pay:{name}", f"facts:{name}"])
         if not fields:
@@ -39,6 +42,6 @@ class Retention:
         record = codec.load_record(merchant, imp_uid, fields, codec.load_facts(facts))
         tombstone = codec.dump_tombstone(record) if record.facts else b""
         args = (merchant, imp_uid, record.version, before, tombstone)
-        while (answer := await self._store.run("bury", *args)) == b"more":
+        while (answer := await self._store.run("remove_payment", *args)) == b"more":
             pass
         return int(answer == b"gone")

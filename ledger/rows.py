@@ -1,14 +1,14 @@
 """Reading stored rows. Keys are named as `ledger.keys.key` does, or shorter, without the prefix.
 
-Every trouble with Redis is `LedgerUnavailable`.
+Every error of Redis is raised as `LedgerUnavailable`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ledger.keys import PREFIX
-from ledger.store import Store
+from ledger.store import Argument, Store
 
 Row = dict[str, bytes]
 
@@ -22,7 +22,7 @@ async def hashes(store: Store, names: Sequence[str], *fields: str) -> list[Row]:
 
 
 async def members(store: Store, name: str) -> list[str]:
-    """All members of a sorted set that is short by nature."""
+    """All members of a sorted set that never grows long."""
     return [member.decode() for member in await store.run("read_members", _short(name))]
 
 
@@ -33,6 +33,11 @@ def _short(name: str) -> str:
 def paired(flat: Sequence[bytes]) -> Row:
     """A hash as Redis lists it (field, value, field, value …)."""
     return {name.decode(): value for name, value in zip(flat[::2], flat[1::2], strict=True)}
+
+
+def flat(rows: Iterable[Iterable[Argument]]) -> list[Argument]:
+    """Rows as a script takes them: one cell after the other."""
+    return [cell for row in rows for cell in row]
 
 
 def text(row: Row, field: str) -> str | None:

@@ -22,7 +22,7 @@ class RefusedBodies:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """Looks and deliveries that wait; ages are in seconds, None where there is nothing of the kind.
+    """Refreshes and deliveries that wait; ages are in seconds, None where there is nothing of the kind.
 
     `oldest_look` and `oldest_delivery`: for how long a lane has wanted a worker and none has come. What is due in lanes
     that want none, because their endpoint is behind an open breaker, asked for a pause or is at its limits, or because
@@ -51,9 +51,9 @@ class Stats:
 async def stats(store: Store) -> Stats:
     """The numbers now. Raises `LedgerUnavailable`."""
     answer = await store.run("read_stats")
-    now, looks, sends, pending, dead, held, refused, spooled, receivers, bodies = answer
-    looks_due, look_since, looks_paused, look_paused_since = looks
-    _, send_since, sends_paused, send_paused_since = sends
+    now, refreshes, deliveries, pending, dead, held, refused, spooled, receivers, bodies = answer
+    looks_due, look_since, looks_paused, look_paused_since = refreshes
+    _, send_since, sends_paused, send_paused_since = deliveries
     return Stats(
         looks_due=looks_due,
         oldest_look=_age(now, look_since),

@@ -1,4 +1,4 @@
-"""The one place that talks to Redis: scripts by name, and every trouble as `LedgerUnavailable`."""
+"""The one place that talks to Redis: it runs scripts by name and raises every error as `LedgerUnavailable`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _AWAY = (
     *("OOM", "READONLY", "LOADING", "MISCONF", "NOREPLICAS", "MASTERDOWN", "CLUSTERDOWN", "BUSY", "TRYAGAIN"),
     *("NOAUTH", "WRONGPASS", "UNKILLABLE"),
 )
-_PASSING = (
+_PASSES = (
     trouble.ReadOnlyError,
     trouble.OutOfMemoryError,
     trouble.ClusterDownError,
@@ -34,7 +34,7 @@ _PASSING = (
     trouble.AskError,  # a Cluster moves the ledger's slot; MOVED is one, too: where to is not settled yet
     trouble.NoScriptError,  # loaded a moment ago, but this is another node already
 )
-TROUBLES = (trouble.RedisError, trouble.RedisClusterException, OSError, TimeoutError, ValueError)
+REDIS_ERRORS = (trouble.RedisError, trouble.RedisClusterException, OSError, TimeoutError, ValueError)
 """What redis-py raises when Redis is away or answers with an error; `ValueError` for one that it cannot read."""
 _LOST = (
     *(trouble.ConnectionError, trouble.TimeoutError, OSError, TimeoutError),
@@ -44,7 +44,7 @@ _LOST = (
 
 
 class TooFewReplicas(LedgerUnavailable):
-    """Written, but not by as many as were asked for: it does not count. ``answers`` are what the scripts said."""
+    """Written, but by fewer replicas than are required: it does not count. ``answers`` are the scripts' results."""
 
     def __init__(self, text: str, answers: Sequence[Any]) -> None:
         super().__init__(text)
@@ -58,7 +58,7 @@ class Store:
         self._primary = primary
         self.replica_acks = replica_acks
         self.refused = 0
-        """How often Redis has answered with an error that nobody expects."""
+        """How often Redis has answered with an error that is not expected of it."""
         self._refusals = Repeats()
 
     @property
@@ -67,33 +67,33 @@ class Store:
         return self._primary.client
 
     async def run(self, name: str, *args: Argument, durable: bool = False) -> Any:
-        """What one script answers. A ``durable`` one counts only when the replicas that were asked for have it too.
+        """What one script returns. A ``durable`` call counts only when the required number of replicas has it, too.
 
         Raises `LedgerUnavailable`.
         """
         return (await self.run_all(name, [args], durable=durable))[0]
 
     async def run_all(self, name: str, calls: Sequence[Sequence[Argument]], *, durable: bool = False) -> list[Any]:
-        """What a script answers to each of several calls, in one round trip. Raises `LedgerUnavailable`."""
+        """What a script returns for each of several calls, in one round trip. Raises `LedgerUnavailable`."""
         text_and_sha, wait = script(name), durable and self.replica_acks > 0
         try:
             try:
                 return await self._run_all(*text_and_sha, calls, wait)
             except trouble.MovedError as moved:
-                # Nothing was done: the node that was asked does not have the ledger.
+                # Nothing was done: this node does not have the ledger.
                 await self._primary.follow(moved)
                 return await self._run_all(*text_and_sha, calls, wait)
         except trouble.DataError:
-            raise  # an argument of ours that is none
-        except TROUBLES as error:
+            raise  # a bug: an argument of a type that Redis does not take
+        except REDIS_ERRORS as error:
             raise self._logged(name, unavailable(error)) from error
 
     async def ask(self, *command: str) -> Any:
-        """What the node that has the ledger answers to a command of Redis' own. Raises `LedgerUnavailable`."""
+        """What the node that has the ledger answers to one Redis command. Raises `LedgerUnavailable`."""
         try:
             async with self._found() as client:
                 return await client.execute_command(*command)
-        except TROUBLES as error:
+        except REDIS_ERRORS as error:
             raise unavailable(error) from error
 
     async def _run_all(self, text: str, sha: str, calls: Sequence[Sequence[Argument]], wait: bool) -> list[Any]:
@@ -118,17 +118,17 @@ class Store:
 
     @asynccontextmanager
     async def _found(self) -> AsyncIterator[Redis]:
-        """The node that has the ledger; it is looked for again where what is asked of it shows that it may be lost."""
+        """The node that has the ledger; it is searched for again after an error that another node may not have."""
         client = await self._primary.find()
         try:
             yield client
-        except TROUBLES as error:
+        except REDIS_ERRORS as error:
             if isinstance(error, _LOST) or _in_script(error):
                 self._primary.failed(client)
             raise
 
     def _logged(self, name: str, error: LedgerUnavailable) -> LedgerUnavailable:
-        """The error, after it was logged where somebody may have to do something about it."""
+        """The error, after it was logged where an operator may have to do something about it."""
         if isinstance(error, LedgerRefused):
             self.refused += 1
             if (times := self._refusals.times(f"{name}: {error}")) is not None:
@@ -145,10 +145,10 @@ class Store:
 
 
 def unavailable(error: Exception) -> LedgerUnavailable:
-    """What a failure of Redis means: that it cannot be relied on now; `LedgerRefused` where nobody expects it."""
+    """What an error of Redis means: it cannot be relied on now, or (`LedgerRefused`) the error is unexpected."""
     if isinstance(error, trouble.AskError):
         return LedgerUnavailable("Redis cannot be relied on: its Cluster is moving the ledger to another node")
-    if isinstance(error, trouble.ResponseError) and not isinstance(error, _PASSING):
+    if isinstance(error, trouble.ResponseError) and not isinstance(error, _PASSES):
         reason = str(error)
         if not reason.startswith(_AWAY) and not any(f" {word} " in reason or f"-{word} " in reason for word in _AWAY):
             return LedgerRefused(f"Redis refuses what it is asked for: {reason}")
@@ -162,8 +162,8 @@ def unavailable(error: Exception) -> LedgerUnavailable:
 
 
 def _in_script(error: Exception) -> bool:
-    """Whether a script met one of `_LOST`: its own error then begins with the other one's text, or (Redis 6.2) has it
-    within."""
+    """Whether a script met one of `_LOST`: the script's own error then begins with that error's text, or (Redis 6.2)
+    contains it."""
     text = str(error)
     return isinstance(error, trouble.ResponseError) and any(
         text.startswith(f"{word} ") or f"-{word} " in text for word in ("READONLY", "CLUSTERDOWN", "MASTERDOWN")

@@ -6,24 +6,24 @@ from ledger.store import Store
 
 
 class TokenCache:
-    """One token for each credentials (``name`` stands for them), until it expires."""
+    """One token for each pair of credentials (``name`` stands for them), until it expires."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     async def get_token(self, name: str) -> tuple[str, float] | None:
         """The token and the seconds it has left. Raises `LedgerUnavailable`, as all of these do."""
-        found = await self._store.run("token", "get", name)
+        found = await self._store.run("get_token", name)
         return (found[0].decode(), int(found[1]) / 1000) if found else None
 
     async def put_token(self, name: str, token: str, ttl: float) -> None:
-        """Keep ``token`` for ``ttl`` seconds."""
-        await self._store.run("token", "put", name, token, max(round(ttl * 1000), 1))
+        """Store ``token`` for ``ttl`` seconds."""
+        await self._store.run("put_token", name, token, max(round(ttl * 1000), 1))
 
     async def forget_token(self, name: str, token: str) -> None:
         """Remove the token, if it is still this one."""
-        await self._store.run("token", "forget", name, token)
+        await self._store.run("remove_token", name, token)
 
     async def lock_token(self, name: str, ttl: float) -> bool:
-        """Whether the caller may ask i'mport for a new one; nobody else may for ``ttl`` seconds."""
-        return bool(await self._store.run("token", "lock", name, "", max(round(ttl * 1000), 1)))
+        """Whether the caller may fetch a new one from i'mport; no other caller may for ``ttl`` seconds."""
+        return bool(await self._store.run("lock_token", name, max(round(ttl * 1000), 1)))

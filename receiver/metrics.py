@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from receiver.ports import Place
 from runtime.metrics import Metrics
-from schemas.body_reasons import BodyReason
+from schemas.payments.body_reasons import BodyReason
 
 
 class Refusals(NamedTuple):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import socket
-from functools import partial
 from typing import NamedTuple
 
 import structlog
@@ -12,7 +11,6 @@ import uvloop
 
 from ledger.acl_watch import EVERY as ACL_CHECK_EVERY
 from ledger.acl_watch import AclWatch
-from ledger.compatibility import usable
 from ledger.ledger import Ledger
 from receiver import connection
 from receiver.acceptor import Acceptor
@@ -109,7 +107,7 @@ async def serve(settings: Settings, listener: socket.socket) -> int:
     tasks = Background(background(parts), server.end)
     started = False
     try:
-        await check_once(partial(usable, ledger), within=START_CHECK_WITHIN)
+        await check_once(ledger.check_usable, within=START_CHECK_WITHIN)
         await acceptor.check_redis()
         with tasks.running():
             started = True
@@ -159,7 +157,7 @@ def background(parts: Parts) -> tuple[Periodic, ...]:
         Periodic("log_left_out", parts.webhook_log.log_left_out, 1.0),
         Periodic("watch_redis", redis_watch.step, TROUBLED_REDIS_CHECK_EVERY),
         Periodic("report_spool", parts.spool_report.report, REPORT_EVERY),
-        Periodic("watch_rights", parts.acl_watch.tell, ACL_CHECK_EVERY),
+        Periodic("watch_rights", parts.acl_watch.log_problems, ACL_CHECK_EVERY),
     )
 
 
@@ -168,7 +166,7 @@ def _add_gauges(metrics: ReceiverMetrics, acceptor: Acceptor, spool: Spool, ledg
     gauge(
         "relay_redis_refused",
         "Answers of Redis with an error that nobody expects, since this process began.",
-        lambda: ledger.store.refused,
+        lambda: ledger.refused,
     )
     gauge("relay_spool_waiting", "Notifications in this receiver's spool.", lambda: spool.waiting)
     gauge("relay_redis_available", "Whether Redis takes webhooks.", lambda: float(acceptor.redis.available))

@@ -13,7 +13,7 @@ import structlog
 
 from receiver.limiter import Limiter
 from receiver.ports import Place
-from schemas.body_reasons import BodyReason
+from schemas.payments.body_reasons import BodyReason
 from schemas.payments.notification import Notification
 
 LINES = 50

@@ -21,8 +21,8 @@ from receiver.metrics import ReceiverMetrics
 from receiver.responses import AsgiResponse
 from receiver.source_address import Source, SourceAddresses
 from receiver.webhook_log import WebhookLog
-from schemas.body_reasons import BodyReason
 from schemas.errors import BadNotification, SpoolUnavailable, UnknownMerchant, UnsupportedContentType
+from schemas.payments.body_reasons import BodyReason
 from schemas.payments.notification import Notification, new_id, parse
 
 MOST_BYTES = 65_536

@@ -33,7 +33,7 @@ log = structlog.get_logger()
 _KEPT = 10_000
 
 
-class Subscriber:
+class SandboxSubscriber:
     """What was received, and the secrets to check it with, by path."""
 
     def __init__(self, secrets: Mapping[str, list[str]]) -> None:
@@ -138,7 +138,7 @@ def main() -> int:
 def take_callbacks(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT; the exit status. Raises `BadSetting`."""
     secrets = secrets_of(os.environ.get("SUBSCRIBER_SECRETS", ""))
-    return serve(Subscriber(secrets).app(), settings.port or 8003)
+    return serve(SandboxSubscriber(secrets).app(), settings.port or 8003)
 
 
 if __name__ == "__main__":

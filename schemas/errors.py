@@ -29,7 +29,7 @@ RelayError                      anything below; its text is one sentence for a p
 
 from __future__ import annotations
 
-from schemas.body_reasons import WORDS, BodyReason
+from schemas.payments.body_reasons import WORDS, BodyReason
 
 
 class RelayError(Exception):

@@ -16,6 +16,8 @@ from tests.support.iamport_stub import Stub
 from tests.support.processes import Processes, clean_environ
 from tests.support.redis_process import RedisServer
 
+pytest_plugins = ("tests.support.schedule",)
+
 
 def _ports() -> Iterator[int]:
     """Below those that systems give to outgoing connections, and for each process of a run others than for its

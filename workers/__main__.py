@@ -11,7 +11,6 @@ from functools import partial
 import uvloop
 
 from ledger import Ledger
-from ledger.compatibility import check
 from runtime import process
 from runtime.encryption import Sealer
 from runtime.open_files import allow_open_files
@@ -46,7 +45,7 @@ async def _check(settings: Settings) -> None:
     ledger = Ledger.connect(settings.redis_url, settings.queue_url, replica_acks=settings.replica_acks)
     sealer = Sealer([key.get_secret_value() for key in settings.encryption_keys])
     try:
-        await check_once(partial(check, ledger, sealer))
+        await check_once(partial(ledger.begin, sealer))
     finally:
         await ledger.close()
 

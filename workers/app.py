@@ -23,7 +23,6 @@ from iamport.transport import iamport_transport
 from ledger import Ledger
 from ledger.acl_watch import EVERY as ACL_CHECK_EVERY
 from ledger.acl_watch import AclWatch
-from ledger.compatibility import check
 from ledger.heartbeats import REPORT_EVERY
 from ledger.jobs import RECONCILE, REPLAY, TIDY
 from ledger.leases import RENEW_EVERY
@@ -86,7 +85,7 @@ class App:
         )
         self._background = Background(background(self))
 
-        broker = self._ledger.queue.broker
+        broker = self._ledger.broker
         broker.add_middleware(AsyncIO())
         broker.add_middleware(ExpectedErrors())
         broker.add_middleware(self.heartbeat)
@@ -128,7 +127,7 @@ class App:
         """The merchant of the environment is known from the start, not from its first webhook on.
 
         Raises `BadSetting` for keys that are not this ledger's, and for a Redis that does not let it work."""
-        await check(self._ledger, self._sealer)
+        await self._ledger.begin(self._sealer)
         if self._settings.imp_key:
             await self._ledger.merchants.ensure("default")
         await start_tidying(self._ledger)
@@ -163,7 +162,7 @@ class App:
 
     async def _hand_back(self) -> None:
         try:
-            await self._ledger.leases.give_back()
+            await self._ledger.leases.release()
             await self.heartbeat.sign_off()
         except LedgerUnavailable as error:
             log.warning("leases_not_given_back", error=str(error), hint="they end by themselves")
@@ -184,7 +183,7 @@ def background(app: App) -> tuple[Periodic, ...]:
         Periodic("sweep", app.sweep, SWEEP_EVERY),
         Periodic("renew_leases", app.renew_leases, RENEW_EVERY),
         Periodic("report_heartbeat", app.heartbeat.report, REPORT_EVERY),
-        Periodic("watch_rights", app.acl_watch.tell, ACL_CHECK_EVERY),
+        Periodic("watch_rights", app.acl_watch.log_problems, ACL_CHECK_EVERY),
         StartupCheck(app.prepare).task("prepare"),
     )
 

@@ -75,7 +75,7 @@ class Deliverer:
                 )
         finally:
             if self._turns.pop(str(lane)):
-                self._ledger.queue.kick_all([str(lane)])
+                self._ledger.kick([lane])
 
     async def _send_what_is_due(self, lane: Lane) -> None:
         """Send wave after wave for a slice of time, as long as any callback of the last one ends soon."""

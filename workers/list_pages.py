@@ -9,7 +9,7 @@ import structlog
 from iamport.client import TIMEOUT
 from iamport.http_exchange import LARGEST_RESPONSE
 from iamport.responses import PaymentPage
-from ledger.offload import aside
+from ledger.offload import offload
 from ledger.reconciliations import Reconciliation
 from schemas.errors import MalformedPayment
 from schemas.payments.snapshot import Snapshot, history_rows
@@ -27,7 +27,7 @@ async def read(run: Reconciliation, page: PaymentPage) -> tuple[list[Snapshot], 
     bad = list(page.malformed)
     for row in page.rows:
         try:
-            shown.append(await aside(Snapshot.parse, row, rows=history_rows(row)))
+            shown.append(await offload(Snapshot.parse, row, rows=history_rows(row)))
         except MalformedPayment as error:
             bad.append(error)
     unreadable = {error.imp_uid for error in bad if error.imp_uid is not None}

@@ -17,7 +17,7 @@ from iamport.merchant_clients import MerchantClients
 from iamport.responses import PaymentPage, first_in_page
 from ledger import Ledger
 from ledger.merchants import Merchant
-from ledger.offload import aside
+from ledger.offload import offload
 from ledger.reconciliations import AUTO, Difference, Reconciliation
 from runtime.settings import Settings
 from schemas.errors import (
@@ -150,7 +150,7 @@ class Reconciler:
         run = replace(behind(run, window, page, took), tries=0, failing_since=0.0, trouble="")
         if whole:
             compared, differing = await self._differing(run, page, now)
-            await self._ledger.reconciliations.found(run, differing)
+            await self._ledger.reconciliations.mark_found(run, differing)
             missing = sum(difference.missing for difference in differing.values())
             run = replace(run, compared=run.compared + compared, missing=run.missing + missing, compared_at=now)
         await self._ledger.reconciliations.save(run)
@@ -168,7 +168,7 @@ class Reconciler:
             if error.slow or named is None:
                 return await self._failed(run, error, now)
             log.error("row_not_compared", merchant=run.merchant, imp_uid=named, error=str(error))
-            await self._ledger.reconciliations.found(run, {named: Difference(missing=False, quiet=_quiet(run))})
+            await self._ledger.reconciliations.mark_found(run, {named: Difference(missing=False, silent=_quiet(run))})
             await self._ledger.reconciliations.save(without(run, window, total))
             return 0
         due_in = self._due_in(run, error, SLOWEST_PROBE) if error.slow else 0.0
@@ -217,18 +217,18 @@ class Reconciler:
         snapshots = [snapshot for snapshot in shown if hidden_test_payment(snapshot, merchant) is None]
         known = await self._ledger.reconciliations.facts(run.merchant, [snapshot.imp_uid for snapshot in snapshots])
         quiet = _quiet(run)
-        differing = {imp_uid: Difference(missing=False, quiet=quiet) for imp_uid in unreadable}
+        differing = {imp_uid: Difference(missing=False, silent=quiet) for imp_uid in unreadable}
         for snapshot in snapshots:
             facts, grace = known[snapshot.imp_uid], self._settings.expiry_grace
-            news = await aside(_news, facts, snapshot, now, grace, rows=len(facts) + len(snapshot.deposits))
+            news = await offload(_news, facts, snapshot, now, grace, rows=len(facts) + len(snapshot.deposits))
             if news:
                 announced = None if run.by_hand else _announced_at(news, snapshot, merchant)
                 # In whole seconds: whatever a test payment shows of the second in which these were included is older.
                 old = snapshot.sandbox and all(fact.at <= merchant.sandbox_since for fact in news)
-                differing[snapshot.imp_uid] = Difference(announced_at=announced, quiet=True if old else quiet)
+                differing[snapshot.imp_uid] = Difference(announced_at=announced, silent=True if old else quiet)
         others = [row for row in snapshots if row.imp_uid not in differing]
         again = await self._taken_back(run, others, known) + await self._left_pending(run, others, merchant)
-        differing |= {imp_uid: Difference(missing=False, quiet=quiet) for imp_uid in again}
+        differing |= {imp_uid: Difference(missing=False, silent=quiet) for imp_uid in again}
         return len(snapshots), differing
 
     async def _taken_back(
@@ -240,7 +240,7 @@ class Reconciler:
         found = []
         for snapshot in snapshots:
             imp_uid, facts = snapshot.imp_uid, known[snapshot.imp_uid]
-            gone = await aside(contradicted, facts, snapshot, rows=len(facts))
+            gone = await offload(contradicted, facts, snapshot, rows=len(facts))
             if imp_uid in told and [event_id(run.merchant, imp_uid, key) for key in gone] != list(told[imp_uid]):
                 found.append(imp_uid)
         return found
@@ -256,8 +256,8 @@ class Reconciler:
 
     async def _finish(self, run: Reconciliation, now: float) -> float | None:
         if not run.by_hand:
-            await self._ledger.reconciliations.count_unheard(run)
-        repaired, left = await self._ledger.reconciliations.looked_at(run)
+            await self._ledger.reconciliations.count_lost_webhooks(run)
+        repaired, left = await self._ledger.reconciliations.count_repaired(run)
         run = replace(run, repaired=min(run.repaired + repaired, run.missing))
         done = not left or now - run.compared_at > GIVES_UP_AFTER or not run.by_hand
         if done:

@@ -14,7 +14,7 @@ from iamport.merchant_clients import MerchantClients, MerchantCredentials
 from iamport.responses import LookupResult
 from ledger import Ledger
 from ledger.keys import Lane
-from ledger.offload import aside
+from ledger.offload import offload
 from ledger.refresh_lane import ClaimedPayment, ClaimedPayments
 from runtime.policy import policy
 from runtime.settings import Settings
@@ -89,7 +89,7 @@ class Refresher:
             log.info("iamport_recovered", merchant=lane.name)
         merchant = account.merchant
         seen = {
-            imp_uid: await aside(_seen, record, looked, merchant, rows=history_rows(looked.found.get(imp_uid, {})))
+            imp_uid: await offload(_seen, record, looked, merchant, rows=history_rows(looked.found.get(imp_uid, {})))
             for imp_uid, record in ((payment.record.imp_uid, payment.record) for payment in claimed.payments)
         }
         paid = {payment.record.imp_uid for payment in claimed.payments if "paid" in payment.record.facts}
@@ -130,7 +130,7 @@ class Refresher:
     async def _commit(self, payment: ClaimedPayment, snapshot: Snapshot, now: float, own: Policy) -> None:
         rows = len(payment.record.facts) + len(snapshot.deposits) + len(snapshot.cancellations)
         told = (payment.reported_cancellations, payment.escrow_changes)
-        change = await aside(decide, payment.record, snapshot, int(now), own, *told, rows=rows)
+        change = await offload(decide, payment.record, snapshot, int(now), own, *told, rows=rows)
         outcome = await self._ledger.refresh_lane.commit(change, claimed=payment, now=now, written=_tell_events)
         if outcome == "changed":
             # An operator wrote since, about something this snapshot may be too old to show: a cancellation just sent.

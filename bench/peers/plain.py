@@ -1,9 +1,9 @@
-"""The relay's job as a plain Dramatiq application, with what it costs to do it the obvious way.
+"""The relay's job as a plain Dramatiq application, done the obvious way.
 
-The handler sends a message for each webhook. One actor does what i'mport's guide shows, asks for a token and with that
-for the payment, notes it in Redis and sends a message for each endpoint; another posts the signed callback. HTTP is
-synchronous httpx with one client a process, which keeps its connections. Redis is the same durable one that the relay
-gets. PEER_KEEPS_TOKEN=1 makes it keep its token while that is valid, as the better ones do.
+The handler sends a message for each webhook. One actor does what i'mport's guide shows: it gets a token, looks the
+payment up, records it in Redis and sends a message for each endpoint. Another actor posts the signed callback. HTTP is
+synchronous httpx with one client a process, which reuses connections. Redis is as durable as the relay's. With
+PEER_REUSES_TOKEN=1 it reuses its token while that is valid, as better applications do.
 
     uvicorn bench.peers.plain:app
     dramatiq bench.peers.plain
@@ -34,9 +34,9 @@ API = os.environ["IMP_API_URL"]
 ENDPOINTS = [url for url in os.environ["PEER_ENDPOINTS"].split(",") if url]
 SECRET = base64.b64decode(os.environ["PEER_SECRET"])
 TIMEOUT = float(os.environ["PEER_TIMEOUT"])
-KEEPS_TOKEN = os.environ.get("PEER_KEEPS_TOKEN") == "1"
+REUSES_TOKEN = os.environ.get("PEER_REUSES_TOKEN") == "1"
 
-# The command line logs at info, and httpx would write a line a request: nobody leaves that on.
+# The command line logs at info; httpx would log a line a request, which is usually turned off.
 logging.getLogger("httpx").setLevel(logging.WARNING)
 
 broker = RedisBroker(url=os.environ["PEER_QUEUE_URL"])
@@ -55,7 +55,7 @@ class Token:
 
     def get(self) -> str:
         """A token that is good for a while still."""
-        if not KEEPS_TOKEN:
+        if not REUSES_TOKEN:
             return str(self._ask()["access_token"])
         with self._lock:
             if time.monotonic() > self._until:

@@ -1,4 +1,4 @@
-"""Carries out a request to the operator API: who, what, well-formed?, once only, then the handler."""
+"""Handles a request to the operator API: token, route, rights, validation, idempotency, then the handler."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from console.context import Context
-from console.http.idempotency import once
+from console.http.idempotency import run_once
 from console.http.operation import Call, Operation, OperationResult, Table
 from console.http.problems import invalid, of_error, problem
-from console.http.requests import MOST, InvalidFields, TooLarge, body_of, validated
+from console.http.requests import MAX_BODY_BYTES, InvalidFields, TooLarge, parse_request, read_body
 from console.http.tokens import ApiTokens, Caller
 from schemas import wire
 from schemas.errors import RelayError
@@ -24,7 +24,7 @@ log = structlog.get_logger()
 
 
 class OperatorApi:
-    """The operator API as an ASGI application; `operations` say all there is."""
+    """The operator API as an ASGI application, made from its table of `operations`."""
 
     def __init__(self, context: Context, operations: Iterable[Operation], tokens: ApiTokens) -> None:
         self._context = context
@@ -67,10 +67,10 @@ class OperatorApi:
         self, operation: Operation, path: dict[str, str], caller: Caller, request: Request
     ) -> Response:
         try:
-            body = await body_of(request)
-            query, parsed = validated(operation, request, body, self._context.settings)
+            body = await read_body(request)
+            query, parsed = parse_request(operation, request, body, self._context.settings)
         except TooLarge:
-            return problem(413, f"A body may have {MOST // 1024} KiB", headers={"connection": "close"})
+            return problem(413, f"A body may have {MAX_BODY_BYTES // 1024} KiB", headers={"connection": "close"})
         except InvalidFields as error:
             return invalid(error.errors)
         call: Call[Any, Any] = Call(self._context, path, query, parsed, caller.read_only)
@@ -84,8 +84,8 @@ class OperatorApi:
         key = request.headers.get("idempotency-key")
         if operation.method != "POST" or key is None:
             return await carry_out()
-        return await once(
-            self._context.idempotency,
+        return await run_once(
+            self._context.ledger.idempotency,
             self._context.sealer,
             key,
             caller=caller.name,

@@ -17,14 +17,14 @@ from runtime.encryption import Sealer
 from schemas.errors import LedgerUnavailable
 
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
-_PASSING = frozenset((422, 500, 502, 503))
-"""Answers of requests that came to nothing: they are not kept, the key may be used again."""
-_KEPT_HEADERS = ("content-type", "location")
+_NOT_STORED = frozenset((422, 500, 502, 503))
+"""Statuses of requests without effect: their answers are not stored, so the key may be used again."""
+_STORED_HEADERS = ("content-type", "location")
 
 log = structlog.get_logger()
 
 
-async def once(
+async def run_once(
     idempotency: Idempotency,
     sealer: Sealer,
     key: str,
@@ -58,20 +58,20 @@ async def _first(
     try:
         response = await carry_out()
     except BaseException:
-        # Whatever happened, it was no answer; the error itself goes on to whoever handles it.
+        # There is no answer to store; the error is handled further up.
         await idempotency.end(name, owner, None)
         raise
-    kept = None if response.status_code in _PASSING else sealer.seal(_packed(response))
+    stored = None if response.status_code in _NOT_STORED else sealer.seal(_packed(response))
     try:
-        await idempotency.end(name, owner, kept)
+        await idempotency.end(name, owner, stored)
     except LedgerUnavailable as error:
-        # It is done, and saying otherwise would have it done twice; a repeat is told "still running" for a while.
-        log.warning("idempotent_answer_not_kept", reason=str(error))
+        # The request has taken effect, and an error would have it repeated. A repeat gets "still running" for a while.
+        log.warning("idempotent_answer_not_stored", reason=str(error))
     return response
 
 
 def _packed(response: Response) -> str:
-    headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
+    headers = {name: response.headers[name] for name in _STORED_HEADERS if name in response.headers}
     return orjson.dumps([response.status_code, headers, bytes(response.body).decode()]).decode()
 
 

@@ -6,11 +6,22 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    AliasGenerator,
+    AliasPath,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+)
 from pydantic_core import PydanticCustomError
 
+from console.operations.put_merchant import MERCHANT_NAME
 from ledger.pages import PageRequest
 from schemas.durations import parse_duration
 from schemas.errors import Invalid
@@ -30,9 +41,26 @@ class Parameters(BaseModel):
 
 
 class Out(BaseModel):
-    """Something the API answers with."""
+    """Something the API answers with: a model that reads what an operation returns, attribute by attribute."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, arbitrary_types_allowed=True, from_attributes=True, validate_by_name=True
+    )
+
+
+def also_in(part: str) -> AliasGenerator:
+    """For an `Out` of an object with a nested one: an attribute that the object lacks is read from its `part`."""
+    return AliasGenerator(validation_alias=lambda name: AliasChoices(name, AliasPath(part, name)))
+
+
+T = TypeVar("T")
+
+
+class ListOut(Out, Generic[T]):
+    """A `ledger.pages.Page` of rows."""
+
+    data: list[T] = Field(validation_alias="rows")
+    next_cursor: str | None
 
 
 class Nothing(Body):
@@ -40,11 +68,11 @@ class Nothing(Body):
 
 
 ABSENT: Any = None
-"""The default of a field that may be left out but not be null; look at `model_fields_set` before reading it."""
+"""The default of a field that may be left out but not be null; check `model_fields_set` before reading it."""
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def field_error() -> Iterator[None]:
     """Inside a validator: an `Invalid` of `schemas` becomes the field's error."""
     try:
         yield
@@ -56,7 +84,7 @@ def checked(check: Callable[[Any], Any]) -> AfterValidator:
     """A check of `schemas` as a validator: its `Invalid` becomes the field's error."""
 
     def validate(value: Any) -> Any:
-        with told():
+        with field_error():
             return check(value)
 
     return AfterValidator(validate)
@@ -91,6 +119,10 @@ def _moment(value: Any) -> float:
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
+def _written(value: Any) -> Any:
+    return rfc3339(value) if isinstance(value, (int, float)) else value
+
+
 def _duration(value: Any) -> float:
     if not isinstance(value, str):
         raise PydanticCustomError("duration", "must be a number and a unit: 200ms, 5s, 2m, 1h, 5d")
@@ -115,13 +147,12 @@ Moment = Annotated[float, BeforeValidator(_moment), _TIME_SCHEMA]
 """A time that is given, in UNIX seconds."""
 Seconds = Annotated[float, BeforeValidator(_duration), _DURATION_SCHEMA]
 """A duration that is given, in seconds."""
-Time = Annotated[str, _TIME_SCHEMA]
-"""A time that is answered."""
+Time = Annotated[str, BeforeValidator(_written), _TIME_SCHEMA]
+"""A time that is answered, written from UNIX seconds."""
 Amount = Annotated[int | Decimal, _NUMBER_SCHEMA]
 """An amount that is answered, as the number it was."""
 
-MERCHANT = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
-Merchant = Annotated[str, Field(pattern=f"^{MERCHANT}$")]
+Merchant = Annotated[str, Field(pattern=f"^{MERCHANT_NAME}$")]
 
 
 class Listing(Parameters):
@@ -140,8 +171,3 @@ class OfMerchant(Parameters):
     """Which merchant a single payment belongs to."""
 
     merchant: Merchant = "default"
-
-
-def time(at: float | None) -> str | None:
-    """A UNIX time in seconds as the API shows it; None stays None."""
-    return None if at is None else rfc3339(at)

@@ -174,21 +174,22 @@ def _of_payment(kind: str, detail: type[BaseModel]) -> type[Callback]:
 MEANINGS: Mapping[str, str] = {
     "payment.virtual_account_issued": "A virtual account was issued and waits for a deposit.",
     "payment.virtual_account_expired": "Its deadline passed without a deposit. i'mport never announces this; the relay "
-    "looks again after the deadline and `RELAY_EXPIRY_GRACE`. A later deposit is `payment.paid` all the same.",
+    "looks it up again after the deadline and `RELAY_EXPIRY_GRACE`. A later deposit is `payment.paid` all the same.",
     "payment.deposited": "A further deposit into a fixed virtual account. The first one is `payment.paid`.",
     "payment.paid": "The payment was approved, also when it had failed before: Paymentwall reviews payments, and an "
     "order that was closed meanwhile may have to be kept or cancelled.",
     "payment.failed": "The payment failed. i'mport announces this for scheduled payments only; of others it is "
-    "recorded when a look finds it.",
+    "recorded when a refresh finds it.",
     "payment.cancellation_pending": "A cancellation was requested and its result is not known yet. Show “waiting for "
     "cancellation”; `payment.cancelled`, `payment.partially_cancelled` or `payment.cancellation_rejected` follows.",
     "payment.partially_cancelled": "Part of the amount was cancelled: `detail.cancellation.amount` now, "
     "`cancelled_amount` in all.",
     "payment.cancelled": "The rest of the amount was cancelled.",
-    "payment.cancellation_rejected": "A pending cancellation was turned down, or a claimed one was never confirmed.",
+    "payment.cancellation_rejected": "A pending cancellation was rejected, or one that only a webhook reported was "
+    "never confirmed.",
     "payment.escrow_changed": "An Inicis escrow purchase was shipped, confirmed, refused, cancelled, or its refusal "
-    "confirmed; `code` is Inicis' own. The payment's `status` does not change. i'mport tells this by webhook only and "
-    "shows it nowhere: it is believed from [verified senders](iamport.md#4-who-may-post) only, and no reconciliation, "
+    "confirmed; `code` is Inicis' own. The payment's `status` does not change. i'mport announces this by webhook "
+    "only: the relay believes it from [verified sources](iamport.md#4-who-may-post) only, and no reconciliation, "
     "refresh or rebuilt ledger can find one that was missed.",
     "payment.amount_mismatch": "The approved amount or currency is not what the merchant expected "
     "(`PUT /v1/orders/{merchant_uid}`, or `check_prepared`). Do not ship before somebody has looked.",

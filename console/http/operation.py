@@ -27,7 +27,7 @@ class Call(Generic[Q, B]):
     query: Q
     body: B
     read_only: bool = False
-    """Whoever asks may only look: what an endpoint's URL holds of secrets is not for them."""
+    """Whether the token is read-only: endpoint URLs are masked then, as they may hold secrets."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,12 @@ from console.http.problems import field_errors
 from runtime.settings import Settings
 from schemas import wire
 
-MOST = 256 * 1024
+MAX_BODY_BYTES = 256 * 1024
 """Bytes of a body that are read."""
 
 
 class TooLarge(Exception):
-    """A body of more than `MOST` bytes."""
+    """A body of more than `MAX_BODY_BYTES` bytes."""
 
 
 class InvalidFields(Exception):
@@ -30,17 +30,19 @@ class InvalidFields(Exception):
         self.errors = errors
 
 
-async def body_of(request: Request) -> bytes:
+async def read_body(request: Request) -> bytes:
     """The body's bytes. Raises `TooLarge`."""
     received = bytearray()
     async for chunk in request.stream():
         received += chunk
-        if len(received) > MOST:
+        if len(received) > MAX_BODY_BYTES:
             raise TooLarge
     return bytes(received)
 
 
-def validated(operation: Operation, request: Request, body: bytes, settings: Settings) -> tuple[Parameters, BaseModel]:
+def parse_request(
+    operation: Operation, request: Request, body: bytes, settings: Settings
+) -> tuple[Parameters, BaseModel]:
     """A request's query and body as the operation's models, as far as `settings` allow. Raises `InvalidFields`."""
     errors: list[dict[str, str]] = []
     given: dict[str, str] = {}
@@ -48,19 +50,19 @@ def validated(operation: Operation, request: Request, body: bytes, settings: Set
         if name in given:
             errors.append({"field": name[:200], "message": "is given twice"})
         given[name] = value
-    query = modelled(operation.query, given, errors, settings)
+    query = parse_model(operation.query, given, errors, settings)
     try:
         value = wire.loads(body) if body.strip() else {}
     except ValueError:
         errors.append({"field": "", "message": "the body is not JSON in UTF-8"})
         raise InvalidFields(errors) from None
-    parsed = modelled(operation.body_model, value, errors, settings)
+    parsed = parse_model(operation.body_model, value, errors, settings)
     if errors or query is None or parsed is None:
         raise InvalidFields(errors)
     return query, parsed
 
 
-def modelled(model: type[Any], value: Any, errors: list[dict[str, str]], settings: Settings) -> Any:
+def parse_model(model: type[Any], value: Any, errors: list[dict[str, str]], settings: Settings) -> Any:
     """The value as a model; None where it is none, with every wrong field added to `errors`."""
     if not isinstance(value, Mapping):
         errors.append({"field": "", "message": "the body must be a JSON object"})

@@ -1,4 +1,4 @@
-"""Who is calling: bearer tokens, several valid at once, some of them read-only."""
+"""Authentication by bearer tokens: several are valid at once, some of them read-only."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from runtime.variables import ApiToken, Rights
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A valid token: `name` is a fingerprint that tells it from others and gives nothing away."""
+    """The holder of a valid token: `name` is a fingerprint of the token that reveals nothing of it."""
 
     name: str
     rights: Rights
@@ -24,29 +24,29 @@ class Caller:
 
     @property
     def metrics_only(self) -> bool:
-        """Whether it is good for /metrics and nothing else."""
+        """Whether it is valid for /metrics only."""
         return self.rights == "metrics"
 
 
 class ApiTokens:
-    """The tokens that are valid. Comparing takes as long whichever of them is given, or none."""
+    """The valid tokens, compared in constant time."""
 
     def __init__(self, tokens: Iterable[ApiToken]) -> None:
         self._known = [(_digest(token.value.get_secret_value()), token.rights) for token in tokens]
 
     def caller(self, authorization: str | None) -> Caller | None:
-        """Who an `Authorization` header speaks for; None where that is nobody."""
+        """The caller that an `Authorization` header authenticates; None where its token is not valid."""
         scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() != "bearer":
             return None
         return self.holder(token.strip())
 
     def holder(self, token: str) -> Caller | None:
-        """Who holds this token; None where nobody does."""
+        """The holder of this token; None where it is not valid."""
         given = _digest(token)
         found: Caller | None = None
         for digest, rights in self._known:
-            # Every token is compared, so that the time says nothing of which one fitted.
+            # Every token is compared, so that the time does not reveal which one matched.
             if hmac.compare_digest(digest, given):
                 found = Caller(digest.hex()[:32], rights)
         return found

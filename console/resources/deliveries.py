@@ -1,14 +1,13 @@
-"""Deliveries: what is on its way to whom, what became of each attempt, and trying again."""
+"""`/v1/deliveries`: each event on its way to an endpoint, with every attempt; attempt one now."""
 
 from __future__ import annotations
 
 from pydantic import Field
 
-from console.http.models import Listing, Nothing, Out, Parameters, Time, time
+from console.http.models import Listing, ListOut, Nothing, Out, Parameters, Time
 from console.http.operation import Call, Operation, OperationResult
-from ledger.deliveries import DeliveryView, State
-from schemas.endpoints.delivery import Attempt
-from schemas.times import rfc3339
+from console.operations.retry_delivery import retry_delivery
+from ledger.deliveries import State
 
 
 class AttemptOut(Out):
@@ -38,11 +37,8 @@ class DeliveryOut(Out):
     attempts: list[AttemptOut]
 
 
-class DeliveryList(Out):
+class DeliveryList(ListOut[DeliveryOut]):
     """Some deliveries."""
-
-    data: list[DeliveryOut]
-    next_cursor: str | None
 
 
 class DeliveryListing(Listing):
@@ -53,38 +49,10 @@ class DeliveryListing(Listing):
     state: State | None = None
 
 
-def delivery_out(sent: DeliveryView) -> DeliveryOut:
-    """A delivery as operators see it."""
-    return DeliveryOut(
-        id=sent.id,
-        event=sent.event,
-        endpoint=sent.endpoint,
-        merchant=sent.merchant,
-        type=sent.type,
-        imp_uid=sent.imp_uid,
-        state=sent.state,
-        created_at=rfc3339(sent.created_at),
-        next_attempt_at=time(sent.next_attempt_at),
-        reason=sent.reason,
-        attempts=[attempt_out(attempt) for attempt in sent.attempts],
-    )
-
-
-def attempt_out(attempt: Attempt) -> AttemptOut:
-    """An attempt as operators see it."""
-    return AttemptOut(
-        at=rfc3339(attempt.at),
-        status_code=attempt.status_code,
-        duration_ms=attempt.duration_ms,
-        error=attempt.error,
-        response=attempt.response,
-        replay=attempt.replay,
-    )
-
-
 async def get(call: Call[Parameters, Nothing]) -> OperationResult:
     """One delivery."""
-    return OperationResult(delivery_out(await call.context.ledger.deliveries.get(call.path["id"])))
+    delivery = await call.context.ledger.deliveries.get(call.path["id"])
+    return OperationResult(DeliveryOut.model_validate(delivery))
 
 
 async def list_(call: Call[DeliveryListing, Nothing]) -> OperationResult:
@@ -93,14 +61,12 @@ async def list_(call: Call[DeliveryListing, Nothing]) -> OperationResult:
     page = await call.context.ledger.deliveries.list(
         query.part, endpoint=query.endpoint, event=query.event, state=query.state
     )
-    return OperationResult(DeliveryList(data=[delivery_out(row) for row in page.rows], next_cursor=page.next_cursor))
+    return OperationResult(DeliveryList.model_validate(page))
 
 
 async def retry(call: Call[Parameters, Nothing]) -> OperationResult:
     """Have a delivery attempted now."""
-    ledger = call.context.ledger
-    ledger.queue.kick_all([await ledger.deliveries.retry(call.path["id"])])
-    return OperationResult(delivery_out(await ledger.deliveries.get(call.path["id"])))
+    return OperationResult(DeliveryOut.model_validate(await retry_delivery(call.context, call.path["id"])))
 
 
 _ONE = "/v1/deliveries/{id}"

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationInfo
 
-from console.http.models import ABSENT, Body, Listing, Merchant, Out, Rate, Seconds, Time, checked, told
-from ledger.endpoints import RegisteredEndpoint
+from console.http.models import (
+    ABSENT,
+    Body,
+    Listing,
+    ListOut,
+    Merchant,
+    Out,
+    Rate,
+    Seconds,
+    Time,
+    also_in,
+    checked,
+    field_error,
+)
 from runtime.settings import Settings
 from schemas.endpoints.egress import check_url
 from schemas.endpoints.endpoint import (
@@ -18,8 +31,6 @@ from schemas.endpoints.endpoint import (
     checked_headers,
     checked_types,
 )
-from schemas.endpoints.url_masking import masked_url
-from schemas.times import rfc3339
 
 MASK = "***"
 
@@ -27,7 +38,7 @@ MASK = "***"
 def _allowed(url: str, info: ValidationInfo[Settings]) -> str:
     """A URL that callbacks may go to, as the settings in the context of the validation say."""
     settings = info.context
-    with told():
+    with field_error():
         check_url(url, settings.allowed_endpoint_networks, settings.allow_private_endpoints)
     return url
 
@@ -68,8 +79,14 @@ class EndpointPatch(Body):
     payload: Payload = ABSENT
 
 
+def _masked_values(names: Iterable[str]) -> dict[str, str]:
+    return dict.fromkeys(names, MASK)
+
+
 class EndpointOut(Out):
     """An endpoint."""
+
+    model_config = ConfigDict(alias_generator=also_in("endpoint"))
 
     id: str
     merchant: str
@@ -79,7 +96,9 @@ class EndpointOut(Out):
     ordered: bool
     max_in_flight: int
     rate_limit: float | None
-    headers: dict[str, str] = Field(description="names with masked values")
+    headers: Annotated[dict[str, str], BeforeValidator(_masked_values)] = Field(
+        validation_alias="header_names", description="names with masked values"
+    )
     payload: Payload
     state: Literal["enabled", "disabled"]
     disabled_reason: str | None
@@ -95,11 +114,8 @@ class EndpointCreated(EndpointOut):
     secret: str
 
 
-class EndpointList(Out):
+class EndpointList(ListOut[EndpointOut]):
     """Some endpoints."""
-
-    data: list[EndpointOut]
-    next_cursor: str | None
 
 
 class EndpointListing(Listing):
@@ -130,27 +146,4 @@ class RotateIn(Body):
         description="for how long both secrets sign, up to 30d",
         le=30 * 86400,
         json_schema_extra=lambda schema: schema.update(default="24h"),
-    )
-
-
-def shown(registered: RegisteredEndpoint, header_names: list[str], *, read_only: bool) -> EndpointOut:
-    """An endpoint as operators see it; those who may only look get no secret that its URL holds."""
-    endpoint = registered.endpoint
-    return EndpointOut(
-        id=endpoint.id,
-        merchant=endpoint.merchant,
-        url=masked_url(endpoint.url) if read_only else endpoint.url,
-        types=list(endpoint.types),
-        description=endpoint.description,
-        ordered=endpoint.ordered,
-        max_in_flight=endpoint.max_in_flight,
-        rate_limit=endpoint.rate_limit,
-        headers=dict.fromkeys(header_names, MASK),
-        payload=endpoint.payload,
-        state=endpoint.state,
-        disabled_reason=endpoint.disabled_reason,
-        success_rate=registered.success_rate,
-        breaker=registered.breaker,
-        last_error=registered.last_error,
-        created_at=rfc3339(endpoint.created_at),
     )

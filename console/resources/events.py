@@ -1,4 +1,4 @@
-"""Events: what was recorded, and why an endpoint has or has not got it."""
+"""`/v1/events`: what was recorded."""
 
 from __future__ import annotations
 
@@ -6,14 +6,11 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from console.http.models import Listing, Merchant, Moment, Nothing, Out, Parameters, Time
+from console.http.models import Listing, ListOut, Merchant, Moment, Nothing, Out, Parameters, Time
 from console.http.operation import Call, Operation, OperationResult
-from ledger.events import StoredEvent
+from console.operations.read_events import list_events, read_event
 from ledger.pages import PageRequest
-from schemas import wire
 from schemas.endpoints.endpoint import ENDPOINT_TYPES, PAYMENT_TYPES, TEST_TYPE
-from schemas.endpoints.url_masking import masked_url
-from schemas.times import rfc3339
 
 Type = Literal[(*PAYMENT_TYPES, *ENDPOINT_TYPES, TEST_TYPE)]  # type: ignore[valid-type]  # the names are in one place
 
@@ -29,11 +26,8 @@ class EventOut(Out):
     silent: bool = Field(description="recorded without delivery")
 
 
-class EventList(Out):
+class EventList(ListOut[EventOut]):
     """Some events."""
-
-    data: list[EventOut]
-    next_cursor: str | None
 
 
 class EventListing(Listing):
@@ -45,38 +39,30 @@ class EventListing(Listing):
     since: Moment | None = None
     until: Moment | None = None
 
-
-def event_out(event: StoredEvent) -> dict[str, Any]:
-    """An event as operators see it."""
-    return {**wire.loads(event.body), "recorded_at": rfc3339(event.recorded_at), "silent": event.silent}
-
-
-def for_readers(body: dict[str, Any]) -> dict[str, Any]:
-    """A callback's body for those who may only look: one about an endpoint has its URL without secrets."""
-    if body["type"] not in ENDPOINT_TYPES:
-        return body
-    return {**body, "data": {**body["data"], "url": masked_url(body["data"]["url"])}}
-
-
-def _shown(call: Call[Any, Any], event: StoredEvent) -> dict[str, Any]:
-    return for_readers(event_out(event)) if call.read_only else event_out(event)
+    @property
+    def part(self) -> PageRequest:
+        """The part of the list that is wanted, with its window."""
+        return PageRequest(self.limit, self.cursor, self.since, self.until)
 
 
 async def get(call: Call[Parameters, Nothing]) -> OperationResult:
     """One event."""
-    return OperationResult(_shown(call, await call.context.ledger.events.get(call.path["id"])))
+    event = await read_event(call.context, call.path["id"], read_only=call.read_only)
+    return OperationResult(EventOut.model_validate(event))
 
 
 async def list_(call: Call[EventListing, Nothing]) -> OperationResult:
     """Events, newest recorded first."""
     query = call.query
-    page = await call.context.ledger.events.list(
-        PageRequest(query.limit, query.cursor, query.since, query.until),
+    page = await list_events(
+        call.context,
+        query.part,
         merchant=query.merchant,
         imp_uid=query.imp_uid,
         type_=query.type,
+        read_only=call.read_only,
     )
-    return OperationResult({"data": [_shown(call, row) for row in page.rows], "next_cursor": page.next_cursor})
+    return OperationResult(EventList.model_validate(page))
 
 
 OPERATIONS = (

@@ -1,21 +1,17 @@
-"""Merchants: whose webhooks are taken, and with which credentials i'mport is asked."""
+"""`/v1/merchants`: whose webhooks are accepted, and with which credentials i'mport is called."""
 
 from __future__ import annotations
 
-import hashlib
-import re
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from console.context import Context
-from console.http.models import MERCHANT, Body, Listing, Moment, Nothing, Out, Parameters, Time
+from console.http.models import Body, Listing, ListOut, Moment, Nothing, Out, Parameters, Time, also_in
 from console.http.operation import Call, Operation, OperationResult
-from ledger.merchants import Merchant
-from schemas.errors import Conflict, IamportError, Invalid, WrongCredentials
-from schemas.times import rfc3339
+from console.operations.check_credentials import check_credentials
+from console.operations.put_merchant import MerchantSettings, delete_merchant, put_merchant
+from console.operations.read_merchants import list_merchants, read_merchant
 
-DEFAULT = "default"
 Credential = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$")]
 
 
@@ -38,9 +34,16 @@ class MerchantIn(Body):
         description="an agency's code for a sub-merchant, sent with every call to i'mport",
     )
 
+    @property
+    def settings(self) -> MerchantSettings:
+        """What is to be stored."""
+        return MerchantSettings(**self.model_dump())
+
 
 class MerchantOut(Out):
     """A merchant; its secrets are never shown."""
+
+    model_config = ConfigDict(alias_generator=also_in("stored"))
 
     merchant: str
     source: Literal["api", "environment"]
@@ -61,89 +64,34 @@ class CheckOut(Out):
     reason: str | None
 
 
-class MerchantList(Out):
+class MerchantList(ListOut[MerchantOut]):
     """Some merchants."""
-
-    data: list[MerchantOut]
-    next_cursor: str | None
-
-
-def shown(context: Context, merchant: Merchant) -> MerchantOut:
-    """A merchant as operators see it."""
-    return MerchantOut(
-        merchant=merchant.name,
-        source="api" if merchant.imp_key else "environment",
-        imp_key=masked(context.sealer.open(merchant.imp_key)) if merchant.imp_key else None,
-        include_sandbox=merchant.include_sandbox,
-        since=rfc3339(merchant.since),
-        check_prepared=merchant.check_prepared,
-        has_webhook_token=merchant.token_hash is not None,
-        tier=merchant.tier,
-        trouble=merchant.trouble,
-        created_at=rfc3339(merchant.created_at),
-    )
-
-
-def masked(credential: str) -> str:
-    """Enough of a credential to tell it from another, not enough to use it."""
-    return f"{credential[:4]}…" if len(credential) >= 12 else "…"
 
 
 async def put(call: Call[Parameters, MerchantIn]) -> OperationResult:
     """Add or replace a merchant."""
-    name, body, sealer = call.path["merchant"], call.body, call.context.sealer
-    if not re.fullmatch(MERCHANT, name):
-        raise Invalid("merchant", "takes up to 64 letters, digits, '_', '.' and '-', a letter or digit first")
-    new = await call.context.ledger.merchants.put(
-        name,
-        imp_key=sealer.seal(body.imp_key),
-        imp_secret=sealer.seal(body.imp_secret),
-        include_sandbox=body.include_sandbox,
-        check_prepared=body.check_prepared,
-        since=body.since,
-        token_hash=hashlib.sha256(body.webhook_token.encode()).hexdigest() if body.webhook_token else None,
-        tier=body.tier,
-    )
-    stored = await call.context.ledger.merchants.get(name)
-    return OperationResult(shown(call.context, stored), 201 if new else 200)
+    stored, is_new = await put_merchant(call.context, call.path["merchant"], call.body.settings)
+    return OperationResult(MerchantOut.model_validate(stored), 201 if is_new else 200)
 
 
 async def get(call: Call[Parameters, Nothing]) -> OperationResult:
     """One merchant."""
-    return OperationResult(shown(call.context, await call.context.ledger.merchants.get(call.path["merchant"])))
+    return OperationResult(MerchantOut.model_validate(await read_merchant(call.context, call.path["merchant"])))
 
 
 async def check(call: Call[Parameters, Nothing]) -> OperationResult:
-    """Ask i'mport something harmless with a merchant's credentials: what it has prepared for an order nobody made."""
-    name = call.path["merchant"]
-    await call.context.ledger.merchants.get(name)
-    try:
-        account = await call.context.accounts.get(name)
-        await account.client.prepared("relay-check")
-    except WrongCredentials as error:
-        return OperationResult(CheckOut(outcome="wrong_credentials", reason=str(error)))
-    except IamportError as error:
-        return OperationResult(CheckOut(outcome="failing", reason=str(error)))
-    return OperationResult(CheckOut(outcome="ok", reason=None))
+    """Check a merchant's credentials at i'mport."""
+    return OperationResult(CheckOut.model_validate(await check_credentials(call.context, call.path["merchant"])))
 
 
 async def list_(call: Call[Listing, Nothing]) -> OperationResult:
     """All merchants."""
-    page = await call.context.ledger.merchants.list(call.query.part)
-    return OperationResult(
-        MerchantList(data=[shown(call.context, row) for row in page.rows], next_cursor=page.next_cursor)
-    )
+    return OperationResult(MerchantList.model_validate(await list_merchants(call.context, call.query.part)))
 
 
 async def delete(call: Call[Parameters, Nothing]) -> OperationResult:
-    """Forget a merchant."""
-    name, merchants = call.path["merchant"], call.context.ledger.merchants
-    in_environment = name == DEFAULT and call.context.settings.imp_key is not None
-    if in_environment and not (await merchants.get(name)).imp_key:
-        raise Conflict("the credentials of 'default' are in the environment (IMP_KEY, IMP_SECRET)")
-    await merchants.delete(name)
-    if in_environment:
-        await merchants.ensure(name)
+    """Delete a merchant."""
+    await delete_merchant(call.context, call.path["merchant"])
     return OperationResult(status=204)
 
 

@@ -1,4 +1,4 @@
-"""Notifications: what came in, and what became of it."""
+"""`/v1/notifications`: webhooks as they were stored, and their outcome."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from typing import Any
 
 from pydantic import Field
 
-from console.http.models import Listing, Merchant, Nothing, Out, Parameters, Time
+from console.http.models import Listing, ListOut, Merchant, Nothing, Out, Parameters, Time
 from console.http.operation import Call, Operation, OperationResult
-from ledger.notifications import Outcome, StoredNotification
-from schemas.times import rfc3339
+from ledger.notifications import Outcome
 
 
 class NotificationOut(Out):
-    """A webhook; what it says is a claim, never believed."""
+    """A webhook as it came; nothing it reports is trusted before a look-up confirms it."""
 
     id: str
     merchant: str
@@ -28,11 +27,8 @@ class NotificationOut(Out):
     extra: dict[str, Any] = Field(description="what else its body held, up to 4 KiB; long texts are cut")
 
 
-class NotificationList(Out):
+class NotificationList(ListOut[NotificationOut]):
     """Some notifications."""
-
-    data: list[NotificationOut]
-    next_cursor: str | None
 
 
 class NotificationListing(Listing):
@@ -43,36 +39,19 @@ class NotificationListing(Listing):
     outcome: Outcome | None = None
 
 
-def notification_out(noted: StoredNotification) -> NotificationOut:
-    """A notification as operators see it."""
-    return NotificationOut(
-        id=noted.id,
-        merchant=noted.merchant,
-        imp_uid=noted.imp_uid,
-        merchant_uid=noted.merchant_uid,
-        status=noted.status,
-        cancellation_id=noted.cancellation_id,
-        source=noted.source,
-        received_at=rfc3339(noted.received_at),
-        outcome=noted.outcome,
-        reason=noted.reason,
-        extra=dict(noted.extra),
-    )
-
-
 async def list_(call: Call[NotificationListing, Nothing]) -> OperationResult:
     """Notifications, newest first."""
     query = call.query
     page = await call.context.ledger.notifications.list(
         query.part, merchant=query.merchant, imp_uid=query.imp_uid, outcome=query.outcome
     )
-    rows = [notification_out(row) for row in page.rows]
-    return OperationResult(NotificationList(data=rows, next_cursor=page.next_cursor))
+    return OperationResult(NotificationList.model_validate(page))
 
 
 async def get(call: Call[Parameters, Nothing]) -> OperationResult:
     """One notification."""
-    return OperationResult(notification_out(await call.context.ledger.notifications.get(call.path["id"])))
+    notification = await call.context.ledger.notifications.get(call.path["id"])
+    return OperationResult(NotificationOut.model_validate(notification))
 
 
 OPERATIONS = (

@@ -1,4 +1,4 @@
-"""Orders: what a merchant expects to be paid."""
+"""`/v1/orders`: what a merchant expects to be paid."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pydantic import Field
 
 from console.http.models import Amount, Body, Money, OfMerchant, Out
 from console.http.operation import Call, Operation, OperationResult
+from console.operations.expect_amount import expect_amount
 
 
 class OrderIn(Body):
@@ -25,11 +26,9 @@ class OrderOut(Out):
 
 
 async def put(call: Call[OfMerchant, OrderIn]) -> OperationResult:
-    """Note what is expected; payments of the order that are there already are compared with it."""
+    """Store what is expected."""
     merchant, merchant_uid, body = call.query.merchant, call.path["merchant_uid"], call.body
-    ledger = call.context.ledger
-    for imp_uid in await ledger.payments.expect(merchant, merchant_uid, body.amount, body.currency):
-        await ledger.refresh_lane.mark_dirty(merchant, imp_uid)
+    await expect_amount(call.context, merchant, merchant_uid, body.amount, body.currency)
     return OperationResult(
         OrderOut(merchant=merchant, merchant_uid=merchant_uid, amount=body.amount, currency=body.currency)
     )

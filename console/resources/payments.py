@@ -1,25 +1,18 @@
-"""Payments: where each stands, and its whole story."""
+"""`/v1/payments`: where each payment stands, with its events."""
 
 from __future__ import annotations
 
-import asyncio
-from decimal import Decimal
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from console.context import Context
-from console.http.models import Amount, Listing, Merchant, Nothing, OfMerchant, Out, Time, time
+from console.http.models import Amount, Listing, ListOut, Merchant, Nothing, OfMerchant, Out, Time, also_in
 from console.http.operation import Call, Operation, OperationResult
-from console.resources.events import EventOut, event_out
-from ledger.payments import Payment
-from schemas import wire
+from console.operations.read_payments import list_payments_with_events, read_payment
+from console.resources.events import EventOut
 from schemas.payments.facts import Status
 
 CancellationState = Literal["open", "confirmed", "rejected"]
-
-AT_ONCE = 20
-"""Payments of a list whose events are read at the same time, so that one request does not take all connections."""
 
 
 class CancellationOut(Out):
@@ -37,6 +30,8 @@ class CancellationOut(Out):
 class PaymentOut(Out):
     """A payment with its latest events, oldest first; alike alone and in a list."""
 
+    model_config = ConfigDict(alias_generator=also_in("stored"))
+
     merchant: str
     imp_uid: str
     merchant_uid: str
@@ -47,18 +42,15 @@ class PaymentOut(Out):
     currency: str
     fetched_at: Time | None
     cancellations: list[CancellationOut]
-    events: list[EventOut]
-    payment: dict[str, Any] = Field(description="i'mport's object, as last fetched")
+    payment: dict[str, Any] = Field(validation_alias="snapshot", description="i'mport's object, as last fetched")
     contradicts: list[str] = Field(
         description="events that i'mport's object no longer bears out: what they announced was taken back"
     )
+    events: list[EventOut]
 
 
-class PaymentList(Out):
+class PaymentList(ListOut[PaymentOut]):
     """Some payments."""
-
-    data: list[PaymentOut]
-    next_cursor: str | None
 
 
 class PaymentListing(Listing):
@@ -69,59 +61,24 @@ class PaymentListing(Listing):
     status: Status | None = None
 
 
-def payment_row(payment: Payment) -> dict[str, Any]:
-    """A payment as operators see it; requests that are being sent right now are nobody's business yet."""
-    return {
-        "merchant": payment.merchant,
-        "imp_uid": payment.imp_uid,
-        "merchant_uid": payment.merchant_uid,
-        "status": payment.status,
-        "sequence": payment.sequence,
-        "amount": payment.amount,
-        "cancelled_amount": payment.cancelled_amount,
-        "currency": payment.currency,
-        "fetched_at": time(payment.fetched_at),
-        "cancellations": [
-            {
-                "id": request["id"],
-                "amount": None if request["amount"] is None else Decimal(request["amount"]),
-                "state": request["state"],
-                "origin": request["origin"],
-                "reason": request.get("reason"),
-                "requested_at": time(request["requested_at"]),
-                "closed_at": time(request.get("closed_at")),
-            }
-            for request in payment.requests
-            if request["state"] not in ("sending", "sent")
-        ],
-        "payment": wire.loads(payment.snapshot),
-        "contradicts": list(payment.contradicts),
-    }
-
-
-async def payment_out(context: Context, payment: Payment) -> dict[str, Any]:
-    """A payment with its events."""
-    events = await context.ledger.events.of_payment(payment.merchant, payment.imp_uid)
-    return {**payment_row(payment), "events": [event_out(event) for event in events]}
+async def current_payment(call: Call[OfMerchant, Any], status: int = 200) -> OperationResult:
+    """The payment that a call is about, as it is now."""
+    payment = await read_payment(call.context, call.query.merchant, call.path["imp_uid"])
+    return OperationResult(PaymentOut.model_validate(payment), status)
 
 
 async def get(call: Call[OfMerchant, Nothing]) -> OperationResult:
     """One payment."""
-    payment = await call.context.ledger.payments.get(call.query.merchant, call.path["imp_uid"])
-    return OperationResult(await payment_out(call.context, payment))
+    return await current_payment(call)
 
 
 async def list_(call: Call[PaymentListing, Nothing]) -> OperationResult:
     """Payments."""
     query = call.query
-    page = await call.context.ledger.payments.list(
-        query.part, merchant=query.merchant, merchant_uid=query.merchant_uid, status=query.status
+    page = await list_payments_with_events(
+        call.context, query.part, merchant=query.merchant, merchant_uid=query.merchant_uid, status=query.status
     )
-    rows: list[dict[str, Any]] = []
-    for start in range(0, len(page.rows), AT_ONCE):
-        some = page.rows[start : start + AT_ONCE]
-        rows += await asyncio.gather(*(payment_out(call.context, row) for row in some))
-    return OperationResult({"data": rows, "next_cursor": page.next_cursor})
+    return OperationResult(PaymentList.model_validate(page))
 
 
 _ONE = "/v1/payments/{imp_uid}"

@@ -1,18 +1,15 @@
-"""Reconciliations: comparing what i'mport has with what the ledger knows, and mending what is missing."""
+"""`/v1/reconciliations`: compare what i'mport has with the ledger, and repair what is missing."""
 
 from __future__ import annotations
 
-import math
-import secrets
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from console.http.models import Body, Listing, Merchant, Moment, Nothing, Out, Parameters, Time
+from console.http.models import Body, Listing, ListOut, Merchant, Moment, Nothing, Out, Parameters, Time
 from console.http.operation import Call, Operation, OperationResult
-from ledger.reconciliations import Reconciliation, State
-from schemas.errors import Invalid, NotFound
-from schemas.payments.windows import first
-from schemas.times import rfc3339
+from console.operations.reconcile import read_reconciliation, start_reconciliation
+from ledger.reconciliations import State
 
 
 class ReconciliationIn(Body):
@@ -40,15 +37,12 @@ class ReconciliationOut(Out):
     compared: int
     missing: int
     repaired: int
-    trouble: str | None
+    trouble: Annotated[str | None, BeforeValidator(lambda trouble: trouble or None)]
     created_at: Time
 
 
-class ReconciliationList(Out):
+class ReconciliationList(ListOut[ReconciliationOut]):
     """Some reconciliations."""
-
-    data: list[ReconciliationOut]
-    next_cursor: str | None
 
 
 class ReconciliationListing(Listing):
@@ -57,60 +51,24 @@ class ReconciliationListing(Listing):
     merchant: Merchant | None = None
 
 
-def reconciliation_out(run: Reconciliation) -> ReconciliationOut:
-    """A reconciliation as operators see it."""
-    return ReconciliationOut(
-        id=run.id,
-        merchant=run.merchant,
-        since=rfc3339(run.since),
-        until=rfc3339(run.until),
-        deliver=run.deliver,
-        state=run.state,
-        compared=run.compared,
-        missing=run.missing,
-        repaired=run.repaired,
-        trouble=run.trouble or None,
-        created_at=rfc3339(run.created_at),
-    )
-
-
 async def create(call: Call[Parameters, ReconciliationIn]) -> OperationResult:
-    """Begin to compare; workers do the rest."""
-    asked, ledger = call.body, call.context.ledger
-    # i'mport counts whole seconds.
-    since, until = math.floor(asked.since), math.ceil(asked.until)
-    if since < 0:
-        raise Invalid("since", "must not be before 1970")
-    if until <= since:
-        raise Invalid("until", "must be later than since")
-    if asked.merchant not in await ledger.merchants.names():
-        raise NotFound(f"there is no merchant {asked.merchant!r}")
-    window = first(since, until)
-    run = Reconciliation(
-        id=f"rec_{secrets.token_hex(12)}",
-        merchant=asked.merchant,
-        since=since,
-        until=until,
-        deliver=asked.deliver,
-        window=(window.since, window.until, window.page),
+    """Start to compare; workers do the rest."""
+    wanted = call.body
+    run = await start_reconciliation(
+        call.context, wanted.merchant, wanted.since, wanted.until, deliver=wanted.deliver, rebuild=wanted.rebuild
     )
-    begun = await ledger.reconciliations.begin(run, rebuild=asked.rebuild)
-    return OperationResult(reconciliation_out(begun), 202, {"location": f"/v1/reconciliations/{begun.id}"})
+    return OperationResult(ReconciliationOut.model_validate(run), 202, {"location": f"/v1/reconciliations/{run.id}"})
 
 
 async def get(call: Call[Parameters, Nothing]) -> OperationResult:
     """One reconciliation."""
-    run = await call.context.ledger.reconciliations.get(call.path["id"])
-    if not run.by_hand:
-        raise NotFound(f"there is no reconciliation {run.id!r}")
-    return OperationResult(reconciliation_out(run))
+    return OperationResult(ReconciliationOut.model_validate(await read_reconciliation(call.context, call.path["id"])))
 
 
 async def list_(call: Call[ReconciliationListing, Nothing]) -> OperationResult:
-    """Reconciliations that were asked for, newest first."""
+    """Reconciliations that operators started, newest first."""
     page = await call.context.ledger.reconciliations.list(call.query.part, call.query.merchant)
-    rows = [reconciliation_out(row) for row in page.rows]
-    return OperationResult(ReconciliationList(data=rows, next_cursor=page.next_cursor))
+    return OperationResult(ReconciliationList.model_validate(page))
 
 
 _ALL = "/v1/reconciliations"

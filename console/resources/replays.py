@@ -1,18 +1,16 @@
-"""Replays: many events sent again, at a rate, behind whatever happens now."""
+"""`/v1/replays`: send many events again, at a rate, behind the live deliveries."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from console.context import Context
-from console.http.models import Body, Listing, Merchant, Moment, Nothing, Out, Parameters, Rate, Time, time
+from console.http.models import Body, Listing, ListOut, Merchant, Moment, Nothing, Out, Parameters, Rate, Time, also_in
 from console.http.operation import Call, Operation, OperationResult
+from console.operations.replay_events import estimate_replay, start_replay, stop_replay
 from console.resources.endpoint_models import Types
-from ledger.replays import Only, Replay, Selection, State
-from schemas.errors import Invalid, NotFound
-from schemas.times import rfc3339
+from ledger.replays import Only, Selection, State
 
 
 class ReplayIn(Body):
@@ -28,6 +26,19 @@ class ReplayIn(Body):
     rate: Annotated[Rate, Field(gt=0, le=10_000)] = Field(50.0, description="deliveries a second")
     dry_run: bool = False
 
+    @property
+    def selection(self) -> Selection:
+        """Which events, and to whom."""
+        return Selection(
+            endpoint=self.endpoint,
+            merchant=self.merchant,
+            types=tuple(self.types or ()),
+            since=self.since,
+            until=self.until,
+            only=self.only,
+            include_silent=self.include_silent,
+        )
+
 
 class Counted(Out):
     """What a replay would queue."""
@@ -42,6 +53,8 @@ class Counted(Out):
 class ReplayOut(Counted):
     """A replay: `matched` when it was asked for, `queued` so far, which becomes `delivered` or `failed`."""
 
+    model_config = ConfigDict(alias_generator=also_in("selection"))
+
     id: str
     endpoint: str | None
     merchant: str | None
@@ -55,83 +68,32 @@ class ReplayOut(Counted):
     ended_at: Time | None
 
 
-class ReplayList(Out):
+class ReplayList(ListOut[ReplayOut]):
     """Some replays."""
-
-    data: list[ReplayOut]
-    next_cursor: str | None
-
-
-def replay_out(replay: Replay) -> ReplayOut:
-    """A replay as operators see it."""
-    chosen = replay.selection
-    return ReplayOut(
-        id=replay.id,
-        state=replay.state,
-        matched=replay.matched,
-        queued=replay.queued,
-        delivered=replay.delivered,
-        failed=replay.failed,
-        endpoint=chosen.endpoint,
-        merchant=chosen.merchant,
-        types=list(chosen.types),
-        since=time(chosen.since),
-        until=time(chosen.until),
-        only=chosen.only,
-        include_silent=chosen.include_silent,
-        rate=replay.rate,
-        created_at=rfc3339(replay.created_at),
-        ended_at=time(replay.ended_at),
-    )
-
-
-async def _selection(context: Context, asked: ReplayIn) -> Selection:
-    """What is asked for, with the merchant of the endpoint. Raises `NotFound` and `Invalid`."""
-    merchant = asked.merchant
-    if merchant is not None and merchant not in await context.ledger.merchants.names():
-        raise NotFound(f"there is no merchant {merchant!r}")
-    if asked.endpoint is not None:
-        owner = (await context.ledger.endpoints.get(asked.endpoint)).endpoint.merchant
-        if merchant not in (None, owner):
-            raise Invalid("merchant", f"is not the one of the endpoint, which is {owner}")
-        merchant = owner
-    if asked.since is not None and asked.until is not None and asked.until <= asked.since:
-        raise Invalid("until", "must be later than since")
-    return Selection(
-        endpoint=asked.endpoint,
-        merchant=merchant,
-        types=tuple(asked.types or ()),
-        since=asked.since,
-        until=asked.until,
-        only=asked.only,
-        include_silent=asked.include_silent,
-    )
 
 
 async def create(call: Call[Parameters, ReplayIn]) -> OperationResult:
-    """Begin a replay, or only count what it would send."""
-    replays, selection = call.context.ledger.replays, await _selection(call.context, call.body)
+    """Start a replay, or only count what it would send."""
     if call.body.dry_run:
-        matched = await replays.count(selection)
+        matched = await estimate_replay(call.context, call.body.selection)
         return OperationResult(Counted(state="done", matched=matched, queued=0, delivered=0, failed=0))
-    replay = await replays.create(selection, call.body.rate)
-    return OperationResult(replay_out(replay), 202, {"location": f"/v1/replays/{replay.id}"})
+    replay = await start_replay(call.context, call.body.selection, call.body.rate)
+    return OperationResult(ReplayOut.model_validate(replay), 202, {"location": f"/v1/replays/{replay.id}"})
 
 
 async def get(call: Call[Parameters, Nothing]) -> OperationResult:
     """One replay."""
-    return OperationResult(replay_out(await call.context.ledger.replays.get(call.path["id"])))
+    return OperationResult(ReplayOut.model_validate(await call.context.ledger.replays.get(call.path["id"])))
 
 
 async def list_(call: Call[Listing, Nothing]) -> OperationResult:
     """Replays, newest first."""
-    page = await call.context.ledger.replays.list(call.query.part)
-    return OperationResult(ReplayList(data=[replay_out(row) for row in page.rows], next_cursor=page.next_cursor))
+    return OperationResult(ReplayList.model_validate(await call.context.ledger.replays.list(call.query.part)))
 
 
 async def stop(call: Call[Parameters, Nothing]) -> OperationResult:
-    """Stop a replay: what it queued and nobody is sending is taken out again."""
-    return OperationResult(replay_out(await call.context.ledger.replays.stop(call.path["id"])))
+    """Stop a replay: what it queued and no worker is sending is removed again."""
+    return OperationResult(ReplayOut.model_validate(await stop_replay(call.context, call.path["id"])))
 
 
 _ONE = "/v1/replays/{id}"

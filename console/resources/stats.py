@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AliasPath, BeforeValidator, ConfigDict, Field
 
-from console.http.models import Nothing, Out, Parameters, Time, time
+from console.http.models import Nothing, Out, Parameters, Time, also_in
 from console.http.operation import Call, Operation, OperationResult
+from console.operations.read_stats import MOST_ENDPOINTS, read_stats
 from ledger.acl import AclProblem
-from ledger.heartbeats import Worker
-from ledger.ledger import Ledger
-from ledger.memory import Memory, memory
-from ledger.pages import PageRequest
-from ledger.stats import stats
-from schemas.body_reasons import words
-from schemas.errors import LedgerRefused, LedgerUnavailable
+from ledger.stats import Stats
+from schemas.payments.body_reasons import words
 from schemas.times import rfc3339
-
-MOST_ENDPOINTS = 10_000
-_PAGE = 1_000
 
 
 class RefreshStats(Out):
     """Payments that are to be looked at."""
 
-    due: int
-    oldest_due_seconds: float | None = Field(description="for how long no worker has come for what could be looked at")
-    paused: int = Field(description="due, but i'mport fails, or unknown ones keep their pace")
-    oldest_paused_seconds: float | None
+    due: int = Field(validation_alias="looks_due")
+    oldest_due_seconds: float | None = Field(
+        validation_alias="oldest_look", description="for how long no worker has come for what could be looked at"
+    )
+    paused: int = Field(
+        validation_alias="looks_paused", description="due, but i'mport fails, or unknown ones keep their pace"
+    )
+    oldest_paused_seconds: float | None = Field(validation_alias="oldest_paused_look")
 
 
 class DeliveryStats(Out):
@@ -37,13 +34,20 @@ class DeliveryStats(Out):
     pending: int
     dead: int
     held: int
-    oldest_due_seconds: float | None = Field(description="for how long no worker has come for what could be sent")
-    paused: int = Field(description="due, but the endpoint's breaker, Retry-After or limits keep them waiting")
-    oldest_paused_seconds: float | None
+    oldest_due_seconds: float | None = Field(
+        validation_alias="oldest_delivery", description="for how long no worker has come for what could be sent"
+    )
+    paused: int = Field(
+        validation_alias="deliveries_paused",
+        description="due, but the endpoint's breaker, Retry-After or limits keep them waiting",
+    )
+    oldest_paused_seconds: float | None = Field(validation_alias="oldest_paused_delivery")
 
 
 class EndpointStats(Out):
     """How an endpoint is doing."""
+
+    model_config = ConfigDict(alias_generator=also_in("endpoint"))
 
     id: str
     success_rate: float | None
@@ -60,7 +64,7 @@ class RedisStats(Out):
 class SpoolStats(Out):
     """What waits on receivers' disks for Redis to take it."""
 
-    waiting: int
+    waiting: int = Field(validation_alias="spooled")
     receivers: int
 
 
@@ -68,10 +72,10 @@ class RefusedBodiesOut(Out):
     """Webhooks that were answered with 400, which i'mport does not send again."""
 
     merchant: str = Field(description="`-` where none was known by that name")
-    reason: str = Field(description="the likely cause, in words")
-    reason_code: str
+    reason: Annotated[str, BeforeValidator(words)] = Field(description="the likely cause, in words")
+    reason_code: str = Field(validation_alias="reason")
     count: int = Field(description="since the ledger began")
-    last_at: str
+    last_at: Annotated[str, BeforeValidator(rfc3339)]
 
 
 class WorksOut(Out):
@@ -81,21 +85,34 @@ class WorksOut(Out):
     reason: str | None = Field(description="why not, and what to do, in words")
 
 
+def works(problem: AclProblem | None) -> WorksOut:
+    """Whether nothing keeps it from working."""
+    return WorksOut(works=problem is None, reason=None if problem is None else str(problem))
+
+
+Works = Annotated[WorksOut, BeforeValidator(works)]
+"""An `AclProblem`, or None, as the API shows it."""
+
+
 class MemoryOut(Out):
     """How full Redis is."""
 
-    used_bytes: int
-    max_bytes: int | None = Field(description="`maxmemory`; null where there is none")
+    used_bytes: int = Field(validation_alias="used")
+    max_bytes: Annotated[int | None, BeforeValidator(lambda most: most or None)] = Field(
+        validation_alias="most", description="`maxmemory`; null where there is none"
+    )
     ratio: float | None
     nearly_full: bool = Field(description="nothing new is begun")
 
 
 class WorkerOut(Out):
-    """A worker process that has left a sign of life within the last ten minutes."""
+    """A worker process whose last heartbeat is no older than ten minutes."""
 
     name: str
     version: str
-    state: Literal["running", "quiet"] = Field(description="`quiet`: not heard of for half a minute")
+    state: Annotated[Literal["running", "quiet"], BeforeValidator(lambda quiet: "quiet" if quiet else "running")] = (
+        Field(validation_alias="quiet", description="`quiet`: no heartbeat for half a minute")
+    )
     since: Time
     seen_at: Time
     last_lane: str | None = Field(description="whose turn it was last: `deliver/ep_…`, `refresh/{merchant}`, `job/…`")
@@ -103,117 +120,45 @@ class WorkerOut(Out):
     trouble: str | None = Field(description="what keeps it from working, in words")
 
 
+def _reported(numbers: Stats) -> Stats | None:
+    return numbers if numbers.receivers else None
+
+
 class StatsOut(Out):
     """All numbers."""
 
-    refresh: RefreshStats
-    deliveries: DeliveryStats
+    refresh: RefreshStats = Field(validation_alias="numbers")
+    deliveries: DeliveryStats = Field(validation_alias="numbers")
     endpoints: list[EndpointStats]
     endpoints_left_out: bool = Field(description=f"there are more than the {MOST_ENDPOINTS:,} that are listed")
     workers: list[WorkerOut]
-    refused: dict[str, int] = Field(description="webhooks that were turned away, by merchant and status")
-    refused_bodies: list[RefusedBodiesOut] = Field(description="why bodies were refused, the latest first; 200 at most")
-    spool: SpoolStats | None = Field(description="null where no receiver has reported within a minute")
-    redis: RedisStats
+    refused: dict[str, int] = Field(
+        validation_alias=AliasPath("numbers", "refused"),
+        description="webhooks that were turned away, by merchant and status",
+    )
+    refused_bodies: list[RefusedBodiesOut] = Field(
+        validation_alias=AliasPath("numbers", "refused_bodies"),
+        description="why bodies were refused, the latest first; 200 at most",
+    )
+    spool: Annotated[SpoolStats | None, BeforeValidator(_reported)] = Field(
+        validation_alias="numbers", description="null where no receiver has reported within a minute"
+    )
+    redis: RedisStats = Field(validation_alias="durability")
     memory: MemoryOut
-    ledger: WorksOut = Field(description="whether Redis lets this console do what the ledger needs")
-    queue: WorksOut = Field(description="the same for the queue that tells workers of work")
+    ledger: Works = Field(
+        validation_alias=AliasPath("allows", "ledger"),
+        description="whether Redis lets this console do what the ledger needs",
+    )
+    queue: Works = Field(
+        validation_alias=AliasPath("allows", "queue"),
+        description="the same for the queue that tells workers of work",
+    )
     webhook_loss_rate: float | None = Field(description="of the last seven days; null where there was nothing to lose")
 
 
 async def get(call: Call[Parameters, Nothing]) -> OperationResult:
-    """The numbers now. Raises `LedgerUnavailable`: where a right is missing, with its name and what to do."""
-    try:
-        return await _numbers(call)
-    except LedgerRefused as error:
-        trouble = (await call.context.watch.recent()).ledger
-        if trouble is None:
-            raise
-        raise LedgerUnavailable(str(trouble)) from error
-
-
-async def _numbers(call: Call[Parameters, Nothing]) -> OperationResult:
-    ledger = call.context.ledger
-    numbers = await stats(ledger.store)
-    durability = await ledger.durability()
-    lost, came = await ledger.reconciliations.webhook_losses()
-    endpoints, left_out = await _endpoints(ledger)
-    seen = await call.context.watch.recent()
-    return OperationResult(
-        StatsOut(
-            refresh=RefreshStats(
-                due=numbers.looks_due,
-                oldest_due_seconds=numbers.oldest_look,
-                paused=numbers.looks_paused,
-                oldest_paused_seconds=numbers.oldest_paused_look,
-            ),
-            deliveries=DeliveryStats(
-                pending=numbers.pending,
-                dead=numbers.dead,
-                held=numbers.held,
-                oldest_due_seconds=numbers.oldest_delivery,
-                paused=numbers.deliveries_paused,
-                oldest_paused_seconds=numbers.oldest_paused_delivery,
-            ),
-            endpoints=endpoints,
-            endpoints_left_out=left_out,
-            workers=[_worker(worker) for worker in await ledger.heartbeats.all()],
-            refused=numbers.refused,
-            refused_bodies=[
-                RefusedBodiesOut(
-                    merchant=row.merchant,
-                    reason=words(row.reason),
-                    reason_code=row.reason,
-                    count=row.count,
-                    last_at=rfc3339(row.last_at),
-                )
-                for row in numbers.refused_bodies
-            ],
-            spool=SpoolStats(waiting=numbers.spooled, receivers=numbers.receivers) if numbers.receivers else None,
-            redis=RedisStats(durable=durability.durable, reasons=list(durability.reasons)),
-            memory=memory_out(await memory(ledger.store)),
-            ledger=works(seen.ledger),
-            queue=works(seen.queue),
-            webhook_loss_rate=round(lost / (lost + came), 6) if lost + came else None,
-        )
-    )
-
-
-def works(trouble: AclProblem | None) -> WorksOut:
-    """Whether nothing keeps it from working."""
-    return WorksOut(works=trouble is None, reason=None if trouble is None else str(trouble))
-
-
-def memory_out(full: Memory) -> MemoryOut:
-    """How full Redis is, as the API shows it."""
-    return MemoryOut(used_bytes=full.used, max_bytes=full.most or None, ratio=full.ratio, nearly_full=full.nearly_full)
-
-
-def _worker(worker: Worker) -> WorkerOut:
-    return WorkerOut(
-        name=worker.name,
-        version=worker.version,
-        state="quiet" if worker.quiet else "running",
-        since=rfc3339(worker.since),
-        seen_at=rfc3339(worker.seen_at),
-        last_lane=worker.last_lane,
-        last_at=time(worker.last_at),
-        trouble=worker.trouble,
-    )
-
-
-async def _endpoints(ledger: Ledger) -> tuple[list[EndpointStats], bool]:
-    """How each is doing, and whether there are more."""
-    found: list[EndpointStats] = []
-    part = PageRequest(_PAGE)
-    while True:
-        page = await ledger.endpoints.list(part)
-        found += [
-            EndpointStats(id=row.endpoint.id, success_rate=row.success_rate, breaker=row.breaker) for row in page.rows
-        ]
-        if page.next_cursor is None or len(found) >= MOST_ENDPOINTS:
-            return found, page.next_cursor is not None
-        part = PageRequest(_PAGE, page.next_cursor)
+    """The numbers now."""
+    return OperationResult(StatsOut.model_validate(await read_stats(call.context)))
 
 
 OPERATIONS = (Operation("GET", "/v1/stats", "Numbers", get, {200: StatsOut}),)

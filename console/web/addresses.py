@@ -1,4 +1,4 @@
-"""Addresses of this console: where pages are, and whether an address that somebody gave is one of them."""
+"""Addresses of pages of this console, and a check whether a given address is one of them."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from urllib.parse import quote
 from starlette.requests import Request
 
 
-def part(text: object) -> str:
+def path_part(text: object) -> str:
     """A part of a path, percent-encoded."""
     return quote(str(text), safe="")
 
 
 def payment(merchant: str, imp_uid: str) -> str:
     """Where a payment's page is."""
-    return f"/payments/{part(merchant)}/{part(imp_uid)}"
+    return f"/payments/{path_part(merchant)}/{path_part(imp_uid)}"
 
 
-def asked(request: Request) -> str:
-    """What a request asks for, with its query."""
+def requested(request: Request) -> str:
+    """The path and query of a request."""
     path, query = request.url.path, request.url.query
     return local(f"{path}?{query}" if query else path)
 

@@ -1,4 +1,4 @@
-"""What an operator should look at first, worked out from the relay's numbers."""
+"""What needs an operator's attention first, worked out from the relay's numbers."""
 
 from __future__ import annotations
 
@@ -6,24 +6,29 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
+from console.operations.read_endpoints import EndpointView
+from console.operations.read_merchants import MerchantView
+from console.operations.read_payments import PaymentView
+from console.operations.read_stats import RelayStats
 from console.web import addresses
 from console.web.levels import Level
-from schemas.times import unix
+from ledger.heartbeats import Worker
+from schemas.payments.body_reasons import words
 
 LATE = 60.0
 """Seconds after which something due is late, and the relay does not keep up."""
 VERY_LATE = 300.0
 STALE_CANCELLATION = 7 * 86400.0
-"""Seconds after which an open cancellation asks for an operator."""
+"""Seconds after which an open cancellation needs an operator."""
 RECENT = 86400.0
-"""Seconds for which it is worth a word that a webhook's body was refused."""
+"""Seconds for which a refused webhook body is mentioned."""
 
 _ORDER: Mapping[Level, int] = {"bad": 0, "warn": 1, "info": 2}
 
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One matter: `key` of the catalogue, what is filled in, where to put it right, and sentences of the API."""
+    """One matter: `key` of the catalogue, what is filled in, where to put it right, and reasons."""
 
     level: Level
     key: str
@@ -32,125 +37,119 @@ class Alert:
     reasons: tuple[str, ...] = ()
 
 
-def concerns(
-    stats: Mapping[str, Any],
-    endpoints: Sequence[Mapping[str, Any]],
-    merchants: Sequence[Mapping[str, Any]],
-    pending: Sequence[Mapping[str, Any]],
+def alerts(
+    stats: RelayStats,
+    endpoints: Sequence[EndpointView],
+    merchants: Sequence[MerchantView],
+    pending: Sequence[PaymentView],
     refused: int,
     now: float,
 ) -> list[Alert]:
     """The worst first. `pending` are payments with open cancellations, `refused` the last hour's refused webhooks."""
+    broken = {"ledger": stats.allows.ledger, "queue": stats.allows.queue}
+    problems = {name: str(problem) for name, problem in broken.items() if problem is not None}
     found = [
-        *_standing(stats),
-        *_workers(stats["workers"], {stats[name]["reason"] for name in ("ledger", "queue")}),
+        *_standstill(stats, problems),
+        *_workers(stats.workers, set(problems.values())),
         *_redis(stats),
         *_merchants(merchants),
         *_endpoints(endpoints),
         *_deliveries(stats),
         *_late(stats),
         *_cancellations(pending, now),
+        *_refused_bodies(stats, now),
     ]
-    found += _bodies(stats, now)
     if refused:
         found.append(Alert("warn", "refused", {"n": refused}, "/notifications"))
-    if stats["webhook_loss_rate"]:
-        found.append(Alert("warn", "loss", {"rate": float(stats["webhook_loss_rate"])}, "/reconciliations"))
-    if stats["spool"] and stats["spool"]["waiting"]:
-        found.append(Alert("bad", "spool", {"n": stats["spool"]["waiting"]}))
-    return sorted(found, key=lambda concern: _ORDER[concern.level])
+    if stats.webhook_loss_rate:
+        found.append(Alert("warn", "loss", {"rate": stats.webhook_loss_rate}, "/reconciliations"))
+    if stats.numbers.receivers and stats.numbers.spooled:
+        found.append(Alert("bad", "spool", {"n": stats.numbers.spooled}))
+    return sorted(found, key=lambda alert: _ORDER[alert.level])
 
 
-def _standing(stats: Mapping[str, Any]) -> list[Alert]:
-    """What keeps everything from going on."""
-    broken = [name for name in ("ledger", "queue") if not stats[name]["works"]]
-    found = [Alert("bad", name, reasons=(stats[name]["reason"],)) for name in broken]
-    if stats["memory"]["nearly_full"]:
-        return [Alert("bad", "full", {"rate": float(stats["memory"]["ratio"])}), *found]
+def _standstill(stats: RelayStats, problems: Mapping[str, str]) -> list[Alert]:
+    """What stops everything."""
+    found = [Alert("bad", name, reasons=(problem,)) for name, problem in problems.items()]
+    if stats.memory.nearly_full:
+        return [Alert("bad", "full", {"rate": stats.memory.ratio or 0.0}), *found]
     return found
 
 
-def _workers(workers: Sequence[Mapping[str, Any]], known: Set[str | None]) -> list[Alert]:
-    """`known` is what was said already."""
-    quiet = [worker for worker in workers if worker["state"] == "quiet"]
+def _workers(workers: Sequence[Worker], known: Set[str]) -> list[Alert]:
+    """`known` are problems that have an alert already."""
+    quiet = [worker for worker in workers if worker.quiet]
     found = [] if len(quiet) < len(workers) else [Alert("bad", "no_worker")]
     if quiet:
         found.append(Alert("warn", "quiet", {"n": len(quiet)}))
-    troubles = {worker["trouble"] for worker in workers if worker["trouble"] and worker["state"] == "running"} - known
+    troubles = {worker.trouble for worker in workers if worker.trouble and not worker.quiet} - known
     if troubles:
         found.append(Alert("bad", "hindered", reasons=tuple(sorted(troubles))))
     return found
 
 
-def _redis(stats: Mapping[str, Any]) -> list[Alert]:
-    redis = stats["redis"]
-    return [] if redis["durable"] else [Alert("bad", "redis", reasons=tuple(redis["reasons"]))]
+def _redis(stats: RelayStats) -> list[Alert]:
+    durability = stats.durability
+    return [] if durability.durable else [Alert("bad", "redis", reasons=tuple(durability.reasons))]
 
 
-def _merchants(merchants: Sequence[Mapping[str, Any]]) -> list[Alert]:
+def _merchants(merchants: Sequence[MerchantView]) -> list[Alert]:
     return [
-        Alert("bad", "iamport", {"merchant": row["merchant"]}, "/merchants", (row["trouble"],))
+        Alert("bad", "iamport", {"merchant": row.merchant}, "/merchants", (row.stored.trouble,))
         for row in merchants
-        if row["trouble"]
+        if row.stored.trouble
     ]
 
 
-def _endpoints(endpoints: Sequence[Mapping[str, Any]]) -> list[Alert]:
+def _endpoints(endpoints: Sequence[EndpointView]) -> list[Alert]:
     found = []
     for row in endpoints:
-        values, link = {"url": row["url"], "rate": row["success_rate"]}, f"/endpoints/{row['id']}"
-        if row["state"] == "disabled":
-            found.append(Alert("bad", "disabled", values, link, (row["disabled_reason"] or "",)))
-        elif row["breaker"] != "closed":
-            found.append(Alert("bad", "failing", values, link, (row["last_error"] or "",)))
+        values, link = {"url": row.endpoint.url, "rate": row.success_rate}, f"/endpoints/{row.endpoint.id}"
+        if row.state == "disabled":
+            found.append(Alert("bad", "disabled", values, link, (row.endpoint.disabled_reason or "",)))
+        elif row.breaker != "closed":
+            found.append(Alert("bad", "failing", values, link, (row.last_error or "",)))
     return found
 
 
-def _deliveries(stats: Mapping[str, Any]) -> list[Alert]:
+def _deliveries(stats: RelayStats) -> list[Alert]:
     found = []
-    if stats["deliveries"]["dead"]:
-        found.append(Alert("bad", "dead", {"n": stats["deliveries"]["dead"]}, "/deliveries?state=dead"))
-    if stats["deliveries"]["held"]:
-        found.append(Alert("warn", "held", {"n": stats["deliveries"]["held"]}, "/deliveries?state=held"))
+    if stats.numbers.dead:
+        found.append(Alert("bad", "dead", {"n": stats.numbers.dead}, "/deliveries?state=dead"))
+    if stats.numbers.held:
+        found.append(Alert("warn", "held", {"n": stats.numbers.held}, "/deliveries?state=held"))
     return found
 
 
-def _late(stats: Mapping[str, Any]) -> list[Alert]:
+def _late(stats: RelayStats) -> list[Alert]:
     found = []
-    for group, key, link in (
-        ("deliveries", "late_deliveries", "/deliveries?state=pending"),
-        ("refresh", "late_looks", ""),
+    for oldest, key, link in (
+        (stats.numbers.oldest_delivery, "late_deliveries", "/deliveries?state=pending"),
+        (stats.numbers.oldest_look, "late_looks", ""),
     ):
-        seconds = float(stats[group]["oldest_due_seconds"] or 0)
+        seconds = oldest or 0.0
         if seconds >= LATE:
             found.append(Alert("bad" if seconds >= VERY_LATE else "warn", key, {"seconds": seconds}, link))
     return found
 
 
-def _bodies(stats: Mapping[str, Any], now: float) -> list[Alert]:
+def _refused_bodies(stats: RelayStats, now: float) -> list[Alert]:
     return [
-        Alert(
-            "warn",
-            "version_2" if row["reason_code"] == "version_2" else "bodies",
-            {"merchant": row["merchant"]},
-            "/notifications",
-            () if row["reason_code"] == "version_2" else (row["reason"],),
-        )
-        for row in stats["refused_bodies"]
-        if now - unix(row["last_at"]) < RECENT
+        Alert("warn", "version_2", {"merchant": row.merchant}, "/notifications")
+        if row.reason == "version_2"
+        else Alert("warn", "bodies", {"merchant": row.merchant}, "/notifications", (words(row.reason),))
+        for row in stats.numbers.refused_bodies
+        if now - row.last_at < RECENT
     ]
 
 
-def _cancellations(pending: Sequence[Mapping[str, Any]], now: float) -> list[Alert]:
+def _cancellations(pending: Sequence[PaymentView], now: float) -> list[Alert]:
     stale = [
-        row
+        row.stored
         for row in pending
-        if any(
-            one["state"] == "open" and one["requested_at"] and now - unix(one["requested_at"]) > STALE_CANCELLATION
-            for one in row["cancellations"]
-        )
+        if any(one.state == "open" and now - one.requested_at > STALE_CANCELLATION for one in row.cancellations)
     ]
     link = "/payments?status=cancellation_pending"
     if len(stale) == 1:
-        link = addresses.payment(stale[0]["merchant"], stale[0]["imp_uid"])
+        link = addresses.payment(stale[0].merchant, stale[0].imp_uid)
     return [Alert("warn", "stale", {"n": len(stale)}, link)] if stale else []

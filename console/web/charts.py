@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+
+from schemas.endpoints.delivery import Attempt
+from schemas.times import rfc3339
 
 WIDTH, HEIGHT = 600, 64
 
@@ -34,7 +36,7 @@ class Chart:
 
 
 def columns(values: Sequence[float], labels: Sequence[str]) -> Chart:
-    """Values as columns from the left; the highest takes the whole height. What is not 0 is seen."""
+    """Values as columns from the left; the highest takes the whole height. Whatever is not 0 is visible."""
     peak = max(values, default=0)
     step = WIDTH / max(len(values), 1)
     bars = []
@@ -47,7 +49,7 @@ def columns(values: Sequence[float], labels: Sequence[str]) -> Chart:
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
-    """How an endpoint did lately: a bar for each attempt, higher for slower; shares and times of these attempts."""
+    """An endpoint's latest attempts: a bar for each attempt, higher for slower; shares and times of these attempts."""
 
     chart: Chart
     count: int
@@ -60,32 +62,27 @@ _SLOWEST_MS = 15_000
 _MOST_BARS = 40
 
 
-def pulse(attempts: Sequence[Mapping[str, Any]]) -> Pulse:
-    """Attempts as the operator API shows them (oldest first); the last ones have a bar. Its height is the logarithm of
-    the duration, so that 20 ms and 10 s both show."""
+def pulse(attempts: Sequence[Attempt]) -> Pulse:
+    """The pulse of these attempts, oldest first; the last ones have a bar. Its height is the logarithm of the duration,
+    so that 20 ms and 10 s both show."""
     shown = attempts[-_MOST_BARS:]
     step = 120 / _MOST_BARS
     bars = []
     for place, attempt in enumerate(shown):
-        took = min(max(attempt["duration_ms"], 1), _SLOWEST_MS)
+        took = min(max(attempt.duration_ms, 1), _SLOWEST_MS)
         height = max(3.0, 24 * math.log10(took) / math.log10(_SLOWEST_MS))
         x = (_MOST_BARS - len(shown) + place) * step
-        label = f"{attempt['at']}: {attempt['status_code'] or attempt['error']}, {attempt['duration_ms']} ms"
-        level = "ok" if succeeded(attempt) else "bad"
+        label = f"{rfc3339(attempt.at)}: {attempt.status_code or attempt.error}, {attempt.duration_ms} ms"
+        level = "ok" if attempt.succeeded else "bad"
         bars.append(Bar(_round(x), _round(24 - height), _round(step * 0.75), _round(height), label, level))
-    times = sorted(attempt["duration_ms"] for attempt in attempts)
+    times = sorted(attempt.duration_ms for attempt in attempts)
     return Pulse(
         chart=Chart(tuple(bars), times[-1] if times else 0, len(times), 120, 24),
         count=len(attempts),
-        success_rate=sum(map(succeeded, attempts)) / len(attempts) if attempts else None,
+        success_rate=sum(attempt.succeeded for attempt in attempts) / len(attempts) if attempts else None,
         median_ms=times[len(times) // 2] if times else None,
         slow_ms=times[min(len(times) - 1, math.ceil(len(times) * 0.95) - 1)] if times else None,
     )
-
-
-def succeeded(attempt: Mapping[str, Any]) -> bool:
-    """Whether the endpoint has taken it."""
-    return attempt["error"] is None and 200 <= (attempt["status_code"] or 0) < 300
 
 
 def _round(number: float) -> float:

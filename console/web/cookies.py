@@ -18,7 +18,8 @@ _YEAR = 365 * 86400
 
 
 def is_secure(request: Request) -> bool:
-    """Whether the reader's browser speaks https, to us or to a proxy before us: who lies gets a stricter cookie."""
+    """Whether the browser speaks https, to us or to a proxy in front of us. A forged header only makes the cookie
+    stricter."""
     return request.url.scheme == "https" or request.headers.get("x-forwarded-proto", "").lower() == "https"
 
 
@@ -40,7 +41,7 @@ def drop(request: Request, response: Response, name: str) -> None:
 
 
 def pack_notice(sealer: Sealer, notice: str, values: Mapping[str, str], *, bad: bool) -> str:
-    """A notice for the next page, sealed: nobody else puts words into it."""
+    """A notice for the next page, sealed, so that no other site can write one."""
     return sealer.seal(orjson.dumps({"notice": notice, "values": dict(values), "bad": bad}).decode())
 
 

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
-from console.http.requests import InvalidFields, body_of
+from console.http.requests import InvalidFields, read_body
 from schemas.times import rfc3339
 
 CSRF = "csrf"
@@ -51,7 +51,7 @@ class Form:
             return None
         if _THOUSANDS.fullmatch(text):
             text = text.replace(",", "")
-        if "_" in text:  # Python's own way to write thousands, and nobody else's
+        if "_" in text:  # Decimal would take it as Python does: 1_000
             return text
         if text.isdecimal() and len(text) <= _INTEGER:
             return int(text)
@@ -81,10 +81,10 @@ class Form:
         return found
 
 
-async def form_of(request: Request) -> Form:
+async def read_form(request: Request) -> Form:
     """The form of a request. Raises `TooLarge`, and `InvalidFields` for what no form of ours sends."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    body = await body_of(request)
+    body = await read_body(request)
     if not body:
         return Form()
     if kind != "application/x-www-form-urlencoded":

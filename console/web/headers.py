@@ -1,4 +1,4 @@
-"""What every page says to browsers: load nothing from elsewhere, show me in no frame, keep no copy."""
+"""Security headers of every page: load nothing from other sites, no frames, no copies in caches."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _HEADERS = {
 }
 
 
-def guarded(response: Response) -> Response:
+def with_headers(response: Response) -> Response:
     """The response with these headers."""
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)

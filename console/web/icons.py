@@ -1,4 +1,4 @@
-"""Small pictures beside words, drawn here: nothing is loaded, and no font has to know them."""
+"""Icons as inline SVG: nothing is loaded, and no icon font is needed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PATHS = {
 
 
 def icon(name: str) -> Markup:
-    """A picture for eyes only: the words beside it say the same."""
+    """An icon; hidden from screen readers, as the words beside it say the same."""
     return Markup(
         '<svg class="icon icon-{}" viewBox="0 0 16 16" width="16" height="16" aria-hidden="true" focusable="false">'
         '<path d="{}"/></svg>'

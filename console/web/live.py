@@ -1,7 +1,7 @@
-"""Pages that go on: parts that have changed are sent as server-sent events, made the same way as the page.
+"""Live pages: parts that have changed are sent as server-sent events, rendered the same way as the page.
 
-A stream looks once a second at what the page shows. It ends by itself after a while, and browsers come back: so who
-has been signed out learns of it, and nobody's forgotten window asks for ever.
+A stream renders its page once a second. It ends after a while, and the browser opens it again: so an ended session is
+noticed, and a forgotten window does not go on for ever.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from console.web.rendering import Rendering
 from console.web.visit import PageRoute, View, Visit
 from schemas.errors import RelayError
 
-EVERY = 1.0
-"""Seconds between two looks."""
-LASTS = 300.0
+POLL_EVERY = 1.0
+"""Seconds between two renderings."""
+LIFETIME = 300.0
 """Seconds after which a stream ends."""
 _PATIENCE = 3.0
-"""Seconds until the next look where one has failed."""
-_QUIET = 15.0
-"""Seconds without a word after which a proxy might hang up."""
+"""Seconds until the next rendering where one has failed."""
+_KEEP_ALIVE = 15.0
+"""Seconds without data after which a comment is sent: proxies close idle streams."""
 _AGO = re.compile(r'<span class="ago">[^<]*</span>')
 
 log = structlog.get_logger()
@@ -47,13 +47,13 @@ class Live:
         return StreamingResponse(self._parts(page, visit, csrf), headers=headers, media_type="text/event-stream")
 
     async def _parts(self, page: PageRoute, visit: Visit, csrf: str) -> AsyncIterator[bytes]:
-        ends, sent, spoke = time.monotonic() + LASTS, dict[str, bytes](), time.monotonic()
+        ends, sent, spoke = time.monotonic() + LIFETIME, dict[str, bytes](), time.monotonic()
         is_ending: Callable[[], bool] = getattr(visit.request.app.state, "is_ending", bool)
         yield b"retry: 2000\n\n"
         while time.monotonic() < ends and not is_ending():
-            parts = await self._made(page, visit, csrf)
+            parts = await self._render(page, visit, csrf)
             if parts is None:
-                # Once it is well again, everything is sent anew.
+                # Afterwards, everything is sent again.
                 sent.clear()
                 yield _event("trouble", {})
                 await asyncio.sleep(_PATIENCE)
@@ -63,20 +63,20 @@ class Live:
                 if sent.get(name) != digest:
                     sent[name], spoke = digest, time.monotonic()
                     yield _event("part", {"name": name, "html": html})
-            if time.monotonic() - spoke > _QUIET:
+            if time.monotonic() - spoke > _KEEP_ALIVE:
                 spoke = time.monotonic()
                 yield b": still here\n\n"
-            await asyncio.sleep(EVERY)
+            await asyncio.sleep(POLL_EVERY)
 
-    async def _made(self, page: PageRoute, visit: Visit, csrf: str) -> dict[str, str] | None:
-        """What the parts look like now; None while they cannot be made."""
-        seen = replace(visit, clock=replace(visit.clock, now=time.time()))
+    async def _render(self, page: PageRoute, visit: Visit, csrf: str) -> dict[str, str] | None:
+        """The parts as HTML, by name; None while they cannot be rendered."""
+        current = replace(visit, clock=replace(visit.clock, now=time.time()))
         try:
-            view = await page.handler(seen)
+            view = await page.handler(current)
         except (RelayError, InvalidFields) as error:
             log.warning("live_part_failed", path=visit.request.url.path, reason=str(error))
             return None
-        return self._rendering.parts(view, seen, csrf) if isinstance(view, View) else {}
+        return self._rendering.parts(view, current, csrf) if isinstance(view, View) else {}
 
 
 def _event(name: str, data: dict[str, str]) -> bytes:

@@ -1,4 +1,4 @@
-"""Opens pages: who is it, may they, is the form ours; then the page, or why not."""
+"""Opens pages: checks who it is, what they may do, and that the form is ours; then the page, or why not."""
 
 from __future__ import annotations
 
@@ -12,33 +12,31 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from console.context import Context
 from console.http.requests import InvalidFields, TooLarge
 from console.web import addresses, catalogue, cookies, time_display
-from console.web.asking import Desk
-from console.web.forms import CSRF, Form, form_of
-from console.web.headers import guarded
+from console.web.forms import CSRF, Form, read_form
+from console.web.headers import with_headers
 from console.web.live import Live
 from console.web.refusals import refused
 from console.web.rendering import THEMES, Rendering
-from console.web.sessions import LIFETIME, Sessions, same
-from console.web.visit import Go, PageRoute, View, Visit
-from runtime.encryption import Sealer
+from console.web.sessions import LIFETIME, Sessions, equal_secrets
+from console.web.visit import PageRoute, Redirect, View, Visit
 from schemas.errors import RelayError
 
 log = structlog.get_logger()
 
 
 class PageGuard:
-    """What stands before every page."""
+    """Checks every request for a page before the page is made."""
 
-    def __init__(self, desk: Desk, sealer: Sealer, sessions: Sessions, rendering: Rendering, live: Live) -> None:
-        self._desk = desk
-        self._sealer = sealer
+    def __init__(self, context: Context, sessions: Sessions, rendering: Rendering, live: Live) -> None:
+        self._context = context
         self._sessions = sessions
         self._rendering = rendering
         self._live = live
 
-    def opens(self, page: PageRoute) -> Callable[[Request], Awaitable[Response]]:
+    def guarded_handler(self, page: PageRoute) -> Callable[[Request], Awaitable[Response]]:
         """The page as Starlette's routes take it."""
 
         async def endpoint(request: Request) -> Response:
@@ -54,7 +52,7 @@ class PageGuard:
                 response = self._respond(refused(visit, error), visit, csrf)
             if visit.session is None and request.cookies.get(cookies.VISITOR) != visitor:
                 cookies.put(request, response, cookies.VISITOR, visitor)
-            return guarded(response)
+            return with_headers(response)
 
         return endpoint
 
@@ -67,7 +65,7 @@ class PageGuard:
         theme = given.get(names["theme"], "")
         return Visit(
             request=request,
-            desk=self._desk.of(read_only=session is None or session.caller.read_only),
+            context=self._context,
             session=session,
             clock=time_display.Clock(now, zone, catalogue.tongue(language)),
             theme=theme if theme in THEMES else THEMES[0],
@@ -78,7 +76,7 @@ class PageGuard:
         if visit.session is None and not page.public:
             return self._to_sign_in(visit, csrf)
         if request.method == "POST":
-            form = await form_of(request)
+            form = await read_form(request)
             visit = replace(visit, form=form)
             if not _is_ours(request, form, csrf):
                 return self._respond(View("error", {"what": "form"}, 403), visit, csrf)
@@ -93,17 +91,17 @@ class PageGuard:
 
     def _respond(self, view: View, visit: Visit, csrf: str) -> Response:
         request = visit.request
-        notice = cookies.open_notice(self._sealer, request.cookies.get(cookies.NOTICE))
+        notice = cookies.open_notice(self._context.sealer, request.cookies.get(cookies.NOTICE))
         html = self._rendering.page(view, visit, csrf=csrf, notice=notice)
         response = HTMLResponse(html, view.status)
         if cookies.NOTICE in request.cookies:
             cookies.drop(request, response, cookies.NOTICE)
         return response
 
-    def _go(self, go: Go, request: Request) -> Response:
+    def _go(self, go: Redirect, request: Request) -> Response:
         response = RedirectResponse(go.to, 303)
         if go.notice:
-            notice = cookies.pack_notice(self._sealer, go.notice, go.values, bad=go.bad)
+            notice = cookies.pack_notice(self._context.sealer, go.notice, go.values, bad=go.bad)
             cookies.put(request, response, cookies.NOTICE, notice, seconds=60)
         for name, value in go.preferences.items():
             cookies.remember(request, response, name, value)
@@ -118,9 +116,9 @@ class PageGuard:
         if request.query_params.get("live") == "1":
             return Response(status_code=401)
         if request.headers.get("sec-fetch-site") == "cross-site" and request.method in ("GET", "HEAD"):
-            # A strict cookie does not come along with a link in a chat: the same page once more, asked for by us.
-            return self._respond(View("again", {"to": addresses.asked(request)}), visit, csrf)
-        to = addresses.asked(request) if request.method == "GET" else "/"
+            # Browsers send no strict cookie when a link on another site is followed: the page reloads itself.
+            return self._respond(View("again", {"to": addresses.requested(request)}), visit, csrf)
+        to = addresses.requested(request) if request.method == "GET" else "/"
         return RedirectResponse(f"/sign-in?to={quote(to, safe='/')}" if to != "/" else "/sign-in", 303)
 
 
@@ -131,4 +129,4 @@ def _is_ours(request: Request, form: Form, csrf: str) -> bool:
         is_same_origin = site in ("same-origin", "none")
     else:
         is_same_origin = origin is None or origin.partition("://")[2] == request.headers.get("host")
-    return is_same_origin and same(form.get(CSRF), csrf)
+    return is_same_origin and equal_secrets(form.get(CSRF), csrf)

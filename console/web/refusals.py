@@ -6,7 +6,7 @@ import structlog
 
 from console.http.problems import of_error
 from console.http.requests import InvalidFields, TooLarge
-from console.web.visit import Go, View, Visit
+from console.web.visit import Redirect, View, Visit
 from schemas import wire
 from schemas.errors import Invalid, LedgerUnavailable, NotFound, RelayError
 
@@ -30,9 +30,9 @@ def refused(visit: Visit, error: Exception) -> View:
     return View("error", {"what": "broke"}, 500)
 
 
-def failed(to: str, error: RelayError | InvalidFields) -> Go:
+def failed(to: str, error: RelayError | InvalidFields) -> Redirect:
     """Back to a page, with a notice of why an action came to nothing."""
-    return Go(to, "failed", {"reason": reason(error)}, bad=True)
+    return Redirect(to, "failed", {"reason": reason(error)}, bad=True)
 
 
 def reason(error: RelayError | InvalidFields) -> str:

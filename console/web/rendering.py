@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,11 +16,11 @@ from starlette.requests import Request
 from console.web import addresses, icons
 from console.web.catalogue import Catalogue
 from console.web.levels import level
-from console.web.masking import masked
 from console.web.sentences import spoken
 from console.web.static import Static
 from console.web.time_display import ZONES, length
 from console.web.visit import View, Visit
+from schemas.payments.buyer_masking import masked
 
 THEMES = ("auto", "light", "dark")
 _SHOWING = ("/show", "/test", "/secret", "/rotate")
@@ -27,26 +28,11 @@ _SCRIPTED = ("time.", "script.")
 
 
 class Rendering:
-    """Makes HTML of views."""
+    """Renders views as HTML."""
 
     def __init__(self, static: Static) -> None:
-        self._jinja = Environment(
-            loader=PackageLoader("console", "templates"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._jinja.filters.update(money=money, pretty=pretty, masked=masked, pathed=addresses.part, percent=percent)
-        self._jinja.globals.update(
-            icon=icons.icon,
-            level_of=level,
-            static=static.url,
-            zones=tuple(ZONES),
-            themes=THEMES,
-            queried=queried,
-            payment_at=addresses.payment,
-        )
+        self._jinja = _templates()
+        self._static = static
 
     def page(self, view: View, visit: Visit, *, csrf: str, notice: Mapping[str, Any] | None = None) -> str:
         """The whole page."""
@@ -71,6 +57,7 @@ class Rendering:
             "may_act": visit.may_act,
             "theme": visit.theme,
             "form_key": csrf,
+            "static": self._static.url,
             "here": visit.request.url.path,
             "back": _back(visit.request),
             "live": view.live,
@@ -81,14 +68,36 @@ class Rendering:
         return values
 
 
+@cache
+def _templates() -> Environment:
+    """The templates, compiled once in a process, whatever is rendered."""
+    templates = Environment(
+        loader=PackageLoader("console", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters.update(money=money, pretty=pretty, masked=masked, path_part=addresses.path_part, percent=percent)
+    templates.globals.update(
+        icon=icons.icon,
+        level_of=level,
+        zones=tuple(ZONES),
+        themes=THEMES,
+        with_query=with_query,
+        payment_at=addresses.payment,
+    )
+    return templates
+
+
 def _back(request: Request) -> str:
     """The address of the page a reader sees: forms that show something answer in place of their page."""
-    asked = addresses.asked(request)
-    return asked.rpartition("/")[0] if request.method == "POST" and asked.endswith(_SHOWING) else asked
+    address = addresses.requested(request)
+    return address.rpartition("/")[0] if request.method == "POST" and address.endswith(_SHOWING) else address
 
 
 def _words(tongue: Catalogue) -> str:
-    """What scripts say, as JSON."""
+    """The texts that scripts show, as JSON."""
     return orjson.dumps({key: word for key, word in tongue.words.items() if key.startswith(_SCRIPTED)}).decode()
 
 
@@ -114,7 +123,7 @@ def pretty(value: Any) -> str:
     return text.decode()
 
 
-def queried(path: str, **parameters: Any) -> Markup:
+def with_query(path: str, **parameters: Any) -> Markup:
     """A path with a query of what is given."""
     given = {name: value for name, value in parameters.items() if value not in (None, "")}
     return Markup.escape(f"{path}?{urlencode(given)}" if given else path)

@@ -1,9 +1,9 @@
-"""Who is signed in: a sealed cookie that says which token was given, and until when it is good.
+"""Sessions: a sealed cookie that names the token that was given, and says until when it is valid.
 
 The cookie is all there is of a session. It names a token by its digest, so that taking the token out of
 RELAY_API_TOKEN ends every session that began with it, and what the token may do is what it may do now. Which sessions
-were signed out is known to the process that was told so, as long as it runs: a copy of such a cookie is worth nothing
-there, but another console would still take it until its time is over.
+were signed out is known only to the process that did it, while it runs: it refuses a copy of such a cookie, but another
+console accepts it until it expires.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Session:
 
 
 class Sessions:
-    """Begins sessions, takes them up again from their cookie, and ends them."""
+    """Begins sessions, resumes them from their cookie, and ends them."""
 
     def __init__(self, sealer: Sealer, tokens: ApiTokens, known: Iterable[ApiToken]) -> None:
         self._sealer = sealer
@@ -45,7 +45,7 @@ class Sessions:
         self._ended: dict[str, float] = {}
 
     def begin(self, token: str, now: float) -> tuple[Session, str] | None:
-        """A session for whoever holds this token, and its cookie; None where nobody does, or where it is good for
+        """A session for the holder of this token, and its cookie; None for a token that is not valid, or valid for
         /metrics only."""
         caller = self._tokens.holder(token)
         if caller is None or caller.metrics_only:
@@ -61,7 +61,7 @@ class Sessions:
         return session, self._sealer.seal(orjson.dumps(row).decode())
 
     def resume(self, cookie: str | None, now: float) -> Session | None:
-        """The session of a cookie; None where it has ended, was made up, or its token is none any more."""
+        """The session of a cookie; None where it has ended or is forged, or its token is no longer valid."""
         if not cookie:
             return None
         try:
@@ -78,11 +78,11 @@ class Sessions:
         return Session(caller, row["ends_at"], row["csrf"])
 
     def end(self, session: Session, now: float) -> None:
-        """Take this session up no more, though its cookie would be good for a while."""
+        """Refuse this session from now on, though its cookie has not expired."""
         self._ended = {csrf: ends_at for csrf, ends_at in self._ended.items() if ends_at > now}
         self._ended[session.csrf] = session.ends_at
 
 
-def same(given: str, expected: str) -> bool:
-    """Whether two secrets are equal, in the same time whatever they are. An empty one equals nothing."""
+def equal_secrets(given: str, expected: str) -> bool:
+    """Whether two secrets are equal, compared in constant time. An empty one equals nothing."""
     return bool(expected) and hmac.compare_digest(given.encode(), expected.encode())

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import chain
 
 from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
 from console.context import Context
-from console.http.operation import Operation
 from console.http.tokens import ApiTokens
-from console.web.asking import Desk
 from console.web.live import Live
 from console.web.page_guard import PageGuard
 from console.web.pages import (
@@ -34,37 +31,37 @@ from console.web.pages import (
 from console.web.rendering import Rendering
 from console.web.sessions import Sessions
 from console.web.static import Static
-from console.web.visit import Outcome, PageRoute, Visit
+from console.web.visit import PageResult, PageRoute, Visit
 from schemas.errors import NotFound
 
-_ROOMS = (
+_MODULES = (
     overview, payments, payment_detail, events, endpoint_form, endpoints, deliveries, replays, notifications,
     reconciliations, merchants, settings, search, preferences,
 )  # fmt: skip
-PAGES: tuple[PageRoute, ...] = tuple(chain.from_iterable(room.PAGES for room in _ROOMS))
+PAGES: tuple[PageRoute, ...] = tuple(chain.from_iterable(module.PAGES for module in _MODULES))
 
 
 class Site:
-    """The web console as an application has it: its `routes`, and what it says where there is `nothing`."""
+    """The web console as an application has it: its `routes`, and its page where there is nothing (`not_found`)."""
 
-    def __init__(self, context: Context, operations: Sequence[Operation], tokens: ApiTokens) -> None:
+    def __init__(self, context: Context, tokens: ApiTokens) -> None:
         static = Static()
         rendering = Rendering(static)
         sessions = Sessions(context.sealer, tokens, context.settings.api_tokens)
-        gate = PageGuard(Desk(context, operations), context.sealer, sessions, rendering, Live(rendering))
+        guard = PageGuard(context, sessions, rendering, Live(rendering))
         pages = (*PAGES, *signing_in.pages(sessions))
         self.routes: list[BaseRoute] = [
             Route("/static/{version}/{name}", static.serve, methods=["GET"]),
-            *(Route(page.path, gate.opens(page), methods=[page.method]) for page in pages),
+            *(Route(page.path, guard.guarded_handler(page), methods=[page.method]) for page in pages),
         ]
-        self.nothing = gate.opens(PageRoute("/{path}", _nothing))
+        self.not_found = guard.guarded_handler(PageRoute("/{path}", _not_found))
 
 
-def is_person(request: Request) -> bool:
-    """Whether a request comes from somebody who reads pages, not from a program that calls the operator API."""
+def is_browser(request: Request) -> bool:
+    """Whether a request comes from a browser, not from a program that calls the operator API."""
     is_page = request.method in ("GET", "HEAD") and not request.url.path.startswith("/v1")
     return is_page and "text/html" in request.headers.get("accept", "")
 
 
-async def _nothing(visit: Visit) -> Outcome:
+async def _not_found(visit: Visit) -> PageResult:
     raise NotFound(f"there is nothing at {visit.request.url.path[:200]!r}")

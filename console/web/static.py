@@ -1,4 +1,4 @@
-"""Style, scripts and the icon: read once, addressed by what they hold, so that browsers may keep them for good."""
+"""Style, scripts and the icon: read once, with a version in their address, so that browsers may cache them for ever."""
 
 from __future__ import annotations
 

@@ -1,71 +1,75 @@
-"""One payment's story, put together from what the operator API says of it: oldest first."""
+"""The timeline of one payment, oldest first, put together from everything that is recorded about it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal, get_args
 
+from console.operations.read_events import EventView
+from console.operations.read_payments import PaymentView
+from console.operations.trace_payment import PaymentTrace
 from console.web.levels import Level, level
-from schemas.times import unix
+from ledger.deliveries import DeliveryView
+from ledger.notifications import StoredNotification
+from schemas.payments.cancellations import CancellationRequest
 
-Row = Mapping[str, Any]
-Kind = Literal["claimed", "found", "asked", "closed", "looked"]
+Kind = Literal["notified", "requested", "recorded", "closed", "refreshed"]
+_ORDER: tuple[Kind, ...] = get_args(Kind)
+"""How entries of the same time are sorted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Something that happened `at` (UNIX seconds): a webhook claimed something, a look found something, somebody asked
-    for a cancellation, it was closed, a look found nothing new. `row` is the API's row behind it; an event has its
-    `deliveries`."""
+    """Something that happened `at` (UNIX seconds): a webhook came (`notified`), a cancellation was `requested` or
+    `closed`, an event was `recorded`, a refresh found nothing new (`refreshed`). `row` is what the entry is about; an
+    event has its `deliveries`."""
 
     at: float
     kind: Kind
     level: Level
-    row: Row
-    deliveries: Sequence[Row] = field(default=())
+    row: StoredNotification | EventView | CancellationRequest | PaymentView
+    deliveries: Sequence[DeliveryView] = field(default=())
+
+    @property
+    def key(self) -> str:
+        """What tells this entry from the others of the timeline."""
+        return f"{self.kind}-{self.at if isinstance(self.row, PaymentView) else self.row.id}"
+
+    @property
+    def _place(self) -> tuple[float, int, int]:
+        sequence = self.row.data.get("sequence", 0) if isinstance(self.row, EventView) else 0
+        return self.at, _ORDER.index(self.kind), sequence
 
 
-def story(
-    payment: Row | None,
-    notifications: Sequence[Row],
-    events: Sequence[Row],
-    deliveries: Mapping[str, Sequence[Row]],
-) -> list[Entry]:
-    """Everything that is known to have happened to a payment. `deliveries` are those of each event, by its id."""
-    entries = [
-        Entry(unix(row["received_at"]), "claimed", level("outcome", row["outcome"]), row) for row in notifications
-    ]
+def timeline(trace: PaymentTrace) -> list[Entry]:
+    """Everything that is known to have happened to a payment."""
+    entries = [Entry(row.received_at, "notified", level("outcome", row.outcome), row) for row in trace.notifications]
     entries += [
-        Entry(unix(row["recorded_at"]), "found", level("event", row["type"]), row, deliveries.get(row["id"], ()))
-        for row in events
+        Entry(row.recorded_at, "recorded", level("event", row.type), row, trace.deliveries.get(row.id, ()))
+        for row in trace.events
     ]
-    if payment is not None:
-        for row in payment["cancellations"]:
-            if row["requested_at"]:
-                entries.append(Entry(unix(row["requested_at"]), "asked", "wait", row))
-            if row["closed_at"]:
-                entries.append(Entry(unix(row["closed_at"]), "closed", level("cancellation", row["state"]), row))
-        entries += _last_look(payment, events)
-    order = {"claimed": 0, "asked": 1, "found": 2, "closed": 3, "looked": 4}
-
-    def place(entry: Entry) -> tuple[float, int, int]:
-        return entry.at, order[entry.kind], entry.row.get("data", {}).get("sequence", 0)
-
-    return sorted(entries, key=place)
+    if trace.payment is not None:
+        for request in trace.payment.cancellations:
+            if request.requested_at:
+                entries.append(Entry(request.requested_at, "requested", "wait", request))
+            if request.closed_at:
+                entries.append(Entry(request.closed_at, "closed", level("cancellation", request.state), request))
+        entries += _last_refresh(trace.payment, trace.events)
+    return sorted(entries, key=lambda entry: entry._place)
 
 
-def _last_look(payment: Row, events: Sequence[Row]) -> list[Entry]:
-    """The last look, where it came after everything that looks have found."""
-    if not payment["fetched_at"]:
+def _last_refresh(payment: PaymentView, events: Sequence[EventView]) -> list[Entry]:
+    """The last refresh, where it came after everything that refreshes have found."""
+    at = payment.stored.fetched_at
+    if not at:
         return []
-    at = unix(payment["fetched_at"])
-    latest = max((unix(row["recorded_at"]) for row in events), default=0.0)
-    return [Entry(at, "looked", "off", payment)] if at > latest + 1 else []
+    latest = max((row.recorded_at for row in events), default=0.0)
+    return [Entry(at, "refreshed", "off", payment)] if at > latest + 1 else []
 
 
-def undelivered(deliveries: Mapping[str, Sequence[Row]]) -> list[Row]:
+def undelivered(deliveries: Iterable[DeliveryView]) -> list[DeliveryView]:
     """The deliveries that have not arrived and could: dead ones first, then held, then those that wait."""
     order = {"dead": 0, "held": 1, "pending": 2}
-    rows = [row for some in deliveries.values() for row in some if row["state"] in order]
-    return sorted(rows, key=lambda row: (order[row["state"]], row["created_at"]))
+    rows = [row for row in deliveries if row.state in order]
+    return sorted(rows, key=lambda row: (order[row.state], row.created_at))

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
+from pydantic import BaseModel
 from starlette.requests import Request
 
+from console.context import Context
+from console.http.models import Listing
+from console.http.requests import InvalidFields, parse_model
 from console.http.tokens import Caller
-from console.web.asking import Desk
+from console.operations.read_endpoints import EndpointView, list_endpoints
 from console.web.catalogue import Catalogue
 from console.web.forms import Form
 from console.web.sessions import Session
 from console.web.time_display import Clock
+from ledger.pages import Page, PageRequest
 
 PAGE_SIZE = 50
 """Rows of a list on one page."""
+MOST_ROWS = 200
+"""Rows of a list that are read to choose from, or to be shown whole."""
+
+M = TypeVar("M", bound=BaseModel)
+L = TypeVar("L", bound=Listing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +40,7 @@ class View:
 
 
 @dataclass(frozen=True, slots=True)
-class Go:
+class Redirect:
     """Somewhere else, with a notice there: a key of the catalogue and what is filled in.
 
     ``session`` is the cookie of one that begins, "" ends it; ``preferences`` are remembered.
@@ -49,7 +59,7 @@ class Visit:
     """A request, who makes it, and in which words and times it is answered."""
 
     request: Request
-    desk: Desk
+    context: Context
     session: Session | None
     clock: Clock
     theme: str
@@ -62,15 +72,20 @@ class Visit:
 
     @property
     def caller(self) -> Caller:
-        """Who is signed in; only for pages that ask for it."""
+        """Who is signed in; for pages that are not public."""
         if self.session is None:
-            raise RuntimeError("a page that is not public was shown to nobody")
+            raise RuntimeError("a page that is not public was opened without a session")
         return self.session.caller
 
     @property
     def may_act(self) -> bool:
-        """Whether there is more to it than looking."""
+        """Whether the operator may change anything."""
         return self.session is not None and not self.session.caller.read_only
+
+    @property
+    def read_only(self) -> bool:
+        """Whether what is shown is masked as for read-only tokens."""
+        return not self.may_act
 
     def part(self, name: str) -> str:
         """A variable part of the path."""
@@ -81,17 +96,39 @@ class Visit:
         """A parameter of the query without spaces around it; None where it is empty or not given."""
         return self.request.query_params.get(name, "").strip() or None
 
-    async def listed(self, path: str, *filters: str, size: int = PAGE_SIZE) -> dict[str, Any]:
-        """The page of a list of the operator API that the address chooses: its `rows` and `next_cursor`, the values
-        `chosen` for these filters, and whether it is `paged`, not the first."""
+    def validated(self, model: type[M], fields: Mapping[str, Any]) -> M:
+        """Fields as a model of the operator API. Raises `InvalidFields` with every wrong field."""
+        errors: list[dict[str, str]] = []
+        value = parse_model(model, dict(fields), errors, self.context.settings)
+        if errors:
+            raise InvalidFields(errors)
+        valid: M = value
+        return valid
+
+    def listing(self, model: type[L], *filters: str, size: int = PAGE_SIZE) -> L:
+        """The part of a list that the address chooses, by these filters. Raises `InvalidFields`."""
+        given = {name: value for name in (*filters, "cursor") if (value := self.query(name)) is not None}
+        return self.validated(model, {**given, "limit": size})
+
+    def listed(self, page: Page[Any], *filters: str) -> dict[str, Any]:
+        """What the template of a list shows: the `rows`, the `next_cursor`, the values `chosen` for these filters, and
+        whether it is `paged`, not the first page."""
         chosen = {name: self.query(name) or "" for name in filters}
-        cursor = self.query("cursor")
-        reply = await self.desk.ask("GET", path, query={**chosen, "cursor": cursor, "limit": size})
-        rows, next_cursor = reply.value["data"], reply.value["next_cursor"]
-        return {"rows": rows, "next_cursor": next_cursor, "chosen": chosen, "paged": cursor is not None}
+        paged = self.query("cursor") is not None
+        return {"rows": page.rows, "next_cursor": page.next_cursor, "chosen": chosen, "paged": paged}
+
+    async def merchants(self) -> list[str]:
+        """The names of merchants, to choose from."""
+        page = await self.context.ledger.merchants.list(PageRequest(MOST_ROWS))
+        return [merchant.name for merchant in page.rows]
+
+    async def endpoints(self, merchant: str | None = None, most: int = MOST_ROWS) -> tuple[EndpointView, ...]:
+        """Endpoints of one merchant or all, to choose from."""
+        page = await list_endpoints(self.context, PageRequest(most), merchant, read_only=self.read_only)
+        return page.rows
 
 
-Outcome = View | Go
+PageResult = View | Redirect
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +137,7 @@ class PageRoute:
     changes nothing but what is shown."""
 
     path: str
-    handler: Callable[[Visit], Awaitable[Outcome]]
+    handler: Callable[[Visit], Awaitable[PageResult]]
     method: Literal["GET", "POST"] = "GET"
     public: bool = False
     for_readers: bool = False

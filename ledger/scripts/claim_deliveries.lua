@@ -1,25 +1,25 @@
--- Leases deliveries that are due, as many as the endpoint's limits leave room for.
+-- Leases deliveries that are due, as many as the endpoint's limits allow.
 -- ARGV: lane, limit, lease (ms)
--- Answer: {token, lanes to kick, fields of endpoint:ep, per delivery {id, event, attempts, replay, imp_uid, type, body, place of
+-- Returns: {token, lanes to kick, fields of endpoint:ep, per delivery {id, event, attempts, replay, imp_uid, type, body, place of
 --          i'mport's object or 0}, objects}
--- uses: events lanes replays snapshots
+-- uses: events lanes leases replays requested snapshots
 
-local SWEPT_EVERY = 0.25
--- Bytes of bodies and objects that one claim reads, about: large ones come in several claims, so that nobody waits for them.
+-- Bytes of bodies and objects that one claim reads, about: large ones come in several claims, so that others need not wait for them.
 local MOST_BYTES = 4194304
+-- ms for which a replay makes way for live deliveries that are due.
+local MAKE_WAY = 200
 
-local lane, limit = ARGV[1], tonumber(ARGV[2])
+local lane, limit, lease_ms = take(), take_number(), take_number()
 local kind, ep = string.match(lane, "^(%a+)/(.*)$")
-local live = "deliver/" .. ep
-local token = redis.call("INCR", k("seq"))  -- first, because Redis may refuse it when it is full: then nothing has happened
-if crowded(lane) then return {int(token), {}, {}, {}, {}} end
-redis.call("DEL", k("kicked", lane))
+local live, replay = unpack(lanes_of_endpoint(ep))
+local token, may_claim = begin_claim(lane)
+if not may_claim then return {int(token), {}, {}, {}, {}} end
 local fields = redis.call("HGETALL", k("endpoint", ep))
 local endpoint = {}
 for i = 1, #fields, 2 do endpoint[fields[i]] = fields[i + 1] end
-local enabled = endpoint["state"] == "enabled"
+local is_enabled = endpoint["state"] == "enabled"
 
--- Nothing is left to send: the delivery is over, and what waits for it goes.
+-- There is nothing left to send: the delivery is over, and the one that waits for it goes.
 local lanes = {[lane] = true}
 local function give_up(id)
   local state, m, imp, rpl, created =
@@ -33,12 +33,12 @@ local function give_up(id)
   redis.call("ZREM", k("due", lane), id)
 end
 
--- Answer: those that are leased now, or over; the others wait for the next claim
+-- Returns: those that are leased now, or over; the others wait for the next claim
 local rows, bodies_size = {}, 0
 local function take_up(ids)
   local taken, handled = {}, {}
   for _, id in ipairs(ids) do
-    local event, attempts, replay, imp, type_ =
+    local event, attempts, is_replay, imp, type_ =
       unpack(redis.call("HMGET", k("dlv", id), "event", "attempts", "replay", "imp_uid", "type"))
     local body, snap, m
     if event then body, snap, m = unpack(redis.call("HMGET", k("evt", event), "body", "snap", "merchant")) end
@@ -46,81 +46,81 @@ local function take_up(ids)
     handled[#handled + 1] = id
     if object then
       taken[#taken + 1] = id
-      rows[#rows + 1] = {id, event, attempts, replay, imp, type_, body, object}
+      rows[#rows + 1] = {id, event, attempts, is_replay, imp, type_, body, object}
       bodies_size = bodies_size + #body
       if bodies_size + objects_size > MOST_BYTES then break end
     else
       give_up(id)
     end
   end
-  lease(lane, taken, token, tonumber(ARGV[3]))
+  lease(lane, taken, token, lease_ms)
   return handled
 end
 
--- What operators ask for goes whatever the lane waits for; a disabled endpoint gets tests only.
-if redis.call("HEXISTS", k("lane", lane), "asked") == 1 then
-  local asked, going, staying = redis.call("ZRANGE", k("asked", lane), 0, limit - 1), {}, {}
-  for _, id in ipairs(asked) do
-    local goes = enabled or redis.call("HGET", k("dlv", id), "type") == "relay.test"
-    if goes and redis.call("ZSCORE", k("due", lane), id) then
+-- What operators requested goes whatever the lane waits for; a disabled endpoint gets tests only.
+if redis.call("HEXISTS", k("lane", lane), "requested_at") == 1 then
+  local going, staying = {}, {}
+  for _, id in ipairs(redis.call("ZRANGE", k("requested", lane), 0, limit - 1)) do
+    local may_go = is_enabled or redis.call("HGET", k("dlv", id), "requested") == "test"
+    if may_go and due_at(lane, id) then
       going[#going + 1] = id
     else
       staying[#staying + 1] = id
-      -- One that is being sent was asked for all the same.
-      if not redis.call("HGET", k("tokens", lane), id) then redis.call("HDEL", k("dlv", id), "asked") end
+      -- One that is being sent keeps the mark that it was requested.
+      if not is_leased(lane, id) then redis.call("HDEL", k("dlv", id), "requested") end
     end
   end
-  forget_asked(lane, staying)
-  forget_asked(lane, take_up(going))
+  drop_requests(lane, staying)
+  drop_requests(lane, take_up(going))
 end
 
-if not enabled then
-  redis.call("HSET", k("lane", lane), "closed", "1")
+if not is_enabled then
+  close_lanes({lane})
   for name in pairs(lanes) do index_lane(name) end
   return {int(token), {}, fields, rows, objects}
 end
 redis.call("HDEL", k("lane", lane), "closed")
-local row = cjson.decode(endpoint["row"])
-reclaim(live, ARGV[3])
-reclaim("replay/" .. ep, ARGV[3])
+reclaim(live, lease_ms)
+reclaim(replay, lease_ms)
 
 -- The breaker, Retry-After and the rate are the endpoint's; both its lanes keep to them.
-local limits = redis.call("HMGET", k("lane", live), "not_before", "probe", "tokens", "tokens_at", "probe_until")
-local room = limits[2] and 1 or row["max_in_flight"]
+local not_before, probe_capacity, tokens_left, tokens_at, probe_until =
+  unpack(redis.call("HMGET", k("lane", live), "not_before", "probe_capacity", "tokens", "tokens_at", "probe_until"))
+local capacity = tonumber(probe_capacity or endpoint["max_in_flight"])
 -- A replay leaves a place for what happens now.
-if kind == "replay" and room > 1 then room = room - 1 end
-redis.call("HSET", k("lane", lane), "room", room)
-local in_flight = redis.call("ZCARD", k("leased", live)) + redis.call("ZCARD", k("leased", "replay/" .. ep))
-local take = math.min(limit, room - in_flight)
-local wait_until, probe_until = tonumber(limits[1] or 0), tonumber(limits[5] or 0)
-if math.max(wait_until, probe_until) > now() then take = 0 end
+if kind == "replay" and capacity > 1 then capacity = capacity - 1 end
+redis.call("HSET", k("lane", lane), "capacity", capacity)
+local in_flight = redis.call("ZCARD", k("leased", live)) + redis.call("ZCARD", k("leased", replay))
+local wanted = math.min(limit, capacity - in_flight)
+local wait_until = tonumber(not_before or 0)
+probe_until = tonumber(probe_until or 0)
+if math.max(wait_until, probe_until) > now() then wanted = 0 end
 if kind == "replay" then
   wait_until = math.max(wait_until, probe_until)
-  local waiting = score(redis.call("ZRANGE", k("due", live), 0, 0, "WITHSCORES"))
-  if waiting and waiting <= now() and take > 0 then
-    take = 0
-    wait_until = math.max(wait_until, now() + 200)
+  local first = score(redis.call("ZRANGE", k("due", live), 0, 0, "WITHSCORES"))
+  if first and first <= now() and wanted > 0 then
+    wanted = 0
+    wait_until = math.max(wait_until, now() + MAKE_WAY)
   end
 end
-local rate, tokens = row["rate_limit"], nil
-if rate and rate ~= cjson.null and take > 0 then
-  -- One, and what comes in until the sweep looks again: a second's rate is hardly ever more than that.
-  local most = 1 + rate * SWEPT_EVERY
-  tokens = math.min(most, tonumber(limits[3] or most) + (now() - tonumber(limits[4] or now())) * rate / 1000)
-  take = math.min(take, math.floor(tokens))
+local rate, tokens = tonumber(endpoint["rate_limit"]), nil
+if rate and wanted > 0 then
+  -- One, and what comes in until the next sweep: a second's rate is hardly ever more than that.
+  local most = 1 + rate * SWEPT_EVERY / 1000
+  tokens = math.min(most, tonumber(tokens_left or most) + (now() - tonumber(tokens_at or now())) * rate / 1000)
+  wanted = math.min(wanted, math.floor(tokens))
 end
 
-local asked = #rows
-if take > 0 then
-  take_up(redis.call("ZRANGEBYSCORE", k("due", lane), "-inf", int(now()), "LIMIT", 0, take))
-  -- A probe: nobody else goes before its outcome is noted (note_health.lua) or its lease ends.
-  if limits[2] and #rows > asked then
-    probe_until = now() + tonumber(ARGV[3])
-    redis.call("HSET", k("lane", live), "probe_until", int(probe_until))
+local requested = #rows
+if wanted > 0 then
+  take_up(redis.call("ZRANGEBYSCORE", k("due", lane), "-inf", int(now()), "LIMIT", 0, wanted))
+  -- Until the outcome of a probe is recorded (note_health.lua) or its lease ends, nothing else goes.
+  if probe_capacity and #rows > requested then
+    redis.call("HSET", k("lane", live), "probe_until", int(now() + lease_ms))
   end
 end
 if tokens then
-  tokens = tokens - (#rows - asked)
+  tokens = tokens - (#rows - requested)
   redis.call("HSET", k("lane", live), "tokens", tostring(tokens), "tokens_at", int(now()))
   if tokens < 1 then
     wait_until = now() + math.ceil((1 - tokens) * 1000 / rate)

@@ -1,13 +1,11 @@
--- Leases long-running jobs that are due for their next step. ARGV: lane, limit, lease (ms)
--- Answer: {now, token, lane to kick or "", ids…}
--- uses: lanes
-local lane = ARGV[1]
-local token = redis.call("INCR", k("seq"))
-if crowded(lane) then return {int(now()), int(token), ""} end
-redis.call("DEL", k("kicked", lane))
-reclaim(lane, ARGV[3])
-local due = redis.call("ZRANGEBYSCORE", k("due", lane), "-inf", int(now()), "LIMIT", 0, ARGV[2])
-lease(lane, due, token, tonumber(ARGV[3]))
-local answer = {int(now()), int(token), kick(lane, index_lane(lane)) and lane or ""}
-for _, id in ipairs(due) do answer[#answer + 1] = id end
-return answer
+-- Leases long-running jobs that are due for their next step.
+-- ARGV: lane, limit, lease (ms)
+-- Returns: {now (ms), token, lane to kick or "", ids…}
+-- uses: lanes leases
+local lane, limit, lease_ms = take(), take_number(), take_number()
+local token, may_claim = begin_claim(lane)
+if not may_claim then return {int(now()), int(token), ""} end
+reclaim(lane, lease_ms)
+local due = redis.call("ZRANGEBYSCORE", k("due", lane), "-inf", int(now()), "LIMIT", 0, limit)
+lease(lane, due, token, lease_ms)
+return {int(now()), int(token), index_and_kick(lane), unpack(due)}

@@ -1,18 +1,17 @@
--- Leases payments that are due to be looked at.
--- ARGV: lane, limit, lease (ms), budget (ms from one claim of this lane to the next, 0 for none)
--- Answer: {now, token, base of sequences, lane to kick or "", lane's failures in a row,
---          then per payment {imp_uid, tries, quiet, fields of pay:p, fields of facts:p, claims:p, tomb or "", escrow:p}}
--- uses: lanes
+-- Leases payments that are due for a refresh.
+-- ARGV: lane, limit, lease (ms)
+-- Returns: {now (ms), token, base of sequences, lane to kick or "", i'mport's failures in a row,
+--          per payment {imp_uid, tries, silent (0 or 1), fields of pay:p, fields of facts:p, reported:p, tomb:p or "", escrow:p}}
+-- uses: lanes leases payments
 
--- Bytes that one claim reads of payments, about: long histories come in several claims, so that nobody waits for them.
+-- Bytes that one claim reads of payments, about: long histories come in several claims, so that others need not wait for them.
 local MOST_BYTES, FACT_BYTES = 2097152, 350
 
-local lane, limit = ARGV[1], tonumber(ARGV[2])
-local m = string.match(lane, "/(.*)$")
-local token = redis.call("INCR", k("seq"))  -- first, because Redis may refuse it when it is full: then nothing has happened
-if crowded(lane) then return {int(now()), int(token), "0", "", 0, {}} end
-redis.call("DEL", k("kicked", lane))
-reclaim(lane, ARGV[3])
+local lane, limit, lease_ms = take(), take_number(), take_number()
+local m = name_of(lane)
+local token, may_claim = begin_claim(lane)
+if not may_claim then return {int(now()), int(token), "0", "", 0, {}} end
+reclaim(lane, lease_ms)
 
 -- As many of these payments as one claim reads; one at least.
 local function readable(due)
@@ -27,31 +26,30 @@ local function readable(due)
   return some
 end
 
-local limits = redis.call("HMGET", k("lane", lane), "not_before", "probe_until", "failures")
-local failures = tonumber(limits[3] or 0)
+local not_before, probe_until, failures =
+  unpack(redis.call("HMGET", k("lane", lane), "not_before", "probe_until", "failures"))
+failures = tonumber(failures or 0)
 local rows = {}
-if math.max(tonumber(limits[1] or 0), tonumber(limits[2] or 0)) <= now() then
+if math.max(tonumber(not_before or 0), tonumber(probe_until or 0)) <= now() then
   if failures > 0 then limit = 1 end
   local due = readable(redis.call("ZRANGEBYSCORE", k("due", lane), "-inf", int(now()), "LIMIT", 0, limit))
-  lease(lane, due, token, tonumber(ARGV[3]))
-  -- What is being looked at is not put off any more: recovery need not touch it.
+  lease(lane, due, token, lease_ms)
+  -- These are not stalled any more: resuming need not touch them.
   with_all("ZREM", k("stalled", lane), due)
   local tries = #due > 0 and redis.call("HMGET", k("tries", lane), unpack(due))
   for i, imp in ipairs(due) do
     local p = m .. "/" .. imp
     local fields = redis.call("HGETALL", k("pay", p))
-    rows[i] = {imp, tries[i] or "0", redis.call("SISMEMBER", k("quiet", lane), imp), fields,
-      #fields > 0 and redis.call("HGETALL", k("facts", p)) or {}, redis.call("HGETALL", k("claims", p)),
+    rows[i] = {imp, tries[i] or "0", redis.call("SISMEMBER", k("silent", lane), imp), fields,
+      #fields > 0 and redis.call("HGETALL", k("facts", p)) or {}, redis.call("HGETALL", k("reported", p)),
       #fields == 0 and redis.call("GET", k("tomb", p)) or "", redis.call("HGETALL", k("escrow", p))}
   end
-  if #due > 0 and tonumber(ARGV[4]) > 0 then
-    redis.call("HSET", k("lane", lane), "not_before", int(now() + tonumber(ARGV[4])))
+  if #due > 0 and lane == "unknown/" .. m then
+    redis.call("HSET", k("lane", lane), "not_before", int(now() + UNKNOWN_EVERY))
   end
-  -- i'mport was failing: one payment finds out whether it still is, and nobody else goes until it is back or its lease ends.
+  -- i'mport was failing: one payment probes it, and no other goes until i'mport is back or this lease ends.
   if #due > 0 and failures > 0 then
-    redis.call("HSET", k("lane", lane), "probe_until", int(now() + tonumber(ARGV[3])))
+    redis.call("HSET", k("lane", lane), "probe_until", int(now() + lease_ms))
   end
 end
-local at = index_lane(lane)
-local again = kick(lane, at) and lane or ""
-return {int(now()), int(token), redis.call("GET", k("base")) or "0", again, failures, rows}
+return {int(now()), int(token), redis.call("GET", k("base")) or "0", index_and_kick(lane), failures, rows}

@@ -1,13 +1,14 @@
 -- Adds to the counts of refused webhooks.
--- ARGV: how many statuses, then ("merchant:status", count)…, then ("merchant:reason", count)… of bodies that were of no use
-local statuses = tonumber(ARGV[1])
-for i = 2, #ARGV, 2 do
-  if i < 2 + 2 * statuses then
-    redis.call("HINCRBY", k("refusals"), ARGV[i], ARGV[i + 1])
-    count("refused", ARGV[i + 1])
-  else
-    redis.call("HINCRBY", k("refused_bodies"), ARGV[i], ARGV[i + 1])
-    redis.call("ZADD", k("refused_bodies", "at"), int(now()), ARGV[i])
-  end
+-- ARGV: how many statuses, ("merchant:status", count)…, how many reasons, ("merchant:reason", count)… of bodies that could not be used
+-- Returns: 0
+local statuses = take_rows(2)
+local reasons = take_rows(2)
+for i = 1, #statuses, 2 do
+  redis.call("HINCRBY", k("refusals"), statuses[i], statuses[i + 1])
+  count("refused", statuses[i + 1])
+end
+for i = 1, #reasons, 2 do
+  redis.call("HINCRBY", k("refused_bodies"), reasons[i], reasons[i + 1])
+  redis.call("ZADD", k("refused_bodies", "at"), int(now()), reasons[i])
 end
 return 0

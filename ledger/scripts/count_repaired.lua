@@ -1,14 +1,17 @@
--- Forgets those found payments that were looked at since, and those whose look has ended with no payment.
--- ARGV: run, merchant. Answer: {looked at now, left}
+-- Removes from what a reconciliation found the payments that were refreshed since, and those whose refresh ended with no payment.
+-- ARGV: run, merchant
+-- Returns: {refreshed now, left}
 -- uses: payments
-local found, repaired = k("recon", ARGV[1], "found"), 0
-local rows = redis.call("ZRANGE", found, 0, 999, "WITHSCORES")
+local MOST = 1000
+local found, m, repaired = k("recon", take(), "found"), take(), 0
+local rows = redis.call("ZRANGE", found, 0, MOST - 1, "WITHSCORES")
 for i = 1, #rows, 2 do
-  local fetched = redis.call("HGET", k("pay", ARGV[2] .. "/" .. rows[i]), "fetched_at")
-  if fetched and tonumber(fetched) >= tonumber(rows[i + 1]) then
-    repaired = repaired + redis.call("ZREM", found, rows[i])
-  elseif not is_awaited(ARGV[2], rows[i]) then
-    redis.call("ZREM", found, rows[i])
+  local imp, found_at = rows[i], rows[i + 1]
+  local fetched_at = redis.call("HGET", k("pay", m .. "/" .. imp), "fetched_at")
+  if fetched_at and tonumber(fetched_at) >= tonumber(found_at) then
+    repaired = repaired + redis.call("ZREM", found, imp)
+  elseif not awaits_refresh(m, imp) then
+    redis.call("ZREM", found, imp)
   end
 end
 return {repaired, redis.call("ZCARD", found)}

@@ -1,18 +1,16 @@
--- Forgets a merchant; its payments and events stay. Answer: "unknown", "endpoints" (it still has some) or "deleted".
--- What is to be looked at waits in closed lanes for the merchant to be put again; tidy_merchants.lua gives it up in the end.
--- `default` is never gone: its webhooks are taken before anybody has set it up, and its open lane is what tells of them.
+-- Deletes a merchant; its payments and events stay. Its dirty payments wait in closed lanes until the merchant is put again;
+-- tidy_merchants.lua gives them up in the end. `default` keeps its lanes open: it takes webhooks before it is set up.
 -- ARGV: merchant
+-- Returns: "unknown", "endpoints" (it still has some) or "deleted"
 -- uses: lanes
-local m = ARGV[1]
+local m = take()
 if redis.call("EXISTS", k("merchant", m)) == 0 then return "unknown" end
 if redis.call("ZCARD", k("endpoints", "m", m)) > 0 then return "endpoints" end
 redis.call("ZREM", k("merchants"), m)
 redis.call("DEL", k("merchant", m), k("subs", m))
 if m ~= "default" then
   redis.call("ZADD", k("merchants", "deleted"), int(now()), m)
-  for _, lane in ipairs({"refresh/" .. m, "unknown/" .. m}) do
-    redis.call("HSET", k("lane", lane), "closed", "1")
-    index_lane(lane)
-  end
+  close_lanes(lanes_of_merchant(m))
+  index_lanes(lanes_of_merchant(m))
 end
 return "deleted"

@@ -1,14 +1,14 @@
 -- Releases what was held for an endpoint: its lanes are claimed again, at once. It starts afresh.
--- ARGV: endpoint, its health where operators had heard of trouble (JSON). Answer: {"unknown" or "enabled", lanes to kick…}
+-- ARGV: endpoint
+-- Returns: nil where it is unknown, else the lanes to kick
 -- uses: endpoints lanes
-local ep, row = ARGV[1], k("endpoint", ARGV[1])
-local state = redis.call("HGET", row, "state")
-if not state or state == "deleted" then return {"unknown"} end
-start_afresh(ep, ARGV[2])
-redis.call("HSET", row, "state", "enabled", "disabled_reason", "")
-local answer = {"enabled"}
-for _, lane in ipairs({"deliver/" .. ep, "replay/" .. ep}) do
+local ep = take()
+if not registered(ep) then return nil end
+start_afresh(ep)
+redis.call("HSET", k("endpoint", ep), "state", "enabled", "disabled_reason", "")
+local lanes = {}
+for _, lane in ipairs(lanes_of_endpoint(ep)) do
   redis.call("HDEL", k("lane", lane), "closed")
-  if kick(lane, index_lane(lane)) then answer[#answer + 1] = lane end
+  lanes[lane] = true
 end
-return answer
+return announce(lanes)

@@ -1,18 +1,19 @@
--- Gives up a test delivery that failed: it was for somebody who is watching now. ARGV: delivery. Answer: 1, or 0 where it
--- is over or is being sent: its lease is alive
--- uses: events lanes
-local id = ARGV[1]
+-- Gives up a test delivery: it was for an operator who watches now.
+-- ARGV: delivery
+-- Returns: 1, or 0 where it is over or is being sent: its lease is alive
+-- uses: events lanes requested
+local id = take()
 local state, ep = unpack(redis.call("HMGET", k("dlv", id), "state", "endpoint"))
 if state ~= "pending" then return 0 end
 local lane = "deliver/" .. ep
 if redis.call("ZREM", k("due", lane), id) == 0 then
-  -- A disabled endpoint's lane is not claimed: nobody else would find that the lease of a killed worker has ended.
+  -- A disabled endpoint's lane is not claimed: no claim would find that the lease of a killed worker has ended.
   local ends = redis.call("ZSCORE", k("leased", lane), id)
   if not ends or tonumber(ends) > now() then return 0 end
   redis.call("ZREM", k("leased", lane), id)
   redis.call("HDEL", k("tokens", lane), id)
 end
-forget_asked(lane, {id})
+drop_requests(lane, {id})
 index_lane(lane)
 set_state(id, ep, state, "dead")
 redis.call("HSET", k("dlv", id), "next_at", "", "reason", "a test is tried once")

@@ -1,8 +1,11 @@
--- Sees that a merchant is known whose credentials are in the environment. ARGV: merchant
-local m, row = ARGV[1], k("merchant", ARGV[1])
+-- Adds a merchant whose credentials are in the environment, unless it is known.
+-- ARGV: merchant, since how long before now its events are delivered (ms)
+-- Returns: 1 where it is new, else 0
+local m, head_start = take(), take_number()
+local row = k("merchant", m)
 if redis.call("EXISTS", row) == 1 then return 0 end
 local created = now()
-redis.call("HSET", row, "created_at", int(created), "since", int(created - 3600000),
+redis.call("HSET", row, "created_at", int(created), "since", int(created - head_start),
   "include_sandbox", "0", "check_prepared", "0", "imp_key", "", "imp_secret", "", "token_hash", "", "trouble", "")
 redis.call("ZADD", k("merchants"), "NX", int(created), m)
 return 1

@@ -1,31 +1,38 @@
--- Replaces how an endpoint is doing, if it is still what was read; with it goes what operators hear of it, and its end where it has one.
--- ARGV: endpoint, before, after (JSON or ""), open until (ms, 0), event ("" for none), its type, its body,
---       why the endpoint is disabled ("" where it is not)
--- Answer: lanes to kick, or nil where somebody else wrote since
--- uses: events lanes
-local ep = ARGV[1]
+-- Replaces an endpoint's health, if it is still what was read; in the same step the event about it is recorded and the endpoint is
+-- disabled, where it is.
+-- ARGV: endpoint, health as it was read, health, health for when it is enabled or changed (JSON, or "" for fine),
+--       the breaker is open until (ms, 0 for closed), how many deliveries may test it then (or ""), why it is disabled (or ""),
+--       event (or ""), its type, filters that cover it, body
+-- Returns: lanes to kick, or nil where the health was written since
+-- uses: endpoints events lanes
+local ep, before, after, fresh, open_until, probe_capacity, disabled_reason =
+  take(), take(), take(), take(), take_number(), take_text(), take_text()
+local event, type_, filters, body = take_text(), take(), take(), take()
 local row, live = k("endpoint", ep), k("lane", "deliver/" .. ep)
 local known, state, m = unpack(redis.call("HMGET", row, "health", "state", "merchant"))
-if (known or "") ~= ARGV[2] then return nil end
--- One that was disabled or deleted meanwhile is no news to anybody.
+if (known or "") ~= before then return nil end
+-- One that was disabled or deleted meanwhile has no event.
 if state ~= "enabled" then return {} end
-redis.call("HSET", row, "health", ARGV[3])
+redis.call("HSET", row, "health", after, "fresh_health", fresh)
 local lanes = {["deliver/" .. ep] = true}
-if ARGV[5] ~= "" and redis.call("EXISTS", k("evt", ARGV[5])) == 0 then
-  record(lanes, redis.call("HGETALL", k("subs", m)), m, "", ARGV[5], ARGV[6], 0, false, ARGV[7], ep)
+if event and redis.call("EXISTS", k("evt", event)) == 0 then
+  local e = {event = event, m = m, imp = "", type = type_, sequence = 0, body = body, about = ep, filters = filters}
+  record_event(e)
+  deliver_to_subscribers(lanes, e, redis.call("HGETALL", k("subs", m)))
   count("events", 1)
 end
-if ARGV[8] ~= "" then
-  redis.call("HSET", row, "state", "disabled", "disabled_reason", ARGV[8], "disabled_at", int(now()))
-  for _, lane in ipairs({"deliver/" .. ep, "replay/" .. ep}) do redis.call("HSET", k("lane", lane), "closed", "1") end
-end
+if disabled_reason then disable_endpoint(ep, disabled_reason) end
 -- The lane waits for the breaker and for what the endpoint asked for with Retry-After; each ends without the other.
-local asked, open_until = tonumber(redis.call("HGET", live, "told_until") or 0), tonumber(ARGV[4])
-if open_until > 0 then redis.call("HSET", live, "probe", "1") else redis.call("HDEL", live, "probe") end
+if probe_capacity then
+  redis.call("HSET", live, "probe_capacity", probe_capacity, "open_until", int(open_until))
+else
+  redis.call("HDEL", live, "probe_capacity", "open_until")
+end
 redis.call("HDEL", live, "probe_until")
 redis.call("HDEL", k("lane", "replay/" .. ep), "not_before")
-if math.max(asked, open_until) > now() then
-  redis.call("HSET", live, "not_before", int(math.max(asked, open_until)))
+local wait_until = math.max(tonumber(redis.call("HGET", live, "retry_after_until") or 0), open_until)
+if wait_until > now() then
+  redis.call("HSET", live, "not_before", int(wait_until))
 else
   redis.call("HDEL", live, "not_before")
 end

@@ -1,10 +1,16 @@
--- Notes what a merchant expects to be paid for an order. ARGV: merchant, merchant_uid, expectation (JSON)
--- Answer: "unknown" where there is no such merchant, else the imp_uids of the order's payments, the newest 100
-local m = ARGV[1]
-if m ~= "default" and redis.call("EXISTS", k("merchant", m)) == 0 then return "unknown" end
-redis.call("HSET", k("orders", m), ARGV[2], ARGV[3])
-local found = {}
-for _, p in ipairs(redis.call("ZREVRANGE", k("pays", "u", ARGV[2]), 0, 99)) do
-  if string.sub(p, 1, #m + 1) == m .. "/" then found[#found + 1] = string.sub(p, #m + 2) end
+-- Stores what a merchant expects to be paid for an order, and marks the order's newest payments dirty.
+-- ARGV: merchant, merchant_uid, expectation (JSON)
+-- Returns: nil where there is no such merchant, else the lanes to kick
+-- uses: lanes payments
+local MOST = 100
+local m, merchant_uid, expectation, lanes = take(), take(), take(), {}
+if m ~= "default" and redis.call("EXISTS", k("merchant", m)) == 0 then return nil end
+redis.call("HSET", k("orders", m), merchant_uid, expectation)
+for _, p in ipairs(redis.call("ZREVRANGE", k("pays", "u", merchant_uid), 0, MOST - 1)) do
+  if string.sub(p, 1, #m + 1) == m .. "/" then
+    local imp = string.sub(p, #m + 2)
+    decide_silent(m, imp, "0")
+    lanes[mark_dirty(m, imp, now())] = true
+  end
 end
-return found
+return announce(lanes)

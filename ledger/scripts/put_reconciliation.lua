@@ -1,7 +1,10 @@
--- Writes how far a reconciliation is. ARGV: id, row (JSON), merchant, by hand (0 or 1)
-redis.call("HSET", k("recon", ARGV[1]), "row", ARGV[2])
-if ARGV[4] == "1" then
-  redis.call("ZADD", k("recons"), "NX", int(now()), ARGV[1])
-  redis.call("ZADD", k("recons", "m", ARGV[3]), "NX", int(now()), ARGV[1])
+-- Stores how far a reconciliation is.
+-- ARGV: id, row (JSON), merchant, by hand (0 or 1), running (0 or 1), failing (0 or 1)
+-- Returns: 1
+local id, row, m, by_hand, is_running, is_failing = take(), take(), take(), take_flag(), take(), take()
+redis.call("HSET", k("recon", id), "row", row, "merchant", m, "is_running", is_running, "is_failing", is_failing)
+if by_hand then
+  redis.call("ZADD", k("recons"), "NX", int(now()), id)
+  redis.call("ZADD", k("recons", "m", m), "NX", int(now()), id)
 end
 return 1

@@ -1,20 +1,19 @@
--- Reads hashes in one look. ARGV: how many fields of each (0 for all), these, the keys (without the prefix).
--- Answer: one list for each key: field, value, field, value, ...; empty where there is no such key
-local fields, answer = {}, {}
-for i = 1, tonumber(ARGV[1]) do fields[i] = ARGV[1 + i] end
-for i = 2 + #fields, #ARGV do
-  local key = k(ARGV[i])
+-- Reads hashes.
+-- ARGV: how many fields of each (0 for all), these, keys (without the prefix)…
+-- Returns: per key {field, value, …}; empty where there is no such key
+local fields, answer = take_rows(1), {}
+for i, name in ipairs(take_rest()) do
   if #fields == 0 then
-    answer[#answer + 1] = redis.call("HGETALL", key)
+    answer[i] = redis.call("HGETALL", k(name))
   else
-    local row, values = {}, redis.call("HMGET", key, unpack(fields))
-    for j = 1, #fields do
+    local row, values = {}, redis.call("HMGET", k(name), unpack(fields))
+    for j, field in ipairs(fields) do
       if values[j] then
-        row[#row + 1] = fields[j]
+        row[#row + 1] = field
         row[#row + 1] = values[j]
       end
     end
-    answer[#answer + 1] = row
+    answer[i] = row
   end
 end
 return answer

@@ -1,2 +1,4 @@
--- The members of a sorted set that is short by nature (merchants, endpoints). ARGV: key (without the prefix)
-return redis.call("ZRANGE", k(ARGV[1]), 0, -1)
+-- Reads a sorted set that is short by nature (merchants, endpoints).
+-- ARGV: key (without the prefix)
+-- Returns: members…
+return redis.call("ZRANGE", k(take()), 0, -1)

@@ -1,4 +1,6 @@
--- How full Redis is. Answer: {bytes in use, maxmemory (0 for none), 1 where nothing new is begun}
+-- Reads how full Redis is.
+-- ARGV: none
+-- Returns: {bytes in use, maxmemory (0 for no limit), 1 where nothing new is begun else 0}
 -- uses: memory
 local used, most = memory()
 return {int(used), int(most), is_nearly_full(used, most) and 1 or 0}

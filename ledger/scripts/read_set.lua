@@ -1,2 +1,4 @@
--- The members of a set that is short by nature (the endpoints one event goes to). ARGV: key (without the prefix)
-return redis.call("SMEMBERS", k(ARGV[1]))
+-- Reads a set that is short by nature (the endpoints that one event goes to).
+-- ARGV: key (without the prefix)
+-- Returns: members…
+return redis.call("SMEMBERS", k(take()))

@@ -1,2 +1,4 @@
--- Redis' time in ms.
+-- Reads Redis' time.
+-- ARGV: none
+-- Returns: ms
 return int(now())

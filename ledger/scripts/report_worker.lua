@@ -1,10 +1,13 @@
--- A worker's sign of life; workers that have been silent for long are forgotten. ARGV: name, row (JSON), forgotten after (ms)
--- It removes something before it adds something: then it may write in a full Redis, too, in which workers should not seem dead.
-redis.call("HDEL", k("workers"), ARGV[1])
+-- Records a worker's sign of life; removes workers that have been silent for long. It removes something before it adds something: then it
+-- may also write in a full Redis, in which workers should not seem dead.
+-- ARGV: name, row (JSON), removed after (ms)
+-- Returns: 0
+local name, row, removed_after = take(), take(), take_number()
+redis.call("HDEL", k("workers"), name)
 local rows = redis.call("HGETALL", k("workers"))
 for i = 1, #rows, 2 do
   local at = tonumber(string.match(rows[i + 1], "^(%d+):"))
-  if math.abs(now() - at) > tonumber(ARGV[3]) then redis.call("HDEL", k("workers"), rows[i]) end
+  if math.abs(now() - at) > removed_after then redis.call("HDEL", k("workers"), rows[i]) end
 end
-redis.call("HSET", k("workers"), ARGV[1], int(now()) .. ":" .. ARGV[2])
+redis.call("HSET", k("workers"), name, int(now()) .. ":" .. row)
 return 0

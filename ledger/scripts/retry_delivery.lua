@@ -1,8 +1,9 @@
--- Has a delivery attempted now, whatever its lane waits for. ARGV: delivery id
--- Answer: {"unknown" | "deleted" | "held" (its endpoint is disabled) | "hidden" (its payment is of a
---         test channel, which its merchant does not include) | "waits" (for an earlier one) | "due", lane to kick or ""}
--- uses: events lanes
-local id = ARGV[1]
+-- Has a delivery attempted now, whatever its lane waits for.
+-- ARGV: delivery id
+-- Returns: {"unknown" | "deleted" | "held" (its endpoint is disabled) | "hidden" (its payment is of a test channel, which its
+--          merchant does not include) | "waits", the earlier delivery | "due", lane to kick or ""}
+-- uses: events lanes requested
+local id = take()
 local ep, state, m, imp, event =
   unpack(redis.call("HMGET", k("dlv", id), "endpoint", "state", "merchant", "imp_uid", "event"))
 if not ep then return {"unknown", ""} end
@@ -10,22 +11,21 @@ local endpoint = redis.call("HGET", k("endpoint", ep), "state")
 if not endpoint or endpoint == "deleted" then return {"deleted", ""} end
 if endpoint ~= "enabled" then return {"held", ""} end
 if redis.call("EXISTS", k("evt", event)) == 0 then return {"unknown", ""} end
-if imp ~= "" and is_hidden(event, m) then return {"hidden", ""} end
+if is_hidden(event, m) then return {"hidden", ""} end
 
-local live, replay = "deliver/" .. ep, "replay/" .. ep
-local function is_leased(lane) return redis.call("HEXISTS", k("tokens", lane), id) == 1 end
+local live, replay = unpack(lanes_of_endpoint(ep))
 if state == "pending" then
-  -- One that is being sent is not sent twice because somebody is impatient.
-  if is_leased(live) or is_leased(replay) then return {"due", ""} end
-  local first = redis.call("ZRANGE", k("chain", ep .. "/" .. m .. "/" .. imp), 0, 0)[1]
-  local in_chain = redis.call("ZSCORE", k("chain", ep .. "/" .. m .. "/" .. imp), id)
-  if in_chain and first ~= id then return {"waits", first} end
+  -- One that is being sent is not sent a second time.
+  if is_leased(live, id) or is_leased(replay, id) then return {"due", ""} end
+  local chain = k("chain", ep .. "/" .. m .. "/" .. imp)
+  local first = redis.call("ZRANGE", chain, 0, 0)[1]
+  if first ~= id and redis.call("ZSCORE", chain, id) then return {"waits", first} end
   redis.call("ZREM", k("due", replay), id)
   index_lane(replay)
 else
   set_state(id, ep, state, "pending")
 end
-redis.call("HSET", k("dlv", id), "next_at", int(now()), "reason", "asked for by an operator", "asked", "1")
+redis.call("HSET", k("dlv", id), "next_at", int(now()), "reason", "asked for by an operator")
 touch(live, id, now())
-ask_for(live, id)
-return {"due", kick(live, index_lane(live)) and live or ""}
+request_delivery(live, id, "retry")
+return {"due", index_and_kick(live)}

@@ -1,8 +1,8 @@
--- Makes a job due. ARGV: lane, id, due in (ms), only where it is not there yet (0 or 1). Answer: lane to kick, or ""
+-- Makes a long-running job due.
+-- ARGV: lane, id, due in (ms), only if new (0 or 1): where it is neither due nor under way
+-- Returns: the lane to kick, or ""
 -- uses: lanes
-local lane, id = ARGV[1], ARGV[2]
-if ARGV[4] == "1" and (redis.call("ZSCORE", k("due", lane), id) or redis.call("HEXISTS", k("tokens", lane), id) == 1) then
-  return ""
-end
-touch(lane, id, now() + tonumber(ARGV[3]))
-return kick(lane, index_lane(lane)) and lane or ""
+local lane, id, due_in, if_new = take(), take(), take_number(), take_flag()
+if if_new and is_due_or_leased(lane, id) then return "" end
+touch(lane, id, now() + due_in)
+return index_and_kick(lane)

@@ -1,11 +1,13 @@
--- Records a test event and has it sent to one endpoint now, whatever its lane waits for, and also where the endpoint is disabled.
--- ARGV: endpoint, event, type, body. Answer: {"unknown" | "sent", lane to kick or ""}
--- uses: events lanes
-local ep = ARGV[1]
-local state, m = unpack(redis.call("HMGET", k("endpoint", ep), "state", "merchant"))
-if not state or state == "deleted" then return {"unknown", ""} end
-local lane, id = "deliver/" .. ep, ARGV[2] .. "." .. ep
-record({}, {ep, "0 " .. ARGV[3]}, m, "", ARGV[2], ARGV[3], 0, false, ARGV[4])
-redis.call("HSET", k("dlv", id), "asked", "1")
-ask_for(lane, id)
-return {"sent", kick(lane, index_lane(lane)) and lane or ""}
+-- Records a test event and has it sent to one endpoint now, whatever its lane waits for, also to an endpoint that is disabled.
+-- ARGV: endpoint, event, type, body
+-- Returns: {"unknown" | "sent", lane to kick or ""}
+-- uses: endpoints events lanes requested
+local ep, event, type_, body = take(), take(), take(), take()
+local state, m = registered(ep)
+if not state then return {"unknown", ""} end
+local lane = "deliver/" .. ep
+local e = {event = event, m = m, imp = "", type = type_, sequence = 0, body = body}
+record_event(e)
+deliver({}, e, ep, false)
+request_delivery(lane, event .. "." .. ep, "test")
+return {"sent", index_and_kick(lane)}

@@ -1,6 +1,8 @@
--- Ends the lease of a job after a step. ARGV: lane, id, token, next step in (ms, or "" for never). Answer: lane to kick, "" or "lost"
--- uses: lanes
-local lane, id = ARGV[1], ARGV[2]
-if not holds(lane, id, ARGV[3]) then return "lost" end
-release(lane, id, ARGV[4] ~= "" and now() + tonumber(ARGV[4]) or nil)
-return kick(lane, index_lane(lane)) and lane or ""
+-- Ends the lease of a job after a step.
+-- ARGV: lane, id, token, next step in (ms, or "" for never)
+-- Returns: lane to kick, "" or "lost"
+-- uses: lanes leases
+local lane, id, token, next_in = take(), take(), take(), take_number()
+if not holds(lane, id, token) then return "lost" end
+release(lane, id, next_in and now() + next_in)
+return index_and_kick(lane)

@@ -1,32 +1,36 @@
--- The lanes that have due work and that no worker has been told of. ARGV: limit, owner, how long it sweeps (ms), lease (ms)
--- One worker sweeps at a time. Answer: lanes to kick
--- uses: lanes memory
-local owner = redis.call("GET", k("sweeper"))
--- One that expires later than it can have been told to was written before Redis' clock was put back.
-if owner and owner ~= ARGV[2] and redis.call("PTTL", k("sweeper")) <= tonumber(ARGV[3]) then return {} end
-redis.call("SET", k("sweeper"), ARGV[2], "PX", ARGV[3])
+-- Lists the lanes that have due work and no kick under way. One worker sweeps at a time.
+-- ARGV: limit, owner, how long it stays the sweeper (ms), lease (ms)
+-- Returns: lanes to kick
+-- uses: lanes leases memory
+local limit, owner, sweeper_ms, lease_ms = take(), take(), take_number(), take_number()
+local PRESSURE_MS = 2000
+local sweeper = redis.call("GET", k("sweeper"))
+-- One that expires later than it can have been set to was written before Redis' clock was put back.
+if sweeper and sweeper ~= owner and redis.call("PTTL", k("sweeper")) <= sweeper_ms then return {} end
+redis.call("SET", k("sweeper"), owner, "PX", sweeper_ms)
 
--- Near its limit of memory nothing more is claimed.
-if has_room(0) then
-  redis.call("DEL", k("crowded"))
+-- Near its limit of memory nothing more is claimed (see leases.lua).
+if has_memory_for(0) then
+  redis.call("DEL", k("memory_pressure"))
 else
-  redis.call("SET", k("crowded"), "1", "PX", 2000)
+  redis.call("SET", k("memory_pressure"), "1", "PX", PRESSURE_MS)
 end
 
--- Lanes that want nobody for longer than a lease: maybe only because a lease is not to be believed. Some of them each time.
+-- Lanes that want no worker for longer than a lease: maybe only because a lease was written before Redis' clock was put back. Some of
+-- them each time.
 local AT_ONCE = 100
-local later = "(" .. int(now() + tonumber(ARGV[4]))
+local later = "(" .. int(now() + lease_ms)
 local pages = math.ceil(redis.call("ZCOUNT", k("lanes"), later, "+inf") / AT_ONCE)
 local shortened = {}
 if pages > 0 then
-  local page = math.floor(now() / 250) % pages
+  local page = math.floor(now() / SWEPT_EVERY) % pages
   for _, lane in ipairs(redis.call("ZRANGEBYSCORE", k("lanes"), later, "+inf", "LIMIT", page * AT_ONCE, AT_ONCE)) do
-    if shorten(lane, tonumber(ARGV[4])) then shortened[lane] = true end
+    if shorten(lane, lease_ms) then shortened[lane] = true end
   end
 end
 
 local kicks = announce(shortened)
-for _, lane in ipairs(redis.call("ZRANGEBYSCORE", k("lanes"), "-inf", int(now()), "LIMIT", 0, ARGV[1])) do
+for _, lane in ipairs(redis.call("ZRANGEBYSCORE", k("lanes"), "-inf", int(now()), "LIMIT", 0, limit)) do
   if kick(lane, now()) then kicks[#kicks + 1] = lane end
 end
 return kicks

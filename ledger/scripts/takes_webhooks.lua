@@ -1,10 +1,11 @@
--- Whether merchants take webhooks with these tokens. Answer: 1 or 0 each. ARGV: (merchant, token_hash or "")…
--- uses: welcome
-local answers, all = {}, true
-for i = 1, #ARGV, 2 do
-  local is_welcome = welcome(ARGV[i], ARGV[i + 1])
-  all = all and is_welcome
-  answers[#answers + 1] = is_welcome and 1 or 0
+-- Says whether merchants take webhooks with these tokens.
+-- ARGV: how many, (merchant, hash of the webhook token or "")…
+-- Returns: per question 1 or 0
+-- uses: merchants
+local answers, refuses = {}, false
+for i = 1, take_number() do
+  answers[i] = takes_webhook(take(), take()) and 1 or 0
+  refuses = refuses or answers[i] == 0
 end
-if not all then must_be_primary() end
+if refuses then must_be_primary() end
 return answers

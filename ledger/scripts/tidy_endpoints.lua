@@ -1,10 +1,13 @@
--- Removes what is left of endpoints that were deleted, once they have no deliveries to be shown beside.
--- ARGV: deleted before (ms), limit. Answer: how many
-local removed = 0
-for _, ep in ipairs(redis.call("ZRANGEBYSCORE", k("endpoints", "deleted"), "-inf", ARGV[1])) do
-  if removed >= tonumber(ARGV[2]) then break end
+-- Removes what is left of endpoints that were deleted, once they have no deliveries to be shown with.
+-- ARGV: deleted before (ms), limit
+-- Returns: how many
+-- uses: lanes
+local before, limit, removed = take(), take_number(), 0
+for _, ep in ipairs(redis.call("ZRANGEBYSCORE", k("endpoints", "deleted"), "-inf", before)) do
+  if removed >= limit then break end
   if redis.call("EXISTS", k("dlvs", "e", ep)) == 0 then
-    redis.call("DEL", k("endpoint", ep), k("lane", "deliver/" .. ep), k("lane", "replay/" .. ep))
+    redis.call("DEL", k("endpoint", ep))
+    for _, lane in ipairs(lanes_of_endpoint(ep)) do redis.call("DEL", k("lane", lane)) end
     redis.call("ZREM", k("endpoints", "deleted"), ep)
     removed = removed + 1
   end

@@ -1,14 +1,12 @@
--- Removes old events that belong to no payment (those about endpoints). ARGV: before (ms), limit. Answer: how many
+-- Removes old events that belong to no payment: those about endpoints, and tests.
+-- ARGV: recorded before (ms), limit of each type, how many types, these
+-- Returns: how many
 -- uses: retention
-local removed = 0
-for _, kind in ipairs({"endpoint.failing", "endpoint.disabled", "endpoint.recovered", "relay.test"}) do
-  for _, event in ipairs(redis.call("ZRANGEBYSCORE", k("evts", "t", kind), "-inf", ARGV[1], "LIMIT", 0, ARGV[2])) do
-    local waits = false
-    for _, ep in ipairs(redis.call("SMEMBERS", k("dlvs", "v", event))) do
-      waits = waits or redis.call("HGET", k("dlv", event .. "." .. ep), "state") == "pending"
-    end
-    if not waits then
-      forget_event(event)
+local before, limit, removed = take(), take(), 0
+for _, type_ in ipairs(take_rows(1)) do
+  for _, event in ipairs(redis.call("ZRANGEBYSCORE", k("evts", "t", type_), "-inf", before, "LIMIT", 0, limit)) do
+    if not has_pending_delivery(event) then
+      remove_event(event)
       removed = removed + 1
     end
   end

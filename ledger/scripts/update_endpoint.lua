@@ -1,24 +1,22 @@
--- Replaces an endpoint's row, if it is still the one that was read. Answer: "unknown", "changed" or "updated".
--- ARGV: endpoint, row as it was read, new row, subscription, its health where operators had heard of trouble (JSON), if it starts
---       afresh because it is sent to in another way; else ""
+-- Replaces an endpoint's row, if it is still the one that was read.
+-- ARGV: endpoint, row as it was read, new row (JSON), subscription, max_in_flight, rate_limit (a second, or ""),
+--       starts afresh (0 or 1): because it is sent to in another way
+-- Returns: "unknown", "changed" or "updated"
 -- uses: endpoints lanes
-local ep, row = ARGV[1], k("endpoint", ARGV[1])
-local state, m, old, health = unpack(redis.call("HMGET", row, "state", "merchant", "row", "health"))
-if not state or state == "deleted" then return "unknown" end
-if old ~= ARGV[2] then return "changed" end
-redis.call("HSET", row, "row", ARGV[3])
-redis.call("HSET", k("subs", m), ep, ARGV[4])
-if ARGV[5] ~= "" then
-  start_afresh(ep, ARGV[5])
-  health = nil
-end
--- The next claim sees what room and rate there are now; Retry-After and the breaker hold on.
+local ep, known, row, subscription, max_in_flight, rate_limit, starts_afresh =
+  take(), take(), take(), take(), take(), take(), take_flag()
+local state, m = registered(ep)
+if not state then return "unknown" end
+if redis.call("HGET", k("endpoint", ep), "row") ~= known then return "changed" end
+redis.call("HSET", k("endpoint", ep), "row", row, "max_in_flight", max_in_flight, "rate_limit", rate_limit)
+redis.call("HSET", k("subs", m), ep, subscription)
+if starts_afresh then start_afresh(ep) end
+-- The next claim computes capacity and rate anew; Retry-After and the breaker still apply.
 local live, replay = k("lane", "deliver/" .. ep), k("lane", "replay/" .. ep)
-local open_until = health and health ~= "" and cjson.decode(health)["open_until"] * 1000 or 0
-local wait_until = math.max(open_until, tonumber(redis.call("HGET", live, "told_until") or 0))
-redis.call("HDEL", live, "room", "rate_until", "not_before")
-redis.call("HDEL", replay, "room", "not_before")
+local open_until, retry_after_until = unpack(redis.call("HMGET", live, "open_until", "retry_after_until"))
+local wait_until = math.max(tonumber(open_until or 0), tonumber(retry_after_until or 0))
+redis.call("HDEL", live, "capacity", "rate_until", "not_before")
+redis.call("HDEL", replay, "capacity", "not_before")
 if wait_until > now() then redis.call("HSET", live, "not_before", int(wait_until)) end
-index_lane("deliver/" .. ep)
-index_lane("replay/" .. ep)
+index_lanes(lanes_of_endpoint(ep))
 return "updated"

@@ -46,6 +46,11 @@ class Attempt:
     response: str
     replay: bool
 
+    @property
+    def succeeded(self) -> bool:
+        """Whether the endpoint has taken the event: a whole 2xx answer in time."""
+        return self.error is None and self.status_code is not None and 200 <= self.status_code < 300
+
 
 @dataclass(frozen=True, slots=True)
 class Delivered:

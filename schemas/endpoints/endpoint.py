@@ -126,12 +126,17 @@ def rotated(secrets: tuple[SealedSecret, ...], fresh: str, now: float, overlap: 
     return (SealedSecret(fresh), *valid)
 
 
-def wants(types: Iterable[str], event_type: str) -> bool:
-    """Whether a subscription to `types` covers `event_type`. A test event is sent by hand, never subscribed."""
+def filters_of(event_type: str) -> tuple[str, ...]:
+    """The filters that cover `event_type`: a subscription with any of them gets it. A test event has none: it is sent
+    by hand, never subscribed."""
     if event_type == TEST_TYPE:
-        return False
-    is_payment = event_type.startswith("payment.")
-    return any(chosen in (EVERYTHING, event_type) or (chosen == ALL_PAYMENTS and is_payment) for chosen in types)
+        return ()
+    return (event_type, ALL_PAYMENTS, EVERYTHING) if event_type.startswith("payment.") else (event_type, EVERYTHING)
+
+
+def wants(types: Iterable[str], event_type: str) -> bool:
+    """Whether a subscription to `types` covers `event_type`."""
+    return not set(filters_of(event_type)).isdisjoint(types)
 
 
 def hears(endpoint: Endpoint, event_type: str, about: str | None = None) -> bool:

@@ -74,11 +74,9 @@ def news(before: EndpointHealth, after: EndpointHealth) -> str | None:
     return (_RECOVERED, _FAILING, _DISABLED)[after.stage]
 
 
-def capacity(health: EndpointHealth, now: float, max_in_flight: int) -> int:
-    """How many deliveries may be in flight: none while the breaker is open, one as a probe, else all."""
-    if health.failures < OPENS_AT:
-        return max_in_flight
-    return 0 if now < health.open_until else 1
+def probe_capacity(health: EndpointHealth) -> int | None:
+    """How many deliveries may test the endpoint once an open breaker's time has passed; None while it is closed."""
+    return None if health.failures < OPENS_AT else 1
 
 
 def breaker(health: EndpointHealth, now: float) -> str:

@@ -13,7 +13,7 @@ from schemas.payments.facts import Fact, FactKind, Facts, cancelled_amount, plai
 from schemas.payments.retractions import PossibleRetraction
 from schemas.payments.snapshot import Snapshot
 
-VERSION = 2
+VERSION = 3
 
 
 def dump_fact(fact: Fact, place: int) -> bytes:
@@ -86,7 +86,7 @@ def load_record(merchant: str, imp_uid: str, fields: Mapping[str, bytes], facts:
         merchant=merchant,
         imp_uid=imp_uid,
         facts=facts,
-        requests=tuple(_load_request(row) for row in wire.loads(fields.get("requests", b"[]"))),
+        requests=tuple(load_request(row) for row in wire.loads(fields.get("requests", b"[]"))),
         reported_cancellations=wire.loads(fields.get("reported_cancellations", b"{}")),
         sequence=int(fields.get("sequence", 0)),
         version=int(fields.get("version", 0)),
@@ -141,7 +141,8 @@ def _dump_request(request: CancellationRequest) -> dict[str, Any]:
     }
 
 
-def _load_request(row: Mapping[str, Any]) -> CancellationRequest:
+def load_request(row: Mapping[str, Any]) -> CancellationRequest:
+    """A cancellation request as a record keeps it."""
     amount = row["amount"]
     return CancellationRequest(
         id=row["id"],

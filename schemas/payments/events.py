@@ -50,7 +50,8 @@ class CallbackBody:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One fact as it is recorded and sent to subscribers. ``silent``: recorded without delivery."""
+    """One fact as it is recorded and sent to subscribers. ``silent``: recorded without delivery;
+    ``sandbox``: of a payment of a test channel."""
 
     id: str
     type: str
@@ -58,6 +59,7 @@ class Event:
     status: Status
     callback: CallbackBody
     silent: bool
+    sandbox: bool = False
 
     @property
     def body(self) -> bytes:
@@ -108,7 +110,7 @@ def render(
         "detail": fact.detail,
     }
     text = wire.dumps({"id": identity, "type": kind, "timestamp": rfc3339(fact.at), "data": data})
-    return Event(identity, kind, sequence, status, CallbackBody(text, snapshot.raw), silent)
+    return Event(identity, kind, sequence, status, CallbackBody(text, snapshot.raw), silent, snapshot.sandbox)
 
 
 def thin(body: bytes) -> bytes:

@@ -15,8 +15,9 @@ from urllib.parse import unquote_to_bytes
 
 import orjson
 
-from schemas import body_reasons, wire
+from schemas import wire
 from schemas.errors import BadNotification, UnsupportedContentType
+from schemas.payments import body_reasons
 from schemas.payments.extra import dump_extra, short_text
 from schemas.payments.form_fields import nested
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import statistics
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from typing import Any
 
 from tests.chaos.faults import Injected
 from tests.chaos.house import ENDPOINTS, House
@@ -38,8 +37,9 @@ class Account:
 async def account(house: House, load: Load, injected: Injected) -> Account:
     """The account of a run that has settled."""
     made = Account(accepted=len(load.accepted), answers=load.answers, given_up=load.given_up)
-    notified = await _notified(house, load)
-    states = await _states(house)
+    async with house.state() as state:
+        notified = await state.outcomes(list(load.accepted))
+        states = await state.deliveries(ENDPOINTS[0])
     for identity, (imp_uid, step, _) in load.accepted.items():
         outcome = "rejected" if step == 0 and notified.get(identity) == "rejected" else states.get((imp_uid, step))
         if identity in notified and outcome is not None:
@@ -50,34 +50,6 @@ async def account(house: House, load: Load, injected: Injected) -> Account:
     _order(house, made)
     _recovery(house, load, injected, made)
     return made
-
-
-async def _notified(house: House, load: Load) -> dict[str, str]:
-    """The outcome of every acknowledged notification that the ledger has."""
-    found: dict[str, str] = {}
-    identities = list(load.accepted)
-    for start in range(0, len(identities), 1000):
-        part = identities[start : start + 1000]
-        pipe = house.ledger.store.redis.pipeline(transaction=False)
-        for identity in part:
-            pipe.hget(f"{{relay}}:ntf:{identity}", "outcome")
-        outcomes = await pipe.execute()
-        found |= {identity: text.decode() for identity, text in zip(part, outcomes, strict=True) if text}
-    return found
-
-
-async def _states(house: House) -> dict[tuple[str, int], str]:
-    """The state of each step's delivery to the ordered endpoint."""
-    states = {}
-    for state in ("delivered", "pending", "dead"):
-        ids: Any = await house.ledger.store.redis.zrange(f"{{relay}}:dlvs:s:{ENDPOINTS[0]}/{state}", 0, -1)
-        for start in range(0, len(ids), 1000):
-            pipe = house.ledger.store.redis.pipeline(transaction=False)
-            for identity in ids[start : start + 1000]:
-                pipe.hmget(f"{{relay}}:dlv:{identity.decode()}", "imp_uid", "sequence")
-            for imp_uid, sequence in await pipe.execute():
-                states[imp_uid.decode(), int(sequence)] = state
-    return states
 
 
 def _facts(house: House, made: Account) -> None:

@@ -10,9 +10,9 @@ import secrets
 
 import pytest
 
-from tests.end_to_end.conftest import stack, start_stack
+from tests.end_to_end.conftest import relay, start_relay
 
-__all__ = ["stack", "start_stack"]
+__all__ = ["relay", "start_relay"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

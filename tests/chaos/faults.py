@@ -143,7 +143,7 @@ async def answer_errors(house: House) -> None:
     """A share of what anybody asks of Redis is answered with an error, of kinds that nobody expects, too."""
     ways = [house.redis_ways[name] for name in ("receivers", "worker-0", "worker-1")]
     for way in ways:
-        way.share = house.rng.choice((0.05, 0.5, 1))
+        way.refuse_share(house.rng.choice((0.05, 0.5, 1)))
     await asyncio.sleep(house.rng.uniform(2, 5))
     for way in ways:
         way.heal()
@@ -191,7 +191,7 @@ async def _as_administrator(house: House, *command: str) -> None:
 async def refuse_queue(house: House) -> None:
     """Every command to the queue is refused, as where its database does not exist; the ledger is well."""
     way = house.redis_ways["queue"]
-    way.share, way.errors = 1, (b"-ERR DB index is out of range", b"-NOPERM this user has no permissions to run it")
+    way.refuse_share(1, ("ERR DB index is out of range", "NOPERM this user has no permissions to run it"))
     await asyncio.sleep(house.rng.uniform(2, 5))
     way.heal()
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 import time
 from collections.abc import Callable, Mapping
-from types import TracebackType
+from contextlib import AbstractAsyncContextManager
 from typing import Self
 
 import redis.asyncio
@@ -18,10 +17,11 @@ from schemas.endpoints.endpoint import Endpoint, SealedSecret
 from tests.chaos.counterparts import Iamport, Subscriber
 from tests.chaos.load import Load
 from tests.chaos.shop import Shop
+from tests.support.ledger_state import LedgerState, ledger_state
 from tests.support.processes import Process, Processes
+from tests.support.proxies import RedisProxy, TcpProxy
 from tests.support.redis_process import RedisServer
-from tests.support.redis_proxy import RedisProxy
-from tests.support.tcp_proxy import Proxy
+from tests.support.waiting import until
 
 SECRET = "whsec_" + "c2VjcmV0LXBsYW50ZWQtaW4tdGhlLXRlc3Q="
 IMP_SECRET = "planted-imp-secret-of-the-merchant"
@@ -30,11 +30,13 @@ ENDPOINTS = ("ordered", "other")
 
 
 class House:
-    """Starts everything. ``reach`` gives the URL by which a process reaches Redis, through a proxy's port."""
+    """Starts everything. ``reach`` gives the URL by which a process reaches Redis, through a proxy's port; ``primary``
+    is the port of the Redis that has the ledger now, where that changes."""
 
     def __init__(
         self, processes: Processes, server: RedisServer, free_port: Callable[[], int], seed: int,
         environ: Mapping[str, str], reach: Callable[[int], str] = "redis://127.0.0.1:{}/0".format,
+        primary: Callable[[], int] | None = None,
     ) -> None:  # fmt: skip
         self.rng = random.Random(seed)
         self.redis = server
@@ -46,10 +48,11 @@ class House:
             name: RedisProxy(server.port, random.Random(f"{seed} {name}"))
             for name in ("receivers", "worker-0", "worker-1", "queue")
         }
-        self.ways: dict[str, Proxy] = dict(self.redis_ways)
+        self.ways: dict[str, TcpProxy] = dict(self.redis_ways)
         self.workers: list[Process] = []
         self.receivers: list[Process] = []
         self._reach = reach
+        self._primary = primary or (lambda: server.port)
         self._processes = processes
         self._environ = environ
         self._key = Fernet.generate_key().decode()
@@ -57,7 +60,7 @@ class House:
     async def __aenter__(self) -> Self:
         await self.iamport.start()
         await self.subscriber.start()
-        self.ways |= {"iamport": Proxy(self.iamport.port), "subscriber": Proxy(self.subscriber.port)}
+        self.ways |= {"iamport": TcpProxy(self.iamport.port), "subscriber": TcpProxy(self.subscriber.port)}
         for way in self.ways.values():
             await way.start()
         self.ledger = Ledger.connect(self._reach(self.redis.port), self._queue())
@@ -70,9 +73,7 @@ class House:
             await process.ready(f"http://127.0.0.1:{port}/readyz")
         return self
 
-    async def __aexit__(
-        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         for process in (*self.receivers, *self.workers):
             process.clean_up()
         await self.ledger.close()
@@ -101,30 +102,36 @@ class House:
             for step, event in enumerate(payment.told, start=1)
         ]
 
+    def state(self) -> AbstractAsyncContextManager[LedgerState]:
+        """The ledger's state, past the proxies."""
+        return ledger_state(f"redis://127.0.0.1:{self._primary()}/0")
+
     def directly(self) -> redis.asyncio.Redis:
         """A client of Redis itself, past the proxies."""
         return redis.asyncio.Redis(port=self.redis.port, socket_timeout=5)
 
     async def settled(self, within: float) -> None:
         """Wait until nothing is due, leased or spooled any more, while everything is well."""
-        until = time.monotonic() + within
-        while (left := await self._left()) != "":
-            assert time.monotonic() < until, f"not settled: {left}"
-            await asyncio.sleep(0.25)
+        left = ""
+
+        async def nothing_left() -> bool:
+            nonlocal left
+            left = await self._left()
+            return left == ""
+
+        await until(nothing_left, lambda: f"nothing is left: {left}", within, every=0.25)
 
     async def _left(self) -> str:
         """What is still to be done, in words."""
-        client = self.ledger.store.redis
         drained = [line for process in self.receivers for line in process.logs("spool_drained")[-1:]]
         left = {"spooled": sum(line["waiting"] for line in drained)}
-        for lane in ("refresh/default", "unknown/default"):
-            # Virtual accounts are looked at again at their deadlines; that is not now.
-            soon = int((time.time() + 3600) * 1000)
-            left[lane] = await client.zcount(f"{{relay}}:due:{lane}", "-inf", soon)
-            left[lane] += await client.zcard(f"{{relay}}:leased:{lane}")
-        for name in ENDPOINTS:
-            left[name] = await client.zcard(f"{{relay}}:dlvs:s:{name}/pending")
-        left["notifications"] = await client.zcard("{relay}:ntfs:o:pending")
+        async with self.state() as state:
+            for lane in ("refresh/default", "unknown/default"):
+                # Virtual accounts are refreshed again at their deadlines; that is not now.
+                left[lane] = await state.waiting(lane, before=time.time() + 3600)
+            for name in ENDPOINTS:
+                left[name] = await state.pending(name)
+            left["notifications"] = await state.pending()
         return ", ".join(f"{what}: {count}" for what, count in left.items() if count)
 
     def _start(self, module: str, way: str, **environ: str) -> Process:

@@ -34,7 +34,9 @@ async def failovers(
         await watched.fail_over()
 
     server, environ = watched.servers[watched.primary], {"RELAY_REPLICA_ACKS": "1"}
-    async with House(processes, server, free_port, seed, environ, lambda _port: watched.url) as house:
+    async with House(
+        processes, server, free_port, seed, environ, lambda _port: watched.url, lambda: watched.primary
+    ) as house:
         return await _weathered(house, rate, pause, [("primary killed, replica promoted", fail_over)] * times)
 
 

@@ -12,8 +12,9 @@ from ledger.pages import PageRequest
 from ledger.reconciliations import Reconciliation
 from schemas import wire
 from tests.chaos.house import House
-from tests.support.processes import PATIENCE, Processes
+from tests.support.processes import Processes
 from tests.support.redis_process import RedisServer
+from tests.support.waiting import PATIENCE, until
 
 Known = dict[tuple[str, str], str]
 """imp_uid and which of its facts, by type and cancellation -> event id."""
@@ -47,13 +48,14 @@ async def events(house: House) -> Known:
 async def reconcile(house: House, *, rebuild: bool) -> None:
     """What `relay reconcile` does: compare everything, silently, and wait until it is done."""
     now = int(time.time())
-    since, until = now - 86_400, now + 3600
-    run = Reconciliation("rec_test", "default", since, until, window=(since, until, 1))
+    since, before = now - 86_400, now + 3600
+    run = Reconciliation("rec_test", "default", since, before, window=(since, before, 1))
     await house.ledger.reconciliations.begin(run, rebuild=rebuild)
-    ends = time.monotonic() + PATIENCE
-    while (await house.ledger.reconciliations.get(run.id)).state != "done":
-        assert time.monotonic() < ends, "the reconciliation does not end"
-        await asyncio.sleep(0.1)
+
+    async def done() -> bool:
+        return (await house.ledger.reconciliations.get(run.id)).state == "done"
+
+    await until(done, "the reconciliation is done")
     await house.settled(PATIENCE)
 
 

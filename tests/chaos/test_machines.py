@@ -9,8 +9,9 @@ from pathlib import Path
 
 from tests.chaos.accounting import account
 from tests.chaos.house import House
-from tests.support.processes import PATIENCE, ROOT, Processes
+from tests.support.processes import ROOT, Processes
 from tests.support.redis_process import RedisServer
+from tests.support.waiting import PATIENCE
 
 _OFF = """
 import os, time

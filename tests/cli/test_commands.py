@@ -50,7 +50,7 @@ async def console(redis_url: str) -> AsyncIterator[Console]:
 @pytest.fixture
 def person(monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody sits at a terminal, and says nothing when asked."""
-    monkeypatch.setattr("cli.output.at_terminal", lambda: True)
+    monkeypatch.setattr("cli.output.is_interactive", lambda: True)
 
 
 async def relay(console: Console, *arguments: str, token: str = TOKEN, **environ: str) -> Result:
@@ -128,7 +128,7 @@ async def test_deleting_asks_first(console: Console, person: None) -> None:
 
 
 async def test_a_program_is_not_asked(console: Console) -> None:
-    """With --json or without a terminal nobody is there to say yes: what was asked for is done."""
+    """With --json or without a terminal there is no confirmation: the command does what it says."""
     first, second = [(await console.endpoint())["id"] for _ in range(2)]
     assert (await asked(console, "replay", "--endpoint", first, "--no-wait"))["state"] == "running"
     assert (await relay(console, "replay", "--endpoint", first, "--no-wait")).exit_code == 0
@@ -139,7 +139,7 @@ async def test_a_program_is_not_asked(console: Console) -> None:
 
 
 def test_every_command_has_json() -> None:
-    """`--json` is for programs, whatever they call."""
+    """Every command takes `--json`."""
     commands: list[Any] = [typer.main.get_group(whole)]
     lacking = []
     while commands:
@@ -152,9 +152,9 @@ def test_every_command_has_json() -> None:
 
 
 async def test_deleting_a_merchant_asks_first_too(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its credentials are gone for good, and its webhooks are turned away from then on."""
+    """Its credentials are deleted, and its webhooks are refused from then on."""
     await asked(console, "merchants", "put", "shop", "--imp-key", "1234567890123", "--imp-secret", "s3cret")
-    monkeypatch.setattr("cli.output.at_terminal", lambda: True)
+    monkeypatch.setattr("cli.output.is_interactive", lambda: True)
     assert (await relay(console, "merchants", "delete", "shop")).exit_code == 1
     assert (await relay(console, "merchants", "show", "shop")).exit_code == 0
     assert (await relay(console, "merchants", "delete", "shop", "--yes")).exit_code == 0
@@ -289,7 +289,7 @@ async def test_failures_are_one_line_and_exit_1(console: Console) -> None:
 
 @pytest.mark.parametrize("arguments", [["endpoints", "lst"], ["payments", "show"], ["events", "list", "--limit", "x"]])
 def test_wrong_usage_exits_2(arguments: list[str]) -> None:
-    """What cannot be understood is told apart from what failed."""
+    """Wrong usage and failure have different exit statuses."""
     assert CliRunner().invoke(app, arguments).exit_code == 2
 
 
@@ -326,7 +326,7 @@ async def test_a_replay_is_counted_begun_watched_and_stopped(console: Console, p
 
 
 async def test_a_reconciliation_is_begun_and_shown(console: Console) -> None:
-    """The last day unless told otherwise; nothing is delivered unless asked."""
+    """By default it compares the last day and delivers nothing."""
     begun = await asked(console, "reconcile", "--no-wait")
     assert (begun["merchant"], begun["state"], begun["deliver"]) == ("default", "running", False)
     assert [row["id"] for row in (await asked(console, "reconcile", "list"))["data"]] == [begun["id"]]
@@ -340,9 +340,9 @@ async def test_tail_shows_old_events_and_then_new_ones(console: Console) -> None
     """It begins with the latest and goes on as they happen, each once and in order."""
     await machine.seen(console.ledger, "imp_1")
     tailing = asyncio.create_task(relay(console, "tail", "--count", "3", "--json"))
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(0.5)  # it has read the latest; what it prints is only known at its end
     await machine.seen(console.ledger, "imp_2")
-    await asyncio.sleep(0.01)
+    await asyncio.sleep(0.01)  # another millisecond: events of the same one have no order
     await machine.seen(console.ledger, "imp_3")
     async with asyncio.timeout(20):
         result = await tailing
@@ -407,9 +407,9 @@ async def test_the_doctor_says_that_version_2_is_sent(console: Console) -> None:
     found = {one["subject"]: one for one in json.loads(report.stdout)["findings"]}
     version_2 = found["webhooks of merchant shop"]
     assert version_2["outcome"] == "warning"
-    assert "2 were refused for good" in version_2["text"]
+    assert "2 were refused and are lost" in version_2["text"]
     assert "version V1" in version_2["advice"]
-    assert "the body is empty" in found["webhooks of merchants that are not known"]["text"]
+    assert "the body is empty" in found["webhooks of unknown merchants"]["text"]
 
 
 async def test_the_doctor_looks_at_redis_when_the_console_is_away(console: Console, redis_url: str) -> None:

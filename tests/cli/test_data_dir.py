@@ -15,7 +15,7 @@ from cli.data_dir import DataDir, DataDirInUse
 from cli.ports import is_free, next_free
 
 
-def test_a_second_user_is_told_in_one_line(tmp_path: Path) -> None:
+def test_a_second_run_is_refused_with_one_line(tmp_path: Path) -> None:
     """Two Redis servers on one append-only file would ruin it."""
     first = DataDir(tmp_path)
     with pytest.raises(DataDirInUse, match=rf"process {os.getpid()}\) uses .*--var$"):
@@ -25,7 +25,7 @@ def test_a_second_user_is_told_in_one_line(tmp_path: Path) -> None:
 
 
 def test_key_and_token_last_and_are_private(tmp_path: Path) -> None:
-    """What one run has encrypted the next can read, and nobody else can read the key."""
+    """The next run can read what one run has encrypted; other users cannot read the key."""
     first = DataDir(tmp_path)
     key, token = first.encryption_key(), first.api_token()
     first.close()
@@ -57,7 +57,7 @@ def test_a_port_is_given_away_once() -> None:
     assert next_free(first, given) > first
 
 
-def test_other_commands_are_told_where_it_runs(tmp_path: Path) -> None:
+def test_other_commands_find_the_running_relay(tmp_path: Path) -> None:
     """While `relay up` runs, `relay` in the same directory knows its console and token; afterwards nothing is left."""
     data_dir = DataDir(tmp_path / "var")
     data_dir.announce(console_url="http://127.0.0.1:9001", token="t", sandbox_url="http://127.0.0.1:9002")

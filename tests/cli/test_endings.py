@@ -58,7 +58,7 @@ async def endpoints(console: Console) -> list[str]:
 
 
 def taking_the_terminal(number: int) -> Callable[[], None]:
-    """What a child does to have this terminal for its own: when the terminal is closed, the kernel tells the child."""
+    """Makes this terminal the child's own, so that the kernel signals the child when the terminal is closed."""
 
     def take() -> None:
         heeds_its_terminal()
@@ -69,7 +69,7 @@ def taking_the_terminal(number: int) -> Callable[[], None]:
 
 
 async def test_closing_the_terminal_deletes_the_endpoint_of_listen(console: Console) -> None:
-    """As when somebody closes the window: the relay must not go on calling a program that is gone."""
+    """As if the window were closed: the relay must not go on calling a program that has ended."""
     ours, theirs = pty.openpty()
     listening = await started(
         console, "listen", "--forward-to", HOOK, stdin=theirs, stdout=theirs, stderr=theirs,

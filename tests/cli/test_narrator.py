@@ -1,4 +1,4 @@
-"""The narrator: what the processes log, told to people."""
+"""The narrator: log entries become lines for people."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def screen(*, as_json: bool = False) -> tuple[Screen, io.StringIO]:
             at(1, "delivery_attempted", endpoint="ep_2", type="payment.paid", outcome="retry", status_code=500,
                duration_ms=3, next_in=2.04),
             "callback failed",
-            "payment.paid to ep_2: 500 in 3 ms; again in 2.0 s",
+            "payment.paid to ep_2: 500 in 3 ms; retry in 2.0 s",
         ),
         (
             at(1, "delivery_attempted", endpoint="ep_1", type="payment.paid", outcome="dead", error="refused"),
@@ -77,7 +77,7 @@ def screen(*, as_json: bool = False) -> tuple[Screen, io.StringIO]:
         ),
     ],
 )  # fmt: skip
-def test_each_step_is_told_in_words(entry: dict[str, Any], what: str, detail: str) -> None:
+def test_each_step_has_its_line(entry: dict[str, Any], what: str, detail: str) -> None:
     """Webhook, look, event, delivery and receipt each have a line that names the event's type."""
     line = Narrator({"ep_1": "shop"}).describe("somebody", entry, 0.0)
     assert line is not None
@@ -94,8 +94,8 @@ def test_times_count_from_the_webhook_of_the_same_payment() -> None:
     assert line.since_webhook == pytest.approx(0.25)
 
 
-def test_warnings_are_told_and_chatter_is_not() -> None:
-    """What goes wrong is shown whatever it is called; what nobody asked for is not."""
+def test_warnings_are_shown_and_other_entries_are_not() -> None:
+    """Every warning and error is shown; entries that are not for people are not."""
     narrator = Narrator()
     assert narrator.describe("worker", at(1, "sweep_done"), 0.0) is None
     line = narrator.describe("worker", {**at(1, "iamport_failing", reason="timeout"), "level": "warning"}, 0.0)
@@ -134,7 +134,7 @@ def test_what_is_no_log_entry_is_left_to_the_log_file() -> None:
     assert output.getvalue() == ""
 
 
-def test_what_a_stranger_wrote_does_nothing_to_a_terminal() -> None:
+def test_control_characters_in_a_webhook_do_not_reach_the_terminal() -> None:
     """A webhook's fields are anybody's text."""
     shown, output = screen()
     shown.add("receiver", json.dumps(at(1, "webhook_accepted", imp_uid="imp_1", status="a\x1b[2Jb")))

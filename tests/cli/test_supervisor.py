@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import sys
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import psutil
 import pytest
 
 from cli.supervisor import Child, ChildDied, Supervisor
-from tests.support.processes import PATIENCE
+from tests.support.waiting import PATIENCE, until
 
 STUBBORN = "import signal,time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
 FAMILY = (
@@ -25,13 +24,14 @@ FAMILY = (
 
 async def gone(pid: int) -> None:
     """Wait until this process has ended; one that only waits for init to notice has."""
-    until = time.monotonic() + PATIENCE
-    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
-        assert time.monotonic() < until, f"process {pid} is still there"
-        await asyncio.sleep(0.05)
+
+    def has_ended() -> bool:
+        return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+    await until(has_ended, f"process {pid} has ended")
 
 
-class Watched:
+class WatchedSupervisor:
     """Children and everything that was said about them."""
 
     def __init__(self, directory: Path) -> None:
@@ -50,30 +50,27 @@ class Watched:
 
     async def said(self, count: int) -> list[str]:
         """Wait for so many lines."""
-        until = time.monotonic() + PATIENCE
-        while len(self.lines) < count:
-            assert time.monotonic() < until, self.lines
-            await asyncio.sleep(0.02)
+        await until(lambda: len(self.lines) >= count, lambda: f"there are {count} lines, not {self.lines}")
         return [text for _, text in self.lines]
 
 
 @pytest.fixture
-async def watched(tmp_path: Path) -> AsyncIterator[Watched]:
+async def watched(tmp_path: Path) -> AsyncIterator[WatchedSupervisor]:
     """Children that end with the test."""
-    watched = Watched(tmp_path)
+    watched = WatchedSupervisor(tmp_path)
     yield watched
     await watched.supervisor.end()
     os.close(watched.lock)
 
 
-async def test_every_line_is_passed_on_and_kept(watched: Watched, tmp_path: Path) -> None:
+async def test_every_line_is_passed_on_and_kept(watched: WatchedSupervisor, tmp_path: Path) -> None:
     """However long a line is, the account gets it and the log file has it."""
     await watched.start("import time; print('x' * 300_000); print('end', flush=True); time.sleep(60)")
     assert await watched.said(2) == ["x" * 300_000, "end"]
     assert (tmp_path / "one.log").read_text().splitlines() == ["x" * 300_000, "end"]
 
 
-async def test_a_child_that_dies_is_started_again(watched: Watched) -> None:
+async def test_a_child_that_dies_is_started_again(watched: WatchedSupervisor) -> None:
     """A death is said, and the next one takes its place."""
     await watched.start("import os; print(os.getpid(), flush=True); import time; time.sleep(60)")
     first = int((await watched.said(1))[0])
@@ -83,22 +80,22 @@ async def test_a_child_that_dies_is_started_again(watched: Watched) -> None:
     assert watched.deaths == [("one", -signal.SIGKILL)]
 
 
-async def test_a_child_that_never_came_up_stops_everything(watched: Watched) -> None:
+async def test_a_child_that_never_came_up_stops_everything(watched: WatchedSupervisor) -> None:
     """A bad setting is said once, with its last words, and not tried again."""
     await watched.start("print('RELAY_LOG_LEVEL=loud is not usable', flush=True); raise SystemExit(1)", up=False)
     with pytest.raises(ChildDied, match="one ended with status 1: RELAY_LOG_LEVEL=loud is not usable"):
         await asyncio.wait_for(watched.supervisor.failed, PATIENCE)
 
 
-async def test_a_child_that_keeps_dying_stops_everything(watched: Watched) -> None:
-    """Starting it again for ever helps nobody."""
+async def test_a_child_that_keeps_dying_stops_everything(watched: WatchedSupervisor) -> None:
+    """A child that keeps dying is not restarted without end."""
     await watched.start("raise SystemExit(3)")
     with pytest.raises(ChildDied, match="status 3"):
         await asyncio.wait_for(watched.supervisor.failed, PATIENCE)
     assert len(watched.deaths) == 2
 
 
-async def test_the_end_takes_grandchildren_along(watched: Watched) -> None:
+async def test_the_end_takes_grandchildren_along(watched: WatchedSupervisor) -> None:
     """No process is left, not even one that a child has started."""
     child = await watched.start(FAMILY)
     grandchild = int((await watched.said(1))[0])
@@ -108,7 +105,7 @@ async def test_the_end_takes_grandchildren_along(watched: Watched) -> None:
     await gone(grandchild)
 
 
-async def test_who_does_not_stop_is_killed(watched: Watched) -> None:
+async def test_who_does_not_stop_is_killed(watched: WatchedSupervisor) -> None:
     """SIGTERM is asked once; the end comes all the same."""
     child = await watched.start(STUBBORN)
     await watched.said(1)

@@ -13,7 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.support.processes import ROOT, Process, Processes, eventually
+from tests.support.processes import ROOT, Process, Processes
+from tests.support.waiting import until
 
 PORTS = {"receiver": 8000, "console": 8001, "sandbox": 8002, "subscriber": 8003, "redis": 7379}
 
@@ -39,7 +40,7 @@ async def gone(members: list[psutil.Process]) -> None:
         except psutil.NoSuchProcess:
             return True
 
-    await eventually(lambda: all(map(ended, members)), "all processes end")
+    await until(lambda: all(map(ended, members)), "all processes end")
 
 
 def test_ctrl_c_before_anything_is_there_is_no_traceback() -> None:

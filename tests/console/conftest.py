@@ -16,6 +16,7 @@ from cryptography.fernet import Fernet
 from console.server import make_context, make_server
 from ledger.ledger import Ledger
 from runtime.settings import Settings
+from tests.support.clients import http_client
 
 TOKEN, READ_ONLY, METRICS_ONLY = "operator-token", "reader-token", "metrics-token"
 KEY = Fernet.generate_key().decode()
@@ -57,7 +58,7 @@ async def running(redis_url: str, environ: Mapping[str, str]) -> AsyncIterator[C
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     headers = {"authorization": f"Bearer {TOKEN}"}
     try:
-        async with httpx.AsyncClient(base_url=url, headers=headers, timeout=20) as client:
+        async with http_client(url, headers=headers) as client:
             yield Console(client, context.ledger, url)
     finally:
         server.should_exit = True

@@ -159,7 +159,7 @@ async def test_what_cannot_be_written_leaves_no_trace(console: Console, stub: St
 
 async def test_a_payment_that_nobody_could_look_at_is_502(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether there is such a payment was not found out: that is no 404, and nothing was sent."""
-    monkeypatch.setattr("console.resources.refresh.PATIENCE", 0.3)
+    monkeypatch.setattr("console.operations.refresh_payment.PATIENCE", 0.3)
     answer = await console.call("POST", "/v1/payments/imp_unseen/cancellations", {})
     assert (answer.status_code, answer.headers["content-type"]) == (502, "application/problem+json")
     assert "imp_unseen" in answer.json()["detail"]

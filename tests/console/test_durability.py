@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-import httpx
 import pytest
-import redis.asyncio
 
 from tests.console.conftest import Console, running
 from tests.console.web.conftest import Reader
-from tests.support.redis_process import RedisServer
+from tests.support.clients import http_client
+from tests.support.redis_process import RedisServer, not_durable
 
 REASON = "appendfsync is everysec, not always"
 
@@ -18,10 +17,9 @@ REASON = "appendfsync is everysec, not always"
 @pytest.fixture
 async def weak(own_redis: RedisServer) -> AsyncIterator[Console]:
     """A console on a Redis that syncs once a second."""
-    async with redis.asyncio.Redis.from_url(own_redis.url) as client:
-        await client.config_set("appendfsync", "everysec")
-    async with running(own_redis.url, {}) as console:
-        yield console
+    with not_durable(own_redis.url):
+        async with running(own_redis.url, {}) as console:
+            yield console
 
 
 async def test_probes_and_the_api_tell_of_it(weak: Console) -> None:
@@ -43,7 +41,7 @@ async def test_metrics_tell_of_it(weak: Console, console: Console) -> None:
 async def test_the_console_tells_of_it(weak: Console) -> None:
     """The overview begins with it, its tile and the page of settings say so, and so does what is spooled."""
     await weak.ledger.intake.report_spool("receiver-1", 7)
-    async with httpx.AsyncClient(base_url=weak.url, timeout=20) as client:
+    async with http_client(weak.url) as client:
         reader = Reader(client)
         await reader.sign_in()
         overview, settings = (await reader.open("/")).text, (await reader.open("/settings")).text

@@ -9,10 +9,10 @@ from typing import Any
 import httpx
 from cryptography.fernet import Fernet
 
-from ledger.keys import key
 from runtime.encryption import Sealer
 from schemas.endpoints.endpoint import Endpoint, SealedSecret
 from tests.console.conftest import KEY, READ_ONLY, Console, running
+from tests.support.ledger_state import ledger_state
 
 NEW, OTHER = (Fernet.generate_key().decode() for _ in range(2))
 BOTH = {"RELAY_ENCRYPTION_KEY": f"{NEW},{KEY}"}
@@ -96,7 +96,7 @@ async def test_what_others_write_meanwhile_stays(redis_url: str) -> None:
         assert shown["secret"] == rotated.json()["secret"]
 
 
-async def test_a_merchant_is_sealed_anew_only_as_it_was_read(console: Console) -> None:
+async def test_a_merchant_is_sealed_anew_only_as_it_was_read(console: Console, redis_url: str) -> None:
     """Somebody who was quicker wins."""
     await console.ledger.merchants.put("shop", imp_key="k1", imp_secret="s1", token_hash="h")
     read = await console.ledger.merchants.get("shop")
@@ -106,7 +106,8 @@ async def test_a_merchant_is_sealed_anew_only_as_it_was_read(console: Console) -
     assert (now.imp_key, now.imp_secret, now.token_hash) == ("k2", "s2", "h")
     await console.ledger.merchants.delete("shop")
     assert not await console.ledger.merchants.reseal(now, imp_key="k4", imp_secret="s4")
-    assert await console.ledger.store.redis.exists(key("merchant", "shop")) == 0
+    async with ledger_state(redis_url) as state:
+        assert await state.merchant("shop") == {}
 
 
 async def test_readers_change_no_keys(console: Console) -> None:

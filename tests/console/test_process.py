@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import httpx
 import pytest
 from cryptography.fernet import Fernet
 
+from tests.support.clients import http_client
 from tests.support.processes import Processes
 
 KEY = Fernet.generate_key().decode()
@@ -45,7 +45,7 @@ async def test_it_serves_until_it_is_told_to_stop(
     console = processes.python("console", **environ)
     await console.ready(f"http://127.0.0.1:{port}/readyz")
     headers = {"authorization": "Bearer secret-token"}
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=headers) as client:
+    async with http_client(f"http://127.0.0.1:{port}", headers=headers) as client:
         assert (await client.get("/v1/endpoints")).json() == {"data": [], "next_cursor": None}
     second = processes.python("console", **environ)
     assert await second.ended() == 1

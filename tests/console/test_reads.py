@@ -86,7 +86,7 @@ async def test_a_payment_of_a_list_has_what_it_has_alone(console: Console) -> No
 async def test_events_are_found_by_merchant_payment_type_and_time(console: Console) -> None:
     """Newest recorded first; the body is the callback's."""
     await seen(console.ledger, "imp_1", "imp_2")
-    middle = await console.ledger.store.now() + 0.001
+    middle = await console.ledger.now() + 0.001
     await asyncio.sleep(0.01)
     cancelled: dict[str, Any] = {"cancel_amount": 1004, "status": "cancelled", "cancelled_at": 9}
     history = [{"amount": 1004, "cancelled_at": 9, "cancellation_id": "c", "pg_tid": "t", "reason": "r"}]

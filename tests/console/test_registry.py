@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.console.conftest import Console, running
+from tests.support.ledger_state import ledger_state
 
 CREDENTIALS = {"imp_key": "imp_1234567890", "imp_secret": "very-secret-indeed"}
 
@@ -72,10 +73,11 @@ async def test_a_tier_is_three_letters_or_digits(console: Console, tier: Any) ->
     assert (put.status_code, put.json()["errors"][0]["field"]) == (422, "tier")
 
 
-async def test_what_is_stored_of_a_merchant_is_sealed(console: Console) -> None:
+async def test_what_is_stored_of_a_merchant_is_sealed(console: Console, redis_url: str) -> None:
     """Neither key nor secret nor webhook token stands in Redis as it was given."""
     await console.call("PUT", "/v1/merchants/shop", {**CREDENTIALS, "webhook_token": "a-long-token"})
-    stored = str(await console.ledger.store.redis.hgetall("{relay}:merchant:shop"))
+    async with ledger_state(redis_url) as state:
+        stored = str(await state.merchant("shop"))
     for secret in (*CREDENTIALS.values(), "a-long-token"):
         assert secret not in stored
 

@@ -7,13 +7,14 @@ import signal
 import sys
 from collections.abc import Callable
 
-import httpx
 import pytest
 
 from tests.console.test_process import KEY
 from tests.console.web.conftest import Reader
-from tests.support.processes import PATIENCE, Process, Processes
+from tests.support.clients import http_client
+from tests.support.processes import Process, Processes
 from tests.support.redis_process import RedisServer
+from tests.support.waiting import PATIENCE
 
 TOKEN = "operator-token"
 _HURRIED = """
@@ -46,7 +47,7 @@ async def test_an_answer_under_way_is_given(processes: Processes, own_redis: Red
     """A request that waits for a hanging Redis is answered before the process ends."""
     console = await started(processes, own_redis.url, url, 600)
     own_redis.pause()
-    async with httpx.AsyncClient(headers={"authorization": f"Bearer {TOKEN}"}, timeout=60) as client:
+    async with http_client(headers={"authorization": f"Bearer {TOKEN}"}) as client:
         asking = asyncio.create_task(client.get(f"{url}/v1/endpoints"))
         await asyncio.sleep(0.5)
         console.signal(signal.SIGTERM)
@@ -58,7 +59,7 @@ async def test_an_answer_under_way_is_given(processes: Processes, own_redis: Red
 async def test_a_live_page_holds_nothing_up(processes: Processes, redis_url: str, url: str) -> None:
     """Its stream ends by itself: nobody waits for the last answers' time."""
     console = await started(processes, redis_url, url, 600)
-    async with httpx.AsyncClient(base_url=url, timeout=60) as client:
+    async with http_client(url) as client:
         await Reader(client).sign_in(TOKEN)
         async with client.stream("GET", "/?live=1") as stream:
             assert stream.headers["content-type"].startswith("text/event-stream")

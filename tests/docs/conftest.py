@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,12 @@ import pytest
 
 from cli.data_dir import DataDir
 from cli.stack import Addresses, environment
-from tests.support.processes import PATIENCE, ROOT, Processes, clean_environ
+from tests.support import warm_python
+from tests.support.processes import ROOT, Processes, clean_environ
 from tests.support.redis_process import RedisServer
+from tests.support.waiting import PATIENCE, until_now
 
+_RELAY = 'import sys; sys.argv[0] = "relay"; from cli.start import main; main()'
 USUAL = {"receiver": 8000, "console": 8001, "sandbox": 8002, "subscriber": 8003}
 
 
@@ -61,32 +63,16 @@ class RelayUp:
         self.api.delete(f"/v1/endpoints/{endpoint}").raise_for_status()
 
 
-def until(holds: Callable[[], Any], what: str) -> Any:
-    """Wait until this is true; gives it."""
-    ends = time.monotonic() + PATIENCE
-    while not (value := holds()):
-        assert time.monotonic() < ends, f"waited in vain until {what}"
-        time.sleep(0.05)
-    return value
-
-
 @pytest.fixture(scope="session")
-def shell_path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def shell_path(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A PATH on which `relay` and `python` are those of the tests."""
     directory = tmp_path_factory.mktemp("bin")
-    sockets = tmp_path_factory.mktemp("s") / "relay"
-    quick = f"{ROOT / 'tests' / 'support' / 'quick_relay.py'} {sockets}"
-    for name, command in {"relay": f"-I -S {quick} call", "python": ""}.items():
+    warm = f"-I -S {warm_python.__file__} {warm_python.server()} -c '{_RELAY}'"
+    for name, command in {"relay": warm, "python": ""}.items():
         shim = directory / name
         shim.write_text(f'#!/bin/sh\nexec {sys.executable} {command} "$@"\n')
         shim.chmod(0o755)
-    processes = Processes(directory, clean_environ())
-    try:
-        processes.run("quick_relay", [sys.executable, *quick.split(), "serve"])
-        until(sockets.exists, "the command line is imported")
-        yield f"{directory}{os.pathsep}{os.environ['PATH']}"
-    finally:
-        processes.end()
+    return f"{directory}{os.pathsep}{os.environ['PATH']}"
 
 
 @pytest.fixture(scope="session")
@@ -140,7 +126,7 @@ def story(relay_up: RelayUp) -> Iterator[Mapping[str, str]]:
     are deleted."""
     before = {endpoint["id"] for endpoint in relay_up.get("/v1/endpoints")["data"]}
     imp_uid = relay_up.play("card")
-    event = until(lambda: relay_up.get("/v1/events", imp_uid=imp_uid)["data"], "the event is recorded")[0]
+    event = until_now(lambda: relay_up.get("/v1/events", imp_uid=imp_uid)["data"], "the event is recorded")[0]
     endpoint = relay_up.get("/v1/endpoints")["data"][-1]["id"]
     yield {
         "IMP_UID": imp_uid,

@@ -15,8 +15,9 @@ import httpx
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from tests.docs.conftest import RelayUp, until
-from tests.support.processes import PATIENCE, ROOT, Process, Processes, clean_environ
+from tests.docs.conftest import RelayUp
+from tests.support.processes import ROOT, Process, Processes, clean_environ
+from tests.support.waiting import PATIENCE, until_now
 
 EXAMPLES = ROOT / "docs" / "examples"
 COMMANDS = {
@@ -72,7 +73,7 @@ def running(
         environ = {"RELAY_ENDPOINT_SECRET": endpoint["secret"], "PORT": str(port)}
         process = processes.run(name, [*arguments, str(EXAMPLES / name)], **environ)
         with httpx.Client(timeout=PATIENCE) as client:
-            until(lambda: _listens(client, url), f"{name} listens: {process.output}")
+            until_now(lambda: _listens(client, url), f"{name} listens: {process.output}")
             yield Running(process, client, url, endpoint)
     finally:
         relay_up.delete(endpoint["id"])
@@ -84,9 +85,9 @@ def test_real_callbacks_get_through(running: Running, relay_up: RelayUp) -> None
     tested = relay_up.api.post(f"/v1/endpoints/{running.endpoint['id']}/test").json()
     assert (tested["status_code"], tested["error"]) == (204, None)
     imp_uid = relay_up.play("card")
-    event = until(lambda: relay_up.get("/v1/events", imp_uid=imp_uid)["data"], "the event is recorded")[0]["id"]
+    event = until_now(lambda: relay_up.get("/v1/events", imp_uid=imp_uid)["data"], "the event is recorded")[0]["id"]
     delivery = f"/v1/deliveries/{event}.{running.endpoint['id']}"
-    until(lambda: relay_up.get(delivery)["state"] == "delivered", "it is delivered")
+    until_now(lambda: relay_up.get(delivery)["state"] == "delivered", "it is delivered")
     assert [attempt["status_code"] for attempt in relay_up.get(delivery)["attempts"]] == [204]
 
 
@@ -132,10 +133,8 @@ def test_the_receiver_does_things_once_and_in_order(running: Running) -> None:
     send(2, "cancelled")
     send(2, "cancelled")
     send(1, "paid")
-    until = time.monotonic() + PATIENCE
-    while len(said := _said(running)) < 3 and time.monotonic() < until:
-        time.sleep(0.02)
-    assert said == ["done", "done before", "noted, but a later one was here first"]
+    until_now(lambda: len(_said(running)) >= 3, "all three are done")
+    assert _said(running) == ["done", "done before", "noted, but a later one was here first"]
 
 
 def test_the_examples_name_what_they_need() -> None:

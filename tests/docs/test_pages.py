@@ -10,13 +10,14 @@ import httpx
 import pytest
 
 from console.http.openapi_callbacks import MEANINGS
-from ledger.acl import BESIDE, LEDGER_CALLS, QUEUE_CALLS
+from ledger.acl import LEDGER_CALLS, OUTSIDE_SCRIPTS, QUEUE_CALLS
 from runtime.settings import Settings
 from schemas.endpoints.endpoint import ENDPOINT_TYPES, PAYMENT_TYPES, TEST_TYPE
 from schemas.payments.facts import Status
 from scripts.reference.__main__ import outdated
 from tests.docs.conftest import RelayUp
-from tests.support.processes import PATIENCE, ROOT
+from tests.support.processes import ROOT
+from tests.support.waiting import PATIENCE
 
 DOCS = ROOT / "docs"
 PAGES = sorted(
@@ -78,11 +79,12 @@ def test_the_least_rights_are_what_the_code_needs() -> None:
     told = section("operating.md", "Redis")
     rule = re.search(r"^ACL SETUSER .*$", told, re.MULTILINE)
     assert rule is not None
-    needed = {str(name).lower() for name, *_ in (*LEDGER_CALLS, *QUEUE_CALLS)} | set(BESIDE)
+    needed = {str(name).lower() for name, *_ in (*LEDGER_CALLS, *QUEUE_CALLS)} | set(OUTSIDE_SCRIPTS)
     assert sorted(re.findall(r"\+(\S+)", rule[0])) == sorted(needed)
     assert re.findall(r"~(\S+)", rule[0]) == ["{relay}*", "relay*"]
     queue = told.partition("has a user of its own")[2].partition(";")[0]
-    assert set(re.findall(r"`([a-z|]+)`", queue)) == {str(name).lower() for name, *_ in QUEUE_CALLS} | set(BESIDE[:3])
+    needed = {str(name).lower() for name, *_ in QUEUE_CALLS} | set(OUTSIDE_SCRIPTS[:3])
+    assert set(re.findall(r"`([a-z|]+)`", queue)) == needed
     alone = {str(name).lower() for name, *_ in QUEUE_CALLS} - {str(name).lower() for name, *_ in LEDGER_CALLS}
     assert alone == {"keys", "lpop"}
 

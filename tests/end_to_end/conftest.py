@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 
 from tests.support.processes import Processes
-from tests.support.stack import Stack
-
-StartStack = Callable[..., Awaitable[Stack]]
+from tests.support.relay import Relay
+from tests.support.relay_fixtures import StartRelay
 
 
 @pytest.fixture
-async def start_stack(processes: Processes, redis_url: str, free_port: Callable[[], int]) -> AsyncIterator[StartStack]:
+async def start_relay(processes: Processes, redis_url: str, free_port: Callable[[], int]) -> AsyncIterator[StartRelay]:
     """Starts a relay with these environment variables on top of the usual ones."""
-    started: list[Stack] = []
+    started: list[Relay] = []
 
-    async def start(**environ: str) -> Stack:
-        stack = Stack(processes, redis_url, free_port, environ)
-        started.append(stack)
-        await stack.start()
-        return stack
+    async def start(**environ: str) -> Relay:
+        relay = Relay(processes, redis_url, free_port, environ)
+        started.append(relay)
+        await relay.start()
+        return relay
 
     yield start
-    for stack in started:
-        await stack.stop()
+    for relay in started:
+        await relay.stop()
 
 
 @pytest.fixture
-async def stack(start_stack: StartStack) -> Stack:
-    """A relay that is running, with its usual environment."""
-    return await start_stack()
+async def relay(start_relay: StartRelay) -> Relay:
+    """A relay of this test's own, with its usual environment; a file may share one instead, by `shared_relay`."""
+    return await start_relay()

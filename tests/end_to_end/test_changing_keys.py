@@ -6,58 +6,49 @@ from typing import Any
 
 from cryptography.fernet import Fernet
 
-from tests.end_to_end.conftest import StartStack
-from tests.support.stack import KEY, Stack
+from tests.support.relay import KEY, Relay
 
 NEW = Fernet.generate_key().decode()
 
 
-async def with_keys(stack: Stack, *keys: str) -> None:
+async def with_keys(relay: Relay, *keys: str) -> None:
     """Restart what opens secrets, with these keys."""
-    for process in (stack.worker, stack.console):
+    for process in (relay.worker, relay.console):
         assert await process.terminate() == 0
-    stack.environ["RELAY_ENCRYPTION_KEY"] = ",".join(keys)
-    stack.console = stack._run("console", "console")
-    stack.worker = stack.start_worker()
-    await stack.console.ready(stack.url("console") + "/readyz")
-    await stack.worker.logged("worker_ready")
+    relay.environ["RELAY_ENCRYPTION_KEY"] = ",".join(keys)
+    relay.console = relay.start_console()
+    await relay.replace_worker()
+    await relay.console.ready(relay.url("console") + "/readyz")
 
 
-async def paid(stack: Stack, imp_uid: str) -> None:
-    """A payment, announced."""
-    await stack.payment_at_iamport(imp_uid=imp_uid, status="paid", paid_at=1_900_000_000, amount=1004)
-    assert (await stack.webhook(imp_uid)).status_code == 200
-
-
-async def delivery(stack: Stack, imp_uid: str) -> dict[str, Any]:
+async def delivery(relay: Relay, imp_uid: str) -> dict[str, Any]:
     """The delivery of a payment's only event, once it has been looked at; empty before."""
-    rows: list[dict[str, Any]] = (await stack.api.get("/v1/deliveries")).json()["data"]
+    rows: list[dict[str, Any]] = (await relay.api.get("/v1/deliveries")).json()["data"]
     return next((row for row in rows if row["imp_uid"] == imp_uid and row["reason"]), {})
 
 
-async def test_a_key_is_changed(start_stack: StartStack) -> None:
+async def test_a_key_is_changed(relay: Relay) -> None:
     """Both keys: everything goes on, signed with the old secret. The new one alone: nothing is sent, nothing is lost,
     and operators are told why. Both again: what was held arrives."""
-    stack = await start_stack()
-    created = await stack.endpoint(headers={"x-shop": "kept"})
+    created = await relay.endpoint(headers={"x-shop": "kept"})
     secret = f"/v1/endpoints/{created['id']}/secret"
 
-    await with_keys(stack, NEW, KEY)
-    await paid(stack, "imp_both")
-    await stack.until_heard("paid", imp_uid="imp_both")
-    assert (await stack.api.get(secret)).json()["secret"] == created["secret"]
+    await with_keys(relay, NEW, KEY)
+    await relay.paid(imp_uid="imp_both")
+    await relay.until_received("paid", imp_uid="imp_both")
+    assert (await relay.api.get(secret)).json()["secret"] == created["secret"]
 
-    await with_keys(stack, NEW)
-    await paid(stack, "imp_alone")
-    held = await stack.until(lambda: delivery(stack, "imp_alone"), "it is known what became of it")
+    await with_keys(relay, NEW)
+    await relay.paid(imp_uid="imp_alone")
+    held = await relay.until(lambda: delivery(relay, "imp_alone"), "it is known what became of it")
     assert held["state"] == "pending"
     assert held["reason"].startswith("held: ")
     assert held["attempts"] == []
-    refused = await stack.api.get(secret)
+    refused = await relay.api.get(secret)
     assert (refused.status_code, "RELAY_ENCRYPTION_KEY" in refused.json()["detail"]) == (500, True)
 
-    await with_keys(stack, NEW, KEY)
-    assert (await stack.api.post(f"/v1/deliveries/{held['id']}/retry")).status_code in (200, 202)
-    await stack.until_heard("paid", imp_uid="imp_alone")
-    stack.heard.verify(created["secret"])
-    assert [headers["x-shop"] for headers, _ in stack.heard.requests] == ["kept", "kept"]
+    await with_keys(relay, NEW, KEY)
+    assert (await relay.api.post(f"/v1/deliveries/{held['id']}/retry")).status_code in (200, 202)
+    await relay.until_received("paid", imp_uid="imp_alone")
+    relay.subscriber.verify(created["secret"])
+    assert [request.headers["x-shop"] for request in relay.subscriber.requests] == ["kept", "kept"]

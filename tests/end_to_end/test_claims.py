@@ -3,41 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
-import httpx
 import pytest
 
-from tests.support.relay import Relay, one_relay, side_by_side
+from tests.support.relay import REQUESTED, Relay
+from tests.support.relay_fixtures import shared_relay, side_by_side
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-relay = one_relay(RELAY_PENDING_SCHEDULE="300ms")
-
-REQUESTED = "cancellation_pending"
-_numbers = itertools.count(1)
-
-
-@asynccontextmanager
-async def anybody(relay: Relay) -> AsyncIterator[httpx.AsyncClient]:
-    """A receiver that lets anybody in and takes nobody in this test for i'mport."""
-    port = relay.free_port()
-    receiver = relay.start_process("receiver", PORT=str(port), RELAY_ALLOWED_IPS="")
-    await receiver.ready(f"http://127.0.0.1:{port}/readyz")
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
-        yield client
-
-
-async def paid(relay: Relay, merchant: str = "default", path: str = "/webhooks") -> str:
-    """A payment of 1004 that the relay knows as paid; its imp_uid."""
-    imp_uid = f"imp_w{next(_numbers)}"
-    await relay.payment_at_iamport(imp_uid=imp_uid, status="paid", paid_at=int(time.time()), amount=1004)
-    await relay.webhook(imp_uid, path=path)
-    await relay.until_told(imp_uid, "paid", merchant=merchant)
-    return imp_uid
+relay = shared_relay(RELAY_PENDING_SCHEDULE="300ms")
 
 
 async def give_back(relay: Relay, imp_uid: str, name: str, amount: int = 1004) -> None:
@@ -54,20 +29,20 @@ async def give_back(relay: Relay, imp_uid: str, name: str, amount: int = 1004) -
 
 async def a_claim_of_i_mport_is_pending_after_two_looks(relay: Relay) -> None:
     """Two looks, two seconds apart, do not find it: it is pending, asked about, and final once i'mport shows it."""
-    imp_uid, began = await paid(relay), time.monotonic()
+    imp_uid, began = await relay.paid(), time.monotonic()
 
     await relay.webhook(imp_uid, status="cancelled", cancellation_id="c_a")
 
-    _, pending = await relay.until_told(imp_uid, "paid", REQUESTED)
+    _, pending = await relay.until_recorded(imp_uid, "paid", REQUESTED)
     assert time.monotonic() - began >= 2
     assert pending["data"]["detail"]["cancellation"]["id"] == "c_a"
     assert pending["data"]["detail"]["cancellation"]["amount"] is None
-    payment = await relay.until_standing(imp_uid, REQUESTED)
+    payment = await relay.until_status(imp_uid, REQUESTED)
     assert [(row["origin"], row["state"], row["amount"]) for row in payment["cancellations"]] == [
         ("webhook", "open", None)
     ]
     await give_back(relay, imp_uid, "c_a")
-    events = await relay.until_told(imp_uid, "paid", REQUESTED, "cancelled")
+    events = await relay.until_recorded(imp_uid, "paid", REQUESTED, "cancelled")
     assert events[-1]["data"]["detail"]["cancellation"]["request"] == "c_a"
     outcomes = (await relay.api.get("/v1/notifications", params={"imp_uid": imp_uid})).json()["data"]
     assert {row["outcome"] for row in outcomes} == {"applied"}
@@ -75,77 +50,77 @@ async def a_claim_of_i_mport_is_pending_after_two_looks(relay: Relay) -> None:
 
 async def a_claim_that_the_second_look_explains(relay: Relay) -> None:
     """A webhook that is quicker than i'mport's own record is no pending cancellation."""
-    imp_uid = await paid(relay)
+    imp_uid = await relay.paid()
     await relay.webhook(imp_uid, status="cancelled", cancellation_id="c_b")
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(0.5)  # the first refresh, which does not find it
 
     await give_back(relay, imp_uid, "c_b")
 
-    await relay.until_told(imp_uid, "paid", "cancelled")
+    await relay.until_recorded(imp_uid, "paid", "cancelled")
 
 
 async def one_claim_a_payment(relay: Relay) -> None:
     """While one claimed cancellation is open another claim opens nothing; what is known by its id is no claim."""
-    imp_uid = await paid(relay)
+    imp_uid = await relay.paid()
     for name in ("c_1", "c_2"):
         await relay.webhook(imp_uid, status="cancelled", cancellation_id=name)
-    await relay.until_told(imp_uid, "paid", REQUESTED)
+    await relay.until_recorded(imp_uid, "paid", REQUESTED)
 
     for name in ("c_1", "c_2", "c_3"):
         await relay.webhook(imp_uid, status="cancelled", cancellation_id=name)
-    await asyncio.sleep(4)
+    await asyncio.sleep(4)  # nothing may come of two refreshes that are two seconds apart
 
-    await relay.until_told(imp_uid, "paid", REQUESTED)
+    await relay.until_recorded(imp_uid, "paid", REQUESTED)
     assert len((await relay.payment(imp_uid))["cancellations"]) == 1
 
 
 async def what_strangers_claim_is_never_news(relay: Relay) -> None:
     """A claim of somebody who may be anybody makes the relay look, and nothing else, however often it is made."""
-    async with anybody(relay) as strangers:
-        imp_uid = await paid(relay)
+    async with relay.open_receiver() as unverified:
+        imp_uid = await relay.paid()
         await relay.forget_requests()
         claim = {"imp_uid": imp_uid, "merchant_uid": "order", "status": "cancelled", "cancellation_id": "c_made_up"}
 
         for _ in range(3):
-            assert (await strangers.post("/webhooks", json=claim)).status_code == 200
-            await asyncio.sleep(1.3)
+            assert (await unverified.post("/webhooks", json=claim)).status_code == 200
+            await asyncio.sleep(1.3)  # nothing may come of it, however much later it is refreshed again
 
-        await relay.until_quiet()
+        await relay.until_idle()
         assert any(imp_uid in row["imp_uids"] for row in await relay.asked("/payments"))
-        assert await relay.told(imp_uid) == ["paid"]
+        assert await relay.event_types(imp_uid) == ["paid"]
         assert (await relay.payment(imp_uid))["status"] == "paid"
 
 
 async def a_webhook_token_proves_the_sender(relay: Relay) -> None:
     """At the path with the merchant's token a claim counts wherever it comes from; without the token it is 404."""
-    async with anybody(relay) as strangers:
+    async with relay.open_receiver() as unverified:
         await relay.merchant("tokened", webhook_token="webhook_token_1")
         path = "/webhooks/tokened/webhook_token_1"
-        imp_uid = await paid(relay, "tokened", path)
+        imp_uid = await relay.paid(merchant="tokened", path=path)
         claim = {"imp_uid": imp_uid, "merchant_uid": "order", "status": "cancelled", "cancellation_id": "c_token"}
 
-        assert (await strangers.post("/webhooks/tokened", json=claim)).status_code == 404
-        assert (await strangers.post(path, json=claim)).status_code == 200
+        assert (await unverified.post("/webhooks/tokened", json=claim)).status_code == 404
+        assert (await unverified.post(path, json=claim)).status_code == 200
 
-        await relay.until_told(imp_uid, "paid", REQUESTED, merchant="tokened")
+        await relay.until_recorded(imp_uid, "paid", REQUESTED, merchant="tokened")
 
 
 async def claims_that_open_nothing(relay: Relay) -> None:
     """Without the word cancelled, without a cancellation's name, or with nothing left, a webhook claims nothing."""
-    unsaid, nameless, gone = [await paid(relay) for _ in range(3)]
+    unsaid, nameless, gone = [await relay.paid() for _ in range(3)]
     await give_back(relay, gone, "c_real")
     await relay.webhook(gone, status="cancelled", cancellation_id="c_real")
-    await relay.until_told(gone, "paid", "cancelled")
+    await relay.until_recorded(gone, "paid", "cancelled")
 
     for _ in range(2):
         await relay.webhook(unsaid, status="paid", cancellation_id="c_x")
         await relay.webhook(nameless, status="cancelled", cancellation_id="")
         await relay.webhook(gone, status="cancelled", cancellation_id="c_other")
-        await asyncio.sleep(3.5)
-    await relay.until_quiet()
+        await asyncio.sleep(3.5)  # nothing may come of two refreshes that are two seconds apart
+    await relay.until_idle()
 
-    assert [await relay.told(imp_uid) for imp_uid in (unsaid, nameless)] == [["paid"], ["paid"]]
-    assert await relay.told(gone) == ["paid", "cancelled"]
+    assert [await relay.event_types(imp_uid) for imp_uid in (unsaid, nameless)] == [["paid"], ["paid"]]
+    assert await relay.event_types(gone) == ["paid", "cancelled"]
 
 
 STORIES = (
@@ -156,10 +131,10 @@ STORIES = (
     a_webhook_token_proves_the_sender,
     claims_that_open_nothing,
 )
-told = side_by_side(STORIES)
+tasks = side_by_side(STORIES)
 
 
 @pytest.mark.parametrize("name", [story.__name__ for story in STORIES])
-async def test_a_story(told: dict[str, asyncio.Task[None]], name: str) -> None:
-    """What the story of this name says, is so."""
-    await told[name]
+async def test_a_story(tasks: dict[str, asyncio.Task[None]], name: str) -> None:
+    """What the story of this name claims holds."""
+    await tasks[name]

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.processes import Processes
 from tests.support.redis_cluster import Cluster
-from tests.support.stack import KEY, TOKEN, Stack
+from tests.support.relay import KEY, TOKEN, Relay
 
 
 @pytest.fixture
@@ -25,38 +25,38 @@ def cluster(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[Cluster]:
 
 
 @pytest.fixture
-async def stack(
+async def relay(
     cluster: Cluster, redis_url: str, processes: Processes, free_port: Callable[[], int]
-) -> AsyncIterator[Stack]:
+) -> AsyncIterator[Relay]:
     """A relay that knows the ledger's node and one more; its queue is elsewhere."""
     url = cluster.url(cluster.owner, cluster.others[0])
-    stack = Stack(processes, url, free_port, {"RELAY_QUEUE_URL": redis_url})
-    await stack.start()
-    yield stack
-    await stack.stop()
+    relay = Relay(processes, url, free_port, {"RELAY_QUEUE_URL": redis_url})
+    await relay.start()
+    yield relay
+    await relay.stop()
 
 
-async def test_the_named_node_dies_under_load(stack: Stack, cluster: Cluster) -> None:
+async def test_the_named_node_dies_under_load(relay: Relay, cluster: Cluster) -> None:
     """Webhooks are acknowledged all the time, the replica takes over, every payment is told; and a process that starts
     now works, too."""
-    await stack.endpoint(ordered=False)
-    made = [await stack.payment_at_iamport(status="paid", amount=1000, merchant_uid=f"order_{n}") for n in range(60)]
+    await relay.endpoint(ordered=False)
+    made = [await relay.payment_at_iamport(status="paid", amount=1000, merchant_uid=f"order_{n}") for n in range(60)]
     for number, row in enumerate(made):
         if number == 20:
             await asyncio.to_thread(cluster.nodes[cluster.owner].kill)
-        assert (await stack.webhook(row["imp_uid"])).status_code == 200
-        await asyncio.sleep(0.05)
+        assert (await relay.webhook(row["imp_uid"])).status_code == 200
+        await asyncio.sleep(0.05)  # so that webhooks come before, while and after the replica takes over
 
     def told() -> bool:
-        return {row["imp_uid"] for row in made} <= {event["data"]["imp_uid"] for event in stack.heard.events}
+        return {row["imp_uid"] for row in made} <= {event["data"]["imp_uid"] for event in relay.subscriber.events}
 
-    await stack.until(told, "all are told")
+    await relay.until(told, "all are told")
 
-    await stack.worker.terminate()
-    stack.worker = stack.start_worker()
-    await stack.worker.logged("worker_ready")
-    (imp_uid,) = await stack.play("card")
-    await stack.until_heard("paid", imp_uid=imp_uid)
+    await relay.worker.terminate()
+    relay.worker = relay.start_worker()
+    await relay.worker.logged("worker_ready")
+    (imp_uid,) = await relay.play("card")
+    await relay.until_received("paid", imp_uid=imp_uid)
 
 
 @pytest.mark.parametrize("module", ["receiver", "workers", "console"])

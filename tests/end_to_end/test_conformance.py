@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,11 @@ from typing import Any
 import pytest
 
 from tests.support.certificates import Authority
-from tests.support.processes import PATIENCE, Processes, clean_environ
+from tests.support.processes import Processes, clean_environ
 from tests.support.redis_process import RedisServer
-from tests.support.stack import Stack
+from tests.support.relay import Relay
 from tests.support.subscribers import Behaviour, Subscriber
+from tests.support.waiting import PATIENCE, until
 from tests.workers.catalogue import CATALOGUE
 
 TIMEOUT = 4
@@ -42,7 +42,7 @@ def deliveries(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[],
     server.start()
     started = Processes(folder, clean_environ())
     try:
-        return asyncio.run(_play(Stack(started, server.url, free_port, _environ(folder)), folder, free_port()))
+        return asyncio.run(_play(Relay(started, server.url, free_port, _environ(folder)), folder, free_port()))
     finally:
         started.end()
         server.kill()
@@ -56,7 +56,7 @@ def _environ(folder: Path) -> dict[str, str]:
     }
 
 
-async def _play(stack: Stack, folder: Path, refused: int) -> dict[Case, dict[str, Any]]:
+async def _play(relay: Relay, folder: Path, refused: int) -> dict[Case, dict[str, Any]]:
     authority = Authority(folder)
     certificate = authority.server()
     wrong = {
@@ -65,45 +65,43 @@ async def _play(stack: Stack, folder: Path, refused: int) -> dict[Case, dict[str
         "wrong_host": authority.server(("shop.example",)),
     }
     async with AsyncExitStack() as exits:
-        await exits.enter_async_context(_running(stack))
+        await exits.enter_async_context(_running(relay))
         endpoints: dict[Case, str] = {}
         for name, secure in CASES:
             # A fault happens once, then the subscriber is well again.
             subscriber = Subscriber(CATALOGUE[name], tls=certificate if secure else None, times=1)
             await exits.enter_async_context(subscriber)
-            endpoints[name, secure] = (await stack.endpoint(url=subscriber.url))["id"]
+            endpoints[name, secure] = (await relay.endpoint(url=subscriber.url))["id"]
         for name, shown in wrong.items():
             subscriber = Subscriber(CATALOGUE["ok"], tls=shown)
             await exits.enter_async_context(subscriber)
-            endpoints[name, True] = (await stack.endpoint(url=subscriber.url))["id"]
-        endpoints["refused", False] = (await stack.endpoint(url=f"http://127.0.0.1:{refused}/hook"))["id"]
-        await stack.play("card")
-        ends = time.monotonic() + 2 * PATIENCE
-        rows = await _read(stack, endpoints)
-        while time.monotonic() < ends and not all(_is_over(case, row) for case, row in rows.items()):
-            await asyncio.sleep(0.3)
-            rows = await _read(stack, endpoints)
+            endpoints[name, True] = (await relay.endpoint(url=subscriber.url))["id"]
+        endpoints["refused", False] = (await relay.endpoint(url=f"http://127.0.0.1:{refused}/hook"))["id"]
+        await relay.play("card")
+        rows: dict[Case, dict[str, Any]] = {}
+
+        async def all_over() -> bool:
+            nonlocal rows
+            rows = await _read(relay, endpoints)
+            return all(_is_over(case, row) for case, row in rows.items())
+
+        # What is not over in time is shown by the test of its case.
+        with suppress(AssertionError):
+            await until(all_over, "every behaviour is over", 2 * PATIENCE, every=0.3)
         return rows
 
 
 @asynccontextmanager
-async def _running(stack: Stack) -> AsyncIterator[None]:
-    await stack.start()
+async def _running(relay: Relay) -> AsyncIterator[None]:
+    await relay.start()
     yield
-    await stack.stop()
+    await relay.stop()
 
 
-async def _read(stack: Stack, endpoints: dict[Case, str]) -> dict[Case, dict[str, Any]]:
-    (event,) = (await stack.api.get("/v1/events", params={"type": "payment.paid"})).json()["data"] or [{"id": "none"}]
-    found: dict[str, dict[str, Any]] = {}
-    cursor: str | None = None
-    while True:
-        query = {"event": event["id"], "limit": "200"} | ({"cursor": cursor} if cursor else {})
-        page = (await stack.api.get("/v1/deliveries", params=query)).json()
-        found |= {row["endpoint"]: row for row in page["data"]}
-        cursor = page["next_cursor"]
-        if cursor is None:
-            return {case: found.get(endpoint, {"attempts": []}) for case, endpoint in endpoints.items()}
+async def _read(relay: Relay, endpoints: dict[Case, str]) -> dict[Case, dict[str, Any]]:
+    (event,) = (await relay.api.get("/v1/events", params={"type": "payment.paid"})).json()["data"] or [{"id": "none"}]
+    found = {row["endpoint"]: row for row in await relay.list_all("/v1/deliveries", event=event["id"])}
+    return {case: found.get(endpoint, {"attempts": []}) for case, endpoint in endpoints.items()}
 
 
 def _heals(behaviour: Behaviour) -> bool:

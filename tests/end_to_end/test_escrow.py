@@ -5,33 +5,21 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
-import httpx
 import pytest
 
 from schemas.payments import escrow
 from schemas.payments.events import event_id
-from tests.support.relay import Relay, one_relay, side_by_side
+from tests.support.relay import Relay
+from tests.support.relay_fixtures import shared_relay, side_by_side
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-relay = one_relay()
+relay = shared_relay()
 
 CHANGED = "escrow_changed"
 _numbers = itertools.count(1)
-
-
-@asynccontextmanager
-async def anybody(relay: Relay) -> AsyncIterator[httpx.AsyncClient]:
-    """A receiver that lets anybody in and takes nobody in this test for i'mport."""
-    port = relay.free_port()
-    receiver = relay.start_process("receiver", PORT=str(port), RELAY_ALLOWED_IPS="")
-    await receiver.ready(f"http://127.0.0.1:{port}/readyz")
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
-        yield client
 
 
 async def bought(relay: Relay, **fields: Any) -> str:
@@ -70,11 +58,11 @@ async def a_change_reaches_subscribers_once(relay: Relay) -> None:
     }
 
     assert (await relay.intake.post("/webhooks", json=claim)).status_code == 200
-    await relay.until_told(imp_uid, "paid", CHANGED)
+    await relay.until_recorded(imp_uid, "paid", CHANGED)
     assert (await relay.intake.post("/webhooks", data=form)).status_code == 200
     assert [row["outcome"] for row in await noted(relay, imp_uid)] == ["applied", "unchanged"]
 
-    _, event = await relay.until_told(imp_uid, "paid", CHANGED)
+    _, event = await relay.until_recorded(imp_uid, "paid", CHANGED)
     assert event["id"] == event_id("default", imp_uid, f"escrow:4:{told['changed_at']}")
     assert event["data"]["detail"]["escrow"] == {
         "status": "refused", "code": "4", "changed_at": event["timestamp"], "denied_reason": "단순 변심"
@@ -92,7 +80,7 @@ async def changes_in_any_order_are_all_told(relay: Relay) -> None:
 
     await asyncio.gather(*(relay.intake.post("/webhooks", json=claim) for claim in reversed(claims)))
 
-    rows = await relay.until_told(imp_uid, "paid", *[CHANGED] * 4)
+    rows = await relay.until_recorded(imp_uid, "paid", *[CHANGED] * 4)
     assert sorted(row["data"]["detail"]["escrow"]["status"] for row in rows[1:]) == [
         "other", "refusal_confirmed", "refused", "shipped",
     ]  # fmt: skip
@@ -109,35 +97,35 @@ async def a_change_before_i_mport_knows_the_payment(relay: Relay) -> None:
     await relay.until(looked_up, "i'mport was asked for it")
     await bought(relay, imp_uid=imp_uid)
 
-    await relay.until_told(imp_uid, "paid", CHANGED)
+    await relay.until_recorded(imp_uid, "paid", CHANGED)
 
 
 async def strangers_change_nothing(relay: Relay) -> None:
     """A sender who may be anybody makes the relay look, and its notification says why nothing else came of it."""
     imp_uid = await bought(relay)
-    async with anybody(relay) as strangers:
-        assert (await strangers.post("/webhooks", json=body(imp_uid))).status_code == 200
-        await relay.until_told(imp_uid, "paid")
-        assert (await strangers.post("/webhooks", json=body(imp_uid))).status_code == 200
+    async with relay.open_receiver() as unverified:
+        assert (await unverified.post("/webhooks", json=body(imp_uid))).status_code == 200
+        await relay.until_recorded(imp_uid, "paid")
+        assert (await unverified.post("/webhooks", json=body(imp_uid))).status_code == 200
         rows = await noted(relay, imp_uid)
 
     assert [(row["outcome"], row["reason"]) for row in rows] == [
         ("applied", escrow.UNVERIFIED), ("rejected", escrow.UNVERIFIED),
     ]  # fmt: skip
     assert rows[0]["extra"]["extra"]["escrow_status"] == "4"
-    await relay.until_told(imp_uid, "paid")
+    await relay.until_recorded(imp_uid, "paid")
 
 
 async def a_payment_that_is_not_escrow(relay: Relay) -> None:
     """Where i'mport shows no escrow payment even a verified change is not believed, and the reason is shown."""
     imp_uid = await bought(relay, escrow=False)
     await relay.webhook(imp_uid)
-    await relay.until_told(imp_uid, "paid")
+    await relay.until_recorded(imp_uid, "paid")
     await relay.intake.post("/webhooks", json=body(imp_uid))
 
     rows = await noted(relay, imp_uid)
     assert [(row["outcome"], row["reason"]) for row in rows] == [("applied", None), ("rejected", escrow.NOT_ESCROW)]
-    await relay.until_told(imp_uid, "paid")
+    await relay.until_recorded(imp_uid, "paid")
 
 
 async def an_event_nobody_knows(relay: Relay) -> None:
@@ -147,7 +135,7 @@ async def an_event_nobody_knows(relay: Relay) -> None:
 
     assert (await relay.intake.post("/webhooks", json=claim)).status_code == 200
 
-    await relay.until_told(imp_uid, "paid")
+    await relay.until_recorded(imp_uid, "paid")
     (row,) = await noted(relay, imp_uid)
     assert (row["outcome"], row["status"], row["reason"]) == ("applied", "delivered", None)
     assert row["extra"] == {name: claim[name] for name in ("event", "extra", "more")}
@@ -158,7 +146,7 @@ async def a_reason_as_long_as_a_body_may_be(relay: Relay) -> None:
     imp_uid = await bought(relay)
     await relay.intake.post("/webhooks", json=body(imp_uid, denied_reason="가" * 10_000))
 
-    _, event = await relay.until_told(imp_uid, "paid", CHANGED)
+    _, event = await relay.until_recorded(imp_uid, "paid", CHANGED)
     assert event["data"]["detail"]["escrow"]["denied_reason"].endswith("가…")
     (row,) = await noted(relay, imp_uid)
     assert row["extra"]["extra"]["denied_reason"].endswith("가…")
@@ -173,10 +161,10 @@ STORIES = (
     an_event_nobody_knows,
     a_reason_as_long_as_a_body_may_be,
 )
-told = side_by_side(STORIES)
+tasks = side_by_side(STORIES)
 
 
 @pytest.mark.parametrize("name", [story.__name__ for story in STORIES])
-async def test_a_story(told: dict[str, asyncio.Task[None]], name: str) -> None:
-    """What the story of this name says, is so."""
-    await told[name]
+async def test_a_story(tasks: dict[str, asyncio.Task[None]], name: str) -> None:
+    """What the story of this name claims holds."""
+    await tasks[name]

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.support.facts_table import Row, scenarios
-from tests.support.relay import Relay, one_relay
-from tests.support.stack import TOKEN
+from tests.support.facts_table import TableRow, scenarios
+from tests.support.relay import TOKEN, Relay
+from tests.support.relay_fixtures import shared_relay
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 # Nobody is trusted, but for rows that say so: what a webhook claims here is never more than a hint.
-relay = one_relay(RELAY_ALLOWED_IPS="", RELAY_EXPIRY_GRACE="1s")
+relay = shared_relay(RELAY_ALLOWED_IPS="", RELAY_EXPIRY_GRACE="1s")
 
 ROWS = {row.name: row for row in scenarios()}
 AFTER = {"deposited": "paid", "cancellation_rejected": "paid", "escrow_changed": "paid", "amount_mismatch": "paid"}
@@ -54,7 +54,7 @@ async def played(relay: Relay) -> AsyncIterator[Played]:
         task.cancel()
 
 
-async def _play(relay: Relay, row: Row, trusting: int) -> list[str]:
+async def _play(relay: Relay, row: TableRow, trusting: int) -> list[str]:
     """Play a row; ``trusting`` is the port of a receiver that takes everybody here for i'mport."""
     options: dict[str, Any] = {"speed": 4}
     if "verified" in row.needs:
@@ -69,7 +69,7 @@ async def _play(relay: Relay, row: Row, trusting: int) -> list[str]:
         assert answer.status_code == 200, answer.text
     imp_uids = await relay.play(row.name, **options)
     if "reject" in row.needs:
-        pending = await relay.until_standing(imp_uids[0], "cancellation_pending")
+        pending = await relay.until_status(imp_uids[0], "cancellation_pending")
         path = f"/v1/payments/{imp_uids[0]}/cancellations/{pending['cancellations'][0]['id']}/reject"
         assert (await relay.api.post(path, json={"reason": "no ticket"})).status_code == 200
     if "reconcile" in row.needs:
@@ -88,8 +88,8 @@ async def test_a_row(relay: Relay, played: Played, name: str) -> None:
     (imp_uid,) = imp_uids
     merchant = _merchant(row)
 
-    events = await relay.until_told(imp_uid, *types, merchant=merchant)
-    await relay.until_heard(*types, imp_uid=imp_uid)
+    events = await relay.until_recorded(imp_uid, *types, merchant=merchant)
+    await relay.until_received(*types, imp_uid=imp_uid)
 
     statuses = [AFTER.get(kind, kind) for kind in types]
     assert statuses == [event["data"]["status"] for event in events]
@@ -110,20 +110,20 @@ async def test_nothing_else_is_told(relay: Relay, played: Played) -> None:
     imp_uids = {name: await task for name, task in played.items()}
 
     for merchant in ("default", "agency"):
-        await relay.until_quiet(merchant)
+        await relay.until_idle(merchant)
 
     await relay.until(lambda: _delivered(relay), "every delivery is settled")
     for name, row in ROWS.items():
         for imp_uid in imp_uids[name]:
             assert list(row.events) == [event["type"] for event in await relay.events(imp_uid, _merchant(row))]
-            assert list(row.events) == [f"payment.{kind}" for kind in relay.heard.types(imp_uid)]
-    assert sum(len(row.events) for row in ROWS.values()) == len(relay.heard.events)
+            assert list(row.events) == [f"payment.{kind}" for kind in relay.subscriber.types(imp_uid)]
+    assert sum(len(row.events) for row in ROWS.values()) == len(relay.subscriber.events)
 
 
 async def test_what_i_mport_does_not_know_is_rejected(relay: Relay, played: Played) -> None:
     """The made-up payments of `forged` and `test-call` are no payments here; their notifications say why."""
     await asyncio.gather(*played.values())
-    await relay.until_quiet()
+    await relay.until_idle()
 
     for imp_uid in ("imp_000000000000", "imp_1234567890"):
         answer = await relay.api.get("/v1/notifications", params={"imp_uid": imp_uid})
@@ -135,7 +135,7 @@ async def test_what_i_mport_does_not_know_is_rejected(relay: Relay, played: Play
 async def test_duplicates_are_one_news(relay: Relay, played: Played) -> None:
     """Of twenty identical webhooks those that the first look answered are applied, and the others unchanged."""
     (imp_uid,) = await played["duplicate"]
-    await relay.until_quiet()
+    await relay.until_idle()
 
     answer = await relay.api.get("/v1/notifications", params={"imp_uid": imp_uid})
 
@@ -144,7 +144,7 @@ async def test_duplicates_are_one_news(relay: Relay, played: Played) -> None:
     assert {"applied"} <= set(outcomes) <= {"applied", "unchanged"}
 
 
-def _merchant(row: Row) -> str:
+def _merchant(row: TableRow) -> str:
     return "agency" if "sub-merchant" in row.needs else "default"
 
 

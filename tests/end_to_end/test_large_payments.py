@@ -5,18 +5,18 @@ from __future__ import annotations
 import time
 from typing import Any
 
-import httpx
 import pytest
 
 from schemas import wire
 from tests.console.web.conftest import Reader
 from tests.end_to_end.test_reconciliation import begin, until_done
-from tests.support.relay import Relay, one_relay
-from tests.support.stack import TOKEN
+from tests.support.clients import http_client
+from tests.support.relay import TOKEN, Relay
+from tests.support.relay_fixtures import shared_relay
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-relay = one_relay()
+relay = shared_relay()
 
 LARGE = {"custom_data": "결제" * 170_000, "status": "paid"}
 
@@ -39,12 +39,12 @@ async def test_it_passes_through_everything(relay: Relay) -> None:
     assert payment["payment"]["custom_data"] == LARGE["custom_data"]
     answer = await relay.api.post("/v1/payments/imp_large/cancellations", json={"amount": 4})
     assert answer.status_code == 200, answer.text[:500]
-    await relay.until_told("imp_large", "paid", "partially_cancelled")
+    await relay.until_recorded("imp_large", "paid", "partially_cancelled")
     await relay.until(lambda: heard.types("imp_large") == ["paid", "partially_cancelled"], "all of it is heard")
     (event, *_) = wire.loads((await relay.api.get("/v1/events", params={"imp_uid": "imp_large"})).content)["data"]
     for path in (f"/v1/events/{event['id']}", f"/v1/deliveries?event={event['id']}", "/v1/payments"):
         assert (await relay.api.get(path)).status_code == 200
-    async with httpx.AsyncClient(base_url=relay.url("console"), trust_env=False) as client:
+    async with http_client(relay.url("console")) as client:
         reader = Reader(client)
         await reader.sign_in(TOKEN)
         for path in ("/payments/default/imp_large", f"/events/{event['id']}", "/events", "/payments"):
@@ -60,8 +60,9 @@ async def test_many_of_them_at_once(relay: Relay) -> None:
     for imp_uid in imp_uids:
         await relay.webhook(imp_uid, path="/webhooks/bulk")
 
+    await relay.until_idle("bulk")
     for imp_uid in imp_uids:
-        await relay.until_told(imp_uid, "paid", merchant="bulk")
+        await relay.until_recorded(imp_uid, "paid", merchant="bulk")
 
 
 async def test_they_are_reconciled(relay: Relay) -> None:
@@ -74,4 +75,4 @@ async def test_they_are_reconciled(relay: Relay) -> None:
 
     assert (row["missing"], row["repaired"], row["trouble"]) == (12, 12, None)
     for imp_uid in imp_uids:
-        await relay.until_told(imp_uid, "paid", merchant="listed")
+        await relay.until_recorded(imp_uid, "paid", merchant="listed")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from tests.end_to_end.conftest import StartStack
 from tests.support.processes import Processes
+from tests.support.relay_fixtures import StartRelay
 
 _SHORT_LEASES = """
 import sys
@@ -17,20 +17,20 @@ sys.exit(main())
 """
 
 
-async def test_a_callback_that_outlives_its_lease_is_sent_once(start_stack: StartStack, processes: Processes) -> None:
+async def test_a_callback_that_outlives_its_lease_is_sent_once(start_relay: StartRelay, processes: Processes) -> None:
     """Its worker says that it lives on, so nobody else takes it, however long the subscriber needs."""
-    stack = await start_stack()
-    assert await stack.worker.terminate() == 0
-    workers = [processes.run("workers", [sys.executable, "-c", _SHORT_LEASES], **stack.environ) for _ in range(2)]
+    relay = await start_relay()
+    assert await relay.worker.terminate() == 0
+    workers = [processes.run("workers", [sys.executable, "-c", _SHORT_LEASES], **relay.environ) for _ in range(2)]
     for worker in workers:
         await worker.logged("worker_ready")
-    stack.heard.answer = lambda _count: (200, 7)
-    await stack.endpoint()
-    await stack.payment_at_iamport(imp_uid="imp_1", status="paid", paid_at=1_900_000_000, amount=1004)
-    assert (await stack.webhook("imp_1")).status_code == 200
+    relay.subscriber.reply = lambda _count: (200, 7)
+    await relay.endpoint()
+    await relay.payment_at_iamport(imp_uid="imp_1", status="paid", paid_at=1_900_000_000, amount=1004)
+    assert (await relay.webhook("imp_1")).status_code == 200
 
     async def delivered() -> bool:
-        return bool((await stack.api.get("/v1/deliveries", params={"state": "delivered"})).json()["data"])
+        return bool((await relay.api.get("/v1/deliveries", params={"state": "delivered"})).json()["data"])
 
-    await stack.until(delivered, "the callback is answered")
-    assert len(stack.heard.requests) == 1
+    await relay.until(delivered, "the callback is answered")
+    assert len(relay.subscriber.requests) == 1

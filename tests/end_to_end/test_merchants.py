@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from console.web import catalogue
-from tests.support.relay import Relay, one_relay
+from tests.support.relay import Relay
+from tests.support.relay_fixtures import shared_relay
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-relay = one_relay()
+relay = shared_relay()
 
 _numbers = itertools.count(1)
 
@@ -49,7 +50,7 @@ async def test_a_changed_tier_counts_at_once(relay: Relay) -> None:
     assert (await relay.merchant("agency", tier="NEW"))["tier"] == "NEW"
 
     assert (await relay.api.post(refresh, params={"merchant": "agency"})).json()["status"] == "paid"
-    await relay.until_told(imp_uid, "paid", merchant="agency")
+    await relay.until_recorded(imp_uid, "paid", merchant="agency")
 
 
 async def test_what_was_expected_and_what_came(relay: Relay) -> None:
@@ -59,7 +60,7 @@ async def test_what_was_expected_and_what_came(relay: Relay) -> None:
 
     await pay(relay, imp_uid, order)
 
-    paid, mismatch = await relay.until_told(imp_uid, "paid", "amount_mismatch")
+    paid, mismatch = await relay.until_recorded(imp_uid, "paid", "amount_mismatch")
     assert mismatch["data"]["detail"]["expected"] == {"amount": 2000, "currency": None}
     assert (mismatch["data"]["status"], mismatch["data"]["previous_status"]) == ("paid", "paid")
     assert mismatch["data"]["amount"] == 1004
@@ -82,10 +83,10 @@ async def test_nothing_is_said_where_it_fits(relay: Relay, expected: dict[str, A
     await expect(relay, order, **expected)
 
     await pay(relay, imp_uid, order, **shown)
-    await relay.until(lambda: relay.told(imp_uid), "it is told")
-    await relay.until_quiet()
+    await relay.until(lambda: relay.event_types(imp_uid), "it is told")
+    await relay.until_idle()
 
-    assert await relay.told(imp_uid) == ["failed" if "status" in shown else "paid"]
+    assert await relay.event_types(imp_uid) == ["failed" if "status" in shown else "paid"]
 
 
 async def test_another_currency_is_a_mismatch(relay: Relay) -> None:
@@ -95,7 +96,7 @@ async def test_another_currency_is_a_mismatch(relay: Relay) -> None:
 
     await pay(relay, imp_uid, order, currency="JPY")
 
-    await relay.until_told(imp_uid, "paid", "amount_mismatch")
+    await relay.until_recorded(imp_uid, "paid", "amount_mismatch")
 
 
 async def test_said_after_it_was_paid(relay: Relay) -> None:
@@ -103,15 +104,15 @@ async def test_said_after_it_was_paid(relay: Relay) -> None:
     (first, order), (second, _) = named(), named()
     for imp_uid in (first, second):
         await pay(relay, imp_uid, order, amount=500)
-        await relay.until_told(imp_uid, "paid")
+        await relay.until_recorded(imp_uid, "paid")
 
     await expect(relay, order, amount=1000)
 
     for imp_uid in (first, second):
-        await relay.until_told(imp_uid, "paid", "amount_mismatch")
+        await relay.until_recorded(imp_uid, "paid", "amount_mismatch")
     await expect(relay, order, amount=500)
-    await relay.until_quiet()
-    assert await relay.told(first) == ["paid", "amount_mismatch"]
+    await relay.until_idle()
+    assert await relay.event_types(first) == ["paid", "amount_mismatch"]
 
 
 async def test_order_numbers_are_percent_encoded(relay: Relay) -> None:
@@ -121,7 +122,7 @@ async def test_order_numbers_are_percent_encoded(relay: Relay) -> None:
 
     await pay(relay, imp_uid, "a/b %한")
 
-    await relay.until_told(imp_uid, "paid", "amount_mismatch")
+    await relay.until_recorded(imp_uid, "paid", "amount_mismatch")
 
 
 async def test_amounts_registered_with_i_mport(relay: Relay) -> None:
@@ -132,21 +133,21 @@ async def test_amounts_registered_with_i_mport(relay: Relay) -> None:
         await relay.sandbox.put(f"/_sandbox/prepared/{name}", json={"amount": amount, "currency": "KRW"})
     await relay.payment_at_iamport(imp_uid=wrong, merchant_uid=order, status="ready")
     await relay.webhook(wrong, status="ready", path="/webhooks/careful")
-    await relay.until_standing(wrong, "ready", "careful")
+    await relay.until_status(wrong, "ready", "careful")
     assert await relay.asked(f"/payments/prepare/{order}") == []
 
     for imp_uid, name in ((wrong, order), (right, other), (free, unregistered)):
         await pay(relay, imp_uid, name, "careful")
 
-    *_, mismatch = await relay.until_told(wrong, "paid", "amount_mismatch", merchant="careful")
+    *_, mismatch = await relay.until_recorded(wrong, "paid", "amount_mismatch", merchant="careful")
     assert mismatch["data"]["detail"]["expected"] == {"amount": 2000, "currency": "KRW"}
     for imp_uid in (right, free):
-        await relay.until_told(imp_uid, "paid", merchant="careful")
+        await relay.until_recorded(imp_uid, "paid", merchant="careful")
     for _ in range(3):
         await relay.webhook(wrong, path="/webhooks/careful")
-        await relay.until_quiet("careful")
+        await relay.until_idle("careful")
     assert len(await relay.asked(f"/payments/prepare/{order}")) == 1
-    assert await relay.told(wrong, "careful") == ["paid", "amount_mismatch"]
+    assert await relay.event_types(wrong, "careful") == ["paid", "amount_mismatch"]
 
 
 async def test_what_the_merchant_says_comes_first(relay: Relay) -> None:
@@ -157,10 +158,10 @@ async def test_what_the_merchant_says_comes_first(relay: Relay) -> None:
     await expect(relay, order, "outspoken", amount=1004)
 
     await pay(relay, imp_uid, order, "outspoken")
-    await relay.until_told(imp_uid, "paid", merchant="outspoken")
-    await relay.until_quiet("outspoken")
+    await relay.until_recorded(imp_uid, "paid", merchant="outspoken")
+    await relay.until_idle("outspoken")
 
-    assert await relay.told(imp_uid, "outspoken") == ["paid"]
+    assert await relay.event_types(imp_uid, "outspoken") == ["paid"]
 
 
 async def test_registered_amounts_that_cannot_be_had(relay: Relay) -> None:
@@ -172,10 +173,10 @@ async def test_registered_amounts_that_cannot_be_had(relay: Relay) -> None:
 
     await pay(relay, imp_uid, order, "patient")
     await relay.until(lambda: relay.asked(f"/payments/prepare/{order}"), "it is asked for")
-    assert await relay.told(imp_uid, "patient") == []
+    assert await relay.event_types(imp_uid, "patient") == []
     await relay.faults()
 
-    await relay.until_told(imp_uid, "paid", "amount_mismatch", merchant="patient")
+    await relay.until_recorded(imp_uid, "paid", "amount_mismatch", merchant="patient")
 
 
 async def test_one_imp_uid_at_two_merchants(relay: Relay) -> None:
@@ -187,10 +188,10 @@ async def test_one_imp_uid_at_two_merchants(relay: Relay) -> None:
         heard[name] = await relay.subscribe(name)
 
     await pay(relay, imp_uid, order, "left")
-    await relay.until_told(imp_uid, "paid", merchant="left")
+    await relay.until_recorded(imp_uid, "paid", merchant="left")
     assert await relay.payment(imp_uid, "right") == {}
     await relay.webhook(imp_uid, path="/webhooks/right")
-    await relay.until_told(imp_uid, "paid", merchant="right")
+    await relay.until_recorded(imp_uid, "paid", merchant="right")
     assert await relay.payment(imp_uid) == {}
 
     answer = await relay.api.post(f"/v1/payments/{imp_uid}/cancellations", params={"merchant": "left"}, json={})
@@ -206,7 +207,7 @@ async def test_several_payments_of_one_order(relay: Relay) -> None:
     order, imp_uids = "order-shared", [named()[0] for _ in range(3)]
     for imp_uid in imp_uids:
         await pay(relay, imp_uid, order)
-        await relay.until_told(imp_uid, "paid")
+        await relay.until_recorded(imp_uid, "paid")
 
     assert (await relay.api.post(f"/v1/payments/{imp_uids[1]}/cancellations", json={})).status_code == 200
 
@@ -228,9 +229,9 @@ async def test_test_channels_are_seen_where_a_merchant_wants_them(relay: Relay) 
     for name in ("testing", "strict"):
         await relay.webhook(imp_uid, path=f"/webhooks/{name}")
 
-    (event,) = await relay.until_told(imp_uid, "paid", merchant="testing")
+    (event,) = await relay.until_recorded(imp_uid, "paid", merchant="testing")
     assert event["data"]["sandbox"] is True
-    await relay.until_quiet("strict")
+    await relay.until_idle("strict")
     assert await relay.payment(imp_uid, "strict") == {}
     (noted,) = (await relay.api.get("/v1/notifications", params={"merchant": "strict"})).json()["data"]
     assert noted["outcome"] == "rejected"
@@ -245,12 +246,12 @@ async def test_an_operator_is_told_of_a_test_channel(relay: Relay, known: bool) 
     (imp_uid,) = await relay.play("test-channel", merchant=name, imp_key=f"key-{name}")
     of, request = {"merchant": name}, "can_x"
     if known:
-        await relay.until_told(imp_uid, "paid", merchant=name)
+        await relay.until_recorded(imp_uid, "paid", merchant=name)
         noted = await relay.api.post(f"/v1/payments/{imp_uid}/cancellations", params=of, json={"record_only": True})
         assert noted.status_code == 202, noted.text
         request = noted.json()["cancellations"][0]["id"]
         await relay.merchant(name)
-    before = await relay.told(imp_uid, name)
+    before = await relay.event_types(imp_uid, name)
     await relay.forget_requests()
 
     for path, body in (
@@ -264,8 +265,8 @@ async def test_an_operator_is_told_of_a_test_channel(relay: Relay, known: bool) 
         assert_says_why(answer.json()["detail"], name)
 
     assert await relay.asked("/payments/cancel") == []
-    await relay.until_quiet(name)
-    assert await relay.told(imp_uid, name) == before
+    await relay.until_idle(name)
+    assert await relay.event_types(imp_uid, name) == before
 
 
 def assert_says_why(text: str, merchant: str) -> None:
@@ -284,6 +285,6 @@ async def test_amounts_stay_as_they_came(relay: Relay) -> None:
     )
     await relay.webhook(imp_uid)
 
-    (event,) = await relay.until_told(imp_uid, "paid")
+    (event,) = await relay.until_recorded(imp_uid, "paid")
 
     assert str(event["data"]["amount"]) == "20.00"

@@ -9,24 +9,19 @@ from typing import Any
 
 import pytest
 
-from tests.support.relay import Relay, one_relay
+from tests.support.relay import Relay
+from tests.support.relay_fixtures import shared_relay
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-relay = one_relay()
+relay = shared_relay()
 
 
 async def all_events(relay: Relay, merchant: str) -> dict[str, list[dict[str, Any]]]:
     """Every event of a merchant by payment, each payment's in its sequence."""
-    params: dict[str, Any] = {"merchant": merchant, "limit": 200}
     found: dict[str, list[dict[str, Any]]] = {}
-    while True:
-        page = (await relay.api.get("/v1/events", params=params)).json()
-        for event in page["data"]:
-            found.setdefault(event["data"]["imp_uid"], []).append(event)
-        if page["next_cursor"] is None:
-            break
-        params["cursor"] = page["next_cursor"]
+    for event in await relay.list_all("/v1/events", merchant=merchant):
+        found.setdefault(event["data"]["imp_uid"], []).append(event)
     return {name: sorted(events, key=lambda event: int(event["data"]["sequence"])) for name, events in found.items()}
 
 
@@ -77,7 +72,7 @@ async def test_workers_killed_under_load(relay: Relay) -> None:
         return all(len(events.get(imp_uid, [])) >= len(expected) for imp_uid in imp_uids)
 
     await relay.until(complete, "all is recorded", within=60)
-    await relay.until_quiet("load")
+    await relay.until_idle("load")
     events = await all_events(relay, "load")
     for imp_uid in imp_uids:
         told = [event["type"].removeprefix("payment.") for event in events[imp_uid]]
@@ -107,13 +102,13 @@ async def test_looks_that_race(relay: Relay) -> None:
         *(relay.api.post(f"/v1/payments/{imp_uid}/cancellations", json={"amount": 10}) for _ in range(5)),
         *(look() for _ in range(5)),
     )
-    await relay.until_quiet()
+    await relay.until_idle()
 
     sent = [answer for answer in answers if answer is not None and answer.status_code == 200]
     refused = [answer for answer in answers if answer is not None and answer.status_code == 409]
     assert len(sent) + len(refused) == 5
     assert sent
-    await relay.until_told(imp_uid, "paid", *["partially_cancelled"] * len(sent))
+    await relay.until_recorded(imp_uid, "paid", *["partially_cancelled"] * len(sent))
     assert (await relay.payment(imp_uid))["cancelled_amount"] == 10 * len(sent)
 
 
@@ -122,7 +117,7 @@ async def test_an_old_answer_that_arrives_late(relay: Relay) -> None:
     imp_uid = "imp_stale"
     await relay.payment_at_iamport(imp_uid=imp_uid, status="paid", paid_at=int(time.time()), amount=1004)
     await relay.webhook(imp_uid)
-    await relay.until_told(imp_uid, "paid")
+    await relay.until_recorded(imp_uid, "paid")
     await relay.faults(after=True, slow=1.5, paths=["/payments"], times=1)
     await relay.forget_requests()
     await relay.webhook(imp_uid)
@@ -133,7 +128,7 @@ async def test_an_old_answer_that_arrives_late(relay: Relay) -> None:
 
     await relay.webhook(imp_uid, status="cancelled", cancellation_id="c_stale")
 
-    await relay.until_told(imp_uid, "paid", "partially_cancelled")
+    await relay.until_recorded(imp_uid, "paid", "partially_cancelled")
     await relay.faults()
-    payment = await relay.until_standing(imp_uid, "partially_cancelled")
+    payment = await relay.until_status(imp_uid, "partially_cancelled")
     assert payment["payment"]["cancel_amount"] == 4

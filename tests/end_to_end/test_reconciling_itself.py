@@ -8,11 +8,12 @@ import time
 import pytest
 
 from schemas.times import rfc3339
-from tests.support.relay import Relay, one_relay
+from tests.support.relay import Relay
+from tests.support.relay_fixtures import shared_relay
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-relay = one_relay(RELAY_RECONCILE_EVERY="1s")
+relay = shared_relay(RELAY_RECONCILE_EVERY="1s")
 
 DAY = 86400
 
@@ -23,7 +24,7 @@ async def test_a_lost_webhook_is_made_up_for(relay: Relay) -> None:
 
     (imp_uid,) = await relay.play("lost-webhook", imp_key="key")
 
-    (event,) = await relay.until_told(imp_uid, "paid")
+    (event,) = await relay.until_recorded(imp_uid, "paid")
     assert event["silent"] is False
     await relay.until(lambda: heard.types(imp_uid) == ["paid"], "it is heard")
 
@@ -34,14 +35,14 @@ async def test_lost_webhooks_are_counted_once(relay: Relay) -> None:
     lost, came = await relay.ledger.reconciliations.webhook_losses()
     at = int(time.time()) - 400
     await relay.payment_at_iamport(imp_uid="imp_lost", imp_key="key-counted", status="paid", paid_at=at)
-    await relay.until_told("imp_lost", "paid", merchant="counted")
+    await relay.until_recorded("imp_lost", "paid", merchant="counted")
     await relay.play("card", merchant="counted", imp_key="key-counted")
 
     async def counted() -> bool:
         return await relay.ledger.reconciliations.webhook_losses() == (lost + 1, came + 1)
 
     await relay.until(counted, "both are counted")
-    await asyncio.sleep(2.5)
+    await asyncio.sleep(2.5)  # two more rounds may not count them again
     assert await counted()
     rate = (await relay.api.get("/v1/stats")).json()["webhook_loss_rate"]
     assert rate == round((lost + 1) / (lost + came + 2), 6)
@@ -59,8 +60,8 @@ async def test_a_webhook_that_came_while_i_mport_failed_is_not_lost(relay: Relay
 
     await relay.faults()
 
-    await relay.until_told(imp_uid, "paid", merchant="unlucky")
-    await asyncio.sleep(2.5)
+    await relay.until_recorded(imp_uid, "paid", merchant="unlucky")
+    await asyncio.sleep(2.5)  # two more rounds may not count it as lost
     assert (await relay.ledger.reconciliations.webhook_losses())[0] == before[0]
 
 
@@ -77,11 +78,11 @@ async def test_adopting_a_shop_sends_no_history(relay: Relay) -> None:
     heard = await relay.subscribe("adopting")
 
     for imp_uid in (old, older):
-        (event,) = await relay.until_told(imp_uid, "paid", merchant="adopting")
+        (event,) = await relay.until_recorded(imp_uid, "paid", merchant="adopting")
         assert event["silent"] is True
-    await relay.until_told(new, "paid", merchant="adopting")
+    await relay.until_recorded(new, "paid", merchant="adopting")
     await relay.until(heard.types, "the new one is heard")
-    await relay.until_quiet("adopting")
+    await relay.until_idle("adopting")
     assert {event["data"]["imp_uid"] for event in heard.events} == {new}
     assert (await relay.ledger.reconciliations.webhook_losses())[0] == lost
 
@@ -96,14 +97,14 @@ async def test_a_silent_run_goes_first(relay: Relay) -> None:
     for imp_uid in imp_uids:
         now = int(time.time())
         await relay.payment_at_iamport(imp_uid=imp_uid, imp_key="key-silent", status="paid", paid_at=now)
-    await asyncio.sleep(1.5)
+    await asyncio.sleep(1.5)  # a second that is over may be compared
     window = {"since": rfc3339(time.time() - 100 * DAY), "until": rfc3339(time.time() + 60)}
     assert (await relay.api.post("/v1/reconciliations", json={"merchant": "silent", **window})).status_code == 202
 
     relay.worker = relay.start_worker()
 
     for imp_uid in imp_uids:
-        (event,) = await relay.until_told(imp_uid, "paid", merchant="silent")
+        (event,) = await relay.until_recorded(imp_uid, "paid", merchant="silent")
         assert event["silent"] is True
     assert heard.events == []
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import httpx
 import pytest
 import redis
 
-from tests.support.processes import Processes, eventually
-from tests.support.stack import KEY, TOKEN
+from tests.support.clients import http_client
+from tests.support.processes import Processes
+from tests.support.relay import KEY, TOKEN
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ async def test_a_receiver_acknowledges_from_its_spool(processes: Processes, envi
     url = f"http://127.0.0.1:{environ['PORT']}"
     receiver = processes.python("receiver", **environ)
     await receiver.ready(f"{url}/readyz")
-    async with httpx.AsyncClient(base_url=url, timeout=30) as client:
+    async with http_client(url) as client:
         assert (await client.post("/webhooks", json={"imp_uid": "imp_1"})).status_code == 200
         metrics = (await client.get("/metrics")).text.splitlines()
     assert "relay_spool_waiting 1.0" in metrics
@@ -38,7 +39,7 @@ async def test_a_console_refuses_to_write(processes: Processes, environ: dict[st
     console = processes.python("console", **environ)
     url = f"http://127.0.0.1:{environ['PORT']}"
     await console.ready(f"{url}/readyz")
-    async with httpx.AsyncClient(base_url=url, headers={"authorization": f"Bearer {TOKEN}"}, timeout=30) as client:
+    async with http_client(url, headers={"authorization": f"Bearer {TOKEN}"}) as client:
         assert (await client.get("/v1/merchants")).status_code == 200
         answer = await client.put("/v1/merchants/shop", json={"imp_key": "key", "imp_secret": "secret"})
     assert (answer.status_code, "replicas" in answer.json()["detail"]) == (503, True)
@@ -55,6 +56,6 @@ async def test_a_worker_waits(processes: Processes, environ: dict[str, str]) -> 
 
         await worker.logged("ledger_away", task="prepare")
         before = asked()
-        await eventually(lambda: asked() > before + 2, "it has asked again and again")
+        await until(lambda: asked() > before + 2, "it has asked again and again")
     at_start, later = worker.logs("ledger_away")
     assert ("replicas" in at_start["error"], later["task"], "replicas" in later["error"]) == (True, "prepare", True)

@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import time
-from typing import Any
 
 import pytest
 
-from ledger.keys import key
-from tests.support.relay import Relay, one_relay, side_by_side
+from tests.support.ledger_state import ledger_state
+from tests.support.relay import Relay
+from tests.support.relay_fixtures import shared_relay, side_by_side
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-relay = one_relay(RELAY_RETENTION="4s", RELAY_LOOKBACK="4s", RELAY_RECONCILE_EVERY="0s", RELAY_PENDING_SCHEDULE="30s")
+relay = shared_relay(
+    RELAY_RETENTION="4s", RELAY_LOOKBACK="4s", RELAY_RECONCILE_EVERY="0s", RELAY_PENDING_SCHEDULE="30s"
+)
 
 AFTER_RETENTION = 7.0
-_numbers = itertools.count(1)
-
-
-async def paid(relay: Relay, merchant: str = "default", **fields: Any) -> str:
-    """A payment that the relay knows as paid, announced under its own order number; its imp_uid."""
-    imp_uid = f"imp_r{next(_numbers)}"
-    shown = {"status": "paid", "paid_at": int(time.time()), "amount": 1004, **fields}
-    await relay.payment_at_iamport(imp_uid=imp_uid, merchant_uid=f"order-{imp_uid}", **shown)
-    await relay.webhook(imp_uid, path="/webhooks" if merchant == "default" else f"/webhooks/{merchant}")
-    await relay.until_told(imp_uid, "paid", merchant=merchant)
-    return imp_uid
 
 
 async def until_gone(relay: Relay, imp_uid: str, merchant: str = "default") -> None:
@@ -42,8 +32,8 @@ async def until_gone(relay: Relay, imp_uid: str, merchant: str = "default") -> N
 async def a_settled_payment_leaves_and_is_remembered(relay: Relay) -> None:
     """It leaves with all that belongs to it; a late webhook brings it back without news, and what is new is told."""
     endpoint = await relay.endpoint()
-    imp_uid = await paid(relay)
-    await relay.until_heard("paid", imp_uid=imp_uid)
+    imp_uid = await relay.paid()
+    await relay.until_received("paid", imp_uid=imp_uid)
     (event,) = await relay.events(imp_uid)
 
     await until_gone(relay, imp_uid)
@@ -52,22 +42,22 @@ async def a_settled_payment_leaves_and_is_remembered(relay: Relay) -> None:
     assert (await relay.api.get(f"/v1/deliveries/{event['id']}.{endpoint['id']}")).status_code == 404
     notifications = await relay.api.get("/v1/notifications", params={"imp_uid": imp_uid})
     assert notifications.json()["data"] == []
-    left = [name async for name in relay.ledger.store.redis.scan_iter(match=f"*{imp_uid}*", count=1000)]
-    assert left == [key("tomb", f"default/{imp_uid}").encode()]
+    async with ledger_state(relay.environ["REDIS_URL"]) as state:
+        assert await state.naming(imp_uid) == [f"tomb:default/{imp_uid}"]
 
     await relay.webhook(imp_uid)
-    payment = await relay.until_standing(imp_uid, "paid")
-    await relay.until_quiet()
+    payment = await relay.until_status(imp_uid, "paid")
+    await relay.until_idle()
     assert (payment["sequence"], payment["events"]) == (1, [])
     assert (await relay.api.post(f"/v1/payments/{imp_uid}/cancellations", json={"amount": 4})).status_code == 200
-    (news,) = await relay.until_told(imp_uid, "partially_cancelled")
+    (news,) = await relay.until_recorded(imp_uid, "partially_cancelled")
     assert (news["data"]["sequence"], news["data"]["previous_status"], news["silent"]) == (2, "paid", False)
-    await relay.until_heard("paid", "partially_cancelled", imp_uid=imp_uid)
+    await relay.until_received("paid", "partially_cancelled", imp_uid=imp_uid)
     await until_gone(relay, imp_uid)
     await relay.webhook(imp_uid)
-    await relay.until_standing(imp_uid, "partially_cancelled")
-    await relay.until_quiet()
-    assert relay.heard.types(imp_uid) == ["paid", "partially_cancelled"]
+    await relay.until_status(imp_uid, "partially_cancelled")
+    await relay.until_idle()
+    assert relay.subscriber.types(imp_uid) == ["paid", "partially_cancelled"]
 
 
 async def a_first_webhook_of_an_old_payment_is_silent(relay: Relay) -> None:
@@ -77,10 +67,10 @@ async def a_first_webhook_of_an_old_payment_is_silent(relay: Relay) -> None:
 
     await relay.webhook(imp_uid)
 
-    (event,) = await relay.until_told(imp_uid, "paid")
+    (event,) = await relay.until_recorded(imp_uid, "paid")
     assert event["silent"] is True
-    await relay.until_quiet()
-    assert relay.heard.types(imp_uid) == []
+    await relay.until_idle()
+    assert relay.subscriber.types(imp_uid) == []
 
 
 async def what_waits_stays(relay: Relay) -> None:
@@ -90,9 +80,9 @@ async def what_waits_stays(relay: Relay) -> None:
     heard = await relay.subscribe("held")
     (endpoint,) = (await relay.api.get("/v1/endpoints", params={"merchant": "held"})).json()["data"]
     await relay.api.post(f"/v1/endpoints/{endpoint['id']}/disable")
-    held = await paid(relay, "held")
+    held = await relay.paid(merchant="held", path="/webhooks/held")
     slow = {"pg_provider": "paymentwall", "late": {"outcome": "never"}}
-    opened = await paid(relay, "open", **slow)
+    opened = await relay.paid(merchant="open", path="/webhooks/open", **slow)
     params = {"merchant": "open"}
     pending = await relay.api.post(f"/v1/payments/{opened}/cancellations", params=params, json={})
     assert pending.status_code == 202
@@ -101,9 +91,9 @@ async def what_waits_stays(relay: Relay) -> None:
         imp_uid=account, status="ready", pay_method="vbank", vbank_num="7", vbank_date=now + 86400, vbank_issued_at=now
     )
     await relay.webhook(account, status="ready", path="/webhooks/account")
-    await relay.until_told(account, "virtual_account_issued", merchant="account")
+    await relay.until_recorded(account, "virtual_account_issued", merchant="account")
 
-    await asyncio.sleep(AFTER_RETENTION)
+    await asyncio.sleep(AFTER_RETENTION)  # nothing of this may have left by then
 
     assert (await relay.payment(held, "held"))["status"] == "paid"
     assert (await relay.payment(opened, "open"))["status"] == "cancellation_pending"
@@ -126,22 +116,22 @@ async def rejected_notifications_leave(relay: Relay) -> None:
 
     await relay.until(lambda: outcomes(1), "it is rejected")
     await relay.until(lambda: outcomes(0), "it is forgotten")
-    left = [name async for name in relay.ledger.store.redis.scan_iter(match="*imp_made_up*", count=1000)]
-    assert left == []
+    async with ledger_state(relay.environ["REDIS_URL"]) as state:
+        assert await state.naming("imp_made_up") == []
 
 
 async def nothing_is_left_of_what_left(relay: Relay) -> None:
     """When all payments have left, the indexes of payments, events and deliveries are as empty as they began."""
     await relay.merchant("brief")
     await relay.subscribe("brief")
-    imp_uids = [await paid(relay, "brief") for _ in range(3)]
+    imp_uids = [await relay.paid(merchant="brief", path="/webhooks/brief") for _ in range(3)]
 
     for imp_uid in imp_uids:
         await until_gone(relay, imp_uid, "brief")
 
-    redis = relay.ledger.store.redis
-    for name in ("pays", "evts", "ntfs"):
-        assert await redis.zcard(key(name, "m", "brief")) == 0
+    async with ledger_state(relay.environ["REDIS_URL"]) as state:
+        left = await state.naming("brief")
+    assert [name for name in left if name.endswith(":m:brief") and not name.startswith("endpoints")] == []
     assert (await relay.api.get("/v1/payments", params={"merchant": "brief"})).json()["data"] == []
 
 
@@ -152,10 +142,10 @@ STORIES = (
     rejected_notifications_leave,
     nothing_is_left_of_what_left,
 )
-told = side_by_side(STORIES)
+tasks = side_by_side(STORIES)
 
 
 @pytest.mark.parametrize("name", [story.__name__ for story in STORIES])
-async def test_a_story(told: dict[str, asyncio.Task[None]], name: str) -> None:
-    """What the story of this name says, is so."""
-    await told[name]
+async def test_a_story(tasks: dict[str, asyncio.Task[None]], name: str) -> None:
+    """What the story of this name claims holds."""
+    await tasks[name]

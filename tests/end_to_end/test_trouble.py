@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from tests.support.relay import Relay, one_relay
+from tests.support.relay import Relay
+from tests.support.relay_fixtures import shared_relay
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-relay = one_relay()
+relay = shared_relay()
 
 _numbers = itertools.count(1)
 
@@ -62,17 +63,17 @@ async def test_everything_waits_and_is_caught_up(relay: Relay, fault: dict[str, 
     imp_uids = await announced(relay, 30)
 
     await relay.until(lambda: relay.trouble("default"), "the trouble is seen")
-    await asyncio.sleep(1)
+    await asyncio.sleep(1)  # it may not be asked again and again meanwhile
 
     asked = (await relay.sandbox.get("/_sandbox/requests")).json()["requests"]
     assert len(asked) <= 40
-    assert [await relay.told(imp_uid) for imp_uid in imp_uids[:3]] == [[], [], []]
+    assert [await relay.event_types(imp_uid) for imp_uid in imp_uids[:3]] == [[], [], []]
     await relay.faults()
     began = time.monotonic()
     await until_all_paid(relay, imp_uids)
     assert time.monotonic() - began < 10
     await relay.until(lambda: _no_trouble(relay), "the trouble is over")
-    await relay.until_quiet()
+    await relay.until_idle()
 
 
 async def test_a_hanging_i_mport(relay: Relay) -> None:
@@ -132,7 +133,7 @@ async def test_poisonous_payments_hold_back_nobody(relay: Relay, poison: str, co
     await until_all_paid(relay, good, name)
 
     assert time.monotonic() - began < 8
-    assert [await relay.told(imp_uid, name) for imp_uid in bad] == [[]] * count
+    assert [await relay.event_types(imp_uid, name) for imp_uid in bad] == [[]] * count
     await relay.faults()
     await until_all_paid(relay, bad, name)
     await relay.until(lambda: _no_trouble(relay, name), "the trouble is over")
@@ -146,7 +147,7 @@ async def test_one_merchants_trouble_is_nobody_elses(relay: Relay) -> None:
     assert (await relay.api.put("/v1/merchants/wrong", json=keys)).status_code == 200
     waiting = await announced(relay, 5, "wrong")
     trouble = await relay.until(lambda: relay.trouble("wrong"), "the trouble is seen")
-    await asyncio.sleep(2)
+    await asyncio.sleep(2)  # its trouble may not spread meanwhile
 
     await until_all_paid(relay, await announced(relay, 5, "well"), "well")
 
@@ -177,7 +178,7 @@ async def test_a_payment_that_i_mport_forgets_for_a_while(relay: Relay) -> None:
     await until_all_paid(relay, [imp_uid])
     await relay.payment_at_iamport(imp_uid=imp_uid, imp_key="somebody-else")
     await relay.webhook(imp_uid, status="cancelled")
-    await asyncio.sleep(1.5)
+    await asyncio.sleep(1.5)  # it may not be rejected after as many 404 as reject an unknown one
     pending = await relay.api.get("/v1/notifications", params={"imp_uid": imp_uid, "outcome": "pending"})
     assert len(pending.json()["data"]) == 1
 
@@ -186,7 +187,7 @@ async def test_a_payment_that_i_mport_forgets_for_a_while(relay: Relay) -> None:
         imp_uid=imp_uid, imp_key="key", status="cancelled", cancel_amount=1004, cancelled_at=at
     )
 
-    await relay.until_told(imp_uid, "paid", "cancelled")
+    await relay.until_recorded(imp_uid, "paid", "cancelled")
 
 
 async def test_a_hundred_and_fifty_webhooks_are_a_handful_of_looks(relay: Relay) -> None:
@@ -194,7 +195,7 @@ async def test_a_hundred_and_fifty_webhooks_are_a_handful_of_looks(relay: Relay)
     imp_uids = [f"imp_many{number}" for number in range(150)]
     for imp_uid in imp_uids:
         await relay.payment_at_iamport(imp_uid=imp_uid, status="paid", paid_at=int(time.time()), amount=1004)
-    await relay.until_quiet()
+    await relay.until_idle()
     await relay.forget_requests()
 
     answers = await asyncio.gather(*(_post_at_once(relay, imp_uid) for imp_uid in imp_uids))

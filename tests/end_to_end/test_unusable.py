@@ -12,9 +12,10 @@ import pytest
 import redis
 from cryptography.fernet import Fernet
 
+from tests.support.ledger_state import ledger_state
 from tests.support.processes import ROOT, Process, Processes
 from tests.support.redis_process import RedisServer
-from tests.support.stack import Stack
+from tests.support.relay import Relay
 
 MODULES = ("workers", "console", "receiver")
 KEY = Fernet.generate_key().decode()
@@ -85,22 +86,22 @@ async def test_a_redis_that_was_away(
 
 
 @pytest.fixture
-async def limited(processes: Processes, own_redis: RedisServer, free_port: Callable[[], int]) -> AsyncIterator[Stack]:
+async def limited(processes: Processes, own_redis: RedisServer, free_port: Callable[[], int]) -> AsyncIterator[Relay]:
     """A relay whose Redis user has the documented rights and no other."""
-    stack = Stack(processes, rights(own_redis), free_port, {"RELAY_RECONCILE_EVERY": "1s"})
-    await stack.start()
-    yield stack
-    await stack.stop()
+    relay = Relay(processes, rights(own_redis), free_port, {"RELAY_RECONCILE_EVERY": "1s"})
+    await relay.start()
+    yield relay
+    await relay.stop()
 
 
-async def test_the_documented_rights_are_enough(limited: Stack, own_redis: RedisServer) -> None:
+async def test_the_documented_rights_are_enough(limited: Relay, own_redis: RedisServer) -> None:
     """Webhooks, looks, callbacks, retries, cancellations, reconciliations, replays: nothing is refused on the way."""
-    limited.heard.answer = lambda count: (500 if count == 1 else 200, 0)
+    limited.subscriber.reply = lambda count: (500 if count == 1 else 200, 0)
     endpoint = await limited.endpoint()
     (card,) = await limited.play("card")
     await limited.play("virtual-account")
     await limited.webhook("imp_made_up")
-    await limited.until(lambda: len(limited.heard.requests) >= 4, "all callbacks come")
+    await limited.until(lambda: len(limited.subscriber.requests) >= 4, "all callbacks come")
 
     async def settled() -> bool:
         return not (await limited.api.get("/v1/stats")).json()["deliveries"]["pending"]
@@ -126,11 +127,11 @@ async def test_the_documented_rights_are_enough(limited: Stack, own_redis: Redis
         assert admin.execute_command("ACL", "LOG") == []
 
 
-async def test_workers_come_and_go(limited: Stack, own_redis: RedisServer) -> None:
+async def test_workers_come_and_go(limited: Relay, own_redis: RedisServer) -> None:
     """One that runs is listed with what it did last; stopped, it is gone; killed, it goes quiet."""
     await limited.endpoint()
     await limited.play("card")
-    await limited.until_heard("paid")
+    await limited.until_received("paid")
 
     async def workers() -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = (await limited.api.get("/v1/stats")).json()["workers"]
@@ -152,13 +153,12 @@ async def test_workers_come_and_go(limited: Stack, own_redis: RedisServer) -> No
     assert await second.terminate() == 0
     assert [row["name"] for row in await workers()] == [first["name"]]
     await limited.worker.kill()
-    with redis.Redis.from_url(own_redis.url) as admin:
-        when, _, row = admin.hget("{relay}:workers", first["name"]).decode().partition(":")
-        admin.hset("{relay}:workers", first["name"], f"{int(when) - 60_000}:{row}")
+    async with ledger_state(own_redis.url) as state:
+        await state.age_heartbeat(first["name"], 60)
     assert [row["state"] for row in await workers()] == ["quiet"]
 
 
-async def test_a_queue_that_stops_working_is_told_and_forgiven(limited: Stack, own_redis: RedisServer) -> None:
+async def test_a_queue_that_stops_working_is_told_and_forgiven(limited: Relay, own_redis: RedisServer) -> None:
     """The log has a line or two about it, and no traceback; everything goes on as soon as it works again."""
     await limited.endpoint()
     rights(own_redis, "-lpop", "-rpush")
@@ -174,4 +174,4 @@ async def test_a_queue_that_stops_working_is_told_and_forgiven(limited: Stack, o
     assert len([line for line in limited.worker.lines if "error" in line and "ConsumerThread" in line]) == 1
     assert len(limited.worker.logs("kick_lost")) <= 1
     rights(own_redis)
-    await limited.until_heard("paid")
+    await limited.until_received("paid")

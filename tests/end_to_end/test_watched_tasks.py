@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.support.processes import Process, Processes
-from tests.support.stack import KEY, TOKEN
+from tests.support.relay import KEY, TOKEN
 
 _BROKEN = """
 import importlib, os, sys

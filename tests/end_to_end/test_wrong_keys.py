@@ -9,7 +9,6 @@ import pytest
 from cryptography.fernet import Fernet
 
 from ledger import Ledger
-from ledger.compatibility import begin
 from runtime.encryption import Sealer
 from tests.support.processes import Processes
 from tests.support.redis_process import RedisServer
@@ -20,7 +19,7 @@ RIGHT, WRONG = Fernet.generate_key().decode(), Fernet.generate_key().decode()
 async def sealed(redis_url: str) -> None:
     """Begin a ledger with the right key."""
     ledger = Ledger.connect(redis_url, redis_url.removesuffix("/0") + "/1")
-    await begin(ledger.store, Sealer([RIGHT]))
+    await ledger.begin(Sealer([RIGHT]))
     await ledger.close()
 
 

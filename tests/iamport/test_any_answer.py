@@ -11,7 +11,7 @@ from iamport.client import Client
 from iamport.responses import LookupResult, PaymentPage
 from schemas import wire
 from schemas.errors import IamportError
-from tests.support.iamport_stub import Stub, http, token_answer
+from tests.support.iamport_stub import Last, Stub, always, http, token_answer
 
 CALLS: list[Callable[[Client], Awaitable[object]]] = [
     lambda client: client.payments(["a", "b"]),
@@ -68,12 +68,7 @@ async def test_any_bytes_instead_of_http(
     stub: Stub, client: Client, raw: bytes, call: Callable[[Client], Awaitable[object]]
 ) -> None:
     """Bytes that need not be HTTP give an error of the tree."""
-
-    def reply(_asked: object) -> None:
-        for writer in stub.writers:
-            writer.write(b"HTTP/1.1 2" + raw if len(raw) % 2 else raw)
-
-    stub.reply = reply
+    stub.reply = always(Last(b"HTTP/1.1 2" + raw if len(raw) % 2 else raw))
     await _holds(client, call)
 
 

@@ -75,7 +75,7 @@ async def test_past_the_end_is_empty(stub: Stub, client: Client) -> None:
 
 
 async def test_a_first_page_that_is_turned_down_says_so(stub: Stub, client: Client) -> None:
-    """It is past the end of nothing, or no answer to this question: whoever asks has to be told."""
+    """A 400 to the first page may mean an empty list or a refusal, so the page says that it was turned down."""
     stub.reply = lambda _asked: no(400, "what window?")
     page = await client.page(0, 1, 1)
     assert (page.rows, page.turned_down) == ((), True)

@@ -31,12 +31,12 @@ async def test_a_batch_is_one_call(stub: Stub, client: Client) -> None:
 
 
 async def test_nothing_asked_is_no_call(stub: Stub, client: Client) -> None:
-    """An empty batch asks nobody."""
+    """An empty batch sends no request."""
     assert (await client.payments([])).found == {}
     assert stub.asked == []
 
 
-async def test_207_tells_the_unknown(stub: Stub, client: Client) -> None:
+async def test_207_names_the_unknown_ones(stub: Stub, client: Client) -> None:
     """What a 207 leaves out is unknown, the rest is found."""
     stub.reply = lambda _asked: well([payment("a")], 207)
     looked = await client.payments(["a", "b"])
@@ -60,7 +60,7 @@ async def test_404_of_a_proxy_says_nothing(stub: Stub, client: Client) -> None:
 
 
 async def test_one_bad_row_harms_no_other(stub: Stub, client: Client) -> None:
-    """Rows without status or amount are malformed alone, and nothing is made of one that nobody asked for."""
+    """Rows without status or amount are malformed alone; a row that was not asked for is ignored."""
     bad = payment("bad")
     del bad["status"]
     stub.reply = lambda _asked: well([payment("a"), bad, payment("b", amount="12"), payment("stranger")])
@@ -165,7 +165,7 @@ async def test_a_slow_answer_ends_in_time(stub: Stub, make_client: MakeClient) -
     assert raised.value.slow
 
 
-async def test_nobody_there(stub: Stub, client: Client) -> None:
+async def test_a_refused_connection_is_unreachable(stub: Stub, client: Client) -> None:
     """A refused connection is known to have had no effect."""
     await stub.stop()
     with pytest.raises(IamportUnreachable):

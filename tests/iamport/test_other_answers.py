@@ -21,7 +21,7 @@ def amounts(**fields: Any) -> dict[str, Any]:
     return payment("a", **fields)
 
 
-async def test_a_batch_about_somebody_else(stub: Stub, client: Client) -> None:
+async def test_a_batch_about_another_payment(stub: Stub, client: Client) -> None:
     """What it shows of what was asked for counts; what is missing may be what the wrong row stands for."""
     stub.reply = lambda _asked: well([payment("a"), payment("other"), payment("B")], 207)
     looked = await client.payments(["a", "b"])
@@ -45,7 +45,7 @@ async def test_with_include_sandbox_others_are_passed_on_too(stub: Stub, make_cl
 
 
 async def test_the_same_payment_twice(stub: Stub, client: Client) -> None:
-    """Two rows that say the same are one; where they differ, nobody knows which to believe."""
+    """Two equal rows count as one; if they differ, the payment is malformed."""
     stub.reply = lambda _asked: well([payment("a"), payment("b"), payment("a"), payment("b", status="cancelled")])
     looked = await client.payments(["a", "b"])
     assert (set(looked.found), set(looked.malformed)) == ({"a"}, {"b"})

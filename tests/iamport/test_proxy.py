@@ -14,9 +14,9 @@ from iamport.transport import iamport_transport
 from runtime.settings import Settings
 from schemas.errors import IamportUnreachable
 from tests.support.certificates import Authority
-from tests.support.http_proxy import HttpProxy
 from tests.support.iamport_stub import Stub, payment, well
 from tests.support.memory_tokens import MemoryTokens
+from tests.support.proxies import HttpProxy
 
 # httpx-aiohttp's own way to hand over user and password.
 pytestmark = pytest.mark.filterwarnings("ignore:.*(BasicAuth|proxy_auth).*deprecated:DeprecationWarning")
@@ -55,8 +55,9 @@ def known(stub: Stub) -> Stub:
 async def tls(stub: Stub, context: ssl.SSLContext) -> str:
     """Has the stub listen with TLS; its address."""
     await stub.stop()
-    await stub.start(tls=context)
-    return f"https://127.0.0.1:{stub.port}"
+    stub.tls = context
+    await stub.start()
+    return stub.url
 
 
 async def test_https_is_tunnelled(known: Stub, authority: Authority) -> None:
@@ -107,7 +108,7 @@ async def test_a_proxy_that_is_away_is_named(
         await look(url, f"{WRITTEN}@127.0.0.1:{free_port()}")
 
 
-async def test_a_proxy_that_lets_nobody_through_is_named(known: Stub, authority: Authority) -> None:
+async def test_a_proxy_that_refuses_is_named(known: Stub, authority: Authority) -> None:
     """Its answer to CONNECT is not i'mport's."""
     url = await tls(known, authority.server())
     async with HttpProxy(refuses=b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n") as proxy:

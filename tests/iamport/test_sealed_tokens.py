@@ -12,7 +12,7 @@ KEY, OTHER = Fernet.generate_key().decode(), Fernet.generate_key().decode()
 
 
 async def test_a_token_is_kept_sealed() -> None:
-    """Another process with the key reads it; whoever reads Redis does not."""
+    """Another process with the key can read it; Redis alone does not reveal it."""
     store = MemoryTokens()
     await SealedTokens(store, Sealer([KEY])).put_token("default", "the-token", 60)
     assert "the-token" not in str(store.tokens)

@@ -16,6 +16,7 @@ from runtime.settings import Settings
 from tests.iamport.conftest import MakeClient
 from tests.support.iamport_stub import Asked, Stub, no, payment, well
 from tests.support.ledger_driver import queue_url
+from tests.support.ledger_state import ledger_state
 
 
 def _show(asked: Asked) -> bytes:
@@ -78,20 +79,21 @@ async def agency(redis_url: str, stub: Stub, transport: httpx.AsyncBaseTransport
     await ledger.close()
 
 
-async def test_merchants_with_the_same_credentials_share_a_token(stub: Stub, agency: Agency) -> None:
-    """Ten sub-merchants that look at once ask for one token, and keep one in Redis, sealed."""
+async def test_merchants_with_the_same_credentials_share_a_token(stub: Stub, agency: Agency, redis_url: str) -> None:
+    """Ten sub-merchants that look up at once get one token and store one in Redis, sealed."""
     names = [f"sub-{number}" for number in range(10)]
     for number, name in enumerate(names):
         await agency.put(name, tier=f"S{number:02}")
     await asyncio.gather(*(agency.look(name) for name in names))
     assert stub.tokens_given == 1
     assert sorted(asked.headers["tier"] for asked in stub.calls) == [f"S{number:02}" for number in range(10)]
-    (key,) = [key async for key in agency.ledger.store.redis.scan_iter("{relay}:imp_token:*")]
-    assert "token-1" not in str(await agency.ledger.store.redis.get(key))
+    async with ledger_state(redis_url) as state:
+        (stored,) = await state.iamport_tokens()
+    assert "token-1" not in stored
 
 
 async def test_a_changed_secret_gets_a_token_of_its_own(stub: Stub, agency: Agency) -> None:
-    """The token that was got with the old secret serves those who still have it, and nobody else."""
+    """The token of the old secret is only used by merchants that still have that secret."""
     await agency.put("one", tier="ONE")
     await agency.put("two", tier="TWO")
     await agency.look("one")

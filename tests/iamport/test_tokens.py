@@ -66,7 +66,7 @@ async def test_other_credentials_never_use_the_old_token(stub: Stub, make_client
 
 
 async def test_a_token_near_its_end_is_renewed(stub: Stub, client: Client) -> None:
-    """The lifetime is i'mport's `expired_at - now`, whatever our clock says; near its end a new one is asked for."""
+    """The lifetime is i'mport's `expired_at - now`, independent of our clock; near its end a new one is requested."""
     stub.token = lambda: token_answer("old", lifetime=20, now=42)
     stub.reply = lambda _asked: well(payment("a"))
     await client.payment("a")

@@ -43,7 +43,7 @@ class Model:
     ended: set[tuple[Lane, str]] = field(default_factory=set)
     claimed_at: dict[int, int] = field(default_factory=dict)
     disabled: set[str] = field(default_factory=set)
-    afresh: dict[str, int] = field(default_factory=dict)
+    fresh_from: dict[str, int] = field(default_factory=dict)
     clock: int = 0
 
     def record(self, imp_uid: str) -> Record:

@@ -147,7 +147,7 @@ class Pair:
         this = self.model.deliveries[delivery.id]
         if isinstance(verdict, Delivered | Dead):
             this.state = "delivered" if isinstance(verdict, Delivered) else "dead"
-        if isinstance(verdict, Disable) and delivery.lease.token >= self.model.afresh.get(this.endpoint, 0):
+        if isinstance(verdict, Disable) and delivery.lease.token >= self.model.fresh_from.get(this.endpoint, 0):
             self.model.disabled.add(this.endpoint)
 
     def retry(self, which: int) -> None:
@@ -165,7 +165,7 @@ class Pair:
         if name in self.model.disabled:
             self.run(self.ledger.endpoints.enable(name))
             self.model.disabled.discard(name)
-            self.model.afresh[name] = self.run(self.ledger.delivery_lane.health(name))[2]
+            self.model.fresh_from[name] = self.run(self.ledger.delivery_lane.health(name))[2]
         else:
             self.run(self.ledger.endpoints.disable(name, "asked for"))
             self.model.disabled.add(name)
@@ -192,10 +192,10 @@ class Pair:
         for lease in leases:
             self.model.renew(lease)
 
-    def give_back(self, lease: Lease) -> None:
+    def release(self, lease: Lease) -> None:
         """A worker stops and gives back what it holds."""
         self.ledger.leases.hold([lease])
-        self.run(self.ledger.leases.give_back())
+        self.run(self.ledger.leases.release())
         self.model.release(lease)
 
     def wait(self, seconds: float) -> None:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from ledger import Ledger
-from ledger.compatibility import begin
 from runtime.encryption import Sealer
 from tests.conftest import _free_port
 from tests.support.ledger_driver import Driver, paid, queue_url
@@ -27,7 +26,7 @@ FOLDER = Path(__file__).parent / "data"
 async def live(driver: Driver) -> None:
     """A bit of everything: payments in each state, deliveries delivered, dead, leased and due, an unknown payment, a
     lease that nobody will settle, a replay's and a reconciliation's traces."""
-    await begin(driver.ledger.store, Sealer([KEY]))
+    await driver.ledger.begin(Sealer([KEY]))
     lane = await driver.subscribe()
     await driver.look(paid("imp_paid"))
     await driver.settle(await driver.take_one(lane))

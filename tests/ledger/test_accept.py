@@ -25,7 +25,7 @@ async def test_an_accepted_webhook_is_noted_and_marks_its_payment(ledger: Ledger
         "merchant": "default", "imp_uid": "imp_1", "merchant_uid": "주문", "status": "paid", "cancellation_id": "c1",
         "source": "52.78.5.241", "verified": "1", "extra": '{"x":1}', "outcome": "pending", "reason": "",
     }  # fmt: skip
-    now = await ledger.store.now()
+    now = await ledger.now()
     assert now - 60 < int(row[b"received_at"]) / 1000 <= now
     assert list(await driver.due(REFRESH)) == ["imp_1"]
     assert list(await driver.lanes()) == ["refresh/default"]

@@ -11,8 +11,7 @@ import pytest
 import redis
 
 from ledger import Ledger
-from ledger.acl import BESIDE, LEDGER_CALLS, QUEUE_CALLS, ledger_trouble, of_refusals
-from ledger.compatibility import usable
+from ledger.acl import LEDGER_CALLS, OUTSIDE_SCRIPTS, QUEUE_CALLS, problem_of_refusals
 from schemas.errors import BadSetting, LedgerUnavailable
 from tests.support.ledger_driver import queue_url
 from tests.support.redis_process import RedisServer
@@ -42,7 +41,7 @@ class Limited:
         self.server = server
         self.admin = redis.Redis.from_url(server.url)
         self.url = server.url.replace("redis://", "redis://relay:secret@")
-        commands = [*sorted(LEDGER | QUEUE), *BESIDE]
+        commands = [*sorted(LEDGER | QUEUE), *OUTSIDE_SCRIPTS]
         rights = [f"+{name.lower()}" for name in commands]
         self.set("reset", "on", ">secret", "~{relay}*", "~relay*", *rights)
 
@@ -66,7 +65,7 @@ def limited(own_redis: RedisServer) -> Iterator[Limited]:
 async def test_the_least_rights_are_enough(limited: Limited) -> None:
     """Nothing is found to be wrong, nothing is left behind, and it may still be asked whether it is durable."""
     ledger = limited.ledger(replica_acks=1)
-    await usable(ledger)
+    await ledger.check_usable()
     assert (await ledger.durability()).durable
     await ledger.close()
     assert limited.admin.keys("{relay}*") == []
@@ -81,7 +80,7 @@ async def test_each_right_that_is_lacking_is_named(limited: Limited, name: str) 
     limited.set(f"-{whole}", *([f"+{whole}|exists"] if part else []))
     ledger = limited.ledger(replica_acks=1)
     with pytest.raises(BadSetting) as refused:
-        await usable(ledger)
+        await ledger.check_usable()
     text = str(refused.value)
     assert "\n" not in text
     assert re.search(rf"\b{whole}\b", text, re.IGNORECASE)
@@ -96,7 +95,7 @@ async def test_all_that_is_lacking_is_named_at_once(limited: Limited) -> None:
     limited.set("-info", "-zscan", "-spop")
     ledger = limited.ledger()
     with pytest.raises(BadSetting, match=r"SPOP, ZSCAN, INFO: ACL SETUSER … \+spop \+zscan \+info"):
-        await usable(ledger)
+        await ledger.check_usable()
     await ledger.close()
 
 
@@ -114,7 +113,7 @@ async def test_keys_that_are_forbidden_are_named(limited: Limited, keys: tuple[s
     limited.set("resetkeys", *keys)
     ledger = limited.ledger()
     with pytest.raises(BadSetting, match=named):
-        await usable(ledger)
+        await ledger.check_usable()
     await ledger.close()
 
 
@@ -123,11 +122,11 @@ async def test_a_user_who_is_turned_down_is_named(limited: Limited, user: str) -
     """A wrong password or user is no Redis that is away; nor is the queue's."""
     ledger = Ledger.connect(limited.url.replace("relay:secret", user), queue_url(limited.server.url))
     with pytest.raises(BadSetting, match=r"^REDIS_URL: Redis turns its user or password down"):
-        await usable(ledger)
+        await ledger.check_usable()
     await ledger.close()
     ledger = Ledger.connect(limited.server.url, queue_url(limited.url.replace("relay:secret", user)))
     with pytest.raises(BadSetting, match=r"^RELAY_QUEUE_URL .*: Redis turns its user or password down"):
-        await usable(ledger)
+        await ledger.check_usable()
     await ledger.close()
 
 
@@ -139,7 +138,7 @@ async def test_a_database_that_is_not_there(own_redis: RedisServer) -> None:
         with pytest.raises(
             BadSetting, match=rf"^{variable}\b.*DB index is out of range.*name a database that its Redis"
         ):
-            await usable(ledger)
+            await ledger.check_usable()
         await ledger.close()
 
 
@@ -152,7 +151,7 @@ async def test_a_database_that_is_not_there(own_redis: RedisServer) -> None:
 )
 def test_newer_redis_have_other_words(words: str, named: str) -> None:
     """As Redis 7.2 and later say it; what the user is called does not matter."""
-    found = of_refusals("ledger", [b"ZADD", words.encode()])
+    found = problem_of_refusals("ledger", [b"ZADD", words.encode()])
     assert found is not None
     assert (found.lasting, named in found.reason) == (True, True)
 
@@ -164,7 +163,7 @@ async def test_a_command_that_was_renamed(tmp_path: Path, free_port: Callable[[]
     ledger = Ledger.connect(server.url, queue_url(server.url))
     try:
         with pytest.raises(BadSetting, match=r"^RELAY_QUEUE_URL .*: its Redis does not know KEYS: take back"):
-            await usable(ledger)
+            await ledger.check_usable()
     finally:
         await ledger.close()
         server.kill()
@@ -175,11 +174,11 @@ async def test_a_redis_that_is_away_is_no_mistake(own_redis: RedisServer, redis_
     own_redis.kill()
     ledger = Ledger.connect(own_redis.url, queue_url(own_redis.url))
     with pytest.raises(LedgerUnavailable):
-        await usable(ledger)
+        await ledger.check_usable()
     await ledger.close()
     ledger = Ledger.connect(redis_url, queue_url(own_redis.url))
-    await usable(ledger)
-    found = await ledger.queue.trouble()
+    await ledger.check_usable()
+    found = await ledger.queue_problem()
     assert found is not None
     assert not found.lasting
     await ledger.close()
@@ -190,11 +189,11 @@ async def test_a_full_queue_is_noticed(own_redis: RedisServer, redis_url: str) -
     ledger = Ledger.connect(redis_url, queue_url(own_redis.url))
     with redis.Redis.from_url(own_redis.url) as admin:
         admin.config_set("maxmemory", 1)
-        found = await ledger.queue.trouble()
+        found = await ledger.queue_problem()
         admin.config_set("maxmemory", 0)
     assert found is not None
     assert (found.lasting, "OOM" in found.reason) == (False, True)
-    assert await ledger.queue.trouble() is None
+    assert await ledger.queue_problem() is None
     await ledger.close()
 
 
@@ -203,7 +202,7 @@ async def test_a_replica_is_no_ledger(own_redis: RedisServer) -> None:
     with redis.Redis.from_url(own_redis.url) as admin:
         admin.execute_command("REPLICAOF", "127.0.0.1", "1")
         ledger = Ledger.connect(own_redis.url, queue_url(own_redis.url))
-        found = await ledger_trouble(ledger.store)
+        found = await ledger.ledger_problem()
         assert found is not None
         assert (found.lasting, "read only replica" in found.reason) == (False, True)
         admin.execute_command("REPLICAOF", "NO", "ONE")

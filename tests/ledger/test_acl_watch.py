@@ -35,7 +35,7 @@ def lines() -> Iterator[Lines]:
 async def test_what_is_well_is_not_told(ledger: Ledger, lines: Lines) -> None:
     """Nobody reads that nothing is wrong."""
     watch = AclWatch(ledger)
-    await watch.tell()
+    await watch.log_problems()
     assert (lines(), watch.seen is not None and watch.seen.well) == ([], True)
 
 
@@ -46,7 +46,7 @@ async def test_each_matter_is_a_line(ledger: Ledger, driver: Driver, own_redis: 
     limited = Ledger(ledger.store, Ledger.connect(own_redis.url, own_redis.url.replace("//", "//relay:p@")).queue)
     try:
         await fill(driver, 0.97)
-        await AclWatch(limited).tell()
+        await AclWatch(limited).log_problems()
     finally:
         await driver.redis.config_set("maxmemory", 0)
         await limited.queue.close()
@@ -64,14 +64,14 @@ async def test_rights_that_are_taken_away_are_told(own_redis: RedisServer, lines
         admin.execute_command("ACL", "SETUSER", "relay", "on", ">p", "~*", "+@all")
         ledger = Ledger.connect(own_redis.url.replace("//", "//relay:p@"), queue_url(own_redis.url))
         watch = AclWatch(ledger)
-        await watch.tell()
+        await watch.log_problems()
         for rules, named in ((("-zadd",), "ZADD"), (("-evalsha",), "EVALSHA"), (("resetkeys",), "keys {relay}*")):
             admin.execute_command("ACL", "SETUSER", "relay", "~*", "+@all", *rules)
-            await watch.tell()
+            await watch.log_problems()
             (line,) = (line for line in lines() if line["event"] == "ledger_unusable")
             assert named in line["error"]
         admin.execute_command("ACL", "SETUSER", "relay", "~*", "+@all")
-        await watch.tell()
+        await watch.log_problems()
     assert watch.seen is not None
     assert watch.seen.well
     assert [line for line in lines() if line["event"] == "ledger_unusable"] == []
@@ -84,7 +84,7 @@ async def test_a_queue_that_hangs_holds_nobody_up(redis_url: str, own_redis: Red
     watch = AclWatch(ledger, every=0.0)
     before = await watch.recent()
     own_redis.pause()
-    looking = asyncio.create_task(watch.tell())
+    looking = asyncio.create_task(watch.log_problems())
     assert await watch.recent() is before
     assert not looking.done()
     own_redis.resume()

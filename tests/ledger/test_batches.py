@@ -125,7 +125,7 @@ async def test_a_call_that_breaks_off_writes_nothing(ledger: Ledger, driver: Dri
     change = driver.decide(claimed, paid("imp_2"))
     good = {
         "commit": refresh_lane._write(change, next(steps(change)), claimed, THEN, with_object=True).args,
-        "settle": delivery_lane._settle_args(delivery.lease, Delivered(), [attempt()]),
+        "settle_deliveries": delivery_lane._settle_args(delivery.lease, Delivered(), [attempt()]),
     }
     for name, args in good.items():
         with pytest.raises(LedgerRefused):
@@ -136,10 +136,10 @@ async def test_a_call_that_breaks_off_writes_nothing(ledger: Ledger, driver: Dri
 
 
 async def test_looks_of_one_call_have_each_their_own_subscribers(ledger: Ledger, driver: Driver) -> None:
-    """Another merchant's endpoints are not told, and a quiet look is quiet for its payment only."""
+    """Another merchant's endpoints get nothing, and a silent refresh is silent for its payment only."""
     await ledger.merchants.put("other", imp_key="k", imp_secret="s")
     ours, theirs = await driver.subscribe("ep_ours"), await driver.subscribe("ep_theirs", merchant="other")
-    await ledger.refresh_lane.mark_dirty("default", "imp_quiet", quiet=True)
+    await ledger.refresh_lane.mark_dirty("default", "imp_silent", silent=True)
     await driver.accept("imp_1")
     await driver.accept("imp_2", merchant="other")
     claimed = [*await driver.claim(), *await driver.claim(REFRESH._replace(name="other"))]

@@ -11,7 +11,7 @@ from ledger import Ledger
 from ledger.keys import Lane, key
 from ledger.leases import LEASE_MS, Lease
 from tests.support.ledger_driver import REFRESH, Driver, paid
-from tests.support.processes import PATIENCE
+from tests.support.waiting import PATIENCE
 
 BACK = 60.0
 
@@ -27,7 +27,7 @@ async def put_clock_back(driver: Driver, seconds: float = BACK) -> None:
 async def ends_in(driver: Driver, lease: Lease) -> float:
     """Seconds until a lease ends, by Redis' clock."""
     at = (await driver.scores("leased", str(lease.lane)))[lease.member]
-    return at / 1000 - await driver.ledger.store.now()
+    return at / 1000 - await driver.ledger.now()
 
 
 @pytest.mark.parametrize("kind", ["refresh", "deliver"])
@@ -73,7 +73,7 @@ async def test_whoever_is_alive_keeps_what_it_has(ledger: Ledger, driver: Driver
 
 async def test_it_is_found_among_many_lanes(ledger: Ledger, driver: Driver) -> None:
     """A few lanes are looked at each time; none is left out for long."""
-    now, others = await ledger.store.now(), [f"refresh/m{n}" for n in range(950)]
+    now, others = await ledger.now(), [f"refresh/m{n}" for n in range(950)]
     await driver.redis.zadd(key("lanes"), {lane: (now + 1000 + n) * 1000 for n, lane in enumerate(others)})
     await driver.accept()
     held = await driver.claim_one()

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from ledger import Ledger
-from ledger.compatibility import usable
 from schemas.errors import LedgerUnavailable
 from tests.support.ledger_driver import REFRESH, Driver, notification, paid
 from tests.support.ledger_invariants import problems
-from tests.support.processes import PATIENCE, eventually
 from tests.support.redis_cluster import Cluster, client
+from tests.support.waiting import succeeds, until
 
 Connect = Callable[..., Ledger]
 Kind = Callable[[int], str]
@@ -58,15 +56,7 @@ def as_node(port: int) -> str:
 
 async def sooner_or_later(call: Callable[[], Awaitable[object]]) -> None:
     """Do it as somebody who tries again."""
-    until = time.monotonic() + PATIENCE
-    while True:
-        try:
-            await call()
-        except LedgerUnavailable:
-            assert time.monotonic() < until, "the ledger does not come back"
-            await asyncio.sleep(0.05)
-        else:
-            return
+    await succeeds(call, LedgerUnavailable, what="the ledger is back")
 
 
 async def accept_all(ledger: Ledger, numbers: range) -> None:
@@ -128,7 +118,7 @@ async def test_a_process_checks_the_ledger_and_not_the_first_seed(
 ) -> None:
     """The checks of the start are made on the ledger's node, though the first seed is dead or a replica."""
     for seed in (free_port(), cluster.replica):
-        await usable(connect(cluster.url(seed, cluster.owner), replica_acks=1))
+        await connect(cluster.url(seed, cluster.owner), replica_acks=1).check_usable()
 
 
 async def test_no_seed_is_needed_later_on(cluster: Cluster, connect: Connect) -> None:
@@ -138,9 +128,9 @@ async def test_no_seed_is_needed_later_on(cluster: Cluster, connect: Connect) ->
     await Driver(ledger).accept("imp_1")
     await asyncio.to_thread(cluster.nodes[seed].kill)
     heir = cluster.replicas[cluster.primaries.index(seed)]
-    await eventually(lambda: role(heir) == "master", "the seed's replica has taken over")
+    await until(lambda: role(heir) == "master", "the seed's replica has taken over")
     with client(cluster.owner) as owner:
-        await eventually(lambda: owner.cluster("INFO")["cluster_state"] == "ok", "the owner has heard of it")
+        await until(lambda: owner.cluster("INFO")["cluster_state"] == "ok", "the owner has heard of it")
     await asyncio.to_thread(cluster.nodes[cluster.owner].kill)
     await sooner_or_later(Driver(ledger).accept)
 

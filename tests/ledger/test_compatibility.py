@@ -6,7 +6,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from ledger import Ledger
-from ledger.compatibility import begin
+from ledger.compatibility import OLDEST, begin
 from runtime.encryption import Sealer
 from schemas.errors import BadSetting
 from schemas.payments.codec import VERSION
@@ -17,49 +17,56 @@ OLD, NEW, OTHER = (Fernet.generate_key().decode() for _ in range(3))
 async def test_keys_that_fit_are_found_to_fit(ledger: Ledger) -> None:
     """The first process leaves the canary; who has one of the same keys may start, in whatever order they are given."""
     for keys in ([OLD], [OLD], [OLD, NEW], [NEW, OLD]):
-        await begin(ledger.store, Sealer(keys))
+        await ledger.begin(Sealer(keys))
 
 
 async def test_keys_that_do_not_fit_end_the_start(ledger: Ledger) -> None:
     """Where no key opens the canary nothing starts, and the error shows no key."""
-    await begin(ledger.store, Sealer([OLD]))
+    await ledger.begin(Sealer([OLD]))
     with pytest.raises(BadSetting, match="RELAY_ENCRYPTION_KEY") as refused:
-        await begin(ledger.store, Sealer([OTHER]))
+        await ledger.begin(Sealer([OTHER]))
     assert OTHER not in str(refused.value)
-    await begin(ledger.store, Sealer([OLD]))
+    await ledger.begin(Sealer([OLD]))
 
 
 async def test_an_old_key_can_be_taken_away(ledger: Ledger) -> None:
     """Once a process with the new key in front has started, the old one is not needed for a start."""
-    await begin(ledger.store, Sealer([OLD]))
-    await begin(ledger.store, Sealer([NEW, OLD]))
-    await begin(ledger.store, Sealer([NEW]))
+    await ledger.begin(Sealer([OLD]))
+    await ledger.begin(Sealer([NEW, OLD]))
+    await ledger.begin(Sealer([NEW]))
 
 
 async def test_a_slow_start_does_not_bring_an_old_key_back(ledger: Ledger) -> None:
     """Old and new processes start side by side: one that read the canary before it was sealed anew leaves it alone."""
-    await begin(ledger.store, Sealer([OLD]))
+    await ledger.begin(Sealer([OLD]))
     read = await ledger.store.redis.get("{relay}:canary")
     assert isinstance(read, bytes)
-    await begin(ledger.store, Sealer([NEW, OLD]))
-    await ledger.store.run("renew_canary", read, Sealer([OLD]).seal("a canary"))
-    await begin(ledger.store, Sealer([NEW]))
+    await ledger.begin(Sealer([NEW, OLD]))
+    await ledger.store.run("reseal_canary", read, Sealer([OLD]).seal("a canary"))
+    await ledger.begin(Sealer([NEW]))
 
 
 async def test_shapes_of_a_newer_version_end_the_start(ledger: Ledger) -> None:
     """An old relay does not write into a ledger it may not understand."""
-    await begin(ledger.store, Sealer([OLD]))
-    await ledger.store.redis.set("{relay}:version", "99")
-    with pytest.raises(BadSetting, match="version 99"):
-        await begin(ledger.store, Sealer([OLD]))
+    await begin(ledger.store, Sealer([OLD]), newest=VERSION + 1)
+    with pytest.raises(BadSetting, match=f"version {VERSION + 1}"):
+        await ledger.begin(Sealer([OLD]))
+
+
+async def test_shapes_that_are_not_read_any_more_end_the_start(ledger: Ledger) -> None:
+    """Nor does a new relay write into a ledger that is too old; it says what to do instead."""
+    await begin(ledger.store, Sealer([OLD]), oldest=OLDEST - 1, newest=OLDEST - 1)
+    with pytest.raises(BadSetting, match=rf"version {OLDEST - 1}.*rebuild"):
+        await ledger.begin(Sealer([OLD]))
 
 
 async def test_a_ledger_that_an_older_version_began_gets_the_version_of_what_is_written_now(ledger: Ledger) -> None:
-    """So that the older one does not start again; whose keys do not fit changes nothing."""
-    await begin(ledger.store, Sealer([OLD]))
-    await ledger.store.redis.set("{relay}:version", "1")
+    """So the older one does not start again; a process whose keys do not fit changes nothing."""
+    await ledger.begin(Sealer([OLD]))
     with pytest.raises(BadSetting):
-        await begin(ledger.store, Sealer([OTHER]))
-    assert await ledger.store.redis.get("{relay}:version") == b"1"
-    await begin(ledger.store, Sealer([OLD]))
+        await begin(ledger.store, Sealer([OTHER]), newest=VERSION + 1)
     assert await ledger.store.redis.get("{relay}:version") == str(VERSION).encode()
+    await begin(ledger.store, Sealer([OLD]), newest=VERSION + 1)
+    assert await ledger.store.redis.get("{relay}:version") == str(VERSION + 1).encode()
+    with pytest.raises(BadSetting, match=f"version {VERSION + 1}"):
+        await ledger.begin(Sealer([OLD]))

@@ -25,7 +25,7 @@ async def a_shop(driver: Driver) -> None:
 
 async def tidy(driver: Driver, *, after: float) -> int:
     """Tidy as if so many seconds had passed, with a retention of a day."""
-    then = await driver.ledger.store.now() + after
+    then = await driver.ledger.now() + after
     return await driver.ledger.retention.tidy(older_than=then - 86400, rejected_before=0)
 
 
@@ -62,7 +62,7 @@ async def test_what_a_deleted_merchant_waited_for_is_given_up_in_the_end(driver:
     await a_shop(driver)
     one = notification("imp_now", merchant="shop", status="cancelled", cancellation_id="c1")
     await driver.ledger.accept(one)
-    await driver.ledger.refresh_lane.mark_dirty("shop", "imp_now", quiet=True)
+    await driver.ledger.refresh_lane.mark_dirty("shop", "imp_now", silent=True)
     claimed = await driver.claim_one(SHOP)
     assert await driver.commit(claimed, paid("imp_now")) == "ok"
     await driver.accept("imp_now", merchant="shop")
@@ -72,10 +72,10 @@ async def test_what_a_deleted_merchant_waited_for_is_given_up_in_the_end(driver:
     while await tidy(driver, after=2 * 86400):
         pass
     for lane in (SHOP, SLOW):
-        kinds = ("due", "leased", "tokens", "touched", "tries", "stalled", "quiet")
+        kinds = ("due", "leased", "tokens", "touched", "tries", "stalled", "silent")
         assert await driver.redis.exists(*(key(kind, str(lane)) for kind in kinds)) == 0
     assert await driver.redis.zcard(key("ntfs", "o", "pending")) == 0
-    assert await driver.redis.exists(key("claims", "shop/imp_now"), key("pay", "shop/imp_now")) == 0
+    assert await driver.redis.exists(key("reported", "shop/imp_now"), key("pay", "shop/imp_now")) == 0
     assert await driver.redis.exists(key("tomb", "shop/imp_now")) == 1
 
 

@@ -13,7 +13,7 @@ from ledger import Ledger
 from schemas.errors import BadSetting, LedgerUnavailable
 from tests.support.guarded_redis import Guard, Guarded, speaks_tls
 from tests.support.ledger_driver import notification
-from tests.support.odd_redis import OddRedis
+from tests.support.proxies import RedisProxy
 
 Start = Callable[[Guard], Guarded]
 
@@ -86,19 +86,19 @@ async def test_a_wrong_password_is_said(start: Start, right: str, wrong: str) ->
     assert right in url
     ledger = Ledger.connect(url.replace(right, wrong), guarded.url("redis+sentinel", 1))
     with pytest.raises(LedgerUnavailable, match=r"invalid username-password pair|WRONGPASS"):
-        await ledger.store.now()
+        await ledger.now()
     await ledger.close()
 
 
 async def test_a_sentinel_that_refuses_is_passed_over(start: Start) -> None:
     """The first one answers with an error that nobody expects: the next one is asked, in the same breath."""
     guarded = await asyncio.to_thread(start, Guard())
-    async with OddRedis(guarded.sentinel_port) as proxy:
-        proxy.odd = lambda command: "ERR upstream failure" if command[0] == b"SENTINEL" else None
+    async with RedisProxy(guarded.sentinel_port) as proxy:
+        proxy.refuse = lambda command: "ERR upstream failure" if command[0] == b"SENTINEL" else None
         port = proxy.url.removeprefix("redis://127.0.0.1:").removesuffix("/0")
         ledger = Ledger.connect(guarded.url("redis+sentinel").replace(":1,", f":{port},"), guarded.url("redis", 1))
         await ledger.accept(notification())
-        assert proxy.answered.total() > 0
+        assert proxy.refused.total() > 0
         await ledger.close()
 
 
@@ -108,10 +108,10 @@ async def test_a_server_of_another_authority_is_not_trusted(start: Start, tmp_pa
     bare, _, _ = guarded.url("redis").partition("?")
     ledger = Ledger.connect(bare, bare)
     with pytest.raises(LedgerUnavailable, match="certificate"):
-        await ledger.store.now()
+        await ledger.now()
     await ledger.close()
     ledger = Ledger.connect(f"{bare}?ssl_cert_reqs=none", bare)
-    assert await ledger.store.now() > 0
+    assert await ledger.now() > 0
     await ledger.close()
 
 

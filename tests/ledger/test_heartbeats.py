@@ -21,7 +21,7 @@ async def test_a_worker_that_reports_runs(ledger: Ledger, driver: Driver) -> Non
     """Its name, version, since when, and what it did last, all by Redis' clock."""
     await ledger.heartbeats.report("host-1", SIGN)
     (worker,) = await ledger.heartbeats.all()
-    now = await ledger.store.now()
+    now = await ledger.now()
     assert (worker.name, worker.version, worker.quiet, worker.last_lane) == ("host-1", "1.2.3", False, "deliver/ep_1")
     assert worker.last_at is not None
     assert abs(worker.since - (now - 100)) < 30
@@ -43,7 +43,7 @@ async def test_one_that_does_not_report_has_gone_quiet_and_is_forgotten(ledger: 
 
 async def test_workers_of_other_versions_are_understood(ledger: Ledger, driver: Driver) -> None:
     """While an upgrade is under way some say more than this version knows, or less."""
-    now = round(await ledger.store.now() * 1000)
+    now = round(await ledger.now() * 1000)
     for name, row in (("newer", '{"version":"9","up":5.0,"lane":null,"mood":"good"}'), ("older", "{}")):
         await driver.redis.hset("{relay}:workers", name, f"{now}:{row}")
     found = {worker.name: (worker.version, worker.quiet) for worker in await ledger.heartbeats.all()}

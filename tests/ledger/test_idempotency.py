@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ledger import Ledger
-from ledger.idempotency import KEEPS, RUNS, Before, Idempotency
+from ledger.idempotency import ANSWER_KEPT, MAY_RUN, Idempotency, PreviousRequest
 from ledger.keys import key
 from tests.support.ledger_driver import Driver
 
@@ -14,11 +14,11 @@ async def test_the_first_answer_is_the_answer(ledger: Ledger) -> None:
     """While it runs others are told so, afterwards they get its answer; another request never does."""
     keys = Idempotency(ledger.store)
     assert await keys.begin("name", "request", "first") is None
-    assert await keys.begin("name", "request", "second") == Before("running")
-    assert await keys.begin("name", "another", "second") == Before("other")
+    assert await keys.begin("name", "request", "second") == PreviousRequest("running")
+    assert await keys.begin("name", "another", "second") == PreviousRequest("other")
     await keys.end("name", "first", "answer")
-    assert await keys.begin("name", "request", "second") == Before("answered", "answer")
-    assert await keys.begin("name", "another", "second") == Before("other")
+    assert await keys.begin("name", "request", "second") == PreviousRequest("answered", "answer")
+    assert await keys.begin("name", "another", "second") == PreviousRequest("other")
 
 
 async def test_a_request_that_came_to_nothing_leaves_its_key(ledger: Ledger) -> None:
@@ -33,9 +33,9 @@ async def test_a_key_is_kept_for_a_day_and_a_lost_request_for_minutes(ledger: Le
     """A console that dies in the middle blocks its key until nobody can be carrying it out any more."""
     keys = Idempotency(ledger.store)
     await keys.begin("name", "request", "first")
-    assert 0 < await driver.redis.ttl(ROW) <= RUNS
+    assert 0 < await driver.redis.ttl(ROW) <= MAY_RUN
     await keys.end("name", "first", "answer")
-    assert KEEPS - 60 < await driver.redis.ttl(ROW) <= KEEPS
+    assert ANSWER_KEPT - 60 < await driver.redis.ttl(ROW) <= ANSWER_KEPT
 
 
 async def test_whoever_lost_its_key_changes_nothing(ledger: Ledger, driver: Driver) -> None:
@@ -46,6 +46,6 @@ async def test_whoever_lost_its_key_changes_nothing(ledger: Ledger, driver: Driv
     assert await keys.begin("name", "request", "second") is None
     await keys.end("name", "first", None)
     await keys.end("name", "first", "late answer")
-    assert await keys.begin("name", "request", "third") == Before("running")
+    assert await keys.begin("name", "request", "third") == PreviousRequest("running")
     await keys.end("name", "second", "answer")
-    assert await keys.begin("name", "request", "third") == Before("answered", "answer")
+    assert await keys.begin("name", "request", "third") == PreviousRequest("answered", "answer")

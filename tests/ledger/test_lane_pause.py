@@ -36,7 +36,7 @@ async def test_retry_after_is_said_of_all_that_waits_for_it(driver: Driver) -> N
 
     first, second = await waiting(driver)
 
-    now = await driver.ledger.store.now()
+    now = await driver.ledger.now()
     for one in (first, second):
         assert "Retry-After" in (one.reason or "")
         assert 25 <= (one.next_attempt_at or 0) - now <= 31
@@ -48,7 +48,7 @@ async def test_the_breaker_is_said_of_what_waits_for_it(driver: Driver) -> None:
     lane = await driver.subscribe()
     await driver.look(paid("imp_1"))
     await driver.fail(await driver.take_one(lane), again_in=600)
-    now = await driver.ledger.store.now()
+    now = await driver.ledger.now()
     open_ = EndpointHealth(failures=5, failing_since=now - 5, open_until=now + 60, opens=1)
     assert await driver.ledger.delivery_lane.note_health("ep_1", EndpointHealth(), open_)
     await driver.look(paid("imp_2"))
@@ -91,7 +91,7 @@ async def test_health_disables_and_tells_in_one_step(driver: Driver) -> None:
     lane = await driver.subscribe("ep_1", types=("*",))
     others = await driver.subscribe("ep_2", types=("endpoint.disabled",))
     await driver.look(paid("imp_1"))
-    now = await driver.ledger.store.now()
+    now = await driver.ledger.now()
     after = EndpointHealth(failures=1, failing_since=now, stage=DISABLED)
     event = disabling(endpoint("ep_1"), after)
 

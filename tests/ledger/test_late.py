@@ -49,7 +49,7 @@ async def test_an_open_breaker_is_not_late(ledger: Ledger, driver: Driver) -> No
     """Nor is its probe, nor what waits for it to be back: when it is, what has piled up has waited for a moment."""
     lane = await driver.subscribe()
     await driver.record_for(lane, 3)
-    open_until = await ledger.store.now() + 2 * HOUR
+    open_until = await ledger.now() + 2 * HOUR
     failing = EndpointHealth(failures=5, failing_since=1.0, open_until=open_until, opens=1)
     assert await ledger.delivery_lane.note_health(lane.name, EndpointHealth(), failing)
     await driver.pass_time(HOUR)

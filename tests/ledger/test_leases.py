@@ -26,7 +26,7 @@ async def test_a_lease_that_is_renewed_does_not_end(ledger: Ledger, driver: Driv
     ledger.leases.hold([look.lease, dropped.lease, sending.lease])
     ledger.leases.drop([dropped.lease])
     await driver.pass_time(9)
-    before = await ledger.store.now() * 1000
+    before = await ledger.now() * 1000
     await ledger.leases.renew()
     assert await ends(driver, look.lease) >= before + LEASE_MS
     assert await ends(driver, sending.lease) >= before + LEASE_MS
@@ -57,7 +57,7 @@ async def test_what_is_given_back_is_due_at_once(ledger: Ledger, driver: Driver)
     claimed, sending = await driver.claim_one(), await driver.take_one(lane)
     ledger.leases.hold([claimed.lease, sending.lease])
     await driver.forget_kicks()
-    await ledger.leases.give_back()
+    await ledger.leases.release()
     assert (await driver.kicked(REFRESH), await driver.kicked(lane)) == (True, True)
     assert await driver.commit(claimed, paid("imp_2")) == "lost"
     assert await driver.settle(sending) == "lost"

@@ -101,11 +101,11 @@ async def test_the_rate_is_shared_by_all_who_claim(ledger: Ledger, driver: Drive
     """A token bucket holds one and a quarter of a second's worth, and fills with time, whoever asks."""
     lane = await driver.subscribe(rate_limit=5.0, max_in_flight=100)
     await driver.record_for(lane, 20)
-    began, taken = await ledger.store.now(), 0
+    began, taken = await ledger.now(), 0
     for passed in range(3):
         claims = await asyncio.gather(*(driver.take(lane) for _ in range(4)))
         taken += sum(map(len, claims))
-        elapsed = await ledger.store.now() - began + passed * 0.5
+        elapsed = await ledger.now() - began + passed * 0.5
         assert 2 + 2 * passed <= taken <= 2.25 + 5 * elapsed
         await driver.pass_time(0.5)
     await driver.pass_time(60)
@@ -139,7 +139,7 @@ async def test_an_open_breaker_sends_nothing_and_burns_no_attempt(ledger: Ledger
     """Until its time nothing is claimed or kicked; then one goes as a probe, and nobody else while it is out."""
     lane = await driver.subscribe()
     await driver.record_for(lane, 4)
-    until = await ledger.store.now() + 30
+    until = await ledger.now() + 30
     health = EndpointHealth(failures=5, failing_since=1.0, open_until=until, opens=1)
     assert await ledger.delivery_lane.note_health("ep_1", EndpointHealth(), health)
     await driver.forget_kicks()
@@ -162,7 +162,7 @@ async def test_after_a_failed_probe_nobody_goes_before_the_breaker_knows(ledger:
     assert await driver.fail(probe, 5) == "unwell"
     assert await driver.take(lane) == ()
     assert not await driver.kicked(lane)
-    until = await ledger.store.now() + 2
+    until = await ledger.now() + 2
     assert await ledger.delivery_lane.note_health("ep_1", OPEN, EndpointHealth(6, 1.0, until, 2))
     assert await driver.take(lane) == ()
     await driver.pass_time(2.1)
@@ -225,7 +225,7 @@ async def test_retry_after_outlives_a_success_and_the_breaker_does_not(ledger: L
     lane = await driver.subscribe()
     await driver.record_for(lane, 4)
     first, second, *_ = await driver.take(lane)
-    until = await ledger.store.now() + 600
+    until = await ledger.now() + 600
     health = EndpointHealth(failures=5, failing_since=1.0, open_until=until, opens=1)
     assert await ledger.delivery_lane.note_health("ep_1", EndpointHealth(), health)
     await driver.settle(first, Dead("answered 503", lane_wait=60))

@@ -227,7 +227,7 @@ async def test_retention_removes_a_long_history_in_parts(driver: Driver) -> None
     while taken := await driver.take(lane):
         for one in taken:
             await driver.settle(one)
-    later = await driver.ledger.store.now() + 1
+    later = await driver.ledger.now() + 1
     while await driver.ledger.retention.tidy(older_than=later, rejected_before=later):
         pass
     left = [name.decode() async for name in driver.redis.scan_iter(key("*")) if b"imp_fixed" in name]

@@ -28,7 +28,7 @@ VERDICTS = (
 )
 STEPS = {
     "receive": 5, "claim": 6, "commit": 6, "postpone": 3, "take": 6, "settle": 8, "retry": 3, "switch": 1, "lose": 3,
-    "renew": 1, "give_back": 1, "wait": 3, "pause": 1, "resume": 1, "mark_dirty": 1, "cancel": 1,
+    "renew": 1, "release": 1, "wait": 3, "pause": 1, "resume": 1, "mark_dirty": 1, "cancel": 1,
 }  # fmt: skip
 """What may happen next, and how often it does."""
 
@@ -115,8 +115,8 @@ class LedgerMachine(RuleBasedStateMachine):
     def _renew(self) -> None:
         self.pair.renew(self._lease())
 
-    def _give_back(self) -> None:
-        self.pair.give_back(self._lease())
+    def _release(self) -> None:
+        self.pair.release(self._lease())
 
     def _wait(self) -> None:
         self.pair.wait(self.rng.choice((2.0, 2.0, 40.0)))

@@ -1,4 +1,4 @@
-"""Why a payment is looked at, and what that look may do: claims of webhooks, quiet marks, deadlines, tombstones."""
+"""Why a payment is refreshed, and how: reported cancellations, silent marks, deadlines, tombstones."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def test_the_next_look_is_a_due_time(ledger: Ledger, driver: Driver) -> No
         "paid_at": 0,
     }
     await driver.look(paid(**account))
-    due = (await driver.due(REFRESH))["imp_1"] / 1000 - await ledger.store.now()
+    due = (await driver.due(REFRESH))["imp_1"] / 1000 - await ledger.now()
     assert due == pytest.approx(7 * 86400 + 500, abs=60)
     assert (await driver.lanes())["refresh/default"] == (await driver.due(REFRESH))["imp_1"]
     assert await driver.claim() == ()
@@ -89,11 +89,11 @@ async def test_a_payment_that_had_left_brings_no_old_news(driver: Driver) -> Non
 
 
 async def test_a_quiet_look_records_without_delivery(driver: Driver) -> None:
-    """What a quiet mark finds is recorded silently; the next, ordinary look delivers again."""
+    """What a silent refresh finds is not delivered; what the next, ordinary one finds is."""
     lane = await driver.subscribe()
-    await driver.ledger.refresh_lane.mark_dirty("default", "imp_1", quiet=True)
+    await driver.ledger.refresh_lane.mark_dirty("default", "imp_1", silent=True)
     claimed = await driver.claim_one()
-    assert claimed.quiet
+    assert claimed.silent
     await driver.commit(claimed, paid())
     assert await driver.take(lane) == ()
     assert await driver.redis.zcard(key("evts")) == 1
@@ -107,12 +107,12 @@ async def test_a_webhook_makes_a_quiet_look_heard(driver: Driver) -> None:
     for imp_uid, webhook_first in (("imp_1", True), ("imp_2", False)):
         if webhook_first:
             await driver.accept(imp_uid)
-        await driver.ledger.refresh_lane.mark_dirty("default", imp_uid, quiet=True)
+        await driver.ledger.refresh_lane.mark_dirty("default", imp_uid, silent=True)
         if not webhook_first:
             await driver.accept(imp_uid)
         await driver.commit(await driver.claim_one(), paid(imp_uid))
         assert (await driver.take_one(lane)).imp_uid == imp_uid
-    await driver.ledger.refresh_lane.mark_dirty("default", "imp_3", quiet=True)
+    await driver.ledger.refresh_lane.mark_dirty("default", "imp_3", silent=True)
     await driver.ledger.refresh_lane.mark_dirty("default", "imp_3")
     await driver.commit(await driver.claim_one(), paid("imp_3"))
     assert (await driver.take_one(lane)).imp_uid == "imp_3"
@@ -122,7 +122,7 @@ async def test_a_quiet_mark_is_quiet_though_a_look_was_planned_for_later(driver:
     """A deadline in a week is no reason to deliver what a reconciliation by hand finds today."""
     lane = await driver.subscribe()
     await driver.ledger.refresh_lane.mark_dirty("default", "imp_1", due_in=86400)
-    await driver.ledger.refresh_lane.mark_dirty("default", "imp_1", quiet=True)
+    await driver.ledger.refresh_lane.mark_dirty("default", "imp_1", silent=True)
     await driver.commit(await driver.claim_one(), paid())
     assert await driver.take(lane) == ()
 
@@ -132,9 +132,9 @@ async def test_a_quiet_mark_does_not_silence_a_look_that_is_under_way_or_put_off
     lane = await driver.subscribe()
     await driver.ledger.refresh_lane.mark_dirty("default", "imp_1")
     claimed = await driver.claim_one()
-    await driver.ledger.refresh_lane.mark_dirty("default", "imp_1", quiet=True)
+    await driver.ledger.refresh_lane.mark_dirty("default", "imp_1", silent=True)
     await driver.ledger.refresh_lane.postpone(claimed.lease, "stalled", due_in=60, tries=1)
-    await driver.ledger.refresh_lane.mark_dirty("default", "imp_1", quiet=True)
+    await driver.ledger.refresh_lane.mark_dirty("default", "imp_1", silent=True)
     await driver.commit(await driver.claim_one(), paid())
     assert (await driver.take_one(lane)).type == "payment.paid"
 
@@ -142,7 +142,7 @@ async def test_a_quiet_mark_does_not_silence_a_look_that_is_under_way_or_put_off
 async def test_a_quiet_look_that_somebody_asks_for_while_it_is_under_way_is_heard(driver: Driver) -> None:
     """An answer to our own cancel call comes while a reconciliation's look is out: what that finds is news."""
     lane = await driver.subscribe()
-    await driver.ledger.refresh_lane.mark_dirty("default", "imp_1", quiet=True)
+    await driver.ledger.refresh_lane.mark_dirty("default", "imp_1", silent=True)
     claimed = await driver.claim_one()
     await driver.ledger.refresh_lane.mark_dirty("default", "imp_1")
     await driver.commit(claimed, paid())

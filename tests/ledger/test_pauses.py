@@ -87,16 +87,17 @@ async def test_what_is_asked_for_goes_at_once(driver: Driver, ledger: Ledger, pa
     await driver.forget_kicks()
     assert await driver.take(LANE) == ()
     await driver.forget_kicks()
-    assert await ledger.deliveries.retry(first.id) == str(LANE)
+    await ledger.deliveries.retry(first.id)
+    assert await driver.kicked(LANE)
     shown = await ledger.deliveries.get(first.id)
     assert shown.reason == "asked for by an operator"
-    assert shown.next_attempt_at == pytest.approx(await ledger.store.now(), abs=30)
+    assert shown.next_attempt_at == pytest.approx(await ledger.now(), abs=30)
     assert [one.id for one in await driver.take(LANE)] == [first.id]
     tested = await send_test(driver)
     assert [one.id for one in await driver.take(LANE)] == [tested]
     await driver.forget_kicks()
     assert await driver.take(LANE) == ()
-    assert not await driver.redis.exists(key("asked", str(LANE)))
+    assert not await driver.redis.exists(key("requested", str(LANE)))
     assert await problems(ledger) == []
 
 
@@ -196,7 +197,7 @@ async def test_what_is_asked_for_is_forgotten_with_its_endpoint(driver: Driver, 
     await send_test(driver)
     await ledger.endpoints.delete("ep_1")
     assert await driver.take(LANE) == ()
-    assert not await driver.redis.exists(key("asked", str(LANE)))
+    assert not await driver.redis.exists(key("requested", str(LANE)))
     assert await problems(ledger) == []
 
 
@@ -283,7 +284,7 @@ async def test_gone_moved_and_enabled(driver: Driver, ledger: Ledger) -> None:
 async def test_a_long_wait_is_ended_in_steps(driver: Driver, ledger: Ledger) -> None:
     """However many deliveries wait, no step moves more than some of them, and all of them are moved."""
     await driver.subscribe()
-    later = round((await ledger.store.now() + 3600) * 1000)
+    later = round((await ledger.now() + 3600) * 1000)
     await driver.redis.zadd(key("due", str(LANE)), {f"evt_{n}.ep_1": later for n in range(2500)})
     assert await ledger.store.run("wake_deliveries", "ep_1", 1000) == 1
     assert sum(at < later for at in (await driver.due(LANE)).values()) == 1000

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterable
 import pytest
 from redis.asyncio import Redis
 
-from ledger.primary import Address, Clustered, Found
+from ledger.primary import Address, ClusterNodes, ClusterPrimary
 from ledger.store import Store
 from schemas.errors import LedgerUnavailable
 from tests.support.redis_process import RedisServer
@@ -22,12 +22,12 @@ class Asked:
     def __init__(self, *primaries: Address) -> None:
         self._primaries = list(primaries)
         self.failed: list[Address | None] = []
-        self.cluster = Clustered(primaries, lambda node: Redis(host=node[0], port=node[1]), self._look_up)
+        self.cluster = ClusterPrimary(primaries, lambda node: Redis(host=node[0], port=node[1]), self._look_up)
 
-    async def _look_up(self, nodes: Iterable[Address], failed: Address | None) -> Found:
+    async def _look_up(self, nodes: Iterable[Address], failed: Address | None) -> ClusterNodes:
         self.failed.append(failed)
         primary = self._primaries.pop(0) if self._primaries[1:] else self._primaries[0]
-        return Found(primary, tuple(nodes))
+        return ClusterNodes(primary, tuple(nodes))
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ async def test_a_full_redis_refuses_a_script_and_is_still_the_primary(alone: tup
     await store.ask("CONFIG", "SET", "maxmemory", "1")
     for _ in range(3):
         with pytest.raises(LedgerUnavailable):
-            await store.run("start", 1, "canary")
+            await store.run("begin", 1, "canary")
     assert asked.failed == [None]
 
 
@@ -85,11 +85,11 @@ async def test_a_primary_that_became_a_replica_or_is_away_is_looked_for(
     await store.ask("REPLICAOF", "127.0.0.1", "1")
     for _ in range(2):
         with pytest.raises(LedgerUnavailable):
-            await store.run("start", 1, "canary")
+            await store.run("begin", 1, "canary")
     assert asked.failed == [None, node]
     own_redis.kill()
     with pytest.raises(LedgerUnavailable):
-        await store.run("start", 1, "canary")
+        await store.run("begin", 1, "canary")
     assert asked.failed == [None, node, node]
     own_redis.start()
     await store.now()

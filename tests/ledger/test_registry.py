@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from ledger.connection import connect
-from ledger.endpoint_rows import dump_health, load_health
+from ledger import Ledger
+from ledger.endpoint_rows import load_health
 from ledger.endpoints import Endpoints
 from ledger.keys import key
-from ledger.merchants import Merchants
 from ledger.pages import PageRequest
-from ledger.primary import Fixed
+from ledger.primary import FixedClient
+from ledger.rows import hashes
 from ledger.store import Argument, Store
 from schemas.endpoints.endpoint import Endpoint, SealedSecret
 from schemas.endpoints.health import DISABLED, EndpointHealth, enabled
 from schemas.errors import Conflict, NotFound
-
-
-@pytest.fixture
-async def store(redis_url: str) -> AsyncIterator[Store]:
-    """A connection to an empty ledger."""
-    store = Store(connect(redis_url))
-    yield store
-    await store.close()
 
 
 def an_endpoint(number: int = 1, merchant: str = "shop") -> Endpoint:
@@ -38,20 +29,20 @@ def an_endpoint(number: int = 1, merchant: str = "shop") -> Endpoint:
     )  # fmt: skip
 
 
-async def health(store: Store) -> EndpointHealth:
+async def health(ledger: Ledger) -> EndpointHealth:
     """How the endpoint is doing."""
-    return load_health((await store.run("read_health", "ep_1"))[1])
+    return load_health((await ledger.store.run("read_health", "ep_1"))[1])
 
 
-async def with_merchant(store: Store) -> Endpoints:
+async def with_merchant(ledger: Ledger) -> Endpoints:
     """The registry of endpoints, where a merchant `shop` is known."""
-    await Merchants(store).put("shop", imp_key="k", imp_secret="s")
-    return Endpoints(store)
+    await ledger.merchants.put("shop", imp_key="k", imp_secret="s")
+    return ledger.endpoints
 
 
-async def test_a_merchant_is_read_as_it_was_put(store: Store) -> None:
+async def test_a_merchant_is_read_as_it_was_put(ledger: Ledger) -> None:
     """Every field comes back; putting it again replaces all but the time it was added."""
-    merchants = Merchants(store)
+    merchants = ledger.merchants
     assert await merchants.put(
         "shop", imp_key="k", imp_secret="s", include_sandbox=True, since=1000.5, token_hash="h", tier="SUB"
     )
@@ -65,24 +56,24 @@ async def test_a_merchant_is_read_as_it_was_put(store: Store) -> None:
     assert second.since == pytest.approx(first.created_at - 3600)
 
 
-async def test_when_test_payments_were_included_is_kept(store: Store) -> None:
+async def test_when_test_payments_were_included_is_kept(ledger: Ledger) -> None:
     """0 where they were from the start, the time of the switch where it came later; it ends with the flag."""
-    merchants, since = Merchants(store), []
+    merchants, since = ledger.merchants, []
     for name, included in (("old", True), ("old", True), ("shop", False), ("shop", True), ("shop", True)):
         await merchants.put(name, imp_key="k", imp_secret="s", include_sandbox=included)
         since.append((await merchants.get(name)).sandbox_since)
     assert since[:3] == [0, 0, 0]
-    assert since[3] == since[4] == pytest.approx(await store.now(), abs=5)
+    assert since[3] == since[4] == pytest.approx(await ledger.now(), abs=5)
     await merchants.put("shop", imp_key="k", imp_secret="s")
     assert (await merchants.get("shop")).sandbox_since == 0
-    await store.run("ensure_merchant", "default")
+    await ledger.merchants.ensure("default")
     await merchants.put("default", imp_key="k", imp_secret="s", include_sandbox=True)
     assert (await merchants.get("default")).sandbox_since > 0
 
 
-async def test_a_merchant_with_endpoints_stays(store: Store) -> None:
+async def test_a_merchant_with_endpoints_stays(ledger: Ledger) -> None:
     """A merchant cannot be deleted while it has endpoints, and can afterwards."""
-    endpoints, merchants = await with_merchant(store), Merchants(store)
+    endpoints, merchants = await with_merchant(ledger), ledger.merchants
     await endpoints.create(an_endpoint())
     with pytest.raises(Conflict):
         await merchants.delete("shop")
@@ -94,9 +85,9 @@ async def test_a_merchant_with_endpoints_stays(store: Store) -> None:
         await merchants.delete("shop")
 
 
-async def test_ensuring_a_merchant_changes_nothing_that_is_there(store: Store) -> None:
+async def test_ensuring_a_merchant_changes_nothing_that_is_there(ledger: Ledger) -> None:
     """A merchant of the environment is added once and never overwrites what the API has set."""
-    merchants = Merchants(store)
+    merchants = ledger.merchants
     await merchants.ensure("default")
     assert (await merchants.get("default")).imp_key == ""
     await merchants.put("default", imp_key="k", imp_secret="s")
@@ -105,9 +96,9 @@ async def test_ensuring_a_merchant_changes_nothing_that_is_there(store: Store) -
     assert await merchants.names() == ("default",)
 
 
-async def test_an_endpoint_is_read_as_it_was_created(store: Store) -> None:
+async def test_an_endpoint_is_read_as_it_was_created(ledger: Ledger) -> None:
     """Every field comes back, with Redis' time as its birth, enabled and without a history."""
-    endpoints = await with_merchant(store)
+    endpoints = await with_merchant(ledger)
     await endpoints.create(an_endpoint())
     found = await endpoints.get("ep_1")
     assert found.endpoint.created_at > 1_700_000_000
@@ -115,30 +106,30 @@ async def test_an_endpoint_is_read_as_it_was_created(store: Store) -> None:
     assert (found.state, found.success_rate, found.breaker, found.last_error) == ("enabled", None, "closed", None)
 
 
-async def test_an_endpoint_needs_a_merchant(store: Store) -> None:
+async def test_an_endpoint_needs_a_merchant(ledger: Ledger) -> None:
     """There is no endpoint of a merchant nobody knows; `default` is always known."""
-    endpoints = Endpoints(store)
+    endpoints = ledger.endpoints
     with pytest.raises(NotFound):
         await endpoints.create(an_endpoint())
     await endpoints.create(an_endpoint(merchant="default"))
-    assert (await Merchants(store).get("default")).imp_key == ""
+    assert (await ledger.merchants.get("default")).imp_key == ""
 
 
-async def test_a_changed_endpoint_is_known_to_commits(store: Store) -> None:
+async def test_a_changed_endpoint_is_known_to_commits(ledger: Ledger) -> None:
     """A change of types and order reaches what commits read; the state stays."""
-    endpoints = await with_merchant(store)
+    endpoints = await with_merchant(ledger)
     await endpoints.create(an_endpoint())
-    assert await store.redis.hget(key("subs", "shop"), "ep_1") == b"0 payment.paid endpoint.failing"
+    assert await ledger.store.redis.hget(key("subs", "shop"), "ep_1") == b"0 payment.paid endpoint.failing"
     await endpoints.disable("ep_1", "why")
     changed = await endpoints.update("ep_1", lambda one: replace(one, ordered=True, types=("*",)))
     assert changed.types == ("*",)
-    assert await store.redis.hget(key("subs", "shop"), "ep_1") == b"1 *"
+    assert await ledger.store.redis.hget(key("subs", "shop"), "ep_1") == b"1 *"
     assert (await endpoints.get("ep_1")).endpoint.disabled_reason == "why"
 
 
-async def test_a_lost_race_is_run_again(store: Store) -> None:
+async def test_a_lost_race_is_run_again(ledger: Ledger) -> None:
     """Two changes at the same time are both kept."""
-    endpoints = await with_merchant(store)
+    endpoints = await with_merchant(ledger)
     await endpoints.create(an_endpoint())
     tries = 0
 
@@ -158,74 +149,82 @@ async def test_a_lost_race_is_run_again(store: Store) -> None:
                 await endpoints.update("ep_1", lambda one: replace(one, url="https://example.com/quick"))
             return await super().run(name, *args, durable=durable)
 
-    await Endpoints(Racing(Fixed(store.redis))).update("ep_1", slow)
+    await Endpoints(Racing(FixedClient(ledger.store.redis)), ledger.queue).update("ep_1", slow)
     found = (await endpoints.get("ep_1")).endpoint
     assert (tries, found.description, found.url) == (2, "slow", "https://example.com/quick")
 
 
-async def test_disabling_closes_the_lane_and_enabling_opens_it(store: Store) -> None:
+async def test_disabling_closes_the_lane_and_enabling_opens_it(ledger: Ledger) -> None:
     """Deliveries of a disabled endpoint wait where they are, without work for each of them."""
-    endpoints = await with_merchant(store)
+    endpoints = await with_merchant(ledger)
     await endpoints.create(an_endpoint())
-    await store.redis.zadd(key("due", "deliver/ep_1"), {"evt_1.ep_1": 5})
+    await ledger.store.redis.zadd(key("due", "deliver/ep_1"), {"evt_1.ep_1": 5})
     await endpoints.enable("ep_1")
-    assert await store.redis.zscore(key("lanes"), "deliver/ep_1") is not None
+    assert await ledger.store.redis.zscore(key("lanes"), "deliver/ep_1") is not None
     await endpoints.disable("ep_1", "by hand")
-    assert await store.redis.zscore(key("lanes"), "deliver/ep_1") is None
+    assert await ledger.store.redis.zscore(key("lanes"), "deliver/ep_1") is None
     found = await endpoints.get("ep_1")
     assert (found.state, found.endpoint.disabled_reason) == ("disabled", "by hand")
     await endpoints.enable("ep_1")
-    assert await store.redis.zscore(key("lanes"), "deliver/ep_1") is not None
+    assert await ledger.store.redis.zscore(key("lanes"), "deliver/ep_1") is not None
 
 
-async def test_enabling_starts_afresh(store: Store) -> None:
+async def test_enabling_starts_afresh(ledger: Ledger) -> None:
     """An endpoint that failed for long starts with a closed breaker, and its recovery is still news."""
-    endpoints = await with_merchant(store)
+    endpoints = await with_merchant(ledger)
     await endpoints.create(an_endpoint())
     failing = EndpointHealth(failures=30, failing_since=1.0, open_until=99999999999.0, opens=9, stage=DISABLED)
-    await store.redis.hset(key("endpoint", "ep_1"), "health", dump_health(failing))
+    assert await ledger.delivery_lane.note_health("ep_1", EndpointHealth(), failing)
     counts: dict[Any, Any] = {"ok_count": "3", "fail_count": "1", "last_error": "answered 500"}
-    await store.redis.hset(key("endpoint", "ep_1"), mapping=counts)
+    await ledger.store.redis.hset(key("endpoint", "ep_1"), mapping=counts)
     before = await endpoints.get("ep_1")
     assert (before.breaker, before.success_rate, before.last_error) == ("open", 0.75, "answered 500")
     await endpoints.enable("ep_1")
     assert (await endpoints.get("ep_1")).breaker == "closed"
-    assert await health(store) == enabled(failing)
-    await store.redis.hset(key("endpoint", "ep_1"), "health", dump_health(EndpointHealth(failures=2)))
+    assert await health(ledger) == enabled(failing)
+    assert await ledger.delivery_lane.note_health("ep_1", enabled(failing), EndpointHealth(failures=2))
     await endpoints.enable("ep_1")
-    assert await health(store) == EndpointHealth()
+    assert await health(ledger) == EndpointHealth()
 
 
-async def test_deleting_an_endpoint_discards_what_it_had_to_get(store: Store) -> None:
+async def test_deleting_an_endpoint_discards_what_it_had_to_get(ledger: Ledger) -> None:
     """However many deliveries wait, all are discarded; the endpoint is not listed any more."""
-    endpoints = await with_merchant(store)
+    endpoints, redis = await with_merchant(ledger), ledger.store.redis
     await endpoints.create(an_endpoint())
     ids = [f"evt_{number}.ep_1" for number in range(1201)]
     for identity in ids:
-        await store.redis.hset(key("dlv", identity), mapping={"state": "pending", "merchant": "shop", "imp_uid": "i"})
+        await redis.hset(key("dlv", identity), mapping={"state": "pending", "merchant": "shop", "imp_uid": "i"})
     scores = dict.fromkeys(ids, 7)
-    await store.redis.zadd(key("dlvs", "s", "ep_1/pending"), scores)
-    await store.redis.zadd(key("due", "deliver/ep_1"), scores)
-    await store.redis.zadd(key("chain", "ep_1/shop/i"), scores)
+    await redis.zadd(key("dlvs", "s", "ep_1/pending"), scores)
+    await redis.zadd(key("due", "deliver/ep_1"), scores)
+    await redis.zadd(key("chain", "ep_1/shop/i"), scores)
     await endpoints.delete("ep_1")
-    assert await store.redis.zcard(key("dlvs", "s", "ep_1/pending")) == 0
-    assert await store.redis.zcard(key("dlvs", "s", "ep_1/discarded")) == 1201
-    assert await store.redis.exists(key("due", "deliver/ep_1"), key("chain", "ep_1/shop/i"), key("subs", "shop")) == 0
-    assert await store.redis.hget(key("dlv", ids[700]), "state") == b"discarded"
+    assert await redis.zcard(key("dlvs", "s", "ep_1/pending")) == 0
+    assert await redis.zcard(key("dlvs", "s", "ep_1/discarded")) == 1201
+    assert await redis.exists(key("due", "deliver/ep_1"), key("chain", "ep_1/shop/i"), key("subs", "shop")) == 0
+    assert await redis.hget(key("dlv", ids[700]), "state") == b"discarded"
     assert (await endpoints.list(PageRequest())).rows == ()
     assert (await endpoints.some(["ep_1"]))["ep_1"].state == "deleted"
     assert await endpoints.states() == {"ep_1": "deleted"}
     for call in (endpoints.get, endpoints.delete, endpoints.enable):
         with pytest.raises(NotFound):
             await call("ep_1")
+    await redis.flushdb()  # these deliveries are of no event
 
 
-async def test_endpoints_are_listed_by_merchant(store: Store) -> None:
+async def test_endpoints_are_listed_by_merchant(ledger: Ledger) -> None:
     """A list is of one merchant or of all, newest first."""
-    endpoints = await with_merchant(store)
+    endpoints = await with_merchant(ledger)
     for number, merchant in enumerate(("shop", "default", "shop")):
         await endpoints.create(an_endpoint(number, merchant))
     assert {row.endpoint.id for row in (await endpoints.list(PageRequest(), "shop")).rows} == {"ep_0", "ep_2"}
     assert len((await endpoints.list(PageRequest())).rows) == 3
     first = await endpoints.list(PageRequest(limit=2))
     assert len((await endpoints.list(PageRequest(limit=2, cursor=first.next_cursor))).rows) == 1
+
+
+async def test_any_number_of_rows_is_read_at_once(ledger: Ledger) -> None:
+    """Also more than Lua can unpack: a list of endpoints or payments has no limit of its own."""
+    await with_merchant(ledger)
+    found = await hashes(ledger.store, ["merchant:shop"] * 20_000, "imp_key")
+    assert (len(found), found[-1]) == (20_000, {"imp_key": b"k"})

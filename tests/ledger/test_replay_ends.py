@@ -105,7 +105,7 @@ async def test_old_replays_leave_once_they_have_ended(driver: Driver) -> None:
     running, stopped = await create(Selection(), FAST), await create(Selection(types=("payment.failed",)), FAST)
     await walk(driver.ledger, running)
     await driver.ledger.replays.stop(stopped.id)
-    later = await driver.ledger.store.now() + 1
+    later = await driver.ledger.now() + 1
 
     await tidy(older_than=later, rejected_before=later)
 

@@ -91,7 +91,7 @@ async def test_every_endpoint_that_wants_it(driver: Driver) -> None:
 
 async def test_silent_events_only_on_request(driver: Driver) -> None:
     """What was recorded without delivery is sent only where it is asked for."""
-    await driver.ledger.refresh_lane.mark_dirty("default", "imp_1", quiet=True)
+    await driver.ledger.refresh_lane.mark_dirty("default", "imp_1", silent=True)
     claimed = await driver.claim_one()
     await driver.commit(claimed, paid("imp_1"))
     await driver.subscribe("ep_1")
@@ -105,7 +105,7 @@ async def test_a_step_repeated_queues_nothing_twice(driver: Driver) -> None:
     await events(driver, 40)
     await driver.subscribe("ep_1")
     replay = await driver.ledger.replays.create(Selection(), 20)
-    now = await driver.ledger.store.now()
+    now = await driver.ledger.now()
 
     await asyncio.gather(*(driver.ledger.replays.step(replay.id, now) for _ in range(3)))
     queued = (await driver.ledger.replays.get(replay.id)).queued
@@ -122,13 +122,13 @@ async def test_the_rate_shapes_the_steps(driver: Driver) -> None:
     await events(driver, 40)
     await driver.subscribe("ep_1")
     replay = await driver.ledger.replays.create(Selection(), 20)
-    now = await driver.ledger.store.now()
+    now = await driver.ledger.now()
 
     pause = await driver.ledger.replays.step(replay.id, now)
 
     assert pause == pytest.approx(0.5, abs=0.3)
     assert 10 <= (await driver.ledger.replays.get(replay.id)).queued <= 14
-    again = await driver.ledger.replays.step(replay.id, await driver.ledger.store.now())
+    again = await driver.ledger.replays.step(replay.id, await driver.ledger.now())
     assert again is not None
     assert again > 0
     assert (await driver.ledger.replays.get(replay.id)).queued <= 16

@@ -13,7 +13,6 @@ import redis.asyncio
 from cryptography.fernet import Fernet
 
 from ledger import Ledger
-from ledger.compatibility import begin
 from ledger.idempotency import Idempotency
 from ledger.jobs import RECONCILE
 from ledger.reconciliations import Difference, Reconciliation
@@ -21,8 +20,8 @@ from ledger.replays import Selection
 from runtime.encryption import Sealer
 from schemas.errors import LedgerUnavailable
 from tests.support.ledger_driver import Driver, endpoint, notification, paid, queue_url
-from tests.support.processes import PATIENCE
 from tests.support.redis_process import RedisServer
+from tests.support.waiting import PATIENCE
 
 Write = Callable[[Ledger], Awaitable[object]]
 RUN = Reconciliation("rec_1", "default", 0, 1)
@@ -80,9 +79,9 @@ WRITES: Sequence[Write] = (
     lambda ledger: ledger.jobs.schedule(RECONCILE, "rec_1"),
     lambda ledger: ledger.reconciliations.begin(RUN, rebuild=True),
     lambda ledger: ledger.reconciliations.save(RUN),
-    lambda ledger: ledger.reconciliations.found(RUN, {"imp_1": Difference()}),
+    lambda ledger: ledger.reconciliations.mark_found(RUN, {"imp_1": Difference()}),
     lambda ledger: Idempotency(ledger.store).end("name", "owner", "answer"),
-    lambda ledger: begin(ledger.store, Sealer([KEY])),
+    lambda ledger: ledger.begin(Sealer([KEY])),
 )
 
 
@@ -119,7 +118,7 @@ async def test_what_a_replica_has_counts(own_redis: RedisServer, replica: RedisS
     replica.pause()
     try:
         with pytest.raises(LedgerUnavailable, match="1 replica"):
-            await ledger.store.run("ensure_merchant", "shop", durable=True)
+            await ledger.store.run("ensure_merchant", "shop", 0, durable=True)
         with pytest.raises(LedgerUnavailable):
             await ledger.accept(notification())
     finally:

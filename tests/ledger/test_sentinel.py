@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -14,8 +13,8 @@ from ledger import Ledger
 from schemas.errors import LedgerUnavailable
 from schemas.payments.notification import Notification
 from tests.support.ledger_driver import notification
-from tests.support.processes import PATIENCE
 from tests.support.sentinels import SERVICE, Watched
+from tests.support.waiting import succeeds
 
 
 @pytest.fixture
@@ -46,15 +45,7 @@ async def connected(watched: Watched, free_port: Callable[[], int]) -> AsyncIter
 
 async def accepted(ledger: Ledger, one: Notification) -> None:
     """Accept it as a receiver does that tries again, until it is."""
-    until = time.monotonic() + PATIENCE
-    while True:
-        try:
-            await ledger.accept(one)
-        except LedgerUnavailable:
-            assert time.monotonic() < until, "the new primary is not found"
-            await asyncio.sleep(0.1)
-        else:
-            return
+    await succeeds(lambda: ledger.accept(one), LedgerUnavailable, what="the new primary is found")
 
 
 def found_at(port: int) -> tuple[str, int, int]:

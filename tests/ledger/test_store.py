@@ -200,7 +200,7 @@ async def test_time_is_redis_own(driver: Driver, monkeypatch: pytest.MonkeyPatch
     real = time.time
     for off in (-86_400.0, 86_400.0):
         monkeypatch.setattr(time, "time", lambda off=off: real() + off)
-        assert abs(await driver.ledger.store.now() - real()) < 600
+        assert abs(await driver.ledger.now() - real()) < 600
         await driver.accept(f"imp_{off:.0f}")
         due = (await driver.due(REFRESH)).values()
         assert all(abs(at / 1000 - real()) < 600 for at in due)

@@ -52,7 +52,7 @@ async def test_webhooks_do_not_hurry_the_slow_lane(ledger: Ledger, driver: Drive
     await driver.accept()
     claimed = await driver.claim_one()
     await driver.accept()
-    now = await ledger.store.now()
+    now = await ledger.now()
     await unknown(driver, claimed, due_in=30)
     assert (await driver.due(UNKNOWN))["imp_1"] / 1000 >= now + 1
     assert await driver.claim(UNKNOWN) == ()
@@ -61,7 +61,7 @@ async def test_webhooks_do_not_hurry_the_slow_lane(ledger: Ledger, driver: Drive
     await driver.accept()
     await unknown(driver, claimed, due_in=30)
     await driver.accept()
-    now = await ledger.store.now()
+    now = await ledger.now()
     assert now + 30 > (await driver.due(UNKNOWN))["imp_1"] / 1000 >= now + 0.9
     assert list(await driver.lanes()) == [str(UNKNOWN)]
 

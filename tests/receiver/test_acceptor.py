@@ -15,8 +15,8 @@ from receiver.metrics import ReceiverMetrics
 from receiver.ports import Spool
 from receiver.spool import FileSpool, NoSpool
 from schemas.errors import SpoolUnavailable, UnknownMerchant
-from tests.support.processes import PATIENCE
 from tests.support.receiver_parts import Durability, ListedLedger, away, notification
+from tests.support.waiting import PATIENCE
 
 NOW = 1_790_000_000.0
 

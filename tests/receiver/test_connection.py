@@ -16,7 +16,7 @@ from receiver.health import livez
 from receiver.server import make_server
 from runtime.http_server import Sweep
 from runtime.listening import listen
-from tests.support.processes import PATIENCE
+from tests.support.waiting import PATIENCE
 
 REQUEST = b"POST /webhooks HTTP/1.1\r\nhost: x\r\n"
 Client = tuple[asyncio.StreamReader, asyncio.StreamWriter]

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import pytest
-import redis.asyncio
 
 from receiver.spool_budget import PER_SOURCE
 from tests.receiver.test_trouble import drained
+from tests.support.ledger_state import ledger_state
 from tests.support.processes import Processes
-from tests.support.receivers import Receiver, notified, start, until, webhook
-from tests.support.redis_process import RedisServer
+from tests.support.receivers import Receiver, notified, start, webhook
+from tests.support.redis_process import RedisServer, not_durable
+from tests.support.waiting import until
 
 TOKEN = "3f9c2d51e07a4b68"
 PROXY = {"RELAY_TRUSTED_PROXIES": "127.0.0.1"}
@@ -24,10 +24,8 @@ PROXY = {"RELAY_TRUSTED_PROXIES": "127.0.0.1"}
 
 async def make_merchant(url: str, name: str, token: str | None = None) -> None:
     """Make a merchant, or change its webhook token, as the console does."""
-    async with redis.asyncio.Redis.from_url(url, decode_responses=True) as client:
-        token_hash = hashlib.sha256(token.encode()).hexdigest() if token else ""
-        await client.zadd("{relay}:merchants", {name: 1})
-        await client.hset(f"{{relay}}:merchant:{name}", mapping={"created_at": "1", "token_hash": token_hash})
+    async with ledger_state(url) as state:
+        await state.put_merchant(name, token)
 
 
 async def post_all(receiver: Receiver, path: Callable[[int], str], count: int, **headers: str) -> list[httpx.Response]:
@@ -93,9 +91,9 @@ async def test_a_token_changed_moments_before(
     own_redis.resume()
     await drained(receiver)
     assert await notified(own_redis.url) == {"imp_1": 1}
-    async with redis.asyncio.Redis.from_url(own_redis.url, decode_responses=True) as client:
-        (kept,) = map(str, await client.zrange("{relay}:ntfs", 0, -1))
-        assert await client.hget(f"{{relay}}:ntf:{kept}", "verified") == "1"
+    async with ledger_state(own_redis.url) as state:
+        (kept,) = await state.notifications()
+        assert (await state.notification(kept))["verified"] == "1"
     assert await receiver.metric('relay_webhooks_refused_total{merchant="shop",status="404"}') == 2
     refused = [line["imp_uid"] for line in receiver.process.logs("spooled_webhook_refused", merchant="shop")]
     assert sorted(refused) == ["imp_0", "imp_2"]
@@ -162,14 +160,10 @@ async def test_a_weak_redis_refuses_at_the_door(
     processes: Processes, free_port: Callable[[], int], redis_url: str
 ) -> None:
     """RELAY_REQUIRE_DURABLE and a Redis that is not durable: the spool acknowledges, the ledger still says who."""
-    async with redis.asyncio.Redis.from_url(redis_url) as client:
-        await client.config_set("appendfsync", "everysec")
-        try:
-            receiver = await start(processes, free_port(), redis_url, RELAY_REQUIRE_DURABLE="true")
-            assert (await receiver.post(webhook(), "/webhooks/brand-new")).status_code == 404
-            await make_merchant(redis_url, "brand-new", TOKEN)
-            assert (await receiver.post(webhook(), "/webhooks/brand-new")).status_code == 404
-            assert (await receiver.post(webhook(), f"/webhooks/brand-new/{TOKEN}")).status_code == 200
-        finally:
-            await client.config_set("appendfsync", "always")
+    with not_durable(redis_url):
+        receiver = await start(processes, free_port(), redis_url, RELAY_REQUIRE_DURABLE="true")
+        assert (await receiver.post(webhook(), "/webhooks/brand-new")).status_code == 404
+        await make_merchant(redis_url, "brand-new", TOKEN)
+        assert (await receiver.post(webhook(), "/webhooks/brand-new")).status_code == 404
+        assert (await receiver.post(webhook(), f"/webhooks/brand-new/{TOKEN}")).status_code == 200
     assert await receiver.metric('relay_webhooks_accepted_total{place="spool"}') == 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import re
 import time
@@ -13,10 +12,12 @@ from typing import Any
 
 import httpx
 import pytest
-import redis.asyncio
 
-from tests.support.processes import PATIENCE, ROOT, Processes
+from tests.support.ledger_state import ledger_state
+from tests.support.processes import ROOT, Processes
 from tests.support.receivers import FORM, JSON, Receiver, notified, start, webhook
+from tests.support.redis_process import not_durable
+from tests.support.waiting import PATIENCE
 
 PROXY = {"RELAY_TRUSTED_PROXIES": "127.0.0.1"}
 
@@ -47,8 +48,8 @@ async def test_a_webhook_is_accepted(receiver: Receiver, redis_url: str) -> None
     form = await receiver.client.post("/webhooks/default/", content=b"imp_uid=imp_2&status=paid", headers=FORM)
     assert form.status_code == 200
     assert await notified(redis_url) == {"imp_1": 1, "imp_2": 1}
-    async with redis.asyncio.Redis.from_url(redis_url, decode_responses=True) as client:
-        kept = await client.hgetall(f"{{relay}}:ntf:{ntf}")
+    async with ledger_state(redis_url) as state:
+        kept = await state.notification(ntf)
     assert {
         "imp_uid": "imp_1",
         "merchant_uid": "order_1",
@@ -83,9 +84,9 @@ async def test_a_webhook_is_dated_by_redis(
     (tmp_path / "sitecustomize.py").write_text("import time\nreal = time.time\ntime.time = lambda: real() + 3600\n")
     receiver = await start(processes, free_port(), redis_url, PYTHONPATH=f"{tmp_path}:{ROOT}")
     identity = (await receiver.post(webhook())).json()["id"]
-    async with redis.asyncio.Redis.from_url(redis_url) as client:
-        received = await client.hget(f"{{relay}}:ntf:{identity}", "received_at")
-    assert abs(int(received or 0) / 1000 - time.time()) < 1800
+    async with ledger_state(redis_url) as state:
+        received = (await state.notification(identity))["received_at"]
+    assert abs(int(received) / 1000 - time.time()) < 1800
 
 
 async def test_a_large_body_is_413(receiver: Receiver) -> None:
@@ -129,14 +130,13 @@ async def test_what_is_not_there_is_404(receiver: Receiver, redis_url: str, path
 
 async def test_a_webhook_token_is_the_only_way_in(receiver: Receiver, redis_url: str) -> None:
     """A merchant with a token takes webhooks at the path with it only, and then they are verified."""
-    async with redis.asyncio.Redis.from_url(redis_url, decode_responses=True) as client:
-        token_hash = hashlib.sha256("비밀/1".encode()).hexdigest()
-        await client.hset("{relay}:merchant:shop.1", mapping={"created_at": "1", "token_hash": token_hash})
+    async with ledger_state(redis_url) as state:
+        await state.put_merchant("shop.1", "비밀/1")
         is_problem(await receiver.post(webhook(), "/webhooks/shop.1"), 404)
         is_problem(await receiver.post(webhook(), "/webhooks/shop.1/wrong"), 404)
         answer = await receiver.post(webhook(), "/webhooks/shop%2E1/%EB%B9%84%EB%B0%80%2F1")
         assert answer.status_code == 200
-        assert await client.hget(f"{{relay}}:ntf:{answer.json()['id']}", "verified") == "1"
+        assert (await state.notification(answer.json()["id"]))["verified"] == "1"
 
 
 FORM_BODY = "imp_uid=imp_1&merchant_uid=주문".encode("euc-kr")
@@ -224,9 +224,9 @@ async def test_addresses_that_are_not_allowed_are_403(
     assert answer.status_code == 200
     assert (await receiver.post(webhook(3), x_forwarded_for="2001:db8::7")).status_code == 200
     assert await notified(redis_url) == {"imp_2": 1, "imp_3": 1}
-    async with redis.asyncio.Redis.from_url(redis_url, decode_responses=True) as client:
-        kept = await client.hmget(f"{{relay}}:ntf:{answer.json()['id']}", "verified", "source")
-    assert kept == ["1", "52.78.100.19"]
+    async with ledger_state(redis_url) as state:
+        kept = await state.notification(answer.json()["id"])
+    assert (kept["verified"], kept["source"]) == ("1", "52.78.100.19")
 
 
 async def test_a_trail_in_several_headers_is_one_trail(receiver: Receiver, redis_url: str) -> None:
@@ -235,9 +235,9 @@ async def test_a_trail_in_several_headers_is_one_trail(receiver: Receiver, redis
         headers = [("content-type", "application/json"), *(("x-forwarded-for", line) for line in lines)]
         answer = await receiver.client.post("/webhooks", content=webhook(number), headers=headers)
         assert answer.status_code == 200
-        async with redis.asyncio.Redis.from_url(redis_url, decode_responses=True) as client:
-            kept = await client.hmget(f"{{relay}}:ntf:{answer.json()['id']}", "verified", "source")
-        assert kept == ["0", "203.0.113.7"]
+        async with ledger_state(redis_url) as state:
+            kept = await state.notification(answer.json()["id"])
+        assert (kept["verified"], kept["source"]) == ("0", "203.0.113.7")
 
 
 async def test_a_webhook_that_cannot_be_stored_is_503(
@@ -278,11 +278,10 @@ async def test_refusals_are_counted_for_operators(receiver: Receiver, redis_url:
     assert await receiver.metric('relay_webhooks_accepted_total{place="redis"}') == 1
     assert await receiver.metric("relay_webhook_seconds_count") == 1
     assert await receiver.process.terminate() == 0
-    async with redis.asyncio.Redis.from_url(redis_url, decode_responses=True) as client:
-        refusals = await client.hgetall("{relay}:refusals")
-        bodies = await client.hgetall("{relay}:refused_bodies")
-    assert (refusals["-:404"], sum(int(count) for count in refusals.values())) == ("3", 7)
-    assert bodies == {"default:version_2": "1", "-:empty": "1"}
+    async with ledger_state(redis_url) as state:
+        refusals, bodies = await state.refusals()
+    assert (refusals["-:404"], sum(refusals.values())) == (3, 7)
+    assert bodies == {"default:version_2": 1, "-:empty": 1}
 
 
 async def test_metrics_are_for_this_machine_and_for_tokens(
@@ -308,14 +307,10 @@ async def test_a_weak_redis_is_named_by_readyz(
     processes: Processes, free_port: Callable[[], int], redis_url: str
 ) -> None:
     """Where durability is required a weak Redis is not what acknowledges; the report says what is weak."""
-    async with redis.asyncio.Redis.from_url(redis_url) as client:
-        await client.config_set("appendfsync", "everysec")
-        try:
-            receiver = await start(processes, free_port(), redis_url, RELAY_REQUIRE_DURABLE="true")
-            report = await receiver.ready()
-            answer = await receiver.post(webhook())
-        finally:
-            await client.config_set("appendfsync", "always")
+    with not_durable(redis_url):
+        receiver = await start(processes, free_port(), redis_url, RELAY_REQUIRE_DURABLE="true")
+        report = await receiver.ready()
+        answer = await receiver.post(webhook())
     assert (report["acknowledges_from"], report["require_durable"]) == ("spool", True)
     assert report["redis"] == {"available": True, "durable": False, "reasons": ["appendfsync is everysec, not always"]}
     assert answer.status_code == 200

@@ -17,8 +17,9 @@ from receiver import spool_codec
 from receiver.spool import FileSpool, NoSpool
 from schemas.errors import LedgerUnavailable, SpoolUnavailable
 from schemas.payments.notification import Notification
-from tests.support.processes import PATIENCE, clean_environ
+from tests.support.processes import clean_environ
 from tests.support.receiver_parts import ListedLedger, MakeSpool, away, files, keep, notification
+from tests.support.waiting import PATIENCE
 
 
 def test_a_row_says_everything_about_a_notification() -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ledger import Ledger
-from ledger.stats import stats
+from tests.support.ledger_state import ledger_state
 from tests.support.processes import Processes
-from tests.support.receivers import start, until
+from tests.support.receivers import start
+from tests.support.waiting import until
 
 
 async def test_a_receiver_tells_how_much_it_has_spooled(
@@ -19,15 +20,17 @@ async def test_a_receiver_tells_how_much_it_has_spooled(
         await start(processes, free_port(), redis_url)
 
         async def reported() -> bool:
-            return (await stats(ledger.store)).receivers == 1
+            return (await ledger.stats()).receivers == 1
 
         await until(reported)
         await ledger.intake.report_spool("another:8000:1", 7)
-        numbers = await stats(ledger.store)
+        numbers = await ledger.stats()
         assert (numbers.spooled, numbers.receivers) == (7, 2)
-        await ledger.store.redis.hset("{relay}:spools", "another:8000:1", "7:1")
-        assert (await stats(ledger.store)).spooled == 0
+        async with ledger_state(redis_url) as state:
+            await state.report_spool("another:8000:1", "7:1")
+        assert (await ledger.stats()).spooled == 0
         await ledger.intake.report_spool("a_third:8000:1", 0)
-        assert not await ledger.store.redis.hexists("{relay}:spools", "another:8000:1")
+        async with ledger_state(redis_url) as state:
+            assert "another:8000:1" not in await state.spools()
     finally:
         await ledger.close()

@@ -19,8 +19,9 @@ from ledger import Ledger
 from ledger.keys import Lane
 from ledger.pages import PageRequest
 from tests.support.processes import Processes
-from tests.support.receivers import Receiver, notified, start, until, webhook
+from tests.support.receivers import Receiver, notified, start, webhook
 from tests.support.redis_process import RedisServer
+from tests.support.waiting import until
 
 
 class Load:

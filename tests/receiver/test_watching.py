@@ -5,14 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-import redis
-
 from receiver.acceptor import RedisState
 from receiver.redis_watch import RedisWatch
 from receiver.server import REDIS_CHECK_EVERY, TROUBLED_REDIS_CHECK_EVERY
 from tests.support.processes import Processes
-from tests.support.receivers import Receiver, until
-from tests.support.redis_process import RedisServer
+from tests.support.receivers import Receiver
+from tests.support.redis_process import RedisServer, not_durable
+from tests.support.waiting import until
 
 _HURRIED = """
 from receiver import server
@@ -65,14 +64,12 @@ async def test_a_redis_that_changes_is_noticed(
         return "relay_redis_available 0.0" in (await receiver.client.get("/metrics")).text
 
     await until(durable)
-    with redis.Redis.from_url(own_redis.url) as client:
-        client.config_set("appendfsync", "everysec")
+    with not_durable(own_redis.url):
         await until(weak)
         assert (await process.logged("redis_durability", durable=False))["reasons"] == [
             "appendfsync is everysec, not always"
         ]
-        client.config_set("appendfsync", "always")
-        await until(durable)
+    await until(durable)
     own_redis.kill()
     await until(away)
     await process.logged("redis_unavailable")

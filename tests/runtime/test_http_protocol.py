@@ -17,8 +17,9 @@ import uvicorn
 from runtime.http_protocol import HttpProtocol
 from tests.console.conftest import TOKEN
 from tests.console.conftest import running as console_running
-from tests.support.processes import PATIENCE, Processes
+from tests.support.processes import Processes
 from tests.support.receivers import notified, start, webhook
+from tests.support.waiting import PATIENCE
 
 JAVA = shutil.which("java")
 H2C = b"connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAEAAEAAAAIAAAABAAMAAABk\r\n"

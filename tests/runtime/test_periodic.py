@@ -11,7 +11,7 @@ import structlog
 
 from runtime.periodic import Background, Periodic
 from schemas.errors import BadSetting, LedgerRefused, LedgerUnavailable
-from tests.support.processes import eventually
+from tests.support.waiting import until
 
 Step = Callable[[], Awaitable[object]]
 
@@ -35,7 +35,7 @@ async def test_trouble_with_redis_is_told_once_and_passes() -> None:
     with structlog.testing.capture_logs() as lines:
         background = Background([Periodic("sweep", step, 0.001)])
         with background.running():
-            await eventually(lambda: len(turns) > 25, "it goes on")
+            await until(lambda: len(turns) > 25, "it goes on")
     assert background.status() == 0
     assert [(line["event"], line.get("error")) for line in lines] == [("ledger_away", words), ("ledger_back", None)]
 
@@ -49,7 +49,7 @@ async def test_trouble_that_comes_and_goes_does_not_fill_the_log() -> None:
             raise LedgerUnavailable("Redis does not answer in time")
 
     with structlog.testing.capture_logs() as lines, Background([Periodic("sweep", step, 0.001)]).running():
-        await eventually(lambda: next(numbers) > 200, "it goes on")
+        await until(lambda: next(numbers) > 200, "it goes on")
     assert [line["event"] for line in lines] == ["ledger_away", "ledger_back"]
 
 
@@ -91,7 +91,7 @@ async def test_what_is_to_be_done_once_is_done_once() -> None:
     step, turns = failing([LedgerUnavailable("away")])
     background = Background([Periodic("prepare", step, 0.001, once=True)])
     with background.running():
-        await eventually(lambda: len(turns) == 2, "it is done")
+        await until(lambda: len(turns) == 2, "it is done")
         await asyncio.sleep(0.02)
     assert (len(turns), background.status()) == (2, 0)
 
@@ -102,6 +102,6 @@ async def test_what_is_stopped_has_not_failed() -> None:
     background = Background([Periodic("one", one, 0.001), Periodic("two", two, 0.001)])
     with background.running():
         background.stop("one")
-        await eventually(lambda: len(others) > 3, "the other goes on")
+        await until(lambda: len(others) > 3, "the other goes on")
     await asyncio.sleep(0)
     assert (turns, background.status()) == ([], 0)

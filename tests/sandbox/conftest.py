@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 
 from sandbox.app import build
 from schemas import wire
+from tests.support.clients import http_client
 from tests.support.iamport_stub import Asked, Stub, http
 
 KEY, SECRET = "sandbox_key", "sandbox_secret"
@@ -132,5 +133,5 @@ async def relay() -> AsyncIterator[WebhookReceiver]:
 async def iamport(clock: MovableClock, relay: WebhookReceiver) -> AsyncIterator[SandboxClient]:
     """The sandbox."""
     app = build({KEY: SECRET}, f"{relay.url}/webhooks", clock=clock, between_retries=0.05)
-    async with serving(app) as url, httpx.AsyncClient(base_url=url, trust_env=False, timeout=20) as client:
+    async with serving(app) as url, http_client(url) as client:
         yield SandboxClient(client)

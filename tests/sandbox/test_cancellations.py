@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.sandbox.conftest import SandboxClient, WebhookReceiver
-from tests.support.processes import eventually
+from tests.support.waiting import until
 
 REFUND = {"refund_holder": "Hong", "refund_bank": "004", "refund_account": "1"}
 
@@ -90,7 +90,7 @@ async def test_webhooks_only_when_asked(iamport: SandboxClient, relay: WebhookRe
     await iamport.make(imp_uid="a", status="paid", amount=1000)
     await iamport.cancel(imp_uid="a", amount=1)
     done = await iamport.cancel(imp_uid="a", amount=2, enable_webhook=True)
-    await eventually(lambda: bool(relay.asked), "the webhook came")
+    await until(lambda: bool(relay.asked), "the webhook came")
     assert relay.webhooks == [
         {
             "imp_uid": "a",
@@ -112,7 +112,7 @@ async def test_some_gateways_ask_what_is_free_of_tax(iamport: SandboxClient, pg:
 
 @pytest.mark.parametrize("pg", ["paymentwall", "paypal_v2"])
 async def test_a_ticket_waits_and_is_final_later(iamport: SandboxClient, relay: WebhookReceiver, pg: str) -> None:
-    """At slow PGs nothing changes at first and nothing is announced; the result changes the payment, then is told."""
+    """At slow PGs nothing changes or is announced at first; the result changes the payment and is announced."""
     await iamport.make(imp_uid="a", status="paid", amount=1000, pg_provider=pg, late={"outcome": "never"})
     asked = (await iamport.cancel(imp_uid="a", amount=400, enable_webhook=True))["response"]
     assert (asked["status"], asked["cancel_amount"], asked["cancel_history"]) == ("paid", 0, [])
@@ -127,7 +127,7 @@ async def test_a_ticket_can_be_turned_down(iamport: SandboxClient, relay: Webhoo
     late = {"outcome": "rejected", "seconds": 0.01}
     await iamport.make(imp_uid="a", status="paid", pg_provider="paymentwall", late=late)
     await iamport.cancel(imp_uid="a", enable_webhook=True)
-    await eventually(lambda: bool(relay.asked), "the result was announced")
+    await until(lambda: bool(relay.asked), "the result was announced")
     assert relay.webhooks[0]["status"] == "paid"
     assert (await iamport.get("/payments/a"))[1]["response"]["cancel_amount"] == 0
 
@@ -137,7 +137,7 @@ async def test_two_tickets_never_take_more_than_was_paid(iamport: SandboxClient,
     await iamport.make(imp_uid="a", status="paid", amount=1000, pg_provider="paymentwall", late={"seconds": 0.05})
     await iamport.cancel(imp_uid="a", amount=700)
     await iamport.cancel(imp_uid="a", amount=700)
-    await eventually(lambda: len(relay.asked) == 2, "both were decided")
+    await until(lambda: len(relay.asked) == 2, "both were decided")
     assert [claim["status"] for claim in relay.webhooks] == ["cancelled", "paid"]
     assert (await iamport.get("/payments/a"))[1]["response"]["cancel_amount"] == 700
 

@@ -49,7 +49,7 @@ async def test_the_other_answers_are_as_described(iamport: SandboxClient) -> Non
 
 
 def test_the_check_finds_what_is_wrong() -> None:
-    """Missing, wrongly typed and over-long fields are told, so that an empty list means something."""
+    """Missing, wrongly typed and over-long fields are reported, so that an empty list means something."""
     answer = wire.loads(b'{"code": "0", "response": {"imp_uid": "%s", "amount": "1", "sandbox": 0}}' % (b"x" * 33))
     found = list(deviations(answer, schema_of("/payments/{imp_uid}")))
     for name in ("code", "imp_uid", "amount", "sandbox", "merchant_uid", "status"):

@@ -142,7 +142,7 @@ async def test_a_bad_fault_is_refused(iamport: SandboxClient) -> None:
     assert (await iamport.control("GET", "/faults"))["status"] is None
 
 
-async def test_what_was_asked_is_told(iamport: SandboxClient, client: Client) -> None:
+async def test_requests_are_logged(iamport: SandboxClient, client: Client) -> None:
     """A hundred payments asked for in one look-up are one request with a hundred ids; forgetting starts over."""
     ids = [f"imp_{n}" for n in range(100)]
     await client.payments(ids)

@@ -48,7 +48,7 @@ async def test_korean_is_escaped(iamport: SandboxClient) -> None:
 
 
 async def test_payments_through_the_api_have_their_own_prefix(iamport: SandboxClient) -> None:
-    """`imps_` where nobody opened a window, `imp_` otherwise."""
+    """`imps_` for payments made through the API, `imp_` otherwise."""
     (scheduled,), (card,) = await iamport.play("scheduled"), await iamport.play("card")
     assert (scheduled["imp_uid"][:5], card["imp_uid"][:4]) == ("imps_", "imp_")
     assert not card["imp_uid"].startswith("imps_")

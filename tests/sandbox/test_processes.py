@@ -8,18 +8,19 @@ import httpx
 import pytest
 
 from tests.sandbox.test_subscriber import BODY, SECRET, signed
+from tests.support.clients import http_client
 from tests.support.processes import Processes
 
 
 async def test_a_scenario_over_real_processes(processes: Processes, free_port: Callable[[], int]) -> None:
-    """The sandbox posts a scenario's webhook to where it was told, logs it, and ends on SIGTERM."""
+    """The sandbox posts a scenario's webhook to the configured URL, logs it, and ends on SIGTERM."""
     port, subscriber_port = free_port(), free_port()
     target = f"http://127.0.0.1:{subscriber_port}/webhooks"
     subscriber = processes.python("sandbox.subscriber", PORT=str(subscriber_port), SUBSCRIBER_SECRETS=f"/={SECRET}")
     sandbox = processes.python("sandbox", PORT=str(port), SANDBOX_WEBHOOK_URL=target, IMP_KEY="k", IMP_SECRET="s")
     await subscriber.listening(subscriber_port)
     await sandbox.ready(f"http://127.0.0.1:{port}/_sandbox/scenarios")
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with http_client() as client:
         played = await client.post(f"http://127.0.0.1:{port}/_sandbox/scenarios/card?wait=true", json={})
         token = await client.post(f"http://127.0.0.1:{port}/users/getToken", json={"imp_key": "k", "imp_secret": "s"})
         await client.post(f"http://127.0.0.1:{subscriber_port}/", content=BODY, headers=signed("evt_1"))
@@ -48,7 +49,7 @@ async def test_a_hanging_caller_does_not_keep_it(processes: Processes, free_port
     sandbox = processes.python("sandbox", PORT=str(port))
     url = f"http://127.0.0.1:{port}"
     await sandbox.ready(f"{url}/_sandbox/scenarios")
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with http_client() as client:
         await client.post(f"{url}/_sandbox/scenarios/virtual-account", json={"speed": 0.001})
         await client.post(f"{url}/_sandbox/faults", json={"timeout": True})
         with pytest.raises(httpx.ReadTimeout):

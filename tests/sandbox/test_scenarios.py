@@ -11,7 +11,7 @@ from sandbox.scenarios import SCENARIOS
 from schemas import wire
 from tests.sandbox.conftest import SandboxClient, WebhookReceiver
 from tests.support.iamport_stub import Stub, http
-from tests.support.processes import eventually
+from tests.support.waiting import until
 
 EXPECTED: dict[str, tuple[str, list[str]]] = {
     "card": ("paid", ["paid"]),
@@ -47,7 +47,7 @@ EXPECTED: dict[str, tuple[str, list[str]]] = {
 }
 
 
-def test_every_scenario_is_told_here() -> None:
+def test_every_scenario_has_its_row() -> None:
     """No scenario goes unchecked."""
     assert set(EXPECTED) == set(SCENARIOS)
 
@@ -145,7 +145,7 @@ async def test_without_waiting(iamport: SandboxClient, relay: WebhookReceiver) -
     """Without `?wait=true` the answer names the payment at once and the steps follow."""
     played = await iamport.control("POST", "/scenarios/virtual-account", {"speed": 5})
     assert (played["done"], len(played["imp_uids"])) == (False, 1)
-    await eventually(lambda: len(relay.asked) == 2, "both webhooks came")
+    await until(lambda: len(relay.asked) == 2, "both webhooks came")
 
 
 async def test_a_cancellation_through_the_relay(iamport: SandboxClient, relay: WebhookReceiver) -> None:

@@ -10,10 +10,11 @@ import httpx
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from sandbox.subscriber import Subscriber, secrets_of
+from sandbox.subscriber import SandboxSubscriber, secrets_of
 from schemas import wire
 from schemas.errors import BadSetting
 from tests.sandbox.conftest import serving
+from tests.support.clients import http_client
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 OTHER = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
@@ -30,8 +31,8 @@ def signed(event_id: str, secret: str = SECRET, body: bytes = BODY) -> dict[str,
 @pytest.fixture
 async def subscriber() -> AsyncIterator[httpx.AsyncClient]:
     """The subscriber, with secrets for two paths."""
-    app = Subscriber({"/": [SECRET], "/flaky": [SECRET]}).app()
-    async with serving(app) as url, httpx.AsyncClient(base_url=url, trust_env=False) as client:
+    app = SandboxSubscriber({"/": [SECRET], "/flaky": [SECRET]}).app()
+    async with serving(app) as url, http_client(url) as client:
         yield client
 
 
@@ -43,7 +44,7 @@ async def callbacks(subscriber: httpx.AsyncClient) -> list[dict[str, Any]]:
 
 
 async def test_a_signed_callback(subscriber: httpx.AsyncClient) -> None:
-    """A right signature is 200, and what came is told."""
+    """A valid signature is answered with 200, and the callback is listed."""
     answer = await subscriber.post("/", content=BODY, headers=signed("evt_1"))
     assert answer.status_code == 200
     (seen,) = await callbacks(subscriber)

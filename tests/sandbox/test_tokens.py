@@ -60,7 +60,7 @@ async def test_a_form_will_do(iamport: SandboxClient) -> None:
 
 
 async def test_accounts_see_their_own(iamport: SandboxClient) -> None:
-    """Two merchants with credentials of their own see their own payments, and those of nobody in particular."""
+    """Two merchants with different credentials see their own payments and those without an account."""
     await iamport.control("POST", "/accounts", {"imp_key": "other", "imp_secret": "other_secret"})
     await iamport.make(imp_uid="mine", imp_key="sandbox_key")
     await iamport.make(imp_uid="theirs", imp_key="other")

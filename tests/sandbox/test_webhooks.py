@@ -28,7 +28,7 @@ async def test_never_again_after_a_4xx(iamport: SandboxClient, relay: WebhookRec
     assert len(relay.asked) == 1
 
 
-async def test_nobody_listens(iamport: SandboxClient, relay: WebhookReceiver) -> None:
+async def test_a_webhook_that_cannot_be_posted_is_recorded(iamport: SandboxClient, relay: WebhookReceiver) -> None:
     """A refused connection loses the webhook and nothing else."""
     await relay.stop()
     await iamport.play("card")
@@ -37,7 +37,7 @@ async def test_nobody_listens(iamport: SandboxClient, relay: WebhookReceiver) ->
 
 
 async def test_by_hand(iamport: SandboxClient, relay: WebhookReceiver) -> None:
-    """Any claim can be posted, from another loopback address, too; the answer's status comes back."""
+    """Any webhook can be posted, also from another loopback address; the status code is returned."""
     claim = {"imp_uid": "imp_x", "status": "cancelled", "cancellation_id": "made-up", "extra": "kept"}
     answer = await iamport.control("POST", "/webhooks", {**claim, "merchant": "shop", "source": "127.0.0.1"})
     assert answer == {"status_code": 200}
@@ -46,7 +46,7 @@ async def test_by_hand(iamport: SandboxClient, relay: WebhookReceiver) -> None:
 
 
 async def test_a_token_in_the_path_is_not_kept(iamport: SandboxClient, relay: WebhookReceiver) -> None:
-    """Where the URL ends in a merchant's webhook token, neither the account nor the log tells it."""
+    """If the URL ends in a webhook token, neither the list of webhooks nor the log shows it."""
     await iamport.play("card", webhook_url=f"{relay.url}/webhooks/shop/very-secret")
     assert relay.asked[0].path == "/webhooks/shop/very-secret"
     assert (await iamport.control("GET", "/webhooks"))["webhooks"][0]["path"] == "/webhooks/shop"

@@ -9,7 +9,7 @@ _DOCUMENT = Path(__file__).parents[2] / "docs" / "facts.md"
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """One case: ``note`` is its second column, ``facts`` are keys with placeholders, ``events`` full types in order."""
 
     name: str
@@ -25,22 +25,22 @@ class Row:
         return frozenset(_listed(self.note))
 
 
-def scenarios() -> list[Row]:
+def scenarios() -> list[TableRow]:
     """The rows that the sandbox plays, too."""
     return _table("Scenarios")
 
 
-def other_cases() -> list[Row]:
+def other_cases() -> list[TableRow]:
     """The rows that only looks play."""
     return _table("What else i'mport can show")
 
 
-def _table(heading: str) -> list[Row]:
+def _table(heading: str) -> list[TableRow]:
     section = _DOCUMENT.read_text(encoding="utf-8").split(f"\n## {heading}\n")[1].split("\n## ")[0]
     lines = [line for line in section.splitlines() if line.startswith("|")][2:]
     cells = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines)
     return [
-        Row(name, note, _listed(facts), tuple(f"payment.{event}" for event in _listed(events)), status)
+        TableRow(name, note, _listed(facts), tuple(f"payment.{event}" for event in _listed(events)), status)
         for name, note, facts, events, status in cells
     ]
 

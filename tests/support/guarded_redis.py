@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,8 @@ import redis
 
 from cli.embedded import find_server
 from tests.support.certificates import Authority
-from tests.support.processes import PATIENCE
+from tests.support.redis_process import RedisProcess
+from tests.support.waiting import until_now
 
 SERVICE = "ledger"
 PASSWORD, SENTINEL_PASSWORD = "p@ss:/word", "w@tch,er"
@@ -42,24 +42,24 @@ class Guarded:
         self.certificate = self.authority.certificate()
         self.port, self.sentinel_port = free_port(), free_port()
         self._folder = folder
-        self._started: list[subprocess.Popen[bytes]] = []
+        self._redis = RedisProcess(folder, "redis")
+        self._sentinel = RedisProcess(folder, "sentinel")
 
     def start(self) -> None:
         """Start both, and wait until the Sentinel knows the primary."""
-        self._run("redis", self._redis())
+        self._redis.configure(self._redis_lines())
         self._until(self.admin().ping, "Redis answers")
         if self.guard.cluster:
             self.admin().execute_command("CLUSTER ADDSLOTS", *range(16384))
             self._until(lambda: self.admin().cluster("INFO")["cluster_state"] == "ok", "its Cluster is whole")
             return
-        self._run("sentinel", self._sentinel(), "--sentinel")
+        self._sentinel.configure(self._sentinel_lines(), "--sentinel")
         self._until(self._is_watched, "the Sentinel sees the primary")
 
     def stop(self) -> None:
         """End both."""
-        for process in self._started:
-            process.kill()
-            process.wait(PATIENCE)
+        self._redis.kill()
+        self._sentinel.kill()
 
     def admin(self, **options: Any) -> redis.Redis:
         """A client that may do everything."""
@@ -87,14 +87,14 @@ class Guarded:
         dead = f"{host}:1"
         return f"{scheme}://{user}{dead},{host}:{self.sentinel_port}/{SERVICE}/{database}" + _query(options)
 
-    def _redis(self) -> str:
+    def _redis_lines(self) -> list[str]:
         lines = [f"dir {self._folder}", "appendonly yes", "appendfsync always", "save ''", *self._listen(self.port)]
         lines += self._users(PASSWORD)
         if self.guard.cluster:
             lines.append("cluster-enabled yes")
-        return "\n".join(lines)
+        return lines
 
-    def _sentinel(self) -> str:
+    def _sentinel_lines(self) -> list[str]:
         guard = self.guard
         lines = [f"dir {self._folder}", *self._listen(self.sentinel_port), *self._users(SENTINEL_PASSWORD)]
         lines.append(f"sentinel monitor {SERVICE} {guard.host} {self.port} 1")
@@ -102,7 +102,7 @@ class Guarded:
             lines.append(f'sentinel auth-pass {SERVICE} "{PASSWORD}"')
         if guard.users:
             lines.append(f"sentinel auth-user {SERVICE} relay")
-        return "\n".join(lines)
+        return lines
 
     def _listen(self, port: int) -> list[str]:
         if not self.guard.tls:
@@ -136,24 +136,8 @@ class Guarded:
         with self.admin(**options) as sentinel:
             return str(sentinel.sentinel_master(SERVICE)["flags"]) == "master"
 
-    def _run(self, name: str, config: str, *arguments: str) -> None:
-        file = self._folder / f"{name}.conf"
-        file.write_text(config + "\n")
-        with (self._folder / f"{name}.log").open("ab") as log:
-            command = [str(find_server()), str(file), *arguments]
-            self._started.append(subprocess.Popen(command, stdout=log, stderr=log))
-
     def _until(self, holds: Callable[[], object], what: str) -> None:
-        until = time.monotonic() + PATIENCE
-        while True:
-            try:
-                if holds():
-                    return
-            except redis.ConnectionError:
-                pass
-            logs = "".join(file.read_text()[-2000:] for file in self._folder.glob("*.log"))
-            assert time.monotonic() < until, f"waited in vain until {what}: {logs}"
-            time.sleep(0.05)
+        until_now(holds, lambda: f"{what}: {self._redis.log}", despite=(redis.ConnectionError,))
 
 
 def speaks_tls() -> bool:

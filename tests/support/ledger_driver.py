@@ -17,6 +17,7 @@ from schemas.endpoints.endpoint import Endpoint
 from schemas.payments.decide import Change, Policy, Record, decide
 from schemas.payments.notification import Notification
 from schemas.payments.snapshot import Snapshot
+from tests.support.redis_process import queue_url as queue_url  # noqa: PLC0414  # many take it from here
 
 REFRESH = Lane("refresh", "default")
 UNKNOWN = Lane("unknown", "default")
@@ -24,12 +25,9 @@ THEN = 1_900_000_000
 """When the payments of the tests happen: after any `since`, so that nothing about them is silent."""
 
 _number = itertools.count(1)
-_IN_LANES = ("not_before", "told_until", "rate_until", "probe_until", "tokens_at", "asked")
-
-
-def queue_url(redis_url: str) -> str:
-    """The broker's database beside the ledger's."""
-    return redis_url.removesuffix("/0") + "/1"
+_IN_LANES = (
+    "not_before", "retry_after_until", "open_until", "rate_until", "probe_until", "tokens_at", "requested_at",
+)  # fmt: skip
 
 
 def notification(imp_uid: str = "imp_1", **fields: Any) -> Notification:

@@ -57,7 +57,7 @@ return all
 
 
 async def _read(ledger: Ledger) -> _Contents:
-    contents = _Contents(now=await ledger.store.now() * 1000)
+    contents = _Contents(now=await ledger.now() * 1000)
     rows: Any = await ledger.store.redis.execute_command("EVAL", _ALL, 0)
     for name, kind, value in rows:
         _sort_in(contents, name.decode(), kind, value)
@@ -81,7 +81,7 @@ def _lanes(contents: _Contents) -> set[str]:
     named = {
         name.partition(":")[2]
         for name in (*contents.sets, *contents.hashes, *contents.members)
-        if name.partition(":")[0] in ("due", "leased", "touched", "tokens", "tries", "stalled", "quiet")
+        if name.partition(":")[0] in ("due", "leased", "touched", "tokens", "tries", "stalled", "silent")
     }
     return named | set(contents.scores("lanes"))
 
@@ -99,7 +99,7 @@ def _of_lane(contents: _Contents, lane: str) -> list[str]:
         found.append(f"{lane}: touched and not leased: {sorted(touched.keys() - leased.keys())}")
     for name, left in (
         ("tries", contents.row(f"tries:{lane}").keys()),
-        ("quiet", contents.members.get(f"quiet:{lane}", set())),
+        ("silent", contents.members.get(f"silent:{lane}", set())),
         ("stalled", contents.scores(f"stalled:{lane}").keys()),
     ):
         if left - inside:
@@ -119,14 +119,14 @@ def _next(contents: _Contents, lane: str) -> float | None:
     own = contents.scores(f"leased:{lane}").values()
     together = [f"deliver/{name}", f"replay/{name}"] if kind in ("deliver", "replay") else [lane]
     all_leases = [end for each in together for end in contents.scores(f"leased:{each}").values()]
-    if "asked" in limits:
-        return min([float(limits["asked"]), *own])
+    if "requested_at" in limits:
+        return min([float(limits["requested_at"]), *own])
     if "closed" in limits:
         return None
     wishes = list(own)
     if due := contents.scores(f"due:{lane}"):
         at = max(min(due.values()), float(limits.get("not_before", 0)), float(limits.get("probe_until", 0)))
-        full = "room" in limits and all_leases and len(all_leases) >= int(limits["room"])
+        full = "capacity" in limits and all_leases and len(all_leases) >= int(limits["capacity"])
         wishes.append(min(all_leases) if full else at)
     return min(wishes, default=None)
 

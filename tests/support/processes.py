@@ -14,27 +14,18 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
-import httpx
+from tests.support.waiting import PATIENCE, until
+from tests.support.warm_python import WarmProcess
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 60.0
-"""Seconds after which something that should happen counts as not happening; never a measurement."""
-
 _OURS = ("RELAY_", "IMP_", "REDIS_")
-
-
-async def eventually(holds: Callable[[], bool], what: str, within: float = PATIENCE) -> None:
-    """Wait until this holds; `what` says what was waited for when it never does."""
-    until = time.monotonic() + within
-    while not holds():
-        assert time.monotonic() < until, f"waited in vain until {what}"
-        await asyncio.sleep(0.02)
 
 
 class Process:
@@ -43,17 +34,7 @@ class Process:
     def __init__(self, name: str, command: list[str], environ: Mapping[str, str], directory: Path) -> None:
         self.name = name
         self.lines: list[str] = []
-        self._process = subprocess.Popen(
-            command,
-            env=environ,
-            cwd=directory,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-        )
+        self._process = _start(command, environ, directory)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -89,36 +70,24 @@ class Process:
 
     async def logged(self, event: str, **fields: Any) -> dict[str, Any]:
         """Wait for a log line of this event with these fields; its fields."""
-        until = time.monotonic() + PATIENCE
-        while not (found := self.logs(event, **fields)):
-            await self._sooner_or_later(until, f"log {event} {fields}")
+        found: list[dict[str, Any]] = await self._until(lambda: self.logs(event, **fields), f"logs {event} {fields}")
         return found[0]
 
     async def printed(self, text: str, within: float = PATIENCE) -> None:
         """Wait until it has printed this somewhere."""
-        until = time.monotonic() + within
-        while text not in self.output:
-            await self._sooner_or_later(until, f"print {text!r}")
+        await self._until(lambda: text in self.output, f"prints {text!r}", within)
 
     async def listening(self, port: int) -> None:
         """Wait until something accepts connections on this port of loopback."""
-        until = time.monotonic() + PATIENCE
-        while not _accepts(port):
-            await self._sooner_or_later(until, f"listen on {port}")
+        await self._until(lambda: _accepts(port), f"listens on {port}")
 
     async def ready(self, url: str) -> None:
         """Wait until this URL answers 200, e.g. `http://127.0.0.1:8000/readyz`."""
-        until = time.monotonic() + PATIENCE
-        while not await asyncio.to_thread(_ok, url):
-            await self._sooner_or_later(until, f"answer 200 at {url}")
+        await self._until(lambda: asyncio.to_thread(_ok, url), f"answers 200 at {url}")
 
     async def ended(self, within: float = PATIENCE) -> int:
         """Wait until it ends by itself; its exit status."""
-        until = time.monotonic() + within
-        while self.running:
-            if time.monotonic() > until:
-                raise AssertionError(f"{self.name} did not end:\n{self.output[-4000:]}")
-            await asyncio.sleep(0.02)
+        await until(lambda: not self.running, lambda: f"{self.name} ends:\n{self.output[-4000:]}", within)
         self._reader.join(PATIENCE)
         return self._process.wait()
 
@@ -142,13 +111,17 @@ class Process:
             os.killpg(self.pid, signal.SIGKILL)
         self._process.wait(PATIENCE)
 
-    async def _sooner_or_later(self, until: float, what: str) -> None:
-        if not self.running:
-            self._reader.join(PATIENCE)
-            raise AssertionError(f"{self.name} ended before it did {what}:\n{self.output[-4000:]}")
-        if time.monotonic() > until:
-            raise AssertionError(f"{self.name} did not {what}:\n{self.output[-4000:]}")
-        await asyncio.sleep(0.02)
+    async def _until(self, holds: Callable[[], Any], what: str, within: float = PATIENCE) -> Any:
+        async def happens() -> Any:
+            ended = not self.running
+            if ended:
+                self._reader.join(PATIENCE)
+            value = holds()
+            value = await value if asyncio.iscoroutine(value) else value
+            assert value or not ended, f"{self.name} ended before it {what}:\n{self.output[-4000:]}"
+            return value
+
+        return await until(happens, lambda: f"{self.name} {what}:\n{self.output[-4000:]}", within)
 
 
 class Processes:
@@ -175,6 +148,16 @@ class Processes:
             process.clean_up()
 
 
+def _start(command: list[str], environ: Mapping[str, str], directory: Path) -> subprocess.Popen[str] | WarmProcess:
+    """A Python program comes from a server that has imported the libraries, unless its path says what to import."""
+    if command[0] == sys.executable and command[1] in ("-m", "-c") and environ.get("PYTHONPATH") == str(ROOT):
+        return WarmProcess(command[1:], environ, directory)
+    return subprocess.Popen(
+        command, env=environ, cwd=directory, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True,
+    )  # fmt: skip
+
+
 def clean_environ() -> dict[str, str]:
     """This process's environment without any setting of the relay, and with the project importable."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(_OURS) and k not in ("HOST", "PORT")}
@@ -191,6 +174,7 @@ def _accepts(port: int) -> bool:
 
 def _ok(url: str) -> bool:
     try:
-        return httpx.get(url, timeout=5).status_code == 200
-    except httpx.TransportError:
+        with urlopen(url, timeout=5) as answer:  # noqa: S310  # a URL of loopback, from a test
+            return bool(answer.status == 200)
+    except (OSError, HTTPException):
         return False

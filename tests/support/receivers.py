@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
-import redis.asyncio
 
-from tests.support.processes import PATIENCE, Process, Processes
+from tests.support.clients import http_client
+from tests.support.ledger_state import ledger_state
+from tests.support.processes import Process, Processes
 
 JSON = {"content-type": "application/json"}
 FORM = {"content-type": "application/x-www-form-urlencoded"}
@@ -29,7 +29,7 @@ class Receiver:
         self.process = process
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
-        self.client = httpx.AsyncClient(base_url=self.url, timeout=30)
+        self.client = http_client(self.url)
 
     async def post(self, content: bytes, path: str = "/webhooks", **headers: str) -> httpx.Response:
         """Post a JSON webhook; `x_forwarded_for=…` and the like become headers."""
@@ -60,15 +60,6 @@ class Receiver:
         )
 
 
-async def until(condition: Callable[[], Awaitable[bool]], every: float = 0.05) -> None:
-    """Wait until something becomes true; `every` is in seconds."""
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            if await condition():
-                return
-            await asyncio.sleep(every)
-
-
 async def start(processes: Processes, port: int, redis_url: str, **environ: str) -> Receiver:
     """Start a receiver; its spool is in the test's own folder unless given."""
     process = processes.python("receiver", REDIS_URL=redis_url, HOST="127.0.0.1", PORT=str(port), **environ)
@@ -78,8 +69,5 @@ async def start(processes: Processes, port: int, redis_url: str, **environ: str)
 
 async def notified(redis_url: str) -> Counter[str]:
     """How many notifications of each payment are in the ledger."""
-    async with redis.asyncio.Redis.from_url(redis_url, decode_responses=True) as client:
-        pipe = client.pipeline(transaction=False)
-        for one in map(str, await client.zrange("{relay}:ntfs", 0, -1)):
-            pipe.hget(f"{{relay}}:ntf:{one}", "imp_uid")
-        return Counter(await pipe.execute())
+    async with ledger_state(redis_url) as state:
+        return await state.notified()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import socket
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,8 +12,8 @@ from pathlib import Path
 import redis
 
 from ledger.keys import PREFIX
-from tests.support.processes import PATIENCE
 from tests.support.redis_process import RedisServer
+from tests.support.waiting import until_now
 
 SLOTS = 16384
 NODE_TIMEOUT_MS = 1500
@@ -49,13 +48,13 @@ class Cluster:
         for port, other in itertools.combinations(self.nodes, 2):
             with client(port) as one:
                 one.execute_command("CLUSTER MEET", "127.0.0.1", other)
-        self._until(self._acquainted, "the nodes know each other")
+        until_now(self._acquainted, "the nodes know each other")
         self._set_timeout(NODE_TIMEOUT_MS)
-        self._until(self._formed, "the cluster forms")
+        until_now(self._formed, "the cluster forms")
         for replica, its_primary in zip(self.replicas, self.primaries, strict=False):
             with client(replica) as one:
                 one.execute_command("CLUSTER REPLICATE", self.id_of(its_primary))
-        self._until(self._replicated, "the replicas have caught up")
+        until_now(self._replicated, "the replicas have caught up")
         with client(self.primaries[0]) as any_one:
             self.slot = int(any_one.execute_command("CLUSTER KEYSLOT", PREFIX))
         self.owner = self.primaries[self.slot * len(self.primaries) // SLOTS]
@@ -135,12 +134,6 @@ class Cluster:
                 if one.info("replication").get("master_link_status") != "up":
                     return False
         return True
-
-    def _until(self, holds: Callable[[], bool], what: str) -> None:
-        until = time.monotonic() + PATIENCE
-        while not holds():
-            assert time.monotonic() < until, f"waited in vain until {what}"
-            time.sleep(0.05)
 
 
 @contextmanager

@@ -4,39 +4,39 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import redis
+
 from cli.embedded import answers, arguments, find_server
-
-PATIENCE = 30.0
-"""Seconds after which a server that does not come up is an error; a generous wait, never a measurement."""
+from tests.support.waiting import PATIENCE, until_now
 
 
-class RedisServer:
-    """A durable Redis on a port of loopback, with its data in `directory`; both survive a restart."""
+class RedisProcess:
+    """A redis-server with a configuration of any kind, also a Sentinel; its log is in ``directory``."""
 
-    def __init__(self, port: int, directory: Path, *options: str) -> None:
-        self.port = port
-        self.url = f"redis://127.0.0.1:{port}/0"
+    def __init__(self, directory: Path, name: str = "redis") -> None:
         self._directory = directory
-        self._options = options
+        self._name = name
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
-        """Start it and wait until it answers, its data loaded."""
-        self._directory.mkdir(parents=True, exist_ok=True)
-        command = [*arguments(find_server(), self.port, self._directory), *self._options]
-        with (self._directory / "redis.log").open("ab") as log:
+    @property
+    def log(self) -> str:
+        """The end of what it has logged."""
+        return (self._directory / f"{self._name}.log").read_text()[-2000:]
+
+    def configure(self, lines: list[str], *options: str) -> None:
+        """Start it with a configuration file of these lines; it need not answer yet."""
+        file = self._directory / f"{self._name}.conf"
+        file.write_text("\n".join([*lines, ""]))
+        self.launch([str(find_server()), str(file), *options])
+
+    def launch(self, command: list[str]) -> None:
+        """Start it by this command; it need not answer yet."""
+        with (self._directory / f"{self._name}.log").open("ab") as log:
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        until = time.monotonic() + PATIENCE
-        while not answers(self.port):
-            if self._process.poll() is not None or time.monotonic() > until:
-                self.kill()
-                raise RuntimeError(
-                    f"no Redis on port {self.port}: {(self._directory / 'redis.log').read_text()[-2000:]}"
-                )
-            time.sleep(0.02)
 
     def stop(self) -> None:
         """Ask it to stop, as an operator would."""
@@ -69,3 +69,45 @@ class RedisServer:
             self._process.kill()
             self._process.wait()
         self._process = None
+
+
+class RedisServer(RedisProcess):
+    """A durable Redis on a port of loopback, with its data in `directory`; both survive a restart."""
+
+    def __init__(self, port: int, directory: Path, *options: str) -> None:
+        super().__init__(directory)
+        self.port = port
+        self.url = f"redis://127.0.0.1:{port}/0"
+        self._options = options
+
+    @property
+    def queue_url(self) -> str:
+        """The broker's database, beside the ledger's."""
+        return queue_url(self.url)
+
+    def start(self) -> None:
+        """Start it and wait until it answers, its data loaded; RuntimeError where it does not."""
+        self._directory.mkdir(parents=True, exist_ok=True)
+        self.launch([*arguments(find_server(), self.port, self._directory), *self._options])
+        process = self._process
+        assert process is not None
+        until_now(lambda: answers(self.port) or process.poll() is not None, lambda: f"Redis answers: {self.log}")
+        if process.poll() is not None:
+            self._process = None
+            raise RuntimeError(f"no Redis on port {self.port}: {self.log}")
+
+
+def queue_url(redis_url: str) -> str:
+    """The broker's database beside the ledger's."""
+    return redis_url.removesuffix("/0") + "/1"
+
+
+@contextmanager
+def not_durable(redis_url: str) -> Iterator[None]:
+    """A Redis that syncs its file once a second only, for as long as this lasts."""
+    with redis.Redis.from_url(redis_url) as client:
+        client.config_set("appendfsync", "everysec")
+        try:
+            yield
+        finally:
+            client.config_set("appendfsync", "always")

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import redis
 import redis.asyncio
 
-from cli.embedded import find_server
-from tests.support.processes import PATIENCE
-from tests.support.redis_process import RedisServer
+from tests.support.redis_process import RedisProcess, RedisServer
+from tests.support.waiting import PATIENCE, until
 
 SERVICE = "ledger"
 DOWN_AFTER_MS = 1000
@@ -30,42 +27,33 @@ class Watched:
             ports[1]: RedisServer(ports[1], folder / "two", *replica),
         }
         self.primary = ports[0]
-        self._ports = [free_port() for _ in range(3)]
         self._folder = folder
-        self._sentinels: list[subprocess.Popen[bytes]] = []
+        self._sentinels = {free_port(): RedisProcess(folder, f"sentinel-{number}") for number in range(3)}
 
     @property
     def url(self) -> str:
-        """How the relay's processes find whoever is primary."""
-        return f"redis+sentinel://{','.join(f'127.0.0.1:{port}' for port in self._ports)}/{SERVICE}/0"
+        """How the relay's processes find whichever server is primary."""
+        return f"redis+sentinel://{','.join(f'127.0.0.1:{port}' for port in self._sentinels)}/{SERVICE}/0"
 
     async def start(self) -> None:
         """Start all five, and wait until the replica has caught up."""
         for server in self.servers.values():
             await asyncio.to_thread(server.start)
-        for port in self._ports:
-            file = self._folder / f"sentinel-{port}.conf"
-            file.write_text(
-                f"port {port}\nbind 127.0.0.1\ndir {self._folder}\n"
-                f"sentinel monitor {SERVICE} 127.0.0.1 {self.primary} 2\n"
-                f"sentinel down-after-milliseconds {SERVICE} {DOWN_AFTER_MS}\n"
-                f"sentinel failover-timeout {SERVICE} 4000\n"
-            )
-            self._watch(file)
+        for port, sentinel in self._sentinels.items():
+            lines = [
+                f"port {port}", "bind 127.0.0.1", f"dir {self._folder}",
+                f"sentinel monitor {SERVICE} 127.0.0.1 {self.primary} 2",
+                f"sentinel down-after-milliseconds {SERVICE} {DOWN_AFTER_MS}",
+                f"sentinel failover-timeout {SERVICE} 4000",
+            ]  # fmt: skip
+            sentinel.configure(lines, "--sentinel")
         await self._until_replicated()
-        await self._until(lambda: self._told(2), "the Sentinels know each other")
-
-    def _watch(self, file: Path) -> None:
-        command = [str(find_server()), str(file), "--sentinel"]
-        self._sentinels.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+        await self._until(self._acquainted, "the Sentinels know each other")
 
     def stop(self) -> None:
         """End all five."""
-        for sentinel in self._sentinels:
-            sentinel.kill()
-            sentinel.wait(PATIENCE)
-        for server in self.servers.values():
-            server.kill()
+        for process in (*self._sentinels.values(), *self.servers.values()):
+            process.kill()
 
     async def fail_over(self) -> None:
         """Kill the primary, wait for the Sentinels to make another, and bring the old one back as its replica."""
@@ -84,22 +72,26 @@ class Watched:
             client.replicaof("127.0.0.1", self.primary)
 
     def _primary(self) -> int:
-        with redis.Redis(port=self._ports[0], socket_timeout=5) as sentinel:
+        with self._any_sentinel() as sentinel:
             return int(sentinel.sentinel_get_master_addr_by_name(SERVICE)[1])
 
     def _agreed(self) -> bool:
         """Whether all Sentinels name one primary, and none of them is about to replace it."""
         named = set()
-        for port in self._ports:
+        for port in self._sentinels:
             with redis.Redis(port=port, socket_timeout=5) as sentinel:
                 state = sentinel.sentinel_master(SERVICE)
             named.add((state["port"], state["config-epoch"], state["flags"]))
         return len(named) == 1 and named.pop()[2] == "master"
 
-    def _told(self, others: int) -> bool:
-        with redis.Redis(port=self._ports[0], socket_timeout=5) as sentinel:
+    def _acquainted(self) -> bool:
+        """Whether one Sentinel knows both others and the replica."""
+        with self._any_sentinel() as sentinel:
             state = sentinel.sentinel_master(SERVICE)
-            return bool(state["num-other-sentinels"] >= others and state["num-slaves"] >= 1)
+            return bool(state["num-other-sentinels"] >= len(self._sentinels) - 1 and state["num-slaves"] >= 1)
+
+    def _any_sentinel(self) -> redis.Redis:
+        return redis.Redis(port=next(iter(self._sentinels)), socket_timeout=5)
 
     async def _until_replicated(self) -> None:
         def replicated() -> bool:
@@ -110,7 +102,5 @@ class Watched:
         await self._until(replicated, "the replica has caught up")
 
     async def _until(self, holds: Callable[[], bool], what: str) -> None:
-        until = time.monotonic() + 2 * PATIENCE
-        while not await asyncio.to_thread(holds):
-            assert time.monotonic() < until, f"waited in vain until {what}"
-            await asyncio.sleep(0.1)
+        not_yet = (redis.exceptions.ResponseError, redis.exceptions.ConnectionError)
+        await until(lambda: asyncio.to_thread(holds), what, 2 * PATIENCE, every=0.1, despite=not_yet)

@@ -1,4 +1,4 @@
-"""Subscribers over real sockets, whose behaviour is in `tests.workers.catalogue`.
+"""Subscribers on real sockets: one that records every callback, and one with a behaviour of `tests.workers.catalogue`.
 
 async with Subscriber(CATALOGUE["gone"]) as subscriber:
     ... deliver to subscriber.url; subscriber.requests is what came
@@ -7,17 +7,18 @@ async with Subscriber(CATALOGUE["gone"]) as subscriber:
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import socket
 import ssl
-import struct
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Literal, Self
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from standardwebhooks import Webhook
+
+from schemas import wire
+from tests.support.http_server import Connection, HttpServer, Request, read_request
 
 Outcome = Literal["delivered", "again", "disable"]
-Play = Callable[["Connection"], Awaitable[None]]
+Play = Callable[[Connection], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,125 +42,68 @@ class Behaviour:
         return self.lingers or (self.error is not None and self.error.startswith("timed out"))
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
-    """One request as it came: header names in lower case."""
-
-    target: str
-    headers: dict[str, str]
-    body: bytes
-
-
-@dataclass(slots=True)
-class Connection:
-    """A connection a behaviour plays on."""
-
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
-    keep: bool = True
-
-    async def write(self, data: bytes) -> None:
-        """Send and wait until it is on its way."""
-        self.writer.write(data)
-        await self.writer.drain()
-
-    def close(self) -> None:
-        """Close in order."""
-        self.keep = False
-        self.writer.close()
-
-    def reset(self) -> None:
-        """Close with a TCP reset."""
-        self.keep = False
-        sock = self.writer.get_extra_info("socket")
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.writer.transport.abort()
-
-    async def until_left(self) -> None:
-        """Wait until the other side has gone."""
-        self.keep = False
-        while await self.reader.read(65536):
-            pass
-
-
-@dataclass(slots=True)
-class Subscriber:
-    """Listens on a free port while entered; plays `behaviour` for the first `times` requests (all, when None), then
-    answers 200."""
-
-    behaviour: Behaviour
-    tls: ssl.SSLContext | None = None
-    host: str = "127.0.0.1"
-    times: int | None = None
-    requests: list[Received] = field(default_factory=list)
-    connections: int = 0
-    port: int = 0
-    _server: asyncio.Server | None = None
-    _news: asyncio.Event = field(default_factory=asyncio.Event)
-    _tasks: dict[asyncio.Task[None], asyncio.StreamWriter] = field(default_factory=dict)
-
+class _Endpoint(HttpServer):
     @property
     def url(self) -> str:
-        """Where it listens."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{'https' if self.tls else 'http'}://{host}:{self.port}/hook"
+        """Where callbacks go."""
+        return f"{super().url}/hook"
 
-    async def received(self, count: int) -> None:
-        """Wait until so many requests have come."""
-        while len(self.requests) < count:
-            self._news.clear()
-            await self._news.wait()
 
-    async def left(self) -> None:
-        """Wait until nobody is connected any more."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+class Subscriber(_Endpoint):
+    """Plays `behaviour` for the first `times` requests (all, when None), then answers 200."""
 
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, self.host, self.port, ssl=self.tls)
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
+    def __init__(
+        self, behaviour: Behaviour, *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1", port: int = 0,
+        times: int | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(tls=tls, host=host, port=port)
+        self.behaviour = behaviour
+        self.times = times
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        assert self._server is not None
-        self._server.close()
-        for writer in self._tasks.values():
-            writer.transport.abort()
-        await self.left()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks[task] = writer
-        self.connections += 1
-        try:
-            # The other side may leave at any point: that is what many behaviours are about.
-            with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-                await self._answer(Connection(reader, writer))
-        finally:
-            del self._tasks[task]
-            writer.close()
-
-    async def _answer(self, connection: Connection) -> None:
+    async def serve(self, connection: Connection) -> None:
+        """Play; a behaviour may leave the request unread."""
         while connection.keep:
-            play = self.behaviour
+            behaviour = self.behaviour
             if self.times is not None and len(self.requests) >= self.times:
-                play = _HEALED
-            if play.reads:
-                self.requests.append(await _read(connection.reader))
-                self._news.set()
+                behaviour = _HEALED
+            if behaviour.reads:
+                self.requests.append(await read_request(connection.reader))
             else:
                 connection.keep = False
-            await play.play(connection)
+            await behaviour.play(connection)
 
 
-async def _read(reader: asyncio.StreamReader) -> Received:
-    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:] if line)}
-    body = await reader.readexactly(int(headers.get("content-length", "0")))
-    return Received(head[0].split(" ")[1], headers, body)
+class RecordingSubscriber(_Endpoint):
+    """Records every callback, and answers as `reply` says: 200 at once unless it is changed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reply: Callable[[int], tuple[int, float]] = lambda _count: (200, 0)
+        """Gives the status and how many seconds to take for the n-th request, counted from 1."""
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """The bodies of the callbacks so far, parsed, in the order they came."""
+        return [wire.loads(request.body) for request in self.requests]
+
+    def types(self, imp_uid: str | None = None) -> list[str]:
+        """The types of the callbacks so far, of one payment or of all, without their prefix."""
+        return [
+            event["type"].removeprefix("payment.")
+            for event in self.events
+            if imp_uid is None or event["data"]["imp_uid"] == imp_uid
+        ]
+
+    def verify(self, secret: str) -> None:
+        """Check every signature with the reference library; it raises for a wrong one."""
+        for request in self.requests:
+            Webhook(secret).verify(request.body, request.headers)
+
+    async def answer(self, request: Request, connection: Connection) -> None:
+        """Answer as `reply` says."""
+        status, seconds = self.reply(len(self.requests))
+        await asyncio.sleep(seconds)
+        await connection.write(f"HTTP/1.1 {status} X\r\ncontent-length: 0\r\n\r\n".encode())
 
 
 async def _ok(connection: Connection) -> None:

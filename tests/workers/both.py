@@ -55,7 +55,7 @@ class Both:
 
     async def pay(self, imp_uid: str, *, ago: float = 0, **fields: Any) -> None:
         """Paid at i'mport so many seconds ago, by Redis' clock."""
-        at = int(await self.ledger.store.now() - ago)
+        at = int(await self.ledger.now() - ago)
         self.shown[imp_uid] = payment(imp_uid, paid_at=at, **fields)
 
     async def look(self) -> None:
@@ -64,10 +64,10 @@ class Both:
 
     async def reconcile(self, job: str = AUTOMATIC) -> Reconciliation:
         """A whole run, with the looks that it asks for; the run."""
-        while (await self.reconciler.step(job, await self.ledger.store.now())) == 0:
+        while (await self.reconciler.step(job, await self.ledger.now())) == 0:
             pass
         await self.look()
-        await self.reconciler.step(job, await self.ledger.store.now()) if job != AUTOMATIC else None
+        await self.reconciler.step(job, await self.ledger.now()) if job != AUTOMATIC else None
         return await self.ledger.reconciliations.get(job)
 
     async def events(self, imp_uid: str) -> list[tuple[str, bool]]:

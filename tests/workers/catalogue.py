@@ -10,7 +10,8 @@ import asyncio
 import gzip
 from typing import Literal
 
-from tests.support.subscribers import Behaviour, Connection, Play
+from tests.support.http_server import Connection
+from tests.support.subscribers import Behaviour, Play
 
 
 def status(code: int, body: bytes = b"", *headers: str) -> Play:

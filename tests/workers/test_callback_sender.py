@@ -13,7 +13,8 @@ import httpx
 import pytest
 
 from tests.support.certificates import Authority
-from tests.support.subscribers import Behaviour, Connection, Subscriber
+from tests.support.http_server import Connection
+from tests.support.subscribers import Behaviour, Subscriber
 from tests.workers.catalogue import CATALOGUE, status
 from workers.callback_sender import CallbackSender
 from workers.callback_transport import callback_transport

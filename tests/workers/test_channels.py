@@ -152,7 +152,7 @@ async def test_what_the_batch_leaves_out_is_asked_for_singly(shop: Both) -> None
 async def test_by_hand_they_are_passed_over_too(shop: Both) -> None:
     """An operator's run ends at once: nothing is left that waits for a look."""
     await shop.pay("imp_test", sandbox=True, ago=60)
-    now = int(await shop.ledger.store.now())
+    now = int(await shop.ledger.now())
     run = Reconciliation("rec_1", "default", now - 3600, now + 1, deliver=True, window=(now - 3600, now, 1))
     await shop.ledger.reconciliations.save(replace(run, created_at=now))
     run = await shop.reconcile("rec_1")
@@ -168,7 +168,7 @@ async def test_a_pending_cancellation_is_followed_up_when_the_flag_comes_back(sh
     await shop.driver.accept("imp_test")
     await shop.look()
     await shop.reconcile()
-    now = int(await shop.ledger.store.now())
+    now = int(await shop.ledger.now())
     request = CancellationRequest("can_1", None, "open", "api", requested_at=now)
     await shop.ledger.refresh_lane.amend(
         "default", "imp_test", lambda record: record_request(record, request, now, Policy())

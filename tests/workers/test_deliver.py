@@ -19,10 +19,11 @@ from runtime.encryption import Sealer
 from runtime.settings import Settings
 from schemas.endpoints.endpoint import SealedSecret
 from schemas.endpoints.health import EndpointHealth
+from tests.support.http_server import Connection
 from tests.support.ledger_driver import Driver, paid, queue_url
 from tests.support.ledger_invariants import problems
-from tests.support.processes import PATIENCE
-from tests.support.subscribers import Behaviour, Connection, Subscriber
+from tests.support.subscribers import Behaviour, Subscriber
+from tests.support.waiting import PATIENCE
 from tests.workers.catalogue import CATALOGUE
 from workers.callback_sender import CallbackSender
 from workers.deliver import Deliverer
@@ -330,7 +331,7 @@ async def test_stopping_waits_no_longer_than_it_may(house: House) -> None:
         await subscriber.received(1)
         await house.deliverer.finish(0.1)
         assert len(house.driver.ledger.leases._held) == 1
-        await house.driver.ledger.leases.give_back()
+        await house.driver.ledger.leases.release()
         assert list(await house.driver.due(LANE))
         release.set()
         await house.rest()

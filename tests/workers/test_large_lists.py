@@ -185,7 +185,7 @@ async def test_a_payment_that_no_page_can_hold_is_found_by_hand(books: Books, li
     while await books.step(run.id, NOW) == 0:
         pass
     assert await found(books) == {"imp_0"}
-    quiet = await books.driver.redis.smembers("{relay}:quiet:refresh/default")
+    quiet = await books.driver.redis.smembers("{relay}:silent:refresh/default")
     assert quiet == (set() if deliver else {b"imp_0"})
     assert (await books.run(run.id)).missing == 0
 

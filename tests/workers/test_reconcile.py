@@ -247,7 +247,7 @@ async def test_what_was_taken_back_leaves_a_silent_decision_alone(books: Books) 
     await books.driver.look(paid("imp_1", 100))
     books.listed = [payment("imp_1", paid_at=THEN)]
     refreshing = books.ledger.refresh_lane
-    await refreshing.mark_dirty("default", "imp_1", due_in=DAY, quiet=True)
+    await refreshing.mark_dirty("default", "imp_1", due_in=DAY, silent=True)
     await books.steps(at=THEN + 3600)
-    assert (await books.driver.claim_one()).quiet
+    assert (await books.driver.claim_one()).silent
     assert (await books.run()).missing == 0

@@ -84,7 +84,7 @@ async def test_what_is_due_is_looked_at_in_one_call(shop: Shop) -> None:
 
 async def test_deadlines_pass_by_redis_clock(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine whose clock is a day ahead takes no virtual account for expired, and looks again when it has."""
-    real, now = time.time, int(await shop.driver.ledger.store.now())
+    real, now = time.time, int(await shop.driver.ledger.now())
     monkeypatch.setattr(time, "time", lambda: real() + 86_400)
     account = {"status": "ready", "pay_method": "vbank", "vbank_num": "1", "vbank_name": "bank", "paid_at": 0}
     shop.shown["imp_1"] = payment("imp_1", vbank_date=now + 3600, vbank_issued_at=now - 60, **account)
@@ -195,10 +195,10 @@ async def test_less_than_was_known_is_looked_at_again_a_minute_later(shop: Shop)
     await shop.refresh(str(REFRESH))
     shop.pay("imp_1")
     await shop.driver.accept("imp_1")
-    before = await shop.driver.ledger.store.now()
+    before = await shop.driver.ledger.now()
     await shop.refresh(str(REFRESH))
     due = (await shop.driver.due(REFRESH))["imp_1"] / 1000
-    assert 59 < due - before < 62 + await shop.driver.ledger.store.now() - before
+    assert 59 < due - before < 62 + await shop.driver.ledger.now() - before
     assert (await shop.driver.ledger.payments.get("default", "imp_1")).contradicts == []
 
     # A minute passes: for what waits in the lane, and since the first of the two looks.

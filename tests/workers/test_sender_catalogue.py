@@ -9,7 +9,8 @@ from random import Random
 import pytest
 
 from schemas.endpoints.delivery import AttemptResult, Delivered, Disable, Retry, Verdict, attempt, judge
-from tests.support.subscribers import Behaviour, Connection, Subscriber
+from tests.support.http_server import Connection
+from tests.support.subscribers import Behaviour, Subscriber
 from tests.workers.catalogue import CATALOGUE
 from workers.callback_sender import CallbackSender
 

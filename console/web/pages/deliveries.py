@@ -1,115 +1,124 @@
-"""Deliveries: what is on its way to whom, every attempt, and trying again."""
+"""Deliveries: each event on its way to an endpoint, every attempt, and attempting one now."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any, get_args
 
 import structlog
 
-from console.resources.events import for_readers
+from console.operations.read_endpoints import EndpointView, read_endpoint
+from console.operations.read_events import masked_callback
+from console.operations.retry_delivery import retry_delivery
+from console.operations.rotate_secret import read_secrets
+from console.resources.deliveries import DeliveryListing
 from console.web import addresses
 from console.web.curl import command
-from console.web.masking import MASK
 from console.web.refusals import failed
-from console.web.visit import Go, Outcome, PageRoute, View, Visit
-from ledger.deliveries import State
+from console.web.visit import PageResult, PageRoute, Redirect, View, Visit
+from ledger.deliveries import DeliveryView, State
 from schemas import wire
 from schemas.endpoints.signature import signed_headers
 from schemas.errors import NotFound, RelayError
+from schemas.payments.buyer_masking import MASK
 from schemas.payments.events import CallbackBody
 
 log = structlog.get_logger()
 
 STATES = get_args(State)
+_FILTERS = ("state", "endpoint", "event")
 
 
-async def deliveries(visit: Visit) -> Outcome:
+async def deliveries(visit: Visit) -> PageResult:
     """Deliveries in one state or all, newest first."""
-    listed, endpoints = await asyncio.gather(
-        visit.listed("/v1/deliveries", "state", "endpoint", "event"), visit.desk.rows("/v1/endpoints")
+    query = visit.listing(DeliveryListing, *_FILTERS)
+    page, endpoints = await asyncio.gather(
+        visit.context.ledger.deliveries.list(query.part, endpoint=query.endpoint, event=query.event, state=query.state),
+        visit.endpoints(),
     )
-    urls = {row["id"]: row["url"] for row in endpoints}
+    listed = visit.listed(page, *_FILTERS)
+    urls = {row.endpoint.id: row.endpoint.url for row in endpoints}
     values = {**listed, "states": STATES, "endpoints": endpoints, "urls": urls}
     return View("deliveries", values, live=() if listed["paged"] else ("deliveries",))
 
 
-async def delivery(visit: Visit) -> Outcome:
+async def delivery(visit: Visit) -> PageResult:
     """One delivery."""
-    return await _shown(visit)
+    return await _page(visit, await _delivery(visit))
 
 
-async def show(visit: Visit) -> Outcome:
-    """One delivery with what its body says of the buyer, and as a command; who asks is noted."""
-    view = await _shown(visit, unmasked=True)
-    row = view.values["delivery"]
-    log.info(
-        "buyer_data_shown", caller=visit.caller.name, delivery=row["id"], merchant=row["merchant"],
-        imp_uid=row["imp_uid"],
-    )  # fmt: skip
+async def show(visit: Visit) -> PageResult:
+    """One delivery with the buyer's data of its body, and as a command; who opens it is logged."""
+    row = await _delivery(visit)
+    view = await _page(visit, row, unmasked=True)
+    log.info("buyer_data_shown", caller=visit.caller.name, delivery=row.id, merchant=row.merchant, imp_uid=row.imp_uid)
     return view
 
 
-async def retry(visit: Visit) -> Outcome:
-    """Have it attempted now; back to where that was asked for."""
-    to = addresses.local(visit.form.get("back"), f"/deliveries/{addresses.part(visit.part('id'))}")
+async def retry(visit: Visit) -> PageResult:
+    """Have it attempted now; back to the page where that was asked for."""
+    to = addresses.local(visit.form.get("back"), f"/deliveries/{addresses.path_part(visit.part('id'))}")
     try:
-        await visit.desk.ask("POST", "/v1/deliveries/{id}/retry", {"id": visit.part("id")})
+        await retry_delivery(visit.context, visit.part("id"))
     except NotFound:
         raise
     except RelayError as error:
         return failed(to, error)
-    return Go(to, "retried")
+    return Redirect(to, "retried")
 
 
-async def _shown(visit: Visit, *, unmasked: bool = False) -> View:
-    row = (await visit.desk.ask("GET", "/v1/deliveries/{id}", {"id": visit.part("id")})).value
-    endpoint, callback = await asyncio.gather(_endpoint(visit, row["endpoint"]), _callback(visit, row["event"]))
-    is_thin = endpoint is not None and endpoint["payload"] == "thin"
+async def _delivery(visit: Visit) -> DeliveryView:
+    return await visit.context.ledger.deliveries.get(visit.part("id"))
+
+
+async def _page(visit: Visit, row: DeliveryView, *, unmasked: bool = False) -> View:
+    view, callback = await asyncio.gather(_endpoint(visit, row.endpoint), _callback(visit, row.event))
+    is_thin = view is not None and view.endpoint.payload == "thin"
     body = None if callback is None else callback.thin if is_thin else callback.full
     values = {
         "delivery": row,
-        "endpoint": endpoint,
+        "endpoint": view and view.endpoint,
+        "header_names": view and view.header_names,
         "body": None if body is None else _legible(visit, body),
         "unmasked": unmasked,
-        "curl": await _command(visit, row, endpoint, body) if unmasked and endpoint and body else None,
+        "curl": await _command(visit, row, view, body) if unmasked and view and body else None,
     }
     return View("delivery", values, live=("delivery_now",))
 
 
-async def _endpoint(visit: Visit, identity: str) -> dict[str, Any] | None:
+async def _endpoint(visit: Visit, endpoint_id: str) -> EndpointView | None:
     try:
-        found: dict[str, Any] = (await visit.desk.ask("GET", "/v1/endpoints/{id}", {"id": identity})).value
+        return await read_endpoint(visit.context, endpoint_id, read_only=visit.read_only)
     except NotFound:
         return None
-    return found
 
 
 async def _callback(visit: Visit, event: str) -> CallbackBody | None:
-    """What is sent."""
+    """What is sent; None where the event was removed."""
     try:
-        return (await visit.desk.context.ledger.events.get(event)).callback
+        return (await visit.context.ledger.events.get(event)).callback
     except NotFound:
         return None
 
 
-def _legible(visit: Visit, body: bytes) -> dict[str, Any]:
+def _legible(visit: Visit, body: bytes) -> Mapping[str, Any]:
     callback: dict[str, Any] = wire.loads(body)
-    return callback if visit.may_act else for_readers(callback)
+    return masked_callback(callback) if visit.read_only else callback
 
 
-async def _command(visit: Visit, row: dict[str, Any], endpoint: dict[str, Any], body: bytes) -> str:
-    """The request as it would be made now. A read-only token gets no signature: it could send with it. Nor does it
-    get what the page hides from it, see `for_readers`."""
-    headers = {"content-type": "application/json", **dict.fromkeys(endpoint["headers"], MASK)}
+async def _command(visit: Visit, row: DeliveryView, view: EndpointView, body: bytes) -> str:
+    """The request as it would be made now. A read-only token gets no signature, as it could send with it, and no part
+    of the body that its pages mask."""
+    headers = {"content-type": "application/json", **dict.fromkeys(view.header_names, MASK)}
     now = int(visit.clock.now)
     if visit.may_act:
-        reply = await visit.desk.ask("GET", "/v1/endpoints/{id}/secret", {"id": endpoint["id"]})
-        headers |= signed_headers(row["event"], body, [reply.value["secret"]], now)
+        secrets = await read_secrets(visit.context, view.endpoint.id)
+        headers |= signed_headers(row.event, body, [secrets.secret], now)
     else:
-        headers |= {"webhook-id": row["event"], "webhook-timestamp": str(now), "webhook-signature": MASK}
+        headers |= {"webhook-id": row.event, "webhook-timestamp": str(now), "webhook-signature": MASK}
         body = wire.dumps(_legible(visit, body))
-    return command(endpoint["url"], headers, body)
+    return command(view.endpoint.url, headers, body)
 
 
 _ONE = "/deliveries/{id}"

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from console.http.requests import InvalidFields
+from console.operations.read_endpoints import read_endpoint
+from console.operations.register_endpoint import change_endpoint, create_endpoint
+from console.resources.endpoint_models import EndpointIn, EndpointPatch
 from console.web.forms import Form, filled
 from console.web.pages.endpoints import address
-from console.web.visit import Go, Outcome, PageRoute, View, Visit
+from console.web.visit import PageResult, PageRoute, Redirect, View, Visit
 from schemas.endpoints.endpoint import ALL_PAYMENTS, ENDPOINT_TYPES, EVERYTHING, PAYMENT_TYPES
 from schemas.errors import Invalid, NotFound
 
@@ -25,47 +28,49 @@ _NEW: dict[str, Any] = {
 }
 
 
-async def new(visit: Visit) -> Outcome:
+async def new(visit: Visit) -> PageResult:
     """An empty form."""
     return await _form(visit, _NEW, {})
 
 
-async def create(visit: Visit) -> Outcome:
-    """Make an endpoint."""
+async def create(visit: Visit) -> PageResult:
+    """Create an endpoint."""
     fields = {"merchant": visit.form.get("merchant"), **_fields(visit.form)}
     try:
-        reply = await visit.desk.ask("POST", "/v1/endpoints", body=fields)
+        given = visit.validated(EndpointIn, fields)
+        created, _ = await create_endpoint(visit.context, given.model_dump())
     except (InvalidFields, Invalid, NotFound) as error:
         return await _form(visit, {**_NEW, **fields}, _errors(error))
-    return Go(f"/endpoints/{reply.value['id']}", "endpoint_created")
+    return Redirect(f"/endpoints/{created.endpoint.id}", "endpoint_created")
 
 
-async def edit(visit: Visit) -> Outcome:
+async def edit(visit: Visit) -> PageResult:
     """The form of an endpoint as it is."""
     return await _form(visit, await _existing(visit), {})
 
 
-async def change(visit: Visit) -> Outcome:
+async def change(visit: Visit) -> PageResult:
     """Change an endpoint."""
     fields = _fields(visit.form)
     if not fields["headers"] and not visit.form.has("no_headers"):
-        # They are never shown, so an empty field says nothing about them.
+        # They are never shown, so an empty field does not mean that they are to be removed.
         del fields["headers"]
     try:
-        await visit.desk.ask("PATCH", "/v1/endpoints/{id}", {"id": visit.part("id")}, body=fields)
+        given = visit.validated(EndpointPatch, fields)
+        await change_endpoint(visit.context, visit.part("id"), given.model_dump(exclude_unset=True))
     except (InvalidFields, Invalid) as error:
         return await _form(visit, {**await _existing(visit), **fields}, _errors(error))
-    return Go(address(visit), "saved")
+    return Redirect(address(visit), "saved")
 
 
 async def _existing(visit: Visit) -> dict[str, Any]:
-    reply = await visit.desk.ask("GET", "/v1/endpoints/{id}", {"id": visit.part("id")})
-    existing: dict[str, Any] = reply.value
-    return existing
+    """What the form shows of the endpoint as it is; values of headers are never shown."""
+    endpoint = (await read_endpoint(visit.context, visit.part("id"), read_only=visit.read_only)).endpoint
+    return {name: getattr(endpoint, name) for name in ("id", *_NEW)}
 
 
 async def _form(visit: Visit, endpoint: dict[str, Any], errors: dict[str, str]) -> View:
-    merchants = await visit.desk.merchants()
+    merchants = await visit.merchants()
     values = {
         "endpoint": endpoint,
         "merchants": merchants if "default" in merchants else ["default", *merchants],

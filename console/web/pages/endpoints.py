@@ -3,108 +3,121 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Literal
+from typing import Any
 
 from console.http.requests import InvalidFields
+from console.operations.read_endpoints import list_endpoints, read_endpoint
+from console.operations.register_endpoint import delete_endpoint, disable_endpoint, enable_endpoint
+from console.operations.rotate_secret import read_secrets, rotate_secret
+from console.operations.try_endpoint import try_endpoint
+from console.resources.endpoint_models import EndpointListing, RotateIn
 from console.web import addresses
-from console.web.charts import Pulse, pulse, succeeded
+from console.web.charts import Pulse, pulse
 from console.web.forms import filled
 from console.web.refusals import failed
-from console.web.visit import Go, Outcome, PageRoute, View, Visit
+from console.web.visit import PageResult, PageRoute, Redirect, View, Visit
+from ledger.pages import PageRequest
 from schemas.errors import NotFound, RelayError
 
-_A_PAGE, _LATELY, _LONGER = 25, 25, 100
+_PAGE_SIZE = 25
+_RECENT, _MORE = 25, 100
+"""Deliveries whose attempts are charted: in the list of endpoints, and on the page of one."""
+_SHOWN = 10
+"""Undelivered ones that are shown on the page of an endpoint, of each state."""
 
 
-async def endpoints(visit: Visit) -> Outcome:
+async def endpoints(visit: Visit) -> PageResult:
     """All endpoints with their health."""
-    listed, merchants = await asyncio.gather(
-        visit.listed("/v1/endpoints", "merchant", size=_A_PAGE), visit.desk.merchants()
+    query = visit.listing(EndpointListing, "merchant", size=_PAGE_SIZE)
+    page, merchants = await asyncio.gather(
+        list_endpoints(visit.context, query.part, query.merchant, read_only=visit.read_only), visit.merchants()
     )
-    pulses = await asyncio.gather(*(_pulse(visit, row["id"], _LATELY) for row in listed["rows"]))
-    values = {**listed, "rows": list(zip(listed["rows"], pulses, strict=True)), "merchants": merchants}
-    return View("endpoints", values, live=("endpoints",))
+    pulses = await asyncio.gather(*(_pulse(visit, row.endpoint.id, _RECENT) for row in page.rows))
+    values = {**visit.listed(page, "merchant"), "merchants": merchants}
+    return View("endpoints", {**values, "rows": list(zip(page.rows, pulses, strict=True))}, live=("endpoints",))
 
 
-async def endpoint(visit: Visit) -> Outcome:
+async def endpoint(visit: Visit) -> PageResult:
     """One endpoint."""
-    return await shown(visit)
+    return await _page(visit)
 
 
-async def shown(visit: Visit, **more: Any) -> View:
-    """The page of an endpoint. Raises `NotFound`."""
-    identity = visit.part("id")
-    reply = await visit.desk.ask("GET", "/v1/endpoints/{id}", {"id": identity})
-    health, waiting, dead = await asyncio.gather(
-        _pulse(visit, identity, _LONGER),
-        visit.desk.rows("/v1/deliveries", endpoint=identity, state="pending", limit=10),
-        visit.desk.rows("/v1/deliveries", endpoint=identity, state="dead", limit=10),
-    )
-    values = {"endpoint": reply.value, "pulse": health, "waiting": waiting, "dead": dead, "secrets": None, "test": None}
-    return View("endpoint", {**values, **more}, live=("endpoint_health",))
-
-
-async def enable(visit: Visit) -> Outcome:
+async def enable(visit: Visit) -> PageResult:
     """Release what was held."""
-    return await _switch(visit, "enable")
+    await enable_endpoint(visit.context, visit.part("id"))
+    return Redirect(address(visit), "enabled")
 
 
-async def disable(visit: Visit) -> Outcome:
+async def disable(visit: Visit) -> PageResult:
     """Hold deliveries from now on."""
-    return await _switch(visit, "disable")
+    await disable_endpoint(visit.context, visit.part("id"))
+    return Redirect(address(visit), "disabled")
 
 
-async def delete(visit: Visit) -> Outcome:
-    """Take an endpoint away, if that is meant."""
+async def delete(visit: Visit) -> PageResult:
+    """Delete an endpoint, if the box is ticked."""
     if not visit.form.has("sure"):
-        return Go(address(visit), "unsure", bad=True)
-    await visit.desk.ask("DELETE", "/v1/endpoints/{id}", {"id": visit.part("id")})
-    return Go("/endpoints", "deleted", {"what": visit.part("id")})
+        return Redirect(address(visit), "unsure", bad=True)
+    await delete_endpoint(visit.context, visit.part("id"))
+    return Redirect("/endpoints", "deleted", {"what": visit.part("id")})
 
 
-async def test(visit: Visit) -> Outcome:
-    """Send a test event, and show what came of it."""
+async def test(visit: Visit) -> PageResult:
+    """Send a test event, and show the attempt."""
     try:
-        reply = await visit.desk.ask("POST", "/v1/endpoints/{id}/test", {"id": visit.part("id")})
+        tested = await try_endpoint(visit.context, visit.part("id"))
     except NotFound:
         raise
     except RelayError as error:
         return failed(address(visit), error)
-    return await shown(visit, test={**reply.value, "ok": reply.status == 200 and succeeded(reply.value)})
+    return await _page(visit, test=tested)
 
 
-async def secret(visit: Visit) -> Outcome:
+async def secret(visit: Visit) -> PageResult:
     """Show the secrets that sign."""
-    reply = await visit.desk.ask("GET", "/v1/endpoints/{id}/secret", {"id": visit.part("id")})
-    return await shown(visit, secrets=reply.value)
+    return await _page(visit, secrets=await read_secrets(visit.context, visit.part("id")))
 
 
-async def rotate(visit: Visit) -> Outcome:
+async def rotate(visit: Visit) -> PageResult:
     """Replace the secret, and show the new one."""
     try:
-        reply = await visit.desk.ask(
-            "POST", "/v1/endpoints/{id}/secret/rotate", {"id": visit.part("id")},
-            body=filled(overlap=visit.form.get("overlap")),
-        )  # fmt: skip
+        given = visit.validated(RotateIn, filled(overlap=visit.form.get("overlap")))
+        secrets = await rotate_secret(visit.context, visit.part("id"), given.overlap)
     except InvalidFields as error:
         return failed(address(visit), error)
-    return await shown(visit, secrets=reply.value)
+    return await _page(visit, secrets=secrets)
 
 
 def address(visit: Visit) -> str:
     """Where the page of this endpoint is."""
-    return f"/endpoints/{addresses.part(visit.part('id'))}"
+    return f"/endpoints/{addresses.path_part(visit.part('id'))}"
 
 
-async def _switch(visit: Visit, verb: Literal["enable", "disable"]) -> Outcome:
-    await visit.desk.ask("POST", f"/v1/endpoints/{{id}}/{verb}", {"id": visit.part("id")})
-    return Go(address(visit), f"{verb}d")
+async def _page(visit: Visit, **more: Any) -> View:
+    """The page of an endpoint. Raises `NotFound`."""
+    endpoint_id, deliveries = visit.part("id"), visit.context.ledger.deliveries
+    row = await read_endpoint(visit.context, endpoint_id, read_only=visit.read_only)
+    health, waiting, dead = await asyncio.gather(
+        _pulse(visit, endpoint_id, _MORE),
+        deliveries.list(PageRequest(_SHOWN), endpoint=endpoint_id, state="pending"),
+        deliveries.list(PageRequest(_SHOWN), endpoint=endpoint_id, state="dead"),
+    )
+    values = {
+        "view": row,
+        "endpoint": row.endpoint,
+        "pulse": health,
+        "undelivered": dead.rows + waiting.rows,
+        "secrets": None,
+        "test": None,
+    }
+    return View("endpoint", {**values, **more}, live=("endpoint_health",))
 
 
 async def _pulse(visit: Visit, endpoint_id: str, most: int) -> Pulse:
-    rows = await visit.desk.rows("/v1/deliveries", endpoint=endpoint_id, limit=most)
-    attempts = [attempt for row in rows for attempt in row["attempts"]]
-    return pulse(sorted(attempts, key=lambda attempt: str(attempt["at"])))
+    """The attempts of an endpoint's latest deliveries."""
+    page = await visit.context.ledger.deliveries.list(PageRequest(most), endpoint=endpoint_id)
+    attempts = [attempt for delivery in page.rows for attempt in delivery.attempts]
+    return pulse(sorted(attempts, key=lambda attempt: attempt.at))
 
 
 _ONE = "/endpoints/{id}"

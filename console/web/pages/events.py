@@ -1,15 +1,18 @@
-"""Events: what was recorded, as it happens; one event, who got it, and why somebody did not."""
+"""Events: what was recorded, as it happens; one event, who received it, and why others did not."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import structlog
 
-from console.web.masking import has_private
-from console.web.visit import Outcome, PageRoute, View, Visit
+from console.operations.explain_delivery import explain_delivery
+from console.operations.read_events import list_events, read_event
+from console.resources.events import EventListing
+from console.web.visit import MOST_ROWS, PageResult, PageRoute, View, Visit
+from ledger.pages import PageRequest
 from schemas.endpoints.endpoint import ENDPOINT_TYPES, PAYMENT_TYPES
+from schemas.payments.buyer_masking import has_private
 
 log = structlog.get_logger()
 
@@ -18,22 +21,34 @@ _FILTERS = ("merchant", "imp_uid", "type", "since", "until")
 _MOST_ENDPOINTS = 50
 
 
-async def events(visit: Visit) -> Outcome:
+async def events(visit: Visit) -> PageResult:
     """The events of a filter, newest first; the first page goes on as they happen."""
-    listed, merchants = await asyncio.gather(visit.listed("/v1/events", *_FILTERS), visit.desk.merchants())
+    query = visit.listing(EventListing, *_FILTERS)
+    page, merchants = await asyncio.gather(
+        list_events(
+            visit.context,
+            query.part,
+            merchant=query.merchant,
+            imp_uid=query.imp_uid,
+            type_=query.type,
+            read_only=visit.read_only,
+        ),
+        visit.merchants(),
+    )
+    listed = visit.listed(page, *_FILTERS)
     values = {**listed, "merchants": merchants, "types": TYPES}
     return View("events", values, live=() if listed["paged"] else ("events",))
 
 
-async def event(visit: Visit) -> Outcome:
+async def event(visit: Visit) -> PageResult:
     """One event."""
-    return await _shown(visit, unmasked=False)
+    return await _page(visit, unmasked=False)
 
 
-async def show(visit: Visit) -> Outcome:
-    """One event with what it says of the buyer; who asks is noted."""
-    view = await _shown(visit, unmasked=True)
-    data = view.values["event"]["data"]
+async def show(visit: Visit) -> PageResult:
+    """One event with the buyer's data in it; who opens it is logged."""
+    view = await _page(visit, unmasked=True)
+    data = view.values["event"].data
     log.info(
         "buyer_data_shown", caller=visit.caller.name, event_id=visit.part("id"), merchant=data.get("merchant"),
         imp_uid=data.get("imp_uid"),
@@ -41,30 +56,23 @@ async def show(visit: Visit) -> Outcome:
     return view
 
 
-async def _shown(visit: Visit, *, unmasked: bool) -> View:
-    reply = await visit.desk.ask("GET", "/v1/events/{id}", {"id": visit.part("id")})
-    found = reply.value
-    body = {name: value for name, value in found.items() if name not in ("recorded_at", "silent")}
-    endpoints = await visit.desk.rows("/v1/endpoints", merchant=found["data"].get("merchant"), limit=_MOST_ENDPOINTS)
+async def _page(visit: Visit, *, unmasked: bool) -> View:
+    found = await read_event(visit.context, visit.part("id"), read_only=visit.read_only)
+    endpoints = await visit.endpoints(found.data.get("merchant"), _MOST_ENDPOINTS)
     explained, deliveries = await asyncio.gather(
-        asyncio.gather(*(_explained(visit, found["id"], endpoint) for endpoint in endpoints)),
-        visit.desk.rows("/v1/deliveries", event=found["id"]),
+        asyncio.gather(*(explain_delivery(visit.context, found.id, row.endpoint.id) for row in endpoints)),
+        visit.context.ledger.deliveries.list(PageRequest(MOST_ROWS), event=found.id),
     )
-    known = {endpoint["id"] for endpoint in endpoints}
+    known = {row.endpoint.id for row in endpoints}
     values = {
         "event": found,
-        "body": body,
         "explained": explained,
-        "others": [row for row in deliveries if row["endpoint"] not in known],
+        "urls": {row.endpoint.id: row.endpoint.url for row in endpoints},
+        "others": [delivery for delivery in deliveries.rows if delivery.endpoint not in known],
         "unmasked": unmasked,
-        "private": has_private(body),
+        "private": has_private(found.body),
     }
     return View("event", values, live=("event_deliveries",))
-
-
-async def _explained(visit: Visit, event_id: str, endpoint: dict[str, Any]) -> dict[str, Any]:
-    reply = await visit.desk.ask("GET", "/v1/events/{id}/explain", {"id": event_id}, query={"endpoint": endpoint["id"]})
-    return {**reply.value, "url": endpoint["url"]}
 
 
 PAGES = (

@@ -1,34 +1,39 @@
-"""Merchants: whose webhooks are taken; their credentials go in and never come out."""
+"""Merchants: whose webhooks are accepted; their credentials go in and are never shown."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from console.http.models import Listing
 from console.http.requests import InvalidFields
+from console.operations.put_merchant import delete_merchant, put_merchant
+from console.operations.read_merchants import MerchantView, find_merchant, list_merchants
+from console.resources.merchants import MerchantIn
 from console.web.forms import filled
 from console.web.refusals import failed, reason
-from console.web.visit import Go, Outcome, PageRoute, View, Visit
+from console.web.visit import PageResult, PageRoute, Redirect, View, Visit
 from schemas.errors import NotFound, RelayError
 
 _FLAGS = ("include_sandbox", "check_prepared")
 _FIELDS = ("merchant", "imp_key", "imp_secret", "since", "webhook_token", "tier", *_FLAGS)
 
 
-async def merchants(visit: Visit) -> Outcome:
+async def merchants(visit: Visit) -> PageResult:
     """All merchants."""
-    return View("merchants", await visit.listed("/v1/merchants"))
+    page = await list_merchants(visit.context, visit.listing(Listing).part)
+    return View("merchants", visit.listed(page))
 
 
-async def new(visit: Visit) -> Outcome:
+async def new(visit: Visit) -> PageResult:
     """The form of a new merchant, or of one whose credentials are to be replaced (`?merchant=`)."""
     name = visit.query("merchant") or ""
-    known = await _known(visit, name)
-    flags = {flag: known is not None and known[flag] for flag in _FLAGS}
-    tier = None if known is None else known["tier"]
+    known = await find_merchant(visit.context, name)
+    flags = {flag: known is not None and getattr(known.stored, flag) for flag in _FLAGS}
+    tier = None if known is None else known.stored.tier
     return _form({**dict.fromkeys(_FIELDS, ""), "merchant": name, "tier": tier or "", **flags}, known)
 
 
-async def put(visit: Visit) -> Outcome:
+async def put(visit: Visit) -> PageResult:
     """Add or replace a merchant."""
     form = visit.form
     chosen = {name: form.get(name) for name in _FIELDS}
@@ -41,47 +46,35 @@ async def put(visit: Visit) -> Outcome:
     )
     flags = {name: form.has(name) for name in _FLAGS}
     try:
-        await visit.desk.ask(
-            "PUT", "/v1/merchants/{merchant}", {"merchant": chosen["merchant"]}, body={**body, **flags}
-        )
+        given = visit.validated(MerchantIn, {**body, **flags})
+        await put_merchant(visit.context, chosen["merchant"], given.settings)
     except (RelayError, InvalidFields) as error:
         # What is secret is typed again rather than sent back.
         kept = {**chosen, "imp_key": "", "imp_secret": "", "webhook_token": ""}
-        return _form(kept, await _known(visit, chosen["merchant"]), error)
-    return Go("/merchants", "merchant_saved", {"merchant": chosen["merchant"]})
+        return _form(kept, await find_merchant(visit.context, chosen["merchant"]), error)
+    return Redirect("/merchants", "merchant_saved", {"merchant": chosen["merchant"]})
 
 
-async def delete(visit: Visit) -> Outcome:
-    """Forget a merchant, if that is meant."""
+async def delete(visit: Visit) -> PageResult:
+    """Delete a merchant, if the box is ticked."""
     name = visit.part("merchant")
     if not visit.form.has("sure"):
-        return Go("/merchants", "unsure", bad=True)
+        return Redirect("/merchants", "unsure", bad=True)
     try:
-        await visit.desk.ask("DELETE", "/v1/merchants/{merchant}", {"merchant": name})
+        await delete_merchant(visit.context, name)
     except NotFound:
         raise
     except RelayError as error:
         return failed("/merchants", error)
-    return Go("/merchants", "deleted", {"what": name})
+    return Redirect("/merchants", "deleted", {"what": name})
 
 
-async def _known(visit: Visit, name: str) -> dict[str, Any] | None:
-    """The merchant of this name as it is, None where there is none yet."""
-    try:
-        found: dict[str, Any] = (await visit.desk.ask("GET", "/v1/merchants/{merchant}", {"merchant": name})).value
-    except NotFound:
-        return None
-    return found
-
-
-def _form(
-    chosen: dict[str, Any], known: dict[str, Any] | None, error: RelayError | InvalidFields | None = None
-) -> View:
+def _form(chosen: dict[str, Any], known: MerchantView | None, error: RelayError | InvalidFields | None = None) -> View:
     values = {
         "chosen": chosen,
         "error": None if error is None else reason(error),
         "is_new": known is None,
-        "had_token": known is not None and known["has_webhook_token"],
+        "had_token": known is not None and known.has_webhook_token,
     }
     return View("merchant_form", values, 200 if error is None else 422)
 

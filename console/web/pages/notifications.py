@@ -1,27 +1,36 @@
-"""Notifications: what came in, and what became of it."""
+"""Notifications: webhooks as they were stored, and their outcome."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import get_args
 
-from console.web.visit import Outcome, PageRoute, View, Visit
-from ledger.notifications import Outcome as Became
+from console.operations.read_stats import read_stats
+from console.resources.notifications import NotificationListing
+from console.web.visit import PageResult, PageRoute, View, Visit
+from ledger.notifications import Outcome
+from schemas.payments.body_reasons import words
+
+_FILTERS = ("merchant", "imp_uid", "outcome")
 
 
-async def notifications(visit: Visit) -> Outcome:
-    """Webhooks, newest first."""
-    listed, merchants, stats = await asyncio.gather(
-        visit.listed("/v1/notifications", "merchant", "imp_uid", "outcome"),
-        visit.desk.merchants(),
-        visit.desk.ask("GET", "/v1/stats"),
+async def notifications(visit: Visit) -> PageResult:
+    """Notifications, newest first."""
+    query = visit.listing(NotificationListing, *_FILTERS)
+    page, merchants, stats = await asyncio.gather(
+        visit.context.ledger.notifications.list(
+            query.part, merchant=query.merchant, imp_uid=query.imp_uid, outcome=query.outcome
+        ),
+        visit.merchants(),
+        read_stats(visit.context),
     )
+    listed = visit.listed(page, *_FILTERS)
     values = {
         **listed,
         "merchants": merchants,
-        "outcomes": get_args(Became),
-        "refused": stats.value["refused"],
-        "bodies": stats.value["refused_bodies"],
+        "outcomes": get_args(Outcome),
+        "refused": stats.numbers.refused,
+        "bodies": [(row, words(row.reason)) for row in stats.numbers.refused_bodies],
     }
     return View("notifications", values, live=() if listed["paged"] else ("notifications",))
 

@@ -4,35 +4,40 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
 
-from console.web.alerts import concerns
+from console.operations.read_endpoints import EndpointView
+from console.operations.read_merchants import list_merchants
+from console.operations.read_payments import list_payments
+from console.operations.read_stats import read_stats
+from console.web.alerts import alerts
 from console.web.charts import Chart, columns
-from console.web.visit import Outcome, PageRoute, View, Visit
-from ledger.minute_counts import Minute, minutes
+from console.web.visit import MOST_ROWS, PageResult, PageRoute, View, Visit
+from ledger.heartbeats import running
+from ledger.minute_counts import Minute
+from ledger.pages import PageRequest
 
 RANGES = {"1h": (60, 1), "6h": (360, 5), "24h": (1440, 20)}
 """How many minutes a chart shows, and how many of them make a column."""
 _SERIES = ("accepted", "events", "delivered", "failed")
 
 
-async def overview(visit: Visit) -> Outcome:
+async def overview(visit: Visit) -> PageResult:
     """What is wrong, what is happening, what waits."""
     wanted = visit.query("range")
     chosen = wanted if wanted in RANGES else "1h"
     count, size = RANGES[chosen]
     stats, endpoints, merchants, pending, past = await asyncio.gather(
-        visit.desk.ask("GET", "/v1/stats"),
-        visit.desk.rows("/v1/endpoints"),
-        visit.desk.rows("/v1/merchants"),
-        visit.desk.rows("/v1/payments", status="cancellation_pending"),
-        minutes(visit.desk.context.ledger.store, count),
+        read_stats(visit.context),
+        visit.endpoints(),
+        list_merchants(visit.context, PageRequest(MOST_ROWS)),
+        list_payments(visit.context, PageRequest(MOST_ROWS), status="cancellation_pending"),
+        visit.context.ledger.minutes(count),
     )
     refused = sum(minute.refused for minute in past[-60:])
     values = {
-        "stats": stats.value,
-        "workers_running": sum(worker["state"] == "running" for worker in stats.value["workers"]),
-        "concerns": concerns(stats.value, endpoints, merchants, pending, refused, visit.clock.now),
+        "stats": stats,
+        "workers_running": running(stats.workers),
+        "alerts": alerts(stats, endpoints, merchants.rows, pending.rows, refused, visit.clock.now),
         "charts": {name: _chart(visit, past, name, size) for name in _SERIES},
         "size": size,
         "begins_at": past[0].at,
@@ -51,9 +56,9 @@ def _chart(visit: Visit, past: Sequence[Minute], name: str, size: int) -> Chart:
     return columns(values, labels)
 
 
-def _worst_first(endpoint: dict[str, Any]) -> tuple[int, float]:
-    trouble = 0 if endpoint["state"] == "disabled" else 1 if endpoint["breaker"] != "closed" else 2
-    return trouble, 1.0 if endpoint["success_rate"] is None else float(endpoint["success_rate"])
+def _worst_first(row: EndpointView) -> tuple[int, float]:
+    trouble = 0 if row.state == "disabled" else 1 if row.breaker != "closed" else 2
+    return trouble, 1.0 if row.success_rate is None else row.success_rate
 
 
 PAGES = (PageRoute("/", overview),)

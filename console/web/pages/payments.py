@@ -1,18 +1,22 @@
-"""Finding payments, and acting on one."""
+"""Search for payments, and act on one."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from typing import Any
 
 import structlog
 
 from console.http.requests import InvalidFields
+from console.operations.cancel_payment import cancel_payment, record_cancellation, reject_cancellation
+from console.operations.read_payments import PaymentView, find_payment, list_payments
+from console.operations.refresh_payment import refresh_payment
+from console.resources.cancellations import CancellationIn, RejectionIn
+from console.resources.payments import PaymentListing
 from console.web.forms import filled
-from console.web.pages.payment_detail import address, known_payment, shown
+from console.web.pages.payment_detail import address, payment_key, payment_page
 from console.web.refusals import failed
-from console.web.visit import PAGE_SIZE, Go, Outcome, PageRoute, View, Visit
+from console.web.visit import PAGE_SIZE, PageResult, PageRoute, Redirect, View, Visit
 from schemas.errors import RelayError
 from schemas.payments.facts import Status
 from schemas.payments.snapshot import IMP_UID
@@ -22,51 +26,55 @@ log = structlog.get_logger()
 STATUSES = tuple(status.value for status in Status)
 
 
-async def payments(visit: Visit) -> Outcome:
+async def payments(visit: Visit) -> PageResult:
     """The payments of a search, or all of them."""
     wanted, merchant, status = visit.query("q"), visit.query("merchant"), visit.query("status")
-    merchants = await visit.desk.merchants()
-    query = {"merchant": merchant, "status": status, "cursor": visit.query("cursor"), "limit": PAGE_SIZE}
-    reply = await visit.desk.ask("GET", "/v1/payments", query={**query, "merchant_uid": wanted})
-    rows = list(reply.value["data"])
-    if wanted and IMP_UID.fullmatch(wanted) and not visit.query("cursor"):
+    cursor, merchants = visit.query("cursor"), await visit.merchants()
+    query = visit.validated(
+        PaymentListing,
+        {**filled(merchant=merchant, status=status, cursor=cursor, merchant_uid=wanted), "limit": PAGE_SIZE},
+    )
+    page = await list_payments(
+        visit.context, query.part, merchant=query.merchant, merchant_uid=query.merchant_uid, status=query.status
+    )
+    rows = list(page.rows)
+    if wanted and IMP_UID.fullmatch(wanted) and cursor is None:
         found = await by_imp_uid(visit, wanted, [merchant] if merchant else ["default", *merchants])
-        rows = [row for row in found if status in (None, row["status"])] + rows
+        rows = [row for row in found if status in (None, row.stored.status)] + rows
     values = {
         "rows": rows,
-        "next_cursor": reply.value["next_cursor"],
+        "next_cursor": page.next_cursor,
         "merchants": merchants,
         "statuses": STATUSES,
         "chosen": {"q": wanted or "", "merchant": merchant or "", "status": status or ""},
-        "paged": visit.query("cursor") is not None,
+        "paged": cursor is not None,
     }
     return View("payments", values, live=() if values["paged"] else ("payments",))
 
 
-async def by_imp_uid(visit: Visit, imp_uid: str, merchants: Iterable[str]) -> list[dict[str, Any]]:
-    """The payments of this id, of any of these merchants; one that is named twice counts once."""
-    looked = await asyncio.gather(*(known_payment(visit, merchant, imp_uid) for merchant in dict.fromkeys(merchants)))
-    return [payment for payment in looked if payment is not None]
+async def by_imp_uid(visit: Visit, imp_uid: str, merchants: Iterable[str]) -> list[PaymentView]:
+    """The payments of this id, of any of these merchants; a merchant that is named twice counts once."""
+    found = await asyncio.gather(
+        *(find_payment(visit.context, merchant, imp_uid) for merchant in dict.fromkeys(merchants))
+    )
+    return [payment for payment in found if payment is not None]
 
 
-async def refresh(visit: Visit) -> Outcome:
-    """Look at a payment now."""
+async def refresh(visit: Visit) -> PageResult:
+    """Refresh a payment now."""
     try:
-        reply = await visit.desk.ask(
-            "POST", "/v1/payments/{imp_uid}/refresh", {"imp_uid": visit.part("imp_uid")},
-            query={"merchant": visit.part("merchant")},
-        )  # fmt: skip
+        is_done = await refresh_payment(visit.context, *payment_key(visit))
     except (RelayError, InvalidFields) as error:
         return failed(address(visit), error)
-    return Go(address(visit), "looked" if reply.status == 200 else "looking")
+    return Redirect(address(visit), "looked" if is_done else "looking")
 
 
-async def cancel(visit: Visit) -> Outcome:
-    """Cancel a payment, or note that it was asked for elsewhere."""
+async def cancel(visit: Visit) -> PageResult:
+    """Cancel a payment, or record that its cancellation was requested elsewhere."""
     form = visit.form
     if not form.has("sure"):
-        return Go(address(visit), "unsure", bad=True)
-    body = filled(
+        return Redirect(address(visit), "unsure", bad=True)
+    fields = filled(
         amount=form.number("amount"),
         reason=form.get("reason"),
         refund_holder=form.get("refund_holder"),
@@ -74,35 +82,35 @@ async def cancel(visit: Visit) -> Outcome:
         refund_account=form.get("refund_account"),
         refund_tel=form.get("refund_tel"),
     )
+    is_confirmed = False
     try:
-        reply = await visit.desk.ask(
-            "POST", "/v1/payments/{imp_uid}/cancellations", {"imp_uid": visit.part("imp_uid")},
-            query={"merchant": visit.part("merchant")}, body={**body, "record_only": form.has("record_only")},
-        )  # fmt: skip
+        merchant, imp_uid = payment_key(visit)
+        given = visit.validated(CancellationIn, {**fields, "record_only": form.has("record_only")})
+        if given.record_only:
+            await record_cancellation(visit.context, merchant, imp_uid, given.amount, given.reason)
+        else:
+            is_confirmed = await cancel_payment(visit.context, merchant, imp_uid, given.order)
     except (RelayError, InvalidFields) as error:
         return failed(address(visit), error)
-    return Go(address(visit), "cancelled" if reply.status == 200 else "cancelling")
+    return Redirect(address(visit), "cancelled" if is_confirmed else "cancelling")
 
 
-async def reject(visit: Visit) -> Outcome:
-    """Close a pending cancellation as turned down."""
+async def reject(visit: Visit) -> PageResult:
+    """Close a pending cancellation as rejected."""
     try:
-        await visit.desk.ask(
-            "POST", "/v1/payments/{imp_uid}/cancellations/{id}/reject",
-            {"imp_uid": visit.part("imp_uid"), "id": visit.part("id")},
-            query={"merchant": visit.part("merchant")}, body=filled(reason=visit.form.get("reason")),
-        )  # fmt: skip
+        given = visit.validated(RejectionIn, filled(reason=visit.form.get("reason")))
+        await reject_cancellation(visit.context, *payment_key(visit), visit.part("id"), given.reason)
     except (RelayError, InvalidFields) as error:
         return failed(address(visit), error)
-    return Go(address(visit), "rejected")
+    return Redirect(address(visit), "rejected")
 
 
-async def show(visit: Visit) -> Outcome:
-    """The payment with what it says of its buyer; who asks is noted."""
+async def show(visit: Visit) -> PageResult:
+    """The payment with the buyer's data; who opens it is logged."""
     log.info(
         "buyer_data_shown", caller=visit.caller.name, merchant=visit.part("merchant"), imp_uid=visit.part("imp_uid")
     )
-    return await shown(visit, unmasked=True)
+    return await payment_page(visit, unmasked=True)
 
 
 _ONE = "/payments/{merchant}/{imp_uid}"

@@ -7,15 +7,15 @@ from console.web.catalogue import LANGUAGES
 from console.web.cookies import PREFERENCES
 from console.web.rendering import THEMES
 from console.web.time_display import ZONES
-from console.web.visit import Go, Outcome, PageRoute, Visit
+from console.web.visit import PageResult, PageRoute, Redirect, Visit
 
 _CHOICES = {"language": LANGUAGES, "theme": THEMES, "zone": tuple(ZONES)}
 
 
-async def prefer(visit: Visit) -> Outcome:
+async def prefer(visit: Visit) -> PageResult:
     """Remember what was chosen, and go on where the reader was."""
     chosen = {name: visit.form.get(name) for name in PREFERENCES if visit.form.get(name) in _CHOICES[name]}
-    return Go(addresses.local(visit.form.get("back")), preferences=chosen)
+    return Redirect(addresses.local(visit.form.get("back")), preferences=chosen)
 
 
 PAGES = (PageRoute("/preferences", prefer, "POST", public=True),)

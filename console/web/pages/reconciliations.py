@@ -1,4 +1,4 @@
-"""Reconciliations: comparing with i'mport, and what was missing."""
+"""Reconciliations: compare with i'mport, and what was missing."""
 
 from __future__ import annotations
 
@@ -6,35 +6,45 @@ import asyncio
 from typing import Any
 
 from console.http.requests import InvalidFields
+from console.operations.read_stats import read_stats
+from console.operations.reconcile import start_reconciliation
+from console.resources.reconciliations import ReconciliationIn, ReconciliationListing
 from console.web.forms import filled
 from console.web.refusals import reason
-from console.web.visit import Go, Outcome, PageRoute, View, Visit
+from console.web.visit import PageResult, PageRoute, Redirect, View, Visit
 from schemas.errors import RelayError
 
 
-async def reconciliations(visit: Visit) -> Outcome:
+async def reconciliations(visit: Visit) -> PageResult:
     """The runs so far, and a form for another."""
     return await _page(visit, {"merchant": "", "since": "", "until": "", "deliver": ""})
 
 
-async def begin(visit: Visit) -> Outcome:
+async def begin(visit: Visit) -> PageResult:
     """Compare a window now."""
     form, zone = visit.form, visit.clock.zone
     chosen = {name: form.get(name) for name in ("merchant", "since", "until", "deliver")}
-    body = filled(merchant=chosen["merchant"], since=form.moment("since", zone), until=form.moment("until", zone))
+    fields = filled(merchant=chosen["merchant"], since=form.moment("since", zone), until=form.moment("until", zone))
     try:
-        await visit.desk.ask("POST", "/v1/reconciliations", body={**body, "deliver": form.has("deliver")})
+        given = visit.validated(ReconciliationIn, {**fields, "deliver": form.has("deliver")})
+        await start_reconciliation(visit.context, given.merchant, given.since, given.until, deliver=given.deliver)
     except (RelayError, InvalidFields) as error:
         return await _page(visit, chosen, error=reason(error), status=422)
-    return Go("/reconciliations", "reconciliation_begun")
+    return Redirect("/reconciliations", "reconciliation_begun")
 
 
 async def _page(visit: Visit, chosen: dict[str, Any], *, error: str | None = None, status: int = 200) -> View:
-    listed, merchants, stats = await asyncio.gather(
-        visit.listed("/v1/reconciliations"), visit.desk.merchants(), visit.desk.ask("GET", "/v1/stats")
+    query = visit.listing(ReconciliationListing)
+    page, merchants, stats = await asyncio.gather(
+        visit.context.ledger.reconciliations.list(query.part), visit.merchants(), read_stats(visit.context)
     )
-    loss_rate = stats.value["webhook_loss_rate"]
-    values = {**listed, "merchants": merchants, "loss_rate": loss_rate, "chosen": chosen, "error": error}
+    values = {
+        **visit.listed(page),
+        "merchants": merchants,
+        "loss_rate": stats.webhook_loss_rate,
+        "chosen": chosen,
+        "error": error,
+    }
     return View("reconciliations", values, status, live=("reconciliations",))
 
 

@@ -1,15 +1,18 @@
-"""Replays: choose, count, begin, watch, stop."""
+"""Replays: choose, count, start, watch, stop."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Any, get_args
 
+from console.http.models import Listing
 from console.http.requests import InvalidFields
+from console.operations.replay_events import estimate_replay, start_replay, stop_replay
+from console.resources.replays import ReplayIn
 from console.web import addresses
 from console.web.forms import Form, filled
 from console.web.refusals import reason
-from console.web.visit import Go, Outcome, PageRoute, View, Visit
+from console.web.visit import PageResult, PageRoute, Redirect, View, Visit
 from ledger.replays import Only
 from schemas.endpoints.endpoint import ENDPOINT_TYPES, PAYMENT_TYPES
 from schemas.errors import RelayError
@@ -18,46 +21,47 @@ TYPES = (*PAYMENT_TYPES, *ENDPOINT_TYPES)
 _FIELDS = ("merchant", "endpoint", "only", "since", "until", "rate", "include_silent")
 
 
-async def replays(visit: Visit) -> Outcome:
+async def replays(visit: Visit) -> PageResult:
     """The form and the replays so far; a link can choose beforehand (`?endpoint=`)."""
     chosen = {name: visit.query(name) or "" for name in _FIELDS}
     return await _page(visit, {**chosen, "types": []})
 
 
-async def begin(visit: Visit) -> Outcome:
-    """Count what was chosen, or begin once the count was seen."""
+async def begin(visit: Visit) -> PageResult:
+    """Count what was chosen, or start once the count was shown."""
     form = visit.form
     chosen = {**{name: form.get(name) for name in _FIELDS}, "types": form.all("types")}
-    is_counted = form.get("step") == "begin"
     try:
-        reply = await visit.desk.ask("POST", "/v1/replays", body={**_body(form, visit), "dry_run": not is_counted})
+        given = visit.validated(ReplayIn, _fields(form, visit))
+        if form.get("step") == "begin":
+            started = await start_replay(visit.context, given.selection, given.rate)
+            return Redirect(f"/replays/{started.id}", "replay_begun")
+        matched = await estimate_replay(visit.context, given.selection)
     except (RelayError, InvalidFields) as error:
         return await _page(visit, chosen, error=reason(error), status=422)
-    if is_counted:
-        return Go(f"/replays/{reply.value['id']}", "replay_begun")
-    return await _page(visit, chosen, matched=reply.value["matched"])
+    return await _page(visit, chosen, matched=matched)
 
 
-async def replay(visit: Visit) -> Outcome:
+async def replay(visit: Visit) -> PageResult:
     """How far one is."""
-    row = (await visit.desk.ask("GET", "/v1/replays/{id}", {"id": visit.part("id")})).value
+    row = await visit.context.ledger.replays.get(visit.part("id"))
     return View("replay", {"replay": row}, live=("replay_progress",))
 
 
-async def stop(visit: Visit) -> Outcome:
+async def stop(visit: Visit) -> PageResult:
     """Stop one."""
-    await visit.desk.ask("DELETE", "/v1/replays/{id}", {"id": visit.part("id")})
-    return Go(f"/replays/{addresses.part(visit.part('id'))}", "replay_stopped")
+    await stop_replay(visit.context, visit.part("id"))
+    return Redirect(f"/replays/{addresses.path_part(visit.part('id'))}", "replay_stopped")
 
 
 async def _page(
     visit: Visit, chosen: dict[str, Any], *, matched: int | None = None, error: str | None = None, status: int = 200
 ) -> View:
-    listed, endpoints, merchants = await asyncio.gather(
-        visit.listed("/v1/replays"), visit.desk.rows("/v1/endpoints"), visit.desk.merchants()
+    page, endpoints, merchants = await asyncio.gather(
+        visit.context.ledger.replays.list(visit.listing(Listing).part), visit.endpoints(), visit.merchants()
     )
     values = {
-        **listed,
+        **visit.listed(page),
         "endpoints": endpoints,
         "merchants": merchants,
         "types": TYPES,
@@ -69,7 +73,7 @@ async def _page(
     return View("replays", values, status, live=("replays",))
 
 
-def _body(form: Form, visit: Visit) -> dict[str, Any]:
+def _fields(form: Form, visit: Visit) -> dict[str, Any]:
     zone = visit.clock.zone
     return filled(
         merchant=form.get("merchant"),

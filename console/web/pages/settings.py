@@ -1,4 +1,4 @@
-"""The settings that this console runs with; secrets are only said to be set."""
+"""The settings that this console runs with; of secrets it shows only whether they are set."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from console.web.visit import Outcome, PageRoute, View, Visit
+from console.web.visit import PageResult, PageRoute, View, Visit
 from runtime import variables
 from runtime.settings import Settings
 from schemas.durations import format_duration
@@ -29,7 +29,7 @@ _GROUPS = {
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One variable: what it is now in words (None where it is not set), and whether somebody chose it."""
+    """One variable: what it is now in words (None where it is not set), and whether it was given or is the default."""
 
     name: str
     value: str | None
@@ -37,14 +37,14 @@ class Setting:
     given: bool
 
 
-async def settings(visit: Visit) -> Outcome:
+async def settings(visit: Visit) -> PageResult:
     """Every setting by subject; a new one of no subject yet comes last."""
-    current = visit.desk.context.settings
+    current = visit.context.settings
     listed = {name for names in _GROUPS.values() for name in names}
     others = tuple(name for name in Settings.model_fields if name not in listed)
     groups = {**_GROUPS, **({"others": others} if others else {})}
     shown = {group: [_setting(current, name) for name in names] for group, names in groups.items()}
-    durability = await visit.desk.context.ledger.durability()
+    durability = await visit.context.ledger.durability()
     return View("settings", {"groups": shown, "durability": durability})
 
 

@@ -6,7 +6,7 @@ import structlog
 
 from console.web import addresses
 from console.web.sessions import Sessions
-from console.web.visit import Go, Outcome, PageRoute, View, Visit
+from console.web.visit import PageResult, PageRoute, Redirect, View, Visit
 
 log = structlog.get_logger()
 
@@ -14,11 +14,11 @@ log = structlog.get_logger()
 def pages(sessions: Sessions) -> tuple[PageRoute, ...]:
     """The pages that begin and end sessions."""
 
-    async def form(visit: Visit) -> Outcome:
+    async def form(visit: Visit) -> PageResult:
         to = _to(visit.query("to") or "")
-        return Go(to) if visit.session else View("sign_in", {"to": to, "wrong": False})
+        return Redirect(to) if visit.session else View("sign_in", {"to": to, "wrong": False})
 
-    async def begin(visit: Visit) -> Outcome:
+    async def begin(visit: Visit) -> PageResult:
         to = _to(visit.form.get("to"))
         begun = sessions.begin(visit.form.get("token"), visit.clock.now)
         if begun is None:
@@ -26,12 +26,12 @@ def pages(sessions: Sessions) -> tuple[PageRoute, ...]:
             return View("sign_in", {"to": to, "wrong": True}, 403)
         session, cookie = begun
         log.info("operator_signed_in", caller=session.caller.name, read_only=session.caller.read_only)
-        return Go(to, session=cookie)
+        return Redirect(to, session=cookie)
 
-    async def end(visit: Visit) -> Outcome:
+    async def end(visit: Visit) -> PageResult:
         if visit.session is not None:
             sessions.end(visit.session, visit.clock.now)
-        return Go("/sign-in", session="")
+        return Redirect("/sign-in", session="")
 
     return (
         PageRoute("/sign-in", form, public=True),

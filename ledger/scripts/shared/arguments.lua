@@ -1,15 +1,37 @@
--- A script's arguments, one after the other.
+-- A script's arguments, read one after the other, in the order in which its head lists them. "" stands for "none".
 
-local read = 0
+local arguments_read = 0
 local function take()
-  read = read + 1
-  return ARGV[read]
+  arguments_read = arguments_read + 1
+  return ARGV[arguments_read]
 end
 
--- Rows of so many columns, flat: the argument before them says how many.
+-- nil for "none".
+local function take_number()
+  return tonumber(take())
+end
+
+-- nil for "none".
+local function take_text()
+  local text = take()
+  return text ~= "" and text or nil
+end
+
+-- 1 or 0.
+local function take_flag()
+  return take() == "1"
+end
+
+-- Rows of so many columns, flat; the argument before them is their count.
 local function take_rows(columns)
   local rows = {}
-  for i = 1, tonumber(take()) * columns do rows[i] = take() end
+  for i = 1, take_number() * columns do rows[i] = take() end
   return rows
 end
 
+-- All that are left, however many: more than fit on Lua's stack.
+local function take_rest()
+  local rest = {}
+  for i = 1, #ARGV - arguments_read do rest[i] = take() end
+  return rest
+end

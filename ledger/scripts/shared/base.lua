@@ -1,4 +1,4 @@
--- Comes before every script. KEYS[1] is the prefix of all keys; ledger/keys.py tells what they hold.
+-- Comes before every script. KEYS[1] is the prefix of all keys; ledger/keys.py lists them.
 
 local prefix = KEYS[1]
 
@@ -17,24 +17,25 @@ local function now()
   return clock
 end
 
--- Times and counters as text: Lua's own way would write 1.7951e+12.
+-- Times and counters as text: Lua itself would write 1.7951e+12.
 local function int(number)
   return string.format("%.0f", number)
 end
 
+-- The score in the answer to a ZRANGE of one member WITHSCORES; nil where there is none.
 local function score(answer)
   return answer[2] and tonumber(answer[2])
 end
 
--- A command with as many arguments as there are, in parts that fit on Lua's stack.
+-- A command with any number of arguments, in parts that fit on Lua's stack.
 local function with_all(command, key, args)
   for first = 1, #args, 1000 do
     redis.call(command, key, unpack(args, first, math.min(first + 999, #args)))
   end
 end
 
--- Sets a key that expires after so many ms, unless it is there. One that has longer to live than that is not believed: Redis'
--- clock was put back since. Answer: whether it was set
+-- Sets a key that expires after so many ms, unless it exists. One that expires later than that was set before Redis' clock was put
+-- back, and is replaced. Returns: whether it was set
 local function take_for(name, ms)
   if redis.call("SET", name, "1", "NX", "PX", ms) then return true end
   if redis.call("PTTL", name) <= ms then return false end
@@ -42,23 +43,23 @@ local function take_for(name, ms)
   return true
 end
 
--- Finds out when each lane that was changed next wants a worker, where a script failed before it did so itself (see lanes.lua).
-local index_what_was_touched = function() end
+-- Indexes the lanes that a script changed before it failed (see lanes.lua).
+local index_touched_lanes = function() end
 
--- What only pages and statistics read is put off until the script is done, so that a batch writes each list and each counter
--- once. No script reads a list that it has changed, and a row is listed after it was written: Redis may refuse to write it.
+-- What only pages and statistics read is written when the script is done, so that a batch writes each list and each counter once.
+-- No script reads a list that it has changed, and a row is listed after it was written: Redis may refuse to write it.
 local listed, counted = {}, {}
 
--- Puts a member into a list (a sorted set) at a place, or takes it out (nil).
+-- Puts a member into a list (a sorted set) with a score, or takes it out (nil).
 local function list(key, member, place)
   listed[key] = listed[key] or {}
   listed[key][member] = place or false
 end
 
--- Adds to a counter of a hash, which is kept for so many seconds (nil: for good).
-local function add(key, what, n, seconds)
+-- Adds to a counter of a hash, which expires after so many seconds (nil: never).
+local function add(key, field, n, seconds)
   counted[key] = counted[key] or {seconds = seconds, n = {}}
-  counted[key].n[what] = (counted[key].n[what] or 0) + n
+  counted[key].n[field] = (counted[key].n[field] or 0) + n
 end
 
 -- Counts something that happened, by the minute, for two days.
@@ -72,7 +73,7 @@ local function count_day(what, n)
 end
 
 -- Runs once the script is done (see ledger/lua.py).
-local function write_what_was_put_off()
+local function write_lists_and_counters()
   for key, places in pairs(listed) do
     local added, removed = {}, {}
     for member, place in pairs(places) do
@@ -87,7 +88,7 @@ local function write_what_was_put_off()
     with_all("ZREM", key, removed)
   end
   for key, counts in pairs(counted) do
-    for what, n in pairs(counts.n) do redis.call("HINCRBY", key, what, n) end
+    for field, n in pairs(counts.n) do redis.call("HINCRBY", key, field, n) end
     if counts.seconds then redis.call("EXPIRE", key, counts.seconds) end
   end
 end

@@ -1,22 +1,33 @@
--- Endpoints for which the reasons to wait are gone.
+-- An endpoint's state, and the pauses of its lanes.
 -- uses: lanes
 
--- The pause that an endpoint asked for with Retry-After, and the wait of its breaker, are over. Its rate and its room hold on.
+-- The endpoint's state and merchant; nil for one that is unknown or deleted.
+local function registered(ep)
+  local state, m = unpack(redis.call("HMGET", k("endpoint", ep), "state", "merchant"))
+  if not state or state == "deleted" then return nil end
+  return state, m
+end
+
+-- From now on its deliveries are held: its lanes are not claimed. The caller indexes these.
+local function disable_endpoint(ep, reason)
+  redis.call("HSET", k("endpoint", ep), "state", "disabled", "disabled_reason", reason, "disabled_at", int(now()))
+  close_lanes(lanes_of_endpoint(ep))
+end
+
+-- Ends the pause that an endpoint asked for with Retry-After, and the wait of its breaker. Its rate and its capacity still apply.
 local function end_pause(ep)
-  for _, lane in ipairs({"deliver/" .. ep, "replay/" .. ep}) do
-    redis.call("HDEL", k("lane", lane), "not_before", "told_until", "probe_until")
+  for _, lane in ipairs(lanes_of_endpoint(ep)) do
+    redis.call("HDEL", k("lane", lane), "not_before", "retry_after_until", "open_until", "probe_until")
   end
 end
 
--- An endpoint that is enabled, or sent to in another way, starts afresh: it has not failed yet, and answers to what was claimed before
--- say nothing about it. A success is still news where operators had heard of trouble (schemas.health.enabled).
--- `heard` is its health then (JSON).
-local function start_afresh(ep, heard)
+-- An endpoint that is enabled, or sent to in another way, starts afresh, with the health that was stored for that case (see
+-- note_health.lua): results of what was claimed before say nothing about it.
+local function start_afresh(ep)
   local row, live = k("endpoint", ep), "deliver/" .. ep
-  local health = redis.call("HGET", row, "health")
-  redis.call("HSET", k("lane", live), "afresh", int(redis.call("INCR", k("seq"))))
-  redis.call("HSET", row, "health", health and health ~= "" and cjson.decode(health)["stage"] > 0 and heard or "")
-  redis.call("HDEL", k("lane", live), "probe", "room")
-  redis.call("HDEL", k("lane", "replay/" .. ep), "room")
+  redis.call("HSET", k("lane", live), "fresh_from", int(redis.call("INCR", k("seq"))))
+  redis.call("HSET", row, "health", redis.call("HGET", row, "fresh_health") or "")
+  redis.call("HDEL", k("lane", live), "probe_capacity", "capacity")
+  redis.call("HDEL", k("lane", "replay/" .. ep), "capacity")
   end_pause(ep)
 end

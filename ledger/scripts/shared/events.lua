@@ -1,24 +1,17 @@
--- Events, and a delivery for each endpoint that wants one.
+-- Events, and a delivery for each endpoint that subscribes to one.
 -- uses: lanes
 
--- Whether a subscription ("ordered type type …") covers a type of event.
-local function wants(subscription, kind)
-  for chosen in string.gmatch(subscription, "%S+") do
-    if chosen == kind or chosen == "*" or (chosen == "payment.*" and string.sub(kind, 1, 8) == "payment.") then return true end
+-- Whether a subscription ("ordered filter filter …") has one of the filters that cover an event ("filter filter …").
+local function subscribes(subscription, filters)
+  for filter in string.gmatch(filters, "%S+") do
+    if string.find(subscription .. " ", " " .. filter .. " ", 1, true) then return true end
   end
   return false
 end
 
--- Whether an event is of a payment of a test channel. Its body says so, in the place where schemas/payments/events.py puts it: inside
--- of a text, quotes would be escaped.
-local function is_of_test_channel(event)
-  local body = redis.call("HGET", k("evt", event), "body")
-  return body and string.find(body, '"sandbox":true,"detail":', 1, true) ~= nil
-end
-
 -- Whether an event is of a payment that does not exist for its merchant: of a test channel, which it does not include (any more).
 local function is_hidden(event, m)
-  return redis.call("HGET", k("merchant", m), "include_sandbox") ~= "1" and is_of_test_channel(event)
+  return redis.call("HGET", k("evt", event), "sandbox") == "1" and redis.call("HGET", k("merchant", m), "include_sandbox") ~= "1"
 end
 
 -- Lists a delivery under another state.
@@ -39,30 +32,30 @@ local function list_delivery(id, ep, at)
   list(k("dlvs", "s", ep .. "/pending"), id, at)
 end
 
--- A delivery of an event to an endpoint, not yet in any lane. Answer: its id, or nil where it is there already.
-local function create_delivery(event, ep, m, imp, kind, sequence, replay)
-  local id = event .. "." .. ep
+-- A delivery of an event (event m imp type sequence) to an endpoint, not yet in any lane. Returns: its id, or nil where it exists
+local function create_delivery(e, ep, replay)
+  local id = e.event .. "." .. ep
   if redis.call("EXISTS", k("dlv", id)) == 1 then return nil end
   local at = int(now())
-  redis.call("SADD", k("dlvs", "v", event), ep)
-  redis.call("HSET", k("dlv", id), "event", event, "endpoint", ep, "merchant", m, "imp_uid", imp, "type", kind,
-    "sequence", sequence, "state", "pending", "attempts", "0", "next_at", at, "reason", "", "created_at", at, "replay", replay)
+  redis.call("SADD", k("dlvs", "v", e.event), ep)
+  redis.call("HSET", k("dlv", id), "event", e.event, "endpoint", ep, "merchant", e.m, "imp_uid", e.imp, "type", e.type,
+    "sequence", e.sequence, "state", "pending", "attempts", "0", "next_at", at, "reason", "", "created_at", at, "replay", replay)
   list_delivery(id, ep, at)
   return id
 end
 
--- A live delivery that is there already, though its event is recorded only now: a script before this one ended between the two,
--- and may not have brought the delivery into its lane. Answer: its id, or nil where it is over, is being sent, or a replay has it
-local function unfinished_delivery(event, ep, sequence)
-  local id = event .. "." .. ep
+-- A live delivery that exists, though its event is recorded only now: a script before this one ended between the two, and may not
+-- have put the delivery into its lane. Returns: its id, or nil where it is over, is being sent, or a replay has it
+local function unfinished_delivery(e, ep)
+  local id = e.event .. "." .. ep
   local state, rpl, created = unpack(redis.call("HMGET", k("dlv", id), "state", "replay_id", "created_at"))
-  if state ~= "pending" or rpl or redis.call("HEXISTS", k("tokens", "deliver/" .. ep), id) == 1 then return nil end
-  redis.call("HSET", k("dlv", id), "sequence", sequence)
+  if state ~= "pending" or rpl or is_leased("deliver/" .. ep, id) then return nil end
+  redis.call("HSET", k("dlv", id), "sequence", e.sequence)
   list_delivery(id, ep, created)
   return id
 end
 
--- The next delivery of the same payment goes into the lane; it is told if the one before it died. Its lane is added to `lanes` (a set).
+-- Puts the next delivery of the same payment into the lane; it says so if the one before it is dead. Adds the lane to `lanes` (a set).
 local function advance(lanes, id, ep, p, died)
   local chain = k("chain", ep .. "/" .. p)
   if not redis.call("ZSCORE", chain, id) then return end
@@ -77,39 +70,46 @@ local function advance(lanes, id, ep, p, died)
   redis.call("ZREM", chain, id)  -- last: where Redis refuses one of these, this is done again
 end
 
--- Records an event and puts a delivery into the lane of each endpoint that wants it; adds to `lanes` (a set) those that got one.
--- At an ordered endpoint only the first unsettled delivery of a payment is in the lane. An endpoint never hears `about` itself.
--- Events of one step are listed in its order, though they share a millisecond. `snap` is the version under which `snaps:p` has
--- i'mport's object, which `body` then lacks.
-local recorded = 0
-local function record(lanes, subs, m, imp, event, kind, sequence, silent, body, about, snap)
+-- Creates the delivery of an event to an endpoint and puts it into the lane, added to `lanes` (a set). At an `ordered` endpoint only
+-- the first unsettled delivery of a payment is in the lane.
+local function deliver(lanes, e, ep, ordered)
+  local id = create_delivery(e, ep, "0") or unfinished_delivery(e, ep)
+  if not id then return end
+  if ordered and e.imp ~= "" then
+    local chain = k("chain", ep .. "/" .. e.m .. "/" .. e.imp)
+    redis.call("ZADD", chain, e.sequence, id)
+    if redis.call("ZRANGE", chain, 0, 0)[1] ~= id then return end
+  end
+  touch("deliver/" .. ep, id, now())
+  lanes["deliver/" .. ep] = true
+end
+
+-- Records an event: event (its id) m imp type sequence silent sandbox body; `about`, the endpoint that an endpoint.* event is about;
+-- `snap`, the version under which `snaps:p` has i'mport's object, which `body` then lacks. Events of one script are listed in its
+-- order, though they share a millisecond.
+local events_recorded = 0
+local function record_event(e)
   local at = int(now())
-  local place = string.format("%s.%03d", at, math.min(recorded, 999))
-  recorded = recorded + 1
-  redis.call("HSET", k("evt", event), "body", body, "merchant", m, "imp_uid", imp, "type", kind, "sequence", sequence,
-    "recorded_at", at, "silent", silent and "1" or "0")
-  if about then redis.call("HSET", k("evt", event), "about", about) end
-  if snap then redis.call("HSET", k("evt", event), "snap", snap) end
-  list(k("evts"), event, place)
-  list(k("evts", "m", m), event, place)
-  list(k("evts", "t", kind), event, place)
-  if imp ~= "" then list(k("evts", "p", m .. "/" .. imp), event, sequence) end
-  if silent then return end
-  for i = 1, #subs, 2 do
-    local ep, subscription = subs[i], subs[i + 1]
-    if ep ~= about and wants(subscription, kind) then
-      local id = create_delivery(event, ep, m, imp, kind, sequence, "0") or unfinished_delivery(event, ep, sequence)
-      local head = true
-      if id and imp ~= "" and string.sub(subscription, 1, 1) == "1" then
-        local chain = k("chain", ep .. "/" .. m .. "/" .. imp)
-        redis.call("ZADD", chain, sequence, id)
-        head = redis.call("ZRANGE", chain, 0, 0)[1] == id
-      end
-      if id and head then
-        touch("deliver/" .. ep, id, now())
-        lanes["deliver/" .. ep] = true
-      end
+  local place = string.format("%s.%03d", at, math.min(events_recorded, 999))
+  events_recorded = events_recorded + 1
+  redis.call("HSET", k("evt", e.event), "body", e.body, "merchant", e.m, "imp_uid", e.imp, "type", e.type, "sequence", e.sequence,
+    "recorded_at", at, "silent", e.silent and "1" or "0", unpack(e.sandbox and {"sandbox", "1"} or {}))
+  if e.about then redis.call("HSET", k("evt", e.event), "about", e.about) end
+  if e.snap then redis.call("HSET", k("evt", e.event), "snap", e.snap) end
+  list(k("evts"), e.event, place)
+  list(k("evts", "m", e.m), e.event, place)
+  list(k("evts", "t", e.type), e.event, place)
+  if e.imp ~= "" then list(k("evts", "p", e.m .. "/" .. e.imp), e.event, e.sequence) end
+end
+
+-- Delivers an event, unless it is silent, to each endpoint of `subscriptions` (endpoint, subscription, …) that subscribes to one of
+-- its `filters`, but not to the endpoint that it is about.
+local function deliver_to_subscribers(lanes, e, subscriptions)
+  if e.silent then return end
+  for i = 1, #subscriptions, 2 do
+    local ep, subscription = subscriptions[i], subscriptions[i + 1]
+    if ep ~= e.about and subscribes(subscription, e.filters) then
+      deliver(lanes, e, ep, string.sub(subscription, 1, 1) == "1")
     end
   end
 end
-

@@ -1,61 +1,54 @@
--- Which lane a payment is looked at in, and what became of the notifications that asked for it.
+-- The lane in which a payment waits for its refresh, and what became of the notifications that asked for it.
 -- uses: lanes
 
--- The lane in which a payment waits: one that i'mport did not know stays in the slow one.
-local function lane_of(m, imp)
+-- ms between two refreshes of a merchant's unknown payments: a flood of made-up ids costs one look-up a second.
+local UNKNOWN_EVERY = 1000
+
+-- A payment that i'mport did not know stays in the slow lane.
+local function lane_of_payment(m, imp)
   local unknown = "unknown/" .. m
-  if redis.call("ZSCORE", k("due", unknown), imp) or redis.call("HEXISTS", k("tokens", unknown), imp) == 1 then
-    return unknown
-  end
-  return "refresh/" .. m
+  return is_due_or_leased(unknown, imp) and unknown or "refresh/" .. m
 end
 
--- Whether a look at a payment is due, now or later, or is being made.
-local function is_awaited(m, imp)
-  for _, lane in ipairs({"refresh/" .. m, "unknown/" .. m}) do
-    if redis.call("ZSCORE", k("due", lane), imp) or redis.call("HEXISTS", k("tokens", lane), imp) == 1 then return true end
+-- Whether a refresh of a payment is due, now or later, or under way.
+local function awaits_refresh(m, imp)
+  for _, lane in ipairs(lanes_of_merchant(m)) do
+    if is_due_or_leased(lane, imp) then return true end
   end
   return false
 end
 
--- A look at a payment, soon: an unknown one is looked at once a second at most.
-local function mark(m, imp, at)
-  local lane = lane_of(m, imp)
-  if lane == "unknown/" .. m then at = math.max(at, now() + 1000) end
+-- Marks a payment dirty: it is due at `at`, an unknown one not before its turn. Returns: its lane
+local function mark_dirty(m, imp, at)
+  local lane = lane_of_payment(m, imp)
+  if lane == "unknown/" .. m then at = math.max(at, now() + UNKNOWN_EVERY) end
   touch(lane, imp, at)
   return lane
 end
 
--- Decides, before a payment is marked, whether what the look finds is recorded silently ("1") or sent ("0"); "" leaves what was
--- decided. A look that somebody waits for already stays one that is sent; one that is only planned for later becomes silent.
-local function decide_quiet(m, imp, quiet)
-  local lane = lane_of(m, imp)
-  local at = redis.call("ZSCORE", k("due", lane), imp)
-  local awaited = at and tonumber(at) <= now() or redis.call("HEXISTS", k("tokens", lane), imp) == 1
-    or redis.call("ZSCORE", k("stalled", lane), imp)
-  if quiet == "1" and not awaited then redis.call("SADD", k("quiet", lane), imp) end
-  if quiet == "0" then redis.call("SREM", k("quiet", lane), imp) end
-end
-
--- Those of these notifications that spoke of an escrow change.
-local function of_escrow_changes(ids)
-  local found = {}
-  for _, id in ipairs(ids) do
-    if redis.call("HEXISTS", k("ntf", id), "escrow") == 1 then found[#found + 1] = id end
+-- Decides, before a payment is marked dirty, whether what its refresh finds is recorded silently ("1") or delivered ("0"); nil leaves
+-- what was decided. A refresh that is already due, under way or stalled stays one that delivers; one planned for later becomes silent.
+local function decide_silent(m, imp, silent)
+  local lane = lane_of_payment(m, imp)
+  if silent == "1" then
+    local at = due_at(lane, imp)
+    local is_awaited = at and at <= now() or is_leased(lane, imp) or redis.call("ZSCORE", k("stalled", lane), imp)
+    if not is_awaited then redis.call("SADD", k("silent", lane), imp) end
+  elseif silent == "0" then
+    redis.call("SREM", k("silent", lane), imp)
   end
-  return found
 end
 
--- What became of notifications of a payment that had waited. One whose escrow change was not believed says why: `doubt` is
--- what this look says of all of them, and a sender's own doubt was noted when it came.
+-- Records what became of notifications of a payment that were pending. One whose escrow change was not believed says why: `doubt` is
+-- what this refresh says of all of them; a source that was not believed was recorded with the notification when it came.
 local function settle_notifications(ids, p, outcome, reason, doubt)
   with_all("ZREM", k("waiting", p), ids)
   for _, id in ipairs(ids) do
-    local received, escrow, noted = unpack(redis.call("HMGET", k("ntf", id), "received_at", "escrow", "reason"))
+    local received, escrow, recorded = unpack(redis.call("HMGET", k("ntf", id), "received_at", "escrow", "reason"))
     if received then
       local became, why = outcome, reason
       if why == "" then
-        why = escrow and doubt or noted or ""
+        why = escrow and doubt or recorded or ""
         if why ~= "" and became == "unchanged" then became = "rejected" end
       end
       redis.call("HSET", k("ntf", id), "outcome", became, "reason", why)
@@ -65,12 +58,13 @@ local function settle_notifications(ids, p, outcome, reason, doubt)
   end
 end
 
--- What webhooks spoke of (cancellations, escrow changes) before a claim with this token: a look has seen it. Later ones stay.
-local function forget_claims(p, token)
-  for _, kind in ipairs({"claims", "escrow"}) do
-    local told = redis.call("HGETALL", k(kind, p))
-    for i = 1, #told, 2 do
-      if tonumber(string.match(told[i + 1], "^%d+")) <= tonumber(token) then redis.call("HDEL", k(kind, p), told[i]) end
+-- Removes the cancellations and escrow changes that webhooks reported before the claim with this token: its refresh has seen them.
+-- Later ones stay.
+local function drop_reported(p, token)
+  for _, kind in ipairs({"reported", "escrow"}) do
+    local rows = redis.call("HGETALL", k(kind, p))
+    for i = 1, #rows, 2 do
+      if tonumber(string.match(rows[i + 1], "^%d+")) <= tonumber(token) then redis.call("HDEL", k(kind, p), rows[i]) end
     end
   end
 end

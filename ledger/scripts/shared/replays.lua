@@ -1,6 +1,6 @@
 -- What a replay counts of the deliveries that it has queued.
 
--- A replay is done when it has walked past its last event and none of its deliveries is left.
+-- A replay is done when it has walked past its last event and none of its deliveries is unsettled.
 local function end_replay(rpl)
   local state, walked = unpack(redis.call("HMGET", k("replay", rpl), "state", "walked"))
   if state == "running" and walked == "1" and redis.call("SCARD", k("replaying", rpl)) == 0 then
@@ -8,7 +8,7 @@ local function end_replay(rpl)
   end
 end
 
--- A delivery that a replay had queued came to an end: its replay counts it as "delivered" or "failed", once.
+-- A delivery that a replay had queued is settled: its replay counts it as "delivered" or "failed", once.
 local function count_replayed(id, rpl, what)
   redis.call("HDEL", k("dlv", id), "replay_id", "state_before", "reason_before")
   redis.call("HSET", k("dlv", id), "replay", "0")
@@ -18,4 +18,3 @@ local function count_replayed(id, rpl, what)
     end_replay(rpl)
   end
 end
-

@@ -1,7 +1,15 @@
--- What leaves with an event or a notification.
+-- What is removed together with an event or a notification.
+
+-- Whether an event has a delivery that is not settled.
+local function has_pending_delivery(event)
+  for _, ep in ipairs(redis.call("SMEMBERS", k("dlvs", "v", event))) do
+    if redis.call("HGET", k("dlv", event .. "." .. ep), "state") == "pending" then return true end
+  end
+  return false
+end
 
 -- Removes an event with its deliveries and their attempts.
-local function forget_event(event)
+local function remove_event(event)
   local row = redis.call("HMGET", k("evt", event), "merchant", "type")
   for _, ep in ipairs(redis.call("SMEMBERS", k("dlvs", "v", event))) do
     local id = event .. "." .. ep
@@ -18,7 +26,7 @@ local function forget_event(event)
 end
 
 -- Removes a notification that is settled.
-local function forget_notification(id)
+local function remove_notification(id)
   local row = redis.call("HMGET", k("ntf", id), "merchant", "imp_uid", "outcome")
   if not row[1] then return end
   redis.call("DEL", k("ntf", id))
@@ -27,4 +35,3 @@ local function forget_notification(id)
   redis.call("ZREM", k("ntfs", "p", row[1] .. "/" .. row[2]), id)
   redis.call("ZREM", k("ntfs", "o", row[3]), id)
 end
-

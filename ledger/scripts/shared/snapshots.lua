@@ -1,6 +1,6 @@
--- i'mport's objects as the looks that brought news found them; the events of one look share one. ``snaps:p`` has them by the
--- version of the record: one as it is, those after it as what differs from that (its version, how many bytes are the same at both
--- ends, and what is between), until together these are longer than it is. So a history that grows row by row costs its rows.
+-- i'mport's objects as the refreshes that found facts saw them; the events of one refresh share one. `snaps:p` has them by the
+-- version of the record: one whole, and those after it as differences from it (its version, how many bytes are the same at both ends,
+-- and what is between), until together these are longer than the whole one. So a history that grows row by row costs its rows.
 
 local BLOCK = 1024
 
@@ -13,11 +13,11 @@ local function in_common(a, b)
   return n
 end
 
--- Keeps an object of a payment under a version.
-local function keep_snapshot(p, version, object)
+-- Stores an object of a payment under a version.
+local function store_snapshot(p, version, object)
   local key = k("snaps", p)
   local base, spent = unpack(redis.call("HMGET", key, "whole", "spent"))
-  -- It may be there itself: a script before this one ended before the version was written. Nothing differs from it yet.
+  -- This version may be stored already, where a script before this one ended halfway: nothing refers to it yet.
   local whole = base and base ~= version and redis.call("HGET", key, base)
   if whole then
     local first = in_common(whole, object)
@@ -32,7 +32,7 @@ local function keep_snapshot(p, version, object)
   redis.call("HSET", key, version, object, "whole", version, "spent", "0")
 end
 
--- The object of a payment that was kept under a version; nil where there is none.
+-- The object of a payment that was stored under a version; nil where there is none.
 local function snapshot(p, version)
   local key = k("snaps", p)
   local text = redis.call("HGET", key, version)
@@ -43,10 +43,10 @@ local function snapshot(p, version)
   return string.sub(whole, 1, tonumber(first)) .. string.sub(text, at) .. string.sub(whole, #whole - tonumber(last) + 1)
 end
 
--- The objects that an answer has, each once however many of its rows point to it, and how many bytes they have.
+-- The objects that a script returns, each once however many of its rows refer to it, and how many bytes they have.
 local objects, object_at, objects_size = {}, {}, 0
 
--- Where in `objects` the one of an event is, 0 for an event whose body is whole; nil where it is gone.
+-- The place in `objects` of an event's object, 0 for an event whose body is whole; nil where the object is gone.
 local function object_of(p, version)
   if not version then return 0 end
   local name = p .. "#" .. version

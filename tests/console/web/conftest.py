@@ -14,6 +14,7 @@ import pytest
 from playwright.async_api import Browser, async_playwright
 
 from tests.console.conftest import TOKEN, Console
+from tests.support.clients import http_client
 from tests.support.processes import ROOT
 
 ARTEFACTS = ROOT / "var" / "screenshots"
@@ -52,17 +53,17 @@ class Reader:
 
 
 @pytest.fixture
-async def stranger(console: Console) -> AsyncIterator[Reader]:
+async def visitor(console: Console) -> AsyncIterator[Reader]:
     """Somebody who is not signed in."""
-    async with httpx.AsyncClient(base_url=console.url, timeout=20) as client:
+    async with http_client(console.url) as client:
         yield Reader(client)
 
 
 @pytest.fixture
-async def reader(stranger: Reader) -> Reader:
+async def reader(visitor: Reader) -> Reader:
     """Somebody who is signed in with a token that may do everything."""
-    await stranger.sign_in()
-    return stranger
+    await visitor.sign_in()
+    return visitor
 
 
 def chromium() -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 
-import httpx
 import pytest
 
 from console.web.site import PAGES
 from tests.console.conftest import METRICS_ONLY, READ_ONLY, TOKEN, Console, running
 from tests.console.web.conftest import Reader
 from tests.console.web.scene import set_up
+from tests.support.clients import http_client
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -18,22 +18,22 @@ POLICY = (
 )
 
 
-async def test_strangers_are_led_to_the_sign_in_page(stranger: Reader) -> None:
+async def test_visitors_are_redirected_to_the_sign_in_page(visitor: Reader) -> None:
     """Every page but that one sends them there, and remembers where they were going."""
     for page in PAGES:
         if not page.public and page.method == "GET":
             path = re.sub(r"\{\w+\}", "x", page.path)
-            answer = await stranger.open(path)
+            answer = await visitor.open(path)
             expected = "/sign-in" if path == "/" else f"/sign-in?to={path}"
             assert (answer.status_code, answer.headers["location"]) == (303, expected)
 
 
-async def test_signing_in_and_out(stranger: Reader) -> None:
+async def test_signing_in_and_out(visitor: Reader) -> None:
     """A token gives a cookie that scripts cannot read and other sites cannot use; signing out takes it back."""
-    await stranger.open("/sign-in?to=/events")
-    wrong = await stranger.send("/sign-in", {"token": "wrong", "to": "/events"})
+    await visitor.open("/sign-in?to=/events")
+    wrong = await visitor.send("/sign-in", {"token": "wrong", "to": "/events"})
     assert (wrong.status_code, "relay_session" in wrong.headers.get("set-cookie", "")) == (403, False)
-    answer = await stranger.send("/sign-in", {"token": TOKEN, "to": "/events"})
+    answer = await visitor.send("/sign-in", {"token": TOKEN, "to": "/events"})
     assert (answer.status_code, answer.headers["location"]) == (303, "/events")
     cookie = answer.headers["set-cookie"]
     assert "HttpOnly" in cookie
@@ -41,15 +41,15 @@ async def test_signing_in_and_out(stranger: Reader) -> None:
     assert "Max-Age=43200" in cookie
     assert "Secure" not in cookie
     assert TOKEN not in cookie
-    assert (await stranger.open("/events")).status_code == 200
-    await stranger.send("/sign-out")
-    assert (await stranger.open("/events")).status_code == 303
+    assert (await visitor.open("/events")).status_code == 200
+    await visitor.send("/sign-out")
+    assert (await visitor.open("/events")).status_code == 303
 
 
-async def test_nobody_signs_in_with_a_metrics_token(stranger: Reader) -> None:
+async def test_nobody_signs_in_with_a_metrics_token(visitor: Reader) -> None:
     """It is good for /metrics and nothing else."""
-    await stranger.open("/sign-in")
-    assert (await stranger.send("/sign-in", {"token": METRICS_ONLY})).status_code == 403
+    await visitor.open("/sign-in")
+    assert (await visitor.send("/sign-in", {"token": METRICS_ONLY})).status_code == 403
 
 
 async def test_a_copy_of_a_cookie_is_signed_out_with_it(reader: Reader) -> None:
@@ -63,33 +63,33 @@ async def test_a_copy_of_a_cookie_is_signed_out_with_it(reader: Reader) -> None:
     assert (await reader.open("/events")).status_code == 200
 
 
-async def test_behind_https_the_cookie_is_secure(stranger: Reader) -> None:
+async def test_behind_https_the_cookie_is_secure(visitor: Reader) -> None:
     """A proxy that speaks https is told by X-Forwarded-Proto."""
-    await stranger.open("/sign-in")
-    answer = await stranger.send("/sign-in", {"token": TOKEN}, **{"x-forwarded-proto": "https"})
+    await visitor.open("/sign-in")
+    answer = await visitor.send("/sign-in", {"token": TOKEN}, **{"x-forwarded-proto": "https"})
     assert "Secure" in answer.headers["set-cookie"]
 
 
 @pytest.mark.parametrize("to", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)"])
-async def test_signing_in_leads_nowhere_else(stranger: Reader, to: str) -> None:
+async def test_signing_in_leads_nowhere_else(visitor: Reader, to: str) -> None:
     """Whatever a link says, the console goes on inside itself."""
-    await stranger.open("/sign-in")
-    answer = await stranger.send("/sign-in", {"token": TOKEN, "to": to})
+    await visitor.open("/sign-in")
+    answer = await visitor.send("/sign-in", {"token": TOKEN, "to": to})
     assert answer.headers["location"] == "/"
 
 
-async def test_strangers_are_streamed_nothing(stranger: Reader) -> None:
+async def test_visitors_get_no_stream(visitor: Reader) -> None:
     """The page for signing in has no part that goes on changing: whoever asks for one gets the page, and is gone."""
-    answer = await stranger.open("/sign-in?live=1")
+    answer = await visitor.open("/sign-in?live=1")
     assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
-    assert (await stranger.open("/events?live=1")).status_code == 401
+    assert (await visitor.open("/events?live=1")).status_code == 401
 
 
-async def test_a_made_up_session_is_none(stranger: Reader, console: Console) -> None:
+async def test_a_made_up_session_is_none(visitor: Reader, console: Console) -> None:
     """A cookie that was not sealed here, or was sealed for something else, opens nothing."""
     await console.endpoint()
     for cookie in ("x", "gAAAAA", console.ledger.store.__class__.__name__):
-        answer = await httpx.AsyncClient(base_url=console.url, cookies={"relay_session": cookie}).get("/")
+        answer = await http_client(console.url, cookies={"relay_session": cookie}).get("/")
         assert answer.status_code == 303
 
 
@@ -98,7 +98,7 @@ async def test_a_session_ends_with_its_token(redis_url: str) -> None:
     key = "RELAY_API_TOKEN"
     cookie = ""
     for tokens, expected in (("one,two", 200), ("two", 303), ("two,ro:one", 303)):
-        async with running(redis_url, {key: tokens}) as console, httpx.AsyncClient(base_url=console.url) as client:
+        async with running(redis_url, {key: tokens}) as console, http_client(console.url) as client:
             if not cookie:
                 reader = Reader(client)
                 await reader.sign_in("one")
@@ -124,20 +124,20 @@ async def test_every_form_needs_its_key(reader: Reader, console: Console) -> Non
     assert (await reader.send(path, None, **{"sec-fetch-site": "same-origin"})).status_code == 303
 
 
-async def test_a_read_only_token_sees_and_does_nothing(stranger: Reader, console: Console) -> None:
+async def test_a_read_only_token_sees_and_does_nothing(visitor: Reader, console: Console) -> None:
     """It opens every page, finds no button that does anything, and is refused where it makes one up."""
     scene = await set_up(console)
-    await stranger.sign_in(READ_ONLY)
+    await visitor.sign_in(READ_ONLY)
     allowed = ("/sign-out", "/preferences", "/show")
     for path in scene.pages:
-        answer = await stranger.open(path)
+        answer = await visitor.open(path)
         assert answer.status_code == 200, path
         actions = re.findall(r'<form[^>]*method="post"[^>]*?action="([^"]+)"', answer.text)
         assert [action for action in actions if not action.endswith(allowed)] == []
     for page in PAGES:
         if page.method == "POST" and not page.public and not page.for_readers:
             path = page.path.replace("{id}", scene.sick).replace("{merchant}", "default").replace("{imp_uid}", "imp_1")
-            assert (await stranger.send(path, {"sure": "1"})).status_code == 403
+            assert (await visitor.send(path, {"sure": "1"})).status_code == 403
 
 
 async def test_nothing_comes_from_elsewhere(reader: Reader, console: Console) -> None:
@@ -162,10 +162,10 @@ async def test_a_link_from_a_chat_finds_the_session(reader: Reader) -> None:
 
 
 @pytest.mark.parametrize("address", ["//evil.example/", "//evil.example/?a=b"])
-async def test_a_link_from_a_chat_leads_nowhere_else(stranger: Reader, console: Console, address: str) -> None:
+async def test_a_link_from_a_chat_leads_nowhere_else(visitor: Reader, console: Console, address: str) -> None:
     """An address that browsers would read as another site's is none of ours: the first page is asked for instead."""
     headers = {"sec-fetch-site": "cross-site", "accept": "text/html"}
-    answer = await stranger.client.get(f"{console.url}{address}", headers=headers)
+    answer = await visitor.client.get(f"{console.url}{address}", headers=headers)
     assert answer.status_code == 200
     assert 'content="0;url=/"' in answer.text
     assert "evil" not in answer.text
@@ -181,7 +181,7 @@ async def test_a_wrong_address_is_a_page(reader: Reader) -> None:
 
 async def test_pages_without_redis_say_so(redis_url: str) -> None:
     """One can sign in, and every page says what is wrong instead of hanging."""
-    async with running("redis://127.0.0.1:1/0", {}) as console, httpx.AsyncClient(base_url=console.url) as client:
+    async with running("redis://127.0.0.1:1/0", {}) as console, http_client(console.url) as client:
         reader = Reader(client)
         assert (await reader.sign_in()).status_code == 303
         answer = await reader.open("/events", headers={"accept-language": "ko"})

@@ -7,7 +7,6 @@ import re
 import tomllib
 from importlib.resources import files
 
-import httpx
 import pytest
 
 from schemas.endpoints.endpoint import Endpoint
@@ -17,6 +16,7 @@ from tests.console.conftest import READ_ONLY, Console, running
 from tests.console.web.conftest import Reader
 from tests.console.web.scene import BUYER, set_up
 from tests.support import machine
+from tests.support.clients import http_client
 
 
 @pytest.mark.parametrize("language", ["en", "ko"])
@@ -42,7 +42,7 @@ async def test_what_came_of_a_payment_is_on_its_page(reader: Reader, console: Co
     scene = await set_up(console)
     text = (await reader.open("/payments/default/imp_1")).text
     for part in (
-        "A webhook claimed",
+        "A webhook reported",
         "A look-up found",
         "1 of 2 deliveries have not arrived",
         "answered 500",
@@ -52,7 +52,7 @@ async def test_what_came_of_a_payment_is_on_its_page(reader: Reader, console: Co
     assert f"/deliveries/{scene.dead}/retry" in text
     ko = (await reader.open("/payments/default/imp_1", headers={"accept-language": "ko-KR,ko;q=0.9,en;q=0.5"})).text
     for part in (
-        "웹훅의 주장",
+        "웹훅이 알린 상태",
         "조회 결과",
         "전달 2건 중 1건이 도착하지 않았습니다",
         "1회 시도 후 실패 확정, 마지막: 500 응답",
@@ -109,7 +109,7 @@ async def test_an_escrow_change_on_its_pages(
 ) -> None:
     """A payment's page says how its purchase went on, and what each webhook said beside the usual fields."""
     extra = b'{"event":"Inicis.Escrow.Changed","extra":{"escrow_status":"4","denied_reason":"too <b>small"}}'
-    stranger = await machine.notify(console.ledger, "imp_1", extra=extra)
+    visitor = await machine.notify(console.ledger, "imp_1", extra=extra)
     await machine.notify(console.ledger, "imp_1", extra=extra, verified=True)
     await machine.look_at(console.ledger, {"imp_1": machine.payment("imp_1", escrow=True)})
     in_language = {"accept-language": language}
@@ -117,7 +117,7 @@ async def test_an_escrow_change_on_its_pages(
     for part in (*words, "<code>Inicis.Escrow.Changed</code>", "too &lt;b&gt;small"):
         assert part in text
     listed = (await reader.open("/notifications", headers=in_language)).text
-    assert f"d-extra-{stranger}" in listed
+    assert f"d-extra-{visitor}" in listed
     assert "escrow_status" in listed
     reason = {"en": "an escrow change is believed only from a verified sender", "ko": "검증된 발신자가 보낸 것만"}
     assert reason[language] in listed
@@ -141,7 +141,7 @@ async def test_what_follows_in_an_address_is_not_shown(redis_url: str) -> None:
         "RELAY_IAMPORT_PROXY": "http://relay:pass3@proxy.example:3128",
     }
     address = f"{redis_url}?client_name=pass2"
-    async with running(address, environ) as console, httpx.AsyncClient(base_url=console.url) as client:
+    async with running(address, environ) as console, http_client(console.url) as client:
         reader = Reader(client)
         await reader.sign_in(READ_ONLY)
         text = (await reader.open("/settings")).text
@@ -163,7 +163,7 @@ async def test_a_command_to_repeat_a_callback(reader: Reader, console: Console) 
     assert "s3cret" not in command[1]
 
 
-async def test_a_command_shows_no_secret_of_another_endpoint_to_readers(stranger: Reader, console: Console) -> None:
+async def test_a_command_shows_no_secret_of_another_endpoint_to_readers(visitor: Reader, console: Console) -> None:
     """A body can be about another endpoint, whose URL may hold a token: as on the page, so in the command."""
     url = "http://127.0.0.1:9/sick/xoJ5RzsAbCdEfGhIjKlMnOpQ"
     sick = (await console.endpoint(url=url))["id"]
@@ -174,8 +174,8 @@ async def test_a_command_shows_no_secret_of_another_endpoint_to_readers(stranger
     )
     assert await console.ledger.delivery_lane.note_health(sick, EndpointHealth(), after, disabled, "it is gone")
     (row,) = (await console.call("GET", "/v1/deliveries", params={"endpoint": watching})).json()["data"]
-    await stranger.sign_in(READ_ONLY)
-    text = (await stranger.send(f"/deliveries/{row['id']}/show")).text
+    await visitor.sign_in(READ_ONLY)
+    text = (await visitor.send(f"/deliveries/{row['id']}/show")).text
     assert "curl -X POST" in text
     assert "127.0.0.1:9/sick/***" in text
     assert "xoJ5" not in text
@@ -304,7 +304,7 @@ async def test_a_long_story_is_shown_in_part(reader: Reader, console: Console) -
     rows = [{"pg_tid": f"d{n}", "amount": 1, "depositor_name": "x" * 3000, "deposited_at": n + 1} for n in range(60)]
     await machine.seen(console.ledger, "imp_1", amount=0, pay_method="vbank", deposit_history=rows)
     text = (await reader.open("/payments/default/imp_1", headers={"accept-language": "en"})).text
-    assert "Only the latest part of a long story is shown" in text
+    assert "Only the latest part of a long history is shown" in text
     assert "event #60" in text
     assert "event #1<" not in text
     assert 'action="/payments/default/imp_1/cancel"' in text

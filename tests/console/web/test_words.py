@@ -8,21 +8,20 @@ import re
 import pytest
 from redis import exceptions
 
-from console.resources.explain import told
+from console.operations.explain_delivery import explained
 from console.web.catalogue import preferred, tongue
-from console.web.masking import MASK, has_private, masked
 from console.web.rendering import money, percent
 from console.web.sentences import spoken
 from console.web.time_display import Clock, distance
-from ledger.acl import Of, of_error, of_refusals
+from ledger.acl import Subject, problem_of_error, problem_of_refusals
 from ledger.deliveries import DeliveryView
 from ledger.memory import Memory
-from schemas.body_reasons import WORDS
 from schemas.endpoints.delivery import AttemptResult, Dead, Retry, judge
 from schemas.payments import escrow
+from schemas.payments.body_reasons import WORDS
 
 NOW = 1795433533.0
-KINDS: tuple[Of, ...] = ("ledger", "queue")
+KINDS: tuple[Subject, ...] = ("ledger", "queue")
 
 
 @pytest.mark.parametrize(
@@ -103,37 +102,6 @@ def test_a_removed_event_is_said_in_korean() -> None:
     assert tongue("ko").sentence("its event was removed before it was sent") == "보내기 전에 이벤트가 삭제됨"
 
 
-def test_buyers_data_is_found_wherever_it_is() -> None:
-    """By its name, however deep; what is absent is not said to be hidden."""
-    body = {
-        "buyer_name": "홍길동", "buyer_tel": None, "amount": 1004, "card_quota": 0,
-        "detail": {"virtual_account": {"number": "1", "holder": "x"}, "deposit": [{"depositor": "y", "id": "d"}]},
-        "custom_data": "{}", "refund_account": "1-2", "vbank_holder": "z", "name": "two books",
-    }  # fmt: skip
-    assert masked(body) == {
-        "buyer_name": MASK, "buyer_tel": None, "amount": 1004, "card_quota": 0,
-        "detail": {"virtual_account": {"number": "1", "holder": MASK}, "deposit": [{"depositor": MASK, "id": "d"}]},
-        "custom_data": MASK, "refund_account": MASK, "vbank_holder": MASK, "name": "two books",
-    }  # fmt: skip
-    assert has_private(body)
-    assert not has_private({"amount": 1})
-
-
-def test_buyers_data_of_other_bodies_is_found() -> None:
-    """In what a webhook's body held besides: by the usual names of such fields, and inside a JSON text, also one that
-    was cut."""
-    body = {
-        "phone": "010", "contact_email": "a@b", "address": "Seoul", "pay_method": "phone", "escrow_status": "4",
-        "data": '{"buyer_tel":"010"}', "more": '{"amount":1}', "cut": '{"buyer_tel":"0…', "rows": ["[x", "y"],
-        "fail_reason": "[PAYMENTWALL] Internal error", "list": '[{"buyer_tel":"010"}]', "braces": "{x}",
-    }  # fmt: skip
-    assert masked(body) == {
-        "phone": MASK, "contact_email": MASK, "address": MASK, "pay_method": "phone", "escrow_status": "4",
-        "data": MASK, "more": '{"amount":1}', "cut": MASK, "rows": ["[x", "y"],
-        "fail_reason": "[PAYMENTWALL] Internal error", "list": MASK, "braces": "{x}",
-    }  # fmt: skip
-
-
 def test_why_an_escrow_change_is_not_believed_is_said_in_korean() -> None:
     """Every reason that a notification can have for it has a translation."""
     for english in (escrow.UNVERIFIED, escrow.NO_CODE, escrow.NOT_ESCROW):
@@ -165,13 +133,15 @@ def test_what_the_relay_says_of_deliveries_is_all_in_korean() -> None:
     reasons = [verdict.reason for verdict in verdicts if isinstance(verdict, Retry | Dead)]
     assert len(reasons) == 8
     held = "the endpoint is disabled: disabled by an operator"
-    explained = [
-        told(DeliveryView("e.p", "e", "p", "m", "payment.paid", "i", state, NOW, NOW + 5, reason, ()), None)[1]
+    explanations = [
+        explained(DeliveryView("e.p", "e", "p", "m", "payment.paid", "i", state, NOW, NOW + 5, reason, ()), None)[1]
         for reason in reasons
         for state in ("pending", "dead")
     ]
-    explained += [told(DeliveryView("e.p", "e", "p", "m", "payment.paid", "i", "held", NOW, None, held, ()), NOW)[1]]
-    for english in [*reasons, held, *explained]:
+    explanations += [
+        explained(DeliveryView("e.p", "e", "p", "m", "payment.paid", "i", "held", NOW, None, held, ()), NOW)[1]
+    ]
+    for english in [*reasons, held, *explanations]:
         korean = tongue("ko").sentence(english)
         assert not re.search(r"\b(?:the|last|attempts?|answered|failed|dead|is|after|due|retry|endpoint)\b", korean), (
             korean
@@ -193,14 +163,14 @@ def test_what_keeps_everything_waiting_is_all_in_korean() -> None:
         [b"KEYS", b"ERR Unknown Redis command called from script"],
         [b"ZADD", b"OOM command not allowed when used memory > 'maxmemory'."],
     ]
-    troubles = [of_error(of, error) for of in KINDS for error in errors]
-    troubles += [found for of in KINDS for answer in answers if (found := of_refusals(of, answer)) is not None]
+    troubles = [problem_of_error(of, error) for of in KINDS for error in errors]
+    troubles += [found for of in KINDS for answer in answers if (found := problem_of_refusals(of, answer)) is not None]
     assert len(troubles) == 16
     still = [*map(str, troubles), "no worker runs", Memory(97, 100, nearly_full=True).trouble or ""]
     sent = DeliveryView(
         "e.p", "e", "p", "m", "payment.paid", "i", "pending", NOW, NOW + 5, "the last attempt answered 500", ()
     )
-    for english in (*still, *(told(sent, None, each)[1] for each in still)):
+    for english in (*still, *(explained(sent, None, each)[1] for each in still)):
         # Redis' own words stay as they are.
         korean = re.sub(r"\(invalid [^)]*\)", "", tongue("ko").sentence(english))
         assert not re.search(r"\b(?:its|user|may|cannot|name|correct|see|worker|full|last|refused:|take)\b", korean)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.endpoints.health import EndpointHealth, after_attempt, breaker, capacity, enabled, gone, news
+from schemas.endpoints.health import EndpointHealth, after_attempt, breaker, enabled, gone, news, probe_capacity
 
 DAY = 86400.0
 
@@ -21,9 +21,9 @@ def run(health: EndpointHealth, now: float, *outcomes: bool, step: float = 0.0) 
 def test_opens_at_five_in_a_row() -> None:
     """Four failures change nothing, the fifth opens the breaker for the first wait."""
     four = run(EndpointHealth(), 1000, *[False] * 4)
-    assert (capacity(four, 1000, 8), breaker(four, 1000)) == (8, "closed")
+    assert (probe_capacity(four), breaker(four, 1000)) == (None, "closed")
     five = run(four, 1000, False)
-    assert (capacity(five, 1000, 8), breaker(five, 1000)) == (0, "open")
+    assert (probe_capacity(five), breaker(five, 1000)) == (1, "open")
     assert five.open_until == 1005.0
 
 
@@ -40,7 +40,7 @@ def test_probes() -> None:
     waits = []
     for _ in range(9):
         now = health.open_until
-        assert (capacity(health, now, 8), breaker(health, now)) == (1, "half_open")
+        assert (probe_capacity(health), breaker(health, now)) == (1, "half_open")
         health = run(health, now, False)
         waits.append(health.open_until - now)
     assert waits == [5] * 9

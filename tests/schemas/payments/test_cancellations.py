@@ -42,13 +42,13 @@ def test_a_request_is_not_answered_by_what_was_before_it(seconds: int, state: st
 
 
 def test_else_one_that_what_is_left_cannot_cover() -> None:
-    """After 700 of 1004 nobody can get 500 back any more; 300 are still possible."""
+    """After 700 of 1004 a request for 500 cannot be met any more; one for 300 can."""
     play = Play().pay().note(300, "r1").note(500, "r2").take_back(700, "c1").look()
     assert _states(play) == {"r1": "open", "r2": "confirmed"}
 
 
 def test_another_amount_settles_nothing() -> None:
-    """A part that somebody else asked for leaves the request open."""
+    """A partial cancellation that was requested elsewhere leaves the request open."""
     play = Play().pay().note(300, "r1").take_back(200, "c1").look()
     assert _states(play) == {"r1": "open"}
     assert play.types[-1] == "payment.partially_cancelled"
@@ -101,7 +101,7 @@ def test_unknown_details_are_null_and_the_requests_id_stands_in() -> None:
     assert (alone["id"], alone["request"], alone["requested_at"]) == (None, None, None)
 
 
-def test_one_that_is_being_sent_is_known_to_nobody() -> None:
+def test_a_request_that_is_being_sent_is_not_announced() -> None:
     """No event and no status until its sender came back, or 60 s have passed."""
     play = Play().pay().intend(1004).later(59).look()
     assert play.types == ["payment.paid"]
@@ -111,7 +111,7 @@ def test_one_that_is_being_sent_is_known_to_nobody() -> None:
 
 
 def test_one_that_was_done_at_once_was_never_pending() -> None:
-    """The look that follows a cancellation shows its entry."""
+    """The look-up after a cancellation shows its entry."""
     play = Play().pay().intend(300).take_back(300).look()
     assert play.types == ["payment.paid", "payment.partially_cancelled"]
     assert play.details[-1]["cancellation"]["request"] == "r1"
@@ -145,7 +145,7 @@ def test_an_operator_closes_what_is_open_and_nothing_else() -> None:
         play.intend(300, "r3").reject("r3")
 
 
-def test_what_comes_after_a_rejection_is_still_told() -> None:
+def test_a_cancellation_after_a_rejection_is_still_announced() -> None:
     """The gateway changed its mind: the entry is a cancellation like any other."""
     play = Play().pay().note(1004, "r1").reject("r1").take_back(1004).look()
     assert play.types[-1] == "payment.cancelled"
@@ -183,7 +183,7 @@ def test_a_claim_that_cannot_be_opens_nothing(shown: dict[str, Any]) -> None:
 
 
 def test_one_claim_a_payment() -> None:
-    """While one is open, or somebody has asked, another changes nothing, also later."""
+    """While a request is open, another reported cancellation changes nothing, also later."""
     play = Play().pay().look("c1", "c2").later(3).look("c3").later(3).look("c2", "c3")
     assert _states(play) == {"c1": "open"}
     assert play.reject("c1").later(3).look().types[-1] == "payment.cancellation_rejected"
@@ -198,7 +198,7 @@ def test_a_claim_that_was_turned_down_is_not_opened_again() -> None:
 
 
 def test_an_unconfirmed_claim_ends_after_two_weeks() -> None:
-    """`unconfirmed`, by a look that nobody has to ask for; one that the merchant asked for stays open."""
+    """Rejected as `unconfirmed` by a planned refresh; a request of the merchant's stays open."""
     play = Play().pay().look("c1").later(3).look().note(300, "r1")
     assert play.later(14 * DAY - 4).look().types[-1] == "payment.cancellation_pending"
     play.later(1).look()
@@ -228,7 +228,7 @@ def test_one_at_a_time_is_sent_and_no_more_than_is_left() -> None:
 
 
 def test_an_unclear_answer_leaves_it_open() -> None:
-    """It may have happened: it waits for its result like any other, and it is told once."""
+    """It may have happened: it waits for its result like any other, and is announced once."""
     play = Play().pay().intend(300)
     change = cancel_steps.leave_open(play.record, "r1", play.now, play.policy)
     assert [event.type for event in change.events] == ["payment.cancellation_pending"]
@@ -236,7 +236,7 @@ def test_an_unclear_answer_leaves_it_open() -> None:
 
 
 def _lump(play: Play, amount: int, **fields: Any) -> Play:
-    """Money went back that only `cancel_amount` tells of."""
+    """Only `cancel_amount` shows that money was refunded."""
     return play.take_back(amount, cancel_history=[], **fields).look()
 
 

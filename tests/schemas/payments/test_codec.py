@@ -47,12 +47,12 @@ def test_requests_and_reported_cancellations_are_loaded_as_dumped() -> None:
 
 
 def test_nothing_stored_is_a_new_payment() -> None:
-    """A payment that nobody has looked at has an empty record."""
+    """A payment that was never looked up has an empty record."""
     assert load_record("default", IMP_UID, {}, {}) == Record("default", IMP_UID)
 
 
 @given(lives(), st.integers(0, 10**9))
-def test_a_tombstone_makes_old_facts_no_news(life: Life, later: int) -> None:
+def test_old_facts_are_not_announced_again_after_a_tombstone(life: Life, later: int) -> None:
     """Whatever look comes after the removal adds nothing; sequence and status go on from where they were."""
     record = looked(*life.looks)
     back = load_tombstone("default", IMP_UID, dump_tombstone(record))

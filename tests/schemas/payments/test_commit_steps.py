@@ -46,7 +46,7 @@ def test_after_all_steps_everything_is_as_after_one(life: Life, most: int) -> No
 
 @given(lives(), st.integers(1, 3), st.integers(0, 8))
 def test_a_look_goes_on_where_one_broke_off(life: Life, most: int, done: int) -> None:
-    """After any number of steps the next look finds the rest, with the same ids, sequence, statuses and bytes."""
+    """After any number of steps the next look-up finds the rest, with the same ids, sequence, statuses and bytes."""
     now, snapshot = life.looks[-1]
     whole = decide(Record("default", IMP_UID), snapshot, now, OPEN_POLICY)
     written = list(steps(whole, most))[: done + 1]
@@ -69,7 +69,7 @@ def test_requests_change_with_the_facts_that_change_them() -> None:
 
 
 def test_a_request_for_money_that_was_taken_back_is_answered_where_a_look_breaks_off() -> None:
-    """What is gone again is told by i'mport's word from before, which the first step replaces: it comes with that."""
+    """Repeated cancellations are found by the previous snapshot, which the first step replaces: it writes them."""
     play = Play(**ACCOUNT, amount=0).look().deposit(5000, "d1").take_back(1004, "c1", status="paid").look()
     play.show(cancel_amount=0, cancel_history=[], cancelled_at=0).later().look().later(61).look()
     play.ask(1004, "r1").deposit(100, "d2").deposit(100, "d3").take_back(1004, "c2", status="paid").deposit(100, "d4")
@@ -94,7 +94,7 @@ def test_what_a_tombstone_remembered_is_written_again(life: Life, most: int) -> 
 
 @given(lives(), st.integers(1, 3), st.integers(0, 8))
 def test_a_tombstone_is_not_needed_after_the_first_step(life: Life, most: int, done: int) -> None:
-    """A look that breaks off behind any step leaves all that the tombstone remembered: none of it is news again."""
+    """A refresh that stops after any step leaves all that the tombstone held: none of it is announced again."""
     *_, (now, snapshot) = life.looks
     tombstone = load_tombstone("default", IMP_UID, dump_tombstone(looked(*life.looks[:2])))
     whole = decide(tombstone, snapshot, now, OPEN_POLICY)

@@ -27,7 +27,7 @@ def _silent(policy: Policy, now: int, **shown: Any) -> dict[str, bool]:
     return {event.type.removeprefix("payment."): event.silent for event in change.events}
 
 
-def test_each_event_tells_the_payment_as_it_was_after_it() -> None:
+def test_each_event_has_the_payment_as_it_was_after_it() -> None:
     """Status, the one before and the sum are as after this fact, even where later facts are known already."""
     change = decide(Record("default", IMP_UID), seen(**ALL_AT_ONCE), T0 + 99, OPEN_POLICY)
     names = ("sequence", "previous_status", "status", "cancelled_amount")
@@ -52,7 +52,7 @@ def test_a_rebuilt_ledger_counts_from_its_base() -> None:
     assert wire.loads(change.events[0].body)["data"]["previous_status"] is None
 
 
-def test_a_look_without_news_is_a_change_without_events() -> None:
+def test_a_look_up_without_new_facts_gives_no_events() -> None:
     """The record is written all the same: it was looked at."""
     record = looked((T0, seen(**PAID)))
     change = decide(record, seen(**PAID), T0 + 9, OPEN_POLICY)
@@ -97,7 +97,7 @@ def test_an_older_answer_does_not_replace_a_newer_one(older: dict[str, Any]) -> 
 
 
 def test_a_newer_answer_replaces_an_older_one() -> None:
-    """Also where only what is no fact has changed, and where the status is one that nobody knows."""
+    """Also if only fields without facts have changed, and if the status is an unknown one."""
     for newer in (PAID | {"name": "renamed"}, PAID | {"status": "reviewing"}):
         record = looked((T0, seen(**PAID)), (T0, seen(**newer)))
         assert record.snapshot is not None
@@ -139,7 +139,7 @@ def test_a_pending_cancellation_is_looked_at_by_schedule() -> None:
 
 
 def test_looks_that_others_ask_for_use_up_no_turn_of_the_schedule() -> None:
-    """Webhooks, operators and whoever knows an imp_uid may ask at any time; that puts off nothing."""
+    """Anybody who knows an imp_uid may cause a refresh at any time; that delays no planned one."""
     play = Play().pay().note(300)
     assert [play.look().next_refresh, play.later(20).look().next_refresh, play.look().next_refresh] == [60, 40, 40]
     assert play.later(40).look().next_refresh == 300
@@ -153,13 +153,13 @@ def test_the_earliest_reason_wins() -> None:
 
 
 def test_a_claim_that_waits_for_nothing_is_not_looked_at_every_second() -> None:
-    """While somebody else's request is open, a claim opens nothing and asks for no look."""
+    """While another request is open, a reported cancellation opens nothing and plans no refresh."""
     play = Play().pay().note(300).look("c1").later(9).look("c1")
     assert play.next_refresh == OPEN_POLICY.pending_schedule[0] - 9
 
 
-def test_a_payment_that_was_removed_is_no_news() -> None:
-    """What its tombstone remembers is known; what came later is told, above its last sequence."""
+def test_a_removed_payment_is_not_announced_again() -> None:
+    """Facts in its tombstone are known; later ones are announced, after its last sequence."""
     before = looked((T0, seen(**PAID)))
     tombstone = Record("default", IMP_UID, facts=before.facts, sequence=before.sequence)
     change = decide(tombstone, seen(**ALL_AT_ONCE), T0 + 40 * DAY, OPEN_POLICY)
@@ -171,7 +171,7 @@ def test_a_payment_that_was_removed_is_no_news() -> None:
 
 
 class _Walked(tuple[Any, ...]):
-    """Rows that count how often somebody walks through all of them."""
+    """Rows that count how often they are all iterated."""
 
     __slots__ = ()
     walks = 0

@@ -1,4 +1,4 @@
-"""Whatever the order, repetition and loss of looks at a payment: the same facts, ids and final status."""
+"""Order, repetition and loss of look-ups do not change a payment's facts, ids and final status."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.payments import IMP_UID, OPEN_POLICY, Life, found, lives, loo
 
 @st.composite
 def shuffled(draw: st.DrawFn) -> tuple[Life, list[int]]:
-    """A life, and the places of looks at it in any order, repeated or lost, but with the last among them."""
+    """A life, and the places of its look-ups in any order, repeated or lost, but including the last."""
     life = draw(lives())
     last = len(life.looks) - 1
     places = draw(st.lists(st.integers(0, last), max_size=8))
@@ -25,8 +25,8 @@ def shuffled(draw: st.DrawFn) -> tuple[Life, list[int]]:
 
 
 @given(shuffled())
-def test_the_last_look_decides_whatever_came_before_it(case: tuple[Life, list[int]]) -> None:
-    """Every order, repetition and loss of looks that has the last gives what it proves, and the final status."""
+def test_the_last_look_up_decides(case: tuple[Life, list[int]]) -> None:
+    """Any look-ups that include the last one give all the facts that it proves, and the final status."""
     life, places = case
     last = life.looks[-1]
     record = looked(*(life.looks[place] for place in places))

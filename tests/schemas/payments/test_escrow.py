@@ -100,7 +100,7 @@ def test_a_code_is_a_text(code: object) -> None:
 
 @pytest.mark.parametrize("code", [None, "", "  ", [], {}, True, "x" * 65])
 def test_a_body_without_a_code_changes_nothing(code: object) -> None:
-    """Without a usable `escrow_status` nobody knows what changed."""
+    """Without a usable `escrow_status` there is no code."""
     found = escrow.read(extra(escrow_status=code, changed_at=CHANGED))
     assert found is not None
     assert found.code == ""
@@ -179,8 +179,8 @@ def test_without_a_time_it_happened_when_it_was_first_received() -> None:
     assert play.details[-1]["escrow"]["changed_at"] is None
 
 
-def test_one_change_is_one_event_however_often_it_is_told() -> None:
-    """A change that is known already is no news, also long after and in another writing."""
+def test_a_change_that_is_reported_again_is_one_event() -> None:
+    """A known change is not announced again, also much later and in another notation."""
     play = Play(escrow=True).pay().tell(change()).look()
     before = list(play.types)
     play.tell(change(reason="again")).look().later(400 * DAY).tell(change(at=play.now)).look()
@@ -196,7 +196,7 @@ def test_the_same_code_at_another_time_is_another_change() -> None:
 
 @pytest.mark.parametrize("shown", [{}, {"escrow": False}, {"escrow": None}, {"escrow": "true"}])
 def test_only_an_escrow_payment_changes(shown: dict[str, Any]) -> None:
-    """Where i'mport does not show an escrow payment the claim is not believed."""
+    """A reported change is ignored unless i'mport shows an escrow payment."""
     play = Play(**shown).pay().tell(change()).look()
     assert play.types == ["payment.paid"]
 
@@ -232,7 +232,7 @@ def test_changes_do_not_touch_cancellations() -> None:
 
 
 def test_facts_outlive_ledger_and_tombstone() -> None:
-    """A stored change is the same fact, and one that retention removed is no news when it is told again."""
+    """A stored change is the same fact; one that retention removed is not announced again."""
     record = Play(escrow=True).pay().tell(change(reason="r")).look().record
     rows = {fact.key: codec.dump_fact(fact, place) for place, fact in enumerate(record.facts.values())}
     assert codec.load_facts(rows) == record.facts

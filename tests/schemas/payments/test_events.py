@@ -1,4 +1,4 @@
-"""Events: ids for good, types and bodies as docs/events.md has them."""
+"""Events: stable ids, and the types and bodies of docs/events.md."""
 
 from __future__ import annotations
 

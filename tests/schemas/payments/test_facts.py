@@ -81,7 +81,7 @@ def test_only_a_look_that_still_says_ready_expires(shown: dict[str, Any]) -> Non
 
 
 def test_paid_stands_for_the_first_deposit() -> None:
-    """The others are deposits of their own, whatever order they are listed in."""
+    """The others are deposits of their own, in any order of the list."""
     rows = [deposit(3000, T0 + 20, "d2"), deposit(5000, T0 + 10, "d1"), deposit(5000, T0 + 30, None)]
     facts = found(seen(**ACCOUNT, amount=0, status="paid", paid_at=T0 + 30, deposit_history=rows))
     assert keys(facts)[1:] == ["paid", "deposited:d2", f"deposited:{T0 + 30}:5000"]
@@ -89,14 +89,14 @@ def test_paid_stands_for_the_first_deposit() -> None:
     assert facts[1].at == T0 + 10
 
 
-def test_a_further_deposit_is_never_told_before_paid() -> None:
+def test_a_further_deposit_never_comes_before_paid() -> None:
     """Not even one of the same second, or one that a gateway's clock puts before the approval."""
     rows = [deposit(5000, T0 + 10, "d1"), deposit(3000, T0 + 10, "d2")]
     facts = found(seen(**ACCOUNT, amount=0, status="paid", paid_at=T0 + 30, deposit_history=rows))
     assert keys(facts)[1:] == ["paid", "deposited:d2"]
 
 
-def test_equal_deposits_without_a_name_are_told_apart() -> None:
+def test_equal_deposits_without_an_id_have_different_keys() -> None:
     """Same second, same amount, no `pg_tid`: which of equals."""
     rows = [deposit(5, T0), deposit(5, T0), deposit(Decimal("5.00"), T0)]
     facts = found(seen(**ACCOUNT, amount=0, status="paid", paid_at=T0, deposit_history=rows))
@@ -130,7 +130,7 @@ def test_an_accounts_detail_has_what_is_documented() -> None:
     }
 
 
-def test_what_is_expected_is_told_directly_after_the_payment() -> None:
+def test_a_mismatch_comes_directly_after_the_payment() -> None:
     """Beside `paid`, never instead of it, before what came later."""
     shown = seen(**cancelled(entry(1000, T0, "c1"), status="cancelled"))
     facts = new_facts({}, shown, T0, expected=ExpectedAmount(Decimal(1004), "KRW"))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from schemas.payments.escrow import EscrowChange
-from tests.support.facts_table import Row, other_cases, scenarios
+from tests.support.facts_table import TableRow, other_cases, scenarios
 from tests.support.payments import T0, entry
 from tests.support.play import DAY, Play
 
@@ -50,7 +50,7 @@ def _refused(play: Play) -> Play:
 
 
 def _again(play: Play) -> Play:
-    """Two looks that agree, a minute apart."""
+    """Two look-ups that agree, a minute apart."""
     return play.later().look().later(61).look()
 
 
@@ -173,9 +173,9 @@ def _general(key: str) -> str:
 @pytest.mark.parametrize(
     ("row", "play"),
     [(row, (SCENARIOS | OTHERS)[row.name]) for row in (*scenarios(), *other_cases())],
-    ids=lambda value: value.name if isinstance(value, Row) else "",
+    ids=lambda value: value.name if isinstance(value, TableRow) else "",
 )
-def test_each_case_gives_the_facts_and_events_of_its_row(row: Row, play: Callable[[], Play]) -> None:
+def test_each_case_gives_the_facts_and_events_of_its_row(row: TableRow, play: Callable[[], Play]) -> None:
     """What is played as looks comes out as the document says, in its order, with its status."""
     played = play()
     assert tuple(played.types) == row.events

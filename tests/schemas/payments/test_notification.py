@@ -27,13 +27,13 @@ def body(**fields: Any) -> bytes:
 
 
 def test_reads_json_as_imports_sends_it() -> None:
-    """The four fields of a JSON webhook become the claim."""
+    """The four fields of a JSON webhook are read."""
     fields = {"merchant_uid": "order_1", "status": "cancelled", "cancellation_id": "c-1"}
     assert parse(body(**fields), JSON) == WebhookFields("imp_1", "order_1", "cancelled", "c-1")
 
 
 def test_reads_a_form_as_imports_sends_it() -> None:
-    """The same fields as a form give the same claim."""
+    """The same fields as a form give the same result."""
     form = urlencode({"imp_uid": "imp_1", "merchant_uid": "주문 1", "status": "paid"}).encode()
     assert parse(form, FORM) == WebhookFields("imp_1", "주문 1", "paid")
 
@@ -50,7 +50,7 @@ def test_the_content_type_is_read_by_its_media_type(content_type: str) -> None:
     "content_type", ["", "text/plain", "multipart/form-data; boundary=x", "application/jsonp", ";"]
 )
 def test_other_content_types_are_refused(content_type: str) -> None:
-    """Only JSON and forms are taken, whatever the body looks like."""
+    """Only the content types of JSON and forms are accepted, whatever the body is."""
     with pytest.raises(UnsupportedContentType):
         parse(body(), content_type)
 
@@ -141,7 +141,7 @@ def test_a_byte_order_mark_is_ignored() -> None:
 
 @pytest.mark.parametrize("charset", ["euc-kr", "CP949", '"ks_c_5601-1987"', "utf-8"])
 def test_korean_json_is_read_in_the_charset_that_its_sender_names(charset: str) -> None:
-    """JSON is UTF-8, whatever is named; one that is not is read as its sender says."""
+    """JSON is read as UTF-8; if it is not, in the charset of its content type."""
     text = '{"imp_uid":"imp_1","merchant_uid":"뷁 주문","amount":1004.10,"buyer_name":"홍길동"}'
     claim = WebhookFields("imp_1", "뷁 주문", extra='{"amount":1004.10,"buyer_name":"홍길동"}'.encode())
     assert parse(text.encode(), f"application/json; charset={charset}") == claim
@@ -287,8 +287,8 @@ content_types = st.sampled_from([JSON, FORM, f"{FORM}; charset=euc-kr"]) | st.te
 
 
 @given(bodies, content_types)
-def test_any_bytes_give_a_claim_or_one_of_two_errors(data: bytes, content_type: str) -> None:
-    """No body whatsoever causes another error, and every claim is within its limits, printable and in UTF-8."""
+def test_any_bytes_give_fields_or_one_of_two_errors(data: bytes, content_type: str) -> None:
+    """No body causes another error; all fields are within their limits, printable and in UTF-8."""
     try:
         claim = parse(data, content_type)
     except (BadNotification, UnsupportedContentType):

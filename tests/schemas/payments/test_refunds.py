@@ -13,7 +13,7 @@ from tests.support.play import Play
 
 
 @pytest.mark.parametrize("later", [300, 400])
-def test_entries_of_one_second_with_one_name_are_both_told(later: int) -> None:
+def test_entries_of_one_second_with_one_id_are_both_announced(later: int) -> None:
     """Two cancellations under the payment's own `pg_tid` come to `cancel_amount`, whichever is listed first."""
     first = entry(350, T0 + 9, pg_tid="t")
     for rows in ([first, entry(later, T0 + 9, pg_tid="t")], [entry(later, T0 + 9, pg_tid="t"), first]):
@@ -33,7 +33,7 @@ def test_an_entry_that_gets_a_name_hides_no_other() -> None:
 
 
 def test_an_entry_that_is_partly_explained_explains_once() -> None:
-    """300 were announced without an entry, then come 500 and 300: 800 in all, none of it lost or told twice."""
+    """300 were announced without an entry, then come 500 and 300: 800 in all, none lost or announced twice."""
     rows = [entry(500, T0 + 5, "c1"), entry(300, T0 + 6, "c2")]
     looks = [cancelled(given=300), cancelled(rows[0]), cancelled(*rows)]
     record = looked(*((T0 + 9, seen(**shown)) for shown in looks))
@@ -42,7 +42,7 @@ def test_an_entry_that_is_partly_explained_explains_once() -> None:
 
 
 def test_a_history_ahead_of_its_sum_waits() -> None:
-    """An entry that `cancel_amount` does not cover yet is told when it does."""
+    """An entry that `cancel_amount` does not cover yet is announced once it does."""
     rows = [entry(500, T0 + 5, "c1"), entry(300, T0 + 6, "c2")]
     record = looked((T0 + 9, seen(**cancelled(*rows, given=500))))
     assert cancelled_amount(record.facts.values()) == 500
@@ -59,13 +59,13 @@ def test_a_history_that_says_more_than_its_sum_is_not_believed() -> None:
 
 
 def test_one_id_is_one_cancellation() -> None:
-    """An entry that is listed twice is told once."""
+    """An entry that is listed twice is announced once."""
     facts = found(seen(**cancelled(entry(300, T0, "c1"), entry(300, T0, "c1"), given=300)))
     assert keys(facts) == ["paid", "cancelled:c1"]
 
 
-def test_entries_without_a_time_are_told_before_the_last_sum() -> None:
-    """The entry after which nothing is left is told last, also where another one's time is unknown."""
+def test_entries_without_a_time_come_before_the_last_sum() -> None:
+    """The entry after which nothing is left comes last, also if another one's time is unknown."""
     rows = [entry(300, 0, "c1"), entry(700, T0 + 100, "c2")]
     facts = found(seen(**cancelled(*rows, status="cancelled", cancelled_at=T0 + 200)))
     assert [fact.whole for fact in facts] == [False, False, True]
@@ -91,7 +91,7 @@ def test_when_all_of_it_iscancelled(shown: dict[str, Any], expected: Status) -> 
     assert status(found(seen(**shown))) is expected
 
 
-def test_a_status_that_catches_up_is_told() -> None:
+def test_a_status_that_changes_later_is_announced() -> None:
     """All but the discount was cancelled while the status said `paid`; when it says `cancelled`, so do we."""
     shown = cancelled(entry(900, T0, "c1"), promotion={"discount": 100})
     play = Play(**shown).look().look(status="cancelled").look(status="cancelled")

@@ -1,4 +1,4 @@
-"""Requests, claims and looks in any order: what events tell and where the payment stands never part ways."""
+"""Requests, reported cancellations and look-ups in any order: events and status always agree."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _act(record: Record, verb: str, name: str, now: int) -> Change:
 
 
 @given(lives(), steps)
-def test_events_and_status_never_part_ways(life: Life, acts: list[tuple[str, str, int, bool]]) -> None:
+def test_events_and_status_always_agree(life: Life, acts: list[tuple[str, str, int, bool]]) -> None:
     """Each event follows from the one before, the last says the payment's status, and the sum is i'mport's."""
     record, bodies, late = Record("default", IMP_UID), [], 0
     shown = iter(life.looks)

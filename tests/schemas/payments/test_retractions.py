@@ -1,4 +1,4 @@
-"""What i'mport takes back: believed after two looks a minute apart, announced to nobody, named to operators."""
+"""Retractions: confirmed by two look-ups a minute apart, never announced, shown to operators."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def cancelled(amount: int = 1004) -> Play:
 
 
 def taken_back(amount: int = 1004) -> Play:
-    """The same, and i'mport has taken it back for good."""
+    """The same, and i'mport has confirmed that it was taken back."""
     return nothing_cancelled(cancelled(amount)).later().look().later(61).look()
 
 
@@ -81,7 +81,7 @@ def test_a_look_that_shows_it_again_in_between_settles_it() -> None:
 
 
 def test_what_is_shown_again_later_is_contradicted_no_more() -> None:
-    """At the first look that shows it: nothing new is announced."""
+    """At the first look-up that shows it: nothing new is announced."""
     play = taken_back()
     play.show(cancel_amount=1004, cancel_history=[entry(1004, T0 + 120, "c1")], status="cancelled").later().look()
     assert (play.record.contradicts, play.types) == ((), ["payment.paid", "payment.cancelled"])
@@ -166,7 +166,7 @@ def test_what_is_left_is_what_imports_object_says() -> None:
     assert left_to_cancel(play.record, minus_requests=False) == 1004
 
 
-def test_a_cancellation_asked_for_again_is_told() -> None:
+def test_a_cancellation_requested_again_is_announced() -> None:
     """With the id of its own entry; no more is announced than went back, and the event is borne out again."""
     play = taken_back().later().ask(1004, "r2").take_back(1004, "c2").look()
     assert play.types == ["payment.paid", "payment.cancelled", "payment.cancelled"]
@@ -178,7 +178,7 @@ def test_a_cancellation_asked_for_again_is_told() -> None:
     assert (play.record.status, play.record.contradicts, play.next_refresh) == ("cancelled", (), None)
 
 
-def test_a_part_of_it_asked_for_again_is_told() -> None:
+def test_a_part_requested_again_is_announced() -> None:
     """The rest of what was announced is still not borne out."""
     play = taken_back().later().ask(300, "r2").later().look()
     assert (play.record.status, play.types[-1]) == ("cancellation_pending", "payment.cancellation_pending")
@@ -201,8 +201,8 @@ def test_a_sum_that_comes_before_its_entry_answers_the_request(listed: bool) -> 
     assert (play.record.contradicts, play.next_refresh) == ((), None)
 
 
-def test_a_cancellation_again_that_nobody_waits_for_is_no_news() -> None:
-    """Subscribers were told that it is cancelled, and it is."""
+def test_a_repeated_cancellation_without_a_request_is_not_announced() -> None:
+    """Subscribers already know that it is cancelled."""
     play = taken_back().take_back(1004, "c2").look()
     assert (play.types, play.record.contradicts) == (["payment.paid", "payment.cancelled"], ())
     again = taken_back(300).take_back(500, "c2").look()
@@ -225,7 +225,7 @@ def test_what_comes_back_by_itself_answers_no_other_request() -> None:
 
 
 def test_it_can_be_taken_back_twice() -> None:
-    """Each event that is not borne out is named; a third one is told as the second was."""
+    """Each contradicted event is named; a third cancellation is announced as the second was."""
     play = taken_back().later().ask(1004, "r2").take_back(1004, "c2").look()
     nothing_cancelled(play).later().look().later(61).look()
     assert play.record.contradicts == ids("cancelled:c1", "cancelled:c2")

@@ -54,7 +54,7 @@ def test_too_many_say_nothing() -> None:
 
 
 def test_one_without_an_amount_could_be_any_part() -> None:
-    """A webhook's claim says nothing of how much: with it nothing is for sure."""
+    """A reported cancellation has no amount, so no combination is certain."""
     claimed = CancellationRequest("c1", None, "open", "webhook", 0)
     pending = [
         CancellationRequest("r1", Decimal(3), "open", "record", 0),

@@ -52,13 +52,13 @@ def walk(times: list[int], too_much: Callable[[int], bool], until: int) -> tuple
     times=st.lists(st.one_of(st.integers(0, 9999), st.just(5000)), max_size=300).map(sorted),
     most=st.integers(1, 400),
 )
-def test_every_payment_is_compared_whatever_a_page_may_hold(times: list[int], most: int) -> None:
+def test_every_payment_is_compared_for_any_page_limit(times: list[int], most: int) -> None:
     """Each once at least, none left out, wherever the payments lie and however few rows an answer may have."""
     compared, left_out, _ = walk(times, lambda rows: rows > most, 10_000)
     assert (sorted(set(compared)), left_out) == (list(range(len(times))), [])
 
 
-def test_rows_that_never_come_hold_nobody_up() -> None:
+def test_rows_that_never_come_do_not_block_the_others() -> None:
     """Where a single row is too much alone, it is left out and the walk goes on to the end."""
     compared, left_out, asked = walk([10, 20, 20, 30], lambda rows: rows > 0, 100_000)
     assert (compared, sorted(set(left_out))) == ([], [0, 1, 2, 3])

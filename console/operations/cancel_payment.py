@@ -1,0 +1,116 @@
+"""Cancel a payment at i'mport, wait for the result, or reject a request that never got one."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import structlog
+
+from console.context import Context
+from console.operations.payment_writer import PaymentWriter, new_request
+from console.operations.refresh_payment import PATIENCE, POLL_EVERY
+from schemas.errors import IamportFailing, IamportRefused, IamportUnreachable, Invalid, WrongCredentials
+from schemas.payments.cancel_steps import check, intend, leave_open, mark_sent, withdraw
+from schemas.payments.cancellations import CancellationRequest
+from schemas.payments.decide import Change, Policy, Record, left_to_cancel, record_request, reject_request
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class CancellationOrder:
+    """What to cancel; everything that is left where `amount` (in the currency's major unit) is None.
+
+    `checksum` is what the caller believes is left; None leaves that to the relay. `fields` are further fields of
+    i'mport's ``POST /payments/cancel``, as i'mport takes them.
+    """
+
+    amount: Decimal | None = None
+    reason: str | None = None
+    checksum: Decimal | None = None
+    fields: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+async def cancel_payment(context: Context, merchant: str, imp_uid: str, order: CancellationOrder) -> bool:
+    """Ask i'mport to cancel; whether a refresh has confirmed it. False: the request is open and will be followed.
+
+    The request is stored before i'mport is called, so that no crash forgets it. Raises `NotFound`, `Conflict` where
+    more is ordered than is left, what i'mport refuses (`Invalid`, `IamportRefused`, `WrongCredentials`,
+    `IamportUnreachable`: then nothing has happened), and `IamportFailing` where the outcome is unknown: then the
+    request stays open.
+    """
+    writer = await PaymentWriter.open(context, merchant, imp_uid)
+    account = await writer.account()
+    change = await writer.write(
+        lambda record, now, own: intend(record, new_request(record, order.amount, order.reason, "api", now), now, own)
+    )
+    request = change.record.requests[-1]
+    try:
+        await account.client.cancel(imp_uid, _form(order, change.previous, request))
+    except (Invalid, IamportRefused, WrongCredentials, IamportUnreachable):
+        await writer.write(lambda record, now, own: withdraw(record, request.id, now, own))
+        raise
+    except IamportFailing as error:
+        log.warning(
+            "cancellation_unclear", merchant=merchant, imp_uid=imp_uid, cancellation=request.id, error=str(error)
+        )
+        await writer.write(lambda record, now, own: leave_open(record, request.id, now, own))
+        await writer.mark_dirty()
+        raise
+    log.info("cancellation_sent", merchant=merchant, imp_uid=imp_uid, cancellation=request.id)
+    await writer.write(lambda record, now, own: mark_sent(record, request.id, now, own))
+    await writer.mark_dirty()
+    return await _confirmed(writer, request.id)
+
+
+async def record_cancellation(
+    context: Context, merchant: str, imp_uid: str, amount: Decimal | None, reason: str | None
+) -> None:
+    """Record that a cancellation was requested elsewhere; of everything that is left where `amount` is None.
+
+    Raises `NotFound`, `Conflict` where it is more than is left, and `IamportUnreachable`.
+    """
+
+    def decide(record: Record, now: int, own: Policy) -> Change:
+        request = new_request(record, amount, reason, "record", now)
+        check(record, request)
+        return record_request(record, request, now, own)
+
+    writer = await PaymentWriter.open(context, merchant, imp_uid)
+    await writer.write(decide)
+    await writer.mark_dirty()
+
+
+async def reject_cancellation(
+    context: Context, merchant: str, imp_uid: str, request_id: str, reason: str | None
+) -> None:
+    """Close an open cancellation request as rejected. Raises `NotFound`, `Conflict` and `IamportUnreachable`."""
+    writer = await PaymentWriter.open(context, merchant, imp_uid)
+    await writer.write(lambda record, now, own: reject_request(record, request_id, now, own, reason))
+
+
+async def _confirmed(writer: PaymentWriter, request_id: str) -> bool:
+    """Whether a refresh showed the cancellation done; if it shows it pending, or takes too long, it is left open."""
+    ends = time.monotonic() + PATIENCE
+    while time.monotonic() < ends:
+        state = next((row.state for row in (await writer.record()).requests if row.id == request_id), "confirmed")
+        if state not in ("sending", "sent"):
+            return state == "confirmed"
+        await asyncio.sleep(POLL_EVERY)
+    await writer.write(lambda record, now, own: leave_open(record, request_id, now, own))
+    return False
+
+
+def _form(order: CancellationOrder, record: Record, request: CancellationRequest) -> dict[str, Any]:
+    """The fields of ``POST /payments/cancel``; ``checksum`` is what i'mport should find left before it acts."""
+    form = {**({} if order.reason is None else {"reason": order.reason}), **order.fields}
+    # Requests that wait for their result have not reduced what i'mport counts as left.
+    at_iamport = left_to_cancel(record, minus_requests=False)
+    if order.amount is not None or request.amount != at_iamport:
+        form["amount"] = request.amount
+    return form | {"checksum": at_iamport if order.checksum is None else order.checksum}

@@ -1,0 +1,59 @@
+"""Add, replace and delete merchants."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass, field
+
+from console.context import Context
+from console.operations.read_merchants import MerchantView, read_merchant
+from schemas.errors import Conflict, Invalid
+
+MERCHANT_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
+DEFAULT = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class MerchantSettings:
+    """What is stored of a merchant; its credentials in clear, as given. `since` in UNIX seconds: facts before it are
+    recorded silently."""
+
+    imp_key: str = field(repr=False)
+    imp_secret: str = field(repr=False)
+    include_sandbox: bool = False
+    since: float | None = None
+    webhook_token: str | None = field(default=None, repr=False)
+    check_prepared: bool = False
+    tier: str | None = None
+
+
+async def put_merchant(context: Context, name: str, given: MerchantSettings) -> tuple[MerchantView, bool]:
+    """Add a merchant or replace it whole; the merchant, and whether it is new. Raises `Invalid`."""
+    if not re.fullmatch(MERCHANT_NAME, name):
+        raise Invalid("merchant", "takes up to 64 letters, digits, '_', '.' and '-', a letter or digit first")
+    is_new = await context.ledger.merchants.put(
+        name,
+        imp_key=context.sealer.seal(given.imp_key),
+        imp_secret=context.sealer.seal(given.imp_secret),
+        include_sandbox=given.include_sandbox,
+        check_prepared=given.check_prepared,
+        since=given.since,
+        token_hash=hashlib.sha256(given.webhook_token.encode()).hexdigest() if given.webhook_token else None,
+        tier=given.tier,
+    )
+    return await read_merchant(context, name), is_new
+
+
+async def delete_merchant(context: Context, name: str) -> None:
+    """Delete a merchant; `default` is known again at once where its credentials are in the environment.
+
+    Raises `NotFound`, and `Conflict` while it has endpoints, and where there is nothing but the environment to delete.
+    """
+    merchants = context.ledger.merchants
+    in_environment = name == DEFAULT and context.settings.imp_key is not None
+    if in_environment and not (await merchants.get(name)).imp_key:
+        raise Conflict("the credentials of 'default' are in the environment (IMP_KEY, IMP_SECRET)")
+    await merchants.delete(name)
+    if in_environment:
+        await merchants.ensure(name)

@@ -1,0 +1,48 @@
+"""Refresh a payment now, and wait for the result."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from console.context import Context
+from schemas.errors import HiddenPayment, Invalid, NotFound
+from schemas.payments.snapshot import IMP_UID
+
+PATIENCE = 10.0
+"""Seconds for which a request waits for a refresh."""
+POLL_EVERY = 0.1
+"""Seconds between two reads while waiting."""
+
+
+async def refresh_payment(context: Context, merchant: str, imp_uid: str) -> bool:
+    """Refresh a payment; False where it takes longer than `PATIENCE`: it is refreshed all the same.
+
+    Raises `Invalid`, `NotFound` where there is no such merchant or i'mport knows no such payment, and `HiddenPayment`.
+    """
+    if not IMP_UID.fullmatch(imp_uid):
+        raise Invalid("imp_uid", "takes 1 to 32 letters, digits, '_' and '-'")
+    return await refresh_and_wait(context, merchant, imp_uid)
+
+
+async def refresh_and_wait(context: Context, merchant: str, imp_uid: str) -> bool:
+    """Mark a payment dirty and wait for a look-up that began after this; False after `PATIENCE`.
+
+    Raises `NotFound` where there is no such merchant or i'mport knows no such payment, and `HiddenPayment`.
+    """
+    ledger = context.ledger
+    if merchant not in await ledger.merchants.names():
+        raise NotFound(f"there is no merchant {merchant!r}")
+    began, before = await ledger.now(), await ledger.payments.refresh_state(merchant, imp_uid)
+    await ledger.refresh_lane.mark_dirty(merchant, imp_uid)
+    ends = time.monotonic() + PATIENCE
+    while time.monotonic() < ends:
+        await asyncio.sleep(POLL_EVERY)
+        state = await ledger.payments.refresh_state(merchant, imp_uid)
+        if state.hidden_at is not None and state.hidden_at >= began:
+            raise HiddenPayment(imp_uid, merchant)
+        if state.fetched_at is not None and state.fetched_at >= began:
+            return True
+        if state.fetched_at is None and (state.unknown > before.unknown or not state.due):
+            raise NotFound(f"i'mport knows no payment {imp_uid!r} of merchant {merchant!r}")
+    return False

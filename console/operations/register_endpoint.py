@@ -1,0 +1,65 @@
+"""Create, change, enable, disable and delete endpoints."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import orjson
+
+from console.context import Context
+from console.operations.read_endpoints import EndpointView, endpoint_view, read_endpoint
+from schemas.endpoints.endpoint import Endpoint, SealedSecret, new_id, new_secret
+
+
+async def create_endpoint(context: Context, fields: Mapping[str, Any]) -> tuple[EndpointView, str]:
+    """Create an endpoint from checked `fields` of `Endpoint`; its secret comes beside it. Raises `NotFound`.
+
+    `headers` are a mapping of names to values: they are sealed here.
+    """
+    secret = new_secret(secrets.token_bytes(32))
+    endpoint = Endpoint(
+        id=new_id(secrets.token_bytes(13)),
+        secrets=(SealedSecret(context.sealer.seal(secret)),),
+        **_sealed(context, fields),
+    )
+    await context.ledger.endpoints.create(endpoint)
+    registered = await context.ledger.endpoints.get(endpoint.id)
+    return endpoint_view(context, registered, read_only=False), secret
+
+
+async def change_endpoint(context: Context, endpoint_id: str, fields: Mapping[str, Any]) -> EndpointView:
+    """Change the given `fields` of an endpoint and keep the others. Raises `NotFound`."""
+    changes = _sealed(context, fields)
+    await context.ledger.endpoints.update(endpoint_id, lambda endpoint: replace(endpoint, **changes))
+    return await read_endpoint(context, endpoint_id, read_only=False)
+
+
+async def enable_endpoint(context: Context, endpoint_id: str) -> EndpointView:
+    """Enable an endpoint: what was held is released. Raises `NotFound`."""
+    await context.ledger.endpoints.enable(endpoint_id)
+    return await read_endpoint(context, endpoint_id, read_only=False)
+
+
+async def disable_endpoint(context: Context, endpoint_id: str) -> EndpointView:
+    """Disable an endpoint: its deliveries are held from now on. Raises `NotFound`."""
+    await context.ledger.endpoints.disable(endpoint_id, "disabled by an operator")
+    return await read_endpoint(context, endpoint_id, read_only=False)
+
+
+async def delete_endpoint(context: Context, endpoint_id: str) -> None:
+    """Delete an endpoint: what was not delivered to it is discarded. Raises `NotFound`."""
+    await context.ledger.endpoints.delete(endpoint_id)
+
+
+def _sealed(context: Context, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields as `Endpoint` has them; headers are sealed."""
+    changes = dict(fields)
+    if "types" in changes:
+        changes["types"] = tuple(changes["types"])
+    if "headers" in changes:
+        headers = changes["headers"]
+        changes["headers"] = context.sealer.seal(orjson.dumps(headers).decode()) if headers else ""
+    return changes

@@ -1,0 +1,81 @@
+"""Seal everything that is stored with the first encryption key of RELAY_ENCRYPTION_KEY.
+
+Until then an old key cannot be removed: what is never written again stays sealed with it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from console.context import Context
+from ledger.merchants import Merchant
+from ledger.pages import PageRequest
+from schemas.endpoints.endpoint import Endpoint
+from schemas.errors import NotFound, Unreadable
+
+PAGE_SIZE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class ResealedCounts:
+    """How many values were sealed with another key and now are with the first; what none of the keys opens, by name."""
+
+    merchants: int
+    endpoints: int
+    unreadable: tuple[str, ...]
+
+
+async def reseal_keys(context: Context) -> ResealedCounts:
+    """Seal everything with the first key; what others write meanwhile is sealed with it already."""
+    merchants, unreadable = await _reseal_merchants(context)
+    endpoints, also = await _reseal_endpoints(context)
+    return ResealedCounts(merchants, endpoints, (*unreadable, *also))
+
+
+async def _reseal_merchants(context: Context) -> tuple[int, list[str]]:
+    resealed, unreadable = 0, []
+    part = PageRequest(PAGE_SIZE)
+    while True:
+        page = await context.ledger.merchants.list(part)
+        for merchant in page.rows:
+            try:
+                resealed += await _reseal_merchant(context, merchant)
+            except Unreadable:
+                unreadable.append(f"merchant {merchant.name}")
+        if page.next_cursor is None:
+            return resealed, unreadable
+        part = PageRequest(PAGE_SIZE, page.next_cursor)
+
+
+async def _reseal_merchant(context: Context, merchant: Merchant) -> bool:
+    imp_key, imp_secret = context.sealer.reseal(merchant.imp_key), context.sealer.reseal(merchant.imp_secret)
+    if (imp_key, imp_secret) == (merchant.imp_key, merchant.imp_secret):
+        return False
+    return await context.ledger.merchants.reseal(merchant, imp_key=imp_key, imp_secret=imp_secret)
+
+
+async def _reseal_endpoints(context: Context) -> tuple[int, list[str]]:
+    resealed, unreadable, now = 0, [], await context.ledger.now()
+
+    def with_first_key(endpoint: Endpoint) -> Endpoint:
+        """Expired secrets are removed, as in the next rotation: they sign nothing and need no key."""
+        valid = [one for one in endpoint.secrets if one.expires_at is None or one.expires_at > now]
+        secrets = tuple(replace(one, sealed=context.sealer.reseal(one.sealed)) for one in valid)
+        return replace(endpoint, secrets=secrets, headers=context.sealer.reseal(endpoint.headers))
+
+    part = PageRequest(PAGE_SIZE)
+    while True:
+        page = await context.ledger.endpoints.list(part)
+        for registered in page.rows:
+            endpoint = registered.endpoint
+            try:
+                if with_first_key(endpoint) != endpoint:
+                    await context.ledger.endpoints.update(endpoint.id, with_first_key)
+                    resealed += 1
+            except Unreadable:
+                unreadable.append(f"endpoint {endpoint.id}")
+            except NotFound:
+                continue  # deleted meanwhile
+        if page.next_cursor is None:
+            return resealed, unreadable
+        part = PageRequest(PAGE_SIZE, page.next_cursor)

@@ -1,0 +1,71 @@
+"""Test an endpoint: a worker sends it a `relay.test` event now, and the attempt is the result.
+
+It is sent whatever the endpoint's lane waits for, and also to a disabled endpoint: that is how operators find out
+whether the endpoint has recovered. A success ends the lane's pause; it does not enable the endpoint.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import secrets
+import time
+from dataclasses import dataclass
+
+from console.context import Context
+from ledger.deliveries import DeliveryView
+from ledger.ledger import Ledger
+from schemas import wire
+from schemas.endpoints.delivery import Attempt
+from schemas.endpoints.endpoint import TEST_TYPE
+from schemas.errors import Conflict
+from schemas.times import rfc3339
+
+_POLL_EVERY = 0.1
+_WAIT_TO_START = 5.0
+"""Seconds on top of RELAY_DELIVERY_TIMEOUT in which a worker should have attempted it."""
+_WAIT_TO_SETTLE = 2.0
+"""Seconds on top of RELAY_DELIVERY_TIMEOUT in which a worker should have recorded an attempt that it has begun."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointTest:
+    """A test event and its delivery; `attempt` is None where no worker has sent it in time, for this `reason`."""
+
+    event: str
+    delivery: str
+    attempt: Attempt | None
+    reason: str | None = None
+
+
+async def try_endpoint(context: Context, endpoint_id: str) -> EndpointTest:
+    """Send a test event and wait for the attempt. Raises `NotFound`, and `Conflict` where the endpoint is deleted
+    meanwhile."""
+    ledger, timeout = context.ledger, context.settings.delivery_timeout
+    registered = await ledger.endpoints.get(endpoint_id)
+    event = "evt_" + base64.b32encode(secrets.token_bytes(20)).decode().lower()
+    data = {"merchant": registered.endpoint.merchant, "endpoint": endpoint_id}
+    timestamp = rfc3339(int(await ledger.now()))
+    body = wire.dumps({"id": event, "type": TEST_TYPE, "timestamp": timestamp, "data": data})
+    delivery_id = await ledger.deliveries.send_test(endpoint_id, event, body)
+    reason = (await _attempted(ledger, delivery_id, timeout + _WAIT_TO_START)).reason
+    if not await ledger.deliveries.end_test(delivery_id):
+        # It is over, or a worker is sending it right now: the attempt is the result.
+        reason = (await _attempted(ledger, delivery_id, timeout + _WAIT_TO_SETTLE)).reason
+        await ledger.deliveries.end_test(delivery_id)
+    delivery = await ledger.deliveries.get(delivery_id)
+    if delivery.state == "discarded":
+        raise Conflict("the endpoint was deleted")
+    if not delivery.attempts:
+        return EndpointTest(event, delivery_id, None, reason or "no worker has sent it")
+    return EndpointTest(event, delivery_id, delivery.attempts[-1])
+
+
+async def _attempted(ledger: Ledger, delivery_id: str, seconds: float) -> DeliveryView:
+    """The test's delivery once it was attempted or discarded, or as it is after so many seconds."""
+    ends = time.monotonic() + seconds
+    while True:
+        delivery = await ledger.deliveries.get(delivery_id)
+        if delivery.attempts or delivery.state == "discarded" or time.monotonic() > ends:
+            return delivery
+        await asyncio.sleep(_POLL_EVERY)

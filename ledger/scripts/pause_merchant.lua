@@ -1,0 +1,18 @@
+-- i'mport is failing for a merchant: none of its lanes is claimed for a while. Look-ups that were under way together fail together: they
+-- count as one failure, and the longest wait counts.
+-- ARGV: merchant, wait (ms), trouble in words
+-- Returns: failures in a row
+-- uses: lanes
+local m, wait, trouble = take(), take_number(), take()
+local paused_until = tonumber(redis.call("HGET", k("lane", "refresh/" .. m), "not_before") or 0)
+local failures
+for _, lane in ipairs(lanes_of_merchant(m)) do
+  failures = redis.call("HINCRBY", k("lane", lane), "failures", paused_until > now() and 0 or 1)
+  redis.call("HSET", k("lane", lane), "not_before", int(math.max(paused_until, now() + wait)))
+  redis.call("HDEL", k("lane", lane), "probe_until")
+  index_lane(lane)
+end
+if redis.call("HEXISTS", k("merchant", m), "created_at") == 1 then
+  redis.call("HSET", k("merchant", m), "trouble", trouble)
+end
+return failures

@@ -1,8 +1,0 @@
--- Webhooks that never came, and those that brought news, of the last seven days.
-local lost, came = 0, 0
-local today = math.floor(now() / 86400000)
-for day = today - 6, today do
-  local row = redis.call("HMGET", k("day", int(day)), "lost", "applied")
-  lost, came = lost + (row[1] or 0), came + (row[2] or 0)
-end
-return {lost, came}

@@ -1,0 +1,96 @@
+-- Writes what became of deliveries that were attempted. All but the last attempt have failed; so has the last, unless the verdict is
+-- "delivered".
+-- ARGV: how many, then per delivery: lane, id, token, verdict ("delivered", "again", "dead", "disable", "hold"),
+--       wait (ms, for again and hold), reason, lane wait (ms, or ""), how many attempts were made, these (JSON)…
+-- Returns: {lanes to kick, per delivery "ok", "unwell" (the endpoint had failed before) or "lost"}
+-- uses: endpoints events lanes leases replays
+
+local MOST_ATTEMPTS = 100
+
+local lanes, health = {}, {}
+local function is_unwell(ep)
+  health[ep] = health[ep] or redis.call("HGET", k("endpoint", ep), "health") or ""
+  return health[ep] ~= ""
+end
+
+-- Stores the latest attempts. Returns: how many count towards the schedule; those that were repeated at once do not
+local function store_attempts(id, ep, r)
+  if #r.attempts == 0 then return 0 end
+  if redis.call("RPUSH", k("att", id), unpack(r.attempts)) > MOST_ATTEMPTS then
+    redis.call("LTRIM", k("att", id), -MOST_ATTEMPTS, -1)
+  end
+  local delivered = r.verdict == "delivered" and 1 or 0
+  local failed = #r.attempts - delivered
+  if delivered > 0 then
+    add(k("endpoint", ep), "ok_count", delivered)
+    count("delivered", delivered)
+  end
+  if failed > 0 then
+    add(k("endpoint", ep), "fail_count", failed)
+    count("failed", failed)
+  end
+  if delivered == 0 then redis.call("HSET", k("endpoint", ep), "last_error", r.reason) end
+  return r.verdict ~= "disable" and 1 or 0
+end
+
+-- Whether the endpoint has started afresh since this was claimed: then an answer that stops it says nothing about it any more.
+local function is_outdated(ep, token)
+  return tonumber(token) < tonumber(redis.call("HGET", k("lane", "deliver/" .. ep), "fresh_from") or 0)
+end
+
+-- The endpoint asked for a pause with Retry-After: neither of its lanes is claimed for so long.
+local function pause_endpoint(ep, ms)
+  local live = k("lane", "deliver/" .. ep)
+  local not_before, retry_after_until = unpack(redis.call("HMGET", live, "not_before", "retry_after_until"))
+  local ends = math.max(tonumber(retry_after_until or 0), now() + ms)
+  redis.call("HSET", live, "retry_after_until", int(ends), "not_before", int(math.max(tonumber(not_before or 0), ends)))
+end
+
+local function settle(ep, r)
+  local id, dlv = r.id, k("dlv", r.id)
+  local state, m, imp, rpl, made, created, requested =
+    unpack(redis.call("HMGET", dlv, "state", "merchant", "imp_uid", "replay_id", "attempts", "created_at", "requested"))
+  redis.call("HDEL", dlv, "requested")  -- first, because Redis allows this when it is full, and then all that follows
+  if requested and r.verdict == "delivered" then end_pause(ep) end
+  local final = (r.verdict == "delivered" or r.verdict == "dead") and r.verdict or nil
+  if not final and rpl and redis.call("HGET", k("replay", rpl), "state") == "stopped" then
+    final, r.reason = "dead", r.reason .. "; its replay was stopped"
+  end
+  local at = not final and (r.verdict == "disable" and now() or now() + r.wait) or nil
+  lanes[r.lane], lanes["deliver/" .. ep] = true, true
+  made = tonumber(made or 0) + store_attempts(id, ep, r)
+  redis.call("HSET", dlv, "state", final or state, "attempts", int(made), "next_at", at and int(at) or "", "reason", r.reason)
+  if final then
+    -- It may be over already, and listed as it was, where a script before this one ended halfway.
+    list(k("dlvs", "s", ep .. "/pending"), id, nil)
+    relist(id, ep, state, final, created or int(now()))
+    advance(lanes, id, ep, m .. "/" .. imp, final == "dead")
+    if rpl then count_replayed(id, rpl, final == "delivered" and "delivered" or "failed") end
+  end
+  -- A worker disables it beforehand, together with the event about it (note_health.lua); this is for a worker that could not.
+  if r.verdict == "disable" and redis.call("HGET", k("endpoint", ep), "state") == "enabled" then disable_endpoint(ep, r.reason) end
+  if r.lane_wait then pause_endpoint(ep, r.lane_wait) end
+  release(r.lane, id, at)  -- last: where Redis refuses one of these, the lease ends and it is sent again
+end
+
+-- All are read before the first is written.
+local results, answers = {}, {}
+for i = 1, take_number() do
+  results[i] = {lane = take(), id = take(), token = take(), verdict = take(), wait = take_number(), reason = take(),
+    lane_wait = take_number(), attempts = take_rows(1)}
+end
+for i, r in ipairs(results) do
+  if holds(r.lane, r.id, r.token) then
+    local ep = name_of(r.lane)
+    if (r.lane_wait or r.verdict == "disable" or r.verdict == "again") and is_outdated(ep, r.token) then
+      if r.verdict == "disable" then r.verdict = "again" end
+      r.wait, r.lane_wait = 0, nil
+    end
+    settle(ep, r)
+    answers[i] = is_unwell(ep) and "unwell" or "ok"
+  else
+    answers[i] = "lost"
+  end
+end
+
+return {announce(lanes), answers}

@@ -1,0 +1,70 @@
+-- Leases: how a claim takes members of a lane, and what becomes of leases that ended.
+-- uses: lanes
+
+-- Begins a claim. Under memory pressure (see sweep.lua) nothing but tidying is claimed: what is under way needs the memory that is
+-- left; then the lane is kicked again in a second. Returns: fencing token, whether to claim
+local function begin_claim(lane)
+  local token = redis.call("INCR", k("seq"))  -- first: Redis refuses it when it is full, and then nothing has happened
+  if lane ~= "job/tidy" and redis.call("EXISTS", k("memory_pressure")) == 1 then
+    redis.call("PEXPIRE", k("kicked", lane), 1000)
+    return token, false
+  end
+  redis.call("DEL", k("kicked", lane))
+  return token, true
+end
+
+-- Cuts short what was written before Redis' clock was put back: whatever lasts for `ms` at most and ends later than that ends in `ms`
+-- from now, unless its worker is alive and renews it. Returns: whether there was such a thing
+local function shorten(lane, ms)
+  local most, found = now() + ms, false
+  if (score(redis.call("ZREVRANGE", k("leased", lane), 0, 0, "WITHSCORES")) or 0) > most then
+    for _, member in ipairs(redis.call("ZRANGEBYSCORE", k("leased", lane), "(" .. int(most), "+inf")) do
+      redis.call("ZADD", k("leased", lane), "XX", int(most), member)
+    end
+    found = true
+  end
+  local probe_until, tokens_at, not_before, rate_until =
+    unpack(redis.call("HMGET", k("lane", lane), "probe_until", "tokens_at", "not_before", "rate_until"))
+  if tonumber(probe_until or 0) > most then
+    redis.call("HSET", k("lane", lane), "probe_until", int(most))
+    found = true
+  end
+  -- A rate is counted from the last claim, which cannot be later than now; the next claim computes the wait anew.
+  if tonumber(tokens_at or 0) > now() + 1000 then
+    redis.call("HSET", k("lane", lane), "tokens_at", int(now()))
+    if not_before and not_before == rate_until then redis.call("HDEL", k("lane", lane), "not_before") end
+    found = true
+  end
+  return found
+end
+
+-- Leases that ended belong to workers that died or were cut off: their members are due again. `ms` is how long a lease lasts.
+local function reclaim(lane, ms)
+  if ms then shorten(lane, ms) end
+  local lost = redis.call("ZRANGEBYSCORE", k("leased", lane), "-inf", int(now()), "LIMIT", 0, 1000)
+  for _, member in ipairs(lost) do
+    redis.call("HDEL", k("tokens", lane), member)
+    redis.call("ZADD", k("due", lane), int(now()), member)
+    redis.call("ZREM", k("touched", lane), member)
+    redis.call("ZREM", k("leased", lane), member)  -- last: where Redis refuses one of these, the lease is found again
+  end
+end
+
+-- Leases members that are due, for so many ms.
+local function lease(lane, members, token, ms)
+  if #members == 0 then return end
+  local leases, tokens, ends = {}, {}, int(now() + ms)
+  for i, member in ipairs(members) do
+    leases[2 * i - 1], leases[2 * i] = ends, member
+    tokens[2 * i - 1], tokens[2 * i] = member, token
+  end
+  touched_lanes[lane] = true
+  with_all("ZADD", k("leased", lane), leases)
+  with_all("HSET", k("tokens", lane), tokens)
+  with_all("ZREM", k("due", lane), members)
+end
+
+-- Whether this token is the one of the member's lease.
+local function holds(lane, member, token)
+  return redis.call("HGET", k("tokens", lane), member) == token
+end

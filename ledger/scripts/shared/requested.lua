@@ -1,0 +1,15 @@
+-- Deliveries that an operator requested: a retry or a test goes at once, whatever the lane waits for.
+-- uses: lanes
+
+-- `what` is "retry" or "test": only a test is also sent to a disabled endpoint.
+local function request_delivery(lane, id, what)
+  redis.call("HSET", k("dlv", id), "requested", what)
+  redis.call("ZADD", k("requested", lane), int(now()), id)
+  redis.call("HSETNX", k("lane", lane), "requested_at", int(now()))
+end
+
+-- These are under way, or not requested any more.
+local function drop_requests(lane, ids)
+  with_all("ZREM", k("requested", lane), ids)
+  if redis.call("EXISTS", k("requested", lane)) == 0 then redis.call("HDEL", k("lane", lane), "requested_at") end
+end

@@ -1,0 +1,42 @@
+-- Stops a replay and takes out again what it has queued and no worker is sending. A delivery that existed before is as it was; one that
+-- the replay made is discarded, or dead where attempts have failed. What is being sent is left alone: if it fails, it is not tried again.
+-- ARGV: replay, most, lane of its job (whose next step goes on where a request broke off)
+-- Returns: {state, how many were considered}; {"unknown", 0} where there is no such replay
+-- uses: events lanes
+local GOES_ON_IN = 1000
+local rpl, most, job_lane = take(), take(), take()
+local replay = k("replay", rpl)
+local state = redis.call("HGET", replay, "state")
+if not state then return {"unknown", 0} end
+if state == "running" then
+  state = "stopped"
+  redis.call("HSET", replay, "state", state, "ended_at", int(now()))
+  touch(job_lane, rpl, now() + GOES_ON_IN)
+  index_lane(job_lane)
+end
+if state ~= "stopped" then return {state, 0} end
+
+local function take_out(id, ep, dlv)
+  local before, reason, attempts = unpack(redis.call("HMGET", dlv, "state_before", "reason_before", "attempts"))
+  if not before or (before == "discarded" and tonumber(attempts) > 0) then
+    before = tonumber(attempts) > 0 and "dead" or "discarded"
+    reason = before == "dead" and "its replay was stopped" or "its replay was stopped before it was sent"
+  end
+  set_state(id, ep, "pending", before)
+  redis.call("HSET", dlv, "next_at", "", "reason", reason, "replay", "0")
+  redis.call("HDEL", dlv, "replay_id", "state_before", "reason_before")
+  redis.call("HINCRBY", replay, "queued", -1)
+end
+
+local ids = redis.call("SPOP", k("replaying", rpl), most)
+local lanes = {}
+for _, id in ipairs(ids) do
+  local dlv = k("dlv", id)
+  local ep = redis.call("HGET", dlv, "endpoint")
+  if ep and redis.call("ZREM", k("due", "replay/" .. ep), id) == 1 then
+    take_out(id, ep, dlv)
+    lanes["replay/" .. ep] = true
+  end
+end
+for lane in pairs(lanes) do index_lane(lane) end
+return {state, #ids}

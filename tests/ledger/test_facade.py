@@ -1,0 +1,26 @@
+"""The ledger is one façade: nothing outside ledger/ reaches its store, its queue, its keys or a lane to kick."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ROOMS = ("cli", "console", "iamport", "receiver", "runtime", "sandbox", "schemas", "workers")
+INSIDE = re.compile(
+    r"ledger\.(?:store|queue)\b|kick_all|\{relay\}"
+    r"|from ledger\.(?:store|queue|lua|rows|connection|primary)\b|from ledger\.keys import (?!Lane\n)"
+)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_rooms_use_the_ledger_through_its_methods(room: str) -> None:
+    """No room names what is inside the ledger; a lane is named, never written to."""
+    found = [
+        f"{file.relative_to(ROOT)}: {match[0]}"
+        for file in sorted((ROOT / room).rglob("*.py"))
+        for match in INSIDE.finditer(file.read_text())
+    ]
+    assert found == []

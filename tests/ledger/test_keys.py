@@ -1,0 +1,175 @@
+"""The table of keys in ledger/keys.py, compared with a ledger in which everything has happened."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from cryptography.fernet import Fernet
+
+from ledger import Ledger
+from ledger.heartbeats import Heartbeat
+from ledger.jobs import RECONCILE, REPLAY
+from ledger.keys import KEYS, PREFIX, Lane
+from ledger.reconciliations import Difference, Reconciliation
+from ledger.replays import Selection
+from runtime.encryption import Sealer
+from schemas.endpoints.events import EndpointEvent
+from schemas.endpoints.health import EndpointHealth
+from schemas.payments import escrow
+from tests.support.ledger_driver import REFRESH, Driver, paid
+
+_SEEN = """
+local seen = {}
+for i, name in ipairs(redis.call("KEYS", "*")) do seen[i] = {name, redis.call("TYPE", name).ok} end
+return seen
+"""
+MOMENTARY = {"probe"}
+"""Keys that no script leaves behind."""
+
+
+class Keys:
+    """The keys that were seen, with their types."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+        self.seen: set[tuple[str, str]] = set()
+
+    async def see(self) -> None:
+        """Add those that exist now."""
+        rows: Any = await self._driver.redis.execute_command("EVAL", _SEEN, 0)
+        self.seen |= {(name.decode().removeprefix(PREFIX), kind.decode()) for name, kind in rows}
+
+
+async def test_every_key_is_in_the_table_and_every_row_has_a_key(ledger: Ledger, driver: Driver) -> None:
+    """A key that no row describes, a row with another type, and a row of which there is no key are all faults."""
+    keys = Keys(driver)
+    for step in (_start, _refresh, _deliver, _replay, _reconcile, _share, _remove):
+        await step(ledger, driver, keys)
+        await keys.see()
+    unlisted = [
+        (name, kind) for name, kind in keys.seen if not any(row.type == kind and row.matches(name) for row in KEYS)
+    ]
+    unused = [
+        row.name
+        for row in KEYS
+        if row.name not in MOMENTARY and not any(row.type == kind and row.matches(name) for name, kind in keys.seen)
+    ]
+    assert (sorted(unlisted), unused) == ([], [])
+
+
+async def test_a_key_that_nothing_describes_is_found() -> None:
+    """The patterns are narrow: a name with a part more, or a lane of no kind, is not described by accident."""
+    for name in ("pay:shop", "recon:rec_1:heard", "due:other/shop", "lane", "idem", "evt:evt_1:more"):
+        assert not any(row.matches(name) for row in KEYS), name
+
+
+async def _start(ledger: Ledger, driver: Driver, keys: Keys) -> None:
+    """A process starts, sweeps, reports; receivers refuse and spool."""
+    await ledger.begin(Sealer([Fernet.generate_key().decode()]))
+    await ledger.sweep("me")
+    await ledger.heartbeats.report("worker", Heartbeat("1", 1.0, None, None, None))
+    await ledger.intake.report_spool("receiver", 3)
+    await ledger.count_refusals({"default:404": 1}, {"default:not_json": 1})
+    await ledger.reconciliations.begin(Reconciliation("rec_rebuild", "default", 0, 1, deliver=True), rebuild=True)
+    await ledger.jobs.settle((await ledger.jobs.claim(RECONCILE)).leases[0], next_in=None)
+    used = (await driver.redis.info("memory"))["used_memory"]
+    await driver.redis.config_set("maxmemory", int(used / 0.97))
+    await ledger.sweep("me")
+    await keys.see()
+    await driver.redis.config_set("maxmemory", 0)
+    await ledger.sweep("me")
+
+
+async def _refresh(ledger: Ledger, driver: Driver, keys: Keys) -> None:
+    """Payments in every state that a refresh lane knows."""
+    change = b'{"event": "%s", "extra": {"escrow_status": "4"}}' % escrow.EVENT.encode()
+    await driver.accept("imp_escrow", extra=change)
+    await driver.accept("imp_reported", status="cancelled", cancellation_id="c9")
+    await driver.accept("imp_unverified", source="198.51.100.7", verified=False)
+    await ledger.refresh_lane.mark_dirty("default", "imp_silent", silent=True)
+    await keys.see()
+    stalled, hidden, gone, silent = await driver.claim()
+    await driver.accept(stalled.lease.member)
+    await keys.see()
+    await ledger.refresh_lane.postpone(stalled.lease, "stalled", due_in=60, tries=1, reason="i'mport fails")
+    await ledger.refresh_lane.hide(hidden.lease, reason="of a test channel", now=1.0)
+    await ledger.refresh_lane.postpone(gone.lease, "rejected", due_in=None, reason="unknown")
+    await ledger.refresh_lane.pause(REFRESH, 60, "i'mport fails")
+    await keys.see()
+    await ledger.refresh_lane.resume(REFRESH)
+    await driver.commit(silent, paid("imp_silent"))
+    for claimed in await driver.claim():
+        await driver.commit(claimed, paid(claimed.lease.member))
+    await ledger.payments.expect("default", "order", Decimal(1000), None)
+    for claimed in await driver.claim():
+        await driver.commit(claimed, paid(claimed.lease.member))
+
+
+async def _deliver(ledger: Ledger, driver: Driver, keys: Keys) -> None:
+    """Deliveries in every state, a test, a retry, an endpoint that fails and one that is deleted."""
+    lane = await driver.subscribe(types=("*",))
+    await driver.subscribe("ep_other")
+    await driver.look(paid("imp_1", 300))
+    first = await driver.take_one(lane)
+    await keys.see()
+    await driver.bury(first)
+    await driver.settle(await driver.take_one(lane))
+    await ledger.deliveries.retry(first.id)
+    await ledger.deliveries.send_test("ep_1", "evt_test", b"{}")
+    await keys.see()
+    for delivery in await driver.take(lane):
+        await driver.settle(delivery)
+    failing = EndpointHealth(failures=9, failing_since=1.0, open_until=2.0, opens=1, stage=1)
+    event = EndpointEvent("evt_failing", "endpoint.failing", b"{}")
+    assert await ledger.delivery_lane.note_health("ep_other", EndpointHealth(), failing, event)
+    await ledger.endpoints.delete("ep_other")
+    for delivery in await driver.take(lane):
+        await driver.settle(delivery)
+
+
+async def _replay(ledger: Ledger, driver: Driver, keys: Keys) -> None:
+    """A replay that is walked and sent."""
+    await ledger.replays.create(Selection(endpoint="ep_1", only="all", include_silent=True), 1000.0)
+    claimed = await ledger.jobs.claim(REPLAY)
+    (lease,) = claimed.leases
+    await ledger.replays.step(lease.member, claimed.now)
+    await ledger.jobs.settle(lease, next_in=None)
+    await keys.see()
+    while taken := await driver.take(Lane("replay", "ep_1")):
+        for delivery in taken:
+            await driver.settle(delivery)
+
+
+async def _reconcile(ledger: Ledger, driver: Driver, keys: Keys) -> None:
+    """Reconciliations by hand and by themselves; a payment that no webhook announced."""
+    run = await ledger.reconciliations.begin(Reconciliation("rec_1", "default", 0, 1))
+    await ledger.reconciliations.mark_found(run, {"imp_missing": Difference(announced_at=1.0)})
+    await ledger.reconciliations.save(Reconciliation("auto/default", "default", 0, 1))
+    await ledger.reconciliations.schedule("default", due_in=60)
+    await keys.see()
+    for claimed in await driver.claim():
+        await driver.commit(claimed, paid(claimed.lease.member))
+    await ledger.reconciliations.count_lost_webhooks(run)
+    for lease in (await ledger.jobs.claim(RECONCILE, 10)).leases:
+        await ledger.jobs.settle(lease, next_in=None)
+
+
+async def _share(ledger: Ledger, driver: Driver, keys: Keys) -> None:
+    """What processes share: access tokens and idempotency keys."""
+    await ledger.tokens.lock_token("credentials", 5)
+    await keys.see()
+    await ledger.tokens.put_token("credentials", "token", 60)
+    await ledger.idempotency.begin("name", "request", "owner")
+    await ledger.idempotency.end("name", "owner", "answer")
+
+
+async def _remove(ledger: Ledger, driver: Driver, keys: Keys) -> None:
+    """A merchant is deleted, and retention removes what is old."""
+    await ledger.merchants.put("shop", imp_key="k", imp_secret="s")
+    await ledger.endpoints.disable("ep_1", "by hand")
+    await ledger.merchants.delete("shop")
+    await ledger.merchants.put("other", imp_key="k", imp_secret="s")
+    later = await ledger.now() + 1
+    while await ledger.retention.tidy(older_than=later, rejected_before=later):
+        await keys.see()

@@ -1,0 +1,83 @@
+"""How the scripts are written: a head that says what they take and give, one way to read arguments, nothing unused."""
+
+from __future__ import annotations
+
+import re
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from ledger.lua import script
+
+SCRIPTS = Path(str(files("ledger") / "scripts"))
+OPERATIONS = sorted(SCRIPTS.glob("*.lua"))
+SHARED = sorted((SCRIPTS / "shared").glob("*.lua"))
+ALWAYS = {"base", "arguments"}
+BESIDE_THEIR_READERS = {"store_snapshot"}
+"""Functions with one caller that stand beside the function that reads what they write."""
+
+
+def _code(file: Path) -> str:
+    """A script without its comments and texts."""
+    return re.sub(r"--.*|\"[^\"\n]*\"", "", file.read_text())
+
+
+def _functions(part: Path) -> list[str]:
+    return re.findall(r"^local function (\w+)", part.read_text(), re.MULTILINE)
+
+
+def _constants(part: Path) -> set[str]:
+    return set(re.findall(r"^local ([A-Z_]+) =", part.read_text(), re.MULTILINE))
+
+
+def _calls(file: Path) -> set[str]:
+    return set(re.findall(r"(?<!function )\b(\w+)\(", _code(file)))
+
+
+@pytest.mark.parametrize("file", OPERATIONS, ids=lambda file: file.stem)
+def test_a_head_says_what_a_script_takes_and_gives(file: Path) -> None:
+    """First what it does, then ARGV, then what it returns; the code follows."""
+    head = re.match(r"((?:--.*\n)+)", file.read_text())
+    assert head is not None
+    lines = head[1].splitlines()
+    places = [
+        next((n for n, line in enumerate(lines) if line.startswith(mark)), -1) for mark in ("-- ARGV: ", "-- Returns: ")
+    ]
+    assert 0 < places[0] < places[1]
+
+
+@pytest.mark.parametrize("file", [*OPERATIONS, *SHARED], ids=lambda file: file.stem)
+def test_arguments_are_read_one_way(file: Path) -> None:
+    """Only shared/arguments.lua reads ARGV."""
+    assert ("ARGV" in _code(file)) == (file.stem == "arguments")
+
+
+@pytest.mark.parametrize("file", OPERATIONS, ids=lambda file: file.stem)
+def test_a_script_names_the_parts_that_it_uses(file: Path) -> None:
+    """Those whose functions or constants it uses, each of them and no other."""
+    named = set(" ".join(re.findall(r"^-- uses: (.+)$", file.read_text(), re.MULTILINE)).split())
+    used = _calls(file) | set(re.findall(r"\b[A-Z_]+\b", _code(file)))
+    called = {part.stem for part in SHARED if used & {*_functions(part), *_constants(part)}}
+    own = set(re.findall(r"local function (\w+)", _code(file)))
+    assert not own & {name for part in SHARED for name in _functions(part)}
+    assert called - ALWAYS == named
+
+
+def test_what_one_script_alone_needs_stands_in_that_script() -> None:
+    """A function of a shared part has two callers, or another one of its part calls it."""
+    callers = {
+        name: [file.stem for file in (*OPERATIONS, *SHARED) if name in _calls(file)]
+        for part in SHARED
+        if part.stem not in ALWAYS
+        for name in _functions(part)
+        if name not in BESIDE_THEIR_READERS
+    }
+    shared = {part.stem for part in SHARED}
+    assert {name: found for name, found in callers.items() if len(found) < 2 and not shared & set(found)} == {}
+
+
+def test_every_script_can_be_composed() -> None:
+    """Each has its text and the parts before it."""
+    for file in OPERATIONS:
+        assert file.read_text() in script(file.stem)[0]

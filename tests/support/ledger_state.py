@@ -1,0 +1,150 @@
+"""What tests read of a ledger, or put into it, past its methods: outside `tests/ledger` only this file knows keys."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import redis.asyncio
+
+from ledger.keys import PREFIX, key
+from schemas import wire
+
+Row = dict[str, str]
+
+
+class LedgerState:
+    """A ledger, seen from below. ``redis`` is a client of its database that decodes answers."""
+
+    def __init__(self, client: redis.asyncio.Redis) -> None:
+        self.redis: Any = client
+
+    async def leased_lanes(self) -> list[str]:
+        """The lanes in which something is leased."""
+        return await self._named("leased:")
+
+    async def due_lanes(self) -> list[str]:
+        """The lanes in which something waits."""
+        return await self._named("due:")
+
+    async def waiting(self, lane: str, before: float) -> int:
+        """How many members of a lane are leased, or due before a time in UNIX seconds."""
+        due = await self.redis.zcount(key("due", lane), "-inf", int(before * 1000))
+        return int(due + await self.redis.zcard(key("leased", lane)))
+
+    async def notifications(self) -> list[str]:
+        """The ids of all notifications, oldest first."""
+        return list(await self.redis.zrange(key("ntfs"), 0, -1))
+
+    async def notification(self, identity: str) -> Row:
+        """A notification as it is stored; empty where there is none."""
+        return dict(await self.redis.hgetall(key("ntf", identity)))
+
+    async def outcomes(self, identities: Sequence[str]) -> dict[str, str]:
+        """The outcome of each of these notifications that there is."""
+        rows = await self._some([key("ntf", identity) for identity in identities], "outcome")
+        return {identity: row[0] for identity, row in zip(identities, rows, strict=True) if row[0]}
+
+    async def notified(self) -> Counter[str]:
+        """How many notifications of each payment are in the ledger."""
+        rows = await self._some([key("ntf", one) for one in await self.notifications()], "imp_uid")
+        return Counter(row[0] for row in rows)
+
+    async def pending(self, endpoint: str | None = None) -> int:
+        """How many notifications, or deliveries to an endpoint, are not settled."""
+        return int(
+            await self.redis.zcard(key("dlvs", "s", f"{endpoint}/pending") if endpoint else key("ntfs:o:pending"))
+        )
+
+    async def deliveries(self, endpoint: str) -> dict[tuple[str, int], str]:
+        """The state of each delivery to an endpoint, by imp_uid and sequence."""
+        found: dict[tuple[str, int], str] = {}
+        for state in ("delivered", "pending", "dead"):
+            identities = await self.redis.zrange(key("dlvs", "s", f"{endpoint}/{state}"), 0, -1)
+            rows = await self._some([key("dlv", identity) for identity in identities], "imp_uid", "sequence")
+            found |= {(imp_uid, int(sequence)): state for imp_uid, sequence in rows}
+        return found
+
+    async def events(self) -> int:
+        """How many events are recorded."""
+        return int(await self.redis.zcard(key("evts")))
+
+    async def payment(self, imp_uid: str, merchant: str = "default") -> Row:
+        """A payment as it is stored; empty where there is none."""
+        return dict(await self.redis.hgetall(key("pay", f"{merchant}/{imp_uid}")))
+
+    async def change_payment(self, imp_uid: str, field: str, value: str | bytes, merchant: str = "default") -> None:
+        """Store another value in a field of a payment."""
+        await self.redis.hset(key("pay", f"{merchant}/{imp_uid}"), field, value)
+
+    async def sequence(self, imp_uid: str, merchant: str = "default") -> int:
+        """The sequence that a payment's events have come to."""
+        return int((await self.payment(imp_uid, merchant)).get("sequence", 0))
+
+    async def age_request(self, imp_uid: str, seconds: int) -> None:
+        """Move a payment's only cancellation request so far into the past."""
+        (request,) = wire.loads((await self.payment(imp_uid))["requests"])
+        request["requested_at"] -= seconds
+        await self.change_payment(imp_uid, "requests", wire.dumps([request]))
+
+    async def age_heartbeat(self, worker: str, seconds: int) -> None:
+        """Move a worker's last sign of life so far into the past."""
+        when, _, row = (await self.redis.hget(key("workers"), worker)).partition(":")
+        await self.redis.hset(key("workers"), worker, f"{int(when) - seconds * 1000}:{row}")
+
+    async def put_merchant(self, name: str, token: str | None = None) -> None:
+        """Make a merchant, or change its webhook token, as the console does."""
+        token_hash = hashlib.sha256(token.encode()).hexdigest() if token else ""
+        await self.redis.zadd(key("merchants"), {name: 1})
+        await self.redis.hset(key("merchant", name), mapping={"created_at": "1", "token_hash": token_hash})
+
+    async def merchant(self, name: str) -> Row:
+        """A merchant as it is stored; empty where there is none."""
+        return dict(await self.redis.hgetall(key("merchant", name)))
+
+    async def endpoint(self, identity: str) -> Row:
+        """An endpoint as it is stored."""
+        return dict(await self.redis.hgetall(key("endpoint", identity)))
+
+    async def refusals(self) -> tuple[dict[str, int], dict[str, int]]:
+        """How many webhooks were refused, by merchant and status, and by reason of a body."""
+        rows = [await self.redis.hgetall(key(name)) for name in ("refusals", "refused_bodies")]
+        by_status, by_reason = ({name: int(count) for name, count in row.items()} for row in rows)
+        return by_status, by_reason
+
+    async def spools(self) -> dict[str, str]:
+        """What each receiver has said of its spool."""
+        return dict(await self.redis.hgetall(key("spools")))
+
+    async def report_spool(self, receiver: str, text: str) -> None:
+        """Say something of a receiver's spool."""
+        await self.redis.hset(key("spools"), receiver, text)
+
+    async def iamport_tokens(self) -> list[str]:
+        """i'mport's access tokens, as they are stored."""
+        return [str(await self.redis.get(PREFIX + "imp_token:" + name)) for name in await self._named("imp_token:")]
+
+    async def naming(self, word: str) -> list[str]:
+        """Every key that has this word in its name, without the prefix of all."""
+        found = [name async for name in self.redis.scan_iter(match=f"*{word}*", count=1000)]
+        return sorted(name.removeprefix(PREFIX) for name in found)
+
+    async def _named(self, start: str) -> list[str]:
+        found = [name async for name in self.redis.scan_iter(match=f"{PREFIX}{start}*", count=1000)]
+        return sorted(name.removeprefix(PREFIX + start) for name in found)
+
+    async def _some(self, names: Sequence[str], *fields: str) -> list[list[Any]]:
+        pipe = self.redis.pipeline(transaction=False)
+        for name in names:
+            pipe.hmget(name, *fields)
+        return list(await pipe.execute())
+
+
+@asynccontextmanager
+async def ledger_state(redis_url: str) -> AsyncIterator[LedgerState]:
+    """The ledger at this address, seen from below."""
+    async with redis.asyncio.Redis.from_url(redis_url, decode_responses=True) as client:
+        yield LedgerState(client)

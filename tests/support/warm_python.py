@@ -1,0 +1,164 @@
+"""Python processes without most of their start-up: the libraries' imports are half of the CPU that this suite takes.
+
+`warm_python.py SOCKET serve` imports libraries once, none of the project's modules, and forks for each call.
+`warm_python.py SOCKET -m MODULE …` hands its arguments, environment, directory and standard files over, and ends with
+the status that comes back; `WarmProcess` does the same for `Process`. What runs is a process of its own in every other
+way: its own session, signals, environment and fresh modules of the project.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from typing import IO
+
+LIBRARIES = (
+    "aiohttp", "cryptography.fernet", "dramatiq.brokers.redis", "httptools", "httpx", "httpx_aiohttp", "jinja2",
+    "orjson", "prometheus_client", "pydantic", "redis.asyncio", "rich.console", "rich.live", "rich.table", "sqlite3",
+    "standardwebhooks", "starlette.applications", "starlette.routing", "structlog", "typer", "uvicorn.server", "uvloop",
+)  # fmt: skip
+
+
+def serve(path: str) -> None:
+    """Carry out calls until the other end of standard input is closed."""
+    from importlib import import_module
+
+    for library in LIBRARIES:
+        import_module(library)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path)
+    listener.listen(64)
+    while sys.stdin not in select.select([listener, sys.stdin], [], [])[0]:
+        connection, _ = listener.accept()
+        if os.fork() == 0:
+            listener.close()
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            return _carry_out(connection)
+        connection.close()
+    return None
+
+
+def _carry_out(connection: socket.socket) -> None:
+    """Fork once more, say which process that is, and how it ended; the fork returns when its program does."""
+    _, files, _, _ = socket.recv_fds(connection, 1, 3)
+    with connection.makefile("rb") as request:
+        arguments, environ, directory = json.load(request)
+    if (pid := os.fork()) == 0:
+        os.setsid()
+        connection.close()
+        for number, file in enumerate(files):
+            os.dup2(file, number)
+            os.close(file)
+        return _run(arguments, environ, directory)
+    for file in files:
+        os.close(file)
+    with suppress(BrokenPipeError):  # nobody waits for it any more
+        connection.sendall(f"{pid}\n".encode())
+        connection.sendall(f"{os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])}\n".encode())
+    os._exit(0)
+
+
+def _run(arguments: list[str], environ: dict[str, str], directory: str) -> None:
+    """`python ARGUMENTS` in this process."""
+    from runpy import run_module
+
+    os.environ.clear()
+    os.environ.update(environ)
+    os.chdir(directory)
+    kind, program, *others = arguments
+    sys.argv = [kind, *others]
+    sys.path[0] = directory
+    if kind == "-m":
+        run_module(program, run_name="__main__", alter_sys=True)
+    else:
+        exec(compile(program, "<string>", "exec"), {"__name__": "__main__"})  # noqa: S102  # what `python -c` does
+
+
+def _ask(
+    path: str, arguments: Sequence[str], environ: Mapping[str, str], directory: str, files: list[int]
+) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(path)
+    socket.send_fds(connection, [b"f"], files)
+    connection.sendall(json.dumps([list(arguments), dict(environ), directory]).encode())
+    connection.shutdown(socket.SHUT_WR)
+    return connection
+
+
+def call(path: str, arguments: list[str]) -> NoReturn:
+    """Have the server carry out one call; ends this process with its status, or 1 where it broke."""
+    with _ask(path, arguments, os.environ, str(Path.cwd()), [0, 1, 2]) as connection, connection.makefile() as answers:
+        status = [line.strip() for line in answers][1:]
+    sys.exit(int(status[0]) if status else 1)
+
+
+class WarmProcess:
+    """A process of the server's, with what `Process` needs of `subprocess.Popen`."""
+
+    def __init__(self, arguments: Sequence[str], environ: Mapping[str, str], directory: Path) -> None:
+        reader, writer = os.pipe()
+        with open(os.devnull) as nothing:  # noqa: PTH123  # its number is wanted
+            self._connection = _ask(server(), arguments, environ, str(directory), [nothing.fileno(), writer, writer])
+        os.close(writer)
+        self.stdout: IO[str] = os.fdopen(reader, encoding="utf-8", errors="replace")
+        self._answers = self._connection.makefile()
+        self.pid = int(self._answers.readline())
+        self._status: int | None = None
+
+    def poll(self) -> int | None:
+        """Its exit status, negative for a signal; None while it runs."""
+        if self._status is None and select.select([self._connection], [], [], 0)[0]:
+            self.wait()
+        return self._status
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Its exit status, once it has ended. Raises `subprocess.TimeoutExpired`."""
+        if self._status is None:
+            if not select.select([self._connection], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired(str(self.pid), timeout or 0)
+            self._status = int(self._answers.readline())
+            self._connection.close()
+        return self._status
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send it a signal, unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+
+@cache
+def server() -> str:
+    """The socket of this test run's server, which is started for the first call and ends with the run."""
+    import tempfile
+
+    from tests.support.processes import clean_environ
+    from tests.support.waiting import until_now
+
+    path = Path(tempfile.mkdtemp(prefix="warm")) / "s"
+    command = [sys.executable, __file__, str(path), "serve"]
+    process = subprocess.Popen(command, env=clean_environ(), stdin=subprocess.PIPE, start_new_session=True)
+    atexit.register(process.kill)
+    until_now(lambda: path.exists() or process.poll() is not None, "the libraries are imported")
+    assert process.poll() is None
+    return str(path)
+
+
+if __name__ == "__main__":
+    if sys.argv[2] == "serve":
+        serve(sys.argv[1])
+    else:
+        call(sys.argv[1], sys.argv[2:])
