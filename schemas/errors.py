@@ -13,6 +13,8 @@ RelayError                      anything below; it carries a `Reason`, or a text
 ├── LedgerUnavailable           Redis is away, loading, read-only or too slow: retry
 │   ├── LedgerRefused           Redis answered with an error that is none of these: retry, and log an error
 │   └── LedgerFull              Redis has no memory for this
+├── HistoryUnavailable          history's database is away, locked, full or unreadable: retry
+├── UnknownEntry                an outbox entry of a newer version: whoever reads it has to be upgraded
 ├── SpoolUnavailable            the spool cannot store anything: full, damaged, switched off
 │   └── BudgetSpent              it stores no more webhooks of unknown merchants
 ├── IamportError                a call of i'mport's API did not give what it should
@@ -104,6 +106,14 @@ class LedgerRefused(LedgerUnavailable):
 
 class LedgerFull(LedgerUnavailable):
     """Redis has no memory for this write; it may have enough for a smaller one."""
+
+
+class HistoryUnavailable(RelayError):
+    """History's database cannot be relied on right now: away, locked, full or unreadable."""
+
+
+class UnknownEntry(RelayError):
+    """An entry of the outbox is of a kind or version that this process does not know."""
 
 
 class SpoolUnavailable(RelayError):

@@ -135,6 +135,13 @@ CODES: Mapping[str, tuple[str, ...]] = {
     "redis_full": ("error",),
     "redis_full_for_events": ("events",),
     "redis_unreliable": ("error",),
+    # History's database, and the outbox that leads to it
+    "history_timed_out": (),
+    "history_unreliable": ("error",),
+    "history_event_damaged": ("event", "error"),
+    "outbox_entry_of_other_version": ("version", "known"),
+    "outbox_entry_unknown": ("what",),
+    "outbox_entry_unreadable": ("error",),
     "replicas_missing": ("replicas",),
     # The outcome of a webhook
     "empty": (),
@@ -228,6 +235,8 @@ CODES: Mapping[str, tuple[str, ...]] = {
     "merchant_of_endpoint": ("merchant",),
     "not_writable": (),
     "bad_cursor": (),
+    "cursor_of_another_list": (),
+    "not_before_since": (),
     "too_many_secrets": ("secrets", "most", "expires"),
     "too_long": ("most",),
     "url_with_space": (),

@@ -1,0 +1,5 @@
+"""History: what happened, for years, in SQL. Every table and query is in this room, behind `History`."""
+
+from history.history import History
+
+__all__ = ["History"]

@@ -1,0 +1,182 @@
+"""The database's connections: how they are set, used without blocking, and their troubles as one error.
+
+Whatever asks or writes is a plain function of a `Connection`. For SQLite it runs in a thread, whole: a hop to a thread
+for each of its statements costs more than the statements. For PostgreSQL it runs beside the event loop, which psycopg
+awaits the server in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import psycopg
+from sqlalchemy import URL, create_engine, event
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from runtime.history_url import HistoryUrl
+from schemas.errors import HistoryUnavailable
+from schemas.reasons import Reason
+
+PATIENCE = 15.0
+"""Seconds that one question or batch may take; a database that hangs is as good as away."""
+BUSY = 5.0
+"""Seconds to wait for whoever writes into an SQLite file, or holds a row of PostgreSQL's."""
+POOL = 4
+"""Connections that a process keeps, at most; SQLite's have a thread each."""
+
+T = TypeVar("T")
+Use = Callable[[Connection], T]
+
+
+class Database(Protocol):
+    """A database that functions of a `Connection` are run on. Every trouble is `HistoryUnavailable`."""
+
+    async def read(self, use: Use[T], patience: float = PATIENCE) -> T:
+        """What a function finds; it sees one state of the database."""
+        ...
+
+    async def write(self, use: Use[T], patience: float = PATIENCE) -> T:
+        """What a function gives that ran in a transaction: what it wrote is there, or nothing is."""
+        ...
+
+    async def maintain(self, use: Use[None], patience: float) -> None:
+        """Run a function outside of a transaction, as long as it takes, up to `patience` seconds."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+        ...
+
+
+def open_database(url: HistoryUrl) -> Database:
+    """The database of this URL; nothing is connected yet."""
+    return Sqlite(url.file) if url.file is not None else Postgresql(url)
+
+
+class Sqlite:
+    """An SQLite file in a few threads."""
+
+    def __init__(self, path: Path) -> None:
+        self._engine = create_engine(
+            URL.create("sqlite+pysqlite", database=str(path)),
+            pool_size=POOL,
+            max_overflow=0,
+            connect_args={"timeout": BUSY, "check_same_thread": False},
+        )
+        event.listen(self._engine, "connect", _set_up_sqlite)
+        self._threads = ThreadPoolExecutor(POOL, thread_name_prefix="history")
+
+    async def read(self, use: Use[T], patience: float = PATIENCE) -> T:
+        """As `Database` says."""
+        return await self._run(use, "BEGIN", patience)
+
+    async def write(self, use: Use[T], patience: float = PATIENCE) -> T:
+        """As `Database` says."""
+        return await self._run(use, "BEGIN IMMEDIATE", patience)
+
+    async def maintain(self, use: Use[None], patience: float) -> None:
+        """As `Database` says."""
+        await self._run(use, "", patience)
+
+    async def close(self) -> None:
+        """As `Database` says."""
+        await asyncio.to_thread(self._threads.shutdown)
+        self._engine.dispose()
+
+    async def _run(self, use: Use[T], begin: str, patience: float) -> T:
+        def run() -> T:
+            with self._engine.connect() as connection, connection.begin():
+                if begin:
+                    connection.exec_driver_sql(begin)
+                return use(connection)
+
+        async with _available(patience):
+            return await asyncio.get_running_loop().run_in_executor(self._threads, run)
+
+
+class Postgresql:
+    """A database of PostgreSQL."""
+
+    def __init__(self, url: HistoryUrl) -> None:
+        limits = {"statement_timeout": PATIENCE, "lock_timeout": BUSY, "idle_in_transaction_session_timeout": 60}
+        options = " ".join(f"-c {name}={round(seconds * 1000)}" for name, seconds in limits.items())
+        connect = {"connect_timeout": 5, "application_name": "iamport-relay", **url.options}
+        self._engine = create_async_engine(
+            URL.create("postgresql+psycopg", url.user, url.password, url.host, url.port, url.database),
+            pool_size=POOL,
+            max_overflow=POOL,
+            pool_timeout=PATIENCE,
+            pool_pre_ping=True,
+            connect_args={**connect, "options": f"{options} -c timezone=UTC -c client_min_messages=warning"},
+        )
+
+    async def read(self, use: Use[T], patience: float = PATIENCE) -> T:
+        """As `Database` says."""
+        async with _available(patience), self._engine.connect() as connection:
+            return await connection.run_sync(use)
+
+    async def write(self, use: Use[T], patience: float = PATIENCE) -> T:
+        """As `Database` says."""
+        async with _available(patience), self._engine.begin() as connection:
+            return await connection.run_sync(use)
+
+    async def maintain(self, use: Use[None], patience: float) -> None:
+        """As `Database` says."""
+        async with _available(patience), self._engine.connect() as connection:
+            await connection.execution_options(isolation_level="AUTOCOMMIT")
+            await connection.run_sync(_without_limits)
+            await connection.run_sync(use)
+            await connection.invalidate()  # its limits are gone
+
+    async def close(self) -> None:
+        """As `Database` says."""
+        await self._engine.dispose()
+
+
+def _without_limits(connection: Connection) -> None:
+    connection.exec_driver_sql("SET statement_timeout = 0")
+
+
+@asynccontextmanager
+async def _available(patience: float) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(patience):
+            yield
+    except TimeoutError:
+        raise HistoryUnavailable(Reason.of("history_timed_out")) from None
+    except (DBAPIError, PoolTimeout, sqlite3.Error, psycopg.Error) as error:
+        raise HistoryUnavailable(Reason.of("history_unreliable", error=trouble(error))) from error
+
+
+def trouble(error: BaseException) -> str:
+    """What is wrong, in one line that shows no row, no parameter and no password."""
+    orig = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    if isinstance(error, OperationalError) or isinstance(orig, (sqlite3.Error, psycopg.OperationalError)):
+        lines = str(orig).splitlines() or [type(orig).__name__]
+        return lines[0].strip()[:200]
+    state = getattr(orig, "sqlstate", None)
+    return f"{type(orig).__name__} ({state})" if state else type(orig).__name__
+
+
+def make_file(path: Path) -> None:
+    """Make an SQLite file that only its owner may read: SQLite gives its log the mode of the file. Raises `OSError`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+
+
+def _set_up_sqlite(connection: Any, _: object) -> None:
+    connection.isolation_level = None  # transactions begin where we say so, and as we say
+    # FULL: what is committed is trimmed from the outbox, so it has to survive a power cut. A longer log is merged less
+    # often, and the pages that every batch changes are merged once.
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "cache_size=-16384", "wal_autocheckpoint=8000"):
+        connection.execute(f"PRAGMA {pragma}").fetchall()

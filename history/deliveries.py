@@ -1,0 +1,150 @@
+"""Deliveries with their attempts, as operators see them.
+
+A pending delivery of a disabled endpoint is held, one of a deleted endpoint discarded: that follows from the endpoint,
+so disabling and deleting one changes no delivery.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
+
+from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy.engine import Connection
+
+from history import tables
+from history.connection import Database
+from history.pages import AnyRow, Found, Listing, Page, PageRequest, Walk, merged, of_row, page
+from schemas.errors import NotFound
+from schemas.outbox.entries import Attempt, Delivery
+from schemas.reasons import Reason
+
+State = Literal["pending", "delivered", "dead", "held", "discarded"]
+
+LISTING = Listing(
+    "deliveries",
+    tables.delivery,
+    "created_at",
+    (
+        Walk(("imp_uid", "event")),
+        Walk(("state",), where=tables.UNDELIVERED, serves=lambda state: state != "delivered"),
+        Walk(("endpoint",)),
+        Walk(("type",)),
+        Walk(("merchant",)),
+        Walk(),
+    ),
+)
+
+_T, _ATTEMPT, _ENDPOINT, _EVENT = tables.delivery, tables.attempt, tables.endpoint, tables.event
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedDelivery:
+    """A delivery, in the state that operators see, with its attempts, oldest first."""
+
+    delivery: Delivery
+    attempts: tuple[Attempt, ...]
+
+
+class Deliveries:
+    """The deliveries, newest first."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def list(
+        self,
+        part: PageRequest,
+        *,
+        endpoint: str | None = None,
+        event: str | None = None,
+        state: State | None = None,
+        merchant: str | None = None,
+        type_: str | None = None,
+    ) -> Page[RecordedDelivery]:
+        """Deliveries to one endpoint, of one event, in one state, of one merchant, of events of one type. Raises
+        `Invalid`."""
+        filters = {"endpoint": endpoint, "event": event, "merchant": merchant, "type": type_}
+
+        def read(connection: Connection) -> Page[RecordedDelivery]:
+            if event is not None:
+                # Its payment is what an index knows of it.
+                filters["imp_uid"] = connection.execute(select(_EVENT.c.imp_uid).where(_EVENT.c.id == event)).scalar()
+                if filters["imp_uid"] is None:
+                    return Page(())
+            rows, cursor = _in_state(connection, part, filters, state)
+            return Page(with_attempts(connection, rows), cursor)
+
+        return await self._database.read(read)
+
+    async def get(self, delivery_id: str) -> RecordedDelivery:
+        """The delivery of this id. Raises `NotFound`."""
+        event, _, endpoint = delivery_id.partition(".")
+        found = await self.list(PageRequest(limit=1), event=event, endpoint=endpoint)
+        if not found.rows:
+            raise NotFound(Reason.of("not_found", kind="delivery", id=delivery_id))
+        return found.rows[0]
+
+
+def _in_state(connection: Connection, part: PageRequest, filters: Mapping[str, Any], state: State | None) -> Found:
+    def of_endpoints(*states: str) -> Any:
+        return select(_ENDPOINT.c.id).where(_ENDPOINT.c.state.in_(states))
+
+    def found(stored: str, condition: Any = None) -> Found:
+        return page(connection, LISTING, part, {**filters, "state": stored}, condition)
+
+    match state:
+        case None:
+            return page(connection, LISTING, part, filters)
+        case "pending":
+            return found("pending", lambda row: row.endpoint.not_in(of_endpoints("disabled", "deleted")))
+        case "held":
+            return found("pending", lambda row: row.endpoint.in_(of_endpoints("disabled")))
+        case "discarded":
+            of_deleted = found("pending", lambda row: row.endpoint.in_(of_endpoints("deleted")))
+            return merged(LISTING, part, [found("discarded"), of_deleted])
+    return found(state)
+
+
+def waits() -> ColumnElement[bool]:
+    """Of a delivery: it is pending or held, and not discarded because its endpoint was deleted."""
+    deleted = select(_ENDPOINT.c.id).where(_ENDPOINT.c.state == "deleted")
+    return and_(_T.c.state == "pending", _T.c.endpoint.not_in(deleted))
+
+
+def with_attempts(connection: Connection, rows: Sequence[AnyRow]) -> tuple[RecordedDelivery, ...]:
+    """The deliveries of these rows."""
+    deliveries = [of_row(Delivery, row) for row in rows]
+    if not deliveries:
+        return ()
+    mine = or_(*(_of(_ATTEMPT.c, one) for one in deliveries))
+    attempts: dict[tuple[str, str], list[Attempt]] = {}
+    for row in connection.execute(select(_ATTEMPT).where(mine).order_by(_ATTEMPT.c.number)):
+        attempts.setdefault((row.event, row.endpoint), []).append(Attempt(*row))
+    ids = {one.endpoint for one in deliveries}
+    found = connection.execute(select(_ENDPOINT.c.id, _ENDPOINT.c.state).where(_ENDPOINT.c.id.in_(ids)))
+    states = {row.id: row.state for row in found}
+    return tuple(
+        RecordedDelivery(
+            replace(one, state=shown_state(one.state, states.get(one.endpoint, "enabled"))),
+            tuple(attempts.get((one.event, one.endpoint), ())),
+        )
+        for one in deliveries
+    )
+
+
+def shown_state(stored: str, endpoint: str) -> State:
+    """The state of a delivery as operators see it."""
+    if stored == "pending":
+        return {"disabled": "held", "deleted": "discarded"}.get(endpoint, "pending")  # type: ignore[return-value]
+    return next(state for state in get_args(State) if state == stored)
+
+
+def _of(columns: Any, delivery: Delivery) -> ColumnElement[bool]:
+    mine: ColumnElement[bool] = and_(
+        columns.imp_uid == delivery.imp_uid,
+        columns.event == delivery.event,
+        columns.endpoint == delivery.endpoint,
+    )
+    return mine

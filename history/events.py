@@ -1,0 +1,119 @@
+"""Events as they were recorded; their bodies are put together to the very bytes of the callback."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from sqlalchemy import and_, or_, select
+from sqlalchemy.engine import Connection
+
+from history import tables
+from history.connection import Database
+from history.pages import AnyRow, Listing, Page, PageRequest, Walk, encode, of_row, page, place
+from schemas.compression import decompress
+from schemas.errors import HistoryUnavailable, NotFound
+from schemas.outbox.entries import Event
+from schemas.payments.events import CallbackBody
+from schemas.reasons import Reason
+
+LISTING = Listing(
+    "events", tables.event, "recorded_at", (Walk(("imp_uid",)), Walk(("type",)), Walk(("merchant",)), Walk())
+)
+MOST_BYTES = 4_194_304
+"""Bytes of bodies in one page, about: of payments with long histories it has fewer events than were asked for."""
+
+_T, _OBJECTS = tables.event, tables.shared_object
+
+Objects = Mapping[tuple[str, str, int], bytes]
+
+
+class Events:
+    """What was recorded, newest first. In what is read, `body` is the callback as it was sent."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def list(
+        self, part: PageRequest, *, merchant: str | None = None, imp_uid: str | None = None, type_: str | None = None
+    ) -> Page[Event]:
+        """Events of one merchant or all, of one payment, of one type. Raises `Invalid`."""
+        filters = {"merchant": merchant, "imp_uid": imp_uid, "type": type_}
+
+        def read(connection: Connection) -> Page[Event]:
+            rows, cursor = page(connection, LISTING, part, filters)
+            found: list[Event] = []
+            size = 0
+            objects = shared_objects(connection, rows)
+            for row in rows:
+                event = whole(row, objects)
+                size += len(event.body)
+                if size > MOST_BYTES and found:
+                    return Page(tuple(found), encode(LISTING.name, *place(rows[len(found) - 1], LISTING.at)))
+                found.append(event)
+            return Page(tuple(found), cursor)
+
+        return await self._database.read(read)
+
+    async def get(self, event_id: str) -> Event:
+        """The event of this id. Raises `NotFound`."""
+
+        def read(connection: Connection) -> Event | None:
+            row = connection.execute(select(_T).where(_T.c.id == event_id)).first()
+            return whole(row, shared_objects(connection, [row])) if row else None
+
+        found = await self._database.read(read)
+        if found is None:
+            raise NotFound(Reason.of("not_found", kind="event", id=event_id))
+        return found
+
+    async def some(self, event_ids: Sequence[str]) -> Sequence[Event]:
+        """Those of these events that there are, by one query."""
+
+        def read(connection: Connection) -> Sequence[Event]:
+            rows = connection.execute(select(_T).where(_T.c.id.in_(event_ids))).all()
+            objects = shared_objects(connection, rows)
+            return [whole(row, objects) for row in rows]
+
+        return await self._database.read(read)
+
+    async def of_payments(
+        self, names: Sequence[tuple[str, str]], *, most: int = 200
+    ) -> Mapping[tuple[str, str], Sequence[Event]]:
+        """The latest events of each of some payments (merchant, imp_uid), oldest first: at most `most` of each."""
+
+        def read(connection: Connection) -> Mapping[tuple[str, str], Sequence[Event]]:
+            found: dict[tuple[str, str], Sequence[Event]] = {}
+            for merchant, imp_uid in names:
+                mine = and_(_T.c.imp_uid == imp_uid, _T.c.merchant == merchant)
+                newest = select(_T).where(mine).order_by(_T.c.recorded_at.desc(), _T.c.n.desc()).limit(most)
+                rows = connection.execute(newest).all()[::-1]
+                objects = shared_objects(connection, rows)
+                found[merchant, imp_uid] = tuple(whole(row, objects) for row in rows)
+            return found
+
+        return await self._database.read(read)
+
+
+def shared_objects(connection: Connection, rows: Sequence[AnyRow]) -> Objects:
+    """The objects that these events share, as they are stored."""
+    wanted = {(row.imp_uid, row.merchant, row.object_revision) for row in rows if row.object_revision is not None}
+    if not wanted:
+        return {}
+    keys = (_OBJECTS.c.imp_uid, _OBJECTS.c.merchant, _OBJECTS.c.revision)
+    one_of = or_(*(and_(*(key == value for key, value in zip(keys, one, strict=True))) for one in wanted))
+    found = connection.execute(select(*keys, _OBJECTS.c.object).where(one_of))
+    return {(imp_uid, merchant, revision): stored for imp_uid, merchant, revision, stored in found}
+
+
+def whole(row: AnyRow, objects: Objects) -> Event:
+    """The event of a row, with the callback's bytes as its body. Raises `HistoryUnavailable` for what is damaged."""
+    event = of_row(Event, row)
+    try:
+        text = decompress(event.body)
+        if event.object_revision is None:
+            return replace(event, body=text)
+        shared = decompress(objects[event.imp_uid, event.merchant, event.object_revision])
+        return replace(event, body=CallbackBody(text, shared).full, object_revision=None)
+    except (ValueError, KeyError) as error:
+        raise HistoryUnavailable(Reason.of("history_event_damaged", event=event.id, error=str(error))) from None

@@ -1,0 +1,153 @@
+"""The one door to history: what happened, for years."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import insert, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection
+
+from history import tables
+from history import write as writing
+from history.batch import Packed, gather
+from history.connection import Database, open_database
+from history.deliveries import Deliveries
+from history.erase import erase_in, vacuum
+from history.events import Events
+from history.export import Exports
+from history.figures import Figures, figures
+from history.migrate import prepare
+from history.notifications import Notifications
+from history.payments import Payments
+from history.registry import AuditLog, Endpoints, Merchants, Reconciliations, Replays
+from history.restore import Restore
+from history.retention import Retention
+from history.search import Hits, Search
+from runtime.history_url import HistoryUrl
+from schemas.outbox.entries import Erasure
+
+SLOW = 3600.0
+"""Seconds that work on all of history may take."""
+
+
+class History:
+    """What happened: recorded from outboxes, read, exported, erased, removed, and put back into a lost ledger.
+
+    record, place                         what a recorder does
+    payments, events, deliveries,         lists, newest first, and single things
+    notifications, merchants, endpoints,
+    replays, reconciliations, audit
+    exports, search, figures              streams of rows; what a text may mean; sums of some days
+    retention, erase, vacuum              what leaves
+    restore, owner, adopt, is_empty       whose history this is, and what a lost ledger is put back from
+
+    Everything raises `HistoryUnavailable` while the database is away, locked, full or unreadable, and nothing holds up
+    the event loop. Reads see what was recorded when they began.
+    """
+
+    def __init__(self, database: Database, url: HistoryUrl) -> None:
+        self._database = database
+        self._url = url
+        self.payments = Payments(database)
+        self.events = Events(database)
+        self.deliveries = Deliveries(database)
+        self.notifications = Notifications(database)
+        self.merchants = Merchants(database)
+        self.endpoints = Endpoints(database)
+        self.replays = Replays(database)
+        self.reconciliations = Reconciliations(database)
+        self.audit = AuditLog(database)
+        self.exports = Exports(database)
+        self.restore = Restore(database)
+        self.retention = Retention(database)
+        self._search = Search(database)
+
+    @classmethod
+    def connect(cls, url: HistoryUrl) -> History:
+        """The history at this URL; nothing is opened before the first use."""
+        return cls(open_database(url), url)
+
+    async def prepare(self) -> None:
+        """Make the tables, or bring them up to date; every process does, before it begins. Raises `BadSetting` for
+        what somebody has to mend, and `HistoryUnavailable` for what may pass."""
+        await prepare(self._database, self._url)
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+        await self._database.close()
+
+    async def ping(self, patience: float = 5.0) -> None:
+        """Raise `HistoryUnavailable` where it cannot be read within `patience` seconds."""
+        await self._database.read(lambda connection: connection.execute(select(tables.about.c.name)).all(), patience)
+
+    async def record(self, outbox: str, *, after: str, upto: str, entries: Iterable[Packed]) -> bool:
+        """Write entries of an outbox, all or none: those behind the place `after`, up to the place `upto`.
+
+        False, and nothing is written, where the outbox stands at another place than `after`: another recorder was
+        quicker, or this one has done it before. Raises `UnknownEntry` for what this version cannot read.
+        """
+        batch = gather(entries)
+        return await self._database.write(lambda connection: writing.record(connection, outbox, after, upto, batch))
+
+    async def place(self, outbox: str) -> str:
+        """How far an outbox was recorded: the id of its last entry, `0-0` before the first."""
+        mine = select(tables.place.c.place).where(tables.place.c.outbox == outbox)
+        found = await self._database.read(lambda connection: connection.execute(mine).scalar())
+        return found or writing.START
+
+    async def find(self, text: str, *, limit: int = 20, cursor: str | None = None) -> Hits:
+        """What a text that an operator has at hand may mean. Raises `Invalid` for a cursor that no search gave."""
+        return await self._search.find(text, limit=limit, cursor=cursor)
+
+    async def figures(
+        self, since: float, until: float, *, merchant: str | None = None, offset: int = 9 * 3600
+    ) -> Figures:
+        """Sums of what happened in [since, until), UNIX seconds; days are those `offset` seconds east of UTC."""
+        return await figures(self._database, since, until, merchant=merchant, offset=offset)
+
+    async def erase(self, erasure: Erasure) -> bool:
+        """Forget the buyer of a payment, at once; whether there is such a payment. Whoever has the payment in a ledger
+        writes the erasure into its outbox as well, so that what is still under way there is blanked behind it."""
+        return await self._database.write(lambda connection: erase_in(connection, erasure))
+
+    async def vacuum(self) -> None:
+        """Write the database's files anew, without what was erased or removed. It takes long, and blocks others."""
+        await self._database.maintain(vacuum, SLOW)
+
+    async def owner(self) -> str | None:
+        """The ledger whose history this is, None before one has adopted it."""
+        return await self._database.read(_owner)
+
+    async def adopt(self, ledger: str) -> str:
+        """Make this the history of a ledger, if it is nobody's; gives whose it is then."""
+
+        def write(connection: Connection) -> str:
+            new = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+            row = new(tables.about).values(name="ledger", value=ledger)
+            connection.execute(row.on_conflict_do_nothing())
+            return _owner(connection) or ledger
+
+        return await self._database.write(write)
+
+    async def hand_over(self, ledger: str) -> None:
+        """Make this the history of another ledger: of one that was restored from it, or begun anew beside it."""
+
+        def write(connection: Connection) -> None:
+            connection.execute(tables.about.delete().where(tables.about.c.name == "ledger"))
+            connection.execute(insert(tables.about).values(name="ledger", value=ledger))
+
+        await self._database.write(write)
+
+    async def is_empty(self) -> bool:
+        """Whether nothing that happened was ever recorded."""
+        kinds = (tables.notification, tables.payment, tables.event, tables.merchant, tables.endpoint)
+
+        def read(connection: Connection) -> bool:
+            return not any(connection.execute(select(table.c.n).limit(1)).first() for table in kinds)
+
+        return await self._database.read(read)
+
+
+def _owner(connection: Connection) -> str | None:
+    return connection.execute(select(tables.about.c.value).where(tables.about.c.name == "ledger")).scalar()

@@ -1,0 +1,128 @@
+"""Tables made and brought up to date: by the first process that starts, while the others wait.
+
+A process that is older than the tables does not start, as it would not know what it leaves out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import inspect, select
+from sqlalchemy.engine import Connection
+
+from history import tables
+from history.connection import Database, make_file
+from runtime.history_url import HistoryUrl
+from schemas.errors import BadSetting, HistoryUnavailable
+
+PROGRAM = "iamport-relay"
+VERSION_TABLE = "history_version"
+SETTING = "RELAY_HISTORY_URL"
+PATIENCE = 600.0
+"""Seconds that migrations may take, waiting for another process included."""
+
+_LOCK = 0x72656C61_79686973
+"""Of PostgreSQL's advisory locks: `relayhis` in ASCII."""
+_OLDEST_POSTGRESQL = (14, 0)
+_HELP = {
+    # What cannot pass by itself, by PostgreSQL's error codes (its manual, appendix A).
+    "28P01": "the password is wrong",
+    "28000": "this user may not connect",
+    "3D000": "there is no such database: create it (createdb)",
+    "42501": "this user may not make tables in it: grant CREATE on its schema",
+}
+_SIGNS = {
+    # The same where the connection fails before there is a code, and for SQLite.
+    "password authentication failed": _HELP["28P01"],
+    "no password supplied": "it asks for a password",
+    "no pg_hba.conf entry": _HELP["28000"],
+    "role ": "there is no such user",
+    "database ": _HELP["3D000"],
+    "could not translate host name": "there is no such host",
+    "name or service not known": "there is no such host",
+    "file is not a database": "the file is none of SQLite's: name another one",
+    "readonly database": "the file cannot be written: give this user the right to, to its folder as well",
+    "unable to open database file": "the file cannot be opened: give this user rights to it and its folder",
+    "file is encrypted": "the file is none of SQLite's: name another one",
+}
+
+
+async def prepare(database: Database, url: HistoryUrl) -> None:
+    """Make the tables, or bring them up to date.
+
+    Raises `BadSetting` for what somebody has to mend: a database that there is not, is not ours or is newer, or rights
+    that are missing; and `HistoryUnavailable` while it is away.
+    """
+    try:
+        if url.file is not None:
+            await asyncio.to_thread(make_file, url.file)
+        await database.write(_migrate, PATIENCE)
+    except OSError as error:
+        raise _bad(url, f"the file cannot be opened: {error.strerror}") from None
+    except HistoryUnavailable as error:
+        if help_ := _help(error):
+            raise _bad(url, help_) from None
+        raise
+    except BadSetting as error:
+        raise _bad(url, str(error)) from None
+
+
+def head() -> str:
+    """The version of the tables that this process knows."""
+    newest = ScriptDirectory.from_config(_config()).get_current_head()
+    assert newest is not None, "there is at least one migration"  # noqa: S101  # the package would be broken
+    return newest
+
+
+def _migrate(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        server = connection.dialect.server_version_info or (0,)
+        if server < _OLDEST_POSTGRESQL:
+            raise BadSetting(f"it is PostgreSQL {server[0]}, and 14 or newer is needed")
+        connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
+        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+    _refuse_others(connection)
+    context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+    current, known = context.get_current_revision(), ScriptDirectory.from_config(_config())
+    if current is not None and current not in {script.revision for script in known.walk_revisions()}:
+        raise BadSetting("its tables are of a newer version of the relay: start that version, or name another database")
+    if current != known.get_current_head():
+        config = _config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def _refuse_others(connection: Connection) -> None:
+    found = set(inspect(connection).get_table_names())
+    if tables.about.name in found:
+        program = connection.execute(select(tables.about.c.value).where(tables.about.c.name == "program")).scalar()
+        if program == PROGRAM:
+            return
+    if found:
+        raise BadSetting(f"it holds tables of another program ({min(found)}): give history a database of its own")
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def _bad(url: HistoryUrl, why: str) -> BadSetting:
+    return BadSetting(f"{SETTING}={url}: {why}")
+
+
+def _help(error: HistoryUnavailable) -> str | None:
+    cause = error.__cause__
+    state = getattr(getattr(cause, "orig", cause), "sqlstate", None)
+    if state in _HELP:
+        return _HELP[state]
+    said = str(error).lower()
+    return next((help_ for sign, help_ in _SIGNS.items() if sign in said), None)

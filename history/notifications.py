@@ -1,0 +1,60 @@
+"""Notifications: what came in, and what became of it."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.engine import Connection
+
+from history import tables
+from history.connection import Database
+from history.pages import Listing, Page, PageRequest, Walk, of_row, page
+from schemas.errors import NotFound
+from schemas.outbox.entries import Notification
+from schemas.reasons import Reason
+
+LISTING = Listing(
+    "notifications",
+    tables.notification,
+    "received_at",
+    (
+        Walk(("imp_uid",)),
+        Walk(("outcome",), where=tables.UNUSUAL, serves=lambda outcome: outcome not in ("applied", "unchanged")),
+        Walk(("merchant",)),
+        Walk(),
+    ),
+)
+
+_T = tables.notification
+
+
+class Notifications:
+    """What came in, newest first."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def list(
+        self,
+        part: PageRequest,
+        *,
+        merchant: str | None = None,
+        imp_uid: str | None = None,
+        outcome: str | None = None,
+    ) -> Page[Notification]:
+        """Notifications of one merchant or all, for one payment, with one outcome. Raises `Invalid`."""
+        filters = {"merchant": merchant, "imp_uid": imp_uid, "outcome": outcome}
+
+        def read(connection: Connection) -> Page[Notification]:
+            rows, cursor = page(connection, LISTING, part, filters)
+            return Page(tuple(of_row(Notification, row) for row in rows), cursor)
+
+        return await self._database.read(read)
+
+    async def get(self, identity: str) -> Notification:
+        """The notification of this id. Raises `NotFound`."""
+        row = await self._database.read(
+            lambda connection: connection.execute(select(_T).where(_T.c.id == identity)).first()
+        )
+        if row is None:
+            raise NotFound(Reason.of("not_found", kind="notification", id=identity))
+        return of_row(Notification, row)

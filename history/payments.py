@@ -1,0 +1,84 @@
+"""Payments: as lists show them, alone, and as the record to go on from when one has left the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import and_, func, or_, select
+from sqlalchemy.engine import Connection
+
+from history import tables
+from history.connection import Database
+from history.pages import Listing, Page, PageRequest, Walk, of_row, page
+from schemas.errors import NotFound
+from schemas.outbox.entries import Order, Payment
+from schemas.reasons import Reason
+
+LISTING = Listing(
+    "payments",
+    tables.payment,
+    "first_at",
+    (Walk(("imp_uid",)), Walk(("merchant_uid",)), Walk(("status",)), Walk(("merchant",)), Walk()),
+)
+
+_T = tables.payment
+
+
+class Payments:
+    """The payments that were recorded, the one that was first recorded last first."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def list(
+        self,
+        part: PageRequest,
+        *,
+        merchant: str | None = None,
+        imp_uid: str | None = None,
+        merchant_uid: str | None = None,
+        status: str | None = None,
+    ) -> Page[Payment]:
+        """Payments of one merchant or all, of one order number, in one status. Raises `Invalid`."""
+        filters = {"merchant": merchant, "imp_uid": imp_uid, "merchant_uid": merchant_uid, "status": status}
+
+        def read(connection: Connection) -> Page[Payment]:
+            rows, cursor = page(connection, LISTING, part, filters)
+            return Page(tuple(of_row(Payment, row) for row in rows), cursor)
+
+        return await self._database.read(read)
+
+    async def get(self, merchant: str, imp_uid: str) -> Payment:
+        """One payment. Raises `NotFound`."""
+        found = await self.some([(merchant, imp_uid)])
+        if not found:
+            raise NotFound(Reason.of("payment_not_found", imp_uid=imp_uid, merchant=merchant))
+        return found[merchant, imp_uid]
+
+    async def some(self, names: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], Payment]:
+        """Those of these payments (merchant, imp_uid) that there are, by one query: what a batch of looks asks for
+        payments that the ledger does not have."""
+        wanted = or_(*(and_(_T.c.imp_uid == imp_uid, _T.c.merchant == merchant) for merchant, imp_uid in names))
+
+        def read(connection: Connection) -> Mapping[tuple[str, str], Payment]:
+            rows = connection.execute(select(_T).where(wanted)).all()
+            return {(row.merchant, row.imp_uid): of_row(Payment, row) for row in rows}
+
+        return await self._database.read(read) if names else {}
+
+    async def order(self, merchant: str, merchant_uid: str) -> Order | None:
+        """What the merchant expects to be paid for an order, if it said so."""
+        expectation = tables.order_expectation
+
+        def read(connection: Connection) -> Order | None:
+            mine = (expectation.c.merchant == merchant, expectation.c.merchant_uid == merchant_uid)
+            row = connection.execute(select(expectation).where(*mine)).first()
+            return Order(*row) if row else None
+
+        return await self._database.read(read)
+
+    async def count(self) -> int:
+        """How many there are."""
+        return await self._database.read(
+            lambda connection: connection.execute(select(func.count()).select_from(_T)).scalar_one()
+        )

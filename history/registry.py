@@ -1,0 +1,109 @@
+"""What operators set up and started: merchants, endpoints, replays, reconciliations; and the audit of what they did.
+
+The ledger's own rows come back as they were given; history knows of them what lists are filtered by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import select
+from sqlalchemy.engine import Connection
+
+from history import tables
+from history.connection import Database
+from history.pages import Condition, Listing, Page, PageRequest, Walk, of_row, page
+from schemas.errors import NotFound
+from schemas.outbox.entries import Audit, Endpoint, Merchant, Reconciliation, Replay
+from schemas.reasons import Reason
+
+T = TypeVar("T", Merchant, Endpoint, Replay, Reconciliation, Audit)
+
+MERCHANTS = Listing("merchants", tables.merchant, "created_at", (Walk(),))
+ENDPOINTS = Listing("endpoints", tables.endpoint, "created_at", (Walk(("merchant",)), Walk()))
+REPLAYS = Listing("replays", tables.replay, "created_at", (Walk(),))
+RECONCILIATIONS = Listing("reconciliations", tables.reconciliation, "created_at", (Walk(("merchant",)), Walk()))
+AUDIT = Listing("audit", tables.audit_entry, "at", (Walk(("object",)), Walk(("actor",)), Walk(("action",)), Walk()))
+
+
+class _Registry(Generic[T]):
+    def __init__(self, database: Database, listing: Listing, kind: type[T], key: str = "id") -> None:
+        self._database = database
+        self._listing = listing
+        self._kind: Callable[..., T] = kind
+        self._key = listing.table.c[key]
+
+    async def get(self, identity: str) -> T:
+        """The one of this name. Raises `NotFound`."""
+        table = self._listing.table
+        row = await self._database.read(
+            lambda connection: connection.execute(select(table).where(self._key == identity)).first()
+        )
+        if row is None:
+            raise NotFound(Reason.of("not_found", kind=self._kind.__name__.lower(), id=identity))
+        return of_row(self._kind, row)
+
+    async def _list(self, part: PageRequest, filters: Mapping[str, Any], condition: Condition | None = None) -> Page[T]:
+        def read(connection: Connection) -> Page[T]:
+            rows, cursor = page(connection, self._listing, part, filters, condition)
+            return Page(tuple(of_row(self._kind, row) for row in rows), cursor)
+
+        return await self._database.read(read)
+
+
+class Merchants(_Registry[Merchant]):
+    """Merchants, newest first, without those that were deleted."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database, MERCHANTS, Merchant, "name")
+
+    async def list(self, part: PageRequest) -> Page[Merchant]:
+        """All of them. Raises `Invalid`."""
+        return await self._list(part, {}, lambda row: row.deleted_at.is_(None))
+
+
+class Endpoints(_Registry[Endpoint]):
+    """Endpoints, newest first, without those that were deleted."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database, ENDPOINTS, Endpoint)
+
+    async def list(self, part: PageRequest, *, merchant: str | None = None) -> Page[Endpoint]:
+        """Those of one merchant or all. Raises `Invalid`."""
+        return await self._list(part, {"merchant": merchant}, lambda row: row.state != "deleted")
+
+
+class Replays(_Registry[Replay]):
+    """Replays, newest first."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database, REPLAYS, Replay)
+
+    async def list(self, part: PageRequest) -> Page[Replay]:
+        """All of them. Raises `Invalid`."""
+        return await self._list(part, {})
+
+
+class Reconciliations(_Registry[Reconciliation]):
+    """Reconciliations that an operator asked for, newest first."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database, RECONCILIATIONS, Reconciliation)
+
+    async def list(self, part: PageRequest, *, merchant: str | None = None) -> Page[Reconciliation]:
+        """Those of one merchant or all. Raises `Invalid`."""
+        return await self._list(part, {"merchant": merchant})
+
+
+class AuditLog(_Registry[Audit]):
+    """What operators did, newest first."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database, AUDIT, Audit)
+
+    async def list(
+        self, part: PageRequest, *, actor: str | None = None, action: str | None = None, object_: str | None = None
+    ) -> Page[Audit]:
+        """What one actor did, of one kind, to one object. Raises `Invalid`."""
+        return await self._list(part, {"actor": actor, "action": action, "object": object_})

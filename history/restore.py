@@ -1,0 +1,99 @@
+"""What a ledger that was lost is put back from: everything that is not settled, and whatever it must not take for new.
+
+Each is read in pages, so nothing has to fit into memory; who restores may begin again, as all of it is put back whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from sqlalchemy import Select, Table, or_, select, text
+from sqlalchemy.engine import Connection
+
+from history import tables
+from history.connection import Database, Use
+from history.deliveries import RecordedDelivery, waits, with_attempts
+from history.pages import AnyRow, Place, ms, of_row, oldest, place
+from schemas.outbox.entries import Endpoint, Merchant, Order, Payment, Reconciliation, Replay
+
+STEP = 500
+"""Rows that are read at once."""
+
+
+class Restore:
+    """What to put back, the oldest first."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def merchants(self) -> AsyncIterator[Merchant]:
+        """All that were not deleted, with their sealed credentials."""
+        async for row in self._rows(tables.merchant, tables.merchant.c.deleted_at.is_(None)):
+            yield of_row(Merchant, row)
+
+    async def endpoints(self) -> AsyncIterator[Endpoint]:
+        """All that were not deleted, with their sealed secrets."""
+        async for row in self._rows(tables.endpoint, tables.endpoint.c.state != "deleted"):
+            yield of_row(Endpoint, row)
+
+    async def orders(self, changed_since: float) -> AsyncIterator[Order]:
+        """What merchants expect to be paid, where they said so since (UNIX seconds)."""
+        table = tables.order_expectation
+        asked = select(table).where(table.c.changed_at >= ms(changed_since))
+        for row in await self._database.read(lambda connection: connection.execute(asked).all()):
+            yield Order(*row)
+
+    async def payments(self, recorded_since: float) -> AsyncIterator[Payment]:
+        """Those first recorded since (UNIX seconds): the ledger would take them for new; and, however old, those that
+        are to be looked at again."""
+        table, since = tables.payment, ms(recorded_since)
+        async for row in self._rows(table, table.c.first_at >= since, at="first_at"):
+            yield of_row(Payment, row)
+        async for row in self._rows(table, text(tables.UNSETTLED), table.c.first_at < since, at="next_look_at"):
+            yield of_row(Payment, row)
+
+    async def deliveries(self) -> AsyncIterator[RecordedDelivery]:
+        """Those that were not delivered, nor given up, with their attempts; held ones among them. Their events and
+        payments are asked for by whoever restores."""
+        table, after, more = tables.delivery, None, True
+        while more:
+            found, after = await self._database.read(_undelivered(oldest(table, "created_at", after, STEP)))
+            more = len(found) == STEP
+            for one in found:
+                yield one
+
+    async def replays(self) -> AsyncIterator[Replay]:
+        """Those that were running."""
+        async for row in self._rows(tables.replay, tables.replay.c.state == "running"):
+            yield of_row(Replay, row)
+
+    async def reconciliations(self) -> AsyncIterator[Reconciliation]:
+        """Those that were running, and how far the automatic ones are."""
+        table = tables.reconciliation
+        async for row in self._rows(table, or_(table.c.state == "running", table.c.id.startswith("auto/"))):
+            yield of_row(Reconciliation, row)
+
+    async def _rows(self, table: Table, *conditions: Any, at: str = "created_at") -> AsyncIterator[AnyRow]:
+        after, more = None, True
+        while more:
+            wanted = oldest(table, at, after, STEP).where(*conditions)
+            rows = await self._database.read(_all(wanted))
+            for row in rows:
+                yield row
+            more = len(rows) == STEP
+            after = place(rows[-1], at) if more else None
+
+
+def _all(wanted: Select[Any]) -> Use[Sequence[AnyRow]]:
+    return lambda connection: connection.execute(wanted).all()
+
+
+def _undelivered(wanted: Select[Any]) -> Use[tuple[tuple[RecordedDelivery, ...], Place | None]]:
+    pending = (waits(), text(tables.UNDELIVERED))
+
+    def read(connection: Connection) -> tuple[tuple[RecordedDelivery, ...], Place | None]:
+        rows = connection.execute(wanted.where(*pending)).all()
+        return with_attempts(connection, rows), place(rows[-1], "created_at") if rows else None
+
+    return read

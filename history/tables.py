@@ -1,0 +1,316 @@
+"""Every table of history, and which lists its indexes serve. Views for people are in `history.views`.
+
+Times are in ms; amounts, and whatever was JSON, are text as it was written; `object`, `body`, `snapshot` and `record`
+are as `schemas.compression` stores them. `n` grows with each row, and orders rows of one millisecond. Columns are
+called as in `schemas.outbox.entries`, and stand in its order.
+
+What belongs to a payment is found by its imp_uid first: i'mport numbers payments by the time, so what is written
+together lies together, and not strewn over an index by an event's id, which is a hash.
+
+An index serves a list by the columns it begins with; a list with further filters reads along it and leaves rows out.
+Deliveries and notifications have an index over the few whose state is not the usual one.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.types import TypeEngine
+
+metadata = MetaData(
+    naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "uq": "uq_%(table_name)s_%(column_0_N_name)s"}
+)
+
+Words: TypeEngine[str] = Text().with_variant(Text(collation="C"), "postgresql")
+"""Text that is compared byte by byte on both databases, so that keys and prefixes sort alike."""
+Number: TypeEngine[int] = BigInteger()
+
+UNDELIVERED = "state <> 'delivered'"
+UNUSUAL = "outcome <> 'applied' AND outcome <> 'unchanged'"
+UNSETTLED = "next_look_at IS NOT NULL"
+
+
+def _n() -> Column[int]:
+    return Column("n", BigInteger().with_variant(Integer, "sqlite"), Identity(), primary_key=True)
+
+
+def _word(name: str, *, nullable: bool = False) -> Column[str]:
+    return Column(name, Words, nullable=nullable)
+
+
+def _number(name: str, *, nullable: bool = False) -> Column[int]:
+    return Column(name, Number, nullable=nullable)
+
+
+def _flag(name: str) -> Column[bool]:
+    return Column(name, Boolean, nullable=False)
+
+
+def _blob(name: str) -> Column[bytes]:
+    return Column(name, LargeBinary, nullable=False)
+
+
+def _partial(name: str, *columns: str, where: str) -> Index:
+    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
+
+
+notification = Table(
+    "notification",
+    metadata,
+    _n(),
+    _word("id"),
+    _word("merchant"),
+    _word("imp_uid"),
+    _word("merchant_uid", nullable=True),
+    _word("status", nullable=True),
+    _word("cancellation_id", nullable=True),
+    _word("source", nullable=True),
+    _flag("verified"),
+    _number("received_at"),
+    _word("extra"),
+    _word("outcome"),
+    _word("reason", nullable=True),
+    _number("revision"),
+    UniqueConstraint("id"),
+    Index(None, "received_at"),
+    Index(None, "merchant", "received_at"),
+    Index(None, "imp_uid", "received_at"),
+    _partial("ix_notification_unusual", "outcome", "received_at", where=UNUSUAL),
+)
+
+payment = Table(
+    "payment",
+    metadata,
+    _n(),
+    _word("merchant"),
+    _word("imp_uid"),
+    _number("revision"),
+    _word("merchant_uid"),
+    _word("status"),
+    _word("pay_method", nullable=True),
+    _word("pg_provider", nullable=True),
+    _number("sequence"),
+    _word("amount"),
+    _word("cancelled_amount"),
+    _word("currency"),
+    _number("first_at"),
+    _number("changed_at"),
+    _number("fetched_at", nullable=True),
+    _number("next_look_at", nullable=True),
+    _flag("silent"),
+    _flag("hidden"),
+    _word("contradicts"),
+    _word("payer"),
+    _blob("snapshot"),
+    _blob("record"),
+    _number("erased_at", nullable=True),
+    UniqueConstraint("imp_uid", "merchant"),
+    # What buyers typed lies in the index of the list, so that searching it reads no rows.
+    Index(None, "first_at", "payer", "n"),
+    Index(None, "merchant", "first_at"),
+    Index(None, "merchant_uid", "first_at"),
+    Index(None, "status", "first_at"),
+    _partial("ix_payment_unsettled", "next_look_at", where=UNSETTLED),
+)
+
+shared_object = Table(
+    "shared_object",
+    metadata,
+    _word("merchant"),
+    _word("imp_uid"),
+    _number("revision"),
+    _blob("object"),
+    PrimaryKeyConstraint("imp_uid", "merchant", "revision"),
+)
+
+event = Table(
+    "event",
+    metadata,
+    _n(),
+    _word("id"),
+    _word("merchant"),
+    _word("imp_uid"),
+    _word("type"),
+    _number("sequence"),
+    _number("recorded_at"),
+    _flag("silent"),
+    _word("about", nullable=True),
+    _number("happened_at", nullable=True),
+    _word("merchant_uid"),
+    _word("status", nullable=True),
+    _word("amount", nullable=True),
+    _word("cancelled_amount", nullable=True),
+    _word("currency", nullable=True),
+    _word("detail"),
+    _number("object_revision", nullable=True),
+    _blob("body"),
+    UniqueConstraint("id"),
+    Index(None, "recorded_at"),
+    Index(None, "merchant", "recorded_at"),
+    Index(None, "imp_uid", "recorded_at"),
+    Index(None, "type", "recorded_at"),
+)
+
+delivery = Table(
+    "delivery",
+    metadata,
+    _n(),
+    _word("event"),
+    _word("endpoint"),
+    _word("merchant"),
+    _word("imp_uid"),
+    _word("type"),
+    _number("sequence"),
+    _word("state"),
+    _number("created_at"),
+    _number("changed_at"),
+    _number("next_attempt_at", nullable=True),
+    _word("reason", nullable=True),
+    _number("attempts"),
+    _word("replay", nullable=True),
+    _number("revision"),
+    UniqueConstraint("imp_uid", "event", "endpoint"),
+    Index(None, "created_at"),
+    Index(None, "endpoint", "created_at"),
+    Index(None, "merchant", "created_at"),
+    Index(None, "type", "created_at"),
+    _partial("ix_delivery_undelivered", "state", "created_at", where=UNDELIVERED),
+)
+
+attempt = Table(
+    "attempt",
+    metadata,
+    _word("imp_uid"),
+    _word("event"),
+    _word("endpoint"),
+    _number("number"),
+    _number("at"),
+    _number("status_code", nullable=True),
+    _number("duration_ms"),
+    _word("error", nullable=True),
+    _word("response"),
+    _flag("replay"),
+    PrimaryKeyConstraint("imp_uid", "event", "endpoint", "number"),
+    sqlite_with_rowid=False,
+)
+
+endpoint = Table(
+    "endpoint",
+    metadata,
+    _n(),
+    _word("id"),
+    _word("merchant"),
+    _word("state"),
+    _number("created_at"),
+    _number("changed_at"),
+    _word("description"),
+    _blob("row"),
+    _number("revision"),
+    UniqueConstraint("id"),
+    Index(None, "created_at"),
+    Index(None, "merchant", "created_at"),
+)
+
+merchant = Table(
+    "merchant",
+    metadata,
+    _n(),
+    _word("name"),
+    _number("created_at"),
+    _number("changed_at"),
+    _number("deleted_at", nullable=True),
+    _blob("row"),
+    _number("revision"),
+    UniqueConstraint("name"),
+    Index(None, "created_at"),
+)
+
+order_expectation = Table(
+    "order_expectation",
+    metadata,
+    _word("merchant"),
+    _word("merchant_uid"),
+    _word("amount"),
+    _word("currency", nullable=True),
+    _number("changed_at"),
+    _number("revision"),
+    PrimaryKeyConstraint("merchant", "merchant_uid"),
+)
+
+replay = Table(
+    "replay",
+    metadata,
+    _n(),
+    _word("id"),
+    _word("state"),
+    _number("created_at"),
+    _number("changed_at"),
+    _blob("row"),
+    _number("revision"),
+    UniqueConstraint("id"),
+    Index(None, "created_at"),
+)
+
+reconciliation = Table(
+    "reconciliation",
+    metadata,
+    _n(),
+    _word("id"),
+    _word("merchant"),
+    _word("state"),
+    _number("created_at"),
+    _number("changed_at"),
+    _blob("row"),
+    _number("revision"),
+    UniqueConstraint("id"),
+    Index(None, "created_at"),
+    Index(None, "merchant", "created_at"),
+)
+
+audit_entry = Table(
+    "audit_entry",
+    metadata,
+    _n(),
+    _word("id"),
+    _number("at"),
+    _word("actor"),
+    _word("action"),
+    _word("object"),
+    _word("detail"),
+    UniqueConstraint("id"),
+    Index(None, "at"),
+    Index(None, "actor", "at"),
+    Index(None, "action", "at"),
+    Index(None, "object", "at"),
+)
+
+place = Table(
+    "recorder_place",
+    metadata,
+    _word("outbox"),
+    _word("place"),
+    PrimaryKeyConstraint("outbox"),
+)
+"""How far each outbox was recorded: the id of its last entry."""
+
+about = Table(
+    "about",
+    metadata,
+    _word("name"),
+    _word("value"),
+    PrimaryKeyConstraint("name"),
+)
+"""What this database is (`program`), and whose history (`ledger`)."""

@@ -1,0 +1,176 @@
+"""Writing: a batch of entries and the place after them in the outbox, in one transaction.
+
+The place is compared with what it was when the entries were read: of two recorders with the same entries one writes
+them, and a recorder that was killed and comes back finds its place moved. What is written twice all the same (by a
+ledger that writes again what it holds) changes nothing, as rows compare revisions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+from sqlalchemy import bindparam, column, select, table, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection, Dialect
+from sqlalchemy.sql import Executable
+
+from history import tables
+from history.batch import SHAPES, Batch, Shape, columns
+from history.erase import erase_in
+from schemas.outbox import entries
+from schemas.outbox.entries import Entry
+
+MOST = 1000
+"""Entries of one batch, about: more take no less time each, and hold others up."""
+START = "0-0"
+"""The place before the first entry of an outbox."""
+
+_INCOMING = "incoming_"
+_PG_TYPES = {"str": "text", "int": "int8", "bool": "bool", "bytes": "bytea"}
+
+
+def record(connection: Connection, outbox: str, after: str, upto: str, batch: Batch) -> bool:
+    """Write a batch of an outbox, read behind the place `after` up to `upto`; False, and nothing is written, where the
+    outbox was recorded to another place than `after` meanwhile."""
+    if not _move(connection, outbox, after, upto):
+        return False
+    write(connection, batch)
+    return True
+
+
+def write(connection: Connection, batch: Batch) -> None:
+    """Write the rows of a batch; what they were before counts where it is newer."""
+    if connection.dialect.name == "postgresql":
+        _prepare_copying(connection)
+        connection.connection.dbapi_connection.run_async(lambda driver: _copy(driver, batch))  # type: ignore[union-attr]
+    else:
+        for kind, rows in batch.rows.items():
+            connection.exec_driver_sql(_SQLITE[kind], rows)
+        if batch.outcomes:
+            connection.exec_driver_sql(_SQLITE[entries.Outcome], batch.outcomes)
+    for erasure in batch.erasures:
+        erase_in(connection, erasure)
+
+
+def _move(connection: Connection, outbox: str, after: str, upto: str) -> bool:
+    """Move the place of an outbox; whether it was where it should be."""
+    if after == START:
+        first = {"outbox": outbox, "place": START}
+        connection.execute(_upsert(connection.dialect.name)(tables.place).on_conflict_do_nothing(), first)
+    moved = connection.execute(
+        update(tables.place).where(tables.place.c.outbox == outbox, tables.place.c.place == after).values(place=upto)
+    )
+    return moved.rowcount == 1
+
+
+async def _copy(driver: Any, batch: Batch) -> None:
+    """COPY the rows into temporary tables and move them on from there: a third of the time of `executemany`."""
+    wanted: dict[type[Entry], Sequence[Sequence[Any]]] = {**batch.rows}
+    if batch.outcomes:
+        wanted[entries.Outcome] = [(row[3], *row[:3]) for row in batch.outcomes]
+    async with driver.cursor() as cursor:
+        for kind, rows in wanted.items():
+            async with cursor.copy(_COPY[kind]) as copy:
+                copy.set_types(_TYPES[kind])
+                for row in rows:
+                    await copy.write_row(row)
+        if wanted:
+            await cursor.execute("; ".join(_POSTGRESQL[kind] for kind in wanted))
+
+
+def _prepare_copying(connection: Connection) -> None:
+    """Make the temporary tables, once for a connection: they are gone with it, or with the transaction that made them,
+    should it fail."""
+    made = connection.exec_driver_sql(f"SELECT to_regclass('pg_temp.{_INCOMING}outcome')").scalar()
+    if made is None:
+        connection.exec_driver_sql("; ".join(_TEMPORARY.values()))
+
+
+def _upsert(dialect: str) -> Any:
+    return postgresql.insert if dialect == "postgresql" else sqlite.insert
+
+
+def _changes(kind: type[Entry], shape: Shape) -> tuple[str, ...]:
+    """The columns that a later row of a thing changes."""
+    if "revision" not in columns(kind) or "revision" in shape.key:
+        return ()
+    return tuple(name for name in columns(kind) if name not in (*shape.key, *shape.fixed))
+
+
+def _on_conflict(statement: Any, kind: type[Entry], shape: Shape) -> Executable:
+    changed = _changes(kind, shape)
+    if not changed:
+        settled: Executable = statement.on_conflict_do_nothing(index_elements=shape.key)
+        return settled
+    newer: Executable = statement.on_conflict_do_update(
+        index_elements=shape.key,
+        set_={name: statement.excluded[name] for name in changed},
+        where=statement.excluded.revision > shape.table.c.revision,
+    )
+    return newer
+
+
+def _compiled(statement: Any, dialect: Dialect) -> str:
+    return str(statement.compile(dialect=dialect))
+
+
+def _for_sqlite() -> Mapping[type[Entry], str]:
+    dialect = sqlite.dialect(paramstyle="qmark")
+    found: dict[type[Entry], str] = {
+        kind: _compiled(_on_conflict(sqlite.insert(shape.table).values(_bound(kind)), kind, shape), dialect)
+        for kind, shape in SHAPES.items()
+    }
+    row = tables.notification.c
+    found[entries.Outcome] = _compiled(
+        update(tables.notification)
+        .values(outcome=bindparam("to"), reason=bindparam("why"), revision=bindparam("at"))
+        .where(row.id == bindparam("which"), row.revision < bindparam("before")),
+        dialect,
+    )
+    return found
+
+
+def _bound(kind: type[Entry]) -> dict[str, Any]:
+    return {name: bindparam(name) for name in columns(kind)}
+
+
+def _for_postgresql() -> Mapping[type[Entry], str]:
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    found: dict[type[Entry], str] = {}
+    for kind, shape in SHAPES.items():
+        names = columns(kind)
+        incoming = table(_INCOMING + shape.table.name, *map(column, names))
+        statement = postgresql.insert(shape.table).from_select(names, select(incoming))
+        found[kind] = _compiled(_on_conflict(statement, kind, shape), dialect)
+    row, incoming = tables.notification.c, table(f"{_INCOMING}outcome", *map(column, columns(entries.Outcome)))
+    found[entries.Outcome] = _compiled(
+        update(tables.notification)
+        .values(outcome=incoming.c.outcome, reason=incoming.c.reason, revision=incoming.c.revision)
+        .where(row.id == incoming.c.id, row.revision < incoming.c.revision),
+        dialect,
+    )
+    return found
+
+
+def _temporary(kind: type[Entry]) -> str:
+    source = SHAPES[kind].table.name if kind in SHAPES else tables.notification.name
+    name, names = _incoming(kind), ", ".join(columns(kind))
+    return f"CREATE TEMPORARY TABLE {name} ON COMMIT DELETE ROWS AS SELECT {names} FROM {source} WITH NO DATA"  # noqa: S608  # all names are ours
+
+
+def _incoming(kind: type[Entry]) -> str:
+    return _INCOMING + (SHAPES[kind].table.name if kind in SHAPES else "outcome")
+
+
+def _types(kind: type[Entry]) -> tuple[str, ...]:
+    return tuple(_PG_TYPES[str(one.type).removesuffix(" | None")] for one in fields(kind))
+
+
+_KINDS = (*SHAPES, entries.Outcome)
+_SQLITE = _for_sqlite()
+_POSTGRESQL = _for_postgresql()
+_TEMPORARY = {kind: _temporary(kind) for kind in _KINDS}
+_COPY = {kind: f"COPY {_incoming(kind)} ({', '.join(columns(kind))}) FROM STDIN (FORMAT BINARY)" for kind in _KINDS}
+_TYPES = {kind: _types(kind) for kind in _KINDS}

@@ -1,0 +1,1 @@
+"""The outbox: what the ledger changed, on its way into history."""

@@ -1,0 +1,105 @@
+"""An entry as bytes: MessagePack, which a Lua script can write and read as well (`cmsgpack`).
+
+`[version, kind, field, field …]` in the order of the entry's fields, as a worker packs it; or, as a script makes one,
+a map of fields by name beside `v` and `kind`. What only the script knows of an entry that a worker packed (the time, a
+sequence) comes as a second map, the stamp, whose fields win.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from operator import attrgetter
+from typing import Any
+
+import msgpack
+
+from schemas.errors import UnknownEntry
+from schemas.outbox import entries
+from schemas.outbox.entries import Entry
+from schemas.reasons import Reason
+
+VERSION = 1
+
+KINDS: Mapping[str, type[Entry]] = {
+    "notification": entries.Notification,
+    "outcome": entries.Outcome,
+    "payment": entries.Payment,
+    "object": entries.SharedObject,
+    "event": entries.Event,
+    "delivery": entries.Delivery,
+    "attempt": entries.Attempt,
+    "endpoint": entries.Endpoint,
+    "merchant": entries.Merchant,
+    "order": entries.Order,
+    "replay": entries.Replay,
+    "reconciliation": entries.Reconciliation,
+    "audit": entries.Audit,
+    "erasure": entries.Erasure,
+}
+"""How each kind of entry is called in its bytes."""
+
+_NAMES = {cls: tuple(one.name for one in fields(cls)) for cls in KINDS.values()}
+_GETTERS = {cls: attrgetter(*names) for cls, names in _NAMES.items()}
+_COUNTS = {cls: len(names) for cls, names in _NAMES.items()}
+_HEADS = {cls: (VERSION, kind) for kind, cls in KINDS.items()}
+_BYTES = {cls: {one.name for one in fields(cls) if one.type == "bytes"} for cls in KINDS.values()}
+
+
+def pack(entry: Entry) -> bytes:
+    """The entry as bytes. Half a surrogate pair in a text, which UTF-8 cannot hold, becomes a question mark."""
+    packed: bytes = msgpack.packb(_HEADS[type(entry)] + _GETTERS[type(entry)](entry), unicode_errors="replace")
+    return packed
+
+
+def pack_stamp(**known: int | str | bool | None) -> bytes:
+    """Fields that are added to an entry's bytes later, as a script does it."""
+    packed: bytes = msgpack.packb(known)
+    return packed
+
+
+def unpack(packed: bytes, stamp: bytes = b"") -> Entry:
+    """The entry of these bytes and, where there is one, their stamp. Raises `UnknownEntry` as `unpack_values` does."""
+    kind, values = unpack_values(packed, stamp)
+    return kind(*values)
+
+
+def unpack_values(packed: bytes, stamp: bytes = b"") -> tuple[type[Entry], tuple[Any, ...]]:
+    """What `unpack` makes an entry of: its class and the values of its fields. A third of the time, where these are
+    written into tables by the thousand.
+
+    Raises `UnknownEntry` for a kind or version that this process does not know, and for what is no entry at all: to
+    leave it out would lose it, so whoever reads the outbox has to stop there.
+    """
+    try:
+        row = msgpack.unpackb(packed, use_list=False)
+        if type(row) is not tuple or stamp:
+            return _by_name(row, msgpack.unpackb(stamp) if stamp else {})
+        version, kind, values = row[0], row[1], row[2:]
+        if version != VERSION:
+            raise UnknownEntry(Reason.of("outbox_entry_of_other_version", version=repr(version)[:40], known=VERSION))
+        cls = KINDS[kind]
+        if len(values) != _COUNTS[cls]:
+            raise UnknownEntry(Reason.of("outbox_entry_unreadable", error=f"{kind}: {len(values)} ≠ {_COUNTS[cls]}"))
+        return cls, values
+    except KeyError as error:
+        raise UnknownEntry(Reason.of("outbox_entry_unknown", what=repr(error.args[0])[:80])) from None
+    except (ValueError, TypeError, IndexError, msgpack.UnpackException) as error:
+        raise UnknownEntry(Reason.of("outbox_entry_unreadable", error=type(error).__name__)) from None
+
+
+def _by_name(row: Any, stamp: Mapping[str, Any]) -> tuple[type[Entry], tuple[Any, ...]]:
+    if isinstance(row, tuple):
+        version, kind = row[0], row[1]
+        named = dict(zip(_NAMES[KINDS[kind]], row[2:], strict=True))
+    else:
+        named = dict(row)
+        version, kind = named.pop("v"), named.pop("kind")
+    if version != VERSION:
+        raise UnknownEntry(Reason.of("outbox_entry_of_other_version", version=repr(version)[:40], known=VERSION))
+    cls = KINDS[kind]
+    named.update(stamp)
+    for name in _BYTES[cls] & named.keys():
+        if isinstance(named[name], str):  # a script's strings are neither text nor bytes
+            named[name] = named[name].encode()
+    return cls, _GETTERS[cls](cls(**named))

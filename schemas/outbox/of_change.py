@@ -1,0 +1,111 @@
+"""What a change of a payment puts into the outbox, as far as a worker knows it; a script's stamp adds the rest.
+
+An event's body is stored whole: compressed, i'mport's object in it costs less than a row of its own and a reference to
+that. Only a long object, which each of a look's many events would repeat, is shared.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
+from typing import Any
+
+from schemas import wire
+from schemas.compression import compress
+from schemas.outbox import cold_record
+from schemas.outbox.entries import Event, Payment, SharedObject
+from schemas.payments import events
+from schemas.payments.decide import Change, Record
+from schemas.payments.facts import cancelled_amount, plain
+from schemas.times import unix
+
+SHARED_FROM = 16_384
+"""Bytes of an object that is shared by the events of its look, where there is more than one."""
+MOST_PAYER = 300
+"""Characters that can be searched of what a buyer typed."""
+
+_TYPED = ("buyer_name", "buyer_email", "buyer_tel")
+
+
+def of_payment(record: Record, revision: int, *, first_at: int = 0, changed_at: int = 0) -> Payment:
+    """The payment of a record that has a snapshot. The script adds `first_at`, `changed_at`, `fetched_at` and
+    `next_look_at`."""
+    snapshot = record.snapshot
+    if snapshot is None:
+        raise ValueError(f"payment {record.imp_uid} was never looked at")
+    return Payment(
+        merchant=record.merchant,
+        imp_uid=record.imp_uid,
+        revision=revision,
+        merchant_uid=snapshot.merchant_uid,
+        status=record.status.value,
+        pay_method=snapshot.pay_method,
+        pg_provider=snapshot.pg_provider,
+        sequence=record.sequence,
+        amount=f"{snapshot.amount:f}",
+        cancelled_amount=plain(cancelled_amount(record.facts.values())),
+        currency=snapshot.currency,
+        first_at=first_at,
+        changed_at=changed_at,
+        contradicts=wire.dumps(record.contradicts).decode(),
+        payer=payer(wire.loads(snapshot.raw)),
+        snapshot=compress(snapshot.raw),
+        record=cold_record.dump(record),
+    )
+
+
+def of_events(change: Change, revision: int) -> Iterator[SharedObject | Event]:
+    """The events of a change, after the object that they share. The script adds `recorded_at`, and `silent` where it
+    decides so."""
+    record, made = change.record, change.events
+    shared = {event.callback.payment for event in made if event.callback.payment is not None}
+    is_shared = len(made) > 1 and len(shared) == 1 and len(next(iter(shared))) >= SHARED_FROM
+    if is_shared:
+        yield SharedObject(record.merchant, record.imp_uid, revision, compress(next(iter(shared))))
+    for event in made:
+        yield of_event(event, record.merchant, record.imp_uid, object_revision=revision if is_shared else None)
+
+
+def of_event(
+    event: events.Event, merchant: str, imp_uid: str, *, object_revision: int | None = None, recorded_at: int = 0
+) -> Event:
+    """One event; its body is stored without i'mport's object where ``object_revision`` says which that is."""
+    said = wire.loads(event.callback.text)
+    data = said["data"]
+    return Event(
+        id=event.id,
+        merchant=merchant,
+        imp_uid=imp_uid,
+        type=event.type,
+        sequence=event.sequence,
+        recorded_at=recorded_at,
+        silent=event.silent,
+        happened_at=round(unix(said["timestamp"]) * 1000),
+        merchant_uid=data["merchant_uid"],
+        status=event.status.value,
+        amount=f"{Decimal(data['amount']):f}",
+        cancelled_amount=f"{Decimal(data['cancelled_amount']):f}",
+        currency=data["currency"],
+        detail=wire.dumps(data["detail"]).decode(),
+        object_revision=object_revision,
+        body=compress(event.body if object_revision is None else event.callback.text),
+    )
+
+
+def payer(payment: Mapping[str, Any]) -> str:
+    """What the buyer typed, in the form that is searched: name, address, number (as written and its digits alone) and
+    who paid in."""
+    typed = [payment.get(name) for name in _TYPED]
+    rows = payment.get("deposit_history")
+    typed += [row.get("depositor_name") for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []
+    texts = [text for text in typed if isinstance(text, str) and text]
+    telephone = payment.get("buyer_tel")
+    if isinstance(telephone, str):
+        texts.append("".join(char for char in telephone if char.isdigit()))
+    return searchable(dict.fromkeys(texts))[:MOST_PAYER]
+
+
+def searchable(texts: Iterable[str]) -> str:
+    """The texts as they are compared: composed, without capitals, a line each."""
+    return unicodedata.normalize("NFC", "\n".join(texts)).casefold()

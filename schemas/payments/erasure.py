@@ -1,0 +1,87 @@
+"""A buyer is forgotten: what of a payment tells who paid, blanked. Amounts, ids, statuses and times stay.
+
+Blanked is what the buyer typed, what cards and accounts are called by, who paid in, the merchant's own `custom_data`;
+and a reason that repeats any of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from schemas import wire
+
+FIELDS = frozenset(
+    (
+        "buyer_name",
+        "buyer_email",
+        "buyer_tel",
+        "buyer_addr",
+        "buyer_postcode",
+        "custom_data",
+        "customer_uid",
+        "card_number",
+        "vbank_num",
+        "vbank_holder",
+        "depositor_name",
+        "depositor",
+        "user_agent",
+        "refund_holder",
+        "refund_account",
+        "refund_tel",
+    )
+)
+"""Members that are blanked wherever they stand in i'mport's object or an event's detail."""
+
+_ACCOUNT = frozenset(("number", "holder"))
+"""Those of an event's `virtual_account`."""
+_REASONS = frozenset(("reason", "cancel_reason", "fail_reason", "denied_reason"))
+_SHORTEST = 2
+"""Characters of a value that counts as repeated in a reason."""
+
+
+def blank_object(payment: Mapping[str, Any]) -> dict[str, Any]:
+    """i'mport's object without its buyer; blanking it again changes nothing."""
+    blank: dict[str, Any] = _blanked(payment, frozenset(_typed(payment)))
+    return blank
+
+
+def blank_body(body: bytes) -> bytes:
+    """A callback's body, with or without i'mport's object, without its buyer."""
+    said: Mapping[str, Any] = wire.loads(body)
+    return wire.dumps(_blanked(said, frozenset(_typed(said))))
+
+
+def blank_detail(detail: bytes, known: bytes = b"{}") -> bytes:
+    """An event's detail without its buyer; `known` is JSON that also says who that is."""
+    said = wire.loads(detail)
+    return wire.dumps(_blanked(said, frozenset((*_typed(said), *_typed(wire.loads(known))))))
+
+
+def _typed(value: Any, name: str = "") -> Iterator[str]:
+    """The texts that are to be blanked."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            is_hidden = key in FIELDS or (name == "virtual_account" and key in _ACCOUNT)
+            if is_hidden and isinstance(inner, str) and len(inner) >= _SHORTEST:
+                yield inner
+            yield from _typed(inner, key)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _typed(inner, name)
+
+
+def _blanked(value: Any, typed: frozenset[str], name: str = "") -> Any:
+    if isinstance(value, Mapping):
+        return {key: _member(key, inner, typed, name) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_blanked(inner, typed, name) for inner in value]
+    return value
+
+
+def _member(key: str, value: Any, typed: frozenset[str], of: str) -> Any:
+    if key in FIELDS or (of == "virtual_account" and key in _ACCOUNT):
+        return None
+    if key in _REASONS and isinstance(value, str) and any(text in value for text in typed):
+        return None
+    return _blanked(value, typed, key)

@@ -1,0 +1,120 @@
+"""What was recorded is read as it was: payments, events to the byte, deliveries, notifications, what operators did."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from history import History
+from history.pages import PageRequest
+from schemas.compression import decompress
+from schemas.errors import NotFound
+from schemas.outbox import cold_record
+from schemas.outbox import entries as e
+from tests.support.outbox_entries import ENDPOINT, NOW, change_of, delivered, of_look, of_payment, one, paid
+from tests.support.payments import deposit
+
+Record = Callable[..., Any]
+FIRST = PageRequest()
+
+
+async def test_a_payment_with_all_that_belongs_to_it(history: History, record: Record) -> None:
+    """The whole way of a payment, and each row is the entry that was written."""
+    entries = of_payment(1)
+    notification, event, attempt = one(entries, e.Notification), one(entries, e.Event), one(entries, e.Attempt)
+    await record(entries)
+    assert await history.payments.get("default", "imp_000000000001") == one(entries, e.Payment)
+    got = await history.notifications.get(notification.id)
+    assert got == replace(notification, outcome="applied", revision=NOW)
+    read = await history.events.get(event.id)
+    assert read == replace(event, body=decompress(event.body))
+    found = await history.deliveries.get(f"{event.id}.{ENDPOINT}")
+    assert (found.delivery, found.attempts) == (entries[-1], (attempt,))
+
+
+async def test_a_body_is_the_callbacks_very_bytes(history: History, record: Record) -> None:
+    """Also where a look's many events share one long object."""
+    rows = [deposit(100, 1_700_000_000 + place, f"tid_{place}") for place in range(300)]
+    change = change_of(paid(pay_method="vbank", vbank_num="110-1", amount=0, deposit_history=rows))
+    entries = of_look(change)
+    assert len(change.events) > 100
+    assert sum(isinstance(entry, e.SharedObject) for entry in entries) == 1
+    assert sum(len(entry.body) for entry in entries if isinstance(entry, e.Event)) < 100 * len(change.events) * 5
+    await record(entries)
+    for made in (change.events[0], change.events[77], change.events[-1]):
+        assert (await history.events.get(made.id)).body == made.body
+    of = await history.events.of_payments([("default", change.record.imp_uid)])
+    assert [one.sequence for one in of["default", change.record.imp_uid]][-1] == len(change.events)
+
+
+async def test_the_record_of_a_payment_that_has_left(history: History, record: Record) -> None:
+    """A batch of looks asks once, and goes on from what comes back: the same look brings no news."""
+    changes = [change_of(paid(imp_uid=f"imp_{place}")) for place in range(3)]
+    await record(entry for change in changes for entry in of_look(change))
+    names = [("default", f"imp_{place}") for place in range(5)]
+    found = await history.payments.some(names)
+    assert set(found) == set(names[:3])
+    for change in changes:
+        stored = found["default", change.record.imp_uid]
+        loaded = cold_record.load("default", stored.imp_uid, stored.record, stored.snapshot)
+        assert loaded == change.record
+        assert change_of(paid(imp_uid=stored.imp_uid), before=loaded).events == ()
+
+
+async def test_states_that_follow_from_the_endpoint(history: History, record: Record) -> None:
+    """A pending delivery is held while its endpoint is disabled and discarded once that is deleted."""
+    event = next(entry for entry in of_payment(1) if isinstance(entry, e.Event))
+    endpoints = {"ep_a": "enabled", "ep_b": "disabled", "ep_c": "deleted", "ep_d": "deleted"}
+    deliveries = [delivered(event, NOW, name)[0] for name in endpoints]
+    deliveries[3] = replace(deliveries[3], state="discarded")
+    await record([event, *deliveries, *(e.Endpoint(name, "default", state) for name, state in endpoints.items())])
+    for state, names in {"pending": ["ep_a"], "held": ["ep_b"], "discarded": ["ep_d", "ep_c"], "dead": []}.items():
+        page = await history.deliveries.list(FIRST, state=state)  # type: ignore[arg-type]
+        assert [one.delivery.endpoint for one in page.rows] == names
+        assert {one.delivery.state for one in page.rows} <= {state}
+
+
+async def test_what_operators_set_up_and_did(history: History, record: Record) -> None:
+    """Rows of the ledger's own come back as they were given; what was deleted is in no list."""
+    merchant = e.Merchant("shop", NOW, NOW, None, b"sealed", 1)
+    endpoint = e.Endpoint("ep_1", "shop", "enabled", NOW, NOW, "the shop", b"row", 1)
+    replay = e.Replay("rpl_1", "running", NOW, NOW, b"row", 1)
+    run = e.Reconciliation("rec_1", "shop", "done", NOW, NOW, b"row", 1)
+    audit = e.Audit("aud_1", NOW, "alice", "endpoint.create", "ep_1", '{"url":"https://shop.example"}')
+    gone = [replace(merchant, name="old", deleted_at=NOW), replace(endpoint, id="ep_0", state="deleted")]
+    order = e.Order("shop", "order-1", "1000", "KRW", NOW, 1)
+    await record([merchant, endpoint, replay, run, audit, order, *gone])
+    assert (await history.merchants.list(FIRST)).rows == (merchant,)
+    assert (await history.endpoints.list(FIRST, merchant="shop")).rows == (endpoint,)
+    assert (await history.replays.list(FIRST)).rows == (replay,)
+    assert (await history.reconciliations.list(FIRST)).rows == (run,)
+    assert (await history.audit.list(FIRST, actor="alice")).rows == (audit,)
+    assert (await history.audit.list(FIRST, actor="bob")).rows == ()
+    assert await history.payments.order("shop", "order-1") == order
+    assert await history.payments.order("shop", "order-2") is None
+
+
+async def test_what_is_not_there(history: History) -> None:
+    """Whoever asks for one thing by a name that nothing has is told so."""
+    for ask in (
+        history.payments.get("default", "imp_0"),
+        history.events.get("evt_0"),
+        history.deliveries.get("evt_0.ep_0"),
+        history.notifications.get("ntf_0"),
+        history.endpoints.get("ep_0"),
+    ):
+        with pytest.raises(NotFound, match="there is no"):
+            await ask
+
+
+async def test_texts_that_a_database_refuses(history: History, record: Record) -> None:
+    """NUL, half a surrogate pair and endless order numbers come from outside, and stop no batch."""
+    entries = of_payment(1)
+    await record([replace(one(entries, e.Payment), merchant_uid="9" * 5000, payer="\0" + "가" * 5000)])
+    await record([one(entries, e.Event), entries[-1], replace(one(entries, e.Attempt), response="a\0b\ud800")])
+    found = await history.deliveries.list(FIRST)
+    assert found.rows[0].attempts[0].response == "a\ufffdb?"
+    assert len((await history.payments.list(FIRST)).rows[0].merchant_uid) == 400

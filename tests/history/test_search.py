@@ -1,0 +1,96 @@
+"""What an operator has at hand is found: numbers, ids, what buyers typed; and the figures of thirty days."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from history import History
+from history import search as history_search
+from schemas.outbox import entries as e
+from tests.support.outbox_entries import ENDPOINT, NOW, change_of, delivered, of_look, of_payment, paid
+from tests.support.payments import T0
+
+Record = Callable[..., Awaitable[None]]
+DAY = 86_400_000
+
+
+async def found(history: History, text: str) -> list[str]:
+    """The order numbers of the payments that a text finds."""
+    return [row.merchant_uid for row in (await history.find(text)).payments]
+
+
+async def test_numbers_by_how_they_begin(history: History, record: Record) -> None:
+    """An order number or imp_uid, whole or its beginning."""
+    await record(row for n in (1, 12, 13, 2) for row in of_payment(n, at=NOW + n))
+    assert await found(history, "order-1") == ["order-13", "order-12", "order-1"]
+    assert await found(history, " order-13 ") == ["order-13"]
+    assert await found(history, "imp_000000000002") == ["order-2"]
+    for nothing in ("rder-1", "order-9", "", "  ", "%", "_", "\0"):
+        assert await found(history, nothing) == []
+
+
+async def test_ids(history: History, record: Record) -> None:
+    """Events, deliveries and notifications are found by their whole ids."""
+    way = of_payment(1)
+    await record(way)
+    event = next(row for row in way if isinstance(row, e.Event))
+    hits = await history.find(event.id)
+    assert (hits.events, hits.deliveries, hits.payments) == ((event.id,), (), ())
+    assert (await history.find(f"{event.id}.{ENDPOINT}")).deliveries == (f"{event.id}.{ENDPOINT}",)
+    assert (await history.find(f"{event.id}.ep_other")).deliveries == ()
+    assert (await history.find(way[0].id)).notifications == (way[0].id,)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("text", ["홍길", "길동", "GILDONG@", "010-1234", "01012345678", "34-56"])
+async def test_what_a_buyer_typed(history: History, record: Record, text: str) -> None:
+    """Any part of name, address or number, also decomposed as a Mac writes Korean."""
+    await record([*of_payment(1), *of_payment(2, buyer_name="이서연", buyer_email="a@b.kr", buyer_tel="02-999")])
+    assert await found(history, text) == ["order-1"]
+    assert await found(history, unicodedata.normalize("NFD", text)) == ["order-1"]
+
+
+async def test_searching_goes_on(history: History, record: Record, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So many payments are read through at once; the cursor goes on with older ones, and ends."""
+    monkeypatch.setattr(history_search, "MOST", 5)
+    await record(
+        row for n in range(23) for row in of_payment(n, at=NOW + n, buyer_name="김민수" if n % 6 else "박지훈")
+    )
+    seen, cursor, steps = [], None, 0
+    while steps == 0 or cursor is not None:
+        hits = await history.find("박지훈", cursor=cursor, limit=1)
+        seen += [row.merchant_uid for row in hits.payments]
+        cursor, steps = hits.next_cursor, steps + 1
+    assert seen == ["order-18", "order-12", "order-6", "order-0"]
+    assert steps >= 4
+
+
+async def test_thirty_days(history: History, record: Record) -> None:
+    """Payments by day, status and method, webhooks by outcome, endpoints by how they do; days are Korea's."""
+    midnight = NOW - NOW % DAY + DAY - 9 * 3_600_000
+    rows = [row for n in range(3) for row in of_payment(n, at=midnight - 1 + n)]
+    ended = delivered(next(row for row in rows if isinstance(row, e.Event)), midnight)[2]
+    dead = replace(ended, endpoint="ep_bad", state="dead")
+    lost = of_look(change_of(paid(imp_uid="imp_lost", amount=Decimal("10.50"), currency="USD")), midnight)
+    await record([*rows, dead, *lost, *of_payment(50, at=midnight - 40 * DAY)])
+    figures = await history.figures(midnight / 1000 - 30 * 86400, midnight / 1000 + 1)
+    day = (midnight + 9 * 3_600_000) // DAY
+    told = {(row.day - day, row.currency, row.count, row.amount, row.unannounced) for row in figures.payments}
+    assert told == {(-1, "KRW", 1, 1004, 0), (0, "KRW", 2, 2008, 0), (0, "USD", 1, Decimal("10.5"), 1)}
+    assert [(row.day - day, row.outcome, row.count) for row in figures.notifications] == [
+        (-1, "applied", 1), (0, "applied", 2),
+    ]  # fmt: skip
+    good, bad = sorted(figures.endpoints, key=lambda row: row.success_rate or 0, reverse=True)
+    assert (good.endpoint, good.count, good.at_once, good.success_rate, good.within) == (
+        ENDPOINT,
+        3,
+        3,
+        1.0,
+        (3, 0, 0, 0, 0),
+    )
+    assert (bad.endpoint, bad.dead, bad.success_rate, bad.within) == ("ep_bad", 1, 0.0, (0, 0, 0, 0, 0))
+    assert (await history.figures(T0, T0 + 1, merchant="nobody")).payments == ()

@@ -1,0 +1,97 @@
+"""Starting: tables are made once, by whoever comes first; what somebody has to mend is said in one line."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy.engine import Connection
+
+from history import History, migrate, tables
+from history.connection import Database
+from runtime.history_url import parse
+from schemas.errors import BadSetting, HistoryUnavailable
+from tests.support.postgres import Postgres
+
+
+async def refused(url: str) -> str:
+    """What a process says that does not start with this history."""
+    history = History.connect(parse(url))
+    with pytest.raises(BadSetting) as found:
+        await history.prepare()
+    await history.close()
+    said = str(found.value)
+    assert said.startswith("RELAY_HISTORY_URL=")
+    assert "\n" not in said
+    return said
+
+
+async def test_migrations_make_the_tables(history: History, database: Database) -> None:
+    """What migrations make is what the code reads and writes."""
+
+    def differences(connection: Connection) -> list[object]:
+        context = MigrationContext.configure(connection, opts={"version_table": migrate.VERSION_TABLE})
+        return list(compare_metadata(context, tables.metadata))
+
+    assert await database.read(differences) == []
+
+
+async def test_many_processes_start_at_once(history_url: str) -> None:
+    """One makes the tables, the others wait for it."""
+    started = [History.connect(parse(history_url)) for _ in range(5)]
+    await asyncio.gather(*(one.prepare() for one in started))
+    await asyncio.gather(*(one.ping() for one in started))
+    await asyncio.gather(*(one.close() for one in started))
+
+
+async def test_tables_of_a_newer_version(history: History, database: Database, history_url: str) -> None:
+    """An older process does not start beside them, and changes nothing."""
+    statement = f"UPDATE {migrate.VERSION_TABLE} SET version_num = '9999'"  # noqa: S608  # a name of ours
+    await database.write(lambda connection: connection.exec_driver_sql(statement))
+    assert "of a newer version" in await refused(history_url)
+
+
+async def test_another_programs_database(database: Database, history_url: str) -> None:
+    """Its tables are left alone."""
+    await database.write(lambda connection: connection.exec_driver_sql("CREATE TABLE orders (id INTEGER)"))
+    assert "tables of another program (orders)" in await refused(history_url)
+
+
+async def test_the_file_is_its_owners(tmp_path: Path) -> None:
+    """It holds buyers' data: nobody else may read it, nor its log."""
+    history = History.connect(parse(f"sqlite:///{tmp_path}/deep/down/history.db"))
+    await history.prepare()
+    await history.adopt("ledger")
+    assert {file.stat().st_mode & 0o777 for file in (tmp_path / "deep/down").iterdir()} == {0o600}
+    await history.close()
+
+
+async def test_files_that_cannot_be_used(tmp_path: Path) -> None:
+    """A text file, a folder, a file in no folder."""
+    (tmp_path / "text.db").write_text("this is no database\n" * 100)
+    assert "none of SQLite's" in await refused(f"sqlite:///{tmp_path}/text.db")
+    assert "cannot be opened" in await refused(f"sqlite:///{tmp_path}")
+    assert "cannot be opened" in await refused("sqlite:////proc/none/history.db")
+    with sqlite3.connect(tmp_path / "other.db") as other:
+        other.execute("CREATE TABLE people (name TEXT)")
+    assert "another program (people)" in await refused(f"sqlite:///{tmp_path}/other.db")
+
+
+async def test_servers_that_turn_us_away(postgres_server: Postgres) -> None:
+    """No such database or user, no rights: said without the password. A server that is away may come back."""
+    url = postgres_server.create("narrow")
+    for statement in ("CREATE ROLE narrow LOGIN PASSWORD 'geheim'", "REVOKE CREATE ON SCHEMA public FROM PUBLIC"):
+        postgres_server.execute(statement, "narrow")
+    assert "there is no such database" in await refused(postgres_server.url("nowhere"))
+    assert "there is no such user" in await refused(postgres_server.url("narrow", "nobody", "geheim"))
+    said = await refused(postgres_server.url("narrow", "narrow", "geheim"))
+    assert "may not make tables" in said
+    assert "geheim" not in said
+    away = History.connect(parse(url.replace(str(postgres_server.port), "1")))
+    with pytest.raises(HistoryUnavailable, match="refused"):
+        await away.prepare()
+    await away.close()

@@ -1,0 +1,146 @@
+"""A PostgreSQL of the tests' own: started, stopped and killed; Debian's, of whichever version is installed."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import psycopg
+import pytest
+
+PATIENCE = 60.0
+"""Seconds after which a server that does not come up is an error; a generous wait, never a measurement."""
+
+_DEBIAN = Path("/usr/lib/postgresql")
+
+
+def find_programs() -> Path | None:
+    """The folder of `initdb` and `postgres`, None where PostgreSQL is not installed."""
+    versions = sorted(_DEBIAN.glob("*/bin/initdb"), key=lambda path: int(path.parent.parent.name), reverse=True)
+    if versions:
+        return versions[0].parent
+    found = shutil.which("initdb")
+    return Path(found).parent if found and shutil.which("postgres") else None
+
+
+class Postgres:
+    """A server on a port of loopback; data in `directory` survive a restart. Its superuser is `relay`."""
+
+    def __init__(self, programs: Path, port: int, directory: Path) -> None:
+        self.port = port
+        self.directory = directory
+        self._programs = programs
+        self._process: subprocess.Popen[bytes] | None = None
+        # PostgreSQL refuses to be run by root.
+        self._user = pwd.getpwnam("postgres") if os.geteuid() == 0 else None
+
+    def url(self, database: str, user: str = "relay", password: str = "") -> str:
+        """How history is told of a database."""
+        secret = f":{password}" if password else ""
+        return f"postgresql://{user}{secret}@127.0.0.1:{self.port}/{database}"
+
+    def start(self) -> None:
+        """Start it, with a new cluster the first time, and wait until it answers."""
+        data = self.directory / "data"
+        if not data.exists():
+            self.directory.mkdir(parents=True, exist_ok=True)
+            if self._user:
+                os.chown(self.directory, self._user.pw_uid, self._user.pw_gid)
+            self._run("initdb", "-D", str(data), "-A", "trust", "-U", "relay", "-E", "UTF8", "--locale=C.UTF-8", "-N")
+        options = {"listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": "", "fsync": "off"}
+        command = [str(self._programs / "postgres"), "-D", str(data)]
+        command += [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+        with (self.directory / "postgres.log").open("ab") as log:
+            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **self._as())
+        until = time.monotonic() + PATIENCE
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > until:
+                self.kill()
+                log_text = (self.directory / "postgres.log").read_text()[-2000:]
+                raise RuntimeError(f"no PostgreSQL on port {self.port}: {log_text}")
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """Stop it at once, as an operator would who does not wait for clients."""
+        self._end(signal.SIGINT)
+
+    def kill(self) -> None:
+        """Take it away in the middle of whatever it does."""
+        self._end(signal.SIGQUIT)
+
+    def pause(self) -> None:
+        """Let all of it hang: connections stay open and nothing is answered."""
+        self._signal_all(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on after `pause`."""
+        self._signal_all(signal.SIGCONT)
+
+    def create(self, database: str) -> str:
+        """A new, empty database; its URL."""
+        self.execute(f'CREATE DATABASE "{database}"', "postgres")
+        return self.url(database)
+
+    def execute(self, statement: str, database: str) -> None:
+        """Run a statement as the superuser, outside of a transaction."""
+        with psycopg.connect(self.url(database), autocommit=True) as connection:
+            connection.execute(statement.encode())
+
+    def _answers(self) -> bool:
+        try:
+            psycopg.connect(self.url("postgres"), connect_timeout=2).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def _as(self) -> dict[str, Any]:
+        return {"user": self._user.pw_uid, "group": self._user.pw_gid} if self._user else {}
+
+    def _run(self, program: str, *arguments: str) -> None:
+        command = [str(self._programs / program), *arguments]
+        subprocess.run(command, check=True, capture_output=True, cwd=self.directory, **self._as())
+
+    def _signal_all(self, number: signal.Signals) -> None:
+        assert self._process is not None, "not started"
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
+        for pid in (self._process.pid, *map(int, children)):
+            os.kill(pid, number)
+
+    def _end(self, number: signal.Signals) -> None:
+        if self._process is None:
+            return
+        if self._process.poll() is None:
+            self._signal_all(signal.SIGCONT)
+            self._process.send_signal(number)
+        try:
+            self._process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+
+@contextmanager
+def installed(free_port: Callable[[], int]) -> Iterator[Postgres]:
+    """A started server; where PostgreSQL is not installed the test is skipped. It does not run as root and may not look
+    into root's folders: so its data are in a folder of its own."""
+    programs = find_programs()
+    if programs is None:
+        pytest.skip("PostgreSQL is not installed: apt install postgresql runs these tests, too")
+    with TemporaryDirectory(prefix="relay-postgres-", ignore_cleanup_errors=True) as directory:
+        Path(directory).chmod(0o755)
+        server = Postgres(programs, free_port(), Path(directory) / "server")
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
