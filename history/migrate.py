@@ -124,5 +124,5 @@ def _help(error: HistoryUnavailable) -> str | None:
     state = getattr(getattr(cause, "orig", cause), "sqlstate", None)
     if state in _HELP:
         return _HELP[state]
-    said = str(error).lower()
+    said = str(error.reason.params.get("error", "")).lower()
     return next((help_ for sign, help_ in _SIGNS.items() if sign in said), None)

@@ -16,7 +16,7 @@ from tests.docs.conftest import RelayUp
 from tests.docs.pages import PAGES, bash, blocks, commands
 from tests.support.processes import ROOT, clean_environ
 
-KNOWN = {"sh", "sh no-test", "sh empty-ledger", "json", "text", "ini", "mermaid", "python"}
+KNOWN = {"sh", "sh no-test", "sh empty-ledger", "json", "text", "ini", "mermaid", "python", "sql"}
 MOST_UNTESTED = 4
 SAYS = {"start.md": "payment.paid of imp_.*: done"}
 

@@ -147,9 +147,9 @@ async def test_a_cursor_belongs_to_its_list(history: History, record: Record) ->
         with pytest.raises(Invalid, match="cursor"):
             await history.payments.list(PageRequest(cursor=wrong))
     for other in ("events", "deliveries", "notifications", "audit"):
-        with pytest.raises(Invalid, match="is not one that this list gave"):
+        with pytest.raises(Invalid, match="is a cursor of another list"):
             await _list(history, other)(PageRequest(cursor=cursor))
-    with pytest.raises(Invalid, match="is not one that this list gave"):
+    with pytest.raises(Invalid, match="is a cursor of another list"):
         await history.find("gildong", cursor=cursor)
 
 

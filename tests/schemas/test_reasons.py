@@ -16,10 +16,11 @@ from schemas.reasons.rendering import ENGLISH, Piece, pieces
 from tests.support.reasons import sample
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("schemas", "runtime", "ledger", "iamport", "receiver", "workers", "console", "sandbox", "cli")
+ROOMS = ("schemas", "runtime", "ledger", "history", "iamport", "receiver", "workers", "console", "sandbox", "cli")
 SHOWN = {
     "Conflict", "Invalid", "NotFound", "LedgerUnavailable", "LedgerRefused", "LedgerFull", "IamportFailing",
     "IamportUnreachable", "IamportRefused", "WrongCredentials", "MalformedPayment", "TooMuchAsked", "Unreadable",
+    "HistoryUnavailable", "UnknownEntry",
 }  # fmt: skip
 """Errors that operators are shown, in the API and in the console."""
 RECEIVER_ONLY = {"LedgerUnavailable"}
