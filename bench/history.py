@@ -59,7 +59,7 @@ def templates(rng: random.Random) -> list[tuple[e.Payment, e.Event]]:
         }
         snapshot = Snapshot.parse(wire.loads(wire.dumps(looked_up)))
         change = decide(Record("default", snapshot.imp_uid), snapshot, BEGAN // 1000 + 60, Policy(lookback=10**9))
-        event = next(one for one in of_change.of_events(change, BEGAN) if isinstance(one, e.Event))
+        event = of_change.of_events(change, BEGAN).events[0]
         made.append((of_change.of_payment(change.record, BEGAN), event))
     return made
 

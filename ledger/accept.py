@@ -11,7 +11,7 @@ from ledger.queue import Queue
 from ledger.redis_connection import ANSWER_WITHIN
 from ledger.rows import flat, paired
 from ledger.store import Argument, Store, TooFewReplicas
-from schemas.errors import LedgerUnavailable, UnknownMerchant
+from schemas.errors import LedgerNotOpen, LedgerUnavailable, UnknownMerchant
 from schemas.payments import escrow
 from schemas.payments.notification import Notification
 from schemas.payments.source_budget import budget_name
@@ -97,6 +97,8 @@ class Intake:
 
     async def _check_all(self, together: Sequence[tuple[str, str]]) -> Sequence[bool]:
         answers = await self._store.run("takes_webhooks", len(together), *flat(together))
+        if answers is None:
+            raise LedgerNotOpen(Reason.of("ledger_not_open"))
         return [answer == 1 for answer in answers]
 
     async def _accept_all(self, together: Sequence[Notification]) -> Sequence[Exception | None]:
@@ -121,11 +123,14 @@ class Intake:
                 one.extra, one.token_hash or "", unverified_source(one), *_escrow(one),
             ]  # fmt: skip
         try:
-            kicks, answers = await self._store.run("accept", *args, durable=True)
+            answer = await self._store.run("accept", *args, durable=True)
         except TooFewReplicas as error:
             # The script has recorded these lanes as kicked, so they must be kicked.
-            self._queue.kick_all(lane for answer in error.answers for lane in answer[0])
+            self._queue.kick_all(lane for answer in error.answers if answer for lane in answer[0])
             raise
+        if answer is None:
+            raise LedgerNotOpen(Reason.of("ledger_not_open"))
+        kicks, answers = answer
         self._queue.kick_all(kicks)
         return [
             None if answer == b"ok" else UnknownMerchant(f"no merchant {one.merchant!r} takes webhooks at this address")

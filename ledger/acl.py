@@ -25,7 +25,7 @@ Subject = Literal["ledger", "queue"]
 
 LEDGER_CALLS: tuple[Call, ...] = (
     ("DEL", "?"), ("EXISTS", "?"), ("EXPIRE", "?", 1), ("PEXPIRE", "?", 1), ("PTTL", "?"),
-    ("GET", "?"), ("SET", "?", 1, "XX"), ("SETNX", "?", 1), ("INCR", "?"),
+    ("GET", "?"), ("MGET", "?"), ("SET", "?", 1, "XX"), ("SETNX", "?", 1), ("INCR", "?"),
     ("HDEL", "?", "x"), ("HEXISTS", "?", "x"), ("HGET", "?", "x"), ("HGETALL", "?"), ("HINCRBY", "?", "x", 1),
     ("HLEN", "?"), ("HMGET", "?", "x"), ("HSET", "?", "x", 1), ("HSETNX", "?", "x", 1), ("HSTRLEN", "?", "x"),
     ("HVALS", "?"), ("STRLEN", "?"),
@@ -33,6 +33,8 @@ LEDGER_CALLS: tuple[Call, ...] = (
     ("SADD", "?", "x"), ("SCARD", "?"), ("SISMEMBER", "?", "x"), ("SMEMBERS", "?"), ("SPOP", "?"), ("SREM", "?", "x"),
     ("ZADD", "?", 0, "x"), ("ZCARD", "?"), ("ZCOUNT", "?", 0, 0), ("ZRANGE", "?", 0, 0), ("ZRANGEBYSCORE", "?", 0, 0),
     ("ZREM", "?", "x"), ("ZREVRANGE", "?", 0, 0), ("ZSCAN", "?", 0), ("ZSCORE", "?", "x"),
+    ("XADD", "?", "NOMKSTREAM", "*", "x", 1), ("XLEN", "?"), ("XRANGE", "?", "-", "+"), ("XREVRANGE", "?", "+", "-"),
+    ("XTRIM", "?", "MAXLEN", 0),
     ("INFO", "memory"), ("TIME",),
 )  # fmt: skip
 """What the ledger's scripts call. `?` stands for a key."""
@@ -45,7 +47,7 @@ QUEUE_CALLS: tuple[Call, ...] = (
 """What Dramatiq's script calls while it sends and fetches messages; as there, ZADD is the first, so that a full Redis
 refuses it (after a first change a script may go on)."""
 
-OUTSIDE_SCRIPTS = ("evalsha", "script|load", "select", "wait", "config|get")
+OUTSIDE_SCRIPTS = ("evalsha", "script|load", "select", "wait", "config|get", "xread")
 """Commands called outside of scripts: `select` for a database other than 0, `wait` with RELAY_REPLICA_ACKS, and
 `config|get` to find out whether Redis is durable."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 import structlog
 
 from ledger.acl import AclProblem
@@ -29,14 +31,15 @@ def check_usable(*problems: AclProblem | None) -> None:
         log.warning("queue_away" if problem.of == "queue" else "ledger_away", error=english(problem.problem))
 
 
-async def begin(store: Store, sealer: Sealer, *, oldest: int = OLDEST, newest: int = VERSION) -> None:
-    """Check that this version reads the ledger's shapes and that one of the keys opens its canary.
+async def begin(store: Store, sealer: Sealer, *, oldest: int = OLDEST, newest: int = VERSION) -> str:
+    """Check that this version reads the ledger's shapes and that one of the keys opens its canary; return its name.
 
-    The first process writes both. A version from ``oldest`` on is raised to the ``newest``. A canary that opens is
+    The first process writes all three. A version from ``oldest`` on is raised to the ``newest``. A canary that opens is
     sealed anew with the first key, so that an old key can be removed once everything else is sealed anew, too. Raises
     `BadSetting` and `LedgerUnavailable`.
     """
-    stored, canary = (text.decode() for text in await store.run("begin", newest, sealer.seal(_CANARY), durable=True))
+    begun = await store.run("begin", newest, sealer.seal(_CANARY), f"ldg_{uuid4().hex}", durable=True)
+    stored, canary, name = (text.decode() for text in begun)
     version = int(stored)
     if version > newest:
         raise BadSetting(f"REDIS_URL: this ledger has shapes of version {version}; this relay reads up to {newest}")
@@ -54,3 +57,4 @@ async def begin(store: Store, sealer: Sealer, *, oldest: int = OLDEST, newest: i
         ) from None
     await store.run("reseal_canary", canary, sealer.seal(_CANARY), durable=True)
     await store.run("raise_version", newest, durable=True)
+    return str(name)

@@ -22,6 +22,8 @@ from ledger.store import Store
 from schemas.endpoints.delivery import Attempt
 from schemas.endpoints.endpoint import TEST_TYPE
 from schemas.errors import Conflict, NotFound
+from schemas.outbox.codec import pack
+from schemas.outbox.of_endpoint import of_endpoint_event
 from schemas.reasons import Reason, stored
 from schemas.reasons.reason import of_row
 
@@ -105,7 +107,8 @@ class Deliveries:
     async def send_test(self, endpoint: str, event: str, body: bytes) -> str:
         """Have a test event sent to an endpoint now, even to a disabled one; return the delivery's id.
         Raises `NotFound`."""
-        what, lane = await self._store.run("send_test", endpoint, event, TEST_TYPE, body, durable=True)
+        entry = pack(of_endpoint_event(event, TEST_TYPE, body))
+        what, lane = await self._store.run("send_test", endpoint, event, TEST_TYPE, body, entry, durable=True)
         if what == b"unknown":
             raise NotFound(Reason.of("not_found", kind="endpoint", id=endpoint))
         self._queue.kick_all([lane])

@@ -21,6 +21,8 @@ from schemas.endpoints.delivery import Attempt, Dead, Delivered, Disable, Hold, 
 from schemas.endpoints.endpoint import Endpoint
 from schemas.endpoints.events import EndpointEvent
 from schemas.endpoints.health import EndpointHealth, enabled, probe_capacity
+from schemas.outbox.codec import pack
+from schemas.outbox.of_endpoint import of_attempt, of_endpoint_event
 from schemas.payments.events import CallbackBody
 from schemas.reasons import Reason, dump
 
@@ -108,7 +110,10 @@ class DeliveryLane:
 
         Raises `LedgerUnavailable`.
         """
-        announced = ("", "", "", b"") if event is None else (event.id, event.type, filters(event.type), event.body)
+        announced: tuple[Argument, ...] = ("", "", "", b"", b"")
+        if event is not None:
+            entry = pack(of_endpoint_event(event.id, event.type, event.body, about=endpoint))
+            announced = (event.id, event.type, filters(event.type), event.body, entry)
         lanes = await self._store.run(
             "note_health",
             endpoint,
@@ -138,7 +143,10 @@ class DeliveryLane:
 
 
 def _settle_args(lease: Lease, verdict: Verdict, attempts: Sequence[Attempt]) -> list[Argument]:
-    written = (orjson.dumps(attempt) for attempt in attempts)
+    event, _, endpoint = lease.member.partition(".")
+    written = chain.from_iterable(
+        (orjson.dumps(attempt), pack(of_attempt(attempt, event, endpoint))) for attempt in attempts
+    )
     return [str(lease.lane), lease.member, lease.token, *_verdict(verdict), len(attempts), *written]
 
 

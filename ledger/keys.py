@@ -59,7 +59,7 @@ class Key(NamedTuple):
     """One kind of key: its name without the prefix, its type, what it holds, how it grows and when it ends."""
 
     name: str
-    type: Literal["string", "hash", "list", "set", "zset"]
+    type: Literal["string", "hash", "list", "set", "zset", "stream"]
     holds: str
     ends: str
 
@@ -82,6 +82,13 @@ KEYS = (
     Key("version", "string", "version of the stored shapes", "never"),
     Key("canary", "string", "text sealed with RELAY_ENCRYPTION_KEY: shows whether a process has the right keys",
         "never"),
+    Key("name", "string", "the ledger's name; history knows by it whose it is", "never"),
+    Key("open", "string", "history is known to be this ledger's: webhooks are accepted, work is claimed", "never"),
+    Key("revision", "string", "number of the latest change that was appended to the outbox", "never"),
+    Key("outbox", "stream", "what changed and the recorder has not written to history yet (schemas.outbox)",
+        "an item leaves when it is recorded"),
+    Key("recorded", "string", "place in the outbox up to which history has it", "never"),
+    Key("leader:<any>", "string", "the worker that does something alone, e.g. records", "expires after 3 s"),
     Key("seq", "string", "counter behind fencing tokens and the stamps of notifications", "never"),
     Key("base", "string", "added to every sequence: 0, or the UNIX time of a rebuild", "never"),
     Key("sweeper", "string", "the worker that sweeps", "expires after 2 s"),
@@ -146,7 +153,7 @@ KEYS = (
     Key("evts:p:<p>", "zset", "those of one payment -> sequence", _WITH_EVENT),
     Key("evts:t:<id>", "zset", "those of one type", _WITH_EVENT),
     Key("dlv:<id>", "hash", "event endpoint merchant imp_uid type sequence state attempts next_at reason sent_after"
-        " created_at replay; requested (retry, test); while replayed: replay_id state_before reason_before",
+        " created_at replay made; requested (retry, test); while replayed: replay_id state_before reason_before",
         "one an event and endpoint; " + _WITH_EVENT),
     Key("att:<id>", "list", "a delivery's attempts, oldest first, JSON", "the latest 100; " + _WITH_EVENT),
     Key("dlvs", "zset", "delivery -> created", _WITH_EVENT),

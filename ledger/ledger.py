@@ -22,6 +22,8 @@ from ledger.memory import Memory, memory
 from ledger.merchants import Merchants
 from ledger.minute_counts import Minute, minutes
 from ledger.notifications import Notifications
+from ledger.opening import OwnedHistory, is_open, open_with
+from ledger.outbox import Outbox
 from ledger.payments import Payments
 from ledger.queue import Queue
 from ledger.reconciliations import Reconciliations
@@ -62,6 +64,7 @@ class Ledger:
     ``notifications``    read
     ``heartbeats``       report, sign off, read workers
     ``tokens``           share i'mport's access tokens between processes
+    ``outbox``           read and trim what history does not have yet; append to it
     ``idempotency``      begin and end requests that must not be carried out twice
     ===================  ===========================================================================================
 
@@ -88,6 +91,7 @@ class Ledger:
         self.heartbeats = Heartbeats(store)
         self.tokens = TokenCache(store)
         self.idempotency = Idempotency(store)
+        self.outbox = Outbox(store)
         self.accept = self.intake.accept
         self.takes_webhooks = self.intake.takes_webhooks
         self.known_merchants = self.intake.known_merchants
@@ -115,12 +119,23 @@ class Ledger:
         """
         compatibility.check_usable(await self.ledger_problem(), await self.queue_problem())
 
-    async def begin(self, sealer: Sealer) -> None:
+    async def begin(self, sealer: Sealer) -> str:
         """Everything that a process checks before it works with a ledger and opens what is sealed there: that it is
         usable, that these are its encryption keys and that this version reads its shapes; the first process leaves
-        both. Raises `BadSetting`."""
+        both. Returns the ledger's name. Raises `BadSetting`."""
         await self.check_usable()
-        await compatibility.begin(self.store, sealer)
+        return await compatibility.begin(self.store, sealer)
+
+    async def open_with(self, history: OwnedHistory, sealer: Sealer) -> None:
+        """Begin, and open the ledger as soon as this is known to be its history (see `ledger.opening`).
+
+        Raises `BadSetting`, `LedgerNotOpen` and `HistoryUnavailable`.
+        """
+        await open_with(self.store, await self.begin(sealer), history)
+
+    async def is_open(self) -> bool:
+        """Whether the ledger accepts webhooks and hands out work."""
+        return await is_open(self.store)
 
     async def now(self) -> float:
         """Redis' time in UNIX seconds."""

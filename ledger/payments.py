@@ -12,6 +12,8 @@ from ledger.rows import Row, hashes, seconds, text
 from ledger.store import Store
 from schemas import wire
 from schemas.errors import NotFound
+from schemas.outbox.codec import pack
+from schemas.outbox.entries import Order
 from schemas.payments import codec
 from schemas.payments.cancellations import CancellationRequest
 from schemas.reasons import Reason
@@ -95,7 +97,8 @@ class Payments:
         """Record what a merchant expects to be paid for an order, in the currency's major unit, and refresh the newest
         100 payments of that order. Raises `NotFound` for an unknown merchant."""
         expectation = wire.dumps({"amount": str(amount), "currency": currency})
-        lanes = await self._store.run("put_order", merchant, merchant_uid, expectation, durable=True)
+        entry = pack(Order(merchant, merchant_uid, f"{amount:f}", currency))
+        lanes = await self._store.run("put_order", merchant, merchant_uid, expectation, entry, durable=True)
         if lanes is None:
             raise NotFound(Reason.of("not_found", kind="merchant", id=merchant))
         self._queue.kick_all(lanes)

@@ -15,6 +15,8 @@ from ledger.queue import Queue
 from ledger.rows import flat, hashes, paired
 from ledger.store import Store
 from schemas.errors import Conflict, NotFound
+from schemas.outbox import entries
+from schemas.outbox.codec import pack
 from schemas.payments import codec
 from schemas.payments.facts import Facts, Status
 from schemas.payments.windows import LARGEST_PAGE
@@ -107,9 +109,11 @@ class Reconciliations:
 
     async def save(self, run: Reconciliation) -> None:
         """Store the progress of a run. Raises `LedgerUnavailable`."""
+        row = orjson.dumps(asdict(run))
+        entry = entries.Reconciliation(run.id, run.merchant, run.state, round(run.created_at * 1000), row=row)
         await self._store.run(
-            "put_reconciliation", run.id, orjson.dumps(asdict(run)), run.merchant, int(run.by_hand),
-            int(run.state == "running"), int(run.tries > 0), durable=True,
+            "put_reconciliation", run.id, row, run.merchant, int(run.by_hand), int(run.state == "running"),
+            int(run.tries > 0), pack(entry), durable=True,
         )  # fmt: skip
 
     async def get(self, run_id: str) -> Reconciliation:

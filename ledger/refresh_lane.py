@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -18,6 +19,8 @@ from ledger.rows import hashes, paired
 from ledger.store import Argument, Store, TooFewReplicas
 from schemas import wire
 from schemas.errors import NotFound
+from schemas.outbox.codec import pack
+from schemas.outbox.of_change import of_events, of_payment
 from schemas.payments import codec, escrow
 from schemas.payments.commit_steps import Step, steps
 from schemas.payments.decide import Change, Record
@@ -260,9 +263,12 @@ def _write(change: Change, step: Step, claimed: ClaimedPayment | None, now: floa
     shown = (step.change.events[0].callback.payment or b"") if with_object and step.change.events else b""
     args += [found, "" if shown == found else shown]
     args += [change.previous.version + 1 if step.change.events else "", len(step.change.events)]
-    for event in step.change.events:
+    told = of_events(step.change, time.time_ns() // 1000)
+    shared = [pack(entry) for entry in told.shared]
+    for event, entry in zip(step.change.events, told.events, strict=True):
         args += [event.id, event.type, event.sequence, int(event.silent), int(event.sandbox), filters(event.type)]
-        args.append(event.callback.text)
+        args += [event.callback.text, pack(entry)]
+    args += [pack(of_payment(record)), shared[0] if shared else b""]
     return _Write(args, sum(len(arg) for arg in args if isinstance(arg, str | bytes)))
 
 

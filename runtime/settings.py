@@ -13,8 +13,9 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 
-from runtime import environment
+from runtime import environment, history_url
 from runtime import setting_values as v
+from runtime.history_url import HistoryUrl, HistoryUrlError
 from runtime.redis_url import RedisUrlError, parse
 from runtime.setting_values import ApiToken, Network
 from schemas.errors import BadSetting
@@ -27,6 +28,7 @@ Switch = Annotated[bool, BeforeValidator(v.switch)]
 Credential = Annotated[str, BeforeValidator(v.credential)]
 RedisUrl = Annotated[str, BeforeValidator(v.redis_url)]
 QueueUrl = Annotated[str, BeforeValidator(v.queue_url)]
+History = Annotated[HistoryUrl, BeforeValidator(history_url.parse)]
 HttpUrl = Annotated[str, BeforeValidator(v.http_url)]
 LogFormat = Annotated[Literal["json", "console"], BeforeValidator(v.word)]
 LogLevel = Annotated[Literal["debug", "info", "warning", "error", "critical"], BeforeValidator(v.word)]
@@ -37,6 +39,7 @@ _NETWORKS = "addresses or networks, separated by commas: 52.78.100.19,10.8.0.0/1
 _QUEUE = "redis://host:port/0, rediss://…, unix:///path?db=0 or redis+sentinel://host:port,host:port/service/0"
 _REDIS = f"{_QUEUE}, or redis+cluster://host:port,host:port"
 _SWITCH = "true or false"
+_HISTORY = "sqlite:///var/history.db or postgresql://user:password@host/database"
 _URL = "an http or https address without query: https://api.iamport.kr"
 
 
@@ -47,6 +50,10 @@ class Settings(BaseModel):
 
     redis_url: RedisUrl = Field("redis://127.0.0.1:6379/0", alias="REDIS_URL", description=_REDIS, repr=False)
     given_queue_url: QueueUrl | None = Field(None, alias="RELAY_QUEUE_URL", description=_QUEUE, repr=False)
+
+    history_url: History = Field(
+        history_url.parse("sqlite:///var/history.db"), alias="RELAY_HISTORY_URL", description=_HISTORY, repr=False
+    )
 
     imp_api_url: HttpUrl = Field("https://api.iamport.kr", alias="IMP_API_URL", description=_URL)
     imp_key: Credential | None = Field(
@@ -89,7 +96,8 @@ class Settings(BaseModel):
     delivery_timeout: LongSeconds = Field(15.0, alias="RELAY_DELIVERY_TIMEOUT", description=_DURATION)
     disable_after: LongSeconds = Field(5 * 86400.0, alias="RELAY_DISABLE_AFTER", description=_DURATION)
     reconcile_every: Seconds = Field(900.0, alias="RELAY_RECONCILE_EVERY", description=f"{_DURATION}; 0 for never")
-    retention: LongSeconds = Field(30 * 86400.0, alias="RELAY_RETENTION", description=_DURATION)
+    ledger_retention: LongSeconds = Field(2 * 86400.0, alias="RELAY_LEDGER_RETENTION", description=_DURATION)
+    retention: Seconds = Field(1830 * 86400.0, alias="RELAY_RETENTION", description=f"{_DURATION}; 0 for ever")
     lookback: LongSeconds = Field(30 * 86400.0, alias="RELAY_LOOKBACK", description=_DURATION)
 
     spool_dir: Annotated[Path | None, BeforeValidator(v.directory)] = Field(
@@ -151,5 +159,5 @@ def _field(name: str) -> FieldInfo:
 
 def _one_line(variable: str, value: str, error: object = None) -> str:
     field = next(field for field in Settings.model_fields.values() if field.alias == variable)
-    why = f" ({error})" if isinstance(error, RedisUrlError) else ""
+    why = f" ({error})" if isinstance(error, RedisUrlError | HistoryUrlError) else ""
     return f"{variable}={v.shown(variable, value)} is not usable{why}: it takes {field.description}"

@@ -12,7 +12,8 @@ RelayError                      anything below; it carries a `Reason`, or a text
 │   └── Invalid                 a value does not validate (422); knows its field
 ├── LedgerUnavailable           Redis is away, loading, read-only or too slow: retry
 │   ├── LedgerRefused           Redis answered with an error that is none of these: retry, and log an error
-│   └── LedgerFull              Redis has no memory for this
+│   ├── LedgerFull              Redis has no memory for this
+│   └── LedgerNotOpen           the ledger is empty and history is not, or whose history it is is not known yet
 ├── HistoryUnavailable          history's database is away, locked, full or unreadable: retry
 ├── UnknownEntry                an outbox entry of a newer version: whoever reads it has to be upgraded
 ├── SpoolUnavailable            the spool cannot store anything: full, damaged, switched off
@@ -106,6 +107,13 @@ class LedgerRefused(LedgerUnavailable):
 
 class LedgerFull(LedgerUnavailable):
     """Redis has no memory for this write; it may have enough for a smaller one."""
+
+
+class LedgerNotOpen(LedgerUnavailable):
+    """The ledger is not known to belong to its history: Redis was lost and has to be restored, or history is away.
+
+    Until then nothing is accepted or claimed, so that old payments are not taken for new ones.
+    """
 
 
 class HistoryUnavailable(RelayError):

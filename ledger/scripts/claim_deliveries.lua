@@ -2,7 +2,7 @@
 -- ARGV: lane, limit, lease (ms)
 -- Returns: {token, lanes to kick, fields of endpoint:ep, per delivery {id, event, attempts, replay, imp_uid, type, body, place of
 --          i'mport's object or 0}, objects}
--- uses: events lanes leases reasons replays requested snapshots
+-- uses: events lanes leases outbox reasons replays requested snapshots
 
 -- Bytes of bodies and objects that one claim reads, about: large ones come in several claims, so that others need not wait for them.
 local MOST_BYTES = 4194304
@@ -25,7 +25,7 @@ local function give_up(id)
   local state, m, imp, rpl, created =
     unpack(redis.call("HMGET", k("dlv", id), "state", "merchant", "imp_uid", "replay_id", "created_at"))
   if state then
-    redis.call("HSET", k("dlv", id), "state", "dead", "next_at", "", "reason", because("event_removed"))
+    set_delivery(id, "state", "dead", "next_at", "", "reason", because("event_removed"))
     relist(id, ep, state, "dead", created)
     advance(lanes, id, ep, m .. "/" .. imp, true)
     if rpl then count_replayed(id, rpl, "failed") end

@@ -10,21 +10,23 @@
 --       merchant_uid, status, how many fields, (field, value)…, how many facts, (key, JSON)…,
 --       i'mport's object ("" where an earlier step brought it), the one that the events show ("" where it is the same),
 --       version under which this is stored ("" for no events),
---       how many events, (id, type, sequence, silent (0 or 1), sandbox (0 or 1), filters that cover its type, body without the object)…
+--       how many events, (id, type, sequence, silent (0 or 1), sandbox (0 or 1), filters that cover its type, body without the object,
+--       entry for history)…,
+--       entry of the payment for history, and of the object that several events share (or "")
 -- Returns: {lanes to kick, per change "ok",
 --          "lost": the lease ended or was used up, nothing is written,
 --          "changed": the record was written since it was read, read it again, or
 --          "full": all steps would take more memory than is left, nothing is written}
--- uses: events lanes leases memory payments snapshots
+-- uses: events lanes leases memory outbox payments snapshots
 
-local EVENT_BYTES, DELIVERY_BYTES, COLUMNS = 1200, 1200, 7
+local EVENT_BYTES, DELIVERY_BYTES, COLUMNS = 1200, 1200, 8
 
 local function read_change()
   return {lane = take_text(), m = take(), imp = take(), token = take(), version = take(), next_refresh = take_number(),
     outcome = take_text(), is_unresolved = take_flag(), doubt = take(), is_silent = take_flag(), is_last = take_flag(),
     bytes = take_number(), all = take_number(), to_deliver = take_number(), merchant_uid = take(), status = take(),
     fields = take_rows(2), facts = take_rows(2), object = take_text(), shown = take_text(), snap = take_text(),
-    events = take_rows(COLUMNS)}
+    events = take_rows(COLUMNS), entry = take(), shared_object = take_text()}
 end
 
 local subscribed, lanes = {}, {}
@@ -80,7 +82,11 @@ local met, settled = {}, {}
 local function meet(c)
   local p = c.m .. "/" .. c.imp
   if c.lane and (settled[p] or not holds(c.lane, c.imp, c.token)) then return "lost" end
-  c.version_before, c.status_before, c.first_at = unpack(redis.call("HMGET", k("pay", p), "version", "status", "first_at"))
+  local announced
+  c.version_before, c.status_before, c.first_at, announced, c.fetched_at =
+    unpack(redis.call("HMGET", k("pay", p), "version", "status", "first_at", "announced", "fetched_at"))
+  c.is_announced = announced == "1"
+  c.fetched_at = c.lane and now() or number_in(c.fetched_at)
   if (c.version_before or "0") ~= c.version or met[p] then return "changed" end
   if c.bytes and not fits(c) then return "full" end
   met[p] = true
@@ -94,11 +100,13 @@ end
 
 -- The events of a change and their deliveries. Doing it again changes nothing.
 local function record_events(c)
+  if c.shared_object then tell_history(c.shared_object) end
   if c.object and c.snap then store_snapshot(c.m .. "/" .. c.imp, c.snap, c.shown or c.object) end
   for i = 1, #c.events, COLUMNS do
-    local event, type_, sequence, silent, sandbox, filters, body = unpack(c.events, i, i + COLUMNS - 1)
+    local event, type_, sequence, silent, sandbox, filters, body, entry = unpack(c.events, i, i + COLUMNS - 1)
     local e = {event = event, m = c.m, imp = c.imp, type = type_, sequence = sequence, silent = silent == "1" or c.stays_silent,
-      sandbox = sandbox == "1", filters = filters, body = body, snap = c.snap}
+      sandbox = sandbox == "1", filters = filters, body = body, snap = c.snap, entry = entry}
+    if not e.silent then c.is_announced = true end
     record_event(e)
     deliver_to_subscribers(lanes, e, subscriptions(c.m))
     count("events", 1)
@@ -124,7 +132,10 @@ local function write(c)
   end
   if c.object then c.fields[#c.fields + 1], c.fields[#c.fields + 2] = "snapshot", c.object end
   for i = 1, #c.facts, 2 do redis.call("HSETNX", k("facts", p), c.facts[i], c.facts[i + 1]) end
+  if c.is_announced then c.fields[#c.fields + 1], c.fields[#c.fields + 2] = "announced", "1" end
   redis.call("HSET", k("pay", p), unpack(c.fields))
+  tell_history(c.entry, {first_at = tonumber(c.first_at), changed_at = now(), fetched_at = c.fetched_at,
+    next_look_at = c.next_refresh and now() + c.next_refresh or nil, silent = not c.is_announced, revision = revision()})
   list_payment(p, c)
   list(k("ageing"), p, int(now()))
   if is_new then redis.call("DEL", k("tomb", p)) end

@@ -2,13 +2,13 @@
 -- shown. Those that are unsettled are discarded by discard_deliveries.lua.
 -- ARGV: endpoint
 -- Returns: "unknown", "before" (it was deleted already) or "deleted"
--- uses: lanes
+-- uses: lanes outbox
 local ep = take()
-local row, live = k("endpoint", ep), "deliver/" .. ep
-local state, m = unpack(redis.call("HMGET", row, "state", "merchant"))
+local live = "deliver/" .. ep
+local state, m = unpack(redis.call("HMGET", k("endpoint", ep), "state", "merchant"))
 if not state then return "unknown" end
 if state == "deleted" then return "before" end
-redis.call("HSET", row, "state", "deleted", "disabled_reason", "")
+set_endpoint(ep, "state", "deleted", "disabled_reason", "")
 redis.call("HDEL", k("subs", m), ep)
 redis.call("ZREM", k("endpoints"), ep)
 redis.call("ZREM", k("endpoints", "m", m), ep)

@@ -2,7 +2,7 @@
 -- fencing token is gone.
 -- ARGV: endpoint
 -- Returns: how many were discarded; 0 when none is left
--- uses: lanes reasons replays
+-- uses: lanes outbox reasons replays
 local MOST = 500
 local ep = take()
 if redis.call("HGET", k("endpoint", ep), "state") ~= "deleted" then return 0 end
@@ -13,7 +13,7 @@ for i = 1, #rows, 2 do
   local m, imp, rpl = unpack(redis.call("HMGET", k("dlv", id), "merchant", "imp_uid", "replay_id"))
   redis.call("ZREM", pending, id)
   redis.call("ZADD", discarded, created, id)
-  redis.call("HSET", k("dlv", id), "state", "discarded", "reason", because("endpoint_deleted"), "next_at", "")
+  set_delivery(id, "state", "discarded", "reason", because("endpoint_deleted"), "next_at", "")
   for _, lane in ipairs(lanes_of_endpoint(ep)) do remove_from_lane(lane, id) end
   if rpl then count_replayed(id, rpl, "failed") end
   if m then redis.call("DEL", k("chain", ep .. "/" .. m .. "/" .. (imp or ""))) end

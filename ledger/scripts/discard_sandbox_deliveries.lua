@@ -2,7 +2,7 @@
 -- are being sent: their worker finds that the fencing token is gone. Bounded work.
 -- ARGV: merchant, endpoint, cursor ("0" at first)
 -- Returns: the cursor to go on with, "" at the end
--- uses: events lanes reasons replays requested
+-- uses: events lanes outbox reasons replays requested
 local MOST = 200
 local m, ep, cursor_before = take(), take(), take()
 if redis.call("HGET", k("merchant", m), "include_sandbox") == "1" then return "" end
@@ -14,7 +14,7 @@ local function discard(id, chain)
   if done[id] or not event or not is_hidden(event, m) then return 0 end
   done[id] = true
   set_state(id, ep, "pending", "discarded")
-  redis.call("HSET", k("dlv", id), "reason", because("test_channel_left_out"), "next_at", "")
+  set_delivery(id, "reason", because("test_channel_left_out"), "next_at", "")
   redis.call("HDEL", k("dlv", id), "requested")
   redis.call("ZREM", chain, id)
   for _, lane in ipairs(lanes) do

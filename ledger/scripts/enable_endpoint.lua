@@ -5,7 +5,7 @@
 local ep = take()
 if not registered(ep) then return nil end
 start_afresh(ep)
-redis.call("HSET", k("endpoint", ep), "state", "enabled", "disabled_reason", "")
+set_endpoint(ep, "state", "enabled", "disabled_reason", "")
 local lanes = {}
 for _, lane in ipairs(lanes_of_endpoint(ep)) do
   redis.call("HDEL", k("lane", lane), "closed")

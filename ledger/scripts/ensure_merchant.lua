@@ -1,6 +1,7 @@
 -- Adds a merchant whose credentials are in the environment, unless it is known.
 -- ARGV: merchant, since how long before now its events are delivered (ms)
 -- Returns: 1 where it is new, else 0
+-- uses: outbox
 local m, head_start = take(), take_number()
 local row = k("merchant", m)
 if redis.call("EXISTS", row) == 1 then return 0 end
@@ -8,4 +9,5 @@ local created = now()
 redis.call("HSET", row, "created_at", int(created), "since", int(created - head_start),
   "include_sandbox", "0", "check_prepared", "0", "imp_key", "", "imp_secret", "", "token_hash", "", "trouble", "")
 redis.call("ZADD", k("merchants"), "NX", int(created), m)
+mark_changed("merchant", m)
 return 1

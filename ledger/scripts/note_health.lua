@@ -2,12 +2,12 @@
 -- the endpoint, if asked to.
 -- ARGV: endpoint, health as it was read, health, health for when it is enabled or changed (JSON, or "" for fine),
 --       the breaker is open until (ms, 0 for closed), how many deliveries may test it then (or ""), why it is disabled (or ""),
---       event (or ""), its type, filters that cover it, body
+--       event (or ""), its type, filters that cover it, body, entry for history
 -- Returns: lanes to kick, or nil where the health was written since
 -- uses: endpoints events lanes
 local ep, before, after, fresh, open_until, probe_capacity, disabled_reason =
   take(), take(), take(), take(), take_number(), take_text(), take_text()
-local event, type_, filters, body = take_text(), take(), take(), take()
+local event, type_, filters, body, entry = take_text(), take(), take(), take(), take()
 local row, live = k("endpoint", ep), k("lane", "deliver/" .. ep)
 local known, state, m = unpack(redis.call("HMGET", row, "health", "state", "merchant"))
 if (known or "") ~= before then return nil end
@@ -16,7 +16,7 @@ if state ~= "enabled" then return {} end
 redis.call("HSET", row, "health", after, "fresh_health", fresh)
 local lanes = {["deliver/" .. ep] = true}
 if event and redis.call("EXISTS", k("evt", event)) == 0 then
-  local e = {event = event, m = m, imp = "", type = type_, sequence = 0, body = body, about = ep, filters = filters}
+  local e = {event = event, m = m, imp = "", type = type_, sequence = 0, body = body, about = ep, filters = filters, entry = entry}
   record_event(e)
   deliver_to_subscribers(lanes, e, redis.call("HGETALL", k("subs", m)))
   count("events", 1)

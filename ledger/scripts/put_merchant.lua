@@ -3,7 +3,7 @@
 -- ARGV: merchant, imp_key, imp_secret (both sealed), include_sandbox, check_prepared (0 or 1), since (ms, or ""), since how long before
 --       it was first added where that is not given (ms), hash of its webhook token (or ""), tier (or "")
 -- Returns: 1 where it is new, else 0
--- uses: lanes
+-- uses: lanes outbox
 local m, imp_key, imp_secret, include_sandbox, check_prepared = take(), take(), take(), take(), take()
 local since, head_start, token_hash, tier = take_number(), take_number(), take(), take()
 local row, run = k("merchant", m), "auto/" .. m
@@ -21,6 +21,7 @@ redis.call("HSET", row, "created_at", int(created), "since", int(since or create
   "imp_key", imp_key, "imp_secret", imp_secret, "token_hash", token_hash, "tier", tier, "trouble", "")
 redis.call("ZADD", k("merchants"), "NX", int(created), m)
 redis.call("ZREM", k("merchants", "deleted"), m)
+mark_changed("merchant", m)
 for _, lane in ipairs(lanes_of_merchant(m)) do
   redis.call("HDEL", k("lane", lane), "not_before", "closed")
   index_lane(lane)

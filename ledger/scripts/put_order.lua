@@ -1,11 +1,12 @@
 -- Stores what a merchant expects to be paid for an order, and marks the order's newest payments dirty.
--- ARGV: merchant, merchant_uid, expectation (JSON)
+-- ARGV: merchant, merchant_uid, expectation (JSON), entry for history
 -- Returns: nil where there is no such merchant, else the lanes to kick
--- uses: lanes payments
+-- uses: lanes outbox payments
 local MOST = 100
-local m, merchant_uid, expectation, lanes = take(), take(), take(), {}
+local m, merchant_uid, expectation, entry, lanes = take(), take(), take(), take(), {}
 if m ~= "default" and redis.call("EXISTS", k("merchant", m)) == 0 then return nil end
 redis.call("HSET", k("orders", m), merchant_uid, expectation)
+tell_history(entry, {changed_at = now(), revision = revision()})
 for _, p in ipairs(redis.call("ZREVRANGE", k("pays", "u", merchant_uid), 0, MOST - 1)) do
   if string.sub(p, 1, #m + 1) == m .. "/" then
     local imp = string.sub(p, #m + 2)

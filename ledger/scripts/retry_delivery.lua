@@ -2,7 +2,7 @@
 -- ARGV: delivery id
 -- Returns: {"unknown" | "deleted" | "held" (its endpoint is disabled) | "hidden" (its payment is of a test channel, which its
 --          merchant does not include) | "waits", the earlier delivery | "due", lane to kick or ""}
--- uses: events lanes reasons requested
+-- uses: events lanes outbox reasons requested
 local id = take()
 local ep, state, m, imp, event =
   unpack(redis.call("HMGET", k("dlv", id), "endpoint", "state", "merchant", "imp_uid", "event"))
@@ -25,7 +25,7 @@ if state == "pending" then
 else
   set_state(id, ep, state, "pending")
 end
-redis.call("HSET", k("dlv", id), "next_at", int(now()), "reason", because("retry_requested"))
+set_delivery(id, "next_at", int(now()), "reason", because("retry_requested"))
 touch(live, id, now())
 request_delivery(live, id, "retry")
 return {"due", index_and_kick(live)}

@@ -1,9 +1,10 @@
 -- Writes the results of deliveries that were attempted. All but the last attempt have failed; so has the last, unless the verdict is
 -- "delivered".
 -- ARGV: how many, then per delivery: lane, id, token, verdict ("delivered", "again", "dead", "disable", "hold"),
---       wait (ms, for again and hold), reason, lane wait (ms, or ""), how many attempts were made, these (JSON)…
+--       wait (ms, for again and hold), reason, lane wait (ms, or ""), how many attempts were made, (JSON, entry for
+--       history)…
 -- Returns: {lanes to kick, per delivery "ok", "unwell" (the endpoint had failed before) or "lost"}
--- uses: endpoints events lanes leases reasons replays
+-- uses: endpoints events lanes leases outbox reasons replays
 
 local MOST_ATTEMPTS = 100
 
@@ -14,13 +15,18 @@ local function is_unwell(ep)
 end
 
 -- Stores the latest attempts. Returns: how many count towards the schedule; those that were repeated at once do not
-local function store_attempts(id, ep, r)
+local function store_attempts(id, ep, r, made)
   if #r.attempts == 0 then return 0 end
-  if redis.call("RPUSH", k("att", id), unpack(r.attempts)) > MOST_ATTEMPTS then
+  local rows = {}
+  for i = 1, #r.attempts, 2 do
+    rows[#rows + 1] = r.attempts[i]
+    tell_history(r.attempts[i + 1], {number = made + #rows})
+  end
+  if redis.call("RPUSH", k("att", id), unpack(rows)) > MOST_ATTEMPTS then
     redis.call("LTRIM", k("att", id), -MOST_ATTEMPTS, -1)
   end
   local delivered = r.verdict == "delivered" and 1 or 0
-  local failed = #r.attempts - delivered
+  local failed = #rows - delivered
   if delivered > 0 then
     add(k("endpoint", ep), "ok_count", delivered)
     count("delivered", delivered)
@@ -48,8 +54,9 @@ end
 
 local function settle(ep, r)
   local id, dlv = r.id, k("dlv", r.id)
-  local state, m, imp, rpl, made, created, requested =
-    unpack(redis.call("HMGET", dlv, "state", "merchant", "imp_uid", "replay_id", "attempts", "created_at", "requested"))
+  local state, m, imp, rpl, used, created, requested, made = unpack(redis.call("HMGET", dlv, "state", "merchant", "imp_uid",
+    "replay_id", "attempts", "created_at", "requested", "made"))
+  made = tonumber(made or 0)
   redis.call("HDEL", dlv, "requested")  -- first, because Redis allows this when it is full, and then all that follows
   if requested and r.verdict == "delivered" then end_pause(ep) end
   local final = (r.verdict == "delivered" or r.verdict == "dead") and r.verdict or nil
@@ -58,8 +65,9 @@ local function settle(ep, r)
   end
   local at = not final and (r.verdict == "disable" and now() or now() + r.wait) or nil
   lanes[r.lane], lanes["deliver/" .. ep] = true, true
-  made = tonumber(made or 0) + store_attempts(id, ep, r)
-  redis.call("HSET", dlv, "state", final or state, "attempts", int(made), "next_at", at and int(at) or "", "reason", r.reason)
+  used = tonumber(used or 0) + store_attempts(id, ep, r, made)
+  made = made + #r.attempts / 2
+  set_delivery(id, "state", final or state, "attempts", int(used), "made", int(made), "next_at", at and int(at) or "", "reason", r.reason)
   if final then
     -- It may be over already, and listed as it was, where a script before this one ended halfway.
     list(k("dlvs", "s", ep .. "/pending"), id, nil)
@@ -77,7 +85,7 @@ end
 local results, answers = {}, {}
 for i = 1, take_number() do
   results[i] = {lane = take(), id = take(), token = take(), verdict = take(), wait = take_number(), reason = take(),
-    lane_wait = take_number(), attempts = take_rows(1)}
+    lane_wait = take_number(), attempts = take_rows(2)}
 end
 for i, r in ipairs(results) do
   if holds(r.lane, r.id, r.token) then

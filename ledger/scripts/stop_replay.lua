@@ -2,7 +2,7 @@
 -- the replay made is discarded, or dead where attempts have failed. What is being sent is left alone: if it fails, it is not tried again.
 -- ARGV: replay, most, lane of its job (whose next step goes on where a request broke off)
 -- Returns: {state, how many were considered}; {"unknown", 0} where there is no such replay
--- uses: events lanes reasons
+-- uses: events lanes outbox reasons
 local GOES_ON_IN = 1000
 local rpl, most, job_lane = take(), take(), take()
 local replay = k("replay", rpl)
@@ -11,6 +11,7 @@ if not state then return {"unknown", 0} end
 if state == "running" then
   state = "stopped"
   redis.call("HSET", replay, "state", state, "ended_at", int(now()))
+  mark_changed("replay", rpl)
   touch(job_lane, rpl, now() + GOES_ON_IN)
   index_lane(job_lane)
 end
@@ -23,9 +24,10 @@ local function take_out(id, ep, dlv)
     reason = because(before == "dead" and "replay_stopped" or "replay_stopped_unsent")
   end
   set_state(id, ep, "pending", before)
-  redis.call("HSET", dlv, "next_at", "", "reason", reason, "replay", "0")
+  set_delivery(id, "next_at", "", "reason", reason, "replay", "0")
   redis.call("HDEL", dlv, "replay_id", "state_before", "reason_before")
   redis.call("HINCRBY", replay, "queued", -1)
+  mark_changed("replay", rpl)
 end
 
 local ids = redis.call("SPOP", k("replaying", rpl), most)

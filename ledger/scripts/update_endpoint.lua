@@ -8,7 +8,7 @@ local ep, known, row, subscription, max_in_flight, rate_limit, starts_afresh =
 local state, m = registered(ep)
 if not state then return "unknown" end
 if redis.call("HGET", k("endpoint", ep), "row") ~= known then return "changed" end
-redis.call("HSET", k("endpoint", ep), "row", row, "max_in_flight", max_in_flight, "rate_limit", rate_limit)
+set_endpoint(ep, "row", row, "max_in_flight", max_in_flight, "rate_limit", rate_limit)
 redis.call("HSET", k("subs", m), ep, subscription)
 if starts_afresh then start_afresh(ep) end
 -- The next claim computes capacity and rate anew; Retry-After and the breaker still apply.

@@ -5,7 +5,7 @@
 --       only ("undelivered", "dead", "all"), silent ones too (0 or 1), most events, most deliveries (about),
 --       how many types of events, (type, filters that cover it)…
 -- Returns: {1 when there is nothing more to walk else 0, cursor, deliveries found, lanes to kick…}
--- uses: events lanes reasons replays
+-- uses: events lanes outbox reasons replays
 
 local rpl, cursor, till, merchant, chosen_ep = take_text(), take(), take(), take_text(), take_text()
 local only, with_silent, most, budget = take(), take_flag(), take_number(), take_number()
@@ -59,11 +59,11 @@ local function queue(e, ep, state)
   if state then
     local reason = redis.call("HGET", k("dlv", id), "reason") or ""
     set_state(id, ep, state, "pending")
-    redis.call("HSET", k("dlv", id), "attempts", "0", "next_at", int(now()), "reason", because("replayed_again", {replay = rpl}), "replay", "1",
+    set_delivery(id, "attempts", "0", "next_at", int(now()), "reason", because("replayed_again", {replay = rpl}), "replay", "1",
       "replay_id", rpl, "state_before", state, "reason_before", reason)
   else
     create_delivery(e, ep, "1")
-    redis.call("HSET", k("dlv", id), "replay_id", rpl, "reason", because("replayed", {replay = rpl}))
+    set_delivery(id, "replay_id", rpl, "reason", because("replayed", {replay = rpl}))
   end
   redis.call("SADD", k("replaying", rpl), id)
   touch("replay/" .. ep, id, now())
@@ -100,7 +100,8 @@ end
 local is_end = is_last and at > #events
 if not rpl then return {is_end and 1 or 0, cursor, found} end
 
-redis.call("HSET", replay, "cursor", cursor, "walked", is_end and "1" or "0")
+mark_changed("replay", rpl)
+  redis.call("HSET", replay, "cursor", cursor, "walked", is_end and "1" or "0")
 if found > 0 then
   redis.call("HINCRBY", replay, "queued", found)
   redis.call("HSET", replay, "queued_at", int(now()))

@@ -7,9 +7,9 @@ that. Only a long object, which each of a look's many events would repeat, is sh
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from schemas import wire
 from schemas.compression import compress
@@ -28,9 +28,9 @@ MOST_PAYER = 300
 _TYPED = ("buyer_name", "buyer_email", "buyer_tel")
 
 
-def of_payment(record: Record, revision: int, *, first_at: int = 0, changed_at: int = 0) -> Payment:
-    """The payment of a record that has a snapshot. The script adds `first_at`, `changed_at`, `fetched_at` and
-    `next_look_at`."""
+def of_payment(record: Record, revision: int = 0, *, first_at: int = 0, changed_at: int = 0) -> Payment:
+    """The payment of a record that has a snapshot. The script adds `first_at`, `changed_at`, `fetched_at`,
+    `next_look_at`, `silent` and `revision`."""
     snapshot = record.snapshot
     if snapshot is None:
         raise ValueError(f"payment {record.imp_uid} was never looked at")
@@ -55,16 +55,23 @@ def of_payment(record: Record, revision: int, *, first_at: int = 0, changed_at: 
     )
 
 
-def of_events(change: Change, revision: int) -> Iterator[SharedObject | Event]:
-    """The events of a change, after the object that they share. The script adds `recorded_at`, and `silent` where it
-    decides so."""
+class Told(NamedTuple):
+    """What a change tells history of its events: each of them, and the object that they share, if they do."""
+
+    events: tuple[Event, ...]
+    shared: tuple[SharedObject, ...]
+
+
+def of_events(change: Change, revision: int) -> Told:
+    """The events of a change. The script adds `recorded_at`, and `silent` where it decides so; `revision` names the
+    object that they share, for good."""
     record, made = change.record, change.events
     shared = {event.callback.payment for event in made if event.callback.payment is not None}
     is_shared = len(made) > 1 and len(shared) == 1 and len(next(iter(shared))) >= SHARED_FROM
-    if is_shared:
-        yield SharedObject(record.merchant, record.imp_uid, revision, compress(next(iter(shared))))
-    for event in made:
-        yield of_event(event, record.merchant, record.imp_uid, object_revision=revision if is_shared else None)
+    merchant, imp_uid = record.merchant, record.imp_uid
+    objects = (SharedObject(merchant, imp_uid, revision, compress(next(iter(shared)))),) if is_shared else ()
+    shown = revision if is_shared else None
+    return Told(tuple(of_event(event, merchant, imp_uid, object_revision=shown) for event in made), objects)
 
 
 def of_event(

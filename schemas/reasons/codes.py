@@ -135,6 +135,8 @@ CODES: Mapping[str, tuple[str, ...]] = {
     "redis_full": ("error",),
     "redis_full_for_events": ("events",),
     "redis_unreliable": ("error",),
+    "ledger_lost": (),
+    "ledger_not_open": (),
     # History's database, and the outbox that leads to it
     "history_timed_out": (),
     "history_unreliable": ("error",),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-FREE_MEMORY = "raise maxmemory, or shorten RELAY_RETENTION"
+FREE_MEMORY = "raise maxmemory, or shorten RELAY_LEDGER_RETENTION"
 """What to do about `memory_nearly_full`; logs and the doctor show it beside the reason."""
 
 TEMPLATES: Mapping[str, str] = {
@@ -102,6 +102,9 @@ TEMPLATES: Mapping[str, str] = {
     "redis_full": "Redis has no memory for this: {error}",
     "redis_full_for_events": "Redis has no memory for {events} more events of this payment",
     "redis_unreliable": "Redis cannot be relied on: {error}",
+    "ledger_lost": "the ledger in Redis is empty, and history is not: run `relay restore`, or `relay restore"
+    " --begin-anew` if what history has is not to be put back",
+    "ledger_not_open": "the ledger was not opened yet: a worker or console does that as soon as it reaches history",
     "history_timed_out": "history's database does not answer in time",
     "history_unreliable": "history's database cannot be relied on: {error}",
     "history_event_damaged": "history's copy of event {event} is damaged: {error}",

@@ -41,9 +41,9 @@ def of_look(change: Change, at: int = NOW, *, first_at: int | None = None) -> li
     """The payment and the events of a change that was committed at this time."""
     began = at if first_at is None else first_at
     made = of_change.of_payment(change.record, at, first_at=began, changed_at=at)
-    events = of_change.of_events(change, at)
-    stamped = [replace(one, recorded_at=at) if isinstance(one, e.Event) else one for one in events]
-    return [replace(made, fetched_at=at), *stamped]
+    told = of_change.of_events(change, at)
+    stamped = [replace(event, recorded_at=at) for event in told.events]
+    return [replace(made, fetched_at=at), *told.shared, *stamped]
 
 
 def of_payment(

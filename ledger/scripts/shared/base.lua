@@ -46,6 +46,9 @@ end
 -- Indexes the lanes that a script changed before it failed (see lanes.lua).
 local index_touched_lanes = function() end
 
+-- Appends to the outbox what a script has changed (see outbox.lua).
+local append_to_outbox = function() end
+
 -- What only pages and statistics read is written when the script is done, so that a batch writes each list and each counter once.
 -- No script reads a list that it has changed, and a row is listed after it was written: Redis may refuse to write it.
 local listed, counted = {}, {}
@@ -74,6 +77,7 @@ end
 
 -- Runs once the script is done (see ledger/lua.py).
 local function write_lists_and_counters()
+  append_to_outbox()
   for key, places in pairs(listed) do
     local added, removed = {}, {}
     for member, place in pairs(places) do

@@ -1,5 +1,5 @@
 -- An endpoint's state, and the pauses of its lanes.
--- uses: lanes
+-- uses: lanes outbox
 
 -- The endpoint's state and merchant; nil for one that is unknown or deleted.
 local function registered(ep)
@@ -10,7 +10,7 @@ end
 
 -- From now on its deliveries are held: its lanes are not claimed. The caller indexes these.
 local function disable_endpoint(ep, reason)
-  redis.call("HSET", k("endpoint", ep), "state", "disabled", "disabled_reason", reason, "disabled_at", int(now()))
+  set_endpoint(ep, "state", "disabled", "disabled_reason", reason, "disabled_at", int(now()))
   close_lanes(lanes_of_endpoint(ep))
 end
 

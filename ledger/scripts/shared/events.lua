@@ -1,5 +1,5 @@
 -- Events, and a delivery for each endpoint that subscribes to one.
--- uses: lanes
+-- uses: lanes outbox
 
 -- Whether a subscription ("ordered filter filter …") has one of the filters that cover an event ("filter filter …").
 local function subscribes(subscription, filters)
@@ -21,7 +21,7 @@ local function relist(id, ep, from, to, created)
 end
 
 local function set_state(id, ep, from, to)
-  redis.call("HSET", k("dlv", id), "state", to)
+  set_delivery(id, "state", to)
   relist(id, ep, from, to, redis.call("HGET", k("dlv", id), "created_at") or int(now()))
 end
 
@@ -38,7 +38,7 @@ local function create_delivery(e, ep, replay)
   if redis.call("EXISTS", k("dlv", id)) == 1 then return nil end
   local at = int(now())
   redis.call("SADD", k("dlvs", "v", e.event), ep)
-  redis.call("HSET", k("dlv", id), "event", e.event, "endpoint", ep, "merchant", e.m, "imp_uid", e.imp, "type", e.type,
+  set_delivery(id, "event", e.event, "endpoint", ep, "merchant", e.m, "imp_uid", e.imp, "type", e.type,
     "sequence", e.sequence, "state", "pending", "attempts", "0", "next_at", at, "reason", "", "created_at", at, "replay", replay)
   list_delivery(id, ep, at)
   return id
@@ -50,7 +50,7 @@ local function unfinished_delivery(e, ep)
   local id = e.event .. "." .. ep
   local state, rpl, created = unpack(redis.call("HMGET", k("dlv", id), "state", "replay_id", "created_at"))
   if state ~= "pending" or rpl or is_leased("deliver/" .. ep, id) then return nil end
-  redis.call("HSET", k("dlv", id), "sequence", e.sequence)
+  set_delivery(id, "sequence", e.sequence)
   list_delivery(id, ep, created)
   return id
 end
@@ -62,8 +62,8 @@ local function advance(lanes, id, ep, p, died)
   local first, second = unpack(redis.call("ZRANGE", chain, 0, 1))
   local following = first == id and second or first
   if following ~= id then
-    redis.call("HSET", k("dlv", following), "next_at", int(now()))
-    if died then redis.call("HSET", k("dlv", following), "sent_after", id) end
+    set_delivery(following, "next_at", int(now()))
+    if died then set_delivery(following, "sent_after", id) end
     touch("deliver/" .. ep, following, now())
     lanes["deliver/" .. ep] = true
   end
@@ -84,12 +84,13 @@ local function deliver(lanes, e, ep, ordered)
   lanes["deliver/" .. ep] = true
 end
 
--- Records an event: event (its id) m imp type sequence silent sandbox body; `about`, the endpoint that an endpoint.* event is about;
+-- Records an event: event (its id) m imp type sequence silent sandbox body entry (for history); `about`, the endpoint that an endpoint.* event is about;
 -- `snap`, the version under which `snaps:p` has i'mport's object, which `body` then lacks. Events of one script are listed in its
 -- order, though they share a millisecond.
 local events_recorded = 0
 local function record_event(e)
   local at = int(now())
+  tell_history(e.entry, {merchant = e.m, recorded_at = now(), silent = e.silent or false})
   local place = string.format("%s.%03d", at, math.min(events_recorded, 999))
   events_recorded = events_recorded + 1
   redis.call("HSET", k("evt", e.event), "body", e.body, "merchant", e.m, "imp_uid", e.imp, "type", e.type, "sequence", e.sequence,

@@ -2,10 +2,11 @@
 -- uses: lanes
 
 -- Begins a claim. Under memory pressure (see sweep.lua) nothing but retention is claimed: what is under way needs the memory that is
--- left; then the lane is kicked again in a second. Returns: fencing token, whether to claim
+-- left; then the lane is kicked again in a second. A ledger that is not open hands out nothing. Returns: fencing token, whether to claim
 local function begin_claim(lane)
   local token = redis.call("INCR", k("seq"))  -- first: Redis refuses it when it is full, and then nothing has happened
-  if lane ~= "job/tidy" and redis.call("EXISTS", k("memory_pressure")) == 1 then
+  local pressure, open = unpack(redis.call("MGET", k("memory_pressure"), k("open")))
+  if not open or pressure and lane ~= "job/tidy" then
     redis.call("PEXPIRE", k("kicked", lane), 1000)
     return token, false
   end

@@ -1,5 +1,5 @@
 -- The lane in which a payment waits for its refresh, and what became of the notifications that asked for it.
--- uses: lanes
+-- uses: lanes outbox
 
 -- ms between two refreshes of a merchant's unknown payments: a flood of made-up ids costs one look-up a second.
 local UNKNOWN_EVERY = 1000
@@ -52,6 +52,7 @@ local function settle_notifications(ids, p, outcome, reason, doubt)
         if why ~= "" and became == "unchanged" then became = "rejected" end
       end
       redis.call("HSET", k("ntf", id), "outcome", became, "reason", why)
+      tell_history_of("outcome", {id = id, outcome = became, reason = present(why), revision = revision()})
       list(k("ntfs", "o", "pending"), id, nil)
       list(k("ntfs", "o", became), id, received)
     end

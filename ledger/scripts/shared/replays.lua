@@ -1,20 +1,23 @@
 -- What a replay counts of the deliveries that it has queued.
+-- uses: outbox
 
 -- A replay is done when it has walked past its last event and none of its deliveries is unsettled.
 local function end_replay(rpl)
   local state, walked = unpack(redis.call("HMGET", k("replay", rpl), "state", "walked"))
   if state == "running" and walked == "1" and redis.call("SCARD", k("replaying", rpl)) == 0 then
     redis.call("HSET", k("replay", rpl), "state", "done", "ended_at", int(now()))
+    mark_changed("replay", rpl)
   end
 end
 
 -- A delivery that a replay had queued is settled: its replay counts it as "delivered" or "failed", once.
 local function count_replayed(id, rpl, what)
   redis.call("HDEL", k("dlv", id), "replay_id", "state_before", "reason_before")
-  redis.call("HSET", k("dlv", id), "replay", "0")
+  set_delivery(id, "replay", "0")
   redis.call("SREM", k("replaying", rpl), id)
   if redis.call("EXISTS", k("replay", rpl)) == 1 then
     redis.call("HINCRBY", k("replay", rpl), what, 1)
+    mark_changed("replay", rpl)
     end_replay(rpl)
   end
 end

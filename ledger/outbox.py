@@ -1,0 +1,96 @@
+"""The outbox: what the ledger has changed and history does not have yet.
+
+Whatever changes something that history shows appends entries in the same step; the recorder reads them, writes them to
+history, and trims what is written. An item of the stream has one or several entries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ledger.keys import key
+from ledger.store import Store
+
+_OUTBOX = key("outbox")
+_LEADER_MS = 3_000
+CELL = "00"
+"""The one part of the ledger that there is; its number is part of the outbox's name in history."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxState:
+    """`last` is the place of the newest item; `waiting` items are not recorded yet, the oldest of them for `behind`
+    seconds."""
+
+    last: str
+    waiting: int
+    behind: float
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One item: its place, and its entries as (packed, stamp)."""
+
+    place: str
+    entries: tuple[tuple[bytes, bytes], ...]
+
+
+class Outbox:
+    """What a recorder does with the outbox, and what readers of history wait for."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def lead(self, owner: str) -> str | None:
+        """Become the process that records, for the next three seconds. Returns the outbox's name in history; None while
+        another process is that, or the ledger is not open."""
+        name: bytes | None = await self._store.run("lead", "record", owner, _LEADER_MS)
+        return None if name is None else f"{name.decode()}:{CELL}"
+
+    async def append(self, entries: Sequence[bytes]) -> str:
+        """Append packed entries; return their place. Raises `LedgerUnavailable`."""
+        place: bytes = await self._store.run("append_to_outbox", len(entries), *entries, durable=True)
+        return place.decode()
+
+    async def read(self, after: str, limit: int) -> list[Item]:
+        """Up to `limit` items behind a place, the oldest first."""
+        found = await self._store.run("read_items", after, limit)
+        return [Item(place.decode(), tuple(_entries(fields))) for place, fields in found]
+
+    async def wait(self, after: str, seconds: float) -> None:
+        """Return as soon as there is an item behind a place, or after so long. Raises `LedgerUnavailable`."""
+        await self._store.ask("XREAD", "COUNT", "1", "BLOCK", str(round(seconds * 1000)), "STREAMS", _OUTBOX, after)
+
+    async def trim(self, upto: str) -> None:
+        """Remove the items up to a place, which history has."""
+        await self._store.run("trim_outbox", upto)
+
+    async def state(self) -> OutboxState:
+        """How much waits, and since when."""
+        last, waiting, oldest, now = await self._store.run("read_outbox")
+        since = milliseconds(oldest.decode()) if oldest else int(now)
+        return OutboxState(last.decode(), int(waiting), max(0, int(now) - since) / 1000)
+
+
+def milliseconds(place: str) -> int:
+    """When the entry at a place was appended: Redis' time in ms."""
+    return int(place.partition("-")[0])
+
+
+def reached(place: str, target: str) -> bool:
+    """Whether a recorder at `place` has recorded what `target` is the place of."""
+    return _order(place) >= _order(target)
+
+
+def _order(place: str) -> tuple[int, int]:
+    time, _, number = place.partition("-")
+    return int(time), int(number)
+
+
+def _entries(fields: Sequence[bytes]) -> list[tuple[bytes, bytes]]:
+    """The entries of an item: fields `e` (an entry) and `s` (the stamp of the entry before it), repeated."""
+    entries: list[tuple[bytes, bytes]] = []
+    for name, value in zip(fields[::2], fields[1::2], strict=True):
+        entries.append((value, b"")) if name == b"e" else entries.append((entries.pop()[0], value))
+    return entries

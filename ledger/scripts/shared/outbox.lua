@@ -1,0 +1,116 @@
+-- What a script changes that history shows, as entries (see schemas/outbox) of one item of the outbox, appended when the script is done.
+-- What a row is then counts, however often it was written.
+
+local MOST_FIELDS = 1000
+local item, changed = {}, {}
+
+-- An entry that a worker has packed. `stamp` (a table) has what only the script knows.
+local function tell_history(entry, stamp)
+  item[#item + 1] = "e"
+  item[#item + 1] = entry
+  if stamp then
+    item[#item + 1] = "s"
+    item[#item + 1] = cmsgpack.pack(stamp)
+  end
+end
+
+-- An entry of the script's own.
+local function tell_history_of(kind, fields)
+  fields.v, fields.kind = 1, kind
+  tell_history(cmsgpack.pack(fields))
+end
+
+-- Grows from script to script, also in a ledger that is begun anew: the greater one wins in history, whichever comes first.
+local revised
+local function revision()
+  if not revised then
+    revised = redis.call("INCR", k("revision"))
+    local least = now() * 1000
+    if revised < least then
+      revised = least
+      redis.call("SET", k("revision"), int(revised))
+    end
+  end
+  return revised
+end
+
+-- nil for a field that is absent or empty.
+local function present(text)
+  return text and text ~= "" and text or nil
+end
+
+local function number_in(text)
+  return tonumber(text or "")
+end
+
+-- A whole hash with its values, as `restore.lua` writes it again.
+local function packed_hash(key)
+  return cmsgpack.pack(redis.call("HGETALL", key))
+end
+
+local describe = {}
+
+function describe.delivery(id)
+  local event, ep, m, imp, type_, sequence, state, created, next_at, reason, attempts, rpl = unpack(redis.call("HMGET", k("dlv", id),
+    "event", "endpoint", "merchant", "imp_uid", "type", "sequence", "state", "created_at", "next_at", "reason", "attempts", "replay_id"))
+  if not state then return end
+  tell_history_of("delivery", {event = event, endpoint = ep, merchant = m, imp_uid = imp, type = type_, sequence = number_in(sequence),
+    state = state, created_at = number_in(created), changed_at = now(), next_attempt_at = state == "pending" and number_in(next_at) or nil,
+    reason = present(reason), attempts = number_in(attempts), replay = present(rpl), revision = revision()})
+end
+
+function describe.endpoint(ep)
+  local m, state, created = unpack(redis.call("HMGET", k("endpoint", ep), "merchant", "state", "created_at"))
+  if not state then return end
+  tell_history_of("endpoint", {id = ep, merchant = m, state = state, created_at = number_in(created), changed_at = now(),
+    row = packed_hash(k("endpoint", ep)), revision = revision()})
+end
+
+function describe.merchant(m)
+  local created = number_in(redis.call("HGET", k("merchant", m), "created_at"))
+  local deleted = number_in(redis.call("ZSCORE", k("merchants", "deleted"), m))
+  if not created and not deleted then return end
+  tell_history_of("merchant", {name = m, created_at = created or 0, changed_at = now(), deleted_at = not created and deleted or nil,
+    row = packed_hash(k("merchant", m)), revision = revision()})
+end
+
+function describe.replay(id)
+  local state, created = unpack(redis.call("HMGET", k("replay", id), "state", "created_at"))
+  if not state then return end
+  tell_history_of("replay", {id = id, state = state, created_at = number_in(created), changed_at = now(),
+    row = packed_hash(k("replay", id)), revision = revision()})
+end
+
+local function mark_changed(kind, id)
+  changed[kind] = changed[kind] or {}
+  changed[kind][id] = true
+end
+
+-- Writes fields of a row that history shows.
+local function set_delivery(id, ...)
+  redis.call("HSET", k("dlv", id), ...)
+  mark_changed("delivery", id)
+end
+
+local function set_endpoint(ep, ...)
+  redis.call("HSET", k("endpoint", ep), ...)
+  mark_changed("endpoint", ep)
+end
+
+-- Returns: place of the item, or nil where there is nothing to tell
+append_to_outbox = function()
+  for kind, ids in pairs(changed) do
+    for id in pairs(ids) do describe[kind](id) end
+  end
+  changed = {}
+  if #item == 0 then return nil end
+  local place, first = nil, 1
+  while first <= #item do
+    local last = math.min(first + MOST_FIELDS - 1, #item)
+    if item[last + 1] == "s" then last = last + 2 end  -- an entry and its stamp stay together
+    place = redis.call("XADD", k("outbox"), "*", unpack(item, first, last))
+    first = last + 1
+  end
+  item = {}
+  return place
+end
