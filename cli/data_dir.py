@@ -56,6 +56,11 @@ class DataDir:
         return self.directory / "redis"
 
     @property
+    def history(self) -> Path:
+        """The SQLite file of history."""
+        return self.directory / "history.db"
+
+    @property
     def spool(self) -> Path:
         """The receiver's spool directory."""
         return self.directory / "spool"

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from urllib.parse import quote
 
 import httpx
 
@@ -67,6 +68,7 @@ def environment(data_dir: DataDir, addresses: Addresses, environ: Mapping[str, s
         "RELAY_CONSOLE_URL": addresses.url("console"),
         "RELAY_ALLOW_PRIVATE_ENDPOINTS": "true",
         "RELAY_SPOOL_DIR": str(data_dir.spool),
+        "RELAY_HISTORY_URL": f"sqlite:///{quote(str(data_dir.history))}",
         "RELAY_LOG_FORMAT": "json",
         "RELAY_LOG_LEVEL": "info",
         "PYTHONUNBUFFERED": "1",

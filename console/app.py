@@ -54,6 +54,7 @@ def make_app(context: Context) -> Starlette:
         yield
         await context.accounts.close()
         await context.ledger.close()
+        await context.history.close()
 
     app = Starlette(
         routes=[

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from history import History
 from iamport.merchant_clients import MerchantClients
 from ledger.acl_watch import AclWatch
 from ledger.ledger import Ledger
@@ -13,10 +14,11 @@ from runtime.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The ledger, the keys that seal secrets, the settings, i'mport's client of each merchant, and the check of our
-    rights in Redis."""
+    """The ledger, history, the keys that seal secrets, the settings, i'mport's client of each merchant, and the check of
+    our rights in Redis."""
 
     ledger: Ledger
+    history: History
     sealer: Sealer
     settings: Settings
     accounts: MerchantClients

@@ -10,6 +10,7 @@ import uvloop
 
 from console.app import make_app
 from console.context import Context
+from history import History
 from iamport.merchant_clients import MerchantClients
 from iamport.transport import iamport_transport
 from ledger.acl_watch import EVERY as ACL_CHECK_EVERY
@@ -25,6 +26,8 @@ from runtime.startup import StartupCheck
 HOST, PORT = "127.0.0.1", 8001
 START_CHECK_WITHIN = 3.0
 """Seconds for which requests wait until rights and keys are checked. A Redis that is away longer is checked later."""
+OPEN_CHECK_EVERY = 5.0
+"""Seconds between two checks whether Redis still has an open ledger."""
 LAST_ANSWERS = 10
 """Seconds for requests under way when the process is asked to stop."""
 
@@ -45,7 +48,7 @@ async def serve(context: Context, listener: socket) -> int:
     once, or as soon as a Redis that is away is back.
     """
     server = make_server(context)
-    start = StartupCheck(partial(context.ledger.begin, context.sealer))
+    start = StartupCheck(partial(context.ledger.open_with, context.history, context.sealer))
 
     def failed() -> None:
         start.give_up()
@@ -69,7 +72,16 @@ def background(context: Context, start: StartupCheck) -> tuple[Periodic, ...]:
         await start.passed()
         await context.watch.log_problems()
 
-    return (start.task("check"), Periodic("watch_rights", watch_rights, ACL_CHECK_EVERY))
+    async def keep_open() -> None:
+        await start.passed()
+        if not await context.ledger.is_open():
+            await context.ledger.open_with(context.history, context.sealer)
+
+    return (
+        start.task("check"),
+        Periodic("keep_open", keep_open, OPEN_CHECK_EVERY),
+        Periodic("watch_rights", watch_rights, ACL_CHECK_EVERY),
+    )
 
 
 def make_context(settings: Settings) -> Context:
@@ -78,7 +90,8 @@ def make_context(settings: Settings) -> Context:
     sealer = Sealer([key.get_secret_value() for key in settings.encryption_keys])
     ledger = Ledger.connect(settings.redis_url, settings.queue_url, replica_acks=settings.replica_acks)
     accounts = MerchantClients(settings, sealer, iamport_transport(settings), ledger.tokens, ledger.merchants.get)
-    return Context(ledger, sealer, settings, accounts, AclWatch(ledger))
+    history = History.connect(settings.history_url)
+    return Context(ledger, history, sealer, settings, accounts, AclWatch(ledger))
 
 
 def make_server(context: Context) -> HttpServer:

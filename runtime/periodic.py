@@ -1,8 +1,8 @@
 """Background work: steps that a process repeats as long as it lives, each at its own interval, under supervision.
 
-Any error of Redis is temporary: it is logged once a minute, and the step is repeated. Any other error is a bug of ours.
-It ends the process with a critical log line, so that its supervisor starts another one: a process that seems alive but
-has stopped part of its work would go unnoticed.
+Any error of Redis or of history is temporary: it is logged once a minute, and the step is repeated. Any other error is
+a bug of ours. It ends the process with a critical log line, so that its supervisor starts another one: a process that
+seems alive but has stopped part of its work would go unnoticed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import NamedTuple
 import structlog
 
 from runtime.repeated_lines import Repeats
-from schemas.errors import BadSetting, LedgerUnavailable
+from schemas.errors import BadSetting, HistoryUnavailable, LedgerUnavailable
 
 log = structlog.get_logger()
 
@@ -75,7 +75,7 @@ class Background:
         while True:
             try:
                 await task.step()
-            except LedgerUnavailable as error:
+            except (LedgerUnavailable, HistoryUnavailable) as error:
                 self._log_away(task.name, error)
             else:
                 self._log_back(task.name)
@@ -83,11 +83,12 @@ class Background:
                     return
             await asyncio.sleep(task.seconds)
 
-    def _log_away(self, name: str, error: LedgerUnavailable) -> None:
+    def _log_away(self, name: str, error: LedgerUnavailable | HistoryUnavailable) -> None:
         self._away.add(name)
         if (times := self._repeats.times(str(error))) is not None:
             self._away_logged = True
-            log.warning("ledger_away", task=name, error=str(error), times=times)
+            away = "ledger_away" if isinstance(error, LedgerUnavailable) else "history_away"
+            log.warning(away, task=name, error=str(error), times=times)
 
     def _log_back(self, name: str) -> None:
         self._away.discard(name)

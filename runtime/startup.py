@@ -13,7 +13,7 @@ from contextlib import suppress
 import structlog
 
 from runtime.periodic import Periodic
-from schemas.errors import LedgerUnavailable
+from schemas.errors import HistoryUnavailable, LedgerUnavailable
 
 RETRY_EVERY = 1.0
 """Seconds between two checks while Redis is away."""
@@ -21,7 +21,7 @@ RETRY_EVERY = 1.0
 log = structlog.get_logger()
 
 Check = Callable[[], Awaitable[object]]
-"""Raises `BadSetting` for a lasting fault, and `LedgerUnavailable` while Redis is away."""
+"""Raises `BadSetting` for a lasting fault, and `LedgerUnavailable` or `HistoryUnavailable` while something is away."""
 
 
 async def check_once(check: Check, within: float | None = None) -> None:
@@ -34,6 +34,8 @@ async def check_once(check: Check, within: float | None = None) -> None:
             await check()
     except LedgerUnavailable as error:
         log.warning("ledger_away", error=str(error))
+    except HistoryUnavailable as error:
+        log.warning("history_away", error=str(error))
     except TimeoutError:
         log.warning("ledger_away", error=f"Redis did not answer within {within:g} s")
 

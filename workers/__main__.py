@@ -10,6 +10,7 @@ from functools import partial
 
 import uvloop
 
+from history import History
 from ledger import Ledger
 from runtime import process
 from runtime.encryption import Sealer
@@ -40,13 +41,16 @@ def work(settings: Settings) -> int:
 
 
 async def _check(settings: Settings) -> None:
-    """Raise `BadSetting` for wrong keys and for a Redis that lacks what a worker needs. If Redis is away, the
-    worker checks it later."""
+    """Raise `BadSetting` for wrong keys, and for a Redis or a history that lacks what a worker needs. What is away, the
+    worker checks later."""
     ledger = Ledger.connect(settings.redis_url, settings.queue_url, replica_acks=settings.replica_acks)
+    history = History.connect(settings.history_url)
     sealer = Sealer([key.get_secret_value() for key in settings.encryption_keys])
     try:
         await check_once(partial(ledger.begin, sealer))
+        await check_once(history.prepare)
     finally:
+        await history.close()
         await ledger.close()
 
 

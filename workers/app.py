@@ -18,6 +18,7 @@ import structlog
 from dramatiq.asyncio import get_event_loop_thread
 from dramatiq.middleware import AsyncIO, Middleware
 
+from history import History
 from iamport.merchant_clients import MerchantClients
 from iamport.transport import iamport_transport
 from ledger import Ledger
@@ -39,6 +40,7 @@ from workers.deliver import Deliverer
 from workers.heartbeat import HeartbeatMiddleware
 from workers.jobs import JobRunner
 from workers.reconcile import Reconciler
+from workers.recorder import Recorder
 from workers.refresh import Refresher
 from workers.replay import Replayer
 from workers.retention import RetentionJob, schedule_retention
@@ -53,6 +55,8 @@ THREAD_POLL = 0.5
 """Seconds after which an idle thread checks whether it must stop; work wakes it at once."""
 SWEEP_EVERY = 0.25
 """Seconds between two sweeps, which kick lanes whose kick was lost; one worker sweeps at a time."""
+OPEN_CHECK_EVERY = 5.0
+"""Seconds between two checks whether Redis still has an open ledger."""
 STOP_WITHIN = 30.0
 """Seconds in which a worker must have stopped."""
 FINISH_WITHIN = 20.0
@@ -67,6 +71,7 @@ class WorkerProcess:
         rng = random.Random(secrets.randbits(64))
         self._sealer = sealer = Sealer([key.get_secret_value() for key in settings.encryption_keys])
         self._ledger = Ledger.connect(settings.redis_url, settings.queue_url, replica_acks=settings.replica_acks)
+        self._history = History.connect(settings.history_url)
         self._iamport = iamport_transport(settings)
         self._sender = _callback_sender(settings)
         clients = MerchantClients(settings, sealer, self._iamport, self._ledger.tokens, self._ledger.merchants.get)
@@ -82,6 +87,7 @@ class WorkerProcess:
             },
         )
         self._name = f"{os.getpid()}-{rng.getrandbits(32):08x}"
+        self.recorder = Recorder(self._ledger.outbox, self._history, self._name)
         self.acl_watch = AclWatch(self._ledger)
         self.heartbeat = HeartbeatMiddleware(
             self._ledger.heartbeats, self.acl_watch, f"{socket.gethostname()}-{self._name}"
@@ -127,14 +133,20 @@ class WorkerProcess:
         await self._ledger.leases.renew()
 
     async def prepare(self) -> None:
-        """Add the merchant that the environment names, and schedule the retention job.
+        """Open the ledger, add the merchant that the environment names, and schedule the retention job.
 
-        Raises `BadSetting` if the encryption keys are not this ledger's, or if Redis lacks what the relay needs.
+        Raises `BadSetting` if the encryption keys are not this ledger's, if Redis lacks what the relay needs, or if the
+        history is another ledger's.
         """
-        await self._ledger.begin(self._sealer)
+        await self._ledger.open_with(self._history, self._sealer)
         if self._settings.imp_key:
             await self._ledger.merchants.ensure("default")
         await schedule_retention(self._ledger)
+
+    async def keep_open(self) -> None:
+        """Open the ledger anew if Redis has lost it: then it has to be known whether it must be restored."""
+        if not await self._ledger.is_open():
+            await self.prepare()
 
     def _stop(self, status: int) -> None:
         """Let work in flight finish and release the rest; exit at the deadline in any case."""
@@ -170,6 +182,7 @@ class WorkerProcess:
             await self.heartbeat.sign_off()
         except LedgerUnavailable as error:
             log.warning("leases_not_released", error=str(error), hint="they end within seconds")
+        await self._history.close()
         await self._sender.aclose()
         await self._iamport.aclose()
         await self._ledger.close()
@@ -188,7 +201,9 @@ def background(app: WorkerProcess) -> tuple[Periodic, ...]:
         Periodic("renew_leases", app.renew_leases, RENEW_EVERY),
         Periodic("report_heartbeat", app.heartbeat.report, REPORT_EVERY),
         Periodic("watch_rights", app.acl_watch.log_problems, ACL_CHECK_EVERY),
+        Periodic("record", app.recorder.step, 0.0),
         StartupCheck(app.prepare).task("prepare"),
+        Periodic("keep_open", app.keep_open, OPEN_CHECK_EVERY),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,10 +14,13 @@ import pytest
 from cryptography.fernet import Fernet
 
 from console.server import make_context, make_server
+from history import History
 from ledger.ledger import Ledger
 from runtime.listening import listen
+from runtime.periodic import Background, Periodic
 from runtime.settings import Settings
 from tests.support.clients import http_client
+from workers.recorder import Recorder
 
 TOKEN, READ_ONLY, METRICS_ONLY = "operator-token", "reader-token", "metrics-token"
 KEY = Fernet.generate_key().decode()
@@ -44,21 +48,38 @@ class Console:
 
 
 @asynccontextmanager
+async def recording(ledger: Ledger, history: History) -> AsyncIterator[None]:
+    """A recorder at work, as every worker has one."""
+    recorder = Background([Periodic("record", Recorder(ledger.outbox, history, "test").step, 0.0)])
+    with recorder.running():
+        yield
+
+
+@asynccontextmanager
 async def running(redis_url: str, environ: Mapping[str, str]) -> AsyncIterator[Console]:
-    """A console with these variables on top of the usual ones."""
+    """A console with these variables on top of the usual ones, and a recorder."""
+    with tempfile.TemporaryDirectory(prefix="history") as folder:
+        url = {"RELAY_HISTORY_URL": f"sqlite:///{folder}/history.db"}
+        async with _running(redis_url, {**url, **environ}) as console:
+            yield console
+
+
+@asynccontextmanager
+async def _running(redis_url: str, environ: Mapping[str, str]) -> AsyncIterator[Console]:
     settings = Settings.load({
         "REDIS_URL": redis_url, "RELAY_API_TOKEN": f"{TOKEN},ro:{READ_ONLY},metrics:{METRICS_ONLY}",
         "RELAY_ENCRYPTION_KEY": KEY,
         "RELAY_ALLOW_PRIVATE_ENDPOINTS": "true", **environ,
     })  # fmt: skip
     context = make_context(settings)
+    await context.ledger.open_with(context.history, context.sealer)
     listener = listen("127.0.0.1", 0)
     server = make_server(context)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     headers = {"authorization": f"Bearer {TOKEN}"}
     try:
-        async with http_client(url, headers=headers) as client:
+        async with http_client(url, headers=headers) as client, recording(context.ledger, context.history):
             yield Console(client, context.ledger, url)
     finally:
         server.should_exit = True

@@ -5,12 +5,13 @@ from __future__ import annotations
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import redis
 
 from cli.embedded import answers, arguments, find_server
+from ledger.keys import key
 from tests.support.waiting import PATIENCE, until_now
 
 
@@ -95,6 +96,12 @@ class RedisServer(RedisProcess):
         if process.poll() is not None:
             self._process = None
             raise RuntimeError(f"no Redis on port {self.port}: {self.log}")
+        self._open_ledger()
+
+    def _open_ledger(self) -> None:
+        """As a worker does that knows its history: most tests have no worker."""
+        with redis.Redis.from_url(self.url) as client, suppress(redis.RedisError):
+            client.set(key("open"), "1")
 
 
 def queue_url(redis_url: str) -> str:
