@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection
 from history import tables
 from history import write as writing
 from history.batch import Packed, gather
+from history.cold import ColdPayments
 from history.connection import Database, open_database
 from history.deliveries import Deliveries
 from history.erase import erase_in, vacuum
@@ -40,6 +41,7 @@ class History:
     replays, reconciliations, audit
     exports, search, figures              streams of rows; what a text may mean; sums of some days
     retention, erase, vacuum              what leaves
+    cold                                  what the ledger puts back of payments that have left it
     restore, owner, adopt, is_empty       whose history this is, and what a lost ledger is put back from
 
     Everything raises `HistoryUnavailable` while the database is away, locked, full or unreadable, and nothing holds up
@@ -52,6 +54,7 @@ class History:
         self.payments = Payments(database)
         self.events = Events(database)
         self.deliveries = Deliveries(database)
+        self.cold = ColdPayments(database, self.payments, self.events)
         self.notifications = Notifications(database)
         self.merchants = Merchants(database)
         self.endpoints = Endpoints(database)

@@ -12,6 +12,7 @@ from ledger.store import Store
 RECONCILE = Lane("job", "reconcile")
 REPLAY = Lane("job", "replay")
 RETENTION = Lane("job", "tidy")
+HISTORY = Lane("job", "history")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from ledger import compatibility
 from ledger.accept import Intake
 from ledger.access_tokens import TokenCache
 from ledger.acl import AclProblem, ledger_problem
+from ledger.cold_payments import ColdPayments
 from ledger.deliveries import Deliveries
 from ledger.delivery_lane import DeliveryLane
 from ledger.durability import Durability, durability
@@ -56,6 +57,7 @@ class Ledger:
     ``reconciliations``  begin, save, read runs; mark what differs; count what was repaired and which webhooks were lost
     ``replays``          count, create, step, stop, read
     ``retention``        remove old payments, events and notifications
+    ``cold``             put back payments that have left
     ``merchants``        put, reseal, delete, read
     ``endpoints``        create, update, enable, disable, delete, read
     ``payments``         read; expect an amount for an order
@@ -81,7 +83,9 @@ class Ledger:
         self.jobs = Jobs(store, queue)
         self.reconciliations = Reconciliations(store, queue, self.jobs)
         self.replays = Replays(store, queue)
-        self.retention = Retention(store)
+        self.outbox = Outbox(store)
+        self.retention = Retention(store, self.outbox)
+        self.cold = ColdPayments(store, queue)
         self.merchants = Merchants(store)
         self.endpoints = Endpoints(store, queue)
         self.payments = Payments(store, queue)
@@ -91,7 +95,6 @@ class Ledger:
         self.heartbeats = Heartbeats(store)
         self.tokens = TokenCache(store)
         self.idempotency = Idempotency(store)
-        self.outbox = Outbox(store)
         self.accept = self.intake.accept
         self.takes_webhooks = self.intake.takes_webhooks
         self.known_merchants = self.intake.known_merchants

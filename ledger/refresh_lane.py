@@ -31,9 +31,6 @@ from schemas.reasons import Reason, dump
 MOST_BYTES = 262_144
 """Bytes of commits that share a call; a larger one goes alone, and fails alone where Redis has no memory for it."""
 
-FACT_BYTES = 350
-"""About how many bytes in Redis a fact takes that returns from a tombstone."""
-
 Outcome = Literal["ok", "lost", "changed", "full"]
 """``lost``: the lease had ended; nothing is written. ``changed``: the record has changed since it was read; read it
 again. ``full``: Redis has no memory for all of it, nothing is written."""
@@ -61,11 +58,13 @@ class ClaimedPayment:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedPayments:
-    """The result of a claim; ``now`` is Redis' time in UNIX seconds; i'mport failed ``failures`` times in a row."""
+    """The result of a claim; ``now`` is Redis' time in UNIX seconds; i'mport failed ``failures`` times in a row.
+    Payments that began after ``left`` (UNIX seconds) have not left the ledger."""
 
     now: float
     failures: int
     payments: tuple[ClaimedPayment, ...]
+    left: float = 0.0
 
 
 class RefreshLane:
@@ -81,10 +80,12 @@ class RefreshLane:
 
     async def claim(self, lane: Lane, limit: int = 100) -> ClaimedPayments:
         """Lease up to ``limit`` due payments of a lane. Raises `LedgerUnavailable`."""
-        now, token, base, again, failures, rows = await self._store.run("claim_payments", str(lane), limit, LEASE_MS)
+        now, token, base, left, again, failures, rows = await self._store.run(
+            "claim_payments", str(lane), limit, LEASE_MS
+        )
         self._queue.kick_all([again])
         claimed = [await offload(_claimed, lane, int(token), int(base), row, rows=len(row[4]) // 2) for row in rows]
-        return ClaimedPayments(int(now) / 1000, int(failures), tuple(claimed))
+        return ClaimedPayments(int(now) / 1000, int(failures), tuple(claimed), int(left) / 1000)
 
     async def expected(self, merchant: str, merchant_uids: Sequence[str]) -> dict[str, ExpectedAmount]:
         """The amounts that the merchant expects for these orders, where it has given one."""
@@ -203,11 +204,9 @@ class RefreshLane:
 
 
 def _claimed(lane: Lane, token: int, base: int, row: Sequence[Any]) -> ClaimedPayment:
-    imp_uid, tries, silent, fields, facts, reported, tombstone, changes = row
+    imp_uid, tries, silent, fields, facts, reported, changes = row
     name = imp_uid.decode()
-    if tombstone:
-        record = codec.load_tombstone(lane.name, name, tombstone)
-    elif fields:
+    if fields:
         record = codec.load_record(lane.name, name, paired(fields), codec.load_facts(paired(facts)))
     else:
         record = Record(lane.name, name, sequence=base)
@@ -277,8 +276,7 @@ def _needs(change: Change) -> tuple[int, int, int]:
     size = sum(2 * len(event.callback.text) for event in change.events)
     found = len(change.record.snapshot.raw) if change.record.snapshot else 0
     shown = max((len(event.callback.payment or b"") for event in change.events), default=0)
-    remembered = 0 if change.previous.version else len(change.previous.facts) * FACT_BYTES
-    return size + found + shown + remembered, len(change.events), sum(not event.silent for event in change.events)
+    return size + found + shown, len(change.events), sum(not event.silent for event in change.events)
 
 
 def _outcome(change: Change, claimed: ClaimedPayment | None) -> str:

@@ -11,6 +11,7 @@ import pytest
 import structlog.testing
 from cryptography.fernet import Fernet
 
+from history import History
 from iamport.merchant_clients import MerchantClients
 from iamport.transport import production_transport
 from ledger import Ledger
@@ -23,6 +24,7 @@ from schemas.payments.decide import Policy, decide
 from tests.support.iamport_stub import Asked, Stub, always, http, no, payment, well
 from tests.support.ledger_driver import REFRESH, THEN, Driver, paid, queue_url
 from tests.support.reasons import because, said
+from workers.cold_payments import ColdPayments
 from workers.reconcile import Reconciler
 
 NOW = 1_900_000_000.0
@@ -71,7 +73,7 @@ class Books:
 
 
 @pytest.fixture
-async def books(redis_url: str) -> AsyncIterator[Books]:
+async def books(redis_url: str, history: History) -> AsyncIterator[Books]:
     """One merchant, on an empty ledger."""
     stub = Stub()
     await stub.start()
@@ -85,7 +87,9 @@ async def books(redis_url: str) -> AsyncIterator[Books]:
     await ledger.merchants.ensure("default")
     sealer = Sealer([Fernet.generate_key().decode()])
     accounts = MerchantClients(settings, sealer, transport, ledger.tokens, ledger.merchants.get)
-    yield Books(ledger, stub, Reconciler(settings, ledger, accounts, Random(1)))
+    yield Books(
+        ledger, stub, Reconciler(settings, ledger, ColdPayments(settings, ledger, history), accounts, Random(1))
+    )
     await accounts.close()
     await ledger.close()
     await stub.stop()

@@ -10,6 +10,7 @@ import pytest
 import structlog.testing
 from cryptography.fernet import Fernet
 
+from history import History
 from iamport.merchant_clients import MerchantClients
 from iamport.transport import production_transport
 from ledger import Ledger
@@ -21,6 +22,7 @@ from tests.support.iamport_stub import Asked, Stub, always, http, no, payment, w
 from tests.support.ledger_driver import REFRESH, UNKNOWN, Driver, queue_url
 from tests.support.ledger_invariants import problems
 from tests.support.reasons import because, said
+from workers.cold_payments import ColdPayments
 from workers.refresh import Refresher
 
 
@@ -55,7 +57,7 @@ class Shop:
 
 
 @pytest.fixture
-async def shop(redis_url: str) -> AsyncIterator[Shop]:
+async def shop(redis_url: str, history: History) -> AsyncIterator[Shop]:
     """A shop with one merchant, on an empty ledger."""
     stub = Stub()
     await stub.start()
@@ -64,7 +66,7 @@ async def shop(redis_url: str) -> AsyncIterator[Shop]:
     await ledger.merchants.ensure("default")
     sealer = Sealer([Fernet.generate_key().decode()])
     accounts = MerchantClients(settings, sealer, transport, ledger.tokens, ledger.merchants.get)
-    yield Shop(ledger, stub, Refresher(settings, ledger, accounts, Random(1)))
+    yield Shop(ledger, stub, Refresher(settings, ledger, ColdPayments(settings, ledger, history), accounts, Random(1)))
     assert await problems(ledger) == []
     await accounts.close()
     await ledger.close()
