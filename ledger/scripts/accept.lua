@@ -67,6 +67,9 @@ local function store(n)
   list(k("ntfs", "p", n.m .. "/" .. n.imp), n.id, n.received_at)
   list(k("ntfs", "o", "pending"), n.id, n.received_at)
   count("accepted", 1)
+end
+
+local function record(n)
   tell_history_of("notification", {id = n.id, merchant = n.m, imp_uid = n.imp, merchant_uid = present(n.merchant_uid),
     status = present(n.status), cancellation_id = present(n.cancellation_id), source = present(n.source), verified = n.verified == "1",
     received_at = number_in(n.received_at), extra = n.extra, reason = present(n.doubt), revision = revision()})
@@ -92,5 +95,7 @@ for i = 1, take_number() do
 end
 
 local kicks = announce(lanes)
+for _, n in ipairs(new) do record(n) end
+append_to_outbox()
 for _, n in ipairs(new) do store(n) end
 return {kicks, answers}

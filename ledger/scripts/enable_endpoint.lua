@@ -1,7 +1,7 @@
 -- Releases what was held for an endpoint: its lanes are claimed again, at once. It starts afresh.
 -- ARGV: endpoint
 -- Returns: nil where it is unknown, else the lanes to kick
--- uses: endpoints lanes
+-- uses: endpoints lanes outbox
 local ep = take()
 if not registered(ep) then return nil end
 start_afresh(ep)

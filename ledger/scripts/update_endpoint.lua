@@ -2,7 +2,7 @@
 -- ARGV: endpoint, row as it was read, new row (JSON), subscription, max_in_flight, rate_limit (a second, or ""),
 --       starts afresh (0 or 1): because it is sent to in another way
 -- Returns: "unknown", "changed" or "updated"
--- uses: endpoints lanes
+-- uses: endpoints lanes outbox
 local ep, known, row, subscription, max_in_flight, rate_limit, starts_afresh =
   take(), take(), take(), take(), take(), take(), take_flag()
 local state, m = registered(ep)

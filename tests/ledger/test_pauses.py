@@ -15,7 +15,7 @@ from ledger.keys import Lane, key
 from schemas.endpoints.delivery import Dead, Disable, Retry
 from schemas.endpoints.endpoint import Endpoint
 from schemas.endpoints.health import FAILING, EndpointHealth
-from tests.support.ledger_driver import Driver, paid
+from tests.support.ledger_driver import TEST_BODY, Driver, paid
 from tests.support.ledger_invariants import problems
 from tests.support.reasons import because, said
 
@@ -42,7 +42,7 @@ async def pause(driver: Driver, seconds: float = 600) -> ClaimedDelivery:
 async def send_test(driver: Driver) -> str:
     """Send a test event; the delivery's id."""
     event = f"evt_{secrets.token_hex(8)}"
-    await driver.ledger.deliveries.send_test("ep_1", event, b"{}")
+    await driver.ledger.deliveries.send_test("ep_1", event, TEST_BODY)
     return f"{event}.ep_1"
 
 

@@ -19,7 +19,7 @@ from ledger.reconciliations import Difference, Reconciliation
 from ledger.replays import Selection
 from runtime.encryption import Sealer
 from schemas.errors import LedgerUnavailable
-from tests.support.ledger_driver import Driver, endpoint, notification, paid, queue_url
+from tests.support.ledger_driver import TEST_BODY, Driver, endpoint, notification, paid, queue_url
 from tests.support.reasons import because
 from tests.support.redis_process import RedisServer
 from tests.support.waiting import PATIENCE
@@ -74,7 +74,7 @@ WRITES: Sequence[Write] = (
     lambda ledger: ledger.endpoints.delete("ep_1"),
     lambda ledger: ledger.payments.expect("default", "order", Decimal(1000), None),
     lambda ledger: ledger.deliveries.retry("dlv_1"),
-    lambda ledger: ledger.deliveries.send_test("ep_1", "evt_1", b"{}"),
+    lambda ledger: ledger.deliveries.send_test("ep_1", "evt_1", TEST_BODY),
     lambda ledger: ledger.replays.create(Selection(), 1.0),
     lambda ledger: ledger.replays.stop("rpl_1"),
     lambda ledger: ledger.jobs.schedule(RECONCILE, "rec_1"),

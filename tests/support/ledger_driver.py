@@ -68,6 +68,10 @@ def attempt(ok: bool = True) -> Attempt:
     return Attempt(at=float(THEN), status_code=200 if ok else 500, duration_ms=5, error=None, response="", replay=False)
 
 
+TEST_BODY = b'{"timestamp":"2026-11-23T01:02:03Z","data":{}}'
+"""The least that an event about an endpoint says."""
+
+
 class Driver:
     """A ledger, driven by hand."""
 
