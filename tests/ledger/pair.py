@@ -37,6 +37,7 @@ class Pair:
         self.loop = asyncio.new_event_loop()
         with redis.Redis.from_url(url) as client:
             client.flushall()
+            open_ledger(client)
         self.ledger = Ledger.connect(url, queue_url(url))
         self.driver = Driver(self.ledger)
         self.model = Model()
