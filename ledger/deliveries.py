@@ -16,7 +16,6 @@ from ledger.endpoints import Endpoints
 from ledger.endpoints import State as EndpointState
 from ledger.lane_pause import lane_pause
 from ledger.pages import Page, PageRequest, decode, encode, walk
-from ledger.queue import Queue
 from ledger.rows import Row, paired, seconds, text
 from ledger.store import Store
 from schemas.endpoints.delivery import Attempt
@@ -54,9 +53,8 @@ class DeliveryView:
 class Deliveries:
     """List deliveries, newest first; retry or test one."""
 
-    def __init__(self, store: Store, queue: Queue, endpoints: Endpoints) -> None:
+    def __init__(self, store: Store, endpoints: Endpoints) -> None:
         self._store = store
-        self._queue = queue
         self._endpoints = endpoints
 
     async def get(self, delivery_id: str) -> DeliveryView:
@@ -88,7 +86,7 @@ class Deliveries:
         Raises `NotFound`, and `Conflict` if its endpoint is disabled or deleted, if it is of a test channel that
         its merchant does not include, or if an earlier one must be settled first.
         """
-        what, detail = await self._store.run("retry_delivery", delivery_id, durable=True)
+        what, *detail = await self._store.run_and_kick("retry_delivery", delivery_id, durable=True)
         match what:
             case b"unknown":
                 raise NotFound(Reason.of("not_found", kind="delivery", id=delivery_id))
@@ -99,16 +97,14 @@ class Deliveries:
             case b"hidden":
                 raise Conflict(Reason.of("test_channel_left_out"))
             case b"waits":
-                raise Conflict(Reason.of("waits_for_event", delivery=detail.decode()))
-        self._queue.kick_all([detail])
+                raise Conflict(Reason.of("waits_for_event", delivery=detail[0].decode()))
 
     async def send_test(self, endpoint: str, event: str, body: bytes) -> str:
         """Have a test event sent to an endpoint now, even to a disabled one; return the delivery's id.
         Raises `NotFound`."""
-        what, lane = await self._store.run("send_test", endpoint, event, TEST_TYPE, body, durable=True)
-        if what == b"unknown":
+        args = (endpoint, event, TEST_TYPE, body)
+        if await self._store.run_and_kick("send_test", *args, durable=True) == b"unknown":
             raise NotFound(Reason.of("not_found", kind="endpoint", id=endpoint))
-        self._queue.kick_all([lane])
         return f"{event}.{endpoint}"
 
     async def end_test(self, delivery_id: str) -> bool:

@@ -9,7 +9,6 @@ from typing import Literal
 from ledger.endpoint_rows import dump, dump_limits, load, load_health, subscription
 from ledger.merchants import HEAD_START_MS
 from ledger.pages import Page, PageRequest, walk
-from ledger.queue import Queue
 from ledger.rows import Row, hashes, members, seconds
 from ledger.store import Store
 from schemas.endpoints.endpoint import Endpoint
@@ -38,9 +37,8 @@ class RegisteredEndpoint:
 class Endpoints:
     """The registry of endpoints."""
 
-    def __init__(self, store: Store, queue: Queue) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._queue = queue
 
     async def create(self, endpoint: Endpoint) -> None:
         """Add an endpoint; its `created_at` becomes Redis' time. Raises `NotFound` if its merchant is unknown."""
@@ -106,22 +104,20 @@ class Endpoints:
         """Make deliveries due that wait for an earlier event of their payment; if interrupted, the rest waits on."""
         cursor = b"0"
         while True:
-            cursor = await self._store.run("release_deliveries", endpoint_id, cursor)
+            cursor = await self._store.run_and_kick("release_deliveries", endpoint_id, cursor)
             if cursor == b"0":
                 return
 
     async def _wake(self, endpoint_id: str) -> None:
         """Make every delivery due at once; if interrupted, the rest keeps waiting."""
-        while await self._store.run("wake_deliveries", endpoint_id, 1000):
+        while await self._store.run_and_kick("wake_deliveries", endpoint_id, 1000):
             pass
 
     async def enable(self, endpoint_id: str) -> None:
         """Release what was held for an endpoint; it starts afresh. Raises `NotFound`."""
-        lanes = await self._store.run("enable_endpoint", endpoint_id, durable=True)
-        if lanes is None:
+        if await self._store.run_and_kick("enable_endpoint", endpoint_id, durable=True) == b"unknown":
             raise NotFound(Reason.of("not_found", kind="endpoint", id=endpoint_id))
         await self._wake(endpoint_id)
-        self._queue.kick_all(lanes)
 
     async def disable(self, endpoint_id: str, reason: Reason) -> None:
         """Hold an endpoint's deliveries from now on, for `reason`. Raises `NotFound`."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from ledger.pages import Page, PageRequest, walk
-from ledger.queue import Queue
 from ledger.rows import Row, hashes, seconds, text
 from ledger.store import Store
 from schemas import wire
@@ -57,9 +56,8 @@ class RefreshState:
 class Payments:
     """The payments that a refresh has found, newest first."""
 
-    def __init__(self, store: Store, queue: Queue) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._queue = queue
 
     async def get(self, merchant: str, imp_uid: str) -> Payment:
         """One payment. Raises `NotFound` before the first refresh that found it."""
@@ -95,10 +93,9 @@ class Payments:
         """Record what a merchant expects to be paid for an order, in the currency's major unit, and refresh the newest
         100 payments of that order. Raises `NotFound` for an unknown merchant."""
         expectation = wire.dumps({"amount": str(amount), "currency": currency})
-        lanes = await self._store.run("put_order", merchant, merchant_uid, expectation, durable=True)
-        if lanes is None:
+        args = (merchant, merchant_uid, expectation)
+        if await self._store.run_and_kick("put_order", *args, durable=True) == b"unknown":
             raise NotFound(Reason.of("not_found", kind="merchant", id=merchant))
-        self._queue.kick_all(lanes)
 
     async def _some(self, names: Sequence[str]) -> Sequence[Payment]:
         rows = await hashes(self._store, [f"pay:{name}" for name in names])

@@ -11,7 +11,6 @@ import orjson
 from ledger.jobs import RECONCILE, Jobs
 from ledger.offload import offload
 from ledger.pages import Page, PageRequest, walk
-from ledger.queue import Queue
 from ledger.rows import flat, hashes, paired
 from ledger.store import Store
 from schemas.errors import Conflict, NotFound
@@ -84,9 +83,8 @@ class Difference:
 class Reconciliations:
     """The runs, and what they read of payments."""
 
-    def __init__(self, store: Store, queue: Queue, jobs: Jobs) -> None:
+    def __init__(self, store: Store, jobs: Jobs) -> None:
         self._store = store
-        self._queue = queue
         self._jobs = jobs
 
     async def begin(self, run: Reconciliation, *, rebuild: bool = False) -> Reconciliation:
@@ -162,8 +160,8 @@ class Reconciliations:
         """Mark the payments in ``differing`` (by imp_uid) dirty."""
         if differing:
             rows = flat((imp_uid, *_args(difference)) for imp_uid, difference in differing.items())
-            kicks = await self._store.run("mark_found", run.id, run.merchant, len(differing), *rows, durable=True)
-            self._queue.kick_all(kicks)
+            args = (run.id, run.merchant, len(differing), *rows)
+            await self._store.run_and_kick("mark_found", *args, durable=True)
 
     async def count_lost_webhooks(self, run: Reconciliation) -> None:
         """Count as lost the webhooks of found payments that did not come within five minutes."""

@@ -1,7 +1,7 @@
 -- Leases deliveries that are due, as many as the endpoint's limits allow.
 -- ARGV: lane, limit, lease (ms)
--- Returns: {token, lanes to kick, fields of endpoint:ep, per delivery {id, event, attempts, replay, imp_uid, type, body, place of
---          i'mport's object or 0}, objects}
+-- Returns: {lanes to kick, {token, fields of endpoint:ep, per delivery {id, event, attempts, replay, imp_uid, type, body, place of
+--          i'mport's object or 0}, objects}}
 -- uses: events lanes leases reasons replays requested snapshots
 
 -- Bytes of bodies and objects that one claim reads, about: large ones come in several claims, so that others need not wait for them.
@@ -13,7 +13,7 @@ local lane, limit, lease_ms = take(), take_number(), take_number()
 local kind, ep = string.match(lane, "^(%a+)/(.*)$")
 local live, replay = unpack(lanes_of_endpoint(ep))
 local token, may_claim = begin_claim(lane)
-if not may_claim then return {int(token), {}, {}, {}, {}} end
+if not may_claim then return {{}, {int(token), {}, {}, {}}} end
 local fields = redis.call("HGETALL", k("endpoint", ep))
 local endpoint = {}
 for i = 1, #fields, 2 do endpoint[fields[i]] = fields[i + 1] end
@@ -77,7 +77,7 @@ end
 if not is_enabled then
   close_lanes({lane})
   for name in pairs(lanes) do index_lane(name) end
-  return {int(token), {}, fields, rows, objects}
+  return {{}, {int(token), fields, rows, objects}}
 end
 redis.call("HDEL", k("lane", lane), "closed")
 reclaim(live, lease_ms)
@@ -132,4 +132,4 @@ if wait_until > now() then
 else
   redis.call("HDEL", k("lane", lane), "not_before")
 end
-return {int(token), announce(lanes), fields, rows, objects}
+return {announce(lanes), {int(token), fields, rows, objects}}

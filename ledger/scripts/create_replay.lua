@@ -1,7 +1,7 @@
 -- Creates a replay and makes its first step due.
 -- ARGV: id, lane of its job, cursor (ms: everything recorded up to then is passed over), until (ms, or "" for now),
 --       how many fields, (field, value)…
--- Returns: the lane to kick, or ""
+-- Returns: {lanes to kick}
 -- uses: lanes
 local id, lane, cursor, till, fields = take(), take(), take(), take_number(), take_rows(2)
 local at = int(now())
@@ -10,4 +10,4 @@ redis.call("HSET", k("replay", id), "state", "running", "walked", "0", "cursor",
   "until", int(math.min(till or now(), now())), "created_at", at, "queued", "0", "delivered", "0", "failed", "0", unpack(fields))
 redis.call("ZADD", k("replays"), at, id)
 touch(lane, id, now())
-return index_and_kick(lane)
+return {index_and_kick(lane)}

@@ -3,16 +3,16 @@
 -- ARGV: endpoint, health as it was read, health, health for when it is enabled or changed (JSON, or "" for fine),
 --       the breaker is open until (ms, 0 for closed), how many deliveries may test it then (or ""), why it is disabled (or ""),
 --       event (or ""), its type, filters that cover it, body
--- Returns: lanes to kick, or nil where the health was written since
+-- Returns: {lanes to kick, "changed" (the health was written since it was read) or "noted"}
 -- uses: endpoints events lanes
 local ep, before, after, fresh, open_until, probe_capacity, disabled_reason =
   take(), take(), take(), take(), take_number(), take_text(), take_text()
 local event, type_, filters, body = take_text(), take(), take(), take()
 local row, live = k("endpoint", ep), k("lane", "deliver/" .. ep)
 local known, state, m = unpack(redis.call("HMGET", row, "health", "state", "merchant"))
-if (known or "") ~= before then return nil end
+if (known or "") ~= before then return {{}, "changed"} end
 -- One that was disabled or deleted meanwhile has no event.
-if state ~= "enabled" then return {} end
+if state ~= "enabled" then return {{}, "noted"} end
 redis.call("HSET", row, "health", after, "fresh_health", fresh)
 local lanes = {["deliver/" .. ep] = true}
 if event and redis.call("EXISTS", k("evt", event)) == 0 then
@@ -36,4 +36,4 @@ if wait_until > now() then
 else
   redis.call("HDEL", live, "not_before")
 end
-return announce(lanes)
+return {announce(lanes), "noted"}

@@ -1,6 +1,6 @@
 -- Puts into the lane what waits for an earlier event of its payment: the endpoint is not ordered any more. Bounded work.
 -- ARGV: endpoint, cursor ("0" at first)
--- Returns: the cursor to go on with, "0" at the end
+-- Returns: {lanes to kick, the cursor to go on with, "0" at the end}
 -- uses: lanes
 local MOST = 500
 local ep, cursor_before = take(), take()
@@ -15,5 +15,4 @@ for i = 1, #rows, 2 do
     if not is_due_or_leased(lane, id) then touch(lane, id, now()) end
   end
 end
-index_lane(lane)
-return cursor
+return {index_and_kick(lane), cursor}

@@ -16,7 +16,7 @@ from schemas.errors import Invalid
 @pytest.fixture
 async def store(redis_url: str) -> AsyncIterator[Store]:
     """A connection to an empty ledger."""
-    store = Store(connect(redis_url))
+    store = Store(connect(redis_url), kick=lambda lanes: None)
     yield store
     await store.close()
 

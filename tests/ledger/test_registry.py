@@ -150,7 +150,7 @@ async def test_a_lost_race_is_run_again(ledger: Ledger) -> None:
                 await endpoints.update("ep_1", lambda one: replace(one, url="https://example.com/quick"))
             return await super().run(name, *args, durable=durable)
 
-    await Endpoints(Racing(FixedClient(ledger.store.redis)), ledger.queue).update("ep_1", slow)
+    await Endpoints(Racing(FixedClient(ledger.store.redis), ledger.queue.kick_all)).update("ep_1", slow)
     found = (await endpoints.get("ep_1")).endpoint
     assert (tries, found.description, found.url) == (2, "slow", "https://example.com/quick")
 

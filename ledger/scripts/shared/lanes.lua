@@ -89,9 +89,9 @@ local function kick(lane, at)
   return take_for(k("kicked", lane), 5000)
 end
 
--- Indexes a lane after a change. Returns: the lane if it is to be kicked, else ""
+-- Indexes a lane after a change. Returns: the lanes to kick: this one, or none
 local function index_and_kick(lane)
-  return kick(lane, index_lane(lane)) and lane or ""
+  return kick(lane, index_lane(lane)) and {lane} or {}
 end
 
 -- Closed lanes want no worker until they are opened.
