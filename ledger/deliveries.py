@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 
 import orjson
 
+from ledger import keys
 from ledger.endpoints import Endpoints
 from ledger.endpoints import State as EndpointState
 from ledger.lane_pause import lane_pause
@@ -71,7 +72,11 @@ class Deliveries:
         if event is not None:
             return await self._of_event(part, event, endpoint, state)
         if state is None:
-            page = await walk(self._store, ["dlvs" if endpoint is None else f"dlvs:e:{endpoint}"], part=part)
+            page = await walk(
+                self._store,
+                [keys.DELIVERIES() if endpoint is None else keys.DELIVERIES_TO_ENDPOINT(endpoint)],
+                part=part,
+            )
         else:
             states = await self._endpoints.states()
             if endpoint is not None:
@@ -126,7 +131,7 @@ class Deliveries:
         return Page(tuple(page), encode(str(round(page[-1].created_at * 1000)), page[-1].id) if rest else None)
 
     async def _endpoints_of(self, event: str) -> Sequence[str]:
-        return [name.decode() for name in await self._store.run("read_set", f"dlvs:v:{event}")]
+        return [name.decode() for name in await self._store.run("read_set", keys.ENDPOINTS_OF_EVENT(event))]
 
     async def _some(self, delivery_ids: Sequence[str]) -> Sequence[DeliveryView]:
         if not delivery_ids:
@@ -163,8 +168,12 @@ def shown_state(stored: str, endpoint: EndpointState) -> State:
 
 def indexes(endpoints: Mapping[str, EndpointState], state: State) -> list[str]:
     """The indexes of the deliveries that are shown in this state."""
-    kept = [f"dlvs:s:{name}/{state}" for name in endpoints if state in ("delivered", "dead", "discarded")]
-    derived = [f"dlvs:s:{name}/pending" for name, of in endpoints.items() if shown_state("pending", of) == state]
+    kept = [keys.DELIVERIES_IN_STATE(name, state) for name in endpoints if state in ("delivered", "dead", "discarded")]
+    derived = [
+        keys.DELIVERIES_IN_STATE(name, "pending")
+        for name, of in endpoints.items()
+        if shown_state("pending", of) == state
+    ]
     return kept + derived
 
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from ledger import keys
+from ledger.constants import DEFAULT_MERCHANT
 from ledger.endpoint_rows import dump, dump_limits, load, load_health, subscription
 from ledger.merchants import HEAD_START_MS
 from ledger.pages import Page, PageRequest, walk
@@ -42,7 +44,7 @@ class Endpoints:
 
     async def create(self, endpoint: Endpoint) -> None:
         """Add an endpoint; its `created_at` becomes Redis' time. Raises `NotFound` if its merchant is unknown."""
-        if endpoint.merchant == "default":
+        if endpoint.merchant == DEFAULT_MERCHANT:
             # Its credentials may be in the environment only: it takes webhooks before it is added.
             await self._store.run("ensure_merchant", endpoint.merchant, HEAD_START_MS)
         outcome = await self._store.run(
@@ -61,28 +63,28 @@ class Endpoints:
 
     async def some(self, endpoint_ids: Sequence[str]) -> dict[str, RegisteredEndpoint]:
         """Those of these endpoints that the ledger knows, including deleted ones."""
-        found = await hashes(self._store, [f"endpoint:{endpoint_id}" for endpoint_id in endpoint_ids])
+        found = await hashes(self._store, [keys.ENDPOINT(endpoint_id) for endpoint_id in endpoint_ids])
         now = await self._store.now()
         return {name: _registered(fields, now) for name, fields in zip(endpoint_ids, found, strict=True) if fields}
 
     async def list(self, part: PageRequest, merchant: str | None = None) -> Page[RegisteredEndpoint]:
         """Endpoints, newest first; of one merchant or of all."""
-        index = "endpoints" if merchant is None else f"endpoints:m:{merchant}"
+        index = keys.ENDPOINTS() if merchant is None else keys.ENDPOINTS_OF_MERCHANT(merchant)
         page = await walk(self._store, [index], part=part)
         found = await self.some(page.rows)
         return Page(tuple(found[name] for name in page.rows if name in found), page.next_cursor)
 
     async def states(self) -> dict[str, State]:
         """The state of every endpoint, by id, also of those that were deleted and have deliveries left."""
-        ids = await members(self._store, "endpoints") + await members(self._store, "endpoints:deleted")
-        found = await hashes(self._store, [f"endpoint:{endpoint_id}" for endpoint_id in ids], "state")
+        ids = await members(self._store, keys.ENDPOINTS()) + await members(self._store, keys.DELETED_ENDPOINTS())
+        found = await hashes(self._store, [keys.ENDPOINT(endpoint_id) for endpoint_id in ids], "state")
         return {name: _state(fields) for name, fields in zip(ids, found, strict=True) if fields}
 
     async def update(self, endpoint_id: str, change: Callable[[Endpoint], Endpoint]) -> Endpoint:
         """Apply `change` to an endpoint, store and return it. `change` may raise, and is called again if
         the endpoint was changed meanwhile. With another URL or other headers it starts afresh. Raises `NotFound`."""
         while True:
-            fields = (await hashes(self._store, [f"endpoint:{endpoint_id}"]))[0]
+            fields = (await hashes(self._store, [keys.ENDPOINT(endpoint_id)]))[0]
             if not fields or _state(fields) == "deleted":
                 raise NotFound(Reason.of("not_found", kind="endpoint", id=endpoint_id))
             before = load(fields)

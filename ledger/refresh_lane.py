@@ -8,9 +8,11 @@ from decimal import Decimal
 from itertools import chain
 from typing import Any, Literal, NamedTuple, cast
 
+from ledger import keys
+from ledger.constants import FACT_BYTES
 from ledger.endpoint_rows import filters
 from ledger.group_commit import GroupCommit
-from ledger.keys import Lane, key, payment
+from ledger.keys import Lane
 from ledger.leases import LEASE_MS, Lease
 from ledger.offload import offload
 from ledger.rows import hashes, paired
@@ -26,9 +28,6 @@ from schemas.reasons import Reason, dump
 
 MOST_BYTES = 262_144
 """Bytes of commits that share a call; a larger one goes alone, and fails alone where Redis has no memory for it."""
-
-FACT_BYTES = 350
-"""About how many bytes in Redis a fact takes that returns from a tombstone."""
 
 Outcome = Literal["ok", "lost", "changed", "full"]
 """``lost``: the lease had ended; nothing is written. ``changed``: the record has changed since it was read; read it
@@ -76,9 +75,7 @@ class RefreshLane:
 
     async def claim(self, lane: Lane, limit: int = 100) -> ClaimedPayments:
         """Lease up to ``limit`` due payments of a lane. Raises `LedgerUnavailable`."""
-        now, token, base, failures, rows = await self._store.run_and_kick(
-            "claim_payments", str(lane), limit, LEASE_MS
-        )
+        now, token, base, failures, rows = await self._store.run_and_kick("claim_payments", str(lane), limit, LEASE_MS)
         claimed = [await offload(_claimed, lane, int(token), int(base), row, rows=len(row[4]) // 2) for row in rows]
         return ClaimedPayments(int(now) / 1000, int(failures), tuple(claimed))
 
@@ -86,7 +83,7 @@ class RefreshLane:
         """The amounts that the merchant expects for these orders, where it has given one."""
         if not merchant_uids:
             return {}
-        found = (await hashes(self._store, [key("orders", merchant)], *merchant_uids))[0]
+        found = (await hashes(self._store, [keys.ORDERS(merchant)], *merchant_uids))[0]
         return {uid: _expected(wire.loads(text)) for uid, text in found.items() if text}
 
     async def commit(
@@ -176,8 +173,8 @@ class RefreshLane:
 
     async def record(self, merchant: str, imp_uid: str) -> Record:
         """The record of a payment. Raises `NotFound` before the first refresh that found it."""
-        name = payment(merchant, imp_uid)
-        fields, facts = await hashes(self._store, [key("pay", name), key("facts", name)])
+        name = keys.payment(merchant, imp_uid)
+        fields, facts = await hashes(self._store, [keys.PAYMENT(name), keys.FACTS(name)])
         if not fields:
             raise NotFound(Reason.of("payment_not_found", imp_uid=imp_uid, merchant=merchant))
         known = await offload(codec.load_facts, facts, rows=len(facts))

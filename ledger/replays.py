@@ -12,6 +12,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Literal, cast
 
+from ledger import keys
 from ledger.endpoint_rows import filters
 from ledger.jobs import REPLAY
 from ledger.pages import Page, PageRequest, walk
@@ -119,7 +120,7 @@ class Replays:
 
         Raises `LedgerUnavailable`.
         """
-        row = (await hashes(self._store, [f"replay:{replay_id}"]))[0]
+        row = (await hashes(self._store, [keys.REPLAY(replay_id)]))[0]
         if not row or row["state"] == b"done":
             return None
         if row["state"] == b"stopped":
@@ -149,15 +150,15 @@ class Replays:
 
     async def get(self, replay_id: str) -> Replay:
         """The replay of this id. Raises `NotFound`."""
-        row = (await hashes(self._store, [f"replay:{replay_id}"]))[0]
+        row = (await hashes(self._store, [keys.REPLAY(replay_id)]))[0]
         if not row:
             raise NotFound(Reason.of("not_found", kind="replay", id=replay_id))
         return _replay(replay_id, row)
 
     async def list(self, part: PageRequest) -> Page[Replay]:
         """Replays, newest first."""
-        page = await walk(self._store, ["replays"], part=part)
-        rows = await hashes(self._store, [f"replay:{name}" for name in page.rows])
+        page = await walk(self._store, [keys.REPLAYS()], part=part)
+        rows = await hashes(self._store, [keys.REPLAY(name) for name in page.rows])
         found = tuple(_replay(name, row) for name, row in zip(page.rows, rows, strict=True) if row)
         return Page(found, page.next_cursor)
 

@@ -25,9 +25,8 @@ local function give_up(id)
   local state, m, imp, rpl, created =
     unpack(redis.call("HMGET", k("dlv", id), "state", "merchant", "imp_uid", "replay_id", "created_at"))
   if state then
-    redis.call("HSET", k("dlv", id), "state", "dead", "next_at", "", "reason", because("event_removed"))
-    relist(id, ep, state, "dead", created)
-    advance(lanes, id, ep, m .. "/" .. imp, true)
+    end_delivery(id, ep, state, "dead", because("event_removed"), created)
+    advance(lanes, id, ep, m, imp, true)
     if rpl then count_replayed(id, rpl, "failed") end
   end
   redis.call("ZREM", k("due", lane), id)
@@ -106,7 +105,7 @@ end
 local rate, tokens = tonumber(endpoint["rate_limit"]), nil
 if rate and wanted > 0 then
   -- One, and what comes in until the next sweep: a second's rate is hardly ever more than that.
-  local most = 1 + rate * SWEPT_EVERY / 1000
+  local most = 1 + rate * SWEEP_MS / 1000
   tokens = math.min(most, tonumber(tokens_left or most) + (now() - tonumber(tokens_at or now())) * rate / 1000)
   wanted = math.min(wanted, math.floor(tokens))
 end
@@ -127,9 +126,5 @@ if tokens then
     redis.call("HSET", k("lane", live), "rate_until", int(wait_until))
   end
 end
-if wait_until > now() then
-  redis.call("HSET", k("lane", lane), "not_before", int(wait_until))
-else
-  redis.call("HDEL", k("lane", lane), "not_before")
-end
+set_not_before(lane, wait_until)
 return {announce(lanes), {int(token), fields, rows, objects}}

@@ -5,7 +5,7 @@
 -- uses: lanes leases payments
 
 -- Bytes that one claim reads of payments, about: long histories come in several claims, so that others need not wait for them.
-local MOST_BYTES, FACT_BYTES = 2097152, 350
+local MOST_BYTES = 2097152
 
 local lane, limit, lease_ms = take(), take_number(), take_number()
 local m = name_of(lane)

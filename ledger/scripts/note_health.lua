@@ -8,13 +8,14 @@
 local ep, before, after, fresh, open_until, probe_capacity, disabled_reason =
   take(), take(), take(), take(), take_number(), take_text(), take_text()
 local event, type_, filters, body = take_text(), take(), take(), take()
-local row, live = k("endpoint", ep), k("lane", "deliver/" .. ep)
+local row, lane = k("endpoint", ep), "deliver/" .. ep
+local live = k("lane", lane)
 local known, state, m = unpack(redis.call("HMGET", row, "health", "state", "merchant"))
 if (known or "") ~= before then return {{}, "changed"} end
 -- One that was disabled or deleted meanwhile has no event.
 if state ~= "enabled" then return {{}, "noted"} end
 redis.call("HSET", row, "health", after, "fresh_health", fresh)
-local lanes = {["deliver/" .. ep] = true}
+local lanes = {[lane] = true}
 if event and redis.call("EXISTS", k("evt", event)) == 0 then
   local e = {event = event, m = m, imp = "", type = type_, sequence = 0, body = body, about = ep, filters = filters}
   record_event(e)
@@ -30,10 +31,5 @@ else
 end
 redis.call("HDEL", live, "probe_until")
 redis.call("HDEL", k("lane", "replay/" .. ep), "not_before")
-local wait_until = math.max(tonumber(redis.call("HGET", live, "retry_after_until") or 0), open_until)
-if wait_until > now() then
-  redis.call("HSET", live, "not_before", int(wait_until))
-else
-  redis.call("HDEL", live, "not_before")
-end
+set_not_before(lane, math.max(tonumber(redis.call("HGET", live, "retry_after_until") or 0), open_until))
 return {announce(lanes), "noted"}

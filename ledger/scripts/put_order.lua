@@ -1,10 +1,10 @@
 -- Stores what a merchant expects to be paid for an order, and marks the order's newest payments dirty.
 -- ARGV: merchant, merchant_uid, expectation (JSON)
 -- Returns: {lanes to kick, "unknown" (there is no such merchant) or "stored"}
--- uses: lanes payments
+-- uses: lanes merchants payments
 local MOST = 100
 local m, merchant_uid, expectation, lanes = take(), take(), take(), {}
-if m ~= "default" and redis.call("EXISTS", k("merchant", m)) == 0 then return {{}, "unknown"} end
+if not needs_no_row(m) and redis.call("EXISTS", k("merchant", m)) == 0 then return {{}, "unknown"} end
 redis.call("HSET", k("orders", m), merchant_uid, expectation)
 for _, p in ipairs(redis.call("ZREVRANGE", k("pays", "u", merchant_uid), 0, MOST - 1)) do
   if string.sub(p, 1, #m + 1) == m .. "/" then

@@ -2,7 +2,7 @@
 -- ARGV: delivery id
 -- Returns: {lanes to kick, {"unknown" | "deleted" | "held" (its endpoint is disabled) | "hidden" (its payment is of a test channel,
 --          which its merchant does not include) | "waits", the earlier delivery | "due"}}
--- uses: events lanes reasons requested
+-- uses: chains events lanes reasons requested
 local id = take()
 local ep, state, m, imp, event =
   unpack(redis.call("HMGET", k("dlv", id), "endpoint", "state", "merchant", "imp_uid", "event"))
@@ -17,9 +17,8 @@ local live, replay = unpack(lanes_of_endpoint(ep))
 if state == "pending" then
   -- One that is being sent is not sent a second time.
   if is_leased(live, id) or is_leased(replay, id) then return {{}, {"due"}} end
-  local chain = k("chain", ep .. "/" .. m .. "/" .. imp)
-  local first = redis.call("ZRANGE", chain, 0, 0)[1]
-  if first ~= id and redis.call("ZSCORE", chain, id) then return {{}, {"waits", first}} end
+  local earlier = predecessor(id, ep, m, imp)
+  if earlier then return {{}, {"waits", earlier}} end
   redis.call("ZREM", k("due", replay), id)
   index_lane(replay)
 else

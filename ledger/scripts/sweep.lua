@@ -23,7 +23,7 @@ local later = "(" .. int(now() + lease_ms)
 local pages = math.ceil(redis.call("ZCOUNT", k("lanes"), later, "+inf") / AT_ONCE)
 local shortened = {}
 if pages > 0 then
-  local page = math.floor(now() / SWEPT_EVERY) % pages
+  local page = math.floor(now() / SWEEP_MS) % pages
   for _, lane in ipairs(redis.call("ZRANGEBYSCORE", k("lanes"), later, "+inf", "LIMIT", page * AT_ONCE, AT_ONCE)) do
     if shorten(lane, lease_ms) then shortened[lane] = true end
   end

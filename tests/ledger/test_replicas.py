@@ -156,4 +156,6 @@ async def test_what_it_began_is_told_all_the_same(ledger: Ledger, driver: Driver
     claimed = await alone.claim_one()
     with pytest.raises(LedgerUnavailable):
         await alone.commit(claimed, paid())
-    assert await sent(alone) == before + 2
+    with pytest.raises(LedgerUnavailable):
+        await alone.ledger.refresh_lane.mark_dirty("default", "imp_2")
+    assert await sent(alone) == before + 3
