@@ -114,9 +114,10 @@ KEYS = (
         "one a pair of credentials; expires with the token"),
     Key("imp_lock:<any>", "string", "a process fetches that token, or the one after it", "expires by itself"),
     # Notifications
-    NOTIFICATION := Key("ntf:<id>", "hash", "a notification as it came, outcome, reason; escrow: key of the escrow change"
-        " it reports; trouble: why its payment could not be refreshed, shown while it is pending", "one a webhook; with"
-        " its payment, or by itself once it is settled: after the retention, a rejected one after a day"),
+    NOTIFICATION := Key("ntf:<id>", "hash", "a notification as it came, outcome, reason; escrow: key of the escrow"
+        " change it reports; trouble: why its payment could not be refreshed, shown while it is pending",
+        "one a webhook; with its payment, or by itself once it is settled: after the retention, a rejected one after a"
+        " day"),
     NOTIFICATIONS := Key("ntfs", "zset", "notification -> received", _WITH_NOTIFICATION),
     NOTIFICATIONS_OF_MERCHANT := Key("ntfs:m:<m>", "zset", "those of one merchant", _WITH_NOTIFICATION),
     NOTIFICATIONS_OF_PAYMENT := Key("ntfs:p:<p>", "zset", "those of one payment", _WITH_NOTIFICATION),

@@ -45,7 +45,8 @@ class Ledger:
     ===================  ===========================================================================================
     part                 verbs
     ===================  ===========================================================================================
-    ``intake``           accept a notification; check whether a merchant takes webhooks; count refusals; report a spool
+    ``intake``           accept a notification; check whether a merchant takes webhooks; list merchants; count refusals;
+                         report a spool
     ``refresh_lane``     claim dirty payments, commit what a refresh found, postpone, hide; pause and resume a
                          merchant; mark a payment dirty; amend a record
     ``delivery_lane``    claim due deliveries, settle attempts, read and replace an endpoint's health
@@ -88,10 +89,6 @@ class Ledger:
         self.heartbeats = Heartbeats(store)
         self.tokens = TokenCache(store)
         self.idempotency = Idempotency(store)
-        self.accept = self.intake.accept
-        self.takes_webhooks = self.intake.takes_webhooks
-        self.known_merchants = self.intake.known_merchants
-        self.count_refusals = self.intake.count_refusals
 
     @classmethod
     def connect(cls, url: str, queue_url: str, *, replica_acks: int = 0, max_connections: int = 64) -> Ledger:

@@ -62,13 +62,13 @@ class Pair:
     def accept(self, imp_uid: str) -> None:
         """A webhook."""
         one = notification(imp_uid)
-        self.run(self.ledger.accept(one))
+        self.run(self.ledger.intake.accept(one))
         self.model.accept(one.id, imp_uid)
 
     def accept_again(self, which: int) -> None:
         """A webhook that was accepted before, as from the spool."""
         identity = list(self.model.webhooks)[which % len(self.model.webhooks)]
-        self.run(self.ledger.accept(notification(self.model.webhooks[identity].imp_uid, id=identity)))
+        self.run(self.ledger.intake.accept(notification(self.model.webhooks[identity].imp_uid, id=identity)))
 
     def mark_dirty(self, imp_uid: str, due_in: float) -> None:
         """An operator or a reconciliation asks for a refresh."""

@@ -181,7 +181,9 @@ async def test_after_retention_a_change_is_still_no_news(ledger: Ledger, driver:
 async def test_many_at_once(ledger: Ledger, driver: Driver) -> None:
     """Changes that come together are accepted together, each with what belongs to it."""
     codes = ["2", "3", "31", "32", "4", "8", "10"]
-    await asyncio.gather(*(ledger.accept(notification(extra=told(code, THEN + n))) for n, code in enumerate(codes)))
+    await asyncio.gather(
+        *(ledger.intake.accept(notification(extra=told(code, THEN + n))) for n, code in enumerate(codes))
+    )
     claimed = await driver.claim_one(REFRESH)
     assert sorted(change.code for change in claimed.escrow_changes) == sorted(codes)
     await driver.commit(claimed, bought())

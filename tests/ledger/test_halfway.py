@@ -43,9 +43,9 @@ class Halfway:
         """Webhooks come while the command is forbidden; who is refused sends them again, as they were."""
         for one in map(notification, imp_uids):
             with self.without(command):
-                accepted = await is_done(self.driver.ledger.accept(one))
+                accepted = await is_done(self.driver.ledger.intake.accept(one))
             if not accepted:
-                await self.driver.ledger.accept(one)
+                await self.driver.ledger.intake.accept(one)
 
     async def lose_leases(self) -> None:
         """End all leases: their holders have failed."""

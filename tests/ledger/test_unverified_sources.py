@@ -19,7 +19,7 @@ async def post(ledger: Ledger, source: str, start: int, count: int = FLOOD, *, v
     """So many webhooks for payments of their own."""
     await asyncio.gather(
         *(
-            ledger.accept(notification(f"imp_{source}_{n}".replace(".", "_"), source=source, verified=verified))
+            ledger.intake.accept(notification(f"imp_{source}_{n}".replace(".", "_"), source=source, verified=verified))
             for n in range(start, start + count)
         )
     )
