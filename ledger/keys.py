@@ -34,11 +34,6 @@ class Lane(NamedTuple):
         return cls(cast(LaneKind, kind), name)
 
 
-def key(*parts: str) -> str:
-    """The full name of a key: ``key("pay", "default/imp_1")``."""
-    return PREFIX + ":".join(parts)
-
-
 def payment(merchant: str, imp_uid: str) -> str:
     """The name of a payment in keys and indexes."""
     return f"{merchant}/{imp_uid}"

@@ -10,7 +10,7 @@ import redis
 
 from ledger import Ledger
 from ledger.delivery_lane import ClaimedDelivery
-from ledger.keys import Lane, key
+from ledger.keys import Lane
 from ledger.leases import Lease
 from ledger.refresh_lane import ClaimedPayment
 from schemas.endpoints.delivery import Dead, Delivered, Disable, Verdict
@@ -19,6 +19,7 @@ from schemas.payments.decide import Policy, record_request
 from tests.ledger.model import Model
 from tests.support.ledger_driver import THEN, Driver, attempt, endpoint, notification, paid, queue_url
 from tests.support.ledger_invariants import problems
+from tests.support.ledger_redis import key
 from tests.support.reasons import because
 
 T = TypeVar("T")

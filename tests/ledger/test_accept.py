@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from ledger import Ledger
-from ledger.keys import key
 from ledger.stats import stats
 from schemas.errors import LedgerUnavailable, UnknownMerchant
 from tests.support.ledger_driver import REFRESH, Driver, notification, queue_url
+from tests.support.ledger_redis import key
 from tests.support.reasons import because
 from tests.support.redis_process import RedisServer
 

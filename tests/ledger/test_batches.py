@@ -12,7 +12,7 @@ import pytest
 
 from ledger import Ledger, delivery_lane, refresh_lane
 from ledger.delivery_lane import ClaimedDelivery
-from ledger.keys import Lane, key
+from ledger.keys import Lane
 from ledger.replays import Selection
 from ledger.store import Argument
 from schemas.endpoints.delivery import Attempt, Dead, Delivered, Disable, Retry, Verdict
@@ -22,6 +22,7 @@ from schemas.payments.cancellations import CancellationRequest
 from schemas.payments.commit_steps import steps
 from schemas.payments.decide import Policy, record_request
 from tests.support.ledger_driver import REFRESH, THEN, Driver, attempt, paid
+from tests.support.ledger_redis import key
 from tests.support.ledger_replaying import FAST, counts, drop_job, events, walk
 from tests.support.reasons import because, said
 

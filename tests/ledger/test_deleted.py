@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 
-from ledger.keys import Lane, key
+from ledger.keys import Lane
 from ledger.pages import PageRequest
 from ledger.reconciliations import AUTO, Reconciliation
 from tests.support.ledger_driver import Driver, notification, paid
+from tests.support.ledger_redis import key
 from tests.support.reasons import because
 
 SHOP = Lane("refresh", "shop")

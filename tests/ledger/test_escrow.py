@@ -7,12 +7,13 @@ import json
 from typing import Any
 
 from ledger import Ledger
-from ledger.keys import Lane, key
+from ledger.keys import Lane
 from ledger.notifications import StoredNotification
 from schemas.payments import escrow
 from schemas.payments.escrow import EscrowChange
 from schemas.payments.snapshot import Snapshot
 from tests.support.ledger_driver import REFRESH, THEN, UNKNOWN, Driver, notification, paid
+from tests.support.ledger_redis import key
 from tests.support.reasons import because, said
 
 NAME = "default/imp_1"

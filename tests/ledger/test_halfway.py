@@ -11,11 +11,12 @@ import pytest
 
 from ledger import Ledger
 from ledger.acl import LEDGER_CALLS
-from ledger.keys import Lane, key
+from ledger.keys import Lane
 from schemas.errors import LedgerRefused, LedgerUnavailable
 from tests.ledger.test_acl import Limited
 from tests.support.ledger_driver import Driver, notification, paid
 from tests.support.ledger_invariants import problems
+from tests.support.ledger_redis import key
 from tests.support.redis_process import RedisServer
 
 COMMANDS = sorted({str(name).lower() for name, *_ in LEDGER_CALLS})

@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from ledger.keys import key
 from ledger.pages import MOST, Page, PageRequest, decode, encode, walk
 from ledger.redis_connection import connect
 from ledger.store import Store
 from schemas.errors import Invalid
+from tests.support.ledger_redis import key
 
 
 @pytest.fixture

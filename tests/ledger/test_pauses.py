@@ -11,12 +11,13 @@ import pytest
 
 from ledger import Ledger
 from ledger.delivery_lane import ClaimedDelivery
-from ledger.keys import Lane, key
+from ledger.keys import Lane
 from schemas.endpoints.delivery import Dead, Disable, Retry
 from schemas.endpoints.endpoint import Endpoint
 from schemas.endpoints.health import FAILING, EndpointHealth
 from tests.support.ledger_driver import Driver, paid
 from tests.support.ledger_invariants import problems
+from tests.support.ledger_redis import key
 from tests.support.reasons import because, said
 
 LANE = Lane("deliver", "ep_1")

@@ -10,7 +10,6 @@ import pytest
 from ledger import Ledger
 from ledger.endpoint_rows import load_health
 from ledger.endpoints import Endpoints
-from ledger.keys import key
 from ledger.pages import PageRequest
 from ledger.primary import FixedClient
 from ledger.rows import hashes
@@ -18,6 +17,7 @@ from ledger.store import Argument, Store
 from schemas.endpoints.endpoint import Endpoint, SealedSecret
 from schemas.endpoints.health import DISABLED, EndpointHealth, enabled
 from schemas.errors import Conflict, NotFound
+from tests.support.ledger_redis import key
 from tests.support.reasons import because, said
 
 

@@ -10,12 +10,13 @@ import pytest
 import redis.exceptions as trouble
 
 from ledger import Ledger
-from ledger.keys import PREFIX, key
+from ledger.keys import PREFIX
 from ledger.redis_connection import connect
 from ledger.store import Store, unavailable
 from schemas.errors import BadSetting, LedgerFull, LedgerRefused, LedgerUnavailable
 from tests.support.ledger_driver import REFRESH, Driver, notification, paid, queue_url
 from tests.support.ledger_invariants import problems
+from tests.support.ledger_redis import key
 from tests.support.reasons import because
 from tests.support.redis_process import RedisServer
 

@@ -8,8 +8,8 @@ import pytest
 
 from ledger import Ledger
 from ledger.accept import unverified_source
-from ledger.keys import key
 from tests.support.ledger_driver import REFRESH, UNKNOWN, Driver, notification, paid
+from tests.support.ledger_redis import key
 
 FLOOD = 400
 OF_ONE, OF_ALL = 300, 3000

@@ -9,7 +9,7 @@ from typing import Any
 
 from ledger import Ledger
 from ledger.delivery_lane import ClaimedDelivery, Settled
-from ledger.keys import Lane, key
+from ledger.keys import Lane
 from ledger.leases import Lease
 from ledger.refresh_lane import ClaimedPayment, Outcome
 from schemas.endpoints.delivery import Attempt, Dead, Delivered, Retry, Verdict
@@ -17,7 +17,7 @@ from schemas.endpoints.endpoint import Endpoint
 from schemas.payments.decide import Change, Policy, Record, decide
 from schemas.payments.notification import Notification
 from schemas.payments.snapshot import Snapshot
-from tests.support.ledger_redis import redis_of
+from tests.support.ledger_redis import key, redis_of
 from tests.support.reasons import because
 from tests.support.redis_process import queue_url as queue_url  # noqa: PLC0414  # many take it from here
 

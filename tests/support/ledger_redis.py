@@ -1,10 +1,16 @@
-"""The Redis behind a ledger, for tests that read or damage what it holds."""
+"""The Redis behind a ledger and the full names of its keys, for tests that read or damage what it holds."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from ledger import Ledger
+from ledger.keys import PREFIX
+
+
+def key(*parts: str) -> str:
+    """The full name of a key: ``key("pay", "default/imp_1")``."""
+    return PREFIX + ":".join(parts)
 
 
 def redis_of(ledger: Ledger) -> Any:
