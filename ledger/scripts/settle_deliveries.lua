@@ -72,7 +72,7 @@ local function settle(ep, r)
     -- It may be over already, and listed as it was, where a script before this one ended halfway.
     list(k("dlvs", "s", ep .. "/pending"), id, nil)
     relist(id, ep, state, final, created or int(now()))
-    advance(lanes, id, ep, m .. "/" .. imp, final == "dead")
+    advance(lanes, id, ep, m, imp, final == "dead")
     if rpl then count_replayed(id, rpl, final == "delivered" and "delivered" or "failed") end
   end
   -- A worker disables it beforehand, together with the event about it (note_health.lua); this is for a worker that could not.

@@ -72,7 +72,7 @@ async def _start(ledger: Ledger, driver: Driver, keys: Keys) -> None:
     assert await ledger.outbox.lead("me")
     await ledger.heartbeats.report("worker", Heartbeat("1", 1.0, None, None, None))
     await ledger.intake.report_spool("receiver", 3)
-    await ledger.count_refusals({"default:404": 1}, {"default:not_json": 1})
+    await ledger.intake.count_refusals({"default:404": 1}, {"default:not_json": 1})
     await ledger.reconciliations.begin(Reconciliation("rec_rebuild", "default", 0, 1, deliver=True), rebuild=True)
     await ledger.jobs.settle((await ledger.jobs.claim(RECONCILE)).leases[0], next_in=None)
     used = (await driver.redis.info("memory"))["used_memory"]

@@ -14,7 +14,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from ledger import Ledger
-from ledger.keys import Lane, key
+from ledger.keys import Lane
 from runtime.encryption import Sealer
 from runtime.settings import Settings
 from schemas.endpoints.endpoint import SealedSecret
@@ -23,6 +23,7 @@ from schemas.reasons import load
 from tests.support.http_server import Connection
 from tests.support.ledger_driver import TEST_BODY, Driver, paid, queue_url
 from tests.support.ledger_invariants import problems
+from tests.support.ledger_redis import key
 from tests.support.subscribers import Behaviour, Subscriber
 from tests.support.waiting import PATIENCE
 from tests.workers.catalogue import CATALOGUE
