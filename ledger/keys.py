@@ -90,7 +90,7 @@ KEYS = (
     Key("name", "string", "the ledger's name; history knows by it whose it is", "never"),
     Key("open", "string", "history is known to be this ledger's: webhooks are accepted, work is claimed", "never"),
     Key("revision", "string", "number of the latest change that was appended to the outbox", "never"),
-    Key("outbox", "stream", "what changed and the recorder has not written to history yet (schemas.outbox)",
+    OUTBOX := Key("outbox", "stream", "what changed and the recorder has not written to history yet (schemas.outbox)",
         "an item leaves when it is recorded"),
     Key("recorded", "string", "place in the outbox up to which history has it", "never"),
     Key("leader:<any>", "string", "the worker that does something alone, e.g. records", "expires after 3 s"),

@@ -21,6 +21,7 @@ from tests.support.ledger_driver import THEN, Driver, attempt, endpoint, notific
 from tests.support.ledger_invariants import problems
 from tests.support.ledger_redis import key
 from tests.support.reasons import because
+from tests.support.redis_process import open_ledger
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import redis
 
 from cli.embedded import answers, arguments, find_server
-from ledger.keys import key
+from tests.support.ledger_redis import key
 from tests.support.waiting import PATIENCE, until_now
 
 
