@@ -127,7 +127,4 @@ class Intake:
             self._queue.kick_all(lane for answer in error.answers for lane in answer[0])
             raise
         self._queue.kick_all(kicks)
-        return [
-            None if answer == b"ok" else UnknownMerchant(f"no merchant {one.merchant!r} takes webhooks at this address")
-            for one, answer in zip(together, answers, strict=True)
-        ]
+        return [None if answer == b"ok" else UnknownMerchant() for one, answer in zip(together, answers, strict=True)]

@@ -232,7 +232,7 @@ async def test_a_key_is_its_tokens_own(redis_url: str) -> None:
         assert first.json()["secret"] != second.json()["secret"]
 
 
-@pytest.mark.parametrize("error", [LedgerUnavailable("Redis is away"), RuntimeError("a mistake of ours")])
+@pytest.mark.parametrize("error", [LedgerUnavailable(because("Redis is away")), RuntimeError("a mistake of ours")])
 async def test_a_request_that_came_to_nothing_may_be_tried_again(
     console: Console, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
@@ -252,7 +252,7 @@ async def test_what_was_done_is_not_denied(console: Console, monkeypatch: pytest
     """Redis is away just when the answer is to be kept: it is given all the same, so that nobody does it twice."""
 
     async def fails(*_: object) -> None:
-        raise LedgerUnavailable("Redis is away")
+        raise LedgerUnavailable(because("Redis is away"))
 
     monkeypatch.setattr(Idempotency, "end", fails)
     body, key = {"merchant": "default", "url": "http://127.0.0.1:9/"}, {"idempotency-key": "k"}

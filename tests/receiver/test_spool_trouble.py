@@ -20,6 +20,7 @@ from receiver.interfaces import Postponed
 from receiver.spool import FileSpool
 from schemas.errors import SpoolUnavailable
 from schemas.payments.notification import Notification
+from tests.support.reasons import said
 from tests.support.receiver_parts import ListedLedger, MakeSpool, files, keep, notification
 
 
@@ -46,7 +47,7 @@ async def test_a_full_spool_refuses_and_takes_again_when_there_is_room(tmp_path:
     with pytest.raises(SpoolUnavailable, match="full"):
         await fill()
     assert accepted
-    assert "full" in (await spool.trouble() or "")
+    assert "full" in said(await spool.trouble())
     await spool.drain(ledger.accept)
     assert ledger.taken == accepted
     assert await spool.trouble() is None
@@ -217,6 +218,6 @@ async def test_a_file_system_without_locks_is_a_refusal(
     spool = spool_at(tmp_path)
     with pytest.raises(SpoolUnavailable, match="No locks available"):
         await keep(spool, 1)
-    assert "No locks" in (await spool.trouble() or "")
+    assert "No locks" in said(await spool.trouble())
     with pytest.raises(SpoolUnavailable, match="No locks available"):
         await spool.drain(ListedLedger().accept)
