@@ -38,7 +38,7 @@ FRAMES = frozenset({"waiting", "held_until_enabled", "dead_until_retried", "redi
 """Codes without a meaning of their own: they frame their cause."""
 
 CAUSED = frozenset({
-    "retry_scheduled", "attempts_exhausted", "held", "no_answer", "url_forbidden", "delivered_requested_again",
+    "retry_scheduled", "attempts_exhausted", "held", "url_forbidden", "delivered_requested_again",
     "waiting", "held_until_enabled", "dead_until_retried", "redis_unusable", "lookup_failed", "iamport_refused",
     "iamport_not_asked", "outcome_unknown", "iamport_token_denied", "iamport_unreachable", "iamport_answer_cut",
     "iamport_answer_broke_off", "proxy_unreachable", "iamport_no_payment", "merchant_credentials_unreadable",

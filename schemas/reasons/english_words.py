@@ -38,7 +38,7 @@ TEMPLATES: Mapping[str, str] = {
     "lane_paused": "the endpoint's lane waits until {until}",
     # What an attempt came to
     "http_answer": "answered {status}[, but {cause}]",
-    "no_answer": "failed: {cause}",
+    "no_answer": "failed[: {cause}]",
     "timed_out": "timed out after {timeout}",
     "internal_error": "internal error: {error_type}",
     "connection_refused": "connection refused",

@@ -138,7 +138,7 @@ async def test_a_folder_that_cannot_be_read_is_trouble_of_the_spool(tmp_path: Pa
     """Looking for other processes' files needs a descriptor; without one that is said, and tried again."""
     spool, ledger = spool_at(tmp_path), ListedLedger()
     assert await spool.trouble() is None
-    with no_more_files(), pytest.raises(SpoolUnavailable, match="cannot be read: Too many open files"):
+    with no_more_files(), pytest.raises(SpoolUnavailable, match="cannot be used: Too many open files"):
         await spool.drain(ledger.accept)
     assert await spool.drain(ledger.accept) == 0
 

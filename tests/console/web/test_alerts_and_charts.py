@@ -44,7 +44,7 @@ def stats(**changes: Any) -> RelayStats:
     numbers: dict[str, Any] = {
         "looks_due": 0, "oldest_look": None, "looks_paused": 0, "oldest_paused_look": None, "pending": 0, "dead": 0,
         "held": 0, "oldest_delivery": None, "deliveries_paused": 0, "oldest_paused_delivery": None, "refused": {},
-        "spooled": 0, "receivers": 0, "refused_bodies": (),
+        "spooled": 0, "receivers": 0, "spool_troubles": (), "refused_bodies": (),
     }  # fmt: skip
     numbers |= {name: changes.pop(name) for name in list(changes) if name in numbers}
     fields: dict[str, Any] = {
