@@ -159,9 +159,7 @@ def test_newer_redis_have_other_words(words: str, named: str) -> None:
 
 def test_a_refusal_that_names_no_command() -> None:
     """Redis' own words are shown; no command is made up."""
-    error = redis.exceptions.NoPermissionError(
-        "this user has no permissions to access one of the channels used as arguments"
-    )
+    error = redis.exceptions.NoPermissionError("this user has no permissions to access one of the channels used")
     problem = problem_of_error("ledger", error).problem
     assert (problem.code, problem.params) == ("right_missing", {"error": str(error)})
 
