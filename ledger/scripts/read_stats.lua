@@ -1,7 +1,8 @@
 -- Reads how much is to be done; the work grows with the number of merchants and endpoints.
 -- ARGV: none
 -- Returns: {now (ms), refreshes, deliveries, pending, dead, held, refusals (reason, count, …), notifications in receivers' spools,
---          receivers that reported within a minute, why their spools store nothing (reason, …), refused bodies (merchant:reason, count, last (ms), …), the latest first};
+--          receivers that reported within a minute, why their spools store nothing (reason, …),
+--          refused bodies (merchant:reason, count, last (ms), …), the latest first};
 --          refreshes and deliveries are {due, late since (ms, or ""), of these in paused lanes, oldest of those (ms, or "")}
 -- uses: lanes
 

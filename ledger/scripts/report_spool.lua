@@ -1,5 +1,6 @@
--- Records how many notifications wait in a receiver's spool, and why it stores nothing, if so; removes receivers that have been silent for a minute. It removes something
--- before it adds something: then it may also write in a full Redis, which is when spools fill.
+-- Records how many notifications wait in a receiver's spool, and why it stores nothing, if so; removes receivers that have been
+-- silent for a minute. It removes something before it adds something: then it may also write in a full Redis, which is when
+-- spools fill.
 -- ARGV: receiver, how many, reason (or "")
 -- Returns: 0
 local SILENT = 60000

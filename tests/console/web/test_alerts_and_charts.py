@@ -124,6 +124,13 @@ def test_a_standstill_comes_before_all() -> None:
     assert [(one.key, one.reasons) for one in found] == [("hindered", (problem.reason,))]
 
 
+def test_a_spool_that_stores_nothing_is_named() -> None:
+    """While Redis works as well: without it that receiver would refuse webhooks."""
+    full = Reason.of("spool_unusable", Reason.of("disk_error", error="database or disk is full"))
+    (found,) = alerts(stats(receivers=2, spool_troubles=(full,)), [], [], [], 0, NOW)
+    assert (found.level, found.key, found.reasons) == ("bad", "spool_broken", (full,))
+
+
 def test_columns_fill_their_chart() -> None:
     """The highest takes all of it, a small one is seen, nothing is nothing."""
     chart = columns([0, 1, 100], ["a", "b", "c"])
