@@ -7,8 +7,8 @@ from typing import Protocol
 
 import orjson
 
+from ledger import keys
 from ledger.offload import offload
-from ledger.queue import Queue
 from ledger.store import Argument, Store
 from schemas import wire
 from schemas.errors import HistoryUnavailable
@@ -40,17 +40,14 @@ class ColdHistory(Protocol):
 class ColdPayments:
     """Puts back what has left. Whatever the ledger has stays as it is, and history is told nothing."""
 
-    def __init__(self, store: Store, queue: Queue) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._queue = queue
 
     async def put_back(self, part: ColdPart) -> bool:
         """Put back a part; False where the ledger has the payment. Raises `LedgerUnavailable`, `HistoryUnavailable`."""
         size = sum(len(event.body) for event in part.events)
         args = await offload(_args, part, rows=size // 1000)
-        put_back, *lanes = await self._store.run("put_back", *args, durable=True)
-        self._queue.kick_all(lanes)
-        return bool(put_back)
+        return bool(await self._store.run_and_kick("put_back", *args, durable=True))
 
     async def fetch(self, history: ColdHistory, merchant: str, imp_uid: str) -> None:
         """Put back a payment, if it has left. Raises `LedgerUnavailable` and `HistoryUnavailable`."""
@@ -62,14 +59,14 @@ class ColdPayments:
 
     async def fetch_event(self, history: ColdHistory, event_id: str) -> None:
         """Put back an event, with its payment, if it has left. Raises as `fetch` does."""
-        if (await self._store.run("read_missing", f"evt:{event_id}"))[0]:
+        if (await self._store.run("read_missing", keys.EVENT(event_id)))[0]:
             async for part in history.of_event(event_id):
                 if not await self.put_back(part):
                     return
 
     async def missing(self, names: Sequence[Name]) -> list[Name]:
         """Those of these payments that the ledger does not have."""
-        found = await self._store.run("read_missing", *(f"pay:{merchant}/{imp_uid}" for merchant, imp_uid in names))
+        found = await self._store.run("read_missing", *(keys.PAYMENT(keys.payment(*name)) for name in names))
         return [name for name, is_missing in zip(names, found, strict=True) if is_missing]
 
 

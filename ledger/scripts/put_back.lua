@@ -9,7 +9,7 @@
 --       count, attempts made, replay or "", how many attempts, these (JSON)…)…,
 --       how many fields the record has (0: it comes later), (field, value)…, how many facts, (key, JSON)…,
 --       merchant_uid, status, first recorded at (ms), when it is to be looked at again (ms, or "")
--- Returns: {1 if it was put back, 0 if the ledger has it, lanes to kick…}
+-- Returns: {lanes to kick, 1 if it was put back, 0 if the ledger has it}
 -- uses: events lanes payments snapshots
 
 local EVENT_COLUMNS = 9
@@ -24,7 +24,7 @@ for i = 1, take_number() do
 end
 local fields, facts = take_rows(2), take_rows(2)
 local merchant_uid, status, first_at, next_look = take(), take(), take(), take_number()
-if imp ~= "" and redis.call("EXISTS", k("pay", p)) == 1 then return {0} end
+if imp ~= "" and redis.call("EXISTS", k("pay", p)) == 1 then return {{}, 0} end
 
 local lanes = {}
 
@@ -83,7 +83,7 @@ end
 for i = 1, #events, EVENT_COLUMNS do put_back_event(unpack(events, i, i + EVENT_COLUMNS - 1)) end
 for _, d in ipairs(deliveries) do put_back_delivery(d) end
 local kicks = announce(lanes)
-if #fields == 0 then return {1, unpack(kicks)} end
+if #fields == 0 then return {kicks, 1} end
 
 for i = 1, #facts, 2 do redis.call("HSETNX", k("facts", p), facts[i], facts[i + 1]) end
 redis.call("HSET", k("pay", p), "first_at", first_at, unpack(fields))
@@ -93,4 +93,4 @@ if next_look then
   touch(lane, imp, next_look)
   for _, name in ipairs(announce({[lane] = true})) do kicks[#kicks + 1] = name end
 end
-return {1, unpack(kicks)}
+return {kicks, 1}

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from ledger import Ledger
-from ledger.keys import key
 from tests.support.ledger_driver import REFRESH, THEN, Driver, paid
+from tests.support.ledger_redis import key
 from tests.support.reasons import because
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 from receiver.spool import FileSpool
 from schemas.errors import LedgerUnavailable, UnknownMerchant
 from schemas.payments.notification import Notification, new_id
+from schemas.reasons import Reason
+from tests.support.reasons import because
 
 MakeSpool = Callable[..., FileSpool]
 
@@ -40,7 +42,7 @@ class Durability:
     """How safe the listed ledger says it is."""
 
     durable: bool = True
-    reasons: tuple[str, ...] = ()
+    weaknesses: tuple[Reason, ...] = ()
 
 
 @dataclass
@@ -73,7 +75,7 @@ class ListedLedger:
         if notification.imp_uid in self.fails_for:
             raise self.fails_for[notification.imp_uid]
         if self.merchants.get(notification.merchant, "") != notification.token_hash:
-            raise UnknownMerchant("no such merchant")
+            raise UnknownMerchant
         if all(one.id != notification.id for one in self.taken):
             self.taken.append(notification)
 
@@ -104,9 +106,14 @@ class ListedLedger:
             raise self.failure
 
 
+def weakness(setting: str, value: str, needed: str) -> Reason:
+    """Why a Redis with this setting is not durable."""
+    return Reason.of("setting_weak", setting=setting, value=value, needed=needed)
+
+
 def away() -> LedgerUnavailable:
     """The error of a Redis that cannot be reached."""
-    return LedgerUnavailable("Redis cannot be relied on: connection refused")
+    return LedgerUnavailable(because("Redis cannot be relied on: connection refused"))
 
 
 async def keep(spool: FileSpool, *numbers: int) -> list[Notification]:
