@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from receiver.spool_budget import PER_SOURCE
-from tests.receiver.test_trouble import drained
+from tests.receiver.test_outages import drained
 from tests.support.ledger_state import ledger_state
 from tests.support.processes import Processes
 from tests.support.receivers import Receiver, notified, start, webhook

@@ -24,7 +24,7 @@ from workers.refresh import Refresher
 AUTOMATIC = f"{AUTO}default"
 
 
-class Both:
+class MerchantWorkers:
     """i'mport shows what is in ``shown``, in its batch and in its list; ``sealer`` seals the merchant's credentials."""
 
     def __init__(
@@ -84,7 +84,7 @@ class Both:
 
 
 @asynccontextmanager
-async def both(redis_url: str) -> AsyncIterator[Both]:
+async def running_merchant(redis_url: str) -> AsyncIterator[MerchantWorkers]:
     """One merchant on an empty ledger."""
     stub = Stub()
     await stub.start()
@@ -92,7 +92,7 @@ async def both(redis_url: str) -> AsyncIterator[Both]:
     ledger, transport = Ledger.connect(redis_url, queue_url(redis_url)), production_transport()
     sealer = Sealer([Fernet.generate_key().decode()])
     accounts = MerchantClients(settings, sealer, transport, ledger.tokens, ledger.merchants.get)
-    shop = Both(ledger, stub, sealer, accounts, settings)
+    shop = MerchantWorkers(ledger, stub, sealer, accounts, settings)
     await shop.put()
     yield shop
     await accounts.close()
