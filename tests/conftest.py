@@ -14,6 +14,7 @@ import redis
 
 from tests.support.iamport_stub import Stub
 from tests.support.processes import Processes, clean_environ
+from tests.support.redis_cluster import Cluster
 from tests.support.redis_process import RedisServer
 
 pytest_plugins = ("tests.support.schedule",)
@@ -72,6 +73,17 @@ def own_redis(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[RedisSer
     server.start()
     yield server
     server.kill()
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[Cluster]:
+    """Three primaries, each with a replica."""
+    cluster = Cluster(free_port, tmp_path / "cluster")
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
 
 
 @pytest.fixture
