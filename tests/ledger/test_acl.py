@@ -163,7 +163,9 @@ async def test_a_command_that_was_renamed(tmp_path: Path, free_port: Callable[[]
     server.start()
     ledger = Ledger.connect(server.url, queue_url(server.url))
     try:
-        with pytest.raises(BadSetting, match=r"^RELAY_QUEUE_URL .*: its Redis does not know KEYS: remove its rename-command"):
+        with pytest.raises(
+            BadSetting, match=r"^RELAY_QUEUE_URL .*: its Redis does not know KEYS: remove its rename-command"
+        ):
             await ledger.check_usable()
     finally:
         await ledger.close()
