@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import os
 import random
 import socket
+import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -20,25 +23,20 @@ from tests.support.redis_process import RedisServer
 pytest_plugins = ("tests.support.schedule",)
 
 
-def _ports() -> Iterator[int]:
-    """Below those that systems give to outgoing connections, and for each process of a run others than for its
-    siblings: a port is free until whoever it was meant for listens there, a second later."""
-    place = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 16
-    own = range(12_000 + place * 1_200, 12_000 + (place + 1) * 1_200)
-    first = random.SystemRandom().randrange(len(own))
-    return itertools.cycle([*own[first:], *own[:first]])
-
-
-_left = _ports()
+# Below the ports that systems give to outgoing connections; a Cluster's bus is 10,000 above its node's.
+_FIRST, _COUNT = 12_000, 10_000
+_start = random.SystemRandom().randrange(_COUNT)
+_left = itertools.cycle(_FIRST + (_start + place) % _COUNT for place in range(_COUNT))
+_given = (Path(tempfile.gettempdir()) / f"relay-tests-ports-{os.getuid()}").open("a")
+"""The byte of each port that was given is locked while this process lives: it may be a second until somebody listens
+there, in which no other process of this run, or of another, may be given the same port."""
 
 
 def _free_port() -> int:
     for port in _left:
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
+        with socket.socket() as probe, suppress(OSError):
+            fcntl.lockf(_given, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+            probe.bind(("127.0.0.1", port))
             return port
     raise AssertionError("it goes round")
 
