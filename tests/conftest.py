@@ -19,6 +19,7 @@ from tests.support.iamport_stub import Stub
 from tests.support.processes import Processes, clean_environ
 from tests.support.redis_cluster import Cluster
 from tests.support.redis_process import RedisServer
+from tests.support.sentinels import Watched
 
 pytest_plugins = ("tests.support.schedule",)
 
@@ -82,6 +83,17 @@ def cluster(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[Cluster]:
         yield cluster
     finally:
         cluster.stop()
+
+
+@pytest.fixture
+async def watched(free_port: Callable[[], int], tmp_path: Path) -> AsyncIterator[Watched]:
+    """A primary, a replica that has caught up, and three Sentinels."""
+    watched = Watched(free_port, tmp_path / "watched")
+    try:
+        await watched.start()
+        yield watched
+    finally:
+        watched.stop()
 
 
 @pytest.fixture
