@@ -24,7 +24,7 @@ from tests.support.sentinels import Watched
 pytest_plugins = ("tests.support.schedule",)
 
 
-# Below the ports that systems give to outgoing connections; a Cluster's bus is 10,000 above its node's.
+# Below the ports that systems give to outgoing connections, and so are the bus ports of a Cluster, 10,000 above these.
 _FIRST, _COUNT = 12_000, 10_000
 _start = random.SystemRandom().randrange(_COUNT)
 _left = itertools.cycle(_FIRST + (_start + place) % _COUNT for place in range(_COUNT))

@@ -29,8 +29,8 @@ LIBRARIES = (
     "aiohttp", "cryptography.fernet", "dramatiq.brokers.redis", "httptools", "httpx", "httpx_aiohttp", "jinja2",
     "orjson", "prometheus_client", "pydantic.dataclasses", "pydantic.json_schema", "pydantic.main",
     "pydantic.functional_serializers", "pydantic.plugin._loader", "pydantic.types", "redis.asyncio", "rich.console",
-    "rich.live", "rich.table", "sqlite3", "standardwebhooks", "starlette.applications", "starlette.routing", "structlog",
-    "tomllib", "typer", "uvicorn.protocols.http.httptools_impl", "uvicorn.server", "uvloop", "zoneinfo",
+    "rich.live", "rich.table", "sqlite3", "standardwebhooks", "starlette.applications", "starlette.routing",
+    "structlog", "tomllib", "typer", "uvicorn.protocols.http.httptools_impl", "uvicorn.server", "uvloop", "zoneinfo",
 )  # fmt: skip
 """pydantic imports its parts when they are used, which is a tenth of a second in each process."""
 
