@@ -122,6 +122,6 @@ class Intake:
                 one.extra, one.token_hash or "", unverified_source(one), *_escrow(one),
             ]  # fmt: skip
         answers = await self._store.run_and_kick("accept", *args, durable=True)
-        if answers == b"not open":
+        if answers == b"closed":
             raise LedgerNotOpen(Reason.of("ledger_not_open"))
         return [None if answer == b"ok" else UnknownMerchant() for answer in answers]

@@ -168,7 +168,7 @@ def _add_gauges(metrics: ReceiverMetrics, acceptor: Acceptor, spool: Spool, ledg
     gauge = metrics.exposed.gauge
     gauge(
         "relay_redis_refused",
-        "Answers of Redis with an error that nobody expects, since this process began.",
+        "Answers of Redis with an unexpected error, since this process began.",
         lambda: ledger.refused,
     )
     gauge("relay_spool_waiting", "Notifications in this receiver's spool.", lambda: spool.waiting)

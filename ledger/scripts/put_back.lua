@@ -10,7 +10,7 @@
 --       how many fields the record has (0: it comes later), (field, value)…, how many facts, (key, JSON)…,
 --       merchant_uid, status, first recorded at (ms), when it is to be looked at again (ms, or "")
 -- Returns: {lanes to kick, 1 if it was put back, 0 if the ledger has it}
--- uses: events lanes payments snapshots
+-- uses: lanes payments snapshots
 
 local EVENT_COLUMNS = 9
 

@@ -5,8 +5,16 @@
 -- payment whose record it has.
 -- ARGV: not changed since (ms), where the outbox ended a while ago, when that was (ms), how many rows to remove, about
 -- Returns: {payments removed, 1 where more may leave now else 0}; false where history does not have what the outbox had
--- uses: lanes outbox payments retention
+-- uses: payments retention
 local DAY = 86400000
+
+-- Whether history has what was in the outbox up to a place.
+local function is_recorded(noted)
+  local time, number = string.match(redis.call("GET", k("recorded")) or "0-0", "^(%d+)-(%d+)$")
+  local noted_time, noted_number = string.match(noted, "^(%d+)-(%d+)$")
+  time, noted_time = tonumber(time), tonumber(noted_time)
+  return time > noted_time or time == noted_time and tonumber(number) >= tonumber(noted_number)
+end
 
 local before, noted, noted_at, most = take_number(), take(), take_number(), take_number()
 if not is_recorded(noted) or now() < noted_at then return false end
@@ -21,6 +29,15 @@ local function have_pending_delivery(events)
     if has_pending_delivery(event) then return true end
   end
   return false
+end
+
+-- Takes a payment out of the lists of payments, at once.
+local function unlist_payment(p, m, merchant_uid, status)
+  redis.call("ZREM", k("pays"), p)
+  redis.call("ZREM", k("pays", "m", m), p)
+  redis.call("ZREM", k("pays", "u", merchant_uid), p)
+  redis.call("ZREM", k("pays", "s", status), p)
+  redis.call("ZREM", k("pays", "ms", m .. "/" .. status), p)
 end
 
 local function remove_record(p, m)
@@ -65,6 +82,8 @@ local function remove(p)
   return true
 end
 
+-- Redis allows this when it is full, and then all that follows.
+redis.call("ZREM", k("ageing"), "")
 local removed, names = 0, redis.call("ZRANGEBYSCORE", k("ageing"), "-inf", int(before), "LIMIT", 0, most)
 for _, p in ipairs(names) do
   if rows >= most then break end

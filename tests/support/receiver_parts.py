@@ -13,6 +13,7 @@ from receiver.spool import FileSpool
 from schemas.errors import LedgerUnavailable, UnknownMerchant
 from schemas.payments.notification import Notification, new_id
 from schemas.reasons import Reason
+from tests.support import ledger_driver
 from tests.support.reasons import because
 
 MakeSpool = Callable[..., FileSpool]
@@ -22,19 +23,10 @@ _rng = random.Random(20)
 
 def notification(number: int = 1, *, merchant: str = "default", token_hash: str | None = None) -> Notification:
     """A webhook for the payment `imp_{number}`."""
-    return Notification(
-        id=new_id(1_790_000_000.0 + number, _rng),
-        merchant=merchant,
-        imp_uid=f"imp_{number}",
-        merchant_uid=f"주문 {number}",
-        status="paid",
-        cancellation_id=None,
-        source="52.78.100.19",
-        verified=True,
-        received_at=None,
-        extra=b'{"amount":1004.10}',
-        token_hash=token_hash,
-    )
+    return ledger_driver.notification(
+        f"imp_{number}", id=new_id(1_790_000_000.0 + number, _rng), merchant=merchant, merchant_uid=f"주문 {number}",
+        source="52.78.100.19", extra=b'{"amount":1004.10}', token_hash=token_hash,
+    )  # fmt: skip
 
 
 @dataclass

@@ -8,9 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from history import History
 from tests.support.certificates import Authority
-from tests.support.histories import sqlite_history
 from workers.callback_sender import CallbackSender
 from workers.callback_transport import callback_transport
 
@@ -33,10 +31,3 @@ async def sender(authority: Authority) -> AsyncIterator[CallbackSender]:
     sender = CallbackSender(callback_transport(lambda _: None, tls=authority.client()), allow_private=True)
     yield sender
     await sender.aclose()
-
-
-@pytest.fixture
-async def history() -> AsyncIterator[History]:
-    """An empty history."""
-    async with sqlite_history() as history:
-        yield history

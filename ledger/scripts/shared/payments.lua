@@ -86,12 +86,3 @@ local function list_payment(p, m, merchant_uid, status_before, status, first_at)
     list(k("pays", "ms", m .. "/" .. status), p, first_at)
   end
 end
-
--- Takes a payment out of these lists, at once.
-local function unlist_payment(p, m, merchant_uid, status)
-  redis.call("ZREM", k("pays"), p)
-  redis.call("ZREM", k("pays", "m", m), p)
-  redis.call("ZREM", k("pays", "u", merchant_uid), p)
-  redis.call("ZREM", k("pays", "s", status), p)
-  redis.call("ZREM", k("pays", "ms", m .. "/" .. status), p)
-end

@@ -1,12 +1,4 @@
--- What is removed together with an event or a notification, and when.
-
--- Whether history has what was in the outbox up to a place.
-local function is_recorded(noted)
-  local time, number = string.match(redis.call("GET", k("recorded")) or "0-0", "^(%d+)-(%d+)$")
-  local noted_time, noted_number = string.match(noted, "^(%d+)-(%d+)$")
-  time, noted_time = tonumber(time), tonumber(noted_time)
-  return time > noted_time or time == noted_time and tonumber(number) >= tonumber(noted_number)
-end
+-- What is removed together with an event or a notification.
 
 -- Whether an event has a delivery that is not settled.
 local function has_pending_delivery(event)
