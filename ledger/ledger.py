@@ -30,6 +30,7 @@ from ledger.reconciliations import Reconciliations
 from ledger.redis_connection import connect
 from ledger.refresh_lane import RefreshLane
 from ledger.replays import Replays
+from ledger.restoring import Restoring
 from ledger.retention import Retention
 from ledger.stats import Stats, stats
 from ledger.store import Store
@@ -55,6 +56,7 @@ class Ledger:
     ``jobs``             schedule, claim, settle long work in steps
     ``reconciliations``  begin, save, read runs; mark what differs; count what was repaired and which webhooks were lost
     ``replays``          count, create, step, stop, read
+    ``restoring``        put a lost ledger back from history
     ``retention``        remove old payments, events and notifications
     ``merchants``        put, reseal, delete, read
     ``endpoints``        create, update, enable, disable, delete, read
@@ -92,6 +94,7 @@ class Ledger:
         self.tokens = TokenCache(store)
         self.idempotency = Idempotency(store)
         self.outbox = Outbox(store)
+        self.restoring = Restoring(store, self.intake, self.reconciliations, self.jobs)
         self.accept = self.intake.accept
         self.takes_webhooks = self.intake.takes_webhooks
         self.known_merchants = self.intake.known_merchants

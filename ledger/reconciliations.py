@@ -121,13 +121,13 @@ class Reconciliations:
         fields = (await hashes(self._store, [f"recon:{run_id}"]))[0]
         if not fields:
             raise NotFound(Reason.of("not_found", kind="reconciliation", id=run_id))
-        return _load(fields["row"])
+        return load(fields["row"])
 
     async def list(self, part: PageRequest, merchant: str | None = None) -> Page[Reconciliation]:
         """Runs by hand, newest first."""
         page = await walk(self._store, ["recons" if merchant is None else f"recons:m:{merchant}"], part=part)
         found = await hashes(self._store, [f"recon:{run_id}" for run_id in page.rows])
-        return Page(tuple(_load(fields["row"]) for fields in found if fields), page.next_cursor)
+        return Page(tuple(load(fields["row"]) for fields in found if fields), page.next_cursor)
 
     async def facts(self, merchant: str, imp_uids: Sequence[str]) -> dict[str, Facts]:
         """The facts of each of these payments, including those that retention has removed."""
@@ -199,7 +199,8 @@ def _facts(merchant: str, imp_uid: str, facts: Sequence[bytes], tombstone: bytes
     return codec.load_facts(paired(facts))
 
 
-def _load(text: bytes) -> Reconciliation:
+def load(text: bytes) -> Reconciliation:
+    """The run of a row as `save` stores it."""
     row = orjson.loads(text)
     window, trouble = row.get("window"), row.get("trouble")
     known = {"window": tuple(window) if window else None, "trouble": of_row(trouble) if trouble else None}

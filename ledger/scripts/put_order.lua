@@ -1,9 +1,10 @@
 -- Stores what a merchant expects to be paid for an order, and marks the order's newest payments dirty.
 -- ARGV: merchant, merchant_uid, expectation (JSON), entry for history
 -- Returns: nil where there is no such merchant, else the lanes to kick
--- uses: lanes outbox payments
+-- uses: lanes opening outbox payments
 local MOST = 100
 local m, merchant_uid, expectation, entry, lanes = take(), take(), take(), take(), {}
+must_be_open()
 if m ~= "default" and redis.call("EXISTS", k("merchant", m)) == 0 then return nil end
 redis.call("HSET", k("orders", m), merchant_uid, expectation)
 tell_history(entry, {changed_at = now(), revision = revision()})

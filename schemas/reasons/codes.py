@@ -135,7 +135,9 @@ CODES: Mapping[str, tuple[str, ...]] = {
     "redis_full": ("error",),
     "redis_full_for_events": ("events",),
     "redis_unreliable": ("error",),
+    "history_is_empty": (),
     "ledger_lost": (),
+    "ledger_not_empty": (),
     "ledger_not_open": (),
     # History's database, and the outbox that leads to it
     "history_timed_out": (),

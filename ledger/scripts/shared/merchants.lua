@@ -1,11 +1,7 @@
 -- Merchants that take webhooks.
+-- uses: opening
 
 local token_hashes = {}
-
--- One that was lost and is not restored yet knows no merchants (see ledger/opening.py).
-local function is_open()
-  return redis.call("EXISTS", k("open")) == 1
-end
 
 -- A merchant's webhook token decides; `default` takes webhooks before it is set up.
 local function takes_webhook(m, token_hash)
