@@ -12,6 +12,9 @@ from ledger.store import Store
 RECONCILE = Lane("job", "reconcile")
 REPLAY = Lane("job", "replay")
 RETENTION = Lane("job", "tidy")
+RETELL = Lane("job", "retell")
+RETELL_JOB = "retell"
+"""The one job of that lane."""
 
 
 @dataclass(frozen=True, slots=True)

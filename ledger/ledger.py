@@ -31,6 +31,7 @@ from ledger.redis_connection import connect
 from ledger.refresh_lane import RefreshLane
 from ledger.replays import Replays
 from ledger.restoring import Restoring
+from ledger.retelling import Retelling
 from ledger.retention import Retention
 from ledger.stats import Stats, stats
 from ledger.store import Store
@@ -57,6 +58,7 @@ class Ledger:
     ``reconciliations``  begin, save, read runs; mark what differs; count what was repaired and which webhooks were lost
     ``replays``          count, create, step, stop, read
     ``restoring``        put a lost ledger back from history
+    ``retelling``        tell a lost history again
     ``retention``        remove old payments, events and notifications
     ``merchants``        put, reseal, delete, read
     ``endpoints``        create, update, enable, disable, delete, read
@@ -93,7 +95,8 @@ class Ledger:
         self.heartbeats = Heartbeats(store)
         self.tokens = TokenCache(store)
         self.idempotency = Idempotency(store)
-        self.outbox = Outbox(store)
+        self.outbox = Outbox(store, queue)
+        self.retelling = Retelling(store, self.outbox)
         self.restoring = Restoring(store, self.intake, self.reconciliations, self.jobs)
         self.accept = self.intake.accept
         self.takes_webhooks = self.intake.takes_webhooks
