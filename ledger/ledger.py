@@ -12,6 +12,7 @@ from ledger.deliveries import Deliveries
 from ledger.delivery_lane import DeliveryLane
 from ledger.durability import Durability, durability
 from ledger.endpoints import Endpoints
+from ledger.erasing import Erasing
 from ledger.events import Events
 from ledger.heartbeats import Heartbeats
 from ledger.idempotency import Idempotency
@@ -58,6 +59,7 @@ class Ledger:
     ``reconciliations``  begin, save, read runs; mark what differs; count what was repaired and which webhooks were lost
     ``replays``          count, create, step, stop, read
     ``restoring``        put a lost ledger back from history
+    ``erasing``          forget the buyer of a payment
     ``retelling``        tell a lost history again
     ``retention``        remove old payments, events and notifications
     ``merchants``        put, reseal, delete, read
@@ -96,6 +98,7 @@ class Ledger:
         self.tokens = TokenCache(store)
         self.idempotency = Idempotency(store)
         self.outbox = Outbox(store, queue)
+        self.erasing = Erasing(store)
         self.retelling = Retelling(store, self.outbox)
         self.restoring = Restoring(store, self.intake, self.reconciliations, self.jobs)
         self.accept = self.intake.accept

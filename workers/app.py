@@ -146,8 +146,8 @@ class WorkerProcess:
         await schedule_retention(self._ledger)
 
     async def keep_open(self) -> None:
-        """Open the ledger anew if Redis has lost it, as it may have to be restored; and where history was lost, make its
-        tables and tell whose it is."""
+        """Open the ledger anew if Redis has lost it, as it may have to be restored; and where history was lost, make
+        its tables and tell whose it is."""
         if not await self._ledger.is_open() or not await self._is_history_owned():
             await self.prepare()
 
