@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from ledger import keys
 from ledger.keys import payment
 from ledger.rows import flat, paired
 from ledger.store import Argument, Store
@@ -45,7 +46,9 @@ class Erasing:
             if not settled:
                 raise Conflict(Reason.of("erased_when_delivered", imp_uid=imp_uid))
             row = await self._store.run("read_whole_payment", merchant, imp_uid)
-            notifications = await self._store.run("read_members", f"ntfs:p:{payment(merchant, imp_uid)}")
+            notifications = await self._store.run(
+                "read_members", keys.NOTIFICATIONS_OF_PAYMENT(payment(merchant, imp_uid))
+            )
             for args in _belongings(row, notifications):
                 await self._store.run("erase_events", merchant, imp_uid, *args)
             record = _record_args(merchant, imp_uid, row, round(1000 * await self._store.now()))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+from ledger import keys
 from ledger.merchants import Merchants
 from ledger.pages import Page, PageRequest, walk
 from ledger.rows import Row, hashes, seconds, text
@@ -45,7 +46,7 @@ class Notifications:
 
     async def get(self, identity: str) -> StoredNotification:
         """The notification of this id. Raises `NotFound`."""
-        row = (await hashes(self._store, [f"ntf:{identity}"]))[0]
+        row = (await hashes(self._store, [keys.NOTIFICATION(identity)]))[0]
         if not row:
             raise NotFound(Reason.of("not_found", kind="notification", id=identity))
         return _notification(identity, row)
@@ -59,14 +60,14 @@ class Notifications:
         outcome: Outcome | None = None,
     ) -> Page[StoredNotification]:
         """Notifications of one merchant or all, for one payment, with one outcome."""
-        musts = [f"ntfs:o:{outcome}"] if outcome is not None else []
+        musts = [keys.NOTIFICATIONS_WITH_OUTCOME(outcome)] if outcome is not None else []
         if imp_uid is not None:
             merchants = [merchant] if merchant is not None else await self._merchants.names()
-            walks = [f"ntfs:p:{name}/{imp_uid}" for name in merchants]
+            walks = [keys.NOTIFICATIONS_OF_PAYMENT(keys.payment(name, imp_uid)) for name in merchants]
         else:
-            walks = [f"ntfs:m:{merchant}"] if merchant is not None else ["ntfs"]
+            walks = [keys.NOTIFICATIONS() if merchant is None else keys.NOTIFICATIONS_OF_MERCHANT(merchant)]
         page = await walk(self._store, walks, musts, part=part)
-        rows = await hashes(self._store, [f"ntf:{identity}" for identity in page.rows])
+        rows = await hashes(self._store, [keys.NOTIFICATION(identity) for identity in page.rows])
         found = tuple(_notification(identity, row) for identity, row in zip(page.rows, rows, strict=True) if row)
         return Page(found, page.next_cursor)
 

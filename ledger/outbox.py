@@ -13,14 +13,13 @@ from typing import Any
 import structlog
 
 from ledger.jobs import RETELL, RETELL_JOB
-from ledger.keys import key
-from ledger.queue import Queue
+from ledger.keys import OUTBOX, PREFIX
 from ledger.store import Store
 from schemas.times import rfc3339
 
 log = structlog.get_logger()
 
-_OUTBOX = key("outbox")
+_OUTBOX = PREFIX + OUTBOX()
 _LEADER_MS = 3_000
 CELL = "00"
 """The one part of the ledger that there is; its number is part of the outbox's name in history."""
@@ -51,9 +50,8 @@ class Item:
 class Outbox:
     """What a recorder does with the outbox, and what readers of history wait for."""
 
-    def __init__(self, store: Store, queue: Queue) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._queue = queue
 
     async def lead(self, owner: str) -> str | None:
         """Become the process that records, for the next three seconds. Returns the outbox's name in history; None while
@@ -93,7 +91,7 @@ class Outbox:
 
     async def retell(self, place: str) -> None:
         """Have history told again what the ledger holds, as it lacks what it had before and is at this place."""
-        self._queue.kick_all([await self._store.run("retell", place, str(RETELL), RETELL_JOB, durable=True)])
+        await self._store.run_and_kick("retell", place, str(RETELL), RETELL_JOB, durable=True)
 
     async def wait(self, after: str, seconds: float) -> None:
         """Return as soon as there is an item behind a place, or after so long. Raises `LedgerUnavailable`."""

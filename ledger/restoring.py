@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ledger import opening
+from ledger import keys, opening
 from ledger.accept import Intake
 from ledger.endpoint_rows import load, subscription
 from ledger.jobs import RECONCILE, REPLAY, Jobs
@@ -95,7 +95,9 @@ class Restoring:
 
     async def notification(self, row: entries.Notification) -> int:
         """Accept a pending notification once more, after opening: its payment is due for a refresh."""
-        fields = await hashes(self._store, [f"ntf:{row.id}", f"merchant:{row.merchant}"], "merchant", "token_hash")
+        fields = await hashes(
+            self._store, [keys.NOTIFICATION(row.id), keys.MERCHANT(row.merchant)], "merchant", "token_hash"
+        )
         if fields[0].get("merchant"):
             return 0
         try:

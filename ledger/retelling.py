@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ledger import keys
 from ledger.outbox import Outbox
 from ledger.reconciliations import load as load_run
 from ledger.rows import Row, hashes, members, paired
@@ -36,7 +37,7 @@ class Retelling:
 
     async def step(self) -> bool:
         """Tell a bounded part; whether more is left. Raises `LedgerUnavailable`."""
-        row = (await hashes(self._store, ["retelling"]))[0]
+        row = (await hashes(self._store, [keys.RETELLING()]))[0]
         part, cursor = (row[name].decode() for name in ("part", "cursor")) if row else (PARTS[0], "0")
         cursor = await self._tell(part, cursor)
         if cursor == "":
@@ -60,16 +61,16 @@ class Retelling:
     async def _registry(self) -> str:
         revision = int(await self._store.run("tell_registry"))
         now = round(1000 * await self._store.now())
-        names = ["default", *await members(self._store, "merchants")]
-        for name, orders in zip(names, await hashes(self._store, [f"orders:{name}" for name in names]), strict=True):
+        names = ["default", *await members(self._store, keys.MERCHANTS())]
+        for name, orders in zip(names, await hashes(self._store, [keys.ORDERS(name) for name in names]), strict=True):
             await self._append(_order(name, uid, text, now, revision) for uid, text in orders.items())
-        runs = [*await members(self._store, "recons"), *(f"auto/{name}" for name in names)]
-        rows = await hashes(self._store, [f"recon:{run}" for run in runs])
+        runs = [*await members(self._store, keys.RECONCILIATIONS()), *(f"auto/{name}" for name in names)]
+        rows = await hashes(self._store, [keys.RECONCILIATION(run) for run in runs])
         await self._append(_reconciliation(row, now, revision) for row in rows if row)
         return ""
 
     async def _payments(self, cursor: str) -> str:
-        following, names = await self._store.run("read_part", "ageing", cursor)
+        following, names = await self._store.run("read_part", keys.AGEING(), cursor)
         for name in names:
             merchant, _, imp_uid = name.decode().partition("/")
             row = await self._store.run("read_whole_payment", merchant, imp_uid)
@@ -83,7 +84,7 @@ class Retelling:
         return str(last.decode())
 
     async def _notifications(self, outcome: str, cursor: str) -> str:
-        following, ids = await self._store.run("read_part", f"ntfs:o:{outcome}", cursor)
+        following, ids = await self._store.run("read_part", keys.NOTIFICATIONS_WITH_OUTCOME(outcome), cursor)
         revision, rows = await self._store.run("read_whole_notifications", *ids)
         await self._append(
             whole_notification(identity.decode(), paired(row), int(revision)) for identity, row in rows if row

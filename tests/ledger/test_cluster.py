@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -17,17 +17,6 @@ from tests.support.waiting import succeeds, until
 
 Connect = Callable[..., Ledger]
 Kind = Callable[[int], str]
-
-
-@pytest.fixture
-def cluster(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[Cluster]:
-    """Three primaries, each with a replica."""
-    cluster = Cluster(free_port, tmp_path)
-    try:
-        cluster.start()
-        yield cluster
-    finally:
-        cluster.stop()
 
 
 @pytest.fixture
@@ -62,7 +51,7 @@ async def sooner_or_later(call: Callable[[], Awaitable[object]]) -> None:
 async def accept_all(ledger: Ledger, numbers: range) -> None:
     """Accept webhooks one after the other, each until it is acknowledged."""
     for number in numbers:
-        await sooner_or_later(lambda number=number: ledger.accept(notification(f"imp_{number}")))  # type: ignore[misc]
+        await sooner_or_later(lambda number=number: ledger.intake.accept(notification(f"imp_{number}")))  # type: ignore[misc]
 
 
 async def known(ledger: Ledger) -> set[str]:
@@ -169,7 +158,7 @@ async def test_a_migration_loses_nothing(cluster: Cluster, connect: Connect, kin
     async def keep_asking() -> None:
         while True:
             try:
-                await ledger.accept(notification("imp_0", merchant="shop", token_hash="hash"))
+                await ledger.intake.accept(notification("imp_0", merchant="shop", token_hash="hash"))
             except LedgerUnavailable as error:
                 troubles.append(str(error))
             await asyncio.sleep(0.01)

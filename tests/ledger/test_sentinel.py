@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 
 import pytest
 import redis
@@ -15,17 +14,6 @@ from schemas.payments.notification import Notification
 from tests.support.ledger_driver import notification
 from tests.support.sentinels import SERVICE, Watched
 from tests.support.waiting import succeeds
-
-
-@pytest.fixture
-async def watched(free_port: Callable[[], int], tmp_path: Path) -> AsyncIterator[Watched]:
-    """A primary, a replica that has caught up, and three Sentinels."""
-    watched = Watched(free_port, tmp_path)
-    try:
-        await watched.start()
-        yield watched
-    finally:
-        watched.stop()
 
 
 @pytest.fixture
@@ -45,7 +33,7 @@ async def connected(watched: Watched, free_port: Callable[[], int]) -> AsyncIter
 
 async def accepted(ledger: Ledger, one: Notification) -> None:
     """Accept it as a receiver does that tries again, until it is."""
-    await succeeds(lambda: ledger.accept(one), LedgerUnavailable, what="the new primary is found")
+    await succeeds(lambda: ledger.intake.accept(one), LedgerUnavailable, what="the new primary is found")
 
 
 def found_at(port: int) -> tuple[str, int, int]:
@@ -89,7 +77,7 @@ async def test_a_primary_that_hangs_is_left(watched: Watched, connected: Callabl
     before = watched.primary
     watched.servers[before].pause()
     with pytest.raises(LedgerUnavailable, match="in time"):
-        await ledger.accept(notification("imp_1"))
+        await ledger.intake.accept(notification("imp_1"))
     await accepted(ledger, notification("imp_2"))
     assert watched._primary() != before
     watched.servers[before].resume()

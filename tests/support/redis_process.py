@@ -11,7 +11,7 @@ from pathlib import Path
 import redis
 
 from cli.embedded import answers, arguments, find_server
-from ledger.keys import key
+from tests.support.ledger_redis import key
 from tests.support.waiting import PATIENCE, until_now
 
 
@@ -72,6 +72,10 @@ class RedisProcess:
         self._process = None
 
 
+_QUICK = ("--repl-diskless-sync-delay", "0")
+"""A primary waits five seconds for further replicas before it sends its data to one."""
+
+
 class RedisServer(RedisProcess):
     """A durable Redis on a port of loopback, with its data in `directory`; both survive a restart."""
 
@@ -89,19 +93,20 @@ class RedisServer(RedisProcess):
     def start(self) -> None:
         """Start it and wait until it answers, its data loaded; RuntimeError where it does not."""
         self._directory.mkdir(parents=True, exist_ok=True)
-        self.launch([*arguments(find_server(), self.port, self._directory), *self._options])
+        self.launch([*arguments(find_server(), self.port, self._directory), *_QUICK, *self._options])
         process = self._process
         assert process is not None
         until_now(lambda: answers(self.port) or process.poll() is not None, lambda: f"Redis answers: {self.log}")
         if process.poll() is not None:
             self._process = None
             raise RuntimeError(f"no Redis on port {self.port}: {self.log}")
-        self._open_ledger()
-
-    def _open_ledger(self) -> None:
-        """As a worker does that knows its history: most tests have no worker."""
         with redis.Redis.from_url(self.url) as client, suppress(redis.RedisError):
-            client.set(key("open"), "1")
+            open_ledger(client)
+
+
+def open_ledger(client: redis.Redis) -> None:
+    """Open the ledger of a Redis, as a worker does that knows its history: most tests have no worker."""
+    client.set(key("open"), "1")
 
 
 def queue_url(redis_url: str) -> str:

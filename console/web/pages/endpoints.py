@@ -117,7 +117,7 @@ async def _pulse(visit: Visit, endpoint_id: str, most: int) -> Pulse:
     """The attempts of an endpoint's latest deliveries."""
     page = await visit.context.ledger.deliveries.list(PageRequest(most), endpoint=endpoint_id)
     attempts = [attempt for delivery in page.rows for attempt in delivery.attempts]
-    return pulse(sorted(attempts, key=lambda attempt: attempt.at))
+    return pulse(sorted(attempts, key=lambda attempt: attempt.at), visit.clock)
 
 
 _ONE = "/endpoints/{id}"
