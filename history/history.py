@@ -11,7 +11,6 @@ from sqlalchemy.engine import Connection
 from history import tables
 from history import write as writing
 from history.batch import Packed, gather
-from history.cold import ColdPayments
 from history.connection import Database, open_database
 from history.deliveries import Deliveries
 from history.erase import erase_in, vacuum
@@ -25,6 +24,7 @@ from history.registry import AuditLog, Endpoints, Merchants, Reconciliations, Re
 from history.restore import Restore
 from history.retention import Retention
 from history.search import Hits, Search
+from history.whole_payments import WholePayments
 from runtime.history_url import HistoryUrl
 from schemas.outbox.entries import Erasure
 
@@ -41,8 +41,8 @@ class History:
     replays, reconciliations, audit
     exports, search, figures              streams of rows; what a text may mean; sums of some days
     retention, erase, vacuum              what leaves
-    cold                                  what the ledger puts back of payments that have left it
-    restore, owner, adopt, is_empty       whose history this is, and what a lost ledger is put back from
+    restore, whole_payments, owner,
+    adopt, is_empty                       whose history this is, and what a lost ledger is put back from
 
     Everything raises `HistoryUnavailable` while the database is away, locked, full or unreadable, and nothing holds up
     the event loop. Reads see what was recorded when they began.
@@ -54,7 +54,6 @@ class History:
         self.payments = Payments(database)
         self.events = Events(database)
         self.deliveries = Deliveries(database)
-        self.cold = ColdPayments(database, self.payments, self.events)
         self.notifications = Notifications(database)
         self.merchants = Merchants(database)
         self.endpoints = Endpoints(database)
@@ -63,6 +62,7 @@ class History:
         self.audit = AuditLog(database)
         self.exports = Exports(database)
         self.restore = Restore(database)
+        self.whole_payments = WholePayments(database, self.payments)
         self.retention = Retention(database)
         self._search = Search(database)
 

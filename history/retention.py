@@ -17,7 +17,7 @@ from history.connection import Database, Use
 from history.deliveries import waits
 from history.erase import remove_in
 from history.pages import AnyRow, Place, ms, oldest, place
-from schemas.outbox.cold_payment import Name
+from schemas.outbox.whole_payment import Name
 
 MOST = 200
 """Rows that one step looks at."""

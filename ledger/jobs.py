@@ -12,6 +12,9 @@ RECONCILE = Lane("job", "reconcile")
 REPLAY = Lane("job", "replay")
 RETENTION = Lane("job", "tidy")
 HISTORY = Lane("job", "history")
+RETELL = Lane("job", "retell")
+RETELL_JOB = "retell"
+"""The one job of that lane."""
 
 
 @dataclass(frozen=True, slots=True)

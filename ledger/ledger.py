@@ -13,6 +13,7 @@ from ledger.deliveries import Deliveries
 from ledger.delivery_lane import DeliveryLane
 from ledger.durability import Durability, durability
 from ledger.endpoints import Endpoints
+from ledger.erasing import Erasing
 from ledger.events import Events
 from ledger.heartbeats import Heartbeats
 from ledger.idempotency import Idempotency
@@ -31,6 +32,8 @@ from ledger.reconciliations import Reconciliations
 from ledger.redis_connection import connect
 from ledger.refresh_lane import RefreshLane
 from ledger.replays import Replays
+from ledger.restoring import Restoring
+from ledger.retelling import Retelling
 from ledger.retention import Retention
 from ledger.stats import Stats, stats
 from ledger.store import Store
@@ -57,6 +60,9 @@ class Ledger:
     ``jobs``             schedule, claim, settle long work in steps
     ``reconciliations``  begin, save, read runs; mark what differs; count what was repaired and which webhooks were lost
     ``replays``          count, create, step, stop, read
+    ``restoring``        put a lost ledger back from history
+    ``erasing``          forget the buyer of a payment
+    ``retelling``        tell a lost history again
     ``retention``        remove old payments, events and notifications
     ``cold``             put back payments that have left
     ``merchants``        put, reseal, delete, read
@@ -96,6 +102,9 @@ class Ledger:
         self.heartbeats = Heartbeats(store)
         self.tokens = TokenCache(store)
         self.idempotency = Idempotency(store)
+        self.erasing = Erasing(store)
+        self.retelling = Retelling(store, self.outbox)
+        self.restoring = Restoring(store, self.intake, self.reconciliations, self.jobs)
 
     @classmethod
     def connect(cls, url: str, queue_url: str, *, replica_acks: int = 0, max_connections: int = 64) -> Ledger:

@@ -120,7 +120,7 @@ class Reconciliations:
         fields = (await hashes(self._store, [keys.RECONCILIATION(run_id)]))[0]
         if not fields:
             raise NotFound(Reason.of("not_found", kind="reconciliation", id=run_id))
-        return _load(fields["row"])
+        return load(fields["row"])
 
     async def list(self, part: PageRequest, merchant: str | None = None) -> Page[Reconciliation]:
         """Runs by hand, newest first."""
@@ -130,7 +130,7 @@ class Reconciliations:
             part=part,
         )
         found = await hashes(self._store, [keys.RECONCILIATION(run_id) for run_id in page.rows])
-        return Page(tuple(_load(fields["row"]) for fields in found if fields), page.next_cursor)
+        return Page(tuple(load(fields["row"]) for fields in found if fields), page.next_cursor)
 
     async def facts(self, merchant: str, imp_uids: Sequence[str]) -> tuple[dict[str, Facts], float]:
         """The facts of each of these payments, none for those that have left; and a time (UNIX seconds) after which
@@ -200,7 +200,8 @@ def _args(difference: Difference) -> tuple[str | int, ...]:
     return int(difference.missing), "" if at is None else round(at * 1000), silent
 
 
-def _load(text: bytes) -> Reconciliation:
+def load(text: bytes) -> Reconciliation:
+    """The run of a row as `save` stores it."""
     row = orjson.loads(text)
     window, trouble = row.get("window"), row.get("trouble")
     known = {"window": tuple(window) if window else None, "trouble": of_row(trouble) if trouble else None}

@@ -6,7 +6,6 @@ query for a batch; while it is away they wait, and new payments do not.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -19,6 +18,7 @@ from ledger.offload import offload
 from ledger.refresh_lane import ClaimedPayment, ClaimedPayments
 from runtime.settings import Settings
 from schemas.errors import HistoryUnavailable, LedgerFull
+from schemas.outbox.entries import Payment
 from schemas.payments.decide import Record
 from schemas.payments.snapshot import Snapshot
 from schemas.reasons import Reason
@@ -28,8 +28,6 @@ log = structlog.get_logger()
 
 LARGEST_SKEW = 60.0
 """Seconds by which i'mport's clock may be ahead of Redis'."""
-_AT_ONCE = 5
-"""Payments that are put back at the same time."""
 
 
 class ColdPayments:
@@ -38,7 +36,7 @@ class ColdPayments:
     def __init__(self, settings: Settings, ledger: Ledger, history: History) -> None:
         self._retention = settings.ledger_retention
         self._ledger = ledger
-        self._history = history.cold
+        self._history = history.whole_payments
 
     async def put_back(self, claimed: ClaimedPayments, found: dict[str, LookupOutcome]) -> ClaimedPayments:
         """The claimed payments, each that had left with its record, and put back. Where that fails, the error replaces
@@ -48,24 +46,21 @@ class ColdPayments:
         shown = [outcome for imp_uid in unknown if isinstance(outcome := found[imp_uid], Snapshot)]
         old = self._may_have_left(shown, claimed.left, claimed.now)
         try:
-            records = await self._records(merchant, old)
+            payments = await self._payments(merchant, old)
         except HistoryUnavailable as error:
             found |= {imp_uid: _needed(error) for imp_uid in old}
             return claimed
-        slots, back = asyncio.Semaphore(_AT_ONCE), dict[str, ClaimedPayment]()
-
-        async def put_back(imp_uid: str, record: Record) -> None:
-            async with slots:
-                try:
-                    await self._ledger.cold.fetch(self._history, merchant, imp_uid)
-                    back[imp_uid] = replace(unknown[imp_uid], record=record)
-                    log.info("payment_put_back", merchant=merchant, imp_uid=imp_uid)
-                except HistoryUnavailable as error:
-                    found[imp_uid] = _needed(error)
-                except LedgerFull as error:
-                    found[imp_uid] = error
-
-        await asyncio.gather(*(put_back(imp_uid, record) for imp_uid, record in records.items()))
+        back = dict[str, ClaimedPayment]()
+        for imp_uid, payment in payments.items():
+            try:
+                record = await _record(payment)
+                await self._ledger.cold.put_back(self._history, [payment])
+                back[imp_uid] = replace(unknown[imp_uid], record=record)
+                log.info("payment_put_back", merchant=merchant, imp_uid=imp_uid)
+            except HistoryUnavailable as error:
+                found[imp_uid] = _needed(error)
+            except LedgerFull as error:
+                found[imp_uid] = error
         return replace(claimed, payments=tuple(back.get(one.record.imp_uid, one) for one in claimed.payments))
 
     async def records(
@@ -73,11 +68,12 @@ class ColdPayments:
     ) -> Mapping[str, Record]:
         """The records of those of these payments, which the ledger does not have, that have left it, by imp_uid.
         ``left`` is what the ledger says of payments that have left. Raises `HistoryUnavailable`."""
-        return await self._records(merchant, self._may_have_left(snapshots, left, now))
+        payments = await self._payments(merchant, self._may_have_left(snapshots, left, now))
+        return {imp_uid: await _record(payment) for imp_uid, payment in payments.items()}
 
     async def is_known(self, merchant: str, imp_uid: str) -> bool:
         """Whether history has a payment. Raises `HistoryUnavailable`."""
-        return bool(await self._history.some([(merchant, imp_uid)]))
+        return bool(await self._payments(merchant, [imp_uid]))
 
     def _may_have_left(self, snapshots: Sequence[Snapshot], left: float, now: float) -> list[str]:
         """The payments that began before one that has left may have changed for the last time; ``left`` matters where
@@ -85,12 +81,13 @@ class ColdPayments:
         since = max(now - self._retention, left) + min(LARGEST_SKEW, self._retention / 10)
         return [snapshot.imp_uid for snapshot in snapshots if snapshot.began_at <= since]
 
-    async def _records(self, merchant: str, imp_uids: Sequence[str]) -> Mapping[str, Record]:
-        known = await self._history.some([(merchant, imp_uid) for imp_uid in imp_uids])
-        return {
-            imp_uid: await offload(record_of, payment, rows=len(payment.record) // 20)
-            for (_, imp_uid), payment in known.items()
-        }
+    async def _payments(self, merchant: str, imp_uids: Sequence[str]) -> Mapping[str, Payment]:
+        known = await self._history.records([(merchant, imp_uid) for imp_uid in imp_uids])
+        return {imp_uid: payment for (_, imp_uid), payment in known.items()}
+
+
+async def _record(payment: Payment) -> Record:
+    return await offload(record_of, payment, rows=len(payment.record) // 20)
 
 
 def _is_unknown(record: Record) -> bool:

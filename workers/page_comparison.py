@@ -12,6 +12,7 @@ from ledger.reconciliations import Difference, Reconciliation
 from schemas.payments.channels import hidden_test_payment, silent_before
 from schemas.payments.decide import Record
 from schemas.payments.derive_facts import new_facts
+from schemas.payments.erased_record import has_erased_account, without_buyer
 from schemas.payments.events import event_id
 from schemas.payments.facts import Fact, FactKind, Facts
 from schemas.payments.retractions import contradicted
@@ -123,4 +124,6 @@ def _announced_at(missing: Iterable[Fact], snapshot: Snapshot, merchant: Merchan
 
 
 def _missing_facts(known: Facts, snapshot: Snapshot, now: float, grace: float) -> tuple[Fact, ...]:
-    return new_facts(known, snapshot, int(now), grace=grace)
+    # The number of an account that was erased is not news.
+    shown = without_buyer(snapshot) if has_erased_account(known) else snapshot
+    return new_facts(known, shown, int(now), grace=grace)

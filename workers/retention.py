@@ -12,7 +12,7 @@ from history import History
 from ledger import Ledger
 from ledger.jobs import HISTORY, RETENTION
 from runtime.settings import Settings
-from schemas.outbox.cold_payment import Name
+from schemas.outbox.whole_payment import Name
 from workers.reconcile import Reconciler
 
 log = structlog.get_logger()

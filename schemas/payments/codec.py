@@ -69,6 +69,8 @@ def dump_record(record: Record) -> dict[str, bytes | str | int]:
         if retraction is None
         else wire.dumps({"at": retraction.at, "digest": retraction.digest}),
     }
+    if record.erased_at is not None:
+        fields["erased_at"] = record.erased_at
     if snapshot is not None:
         fields |= {
             "merchant_uid": snapshot.merchant_uid,
@@ -92,6 +94,7 @@ def load_record(merchant: str, imp_uid: str, fields: Mapping[str, bytes], facts:
         version=int(fields.get("version", 0)),
         snapshot=Snapshot.parse(wire.loads(snapshot)) if snapshot else None,
         possible_retraction=PossibleRetraction(**wire.loads(retraction)) if retraction else None,
+        erased_at=int(fields["erased_at"]) if fields.get("erased_at") else None,
     )
 
 

@@ -17,7 +17,6 @@ from schemas.payments.snapshot import Snapshot
 from schemas.times import rfc3339
 
 _END = b"}}"
-_PAYMENT = b',"payment":'
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,19 +30,12 @@ class CallbackBody:
     text: bytes = field(repr=False)
     payment: bytes | None = field(default=None, repr=False)
 
-    @classmethod
-    def split(cls, full: bytes) -> CallbackBody:
-        """The parts of a whole body of a payment's event. The first field called ``payment`` is i'mport's object: what
-        comes before it has none, and within a text a quotation mark is escaped."""
-        text, found, payment = full.partition(_PAYMENT)
-        return cls(text + _END, payment.removesuffix(_END)) if found and full.endswith(_END) else cls(full)
-
     @property
     def full(self) -> bytes:
         """The body with i'mport's object, as the last field of ``data``."""
         if self.payment is None:
             return self.text
-        return b"".join((self.text.removesuffix(_END), _PAYMENT, self.payment, _END))
+        return b"".join((self.text.removesuffix(_END), b',"payment":', self.payment, _END))
 
     @property
     def thin(self) -> bytes:

@@ -146,7 +146,10 @@ CODES: Mapping[str, tuple[str, ...]] = {
     "redis_full": ("error",),
     "redis_full_for_events": ("events",),
     "redis_unreliable": ("error",),
+    "erased_when_delivered": ("imp_uid",),
+    "history_is_empty": (),
     "ledger_lost": (),
+    "ledger_not_empty": (),
     "ledger_not_open": (),
     # History's database, and the outbox that leads to it
     "history_timed_out": (),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -11,13 +13,14 @@ from history import History
 from ledger import Ledger
 from ledger.cold_payments import record_of
 from ledger.keys import Lane
-from schemas.outbox.cold_payment import ColdPart
+from ledger.put_back import events_args
 from tests.support.histories import record_all, sqlite_history
-from tests.support.ledger_driver import REFRESH, THEN, Driver, endpoint, paid
+from tests.support.ledger_driver import Driver, endpoint, paid
 from tests.support.ledger_invariants import problems
 from tests.support.ledger_redis import key
 
 P = "default/imp_1"
+NAME = ("default", "imp_1")
 VOLATILE = (
     "kicked:",
     "minute:",
@@ -65,6 +68,11 @@ async def contents(driver: Driver) -> dict[str, Any]:
     return found
 
 
+async def fetch(driver: Driver, history: History) -> None:
+    """Have the payment put back."""
+    await driver.ledger.cold.fetch(history.whole_payments, [NAME])
+
+
 async def a_life(driver: Driver) -> Lane:
     """A payment that was paid and cancelled in two parts; a delivery of it failed, was repeated, and one is dead."""
     lane = await driver.subscribe()
@@ -81,19 +89,20 @@ async def a_life(driver: Driver) -> Lane:
 async def test_a_payment_comes_back_as_it_was(driver: Driver, history: History) -> None:
     """Record, facts, events with their exact bytes, deliveries and attempts, each in the lists it was in."""
     await a_life(driver)
-    before, bodies = await contents(driver), [row.body for row in await driver.ledger.events.of_payment(*P.split("/"))]
+    before, bodies = await contents(driver), [row.body for row in await driver.ledger.events.of_payment(*NAME)]
     await leave(driver, history)
     assert [name for name in await contents(driver) if "imp_1" in name or name.startswith(("evt", "dlv", "att"))] == []
-    await driver.ledger.cold.fetch(history.cold, "default", "imp_1")
+    await fetch(driver, history)
     after = await contents(driver)
     assert [row.body for row in await driver.ledger.events.of_payment("default", "imp_1")] == bodies
-    assert after.keys() == before.keys()
-    different = {name for name in before if before[name] != after[name]}
-    # Objects are called otherwise, attempts are written by another hand.
-    assert {name.partition(":")[0] for name in different} <= {"snaps", "evt", "att", "evts", "pay"}
+    # A short object is in the body of each of its events, and attempts are written by another hand.
+    assert before.keys() - after.keys() == {f"snaps:{P}"}
+    assert after.keys() - before.keys() == set()
+    different = {name for name in after if before[name] != after[name]}
+    assert {name.partition(":")[0] for name in different} <= {"evt", "att", "evts", "pay"}
+    rows = (before[f"pay:{P}"], after[f"pay:{P}"])
+    assert {name for name in rows[0] if rows[0][name] != rows[1].get(name)} <= {b"fetched_at"}
     assert {name for name in different if name.startswith("evts:p")} == set()
-    got = [{**row, b"v": b""} for row in (before[f"pay:{P}"], after[f"pay:{P}"])]
-    assert got[0] == got[1]
     ids = [name.partition(":")[2] for name in before if name.startswith("dlv:")]
     assert len(ids) == 3
     assert await problems(driver.ledger) == []
@@ -104,30 +113,30 @@ async def test_putting_back_is_told_to_nobody_and_done_once(driver: Driver, hist
     await a_life(driver)
     await leave(driver, history)
     told = await driver.redis.xlen(key("outbox"))
-    parts = [part async for part in history.cold.parts("default", "imp_1")]
-    assert [await driver.ledger.cold.put_back(part) for part in parts] == [True]
+    await fetch(driver, history)
     first = await contents(driver)
-    assert [await driver.ledger.cold.put_back(part) for part in parts] == [False]
+    payments = await history.whole_payments.records([NAME, ("default", "imp_other")])
+    assert list(payments) == [NAME]
+    await driver.ledger.cold.put_back(history.whole_payments, list(payments.values()))
     assert await contents(driver) == first
     assert await driver.redis.xlen(key("outbox")) == told
-    assert [part async for part in history.cold.parts("default", "imp_other")] == []
 
 
-async def test_a_long_history_comes_back_in_parts(
-    driver: Driver, history: History, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its record comes last. If that goes no further, what was put back leaves again, or is made whole by the next."""
-    monkeypatch.setattr("history.cold.MOST_EVENTS", 2)
+async def test_putting_back_that_broke_off(driver: Driver, history: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The record comes last. If that goes no further, what was put back leaves again, or is made whole by the next."""
+    monkeypatch.setattr("ledger.put_back.MOST_BYTES", 1)
     await a_life(driver)
     await leave(driver, history)
-    parts = [part async for part in history.cold.parts("default", "imp_1")]
-    assert [(len(part.events), part.payment is None) for part in parts] == [(2, True), (1, False)]
-    await driver.ledger.cold.put_back(parts[0])
-    assert await driver.ledger.cold.missing([("default", "imp_1"), ("default", "imp_2")]) != []
+    payments = list((await history.whole_payments.records([NAME])).values())
+    (whole,) = await history.whole_payments.of(payments)
+    parts = list(events_args(whole))
+    assert len(parts) == 3
+    await driver.ledger.store.run("put_back_events", *parts[0])
+    assert await driver.ledger.cold.missing([NAME, ("default", "imp_2")]) == [NAME, ("default", "imp_2")]
     await leave(driver, history)
     assert [name for name in await contents(driver) if name.startswith(("evt", "dlv", "att", "snaps"))] == []
-    await driver.ledger.cold.put_back(parts[0])
-    await driver.ledger.cold.fetch(history.cold, "default", "imp_1")
+    await driver.ledger.store.run("put_back_events", *parts[0])
+    await fetch(driver, history)
     assert len(await driver.ledger.events.of_payment("default", "imp_1")) == 3
     assert await problems(driver.ledger) == []
 
@@ -140,11 +149,11 @@ async def test_removing_that_broke_off_goes_on(driver: Driver, history: History)
     state = await driver.ledger.outbox.state()
     step = ("remove_payments", state.now, state.last, state.now, 2)
     assert await driver.ledger.store.run(*step) == [0, 1]
-    assert await driver.ledger.cold.missing([("default", "imp_1")]) == [("default", "imp_1")]
+    assert await driver.ledger.cold.missing([NAME]) == [NAME]
     assert await driver.redis.zcard(key("evts", "p", P)) == 2
-    await driver.ledger.cold.fetch(history.cold, "default", "imp_1")
-    assert len(await driver.ledger.events.of_payment("default", "imp_1")) == 3
-    assert await problems(driver.ledger) == []
+    await fetch(driver, history)
+    rows = await driver.ledger.events.of_payment(*NAME)
+    assert [json.loads(row.body)["data"]["sequence"] for row in rows] == [1, 2, 3]
     await leave(driver, history)
     assert [name for name in await contents(driver) if "imp_1" in name or name.startswith("evt")] == []
 
@@ -153,12 +162,15 @@ async def test_nothing_leaves_before_history_has_it(driver: Driver, history: His
     """Neither a payment that was never recorded, nor one whose latest change was not."""
     await driver.look(paid())
     later = await driver.ledger.now() + 1
-    assert await driver.ledger.retention.tidy(older_than=later, rejected_before=0) == 0
+    await driver.ledger.retention.tidy(older_than=later, rejected_before=0)
     assert driver.ledger.retention.waits_for_history
+    assert await driver.redis.exists(key("pay", P))
     await record_all(driver.ledger, history)
+    await asyncio.sleep(0.01)
     await driver.look(paid("imp_1", 300))
     # What was noted before that change says nothing about it.
-    assert await driver.ledger.retention.tidy(older_than=later, rejected_before=0) == 0
+    await driver.ledger.retention.tidy(older_than=later, rejected_before=0)
+    assert not driver.ledger.retention.waits_for_history
     assert await driver.redis.exists(key("pay", P))
     await leave(driver, history)
     assert not await driver.redis.exists(key("pay", P))
@@ -189,44 +201,20 @@ async def test_an_event_alone_comes_back(driver: Driver, history: History) -> No
     before = await contents(driver)
     await leave(driver, history)
     assert not await driver.redis.exists(key("dlv", sent))
-    await driver.ledger.cold.fetch_event(history.cold, "evt_about")
+    await driver.ledger.cold.fetch_event(history.whole_payments, "evt_about")
     assert (await contents(driver)).keys() == before.keys()
     assert (await driver.ledger.events.get("evt_about")).body == body
     await driver.ledger.deliveries.retry(sent)
     assert (await driver.take_one(lane)).id == sent
-    await driver.ledger.cold.fetch_event(history.cold, "evt_nobody")
-
-
-async def test_what_waits_is_put_back_into_its_lane(driver: Driver, history: History) -> None:
-    """Of a payment that was lost, not left: the first of its deliveries is due, the next one waits for it, and the
-    payment is refreshed when it has to be."""
-    lane = await driver.subscribe()
-    await driver.look(paid())
-    await driver.look(paid("imp_1", 300))
-    await record_all(driver.ledger, history)
-    parts = [part async for part in history.cold.parts("default", "imp_1")]
-    await driver.redis.delete(*[name async for name in driver.redis.scan_iter("*imp_1*")])
-    for pattern in ("evt*", "dlv*", "due:*", "lanes", "pays*", "ntf*", "ageing", "kicked*"):
-        if names := [name async for name in driver.redis.scan_iter(key(pattern))]:
-            await driver.redis.delete(*names)
-    for part in parts:
-        assert part.payment is not None
-        due = type(part.payment)(**{**_fields(part.payment), "next_look_at": (THEN + 50) * 1000})
-        await driver.ledger.cold.put_back(ColdPart(part.merchant, part.imp_uid, part.events, part.deliveries, due))
-    assert await problems(driver.ledger) == []
-    assert await driver.due(REFRESH) == {"imp_1": (THEN + 50) * 1000}
-    for type_ in ("payment.paid", "payment.partially_cancelled"):
-        taken = await driver.take_one(lane)
-        assert taken.type == type_
-        await driver.settle(taken)
+    await driver.ledger.cold.fetch_event(history.whole_payments, "evt_nobody")
 
 
 async def test_a_cold_record_goes_on(driver: Driver, history: History) -> None:
     """What history has of a payment is what the ledger would have decided by."""
     await a_life(driver)
-    record = await driver.ledger.refresh_lane.record("default", "imp_1")
+    record = await driver.ledger.refresh_lane.record(*NAME)
     await leave(driver, history)
-    assert record_of((await history.cold.some([("default", "imp_1")]))["default", "imp_1"]) == record
+    assert record_of((await history.whole_payments.records([NAME]))[NAME]) == record
 
 
 async def test_a_full_redis_lets_payments_leave(own: Driver, history: History) -> None:
@@ -245,10 +233,6 @@ async def test_a_full_redis_lets_payments_leave(own: Driver, history: History) -
     await own.redis.config_set("maxmemory", 0)
     left = [name.decode() async for name in own.redis.scan_iter(key("pay:*"))]
     assert left == [key("pay", "default/imp_held")]
-
-
-def _fields(entry: Any) -> dict[str, Any]:
-    return {name: getattr(entry, name) for name in entry.__slots__}
 
 
 @pytest.fixture

@@ -85,9 +85,9 @@ class Relay:
             await subscriber.stop()
         await self.ledger.close()
 
-    def start_process(self, module: str, **environ: str) -> Process:
+    def start_process(self, module: str, *arguments: str, **environ: str) -> Process:
         """One more process of any kind; ``PORT`` says where it listens."""
-        return self._processes.python(module, **{**self.environ, **environ})
+        return self._processes.python(module, *arguments, **{**self.environ, **environ})
 
     def start_receiver(self) -> Process:
         """One more receiver at the same port (after another has ended)."""
