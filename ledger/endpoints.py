@@ -15,6 +15,7 @@ from ledger.rows import Row, hashes, members, seconds
 from ledger.store import Store
 from schemas.endpoints.endpoint import Endpoint
 from schemas.endpoints.health import breaker
+from schemas.endpoints.replay_selection import Recipient, Selection, recipients
 from schemas.errors import NotFound
 from schemas.reasons import Reason, stored
 from schemas.reasons import dump as dump_reason
@@ -69,8 +70,7 @@ class Endpoints:
 
     async def list(self, part: PageRequest, merchant: str | None = None) -> Page[RegisteredEndpoint]:
         """Endpoints, newest first; of one merchant or of all."""
-        index = keys.ENDPOINTS() if merchant is None else keys.ENDPOINTS_OF_MERCHANT(merchant)
-        page = await walk(self._store, [index], part=part)
+        page = await walk(self._store, [_index(merchant)], part=part)
         found = await self.some(page.rows)
         return Page(tuple(found[name] for name in page.rows if name in found), page.next_cursor)
 
@@ -79,6 +79,15 @@ class Endpoints:
         ids = await members(self._store, keys.ENDPOINTS()) + await members(self._store, keys.DELETED_ENDPOINTS())
         found = await hashes(self._store, [keys.ENDPOINT(endpoint_id) for endpoint_id in ids], "state")
         return {name: _state(fields) for name, fields in zip(ids, found, strict=True) if fields}
+
+    async def recipients(self, selection: Selection) -> tuple[Recipient, ...]:
+        """The endpoints that a replay sends something to, and which types of events each gets."""
+        if selection.endpoint is not None:
+            ids = [selection.endpoint]
+        else:
+            ids = await members(self._store, _index(selection.merchant))
+        found = (await self.some(ids)).values()
+        return recipients(selection, (one.endpoint for one in found if one.state != "deleted"))
 
     async def update(self, endpoint_id: str, change: Callable[[Endpoint], Endpoint]) -> Endpoint:
         """Apply `change` to an endpoint, store and return it. `change` may raise, and is called again if
@@ -136,6 +145,10 @@ class Endpoints:
             pass
         if outcome != b"deleted":
             raise NotFound(Reason.of("not_found", kind="endpoint", id=endpoint_id))
+
+
+def _index(merchant: str | None) -> str:
+    return keys.ENDPOINTS() if merchant is None else keys.ENDPOINTS_OF_MERCHANT(merchant)
 
 
 def _state(row: Row) -> State:
