@@ -21,6 +21,7 @@ from history.migrate import prepare
 from history.notifications import Notifications
 from history.payments import Payments
 from history.registry import AuditLog, Endpoints, Merchants, Reconciliations, Replays
+from history.replayed import Replayed
 from history.restore import Restore
 from history.retention import Retention
 from history.search import Hits, Search
@@ -41,6 +42,7 @@ class History:
     replays, reconciliations, audit
     exports, search, figures              streams of rows; what a text may mean; sums of some days
     retention, erase, vacuum              what leaves
+    replayed                              what a replay is to send again
     restore, whole_payments, owner,
     adopt, is_empty                       whose history this is, and what a lost ledger is put back from
 
@@ -62,6 +64,7 @@ class History:
         self.audit = AuditLog(database)
         self.exports = Exports(database)
         self.restore = Restore(database)
+        self.replayed = Replayed(database)
         self.whole_payments = WholePayments(database, self.payments)
         self.retention = Retention(database)
         self._search = Search(database)

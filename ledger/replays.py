@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import math
 import secrets
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal, cast
 
 from ledger import keys
 from ledger.endpoint_rows import filters
+from ledger.endpoints import Endpoints
 from ledger.jobs import REPLAY
 from ledger.pages import Page, PageRequest, walk
 from ledger.rows import Row, flat, hashes, seconds, text
@@ -70,11 +72,24 @@ class Replay:
     ended_at: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """The events that a replay has yet to walk through: recorded after `after` and before `until` (ms)."""
+
+    selection: Selection
+    after: int
+    until: int
+
+
+PutBack = Callable[[Stretch], Awaitable[int]]
+
+
 class Replays:
     """Count, create, step, stop, read."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, endpoints: Endpoints) -> None:
         self._store = store
+        self._endpoints = endpoints
 
     async def count(self, selection: Selection) -> int:
         """How many deliveries a replay of this selection would queue now. Raises `LedgerUnavailable`."""
@@ -115,10 +130,11 @@ class Replays:
         )
         return await self.get(replay_id)
 
-    async def step(self, replay_id: str, now: float) -> float | None:
+    async def step(self, replay_id: str, now: float, put_back: PutBack | None = None) -> float | None:
         """Queue what the rate allows ``now`` (Redis' time); return seconds until the next step, None after the last.
+        ``put_back`` puts back what has left of a stretch of events, and says until when (ms) they are all here.
 
-        Raises `LedgerUnavailable`.
+        Raises `LedgerUnavailable`, and whatever ``put_back`` raises.
         """
         row = (await hashes(self._store, [keys.REPLAY(replay_id)]))[0]
         if not row or row["state"] == b"done":
@@ -129,8 +145,12 @@ class Replays:
         budget = _budget(replay.rate, now, seconds(row, "queued_at"))
         if budget < 1:
             return max(PACE / 2, (1 - budget) / replay.rate)
+        until = int(row["until"])
+        here = until
+        if put_back is not None and row["walked"] != b"1":
+            here = min(until, await put_back(Stretch(replay.selection, int(float(row["cursor"])), until)))
         is_end, _, found = await self._store.run_and_kick(
-            "walk_replay", replay_id, row["cursor"], row["until"], *_which(replay.selection, int(budget))
+            "walk_replay", replay_id, row["cursor"], here, *_which(replay.selection, int(budget), until)
         )
         if is_end:
             return None
@@ -138,6 +158,18 @@ class Replays:
             return 0.0
         pause = int(found) / replay.rate
         return pause if budget >= MOST_DELIVERIES else max(PACE, pause)
+
+    async def targets(self, selection: Selection) -> list[tuple[str, str, tuple[str, ...]]]:
+        """The endpoints that a selection is sent to: each with its merchant and the types of events that it gets."""
+        ids = [selection.endpoint] if selection.endpoint is not None else await self._endpoints.states()
+        found = await self._endpoints.some(list(ids))
+        chosen = selection.types or (EVERYTHING,)
+        names = [name for name in (*PAYMENT_TYPES, *ENDPOINT_TYPES) if wants(chosen, name)]
+        return [
+            (one.endpoint.id, one.endpoint.merchant, tuple(name for name in names if wants(one.endpoint.types, name)))
+            for one in found.values()
+            if one.state != "deleted" and selection.merchant in (None, one.endpoint.merchant)
+        ]
 
     async def stop(self, replay_id: str) -> Replay:
         """Stop a replay and remove what it queued, except what a worker is sending. One that has ended is not changed.
@@ -178,11 +210,12 @@ def _start(selection: Selection) -> str:
     return "0" if selection.since is None else str(max(0, _ms(selection.since) - 1))
 
 
-def _which(selection: Selection, most_deliveries: int) -> list[Argument]:
+def _which(selection: Selection, most_deliveries: int, until: int | None = None) -> list[Argument]:
     """Which events to send again and to whom, as the script reads it."""
     chosen = selection.types or (EVERYTHING,)
     types = [(name, filters(name)) for name in (*PAYMENT_TYPES, *ENDPOINT_TYPES) if wants(chosen, name)]
     return [
+        "" if until is None else until,
         selection.merchant or "",
         selection.endpoint or "",
         selection.only,

@@ -1,13 +1,14 @@
 -- Walks through recorded events, the oldest first, and decides for each endpoint whether an event is to be sent (again). Then it goes
 -- into the endpoint's replay lane; the replay's cursor moves in the same step, so nothing is ever queued twice. The events of one
 -- millisecond are taken together: so a time will do as the cursor.
--- ARGV: replay ("" to count only), cursor and until (ms; both excluded), merchant (or ""), endpoint (or ""),
+-- ARGV: replay ("" to count only), cursor and until (ms; both excluded), where the replay ends (ms, or "": there), merchant (or ""),
+--       endpoint (or ""),
 --       only ("undelivered", "dead", "all"), silent ones too (0 or 1), most events, most deliveries (about),
 --       how many types of events, (type, filters that cover it)…
 -- Returns: {lanes to kick, {1 when there is nothing more to walk else 0, cursor, deliveries found}}
 -- uses: events lanes outbox reasons replays
 
-local rpl, cursor, till, merchant, chosen_ep = take_text(), take(), take(), take_text(), take_text()
+local rpl, cursor, till, ends, merchant, chosen_ep = take_text(), take(), take(), take_number(), take_text(), take_text()
 local only, with_silent, most, budget = take(), take_flag(), take_number(), take_number()
 local types, filters_of = take_rows(2), {}
 for i = 1, #types, 2 do filters_of[types[i]] = types[i + 1] end
@@ -98,6 +99,9 @@ while at < #events do
   at = at + 2
 end
 local is_end = is_last and at > #events
+if is_end and ends and tonumber(till) < ends then
+  is_end, cursor = false, int(tonumber(till) - 1)
+end
 local answer = {is_end and 1 or 0, cursor, found}
 if not rpl then return {{}, answer} end
 
