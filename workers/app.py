@@ -84,7 +84,7 @@ class WorkerProcess:
             self._ledger,
             {
                 RECONCILE: self._reconciler.step,
-                REPLAY: Replayer(self._ledger).step,
+                REPLAY: Replayer(self._ledger, self._history).step,
                 RETELL: Reteller(self._ledger).step,
                 RETENTION: RetentionJob(settings, self._ledger, self._reconciler).step,
                 HISTORY: HistoryRetentionJob(settings, self._ledger, self._history).step,
