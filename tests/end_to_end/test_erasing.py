@@ -12,11 +12,11 @@ import psycopg
 import pytest
 
 from history import History
-from ledger.keys import key
 from runtime.history_url import parse
 from schemas import wire
 from tests.support import postgres
 from tests.support.http_server import Connection, Request
+from tests.support.ledger_redis import key
 from tests.support.processes import Processes
 from tests.support.redis_process import RedisServer
 from tests.support.relay import Relay

@@ -16,7 +16,6 @@ from history.connection import Database, open_database
 from history.tables import metadata
 from ledger import Ledger
 from ledger.jobs import RETELL
-from ledger.keys import key
 from ledger.told_again import whole_payment
 from runtime.encryption import Sealer
 from runtime.history_url import parse
@@ -25,6 +24,7 @@ from schemas.endpoints.health import EndpointHealth
 from schemas.outbox.codec import pack
 from schemas.outbox.entries import Audit
 from tests.support.ledger_driver import Driver, paid, queue_url
+from tests.support.ledger_redis import key
 from tests.support.waiting import until
 from workers.recorder import Recorder
 from workers.retell import Reteller
