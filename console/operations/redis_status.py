@@ -29,6 +29,8 @@ async def why_not_open(context: Context) -> Reason | None:
         await context.ledger.open_with(context.history, context.sealer)
     except HistoryUnavailable as error:
         return Reason.of("ledger_not_open", error.reason)
-    except (LedgerNotOpen, BadSetting) as error:
+    except LedgerNotOpen as error:
         return error.reason
+    except BadSetting as error:
+        return Reason.of("ledger_of_another_history", error=str(error))
     return None

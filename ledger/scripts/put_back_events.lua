@@ -6,7 +6,7 @@
 --       how many deliveries, then per delivery: event, endpoint, type, sequence, state, created at (ms), next attempt at (ms, or ""),
 --       reason (or ""), attempts that count, how many were made, replay (or ""), how many attempts, (JSON)…
 -- Returns: how many deliveries are pending that were put back: none of a payment, or of an event of none, that this ledger has
--- uses: endpoints events lanes reasons restoring snapshots
+-- uses: endpoints lanes reasons snapshots
 
 local m, imp = take(), take()
 local p = m .. "/" .. imp

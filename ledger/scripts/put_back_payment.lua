@@ -3,7 +3,7 @@
 -- ARGV: merchant, imp_uid, first recorded at, last changed at, next look at (ms, or "" for none), merchant_uid, status,
 --       how many fields, (field, value)…, how many facts, (key, JSON)…
 -- Returns: 1, or 0 where this ledger has it
--- uses: lanes payments
+-- uses: lanes
 local m, imp, first_at, changed_at, next_look_at, merchant_uid, status =
   take(), take(), take(), take(), take_number(), take(), take()
 local p = m .. "/" .. imp

@@ -90,7 +90,7 @@ async def test_everything_goes_on(relay: Relay, own_redis: RedisServer) -> None:
     await relay.until_recorded(issued, "virtual_account_issued", "paid")
     await relay.until(lambda: relay.subscriber.types(issued)[-1] == "paid", "it is delivered")
     assert [relay.subscriber.types(one) for one in paid] == [["paid"]] * 3
-    assert await relay.ledger.payments.get("default", paid[0])
+    assert (await relay.ledger.payments.get("default", paid[0])).status == "paid"
     assert (await restore(relay, status=1)).endswith("history is put back only into one that is")
 
 
