@@ -11,8 +11,8 @@ from ledger.store import Store
 RECONCILE = Lane("job", "reconcile")
 REPLAY = Lane("job", "replay")
 RETENTION = Lane("job", "tidy")
-RETELL = Lane("job", "retell")
-RETELL_JOB = "retell"
+REWRITE = Lane("job", "rewrite_history")
+REWRITE_JOB = "rewrite_history"
 """The one job of that lane."""
 
 

@@ -96,7 +96,7 @@ KEYS = (
     Key("recorded", "string", "place in the outbox up to which history has it", "never"),
     OLD_COPY := Key("old_copy", "string", "'from:to' (ms): Redis came back with a copy that lacks what happened then",
         "expires after a week"),
-    RETELLING := Key("retelling", "hash", "how far the job is that tells a lost history again (ledger.retelling)",
+    REWRITING := Key("rewriting", "hash", "how far the job is that writes a lost history again (ledger.rewriting)",
         "when it is done"),
     Key("leader:<any>", "string", "the worker that does something alone, e.g. records", "expires after 3 s"),
     Key("seq", "string", "counter behind fencing tokens and the stamps of notifications", "never"),

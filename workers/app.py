@@ -26,7 +26,7 @@ from ledger.acl_watch import EVERY as ACL_CHECK_EVERY
 from ledger.acl_watch import AclWatch
 from ledger.constants import SWEEP_EVERY
 from ledger.heartbeats import REPORT_EVERY
-from ledger.jobs import RECONCILE, REPLAY, RETELL, RETENTION
+from ledger.jobs import RECONCILE, REPLAY, REWRITE, RETENTION
 from ledger.leases import RENEW_EVERY
 from runtime.encryption import Sealer
 from runtime.periodic import Background, Periodic
@@ -44,7 +44,7 @@ from workers.reconcile import Reconciler
 from workers.recorder import Recorder
 from workers.refresh import Refresher
 from workers.replay import Replayer
-from workers.retell import Reteller
+from workers.rewrite import Rewriter
 from workers.retention import RetentionJob, schedule_retention
 from workers.watchdog import dead_thread
 
@@ -83,7 +83,7 @@ class WorkerProcess:
             {
                 RECONCILE: self._reconciler.step,
                 REPLAY: Replayer(self._ledger).step,
-                RETELL: Reteller(self._ledger).step,
+                REWRITE: Rewriter(self._ledger).step,
                 RETENTION: RetentionJob(settings, self._ledger, self._reconciler).step,
             },
         )
@@ -146,7 +146,7 @@ class WorkerProcess:
 
     async def keep_open(self) -> None:
         """Open the ledger anew if Redis has lost it, as it may have to be restored; and where history was lost, make
-        its tables and tell whose it is."""
+        its tables and say whose it is."""
         if not await self._ledger.is_open() or not await self._is_history_owned():
             await self.prepare()
 

@@ -9,7 +9,7 @@ from cryptography.fernet import Fernet
 
 from ledger import Ledger
 from ledger.heartbeats import Heartbeat
-from ledger.jobs import RECONCILE, REPLAY, RETELL
+from ledger.jobs import RECONCILE, REPLAY, REWRITE
 from ledger.keys import KEYS, PREFIX, Lane
 from ledger.reconciliations import Difference, Reconciliation
 from ledger.replays import Selection
@@ -75,9 +75,9 @@ async def _lose(ledger: Ledger, driver: Driver, keys: Keys) -> None:
     await ledger.restoring.end()
     await driver.redis.set(key("open"), "1")
     assert await ledger.outbox.read_checked(f"{round(now * 1000)}-0", 1) == []
-    await ledger.outbox.retell("0-0")
-    (lease,) = (await ledger.jobs.claim(RETELL)).leases
-    while await ledger.retelling.step():
+    await ledger.outbox.rewrite("0-0")
+    (lease,) = (await ledger.jobs.claim(REWRITE)).leases
+    while await ledger.rewriting.step():
         await keys.see()
     await ledger.jobs.settle(lease, next_in=None)
 
