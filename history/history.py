@@ -62,7 +62,7 @@ class History:
         self.audit = AuditLog(database)
         self.exports = Exports(database)
         self.restore = Restore(database)
-        self.whole_payments = WholePayments(database)
+        self.whole_payments = WholePayments(database, self.payments)
         self.retention = Retention(database)
         self._search = Search(database)
 

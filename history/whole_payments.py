@@ -13,10 +13,11 @@ from history import tables
 from history.connection import Database
 from history.events import shared_objects
 from history.pages import AnyRow, of_row
+from history.payments import Payments
 from schemas.compression import decompress
 from schemas.errors import HistoryUnavailable
 from schemas.outbox.entries import Attempt, Delivery, Event, Payment
-from schemas.outbox.whole_payment import WholePayment
+from schemas.outbox.whole_payment import Name, WholePayment
 from schemas.reasons import Reason
 
 LATEST = 100
@@ -31,8 +32,9 @@ _Sent = tuple[Delivery, tuple[Attempt, ...]]
 class WholePayments:
     """Reads payments with all that belongs to them."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, payments: Payments) -> None:
         self._database = database
+        self._payments = payments
 
     async def of(self, payments: Sequence[Payment]) -> Sequence[WholePayment]:
         """These payments, by four queries for all of them."""
@@ -49,6 +51,21 @@ class WholePayments:
             ]
 
         return await self._database.read(read) if payments else []
+
+    async def records(self, names: Sequence[Name]) -> Mapping[Name, Payment]:
+        """Those of these payments that there are, by one query."""
+        return await self._payments.some(names)
+
+    async def with_event(self, event_id: str) -> WholePayment | None:
+        """The payment of an event; the event alone if it belongs to none, None where there is no such event."""
+        wanted = select(_EVENT.c.merchant, _EVENT.c.imp_uid).where(_EVENT.c.id == event_id)
+        found = await self._database.read(lambda connection: connection.execute(wanted).first())
+        if found is None:
+            return None
+        if not found.imp_uid:
+            return await self.without_payment([event_id])
+        payments = await self.records([(found.merchant, found.imp_uid)])
+        return next(iter(await self.of(list(payments.values()))), None)
 
     async def without_payment(self, event_ids: Sequence[str]) -> WholePayment:
         """Those of these events that belong to no payment, with their deliveries."""

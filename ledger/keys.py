@@ -158,9 +158,9 @@ KEYS = (
     AGEING := Key("ageing", "zset", "payment -> last change: what retention may remove", _WITH_PAYMENT),
     Key("hidden:<p>", "string", "when a look-up found a payment of a test channel, which the merchant does not include",
         "expires after a day"),
-    Key("tomb:<p>", "string", "tombstone of a removed payment: fact keys, last sequence", "expires after two years"),
+    Key("left", "string", "no payment that changed after this has left: one that began later is new, or here", "never"),
     # Events and deliveries
-    Key("evt:<id>", "hash", "body (the callback's bytes; without i'mport's object where snap is the version in"
+    EVENT := Key("evt:<id>", "hash", "body (the callback's bytes; without i'mport's object where snap is the version in"
         " snaps:p) merchant imp_uid type sequence recorded_at silent sandbox about", "one a fact; " + _WITH_PAYMENT +
         "; one about an endpoint, and a test, by itself after the retention"),
     EVENTS := Key("evts", "zset", "event -> recorded", _WITH_EVENT),

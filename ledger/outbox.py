@@ -32,11 +32,12 @@ class HistoryBehind(Exception):
 @dataclass(frozen=True, slots=True)
 class OutboxState:
     """`last` is the place of the newest item; `waiting` items are not recorded yet, the oldest of them for `behind`
-    seconds."""
+    seconds. `now` is Redis' time in ms."""
 
     last: str
     waiting: int
     behind: float
+    now: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ class Outbox:
         """How much waits, and since when."""
         last, waiting, oldest, now = await self._store.run("read_outbox")
         since = milliseconds(oldest.decode()) if oldest else int(now)
-        return OutboxState(last.decode(), int(waiting), max(0, int(now) - since) / 1000)
+        return OutboxState(last.decode(), int(waiting), max(0, int(now) - since) / 1000, int(now))
 
 
 def _items(found: Sequence[Any]) -> list[Item]:

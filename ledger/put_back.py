@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from ledger.rows import flat
-from ledger.store import Argument
+from ledger.store import Argument, Store
 from schemas import wire
 from schemas.outbox import cold_record
 from schemas.outbox.entries import Attempt, Delivery, Event, Payment
@@ -20,6 +20,16 @@ from schemas.payments import codec
 MOST_BYTES = 1_048_576
 """Bytes of events that one call puts back, about: others would wait for more."""
 _STORED_STATE = {"held": "pending"}
+
+
+async def put_back(store: Store, some: Sequence[WholePayment]) -> tuple[int, int]:
+    """Put back payments with all that belongs to them; how many, and how many deliveries are pending. Raises
+    `LedgerUnavailable`, and `ValueError` for a record that is damaged."""
+    records = [record_args(one.payment) for one in some if one.payment is not None]
+    events = [args for one in some for args in events_args(one)]
+    pending = sum(await store.run_all("put_back_events", events, durable=not records)) if events else 0
+    put_back = await store.run_all("put_back_payment", records, durable=True) if records else []
+    return sum(put_back), pending
 
 
 def record_args(payment: Payment) -> list[Argument]:
@@ -33,7 +43,7 @@ def record_args(payment: Payment) -> list[Argument]:
     facts = [(fact.key, codec.dump_fact(fact, place)) for place, fact in enumerate(record.facts.values())]
     next_look: Argument = "" if payment.next_look_at is None else payment.next_look_at
     return [
-        payment.merchant, payment.imp_uid, payment.first_at, payment.changed_at, next_look, payment.merchant_uid,
+        payment.merchant, payment.imp_uid, payment.first_at, next_look, payment.merchant_uid,
         payment.status, len(fields), *flat(fields.items()), len(facts), *flat(facts),
     ]  # fmt: skip
 

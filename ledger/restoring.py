@@ -14,7 +14,7 @@ from ledger.accept import Intake
 from ledger.endpoint_rows import load, subscription
 from ledger.jobs import RECONCILE, REPLAY, Jobs
 from ledger.opening import OwnedHistory
-from ledger.put_back import events_args, record_args
+from ledger.put_back import put_back
 from ledger.reconciliations import Reconciliations
 from ledger.reconciliations import load as load_run
 from ledger.rows import flat, hashes, packed_row, text
@@ -88,10 +88,7 @@ class Restoring:
     async def payments(self, some: Sequence[WholePayment]) -> tuple[int, int]:
         """Put payments back with all that belongs to them; how many, and how many deliveries are pending. Raises
         `ValueError` for a record that is damaged."""
-        records = [record_args(one.payment) for one in some if one.payment is not None]
-        pending = sum(await self._store.run_all("put_back_events", [args for one in some for args in events_args(one)]))
-        put_back = await self._store.run_all("put_back_payment", records, durable=True) if records else []
-        return sum(put_back), pending
+        return await put_back(self._store, some)
 
     async def notification(self, row: entries.Notification) -> int:
         """Accept a pending notification once more, after opening: its payment is due for a refresh."""

@@ -26,7 +26,7 @@ from ledger.acl_watch import EVERY as ACL_CHECK_EVERY
 from ledger.acl_watch import AclWatch
 from ledger.constants import SWEEP_EVERY
 from ledger.heartbeats import REPORT_EVERY
-from ledger.jobs import RECONCILE, REPLAY, REWRITE, RETENTION
+from ledger.jobs import HISTORY, RECONCILE, REPLAY, RETENTION, REWRITE
 from ledger.leases import RENEW_EVERY
 from runtime.encryption import Sealer
 from runtime.periodic import Background, Periodic
@@ -36,6 +36,7 @@ from schemas.endpoints.egress import forbidden
 from schemas.errors import BadSetting, HistoryUnavailable, LedgerUnavailable
 from workers.callback_sender import CallbackSender
 from workers.callback_transport import callback_transport
+from workers.cold_payments import ColdPayments
 from workers.consumer_log import limit_consumer_logs
 from workers.deliver import Deliverer
 from workers.heartbeat import HeartbeatMiddleware
@@ -44,8 +45,8 @@ from workers.reconcile import Reconciler
 from workers.recorder import Recorder
 from workers.refresh import Refresher
 from workers.replay import Replayer
+from workers.retention import HistoryRetentionJob, RetentionJob, schedule_retention
 from workers.rewrite import Rewriter
-from workers.retention import RetentionJob, schedule_retention
 from workers.watchdog import dead_thread
 
 log = structlog.get_logger()
@@ -75,9 +76,10 @@ class WorkerProcess:
         self._iamport = iamport_transport(settings)
         self._sender = _callback_sender(settings)
         clients = MerchantClients(settings, sealer, self._iamport, self._ledger.tokens, self._ledger.merchants.get)
-        self._refresher = Refresher(settings, self._ledger, clients, rng)
+        cold = ColdPayments(settings, self._ledger, self._history)
+        self._refresher = Refresher(settings, self._ledger, cold, clients, rng)
         self._deliverer = Deliverer(settings, self._ledger, sealer, self._sender, rng)
-        self._reconciler = Reconciler(settings, self._ledger, clients, rng)
+        self._reconciler = Reconciler(settings, self._ledger, cold, clients, rng)
         self._jobs = JobRunner(
             self._ledger,
             {
@@ -85,6 +87,7 @@ class WorkerProcess:
                 REPLAY: Replayer(self._ledger).step,
                 REWRITE: Rewriter(self._ledger).step,
                 RETENTION: RetentionJob(settings, self._ledger, self._reconciler).step,
+                HISTORY: HistoryRetentionJob(settings, self._ledger, self._history).step,
             },
         )
         self._name = f"{os.getpid()}-{rng.getrandbits(32):08x}"

@@ -19,7 +19,7 @@ end
 
 local function within_budget(n)
   local p = n.m .. "/" .. n.imp
-  if not n.unverified_source or redis.call("EXISTS", k("pay", p), k("tomb", p)) > 0 or is_due_or_leased("refresh/" .. n.m, n.imp) then
+  if not n.unverified_source or redis.call("EXISTS", k("pay", p)) > 0 or is_due_or_leased("refresh/" .. n.m, n.imp) then
     return true
   end
   -- The total is checked first, so that there are never more counters than it allows.

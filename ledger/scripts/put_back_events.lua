@@ -1,4 +1,4 @@
--- Puts back events with their deliveries; those that are pending go into their lanes and chains, at a time that is no earlier than now.
+-- Puts back events with their deliveries, as far as this ledger lacks them; those that are pending go into their lanes and chains, at a time that is no earlier than now.
 -- ARGV: merchant and imp_uid of their payment (or "" for events of none),
 --       how many objects, (version, i'mport's object)…,
 --       how many events, (id, merchant, type, sequence, recorded at (ms), silent (0 or 1), sandbox (0 or 1), endpoint that it is
@@ -12,6 +12,7 @@ local m, imp = take(), take()
 local p = m .. "/" .. imp
 
 local function put_back_event(event, of, type_, sequence, at, silent, sandbox, about, snap, body)
+  if redis.call("EXISTS", k("evt", event)) == 1 then return end
   redis.call("HSET", k("evt", event), "body", body, "merchant", of, "imp_uid", imp, "type", type_, "sequence", sequence,
     "recorded_at", at, "silent", silent, unpack(sandbox == "1" and {"sandbox", "1"} or {}))
   if about ~= "" then redis.call("HSET", k("evt", event), "about", about) end
@@ -51,7 +52,7 @@ end
 local lanes, pending = {}, 0
 local function put_back_delivery(d)
   local id = d.event .. "." .. d.ep
-  if imp == "" and redis.call("EXISTS", k("dlv", id)) == 1 then return end
+  if redis.call("EXISTS", k("dlv", id)) == 1 then return end
   if d.state == "pending" and not registered(d.ep) then
     d.state, d.reason, d.next_at, d.replay = "discarded", because("endpoint_deleted"), nil, nil
   end
@@ -63,17 +64,20 @@ local function put_back_delivery(d)
     d.replay = nil
   end
   redis.call("SADD", k("dlvs", "v", d.event), d.ep)
+  redis.call("DEL", k("att", id))
+  with_all("RPUSH", k("att", id), d.attempts)
   redis.call("HSET", k("dlv", id), "event", d.event, "endpoint", d.ep, "merchant", d.m, "imp_uid", imp, "type", d.type,
     "sequence", d.sequence, "state", d.state, "attempts", d.used, "made", d.made, "next_at", d.next_at and int(d.next_at) or "",
     "reason", d.reason, "created_at", d.created, "replay", d.replay and "1" or "0", unpack(d.replay and {"replay_id", d.replay} or {}))
-  redis.call("DEL", k("att", id))
-  with_all("RPUSH", k("att", id), d.attempts)
   list(k("dlvs"), id, d.created)
   list(k("dlvs", "e", d.ep), id, d.created)
   list(k("dlvs", "s", d.ep .. "/" .. d.state), id, d.created)
 end
 
-if imp ~= "" and redis.call("EXISTS", k("pay", p)) == 1 then return 0 end
+if imp ~= "" then
+  if redis.call("EXISTS", k("pay", p)) == 1 then return 0 end
+  redis.call("ZADD", k("ageing"), int(now()), p)  -- they leave again if the record never comes
+end
 local objects = take_rows(2)
 for i = 1, #objects, 2 do store_snapshot(p, objects[i], objects[i + 1]) end
 local COLUMNS, merchant_of = 10, {}

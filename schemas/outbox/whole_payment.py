@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 from schemas.outbox.entries import Attempt, Delivery, Event, Payment
 
+Name = tuple[str, str]
+"""A payment: its merchant and imp_uid."""
+
 
 @dataclass(frozen=True, slots=True)
 class WholePayment:

@@ -98,39 +98,6 @@ def load_record(merchant: str, imp_uid: str, fields: Mapping[str, bytes], facts:
     )
 
 
-def dump_tombstone(record: Record) -> bytes:
-    """The tombstone of a payment that retention removes: the facts already announced, and the last sequence."""
-    facts = [
-        {
-            "key": fact.key,
-            "kind": fact.kind.value,
-            "at": fact.at,
-            "amount": plain(fact.amount),
-            "whole": fact.whole,
-            "entry": fact.entry,
-        }
-        for fact in record.facts.values()
-    ]
-    return wire.dumps({"v": VERSION, "sequence": record.sequence, "facts": facts})
-
-
-def load_tombstone(merchant: str, imp_uid: str, text: bytes) -> Record:
-    """The record of a payment that retention had removed: its old facts are known, everything else is new."""
-    stored = wire.loads(text)
-    facts = {
-        row["key"]: Fact(
-            row["key"],
-            FactKind(row["kind"]),
-            row["at"],
-            amount=Decimal(row["amount"]),
-            whole=row["whole"],
-            entry=row["entry"],
-        )
-        for row in stored["facts"]
-    }
-    return Record(merchant, imp_uid, facts=facts, sequence=stored["sequence"])
-
-
 def _dump_request(request: CancellationRequest) -> dict[str, Any]:
     amount = request.amount
     return {

@@ -156,6 +156,8 @@ CODES: Mapping[str, tuple[str, ...]] = {
     "history_timed_out": (),
     "history_unreliable": ("error",),
     "history_event_damaged": ("event", "error"),
+    "history_payment_damaged": ("imp_uid", "error"),
+    "history_needed": (),
     "outbox_entry_of_other_version": ("version", "known"),
     "outbox_entry_unknown": ("what",),
     "outbox_entry_unreadable": ("error",),

@@ -114,6 +114,8 @@ TEMPLATES: Mapping[str, str] = {
     "history_timed_out": "history's database does not answer in time",
     "history_unreliable": "history's database cannot be relied on: {error}",
     "history_event_damaged": "history's copy of event {event} is damaged: {error}",
+    "history_payment_damaged": "history's copy of payment {imp_uid} is damaged: {error}",
+    "history_needed": "the payment may have left Redis, and only history knows what was announced of it",
     "outbox_entry_of_other_version": "the outbox has an entry of version {version}; this relay reads version {known}",
     "outbox_entry_unknown": "the outbox has an entry that this version does not know: {what}",
     "outbox_entry_unreadable": "the outbox has an entry that cannot be read: {error}",
