@@ -100,7 +100,8 @@ KEYS = (
         "when it is done"),
     Key("leader:<any>", "string", "the worker that does something alone, e.g. records", "expires after 3 s"),
     Key("seq", "string", "counter behind fencing tokens and the stamps of notifications", "never"),
-    Key("base", "string", "added to every sequence: 0, or the UNIX time when it was rebuilt, restored or begun anew",
+    Key("base", "string", "added to every sequence: 0, or the UNIX time when it was rebuilt, restored or begun anew, or"
+        " its history was lost",
         "never"),
     Key("sweeper", "string", "the worker that sweeps", "expires after 2 s"),
     Key("memory_pressure", "string", "Redis is nearly full: nothing new is claimed", "expires after 2 s"),
