@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from console.http import acts
 from console.http.models import Listing, ListOut, Nothing, Out, Parameters, ReasonCode, ReasonText, Time
 from console.http.operation import Call, Operation, OperationResult
 from console.operations.retry_delivery import retry_delivery
@@ -75,5 +76,6 @@ _ONE = "/v1/deliveries/{id}"
 OPERATIONS = (
     Operation("GET", "/v1/deliveries", "List deliveries", list_, {200: DeliveryList}, query=DeliveryListing),
     Operation("GET", _ONE, "Show a delivery with its attempts", get, {200: DeliveryOut}, problems=(404,)),
-    Operation("POST", f"{_ONE}/retry", "Attempt it now", retry, {200: DeliveryOut}, problems=(404, 409)),
-)
+    Operation("POST", f"{_ONE}/retry", "Attempt it now", retry, {200: DeliveryOut}, problems=(404, 409),
+              audited=acts.DELIVERY_RETRY),
+)  # fmt: skip

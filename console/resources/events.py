@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from console.http import acts
 from console.http.models import Listing, ListOut, Merchant, Moment, Nothing, Out, Parameters, Time
 from console.http.operation import Call, Operation, OperationResult
 from console.operations.read_events import list_events, read_event
@@ -66,6 +67,8 @@ async def list_(call: Call[EventListing, Nothing]) -> OperationResult:
 
 
 OPERATIONS = (
-    Operation("GET", "/v1/events", "List events, newest recorded first", list_, {200: EventList}, query=EventListing),
-    Operation("GET", "/v1/events/{id}", "Show an event", get, {200: EventOut}, problems=(404,)),
-)
+    Operation("GET", "/v1/events", "List events, newest recorded first", list_, {200: EventList}, query=EventListing,
+              audited=acts.EVENT_LIST),
+    Operation("GET", "/v1/events/{id}", "Show an event", get, {200: EventOut}, problems=(404,),
+              audited=acts.EVENT_READ),
+)  # fmt: skip

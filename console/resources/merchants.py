@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AliasPath, ConfigDict, Field
 
+from console.http import acts
 from console.http.models import (
     Body,
     Listing,
@@ -113,13 +114,13 @@ OPERATIONS = (
     Operation("GET", "/v1/merchants", "List merchants", list_, {200: MerchantList}, query=Listing),
     Operation(
         "PUT", "/v1/merchants/{merchant}", "Add or replace a merchant", put, {200: MerchantOut, 201: MerchantOut},
-        body=MerchantIn,
+        body=MerchantIn, audited=acts.MERCHANT_PUT,
     ),
     Operation("GET", "/v1/merchants/{merchant}", "Show a merchant", get, {200: MerchantOut}, problems=(404,)),
     Operation("GET", "/v1/merchants/{merchant}/check", "Try a merchant's credentials", check, {200: CheckOut},
               problems=(404,)),
     Operation(
         "DELETE", "/v1/merchants/{merchant}", "Forget a merchant (409 while it has endpoints)", delete, {204: None},
-        problems=(404, 409),
+        problems=(404, 409), audited=acts.MERCHANT_DELETE,
     ),
 )  # fmt: skip

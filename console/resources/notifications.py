@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
+from console.http import acts
 from console.http.models import (
     Listing,
     ListOut,
@@ -66,15 +67,8 @@ async def get(call: Call[Parameters, Nothing]) -> OperationResult:
 
 
 OPERATIONS = (
-    Operation(
-        "GET", "/v1/notifications", "List notifications", list_, {200: NotificationList}, query=NotificationListing
-    ),
-    Operation(
-        "GET",
-        "/v1/notifications/{id}",
-        "Show a notification",
-        get,
-        {200: NotificationOut},
-        problems=(404,),
-    ),
-)
+    Operation("GET", "/v1/notifications", "List notifications", list_, {200: NotificationList},
+              query=NotificationListing, audited=acts.NOTIFICATION_LIST),
+    Operation("GET", "/v1/notifications/{id}", "Show a notification", get, {200: NotificationOut}, problems=(404,),
+              audited=acts.NOTIFICATION_READ),
+)  # fmt: skip

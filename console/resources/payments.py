@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
+from console.http import acts
 from console.http.models import Amount, Listing, ListOut, Merchant, Nothing, OfMerchant, Out, Time, also_in
 from console.http.operation import Call, Operation, OperationResult
 from console.operations.read_payments import list_payments_with_events, read_payment
@@ -84,6 +85,8 @@ async def list_(call: Call[PaymentListing, Nothing]) -> OperationResult:
 _ONE = "/v1/payments/{imp_uid}"
 
 OPERATIONS = (
-    Operation("GET", "/v1/payments", "List payments", list_, {200: PaymentList}, query=PaymentListing),
-    Operation("GET", _ONE, "Show a payment", get, {200: PaymentOut}, query=OfMerchant, problems=(404,)),
-)
+    Operation("GET", "/v1/payments", "List payments", list_, {200: PaymentList}, query=PaymentListing,
+              audited=acts.PAYMENT_LIST),
+    Operation("GET", _ONE, "Show a payment", get, {200: PaymentOut}, query=OfMerchant, problems=(404,),
+              audited=acts.PAYMENT_READ),
+)  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from console.http import acts
 from console.http.models import (
     Body,
     Listing,
@@ -86,7 +87,7 @@ _ALL = "/v1/reconciliations"
 
 OPERATIONS = (
     Operation("POST", _ALL, "Compare with i'mport", create, {202: ReconciliationOut}, body=ReconciliationIn,
-              problems=(404, 409)),
+              problems=(404, 409), audited=acts.RECONCILIATION_CREATE),
     Operation("GET", _ALL, "List reconciliations", list_, {200: ReconciliationList}, query=ReconciliationListing),
     Operation("GET", f"{_ALL}/{{id}}", "Show a reconciliation", get, {200: ReconciliationOut}, problems=(404,)),
 )  # fmt: skip

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
+from console.http import acts
 from console.http.models import Body, Listing, ListOut, Merchant, Moment, Nothing, Out, Parameters, Rate, Time, also_in
 from console.http.operation import Call, Operation, OperationResult
 from console.operations.replay_events import estimate_replay, start_replay, stop_replay
@@ -100,9 +101,9 @@ _ONE = "/v1/replays/{id}"
 
 OPERATIONS = (
     Operation("POST", "/v1/replays", "Send events again, or count them", create, {202: ReplayOut, 200: Counted},
-              body=ReplayIn, problems=(404,)),
+              body=ReplayIn, problems=(404,), audited=acts.REPLAY_CREATE),
     Operation("GET", "/v1/replays", "List replays, newest first", list_, {200: ReplayList}, query=Listing),
     Operation("GET", _ONE, "Show a replay", get, {200: ReplayOut}, problems=(404,)),
     Operation("DELETE", _ONE, "Stop it; what was queued and not sent is taken out again", stop, {200: ReplayOut},
-              problems=(404,)),
+              problems=(404,), audited=acts.REPLAY_STOP),
 )  # fmt: skip

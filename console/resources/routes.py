@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from console.http.operation import Operation
 from console.resources import (
+    audit,
     cancellations,
     deliveries,
     delivery_explanation,
@@ -11,6 +12,7 @@ from console.resources import (
     endpoint_test,
     endpoints,
     events,
+    exports,
     merchants,
     notifications,
     orders,
@@ -35,6 +37,8 @@ OPERATIONS: tuple[Operation, ...] = (
     *replays.OPERATIONS,
     *reconciliations.OPERATIONS,
     *notifications.OPERATIONS,
+    *exports.OPERATIONS,
+    *audit.OPERATIONS,
     *stats.OPERATIONS,
     *encryption_keys.OPERATIONS,
 )

@@ -13,7 +13,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from console.context import Context
+from console.http.audited import deed
 from console.http.requests import InvalidFields, TooLarge
+from console.http.streams import Streamed
+from console.operations.audit import AuditTrail
 from console.web import addresses, catalogue, cookies, time_display
 from console.web.forms import CSRF, Form, read_form
 from console.web.headers import with_headers
@@ -21,7 +24,7 @@ from console.web.live import Live
 from console.web.refusals import refused
 from console.web.rendering import THEMES, Rendering
 from console.web.sessions import LIFETIME, Sessions, equal_secrets
-from console.web.visit import PageRoute, Redirect, View, Visit
+from console.web.visit import Download, PageResult, PageRoute, Redirect, View, Visit
 from schemas.errors import RelayError
 
 log = structlog.get_logger()
@@ -30,8 +33,11 @@ log = structlog.get_logger()
 class PageGuard:
     """Checks every request for a page before the page is made."""
 
-    def __init__(self, context: Context, sessions: Sessions, rendering: Rendering, live: Live) -> None:
+    def __init__(
+        self, context: Context, sessions: Sessions, rendering: Rendering, live: Live, trail: AuditTrail
+    ) -> None:
         self._context = context
+        self._trail = trail
         self._sessions = sessions
         self._rendering = rendering
         self._live = live
@@ -87,7 +93,24 @@ class PageGuard:
         elif request.query_params.get("live") == "1" and not page.public:
             return self._live.stream(page, visit, csrf)
         outcome = await page.handler(visit)
-        return self._respond(outcome, visit, csrf) if isinstance(outcome, View) else self._go(outcome, request)
+        await self._audit(page, visit, outcome)
+        match outcome:
+            case View():
+                return self._respond(outcome, visit, csrf)
+            case Download():
+                return Streamed(outcome.pieces, 200, outcome.headers)
+        return self._go(outcome, request)
+
+    async def _audit(self, page: PageRoute, visit: Visit, outcome: PageResult) -> None:
+        """Audit what was done, or what is about to be shown. Raises `LedgerUnavailable` for what is to be shown."""
+        if page.audited is None or not page.audited.counts(_status(outcome)):
+            return
+        request = visit.request
+        made = {"id": outcome.made} if isinstance(outcome, Redirect) and outcome.made else {}
+        form = {name: values[-1] for name, values in visit.form.fields.items() if values}
+        body = visit.asked[-1] if visit.asked else None
+        done = deed(page.audited, {**form, **request.query_params, **made, **request.path_params}, body)
+        await (self._trail.looked if page.audited.look else self._trail.wrote)(visit.caller.actor, done)
 
     def _respond(self, view: View, visit: Visit, csrf: str) -> Response:
         request = visit.request
@@ -120,6 +143,16 @@ class PageGuard:
             return self._respond(View("again", {"to": addresses.requested(request)}), visit, csrf)
         to = addresses.requested(request) if request.method == "GET" else "/"
         return RedirectResponse(f"/sign-in?to={quote(to, safe='/')}" if to != "/" else "/sign-in", 303)
+
+
+def _status(outcome: PageResult) -> int:
+    """The status that the operator API would have answered with, as far as it matters whether anything was done."""
+    match outcome:
+        case View():
+            return outcome.status
+        case Redirect():
+            return 409 if outcome.bad and not outcome.unclear else 303
+    return 200
 
 
 def _is_ours(request: Request, form: Form, csrf: str) -> bool:

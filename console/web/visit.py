@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
@@ -11,10 +11,12 @@ from starlette.requests import Request
 
 from console.context import Context
 from console.http.api_tokens import Caller
-from console.http.models import Listing
+from console.http.audited import Audited
+from console.http.models import Body, Listing
 from console.http.problems import WrongField
 from console.http.requests import InvalidFields, parse_model
 from console.operations.read_endpoints import EndpointView, list_endpoints
+from console.operations.wait_for_history import HistoryPage
 from console.web.catalogue import Catalogue
 from console.web.forms import Form
 from console.web.sessions import Session
@@ -44,7 +46,8 @@ class View:
 class Redirect:
     """Somewhere else, with a notice there: a key of the catalogue and what is filled in.
 
-    ``session`` is the cookie of one that begins, "" ends it; ``preferences`` are remembered.
+    ``session`` is the cookie of one that begins, "" ends it; ``preferences`` are remembered. ``made`` is the id of what
+    was made. ``unclear``: it may have been done, though it failed.
     """
 
     to: str
@@ -53,11 +56,14 @@ class Redirect:
     bad: bool = False
     session: str | None = field(default=None, repr=False)
     preferences: Mapping[str, str] = field(default_factory=dict)
+    made: str | None = None
+    unclear: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A request, its operator, and the language and clock that it is answered with."""
+    """A request, its operator, and the language and clock that it is answered with. `asked` are the bodies that its
+    form was validated as."""
 
     request: Request
     context: Context
@@ -65,6 +71,7 @@ class Visit:
     clock: Clock
     theme: str
     form: Form = field(default_factory=Form)
+    asked: list[Body] = field(default_factory=list, repr=False)
 
     @property
     def catalogue(self) -> Catalogue:
@@ -104,6 +111,8 @@ class Visit:
         if errors:
             raise InvalidFields(errors)
         valid: M = value
+        if isinstance(valid, Body):
+            self.asked.append(valid)
         return valid
 
     def listing(self, model: type[L], *filters: str, size: int = PAGE_SIZE) -> L:
@@ -111,7 +120,7 @@ class Visit:
         given = {name: value for name in (*filters, "cursor") if (value := self.query(name)) is not None}
         return self.validated(model, {**given, "limit": size})
 
-    def listed(self, page: Page[Any], *filters: str) -> dict[str, Any]:
+    def listed(self, page: Page[Any] | HistoryPage[Any], *filters: str) -> dict[str, Any]:
         """What the template of a list shows: the `rows`, the `next_cursor`, the values `chosen` for these filters, and
         whether it is `paged`, not the first page."""
         chosen = {name: self.query(name) or "" for name in filters}
@@ -129,16 +138,26 @@ class Visit:
         return page.rows
 
 
-PageResult = View | Redirect
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A file that is streamed."""
+
+    pieces: AsyncIterator[bytes] = field(repr=False)
+    headers: Mapping[str, str]
+
+
+PageResult = View | Redirect | Download
 
 
 @dataclass(frozen=True, slots=True)
 class PageRoute:
     """Where a page is, and who may open it: `public` for people who are not signed in, `for_readers` for a POST that
-    changes nothing but what is shown."""
+    changes nothing but what is shown. `audited` is what the audit says of it, None for what neither changes anything nor
+    shows secrets or buyers' data."""
 
     path: str
     handler: Callable[[Visit], Awaitable[PageResult]]
     method: Literal["GET", "POST"] = "GET"
     public: bool = False
     for_readers: bool = False
+    audited: Audited | None = None

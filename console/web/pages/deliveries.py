@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 import structlog
 
+from console.http import acts
 from console.operations.read_endpoints import EndpointView, read_endpoint
 from console.operations.read_events import masked_callback
 from console.operations.retry_delivery import retry_delivery
@@ -126,6 +127,6 @@ _ONE = "/deliveries/{id}"
 PAGES = (
     PageRoute("/deliveries", deliveries),
     PageRoute(_ONE, delivery),
-    PageRoute(f"{_ONE}/retry", retry, "POST"),
-    PageRoute(f"{_ONE}/show", show, "POST", for_readers=True),
+    PageRoute(f"{_ONE}/retry", retry, "POST", audited=acts.DELIVERY_RETRY),
+    PageRoute(f"{_ONE}/show", show, "POST", for_readers=True, audited=acts.DELIVERY_READ),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from console.http import acts
 from console.http.requests import InvalidFields
 from console.operations.read_endpoints import list_endpoints, read_endpoint
 from console.operations.register_endpoint import delete_endpoint, disable_endpoint, enable_endpoint
@@ -125,10 +126,10 @@ _ONE = "/endpoints/{id}"
 PAGES = (
     PageRoute("/endpoints", endpoints),
     PageRoute(_ONE, endpoint),
-    PageRoute(f"{_ONE}/enable", enable, "POST"),
-    PageRoute(f"{_ONE}/disable", disable, "POST"),
-    PageRoute(f"{_ONE}/delete", delete, "POST"),
-    PageRoute(f"{_ONE}/test", test, "POST"),
-    PageRoute(f"{_ONE}/secret", secret, "POST"),
-    PageRoute(f"{_ONE}/rotate", rotate, "POST"),
+    PageRoute(f"{_ONE}/enable", enable, "POST", audited=acts.ENDPOINT_ENABLE),
+    PageRoute(f"{_ONE}/disable", disable, "POST", audited=acts.ENDPOINT_DISABLE),
+    PageRoute(f"{_ONE}/delete", delete, "POST", audited=acts.ENDPOINT_DELETE),
+    PageRoute(f"{_ONE}/test", test, "POST", audited=acts.ENDPOINT_TEST),
+    PageRoute(f"{_ONE}/secret", secret, "POST", audited=acts.SECRET_READ),
+    PageRoute(f"{_ONE}/rotate", rotate, "POST", audited=acts.SECRET_ROTATE),
 )

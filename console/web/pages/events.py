@@ -6,6 +6,7 @@ import asyncio
 
 import structlog
 
+from console.http import acts
 from console.operations.explain_delivery import explain_delivery
 from console.operations.read_events import list_events, read_event
 from console.resources.events import EventListing
@@ -78,5 +79,5 @@ async def _page(visit: Visit, *, unmasked: bool) -> View:
 PAGES = (
     PageRoute("/events", events),
     PageRoute("/events/{id}", event),
-    PageRoute("/events/{id}/show", show, "POST", for_readers=True),
+    PageRoute("/events/{id}/show", show, "POST", for_readers=True, audited=acts.EVENT_READ),
 )

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import structlog
 
+from console.http import acts
 from console.http.requests import InvalidFields
 from console.operations.cancel_payment import cancel_payment, record_cancellation, reject_cancellation
 from console.operations.read_payments import PaymentView, find_payment, list_payments
@@ -117,8 +118,8 @@ _ONE = "/payments/{merchant}/{imp_uid}"
 
 PAGES = (
     PageRoute("/payments", payments),
-    PageRoute(f"{_ONE}/refresh", refresh, "POST"),
-    PageRoute(f"{_ONE}/cancel", cancel, "POST"),
-    PageRoute(f"{_ONE}/cancellations/{{id}}/reject", reject, "POST"),
-    PageRoute(f"{_ONE}/show", show, "POST", for_readers=True),
+    PageRoute(f"{_ONE}/refresh", refresh, "POST", audited=acts.PAYMENT_REFRESH),
+    PageRoute(f"{_ONE}/cancel", cancel, "POST", audited=acts.PAYMENT_CANCEL),
+    PageRoute(f"{_ONE}/cancellations/{{id}}/reject", reject, "POST", audited=acts.CANCELLATION_REJECT),
+    PageRoute(f"{_ONE}/show", show, "POST", for_readers=True, audited=acts.PAYMENT_READ),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, get_args
 
+from console.http import acts
 from console.http.models import Listing
 from console.http.requests import InvalidFields
 from console.operations.replay_events import estimate_replay, start_replay, stop_replay
@@ -36,7 +37,7 @@ async def begin(visit: Visit) -> PageResult:
         given = visit.validated(ReplayIn, _fields(form, visit))
         if form.get("step") == "begin":
             started = await start_replay(visit.context, given.selection, given.rate)
-            return Redirect(f"/replays/{started.id}", "replay_begun")
+            return Redirect(f"/replays/{started.id}", "replay_begun", made=started.id)
         matched = await estimate_replay(visit.context, given.selection)
     except (RelayError, InvalidFields) as error:
         return await _page(visit, chosen, error=reason(error), status=422)
@@ -89,7 +90,7 @@ def _fields(form: Form, visit: Visit) -> dict[str, Any]:
 
 PAGES = (
     PageRoute("/replays", replays),
-    PageRoute("/replays", begin, "POST"),
+    PageRoute("/replays", begin, "POST", audited=acts.REPLAY_CREATE),
     PageRoute("/replays/{id}", replay),
-    PageRoute("/replays/{id}/stop", stop, "POST"),
+    PageRoute("/replays/{id}/stop", stop, "POST", audited=acts.REPLAY_STOP),
 )

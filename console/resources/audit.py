@@ -1,0 +1,54 @@
+"""`/v1/audit`: what operators did, and at which buyers' data or secrets they looked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from console.http.models import Listing, ListOut, Moment, Nothing, Out, Time
+from console.http.operation import Call, Operation, OperationResult, listed
+from console.operations.audit import list_audit
+from history.pages import PageRequest
+
+
+class AuditEntryOut(Out):
+    """Something that an operator did."""
+
+    id: str
+    at: Time
+    actor: str = Field(description="the name of the token that was used, or the first part of its fingerprint")
+    action: str
+    object: str
+    detail: dict[str, Any] = Field(description="what was asked for, without secrets and buyers' data")
+
+
+class AuditList(ListOut[AuditEntryOut]):
+    """Some entries of the audit."""
+
+
+class AuditListing(Listing):
+    """Which entries; the window is [since, until)."""
+
+    actor: str | None = Field(None, min_length=1, max_length=200)
+    action: str | None = Field(None, min_length=1, max_length=200)
+    object: str | None = Field(None, min_length=1, max_length=200)
+    since: Moment | None = None
+    until: Moment | None = None
+
+    @property
+    def window(self) -> PageRequest:
+        """The part of the list that is wanted, as history takes it."""
+        return PageRequest(self.limit, self.cursor, self.since, self.until)
+
+
+async def list_(call: Call[AuditListing, Nothing]) -> OperationResult:
+    """What operators did, newest first."""
+    query = call.query
+    page = await list_audit(call.context, query.window, actor=query.actor, action=query.action, object_=query.object)
+    return listed(AuditList, page)
+
+
+OPERATIONS = (
+    Operation("GET", "/v1/audit", "List what operators did, newest first", list_, {200: AuditList}, query=AuditListing),
+)
