@@ -118,16 +118,20 @@ class Reconciliations:
 
     async def get(self, run_id: str) -> Reconciliation:
         """A run. Raises `NotFound`."""
-        fields = (await hashes(self._store, [f"recon:{run_id}"]))[0]
-        if not fields:
+        found = await self.some([run_id])
+        if not found:
             raise NotFound(Reason.of("not_found", kind="reconciliation", id=run_id))
-        return _load(fields["row"])
+        return found[0]
+
+    async def some(self, run_ids: Sequence[str]) -> Sequence[Reconciliation]:
+        """Those of these runs that the ledger has."""
+        found = await hashes(self._store, [f"recon:{run_id}" for run_id in run_ids])
+        return [load_run(fields["row"]) for fields in found if fields]
 
     async def list(self, part: PageRequest, merchant: str | None = None) -> Page[Reconciliation]:
         """Runs by hand, newest first."""
         page = await walk(self._store, ["recons" if merchant is None else f"recons:m:{merchant}"], part=part)
-        found = await hashes(self._store, [f"recon:{run_id}" for run_id in page.rows])
-        return Page(tuple(_load(fields["row"]) for fields in found if fields), page.next_cursor)
+        return Page(tuple(await self.some(page.rows)), page.next_cursor)
 
     async def facts(self, merchant: str, imp_uids: Sequence[str]) -> dict[str, Facts]:
         """The facts of each of these payments, including those that retention has removed."""
@@ -199,7 +203,8 @@ def _facts(merchant: str, imp_uid: str, facts: Sequence[bytes], tombstone: bytes
     return codec.load_facts(paired(facts))
 
 
-def _load(text: bytes) -> Reconciliation:
+def load_run(text: bytes) -> Reconciliation:
+    """The run of a stored row."""
     row = orjson.loads(text)
     window, trouble = row.get("window"), row.get("trouble")
     known = {"window": tuple(window) if window else None, "trouble": of_row(trouble) if trouble else None}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -127,7 +128,7 @@ class Replays:
             return None
         if row["state"] == b"stopped":
             return 0.0 if await self._take_out(replay_id) else None
-        replay = _replay(replay_id, row)
+        replay = load_replay(replay_id, row)
         budget = _budget(replay.rate, now, seconds(row, "queued_at"))
         if budget < 1:
             return max(PACE / 2, (1 - budget) / replay.rate)
@@ -153,17 +154,20 @@ class Replays:
 
     async def get(self, replay_id: str) -> Replay:
         """The replay of this id. Raises `NotFound`."""
-        row = (await hashes(self._store, [f"replay:{replay_id}"]))[0]
-        if not row:
+        found = await self.some([replay_id])
+        if not found:
             raise NotFound(Reason.of("not_found", kind="replay", id=replay_id))
-        return _replay(replay_id, row)
+        return found[0]
+
+    async def some(self, replay_ids: Sequence[str]) -> Sequence[Replay]:
+        """Those of these replays that the ledger has."""
+        rows = await hashes(self._store, [f"replay:{name}" for name in replay_ids])
+        return [load_replay(name, row) for name, row in zip(replay_ids, rows, strict=True) if row]
 
     async def list(self, part: PageRequest) -> Page[Replay]:
         """Replays, newest first."""
         page = await walk(self._store, ["replays"], part=part)
-        rows = await hashes(self._store, [f"replay:{name}" for name in page.rows])
-        found = tuple(_replay(name, row) for name, row in zip(page.rows, rows, strict=True) if row)
-        return Page(found, page.next_cursor)
+        return Page(tuple(await self.some(page.rows)), page.next_cursor)
 
     async def _take_out(self, replay_id: str) -> int:
         state, looked_at = await self._store.run("stop_replay", replay_id, MOST_DELIVERIES, str(REPLAY), durable=True)
@@ -209,7 +213,8 @@ def _ms(at: float) -> int:
     return math.ceil(round(at * 1000, 3))
 
 
-def _replay(replay_id: str, row: Row) -> Replay:
+def load_replay(replay_id: str, row: Row) -> Replay:
+    """The replay of a hash `replay:rpl`."""
     return Replay(
         id=replay_id,
         selection=Selection(

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import msgpack
+
 from ledger.keys import PREFIX
 from ledger.store import Argument, Store
 
@@ -33,6 +35,11 @@ def _short(name: str) -> str:
 def paired(flat: Sequence[bytes]) -> Row:
     """A hash as Redis lists it (field, value, field, value …)."""
     return {name.decode(): value for name, value in zip(flat[::2], flat[1::2], strict=True)}
+
+
+def packed(row: bytes) -> Row:
+    """A hash as history keeps it: what Redis lists, as MessagePack."""
+    return paired(msgpack.unpackb(row, raw=True))
 
 
 def flat(rows: Iterable[Iterable[Argument]]) -> list[Argument]:

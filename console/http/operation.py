@@ -11,7 +11,8 @@ from urllib.parse import unquote_to_bytes
 from pydantic import BaseModel
 
 from console.context import Context
-from console.http.models import Nothing, Parameters
+from console.http.models import ListOut, Nothing, Parameters
+from console.operations.wait_for_history import HistoryPage
 
 Q = TypeVar("Q", bound=Parameters)
 B = TypeVar("B", bound=BaseModel)
@@ -37,6 +38,12 @@ class OperationResult:
     value: Any = None
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def listed(model: type[ListOut[Any]], page: HistoryPage[Any]) -> OperationResult:
+    """A page of a list; a header says by how many seconds history is behind, where it could not be waited for."""
+    headers = {"relay-history-behind": f"{page.behind:.1f}"} if page.behind else {}
+    return OperationResult(model.model_validate(page), headers=headers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from schemas import wire
 from schemas.errors import (
     Conflict,
+    HistoryUnavailable,
     IamportFailing,
     IamportRefused,
     IamportUnreachable,
@@ -166,7 +167,7 @@ def of_error(error: RelayError) -> Response:
             return problem(502, detail)
         case IamportFailing():
             return problem(504, detail)
-        case LedgerUnavailable():
+        case LedgerUnavailable() | HistoryUnavailable():
             return problem(503, detail, headers={"retry-after": "1"})
         case _:
             return problem(500, detail)

@@ -9,7 +9,7 @@ import structlog
 from console.http.problems import of_error, reason_of
 from console.http.requests import InvalidFields, TooLarge
 from console.web.visit import Redirect, View, Visit
-from schemas.errors import Invalid, LedgerUnavailable, NotFound, RelayError
+from schemas.errors import HistoryUnavailable, Invalid, LedgerUnavailable, NotFound, RelayError
 from schemas.reasons import Reason, dump
 
 log = structlog.get_logger()
@@ -27,6 +27,9 @@ def refused(visit: Visit, error: Exception) -> View:
         case LedgerUnavailable():
             log.warning("page_without_ledger", path=visit.request.url.path, reason=str(error))
             return View("error", {"what": "redis", "detail": error.reason}, 503)
+        case HistoryUnavailable():
+            log.warning("page_without_history", path=visit.request.url.path, reason=str(error))
+            return View("error", {"what": "history", "detail": error.reason}, 503)
         case RelayError():
             return View("error", {"what": "refused", "detail": reason(error)}, of_error(error).status_code)
     return View("error", {"what": "broke"}, 500)
