@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
+from ledger import keys
 from ledger.endpoint_rows import filters
 from ledger.jobs import REPLAY
 from ledger.pages import Page, PageRequest, walk
-from ledger.queue import Queue
 from ledger.rows import Row, flat, hashes, seconds, text
 from ledger.store import Argument, Store
 from schemas.endpoints.endpoint import ENDPOINT_TYPES, EVERYTHING, PAYMENT_TYPES, wants
@@ -74,16 +74,15 @@ class Replay:
 class Replays:
     """Count, create, step, stop, read."""
 
-    def __init__(self, store: Store, queue: Queue) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._queue = queue
 
     async def count(self, selection: Selection) -> int:
         """How many deliveries a replay of this selection would queue now. Raises `LedgerUnavailable`."""
         till = await self._until(selection)
         cursor, matched, is_end = _start(selection), 0, 0
         while not is_end:
-            is_end, reached, found, *_ = await self._store.run(
+            is_end, reached, found = await self._store.run_and_kick(
                 "walk_replay", "", cursor, till, *_which(selection, _ANY_NUMBER)
             )
             cursor, matched = reached.decode(), matched + found
@@ -105,7 +104,7 @@ class Replays:
             "rate": rate,
             "matched": matched,
         }
-        lane = await self._store.run(
+        await self._store.run_and_kick(
             "create_replay",
             replay_id,
             str(REPLAY),
@@ -115,7 +114,6 @@ class Replays:
             *flat(fields.items()),
             durable=True,
         )
-        self._queue.kick_all([lane])
         return await self.get(replay_id)
 
     async def step(self, replay_id: str, now: float) -> float | None:
@@ -123,7 +121,7 @@ class Replays:
 
         Raises `LedgerUnavailable`.
         """
-        row = (await hashes(self._store, [f"replay:{replay_id}"]))[0]
+        row = (await hashes(self._store, [keys.REPLAY(replay_id)]))[0]
         if not row or row["state"] == b"done":
             return None
         if row["state"] == b"stopped":
@@ -132,10 +130,9 @@ class Replays:
         budget = _budget(replay.rate, now, seconds(row, "queued_at"))
         if budget < 1:
             return max(PACE / 2, (1 - budget) / replay.rate)
-        is_end, _, found, *lanes = await self._store.run(
+        is_end, _, found = await self._store.run_and_kick(
             "walk_replay", replay_id, row["cursor"], row["until"], *_which(replay.selection, int(budget))
         )
-        self._queue.kick_all(lanes)
         if is_end:
             return None
         if found < int(budget):
@@ -161,12 +158,12 @@ class Replays:
 
     async def some(self, replay_ids: Sequence[str]) -> Sequence[Replay]:
         """Those of these replays that the ledger has."""
-        rows = await hashes(self._store, [f"replay:{name}" for name in replay_ids])
+        rows = await hashes(self._store, [keys.REPLAY(name) for name in replay_ids])
         return [load_replay(name, row) for name, row in zip(replay_ids, rows, strict=True) if row]
 
     async def list(self, part: PageRequest) -> Page[Replay]:
         """Replays, newest first."""
-        page = await walk(self._store, ["replays"], part=part)
+        page = await walk(self._store, [keys.REPLAYS()], part=part)
         return Page(tuple(await self.some(page.rows)), page.next_cursor)
 
     async def _take_out(self, replay_id: str) -> int:

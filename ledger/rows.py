@@ -1,4 +1,4 @@
-"""Reading stored rows. Keys are named as `ledger.keys.key` does, or shorter, without the prefix.
+"""Reading stored rows. Keys are named without the prefix, as the kinds in `ledger.keys` name them.
 
 Every error of Redis is raised as `LedgerUnavailable`.
 """
@@ -9,7 +9,6 @@ from collections.abc import Iterable, Sequence
 
 import msgpack
 
-from ledger.keys import PREFIX
 from ledger.store import Argument, Store
 
 Row = dict[str, bytes]
@@ -19,17 +18,13 @@ async def hashes(store: Store, names: Sequence[str], *fields: str) -> list[Row]:
     """The hashes of these keys, all fields or only those named; an empty one where there is no such key."""
     if not names:
         return []
-    found = await store.run("read_hashes", len(fields), *fields, *map(_short, names))
+    found = await store.run("read_hashes", len(fields), *fields, *names)
     return [paired(row) for row in found]
 
 
 async def members(store: Store, name: str) -> list[str]:
     """All members of a sorted set that never grows long."""
-    return [member.decode() for member in await store.run("read_members", _short(name))]
-
-
-def _short(name: str) -> str:
-    return name.removeprefix(PREFIX)
+    return [member.decode() for member in await store.run("read_members", name)]
 
 
 def paired(flat: Sequence[bytes]) -> Row:
