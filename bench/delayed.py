@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from redis.asyncio import Redis
 
 from bench.figures import Figure, Report, percentile
 from bench.machine import TIMEOUT, Machine
 from bench.stubs import Arrivals, IamportStandIn, SubscriberStandIn, serve
 from bench.systems import RelaySystem
-from ledger import Ledger
 from ledger.endpoint_rows import filters
 from ledger.keys import PREFIX
 from ledger.lua import composed
@@ -36,15 +36,15 @@ async def run(machine: Machine, rounds: int, _seed: int) -> Report:
         port, subscriber = await serve(SubscriberStandIn, arrivals)
         relay = RelaySystem(machine)
         await relay.start(api, [f"http://127.0.0.1:{port}/"])
-        ledger = relay.ledger()
-        await _lateness(ledger, arrivals, "warm_")
-        before.append(percentile(await _lateness(ledger, arrivals, "early_"), 95))
+        redis = Redis.from_url(machine.redis_url)
+        await _lateness(redis, arrivals, "warm_")
+        before.append(percentile(await _lateness(redis, arrivals, "early_"), 95))
         rss = relay.processes["worker 0"].usage()[1]
         for first in range(0, DELAYED, BATCH):
-            await _delay(ledger, "late_", first, BATCH, LATER_MS)
-        after.append(percentile(await _lateness(ledger, arrivals, "soon_"), 95))
+            await _delay(redis, "late_", first, BATCH, LATER_MS)
+        after.append(percentile(await _lateness(redis, arrivals, "soon_"), 95))
         memory.append((relay.processes["worker 0"].usage()[1] / 1e6, rss / 1e6))
-        await ledger.close()
+        await redis.aclose()
         for server in (iamport, subscriber):
             server.close()
         machine.stop()
@@ -59,12 +59,12 @@ async def run(machine: Machine, rounds: int, _seed: int) -> Report:
     )
 
 
-async def _lateness(ledger: Ledger, arrivals: Arrivals, name: str) -> list[float]:
+async def _lateness(redis: Redis, arrivals: Arrivals, name: str) -> list[float]:
     """How late, in ms, deliveries arrive that are each delayed by a second."""
     due: dict[str, float] = {}
     for number in range(PROBES):
         asked = time.perf_counter()
-        await _delay(ledger, name, number, 1, SOON_MS - number)
+        await _delay(redis, name, number, 1, SOON_MS - number)
         due[f"{name}{number}"] = (asked + time.perf_counter()) / 2 + SOON_MS / 1000
         await asyncio.sleep(0.037)
     if not await arrivals.all_of({*arrivals.at, *due}, TIMEOUT):
@@ -72,7 +72,7 @@ async def _lateness(ledger: Ledger, arrivals: Arrivals, name: str) -> list[float
     return [(arrivals.at[imp_uid] - at) * 1000 for imp_uid, at in due.items()]
 
 
-async def _delay(ledger: Ledger, name: str, first: int, how_many: int, due_in_ms: int) -> None:
+async def _delay(redis: Redis, name: str, first: int, how_many: int, due_in_ms: int) -> None:
     script = composed(Path(__file__).with_name("delay.lua").read_text())
     arguments: list[Any] = ["default", name, first, how_many, due_in_ms, _BODY, filters("payment.paid")]
-    await ledger.store.redis.execute_command("EVAL", script, 1, PREFIX, *arguments)
+    await redis.execute_command("EVAL", script, 1, PREFIX, *arguments)

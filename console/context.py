@@ -14,7 +14,7 @@ from runtime.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The ledger, history, the keys that seal secrets, the settings, i'mport's client of each merchant, and the check of
+    """Ledger, history, the keys that seal secrets, the settings, i'mport's client of each merchant, and the check of
     our rights in Redis."""
 
     ledger: Ledger

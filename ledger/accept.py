@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from ipaddress import ip_address
 
 from ledger.group_commit import GroupCommit
-from ledger.queue import Queue
 from ledger.redis_connection import ANSWER_WITHIN
 from ledger.rows import flat, paired
-from ledger.store import Argument, Store, TooFewReplicas
+from ledger.store import Argument, Store
 from schemas.errors import LedgerNotOpen, LedgerUnavailable, UnknownMerchant
 from schemas.payments import escrow
 from schemas.payments.notification import Notification
@@ -49,9 +48,8 @@ SECOND_BATCH_FROM = 32
 class Intake:
     """The part of receivers: accept notifications, count refused webhooks, report how many wait in a spool."""
 
-    def __init__(self, store: Store, queue: Queue) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._queue = queue
         self._checks: GroupCommit[tuple[str, str], bool] = GroupCommit(self._check_all)
         self._accepts: GroupCommit[Notification, None] = GroupCommit(
             self._accept_all, at_once=2, enough=SECOND_BATCH_FROM
@@ -122,16 +120,9 @@ class Intake:
                 one.source, int(one.verified), "" if one.received_at is None else round(one.received_at * 1000),
                 one.extra, one.token_hash or "", unverified_source(one), *_escrow(one),
             ]  # fmt: skip
-        try:
-            answer = await self._store.run("accept", *args, durable=True)
-        except TooFewReplicas as error:
-            # The script has recorded these lanes as kicked, so they must be kicked.
-            self._queue.kick_all(lane for answer in error.answers if answer for lane in answer[0])
-            raise
-        if answer is None:
+        answers = await self._store.run_and_kick("accept", *args, durable=True)
+        if answers == b"not open":
             raise LedgerNotOpen(Reason.of("ledger_not_open"))
-        kicks, answers = answer
-        self._queue.kick_all(kicks)
         return [
             None if answer == b"ok" else UnknownMerchant(f"no merchant {one.merchant!r} takes webhooks at this address")
             for one, answer in zip(together, answers, strict=True)

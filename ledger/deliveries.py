@@ -12,11 +12,11 @@ from typing import Any, Literal, get_args
 
 import orjson
 
+from ledger import keys
 from ledger.endpoints import Endpoints
 from ledger.endpoints import State as EndpointState
 from ledger.lane_pause import lane_pause
 from ledger.pages import Page, PageRequest, decode, encode, walk
-from ledger.queue import Queue
 from ledger.rows import Row, paired, seconds, text
 from ledger.store import Store
 from schemas.endpoints.delivery import Attempt
@@ -56,14 +56,13 @@ class DeliveryView:
 class Deliveries:
     """List deliveries, newest first; retry or test one."""
 
-    def __init__(self, store: Store, queue: Queue, endpoints: Endpoints) -> None:
+    def __init__(self, store: Store, endpoints: Endpoints) -> None:
         self._store = store
-        self._queue = queue
         self._endpoints = endpoints
 
     async def get(self, delivery_id: str) -> DeliveryView:
         """The delivery of this id. Raises `NotFound`."""
-        found = await self._some([delivery_id])
+        found = await self.some([delivery_id])
         if not found:
             raise NotFound(Reason.of("not_found", kind="delivery", id=delivery_id))
         return found[0]
@@ -75,13 +74,22 @@ class Deliveries:
         if event is not None:
             return await self._of_event(part, event, endpoint, state)
         if state is None:
-            page = await walk(self._store, ["dlvs" if endpoint is None else f"dlvs:e:{endpoint}"], part=part)
+            page = await walk(
+                self._store,
+                [keys.DELIVERIES() if endpoint is None else keys.DELIVERIES_TO_ENDPOINT(endpoint)],
+                part=part,
+            )
         else:
             states = await self._endpoints.states()
             if endpoint is not None:
                 states = {endpoint: states[endpoint]} if endpoint in states else {}
             page = await walk(self._store, indexes(states, state), part=part)
-        return Page(tuple(await self._some(page.rows)), page.next_cursor)
+        return Page(tuple(await self.some(page.rows)), page.next_cursor)
+
+    async def of_event(self, event: str) -> Sequence[DeliveryView]:
+        """The deliveries of one event, the newest first."""
+        found = await self.some([f"{event}.{name}" for name in await self._endpoints_of(event)])
+        return sorted(found, key=lambda sent: (sent.created_at, sent.id), reverse=True)
 
     async def retry(self, delivery_id: str) -> None:
         """Have a delivery attempted now, even if its endpoint's lane is paused: a dead or delivered one once more, a
@@ -90,7 +98,7 @@ class Deliveries:
         Raises `NotFound`, and `Conflict` if its endpoint is disabled or deleted, if it is of a test channel that
         its merchant does not include, or if an earlier one must be settled first.
         """
-        what, detail = await self._store.run("retry_delivery", delivery_id, durable=True)
+        what, *detail = await self._store.run_and_kick("retry_delivery", delivery_id, durable=True)
         match what:
             case b"unknown":
                 raise NotFound(Reason.of("not_found", kind="delivery", id=delivery_id))
@@ -101,17 +109,15 @@ class Deliveries:
             case b"hidden":
                 raise Conflict(Reason.of("test_channel_left_out"))
             case b"waits":
-                raise Conflict(Reason.of("waits_for_event", delivery=detail.decode()))
-        self._queue.kick_all([detail])
+                raise Conflict(Reason.of("waits_for_event", delivery=detail[0].decode()))
 
     async def send_test(self, endpoint: str, event: str, body: bytes) -> str:
         """Have a test event sent to an endpoint now, even to a disabled one; return the delivery's id.
         Raises `NotFound`."""
         entry = pack(of_endpoint_event(event, TEST_TYPE, body))
-        what, lane = await self._store.run("send_test", endpoint, event, TEST_TYPE, body, entry, durable=True)
-        if what == b"unknown":
+        args = (endpoint, event, TEST_TYPE, body, entry)
+        if await self._store.run_and_kick("send_test", *args, durable=True) == b"unknown":
             raise NotFound(Reason.of("not_found", kind="endpoint", id=endpoint))
-        self._queue.kick_all([lane])
         return f"{event}.{endpoint}"
 
     async def end_test(self, delivery_id: str) -> bool:
@@ -123,7 +129,7 @@ class Deliveries:
     ) -> Page[DeliveryView]:
         """An event goes to few endpoints, so its deliveries are read whole; the cursor is the place in their order."""
         endpoints = [endpoint] if endpoint is not None else await self._endpoints_of(event)
-        found = await self._some([f"{event}.{name}" for name in endpoints])
+        found = await self.some([f"{event}.{name}" for name in endpoints])
         wanted = [sent for sent in found if state is None or sent.state == state]
         ordered = sorted(wanted, key=lambda sent: (sent.created_at, sent.id), reverse=True)
         if part.cursor is not None:
@@ -133,9 +139,10 @@ class Deliveries:
         return Page(tuple(page), encode(str(round(page[-1].created_at * 1000)), page[-1].id) if rest else None)
 
     async def _endpoints_of(self, event: str) -> Sequence[str]:
-        return [name.decode() for name in await self._store.run("read_set", f"dlvs:v:{event}")]
+        return [name.decode() for name in await self._store.run("read_set", keys.ENDPOINTS_OF_EVENT(event))]
 
-    async def _some(self, delivery_ids: Sequence[str]) -> Sequence[DeliveryView]:
+    async def some(self, delivery_ids: Sequence[str]) -> Sequence[DeliveryView]:
+        """Those of these deliveries that the ledger has."""
         if not delivery_ids:
             return []
         rows = await self._store.run("read_deliveries", *delivery_ids)
@@ -170,8 +177,12 @@ def shown_state(stored: str, endpoint: EndpointState) -> State:
 
 def indexes(endpoints: Mapping[str, EndpointState], state: State) -> list[str]:
     """The indexes of the deliveries that are shown in this state."""
-    kept = [f"dlvs:s:{name}/{state}" for name in endpoints if state in ("delivered", "dead", "discarded")]
-    derived = [f"dlvs:s:{name}/pending" for name, of in endpoints.items() if shown_state("pending", of) == state]
+    kept = [keys.DELIVERIES_IN_STATE(name, state) for name in endpoints if state in ("delivered", "dead", "discarded")]
+    derived = [
+        keys.DELIVERIES_IN_STATE(name, "pending")
+        for name, of in endpoints.items()
+        if shown_state("pending", of) == state
+    ]
     return kept + derived
 
 

@@ -14,7 +14,6 @@ from ledger.endpoint_rows import filters
 from ledger.group_commit import GroupCommit
 from ledger.keys import Lane
 from ledger.leases import LEASE_MS, Lease
-from ledger.queue import Queue
 from ledger.rows import paired
 from ledger.store import Argument, Store
 from schemas.endpoints.delivery import Attempt, Dead, Delivered, Disable, Hold, Retry, Verdict
@@ -64,19 +63,17 @@ class ClaimedDeliveries:
 class DeliveryLane:
     """Claim and settle: a delivery from its due time to what the endpoint answered."""
 
-    def __init__(self, store: Store, queue: Queue) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._queue = queue
         self._settles: GroupCommit[list[Argument], bytes] = GroupCommit(self._settle_all, most=200)
 
     def wake(self, lane: Lane) -> None:
         """Kick the lane, as it may have more work than its last claim returned; returns at once."""
-        self._queue.kick_all([str(lane)])
+        self._store.kick([str(lane)])
 
     async def claim(self, lane: Lane, limit: int = 100) -> ClaimedDeliveries:
         """Lease due deliveries of an endpoint, as many as its capacity allows. Raises `LedgerUnavailable`."""
-        token, again, flat, rows, objects = await self._store.run("claim_deliveries", str(lane), limit, LEASE_MS)
-        self._queue.kick_all(again)
+        token, flat, rows, objects = await self._store.run_and_kick("claim_deliveries", str(lane), limit, LEASE_MS)
         fields = paired(flat)
         if not rows:
             return ClaimedDeliveries(None, ())
@@ -114,7 +111,7 @@ class DeliveryLane:
         if event is not None:
             entry = pack(of_endpoint_event(event.id, event.type, event.body, about=endpoint))
             announced = (event.id, event.type, filters(event.type), event.body, entry)
-        lanes = await self._store.run(
+        answer = await self._store.run_and_kick(
             "note_health",
             endpoint,
             endpoint_rows.dump_health(before),
@@ -125,10 +122,7 @@ class DeliveryLane:
             b"" if disabled is None else dump(disabled),
             *announced,
         )
-        if lanes is None:
-            return False
-        self._queue.kick_all(lanes)
-        return True
+        return bool(answer == b"noted")
 
     async def health(self, endpoint: str) -> tuple[EndpointHealth, float, int]:
         """An endpoint's health, Redis' time in UNIX seconds, and the first fencing token whose attempts count: older
@@ -137,9 +131,7 @@ class DeliveryLane:
         return endpoint_rows.load_health(health), int(now) / 1000, fresh_from
 
     async def _settle_all(self, calls: Sequence[list[Argument]]) -> Sequence[bytes | Exception]:
-        kicks, answers = await self._store.run("settle_deliveries", len(calls), *chain(*calls))
-        self._queue.kick_all(kicks)
-        return list(answers)
+        return list(await self._store.run_and_kick("settle_deliveries", len(calls), *chain(*calls)))
 
 
 def _settle_args(lease: Lease, verdict: Verdict, attempts: Sequence[Attempt]) -> list[Argument]:

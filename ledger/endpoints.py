@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from ledger import keys
+from ledger.constants import DEFAULT_MERCHANT
 from ledger.endpoint_rows import dump, dump_limits, load, load_health, subscription
 from ledger.merchants import HEAD_START_MS
 from ledger.pages import Page, PageRequest, walk
-from ledger.queue import Queue
 from ledger.rows import Row, hashes, members, seconds
 from ledger.store import Store
 from schemas.endpoints.endpoint import Endpoint
@@ -19,6 +20,9 @@ from schemas.reasons import Reason, stored
 from schemas.reasons import dump as dump_reason
 
 State = Literal["enabled", "disabled", "deleted"]
+
+_AT_ONCE = 1_000
+"""Endpoints that one call of Redis reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +42,12 @@ class RegisteredEndpoint:
 class Endpoints:
     """The registry of endpoints."""
 
-    def __init__(self, store: Store, queue: Queue) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._queue = queue
 
     async def create(self, endpoint: Endpoint) -> None:
         """Add an endpoint; its `created_at` becomes Redis' time. Raises `NotFound` if its merchant is unknown."""
-        if endpoint.merchant == "default":
+        if endpoint.merchant == DEFAULT_MERCHANT:
             # Its credentials may be in the environment only: it takes webhooks before it is added.
             await self._store.run("ensure_merchant", endpoint.merchant, HEAD_START_MS)
         outcome = await self._store.run(
@@ -63,28 +66,37 @@ class Endpoints:
 
     async def some(self, endpoint_ids: Sequence[str]) -> dict[str, RegisteredEndpoint]:
         """Those of these endpoints that the ledger knows, including deleted ones."""
-        found = await hashes(self._store, [f"endpoint:{endpoint_id}" for endpoint_id in endpoint_ids])
+        found = await hashes(self._store, [keys.ENDPOINT(endpoint_id) for endpoint_id in endpoint_ids])
         now = await self._store.now()
-        return {name: _registered(fields, now) for name, fields in zip(endpoint_ids, found, strict=True) if fields}
+        return {name: load_registered(fields, now) for name, fields in zip(endpoint_ids, found, strict=True) if fields}
 
     async def list(self, part: PageRequest, merchant: str | None = None) -> Page[RegisteredEndpoint]:
         """Endpoints, newest first; of one merchant or of all."""
-        index = "endpoints" if merchant is None else f"endpoints:m:{merchant}"
+        index = keys.ENDPOINTS() if merchant is None else keys.ENDPOINTS_OF_MERCHANT(merchant)
         page = await walk(self._store, [index], part=part)
         found = await self.some(page.rows)
         return Page(tuple(found[name] for name in page.rows if name in found), page.next_cursor)
 
+    async def newest(self, most: int, merchant: str | None = None) -> Sequence[RegisteredEndpoint]:
+        """The endpoints that were added last, of one merchant or of all, the newest first: at most `most`."""
+        index = keys.ENDPOINTS() if merchant is None else keys.ENDPOINTS_OF_MERCHANT(merchant)
+        names = (await members(self._store, index))[::-1][:most]
+        found: dict[str, RegisteredEndpoint] = {}
+        for start in range(0, len(names), _AT_ONCE):
+            found |= await self.some(names[start : start + _AT_ONCE])
+        return [found[name] for name in names if name in found]
+
     async def states(self) -> dict[str, State]:
         """The state of every endpoint, by id, also of those that were deleted and have deliveries left."""
-        ids = await members(self._store, "endpoints") + await members(self._store, "endpoints:deleted")
-        found = await hashes(self._store, [f"endpoint:{endpoint_id}" for endpoint_id in ids], "state")
+        ids = await members(self._store, keys.ENDPOINTS()) + await members(self._store, keys.DELETED_ENDPOINTS())
+        found = await hashes(self._store, [keys.ENDPOINT(endpoint_id) for endpoint_id in ids], "state")
         return {name: _state(fields) for name, fields in zip(ids, found, strict=True) if fields}
 
     async def update(self, endpoint_id: str, change: Callable[[Endpoint], Endpoint]) -> Endpoint:
         """Apply `change` to an endpoint, store and return it. `change` may raise, and is called again if
         the endpoint was changed meanwhile. With another URL or other headers it starts afresh. Raises `NotFound`."""
         while True:
-            fields = (await hashes(self._store, [f"endpoint:{endpoint_id}"]))[0]
+            fields = (await hashes(self._store, [keys.ENDPOINT(endpoint_id)]))[0]
             if not fields or _state(fields) == "deleted":
                 raise NotFound(Reason.of("not_found", kind="endpoint", id=endpoint_id))
             before = load(fields)
@@ -106,22 +118,20 @@ class Endpoints:
         """Make deliveries due that wait for an earlier event of their payment; if interrupted, the rest waits on."""
         cursor = b"0"
         while True:
-            cursor = await self._store.run("release_deliveries", endpoint_id, cursor)
+            cursor = await self._store.run_and_kick("release_deliveries", endpoint_id, cursor)
             if cursor == b"0":
                 return
 
     async def _wake(self, endpoint_id: str) -> None:
         """Make every delivery due at once; if interrupted, the rest keeps waiting."""
-        while await self._store.run("wake_deliveries", endpoint_id, 1000):
+        while await self._store.run_and_kick("wake_deliveries", endpoint_id, 1000):
             pass
 
     async def enable(self, endpoint_id: str) -> None:
         """Release what was held for an endpoint; it starts afresh. Raises `NotFound`."""
-        lanes = await self._store.run("enable_endpoint", endpoint_id, durable=True)
-        if lanes is None:
+        if await self._store.run_and_kick("enable_endpoint", endpoint_id, durable=True) == b"unknown":
             raise NotFound(Reason.of("not_found", kind="endpoint", id=endpoint_id))
         await self._wake(endpoint_id)
-        self._queue.kick_all(lanes)
 
     async def disable(self, endpoint_id: str, reason: Reason) -> None:
         """Hold an endpoint's deliveries from now on, for `reason`. Raises `NotFound`."""
@@ -145,7 +155,8 @@ def _state(row: Row) -> State:
     return "enabled" if state == b"enabled" else "deleted" if state == b"deleted" else "disabled"
 
 
-def _registered(row: Row, now: float) -> RegisteredEndpoint:
+def load_registered(row: Row, now: float) -> RegisteredEndpoint:
+    """The endpoint of a hash `endpoint:ep`, with its health at `now`, UNIX seconds."""
     delivered, failed = int(row.get("ok_count", b"0")), int(row.get("fail_count", b"0"))
     health = load_health(row.get("health"))
     return RegisteredEndpoint(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ledger import keys
 from ledger.merchants import Merchants
 from ledger.pages import Page, PageRequest, walk
 from ledger.store import Store
@@ -58,12 +59,14 @@ class Events:
         self, part: PageRequest, *, merchant: str | None = None, imp_uid: str | None = None, type_: str | None = None
     ) -> Page[StoredEvent]:
         """Events, newest recorded first; those of one payment by sequence. `part` may have a window."""
-        musts = [f"evts:t:{type_}"] if type_ is not None else []
+        musts = [keys.EVENTS_OF_TYPE(type_)] if type_ is not None else []
         if imp_uid is not None:
             merchants = [merchant] if merchant is not None else await self._merchants.names()
-            walks = [f"evts:p:{name}/{imp_uid}" for name in merchants]
-            return await self._page(part, walks, musts, "evts")
-        return await self._page(part, [f"evts:m:{merchant}"] if merchant is not None else ["evts"], musts)
+            walks = [keys.EVENTS_OF_PAYMENT(keys.payment(name, imp_uid)) for name in merchants]
+            return await self._page(part, walks, musts, keys.EVENTS())
+        return await self._page(
+            part, [keys.EVENTS_OF_MERCHANT(merchant)] if merchant is not None else [keys.EVENTS()], musts
+        )
 
     async def of_payment(self, merchant: str, imp_uid: str, *, most: int = 200) -> Sequence[StoredEvent]:
         """The latest events of one payment, oldest first."""

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from ledger.keys import Lane
 from ledger.leases import LEASE_MS, Lease
-from ledger.queue import Queue
 from ledger.store import Store
 
 RECONCILE = Lane("job", "reconcile")
@@ -25,24 +24,20 @@ class ClaimedJobs:
 class Jobs:
     """Schedule, claim and settle steps; the worker decides what a job does in a step."""
 
-    def __init__(self, store: Store, queue: Queue) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._queue = queue
 
     async def schedule(self, lane: Lane, job: str, *, due_in: float = 0, if_new: bool = False) -> None:
         """Make a job due in ``due_in`` seconds; with ``if_new`` only if it is neither due nor under way."""
-        kick = await self._store.run("schedule_job", str(lane), job, round(due_in * 1000), int(if_new), durable=True)
-        self._queue.kick_all([kick])
+        args = (str(lane), job, round(due_in * 1000), int(if_new))
+        await self._store.run_and_kick("schedule_job", *args, durable=True)
 
     async def claim(self, lane: Lane, limit: int = 1) -> ClaimedJobs:
         """Lease up to ``limit`` due jobs of a lane. Raises `LedgerUnavailable`."""
-        now, token, again, *ids = await self._store.run("claim_jobs", str(lane), limit, LEASE_MS)
-        self._queue.kick_all([again])
+        now, token, *ids = await self._store.run_and_kick("claim_jobs", str(lane), limit, LEASE_MS)
         return ClaimedJobs(int(now) / 1000, tuple(Lease(lane, job.decode(), int(token)) for job in ids))
 
     async def settle(self, lease: Lease, *, next_in: float | None) -> None:
         """End a step; the next one is due in ``next_in`` seconds, or never. A lease that was lost changes nothing."""
         due = "" if next_in is None else round(next_in * 1000)
-        answer = await self._store.run("settle_job", str(lease.lane), lease.member, lease.token, due)
-        if answer != b"lost":
-            self._queue.kick_all([answer])
+        await self._store.run_and_kick("settle_job", str(lease.lane), lease.member, lease.token, due)

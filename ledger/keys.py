@@ -8,6 +8,7 @@ and ``job/kind`` (members: ids of long-running jobs).
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Literal, NamedTuple, cast
 
 PREFIX = "{relay}:"
@@ -31,11 +32,6 @@ class Lane(NamedTuple):
         if kind not in ("refresh", "unknown", "deliver", "replay", "job") or not name:
             raise ValueError(f"no lane: {text!r}")
         return cls(cast(LaneKind, kind), name)
-
-
-def key(*parts: str) -> str:
-    """The full name of a key: ``key("pay", "default/imp_1")``."""
-    return PREFIX + ":".join(parts)
 
 
 def payment(merchant: str, imp_uid: str) -> str:
@@ -63,10 +59,19 @@ class Key(NamedTuple):
     holds: str
     ends: str
 
+    def __call__(self, *parts: str) -> str:
+        """The name of one such key, without the prefix; ``parts`` are what its placeholders stand for."""
+        return _template(self.name) % parts
+
     def matches(self, name: str) -> bool:
         """Whether a key, named without the prefix, is of this kind."""
         pattern = re.sub(r"<(\w+)>", lambda found: PLACEHOLDERS[found[1]], self.name)
         return re.fullmatch(pattern, name) is not None
+
+
+@cache
+def _template(name: str) -> str:
+    return re.sub(r"<\w+>", "%s", name)
 
 
 _WITH_PAYMENT = "with its payment, after the retention"
@@ -85,7 +90,7 @@ KEYS = (
     Key("name", "string", "the ledger's name; history knows by it whose it is", "never"),
     Key("open", "string", "history is known to be this ledger's: webhooks are accepted, work is claimed", "never"),
     Key("revision", "string", "number of the latest change that was appended to the outbox", "never"),
-    Key("outbox", "stream", "what changed and the recorder has not written to history yet (schemas.outbox)",
+    OUTBOX := Key("outbox", "stream", "what changed and the recorder has not written to history yet (schemas.outbox)",
         "an item leaves when it is recorded"),
     Key("recorded", "string", "place in the outbox up to which history has it", "never"),
     Key("leader:<any>", "string", "the worker that does something alone, e.g. records", "expires after 3 s"),
@@ -101,23 +106,25 @@ KEYS = (
     Key("idem:<any>", "hash", "request under an idempotency key: fingerprint, owner, sealed answer",
         "one a request; expires after 2 minutes without an answer, a day with one"),
     # Merchants
-    Key("merchants", "zset", "merchant -> created", _WITH_MERCHANT),
+    MERCHANTS := Key("merchants", "zset", "merchant -> created", _WITH_MERCHANT),
     Key("merchants:deleted", "zset", "merchant -> deleted", "when the merchant is put again"),
-    Key("merchant:<m>", "hash", "created_at since include_sandbox sandbox_since (when that was switched on, 0: from the"
-        " start) check_prepared imp_key imp_secret (both sealed) token_hash tier trouble", _WITH_MERCHANT),
-    Key("orders:<m>", "hash", "merchant_uid -> JSON {amount, currency}: what the merchant expects",
+    MERCHANT := Key("merchant:<m>", "hash", "created_at since include_sandbox sandbox_since (when that was switched on,"
+        " 0: from the start) check_prepared imp_key imp_secret (both sealed) token_hash tier trouble", _WITH_MERCHANT),
+    ORDERS := Key("orders:<m>", "hash", "merchant_uid -> JSON {amount, currency}: what the merchant expects",
         "one an order; with the last payment of that order, never where there is none"),
     Key("imp_token:<any>", "string", "i'mport's access token for credentials (named by their hash), sealed",
         "one a pair of credentials; expires with the token"),
     Key("imp_lock:<any>", "string", "a process fetches that token, or the one after it", "expires by itself"),
     # Notifications
-    Key("ntf:<id>", "hash", "a notification as it came, outcome, reason; escrow: key of the escrow change it reports;"
-        " trouble: why its payment could not be refreshed, shown while it is pending",
-        "one a webhook; " + _WITH_PAYMENT),
-    Key("ntfs", "zset", "notification -> received", _WITH_NOTIFICATION),
-    Key("ntfs:m:<m>", "zset", "those of one merchant", _WITH_NOTIFICATION),
-    Key("ntfs:p:<p>", "zset", "those of one payment", _WITH_NOTIFICATION),
-    Key("ntfs:o:<id>", "zset", "those with one outcome: pending, applied, unchanged, rejected", _WITH_NOTIFICATION),
+    NOTIFICATION := Key("ntf:<id>", "hash", "a notification as it came, outcome, reason; escrow: key of the escrow"
+        " change it reports; trouble: why its payment could not be refreshed, shown while it is pending",
+        "one a webhook; with its payment, or by itself once it is settled: after the retention, a rejected one after a"
+        " day"),
+    NOTIFICATIONS := Key("ntfs", "zset", "notification -> received", _WITH_NOTIFICATION),
+    NOTIFICATIONS_OF_MERCHANT := Key("ntfs:m:<m>", "zset", "those of one merchant", _WITH_NOTIFICATION),
+    NOTIFICATIONS_OF_PAYMENT := Key("ntfs:p:<p>", "zset", "those of one payment", _WITH_NOTIFICATION),
+    NOTIFICATIONS_WITH_OUTCOME := Key("ntfs:o:<id>", "zset", "those with one outcome: pending, applied, unchanged,"
+        " rejected", _WITH_NOTIFICATION),
     Key("waiting:<p>", "zset", "pending notifications of a payment -> stamp",
         "a notification leaves when it is settled"),
     Key("reported:<p>", "hash", "cancellation_id that a verified webhook reports -> stamp",
@@ -131,36 +138,38 @@ KEYS = (
         "one counter a merchant and reason; never"),
     Key("refused_bodies:at", "zset", "the same -> when the last one was counted", "never"),
     # Payments
-    Key("pay:<p>", "hash", "version snapshot fetched_at first_at status sequence … (schemas.payments.codec)",
+    PAYMENT := Key("pay:<p>", "hash", "version snapshot fetched_at first_at status sequence … (schemas.payments.codec)",
         "after the retention"),
-    Key("facts:<p>", "hash", "fact key -> JSON fact; only grows", _WITH_PAYMENT),
+    FACTS := Key("facts:<p>", "hash", "fact key -> JSON fact; only grows", _WITH_PAYMENT),
     Key("snaps:<p>", "hash", "version -> i'mport's object as the refresh that made it saw it, or the difference from"
         " another; whole spent (shared/snapshots.lua)", "one a refresh that found facts; " + _WITH_PAYMENT),
-    Key("pays", "zset", "payment -> first recorded", _WITH_PAYMENT),
-    Key("pays:m:<m>", "zset", "those of one merchant", _WITH_PAYMENT),
-    Key("pays:u:<any>", "zset", "those of one order number, of any merchant", _WITH_PAYMENT),
-    Key("pays:s:<id>", "zset", "those of one status", _WITH_PAYMENT),
-    Key("pays:ms:<m>/<id>", "zset", "those of one merchant and status", _WITH_PAYMENT),
+    PAYMENTS := Key("pays", "zset", "payment -> first recorded", _WITH_PAYMENT),
+    PAYMENTS_OF_MERCHANT := Key("pays:m:<m>", "zset", "those of one merchant", _WITH_PAYMENT),
+    PAYMENTS_OF_ORDER := Key("pays:u:<any>", "zset", "those of one order number, of any merchant", _WITH_PAYMENT),
+    PAYMENTS_IN_STATUS := Key("pays:s:<id>", "zset", "those of one status", _WITH_PAYMENT),
+    PAYMENTS_OF_MERCHANT_IN_STATUS := Key("pays:ms:<m>/<id>", "zset", "those of one merchant and status",
+        _WITH_PAYMENT),
     Key("ageing", "zset", "payment -> last change: what retention may remove", _WITH_PAYMENT),
     Key("hidden:<p>", "string", "when a look-up found a payment of a test channel, which the merchant does not include",
         "expires after a day"),
     Key("tomb:<p>", "string", "tombstone of a removed payment: fact keys, last sequence", "expires after two years"),
     # Events and deliveries
     Key("evt:<id>", "hash", "body (the callback's bytes; without i'mport's object where snap is the version in"
-        " snaps:p) merchant imp_uid type sequence recorded_at silent sandbox about", "one a fact; " + _WITH_PAYMENT),
-    Key("evts", "zset", "event -> recorded", _WITH_EVENT),
-    Key("evts:m:<m>", "zset", "those of one merchant", _WITH_EVENT),
-    Key("evts:p:<p>", "zset", "those of one payment -> sequence", _WITH_EVENT),
-    Key("evts:t:<id>", "zset", "those of one type", _WITH_EVENT),
+        " snaps:p) merchant imp_uid type sequence recorded_at silent sandbox about", "one a fact; " + _WITH_PAYMENT +
+        "; one about an endpoint, and a test, by itself after the retention"),
+    EVENTS := Key("evts", "zset", "event -> recorded", _WITH_EVENT),
+    EVENTS_OF_MERCHANT := Key("evts:m:<m>", "zset", "those of one merchant", _WITH_EVENT),
+    EVENTS_OF_PAYMENT := Key("evts:p:<p>", "zset", "those of one payment -> sequence", _WITH_EVENT),
+    EVENTS_OF_TYPE := Key("evts:t:<id>", "zset", "those of one type", _WITH_EVENT),
     Key("dlv:<id>", "hash", "event endpoint merchant imp_uid type sequence state attempts next_at reason sent_after"
         " created_at replay made; requested (retry, test); while replayed: replay_id state_before reason_before",
         "one an event and endpoint; " + _WITH_EVENT),
     Key("att:<id>", "list", "a delivery's attempts, oldest first, JSON", "the latest 100; " + _WITH_EVENT),
-    Key("dlvs", "zset", "delivery -> created", _WITH_EVENT),
-    Key("dlvs:e:<ep>", "zset", "those to one endpoint", _WITH_EVENT),
-    Key("dlvs:s:<ep>/<id>", "zset", "those to one endpoint in one stored state: pending, delivered, dead, discarded",
-        _WITH_EVENT),
-    Key("dlvs:v:<id>", "set", "endpoints that one event goes to", _WITH_EVENT),
+    DELIVERIES := Key("dlvs", "zset", "delivery -> created", _WITH_EVENT),
+    DELIVERIES_TO_ENDPOINT := Key("dlvs:e:<ep>", "zset", "those to one endpoint", _WITH_EVENT),
+    DELIVERIES_IN_STATE := Key("dlvs:s:<ep>/<id>", "zset", "those to one endpoint in one stored state: pending,"
+        " delivered, dead, discarded", _WITH_EVENT),
+    ENDPOINTS_OF_EVENT := Key("dlvs:v:<id>", "set", "endpoints that one event goes to", _WITH_EVENT),
     Key("chain:<ep>/<p>", "zset",
         "ordered endpoint: unsettled deliveries of a payment -> sequence; only the first is in the lane",
         "a delivery leaves when it is settled"),
@@ -168,12 +177,12 @@ KEYS = (
     Key("day:<id>", "hash", "lost and applied: webhooks that never came, and those that brought facts",
         "expires after a month"),
     # Endpoints
-    Key("endpoints", "zset", "endpoint -> created", "when it is deleted"),
-    Key("endpoints:m:<m>", "zset", "those of one merchant", "when it is deleted"),
-    Key("endpoints:deleted", "zset", "endpoint -> deleted", _WITH_ENDPOINT),
-    Key("endpoint:<ep>", "hash", "row (JSON, schemas.endpoints.endpoint) merchant state disabled_reason disabled_at"
-        " created_at max_in_flight rate_limit health fresh_health (its health once it is enabled or changed) last_error"
-        " ok_count fail_count", _WITH_ENDPOINT),
+    ENDPOINTS := Key("endpoints", "zset", "endpoint -> created", "when it is deleted"),
+    ENDPOINTS_OF_MERCHANT := Key("endpoints:m:<m>", "zset", "those of one merchant", "when it is deleted"),
+    DELETED_ENDPOINTS := Key("endpoints:deleted", "zset", "endpoint -> deleted", _WITH_ENDPOINT),
+    ENDPOINT := Key("endpoint:<ep>", "hash", "row (JSON, schemas.endpoints.endpoint) merchant state disabled_reason"
+        " disabled_at created_at max_in_flight rate_limit health fresh_health (its health once it is enabled or"
+        " changed) last_error ok_count fail_count", _WITH_ENDPOINT),
     Key("subs:<m>", "hash", "endpoint -> 'ordered filter filter …'",
         "a subscription leaves when its endpoint is deleted"),
     # Lanes
@@ -192,21 +201,22 @@ KEYS = (
         " merchant's pause; probe_until: a probe is under way until then; capacity and probe_capacity: how many may be"
         " leased; tokens and tokens_at: of the rate; failures: of i'mport in a row; requested_at: since when a delivery"
         " is requested; fresh_from: attempts claimed before this token do not count for health",
-        "one a lane; an endpoint's " + _WITH_ENDPOINT),
+        "one a lane of a merchant: never; of an endpoint: " + _WITH_ENDPOINT),
     Key("kicked:<lane>", "string", "a kick is under way", "expires after 5 s"),
     # Replays and reconciliations
-    Key("replay:<id>", "hash", "what a replay sends (ledger.replays), state, cursor, until, walked, its counts",
-        "after the retention"),
-    Key("replays", "zset", "replay -> created", "after the retention"),
+    REPLAY := Key("replay:<id>", "hash", "what a replay sends (ledger.replays), state, cursor, until, walked, its"
+        " counts", "after the retention"),
+    REPLAYS := Key("replays", "zset", "replay -> created", "after the retention"),
     Key("replaying:<id>", "set", "unsettled deliveries that a replay queued", "a delivery leaves when it is settled"),
-    Key("recon:<run>", "hash", "row: how far a reconciliation is (JSON), merchant is_running is_failing",
-        "by hand after the retention, automatic when its merchant is removed"),
+    RECONCILIATION := Key("recon:<run>", "hash", "row: how far a reconciliation is (JSON), merchant is_running"
+        " is_failing", "by hand after the retention, an automatic one that long after its merchant was deleted"),
     Key("recon:<run>:found", "zset", "imp_uid found to differ and not refreshed since -> found",
         "expires after two days"),
     Key("recon:<run>:awaiting_webhook", "zset", "… that a webhook should have announced -> when",
         "expires after two days"),
-    Key("recons", "zset", "reconciliation by hand -> created", "after the retention"),
-    Key("recons:m:<m>", "zset", "those of one merchant", "after the retention"),
+    RECONCILIATIONS := Key("recons", "zset", "reconciliation by hand -> created", "after the retention"),
+    RECONCILIATIONS_OF_MERCHANT := Key("recons:m:<m>", "zset", "those of one merchant", "after the retention"),
 )
-"""All kinds of keys; a test compares this table with a ledger in which everything has happened."""
+"""All kinds of keys. Python names a key by calling its kind: ``PAYMENT(payment("default", "imp_1"))``. A test compares
+this table with a ledger in which everything has happened."""
 # fmt: on

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Set
 from dataclasses import dataclass
 
 from ledger.keys import Lane
-from ledger.queue import Queue
 from ledger.rows import flat
 from ledger.store import Argument, Store
 
@@ -28,9 +27,8 @@ class Lease:
 class Leases:
     """The leases this process holds; they are renewed together while it works."""
 
-    def __init__(self, store: Store, queue: Queue) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._queue = queue
         self._held: set[Lease] = set()
 
     def hold(self, leases: Iterable[Lease]) -> None:
@@ -50,7 +48,7 @@ class Leases:
         """End every lease held; the work is untouched and due at once for other workers. Raises `LedgerUnavailable`."""
         held, self._held = self._held, set()
         if held:
-            self._queue.kick_all(await self._store.run("release_leases", *_rows(held)))
+            await self._store.run_and_kick("release_leases", *_rows(held))
 
 
 def _rows(leases: Set[Lease]) -> list[Argument]:

@@ -47,7 +47,8 @@ class Ledger:
     ===================  ===========================================================================================
     part                 verbs
     ===================  ===========================================================================================
-    ``intake``           accept a notification; check whether a merchant takes webhooks; count refusals; report a spool
+    ``intake``           accept a notification; check whether a merchant takes webhooks; list merchants; count refusals;
+                         report a spool
     ``refresh_lane``     claim dirty payments, commit what a refresh found, postpone, hide; pause and resume a
                          merchant; mark a payment dirty; amend a record
     ``delivery_lane``    claim due deliveries, settle attempts, read and replace an endpoint's health
@@ -74,33 +75,30 @@ class Ledger:
     def __init__(self, store: Store, queue: Queue) -> None:
         self.store = store
         self.queue = queue
-        self.intake = Intake(store, queue)
-        self.refresh_lane = RefreshLane(store, queue)
-        self.delivery_lane = DeliveryLane(store, queue)
-        self.leases = Leases(store, queue)
-        self.jobs = Jobs(store, queue)
-        self.reconciliations = Reconciliations(store, queue, self.jobs)
-        self.replays = Replays(store, queue)
+        self.intake = Intake(store)
+        self.refresh_lane = RefreshLane(store)
+        self.delivery_lane = DeliveryLane(store)
+        self.leases = Leases(store)
+        self.jobs = Jobs(store)
+        self.reconciliations = Reconciliations(store, self.jobs)
+        self.replays = Replays(store)
         self.retention = Retention(store)
         self.merchants = Merchants(store)
-        self.endpoints = Endpoints(store, queue)
-        self.payments = Payments(store, queue)
+        self.endpoints = Endpoints(store)
+        self.payments = Payments(store)
         self.events = Events(store, self.merchants)
-        self.deliveries = Deliveries(store, queue, self.endpoints)
+        self.deliveries = Deliveries(store, self.endpoints)
         self.notifications = Notifications(store, self.merchants)
         self.heartbeats = Heartbeats(store)
         self.tokens = TokenCache(store)
         self.idempotency = Idempotency(store)
         self.outbox = Outbox(store)
-        self.accept = self.intake.accept
-        self.takes_webhooks = self.intake.takes_webhooks
-        self.known_merchants = self.intake.known_merchants
-        self.count_refusals = self.intake.count_refusals
 
     @classmethod
     def connect(cls, url: str, queue_url: str, *, replica_acks: int = 0, max_connections: int = 64) -> Ledger:
         """The ledger at ``url``, its kicks at ``queue_url``; nothing is connected yet. Raises `BadSetting`."""
-        return cls(Store(connect(url, max_connections=max_connections), replica_acks=replica_acks), Queue(queue_url))
+        primary, queue = connect(url, max_connections=max_connections), Queue(queue_url)
+        return cls(Store(primary, queue.kick_all, replica_acks=replica_acks), queue)
 
     @property
     def broker(self) -> RedisBroker:
@@ -168,8 +166,7 @@ class Ledger:
     async def sweep(self, owner: str, limit: int = 500) -> list[Lane]:
         """Kick every lane that has due work and no kick under way; return the lanes kicked. One ``owner`` at a time
         sweeps."""
-        lanes = await self.store.run("sweep", limit, owner, _SWEEPER_MS, LEASE_MS)
-        self.queue.kick_all(lanes)
+        lanes = await self.store.run_and_kick("sweep", limit, owner, _SWEEPER_MS, LEASE_MS)
         return [Lane.parse(lane.decode()) for lane in lanes]
 
     async def close(self) -> None:

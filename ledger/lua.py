@@ -1,4 +1,5 @@
-"""The scripts: one ``.lua`` file per operation, put behind the shared parts that it names in a line ``-- uses: …``.
+"""The scripts: one ``.lua`` file per operation, put behind `ledger.constants` and the shared parts that it names in a
+line ``-- uses: …``.
 
 When a script returns or fails, its lists and counters are written (see ``scripts/shared/base.lua``). It may fail if
 Redis refuses a command in the middle; what was written before stays, and lists and lanes must agree with it.
@@ -10,6 +11,8 @@ import re
 from functools import cache
 from hashlib import sha1
 from importlib.resources import files
+
+from ledger.constants import lua_constants
 
 _USES = re.compile(r"^-- uses: (.+)$", re.MULTILINE)
 _ALWAYS = ("base", "arguments")
@@ -35,10 +38,10 @@ def script(name: str) -> tuple[str, str]:
 
 
 def composed(text: str) -> str:
-    """A script behind the parts of `_ALWAYS` and those that it, or a part of it, uses; each once."""
+    """A script behind the constants, the parts of `_ALWAYS` and those that it, or a part of it, uses; each once."""
     parts = {name: _part(name) for name in _ALWAYS}
     _collect(text, parts)
-    return "".join((*parts.values(), _RUN.format(text)))
+    return "".join((lua_constants(), *parts.values(), _RUN.format(text)))
 
 
 def _collect(text: str, parts: dict[str, str]) -> None:

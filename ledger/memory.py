@@ -1,9 +1,10 @@
-"""Memory pressure: from 95 % of Redis' `maxmemory` on, nothing new is claimed until an operator frees memory."""
+"""Memory pressure: while Redis is nearly full, nothing new is claimed until an operator frees memory."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ledger.constants import NEARLY_FULL
 from ledger.store import Store
 from schemas.reasons import Reason
 
@@ -24,7 +25,9 @@ class Memory:
     @property
     def trouble(self) -> Reason | None:
         """Why nothing new is claimed; None unless Redis is nearly full."""
-        return Reason.of("memory_nearly_full", percent=100 * self.used // self.most) if self.nearly_full else None
+        if not self.nearly_full:
+            return None
+        return Reason.of("memory_nearly_full", percent=100 * self.used // self.most, limit=round(100 * NEARLY_FULL))
 
 
 async def memory(store: Store) -> Memory:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from ledger import keys
+from ledger.constants import DEFAULT_MERCHANT
 from ledger.pages import Page, PageRequest, walk
 from ledger.rows import Row, hashes, members, seconds, text
 from ledger.store import Store
@@ -66,7 +69,7 @@ class Merchants:
             durable=True,
         )  # fmt: skip
         if not include_sandbox:
-            for endpoint in await members(self._store, f"endpoints:m:{name}"):
+            for endpoint in await members(self._store, keys.ENDPOINTS_OF_MERCHANT(name)):
                 cursor = b"0"
                 while cursor:
                     cursor = await self._store.run("discard_sandbox_deliveries", name, endpoint, cursor)
@@ -83,21 +86,29 @@ class Merchants:
 
     async def get(self, name: str) -> Merchant:
         """The merchant of this name. Raises `NotFound`."""
-        fields = (await hashes(self._store, [f"merchant:{name}"]))[0]
+        fields = (await hashes(self._store, [keys.MERCHANT(name)]))[0]
         if not fields:
             raise NotFound(Reason.of("not_found", kind="merchant", id=name))
         return _merchant(name, fields)
 
     async def list(self, part: PageRequest) -> Page[Merchant]:
         """Merchants, newest first."""
-        page = await walk(self._store, ["merchants"], part=part)
-        found = await hashes(self._store, [f"merchant:{name}" for name in page.rows])
-        rows = tuple(_merchant(name, fields) for name, fields in zip(page.rows, found, strict=True) if fields)
-        return Page(rows, page.next_cursor)
+        page = await walk(self._store, [keys.MERCHANTS()], part=part)
+        return Page(tuple(await self.some(page.rows)), page.next_cursor)
+
+    async def some(self, names: Sequence[str]) -> Sequence[Merchant]:
+        """Those of these merchants that there are."""
+        found = await hashes(self._store, [keys.MERCHANT(name) for name in names])
+        return [_merchant(name, fields) for name, fields in zip(names, found, strict=True) if fields]
+
+    async def newest(self, most: int) -> Sequence[Merchant]:
+        """The merchants that were added last, the newest first: at most `most`."""
+        return await self.some((await members(self._store, keys.MERCHANTS()))[::-1][:most])
 
     async def names(self) -> tuple[str, ...]:
         """The names of all merchants, `default` first, because it takes webhooks even before it is added."""
-        return ("default", *(name for name in await members(self._store, "merchants") if name != "default"))
+        added = await members(self._store, keys.MERCHANTS())
+        return (DEFAULT_MERCHANT, *(name for name in added if name != DEFAULT_MERCHANT))
 
     async def delete(self, name: str) -> None:
         """Delete a merchant; its payments and events stay, and its dirty payments wait until it is put again.

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ledger.keys import key
+from ledger.keys import OUTBOX, PREFIX
 from ledger.store import Store
 
-_OUTBOX = key("outbox")
+_OUTBOX = PREFIX + OUTBOX()
 _LEADER_MS = 3_000
 CELL = "00"
 """The one part of the ledger that there is; its number is part of the outbox's name in history."""

@@ -65,9 +65,9 @@ async def walk(
 ) -> Page[str]:
     """A page of the members of `walks`, merged newest first, that are in every index of `musts` too.
 
-    Indexes are named without the prefix (`"evts:m:default"`). Scores are times in ms; where those of `walks` are
-    something else, `clock` is an index of the times. Raises `Invalid` for a cursor that no list returned, and
-    `LedgerUnavailable`.
+    Indexes are named without the prefix (`keys.EVENTS_OF_MERCHANT("default")`). Scores are times in ms; where those of
+    `walks` are something else, `clock` is an index of the times. Raises `Invalid` for a cursor that no list returned,
+    and `LedgerUnavailable`.
     """
     if not walks:
         return Page(())

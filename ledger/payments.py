@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from ledger import keys
 from ledger.pages import Page, PageRequest, walk
-from ledger.queue import Queue
 from ledger.rows import Row, hashes, seconds, text
 from ledger.store import Store
 from schemas import wire
@@ -59,13 +59,12 @@ class RefreshState:
 class Payments:
     """The payments that a refresh has found, newest first."""
 
-    def __init__(self, store: Store, queue: Queue) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._queue = queue
 
     async def get(self, merchant: str, imp_uid: str) -> Payment:
         """One payment. Raises `NotFound` before the first refresh that found it."""
-        found = await self._some([f"{merchant}/{imp_uid}"])
+        found = await self._some([keys.payment(merchant, imp_uid)])
         if not found:
             raise NotFound(Reason.of("payment_not_found", imp_uid=imp_uid, merchant=merchant))
         return found[0]
@@ -80,9 +79,9 @@ class Payments:
     ) -> Page[Payment]:
         """Payments of one merchant or all, of one order number, of one status."""
         if merchant_uid is not None:
-            musts = [f"pays:m:{merchant}"] if merchant is not None else []
-            musts += [f"pays:s:{status}"] if status is not None else []
-            page = await walk(self._store, [f"pays:u:{merchant_uid}"], musts, part=part)
+            musts = [keys.PAYMENTS_OF_MERCHANT(merchant)] if merchant is not None else []
+            musts += [keys.PAYMENTS_IN_STATUS(status)] if status is not None else []
+            page = await walk(self._store, [keys.PAYMENTS_OF_ORDER(merchant_uid)], musts, part=part)
         else:
             page = await walk(self._store, [_index(merchant, status)], part=part)
         return Page(tuple(await self._some(page.rows)), page.next_cursor)
@@ -98,20 +97,21 @@ class Payments:
         100 payments of that order. Raises `NotFound` for an unknown merchant."""
         expectation = wire.dumps({"amount": str(amount), "currency": currency})
         entry = pack(Order(merchant, merchant_uid, f"{amount:f}", currency))
-        lanes = await self._store.run("put_order", merchant, merchant_uid, expectation, entry, durable=True)
-        if lanes is None:
+        args = (merchant, merchant_uid, expectation, entry)
+        if await self._store.run_and_kick("put_order", *args, durable=True) == b"unknown":
             raise NotFound(Reason.of("not_found", kind="merchant", id=merchant))
-        self._queue.kick_all(lanes)
 
     async def _some(self, names: Sequence[str]) -> Sequence[Payment]:
-        rows = await hashes(self._store, [f"pay:{name}" for name in names])
+        rows = await hashes(self._store, [keys.PAYMENT(name) for name in names])
         return [_payment(name, row) for name, row in zip(names, rows, strict=True) if row]
 
 
 def _index(merchant: str | None, status: str | None) -> str:
     if status is None:
-        return "pays" if merchant is None else f"pays:m:{merchant}"
-    return f"pays:s:{status}" if merchant is None else f"pays:ms:{merchant}/{status}"
+        return keys.PAYMENTS() if merchant is None else keys.PAYMENTS_OF_MERCHANT(merchant)
+    if merchant is None:
+        return keys.PAYMENTS_IN_STATUS(status)
+    return keys.PAYMENTS_OF_MERCHANT_IN_STATUS(merchant, status)
 
 
 def _payment(name: str, row: Row) -> Payment:

@@ -108,11 +108,10 @@ class Queue:
         self._log_lost_at = float("-inf")
 
     def kick_all(self, lanes: Iterable[bytes | str]) -> None:
-        """Send a kick for each of these lanes; empty names are skipped. Returns at once."""
+        """Send a kick for each of these lanes. Returns at once."""
         names = [lane.decode() if isinstance(lane, bytes) else lane for lane in lanes]
-        named = [name for name in names if name]
-        if named:
-            task = asyncio.create_task(asyncio.to_thread(self._send, named))
+        if names:
+            task = asyncio.create_task(asyncio.to_thread(self._send, names))
             self._sending.add(task)
             task.add_done_callback(self._sending.discard)
 

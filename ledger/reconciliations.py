@@ -8,10 +8,10 @@ from typing import Literal
 
 import orjson
 
+from ledger import keys
 from ledger.jobs import RECONCILE, Jobs
 from ledger.offload import offload
 from ledger.pages import Page, PageRequest, walk
-from ledger.queue import Queue
 from ledger.rows import flat, hashes, paired
 from ledger.store import Store
 from schemas.errors import Conflict, NotFound
@@ -86,9 +86,8 @@ class Difference:
 class Reconciliations:
     """The runs, and what they read of payments."""
 
-    def __init__(self, store: Store, queue: Queue, jobs: Jobs) -> None:
+    def __init__(self, store: Store, jobs: Jobs) -> None:
         self._store = store
-        self._queue = queue
         self._jobs = jobs
 
     async def begin(self, run: Reconciliation, *, rebuild: bool = False) -> Reconciliation:
@@ -118,16 +117,21 @@ class Reconciliations:
 
     async def get(self, run_id: str) -> Reconciliation:
         """A run. Raises `NotFound`."""
-        fields = (await hashes(self._store, [f"recon:{run_id}"]))[0]
-        if not fields:
+        found = await self.some([run_id])
+        if not found:
             raise NotFound(Reason.of("not_found", kind="reconciliation", id=run_id))
-        return _load(fields["row"])
+        return found[0]
+
+    async def some(self, run_ids: Sequence[str]) -> Sequence[Reconciliation]:
+        """Those of these runs that the ledger has."""
+        found = await hashes(self._store, [keys.RECONCILIATION(run_id) for run_id in run_ids])
+        return [load_run(fields["row"]) for fields in found if fields]
 
     async def list(self, part: PageRequest, merchant: str | None = None) -> Page[Reconciliation]:
         """Runs by hand, newest first."""
-        page = await walk(self._store, ["recons" if merchant is None else f"recons:m:{merchant}"], part=part)
-        found = await hashes(self._store, [f"recon:{run_id}" for run_id in page.rows])
-        return Page(tuple(_load(fields["row"]) for fields in found if fields), page.next_cursor)
+        index = keys.RECONCILIATIONS() if merchant is None else keys.RECONCILIATIONS_OF_MERCHANT(merchant)
+        page = await walk(self._store, [index], part=part)
+        return Page(tuple(await self.some(page.rows)), page.next_cursor)
 
     async def facts(self, merchant: str, imp_uids: Sequence[str]) -> dict[str, Facts]:
         """The facts of each of these payments, including those that retention has removed."""
@@ -142,14 +146,16 @@ class Reconciliations:
 
     async def contradicts(self, merchant: str, imp_uids: Sequence[str]) -> dict[str, Sequence[str]]:
         """The events that i'mport's object contradicted at the last refresh, of those payments that were found."""
-        names = [f"pay:{merchant}/{imp_uid}" for imp_uid in imp_uids]
+        names = [keys.PAYMENT(keys.payment(merchant, imp_uid)) for imp_uid in imp_uids]
         rows = await hashes(self._store, names, "version", "contradicts")
         found = zip(imp_uids, rows, strict=True)
         return {imp_uid: orjson.loads(row.get("contradicts", b"[]")) for imp_uid, row in found if row}
 
     async def pending(self, merchant: str, imp_uids: Sequence[str]) -> set[str]:
         """Those of these payments with a cancellation whose result is not known."""
-        rows = await hashes(self._store, [f"pay:{merchant}/{imp_uid}" for imp_uid in imp_uids], "status")
+        rows = await hashes(
+            self._store, [keys.PAYMENT(keys.payment(merchant, imp_uid)) for imp_uid in imp_uids], "status"
+        )
         waits = Status.PENDING.value.encode()
         return {imp_uid for imp_uid, row in zip(imp_uids, rows, strict=True) if row.get("status") == waits}
 
@@ -166,8 +172,8 @@ class Reconciliations:
         """Mark the payments in ``differing`` (by imp_uid) dirty."""
         if differing:
             rows = flat((imp_uid, *_args(difference)) for imp_uid, difference in differing.items())
-            kicks = await self._store.run("mark_found", run.id, run.merchant, len(differing), *rows, durable=True)
-            self._queue.kick_all(kicks)
+            args = (run.id, run.merchant, len(differing), *rows)
+            await self._store.run_and_kick("mark_found", *args, durable=True)
 
     async def count_lost_webhooks(self, run: Reconciliation) -> None:
         """Count as lost the webhooks of found payments that did not come within five minutes."""
@@ -199,7 +205,8 @@ def _facts(merchant: str, imp_uid: str, facts: Sequence[bytes], tombstone: bytes
     return codec.load_facts(paired(facts))
 
 
-def _load(text: bytes) -> Reconciliation:
+def load_run(text: bytes) -> Reconciliation:
+    """The run of a stored row."""
     row = orjson.loads(text)
     window, trouble = row.get("window"), row.get("trouble")
     known = {"window": tuple(window) if window else None, "trouble": of_row(trouble) if trouble else None}

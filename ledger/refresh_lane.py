@@ -9,14 +9,15 @@ from decimal import Decimal
 from itertools import chain
 from typing import Any, Literal, NamedTuple, cast
 
+from ledger import keys
+from ledger.constants import FACT_BYTES
 from ledger.endpoint_rows import filters
 from ledger.group_commit import GroupCommit
-from ledger.keys import Lane, key, payment
+from ledger.keys import Lane
 from ledger.leases import LEASE_MS, Lease
 from ledger.offload import offload
-from ledger.queue import Queue
 from ledger.rows import hashes, paired
-from ledger.store import Argument, Store, TooFewReplicas
+from ledger.store import Argument, Store
 from schemas import wire
 from schemas.errors import NotFound
 from schemas.outbox.codec import pack
@@ -30,9 +31,6 @@ from schemas.reasons import Reason, dump
 
 MOST_BYTES = 262_144
 """Bytes of commits that share a call; a larger one goes alone, and fails alone where Redis has no memory for it."""
-
-FACT_BYTES = 350
-"""About how many bytes in Redis a fact takes that returns from a tombstone."""
 
 Outcome = Literal["ok", "lost", "changed", "full"]
 """``lost``: the lease had ended; nothing is written. ``changed``: the record has changed since it was read; read it
@@ -71,18 +69,16 @@ class ClaimedPayments:
 class RefreshLane:
     """Claim, commit, postpone: the refresh of a payment from its due time to what is recorded."""
 
-    def __init__(self, store: Store, queue: Queue) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._queue = queue
         self._commits: GroupCommit[_Write, bytes] = GroupCommit(
             self._commit_all, most=50, weight=lambda write: write.size, heaviest=MOST_BYTES
         )
-        self._postpones: GroupCommit[list[Argument], bytes] = GroupCommit(self._postpone_all, most=200)
+        self._postpones: GroupCommit[list[Argument], None] = GroupCommit(self._postpone_all, most=200)
 
     async def claim(self, lane: Lane, limit: int = 100) -> ClaimedPayments:
         """Lease up to ``limit`` due payments of a lane. Raises `LedgerUnavailable`."""
-        now, token, base, again, failures, rows = await self._store.run("claim_payments", str(lane), limit, LEASE_MS)
-        self._queue.kick_all([again])
+        now, token, base, failures, rows = await self._store.run_and_kick("claim_payments", str(lane), limit, LEASE_MS)
         claimed = [await offload(_claimed, lane, int(token), int(base), row, rows=len(row[4]) // 2) for row in rows]
         return ClaimedPayments(int(now) / 1000, int(failures), tuple(claimed))
 
@@ -90,7 +86,7 @@ class RefreshLane:
         """The amounts that the merchant expects for these orders, where it has given one."""
         if not merchant_uids:
             return {}
-        found = (await hashes(self._store, [key("orders", merchant)], *merchant_uids))[0]
+        found = (await hashes(self._store, [keys.ORDERS(merchant)], *merchant_uids))[0]
         return {uid: _expected(wire.loads(text)) for uid, text in found.items() if text}
 
     async def commit(
@@ -156,14 +152,14 @@ class RefreshLane:
             b"" if reason is None else dump(reason),
             tries,
         ]
-        self._queue.kick_all([await self._postpones.add(args)])
+        await self._postpones.add(args)
 
     async def hide(self, lease: Lease, *, reason: Reason, now: float) -> None:
         """End a lease whose look-up at ``now`` (UNIX seconds) found a payment that does not exist for the merchant: its
         notifications are rejected with ``reason``, and it is not refreshed again unless a webhook or operator asks."""
         lane = str(lease.lane)
         args: list[Argument] = [lane, lease.member, lease.token, lane, "", "hidden", dump(reason), 0, round(now * 1000)]
-        self._queue.kick_all([await self._postpones.add(args)])
+        await self._postpones.add(args)
 
     async def pause(self, lane: Lane, seconds: float, trouble: Reason) -> int:
         """Pause a merchant's lanes because i'mport fails for it; return its failures in a row."""
@@ -171,17 +167,17 @@ class RefreshLane:
 
     async def resume(self, lane: Lane) -> None:
         """End a merchant's pause because i'mport answers again: stalled payments are due now."""
-        self._queue.kick_all(await self._store.run("resume_merchant", lane.name))
+        await self._store.run_and_kick("resume_merchant", lane.name)
 
     async def mark_dirty(self, merchant: str, imp_uid: str, *, due_in: float = 0, silent: bool = False) -> None:
         """Mark a payment dirty, due in ``due_in`` seconds; what a ``silent`` refresh finds is not delivered."""
-        lane = await self._store.run("mark_dirty", merchant, imp_uid, round(due_in * 1000), int(silent), durable=True)
-        self._queue.kick_all([lane])
+        args = (merchant, imp_uid, round(due_in * 1000), int(silent))
+        await self._store.run_and_kick("mark_dirty", *args, durable=True)
 
     async def record(self, merchant: str, imp_uid: str) -> Record:
         """The record of a payment. Raises `NotFound` before the first refresh that found it."""
-        name = payment(merchant, imp_uid)
-        fields, facts = await hashes(self._store, [key("pay", name), key("facts", name)])
+        name = keys.payment(merchant, imp_uid)
+        fields, facts = await hashes(self._store, [keys.PAYMENT(name), keys.FACTS(name)])
         if not fields:
             raise NotFound(Reason.of("payment_not_found", imp_uid=imp_uid, merchant=merchant))
         known = await offload(codec.load_facts, facts, rows=len(facts))
@@ -189,17 +185,10 @@ class RefreshLane:
 
     async def _commit_all(self, writes: Sequence[_Write]) -> Sequence[bytes]:
         args = chain.from_iterable(write.args for write in writes)
-        try:
-            kicks, answers = await self._store.run("commit", len(writes), *args, durable=True)
-        except TooFewReplicas as error:
-            # Their lanes count as kicked, so they have to be.
-            self._queue.kick_all(lane for answer in error.answers for lane in answer[0])
-            raise
-        self._queue.kick_all(kicks)
-        return cast(list[bytes], answers)
+        return cast(list[bytes], await self._store.run_and_kick("commit", len(writes), *args, durable=True))
 
-    async def _postpone_all(self, calls: Sequence[list[Argument]]) -> Sequence[bytes | Exception]:
-        return await self._store.run_all("postpone", calls)
+    async def _postpone_all(self, calls: Sequence[list[Argument]]) -> Sequence[None]:
+        return await self._store.run_all_and_kick("postpone", calls)
 
 
 def _claimed(lane: Lane, token: int, base: int, row: Sequence[Any]) -> ClaimedPayment:

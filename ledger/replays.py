@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
+from ledger import keys
 from ledger.endpoint_rows import filters
 from ledger.jobs import REPLAY
 from ledger.pages import Page, PageRequest, walk
-from ledger.queue import Queue
 from ledger.rows import Row, flat, hashes, seconds, text
 from ledger.store import Argument, Store
 from schemas.endpoints.endpoint import ENDPOINT_TYPES, EVERYTHING, PAYMENT_TYPES, wants
@@ -73,16 +74,15 @@ class Replay:
 class Replays:
     """Count, create, step, stop, read."""
 
-    def __init__(self, store: Store, queue: Queue) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._queue = queue
 
     async def count(self, selection: Selection) -> int:
         """How many deliveries a replay of this selection would queue now. Raises `LedgerUnavailable`."""
         till = await self._until(selection)
         cursor, matched, is_end = _start(selection), 0, 0
         while not is_end:
-            is_end, reached, found, *_ = await self._store.run(
+            is_end, reached, found = await self._store.run_and_kick(
                 "walk_replay", "", cursor, till, *_which(selection, _ANY_NUMBER)
             )
             cursor, matched = reached.decode(), matched + found
@@ -104,7 +104,7 @@ class Replays:
             "rate": rate,
             "matched": matched,
         }
-        lane = await self._store.run(
+        await self._store.run_and_kick(
             "create_replay",
             replay_id,
             str(REPLAY),
@@ -114,7 +114,6 @@ class Replays:
             *flat(fields.items()),
             durable=True,
         )
-        self._queue.kick_all([lane])
         return await self.get(replay_id)
 
     async def step(self, replay_id: str, now: float) -> float | None:
@@ -122,19 +121,18 @@ class Replays:
 
         Raises `LedgerUnavailable`.
         """
-        row = (await hashes(self._store, [f"replay:{replay_id}"]))[0]
+        row = (await hashes(self._store, [keys.REPLAY(replay_id)]))[0]
         if not row or row["state"] == b"done":
             return None
         if row["state"] == b"stopped":
             return 0.0 if await self._take_out(replay_id) else None
-        replay = _replay(replay_id, row)
+        replay = load_replay(replay_id, row)
         budget = _budget(replay.rate, now, seconds(row, "queued_at"))
         if budget < 1:
             return max(PACE / 2, (1 - budget) / replay.rate)
-        is_end, _, found, *lanes = await self._store.run(
+        is_end, _, found = await self._store.run_and_kick(
             "walk_replay", replay_id, row["cursor"], row["until"], *_which(replay.selection, int(budget))
         )
-        self._queue.kick_all(lanes)
         if is_end:
             return None
         if found < int(budget):
@@ -153,17 +151,20 @@ class Replays:
 
     async def get(self, replay_id: str) -> Replay:
         """The replay of this id. Raises `NotFound`."""
-        row = (await hashes(self._store, [f"replay:{replay_id}"]))[0]
-        if not row:
+        found = await self.some([replay_id])
+        if not found:
             raise NotFound(Reason.of("not_found", kind="replay", id=replay_id))
-        return _replay(replay_id, row)
+        return found[0]
+
+    async def some(self, replay_ids: Sequence[str]) -> Sequence[Replay]:
+        """Those of these replays that the ledger has."""
+        rows = await hashes(self._store, [keys.REPLAY(name) for name in replay_ids])
+        return [load_replay(name, row) for name, row in zip(replay_ids, rows, strict=True) if row]
 
     async def list(self, part: PageRequest) -> Page[Replay]:
         """Replays, newest first."""
-        page = await walk(self._store, ["replays"], part=part)
-        rows = await hashes(self._store, [f"replay:{name}" for name in page.rows])
-        found = tuple(_replay(name, row) for name, row in zip(page.rows, rows, strict=True) if row)
-        return Page(found, page.next_cursor)
+        page = await walk(self._store, [keys.REPLAYS()], part=part)
+        return Page(tuple(await self.some(page.rows)), page.next_cursor)
 
     async def _take_out(self, replay_id: str) -> int:
         state, looked_at = await self._store.run("stop_replay", replay_id, MOST_DELIVERIES, str(REPLAY), durable=True)
@@ -209,7 +210,8 @@ def _ms(at: float) -> int:
     return math.ceil(round(at * 1000, 3))
 
 
-def _replay(replay_id: str, row: Row) -> Replay:
+def load_replay(replay_id: str, row: Row) -> Replay:
+    """The replay of a hash `replay:rpl`."""
     return Replay(
         id=replay_id,
         selection=Selection(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ledger import keys
 from ledger.rows import hashes
 from ledger.store import Store
 from schemas.endpoints.endpoint import ENDPOINT_TYPES, TEST_TYPE
@@ -36,7 +37,7 @@ class Retention:
 
     async def _remove_payment(self, name: str, before: int) -> int:
         merchant, _, imp_uid = name.partition("/")
-        fields, facts = await hashes(self._store, [f"pay:{name}", f"facts:{name}"])
+        fields, facts = await hashes(self._store, [keys.PAYMENT(name), keys.FACTS(name)])
         if not fields:
             return 0
         record = codec.load_record(merchant, imp_uid, fields, codec.load_facts(facts))

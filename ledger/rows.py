@@ -1,4 +1,4 @@
-"""Reading stored rows. Keys are named as `ledger.keys.key` does, or shorter, without the prefix.
+"""Reading stored rows. Keys are named without the prefix, as the kinds in `ledger.keys` name them.
 
 Every error of Redis is raised as `LedgerUnavailable`.
 """
@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ledger.keys import PREFIX
+import msgpack
+
 from ledger.store import Argument, Store
 
 Row = dict[str, bytes]
@@ -17,22 +18,23 @@ async def hashes(store: Store, names: Sequence[str], *fields: str) -> list[Row]:
     """The hashes of these keys, all fields or only those named; an empty one where there is no such key."""
     if not names:
         return []
-    found = await store.run("read_hashes", len(fields), *fields, *map(_short, names))
+    found = await store.run("read_hashes", len(fields), *fields, *names)
     return [paired(row) for row in found]
 
 
 async def members(store: Store, name: str) -> list[str]:
     """All members of a sorted set that never grows long."""
-    return [member.decode() for member in await store.run("read_members", _short(name))]
-
-
-def _short(name: str) -> str:
-    return name.removeprefix(PREFIX)
+    return [member.decode() for member in await store.run("read_members", name)]
 
 
 def paired(flat: Sequence[bytes]) -> Row:
     """A hash as Redis lists it (field, value, field, value …)."""
     return {name.decode(): value for name, value in zip(flat[::2], flat[1::2], strict=True)}
+
+
+def packed(row: bytes) -> Row:
+    """A hash as history keeps it: what Redis lists, as MessagePack."""
+    return paired(msgpack.unpackb(row, raw=True))
 
 
 def flat(rows: Iterable[Iterable[Argument]]) -> list[Argument]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -53,9 +53,13 @@ class TooFewReplicas(LedgerUnavailable):
 
 
 class Store:
-    """The scripts and the Redis they run on. ``replica_acks``: how many replicas must have a write for it to count."""
+    """The scripts and the Redis they run on. ``kick`` sends a kick for each of these lanes, in the background.
+    ``replica_acks``: how many replicas must have a write for it to count."""
 
-    def __init__(self, primary: Primary, *, replica_acks: int = 0) -> None:
+    def __init__(
+        self, primary: Primary, kick: Callable[[Iterable[bytes | str]], None], *, replica_acks: int = 0
+    ) -> None:
+        self.kick = kick
         self._primary = primary
         self.replica_acks = replica_acks
         self.refused = 0
@@ -88,6 +92,27 @@ class Store:
             raise  # a bug: an argument of a type that Redis does not take
         except REDIS_ERRORS as error:
             raise self._logged(name, unavailable(error)) from error
+
+    async def run_and_kick(self, name: str, *args: Argument, durable: bool = False) -> Any:
+        """Run a script that returns ``{lanes to kick, answer}``; kick these lanes, and return the answer (None if the
+        script has none). Raises `LedgerUnavailable`."""
+        return (await self.run_all_and_kick(name, [args], durable=durable))[0]
+
+    async def run_all_and_kick(
+        self, name: str, calls: Sequence[Sequence[Argument]], *, durable: bool = False
+    ) -> list[Any]:
+        """The same for each of several calls, in one round trip. Raises `LedgerUnavailable`."""
+        try:
+            answers = await self.run_all(name, calls, durable=durable)
+        except TooFewReplicas as error:
+            # The script has recorded these lanes as kicked, so they must be kicked.
+            self._kick(error.answers)
+            raise
+        self._kick(answers)
+        return [answer[0] if answer else None for _, *answer in answers]
+
+    def _kick(self, answers: Iterable[Sequence[Any]]) -> None:
+        self.kick([lane for kicks, *_ in answers for lane in kicks])
 
     async def ask(self, *command: str) -> Any:
         """Send one Redis command to the node that has the ledger; return the answer. Raises `LedgerUnavailable`."""

@@ -20,7 +20,7 @@ from typing import NoReturn
 import structlog
 
 from receiver.breaker import Breaker
-from receiver.interfaces import Place, Postponed, Spool, WebhookLedger
+from receiver.interfaces import Place, Postponed, ReadDurability, Spool, WebhookLedger
 from receiver.known_merchants import KnownMerchants
 from receiver.metrics import ReceiverMetrics
 from schemas.errors import BudgetSpent, LedgerUnavailable, SpoolUnavailable, UnknownMerchant
@@ -51,6 +51,7 @@ class Acceptor:
     def __init__(
         self,
         ledger: WebhookLedger,
+        durability: ReadDurability,
         spool: Spool,
         metrics: ReceiverMetrics,
         merchants: KnownMerchants,
@@ -62,6 +63,7 @@ class Acceptor:
         """`write_cache` writes a new list of merchants to disk and returns whether it could; it is called in a thread
         of its own."""
         self._ledger = ledger
+        self._durability = durability
         self._spool = spool
         self._metrics = metrics
         self._merchants = merchants
@@ -124,7 +126,7 @@ class Acceptor:
             return self.redis
         self._checked_at = time.monotonic()
         try:
-            found = await self._ledger.durability()
+            found = await self._durability()
         except LedgerUnavailable as error:
             self._trip(str(error))
             return self.redis

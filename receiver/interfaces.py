@@ -31,14 +31,15 @@ class DurabilityReport(Protocol):
         """Empty if it is durable."""
 
 
+ReadDurability = Callable[[], Awaitable[DurabilityReport]]
+"""Reads whether Redis is durable. Raises `LedgerUnavailable`."""
+
+
 class WebhookLedger(Protocol):
-    """The part of the ledger that a receiver needs. Every call raises `LedgerUnavailable` within 2 s at most."""
+    """The part of the ledger that takes webhooks. Every call raises `LedgerUnavailable` within 2 s at most."""
 
     async def accept(self, notification: Notification, /) -> None:
         """Store the notification and mark its payment dirty. Raises `UnknownMerchant`, `LedgerUnavailable`."""
-
-    async def durability(self) -> DurabilityReport:
-        """Read whether Redis is durable."""
 
     async def takes_webhooks(self, merchant: str, token_hash: str | None, /) -> bool:
         """Whether there is such a merchant and this is the hash of its webhook token (None: it has none)."""

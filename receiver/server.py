@@ -78,7 +78,8 @@ async def serve(settings: Settings, listener: socket.socket) -> int:
     if cache is not None and (known := cache.read()) is not None:
         merchants.learn(known)
     acceptor = Acceptor(
-        ledger,
+        ledger.intake,
+        ledger.durability,
         spool,
         metrics,
         merchants,

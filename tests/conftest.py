@@ -12,10 +12,9 @@ from pathlib import Path
 import pytest
 import redis
 
-from ledger.keys import key
 from tests.support.iamport_stub import Stub
 from tests.support.processes import Processes, clean_environ
-from tests.support.redis_process import RedisServer
+from tests.support.redis_process import RedisServer, open_ledger
 
 pytest_plugins = ("tests.support.schedule",)
 
@@ -63,7 +62,7 @@ def redis_url(redis_server: RedisServer) -> str:
     """The ledger's database on that Redis, emptied with all others; the broker's is the next number."""
     with redis.Redis.from_url(redis_server.url) as client:
         client.flushall()
-        client.set(key("open"), "1")  # as a worker does that knows its history
+        open_ledger(client)
     return redis_server.url
 
 

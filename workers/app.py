@@ -24,6 +24,7 @@ from iamport.transport import iamport_transport
 from ledger import Ledger
 from ledger.acl_watch import EVERY as ACL_CHECK_EVERY
 from ledger.acl_watch import AclWatch
+from ledger.constants import SWEEP_EVERY
 from ledger.heartbeats import REPORT_EVERY
 from ledger.jobs import RECONCILE, REPLAY, RETENTION
 from ledger.leases import RENEW_EVERY
@@ -53,8 +54,6 @@ IDLE_POLL_MS = 20
 """Milliseconds after which an idle consumer polls again: the latency of the first kick after an idle time."""
 THREAD_POLL = 0.5
 """Seconds after which an idle thread checks whether it must stop; work wakes it at once."""
-SWEEP_EVERY = 0.25
-"""Seconds between two sweeps, which kick lanes whose kick was lost; one worker sweeps at a time."""
 OPEN_CHECK_EVERY = 5.0
 """Seconds between two checks whether Redis still has an open ledger."""
 STOP_WITHIN = 30.0

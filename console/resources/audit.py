@@ -6,10 +6,9 @@ from typing import Any
 
 from pydantic import Field
 
-from console.http.models import Listing, ListOut, Moment, Nothing, Out, Time
+from console.http.models import Listing, ListOut, Nothing, Out, Time
 from console.http.operation import Call, Operation, OperationResult, listed
 from console.operations.audit import list_audit
-from history.pages import PageRequest
 
 
 class AuditEntryOut(Out):
@@ -28,24 +27,17 @@ class AuditList(ListOut[AuditEntryOut]):
 
 
 class AuditListing(Listing):
-    """Which entries; the window is [since, until)."""
+    """Which entries."""
 
     actor: str | None = Field(None, min_length=1, max_length=200)
     action: str | None = Field(None, min_length=1, max_length=200)
     object: str | None = Field(None, min_length=1, max_length=200)
-    since: Moment | None = None
-    until: Moment | None = None
-
-    @property
-    def window(self) -> PageRequest:
-        """The part of the list that is wanted, as history takes it."""
-        return PageRequest(self.limit, self.cursor, self.since, self.until)
 
 
 async def list_(call: Call[AuditListing, Nothing]) -> OperationResult:
     """What operators did, newest first."""
     query = call.query
-    page = await list_audit(call.context, query.window, actor=query.actor, action=query.action, object_=query.object)
+    page = await list_audit(call.context, query.part, actor=query.actor, action=query.action, object_=query.object)
     return listed(AuditList, page)
 
 

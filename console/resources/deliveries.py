@@ -5,9 +5,11 @@ from __future__ import annotations
 from pydantic import Field
 
 from console.http import acts
-from console.http.models import Listing, ListOut, Nothing, Out, Parameters, ReasonCode, ReasonText, Time
-from console.http.operation import Call, Operation, OperationResult
+from console.http.models import Listing, ListOut, Merchant, Nothing, Out, Parameters, ReasonCode, ReasonText, Time
+from console.http.operation import Call, Operation, OperationResult, listed
+from console.operations.read_deliveries import list_deliveries, read_delivery
 from console.operations.retry_delivery import retry_delivery
+from console.resources.events import Type
 from ledger.deliveries import State
 
 
@@ -49,21 +51,28 @@ class DeliveryListing(Listing):
     endpoint: str | None = Field(None, min_length=1, max_length=200)
     event: str | None = Field(None, min_length=1, max_length=200)
     state: State | None = None
+    merchant: Merchant | None = None
+    type: Type | None = None
 
 
 async def get(call: Call[Parameters, Nothing]) -> OperationResult:
     """One delivery."""
-    delivery = await call.context.ledger.deliveries.get(call.path["id"])
-    return OperationResult(DeliveryOut.model_validate(delivery))
+    return OperationResult(DeliveryOut.model_validate(await read_delivery(call.context, call.path["id"])))
 
 
 async def list_(call: Call[DeliveryListing, Nothing]) -> OperationResult:
     """Deliveries, newest first."""
     query = call.query
-    page = await call.context.ledger.deliveries.list(
-        query.part, endpoint=query.endpoint, event=query.event, state=query.state
+    page = await list_deliveries(
+        call.context,
+        query.part,
+        endpoint=query.endpoint,
+        event=query.event,
+        state=query.state,
+        merchant=query.merchant,
+        type_=query.type,
     )
-    return OperationResult(DeliveryList.model_validate(page))
+    return listed(DeliveryList, page)
 
 
 async def retry(call: Call[Parameters, Nothing]) -> OperationResult:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from console.http import acts
 from console.http.models import Nothing, Parameters
-from console.http.operation import Call, Operation, OperationResult
+from console.http.operation import Call, Operation, OperationResult, listed
 from console.operations.read_endpoints import list_endpoints, read_endpoint
 from console.operations.register_endpoint import (
     change_endpoint,
@@ -43,7 +43,7 @@ async def get(call: Call[Parameters, Nothing]) -> OperationResult:
 async def list_(call: Call[EndpointListing, Nothing]) -> OperationResult:
     """Endpoints of one merchant, or all."""
     page = await list_endpoints(call.context, call.query.part, call.query.merchant, read_only=call.read_only)
-    return OperationResult(EndpointList.model_validate(page))
+    return listed(EndpointList, page)
 
 
 async def patch(call: Call[Parameters, EndpointPatch]) -> OperationResult:

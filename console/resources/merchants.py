@@ -20,7 +20,7 @@ from console.http.models import (
     Time,
     also_in,
 )
-from console.http.operation import Call, Operation, OperationResult
+from console.http.operation import Call, Operation, OperationResult, listed
 from console.operations.check_credentials import check_credentials
 from console.operations.put_merchant import MerchantSettings, delete_merchant, put_merchant
 from console.operations.read_merchants import list_merchants, read_merchant
@@ -101,7 +101,7 @@ async def check(call: Call[Parameters, Nothing]) -> OperationResult:
 
 async def list_(call: Call[Listing, Nothing]) -> OperationResult:
     """All merchants."""
-    return OperationResult(MerchantList.model_validate(await list_merchants(call.context, call.query.part)))
+    return listed(MerchantList, await list_merchants(call.context, call.query.part))
 
 
 async def delete(call: Call[Parameters, Nothing]) -> OperationResult:

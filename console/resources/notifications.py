@@ -18,7 +18,8 @@ from console.http.models import (
     ReasonText,
     Time,
 )
-from console.http.operation import Call, Operation, OperationResult
+from console.http.operation import Call, Operation, OperationResult, listed
+from console.operations.read_notifications import list_notifications, read_notification
 from ledger.notifications import Outcome
 
 
@@ -54,16 +55,15 @@ class NotificationListing(Listing):
 async def list_(call: Call[NotificationListing, Nothing]) -> OperationResult:
     """Notifications, newest first."""
     query = call.query
-    page = await call.context.ledger.notifications.list(
-        query.part, merchant=query.merchant, imp_uid=query.imp_uid, outcome=query.outcome
+    page = await list_notifications(
+        call.context, query.part, merchant=query.merchant, imp_uid=query.imp_uid, outcome=query.outcome
     )
-    return OperationResult(NotificationList.model_validate(page))
+    return listed(NotificationList, page)
 
 
 async def get(call: Call[Parameters, Nothing]) -> OperationResult:
     """One notification."""
-    notification = await call.context.ledger.notifications.get(call.path["id"])
-    return OperationResult(NotificationOut.model_validate(notification))
+    return OperationResult(NotificationOut.model_validate(await read_notification(call.context, call.path["id"])))
 
 
 OPERATIONS = (

@@ -18,8 +18,8 @@ from console.http.models import (
     ReasonText,
     Time,
 )
-from console.http.operation import Call, Operation, OperationResult
-from console.operations.reconcile import read_reconciliation, start_reconciliation
+from console.http.operation import Call, Operation, OperationResult, listed
+from console.operations.reconcile import list_reconciliations, read_reconciliation, start_reconciliation
 from ledger.reconciliations import State
 
 
@@ -79,8 +79,8 @@ async def get(call: Call[Parameters, Nothing]) -> OperationResult:
 
 async def list_(call: Call[ReconciliationListing, Nothing]) -> OperationResult:
     """Reconciliations that operators started, newest first."""
-    page = await call.context.ledger.reconciliations.list(call.query.part, call.query.merchant)
-    return OperationResult(ReconciliationList.model_validate(page))
+    page = await list_reconciliations(call.context, call.query.part, call.query.merchant)
+    return listed(ReconciliationList, page)
 
 
 _ALL = "/v1/reconciliations"

@@ -8,8 +8,8 @@ from pydantic import ConfigDict, Field
 
 from console.http import acts
 from console.http.models import Body, Listing, ListOut, Merchant, Moment, Nothing, Out, Parameters, Rate, Time, also_in
-from console.http.operation import Call, Operation, OperationResult
-from console.operations.replay_events import estimate_replay, start_replay, stop_replay
+from console.http.operation import Call, Operation, OperationResult, listed
+from console.operations.replay_events import estimate_replay, list_replays, read_replay, start_replay, stop_replay
 from console.resources.endpoint_models import Types
 from ledger.replays import Only, Selection, State
 
@@ -84,12 +84,12 @@ async def create(call: Call[Parameters, ReplayIn]) -> OperationResult:
 
 async def get(call: Call[Parameters, Nothing]) -> OperationResult:
     """One replay."""
-    return OperationResult(ReplayOut.model_validate(await call.context.ledger.replays.get(call.path["id"])))
+    return OperationResult(ReplayOut.model_validate(await read_replay(call.context, call.path["id"])))
 
 
 async def list_(call: Call[Listing, Nothing]) -> OperationResult:
     """Replays, newest first."""
-    return OperationResult(ReplayList.model_validate(await call.context.ledger.replays.list(call.query.part)))
+    return listed(ReplayList, await list_replays(call.context, call.query.part))
 
 
 async def stop(call: Call[Parameters, Nothing]) -> OperationResult:

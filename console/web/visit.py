@@ -15,13 +15,12 @@ from console.http.audited import Audited
 from console.http.models import Body, Listing
 from console.http.problems import WrongField
 from console.http.requests import InvalidFields, parse_model
-from console.operations.read_endpoints import EndpointView, list_endpoints
+from console.operations.read_endpoints import EndpointView, newest_endpoints
 from console.operations.wait_for_history import HistoryPage
 from console.web.catalogue import Catalogue
 from console.web.forms import Form
 from console.web.sessions import Session
 from console.web.time_display import Clock
-from ledger.pages import Page, PageRequest
 
 PAGE_SIZE = 50
 """Rows of a list on one page."""
@@ -120,7 +119,7 @@ class Visit:
         given = {name: value for name in (*filters, "cursor") if (value := self.query(name)) is not None}
         return self.validated(model, {**given, "limit": size})
 
-    def listed(self, page: Page[Any] | HistoryPage[Any], *filters: str) -> dict[str, Any]:
+    def listed(self, page: HistoryPage[Any], *filters: str) -> dict[str, Any]:
         """What the template of a list shows: the `rows`, the `next_cursor`, the values `chosen` for these filters, and
         whether it is `paged`, not the first page."""
         chosen = {name: self.query(name) or "" for name in filters}
@@ -129,13 +128,11 @@ class Visit:
 
     async def merchants(self) -> list[str]:
         """The names of merchants, to choose from."""
-        page = await self.context.ledger.merchants.list(PageRequest(MOST_ROWS))
-        return [merchant.name for merchant in page.rows]
+        return [merchant.name for merchant in await self.context.ledger.merchants.newest(MOST_ROWS)]
 
     async def endpoints(self, merchant: str | None = None, most: int = MOST_ROWS) -> tuple[EndpointView, ...]:
         """Endpoints of one merchant or all, to choose from."""
-        page = await list_endpoints(self.context, PageRequest(most), merchant, read_only=self.read_only)
-        return page.rows
+        return await newest_endpoints(self.context, most, merchant, read_only=self.read_only)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +149,8 @@ PageResult = View | Redirect | Download
 @dataclass(frozen=True, slots=True)
 class PageRoute:
     """Where a page is, and who may open it: `public` for people who are not signed in, `for_readers` for a POST that
-    changes nothing but what is shown. `audited` is what the audit says of it, None for what neither changes anything nor
-    shows secrets or buyers' data."""
+    changes nothing but what is shown. `audited` is what the audit says of it, None for what neither changes anything
+    nor shows secrets or buyers' data."""
 
     path: str
     handler: Callable[[Visit], Awaitable[PageResult]]

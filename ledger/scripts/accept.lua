@@ -4,7 +4,7 @@
 --       id, merchant, imp_uid, merchant_uid, status, cancellation_id, source, verified (0 or 1), received at (ms, or "" for now),
 --       the rest of its body, hash of its webhook token (or ""), under which name its unverified source is budgeted (or ""),
 --       key and JSON of the escrow change it reports (or ""), why that is not trusted from this source (or "")
--- Returns: {lanes to kick, per notification "ok" or "unknown"}; false where the ledger is not open
+-- Returns: {lanes to kick, per notification "ok" or "unknown"; or "not open" for all of them}
 -- uses: lanes merchants outbox payments
 
 -- Unverified sources can name any number of payments. This many unknown ones a minute, of one source and of all, are refreshed without
@@ -67,12 +67,15 @@ local function store(n)
   list(k("ntfs", "p", n.m .. "/" .. n.imp), n.id, n.received_at)
   list(k("ntfs", "o", "pending"), n.id, n.received_at)
   count("accepted", 1)
+end
+
+local function record(n)
   tell_history_of("notification", {id = n.id, merchant = n.m, imp_uid = n.imp, merchant_uid = present(n.merchant_uid),
     status = present(n.status), cancellation_id = present(n.cancellation_id), source = present(n.source), verified = n.verified == "1",
     received_at = number_in(n.received_at), extra = n.extra, reason = present(n.doubt), revision = revision()})
 end
 
-if not is_open() then return false end
+if not is_open() then return {{}, "not open"} end
 local answers, new, is_new = {}, {}, {}
 for i = 1, take_number() do
   local n = read_notification()
@@ -92,5 +95,7 @@ for i = 1, take_number() do
 end
 
 local kicks = announce(lanes)
+for _, n in ipairs(new) do record(n) end
+append_to_outbox()
 for _, n in ipairs(new) do store(n) end
 return {kicks, answers}

@@ -1,8 +1,8 @@
 -- Leases deliveries that are due, as many as the endpoint's limits allow.
 -- ARGV: lane, limit, lease (ms)
--- Returns: {token, lanes to kick, fields of endpoint:ep, per delivery {id, event, attempts, replay, imp_uid, type, body, place of
---          i'mport's object or 0}, objects}
--- uses: events lanes leases outbox reasons replays requested snapshots
+-- Returns: {lanes to kick, {token, fields of endpoint:ep, per delivery {id, event, attempts, replay, imp_uid, type, body, place of
+--          i'mport's object or 0}, objects}}
+-- uses: events lanes leases reasons replays requested snapshots
 
 -- Bytes of bodies and objects that one claim reads, about: large ones come in several claims, so that others need not wait for them.
 local MOST_BYTES = 4194304
@@ -13,7 +13,7 @@ local lane, limit, lease_ms = take(), take_number(), take_number()
 local kind, ep = string.match(lane, "^(%a+)/(.*)$")
 local live, replay = unpack(lanes_of_endpoint(ep))
 local token, may_claim = begin_claim(lane)
-if not may_claim then return {int(token), {}, {}, {}, {}} end
+if not may_claim then return {{}, {int(token), {}, {}, {}}} end
 local fields = redis.call("HGETALL", k("endpoint", ep))
 local endpoint = {}
 for i = 1, #fields, 2 do endpoint[fields[i]] = fields[i + 1] end
@@ -25,9 +25,8 @@ local function give_up(id)
   local state, m, imp, rpl, created =
     unpack(redis.call("HMGET", k("dlv", id), "state", "merchant", "imp_uid", "replay_id", "created_at"))
   if state then
-    set_delivery(id, "state", "dead", "next_at", "", "reason", because("event_removed"))
-    relist(id, ep, state, "dead", created)
-    advance(lanes, id, ep, m .. "/" .. imp, true)
+    end_delivery(id, ep, state, "dead", because("event_removed"), created)
+    advance(lanes, id, ep, m, imp, true)
     if rpl then count_replayed(id, rpl, "failed") end
   end
   redis.call("ZREM", k("due", lane), id)
@@ -77,7 +76,7 @@ end
 if not is_enabled then
   close_lanes({lane})
   for name in pairs(lanes) do index_lane(name) end
-  return {int(token), {}, fields, rows, objects}
+  return {{}, {int(token), fields, rows, objects}}
 end
 redis.call("HDEL", k("lane", lane), "closed")
 reclaim(live, lease_ms)
@@ -106,7 +105,7 @@ end
 local rate, tokens = tonumber(endpoint["rate_limit"]), nil
 if rate and wanted > 0 then
   -- One, and what comes in until the next sweep: a second's rate is hardly ever more than that.
-  local most = 1 + rate * SWEPT_EVERY / 1000
+  local most = 1 + rate * SWEEP_MS / 1000
   tokens = math.min(most, tonumber(tokens_left or most) + (now() - tonumber(tokens_at or now())) * rate / 1000)
   wanted = math.min(wanted, math.floor(tokens))
 end
@@ -127,9 +126,5 @@ if tokens then
     redis.call("HSET", k("lane", live), "rate_until", int(wait_until))
   end
 end
-if wait_until > now() then
-  redis.call("HSET", k("lane", lane), "not_before", int(wait_until))
-else
-  redis.call("HDEL", k("lane", lane), "not_before")
-end
-return {int(token), announce(lanes), fields, rows, objects}
+set_not_before(lane, wait_until)
+return {announce(lanes), {int(token), fields, rows, objects}}

@@ -1,16 +1,16 @@
 -- Leases payments that are due for a refresh.
 -- ARGV: lane, limit, lease (ms)
--- Returns: {now (ms), token, base of sequences, lane to kick or "", i'mport's failures in a row,
---          per payment {imp_uid, tries, silent (0 or 1), fields of pay:p, fields of facts:p, reported:p, tomb:p or "", escrow:p}}
+-- Returns: {lanes to kick, {now (ms), token, base of sequences, i'mport's failures in a row,
+--          per payment {imp_uid, tries, silent (0 or 1), fields of pay:p, fields of facts:p, reported:p, tomb:p or "", escrow:p}}}
 -- uses: lanes leases payments
 
 -- Bytes that one claim reads of payments, about: long histories come in several claims, so that others need not wait for them.
-local MOST_BYTES, FACT_BYTES = 2097152, 350
+local MOST_BYTES = 2097152
 
 local lane, limit, lease_ms = take(), take_number(), take_number()
 local m = name_of(lane)
 local token, may_claim = begin_claim(lane)
-if not may_claim then return {int(now()), int(token), "0", "", 0, {}} end
+if not may_claim then return {{}, {int(now()), int(token), "0", 0, {}}} end
 reclaim(lane, lease_ms)
 
 -- As many of these payments as one claim reads; one at least.
@@ -52,4 +52,5 @@ if math.max(tonumber(not_before or 0), tonumber(probe_until or 0)) <= now() then
     redis.call("HSET", k("lane", lane), "probe_until", int(now() + lease_ms))
   end
 end
-return {int(now()), int(token), redis.call("GET", k("base")) or "0", index_and_kick(lane), failures, rows}
+local base = redis.call("GET", k("base")) or "0"
+return {index_and_kick(lane), {int(now()), int(token), base, failures, rows}}

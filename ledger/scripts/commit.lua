@@ -160,6 +160,7 @@ for i, change in ipairs(changes) do
   if answers[i] == "ok" then record_events(change) end
 end
 local kicks = announce(lanes)
+append_to_outbox()
 lanes = {}
 for i, change in ipairs(changes) do
   if answers[i] == "ok" then write(change) end

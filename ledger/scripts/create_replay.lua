@@ -1,7 +1,7 @@
 -- Creates a replay and makes its first step due.
 -- ARGV: id, lane of its job, cursor (ms: everything recorded up to then is passed over), until (ms, or "" for now),
 --       how many fields, (field, value)…
--- Returns: the lane to kick, or ""
+-- Returns: {lanes to kick}
 -- uses: lanes outbox
 local id, lane, cursor, till, fields = take(), take(), take(), take_number(), take_rows(2)
 local at = int(now())
@@ -11,4 +11,4 @@ redis.call("HSET", k("replay", id), "state", "running", "walked", "0", "cursor",
 redis.call("ZADD", k("replays"), at, id)
 mark_changed("replay", id)
 touch(lane, id, now())
-return index_and_kick(lane)
+return {index_and_kick(lane)}

@@ -2,7 +2,7 @@
 -- are being sent: their worker finds that the fencing token is gone. Bounded work.
 -- ARGV: merchant, endpoint, cursor ("0" at first)
 -- Returns: the cursor to go on with, "" at the end
--- uses: events lanes outbox reasons replays requested
+-- uses: chains events lanes reasons replays requested
 local MOST = 200
 local m, ep, cursor_before = take(), take(), take()
 if redis.call("HGET", k("merchant", m), "include_sandbox") == "1" then return "" end
@@ -13,8 +13,7 @@ local function discard(id, chain)
   local event, rpl = unpack(redis.call("HMGET", k("dlv", id), "event", "replay_id"))
   if done[id] or not event or not is_hidden(event, m) then return 0 end
   done[id] = true
-  set_state(id, ep, "pending", "discarded")
-  set_delivery(id, "reason", because("test_channel_left_out"), "next_at", "")
+  end_delivery(id, ep, "pending", "discarded", because("test_channel_left_out"))
   redis.call("HDEL", k("dlv", id), "requested")
   redis.call("ZREM", chain, id)
   for _, lane in ipairs(lanes) do
@@ -40,7 +39,7 @@ for i = 1, #rows, 2 do
     cursor, is_end = cursor_before, false  -- the rest of these in another step
     break
   end
-  local chain = k("chain", ep .. "/" .. m .. "/" .. (redis.call("HGET", k("dlv", rows[i]), "imp_uid") or ""))
+  local chain = chain_of(ep, m, redis.call("HGET", k("dlv", rows[i]), "imp_uid") or "")
   if redis.call("ZSCORE", chain, rows[i]) then n = n + discard_chain(chain) else n = n + discard(rows[i], chain) end
 end
 index_lanes(lanes)

@@ -15,6 +15,5 @@ if redis.call("ZREM", k("due", lane), id) == 0 then
 end
 drop_requests(lane, {id})
 index_lane(lane)
-set_state(id, ep, state, "dead")
-set_delivery(id, "next_at", "", "reason", because("test_tried_once"))
+end_delivery(id, ep, state, "dead", because("test_tried_once"))
 return 1

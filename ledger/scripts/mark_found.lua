@@ -2,7 +2,7 @@
 -- ARGV: run, merchant, how many, then per payment:
 --       imp_uid, missing (0 or 1), when i'mport should have announced what differs (ms, or ""),
 --       "1" to record what is found silently, "0" to deliver it, "" to leave what was decided
--- Returns: lanes to kick
+-- Returns: {lanes to kick}
 -- uses: lanes payments
 local KEPT_SECONDS = 172800
 local run, m, lanes = take(), take(), {}
@@ -17,4 +17,4 @@ for _ = 1, take_number() do
 end
 redis.call("EXPIRE", found, KEPT_SECONDS)
 redis.call("EXPIRE", awaiting, KEPT_SECONDS)
-return announce(lanes)
+return {announce(lanes)}

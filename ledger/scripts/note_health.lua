@@ -3,18 +3,19 @@
 -- ARGV: endpoint, health as it was read, health, health for when it is enabled or changed (JSON, or "" for fine),
 --       the breaker is open until (ms, 0 for closed), how many deliveries may test it then (or ""), why it is disabled (or ""),
 --       event (or ""), its type, filters that cover it, body, entry for history
--- Returns: lanes to kick, or nil where the health was written since
+-- Returns: {lanes to kick, "changed" (the health was written since it was read) or "noted"}
 -- uses: endpoints events lanes
 local ep, before, after, fresh, open_until, probe_capacity, disabled_reason =
   take(), take(), take(), take(), take_number(), take_text(), take_text()
 local event, type_, filters, body, entry = take_text(), take(), take(), take(), take()
-local row, live = k("endpoint", ep), k("lane", "deliver/" .. ep)
+local row, lane = k("endpoint", ep), "deliver/" .. ep
+local live = k("lane", lane)
 local known, state, m = unpack(redis.call("HMGET", row, "health", "state", "merchant"))
-if (known or "") ~= before then return nil end
+if (known or "") ~= before then return {{}, "changed"} end
 -- One that was disabled or deleted meanwhile has no event.
-if state ~= "enabled" then return {} end
+if state ~= "enabled" then return {{}, "noted"} end
 redis.call("HSET", row, "health", after, "fresh_health", fresh)
-local lanes = {["deliver/" .. ep] = true}
+local lanes = {[lane] = true}
 if event and redis.call("EXISTS", k("evt", event)) == 0 then
   local e = {event = event, m = m, imp = "", type = type_, sequence = 0, body = body, about = ep, filters = filters, entry = entry}
   record_event(e)
@@ -30,10 +31,5 @@ else
 end
 redis.call("HDEL", live, "probe_until")
 redis.call("HDEL", k("lane", "replay/" .. ep), "not_before")
-local wait_until = math.max(tonumber(redis.call("HGET", live, "retry_after_until") or 0), open_until)
-if wait_until > now() then
-  redis.call("HSET", live, "not_before", int(wait_until))
-else
-  redis.call("HDEL", live, "not_before")
-end
-return announce(lanes)
+set_not_before(lane, math.max(tonumber(redis.call("HGET", live, "retry_after_until") or 0), open_until))
+return {announce(lanes), "noted"}

@@ -2,7 +2,7 @@
 -- ARGV: lane, imp_uid, token, to lane, due in (ms, or "" for given up), kind ("again", "stalled", "unknown", "rejected", or
 --       "hidden": rejected because it does not exist for the merchant), reason (of the rejection, or why this one payment cannot be
 --       refreshed: shown with the latest notifications that wait for it; or ""), tries after this, when the look-up began (ms; "hidden")
--- Returns: the lane to kick, or "", also for a lease that was lost
+-- Returns: {lanes to kick}; none for a lease that was lost
 -- uses: lanes leases payments
 local HIDDEN_MS, SHOWN_WITH = 86400000, 20
 
@@ -10,7 +10,7 @@ local lane, imp, token, to, due_in, kind, reason, tries, looked_up_at =
   take(), take(), take(), take(), take_number(), take(), take(), take(), take()
 local m = name_of(lane)
 local p = m .. "/" .. imp
-if not holds(lane, imp, token) then return "" end
+if not holds(lane, imp, token) then return {{}} end
 release(lane, imp, due_in and now() + due_in)
 redis.call("HDEL", k("tries", lane), imp)
 if kind == "rejected" or kind == "hidden" then
@@ -29,4 +29,4 @@ if to ~= lane and redis.call("SREM", k("silent", lane), imp) == 1 then redis.cal
 move(lane, to, imp)
 -- An unknown payment waits for its turn, even if webhooks about it have come meanwhile.
 if to == "unknown/" .. m then redis.call("ZADD", k("due", to), "XX", "GT", int(now() + UNKNOWN_EVERY), imp) end
-return index_and_kick(to)
+return {index_and_kick(to)}

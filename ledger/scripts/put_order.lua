@@ -1,10 +1,10 @@
 -- Stores what a merchant expects to be paid for an order, and marks the order's newest payments dirty.
 -- ARGV: merchant, merchant_uid, expectation (JSON), entry for history
--- Returns: nil where there is no such merchant, else the lanes to kick
--- uses: lanes outbox payments
+-- Returns: {lanes to kick, "unknown" (there is no such merchant) or "stored"}
+-- uses: lanes merchants outbox payments
 local MOST = 100
 local m, merchant_uid, expectation, entry, lanes = take(), take(), take(), take(), {}
-if m ~= "default" and redis.call("EXISTS", k("merchant", m)) == 0 then return nil end
+if not needs_no_row(m) and redis.call("EXISTS", k("merchant", m)) == 0 then return {{}, "unknown"} end
 redis.call("HSET", k("orders", m), merchant_uid, expectation)
 tell_history(entry, {changed_at = now(), revision = revision()})
 for _, p in ipairs(redis.call("ZREVRANGE", k("pays", "u", merchant_uid), 0, MOST - 1)) do
@@ -14,4 +14,4 @@ for _, p in ipairs(redis.call("ZREVRANGE", k("pays", "u", merchant_uid), 0, MOST
     lanes[mark_dirty(m, imp, now())] = true
   end
 end
-return announce(lanes)
+return {announce(lanes), "stored"}

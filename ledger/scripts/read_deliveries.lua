@@ -3,7 +3,7 @@
 -- Returns: per delivery {hash, attempts, due (ms, or ""), 1 while it is being sent else 0, the delivery it waits for or "",
 --          what its endpoint's lane waits for: {now, not before, Retry-After until, rate until (ms or ""), health (JSON or "")},
 --          empty for a delivery that does not wait}
--- uses: lanes
+-- uses: chains lanes
 local pauses = {}
 local function pause_of(ep)
   if not pauses[ep] then
@@ -22,11 +22,7 @@ local function read(id)
     due = due ~= "" and due or redis.call("ZSCORE", k("due", lane), id) or ""
     if is_leased(lane, id) then leased = 1 end
   end
-  if due == "" and leased == 0 then
-    local chain = k("chain", ep .. "/" .. m .. "/" .. imp)
-    local first = redis.call("ZRANGE", chain, 0, 0)[1]
-    if first and first ~= id and redis.call("ZSCORE", chain, id) then waits_for = first end
-  end
+  if due == "" and leased == 0 then waits_for = predecessor(id, ep, m, imp) or "" end
   local is_requested = redis.call("ZSCORE", k("requested", "deliver/" .. ep), id)
   return {hash, attempts, due, leased, waits_for, is_requested and {} or pause_of(ep)}
 end

@@ -1,11 +1,11 @@
 -- Reads how much is to be done; the work grows with the number of merchants and endpoints.
 -- ARGV: none
 -- Returns: {now (ms), refreshes, deliveries, pending, dead, held, refusals (reason, count, …), notifications in receivers' spools,
---          receivers that reported within a minute, refused bodies (merchant:reason, count, last (ms), …), the latest first};
+--          receivers that are not silent, refused bodies (merchant:reason, count, last (ms), …), the latest first};
 --          refreshes and deliveries are {due, late since (ms, or ""), of these in paused lanes, oldest of those (ms, or "")}
 -- uses: lanes
 
-local REPORTED_WITHIN, MOST_BODIES = 60000, 200
+local MOST_BODIES = 200
 
 -- A lane that wants a worker is late since then; one that does not, though something in it is due, is paused: by its endpoint (a
 -- breaker, Retry-After, its limits) or because i'mport fails.
@@ -28,7 +28,7 @@ end
 
 local refreshes = {due = 0, paused = 0}
 local merchants = redis.call("ZRANGE", k("merchants"), 0, -1)
-if redis.call("EXISTS", k("merchant", "default")) == 0 then merchants[#merchants + 1] = "default" end
+if redis.call("EXISTS", k("merchant", DEFAULT_MERCHANT)) == 0 then merchants[#merchants + 1] = DEFAULT_MERCHANT end
 for _, m in ipairs(merchants) do
   for _, lane in ipairs(lanes_of_merchant(m)) do tally(lane, refreshes) end
 end
@@ -47,7 +47,7 @@ end
 local spooled, receivers = 0, 0
 for _, row in ipairs(redis.call("HVALS", k("spools"))) do
   local waiting, at = string.match(row, "^(%d+):(%d+)$")
-  if tonumber(at) >= now() - REPORTED_WITHIN then
+  if tonumber(at) >= now() - RECEIVER_SILENT_MS then
     spooled = spooled + waiting
     receivers = receivers + 1
   end

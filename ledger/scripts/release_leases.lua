@@ -1,6 +1,6 @@
 -- Ends leases with nothing done: what was held is due at once.
 -- ARGV: how many, (lane, member, token)…
--- Returns: the lanes to kick
+-- Returns: {lanes to kick}
 -- uses: lanes leases
 local lanes = {}
 for _ = 1, take_number() do
@@ -10,4 +10,4 @@ for _ = 1, take_number() do
     lanes[lane] = true
   end
 end
-return announce(lanes)
+return {announce(lanes)}

@@ -1,6 +1,6 @@
 -- i'mport answers again: what stalled while it failed is due now.
 -- ARGV: merchant
--- Returns: the lanes to kick
+-- Returns: {lanes to kick}
 -- uses: lanes payments
 local m, lanes = take(), {}
 for _, lane in ipairs(lanes_of_merchant(m)) do
@@ -14,4 +14,4 @@ for _, lane in ipairs(lanes_of_merchant(m)) do
   redis.call("DEL", k("stalled", lane))
 end
 if redis.call("HEXISTS", k("merchant", m), "created_at") == 1 then redis.call("HSET", k("merchant", m), "trouble", "") end
-return announce(lanes)
+return {announce(lanes)}

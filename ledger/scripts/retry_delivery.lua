@@ -1,25 +1,24 @@
 -- Makes a delivery due now, even if its lane is paused.
 -- ARGV: delivery id
--- Returns: {"unknown" | "deleted" | "held" (its endpoint is disabled) | "hidden" (its payment is of a test channel, which its
---          merchant does not include) | "waits", the earlier delivery | "due", lane to kick or ""}
--- uses: events lanes outbox reasons requested
+-- Returns: {lanes to kick, {"unknown" | "deleted" | "held" (its endpoint is disabled) | "hidden" (its payment is of a test channel,
+--          which its merchant does not include) | "waits", the earlier delivery | "due"}}
+-- uses: chains events lanes outbox reasons requested
 local id = take()
 local ep, state, m, imp, event =
   unpack(redis.call("HMGET", k("dlv", id), "endpoint", "state", "merchant", "imp_uid", "event"))
-if not ep then return {"unknown", ""} end
+if not ep then return {{}, {"unknown"}} end
 local endpoint = redis.call("HGET", k("endpoint", ep), "state")
-if not endpoint or endpoint == "deleted" then return {"deleted", ""} end
-if endpoint ~= "enabled" then return {"held", ""} end
-if redis.call("EXISTS", k("evt", event)) == 0 then return {"unknown", ""} end
-if is_hidden(event, m) then return {"hidden", ""} end
+if not endpoint or endpoint == "deleted" then return {{}, {"deleted"}} end
+if endpoint ~= "enabled" then return {{}, {"held"}} end
+if redis.call("EXISTS", k("evt", event)) == 0 then return {{}, {"unknown"}} end
+if is_hidden(event, m) then return {{}, {"hidden"}} end
 
 local live, replay = unpack(lanes_of_endpoint(ep))
 if state == "pending" then
   -- One that is being sent is not sent a second time.
-  if is_leased(live, id) or is_leased(replay, id) then return {"due", ""} end
-  local chain = k("chain", ep .. "/" .. m .. "/" .. imp)
-  local first = redis.call("ZRANGE", chain, 0, 0)[1]
-  if first ~= id and redis.call("ZSCORE", chain, id) then return {"waits", first} end
+  if is_leased(live, id) or is_leased(replay, id) then return {{}, {"due"}} end
+  local earlier = predecessor(id, ep, m, imp)
+  if earlier then return {{}, {"waits", earlier}} end
   redis.call("ZREM", k("due", replay), id)
   index_lane(replay)
 else
@@ -28,4 +27,4 @@ end
 set_delivery(id, "next_at", int(now()), "reason", because("retry_requested"))
 touch(live, id, now())
 request_delivery(live, id, "retry")
-return {"due", index_and_kick(live)}
+return {index_and_kick(live), {"due"}}

@@ -1,8 +1,8 @@
 -- Makes a long-running job due.
 -- ARGV: lane, id, due in (ms), only if new (0 or 1): where it is neither due nor under way
--- Returns: the lane to kick, or ""
+-- Returns: {lanes to kick}
 -- uses: lanes
 local lane, id, due_in, if_new = take(), take(), take_number(), take_flag()
-if if_new and is_due_or_leased(lane, id) then return "" end
+if if_new and is_due_or_leased(lane, id) then return {{}} end
 touch(lane, id, now() + due_in)
-return index_and_kick(lane)
+return {index_and_kick(lane)}

@@ -72,13 +72,13 @@ local function settle(ep, r)
     -- It may be over already, and listed as it was, where a script before this one ended halfway.
     list(k("dlvs", "s", ep .. "/pending"), id, nil)
     relist(id, ep, state, final, created or int(now()))
-    advance(lanes, id, ep, m .. "/" .. imp, final == "dead")
+    advance(lanes, id, ep, m, imp, final == "dead")
     if rpl then count_replayed(id, rpl, final == "delivered" and "delivered" or "failed") end
   end
   -- A worker disables it beforehand, together with the event about it (note_health.lua); this is for a worker that could not.
   if r.verdict == "disable" and redis.call("HGET", k("endpoint", ep), "state") == "enabled" then disable_endpoint(ep, r.reason) end
   if r.lane_wait then pause_endpoint(ep, r.lane_wait) end
-  release(r.lane, id, at)  -- last: where Redis refuses one of these, the lease ends and it is sent again
+  r.due_again = at
 end
 
 -- All are read before the first is written.
@@ -95,10 +95,17 @@ for i, r in ipairs(results) do
       r.wait, r.lane_wait = 0, nil
     end
     settle(ep, r)
+    r.is_settled = true
     answers[i] = is_unwell(ep) and "unwell" or "ok"
   else
     answers[i] = "lost"
   end
+end
+
+-- Last: where Redis refuses one of these, the lease ends and it is sent again.
+append_to_outbox()
+for _, r in ipairs(results) do
+  if r.is_settled then release(r.lane, r.id, r.due_again) end
 end
 
 return {announce(lanes), answers}

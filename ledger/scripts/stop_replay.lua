@@ -23,8 +23,8 @@ local function take_out(id, ep, dlv)
     before = tonumber(attempts) > 0 and "dead" or "discarded"
     reason = because(before == "dead" and "replay_stopped" or "replay_stopped_unsent")
   end
-  set_state(id, ep, "pending", before)
-  set_delivery(id, "next_at", "", "reason", reason, "replay", "0")
+  end_delivery(id, ep, "pending", before, reason)
+  set_delivery(id, "replay", "0")
   redis.call("HDEL", dlv, "replay_id", "state_before", "reason_before")
   redis.call("HINCRBY", replay, "queued", -1)
   mark_changed("replay", rpl)

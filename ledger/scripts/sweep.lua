@@ -1,12 +1,12 @@
 -- Lists the lanes that have due work and no kick under way. One worker sweeps at a time.
 -- ARGV: limit, owner, how long it stays the sweeper (ms), lease (ms)
--- Returns: lanes to kick
+-- Returns: {lanes to kick, the same lanes}
 -- uses: lanes leases memory
 local limit, owner, sweeper_ms, lease_ms = take(), take(), take_number(), take_number()
 local PRESSURE_MS = 2000
 local sweeper = redis.call("GET", k("sweeper"))
 -- One that expires later than it can have been set to was written before Redis' clock was put back.
-if sweeper and sweeper ~= owner and redis.call("PTTL", k("sweeper")) <= sweeper_ms then return {} end
+if sweeper and sweeper ~= owner and redis.call("PTTL", k("sweeper")) <= sweeper_ms then return {{}, {}} end
 redis.call("SET", k("sweeper"), owner, "PX", sweeper_ms)
 
 -- Under memory pressure nothing new is claimed (see leases.lua).
@@ -23,7 +23,7 @@ local later = "(" .. int(now() + lease_ms)
 local pages = math.ceil(redis.call("ZCOUNT", k("lanes"), later, "+inf") / AT_ONCE)
 local shortened = {}
 if pages > 0 then
-  local page = math.floor(now() / SWEPT_EVERY) % pages
+  local page = math.floor(now() / SWEEP_MS) % pages
   for _, lane in ipairs(redis.call("ZRANGEBYSCORE", k("lanes"), later, "+inf", "LIMIT", page * AT_ONCE, AT_ONCE)) do
     if shorten(lane, lease_ms) then shortened[lane] = true end
   end
@@ -33,4 +33,4 @@ local kicks = announce(shortened)
 for _, lane in ipairs(redis.call("ZRANGEBYSCORE", k("lanes"), "-inf", int(now()), "LIMIT", 0, limit)) do
   if kick(lane, now()) then kicks[#kicks + 1] = lane end
 end
-return kicks
+return {kicks, kicks}

@@ -1,13 +1,13 @@
 -- Makes deliveries due that wait for their next attempt: the endpoint has started afresh. Bounded work.
 -- ARGV: endpoint, most of each lane
--- Returns: 1 where more may be left, else 0; what has failed since is not meant
+-- Returns: {lanes to kick, 1 where more may be left, else 0}; what has failed since is not meant
 -- uses: lanes
 local ep, most = take(), take_number()
-local left = 0
+local left, lanes = 0, {}
 for _, lane in ipairs(lanes_of_endpoint(ep)) do
   local ids = redis.call("ZRANGEBYSCORE", k("due", lane), "(" .. int(now()), "+inf", "LIMIT", 0, most)
   for _, id in ipairs(ids) do redis.call("ZADD", k("due", lane), int(now()), id) end
   if #ids == most then left = 1 end
-  index_lane(lane)
+  lanes[lane] = true
 end
-return left
+return {announce(lanes), left}

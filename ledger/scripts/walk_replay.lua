@@ -4,7 +4,7 @@
 -- ARGV: replay ("" to count only), cursor and until (ms; both excluded), merchant (or ""), endpoint (or ""),
 --       only ("undelivered", "dead", "all"), silent ones too (0 or 1), most events, most deliveries (about),
 --       how many types of events, (type, filters that cover it)…
--- Returns: {1 when there is nothing more to walk else 0, cursor, deliveries found, lanes to kick…}
+-- Returns: {lanes to kick, {1 when there is nothing more to walk else 0, cursor, deliveries found}}
 -- uses: events lanes outbox reasons replays
 
 local rpl, cursor, till, merchant, chosen_ep = take_text(), take(), take(), take_text(), take_text()
@@ -15,7 +15,7 @@ local replay = rpl and k("replay", rpl)
 
 if rpl then
   local state, walked, at = unpack(redis.call("HMGET", replay, "state", "walked", "cursor"))
-  if state ~= "running" or walked == "1" then return {1, cursor, 0} end
+  if state ~= "running" or walked == "1" then return {{}, {1, cursor, 0}} end
   cursor = at
 end
 
@@ -98,7 +98,8 @@ while at < #events do
   at = at + 2
 end
 local is_end = is_last and at > #events
-if not rpl then return {is_end and 1 or 0, cursor, found} end
+local answer = {is_end and 1 or 0, cursor, found}
+if not rpl then return {{}, answer} end
 
 mark_changed("replay", rpl)
   redis.call("HSET", replay, "cursor", cursor, "walked", is_end and "1" or "0")
@@ -107,6 +108,4 @@ if found > 0 then
   redis.call("HSET", replay, "queued_at", int(now()))
 end
 if is_end then end_replay(rpl) end
-local answer = {is_end and 1 or 0, cursor, found}
-for _, lane in ipairs(announce(lanes)) do answer[#answer + 1] = lane end
-return answer
+return {announce(lanes), answer}

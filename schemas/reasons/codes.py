@@ -115,7 +115,7 @@ CODES: Mapping[str, tuple[str, ...]] = {
     "not_subscribed_then": ("event_type",),
     # What keeps the relay from working
     "no_worker": (),
-    "memory_nearly_full": ("percent",),
+    "memory_nearly_full": ("percent", "limit"),
     "redis_unusable": ("database",),
     "commands_forbidden": ("commands", "rights"),
     "keys_forbidden": ("keys",),

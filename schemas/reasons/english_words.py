@@ -80,7 +80,7 @@ TEMPLATES: Mapping[str, str] = {
     "not_subscribed_then": "the endpoint did not subscribe to {event_type} when the event was recorded",
     # What keeps the relay from working
     "no_worker": "no worker runs",
-    "memory_nearly_full": "Redis is {percent} % full: nothing new is claimed from 95 % of maxmemory on",
+    "memory_nearly_full": "Redis is {percent} % full: nothing new is claimed from {limit} % of maxmemory on",
     "redis_unusable": "{database}: {cause}",
     "commands_forbidden": "its Redis user may not use {commands}: ACL SETUSER … {rights}",
     "keys_forbidden": "its Redis user may not use the keys {keys}: ACL SETUSER … ~{keys}",

@@ -12,6 +12,7 @@ from ledger.pages import PageRequest
 from ledger.reconciliations import Reconciliation
 from schemas import wire
 from tests.chaos.house import House
+from tests.support.ledger_redis import redis_of
 from tests.support.processes import Processes
 from tests.support.redis_process import RedisServer
 from tests.support.waiting import PATIENCE, until
@@ -66,7 +67,7 @@ async def test_an_emptied_ledger_gets_the_same_ids_again(
     async with House(processes, own_redis, free_port, seed, {}) as house:
         await busy(house, 3)
         before, sent = await events(house), sum(house.subscriber.taken.values())
-        await house.ledger.store.redis.flushdb()
+        await redis_of(house.ledger).flushdb()
         await house.subscribe()
         await reconcile(house, rebuild=True)
         assert await events(house) == before

@@ -402,7 +402,7 @@ async def test_a_sub_merchant_on_the_command_line(console: Console) -> None:
 async def test_the_doctor_says_that_version_2_is_sent(console: Console) -> None:
     """Bodies that were refused within a day are named with what to do; it does not fail for them."""
     await console.ledger.heartbeats.report("host-1", Heartbeat("1.0", 1.0, None, None, None))
-    await console.ledger.count_refusals({"shop:400": 2, "-:400": 1}, {"shop:version_2": 2, "-:empty": 1})
+    await console.ledger.intake.count_refusals({"shop:400": 2, "-:400": 1}, {"shop:version_2": 2, "-:empty": 1})
     report = await relay(console, "doctor", "--no-test", "--json")
     assert report.exit_code == 0
     found = {one["subject"]: one for one in json.loads(report.stdout)["findings"]}

@@ -14,6 +14,7 @@ from schemas.endpoints.health import EndpointHealth
 from schemas.errors import LedgerUnavailable
 from tests.console.conftest import METRICS_ONLY, READ_ONLY, TOKEN, Console, running
 from tests.support.clients import http_client
+from tests.support.ledger_redis import redis_of
 from tests.support.reasons import because
 
 PROBLEM = "application/problem+json"
@@ -200,10 +201,10 @@ async def test_answers_are_kept_sealed(console: Console) -> None:
     endpoint = await console.endpoint()
     body = {"merchant": "default", "url": "http://127.0.0.1:9/"}
     created = await console.call("POST", "/v1/endpoints", body, headers={"idempotency-key": "k"})
-    stored = ""
-    for name in await console.ledger.store.redis.keys("*"):
-        if await console.ledger.store.redis.type(name) == b"hash":
-            stored += str(await console.ledger.store.redis.hvals(name))
+    stored, redis = "", redis_of(console.ledger)
+    for name in await redis.keys("*"):
+        if await redis.type(name) == b"hash":
+            stored += str(await redis.hvals(name))
     assert "http://127.0.0.1:9/" in stored
     assert endpoint["secret"] not in stored
     assert created.json()["secret"] not in stored

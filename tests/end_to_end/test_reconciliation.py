@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from schemas.times import rfc3339
+from tests.support.ledger_redis import redis_of
 from tests.support.relay import Relay
 from tests.support.relay_fixtures import shared_relay
 
@@ -146,7 +147,7 @@ async def test_z_a_ledger_rebuilt_from_nothing(relay: Relay) -> None:
     before = {imp_uid: await relay.events(imp_uid) for imp_uid in stories}
     assert (await relay.api.post("/v1/reconciliations", json=_rebuild())).status_code == 409
     await relay.worker.terminate()
-    await relay.ledger.store.redis.flushall()
+    await redis_of(relay.ledger).flushall()
     heard = await relay.subscribe()
     base = time.time() - 5
 

@@ -10,7 +10,7 @@ import redis
 
 from ledger import Ledger
 from ledger.delivery_lane import ClaimedDelivery
-from ledger.keys import Lane, key
+from ledger.keys import Lane
 from ledger.leases import Lease
 from ledger.refresh_lane import ClaimedPayment
 from schemas.endpoints.delivery import Dead, Delivered, Disable, Verdict
@@ -19,7 +19,9 @@ from schemas.payments.decide import Policy, record_request
 from tests.ledger.model import Model
 from tests.support.ledger_driver import THEN, Driver, attempt, endpoint, notification, paid, queue_url
 from tests.support.ledger_invariants import problems
+from tests.support.ledger_redis import key
 from tests.support.reasons import because
+from tests.support.redis_process import open_ledger
 
 T = TypeVar("T")
 
@@ -37,6 +39,7 @@ class Pair:
         self.loop = asyncio.new_event_loop()
         with redis.Redis.from_url(url) as client:
             client.flushall()
+            open_ledger(client)
         self.ledger = Ledger.connect(url, queue_url(url))
         self.driver = Driver(self.ledger)
         self.model = Model()
@@ -62,13 +65,13 @@ class Pair:
     def accept(self, imp_uid: str) -> None:
         """A webhook."""
         one = notification(imp_uid)
-        self.run(self.ledger.accept(one))
+        self.run(self.ledger.intake.accept(one))
         self.model.accept(one.id, imp_uid)
 
     def accept_again(self, which: int) -> None:
         """A webhook that was accepted before, as from the spool."""
         identity = list(self.model.webhooks)[which % len(self.model.webhooks)]
-        self.run(self.ledger.accept(notification(self.model.webhooks[identity].imp_uid, id=identity)))
+        self.run(self.ledger.intake.accept(notification(self.model.webhooks[identity].imp_uid, id=identity)))
 
     def mark_dirty(self, imp_uid: str, due_in: float) -> None:
         """An operator or a reconciliation asks for a refresh."""

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from ledger import Ledger
-from ledger.keys import key
 from ledger.stats import stats
 from schemas.errors import LedgerUnavailable, UnknownMerchant
 from tests.support.ledger_driver import REFRESH, Driver, notification, queue_url
+from tests.support.ledger_redis import key
 from tests.support.reasons import because
 from tests.support.redis_process import RedisServer
 
@@ -35,11 +35,11 @@ async def test_an_accepted_webhook_is_noted_and_marks_its_payment(ledger: Ledger
 async def test_accepting_twice_is_once(driver: Driver) -> None:
     """The same id again, as after a lost answer or from the spool, changes nothing, not even after it was settled."""
     one = notification()
-    await asyncio.gather(driver.ledger.accept(one), driver.ledger.accept(one))
+    await asyncio.gather(driver.ledger.intake.accept(one), driver.ledger.intake.accept(one))
     (claimed,) = await driver.claim()
     assert await driver.redis.zcard(key("waiting", "default/imp_1")) == 1
     await driver.ledger.refresh_lane.postpone(claimed.lease, "rejected", due_in=None, reason=because("unknown"))
-    await driver.ledger.accept(one)
+    await driver.ledger.intake.accept(one)
     assert await driver.due(REFRESH) == {}
     assert await driver.outcome(one) == "rejected"
 
@@ -48,7 +48,7 @@ async def test_what_waits_together_is_written_together(driver: Driver) -> None:
     """A thousand webhooks at once need few round trips: hardly more commands than batches, and a few of Dramatiq's to
     tell of them, which it may have to load first."""
     before = (await driver.redis.info("commandstats"))["cmdstat_evalsha"]["calls"] if await _scripted(driver) else 0
-    await asyncio.gather(*(driver.ledger.accept(notification(f"imp_{n}")) for n in range(1000)))
+    await asyncio.gather(*(driver.ledger.intake.accept(notification(f"imp_{n}")) for n in range(1000)))
     after = (await driver.redis.info("commandstats"))["cmdstat_evalsha"]["calls"]
     assert after - before <= 10
     assert len(await driver.due(REFRESH)) == 1000
@@ -58,7 +58,7 @@ async def test_one_that_cannot_be_written_fails_alone(ledger: Ledger, driver: Dr
     """Those that wait at the same time share a round trip, not its error."""
     unwritable: Any = {"not": "text"}
     webhooks = [notification(f"imp_{n}", merchant_uid=unwritable if n == 7 else "order") for n in range(20)]
-    answers = await asyncio.gather(*(ledger.accept(one) for one in webhooks), return_exceptions=True)
+    answers = await asyncio.gather(*(ledger.intake.accept(one) for one in webhooks), return_exceptions=True)
     assert [n for n, answer in enumerate(answers) if answer is not None] == [7]
     assert len(await driver.due(REFRESH)) == 19
 
@@ -78,7 +78,7 @@ async def test_unknown_merchants_and_wrong_tokens_are_turned_away(ledger: Ledger
         notification(merchant="guarded", token_hash="0" * 64), notification(merchant="guarded", token_hash=token),
         notification(merchant="open", token_hash=token), notification(),
     ]  # fmt: skip
-    answers = await asyncio.gather(*(ledger.accept(one) for one in webhooks), return_exceptions=True)
+    answers = await asyncio.gather(*(ledger.intake.accept(one) for one in webhooks), return_exceptions=True)
     turned_away = [isinstance(answer, UnknownMerchant) for answer in answers]
     assert turned_away == [False, True, True, True, False, True, False]
     assert sorted(await driver.lanes()) == ["refresh/default", "refresh/guarded", "refresh/open"]
@@ -90,16 +90,22 @@ async def test_who_takes_webhooks_can_be_asked(ledger: Ledger) -> None:
     token = hashlib.sha256(b"t").hexdigest()
     await ledger.merchants.put("guarded", imp_key="k", imp_secret="s", token_hash=token)
     asked = [("default", None), ("default", token), ("guarded", None), ("guarded", token), ("nobody", None)]
-    assert await asyncio.gather(*(ledger.takes_webhooks(*one) for one in asked)) == [True, False, False, True, False]
+    assert await asyncio.gather(*(ledger.intake.takes_webhooks(*one) for one in asked)) == [
+        True,
+        False,
+        False,
+        True,
+        False,
+    ]
 
 
 async def test_webhooks_are_counted_once(driver: Driver) -> None:
     """Only what was noted counts as accepted: neither repetitions nor what was turned away."""
     one = notification()
-    await driver.ledger.accept(one)
-    await driver.ledger.accept(one)
+    await driver.ledger.intake.accept(one)
+    await driver.ledger.intake.accept(one)
     with pytest.raises(UnknownMerchant):
-        await driver.ledger.accept(notification(merchant="nobody"))
+        await driver.ledger.intake.accept(notification(merchant="nobody"))
     minutes = [name async for name in driver.redis.scan_iter(key("minute", "*"))]
     assert sum([int(await driver.redis.hget(name, "accepted") or 0) for name in minutes]) == 1
 
@@ -115,15 +121,15 @@ async def test_merchants_and_their_tokens_can_be_read_whole(ledger: Ledger) -> N
     """What a receiver needs to judge webhooks while Redis is away; `default` may be missing."""
     await ledger.merchants.put("guarded", imp_key="k", imp_secret="s", token_hash="hash")
     await ledger.merchants.put("open", imp_key="k", imp_secret="s")
-    known = dict(await ledger.known_merchants())
+    known = dict(await ledger.intake.known_merchants())
     assert {name: known[name] for name in ("guarded", "open")} == {"guarded": "hash", "open": None}
 
 
 async def test_refusals_add_up(ledger: Ledger, driver: Driver) -> None:
     """Refused webhooks are counted by reason."""
-    await ledger.count_refusals({"default:403": 2, "default:400": 3}, {"default:version_2": 2, "a.b-c:empty": 1})
-    await ledger.count_refusals({"default:403": 1}, {})
-    await ledger.count_refusals({"default:400": 1}, {"default:version_2": 1})
+    await ledger.intake.count_refusals({"default:403": 2, "default:400": 3}, {"default:version_2": 2, "a.b-c:empty": 1})
+    await ledger.intake.count_refusals({"default:403": 1}, {})
+    await ledger.intake.count_refusals({"default:400": 1}, {"default:version_2": 1})
     assert await driver.redis.hgetall(key("refusals")) == {b"default:403": b"3", b"default:400": b"4"}
     refused = (await stats(ledger.store)).refused_bodies
     counted = {(row.merchant, row.code): row.count for row in refused}
@@ -137,12 +143,12 @@ async def test_a_redis_that_is_gone_is_said_at_once(own_redis: RedisServer) -> N
     """A killed Redis gives `LedgerUnavailable`, to all who wait; once it is back the same ids are accepted."""
     ledger = Ledger.connect(own_redis.url, queue_url(own_redis.url))
     webhooks = [notification(f"imp_{n}") for n in range(50)]
-    await ledger.accept(webhooks[0])
+    await ledger.intake.accept(webhooks[0])
     own_redis.kill()
-    answers = await asyncio.gather(*(ledger.accept(one) for one in webhooks), return_exceptions=True)
+    answers = await asyncio.gather(*(ledger.intake.accept(one) for one in webhooks), return_exceptions=True)
     assert all(isinstance(answer, LedgerUnavailable) for answer in answers)
     own_redis.start()
-    await asyncio.gather(*(ledger.accept(one) for one in webhooks))
+    await asyncio.gather(*(ledger.intake.accept(one) for one in webhooks))
     assert await ledger.store.redis.zcard(key("ntfs")) == 50
     await ledger.close()
 
@@ -150,7 +156,7 @@ async def test_a_redis_that_is_gone_is_said_at_once(own_redis: RedisServer) -> N
 async def test_a_redis_that_hangs_keeps_nobody_waiting(own_redis: RedisServer) -> None:
     """Whoever comes while Redis hangs is told within two seconds (and some leeway), however many wait already."""
     ledger = Ledger.connect(own_redis.url, queue_url(own_redis.url))
-    await ledger.accept(notification())
+    await ledger.intake.accept(notification())
     own_redis.pause()
     waits = []
 
@@ -158,11 +164,11 @@ async def test_a_redis_that_hangs_keeps_nobody_waiting(own_redis: RedisServer) -
         await asyncio.sleep(seconds)
         began = time.monotonic()
         with pytest.raises(LedgerUnavailable):
-            await ledger.accept(notification())
+            await ledger.intake.accept(notification())
         waits.append(time.monotonic() - began)
 
     await asyncio.gather(*(accept_after(n / 4) for n in range(8)))
     own_redis.resume()
     assert max(waits) < 2.9
-    await ledger.accept(notification("imp_2"))
+    await ledger.intake.accept(notification("imp_2"))
     await ledger.close()

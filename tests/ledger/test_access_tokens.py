@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from ledger import Ledger
-from ledger.keys import key
+from tests.support.ledger_redis import key
 
 
 async def test_a_token_is_kept_until_it_expires(ledger: Ledger) -> None:

@@ -54,7 +54,7 @@ async def test_each_matter_is_a_line(ledger: Ledger, driver: Driver, own_redis: 
     assert (queue["event"], queue["log_level"]) == ("queue_unusable", "error")
     assert queue["error"].endswith("its Redis user may not use KEYS: ACL SETUSER … +keys")
     assert (full["event"], "9" in full["error"], full["hint"]) == (
-        "redis_nearly_full", True, "raise maxmemory, or shorten RELAY_RETENTION"
+        "redis_nearly_full", True, "raise maxmemory, or shorten RELAY_LEDGER_RETENTION"
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from ledger import Ledger, delivery_lane, refresh_lane
 from ledger.delivery_lane import ClaimedDelivery
-from ledger.keys import Lane, key
+from ledger.keys import Lane
 from ledger.replays import Selection
 from ledger.store import Argument
 from schemas.endpoints.delivery import Attempt, Dead, Delivered, Disable, Retry, Verdict
@@ -22,6 +22,7 @@ from schemas.payments.cancellations import CancellationRequest
 from schemas.payments.commit_steps import steps
 from schemas.payments.decide import Policy, record_request
 from tests.support.ledger_driver import REFRESH, THEN, Driver, attempt, paid
+from tests.support.ledger_redis import key
 from tests.support.ledger_replaying import FAST, counts, drop_job, events, walk
 from tests.support.reasons import because, said
 
@@ -57,14 +58,14 @@ async def test_a_batch_of_commits_is_one_call(ledger: Ledger, driver: Driver, mo
     await asyncio.gather(*(driver.accept(f"imp_{n:02}") for n in range(50)))
     claimed = await driver.claim()
     names: list[str] = []
-    run = ledger.store.run
+    run_all = ledger.store.run_all
 
-    async def noting(name: str, *args: Argument, durable: bool = False) -> Any:
+    async def noting(name: str, calls: Sequence[Sequence[Argument]], *, durable: bool = False) -> list[Any]:
         names.append(name)
-        return await run(name, *args, durable=durable)
+        return await run_all(name, calls, durable=durable)
 
     with monkeypatch.context() as patched:
-        patched.setattr(ledger.store, "run", noting)
+        patched.setattr(ledger.store, "run_all", noting)
         answers = await together(*(driver.commit(one, paid(one.record.imp_uid, 400)) for one in claimed))
     assert (answers, names) == (["ok"] * 50, ["commit"])
     assert await counted(driver) == {"accepted": 50, "events": 100}

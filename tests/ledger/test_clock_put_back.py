@@ -8,9 +8,10 @@ import time
 import pytest
 
 from ledger import Ledger
-from ledger.keys import Lane, key
+from ledger.keys import Lane
 from ledger.leases import LEASE_MS, Lease
 from tests.support.ledger_driver import REFRESH, Driver, paid
+from tests.support.ledger_redis import key
 from tests.support.reasons import because
 from tests.support.waiting import PATIENCE
 

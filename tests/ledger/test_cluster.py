@@ -62,7 +62,7 @@ async def sooner_or_later(call: Callable[[], Awaitable[object]]) -> None:
 async def accept_all(ledger: Ledger, numbers: range) -> None:
     """Accept webhooks one after the other, each until it is acknowledged."""
     for number in numbers:
-        await sooner_or_later(lambda number=number: ledger.accept(notification(f"imp_{number}")))  # type: ignore[misc]
+        await sooner_or_later(lambda number=number: ledger.intake.accept(notification(f"imp_{number}")))  # type: ignore[misc]
 
 
 async def known(ledger: Ledger) -> set[str]:
@@ -169,7 +169,7 @@ async def test_a_migration_loses_nothing(cluster: Cluster, connect: Connect, kin
     async def keep_asking() -> None:
         while True:
             try:
-                await ledger.accept(notification("imp_0", merchant="shop", token_hash="hash"))
+                await ledger.intake.accept(notification("imp_0", merchant="shop", token_hash="hash"))
             except LedgerUnavailable as error:
                 troubles.append(str(error))
             await asyncio.sleep(0.01)

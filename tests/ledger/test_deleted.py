@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 
-from ledger.keys import Lane, key
+from ledger.keys import Lane
 from ledger.pages import PageRequest
 from ledger.reconciliations import AUTO, Reconciliation
 from tests.support.ledger_driver import Driver, notification, paid
+from tests.support.ledger_redis import key
 from tests.support.reasons import because
 
 SHOP = Lane("refresh", "shop")
@@ -62,7 +63,7 @@ async def test_what_a_deleted_merchant_waited_for_is_given_up_in_the_end(driver:
     """After the retention its notifications are rejected, nothing of its lanes is left, and its payments leave."""
     await a_shop(driver)
     one = notification("imp_now", merchant="shop", status="cancelled", cancellation_id="c1")
-    await driver.ledger.accept(one)
+    await driver.ledger.intake.accept(one)
     await driver.ledger.refresh_lane.mark_dirty("shop", "imp_now", silent=True)
     claimed = await driver.claim_one(SHOP)
     assert await driver.commit(claimed, paid("imp_now")) == "ok"

@@ -7,10 +7,10 @@ import asyncio
 import pytest
 
 from ledger import Ledger
-from ledger.keys import key
 from schemas import wire
 from schemas.endpoints.delivery import Hold
 from tests.support.ledger_driver import Driver, paid
+from tests.support.ledger_redis import key
 from tests.support.reasons import because, said
 
 

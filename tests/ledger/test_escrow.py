@@ -7,12 +7,13 @@ import json
 from typing import Any
 
 from ledger import Ledger
-from ledger.keys import Lane, key
+from ledger.keys import Lane
 from ledger.notifications import StoredNotification
 from schemas.payments import escrow
 from schemas.payments.escrow import EscrowChange
 from schemas.payments.snapshot import Snapshot
 from tests.support.ledger_driver import REFRESH, THEN, UNKNOWN, Driver, notification, paid
+from tests.support.ledger_redis import key
 from tests.support.reasons import because, said
 
 NAME = "default/imp_1"
@@ -181,7 +182,9 @@ async def test_after_retention_a_change_is_still_no_news(ledger: Ledger, driver:
 async def test_many_at_once(ledger: Ledger, driver: Driver) -> None:
     """Changes that come together are accepted together, each with what belongs to it."""
     codes = ["2", "3", "31", "32", "4", "8", "10"]
-    await asyncio.gather(*(ledger.accept(notification(extra=told(code, THEN + n))) for n, code in enumerate(codes)))
+    await asyncio.gather(
+        *(ledger.intake.accept(notification(extra=told(code, THEN + n))) for n, code in enumerate(codes))
+    )
     claimed = await driver.claim_one(REFRESH)
     assert sorted(change.code for change in claimed.escrow_changes) == sorted(codes)
     await driver.commit(claimed, bought())

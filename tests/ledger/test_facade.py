@@ -24,3 +24,14 @@ def test_rooms_use_the_ledger_through_its_methods(room: str) -> None:
         for match in INSIDE.finditer(file.read_text())
     ]
     assert found == []
+
+
+def test_tests_and_benchmarks_do_the_same() -> None:
+    """Outside tests/ledger one file alone reaches the ledger's Redis."""
+    reaching = {
+        str(file.relative_to(ROOT))
+        for place in ("bench", "tests")
+        for file in (ROOT / place).rglob("*.py")
+        if file.parent != ROOT / "tests/ledger" and re.search(r"ledger\.(?:store|queue)\.", file.read_text())
+    }
+    assert reaching == {"tests/support/ledger_redis.py"}

@@ -60,7 +60,7 @@ async def test_a_webhook_is_accepted_and_kicked(start: Start, guard: Guard, kind
     """The ledger's URL and the queue's, each with its own number of a database."""
     guarded = await asyncio.to_thread(start, guard)
     ledger = Ledger.connect(guarded.url(kind, 0), guarded.url(kind, 1))
-    await ledger.accept(notification())
+    await ledger.intake.accept(notification())
     await ledger.close()
     with guarded.admin(db=0) as there, guarded.admin(db=1) as queue:
         assert (there.zcard("{relay}:ntfs"), queue.llen("relay:refresh")) == (1, 1)
@@ -72,7 +72,7 @@ async def test_a_cluster_with_all_of_it(start: Start, redis_url: str) -> None:
     guarded = await asyncio.to_thread(start, guard)
     for kind in ("redis+cluster", "redis"):
         ledger = Ledger.connect(guarded.url(kind), redis_url)
-        await ledger.accept(notification())
+        await ledger.intake.accept(notification())
         await ledger.close()
     with guarded.admin() as there:
         assert there.zcard("{relay}:ntfs") == 2
@@ -97,7 +97,7 @@ async def test_a_sentinel_that_refuses_is_passed_over(start: Start) -> None:
         proxy.refuse = lambda command: "ERR upstream failure" if command[0] == b"SENTINEL" else None
         port = proxy.url.removeprefix("redis://127.0.0.1:").removesuffix("/0")
         ledger = Ledger.connect(guarded.url("redis+sentinel").replace(":1,", f":{port},"), guarded.url("redis", 1))
-        await ledger.accept(notification())
+        await ledger.intake.accept(notification())
         assert proxy.refused.total() > 0
         await ledger.close()
 

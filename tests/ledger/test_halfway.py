@@ -11,11 +11,12 @@ import pytest
 
 from ledger import Ledger
 from ledger.acl import LEDGER_CALLS
-from ledger.keys import Lane, key
+from ledger.keys import Lane
 from schemas.errors import LedgerRefused, LedgerUnavailable
 from tests.ledger.test_acl import Limited
 from tests.support.ledger_driver import Driver, notification, paid
 from tests.support.ledger_invariants import problems
+from tests.support.ledger_redis import key
 from tests.support.redis_process import RedisServer
 
 COMMANDS = sorted({str(name).lower() for name, *_ in LEDGER_CALLS})
@@ -43,9 +44,9 @@ class Halfway:
         """Webhooks come while the command is forbidden; who is refused sends them again, as they were."""
         for one in map(notification, imp_uids):
             with self.without(command):
-                accepted = await is_done(self.driver.ledger.accept(one))
+                accepted = await is_done(self.driver.ledger.intake.accept(one))
             if not accepted:
-                await self.driver.ledger.accept(one)
+                await self.driver.ledger.intake.accept(one)
 
     async def lose_leases(self) -> None:
         """End all leases: their holders have failed."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ledger import Ledger
 from ledger.idempotency import ANSWER_KEPT, MAY_RUN, Idempotency, PreviousRequest
-from ledger.keys import key
 from tests.support.ledger_driver import Driver
+from tests.support.ledger_redis import key
 
 ROW = key("idem", "name")
 

@@ -17,7 +17,7 @@ from runtime.encryption import Sealer
 from schemas.endpoints.events import EndpointEvent
 from schemas.endpoints.health import EndpointHealth
 from schemas.payments import escrow
-from tests.support.ledger_driver import REFRESH, Driver, paid
+from tests.support.ledger_driver import REFRESH, TEST_BODY, Driver, paid
 from tests.support.reasons import because
 
 _SEEN = """
@@ -69,14 +69,16 @@ async def _start(ledger: Ledger, driver: Driver, keys: Keys) -> None:
     """A process starts, sweeps, reports; receivers refuse and spool."""
     await ledger.begin(Sealer([Fernet.generate_key().decode()]))
     await ledger.sweep("me")
+    assert await ledger.outbox.lead("me")
     await ledger.heartbeats.report("worker", Heartbeat("1", 1.0, None, None, None))
     await ledger.intake.report_spool("receiver", 3)
-    await ledger.count_refusals({"default:404": 1}, {"default:not_json": 1})
+    await ledger.intake.count_refusals({"default:404": 1}, {"default:not_json": 1})
     await ledger.reconciliations.begin(Reconciliation("rec_rebuild", "default", 0, 1, deliver=True), rebuild=True)
     await ledger.jobs.settle((await ledger.jobs.claim(RECONCILE)).leases[0], next_in=None)
     used = (await driver.redis.info("memory"))["used_memory"]
     await driver.redis.config_set("maxmemory", int(used / 0.97))
     await ledger.sweep("me")
+    await ledger.outbox.trim((await ledger.outbox.state()).last)
     await keys.see()
     await driver.redis.config_set("maxmemory", 0)
     await ledger.sweep("me")
@@ -117,12 +119,12 @@ async def _deliver(ledger: Ledger, driver: Driver, keys: Keys) -> None:
     await driver.bury(first)
     await driver.settle(await driver.take_one(lane))
     await ledger.deliveries.retry(first.id)
-    await ledger.deliveries.send_test("ep_1", "evt_test", b"{}")
+    await ledger.deliveries.send_test("ep_1", "evt_test", TEST_BODY)
     await keys.see()
     for delivery in await driver.take(lane):
         await driver.settle(delivery)
     failing = EndpointHealth(failures=9, failing_since=1.0, open_until=2.0, opens=1, stage=1)
-    event = EndpointEvent("evt_failing", "endpoint.failing", b"{}")
+    event = EndpointEvent("evt_failing", "endpoint.failing", TEST_BODY)
     assert await ledger.delivery_lane.note_health("ep_other", EndpointHealth(), failing, event)
     await ledger.endpoints.delete("ep_other")
     for delivery in await driver.take(lane):

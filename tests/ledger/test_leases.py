@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 
 from ledger import Ledger
-from ledger.keys import key
 from ledger.leases import LEASE_MS, Lease
 from tests.support.ledger_driver import REFRESH, Driver, paid
+from tests.support.ledger_redis import key
 
 
 async def ends(driver: Driver, lease: Lease) -> int:

@@ -7,10 +7,11 @@ import itertools
 
 from ledger import Ledger
 from ledger.delivery_lane import ClaimedDelivery
-from ledger.keys import Lane, key
+from ledger.keys import Lane
 from schemas.endpoints.delivery import Dead, Retry
 from schemas.endpoints.health import EndpointHealth
 from tests.support.ledger_driver import Driver, paid
+from tests.support.ledger_redis import key
 from tests.support.reasons import because
 
 REPLAY = Lane("replay", "ep_1")

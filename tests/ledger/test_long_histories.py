@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from ledger import Ledger
-from ledger.keys import key
 from ledger.pages import PageRequest
 from schemas import wire
 from schemas.errors import LedgerFull
@@ -19,6 +18,7 @@ from schemas.payments.decide import Policy, Record, decide
 from schemas.payments.snapshot import Snapshot
 from tests.support.ledger_driver import REFRESH, THEN, Driver, paid, queue_url
 from tests.support.ledger_invariants import problems
+from tests.support.ledger_redis import key
 from tests.support.redis_process import RedisServer
 
 MB = 1_000_000

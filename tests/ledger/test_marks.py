@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from ledger import Ledger
-from ledger.keys import key
 from schemas.payments import codec
 from schemas.payments.decide import Policy, Record, decide
 from tests.support.ledger_driver import REFRESH, THEN, Driver, paid
+from tests.support.ledger_redis import key
 from tests.support.reasons import because
 
 

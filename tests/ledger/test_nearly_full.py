@@ -6,9 +6,9 @@ import asyncio
 
 from ledger import Ledger
 from ledger.jobs import RECONCILE, RETENTION
-from ledger.keys import key
 from schemas.errors import LedgerFull
 from tests.support.ledger_driver import REFRESH, Driver, paid
+from tests.support.ledger_redis import key
 
 
 async def fill(driver: Driver, share: float) -> None:

@@ -6,17 +6,17 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from ledger.keys import key
 from ledger.pages import MOST, Page, PageRequest, decode, encode, walk
 from ledger.redis_connection import connect
 from ledger.store import Store
 from schemas.errors import Invalid
+from tests.support.ledger_redis import key
 
 
 @pytest.fixture
 async def store(redis_url: str) -> AsyncIterator[Store]:
     """A connection to an empty ledger."""
-    store = Store(connect(redis_url))
+    store = Store(connect(redis_url), kick=lambda lanes: None)
     yield store
     await store.close()
 

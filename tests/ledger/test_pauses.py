@@ -11,12 +11,13 @@ import pytest
 
 from ledger import Ledger
 from ledger.delivery_lane import ClaimedDelivery
-from ledger.keys import Lane, key
+from ledger.keys import Lane
 from schemas.endpoints.delivery import Dead, Disable, Retry
 from schemas.endpoints.endpoint import Endpoint
 from schemas.endpoints.health import FAILING, EndpointHealth
-from tests.support.ledger_driver import Driver, paid
+from tests.support.ledger_driver import TEST_BODY, Driver, paid
 from tests.support.ledger_invariants import problems
+from tests.support.ledger_redis import key
 from tests.support.reasons import because, said
 
 LANE = Lane("deliver", "ep_1")
@@ -42,7 +43,7 @@ async def pause(driver: Driver, seconds: float = 600) -> ClaimedDelivery:
 async def send_test(driver: Driver) -> str:
     """Send a test event; the delivery's id."""
     event = f"evt_{secrets.token_hex(8)}"
-    await driver.ledger.deliveries.send_test("ep_1", event, b"{}")
+    await driver.ledger.deliveries.send_test("ep_1", event, TEST_BODY)
     return f"{event}.ep_1"
 
 
@@ -287,7 +288,7 @@ async def test_a_long_wait_is_ended_in_steps(driver: Driver, ledger: Ledger) -> 
     await driver.subscribe()
     later = round((await ledger.now() + 3600) * 1000)
     await driver.redis.zadd(key("due", str(LANE)), {f"evt_{n}.ep_1": later for n in range(2500)})
-    assert await ledger.store.run("wake_deliveries", "ep_1", 1000) == 1
+    assert await ledger.store.run_and_kick("wake_deliveries", "ep_1", 1000) == 1
     assert sum(at < later for at in (await driver.due(LANE)).values()) == 1000
     await ledger.endpoints.update("ep_1", elsewhere)
     assert max((await driver.due(LANE)).values()) < later

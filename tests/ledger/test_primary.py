@@ -34,7 +34,7 @@ class Asked:
 async def alone(own_redis: RedisServer) -> AsyncIterator[tuple[Asked, Store]]:
     """A store whose Cluster names one real node."""
     asked = Asked(("127.0.0.1", own_redis.port))
-    store = Store(asked.cluster)
+    store = Store(asked.cluster, kick=lambda lanes: None)
     yield asked, store
     await store.close()
 

@@ -22,7 +22,7 @@ from tests.support.redis_process import RedisServer
 async def test_a_kick_names_its_lane(redis_url: str, lane: str, queue: str) -> None:
     """The message goes to the queue of the actor that works on such lanes, and says nothing but the lane's name."""
     sender = Queue(queue_url(redis_url))
-    sender.kick_all([lane.encode(), b"", ""])
+    sender.kick_all([lane.encode()])
     await sender.close()
     with redis.Redis.from_url(queue_url(redis_url)) as broker:
         (message,) = [Message.decode(text) for text in broker.hvals(f"relay:{queue}.msgs")]

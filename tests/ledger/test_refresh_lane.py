@@ -8,13 +8,13 @@ from dataclasses import replace
 import pytest
 
 from ledger import Ledger
-from ledger.keys import key
 from schemas import wire
 from schemas.errors import NotFound
 from schemas.payments.cancellations import CancellationRequest
 from schemas.payments.decide import Policy, Record, decide, record_request
 from schemas.payments.facts import FactKind
 from tests.support.ledger_driver import REFRESH, THEN, Driver, paid
+from tests.support.ledger_redis import key
 from tests.support.reasons import because
 
 

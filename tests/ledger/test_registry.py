@@ -10,7 +10,6 @@ import pytest
 from ledger import Ledger
 from ledger.endpoint_rows import load_health
 from ledger.endpoints import Endpoints
-from ledger.keys import key
 from ledger.pages import PageRequest
 from ledger.primary import FixedClient
 from ledger.rows import hashes
@@ -18,6 +17,7 @@ from ledger.store import Argument, Store
 from schemas.endpoints.endpoint import Endpoint, SealedSecret
 from schemas.endpoints.health import DISABLED, EndpointHealth, enabled
 from schemas.errors import Conflict, NotFound
+from tests.support.ledger_redis import key
 from tests.support.reasons import because, said
 
 
@@ -150,7 +150,7 @@ async def test_a_lost_race_is_run_again(ledger: Ledger) -> None:
                 await endpoints.update("ep_1", lambda one: replace(one, url="https://example.com/quick"))
             return await super().run(name, *args, durable=durable)
 
-    await Endpoints(Racing(FixedClient(ledger.store.redis)), ledger.queue).update("ep_1", slow)
+    await Endpoints(Racing(FixedClient(ledger.store.redis), ledger.queue.kick_all)).update("ep_1", slow)
     found = (await endpoints.get("ep_1")).endpoint
     assert (tries, found.description, found.url) == (2, "slow", "https://example.com/quick")
 

@@ -6,9 +6,10 @@ import asyncio
 
 import pytest
 
-from ledger.keys import Lane, key
+from ledger.keys import Lane
 from ledger.replays import Selection
 from tests.support.ledger_driver import Driver, paid
+from tests.support.ledger_redis import key
 from tests.support.ledger_replaying import FAST, counts, deliver_all, drop_job, events, walk
 
 

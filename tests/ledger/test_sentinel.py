@@ -45,7 +45,7 @@ async def connected(watched: Watched, free_port: Callable[[], int]) -> AsyncIter
 
 async def accepted(ledger: Ledger, one: Notification) -> None:
     """Accept it as a receiver does that tries again, until it is."""
-    await succeeds(lambda: ledger.accept(one), LedgerUnavailable, what="the new primary is found")
+    await succeeds(lambda: ledger.intake.accept(one), LedgerUnavailable, what="the new primary is found")
 
 
 def found_at(port: int) -> tuple[str, int, int]:
@@ -89,7 +89,7 @@ async def test_a_primary_that_hangs_is_left(watched: Watched, connected: Callabl
     before = watched.primary
     watched.servers[before].pause()
     with pytest.raises(LedgerUnavailable, match="in time"):
-        await ledger.accept(notification("imp_1"))
+        await ledger.intake.accept(notification("imp_1"))
     await accepted(ledger, notification("imp_2"))
     assert watched._primary() != before
     watched.servers[before].resume()

@@ -10,12 +10,13 @@ import pytest
 import redis.exceptions as trouble
 
 from ledger import Ledger
-from ledger.keys import PREFIX, key
+from ledger.keys import PREFIX
 from ledger.redis_connection import connect
 from ledger.store import Store, unavailable
 from schemas.errors import BadSetting, LedgerFull, LedgerRefused, LedgerUnavailable
 from tests.support.ledger_driver import REFRESH, Driver, notification, paid, queue_url
 from tests.support.ledger_invariants import problems
+from tests.support.ledger_redis import key
 from tests.support.reasons import because
 from tests.support.redis_process import RedisServer
 
@@ -66,14 +67,14 @@ async def test_a_full_redis_takes_no_webhook_and_gives_no_work(own: Driver) -> N
     before = await dump(own)
     late = notification("imp_3")
     attempts = (
-        own.ledger.accept(late), own.claim(), own.take(lane), own.commit(claimed, paid(claimed.record.imp_uid)),
+        own.ledger.intake.accept(late), own.claim(), own.take(lane), own.commit(claimed, paid(claimed.record.imp_uid)),
     )  # fmt: skip
     answers = await asyncio.gather(*attempts, return_exceptions=True)
     assert [type(answer) for answer in answers] == [LedgerFull] * 4
     assert await dump(own) == before
     await room(own)
     assert await own.commit(claimed, paid(claimed.record.imp_uid)) == "ok"
-    await own.ledger.accept(late)
+    await own.ledger.intake.accept(late)
     assert len(await own.claim()) == 2
     assert await problems(own.ledger) == []
 
@@ -117,7 +118,7 @@ async def test_webhooks_that_were_accepted_survive_a_kill_at_any_moment(own_redi
     async def accept(place: int) -> bool:
         await asyncio.sleep(place / 5000)
         try:
-            await own.ledger.accept(webhooks[place])
+            await own.ledger.intake.accept(webhooks[place])
         except LedgerUnavailable:
             return False
         return True
@@ -141,7 +142,7 @@ async def test_every_key_has_the_ledgers_hash_tag(driver: Driver) -> None:
     await driver.look(paid("imp_1", 100))
     await driver.settle(await driver.take_one(lane))
     await driver.ledger.tokens.put_token("default", "token", 10)
-    await driver.ledger.count_refusals({"default:403": 1}, {})
+    await driver.ledger.intake.count_refusals({"default:403": 1}, {})
     await driver.ledger.refresh_lane.pause(REFRESH, 1, because("trouble"))
     await driver.ledger.sweep("me")
     names = [name.decode() async for name in driver.redis.scan_iter("*")]
@@ -154,7 +155,7 @@ async def test_durable_writes_need_their_replicas(redis_url: str) -> None:
     """With replicas asked for and none there, a webhook is not acknowledged, though Redis has it."""
     ledger = Ledger.connect(redis_url, queue_url(redis_url), replica_acks=1)
     with pytest.raises(LedgerUnavailable, match="1 replica"):
-        await ledger.accept(notification())
+        await ledger.intake.accept(notification())
     await ledger.close()
 
 
@@ -211,7 +212,7 @@ async def test_time_is_redis_own(driver: Driver, monkeypatch: pytest.MonkeyPatch
 
 async def test_concurrent_callers_share_few_connections(redis_url: str) -> None:
     """More callers than connections wait for one instead of failing."""
-    store = Store(connect(redis_url, max_connections=4))
+    store = Store(connect(redis_url, max_connections=4), kick=lambda lanes: None)
     times = await asyncio.gather(*(store.now() for _ in range(200)))
     assert len(times) == 200
     await store.close()

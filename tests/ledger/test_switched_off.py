@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from ledger import Ledger
-from ledger.keys import key
 from schemas.endpoints.delivery import Disable
 from schemas.errors import Conflict
 from tests.support.ledger_driver import Driver, paid
 from tests.support.ledger_invariants import problems
+from tests.support.ledger_redis import key
 from tests.support.reasons import because, said
 
 

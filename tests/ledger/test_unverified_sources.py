@@ -8,8 +8,8 @@ import pytest
 
 from ledger import Ledger
 from ledger.accept import unverified_source
-from ledger.keys import key
 from tests.support.ledger_driver import REFRESH, UNKNOWN, Driver, notification, paid
+from tests.support.ledger_redis import key
 
 FLOOD = 400
 OF_ONE, OF_ALL = 300, 3000
@@ -19,7 +19,7 @@ async def post(ledger: Ledger, source: str, start: int, count: int = FLOOD, *, v
     """So many webhooks for payments of their own."""
     await asyncio.gather(
         *(
-            ledger.accept(notification(f"imp_{source}_{n}".replace(".", "_"), source=source, verified=verified))
+            ledger.intake.accept(notification(f"imp_{source}_{n}".replace(".", "_"), source=source, verified=verified))
             for n in range(start, start + count)
         )
     )

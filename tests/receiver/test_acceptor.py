@@ -30,8 +30,9 @@ class Kept:
         self.metrics = ReceiverMetrics()
         self.merchants = KnownMerchants()
         self.acceptor = Acceptor(
-            self.ledger, spool, self.metrics, self.merchants, require_durable=require_durable, clock=lambda: NOW
-        )
+            self.ledger, self.ledger.durability, spool, self.metrics, self.merchants, require_durable=require_durable,
+            clock=lambda: NOW,
+        )  # fmt: skip
 
     async def drained(self) -> None:
         """Drain again and again, as the process does, until nothing waits."""

@@ -238,7 +238,9 @@ async def test_a_list_that_could_not_be_written_is_written_later(tmp_path: Path)
     folder, ledger = tmp_path / "spool", ListedLedger()
     folder.write_text("in the way of the folder")
     cache = MerchantCache(folder)
-    acceptor = Acceptor(ledger, NoSpool(), ReceiverMetrics(), KnownMerchants(), write_cache=cache.write)
+    acceptor = Acceptor(
+        ledger, ledger.durability, NoSpool(), ReceiverMetrics(), KnownMerchants(), write_cache=cache.write
+    )
     await acceptor.learn_merchants()
     folder.unlink()
     await acceptor.learn_merchants()

@@ -13,7 +13,7 @@ import redis
 
 from cli.embedded import find_server
 from tests.support.certificates import Authority
-from tests.support.redis_process import RedisProcess
+from tests.support.redis_process import RedisProcess, open_ledger
 from tests.support.waiting import until_now
 
 SERVICE = "ledger"
@@ -52,7 +52,9 @@ class Guarded:
         if self.guard.cluster:
             self.admin().execute_command("CLUSTER ADDSLOTS", *range(16384))
             self._until(lambda: self.admin().cluster("INFO")["cluster_state"] == "ok", "its Cluster is whole")
+            open_ledger(self.admin())
             return
+        open_ledger(self.admin())
         self._sentinel.configure(self._sentinel_lines(), "--sentinel")
         self._until(self._is_watched, "the Sentinel sees the primary")
 

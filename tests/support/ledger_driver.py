@@ -9,7 +9,7 @@ from typing import Any
 
 from ledger import Ledger
 from ledger.delivery_lane import ClaimedDelivery, Settled
-from ledger.keys import Lane, key
+from ledger.keys import Lane
 from ledger.leases import Lease
 from ledger.refresh_lane import ClaimedPayment, Outcome
 from schemas.endpoints.delivery import Attempt, Dead, Delivered, Retry, Verdict
@@ -17,6 +17,7 @@ from schemas.endpoints.endpoint import Endpoint
 from schemas.payments.decide import Change, Policy, Record, decide
 from schemas.payments.notification import Notification
 from schemas.payments.snapshot import Snapshot
+from tests.support.ledger_redis import key, redis_of
 from tests.support.reasons import because
 from tests.support.redis_process import queue_url as queue_url  # noqa: PLC0414  # many take it from here
 
@@ -68,17 +69,21 @@ def attempt(ok: bool = True) -> Attempt:
     return Attempt(at=float(THEN), status_code=200 if ok else 500, duration_ms=5, error=None, response="", replay=False)
 
 
+TEST_BODY = b'{"timestamp":"2026-11-23T01:02:03Z","data":{}}'
+"""The least that an event about an endpoint says."""
+
+
 class Driver:
     """A ledger, driven by hand."""
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
-        self.redis: Any = ledger.store.redis
+        self.redis = redis_of(ledger)
 
     async def accept(self, imp_uid: str = "imp_1", **fields: Any) -> Notification:
         """Accept a webhook about a payment."""
         one = notification(imp_uid, **fields)
-        await self.ledger.accept(one)
+        await self.ledger.intake.accept(one)
         return one
 
     async def claim(self, lane: Lane = REFRESH, limit: int = 100) -> Sequence[ClaimedPayment]:

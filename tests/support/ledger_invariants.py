@@ -10,6 +10,7 @@ from typing import Any
 
 from ledger import Ledger
 from ledger.keys import PREFIX
+from tests.support.ledger_redis import redis_of
 
 
 @dataclass
@@ -58,7 +59,7 @@ return all
 
 async def _read(ledger: Ledger) -> _Contents:
     contents = _Contents(now=await ledger.now() * 1000)
-    rows: Any = await ledger.store.redis.execute_command("EVAL", _ALL, 0)
+    rows: Any = await redis_of(ledger).execute_command("EVAL", _ALL, 0)
     for name, kind, value in rows:
         _sort_in(contents, name.decode(), kind, value)
     return contents

@@ -10,8 +10,9 @@ from typing import Any
 
 import redis.asyncio
 
-from ledger.keys import PREFIX, key
+from ledger.keys import PREFIX
 from schemas import wire
+from tests.support.ledger_redis import key
 
 Row = dict[str, str]
 

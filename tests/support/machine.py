@@ -31,7 +31,7 @@ async def notify(
 ) -> str:
     """A webhook for a payment comes in; its notification's id."""
     identity = new_id(time.time(), random.Random())
-    await ledger.accept(
+    await ledger.intake.accept(
         Notification(
             id=identity, merchant=merchant, imp_uid=imp_uid, merchant_uid="claimed", status="paid",
             cancellation_id=None, source="203.0.113.7", verified=verified, received_at=None, extra=extra,

@@ -12,7 +12,7 @@ from pathlib import Path
 import redis
 
 from ledger.keys import PREFIX
-from tests.support.redis_process import RedisServer
+from tests.support.redis_process import RedisServer, open_ledger
 from tests.support.waiting import until_now
 
 SLOTS = 16384
@@ -59,6 +59,8 @@ class Cluster:
             self.slot = int(any_one.execute_command("CLUSTER KEYSLOT", PREFIX))
         self.owner = self.primaries[self.slot * len(self.primaries) // SLOTS]
         self.others = [port for port in self.primaries if port != self.owner]
+        with client(self.owner) as owner:
+            open_ledger(owner)
 
     def stop(self) -> None:
         """End all nodes."""

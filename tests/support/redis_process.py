@@ -11,7 +11,7 @@ from pathlib import Path
 import redis
 
 from cli.embedded import answers, arguments, find_server
-from ledger.keys import key
+from tests.support.ledger_redis import key
 from tests.support.waiting import PATIENCE, until_now
 
 
@@ -96,12 +96,13 @@ class RedisServer(RedisProcess):
         if process.poll() is not None:
             self._process = None
             raise RuntimeError(f"no Redis on port {self.port}: {self.log}")
-        self._open_ledger()
-
-    def _open_ledger(self) -> None:
-        """As a worker does that knows its history: most tests have no worker."""
         with redis.Redis.from_url(self.url) as client, suppress(redis.RedisError):
-            client.set(key("open"), "1")
+            open_ledger(client)
+
+
+def open_ledger(client: redis.Redis) -> None:
+    """Open the ledger of a Redis, as a worker does that knows its history: most tests have no worker."""
+    client.set(key("open"), "1")
 
 
 def queue_url(redis_url: str) -> str:

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from ledger.keys import key
 from ledger.reconciliations import Reconciliation
 from schemas.payments.cancellations import CancellationRequest
 from schemas.payments.decide import Policy, record_request
 from tests.support.iamport_stub import no, payment, well
 from tests.support.ledger_driver import REFRESH, UNKNOWN
 from tests.support.ledger_invariants import problems
+from tests.support.ledger_redis import key
 from tests.workers.both import Both, both
 
 

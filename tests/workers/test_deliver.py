@@ -14,15 +14,16 @@ import pytest
 from cryptography.fernet import Fernet
 
 from ledger import Ledger
-from ledger.keys import Lane, key
+from ledger.keys import Lane
 from runtime.encryption import Sealer
 from runtime.settings import Settings
 from schemas.endpoints.endpoint import SealedSecret
 from schemas.endpoints.health import EndpointHealth
 from schemas.reasons import load
 from tests.support.http_server import Connection
-from tests.support.ledger_driver import Driver, paid, queue_url
+from tests.support.ledger_driver import TEST_BODY, Driver, paid, queue_url
 from tests.support.ledger_invariants import problems
+from tests.support.ledger_redis import key
 from tests.support.subscribers import Behaviour, Subscriber
 from tests.support.waiting import PATIENCE
 from tests.workers.catalogue import CATALOGUE
@@ -188,7 +189,7 @@ async def test_a_test_of_an_endpoint_whose_secrets_no_key_opens_says_so(house: H
     """An operator's test fails at once with an attempt; nothing is sent."""
     async with Subscriber(CATALOGUE["ok"]) as subscriber:
         await house.subscribe(subscriber, readable=False)
-        await house.driver.ledger.deliveries.send_test("ep_1", "evt_test", b"{}")
+        await house.driver.ledger.deliveries.send_test("ep_1", "evt_test", TEST_BODY)
         await house.deliver()
         sent = await house.driver.ledger.deliveries.get("evt_test.ep_1")
     assert (subscriber.requests, sent.state) == ([], "dead")
@@ -217,7 +218,7 @@ async def test_a_hanging_endpoint_is_tested_all_the_same(house: House) -> None:
         await house.driver.record_for(LANE, 2)
         await house.deliverer.deliver(str(LANE))
         await subscriber.received(1)
-        await house.driver.ledger.deliveries.send_test("ep_1", "evt_test", b"{}")
+        await house.driver.ledger.deliveries.send_test("ep_1", "evt_test", TEST_BODY)
         async with asyncio.timeout(PATIENCE):
             while len(subscriber.requests) < 2:  # the turn before may still be going on
                 await house.deliverer.deliver(str(LANE))
@@ -246,7 +247,7 @@ async def test_a_good_test_lets_everything_go_that_the_breaker_held(house: House
         await house.driver.pass_time(10)
         await house.deliver()
         assert len(subscriber.requests) == 8
-        await house.driver.ledger.deliveries.send_test("ep_1", "evt_test", b"{}")
+        await house.driver.ledger.deliveries.send_test("ep_1", "evt_test", TEST_BODY)
         for _ in range(3):
             await house.deliver()
     assert await house.states() == ["delivered"] * 9

@@ -7,9 +7,9 @@ from typing import Any
 
 import structlog
 
-from ledger.keys import key
 from tests.support.iamport_stub import payment
 from tests.support.ledger_driver import REFRESH, THEN
+from tests.support.ledger_redis import key
 from tests.workers.test_refresh import Shop, shop
 
 __all__ = ["shop"]

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import structlog.testing
 
-from ledger.keys import key
 from tests.support.iamport_stub import Asked, no, payment, well
 from tests.support.ledger_driver import REFRESH
 from tests.support.ledger_invariants import problems
+from tests.support.ledger_redis import key
 from tests.workers.both import Both, both
 
 

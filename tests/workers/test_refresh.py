@@ -13,13 +13,14 @@ from cryptography.fernet import Fernet
 from iamport.merchant_clients import MerchantClients
 from iamport.transport import production_transport
 from ledger import Ledger
-from ledger.keys import Lane, key
+from ledger.keys import Lane
 from runtime.encryption import Sealer
 from runtime.settings import Settings
 from schemas import wire
 from tests.support.iamport_stub import Asked, Stub, always, http, no, payment, well
 from tests.support.ledger_driver import REFRESH, UNKNOWN, Driver, queue_url
 from tests.support.ledger_invariants import problems
+from tests.support.ledger_redis import key
 from tests.support.reasons import because, said
 from workers.refresh import Refresher
 

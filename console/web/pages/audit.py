@@ -15,7 +15,7 @@ _FILTERS = ("actor", "action", "object", "since", "until")
 async def audit(visit: Visit) -> PageResult:
     """What operators did, newest first; the first page goes on as they do more."""
     query = visit.listing(AuditListing, *_FILTERS)
-    page = await list_audit(visit.context, query.window, actor=query.actor, action=query.action, object_=query.object)
+    page = await list_audit(visit.context, query.part, actor=query.actor, action=query.action, object_=query.object)
     listed = visit.listed(page, *_FILTERS)
     return View("audit", {**listed, "actions": ACTIONS}, live=() if listed["paged"] else ("audit",))
 

@@ -9,8 +9,9 @@ from typing import Any, get_args
 import structlog
 
 from console.http import acts
+from console.operations.read_deliveries import list_deliveries, read_delivery
 from console.operations.read_endpoints import EndpointView, read_endpoint
-from console.operations.read_events import masked_callback
+from console.operations.read_events import find_event, masked_callback
 from console.operations.retry_delivery import retry_delivery
 from console.operations.rotate_secret import read_secrets
 from console.resources.deliveries import DeliveryListing
@@ -35,7 +36,15 @@ async def deliveries(visit: Visit) -> PageResult:
     """Deliveries in one state or all, newest first."""
     query = visit.listing(DeliveryListing, *_FILTERS)
     page, endpoints = await asyncio.gather(
-        visit.context.ledger.deliveries.list(query.part, endpoint=query.endpoint, event=query.event, state=query.state),
+        list_deliveries(
+            visit.context,
+            query.part,
+            endpoint=query.endpoint,
+            event=query.event,
+            state=query.state,
+            merchant=query.merchant,
+            type_=query.type,
+        ),
         visit.endpoints(),
     )
     listed = visit.listed(page, *_FILTERS)
@@ -70,7 +79,7 @@ async def retry(visit: Visit) -> PageResult:
 
 
 async def _delivery(visit: Visit) -> DeliveryView:
-    return await visit.context.ledger.deliveries.get(visit.part("id"))
+    return await read_delivery(visit.context, visit.part("id"))
 
 
 async def _page(visit: Visit, row: DeliveryView, *, unmasked: bool = False) -> View:
@@ -98,7 +107,7 @@ async def _endpoint(visit: Visit, endpoint_id: str) -> EndpointView | None:
 async def _callback(visit: Visit, event: str) -> CallbackBody | None:
     """What is sent; None where the event was removed."""
     try:
-        return (await visit.context.ledger.events.get(event)).callback
+        return (await find_event(visit.context, event)).callback
     except NotFound:
         return None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import get_args
 
+from console.operations.read_notifications import list_notifications
 from console.operations.read_stats import read_stats
 from console.resources.notifications import NotificationListing
 from console.web.visit import PageResult, PageRoute, View, Visit
@@ -17,8 +18,8 @@ async def notifications(visit: Visit) -> PageResult:
     """Notifications, newest first."""
     query = visit.listing(NotificationListing, *_FILTERS)
     page, merchants, stats = await asyncio.gather(
-        visit.context.ledger.notifications.list(
-            query.part, merchant=query.merchant, imp_uid=query.imp_uid, outcome=query.outcome
+        list_notifications(
+            visit.context, query.part, merchant=query.merchant, imp_uid=query.imp_uid, outcome=query.outcome
         ),
         visit.merchants(),
         read_stats(visit.context),

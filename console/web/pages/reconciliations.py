@@ -8,7 +8,7 @@ from typing import Any
 from console.http import acts
 from console.http.requests import InvalidFields
 from console.operations.read_stats import read_stats
-from console.operations.reconcile import start_reconciliation
+from console.operations.reconcile import list_reconciliations, start_reconciliation
 from console.resources.reconciliations import ReconciliationIn, ReconciliationListing
 from console.web.forms import filled
 from console.web.refusals import reason
@@ -38,7 +38,7 @@ async def begin(visit: Visit) -> PageResult:
 async def _page(visit: Visit, chosen: dict[str, Any], *, error: Reason | None = None, status: int = 200) -> View:
     query = visit.listing(ReconciliationListing)
     page, merchants, stats = await asyncio.gather(
-        visit.context.ledger.reconciliations.list(query.part), visit.merchants(), read_stats(visit.context)
+        list_reconciliations(visit.context, query.part), visit.merchants(), read_stats(visit.context)
     )
     values = {
         **visit.listed(page),

@@ -8,7 +8,7 @@ from typing import Any, get_args
 from console.http import acts
 from console.http.models import Listing
 from console.http.requests import InvalidFields
-from console.operations.replay_events import estimate_replay, start_replay, stop_replay
+from console.operations.replay_events import estimate_replay, list_replays, read_replay, start_replay, stop_replay
 from console.resources.replays import ReplayIn
 from console.web import addresses
 from console.web.forms import Form, filled
@@ -46,7 +46,7 @@ async def begin(visit: Visit) -> PageResult:
 
 async def replay(visit: Visit) -> PageResult:
     """How far one is."""
-    row = await visit.context.ledger.replays.get(visit.part("id"))
+    row = await read_replay(visit.context, visit.part("id"))
     return View("replay", {"replay": row}, live=("replay_progress",))
 
 
@@ -60,7 +60,7 @@ async def _page(
     visit: Visit, chosen: dict[str, Any], *, matched: int | None = None, error: Reason | None = None, status: int = 200
 ) -> View:
     page, endpoints, merchants = await asyncio.gather(
-        visit.context.ledger.replays.list(visit.listing(Listing).part), visit.endpoints(), visit.merchants()
+        list_replays(visit.context, visit.listing(Listing).part), visit.endpoints(), visit.merchants()
     )
     values = {
         **visit.listed(page),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from urllib.parse import urlencode
 
+from console.operations.read_notifications import list_notifications
 from console.web import addresses
 from console.web.pages.payments import by_imp_uid
 from console.web.visit import PageResult, PageRoute, Redirect, Visit
-from ledger.pages import PageRequest
+from history.pages import PageRequest
 from schemas.payments.snapshot import IMP_UID
 
 
@@ -26,7 +27,7 @@ async def search(visit: Visit) -> PageResult:
             return Redirect(addresses.payment(found[0].stored.merchant, wanted))
         if not found:
             # No look-up has found it, but a webhook may have reported it.
-            notified = (await visit.context.ledger.notifications.list(PageRequest(1), imp_uid=wanted)).rows
+            notified = (await list_notifications(visit.context, PageRequest(1), imp_uid=wanted)).rows
             if notified:
                 return Redirect(addresses.payment(notified[0].merchant, wanted))
     return Redirect(f"/payments?{urlencode({'q': wanted})}")

@@ -77,7 +77,6 @@ end
 
 -- Runs once the script is done (see ledger/lua.py).
 local function write_lists_and_counters()
-  append_to_outbox()
   for key, places in pairs(listed) do
     local added, removed = {}, {}
     for member, place in pairs(places) do
@@ -95,4 +94,5 @@ local function write_lists_and_counters()
     for field, n in pairs(counts.n) do redis.call("HINCRBY", key, field, n) end
     if counts.seconds then redis.call("EXPIRE", key, counts.seconds) end
   end
+  append_to_outbox()
 end

@@ -1,5 +1,5 @@
 -- Events, and a delivery for each endpoint that subscribes to one.
--- uses: lanes outbox
+-- uses: chains lanes outbox
 
 -- Whether a subscription ("ordered filter filter …") has one of the filters that cover an event ("filter filter …").
 local function subscribes(subscription, filters)
@@ -23,6 +23,12 @@ end
 local function set_state(id, ep, from, to)
   set_delivery(id, "state", to)
   relist(id, ep, from, to, redis.call("HGET", k("dlv", id), "created_at") or int(now()))
+end
+
+-- Ends a delivery for a reason. `created`: when it was created, where the caller has read that.
+local function end_delivery(id, ep, from, to, reason, created)
+  set_delivery(id, "state", to, "next_at", "", "reason", reason)
+  relist(id, ep, from, to, created or redis.call("HGET", k("dlv", id), "created_at") or int(now()))
 end
 
 -- Lists a delivery that is pending.
@@ -56,8 +62,8 @@ local function unfinished_delivery(e, ep)
 end
 
 -- Puts the next delivery of the same payment into the lane; if the one before it is dead, its reason says so. Adds the lane to `lanes`.
-local function advance(lanes, id, ep, p, died)
-  local chain = k("chain", ep .. "/" .. p)
+local function advance(lanes, id, ep, m, imp, died)
+  local chain = chain_of(ep, m, imp)
   if not redis.call("ZSCORE", chain, id) then return end
   local first, second = unpack(redis.call("ZRANGE", chain, 0, 1))
   local following = first == id and second or first
@@ -76,7 +82,7 @@ local function deliver(lanes, e, ep, ordered)
   local id = create_delivery(e, ep, "0") or unfinished_delivery(e, ep)
   if not id then return end
   if ordered and e.imp ~= "" then
-    local chain = k("chain", ep .. "/" .. e.m .. "/" .. e.imp)
+    local chain = chain_of(ep, e.m, e.imp)
     redis.call("ZADD", chain, e.sequence, id)
     if redis.call("ZRANGE", chain, 0, 0)[1] ~= id then return end
   end

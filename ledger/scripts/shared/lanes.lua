@@ -1,8 +1,5 @@
 -- Lanes: what is due, what is leased, and when a lane wants a worker.
 
--- ms between two sweeps (SWEEP_EVERY of workers/app.py).
-local SWEPT_EVERY = 250
-
 local function lanes_of_endpoint(ep)
   return {"deliver/" .. ep, "replay/" .. ep}
 end
@@ -89,9 +86,18 @@ local function kick(lane, at)
   return take_for(k("kicked", lane), 5000)
 end
 
--- Indexes a lane after a change. Returns: the lane if it is to be kicked, else ""
+-- Indexes a lane after a change. Returns: the lanes to kick: this one, or none
 local function index_and_kick(lane)
-  return kick(lane, index_lane(lane)) and lane or ""
+  return kick(lane, index_lane(lane)) and {lane} or {}
+end
+
+-- Pauses a lane until `at` (ms), or ends its pause if that has passed.
+local function set_not_before(lane, at)
+  if at > now() then
+    redis.call("HSET", k("lane", lane), "not_before", int(at))
+  else
+    redis.call("HDEL", k("lane", lane), "not_before")
+  end
 end
 
 -- Closed lanes want no worker until they are opened.

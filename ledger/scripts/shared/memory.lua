@@ -8,9 +8,9 @@ local function memory()
   return bytes("used_memory") - bytes("mem_not_counted_for_evict"), bytes("maxmemory")
 end
 
--- From 95 % on nothing new is claimed: what is under way needs the memory that is left.
+-- Then nothing new is claimed: what is under way needs the memory that is left.
 local function is_nearly_full(used, most)
-  return most > 0 and used >= most * 0.95
+  return most > 0 and used >= most * NEARLY_FULL
 end
 
 -- Whether so many more bytes leave Redis below that.

@@ -236,7 +236,7 @@ async def test_a_search_stays_with_the_merchant_that_was_chosen(reader: Reader, 
 async def test_bodies_that_were_refused_are_named(reader: Reader, console: Console) -> None:
     """The first page says that version V2 is sent, and what to do; the list of notifications has every reason."""
     by_reason = {"shop:version_2": 2, "-:empty": 1}
-    await console.ledger.count_refusals({"shop:400": 2, "-:400": 1}, by_reason)
+    await console.ledger.intake.count_refusals({"shop:400": 2, "-:400": 1}, by_reason)
     for language, first, then in (
         ("en", ("webhook version V2 for merchant shop", "Choose webhook version V1"), "the body is empty"),
         ("ko", ("가맹점 shop: 아임포트가 V2 버전의 웹훅을 보냅니다", "V1을 선택"), "본문이 비어 있습니다"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.console.conftest import Console
 from tests.console.web.conftest import Reader
 from tests.console.web.scene import Scene, set_up
+from tests.support.ledger_redis import redis_of
 
 _FEW, _MANY = 1_000, 50_000
 _STEP = 5_000
@@ -40,7 +41,7 @@ async def test_the_work_of_a_page_does_not_grow(reader: Reader, console: Console
 async def _fill(console: Console, scene: Scene, since: int, until: int) -> None:
     for start in range(since, until, _STEP):
         end = min(start + _STEP, until)
-        await console.ledger.store.redis.eval(_SEED, 1, "{relay}:", start, end, scene.well)
+        await redis_of(console.ledger).eval(_SEED, 1, "{relay}:", start, end, scene.well)
 
 
 async def _calls(reader: Reader, console: Console, path: str) -> int:
@@ -51,5 +52,5 @@ async def _calls(reader: Reader, console: Console, path: str) -> int:
 
 
 async def _count(console: Console) -> int:
-    stats = await console.ledger.store.redis.info("commandstats")
+    stats = await redis_of(console.ledger).info("commandstats")
     return sum(int(one["calls"]) for one in stats.values())

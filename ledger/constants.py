@@ -1,0 +1,33 @@
+"""Numbers and names that Python and the scripts share: `ledger.lua` writes them before every script."""
+
+from __future__ import annotations
+
+import json
+
+DEFAULT_MERCHANT = "default"
+"""The merchant that takes webhooks before it is added, because its credentials may be in the environment only."""
+
+SWEEP_EVERY = 0.25
+"""Seconds between two sweeps, which kick lanes whose kick was lost; one worker sweeps at a time."""
+
+RECEIVER_SILENT_AFTER = 60
+"""Seconds without a report of its spool after which a receiver no longer counts."""
+
+NEARLY_FULL = 0.95
+"""The share of Redis' `maxmemory` from which on nothing new is claimed."""
+
+FACT_BYTES = 350
+"""About how many bytes in Redis a fact takes."""
+
+_IN_LUA: dict[str, str | int | float] = {
+    "DEFAULT_MERCHANT": DEFAULT_MERCHANT,
+    "SWEEP_MS": round(SWEEP_EVERY * 1000),
+    "RECEIVER_SILENT_MS": RECEIVER_SILENT_AFTER * 1000,
+    "NEARLY_FULL": NEARLY_FULL,
+    "FACT_BYTES": FACT_BYTES,
+}
+
+
+def lua_constants() -> str:
+    """These constants as Lua's locals, a line each."""
+    return "".join(f"local {name} = {json.dumps(value)}\n" for name, value in _IN_LUA.items())
