@@ -72,7 +72,7 @@ async def _running(redis_url: str, environ: Mapping[str, str]) -> AsyncIterator[
         "RELAY_ALLOW_PRIVATE_ENDPOINTS": "true", **environ,
     })  # fmt: skip
     context = make_context(settings)
-    await context.history.prepare()
+    await context.ledger.open_with(context.history, context.sealer)
     listener = listen("127.0.0.1", 0)
     server = make_server(context)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
