@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import hashlib
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from console.operations import audit
 from console.resources.routes import OPERATIONS
 from console.web.pages.audit import ACTIONS
 from console.web.site import PAGES
+from history import History
+from ledger.outbox import Outbox
+from schemas.errors import HistoryUnavailable, LedgerUnavailable
+from schemas.reasons import Reason
 from tests.console import examples as story
 from tests.console.conftest import TOKEN, Console, running
-from tests.console.web.conftest import Reader
 from tests.support import machine
-from tests.support.clients import http_client
 from tests.support.iamport_stub import Stub, http
+from tests.support.waiting import until
 
+NAMELESS = hashlib.sha256(b"nameless-token").hexdigest()[:8]
 READER = {"authorization": "Bearer bobs-token"}
 
 
@@ -101,3 +106,77 @@ async def test_a_cancellation_whose_outcome_is_unknown_is_audited(console: Conso
     answer = await console.call("POST", f"/v1/payments/{story.PAID}/cancellations", {"amount": 400})
     assert answer.status_code == 504, answer.text
     assert [row["object"] for row in await audited(console, action="payment.cancel")] == [story.PAID]
+
+
+async def test_a_look_counts_once_a_minute(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By each operator, at each object, by each filter; pages and programs that look every second make no flood."""
+    await machine.seen(console.ledger, "imp_1")
+    await machine.seen(console.ledger, "imp_2")
+    for path in ("/v1/payments/imp_1", "/v1/payments/imp_2", "/v1/events", "/v1/events?imp_uid=imp_1"):
+        for _ in range(3):
+            assert (await console.call("GET", path)).status_code == 200
+            assert (await console.call("GET", path, headers=READER)).status_code == 200
+    shown = [(row["actor"], row["action"], row["object"], row["detail"]) for row in await audited(console)]
+    of_both = [
+        ("payment.read", "imp_1", {"merchant": "default"}), ("payment.read", "imp_2", {"merchant": "default"}),
+        ("event.list", "", {}), ("event.list", "", {"imp_uid": "imp_1"}),
+    ]  # fmt: skip
+    assert shown[::-1] == [(actor, *look) for look in of_both for actor in ("alice", "bob")]
+    monkeypatch.setattr(audit, "LOOK_EVERY", 0.0)
+    await console.call("GET", "/v1/payments/imp_1")
+    assert len(await audited(console, object="imp_1")) == 3
+
+
+async def test_filters_and_pages(console: Console) -> None:
+    """By actor, action, object and window; newest first, a cursor at a time."""
+    endpoint = (await console.endpoint())["id"]
+    nameless = {"authorization": "Bearer nameless-token"}
+    assert (await console.call("POST", f"/v1/endpoints/{endpoint}/disable", headers=nameless)).status_code == 200
+    rows = await audited(console)
+    assert [(row["actor"], row["action"]) for row in rows] == [
+        (NAMELESS, "endpoint.disable"),
+        ("alice", "endpoint.create"),
+    ]
+    assert await audited(console, actor="alice") == await audited(console, action="endpoint.create") == rows[1:]
+    assert await audited(console, object=endpoint) == rows
+    assert await audited(console, since=rows[0]["at"]) == rows[:1]
+    assert await audited(console, until=rows[0]["at"]) == rows[1:]
+    first = (await console.call("GET", "/v1/audit", params={"limit": 1})).json()
+    rest = (await console.call("GET", "/v1/audit", params={"cursor": first["next_cursor"]})).json()
+    assert [*first["data"], *rest["data"]] == rows
+    for query in ("cursor=x", "limit=0", "who=alice", "since=2026-11-02T00:00:00Z&until=2026-11-01T00:00:00Z"):
+        assert (await console.call("GET", f"/v1/audit?{query}")).status_code == 422
+
+
+async def test_redis_that_cannot_be_told(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is done stays done and is logged; what cannot be audited is not shown."""
+    endpoint = (await console.endpoint())["id"]
+
+    async def away(*_given: object) -> str:
+        raise LedgerUnavailable("no Redis")
+
+    monkeypatch.setattr(Outbox, "append", away)
+    with capture_logs() as logged:
+        assert (await console.call("POST", f"/v1/endpoints/{endpoint}/disable")).status_code == 200
+    assert [(line["event"], line["action"]) for line in logged] == [("audit_not_written", "endpoint.disable")]
+    assert (await console.call("GET", f"/v1/endpoints/{endpoint}/secret")).status_code == 503
+    assert (await console.call("GET", "/v1/export/payments")).status_code == 503
+
+
+async def test_history_that_is_away_stops_nothing(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The entry waits in the outbox."""
+
+    async def away(*_given: object, **_options: object) -> bool:
+        raise HistoryUnavailable(Reason.of("history_timed_out"))
+
+    with monkeypatch.context() as while_away:
+        while_away.setattr(History, "record", away)
+        while_away.setattr(History, "place", away)
+        endpoint = (await console.endpoint())["id"]
+        assert (await console.call("GET", f"/v1/endpoints/{endpoint}/secret")).status_code == 200
+        assert (await console.call("GET", "/v1/audit")).status_code == 503
+
+    async def is_told() -> bool:
+        return [row["action"] for row in await audited(console)] == ["secret.read", "endpoint.create"]
+
+    await until(is_told)
