@@ -35,6 +35,7 @@ class Scene:
             "/deliveries?state=dead", f"/deliveries/{self.dead}", "/endpoints", "/endpoints/new",
             f"/endpoints/{self.sick}", f"/endpoints/{self.sick}/edit", "/replays", "/notifications",
             "/reconciliations", "/merchants", "/merchants/new", "/merchants/new?merchant=default", "/settings",
+            "/audit", "/audit?action=endpoint.create",
         ]  # fmt: skip
 
 
