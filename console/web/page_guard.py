@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from console.context import Context
 from console.http.requests import InvalidFields, TooLarge
+from console.operations.history_state import HistoryState, HistoryWatch
 from console.web import addresses, catalogue, cookies, time_display
 from console.web.forms import CSRF, Form, read_form
 from console.web.headers import with_headers
@@ -22,7 +23,7 @@ from console.web.refusals import refused
 from console.web.rendering import THEMES, Rendering
 from console.web.sessions import LIFETIME, Sessions, equal_secrets
 from console.web.visit import PageRoute, Redirect, View, Visit
-from schemas.errors import RelayError
+from schemas.errors import LedgerUnavailable, RelayError
 
 log = structlog.get_logger()
 
@@ -35,6 +36,7 @@ class PageGuard:
         self._sessions = sessions
         self._rendering = rendering
         self._live = live
+        self._history = HistoryWatch(context)
 
     def guarded_handler(self, page: PageRoute) -> Callable[[Request], Awaitable[Response]]:
         """The page as Starlette's routes take it."""
@@ -46,10 +48,10 @@ class PageGuard:
             try:
                 response = await self._answer(page, visit, csrf)
             except (RelayError, InvalidFields, TooLarge) as error:
-                response = self._respond(refused(visit, error), visit, csrf)
+                response = await self._respond(refused(visit, error), visit, csrf)
             except Exception as error:
                 log.exception("page_broke", path=request.url.path)
-                response = self._respond(refused(visit, error), visit, csrf)
+                response = await self._respond(refused(visit, error), visit, csrf)
             if visit.session is None and request.cookies.get(cookies.VISITOR) != visitor:
                 cookies.put(request, response, cookies.VISITOR, visitor)
             return with_headers(response)
@@ -74,29 +76,37 @@ class PageGuard:
     async def _answer(self, page: PageRoute, visit: Visit, csrf: str) -> Response:
         request = visit.request
         if visit.session is None and not page.public:
-            return self._to_sign_in(visit, csrf)
+            return await self._to_sign_in(visit, csrf)
         if request.method == "POST":
             form = await read_form(request)
             visit = replace(visit, form=form)
             if not _is_ours(request, form, csrf):
-                return self._respond(View("error", {"what": "form"}, 403), visit, csrf)
+                return await self._respond(View("error", {"what": "form"}, 403), visit, csrf)
             if not page.public and not page.for_readers:
                 if not visit.may_act:
-                    return self._respond(View("error", {"what": "read_only"}, 403), visit, csrf)
+                    return await self._respond(View("error", {"what": "read_only"}, 403), visit, csrf)
                 log.info("operator_acts", caller=visit.caller.name, path=request.url.path)
         elif request.query_params.get("live") == "1" and not page.public:
             return self._live.stream(page, visit, csrf)
         outcome = await page.handler(visit)
-        return self._respond(outcome, visit, csrf) if isinstance(outcome, View) else self._go(outcome, request)
+        return await self._respond(outcome, visit, csrf) if isinstance(outcome, View) else self._go(outcome, request)
 
-    def _respond(self, view: View, visit: Visit, csrf: str) -> Response:
+    async def _respond(self, view: View, visit: Visit, csrf: str) -> Response:
         request = visit.request
         notice = cookies.open_notice(self._context.sealer, request.cookies.get(cookies.NOTICE))
-        html = self._rendering.page(view, visit, csrf=csrf, notice=notice)
+        history = None if visit.session is None or view.status == 503 else await self._history_state()
+        html = self._rendering.page(view, visit, csrf=csrf, notice=notice, history=history)
         response = HTMLResponse(html, view.status)
         if cookies.NOTICE in request.cookies:
             cookies.drop(request, response, cookies.NOTICE)
         return response
+
+    async def _history_state(self) -> HistoryState | None:
+        """What every page says of history; nothing while Redis, which says how far it is behind, is away."""
+        try:
+            return await self._history.recent()
+        except LedgerUnavailable:
+            return None
 
     def _go(self, go: Redirect, request: Request) -> Response:
         response = RedirectResponse(go.to, 303)
@@ -111,13 +121,13 @@ class PageGuard:
             cookies.drop(request, response, cookies.SESSION)
         return response
 
-    def _to_sign_in(self, visit: Visit, csrf: str) -> Response:
+    async def _to_sign_in(self, visit: Visit, csrf: str) -> Response:
         request = visit.request
         if request.query_params.get("live") == "1":
             return Response(status_code=401)
         if request.headers.get("sec-fetch-site") == "cross-site" and request.method in ("GET", "HEAD"):
             # Browsers send no strict cookie when a link on another site is followed: the page reloads itself.
-            return self._respond(View("again", {"to": addresses.requested(request)}), visit, csrf)
+            return await self._respond(View("again", {"to": addresses.requested(request)}), visit, csrf)
         to = addresses.requested(request) if request.method == "GET" else "/"
         return RedirectResponse(f"/sign-in?to={quote(to, safe='/')}" if to != "/" else "/sign-in", 303)
 

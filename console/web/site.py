@@ -16,6 +16,7 @@ from console.web.pages import (
     endpoint_form,
     endpoints,
     events,
+    figures,
     merchants,
     notifications,
     overview,
@@ -36,7 +37,7 @@ from schemas.errors import NotFound
 from schemas.reasons import Reason
 
 _MODULES = (
-    overview, payments, payment_detail, events, endpoint_form, endpoints, deliveries, replays, notifications,
+    overview, figures, payments, payment_detail, events, endpoint_form, endpoints, deliveries, replays, notifications,
     reconciliations, merchants, settings, search, preferences,
 )  # fmt: skip
 PAGES: tuple[PageRoute, ...] = tuple(chain.from_iterable(module.PAGES for module in _MODULES))
