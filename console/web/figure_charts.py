@@ -20,6 +20,7 @@ UNKNOWN = "unknown"
 
 N = TypeVar("N", int, Decimal)
 _EPOCH = date(1970, 1, 1).toordinal()
+_OUTCOMES = ("applied", "unchanged", "pending", "rejected")
 _STATUSES = tuple(status.value for status in Status)
 
 
@@ -112,9 +113,7 @@ def without_webhook(
     came: dict[tuple[date, str], int] = defaultdict(int)
     for told in notifications:
         came[_date(told.day), told.outcome] += told.count
-    outcomes = tuple(
-        name for name in ("applied", "unchanged", "pending", "rejected") if any(name == of for _, of in came)
-    )
+    outcomes = tuple(name for name in _OUTCOMES if any(name == of for _, of in came))
     return _stacked(days, ("lost",), lost, 0, word), _stacked(days, outcomes, came, 0, word)
 
 
@@ -158,17 +157,9 @@ def _stacked(
                 continue
             height = max(float(value / peak) * HEIGHT, 2.0)
             label = f"{day:%m-%d} {word(name)}: {value:,}"
-            bottom -= height
-            bars.append(
-                Bar(
-                    round(place * step, 2),
-                    round(max(bottom, 0.0), 2),
-                    round(step * 0.8, 2),
-                    round(height, 2),
-                    label,
-                    name,
-                )
-            )
+            bottom = max(bottom - height, 0.0)
+            x, y, width = round(place * step, 2), round(bottom, 2), round(step * 0.8, 2)
+            bars.append(Bar(x, y, width, round(height, 2), label, name))
     totals = tuple(sum((row[place] for _, row in rows), zero) for place in range(len(names)))
     chart = Chart(tuple(bars), float(peak), float(sum(totals, zero)), WIDTH, HEIGHT)
     return DayChart(chart, tuple(names), tuple(rows), totals)

@@ -119,8 +119,8 @@ class Visit:
         return window(self.query("from"), self.query("to"), self.clock.zone)
 
     def listed(self, page: HistoryPage[Any], *filters: str) -> dict[str, Any]:
-        """What the template of a list shows: the `rows`, the `next_cursor`, the `days` and the values `chosen` for these
-        filters, and whether it is `paged`, not the first page."""
+        """What the template of a list shows: the `rows`, the `next_cursor`, the `days`, the values `chosen` for these
+        filters (with the days), and whether it is `paged`, not the first page."""
         days = {name: self.query(name) or "" for name in ("from", "to")}
         chosen = {name: self.query(name) or "" for name in filters} | days
         paged = self.query("cursor") is not None

@@ -43,8 +43,9 @@ async def search(visit: Visit) -> PageResult:
 
 async def _clear(visit: Visit, wanted: str, found: Found) -> str | None:
     """The page of what is meant; None where that is not one thing."""
-    named = [row.stored for row in found.payments if wanted in (row.stored.imp_uid, row.stored.merchant_uid)]
-    if len(named) == found.count == 1:
+    rows = [row.stored for row in found.payments]
+    named = [row for row in rows if row.imp_uid == wanted] or [row for row in rows if row.merchant_uid == wanted]
+    if len(named) == 1 and (named[0].imp_uid == wanted or found.count == 1):
         return addresses.payment(named[0].merchant, named[0].imp_uid)
     if not found.count and IMP_UID.fullmatch(wanted):
         # No look-up has found it, but a webhook may have reported it.
