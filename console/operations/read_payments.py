@@ -53,12 +53,11 @@ async def read_payment(context: Context, merchant: str, imp_uid: str) -> Payment
 
 
 async def find_payment(context: Context, merchant: str, imp_uid: str) -> PaymentView | None:
-    """A payment, wherever it is; None where no look-up has found it."""
+    """A payment that the ledger has; None where it has none."""
     try:
-        return _view(await context.ledger.payments.get(merchant, imp_uid))
+        return as_shown(await context.ledger.payments.get(merchant, imp_uid))
     except NotFound:
-        found = await context.history.payments.some([(merchant, imp_uid)])
-        return next((_view(from_history.payment(row)) for row in found.values()), None)
+        return None
 
 
 async def list_payments(
@@ -76,7 +75,7 @@ async def list_payments(
     page = await context.history.payments.list(
         part, merchant=merchant, imp_uid=imp_uid, merchant_uid=merchant_uid, status=status
     )
-    return HistoryPage(tuple(_view(from_history.payment(row)) for row in page.rows), page.next_cursor, behind)
+    return HistoryPage(tuple(as_shown(from_history.payment(row)) for row in page.rows), page.next_cursor, behind)
 
 
 async def list_payments_with_events(
@@ -101,10 +100,11 @@ async def list_payments_with_events(
 
 
 def _with_events(payment: Payment, events: Sequence[StoredEvent]) -> PaymentWithEvents:
-    view = _view(payment)
+    view = as_shown(payment)
     return PaymentWithEvents(view.stored, view.cancellations, view.snapshot, tuple(map(event_view, events)))
 
 
-def _view(payment: Payment) -> PaymentView:
+def as_shown(payment: Payment) -> PaymentView:
+    """A payment as operators see it."""
     shown = tuple(request for request in payment.requests if request.state not in ("sending", "sent"))
     return PaymentView(payment, shown, wire.loads(payment.snapshot))

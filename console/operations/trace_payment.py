@@ -57,8 +57,13 @@ async def trace_payment(context: Context, merchant: str, imp_uid: str) -> Paymen
         notifications=notifications,
         events=events,
         deliveries={event.id: rows for event, rows in zip(events, deliveries, strict=True)},
-        truncated=len(recorded) > MOST_EVENTS or len(notifications) == MOST_NOTIFICATIONS,
+        truncated=not _begins(events) or len(notifications) == MOST_NOTIFICATIONS,
     )
+
+
+def _begins(events: Sequence[EventView]) -> bool:
+    """Whether the first event of the payment is among these."""
+    return not events or events[-1].data["previous_status"] is None
 
 
 async def _found(context: Context, merchant: str, imp_uid: str) -> PaymentWithEvents | None:

@@ -19,6 +19,7 @@ from console.web.pages import (
     endpoints,
     events,
     exports,
+    figures,
     merchants,
     notifications,
     overview,
@@ -39,7 +40,7 @@ from schemas.errors import NotFound
 from schemas.reasons import Reason
 
 _MODULES = (
-    overview, payments, payment_detail, events, endpoint_form, endpoints, deliveries, replays, notifications,
+    overview, figures, payments, payment_detail, events, endpoint_form, endpoints, deliveries, replays, notifications,
     reconciliations, merchants, audit, exports, settings, search, preferences,
 )  # fmt: skip
 PAGES: tuple[PageRoute, ...] = tuple(chain.from_iterable(module.PAGES for module in _MODULES))

@@ -12,15 +12,17 @@ from starlette.requests import Request
 from console.context import Context
 from console.http.api_tokens import Caller
 from console.http.audited import Audited
-from console.http.models import Body, Listing
+from console.http.models import Listing
 from console.http.problems import WrongField
 from console.http.requests import InvalidFields, parse_model
 from console.operations.read_endpoints import EndpointView, newest_endpoints
 from console.operations.wait_for_history import HistoryPage
 from console.web.catalogue import Catalogue
+from console.web.days import window
 from console.web.forms import Form
 from console.web.sessions import Session
 from console.web.time_display import Clock
+from history.export import What
 
 PAGE_SIZE = 50
 """Rows of a list on one page."""
@@ -61,8 +63,8 @@ class Redirect:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A request, its operator, and the language and clock that it is answered with. `asked` are the bodies that its
-    form was validated as."""
+    """A request, its operator, and the language and clock that it is answered with. `asked` is
+    what its query and form were validated as."""
 
     request: Request
     context: Context
@@ -70,7 +72,7 @@ class Visit:
     clock: Clock
     theme: str
     form: Form = field(default_factory=Form)
-    asked: list[Body] = field(default_factory=list, repr=False)
+    asked: list[BaseModel] = field(default_factory=list, repr=False)
 
     @property
     def catalogue(self) -> Catalogue:
@@ -110,21 +112,34 @@ class Visit:
         if errors:
             raise InvalidFields(errors)
         valid: M = value
-        if isinstance(valid, Body):
-            self.asked.append(valid)
+        self.asked.append(valid)
         return valid
 
     def listing(self, model: type[L], *filters: str, size: int = PAGE_SIZE) -> L:
         """The part of a list that the address chooses, by these filters. Raises `InvalidFields`."""
         given = {name: value for name in (*filters, "cursor") if (value := self.query(name)) is not None}
-        return self.validated(model, {**given, "limit": size})
+        return self.validated(model, {**given, **self.window(), "limit": size})
+
+    def window(self) -> dict[str, str]:
+        """The window that the address chooses by days (`from`, `to`), as the operator API takes it. Raises
+        `InvalidFields`."""
+        return window(self.query("from"), self.query("to"), self.clock.zone)
 
     def listed(self, page: HistoryPage[Any], *filters: str) -> dict[str, Any]:
-        """What the template of a list shows: the `rows`, the `next_cursor`, the values `chosen` for these filters, and
-        whether it is `paged`, not the first page."""
-        chosen = {name: self.query(name) or "" for name in filters}
+        """What the template of a list shows: the `rows`, the `next_cursor`, the `days`, the values `chosen` for these
+        filters (with the days), and whether it is `paged`, not the first page."""
+        days = {name: self.query(name) or "" for name in ("from", "to")}
+        chosen = {name: self.query(name) or "" for name in filters} | days
         paged = self.query("cursor") is not None
-        return {"rows": page.rows, "next_cursor": page.next_cursor, "chosen": chosen, "paged": paged}
+        return {"rows": page.rows, "next_cursor": page.next_cursor, "chosen": chosen, "days": days, "paged": paged}
+
+    async def count(self, what: What, query: Listing, merchant: str | None = None) -> int | None:
+        """How many rows some days have, of one merchant or all; None where no days are chosen, and for a live part."""
+        has_days = query.since is not None or query.until is not None
+        if not has_days or self.query("live") is not None:
+            return None
+        window = {"since": query.since, "until": query.until}
+        return await self.context.history.exports.count(what, merchant=merchant, **window)
 
     async def merchants(self) -> list[str]:
         """The names of merchants, to choose from."""

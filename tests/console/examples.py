@@ -29,7 +29,14 @@ FAILED = Reason.of("retry_scheduled", Reason.of("http_answer", status=500))
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
 _MADE_UP = re.compile(r"\b(ntf|ep|can|rpl|rec|evt|aud|whsec)_[A-Za-z0-9+/=]{16,}")
 _CURSOR = "next_cursor"
-_VARYING = {"_at": UNIX, "oldest_due_seconds": 12, "duration_ms": 12, "used_bytes": 1_048_576}
+_VARYING = {
+    "_at": UNIX,
+    "oldest_due_seconds": 12,
+    "duration_ms": 12,
+    "used_bytes": 1_048_576,
+    "behind_seconds": 0.03,
+    "waiting": 0,
+}
 """Numbers that differ from run to run, by how their names end."""
 
 

@@ -124,8 +124,16 @@ async def test_a_reader_may_export_from_each_list(console: Console) -> None:
             assert (file.status_code, file.headers["content-type"]) == (200, "text/csv; charset=utf-8")
             assert file.headers["cache-control"] == "no-store"
         assert "마지막 시도는 500 응답" in (await client.get("/export/deliveries")).content.decode("utf-8-sig")
-        filtered = (await reader.open("/payments?merchant=default")).text
-        assert 'href="/export/payments?merchant=default"' in filtered
+        days = "merchant=default&from=2026-11-01&to=2999-11-30"
+        filtered = (await reader.open(f"/payments?{days}")).text
+        assert f'href="/export/payments?{days.replace("&", "&amp;")}"' in filtered
+        file = await client.get(f"/export/payments?{days}")
+        assert (
+            file.headers["content-disposition"] == 'attachment; filename="payments_default_2026-11-01_2999-12-01.csv"'
+        )
+        assert file.text.count("imp_1") == 1
         assert (await client.get("/export/buyers")).status_code == 422
     entries = (await console.call("GET", "/v1/audit", params={"action": "export.read"})).json()["data"]
+    window = {"since": "2026-10-31T15:00:00Z", "until": "2999-11-30T15:00:00Z"}
+    assert entries[0]["detail"] == {"merchant": "default", **window, "format": "csv"}
     assert {entry["object"] for entry in entries} == {"payments", "events", "deliveries", "notifications"}

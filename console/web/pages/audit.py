@@ -9,7 +9,7 @@ from console.resources.audit import AuditListing
 from console.web.visit import PageResult, PageRoute, View, Visit
 
 ACTIONS = tuple(act.action for act in vars(acts).values() if isinstance(act, Audited))
-_FILTERS = ("actor", "action", "object", "since", "until")
+_FILTERS = ("actor", "action", "object")
 
 
 async def audit(visit: Visit) -> PageResult:

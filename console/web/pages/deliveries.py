@@ -21,6 +21,7 @@ from console.web.refusals import failed
 from console.web.visit import PageResult, PageRoute, Redirect, View, Visit
 from ledger.deliveries import DeliveryView, State
 from schemas import wire
+from schemas.endpoints.endpoint import ENDPOINT_TYPES, PAYMENT_TYPES
 from schemas.endpoints.signature import signed_headers
 from schemas.errors import NotFound, RelayError
 from schemas.payments.buyer_masking import MASK
@@ -29,13 +30,14 @@ from schemas.payments.events import CallbackBody
 log = structlog.get_logger()
 
 STATES = get_args(State)
-_FILTERS = ("state", "endpoint", "event")
+TYPES = (*PAYMENT_TYPES, *ENDPOINT_TYPES)
+_FILTERS = ("state", "endpoint", "event", "merchant", "type")
 
 
 async def deliveries(visit: Visit) -> PageResult:
     """Deliveries in one state or all, newest first."""
     query = visit.listing(DeliveryListing, *_FILTERS)
-    page, endpoints = await asyncio.gather(
+    page, endpoints, merchants = await asyncio.gather(
         list_deliveries(
             visit.context,
             query.part,
@@ -46,10 +48,20 @@ async def deliveries(visit: Visit) -> PageResult:
             type_=query.type,
         ),
         visit.endpoints(),
+        visit.merchants(),
     )
     listed = visit.listed(page, *_FILTERS)
     urls = {row.endpoint.id: row.endpoint.url for row in endpoints}
-    values = {**listed, "states": STATES, "endpoints": endpoints, "urls": urls}
+    is_whole = not any(visit.query(name) for name in _FILTERS if name != "merchant")
+    values = {
+        **listed,
+        "states": STATES,
+        "endpoints": endpoints,
+        "urls": urls,
+        "merchants": merchants,
+        "types": TYPES,
+        "count": await visit.count("deliveries", query, query.merchant) if is_whole else None,
+    }
     return View("deliveries", values, live=() if listed["paged"] else ("deliveries",))
 
 

@@ -37,7 +37,9 @@ async def events(visit: Visit) -> PageResult:
         visit.merchants(),
     )
     listed = visit.listed(page, *_FILTERS)
-    values = {**listed, "merchants": merchants, "types": TYPES}
+    is_whole = query.imp_uid is None and query.type is None
+    count = await visit.count("events", query, query.merchant) if is_whole else None
+    values = {**listed, "merchants": merchants, "types": TYPES, "count": count}
     return View("events", values, live=() if listed["paged"] else ("events",))
 
 

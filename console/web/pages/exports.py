@@ -12,9 +12,9 @@ from console.web.visit import Download, PageResult, PageRoute, Visit
 
 
 async def export(visit: Visit) -> PageResult:
-    """The file of an export: csv unless asked otherwise."""
-    given = filled(merchant=visit.query("merchant"), since=visit.query("since"), until=visit.query("until"))
-    parameters = visit.validated(ExportParameters, {"format": "csv", **given, **filled(format=visit.query("format"))})
+    """The file of an export, of a merchant and some days; csv unless asked otherwise."""
+    given = filled(merchant=visit.query("merchant"), format=visit.query("format"))
+    parameters = visit.validated(ExportParameters, {"format": "csv", **given, **visit.window()})
     order = export_order(visit.part("what"), parameters)
     begun = await export_rows(visit.context, order, lambda reason: as_text(reason, visit.clock))
     return Download(begun.pieces, export_headers(order, begun, visit.clock.zone))

@@ -25,8 +25,10 @@ async def notifications(visit: Visit) -> PageResult:
         read_stats(visit.context),
     )
     listed = visit.listed(page, *_FILTERS)
+    is_whole = query.imp_uid is None and query.outcome is None
     values = {
         **listed,
+        "count": await visit.count("notifications", query, query.merchant) if is_whole else None,
         "merchants": merchants,
         "outcomes": get_args(Outcome),
         "refused": stats.numbers.refused,

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterable
-
 import structlog
 
 from console.http import acts
 from console.http.requests import InvalidFields
 from console.operations.cancel_payment import cancel_payment, record_cancellation, reject_cancellation
-from console.operations.read_payments import PaymentView, find_payment, list_payments
+from console.operations.read_payments import list_payments
 from console.operations.refresh_payment import refresh_payment
 from console.resources.cancellations import CancellationIn, RejectionIn
 from console.resources.payments import PaymentListing
@@ -33,32 +30,25 @@ async def payments(visit: Visit) -> PageResult:
     cursor, merchants = visit.query("cursor"), await visit.merchants()
     query = visit.validated(
         PaymentListing,
-        {**filled(merchant=merchant, status=status, cursor=cursor, merchant_uid=wanted), "limit": PAGE_SIZE},
+        {
+            **filled(merchant=merchant, status=status, cursor=cursor, merchant_uid=wanted),
+            **visit.window(),
+            "limit": PAGE_SIZE,
+        },
     )
     page = await list_payments(
         visit.context, query.part, merchant=query.merchant, merchant_uid=query.merchant_uid, status=query.status
     )
-    rows = list(page.rows)
+    listed = visit.listed(page, "q", "merchant", "status")
     if wanted and IMP_UID.fullmatch(wanted) and cursor is None:
-        found = await by_imp_uid(visit, wanted, [merchant] if merchant else ["default", *merchants])
-        rows = [row for row in found if status in (None, row.stored.status)] + rows
-    values = {
-        "rows": rows,
-        "next_cursor": page.next_cursor,
-        "merchants": merchants,
-        "statuses": STATUSES,
-        "chosen": {"q": wanted or "", "merchant": merchant or "", "status": status or ""},
-        "paged": cursor is not None,
-    }
+        named = await list_payments(
+            visit.context, query.part, merchant=query.merchant, imp_uid=wanted, status=query.status
+        )
+        listed["rows"] = named.rows + page.rows
+    is_whole = wanted is None and status is None
+    count = await visit.count("payments", query, query.merchant) if is_whole else None
+    values = {**listed, "merchants": merchants, "statuses": STATUSES, "count": count}
     return View("payments", values, live=() if values["paged"] else ("payments",))
-
-
-async def by_imp_uid(visit: Visit, imp_uid: str, merchants: Iterable[str]) -> list[PaymentView]:
-    """The payments of this id, of any of these merchants; a merchant that is named twice counts once."""
-    found = await asyncio.gather(
-        *(find_payment(visit.context, merchant, imp_uid) for merchant in dict.fromkeys(merchants))
-    )
-    return [payment for payment in found if payment is not None]
 
 
 async def refresh(visit: Visit) -> PageResult:
