@@ -44,8 +44,9 @@ class Streamed(StreamingResponse):
 
 
 def export_headers(order: ExportOrder, export: Export, zone: tzinfo = UTC) -> dict[str, str]:
-    """The headers of an export; the name of its file has the days of its window in this zone."""
-    days = [f"{datetime.fromtimestamp(at, zone):%Y-%m-%d}" for at in (order.since, order.until) if at is not None]
+    """The headers of an export; the name of its file has the first and the last day of its window, in this zone."""
+    ends = (order.since, None if order.until is None else order.until - 0.001)
+    days = [f"{datetime.fromtimestamp(at, zone):%Y-%m-%d}" for at in ends if at is not None]
     name = "_".join([order.what, *([order.merchant] if order.merchant else []), *days])
     headers = {
         "content-type": MEDIA_TYPES[order.format],

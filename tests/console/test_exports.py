@@ -41,7 +41,7 @@ async def test_each_list_is_a_file(console: Console) -> None:
         assert row[key] == wire.loads(line)[key]
     window = {"merchant": "default", "since": "2026-11-01T00:00:00+09:00", "until": "2999-12-01T00:00:00Z"}
     answer = await console.call("GET", "/v1/export/payments", params=window)
-    name = "payments_default_2026-10-31_2999-12-01.ndjson"
+    name = "payments_default_2026-10-31_2999-11-30.ndjson"
     assert answer.headers["content-disposition"] == f'attachment; filename="{name}"'
     assert "제주 감귤, 5kg" in answer.text
     elsewhere = await console.call("GET", "/v1/export/payments", params={"merchant": "shop"})
@@ -129,9 +129,9 @@ async def test_a_reader_may_export_from_each_list(console: Console) -> None:
         assert f'href="/export/payments?{days.replace("&", "&amp;")}"' in filtered
         file = await client.get(f"/export/payments?{days}")
         assert (
-            file.headers["content-disposition"] == 'attachment; filename="payments_default_2026-11-01_2999-12-01.csv"'
+            file.headers["content-disposition"] == 'attachment; filename="payments_default_2026-11-01_2999-11-30.csv"'
         )
-        assert file.text.count("imp_1") == 1
+        assert file.text.count("\r\ndefault,imp_1,") == 1
         assert (await client.get("/export/buyers")).status_code == 422
     entries = (await console.call("GET", "/v1/audit", params={"action": "export.read"})).json()["data"]
     window = {"since": "2026-10-31T15:00:00Z", "until": "2999-11-30T15:00:00Z"}
