@@ -87,15 +87,16 @@ for i = 1, take_number() do
   results[i] = {lane = take(), id = take(), token = take(), verdict = take(), wait = take_number(), reason = take(),
     lane_wait = take_number(), attempts = take_rows(2)}
 end
+local is_settled = {}
 for i, r in ipairs(results) do
-  if holds(r.lane, r.id, r.token) then
+  if not is_settled[r.id] and holds(r.lane, r.id, r.token) then
     local ep = name_of(r.lane)
     if (r.lane_wait or r.verdict == "disable" or r.verdict == "again") and is_outdated(ep, r.token) then
       if r.verdict == "disable" then r.verdict = "again" end
       r.wait, r.lane_wait = 0, nil
     end
     settle(ep, r)
-    r.is_settled = true
+    is_settled[r.id], r.is_settled = true, true
     answers[i] = is_unwell(ep) and "unwell" or "ok"
   else
     answers[i] = "lost"
