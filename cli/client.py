@@ -14,6 +14,7 @@ from urllib.parse import quote
 import httpx
 import typer
 
+from cli.failure import CommandFailed
 from cli.output import printable
 from runtime.settings import Settings
 from schemas import wire
@@ -29,7 +30,7 @@ NO_PROXY: Mapping[str, None] = {f"all://{host}": None for host in ("127.0.0.1", 
 """Connections to this machine ignore HTTP_PROXY: a proxy would look for the address on its own machine."""
 
 
-class CallFailed(RelayError):
+class CallFailed(CommandFailed):
     """A call failed; `status` is the status code of the answer, None without one."""
 
     def __init__(self, message: str, status: int | None = None) -> None:
@@ -131,10 +132,10 @@ def console() -> Iterator[RelayClient]:
 
 @contextmanager
 def exit_on_error() -> Iterator[None]:
-    """Ends the command with one line and exit status 1 if the relay raises an error."""
+    """Ends the command with one line and exit status 1 if the relay or the command raises an error."""
     try:
         yield
-    except (RelayError, BadSetting) as error:
+    except (CommandFailed, BadSetting, RelayError) as error:
         print(printable(f"relay: {error}"), file=sys.stderr)
         raise typer.Exit(1) from None
 

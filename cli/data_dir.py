@@ -10,10 +10,10 @@ from pathlib import Path
 import orjson
 from cryptography.fernet import Fernet
 
-from schemas.errors import RelayError
+from cli.failure import CommandFailed
 
 
-class DataDirInUse(RelayError):
+class DataDirInUse(CommandFailed):
     """Another `relay up` uses the same directory."""
 
 

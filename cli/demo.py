@@ -10,9 +10,9 @@ from typing import Any
 
 import httpx
 
+from cli.failure import CommandFailed
 from cli.screen import Screen
 from cli.stack import Addresses
-from schemas.errors import RelayError
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Demo:
         self._token = token
 
     async def register(self) -> dict[str, str]:
-        """Replaces the endpoints of earlier runs; the secret of each path. Raises `RelayError`."""
+        """Replaces the endpoints of earlier runs; the secret of each path. Raises `CommandFailed`."""
         headers = {"authorization": f"Bearer {self._token}"}
         secrets = {}
         async with httpx.AsyncClient(base_url=self._addresses.url("console"), headers=headers, trust_env=False) as api:
@@ -98,7 +98,7 @@ class Demo:
         relay = {"url": self._addresses.url("console"), "token": self._token}  # the scenario cancels through it
         try:
             await _call(sandbox, "POST", f"/_sandbox/scenarios/{scenario.name}?wait=true", {"relay_api": relay})
-        except RelayError as error:
+        except CommandFailed as error:
             self._screen.say(str(error), "red")
         await self._settled(before + len(scenario.events))
         return list((Counter(scenario.events) - Counter(self._screen.narrator.recorded[before:])).elements())
@@ -115,12 +115,12 @@ class Demo:
 
 
 async def _call(client: httpx.AsyncClient, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-    """The JSON of a successful answer, `{}` if it has no body. Raises `RelayError` with one line."""
+    """The JSON of a successful answer, `{}` if it has no body. Raises `CommandFailed` with one line."""
     try:
         answer = await client.request(method, path, json=body)
     except httpx.TransportError as error:
-        raise RelayError(f"{method} {client.base_url}{path.lstrip('/')} failed: {type(error).__name__}") from None
+        raise CommandFailed(f"{method} {client.base_url}{path.lstrip('/')} failed: {type(error).__name__}") from None
     if not answer.is_success:
         text = " ".join(answer.text.split())[:200]
-        raise RelayError(f"{method} {answer.url} answered {answer.status_code}: {text}")
+        raise CommandFailed(f"{method} {answer.url} answered {answer.status_code}: {text}")
     return answer.json() if answer.content else {}

@@ -16,7 +16,7 @@ from cli.client import CallFailed, RelayClient, console, path_part, succeeded
 from cli.diagnosis import Finding, Outcome, durability_of, first_to_fix, ledger_or_queue, of_stats
 from cli.output import Json, print_json, printable, terminal
 from runtime.settings import Settings
-from schemas.errors import RelayError
+from schemas.errors import BadSetting, RelayError
 from schemas.reasons import english
 from schemas.reasons.english_words import FREE_MEMORY
 
@@ -139,7 +139,7 @@ def _redis_itself() -> Iterator[Finding]:
     try:
         settings = Settings.load()
         yield from asyncio.run(_ask_redis(settings))
-    except RelayError as error:
+    except (BadSetting, RelayError) as error:
         yield Finding("redis", "bad", str(error), "start Redis, or set REDIS_URL")
 
 
@@ -153,7 +153,7 @@ async def _ask_redis(settings: Settings) -> list[Finding]:
         seen = await AclWatch(ledger).recent()
     finally:
         await ledger.close()
-    found = [durability_of(durability.durable, list(durability.reasons))]
+    found = [durability_of(durability.durable, list(map(english, durability.weaknesses)))]
     if seen.memory is not None and seen.memory.trouble is not None:
         found.append(Finding("memory", "bad", english(seen.memory.trouble), FREE_MEMORY))
     return found + [

@@ -12,14 +12,14 @@ import socket
 import subprocess
 from pathlib import Path
 
-from schemas.errors import RelayError
+from cli.failure import CommandFailed
 
 MINIMUM_VERSION = (6, 2)
 
 _VERSION = re.compile(r"\bv=(\d+)\.(\d+)")
 
 
-class NoRedisServer(RelayError):
+class NoRedisServer(CommandFailed):
     """This machine has no usable redis-server; the text names what to install."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from schemas.errors import RelayError
+from cli.failure import CommandFailed
 
 
 def is_free(port: int) -> bool:
@@ -28,4 +28,4 @@ def next_free(wanted: int, taken: set[int]) -> int:
         if port not in taken and is_free(port):
             taken.add(port)
             return port
-    raise RelayError(f"no port from {wanted} up is free: stop another program, or set another port")
+    raise CommandFailed(f"no port from {wanted} up is free: stop another program, or set another port")

@@ -13,10 +13,10 @@ import httpx
 
 from cli.data_dir import DataDir
 from cli.embedded import answers, arguments, find_server
+from cli.failure import CommandFailed
 from cli.free_ports import next_free
 from cli.supervisor import Child, Supervisor
 from runtime.environment import FILE
-from schemas.errors import RelayError
 
 START_TIMEOUT = 30.0
 """Seconds within which a process must be ready."""
@@ -114,7 +114,7 @@ class LocalStack:
                 self._supervisor.failed.result()
             if time.monotonic() > until:
                 log = f"{self._data_dir.shown}/log/{child.name}.log"
-                raise RelayError(f"{child.name} is not ready after {START_TIMEOUT:.0f} s: see {log}")
+                raise CommandFailed(f"{child.name} is not ready after {START_TIMEOUT:.0f} s: see {log}")
             await asyncio.sleep(0.05)
         child.up = True
 

@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from schemas.errors import RelayError
+from cli.failure import CommandFailed
 
 STOP_TIMEOUT = 6.0
 """Seconds from SIGTERM to SIGKILL. Redis is stopped after the others; all together takes ten seconds at most."""
@@ -25,7 +25,7 @@ DEATHS_WINDOW = 60.0
 """A child that dies `MAX_DEATHS` times within so many seconds is not restarted again."""
 
 
-class ChildDied(RelayError):
+class ChildDied(CommandFailed):
     """A child cannot be kept running; the text has its name and its last line of output."""
 
 

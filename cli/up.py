@@ -16,13 +16,14 @@ import typer
 from cli.client import strongest_token
 from cli.data_dir import DataDir
 from cli.demo import Demo
+from cli.failure import CommandFailed
 from cli.narrator import Narrator
 from cli.screen import Screen
 from cli.stack import Addresses, LocalStack, environment
 from cli.supervisor import Supervisor
 from runtime.settings import Settings
 from runtime.signals import handled_in_loop
-from schemas.errors import RelayError
+from schemas.errors import BadSetting, RelayError
 
 app = typer.Typer()
 
@@ -42,11 +43,11 @@ def up(
     """
     try:
         data_dir = DataDir(directory)
-    except (RelayError, OSError) as error:
+    except (CommandFailed, BadSetting, RelayError, OSError) as error:
         raise _fail(error) from None
     try:
         complete = asyncio.run(_Up(data_dir, demo, once, Screen(Narrator(), as_json=as_json)).run())
-    except (RelayError, OSError) as error:
+    except (CommandFailed, BadSetting, RelayError, OSError) as error:
         raise _fail(error) from None
     finally:
         data_dir.close()

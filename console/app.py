@@ -25,6 +25,7 @@ from console.resources.routes import OPERATIONS
 from console.web.site import Site, is_browser
 from schemas import wire
 from schemas.errors import RelayError
+from schemas.reasons import Reason
 
 _DOCS_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 
@@ -92,15 +93,21 @@ async def _ensure_default_merchant(context: Context) -> None:
 
 async def _refused(_request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
-    details = {404: "There is nothing at this path", 405: "This path does not take this method"}
     headers = error.headers if isinstance(error, HTTPException) else None
-    return problem(status, details.get(status, "The request cannot be carried out"), headers=headers)
+    match status:
+        case 404:
+            reason = Reason.of("nothing_at_path")
+        case 405:
+            reason = Reason.of("method_not_allowed", allowed=(headers or {}).get("Allow"))
+        case _:
+            reason = Reason.of("request_refused")
+    return problem(status, reason, headers=headers)
 
 
 async def _failed(_request: Request, error: Exception) -> Response:
-    return of_error(error) if isinstance(error, RelayError) else problem(500, "Something unexpected happened")
+    return of_error(error) if isinstance(error, RelayError) else problem(500, Reason.of("unexpected_error"))
 
 
 async def _broke(request: Request, error: Exception) -> Response:
     log.error("request_broke", path=request.url.path, exc_info=error)
-    return problem(500, "Something unexpected happened; the log of the console has more")
+    return problem(500, Reason.of("unexpected_error"))

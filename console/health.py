@@ -19,7 +19,7 @@ from ledger.heartbeats import Worker, running
 from ledger.stats import Stats
 from runtime.metrics import CONTENT_TYPE, Metrics
 from schemas.errors import LedgerRefused, LedgerUnavailable
-from schemas.reasons import english
+from schemas.reasons import Reason, english
 
 T = TypeVar("T")
 _AVAILABLE = "Whether Redis can be relied on."
@@ -50,7 +50,7 @@ class ConsoleHealth:
             seen = await self._watch.recent()
             history = await _unless_refused(history_state(self._context))
         except LedgerUnavailable as error:
-            return problem(503, str(error), headers={"retry-after": "1"})
+            return problem(503, error.reason, headers={"retry-after": "1"})
         ready = durability is not None and workers is not None and full is not None
         report = {
             "status": "ready" if ready else "unavailable",
@@ -66,7 +66,7 @@ class ConsoleHealth:
     async def metrics(self, request: Request) -> Response:
         """Prometheus' text, for callers with a token and from this machine; while Redis is away, only its own."""
         if self._tokens.caller(request.headers.get("authorization")) is None and not _is_local(request):
-            return problem(401, "A valid bearer token is needed", headers={"www-authenticate": "Bearer"})
+            return problem(401, Reason.of("token_needed"), headers={"www-authenticate": "Bearer"})
         metrics = Metrics()
         for name, (text, value) in (await self._gauges()).items():
             metrics.gauge(name, text, partial(float, value))

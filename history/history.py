@@ -120,7 +120,7 @@ class History:
         return await self._database.read(_owner)
 
     async def adopt(self, ledger: str) -> str:
-        """Make this the history of a ledger, if it is nobody's; gives whose it is then."""
+        """Make this the history of a ledger, unless it has a ledger already; returns whose it is."""
 
         def write(connection: Connection) -> str:
             new = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert

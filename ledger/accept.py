@@ -89,9 +89,10 @@ class Intake:
             "count_refusals", len(by_status), *flat(by_status.items()), len(by_reason), *flat(by_reason.items())
         )
 
-    async def report_spool(self, receiver: str, waiting: int) -> None:
-        """Record how many notifications wait in a receiver's spool, for operators. Raises `LedgerUnavailable`."""
-        await self._store.run("report_spool", receiver, waiting)
+    async def report_spool(self, receiver: str, waiting: int, trouble: Reason | None = None) -> None:
+        """Record for operators how many notifications wait in a receiver's spool, and why it could not store one, if
+        so. Raises `LedgerUnavailable`."""
+        await self._store.run("report_spool", receiver, waiting, "" if trouble is None else dump(trouble))
 
     async def _check_all(self, together: Sequence[tuple[str, str]]) -> Sequence[bool]:
         answers = await self._store.run("takes_webhooks", len(together), *flat(together))
@@ -121,9 +122,6 @@ class Intake:
                 one.extra, one.token_hash or "", unverified_source(one), *_escrow(one),
             ]  # fmt: skip
         answers = await self._store.run_and_kick("accept", *args, durable=True)
-        if answers == b"not open":
+        if answers == b"closed":
             raise LedgerNotOpen(Reason.of("ledger_not_open"))
-        return [
-            None if answer == b"ok" else UnknownMerchant(f"no merchant {one.merchant!r} takes webhooks at this address")
-            for one, answer in zip(together, answers, strict=True)
-        ]
+        return [None if answer == b"ok" else UnknownMerchant() for answer in answers]

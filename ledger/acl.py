@@ -54,8 +54,9 @@ OUTSIDE_SCRIPTS = ("evalsha", "script|load", "select", "wait", "config|get", "xr
 _FORBIDDEN = ("can't run this command", "no permissions to run")
 _KEY = re.compile(r"access (?:a|one of the|at least one of the) key")
 _UNKNOWN = "Unknown Redis command"
-"""Redis' errors for a command forbidden in a script (6.2 and 7.0; 7.2), a forbidden key, and a command that does not
-exist."""
+_NAMED_COMMAND = re.compile(r"the '([^']+)' command")
+"""Redis' errors for a command forbidden in a script (6.2 and 7.0; 7.2), a forbidden key, a command that does not
+exist, and the name of a command that a user may not use."""
 _OTHER_DATABASE = ("DB index is out of range", "invalid DB index", "SELECT is not allowed in cluster mode")
 
 
@@ -131,8 +132,9 @@ def problem_of_error(of: Subject, error: Exception) -> AclProblem:
     if isinstance(cause, trouble.NoPermissionError):
         if _KEY.search(text):
             return _keys(of)
-        _, _, rest = text.partition("'")
-        return _commands(of, [(rest.partition("'")[0] or "a command that is needed").upper()])
+        if (named := _NAMED_COMMAND.search(text)) is None:
+            return AclProblem(of, Reason.of("right_missing", error=text), lasting=True)
+        return _commands(of, [named[1].upper()])
     if isinstance(cause, trouble.AuthenticationError | trouble.AuthorizationError):
         return AclProblem(of, Reason.of("credentials_refused", error=text), lasting=True)
     if isinstance(cause, trouble.ClusterCrossSlotError | trouble.MovedError) or any(

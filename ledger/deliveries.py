@@ -221,6 +221,6 @@ def _attempt(row: Mapping[str, Any]) -> Attempt:
         status_code=row["status_code"],
         duration_ms=row["duration_ms"],
         error=None if row["error"] is None else of_row(row["error"]),
-        response=row["response"],
+        response=row["response"] if isinstance(row["response"], str) else of_row(row["response"]),
         replay=row["replay"],
     )

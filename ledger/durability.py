@@ -8,7 +8,7 @@ import redis.exceptions as trouble
 
 from ledger.store import Store
 from schemas.errors import LedgerUnavailable
-from schemas.reasons import Reason, english
+from schemas.reasons import Reason
 
 _NEEDED = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
 
@@ -19,11 +19,6 @@ class Durability:
 
     durable: bool
     weaknesses: tuple[Reason, ...]
-
-    @property
-    def reasons(self) -> tuple[str, ...]:
-        """The weaknesses in English."""
-        return tuple(map(english, self.weaknesses))
 
 
 async def durability(store: Store) -> Durability:

@@ -101,7 +101,7 @@ KEYS = (
     Key("probe", "string", "commands are tried on it (ledger.acl)", "at once: it never holds anything"),
     Key("workers", "hash", "worker -> 'when:JSON', its last heartbeat",
         "a worker without a heartbeat for 10 minutes leaves"),
-    Key("spools", "hash", "receiver -> 'waiting:when', notifications in its spool",
+    Key("spools", "hash", "receiver -> 'waiting:when:reason', notifications in its spool and why it stores none",
         "a receiver without a report for a minute leaves"),
     Key("idem:<any>", "hash", "request under an idempotency key: fingerprint, owner, sealed answer",
         "one a request; expires after 2 minutes without an answer, a day with one"),

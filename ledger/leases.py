@@ -42,7 +42,7 @@ class Leases:
     async def renew(self) -> None:
         """Lengthen every lease held. Raises `LedgerUnavailable`."""
         if self._held:
-            await self._store.run("renew_leases", LEASE_MS, *_rows(self._held))
+            await self._store.run_and_kick("renew_leases", LEASE_MS, *_rows(self._held))
 
     async def release(self) -> None:
         """End every lease held; the work is untouched and due at once for other workers. Raises `LedgerUnavailable`."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ledger.rows import paired
 from ledger.store import Store
-from schemas.reasons import Reason
+from schemas.reasons import Reason, load
 from schemas.reasons.reason import of_row
 
 
@@ -37,6 +37,7 @@ class Stats:
 
     `refused` counts refused webhooks, by `merchant:status`. `spooled` notifications wait in
     the spools of as many `receivers` as have reported within the last minute. `refused_bodies` has the latest first.
+    `spool_troubles`: why spools of these receivers store nothing, each once.
     """
 
     looks_due: int
@@ -52,13 +53,14 @@ class Stats:
     refused: dict[str, int]
     spooled: int
     receivers: int
+    spool_troubles: tuple[Reason, ...]
     refused_bodies: tuple[RefusedBodies, ...]
 
 
 async def stats(store: Store) -> Stats:
     """The numbers now. Raises `LedgerUnavailable`."""
     answer = await store.run("read_stats")
-    now, refreshes, deliveries, pending, dead, held, refused, spooled, receivers, bodies = answer
+    now, refreshes, deliveries, pending, dead, held, refused, spooled, receivers, troubles, bodies = answer
     looks_due, look_since, looks_paused, look_paused_since = refreshes
     _, send_since, sends_paused, send_paused_since = deliveries
     return Stats(
@@ -75,6 +77,7 @@ async def stats(store: Store) -> Stats:
         refused={reason: int(count) for reason, count in paired(refused).items()},
         spooled=spooled,
         receivers=receivers,
+        spool_troubles=tuple(dict.fromkeys(map(load, troubles))),
         refused_bodies=tuple(_bodies(bodies)),
     )
 

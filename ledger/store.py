@@ -47,8 +47,8 @@ _LOST = (
 class TooFewReplicas(LedgerUnavailable):
     """Written, but by fewer replicas than are required: it does not count. ``answers`` are the scripts' results."""
 
-    def __init__(self, why: Reason, answers: Sequence[Any]) -> None:
-        super().__init__(why)
+    def __init__(self, reason: Reason, answers: Sequence[Any]) -> None:
+        super().__init__(reason)
         self.answers = answers
 
 

@@ -25,6 +25,7 @@ from receiver.known_merchants import KnownMerchants
 from receiver.metrics import ReceiverMetrics
 from schemas.errors import BudgetSpent, LedgerUnavailable, SpoolUnavailable, UnknownMerchant
 from schemas.payments.notification import Notification
+from schemas.reasons import Reason, english
 
 STATE_IS_GOOD_FOR = 1.0
 """Seconds before Redis is asked about its state again."""
@@ -38,11 +39,11 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class RedisState:
-    """Redis' state. `durable` is None until Redis has answered; `reasons` are in English."""
+    """Redis' state, and why it is not the best. `durable` is None until Redis has answered."""
 
     available: bool
     durable: bool | None
-    reasons: tuple[str, ...]
+    reasons: tuple[Reason, ...]
 
 
 class Acceptor:
@@ -73,10 +74,10 @@ class Acceptor:
         self._clock = clock
         self._breaker = Breaker()
         self._durable: bool | None = None
-        self._reasons: tuple[str, ...] = ()
+        self._weaknesses: tuple[Reason, ...] = ()
         self._checked_at = float("-inf")
-        self.spool_trouble: str | None = None
-        """Why the spool could not store something, in words."""
+        self.spool_trouble: Reason | None = None
+        """Why the spool could not store something."""
         self._trusted = not require_durable
         self._refused_spooled = 0
         self._failed: set[str] = set()
@@ -86,7 +87,8 @@ class Acceptor:
     @property
     def redis(self) -> RedisState:
         """The state of Redis after its latest answer or failure."""
-        reasons = self._reasons if self._breaker.reason is None else (self._breaker.reason, *self._reasons)
+        failure = self._breaker.reason
+        reasons = self._weaknesses if failure is None else (failure, *self._weaknesses)
         return RedisState(self._breaker.closed, self._durable, reasons)
 
     @property
@@ -112,7 +114,7 @@ class Acceptor:
             await self._spool.accept(stamped, budget=None if is_known else source)
         except SpoolUnavailable as error:
             if not isinstance(error, BudgetSpent):
-                self._log_spool(str(error))
+                self._log_spool(error.reason)
             # The last resort: this webhook is the ledger's probe, if one is due.
             if self._trusted and self._breaker.admits(time.monotonic()) and await self._in_ledger(notification):
                 return "redis"
@@ -128,11 +130,11 @@ class Acceptor:
         try:
             found = await self._durability()
         except LedgerUnavailable as error:
-            self._trip(str(error))
+            self._trip(error.reason)
             return self.redis
-        if (found.durable, found.reasons) != (self._durable, self._reasons):
-            log.info("redis_durability", durable=found.durable, reasons=list(found.reasons))
-        self._durable, self._reasons = found.durable, tuple(found.reasons)
+        if (found.durable, found.weaknesses) != (self._durable, self._weaknesses):
+            log.info("redis_durability", durable=found.durable, reasons=list(map(english, found.weaknesses)))
+        self._durable, self._weaknesses = found.durable, found.weaknesses
         self._trusted = found.durable or not self._require_durable
         if not self._undecided:
             self._reset()
@@ -174,9 +176,9 @@ class Acceptor:
             await self._spool.drain(partial(self._accept_spooled, keep=keep), keep=keep)
             self._log_spool(None)
         except LedgerUnavailable as error:
-            self._trip(str(error))
+            self._trip(error.reason)
         except SpoolUnavailable as error:
-            self._log_spool(str(error))
+            self._log_spool(error.reason)
         if (drained := self._metrics.drained.value() - before) > 0:
             log.info(
                 "spool_drained",
@@ -194,14 +196,14 @@ class Acceptor:
         try:
             await self._ledger.accept(notification)
         except LedgerUnavailable as error:
-            self._trip(str(error))
+            self._trip(error.reason)
             return False
         except UnknownMerchant:
             raise
         except Exception as error:
             # A bug of ours must not cost a webhook: it stays in the spool until the bug is fixed.
             log.exception("ledger_failed", notification=notification.id)
-            self._trip(f"the ledger failed: {type(error).__name__}")
+            self._trip(_ledger_failed(error))
             return False
         self._reset()
         return True
@@ -212,15 +214,15 @@ class Acceptor:
         try:
             takes = await self._ledger.takes_webhooks(notification.merchant, notification.token_hash)
         except LedgerUnavailable as error:
-            self._trip(str(error))
+            self._trip(error.reason)
             return False
         except Exception as error:
             # A bug of ours must not cost a webhook: it stays in the spool until the bug is fixed.
             log.exception("ledger_failed", notification=notification.id)
-            self._trip(f"the ledger failed: {type(error).__name__}")
+            self._trip(_ledger_failed(error))
             return False
         if not takes:
-            raise UnknownMerchant("No such merchant, or a wrong webhook token.")
+            raise UnknownMerchant
         return True
 
     async def _accept_spooled(self, notification: Notification, *, keep: bool) -> None:
@@ -241,7 +243,7 @@ class Acceptor:
             self._postpone(notification, error)
         if not keep:
             if not self._trusted:
-                raise LedgerUnavailable("Redis is no longer durable")
+                raise LedgerUnavailable(Reason.of("redis_not_durable"))
             if is_refused:
                 self._refuse_spooled(notification)
         self._reset()
@@ -249,14 +251,14 @@ class Acceptor:
 
     def _postpone(self, notification: Notification, error: Exception) -> NoReturn:
         """Leave a row in the spool on which the ledger failed: a bug must neither lose it nor stop the receiver."""
-        reason = f"the ledger failed: {type(error).__name__}"
+        reason = _ledger_failed(error)
         if len(self._failed) >= FAILURES_PASSED_OVER:
             raise LedgerUnavailable(reason) from error
         if notification.id not in self._failed_before:
             trace = None if self._failed else error  # one is enough: the others most likely have the same cause
-            log.error("spooled_webhook_failed", notification=notification.id, reason=reason, exc_info=trace)
+            log.error("spooled_webhook_failed", notification=notification.id, reason=english(reason), exc_info=trace)
         self._failed.add(notification.id)
-        raise Postponed(reason) from error
+        raise Postponed from error
 
     def _refuse_spooled(self, notification: Notification) -> None:
         label = self._merchants.label(notification.merchant)
@@ -267,18 +269,22 @@ class Acceptor:
                 "spooled_webhook_refused", merchant=label, notification=notification.id, imp_uid=notification.imp_uid
             )
 
-    def _trip(self, reason: str) -> None:
+    def _trip(self, reason: Reason) -> None:
         if self._breaker.trip(time.monotonic(), reason):
-            log.warning("redis_unavailable", reason=reason)
+            log.warning("redis_unavailable", reason=english(reason))
 
     def _reset(self) -> None:
         if self._breaker.reset():
             log.info("redis_available", spooled=self._spool.waiting)
 
-    def _log_spool(self, trouble: str | None) -> None:
+    def _log_spool(self, trouble: Reason | None) -> None:
         if trouble != self.spool_trouble:
             self.spool_trouble = trouble
             if trouble is None:
                 log.info("spool_available")
             else:
-                log.error("spool_unavailable", reason=trouble)
+                log.error("spool_unavailable", reason=english(trouble))
+
+
+def _ledger_failed(error: Exception) -> Reason:
+    return Reason.of("ledger_failed", error_type=type(error).__name__)

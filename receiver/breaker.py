@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from schemas.reasons import Reason
+
 FIRST_WAIT = 0.5
 LONGEST_WAIT = 2.0
 """Seconds between probes: they double from the first to the longest."""
@@ -11,7 +13,7 @@ class Breaker:
     """Closed while the ledger works. `now` is in seconds of any steady clock."""
 
     def __init__(self) -> None:
-        self.reason: str | None = None
+        self.reason: Reason | None = None
         self._wait = FIRST_WAIT
         self._next_try = 0.0
 
@@ -20,7 +22,7 @@ class Breaker:
         """Whether the ledger worked the last time it was asked."""
         return self.reason is None
 
-    def trip(self, now: float, reason: str) -> bool:
+    def trip(self, now: float, reason: Reason) -> bool:
         """The ledger failed; whether it was working before."""
         was_closed = self.closed
         self._wait = FIRST_WAIT if was_closed else min(self._wait * 2, LONGEST_WAIT)

@@ -14,6 +14,7 @@ from receiver.interfaces import Spool
 from receiver.responses import AsgiResponse
 from receiver.source_address import SourceAddresses
 from runtime.metrics import CONTENT_TYPE, Metrics
+from schemas.reasons import Reason, english
 
 
 async def livez(_scope: Any, _receive: Any, _path: list[bytes]) -> AsgiResponse:
@@ -46,13 +47,22 @@ class Readyz:
         report = {
             "status": "ready" if ready else "unavailable",
             "acknowledges_from": self._place(trouble),
-            "redis": {"available": redis.available, "durable": redis.durable, "reasons": list(redis.reasons)},
-            "spool": {"available": trouble is None, "reason": trouble},
+            "redis": {
+                "available": redis.available,
+                "durable": redis.durable,
+                "reasons": list(map(english, redis.reasons)),
+                "reason_codes": [reason.decisive for reason in redis.reasons],
+            },
+            "spool": {
+                "available": trouble is None,
+                "reason": trouble and english(trouble),
+                "reason_code": trouble and trouble.decisive,
+            },
             "require_durable": self._require_durable,
         }
         return responses.json(200 if ready else 503, report)
 
-    def _place(self, spool_trouble: str | None) -> str | None:
+    def _place(self, spool_trouble: Reason | None) -> str | None:
         if self._acceptor.acknowledges_from_redis:
             return "redis"
         return "spool" if spool_trouble is None else None

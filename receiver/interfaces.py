@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Literal, Protocol
 
 from schemas.payments.notification import Notification
+from schemas.reasons import Reason
 
 Accept = Callable[[Notification], Awaitable[None]]
 """Stores one notification; returns when it is on disk. Accepting an id again changes nothing. `Postponed` leaves
@@ -20,14 +21,14 @@ class Postponed(Exception):
 
 
 class DurabilityReport(Protocol):
-    """Whether the ledger's Redis is durable; `reasons` for not being so are in English."""
+    """Whether the ledger's Redis is durable, and which weaknesses it has if not."""
 
     @property
     def durable(self) -> bool:
         """Append-only file, `appendfsync always`, `noeviction`."""
 
     @property
-    def reasons(self) -> tuple[str, ...]:
+    def weaknesses(self) -> tuple[Reason, ...]:
         """Empty if it is durable."""
 
 
@@ -67,8 +68,8 @@ class Spool(Protocol):
         """Pass all rows to `accept`, oldest first, and remove what it took unless `keep`; return how many that were.
         Raises what `accept` raises except `Postponed`, and `SpoolUnavailable`."""
 
-    async def trouble(self) -> str | None:
-        """Why nothing could be stored now, in words; None when it could."""
+    async def trouble(self) -> Reason | None:
+        """Why nothing could be stored now; None when it could."""
 
     async def close(self) -> None:
         """Finish what is being written and release the folder."""

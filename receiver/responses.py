@@ -10,8 +10,13 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from schemas.errors import UnknownMerchant, UnsupportedContentType
+from schemas.reasons import Reason, english
+
 Headers = list[tuple[bytes, bytes]]
 
+MOST_BYTES = 65_536
+"""Bytes that a webhook's body may have."""
 RETRY_AFTER = 10
 """Seconds a client should wait after a 503."""
 
@@ -42,28 +47,35 @@ def json(status: int, value: object) -> AsgiResponse:
     return answer(status, orjson.dumps(value), "application/json", [(b"cache-control", b"no-store")])
 
 
-def problem(status: int, detail: str, headers: Headers | None = None) -> AsgiResponse:
-    """An RFC 9457 problem; `detail` is for people."""
-    fields = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+def problem(status: int, reason: Reason, headers: Headers | None = None) -> AsgiResponse:
+    """An RFC 9457 problem: `detail` is for people, `reason_code` for programs."""
+    fields = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": english(reason),
+        "reason_code": reason.decisive,
+    }
     return answer(status, orjson.dumps(fields), "application/problem+json", headers)
 
 
 _LATER: Headers = [(b"retry-after", b"%d" % RETRY_AFTER)]
 
-FORBIDDEN = problem(403, "Webhooks from this address are not allowed.")
-NO_SUCH_PATH = problem(404, "There is nothing at this path.")
-NO_SUCH_MERCHANT = problem(404, "No such merchant, or a wrong webhook token.")
-POST_ONLY = problem(405, "Webhooks are posted.", [(b"allow", b"POST")])
-GET_ONLY = problem(405, "This path is only read.", [(b"allow", b"GET, HEAD")])
-TOO_LARGE = problem(413, "A webhook has at most 65536 bytes.")
-ENCODED = problem(415, "A webhook's body is not compressed.")
-TOO_MANY = problem(429, "Too many webhooks from this source.", [(b"retry-after", b"1")])
-UNAVAILABLE = problem(503, "The webhook could not be stored; send it again.", _LATER)
-TOO_MANY_CONNECTIONS = problem(503, "Too many connections.", _LATER)
-TOO_SLOW = problem(408, "The request took too long to arrive.")
-HEADERS_TOO_LARGE = problem(431, "The request's headers are too large.")
-NOT_HTTP = problem(400, "This is not an HTTP/1.1 request.")
-NO_TOKEN = problem(401, "Metrics need a bearer token.", [(b"www-authenticate", b"Bearer")])
+FORBIDDEN = problem(403, Reason.of("source_not_allowed"))
+NO_SUCH_PATH = problem(404, Reason.of("nothing_at_path"))
+NO_SUCH_MERCHANT = problem(404, UnknownMerchant().reason)
+POST_ONLY = problem(405, Reason.of("method_not_allowed", allowed="POST"), [(b"allow", b"POST")])
+GET_ONLY = problem(405, Reason.of("method_not_allowed", allowed="GET, HEAD"), [(b"allow", b"GET, HEAD")])
+TOO_LARGE = problem(413, Reason.of("webhook_too_large", bytes=MOST_BYTES))
+ENCODED = problem(415, Reason.of("webhook_encoded"))
+OTHER_CONTENT_TYPE = problem(415, UnsupportedContentType().reason)
+TOO_MANY = problem(429, Reason.of("too_many_webhooks"), [(b"retry-after", b"1")])
+UNAVAILABLE = problem(503, Reason.of("webhook_not_stored"), _LATER)
+TOO_MANY_CONNECTIONS = problem(503, Reason.of("too_many_connections"), _LATER)
+TOO_SLOW = problem(408, Reason.of("request_too_slow"))
+HEADERS_TOO_LARGE = problem(431, Reason.of("headers_too_large"))
+NOT_HTTP = problem(400, Reason.of("not_http_request"))
+NO_TOKEN = problem(401, Reason.of("token_needed"), [(b"www-authenticate", b"Bearer")])
 ALIVE = json(200, {"status": "alive"})
 
 _ACCEPTED = b'{"status":"accepted","id":"%s"}'

@@ -103,7 +103,9 @@ async def serve(settings: Settings, listener: socket.socket) -> int:
         no_such_path=handler.no_such_path,
     )
     port = listener.getsockname()[1]
-    parts = Parts(acceptor, webhook_log, SpoolReport(ledger.intake, spool, port), AclWatch(ledger))
+    parts = Parts(
+        acceptor, webhook_log, SpoolReport(ledger.intake, spool, port, lambda: acceptor.spool_trouble), AclWatch(ledger)
+    )
     server = make_server(app)
     tasks = Background(background(parts), server.end)
     started = False
@@ -166,7 +168,7 @@ def _add_gauges(metrics: ReceiverMetrics, acceptor: Acceptor, spool: Spool, ledg
     gauge = metrics.exposed.gauge
     gauge(
         "relay_redis_refused",
-        "Answers of Redis with an error that nobody expects, since this process began.",
+        "Answers of Redis with an unexpected error, since this process began.",
         lambda: ledger.refused,
     )
     gauge("relay_spool_waiting", "Notifications in this receiver's spool.", lambda: spool.waiting)

@@ -22,6 +22,7 @@ from receiver.interfaces import Accept, Postponed
 from receiver.spool_file import Row, SpoolFile
 from schemas.errors import BudgetSpent, SpoolUnavailable
 from schemas.payments.notification import Notification
+from schemas.reasons import Reason
 
 BATCH = 500
 WRITE_BATCH = 2000
@@ -31,7 +32,6 @@ SLOWEST_WRITE = 5.0
 """Seconds after which a disk counts as unavailable. A write that still succeeds then does no harm."""
 MAX_BYTES = 4 << 30
 LOOK_FOR_ORPHANS = 2.0
-_SPENT = "The spool keeps no more webhooks of merchants that are not known."
 REOPEN = 1.0
 
 P = ParamSpec("P")
@@ -68,9 +68,9 @@ class FileSpool:
         row = Row(spool_codec.encode(notification), budget)
         if budget is not None and not self._has_room(budget, len(row.data)):
             # Decided without the disk: a flood of webhooks must not make others wait for it.
-            raise BudgetSpent(_SPENT)
+            raise BudgetSpent
         if len(self._pending) >= MOST_WAITING:
-            raise SpoolUnavailable("The spool's disk does not keep up.")
+            raise SpoolUnavailable(Reason.of("spool_overloaded"))
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._pending.append((row, written))
         if self._writer is None or self._writer.done():
@@ -79,7 +79,7 @@ class FileSpool:
             async with asyncio.timeout(SLOWEST_WRITE):
                 await written
         except TimeoutError:
-            raise SpoolUnavailable("The spool's disk does not answer.") from None
+            raise SpoolUnavailable(Reason.of("spool_timed_out")) from None
 
     async def drain(self, accept: Accept, /, *, keep: bool = False) -> int:
         """Pass waiting rows to `accept`, oldest first, also those of ended processes; return how many it took.
@@ -100,14 +100,14 @@ class FileSpool:
             self._orphans_seen = now
         return taken
 
-    async def trouble(self) -> str | None:
-        """Why nothing could be stored now, in words; None when it could."""
+    async def trouble(self) -> Reason | None:
+        """Why nothing could be stored now; None when it could."""
         try:
             await asyncio.wait_for(self._in_thread(lambda: self._open().probe()), SLOWEST_WRITE)
         except SpoolUnavailable as error:
-            return str(error)
+            return error.reason
         except TimeoutError:
-            return "The spool's disk does not answer."
+            return Reason.of("spool_timed_out")
         return None
 
     async def close(self) -> None:
@@ -132,13 +132,14 @@ class FileSpool:
             outcomes: list[SpoolUnavailable | None]
             try:
                 kept = await self._in_thread(self._append, [row for row, _ in batch])
-                outcomes = [None if is_kept else BudgetSpent(_SPENT) for is_kept in kept]
+                outcomes = [None if is_kept else BudgetSpent() for is_kept in kept]
             except SpoolUnavailable as error:
                 outcomes = [error] * len(batch)
             except Exception as error:
                 # A bug of ours: the callers get an error instead of waiting for ever, and the next batch is written.
                 log.exception("spool_failed")
-                outcomes = [SpoolUnavailable(f"The spool failed: {type(error).__name__}.")] * len(batch)
+                broke = SpoolUnavailable(Reason.of("spool_failed", error_type=type(error).__name__))
+                outcomes = [broke] * len(batch)
             for (_, written), failure in zip(batch, outcomes, strict=True):
                 if written.done():
                     continue
@@ -171,7 +172,7 @@ class FileSpool:
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
-            raise SpoolUnavailable(f"The spool's folder cannot be made: {error.strerror}.") from error
+            raise SpoolUnavailable(Reason.of("spool_folder_unusable", error=error.strerror)) from error
         number = 0
         while (file := SpoolFile.take(self._folder / f"spool-{number}.sqlite", self._max_bytes)) is None:
             number += 1
@@ -181,7 +182,7 @@ class FileSpool:
         try:
             return sorted(self._folder.glob("spool-*.sqlite"))
         except OSError as error:
-            raise SpoolUnavailable(f"The spool's folder cannot be read: {error.strerror}.") from error
+            raise SpoolUnavailable(Reason.of("spool_folder_unusable", error=error.strerror)) from error
 
     async def _drain_orphan(self, path: Path, accept: Accept, keep: bool) -> int:
         try:
@@ -267,15 +268,15 @@ class NoSpool:
 
     async def accept(self, _notification: Notification, /, **_options: str | None) -> None:
         """Raises `SpoolUnavailable`."""
-        raise SpoolUnavailable("The spool is switched off.")
+        raise SpoolUnavailable(Reason.of("spool_off"))
 
     async def drain(self, _accept: Accept, /, **_options: bool) -> int:
         """Nothing waits."""
         return 0
 
-    async def trouble(self) -> str | None:
+    async def trouble(self) -> Reason:
         """Always the same."""
-        return "The spool is switched off."
+        return Reason.of("spool_off")
 
     async def close(self) -> None:
         """There is nothing to release."""

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from receiver.spool_budget import SpoolBudget
 from schemas.errors import SpoolUnavailable
+from schemas.reasons import Reason
 
 PAGE_BYTES = 4096
 """SQLite's page size by default; a file's limit is counted in pages."""
@@ -34,6 +35,14 @@ _SHAPE = 1
 _HARMLESS = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_IOERR_WRITE)
 """Errors after which SQLite has undone the transaction and the open file can still be used. A full disk gives
 `SQLITE_FULL`, an exhausted quota or limit `SQLITE_IOERR_WRITE`."""
+
+
+class _Unusable(sqlite3.DatabaseError):
+    """The file is not one that may be written to; handled like SQLite's own errors."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason.code)
+        self.reason = reason
 
 
 class Row(NamedTuple):
@@ -221,10 +230,10 @@ class SpoolFile:
         database.execute("PRAGMA synchronous=FULL")
         database.execute(f"PRAGMA max_page_count={max(self._max_bytes // PAGE_BYTES, 8)}").fetchall()
         if database.execute("PRAGMA quick_check(1)").fetchall() != [("ok",)]:
-            raise sqlite3.DatabaseError("the file is damaged")
+            raise _Unusable(Reason.of("spool_file_damaged"))
         shape = database.execute("PRAGMA user_version").fetchone()[0]
         if shape > _SHAPE:
-            raise sqlite3.DatabaseError(f"the file has the shape {shape} of a newer version")
+            raise _Unusable(Reason.of("spool_file_newer", shape=shape))
         if shape < _SHAPE:
             for statement in _SCHEMA:
                 database.execute(statement)
@@ -246,12 +255,12 @@ class SpoolFile:
         could take the same file."""
         try:
             if self._database is None:
-                raise sqlite3.ProgrammingError("the file is closed")
+                raise _Unusable(Reason.of("spool_file_closed"))
             found = os.path.samestat(self.path.stat(), os.fstat(self._file))
             if not found or os.pread(self._file, len(_MAGIC), 0) != _MAGIC:
-                raise sqlite3.DatabaseError("the file was replaced or overwritten")
+                raise _Unusable(Reason.of("spool_file_replaced"))
             if not os.path.samestat(_lock_of(self.path).stat(), os.fstat(self._lock)):
-                raise sqlite3.DatabaseError("the file's lock was replaced")
+                raise _Unusable(Reason.of("spool_lock_replaced"))
             yield self._database
         except (sqlite3.Error, OSError) as error:
             if getattr(error, "sqlite_errorcode", None) not in _HARMLESS:
@@ -276,5 +285,8 @@ def _lock_of(path: Path) -> Path:
 
 
 def _unavailable(error: Exception) -> SpoolUnavailable:
-    reason = error.strerror if isinstance(error, OSError) else str(error)
-    return SpoolUnavailable(f"The spool cannot keep anything: {reason}.")
+    if isinstance(error, _Unusable):
+        cause = error.reason
+    else:
+        cause = Reason.of("disk_error", error=error.strerror if isinstance(error, OSError) else str(error))
+    return SpoolUnavailable(Reason.of("spool_unusable", cause))

@@ -1,29 +1,33 @@
-"""How many notifications wait in this receiver's spool, reported to the ledger, where operators see it."""
+"""What waits in this receiver's spool and what is wrong with it, reported to the ledger, where operators see it."""
 
 from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Callable
 from typing import Protocol
 
 from receiver.interfaces import Spool
+from schemas.reasons import Reason
 
 
 class Reports(Protocol):
     """The part of the ledger that reports are stored in."""
 
-    async def report_spool(self, receiver: str, waiting: int, /) -> None:
+    async def report_spool(self, receiver: str, waiting: int, trouble: Reason | None, /) -> None:
         """Store a report. Raises `LedgerUnavailable`."""
 
 
 class SpoolReport:
-    """Reports under this process's name: host, port and process id."""
+    """Reports under this process's name: host, port and process id. `trouble` gives why the spool could not store
+    something, None once it works again."""
 
-    def __init__(self, ledger: Reports, spool: Spool, port: int) -> None:
+    def __init__(self, ledger: Reports, spool: Spool, port: int, trouble: Callable[[], Reason | None]) -> None:
         self._ledger = ledger
         self._spool = spool
+        self._trouble = trouble
         self._name = f"{socket.gethostname()}:{port}:{os.getpid()}"
 
     async def report(self) -> None:
         """Report once. Raises `LedgerUnavailable`."""
-        await self._ledger.report_spool(self._name, self._spool.waiting)
+        await self._ledger.report_spool(self._name, self._spool.waiting, self._trouble())

@@ -24,8 +24,7 @@ from receiver.webhook_log import WebhookLog
 from schemas.errors import BadNotification, SpoolUnavailable, UnknownMerchant, UnsupportedContentType
 from schemas.payments.body_reasons import BodyReason
 from schemas.payments.notification import Notification, new_id, parse
-
-MOST_BYTES = 65_536
+from schemas.reasons import Reason
 
 _MERCHANT = re.compile(rb"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _LONGEST_TOKEN = 512
@@ -67,16 +66,15 @@ class WebhookHandler:
         body = await _read(receive)
         if body is None:
             return None
-        if len(body) > MOST_BYTES:
+        if len(body) > responses.MOST_BYTES:
             return self._refuse(responses.TOO_LARGE, merchant, source)
         try:
             fields = parse(body, head.content_type.decode("latin-1"))
-        except UnsupportedContentType as error:
-            return self._refuse(responses.problem(415, str(error)), merchant, source)
+        except UnsupportedContentType:
+            return self._refuse(responses.OTHER_CONTENT_TYPE, merchant, source)
         except BadNotification as error:
-            return self._refuse(
-                responses.problem(400, f"This webhook cannot be used: {error}."), merchant, source, error.code
-            )
+            unusable = Reason.of("webhook_unusable", error.reason)
+            return self._refuse(responses.problem(400, unusable), merchant, source, error.code)
         notification = Notification(
             id=new_id(time.time(), self._rng),
             merchant=merchant,
@@ -125,7 +123,7 @@ class WebhookHandler:
             return responses.FORBIDDEN
         if source.limited and not self._limiter.admits(source.budget, time.monotonic()):
             return responses.TOO_MANY
-        if head.length > MOST_BYTES:
+        if head.length > responses.MOST_BYTES:
             return responses.TOO_LARGE
         if head.encoded:
             return responses.ENCODED
@@ -188,7 +186,7 @@ async def _read(receive: Any) -> bytes | None:
     if message["type"] != "http.request":
         return None
     body: bytes = message["body"]
-    while message["more_body"] and len(body) <= MOST_BYTES:
+    while message["more_body"] and len(body) <= responses.MOST_BYTES:
         message = await receive()
         if message["type"] != "http.request":
             return None

@@ -1,7 +1,7 @@
-"""Every error the relay raises on purpose, as one tree.
+"""Every error the relay raises on purpose; the command line adds its own (`cli/failure.py`).
 
-RelayError                      anything below; it carries a `Reason`, or a text for the log
-├── BadSetting                  a setting is missing or wrong: stop the process, one line
+BadSetting                      a setting is missing or wrong: stop the process, one line
+RelayError                      anything below; it carries a `Reason`
 ├── Rejected                    what was asked is wrong and will stay wrong: do not retry
 │   ├── BadNotification         a webhook body without a usable imp_uid, or unparsable (400)
 │   ├── UnsupportedContentType  a webhook in another content type (415)
@@ -31,20 +31,22 @@ RelayError                      anything below; it carries a `Reason`, or a text
 from __future__ import annotations
 
 from schemas.reasons import Reason, english
-from schemas.reasons.codes import UNKNOWN, BodyReason
+from schemas.reasons.codes import BodyReason
+
+
+class BadSetting(Exception):
+    """A setting is missing or wrong. The text names variable, value and what it takes."""
 
 
 class RelayError(Exception):
-    """Anything the relay raises on purpose. What operators may be shown has a ``reason`` of its own; what only a log or
-    a terminal shows (a wrong setting, say) is made with an English text. ``str(error)`` is in English."""
+    """Anything the relay raises on purpose while it runs, with its ``reason``. ``str(error)`` is in English."""
 
-    def __init__(self, why: Reason | str) -> None:
-        self.reason = why if isinstance(why, Reason) else Reason.of(UNKNOWN, text=why)
-        super().__init__(english(self.reason))
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
-
-class BadSetting(RelayError):
-    """A setting is missing or wrong. The text names variable, value and what it takes."""
+    def __str__(self) -> str:
+        return english(self.reason)
 
 
 class Rejected(RelayError):
@@ -62,9 +64,15 @@ class BadNotification(Rejected):
 class UnsupportedContentType(Rejected):
     """A webhook whose content type is neither JSON nor a form."""
 
+    def __init__(self) -> None:
+        super().__init__(Reason.of("webhook_content_type"))
+
 
 class UnknownMerchant(Rejected):
     """No merchant of this name, or the webhook token of its path is wrong."""
+
+    def __init__(self) -> None:
+        super().__init__(Reason.of("webhook_merchant_unknown"))
 
 
 class NotFound(Rejected):
@@ -85,10 +93,14 @@ class Conflict(Rejected):
 class Invalid(Rejected):
     """A value does not validate; ``field`` says which, ``message`` what is wrong with it, in English."""
 
-    def __init__(self, field: str, why: Reason | str) -> None:
-        super().__init__(why)
+    def __init__(self, field: str, reason: Reason) -> None:
+        super().__init__(reason)
         self.field = field
-        self.message = super().__str__()
+
+    @property
+    def message(self) -> str:
+        """The reason in English, without the field."""
+        return english(self.reason)
 
     def __str__(self) -> str:
         return f"{self.field}: {self.message}"
@@ -131,6 +143,9 @@ class SpoolUnavailable(RelayError):
 class BudgetSpent(SpoolUnavailable):
     """The spool stores no more webhooks of unknown merchants, from this source or at all."""
 
+    def __init__(self) -> None:
+        super().__init__(Reason.of("spool_budget_spent"))
+
 
 class IamportError(RelayError):
     """A call of i'mport's API did not give what it should."""
@@ -139,8 +154,8 @@ class IamportError(RelayError):
 class IamportFailing(IamportError):
     """i'mport is failing; ``retry_after`` is in seconds, if it asked for a pause."""
 
-    def __init__(self, why: Reason | str, *, retry_after: float | None = None) -> None:
-        super().__init__(why)
+    def __init__(self, reason: Reason, *, retry_after: float | None = None) -> None:
+        super().__init__(reason)
         self.retry_after = retry_after
 
 
@@ -154,8 +169,8 @@ class TooMuchAsked(IamportFailing):
     ``begins`` holds the first bytes of an answer that was too large; they may be a buyer's data.
     """
 
-    def __init__(self, why: Reason | str, *, slow: bool, begins: bytes = b"", retry_after: float | None = None) -> None:
-        super().__init__(why, retry_after=retry_after)
+    def __init__(self, reason: Reason, *, slow: bool, begins: bytes = b"", retry_after: float | None = None) -> None:
+        super().__init__(reason, retry_after=retry_after)
         self.slow = slow
         self.begins = begins
 
@@ -163,8 +178,8 @@ class TooMuchAsked(IamportFailing):
 class IamportRefused(IamportError):
     """i'mport refused: its ``code`` and ``message`` as they came."""
 
-    def __init__(self, why: Reason | str, *, code: int, status_code: int) -> None:
-        super().__init__(why)
+    def __init__(self, reason: Reason, *, code: int, status_code: int) -> None:
+        super().__init__(reason)
         self.code = code
         self.status_code = status_code
 
@@ -176,8 +191,8 @@ class WrongCredentials(IamportError):
 class MalformedPayment(IamportError):
     """One payment of an answer is unusable; ``imp_uid`` where it could be read."""
 
-    def __init__(self, why: Reason | str, *, imp_uid: str | None = None) -> None:
-        super().__init__(why)
+    def __init__(self, reason: Reason, *, imp_uid: str | None = None) -> None:
+        super().__init__(reason)
         self.imp_uid = imp_uid
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import os
 import random
 import socket
+import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,30 +17,27 @@ import redis
 
 from tests.support.iamport_stub import Stub
 from tests.support.processes import Processes, clean_environ
+from tests.support.redis_cluster import Cluster
 from tests.support.redis_process import RedisServer, open_ledger
+from tests.support.sentinels import Watched
 
 pytest_plugins = ("tests.support.schedule",)
 
 
-def _ports() -> Iterator[int]:
-    """Below those that systems give to outgoing connections, and for each process of a run others than for its
-    siblings: a port is free until whoever it was meant for listens there, a second later."""
-    place = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 16
-    own = range(12_000 + place * 1_200, 12_000 + (place + 1) * 1_200)
-    first = random.SystemRandom().randrange(len(own))
-    return itertools.cycle([*own[first:], *own[:first]])
-
-
-_left = _ports()
+# Below the ports that systems give to outgoing connections, and so are the bus ports of a Cluster, 10,000 above these.
+_FIRST, _COUNT = 12_000, 10_000
+_start = random.SystemRandom().randrange(_COUNT)
+_left = itertools.cycle(_FIRST + (_start + place) % _COUNT for place in range(_COUNT))
+_given = (Path(tempfile.gettempdir()) / f"relay-tests-ports-{os.getuid()}").open("a")
+"""The byte of each port that was given is locked while this process lives: it may be a second until somebody listens
+there, in which no other process of this run, or of another, may be given the same port."""
 
 
 def _free_port() -> int:
     for port in _left:
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
+        with socket.socket() as probe, suppress(OSError):
+            fcntl.lockf(_given, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+            probe.bind(("127.0.0.1", port))
             return port
     raise AssertionError("it goes round")
 
@@ -73,6 +73,28 @@ def own_redis(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[RedisSer
     server.start()
     yield server
     server.kill()
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[Cluster]:
+    """Three primaries, each with a replica."""
+    cluster = Cluster(free_port, tmp_path / "cluster")
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
+
+
+@pytest.fixture
+async def watched(free_port: Callable[[], int], tmp_path: Path) -> AsyncIterator[Watched]:
+    """A primary, a replica that has caught up, and three Sentinels."""
+    watched = Watched(free_port, tmp_path / "watched")
+    try:
+        await watched.start()
+        yield watched
+    finally:
+        watched.stop()
 
 
 @pytest.fixture

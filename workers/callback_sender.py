@@ -138,13 +138,14 @@ async def _read(response: httpx.Response, into: bytearray) -> None:
         await response.aclose()
 
 
-def _readable(body: bytearray, response: httpx.Response, sent: Mapping[str, str]) -> str:
-    """The first part of a body as text; the operator's own headers are masked where the endpoint echoes them."""
+def _readable(body: bytearray, response: httpx.Response, sent: Mapping[str, str]) -> str | Reason:
+    """The first part of a body as text, or a reason if it is encoded; the operator's own headers are masked where the
+    endpoint echoes them."""
     if not body:
         return ""
     encoding = response.headers.get("content-encoding", "identity")
     if encoding != "identity":
-        return f"({len(body)} bytes, {encoding[:20]}-encoded)"
+        return Reason.of("response_encoded", bytes=len(body), encoding=encoding[:20])
     charset = response.charset_encoding
     decoder = codecs.getincrementaldecoder("cp949" if (charset or "").lower() in _KOREAN else "utf-8")("replace")
     # Cut after masking, or half of a secret could be left at the end.

@@ -22,6 +22,7 @@ from console.http.streams import Streamed
 from console.operations.audit import AuditTrail
 from schemas import wire
 from schemas.errors import RelayError
+from schemas.reasons import Reason
 
 log = structlog.get_logger()
 
@@ -45,26 +46,26 @@ class OperatorApi:
                 log.warning("operator_call_failed", path=request.url.path, reason=str(error))
         except Exception:
             log.exception("operator_call_broke", path=request.url.path)
-            response = problem(500, "Something unexpected happened; the log of the console has more")
+            response = problem(500, Reason.of("unexpected_error"))
         response.headers["cache-control"] = "no-store"
         await response(scope, receive, send)
 
     async def _respond(self, request: Request) -> Response:
         caller = self._tokens.caller(request.headers.get("authorization"))
         if caller is None:
-            return problem(401, "A valid bearer token is needed", headers={"www-authenticate": "Bearer"})
+            return problem(401, Reason.of("token_needed"), headers={"www-authenticate": "Bearer"})
         if caller.metrics_only:
-            return problem(403, "This token is good for /metrics only")
+            return problem(403, Reason.of("token_metrics_only"))
         found = self._table.find(request.scope["raw_path"])
         if found is None:
-            return problem(404, "There is nothing at this path")
+            return problem(404, Reason.of("nothing_at_path"))
         methods, path = found
         operation = methods.get("GET" if request.method == "HEAD" else request.method)
         if operation is None:
             allowed = ", ".join(sorted(methods))
-            return problem(405, f"This path takes {allowed}", headers={"allow": allowed})
+            return problem(405, Reason.of("method_not_allowed", allowed=allowed), headers={"allow": allowed})
         if caller.read_only and not operation.for_all_tokens:
-            return problem(403, "This token is read-only")
+            return problem(403, Reason.of("token_read_only"))
         return await self._carry_out(operation, path, caller, request)
 
     async def _carry_out(
@@ -74,7 +75,8 @@ class OperatorApi:
             body = await read_body(request)
             query, parsed = parse_request(operation, request, body, self._context.settings)
         except TooLarge:
-            return problem(413, f"A body may have {MAX_BODY_BYTES // 1024} KiB", headers={"connection": "close"})
+            reason = Reason.of("body_too_large", kib=MAX_BODY_BYTES // 1024)
+            return problem(413, reason, headers={"connection": "close"})
         except InvalidFields as error:
             return invalid(error.errors)
         call: Call[Any, Any] = Call(self._context, path, query, parsed, caller.read_only)

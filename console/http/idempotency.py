@@ -48,8 +48,7 @@ async def run_once(
         case "other":
             return invalid([WrongField("Idempotency-Key", Reason.of("idempotency_key_reused"))])
         case "running":
-            detail = "The first request under this Idempotency-Key is still running"
-            return problem(409, detail, headers={"retry-after": "1"})
+            return problem(409, Reason.of("request_running"), headers={"retry-after": "1"})
     return _unpacked(sealer.open(before.answer))
 
 

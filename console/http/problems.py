@@ -43,6 +43,7 @@ class FieldError(BaseModel):
 
     field: str
     message: str
+    reason_code: Annotated[str, Field(description="`message` for programs: a code that keeps its meaning")]
 
 
 class Problem(BaseModel):
@@ -54,23 +55,25 @@ class Problem(BaseModel):
     title: str
     status: int
     detail: str
+    reason_code: Annotated[str, Field(description="`detail` for programs: a code that keeps its meaning")]
     errors: Annotated[list[FieldError] | None, Field(description="every wrong field, of a 422")] = None
 
 
 def problem(
     status: int,
-    detail: str,
+    reason: Reason,
     *,
     errors: Sequence[Mapping[str, str]] | None = None,
     headers: Mapping[str, str] | None = None,
     **more: Any,
 ) -> Response:
-    """The answer of a problem; `more` are members of its own, such as i'mport's code."""
+    """The answer of a problem; `more` are members of its own, such as i'mport's `code`."""
     body: dict[str, Any] = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": status,
-        "detail": detail,
+        "detail": english(reason),
+        "reason_code": reason.decisive,
         **more,
     }
     if errors is not None:
@@ -81,8 +84,11 @@ def problem(
 def invalid(errors: Sequence[WrongField]) -> Response:
     """The answer to a request that does not validate."""
     fields = ", ".join(dict.fromkeys(error.field or "the body" for error in errors))
-    shown = [{"field": error.field, "message": english(error.reason)} for error in errors]
-    return problem(422, f"Not valid: {fields}", errors=shown)
+    shown = [
+        {"field": error.field, "message": english(error.reason), "reason_code": error.reason.decisive}
+        for error in errors
+    ]
+    return problem(422, Reason.of("fields_invalid", fields=fields), errors=shown)
 
 
 def field_errors(error: ValidationError) -> list[WrongField]:
@@ -158,21 +164,21 @@ def is_outcome_unknown(error: Exception) -> bool:
 
 def of_error(error: RelayError) -> Response:
     """The answer to an error that was raised on purpose."""
-    detail = english(reason_of(error))
+    reason = reason_of(error)
     match error:
         case NotFound():
-            return problem(404, detail)
+            return problem(404, reason)
         case Conflict():
-            return problem(409, detail)
+            return problem(409, reason)
         case Invalid():
             return invalid([WrongField(error.field, error.reason)])
         case IamportRefused():
-            return problem(409, detail, code=error.code, message=str(error))
+            return problem(409, reason, code=error.code, message=str(error))
         case IamportUnreachable() | WrongCredentials():
-            return problem(502, detail)
+            return problem(502, reason)
         case IamportFailing():
-            return problem(504, detail)
+            return problem(504, reason)
         case LedgerUnavailable() | HistoryUnavailable():
-            return problem(503, detail, headers={"retry-after": "1"})
+            return problem(503, reason, headers={"retry-after": "1"})
         case _:
-            return problem(500, detail)
+            return problem(500, reason)

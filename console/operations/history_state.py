@@ -12,7 +12,8 @@ from schemas.reasons import Reason
 
 PATIENCE = 1.0
 """Seconds for history's answer; after that it is away."""
-_GOOD_FOR = 2.0
+GOOD_FOR = 2.0
+"""Seconds for which pages show the same state."""
 FAR_BEHIND = 60.0
 """Seconds after which operators are told, on every page."""
 
@@ -50,7 +51,7 @@ async def history_state(context: Context) -> HistoryState:
 
 
 class HistoryWatch:
-    """The state for whoever shows it on every page: asked for at most once in `_GOOD_FOR` seconds."""
+    """The state for whoever shows it on every page: asked for at most once in `GOOD_FOR` seconds."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -59,7 +60,7 @@ class HistoryWatch:
 
     async def recent(self) -> HistoryState:
         """A state that is some seconds old at most. Raises `LedgerUnavailable`."""
-        if self._seen is None or time.monotonic() - self._seen_at > _GOOD_FOR:
+        if self._seen is None or time.monotonic() - self._seen_at > GOOD_FOR:
             self._seen = await history_state(self._context)
             self._seen_at = time.monotonic()
         return self._seen

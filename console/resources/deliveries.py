@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Annotated
+
+from pydantic import AliasChoices, AliasPath, BeforeValidator, Field
 
 from console.http import acts
 from console.http.models import Listing, ListOut, Merchant, Nothing, Out, Parameters, ReasonCode, ReasonText, Time
@@ -11,6 +13,10 @@ from console.operations.read_deliveries import list_deliveries, read_delivery
 from console.operations.retry_delivery import retry_delivery
 from console.resources.events import Type
 from ledger.deliveries import State
+from schemas.reasons import Reason, english
+
+Response = Annotated[str, BeforeValidator(lambda shown: english(shown) if isinstance(shown, Reason) else shown)]
+"""The first part of an answer's body, or the reason why it is not shown, in English."""
 
 
 class AttemptOut(Out):
@@ -19,8 +25,9 @@ class AttemptOut(Out):
     at: Time
     status_code: int | None
     duration_ms: int
-    error: ReasonText | None
-    response: str
+    error: ReasonText | None = Field(description="why no complete answer came in time, in words")
+    error_code: ReasonCode = Field(validation_alias=AliasChoices("error", AliasPath("attempt", "error")))
+    response: Response = Field(description="the first KiB of the answer's body, or how much it was if it is encoded")
     replay: bool
 
 

@@ -66,6 +66,8 @@ class SpoolStats(Out):
 
     waiting: int = Field(validation_alias="spooled")
     receivers: int
+    reasons: list[ReasonText] = Field(validation_alias="spool_troubles", description="why some store nothing, in words")
+    reason_codes: list[ReasonCode] = Field(validation_alias="spool_troubles")
 
 
 class RefusedBodiesOut(Out):

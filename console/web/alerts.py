@@ -66,6 +66,8 @@ def alerts(
         found.append(Alert("warn", "loss", {"rate": stats.webhook_loss_rate}, "/reconciliations"))
     if stats.numbers.receivers and stats.numbers.spooled:
         found.append(Alert("bad", "spool", {"n": stats.numbers.spooled}))
+    if stats.numbers.spool_troubles:
+        found.append(Alert("bad", "spool_broken", reasons=stats.numbers.spool_troubles))
     return sorted(found, key=lambda alert: _ORDER[alert.level])
 
 

@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from console.web.reason_display import as_text
+from console.web.time_display import Clock
 from schemas.endpoints.delivery import Attempt
 from schemas.times import rfc3339
 
@@ -62,7 +64,7 @@ _SLOWEST_MS = 15_000
 _MOST_BARS = 40
 
 
-def pulse(attempts: Sequence[Attempt]) -> Pulse:
+def pulse(attempts: Sequence[Attempt], clock: Clock) -> Pulse:
     """The pulse of these attempts, oldest first; the last ones have a bar. Its height is the logarithm of the duration,
     so that 20 ms and 10 s both show."""
     shown = attempts[-_MOST_BARS:]
@@ -72,7 +74,8 @@ def pulse(attempts: Sequence[Attempt]) -> Pulse:
         took = min(max(attempt.duration_ms, 1), _SLOWEST_MS)
         height = max(3.0, 24 * math.log10(took) / math.log10(_SLOWEST_MS))
         x = (_MOST_BARS - len(shown) + place) * step
-        label = f"{rfc3339(attempt.at)}: {attempt.status_code or attempt.error}, {attempt.duration_ms} ms"
+        outcome = attempt.status_code or (as_text(attempt.error, clock) if attempt.error else None)
+        label = f"{rfc3339(attempt.at)}: {outcome}, {attempt.duration_ms} ms"
         level = "ok" if attempt.succeeded else "bad"
         bars.append(Bar(_round(x), _round(24 - height), _round(step * 0.75), _round(height), label, level))
     times = sorted(attempt.duration_ms for attempt in attempts)

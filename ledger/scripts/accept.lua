@@ -4,7 +4,7 @@
 --       id, merchant, imp_uid, merchant_uid, status, cancellation_id, source, verified (0 or 1), received at (ms, or "" for now),
 --       the rest of its body, hash of its webhook token (or ""), under which name its unverified source is budgeted (or ""),
 --       key and JSON of the escrow change it reports (or ""), why that is not trusted from this source (or "")
--- Returns: {lanes to kick, per notification "ok" or "unknown"; or "not open" for all of them}
+-- Returns: {lanes to kick, per notification "ok" or "unknown"; or "closed" for all of them}
 -- uses: lanes merchants outbox payments
 
 -- Unverified sources can name any number of payments. This many unknown ones a minute, of one source and of all, are refreshed without
@@ -75,7 +75,7 @@ local function record(n)
     received_at = number_in(n.received_at), extra = n.extra, reason = present(n.doubt), revision = revision()})
 end
 
-if not is_open() then return {{}, "not open"} end
+if not is_open() then return {{}, "closed"} end
 local answers, new, is_new = {}, {}, {}
 for i = 1, take_number() do
   local n = read_notification()

@@ -1,7 +1,7 @@
 -- Gives up a test delivery: the operator who asked for it no longer waits.
 -- ARGV: delivery
 -- Returns: 1, or 0 where it is over or is being sent: its lease is alive
--- uses: events lanes outbox reasons requested
+-- uses: events lanes reasons requested
 local id = take()
 local state, ep = unpack(redis.call("HMGET", k("dlv", id), "state", "endpoint"))
 if state ~= "pending" then return 0 end

@@ -1,7 +1,8 @@
 -- Reads how much is to be done; the work grows with the number of merchants and endpoints.
 -- ARGV: none
 -- Returns: {now (ms), refreshes, deliveries, pending, dead, held, refusals (reason, count, …), notifications in receivers' spools,
---          receivers that are not silent, refused bodies (merchant:reason, count, last (ms), …), the latest first};
+--          receivers that reported within a minute, why their spools store nothing (reason, …),
+--          refused bodies (merchant:reason, count, last (ms), …), the latest first};
 --          refreshes and deliveries are {due, late since (ms, or ""), of these in paused lanes, oldest of those (ms, or "")}
 -- uses: lanes
 
@@ -44,12 +45,13 @@ for _, ep in ipairs(redis.call("ZRANGE", k("endpoints"), 0, -1)) do
     held = held + waiting
   end
 end
-local spooled, receivers = 0, 0
+local spooled, receivers, spool_troubles = 0, 0, {}
 for _, row in ipairs(redis.call("HVALS", k("spools"))) do
-  local waiting, at = string.match(row, "^(%d+):(%d+)$")
+  local waiting, at, reason = string.match(row, "^(%d+):(%d+):?(.*)$")
   if tonumber(at) >= now() - RECEIVER_SILENT_MS then
     spooled = spooled + waiting
     receivers = receivers + 1
+    if reason ~= "" then spool_troubles[#spool_troubles + 1] = reason end
   end
 end
 
@@ -65,4 +67,4 @@ local function refused_bodies()
 end
 
 return {int(now()), summary(refreshes), summary(deliveries), pending, dead, held, redis.call("HGETALL", k("refusals")), spooled,
-  receivers, refused_bodies()}
+  receivers, spool_troubles, refused_bodies()}

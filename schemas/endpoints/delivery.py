@@ -18,14 +18,15 @@ LONGEST_RETRY_AFTER = 24 * 3600.0
 class AttemptResult:
     """The result of one attempt. `status_code` is None if no status line came in time. `error` says why no complete
     answer came in time; an answer that broke off has both. `retry_after` is in seconds; `response` is the first part of
-    the answer's body. `stale_connection`: no answer came, because the kept connection that carried the request had been
-    dropped or corrupted. The endpoint may or may not have received it, and its health is not affected."""
+    the answer's body, or the reason why it cannot be shown. `stale_connection`: no answer came, because the kept
+    connection that carried the request had been dropped or corrupted. The endpoint may or may not have received it, and
+    its health is not affected."""
 
     status_code: int | None
     error: Reason | None
     retry_after: float | None
     duration_ms: int
-    response: str
+    response: str | Reason
     stale_connection: bool = False
 
     @property
@@ -43,7 +44,7 @@ class Attempt:
     status_code: int | None
     duration_ms: int
     error: Reason | None
-    response: str
+    response: str | Reason
     replay: bool
 
     @property

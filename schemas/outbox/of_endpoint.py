@@ -6,7 +6,7 @@ from schemas import wire
 from schemas.compression import compress
 from schemas.endpoints import delivery
 from schemas.outbox.entries import Attempt, Event
-from schemas.reasons import dump
+from schemas.reasons import dump, english
 from schemas.times import unix
 
 
@@ -21,7 +21,7 @@ def of_attempt(attempt: delivery.Attempt, event: str, endpoint: str) -> Attempt:
         status_code=attempt.status_code,
         duration_ms=attempt.duration_ms,
         error=None if attempt.error is None else dump(attempt.error).decode(),
-        response=attempt.response or "",
+        response=attempt.response if isinstance(attempt.response, str) else english(attempt.response),
         replay=attempt.replay,
     )
 

@@ -87,7 +87,7 @@ def parse(body: bytes, content_type: str) -> WebhookFields:
     """
     kind, charset = _media_type(content_type)
     if kind == "other":
-        raise UnsupportedContentType("A webhook is application/json or application/x-www-form-urlencoded.")
+        raise UnsupportedContentType
     body = body.removeprefix(_BOM)
     fields = _json_fields(body, charset) if kind == "json" else _form_fields(body, charset)
     imp_uid = fields.get("imp_uid")

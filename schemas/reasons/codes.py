@@ -34,8 +34,17 @@ KINDS: Mapping[str, Kind] = {
 }
 """By the name of a parameter; every other one is text."""
 
-FRAMES = frozenset({"waiting", "held_until_enabled", "dead_until_retried", "redis_unusable"})
+FRAMES = frozenset({"waiting", "held_until_enabled", "dead_until_retried", "redis_unusable", "webhook_unusable"})
 """Codes without a meaning of their own: they frame their cause."""
+
+CAUSED = frozenset({
+    "retry_scheduled", "attempts_exhausted", "held", "url_forbidden", "delivered_requested_again",
+    "waiting", "held_until_enabled", "dead_until_retried", "redis_unusable", "lookup_failed", "iamport_refused",
+    "iamport_not_asked", "outcome_unknown", "iamport_token_denied", "iamport_unreachable", "iamport_answer_cut",
+    "iamport_answer_broke_off", "proxy_unreachable", "iamport_no_payment", "merchant_credentials_unreadable",
+    "sealing_key_needed", "url_leads_inside", "field_invalid", "spool_unusable", "webhook_unusable",
+})  # fmt: skip
+"""Codes that say nothing without a cause, so that a reason of them always has one."""
 
 UNKNOWN = "unknown_reason"
 
@@ -94,6 +103,7 @@ CODES: Mapping[str, tuple[str, ...]] = {
     "address_forbidden": ("address", "network"),
     "address_unreadable": ("address",),
     "no_addresses": (),
+    "response_encoded": ("bytes", "encoding"),
     # An endpoint's health
     "failures_in_a_row": ("failures", "since"),
     "delivered_again": ("failures",),
@@ -119,6 +129,7 @@ CODES: Mapping[str, tuple[str, ...]] = {
     "redis_unusable": ("database",),
     "commands_forbidden": ("commands", "rights"),
     "keys_forbidden": ("keys",),
+    "right_missing": ("error",),
     "commands_unknown": ("commands",),
     "command_refused": ("command", "error"),
     "credentials_refused": ("error",),
@@ -145,6 +156,21 @@ CODES: Mapping[str, tuple[str, ...]] = {
     "outbox_entry_unknown": ("what",),
     "outbox_entry_unreadable": ("error",),
     "replicas_missing": ("replicas",),
+    "redis_not_durable": (),
+    "ledger_failed": ("error_type",),
+    "spool_off": (),
+    "spool_overloaded": (),
+    "spool_timed_out": (),
+    "spool_budget_spent": (),
+    "spool_failed": ("error_type",),
+    "spool_folder_unusable": ("error",),
+    "spool_unusable": (),
+    "disk_error": ("error",),
+    "spool_file_damaged": (),
+    "spool_file_newer": ("shape",),
+    "spool_file_closed": (),
+    "spool_file_replaced": (),
+    "spool_lock_replaced": (),
     # The outcome of a webhook
     "empty": (),
     "not_json": (),
@@ -161,6 +187,19 @@ CODES: Mapping[str, tuple[str, ...]] = {
     "merchant_deleted": (),
     "lookup_failed": (),
     "test_channel_excluded": ("imp_uid", "merchant"),
+    # Why a webhook is not accepted
+    "webhook_unusable": (),
+    "webhook_merchant_unknown": (),
+    "webhook_not_stored": (),
+    "webhook_too_large": ("bytes",),
+    "webhook_encoded": (),
+    "webhook_content_type": (),
+    "source_not_allowed": (),
+    "too_many_webhooks": (),
+    "too_many_connections": (),
+    "request_too_slow": (),
+    "headers_too_large": (),
+    "not_http_request": (),
     # What is wrong with i'mport, or with what it answers
     "iamport_status": ("status",),
     "iamport_code_zero": ("status",),
@@ -213,6 +252,16 @@ CODES: Mapping[str, tuple[str, ...]] = {
     "headers_damaged": ("endpoint",),
     "sealing_key_needed": (),
     # Why an operator's request is refused
+    "token_needed": (),
+    "token_metrics_only": (),
+    "token_read_only": (),
+    "nothing_at_path": (),
+    "method_not_allowed": ("allowed",),
+    "body_too_large": ("kib",),
+    "fields_invalid": ("fields",),
+    "request_refused": (),
+    "request_running": (),
+    "unexpected_error": (),
     "not_found": ("kind", "id"),
     "payment_not_found": ("imp_uid", "merchant"),
     "payment_unknown_to_iamport": ("imp_uid", "merchant"),

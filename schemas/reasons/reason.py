@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from schemas.reasons.codes import CODES, FRAMES, UNKNOWN
+from schemas.reasons.codes import CAUSED, CODES, FRAMES, UNKNOWN
 
 Value = str | int | float | bool | None
 
@@ -18,7 +18,7 @@ class Reason:
     """Why something is as it is. `code` is one of `CODES`, `params` are its parameters there; times are UNIX seconds.
     `cause` is the reason behind this one, e.g. the last attempt's for a pause of a lane.
 
-    Raises `ValueError` for a code or parameters that are not registered.
+    Raises `ValueError` for a code or parameters that are not registered, and where a code of `CAUSED` has no cause.
     """
 
     code: str
@@ -28,6 +28,8 @@ class Reason:
     def __post_init__(self) -> None:
         if self.code not in CODES or self.params.keys() != set(CODES[self.code]):
             raise ValueError(f"no reason is registered as {self.code!r} with {sorted(self.params)}")
+        if self.code in CAUSED and self.cause is None:
+            raise ValueError(f"a reason {self.code!r} needs a cause")
 
     def __hash__(self) -> int:
         return hash(dump(self))
@@ -82,6 +84,6 @@ def of_row(row: Mapping[str, Any]) -> Reason:
     """The reason of a row of JSON."""
     cause = of_row(row["cause"]) if row.get("cause") else None
     code, params = row["code"], row.get("params") or {}
-    if code not in CODES or params.keys() != set(CODES[code]):
+    if code not in CODES or params.keys() != set(CODES[code]) or (code in CAUSED and cause is None):
         return Reason.of(UNKNOWN, cause, text=str(code))
     return Reason(code, params, cause)

@@ -71,7 +71,7 @@ def _facts(house: House, made: Account) -> None:
     if made.most_ids > 1:
         made.broken.append("a fact was told under several ids")
     if extra := subscriber.ids.keys() - told_of:
-        made.broken.append(f"news that never happened: {sorted(extra)[:5]}")
+        made.broken.append(f"events that never happened: {sorted(extra)[:5]}")
 
 
 def _order(house: House, made: Account) -> None:

@@ -50,7 +50,7 @@ async def kill_redis(house: House) -> None:
 
 
 async def pause_receiver(house: House) -> None:
-    """SIGSTOP, then SIGCONT: senders wait and go elsewhere."""
+    """SIGSTOP, then SIGCONT: webhooks wait and go to the other receiver."""
     process = house.rng.choice(house.receivers)
     process.signal(signal.SIGSTOP)
     await asyncio.sleep(house.rng.uniform(1, 4))

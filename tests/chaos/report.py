@@ -34,10 +34,10 @@ def _table(seed: int, rate: float, made: Account) -> str:
         "lost": made.lost,
         "facts": made.facts,
         "distinct event ids of one fact, at most": made.most_ids,
-        "promises broken (order, news that never happened, …)": len(made.broken),
+        "promises broken (order, events that never happened, …)": len(made.broken),
         "callbacks taken": made.callbacks,
         "… of these duplicates": made.duplicates,
-        "answers to senders other than 200 (0: none at all)": _others(made.answers),
+        "answers to webhooks other than 200 (0: none at all)": _others(made.answers),
         "faults injected": sum(len(times) for times in made.recovery.values()),
     }
     lines = ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items())]

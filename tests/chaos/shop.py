@@ -59,7 +59,7 @@ class Payment:
 
 
 class Shop:
-    """All payments. ``began`` is when they began, in UNIX seconds: recent enough to be news."""
+    """All payments. ``began`` is when they began, in UNIX seconds: recent enough to be announced."""
 
     def __init__(self, rng: random.Random, began: int) -> None:
         self._rng = rng

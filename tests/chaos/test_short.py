@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 from tests.chaos.storm import failovers, storm
 from tests.support.processes import Processes
@@ -24,14 +23,9 @@ async def test_a_short_storm_loses_nothing(
 
 
 async def test_a_failover_loses_nothing(
-    processes: Processes, free_port: Callable[[], int], tmp_path: Path, seed: int
+    processes: Processes, free_port: Callable[[], int], watched: Watched, seed: int
 ) -> None:
     """The primary dies under load, its replica takes over: everything reconnects by itself, and nothing is lost."""
-    watched = Watched(free_port, tmp_path)
-    try:
-        await watched.start()
-        made = await failovers(processes, watched, free_port, seed, rate=20, times=1, pause=1.0)
-    finally:
-        watched.stop()
+    made = await failovers(processes, watched, free_port, seed, rate=20, times=1, pause=1.0)
     assert made.broken == []
     assert (made.lost, made.most_ids, made.given_up) == (0, 1, 0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -40,14 +39,9 @@ async def test_everything_breaks(
 
 
 async def test_primaries_fail_over(
-    processes: Processes, free_port: Callable[[], int], tmp_path: Path, seed: int
+    processes: Processes, free_port: Callable[[], int], watched: Watched, seed: int
 ) -> None:
     """With a replica's acknowledgement asked for, three failovers under load lose nothing."""
-    watched = Watched(free_port, tmp_path)
-    try:
-        await watched.start()
-        made = await failovers(processes, watched, free_port, seed, rate=RATE, times=3, pause=3.0)
-    finally:
-        watched.stop()
+    made = await failovers(processes, watched, free_port, seed, rate=RATE, times=3, pause=3.0)
     report.write("failover", seed, RATE, made)
     kept(made)

@@ -279,7 +279,7 @@ async def test_failures_are_one_line_and_exit_1(console: Console) -> None:
     wrong = await relay(console, "endpoints", "list", token="wrong")
     assert (wrong.exit_code, "RELAY_API_TOKEN" in wrong.stderr) == (1, True)
     reader = await relay(console, "merchants", "delete", "shop", token=READ_ONLY)
-    assert (reader.exit_code, reader.stderr) == (1, "relay: This token is read-only\n")
+    assert (reader.exit_code, reader.stderr) == (1, "relay: this token is read-only\n")
     away = await relay(console, "endpoints", "list", RELAY_CONSOLE_URL="http://127.0.0.1:1")
     assert (away.exit_code, away.stderr.count("\n")) == (1, 1)
     bad = await relay(console, "endpoints", "create", "nonsense")

@@ -94,6 +94,7 @@ async def test_what_is_refused_leaves_no_trace(console: Console, stub: Stub) -> 
     answer = await cancel(console, {})
     assert answer.status_code == 409
     assert (answer.json()["code"], answer.json()["message"]) == (1, "already cancelled")
+    assert answer.json()["reason_code"] == "iamport_refused"
     payment = (await console.call("GET", "/v1/payments/imp_1")).json()
     assert (payment["status"], payment["cancellations"], len(payment["events"])) == ("paid", [], 1)
 

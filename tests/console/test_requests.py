@@ -73,7 +73,8 @@ async def test_a_metrics_token_is_good_for_metrics_only(console: Console) -> Non
     assert (await console.call("GET", "/metrics", headers=scraper)).status_code == 200
     for path in ("/v1/payments", "/v1/stats", "/v1/nothing"):
         answer = await console.call("GET", path, headers=scraper)
-        assert (answer.status_code, answer.json()["detail"]) == (403, "This token is good for /metrics only")
+        assert (answer.status_code, answer.json()["detail"]) == (403, "this token is good for /metrics only")
+        assert answer.json()["reason_code"] == "token_metrics_only"
 
 
 async def test_what_is_not_there_is_a_problem(console: Console) -> None:
@@ -81,10 +82,14 @@ async def test_what_is_not_there_is_a_problem(console: Console) -> None:
     for path in ("/nothing", "/v1", "/v1/", "/v1/nothing", "/v1/endpoints/ep_x/nothing", "/v1/endpoints/", "/v1/%ff"):
         answer = await console.call("GET", path)
         assert (path, answer.status_code, answer.headers["content-type"]) == (path, 404, PROBLEM)
+        assert answer.json()["reason_code"] == "nothing_at_path"
     wrong = await console.call("PATCH", "/v1/endpoints")
     assert (wrong.status_code, wrong.headers["allow"], wrong.headers["content-type"]) == (405, "GET, POST", PROBLEM)
+    assert (wrong.json()["detail"], wrong.json()["reason_code"]) == ("this path takes GET, POST", "method_not_allowed")
     elsewhere = await console.call("POST", "/livez")
     assert (elsewhere.status_code, elsewhere.headers["content-type"]) == (405, PROBLEM)
+    assert elsewhere.json()["reason_code"] == "method_not_allowed"
+    assert elsewhere.headers["allow"] in elsewhere.json()["detail"]
 
 
 async def test_every_wrong_field_is_named(console: Console) -> None:
@@ -129,6 +134,7 @@ async def test_a_huge_body_is_not_read(console: Console) -> None:
     """More than a body can need is 413."""
     answer = await console.call("POST", "/v1/endpoints", content=b" " * 300_000)
     assert (answer.status_code, answer.headers["content-type"]) == (413, PROBLEM)
+    assert answer.json()["reason_code"] == "body_too_large"
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=201", "limit=x", "cursor=made-up", "colour=red", "cursor="])
@@ -233,7 +239,7 @@ async def test_a_key_is_its_tokens_own(redis_url: str) -> None:
         assert first.json()["secret"] != second.json()["secret"]
 
 
-@pytest.mark.parametrize("error", [LedgerUnavailable("Redis is away"), RuntimeError("a mistake of ours")])
+@pytest.mark.parametrize("error", [LedgerUnavailable(because("Redis is away")), RuntimeError("a mistake of ours")])
 async def test_a_request_that_came_to_nothing_may_be_tried_again(
     console: Console, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
@@ -253,7 +259,7 @@ async def test_what_was_done_is_not_denied(console: Console, monkeypatch: pytest
     """Redis is away just when the answer is to be kept: it is given all the same, so that nobody does it twice."""
 
     async def fails(*_: object) -> None:
-        raise LedgerUnavailable("Redis is away")
+        raise LedgerUnavailable(because("Redis is away"))
 
     monkeypatch.setattr(Idempotency, "end", fails)
     body, key = {"merchant": "default", "url": "http://127.0.0.1:9/"}, {"idempotency-key": "k"}

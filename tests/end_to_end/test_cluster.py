@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 
 from tests.support.processes import Processes
 from tests.support.redis_cluster import Cluster
 from tests.support.relay import KEY, TOKEN, Relay
-
-
-@pytest.fixture
-def cluster(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[Cluster]:
-    """Three primaries, each with a replica."""
-    cluster = Cluster(free_port, tmp_path / "cluster")
-    try:
-        cluster.start()
-        yield cluster
-    finally:
-        cluster.stop()
 
 
 @pytest.fixture

@@ -123,6 +123,8 @@ async def _everything(redis_url: str) -> bytes:
                         value = await client.lrange(key, 0, -1)
                     case "set":
                         value = await client.smembers(key)
+                    case "stream":
+                        value = await client.xrange(key)
                     case _:
                         value = await client.zrange(key, 0, -1)
                 parts += [key, repr(value).encode() if not isinstance(value, bytes) else value]

@@ -32,7 +32,7 @@ sys.exit(importlib.import_module(f"{module}.__main__").main())
 """
 LISTED = {"workers": "workers.app", "receiver": "receiver.server", "console": "console.server"}
 """Where each process lists what it does in the background."""
-FEWEST = {"workers": 3, "receiver": 6, "console": 1}
+FEWEST = {"workers": 6, "receiver": 6, "console": 1}
 
 
 @pytest.mark.parametrize("module", LISTED)

@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from ledger import Ledger
-from ledger.acl import LEDGER_CALLS, OUTSIDE_SCRIPTS, QUEUE_CALLS, problem_of_refusals
+from ledger.acl import LEDGER_CALLS, OUTSIDE_SCRIPTS, QUEUE_CALLS, problem_of_error, problem_of_refusals
 from schemas.errors import BadSetting, LedgerUnavailable
 from tests.support.ledger_driver import queue_url
 from tests.support.reasons import said
@@ -157,15 +157,20 @@ def test_newer_redis_have_other_words(words: str, named: str) -> None:
     assert (found.lasting, named in said(found.reason)) == (True, True)
 
 
+def test_a_refusal_that_names_no_command() -> None:
+    """Redis' own words are shown; no command is made up."""
+    error = redis.exceptions.NoPermissionError("this user has no permissions to access one of the channels used")
+    problem = problem_of_error("ledger", error).problem
+    assert (problem.code, problem.params) == ("right_missing", {"error": str(error)})
+
+
 async def test_a_command_that_was_renamed(tmp_path: Path, free_port: Callable[[], int]) -> None:
     """Some hosts take KEYS away from everybody: no right would help."""
     server = RedisServer(free_port(), tmp_path / "redis", "--rename-command", "KEYS", "")
     server.start()
     ledger = Ledger.connect(server.url, queue_url(server.url))
     try:
-        with pytest.raises(
-            BadSetting, match=r"^RELAY_QUEUE_URL .*: its Redis does not know KEYS: remove its rename-command"
-        ):
+        with pytest.raises(BadSetting, match=r"^RELAY_QUEUE_URL .*: its Redis does not know KEYS: remove its rename"):
             await ledger.check_usable()
     finally:
         await ledger.close()

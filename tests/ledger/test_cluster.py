@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -17,17 +17,6 @@ from tests.support.waiting import succeeds, until
 
 Connect = Callable[..., Ledger]
 Kind = Callable[[int], str]
-
-
-@pytest.fixture
-def cluster(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[Cluster]:
-    """Three primaries, each with a replica."""
-    cluster = Cluster(free_port, tmp_path)
-    try:
-        cluster.start()
-        yield cluster
-    finally:
-        cluster.stop()
 
 
 @pytest.fixture

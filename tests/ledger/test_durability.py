@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ledger import Ledger
+from schemas.reasons import english
 from tests.support.ledger_driver import queue_url
 from tests.support.redis_process import RedisServer
 
@@ -10,7 +11,7 @@ from tests.support.redis_process import RedisServer
 async def test_a_durable_redis_is_called_so(ledger: Ledger) -> None:
     """Append-only file, fsync for every write, nothing evicted."""
     found = await ledger.durability()
-    assert (found.durable, found.reasons) == (True, ())
+    assert (found.durable, found.weaknesses) == (True, ())
 
 
 async def test_whatever_makes_it_less_is_named(own_redis: RedisServer) -> None:
@@ -20,8 +21,8 @@ async def test_whatever_makes_it_less_is_named(own_redis: RedisServer) -> None:
         await ledger.store.redis.config_set(name, value)
         found = await ledger.durability()
         assert not found.durable
-        assert f"{name} is {value}" in " ".join(found.reasons)
-    assert len(found.reasons) == 3
+        assert f"{name} is {value}" in " ".join(map(english, found.weaknesses))
+    assert len(found.weaknesses) == 3
     await ledger.close()
 
 
@@ -31,5 +32,5 @@ async def test_a_redis_that_may_not_be_asked_counts_as_weak(own_redis: RedisServ
     await ledger.store.redis.execute_command("ACL", "SETUSER", "default", "-config")
     found = await ledger.durability()
     assert not found.durable
-    assert "CONFIG GET is not allowed" in found.reasons[0]
+    assert [weakness.code for weakness in found.weaknesses] == ["settings_hidden"]
     await ledger.close()

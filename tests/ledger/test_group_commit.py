@@ -10,6 +10,7 @@ import pytest
 
 from ledger.group_commit import GroupCommit
 from schemas.errors import LedgerRefused
+from tests.support.reasons import because
 
 
 class Writing:
@@ -127,7 +128,7 @@ async def test_what_redis_refuses_takes_nothing_with_it() -> None:
     async def write(items: Sequence[int]) -> Sequence[int]:
         written.append(list(items))
         if 2 in items:
-            raise LedgerRefused("a script breaks off")
+            raise LedgerRefused(because("a script breaks off"))
         return items
 
     batch: GroupCommit[int, int] = GroupCommit(write)
@@ -141,7 +142,7 @@ async def test_a_redis_that_refuses_everything_is_not_asked_for_each() -> None:
 
     async def write(items: Sequence[int]) -> Sequence[int]:
         written.append(list(items))
-        raise LedgerRefused("upstream failure")
+        raise LedgerRefused(because("upstream failure"))
 
     batch: GroupCommit[int, int] = GroupCommit(write)
     first = asyncio.create_task(batch.add(-1))

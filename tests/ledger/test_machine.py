@@ -15,7 +15,7 @@ from ledger.delivery_lane import ClaimedDelivery
 from ledger.leases import Lease
 from ledger.refresh_lane import ClaimedPayment
 from schemas.endpoints.delivery import Dead, Delivered, Disable, Retry
-from tests.ledger.pair import ENDPOINTS, PAYMENTS, Pair
+from tests.ledger.modelled_ledger import ENDPOINTS, PAYMENTS, ModelledLedger
 from tests.support.ledger_driver import REFRESH, UNKNOWN
 from tests.support.reasons import because
 from tests.support.redis_process import RedisServer
@@ -51,7 +51,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.pair = Pair(self.url)
+        self.both = ModelledLedger(self.url)
         self.rng = Random(0)
 
     @initialize(rng=st.randoms(use_true_random=True))
@@ -59,10 +59,10 @@ class LedgerMachine(RuleBasedStateMachine):
         """Webhooks for all payments; some of these are looked at already."""
         self.rng = rng
         for imp_uid in PAYMENTS:
-            self.pair.accept(imp_uid)
-        self.pair.claim(REFRESH, 100)
-        for claimed in rng.sample(self.pair.looks, rng.randint(0, 3)):
-            self.pair.commit(claimed, 0)
+            self.both.accept(imp_uid)
+        self.both.claim(REFRESH, 100)
+        for claimed in rng.sample(self.both.looks, rng.randint(0, 3)):
+            self.both.commit(claimed, 0)
 
     @rule()
     def step(self) -> None:
@@ -73,80 +73,80 @@ class LedgerMachine(RuleBasedStateMachine):
     @invariant()
     def is_in_order(self) -> None:
         """After every step."""
-        self.pair.agree()
+        self.both.agree()
 
     def teardown(self) -> None:
         """Nothing was forgotten: the lanes that the sweep kicks are enough to finish everything."""
         try:
-            self.pair.finish()
-            self.pair.agree()
+            self.both.finish()
+            self.both.agree()
         finally:
-            self.pair.close()
+            self.both.close()
 
     def _receive(self) -> None:
         imp_uid = self.rng.choice(PAYMENTS)
         if self.rng.random() < 0.5:
-            self.pair.happen(imp_uid)
+            self.both.happen(imp_uid)
         if self.rng.random() < 0.3:
-            self.pair.accept_again(self.rng.randrange(1000))
+            self.both.accept_again(self.rng.randrange(1000))
         else:
-            self.pair.accept(imp_uid)
+            self.both.accept(imp_uid)
 
     def _claim(self) -> None:
-        self.pair.claim(self.rng.choice(LANES), self.rng.choice((1, 100)))
+        self.both.claim(self.rng.choice(LANES), self.rng.choice((1, 100)))
 
     def _commit(self) -> None:
-        self.pair.commit(self._one_of(self.pair.looks), self.rng.choice((0, 0, 1, 2)))
+        self.both.commit(self._one_of(self.both.looks), self.rng.choice((0, 0, 1, 2)))
 
     def _postpone(self) -> None:
-        self.pair.postpone(
-            self._one_of(self.pair.looks), self.rng.choice(("stalled", "unknown", "unknown", "rejected"))
+        self.both.postpone(
+            self._one_of(self.both.looks), self.rng.choice(("stalled", "unknown", "unknown", "rejected"))
         )
 
     def _take(self) -> None:
-        self.pair.take(self.rng.choice(list(ENDPOINTS)), self.rng.choice((1, 100)))
+        self.both.take(self.rng.choice(list(ENDPOINTS)), self.rng.choice((1, 100)))
 
     def _settle(self) -> None:
-        if self.pair.sends:
-            self.pair.settle(self._one_of(self.pair.sends), self.rng.choice(VERDICTS))
+        if self.both.sends:
+            self.both.settle(self._one_of(self.both.sends), self.rng.choice(VERDICTS))
 
     def _retry(self) -> None:
-        self.pair.retry(self.rng.randrange(1000))
+        self.both.retry(self.rng.randrange(1000))
 
     def _switch(self) -> None:
-        self.pair.switch(self.rng.choice([*self.pair.model.disabled, *ENDPOINTS]))
+        self.both.switch(self.rng.choice([*self.both.model.disabled, *ENDPOINTS]))
 
     def _lose(self) -> None:
-        self.pair.lose(self._lease())
+        self.both.lose(self._lease())
 
     def _renew(self) -> None:
-        self.pair.renew(self._lease())
+        self.both.renew(self._lease())
 
     def _release(self) -> None:
-        self.pair.release(self._lease())
+        self.both.release(self._lease())
 
     def _wait(self) -> None:
-        self.pair.wait(self.rng.choice((2.0, 2.0, 40.0)))
+        self.both.wait(self.rng.choice((2.0, 2.0, 40.0)))
 
     def _pause(self) -> None:
-        self.pair.pause(self.rng.choice(LANES))
+        self.both.pause(self.rng.choice(LANES))
 
     def _resume(self) -> None:
-        self.pair.resume(self.rng.choice(LANES))
+        self.both.resume(self.rng.choice(LANES))
 
     def _mark_dirty(self) -> None:
-        self.pair.mark_dirty(self.rng.choice(PAYMENTS), self.rng.choice((0, 5)))
+        self.both.mark_dirty(self.rng.choice(PAYMENTS), self.rng.choice((0, 5)))
 
     def _cancel(self) -> None:
-        self.pair.ask_for_cancellation(self.rng.choice(PAYMENTS))
+        self.both.ask_for_cancellation(self.rng.choice(PAYMENTS))
 
     def _lease(self) -> Lease:
-        claimed: list[ClaimedPayment | ClaimedDelivery] = [*self.pair.looks, *self.pair.sends]
+        claimed: list[ClaimedPayment | ClaimedDelivery] = [*self.both.looks, *self.both.sends]
         return self._one_of(claimed).lease
 
     def _one_of(self, claimed: Sequence[Held]) -> Held:
         """Something claimed, mostly what is held still."""
-        held = [one for one in claimed if self.pair.model.holds(one.lease)]
+        held = [one for one in claimed if self.both.model.holds(one.lease)]
         return self.rng.choice(held if held and self.rng.random() < 0.8 else claimed)
 
 

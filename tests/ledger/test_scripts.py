@@ -77,6 +77,16 @@ def test_what_one_script_alone_needs_stands_in_that_script() -> None:
     assert {name: found for name, found in callers.items() if len(found) < 2 and not shared & set(found)} == {}
 
 
+def test_what_a_script_kicks_is_kicked() -> None:
+    """One that records kicks returns the lanes first, and is run by the call that kicks them; no other one is."""
+    recording = {file.stem for file in OPERATIONS if {"announce", "index_and_kick"} & _calls(file)}
+    returning = {file.stem for file in OPERATIONS if "-- Returns: {lanes to kick" in file.read_text()}
+    python = "".join(file.read_text() for file in SCRIPTS.parent.glob("*.py"))
+    kicked = set(re.findall(r"\.run_(?:all_)?and_kick\(\s*\"(\w+)\"", python))
+    others = set(re.findall(r"\.run(?:_all)?\(\s*\"(\w+)\"", python))
+    assert (returning, kicked, others & recording) == (recording, recording, set())
+
+
 def test_every_script_can_be_composed() -> None:
     """Each has its text and the parts before it."""
     for file in OPERATIONS:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 
 import pytest
 import redis
@@ -15,17 +14,6 @@ from schemas.payments.notification import Notification
 from tests.support.ledger_driver import notification
 from tests.support.sentinels import SERVICE, Watched
 from tests.support.waiting import succeeds
-
-
-@pytest.fixture
-async def watched(free_port: Callable[[], int], tmp_path: Path) -> AsyncIterator[Watched]:
-    """A primary, a replica that has caught up, and three Sentinels."""
-    watched = Watched(free_port, tmp_path)
-    try:
-        await watched.start()
-        yield watched
-    finally:
-        watched.stop()
 
 
 @pytest.fixture

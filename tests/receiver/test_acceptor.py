@@ -15,7 +15,8 @@ from receiver.known_merchants import KnownMerchants
 from receiver.metrics import ReceiverMetrics
 from receiver.spool import FileSpool, NoSpool
 from schemas.errors import SpoolUnavailable, UnknownMerchant
-from tests.support.receiver_parts import Durability, ListedLedger, away, notification
+from schemas.reasons import Reason
+from tests.support.receiver_parts import Durability, ListedLedger, away, notification, weakness
 from tests.support.waiting import PATIENCE
 
 NOW = 1_790_000_000.0
@@ -139,7 +140,7 @@ async def test_a_ledger_that_fails_on_everything_is_not_available(kept: Kept) ->
         await kept.acceptor.accept(notification(number), "")
     kept.ledger.failure = TypeError("a bug")
     async with asyncio.timeout(PATIENCE):
-        while "TypeError" not in " ".join(kept.acceptor.redis.reasons):
+        while Reason.of("ledger_failed", error_type="TypeError") not in kept.acceptor.redis.reasons:
             await kept.acceptor.drain()
             await asyncio.sleep(0.05)
     assert kept.spool.waiting == FAILURES_PASSED_OVER + 5
@@ -185,9 +186,9 @@ async def test_a_ledger_that_answers_but_takes_nothing_is_not_available(kept: Ke
 
 async def test_a_weak_redis_is_named(kept: Kept) -> None:
     """Unless durability is required a Redis that is not durable acknowledges, and the reasons are reported."""
-    kept.ledger.state = Durability(durable=False, reasons=("appendonly is no, not yes",))
+    kept.ledger.state = Durability(durable=False, weaknesses=(weakness("appendonly", "no", "yes"),))
     state = await kept.acceptor.check_redis()
-    assert (state.available, state.durable, state.reasons) == (True, False, ("appendonly is no, not yes",))
+    assert (state.available, state.durable, state.reasons) == (True, False, (weakness("appendonly", "no", "yes"),))
     assert await kept.acceptor.accept(notification(1), "") == "redis"
 
 
@@ -198,7 +199,7 @@ async def test_a_redis_not_asked_yet_is_not_durable(strict: Kept) -> None:
 
 async def test_a_weak_redis_does_not_acknowledge_where_durability_is_required(strict: Kept) -> None:
     """The spool acknowledges and keeps; Redis gets the work all the same; once it is durable the spool empties."""
-    strict.ledger.state = Durability(durable=False, reasons=("appendfsync is everysec, not always",))
+    strict.ledger.state = Durability(durable=False, weaknesses=(weakness("appendfsync", "everysec", "always"),))
     await strict.acceptor.check_redis()
     assert await strict.acceptor.accept(notification(1), "") == "spool"
     await strict.acceptor.drain()
@@ -219,7 +220,7 @@ async def test_a_redis_that_becomes_weak_while_the_spool_drains(strict: Kept) ->
     strict.ledger.failure = away()
     assert await strict.acceptor.accept(notification(1, merchant="shop"), "") == "spool"
     strict.ledger.failure = None
-    strict.ledger.state = Durability(durable=False, reasons=("appendonly is no, not yes",))
+    strict.ledger.state = Durability(durable=False, weaknesses=(weakness("appendonly", "no", "yes"),))
     strict.ledger.meanwhile = strict.acceptor.check_redis
     await asyncio.sleep(STATE_IS_GOOD_FOR)
     async with asyncio.timeout(PATIENCE):
@@ -240,7 +241,7 @@ async def test_a_redis_that_becomes_weak_while_the_spool_drains(strict: Kept) ->
 async def test_a_weak_redis_without_a_spool_is_a_refusal() -> None:
     """Durability required, Redis not durable, spool off: the webhook cannot be stored."""
     kept = Kept(NoSpool(), require_durable=True)
-    kept.ledger.state = Durability(durable=False, reasons=("appendonly is no, not yes",))
+    kept.ledger.state = Durability(durable=False, weaknesses=(weakness("appendonly", "no", "yes"),))
     await kept.acceptor.check_redis()
     with pytest.raises(SpoolUnavailable):
         await kept.acceptor.accept(notification(1), "")

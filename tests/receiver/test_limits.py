@@ -6,6 +6,7 @@ import random
 
 from receiver.breaker import LONGEST_WAIT, Breaker
 from receiver.limiter import RateLimiter
+from tests.support.reasons import because
 
 
 def test_a_source_gets_its_burst_and_then_its_rate() -> None:
@@ -39,8 +40,8 @@ def test_the_breaker_admits_one_probe_a_wait() -> None:
     """While it is open only one caller a wait may try, and the first success closes it."""
     breaker = Breaker()
     assert breaker.admits(0.0)
-    assert breaker.trip(0.0, "away")
-    assert not breaker.trip(0.0, "away")
+    assert breaker.trip(0.0, because("away"))
+    assert not breaker.trip(0.0, because("away"))
     now = LONGEST_WAIT * 2
     assert [breaker.admits(now), breaker.admits(now)] == [True, False]
     assert breaker.reset()
@@ -53,5 +54,5 @@ def test_the_breakers_waits_are_bounded() -> None:
     """However long the ledger is away, it is probed again after the longest wait."""
     breaker = Breaker()
     for now in range(100):
-        breaker.trip(float(now), "away")
+        breaker.trip(float(now), because("away"))
     assert breaker.admits(99.0 + LONGEST_WAIT)

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from schemas.reasons.codes import CODES
 from tests.support.ledger_state import ledger_state
 from tests.support.processes import ROOT, Processes
 from tests.support.receivers import FORM, JSON, Receiver, notified, start, webhook
@@ -34,7 +35,8 @@ def is_problem(answer: httpx.Response, status: int) -> dict[str, Any]:
     assert answer.headers["content-type"] == "application/problem+json"
     problem = answer.json()
     assert problem["status"] == status
-    assert problem.keys() == {"type", "title", "status", "detail"}
+    assert problem.keys() == {"type", "title", "status", "detail", "reason_code"}
+    assert problem["reason_code"] in CODES
     return dict(problem)
 
 
@@ -253,6 +255,12 @@ async def test_a_webhook_that_cannot_be_stored_is_503(
     report = await receiver.client.get("/readyz")
     assert report.status_code == 503
     assert report.json()["acknowledges_from"] is None
+    assert report.json()["spool"] == {
+        "available": False,
+        "reason": "the spool is switched off",
+        "reason_code": "spool_off",
+    }
+    assert report.json()["redis"]["reason_codes"] == ["redis_unreliable"]
     assert (await receiver.client.get("/livez")).status_code == 200
 
 
@@ -267,6 +275,7 @@ async def test_refusals_are_counted_for_operators(receiver: Receiver, redis_url:
     version_2 = b'{"type":"Transaction.Paid","timestamp":"2024-04-25T10:00:00.000Z","data":{"paymentId":"p1"}}'
     answer = await receiver.post(version_2)
     assert "V1 in i'mport's console" in is_problem(answer, 400)["detail"]
+    assert is_problem(answer, 400)["reason_code"] == "version_2"
     await receiver.post(b"", "/webhooks/made-up")
     for merchant, reason in (("default", "version_2"), ("-", "empty")):
         line = f'relay_webhook_bodies_refused_total{{merchant="{merchant}",reason="{reason}"}}'
@@ -312,7 +321,13 @@ async def test_a_weak_redis_is_named_by_readyz(
         report = await receiver.ready()
         answer = await receiver.post(webhook())
     assert (report["acknowledges_from"], report["require_durable"]) == ("spool", True)
-    assert report["redis"] == {"available": True, "durable": False, "reasons": ["appendfsync is everysec, not always"]}
+    assert report["redis"] == {
+        "available": True,
+        "durable": False,
+        "reasons": ["appendfsync is everysec, not always"],
+        "reason_codes": ["setting_weak"],
+    }
+    assert report["spool"] == {"available": True, "reason": None, "reason_code": None}
     assert answer.status_code == 200
     assert await receiver.metric('relay_webhooks_accepted_total{place="spool"}') == 1
 

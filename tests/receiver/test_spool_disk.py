@@ -15,6 +15,7 @@ from receiver import spool as spooling
 from receiver.spool import FileSpool
 from receiver.spool_file import PAGE_BYTES, Row, SpoolFile
 from schemas.errors import SpoolUnavailable
+from tests.support.reasons import said
 from tests.support.receiver_parts import ListedLedger, MakeSpool, keep, notification
 
 
@@ -88,7 +89,7 @@ async def test_a_disk_that_hangs_is_a_refusal_in_time(
     async with asyncio.timeout(30):
         with pytest.raises(SpoolUnavailable, match="does not answer"):
             await keep(spool, 1)
-        assert "does not answer" in (await spool.trouble() or "")
+        assert "does not answer" in said(await spool.trouble())
     disk.set()
     monkeypatch.setattr(spooling, "SLOWEST_WRITE", 30.0)
     await keep(spool, 2)

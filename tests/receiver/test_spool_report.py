@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ledger import Ledger
+from schemas.reasons import Reason
 from tests.support.ledger_state import ledger_state
 from tests.support.processes import Processes
 from tests.support.receivers import start
@@ -25,9 +26,16 @@ async def test_a_receiver_tells_how_much_it_has_spooled(
         await until(reported)
         await ledger.intake.report_spool("another:8000:1", 7)
         numbers = await ledger.stats()
-        assert (numbers.spooled, numbers.receivers) == (7, 2)
+        assert (numbers.spooled, numbers.receivers, numbers.spool_troubles) == (7, 2, ())
+        full = Reason.of("spool_unusable", Reason.of("disk_error", error="database or disk is full"))
+        for name in ("another:8000:1", "a_fourth:8000:1"):
+            await ledger.intake.report_spool(name, 0, full)
+        assert (await ledger.stats()).spool_troubles == (full,)
+        await ledger.intake.report_spool("a_fourth:8000:1", 0)
+        await ledger.intake.report_spool("another:8000:1", 0)
+        assert (await ledger.stats()).spool_troubles == ()
         async with ledger_state(redis_url) as state:
-            await state.report_spool("another:8000:1", "7:1")
+            await state.report_spool("another:8000:1", "7:1:")
         assert (await ledger.stats()).spooled == 0
         await ledger.intake.report_spool("a_third:8000:1", 0)
         async with ledger_state(redis_url) as state:

@@ -16,7 +16,7 @@ from receiver.metrics import ReceiverMetrics
 from receiver.spool import FileSpool, NoSpool
 from schemas.errors import BudgetSpent, SpoolUnavailable, UnknownMerchant
 from tests.receiver.test_acceptor import Kept
-from tests.support.receiver_parts import Durability, ListedLedger, MakeSpool, away, files, notification
+from tests.support.receiver_parts import Durability, ListedLedger, MakeSpool, away, files, notification, weakness
 
 TOKEN, OTHER_TOKEN = "b" * 64, "c" * 64
 
@@ -176,7 +176,7 @@ async def test_without_a_spool_nobody_is_refused_either() -> None:
 async def test_a_weak_redis_is_asked_who_is_welcome(tmp_path: Path) -> None:
     """Where durability is required and lacking, the spool acknowledges; who is known is still the ledger's word."""
     kept = Kept(FileSpool(tmp_path), require_durable=True)
-    kept.ledger.state = Durability(durable=False, reasons=("appendonly is no, not yes",))
+    kept.ledger.state = Durability(durable=False, weaknesses=(weakness("appendonly", "no", "yes"),))
     await kept.acceptor.learn_merchants()
     await kept.acceptor.check_redis()
     kept.ledger.merchants["new"] = TOKEN
@@ -197,7 +197,7 @@ async def test_what_a_weak_redis_does_not_know_is_decided_when_it_is_durable(tmp
     await kept.acceptor.accept(notification(1, merchant="new"), "203.0.113.7")
     await kept.acceptor.accept(notification(2, merchant="made-up"), "203.0.113.7")
     kept.ledger.failure = None
-    kept.ledger.state = Durability(durable=False, reasons=("appendonly is no, not yes",))
+    kept.ledger.state = Durability(durable=False, weaknesses=(weakness("appendonly", "no", "yes"),))
     async with asyncio.timeout(30):
         while kept.ledger.calls < 2:
             await kept.acceptor.drain()

@@ -11,6 +11,7 @@ import structlog
 
 from runtime.periodic import Background, Periodic
 from schemas.errors import BadSetting, LedgerRefused, LedgerUnavailable
+from tests.support.reasons import because
 from tests.support.waiting import until
 
 Step = Callable[[], Awaitable[object]]
@@ -31,7 +32,7 @@ def failing(errors: list[Exception]) -> tuple[Step, list[int]]:
 async def test_trouble_with_redis_is_told_once_and_passes() -> None:
     """The step is taken again and again; the log says what Redis said, and when it was over."""
     words = "Redis refuses what it is asked for: upstream failure"
-    step, turns = failing([LedgerRefused(words) for _ in range(20)])
+    step, turns = failing([LedgerRefused(because(words)) for _ in range(20)])
     with structlog.testing.capture_logs() as lines:
         background = Background([Periodic("sweep", step, 0.001)])
         with background.running():
@@ -46,7 +47,7 @@ async def test_trouble_that_comes_and_goes_does_not_fill_the_log() -> None:
 
     async def step() -> None:
         if next(numbers) % 2:
-            raise LedgerUnavailable("Redis does not answer in time")
+            raise LedgerUnavailable(because("Redis does not answer in time"))
 
     with structlog.testing.capture_logs() as lines, Background([Periodic("sweep", step, 0.001)]).running():
         await until(lambda: next(numbers) > 200, "it goes on")
@@ -88,7 +89,7 @@ async def test_a_bad_setting_is_handed_on() -> None:
 
 async def test_what_is_to_be_done_once_is_done_once() -> None:
     """Until Redis lets it; then it is over, and that is no failure."""
-    step, turns = failing([LedgerUnavailable("away")])
+    step, turns = failing([LedgerUnavailable(because("away"))])
     background = Background([Periodic("prepare", step, 0.001, once=True)])
     with background.running():
         await until(lambda: len(turns) == 2, "it is done")

@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 from runtime.periodic import Background
 from runtime.startup import StartupCheck, check_once
 from schemas.errors import BadSetting, LedgerUnavailable
+from tests.support.reasons import because
 
 
 class Scripted:
@@ -36,7 +37,7 @@ async def test_a_check_that_passes_logs_nothing() -> None:
 async def test_a_redis_that_is_away_at_the_start_is_logged() -> None:
     """The process goes on: it may come back."""
     with capture_logs() as lines:
-        await check_once(Scripted(LedgerUnavailable("connection refused")))
+        await check_once(Scripted(LedgerUnavailable(because("connection refused"))))
     assert [(line["event"], line["error"]) for line in lines] == [("ledger_away", "connection refused")]
 
 
@@ -55,7 +56,7 @@ async def test_a_lasting_fault_is_raised() -> None:
 
 async def test_it_is_checked_again_until_it_passes() -> None:
     """Then waiting ends, and so does the task."""
-    check = Scripted(LedgerUnavailable("away"), LedgerUnavailable("away"))
+    check = Scripted(LedgerUnavailable(because("away")), LedgerUnavailable(because("away")))
     start = StartupCheck(check, retry_every=0.01)
     tasks = Background([start.task("check")])
     with tasks.running():
@@ -67,7 +68,7 @@ async def test_it_is_checked_again_until_it_passes() -> None:
 
 async def test_nobody_waits_longer_than_asked() -> None:
     """Redis is away all the time."""
-    start = StartupCheck(Scripted(*[LedgerUnavailable("away")] * 100))
+    start = StartupCheck(Scripted(*[LedgerUnavailable(because("away"))] * 100))
     with Background([start.task("check")]).running():
         await start.passed(within=0.01)
 

@@ -7,24 +7,20 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import orjson
 import pytest
 
+from cli.failure import CommandFailed
+from console.web.catalogue import LANGUAGES, catalogue_of
+from schemas.errors import Invalid, RelayError
 from schemas.reasons import Reason, dump, english, load, stored
-from schemas.reasons.codes import CODES, KINDS, Kind
+from schemas.reasons.codes import CAUSED, CODES, KINDS, Kind
 from schemas.reasons.english_words import CHOICES
-from schemas.reasons.rendering import ENGLISH, Piece, pieces
+from schemas.reasons.rendering import ENGLISH, Piece, pieces, rendered
 from tests.support.reasons import sample
 
 ROOT = Path(__file__).parents[2]
 ROOMS = ("schemas", "runtime", "ledger", "history", "iamport", "receiver", "workers", "console", "sandbox", "cli")
-SHOWN = {
-    "Conflict", "Invalid", "NotFound", "LedgerUnavailable", "LedgerRefused", "LedgerFull", "IamportFailing",
-    "IamportUnreachable", "IamportRefused", "WrongCredentials", "MalformedPayment", "TooMuchAsked", "Unreadable",
-    "HistoryUnavailable", "UnknownEntry",
-}  # fmt: skip
-"""Errors that operators are shown, in the API and in the console."""
-RECEIVER_ONLY = {"LedgerUnavailable"}
-"""Errors of these names that the receiver makes only go to its log."""
 
 
 def calls() -> Iterator[tuple[Path, ast.Call, str]]:
@@ -65,14 +61,43 @@ def test_what_is_registered_is_made() -> None:
     assert [code for code in CODES.keys() - kept if f'"{code}"' not in text + scripts] == []
 
 
-def test_an_error_that_operators_are_shown_has_a_reason() -> None:
-    """None is made with a sentence."""
+def test_an_error_has_a_reason() -> None:
+    """Not a sentence: only a setting that is wrong and the command line's own errors take a text."""
+    texts = {"BadSetting", *map(class_name, subclasses(CommandFailed))}
+    relay = {class_name(of): 1 if of is Invalid else 0 for of in subclasses(RelayError)}
+    assert len(relay) > 20
+    assert relay.keys().isdisjoint(texts)
     for path, call, name in calls():
-        if name not in SHOWN or (path.parts[-2] == "receiver" and name in RECEIVER_ONLY):
-            continue
-        place = 1 if name == "Invalid" else 0
-        if len(call.args) > place:
+        if name in relay and len(call.args) > (place := relay[name]) and name != "BadNotification":
             assert not isinstance(call.args[place], ast.JoinedStr | ast.Constant), (path, ast.unparse(call))
+
+
+def subclasses(of: type[Exception]) -> Iterator[type[Exception]]:
+    """A class and all classes below it."""
+    yield of
+    for one in of.__subclasses__():
+        yield from subclasses(one)
+
+
+def class_name(of: type[Exception]) -> str:
+    """Its name, as code calls it."""
+    return of.__name__
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("code", sorted(CODES))
+def test_a_reason_whose_words_need_a_cause_has_one(code: str, language: str) -> None:
+    """It cannot be made without, in whichever language it is shown; every other one reads well without."""
+    template = catalogue_of(language).reasons.templates[code]
+    assert ("{cause}" in re.sub(r"\[[^\]]*\]", "", template)) == (code in CAUSED)
+    params = sample(code).params
+    if code in CAUSED:
+        with pytest.raises(ValueError, match="needs a cause"):
+            Reason(code, params)
+        assert load(orjson.dumps({"code": code, "params": params})).code == "unknown_reason"
+    else:
+        words = rendered(Reason(code, params), catalogue_of(language).reasons, lambda _kind, value: str(value))
+        assert not re.search(r"\(\)|[:;,(] ?$|^[;:,]", words), words
 
 
 def test_scripts_make_codes_only() -> None:

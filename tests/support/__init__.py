@@ -5,8 +5,8 @@ you need                      take
 ============================  ======================================================================================
 to wait for something         ``waiting.until`` (``until_now`` without an event loop); no test sleeps instead
 a Redis                       the fixtures ``redis_url`` (shared, emptied) and ``own_redis`` (to stop, kill, fill);
-                              ``redis_process.RedisServer``; ``sentinels``, ``redis_cluster``, ``guarded_redis`` for
-                              replicas, Clusters, and passwords with TLS
+                              ``watched`` (two servers and Sentinels), ``cluster``; ``guarded_redis`` for passwords
+                              and TLS; others are a ``redis_process.RedisServer``
 a process of the project      the fixture ``processes``; ``processes.Process`` waits for log lines, ports and the end.
                               It comes from ``warm_python``, which has imported the libraries
 a receiver                    ``receivers.start``; its parts without a process: ``receiver_parts``

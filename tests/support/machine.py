@@ -11,8 +11,9 @@ from ledger.ledger import Ledger
 from schemas.endpoints.delivery import Attempt, Verdict
 from schemas.errors import HiddenPayment
 from schemas.payments.decide import Policy, decide
-from schemas.payments.notification import Notification, new_id
+from schemas.payments.notification import new_id
 from schemas.payments.snapshot import Snapshot
+from tests.support.ledger_driver import notification
 from tests.support.reasons import because
 
 NOW = int(time.time())
@@ -30,15 +31,12 @@ async def notify(
     ledger: Ledger, imp_uid: str, merchant: str = "default", *, extra: bytes = b"", verified: bool = False
 ) -> str:
     """A webhook for a payment comes in; its notification's id."""
-    identity = new_id(time.time(), random.Random())
-    await ledger.intake.accept(
-        Notification(
-            id=identity, merchant=merchant, imp_uid=imp_uid, merchant_uid="claimed", status="paid",
-            cancellation_id=None, source="203.0.113.7", verified=verified, received_at=None, extra=extra,
-            token_hash=None,
-        )
+    one = notification(
+        imp_uid, id=new_id(time.time(), random.Random()), merchant=merchant, merchant_uid="claimed",
+        source="203.0.113.7", verified=verified, extra=extra,
     )  # fmt: skip
-    return identity
+    await ledger.intake.accept(one)
+    return one.id
 
 
 async def look_at(

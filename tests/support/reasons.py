@@ -20,10 +20,10 @@ def said(reason: Reason | None) -> str:
 
 
 def sample(code: str) -> Reason:
-    """A reason of this code with every parameter it has, and a cause where its words need one."""
+    """A reason of this code with every parameter it has, and a cause where its words have a place for one."""
     params = {name: _SAMPLES.get(name, name.upper()) for name in CODES[code]}
-    needs_cause = "{cause}" in TEMPLATES[code]
-    return Reason(code, params, Reason.of("http_answer", status=503) if needs_cause else None)
+    takes_cause = "{cause}" in TEMPLATES[code]
+    return Reason(code, params, Reason.of("http_answer", status=503) if takes_cause else None)
 
 
 _SAMPLES: Mapping[str, str | float] = {

@@ -12,6 +12,9 @@ from pathlib import Path
 from receiver.spool import FileSpool
 from schemas.errors import LedgerUnavailable, UnknownMerchant
 from schemas.payments.notification import Notification, new_id
+from schemas.reasons import Reason
+from tests.support import ledger_driver
+from tests.support.reasons import because
 
 MakeSpool = Callable[..., FileSpool]
 
@@ -20,19 +23,10 @@ _rng = random.Random(20)
 
 def notification(number: int = 1, *, merchant: str = "default", token_hash: str | None = None) -> Notification:
     """A webhook for the payment `imp_{number}`."""
-    return Notification(
-        id=new_id(1_790_000_000.0 + number, _rng),
-        merchant=merchant,
-        imp_uid=f"imp_{number}",
-        merchant_uid=f"주문 {number}",
-        status="paid",
-        cancellation_id=None,
-        source="52.78.100.19",
-        verified=True,
-        received_at=None,
-        extra=b'{"amount":1004.10}',
-        token_hash=token_hash,
-    )
+    return ledger_driver.notification(
+        f"imp_{number}", id=new_id(1_790_000_000.0 + number, _rng), merchant=merchant, merchant_uid=f"주문 {number}",
+        source="52.78.100.19", extra=b'{"amount":1004.10}', token_hash=token_hash,
+    )  # fmt: skip
 
 
 @dataclass
@@ -40,7 +34,7 @@ class Durability:
     """How safe the listed ledger says it is."""
 
     durable: bool = True
-    reasons: tuple[str, ...] = ()
+    weaknesses: tuple[Reason, ...] = ()
 
 
 @dataclass
@@ -73,7 +67,7 @@ class ListedLedger:
         if notification.imp_uid in self.fails_for:
             raise self.fails_for[notification.imp_uid]
         if self.merchants.get(notification.merchant, "") != notification.token_hash:
-            raise UnknownMerchant("no such merchant")
+            raise UnknownMerchant
         if all(one.id != notification.id for one in self.taken):
             self.taken.append(notification)
 
@@ -104,9 +98,14 @@ class ListedLedger:
             raise self.failure
 
 
+def weakness(setting: str, value: str, needed: str) -> Reason:
+    """Why a Redis with this setting is not durable."""
+    return Reason.of("setting_weak", setting=setting, value=value, needed=needed)
+
+
 def away() -> LedgerUnavailable:
     """The error of a Redis that cannot be reached."""
-    return LedgerUnavailable("Redis cannot be relied on: connection refused")
+    return LedgerUnavailable(because("Redis cannot be relied on: connection refused"))
 
 
 async def keep(spool: FileSpool, *numbers: int) -> list[Notification]:

@@ -72,6 +72,10 @@ class RedisProcess:
         self._process = None
 
 
+_QUICK = ("--repl-diskless-sync-delay", "0")
+"""A primary waits five seconds for further replicas before it sends its data to one."""
+
+
 class RedisServer(RedisProcess):
     """A durable Redis on a port of loopback, with its data in `directory`; both survive a restart."""
 
@@ -89,7 +93,7 @@ class RedisServer(RedisProcess):
     def start(self) -> None:
         """Start it and wait until it answers, its data loaded; RuntimeError where it does not."""
         self._directory.mkdir(parents=True, exist_ok=True)
-        self.launch([*arguments(find_server(), self.port, self._directory), *self._options])
+        self.launch([*arguments(find_server(), self.port, self._directory), *_QUICK, *self._options])
         process = self._process
         assert process is not None
         until_now(lambda: answers(self.port) or process.poll() is not None, lambda: f"Redis answers: {self.log}")

@@ -17,11 +17,12 @@ from schemas.errors import (
     TooMuchAsked,
     WrongCredentials,
 )
+from tests.support.reasons import because
 from workers.bisect_lookup import MOST_FAILED, look_up_in_parts
 
 HUNDRED = [f"imp_{number}" for number in range(100)]
-FAILING = IamportFailing("i'mport answered 500")
-REFUSED = IamportRefused("no", code=-1, status_code=200)
+FAILING = IamportFailing(because("i'mport answered 500"))
+REFUSED = IamportRefused(because("no"), code=-1, status_code=200)
 
 
 class Iamport:
@@ -72,7 +73,7 @@ async def test_an_i_mport_that_is_down_is_left_in_peace(error: IamportError) -> 
     assert [len(part) for part in iamport.asked] == [100, 1, 1]
 
 
-@pytest.mark.parametrize("error", [IamportUnreachable("429"), WrongCredentials("401")])
+@pytest.mark.parametrize("error", [IamportUnreachable(because("429")), WrongCredentials(because("401"))])
 async def test_what_no_part_could_help(error: IamportError) -> None:
     """What is wrong with the connection, the rate or the credentials is wrong with every part."""
     iamport = Iamport(HUNDRED, error)
@@ -106,7 +107,7 @@ class Sizes:
         self.asked.append(len(imp_uids))
         await asyncio.sleep(self._seconds)
         if sum(self._sizes[imp_uid] for imp_uid in imp_uids) > 100:
-            raise TooMuchAsked("too much", slow=self._slow)
+            raise TooMuchAsked(because("too much"), slow=self._slow)
         return LookupResult({imp_uid: {"imp_uid": imp_uid} for imp_uid in imp_uids}, frozenset(), {}, {})
 
 
@@ -160,7 +161,7 @@ async def test_trouble_that_begins_while_asking() -> None:
         nonlocal asked
         asked += 1
         if asked > 4:
-            raise IamportUnreachable("429")
+            raise IamportUnreachable(because("429"))
         return await iamport(imp_uids)
 
     began = time.monotonic()

@@ -14,18 +14,18 @@ from tests.support.iamport_stub import no, payment, well
 from tests.support.ledger_driver import REFRESH, UNKNOWN
 from tests.support.ledger_invariants import problems
 from tests.support.ledger_redis import key
-from tests.workers.both import Both, both
+from tests.workers.merchant_workers import MerchantWorkers, running_merchant
 
 
 @pytest.fixture
-async def shop(redis_url: str) -> AsyncIterator[Both]:
+async def shop(redis_url: str) -> AsyncIterator[MerchantWorkers]:
     """A merchant that does not include test payments."""
-    async with both(redis_url) as shop:
+    async with running_merchant(redis_url) as shop:
         yield shop
         assert await problems(shop.ledger) == []
 
 
-async def test_a_webhook_for_a_test_payment_is_rejected(shop: Both) -> None:
+async def test_a_webhook_for_a_test_payment_is_rejected(shop: MerchantWorkers) -> None:
     """The batch shows it, marked as one: no event, no record, one look-up, and a reason that says what to do."""
     await shop.pay("imp_test", sandbox=True)
     await shop.pay("imp_live")
@@ -44,7 +44,7 @@ async def test_a_webhook_for_a_test_payment_is_rejected(shop: Both) -> None:
     assert len(shop.stub.calls) == 1
 
 
-async def test_a_reconciliation_passes_over_test_payments(shop: Both) -> None:
+async def test_a_reconciliation_passes_over_test_payments(shop: MerchantWorkers) -> None:
     """They are not compared, not missing, not looked at and not lost, however often the list shows them."""
     await shop.pay("imp_test", sandbox=True, ago=900)
     for _ in range(2):
@@ -55,7 +55,7 @@ async def test_a_reconciliation_passes_over_test_payments(shop: Both) -> None:
     assert [asked.path for asked in shop.stub.calls] == ["/payments/status/all"] * 2
 
 
-async def test_what_is_expected_is_not_asked_for(shop: Both) -> None:
+async def test_what_is_expected_is_not_asked_for(shop: MerchantWorkers) -> None:
     """A test payment is no reason to ask what was registered beforehand, nor a mismatch with what was told."""
     await shop.put(check_prepared=True)
     await shop.pay("imp_test", sandbox=True)
@@ -65,7 +65,7 @@ async def test_what_is_expected_is_not_asked_for(shop: Both) -> None:
     assert await shop.events("imp_test") == []
 
 
-async def test_switched_on_later_they_are_found_silently(shop: Both) -> None:
+async def test_switched_on_later_they_are_found_silently(shop: MerchantWorkers) -> None:
     """What happened at test channels before is recorded by the next run, which goes all the way back, and not sent."""
     await shop.pay("imp_test", sandbox=True, ago=2)
     await shop.pay("imp_old", sandbox=True, ago=20 * 86400)
@@ -85,7 +85,7 @@ async def test_switched_on_later_they_are_found_silently(shop: Both) -> None:
     assert await shop.events("imp_next") == [("paid", False)]
 
 
-async def test_of_the_second_in_which_it_was_switched_on(shop: Both) -> None:
+async def test_of_the_second_in_which_it_was_switched_on(shop: MerchantWorkers) -> None:
     """i'mport's times are whole seconds: what a run finds of that second is older, what a webhook tells is newer."""
     await shop.put(include_sandbox=True)
     switched = (await shop.ledger.merchants.get("default")).sandbox_since
@@ -97,7 +97,7 @@ async def test_of_the_second_in_which_it_was_switched_on(shop: Both) -> None:
     assert (await shop.events("imp_before"), await shop.events("imp_after")) == ([("paid", True)], [("paid", False)])
 
 
-async def test_a_new_merchant_that_includes_them_hears_of_them(shop: Both) -> None:
+async def test_a_new_merchant_that_includes_them_hears_of_them(shop: MerchantWorkers) -> None:
     """Where the flag was on from the start, the merchant's `since` decides, as for any other payment."""
     await shop.ledger.merchants.delete("default")
     await shop.put(include_sandbox=True)
@@ -106,7 +106,7 @@ async def test_a_new_merchant_that_includes_them_hears_of_them(shop: Both) -> No
     assert await shop.events("imp_test") == [("paid", False)]
 
 
-async def test_switched_off_what_is_known_gets_no_new_facts(shop: Both) -> None:
+async def test_switched_off_what_is_known_gets_no_new_facts(shop: MerchantWorkers) -> None:
     """What was recorded stays; what happens from then on is not announced, by webhook or reconciliation."""
     await shop.ledger.merchants.delete("default")
     await shop.put(include_sandbox=True)
@@ -135,7 +135,7 @@ async def test_switched_off_what_is_known_gets_no_new_facts(shop: Both) -> None:
     assert await shop.driver.due(REFRESH) == {}
 
 
-async def test_what_the_batch_leaves_out_is_asked_for_singly(shop: Both) -> None:
+async def test_what_the_batch_leaves_out_is_asked_for_singly(shop: MerchantWorkers) -> None:
     """With the flag, an i'mport whose batch hides test payments is asked for each before it counts as unknown."""
     await shop.put(include_sandbox=True)
     await shop.pay("imp_test", sandbox=True)
@@ -149,7 +149,7 @@ async def test_what_the_batch_leaves_out_is_asked_for_singly(shop: Both) -> None
     assert await shop.events("imp_test") == [("paid", False)]
 
 
-async def test_by_hand_they_are_passed_over_too(shop: Both) -> None:
+async def test_by_hand_they_are_passed_over_too(shop: MerchantWorkers) -> None:
     """An operator's run ends at once: nothing is left that waits for a refresh."""
     await shop.pay("imp_test", sandbox=True, ago=60)
     now = int(await shop.ledger.now())
@@ -160,7 +160,7 @@ async def test_by_hand_they_are_passed_over_too(shop: Both) -> None:
     assert await shop.events("imp_test") == []
 
 
-async def test_a_pending_cancellation_is_followed_up_when_the_flag_comes_back(shop: Both) -> None:
+async def test_a_pending_cancellation_is_followed_up_when_the_flag_comes_back(shop: MerchantWorkers) -> None:
     """While the flag is off the payment is not refreshed; the full run after that asks for a refresh."""
     await shop.ledger.merchants.delete("default")
     await shop.put(include_sandbox=True)

@@ -13,13 +13,13 @@ from tests.support.iamport_stub import Asked, no, payment, well
 from tests.support.ledger_driver import REFRESH
 from tests.support.ledger_invariants import problems
 from tests.support.ledger_redis import key
-from tests.workers.both import Both, both
+from tests.workers.merchant_workers import MerchantWorkers, running_merchant
 
 
 @pytest.fixture
-async def shop(redis_url: str) -> AsyncIterator[Both]:
+async def shop(redis_url: str) -> AsyncIterator[MerchantWorkers]:
     """A merchant with live payments."""
-    async with both(redis_url) as shop:
+    async with running_merchant(redis_url) as shop:
         yield shop
         assert await problems(shop.ledger) == []
 
@@ -29,7 +29,7 @@ def told(lines: list[Any], event: str) -> list[Any]:
     return [line for line in lines if line["event"] == event]
 
 
-async def test_the_payments_of_somebody_else_are_left_alone(shop: Both) -> None:
+async def test_the_payments_of_somebody_else_are_left_alone(shop: MerchantWorkers) -> None:
     """Their rows make no record; what was asked for and is missing waits, with its notification; one line says so."""
     for imp_uid in ("imp_1", "imp_2", "imp_3"):
         await shop.pay(imp_uid)
@@ -63,7 +63,7 @@ async def test_the_payments_of_somebody_else_are_left_alone(shop: Both) -> None:
         {"deposit_history": [{"amount": Decimal(10**20), "deposited_at": 1}]},
     ],
 )
-async def test_amounts_that_cannot_be_read_hold_back_one_payment(shop: Both, fields: dict[str, Any]) -> None:
+async def test_amounts_that_cannot_be_read_hold_back_one_payment(shop: MerchantWorkers, fields: dict[str, Any]) -> None:
     """It is looked up again, with a log line that names it; its neighbour is announced at once."""
     await shop.pay("imp_bad", **fields)
     await shop.pay("imp_good")
@@ -85,7 +85,7 @@ async def test_amounts_that_cannot_be_read_hold_back_one_payment(shop: Both, fie
     assert [outcome for outcome, _ in await shop.reason("imp_bad")] == ["applied"]
 
 
-async def test_numbers_that_are_no_amounts_are_passed_on(shop: Both) -> None:
+async def test_numbers_that_are_no_amounts_are_passed_on(shop: MerchantWorkers) -> None:
     """An integer beyond all machines in a field that the relay does not read reaches the subscriber as it came."""
     huge = Decimal("1" + "0" * 60)
     await shop.pay("imp_1", apply_num=huge, card_quota=huge, started_at=huge)
@@ -95,7 +95,7 @@ async def test_numbers_that_are_no_amounts_are_passed_on(shop: Both) -> None:
     assert f'"card_quota":{huge}'.encode() in event.body
 
 
-async def test_a_prepared_amount_that_is_nonsense_holds_back_its_order_alone(shop: Both) -> None:
+async def test_a_prepared_amount_that_is_nonsense_holds_back_its_order_alone(shop: MerchantWorkers) -> None:
     """The payment it is for waits, as the registered amount is unknown; the others of its batch are compared."""
     await shop.put(check_prepared=True)
     for n in range(8):
@@ -113,7 +113,7 @@ async def test_a_prepared_amount_that_is_nonsense_holds_back_its_order_alone(sho
     assert await shop.driver.redis.zcard(key("evts")) == 7
 
 
-async def test_a_listed_row_that_cannot_be_read_is_looked_at(shop: Both) -> None:
+async def test_a_listed_row_that_cannot_be_read_is_looked_at(shop: MerchantWorkers) -> None:
     """The list says where to look: a bad row in it loses nothing, one line says so, and nothing is called missing."""
     await shop.pay("imp_1")
     good = shop.shown["imp_1"]
@@ -133,7 +133,7 @@ async def test_a_listed_row_that_cannot_be_read_is_looked_at(shop: Both) -> None
     assert await shop.events("imp_1") == [("paid", False)]
 
 
-async def test_a_list_with_the_payments_of_others(shop: Both) -> None:
+async def test_a_list_with_the_payments_of_others(shop: MerchantWorkers) -> None:
     """What the list shows and no look finds is none of this merchant's: nothing is recorded, and nothing was lost."""
     await shop.pay("imp_other", ago=900)
 

@@ -4,25 +4,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from random import Random
 from typing import Any
 
 import pytest
 import structlog.testing
-from cryptography.fernet import Fernet
 
-from iamport.merchant_clients import MerchantClients
-from iamport.transport import production_transport
 from ledger import Ledger
 from ledger.jobs import RECONCILE
 from ledger.reconciliations import AUTO, Reconciliation
-from runtime.encryption import Sealer
-from runtime.settings import Settings
 from schemas import wire
 from schemas.payments.decide import Policy, decide
 from tests.support.iamport_stub import Asked, Stub, always, http, no, payment, well
-from tests.support.ledger_driver import REFRESH, THEN, Driver, paid, queue_url
+from tests.support.ledger_driver import REFRESH, THEN, Driver, paid
 from tests.support.reasons import because, said
+from tests.workers.merchant_workers import running_merchant
 from workers.reconcile import Reconciler
 
 NOW = 1_900_000_000.0
@@ -73,22 +68,9 @@ class Books:
 @pytest.fixture
 async def books(redis_url: str) -> AsyncIterator[Books]:
     """One merchant, on an empty ledger."""
-    stub = Stub()
-    await stub.start()
-    settings = Settings.load(
-        {
-            "IMP_KEY": "key", "IMP_SECRET": "secret", "IMP_API_URL": stub.url,
-            "RELAY_FETCH_SCHEDULE": "1s,5s,1m", "RELAY_RECONCILE_EVERY": "15m",
-        }
-    )  # fmt: skip
-    ledger, transport = Ledger.connect(redis_url, queue_url(redis_url)), production_transport()
-    await ledger.merchants.ensure("default")
-    sealer = Sealer([Fernet.generate_key().decode()])
-    accounts = MerchantClients(settings, sealer, transport, ledger.tokens, ledger.merchants.get)
-    yield Books(ledger, stub, Reconciler(settings, ledger, accounts, Random(1)))
-    await accounts.close()
-    await ledger.close()
-    await stub.stop()
+    environ = {"IMP_KEY": "key", "IMP_SECRET": "secret", "RELAY_FETCH_SCHEDULE": "1s,5s,1m"}
+    async with running_merchant(redis_url, **environ) as workers:
+        yield Books(workers.ledger, workers.stub, workers.reconciler)
 
 
 @pytest.mark.parametrize("answer", [http(502), no(200), http(200, b"<html>"), well(None), None])

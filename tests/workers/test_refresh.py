@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Callable
-from random import Random
 
 import pytest
 import structlog.testing
-from cryptography.fernet import Fernet
 
-from iamport.merchant_clients import MerchantClients
-from iamport.transport import production_transport
 from ledger import Ledger
 from ledger.keys import Lane
-from runtime.encryption import Sealer
-from runtime.settings import Settings
 from schemas import wire
 from tests.support.iamport_stub import Asked, Stub, always, http, no, payment, well
-from tests.support.ledger_driver import REFRESH, UNKNOWN, Driver, queue_url
+from tests.support.ledger_driver import REFRESH, UNKNOWN, Driver
 from tests.support.ledger_invariants import problems
 from tests.support.ledger_redis import key
 from tests.support.reasons import because, said
+from tests.workers.merchant_workers import running_merchant
 from workers.refresh import Refresher
 
 
@@ -58,18 +53,9 @@ class Shop:
 @pytest.fixture
 async def shop(redis_url: str) -> AsyncIterator[Shop]:
     """A shop with one merchant, on an empty ledger."""
-    stub = Stub()
-    await stub.start()
-    settings = Settings.load({"IMP_KEY": "key", "IMP_SECRET": "secret", "IMP_API_URL": stub.url})
-    ledger, transport = Ledger.connect(redis_url, queue_url(redis_url)), production_transport()
-    await ledger.merchants.ensure("default")
-    sealer = Sealer([Fernet.generate_key().decode()])
-    accounts = MerchantClients(settings, sealer, transport, ledger.tokens, ledger.merchants.get)
-    yield Shop(ledger, stub, Refresher(settings, ledger, accounts, Random(1)))
-    assert await problems(ledger) == []
-    await accounts.close()
-    await ledger.close()
-    await stub.stop()
+    async with running_merchant(redis_url, IMP_KEY="key", IMP_SECRET="secret") as workers:
+        yield Shop(workers.ledger, workers.stub, workers.refresher)
+        assert await problems(workers.ledger) == []
 
 
 async def test_what_is_due_is_looked_at_in_one_call(shop: Shop) -> None:

@@ -120,7 +120,7 @@ async def _page(visit: Visit, **more: Any) -> View:
 async def _pulse(visit: Visit, endpoint_id: str, most: int) -> Pulse:
     """The attempts of an endpoint's latest deliveries."""
     attempts = [attempt for row in await _latest(visit, endpoint_id, most) for attempt in row.attempts]
-    return pulse(sorted(attempts, key=lambda attempt: attempt.at))
+    return pulse(sorted(attempts, key=lambda attempt: attempt.at), visit.clock)
 
 
 async def _latest(visit: Visit, endpoint_id: str, most: int, state: State | None = None) -> Sequence[DeliveryView]:

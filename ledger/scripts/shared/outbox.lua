@@ -70,10 +70,9 @@ end
 
 function describe.merchant(m)
   local created = number_in(redis.call("HGET", k("merchant", m), "created_at"))
-  local deleted = number_in(redis.call("ZSCORE", k("merchants", "deleted"), m))
-  if not created and not deleted then return end
-  tell_history_of("merchant", {name = m, created_at = created or 0, changed_at = now(), deleted_at = not created and deleted or nil,
-    row = packed_hash(k("merchant", m)), revision = revision()})
+  if not created then return end
+  tell_history_of("merchant", {name = m, created_at = created, changed_at = now(), row = packed_hash(k("merchant", m)),
+    revision = revision()})
 end
 
 function describe.replay(id)

@@ -13,8 +13,11 @@ from console.operations.read_payments import PaymentView
 from console.operations.read_stats import RelayStats
 from console.operations.trace_payment import PaymentTrace
 from console.web.alerts import alerts
+from console.web.catalogue import catalogue_of
 from console.web.charts import HEIGHT, columns, pulse
 from console.web.curl import command
+from console.web.reason_display import as_text
+from console.web.time_display import Clock
 from console.web.timeline import timeline, undelivered
 from ledger.acl import AclProblem
 from ledger.acl_watch import RedisStatus
@@ -42,7 +45,7 @@ def stats(**changes: Any) -> RelayStats:
     numbers: dict[str, Any] = {
         "looks_due": 0, "oldest_look": None, "looks_paused": 0, "oldest_paused_look": None, "pending": 0, "dead": 0,
         "held": 0, "oldest_delivery": None, "deliveries_paused": 0, "oldest_paused_delivery": None, "refused": {},
-        "spooled": 0, "receivers": 0, "refused_bodies": (),
+        "spooled": 0, "receivers": 0, "spool_troubles": (), "refused_bodies": (),
     }  # fmt: skip
     numbers |= {name: changes.pop(name) for name in list(changes) if name in numbers}
     fields: dict[str, Any] = {
@@ -122,6 +125,13 @@ def test_a_standstill_comes_before_all() -> None:
     assert [(one.key, one.reasons) for one in found] == [("hindered", (problem.reason,))]
 
 
+def test_a_spool_that_stores_nothing_is_named() -> None:
+    """While Redis works as well: without it that receiver would refuse webhooks."""
+    full = Reason.of("spool_unusable", Reason.of("disk_error", error="database or disk is full"))
+    (found,) = alerts(stats(receivers=2, spool_troubles=(full,)), [], [], [], 0, NOW)
+    assert (found.level, found.key, found.reasons) == ("bad", "spool_broken", (full,))
+
+
 def test_columns_fill_their_chart() -> None:
     """The highest takes all of it, a small one is seen, nothing is nothing."""
     chart = columns([0, 1, 100], ["a", "b", "c"])
@@ -136,14 +146,26 @@ def attempt(status: int | None, ms: int, error: Reason | None = None) -> Attempt
     return Attempt(NOW, status, ms, error, "", replay=False)
 
 
+KOREAN = Clock(NOW, "KST", catalogue_of("ko"))
+
+
+def test_a_bar_says_what_came_of_its_attempt() -> None:
+    """The status of the answer, or why there was none, in the reader's language."""
+    refused = attempt(None, 5, Reason.of("connection_refused"))
+    answered, unanswered = pulse([attempt(500, 20), refused], KOREAN).chart.bars
+    assert ": 500, 20 ms" in answered.label
+    assert f": {as_text(Reason.of('connection_refused'), KOREAN)}, 5 ms" in unanswered.label
+
+
 def test_the_pulse_of_an_endpoint() -> None:
     """Shares, middle and slow times; an answer that came too late is a failure."""
     seen = pulse(
-        [attempt(200, 10), attempt(500, 20), attempt(200, 3000, Reason.of("timed_out", timeout=3.0)), attempt(204, 30)]
+        [attempt(200, 10), attempt(500, 20), attempt(200, 3000, Reason.of("timed_out", timeout=3.0)), attempt(204, 30)],
+        KOREAN,
     )
     assert (seen.count, seen.success_rate, seen.median_ms, seen.slow_ms) == (4, 0.5, 30, 3000)
     assert [bar.level for bar in seen.chart.bars] == ["ok", "bad", "bad", "ok"]
-    assert pulse([]).success_rate is None
+    assert pulse([], KOREAN).success_rate is None
 
 
 def delivery(state: State, *, event: str = "evt_1", created_at: float = NOW) -> DeliveryView:

@@ -61,3 +61,13 @@ async def test_a_retry_after_reads_correctly_in_korean(reader: Reader, console: 
 
     asked = r"엔드포인트가 [\d: -]+까지 전송을 멈춰 달라고 함\(Retry-After\); 마지막 시도는 429 응답"
     assert any(re.fullmatch(asked, one) for one in found), found
+
+
+async def test_an_answer_that_is_not_shown_is_described_in_korean(reader: Reader, console: Console) -> None:
+    """Its length and encoding are data: the page shows them in the reader's language, the API in English."""
+    encoded = Reason.of("response_encoded", bytes=5, encoding="gzip")
+    delivery, _ = await failed(console, AttemptResult(500, None, None, 3, encoded))
+
+    assert "(5바이트, gzip 인코딩)" in (await reader.open(f"/deliveries/{delivery}", headers=KOREAN)).text
+    (made,) = (await console.call("GET", f"/v1/deliveries/{delivery}")).json()["attempts"]
+    assert (made["response"], made["error"], made["error_code"]) == ("(5 bytes, gzip-encoded)", None, None)

@@ -26,8 +26,9 @@ NOW = 1795433533.0
 KOREAN = Clock(NOW, "KST", catalogue_of("ko"))
 TECHNICAL = re.compile(
     r"\b(?:imp_\w+|merchant_uid|escrow_status|webhook|content-type|custom_data|include_sandbox|relay|merchants|put|"
-    r"ACL SETUSER|CONFIG GET|Redis|Cluster|RELAY_\w+|REDIS_URL|IMP_KEY|IMP_SECRET|maxmemory|rename-command|"
+    r"ACL [SG]ETUSER|CONFIG GET|Redis|Cluster|RELAY_\w+|REDIS_URL|IMP_KEY|IMP_SECRET|maxmemory|rename-command|"
     r"JSON|UTF|HTTP|URL|API|TLS|DNS|NAT|RFC|ASCII|Retry-After|gone|code|default|https?|sandbox|V[12]|A-Z|a-z|"
+    r"metrics|KiB|Idempotency-Key|application/json|application/x-www-form-urlencoded|"
     r"include-sandbox|evt_\w+|ep_\w+|\d+(?:ms|s|m|h|d)|IPv4|6to4|Teredo|ISATAP|T\d\d|Z|e|g)\b",
     re.ASCII,
 )

@@ -16,6 +16,7 @@ from schemas.payments.cancellations import CancellationRequest
 from schemas.payments.decide import Change, Policy, Record, decide, next_refresh, record_request, reject_request
 from schemas.payments.facts import FactKind, cancelled_amount
 from tests.support.payments import IMP_UID, Life, lives
+from tests.support.reasons import because
 
 POLICY = Policy(lookback=10**9)
 verbs = st.sampled_from(["look", "look", "look", "note", "intend", "sent", "withdraw", "leave open", "reject"])
@@ -27,7 +28,7 @@ def _act(record: Record, verb: str, name: str, now: int) -> Change:
     request = CancellationRequest(name, Decimal(1), "sending", "api", now)
     if verb in ("note", "intend"):
         if record.snapshot is None or any(known.id == name for known in record.requests):
-            raise Conflict("it cannot be asked for")
+            raise Conflict(because("it cannot be asked for"))
         if verb == "intend":
             return cancel_steps.intend(record, request, now, POLICY)
         cancel_steps.check(record, request)

@@ -20,6 +20,7 @@ from receiver.interfaces import Postponed
 from receiver.spool import FileSpool
 from schemas.errors import SpoolUnavailable
 from schemas.payments.notification import Notification
+from tests.support.reasons import said
 from tests.support.receiver_parts import ListedLedger, MakeSpool, files, keep, notification
 
 
@@ -46,7 +47,7 @@ async def test_a_full_spool_refuses_and_takes_again_when_there_is_room(tmp_path:
     with pytest.raises(SpoolUnavailable, match="full"):
         await fill()
     assert accepted
-    assert "full" in (await spool.trouble() or "")
+    assert "full" in said(await spool.trouble())
     await spool.drain(ledger.accept)
     assert ledger.taken == accepted
     assert await spool.trouble() is None
@@ -137,7 +138,7 @@ async def test_a_folder_that_cannot_be_read_is_trouble_of_the_spool(tmp_path: Pa
     """Looking for other processes' files needs a descriptor; without one that is said, and tried again."""
     spool, ledger = spool_at(tmp_path), ListedLedger()
     assert await spool.trouble() is None
-    with no_more_files(), pytest.raises(SpoolUnavailable, match="cannot be read: Too many open files"):
+    with no_more_files(), pytest.raises(SpoolUnavailable, match="cannot be used: Too many open files"):
         await spool.drain(ledger.accept)
     assert await spool.drain(ledger.accept) == 0
 
@@ -217,6 +218,6 @@ async def test_a_file_system_without_locks_is_a_refusal(
     spool = spool_at(tmp_path)
     with pytest.raises(SpoolUnavailable, match="No locks available"):
         await keep(spool, 1)
-    assert "No locks" in (await spool.trouble() or "")
+    assert "No locks" in said(await spool.trouble())
     with pytest.raises(SpoolUnavailable, match="No locks available"):
         await spool.drain(ListedLedger().accept)

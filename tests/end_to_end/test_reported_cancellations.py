@@ -1,4 +1,4 @@
-"""Cancellations that only a webhook speaks of: whom to believe, and how far."""
+"""Reported cancellations, which only a webhook announces: which sources are believed, and how far."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def return_amount(relay: Relay, imp_uid: str, name: str, amount: int = 100
     )
 
 
-async def a_claim_of_i_mport_is_pending_after_two_looks(relay: Relay) -> None:
+async def a_reported_cancellation_is_pending_after_two_look_ups(relay: Relay) -> None:
     """Two look-ups, two seconds apart, do not find it: it is pending, refreshed, and final once i'mport shows it."""
     imp_uid, began = await relay.paid(), time.monotonic()
 
@@ -48,7 +48,7 @@ async def a_claim_of_i_mport_is_pending_after_two_looks(relay: Relay) -> None:
     assert {row["outcome"] for row in outcomes} == {"applied"}
 
 
-async def a_claim_that_the_second_look_explains(relay: Relay) -> None:
+async def a_report_that_the_second_look_up_explains(relay: Relay) -> None:
     """A webhook that is quicker than i'mport's own record is no pending cancellation."""
     imp_uid = await relay.paid()
     await relay.webhook(imp_uid, status="cancelled", cancellation_id="c_b")
@@ -59,8 +59,8 @@ async def a_claim_that_the_second_look_explains(relay: Relay) -> None:
     await relay.until_recorded(imp_uid, "paid", "cancelled")
 
 
-async def one_claim_a_payment(relay: Relay) -> None:
-    """While one claimed cancellation is open another claim opens nothing; what is known by its id is no claim."""
+async def one_reported_cancellation_a_payment(relay: Relay) -> None:
+    """While one reported cancellation is open another report opens nothing; nor does one whose id is known."""
     imp_uid = await relay.paid()
     for name in ("c_1", "c_2"):
         await relay.webhook(imp_uid, status="cancelled", cancellation_id=name)
@@ -79,10 +79,10 @@ async def what_unverified_sources_report_is_never_an_event(relay: Relay) -> None
     async with relay.open_receiver() as unverified:
         imp_uid = await relay.paid()
         await relay.forget_requests()
-        claim = {"imp_uid": imp_uid, "merchant_uid": "order", "status": "cancelled", "cancellation_id": "c_made_up"}
+        report = {"imp_uid": imp_uid, "merchant_uid": "order", "status": "cancelled", "cancellation_id": "c_made_up"}
 
         for _ in range(3):
-            assert (await unverified.post("/webhooks", json=claim)).status_code == 200
+            assert (await unverified.post("/webhooks", json=report)).status_code == 200
             await asyncio.sleep(1.3)  # nothing may come of it, however much later it is refreshed again
 
         await relay.until_idle()
@@ -91,22 +91,22 @@ async def what_unverified_sources_report_is_never_an_event(relay: Relay) -> None
         assert (await relay.payment(imp_uid))["status"] == "paid"
 
 
-async def a_webhook_token_proves_the_sender(relay: Relay) -> None:
-    """At the path with the merchant's token a claim counts wherever it comes from; without the token it is 404."""
+async def a_webhook_token_verifies_the_source(relay: Relay) -> None:
+    """At the path with the merchant's token a report counts wherever it comes from; without the token it is 404."""
     async with relay.open_receiver() as unverified:
         await relay.merchant("tokened", webhook_token="webhook_token_1")
         path = "/webhooks/tokened/webhook_token_1"
         imp_uid = await relay.paid(merchant="tokened", path=path)
-        claim = {"imp_uid": imp_uid, "merchant_uid": "order", "status": "cancelled", "cancellation_id": "c_token"}
+        report = {"imp_uid": imp_uid, "merchant_uid": "order", "status": "cancelled", "cancellation_id": "c_token"}
 
-        assert (await unverified.post("/webhooks/tokened", json=claim)).status_code == 404
-        assert (await unverified.post(path, json=claim)).status_code == 200
+        assert (await unverified.post("/webhooks/tokened", json=report)).status_code == 404
+        assert (await unverified.post(path, json=report)).status_code == 200
 
         await relay.until_recorded(imp_uid, "paid", REQUESTED, merchant="tokened")
 
 
-async def claims_that_open_nothing(relay: Relay) -> None:
-    """Without the word cancelled, without a cancellation's name, or with nothing left, a webhook claims nothing."""
+async def reports_that_open_nothing(relay: Relay) -> None:
+    """Without the word cancelled, a cancellation's name, or something left to cancel, a webhook opens nothing."""
     unsaid, nameless, gone = [await relay.paid() for _ in range(3)]
     await return_amount(relay, gone, "c_real")
     await relay.webhook(gone, status="cancelled", cancellation_id="c_real")
@@ -124,12 +124,12 @@ async def claims_that_open_nothing(relay: Relay) -> None:
 
 
 STORIES = (
-    a_claim_of_i_mport_is_pending_after_two_looks,
-    a_claim_that_the_second_look_explains,
-    one_claim_a_payment,
+    a_reported_cancellation_is_pending_after_two_look_ups,
+    a_report_that_the_second_look_up_explains,
+    one_reported_cancellation_a_payment,
     what_unverified_sources_report_is_never_an_event,
-    a_webhook_token_proves_the_sender,
-    claims_that_open_nothing,
+    a_webhook_token_verifies_the_source,
+    reports_that_open_nothing,
 )
 tasks = side_by_side(STORIES)
 

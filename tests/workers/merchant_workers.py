@@ -24,7 +24,7 @@ from workers.refresh import Refresher
 AUTOMATIC = f"{AUTO}default"
 
 
-class Both:
+class MerchantWorkers:
     """i'mport shows what is in ``shown``, in its batch and in its list; ``sealer`` seals the merchant's credentials."""
 
     def __init__(
@@ -84,17 +84,15 @@ class Both:
 
 
 @asynccontextmanager
-async def both(redis_url: str) -> AsyncIterator[Both]:
-    """One merchant on an empty ledger."""
-    stub = Stub()
-    await stub.start()
-    settings = Settings.load({"IMP_API_URL": stub.url, "RELAY_RECONCILE_EVERY": "15m"})
-    ledger, transport = Ledger.connect(redis_url, queue_url(redis_url)), production_transport()
-    sealer = Sealer([Fernet.generate_key().decode()])
-    accounts = MerchantClients(settings, sealer, transport, ledger.tokens, ledger.merchants.get)
-    shop = Both(ledger, stub, sealer, accounts, settings)
-    await shop.put()
-    yield shop
-    await accounts.close()
-    await ledger.close()
-    await stub.stop()
+async def running_merchant(redis_url: str, **environ: str) -> AsyncIterator[MerchantWorkers]:
+    """One merchant on an empty ledger, with credentials of its own unless the variables have some."""
+    async with Stub() as stub:
+        settings = Settings.load({"IMP_API_URL": stub.url, "RELAY_RECONCILE_EVERY": "15m", **environ})
+        ledger, transport = Ledger.connect(redis_url, queue_url(redis_url)), production_transport()
+        sealer = Sealer([Fernet.generate_key().decode()])
+        accounts = MerchantClients(settings, sealer, transport, ledger.tokens, ledger.merchants.get)
+        shop = MerchantWorkers(ledger, stub, sealer, accounts, settings)
+        await (ledger.merchants.ensure("default") if "IMP_KEY" in environ else shop.put())
+        yield shop
+        await accounts.close()
+        await ledger.close()

@@ -89,7 +89,12 @@ async def test_a_share_of_all_commands_is_refused(relay: Relay, odd: RedisProxy)
     odd.refuse_share(0.3, (UPSTREAM, ASK))
     for row in made:
         assert (await relay.webhook(row["imp_uid"])).status_code == 200
-    await until(lambda: odd.refused.total() > 40, "many commands were refused")
+
+    async def many_are_refused() -> bool:
+        assert (await relay.api.get("/v1/events")).status_code in (200, 503)
+        return odd.refused.total() > 40
+
+    await until(many_are_refused, "many commands were refused")
     odd.heal()
 
     def told() -> bool:

@@ -32,7 +32,7 @@ HISTORY: tuple[tuple[int, ...], ...] = ((), (100,), (100, 200), (100, 200, 700))
 """What i'mport shows of a payment, look by look: how much was cancelled of it."""
 
 
-class Pair:
+class ModelledLedger:
     """Each method does something to both and asserts that they answer alike."""
 
     def __init__(self, url: str) -> None:
