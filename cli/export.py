@@ -16,8 +16,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from cli.client import RelayClient, console
+from cli.failure import CommandFailed
 from cli.output import Json, MerchantFilter, print_result
-from schemas.errors import RelayError
 
 app = typer.Typer()
 
@@ -92,7 +92,7 @@ def _progress() -> Progress:
 @contextmanager
 def _whole_file(path: Path) -> Iterator[BinaryIO]:
     """A file that stands at `path` once it is complete; nothing is left of one that broke off. Only its owner may read
-    it. Raises `RelayError`."""
+    it. Raises `CommandFailed`."""
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
@@ -104,4 +104,4 @@ def _whole_file(path: Path) -> Iterator[BinaryIO]:
         finally:
             Path(name).unlink(missing_ok=True)
     except OSError as error:
-        raise RelayError(f"{path} cannot be written: {error.strerror}") from None
+        raise CommandFailed(f"{path} cannot be written: {error.strerror}") from None

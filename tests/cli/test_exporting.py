@@ -10,6 +10,7 @@ import pytest
 
 from history.export import Exports
 from schemas.errors import HistoryUnavailable
+from schemas.reasons import Reason
 from tests.cli.test_commands import asked, console, relay
 from tests.console.conftest import Console
 from tests.support import machine
@@ -53,7 +54,7 @@ async def test_an_export_that_breaks_off_leaves_nothing(
     async def broken(*given: object, **options: object):  # type: ignore[no-untyped-def]
         async for piece in stream(*given, **options):  # type: ignore[arg-type]
             yield piece
-            raise HistoryUnavailable("it was stopped")
+            raise HistoryUnavailable(Reason.of("history_timed_out"))
 
     await machine.seen(console.ledger, "imp_1")
     monkeypatch.setattr(Exports, "stream", broken)

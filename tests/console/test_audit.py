@@ -153,7 +153,7 @@ async def test_redis_that_cannot_be_told(console: Console, monkeypatch: pytest.M
     endpoint = (await console.endpoint())["id"]
 
     async def away(*_given: object) -> str:
-        raise LedgerUnavailable("no Redis")
+        raise LedgerUnavailable(Reason.of("ledger_not_open"))
 
     monkeypatch.setattr(Outbox, "append", away)
     with capture_logs() as logged:
