@@ -42,7 +42,9 @@ class Replayable:
 
         return await self._database.read(read, SLOW)
 
-    async def step(self, recipients: Sequence[Recipient], selection: Selection, until: float, after: Place | None, most: int) -> Step:
+    async def step(
+        self, recipients: Sequence[Recipient], selection: Selection, until: float, after: Place | None, most: int
+    ) -> Step:
         """What is selected of the next events, `most` at most."""
         if not recipients:
             return Step((), None)

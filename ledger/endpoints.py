@@ -22,6 +22,9 @@ from schemas.reasons import dump as dump_reason
 
 State = Literal["enabled", "disabled", "deleted"]
 
+_AT_ONCE = 1_000
+"""Endpoints that one call of Redis reads."""
+
 
 @dataclass(frozen=True, slots=True)
 class RegisteredEndpoint:
@@ -66,13 +69,22 @@ class Endpoints:
         """Those of these endpoints that the ledger knows, including deleted ones."""
         found = await hashes(self._store, [keys.ENDPOINT(endpoint_id) for endpoint_id in endpoint_ids])
         now = await self._store.now()
-        return {name: _registered(fields, now) for name, fields in zip(endpoint_ids, found, strict=True) if fields}
+        return {name: load_registered(fields, now) for name, fields in zip(endpoint_ids, found, strict=True) if fields}
 
     async def list(self, part: PageRequest, merchant: str | None = None) -> Page[RegisteredEndpoint]:
         """Endpoints, newest first; of one merchant or of all."""
         page = await walk(self._store, [_index(merchant)], part=part)
         found = await self.some(page.rows)
         return Page(tuple(found[name] for name in page.rows if name in found), page.next_cursor)
+
+    async def newest(self, most: int, merchant: str | None = None) -> Sequence[RegisteredEndpoint]:
+        """The endpoints that were added last, of one merchant or of all, the newest first: at most `most`."""
+        index = keys.ENDPOINTS() if merchant is None else keys.ENDPOINTS_OF_MERCHANT(merchant)
+        names = (await members(self._store, index))[::-1][:most]
+        found: dict[str, RegisteredEndpoint] = {}
+        for start in range(0, len(names), _AT_ONCE):
+            found |= await self.some(names[start : start + _AT_ONCE])
+        return [found[name] for name in names if name in found]
 
     async def states(self) -> dict[str, State]:
         """The state of every endpoint, by id, also of those that were deleted and have deliveries left."""
@@ -156,7 +168,8 @@ def _state(row: Row) -> State:
     return "enabled" if state == b"enabled" else "deleted" if state == b"deleted" else "disabled"
 
 
-def _registered(row: Row, now: float) -> RegisteredEndpoint:
+def load_registered(row: Row, now: float) -> RegisteredEndpoint:
+    """The endpoint of a hash `endpoint:ep`, with its health at `now`, UNIX seconds."""
     delivered, failed = int(row.get("ok_count", b"0")), int(row.get("fail_count", b"0"))
     health = load_health(row.get("health"))
     return RegisteredEndpoint(

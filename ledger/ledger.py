@@ -59,7 +59,7 @@ class Ledger:
     ``leases``           hold, renew, drop, release what this process has claimed
     ``jobs``             schedule, claim, settle long work in steps
     ``reconciliations``  begin, save, read runs; mark what differs; count what was repaired and which webhooks were lost
-    ``replays``          count, create, step, stop, read
+    ``replays``          create, take turns, queue, stop, read
     ``restoring``        put a lost ledger back from history
     ``erasing``          forget the buyer of a payment
     ``rewriting``        write a lost history again

@@ -31,9 +31,10 @@ class HistoryBehind(Exception):
 
 @dataclass(frozen=True, slots=True)
 class OutboxState:
-    """`last` is the place of the newest item; `waiting` items are not recorded yet, the oldest of them for `behind`
-    seconds. `now` is Redis' time in ms."""
+    """`name` is what history calls the outbox; `last` is the place of the newest item; `waiting` items are not recorded
+    yet, the oldest of them for `behind` seconds. `now` is Redis' time in ms."""
 
+    name: str
     last: str
     waiting: int
     behind: float
@@ -58,7 +59,7 @@ class Outbox:
         """Become the process that records, for the next three seconds. Returns the outbox's name in history; None while
         another process is that, or the ledger is not open."""
         name: bytes | None = await self._store.run("lead", "record", owner, _LEADER_MS)
-        return None if name is None else f"{name.decode()}:{CELL}"
+        return None if name is None else _name(name)
 
     async def append(self, entries: Sequence[bytes]) -> str:
         """Append packed entries; return their place. Raises `LedgerUnavailable`."""
@@ -104,9 +105,9 @@ class Outbox:
 
     async def state(self) -> OutboxState:
         """How much waits, and since when."""
-        last, waiting, oldest, now = await self._store.run("read_outbox")
+        last, waiting, oldest, now, ledger = await self._store.run("read_outbox")
         since = milliseconds(oldest.decode()) if oldest else int(now)
-        return OutboxState(last.decode(), int(waiting), max(0, int(now) - since) / 1000, int(now))
+        return OutboxState(_name(ledger), last.decode(), int(waiting), max(0, int(now) - since) / 1000, int(now))
 
 
 def _items(found: Sequence[Any]) -> list[Item]:
@@ -121,6 +122,10 @@ def milliseconds(place: str) -> int:
 def reached(place: str, target: str) -> bool:
     """Whether a recorder at `place` has recorded what `target` is the place of."""
     return _order(place) >= _order(target)
+
+
+def _name(ledger: bytes) -> str:
+    return f"{ledger.decode()}:{CELL}"
 
 
 def _order(place: str) -> tuple[int, int]:

@@ -117,20 +117,21 @@ class Reconciliations:
 
     async def get(self, run_id: str) -> Reconciliation:
         """A run. Raises `NotFound`."""
-        fields = (await hashes(self._store, [keys.RECONCILIATION(run_id)]))[0]
-        if not fields:
+        found = await self.some([run_id])
+        if not found:
             raise NotFound(Reason.of("not_found", kind="reconciliation", id=run_id))
-        return load(fields["row"])
+        return found[0]
+
+    async def some(self, run_ids: Sequence[str]) -> Sequence[Reconciliation]:
+        """Those of these runs that the ledger has."""
+        found = await hashes(self._store, [keys.RECONCILIATION(run_id) for run_id in run_ids])
+        return [load_run(fields["row"]) for fields in found if fields]
 
     async def list(self, part: PageRequest, merchant: str | None = None) -> Page[Reconciliation]:
         """Runs by hand, newest first."""
-        page = await walk(
-            self._store,
-            [keys.RECONCILIATIONS() if merchant is None else keys.RECONCILIATIONS_OF_MERCHANT(merchant)],
-            part=part,
-        )
-        found = await hashes(self._store, [keys.RECONCILIATION(run_id) for run_id in page.rows])
-        return Page(tuple(load(fields["row"]) for fields in found if fields), page.next_cursor)
+        index = keys.RECONCILIATIONS() if merchant is None else keys.RECONCILIATIONS_OF_MERCHANT(merchant)
+        page = await walk(self._store, [index], part=part)
+        return Page(tuple(await self.some(page.rows)), page.next_cursor)
 
     async def facts(self, merchant: str, imp_uids: Sequence[str]) -> tuple[dict[str, Facts], float]:
         """The facts of each of these payments, none for those that have left; and a time (UNIX seconds) after which
@@ -200,7 +201,7 @@ def _args(difference: Difference) -> tuple[str | int, ...]:
     return int(difference.missing), "" if at is None else round(at * 1000), silent
 
 
-def load(text: bytes) -> Reconciliation:
+def load_run(text: bytes) -> Reconciliation:
     """The run of a row as `save` stores it."""
     row = orjson.loads(text)
     window, trouble = row.get("window"), row.get("trouble")

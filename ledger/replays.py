@@ -1,8 +1,8 @@
 """Replays: many recorded events sent again, at a rate, behind live deliveries.
 
-A replay is a walk through the events that history has, the oldest first, in turns that a worker takes. One script queues
-what a turn has selected and moves the replay's cursor, so a killed worker neither loses nor repeats anything. What was
-queued is sent from the endpoints' replay lanes; settling counts it.
+A replay is a walk through the events that history has, the oldest first, in turns that a worker takes. One script
+queues what a turn has selected and moves the replay's cursor, so a killed worker neither loses nor repeats anything.
+What was queued is sent from the endpoints' replay lanes; settling counts it.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class Replays:
             return None
         if row["state"] == b"stopped":
             return 0.0 if await self._take_out(replay_id) else None
-        replay = _replay(replay_id, row)
+        replay = load_replay(replay_id, row)
         budget = _budget(replay.rate, now, seconds(row, "queued_at"))
         if budget < 1:
             return max(PACE / 2, (1 - budget) / replay.rate)
@@ -136,17 +136,20 @@ class Replays:
 
     async def get(self, replay_id: str) -> Replay:
         """The replay of this id. Raises `NotFound`."""
-        row = (await hashes(self._store, [keys.REPLAY(replay_id)]))[0]
-        if not row:
+        found = await self.some([replay_id])
+        if not found:
             raise NotFound(Reason.of("not_found", kind="replay", id=replay_id))
-        return _replay(replay_id, row)
+        return found[0]
+
+    async def some(self, replay_ids: Sequence[str]) -> Sequence[Replay]:
+        """Those of these replays that the ledger has."""
+        rows = await hashes(self._store, [keys.REPLAY(name) for name in replay_ids])
+        return [load_replay(name, row) for name, row in zip(replay_ids, rows, strict=True) if row]
 
     async def list(self, part: PageRequest) -> Page[Replay]:
         """Replays, newest first."""
         page = await walk(self._store, [keys.REPLAYS()], part=part)
-        rows = await hashes(self._store, [keys.REPLAY(name) for name in page.rows])
-        found = tuple(_replay(name, row) for name, row in zip(page.rows, rows, strict=True) if row)
-        return Page(found, page.next_cursor)
+        return Page(tuple(await self.some(page.rows)), page.next_cursor)
 
     async def _take_out(self, replay_id: str) -> int:
         state, looked_at = await self._store.run("stop_replay", replay_id, MOST_DELIVERIES, str(REPLAY), durable=True)
@@ -167,7 +170,8 @@ def _ms(at: float) -> int:
     return math.ceil(round(at * 1000, 3))
 
 
-def _replay(replay_id: str, row: Row) -> Replay:
+def load_replay(replay_id: str, row: Row) -> Replay:
+    """The replay of a hash `replay:rpl`."""
     return Replay(
         id=replay_id,
         selection=Selection(

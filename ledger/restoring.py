@@ -15,8 +15,7 @@ from ledger.endpoint_rows import load, subscription
 from ledger.jobs import RECONCILE, REPLAY, Jobs
 from ledger.opening import OwnedHistory
 from ledger.put_back import put_back
-from ledger.reconciliations import Reconciliations
-from ledger.reconciliations import load as load_run
+from ledger.reconciliations import Reconciliations, load_run
 from ledger.rows import flat, hashes, packed_row, text
 from ledger.store import Store
 from schemas import wire

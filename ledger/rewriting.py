@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from ledger import keys
 from ledger.outbox import Outbox
-from ledger.reconciliations import load as load_run
+from ledger.reconciliations import load_run
 from ledger.rows import Row, hashes, members, paired
 from ledger.store import Store
 from ledger.stored_entries import whole_events, whole_notification, whole_payment

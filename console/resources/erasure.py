@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from console.http import acts
 from console.http.models import Body, OfMerchant
 from console.http.operation import Call, Operation, OperationResult
 from console.operations.erase_buyer import erase_buyer
@@ -25,6 +26,6 @@ async def erase(call: Call[OfMerchant, ErasureIn]) -> OperationResult:
 OPERATIONS = (
     Operation(
         "POST", "/v1/payments/{imp_uid}/erase", "Erase a payment's buyer", erase, {200: PaymentOut}, query=OfMerchant,
-        body=ErasureIn, problems=(404, 409),
+        body=ErasureIn, problems=(404, 409), audited=acts.PAYMENT_ERASE,
     ),
 )  # fmt: skip

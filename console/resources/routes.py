@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from console.http.operation import Operation
 from console.resources import (
+    audit,
     cancellations,
     deliveries,
     delivery_explanation,
@@ -12,6 +13,7 @@ from console.resources import (
     endpoints,
     erasure,
     events,
+    exports,
     merchants,
     notifications,
     orders,
@@ -37,6 +39,8 @@ OPERATIONS: tuple[Operation, ...] = (
     *replays.OPERATIONS,
     *reconciliations.OPERATIONS,
     *notifications.OPERATIONS,
+    *exports.OPERATIONS,
+    *audit.OPERATIONS,
     *stats.OPERATIONS,
     *encryption_keys.OPERATIONS,
 )

@@ -132,6 +132,16 @@ class OldCopyOut(Out):
     until: Time
 
 
+class HistoryOut(Out):
+    """Whether history can be read, and how much it does not have yet."""
+
+    available: bool
+    behind_seconds: float = Field(description="for how long the oldest change has waited to be recorded")
+    waiting: int = Field(description="changes that are not recorded yet")
+    reason: ReasonText | None = Field(description="why it cannot be read, in words")
+    reason_code: ReasonCode = Field(validation_alias="reason")
+
+
 def _reported(numbers: Stats) -> Stats | None:
     return numbers if numbers.receivers else None
 
@@ -168,6 +178,7 @@ class StatsOut(Out):
     old_copy: OldCopyOut | None = Field(
         validation_alias=AliasPath("numbers", "old_copy"), description="within the last week; null where there was none"
     )
+    history: HistoryOut
     webhook_loss_rate: float | None = Field(description="of the last seven days; null where there was nothing to lose")
 
 

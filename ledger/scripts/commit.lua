@@ -61,6 +61,13 @@ local function fits(c)
   return true
 end
 
+-- The field of this name among (field, value)…, or nil.
+local function field_of(fields, name)
+  for i = 1, #fields, 2 do
+    if fields[i] == name then return fields[i + 1] end
+  end
+end
+
 -- Reads the record that a change applies to. Returns: "ok" if the change can be written
 local met, settled = {}, {}
 local function meet(c)
@@ -70,7 +77,7 @@ local function meet(c)
   c.version_before, c.status_before, c.first_at, announced, c.fetched_at =
     unpack(redis.call("HMGET", k("pay", p), "version", "status", "first_at", "announced", "fetched_at"))
   c.is_announced = announced == "1"
-  c.fetched_at = c.lane and now() or number_in(c.fetched_at)
+  c.fetched_at = number_in(field_of(c.fields, "fetched_at") or c.fetched_at)
   if (c.version_before or "0") ~= c.version or met[p] then return "changed" end
   if c.bytes and not fits(c) then return "full" end
   met[p] = true

@@ -37,7 +37,7 @@ async def test_a_replay_is_shown_and_listed(console: Console) -> None:
     endpoint = (await console.endpoint())["id"]
     since = "2026-01-01T00:00:00Z"
     first = await make(console, endpoint=endpoint, types=["payment.*"], since=since, only="all", rate=7.5)
-    await console.ledger.replays.step(first["id"], await console.ledger.now())
+    await console.replayer.step(first["id"], await console.ledger.now())
     assert await send(console.ledger, endpoint, Delivered(), status_code=200) == 0, (
         "it is not in the lane of live traffic"
     )
@@ -66,7 +66,7 @@ async def test_stopping(console: Console) -> None:
     await seen(console.ledger, "imp_1", "imp_2")
     endpoint = (await console.endpoint())["id"]
     replay = await make(console, endpoint=endpoint)
-    await console.ledger.replays.step(replay["id"], await console.ledger.now())
+    await console.replayer.step(replay["id"], await console.ledger.now())
     [delivery, _] = (await console.call("GET", f"/v1/deliveries?endpoint={endpoint}")).json()["data"]
     assert (delivery["state"], delivery["reason"]) == ("pending", f"sent by {replay['id']}")
 
@@ -119,7 +119,7 @@ async def test_explained_while_it_is_sent_again(console: Console) -> None:
     await send(console.ledger, endpoint, Delivered(), status_code=200)
     [event] = (await console.call("GET", "/v1/events")).json()["data"]
     replay = await make(console, only="all")
-    await console.ledger.replays.step(replay["id"], await console.ledger.now())
+    await console.replayer.step(replay["id"], await console.ledger.now())
 
     async def why() -> tuple[str, str]:
         answer = (await console.call("GET", f"/v1/events/{event['id']}/explain?endpoint={endpoint}")).json()

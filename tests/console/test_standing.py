@@ -183,7 +183,7 @@ async def test_a_nearly_full_redis_is_told(own_redis: RedisServer, share: float)
 async def test_a_queue_that_cannot_work_is_told(own_redis: RedisServer) -> None:
     """With the reason, and with what to do."""
     queue = own_redis.url.replace("/0", "/16")
-    async with running(own_redis.url, {"RELAY_QUEUE_URL": queue}) as console:
+    async with running(own_redis.url, {"RELAY_QUEUE_URL": queue}, opened=False) as console:
         event, endpoint = await waiting_delivery(console)
         told = (await stats(console))["queue"]
         assert not told["works"]

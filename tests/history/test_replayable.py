@@ -21,7 +21,9 @@ OTHER = Recipient("ep_other", "shop", ("payment.paid", "endpoint.failing"))
 UNTIL = NOW / 1000 + 60
 
 
-async def walked(history: History, recipients: list[Recipient], selection: Selection, until: float = UNTIL, most: int = 2) -> list[Selected]:
+async def walked(
+    history: History, recipients: list[Recipient], selection: Selection, until: float = UNTIL, most: int = 2
+) -> list[Selected]:
     """All that a walk in small steps selects."""
     found: list[Selected] = []
     step = await history.replayable.step(recipients, selection, until, None, most)
@@ -81,7 +83,9 @@ async def test_merchants_types_and_windows(full: History) -> None:
     assert [one.type for one in await walked(full, [OTHER], everything)] == ["payment.paid"]
     assert await full.replayable.count([OTHER], everything, UNTIL) == 1
     second = Selection(since=NOW / 1000 + 1, only="all", include_silent=True)
-    assert [one.imp_uid for one in await walked(full, [MINE, NEW, OTHER], second, NOW / 1000 + 2)] == ["imp_000000000001"] * 2
+    assert [one.imp_uid for one in await walked(full, [MINE, NEW, OTHER], second, NOW / 1000 + 2)] == [
+        "imp_000000000001"
+    ] * 2
     assert await walked(full, [], everything) == []
 
 

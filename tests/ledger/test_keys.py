@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from cryptography.fernet import Fernet
@@ -12,13 +13,14 @@ from ledger.heartbeats import Heartbeat
 from ledger.jobs import RECONCILE, REPLAY, REWRITE
 from ledger.keys import KEYS, PREFIX, Lane
 from ledger.reconciliations import Difference, Reconciliation
-from ledger.replays import Selection
 from runtime.encryption import Sealer
 from schemas.endpoints.events import EndpointEvent
 from schemas.endpoints.health import EndpointHealth
+from schemas.endpoints.replay_selection import Selection
 from schemas.payments import escrow
 from tests.support.ledger_driver import REFRESH, TEST_BODY, Driver, paid
 from tests.support.ledger_redis import key
+from tests.support.ledger_replaying import ReplayDriver
 from tests.support.reasons import because
 
 _SEEN = """
@@ -43,10 +45,12 @@ class Keys:
         self.seen |= {(name.decode().removeprefix(PREFIX), kind.decode()) for name, kind in rows}
 
 
-async def test_every_key_is_in_the_table_and_every_row_has_a_key(ledger: Ledger, driver: Driver) -> None:
+async def test_every_key_is_in_the_table_and_every_row_has_a_key(
+    ledger: Ledger, driver: Driver, replays: ReplayDriver
+) -> None:
     """A key that no row describes, a row with another type, and a row of which there is no key are all faults."""
     keys = Keys(driver)
-    for step in (_lose, _start, _refresh, _deliver, _replay, _reconcile, _share, _remove):
+    for step in (_lose, _start, _refresh, _deliver, partial(_replay, replays), _reconcile, _share, _remove):
         await step(ledger, driver, keys)
         await keys.see()
     unlisted = [
@@ -148,12 +152,12 @@ async def _deliver(ledger: Ledger, driver: Driver, keys: Keys) -> None:
         await driver.settle(delivery)
 
 
-async def _replay(ledger: Ledger, driver: Driver, keys: Keys) -> None:
+async def _replay(replays: ReplayDriver, ledger: Ledger, driver: Driver, keys: Keys) -> None:
     """A replay that is walked and sent."""
-    await ledger.replays.create(Selection(endpoint="ep_1", only="all", include_silent=True), 1000.0)
+    await replays.create(Selection(endpoint="ep_1", only="all", include_silent=True), 1000.0)
     claimed = await ledger.jobs.claim(REPLAY)
     (lease,) = claimed.leases
-    await ledger.replays.step(lease.member, claimed.now)
+    await replays.step(lease.member, claimed.now)
     await ledger.jobs.settle(lease, next_in=None)
     await keys.see()
     while taken := await driver.take(Lane("replay", "ep_1")):

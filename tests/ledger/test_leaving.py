@@ -170,7 +170,8 @@ async def test_nothing_leaves_before_history_has_it(driver: Driver, history: His
     await driver.look(paid("imp_1", 300))
     # What was noted before that change says nothing about it.
     await driver.ledger.retention.tidy(older_than=later, rejected_before=0)
-    assert not driver.ledger.retention.waits_for_history
+    retention: Any = driver.ledger.retention
+    assert not retention.waits_for_history
     assert await driver.redis.exists(key("pay", P))
     await leave(driver, history)
     assert not await driver.redis.exists(key("pay", P))
