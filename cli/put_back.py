@@ -10,10 +10,11 @@ from history import History
 from ledger import Ledger
 from ledger.endpoint_rows import load
 from ledger.outbox import CELL, milliseconds
-from ledger.rows import packed_row, text
+from ledger.rows import text
 from runtime.encryption import Sealer
 from schemas.errors import BadSetting, Conflict, Unreadable
 from schemas.outbox.entries import Endpoint, Merchant, Payment
+from schemas.outbox.packed_row import unpack_row
 from schemas.reasons import Reason
 
 T = TypeVar("T")
@@ -126,11 +127,11 @@ async def _check_keys(history: History, sealer: Sealer) -> None:
     async def sealed() -> AsyncIterator[str | None]:
         merchant: Merchant
         async for merchant in history.restore.merchants():
-            row = packed_row(merchant.row)
+            row = unpack_row(merchant.row)
             yield text(row, "imp_secret")
         endpoint: Endpoint
         async for endpoint in history.restore.endpoints():
-            for secret in load(packed_row(endpoint.row)).secrets:
+            for secret in load(unpack_row(endpoint.row)).secrets:
                 yield secret.sealed
 
     try:

@@ -71,7 +71,12 @@ def _types(one: Recipient) -> tuple[str, ...]:
 
 
 def _gets(one: Recipient, row: AnyRow) -> bool:
-    return bool(row.merchant == one.merchant and row.type in one.types and row.about != one.endpoint)
+    return bool(
+        row.merchant == one.merchant
+        and row.type in one.types
+        and row.about != one.endpoint
+        and (one.include_sandbox or not row.sandbox)
+    )
 
 
 def _is_wanted(only: Only, state: str | None) -> bool:
@@ -99,9 +104,15 @@ def _count(one: Recipient, selection: Selection, until: float) -> Select[Any]:
         kept = ("pending",) if selection.only == "all" else ("pending", "delivered")
         wanted = ~exists().where(mine, _DELIVERY.c.state.in_(kept))
     about = or_(_EVENT.c.about.is_(None), _EVENT.c.about != one.endpoint)
+    shown = () if one.include_sandbox else (_EVENT.c.sandbox.is_(False),)
     events = select(func.count()).select_from(_EVENT)
     return events.where(
-        *_in_window(selection, until), _EVENT.c.merchant == one.merchant, _EVENT.c.type.in_(one.types), about, wanted
+        *_in_window(selection, until),
+        _EVENT.c.merchant == one.merchant,
+        _EVENT.c.type.in_(one.types),
+        about,
+        wanted,
+        *shown,
     )
 
 

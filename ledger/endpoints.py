@@ -98,8 +98,11 @@ class Endpoints:
             ids = [selection.endpoint]
         else:
             ids = await members(self._store, _index(selection.merchant))
-        found = (await self.some(ids)).values()
-        return recipients(selection, (one.endpoint for one in found if one.state != "deleted"))
+        found = [one.endpoint for one in (await self.some(ids)).values() if one.state != "deleted"]
+        merchants = list({one.merchant for one in found})
+        rows = await hashes(self._store, [keys.MERCHANT(name) for name in merchants], "include_sandbox")
+        including = {name for name, row in zip(merchants, rows, strict=True) if row.get("include_sandbox") == b"1"}
+        return recipients(selection, found, including)
 
     async def update(self, endpoint_id: str, change: Callable[[Endpoint], Endpoint]) -> Endpoint:
         """Apply `change` to an endpoint, store and return it. `change` may raise, and is called again if

@@ -16,11 +16,12 @@ from ledger.jobs import RECONCILE, REPLAY, Jobs
 from ledger.opening import OwnedHistory
 from ledger.put_back import put_back
 from ledger.reconciliations import Reconciliations, load_run
-from ledger.rows import flat, hashes, packed_row, text
+from ledger.rows import flat, hashes, text
 from ledger.store import Store
 from schemas import wire
 from schemas.errors import Conflict, NotFound, UnknownMerchant
 from schemas.outbox import entries
+from schemas.outbox.packed_row import unpack_row
 from schemas.outbox.whole_payment import WholePayment
 from schemas.payments.notification import Notification
 from schemas.reasons import Reason
@@ -57,7 +58,7 @@ class Restoring:
 
     async def endpoints(self, rows: Sequence[entries.Endpoint]) -> int:
         """Put endpoints back, with what they subscribe to."""
-        wanted = flat((row.id, row.row, subscription(load(packed_row(row.row)))) for row in rows)
+        wanted = flat((row.id, row.row, subscription(load(unpack_row(row.row)))) for row in rows)
         return int(await self._store.run("put_back_endpoints", len(rows), *wanted, durable=True))
 
     async def orders(self, rows: Sequence[entries.Order]) -> int:

@@ -13,11 +13,11 @@ from ledger.notifications import Outcome, StoredNotification
 from ledger.payments import Payment
 from ledger.reconciliations import Reconciliation, load_run
 from ledger.replays import Replay, load_replay
-from ledger.rows import packed_row
 from schemas import wire
 from schemas.compression import decompress
 from schemas.endpoints.delivery import Attempt
 from schemas.outbox import cold_record, entries
+from schemas.outbox.packed_row import unpack_row
 from schemas.payments.events import CallbackBody
 from schemas.reasons import Reason, stored
 
@@ -96,12 +96,12 @@ def notification(row: entries.Notification) -> StoredNotification:
 
 def endpoint(row: entries.Endpoint, now: float) -> RegisteredEndpoint:
     """An endpoint as it was when it was last recorded; `now` is in UNIX seconds."""
-    return load_registered(packed_row(row.row), now)
+    return load_registered(unpack_row(row.row), now)
 
 
 def replay(row: entries.Replay) -> Replay:
     """A replay."""
-    return load_replay(row.id, packed_row(row.row))
+    return load_replay(row.id, unpack_row(row.row))
 
 
 def reconciliation(row: entries.Reconciliation) -> Reconciliation:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -30,11 +30,12 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """An endpoint that gets these types of its merchant's events."""
+    """An endpoint that gets these types of its merchant's events, also of test channels if `include_sandbox`."""
 
     endpoint: str
     merchant: str
     types: tuple[str, ...]
+    include_sandbox: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +51,17 @@ class Selected:
     at: tuple[int, int]
 
 
-def recipients(selection: Selection, endpoints: Iterable[Endpoint]) -> tuple[Recipient, ...]:
-    """Those of these endpoints that a replay sends something to."""
+def recipients(
+    selection: Selection, endpoints: Iterable[Endpoint], with_sandbox: Container[str]
+) -> tuple[Recipient, ...]:
+    """Those of these endpoints that a replay sends something to; `with_sandbox` are merchants that include payments of
+    test channels."""
     chosen = selection.types or (EVERYTHING,)
     asked = [name for name in (*PAYMENT_TYPES, *ENDPOINT_TYPES) if wants(chosen, name)]
     found = (
-        Recipient(one.id, one.merchant, tuple(name for name in asked if wants(one.types, name)))
+        Recipient(
+            one.id, one.merchant, tuple(name for name in asked if wants(one.types, name)), one.merchant in with_sandbox
+        )
         for one in endpoints
         if selection.endpoint in (None, one.id) and selection.merchant in (None, one.merchant)
     )

@@ -89,6 +89,7 @@ def of_event(
         sequence=event.sequence,
         recorded_at=recorded_at,
         silent=event.silent,
+        sandbox=event.sandbox,
         happened_at=round(unix(said["timestamp"]) * 1000),
         merchant_uid=data["merchant_uid"],
         status=event.status.value,

@@ -16,7 +16,7 @@ from runtime.history_url import parse
 from schemas import wire
 from tests.support import postgres
 from tests.support.http_server import Connection, Request
-from tests.support.ledger_redis import key
+from tests.support.ledger_redis import key, redis_of
 from tests.support.processes import Processes
 from tests.support.redis_process import RedisServer
 from tests.support.relay import Relay
@@ -80,7 +80,7 @@ def found_in(data: bytes) -> list[str]:
 
 async def dump_of(relay: Relay) -> bytes:
     """Everything in Redis: every value of every key."""
-    client: Any = relay.ledger.store.redis
+    client = redis_of(relay.ledger)
     readers = {
         b"string": client.get, b"hash": client.hgetall, b"list": lambda name: client.lrange(name, 0, -1),
         b"set": client.smembers, b"zset": lambda name: client.zrange(name, 0, -1), b"stream": client.xrange,
@@ -148,7 +148,7 @@ async def test_nothing_of_a_buyer_is_left(relay: Relay, own_redis: RedisServer, 
     assert (await relay.until(is_done, "it is compared"))["missing"] == 0
 
     await recorded(relay)
-    client: Any = relay.ledger.store.redis
+    client = redis_of(relay.ledger)
     assert found_in(await dump_of(relay)) == []
     await client.bgrewriteaof()
 

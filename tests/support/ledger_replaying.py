@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 from history import History
@@ -22,17 +23,20 @@ class ReplayDriver:
 
     def __init__(self, ledger: Ledger, history: History) -> None:
         self._ledger = ledger
-        self._history = history
+        self.history = history
         self._replayer = Replayer(ledger, history)
+        self._recording = asyncio.Lock()
+
+    async def _record(self) -> None:
+        async with self._recording:
+            await record_all(self._ledger, self.history)
 
     async def count(self, selection: Selection) -> int:
         """How many deliveries a replay would queue now."""
-        await record_all(self._ledger, self._history)
+        await self._record()
         now = await self._ledger.now()
         until = now if selection.until is None else min(selection.until, now)
-        return await self._history.replayable.count(
-            await self._ledger.endpoints.recipients(selection), selection, until
-        )
+        return await self.history.replayable.count(await self._ledger.endpoints.recipients(selection), selection, until)
 
     async def create(self, selection: Selection, rate: float) -> Replay:
         """Begin a replay."""
@@ -40,7 +44,7 @@ class ReplayDriver:
 
     async def step(self, replay_id: str, now: float) -> float | None:
         """Do a step of a replay, as a worker does."""
-        await record_all(self._ledger, self._history)
+        await self._record()
         return await self._replayer.step(replay_id, now)
 
 
