@@ -10,7 +10,6 @@ from history import History
 from ledger import Ledger
 from ledger.endpoint_rows import load
 from ledger.outbox import CELL, milliseconds
-from ledger.rows import text
 from runtime.encryption import Sealer
 from schemas.errors import BadSetting, Conflict, Unreadable
 from schemas.outbox.entries import Endpoint, Merchant, Payment
@@ -128,7 +127,7 @@ async def _check_keys(history: History, sealer: Sealer) -> None:
         merchant: Merchant
         async for merchant in history.restore.merchants():
             row = unpack_row(merchant.row)
-            yield text(row, "imp_secret")
+            yield row.get("imp_secret", b"").decode()
         endpoint: Endpoint
         async for endpoint in history.restore.endpoints():
             for secret in load(unpack_row(endpoint.row)).secrets:
