@@ -28,7 +28,7 @@ log = structlog.get_logger()
 
 
 class OperatorApi:
-    """The operator API as an ASGI application, made from its table of `operations`; `trail` is told what they do."""
+    """The operator API as an ASGI application, made from its table of `operations`; `trail` audits what they do."""
 
     def __init__(self, context: Context, operations: Iterable[Operation], tokens: ApiTokens, trail: AuditTrail) -> None:
         self._context = context
