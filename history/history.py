@@ -24,6 +24,7 @@ from history.registry import AuditLog, Endpoints, Merchants, Reconciliations, Re
 from history.restore import Restore
 from history.retention import Retention
 from history.search import Hits, Search
+from history.selection import Selection
 from history.whole_payments import WholePayments
 from runtime.history_url import HistoryUrl
 from schemas.outbox.entries import Erasure
@@ -40,6 +41,7 @@ class History:
     notifications, merchants, endpoints,
     replays, reconciliations, audit
     exports, search, figures              streams of rows; what a text may mean; sums of some days
+    selection                             what a replay sends again
     retention, erase, vacuum              what leaves
     restore, whole_payments, owner,
     adopt, is_empty                       whose history this is, and what a lost ledger is put back from
@@ -64,6 +66,7 @@ class History:
         self.restore = Restore(database)
         self.whole_payments = WholePayments(database, self.payments)
         self.retention = Retention(database)
+        self.selection = Selection(database)
         self._search = Search(database)
 
     @classmethod
@@ -123,7 +126,7 @@ class History:
         return await self._database.read(_owner)
 
     async def adopt(self, ledger: str) -> str:
-        """Make this the history of a ledger, if it is nobody's; gives whose it is then."""
+        """Make this the history of a ledger, unless it has a ledger already; returns whose it is."""
 
         def write(connection: Connection) -> str:
             new = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
