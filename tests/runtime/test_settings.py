@@ -33,7 +33,7 @@ def test_an_empty_environment_gives_the_documented_defaults() -> None:
     assert list(settings.unknown_schedule) == [2, 10, 30]
     assert list(settings.pending_schedule) == [60, 300, 900, 3600, 21600]
     assert (settings.expiry_grace, settings.delivery_timeout, settings.disable_after) == (600, 15, 432000)
-    assert (settings.reconcile_every, settings.retention, settings.lookback) == (900, 2592000, 2592000)
+    assert (settings.reconcile_every, settings.retention, settings.lookback) == (900, 1830 * 86400, 2592000)
     assert settings.spool_dir == Path("var/spool")
     assert (settings.require_durable, settings.replica_acks, settings.allow_private_endpoints) == (False, 0, False)
     assert settings.workers == usable_cores() >= 1
