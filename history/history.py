@@ -21,10 +21,10 @@ from history.migrate import prepare
 from history.notifications import Notifications
 from history.payments import Payments
 from history.registry import AuditLog, Endpoints, Merchants, Reconciliations, Replays
-from history.replayed import Replayed
 from history.restore import Restore
 from history.retention import Retention
 from history.search import Hits, Search
+from history.selection import Selection
 from history.whole_payments import WholePayments
 from runtime.history_url import HistoryUrl
 from schemas.outbox.entries import Erasure
@@ -41,8 +41,8 @@ class History:
     notifications, merchants, endpoints,
     replays, reconciliations, audit
     exports, search, figures              streams of rows; what a text may mean; sums of some days
+    selection                             what a replay sends again
     retention, erase, vacuum              what leaves
-    replayed                              what a replay is to send again
     restore, whole_payments, owner,
     adopt, is_empty                       whose history this is, and what a lost ledger is put back from
 
@@ -64,9 +64,9 @@ class History:
         self.audit = AuditLog(database)
         self.exports = Exports(database)
         self.restore = Restore(database)
-        self.replayed = Replayed(database)
         self.whole_payments = WholePayments(database, self.payments)
         self.retention = Retention(database)
+        self.selection = Selection(database)
         self._search = Search(database)
 
     @classmethod
@@ -126,7 +126,7 @@ class History:
         return await self._database.read(_owner)
 
     async def adopt(self, ledger: str) -> str:
-        """Make this the history of a ledger, if it is nobody's; gives whose it is then."""
+        """Make this the history of a ledger, unless it has a ledger already; returns whose it is."""
 
         def write(connection: Connection) -> str:
             new = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert

@@ -159,7 +159,7 @@ class Replays:
         pause = int(found) / replay.rate
         return pause if budget >= MOST_DELIVERIES else max(PACE, pause)
 
-    async def targets(self, selection: Selection) -> list[tuple[str, str, tuple[str, ...]]]:
+    async def recipients(self, selection: Selection) -> list[tuple[str, str, tuple[str, ...]]]:
         """The endpoints that a selection is sent to: each with its merchant and the types of events that it gets."""
         ids = [selection.endpoint] if selection.endpoint is not None else await self._endpoints.states()
         found = await self._endpoints.some(list(ids))

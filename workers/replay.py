@@ -5,12 +5,14 @@ Events that have left the ledger are put back before the replay comes to them; w
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import structlog
 
 from history import History
-from history.replayed import Target, Wanted
+from history.selection import Recipient, Selected, Window
 from ledger import Ledger
-from ledger.replays import Stretch
+from ledger.replays import MOST_EVENTS, Stretch
 
 log = structlog.get_logger()
 
@@ -34,19 +36,19 @@ class Replayer:
 
     async def _put_back(self, stretch: Stretch) -> int:
         """Put back what has left of the next events of a replay; until when (ms) they all are in the ledger."""
-        targets = await self._ledger.replays.targets(stretch.selection)
-        selection = stretch.selection
-        wanted = Wanted(
-            tuple(Target(*one) for one in targets),
-            stretch.after,
-            stretch.until,
-            selection.only,
-            selection.include_silent,
-        )
-        found = await self._history.replayed.some(wanted)
-        cold = self._history.whole_payments
-        await self._ledger.cold.fetch(cold, list(dict.fromkeys((row[0], row[1]) for row in found.events if row[1])))
-        for _, imp_uid, event in found.events:
-            if not imp_uid:
-                await self._ledger.cold.fetch_event(cold, event)
-        return found.reached
+        which, first = stretch.selection, stretch.after + 1
+        recipients = [Recipient(*one) for one in await self._ledger.replays.recipients(which)]
+        window = Window(first / 1000, stretch.until / 1000, which.only, which.include_silent)
+        step = await self._history.selection.step(recipients, window, None, MOST_EVENTS)
+        await self._fetch(step.selected)
+        # The ledger's walk goes by the millisecond, so each has to be here whole.
+        while step.after is not None and step.after[0] <= first:
+            step = await self._history.selection.step(recipients, window, step.after, MOST_EVENTS)
+            await self._fetch(step.selected)
+        return stretch.until if step.after is None else step.after[0]
+
+    async def _fetch(self, selected: Sequence[Selected]) -> None:
+        cold, whole = self._ledger.cold, self._history.whole_payments
+        await cold.fetch(whole, list(dict.fromkeys((row.merchant, row.imp_uid) for row in selected if row.imp_uid)))
+        for event in dict.fromkeys(row.event for row in selected if not row.imp_uid):
+            await cold.fetch_event(whole, event)
