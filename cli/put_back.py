@@ -45,9 +45,9 @@ async def put_back(
     *,
     ledger_retention: float,
     lookback: float,
-    told: Callable[[PutBack], object],
+    show: Callable[[PutBack], object],
 ) -> PutBack:
-    """Put back everything that is not settled and what the ledger would take for new, then open it; `told` is called
+    """Put back everything that is not settled and what the ledger would take for new, then open it; `show` is called
     as it goes on. Whoever was interrupted calls it again.
 
     Raises `Conflict` for a ledger that is not empty or a history that is, `BadSetting` for keys that do not open what
@@ -62,11 +62,11 @@ async def put_back(
     now = await ledger.now()
     await ledger.restoring.begin(now)
     await _set_up(ledger, history, done, orders_since=now - lookback)
-    await _payments(ledger, history, done, recorded_since=now - ledger_retention, told=told)
+    await _payments(ledger, history, done, recorded_since=now - ledger_retention, show=show)
     await ledger.restoring.open(name, history)
     async for row in history.restore.notifications():
         done.add("notifications", await ledger.restoring.notification(row))
-        told(done)
+        show(done)
     await ledger.restoring.end()
     return done
 
@@ -99,7 +99,7 @@ async def _set_up(ledger: Ledger, history: History, done: PutBack, *, orders_sin
 
 
 async def _payments(
-    ledger: Ledger, history: History, done: PutBack, *, recorded_since: float, told: Callable[[PutBack], object]
+    ledger: Ledger, history: History, done: PutBack, *, recorded_since: float, show: Callable[[PutBack], object]
 ) -> None:
     """Payments with all that belongs to them: those that are young or not settled, and those with a delivery that is
     not; then events that belong to no payment, where a delivery of them is not settled."""
@@ -108,7 +108,7 @@ async def _payments(
         back, pending = await ledger.restoring.payments(await history.whole_payments.of(payments))
         done.add("payments", back)
         done.add("deliveries", pending)
-        told(done)
+        show(done)
 
     async for payments in _batches(history.restore.payments(recorded_since)):
         await put(payments)

@@ -47,7 +47,7 @@ def restore(
     """
     if begin_anew:
         if not yes and not is_interactive():
-            typer.echo("relay restore: --begin-anew asks first; give --yes where nobody can answer", err=True)
+            typer.echo("relay restore: --begin-anew asks first; give --yes where there is no terminal", err=True)
             raise typer.Exit(2)
         confirm(_ANEW, yes=yes, as_json=False)
     try:
@@ -89,7 +89,7 @@ async def _carry_out(
         return await put_back(
             ledger, history, sealer,
             ledger_retention=settings.ledger_retention, lookback=settings.lookback,
-            told=lambda done: progress.update(task, description=_counted(done)),
+            show=lambda done: progress.update(task, description=_counted(done)),
         )  # fmt: skip
 
 

@@ -81,7 +81,7 @@ class Restore:
             yield of_row(Reconciliation, row)
 
     async def give_up(self, now: float) -> None:
-        """Close what nobody will go on with, as the ledger was begun anew (at `now`, UNIX seconds): there are no
+        """Close what will not go on, as the ledger was begun anew (at `now`, UNIX seconds): there are no
         merchants and endpoints any more, what was under way has ended, and no payment is to be looked at."""
         await self._database.write(lambda connection: _give_up(connection, ms(now)))
 

@@ -12,8 +12,8 @@ RECONCILE = Lane("job", "reconcile")
 REPLAY = Lane("job", "replay")
 RETENTION = Lane("job", "tidy")
 HISTORY = Lane("job", "history")
-RETELL = Lane("job", "retell")
-RETELL_JOB = "retell"
+REWRITE = Lane("job", "rewrite_history")
+REWRITE_JOB = "rewrite_history"
 """The one job of that lane."""
 
 

@@ -33,8 +33,8 @@ from ledger.redis_connection import connect
 from ledger.refresh_lane import RefreshLane
 from ledger.replays import Replays
 from ledger.restoring import Restoring
-from ledger.retelling import Retelling
 from ledger.retention import Retention
+from ledger.rewriting import Rewriting
 from ledger.stats import Stats, stats
 from ledger.store import Store
 from runtime.encryption import Sealer
@@ -62,7 +62,7 @@ class Ledger:
     ``replays``          count, create, step, stop, read
     ``restoring``        put a lost ledger back from history
     ``erasing``          forget the buyer of a payment
-    ``retelling``        tell a lost history again
+    ``rewriting``        write a lost history again
     ``retention``        remove old payments, events and notifications
     ``cold``             put back payments that have left
     ``merchants``        put, reseal, delete, read
@@ -103,7 +103,7 @@ class Ledger:
         self.tokens = TokenCache(store)
         self.idempotency = Idempotency(store)
         self.erasing = Erasing(store)
-        self.retelling = Retelling(store, self.outbox)
+        self.rewriting = Rewriting(store, self.outbox)
         self.restoring = Restoring(store, self.intake, self.reconciliations, self.jobs)
 
     @classmethod

@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from ledger.jobs import RETELL, RETELL_JOB
+from ledger.jobs import REWRITE, REWRITE_JOB
 from ledger.keys import OUTBOX, PREFIX
 from ledger.store import Store
 from schemas.times import rfc3339
@@ -90,9 +90,9 @@ class Outbox:
             return await self.read(after, limit)
         return _items(found)
 
-    async def retell(self, place: str) -> None:
-        """Have history told again what the ledger holds, as it lacks what it had before and is at this place."""
-        await self._store.run_and_kick("retell", place, str(RETELL), RETELL_JOB, durable=True)
+    async def rewrite(self, place: str) -> None:
+        """Have what the ledger holds written to history again, as it lacks what it had before and is at this place."""
+        await self._store.run_and_kick("rewrite_history", place, str(REWRITE), REWRITE_JOB, durable=True)
 
     async def wait(self, after: str, seconds: float) -> None:
         """Return as soon as there is an item behind a place, or after so long. Raises `LedgerUnavailable`."""

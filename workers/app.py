@@ -26,7 +26,7 @@ from ledger.acl_watch import EVERY as ACL_CHECK_EVERY
 from ledger.acl_watch import AclWatch
 from ledger.constants import SWEEP_EVERY
 from ledger.heartbeats import REPORT_EVERY
-from ledger.jobs import HISTORY, RECONCILE, REPLAY, RETELL, RETENTION
+from ledger.jobs import HISTORY, RECONCILE, REPLAY, RETENTION, REWRITE
 from ledger.leases import RENEW_EVERY
 from runtime.encryption import Sealer
 from runtime.periodic import Background, Periodic
@@ -45,8 +45,8 @@ from workers.reconcile import Reconciler
 from workers.recorder import Recorder
 from workers.refresh import Refresher
 from workers.replay import Replayer
-from workers.retell import Reteller
 from workers.retention import HistoryRetentionJob, RetentionJob, schedule_retention
+from workers.rewrite import Rewriter
 from workers.watchdog import dead_thread
 
 log = structlog.get_logger()
@@ -85,7 +85,7 @@ class WorkerProcess:
             {
                 RECONCILE: self._reconciler.step,
                 REPLAY: Replayer(self._ledger, self._history).step,
-                RETELL: Reteller(self._ledger).step,
+                REWRITE: Rewriter(self._ledger).step,
                 RETENTION: RetentionJob(settings, self._ledger, self._reconciler).step,
                 HISTORY: HistoryRetentionJob(settings, self._ledger, self._history).step,
             },
@@ -149,7 +149,7 @@ class WorkerProcess:
 
     async def keep_open(self) -> None:
         """Open the ledger anew if Redis has lost it, as it may have to be restored; and where history was lost, make
-        its tables and tell whose it is."""
+        its tables and say whose it is."""
         if not await self._ledger.is_open() or not await self._is_history_owned():
             await self.prepare()
 

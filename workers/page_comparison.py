@@ -124,6 +124,6 @@ def _announced_at(missing: Iterable[Fact], snapshot: Snapshot, merchant: Merchan
 
 
 def _missing_facts(known: Facts, snapshot: Snapshot, now: float, grace: float) -> tuple[Fact, ...]:
-    # The number of an account that was erased is not news.
+    # The number of an account that was erased is no difference.
     shown = without_buyer(snapshot) if has_erased_account(known) else snapshot
     return new_facts(known, shown, int(now), grace=grace)

@@ -86,9 +86,9 @@ class Recorder:
         if await self._history.place(name) == place:
             log.error(
                 "history_lost", place=place,
-                hint="it is told again what the ledger holds; `relay reconcile --rebuild` finds older facts at i'mport",
+                hint="what the ledger holds is written again; `relay reconcile --rebuild` finds older facts at i'mport",
             )  # fmt: skip
-            await self._outbox.retell(place)
+            await self._outbox.rewrite(place)
 
     async def _record(self, name: str, place: str, items: list[Item]) -> str:
         """Write these items; return the place that history has reached, by this recorder or another."""

@@ -13,8 +13,8 @@ from schemas.reasons import Reason
 
 
 async def erase_buyer(context: Context, merchant: str, imp_uid: str) -> None:
-    """Blank what tells who paid, for good: in the ledger, and in history as soon as that is recorded; in history at once
-    where the payment has left the ledger.
+    """Blank what tells who paid, for good: in the ledger, and in history as soon as that is recorded; in history at
+    once where the payment has left the ledger.
 
     Raises `NotFound`, `Conflict` while something of it is still to be delivered, and `HistoryUnavailable` where only
     history has it.

@@ -1,7 +1,7 @@
 """The record of a payment whose buyer is forgotten: the same facts, with the same events, without whom they tell of.
 
 The number of a virtual account is part of a fact's key. It is replaced there, so that the fact stays known; what a look
-finds later is blanked before facts are derived from it, so that no account is news again.
+finds later is blanked before facts are derived from it, so that no account is announced again.
 """
 
 from __future__ import annotations

@@ -149,6 +149,7 @@ CODES: Mapping[str, tuple[str, ...]] = {
     "erased_when_delivered": ("imp_uid",),
     "history_is_empty": (),
     "ledger_lost": (),
+    "ledger_of_another_history": ("error",),
     "ledger_not_empty": (),
     "ledger_not_open": (),
     # History's database, and the outbox that leads to it

@@ -109,6 +109,7 @@ TEMPLATES: Mapping[str, str] = {
     "erased_when_delivered": "something of payment {imp_uid} is still to be delivered: its buyer is erased after that",
     "history_is_empty": "history is empty: there is nothing to put back",
     "ledger_not_empty": "the ledger is not empty: history is put back only into one that is",
+    "ledger_of_another_history": "{error}",
     "ledger_not_open": "the ledger was not opened yet: a worker or console does that as soon as it reaches history",
     "history_timed_out": "history's database does not answer in time",
     "history_unreliable": "history's database cannot be relied on: {error}",

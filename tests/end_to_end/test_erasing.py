@@ -12,11 +12,11 @@ import psycopg
 import pytest
 
 from history import History
-from ledger.keys import key
 from runtime.history_url import parse
 from schemas import wire
 from tests.support import postgres
 from tests.support.http_server import Connection, Request
+from tests.support.ledger_redis import key
 from tests.support.processes import Processes
 from tests.support.redis_process import RedisServer
 from tests.support.relay import Relay
@@ -86,7 +86,8 @@ async def dump_of(relay: Relay) -> bytes:
         b"set": client.smembers, b"zset": lambda name: client.zrange(name, 0, -1), b"stream": client.xrange,
     }  # fmt: skip
     names = [name async for name in client.scan_iter("*")]
-    found = [name + repr(await readers[await client.type(name)](name)).encode() for name in names]
+    kinds = [(name, await client.type(name)) for name in names]  # some expire meanwhile
+    found = [name + repr(await readers[kind](name)).encode() for name, kind in kinds if kind != b"none"]
     return b"\n".join(found).decode("unicode_escape", "replace").encode("latin-1", "replace")
 
 
@@ -117,6 +118,7 @@ async def test_nothing_of_a_buyer_is_left(relay: Relay, own_redis: RedisServer, 
     await relay.until(is_delivered, "all is delivered")
     before = await relay.payment(imp_uid)
     assert found_in(wire.dumps(before))
+    assert found_in(await dump_of(relay))
     await recorded(relay)
 
     answer = await relay.api.post(f"/v1/payments/{imp_uid}/erase", json={"reason": "asked"})

@@ -15,9 +15,8 @@ from history import History
 from history.connection import Database, open_database
 from history.tables import metadata
 from ledger import Ledger
-from ledger.jobs import RETELL
-from ledger.keys import key
-from ledger.told_again import whole_payment
+from ledger.jobs import REWRITE
+from ledger.stored_entries import whole_payment
 from runtime.encryption import Sealer
 from runtime.history_url import parse
 from schemas.endpoints.events import EndpointEvent
@@ -25,9 +24,10 @@ from schemas.endpoints.health import EndpointHealth
 from schemas.outbox.codec import pack
 from schemas.outbox.entries import Audit
 from tests.support.ledger_driver import Driver, paid, queue_url
+from tests.support.ledger_redis import key
 from tests.support.waiting import until
 from workers.recorder import Recorder
-from workers.retell import Reteller
+from workers.rewrite import Rewriter
 
 _CHANGING = {"n", "revision", "changed_at", "object_revision", "fetched_at", "row"}
 """Columns that need not be as they were: the tests' looks happen in the future, and an endpoint's row has its health,
@@ -97,10 +97,10 @@ async def live(ledger: Ledger, driver: Driver) -> None:
 
 async def lost(ledger: Ledger) -> None:
     """A recorder has found out, and the job is under way."""
-    assert [lease.lane for lease in (await ledger.jobs.claim(RETELL)).leases] == [RETELL]
+    assert [lease.lane for lease in (await ledger.jobs.claim(REWRITE)).leases] == [REWRITE]
 
 
-async def test_a_lost_history_is_told_again(ledger: Ledger, tmp_path: Path) -> None:
+async def test_a_lost_history_is_stored_entries(ledger: Ledger, tmp_path: Path) -> None:
     """All that the ledger holds is there again as it was, and nothing is there twice."""
     first, before = await history_in(tmp_path, "first")
     await live(ledger, Driver(ledger))
@@ -108,7 +108,7 @@ async def test_a_lost_history_is_told_again(ledger: Ledger, tmp_path: Path) -> N
     second, after = await history_in(tmp_path, "second")
     await record(ledger, second)
     await lost(ledger)
-    while await Reteller(ledger).step("retell", 0) is not None:
+    while await Rewriter(ledger).step("rewrite_history", 0) is not None:
         await record(ledger, second)
     was, told = await rows_of(before), await rows_of(after)
     for name in ("about", "audit_entry", "recorder_place"):
@@ -174,5 +174,5 @@ async def test_nothing_is_lost_where_nothing_was(ledger: Ledger, tmp_path: Path)
         await driver.look(paid(f"imp_{number}"))
         await record(ledger, history)
     client: Any = driver.redis
-    assert await client.exists(key("old_copy"), key("due", str(RETELL))) == 0
+    assert await client.exists(key("old_copy"), key("due", str(REWRITE))) == 0
     await history.close()

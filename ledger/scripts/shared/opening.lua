@@ -6,5 +6,5 @@ end
 
 -- What is set up in a lost ledger would be in the way of what is put back. The store knows the error by its first word.
 local function must_be_open()
-  if not is_open() then error("NOTOPEN the ledger is not open", 0) end
+  if not is_open() then error("NOTOPEN", 0) end
 end

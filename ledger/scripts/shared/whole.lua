@@ -1,4 +1,4 @@
--- What belongs to an event, as it is stored: what history is told again.
+-- What belongs to an event, as it is stored: what is written to history again.
 -- uses: snapshots
 
 -- Returns: {id, place of its object or 0, its fields, deliveries {id, fields, attempts}}

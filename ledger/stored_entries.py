@@ -1,4 +1,4 @@
-"""Rows of a ledger as entries: what history is told again."""
+"""Rows of a ledger as entries: what is written to history again."""
 
 from __future__ import annotations
 

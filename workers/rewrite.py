@@ -1,4 +1,4 @@
-"""The job that tells history again what the ledger holds, after history was lost."""
+"""The job that writes what the ledger holds to history again, after history was lost."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ PAUSE = 0.05
 """Seconds between two steps, so that live work is recorded in between."""
 
 
-class Reteller:
-    """The one job of the lane ``job/retell``."""
+class Rewriter:
+    """The one job of the lane ``job/rewrite``."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
     async def step(self, _job: str, _now: float) -> float | None:
-        """Tell a bounded part; return the seconds until the next step, None after the last."""
-        if await self._ledger.retelling.step():
+        """Write a bounded part; return the seconds until the next step, None after the last."""
+        if await self._ledger.rewriting.step():
             return PAUSE
-        log.info("history_told_again")
+        log.info("history_written_again")
         return None

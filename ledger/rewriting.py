@@ -1,4 +1,4 @@
-"""Telling history again what the ledger holds: history was lost, or came back with an old copy.
+"""Writing what the ledger holds to history again: history was lost, or came back with an old copy.
 
 A part at a time, read and appended to the outbox in small steps. What is read has the revision of that moment, so that
 a change in between wins, whichever is recorded first; what history has already stays as it is.
@@ -13,7 +13,7 @@ from ledger.outbox import Outbox
 from ledger.reconciliations import load as load_run
 from ledger.rows import Row, hashes, members, paired
 from ledger.store import Store
-from ledger.told_again import whole_events, whole_notification, whole_payment
+from ledger.stored_entries import whole_events, whole_notification, whole_payment
 from schemas import wire
 from schemas.endpoints.endpoint import ENDPOINT_TYPES, TEST_TYPE
 from schemas.outbox import entries
@@ -28,7 +28,7 @@ PARTS = ("registry", "payments", *(f"events/{type_}" for type_ in _EVENTS), *(f"
 """In this order: events come before what they are looked up for."""
 
 
-class Retelling:
+class Rewriting:
     """One job, in steps."""
 
     def __init__(self, store: Store, outbox: Outbox) -> None:
@@ -36,18 +36,18 @@ class Retelling:
         self._outbox = outbox
 
     async def step(self) -> bool:
-        """Tell a bounded part; whether more is left. Raises `LedgerUnavailable`."""
-        row = (await hashes(self._store, [keys.RETELLING()]))[0]
+        """Write a bounded part; whether more is left. Raises `LedgerUnavailable`."""
+        row = (await hashes(self._store, [keys.REWRITING()]))[0]
         part, cursor = (row[name].decode() for name in ("part", "cursor")) if row else (PARTS[0], "0")
-        cursor = await self._tell(part, cursor)
+        cursor = await self._write(part, cursor)
         if cursor == "":
             following = PARTS[PARTS.index(part) + 1 :]
             part, cursor = (following[0], "0") if following else ("", "")
-        await self._store.run("keep_retelling", part, cursor)
+        await self._store.run("keep_rewriting", part, cursor)
         return part != ""
 
-    async def _tell(self, part: str, cursor: str) -> str:
-        """Tell what comes behind a cursor of a part; the next cursor, "" at the end."""
+    async def _write(self, part: str, cursor: str) -> str:
+        """Write what comes behind a cursor of a part; the next cursor, "" at the end."""
         kind, _, of = part.partition("/")
         match kind:
             case "registry":
@@ -59,7 +59,7 @@ class Retelling:
         return await self._notifications(of, cursor)
 
     async def _registry(self) -> str:
-        revision = int(await self._store.run("tell_registry"))
+        revision = int(await self._store.run("append_registry"))
         now = round(1000 * await self._store.now())
         names = ["default", *await members(self._store, keys.MERCHANTS())]
         for name, orders in zip(names, await hashes(self._store, [keys.ORDERS(name) for name in names]), strict=True):
@@ -91,9 +91,9 @@ class Retelling:
         )
         return _cursor(following)
 
-    async def _append(self, told: Iterator[Entry]) -> None:
+    async def _append(self, some: Iterator[Entry]) -> None:
         batch: list[bytes] = []
-        for entry in told:
+        for entry in some:
             batch.append(pack(entry))
             if len(batch) == MOST_ENTRIES:
                 await self._outbox.append(batch)

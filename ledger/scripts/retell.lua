@@ -1,9 +1,0 @@
--- History was lost, or came back with an old copy: a job tells it again what this ledger holds.
--- ARGV: place that history has reached, lane of the job, job
--- Returns: {lanes to kick}
--- uses: lanes
-local place, lane, job = take(), take(), take()
-redis.call("SET", k("recorded"), place)
-redis.call("DEL", k("retelling"))
-touch(lane, job, now())
-return {index_and_kick(lane)}
