@@ -56,5 +56,5 @@ async def test_history_is_away_while_a_cold_payment_is_refreshed(start_relay: St
     await relay.until_recorded(old, "paid")
     assert (await relay.payment(old))["sequence"] == 1
     assert relay.subscriber.types(old) == ["paid"]
-    assert (await relay.cancel(old)).status_code == 200
+    assert (await relay.cancel(old)).status_code in (200, 202)
     await relay.until_received("paid", "cancelled", imp_uid=old)
