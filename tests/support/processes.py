@@ -128,7 +128,7 @@ class Processes:
     """Starts processes in one directory with one environment, and ends all of them."""
 
     def __init__(self, directory: Path, environ: Mapping[str, str]) -> None:
-        self._directory = directory
+        self.directory = directory
         self._environ = environ
         self._started: list[Process] = []
 
@@ -138,7 +138,7 @@ class Processes:
 
     def run(self, name: str, command: list[str], **environ: str) -> Process:
         """Start any command, under a name for error messages."""
-        process = Process(name, command, {**self._environ, **environ}, self._directory)
+        process = Process(name, command, {**self._environ, **environ}, self.directory)
         self._started.append(process)
         return process
 
