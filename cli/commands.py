@@ -16,6 +16,7 @@ from cli import (
     payments,
     reconcile,
     replay,
+    restore,
     tail,
     trigger,
     verify,
@@ -32,7 +33,7 @@ GROUPS = {
     "reconcile": reconcile.app,
     "keys": encryption_keys.app,
 }
-SINGLE = (doctor.app, tail.app, trigger.app, listen.app, verify.app)
+SINGLE = (doctor.app, tail.app, trigger.app, listen.app, verify.app, restore.app)
 
 
 def register(app: typer.Typer) -> None:

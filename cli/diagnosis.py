@@ -44,6 +44,7 @@ def of_stats(stats: dict[str, Any]) -> Iterator[Finding]:
     yield from _workers(stats["workers"], {stats[name]["reason"] for name in ("ledger", "queue")})
     yield from _backlog(stats)
     yield from _bodies(stats["refused_bodies"])
+    yield from _old_copy(stats["old_copy"])
 
 
 def durability_of(durable: bool, reasons: list[str]) -> Finding:
@@ -110,6 +111,12 @@ def _bodies(refused: list[dict[str, Any]]) -> Iterator[Finding]:
         of = f"merchant {row['merchant']}" if row["merchant"] != "-" else "unknown merchants"
         text = f"{row['count']} were refused and are lost, the last at {row['last_at']}: {row['reason']}"
         yield Finding(f"webhooks of {of}", "warning", text, _BODY_ADVICE.get(row["reason_code"], _ANY_BODY_ADVICE))
+
+
+def _old_copy(old: dict[str, Any] | None) -> Iterator[Finding]:
+    if old is not None:
+        text = f"Redis came back at {old['until']} with an old copy: it lacks what happened since {old['since']}"
+        yield Finding("old copy", "warning", text, f"`relay reconcile --since {old['since']}`, unless that was done")
 
 
 def first_to_fix(stats: dict[str, Any]) -> str | None:

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from console.context import Context
 from console.http.api_tokens import ApiTokens
 from console.http.problems import problem
+from console.operations.redis_status import redis_status, why_not_open
 from console.resources.stats import MemoryOut, RedisStats, works
 from ledger.heartbeats import Worker, running
 from ledger.stats import Stats
@@ -28,6 +29,7 @@ class ConsoleHealth:
     """The answers of /livez, /readyz and /metrics."""
 
     def __init__(self, context: Context, tokens: ApiTokens) -> None:
+        self._context = context
         self._ledger = context.ledger
         self._watch = context.watch
         self._tokens = tokens
@@ -39,15 +41,17 @@ class ConsoleHealth:
     async def readyz(self, _request: Request) -> Response:
         """200 while Redis can be relied on, so that this console can answer; reports other troubles that another
         console would have as well: why Redis is not durable, how full it is, which workers run. What Redis does not let
-        it read is null, with a 503, and `ledger` names the missing right."""
+        it read is null, with a 503, and `ledger` names the missing right; or says what to do about a ledger that was
+        lost."""
         try:
             durability = await _unless_refused(self._ledger.durability())
             workers = await _unless_refused(self._ledger.heartbeats.all())
             full = await _unless_refused(self._ledger.memory())
-            seen = await self._watch.recent()
+            seen = await redis_status(self._context)
+            closed = await _unless_refused(why_not_open(self._context))
         except LedgerUnavailable as error:
             return problem(503, error.reason, headers={"retry-after": "1"})
-        ready = durability is not None and workers is not None and full is not None
+        ready = durability is not None and workers is not None and full is not None and closed is None
         report = {
             "status": "ready" if ready else "unavailable",
             "redis": durability and RedisStats.model_validate(durability).model_dump(),

@@ -89,13 +89,20 @@ KEYS = (
         "never"),
     Key("name", "string", "the ledger's name; history knows by it whose it is", "never"),
     Key("open", "string", "history is known to be this ledger's: webhooks are accepted, work is claimed", "never"),
+    Key("restoring", "string", "it is being put back from history (ledger.restoring)", "when all of it is back"),
     Key("revision", "string", "number of the latest change that was appended to the outbox", "never"),
     OUTBOX := Key("outbox", "stream", "what changed and the recorder has not written to history yet (schemas.outbox)",
         "an item leaves when it is recorded"),
     Key("recorded", "string", "place in the outbox up to which history has it", "never"),
+    OLD_COPY := Key("old_copy", "string", "'from:to' (ms): Redis came back with a copy that lacks what happened then",
+        "expires after a week"),
+    REWRITING := Key("rewriting", "hash", "how far the job is that writes a lost history again (ledger.rewriting)",
+        "when it is done"),
     Key("leader:<any>", "string", "the worker that does something alone, e.g. records", "expires after 3 s"),
     Key("seq", "string", "counter behind fencing tokens and the stamps of notifications", "never"),
-    Key("base", "string", "added to every sequence: 0, or the UNIX time of a rebuild", "never"),
+    Key("base", "string", "added to every sequence: 0, or the UNIX time when it was rebuilt, restored or begun anew, or"
+        " its history was lost",
+        "never"),
     Key("sweeper", "string", "the worker that sweeps", "expires after 2 s"),
     Key("memory_pressure", "string", "Redis is nearly full: nothing new is claimed", "expires after 2 s"),
     Key("probe", "string", "commands are tried on it (ledger.acl)", "at once: it never holds anything"),
@@ -149,12 +156,12 @@ KEYS = (
     PAYMENTS_IN_STATUS := Key("pays:s:<id>", "zset", "those of one status", _WITH_PAYMENT),
     PAYMENTS_OF_MERCHANT_IN_STATUS := Key("pays:ms:<m>/<id>", "zset", "those of one merchant and status",
         _WITH_PAYMENT),
-    Key("ageing", "zset", "payment -> last change: what retention may remove", _WITH_PAYMENT),
+    AGEING := Key("ageing", "zset", "payment -> last change: what retention may remove", _WITH_PAYMENT),
     Key("hidden:<p>", "string", "when a look-up found a payment of a test channel, which the merchant does not include",
         "expires after a day"),
-    Key("tomb:<p>", "string", "tombstone of a removed payment: fact keys, last sequence", "expires after two years"),
+    Key("left", "string", "no payment that changed after this has left: one that began later is new, or here", "never"),
     # Events and deliveries
-    Key("evt:<id>", "hash", "body (the callback's bytes; without i'mport's object where snap is the version in"
+    EVENT := Key("evt:<id>", "hash", "body (the callback's bytes; without i'mport's object where snap is the version in"
         " snaps:p) merchant imp_uid type sequence recorded_at silent sandbox about", "one a fact; " + _WITH_PAYMENT +
         "; one about an endpoint, and a test, by itself after the retention"),
     EVENTS := Key("evts", "zset", "event -> recorded", _WITH_EVENT),

@@ -95,7 +95,7 @@ class Reconciliations:
 
         Raises `Conflict` if there are payments, and `LedgerUnavailable`.
         """
-        if rebuild and await self._store.run("begin_rebuild", run.merchant, durable=True) == b"taken":
+        if rebuild and await self._store.run("begin_rebuild", durable=True) == b"taken":
             raise Conflict(Reason.of("merchant_has_payments", merchant=run.merchant))
         started = replace(run, created_at=await self._store.now())
         await self.save(started)
@@ -120,7 +120,7 @@ class Reconciliations:
         fields = (await hashes(self._store, [keys.RECONCILIATION(run_id)]))[0]
         if not fields:
             raise NotFound(Reason.of("not_found", kind="reconciliation", id=run_id))
-        return _load(fields["row"])
+        return load(fields["row"])
 
     async def list(self, part: PageRequest, merchant: str | None = None) -> Page[Reconciliation]:
         """Runs by hand, newest first."""
@@ -130,18 +130,20 @@ class Reconciliations:
             part=part,
         )
         found = await hashes(self._store, [keys.RECONCILIATION(run_id) for run_id in page.rows])
-        return Page(tuple(_load(fields["row"]) for fields in found if fields), page.next_cursor)
+        return Page(tuple(load(fields["row"]) for fields in found if fields), page.next_cursor)
 
-    async def facts(self, merchant: str, imp_uids: Sequence[str]) -> dict[str, Facts]:
-        """The facts of each of these payments, including those that retention has removed."""
+    async def facts(self, merchant: str, imp_uids: Sequence[str]) -> tuple[dict[str, Facts], float]:
+        """The facts of each of these payments, none for those that have left; and a time (UNIX seconds) after which
+        no payment began that has left."""
         known: dict[str, Facts] = {}
-        left = imp_uids
-        while left:
-            rows = await self._store.run("read_facts", MOST_FACTS, merchant, *left)
-            for imp_uid, (facts, tombstone) in zip(left, rows, strict=False):
-                known[imp_uid] = await offload(_facts, merchant, imp_uid, facts, tombstone, rows=len(facts) // 2)
-            left = left[len(rows) :]
-        return known
+        unread, left_until = imp_uids, 0
+        while unread:
+            left, rows = await self._store.run("read_facts", MOST_FACTS, merchant, *unread)
+            left_until = max(left_until, int(left))
+            for imp_uid, facts in zip(unread, rows, strict=False):
+                known[imp_uid] = await offload(codec.load_facts, paired(facts), rows=len(facts) // 2)
+            unread = unread[len(rows) :]
+        return known, left_until / 1000
 
     async def contradicts(self, merchant: str, imp_uids: Sequence[str]) -> dict[str, Sequence[str]]:
         """The events that i'mport's object contradicted at the last refresh, of those payments that were found."""
@@ -198,13 +200,8 @@ def _args(difference: Difference) -> tuple[str | int, ...]:
     return int(difference.missing), "" if at is None else round(at * 1000), silent
 
 
-def _facts(merchant: str, imp_uid: str, facts: Sequence[bytes], tombstone: bytes) -> Facts:
-    if tombstone:
-        return codec.load_tombstone(merchant, imp_uid, tombstone).facts
-    return codec.load_facts(paired(facts))
-
-
-def _load(text: bytes) -> Reconciliation:
+def load(text: bytes) -> Reconciliation:
+    """The run of a row as `save` stores it."""
     row = orjson.loads(text)
     window, trouble = row.get("window"), row.get("trouble")
     known = {"window": tuple(window) if window else None, "trouble": of_row(trouble) if trouble else None}

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import msgpack
+
 from ledger.store import Argument, Store
 
 Row = dict[str, bytes]
@@ -28,6 +30,14 @@ async def members(store: Store, name: str) -> list[str]:
 def paired(flat: Sequence[bytes]) -> Row:
     """A hash as Redis lists it (field, value, field, value …)."""
     return {name.decode(): value for name, value in zip(flat[::2], flat[1::2], strict=True)}
+
+
+def packed_row(packed: bytes) -> Row:
+    """A hash as a script packs it for history. Raises `ValueError` for what is none."""
+    try:
+        return paired(msgpack.unpackb(packed, raw=True))
+    except (msgpack.UnpackException, TypeError) as error:
+        raise ValueError(f"no packed row: {type(error).__name__}") from None
 
 
 def flat(rows: Iterable[Iterable[Argument]]) -> list[Argument]:

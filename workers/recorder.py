@@ -12,7 +12,7 @@ import asyncio
 import structlog
 
 from history import History
-from ledger.outbox import Item, Outbox
+from ledger.outbox import HistoryBehind, Item, Outbox
 from runtime.repeated_lines import Repeats
 from schemas.errors import HistoryUnavailable, UnknownEntry
 
@@ -66,7 +66,11 @@ class Recorder:
     async def _record_what_waits(self, name: str) -> None:
         place = await self._history.place(name)
         self._log_back()
-        items = await self._outbox.read(place, MOST_ITEMS)
+        try:
+            items = await self._outbox.read_checked(place, MOST_ITEMS)
+        except HistoryBehind:
+            await self._go_on_behind(name, place)
+            return
         while items:
             place = await self._record(name, place, items)
             if len(items) < MOST_ITEMS:
@@ -76,6 +80,15 @@ class Recorder:
             items = await self._outbox.read(place, MOST_ITEMS)
         await self._outbox.trim(place)
         await self._outbox.wait(place, IDLE_WAIT)
+
+    async def _go_on_behind(self, name: str, place: str) -> None:
+        """History had more before than it has now, unless another recorder has moved its place meanwhile."""
+        if await self._history.place(name) == place:
+            log.error(
+                "history_lost", place=place,
+                hint="what the ledger holds is written again; `relay reconcile --rebuild` finds older facts at i'mport",
+            )  # fmt: skip
+            await self._outbox.rewrite(place)
 
     async def _record(self, name: str, place: str, items: list[Item]) -> str:
         """Write these items; return the place that history has reached, by this recorder or another."""

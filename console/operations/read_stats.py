@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from console.context import Context
+from console.operations.redis_status import redis_status
 from ledger.acl_watch import RedisStatus
 from ledger.durability import Durability
 from ledger.endpoints import RegisteredEndpoint
@@ -55,7 +56,7 @@ async def _read(context: Context) -> RelayStats:
     durability = await ledger.durability()
     lost, came = await ledger.reconciliations.webhook_losses()
     endpoints, left_out = await _endpoints(ledger)
-    allows = await context.watch.recent()
+    allows = await redis_status(context)
     return RelayStats(
         numbers=numbers,
         endpoints=endpoints,

@@ -46,6 +46,7 @@ class PaymentOut(Out):
     contradicts: list[str] = Field(
         description="events that i'mport's object no longer supports: what they announced was taken back"
     )
+    erased_at: Time | None = Field(description="when its buyer was erased; blank from then on, for good")
     events: list[EventOut]
 
 

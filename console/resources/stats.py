@@ -125,6 +125,13 @@ class WorkerOut(Out):
     trouble_code: ReasonCode = Field(validation_alias="trouble")
 
 
+class OldCopyOut(Out):
+    """Redis came back with a copy that lacks what happened then; `relay reconcile` finds it at i'mport."""
+
+    since: Time
+    until: Time
+
+
 def _reported(numbers: Stats) -> Stats | None:
     return numbers if numbers.receivers else None
 
@@ -157,6 +164,9 @@ class StatsOut(Out):
     queue: Works = Field(
         validation_alias=AliasPath("allows", "queue"),
         description="the same for the queue that carries kicks",
+    )
+    old_copy: OldCopyOut | None = Field(
+        validation_alias=AliasPath("numbers", "old_copy"), description="within the last week; null where there was none"
     )
     webhook_loss_rate: float | None = Field(description="of the last seven days; null where there was nothing to lose")
 

@@ -35,22 +35,6 @@ local function subscriptions(m)
   return subscribed[m]
 end
 
--- Lists a payment under its first time, its order number and its status.
-local function list_payment(p, c)
-  if not c.status_before then
-    list(k("pays"), p, c.first_at)
-    list(k("pays", "m", c.m), p, c.first_at)
-    if c.merchant_uid ~= "" then list(k("pays", "u", c.merchant_uid), p, c.first_at) end
-  elseif c.status_before ~= c.status then
-    list(k("pays", "s", c.status_before), p, nil)
-    list(k("pays", "ms", c.m .. "/" .. c.status_before), p, nil)
-  end
-  if c.status_before ~= c.status then
-    list(k("pays", "s", c.status), p, c.first_at)
-    list(k("pays", "ms", c.m .. "/" .. c.status), p, c.first_at)
-  end
-end
-
 -- Ends the lease, with the time of the next refresh.
 local function settle(c)
   local at = c.next_refresh and now() + c.next_refresh
@@ -136,9 +120,8 @@ local function write(c)
   redis.call("HSET", k("pay", p), unpack(c.fields))
   tell_history(c.entry, {first_at = tonumber(c.first_at), changed_at = now(), fetched_at = c.fetched_at,
     next_look_at = c.next_refresh and now() + c.next_refresh or nil, silent = not c.is_announced, revision = revision()})
-  list_payment(p, c)
+  list_payment(p, c.m, c.merchant_uid, c.status_before, c.status, c.first_at)
   list(k("ageing"), p, int(now()))
-  if is_new then redis.call("DEL", k("tomb", p)) end
   if not c.is_last then return end
 
   if c.lane then drop_reported(p, c.token) end

@@ -1,9 +1,10 @@
 -- Stores what a merchant expects to be paid for an order, and marks the order's newest payments dirty.
 -- ARGV: merchant, merchant_uid, expectation (JSON), entry for history
 -- Returns: {lanes to kick, "unknown" (there is no such merchant) or "stored"}
--- uses: lanes merchants outbox payments
+-- uses: lanes merchants opening outbox payments
 local MOST = 100
 local m, merchant_uid, expectation, entry, lanes = take(), take(), take(), take(), {}
+must_be_open()
 if not needs_no_row(m) and redis.call("EXISTS", k("merchant", m)) == 0 then return {{}, "unknown"} end
 redis.call("HSET", k("orders", m), merchant_uid, expectation)
 tell_history(entry, {changed_at = now(), revision = revision()})

@@ -52,6 +52,7 @@ def of_payment(record: Record, revision: int = 0, *, first_at: int = 0, changed_
         payer=payer(wire.loads(snapshot.raw)),
         snapshot=compress(snapshot.raw),
         record=cold_record.dump(record),
+        erased_at=record.erased_at,
     )
 
 

@@ -148,9 +148,14 @@ class House:
         left["outbox"] = (await self.ledger.outbox.state()).waiting
         return ", ".join(f"{what}: {count}" for what, count in left.items() if count)
 
-    def _start(self, module: str, way: str, **environ: str) -> Process:
+    async def restore(self) -> None:
+        """What an operator does where Redis has lost everything."""
+        process = self._start("cli.main", "queue", "restore", "--json")
+        assert await process.ended() == 0, process.output
+
+    def _start(self, module: str, way: str, *arguments: str, **environ: str) -> Process:
         url = self._reach(self.ways[way].port)
-        return self._processes.python(module, **{
+        return self._processes.python(module, *arguments, **{
             "REDIS_URL": url, "RELAY_QUEUE_URL": self._queue(), "IMP_API_URL": f"http://127.0.0.1:{self.ways['iamport'].port}",
             "IMP_KEY": "key", "IMP_SECRET": IMP_SECRET, "RELAY_ENCRYPTION_KEY": self._key,
             "RELAY_ALLOW_PRIVATE_ENDPOINTS": "true", "RELAY_ALLOWED_IPS": "127.0.0.1", "RELAY_RECONCILE_EVERY": "0s",

@@ -171,4 +171,6 @@ async def _jobs(console: Console, recorder: Recorder, endpoint: str) -> dict[str
     async with worked(lambda: machine.send(console.ledger, endpoint, Delivered(), status_code=200, response="ok")):
         await call("POST", "/v1/endpoints/{id}/test", path={"id": endpoint})
     await call("DELETE", "/v1/endpoints/{id}", path={"id": endpoint}, answers=204)
+    erasure, of_payment = {"reason": "asked to be forgotten"}, {"imp_uid": PAID}
+    await call("POST", "/v1/payments/{imp_uid}/erase", path=of_payment, body=erasure, merchant="default")
     return recorder.examples

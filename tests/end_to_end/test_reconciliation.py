@@ -146,8 +146,9 @@ async def test_z_a_ledger_rebuilt_from_nothing(relay: Relay) -> None:
     await relay.until_idle()
     before = {imp_uid: await relay.events(imp_uid) for imp_uid in stories}
     assert (await relay.api.post("/v1/reconciliations", json=_rebuild())).status_code == 409
-    await relay.worker.terminate()
     await redis_of(relay.ledger).flushall()
+    await relay.lose_history()
+    await relay.worker.terminate()
     heard = await relay.subscribe()
     base = time.time() - 5
 

@@ -9,9 +9,11 @@ import structlog
 
 from console.http.requests import InvalidFields
 from console.operations.cancel_payment import cancel_payment, record_cancellation, reject_cancellation
+from console.operations.erase_buyer import erase_buyer
 from console.operations.read_payments import PaymentView, find_payment, list_payments
 from console.operations.refresh_payment import refresh_payment
 from console.resources.cancellations import CancellationIn, RejectionIn
+from console.resources.erasure import ErasureIn
 from console.resources.payments import PaymentListing
 from console.web.forms import filled
 from console.web.pages.payment_detail import address, payment_key, payment_page
@@ -95,6 +97,18 @@ async def cancel(visit: Visit) -> PageResult:
     return Redirect(address(visit), "cancelled" if is_confirmed else "cancelling")
 
 
+async def erase(visit: Visit) -> PageResult:
+    """Erase the payment's buyer for good."""
+    if not visit.form.has("sure"):
+        return Redirect(address(visit), "unsure", bad=True)
+    try:
+        visit.validated(ErasureIn, filled(reason=visit.form.get("reason")))
+        await erase_buyer(visit.context, *payment_key(visit))
+    except (RelayError, InvalidFields) as error:
+        return failed(address(visit), error)
+    return Redirect(address(visit), "erased")
+
+
 async def reject(visit: Visit) -> PageResult:
     """Close a pending cancellation as rejected."""
     try:
@@ -120,5 +134,6 @@ PAGES = (
     PageRoute(f"{_ONE}/refresh", refresh, "POST"),
     PageRoute(f"{_ONE}/cancel", cancel, "POST"),
     PageRoute(f"{_ONE}/cancellations/{{id}}/reject", reject, "POST"),
+    PageRoute(f"{_ONE}/erase", erase, "POST"),
     PageRoute(f"{_ONE}/show", show, "POST", for_readers=True),
 )

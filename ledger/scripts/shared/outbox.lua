@@ -54,6 +54,8 @@ function describe.delivery(id)
   local event, ep, m, imp, type_, sequence, state, created, next_at, reason, attempts, rpl = unpack(redis.call("HMGET", k("dlv", id),
     "event", "endpoint", "merchant", "imp_uid", "type", "sequence", "state", "created_at", "next_at", "reason", "attempts", "replay_id"))
   if not state then return end
+  -- Its payment has changed, too (see remove_payments.lua).
+  if present(imp) then redis.call("ZADD", k("ageing"), int(now()), m .. "/" .. imp) end
   tell_history_of("delivery", {event = event, endpoint = ep, merchant = m, imp_uid = imp, type = type_, sequence = number_in(sequence),
     state = state, created_at = number_in(created), changed_at = now(), next_attempt_at = state == "pending" and number_in(next_at) or nil,
     reason = present(reason), attempts = number_in(attempts), replay = present(rpl), revision = revision()})
