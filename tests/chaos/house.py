@@ -158,6 +158,7 @@ class House:
         return self._processes.python(module, *arguments, **{
             "REDIS_URL": url, "RELAY_QUEUE_URL": self._queue(), "IMP_API_URL": f"http://127.0.0.1:{self.ways['iamport'].port}",
             "IMP_KEY": "key", "IMP_SECRET": IMP_SECRET, "RELAY_ENCRYPTION_KEY": self._key,
+            "RELAY_HISTORY_URL": self.history.reached_at,
             "RELAY_ALLOW_PRIVATE_ENDPOINTS": "true", "RELAY_ALLOWED_IPS": "127.0.0.1", "RELAY_RECONCILE_EVERY": "0s",
             "RELAY_RETRY_SCHEDULE": ",".join(["200ms", "500ms", *["1s"] * 200]), "RELAY_DELIVERY_TIMEOUT": "2s",
             "RELAY_FETCH_SCHEDULE": "200ms,500ms,1s", "RELAY_UNKNOWN_SCHEDULE": "300ms,300ms",
