@@ -82,7 +82,7 @@ async def rows_of_ledger(state: LedgerState) -> Rows:
 
 def _rows(connection: Connection) -> Rows:
     def read(*columns: Any) -> Any:
-        return connection.execute(select(*columns)).tuples()
+        return connection.execute(select(*columns)).tuples().all()
 
     notification, payment, event, delivery = (
         tables.notification.c, tables.payment.c, tables.event.c, tables.delivery.c,
