@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
+from tests.chaos.databases import HistoryDatabase
 from tests.chaos.house import House
 from tests.support.waiting import until
 
@@ -32,6 +33,19 @@ async def slow_down(house: House) -> None:
     await house.history.slow_down()
     await asyncio.sleep(house.rng.uniform(5, 10))
     await house.history.speed_up()
+
+
+async def put_older_copy_back(house: House) -> None:
+    """Its files are those of some seconds ago; the ledger writes again what they lack."""
+    await house.history.copy()
+    await asyncio.sleep(house.rng.uniform(3, 6))
+    before = _times_written_again(house)
+    await house.history.put_back()
+    await until(lambda: _times_written_again(house) > before, "the ledger has written everything again")
+
+
+def _times_written_again(house: House) -> int:
+    return sum(len(worker.logs("history_written_again")) for worker in house.workers)
 
 
 async def kill_recorder(house: House) -> None:
@@ -64,5 +78,11 @@ HISTORY_FAULTS: dict[str, Callable[[House], Awaitable[None]]] = {
     "history away for a minute": _taking_away(60, 60),
     "history full": fill,
     "history slow by seconds": slow_down,
+    "history restored from an older copy": put_older_copy_back,
     "recorder killed while it records": kill_recorder,
 }
+
+
+def possible(names: Iterable[str], history: HistoryDatabase) -> list[str]:
+    """Those of these faults that can happen to such a database."""
+    return [name for name in names if history.backs_up or HISTORY_FAULTS.get(name) is not put_older_copy_back]
