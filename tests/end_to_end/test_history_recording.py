@@ -117,6 +117,8 @@ async def _recording(start_relay: StartRelay, redis: RedisServer, history_url: s
         await relay.endpoint()
         recording = Recording(relay, way, history_url, [])
         await relay.worker.terminate()
+        async with ledger_state(redis.url) as state:
+            await state.redis.script_flush()  # the next worker's scripts come by the proxy, which then knows them
         relay.worker = await recording.start_worker()
         yield recording
 
@@ -138,7 +140,7 @@ async def test_killed_at_a_command(recording: Recording, script: str) -> None:
     await recording.pay()
     recording.way.refuse = die
     await recording.pay()
-    await died.wait()
+    await until(died.is_set, f"the worker calls {script}")
     recording.way.heal()
     await recording.pay()
     await recording.start_worker()

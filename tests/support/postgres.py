@@ -75,6 +75,11 @@ class Postgres:
         """Stop it at once, as an operator would who does not wait for clients."""
         self._end(signal.SIGINT)
 
+    def stop_when_idle(self) -> None:
+        """Have it stop once nobody is connected any more; until then it turns others away."""
+        assert self._process is not None, "not started"
+        self._process.send_signal(signal.SIGTERM)
+
     def kill(self) -> None:
         """SIGKILL to all of it, in the middle of whatever it does; what comes up again recovers from its log."""
         if self._process is None:
