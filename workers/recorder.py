@@ -63,6 +63,10 @@ class Recorder:
                 )  # fmt: skip
             await asyncio.sleep(RETRY_AFTER)
 
+    async def resign(self) -> None:
+        """Let another worker record at once. Raises `LedgerUnavailable`."""
+        await self._outbox.resign(self._owner)
+
     async def _record_what_waits(self, name: str) -> None:
         place = await self._history.place(name)
         self._log_back()
