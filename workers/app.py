@@ -192,7 +192,7 @@ class WorkerProcess:
         try:
             await self._ledger.leases.release()
             await self.heartbeat.sign_off()
-            await self.recorder.resign()
+            await self.recorder.finish()
         except LedgerUnavailable as error:
             log.warning("leases_not_released", error=str(error), hint="they end within seconds")
         await self._history.close()
