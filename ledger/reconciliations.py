@@ -125,7 +125,7 @@ class Reconciliations:
     async def some(self, run_ids: Sequence[str]) -> Sequence[Reconciliation]:
         """Those of these runs that the ledger has."""
         found = await hashes(self._store, [keys.RECONCILIATION(run_id) for run_id in run_ids])
-        return [load_run(fields["row"]) for fields in found if fields]
+        return [load(fields["row"]) for fields in found if fields]
 
     async def list(self, part: PageRequest, merchant: str | None = None) -> Page[Reconciliation]:
         """Runs by hand, newest first."""
@@ -205,8 +205,8 @@ def _facts(merchant: str, imp_uid: str, facts: Sequence[bytes], tombstone: bytes
     return codec.load_facts(paired(facts))
 
 
-def load_run(text: bytes) -> Reconciliation:
-    """The run of a stored row."""
+def load(text: bytes) -> Reconciliation:
+    """The run of a row as `save` stores it."""
     row = orjson.loads(text)
     window, trouble = row.get("window"), row.get("trouble")
     known = {"window": tuple(window) if window else None, "trouble": of_row(trouble) if trouble else None}

@@ -32,9 +32,12 @@ def paired(flat: Sequence[bytes]) -> Row:
     return {name.decode(): value for name, value in zip(flat[::2], flat[1::2], strict=True)}
 
 
-def packed(row: bytes) -> Row:
-    """A hash as history keeps it: what Redis lists, as MessagePack."""
-    return paired(msgpack.unpackb(row, raw=True))
+def packed_row(packed: bytes) -> Row:
+    """A hash as a script packs it for history. Raises `ValueError` for what is none."""
+    try:
+        return paired(msgpack.unpackb(packed, raw=True))
+    except (msgpack.UnpackException, TypeError) as error:
+        raise ValueError(f"no packed row: {type(error).__name__}") from None
 
 
 def flat(rows: Iterable[Iterable[Argument]]) -> list[Argument]:

@@ -6,14 +6,15 @@ from decimal import Decimal
 from typing import get_args
 
 from history.deliveries import RecordedDelivery
+from ledger import reconciliations
 from ledger.deliveries import DeliveryView, State
 from ledger.endpoints import RegisteredEndpoint, load_registered
 from ledger.events import StoredEvent
 from ledger.notifications import Outcome, StoredNotification
 from ledger.payments import Payment
-from ledger.reconciliations import Reconciliation, load_run
+from ledger.reconciliations import Reconciliation
 from ledger.replays import Replay, load_replay
-from ledger.rows import packed
+from ledger.rows import packed_row
 from schemas import wire
 from schemas.compression import decompress
 from schemas.endpoints.delivery import Attempt
@@ -96,17 +97,17 @@ def notification(row: entries.Notification) -> StoredNotification:
 
 def endpoint(row: entries.Endpoint, now: float) -> RegisteredEndpoint:
     """An endpoint as it was when it was last recorded; `now` is in UNIX seconds."""
-    return load_registered(packed(row.row), now)
+    return load_registered(packed_row(row.row), now)
 
 
 def replay(row: entries.Replay) -> Replay:
     """A replay."""
-    return load_replay(row.id, packed(row.row))
+    return load_replay(row.id, packed_row(row.row))
 
 
 def reconciliation(row: entries.Reconciliation) -> Reconciliation:
     """A reconciliation."""
-    return load_run(row.row)
+    return reconciliations.load(row.row)
 
 
 def _attempt(row: entries.Attempt) -> Attempt:
