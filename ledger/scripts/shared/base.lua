@@ -94,5 +94,4 @@ local function write_lists_and_counters()
     for field, n in pairs(counts.n) do redis.call("HINCRBY", key, field, n) end
     if counts.seconds then redis.call("EXPIRE", key, counts.seconds) end
   end
-  append_to_outbox()
 end
