@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Any
 
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.engine import Connection
@@ -16,11 +16,10 @@ from sqlalchemy.engine import Connection
 from history import tables
 from history.connection import Database
 from history.pages import AnyRow, Found, Listing, Page, PageRequest, Walk, merged, of_row, page
+from schemas.endpoints.states import DeliveryState, shown_state
 from schemas.errors import NotFound
 from schemas.outbox.entries import Attempt, Delivery
 from schemas.reasons import Reason
-
-State = Literal["pending", "delivered", "dead", "held", "discarded"]
 
 LISTING = Listing(
     "deliveries",
@@ -59,7 +58,7 @@ class Deliveries:
         *,
         endpoint: str | None = None,
         event: str | None = None,
-        state: State | None = None,
+        state: DeliveryState | None = None,
         merchant: str | None = None,
         type_: str | None = None,
     ) -> Page[RecordedDelivery]:
@@ -87,7 +86,9 @@ class Deliveries:
         return found.rows[0]
 
 
-def _in_state(connection: Connection, part: PageRequest, filters: Mapping[str, Any], state: State | None) -> Found:
+def _in_state(
+    connection: Connection, part: PageRequest, filters: Mapping[str, Any], state: DeliveryState | None
+) -> Found:
     def of_endpoints(*states: str) -> Any:
         return select(_ENDPOINT.c.id).where(_ENDPOINT.c.state.in_(states))
 
@@ -132,13 +133,6 @@ def with_attempts(connection: Connection, rows: Sequence[AnyRow]) -> tuple[Recor
         )
         for one in deliveries
     )
-
-
-def shown_state(stored: str, endpoint: str) -> State:
-    """The state of a delivery as operators see it."""
-    if stored == "pending":
-        return {"disabled": "held", "deleted": "discarded"}.get(endpoint, "pending")  # type: ignore[return-value]
-    return next(state for state in get_args(State) if state == stored)
 
 
 def _of(columns: Any, delivery: Delivery) -> ColumnElement[bool]:

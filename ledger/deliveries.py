@@ -8,26 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
 import orjson
 
 from ledger import keys
 from ledger.endpoints import Endpoints
-from ledger.endpoints import State as EndpointState
 from ledger.lane_pause import lane_pause
 from ledger.pages import Page, PageRequest, decode, encode, walk
 from ledger.rows import Row, paired, seconds, text
 from ledger.store import Store
 from schemas.endpoints.delivery import Attempt
 from schemas.endpoints.endpoint import TEST_TYPE
+from schemas.endpoints.states import DeliveryState, EndpointState, shown_state
 from schemas.errors import Conflict, NotFound
 from schemas.outbox.codec import pack
 from schemas.outbox.of_endpoint import of_endpoint_event
 from schemas.reasons import Reason, stored
 from schemas.reasons.reason import of_row
-
-State = Literal["pending", "delivered", "dead", "held", "discarded"]
 
 _SLACK = 1.0
 """Seconds: a delivery that is due no later than this after its lane's pause waits for the lane."""
@@ -46,7 +44,7 @@ class DeliveryView:
     merchant: str
     type: str
     imp_uid: str
-    state: State
+    state: DeliveryState
     created_at: float
     next_attempt_at: float | None
     reason: Reason | None
@@ -68,7 +66,12 @@ class Deliveries:
         return found[0]
 
     async def list(
-        self, part: PageRequest, *, endpoint: str | None = None, event: str | None = None, state: State | None = None
+        self,
+        part: PageRequest,
+        *,
+        endpoint: str | None = None,
+        event: str | None = None,
+        state: DeliveryState | None = None,
     ) -> Page[DeliveryView]:
         """Deliveries to one endpoint, of one event, in one state."""
         if event is not None:
@@ -125,7 +128,7 @@ class Deliveries:
         return bool(await self._store.run("end_test", delivery_id))
 
     async def _of_event(
-        self, part: PageRequest, event: str, endpoint: str | None, state: State | None
+        self, part: PageRequest, event: str, endpoint: str | None, state: DeliveryState | None
     ) -> Page[DeliveryView]:
         """An event goes to few endpoints, so its deliveries are read whole; the cursor is the place in their order."""
         endpoints = [endpoint] if endpoint is not None else await self._endpoints_of(event)
@@ -165,17 +168,7 @@ class Deliveries:
         return sent
 
 
-_UNSETTLED: Mapping[EndpointState, State] = {"enabled": "pending", "disabled": "held", "deleted": "discarded"}
-
-
-def shown_state(stored: str, endpoint: EndpointState) -> State:
-    """The state of a delivery as operators see it."""
-    if stored == "pending":
-        return _UNSETTLED[endpoint]
-    return next(state for state in get_args(State) if state == stored)
-
-
-def indexes(endpoints: Mapping[str, EndpointState], state: State) -> list[str]:
+def indexes(endpoints: Mapping[str, EndpointState], state: DeliveryState) -> list[str]:
     """The indexes of the deliveries that are shown in this state."""
     kept = [keys.DELIVERIES_IN_STATE(name, state) for name in endpoints if state in ("delivered", "dead", "discarded")]
     derived = [
@@ -186,7 +179,7 @@ def indexes(endpoints: Mapping[str, EndpointState], state: State) -> list[str]:
     return kept + derived
 
 
-def _reason(fields: Row, state: State, waits_for: str, disabled_reason: Reason | None) -> Reason | None:
+def _reason(fields: Row, state: DeliveryState, waits_for: str, disabled_reason: Reason | None) -> Reason | None:
     if state == "held":
         return Reason.of("endpoint_disabled", disabled_reason)
     if state == "discarded" and text(fields, "state") == "pending":
@@ -198,7 +191,7 @@ def _reason(fields: Row, state: State, waits_for: str, disabled_reason: Reason |
 
 
 def _sent(
-    identity: str, fields: Row, state: State, at: float | None, reason: Reason | None, attempts: Sequence[bytes]
+    identity: str, fields: Row, state: DeliveryState, at: float | None, reason: Reason | None, attempts: Sequence[bytes]
 ) -> DeliveryView:
     return DeliveryView(
         id=identity,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from ledger import keys
 from ledger.constants import DEFAULT_MERCHANT
@@ -16,11 +15,10 @@ from ledger.store import Store
 from schemas.endpoints.endpoint import Endpoint
 from schemas.endpoints.health import breaker
 from schemas.endpoints.replay_selection import Recipient, Selection, recipients
+from schemas.endpoints.states import EndpointState
 from schemas.errors import NotFound
 from schemas.reasons import Reason, stored
 from schemas.reasons import dump as dump_reason
-
-State = Literal["enabled", "disabled", "deleted"]
 
 _AT_ONCE = 1_000
 """Endpoints that one call of Redis reads."""
@@ -32,7 +30,7 @@ class RegisteredEndpoint:
     in UNIX seconds, None while it is enabled."""
 
     endpoint: Endpoint
-    state: State
+    state: EndpointState
     success_rate: float | None
     breaker: str
     failures: int
@@ -86,7 +84,7 @@ class Endpoints:
             found |= await self.some(names[start : start + _AT_ONCE])
         return [found[name] for name in names if name in found]
 
-    async def states(self) -> dict[str, State]:
+    async def states(self) -> dict[str, EndpointState]:
         """The state of every endpoint, by id, also of those that were deleted and have deliveries left."""
         ids = await members(self._store, keys.ENDPOINTS()) + await members(self._store, keys.DELETED_ENDPOINTS())
         found = await hashes(self._store, [keys.ENDPOINT(endpoint_id) for endpoint_id in ids], "state")
@@ -166,7 +164,7 @@ def _index(merchant: str | None) -> str:
     return keys.ENDPOINTS() if merchant is None else keys.ENDPOINTS_OF_MERCHANT(merchant)
 
 
-def _state(row: Row) -> State:
+def _state(row: Row) -> EndpointState:
     state = row.get("state")
     return "enabled" if state == b"enabled" else "deleted" if state == b"deleted" else "disabled"
 

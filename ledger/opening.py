@@ -8,13 +8,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
-import structlog
-
 from ledger.store import Store
 from schemas.errors import BadSetting, LedgerNotOpen
 from schemas.reasons import Reason
-
-log = structlog.get_logger()
 
 
 class OwnedHistory(Protocol):

@@ -119,8 +119,8 @@ def _items(found: Sequence[Any]) -> list[Item]:
 
 
 def milliseconds(place: str) -> int:
-    """When the entry at a place was appended: Redis' time in ms."""
-    return int(place.partition("-")[0])
+    """When the item at a place was appended: Redis' time in ms."""
+    return _order(place)[0]
 
 
 def reached(place: str, target: str) -> bool:
@@ -133,6 +133,7 @@ def _name(ledger: bytes) -> str:
 
 
 def _order(place: str) -> tuple[int, int]:
+    """When an item was appended (Redis' time in ms), and which of that millisecond's it is."""
     time, _, number = place.partition("-")
     return int(time), int(number)
 

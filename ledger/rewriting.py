@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ledger import keys
+from ledger.constants import DEFAULT_MERCHANT
 from ledger.outbox import Outbox
 from ledger.reconciliations import load_run
 from ledger.rows import Row, hashes, members, paired
@@ -61,7 +62,7 @@ class Rewriting:
     async def _registry(self) -> str:
         revision = int(await self._store.run("append_registry"))
         now = round(1000 * await self._store.now())
-        names = ["default", *await members(self._store, keys.MERCHANTS())]
+        names = [DEFAULT_MERCHANT, *await members(self._store, keys.MERCHANTS())]
         for name, orders in zip(names, await hashes(self._store, [keys.ORDERS(name) for name in names]), strict=True):
             await self._append(_order(name, uid, text, now, revision) for uid, text in orders.items())
         runs = [*await members(self._store, keys.RECONCILIATIONS()), *(f"auto/{name}" for name in names)]

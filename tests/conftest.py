@@ -15,7 +15,9 @@ from pathlib import Path
 import pytest
 import redis
 
+from tests.support import postgres
 from tests.support.iamport_stub import Stub
+from tests.support.postgres import Postgres
 from tests.support.processes import Processes, clean_environ
 from tests.support.redis_cluster import Cluster
 from tests.support.redis_process import RedisServer, open_ledger
@@ -40,6 +42,9 @@ def _free_port() -> int:
             probe.bind(("127.0.0.1", port))
             return port
     raise AssertionError("it goes round")
+
+
+_histories = (f"history_{number}" for number in itertools.count())
 
 
 @pytest.fixture(scope="session")
@@ -112,3 +117,26 @@ def processes(tmp_path: Path) -> Iterator[Processes]:
     started = Processes(tmp_path, clean_environ())
     yield started
     started.end()
+
+
+@pytest.fixture(scope="session")
+def postgres_server(free_port: Callable[[], int]) -> Iterator[Postgres]:
+    """One PostgreSQL for the whole run."""
+    with postgres.installed(free_port) as server:
+        yield server
+
+
+@pytest.fixture
+def own_postgres(free_port: Callable[[], int]) -> Iterator[Postgres]:
+    """A started PostgreSQL of this test's own, to stop, kill or pause."""
+    with postgres.installed(free_port) as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def history_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where an empty history may be, on each database."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'history.db'}"
+    server: Postgres = request.getfixturevalue("postgres_server")
+    return server.create(next(_histories))

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import get_args
 
 from history.deliveries import RecordedDelivery
-from ledger.deliveries import DeliveryView, State
+from ledger.deliveries import DeliveryView
 from ledger.endpoints import RegisteredEndpoint, load_registered
 from ledger.events import StoredEvent
 from ledger.notifications import Outcome, StoredNotification
@@ -16,6 +16,7 @@ from ledger.replays import Replay, load_replay
 from schemas import wire
 from schemas.compression import decompress
 from schemas.endpoints.delivery import Attempt
+from schemas.endpoints.states import DeliveryState
 from schemas.outbox import cold_record, entries
 from schemas.outbox.packed_row import unpack_row
 from schemas.payments.events import CallbackBody
@@ -69,7 +70,7 @@ def delivery(row: RecordedDelivery, disabled_reason: Reason | None = None) -> De
         merchant=sent.merchant,
         type=sent.type,
         imp_uid=sent.imp_uid,
-        state=next(state for state in get_args(State) if state == sent.state),
+        state=next(state for state in get_args(DeliveryState) if state == sent.state),
         created_at=sent.created_at / 1000,
         next_attempt_at=_seconds(sent.next_attempt_at) if sent.state == "pending" else None,
         reason=reason,

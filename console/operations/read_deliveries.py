@@ -9,7 +9,8 @@ from console.operations import from_history
 from console.operations.wait_for_history import HistoryPage, wait_for_history
 from history.deliveries import RecordedDelivery
 from history.pages import PageRequest
-from ledger.deliveries import DeliveryView, State
+from ledger.deliveries import DeliveryView
+from schemas.endpoints.states import DeliveryState
 from schemas.errors import HistoryUnavailable, NotFound
 from schemas.reasons import Reason
 
@@ -30,7 +31,7 @@ async def list_deliveries(
     *,
     endpoint: str | None = None,
     event: str | None = None,
-    state: State | None = None,
+    state: DeliveryState | None = None,
     merchant: str | None = None,
     type_: str | None = None,
 ) -> HistoryPage[DeliveryView]:

@@ -9,8 +9,9 @@ import orjson
 from console.context import Context
 from console.operations.wait_for_history import HistoryPage, wait_for_history
 from history.pages import PageRequest
-from ledger.endpoints import RegisteredEndpoint, State
+from ledger.endpoints import RegisteredEndpoint
 from schemas.endpoints.endpoint import Endpoint
+from schemas.endpoints.states import EndpointState
 from schemas.endpoints.url_masking import masked_url
 from schemas.reasons import Reason
 
@@ -21,7 +22,7 @@ class EndpointView:
     shown, only `header_names`."""
 
     endpoint: Endpoint
-    state: State
+    state: EndpointState
     success_rate: float | None
     breaker: str
     last_error: Reason | None

@@ -12,7 +12,7 @@ from console.http.operation import Call, Operation, OperationResult, listed
 from console.operations.read_deliveries import list_deliveries, read_delivery
 from console.operations.retry_delivery import retry_delivery
 from console.resources.events import Type
-from ledger.deliveries import State
+from schemas.endpoints.states import DeliveryState
 from schemas.reasons import Reason, english
 
 Response = Annotated[str, BeforeValidator(lambda shown: english(shown) if isinstance(shown, Reason) else shown)]
@@ -40,7 +40,7 @@ class DeliveryOut(Out):
     merchant: str
     type: str
     imp_uid: str
-    state: State
+    state: DeliveryState
     created_at: Time
     next_attempt_at: Time | None
     reason: ReasonText | None = Field(description="why it waits or died, in words")
@@ -57,7 +57,7 @@ class DeliveryListing(Listing):
 
     endpoint: str | None = Field(None, min_length=1, max_length=200)
     event: str | None = Field(None, min_length=1, max_length=200)
-    state: State | None = None
+    state: DeliveryState | None = None
     merchant: Merchant | None = None
     type: Type | None = None
 

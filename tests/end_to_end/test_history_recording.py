@@ -4,19 +4,16 @@ is away under load. Afterwards history has everything exactly once, and nobody h
 from __future__ import annotations
 
 import asyncio
-import itertools
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import psycopg
 import pytest
 
 from history import tables
-from tests.support import postgres
 from tests.support.history_rows import differences, rows_of_history, rows_of_ledger
 from tests.support.ledger_state import ledger_state
 from tests.support.postgres import Postgres
@@ -26,24 +23,6 @@ from tests.support.redis_process import RedisServer, queue_url
 from tests.support.relay import Relay
 from tests.support.relay_fixtures import StartRelay
 from tests.support.waiting import until
-
-_names = (f"recording_{number}" for number in itertools.count())
-
-
-@pytest.fixture(scope="module")
-def server(free_port: Callable[[], int]) -> Iterator[Postgres]:
-    """One PostgreSQL for this file; a test that takes it away brings it back."""
-    with postgres.installed(free_port) as server:
-        yield server
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def history_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Where an empty history may be, on each database."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'history.db'}"
-    server: Postgres = request.getfixturevalue("server")
-    return server.create(next(_names))
 
 
 @dataclass
@@ -220,12 +199,12 @@ async def test_two_record_at_once(recording: Recording) -> None:
 
 
 async def test_postgresql_is_away_under_load(
-    start_relay: StartRelay, redis_server: RedisServer, redis_url: str, server: Postgres
+    start_relay: StartRelay, redis_server: RedisServer, redis_url: str, own_postgres: Postgres
 ) -> None:
     """Webhooks are acknowledged and callbacks come all the while; afterwards history has everything."""
-    async with _recording(start_relay, redis_server, server.create(next(_names))) as recording:
+    async with _recording(start_relay, redis_server, own_postgres.create("recording")) as recording:
         await recording.pay(5)
-        await asyncio.to_thread(server.kill)
+        await asyncio.to_thread(own_postgres.kill)
         try:
             ends = time.monotonic() + 4
             while time.monotonic() < ends:
@@ -233,6 +212,6 @@ async def test_postgresql_is_away_under_load(
             await recording.relay.until(lambda: set(recording.told) == set(recording.paid), "every payment is told")
             await recording.relay.worker.logged("history_away")
         finally:
-            await asyncio.to_thread(server.start)
+            await asyncio.to_thread(own_postgres.start)
         await recording.pay(5)
         await recording.settled()

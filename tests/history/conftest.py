@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
 import pytest
 
@@ -12,34 +11,7 @@ from history import History
 from history.connection import Database, open_database
 from runtime.history_url import parse
 from schemas.outbox.entries import Entry
-from tests.support import postgres
 from tests.support.outbox_entries import packed
-from tests.support.postgres import Postgres
-
-_names = (f"history_{number}" for number in itertools.count())
-
-
-@pytest.fixture(scope="session")
-def postgres_server(free_port: Callable[[], int]) -> Iterator[Postgres]:
-    """One PostgreSQL for the whole run."""
-    with postgres.installed(free_port) as server:
-        yield server
-
-
-@pytest.fixture
-def own_postgres(free_port: Callable[[], int]) -> Iterator[Postgres]:
-    """A started PostgreSQL of this test's own, to stop, kill or pause."""
-    with postgres.installed(free_port) as server:
-        yield server
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def history_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Where an empty history may be, on each database."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'history.db'}"
-    server: Postgres = request.getfixturevalue("postgres_server")
-    return server.create(next(_names))
 
 
 @pytest.fixture

@@ -19,17 +19,18 @@ from console.web import addresses
 from console.web.curl import command
 from console.web.refusals import failed
 from console.web.visit import PageResult, PageRoute, Redirect, View, Visit
-from ledger.deliveries import DeliveryView, State
+from ledger.deliveries import DeliveryView
 from schemas import wire
 from schemas.endpoints.endpoint import ENDPOINT_TYPES, PAYMENT_TYPES
 from schemas.endpoints.signature import signed_headers
+from schemas.endpoints.states import DeliveryState
 from schemas.errors import NotFound, RelayError
 from schemas.payments.buyer_masking import MASK
 from schemas.payments.events import CallbackBody
 
 log = structlog.get_logger()
 
-STATES = get_args(State)
+STATES = get_args(DeliveryState)
 TYPES = (*PAYMENT_TYPES, *ENDPOINT_TYPES)
 _FILTERS = ("state", "endpoint", "event", "merchant", "type")
 

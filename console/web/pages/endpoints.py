@@ -20,7 +20,8 @@ from console.web.forms import filled
 from console.web.refusals import failed
 from console.web.visit import PageResult, PageRoute, Redirect, View, Visit
 from history.pages import PageRequest
-from ledger.deliveries import DeliveryView, State
+from ledger.deliveries import DeliveryView
+from schemas.endpoints.states import DeliveryState
 from schemas.errors import HistoryUnavailable, NotFound, RelayError
 
 _PAGE_SIZE = 25
@@ -123,7 +124,9 @@ async def _pulse(visit: Visit, endpoint_id: str, most: int) -> Pulse:
     return pulse(sorted(attempts, key=lambda attempt: attempt.at), visit.clock)
 
 
-async def _latest(visit: Visit, endpoint_id: str, most: int, state: State | None = None) -> Sequence[DeliveryView]:
+async def _latest(
+    visit: Visit, endpoint_id: str, most: int, state: DeliveryState | None = None
+) -> Sequence[DeliveryView]:
     """An endpoint's latest deliveries; none while history, which lists them, is away."""
     try:
         return (await list_deliveries(visit.context, PageRequest(most), endpoint=endpoint_id, state=state)).rows

@@ -21,7 +21,7 @@ from console.web.time_display import Clock
 from console.web.timeline import timeline, undelivered
 from ledger.acl import AclProblem
 from ledger.acl_watch import RedisStatus
-from ledger.deliveries import DeliveryView, State
+from ledger.deliveries import DeliveryView
 from ledger.durability import Durability
 from ledger.heartbeats import Worker
 from ledger.memory import Memory
@@ -31,6 +31,7 @@ from ledger.payments import Payment, RefreshState
 from ledger.stats import RefusedBodies, Stats
 from schemas.endpoints.delivery import Attempt
 from schemas.endpoints.endpoint import Endpoint
+from schemas.endpoints.states import DeliveryState
 from schemas.payments.body_reasons import BodyReason
 from schemas.payments.cancellations import CancellationRequest
 from schemas.reasons import Reason
@@ -168,7 +169,7 @@ def test_the_pulse_of_an_endpoint() -> None:
     assert pulse([], KOREAN).success_rate is None
 
 
-def delivery(state: State, *, event: str = "evt_1", created_at: float = NOW) -> DeliveryView:
+def delivery(state: DeliveryState, *, event: str = "evt_1", created_at: float = NOW) -> DeliveryView:
     """A delivery in this state."""
     return DeliveryView(f"{event}.ep_1", event, "ep_1", "m", "payment.paid", "i", state, created_at, None, None, ())
 
@@ -197,7 +198,7 @@ def test_a_timeline_is_in_order() -> None:
 
 def test_dead_deliveries_come_first() -> None:
     """What has arrived or was discarded needs nobody."""
-    states: tuple[State, ...] = ("pending", "delivered", "held", "dead", "discarded")
+    states: tuple[DeliveryState, ...] = ("pending", "delivered", "held", "dead", "discarded")
     assert [row.state for row in undelivered(map(delivery, states))] == ["dead", "held", "pending"]
 
 

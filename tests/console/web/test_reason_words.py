@@ -14,9 +14,10 @@ from console.web.catalogue import catalogue_of
 from console.web.reason_display import as_html, as_text
 from console.web.time_display import Clock
 from ledger.acl import Subject, problem_of_error, problem_of_refusals
-from ledger.deliveries import DeliveryView, State
+from ledger.deliveries import DeliveryView
 from ledger.memory import Memory
 from schemas.endpoints.delivery import AttemptResult, Dead, Retry, judge
+from schemas.endpoints.states import DeliveryState
 from schemas.reasons import Reason
 from schemas.reasons.codes import CODES
 from schemas.reasons.rendering import pieces
@@ -93,7 +94,7 @@ def test_what_has_no_korean_words_is_marked_as_english() -> None:
     assert as_html(odd, Clock(NOW, "UTC", catalogue_of("en"))) == "&lt;b&gt;something new&lt;/b&gt;"
 
 
-def view(state: State, reason: Reason | None) -> DeliveryView:
+def view(state: DeliveryState, reason: Reason | None) -> DeliveryView:
     """A delivery that waits or died for a reason."""
     return DeliveryView("e.p", "e", "p", "m", "payment.paid", "i", state, NOW, NOW + 5, reason, ())
 

@@ -1,0 +1,19 @@
+"""The states of endpoints and deliveries, as operators see them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, get_args
+
+EndpointState = Literal["enabled", "disabled", "deleted"]
+DeliveryState = Literal["pending", "delivered", "dead", "held", "discarded"]
+
+_UNSETTLED: Mapping[EndpointState, DeliveryState] = {"enabled": "pending", "disabled": "held", "deleted": "discarded"}
+
+
+def shown_state(stored: str, endpoint: EndpointState) -> DeliveryState:
+    """The state of a delivery that is stored as this: what is pending is held or discarded with its endpoint, so that
+    disabling and deleting one changes no delivery."""
+    if stored == "pending":
+        return _UNSETTLED[endpoint]
+    return next(state for state in get_args(DeliveryState) if state == stored)
