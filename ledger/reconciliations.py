@@ -11,8 +11,7 @@ import orjson
 from ledger import keys
 from ledger.jobs import RECONCILE, Jobs
 from ledger.offload import offload
-from ledger.pages import Page, PageRequest, walk
-from ledger.rows import flat, hashes, paired
+from ledger.rows import flat, hashes, newest, paired
 from ledger.store import Store
 from schemas.errors import Conflict, NotFound
 from schemas.outbox import entries
@@ -127,12 +126,6 @@ class Reconciliations:
         found = await hashes(self._store, [keys.RECONCILIATION(run_id) for run_id in run_ids])
         return [load_run(fields["row"]) for fields in found if fields]
 
-    async def list(self, part: PageRequest, merchant: str | None = None) -> Page[Reconciliation]:
-        """Runs by hand, newest first."""
-        index = keys.RECONCILIATIONS() if merchant is None else keys.RECONCILIATIONS_OF_MERCHANT(merchant)
-        page = await walk(self._store, [index], part=part)
-        return Page(tuple(await self.some(page.rows)), page.next_cursor)
-
     async def facts(self, merchant: str, imp_uids: Sequence[str]) -> tuple[dict[str, Facts], float]:
         """The facts of each of these payments, none for those that have left; and a time (UNIX seconds) after which
         no payment began that has left."""
@@ -167,8 +160,8 @@ class Reconciliations:
 
     async def silent_run(self, merchant: str) -> bool:
         """Whether a run by hand that delivers nothing is still comparing."""
-        latest = await self.list(PageRequest(20), merchant)
-        return any(run.state == "running" and run.window is not None and not run.deliver for run in latest.rows)
+        latest = await self.some(await newest(self._store, keys.RECONCILIATIONS_OF_MERCHANT(merchant), 20))
+        return any(run.state == "running" and run.window is not None and not run.deliver for run in latest)
 
     async def mark_found(self, run: Reconciliation, differing: Mapping[str, Difference]) -> None:
         """Mark the payments in ``differing`` (by imp_uid) dirty."""
