@@ -37,8 +37,8 @@ async def begin(store: Store, sealer: Sealer, *, oldest: int = OLDEST, newest: i
     """Check that this version reads the ledger's shapes and that one of the keys opens its canary; return its name.
 
     The first process writes all three. A version from ``oldest`` on is raised to the ``newest``. A canary that opens is
-    sealed anew with the first key, so that an old key can be removed once everything else is sealed anew, too. Lists that
-    earlier versions kept are removed. Raises `BadSetting` and `LedgerUnavailable`.
+    sealed anew with the first key, so that an old key can be removed once everything else is sealed anew, too. Lists
+    that earlier versions kept for pages are removed. Raises `BadSetting` and `LedgerUnavailable`.
     """
     begun = await store.run("begin", newest, sealer.seal(_CANARY), f"ldg_{uuid4().hex}", durable=True)
     stored, canary, name = (text.decode() for text in begun)
