@@ -30,7 +30,7 @@ class ColdHistory(Protocol):
 
 
 class ColdPayments:
-    """Puts back what has left. Whatever the ledger has stays as it is, and history is told nothing."""
+    """Puts back what has left. What the ledger has stays as it is, and nothing of it goes into the outbox."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

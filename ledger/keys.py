@@ -96,6 +96,8 @@ KEYS = (
     Key("recorded", "string", "place in the outbox up to which history has it", "never"),
     OLD_COPY := Key("old_copy", "string", "'from:to' (ms): Redis came back with a copy that lacks what happened then",
         "expires after a week"),
+    Key("history_lost", "string", "when it was found that history was lost: older facts may be rebuilt",
+        "expires after 30 days"),
     REWRITING := Key("rewriting", "hash", "how far the job is that writes a lost history again (ledger.rewriting)",
         "when it is done"),
     Key("leader:<any>", "string", "the worker that does something alone, e.g. records", "expires after 3 s"),

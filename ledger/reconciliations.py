@@ -94,7 +94,7 @@ class Reconciliations:
 
         Raises `Conflict` if there are payments, and `LedgerUnavailable`.
         """
-        if rebuild and await self._store.run("begin_rebuild", durable=True) == b"taken":
+        if rebuild and await self._store.run("begin_rebuild", run.merchant, durable=True) == b"taken":
             raise Conflict(Reason.of("merchant_has_payments", merchant=run.merchant))
         started = replace(run, created_at=await self._store.now())
         await self.save(started)

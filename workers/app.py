@@ -33,7 +33,7 @@ from runtime.periodic import Background, Periodic
 from runtime.settings import Settings
 from runtime.startup import StartupCheck
 from schemas.endpoints.egress import forbidden
-from schemas.errors import BadSetting, HistoryUnavailable, LedgerUnavailable
+from schemas.errors import HistoryUnavailable, LedgerUnavailable
 from workers.callback_sender import CallbackSender
 from workers.callback_transport import callback_transport
 from workers.cold_payments import ColdPayments
@@ -108,7 +108,10 @@ class WorkerProcess:
         self._worker = dramatiq.Worker(broker, worker_threads=THREADS, worker_timeout=IDLE_POLL_MS)
 
     def run(self, stop: threading.Event) -> int:
-        """Work until ``stop`` is set; return the exit status: 0, or 1 if the process must be restarted."""
+        """Work until ``stop`` is set; return the exit status: 0, or 1 if the process must be restarted.
+
+        Raises `BadSetting` where a check that had to wait for Redis or history finds one.
+        """
         self._worker.start()
         limit_consumer_logs(self._worker)
         for thread in self._worker.workers:
@@ -121,12 +124,10 @@ class WorkerProcess:
             dead = dead_thread(self._worker)
             if dead is not None:
                 log.critical("thread_died", thread=dead, hint="the process exits so that its supervisor restarts it")
-            if isinstance(self._background.failure, BadSetting):
-                log.critical("startup_failed", error=str(self._background.failure))
             if dead is not None or self._background.failure is not None:
                 status = 1
         self._stop(status)
-        return status
+        return self._background.status() or status
 
     async def sweep(self) -> None:
         """Kick every lane that has due work and no kick under way."""

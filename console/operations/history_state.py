@@ -15,7 +15,7 @@ PATIENCE = 1.0
 GOOD_FOR = 2.0
 """Seconds for which pages show the same state."""
 FAR_BEHIND = 60.0
-"""Seconds after which operators are told, on every page."""
+"""Seconds after which every page says so."""
 
 
 @dataclass(frozen=True, slots=True)

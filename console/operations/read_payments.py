@@ -47,8 +47,8 @@ async def read_payment(context: Context, merchant: str, imp_uid: str) -> Payment
         found = await ledger.payments.get(merchant, imp_uid)
     except NotFound:
         found = from_history.payment(await history.payments.get(merchant, imp_uid))
-        told = (await history.events.of_payments([name], most=MOST_EVENTS))[name]
-        return _with_events(found, list(map(from_history.event, told)))
+        recorded = (await history.events.of_payments([name], most=MOST_EVENTS))[name]
+        return _with_events(found, list(map(from_history.event, recorded)))
     return _with_events(found, await ledger.events.of_payment(merchant, imp_uid, most=MOST_EVENTS))
 
 
@@ -91,9 +91,9 @@ async def list_payments_with_events(
     history = context.history
     page = await history.payments.list(part, merchant=merchant, merchant_uid=merchant_uid, status=status)
     names = [(row.merchant, row.imp_uid) for row in page.rows]
-    told = await history.events.of_payments(names, most=MOST_EVENTS)
+    recorded = await history.events.of_payments(names, most=MOST_EVENTS)
     rows = [
-        _with_events(from_history.payment(row), list(map(from_history.event, told[name])))
+        _with_events(from_history.payment(row), list(map(from_history.event, recorded[name])))
         for name, row in zip(names, page.rows, strict=True)
     ]
     return HistoryPage(tuple(rows), page.next_cursor, behind)

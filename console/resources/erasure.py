@@ -14,7 +14,7 @@ from console.resources.payments import PaymentOut, current_payment
 class ErasureIn(Body):
     """Why, for the audit; without the buyer's name."""
 
-    reason: str | None = Field(None, max_length=500)
+    reason: str = Field(min_length=1, max_length=500)
 
 
 async def erase(call: Call[OfMerchant, ErasureIn]) -> OperationResult:

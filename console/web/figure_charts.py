@@ -111,8 +111,8 @@ def without_webhook(
     for row in payments:
         lost[_date(row.day), "lost"] += row.unannounced
     came: dict[tuple[date, str], int] = defaultdict(int)
-    for told in notifications:
-        came[_date(told.day), told.outcome] += told.count
+    for webhooks in notifications:
+        came[_date(webhooks.day), webhooks.outcome] += webhooks.count
     outcomes = tuple(name for name in _OUTCOMES if any(name == of for _, of in came))
     return _stacked(days, ("lost",), lost, 0, word), _stacked(days, outcomes, came, 0, word)
 

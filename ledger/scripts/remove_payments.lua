@@ -55,9 +55,11 @@ local function remove(p)
     stay(p)
     return false
   end
-  if is_whole then remove_record(p, m) end
+  if is_whole then
+    remove_record(p, m)
+    rows = rows + 1
+  end
   local notifications = redis.call("ZRANGE", k("ntfs", "p", p), 0, most)
-  rows = rows + 1
   for _, event in ipairs(events) do
     if rows >= most then return false end
     remove_event(event)

@@ -80,7 +80,7 @@ async def waiting_delivery(console: Console) -> tuple[str, str]:
     """An event and an endpoint that it is due at."""
     endpoint = (await console.endpoint())["id"]
     await machine.seen(console.ledger, "imp_1")
-    event = (await console.call("GET", "/v1/events")).json()["data"][0]["id"]
+    event = (await console.call("GET", "/v1/payments/imp_1")).json()["events"][0]["id"]
     return event, endpoint
 
 

@@ -6,12 +6,13 @@ import asyncio
 import sqlite3
 from pathlib import Path
 
+import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy.engine import Connection
 
-from history import History, migrate, tables
+from history import History, connection, migrate, tables
 from history.connection import Database
 from runtime.history_url import parse
 from schemas.errors import BadSetting, HistoryUnavailable
@@ -79,6 +80,29 @@ async def test_files_that_cannot_be_used(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "other.db") as other:
         other.execute("CREATE TABLE people (name TEXT)")
     assert "another program (people)" in await refused(f"sqlite:///{tmp_path}/other.db")
+
+
+async def test_what_passes_is_no_fault(tmp_path: Path, own_postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that somebody else writes, and a server that starts, stops or recovers, are waited for: the word
+    "database" in what they say is not the name of one that there is not."""
+    monkeypatch.setattr(connection, "BUSY", 0.2)
+    path = tmp_path / "history.db"
+    holder = sqlite3.connect(path, isolation_level=None)
+    holder.execute("PRAGMA journal_mode=WAL")
+    holder.execute("BEGIN IMMEDIATE")
+    locked = History.connect(parse(f"sqlite:///{path}"))
+    with pytest.raises(HistoryUnavailable, match="database is locked"):
+        await locked.prepare()
+    await locked.close()
+    holder.close()
+    # It ends once nobody is connected any more, and until then turns others away.
+    url = own_postgres.create("history")
+    with psycopg.connect(url):
+        own_postgres.stop_when_idle()
+        stopping = History.connect(parse(url))
+        with pytest.raises(HistoryUnavailable, match="the database system is shutting down"):
+            await stopping.prepare()
+        await stopping.close()
 
 
 async def test_servers_that_turn_us_away(postgres_server: Postgres) -> None:

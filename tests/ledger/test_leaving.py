@@ -68,6 +68,11 @@ async def contents(driver: Driver) -> dict[str, Any]:
     return found
 
 
+def waits(driver: Driver) -> bool:
+    """Whether the last step of retention found that history did not have everything."""
+    return driver.ledger.retention.waits_for_history
+
+
 async def fetch(driver: Driver, history: History) -> None:
     """Have the payment put back."""
     await driver.ledger.cold.fetch(history.whole_payments, [NAME])
@@ -163,15 +168,14 @@ async def test_nothing_leaves_before_history_has_it(driver: Driver, history: His
     await driver.look(paid())
     later = await driver.ledger.now() + 1
     await driver.ledger.retention.tidy(older_than=later, rejected_before=0)
-    assert driver.ledger.retention.waits_for_history
+    assert waits(driver)
     assert await driver.redis.exists(key("pay", P))
     await record_all(driver.ledger, history)
     await asyncio.sleep(0.01)
     await driver.look(paid("imp_1", 300))
     # What was noted before that change says nothing about it.
     await driver.ledger.retention.tidy(older_than=later, rejected_before=0)
-    retention: Any = driver.ledger.retention
-    assert not retention.waits_for_history
+    assert not waits(driver)
     assert await driver.redis.exists(key("pay", P))
     await leave(driver, history)
     assert not await driver.redis.exists(key("pay", P))

@@ -159,9 +159,10 @@ def _start(command: list[str], environ: Mapping[str, str], directory: Path) -> s
 
 
 def clean_environ() -> dict[str, str]:
-    """This process's environment without any setting of the relay, and with the project importable."""
+    """This process's environment without any setting of the relay but one: a worker is one process, whose end a test
+    can see. The project is importable."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(_OURS) and k not in ("HOST", "PORT")}
-    return {**kept, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    return {**kept, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "RELAY_WORKERS": "1"}
 
 
 def _accepts(port: int) -> bool:
