@@ -94,12 +94,23 @@ class Reconciliations:
 
         Raises `Conflict` if there are payments, and `LedgerUnavailable`.
         """
-        if rebuild and await self._store.run("begin_rebuild", run.merchant, durable=True) == b"taken":
+        if rebuild and not await self._begin_rebuild(run.merchant):
             raise Conflict(Reason.of("merchant_has_payments", merchant=run.merchant))
         started = replace(run, created_at=await self._store.now())
         await self.save(started)
         await self._jobs.schedule(RECONCILE, run.id)
         return started
+
+    async def _begin_rebuild(self, merchant: str) -> bool:
+        """Whether what a lost ledger or history knew of a merchant may be rebuilt."""
+        answer = await self._store.run("begin_rebuild", durable=True)
+        return answer == b"ok" or (answer == b"others" and not await self._has_payments(merchant))
+
+    async def _has_payments(self, merchant: str) -> bool:
+        cursor, found = await self._store.run("find_payment", merchant, "0")
+        while cursor != b"0" and not found:
+            cursor, found = await self._store.run("find_payment", merchant, cursor)
+        return bool(found)
 
     async def schedule(self, merchant: str, *, due_in: float) -> None:
         """Schedule a merchant's automatic reconciliation, first due in ``due_in`` seconds."""
