@@ -141,6 +141,7 @@ class Ledger:
 
         Raises `BadSetting`, `LedgerNotOpen` and `HistoryUnavailable`.
         """
+        await history.prepare()  # lists can be read even while Redis does not take writes
         await open_with(self.store, await self.begin(sealer), history)
 
     async def is_open(self) -> bool:

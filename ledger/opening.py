@@ -39,7 +39,6 @@ async def open_with(store: Store, name: str, history: OwnedHistory) -> None:
     Raises `BadSetting` where it is the history of another ledger; `LedgerNotOpen` where this ledger is empty and that
     history is not, so that it has to be restored; and `HistoryUnavailable` while it cannot be known.
     """
-    await history.prepare()
     owner = await history.adopt(name)
     if owner != name:
         if await history.is_empty():

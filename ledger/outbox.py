@@ -61,6 +61,10 @@ class Outbox:
         name: bytes | None = await self._store.run("lead", "record", owner, _LEADER_MS)
         return None if name is None else _name(name)
 
+    async def resign(self, owner: str) -> None:
+        """Let another process record at once: this one stops."""
+        await self._store.run("resign", "record", owner)
+
     async def append(self, entries: Sequence[bytes]) -> str:
         """Append packed entries; return their place. Raises `LedgerUnavailable`."""
         place: bytes = await self._store.run("append_to_outbox", len(entries), *entries, durable=True)

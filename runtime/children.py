@@ -150,7 +150,7 @@ class Children:
 
 def _end_with_parent(lives: int, stop_within: float) -> None:
     """Stop this process once its parent has gone, however it went: whoever restarts the parent starts new ones."""
-    os.read(lives, 1)  # nobody writes: it returns when the other end is closed
+    os.read(lives, 1)  # nothing is written to it: it returns when the other end is closed
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(stop_within)
     os.kill(os.getpid(), signal.SIGKILL)

@@ -192,6 +192,7 @@ class WorkerProcess:
         try:
             await self._ledger.leases.release()
             await self.heartbeat.sign_off()
+            await self.recorder.finish()
         except LedgerUnavailable as error:
             log.warning("leases_not_released", error=str(error), hint="they end within seconds")
         await self._history.close()
@@ -208,14 +209,20 @@ class WorkerProcess:
 
 def background(app: WorkerProcess) -> tuple[Periodic, ...]:
     """The periodic tasks of a worker, which run beside its actors."""
+    start = StartupCheck(app.prepare)
+
+    async def keep_open() -> None:
+        await start.passed()
+        await app.keep_open()
+
     return (
         Periodic("sweep", app.sweep, SWEEP_EVERY),
         Periodic("renew_leases", app.renew_leases, RENEW_EVERY),
         Periodic("report_heartbeat", app.heartbeat.report, REPORT_EVERY),
         Periodic("watch_rights", app.acl_watch.log_problems, ACL_CHECK_EVERY),
         Periodic("record", app.recorder.step, 0.0),
-        StartupCheck(app.prepare).task("prepare"),
-        Periodic("keep_open", app.keep_open, OPEN_CHECK_EVERY),
+        start.task("prepare"),
+        Periodic("keep_open", keep_open, OPEN_CHECK_EVERY),
     )
 
 

@@ -68,7 +68,7 @@ local function store(n)
 end
 
 local function record(n)
-  tell_history_of("notification", {id = n.id, merchant = n.m, imp_uid = n.imp, merchant_uid = present(n.merchant_uid),
+  append_entry_of("notification", {id = n.id, merchant = n.m, imp_uid = n.imp, merchant_uid = present(n.merchant_uid),
     status = present(n.status), cancellation_id = present(n.cancellation_id), source = present(n.source), verified = n.verified == "1",
     received_at = number_in(n.received_at), extra = n.extra, reason = present(n.doubt), revision = revision()})
 end

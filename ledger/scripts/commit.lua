@@ -91,7 +91,7 @@ end
 
 -- The events of a change and their deliveries. Doing it again changes nothing.
 local function record_events(c)
-  if c.shared_object then tell_history(c.shared_object) end
+  if c.shared_object then append_entry(c.shared_object) end
   if c.object and c.snap then store_snapshot(c.m .. "/" .. c.imp, c.snap, c.shown or c.object) end
   for i = 1, #c.events, COLUMNS do
     local event, type_, sequence, silent, sandbox, filters, body, entry = unpack(c.events, i, i + COLUMNS - 1)
@@ -125,7 +125,7 @@ local function write(c)
   for i = 1, #c.facts, 2 do redis.call("HSETNX", k("facts", p), c.facts[i], c.facts[i + 1]) end
   if c.is_announced then c.fields[#c.fields + 1], c.fields[#c.fields + 2] = "announced", "1" end
   redis.call("HSET", k("pay", p), unpack(c.fields))
-  tell_history(c.entry, {first_at = tonumber(c.first_at), changed_at = now(), fetched_at = c.fetched_at,
+  append_entry(c.entry, {first_at = tonumber(c.first_at), changed_at = now(), fetched_at = c.fetched_at,
     next_look_at = c.next_refresh and now() + c.next_refresh or nil, silent = not c.is_announced, revision = revision()})
   if is_new then list_payment(p, c.merchant_uid, c.first_at) end
   list(k("ageing"), p, int(now()))

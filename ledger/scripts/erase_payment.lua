@@ -13,8 +13,8 @@ redis.call("DEL", k("facts", p))
 with_all("HSET", k("facts", p), facts)
 redis.call("HSET", k("pay", p), unpack(fields))
 local next_look = due_at(lane_of_payment(m, imp), imp)
-tell_history(take(), {first_at = number_in(first_at), changed_at = now(), fetched_at = number_in(fetched_at), next_look_at = next_look,
+append_entry(take(), {first_at = number_in(first_at), changed_at = now(), fetched_at = number_in(fetched_at), next_look_at = next_look,
   silent = announced ~= "1", revision = revision()})
-tell_history(take())
+append_entry(take())
 list(k("ageing"), p, int(now()))
 return "erased"

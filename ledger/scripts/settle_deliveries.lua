@@ -20,7 +20,7 @@ local function store_attempts(id, ep, imp, r, made)
   local rows = {}
   for i = 1, #r.attempts, 2 do
     rows[#rows + 1] = r.attempts[i]
-    tell_history(r.attempts[i + 1], {number = made + #rows, imp_uid = imp})
+    append_entry(r.attempts[i + 1], {number = made + #rows, imp_uid = imp})
   end
   if redis.call("RPUSH", k("att", id), unpack(rows)) > MOST_ATTEMPTS then
     redis.call("LTRIM", k("att", id), -MOST_ATTEMPTS, -1)

@@ -18,10 +18,7 @@ DELAY = 1.5
 
 
 class HistoryDatabase(Protocol):
-    """What may happen to it. `url` is past the proxy, `reached_at` through it, if there is one. `backs_up` says whether
-    it can be put back to a copy while the relay runs."""
-
-    backs_up: bool
+    """What may happen to it. `url` is past the proxy, `reached_at` through it, if there is one."""
 
     @property
     def url(self) -> str: ...
@@ -51,17 +48,9 @@ class HistoryDatabase(Protocol):
     async def speed_up(self) -> None:
         """Let it be as fast as it was."""
 
-    async def copy(self) -> None:
-        """Keep a copy of all files, as a backup does."""
-
-    async def put_back(self) -> None:
-        """Put that copy in the place of what there is."""
-
 
 class PostgresDatabase:
     """A database of a server of the test's own."""
-
-    backs_up = True
 
     def __init__(self, server: Postgres) -> None:
         self._server = server
@@ -103,24 +92,6 @@ class PostgresDatabase:
         """As `HistoryDatabase` says."""
         self._way.delay = 0
 
-    async def copy(self) -> None:
-        """Of a server that is stopped for it."""
-        await asyncio.to_thread(self._copy)
-
-    async def put_back(self) -> None:
-        """As `HistoryDatabase` says."""
-        await asyncio.to_thread(self._put_back)
-
-    def _copy(self) -> None:
-        self._server.stop()
-        self._server.save()
-        self._server.start()
-
-    def _put_back(self) -> None:
-        self._server.stop()
-        self._server.put_back()
-        self._server.start()
-
 
 _FULL = """
 CREATE FUNCTION disk_is_full() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -139,8 +110,6 @@ END $$
 
 class SqliteDatabase:
     """A file. No server can be killed: somebody who holds it for writing takes it away from all others."""
-
-    backs_up = False
 
     def __init__(self, path: Path) -> None:
         self.url = self.reached_at = f"sqlite:///{path}"
@@ -178,14 +147,6 @@ class SqliteDatabase:
     async def speed_up(self) -> None:
         """Let go of it."""
         await self.bring_back()
-
-    async def copy(self) -> None:
-        """Processes that have the file open would write to what was put in its place."""
-        raise NotImplementedError
-
-    async def put_back(self) -> None:
-        """The same."""
-        raise NotImplementedError
 
     def _hold(self) -> None:
         self._holder = sqlite3.connect(self._path, PATIENCE, isolation_level=None, check_same_thread=False)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 
-from tests.chaos.databases import HistoryDatabase
 from tests.chaos.house import House
 from tests.support.waiting import until
 
@@ -35,19 +34,6 @@ async def slow_down(house: House) -> None:
     await house.history.speed_up()
 
 
-async def put_older_copy_back(house: House) -> None:
-    """Its files are those of some seconds ago; the ledger writes again what they lack."""
-    await house.history.copy()
-    await asyncio.sleep(house.rng.uniform(3, 6))
-    before = _times_written_again(house)
-    await house.history.put_back()
-    await until(lambda: _times_written_again(house) > before, "the ledger has written everything again")
-
-
-def _times_written_again(house: House) -> int:
-    return sum(len(worker.logs("history_written_again")) for worker in house.workers)
-
-
 async def kill_recorder(house: House) -> None:
     """SIGKILL to the worker that records, each time that there is something to record; the other one goes on."""
     for _ in range(3):
@@ -59,18 +45,16 @@ async def kill_recorder(house: House) -> None:
 
 
 async def _recorder(house: House) -> int:
-    """Which worker records, while something waits for it."""
-    found = ""
+    """Which worker records, while something waits for it. One that was killed leads for some seconds more."""
 
-    async def has_work() -> bool:
-        nonlocal found
+    async def with_work() -> list[int]:
         async with house.state() as state:
-            found = await state.leader("record") or ""
-        return bool(found) and (await house.ledger.outbox.state()).waiting > 0
+            leader = await state.leader("record") or ""
+        waiting = (await house.ledger.outbox.state()).waiting
+        return [place for place, one in enumerate(house.workers) if leader.startswith(f"{one.pid}-") and waiting]
 
-    await until(has_work, "a worker records", every=0.001)
-    pid = int(found.partition("-")[0])
-    return next(number for number, worker in enumerate(house.workers) if worker.pid == pid)
+    found: list[int] = await until(with_work, "a worker records", every=0.001)
+    return found[0]
 
 
 HISTORY_FAULTS: dict[str, Callable[[House], Awaitable[None]]] = {
@@ -78,11 +62,5 @@ HISTORY_FAULTS: dict[str, Callable[[House], Awaitable[None]]] = {
     "history away for a minute": _taking_away(60, 60),
     "history full": fill,
     "history slow by seconds": slow_down,
-    "history restored from an older copy": put_older_copy_back,
     "recorder killed while it records": kill_recorder,
 }
-
-
-def possible(names: Iterable[str], history: HistoryDatabase) -> list[str]:
-    """Those of these faults that can happen to such a database."""
-    return [name for name in names if history.backs_up or HISTORY_FAULTS.get(name) is not put_older_copy_back]

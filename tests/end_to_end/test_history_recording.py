@@ -84,6 +84,7 @@ class Recording:
         """Everything is told and recorded; history has what the ledger and the subscriber have, each once."""
         await self.relay.until(lambda: set(self.told) == set(self.paid), "every payment is told")
         await self.relay.until_idle()
+        await until(self._nothing_pending, "every delivery is settled")
         await until(self._nothing_waits, "history has everything")
         async with ledger_state(self.relay.environ["REDIS_URL"]) as state:
             ledger, history = await rows_of_ledger(state), await rows_of_history(self.history_url)
@@ -96,6 +97,10 @@ class Recording:
 
     async def _waiting(self) -> int:
         return (await self.relay.ledger.outbox.state()).waiting
+
+    async def _nothing_pending(self) -> bool:
+        # One whose worker was killed after it was sent is sent again when its lease ends.
+        return (await self.relay.ledger.stats()).pending == 0
 
     async def _nothing_waits(self) -> bool:
         return await self._waiting() == 0

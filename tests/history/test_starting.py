@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import sys
 from pathlib import Path
 
 import psycopg
@@ -68,6 +69,23 @@ async def test_the_file_is_its_owners(tmp_path: Path) -> None:
     await history.prepare()
     await history.adopt("ledger")
     assert {file.stat().st_mode & 0o777 for file in (tmp_path / "deep/down").iterdir()} == {0o600}
+    await history.close()
+
+
+async def test_preparing_again_keeps_the_locks(tmp_path: Path) -> None:
+    """A process that prepares a history that it has open loses nothing when another one closes the file."""
+    url = f"sqlite:///{tmp_path}/history.db"
+    history = History.connect(parse(url))
+    await history.prepare()
+    await history.adopt("one")
+    await history.prepare()
+    code = "import sqlite3, sys; file = sqlite3.connect(sys.argv[1]); file.execute('SELECT 1 FROM about'); file.close()"
+    ended = await asyncio.create_subprocess_exec(sys.executable, "-c", code, str(tmp_path / "history.db"))
+    assert await ended.wait() == 0
+    await history.hand_over("two")
+    reader = History.connect(parse(url))
+    assert await reader.owner() == "two"
+    await reader.close()
     await history.close()
 
 

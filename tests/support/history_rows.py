@@ -82,7 +82,7 @@ async def rows_of_ledger(state: LedgerState) -> Rows:
 
 def _rows(connection: Connection) -> Rows:
     def read(*columns: Any) -> Any:
-        return connection.execute(select(*columns)).tuples().all()
+        return connection.execute(select(*columns)).all()
 
     notification, payment, event, delivery = (
         tables.notification.c, tables.payment.c, tables.event.c, tables.delivery.c,
@@ -105,7 +105,7 @@ def _attempts(connection: Connection) -> dict[str, list[int]]:
     """The numbers of the attempts of each delivery."""
     attempt = tables.attempt.c
     found: dict[str, list[int]] = defaultdict(list)
-    for event, endpoint, number in connection.execute(select(attempt.event, attempt.endpoint, attempt.number)).tuples():
+    for event, endpoint, number in connection.execute(select(attempt.event, attempt.endpoint, attempt.number)):
         found[f"{event}.{endpoint}"].append(number)
     for identity, numbers in found.items():
         assert sorted(numbers) == list(range(1, len(numbers) + 1)), f"attempts of {identity}: {sorted(numbers)}"

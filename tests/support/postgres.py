@@ -93,17 +93,6 @@ class Postgres:
             until_now(lambda: not any(map(_lives, pids)), "no process of it is left")
         self._process = None
 
-    def save(self) -> None:
-        """Keep a copy of the files of a server that was stopped, in the place of an earlier one."""
-        copy = self.directory / "copy"
-        shutil.rmtree(copy, ignore_errors=True)
-        self._copy(self.directory / "data", copy)
-
-    def put_back(self) -> None:
-        """Let a server that was stopped have the files of that copy."""
-        shutil.rmtree(self.directory / "data")
-        self._copy(self.directory / "copy", self.directory / "data")
-
     def pause(self) -> None:
         """Let all of it hang: connections stay open and nothing is answered."""
         self._signal_all(signal.SIGSTOP)
@@ -135,9 +124,6 @@ class Postgres:
     def _run(self, program: str, *arguments: str) -> None:
         command = [str(self._programs / program), *arguments]
         subprocess.run(command, check=True, capture_output=True, cwd=self.directory, **self._as())
-
-    def _copy(self, source: Path, to: Path) -> None:
-        subprocess.run(["cp", "-a", str(source), str(to)], check=True)
 
     def _pids(self) -> list[int]:
         """Its processes, the first one first."""

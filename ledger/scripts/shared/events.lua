@@ -81,7 +81,7 @@ end
 -- `snap`, the version under which `snaps:p` has i'mport's object, which `body` then lacks.
 local function record_event(e)
   local at = int(now())
-  tell_history(e.entry, {merchant = e.m, recorded_at = now(), silent = e.silent or false})
+  append_entry(e.entry, {merchant = e.m, recorded_at = now(), silent = e.silent or false})
   redis.call("HSET", k("evt", e.event), "body", e.body, "merchant", e.m, "imp_uid", e.imp, "type", e.type, "sequence", e.sequence,
     "recorded_at", at, "silent", e.silent and "1" or "0", unpack(e.sandbox and {"sandbox", "1"} or {}))
   if e.about then redis.call("HSET", k("evt", e.event), "about", e.about) end

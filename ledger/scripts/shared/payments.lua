@@ -53,7 +53,7 @@ local function settle_notifications(ids, p, outcome, reason, doubt)
         if why ~= "" and became == "unchanged" then became = "rejected" end
       end
       redis.call("HSET", k("ntf", id), "outcome", became, "reason", why)
-      tell_history_of("outcome", {id = id, outcome = became, reason = present(why), revision = revision()})
+      append_entry_of("outcome", {id = id, outcome = became, reason = present(why), revision = revision()})
       list(k("ntfs", "o", "pending"), id, nil)
       if became == "rejected" then list(k("ntfs", "o", became), id, received) end
     end
