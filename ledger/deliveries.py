@@ -15,12 +15,11 @@ import orjson
 from ledger import keys
 from ledger.endpoints import Endpoints
 from ledger.lane_pause import lane_pause
-from ledger.pages import Page, PageRequest, decode, encode, walk
 from ledger.rows import Row, paired, seconds, text
 from ledger.store import Store
 from schemas.endpoints.delivery import Attempt
 from schemas.endpoints.endpoint import TEST_TYPE
-from schemas.endpoints.states import DeliveryState, EndpointState, shown_state
+from schemas.endpoints.states import DeliveryState, shown_state
 from schemas.errors import Conflict, NotFound
 from schemas.outbox.codec import pack
 from schemas.outbox.of_endpoint import of_endpoint_event
@@ -52,7 +51,7 @@ class DeliveryView:
 
 
 class Deliveries:
-    """List deliveries, newest first; retry or test one."""
+    """Reads deliveries; retries or tests one."""
 
     def __init__(self, store: Store, endpoints: Endpoints) -> None:
         self._store = store
@@ -64,30 +63,6 @@ class Deliveries:
         if not found:
             raise NotFound(Reason.of("not_found", kind="delivery", id=delivery_id))
         return found[0]
-
-    async def list(
-        self,
-        part: PageRequest,
-        *,
-        endpoint: str | None = None,
-        event: str | None = None,
-        state: DeliveryState | None = None,
-    ) -> Page[DeliveryView]:
-        """Deliveries to one endpoint, of one event, in one state."""
-        if event is not None:
-            return await self._of_event(part, event, endpoint, state)
-        if state is None:
-            page = await walk(
-                self._store,
-                [keys.DELIVERIES() if endpoint is None else keys.DELIVERIES_TO_ENDPOINT(endpoint)],
-                part=part,
-            )
-        else:
-            states = await self._endpoints.states()
-            if endpoint is not None:
-                states = {endpoint: states[endpoint]} if endpoint in states else {}
-            page = await walk(self._store, indexes(states, state), part=part)
-        return Page(tuple(await self.some(page.rows)), page.next_cursor)
 
     async def of_event(self, event: str) -> Sequence[DeliveryView]:
         """The deliveries of one event, the newest first."""
@@ -127,20 +102,6 @@ class Deliveries:
         """Give up a test delivery that waits for its attempt; False if it is settled or a worker is sending it."""
         return bool(await self._store.run("end_test", delivery_id))
 
-    async def _of_event(
-        self, part: PageRequest, event: str, endpoint: str | None, state: DeliveryState | None
-    ) -> Page[DeliveryView]:
-        """An event goes to few endpoints, so its deliveries are read whole; the cursor is the place in their order."""
-        endpoints = [endpoint] if endpoint is not None else await self._endpoints_of(event)
-        found = await self.some([f"{event}.{name}" for name in endpoints])
-        wanted = [sent for sent in found if state is None or sent.state == state]
-        ordered = sorted(wanted, key=lambda sent: (sent.created_at, sent.id), reverse=True)
-        if part.cursor is not None:
-            score, member = decode(part.cursor)
-            ordered = [sent for sent in ordered if (sent.created_at, sent.id) < (float(score) / 1000, member)]
-        page, rest = ordered[: part.limit], ordered[part.limit :]
-        return Page(tuple(page), encode(str(round(page[-1].created_at * 1000)), page[-1].id) if rest else None)
-
     async def _endpoints_of(self, event: str) -> Sequence[str]:
         return [name.decode() for name in await self._store.run("read_set", keys.ENDPOINTS_OF_EVENT(event))]
 
@@ -166,17 +127,6 @@ class Deliveries:
                 at = max(at, paused.until)
             sent.append(_sent(identity, fields, state, at, reason, attempts))
         return sent
-
-
-def indexes(endpoints: Mapping[str, EndpointState], state: DeliveryState) -> list[str]:
-    """The indexes of the deliveries that are shown in this state."""
-    kept = [keys.DELIVERIES_IN_STATE(name, state) for name in endpoints if state in ("delivered", "dead", "discarded")]
-    derived = [
-        keys.DELIVERIES_IN_STATE(name, "pending")
-        for name, of in endpoints.items()
-        if shown_state("pending", of) == state
-    ]
-    return kept + derived
 
 
 def _reason(fields: Row, state: DeliveryState, waits_for: str, disabled_reason: Reason | None) -> Reason | None:

@@ -9,8 +9,7 @@ from ledger import keys
 from ledger.constants import DEFAULT_MERCHANT
 from ledger.endpoint_rows import dump, dump_limits, load, load_health, subscription
 from ledger.merchants import HEAD_START_MS
-from ledger.pages import Page, PageRequest, walk
-from ledger.rows import Row, hashes, members, seconds
+from ledger.rows import Row, hashes, members, newest, seconds
 from ledger.store import Store
 from schemas.endpoints.endpoint import Endpoint
 from schemas.endpoints.health import breaker
@@ -69,16 +68,9 @@ class Endpoints:
         now = await self._store.now()
         return {name: load_registered(fields, now) for name, fields in zip(endpoint_ids, found, strict=True) if fields}
 
-    async def list(self, part: PageRequest, merchant: str | None = None) -> Page[RegisteredEndpoint]:
-        """Endpoints, newest first; of one merchant or of all."""
-        page = await walk(self._store, [_index(merchant)], part=part)
-        found = await self.some(page.rows)
-        return Page(tuple(found[name] for name in page.rows if name in found), page.next_cursor)
-
     async def newest(self, most: int, merchant: str | None = None) -> Sequence[RegisteredEndpoint]:
         """The endpoints that were added last, of one merchant or of all, the newest first: at most `most`."""
-        index = keys.ENDPOINTS() if merchant is None else keys.ENDPOINTS_OF_MERCHANT(merchant)
-        names = (await members(self._store, index))[::-1][:most]
+        names = await newest(self._store, _index(merchant), most)
         found: dict[str, RegisteredEndpoint] = {}
         for start in range(0, len(names), _AT_ONCE):
             found |= await self.some(names[start : start + _AT_ONCE])

@@ -78,7 +78,7 @@ _WITH_PAYMENT = "with its payment, after the retention"
 _WITH_EVENT = "with its event, after the retention"
 _WITH_NOTIFICATION = "with its notification, after the retention"
 _WITH_MERCHANT = "when its merchant is deleted"
-_WITH_ENDPOINT = "with its endpoint, once that is deleted and has no deliveries left"
+_WITH_ENDPOINT = "with its endpoint: after the retention, once that is deleted and nothing is to be delivered"
 _WITH_LANE = "a member leaves when it is settled"
 
 # fmt: off
@@ -129,11 +129,10 @@ KEYS = (
         " change it reports; trouble: why its payment could not be refreshed, shown while it is pending",
         "one a webhook; with its payment, or by itself once it is settled: after the retention, a rejected one after a"
         " day"),
-    NOTIFICATIONS := Key("ntfs", "zset", "notification -> received", _WITH_NOTIFICATION),
-    NOTIFICATIONS_OF_MERCHANT := Key("ntfs:m:<m>", "zset", "those of one merchant", _WITH_NOTIFICATION),
-    NOTIFICATIONS_OF_PAYMENT := Key("ntfs:p:<p>", "zset", "those of one payment", _WITH_NOTIFICATION),
-    NOTIFICATIONS_WITH_OUTCOME := Key("ntfs:o:<id>", "zset", "those with one outcome: pending, applied, unchanged,"
-        " rejected", _WITH_NOTIFICATION),
+    NOTIFICATIONS_OF_PAYMENT := Key("ntfs:p:<p>", "zset", "notifications for one payment -> received",
+        _WITH_NOTIFICATION),
+    NOTIFICATIONS_WITH_OUTCOME := Key("ntfs:o:<id>", "zset", "those with one outcome: pending, rejected",
+        _WITH_NOTIFICATION),
     Key("waiting:<p>", "zset", "pending notifications of a payment -> stamp",
         "a notification leaves when it is settled"),
     Key("reported:<p>", "hash", "cancellation_id that a verified webhook reports -> stamp",
@@ -152,12 +151,7 @@ KEYS = (
     FACTS := Key("facts:<p>", "hash", "fact key -> JSON fact; only grows", _WITH_PAYMENT),
     Key("snaps:<p>", "hash", "version -> i'mport's object as the refresh that made it saw it, or the difference from"
         " another; whole spent (shared/snapshots.lua)", "one a refresh that found facts; " + _WITH_PAYMENT),
-    PAYMENTS := Key("pays", "zset", "payment -> first recorded", _WITH_PAYMENT),
-    PAYMENTS_OF_MERCHANT := Key("pays:m:<m>", "zset", "those of one merchant", _WITH_PAYMENT),
-    PAYMENTS_OF_ORDER := Key("pays:u:<any>", "zset", "those of one order number, of any merchant", _WITH_PAYMENT),
-    PAYMENTS_IN_STATUS := Key("pays:s:<id>", "zset", "those of one status", _WITH_PAYMENT),
-    PAYMENTS_OF_MERCHANT_IN_STATUS := Key("pays:ms:<m>/<id>", "zset", "those of one merchant and status",
-        _WITH_PAYMENT),
+    Key("pays:u:<any>", "zset", "payments of one order number, of any merchant -> first recorded", _WITH_PAYMENT),
     AGEING := Key("ageing", "zset", "payment -> last change: what retention may remove", _WITH_PAYMENT),
     Key("hidden:<p>", "string", "when a look-up found a payment of a test channel, which the merchant does not include",
         "expires after a day"),
@@ -166,18 +160,14 @@ KEYS = (
     EVENT := Key("evt:<id>", "hash", "body (the callback's bytes; without i'mport's object where snap is the version in"
         " snaps:p) merchant imp_uid type sequence recorded_at silent sandbox about", "one a fact; " + _WITH_PAYMENT +
         "; one about an endpoint, and a test, by itself after the retention"),
-    EVENTS := Key("evts", "zset", "event -> recorded", _WITH_EVENT),
-    EVENTS_OF_MERCHANT := Key("evts:m:<m>", "zset", "those of one merchant", _WITH_EVENT),
-    EVENTS_OF_PAYMENT := Key("evts:p:<p>", "zset", "those of one payment -> sequence", _WITH_EVENT),
-    EVENTS_OF_TYPE := Key("evts:t:<id>", "zset", "those of one type", _WITH_EVENT),
+    EVENTS_OF_PAYMENT := Key("evts:p:<p>", "zset", "events of one payment -> sequence", _WITH_EVENT),
+    Key("evts:t:<id>", "zset", "events of one type that belong to no payment -> recorded", _WITH_EVENT),
     Key("dlv:<id>", "hash", "event endpoint merchant imp_uid type sequence state attempts next_at reason sent_after"
         " created_at replay made; requested (retry, test); while replayed: replay_id state_before reason_before",
         "one an event and endpoint; " + _WITH_EVENT),
     Key("att:<id>", "list", "a delivery's attempts, oldest first, JSON", "the latest 100; " + _WITH_EVENT),
-    DELIVERIES := Key("dlvs", "zset", "delivery -> created", _WITH_EVENT),
-    DELIVERIES_TO_ENDPOINT := Key("dlvs:e:<ep>", "zset", "those to one endpoint", _WITH_EVENT),
-    DELIVERIES_IN_STATE := Key("dlvs:s:<ep>/<id>", "zset", "those to one endpoint in one stored state: pending,"
-        " delivered, dead, discarded", _WITH_EVENT),
+    Key("dlvs:s:<ep>/<id>", "zset", "deliveries to one endpoint in one stored state (pending, dead) -> created",
+        "once it is in another state, or with its event"),
     ENDPOINTS_OF_EVENT := Key("dlvs:v:<id>", "set", "endpoints that one event goes to", _WITH_EVENT),
     Key("chain:<ep>/<p>", "zset",
         "ordered endpoint: unsettled deliveries of a payment -> sequence; only the first is in the lane",

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 
 from ledger import keys
 from ledger.constants import DEFAULT_MERCHANT
-from ledger.pages import Page, PageRequest, walk
-from ledger.rows import Row, hashes, members, seconds, text
+from ledger.rows import Row, hashes, members, newest, seconds, text
 from ledger.store import Store
 from schemas.errors import Conflict, NotFound
 from schemas.reasons import Reason, stored
@@ -91,11 +90,6 @@ class Merchants:
             raise NotFound(Reason.of("not_found", kind="merchant", id=name))
         return _merchant(name, fields)
 
-    async def list(self, part: PageRequest) -> Page[Merchant]:
-        """Merchants, newest first."""
-        page = await walk(self._store, [keys.MERCHANTS()], part=part)
-        return Page(tuple(await self.some(page.rows)), page.next_cursor)
-
     async def some(self, names: Sequence[str]) -> Sequence[Merchant]:
         """Those of these merchants that there are."""
         found = await hashes(self._store, [keys.MERCHANT(name) for name in names])
@@ -103,7 +97,7 @@ class Merchants:
 
     async def newest(self, most: int) -> Sequence[Merchant]:
         """The merchants that were added last, the newest first: at most `most`."""
-        return await self.some((await members(self._store, keys.MERCHANTS()))[::-1][:most])
+        return await self.some(await newest(self._store, keys.MERCHANTS(), most))
 
     async def names(self) -> tuple[str, ...]:
         """The names of all merchants, `default` first, because it takes webhooks even before it is added."""

@@ -7,9 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from ledger import keys
-from ledger.merchants import Merchants
-from ledger.pages import Page, PageRequest, walk
-from ledger.rows import Row, hashes, seconds, text
+from ledger.rows import Row, hashes, newest, seconds, text
 from ledger.store import Store
 from schemas import wire
 from schemas.errors import NotFound
@@ -38,11 +36,10 @@ class StoredNotification:
 
 
 class Notifications:
-    """Reads notifications, newest first."""
+    """Reads notifications."""
 
-    def __init__(self, store: Store, merchants: Merchants) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._merchants = merchants
 
     async def get(self, identity: str) -> StoredNotification:
         """The notification of this id. Raises `NotFound`."""
@@ -56,23 +53,10 @@ class Notifications:
         rows = await hashes(self._store, [keys.NOTIFICATION(identity) for identity in identities])
         return [_notification(identity, row) for identity, row in zip(identities, rows, strict=True) if row]
 
-    async def list(
-        self,
-        part: PageRequest,
-        *,
-        merchant: str | None = None,
-        imp_uid: str | None = None,
-        outcome: Outcome | None = None,
-    ) -> Page[StoredNotification]:
-        """Notifications of one merchant or all, for one payment, with one outcome."""
-        musts = [keys.NOTIFICATIONS_WITH_OUTCOME(outcome)] if outcome is not None else []
-        if imp_uid is not None:
-            merchants = [merchant] if merchant is not None else await self._merchants.names()
-            walks = [keys.NOTIFICATIONS_OF_PAYMENT(keys.payment(name, imp_uid)) for name in merchants]
-        else:
-            walks = [keys.NOTIFICATIONS() if merchant is None else keys.NOTIFICATIONS_OF_MERCHANT(merchant)]
-        page = await walk(self._store, walks, musts, part=part)
-        return Page(tuple(await self.some(page.rows)), page.next_cursor)
+    async def of_payment(self, merchant: str, imp_uid: str, most: int) -> Sequence[StoredNotification]:
+        """The latest notifications for one payment, the latest first."""
+        index = keys.NOTIFICATIONS_OF_PAYMENT(keys.payment(merchant, imp_uid))
+        return await self.some(await newest(self._store, index, most))
 
 
 def _notification(identity: str, row: Row) -> StoredNotification:

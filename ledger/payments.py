@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from ledger import keys
-from ledger.pages import Page, PageRequest, walk
 from ledger.rows import Row, hashes, seconds, text
 from ledger.store import Store
 from schemas import wire
@@ -59,34 +58,17 @@ class RefreshState:
 
 
 class Payments:
-    """The payments that a refresh has found, newest first."""
+    """The payments that a refresh has found."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     async def get(self, merchant: str, imp_uid: str) -> Payment:
         """One payment. Raises `NotFound` before the first refresh that found it."""
-        found = await self._some([keys.payment(merchant, imp_uid)])
-        if not found:
+        row = (await hashes(self._store, [keys.PAYMENT(keys.payment(merchant, imp_uid))]))[0]
+        if not row:
             raise NotFound(Reason.of("payment_not_found", imp_uid=imp_uid, merchant=merchant))
-        return found[0]
-
-    async def list(
-        self,
-        part: PageRequest,
-        *,
-        merchant: str | None = None,
-        merchant_uid: str | None = None,
-        status: str | None = None,
-    ) -> Page[Payment]:
-        """Payments of one merchant or all, of one order number, of one status."""
-        if merchant_uid is not None:
-            musts = [keys.PAYMENTS_OF_MERCHANT(merchant)] if merchant is not None else []
-            musts += [keys.PAYMENTS_IN_STATUS(status)] if status is not None else []
-            page = await walk(self._store, [keys.PAYMENTS_OF_ORDER(merchant_uid)], musts, part=part)
-        else:
-            page = await walk(self._store, [_index(merchant, status)], part=part)
-        return Page(tuple(await self._some(page.rows)), page.next_cursor)
+        return _payment(merchant, imp_uid, row)
 
     async def refresh_state(self, merchant: str, imp_uid: str) -> RefreshState:
         """The state of a payment's refresh."""
@@ -103,21 +85,8 @@ class Payments:
         if await self._store.run_and_kick("put_order", *args, durable=True) == b"unknown":
             raise NotFound(Reason.of("not_found", kind="merchant", id=merchant))
 
-    async def _some(self, names: Sequence[str]) -> Sequence[Payment]:
-        rows = await hashes(self._store, [keys.PAYMENT(name) for name in names])
-        return [_payment(name, row) for name, row in zip(names, rows, strict=True) if row]
 
-
-def _index(merchant: str | None, status: str | None) -> str:
-    if status is None:
-        return keys.PAYMENTS() if merchant is None else keys.PAYMENTS_OF_MERCHANT(merchant)
-    if merchant is None:
-        return keys.PAYMENTS_IN_STATUS(status)
-    return keys.PAYMENTS_OF_MERCHANT_IN_STATUS(merchant, status)
-
-
-def _payment(name: str, row: Row) -> Payment:
-    merchant, _, imp_uid = name.partition("/")
+def _payment(merchant: str, imp_uid: str, row: Row) -> Payment:
     return Payment(
         merchant=merchant,
         imp_uid=imp_uid,

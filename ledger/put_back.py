@@ -44,7 +44,7 @@ def record_args(payment: Payment) -> list[Argument]:
     next_look: Argument = "" if payment.next_look_at is None else payment.next_look_at
     return [
         payment.merchant, payment.imp_uid, payment.first_at, next_look, payment.merchant_uid,
-        payment.status, len(fields), *flat(fields.items()), len(facts), *flat(facts),
+        len(fields), *flat(fields.items()), len(facts), *flat(facts),
     ]  # fmt: skip
 
 

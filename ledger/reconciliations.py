@@ -11,8 +11,7 @@ import orjson
 from ledger import keys
 from ledger.jobs import RECONCILE, Jobs
 from ledger.offload import offload
-from ledger.pages import Page, PageRequest, walk
-from ledger.rows import flat, hashes, paired
+from ledger.rows import flat, hashes, newest, paired
 from ledger.store import Store
 from schemas.errors import Conflict, NotFound
 from schemas.outbox import entries
@@ -95,12 +94,23 @@ class Reconciliations:
 
         Raises `Conflict` if there are payments, and `LedgerUnavailable`.
         """
-        if rebuild and await self._store.run("begin_rebuild", run.merchant, durable=True) == b"taken":
+        if rebuild and not await self._begin_rebuild(run.merchant):
             raise Conflict(Reason.of("merchant_has_payments", merchant=run.merchant))
         started = replace(run, created_at=await self._store.now())
         await self.save(started)
         await self._jobs.schedule(RECONCILE, run.id)
         return started
+
+    async def _begin_rebuild(self, merchant: str) -> bool:
+        """Whether what a lost ledger or history knew of a merchant may be rebuilt."""
+        answer = await self._store.run("begin_rebuild", durable=True)
+        return answer == b"ok" or (answer == b"others" and not await self._has_payments(merchant))
+
+    async def _has_payments(self, merchant: str) -> bool:
+        cursor, found = await self._store.run("find_payment", merchant, "0")
+        while cursor != b"0" and not found:
+            cursor, found = await self._store.run("find_payment", merchant, cursor)
+        return bool(found)
 
     async def schedule(self, merchant: str, *, due_in: float) -> None:
         """Schedule a merchant's automatic reconciliation, first due in ``due_in`` seconds."""
@@ -126,12 +136,6 @@ class Reconciliations:
         """Those of these runs that the ledger has."""
         found = await hashes(self._store, [keys.RECONCILIATION(run_id) for run_id in run_ids])
         return [load_run(fields["row"]) for fields in found if fields]
-
-    async def list(self, part: PageRequest, merchant: str | None = None) -> Page[Reconciliation]:
-        """Runs by hand, newest first."""
-        index = keys.RECONCILIATIONS() if merchant is None else keys.RECONCILIATIONS_OF_MERCHANT(merchant)
-        page = await walk(self._store, [index], part=part)
-        return Page(tuple(await self.some(page.rows)), page.next_cursor)
 
     async def facts(self, merchant: str, imp_uids: Sequence[str]) -> tuple[dict[str, Facts], float]:
         """The facts of each of these payments, none for those that have left; and a time (UNIX seconds) after which
@@ -167,8 +171,8 @@ class Reconciliations:
 
     async def silent_run(self, merchant: str) -> bool:
         """Whether a run by hand that delivers nothing is still comparing."""
-        latest = await self.list(PageRequest(20), merchant)
-        return any(run.state == "running" and run.window is not None and not run.deliver for run in latest.rows)
+        latest = await self.some(await newest(self._store, keys.RECONCILIATIONS_OF_MERCHANT(merchant), 20))
+        return any(run.state == "running" and run.window is not None and not run.deliver for run in latest)
 
     async def mark_found(self, run: Reconciliation, differing: Mapping[str, Difference]) -> None:
         """Mark the payments in ``differing`` (by imp_uid) dirty."""

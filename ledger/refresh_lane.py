@@ -242,7 +242,6 @@ def _write(change: Change, step: Step, claimed: ClaimedPayment | None, now: floa
         int(step.is_last),
         *(_needs(change) if step.is_first and not step.is_last else ("", "", "")),
         record.snapshot.merchant_uid if record.snapshot else "",
-        record.status.value,
         len(fields),
     ]
     for name, value in fields.items():

@@ -15,7 +15,6 @@ from typing import Literal, cast
 
 from ledger import keys
 from ledger.jobs import REPLAY
-from ledger.pages import Page, PageRequest, walk
 from ledger.rows import Row, flat, hashes, seconds, text
 from ledger.store import Argument, Store
 from schemas.endpoints.replay_selection import Only, Selected, Selection
@@ -145,11 +144,6 @@ class Replays:
         """Those of these replays that the ledger has."""
         rows = await hashes(self._store, [keys.REPLAY(name) for name in replay_ids])
         return [load_replay(name, row) for name, row in zip(replay_ids, rows, strict=True) if row]
-
-    async def list(self, part: PageRequest) -> Page[Replay]:
-        """Replays, newest first."""
-        page = await walk(self._store, [keys.REPLAYS()], part=part)
-        return Page(tuple(await self.some(page.rows)), page.next_cursor)
 
     async def _take_out(self, replay_id: str) -> int:
         state, looked_at = await self._store.run("stop_replay", replay_id, MOST_DELIVERIES, str(REPLAY), durable=True)

@@ -36,7 +36,7 @@ class Retention:
         Rejected notifications go when they came before ``rejected_before``. Raises `LedgerUnavailable`.
         """
         before = round(older_than * 1000)
-        removed = int(await self._store.run("tidy_notifications", before, round(rejected_before * 1000), BATCH))
+        removed = int(await self._store.run("tidy_notifications", round(rejected_before * 1000), BATCH))
         removed += int(await self._store.run("tidy_events", before, BATCH, len(_WITHOUT_PAYMENT), *_WITHOUT_PAYMENT))
         removed += int(await self._store.run("tidy_replays", before, BATCH))
         removed += int(await self._store.run("tidy_reconciliations", before, BATCH))

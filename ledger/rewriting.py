@@ -6,14 +6,14 @@ a change in between wins, whichever is recorded first; what history has already 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ledger import keys
 from ledger.constants import DEFAULT_MERCHANT
 from ledger.outbox import Outbox
 from ledger.reconciliations import load_run
 from ledger.rows import Row, hashes, members, paired
-from ledger.store import Store
+from ledger.store import Argument, Store
 from ledger.stored_entries import whole_events, whole_notification, whole_payment
 from schemas import wire
 from schemas.endpoints.endpoint import ENDPOINT_TYPES, TEST_TYPE
@@ -24,9 +24,10 @@ from schemas.outbox.entries import Entry
 MOST_ENTRIES = 400
 """Entries of one call; more would make others wait."""
 
-_EVENTS, _OUTCOMES = (*ENDPOINT_TYPES, TEST_TYPE), ("pending", "applied", "unchanged", "rejected")
+_EVENTS, _OUTCOMES = (*ENDPOINT_TYPES, TEST_TYPE), ("pending", "rejected")
 PARTS = ("registry", "payments", *(f"events/{type_}" for type_ in _EVENTS), *(f"outcome/{one}" for one in _OUTCOMES))
-"""In this order: events come before what they are looked up for."""
+"""In this order: events come before what they are looked up for. Settled notifications come with their payments; those
+that are pending or rejected may have none."""
 
 
 class Rewriting:
@@ -77,6 +78,9 @@ class Rewriting:
             row = await self._store.run("read_whole_payment", merchant, imp_uid)
             if row[3]:
                 await self._append(whole_payment(merchant, imp_uid, row))
+            ids = await members(self._store, keys.NOTIFICATIONS_OF_PAYMENT(keys.payment(merchant, imp_uid)))
+            for start in range(0, len(ids), MOST_ENTRIES):
+                await self._append_notifications(ids[start : start + MOST_ENTRIES])
         return _cursor(following)
 
     async def _events(self, type_: str, cursor: str) -> str:
@@ -86,11 +90,14 @@ class Rewriting:
 
     async def _notifications(self, outcome: str, cursor: str) -> str:
         following, ids = await self._store.run("read_part", keys.NOTIFICATIONS_WITH_OUTCOME(outcome), cursor)
+        await self._append_notifications(ids)
+        return _cursor(following)
+
+    async def _append_notifications(self, ids: Sequence[Argument]) -> None:
         revision, rows = await self._store.run("read_whole_notifications", *ids)
         await self._append(
             whole_notification(identity.decode(), paired(row), int(revision)) for identity, row in rows if row
         )
-        return _cursor(following)
 
     async def _append(self, some: Iterator[Entry]) -> None:
         batch: list[bytes] = []

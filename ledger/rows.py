@@ -25,6 +25,11 @@ async def members(store: Store, name: str) -> list[str]:
     return [member.decode() for member in await store.run("read_members", name)]
 
 
+async def newest(store: Store, name: str, most: int) -> list[str]:
+    """The members of a sorted set with the highest scores, the highest first: at most `most`."""
+    return [member.decode() for member in await store.run("read_newest", name, most)]
+
+
 def paired(flat: Sequence[bytes]) -> Row:
     """A hash as Redis lists it (field, value, field, value …)."""
     return {name.decode(): value for name, value in zip(flat[::2], flat[1::2], strict=True)}

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 
 from console.context import Context
 from ledger.merchants import Merchant
-from ledger.pages import PageRequest
 from schemas.endpoints.endpoint import Endpoint
 from schemas.errors import NotFound, Unreadable
 
-PAGE_SIZE = 200
+AT_ONCE = 200
+"""Rows that are read at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +34,14 @@ async def reseal_keys(context: Context) -> ResealedCounts:
 
 async def _reseal_merchants(context: Context) -> tuple[int, list[str]]:
     resealed, unreadable = 0, []
-    part = PageRequest(PAGE_SIZE)
-    while True:
-        page = await context.ledger.merchants.list(part)
-        for merchant in page.rows:
+    names = await context.ledger.merchants.names()
+    for start in range(0, len(names), AT_ONCE):
+        for merchant in await context.ledger.merchants.some(names[start : start + AT_ONCE]):
             try:
                 resealed += await _reseal_merchant(context, merchant)
             except Unreadable:
                 unreadable.append(f"merchant {merchant.name}")
-        if page.next_cursor is None:
-            return resealed, unreadable
-        part = PageRequest(PAGE_SIZE, page.next_cursor)
+    return resealed, unreadable
 
 
 async def _reseal_merchant(context: Context, merchant: Merchant) -> bool:
@@ -63,10 +60,9 @@ async def _reseal_endpoints(context: Context) -> tuple[int, list[str]]:
         secrets = tuple(replace(one, sealed=context.sealer.reseal(one.sealed)) for one in valid)
         return replace(endpoint, secrets=secrets, headers=context.sealer.reseal(endpoint.headers))
 
-    part = PageRequest(PAGE_SIZE)
-    while True:
-        page = await context.ledger.endpoints.list(part)
-        for registered in page.rows:
+    names = [name for name, state in (await context.ledger.endpoints.states()).items() if state != "deleted"]
+    for start in range(0, len(names), AT_ONCE):
+        for registered in (await context.ledger.endpoints.some(names[start : start + AT_ONCE])).values():
             endpoint = registered.endpoint
             try:
                 if with_first_key(endpoint) != endpoint:
@@ -76,6 +72,4 @@ async def _reseal_endpoints(context: Context) -> tuple[int, list[str]]:
                 unreadable.append(f"endpoint {endpoint.id}")
             except NotFound:
                 continue  # deleted meanwhile
-        if page.next_cursor is None:
-            return resealed, unreadable
-        part = PageRequest(PAGE_SIZE, page.next_cursor)
+    return resealed, unreadable

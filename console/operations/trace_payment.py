@@ -12,7 +12,6 @@ from console.operations.read_events import EventView
 from console.operations.read_notifications import list_notifications
 from console.operations.read_payments import PaymentView, PaymentWithEvents, read_payment
 from history.pages import PageRequest
-from ledger import pages
 from ledger.deliveries import DeliveryView
 from ledger.notifications import StoredNotification
 from ledger.payments import RefreshState
@@ -79,5 +78,4 @@ async def _notifications(context: Context, merchant: str, imp_uid: str) -> Seque
         part = PageRequest(MOST_NOTIFICATIONS)
         return (await list_notifications(context, part, merchant=merchant, imp_uid=imp_uid)).rows
     except HistoryUnavailable:
-        still = pages.PageRequest(MOST_NOTIFICATIONS)
-        return (await context.ledger.notifications.list(still, merchant=merchant, imp_uid=imp_uid)).rows
+        return await context.ledger.notifications.of_payment(merchant, imp_uid, MOST_NOTIFICATIONS)

@@ -62,8 +62,6 @@ local function store(n)
     "cancellation_id", n.cancellation_id, "source", n.source, "verified", n.verified, "received_at", n.received_at,
     "extra", n.extra, "outcome", "pending", "reason", n.doubt,
     unpack(n.escrow_key and n.doubt == "" and {"escrow", n.escrow_key} or {}))
-  list(k("ntfs"), n.id, n.received_at)
-  list(k("ntfs", "m", n.m), n.id, n.received_at)
   list(k("ntfs", "p", n.m .. "/" .. n.imp), n.id, n.received_at)
   list(k("ntfs", "o", "pending"), n.id, n.received_at)
   count("accepted", 1)

@@ -7,7 +7,7 @@
 --       whether a reported cancellation is not found yet (0 or 1): then only notifications of escrow changes are answered,
 --       why the reported escrow changes are not trusted (or ""), silent (0 or 1),
 --       whether it is the last step (0 or 1), of all steps: bytes, events, events to deliver ("" but in the first of several),
---       merchant_uid, status, how many fields, (field, value)…, how many facts, (key, JSON)…,
+--       merchant_uid, how many fields, (field, value)…, how many facts, (key, JSON)…,
 --       i'mport's object ("" where an earlier step brought it), the one that the events show ("" where it is the same),
 --       version under which this is stored ("" for no events),
 --       how many events, (id, type, sequence, silent (0 or 1), sandbox (0 or 1), filters that cover its type, body without the object,
@@ -24,7 +24,7 @@ local EVENT_BYTES, DELIVERY_BYTES, COLUMNS = 1200, 1200, 8
 local function read_change()
   return {lane = take_text(), m = take(), imp = take(), token = take(), version = take(), next_refresh = take_number(),
     outcome = take_text(), is_unresolved = take_flag(), doubt = take(), is_silent = take_flag(), is_last = take_flag(),
-    bytes = take_number(), all = take_number(), to_deliver = take_number(), merchant_uid = take(), status = take(),
+    bytes = take_number(), all = take_number(), to_deliver = take_number(), merchant_uid = take(),
     fields = take_rows(2), facts = take_rows(2), object = take_text(), shown = take_text(), snap = take_text(),
     events = take_rows(COLUMNS), entry = take(), shared_object = take_text()}
 end
@@ -74,8 +74,8 @@ local function meet(c)
   local p = c.m .. "/" .. c.imp
   if c.lane and (settled[p] or not holds(c.lane, c.imp, c.token)) then return "lost" end
   local announced
-  c.version_before, c.status_before, c.first_at, announced, c.fetched_at =
-    unpack(redis.call("HMGET", k("pay", p), "version", "status", "first_at", "announced", "fetched_at"))
+  c.version_before, c.first_at, announced, c.fetched_at =
+    unpack(redis.call("HMGET", k("pay", p), "version", "first_at", "announced", "fetched_at"))
   c.is_announced = announced == "1"
   c.fetched_at = number_in(field_of(c.fields, "fetched_at") or c.fetched_at)
   if (c.version_before or "0") ~= c.version or met[p] then return "changed" end
@@ -127,7 +127,7 @@ local function write(c)
   redis.call("HSET", k("pay", p), unpack(c.fields))
   append_entry(c.entry, {first_at = tonumber(c.first_at), changed_at = now(), fetched_at = c.fetched_at,
     next_look_at = c.next_refresh and now() + c.next_refresh or nil, silent = not c.is_announced, revision = revision()})
-  list_payment(p, c.m, c.merchant_uid, c.status_before, c.status, c.first_at)
+  if is_new then list_payment(p, c.merchant_uid, c.first_at) end
   list(k("ageing"), p, int(now()))
   if not c.is_last then return end
 

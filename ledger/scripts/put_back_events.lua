@@ -6,7 +6,7 @@
 --       how many deliveries, then per delivery: event, endpoint, type, sequence, state, created at (ms), next attempt at (ms, or ""),
 --       reason (or ""), attempts that count, how many were made, replay (or ""), how many attempts, (JSON)…
 -- Returns: how many deliveries are pending that were put back: none of a payment, or of an event of none, that this ledger has
--- uses: endpoints lanes reasons snapshots
+-- uses: endpoints lanes lists reasons snapshots
 
 local m, imp = take(), take()
 local p = m .. "/" .. imp
@@ -17,10 +17,7 @@ local function put_back_event(event, of, type_, sequence, at, silent, sandbox, a
     "recorded_at", at, "silent", silent, unpack(sandbox == "1" and {"sandbox", "1"} or {}))
   if about ~= "" then redis.call("HSET", k("evt", event), "about", about) end
   if snap ~= "" then redis.call("HSET", k("evt", event), "snap", snap) end
-  list(k("evts"), event, at)
-  list(k("evts", "m", of), event, at)
-  list(k("evts", "t", type_), event, at)
-  if imp ~= "" then list(k("evts", "p", p), event, sequence) end
+  list_event(event, of, imp, type_, sequence, at)
 end
 
 -- Whether an endpoint wants the events of a payment one after the other.
@@ -69,9 +66,7 @@ local function put_back_delivery(d)
   redis.call("HSET", k("dlv", id), "event", d.event, "endpoint", d.ep, "merchant", d.m, "imp_uid", imp, "type", d.type,
     "sequence", d.sequence, "state", d.state, "attempts", d.used, "made", d.made, "next_at", d.next_at and int(d.next_at) or "",
     "reason", d.reason, "created_at", d.created, "replay", d.replay and "1" or "0", unpack(d.replay and {"replay_id", d.replay} or {}))
-  list(k("dlvs"), id, d.created)
-  list(k("dlvs", "e", d.ep), id, d.created)
-  list(k("dlvs", "s", d.ep .. "/" .. d.state), id, d.created)
+  list_delivery(id, d.ep, d.state, d.created)
 end
 
 if imp ~= "" then

@@ -1,10 +1,10 @@
 -- Puts back the record of a payment whose events were put back, and marks it dirty at its next look. The record comes last: a payment
 -- that this ledger has is whole.
--- ARGV: merchant, imp_uid, first recorded at, next look at (ms, or "" for none), merchant_uid, status,
+-- ARGV: merchant, imp_uid, first recorded at, next look at (ms, or "" for none), merchant_uid,
 --       how many fields, (field, value)…, how many facts, (key, JSON)…
 -- Returns: 1, or 0 where this ledger has it
 -- uses: lanes merchants payments
-local m, imp, first_at, next_look_at, merchant_uid, status = take(), take(), take(), take_number(), take(), take()
+local m, imp, first_at, next_look_at, merchant_uid = take(), take(), take(), take_number(), take()
 local p = m .. "/" .. imp
 if redis.call("EXISTS", k("pay", p)) == 1 then return 0 end
 local fields = take_rows(2)
@@ -19,7 +19,7 @@ if next_look_at then
   index_lane("refresh/" .. m)
 end
 with_all("HSET", k("facts", p), facts)
-list_payment(p, m, merchant_uid, nil, status, first_at)
+list_payment(p, merchant_uid, first_at)
 list(k("ageing"), p, int(now()))
 with_all("HSET", k("pay", p), fields)
 return 1

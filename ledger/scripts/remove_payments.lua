@@ -31,22 +31,14 @@ local function have_pending_delivery(events)
   return false
 end
 
--- Takes a payment out of the lists of payments, at once.
-local function unlist_payment(p, m, merchant_uid, status)
-  redis.call("ZREM", k("pays"), p)
-  redis.call("ZREM", k("pays", "m", m), p)
-  redis.call("ZREM", k("pays", "u", merchant_uid), p)
-  redis.call("ZREM", k("pays", "s", status), p)
-  redis.call("ZREM", k("pays", "ms", m .. "/" .. status), p)
-end
-
 local function remove_record(p, m)
-  local status, merchant_uid = unpack(redis.call("HMGET", k("pay", p), "status", "merchant_uid"))
+  local merchant_uid = redis.call("HGET", k("pay", p), "merchant_uid")
   -- First, so that whoever looks at it from now on asks history for it.
   if tonumber(redis.call("GET", k("left")) or 0) < before then redis.call("SET", k("left"), int(before)) end
   redis.call("DEL", k("pay", p), k("facts", p), k("reported", p), k("escrow", p))
-  unlist_payment(p, m, merchant_uid or "", status)
-  if merchant_uid and redis.call("EXISTS", k("pays", "u", merchant_uid)) == 0 then redis.call("HDEL", k("orders", m), merchant_uid) end
+  if not merchant_uid then return end
+  redis.call("ZREM", k("pays", "u", merchant_uid), p)
+  if redis.call("EXISTS", k("pays", "u", merchant_uid)) == 0 then redis.call("HDEL", k("orders", m), merchant_uid) end
 end
 
 local function stay(p)

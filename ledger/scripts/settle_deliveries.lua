@@ -4,7 +4,7 @@
 --       wait (ms, for again and hold), reason, lane wait (ms, or ""), how many attempts were made, (JSON, entry for
 --       history)…
 -- Returns: {lanes to kick, per delivery "ok", "unwell" (the endpoint had failed before) or "lost"}
--- uses: endpoints events lanes leases outbox reasons replays
+-- uses: endpoints events lanes leases lists outbox reasons replays
 
 local MOST_ATTEMPTS = 100
 
@@ -71,7 +71,7 @@ local function settle(ep, r)
   if final then
     -- It may be over already, and listed as it was, where a script before this one ended halfway.
     list(k("dlvs", "s", ep .. "/pending"), id, nil)
-    relist(id, ep, state, final, created or int(now()))
+    relist(id, ep, state, final, created)
     advance(lanes, id, ep, m, imp, final == "dead")
     if rpl then count_replayed(id, rpl, final == "delivered" and "delivered" or "failed") end
   end

@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from ledger.pages import PageRequest
 from ledger.reconciliations import Reconciliation
 from schemas import wire
 from tests.chaos.house import House
+from tests.support.ledger_driver import Driver
 from tests.support.ledger_redis import redis_of
 from tests.support.processes import Processes
 from tests.support.redis_process import RedisServer
@@ -34,16 +34,11 @@ async def busy(house: House, seconds: float) -> None:
 async def events(house: House) -> Known:
     """Every event that is recorded."""
     known: Known = {}
-    cursor: str | None = None
-    while True:
-        page = await house.ledger.events.list(PageRequest(200, cursor))
-        for row in page.rows:
-            event = wire.loads(row.body)
-            cancellation = (event["data"]["detail"].get("cancellation") or {}).get("id")
-            known[event["data"]["imp_uid"], f"{event['type']} {cancellation}"] = event["id"]
-        if page.next_cursor is None:
-            return known
-        cursor = page.next_cursor
+    for identity in await Driver(house.ledger).ids("evt"):
+        event = wire.loads((await house.ledger.events.get(identity)).body)
+        cancellation = (event["data"]["detail"].get("cancellation") or {}).get("id")
+        known[event["data"]["imp_uid"], f"{event['type']} {cancellation}"] = event["id"]
+    return known
 
 
 async def reconcile(house: House) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from ledger.pages import PageRequest
 from schemas.endpoints.delivery import Delivered
 from tests.console.conftest import TOKEN, Console, running
 from tests.console.examples import worked
@@ -34,7 +33,7 @@ async def work(console: Console) -> None:
     """What workers do, once, so that no call waits for one: i'mport knows `imp_1` and nothing else."""
     for merchant in await console.ledger.merchants.names():
         await machine.look_at(console.ledger, {"imp_1": machine.payment("imp_1")}, merchant)
-    for row in (await console.ledger.endpoints.list(PageRequest(200))).rows:
+    for row in await console.ledger.endpoints.newest(200):
         await machine.send(console.ledger, row.endpoint.id, Delivered(), status_code=200)
 
 

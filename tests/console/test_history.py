@@ -37,7 +37,7 @@ async def forget(console: Console) -> None:
     """Everything that belongs to payments leaves the ledger, which history has by then."""
     await console.call("GET", "/v1/payments")
     redis = redis_of(console.ledger)
-    gone = ("pay:", "facts:", "evt:", "evts", "dlv:", "dlvs", "att:", "ntf:", "ntfs", "snaps:", "replay:", "recon:")
+    gone = ("pay", "facts:", "evt", "dlv", "att:", "ntf", "snaps:", "replay:", "recon:")
     for name in await redis.keys("*"):
         if name.decode().startswith(tuple(key(one) for one in gone)):
             await redis.delete(name)

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import redis
 
-from ledger.pages import PageRequest
 from schemas import wire
 from tests.support.processes import Processes
 from tests.support.redis_process import RedisServer
@@ -125,8 +124,8 @@ async def test_it_goes_on_where_it_was_interrupted(relay: Relay, own_redis: Redi
 
     async def is_delivered() -> bool:
         ids = [event["id"] for event in await events(relay, paid)]
-        found = [await relay.ledger.deliveries.list(PageRequest(1), event=event) for event in ids]
-        return all(page.rows and page.rows[0].state == "delivered" for page in found)
+        found = [await relay.ledger.deliveries.of_event(event) for event in ids]
+        return all(rows and rows[0].state == "delivered" for rows in found)
 
     await relay.until(is_delivered, "all is delivered")
     assert [await relay.event_types(imp_uid) for imp_uid in paid] == [["paid"]] * 12

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 
+import pytest
+
 from ledger.keys import Lane
-from ledger.pages import PageRequest
 from ledger.reconciliations import AUTO, Reconciliation
+from schemas.errors import NotFound
 from tests.support.ledger_driver import Driver, notification, paid
 from tests.support.ledger_redis import key
-from tests.support.reasons import because
+from tests.support.reasons import because, said
 
 SHOP = Lane("refresh", "shop")
 SLOW = Lane("unknown", "shop")
@@ -90,19 +92,24 @@ async def test_default_is_never_gone(driver: Driver) -> None:
     assert await tidy(driver, after=10 * 86400) == 0
 
 
-async def test_a_deleted_endpoint_is_remembered_while_it_has_deliveries(driver: Driver) -> None:
-    """It can be shown next to them; when the last has left by retention, so does it, whole."""
+async def test_a_deleted_endpoint_is_remembered_while_it_has_unsettled_deliveries(driver: Driver) -> None:
+    """Until they are discarded, where that broke off; then it leaves by retention, and they with their payment."""
     lane = await driver.subscribe()
     await driver.look(paid())
-    await driver.ledger.endpoints.delete(lane.name)
+    await driver.ledger.store.run("delete_endpoint", lane.name)
     assert await driver.ledger.endpoints.states() == {lane.name: "deleted"}
     await driver.redis.zadd(key("endpoints", "deleted"), {lane.name: round(time.time() - 3 * 86400) * 1000})
     assert await tidy(driver, after=0) == 0
     assert await driver.ledger.endpoints.states() == {lane.name: "deleted"}
+    with pytest.raises(NotFound):
+        await driver.ledger.endpoints.delete(lane.name)
+    assert await tidy(driver, after=0) == 1
+    assert await driver.ledger.endpoints.states() == {}
+    (sent,) = [await driver.ledger.deliveries.get(name) for name in await driver.ids("dlv")]
+    assert (sent.state, said(sent.reason)) == ("discarded", "the endpoint was deleted")
     await driver.redis.zadd(key("ageing"), {"default/imp_1": 0})
     while await tidy(driver, after=0):
         pass
-    assert await driver.ledger.endpoints.states() == {}
     await driver.forget_kicks()
     left = [name.decode() async for name in driver.redis.scan_iter(f"*{lane.name}*")]
     assert left == []
@@ -130,5 +137,5 @@ async def test_reconciliations_that_are_over_leave(driver: Driver) -> None:
     assert await tidy(driver, after=2 * 86400) == 1
     left = [name.decode() async for name in driver.redis.scan_iter("*recon*")]
     assert sorted(left) == [key("recon", "rec_on"), key("recons"), key("recons", "m", "shop")]
-    assert [run.id for run in (await runs.list(PageRequest(), "shop")).rows] == ["rec_on"]
+    assert [run.id for run in await runs.some(["rec_over", "rec_on"])] == ["rec_on"]
     assert await tidy(driver, after=2 * 86400) == 0

@@ -22,8 +22,7 @@ async def replay(driver: Driver, delivery: ClaimedDelivery) -> None:
     """Have a settled delivery sent again from the lane of replays."""
     await driver.redis.zadd(key("due", str(REPLAY)), {delivery.id: 1})
     await driver.redis.zadd(key("lanes"), {str(REPLAY): 1})
-    for states in ("delivered", "dead"):
-        await driver.redis.zrem(key("dlvs", "s", f"ep_1/{states}"), delivery.id)
+    await driver.redis.zrem(key("dlvs", "s", "ep_1/dead"), delivery.id)
     created_at = await driver.redis.hget(key("dlv", delivery.id), "created_at")
     await driver.redis.zadd(key("dlvs", "s", "ep_1/pending"), {delivery.id: int(created_at)})
     await driver.redis.hset(key("dlv", delivery.id), "state", "pending")

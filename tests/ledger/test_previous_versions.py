@@ -10,7 +10,6 @@ import pytest
 from ledger import Ledger
 from ledger.compatibility import OLDEST
 from ledger.keys import Lane
-from ledger.pages import PageRequest
 from runtime.encryption import Sealer
 from schemas.payments.codec import VERSION
 from tests.ledger.previous import FOLDER, KEY, load
@@ -27,10 +26,10 @@ def test_every_version_has_its_ledger() -> None:
 
 @pytest.mark.parametrize("keys", LEDGERS)
 async def test_a_ledger_of_an_earlier_version_goes_on(ledger: Ledger, driver: Driver, keys: dict[str, Any]) -> None:
-    """Everything in it can be listed; what was due, leased, delayed or dead goes on where it was, each fact once."""
+    """Everything in it can be read; what was due, leased, delayed or dead goes on where it was, each fact once."""
     await load(driver, keys)
     await ledger.begin(Sealer([KEY]))
-    before = await _listed(ledger)
+    before = await _read(ledger, driver)
     assert len(before["events"]) == 5
 
     # Its leases end; every payment is looked at again, and the looks bring only what is new.
@@ -43,7 +42,7 @@ async def test_a_ledger_of_an_earlier_version_goes_on(ledger: Ledger, driver: Dr
             assert bool(claimed.record.facts) == (claimed.record.imp_uid not in new)
             cancelled = (300,) if claimed.record.imp_uid == "imp_part" else ()
             assert await driver.commit(claimed, paid(claimed.record.imp_uid, *cancelled)) == "ok"
-    after = await _listed(ledger)
+    after = await _read(ledger, driver)
     assert after["events"].keys() - before["events"].keys() == {
         name for name, imp_uid in after["events"].items() if imp_uid in new
     }
@@ -62,15 +61,15 @@ async def test_a_ledger_of_an_earlier_version_goes_on(ledger: Ledger, driver: Dr
     assert {imp_uid for imp_uid, _ in sent} == {"imp_part", "imp_dead", "imp_leased", *new}
 
 
-async def _listed(ledger: Ledger) -> dict[str, Any]:
-    """Everything that operators can list."""
-    part = PageRequest(200)
-    deliveries = await ledger.deliveries.list(part)
-    merchants = await ledger.merchants.list(part)
-    assert "shop" in {row.name for row in merchants.rows}
-    assert len((await ledger.notifications.list(part)).rows) >= 7
+async def _read(ledger: Ledger, driver: Driver) -> dict[str, Any]:
+    """Everything of payments that is in it."""
+    assert "shop" in await ledger.merchants.names()
+    assert len(await ledger.notifications.some(list(await driver.ids("ntf")))) >= 7
+    names = [name.split("/") for name in await driver.ids("pay")]
+    events = [await ledger.events.get(name) for name in await driver.ids("evt")]
+    deliveries = await ledger.deliveries.some(list(await driver.ids("dlv")))
     return {
-        "payments": [row.imp_uid for row in (await ledger.payments.list(part)).rows],
-        "events": {row.id: row.imp_uid for row in (await ledger.events.list(part)).rows},
-        "dead": {row.id for row in deliveries.rows if row.state == "dead"},
+        "payments": [(await ledger.payments.get(*name)).imp_uid for name in names],
+        "events": {row.id: row.imp_uid for row in events},
+        "dead": {row.id for row in deliveries if row.state == "dead"},
     }

@@ -30,8 +30,7 @@ async def test_a_commit_writes_everything_at_once(ledger: Ledger, driver: Driver
     assert await driver.scores("evts", "p", "default/imp_1") == {event.id: event.sequence for event in change.events}
     assert await driver.outcome(one) == "applied"
     assert (await driver.due(REFRESH), list(await driver.lanes())) == ({}, [str(lane)])
-    for index in ("pays", "pays:m:default", "pays:u:order", "pays:s:partially_cancelled"):
-        assert list(await driver.scores(index)) == ["default/imp_1"]
+    assert list(await driver.scores("pays", "u", "order")) == ["default/imp_1"]
 
 
 async def test_the_record_comes_back_as_it_was_committed(driver: Driver) -> None:
@@ -77,7 +76,7 @@ async def test_a_look_without_news_leaves_its_notifications_unchanged(driver: Dr
     one = await driver.accept()
     await driver.commit(await driver.claim_one(), paid())
     assert await driver.outcome(one) == "unchanged"
-    assert await driver.redis.zcard(key("evts")) == 1
+    assert len(await driver.ids("evt")) == 1
 
 
 async def test_a_lost_lease_writes_nothing(driver: Driver) -> None:
@@ -89,7 +88,8 @@ async def test_a_lost_lease_writes_nothing(driver: Driver) -> None:
     successor = await driver.claim_one()
     assert successor.lease.token > late.lease.token
     assert await driver.commit(late, paid("imp_1", 400)) == "lost"
-    assert await driver.redis.exists(key("pay", "default/imp_1"), key("facts", "default/imp_1"), key("evts")) == 0
+    assert await driver.redis.exists(key("pay", "default/imp_1"), key("facts", "default/imp_1")) == 0
+    assert await driver.ids("evt") == set()
     assert await driver.outcome(one) == "pending"
     await driver.ledger.refresh_lane.postpone(late.lease, "rejected", due_in=None, reason=because("unknown"))
     assert await driver.outcome(one) == "pending"
@@ -157,7 +157,7 @@ async def test_the_same_imp_uid_at_two_merchants_is_two_payments(ledger: Ledger,
     await driver.commit(claimed, paid("imp_1", 1000))
     assert (await ledger.refresh_lane.record("default", "imp_1")).status.value == "paid"
     assert (await ledger.refresh_lane.record("other", "imp_1")).status.value == "cancelled"
-    assert await driver.redis.zcard(key("evts")) == 3
+    assert len(await driver.ids("evt")) == 3
 
 
 async def test_one_order_can_have_several_payments(driver: Driver) -> None:
@@ -180,7 +180,7 @@ async def test_twenty_webhooks_at_once_are_one_look_and_one_event(driver: Driver
     webhooks = await asyncio.gather(*(driver.accept() for _ in range(20)))
     await driver.commit(await driver.claim_one(), paid())
     assert [await driver.outcome(one) for one in webhooks] == ["applied"] * 20
-    assert await driver.redis.zcard(key("evts")) == 1
+    assert len(await driver.ids("evt")) == 1
 
 
 async def test_what_was_expected_can_be_read(ledger: Ledger, driver: Driver) -> None:

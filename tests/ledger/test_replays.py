@@ -147,8 +147,6 @@ async def test_more_events_than_a_step_takes(driver: Driver, replays: ReplayDriv
             "merchant": "default", "imp_uid": f"imp_{number}", "type": "payment.paid", "sequence": 1, "silent": 0,
             "recorded_at": at, "body": "{}",
         })  # fmt: skip
-        for index in (key("evts"), key("evts", "m", "default"), key("evts", "t", "payment.paid")):
-            pipe.zadd(index, {event: at})
         pipe.zadd(key("evts", "p", f"default/imp_{number}"), {event: 1})
         recorded.append(entries.Event(event, "default", f"imp_{number}", "payment.paid", 1, at, body=b"{}"))
     await pipe.execute()

@@ -117,7 +117,7 @@ async def test_what_a_replica_has_counts(own_redis: RedisServer, replica: RedisS
     for number in range(5):
         await ledger.intake.accept(notification(f"imp_{number}"))
     async with redis.asyncio.Redis.from_url(replica.url) as client:
-        assert await client.zcard("{relay}:ntfs") == 5
+        assert await client.zcard("{relay}:ntfs:o:pending") == 5
     await _caught_up(ledger)
     replica.pause()
     try:

@@ -37,9 +37,10 @@ async def accepted(ledger: Ledger, one: Notification) -> None:
 
 
 def found_at(port: int) -> tuple[str, int, int]:
-    """What a server is, how many notifications it has, and how many kicks."""
+    """What a server is, how many notifications wait there, and how many kicks."""
     with redis.Redis(port=port, decode_responses=True) as client, redis.Redis(port=port, db=1) as queue:
-        return str(client.info("replication")["role"]), int(client.zcard("{relay}:ntfs")), queue.llen("relay:refresh")
+        waiting = int(client.zcard("{relay}:ntfs:o:pending"))
+        return str(client.info("replication")["role"]), waiting, queue.llen("relay:refresh")
 
 
 async def test_a_primary_that_dies_is_followed_by_its_replica(

@@ -17,7 +17,6 @@ import redis.asyncio
 
 from ledger import Ledger
 from ledger.keys import Lane
-from ledger.pages import PageRequest
 from tests.support.processes import Processes
 from tests.support.receivers import JSON, Receiver, notified, start, webhook
 from tests.support.redis_process import RedisServer
@@ -123,7 +122,7 @@ async def test_an_escrow_change_survives_the_spool(
     await drained(receiver)
     ledger = Ledger.connect(own_redis.url, own_redis.url.removesuffix("/0") + "/1")
     (claimed,) = (await ledger.refresh_lane.claim(Lane("refresh", "default"))).payments
-    (noted,) = (await ledger.notifications.list(PageRequest(10))).rows
+    (noted,) = await ledger.notifications.of_payment("default", claimed.record.imp_uid, 10)
     await ledger.close()
     (change,) = claimed.escrow_changes
     assert (change.code, change.denied_reason) == ("4", "단순 변심 \ufffd")

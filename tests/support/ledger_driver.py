@@ -183,6 +183,11 @@ class Driver:
         """What waits in a lane, with its due times in ms."""
         return await self.scores("due", str(lane))
 
+    async def ids(self, kind: str) -> set[str]:
+        """The ids of all rows of a kind: `pay`, `evt`, `dlv`, `ntf`."""
+        names = [name async for name in self.redis.scan_iter(key(kind, "*"), count=1000)]
+        return {name.decode().removeprefix(key(kind, "")) for name in names}
+
     async def scores(self, *parts: str) -> dict[str, int]:
         """A sorted set."""
         rows = await self.redis.zrange(key(*parts), 0, -1, withscores=True)

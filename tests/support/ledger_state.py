@@ -38,7 +38,10 @@ class LedgerState:
 
     async def notifications(self) -> list[str]:
         """The ids of all notifications, oldest first."""
-        return list(await self.redis.zrange(key("ntfs"), 0, -1))
+        identities = await self._named("ntf:")
+        rows = await self._some([key("ntf", identity) for identity in identities], "received_at")
+        came = {name: int(row[0] or 0) for name, row in zip(identities, rows, strict=True)}
+        return sorted(came, key=lambda name: (came[name], name))
 
     async def notification(self, identity: str) -> Row:
         """A notification as it is stored; empty where there is none."""
@@ -62,16 +65,13 @@ class LedgerState:
 
     async def deliveries(self, endpoint: str) -> dict[tuple[str, int], str]:
         """The state of each delivery to an endpoint, by imp_uid and sequence."""
-        found: dict[tuple[str, int], str] = {}
-        for state in ("delivered", "pending", "dead"):
-            identities = await self.redis.zrange(key("dlvs", "s", f"{endpoint}/{state}"), 0, -1)
-            rows = await self._some([key("dlv", identity) for identity in identities], "imp_uid", "sequence")
-            found |= {(imp_uid, int(sequence)): state for imp_uid, sequence in rows}
-        return found
+        names = [key("dlv", name) for name in await self._named("dlv:") if name.endswith(f".{endpoint}")]
+        rows = await self._some(names, "imp_uid", "sequence", "state")
+        return {(imp_uid, int(sequence)): state for imp_uid, sequence, state in rows if state != "discarded"}
 
     async def events(self) -> int:
         """How many events are recorded."""
-        return int(await self.redis.zcard(key("evts")))
+        return len(await self._named("evt:"))
 
     async def payment(self, imp_uid: str, merchant: str = "default") -> Row:
         """A payment as it is stored; empty where there is none."""

@@ -45,7 +45,7 @@ class Shop:
 
     async def statuses(self) -> dict[str, str]:
         """Where each recorded payment stands."""
-        names = [name.partition("/")[2] for name in await self.driver.scores("pays")]
+        names = [name.partition("/")[2] for name in await self.driver.ids("pay")]
         rows = {name: await self.driver.redis.hget(key("pay", f"default/{name}"), "status") for name in names}
         return {name: status.decode() for name, status in rows.items()}
 
@@ -66,7 +66,7 @@ async def test_what_is_due_is_looked_at_in_one_call(shop: Shop) -> None:
     await shop.refresh(str(REFRESH))
     assert [len(asked.imp_uids) for asked in shop.stub.calls] == [100]
     assert set((await shop.statuses()).values()) == {"paid"}
-    assert await shop.driver.redis.zcard(key("evts")) == 100
+    assert len(await shop.driver.ids("evt")) == 100
     assert await shop.driver.due(REFRESH) == {}
 
 

@@ -1,5 +1,5 @@
 -- Events, and a delivery for each endpoint that subscribes to one.
--- uses: chains lanes outbox
+-- uses: chains lanes lists outbox
 
 -- Whether a subscription ("ordered filter filter …") has one of the filters that cover an event ("filter filter …").
 local function subscribes(subscription, filters)
@@ -14,28 +14,15 @@ local function is_hidden(event, m)
   return redis.call("HGET", k("evt", event), "sandbox") == "1" and redis.call("HGET", k("merchant", m), "include_sandbox") ~= "1"
 end
 
--- Lists a delivery under another state.
-local function relist(id, ep, from, to, created)
-  list(k("dlvs", "s", ep .. "/" .. from), id, nil)
-  list(k("dlvs", "s", ep .. "/" .. to), id, created)
-end
-
 local function set_state(id, ep, from, to)
   set_delivery(id, "state", to)
-  relist(id, ep, from, to, redis.call("HGET", k("dlv", id), "created_at") or int(now()))
+  relist(id, ep, from, to)
 end
 
 -- Ends a delivery for a reason. `created`: when it was created, where the caller has read that.
 local function end_delivery(id, ep, from, to, reason, created)
   set_delivery(id, "state", to, "next_at", "", "reason", reason)
-  relist(id, ep, from, to, created or redis.call("HGET", k("dlv", id), "created_at") or int(now()))
-end
-
--- Lists a delivery that is pending.
-local function list_delivery(id, ep, at)
-  list(k("dlvs"), id, at)
-  list(k("dlvs", "e", ep), id, at)
-  list(k("dlvs", "s", ep .. "/pending"), id, at)
+  relist(id, ep, from, to, created)
 end
 
 -- A delivery of an event (event m imp type sequence) to an endpoint, not yet in any lane. Returns: its id, or nil where it exists
@@ -46,7 +33,7 @@ local function create_delivery(e, ep, replay)
   redis.call("SADD", k("dlvs", "v", e.event), ep)
   set_delivery(id, "event", e.event, "endpoint", ep, "merchant", e.m, "imp_uid", e.imp, "type", e.type,
     "sequence", e.sequence, "state", "pending", "attempts", "0", "next_at", at, "reason", "", "created_at", at, "replay", replay)
-  list_delivery(id, ep, at)
+  list_delivery(id, ep, "pending", at)
   return id
 end
 
@@ -57,7 +44,7 @@ local function unfinished_delivery(e, ep)
   local state, rpl, created = unpack(redis.call("HMGET", k("dlv", id), "state", "replay_id", "created_at"))
   if state ~= "pending" or rpl or is_leased("deliver/" .. ep, id) then return nil end
   set_delivery(id, "sequence", e.sequence)
-  list_delivery(id, ep, created)
+  list_delivery(id, ep, "pending", created)
   return id
 end
 
@@ -91,22 +78,15 @@ local function deliver(lanes, e, ep, ordered)
 end
 
 -- Records an event: event (its id) m imp type sequence silent sandbox body entry (for history); `about`, the endpoint that an endpoint.* event is about;
--- `snap`, the version under which `snaps:p` has i'mport's object, which `body` then lacks. Events of one script are listed in its
--- order, though they share a millisecond.
-local events_recorded = 0
+-- `snap`, the version under which `snaps:p` has i'mport's object, which `body` then lacks.
 local function record_event(e)
   local at = int(now())
   append_entry(e.entry, {merchant = e.m, recorded_at = now(), silent = e.silent or false})
-  local place = string.format("%s.%03d", at, math.min(events_recorded, 999))
-  events_recorded = events_recorded + 1
   redis.call("HSET", k("evt", e.event), "body", e.body, "merchant", e.m, "imp_uid", e.imp, "type", e.type, "sequence", e.sequence,
     "recorded_at", at, "silent", e.silent and "1" or "0", unpack(e.sandbox and {"sandbox", "1"} or {}))
   if e.about then redis.call("HSET", k("evt", e.event), "about", e.about) end
   if e.snap then redis.call("HSET", k("evt", e.event), "snap", e.snap) end
-  list(k("evts"), e.event, place)
-  list(k("evts", "m", e.m), e.event, place)
-  list(k("evts", "t", e.type), e.event, place)
-  if e.imp ~= "" then list(k("evts", "p", e.m .. "/" .. e.imp), e.event, e.sequence) end
+  list_event(e.event, e.m, e.imp, e.type, e.sequence, at)
 end
 
 -- Delivers an event, unless it is silent, to each endpoint of `subscriptions` (endpoint, subscription, …) that subscribes to one of

@@ -55,7 +55,7 @@ local function settle_notifications(ids, p, outcome, reason, doubt)
       redis.call("HSET", k("ntf", id), "outcome", became, "reason", why)
       append_entry_of("outcome", {id = id, outcome = became, reason = present(why), revision = revision()})
       list(k("ntfs", "o", "pending"), id, nil)
-      list(k("ntfs", "o", became), id, received)
+      if became == "rejected" then list(k("ntfs", "o", became), id, received) end
     end
   end
 end
@@ -71,18 +71,7 @@ local function drop_reported(p, token)
   end
 end
 
--- Lists a payment under its first time, its order number and its status; `status_before` is nil for one that is not listed yet.
-local function list_payment(p, m, merchant_uid, status_before, status, first_at)
-  if not status_before then
-    list(k("pays"), p, first_at)
-    list(k("pays", "m", m), p, first_at)
-    if merchant_uid ~= "" then list(k("pays", "u", merchant_uid), p, first_at) end
-  elseif status_before ~= status then
-    list(k("pays", "s", status_before), p, nil)
-    list(k("pays", "ms", m .. "/" .. status_before), p, nil)
-  end
-  if status_before ~= status then
-    list(k("pays", "s", status), p, first_at)
-    list(k("pays", "ms", m .. "/" .. status), p, first_at)
-  end
+-- Lists a new payment under its order number.
+local function list_payment(p, merchant_uid, first_at)
+  if merchant_uid ~= "" then list(k("pays", "u", merchant_uid), p, first_at) end
 end

@@ -1,4 +1,5 @@
 -- What is removed together with an event or a notification.
+-- uses: lists
 
 -- Whether an event has a delivery that is not settled.
 local function has_pending_delivery(event)
@@ -10,28 +11,22 @@ end
 
 -- Removes an event with its deliveries and their attempts.
 local function remove_event(event)
-  local row = redis.call("HMGET", k("evt", event), "merchant", "type")
+  local imp, type_ = unpack(redis.call("HMGET", k("evt", event), "imp_uid", "type"))
   for _, ep in ipairs(redis.call("SMEMBERS", k("dlvs", "v", event))) do
     local id = event .. "." .. ep
     local state = redis.call("HGET", k("dlv", id), "state")
     redis.call("DEL", k("dlv", id), k("att", id))
-    redis.call("ZREM", k("dlvs"), id)
-    redis.call("ZREM", k("dlvs", "e", ep), id)
-    if state then redis.call("ZREM", k("dlvs", "s", ep .. "/" .. state), id) end
+    if IS_LISTED[state] then redis.call("ZREM", k("dlvs", "s", ep .. "/" .. state), id) end
   end
   redis.call("DEL", k("evt", event), k("dlvs", "v", event))
-  redis.call("ZREM", k("evts"), event)
-  if row[1] then redis.call("ZREM", k("evts", "m", row[1]), event) end
-  if row[2] then redis.call("ZREM", k("evts", "t", row[2]), event) end
+  if imp == "" then redis.call("ZREM", k("evts", "t", type_), event) end
 end
 
 -- Removes a notification that is settled.
 local function remove_notification(id)
-  local row = redis.call("HMGET", k("ntf", id), "merchant", "imp_uid", "outcome")
-  if not row[1] then return end
+  local m, imp, outcome = unpack(redis.call("HMGET", k("ntf", id), "merchant", "imp_uid", "outcome"))
+  if not m then return end
   redis.call("DEL", k("ntf", id))
-  redis.call("ZREM", k("ntfs"), id)
-  redis.call("ZREM", k("ntfs", "m", row[1]), id)
-  redis.call("ZREM", k("ntfs", "p", row[1] .. "/" .. row[2]), id)
-  redis.call("ZREM", k("ntfs", "o", row[3]), id)
+  redis.call("ZREM", k("ntfs", "p", m .. "/" .. imp), id)
+  if outcome == "rejected" then redis.call("ZREM", k("ntfs", "o", outcome), id) end
 end
