@@ -39,17 +39,12 @@ LEDGER_CALLS: tuple[Call, ...] = (
 )  # fmt: skip
 """What the ledger's scripts call. `?` stands for a key."""
 
-QUEUE_CALLS: tuple[Call, ...] = (
-    ("ZADD", "?", 0, "x"), ("DEL", "?"), ("HDEL", "?", "x"), ("HEXISTS", "?", "x"), ("HGET", "?", "x"),
-    ("HMGET", "?", "x"), ("HSET", "?", "x", 1), ("KEYS", "?"), ("LPOP", "?"), ("RPUSH", "?", "x"), ("SADD", "?", "x"),
-    ("SMEMBERS", "?"), ("SREM", "?", "x"), ("ZRANGEBYSCORE", "?", 0, 0), ("ZREM", "?", "x"),
-)  # fmt: skip
-"""What Dramatiq's script calls while it sends and fetches messages; as there, ZADD is the first, so that a full Redis
-refuses it (after a first change a script may go on)."""
+QUEUE_CALLS: tuple[Call, ...] = (("RPUSH", "?", "x"), ("DEL", "?"))
+"""What sends kicks. RPUSH is the first, so that a full Redis refuses it (after a first change a script may go on)."""
 
-OUTSIDE_SCRIPTS = ("evalsha", "script|load", "select", "wait", "config|get", "xread")
-"""Commands called outside of scripts: `select` for a database other than 0, `wait` with RELAY_REPLICA_ACKS, and
-`config|get` to find out whether Redis is durable."""
+OUTSIDE_SCRIPTS = ("evalsha", "script|load", "select", "blpop", "wait", "config|get", "xread")
+"""Commands called outside of scripts: `select` for a database other than 0, `blpop` by those who wait for kicks, `wait`
+with RELAY_REPLICA_ACKS, and `config|get` to find out whether Redis is durable. The first four are the queue's, too."""
 
 _FORBIDDEN = ("can't run this command", "no permissions to run")
 _KEY = re.compile(r"access (?:a|one of the|at least one of the) key")

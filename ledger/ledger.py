@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dramatiq.brokers.redis import RedisBroker
-
 from ledger import compatibility
 from ledger.accept import Intake
 from ledger.access_tokens import TokenCache
@@ -17,6 +15,7 @@ from ledger.heartbeats import Heartbeats
 from ledger.idempotency import Idempotency
 from ledger.jobs import Jobs
 from ledger.keys import Lane
+from ledger.kick_broker import KickBroker
 from ledger.leases import LEASE_MS, Leases
 from ledger.memory import Memory, memory
 from ledger.merchants import Merchants
@@ -101,7 +100,7 @@ class Ledger:
         return cls(Store(primary, queue.kick_all, replica_acks=replica_acks), queue)
 
     @property
-    def broker(self) -> RedisBroker:
+    def broker(self) -> KickBroker:
         """Dramatiq's broker, through which kicks reach the actors."""
         return self.queue.broker
 

@@ -20,19 +20,15 @@ from tests.support.redis_process import RedisServer
 LEDGER = {str(name) for name, *_ in LEDGER_CALLS}
 QUEUE = {str(name) for name, *_ in QUEUE_CALLS}
 _CALLED = re.compile(r"(?:redis\.p?call|with_all)\(\s*\"(\w+)\"")
-_OF_TESTS = {"HLEN", "SCARD"}
-"""Dramatiq calls these only to find out in tests whether a queue is empty."""
 
 
 def test_the_scripts_call_nothing_else() -> None:
-    """The lists are what the scripts of the ledger and of Dramatiq call: no more, and no less."""
+    """The list is what the ledger's scripts call: no more, and no less."""
     scripts = files("ledger") / "scripts"
     texts = [
         file.read_text() for folder in (scripts, scripts / "shared") for file in folder.iterdir() if file.is_file()
     ]
     assert {name for text in texts for name in _CALLED.findall(text)} == LEDGER
-    dispatch = (files("dramatiq") / "brokers" / "redis" / "dispatch.lua").read_text()
-    assert {name.upper() for name in _CALLED.findall(dispatch)} - _OF_TESTS == QUEUE
 
 
 class Limited:
