@@ -49,9 +49,10 @@ with RELAY_REPLICA_ACKS, and `config|get` to find out whether Redis is durable. 
 _FORBIDDEN = ("can't run this command", "no permissions to run")
 _KEY = re.compile(r"access (?:a|one of the|at least one of the) key")
 _UNKNOWN = "Unknown Redis command"
+_NOT_KNOWN = re.compile(r"^(?:ERR )?unknown command ['`](\w+)")
 _NAMED_COMMAND = re.compile(r"the '([^']+)' command")
 """Redis' errors for a command forbidden in a script (6.2 and 7.0; 7.2), a forbidden key, a command that does not
-exist, and the name of a command that a user may not use."""
+exist (in a script, outside of one), and the name of a command that a user may not use."""
 _OTHER_DATABASE = ("DB index is out of range", "invalid DB index", "SELECT is not allowed in cluster mode")
 
 
@@ -130,6 +131,8 @@ def problem_of_error(of: Subject, error: Exception) -> AclProblem:
         if (named := _NAMED_COMMAND.search(text)) is None:
             return AclProblem(of, Reason.of("right_missing", error=text), lasting=True)
         return _commands(of, [named[1].upper()])
+    if (unknown := _NOT_KNOWN.search(text)) is not None:
+        return AclProblem(of, Reason.of("commands_unknown", commands=unknown[1]), lasting=True)
     if isinstance(cause, trouble.AuthenticationError | trouble.AuthorizationError):
         return AclProblem(of, Reason.of("credentials_refused", error=text), lasting=True)
     if isinstance(cause, trouble.ClusterCrossSlotError | trouble.MovedError) or any(

@@ -16,7 +16,7 @@ from ledger.idempotency import Idempotency
 from ledger.jobs import Jobs
 from ledger.keys import Lane
 from ledger.kick_broker import KickBroker
-from ledger.leases import LEASE_MS, Leases
+from ledger.leases import Leases
 from ledger.memory import Memory, memory
 from ledger.merchants import Merchants
 from ledger.minute_counts import Minute, minutes
@@ -32,10 +32,8 @@ from ledger.replays import Replays
 from ledger.retention import Retention
 from ledger.stats import Stats, stats
 from ledger.store import Store
+from ledger.sweep import Sweep
 from runtime.encryption import Sealer
-
-_SWEEPER_MS = 2_000
-"""For how long after its last sweep a worker remains the sweeper."""
 
 
 class Ledger:
@@ -92,6 +90,7 @@ class Ledger:
         self.tokens = TokenCache(store)
         self.idempotency = Idempotency(store)
         self.outbox = Outbox(store)
+        self._sweep = Sweep(store)
 
     @classmethod
     def connect(cls, url: str, queue_url: str, *, replica_acks: int = 0, max_connections: int = 64) -> Ledger:
@@ -165,8 +164,11 @@ class Ledger:
     async def sweep(self, owner: str, limit: int = 500) -> list[Lane]:
         """Kick every lane that has due work and no kick under way; return the lanes kicked. One ``owner`` at a time
         sweeps."""
-        lanes = await self.store.run_and_kick("sweep", limit, owner, _SWEEPER_MS, LEASE_MS)
-        return [Lane.parse(lane.decode()) for lane in lanes]
+        return await self._sweep.kick(owner, limit)
+
+    async def rest(self) -> None:
+        """Return when a lane may be due that the last sweep has not kicked."""
+        await self._sweep.rest()
 
     async def close(self) -> None:
         """Close the connections."""

@@ -25,7 +25,6 @@ from iamport.transport import iamport_transport
 from ledger import Ledger
 from ledger.acl_watch import EVERY as ACL_CHECK_EVERY
 from ledger.acl_watch import AclWatch
-from ledger.constants import SWEEP_EVERY
 from ledger.heartbeats import REPORT_EVERY
 from ledger.jobs import RECONCILE, REPLAY, RETENTION
 from ledger.leases import RENEW_EVERY
@@ -120,7 +119,8 @@ class WorkerProcess:
         return status
 
     async def sweep(self) -> None:
-        """Kick every lane that has due work and no kick under way."""
+        """Kick every lane that has due work and no kick under way, once there may be one."""
+        await self._ledger.rest()
         await self._ledger.sweep(self._name)
 
     async def renew_leases(self) -> None:
@@ -195,7 +195,7 @@ class WorkerProcess:
 def background(app: WorkerProcess) -> tuple[Periodic, ...]:
     """The periodic tasks of a worker, which run beside its actors."""
     return (
-        Periodic("sweep", app.sweep, SWEEP_EVERY),
+        Periodic("sweep", app.sweep, 0.0),
         Periodic("renew_leases", app.renew_leases, RENEW_EVERY),
         Periodic("report_heartbeat", app.heartbeat.report, REPORT_EVERY),
         Periodic("watch_rights", app.acl_watch.log_problems, ACL_CHECK_EVERY),

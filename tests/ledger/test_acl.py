@@ -101,7 +101,6 @@ async def test_all_that_is_lacking_is_named_at_once(limited: Limited) -> None:
     [
         (("~relay*",), r"^REDIS_URL: .*\{relay\}\*"),
         (("~{relay}*",), r"^RELAY_QUEUE_URL .*relay\*"),
-        (("~{relay}*", "~relay:*"), r"^RELAY_QUEUE_URL .*relay\*"),
         (("~other*",), r"^REDIS_URL: .*\{relay\}\*"),
     ],
 )
@@ -161,12 +160,12 @@ def test_a_refusal_that_names_no_command() -> None:
 
 
 async def test_a_command_that_was_renamed(tmp_path: Path, free_port: Callable[[], int]) -> None:
-    """Some hosts take KEYS away from everybody: no right would help."""
-    server = RedisServer(free_port(), tmp_path / "redis", "--rename-command", "KEYS", "")
+    """Some hosts take commands away from everybody: no right would help."""
+    server = RedisServer(free_port(), tmp_path / "redis", "--rename-command", "BLPOP", "")
     server.start()
     ledger = Ledger.connect(server.url, queue_url(server.url))
     try:
-        with pytest.raises(BadSetting, match=r"^RELAY_QUEUE_URL .*: its Redis does not know KEYS: remove its rename"):
+        with pytest.raises(BadSetting, match=r"^RELAY_QUEUE_URL .*: its Redis does not know BLPOP: remove its rename"):
             await ledger.check_usable()
     finally:
         await ledger.close()
