@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ledger import compatibility
 from ledger.accept import Intake
 from ledger.access_tokens import TokenCache
@@ -165,6 +167,10 @@ class Ledger:
         """Kick every lane that has due work and no kick under way; return the lanes kicked. One ``owner`` at a time
         sweeps."""
         return await self._sweep.kick(owner, limit)
+
+    def hand_back(self, lanes: Iterable[str]) -> None:
+        """Send kicks again that this process has fetched and will not follow. Returns at once."""
+        self.queue.kick_all(lanes)
 
     async def rest(self) -> None:
         """Return when a lane may be due that the last sweep has not kicked."""

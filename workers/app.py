@@ -174,7 +174,7 @@ class WorkerProcess:
 
     async def _release_and_close(self) -> None:
         # Kicks that no thread has taken any more are for other workers.
-        self._ledger.queue.kick_all(item.message.args[0] for item in iter_queue(self._worker.work_queue))
+        self._ledger.hand_back(item.message.args[0] for item in iter_queue(self._worker.work_queue))
         try:
             await self._ledger.leases.release()
             await self.heartbeat.sign_off()
