@@ -20,7 +20,7 @@ from dramatiq.errors import ConnectionClosed, DecodeError
 log = structlog.get_logger()
 
 NAMESPACE = "relay"
-WAIT = 3.0
+WAIT = 4.0
 """Seconds for which a consumer waits in Redis before it asks again; Redis must answer within longer."""
 
 

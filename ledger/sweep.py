@@ -50,7 +50,7 @@ class Sweep:
         block = str(max(1, round(seconds * 1000)))
         found = await self._store.ask("XREAD", "COUNT", "1", "BLOCK", block, "STREAMS", _WAKE, self._heard)
         for _stream, entries in found or ():
-            for place, (_name, at) in entries:
+            for place, fields in entries:
                 self._heard = place.decode()
                 woken_at = int(self._heard.partition("-")[0])
-                self._next = min(self._next, time.monotonic() + max(0, int(at) - woken_at) / 1000)
+                self._next = min(self._next, time.monotonic() + max(0, int(fields[b"at"]) - woken_at) / 1000)

@@ -51,8 +51,8 @@ class Refresher:
         self._turns = Turns(ledger.refresh_lane.wake)
 
     async def refresh(self, lane_name: str) -> None:
-        """Refresh the due payments of a lane, up to a hundred. A lane has one look-up under way in a worker: a kick that
-        comes meanwhile is sent again after it, so that whatever has gathered is the next batch."""
+        """Refresh the due payments of a lane, up to a hundred. A lane has one look-up under way in a worker: a kick
+        that comes meanwhile is sent again after it, so that whatever has gathered is the next batch."""
         with self._turns.of(lane_name) as turn:
             if turn is not None:
                 await self._take_turn(Lane.parse(lane_name), turn)

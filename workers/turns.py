@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 
 
 class Turns:
-    """The turns that are under way in this worker. ``again`` is called with each lane that was kicked during its turn."""
+    """The turns under way in this worker. ``again`` is called with each lane that was kicked during its turn."""
 
     def __init__(self, again: Callable[[str], object]) -> None:
         self._again = again
