@@ -1,7 +1,8 @@
 """The scripts: one ``.lua`` file per operation, put behind `ledger.constants` and the shared parts that it names in a
 line ``-- uses: …``.
 
-When a script returns or fails, its lists and counters are written (see ``scripts/shared/base.lua``). It may fail if
+When a script returns or fails, its lists and counters are written and the sweep is woken where something is due sooner
+(see ``scripts/shared/base.lua``). It may fail if
 Redis refuses a command in the middle; what was written before stays, and lists and lanes must agree with it.
 """
 
@@ -23,9 +24,11 @@ local done, answer = pcall(run)
 if not done then
   pcall(index_touched_lanes)
   pcall(write_lists_and_counters)
+  pcall(wake_the_sweep)
   error(answer, 0)
 end
 write_lists_and_counters()
+wake_the_sweep()
 return answer
 """
 

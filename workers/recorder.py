@@ -23,9 +23,9 @@ MOST_ITEMS = 500
 GATHER = 0.03
 """Seconds in which the next transaction gathers entries, unless enough wait already: a commit to disk costs as much as
 dozens of entries, and lists wait for the recorder anyway."""
-IDLE_WAIT = 1.0
+IDLE_WAIT = 1.25
 """Seconds for which an idle recorder waits for an entry before it renews its lead."""
-LEAD_AGAIN = 0.5
+LEAD_AGAIN = 1.5
 """Seconds between two attempts to become the recorder."""
 RETRY_AFTER = 1.0
 """Seconds until history is tried again."""
@@ -79,7 +79,9 @@ class Recorder:
                 return
             items = await self._outbox.read(place, MOST_ITEMS)
         await self._outbox.trim(place)
-        await self._outbox.wait(place, IDLE_WAIT)
+        while not await self._outbox.wait(place, IDLE_WAIT):
+            if await self._outbox.lead(self._owner) != name:
+                return
 
     async def _go_on_behind(self, name: str, place: str) -> None:
         """History had more before than it has now, unless another recorder has moved its place meanwhile."""
