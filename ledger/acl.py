@@ -28,7 +28,7 @@ LEDGER_CALLS: tuple[Call, ...] = (
     ("GET", "?"), ("MGET", "?"), ("SET", "?", 1, "XX"), ("SETNX", "?", 1), ("INCR", "?"),
     ("HDEL", "?", "x"), ("HEXISTS", "?", "x"), ("HGET", "?", "x"), ("HGETALL", "?"), ("HINCRBY", "?", "x", 1),
     ("HLEN", "?"), ("HMGET", "?", "x"), ("HSET", "?", "x", 1), ("HSETNX", "?", "x", 1), ("HSTRLEN", "?", "x"),
-    ("HVALS", "?"), ("UNLINK", "?"),
+    ("HVALS", "?"),
     ("LRANGE", "?", 0, 0), ("LTRIM", "?", 0, 0), ("RPUSH", "?", "x"),
     ("SADD", "?", "x"), ("SCARD", "?"), ("SISMEMBER", "?", "x"), ("SMEMBERS", "?"), ("SPOP", "?"), ("SREM", "?", "x"),
     ("ZADD", "?", 0, "x"), ("ZCARD", "?"), ("ZCOUNT", "?", 0, 0), ("ZRANGE", "?", 0, 0), ("ZRANGEBYSCORE", "?", 0, 0),
@@ -39,24 +39,20 @@ LEDGER_CALLS: tuple[Call, ...] = (
 )  # fmt: skip
 """What the ledger's scripts call. `?` stands for a key."""
 
-QUEUE_CALLS: tuple[Call, ...] = (
-    ("ZADD", "?", 0, "x"), ("DEL", "?"), ("HDEL", "?", "x"), ("HEXISTS", "?", "x"), ("HGET", "?", "x"),
-    ("HMGET", "?", "x"), ("HSET", "?", "x", 1), ("KEYS", "?"), ("LPOP", "?"), ("RPUSH", "?", "x"), ("SADD", "?", "x"),
-    ("SMEMBERS", "?"), ("SREM", "?", "x"), ("ZRANGEBYSCORE", "?", 0, 0), ("ZREM", "?", "x"),
-)  # fmt: skip
-"""What Dramatiq's script calls while it sends and fetches messages; as there, ZADD is the first, so that a full Redis
-refuses it (after a first change a script may go on)."""
+QUEUE_CALLS: tuple[Call, ...] = (("RPUSH", "?", "x"), ("DEL", "?"))
+"""What sends kicks. RPUSH is the first, so that a full Redis refuses it (after a first change a script may go on)."""
 
-OUTSIDE_SCRIPTS = ("evalsha", "script|load", "select", "wait", "config|get", "xread")
-"""Commands called outside of scripts: `select` for a database other than 0, `wait` with RELAY_REPLICA_ACKS, and
-`config|get` to find out whether Redis is durable."""
+OUTSIDE_SCRIPTS = ("evalsha", "script|load", "select", "blpop", "wait", "config|get", "xread")
+"""Commands called outside of scripts: `select` for a database other than 0, `blpop` by those who wait for kicks, `wait`
+with RELAY_REPLICA_ACKS, and `config|get` to find out whether Redis is durable. The first four are the queue's, too."""
 
 _FORBIDDEN = ("can't run this command", "no permissions to run")
 _KEY = re.compile(r"access (?:a|one of the|at least one of the) key")
 _UNKNOWN = "Unknown Redis command"
+_NOT_KNOWN = re.compile(r"^(?:ERR )?unknown command ['`](\w+)")
 _NAMED_COMMAND = re.compile(r"the '([^']+)' command")
 """Redis' errors for a command forbidden in a script (6.2 and 7.0; 7.2), a forbidden key, a command that does not
-exist, and the name of a command that a user may not use."""
+exist (in a script, outside of one), and the name of a command that a user may not use."""
 _OTHER_DATABASE = ("DB index is out of range", "invalid DB index", "SELECT is not allowed in cluster mode")
 
 
@@ -135,6 +131,8 @@ def problem_of_error(of: Subject, error: Exception) -> AclProblem:
         if (named := _NAMED_COMMAND.search(text)) is None:
             return AclProblem(of, Reason.of("right_missing", error=text), lasting=True)
         return _commands(of, [named[1].upper()])
+    if (unknown := _NOT_KNOWN.search(text)) is not None:
+        return AclProblem(of, Reason.of("commands_unknown", commands=unknown[1]), lasting=True)
     if isinstance(cause, trouble.AuthenticationError | trouble.AuthorizationError):
         return AclProblem(of, Reason.of("credentials_refused", error=text), lasting=True)
     if isinstance(cause, trouble.ClusterCrossSlotError | trouble.MovedError) or any(

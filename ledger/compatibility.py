@@ -9,10 +9,8 @@ import structlog
 from ledger.acl import AclProblem
 from ledger.store import Store
 from runtime.encryption import Sealer
-from schemas.endpoints.endpoint import PAYMENT_TYPES
 from schemas.errors import BadSetting, Unreadable
 from schemas.payments.codec import VERSION
-from schemas.payments.facts import Status
 from schemas.reasons import english
 
 OLDEST = 3
@@ -37,8 +35,8 @@ async def begin(store: Store, sealer: Sealer, *, oldest: int = OLDEST, newest: i
     """Check that this version reads the ledger's shapes and that one of the keys opens its canary; return its name.
 
     The first process writes all three. A version from ``oldest`` on is raised to the ``newest``. A canary that opens is
-    sealed anew with the first key, so that an old key can be removed once everything else is sealed anew, too. Lists
-    that earlier versions kept for pages are removed. Raises `BadSetting` and `LedgerUnavailable`.
+    sealed anew with the first key, so that an old key can be removed once everything else is sealed anew, too.
+    Raises `BadSetting` and `LedgerUnavailable`.
     """
     begun = await store.run("begin", newest, sealer.seal(_CANARY), f"ldg_{uuid4().hex}", durable=True)
     stored, canary, name = (text.decode() for text in begun)
@@ -59,5 +57,4 @@ async def begin(store: Store, sealer: Sealer, *, oldest: int = OLDEST, newest: i
         ) from None
     await store.run("reseal_canary", canary, sealer.seal(_CANARY), durable=True)
     await store.run("raise_version", newest, durable=True)
-    await store.run("forget_lists", len(Status), *Status, len(PAYMENT_TYPES), *PAYMENT_TYPES)
     return str(name)

@@ -8,7 +8,10 @@ DEFAULT_MERCHANT = "default"
 """The merchant that takes webhooks before it is added, because its credentials may be in the environment only."""
 
 SWEEP_EVERY = 0.25
-"""Seconds between two sweeps, which kick lanes whose kick was lost; one worker sweeps at a time."""
+"""Seconds between two sweeps while a lane is due; they kick those whose kick was lost. One worker sweeps at a time."""
+
+SWEEP_REST = 3.0
+"""Seconds for which the sweep rests at most while no lane is due: what a lost wake-up costs."""
 
 RECEIVER_SILENT_AFTER = 60
 """Seconds without a report of its spool after which a receiver no longer counts."""
@@ -22,6 +25,7 @@ FACT_BYTES = 350
 _IN_LUA: dict[str, str | int | float] = {
     "DEFAULT_MERCHANT": DEFAULT_MERCHANT,
     "SWEEP_MS": round(SWEEP_EVERY * 1000),
+    "SWEEP_REST_MS": round(SWEEP_REST * 1000),
     "RECEIVER_SILENT_MS": RECEIVER_SILENT_AFTER * 1000,
     "NEARLY_FULL": NEARLY_FULL,
     "FACT_BYTES": FACT_BYTES,

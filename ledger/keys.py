@@ -105,7 +105,10 @@ KEYS = (
     Key("base", "string", "added to every sequence: 0, or the UNIX time when it was rebuilt, restored or begun anew, or"
         " its history was lost",
         "never"),
-    Key("sweeper", "string", "the worker that sweeps", "expires after 2 s"),
+    Key("sweeper", "string", "the worker that sweeps", "expires after 5 s"),
+    Key("sweep_at", "string", "when it means to sweep next", "never"),
+    WAKE := Key("wake", "stream", "at: when a lane is due, sooner than the sweeper means to look",
+        "one item; the next takes its place"),
     Key("memory_pressure", "string", "Redis is nearly full: nothing new is claimed", "expires after 2 s"),
     Key("probe", "string", "commands are tried on it (ledger.acl)", "at once: it never holds anything"),
     Key("workers", "hash", "worker -> 'when:JSON', its last heartbeat",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dramatiq.brokers.redis import RedisBroker
+from collections.abc import Iterable
 
 from ledger import compatibility
 from ledger.accept import Intake
@@ -19,7 +19,8 @@ from ledger.heartbeats import Heartbeats
 from ledger.idempotency import Idempotency
 from ledger.jobs import Jobs
 from ledger.keys import Lane
-from ledger.leases import LEASE_MS, Leases
+from ledger.kick_broker import KickBroker
+from ledger.leases import Leases
 from ledger.memory import Memory, memory
 from ledger.merchants import Merchants
 from ledger.minute_counts import Minute, minutes
@@ -37,10 +38,8 @@ from ledger.retention import Retention
 from ledger.rewriting import Rewriting
 from ledger.stats import Stats, stats
 from ledger.store import Store
+from ledger.sweep import Sweep
 from runtime.encryption import Sealer
-
-_SWEEPER_MS = 2_000
-"""For how long after its last sweep a worker remains the sweeper."""
 
 
 class Ledger:
@@ -105,6 +104,7 @@ class Ledger:
         self.erasing = Erasing(store)
         self.rewriting = Rewriting(store, self.outbox)
         self.restoring = Restoring(store, self.intake, self.reconciliations, self.jobs)
+        self._sweep = Sweep(store)
 
     @classmethod
     def connect(cls, url: str, queue_url: str, *, replica_acks: int = 0, max_connections: int = 64) -> Ledger:
@@ -113,7 +113,7 @@ class Ledger:
         return cls(Store(primary, queue.kick_all, replica_acks=replica_acks), queue)
 
     @property
-    def broker(self) -> RedisBroker:
+    def broker(self) -> KickBroker:
         """Dramatiq's broker, through which kicks reach the actors."""
         return self.queue.broker
 
@@ -179,8 +179,15 @@ class Ledger:
     async def sweep(self, owner: str, limit: int = 500) -> list[Lane]:
         """Kick every lane that has due work and no kick under way; return the lanes kicked. One ``owner`` at a time
         sweeps."""
-        lanes = await self.store.run_and_kick("sweep", limit, owner, _SWEEPER_MS, LEASE_MS)
-        return [Lane.parse(lane.decode()) for lane in lanes]
+        return await self._sweep.kick(owner, limit)
+
+    def hand_back(self, lanes: Iterable[str]) -> None:
+        """Send kicks again that this process has fetched and will not follow. Returns at once."""
+        self.queue.kick_all(lanes)
+
+    async def rest(self) -> None:
+        """Return when a lane may be due that the last sweep has not kicked."""
+        await self._sweep.rest()
 
     async def close(self) -> None:
         """Close the connections."""

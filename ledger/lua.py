@@ -1,9 +1,10 @@
 """The scripts: one ``.lua`` file per operation, put behind `ledger.constants` and the shared parts that it names in a
 line ``-- uses: …``.
 
-When a script returns or fails, what it has changed is appended to the outbox, and its lists and counters are written
-(see ``scripts/shared/base.lua``); if Redis refuses one of these, the other is done all the same. A script may fail if
-Redis refuses a command in the middle; what was written before stays, and lists, lanes and history must agree with it.
+When a script returns or fails, what it has changed is appended to the outbox, its lists and counters are written, and
+the sweep is woken where something is due sooner (see ``scripts/shared/base.lua``); if Redis refuses one of these, the
+others are done all the same. A script may fail if Redis refuses a command in the middle; what was written before
+stays, and lists, lanes and history must agree with it.
 """
 
 from __future__ import annotations
@@ -25,9 +26,11 @@ local appended, refused = pcall(append_to_outbox)
 if not done then
   pcall(index_touched_lanes)
   pcall(write_lists_and_counters)
+  pcall(wake_the_sweep)
   error(answer, 0)
 end
 write_lists_and_counters()
+wake_the_sweep()
 if not appended then error(refused, 0) end
 return answer
 """

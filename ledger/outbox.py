@@ -99,9 +99,11 @@ class Outbox:
         """Have what the ledger holds written to history again, as it lacks what it had before and is at this place."""
         await self._store.run_and_kick("rewrite_history", place, str(REWRITE), REWRITE_JOB, durable=True)
 
-    async def wait(self, after: str, seconds: float) -> None:
-        """Return as soon as there is an item behind a place, or after so long. Raises `LedgerUnavailable`."""
-        await self._store.ask("XREAD", "COUNT", "1", "BLOCK", str(round(seconds * 1000)), "STREAMS", _OUTBOX, after)
+    async def wait(self, after: str, seconds: float) -> bool:
+        """Wait until there is an item behind a place, for so long at most; return whether there is one. Raises
+        `LedgerUnavailable`."""
+        block = str(round(seconds * 1000))
+        return bool(await self._store.ask("XREAD", "COUNT", "1", "BLOCK", block, "STREAMS", _OUTBOX, after))
 
     async def trim(self, upto: str) -> None:
         """Remove the items up to a place, which history has."""

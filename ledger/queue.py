@@ -14,23 +14,19 @@ from typing import Any
 import redis
 import structlog
 from dramatiq import Message
-from dramatiq.broker import MessageProxy
-from dramatiq.brokers.redis import RedisBroker, _RedisConsumer
-from dramatiq.errors import ConnectionClosed
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from ledger.acl import QUEUE_CALLS, AclProblem, packed, problem_of_error, problem_of_refusals
 from ledger.keys import Lane
+from ledger.kick_broker import KickBroker, key_of
 from ledger.lua import script
 from ledger.redis_connection import read_url, sentinel_options
 from ledger.store import REDIS_ERRORS
 
 log = structlog.get_logger()
 
-HEARTBEAT_MS = 60_000
-NAMESPACE = "relay"
 ACTORS = {"refresh": "refresh", "unknown": "refresh", "deliver": "deliver", "replay": "deliver", "job": "work"}
 """Which actor, on the queue of the same name, works on which kind of lane."""
 
@@ -39,36 +35,8 @@ LOG_LOST_EVERY = 60.0
 """Seconds between two log lines about lost kicks."""
 
 
-class _Consumer(_RedisConsumer):
-    """Dramatiq's consumer, which reconnects after any error that Redis answers: otherwise it would print a traceback
-    every three seconds."""
-
-    def __next__(self) -> MessageProxy | None:
-        try:
-            message: MessageProxy | None = super().__next__()  # type: ignore[no-untyped-call]
-        except redis.RedisError as error:
-            raise ConnectionClosed(error) from None
-        return message
-
-
-class KickBroker(RedisBroker):
-    """Dramatiq's Redis broker without its queues for delayed messages, because kicks are never delayed."""
-
-    @property
-    def consumer_class(self) -> type[_RedisConsumer]:
-        """The class that fetches kicks."""
-        return _Consumer
-
-    def declare_queue(self, queue_name: str) -> None:
-        """Declare a queue, once."""
-        if queue_name not in self.queues:
-            self.emit_before("declare_queue", queue_name)
-            self.queues.add(queue_name)
-            self.emit_after("declare_queue", queue_name)
-
-
-def make_broker(url: str, *, max_connections: int = 32) -> RedisBroker:
-    """Dramatiq's broker, without middleware: its retries and time limits are not used. Nothing is connected yet.
+def make_broker(url: str, *, max_connections: int = 32) -> KickBroker:
+    """The broker at a URL. Nothing is connected yet.
 
     Raises `BadSetting` for a URL that is not usable.
     """
@@ -93,9 +61,7 @@ def make_broker(url: str, *, max_connections: int = 32) -> RedisBroker:
     else:
         host, port = address.nodes[0]
         client = redis.Redis(host=host, port=port, **options)
-    return KickBroker(
-        client=client, middleware=[], namespace=NAMESPACE, heartbeat_timeout=HEARTBEAT_MS, maintenance_chance=50_000
-    )
+    return KickBroker(client)
 
 
 class Queue:
@@ -123,31 +89,36 @@ class Queue:
         """Wait for kicks under way, and close the connections."""
         if self._sending:
             await asyncio.wait(self._sending, timeout=2)
-        await asyncio.to_thread(self.broker.client.close)
+        await asyncio.to_thread(self.broker.close)
 
     def _problem(self) -> AclProblem | None:
         client = self.broker.client
         try:
             text, sha = script("try_commands")
             client.execute_command("SCRIPT", "LOAD", text)
-            # Two keys in different slots: a Cluster refuses that, and Dramatiq's script needs it.
-            refused = client.execute_command("EVALSHA", sha, 2, f"{NAMESPACE}:", NAMESPACE, packed(QUEUE_CALLS))
+            # Two keys in different slots: a Cluster refuses that, and whoever sends kicks does not follow its slots.
+            refused = client.execute_command("EVALSHA", sha, 2, key_of(""), key_of("probe"), packed(QUEUE_CALLS))
+            # Redis 6.2 allows this in no script.
+            client.blpop([key_of("probe")], timeout=0.01)
         except (redis.RedisError, OSError) as error:
             return problem_of_error("queue", error)
         return problem_of_refusals("queue", refused)
 
     def _send(self, lanes: Iterable[str]) -> None:
+        kicks: dict[str, list[Message[None]]] = {}
         for lane in lanes:
             actor = ACTORS[Lane.parse(lane).kind]
             message: Message[None] = Message(queue_name=actor, actor_name=actor, args=(lane,), kwargs={}, options={})
+            kicks.setdefault(actor, []).append(message)
+        for queue, messages in kicks.items():
             try:
-                self.broker.enqueue(message)
+                self.broker.send(queue, messages)
             except REDIS_ERRORS as error:
-                self._lose(lane, error)
-                return
+                self._lose(messages, error)
 
-    def _lose(self, lane: str, error: Exception) -> None:
-        self._lost += 1
+    def _lose(self, messages: list[Message[None]], error: Exception) -> None:
+        lane = messages[0].args[0]
+        self._lost += len(messages)
         if time.monotonic() >= self._log_lost_at:
             log.warning("kick_lost", lane=lane, error=str(error), kicks=self._lost, hint="the sweep kicks it again")
             self._lost, self._log_lost_at = 0, time.monotonic() + LOG_LOST_EVERY

@@ -77,6 +77,10 @@ class RefreshLane:
         )
         self._postpones: GroupCommit[list[Argument], None] = GroupCommit(self._postpone_all, most=200)
 
+    def wake(self, lane: str) -> None:
+        """Kick the lane, as it may have more work than its last claim returned; returns at once."""
+        self._store.kick([lane])
+
     async def claim(self, lane: Lane, limit: int = 100) -> ClaimedPayments:
         """Lease up to ``limit`` due payments of a lane. Raises `LedgerUnavailable`."""
         now, token, base, left, failures, rows = await self._store.run_and_kick(

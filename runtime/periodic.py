@@ -19,9 +19,13 @@ from schemas.errors import BadSetting, HistoryUnavailable, LedgerUnavailable
 
 log = structlog.get_logger()
 
+AWAY_PAUSE = 0.1
+"""Seconds after which a step that waits by itself is repeated while Redis or history is away."""
+
 
 class Periodic(NamedTuple):
-    """A step, and the seconds between its end and its next start; with ``once`` it is repeated until it succeeds."""
+    """A step, and the seconds between its end and its next start; 0 for one that waits by itself. With ``once`` it is
+    repeated until it succeeds."""
 
     name: str
     step: Callable[[], Awaitable[object]]
@@ -73,15 +77,17 @@ class Background:
 
     async def _repeat(self, task: Periodic) -> None:
         while True:
+            pause = task.seconds
             try:
                 await task.step()
             except (LedgerUnavailable, HistoryUnavailable) as error:
                 self._log_away(task.name, error)
+                pause = pause or AWAY_PAUSE
             else:
                 self._log_back(task.name)
                 if task.once:
                     return
-            await asyncio.sleep(task.seconds)
+            await asyncio.sleep(pause)
 
     def _log_away(self, name: str, error: LedgerUnavailable | HistoryUnavailable) -> None:
         self._away.add(name)

@@ -16,6 +16,7 @@ from typing import Any
 import dramatiq
 import structlog
 from dramatiq.asyncio import get_event_loop_thread
+from dramatiq.common import iter_queue
 from dramatiq.middleware import AsyncIO, Middleware
 
 from history import History
@@ -24,7 +25,6 @@ from iamport.transport import iamport_transport
 from ledger import Ledger
 from ledger.acl_watch import EVERY as ACL_CHECK_EVERY
 from ledger.acl_watch import AclWatch
-from ledger.constants import SWEEP_EVERY
 from ledger.heartbeats import REPORT_EVERY
 from ledger.jobs import HISTORY, RECONCILE, REPLAY, RETENTION, REWRITE
 from ledger.leases import RENEW_EVERY
@@ -52,10 +52,8 @@ from workers.watchdog import dead_thread
 log = structlog.get_logger()
 
 THREADS = 16
-IDLE_POLL_MS = 20
-"""Milliseconds after which an idle consumer polls again: the latency of the first kick after an idle time."""
-THREAD_POLL = 0.5
-"""Seconds after which an idle thread checks whether it must stop; work wakes it at once."""
+THREAD_POLL_MS = 1000
+"""Milliseconds after which an idle thread checks whether it must stop; work wakes it at once."""
 OPEN_CHECK_EVERY = 5.0
 """Seconds between two checks whether Redis still has an open ledger."""
 STOP_WITHIN = 30.0
@@ -105,7 +103,7 @@ class WorkerProcess:
         for actor in (self._refresher.refresh, self._deliverer.deliver, self._jobs.work):
             name = actor.__name__
             dramatiq.actor(broker=broker, actor_name=name, queue_name=name, throws=LedgerUnavailable)(actor)
-        self._worker = dramatiq.Worker(broker, worker_threads=THREADS, worker_timeout=IDLE_POLL_MS)
+        self._worker = dramatiq.Worker(broker, worker_threads=THREADS, worker_timeout=THREAD_POLL_MS)
 
     def run(self, stop: threading.Event) -> int:
         """Work until ``stop`` is set; return the exit status: 0, or 1 if the process must be restarted.
@@ -114,9 +112,6 @@ class WorkerProcess:
         """
         self._worker.start()
         limit_consumer_logs(self._worker)
-        for thread in self._worker.workers:
-            # Only the consumers need the short poll; a message wakes these threads.
-            thread.timeout = THREAD_POLL
         self._call_in_loop(self._background.start)
         log.info("worker_ready", threads=THREADS)
         status = 0
@@ -130,7 +125,8 @@ class WorkerProcess:
         return self._background.status() or status
 
     async def sweep(self) -> None:
-        """Kick every lane that has due work and no kick under way."""
+        """Kick every lane that has due work and no kick under way, once there may be one."""
+        await self._ledger.rest()
         await self._ledger.sweep(self._name)
 
     async def renew_leases(self) -> None:
@@ -180,15 +176,18 @@ class WorkerProcess:
 
     def _join_actors(self) -> None:
         """Stop Dramatiq's threads without Dramatiq's own stop, which may hang while Redis is away."""
+        self._ledger.broker.stop_fetching()
+        for consumer in self._worker.consumers.values():
+            consumer.stop()
         for thread in self._worker.workers:
             thread.stop()
         ends = time.monotonic() + FINISH_WITHIN
         for thread in self._worker.workers:
             thread.join(max(0.0, ends - time.monotonic()))
-        for consumer in self._worker.consumers.values():
-            consumer.stop()
 
     async def _release_and_close(self) -> None:
+        # Kicks that no thread has taken any more are for other workers.
+        self._ledger.hand_back(item.message.args[0] for item in iter_queue(self._worker.work_queue))
         try:
             await self._ledger.leases.release()
             await self.heartbeat.sign_off()
@@ -216,7 +215,7 @@ def background(app: WorkerProcess) -> tuple[Periodic, ...]:
         await app.keep_open()
 
     return (
-        Periodic("sweep", app.sweep, SWEEP_EVERY),
+        Periodic("sweep", app.sweep, 0.0),
         Periodic("renew_leases", app.renew_leases, RENEW_EVERY),
         Periodic("report_heartbeat", app.heartbeat.report, REPORT_EVERY),
         Periodic("watch_rights", app.acl_watch.log_problems, ACL_CHECK_EVERY),

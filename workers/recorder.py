@@ -23,9 +23,9 @@ MOST_ITEMS = 500
 GATHER = 0.03
 """Seconds in which the next transaction gathers entries, unless enough wait already: a commit to disk costs as much as
 dozens of entries, and lists wait for the recorder anyway."""
-IDLE_WAIT = 1.0
+IDLE_WAIT = 1.25
 """Seconds for which an idle recorder waits for an entry before it renews its lead."""
-LEAD_AGAIN = 0.5
+LEAD_AGAIN = 1.5
 """Seconds between two attempts to become the recorder."""
 FINISH_WITHIN = 3.0
 """Seconds in which a worker that stops records what is left."""
@@ -54,8 +54,9 @@ class Recorder:
             return
         try:
             place = await self._record_what_waits(name)
-            if place is not None:
-                await self._outbox.wait(place, IDLE_WAIT)
+            while place is not None and not await self._outbox.wait(place, IDLE_WAIT):
+                if await self._outbox.lead(self._owner) != name:
+                    return
         except HistoryUnavailable as error:
             self._log_away(error)
             await asyncio.sleep(RETRY_AFTER)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from random import Random
 
@@ -36,8 +37,8 @@ from workers.bisect_lookup import look_up_in_parts
 from workers.cold_payments import ColdPayments
 from workers.expected_amounts import expected_amounts
 from workers.lookup_outcomes import LookupOutcome, outcomes_of
-from workers.lookup_pace import Pace
 from workers.refresh_log import log_commit, log_events, log_failures, log_unrequested
+from workers.turns import Turns
 
 log = structlog.get_logger()
 
@@ -59,31 +60,27 @@ class Refresher:
         self._lane = ledger.refresh_lane
         self._clients = clients
         self._rng = rng
-        self._pace = Pace()
+        self._turns = Turns(ledger.refresh_lane.wake)
 
     async def refresh(self, lane_name: str) -> None:
-        """Refresh the due payments of a lane, up to a hundred."""
-        lane = Lane.parse(lane_name)
-        claimed = await self._claim(lane)
+        """Refresh the due payments of a lane, up to a hundred. A lane has one look-up under way in a worker: a kick
+        that comes meanwhile is sent again after it, so that whatever has gathered is the next batch."""
+        with self._turns.of(lane_name) as turn:
+            if turn is not None:
+                await self._take_turn(Lane.parse(lane_name), turn)
+
+    async def _take_turn(self, lane: Lane, turn: ExitStack) -> None:
+        claimed = await self._lane.claim(lane, LARGEST_LOOKUP)
         if not claimed.payments:
             return
         leases = [payment.lease for payment in claimed.payments]
         self._ledger.leases.hold(leases)
         try:
-            await self._refresh(lane, claimed)
+            await self._refresh(lane, claimed, turn)
         finally:
             self._ledger.leases.drop(leases)
 
-    async def _claim(self, lane: Lane) -> ClaimedPayments:
-        """Claim a batch, after a short wait in which more payments may become due."""
-        name, clock = str(lane), asyncio.get_running_loop()
-        await asyncio.sleep(self._pace.wait(name, clock.time()))
-        claimed = await self._lane.claim(lane, LARGEST_LOOKUP)
-        count = len(claimed.payments)
-        self._pace.claimed(name, count, clock.time(), full=count == LARGEST_LOOKUP)
-        return claimed
-
-    async def _refresh(self, lane: Lane, claimed: ClaimedPayments) -> None:
+    async def _refresh(self, lane: Lane, claimed: ClaimedPayments, turn: ExitStack) -> None:
         """Look the payments up and settle each of them. One that fails does not stop the others; the first error is
         raised at the end."""
         try:
@@ -91,6 +88,8 @@ class Refresher:
         except IamportError as error:
             await self._pause(lane, claimed, error)
             return
+        if len(claimed.payments) == LARGEST_LOOKUP:  # there is a backlog
+            self._turns.let_next_begin(str(lane), turn)
         if claimed.failures:
             await self._lane.resume(lane)
             log.info("iamport_recovered", merchant=lane.name)

@@ -1,19 +1,24 @@
 -- Lists the lanes that have due work and no kick under way. One worker sweeps at a time.
 -- ARGV: limit, owner, how long it stays the sweeper (ms), lease (ms)
--- Returns: {lanes to kick, the same lanes}
+-- Returns: {lanes to kick, {the same lanes, when to sweep next (ms from now), whether this owner is the sweeper (0 or 1)}}
 -- uses: lanes leases memory
 local limit, owner, sweeper_ms, lease_ms = take(), take(), take_number(), take_number()
 local PRESSURE_MS = 2000
+local SHORTEST_MS = 50  -- so that many lanes that are due one after the other are not a sweep each
 local sweeper = redis.call("GET", k("sweeper"))
--- One that expires later than it can have been set to was written before Redis' clock was put back.
-if sweeper and sweeper ~= owner and redis.call("PTTL", k("sweeper")) <= sweeper_ms then return {{}, {}} end
+if sweeper and sweeper ~= owner then
+  local left = redis.call("PTTL", k("sweeper"))
+  -- One that expires later than it can have been set to was written before Redis' clock was put back.
+  if left <= sweeper_ms then return {{}, {{}, left + SHORTEST_MS, 0}} end
+end
 redis.call("SET", k("sweeper"), owner, "PX", sweeper_ms)
 
 -- Under memory pressure nothing new is claimed (see leases.lua).
-if has_memory_for(0) then
-  redis.call("DEL", k("memory_pressure"))
-else
+local pressed = not has_memory_for(0)
+if pressed then
   redis.call("SET", k("memory_pressure"), "1", "PX", PRESSURE_MS)
+else
+  redis.call("DEL", k("memory_pressure"))
 end
 
 -- Lanes that want no worker for longer than a lease: maybe only because a lease was written before Redis' clock was put back. Some of
@@ -33,4 +38,14 @@ local kicks = announce(shortened)
 for _, lane in ipairs(redis.call("ZRANGEBYSCORE", k("lanes"), "-inf", int(now()), "LIMIT", 0, limit)) do
   if kick(lane, now()) then kicks[#kicks + 1] = lane end
 end
-return {kicks, kicks}
+
+-- A lane that is due is looked after again until somebody has claimed it.
+local first = score(redis.call("ZRANGE", k("lanes"), 0, 0, "WITHSCORES"))
+local rest = SWEEP_REST_MS
+if pressed or first and first <= now() then
+  rest = SWEEP_MS
+elseif first then
+  rest = math.min(rest, math.max(SHORTEST_MS, first - now()))
+end
+redis.call("SET", k("sweep_at"), int(now() + rest))
+return {kicks, {kicks, rest, 1}}

@@ -42,7 +42,7 @@ async def test_what_is_well_is_not_told(ledger: Ledger, lines: Lines) -> None:
 async def test_each_matter_is_a_line(ledger: Ledger, driver: Driver, own_redis: RedisServer, lines: Lines) -> None:
     """A queue that refuses its user, a Redis that is nearly full: each says what to do."""
     with redis.Redis.from_url(own_redis.url) as admin:
-        admin.execute_command("ACL", "SETUSER", "relay", "on", ">p", "~relay*", "+@all", "-keys")
+        admin.execute_command("ACL", "SETUSER", "relay", "on", ">p", "~relay*", "+@all", "-blpop")
     limited = Ledger(ledger.store, Ledger.connect(own_redis.url, own_redis.url.replace("//", "//relay:p@")).queue)
     try:
         await fill(driver, 0.97)
@@ -52,7 +52,7 @@ async def test_each_matter_is_a_line(ledger: Ledger, driver: Driver, own_redis: 
         await limited.queue.close()
     queue, full = lines()
     assert (queue["event"], queue["log_level"]) == ("queue_unusable", "error")
-    assert queue["error"].endswith("its Redis user may not use KEYS: ACL SETUSER … +keys")
+    assert queue["error"].endswith("its Redis user may not use BLPOP: ACL SETUSER … +blpop")
     assert (full["event"], "9" in full["error"], full["hint"]) == (
         "redis_nearly_full", True, "raise maxmemory, or shorten RELAY_LEDGER_RETENTION"
     )  # fmt: skip

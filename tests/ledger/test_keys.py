@@ -103,6 +103,7 @@ async def _start(ledger: Ledger, driver: Driver, keys: Keys) -> None:
     await keys.see()
     await driver.redis.config_set("maxmemory", 0)
     await ledger.sweep("me")
+    await ledger.refresh_lane.mark_dirty("shop", "imp_1", due_in=2)  # sooner than it means to sweep
 
 
 async def _refresh(ledger: Ledger, driver: Driver, keys: Keys) -> None:

@@ -25,13 +25,12 @@ async def test_a_kick_names_its_lane(redis_url: str, lane: str, queue: str) -> N
     sender.kick_all([lane.encode()])
     await sender.close()
     with redis.Redis.from_url(queue_url(redis_url)) as broker:
-        (message,) = [Message.decode(text) for text in broker.hvals(f"relay:{queue}.msgs")]
+        (message,) = [Message.decode(text) for text in broker.lrange(f"relay:{queue}", 0, -1)]
         assert (message.actor_name, message.queue_name, message.args) == (queue, queue, (lane,))
-        assert broker.llen(f"relay:{queue}") == 1
 
 
 async def test_kicks_keep_off_the_ledgers_database(redis_url: str) -> None:
-    """Dramatiq's maintenance may list all keys: it finds only its own."""
+    """The broker's database is another."""
     sender = Queue(queue_url(redis_url))
     sender.kick_all(["refresh/shop"])
     await sender.close()

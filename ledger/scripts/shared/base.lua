@@ -46,6 +46,9 @@ end
 -- Indexes the lanes that a script changed before it failed (see lanes.lua).
 local index_touched_lanes = function() end
 
+-- Wakes the sweep for lanes that are due sooner than it means to look (see lanes.lua).
+local wake_the_sweep = function() end
+
 -- Appends to the outbox what a script has changed (see outbox.lua).
 local append_to_outbox = function() end
 

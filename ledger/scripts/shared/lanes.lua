@@ -45,6 +45,9 @@ local function leased_of_endpoint(lane)
   return n, ends
 end
 
+-- Lanes that want a worker before the sweep would look by itself, and were not kicked -> when.
+local soon = {}
+
 -- Records when a lane next wants a worker, or since when it does: when its first member is due or its first lease ends, whichever is
 -- sooner. A lane whose `capacity` is used up waits for a lease to end, one with `not_before` (a breaker, a rate, Retry-After) until
 -- then, one with `probe_until` for the probe that is under way. A `closed` lane wants no worker. What an operator requested waits
@@ -67,6 +70,7 @@ local function index_lane(lane)
     local ends = score(redis.call("ZRANGE", k("leased", lane), 0, 0, "WITHSCORES"))
     if ends and (not at or ends < at) then at = ends end
   end
+  soon[lane] = at and at < now() + SWEEP_REST_MS and at or nil
   if not at then
     redis.call("ZREM", k("lanes"), lane)
   elseif at > now() then
@@ -83,6 +87,7 @@ end
 -- Whether this lane should be kicked now. At most one kick of a lane is under way.
 local function kick(lane, at)
   if not at or at > now() then return false end
+  soon[lane] = nil
   return take_for(k("kicked", lane), 5000)
 end
 
@@ -114,6 +119,16 @@ local touched_lanes = {}
 
 index_touched_lanes = function()
   for lane in pairs(touched_lanes) do index_lane(lane) end
+end
+
+-- A lane of `soon` may be due before the sweep means to look. Where Redis refuses this, the sweep looks at the end of its rest.
+wake_the_sweep = function()
+  local first
+  for _, at in pairs(soon) do first = math.min(first or at, at) end
+  local planned = first and tonumber(redis.call("GET", k("sweep_at")) or nil)
+  if not planned or planned <= first then return end
+  redis.pcall("SET", k("sweep_at"), int(first))
+  redis.pcall("XADD", k("wake"), "MAXLEN", 1, "*", "at", int(first))
 end
 
 -- Indexes these lanes (a set) after what is in them has changed, and those that share their capacity. Returns: those to kick
