@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from ledger.endpoint_rows import dump_places, load_places
 from ledger.store import Argument
-from schemas.endpoints.places import Answer, Places, after_answer, capacity
+from schemas.endpoints.places import Answer, Places, after_answer, capacity, were_halved
 
 MOST_WAITING = 256
 """Answers of an endpoint that wait to be applied; of more, the latest."""
@@ -36,12 +36,12 @@ class PlacesChange:
     before: bytes
     after: bytes
     applied: int
-    shrinks: bool
+    halves: bool
     new_capacity: bool
 
     def args(self) -> tuple[Argument, ...]:
         """It, as `settle_deliveries` takes it."""
-        return self.endpoint, self.before, self.after, int(self.shrinks), int(self.new_capacity)
+        return self.endpoint, self.before, self.after, int(self.halves), int(self.new_capacity)
 
 
 class SharedPlaces:
@@ -81,12 +81,12 @@ def _change(endpoint: str, known: _Known) -> PlacesChange:
         if token < known.since:
             continue
         after = after_answer(before := after, answer, known.most)
-        if after.count < before.count:
+        if were_halved(before, after):
             # The answers that follow were under way by then.
             break
     return PlacesChange(
         endpoint, known.text, dump_places(after), len(known.waiting),
-        shrinks=after.count < before.count, new_capacity=_capacity(first, known) != _capacity(after, known),
+        halves=were_halved(before, after), new_capacity=_capacity(first, known) != _capacity(after, known),
     )  # fmt: skip
 
 

@@ -42,8 +42,8 @@ log = structlog.get_logger()
 LONGEST_TURN = 0.5
 """Seconds that a lane's turn lasts at most; then other lanes get a turn, in this process or another."""
 ANSWER_WAIT = 0.05
-"""Seconds that a turn waits for half of its callbacks to end; where not even one does, they outlast the turn and wake the
-lane when they end."""
+"""Seconds that a turn waits for half of its callbacks to end; where not even one does, they outlast the turn and wake
+the lane when they end."""
 MOST_IN_FLIGHT = 5_000
 """Most callbacks under way in one process. All endpoints share this limit; a few that hang must not use it up."""
 MOST_STALE = 3

@@ -3,7 +3,7 @@
 -- ARGV: how many, then per delivery: lane, id, token, verdict ("delivered", "again", "dead", "disable", "hold"),
 --       wait (ms, for again and hold), reason, lane wait (ms, or ""), how many attempts were made, (JSON, entry for
 --       history)…; how many endpoints' places change, then per endpoint: id, its places as they were read, its places,
---       whether they shrink, whether the endpoint's capacity changes (0 or 1 each)
+--       whether they are halved, whether the endpoint's capacity changes (0 or 1 each)
 -- Returns: {lanes to kick, {per delivery "ok", "unwell" (the endpoint had failed before) or "lost"}, {per endpoint whose places
 --          change: {its places, the token from which on answers count}}}
 -- uses: endpoints events lanes leases outbox reasons replays
@@ -59,8 +59,8 @@ local function change_places(p, may_write)
   local places, since = unpack(redis.call("HMGET", k("endpoint", p.ep), "places", "places_since"))
   if not may_write or (places or "") ~= p.before then return {places or "", since or "0"} end
   redis.call("HSET", k("endpoint", p.ep), "places", p.after)
-  if p.shrink then
-    -- What is under way shows what the places were before: it neither shrinks them again nor lets them grow.
+  if p.is_halved then
+    -- What is under way shows what the places were before: it neither halves them again nor lets them grow.
     since = int(tonumber(redis.call("GET", k("seq"))) + 1)
     redis.call("HSET", k("endpoint", p.ep), "places_since", since)
   end
@@ -108,7 +108,7 @@ for i = 1, take_number() do
 end
 local changes, places = {}, {}
 for i = 1, take_number() do
-  changes[i] = {ep = take(), before = take(), after = take(), shrink = take_flag(), is_new_capacity = take_flag()}
+  changes[i] = {ep = take(), before = take(), after = take(), is_halved = take_flag(), is_new_capacity = take_flag()}
 end
 local is_settled = {}
 for i, r in ipairs(results) do

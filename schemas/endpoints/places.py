@@ -2,9 +2,9 @@
 
 As a TCP connection finds its window (RFC 5681, and Vegas for the latency), so an endpoint finds its places. It begins
 with a few, gets one more for every answer in good time (slow start: this doubles them) until it has shown trouble, and
-after that one more for all of them together (additive increase). A failure, a timeout or a latency that rises well
-above that of an endpoint with little to do halves them (multiplicative decrease). Between "in good time" and "rising"
-the places stay as they are: there an endpoint settles that takes no more than it is sent.
+after that one more for all of them together (additive increase). A failure, a timeout or a latency far above that of an
+endpoint with little to do halves them (multiplicative decrease). Where the latency shows that callbacks queue up at the
+endpoint, they become one fewer for all of them together, and where it hardly does, they stay as they are.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ FAR = 1_000_000.0
 
 GROWS_WITHIN = (1.25, 10.0)
 """A latency in good time: up to so many times the unloaded one and so many ms more."""
-SHRINKS_BEYOND = (2.0, 25.0)
-"""A latency that has risen: beyond so many times the unloaded one and so many ms more. The ms are what a busy relay and
-a network add of their own; where all answers come within them, no endpoint is hurt."""
+QUEUES_BEYOND = (1.5, 10.0)
+"""A latency that shows a queue: beyond so many times the unloaded one and so many ms more. The ms are what a busy relay
+and a network add of their own; an endpoint that answers within them is not hurt."""
+HALVES_BEYOND = (2.0, 25.0)
+"""A latency that has risen too far, likewise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +55,25 @@ def capacity(places: Places, most: int) -> int:
 def after_answer(places: Places, answer: Answer, most: int) -> Places:
     """The places after an answer, of an endpoint that allows `most`.
 
-    Callbacks that were under way when the places shrank tell nothing new: the caller leaves their answers out.
+    Callbacks that were under way when the places were halved tell nothing new: the caller leaves their answers out.
     """
     if not answer.ok:
         return _halved(places, at_least=1)
     measured = _measured(places, answer)
-    if measured.latency > _limit(measured, SHRINKS_BEYOND):
+    if measured.latency > _limit(measured, HALVES_BEYOND):
         return _halved(measured, at_least=FIRST)
+    if measured.latency > _limit(measured, QUEUES_BEYOND):
+        return _fewer(measured)
     good = max(measured.latency, answer.latency) <= _limit(measured, GROWS_WITHIN)
     # Places that nobody used have not been shown to be too few.
     if good and 2 * answer.crowd >= measured.count:
         return _grown(measured, most)
     return measured
+
+
+def were_halved(before: Places, after: Places) -> bool:
+    """Whether an answer has halved the places, rather than taken a part of one."""
+    return after.count < before.count - 0.5
 
 
 def _measured(places: Places, answer: Answer) -> Places:
@@ -88,6 +97,12 @@ def _limit(places: Places, bounds: tuple[float, float]) -> float:
 def _grown(places: Places, most: int) -> Places:
     step = 1.0 if places.count < places.slow_start_below else 1 / places.count
     return replace(places, count=max(places.count, min(places.count + step, float(most))))
+
+
+def _fewer(places: Places) -> Places:
+    """One fewer after as many answers as there are places, but not fewer than `FIRST`; slow start is over."""
+    count = min(places.count, max(places.count - 1 / places.count, float(FIRST)))
+    return replace(places, count=count, slow_start_below=min(places.slow_start_below, count))
 
 
 def _halved(places: Places, at_least: int) -> Places:

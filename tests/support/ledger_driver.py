@@ -135,7 +135,7 @@ class Driver:
         assert await self.commit(await self.claim_one(lane), snapshot) == "ok"
 
     async def subscribe(self, name: str = "ep_1", *, places: int | None = None, **fields: Any) -> Lane:
-        """Add an endpoint that has so many places by now, all that it allows unless something else is said; its lane."""
+        """Add an endpoint that has so many places by now, or all that it allows; its lane."""
         one = endpoint(name, **fields)
         await self.ledger.endpoints.create(one)
         await self.give_places(name, one.max_in_flight if places is None else places)
