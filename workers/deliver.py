@@ -150,8 +150,9 @@ class Deliverer:
                 break
             _log_attempt(delivery, endpoint, answer, Retry(0, Reason.of("connection_reset")))
         if not answer.stale_connection:
-            # What this thread worked meanwhile, for other callbacks too, is no latency of the endpoint.
-            latency = time.monotonic() - waiting_since - (time.thread_time() - worked)
+            # What this thread worked meanwhile, for other callbacks too, is no latency of the endpoint; nor is about as
+            # much again, for which it waited for a core.
+            latency = time.monotonic() - waiting_since - 2 * (time.thread_time() - worked)
             self._ledger.delivery_lane.answered(delivery, Answer(answer.ok, max(latency, 0.0) * 1000, delivery.crowd))
         verdict = judge(answer, delivery.attempts, self._settings.retry_schedule, self._rng)
         if delivery.type == TEST_TYPE and isinstance(verdict, Retry):
