@@ -125,12 +125,12 @@ async def ask(history: History, payments: int) -> None:
         "deliveries, first page": lambda: history.deliveries.list(page),
         "deliveries that are dead": lambda: history.deliveries.list(page, state="dead"),
         "deliveries, three filters": lambda: history.deliveries.list(
-            page, endpoint=ENDPOINT, merchant="nobody", type_="payment.paid"
+            page, endpoint=ENDPOINT, merchant="unknown", type_="payment.paid"
         ),
         "notifications of a payment": lambda: history.notifications.list(page, imp_uid=f"imp_{middle:012d}"),
         "an order number": lambda: history.find(f"ORD-2023-{middle:08d}"),
         "a buyer": lambda: history.find("홍길동"),
-        "a buyer nobody knows": lambda: history.find("nobody@nowhere"),
+        "an unknown buyer": lambda: history.find("unknown@nowhere"),
         "an export's first piece": first_piece,
         "a batch of 100 cold payments": lambda: history.payments.some(
             [("default", f"imp_{(n * 9973) % payments:012d}") for n in range(100)]

@@ -24,6 +24,7 @@ from history.registry import AuditLog, Endpoints, Merchants, Reconciliations, Re
 from history.restore import Restore
 from history.retention import Retention
 from history.search import Hits, Search
+from history.selection import Selection
 from runtime.history_url import HistoryUrl
 from schemas.outbox.entries import Erasure
 
@@ -39,6 +40,7 @@ class History:
     notifications, merchants, endpoints,
     replays, reconciliations, audit
     exports, search, figures              streams of rows; what a text may mean; sums of some days
+    selection                             what a replay sends again
     retention, erase, vacuum              what leaves
     restore, owner, adopt, is_empty       whose history this is, and what a lost ledger is put back from
 
@@ -61,6 +63,7 @@ class History:
         self.exports = Exports(database)
         self.restore = Restore(database)
         self.retention = Retention(database)
+        self.selection = Selection(database)
         self._search = Search(database)
 
     @classmethod
@@ -120,7 +123,7 @@ class History:
         return await self._database.read(_owner)
 
     async def adopt(self, ledger: str) -> str:
-        """Make this the history of a ledger, if it is nobody's; gives whose it is then."""
+        """Make this the history of a ledger, unless it has a ledger already; returns whose it is."""
 
         def write(connection: Connection) -> str:
             new = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert

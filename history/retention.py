@@ -1,4 +1,4 @@
-"""Retention: what is old leaves history, the oldest first, in steps so small that nobody waits for one.
+"""Retention: what is old leaves history, the oldest first, in steps so small that readers do not wait.
 
 Only what is settled leaves: a payment with a delivery that is pending or held, or that is to be looked at again, stays
 with all its rows. A round walks from the oldest on, so what stays is passed once in a round.

@@ -37,7 +37,7 @@ async def open_with(store: Store, name: str, history: OwnedHistory) -> None:
     """Open the ledger of this name, whose history this has to be.
 
     Raises `BadSetting` where it is the history of another ledger; `LedgerNotOpen` where this ledger is empty and that
-    history is not, so that it has to be restored; and `HistoryUnavailable` while nobody can tell.
+    history is not, so that it has to be restored; and `HistoryUnavailable` while it cannot be known.
     """
     await history.prepare()
     owner = await history.adopt(name)

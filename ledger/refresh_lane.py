@@ -252,9 +252,9 @@ def _write(change: Change, step: Step, claimed: ClaimedPayment | None, now: floa
     shown = (step.change.events[0].callback.payment or b"") if with_object and step.change.events else b""
     args += [found, "" if shown == found else shown]
     args += [change.previous.version + 1 if step.change.events else "", len(step.change.events)]
-    told = of_events(step.change, time.time_ns() // 1000)
-    shared = [pack(entry) for entry in told.shared]
-    for event, entry in zip(step.change.events, told.events, strict=True):
+    entries = of_events(step.change, time.time_ns() // 1000)
+    shared = [pack(entry) for entry in entries.shared]
+    for event, entry in zip(step.change.events, entries.events, strict=True):
         args += [event.id, event.type, event.sequence, int(event.silent), int(event.sandbox), filters(event.type)]
         args += [event.callback.text, pack(entry)]
     args += [pack(of_payment(record)), shared[0] if shared else b""]

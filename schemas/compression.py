@@ -1,6 +1,6 @@
 """How objects and bodies are stored: as zstd frames where that is shorter, made with a dictionary of what they share.
 
-A frame begins with zstd's magic number and JSON never does, so what was stored plainly is told apart by looking at it.
+A frame begins with the magic number of zstd, and JSON never does: so the first bytes show what was stored plainly.
 """
 
 from __future__ import annotations

@@ -55,14 +55,14 @@ def of_payment(record: Record, revision: int = 0, *, first_at: int = 0, changed_
     )
 
 
-class Told(NamedTuple):
-    """What a change tells history of its events: each of them, and the object that they share, if they do."""
+class EventEntries(NamedTuple):
+    """The entries of a change's events, and of the object that they share, if they do."""
 
     events: tuple[Event, ...]
     shared: tuple[SharedObject, ...]
 
 
-def of_events(change: Change, revision: int) -> Told:
+def of_events(change: Change, revision: int) -> EventEntries:
     """The events of a change. The script adds `recorded_at`, and `silent` where it decides so; `revision` names the
     object that they share, for good."""
     record, made = change.record, change.events
@@ -71,7 +71,7 @@ def of_events(change: Change, revision: int) -> Told:
     merchant, imp_uid = record.merchant, record.imp_uid
     objects = (SharedObject(merchant, imp_uid, revision, compress(next(iter(shared)))),) if is_shared else ()
     shown = revision if is_shared else None
-    return Told(tuple(of_event(event, merchant, imp_uid, object_revision=shown) for event in made), objects)
+    return EventEntries(tuple(of_event(event, merchant, imp_uid, object_revision=shown) for event in made), objects)
 
 
 def of_event(

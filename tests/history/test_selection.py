@@ -1,0 +1,92 @@
+"""What a replay selects: for each endpoint the events that it has not got, the dead ones, or all."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+import pytest
+
+from history import History
+from history.selection import Only, Recipient, Selected, Window
+from schemas.outbox import entries as e
+from tests.support.outbox_entries import ENDPOINT, NOW, of_payment, one
+
+Record = Callable[..., Awaitable[None]]
+
+PAID = ("payment.paid",)
+MINE = Recipient(ENDPOINT, "default", PAID)
+NEW = Recipient("ep_new", "default", PAID)
+OTHER = Recipient("ep_other", "shop", ("payment.paid", "endpoint.failing"))
+UNTIL = NOW / 1000 + 60
+
+
+async def walked(history: History, recipients: list[Recipient], window: Window, most: int = 2) -> list[Selected]:
+    """All that a walk in small steps selects."""
+    found: list[Selected] = []
+    step = await history.selection.step(recipients, window, None, most)
+    found += step.selected
+    while step.after is not None:
+        step = await history.selection.step(recipients, window, step.after, most)
+        found += step.selected
+    return found
+
+
+@pytest.fixture
+async def full(history: History, record: Record) -> History:
+    """Payments 0 to 4 of `default`, a second apart: the second's delivery is dead, the third's pending, the fourth is
+    silent and was not sent; one payment of `shop`, and an event about its endpoint."""
+    for number, state in enumerate(("delivered", "dead", "pending", None, "delivered")):
+        entries = of_payment(number, at=NOW + number * 1000)
+        if state is None:
+            kept = [entry for entry in entries if not isinstance(entry, e.Delivery | e.Attempt)]
+            entries = [replace(entry, silent=True) if isinstance(entry, e.Event) else entry for entry in kept]
+        elif state != "delivered":
+            entries = [
+                replace(entry, state=state) if isinstance(entry, e.Delivery) and entry.state == "delivered" else entry
+                for entry in entries
+            ]
+        await record(entries)
+    entries = of_payment(9, merchant="shop", endpoint="ep_other", at=NOW + 9000)
+    about = replace(one(entries, e.Event), id="evt_about", type="endpoint.failing", imp_uid="", about="ep_other")
+    await record([*entries, about])
+    return history
+
+
+@pytest.mark.parametrize(
+    ("only", "silent", "mine", "new"),
+    [
+        ("undelivered", False, [1], [0, 1, 2, 4]),
+        ("undelivered", True, [1, 3], [0, 1, 2, 3, 4]),
+        ("dead", False, [1], []),
+        ("all", False, [0, 1, 4], [0, 1, 2, 4]),
+    ],
+)
+async def test_each_endpoint_gets_what_it_lacks(
+    full: History, only: Only, silent: bool, mine: list[int], new: list[int]
+) -> None:
+    """Never what is pending; an endpoint that was made later has got nothing yet. The count is what the walk finds."""
+    window = Window(None, UNTIL, only, silent)
+    found = await walked(full, [MINE, NEW], window)
+    for recipient, numbers in ((MINE, mine), (NEW, new)):
+        got = [one.imp_uid for one in found if one.endpoint == recipient.endpoint]
+        assert got == [f"imp_{number:012d}" for number in numbers]
+        assert await full.selection.count([recipient], window) == len(numbers)
+    assert await full.selection.count([MINE, NEW], window) == len(mine) + len(new)
+
+
+async def test_merchants_types_and_windows(full: History) -> None:
+    """An endpoint gets its own merchant's events of its types, never those about itself; `until` is excluded."""
+    everything = Window(None, UNTIL, "all", include_silent=True)
+    assert [one.type for one in await walked(full, [OTHER], everything)] == ["payment.paid"]
+    assert await full.selection.count([OTHER], everything) == 1
+    second = Window(NOW / 1000 + 1, NOW / 1000 + 2, "all", include_silent=True)
+    assert [one.imp_uid for one in await walked(full, [MINE, NEW, OTHER], second)] == ["imp_000000000001"] * 2
+    assert await walked(full, [], everything) == []
+
+
+async def test_many_of_one_moment(history: History, record: Record) -> None:
+    """A walk in steps selects each event once, however many were recorded in one millisecond."""
+    await record(entry for number in range(7) for entry in of_payment(number))
+    found = await walked(history, [NEW], Window(None, UNTIL, "all"), most=3)
+    assert sorted(one.imp_uid for one in found) == [f"imp_{number:012d}" for number in range(7)]
