@@ -65,12 +65,13 @@ class SharedPlaces:
         known = ((endpoint, self._known.get(endpoint)) for endpoint in endpoints)
         return [_change(endpoint, one) for endpoint, one in known if one is not None and one.waiting]
 
-    def written(self, changes: Sequence[PlacesChange], answers: Sequence[tuple[bytes, bytes]]) -> None:
-        """What became of the changes: of each endpoint, the places as they are now and the first token that counts."""
-        for change, (text, since) in zip(changes, answers, strict=True):
+    def written(self, changes: Sequence[PlacesChange], answers: Sequence[tuple[int, bytes, bytes]]) -> None:
+        """What became of the changes: of each, whether it was made, the places as they are now and the first token that
+        counts."""
+        for change, (is_made, text, since) in zip(changes, answers, strict=True):
             known = self._known[change.endpoint]
             known.text, known.since = text, int(since)
-            if text == change.after:
+            if is_made:
                 del known.waiting[: change.applied]
 
 

@@ -5,7 +5,7 @@
 --       history)…; how many endpoints' places change, then per endpoint: id, its places as they were read, its places,
 --       whether they are halved, whether the endpoint's capacity changes (0 or 1 each)
 -- Returns: {lanes to kick, {per delivery "ok", "unwell" (the endpoint had failed before) or "lost"}, {per endpoint whose places
---          change: {its places, the token from which on answers count}}}
+--          change: {1, or 0 where they had been replaced since, its places, the token from which on answers count}}}
 -- uses: endpoints events lanes leases outbox reasons replays
 
 local MOST_ATTEMPTS = 100
@@ -54,10 +54,10 @@ local function pause_endpoint(ep, ms)
   redis.call("HSET", live, "retry_after_until", int(ends), "not_before", int(math.max(tonumber(not_before or 0), ends)))
 end
 
--- Replaces an endpoint's places, if they are still those that were read. Returns: what they are now
+-- Replaces an endpoint's places, if they are still those that were read. Returns: whether it did, and what they are now
 local function change_places(p, may_write)
   local places, since = unpack(redis.call("HMGET", k("endpoint", p.ep), "places", "places_since"))
-  if not may_write or (places or "") ~= p.before then return {places or "", since or "0"} end
+  if not may_write or (places or "") ~= p.before then return {0, places or "", since or "0"} end
   redis.call("HSET", k("endpoint", p.ep), "places", p.after)
   if p.is_halved then
     -- What is under way shows what the places were before: it neither halves them again nor lets them grow.
@@ -68,7 +68,7 @@ local function change_places(p, may_write)
   if p.is_new_capacity then
     for _, lane in ipairs(lanes_of_endpoint(p.ep)) do redis.call("HDEL", k("lane", lane), "capacity") end
   end
-  return {p.after, since or "0"}
+  return {1, p.after, since or "0"}
 end
 
 local function settle(ep, r)

@@ -65,7 +65,7 @@ def after_answer(places: Places, answer: Answer, most: int) -> Places:
     if measured.latency > _limit(measured, QUEUES_BEYOND):
         return _fewer(measured)
     good = max(measured.latency, answer.latency) <= _limit(measured, GROWS_WITHIN)
-    # Places that nobody used have not been shown to be too few.
+    # Places that were not in use have not been shown to be too few.
     if good and 2 * answer.crowd >= measured.count:
         return _grown(measured, most)
     return measured
