@@ -117,6 +117,7 @@ class Machine:
         """Starts ``python -m module arguments…`` with these variables and none of this process's settings."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
         settings = {"REDIS_URL": self.redis_url, "RELAY_SPOOL_DIR": str(self.folder / "spool"), "PYTHONPATH": str(ROOT)}
+        settings["RELAY_WORKERS"] = "1"  # a benchmark starts as many as it means to
         output = self.folder / f"{len(self._started)}-{module}.log"
         process = BenchProcess([sys.executable, "-m", module, *words], {**kept, **settings, **environ}, output)
         self._started.append(process)

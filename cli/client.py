@@ -96,6 +96,24 @@ class RelayClient:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise CallFailed(f"the console at {self.location.console_url} does not answer: {error}") from None
 
+    @contextmanager
+    def stream(self, path: str, **query: Any) -> Iterator[httpx.Response]:
+        """The answer of a GET that is read piece by piece. Parameters that are None are left out.
+
+        Raises `CallFailed`, also while it is read: an answer that breaks off is no answer.
+        """
+        params = {name: value for name, value in query.items() if value is not None}
+        try:
+            with self._client.stream("GET", path, params=params) as answer:
+                if answer.status_code >= 400:
+                    answer.read()
+                    raise CallFailed(_problem_text(answer), answer.status_code)
+                yield answer
+        except httpx.RemoteProtocolError:
+            raise CallFailed("the answer broke off before its end; the console's log says why") from None
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise CallFailed(f"the console at {self.location.console_url} does not answer: {error}") from None
+
     def close(self) -> None:
         """Close the connection."""
         self._client.close()

@@ -5,17 +5,20 @@ from __future__ import annotations
 import typer
 
 from cli import (
+    audit,
     deliveries,
     doctor,
     encryption_keys,
     endpoints,
     events,
+    export,
     listen,
     merchants,
     notifications,
     payments,
     reconcile,
     replay,
+    restore,
     tail,
     trigger,
     verify,
@@ -32,7 +35,9 @@ GROUPS = {
     "reconcile": reconcile.app,
     "keys": encryption_keys.app,
 }
-SINGLE = (doctor.app, tail.app, trigger.app, listen.app, verify.app)
+SINGLE = (
+    doctor.app, tail.app, export.app, audit.app, trigger.app, listen.app, verify.app, restore.app,
+)  # fmt: skip
 
 
 def register(app: typer.Typer) -> None:

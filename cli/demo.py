@@ -45,6 +45,8 @@ SCENARIO_TIMEOUT = 20.0
 """Seconds within which a scenario must be over."""
 SETTLED_AFTER = 1.0
 """Seconds without a new line after which a scenario counts as over."""
+RECORDED_WITHIN = 10.0
+"""Seconds within which history must have everything, once the last scenario is over."""
 
 _MARK = "made by relay up: "
 
@@ -56,12 +58,12 @@ class Demo:
         self._screen = screen
         self._addresses = addresses
         self._token = token
+        self._payments: set[str] = set()
 
     async def register(self) -> dict[str, str]:
         """Replaces the endpoints of earlier runs; the secret of each path. Raises `CommandFailed`."""
-        headers = {"authorization": f"Bearer {self._token}"}
         secrets = {}
-        async with httpx.AsyncClient(base_url=self._addresses.url("console"), headers=headers, trust_env=False) as api:
+        async with self._api() as api:
             for endpoint in (await _call(api, "GET", "/v1/endpoints?limit=200"))["data"]:
                 if str(endpoint.get("description") or "").startswith(_MARK):
                     await _call(api, "DELETE", f"/v1/endpoints/{endpoint['id']}")
@@ -74,7 +76,8 @@ class Demo:
         return secrets
 
     async def play(self) -> bool:
-        """Plays the scenarios one by one. Whether every event was recorded and delivered to both endpoints."""
+        """Plays the scenarios one by one. Whether every event was recorded and delivered to both endpoints, and history
+        has all of it."""
         narrator, begun = self._screen.narrator, time.monotonic()
         missing: list[str] = []
         async with httpx.AsyncClient(base_url=self._addresses.url("sandbox"), trust_env=False, timeout=60) as sandbox:
@@ -90,14 +93,49 @@ class Demo:
             f" {narrator.delivered} of {callbacks} callbacks delivered, {narrator.retried} attempts failed on the way",
             "bold green" if complete else "bold red",
         )
-        return complete
+        done = {"payments": len(self._payments), "events": events, "deliveries": callbacks}
+        return await self._check_history(done) and complete
+
+    async def _check_history(self, done: dict[str, int]) -> bool:
+        """Whether history has so many of each, which the demo has done; says so in a line."""
+        until = time.monotonic() + RECORDED_WITHIN
+        async with self._api() as api:
+            found = await self._in_history(api)
+            while found != done and time.monotonic() < until:
+                await asyncio.sleep(0.1)
+                found = await self._in_history(api)
+        if found == done:
+            self._screen.say(f"history has all {', '.join(f'{n} {what}' for what, n in done.items())}", "bold green")
+        else:
+            lacks = ", ".join(f"{found[what]} of {n} {what}" for what, n in done.items())
+            self._screen.say(f"history is INCOMPLETE: it has {lacks}", "bold red")
+        return found == done
+
+    async def _in_history(self, api: httpx.AsyncClient) -> dict[str, int]:
+        """How many of the demo's payments, events and deliveries are among the newest 200 that the API lists."""
+        payments, events, deliveries = [
+            (await _call(api, "GET", f"/v1/{what}?limit=200"))["data"] for what in ("payments", "events", "deliveries")
+        ]
+        mine, endpoints = self._payments, self._screen.narrator.names
+        return {
+            "payments": sum(row["imp_uid"] in mine for row in payments),
+            "events": sum(row["data"].get("imp_uid") in mine for row in events),
+            "deliveries": sum(row["imp_uid"] in mine and row["endpoint"] in endpoints for row in deliveries),
+        }
+
+    def _api(self) -> httpx.AsyncClient:
+        headers = {"authorization": f"Bearer {self._token}"}
+        return httpx.AsyncClient(base_url=self._addresses.url("console"), headers=headers, trust_env=False)
 
     async def _play_scenario(self, sandbox: httpx.AsyncClient, scenario: DemoScenario) -> list[str]:
         """Plays one scenario; the events that are missing after it."""
         before = len(self._screen.narrator.recorded)
         relay = {"url": self._addresses.url("console"), "token": self._token}  # the scenario cancels through it
         try:
-            await _call(sandbox, "POST", f"/_sandbox/scenarios/{scenario.name}?wait=true", {"relay_api": relay})
+            played = await _call(
+                sandbox, "POST", f"/_sandbox/scenarios/{scenario.name}?wait=true", {"relay_api": relay}
+            )
+            self._payments.update(played["imp_uids"])
         except CommandFailed as error:
             self._screen.say(str(error), "red")
         await self._settled(before + len(scenario.events))

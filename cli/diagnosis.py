@@ -16,6 +16,8 @@ BACKLOG_AFTER = 30.0
 PAUSED_LONG = 60.0
 """Seconds after which work that waits for a worker (`BACKLOG_AFTER`), or for its endpoint or i'mport
 (`PAUSED_LONG`), is reported."""
+BEHIND_LONG = 60.0
+"""Seconds after which it is reported that history is behind."""
 REFUSED_RECENTLY = 86_400.0
 """Seconds for which a refused webhook is reported."""
 _BODY_ADVICE = {
@@ -43,7 +45,9 @@ def of_stats(stats: dict[str, Any]) -> Iterator[Finding]:
         yield ledger_or_queue(name, stats[name]["reason"])
     yield from _workers(stats["workers"], {stats[name]["reason"] for name in ("ledger", "queue")})
     yield from _backlog(stats)
+    yield _history(stats["history"])
     yield from _bodies(stats["refused_bodies"])
+    yield from _old_copy(stats["old_copy"])
 
 
 def durability_of(durable: bool, reasons: list[str]) -> Finding:
@@ -61,6 +65,18 @@ def _memory(memory: dict[str, Any]) -> Finding:
     if memory["nearly_full"]:
         return Finding("memory", "bad", f"{text}: no new work is started", FREE_MEMORY)
     return Finding("memory", "ok", text)
+
+
+def _history(history: dict[str, Any]) -> Finding:
+    behind, waiting = float(history["behind_seconds"]), history["waiting"]
+    if not history["available"]:
+        text = f"{history['reason']}; {waiting} changes wait in Redis, the oldest for {behind:.0f} s"
+        advice = "start its database, see RELAY_HISTORY_URL; webhooks and callbacks go on meanwhile, lists answer 503"
+        return Finding("history", "bad", text, advice)
+    if behind > BEHIND_LONG:
+        text = f"is {behind:.0f} s behind: {waiting} changes are not recorded yet"
+        return Finding("history", "warning", text, "see the workers' logs: one of them records")
+    return Finding("history", "ok", "has everything" if not waiting else f"is {behind:.1f} s behind")
 
 
 def ledger_or_queue(name: str, reason: str | None) -> Finding:
@@ -110,6 +126,12 @@ def _bodies(refused: list[dict[str, Any]]) -> Iterator[Finding]:
         of = f"merchant {row['merchant']}" if row["merchant"] != "-" else "unknown merchants"
         text = f"{row['count']} were refused and are lost, the last at {row['last_at']}: {row['reason']}"
         yield Finding(f"webhooks of {of}", "warning", text, _BODY_ADVICE.get(row["reason_code"], _ANY_BODY_ADVICE))
+
+
+def _old_copy(old: dict[str, Any] | None) -> Iterator[Finding]:
+    if old is not None:
+        text = f"Redis came back at {old['until']} with an old copy: it lacks what happened since {old['since']}"
+        yield Finding("old copy", "warning", text, f"`relay reconcile --since {old['since']}`, unless that was done")
 
 
 def first_to_fix(stats: dict[str, Any]) -> str | None:

@@ -70,6 +70,10 @@ def examine(api: RelayClient, *, test_endpoints: bool) -> Iterator[Finding]:
         yield Finding("access", "bad", str(error), advice)
         return
     yield from of_stats(stats)
+    if not stats["history"]["available"]:
+        advice = "run `relay doctor` again when history can be read: it lists them"
+        yield Finding("merchants and endpoints", "warning", "not checked", advice)
+        return
     for merchant in _all(api, "/v1/merchants"):
         yield _merchant(api, merchant["merchant"], merchant["tier"])
     for endpoint in _all(api, "/v1/endpoints"):

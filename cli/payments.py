@@ -128,6 +128,24 @@ def reject(
 
 
 @app.command()
+def erase(
+    imp_uid: ImpUid,
+    merchant: Merchant = "default",
+    reason: Annotated[str | None, typer.Option(help="Why, for the audit; without the buyer's name.")] = None,
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Erase a payment's buyer for good; amounts, ids, statuses and times stay.
+
+    Example: relay payments erase imp_448280090638 --reason "asked to be forgotten"
+    """
+    confirm(f"Erase the buyer of {imp_uid} for good?", yes=yes, as_json=as_json)
+    with console() as api:
+        answer = api.call("POST", f"/v1/payments/{path_part(imp_uid)}/erase", {"reason": reason}, merchant=merchant)
+    print_result(f"the buyer of {imp_uid} is erased", answer, as_json=as_json)
+
+
+@app.command()
 def expect(
     merchant_uid: Annotated[str, typer.Argument(help="The order's merchant_uid.")],
     amount: Annotated[Decimal, typer.Argument(parser=_amount, help="The amount in the currency's major unit.")],

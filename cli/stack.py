@@ -56,6 +56,7 @@ def environment(data_dir: DataDir, addresses: Addresses, environ: Mapping[str, s
         "RELAY_API_TOKEN": data_dir.api_token(),
         "RELAY_ENCRYPTION_KEY": data_dir.encryption_key(),
         "RELAY_RETRY_SCHEDULE": RETRY_SCHEDULE,
+        "RELAY_WORKERS": "1",  # enough for one person, and ready sooner
         "RELAY_ALLOWED_IPS": "127.0.0.1",
         "IMP_KEY": "imp_apikey",
         "IMP_SECRET": "sandbox-secret",

@@ -20,6 +20,7 @@ from console.http.dispatch import OperatorApi
 from console.http.docs_page import page
 from console.http.openapi import describe
 from console.http.problems import of_error, problem
+from console.operations.audit import AuditTrail
 from console.resources.routes import OPERATIONS
 from console.web.site import Site, is_browser
 from schemas import wire
@@ -35,7 +36,8 @@ def make_app(context: Context) -> Starlette:
     """The ASGI application; it closes the ledger when it ends."""
     tokens = ApiTokens(context.settings.api_tokens)
     health = ConsoleHealth(context, tokens)
-    site = Site(context, tokens)
+    trail = AuditTrail(context.ledger)
+    site = Site(context, tokens, trail)
     described, documented = _documents()
 
     async def openapi(_request: Request) -> Response:
@@ -64,7 +66,7 @@ def make_app(context: Context) -> Starlette:
             Route("/metrics", health.metrics),
             Route("/v1/openapi.json", openapi),
             Route("/v1/docs", docs),
-            Mount("/v1", app=OperatorApi(context, OPERATIONS, tokens)),
+            Mount("/v1", app=OperatorApi(context, OPERATIONS, tokens, trail)),
             *site.routes,
         ],
         exception_handlers={HTTPException: refused, RelayError: _failed, Exception: _broke},

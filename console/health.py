@@ -13,7 +13,9 @@ from starlette.responses import JSONResponse, Response
 from console.context import Context
 from console.http.api_tokens import ApiTokens
 from console.http.problems import problem
-from console.resources.stats import MemoryOut, RedisStats, works
+from console.operations.history_state import HistoryState, history_state
+from console.operations.redis_status import redis_status, why_not_open
+from console.resources.stats import HistoryOut, MemoryOut, RedisStats, works
 from ledger.heartbeats import Worker, running
 from ledger.stats import Stats
 from runtime.metrics import CONTENT_TYPE, Metrics
@@ -28,6 +30,7 @@ class ConsoleHealth:
     """The answers of /livez, /readyz and /metrics."""
 
     def __init__(self, context: Context, tokens: ApiTokens) -> None:
+        self._context = context
         self._ledger = context.ledger
         self._watch = context.watch
         self._tokens = tokens
@@ -38,16 +41,19 @@ class ConsoleHealth:
 
     async def readyz(self, _request: Request) -> Response:
         """200 while Redis can be relied on, so that this console can answer; reports other troubles that another
-        console would have as well: why Redis is not durable, how full it is, which workers run. What Redis does not let
-        it read is null, with a 503, and `ledger` names the missing right."""
+        console would have as well: why Redis is not durable, how full it is, which workers run, whether history is
+        away. What Redis does not let it read is null, with a 503, and `ledger` names the missing right; or says what to
+        do about a ledger that was lost."""
         try:
             durability = await _unless_refused(self._ledger.durability())
             workers = await _unless_refused(self._ledger.heartbeats.all())
             full = await _unless_refused(self._ledger.memory())
-            seen = await self._watch.recent()
+            seen = await redis_status(self._context)
+            closed = await _unless_refused(why_not_open(self._context))
+            history = await _unless_refused(history_state(self._context))
         except LedgerUnavailable as error:
             return problem(503, error.reason, headers={"retry-after": "1"})
-        ready = durability is not None and workers is not None and full is not None
+        ready = durability is not None and workers is not None and full is not None and closed is None
         report = {
             "status": "ready" if ready else "unavailable",
             "redis": durability and RedisStats.model_validate(durability).model_dump(),
@@ -55,6 +61,7 @@ class ConsoleHealth:
             "ledger": works(seen.ledger).model_dump(),
             "queue": works(seen.queue).model_dump(),
             "workers": None if workers is None else _of_workers(workers),
+            "history": history and HistoryOut.model_validate(history).model_dump(),
         }
         return JSONResponse(report, 200 if ready else 503, headers=None if ready else {"retry-after": "1"})
 
@@ -75,6 +82,7 @@ class ConsoleHealth:
             full = await _unless_refused(self._ledger.memory())
             workers = await _unless_refused(self._ledger.heartbeats.all())
             seen = await self._watch.recent()
+            history = await _unless_refused(history_state(self._context))
         except LedgerUnavailable:
             return {"relay_redis_available": (_AVAILABLE, 0.0)}
         gauges = {
@@ -87,6 +95,8 @@ class ConsoleHealth:
         if full is not None:
             text = "Share of maxmemory in use, 0 where there is none."
             gauges["relay_ledger_memory_ratio"] = (text, full.ratio or 0.0)
+        if history is not None:
+            gauges |= _of_history(history)
         if workers is not None:
             alive = running(workers)
             gauges["relay_workers"] = ("Workers that run.", alive)
@@ -108,6 +118,16 @@ def _of_workers(workers: Sequence[Worker]) -> dict[str, Any]:
         "quiet": [worker.name for worker in workers if worker.quiet],
         "troubles": sorted({english(worker.trouble) for worker in workers if worker.trouble and not worker.quiet}),
     }
+
+
+def _of_history(history: HistoryState) -> dict[str, tuple[str, float]]:
+    return {
+        "relay_history_available": ("Whether history can be read.", float(history.available)),
+        "relay_history_behind_seconds": (
+            "How long the oldest change has waited to be recorded.", history.behind_seconds
+        ),
+        "relay_history_waiting": ("Changes that are not recorded yet.", history.waiting),
+    }  # fmt: skip
 
 
 def _of_stats(numbers: Stats) -> dict[str, tuple[str, float]]:

@@ -12,7 +12,7 @@ import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -169,9 +169,14 @@ def trouble(error: BaseException) -> str:
 
 
 def make_file(path: Path) -> None:
-    """Make an SQLite file that only its owner may read: SQLite gives its log the mode of the file. Raises `OSError`."""
+    """Make an SQLite file that only its owner may read: SQLite gives its log the mode of the file. Raises `OSError`.
+
+    One that is there is not opened: closing it would end all locks that this process has on it, and whoever closes the
+    file next would take itself for the last one and remove the log, with what is committed to it from then on.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _set_up_sqlite(connection: Any, _: object) -> None:

@@ -66,7 +66,7 @@ def _erase_events(connection: Connection, erasure: Erasure, known: bytes) -> Non
     rows = connection.execute(select(table.c.n, table.c.body, table.c.detail).where(_of(table, erasure))).all()
     for row in rows:
         detail = blank_detail(row.detail.encode(), known).decode()
-        body = compress(blank_body(decompress(row.body)))
+        body = compress(blank_body(decompress(row.body), known))
         connection.execute(update(table).where(table.c.n == row.n).values(body=body, detail=detail))
 
 

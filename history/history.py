@@ -21,10 +21,11 @@ from history.migrate import prepare
 from history.notifications import Notifications
 from history.payments import Payments
 from history.registry import AuditLog, Endpoints, Merchants, Reconciliations, Replays
+from history.replayable import Replayable
 from history.restore import Restore
 from history.retention import Retention
 from history.search import Hits, Search
-from history.selection import Selection
+from history.whole_payments import WholePayments
 from runtime.history_url import HistoryUrl
 from schemas.outbox.entries import Erasure
 
@@ -40,9 +41,10 @@ class History:
     notifications, merchants, endpoints,
     replays, reconciliations, audit
     exports, search, figures              streams of rows; what a text may mean; sums of some days
-    selection                             what a replay sends again
+    replayable                            what a replay sends again
     retention, erase, vacuum              what leaves
-    restore, owner, adopt, is_empty       whose history this is, and what a lost ledger is put back from
+    restore, whole_payments, owner,
+    adopt, is_empty                       whose history this is, and what a lost ledger is put back from
 
     Everything raises `HistoryUnavailable` while the database is away, locked, full or unreadable, and nothing holds up
     the event loop. Reads see what was recorded when they began.
@@ -62,8 +64,9 @@ class History:
         self.audit = AuditLog(database)
         self.exports = Exports(database)
         self.restore = Restore(database)
+        self.whole_payments = WholePayments(database, self.payments)
         self.retention = Retention(database)
-        self.selection = Selection(database)
+        self.replayable = Replayable(database)
         self._search = Search(database)
 
     @classmethod

@@ -41,8 +41,8 @@ _SIGNS = {
     "password authentication failed": _HELP["28P01"],
     "no password supplied": "it asks for a password",
     "no pg_hba.conf entry": _HELP["28000"],
-    "role ": "there is no such user",
-    "database ": _HELP["3D000"],
+    'role "': "there is no such user",
+    'database "': _HELP["3D000"],  # with a name: "the database system is starting up", "database is locked" will pass
     "could not translate host name": "there is no such host",
     "name or service not known": "there is no such host",
     "file is not a database": "the file is none of SQLite's: name another one",

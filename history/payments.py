@@ -58,9 +58,9 @@ class Payments:
     async def some(self, names: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], Payment]:
         """Those of these payments (merchant, imp_uid) that there are, by one query: what a batch of looks asks for
         payments that the ledger does not have."""
-        wanted = or_(*(and_(_T.c.imp_uid == imp_uid, _T.c.merchant == merchant) for merchant, imp_uid in names))
 
         def read(connection: Connection) -> Mapping[tuple[str, str], Payment]:
+            wanted = or_(*(and_(_T.c.imp_uid == imp_uid, _T.c.merchant == merchant) for merchant, imp_uid in names))
             rows = connection.execute(select(_T).where(wanted)).all()
             return {(row.merchant, row.imp_uid): of_row(Payment, row) for row in rows}
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from sqlalchemy import Select, Table, or_, select, text
+from sqlalchemy import Select, Table, or_, select, text, update
 from sqlalchemy.engine import Connection
 
 from history import tables
 from history.connection import Database, Use
 from history.deliveries import RecordedDelivery, waits, with_attempts
 from history.pages import AnyRow, Place, ms, of_row, oldest, place
-from schemas.outbox.entries import Endpoint, Merchant, Order, Payment, Reconciliation, Replay
+from schemas.outbox.entries import Endpoint, Merchant, Notification, Order, Payment, Reconciliation, Replay
 
 STEP = 500
 """Rows that are read at once."""
@@ -63,6 +63,12 @@ class Restore:
             for one in found:
                 yield one
 
+    async def notifications(self) -> AsyncIterator[Notification]:
+        """Those that were pending: webhooks that were acknowledged, and whose payments were not refreshed since."""
+        table = tables.notification
+        async for row in self._rows(table, table.c.outcome == "pending", at="received_at"):
+            yield of_row(Notification, row)
+
     async def replays(self) -> AsyncIterator[Replay]:
         """Those that were running."""
         async for row in self._rows(tables.replay, tables.replay.c.state == "running"):
@@ -74,6 +80,11 @@ class Restore:
         async for row in self._rows(table, or_(table.c.state == "running", table.c.id.startswith("auto/"))):
             yield of_row(Reconciliation, row)
 
+    async def give_up(self, now: float) -> None:
+        """Close what will not go on, as the ledger was begun anew (at `now`, UNIX seconds): there are no
+        merchants and endpoints any more, what was under way has ended, and no payment is to be looked at."""
+        await self._database.write(lambda connection: _give_up(connection, ms(now)))
+
     async def _rows(self, table: Table, *conditions: Any, at: str = "created_at") -> AsyncIterator[AnyRow]:
         after, more = None, True
         while more:
@@ -83,6 +94,16 @@ class Restore:
                 yield row
             more = len(rows) == STEP
             after = place(rows[-1], at) if more else None
+
+
+def _give_up(connection: Connection, at: int) -> None:
+    new = {"changed_at": at, "revision": at * 1000}
+    merchant, endpoint, payment = tables.merchant, tables.endpoint, tables.payment
+    connection.execute(update(merchant).where(merchant.c.deleted_at.is_(None)).values(deleted_at=at, **new))
+    connection.execute(update(endpoint).where(endpoint.c.state != "deleted").values(state="deleted", **new))
+    for table, ended in ((tables.replay, "stopped"), (tables.reconciliation, "done")):
+        connection.execute(update(table).where(table.c.state == "running").values(state=ended, **new))
+    connection.execute(update(payment).where(text(tables.UNSETTLED)).values(next_look_at=None))
 
 
 def _all(wanted: Select[Any]) -> Use[Sequence[AnyRow]]:

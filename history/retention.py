@@ -6,9 +6,10 @@ with all its rows. A round walks from the oldest on, so what stays is passed onc
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import Any
 
-from sqlalchemy import ColumnElement, Table, and_, delete, exists, select
+from sqlalchemy import ColumnElement, Select, Table, and_, delete, exists, select
 from sqlalchemy.engine import Connection
 
 from history import tables
@@ -16,9 +17,13 @@ from history.connection import Database, Use
 from history.deliveries import waits
 from history.erase import remove_in
 from history.pages import AnyRow, Place, ms, oldest, place
+from schemas.outbox.whole_payment import Name
 
 MOST = 200
 """Rows that one step looks at."""
+
+InLedger = Callable[[Sequence[Name]], Awaitable[Collection[Name]]]
+"""Those of some payments that are in a ledger."""
 
 _PAYMENT, _DELIVERY, _EVENT, _NOTIFICATION = tables.payment, tables.delivery, tables.event, tables.notification
 _WALKS = (
@@ -39,18 +44,33 @@ class Retention:
         self._walk = 0
         self._place: Place | None = None
 
-    async def step(self, before: float) -> bool:
+    async def step(self, before: float, *, in_ledger: InLedger | None = None) -> bool:
         """Remove some of what has not changed since `before` (UNIX seconds); False at the end of a round, when nothing
-        more is to be done for a while. Raises `HistoryUnavailable`; the next step does what this one could not."""
+        more is to be done for a while. Payments that are still `in_ledger` stay. Raises `HistoryUnavailable`; the next
+        step does what this one could not."""
         while self._walk < len(_WALKS):
             table, at = _WALKS[self._walk]
-            after = self._place
-            self._place = await self._database.write(_removal(table, at, ms(before), after))
+            if table is _PAYMENT:
+                self._place = await self._payments(at, ms(before), in_ledger)
+            else:
+                self._place = await self._database.write(_removal(table, at, ms(before), self._place))
             if self._place is not None:
                 return True
             self._walk += 1
         self._walk = 0
         return False
+
+    async def _payments(self, at: str, before: int, in_ledger: InLedger | None) -> Place | None:
+        after = self._place
+        rows = await self._database.read(lambda connection: _oldest(connection, _PAYMENT, at, before, after))
+        numbers = [row.n for row in rows]
+        found = await self._database.read(lambda connection: connection.execute(_settled(numbers, before)).all())
+        names = [(row.merchant, row.imp_uid) for row in found]
+        kept = await in_ledger(names) if in_ledger is not None and names else ()
+        leaving = [row.n for row, name in zip(found, names, strict=True) if name not in kept]
+        if leaving:
+            await self._database.write(lambda connection: _remove_payments(connection, leaving, before))
+        return place(rows[-1], at) if len(rows) == MOST else None
 
 
 def _removal(table: Table, at: str, before: int, after: Place | None) -> Use[Place | None]:
@@ -60,10 +80,9 @@ def _removal(table: Table, at: str, before: int, after: Place | None) -> Use[Pla
 def _remove(connection: Connection, table: Table, at: str, before: int, after: Place | None) -> Place | None:
     """One step along a table; the place that it has reached, None at the end."""
     rows = _oldest(connection, table, at, before, after)
-    if table is _PAYMENT:
-        _remove_payments(connection, rows, before)
-    elif table is _NOTIFICATION:
-        _remove_rows(connection, table, rows, ~exists().where(_belongs(_PAYMENT)))
+    if table is _NOTIFICATION:
+        belongs_to_none = ~exists().where(_belongs(_PAYMENT))
+        _remove_rows(connection, table, rows, and_(table.c.outcome != "pending", belongs_to_none))
     elif table is _EVENT:
         _remove_endpoint_events(connection, rows)
     else:
@@ -79,14 +98,17 @@ def _oldest(connection: Connection, table: Table, at: str, before: int, after: P
     return connection.execute(wanted.with_only_columns(table.c.n, table.c[at])).all()
 
 
-def _remove_payments(connection: Connection, rows: Sequence[AnyRow], before: int) -> None:
+def _settled(numbers: Sequence[int], before: int) -> Select[Any]:
+    """Those of these payments that are settled and old."""
     unsettled = exists().where(_DELIVERY.c.imp_uid == _PAYMENT.c.imp_uid, waits())
     is_settled = and_(_PAYMENT.c.changed_at < before, _PAYMENT.c.next_look_at.is_(None), ~unsettled)
-    found = select(_PAYMENT.c.merchant, _PAYMENT.c.imp_uid, _PAYMENT.c.merchant_uid).where(
-        _PAYMENT.c.n.in_([row.n for row in rows]), is_settled
-    )
+    columns = (_PAYMENT.c.n, _PAYMENT.c.merchant, _PAYMENT.c.imp_uid, _PAYMENT.c.merchant_uid)
+    return select(*columns).where(_PAYMENT.c.n.in_(numbers), is_settled)
+
+
+def _remove_payments(connection: Connection, numbers: Sequence[int], before: int) -> None:
     order, one = tables.order_expectation, _PAYMENT.alias()
-    for merchant, imp_uid, merchant_uid in connection.execute(found).all():
+    for _, merchant, imp_uid, merchant_uid in connection.execute(_settled(numbers, before)).all():
         remove_in(connection, merchant, imp_uid)
         another = exists().where(one.c.merchant_uid == merchant_uid, one.c.merchant == merchant)
         mine = and_(order.c.merchant == merchant, order.c.merchant_uid == merchant_uid)

@@ -147,6 +147,7 @@ event = Table(
     _number("sequence"),
     _number("recorded_at"),
     _flag("silent"),
+    _flag("sandbox"),
     _word("about", nullable=True),
     _number("happened_at", nullable=True),
     _word("merchant_uid"),

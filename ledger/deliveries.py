@@ -62,7 +62,7 @@ class Deliveries:
 
     async def get(self, delivery_id: str) -> DeliveryView:
         """The delivery of this id. Raises `NotFound`."""
-        found = await self._some([delivery_id])
+        found = await self.some([delivery_id])
         if not found:
             raise NotFound(Reason.of("not_found", kind="delivery", id=delivery_id))
         return found[0]
@@ -84,7 +84,12 @@ class Deliveries:
             if endpoint is not None:
                 states = {endpoint: states[endpoint]} if endpoint in states else {}
             page = await walk(self._store, indexes(states, state), part=part)
-        return Page(tuple(await self._some(page.rows)), page.next_cursor)
+        return Page(tuple(await self.some(page.rows)), page.next_cursor)
+
+    async def of_event(self, event: str) -> Sequence[DeliveryView]:
+        """The deliveries of one event, the newest first."""
+        found = await self.some([f"{event}.{name}" for name in await self._endpoints_of(event)])
+        return sorted(found, key=lambda sent: (sent.created_at, sent.id), reverse=True)
 
     async def retry(self, delivery_id: str) -> None:
         """Have a delivery attempted now, even if its endpoint's lane is paused: a dead or delivered one once more, a
@@ -124,7 +129,7 @@ class Deliveries:
     ) -> Page[DeliveryView]:
         """An event goes to few endpoints, so its deliveries are read whole; the cursor is the place in their order."""
         endpoints = [endpoint] if endpoint is not None else await self._endpoints_of(event)
-        found = await self._some([f"{event}.{name}" for name in endpoints])
+        found = await self.some([f"{event}.{name}" for name in endpoints])
         wanted = [sent for sent in found if state is None or sent.state == state]
         ordered = sorted(wanted, key=lambda sent: (sent.created_at, sent.id), reverse=True)
         if part.cursor is not None:
@@ -136,7 +141,8 @@ class Deliveries:
     async def _endpoints_of(self, event: str) -> Sequence[str]:
         return [name.decode() for name in await self._store.run("read_set", keys.ENDPOINTS_OF_EVENT(event))]
 
-    async def _some(self, delivery_ids: Sequence[str]) -> Sequence[DeliveryView]:
+    async def some(self, delivery_ids: Sequence[str]) -> Sequence[DeliveryView]:
+        """Those of these deliveries that the ledger has."""
         if not delivery_ids:
             return []
         rows = await self._store.run("read_deliveries", *delivery_ids)

@@ -15,11 +15,15 @@ from ledger.rows import Row, hashes, members, seconds
 from ledger.store import Store
 from schemas.endpoints.endpoint import Endpoint
 from schemas.endpoints.health import breaker
+from schemas.endpoints.replay_selection import Recipient, Selection, recipients
 from schemas.errors import NotFound
 from schemas.reasons import Reason, stored
 from schemas.reasons import dump as dump_reason
 
 State = Literal["enabled", "disabled", "deleted"]
+
+_AT_ONCE = 1_000
+"""Endpoints that one call of Redis reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,20 +69,40 @@ class Endpoints:
         """Those of these endpoints that the ledger knows, including deleted ones."""
         found = await hashes(self._store, [keys.ENDPOINT(endpoint_id) for endpoint_id in endpoint_ids])
         now = await self._store.now()
-        return {name: _registered(fields, now) for name, fields in zip(endpoint_ids, found, strict=True) if fields}
+        return {name: load_registered(fields, now) for name, fields in zip(endpoint_ids, found, strict=True) if fields}
 
     async def list(self, part: PageRequest, merchant: str | None = None) -> Page[RegisteredEndpoint]:
         """Endpoints, newest first; of one merchant or of all."""
-        index = keys.ENDPOINTS() if merchant is None else keys.ENDPOINTS_OF_MERCHANT(merchant)
-        page = await walk(self._store, [index], part=part)
+        page = await walk(self._store, [_index(merchant)], part=part)
         found = await self.some(page.rows)
         return Page(tuple(found[name] for name in page.rows if name in found), page.next_cursor)
+
+    async def newest(self, most: int, merchant: str | None = None) -> Sequence[RegisteredEndpoint]:
+        """The endpoints that were added last, of one merchant or of all, the newest first: at most `most`."""
+        index = keys.ENDPOINTS() if merchant is None else keys.ENDPOINTS_OF_MERCHANT(merchant)
+        names = (await members(self._store, index))[::-1][:most]
+        found: dict[str, RegisteredEndpoint] = {}
+        for start in range(0, len(names), _AT_ONCE):
+            found |= await self.some(names[start : start + _AT_ONCE])
+        return [found[name] for name in names if name in found]
 
     async def states(self) -> dict[str, State]:
         """The state of every endpoint, by id, also of those that were deleted and have deliveries left."""
         ids = await members(self._store, keys.ENDPOINTS()) + await members(self._store, keys.DELETED_ENDPOINTS())
         found = await hashes(self._store, [keys.ENDPOINT(endpoint_id) for endpoint_id in ids], "state")
         return {name: _state(fields) for name, fields in zip(ids, found, strict=True) if fields}
+
+    async def recipients(self, selection: Selection) -> tuple[Recipient, ...]:
+        """The endpoints that a replay sends something to, and which types of events each gets."""
+        if selection.endpoint is not None:
+            ids = [selection.endpoint]
+        else:
+            ids = await members(self._store, _index(selection.merchant))
+        found = [one.endpoint for one in (await self.some(ids)).values() if one.state != "deleted"]
+        merchants = list({one.merchant for one in found})
+        rows = await hashes(self._store, [keys.MERCHANT(name) for name in merchants], "include_sandbox")
+        including = {name for name, row in zip(merchants, rows, strict=True) if row.get("include_sandbox") == b"1"}
+        return recipients(selection, found, including)
 
     async def update(self, endpoint_id: str, change: Callable[[Endpoint], Endpoint]) -> Endpoint:
         """Apply `change` to an endpoint, store and return it. `change` may raise, and is called again if
@@ -138,12 +162,17 @@ class Endpoints:
             raise NotFound(Reason.of("not_found", kind="endpoint", id=endpoint_id))
 
 
+def _index(merchant: str | None) -> str:
+    return keys.ENDPOINTS() if merchant is None else keys.ENDPOINTS_OF_MERCHANT(merchant)
+
+
 def _state(row: Row) -> State:
     state = row.get("state")
     return "enabled" if state == b"enabled" else "deleted" if state == b"deleted" else "disabled"
 
 
-def _registered(row: Row, now: float) -> RegisteredEndpoint:
+def load_registered(row: Row, now: float) -> RegisteredEndpoint:
+    """The endpoint of a hash `endpoint:ep`, with its health at `now`, UNIX seconds."""
     delivered, failed = int(row.get("ok_count", b"0")), int(row.get("fail_count", b"0"))
     health = load_health(row.get("health"))
     return RegisteredEndpoint(

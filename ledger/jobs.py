@@ -11,6 +11,10 @@ from ledger.store import Store
 RECONCILE = Lane("job", "reconcile")
 REPLAY = Lane("job", "replay")
 RETENTION = Lane("job", "tidy")
+HISTORY = Lane("job", "history")
+REWRITE = Lane("job", "rewrite_history")
+REWRITE_JOB = "rewrite_history"
+"""The one job of that lane."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,12 @@ from ledger import compatibility
 from ledger.accept import Intake
 from ledger.access_tokens import TokenCache
 from ledger.acl import AclProblem, ledger_problem
+from ledger.cold_payments import ColdPayments
 from ledger.deliveries import Deliveries
 from ledger.delivery_lane import DeliveryLane
 from ledger.durability import Durability, durability
 from ledger.endpoints import Endpoints
+from ledger.erasing import Erasing
 from ledger.events import Events
 from ledger.heartbeats import Heartbeats
 from ledger.idempotency import Idempotency
@@ -30,7 +32,9 @@ from ledger.reconciliations import Reconciliations
 from ledger.redis_connection import connect
 from ledger.refresh_lane import RefreshLane
 from ledger.replays import Replays
+from ledger.restoring import Restoring
 from ledger.retention import Retention
+from ledger.rewriting import Rewriting
 from ledger.stats import Stats, stats
 from ledger.store import Store
 from runtime.encryption import Sealer
@@ -55,8 +59,12 @@ class Ledger:
     ``leases``           hold, renew, drop, release what this process has claimed
     ``jobs``             schedule, claim, settle long work in steps
     ``reconciliations``  begin, save, read runs; mark what differs; count what was repaired and which webhooks were lost
-    ``replays``          count, create, step, stop, read
+    ``replays``          create, take turns, queue, stop, read
+    ``restoring``        put a lost ledger back from history
+    ``erasing``          forget the buyer of a payment
+    ``rewriting``        write a lost history again
     ``retention``        remove old payments, events and notifications
+    ``cold``             put back payments that have left
     ``merchants``        put, reseal, delete, read
     ``endpoints``        create, update, enable, disable, delete, read
     ``payments``         read; expect an amount for an order
@@ -81,10 +89,12 @@ class Ledger:
         self.leases = Leases(store)
         self.jobs = Jobs(store)
         self.reconciliations = Reconciliations(store, self.jobs)
-        self.replays = Replays(store)
-        self.retention = Retention(store)
+        self.outbox = Outbox(store)
+        self.retention = Retention(store, self.outbox)
+        self.cold = ColdPayments(store)
         self.merchants = Merchants(store)
         self.endpoints = Endpoints(store)
+        self.replays = Replays(store)
         self.payments = Payments(store)
         self.events = Events(store, self.merchants)
         self.deliveries = Deliveries(store, self.endpoints)
@@ -92,7 +102,9 @@ class Ledger:
         self.heartbeats = Heartbeats(store)
         self.tokens = TokenCache(store)
         self.idempotency = Idempotency(store)
-        self.outbox = Outbox(store)
+        self.erasing = Erasing(store)
+        self.rewriting = Rewriting(store, self.outbox)
+        self.restoring = Restoring(store, self.intake, self.reconciliations, self.jobs)
 
     @classmethod
     def connect(cls, url: str, queue_url: str, *, replica_acks: int = 0, max_connections: int = 64) -> Ledger:
@@ -129,6 +141,7 @@ class Ledger:
 
         Raises `BadSetting`, `LedgerNotOpen` and `HistoryUnavailable`.
         """
+        await history.prepare()  # lists can be read even while Redis does not take writes
         await open_with(self.store, await self.begin(sealer), history)
 
     async def is_open(self) -> bool:

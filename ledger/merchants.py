@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ledger import keys
@@ -93,9 +94,16 @@ class Merchants:
     async def list(self, part: PageRequest) -> Page[Merchant]:
         """Merchants, newest first."""
         page = await walk(self._store, [keys.MERCHANTS()], part=part)
-        found = await hashes(self._store, [keys.MERCHANT(name) for name in page.rows])
-        rows = tuple(_merchant(name, fields) for name, fields in zip(page.rows, found, strict=True) if fields)
-        return Page(rows, page.next_cursor)
+        return Page(tuple(await self.some(page.rows)), page.next_cursor)
+
+    async def some(self, names: Sequence[str]) -> Sequence[Merchant]:
+        """Those of these merchants that there are."""
+        found = await hashes(self._store, [keys.MERCHANT(name) for name in names])
+        return [_merchant(name, fields) for name, fields in zip(names, found, strict=True) if fields]
+
+    async def newest(self, most: int) -> Sequence[Merchant]:
+        """The merchants that were added last, the newest first: at most `most`."""
+        return await self.some((await members(self._store, keys.MERCHANTS()))[::-1][:most])
 
     async def names(self) -> tuple[str, ...]:
         """The names of all merchants, `default` first, because it takes webhooks even before it is added."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
@@ -46,10 +46,15 @@ class Notifications:
 
     async def get(self, identity: str) -> StoredNotification:
         """The notification of this id. Raises `NotFound`."""
-        row = (await hashes(self._store, [keys.NOTIFICATION(identity)]))[0]
-        if not row:
+        found = await self.some([identity])
+        if not found:
             raise NotFound(Reason.of("not_found", kind="notification", id=identity))
-        return _notification(identity, row)
+        return found[0]
+
+    async def some(self, identities: Sequence[str]) -> Sequence[StoredNotification]:
+        """Those of these notifications that the ledger has."""
+        rows = await hashes(self._store, [keys.NOTIFICATION(identity) for identity in identities])
+        return [_notification(identity, row) for identity, row in zip(identities, rows, strict=True) if row]
 
     async def list(
         self,
@@ -67,9 +72,7 @@ class Notifications:
         else:
             walks = [keys.NOTIFICATIONS() if merchant is None else keys.NOTIFICATIONS_OF_MERCHANT(merchant)]
         page = await walk(self._store, walks, musts, part=part)
-        rows = await hashes(self._store, [keys.NOTIFICATION(identity) for identity in page.rows])
-        found = tuple(_notification(identity, row) for identity, row in zip(page.rows, rows, strict=True) if row)
-        return Page(found, page.next_cursor)
+        return Page(tuple(await self.some(page.rows)), page.next_cursor)
 
 
 def _notification(identity: str, row: Row) -> StoredNotification:

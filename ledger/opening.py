@@ -39,7 +39,6 @@ async def open_with(store: Store, name: str, history: OwnedHistory) -> None:
     Raises `BadSetting` where it is the history of another ledger; `LedgerNotOpen` where this ledger is empty and that
     history is not, so that it has to be restored; and `HistoryUnavailable` while it cannot be known.
     """
-    await history.prepare()
     owner = await history.adopt(name)
     if owner != name:
         if await history.is_empty():
@@ -51,8 +50,14 @@ async def open_with(store: Store, name: str, history: OwnedHistory) -> None:
                 f"RELAY_HISTORY_URL: this is the history of another ledger ({owner}), and the one at REDIS_URL is"
                 f" {name}: give each relay a history of its own"
             )
+    await open_ledger(store, name)
+
+
+async def open_ledger(store: Store, name: str) -> None:
+    """Open the ledger of this name, whose history is known to be its own. Raises `LedgerNotOpen` where Redis was
+    emptied a moment ago."""
     if not await store.run("open", name, durable=True):
-        raise LedgerNotOpen(Reason.of("ledger_not_open"))  # Redis was emptied a moment ago
+        raise LedgerNotOpen(Reason.of("ledger_not_open"))
 
 
 async def is_open(store: Store) -> bool:

@@ -8,9 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import structlog
+
+from ledger.jobs import REWRITE, REWRITE_JOB
 from ledger.keys import OUTBOX, PREFIX
 from ledger.store import Store
+from schemas.times import rfc3339
+
+log = structlog.get_logger()
 
 _OUTBOX = PREFIX + OUTBOX()
 _LEADER_MS = 3_000
@@ -18,14 +25,20 @@ CELL = "00"
 """The one part of the ledger that there is; its number is part of the outbox's name in history."""
 
 
+class HistoryBehind(Exception):
+    """History is at an earlier place than it was: it was lost, or came back with an old copy."""
+
+
 @dataclass(frozen=True, slots=True)
 class OutboxState:
-    """`last` is the place of the newest item; `waiting` items are not recorded yet, the oldest of them for `behind`
-    seconds."""
+    """`name` is what history calls the outbox; `last` is the place of the newest item; `waiting` items are not recorded
+    yet, the oldest of them for `behind` seconds. `now` is Redis' time in ms."""
 
+    name: str
     last: str
     waiting: int
     behind: float
+    now: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +59,11 @@ class Outbox:
         """Become the process that records, for the next three seconds. Returns the outbox's name in history; None while
         another process is that, or the ledger is not open."""
         name: bytes | None = await self._store.run("lead", "record", owner, _LEADER_MS)
-        return None if name is None else f"{name.decode()}:{CELL}"
+        return None if name is None else _name(name)
+
+    async def resign(self, owner: str) -> None:
+        """Let another process record at once: this one stops."""
+        await self._store.run("resign", "record", owner)
 
     async def append(self, entries: Sequence[bytes]) -> str:
         """Append packed entries; return their place. Raises `LedgerUnavailable`."""
@@ -55,8 +72,32 @@ class Outbox:
 
     async def read(self, after: str, limit: int) -> list[Item]:
         """Up to `limit` items behind a place, the oldest first."""
-        found = await self._store.run("read_items", after, limit)
-        return [Item(place.decode(), tuple(_entries(fields))) for place, fields in found]
+        _, found = await self._store.run("read_items", after, limit)
+        return _items(found)
+
+    async def read_checked(self, after: str, limit: int) -> list[Item]:
+        """The same, for the recorder, whose history is at the place `after`.
+
+        Raises `HistoryBehind` where history had more before. A Redis that came back with an old copy is logged, and
+        goes on behind that place.
+        """
+        state, found = await self._store.run("read_items", after, limit)
+        if state == b"history":
+            raise HistoryBehind
+        if state == b"redis":
+            copy = await self._store.run("continue_outbox", after, durable=True)
+            if copy is not None:
+                since, until = (rfc3339(int(at) / 1000) for at in copy)
+                log.error(
+                    "redis_old_copy", since=since, until=until,
+                    hint=f"Redis lacks what happened since then: run `relay reconcile --since {since}`",
+                )  # fmt: skip
+            return await self.read(after, limit)
+        return _items(found)
+
+    async def rewrite(self, place: str) -> None:
+        """Have what the ledger holds written to history again, as it lacks what it had before and is at this place."""
+        await self._store.run_and_kick("rewrite_history", place, str(REWRITE), REWRITE_JOB, durable=True)
 
     async def wait(self, after: str, seconds: float) -> None:
         """Return as soon as there is an item behind a place, or after so long. Raises `LedgerUnavailable`."""
@@ -68,9 +109,13 @@ class Outbox:
 
     async def state(self) -> OutboxState:
         """How much waits, and since when."""
-        last, waiting, oldest, now = await self._store.run("read_outbox")
+        last, waiting, oldest, now, ledger = await self._store.run("read_outbox")
         since = milliseconds(oldest.decode()) if oldest else int(now)
-        return OutboxState(last.decode(), int(waiting), max(0, int(now) - since) / 1000)
+        return OutboxState(_name(ledger), last.decode(), int(waiting), max(0, int(now) - since) / 1000, int(now))
+
+
+def _items(found: Sequence[Any]) -> list[Item]:
+    return [Item(place.decode(), tuple(_entries(fields))) for place, fields in found]
 
 
 def milliseconds(place: str) -> int:
@@ -81,6 +126,10 @@ def milliseconds(place: str) -> int:
 def reached(place: str, target: str) -> bool:
     """Whether a recorder at `place` has recorded what `target` is the place of."""
     return _order(place) >= _order(target)
+
+
+def _name(ledger: bytes) -> str:
+    return f"{ledger.decode()}:{CELL}"
 
 
 def _order(place: str) -> tuple[int, int]:

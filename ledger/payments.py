@@ -22,7 +22,8 @@ from schemas.reasons import Reason
 @dataclass(frozen=True, slots=True)
 class Payment:
     """A payment: amounts in the currency's major unit, times in UNIX seconds. `snapshot` is i'mport's object as JSON;
-    `requests` are its cancellation requests; `contradicts` are the events that the object no longer confirms.
+    `requests` are its cancellation requests; `contradicts` are the events that the object no longer confirms;
+    `erased_at` is when its buyer was forgotten.
     """
 
     merchant: str
@@ -37,6 +38,7 @@ class Payment:
     snapshot: bytes = field(repr=False)
     requests: Sequence[CancellationRequest] = field(default=(), repr=False)
     contradicts: Sequence[str] = ()
+    erased_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,4 +131,5 @@ def _payment(name: str, row: Row) -> Payment:
         snapshot=row.get("snapshot") or b"{}",
         requests=tuple(codec.load_request(request) for request in wire.loads(row.get("requests") or b"[]")),
         contradicts=wire.loads(row.get("contradicts") or b"[]"),
+        erased_at=seconds(row, "erased_at"),
     )

@@ -117,31 +117,34 @@ class Reconciliations:
 
     async def get(self, run_id: str) -> Reconciliation:
         """A run. Raises `NotFound`."""
-        fields = (await hashes(self._store, [keys.RECONCILIATION(run_id)]))[0]
-        if not fields:
+        found = await self.some([run_id])
+        if not found:
             raise NotFound(Reason.of("not_found", kind="reconciliation", id=run_id))
-        return _load(fields["row"])
+        return found[0]
+
+    async def some(self, run_ids: Sequence[str]) -> Sequence[Reconciliation]:
+        """Those of these runs that the ledger has."""
+        found = await hashes(self._store, [keys.RECONCILIATION(run_id) for run_id in run_ids])
+        return [load_run(fields["row"]) for fields in found if fields]
 
     async def list(self, part: PageRequest, merchant: str | None = None) -> Page[Reconciliation]:
         """Runs by hand, newest first."""
-        page = await walk(
-            self._store,
-            [keys.RECONCILIATIONS() if merchant is None else keys.RECONCILIATIONS_OF_MERCHANT(merchant)],
-            part=part,
-        )
-        found = await hashes(self._store, [keys.RECONCILIATION(run_id) for run_id in page.rows])
-        return Page(tuple(_load(fields["row"]) for fields in found if fields), page.next_cursor)
+        index = keys.RECONCILIATIONS() if merchant is None else keys.RECONCILIATIONS_OF_MERCHANT(merchant)
+        page = await walk(self._store, [index], part=part)
+        return Page(tuple(await self.some(page.rows)), page.next_cursor)
 
-    async def facts(self, merchant: str, imp_uids: Sequence[str]) -> dict[str, Facts]:
-        """The facts of each of these payments, including those that retention has removed."""
+    async def facts(self, merchant: str, imp_uids: Sequence[str]) -> tuple[dict[str, Facts], float]:
+        """The facts of each of these payments, none for those that have left; and a time (UNIX seconds) after which
+        no payment began that has left."""
         known: dict[str, Facts] = {}
-        left = imp_uids
-        while left:
-            rows = await self._store.run("read_facts", MOST_FACTS, merchant, *left)
-            for imp_uid, (facts, tombstone) in zip(left, rows, strict=False):
-                known[imp_uid] = await offload(_facts, merchant, imp_uid, facts, tombstone, rows=len(facts) // 2)
-            left = left[len(rows) :]
-        return known
+        unread, left_until = imp_uids, 0
+        while unread:
+            left, rows = await self._store.run("read_facts", MOST_FACTS, merchant, *unread)
+            left_until = max(left_until, int(left))
+            for imp_uid, facts in zip(unread, rows, strict=False):
+                known[imp_uid] = await offload(codec.load_facts, paired(facts), rows=len(facts) // 2)
+            unread = unread[len(rows) :]
+        return known, left_until / 1000
 
     async def contradicts(self, merchant: str, imp_uids: Sequence[str]) -> dict[str, Sequence[str]]:
         """The events that i'mport's object contradicted at the last refresh, of those payments that were found."""
@@ -198,13 +201,8 @@ def _args(difference: Difference) -> tuple[str | int, ...]:
     return int(difference.missing), "" if at is None else round(at * 1000), silent
 
 
-def _facts(merchant: str, imp_uid: str, facts: Sequence[bytes], tombstone: bytes) -> Facts:
-    if tombstone:
-        return codec.load_tombstone(merchant, imp_uid, tombstone).facts
-    return codec.load_facts(paired(facts))
-
-
-def _load(text: bytes) -> Reconciliation:
+def load_run(text: bytes) -> Reconciliation:
+    """The run of a row as `save` stores it."""
     row = orjson.loads(text)
     window, trouble = row.get("window"), row.get("trouble")
     known = {"window": tuple(window) if window else None, "trouble": of_row(trouble) if trouble else None}

@@ -10,7 +10,6 @@ from itertools import chain
 from typing import Any, Literal, NamedTuple, cast
 
 from ledger import keys
-from ledger.constants import FACT_BYTES
 from ledger.endpoint_rows import filters
 from ledger.group_commit import GroupCommit
 from ledger.keys import Lane
@@ -59,11 +58,13 @@ class ClaimedPayment:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedPayments:
-    """The result of a claim; ``now`` is Redis' time in UNIX seconds; i'mport failed ``failures`` times in a row."""
+    """The result of a claim; ``now`` is Redis' time in UNIX seconds; i'mport failed ``failures`` times in a row.
+    Payments that began after ``left`` (UNIX seconds) have not left the ledger."""
 
     now: float
     failures: int
     payments: tuple[ClaimedPayment, ...]
+    left: float = 0.0
 
 
 class RefreshLane:
@@ -78,9 +79,11 @@ class RefreshLane:
 
     async def claim(self, lane: Lane, limit: int = 100) -> ClaimedPayments:
         """Lease up to ``limit`` due payments of a lane. Raises `LedgerUnavailable`."""
-        now, token, base, failures, rows = await self._store.run_and_kick("claim_payments", str(lane), limit, LEASE_MS)
+        now, token, base, left, failures, rows = await self._store.run_and_kick(
+            "claim_payments", str(lane), limit, LEASE_MS
+        )
         claimed = [await offload(_claimed, lane, int(token), int(base), row, rows=len(row[4]) // 2) for row in rows]
-        return ClaimedPayments(int(now) / 1000, int(failures), tuple(claimed))
+        return ClaimedPayments(int(now) / 1000, int(failures), tuple(claimed), int(left) / 1000)
 
     async def expected(self, merchant: str, merchant_uids: Sequence[str]) -> dict[str, ExpectedAmount]:
         """The amounts that the merchant expects for these orders, where it has given one."""
@@ -192,11 +195,9 @@ class RefreshLane:
 
 
 def _claimed(lane: Lane, token: int, base: int, row: Sequence[Any]) -> ClaimedPayment:
-    imp_uid, tries, silent, fields, facts, reported, tombstone, changes = row
+    imp_uid, tries, silent, fields, facts, reported, changes = row
     name = imp_uid.decode()
-    if tombstone:
-        record = codec.load_tombstone(lane.name, name, tombstone)
-    elif fields:
+    if fields:
         record = codec.load_record(lane.name, name, paired(fields), codec.load_facts(paired(facts)))
     else:
         record = Record(lane.name, name, sequence=base)
@@ -266,8 +267,7 @@ def _needs(change: Change) -> tuple[int, int, int]:
     size = sum(2 * len(event.callback.text) for event in change.events)
     found = len(change.record.snapshot.raw) if change.record.snapshot else 0
     shown = max((len(event.callback.payment or b"") for event in change.events), default=0)
-    remembered = 0 if change.previous.version else len(change.previous.facts) * FACT_BYTES
-    return size + found + shown + remembered, len(change.events), sum(not event.silent for event in change.events)
+    return size + found + shown, len(change.events), sum(not event.silent for event in change.events)
 
 
 def _outcome(change: Change, claimed: ClaimedPayment | None) -> str:

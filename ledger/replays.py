@@ -1,56 +1,35 @@
 """Replays: many recorded events sent again, at a rate, behind live deliveries.
 
-A replay is a walk through the recorded events, the oldest first, in steps that a worker does. Each step is one script,
-which queues deliveries and moves the replay's cursor together, so a killed worker neither loses nor repeats
-nothing. What was queued is sent from the endpoints' replay lanes; settling counts it.
+A replay is a walk through the events that history has, the oldest first, in turns that a worker takes. One script
+queues what a turn has selected and moves the replay's cursor, so a killed worker neither loses nor repeats anything.
+What was queued is sent from the endpoints' replay lanes; settling counts it.
 """
 
 from __future__ import annotations
 
 import math
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
 from ledger import keys
-from ledger.endpoint_rows import filters
 from ledger.jobs import REPLAY
 from ledger.pages import Page, PageRequest, walk
 from ledger.rows import Row, flat, hashes, seconds, text
 from ledger.store import Argument, Store
-from schemas.endpoints.endpoint import ENDPOINT_TYPES, EVERYTHING, PAYMENT_TYPES, wants
+from schemas.endpoints.replay_selection import Only, Selected, Selection
 from schemas.errors import NotFound
 from schemas.reasons import Reason
 
-Only = Literal["undelivered", "dead", "all"]
 State = Literal["running", "done", "stopped"]
 
-MOST_EVENTS = 500
-"""Events that one step considers."""
 MOST_DELIVERIES = 500
-"""Deliveries that one step queues, about."""
-_ANY_NUMBER = 1_000_000_000
+"""Deliveries that one turn queues, about."""
 PACE = 0.5
-"""Seconds between two steps of a replay that its rate holds back."""
+"""Seconds between two turns of a replay that its rate holds back."""
 _LONGEST_SAVED = 2.0
 """Seconds of its rate that a replay may make up for after a pause."""
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """What to send again, and to whom. Times are UNIX seconds; empty `types` mean all; without `endpoint` it is every
-    endpoint of the event's merchant that subscribes to it now.
-
-    `undelivered` is every event that the endpoint never got; a pending delivery is never replayed.
-    """
-
-    endpoint: str | None = None
-    merchant: str | None = None
-    types: tuple[str, ...] = ()
-    since: float | None = None
-    until: float | None = None
-    only: Only = "undelivered"
-    include_silent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,26 +49,26 @@ class Replay:
     ended_at: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What a replay may do now: queue ``budget`` deliveries, about, of events behind ``cursor`` ("" at the start) that
+    were recorded before ``until`` (UNIX seconds)."""
+
+    replay: Replay
+    cursor: str
+    until: float
+    budget: int
+
+
 class Replays:
-    """Count, create, step, stop, read."""
+    """Create, take turns, queue, stop, read; what there is to send again is history's."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def count(self, selection: Selection) -> int:
-        """How many deliveries a replay of this selection would queue now. Raises `LedgerUnavailable`."""
-        till = await self._until(selection)
-        cursor, matched, is_end = _start(selection), 0, 0
-        while not is_end:
-            is_end, reached, found = await self._store.run_and_kick(
-                "walk_replay", "", cursor, till, *_which(selection, _ANY_NUMBER)
-            )
-            cursor, matched = reached.decode(), matched + found
-        return matched
-
-    async def create(self, selection: Selection, rate: float) -> Replay:
-        """Begin a replay; workers do the rest. Raises `LedgerUnavailable`."""
-        matched = await self.count(selection)
+    async def create(self, selection: Selection, rate: float, matched: int) -> Replay:
+        """Begin a replay, for which ``matched`` deliveries were counted; workers do the rest. Raises
+        `LedgerUnavailable`."""
         replay_id = "rpl_" + secrets.token_hex(12)
         till = "" if selection.until is None else _ms(selection.until)
         fields: dict[str, Argument] = {
@@ -107,7 +86,7 @@ class Replays:
             "create_replay",
             replay_id,
             str(REPLAY),
-            _start(selection),
+            "",
             till,
             len(fields),
             *flat(fields.items()),
@@ -115,8 +94,8 @@ class Replays:
         )
         return await self.get(replay_id)
 
-    async def step(self, replay_id: str, now: float) -> float | None:
-        """Queue what the rate allows ``now`` (Redis' time); return seconds until the next step, None after the last.
+    async def turn(self, replay_id: str, now: float) -> Turn | float | None:
+        """What a replay may queue ``now`` (Redis' time); or seconds until it may queue something, None after its end.
 
         Raises `LedgerUnavailable`.
         """
@@ -125,19 +104,26 @@ class Replays:
             return None
         if row["state"] == b"stopped":
             return 0.0 if await self._take_out(replay_id) else None
-        replay = _replay(replay_id, row)
+        replay = load_replay(replay_id, row)
         budget = _budget(replay.rate, now, seconds(row, "queued_at"))
         if budget < 1:
             return max(PACE / 2, (1 - budget) / replay.rate)
-        is_end, _, found = await self._store.run_and_kick(
-            "walk_replay", replay_id, row["cursor"], row["until"], *_which(replay.selection, int(budget))
-        )
+        return Turn(replay, row["cursor"].decode(), int(row["until"]) / 1000, int(budget))
+
+    async def queue(self, turn: Turn, selected: Sequence[Selected], cursor: str, *, is_end: bool) -> float | None:
+        """Queue what was selected for a turn, and move the replay's cursor; seconds until the next turn, None after the
+        last. Whatever has moved it since the turn began has queued the same. Raises `LedgerUnavailable`."""
+        rows = [(one.event, one.endpoint, one.merchant, one.imp_uid, one.type, one.sequence) for one in selected]
+        args: list[Argument] = [turn.replay.id, turn.cursor, cursor, int(is_end), len(rows), *flat(rows)]
+        found = await self._store.run_and_kick("queue_replay", *args)
+        if found == b"moved":
+            return PACE
         if is_end:
             return None
-        if found < int(budget):
+        if not selected:
             return 0.0
-        pause = int(found) / replay.rate
-        return pause if budget >= MOST_DELIVERIES else max(PACE, pause)
+        pause = int(found) / turn.replay.rate
+        return pause if turn.budget >= MOST_DELIVERIES else max(PACE, pause)
 
     async def stop(self, replay_id: str) -> Replay:
         """Stop a replay and remove what it queued, except what a worker is sending. One that has ended is not changed.
@@ -150,48 +136,26 @@ class Replays:
 
     async def get(self, replay_id: str) -> Replay:
         """The replay of this id. Raises `NotFound`."""
-        row = (await hashes(self._store, [keys.REPLAY(replay_id)]))[0]
-        if not row:
+        found = await self.some([replay_id])
+        if not found:
             raise NotFound(Reason.of("not_found", kind="replay", id=replay_id))
-        return _replay(replay_id, row)
+        return found[0]
+
+    async def some(self, replay_ids: Sequence[str]) -> Sequence[Replay]:
+        """Those of these replays that the ledger has."""
+        rows = await hashes(self._store, [keys.REPLAY(name) for name in replay_ids])
+        return [load_replay(name, row) for name, row in zip(replay_ids, rows, strict=True) if row]
 
     async def list(self, part: PageRequest) -> Page[Replay]:
         """Replays, newest first."""
         page = await walk(self._store, [keys.REPLAYS()], part=part)
-        rows = await hashes(self._store, [keys.REPLAY(name) for name in page.rows])
-        found = tuple(_replay(name, row) for name, row in zip(page.rows, rows, strict=True) if row)
-        return Page(found, page.next_cursor)
+        return Page(tuple(await self.some(page.rows)), page.next_cursor)
 
     async def _take_out(self, replay_id: str) -> int:
         state, looked_at = await self._store.run("stop_replay", replay_id, MOST_DELIVERIES, str(REPLAY), durable=True)
         if state == b"unknown":
             raise NotFound(Reason.of("not_found", kind="replay", id=replay_id))
         return int(looked_at)
-
-    async def _until(self, selection: Selection) -> int:
-        now = await self._store.now()
-        return _ms(now if selection.until is None else min(selection.until, now))
-
-
-def _start(selection: Selection) -> str:
-    """The cursor before the first event: everything recorded later than that is walked."""
-    return "0" if selection.since is None else str(max(0, _ms(selection.since) - 1))
-
-
-def _which(selection: Selection, most_deliveries: int) -> list[Argument]:
-    """Which events to send again and to whom, as the script reads it."""
-    chosen = selection.types or (EVERYTHING,)
-    types = [(name, filters(name)) for name in (*PAYMENT_TYPES, *ENDPOINT_TYPES) if wants(chosen, name)]
-    return [
-        selection.merchant or "",
-        selection.endpoint or "",
-        selection.only,
-        int(selection.include_silent),
-        MOST_EVENTS,
-        most_deliveries,
-        len(types),
-        *flat(types),
-    ]
 
 
 def _budget(rate: float, now: float, before: float | None) -> float:
@@ -206,7 +170,8 @@ def _ms(at: float) -> int:
     return math.ceil(round(at * 1000, 3))
 
 
-def _replay(replay_id: str, row: Row) -> Replay:
+def load_replay(replay_id: str, row: Row) -> Replay:
+    """The replay of a hash `replay:rpl`."""
     return Replay(
         id=replay_id,
         selection=Selection(

@@ -1,23 +1,34 @@
-"""Retention: remove old payments; a tombstone of each keeps its facts from being announced again."""
+"""Retention: what is over and old leaves the ledger, as history has it."""
 
 from __future__ import annotations
 
-from ledger import keys
-from ledger.rows import hashes
+from ledger.outbox import Outbox
 from ledger.store import Store
 from schemas.endpoints.endpoint import ENDPOINT_TYPES, TEST_TYPE
-from schemas.payments import codec
 
 BATCH = 200
+"""Rows of a kind that one step removes."""
+MOST_ROWS = 100
+"""Rows that one script removes of payments: others wait for it for a millisecond or two."""
+_SCRIPTS = 25
+"""Scripts of payments in one step."""
 _WITHOUT_PAYMENT = (*ENDPOINT_TYPES, TEST_TYPE)
 """Types of events that belong to no payment."""
 
 
 class Retention:
-    """Removes old rows, a bounded number at a time, except those with unfinished work."""
+    """Removes old rows, a bounded number at a time, except those with unfinished work.
 
-    def __init__(self, store: Store) -> None:
+    Payments leave once history has them. To know that, it is noted where the outbox ends; when history has got there,
+    it has all changes from before that note, and whatever changed after it is not old.
+    """
+
+    def __init__(self, store: Store, outbox: Outbox) -> None:
         self._store = store
+        self._outbox = outbox
+        self._noted: tuple[str, int] | None = None
+        self.waits_for_history = False
+        """Whether the last step left payments here because history did not have all of them yet."""
 
     async def tidy(self, *, older_than: float, rejected_before: float) -> int:
         """Remove some of what has not changed since ``older_than`` (UNIX seconds); how much was removed.
@@ -31,18 +42,22 @@ class Retention:
         removed += int(await self._store.run("tidy_reconciliations", before, BATCH))
         removed += int(await self._store.run("tidy_merchants", before, BATCH))
         removed += int(await self._store.run("tidy_endpoints", before, BATCH))
-        for name in await self._store.run("list_old_payments", before, BATCH):
-            removed += await self._remove_payment(name.decode(), before)
-        return removed
+        return removed + await self._remove_payments(before)
 
-    async def _remove_payment(self, name: str, before: int) -> int:
-        merchant, _, imp_uid = name.partition("/")
-        fields, facts = await hashes(self._store, [keys.PAYMENT(name), keys.FACTS(name)])
-        if not fields:
-            return 0
-        record = codec.load_record(merchant, imp_uid, fields, codec.load_facts(facts))
-        tombstone = codec.dump_tombstone(record) if record.facts else b""
-        args = (merchant, imp_uid, record.version, before, tombstone)
-        while (answer := await self._store.run("remove_payment", *args)) == b"more":
-            pass
-        return int(answer == b"gone")
+    async def _remove_payments(self, before: int) -> int:
+        """Remove payments that have not changed since ``before`` (ms)."""
+        if self._noted is None:
+            state = await self._outbox.state()
+            self._noted = (state.last, state.now)
+        place, at = self._noted
+        removed = 0
+        for _ in range(_SCRIPTS):
+            answer = await self._store.run("remove_payments", min(before, at), place, at, MOST_ROWS)
+            self.waits_for_history = answer is None
+            if answer is None:
+                return removed
+            removed += int(answer[0]) + int(answer[1])
+            if not answer[1]:
+                break
+        self._noted = None
+        return removed

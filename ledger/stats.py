@@ -28,6 +28,14 @@ class RefusedBodies:
 
 
 @dataclass(frozen=True, slots=True)
+class OldCopy:
+    """Redis came back with a copy that lacks what happened in [since, until), UNIX seconds."""
+
+    since: float
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
 class Stats:
     """Refreshes and deliveries that wait; ages are in seconds, None if there is nothing of the kind.
 
@@ -37,7 +45,8 @@ class Stats:
 
     `refused` counts refused webhooks, by `merchant:status`. `spooled` notifications wait in
     the spools of as many `receivers` as have reported within the last minute. `refused_bodies` has the latest first.
-    `spool_troubles`: why spools of these receivers store nothing, each once.
+    `old_copy`: Redis came back with one within a week. `spool_troubles`: why spools of these receivers store nothing,
+    each once.
     """
 
     looks_due: int
@@ -55,12 +64,13 @@ class Stats:
     receivers: int
     spool_troubles: tuple[Reason, ...]
     refused_bodies: tuple[RefusedBodies, ...]
+    old_copy: OldCopy | None = None
 
 
 async def stats(store: Store) -> Stats:
     """The numbers now. Raises `LedgerUnavailable`."""
     answer = await store.run("read_stats")
-    now, refreshes, deliveries, pending, dead, held, refused, spooled, receivers, troubles, bodies = answer
+    now, refreshes, deliveries, pending, dead, held, refused, spooled, receivers, troubles, bodies, old = answer
     looks_due, look_since, looks_paused, look_paused_since = refreshes
     _, send_since, sends_paused, send_paused_since = deliveries
     return Stats(
@@ -79,6 +89,7 @@ async def stats(store: Store) -> Stats:
         receivers=receivers,
         spool_troubles=tuple(dict.fromkeys(map(load, troubles))),
         refused_bodies=tuple(_bodies(bodies)),
+        old_copy=_old_copy(old),
     )
 
 
@@ -86,6 +97,13 @@ def _bodies(flat: list[bytes]) -> Iterator[RefusedBodies]:
     for name, count, last in zip(flat[::3], flat[1::3], flat[2::3], strict=True):
         merchant, _, code = name.decode().rpartition(":")
         yield RefusedBodies(merchant, code, int(count), int(last) / 1000)
+
+
+def _old_copy(stored: bytes) -> OldCopy | None:
+    if not stored:
+        return None
+    since, until = (int(at) / 1000 for at in stored.split(b":"))
+    return OldCopy(since, until)
 
 
 def _age(now: bytes, then: bytes) -> float | None:

@@ -15,7 +15,7 @@ from ledger.keys import PREFIX
 from ledger.lua import script
 from ledger.primary import Primary
 from runtime.repeated_lines import Repeats
-from schemas.errors import LedgerFull, LedgerRefused, LedgerUnavailable
+from schemas.errors import LedgerFull, LedgerNotOpen, LedgerRefused, LedgerUnavailable
 from schemas.reasons import Reason
 
 log = structlog.get_logger()
@@ -174,6 +174,8 @@ def unavailable(error: Exception) -> LedgerUnavailable:
     """What an error of Redis means: it cannot be relied on now, or (`LedgerRefused`) the error is unexpected."""
     if isinstance(error, trouble.AskError):
         return LedgerUnavailable(Reason.of("redis_moving"))
+    if isinstance(error, trouble.ResponseError) and "NOTOPEN" in str(error):
+        return LedgerNotOpen(Reason.of("ledger_not_open"))
     if isinstance(error, trouble.ResponseError) and not isinstance(error, _PASSES):
         reason = str(error)
         if not reason.startswith(_AWAY) and not any(f" {word} " in reason or f"-{word} " in reason for word in _AWAY):

@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 from runtime import environment, history_url
 from runtime import setting_values as v
 from runtime.history_url import HistoryUrl, HistoryUrlError
+from runtime.machine import usable_cores
 from runtime.redis_url import RedisUrlError, parse
 from runtime.setting_values import ApiToken, Network
 from schemas.errors import BadSetting
@@ -105,6 +106,9 @@ class Settings(BaseModel):
     )
     require_durable: Switch = Field(False, alias="RELAY_REQUIRE_DURABLE", description=_SWITCH)
     replica_acks: int = Field(0, alias="RELAY_REPLICA_ACKS", ge=0, le=100, description="a number of replicas, 0 to 100")
+    workers: int = Field(
+        default_factory=usable_cores, alias="RELAY_WORKERS", ge=1, le=256, description="a number of processes, 1 to 256"
+    )
 
     log_format: LogFormat = Field("json", alias="RELAY_LOG_FORMAT", description="json or console")
     log_level: LogLevel = Field("info", alias="RELAY_LOG_LEVEL", description="debug, info, warning, error or critical")

@@ -1,4 +1,5 @@
-"""The signals that ask a process to stop, handed to one function; what was there before is restored afterwards."""
+"""The signals that ask a process to stop, handed to one function or held back; what was there before is restored
+afterwards."""
 
 from __future__ import annotations
 
@@ -32,3 +33,13 @@ def handled(handle: Callable[[], object], numbers: Sequence[int] = STOP_SIGNALS)
     finally:
         for number, handler in before:
             signal.signal(number, handler)
+
+
+@contextmanager
+def blocked(numbers: Sequence[int] = STOP_SIGNALS) -> Iterator[None]:
+    """While the block runs, these signals wait."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -1,4 +1,4 @@
-"""``python -m workers``: one worker process."""
+"""``python -m workers``: `RELAY_WORKERS` worker processes, or this one alone where that is 1."""
 
 from __future__ import annotations
 
@@ -13,23 +13,32 @@ import uvloop
 from history import History
 from ledger import Ledger
 from runtime import process
+from runtime.children import Children
 from runtime.encryption import Sealer
 from runtime.open_files import allow_open_files
 from runtime.settings import Settings
 from runtime.signals import handled
 from runtime.startup import check_once
-from workers.app import WorkerProcess
+from workers.app import STOP_WITHIN, WorkerProcess
 from workers.deliver import MOST_IN_FLIGHT
 
 
 def main() -> int:
-    """Run the worker process; return its exit status."""
-    return process.run(work)
+    """Run the worker processes; return the exit status."""
+    return process.run(run)
+
+
+def run(settings: Settings) -> int:
+    """Work until SIGTERM or SIGINT, in as many processes as the settings say; the exit status. Raises `BadSetting`."""
+    settings.needs("encryption_keys")
+    if settings.workers == 1:
+        return work(settings)
+    _collect_less()  # the collector would write into the memory that the processes share
+    return Children(partial(work, settings), settings.workers, STOP_WITHIN).run()
 
 
 def work(settings: Settings) -> int:
-    """Work until SIGTERM or SIGINT; return the exit status. Raises `BadSetting`."""
-    settings.needs("encryption_keys")
+    """Work in this process until SIGTERM or SIGINT; return its exit status. Raises `BadSetting`."""
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     asyncio.run(_check(settings))
     allow_open_files(MOST_IN_FLIGHT + 512)  # an endpoint that hangs keeps its connection

@@ -26,16 +26,17 @@ from ledger.acl_watch import EVERY as ACL_CHECK_EVERY
 from ledger.acl_watch import AclWatch
 from ledger.constants import SWEEP_EVERY
 from ledger.heartbeats import REPORT_EVERY
-from ledger.jobs import RECONCILE, REPLAY, RETENTION
+from ledger.jobs import HISTORY, RECONCILE, REPLAY, RETENTION, REWRITE
 from ledger.leases import RENEW_EVERY
 from runtime.encryption import Sealer
 from runtime.periodic import Background, Periodic
 from runtime.settings import Settings
 from runtime.startup import StartupCheck
 from schemas.endpoints.egress import forbidden
-from schemas.errors import BadSetting, LedgerUnavailable
+from schemas.errors import HistoryUnavailable, LedgerUnavailable
 from workers.callback_sender import CallbackSender
 from workers.callback_transport import callback_transport
+from workers.cold_payments import ColdPayments
 from workers.consumer_log import limit_consumer_logs
 from workers.deliver import Deliverer
 from workers.heartbeat import HeartbeatMiddleware
@@ -44,7 +45,8 @@ from workers.reconcile import Reconciler
 from workers.recorder import Recorder
 from workers.refresh import Refresher
 from workers.replay import Replayer
-from workers.retention import RetentionJob, schedule_retention
+from workers.retention import HistoryRetentionJob, RetentionJob, schedule_retention
+from workers.rewrite import Rewriter
 from workers.watchdog import dead_thread
 
 log = structlog.get_logger()
@@ -74,15 +76,18 @@ class WorkerProcess:
         self._iamport = iamport_transport(settings)
         self._sender = _callback_sender(settings)
         clients = MerchantClients(settings, sealer, self._iamport, self._ledger.tokens, self._ledger.merchants.get)
-        self._refresher = Refresher(settings, self._ledger, clients, rng)
+        cold = ColdPayments(settings, self._ledger, self._history)
+        self._refresher = Refresher(settings, self._ledger, cold, clients, rng)
         self._deliverer = Deliverer(settings, self._ledger, sealer, self._sender, rng)
-        self._reconciler = Reconciler(settings, self._ledger, clients, rng)
+        self._reconciler = Reconciler(settings, self._ledger, cold, clients, rng)
         self._jobs = JobRunner(
             self._ledger,
             {
                 RECONCILE: self._reconciler.step,
-                REPLAY: Replayer(self._ledger).step,
+                REPLAY: Replayer(self._ledger, self._history).step,
+                REWRITE: Rewriter(self._ledger).step,
                 RETENTION: RetentionJob(settings, self._ledger, self._reconciler).step,
+                HISTORY: HistoryRetentionJob(settings, self._ledger, self._history).step,
             },
         )
         self._name = f"{os.getpid()}-{rng.getrandbits(32):08x}"
@@ -103,7 +108,10 @@ class WorkerProcess:
         self._worker = dramatiq.Worker(broker, worker_threads=THREADS, worker_timeout=IDLE_POLL_MS)
 
     def run(self, stop: threading.Event) -> int:
-        """Work until ``stop`` is set; return the exit status: 0, or 1 if the process must be restarted."""
+        """Work until ``stop`` is set; return the exit status: 0, or 1 if the process must be restarted.
+
+        Raises `BadSetting` where a check that had to wait for Redis or history finds one.
+        """
         self._worker.start()
         limit_consumer_logs(self._worker)
         for thread in self._worker.workers:
@@ -116,12 +124,10 @@ class WorkerProcess:
             dead = dead_thread(self._worker)
             if dead is not None:
                 log.critical("thread_died", thread=dead, hint="the process exits so that its supervisor restarts it")
-            if isinstance(self._background.failure, BadSetting):
-                log.critical("startup_failed", error=str(self._background.failure))
             if dead is not None or self._background.failure is not None:
                 status = 1
         self._stop(status)
-        return status
+        return self._background.status() or status
 
     async def sweep(self) -> None:
         """Kick every lane that has due work and no kick under way."""
@@ -143,9 +149,16 @@ class WorkerProcess:
         await schedule_retention(self._ledger)
 
     async def keep_open(self) -> None:
-        """Open the ledger anew if Redis has lost it: then it has to be known whether it must be restored."""
-        if not await self._ledger.is_open():
+        """Open the ledger anew if Redis has lost it, as it may have to be restored; and where history was lost, make
+        its tables and say whose it is."""
+        if not await self._ledger.is_open() or not await self._is_history_owned():
             await self.prepare()
+
+    async def _is_history_owned(self) -> bool:
+        try:
+            return await self._history.owner() is not None
+        except HistoryUnavailable:
+            return False
 
     def _stop(self, status: int) -> None:
         """Let work in flight finish and release the rest; exit at the deadline in any case."""
@@ -179,6 +192,7 @@ class WorkerProcess:
         try:
             await self._ledger.leases.release()
             await self.heartbeat.sign_off()
+            await self.recorder.finish()
         except LedgerUnavailable as error:
             log.warning("leases_not_released", error=str(error), hint="they end within seconds")
         await self._history.close()
@@ -195,14 +209,20 @@ class WorkerProcess:
 
 def background(app: WorkerProcess) -> tuple[Periodic, ...]:
     """The periodic tasks of a worker, which run beside its actors."""
+    start = StartupCheck(app.prepare)
+
+    async def keep_open() -> None:
+        await start.passed()
+        await app.keep_open()
+
     return (
         Periodic("sweep", app.sweep, SWEEP_EVERY),
         Periodic("renew_leases", app.renew_leases, RENEW_EVERY),
         Periodic("report_heartbeat", app.heartbeat.report, REPORT_EVERY),
         Periodic("watch_rights", app.acl_watch.log_problems, ACL_CHECK_EVERY),
         Periodic("record", app.recorder.step, 0.0),
-        StartupCheck(app.prepare).task("prepare"),
-        Periodic("keep_open", app.keep_open, OPEN_CHECK_EVERY),
+        start.task("prepare"),
+        Periodic("keep_open", keep_open, OPEN_CHECK_EVERY),
     )
 
 

@@ -10,11 +10,14 @@ from ledger.merchants import Merchant
 from ledger.offload import offload
 from ledger.reconciliations import Difference, Reconciliation
 from schemas.payments.channels import hidden_test_payment, silent_before
+from schemas.payments.decide import Record
 from schemas.payments.derive_facts import new_facts
+from schemas.payments.erased_record import has_erased_account, without_buyer
 from schemas.payments.events import event_id
 from schemas.payments.facts import Fact, FactKind, Facts
 from schemas.payments.retractions import contradicted
 from schemas.payments.snapshot import Snapshot
+from workers.cold_payments import ColdPayments
 from workers.list_pages import read_page
 
 OVERLAP = 3600
@@ -26,8 +29,9 @@ ANNOUNCED = (FactKind.ISSUED, FactKind.PAID, FactKind.DEPOSITED)
 class PageComparison:
     """Finds the payments of a page that need a refresh. ``expiry_grace`` is in seconds."""
 
-    def __init__(self, ledger: Ledger, expiry_grace: float) -> None:
+    def __init__(self, ledger: Ledger, cold: ColdPayments, expiry_grace: float) -> None:
         self._ledger = ledger
+        self._cold = cold
         self._grace = expiry_grace
 
     async def differences(
@@ -37,17 +41,22 @@ class PageComparison:
 
         A payment needs one if the ledger lacks facts that its row shows, if i'mport contradicts announced facts in a
         new way, if its row is unreadable, or if its cancellation became pending before its merchant included test
-        payments. Hidden test payments are skipped.
+        payments. Hidden test payments are skipped. Payments that have left the ledger are compared with history.
+
+        Raises `HistoryUnavailable`.
         """
         merchant = await self._ledger.merchants.get(run.merchant)
         shown, unreadable = await read_page(run, page)
         snapshots = [snapshot for snapshot in shown if hidden_test_payment(snapshot, merchant) is None]
-        known = await self._ledger.reconciliations.facts(run.merchant, [snapshot.imp_uid for snapshot in snapshots])
+        known, left = await self._ledger.reconciliations.facts(run.merchant, [row.imp_uid for row in snapshots])
+        unknown = [snapshot for snapshot in snapshots if not known[snapshot.imp_uid]]
+        cold = await self._cold.records(run.merchant, unknown, left=left, now=now)
+        known |= {imp_uid: record.facts for imp_uid, record in cold.items()}
         unchanged = Difference(missing=False, silent=recorded_silently(run))
         differing = dict.fromkeys(unreadable, unchanged)
         differing |= await self._with_missing_facts(run, snapshots, known, merchant, now)
         others = [snapshot for snapshot in snapshots if snapshot.imp_uid not in differing]
-        differing |= dict.fromkeys(await self._contradicted(run, others, known), unchanged)
+        differing |= dict.fromkeys(await self._contradicted(run, others, known, cold), unchanged)
         differing |= dict.fromkeys(await self._pending(run, others, merchant), unchanged)
         return len(snapshots), differing
 
@@ -73,11 +82,16 @@ class PageComparison:
         return found
 
     async def _contradicted(
-        self, run: Reconciliation, snapshots: Sequence[Snapshot], known: Mapping[str, Facts]
+        self,
+        run: Reconciliation,
+        snapshots: Sequence[Snapshot],
+        known: Mapping[str, Facts],
+        cold: Mapping[str, Record],
     ) -> list[str]:
         """The payments whose row contradicts other announced facts than their record says: i'mport shows less than was
         announced, or all of it again. No webhook was lost, so they do not count as missing."""
-        marked = await self._ledger.reconciliations.contradicts(run.merchant, [row.imp_uid for row in snapshots])
+        marked: dict[str, Sequence[str]] = {imp_uid: record.contradicts for imp_uid, record in cold.items()}
+        marked |= await self._ledger.reconciliations.contradicts(run.merchant, [row.imp_uid for row in snapshots])
         found = []
         for snapshot in snapshots:
             imp_uid, facts = snapshot.imp_uid, known[snapshot.imp_uid]
@@ -110,4 +124,6 @@ def _announced_at(missing: Iterable[Fact], snapshot: Snapshot, merchant: Merchan
 
 
 def _missing_facts(known: Facts, snapshot: Snapshot, now: float, grace: float) -> tuple[Fact, ...]:
-    return new_facts(known, snapshot, int(now), grace=grace)
+    # The number of an account that was erased is no difference.
+    shown = without_buyer(snapshot) if has_erased_account(known) else snapshot
+    return new_facts(known, shown, int(now), grace=grace)

@@ -28,6 +28,7 @@ from schemas.errors import (
 from schemas.payments.windows import Window, first, is_complete
 from schemas.reasons import Reason
 from schemas.schedule import jittered, wait
+from workers.cold_payments import ColdPayments
 from workers.list_pages import after_page, skip_row, smaller_request, stored_window
 from workers.page_comparison import OVERLAP, PageComparison, recorded_silently
 
@@ -49,11 +50,13 @@ LONGEST_FAILURE = 86400.0
 class Reconciler:
     """Does the next step of a reconciliation: compares one page of i'mport's list, or counts the repaired payments."""
 
-    def __init__(self, settings: Settings, ledger: Ledger, clients: MerchantClients, rng: Random) -> None:
+    def __init__(
+        self, settings: Settings, ledger: Ledger, cold: ColdPayments, clients: MerchantClients, rng: Random
+    ) -> None:
         self._settings = settings
         self._ledger = ledger
         self._clients = clients
-        self._comparison = PageComparison(ledger, settings.expiry_grace)
+        self._comparison = PageComparison(ledger, cold, settings.expiry_grace)
         self._rng = rng
 
     async def step(self, job: str, now: float) -> float | None:

@@ -12,7 +12,7 @@ import asyncio
 import structlog
 
 from history import History
-from ledger.outbox import Item, Outbox
+from ledger.outbox import HistoryBehind, Item, Outbox
 from runtime.repeated_lines import Repeats
 from schemas.errors import HistoryUnavailable, UnknownEntry
 
@@ -27,6 +27,8 @@ IDLE_WAIT = 1.0
 """Seconds for which an idle recorder waits for an entry before it renews its lead."""
 LEAD_AGAIN = 0.5
 """Seconds between two attempts to become the recorder."""
+FINISH_WITHIN = 3.0
+"""Seconds in which a worker that stops records what is left."""
 RETRY_AFTER = 1.0
 """Seconds until history is tried again."""
 
@@ -51,7 +53,9 @@ class Recorder:
             await asyncio.sleep(LEAD_AGAIN)
             return
         try:
-            await self._record_what_waits(name)
+            place = await self._record_what_waits(name)
+            if place is not None:
+                await self._outbox.wait(place, IDLE_WAIT)
         except HistoryUnavailable as error:
             self._log_away(error)
             await asyncio.sleep(RETRY_AFTER)
@@ -63,19 +67,47 @@ class Recorder:
                 )  # fmt: skip
             await asyncio.sleep(RETRY_AFTER)
 
-    async def _record_what_waits(self, name: str) -> None:
+    async def finish(self) -> None:
+        """Record what this worker has still changed, as it may be the last one, and let another record at once.
+
+        Raises `LedgerUnavailable`. A history that is away, or takes longer than `FINISH_WITHIN`, is left to the next.
+        """
+        try:
+            async with asyncio.timeout(FINISH_WITHIN):
+                name = await self._outbox.lead(self._owner)
+                if name is not None:
+                    await self._record_what_waits(name)
+        except (HistoryUnavailable, UnknownEntry, TimeoutError) as error:
+            log.warning("outbox_not_recorded", error=str(error), hint="the next recorder goes on with it")
+        await self._outbox.resign(self._owner)
+
+    async def _record_what_waits(self, name: str) -> str | None:
+        """Record until nothing waits; the place that is reached, None where another records or history was lost."""
         place = await self._history.place(name)
         self._log_back()
-        items = await self._outbox.read(place, MOST_ITEMS)
+        try:
+            items = await self._outbox.read_checked(place, MOST_ITEMS)
+        except HistoryBehind:
+            await self._go_on_behind(name, place)
+            return None
         while items:
             place = await self._record(name, place, items)
             if len(items) < MOST_ITEMS:
                 await asyncio.sleep(GATHER)
             if await self._outbox.lead(self._owner) != name:
-                return
+                return None
             items = await self._outbox.read(place, MOST_ITEMS)
         await self._outbox.trim(place)
-        await self._outbox.wait(place, IDLE_WAIT)
+        return place
+
+    async def _go_on_behind(self, name: str, place: str) -> None:
+        """History had more before than it has now, unless another recorder has moved its place meanwhile."""
+        if await self._history.place(name) == place:
+            log.error(
+                "history_lost", place=place,
+                hint="what the ledger holds is written again; `relay reconcile --rebuild` finds older facts at i'mport",
+            )  # fmt: skip
+            await self._outbox.rewrite(place)
 
     async def _record(self, name: str, place: str, items: list[Item]) -> str:
         """Write these items; return the place that history has reached, by this recorder or another."""

@@ -18,13 +18,22 @@ from ledger.offload import offload
 from ledger.refresh_lane import ClaimedPayment, ClaimedPayments
 from runtime.refresh_policy import policy
 from runtime.settings import Settings
-from schemas.errors import HiddenPayment, IamportError, IamportFailing, LedgerFull, RelayError, WrongCredentials
+from schemas.errors import (
+    HiddenPayment,
+    HistoryUnavailable,
+    IamportError,
+    IamportFailing,
+    LedgerFull,
+    RelayError,
+    WrongCredentials,
+)
 from schemas.payments.channels import silent_before
 from schemas.payments.decide import Change, Policy, decide
 from schemas.payments.snapshot import Snapshot
 from schemas.reasons import Reason
 from schemas.schedule import exhausted, jittered, wait
 from workers.bisect_lookup import look_up_in_parts
+from workers.cold_payments import ColdPayments
 from workers.expected_amounts import expected_amounts
 from workers.lookup_outcomes import LookupOutcome, outcomes_of
 from workers.lookup_pace import Pace
@@ -41,8 +50,11 @@ PolicyOf = Callable[[Snapshot], Policy]
 class Refresher:
     """The actor behind the lanes ``refresh/…`` and ``unknown/…``."""
 
-    def __init__(self, settings: Settings, ledger: Ledger, clients: MerchantClients, rng: Random) -> None:
+    def __init__(
+        self, settings: Settings, ledger: Ledger, cold: ColdPayments, clients: MerchantClients, rng: Random
+    ) -> None:
         self._settings = settings
+        self._cold = cold
         self._ledger = ledger
         self._lane = ledger.refresh_lane
         self._clients = clients
@@ -84,6 +96,7 @@ class Refresher:
             log.info("iamport_recovered", merchant=lane.name)
         log_unrequested(lane, claimed, answer)
         found = await outcomes_of(claimed, answer, client.merchant)
+        claimed = await self._cold.put_back(claimed, found)
         policy_of = await self._policies(client, claimed, found)
         outcomes = await asyncio.gather(
             *(self._settle(one, found[one.record.imp_uid], claimed.now, policy_of) for one in claimed.payments),
@@ -150,12 +163,21 @@ class Refresher:
             return
         tries = payment.tries if payment.lease.lane.kind == "unknown" else 0
         if exhausted(schedule, tries):
-            await self._reject(payment)
+            await self._give_up(payment)
             return
         await self._lane.postpone(payment.lease, "unknown", due_in=schedule[tries], tries=tries + 1)
 
-    async def _reject(self, payment: ClaimedPayment) -> None:
+    async def _give_up(self, payment: ClaimedPayment) -> None:
+        """Reject what i'mport never knew; only history can say that of a payment that the ledger does not have."""
         record = payment.record
+        try:
+            was_known = await self._cold.is_known(record.merchant, record.imp_uid)
+        except HistoryUnavailable as error:
+            await self._postpone(payment, error)
+            return
+        if was_known:
+            await self._postpone(payment, IamportFailing(Reason.of("payment_no_longer_known")))
+            return
         log.warning(
             "notification_rejected", merchant=record.merchant, imp_uid=record.imp_uid, reason="unknown to i'mport"
         )

@@ -1,12 +1,18 @@
-"""The periodic job: remove settled payments older than RELAY_RETENTION, and schedule automatic reconciliations."""
+"""The periodic jobs of retention: what is over leaves the ledger after RELAY_LEDGER_RETENTION, and history after
+RELAY_RETENTION. The first one also schedules automatic reconciliations."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+from math import inf
+
 import structlog
 
+from history import History
 from ledger import Ledger
-from ledger.jobs import RETENTION
+from ledger.jobs import HISTORY, RETENTION
 from runtime.settings import Settings
+from schemas.outbox.whole_payment import Name
 from workers.reconcile import Reconciler
 
 log = structlog.get_logger()
@@ -22,33 +28,57 @@ REJECTED_AFTER = 86400.0
 
 
 class RetentionJob:
-    """The one job of the lane ``job/tidy``."""
+    """The one job of the lane ``job/tidy``: what leaves the ledger."""
 
     def __init__(self, settings: Settings, ledger: Ledger, reconciler: Reconciler) -> None:
         self._settings = settings
         self._ledger = ledger
         self._reconciler = reconciler
+        self._keeps = min(settings.ledger_retention, settings.retention or inf)
 
     async def step(self, _job: str, now: float) -> float:
         """Remove a bounded number of old rows; return the seconds until the next step."""
         await self._reconciler.schedule_all()
         removed = await self._ledger.retention.tidy(
-            older_than=now - self._settings.retention,
-            rejected_before=now - min(REJECTED_AFTER, self._settings.retention),
+            older_than=now - self._keeps, rejected_before=now - min(REJECTED_AFTER, self._keeps)
         )
         if removed:
             log.info("retention_removed", removed=removed)
-        return RUN_AGAIN_IN if removed else self._interval()
+            return RUN_AGAIN_IN
+        if self._ledger.retention.waits_for_history:
+            return SHORTEST_INTERVAL
+        return _interval(self._keeps, self._settings.reconcile_every or LONGEST_INTERVAL)
 
-    def _interval(self) -> float:
-        """Seconds: a minute, or less if retention or reconciliation is configured to be quicker."""
-        settings = self._settings
-        return max(
-            SHORTEST_INTERVAL,
-            min(LONGEST_INTERVAL, settings.retention / 4, settings.reconcile_every or LONGEST_INTERVAL),
-        )
+
+class HistoryRetentionJob:
+    """The one job of the lane ``job/history``: what leaves history. A payment that is in the ledger stays, as whatever
+    happens to it there would come back without what was before."""
+
+    def __init__(self, settings: Settings, ledger: Ledger, history: History) -> None:
+        self._retention = settings.retention
+        self._ledger = ledger
+        self._history = history
+
+    async def step(self, _job: str, now: float) -> float | None:
+        """Remove a bounded number of old rows; return the seconds until the next step, None where nothing ever leaves.
+
+        Raises `HistoryUnavailable`.
+        """
+        if not self._retention:
+            return None
+        more = await self._history.retention.step(now - self._retention, in_ledger=self._in_ledger)
+        return RUN_AGAIN_IN if more else _interval(self._retention)
+
+    async def _in_ledger(self, names: Sequence[Name]) -> Collection[Name]:
+        return set(names) - set(await self._ledger.cold.missing(names))
+
+
+def _interval(retention: float, longest: float = LONGEST_INTERVAL) -> float:
+    """Seconds: a minute, or less if retention or something else is configured to be quicker."""
+    return max(SHORTEST_INTERVAL, min(LONGEST_INTERVAL, retention / 4, longest))
 
 
 async def schedule_retention(ledger: Ledger) -> None:
-    """Schedule the job's first step; each step schedules the next."""
+    """Schedule the first step of each job; each step schedules the next."""
     await ledger.jobs.schedule(RETENTION, JOB, if_new=True)
+    await ledger.jobs.schedule(HISTORY, JOB, if_new=True)

@@ -12,10 +12,17 @@ from runtime.setting_values import ApiToken, Rights
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The holder of a valid token: `name` is a fingerprint of the token that reveals nothing of it."""
+    """The holder of a valid token: `name` is a fingerprint of the token that reveals nothing of it; `holder` what the
+    settings call the holder, if they do."""
 
     name: str
     rights: Rights
+    holder: str | None = None
+
+    @property
+    def actor(self) -> str:
+        """Who it is for people: the holder, else the first part of the fingerprint."""
+        return self.holder or self.name[:8]
 
     @property
     def read_only(self) -> bool:
@@ -32,7 +39,7 @@ class ApiTokens:
     """The valid tokens, compared in constant time."""
 
     def __init__(self, tokens: Iterable[ApiToken]) -> None:
-        self._known = [(_digest(token.value.get_secret_value()), token.rights) for token in tokens]
+        self._known = [(_digest(token.value.get_secret_value()), token) for token in tokens]
 
     def caller(self, authorization: str | None) -> Caller | None:
         """The caller that an `Authorization` header authenticates; None where its token is not valid."""
@@ -45,10 +52,10 @@ class ApiTokens:
         """The holder of this token; None where it is not valid."""
         given = _digest(token)
         found: Caller | None = None
-        for digest, rights in self._known:
+        for digest, known in self._known:
             # Every token is compared, so that the time does not reveal which one matched.
             if hmac.compare_digest(digest, given):
-                found = Caller(digest.hex()[:32], rights)
+                found = Caller(digest.hex()[:32], known.rights, known.holder)
         return found
 
 

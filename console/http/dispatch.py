@@ -13,10 +13,13 @@ from starlette.types import Receive, Scope, Send
 
 from console.context import Context
 from console.http.api_tokens import ApiTokens, Caller
+from console.http.audited import deed
 from console.http.idempotency import run_once
 from console.http.operation import Call, Operation, OperationResult, Table
-from console.http.problems import invalid, of_error, problem
+from console.http.problems import invalid, is_outcome_unknown, of_error, problem
 from console.http.requests import MAX_BODY_BYTES, InvalidFields, TooLarge, parse_request, read_body
+from console.http.streams import Streamed
+from console.operations.audit import AuditTrail
 from schemas import wire
 from schemas.errors import RelayError
 from schemas.reasons import Reason
@@ -25,10 +28,11 @@ log = structlog.get_logger()
 
 
 class OperatorApi:
-    """The operator API as an ASGI application, made from its table of `operations`."""
+    """The operator API as an ASGI application, made from its table of `operations`; `trail` audits what they do."""
 
-    def __init__(self, context: Context, operations: Iterable[Operation], tokens: ApiTokens) -> None:
+    def __init__(self, context: Context, operations: Iterable[Operation], tokens: ApiTokens, trail: AuditTrail) -> None:
         self._context = context
+        self._trail = trail
         self._table = Table(operations)
         self._tokens = tokens
 
@@ -79,8 +83,12 @@ class OperatorApi:
 
         async def carry_out() -> Response:
             try:
-                return render(await operation.handler(call))
+                result = await operation.handler(call)
+                await self._audit(operation, call, caller, result)
+                return render(result)
             except RelayError as error:
+                if is_outcome_unknown(error):
+                    await self._audit(operation, call, caller, OperationResult())
                 return of_error(error)
 
         key = request.headers.get("idempotency-key")
@@ -96,10 +104,21 @@ class OperatorApi:
             carry_out=carry_out,
         )
 
+    async def _audit(self, operation: Operation, call: Call[Any, Any], caller: Caller, result: OperationResult) -> None:
+        """Audit what was done, or what is about to be shown. Raises `LedgerUnavailable` for what is to be shown."""
+        audited = operation.audited
+        if audited is None or not audited.counts(result.status):
+            return
+        made = {"id": getattr(result.value, "id", None)}
+        done = deed(audited, {**made, **call.query.model_dump(), **call.path}, call.body)
+        await (self._trail.looked if audited.look else self._trail.wrote)(caller.actor, done)
+
 
 def render(answer: OperationResult) -> Response:
     """The response of an answer; amounts are written as the numbers they were."""
     headers = dict(answer.headers)
+    if answer.stream is not None:
+        return Streamed(answer.stream, answer.status, headers)
     if answer.value is None:
         return Response(status_code=answer.status, headers=headers)
     value = answer.value.model_dump() if isinstance(answer.value, BaseModel) else answer.value

@@ -24,7 +24,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from console.operations.put_merchant import MERCHANT_NAME
-from ledger.pages import PageRequest
+from history.pages import PageRequest
 from schemas.durations import parse_duration
 from schemas.errors import Invalid
 from schemas.reasons import Reason, english
@@ -60,7 +60,7 @@ T = TypeVar("T")
 
 
 class ListOut(Out, Generic[T]):
-    """A `ledger.pages.Page` of rows."""
+    """A page of rows."""
 
     data: list[T] = Field(validation_alias="rows")
     next_cursor: str | None
@@ -183,15 +183,17 @@ Merchant = Annotated[str, Field(pattern=f"^{MERCHANT_NAME}$")]
 
 
 class Listing(Parameters):
-    """The parameters of every list."""
+    """The parameters of every list; the window [since, until) is about when a row was first recorded."""
 
     limit: int = Field(50, ge=1, le=200)
     cursor: str | None = Field(None, min_length=1, max_length=500)
+    since: Moment | None = None
+    until: Moment | None = None
 
     @property
     def part(self) -> PageRequest:
         """The part of the list that is wanted."""
-        return PageRequest(self.limit, self.cursor)
+        return PageRequest(self.limit, self.cursor, self.since, self.until)
 
 
 class OfMerchant(Parameters):

@@ -135,6 +135,8 @@ def _responses(operation: Operation, refs: _Refs, example: Mapping[str, Any]) ->
             shown = {"example": example["answer"]} if status == example["status"] else {}
             content = {"application/json": {"schema": refs[model, "serialization"], **shown}}
             responses[str(status)]["content"] = content
+        elif operation.streams and status == 200:
+            responses["200"]["content"] = {kind: {"schema": {"type": "string"}} for kind in operation.streams}
     for status in sorted({401, 422, 503, *operation.problems, *_of_method(operation)}):
         responses[str(status)] = {"description": HTTPStatus(status).phrase, **_PROBLEM}
     return responses

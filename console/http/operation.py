@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar
 from urllib.parse import unquote_to_bytes
@@ -11,7 +11,9 @@ from urllib.parse import unquote_to_bytes
 from pydantic import BaseModel
 
 from console.context import Context
-from console.http.models import Nothing, Parameters
+from console.http.audited import Audited
+from console.http.models import ListOut, Nothing, Parameters
+from console.operations.wait_for_history import HistoryPage
 
 Q = TypeVar("Q", bound=Parameters)
 B = TypeVar("B", bound=BaseModel)
@@ -32,11 +34,19 @@ class Call(Generic[Q, B]):
 
 @dataclass(frozen=True, slots=True)
 class OperationResult:
-    """What a handler gives back: a model, or anything `schemas.wire` can write; None for an answer without a body."""
+    """What a handler gives back: a model, or anything `schemas.wire` can write; None for an answer without a body, or
+    with one that is streamed: `stream`, whose first piece is there already."""
 
     value: Any = None
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
+    stream: AsyncIterator[bytes] | None = None
+
+
+def listed(model: type[ListOut[Any]], page: HistoryPage[Any]) -> OperationResult:
+    """A page of a list; a header says by how many seconds history is behind, where it could not be waited for."""
+    headers = {"relay-history-behind": f"{page.behind:.1f}"} if page.behind else {}
+    return OperationResult(model.model_validate(page), headers=headers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +63,10 @@ class Operation:
     problems: tuple[int, ...] = ()
     secret: bool = False
     """Shows secrets: not for read-only tokens, though it changes nothing."""
+    audited: Audited | None = None
+    """What the audit says of it; None for what neither changes anything nor shows secrets or buyers' data."""
+    streams: tuple[str, ...] = ()
+    """Media types of an answer that is streamed instead of one in JSON."""
 
     @property
     def body_model(self) -> type[BaseModel]:

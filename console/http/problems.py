@@ -13,6 +13,7 @@ from starlette.responses import Response
 from schemas import wire
 from schemas.errors import (
     Conflict,
+    HistoryUnavailable,
     IamportFailing,
     IamportRefused,
     IamportUnreachable,
@@ -156,6 +157,11 @@ def reason_of(error: RelayError) -> Reason:
     return error.reason
 
 
+def is_outcome_unknown(error: Exception) -> bool:
+    """Whether what was asked for may have happened all the same."""
+    return isinstance(error, IamportFailing) and not isinstance(error, IamportUnreachable)
+
+
 def of_error(error: RelayError) -> Response:
     """The answer to an error that was raised on purpose."""
     reason = reason_of(error)
@@ -172,7 +178,7 @@ def of_error(error: RelayError) -> Response:
             return problem(502, reason)
         case IamportFailing():
             return problem(504, reason)
-        case LedgerUnavailable():
+        case LedgerUnavailable() | HistoryUnavailable():
             return problem(503, reason, headers={"retry-after": "1"})
         case _:
             return problem(500, reason)

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from console.context import Context
+from console.operations import from_history
+from console.operations.read_deliveries import read_delivery
+from console.operations.read_events import find_event
 from ledger.deliveries import DeliveryView
 from ledger.endpoints import RegisteredEndpoint
 from ledger.events import StoredEvent
 from ledger.heartbeats import running
-from ledger.pages import PageRequest
 from schemas.endpoints.endpoint import wants
 from schemas.errors import NotFound
 from schemas.reasons import Reason
@@ -31,16 +33,36 @@ class DeliveryExplanation:
 
 async def explain_delivery(context: Context, event_id: str, endpoint_id: str) -> DeliveryExplanation:
     """Why this endpoint has, has not, or has not yet received this event. Raises `NotFound`."""
-    ledger = context.ledger
-    event = await ledger.events.get(event_id)
-    registered = (await ledger.endpoints.some([endpoint_id])).get(endpoint_id)
-    if registered is None:
-        raise NotFound(Reason.of("not_found", kind="endpoint", id=endpoint_id))
-    found = (await ledger.deliveries.list(PageRequest(1), event=event.id, endpoint=endpoint_id)).rows
-    if not found:
+    event, found = await _event_and_delivery(context, event_id, endpoint_id)
+    registered = await _registered(context, endpoint_id)
+    if found is None:
         return DeliveryExplanation(event.id, endpoint_id, "no", never_meant(event, registered), None)
-    got, reason = explained(found[0], registered.disabled_at, await _standstill(context, found[0]))
-    return DeliveryExplanation(event.id, endpoint_id, got, reason, found[0])
+    got, reason = explained(found, registered.disabled_at, await _standstill(context, found))
+    return DeliveryExplanation(event.id, endpoint_id, got, reason, found)
+
+
+async def _event_and_delivery(
+    context: Context, event_id: str, endpoint_id: str
+) -> tuple[StoredEvent, DeliveryView | None]:
+    """The event, and its delivery to this endpoint if there is one: where the ledger has the one, it has the other."""
+    ledger, delivery_id = context.ledger, f"{event_id}.{endpoint_id}"
+    try:
+        event = await ledger.events.get(event_id)
+    except NotFound:
+        event = await find_event(context, event_id)
+        try:
+            return event, await read_delivery(context, delivery_id)
+        except NotFound:
+            return event, None
+    return event, next(iter(await ledger.deliveries.some([delivery_id])), None)
+
+
+async def _registered(context: Context, endpoint_id: str) -> RegisteredEndpoint:
+    """An endpoint, also one that was deleted long ago. Raises `NotFound`."""
+    registered = (await context.ledger.endpoints.some([endpoint_id])).get(endpoint_id)
+    if registered is not None:
+        return registered
+    return from_history.endpoint(await context.history.endpoints.get(endpoint_id), await context.ledger.now())
 
 
 async def _standstill(context: Context, delivery: DeliveryView) -> Reason | None:

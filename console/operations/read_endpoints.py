@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 import orjson
 
 from console.context import Context
+from console.operations.wait_for_history import HistoryPage, wait_for_history
+from history.pages import PageRequest
 from ledger.endpoints import RegisteredEndpoint, State
-from ledger.pages import Page, PageRequest
 from schemas.endpoints.endpoint import Endpoint
 from schemas.endpoints.url_masking import masked_url
 from schemas.reasons import Reason
@@ -48,7 +49,20 @@ async def read_endpoint(context: Context, endpoint_id: str, *, read_only: bool) 
 
 async def list_endpoints(
     context: Context, part: PageRequest, merchant: str | None = None, *, read_only: bool
-) -> Page[EndpointView]:
-    """Endpoints of one merchant, or all, newest first."""
-    page = await context.ledger.endpoints.list(part, merchant)
-    return Page(tuple(endpoint_view(context, row, read_only=read_only) for row in page.rows), page.next_cursor)
+) -> HistoryPage[EndpointView]:
+    """Endpoints of one merchant, or all, newest first: which there are, as history knows; each as it is now. Raises
+    `Invalid` and `HistoryUnavailable`."""
+    behind = await wait_for_history(context)
+    page = await context.history.endpoints.list(part, merchant=merchant)
+    now = await context.ledger.endpoints.some([row.id for row in page.rows])
+    rows = [now[row.id] for row in page.rows if row.id in now and now[row.id].state != "deleted"]
+    views = tuple(endpoint_view(context, row, read_only=read_only) for row in rows)
+    return HistoryPage(views, page.next_cursor, behind)
+
+
+async def newest_endpoints(
+    context: Context, most: int, merchant: str | None = None, *, read_only: bool
+) -> tuple[EndpointView, ...]:
+    """The endpoints that were added last, to choose from, also while history is away."""
+    rows = await context.ledger.endpoints.newest(most, merchant)
+    return tuple(endpoint_view(context, row, read_only=read_only) for row in rows)

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from console.context import Context
+from console.operations import from_history
+from console.operations.wait_for_history import HistoryPage, wait_for_history
+from history.pages import PageRequest
 from ledger.events import StoredEvent
-from ledger.pages import Page, PageRequest
 from schemas import wire
 from schemas.endpoints.endpoint import ENDPOINT_TYPES
 from schemas.endpoints.url_masking import masked_url
+from schemas.errors import NotFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +63,17 @@ def masked_callback(body: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**body, "data": {**body["data"], "url": masked_url(body["data"]["url"])}}
 
 
+async def find_event(context: Context, event_id: str) -> StoredEvent:
+    """One event, wherever it is. Raises `NotFound`."""
+    try:
+        return await context.ledger.events.get(event_id)
+    except NotFound:
+        return from_history.event(await context.history.events.get(event_id))
+
+
 async def read_event(context: Context, event_id: str, *, read_only: bool) -> EventView:
-    """One event. Raises `NotFound`."""
-    return event_view(await context.ledger.events.get(event_id), read_only=read_only)
+    """One event as it is shown. Raises `NotFound`."""
+    return event_view(await find_event(context, event_id), read_only=read_only)
 
 
 async def list_events(
@@ -73,7 +84,9 @@ async def list_events(
     imp_uid: str | None = None,
     type_: str | None = None,
     read_only: bool,
-) -> Page[EventView]:
-    """Events, newest recorded first."""
-    page = await context.ledger.events.list(part, merchant=merchant, imp_uid=imp_uid, type_=type_)
-    return Page(tuple(event_view(event, read_only=read_only) for event in page.rows), page.next_cursor)
+) -> HistoryPage[EventView]:
+    """Events, newest recorded first. Raises `Invalid` and `HistoryUnavailable`."""
+    behind = await wait_for_history(context)
+    page = await context.history.events.list(part, merchant=merchant, imp_uid=imp_uid, type_=type_)
+    rows = tuple(event_view(from_history.event(row), read_only=read_only) for row in page.rows)
+    return HistoryPage(rows, page.next_cursor, behind)

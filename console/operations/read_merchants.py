@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from console.context import Context
+from console.operations.wait_for_history import HistoryPage, wait_for_history
+from history.pages import PageRequest
 from ledger.merchants import Merchant
-from ledger.pages import Page, PageRequest
 from schemas.errors import NotFound
 
 
@@ -43,10 +44,18 @@ async def find_merchant(context: Context, name: str) -> MerchantView | None:
         return None
 
 
-async def list_merchants(context: Context, part: PageRequest) -> Page[MerchantView]:
-    """Merchants, newest first."""
-    page = await context.ledger.merchants.list(part)
-    return Page(tuple(_view(context, merchant) for merchant in page.rows), page.next_cursor)
+async def list_merchants(context: Context, part: PageRequest) -> HistoryPage[MerchantView]:
+    """Merchants, newest first: which there are, as history knows; each as it is now. Raises `Invalid` and
+    `HistoryUnavailable`."""
+    behind = await wait_for_history(context)
+    page = await context.history.merchants.list(part)
+    now = await context.ledger.merchants.some([row.name for row in page.rows])
+    return HistoryPage(tuple(_view(context, merchant) for merchant in now), page.next_cursor, behind)
+
+
+async def newest_merchants(context: Context, most: int) -> tuple[MerchantView, ...]:
+    """The merchants that were added last, to choose from, also while history is away."""
+    return tuple(_view(context, merchant) for merchant in await context.ledger.merchants.newest(most))
 
 
 def _view(context: Context, merchant: Merchant) -> MerchantView:

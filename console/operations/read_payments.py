@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from console.context import Context
+from console.operations import from_history
 from console.operations.read_events import EventView, event_view
-from ledger.pages import Page, PageRequest
+from console.operations.wait_for_history import HistoryPage, wait_for_history
+from history.pages import PageRequest
+from ledger.events import StoredEvent
 from ledger.payments import Payment
 from schemas import wire
 from schemas.errors import NotFound
 from schemas.payments.cancellations import CancellationRequest
 
-CONCURRENT_READS = 20
-"""Payments of a list whose events are read at the same time, so that one request does not take all connections."""
+MOST_EVENTS = 200
+"""Events of a payment that are shown with it, the latest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +41,21 @@ class PaymentWithEvents(PaymentView):
 
 
 async def read_payment(context: Context, merchant: str, imp_uid: str) -> PaymentWithEvents:
-    """A payment with its events. Raises `NotFound` before the first successful look-up."""
-    return await _with_events(context, await context.ledger.payments.get(merchant, imp_uid))
+    """A payment with its events, wherever it is. Raises `NotFound` before the first successful look-up."""
+    ledger, history, name = context.ledger, context.history, (merchant, imp_uid)
+    try:
+        found = await ledger.payments.get(merchant, imp_uid)
+    except NotFound:
+        found = from_history.payment(await history.payments.get(merchant, imp_uid))
+        recorded = (await history.events.of_payments([name], most=MOST_EVENTS))[name]
+        return _with_events(found, list(map(from_history.event, recorded)))
+    return _with_events(found, await ledger.events.of_payment(merchant, imp_uid, most=MOST_EVENTS))
 
 
 async def find_payment(context: Context, merchant: str, imp_uid: str) -> PaymentView | None:
-    """A payment; None where no look-up has found it."""
+    """A payment that the ledger has; None where it has none."""
     try:
-        return _view(await context.ledger.payments.get(merchant, imp_uid))
+        return as_shown(await context.ledger.payments.get(merchant, imp_uid))
     except NotFound:
         return None
 
@@ -56,12 +65,17 @@ async def list_payments(
     part: PageRequest,
     *,
     merchant: str | None = None,
+    imp_uid: str | None = None,
     merchant_uid: str | None = None,
     status: str | None = None,
-) -> Page[PaymentView]:
-    """Payments of one merchant or all, of one order number, of one status."""
-    page = await context.ledger.payments.list(part, merchant=merchant, merchant_uid=merchant_uid, status=status)
-    return Page(tuple(map(_view, page.rows)), page.next_cursor)
+) -> HistoryPage[PaymentView]:
+    """Payments of one merchant or all, of one id, of one order number, of one status. Raises `Invalid` and
+    `HistoryUnavailable`."""
+    behind = await wait_for_history(context)
+    page = await context.history.payments.list(
+        part, merchant=merchant, imp_uid=imp_uid, merchant_uid=merchant_uid, status=status
+    )
+    return HistoryPage(tuple(as_shown(from_history.payment(row)) for row in page.rows), page.next_cursor, behind)
 
 
 async def list_payments_with_events(
@@ -71,22 +85,26 @@ async def list_payments_with_events(
     merchant: str | None = None,
     merchant_uid: str | None = None,
     status: str | None = None,
-) -> Page[PaymentWithEvents]:
+) -> HistoryPage[PaymentWithEvents]:
     """The same payments, each with its events."""
-    page = await context.ledger.payments.list(part, merchant=merchant, merchant_uid=merchant_uid, status=status)
-    rows: list[PaymentWithEvents] = []
-    for start in range(0, len(page.rows), CONCURRENT_READS):
-        some = page.rows[start : start + CONCURRENT_READS]
-        rows += await asyncio.gather(*(_with_events(context, payment) for payment in some))
-    return Page(tuple(rows), page.next_cursor)
+    behind = await wait_for_history(context)
+    history = context.history
+    page = await history.payments.list(part, merchant=merchant, merchant_uid=merchant_uid, status=status)
+    names = [(row.merchant, row.imp_uid) for row in page.rows]
+    recorded = await history.events.of_payments(names, most=MOST_EVENTS)
+    rows = [
+        _with_events(from_history.payment(row), list(map(from_history.event, recorded[name])))
+        for name, row in zip(names, page.rows, strict=True)
+    ]
+    return HistoryPage(tuple(rows), page.next_cursor, behind)
 
 
-async def _with_events(context: Context, payment: Payment) -> PaymentWithEvents:
-    events = await context.ledger.events.of_payment(payment.merchant, payment.imp_uid)
-    view = _view(payment)
+def _with_events(payment: Payment, events: Sequence[StoredEvent]) -> PaymentWithEvents:
+    view = as_shown(payment)
     return PaymentWithEvents(view.stored, view.cancellations, view.snapshot, tuple(map(event_view, events)))
 
 
-def _view(payment: Payment) -> PaymentView:
+def as_shown(payment: Payment) -> PaymentView:
+    """A payment as operators see it."""
     shown = tuple(request for request in payment.requests if request.state not in ("sending", "sent"))
     return PaymentView(payment, shown, wire.loads(payment.snapshot))

@@ -6,23 +6,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from console.context import Context
+from console.operations.history_state import HistoryState, history_state
+from console.operations.redis_status import redis_status
 from ledger.acl_watch import RedisStatus
 from ledger.durability import Durability
 from ledger.endpoints import RegisteredEndpoint
 from ledger.heartbeats import Worker
-from ledger.ledger import Ledger
 from ledger.memory import Memory
-from ledger.pages import PageRequest
 from ledger.stats import Stats
 from schemas.errors import LedgerRefused, LedgerUnavailable
 
 MOST_ENDPOINTS = 10_000
-_PAGE_SIZE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class RelayStats:
-    """All numbers: of lanes (`numbers`), of workers, of Redis (`durability`, `memory`, and what it `allows`).
+    """All numbers: of lanes (`numbers`), of workers, of Redis (`durability`, `memory`, and what it `allows`), of
+    `history`.
 
     `endpoints` are at most `MOST_ENDPOINTS`; `endpoints_left_out`: there are more. `webhook_loss_rate` is of the last
     seven days, None where there was nothing to lose.
@@ -35,6 +35,7 @@ class RelayStats:
     durability: Durability
     memory: Memory
     allows: RedisStatus
+    history: HistoryState
     webhook_loss_rate: float | None
 
 
@@ -54,27 +55,16 @@ async def _read(context: Context) -> RelayStats:
     numbers = await ledger.stats()
     durability = await ledger.durability()
     lost, came = await ledger.reconciliations.webhook_losses()
-    endpoints, left_out = await _endpoints(ledger)
-    allows = await context.watch.recent()
+    endpoints = await ledger.endpoints.newest(MOST_ENDPOINTS + 1)
+    allows = await redis_status(context)
     return RelayStats(
         numbers=numbers,
-        endpoints=endpoints,
-        endpoints_left_out=left_out,
+        endpoints=endpoints[:MOST_ENDPOINTS],
+        endpoints_left_out=len(endpoints) > MOST_ENDPOINTS,
         workers=await ledger.heartbeats.all(),
         durability=durability,
         memory=await ledger.memory(),
         allows=allows,
+        history=await history_state(context),
         webhook_loss_rate=round(lost / (lost + came), 6) if lost + came else None,
     )
-
-
-async def _endpoints(ledger: Ledger) -> tuple[list[RegisteredEndpoint], bool]:
-    """Endpoints, newest first, and whether there are more."""
-    found: list[RegisteredEndpoint] = []
-    part = PageRequest(_PAGE_SIZE)
-    while True:
-        page = await ledger.endpoints.list(part)
-        found += page.rows
-        if page.next_cursor is None or len(found) >= MOST_ENDPOINTS:
-            return found, page.next_cursor is not None
-        part = PageRequest(_PAGE_SIZE, page.next_cursor)

@@ -6,6 +6,9 @@ import math
 import secrets
 
 from console.context import Context
+from console.operations import from_history
+from console.operations.wait_for_history import HistoryPage, wait_for_history
+from history.pages import PageRequest
 from ledger.reconciliations import Reconciliation
 from schemas.errors import Invalid, NotFound
 from schemas.payments.windows import first
@@ -42,7 +45,19 @@ async def start_reconciliation(
 
 async def read_reconciliation(context: Context, run_id: str) -> Reconciliation:
     """A reconciliation that an operator started. Raises `NotFound`."""
-    run = await context.ledger.reconciliations.get(run_id)
+    try:
+        run = await context.ledger.reconciliations.get(run_id)
+    except NotFound:
+        run = from_history.reconciliation(await context.history.reconciliations.get(run_id))
     if not run.by_hand:
         raise NotFound(Reason.of("not_found", kind="reconciliation", id=run.id))
     return run
+
+
+async def list_reconciliations(
+    context: Context, part: PageRequest, merchant: str | None = None
+) -> HistoryPage[Reconciliation]:
+    """Reconciliations that operators started, newest first. Raises `Invalid` and `HistoryUnavailable`."""
+    behind = await wait_for_history(context)
+    page = await context.history.reconciliations.list(part, merchant=merchant)
+    return HistoryPage(tuple(map(from_history.reconciliation, page.rows)), page.next_cursor, behind)

@@ -5,24 +5,57 @@ from __future__ import annotations
 from dataclasses import replace
 
 from console.context import Context
-from ledger.replays import Replay, Selection
+from console.operations import from_history
+from console.operations.wait_for_history import HistoryPage, wait_for_history
+from history.pages import PageRequest
+from ledger.replays import Replay
+from schemas.endpoints.replay_selection import Selection
 from schemas.errors import Invalid, NotFound
 from schemas.reasons import Reason
 
 
 async def estimate_replay(context: Context, selection: Selection) -> int:
-    """How many deliveries a replay of this would queue now. Raises `NotFound` and `Invalid`."""
-    return await context.ledger.replays.count(await _resolved(context, selection))
+    """How many deliveries a replay of this would queue now. Raises `NotFound`, `Invalid` and `HistoryUnavailable`."""
+    return await _count(context, await _resolved(context, selection))
 
 
 async def start_replay(context: Context, selection: Selection, rate: float) -> Replay:
-    """Start a replay at `rate` deliveries a second; workers do the rest. Raises `NotFound` and `Invalid`."""
-    return await context.ledger.replays.create(await _resolved(context, selection), rate)
+    """Start a replay at `rate` deliveries a second; workers do the rest. Raises `NotFound`, `Invalid` and
+    `HistoryUnavailable`."""
+    resolved = await _resolved(context, selection)
+    return await context.ledger.replays.create(resolved, rate, await _count(context, resolved))
 
 
 async def stop_replay(context: Context, replay_id: str) -> Replay:
     """Stop a replay: what it queued and no worker is sending is removed from the lanes. Raises `NotFound`."""
     return await context.ledger.replays.stop(replay_id)
+
+
+async def read_replay(context: Context, replay_id: str) -> Replay:
+    """A replay and how far it is. Raises `NotFound`."""
+    try:
+        return await context.ledger.replays.get(replay_id)
+    except NotFound:
+        return from_history.replay(await context.history.replays.get(replay_id))
+
+
+async def list_replays(context: Context, part: PageRequest) -> HistoryPage[Replay]:
+    """Replays, newest first; those that the ledger still has, as far as they are now. Raises `Invalid` and
+    `HistoryUnavailable`."""
+    behind = await wait_for_history(context)
+    page = await context.history.replays.list(part)
+    now = {replay.id: replay for replay in await context.ledger.replays.some([row.id for row in page.rows])}
+    rows = tuple(now.get(row.id) or from_history.replay(row) for row in page.rows)
+    return HistoryPage(rows, page.next_cursor, behind)
+
+
+async def _count(context: Context, selection: Selection) -> int:
+    """How many deliveries there are to send again, of what is recorded by now."""
+    await wait_for_history(context)
+    recipients = await context.ledger.endpoints.recipients(selection)
+    now = await context.ledger.now()
+    until = now if selection.until is None else min(selection.until, now)
+    return await context.history.replayable.count(recipients, selection, until)
 
 
 async def _resolved(context: Context, selection: Selection) -> Selection:

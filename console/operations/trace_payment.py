@@ -7,13 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from console.context import Context
-from console.operations.read_events import EventView, list_events
-from console.operations.read_payments import PaymentView, find_payment
+from console.operations.read_deliveries import deliveries_of_event
+from console.operations.read_events import EventView
+from console.operations.read_notifications import list_notifications
+from console.operations.read_payments import PaymentView, PaymentWithEvents, read_payment
+from history.pages import PageRequest
+from ledger import pages
 from ledger.deliveries import DeliveryView
 from ledger.notifications import StoredNotification
-from ledger.pages import PageRequest
 from ledger.payments import RefreshState
-from schemas.errors import NotFound
+from schemas.errors import HistoryUnavailable, NotFound
 from schemas.reasons import Reason
 
 MOST_EVENTS, MOST_NOTIFICATIONS, MOST_DELIVERIES = 50, 100, 200
@@ -36,25 +39,45 @@ class PaymentTrace:
     truncated: bool
 
 
-async def trace_payment(context: Context, merchant: str, imp_uid: str, *, read_only: bool) -> PaymentTrace:
+async def trace_payment(context: Context, merchant: str, imp_uid: str) -> PaymentTrace:
     """What is recorded about a payment. Raises `NotFound` where there is nothing."""
-    ledger = context.ledger
-    payment, notified, recorded, refresh = await asyncio.gather(
-        find_payment(context, merchant, imp_uid),
-        ledger.notifications.list(PageRequest(MOST_NOTIFICATIONS), merchant=merchant, imp_uid=imp_uid),
-        list_events(context, PageRequest(MOST_EVENTS), merchant=merchant, imp_uid=imp_uid, read_only=read_only),
-        ledger.payments.refresh_state(merchant, imp_uid),
+    payment, notifications, refresh = await asyncio.gather(
+        _found(context, merchant, imp_uid),
+        _notifications(context, merchant, imp_uid),
+        context.ledger.payments.refresh_state(merchant, imp_uid),
     )
-    if payment is None and not notified.rows and not refresh.due:
+    if payment is None and not notifications and not refresh.due:
         raise NotFound(Reason.of("payment_not_found", imp_uid=imp_uid, merchant=merchant))
-    pages = await asyncio.gather(
-        *(ledger.deliveries.list(PageRequest(MOST_DELIVERIES), event=event.id) for event in recorded.rows)
-    )
+    recorded = () if payment is None else payment.events
+    events = recorded[-MOST_EVENTS:][::-1]
+    deliveries = await asyncio.gather(*(deliveries_of_event(context, event.id, MOST_DELIVERIES) for event in events))
     return PaymentTrace(
         payment=payment,
         refresh=refresh,
-        notifications=notified.rows,
-        events=recorded.rows,
-        deliveries={event.id: page.rows for event, page in zip(recorded.rows, pages, strict=True)},
-        truncated=recorded.next_cursor is not None or len(notified.rows) == MOST_NOTIFICATIONS,
+        notifications=notifications,
+        events=events,
+        deliveries={event.id: rows for event, rows in zip(events, deliveries, strict=True)},
+        truncated=not _begins(events) or len(notifications) == MOST_NOTIFICATIONS,
     )
+
+
+def _begins(events: Sequence[EventView]) -> bool:
+    """Whether the first event of the payment is among these."""
+    return not events or events[-1].data["previous_status"] is None
+
+
+async def _found(context: Context, merchant: str, imp_uid: str) -> PaymentWithEvents | None:
+    try:
+        return await read_payment(context, merchant, imp_uid)
+    except NotFound:
+        return None
+
+
+async def _notifications(context: Context, merchant: str, imp_uid: str) -> Sequence[StoredNotification]:
+    """The latest notifications of a payment; while history is away, those that the ledger still has."""
+    try:
+        part = PageRequest(MOST_NOTIFICATIONS)
+        return (await list_notifications(context, part, merchant=merchant, imp_uid=imp_uid)).rows
+    except HistoryUnavailable:
+        still = pages.PageRequest(MOST_NOTIFICATIONS)
+        return (await context.ledger.notifications.list(still, merchant=merchant, imp_uid=imp_uid)).rows

@@ -11,7 +11,7 @@ from console.context import Context
 from console.operations.refresh_payment import refresh_and_wait
 from iamport.merchant_clients import MerchantClient
 from runtime.refresh_policy import policy
-from schemas.errors import IamportUnreachable, NotFound
+from schemas.errors import HistoryUnavailable, IamportUnreachable, NotFound
 from schemas.payments.cancellations import CancellationRequest, Origin
 from schemas.payments.channels import hidden_test_payment
 from schemas.payments.decide import Change, Policy, Record, left_to_cancel
@@ -30,23 +30,35 @@ class PaymentWriter:
 
     @classmethod
     async def open(cls, context: Context, merchant: str, imp_uid: str) -> PaymentWriter:
-        """The writer of a payment. A payment that was never looked up is looked up first.
+        """The writer of a payment. One that has left the ledger is put back first, and one that was never looked up
+        is looked up first.
 
-        Raises `NotFound`, `HiddenPayment` where it does not exist for the merchant, and `IamportUnreachable`.
+        Raises `NotFound`, `HiddenPayment` where it does not exist for the merchant, `IamportUnreachable`, and
+        `HistoryUnavailable` where only history can tell what is known of it.
         """
         if not IMP_UID.fullmatch(imp_uid):
             raise NotFound(Reason.of("not_found", kind="payment", id=imp_uid))
         owner = await context.ledger.merchants.get(merchant)
         writer = cls(context, merchant, imp_uid, owner.since)
+        away = await writer._put_back()
         try:
             record = await writer.record()
         except NotFound:
             if not await refresh_and_wait(context, merchant, imp_uid):
-                raise IamportUnreachable(Reason.of("payment_never_seen", imp_uid=imp_uid)) from None
+                raise away or IamportUnreachable(Reason.of("payment_never_seen", imp_uid=imp_uid)) from None
         else:
             if (why := hidden_test_payment(record.snapshot, owner)) is not None:
                 raise why
         return writer
+
+    async def _put_back(self) -> HistoryUnavailable | None:
+        """Put the payment back if it has left. A new one need not wait for a history that is away: a refresh decides
+        which it is."""
+        try:
+            await self._context.ledger.cold.fetch(self._context.history.whole_payments, [(self.merchant, self.imp_uid)])
+        except HistoryUnavailable as error:
+            return error
+        return None
 
     async def record(self) -> Record:
         """The payment's record as it is now."""

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from console.http import acts
 from console.http.models import Body, Money, OfMerchant, Tax, checked
 from console.http.operation import Call, Operation, OperationResult
 from console.operations.cancel_payment import (
@@ -82,10 +83,10 @@ _ALL = "/v1/payments/{imp_uid}/cancellations"
 OPERATIONS = (
     Operation(
         "POST", _ALL, "Cancel a payment", cancel, {200: PaymentOut, 202: PaymentOut}, query=OfMerchant,
-        body=CancellationIn, problems=(404, 409, 502, 504),
+        body=CancellationIn, problems=(404, 409, 502, 504), audited=acts.PAYMENT_CANCEL,
     ),
     Operation(
         "POST", f"{_ALL}/{{id}}/reject", "Close a pending cancellation", reject, {200: PaymentOut}, query=OfMerchant,
-        body=RejectionIn, problems=(404, 409, 502),
+        body=RejectionIn, problems=(404, 409, 502), audited=acts.CANCELLATION_REJECT,
     ),
 )  # fmt: skip

@@ -6,9 +6,12 @@ from typing import Annotated
 
 from pydantic import AliasChoices, AliasPath, BeforeValidator, Field
 
-from console.http.models import Listing, ListOut, Nothing, Out, Parameters, ReasonCode, ReasonText, Time
-from console.http.operation import Call, Operation, OperationResult
+from console.http import acts
+from console.http.models import Listing, ListOut, Merchant, Nothing, Out, Parameters, ReasonCode, ReasonText, Time
+from console.http.operation import Call, Operation, OperationResult, listed
+from console.operations.read_deliveries import list_deliveries, read_delivery
 from console.operations.retry_delivery import retry_delivery
+from console.resources.events import Type
 from ledger.deliveries import State
 from schemas.reasons import Reason, english
 
@@ -55,21 +58,28 @@ class DeliveryListing(Listing):
     endpoint: str | None = Field(None, min_length=1, max_length=200)
     event: str | None = Field(None, min_length=1, max_length=200)
     state: State | None = None
+    merchant: Merchant | None = None
+    type: Type | None = None
 
 
 async def get(call: Call[Parameters, Nothing]) -> OperationResult:
     """One delivery."""
-    delivery = await call.context.ledger.deliveries.get(call.path["id"])
-    return OperationResult(DeliveryOut.model_validate(delivery))
+    return OperationResult(DeliveryOut.model_validate(await read_delivery(call.context, call.path["id"])))
 
 
 async def list_(call: Call[DeliveryListing, Nothing]) -> OperationResult:
     """Deliveries, newest first."""
     query = call.query
-    page = await call.context.ledger.deliveries.list(
-        query.part, endpoint=query.endpoint, event=query.event, state=query.state
+    page = await list_deliveries(
+        call.context,
+        query.part,
+        endpoint=query.endpoint,
+        event=query.event,
+        state=query.state,
+        merchant=query.merchant,
+        type_=query.type,
     )
-    return OperationResult(DeliveryList.model_validate(page))
+    return listed(DeliveryList, page)
 
 
 async def retry(call: Call[Parameters, Nothing]) -> OperationResult:
@@ -82,5 +92,6 @@ _ONE = "/v1/deliveries/{id}"
 OPERATIONS = (
     Operation("GET", "/v1/deliveries", "List deliveries", list_, {200: DeliveryList}, query=DeliveryListing),
     Operation("GET", _ONE, "Show a delivery with its attempts", get, {200: DeliveryOut}, problems=(404,)),
-    Operation("POST", f"{_ONE}/retry", "Attempt it now", retry, {200: DeliveryOut}, problems=(404, 409)),
-)
+    Operation("POST", f"{_ONE}/retry", "Attempt it now", retry, {200: DeliveryOut}, problems=(404, 409),
+              audited=acts.DELIVERY_RETRY),
+)  # fmt: skip

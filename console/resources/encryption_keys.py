@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from console.http import acts
 from console.http.models import Nothing, Out, Parameters
 from console.http.operation import Call, Operation, OperationResult
 from console.operations.reseal_keys import reseal_keys
@@ -21,5 +22,6 @@ async def reseal(call: Call[Parameters, Nothing]) -> OperationResult:
 
 
 OPERATIONS = (
-    Operation("POST", "/v1/keys/reseal", "Seal what is stored with the first encryption key", reseal, {200: ResealOut}),
-)
+    Operation("POST", "/v1/keys/reseal", "Seal what is stored with the first encryption key", reseal, {200: ResealOut},
+              audited=acts.KEYS_RESEAL),
+)  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import ConfigDict, Field
 
+from console.http import acts
 from console.http.models import Nothing, Out, Parameters, ReasonCode, ReasonText, also_in
 from console.http.operation import Call, Operation, OperationResult
 from console.operations.try_endpoint import try_endpoint
@@ -39,6 +40,6 @@ async def test(call: Call[Parameters, Nothing]) -> OperationResult:
 OPERATIONS = (
     Operation(
         "POST", "/v1/endpoints/{id}/test", "Send a relay.test event now", test, {200: TestedOut, 202: NotYetTested},
-        problems=(404, 409),
+        problems=(404, 409), audited=acts.ENDPOINT_TEST,
     ),
 )  # fmt: skip

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from console.http import acts
 from console.http.models import Nothing, Parameters
-from console.http.operation import Call, Operation, OperationResult
+from console.http.operation import Call, Operation, OperationResult, listed
 from console.operations.read_endpoints import list_endpoints, read_endpoint
 from console.operations.register_endpoint import (
     change_endpoint,
@@ -42,7 +43,7 @@ async def get(call: Call[Parameters, Nothing]) -> OperationResult:
 async def list_(call: Call[EndpointListing, Nothing]) -> OperationResult:
     """Endpoints of one merchant, or all."""
     page = await list_endpoints(call.context, call.query.part, call.query.merchant, read_only=call.read_only)
-    return OperationResult(EndpointList.model_validate(page))
+    return listed(EndpointList, page)
 
 
 async def patch(call: Call[Parameters, EndpointPatch]) -> OperationResult:
@@ -82,16 +83,19 @@ _ONE = "/v1/endpoints/{id}"
 
 OPERATIONS = (
     Operation("POST", "/v1/endpoints", "Add an endpoint", create, {201: EndpointCreated}, body=EndpointIn,
-              problems=(404,)),
+              problems=(404,), audited=acts.ENDPOINT_CREATE),
     Operation("GET", "/v1/endpoints", "List endpoints", list_, {200: EndpointList}, query=EndpointListing),
     Operation("GET", _ONE, "Show an endpoint", get, {200: EndpointOut}, problems=(404,)),
-    Operation("PATCH", _ONE, "Change an endpoint", patch, {200: EndpointOut}, body=EndpointPatch, problems=(404,)),
+    Operation("PATCH", _ONE, "Change an endpoint", patch, {200: EndpointOut}, body=EndpointPatch, problems=(404,),
+              audited=acts.ENDPOINT_CHANGE),
     Operation("DELETE", _ONE, "Delete an endpoint and discard what it still had to get", delete, {204: None},
-              problems=(404,)),
+              problems=(404,), audited=acts.ENDPOINT_DELETE),
     Operation("GET", f"{_ONE}/secret", "Show the secrets that sign", secret, {200: SecretOut}, problems=(404,),
-              secret=True),
+              secret=True, audited=acts.SECRET_READ),
     Operation("POST", f"{_ONE}/secret/rotate", "Replace the secret", rotate, {200: SecretOut}, body=RotateIn,
-              problems=(404,)),
-    Operation("POST", f"{_ONE}/enable", "Enable: release what was held", enable, {200: EndpointOut}, problems=(404,)),
-    Operation("POST", f"{_ONE}/disable", "Disable: hold deliveries", disable, {200: EndpointOut}, problems=(404,)),
+              problems=(404,), audited=acts.SECRET_ROTATE),
+    Operation("POST", f"{_ONE}/enable", "Enable: release what was held", enable, {200: EndpointOut}, problems=(404,),
+              audited=acts.ENDPOINT_ENABLE),
+    Operation("POST", f"{_ONE}/disable", "Disable: hold deliveries", disable, {200: EndpointOut}, problems=(404,),
+              audited=acts.ENDPOINT_DISABLE),
 )  # fmt: skip

@@ -6,10 +6,10 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from console.http.models import Listing, ListOut, Merchant, Moment, Nothing, Out, Parameters, Time
-from console.http.operation import Call, Operation, OperationResult
+from console.http import acts
+from console.http.models import Listing, ListOut, Merchant, Nothing, Out, Parameters, Time
+from console.http.operation import Call, Operation, OperationResult, listed
 from console.operations.read_events import list_events, read_event
-from ledger.pages import PageRequest
 from schemas.endpoints.endpoint import ENDPOINT_TYPES, PAYMENT_TYPES, TEST_TYPE
 
 Type = Literal[(*PAYMENT_TYPES, *ENDPOINT_TYPES, TEST_TYPE)]  # type: ignore[valid-type]  # the names are in one place
@@ -31,18 +31,11 @@ class EventList(ListOut[EventOut]):
 
 
 class EventListing(Listing):
-    """Which events; the window is [since, until)."""
+    """Which events."""
 
     merchant: Merchant | None = None
     imp_uid: str | None = Field(None, min_length=1, max_length=200)
     type: Type | None = None
-    since: Moment | None = None
-    until: Moment | None = None
-
-    @property
-    def part(self) -> PageRequest:
-        """The part of the list that is wanted, with its window."""
-        return PageRequest(self.limit, self.cursor, self.since, self.until)
 
 
 async def get(call: Call[Parameters, Nothing]) -> OperationResult:
@@ -62,10 +55,12 @@ async def list_(call: Call[EventListing, Nothing]) -> OperationResult:
         type_=query.type,
         read_only=call.read_only,
     )
-    return OperationResult(EventList.model_validate(page))
+    return listed(EventList, page)
 
 
 OPERATIONS = (
-    Operation("GET", "/v1/events", "List events, newest recorded first", list_, {200: EventList}, query=EventListing),
-    Operation("GET", "/v1/events/{id}", "Show an event", get, {200: EventOut}, problems=(404,)),
-)
+    Operation("GET", "/v1/events", "List events, newest recorded first", list_, {200: EventList}, query=EventListing,
+              audited=acts.EVENT_LIST),
+    Operation("GET", "/v1/events/{id}", "Show an event", get, {200: EventOut}, problems=(404,),
+              audited=acts.EVENT_READ),
+)  # fmt: skip

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AliasPath, ConfigDict, Field
 
+from console.http import acts
 from console.http.models import (
     Body,
     Listing,
@@ -19,7 +20,7 @@ from console.http.models import (
     Time,
     also_in,
 )
-from console.http.operation import Call, Operation, OperationResult
+from console.http.operation import Call, Operation, OperationResult, listed
 from console.operations.check_credentials import check_credentials
 from console.operations.put_merchant import MerchantSettings, delete_merchant, put_merchant
 from console.operations.read_merchants import list_merchants, read_merchant
@@ -100,7 +101,7 @@ async def check(call: Call[Parameters, Nothing]) -> OperationResult:
 
 async def list_(call: Call[Listing, Nothing]) -> OperationResult:
     """All merchants."""
-    return OperationResult(MerchantList.model_validate(await list_merchants(call.context, call.query.part)))
+    return listed(MerchantList, await list_merchants(call.context, call.query.part))
 
 
 async def delete(call: Call[Parameters, Nothing]) -> OperationResult:
@@ -113,13 +114,13 @@ OPERATIONS = (
     Operation("GET", "/v1/merchants", "List merchants", list_, {200: MerchantList}, query=Listing),
     Operation(
         "PUT", "/v1/merchants/{merchant}", "Add or replace a merchant", put, {200: MerchantOut, 201: MerchantOut},
-        body=MerchantIn,
+        body=MerchantIn, audited=acts.MERCHANT_PUT,
     ),
     Operation("GET", "/v1/merchants/{merchant}", "Show a merchant", get, {200: MerchantOut}, problems=(404,)),
     Operation("GET", "/v1/merchants/{merchant}/check", "Try a merchant's credentials", check, {200: CheckOut},
               problems=(404,)),
     Operation(
         "DELETE", "/v1/merchants/{merchant}", "Forget a merchant (409 while it has endpoints)", delete, {204: None},
-        problems=(404, 409),
+        problems=(404, 409), audited=acts.MERCHANT_DELETE,
     ),
 )  # fmt: skip

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
+from console.http import acts
 from console.http.models import (
     Listing,
     ListOut,
@@ -17,7 +18,8 @@ from console.http.models import (
     ReasonText,
     Time,
 )
-from console.http.operation import Call, Operation, OperationResult
+from console.http.operation import Call, Operation, OperationResult, listed
+from console.operations.read_notifications import list_notifications, read_notification
 from ledger.notifications import Outcome
 
 
@@ -53,28 +55,20 @@ class NotificationListing(Listing):
 async def list_(call: Call[NotificationListing, Nothing]) -> OperationResult:
     """Notifications, newest first."""
     query = call.query
-    page = await call.context.ledger.notifications.list(
-        query.part, merchant=query.merchant, imp_uid=query.imp_uid, outcome=query.outcome
+    page = await list_notifications(
+        call.context, query.part, merchant=query.merchant, imp_uid=query.imp_uid, outcome=query.outcome
     )
-    return OperationResult(NotificationList.model_validate(page))
+    return listed(NotificationList, page)
 
 
 async def get(call: Call[Parameters, Nothing]) -> OperationResult:
     """One notification."""
-    notification = await call.context.ledger.notifications.get(call.path["id"])
-    return OperationResult(NotificationOut.model_validate(notification))
+    return OperationResult(NotificationOut.model_validate(await read_notification(call.context, call.path["id"])))
 
 
 OPERATIONS = (
-    Operation(
-        "GET", "/v1/notifications", "List notifications", list_, {200: NotificationList}, query=NotificationListing
-    ),
-    Operation(
-        "GET",
-        "/v1/notifications/{id}",
-        "Show a notification",
-        get,
-        {200: NotificationOut},
-        problems=(404,),
-    ),
-)
+    Operation("GET", "/v1/notifications", "List notifications", list_, {200: NotificationList},
+              query=NotificationListing, audited=acts.NOTIFICATION_LIST),
+    Operation("GET", "/v1/notifications/{id}", "Show a notification", get, {200: NotificationOut}, problems=(404,),
+              audited=acts.NOTIFICATION_READ),
+)  # fmt: skip

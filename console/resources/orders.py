@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from console.http import acts
 from console.http.models import Amount, Body, Money, OfMerchant, Out
 from console.http.operation import Call, Operation, OperationResult
 from console.operations.expect_amount import expect_amount
@@ -37,6 +38,6 @@ async def put(call: Call[OfMerchant, OrderIn]) -> OperationResult:
 OPERATIONS = (
     Operation(
         "PUT", "/v1/orders/{merchant_uid}", "Say what is expected to be paid", put, {200: OrderOut}, query=OfMerchant,
-        body=OrderIn, problems=(404,),
+        body=OrderIn, problems=(404,), audited=acts.ORDER_PUT,
     ),
 )  # fmt: skip

@@ -6,8 +6,9 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
+from console.http import acts
 from console.http.models import Amount, Listing, ListOut, Merchant, Nothing, OfMerchant, Out, Time, also_in
-from console.http.operation import Call, Operation, OperationResult
+from console.http.operation import Call, Operation, OperationResult, listed
 from console.operations.read_payments import list_payments_with_events, read_payment
 from console.resources.events import EventOut
 from schemas.payments.facts import Status
@@ -46,6 +47,7 @@ class PaymentOut(Out):
     contradicts: list[str] = Field(
         description="events that i'mport's object no longer supports: what they announced was taken back"
     )
+    erased_at: Time | None = Field(description="when its buyer was erased; blank from then on, for good")
     events: list[EventOut]
 
 
@@ -78,12 +80,14 @@ async def list_(call: Call[PaymentListing, Nothing]) -> OperationResult:
     page = await list_payments_with_events(
         call.context, query.part, merchant=query.merchant, merchant_uid=query.merchant_uid, status=query.status
     )
-    return OperationResult(PaymentList.model_validate(page))
+    return listed(PaymentList, page)
 
 
 _ONE = "/v1/payments/{imp_uid}"
 
 OPERATIONS = (
-    Operation("GET", "/v1/payments", "List payments", list_, {200: PaymentList}, query=PaymentListing),
-    Operation("GET", _ONE, "Show a payment", get, {200: PaymentOut}, query=OfMerchant, problems=(404,)),
-)
+    Operation("GET", "/v1/payments", "List payments", list_, {200: PaymentList}, query=PaymentListing,
+              audited=acts.PAYMENT_LIST),
+    Operation("GET", _ONE, "Show a payment", get, {200: PaymentOut}, query=OfMerchant, problems=(404,),
+              audited=acts.PAYMENT_READ),
+)  # fmt: skip

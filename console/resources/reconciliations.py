@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from console.http import acts
 from console.http.models import (
     Body,
     Listing,
@@ -17,8 +18,8 @@ from console.http.models import (
     ReasonText,
     Time,
 )
-from console.http.operation import Call, Operation, OperationResult
-from console.operations.reconcile import read_reconciliation, start_reconciliation
+from console.http.operation import Call, Operation, OperationResult, listed
+from console.operations.reconcile import list_reconciliations, read_reconciliation, start_reconciliation
 from ledger.reconciliations import State
 
 
@@ -78,15 +79,15 @@ async def get(call: Call[Parameters, Nothing]) -> OperationResult:
 
 async def list_(call: Call[ReconciliationListing, Nothing]) -> OperationResult:
     """Reconciliations that operators started, newest first."""
-    page = await call.context.ledger.reconciliations.list(call.query.part, call.query.merchant)
-    return OperationResult(ReconciliationList.model_validate(page))
+    page = await list_reconciliations(call.context, call.query.part, call.query.merchant)
+    return listed(ReconciliationList, page)
 
 
 _ALL = "/v1/reconciliations"
 
 OPERATIONS = (
     Operation("POST", _ALL, "Compare with i'mport", create, {202: ReconciliationOut}, body=ReconciliationIn,
-              problems=(404, 409)),
+              problems=(404, 409), audited=acts.RECONCILIATION_CREATE),
     Operation("GET", _ALL, "List reconciliations", list_, {200: ReconciliationList}, query=ReconciliationListing),
     Operation("GET", f"{_ALL}/{{id}}", "Show a reconciliation", get, {200: ReconciliationOut}, problems=(404,)),
 )  # fmt: skip

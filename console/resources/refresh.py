@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from console.http import acts
 from console.http.models import Nothing, OfMerchant, Out
 from console.http.operation import Call, Operation, OperationResult
 from console.operations.refresh_payment import refresh_payment
@@ -29,6 +30,6 @@ async def refresh(call: Call[OfMerchant, Nothing]) -> OperationResult:
 OPERATIONS = (
     Operation(
         "POST", "/v1/payments/{imp_uid}/refresh", "Refresh it now", refresh, {200: PaymentOut, 202: RefreshPending},
-        query=OfMerchant, problems=(404,),
+        query=OfMerchant, problems=(404,), audited=acts.PAYMENT_REFRESH,
     ),
 )  # fmt: skip

@@ -6,11 +6,13 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
+from console.http import acts
 from console.http.models import Body, Listing, ListOut, Merchant, Moment, Nothing, Out, Parameters, Rate, Time, also_in
-from console.http.operation import Call, Operation, OperationResult
-from console.operations.replay_events import estimate_replay, start_replay, stop_replay
+from console.http.operation import Call, Operation, OperationResult, listed
+from console.operations.replay_events import estimate_replay, list_replays, read_replay, start_replay, stop_replay
 from console.resources.endpoint_models import Types
-from ledger.replays import Only, Selection, State
+from ledger.replays import State
+from schemas.endpoints.replay_selection import Only, Selection
 
 
 class ReplayIn(Body):
@@ -83,12 +85,12 @@ async def create(call: Call[Parameters, ReplayIn]) -> OperationResult:
 
 async def get(call: Call[Parameters, Nothing]) -> OperationResult:
     """One replay."""
-    return OperationResult(ReplayOut.model_validate(await call.context.ledger.replays.get(call.path["id"])))
+    return OperationResult(ReplayOut.model_validate(await read_replay(call.context, call.path["id"])))
 
 
 async def list_(call: Call[Listing, Nothing]) -> OperationResult:
     """Replays, newest first."""
-    return OperationResult(ReplayList.model_validate(await call.context.ledger.replays.list(call.query.part)))
+    return listed(ReplayList, await list_replays(call.context, call.query.part))
 
 
 async def stop(call: Call[Parameters, Nothing]) -> OperationResult:
@@ -100,9 +102,9 @@ _ONE = "/v1/replays/{id}"
 
 OPERATIONS = (
     Operation("POST", "/v1/replays", "Send events again, or count them", create, {202: ReplayOut, 200: Counted},
-              body=ReplayIn, problems=(404,)),
+              body=ReplayIn, problems=(404,), audited=acts.REPLAY_CREATE),
     Operation("GET", "/v1/replays", "List replays, newest first", list_, {200: ReplayList}, query=Listing),
     Operation("GET", _ONE, "Show a replay", get, {200: ReplayOut}, problems=(404,)),
     Operation("DELETE", _ONE, "Stop it; what was queued and not sent is taken out again", stop, {200: ReplayOut},
-              problems=(404,)),
+              problems=(404,), audited=acts.REPLAY_STOP),
 )  # fmt: skip

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from console.http.operation import Operation
 from console.resources import (
+    audit,
     cancellations,
     deliveries,
     delivery_explanation,
     encryption_keys,
     endpoint_test,
     endpoints,
+    erasure,
     events,
+    exports,
     merchants,
     notifications,
     orders,
@@ -28,6 +31,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *payments.OPERATIONS,
     *refresh.OPERATIONS,
     *cancellations.OPERATIONS,
+    *erasure.OPERATIONS,
     *orders.OPERATIONS,
     *events.OPERATIONS,
     *delivery_explanation.OPERATIONS,
@@ -35,6 +39,8 @@ OPERATIONS: tuple[Operation, ...] = (
     *replays.OPERATIONS,
     *reconciliations.OPERATIONS,
     *notifications.OPERATIONS,
+    *exports.OPERATIONS,
+    *audit.OPERATIONS,
     *stats.OPERATIONS,
     *encryption_keys.OPERATIONS,
 )

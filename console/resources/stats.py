@@ -125,6 +125,23 @@ class WorkerOut(Out):
     trouble_code: ReasonCode = Field(validation_alias="trouble")
 
 
+class OldCopyOut(Out):
+    """Redis came back with a copy that lacks what happened then; `relay reconcile` finds it at i'mport."""
+
+    since: Time
+    until: Time
+
+
+class HistoryOut(Out):
+    """Whether history can be read, and how much it does not have yet."""
+
+    available: bool
+    behind_seconds: float = Field(description="for how long the oldest change has waited to be recorded")
+    waiting: int = Field(description="changes that are not recorded yet")
+    reason: ReasonText | None = Field(description="why it cannot be read, in words")
+    reason_code: ReasonCode = Field(validation_alias="reason")
+
+
 def _reported(numbers: Stats) -> Stats | None:
     return numbers if numbers.receivers else None
 
@@ -158,6 +175,10 @@ class StatsOut(Out):
         validation_alias=AliasPath("allows", "queue"),
         description="the same for the queue that carries kicks",
     )
+    old_copy: OldCopyOut | None = Field(
+        validation_alias=AliasPath("numbers", "old_copy"), description="within the last week; null where there was none"
+    )
+    history: HistoryOut
     webhook_loss_rate: float | None = Field(description="of the last seven days; null where there was nothing to lose")
 
 

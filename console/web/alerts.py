@@ -52,6 +52,7 @@ def alerts(
         *_standstill(stats, problems),
         *_workers(stats.workers, list(problems.values())),
         *_redis(stats),
+        *_history(stats),
         *_merchants(merchants),
         *_endpoints(endpoints),
         *_deliveries(stats),
@@ -96,6 +97,13 @@ def _workers(workers: Sequence[Worker], known: Sequence[Reason]) -> list[Alert]:
 def _redis(stats: RelayStats) -> list[Alert]:
     durability = stats.durability
     return [] if durability.durable else [Alert("bad", "redis", reasons=durability.weaknesses)]
+
+
+def _history(stats: RelayStats) -> list[Alert]:
+    history = stats.history
+    if not history.available:
+        return [Alert("bad", "history_away", reasons=_one(history.reason))]
+    return [] if history.is_well else [Alert("bad", "history_behind", {"seconds": history.behind_seconds})]
 
 
 def _merchants(merchants: Sequence[MerchantView]) -> list[Alert]:

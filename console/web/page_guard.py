@@ -13,7 +13,12 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from console.context import Context
+from console.http.audited import deed
+from console.http.models import Body, Parameters
 from console.http.requests import InvalidFields, TooLarge
+from console.http.streams import Streamed
+from console.operations.audit import AuditTrail
+from console.operations.history_state import HistoryState, HistoryWatch
 from console.web import addresses, catalogue, cookies, time_display
 from console.web.forms import CSRF, Form, read_form
 from console.web.headers import with_headers
@@ -21,8 +26,8 @@ from console.web.live import Live
 from console.web.refusals import refused
 from console.web.rendering import THEMES, Rendering
 from console.web.sessions import LIFETIME, Sessions, equal_secrets
-from console.web.visit import PageRoute, Redirect, View, Visit
-from schemas.errors import RelayError
+from console.web.visit import Download, PageResult, PageRoute, Redirect, View, Visit
+from schemas.errors import LedgerUnavailable, RelayError
 
 log = structlog.get_logger()
 
@@ -30,11 +35,15 @@ log = structlog.get_logger()
 class PageGuard:
     """Checks every request for a page before the page is made."""
 
-    def __init__(self, context: Context, sessions: Sessions, rendering: Rendering, live: Live) -> None:
+    def __init__(
+        self, context: Context, sessions: Sessions, rendering: Rendering, live: Live, trail: AuditTrail
+    ) -> None:
         self._context = context
+        self._trail = trail
         self._sessions = sessions
         self._rendering = rendering
         self._live = live
+        self._history = HistoryWatch(context)
 
     def guarded_handler(self, page: PageRoute) -> Callable[[Request], Awaitable[Response]]:
         """The page as Starlette's routes take it."""
@@ -46,10 +55,10 @@ class PageGuard:
             try:
                 response = await self._answer(page, visit, csrf)
             except (RelayError, InvalidFields, TooLarge) as error:
-                response = self._respond(refused(visit, error), visit, csrf)
+                response = await self._respond(refused(visit, error), visit, csrf)
             except Exception as error:
                 log.exception("page_broke", path=request.url.path)
-                response = self._respond(refused(visit, error), visit, csrf)
+                response = await self._respond(refused(visit, error), visit, csrf)
             if visit.session is None and request.cookies.get(cookies.VISITOR) != visitor:
                 cookies.put(request, response, cookies.VISITOR, visitor)
             return with_headers(response)
@@ -74,29 +83,56 @@ class PageGuard:
     async def _answer(self, page: PageRoute, visit: Visit, csrf: str) -> Response:
         request = visit.request
         if visit.session is None and not page.public:
-            return self._to_sign_in(visit, csrf)
+            return await self._to_sign_in(visit, csrf)
         if request.method == "POST":
             form = await read_form(request)
             visit = replace(visit, form=form)
             if not _is_ours(request, form, csrf):
-                return self._respond(View("error", {"what": "form"}, 403), visit, csrf)
+                return await self._respond(View("error", {"what": "form"}, 403), visit, csrf)
             if not page.public and not page.for_readers:
                 if not visit.may_act:
-                    return self._respond(View("error", {"what": "read_only"}, 403), visit, csrf)
+                    return await self._respond(View("error", {"what": "read_only"}, 403), visit, csrf)
                 log.info("operator_acts", caller=visit.caller.name, path=request.url.path)
         elif request.query_params.get("live") == "1" and not page.public:
             return self._live.stream(page, visit, csrf)
         outcome = await page.handler(visit)
-        return self._respond(outcome, visit, csrf) if isinstance(outcome, View) else self._go(outcome, request)
+        await self._audit(page, visit, outcome)
+        match outcome:
+            case View():
+                return await self._respond(outcome, visit, csrf)
+            case Download():
+                return Streamed(outcome.pieces, 200, outcome.headers)
+        return self._go(outcome, request)
 
-    def _respond(self, view: View, visit: Visit, csrf: str) -> Response:
+    async def _audit(self, page: PageRoute, visit: Visit, outcome: PageResult) -> None:
+        """Audit what was done, or what is about to be shown. Raises `LedgerUnavailable` for what is to be shown."""
+        if page.audited is None or not page.audited.counts(_status(outcome)):
+            return
+        request = visit.request
+        made = {"id": outcome.made} if isinstance(outcome, Redirect) and outcome.made else {}
+        form = {name: values[-1] for name, values in visit.form.fields.items() if values}
+        bodies = [asked for asked in visit.asked if isinstance(asked, Body)]
+        parameters = {name: value for asked in visit.asked if isinstance(asked, Parameters) for name, value in asked}
+        named = {**form, **request.query_params, **parameters, **made, **request.path_params}
+        done = deed(page.audited, named, bodies[-1] if bodies else None)
+        await (self._trail.looked if page.audited.look else self._trail.wrote)(visit.caller.actor, done)
+
+    async def _respond(self, view: View, visit: Visit, csrf: str) -> Response:
         request = visit.request
         notice = cookies.open_notice(self._context.sealer, request.cookies.get(cookies.NOTICE))
-        html = self._rendering.page(view, visit, csrf=csrf, notice=notice)
+        history = None if visit.session is None or view.status == 503 else await self._history_state()
+        html = self._rendering.page(view, visit, csrf=csrf, notice=notice, history=history)
         response = HTMLResponse(html, view.status)
         if cookies.NOTICE in request.cookies:
             cookies.drop(request, response, cookies.NOTICE)
         return response
+
+    async def _history_state(self) -> HistoryState | None:
+        """What every page says of history; nothing while Redis, which says how far it is behind, is away."""
+        try:
+            return await self._history.recent()
+        except LedgerUnavailable:
+            return None
 
     def _go(self, go: Redirect, request: Request) -> Response:
         response = RedirectResponse(go.to, 303)
@@ -111,15 +147,25 @@ class PageGuard:
             cookies.drop(request, response, cookies.SESSION)
         return response
 
-    def _to_sign_in(self, visit: Visit, csrf: str) -> Response:
+    async def _to_sign_in(self, visit: Visit, csrf: str) -> Response:
         request = visit.request
         if request.query_params.get("live") == "1":
             return Response(status_code=401)
         if request.headers.get("sec-fetch-site") == "cross-site" and request.method in ("GET", "HEAD"):
             # Browsers send no strict cookie when a link on another site is followed: the page reloads itself.
-            return self._respond(View("again", {"to": addresses.requested(request)}), visit, csrf)
+            return await self._respond(View("again", {"to": addresses.requested(request)}), visit, csrf)
         to = addresses.requested(request) if request.method == "GET" else "/"
         return RedirectResponse(f"/sign-in?to={quote(to, safe='/')}" if to != "/" else "/sign-in", 303)
+
+
+def _status(outcome: PageResult) -> int:
+    """The status that the operator API would have answered with, as far as it matters whether anything was done."""
+    match outcome:
+        case View():
+            return outcome.status
+        case Redirect():
+            return 409 if outcome.bad and not outcome.unclear else 303
+    return 200
 
 
 def _is_ours(request: Request, form: Form, csrf: str) -> bool:

@@ -6,10 +6,10 @@ from functools import reduce
 
 import structlog
 
-from console.http.problems import of_error, reason_of
+from console.http.problems import is_outcome_unknown, of_error, reason_of
 from console.http.requests import InvalidFields, TooLarge
 from console.web.visit import Redirect, View, Visit
-from schemas.errors import Invalid, LedgerUnavailable, NotFound, RelayError
+from schemas.errors import HistoryUnavailable, Invalid, LedgerUnavailable, NotFound, RelayError
 from schemas.reasons import Reason, dump
 
 log = structlog.get_logger()
@@ -24,9 +24,15 @@ def refused(visit: Visit, error: Exception) -> View:
             return View("error", {"what": "invalid", "errors": error.errors}, 422)
         case TooLarge():
             return View("error", {"what": "invalid"}, 413)
+        case HistoryUnavailable():
+            log.warning("page_without_history", path=visit.request.url.path, reason=str(error))
+            return View("error", {"what": "history", "detail": error.reason}, 503)
         case LedgerUnavailable():
             log.warning("page_without_ledger", path=visit.request.url.path, reason=str(error))
             return View("error", {"what": "redis", "detail": error.reason}, 503)
+        case HistoryUnavailable():
+            log.warning("page_without_history", path=visit.request.url.path, reason=str(error))
+            return View("error", {"what": "history", "detail": error.reason}, 503)
         case RelayError():
             return View("error", {"what": "refused", "detail": reason(error)}, of_error(error).status_code)
     return View("error", {"what": "broke"}, 500)
@@ -34,7 +40,8 @@ def refused(visit: Visit, error: Exception) -> View:
 
 def failed(to: str, error: RelayError | InvalidFields) -> Redirect:
     """Back to a page, with a notice of why an action failed."""
-    return Redirect(to, "failed", {"reason": dump(reason(error)).decode()}, bad=True)
+    values = {"reason": dump(reason(error)).decode()}
+    return Redirect(to, "failed", values, bad=True, unclear=is_outcome_unknown(error))
 
 
 def reason(error: RelayError | InvalidFields) -> Reason:

@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.requests import Request
 
+from console.operations.history_state import HistoryState
 from console.web import addresses, icons
 from console.web.alert_levels import level
 from console.web.catalogue import Catalogue
@@ -35,9 +36,20 @@ class Rendering:
         self._jinja = _templates()
         self._static = static
 
-    def page(self, view: View, visit: Visit, *, csrf: str, notice: Mapping[str, Any] | None = None) -> str:
-        """The whole page."""
-        values = self._values(view, visit, csrf) | {"notice": notice and _in_words(notice, visit.clock)}
+    def page(
+        self,
+        view: View,
+        visit: Visit,
+        *,
+        csrf: str,
+        notice: Mapping[str, Any] | None = None,
+        history: HistoryState | None = None,
+    ) -> str:
+        """The whole page; it says so where `history` is not well."""
+        values = self._values(view, visit, csrf) | {
+            "notice": notice and _in_words(notice, visit.clock),
+            "history_trouble": None if history is None or history.is_well else history,
+        }
         return self._jinja.get_template(f"{view.template}.html").render(values)
 
     def parts(self, view: View, visit: Visit, csrf: str) -> dict[str, str]:

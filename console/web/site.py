@@ -9,13 +9,17 @@ from starlette.routing import BaseRoute, Route
 
 from console.context import Context
 from console.http.api_tokens import ApiTokens
+from console.operations.audit import AuditTrail
 from console.web.live import Live
 from console.web.page_guard import PageGuard
 from console.web.pages import (
+    audit,
     deliveries,
     endpoint_form,
     endpoints,
     events,
+    exports,
+    figures,
     merchants,
     notifications,
     overview,
@@ -36,8 +40,8 @@ from schemas.errors import NotFound
 from schemas.reasons import Reason
 
 _MODULES = (
-    overview, payments, payment_detail, events, endpoint_form, endpoints, deliveries, replays, notifications,
-    reconciliations, merchants, settings, search, preferences,
+    overview, figures, payments, payment_detail, events, endpoint_form, endpoints, deliveries, replays, notifications,
+    reconciliations, merchants, audit, exports, settings, search, preferences,
 )  # fmt: skip
 PAGES: tuple[PageRoute, ...] = tuple(chain.from_iterable(module.PAGES for module in _MODULES))
 
@@ -45,11 +49,11 @@ PAGES: tuple[PageRoute, ...] = tuple(chain.from_iterable(module.PAGES for module
 class Site:
     """The web console as an application has it: its `routes`, and its page where there is nothing (`not_found`)."""
 
-    def __init__(self, context: Context, tokens: ApiTokens) -> None:
+    def __init__(self, context: Context, tokens: ApiTokens, trail: AuditTrail) -> None:
         static = Static()
         rendering = Rendering(static)
         sessions = Sessions(context.sealer, tokens, context.settings.api_tokens)
-        guard = PageGuard(context, sessions, rendering, Live(rendering))
+        guard = PageGuard(context, sessions, rendering, Live(rendering), trail)
         pages = (*PAGES, *signing_in.pages(sessions))
         self.routes: list[BaseRoute] = [
             Route("/static/{version}/{name}", static.serve, methods=["GET"]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
@@ -11,15 +11,18 @@ from starlette.requests import Request
 
 from console.context import Context
 from console.http.api_tokens import Caller
+from console.http.audited import Audited
 from console.http.models import Listing
 from console.http.problems import WrongField
 from console.http.requests import InvalidFields, parse_model
-from console.operations.read_endpoints import EndpointView, list_endpoints
+from console.operations.read_endpoints import EndpointView, newest_endpoints
+from console.operations.wait_for_history import HistoryPage
 from console.web.catalogue import Catalogue
+from console.web.days import window
 from console.web.forms import Form
 from console.web.sessions import Session
 from console.web.time_display import Clock
-from ledger.pages import Page, PageRequest
+from history.export import What
 
 PAGE_SIZE = 50
 """Rows of a list on one page."""
@@ -44,7 +47,8 @@ class View:
 class Redirect:
     """Somewhere else, with a notice there: a key of the catalogue and what is filled in.
 
-    ``session`` is the cookie of one that begins, "" ends it; ``preferences`` are remembered.
+    ``session`` is the cookie of one that begins, "" ends it; ``preferences`` are remembered. ``made`` is the id of what
+    was made. ``unclear``: it may have been done, though it failed.
     """
 
     to: str
@@ -53,11 +57,14 @@ class Redirect:
     bad: bool = False
     session: str | None = field(default=None, repr=False)
     preferences: Mapping[str, str] = field(default_factory=dict)
+    made: str | None = None
+    unclear: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A request, its operator, and the language and clock that it is answered with."""
+    """A request, its operator, and the language and clock that it is answered with. `asked` is
+    what its query and form were validated as."""
 
     request: Request
     context: Context
@@ -65,6 +72,7 @@ class Visit:
     clock: Clock
     theme: str
     form: Form = field(default_factory=Form)
+    asked: list[BaseModel] = field(default_factory=list, repr=False)
 
     @property
     def catalogue(self) -> Catalogue:
@@ -104,41 +112,64 @@ class Visit:
         if errors:
             raise InvalidFields(errors)
         valid: M = value
+        self.asked.append(valid)
         return valid
 
     def listing(self, model: type[L], *filters: str, size: int = PAGE_SIZE) -> L:
         """The part of a list that the address chooses, by these filters. Raises `InvalidFields`."""
         given = {name: value for name in (*filters, "cursor") if (value := self.query(name)) is not None}
-        return self.validated(model, {**given, "limit": size})
+        return self.validated(model, {**given, **self.window(), "limit": size})
 
-    def listed(self, page: Page[Any], *filters: str) -> dict[str, Any]:
-        """What the template of a list shows: the `rows`, the `next_cursor`, the values `chosen` for these filters, and
-        whether it is `paged`, not the first page."""
-        chosen = {name: self.query(name) or "" for name in filters}
+    def window(self) -> dict[str, str]:
+        """The window that the address chooses by days (`from`, `to`), as the operator API takes it. Raises
+        `InvalidFields`."""
+        return window(self.query("from"), self.query("to"), self.clock.zone)
+
+    def listed(self, page: HistoryPage[Any], *filters: str) -> dict[str, Any]:
+        """What the template of a list shows: the `rows`, the `next_cursor`, the `days`, the values `chosen` for these
+        filters (with the days), and whether it is `paged`, not the first page."""
+        days = {name: self.query(name) or "" for name in ("from", "to")}
+        chosen = {name: self.query(name) or "" for name in filters} | days
         paged = self.query("cursor") is not None
-        return {"rows": page.rows, "next_cursor": page.next_cursor, "chosen": chosen, "paged": paged}
+        return {"rows": page.rows, "next_cursor": page.next_cursor, "chosen": chosen, "days": days, "paged": paged}
+
+    async def count(self, what: What, query: Listing, merchant: str | None = None) -> int | None:
+        """How many rows some days have, of one merchant or all; None where no days are chosen, and for a live part."""
+        has_days = query.since is not None or query.until is not None
+        if not has_days or self.query("live") is not None:
+            return None
+        window = {"since": query.since, "until": query.until}
+        return await self.context.history.exports.count(what, merchant=merchant, **window)
 
     async def merchants(self) -> list[str]:
         """The names of merchants, to choose from."""
-        page = await self.context.ledger.merchants.list(PageRequest(MOST_ROWS))
-        return [merchant.name for merchant in page.rows]
+        return [merchant.name for merchant in await self.context.ledger.merchants.newest(MOST_ROWS)]
 
     async def endpoints(self, merchant: str | None = None, most: int = MOST_ROWS) -> tuple[EndpointView, ...]:
         """Endpoints of one merchant or all, to choose from."""
-        page = await list_endpoints(self.context, PageRequest(most), merchant, read_only=self.read_only)
-        return page.rows
+        return await newest_endpoints(self.context, most, merchant, read_only=self.read_only)
 
 
-PageResult = View | Redirect
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A file that is streamed."""
+
+    pieces: AsyncIterator[bytes] = field(repr=False)
+    headers: Mapping[str, str]
+
+
+PageResult = View | Redirect | Download
 
 
 @dataclass(frozen=True, slots=True)
 class PageRoute:
     """Where a page is, and who may open it: `public` for people who are not signed in, `for_readers` for a POST that
-    changes nothing but what is shown."""
+    changes nothing but what is shown. `audited` is what the audit says of it, None for what neither changes anything
+    nor shows secrets or buyers' data."""
 
     path: str
     handler: Callable[[Visit], Awaitable[PageResult]]
     method: Literal["GET", "POST"] = "GET"
     public: bool = False
     for_readers: bool = False
+    audited: Audited | None = None

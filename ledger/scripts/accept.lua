@@ -5,7 +5,7 @@
 --       the rest of its body, hash of its webhook token (or ""), under which name its unverified source is budgeted (or ""),
 --       key and JSON of the escrow change it reports (or ""), why that is not trusted from this source (or "")
 -- Returns: {lanes to kick, per notification "ok" or "unknown"; or "closed" for all of them}
--- uses: lanes merchants outbox payments
+-- uses: lanes merchants opening outbox payments
 
 -- Unverified sources can name any number of payments. This many unknown ones a minute, of one source and of all, are refreshed without
 -- delay; the others wait in the slow lane. A payment that is known, or due anyway, does not count.
@@ -19,7 +19,7 @@ end
 
 local function within_budget(n)
   local p = n.m .. "/" .. n.imp
-  if not n.unverified_source or redis.call("EXISTS", k("pay", p), k("tomb", p)) > 0 or is_due_or_leased("refresh/" .. n.m, n.imp) then
+  if not n.unverified_source or redis.call("EXISTS", k("pay", p)) > 0 or is_due_or_leased("refresh/" .. n.m, n.imp) then
     return true
   end
   -- The total is checked first, so that there are never more counters than it allows.
@@ -70,7 +70,7 @@ local function store(n)
 end
 
 local function record(n)
-  tell_history_of("notification", {id = n.id, merchant = n.m, imp_uid = n.imp, merchant_uid = present(n.merchant_uid),
+  append_entry_of("notification", {id = n.id, merchant = n.m, imp_uid = n.imp, merchant_uid = present(n.merchant_uid),
     status = present(n.status), cancellation_id = present(n.cancellation_id), source = present(n.source), verified = n.verified == "1",
     received_at = number_in(n.received_at), extra = n.extra, reason = present(n.doubt), revision = revision()})
 end

@@ -1,7 +1,8 @@
 -- Leases payments that are due for a refresh.
 -- ARGV: lane, limit, lease (ms)
--- Returns: {lanes to kick, {now (ms), token, base of sequences, i'mport's failures in a row,
---          per payment {imp_uid, tries, silent (0 or 1), fields of pay:p, fields of facts:p, reported:p, tomb:p or "", escrow:p}}}
+-- Returns: {lanes to kick, {now (ms), token, base of sequences, when the youngest of the payments that have left had last changed (ms, 0:
+--          none has), i'mport's failures in a row,
+--          per payment {imp_uid, tries, silent (0 or 1), fields of pay:p, fields of facts:p, reported:p, escrow:p}}}
 -- uses: lanes leases payments
 
 -- Bytes that one claim reads of payments, about: long histories come in several claims, so that others need not wait for them.
@@ -10,7 +11,7 @@ local MOST_BYTES = 2097152
 local lane, limit, lease_ms = take(), take_number(), take_number()
 local m = name_of(lane)
 local token, may_claim = begin_claim(lane)
-if not may_claim then return {{}, {int(now()), int(token), "0", 0, {}}} end
+if not may_claim then return {{}, {int(now()), int(token), "0", "0", 0, {}}} end
 reclaim(lane, lease_ms)
 
 -- As many of these payments as one claim reads; one at least.
@@ -19,7 +20,6 @@ local function readable(due)
   for i, imp in ipairs(due) do
     local p = m .. "/" .. imp
     bytes = bytes + redis.call("HSTRLEN", k("pay", p), "snapshot") + redis.call("HLEN", k("facts", p)) * FACT_BYTES
-      + redis.call("STRLEN", k("tomb", p))
     if i > 1 and bytes > MOST_BYTES then break end
     some[i] = imp
   end
@@ -42,7 +42,7 @@ if math.max(tonumber(not_before or 0), tonumber(probe_until or 0)) <= now() then
     local fields = redis.call("HGETALL", k("pay", p))
     rows[i] = {imp, tries[i] or "0", redis.call("SISMEMBER", k("silent", lane), imp), fields,
       #fields > 0 and redis.call("HGETALL", k("facts", p)) or {}, redis.call("HGETALL", k("reported", p)),
-      #fields == 0 and redis.call("GET", k("tomb", p)) or "", redis.call("HGETALL", k("escrow", p))}
+      redis.call("HGETALL", k("escrow", p))}
   end
   if #due > 0 and lane == "unknown/" .. m then
     redis.call("HSET", k("lane", lane), "not_before", int(now() + UNKNOWN_EVERY))
@@ -52,5 +52,5 @@ if math.max(tonumber(not_before or 0), tonumber(probe_until or 0)) <= now() then
     redis.call("HSET", k("lane", lane), "probe_until", int(now() + lease_ms))
   end
 end
-local base = redis.call("GET", k("base")) or "0"
-return {index_and_kick(lane), {int(now()), int(token), base, failures, rows}}
+local base, left = unpack(redis.call("MGET", k("base"), k("left")))
+return {index_and_kick(lane), {int(now()), int(token), base or "0", left or "0", failures, rows}}

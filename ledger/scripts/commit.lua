@@ -35,22 +35,6 @@ local function subscriptions(m)
   return subscribed[m]
 end
 
--- Lists a payment under its first time, its order number and its status.
-local function list_payment(p, c)
-  if not c.status_before then
-    list(k("pays"), p, c.first_at)
-    list(k("pays", "m", c.m), p, c.first_at)
-    if c.merchant_uid ~= "" then list(k("pays", "u", c.merchant_uid), p, c.first_at) end
-  elseif c.status_before ~= c.status then
-    list(k("pays", "s", c.status_before), p, nil)
-    list(k("pays", "ms", c.m .. "/" .. c.status_before), p, nil)
-  end
-  if c.status_before ~= c.status then
-    list(k("pays", "s", c.status), p, c.first_at)
-    list(k("pays", "ms", c.m .. "/" .. c.status), p, c.first_at)
-  end
-end
-
 -- Ends the lease, with the time of the next refresh.
 local function settle(c)
   local at = c.next_refresh and now() + c.next_refresh
@@ -77,6 +61,13 @@ local function fits(c)
   return true
 end
 
+-- The field of this name among (field, value)…, or nil.
+local function field_of(fields, name)
+  for i = 1, #fields, 2 do
+    if fields[i] == name then return fields[i + 1] end
+  end
+end
+
 -- Reads the record that a change applies to. Returns: "ok" if the change can be written
 local met, settled = {}, {}
 local function meet(c)
@@ -86,7 +77,7 @@ local function meet(c)
   c.version_before, c.status_before, c.first_at, announced, c.fetched_at =
     unpack(redis.call("HMGET", k("pay", p), "version", "status", "first_at", "announced", "fetched_at"))
   c.is_announced = announced == "1"
-  c.fetched_at = c.lane and now() or number_in(c.fetched_at)
+  c.fetched_at = number_in(field_of(c.fields, "fetched_at") or c.fetched_at)
   if (c.version_before or "0") ~= c.version or met[p] then return "changed" end
   if c.bytes and not fits(c) then return "full" end
   met[p] = true
@@ -100,7 +91,7 @@ end
 
 -- The events of a change and their deliveries. Doing it again changes nothing.
 local function record_events(c)
-  if c.shared_object then tell_history(c.shared_object) end
+  if c.shared_object then append_entry(c.shared_object) end
   if c.object and c.snap then store_snapshot(c.m .. "/" .. c.imp, c.snap, c.shown or c.object) end
   for i = 1, #c.events, COLUMNS do
     local event, type_, sequence, silent, sandbox, filters, body, entry = unpack(c.events, i, i + COLUMNS - 1)
@@ -134,11 +125,10 @@ local function write(c)
   for i = 1, #c.facts, 2 do redis.call("HSETNX", k("facts", p), c.facts[i], c.facts[i + 1]) end
   if c.is_announced then c.fields[#c.fields + 1], c.fields[#c.fields + 2] = "announced", "1" end
   redis.call("HSET", k("pay", p), unpack(c.fields))
-  tell_history(c.entry, {first_at = tonumber(c.first_at), changed_at = now(), fetched_at = c.fetched_at,
+  append_entry(c.entry, {first_at = tonumber(c.first_at), changed_at = now(), fetched_at = c.fetched_at,
     next_look_at = c.next_refresh and now() + c.next_refresh or nil, silent = not c.is_announced, revision = revision()})
-  list_payment(p, c)
+  list_payment(p, c.m, c.merchant_uid, c.status_before, c.status, c.first_at)
   list(k("ageing"), p, int(now()))
-  if is_new then redis.call("DEL", k("tomb", p)) end
   if not c.is_last then return end
 
   if c.lane then drop_reported(p, c.token) end

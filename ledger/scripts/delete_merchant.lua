@@ -7,7 +7,7 @@ local m = take()
 local created = redis.call("HGET", k("merchant", m), "created_at")
 if not created then return "unknown" end
 if redis.call("ZCARD", k("endpoints", "m", m)) > 0 then return "endpoints" end
-tell_history_of("merchant", {name = m, created_at = tonumber(created), changed_at = now(), deleted_at = now(),
+append_entry_of("merchant", {name = m, created_at = tonumber(created), changed_at = now(), deleted_at = now(),
   row = packed_hash(k("merchant", m)), revision = revision()})
 redis.call("ZREM", k("merchants"), m)
 redis.call("DEL", k("merchant", m), k("subs", m))

@@ -1,9 +1,10 @@
 -- Adds a merchant whose credentials are in the environment, unless it is known.
 -- ARGV: merchant, since how long before now its events are delivered (ms)
 -- Returns: 1 where it is new, else 0
--- uses: outbox
+-- uses: opening outbox
 local m, head_start = take(), take_number()
 local row = k("merchant", m)
+must_be_open()
 if redis.call("EXISTS", row) == 1 then return 0 end
 local created = now()
 redis.call("HSET", row, "created_at", int(created), "since", int(created - head_start),

@@ -3,9 +3,10 @@
 -- ARGV: merchant, imp_key, imp_secret (both sealed), include_sandbox, check_prepared (0 or 1), since (ms, or ""), since how long before
 --       it was first added where that is not given (ms), hash of its webhook token (or ""), tier (or "")
 -- Returns: 1 where it is new, else 0
--- uses: lanes outbox
+-- uses: lanes opening outbox
 local m, imp_key, imp_secret, include_sandbox, check_prepared = take(), take(), take(), take(), take()
 local since, head_start, token_hash, tier = take_number(), take_number(), take(), take()
+must_be_open()
 local row, run = k("merchant", m), "auto/" .. m
 local created, included, sandbox_since = unpack(redis.call("HMGET", row, "created_at", "include_sandbox", "sandbox_since"))
 local is_new = not created

@@ -7,6 +7,6 @@ redis.call("HSET", k("recon", id), "row", row, "merchant", m, "is_running", is_r
 if by_hand then
   redis.call("ZADD", k("recons"), "NX", int(now()), id)
   redis.call("ZADD", k("recons", "m", m), "NX", int(now()), id)
+  append_entry(entry, {changed_at = now(), revision = revision()})
 end
-tell_history(entry, {changed_at = now(), revision = revision()})
 return 1

@@ -1,14 +1,11 @@
--- Reads the facts of payments, also of those that retention has removed: of the first of them that together have no more than so many,
--- of one at least.
+-- Reads the facts of payments: of the first of them that together have no more than so many, of one at least.
 -- ARGV: most facts, merchant, imp_uids…
--- Returns: per payment {facts:p, tomb:p or ""}
-local TOMB_BYTES = 150  -- of each fact
+-- Returns: {when the youngest of the payments that have left had last changed (ms, 0: none has), per payment facts:p}
 local most, m, answer, read = take_number(), take(), {}, 0
 for _, imp in ipairs(take_rest()) do
-  local p = m .. "/" .. imp
-  read = read + redis.call("HLEN", k("facts", p)) + redis.call("STRLEN", k("tomb", p)) / TOMB_BYTES
+  local facts = k("facts", m .. "/" .. imp)
+  read = read + redis.call("HLEN", facts)
   if #answer > 0 and read > most then break end
-  local facts = redis.call("HGETALL", k("facts", p))
-  answer[#answer + 1] = {facts, #facts == 0 and redis.call("GET", k("tomb", p)) or ""}
+  answer[#answer + 1] = redis.call("HGETALL", facts)
 end
-return answer
+return {redis.call("GET", k("left")) or "0", answer}

@@ -1,4 +1,13 @@
--- Reads items of the outbox, the oldest first.
+-- Reads items of the outbox, the oldest first. The item at the place that history has reached stays until the next is recorded: where it
+-- is not there, Redis or history came back with an old copy, or another recorder was quicker.
 -- ARGV: place behind which to begin, most
--- Returns: items {place, {field, value, …}}
-return redis.call("XRANGE", k("outbox"), "(" .. take(), "+", "COUNT", take())
+-- Returns: {"ok", or "history" where Redis knows that history had more, or "redis" where it knows of less, items {place, {field, value, …}}}
+-- uses: places
+local after, most = take(), take_number()
+local items = redis.call("XRANGE", k("outbox"), after, "+", "COUNT", most + 1)
+if items[1] and items[1][1] == after then
+  table.remove(items, 1)
+  return {"ok", items}
+end
+local recorded = recorded_place()
+return {is_before(after, recorded) and "history" or is_before(recorded, after) and "redis" or "ok", items}

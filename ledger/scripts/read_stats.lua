@@ -2,7 +2,7 @@
 -- ARGV: none
 -- Returns: {now (ms), refreshes, deliveries, pending, dead, held, refusals (reason, count, …), notifications in receivers' spools,
 --          receivers that reported within a minute, why their spools store nothing (reason, …),
---          refused bodies (merchant:reason, count, last (ms), …), the latest first};
+--          refused bodies (merchant:reason, count, last (ms), …), the latest first, what an old copy lacks ("from:to" in ms, or "")};
 --          refreshes and deliveries are {due, late since (ms, or ""), of these in paused lanes, oldest of those (ms, or "")}
 -- uses: lanes
 
@@ -67,4 +67,4 @@ local function refused_bodies()
 end
 
 return {int(now()), summary(refreshes), summary(deliveries), pending, dead, held, redis.call("HGETALL", k("refusals")), spooled,
-  receivers, spool_troubles, refused_bodies()}
+  receivers, spool_troubles, refused_bodies(), redis.call("GET", k("old_copy")) or ""}

@@ -17,12 +17,12 @@ local function is_unwell(ep)
 end
 
 -- Stores the latest attempts. Returns: how many count towards the schedule; those that were repeated at once do not
-local function store_attempts(id, ep, r, made)
+local function store_attempts(id, ep, imp, r, made)
   if #r.attempts == 0 then return 0 end
   local rows = {}
   for i = 1, #r.attempts, 2 do
     rows[#rows + 1] = r.attempts[i]
-    tell_history(r.attempts[i + 1], {number = made + #rows})
+    append_entry(r.attempts[i + 1], {number = made + #rows, imp_uid = imp})
   end
   if redis.call("RPUSH", k("att", id), unpack(rows)) > MOST_ATTEMPTS then
     redis.call("LTRIM", k("att", id), -MOST_ATTEMPTS, -1)
@@ -84,7 +84,7 @@ local function settle(ep, r)
   end
   local at = not final and (r.verdict == "disable" and now() or now() + r.wait) or nil
   lanes[r.lane], lanes["deliver/" .. ep] = true, true
-  used = tonumber(used or 0) + store_attempts(id, ep, r, made)
+  used = tonumber(used or 0) + store_attempts(id, ep, imp, r, made)
   made = made + #r.attempts / 2
   set_delivery(id, "state", final or state, "attempts", int(used), "made", int(made), "next_at", at and int(at) or "", "reason", r.reason)
   if final then

@@ -1,7 +1,7 @@
 -- Reads whether merchants take webhooks with these tokens.
 -- ARGV: how many, (merchant, hash of the webhook token or "")…
 -- Returns: per question 1 or 0; false where the ledger is not open
--- uses: merchants
+-- uses: merchants opening
 if not is_open() then return false end
 local answers, refuses = {}, false
 for i = 1, take_number() do

@@ -72,7 +72,7 @@ def unpack_values(packed: bytes, stamp: bytes = b"") -> tuple[type[Entry], tuple
     leave it out would lose it, so whoever reads the outbox has to stop there.
     """
     try:
-        row = msgpack.unpackb(packed, use_list=False)
+        row = _unpacked(packed)
         if type(row) is not tuple or stamp:
             return _by_name(row, msgpack.unpackb(stamp) if stamp else {})
         version, kind, values = row[0], row[1], row[2:]
@@ -88,6 +88,15 @@ def unpack_values(packed: bytes, stamp: bytes = b"") -> tuple[type[Entry], tuple
         raise UnknownEntry(Reason.of("outbox_entry_unreadable", error=type(error).__name__)) from None
 
 
+def _unpacked(packed: bytes) -> Any:
+    """A script's row of packed fields is no text, but `cmsgpack` knows only one kind of string: its bytes come back as
+    they were by way of surrogates."""
+    try:
+        return msgpack.unpackb(packed, use_list=False)
+    except UnicodeDecodeError:
+        return msgpack.unpackb(packed, use_list=False, unicode_errors="surrogateescape")
+
+
 def _by_name(row: Any, stamp: Mapping[str, Any]) -> tuple[type[Entry], tuple[Any, ...]]:
     if isinstance(row, tuple):
         version, kind = row[0], row[1]
@@ -101,5 +110,5 @@ def _by_name(row: Any, stamp: Mapping[str, Any]) -> tuple[type[Entry], tuple[Any
     named.update(stamp)
     for name in _BYTES[cls] & named.keys():
         if isinstance(named[name], str):  # a script's strings are neither text nor bytes
-            named[name] = named[name].encode()
+            named[name] = named[name].encode(errors="surrogateescape")
     return cls, _GETTERS[cls](cls(**named))

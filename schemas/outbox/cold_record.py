@@ -7,6 +7,7 @@ from typing import Any
 from schemas import wire
 from schemas.compression import compress, decompress
 from schemas.payments import codec
+from schemas.payments.cancellations import CancellationRequest
 from schemas.payments.decide import Record
 
 _BESIDE = ("merchant", "imp_uid", "snapshot")
@@ -25,6 +26,12 @@ def load(merchant: str, imp_uid: str, stored: bytes, snapshot: bytes) -> Record:
     fields = {name: value.encode() for name, value in kept["fields"].items()}
     facts = codec.load_facts({key: text.encode() for key, text in kept["facts"].items()})
     return codec.load_record(merchant, imp_uid, fields | {"snapshot": decompress(snapshot)}, facts)
+
+
+def requests(stored: bytes) -> tuple[CancellationRequest, ...]:
+    """Only the cancellation requests of the record that `dump` was given. Raises `ValueError` for what is damaged."""
+    fields: dict[str, str] = wire.loads(decompress(stored))["fields"]
+    return tuple(map(codec.load_request, wire.loads(fields["requests"])))
 
 
 def _text(value: bytes | str | int) -> str:

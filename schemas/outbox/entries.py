@@ -91,7 +91,8 @@ class SharedObject:
 @dataclass(frozen=True, slots=True)
 class Event:
     """An event. `body` is the callback's very bytes; where `object_revision` is given, without i'mport's object, which
-    is the `SharedObject` of that revision. `about` is the endpoint that an `endpoint.*` event is about.
+    is the `SharedObject` of that revision. `about` is the endpoint that an `endpoint.*` event is about; `sandbox`
+    says that the payment is of a test channel.
 
     What follows `about` is said by the body, too, and stands here for lists and sums; `happened_at` is the fact's time,
     `detail` the body's, as JSON.
@@ -104,6 +105,7 @@ class Event:
     sequence: int = 0
     recorded_at: int = 0
     silent: bool = False
+    sandbox: bool = False
     about: str | None = None
     happened_at: int | None = None
     merchant_uid: str = ""

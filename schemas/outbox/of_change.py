@@ -52,6 +52,7 @@ def of_payment(record: Record, revision: int = 0, *, first_at: int = 0, changed_
         payer=payer(wire.loads(snapshot.raw)),
         snapshot=compress(snapshot.raw),
         record=cold_record.dump(record),
+        erased_at=record.erased_at,
     )
 
 
@@ -88,6 +89,7 @@ def of_event(
         sequence=event.sequence,
         recorded_at=recorded_at,
         silent=event.silent,
+        sandbox=event.sandbox,
         happened_at=round(unix(said["timestamp"]) * 1000),
         merchant_uid=data["merchant_uid"],
         status=event.status.value,

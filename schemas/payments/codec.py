@@ -69,6 +69,8 @@ def dump_record(record: Record) -> dict[str, bytes | str | int]:
         if retraction is None
         else wire.dumps({"at": retraction.at, "digest": retraction.digest}),
     }
+    if record.erased_at is not None:
+        fields["erased_at"] = record.erased_at
     if snapshot is not None:
         fields |= {
             "merchant_uid": snapshot.merchant_uid,
@@ -92,40 +94,8 @@ def load_record(merchant: str, imp_uid: str, fields: Mapping[str, bytes], facts:
         version=int(fields.get("version", 0)),
         snapshot=Snapshot.parse(wire.loads(snapshot)) if snapshot else None,
         possible_retraction=PossibleRetraction(**wire.loads(retraction)) if retraction else None,
+        erased_at=int(fields["erased_at"]) if fields.get("erased_at") else None,
     )
-
-
-def dump_tombstone(record: Record) -> bytes:
-    """The tombstone of a payment that retention removes: the facts already announced, and the last sequence."""
-    facts = [
-        {
-            "key": fact.key,
-            "kind": fact.kind.value,
-            "at": fact.at,
-            "amount": plain(fact.amount),
-            "whole": fact.whole,
-            "entry": fact.entry,
-        }
-        for fact in record.facts.values()
-    ]
-    return wire.dumps({"v": VERSION, "sequence": record.sequence, "facts": facts})
-
-
-def load_tombstone(merchant: str, imp_uid: str, text: bytes) -> Record:
-    """The record of a payment that retention had removed: its old facts are known, everything else is new."""
-    stored = wire.loads(text)
-    facts = {
-        row["key"]: Fact(
-            row["key"],
-            FactKind(row["kind"]),
-            row["at"],
-            amount=Decimal(row["amount"]),
-            whole=row["whole"],
-            entry=row["entry"],
-        )
-        for row in stored["facts"]
-    }
-    return Record(merchant, imp_uid, facts=facts, sequence=stored["sequence"])
 
 
 def _dump_request(request: CancellationRequest) -> dict[str, Any]:

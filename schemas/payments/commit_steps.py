@@ -20,8 +20,7 @@ STEP_FACTS = 100
 
 
 class Step(NamedTuple):
-    """One of several changes that follow each other. ``change.facts`` are all that it writes, a tombstone's
-    included."""
+    """One of several changes that follow each other; ``change.facts`` are all that it writes."""
 
     change: Change
     is_first: bool
@@ -32,18 +31,17 @@ def steps(change: Change, most: int = STEP_FACTS) -> Iterator[Step]:
     """The steps of a change, with ``most`` new facts each. After the last one the record is ``change.record``; only
     that step says when the payment is due again.
 
-    The first step also writes the facts of a tombstone, because it removes the tombstone. And it reaches to the last
-    repeated cancellation: those are found by comparing with the previous snapshot, which the first step replaces.
+    The first step reaches to the last repeated cancellation: those are found by comparing with the previous snapshot,
+    which it replaces.
     """
     before, after = change.previous, change.record
     facts = list(after.facts.values())
-    known = len(before.facts)
-    start = known if before.version else 0  # the facts in a tombstone are known, but not stored
+    known = start = len(before.facts)
     end = known + max(most, _up_to_last_repeated(facts[known:]))
     events, sequence, previous = iter(change.events), before.sequence, before
     while True:
         written = facts[start:end]
-        announced = sum(fact.kind is not FactKind.ALIAS for fact in written[max(known - start, 0) :])
+        announced = sum(fact.kind is not FactKind.ALIAS for fact in written)
         step_events = tuple(islice(events, announced))
         sequence = step_events[-1].sequence if step_events else sequence
         is_last = end >= len(facts)

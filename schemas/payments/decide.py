@@ -15,10 +15,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
+from schemas import wire
 from schemas.errors import Conflict, NotFound
 from schemas.payments import cancellations, events, retractions
 from schemas.payments.cancellations import CancellationRequest
 from schemas.payments.derive_facts import new_facts
+from schemas.payments.erasure import blank_object
 from schemas.payments.escrow import EscrowChange
 from schemas.payments.facts import ExpectedAmount, Fact, FactKind, Facts, Status, Tally, status
 from schemas.payments.history_entries import uncancelled
@@ -36,7 +38,8 @@ class Record:
     ``facts`` are in the order of their sequence; ``sequence`` is the last one used. ``version`` grows with every
     change. ``reported_cancellations`` maps a cancellation_id that only webhooks have reported to the time (UNIX
     seconds) of the first look-up that did not find it. ``snapshot`` is the latest one that counts;
-    ``possible_retraction`` is a later one that showed less and is not confirmed yet.
+    ``possible_retraction`` is a later one that showed less and is not confirmed yet. ``erased_at`` is when the buyer
+    was forgotten, in UNIX milliseconds.
     """
 
     merchant: str
@@ -48,6 +51,7 @@ class Record:
     version: int = 0
     snapshot: Snapshot | None = None
     possible_retraction: PossibleRetraction | None = None
+    erased_at: int | None = None
 
     @property
     def status(self) -> Status:
@@ -102,8 +106,10 @@ def decide(
     """The change that ``snapshot``, looked up at ``now`` (UNIX seconds), makes to ``record``.
 
     ``reported`` are the cancellation ids and ``escrow_changes`` the escrow changes that verified webhooks have reported
-    since the last look-up.
+    since the last look-up. Of a payment whose buyer is forgotten, the buyer is left out of what was looked up.
     """
+    if record.erased_at is not None:
+        snapshot = Snapshot.parse(blank_object(wire.loads(snapshot.raw)))
     found = new_facts(
         record.facts,
         snapshot,

@@ -46,16 +46,21 @@ def blank_object(payment: Mapping[str, Any]) -> dict[str, Any]:
     return blank
 
 
-def blank_body(body: bytes) -> bytes:
-    """A callback's body, with or without i'mport's object, without its buyer."""
-    said: Mapping[str, Any] = wire.loads(body)
-    return wire.dumps(_blanked(said, frozenset(_typed(said))))
+def blank_body(body: bytes, known: bytes = b"{}") -> bytes:
+    """A callback's body, with or without i'mport's object, without its buyer; `known` is JSON that also says who that
+    is."""
+    return blank_detail(body, known)
 
 
 def blank_detail(detail: bytes, known: bytes = b"{}") -> bytes:
     """An event's detail without its buyer; `known` is JSON that also says who that is."""
     said = wire.loads(detail)
     return wire.dumps(_blanked(said, frozenset((*_typed(said), *_typed(wire.loads(known))))))
+
+
+def repeats(text: str | None, known: Mapping[str, Any]) -> bool:
+    """Whether a text repeats what is to be blanked of i'mport's object."""
+    return text is not None and any(typed in text for typed in _typed(known))
 
 
 def _typed(value: Any, name: str = "") -> Iterator[str]:

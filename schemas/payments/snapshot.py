@@ -83,6 +83,14 @@ class Snapshot:
     cancellations: tuple[CancellationEntry, ...] = ()
     raw: bytes = field(default=b"{}", repr=False, compare=False)
 
+    @property
+    def began_at(self) -> int:
+        """When it began, UNIX seconds: the earliest time that it shows, 0 where it shows none."""
+        times = [self.started_at, self.paid_at, self.failed_at, self.cancelled_at]
+        times += [row.at for row in self.deposits] + [row.at for row in self.cancellations]
+        times += [self.virtual_account.issued_at] if self.virtual_account else []
+        return min((at for at in times if at), default=0)
+
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> Snapshot:
         """The snapshot of one payment object. Missing, null and unknown fields are fine.

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tests.chaos.faults import Injected
+from tests.chaos.history_faults import HISTORY_FAULTS
 from tests.chaos.house import ENDPOINTS, House
 from tests.chaos.load import Load
+from tests.support.history_rows import Rows, differences, rows_of_history, rows_of_ledger
+
+PROMPT = 15.0
+"""Seconds in which a webhook is told while all but history is well; generous, as the machine does much else."""
 
 
 @dataclass
@@ -24,6 +30,8 @@ class Account:
     duplicates: int = 0
     callbacks: int = 0
     recovery: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    recorded_in: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    in_history: dict[str, int] = field(default_factory=dict)
     broken: list[str] = field(default_factory=list)
     answers: Counter[int] = field(default_factory=Counter)
     given_up: int = 0
@@ -34,12 +42,13 @@ class Account:
         return self.accepted - sum(self.outcomes.values())
 
 
-async def account(house: House, load: Load, injected: Injected) -> Account:
+async def account(house: House, load: Load, injected: Sequence[Injected]) -> Account:
     """The account of a run that has settled."""
     made = Account(accepted=len(load.accepted), answers=load.answers, given_up=load.given_up)
     async with house.state() as state:
         notified = await state.outcomes(list(load.accepted))
         states = await state.deliveries(ENDPOINTS[0])
+        ledger, history = await rows_of_ledger(state), await rows_of_history(house.history.url)
     for identity, (imp_uid, step, _) in load.accepted.items():
         outcome = "rejected" if step == 0 and notified.get(identity) == "rejected" else states.get((imp_uid, step))
         if identity in notified and outcome is not None:
@@ -48,6 +57,9 @@ async def account(house: House, load: Load, injected: Injected) -> Account:
             made.broken.append(f"webhook {identity} of {imp_uid}, step {step}: {notified.get(identity)}, {outcome}")
     _facts(house, made)
     _order(house, made)
+    made.in_history = history.counts
+    made.broken += differences(history, ledger)
+    _history(house, load, history, made)
     _recovery(house, load, injected, made)
     return made
 
@@ -86,16 +98,52 @@ def _order(house: House, made: Account) -> None:
             made.broken.append(f"{imp_uid} was told out of order: {taken}")
 
 
-def _recovery(house: House, load: Load, injected: Injected, made: Account) -> None:
-    """How long after a fault everything was told that had been accepted by its end."""
+def _history(house: House, load: Load, rows: Rows, made: Account) -> None:
+    """History has what was acknowledged and what subscribers took, exactly once."""
+    if lacking := load.accepted.keys() - rows.notifications.keys():
+        made.broken.append(f"history lacks {len(lacking)} acknowledged webhooks: {sorted(lacking)[:5]}")
+    told = {(imp_uid, step): f"payment.{event}" for imp_uid, step, event in house.shop_steps()}
+    ids: dict[tuple[str, int], list[str]] = defaultdict(list)
+    for identity, (imp_uid, sequence, type_) in rows.events.items():
+        ids[imp_uid, sequence].append(identity)
+        if told.get((imp_uid, sequence)) != type_:
+            made.broken.append(f"history has {type_} as {imp_uid}/{sequence}, which is {told.get((imp_uid, sequence))}")
+    for fact, heard in house.subscriber.ids.items():
+        if sorted(heard) != ids[fact]:
+            made.broken.append(f"history has {ids[fact]} as {fact}, subscribers took {heard}")
+    for fact in told.keys() - house.subscriber.ids.keys():
+        made.broken.append(f"no subscriber took {fact}, and history has {ids[fact]}")
+    taken = {f"{event}.{name}": "delivered" for name, event in house.subscriber.deliveries()}
+    if taken != {identity: state for identity, (state, _) in rows.deliveries.items()}:
+        made.broken.append("history has other deliveries than subscribers took")
+
+
+def _recovery(house: House, load: Load, injected: Sequence[Injected], made: Account) -> None:
+    """How long after a fault everything was told that had been accepted by its end, and when history had it. What
+    happens to history holds up no callback."""
     first = house.subscriber.first
-    for name, _, ended in injected:
+    for one in injected:
         late = [
-            first[ENDPOINTS[0], f"{imp_uid}/{step}"][0] - ended
+            first[ENDPOINTS[0], f"{imp_uid}/{step}"][0] - one.mended
             for imp_uid, step, at in load.accepted.values()
-            if step and at <= ended and (ENDPOINTS[0], f"{imp_uid}/{step}") in first
+            if step and at <= one.mended and (ENDPOINTS[0], f"{imp_uid}/{step}") in first
         ]
-        made.recovery[name].append(max(0.0, max(late, default=0.0)))
+        made.recovery[one.name].append(max(0.0, max(late, default=0.0)))
+        made.recorded_in[one.name].append(one.recorded_in)
+        if one.name in HISTORY_FAULTS:
+            made.broken += _held_up(house, load, one)
+
+
+def _held_up(house: House, load: Load, one: Injected) -> list[str]:
+    """Webhooks that were accepted early in a fault and told after it, in words."""
+    told = house.subscriber.first
+    late = [
+        f"{imp_uid}/{step}"
+        for imp_uid, step, at in load.accepted.values()
+        if step and one.began <= at <= one.mended - PROMPT
+        and told.get((ENDPOINTS[0], f"{imp_uid}/{step}"), (one.mended,))[0] >= one.mended
+    ]  # fmt: skip
+    return [f"{len(late)} callbacks waited for the end of {one.name}: {sorted(late)[:5]}"] if late else []
 
 
 def median(seconds: list[float]) -> float:

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.chaos.databases import HistoryDatabase, PostgresDatabase, SqliteDatabase
 from tests.end_to_end.conftest import relay, start_relay
+from tests.support.postgres import find_programs, installed
 
 __all__ = ["relay", "start_relay"]
 
@@ -27,3 +31,13 @@ def seed(request: pytest.FixtureRequest) -> int:
     chosen = int(given) if given is not None else secrets.randbelow(10**6)
     print(f"chaos seed: {chosen}")  # noqa: T201  # this is how people learn of it
     return chosen
+
+
+@pytest.fixture
+def history(free_port: Callable[[], int], tmp_path: Path) -> Iterator[HistoryDatabase]:
+    """History's database, of a server of this test's own where PostgreSQL is installed."""
+    if find_programs() is None:
+        yield SqliteDatabase(tmp_path / "history.db")
+        return
+    with installed(free_port) as server:
+        yield PostgresDatabase(server)

@@ -120,6 +120,10 @@ class Subscriber(Counterpart):
         """Listen."""
         await self.serve(web.post("/{name}", self._take))
 
+    def deliveries(self) -> set[tuple[str, str]]:
+        """Endpoint and event of all that was taken."""
+        return {(name, event) for (name, _), (_, event, _, _) in self.first.items()}
+
     async def _take(self, request: web.Request) -> web.Response:
         body = await request.read()
         if (wrong := await self.trouble.happens()) is not None:

@@ -6,9 +6,12 @@ import asyncio
 import signal
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 
 import redis.asyncio
 
+from tests.chaos.history_faults import HISTORY_FAULTS
 from tests.chaos.house import ENDPOINTS, House
 from tests.chaos.load import Load
 
@@ -248,25 +251,41 @@ FAULTS: dict[str, Fault] = {
     "queue refused": refuse_queue,
     "i'mport answering other payments": confuse_iamport,
     "subscriber talking nonsense": talk_nonsense,
+    **HISTORY_FAULTS,
 }
 
-Injected = list[tuple[str, float, float]]
-"""Each fault with when it began and when it was mended, by the steady clock."""
+
+@dataclass(frozen=True, slots=True)
+class Injected:
+    """A fault, when it began and was mended, by the steady clock, and in how many seconds history had everything."""
+
+    name: str
+    began: float
+    mended: float
+    recorded_in: float
 
 
-async def inject(house: House, load: Load, faults: Sequence[tuple[str, Fault]], pause: float) -> Injected:
+async def inject(house: House, load: Load, faults: Sequence[tuple[str, Fault]], pause: float) -> list[Injected]:
     """Break these one after the other under load. In between nothing is posted until what the fault held up was told,
     so how long that takes is a matter of one fault alone."""
-    injected: Injected = []
+    injected: list[Injected] = []
     for name, fault in faults:
         await asyncio.sleep(pause)
         began = time.monotonic()
         await fault(house)
-        injected.append((name, began, time.monotonic()))
+        mended = time.monotonic()
         load.hold()
-        await _recovered(house, load, time.monotonic())
+        recorded_in, _ = await asyncio.gather(_recorded(house, mended), _recovered(house, load, mended))
+        injected.append(Injected(name, began, mended, recorded_in))
         load.go_on()
     return injected
+
+
+async def _recorded(house: House, mended: float) -> float:
+    """Wait until history has everything; how many seconds after this time that was."""
+    with suppress(AssertionError):  # the accounts will say how long it took
+        await house.recorded(RECOVERS_WITHIN)
+    return time.monotonic() - mended
 
 
 async def _recovered(house: House, load: Load, mended: float) -> None:

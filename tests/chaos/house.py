@@ -1,4 +1,4 @@
-"""The relay under test: two receivers, two workers and a Redis, with a breakable network between all of them."""
+"""The relay under test: two receivers, two workers, a Redis and a history, with a breakable network between them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from cryptography.fernet import Fernet
 from ledger import Ledger
 from runtime.encryption import Sealer
 from schemas.endpoints.endpoint import Endpoint, SealedSecret
+from schemas.errors import LedgerUnavailable
 from tests.chaos.counterparts import Iamport, Subscriber
+from tests.chaos.databases import HistoryDatabase, SqliteDatabase
 from tests.chaos.load import Load
 from tests.chaos.shop import Shop
 from tests.support.ledger_state import LedgerState, ledger_state
@@ -31,15 +33,16 @@ ENDPOINTS = ("ordered", "other")
 
 class House:
     """Starts everything. ``reach`` gives the URL by which a process reaches Redis, through a proxy's port; ``primary``
-    is the port of the Redis that has the ledger now, where that changes."""
+    is the port of the Redis that has the ledger now, where that changes. ``history`` is a file unless one is given."""
 
     def __init__(
         self, processes: Processes, server: RedisServer, free_port: Callable[[], int], seed: int,
         environ: Mapping[str, str], reach: Callable[[int], str] = "redis://127.0.0.1:{}/0".format,
-        primary: Callable[[], int] | None = None,
+        primary: Callable[[], int] | None = None, history: HistoryDatabase | None = None,
     ) -> None:  # fmt: skip
         self.rng = random.Random(seed)
         self.redis = server
+        self.history = history or SqliteDatabase(processes.directory / "var" / "history.db")
         self.shop = Shop(random.Random(seed + 1), int(time.time()) - 1800)
         self.iamport = Iamport(self.shop, random.Random(seed + 2))
         self.subscriber = Subscriber(random.Random(seed + 3))
@@ -63,6 +66,7 @@ class House:
         self.ways |= {"iamport": TcpProxy(self.iamport.port), "subscriber": TcpProxy(self.subscriber.port)}
         for way in self.ways.values():
             await way.start()
+        await self.history.__aenter__()
         self.ledger = Ledger.connect(self._reach(self.redis.port), self._queue())
         await self.subscribe()
         self.receivers = [self.start_receiver(number) for number in range(2)]
@@ -79,6 +83,7 @@ class House:
         await self.ledger.close()
         for way in self.ways.values():
             await way.stop()
+        await self.history.__aexit__(None, None, None)
         await self.iamport.stop()
         await self.subscriber.stop()
 
@@ -110,6 +115,14 @@ class House:
         """A client of Redis itself, past the proxies."""
         return redis.asyncio.Redis(port=self.redis.port, socket_timeout=5)
 
+    async def recorded(self, within: float) -> None:
+        """Wait until history has all that the ledger has to tell it."""
+
+        async def nothing_waits() -> bool:
+            return (await self.ledger.outbox.state()).waiting == 0
+
+        await until(nothing_waits, "history has everything", within, every=0.1, despite=(LedgerUnavailable,))
+
     async def settled(self, within: float) -> None:
         """Wait until nothing is due, leased or spooled any more, while everything is well."""
         left = ""
@@ -132,13 +145,20 @@ class House:
             for name in ENDPOINTS:
                 left[name] = await state.pending(name)
             left["notifications"] = await state.pending()
+        left["outbox"] = (await self.ledger.outbox.state()).waiting
         return ", ".join(f"{what}: {count}" for what, count in left.items() if count)
 
-    def _start(self, module: str, way: str, **environ: str) -> Process:
+    async def restore(self) -> None:
+        """What an operator does where Redis has lost everything."""
+        process = self._start("cli.main", "queue", "restore", "--json")
+        assert await process.ended() == 0, process.output
+
+    def _start(self, module: str, way: str, *arguments: str, **environ: str) -> Process:
         url = self._reach(self.ways[way].port)
-        return self._processes.python(module, **{
+        return self._processes.python(module, *arguments, **{
             "REDIS_URL": url, "RELAY_QUEUE_URL": self._queue(), "IMP_API_URL": f"http://127.0.0.1:{self.ways['iamport'].port}",
             "IMP_KEY": "key", "IMP_SECRET": IMP_SECRET, "RELAY_ENCRYPTION_KEY": self._key,
+            "RELAY_HISTORY_URL": self.history.reached_at,
             "RELAY_ALLOW_PRIVATE_ENDPOINTS": "true", "RELAY_ALLOWED_IPS": "127.0.0.1", "RELAY_RECONCILE_EVERY": "0s",
             "RELAY_RETRY_SCHEDULE": ",".join(["200ms", "500ms", *["1s"] * 200]), "RELAY_DELIVERY_TIMEOUT": "2s",
             "RELAY_FETCH_SCHEDULE": "200ms,500ms,1s", "RELAY_UNKNOWN_SCHEDULE": "300ms,300ms",

@@ -38,11 +38,16 @@ def _table(seed: int, rate: float, made: Account) -> str:
         "callbacks taken": made.callbacks,
         "… of these duplicates": made.duplicates,
         "answers to webhooks other than 200 (0: none at all)": _others(made.answers),
+        **{f"{what} in history, each once": count for what, count in made.in_history.items()},
         "faults injected": sum(len(times) for times in made.recovery.values()),
     }
     lines = ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items())]
-    lines += ["", "| fault | times | seconds to recover: median | most |", "|---|---|---|---|"]
-    lines += [f"| {name} | {len(t)} | {median(t):.1f} | {max(t):.1f} |" for name, t in sorted(made.recovery.items())]
+    lines += ["", "| fault | times | seconds to recover: median | most | until history had everything, most |"]
+    lines += ["|---|---|---|---|---|"]
+    lines += [
+        f"| {name} | {len(t)} | {median(t):.1f} | {max(t):.1f} | {max(made.recorded_in[name]):.1f} |"
+        for name, t in sorted(made.recovery.items())
+    ]
     return "\n".join(lines)
 
 

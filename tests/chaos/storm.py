@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
 from tests.chaos.accounting import Account, account
+from tests.chaos.databases import HistoryDatabase
 from tests.chaos.faults import FAULTS, Fault, inject
 from tests.chaos.house import House
 from tests.support.processes import Processes
@@ -18,15 +19,16 @@ SETTLES_WITHIN = 180.0
 async def storm(
     processes: Processes, server: RedisServer, free_port: Callable[[], int], seed: int, *, rate: float,
     names: Sequence[str], pause: float, environ: Mapping[str, str] | None = None,
+    history: HistoryDatabase | None = None,
 ) -> Account:  # fmt: skip
     """Webhooks at ``rate`` a second while these faults are injected; then peace, until everything has settled."""
-    async with House(processes, server, free_port, seed, environ or {}) as house:
+    async with House(processes, server, free_port, seed, environ or {}, history=history) as house:
         return await _weathered(house, rate, pause, [(name, FAULTS[name]) for name in names])
 
 
 async def failovers(
     processes: Processes, watched: Watched, free_port: Callable[[], int], seed: int, *, rate: float, times: int,
-    pause: float,
+    pause: float, history: HistoryDatabase | None = None,
 ) -> Account:  # fmt: skip
     """The same while the primary is killed so many times, with one replica's acknowledgement asked for."""
 
@@ -35,7 +37,7 @@ async def failovers(
 
     server, environ = watched.servers[watched.primary], {"RELAY_REPLICA_ACKS": "1"}
     async with House(
-        processes, server, free_port, seed, environ, lambda _port: watched.url, lambda: watched.primary
+        processes, server, free_port, seed, environ, lambda _port: watched.url, lambda: watched.primary, history
     ) as house:
         return await _weathered(house, rate, pause, [("primary killed, replica promoted", fail_over)] * times)
 

@@ -9,6 +9,7 @@ import pytest
 
 from tests.chaos import report
 from tests.chaos.accounting import Account
+from tests.chaos.databases import HistoryDatabase
 from tests.chaos.faults import FAULTS
 from tests.chaos.storm import failovers, storm
 from tests.support.processes import Processes
@@ -28,20 +29,24 @@ def kept(made: Account) -> None:
 
 
 async def test_everything_breaks(
-    processes: Processes, own_redis: RedisServer, free_port: Callable[[], int], seed: int
+    processes: Processes,
+    own_redis: RedisServer,
+    free_port: Callable[[], int],
+    seed: int,
+    history: HistoryDatabase,
 ) -> None:
     """Every fault there is, in an order of the seed, under 150 webhooks/s: all is told once, in order."""
     names = random.Random(seed).sample(sorted(FAULTS), len(FAULTS))
-    made = await storm(processes, own_redis, free_port, seed, rate=RATE, names=names, pause=2.0)
+    made = await storm(processes, own_redis, free_port, seed, rate=RATE, names=names, pause=2.0, history=history)
     report.write("storm", seed, RATE, made)
     kept(made)
     assert made.payments >= 2000
 
 
 async def test_primaries_fail_over(
-    processes: Processes, free_port: Callable[[], int], watched: Watched, seed: int
+    processes: Processes, free_port: Callable[[], int], watched: Watched, seed: int, history: HistoryDatabase
 ) -> None:
     """With a replica's acknowledgement asked for, three failovers under load lose nothing."""
-    made = await failovers(processes, watched, free_port, seed, rate=RATE, times=3, pause=3.0)
+    made = await failovers(processes, watched, free_port, seed, rate=RATE, times=3, pause=3.0, history=history)
     report.write("failover", seed, RATE, made)
     kept(made)

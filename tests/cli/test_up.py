@@ -77,6 +77,7 @@ async def test_the_demo_shows_every_step_and_every_callback_arrives(processes: P
         "callback failed",
         "callback delivered",
         "demo done",
+        "history has all 3 payments, 6 events, 12 deliveries",
         "all stopped",
     ):
         assert shown in up.output, up.output

@@ -21,6 +21,7 @@ from runtime.periodic import Background, Periodic
 from runtime.settings import Settings
 from tests.support.clients import http_client
 from workers.recorder import Recorder
+from workers.replay import Replayer
 
 TOKEN, READ_ONLY, METRICS_ONLY = "operator-token", "reader-token", "metrics-token"
 KEY = Fernet.generate_key().decode()
@@ -33,6 +34,7 @@ class Console:
     client: httpx.AsyncClient
     ledger: Ledger
     url: str
+    replayer: Replayer
 
     async def call(self, method: str, path: str, body: Any = None, **options: Any) -> httpx.Response:
         """One call of the operator API."""
@@ -56,23 +58,24 @@ async def recording(ledger: Ledger, history: History) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def running(redis_url: str, environ: Mapping[str, str]) -> AsyncIterator[Console]:
-    """A console with these variables on top of the usual ones, and a recorder."""
+async def running(redis_url: str, environ: Mapping[str, str], *, opened: bool = True) -> AsyncIterator[Console]:
+    """A console with these variables on top of the usual ones, and a recorder; its ledger is not opened where that is
+    what cannot be done."""
     with tempfile.TemporaryDirectory(prefix="history") as folder:
         url = {"RELAY_HISTORY_URL": f"sqlite:///{folder}/history.db"}
-        async with _running(redis_url, {**url, **environ}) as console:
+        async with _running(redis_url, {**url, **environ}, opened) as console:
             yield console
 
 
 @asynccontextmanager
-async def _running(redis_url: str, environ: Mapping[str, str]) -> AsyncIterator[Console]:
+async def _running(redis_url: str, environ: Mapping[str, str], opened: bool) -> AsyncIterator[Console]:
     settings = Settings.load({
         "REDIS_URL": redis_url, "RELAY_API_TOKEN": f"{TOKEN},ro:{READ_ONLY},metrics:{METRICS_ONLY}",
         "RELAY_ENCRYPTION_KEY": KEY,
         "RELAY_ALLOW_PRIVATE_ENDPOINTS": "true", **environ,
     })  # fmt: skip
     context = make_context(settings)
-    await context.history.prepare()
+    await (context.ledger.open_with(context.history, context.sealer) if opened else context.history.prepare())
     listener = listen("127.0.0.1", 0)
     server = make_server(context)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
@@ -80,7 +83,7 @@ async def _running(redis_url: str, environ: Mapping[str, str]) -> AsyncIterator[
     headers = {"authorization": f"Bearer {TOKEN}"}
     try:
         async with http_client(url, headers=headers) as client, recording(context.ledger, context.history):
-            yield Console(client, context.ledger, url)
+            yield Console(client, context.ledger, url, Replayer(context.ledger, context.history))
     finally:
         server.should_exit = True
         await serving

@@ -56,7 +56,7 @@ async def test_the_old_key_can_be_taken_away_afterwards(redis_url: str) -> None:
 
 async def test_what_no_key_opens_is_named(redis_url: str) -> None:
     """It stays as it is, and the rest is sealed anew all the same."""
-    async with running(redis_url, {"RELAY_ENCRYPTION_KEY": OTHER}) as console:
+    async with running(redis_url, {"RELAY_ENCRYPTION_KEY": OTHER}, opened=False) as console:
         await console.call("PUT", "/v1/merchants/lost", SHOP)
         lost = await console.endpoint(merchant="lost")
     async with running(redis_url, {}) as console:

@@ -10,6 +10,16 @@ from ledger.keys import Lane
 from schemas.endpoints.delivery import Delivered
 from tests.console.conftest import Console
 from tests.support.machine import seen, send
+from tests.support.waiting import until
+
+
+async def walked(console: Console, replay: str) -> None:
+    """Take a replay's turns until it has queued everything, as a worker does."""
+
+    async def is_over() -> bool:
+        return await console.replayer.step(replay, await console.ledger.now()) is None
+
+    await until(is_over, "everything is queued")
 
 
 async def make(console: Console, **body: Any) -> dict[str, Any]:
@@ -37,7 +47,7 @@ async def test_a_replay_is_shown_and_listed(console: Console) -> None:
     endpoint = (await console.endpoint())["id"]
     since = "2026-01-01T00:00:00Z"
     first = await make(console, endpoint=endpoint, types=["payment.*"], since=since, only="all", rate=7.5)
-    await console.ledger.replays.step(first["id"], await console.ledger.now())
+    await walked(console, first["id"])
     assert await send(console.ledger, endpoint, Delivered(), status_code=200) == 0, (
         "it is not in the lane of live traffic"
     )
@@ -66,7 +76,7 @@ async def test_stopping(console: Console) -> None:
     await seen(console.ledger, "imp_1", "imp_2")
     endpoint = (await console.endpoint())["id"]
     replay = await make(console, endpoint=endpoint)
-    await console.ledger.replays.step(replay["id"], await console.ledger.now())
+    await walked(console, replay["id"])
     [delivery, _] = (await console.call("GET", f"/v1/deliveries?endpoint={endpoint}")).json()["data"]
     assert (delivery["state"], delivery["reason"]) == ("pending", f"sent by {replay['id']}")
 
@@ -119,7 +129,7 @@ async def test_explained_while_it_is_sent_again(console: Console) -> None:
     await send(console.ledger, endpoint, Delivered(), status_code=200)
     [event] = (await console.call("GET", "/v1/events")).json()["data"]
     replay = await make(console, only="all")
-    await console.ledger.replays.step(replay["id"], await console.ledger.now())
+    await walked(console, replay["id"])
 
     async def why() -> tuple[str, str]:
         answer = (await console.call("GET", f"/v1/events/{event['id']}/explain?endpoint={endpoint}")).json()

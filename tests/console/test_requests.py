@@ -146,7 +146,7 @@ async def test_parameters_are_checked(console: Console, query: str) -> None:
 
 async def test_a_ledger_that_is_away_is_503(redis_url: str) -> None:
     """Without Redis the console stays, says so, and asks to be tried again."""
-    async with running("redis://127.0.0.1:1/0", {}) as console:
+    async with running("redis://127.0.0.1:1/0", {}, opened=False) as console:
         answer = await console.call("GET", "/v1/events")
         assert (answer.status_code, answer.headers["content-type"]) == (503, PROBLEM)
         assert answer.headers["retry-after"]

@@ -15,12 +15,14 @@ import typer
 from typer.testing import CliRunner
 
 from cli.commands import register
+from cli.diagnosis import of_stats
 from ledger.acl import AclProblem
 from ledger.heartbeats import Heartbeat
 from ledger.keys import Lane
 from schemas.endpoints.delivery import Retry
 from schemas.reasons import Reason
 from tests.console.conftest import TOKEN, Console, running
+from tests.console.test_history import take_away
 from tests.console.web.conftest import Reader
 from tests.support import machine
 from tests.support.clients import http_client
@@ -78,7 +80,7 @@ async def waiting_delivery(console: Console) -> tuple[str, str]:
     """An event and an endpoint that it is due at."""
     endpoint = (await console.endpoint())["id"]
     await machine.seen(console.ledger, "imp_1")
-    event = (await console.call("GET", "/v1/events")).json()["data"][0]["id"]
+    event = (await console.call("GET", "/v1/payments/imp_1")).json()["events"][0]["id"]
     return event, endpoint
 
 
@@ -87,6 +89,17 @@ async def explained(console: Console, event: str, endpoint: str) -> str:
     answer = await console.call("GET", f"/v1/events/{event}/explain", params={"endpoint": endpoint})
     reason: str = answer.json()["reason"]
     return reason
+
+
+async def test_a_history_that_is_away_or_behind_is_told(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With what to do; and that a moment is nothing to worry about."""
+    assert (await doctor(console, "--no-test"))["history"][0] == "ok"
+    behind = {"available": True, "behind_seconds": 75.0, "waiting": 9, "reason": None}
+    found = {finding.subject: finding for finding in of_stats({**await stats(console), "history": behind})}
+    assert (found["history"].outcome, "75 s behind" in found["history"].text) == ("warning", True)
+    take_away(monkeypatch)
+    outcome, text, advice = (await doctor(console, "--no-test"))["history"]
+    assert (outcome, "disk I/O error" in text, "RELAY_HISTORY_URL" in (advice or "")) == ("bad", True, True)
 
 
 async def test_a_relay_without_workers_says_so(console: Console) -> None:
@@ -183,7 +196,7 @@ async def test_a_nearly_full_redis_is_told(own_redis: RedisServer, share: float)
 async def test_a_queue_that_cannot_work_is_told(own_redis: RedisServer) -> None:
     """With the reason, and with what to do."""
     queue = own_redis.url.replace("/0", "/16")
-    async with running(own_redis.url, {"RELAY_QUEUE_URL": queue}) as console:
+    async with running(own_redis.url, {"RELAY_QUEUE_URL": queue}, opened=False) as console:
         event, endpoint = await waiting_delivery(console)
         told = (await stats(console))["queue"]
         assert not told["works"]

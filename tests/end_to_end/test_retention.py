@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from schemas.payments import escrow
 from tests.support.ledger_state import ledger_state
 from tests.support.relay import Relay
 from tests.support.relay_fixtures import shared_relay, side_by_side
@@ -14,50 +15,84 @@ from tests.support.relay_fixtures import shared_relay, side_by_side
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 relay = shared_relay(
-    RELAY_RETENTION="4s", RELAY_LOOKBACK="4s", RELAY_RECONCILE_EVERY="0s", RELAY_PENDING_SCHEDULE="30s"
+    RELAY_LEDGER_RETENTION="4s", RELAY_LOOKBACK="4s", RELAY_RECONCILE_EVERY="0s", RELAY_PENDING_SCHEDULE="30s"
 )
 
 AFTER_RETENTION = 7.0
 
 
 async def until_gone(relay: Relay, imp_uid: str, merchant: str = "default") -> None:
-    """Wait until the ledger has no payment of this name."""
+    """Wait until the ledger has nothing of this payment."""
 
     async def gone() -> bool:
-        return not await relay.payment(imp_uid, merchant)
+        async with ledger_state(relay.environ["REDIS_URL"]) as state:
+            return await state.naming(f"{merchant}/{imp_uid}") == []
 
     await relay.until(gone, f"{imp_uid} has left")
 
 
-async def a_settled_payment_leaves_and_is_remembered(relay: Relay) -> None:
+async def a_settled_payment_leaves_and_is_found_again(relay: Relay) -> None:
     """It is removed with all that belongs to it; after a late webhook only new facts are announced."""
-    endpoint = await relay.endpoint()
+    await relay.endpoint()
     imp_uid = await relay.paid()
     await relay.until_received("paid", imp_uid=imp_uid)
-    (event,) = await relay.events(imp_uid)
-
     await until_gone(relay, imp_uid)
-
-    assert (await relay.api.get(f"/v1/events/{event['id']}")).status_code == 404
-    assert (await relay.api.get(f"/v1/deliveries/{event['id']}.{endpoint['id']}")).status_code == 404
-    notifications = await relay.api.get("/v1/notifications", params={"imp_uid": imp_uid})
-    assert notifications.json()["data"] == []
     async with ledger_state(relay.environ["REDIS_URL"]) as state:
-        assert await state.naming(imp_uid) == [f"tomb:default/{imp_uid}"]
+        assert await state.naming(imp_uid) == []
 
     await relay.webhook(imp_uid)
-    payment = await relay.until_status(imp_uid, "paid")
+    await relay.until_recorded(imp_uid, "paid")
     await relay.until_idle()
-    assert (payment["sequence"], payment["events"]) == (1, [])
-    assert (await relay.api.post(f"/v1/payments/{imp_uid}/cancellations", json={"amount": 4})).status_code == 200
-    (news,) = await relay.until_recorded(imp_uid, "partially_cancelled")
+    payment = await relay.payment(imp_uid)
+    assert (payment["status"], payment["sequence"]) == ("paid", 1)
+    assert (await relay.cancel(imp_uid, amount=4)).status_code == 200
+    _, news = await relay.until_recorded(imp_uid, "paid", "partially_cancelled")
     assert (news["data"]["sequence"], news["data"]["previous_status"], news["silent"]) == (2, "paid", False)
     await relay.until_received("paid", "partially_cancelled", imp_uid=imp_uid)
+
     await until_gone(relay, imp_uid)
-    await relay.webhook(imp_uid)
-    await relay.until_status(imp_uid, "partially_cancelled")
+    assert (await relay.cancel(imp_uid, amount=6)).status_code == 200
+    await relay.until_recorded(imp_uid, "paid", "partially_cancelled", "partially_cancelled")
+    await relay.until_received("paid", "partially_cancelled", "partially_cancelled", imp_uid=imp_uid)
     await relay.until_idle()
-    assert relay.subscriber.types(imp_uid) == ["paid", "partially_cancelled"]
+
+
+async def a_refresh_and_an_escrow_change_reach_a_payment_that_has_left(relay: Relay) -> None:
+    """An operator's refresh finds what is new; a webhook about an escrow change is one event, the next in sequence."""
+    await relay.merchant("late")
+    heard = await relay.subscribe("late")
+    imp_uid = await relay.paid(merchant="late", path="/webhooks/late", escrow=True)
+    await relay.until(lambda: heard.types(imp_uid) == ["paid"], "it is heard")
+    await until_gone(relay, imp_uid, "late")
+    refreshed = await relay.api.post(f"/v1/payments/{imp_uid}/refresh", params={"merchant": "late"})
+    assert (refreshed.status_code, refreshed.json()["sequence"]) == (200, 1)
+
+    await until_gone(relay, imp_uid, "late")
+    told = {"escrow_status": "4", "changed_at": int(time.time())}
+    await relay.webhook(imp_uid, path="/webhooks/late", event=escrow.EVENT, extra=told)
+    await relay.until(lambda: heard.types(imp_uid) == ["paid", "escrow_changed"], "the change is heard")
+    assert heard.events[-1]["data"]["sequence"] == 2
+
+
+async def a_delivery_that_has_left_is_sent_again(relay: Relay) -> None:
+    """One is retried by an operator, those of a payment are replayed: with the very bytes that were sent before."""
+    await relay.merchant("again")
+    heard = await relay.subscribe("again")
+    imp_uid = await relay.paid(merchant="again", path="/webhooks/again")
+    await relay.until(lambda: heard.types(imp_uid) == ["paid"], "it is heard")
+    (event,) = await relay.events(imp_uid, "again")
+    (endpoint,) = (await relay.api.get("/v1/endpoints", params={"merchant": "again"})).json()["data"]
+    await until_gone(relay, imp_uid, "again")
+
+    retried = await relay.api.post(f"/v1/deliveries/{event['id']}.{endpoint['id']}/retry")
+    assert retried.status_code == 200, retried.text
+    await relay.until(lambda: heard.types(imp_uid) == ["paid", "paid"], "it is heard again")
+    await until_gone(relay, imp_uid, "again")
+
+    await relay.api.post("/v1/replays", json={"merchant": "again", "only": "all"})
+    await relay.until(lambda: heard.types(imp_uid) == ["paid"] * 3, "it is replayed")
+    assert len({request.body for request in heard.requests}) == 1
+    assert (await relay.api.post("/v1/deliveries/evt_none.ep_none/retry")).status_code == 404
 
 
 async def a_first_webhook_of_an_old_payment_is_silent(relay: Relay) -> None:
@@ -110,14 +145,12 @@ async def rejected_notifications_leave(relay: Relay) -> None:
     """Made-up webhooks are removed, so they cannot fill the ledger."""
     await relay.webhook("imp_made_up")
 
-    async def outcomes(count: int) -> bool:
+    async def is_rejected() -> bool:
         answer = await relay.api.get("/v1/notifications", params={"imp_uid": "imp_made_up"})
-        return [row["outcome"] for row in answer.json()["data"]] == ["rejected"] * count
+        return [row["outcome"] for row in answer.json()["data"]] == ["rejected"]
 
-    await relay.until(lambda: outcomes(1), "it is rejected")
-    await relay.until(lambda: outcomes(0), "it is forgotten")
-    async with ledger_state(relay.environ["REDIS_URL"]) as state:
-        assert await state.naming("imp_made_up") == []
+    await relay.until(is_rejected, "it is rejected")
+    await until_gone(relay, "imp_made_up")
 
 
 async def nothing_is_left_of_what_left(relay: Relay) -> None:
@@ -132,11 +165,12 @@ async def nothing_is_left_of_what_left(relay: Relay) -> None:
     async with ledger_state(relay.environ["REDIS_URL"]) as state:
         left = await state.naming("brief")
     assert [name for name in left if name.endswith(":m:brief") and not name.startswith("endpoints")] == []
-    assert (await relay.api.get("/v1/payments", params={"merchant": "brief"})).json()["data"] == []
 
 
 STORIES = (
-    a_settled_payment_leaves_and_is_remembered,
+    a_settled_payment_leaves_and_is_found_again,
+    a_refresh_and_an_escrow_change_reach_a_payment_that_has_left,
+    a_delivery_that_has_left_is_sent_again,
     a_first_webhook_of_an_old_payment_is_silent,
     what_waits_stays,
     rejected_notifications_leave,

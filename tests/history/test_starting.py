@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import sys
 from pathlib import Path
 
+import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy.engine import Connection
 
-from history import History, migrate, tables
+from history import History, connection, migrate, tables
 from history.connection import Database
 from runtime.history_url import parse
 from schemas.errors import BadSetting, HistoryUnavailable
@@ -70,6 +72,23 @@ async def test_the_file_is_its_owners(tmp_path: Path) -> None:
     await history.close()
 
 
+async def test_preparing_again_keeps_the_locks(tmp_path: Path) -> None:
+    """A process that prepares a history that it has open loses nothing when another one closes the file."""
+    url = f"sqlite:///{tmp_path}/history.db"
+    history = History.connect(parse(url))
+    await history.prepare()
+    await history.adopt("one")
+    await history.prepare()
+    code = "import sqlite3, sys; file = sqlite3.connect(sys.argv[1]); file.execute('SELECT 1 FROM about'); file.close()"
+    ended = await asyncio.create_subprocess_exec(sys.executable, "-c", code, str(tmp_path / "history.db"))
+    assert await ended.wait() == 0
+    await history.hand_over("two")
+    reader = History.connect(parse(url))
+    assert await reader.owner() == "two"
+    await reader.close()
+    await history.close()
+
+
 async def test_files_that_cannot_be_used(tmp_path: Path) -> None:
     """A text file, a folder, a file in no folder."""
     (tmp_path / "text.db").write_text("this is no database\n" * 100)
@@ -79,6 +98,29 @@ async def test_files_that_cannot_be_used(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "other.db") as other:
         other.execute("CREATE TABLE people (name TEXT)")
     assert "another program (people)" in await refused(f"sqlite:///{tmp_path}/other.db")
+
+
+async def test_what_passes_is_no_fault(tmp_path: Path, own_postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that somebody else writes, and a server that starts, stops or recovers, are waited for: the word
+    "database" in what they say is not the name of one that there is not."""
+    monkeypatch.setattr(connection, "BUSY", 0.2)
+    path = tmp_path / "history.db"
+    holder = sqlite3.connect(path, isolation_level=None)
+    holder.execute("PRAGMA journal_mode=WAL")
+    holder.execute("BEGIN IMMEDIATE")
+    locked = History.connect(parse(f"sqlite:///{path}"))
+    with pytest.raises(HistoryUnavailable, match="database is locked"):
+        await locked.prepare()
+    await locked.close()
+    holder.close()
+    # It ends once nobody is connected any more, and until then turns others away.
+    url = own_postgres.create("history")
+    with psycopg.connect(url):
+        own_postgres.stop_when_idle()
+        stopping = History.connect(parse(url))
+        with pytest.raises(HistoryUnavailable, match="the database system is shutting down"):
+            await stopping.prepare()
+        await stopping.close()
 
 
 async def test_servers_that_turn_us_away(postgres_server: Postgres) -> None:

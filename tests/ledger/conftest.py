@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
+from history import History
 from ledger import Ledger, lua
+from runtime.history_url import parse
 from tests.support.ledger_driver import Driver, queue_url
 from tests.support.ledger_invariants import problems
+from tests.support.ledger_replaying import ReplayDriver
 
 _WATCH = """local put_off
 local unwatched = redis
@@ -43,6 +47,15 @@ async def ledger(redis_url: str) -> AsyncIterator[Ledger]:
     yield ledger
     assert await problems(ledger) == []
     await ledger.close()
+
+
+@pytest.fixture
+async def replays(ledger: Ledger, tmp_path: Path) -> AsyncIterator[ReplayDriver]:
+    """That ledger's replays, beside a history of its own."""
+    history = History.connect(parse(f"sqlite:///{tmp_path / 'history.db'}"))
+    await history.prepare()
+    yield ReplayDriver(ledger, history)
+    await history.close()
 
 
 @pytest.fixture

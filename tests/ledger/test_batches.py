@@ -13,17 +13,17 @@ import pytest
 from ledger import Ledger, delivery_lane, refresh_lane
 from ledger.delivery_lane import ClaimedDelivery
 from ledger.keys import Lane
-from ledger.replays import Selection
 from ledger.store import Argument
 from schemas.endpoints.delivery import Attempt, Dead, Delivered, Disable, Retry, Verdict
 from schemas.endpoints.health import EndpointHealth
+from schemas.endpoints.replay_selection import Selection
 from schemas.errors import LedgerRefused
 from schemas.payments.cancellations import CancellationRequest
 from schemas.payments.commit_steps import steps
 from schemas.payments.decide import Policy, record_request
 from tests.support.ledger_driver import REFRESH, THEN, Driver, attempt, paid
 from tests.support.ledger_redis import key
-from tests.support.ledger_replaying import FAST, counts, drop_job, events, walk
+from tests.support.ledger_replaying import FAST, ReplayDriver, counts, drop_job, events, walk
 from tests.support.reasons import because, said
 
 
@@ -226,12 +226,12 @@ async def test_a_hundred_attempts_are_kept(driver: Driver) -> None:
     assert delivery.attempts == 35
 
 
-async def test_a_replay_counts_each_of_a_call(driver: Driver) -> None:
+async def test_a_replay_counts_each_of_a_call(driver: Driver, replays: ReplayDriver) -> None:
     """Deliveries of a replay that end together are counted one by one, each once, and end it."""
     await events(driver, 3)
     await driver.subscribe()
-    replay = await driver.ledger.replays.create(Selection(endpoint="ep_1"), FAST)
-    await walk(driver.ledger, replay)
+    replay = await replays.create(Selection(endpoint="ep_1"), FAST)
+    await walk(replays, replay)
     first, second, third = await driver.take(Lane("replay", "ep_1"))
     dead = Dead(because("dead after 1 attempt"))
     answers = await together(

@@ -162,21 +162,9 @@ async def test_what_belongs_to_a_deleted_merchant_is_given_up(ledger: Ledger, dr
     await driver.accept(merchant="shop", extra=told())
     await ledger.merchants.delete("shop")
     assert await driver.redis.exists(key("escrow", "shop/imp_1"))
-    await ledger.retention.tidy(older_than=await ledger.now() + 60, rejected_before=0)
+    await driver.tidy(await ledger.now() + 60)
     assert not await driver.redis.exists(key("escrow", "shop/imp_1"))
     assert await driver.due(Lane("refresh", "shop")) == {}
-
-
-async def test_after_retention_a_change_is_still_no_news(ledger: Ledger, driver: Driver) -> None:
-    """A webhook resent by hand, years after its payment has left, is answered by the tombstone."""
-    await driver.accept(extra=told())
-    await driver.commit(await driver.claim_one(), bought())
-    assert await ledger.retention.tidy(older_than=await ledger.now() + 60, rejected_before=0)
-    one = await driver.accept(extra=told())
-    change = driver.decide(claimed := await driver.claim_one(), bought())
-    assert change.events == ()
-    await driver.commit(claimed, bought())
-    assert await noted(ledger, one.id) == ("unchanged", "")
 
 
 async def test_many_at_once(ledger: Ledger, driver: Driver) -> None:

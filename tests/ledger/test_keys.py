@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from cryptography.fernet import Fernet
 
 from ledger import Ledger
 from ledger.heartbeats import Heartbeat
-from ledger.jobs import RECONCILE, REPLAY
+from ledger.jobs import RECONCILE, REPLAY, REWRITE
 from ledger.keys import KEYS, PREFIX, Lane
 from ledger.reconciliations import Difference, Reconciliation
-from ledger.replays import Selection
 from runtime.encryption import Sealer
 from schemas.endpoints.events import EndpointEvent
 from schemas.endpoints.health import EndpointHealth
+from schemas.endpoints.replay_selection import Selection
 from schemas.payments import escrow
 from tests.support.ledger_driver import REFRESH, TEST_BODY, Driver, paid
+from tests.support.ledger_redis import key
+from tests.support.ledger_replaying import ReplayDriver
 from tests.support.reasons import because
 
 _SEEN = """
@@ -42,10 +45,12 @@ class Keys:
         self.seen |= {(name.decode().removeprefix(PREFIX), kind.decode()) for name, kind in rows}
 
 
-async def test_every_key_is_in_the_table_and_every_row_has_a_key(ledger: Ledger, driver: Driver) -> None:
+async def test_every_key_is_in_the_table_and_every_row_has_a_key(
+    ledger: Ledger, driver: Driver, replays: ReplayDriver
+) -> None:
     """A key that no row describes, a row with another type, and a row of which there is no key are all faults."""
     keys = Keys(driver)
-    for step in (_start, _refresh, _deliver, _replay, _reconcile, _share, _remove):
+    for step in (_lose, _start, _refresh, _deliver, partial(_replay, replays), _reconcile, _share, _remove):
         await step(ledger, driver, keys)
         await keys.see()
     unlisted = [
@@ -63,6 +68,22 @@ async def test_a_key_that_nothing_describes_is_found() -> None:
     """The patterns are narrow: a name with a part more, or a lane of no kind, is not described by accident."""
     for name in ("pay:shop", "recon:rec_1:heard", "due:other/shop", "lane", "idem", "evt:evt_1:more"):
         assert not any(row.matches(name) for row in KEYS), name
+
+
+async def _lose(ledger: Ledger, driver: Driver, keys: Keys) -> None:
+    """A lost ledger is put back, Redis comes back with an old copy, and history is lost."""
+    await driver.redis.delete(key("open"))
+    now = await ledger.now()
+    await ledger.restoring.begin(now)
+    await keys.see()
+    await ledger.restoring.end()
+    await driver.redis.set(key("open"), "1")
+    assert await ledger.outbox.read_checked(f"{round(now * 1000)}-0", 1) == []
+    await ledger.outbox.rewrite("0-0")
+    (lease,) = (await ledger.jobs.claim(REWRITE)).leases
+    while await ledger.rewriting.step():
+        await keys.see()
+    await ledger.jobs.settle(lease, next_in=None)
 
 
 async def _start(ledger: Ledger, driver: Driver, keys: Keys) -> None:
@@ -131,12 +152,12 @@ async def _deliver(ledger: Ledger, driver: Driver, keys: Keys) -> None:
         await driver.settle(delivery)
 
 
-async def _replay(ledger: Ledger, driver: Driver, keys: Keys) -> None:
+async def _replay(replays: ReplayDriver, ledger: Ledger, driver: Driver, keys: Keys) -> None:
     """A replay that is walked and sent."""
-    await ledger.replays.create(Selection(endpoint="ep_1", only="all", include_silent=True), 1000.0)
+    await replays.create(Selection(endpoint="ep_1", only="all", include_silent=True), 1000.0)
     claimed = await ledger.jobs.claim(REPLAY)
     (lease,) = claimed.leases
-    await ledger.replays.step(lease.member, claimed.now)
+    await replays.step(lease.member, claimed.now)
     await ledger.jobs.settle(lease, next_in=None)
     await keys.see()
     while taken := await driver.take(Lane("replay", "ep_1")):
@@ -174,5 +195,5 @@ async def _remove(ledger: Ledger, driver: Driver, keys: Keys) -> None:
     await ledger.merchants.delete("shop")
     await ledger.merchants.put("other", imp_key="k", imp_secret="s")
     later = await ledger.now() + 1
-    while await ledger.retention.tidy(older_than=later, rejected_before=later):
+    while await driver.tidy(later, rejected_before=later):
         await keys.see()

@@ -12,9 +12,8 @@ from ledger import Ledger
 from ledger.pages import PageRequest
 from schemas import wire
 from schemas.errors import LedgerFull
-from schemas.payments import codec
 from schemas.payments.commit_steps import STEP_FACTS
-from schemas.payments.decide import Policy, Record, decide
+from schemas.payments.decide import Policy, decide
 from schemas.payments.snapshot import Snapshot
 from tests.support.ledger_driver import REFRESH, THEN, Driver, paid, queue_url
 from tests.support.ledger_invariants import problems
@@ -228,10 +227,10 @@ async def test_retention_removes_a_long_history_in_parts(driver: Driver) -> None
         for one in taken:
             await driver.settle(one)
     later = await driver.ledger.now() + 1
-    while await driver.ledger.retention.tidy(older_than=later, rejected_before=later):
+    while await driver.tidy(later, rejected_before=later):
         pass
     left = [name.decode() async for name in driver.redis.scan_iter(key("*")) if b"imp_fixed" in name]
-    assert left == [key("tomb", "default/imp_fixed")]
+    assert left == []
     for pattern in ("evt:*", "dlv:*", "att:*", "ntf:*"):
         assert [name async for name in driver.redis.scan_iter(key(pattern))] == []
 
@@ -271,38 +270,6 @@ async def test_what_is_too_large_for_a_full_redis_fails_alone(own: Driver) -> No
             after = (await asyncio.gather(own.commit(claimed["imp_2"], paid("imp_2")), return_exceptions=True))[0]
     await own.ledger.refresh_lane.postpone(claimed["imp_1"].lease, "stalled", due_in=0, tries=1)
     assert list(await own.due(REFRESH)) == ["imp_1"]
-
-
-async def test_a_tombstone_of_a_long_history_is_written_in_steps_too(driver: Driver) -> None:
-    """What it remembered comes before what is new; the events that follow have their object."""
-    record = decide(Record("default", "imp_fixed"), fixed(250), THEN, Policy()).record
-    await driver.redis.set(key("tomb", "default/imp_fixed"), codec.dump_tombstone(record))
-    lane = await driver.subscribe()
-    await driver.look(fixed(270))
-    assert [sequence for _, sequence in await events(driver)] == list(range(251, 271))
-    assert (await driver.take_one(lane)).body.endswith(b',"payment":' + fixed(270).raw + b"}}")
-    again = await driver.ledger.refresh_lane.record("default", "imp_fixed")
-    assert (len(again.facts), again.sequence) == (270, 270)
-
-
-async def test_a_tombstone_is_remembered_where_a_commit_breaks_off(driver: Driver) -> None:
-    """After the first step of many the tombstone is gone, and none of its facts is announced again."""
-    record = decide(Record("default", "imp_fixed"), fixed(250), THEN, Policy()).record
-    await driver.redis.set(key("tomb", "default/imp_fixed"), codec.dump_tombstone(record))
-    await driver.accept("imp_fixed")
-    claimed = await driver.claim_one()
-    change = decide(claimed.record, fixed(950), THEN + 100, Policy())
-    killed = asyncio.create_task(driver.ledger.refresh_lane.commit(change, claimed=claimed, now=THEN + 100))
-    await until_written(driver, 1)
-    killed.cancel()
-    await asyncio.wait([killed])
-    assert await driver.redis.exists(key("tomb", "default/imp_fixed")) == 0
-    assert len(await events(driver)) < 700
-
-    await driver.lose(claimed.lease)
-    assert await driver.commit(await driver.claim_one(), fixed(950)) == "ok"
-    assert await events(driver) == [(event.id, event.sequence) for event in change.events]
-    assert len(change.events) == 700
 
 
 async def test_an_event_whose_object_is_gone_stops_no_lane(own: Driver) -> None:

@@ -1,4 +1,4 @@
-"""Why a payment is refreshed, and how: reported cancellations, silent marks, deadlines, tombstones."""
+"""Why a payment is refreshed, and how: reported cancellations, silent marks, deadlines."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from typing import Any
 import pytest
 
 from ledger import Ledger
-from schemas.payments import codec
-from schemas.payments.decide import Policy, Record, decide
 from tests.support.ledger_driver import REFRESH, THEN, Driver, paid
 from tests.support.ledger_redis import key
 from tests.support.reasons import because
@@ -75,20 +73,6 @@ async def test_notifications_wait_while_their_claim_is_open(driver: Driver) -> N
     await driver.pass_time(10)
     await driver.commit(await driver.claim_one(), paid("imp_1", 1000))
     assert await driver.outcome(one) == "applied"
-
-
-async def test_a_payment_that_had_left_brings_no_old_news(driver: Driver) -> None:
-    """The facts in a tombstone stay known for good, not only for the first refresh after it."""
-    record = decide(Record("default", "imp_1"), paid(), THEN, Policy()).record
-    await driver.redis.set(key("tomb", "default/imp_1"), codec.dump_tombstone(record))
-    for _ in range(2):
-        await driver.accept()
-        claimed = await driver.claim_one()
-        assert list(claimed.record.facts) == ["paid"]
-        assert driver.decide(claimed, paid()).events == ()
-        await driver.commit(claimed, paid())
-    await driver.look(paid("imp_1", 100))
-    assert list((await driver.scores("evts", "p", "default/imp_1")).values()) == [2]
 
 
 async def test_a_quiet_look_records_without_delivery(driver: Driver) -> None:

@@ -7,24 +7,24 @@ import pytest
 from ledger import Ledger
 from ledger.keys import Lane
 from ledger.pages import PageRequest
-from ledger.replays import Selection
 from schemas.endpoints.delivery import Disable, Retry
+from schemas.endpoints.replay_selection import Selection
 from schemas.errors import NotFound
 from tests.support.ledger_driver import Driver
-from tests.support.ledger_replaying import FAST, counts, deliver_all, drop_job, events, state, walk
+from tests.support.ledger_replaying import FAST, ReplayDriver, counts, deliver_all, drop_job, events, state, walk
 from tests.support.reasons import because
 
 _ALL = PageRequest(50)
 
 
-async def test_a_failing_delivery_ends_as_failed(driver: Driver) -> None:
+async def test_a_failing_delivery_ends_as_failed(driver: Driver, replays: ReplayDriver) -> None:
     """A replay begins the schedule anew; what dies again is counted as failed, and the replay is done."""
     lane = await driver.subscribe("ep_1")
     await events(driver, 2)
     for one in await driver.take(lane):
         await driver.bury(one)
-    replay = await driver.ledger.replays.create(Selection(only="dead"), FAST)
-    await walk(driver.ledger, replay)
+    replay = await replays.create(Selection(only="dead"), FAST)
+    await walk(replays, replay)
 
     first, second = await driver.take(Lane("replay", "ep_1"))
     assert (first.attempts, second.attempts) == (0, 0)
@@ -36,7 +36,7 @@ async def test_a_failing_delivery_ends_as_failed(driver: Driver) -> None:
     await drop_job(driver.ledger)
 
 
-async def test_stopping_takes_out_what_was_not_sent(driver: Driver) -> None:
+async def test_stopping_takes_out_what_was_not_sent(driver: Driver, replays: ReplayDriver) -> None:
     """What was there before is as it was, what the replay made is discarded, what is being sent may end."""
     lane = await driver.subscribe("ep_1")
     await events(driver, 3)
@@ -45,8 +45,8 @@ async def test_stopping_takes_out_what_was_not_sent(driver: Driver) -> None:
     await driver.bury(dead)
     await driver.bury(flying)
     await driver.subscribe("ep_2")
-    replay = await driver.ledger.replays.create(Selection(only="all"), FAST)
-    await walk(driver.ledger, replay)
+    replay = await replays.create(Selection(only="all"), FAST)
+    await walk(replays, replay)
     in_flight = {one.id: one for one in await driver.take(Lane("replay", "ep_1"))}
     for one in (delivered, dead):
         await driver.settle(in_flight[one.id], Retry(60, because("answered 500")))
@@ -61,16 +61,16 @@ async def test_stopping_takes_out_what_was_not_sent(driver: Driver) -> None:
     assert await state(driver, flying.id) == "dead"
     assert await counts(driver, replay) == ("stopped", 6, 1, 0, 1)
     assert (await driver.ledger.replays.stop(replay.id)).state == "stopped"
-    assert await driver.ledger.replays.count(Selection(endpoint="ep_2")) == 3, "undelivered includes what was taken out"
+    assert await replays.count(Selection(endpoint="ep_2")) == 3, "undelivered includes what was taken out"
     await drop_job(driver.ledger)
 
 
-async def test_deleting_the_endpoint_ends_its_replays(driver: Driver) -> None:
+async def test_deleting_the_endpoint_ends_its_replays(driver: Driver, replays: ReplayDriver) -> None:
     """Deliveries that a deleted endpoint still had to get count as failed, so that the replay has an end."""
     await events(driver, 2)
     await driver.subscribe("ep_1")
-    replay = await driver.ledger.replays.create(Selection(), FAST)
-    await walk(driver.ledger, replay)
+    replay = await replays.create(Selection(), FAST)
+    await walk(replays, replay)
 
     await driver.ledger.endpoints.delete("ep_1")
 
@@ -78,13 +78,13 @@ async def test_deleting_the_endpoint_ends_its_replays(driver: Driver) -> None:
     await drop_job(driver.ledger)
 
 
-async def test_a_disabled_endpoint_gets_it_when_it_is_enabled(driver: Driver) -> None:
+async def test_a_disabled_endpoint_gets_it_when_it_is_enabled(driver: Driver, replays: ReplayDriver) -> None:
     """A replay for a disabled endpoint is held like everything else and goes on when it is enabled."""
     await events(driver, 2)
     await driver.subscribe("ep_1")
     await driver.ledger.endpoints.disable("ep_1", because("by hand"))
-    replay = await driver.ledger.replays.create(Selection(), FAST)
-    await walk(driver.ledger, replay)
+    replay = await replays.create(Selection(), FAST)
+    await walk(replays, replay)
     assert await driver.take(Lane("replay", "ep_1")) == ()
     assert [row.state for row in (await driver.ledger.deliveries.list(_ALL)).rows] == ["held", "held"]
 
@@ -98,13 +98,13 @@ async def test_a_disabled_endpoint_gets_it_when_it_is_enabled(driver: Driver) ->
     await drop_job(driver.ledger)
 
 
-async def test_old_replays_leave_once_they_have_ended(driver: Driver) -> None:
+async def test_old_replays_leave_once_they_have_ended(driver: Driver, replays: ReplayDriver) -> None:
     """Retention takes replays that are done or stopped, never one that still has something to do."""
     await events(driver, 1)
     await driver.subscribe("ep_1")
-    create, tidy = driver.ledger.replays.create, driver.ledger.retention.tidy
+    create, tidy = replays.create, driver.ledger.retention.tidy
     running, stopped = await create(Selection(), FAST), await create(Selection(types=("payment.failed",)), FAST)
-    await walk(driver.ledger, running)
+    await walk(replays, running)
     await driver.ledger.replays.stop(stopped.id)
     later = await driver.ledger.now() + 1
 
@@ -117,10 +117,10 @@ async def test_old_replays_leave_once_they_have_ended(driver: Driver) -> None:
     await drop_job(driver.ledger)
 
 
-async def test_unknown_replays(ledger: Ledger) -> None:
+async def test_unknown_replays(ledger: Ledger, replays: ReplayDriver) -> None:
     """A replay that is not there cannot be shown or stopped, and a step of it is the last."""
     with pytest.raises(NotFound):
         await ledger.replays.get("rpl_none")
     with pytest.raises(NotFound):
         await ledger.replays.stop("rpl_none")
-    assert await ledger.replays.step("rpl_none", 0) is None
+    assert await replays.step("rpl_none", 0) is None

@@ -16,8 +16,8 @@ from ledger import Ledger
 from ledger.idempotency import Idempotency
 from ledger.jobs import RECONCILE
 from ledger.reconciliations import Difference, Reconciliation
-from ledger.replays import Selection
 from runtime.encryption import Sealer
+from schemas.endpoints.replay_selection import Selection
 from schemas.errors import LedgerUnavailable
 from tests.support.ledger_driver import TEST_BODY, Driver, endpoint, notification, paid, queue_url
 from tests.support.reasons import because
@@ -75,7 +75,7 @@ WRITES: Sequence[Write] = (
     lambda ledger: ledger.payments.expect("default", "order", Decimal(1000), None),
     lambda ledger: ledger.deliveries.retry("dlv_1"),
     lambda ledger: ledger.deliveries.send_test("ep_1", "evt_1", TEST_BODY),
-    lambda ledger: ledger.replays.create(Selection(), 1.0),
+    lambda ledger: ledger.replays.create(Selection(), 1.0, 0),
     lambda ledger: ledger.replays.stop("rpl_1"),
     lambda ledger: ledger.jobs.schedule(RECONCILE, "rec_1"),
     lambda ledger: ledger.reconciliations.begin(RUN, rebuild=True),

@@ -70,14 +70,6 @@ async def test_a_payment_under_way_costs_no_budget(ledger: Ledger, driver: Drive
     await _nothing_is_counted(driver, "imp_new")
 
 
-async def test_a_payment_that_retention_removed_costs_no_budget(ledger: Ledger, driver: Driver) -> None:
-    """It was known: what is left of it says so."""
-    await driver.accept("imp_first", source="198.51.100.7", verified=False)
-    await driver.redis.set(key("tomb", "default/imp_old"), b"{}")
-    await _nothing_is_counted(driver, "imp_old")
-    await driver.redis.delete(key("tomb", "default/imp_old"))
-
-
 async def _nothing_is_counted(driver: Driver, imp_uid: str) -> None:
     """An unverified webhook for this payment uses up nothing."""
     before = await driver.redis.get(key("unverified"))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from runtime.machine import usable_cores
 from runtime.settings import Settings
 from schemas.errors import BadSetting
 
@@ -32,9 +33,10 @@ def test_an_empty_environment_gives_the_documented_defaults() -> None:
     assert list(settings.unknown_schedule) == [2, 10, 30]
     assert list(settings.pending_schedule) == [60, 300, 900, 3600, 21600]
     assert (settings.expiry_grace, settings.delivery_timeout, settings.disable_after) == (600, 15, 432000)
-    assert (settings.reconcile_every, settings.retention, settings.lookback) == (900, 2592000, 2592000)
+    assert (settings.reconcile_every, settings.retention, settings.lookback) == (900, 1830 * 86400, 2592000)
     assert settings.spool_dir == Path("var/spool")
     assert (settings.require_durable, settings.replica_acks, settings.allow_private_endpoints) == (False, 0, False)
+    assert settings.workers == usable_cores() >= 1
     assert (settings.log_format, settings.log_level) == ("json", "info")
     assert (settings.api_tokens, settings.encryption_keys, settings.allowed_ips) == ((), (), ())
     assert (settings.host, settings.port, settings.console_url) == (None, None, "http://127.0.0.1:8001")
@@ -68,6 +70,7 @@ def test_every_variable_can_be_set() -> None:
             "RELAY_SPOOL_DIR": "/data/spool",
             "RELAY_REQUIRE_DURABLE": "1",
             "RELAY_REPLICA_ACKS": "2",
+            "RELAY_WORKERS": "3",
             "RELAY_LOG_FORMAT": "console",
             "RELAY_LOG_LEVEL": "debug",
             "HOST": "0.0.0.0",
@@ -93,6 +96,7 @@ def test_every_variable_can_be_set() -> None:
     assert settings.trusted_proxies == (ip_network("127.0.0.1/32"),)
     assert settings.allowed_endpoint_networks == (ip_network("10.8.0.0/16"),)
     assert (settings.allow_private_endpoints, settings.require_durable, settings.replica_acks) == (True, True, 2)
+    assert settings.workers == 3
     assert (settings.retry_schedule, settings.fetch_schedule) == ((0.2, 1.0), (1.0,))
     assert (settings.unknown_schedule, settings.pending_schedule) == ((2.0,), (3.0,))
     assert (settings.expiry_grace, settings.delivery_timeout, settings.disable_after) == (0, 4, 86400)
@@ -164,6 +168,7 @@ BAD = {
     "RELAY_LOOKBACK": ["0s"],
     "RELAY_REQUIRE_DURABLE": ["2"],
     "RELAY_REPLICA_ACKS": ["-1", "one"],
+    "RELAY_WORKERS": ["0", "257", "all"],
     "RELAY_LOG_FORMAT": ["xml"],
     "RELAY_LOG_LEVEL": ["INFO!"],
     "PORT": ["0", "65536", "http"],

@@ -174,6 +174,11 @@ class Driver:
         for n in range(count):
             await self.look(paid(f"imp_{lane.name}_{n:02}"))
 
+    async def tidy(self, older_than: float, *, rejected_before: float = 0) -> int:
+        """One step of retention, with a history that has everything."""
+        await self.ledger.outbox.trim((await self.ledger.outbox.state()).last)
+        return await self.ledger.retention.tidy(older_than=older_than, rejected_before=rejected_before)
+
     async def state(self, delivery: ClaimedDelivery) -> str:
         """The stored state of a delivery."""
         return str((await self.redis.hget(key("dlv", delivery.id), "state")).decode())

@@ -133,6 +133,21 @@ class LedgerState:
         found = [name async for name in self.redis.scan_iter(match=f"*{word}*", count=1000)]
         return sorted(name.removeprefix(PREFIX) for name in found)
 
+    async def hashes(self, start: str, *fields: str) -> dict[str, list[Any]]:
+        """These fields of every hash whose name begins so, by the rest of its name; none without the first field."""
+        names = await self._named(start)
+        rows = await self._some([PREFIX + start + name for name in names], *fields)
+        return {name: row for name, row in zip(names, rows, strict=True) if row[0] is not None}
+
+    async def leader(self, what: str) -> str | None:
+        """Which worker does something alone, e.g. `record`."""
+        found: str | None = await self.redis.get(key("leader", what))
+        return found
+
+    async def depose(self, what: str) -> None:
+        """Let another worker do something that one does alone, though the one goes on with it."""
+        await self.redis.delete(key("leader", what))
+
     async def _named(self, start: str) -> list[str]:
         found = [name async for name in self.redis.scan_iter(match=f"{PREFIX}{start}*", count=1000)]
         return sorted(name.removeprefix(PREFIX + start) for name in found)

@@ -9,13 +9,15 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import psycopg
 import pytest
+
+from tests.support.waiting import until_now
 
 PATIENCE = 60.0
 """Seconds after which a server that does not come up is an error; a generous wait, never a measurement."""
@@ -73,9 +75,23 @@ class Postgres:
         """Stop it at once, as an operator would who does not wait for clients."""
         self._end(signal.SIGINT)
 
+    def stop_when_idle(self) -> None:
+        """Have it stop once nobody is connected any more; until then it turns others away."""
+        assert self._process is not None, "not started"
+        self._process.send_signal(signal.SIGTERM)
+
     def kill(self) -> None:
-        """Take it away in the middle of whatever it does."""
-        self._end(signal.SIGQUIT)
+        """SIGKILL to all of it, in the middle of whatever it does; what comes up again recovers from its log."""
+        if self._process is None:
+            return
+        if self._process.poll() is None:
+            pids = {*self._signal_all(signal.SIGSTOP), *self._pids()}  # stopped, none of them starts another
+            for pid in pids:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            self._process.wait(PATIENCE)
+            until_now(lambda: not any(map(_lives, pids)), "no process of it is left")
+        self._process = None
 
     def pause(self) -> None:
         """Let all of it hang: connections stay open and nothing is answered."""
@@ -109,11 +125,18 @@ class Postgres:
         command = [str(self._programs / program), *arguments]
         subprocess.run(command, check=True, capture_output=True, cwd=self.directory, **self._as())
 
-    def _signal_all(self, number: signal.Signals) -> None:
+    def _pids(self) -> list[int]:
+        """Its processes, the first one first."""
         assert self._process is not None, "not started"
         children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
-        for pid in (self._process.pid, *map(int, children)):
-            os.kill(pid, number)
+        return [self._process.pid, *map(int, children)]
+
+    def _signal_all(self, number: signal.Signals) -> list[int]:
+        pids = self._pids()
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+        return pids
 
     def _end(self, number: signal.Signals) -> None:
         if self._process is None:
@@ -127,6 +150,14 @@ class Postgres:
             self._process.kill()
             self._process.wait()
         self._process = None
+
+
+def _lives(pid: int) -> bool:
+    """Whether a process runs; one that has ended and that nobody has asked for does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 @contextmanager

@@ -128,7 +128,7 @@ class Processes:
     """Starts processes in one directory with one environment, and ends all of them."""
 
     def __init__(self, directory: Path, environ: Mapping[str, str]) -> None:
-        self._directory = directory
+        self.directory = directory
         self._environ = environ
         self._started: list[Process] = []
 
@@ -138,7 +138,7 @@ class Processes:
 
     def run(self, name: str, command: list[str], **environ: str) -> Process:
         """Start any command, under a name for error messages."""
-        process = Process(name, command, {**self._environ, **environ}, self._directory)
+        process = Process(name, command, {**self._environ, **environ}, self.directory)
         self._started.append(process)
         return process
 
@@ -159,9 +159,10 @@ def _start(command: list[str], environ: Mapping[str, str], directory: Path) -> s
 
 
 def clean_environ() -> dict[str, str]:
-    """This process's environment without any setting of the relay, and with the project importable."""
+    """This process's environment without any setting of the relay but one: a worker is one process, whose end a test
+    can see. The project is importable."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(_OURS) and k not in ("HOST", "PORT")}
-    return {**kept, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    return {**kept, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "RELAY_WORKERS": "1"}
 
 
 def _accepts(port: int) -> bool:

@@ -7,6 +7,7 @@ import itertools
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -63,6 +64,11 @@ class Relay:
         """Where the receiver, the console or the sandbox listens."""
         return f"http://127.0.0.1:{self._ports[name]}"
 
+    @property
+    def directory(self) -> Path:
+        """Where its processes run."""
+        return self._processes.directory
+
     async def start(self) -> None:
         """Start everything and wait until it works."""
         self.i_mport = self._start("sandbox", SANDBOX_WEBHOOK_URL=self.url("receiver") + "/webhooks")
@@ -85,9 +91,9 @@ class Relay:
             await subscriber.stop()
         await self.ledger.close()
 
-    def start_process(self, module: str, **environ: str) -> Process:
+    def start_process(self, module: str, *arguments: str, **environ: str) -> Process:
         """One more process of any kind; ``PORT`` says where it listens."""
-        return self._processes.python(module, **{**self.environ, **environ})
+        return self._processes.python(module, *arguments, **{**self.environ, **environ})
 
     def start_receiver(self) -> Process:
         """One more receiver at the same port (after another has ended)."""
@@ -100,6 +106,15 @@ class Relay:
     def start_worker(self, **environ: str) -> Process:
         """One more worker."""
         return self.start_process("workers", **environ)
+
+    async def lose_history(self) -> None:
+        """Take history's file away, and start worker and console again."""
+        await asyncio.gather(self.worker.terminate(), self.console.terminate())
+        for file in (self.directory / "var").glob("history.db*"):
+            file.unlink()
+        self.console = self.start_console()
+        self.worker = self.start_worker()
+        await asyncio.gather(self.console.ready(self.url("console") + "/readyz"), self.worker.logged("worker_ready"))
 
     async def replace_worker(self) -> None:
         """Start another worker in the place of one that has ended, and wait until it works."""

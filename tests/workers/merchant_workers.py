@@ -9,15 +9,18 @@ from typing import Any
 
 from cryptography.fernet import Fernet
 
+from history import History
 from iamport.merchant_clients import MerchantClients
 from iamport.transport import production_transport
 from ledger import Ledger
 from ledger.reconciliations import AUTO, Reconciliation
 from runtime.encryption import Sealer
 from runtime.settings import Settings
+from tests.support.histories import sqlite_history
 from tests.support.iamport_stub import Asked, Stub, no, payment, well
 from tests.support.ledger_driver import REFRESH, Driver, queue_url
 from tests.support.reasons import said
+from workers.cold_payments import ColdPayments
 from workers.reconcile import Reconciler
 from workers.refresh import Refresher
 
@@ -28,15 +31,23 @@ class MerchantWorkers:
     """i'mport shows what is in ``shown``, in its batch and in its list; ``sealer`` seals the merchant's credentials."""
 
     def __init__(
-        self, ledger: Ledger, stub: Stub, sealer: Sealer, accounts: MerchantClients, settings: Settings
+        self,
+        ledger: Ledger,
+        history: History,
+        stub: Stub,
+        sealer: Sealer,
+        accounts: MerchantClients,
+        settings: Settings,
     ) -> None:
         self.ledger = ledger
         self.driver = Driver(ledger)
         self.stub = stub
         self.shown: dict[str, dict[str, Any]] = {}
         self.sealer = sealer
-        self.refresher = Refresher(settings, ledger, accounts, Random(1))
-        self.reconciler = Reconciler(settings, ledger, accounts, Random(1))
+        self.history = history
+        cold = ColdPayments(settings, ledger, history)
+        self.refresher = Refresher(settings, ledger, cold, accounts, Random(1))
+        self.reconciler = Reconciler(settings, ledger, cold, accounts, Random(1))
         stub.reply = self.show
 
     def show(self, asked: Asked) -> bytes:
@@ -85,13 +96,14 @@ class MerchantWorkers:
 
 @asynccontextmanager
 async def running_merchant(redis_url: str, **environ: str) -> AsyncIterator[MerchantWorkers]:
-    """One merchant on an empty ledger, with credentials of its own unless the variables have some."""
-    async with Stub() as stub:
+    """One merchant on an empty ledger and an empty history, with credentials of its own unless the variables have
+    some."""
+    async with Stub() as stub, sqlite_history() as history:
         settings = Settings.load({"IMP_API_URL": stub.url, "RELAY_RECONCILE_EVERY": "15m", **environ})
         ledger, transport = Ledger.connect(redis_url, queue_url(redis_url)), production_transport()
         sealer = Sealer([Fernet.generate_key().decode()])
         accounts = MerchantClients(settings, sealer, transport, ledger.tokens, ledger.merchants.get)
-        shop = MerchantWorkers(ledger, stub, sealer, accounts, settings)
+        shop = MerchantWorkers(ledger, history, stub, sealer, accounts, settings)
         await (ledger.merchants.ensure("default") if "IMP_KEY" in environ else shop.put())
         yield shop
         await accounts.close()

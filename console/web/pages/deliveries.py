@@ -8,8 +8,10 @@ from typing import Any, get_args
 
 import structlog
 
+from console.http import acts
+from console.operations.read_deliveries import list_deliveries, read_delivery
 from console.operations.read_endpoints import EndpointView, read_endpoint
-from console.operations.read_events import masked_callback
+from console.operations.read_events import find_event, masked_callback
 from console.operations.retry_delivery import retry_delivery
 from console.operations.rotate_secret import read_secrets
 from console.resources.deliveries import DeliveryListing
@@ -19,6 +21,7 @@ from console.web.refusals import failed
 from console.web.visit import PageResult, PageRoute, Redirect, View, Visit
 from ledger.deliveries import DeliveryView, State
 from schemas import wire
+from schemas.endpoints.endpoint import ENDPOINT_TYPES, PAYMENT_TYPES
 from schemas.endpoints.signature import signed_headers
 from schemas.errors import NotFound, RelayError
 from schemas.payments.buyer_masking import MASK
@@ -27,19 +30,38 @@ from schemas.payments.events import CallbackBody
 log = structlog.get_logger()
 
 STATES = get_args(State)
-_FILTERS = ("state", "endpoint", "event")
+TYPES = (*PAYMENT_TYPES, *ENDPOINT_TYPES)
+_FILTERS = ("state", "endpoint", "event", "merchant", "type")
 
 
 async def deliveries(visit: Visit) -> PageResult:
     """Deliveries in one state or all, newest first."""
     query = visit.listing(DeliveryListing, *_FILTERS)
-    page, endpoints = await asyncio.gather(
-        visit.context.ledger.deliveries.list(query.part, endpoint=query.endpoint, event=query.event, state=query.state),
+    page, endpoints, merchants = await asyncio.gather(
+        list_deliveries(
+            visit.context,
+            query.part,
+            endpoint=query.endpoint,
+            event=query.event,
+            state=query.state,
+            merchant=query.merchant,
+            type_=query.type,
+        ),
         visit.endpoints(),
+        visit.merchants(),
     )
     listed = visit.listed(page, *_FILTERS)
     urls = {row.endpoint.id: row.endpoint.url for row in endpoints}
-    values = {**listed, "states": STATES, "endpoints": endpoints, "urls": urls}
+    is_whole = not any(visit.query(name) for name in _FILTERS if name != "merchant")
+    values = {
+        **listed,
+        "states": STATES,
+        "endpoints": endpoints,
+        "urls": urls,
+        "merchants": merchants,
+        "types": TYPES,
+        "count": await visit.count("deliveries", query, query.merchant) if is_whole else None,
+    }
     return View("deliveries", values, live=() if listed["paged"] else ("deliveries",))
 
 
@@ -69,7 +91,7 @@ async def retry(visit: Visit) -> PageResult:
 
 
 async def _delivery(visit: Visit) -> DeliveryView:
-    return await visit.context.ledger.deliveries.get(visit.part("id"))
+    return await read_delivery(visit.context, visit.part("id"))
 
 
 async def _page(visit: Visit, row: DeliveryView, *, unmasked: bool = False) -> View:
@@ -97,7 +119,7 @@ async def _endpoint(visit: Visit, endpoint_id: str) -> EndpointView | None:
 async def _callback(visit: Visit, event: str) -> CallbackBody | None:
     """What is sent; None where the event was removed."""
     try:
-        return (await visit.context.ledger.events.get(event)).callback
+        return (await find_event(visit.context, event)).callback
     except NotFound:
         return None
 
@@ -126,6 +148,6 @@ _ONE = "/deliveries/{id}"
 PAGES = (
     PageRoute("/deliveries", deliveries),
     PageRoute(_ONE, delivery),
-    PageRoute(f"{_ONE}/retry", retry, "POST"),
-    PageRoute(f"{_ONE}/show", show, "POST", for_readers=True),
+    PageRoute(f"{_ONE}/retry", retry, "POST", audited=acts.DELIVERY_RETRY),
+    PageRoute(f"{_ONE}/show", show, "POST", for_readers=True, audited=acts.DELIVERY_READ),
 )

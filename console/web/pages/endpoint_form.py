@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from console.http import acts
 from console.http.requests import InvalidFields
 from console.operations.read_endpoints import read_endpoint
 from console.operations.register_endpoint import change_endpoint, create_endpoint
@@ -42,7 +43,7 @@ async def create(visit: Visit) -> PageResult:
         created, _ = await create_endpoint(visit.context, given.model_dump())
     except (InvalidFields, Invalid, NotFound) as error:
         return await _form(visit, {**_NEW, **fields}, _errors(error))
-    return Redirect(f"/endpoints/{created.endpoint.id}", "endpoint_created")
+    return Redirect(f"/endpoints/{created.endpoint.id}", "endpoint_created", made=created.endpoint.id)
 
 
 async def edit(visit: Visit) -> PageResult:
@@ -106,7 +107,7 @@ def _errors(error: InvalidFields | Invalid | NotFound) -> dict[str, Reason]:
 
 PAGES = (
     PageRoute("/endpoints/new", new),
-    PageRoute("/endpoints/new", create, "POST"),
+    PageRoute("/endpoints/new", create, "POST", audited=acts.ENDPOINT_CREATE),
     PageRoute("/endpoints/{id}/edit", edit),
-    PageRoute("/endpoints/{id}/edit", change, "POST"),
+    PageRoute("/endpoints/{id}/edit", change, "POST", audited=acts.ENDPOINT_CHANGE),
 )

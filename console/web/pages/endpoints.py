@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
+from console.http import acts
 from console.http.requests import InvalidFields
+from console.operations.read_deliveries import list_deliveries
 from console.operations.read_endpoints import list_endpoints, read_endpoint
 from console.operations.register_endpoint import delete_endpoint, disable_endpoint, enable_endpoint
 from console.operations.rotate_secret import read_secrets, rotate_secret
@@ -16,8 +19,9 @@ from console.web.charts import Pulse, pulse
 from console.web.forms import filled
 from console.web.refusals import failed
 from console.web.visit import PageResult, PageRoute, Redirect, View, Visit
-from ledger.pages import PageRequest
-from schemas.errors import NotFound, RelayError
+from history.pages import PageRequest
+from ledger.deliveries import DeliveryView, State
+from schemas.errors import HistoryUnavailable, NotFound, RelayError
 
 _PAGE_SIZE = 25
 _RECENT, _MORE = 25, 100
@@ -95,18 +99,18 @@ def address(visit: Visit) -> str:
 
 async def _page(visit: Visit, **more: Any) -> View:
     """The page of an endpoint. Raises `NotFound`."""
-    endpoint_id, deliveries = visit.part("id"), visit.context.ledger.deliveries
+    endpoint_id = visit.part("id")
     row = await read_endpoint(visit.context, endpoint_id, read_only=visit.read_only)
     health, waiting, dead = await asyncio.gather(
         _pulse(visit, endpoint_id, _MORE),
-        deliveries.list(PageRequest(_SHOWN), endpoint=endpoint_id, state="pending"),
-        deliveries.list(PageRequest(_SHOWN), endpoint=endpoint_id, state="dead"),
+        _latest(visit, endpoint_id, _SHOWN, "pending"),
+        _latest(visit, endpoint_id, _SHOWN, "dead"),
     )
     values = {
         "view": row,
         "endpoint": row.endpoint,
         "pulse": health,
-        "undelivered": dead.rows + waiting.rows,
+        "undelivered": [*dead, *waiting],
         "secrets": None,
         "test": None,
     }
@@ -115,9 +119,16 @@ async def _page(visit: Visit, **more: Any) -> View:
 
 async def _pulse(visit: Visit, endpoint_id: str, most: int) -> Pulse:
     """The attempts of an endpoint's latest deliveries."""
-    page = await visit.context.ledger.deliveries.list(PageRequest(most), endpoint=endpoint_id)
-    attempts = [attempt for delivery in page.rows for attempt in delivery.attempts]
+    attempts = [attempt for row in await _latest(visit, endpoint_id, most) for attempt in row.attempts]
     return pulse(sorted(attempts, key=lambda attempt: attempt.at), visit.clock)
+
+
+async def _latest(visit: Visit, endpoint_id: str, most: int, state: State | None = None) -> Sequence[DeliveryView]:
+    """An endpoint's latest deliveries; none while history, which lists them, is away."""
+    try:
+        return (await list_deliveries(visit.context, PageRequest(most), endpoint=endpoint_id, state=state)).rows
+    except HistoryUnavailable:
+        return ()
 
 
 _ONE = "/endpoints/{id}"
@@ -125,10 +136,10 @@ _ONE = "/endpoints/{id}"
 PAGES = (
     PageRoute("/endpoints", endpoints),
     PageRoute(_ONE, endpoint),
-    PageRoute(f"{_ONE}/enable", enable, "POST"),
-    PageRoute(f"{_ONE}/disable", disable, "POST"),
-    PageRoute(f"{_ONE}/delete", delete, "POST"),
-    PageRoute(f"{_ONE}/test", test, "POST"),
-    PageRoute(f"{_ONE}/secret", secret, "POST"),
-    PageRoute(f"{_ONE}/rotate", rotate, "POST"),
+    PageRoute(f"{_ONE}/enable", enable, "POST", audited=acts.ENDPOINT_ENABLE),
+    PageRoute(f"{_ONE}/disable", disable, "POST", audited=acts.ENDPOINT_DISABLE),
+    PageRoute(f"{_ONE}/delete", delete, "POST", audited=acts.ENDPOINT_DELETE),
+    PageRoute(f"{_ONE}/test", test, "POST", audited=acts.ENDPOINT_TEST),
+    PageRoute(f"{_ONE}/secret", secret, "POST", audited=acts.SECRET_READ),
+    PageRoute(f"{_ONE}/rotate", rotate, "POST", audited=acts.SECRET_ROTATE),
 )

@@ -6,11 +6,12 @@ import asyncio
 
 import structlog
 
+from console.http import acts
 from console.operations.explain_delivery import explain_delivery
+from console.operations.read_deliveries import deliveries_of_event
 from console.operations.read_events import list_events, read_event
 from console.resources.events import EventListing
 from console.web.visit import MOST_ROWS, PageResult, PageRoute, View, Visit
-from ledger.pages import PageRequest
 from schemas.endpoints.endpoint import ENDPOINT_TYPES, PAYMENT_TYPES
 from schemas.payments.buyer_masking import has_private
 
@@ -36,7 +37,9 @@ async def events(visit: Visit) -> PageResult:
         visit.merchants(),
     )
     listed = visit.listed(page, *_FILTERS)
-    values = {**listed, "merchants": merchants, "types": TYPES}
+    is_whole = query.imp_uid is None and query.type is None
+    count = await visit.count("events", query, query.merchant) if is_whole else None
+    values = {**listed, "merchants": merchants, "types": TYPES, "count": count}
     return View("events", values, live=() if listed["paged"] else ("events",))
 
 
@@ -61,14 +64,14 @@ async def _page(visit: Visit, *, unmasked: bool) -> View:
     endpoints = await visit.endpoints(found.data.get("merchant"), _MOST_ENDPOINTS)
     explained, deliveries = await asyncio.gather(
         asyncio.gather(*(explain_delivery(visit.context, found.id, row.endpoint.id) for row in endpoints)),
-        visit.context.ledger.deliveries.list(PageRequest(MOST_ROWS), event=found.id),
+        deliveries_of_event(visit.context, found.id, MOST_ROWS),
     )
     known = {row.endpoint.id for row in endpoints}
     values = {
         "event": found,
         "explained": explained,
         "urls": {row.endpoint.id: row.endpoint.url for row in endpoints},
-        "others": [delivery for delivery in deliveries.rows if delivery.endpoint not in known],
+        "others": [delivery for delivery in deliveries if delivery.endpoint not in known],
         "unmasked": unmasked,
         "private": has_private(found.body),
     }
@@ -78,5 +81,5 @@ async def _page(visit: Visit, *, unmasked: bool) -> View:
 PAGES = (
     PageRoute("/events", events),
     PageRoute("/events/{id}", event),
-    PageRoute("/events/{id}/show", show, "POST", for_readers=True),
+    PageRoute("/events/{id}/show", show, "POST", for_readers=True, audited=acts.EVENT_READ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from console.http import acts
 from console.http.models import Listing
 from console.http.requests import InvalidFields
 from console.operations.put_merchant import delete_merchant, put_merchant
@@ -82,6 +83,6 @@ def _form(chosen: dict[str, Any], known: MerchantView | None, error: RelayError 
 PAGES = (
     PageRoute("/merchants", merchants),
     PageRoute("/merchants/new", new),
-    PageRoute("/merchants/new", put, "POST"),
-    PageRoute("/merchants/{merchant}/delete", delete, "POST"),
+    PageRoute("/merchants/new", put, "POST", audited=acts.MERCHANT_PUT),
+    PageRoute("/merchants/{merchant}/delete", delete, "POST", audited=acts.MERCHANT_DELETE),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import get_args
 
+from console.operations.read_notifications import list_notifications
 from console.operations.read_stats import read_stats
 from console.resources.notifications import NotificationListing
 from console.web.visit import PageResult, PageRoute, View, Visit
@@ -17,15 +18,17 @@ async def notifications(visit: Visit) -> PageResult:
     """Notifications, newest first."""
     query = visit.listing(NotificationListing, *_FILTERS)
     page, merchants, stats = await asyncio.gather(
-        visit.context.ledger.notifications.list(
-            query.part, merchant=query.merchant, imp_uid=query.imp_uid, outcome=query.outcome
+        list_notifications(
+            visit.context, query.part, merchant=query.merchant, imp_uid=query.imp_uid, outcome=query.outcome
         ),
         visit.merchants(),
         read_stats(visit.context),
     )
     listed = visit.listed(page, *_FILTERS)
+    is_whole = query.imp_uid is None and query.outcome is None
     values = {
         **listed,
+        "count": await visit.count("notifications", query, query.merchant) if is_whole else None,
         "merchants": merchants,
         "outcomes": get_args(Outcome),
         "refused": stats.numbers.refused,

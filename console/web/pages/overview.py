@@ -6,15 +6,16 @@ import asyncio
 from collections.abc import Sequence
 
 from console.operations.read_endpoints import EndpointView
-from console.operations.read_merchants import list_merchants
-from console.operations.read_payments import list_payments
+from console.operations.read_merchants import newest_merchants
+from console.operations.read_payments import PaymentView, list_payments
 from console.operations.read_stats import read_stats
 from console.web.alerts import alerts
 from console.web.charts import Chart, columns
 from console.web.visit import MOST_ROWS, PageResult, PageRoute, View, Visit
+from history.pages import PageRequest
 from ledger.heartbeats import running
 from ledger.minute_counts import Minute
-from ledger.pages import PageRequest
+from schemas.errors import HistoryUnavailable
 
 RANGES = {"1h": (60, 1), "6h": (360, 5), "24h": (1440, 20)}
 """How many minutes a chart shows, and how many of them make a column."""
@@ -29,15 +30,15 @@ async def overview(visit: Visit) -> PageResult:
     stats, endpoints, merchants, pending, past = await asyncio.gather(
         read_stats(visit.context),
         visit.endpoints(),
-        list_merchants(visit.context, PageRequest(MOST_ROWS)),
-        list_payments(visit.context, PageRequest(MOST_ROWS), status="cancellation_pending"),
+        newest_merchants(visit.context, MOST_ROWS),
+        _pending(visit),
         visit.context.ledger.minutes(count),
     )
     refused = sum(minute.refused for minute in past[-60:])
     values = {
         "stats": stats,
         "workers_running": running(stats.workers),
-        "alerts": alerts(stats, endpoints, merchants.rows, pending.rows, refused, visit.clock.now),
+        "alerts": alerts(stats, endpoints, merchants, pending, refused, visit.clock.now),
         "charts": {name: _chart(visit, past, name, size) for name in _SERIES},
         "size": size,
         "begins_at": past[0].at,
@@ -47,6 +48,14 @@ async def overview(visit: Visit) -> PageResult:
         "endpoint_count": len(endpoints),
     }
     return View("overview", values, live=("overview",))
+
+
+async def _pending(visit: Visit) -> Sequence[PaymentView]:
+    """Payments with a cancellation whose result is not known; none while history, which lists them, is away."""
+    try:
+        return (await list_payments(visit.context, PageRequest(MOST_ROWS), status="cancellation_pending")).rows
+    except HistoryUnavailable:
+        return ()
 
 
 def _chart(visit: Visit, past: Sequence[Minute], name: str, size: int) -> Chart:

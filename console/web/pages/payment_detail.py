@@ -24,9 +24,7 @@ async def payment(visit: Visit) -> PageResult:
 async def payment_page(visit: Visit, *, unmasked: bool) -> View:
     """The page, with or without the buyer's data. Raises `NotFound` where nothing is known at all."""
     merchant, imp_uid = payment_key(visit)
-    trace, endpoints = await asyncio.gather(
-        trace_payment(visit.context, merchant, imp_uid, read_only=visit.read_only), visit.endpoints(merchant)
-    )
+    trace, endpoints = await asyncio.gather(trace_payment(visit.context, merchant, imp_uid), visit.endpoints(merchant))
     deliveries = [delivery for rows in trace.deliveries.values() for delivery in rows]
     counts = {state: sum(row.state == state for row in deliveries) for state in ("delivered", "dead", "held")}
     values = {

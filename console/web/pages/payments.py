@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterable
-
 import structlog
 
+from console.http import acts
 from console.http.requests import InvalidFields
 from console.operations.cancel_payment import cancel_payment, record_cancellation, reject_cancellation
-from console.operations.read_payments import PaymentView, find_payment, list_payments
+from console.operations.erase_buyer import erase_buyer
+from console.operations.read_payments import list_payments
 from console.operations.refresh_payment import refresh_payment
 from console.resources.cancellations import CancellationIn, RejectionIn
+from console.resources.erasure import ErasureIn
 from console.resources.payments import PaymentListing
 from console.web.forms import filled
 from console.web.pages.payment_detail import address, payment_key, payment_page
@@ -32,32 +32,25 @@ async def payments(visit: Visit) -> PageResult:
     cursor, merchants = visit.query("cursor"), await visit.merchants()
     query = visit.validated(
         PaymentListing,
-        {**filled(merchant=merchant, status=status, cursor=cursor, merchant_uid=wanted), "limit": PAGE_SIZE},
+        {
+            **filled(merchant=merchant, status=status, cursor=cursor, merchant_uid=wanted),
+            **visit.window(),
+            "limit": PAGE_SIZE,
+        },
     )
     page = await list_payments(
         visit.context, query.part, merchant=query.merchant, merchant_uid=query.merchant_uid, status=query.status
     )
-    rows = list(page.rows)
+    listed = visit.listed(page, "q", "merchant", "status")
     if wanted and IMP_UID.fullmatch(wanted) and cursor is None:
-        found = await by_imp_uid(visit, wanted, [merchant] if merchant else ["default", *merchants])
-        rows = [row for row in found if status in (None, row.stored.status)] + rows
-    values = {
-        "rows": rows,
-        "next_cursor": page.next_cursor,
-        "merchants": merchants,
-        "statuses": STATUSES,
-        "chosen": {"q": wanted or "", "merchant": merchant or "", "status": status or ""},
-        "paged": cursor is not None,
-    }
+        named = await list_payments(
+            visit.context, query.part, merchant=query.merchant, imp_uid=wanted, status=query.status
+        )
+        listed["rows"] = named.rows + page.rows
+    is_whole = wanted is None and status is None
+    count = await visit.count("payments", query, query.merchant) if is_whole else None
+    values = {**listed, "merchants": merchants, "statuses": STATUSES, "count": count}
     return View("payments", values, live=() if values["paged"] else ("payments",))
-
-
-async def by_imp_uid(visit: Visit, imp_uid: str, merchants: Iterable[str]) -> list[PaymentView]:
-    """The payments of this id, of any of these merchants; a merchant that is named twice counts once."""
-    found = await asyncio.gather(
-        *(find_payment(visit.context, merchant, imp_uid) for merchant in dict.fromkeys(merchants))
-    )
-    return [payment for payment in found if payment is not None]
 
 
 async def refresh(visit: Visit) -> PageResult:
@@ -95,6 +88,18 @@ async def cancel(visit: Visit) -> PageResult:
     return Redirect(address(visit), "cancelled" if is_confirmed else "cancelling")
 
 
+async def erase(visit: Visit) -> PageResult:
+    """Erase the payment's buyer for good."""
+    if not visit.form.has("sure"):
+        return Redirect(address(visit), "unsure", bad=True)
+    try:
+        visit.validated(ErasureIn, filled(reason=visit.form.get("reason")))
+        await erase_buyer(visit.context, *payment_key(visit))
+    except (RelayError, InvalidFields) as error:
+        return failed(address(visit), error)
+    return Redirect(address(visit), "erased")
+
+
 async def reject(visit: Visit) -> PageResult:
     """Close a pending cancellation as rejected."""
     try:
@@ -117,8 +122,9 @@ _ONE = "/payments/{merchant}/{imp_uid}"
 
 PAGES = (
     PageRoute("/payments", payments),
-    PageRoute(f"{_ONE}/refresh", refresh, "POST"),
-    PageRoute(f"{_ONE}/cancel", cancel, "POST"),
-    PageRoute(f"{_ONE}/cancellations/{{id}}/reject", reject, "POST"),
-    PageRoute(f"{_ONE}/show", show, "POST", for_readers=True),
+    PageRoute(f"{_ONE}/refresh", refresh, "POST", audited=acts.PAYMENT_REFRESH),
+    PageRoute(f"{_ONE}/cancel", cancel, "POST", audited=acts.PAYMENT_CANCEL),
+    PageRoute(f"{_ONE}/cancellations/{{id}}/reject", reject, "POST", audited=acts.CANCELLATION_REJECT),
+    PageRoute(f"{_ONE}/erase", erase, "POST", audited=acts.PAYMENT_ERASE),
+    PageRoute(f"{_ONE}/show", show, "POST", for_readers=True, audited=acts.PAYMENT_READ),
 )

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from console.http import acts
 from console.http.requests import InvalidFields
 from console.operations.read_stats import read_stats
-from console.operations.reconcile import start_reconciliation
+from console.operations.reconcile import list_reconciliations, start_reconciliation
 from console.resources.reconciliations import ReconciliationIn, ReconciliationListing
 from console.web.forms import filled
 from console.web.refusals import reason
@@ -28,16 +29,16 @@ async def begin(visit: Visit) -> PageResult:
     fields = filled(merchant=chosen["merchant"], since=form.moment("since", zone), until=form.moment("until", zone))
     try:
         given = visit.validated(ReconciliationIn, {**fields, "deliver": form.has("deliver")})
-        await start_reconciliation(visit.context, given.merchant, given.since, given.until, deliver=given.deliver)
+        run = await start_reconciliation(visit.context, given.merchant, given.since, given.until, deliver=given.deliver)
     except (RelayError, InvalidFields) as error:
         return await _page(visit, chosen, error=reason(error), status=422)
-    return Redirect("/reconciliations", "reconciliation_begun")
+    return Redirect("/reconciliations", "reconciliation_begun", made=run.id)
 
 
 async def _page(visit: Visit, chosen: dict[str, Any], *, error: Reason | None = None, status: int = 200) -> View:
     query = visit.listing(ReconciliationListing)
     page, merchants, stats = await asyncio.gather(
-        visit.context.ledger.reconciliations.list(query.part), visit.merchants(), read_stats(visit.context)
+        list_reconciliations(visit.context, query.part), visit.merchants(), read_stats(visit.context)
     )
     values = {
         **visit.listed(page),
@@ -51,5 +52,5 @@ async def _page(visit: Visit, chosen: dict[str, Any], *, error: Reason | None = 
 
 PAGES = (
     PageRoute("/reconciliations", reconciliations),
-    PageRoute("/reconciliations", begin, "POST"),
+    PageRoute("/reconciliations", begin, "POST", audited=acts.RECONCILIATION_CREATE),
 )

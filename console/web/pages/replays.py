@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 from typing import Any, get_args
 
+from console.http import acts
 from console.http.models import Listing
 from console.http.requests import InvalidFields
-from console.operations.replay_events import estimate_replay, start_replay, stop_replay
+from console.operations.replay_events import estimate_replay, list_replays, read_replay, start_replay, stop_replay
 from console.resources.replays import ReplayIn
 from console.web import addresses
 from console.web.forms import Form, filled
 from console.web.refusals import reason
 from console.web.visit import PageResult, PageRoute, Redirect, View, Visit
-from ledger.replays import Only
 from schemas.endpoints.endpoint import ENDPOINT_TYPES, PAYMENT_TYPES
+from schemas.endpoints.replay_selection import Only
 from schemas.errors import RelayError
 from schemas.reasons import Reason
 
@@ -36,7 +37,7 @@ async def begin(visit: Visit) -> PageResult:
         given = visit.validated(ReplayIn, _fields(form, visit))
         if form.get("step") == "begin":
             started = await start_replay(visit.context, given.selection, given.rate)
-            return Redirect(f"/replays/{started.id}", "replay_begun")
+            return Redirect(f"/replays/{started.id}", "replay_begun", made=started.id)
         matched = await estimate_replay(visit.context, given.selection)
     except (RelayError, InvalidFields) as error:
         return await _page(visit, chosen, error=reason(error), status=422)
@@ -45,7 +46,7 @@ async def begin(visit: Visit) -> PageResult:
 
 async def replay(visit: Visit) -> PageResult:
     """How far one is."""
-    row = await visit.context.ledger.replays.get(visit.part("id"))
+    row = await read_replay(visit.context, visit.part("id"))
     return View("replay", {"replay": row}, live=("replay_progress",))
 
 
@@ -59,7 +60,7 @@ async def _page(
     visit: Visit, chosen: dict[str, Any], *, matched: int | None = None, error: Reason | None = None, status: int = 200
 ) -> View:
     page, endpoints, merchants = await asyncio.gather(
-        visit.context.ledger.replays.list(visit.listing(Listing).part), visit.endpoints(), visit.merchants()
+        list_replays(visit.context, visit.listing(Listing).part), visit.endpoints(), visit.merchants()
     )
     values = {
         **visit.listed(page),
@@ -89,7 +90,7 @@ def _fields(form: Form, visit: Visit) -> dict[str, Any]:
 
 PAGES = (
     PageRoute("/replays", replays),
-    PageRoute("/replays", begin, "POST"),
+    PageRoute("/replays", begin, "POST", audited=acts.REPLAY_CREATE),
     PageRoute("/replays/{id}", replay),
-    PageRoute("/replays/{id}/stop", stop, "POST"),
+    PageRoute("/replays/{id}/stop", stop, "POST", audited=acts.REPLAY_STOP),
 )

@@ -1,35 +1,67 @@
-"""The search field: an id of any kind leads to its page."""
+"""The search field: an id leads to its page; whatever else may be meant is listed."""
 
 from __future__ import annotations
 
-from urllib.parse import urlencode
+import asyncio
 
+from console.operations.read_notifications import list_notifications
+from console.operations.read_payments import find_payment
+from console.operations.search_history import Found, search_history
 from console.web import addresses
-from console.web.pages.payments import by_imp_uid
-from console.web.visit import PageResult, PageRoute, Redirect, Visit
-from ledger.pages import PageRequest
+from console.web.visit import PAGE_SIZE, PageResult, PageRoute, Redirect, View, Visit
+from history.pages import PageRequest
+from schemas.errors import HistoryUnavailable
 from schemas.payments.snapshot import IMP_UID
 
 
 async def search(visit: Visit) -> PageResult:
-    """To the page of an id; else to the payments of this order number."""
-    wanted = visit.query("q")
+    """To the page of what is meant, where that is clear; else everything that was found."""
+    wanted, cursor = visit.query("q"), visit.query("cursor")
     if not wanted:
         return Redirect("/payments")
     if wanted.startswith("evt_"):
         return Redirect(f"/{'deliveries' if '.' in wanted else 'events'}/{addresses.path_part(wanted)}")
     if wanted.startswith("ep_"):
         return Redirect(f"/endpoints/{addresses.path_part(wanted)}")
-    if IMP_UID.fullmatch(wanted):
-        found = await by_imp_uid(visit, wanted, ["default", *await visit.merchants()])
-        if len(found) == 1:
-            return Redirect(addresses.payment(found[0].stored.merchant, wanted))
-        if not found:
-            # No look-up has found it, but a webhook may have reported it.
-            notified = (await visit.context.ledger.notifications.list(PageRequest(1), imp_uid=wanted)).rows
-            if notified:
-                return Redirect(addresses.payment(notified[0].merchant, wanted))
-    return Redirect(f"/payments?{urlencode({'q': wanted})}")
+    try:
+        found = await search_history(visit.context, wanted, limit=PAGE_SIZE, cursor=cursor)
+    except HistoryUnavailable:
+        if (address := await _without_history(visit, wanted)) is None:
+            raise
+        return Redirect(address)
+    if cursor is None and (address := await _clear(visit, wanted, found)) is not None:
+        return Redirect(address)
+    values = {
+        "found": found,
+        "rows": found.payments,
+        "chosen": {"q": wanted},
+        "next_cursor": found.next_cursor,
+        "paged": cursor is not None,
+    }
+    return View("search", values)
+
+
+async def _clear(visit: Visit, wanted: str, found: Found) -> str | None:
+    """The page of what is meant; None where that is not one thing."""
+    rows = [row.stored for row in found.payments]
+    named = [row for row in rows if row.imp_uid == wanted] or [row for row in rows if row.merchant_uid == wanted]
+    if len(named) == 1 and (named[0].imp_uid == wanted or found.count == 1):
+        return addresses.payment(named[0].merchant, named[0].imp_uid)
+    if not found.count and IMP_UID.fullmatch(wanted):
+        # No look-up has found it, but a webhook may have reported it.
+        reported = (await list_notifications(visit.context, PageRequest(1), imp_uid=wanted)).rows
+        return addresses.payment(reported[0].merchant, wanted) if reported else None
+    return None
+
+
+async def _without_history(visit: Visit, wanted: str) -> str | None:
+    """The page of a payment that the ledger has, while history is away."""
+    if not IMP_UID.fullmatch(wanted):
+        return None
+    merchants = dict.fromkeys(["default", *await visit.merchants()])
+    found = await asyncio.gather(*(find_payment(visit.context, merchant, wanted) for merchant in merchants))
+    named = [payment for payment in found if payment is not None]
+    return addresses.payment(named[0].stored.merchant, wanted) if len(named) == 1 else None
 
 
 PAGES = (PageRoute("/find", search),)

@@ -14,7 +14,8 @@ from schemas.durations import format_duration
 
 _SECRET = ("imp_key", "imp_secret", "api_tokens", "encryption_keys")
 _GROUPS = {
-    "ledger": ("redis_url", "given_queue_url", "require_durable", "replica_acks", "retention", "spool_dir"),
+    "ledger": ("redis_url", "given_queue_url", "require_durable", "replica_acks", "ledger_retention", "spool_dir"),
+    "history": ("history_url", "retention"),
     "iamport": (
         "imp_api_url", "iamport_proxy", "imp_key", "imp_secret", "fetch_schedule",
         "unknown_schedule", "pending_schedule", "expiry_grace", "reconcile_every", "lookback",

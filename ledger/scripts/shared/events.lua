@@ -96,7 +96,7 @@ end
 local events_recorded = 0
 local function record_event(e)
   local at = int(now())
-  tell_history(e.entry, {merchant = e.m, recorded_at = now(), silent = e.silent or false})
+  append_entry(e.entry, {merchant = e.m, recorded_at = now(), silent = e.silent or false})
   local place = string.format("%s.%03d", at, math.min(events_recorded, 999))
   events_recorded = events_recorded + 1
   redis.call("HSET", k("evt", e.event), "body", e.body, "merchant", e.m, "imp_uid", e.imp, "type", e.type, "sequence", e.sequence,

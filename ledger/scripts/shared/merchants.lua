@@ -1,4 +1,5 @@
 -- Merchants that take webhooks.
+-- uses: opening
 
 -- Whether a merchant takes webhooks before it is added, because its credentials may be in the environment only.
 local function needs_no_row(m)
@@ -6,11 +7,6 @@ local function needs_no_row(m)
 end
 
 local token_hashes = {}
-
--- One that was lost and is not restored yet knows no merchants (see ledger/opening.py).
-local function is_open()
-  return redis.call("EXISTS", k("open")) == 1
-end
 
 -- A merchant's webhook token decides.
 local function takes_webhook(m, token_hash)

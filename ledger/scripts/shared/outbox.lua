@@ -1,11 +1,12 @@
 -- What a script changes that history shows, as entries (see schemas/outbox) of one item of the outbox, appended when the script is done.
 -- What a row is then counts, however often it was written.
+-- uses: reasons
 
 local MOST_FIELDS = 1000
 local item, changed = {}, {}
 
 -- An entry that a worker has packed. `stamp` (a table) has what only the script knows.
-local function tell_history(entry, stamp)
+local function append_entry(entry, stamp)
   item[#item + 1] = "e"
   item[#item + 1] = entry
   if stamp then
@@ -15,9 +16,9 @@ local function tell_history(entry, stamp)
 end
 
 -- An entry of the script's own.
-local function tell_history_of(kind, fields)
+local function append_entry_of(kind, fields)
   fields.v, fields.kind = 1, kind
-  tell_history(cmsgpack.pack(fields))
+  append_entry(cmsgpack.pack(fields))
 end
 
 -- Grows from script to script, also in a ledger that is begun anew: the greater one wins in history, whichever comes first.
@@ -51,32 +52,35 @@ end
 local describe = {}
 
 function describe.delivery(id)
-  local event, ep, m, imp, type_, sequence, state, created, next_at, reason, attempts, rpl = unpack(redis.call("HMGET", k("dlv", id),
-    "event", "endpoint", "merchant", "imp_uid", "type", "sequence", "state", "created_at", "next_at", "reason", "attempts", "replay_id"))
+  local event, ep, m, imp, type_, sequence, state, created, next_at, reason, attempts, rpl, after = unpack(redis.call("HMGET", k("dlv", id),
+    "event", "endpoint", "merchant", "imp_uid", "type", "sequence", "state", "created_at", "next_at", "reason", "attempts", "replay_id", "sent_after"))
   if not state then return end
-  tell_history_of("delivery", {event = event, endpoint = ep, merchant = m, imp_uid = imp, type = type_, sequence = number_in(sequence),
+  -- Its payment has changed, too (see remove_payments.lua).
+  if present(imp) then redis.call("ZADD", k("ageing"), int(now()), m .. "/" .. imp) end
+  reason = present(reason) or present(after) and because("sent_after_dead", {delivery = after})
+  append_entry_of("delivery", {event = event, endpoint = ep, merchant = m, imp_uid = imp, type = type_, sequence = number_in(sequence),
     state = state, created_at = number_in(created), changed_at = now(), next_attempt_at = state == "pending" and number_in(next_at) or nil,
-    reason = present(reason), attempts = number_in(attempts), replay = present(rpl), revision = revision()})
+    reason = reason, attempts = number_in(attempts), replay = present(rpl), revision = revision()})
 end
 
 function describe.endpoint(ep)
   local m, state, created = unpack(redis.call("HMGET", k("endpoint", ep), "merchant", "state", "created_at"))
   if not state then return end
-  tell_history_of("endpoint", {id = ep, merchant = m, state = state, created_at = number_in(created), changed_at = now(),
+  append_entry_of("endpoint", {id = ep, merchant = m, state = state, created_at = number_in(created), changed_at = now(),
     row = packed_hash(k("endpoint", ep)), revision = revision()})
 end
 
 function describe.merchant(m)
   local created = number_in(redis.call("HGET", k("merchant", m), "created_at"))
   if not created then return end
-  tell_history_of("merchant", {name = m, created_at = created, changed_at = now(), row = packed_hash(k("merchant", m)),
+  append_entry_of("merchant", {name = m, created_at = created, changed_at = now(), row = packed_hash(k("merchant", m)),
     revision = revision()})
 end
 
 function describe.replay(id)
   local state, created = unpack(redis.call("HMGET", k("replay", id), "state", "created_at"))
   if not state then return end
-  tell_history_of("replay", {id = id, state = state, created_at = number_in(created), changed_at = now(),
+  append_entry_of("replay", {id = id, state = state, created_at = number_in(created), changed_at = now(),
     row = packed_hash(k("replay", id)), revision = revision()})
 end
 

@@ -43,6 +43,7 @@ end
 -- this refresh's for all of them; the one for an unverified source was stored with the notification when it came.
 local function settle_notifications(ids, p, outcome, reason, doubt)
   with_all("ZREM", k("waiting", p), ids)
+  if redis.call("EXISTS", k("pay", p)) == 1 then list(k("ageing"), p, int(now())) end
   for _, id in ipairs(ids) do
     local received, escrow, recorded = unpack(redis.call("HMGET", k("ntf", id), "received_at", "escrow", "reason"))
     if received then
@@ -52,7 +53,7 @@ local function settle_notifications(ids, p, outcome, reason, doubt)
         if why ~= "" and became == "unchanged" then became = "rejected" end
       end
       redis.call("HSET", k("ntf", id), "outcome", became, "reason", why)
-      tell_history_of("outcome", {id = id, outcome = became, reason = present(why), revision = revision()})
+      append_entry_of("outcome", {id = id, outcome = became, reason = present(why), revision = revision()})
       list(k("ntfs", "o", "pending"), id, nil)
       list(k("ntfs", "o", became), id, received)
     end
@@ -67,5 +68,21 @@ local function drop_reported(p, token)
     for i = 1, #rows, 2 do
       if tonumber(string.match(rows[i + 1], "^%d+")) <= tonumber(token) then redis.call("HDEL", k(kind, p), rows[i]) end
     end
+  end
+end
+
+-- Lists a payment under its first time, its order number and its status; `status_before` is nil for one that is not listed yet.
+local function list_payment(p, m, merchant_uid, status_before, status, first_at)
+  if not status_before then
+    list(k("pays"), p, first_at)
+    list(k("pays", "m", m), p, first_at)
+    if merchant_uid ~= "" then list(k("pays", "u", merchant_uid), p, first_at) end
+  elseif status_before ~= status then
+    list(k("pays", "s", status_before), p, nil)
+    list(k("pays", "ms", m .. "/" .. status_before), p, nil)
+  end
+  if status_before ~= status then
+    list(k("pays", "s", status), p, first_at)
+    list(k("pays", "ms", m .. "/" .. status), p, first_at)
   end
 end

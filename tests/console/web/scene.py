@@ -34,7 +34,8 @@ class Scene:
             "/payments/default/imp_made_up", "/events", f"/events/{self.event}", "/deliveries",
             "/deliveries?state=dead", f"/deliveries/{self.dead}", "/endpoints", "/endpoints/new",
             f"/endpoints/{self.sick}", f"/endpoints/{self.sick}/edit", "/replays", "/notifications",
-            "/reconciliations", "/merchants", "/merchants/new", "/merchants/new?merchant=default", "/settings",
+            "/reconciliations", "/figures", "/find?q=order_", "/merchants", "/merchants/new",
+            "/merchants/new?merchant=default", "/settings", "/audit", "/audit?action=endpoint.create",
         ]  # fmt: skip
 
 

@@ -67,6 +67,20 @@ async def test_a_dead_delivery_is_retried_from_its_payment(reader: Reader, conso
     assert "attempted again now" not in (await reader.open(back)).text
 
 
+async def test_a_buyer_is_erased_with_a_tick(reader: Reader, console: Console) -> None:
+    """Then the page says when, and does not offer it again."""
+    await machine.seen(console.ledger, "imp_1", amount=1004, buyer_name="홍길동")
+    back = "/payments/default/imp_1"
+    assert "tick the box" in (await reader.client.get((await reader.send(f"{back}/erase")).headers["location"])).text
+    assert (await console.call("GET", "/v1/payments/imp_1")).json()["payment"]["buyer_name"] == "홍길동"
+    answer = await reader.send(f"{back}/erase", {"sure": "1", "reason": "asked"})
+    assert (answer.status_code, answer.headers["location"]) == (303, back)
+    assert (await console.call("GET", "/v1/payments/imp_1")).json()["payment"]["buyer_name"] is None
+    page = (await reader.open(back)).text
+    assert "The buyer was erased" in page
+    assert f"{back}/erase" not in page
+
+
 async def test_a_refusal_is_a_notice(reader: Reader, console: Console) -> None:
     """What the API refuses is said on the page, in the reader's language."""
     scene = await set_up(console)

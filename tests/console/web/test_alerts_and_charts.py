@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from console.operations.history_state import HistoryState
 from console.operations.read_endpoints import EndpointView
 from console.operations.read_events import EventView
 from console.operations.read_merchants import MerchantView
@@ -50,7 +51,7 @@ def stats(**changes: Any) -> RelayStats:
     fields: dict[str, Any] = {
         "endpoints": (), "endpoints_left_out": False, "workers": [worker()], "durability": Durability(True, ()),
         "memory": Memory(50, 100, nearly_full=False), "allows": RedisStatus(None, None, None),
-        "webhook_loss_rate": None,
+        "history": HistoryState(0.0, 0), "webhook_loss_rate": None,
     }  # fmt: skip
     return RelayStats(Stats(**numbers), **{**fields, **changes})
 

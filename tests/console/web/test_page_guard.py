@@ -181,7 +181,7 @@ async def test_a_wrong_address_is_a_page(reader: Reader) -> None:
 
 async def test_pages_without_redis_say_so(redis_url: str) -> None:
     """One can sign in, and every page says what is wrong instead of hanging."""
-    async with running("redis://127.0.0.1:1/0", {}) as console, http_client(console.url) as client:
+    async with running("redis://127.0.0.1:1/0", {}, opened=False) as console, http_client(console.url) as client:
         reader = Reader(client)
         assert (await reader.sign_in()).status_code == 303
         answer = await reader.open("/events", headers={"accept-language": "ko"})

@@ -199,11 +199,11 @@ async def test_preferences_are_remembered(reader: Reader) -> None:
     [
         ("imp_1", "/payments/default/imp_1"),
         ("imp_made_up", "/payments/default/imp_made_up"),
-        ("order_9", "/payments?q=order_9"),
+        ("order_imp_2", "/payments/default/imp_2"),
     ],
 )
 async def test_one_field_finds_everything(reader: Reader, console: Console, wanted: str, leads_to: str) -> None:
-    """An imp_uid leads to its payment, known to i'mport or not; anything else is looked for."""
+    """An imp_uid leads to its payment, known to i'mport or not; an order number of one payment, too."""
     await set_up(console)
     assert (await reader.open("/find", params={"q": wanted})).headers["location"] == leads_to
 

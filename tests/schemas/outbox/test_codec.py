@@ -49,6 +49,14 @@ def test_a_script_makes_an_entry() -> None:
     assert unpack(msgpack.packb(made)) == e.Event("evt_1", "m", "", "relay.test", body=b"{}")
 
 
+def test_a_script_packs_a_row() -> None:
+    """Its bytes come back as they were, though they are no text, and the texts beside them as well."""
+    row = msgpack.packb(["created_at", "1795877630183", *["x"] * 20]) + b"\xff\x80"
+    made = msgpack.packb({"v": 1, "kind": "merchant", "name": "가게"})
+    packed = bytes([made[0] + 1]) + made[1:] + b"\xa3row" + b"\xd9" + bytes([len(row)]) + row
+    assert unpack(packed) == e.Merchant("가게", row=row)
+
+
 @pytest.mark.parametrize(
     ("packed", "says"),
     [

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hypothesis import given
-from hypothesis import strategies as st
 
 from schemas import wire
-from schemas.payments.codec import dump_fact, dump_record, dump_tombstone, load_facts, load_record, load_tombstone
+from schemas.payments.codec import dump_fact, dump_record, load_facts, load_record
 from schemas.payments.decide import Record, decide
 from tests.support.payments import IMP_UID, OPEN_POLICY, T0, Life, lives, looked
 from tests.support.play import Play
@@ -49,27 +48,6 @@ def test_requests_and_reported_cancellations_are_loaded_as_dumped() -> None:
 def test_nothing_stored_is_a_new_payment() -> None:
     """A payment that was never looked up has an empty record."""
     assert load_record("default", IMP_UID, {}, {}) == Record("default", IMP_UID)
-
-
-@given(lives(), st.integers(0, 10**9))
-def test_old_facts_are_not_announced_again_after_a_tombstone(life: Life, later: int) -> None:
-    """A refresh after the removal adds nothing; sequence and status go on from where they were."""
-    record = looked(*life.looks)
-    back = load_tombstone("default", IMP_UID, dump_tombstone(record))
-    assert (back.sequence, back.status, list(back.facts)) == (record.sequence, record.status, list(record.facts))
-    for now, snapshot in life.looks:
-        assert decide(back, snapshot, now, OPEN_POLICY).events == ()
-    latest, shown = life.looks[-1]
-    settled = record.status not in ("virtual_account_issued", "ready")
-    assert not settled or decide(back, shown, latest + later, OPEN_POLICY).events == ()
-
-
-@given(lives())
-def test_a_tombstone_holds_nothing_of_the_buyer(life: Life) -> None:
-    """Keys and sums, no details."""
-    text = dump_tombstone(looked(*life.looks))
-    assert b"Kim" not in text
-    assert b"reason" not in text
 
 
 def test_a_field_that_was_not_there_yet_has_its_default() -> None:

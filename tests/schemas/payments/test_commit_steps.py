@@ -8,11 +8,10 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.payments.codec import dump_tombstone, load_tombstone
 from schemas.payments.commit_steps import steps
 from schemas.payments.decide import Change, Record, decide
 from schemas.payments.events import Event
-from tests.support.payments import ACCOUNT, IMP_UID, OPEN_POLICY, Life, lives, looked
+from tests.support.payments import ACCOUNT, IMP_UID, OPEN_POLICY, Life, lives
 from tests.support.play import Play
 
 
@@ -80,25 +79,3 @@ def test_a_request_for_money_that_was_taken_back_is_answered_where_a_look_breaks
     rest = decide(written.change.record, play.shown, play.now, OPEN_POLICY)
     assert _told([*written.change.events, *rest.events]) == _told(list(whole.events))
     assert rest.record.requests == whole.record.requests
-
-
-@given(lives(), st.integers(1, 3))
-def test_what_a_tombstone_remembered_is_written_again(life: Life, most: int) -> None:
-    """Its facts come before what is new, and make no events."""
-    *_, (now, snapshot) = life.looks
-    tombstone = dump_tombstone(looked(*life.looks[:2]))
-    change = decide(load_tombstone("default", IMP_UID, tombstone), snapshot, now, OPEN_POLICY)
-    assert _in_steps(change, most) == change.record
-    assert [fact for step in steps(change, most) for fact in step.change.facts] == list(change.record.facts.values())
-
-
-@given(lives(), st.integers(1, 3), st.integers(0, 8))
-def test_a_tombstone_is_not_needed_after_the_first_step(life: Life, most: int, done: int) -> None:
-    """A refresh that stops after any step leaves all that the tombstone held: none of it is announced again."""
-    *_, (now, snapshot) = life.looks
-    tombstone = load_tombstone("default", IMP_UID, dump_tombstone(looked(*life.looks[:2])))
-    whole = decide(tombstone, snapshot, now, OPEN_POLICY)
-    written = list(steps(whole, most))[: done + 1]
-    rest = decide(written[-1].change.record, snapshot, now, OPEN_POLICY)
-    events = [event for step in written for event in step.change.events]
-    assert _told([*events, *rest.events]) == _told(list(whole.events))

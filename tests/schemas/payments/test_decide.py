@@ -159,10 +159,9 @@ def test_a_claim_that_waits_for_nothing_is_not_looked_at_every_second() -> None:
 
 
 def test_a_removed_payment_is_not_announced_again() -> None:
-    """Facts in its tombstone are known; later ones are announced, after its last sequence."""
+    """Facts that history gave back are known; later ones are announced, after its last sequence."""
     before = looked((T0, seen(**PAID)))
-    tombstone = Record("default", IMP_UID, facts=before.facts, sequence=before.sequence)
-    change = decide(tombstone, seen(**ALL_AT_ONCE), T0 + 40 * DAY, OPEN_POLICY)
+    change = decide(before, seen(**ALL_AT_ONCE), T0 + 40 * DAY, OPEN_POLICY)
     assert [(event.type, event.sequence) for event in change.events] == [
         ("payment.partially_cancelled", 2),
         ("payment.cancelled", 3),

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from history import History
-from history.selection import Only, Recipient, Selected, Window
+from schemas.endpoints.replay_selection import Only, Recipient, Selected, Selection
 from schemas.outbox import entries as e
 from tests.support.outbox_entries import ENDPOINT, NOW, of_payment, one
 
@@ -21,13 +21,15 @@ OTHER = Recipient("ep_other", "shop", ("payment.paid", "endpoint.failing"))
 UNTIL = NOW / 1000 + 60
 
 
-async def walked(history: History, recipients: list[Recipient], window: Window, most: int = 2) -> list[Selected]:
+async def walked(
+    history: History, recipients: list[Recipient], selection: Selection, until: float = UNTIL, most: int = 2
+) -> list[Selected]:
     """All that a walk in small steps selects."""
     found: list[Selected] = []
-    step = await history.selection.step(recipients, window, None, most)
+    step = await history.replayable.step(recipients, selection, until, None, most)
     found += step.selected
     while step.after is not None:
-        step = await history.selection.step(recipients, window, step.after, most)
+        step = await history.replayable.step(recipients, selection, until, step.after, most)
         found += step.selected
     return found
 
@@ -66,27 +68,29 @@ async def test_each_endpoint_gets_what_it_lacks(
     full: History, only: Only, silent: bool, mine: list[int], new: list[int]
 ) -> None:
     """Never what is pending; an endpoint that was made later has got nothing yet. The count is what the walk finds."""
-    window = Window(None, UNTIL, only, silent)
-    found = await walked(full, [MINE, NEW], window)
+    chosen = Selection(only=only, include_silent=silent)
+    found = await walked(full, [MINE, NEW], chosen)
     for recipient, numbers in ((MINE, mine), (NEW, new)):
         got = [one.imp_uid for one in found if one.endpoint == recipient.endpoint]
         assert got == [f"imp_{number:012d}" for number in numbers]
-        assert await full.selection.count([recipient], window) == len(numbers)
-    assert await full.selection.count([MINE, NEW], window) == len(mine) + len(new)
+        assert await full.replayable.count([recipient], chosen, UNTIL) == len(numbers)
+    assert await full.replayable.count([MINE, NEW], chosen, UNTIL) == len(mine) + len(new)
 
 
 async def test_merchants_types_and_windows(full: History) -> None:
     """An endpoint gets its own merchant's events of its types, never those about itself; `until` is excluded."""
-    everything = Window(None, UNTIL, "all", include_silent=True)
+    everything = Selection(only="all", include_silent=True)
     assert [one.type for one in await walked(full, [OTHER], everything)] == ["payment.paid"]
-    assert await full.selection.count([OTHER], everything) == 1
-    second = Window(NOW / 1000 + 1, NOW / 1000 + 2, "all", include_silent=True)
-    assert [one.imp_uid for one in await walked(full, [MINE, NEW, OTHER], second)] == ["imp_000000000001"] * 2
+    assert await full.replayable.count([OTHER], everything, UNTIL) == 1
+    second = Selection(since=NOW / 1000 + 1, only="all", include_silent=True)
+    assert [one.imp_uid for one in await walked(full, [MINE, NEW, OTHER], second, NOW / 1000 + 2)] == [
+        "imp_000000000001"
+    ] * 2
     assert await walked(full, [], everything) == []
 
 
 async def test_many_of_one_moment(history: History, record: Record) -> None:
     """A walk in steps selects each event once, however many were recorded in one millisecond."""
     await record(entry for number in range(7) for entry in of_payment(number))
-    found = await walked(history, [NEW], Window(None, UNTIL, "all"), most=3)
+    found = await walked(history, [NEW], Selection(only="all"), most=3)
     assert sorted(one.imp_uid for one in found) == [f"imp_{number:012d}" for number in range(7)]

@@ -1,0 +1,161 @@
+"""Putting back a lost ledger from history, or beginning anew beside it: the work of `relay restore`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from history import History
+from ledger import Ledger
+from ledger.endpoint_rows import load
+from ledger.outbox import CELL, milliseconds
+from runtime.encryption import Sealer
+from schemas.errors import BadSetting, Conflict, Unreadable
+from schemas.outbox.entries import Endpoint, Merchant, Payment
+from schemas.outbox.packed_row import unpack_row
+from schemas.reasons import Reason
+
+T = TypeVar("T")
+
+BATCH = 50
+"""Payments that are read and put back together."""
+HEAD_START = 3600.0
+"""Seconds by which the comparison begins before what history has last: i'mport may show something a while later."""
+
+
+@dataclass(slots=True)
+class PutBack:
+    """How much was put back; `compare_since` (UNIX seconds) is when history ends, less an hour, and None where that is
+    not known."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    merchants: list[str] = field(default_factory=list)
+    compare_since: float | None = None
+
+    def add(self, what: str, number: int) -> None:
+        """Count some more."""
+        self.counts[what] = self.counts.get(what, 0) + number
+
+
+async def put_back(
+    ledger: Ledger,
+    history: History,
+    sealer: Sealer,
+    *,
+    ledger_retention: float,
+    lookback: float,
+    show: Callable[[PutBack], object],
+) -> PutBack:
+    """Put back everything that is not settled and what the ledger would take for new, then open it; `show` is called
+    as it goes on. Whoever was interrupted calls it again.
+
+    Raises `Conflict` for a ledger that is not empty or a history that is, `BadSetting` for keys that do not open what
+    is sealed, `LedgerUnavailable` and `HistoryUnavailable`.
+    """
+    name = await ledger.begin(sealer)
+    await history.prepare()
+    if await history.is_empty():
+        raise Conflict(Reason.of("history_is_empty"))
+    done = PutBack(compare_since=await _compare_since(history))
+    await _check_keys(history, sealer)
+    now = await ledger.now()
+    await ledger.restoring.begin(now)
+    await _set_up(ledger, history, done, orders_since=now - lookback)
+    await _payments(ledger, history, done, recorded_since=now - ledger_retention, show=show)
+    await ledger.restoring.open(name, history)
+    async for row in history.restore.notifications():
+        done.add("notifications", await ledger.restoring.notification(row))
+        show(done)
+    await ledger.restoring.end()
+    return done
+
+
+async def begin_anew(ledger: Ledger, history: History, sealer: Sealer) -> None:
+    """Open an empty ledger beside a history that stays: nothing is put back, and sequences of new payments start above
+    all that the lost ledger can have used. Raises as `put_back` does."""
+    name = await ledger.begin(sealer)
+    await history.prepare()
+    now = await ledger.now()
+    await ledger.restoring.begin(now)
+    await history.restore.give_up(now)
+    await ledger.restoring.open(name, history)
+    await ledger.restoring.end()
+
+
+async def _set_up(ledger: Ledger, history: History, done: PutBack, *, orders_since: float) -> None:
+    """What operators have set up, and what they had under way."""
+    async for merchants in _batches(history.restore.merchants()):
+        done.add("merchants", await ledger.restoring.merchants(merchants))
+        done.merchants += [row.name for row in merchants]
+    async for endpoints in _batches(history.restore.endpoints()):
+        done.add("endpoints", await ledger.restoring.endpoints(endpoints))
+    async for orders in _batches(history.restore.orders(orders_since)):
+        done.add("orders", await ledger.restoring.orders(orders))
+    async for replay in history.restore.replays():
+        done.add("replays", await ledger.restoring.replay(replay))
+    async for run in history.restore.reconciliations():
+        done.add("reconciliations", await ledger.restoring.reconciliation(run))
+
+
+async def _payments(
+    ledger: Ledger, history: History, done: PutBack, *, recorded_since: float, show: Callable[[PutBack], object]
+) -> None:
+    """Payments with all that belongs to them: those that are young or not settled, and those with a delivery that is
+    not; then events that belong to no payment, where a delivery of them is not settled."""
+
+    async def put(payments: Sequence[Payment]) -> None:
+        back, pending = await ledger.restoring.payments(await history.whole_payments.of(payments))
+        done.add("payments", back)
+        done.add("deliveries", pending)
+        show(done)
+
+    async for payments in _batches(history.restore.payments(recorded_since)):
+        await put(payments)
+    async for sent in _batches(history.restore.deliveries()):
+        names = {(one.delivery.merchant, one.delivery.imp_uid) for one in sent if one.delivery.imp_uid}
+        await put([*(await history.payments.some(sorted(names))).values()])
+        events = [one.delivery.event for one in sent if not one.delivery.imp_uid]
+        _, pending = await ledger.restoring.payments([await history.whole_payments.without_payment(events)])
+        done.add("deliveries", pending)
+
+
+async def _check_keys(history: History, sealer: Sealer) -> None:
+    """Raise `BadSetting` where these keys do not open what is sealed: an empty ledger takes any."""
+
+    async def sealed() -> AsyncIterator[str | None]:
+        merchant: Merchant
+        async for merchant in history.restore.merchants():
+            row = unpack_row(merchant.row)
+            yield row.get("imp_secret", b"").decode()
+        endpoint: Endpoint
+        async for endpoint in history.restore.endpoints():
+            for secret in load(unpack_row(endpoint.row)).secrets:
+                yield secret.sealed
+
+    try:
+        async for one in sealed():
+            if one:
+                sealer.open(one)
+    except Unreadable:
+        raise BadSetting(
+            "RELAY_ENCRYPTION_KEY: none of these keys opens the secrets in history: give the lost ledger's"
+        ) from None
+
+
+async def _compare_since(history: History) -> float | None:
+    owner = await history.owner()
+    place = "0-0" if owner is None else await history.place(f"{owner}:{CELL}")
+    at = milliseconds(place) / 1000
+    return at - HEAD_START if at else None
+
+
+async def _batches(rows: AsyncIterator[T]) -> AsyncIterator[list[T]]:
+    batch: list[T] = []
+    async for row in rows:
+        batch.append(row)
+        if len(batch) == BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

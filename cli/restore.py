@@ -1,0 +1,118 @@
+"""`relay restore`: puts a ledger that Redis has lost back from history."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from cli.output import Json, Yes, confirm, is_interactive, print_json, terminal
+from runtime.settings import Settings
+from schemas.errors import RelayError
+from schemas.times import rfc3339
+
+if TYPE_CHECKING:
+    from cli.put_back import PutBack
+    from history import History
+    from ledger import Ledger
+    from runtime.encryption import Sealer
+
+app = typer.Typer()
+
+_ORDER = (
+    "merchants", "endpoints", "orders", "payments", "deliveries", "notifications", "replays", "reconciliations",
+)  # fmt: skip
+_ANEW = (
+    "Open the empty ledger and put nothing back? Merchants and endpoints have to be set up again, and what was not"
+    " delivered is given up."
+)
+
+
+@app.command()
+def restore(
+    begin_anew: Annotated[
+        bool, typer.Option("--begin-anew", help="Put nothing back; open the empty ledger beside the old history.")
+    ] = False,
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Put back what Redis has lost from history: merchants, endpoints, open payments, undelivered deliveries.
+
+    It talks to Redis and history itself, so it runs where the console does: REDIS_URL, RELAY_HISTORY_URL and
+    RELAY_ENCRYPTION_KEY have to be set as there. Where it was interrupted, run it again.
+
+    Example: relay restore
+    """
+    if begin_anew:
+        if not yes and not is_interactive():
+            typer.echo("relay restore: --begin-anew asks first; give --yes where there is no terminal", err=True)
+            raise typer.Exit(2)
+        confirm(_ANEW, yes=yes, as_json=False)
+    try:
+        settings = Settings.load()
+        settings.needs("encryption_keys")
+        done = asyncio.run(_restore(settings, begin_anew=begin_anew, silent=as_json))
+    except RelayError as error:
+        typer.echo(f"relay restore: {error}", err=True)
+        raise typer.Exit(1) from None
+    _print(done, as_json=as_json)
+
+
+async def _restore(settings: Settings, *, begin_anew: bool, silent: bool) -> PutBack:
+    from history import History  # imported here, as they would double the time of `relay --help`
+    from ledger import Ledger
+    from runtime.encryption import Sealer
+
+    sealer = Sealer([key.get_secret_value() for key in settings.encryption_keys])
+    ledger = Ledger.connect(settings.redis_url, settings.queue_url, replica_acks=settings.replica_acks)
+    history = History.connect(settings.history_url)
+    try:
+        return await _carry_out(settings, ledger, history, sealer, anew=begin_anew, silent=silent)
+    finally:
+        await history.close()
+        await ledger.close()
+
+
+async def _carry_out(
+    settings: Settings, ledger: Ledger, history: History, sealer: Sealer, *, anew: bool, silent: bool
+) -> PutBack:
+    from cli.put_back import PutBack, begin_anew, put_back
+
+    if anew:
+        await begin_anew(ledger, history, sealer)
+        return PutBack()
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=terminal(), disable=silent) as progress:
+        task = progress.add_task("putting back")
+        return await put_back(
+            ledger, history, sealer,
+            ledger_retention=settings.ledger_retention, lookback=settings.lookback,
+            show=lambda done: progress.update(task, description=_counted(done)),
+        )  # fmt: skip
+
+
+def _print(done: PutBack, *, as_json: bool) -> None:
+    commands = _commands(done)
+    if as_json:
+        answer: dict[str, Any] = {"put_back": {what: done.counts.get(what, 0) for what in _ORDER}, "compare": commands}
+        print_json(answer)
+        return
+    terminal().print(f"the ledger is open; {_counted(done) or 'nothing was put back'}", style="green")
+    if commands:
+        terminal().print("compare with i'mport what happened since, and deliver what history lacks:")
+        for command in commands:
+            terminal().print(f"  {command}", style="bold", soft_wrap=True)
+
+
+def _commands(done: PutBack) -> list[str]:
+    if done.compare_since is None:
+        return []
+    since = rfc3339(int(done.compare_since))
+    return [f"relay reconcile --merchant {name} --since {since} --deliver" for name in done.merchants]
+
+
+def _counted(done: PutBack) -> str:
+    counted = ", ".join(f"{done.counts[what]} {what}" for what in _ORDER if done.counts.get(what))
+    return f"put back: {counted}" if counted else ""

@@ -1,0 +1,38 @@
+"""Everything that is audited, whether API or web console was used for it: one line an act."""
+
+from __future__ import annotations
+
+from console.http.audited import Audited
+
+MERCHANT_PUT = Audited("merchant.put", "{merchant}", ("since", "include_sandbox", "check_prepared", "tier"))
+MERCHANT_DELETE = Audited("merchant.delete", "{merchant}")
+ENDPOINT_CREATE = Audited("endpoint.create", "{id}", ("merchant", "url", "types"))
+ENDPOINT_CHANGE = Audited("endpoint.change", "{id}", ("url", "types"))
+ENDPOINT_DELETE = Audited("endpoint.delete", "{id}")
+ENDPOINT_ENABLE = Audited("endpoint.enable", "{id}")
+ENDPOINT_DISABLE = Audited("endpoint.disable", "{id}")
+ENDPOINT_TEST = Audited("endpoint.test", "{id}")
+SECRET_READ = Audited("secret.read", "{id}", look=True)
+SECRET_ROTATE = Audited("secret.rotate", "{id}", ("overlap",))
+PAYMENT_READ = Audited("payment.read", "{imp_uid}", ("merchant",), look=True)
+PAYMENT_LIST = Audited("payment.list", "", ("merchant", "merchant_uid", "status", "since", "until"), look=True)
+PAYMENT_REFRESH = Audited("payment.refresh", "{imp_uid}", ("merchant",))
+PAYMENT_CANCEL = Audited("payment.cancel", "{imp_uid}", ("merchant", "amount", "record_only"))
+PAYMENT_ERASE = Audited("payment.erase", "{imp_uid}", ("merchant", "reason"))
+CANCELLATION_REJECT = Audited("cancellation.reject", "{imp_uid}", ("merchant", "id"))
+ORDER_PUT = Audited("order.put", "{merchant_uid}", ("merchant", "amount", "currency"))
+EVENT_READ = Audited("event.read", "{id}", look=True)
+EVENT_LIST = Audited("event.list", "", ("merchant", "imp_uid", "type", "since", "until"), look=True)
+DELIVERY_READ = Audited("delivery.read", "{id}", look=True)
+DELIVERY_RETRY = Audited("delivery.retry", "{id}")
+NOTIFICATION_READ = Audited("notification.read", "{id}", look=True)
+NOTIFICATION_LIST = Audited("notification.list", "", ("merchant", "imp_uid", "outcome", "since", "until"), look=True)
+# A count of what a replay would send starts none; it is answered with 200.
+REPLAY_CREATE = Audited(
+    "replay.create", "{id}",
+    ("endpoint", "merchant", "types", "since", "until", "only", "include_silent", "rate"), statuses=(202, 303),
+)  # fmt: skip
+REPLAY_STOP = Audited("replay.stop", "{id}")
+RECONCILIATION_CREATE = Audited("reconciliation.create", "{id}", ("merchant", "since", "until", "deliver", "rebuild"))
+KEYS_RESEAL = Audited("keys.reseal")
+EXPORT_READ = Audited("export.read", "{what}", ("merchant", "since", "until", "format"), look=True)

@@ -1,0 +1,54 @@
+"""What is audited of a call: data that stands beside the operation of the API and the page of the web console."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from console.operations.audit import Deed
+from schemas.endpoints.url_masking import masked_url
+from schemas.times import rfc3339
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """What the audit says of a call that succeeded.
+
+    `action` is `noun.verb`. `object` is a template, and `detail` are names, of what was named in the call: parts of the
+    path, parameters, fields of the body or form, and the `id` of what was made; none of them secret or a buyer's.
+    `look`: it shows secrets or buyers' data, and changes nothing. `statuses`: other answers are of calls that did
+    nothing; any that is no error counts where it is empty.
+    """
+
+    action: str
+    object: str = ""
+    detail: tuple[str, ...] = ()
+    look: bool = False
+    statuses: tuple[int, ...] = ()
+
+    def counts(self, status: int) -> bool:
+        """Whether an answer with this status is of a call that did what the audit says."""
+        return status in self.statuses if self.statuses else status < 400
+
+
+def deed(audited: Audited, named: Mapping[str, Any], body: BaseModel | None) -> Deed:
+    """What an operator did. Of fields of the body that `audited` does not repeat, it says that they were given."""
+    fields = {} if body is None else body.model_dump()
+    known = {**named, **fields}
+    detail: dict[str, Any] = {
+        name: _plain(name, known[name]) for name in audited.detail if known.get(name) not in (None, "", [])
+    }
+    others = set() if body is None else body.model_fields_set - set(audited.detail)
+    if others:
+        detail["given"] = sorted(others)
+    return Deed(audited.action, audited.object.format_map({**fields, **named}), detail)
+
+
+def _plain(name: str, value: Any) -> Any:
+    """A value as the audit shows it: times in RFC 3339, and of a URL nothing that looks like a token."""
+    if isinstance(value, str):
+        return masked_url(value) if name == "url" else value
+    return rfc3339(value) if name in ("since", "until") and isinstance(value, float) else value

@@ -1,0 +1,106 @@
+"""The audit: who did what, and who looked at buyers' data or secrets. Its entries go to history through the outbox."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from console.context import Context
+from console.operations.wait_for_history import HistoryPage, wait_for_history
+from history.pages import PageRequest
+from ledger.ledger import Ledger
+from schemas import wire
+from schemas.errors import LedgerUnavailable
+from schemas.outbox.codec import pack
+from schemas.outbox.entries import Audit
+
+LOOK_EVERY = 60.0
+"""Seconds in which the same look of the same operator is one entry: pages and programs look again every second."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What an operator did to an object. `detail` holds no secrets and no buyers' data."""
+
+    action: str
+    object: str
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """An entry as operators see it; `at` is in UNIX seconds."""
+
+    id: str
+    at: float
+    actor: str
+    action: str
+    object: str
+    detail: Mapping[str, Any]
+
+
+class AuditTrail:
+    """Writes what operators do. `actor` is what their token is called."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._looks: dict[tuple[str, str, str, bytes], float] = {}
+
+    async def wrote(self, actor: str, deed: Deed) -> None:
+        """Audit something that was done. It cannot be undone, so an audit that fails is logged instead."""
+        try:
+            await self._append(actor, deed, wire.dumps(deed.detail))
+        except LedgerUnavailable as error:
+            log.error(
+                "audit_not_written", actor=actor, action=deed.action, object=deed.object, detail=dict(deed.detail),
+                error=str(error),
+            )  # fmt: skip
+
+    async def looked(self, actor: str, deed: Deed) -> None:
+        """Audit a look, before anything is shown. Raises `LedgerUnavailable`: what cannot be audited is not shown."""
+        detail = wire.dumps(deed.detail)
+        look, now = (actor, deed.action, deed.object, detail), time.monotonic()
+        self._forget(now - LOOK_EVERY)
+        if look in self._looks:
+            return
+        await self._append(actor, deed, detail)
+        self._looks[look] = now
+
+    async def _append(self, actor: str, deed: Deed, detail: bytes) -> None:
+        at = round(await self._ledger.now() * 1000)
+        entry = Audit(f"aud_{secrets.token_hex(12)}", at, actor, deed.action, deed.object, detail.decode())
+        await self._ledger.outbox.append([pack(entry)])
+
+    def _forget(self, before: float) -> None:
+        """Forget looks that are so old; the oldest come first."""
+        while self._looks and self._looks[oldest := next(iter(self._looks))] <= before:
+            del self._looks[oldest]
+
+
+async def list_audit(
+    context: Context,
+    part: PageRequest,
+    *,
+    actor: str | None = None,
+    action: str | None = None,
+    object_: str | None = None,
+) -> HistoryPage[AuditEntry]:
+    """What one operator did, of one kind, to one object; the newest first.
+
+    Raises `Invalid`, `HistoryUnavailable` and `LedgerUnavailable`.
+    """
+    behind = await wait_for_history(context)
+    page = await context.history.audit.list(part, actor=actor, action=action, object_=object_)
+    return HistoryPage(tuple(map(_view, page.rows)), page.next_cursor, behind)
+
+
+def _view(entry: Audit) -> AuditEntry:
+    detail = wire.loads(entry.detail or "{}")
+    return AuditEntry(entry.id, entry.at / 1000, entry.actor, entry.action, entry.object, detail)

@@ -1,0 +1,60 @@
+"""Exports: every row of a list in one stream, read from history while it is sent."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+
+from console.context import Context
+from console.operations.wait_for_history import wait_for_history
+from history.export import Format, What
+from schemas.reasons import Reason, english, load
+
+Words = Callable[[Reason], str]
+
+
+@dataclass(frozen=True, slots=True)
+class ExportOrder:
+    """Which rows are wanted, in which format; the window [since, until) is in UNIX seconds. `count`: how many they are
+    is to be known beforehand, which takes a while where they are many."""
+
+    what: What
+    format: Format = "ndjson"
+    merchant: str | None = None
+    since: float | None = None
+    until: float | None = None
+    count: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """An export that has begun: how many rows it had then, if it was to count them, and its pieces. History was
+    `behind` by so many seconds, 0 where it had everything."""
+
+    rows: int | None
+    behind: float
+    pieces: AsyncIterator[bytes] = field(repr=False)
+
+
+async def export_rows(context: Context, order: ExportOrder, words: Words = english) -> Export:
+    """Begin an export; `words` puts reasons into words.
+
+    Raises `Invalid` and `HistoryUnavailable`; a piece may raise `HistoryUnavailable`, too.
+    """
+    exports = context.history.exports
+    behind = await wait_for_history(context)
+    rows = None
+    if order.count:
+        rows = await exports.count(order.what, since=order.since, until=order.until, merchant=order.merchant)
+    pieces = exports.stream(
+        order.what, order.format, since=order.since, until=order.until, merchant=order.merchant,
+        words=lambda reason: words(load(reason)),
+    )  # fmt: skip
+    first = await anext(pieces, b"")
+    return Export(rows, behind, _whole(first, pieces))
+
+
+async def _whole(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for piece in rest:
+        yield piece

@@ -1,0 +1,66 @@
+"""Whether history can be read, and how far it is behind the ledger."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+from console.context import Context
+from schemas.errors import HistoryUnavailable
+from schemas.reasons import Reason
+
+PATIENCE = 1.0
+"""Seconds for history's answer; after that it is away."""
+GOOD_FOR = 2.0
+"""Seconds for which pages show the same state."""
+FAR_BEHIND = 60.0
+"""Seconds after which every page says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryState:
+    """`waiting` changes are not recorded yet, the oldest of them for `behind_seconds`; `reason` says why history cannot
+    be read, None if it can."""
+
+    behind_seconds: float
+    waiting: int
+    reason: Reason | None = None
+
+    @property
+    def available(self) -> bool:
+        """Whether it can be read."""
+        return self.reason is None
+
+    @property
+    def is_well(self) -> bool:
+        """Whether it can be read and is not far behind."""
+        return self.available and self.behind_seconds <= FAR_BEHIND
+
+
+async def history_state(context: Context) -> HistoryState:
+    """The state now. Raises `LedgerUnavailable`."""
+    outbox = await context.ledger.outbox.state()
+    try:
+        await asyncio.wait_for(context.history.ping(PATIENCE), PATIENCE)
+    except TimeoutError:
+        return HistoryState(outbox.behind, outbox.waiting, Reason.of("history_timed_out"))
+    except HistoryUnavailable as error:
+        return HistoryState(outbox.behind, outbox.waiting, error.reason)
+    return HistoryState(outbox.behind, outbox.waiting)
+
+
+class HistoryWatch:
+    """The state for whoever shows it on every page: asked for at most once in `GOOD_FOR` seconds."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._seen: HistoryState | None = None
+        self._seen_at = float("-inf")
+
+    async def recent(self) -> HistoryState:
+        """A state that is some seconds old at most. Raises `LedgerUnavailable`."""
+        if self._seen is None or time.monotonic() - self._seen_at > GOOD_FOR:
+            self._seen = await history_state(self._context)
+            self._seen_at = time.monotonic()
+        return self._seen

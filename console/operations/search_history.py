@@ -1,0 +1,42 @@
+"""What a text that an operator has at hand may mean: an order number, an id, what a buyer typed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from console.context import Context
+from console.operations import from_history
+from console.operations.read_notifications import read_notification
+from console.operations.read_payments import PaymentView, as_shown
+from console.operations.wait_for_history import wait_for_history
+from ledger.notifications import StoredNotification
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Payments, the newest first; the ids of events and deliveries; notifications. `next_cursor` goes on with older
+    payments whose buyer typed the text."""
+
+    payments: tuple[PaymentView, ...]
+    events: tuple[str, ...]
+    deliveries: tuple[str, ...]
+    notifications: tuple[StoredNotification, ...]
+    next_cursor: str | None
+
+    @property
+    def count(self) -> int:
+        """How many things were found."""
+        return len(self.payments) + len(self.events) + len(self.deliveries) + len(self.notifications)
+
+
+async def search_history(context: Context, text: str, *, limit: int, cursor: str | None = None) -> Found:
+    """What `text` may mean. Raises `Invalid` for a cursor that no search gave, and `HistoryUnavailable`."""
+    await wait_for_history(context)
+    hits = await context.history.find(text, limit=limit, cursor=cursor)
+    return Found(
+        payments=tuple(as_shown(from_history.payment(row)) for row in hits.payments),
+        events=hits.events,
+        deliveries=hits.deliveries,
+        notifications=tuple([await read_notification(context, identity) for identity in hits.notifications]),
+        next_cursor=hits.next_cursor,
+    )

@@ -1,0 +1,77 @@
+"""Cold payments: those that have left the ledger. They are put back from history before anything is done to them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from ledger import keys
+from ledger.put_back import put_back
+from ledger.store import Store
+from schemas.errors import HistoryUnavailable
+from schemas.outbox import cold_record
+from schemas.outbox.entries import Payment
+from schemas.outbox.whole_payment import Name, WholePayment
+from schemas.payments.decide import Record
+from schemas.reasons import Reason
+
+
+class ColdHistory(Protocol):
+    """What is asked of history. Raises `HistoryUnavailable`."""
+
+    async def records(self, names: Sequence[Name]) -> Mapping[Name, Payment]:
+        """Those of these payments that it has, by one query."""
+
+    async def of(self, payments: Sequence[Payment]) -> Sequence[WholePayment]:
+        """These payments with all that belongs to them."""
+
+    async def with_event(self, event_id: str) -> WholePayment | None:
+        """What an event belongs to: its payment, or it alone; None where there is no such event."""
+
+
+class ColdPayments:
+    """Puts back what has left. What the ledger has stays as it is, and nothing of it goes into the outbox."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def fetch(self, history: ColdHistory, names: Sequence[Name]) -> None:
+        """Put back those of these payments that have left. Raises `LedgerUnavailable` and `HistoryUnavailable`."""
+        missing = await self.missing(names)
+        if missing:
+            await self.put_back(history, list((await history.records(missing)).values()))
+
+    async def fetch_event(self, history: ColdHistory, event_id: str) -> None:
+        """Put back an event, with its payment, if it has left. Raises as `fetch` does."""
+        if (await self._store.run("read_missing", keys.EVENT(event_id)))[0]:
+            whole = await history.with_event(event_id)
+            if whole is not None:
+                await self._put_back([whole])
+
+    async def put_back(self, history: ColdHistory, payments: Sequence[Payment]) -> None:
+        """Put back payments as `ColdHistory.records` gave them. Raises as `fetch` does."""
+        await self._put_back(await history.of(payments))
+
+    async def missing(self, names: Sequence[Name]) -> list[Name]:
+        """Those of these payments that the ledger does not have."""
+        found = await self._store.run("read_missing", *(keys.PAYMENT(keys.payment(*name)) for name in names))
+        return [name for name, is_missing in zip(names, found, strict=True) if is_missing]
+
+    async def _put_back(self, some: Sequence[WholePayment]) -> None:
+        try:
+            await put_back(self._store, some)
+        except ValueError as error:
+            named = next((one.payment.imp_uid for one in some if one.payment is not None), "")
+            raise _damaged(named, error) from None
+
+
+def record_of(payment: Payment) -> Record:
+    """The record of a payment as history has it. Raises `HistoryUnavailable` for what is damaged."""
+    try:
+        return cold_record.load(payment.merchant, payment.imp_uid, payment.record, payment.snapshot)
+    except ValueError as error:
+        raise _damaged(payment.imp_uid, error) from None
+
+
+def _damaged(imp_uid: str, error: ValueError) -> HistoryUnavailable:
+    return HistoryUnavailable(Reason.of("history_payment_damaged", imp_uid=imp_uid, error=str(error)))

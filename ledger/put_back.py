@@ -1,0 +1,113 @@
+"""Payments that a ledger lacks and history has, put back whole: the arguments of `put_back_events` and
+`put_back_payment`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import Any
+
+import orjson
+
+from ledger.rows import flat
+from ledger.store import Argument, Store
+from schemas import wire
+from schemas.outbox import cold_record
+from schemas.outbox.entries import Attempt, Delivery, Event, Payment
+from schemas.outbox.whole_payment import WholePayment
+from schemas.payments import codec
+
+MOST_BYTES = 1_048_576
+"""Bytes of events that one call puts back, about: others would wait for more."""
+_STORED_STATE = {"held": "pending"}
+
+
+async def put_back(store: Store, some: Sequence[WholePayment]) -> tuple[int, int]:
+    """Put back payments with all that belongs to them; how many, and how many deliveries are pending. Raises
+    `LedgerUnavailable`, and `ValueError` for a record that is damaged."""
+    records = [record_args(one.payment) for one in some if one.payment is not None]
+    events = [args for one in some for args in events_args(one)]
+    pending = sum(await store.run_all("put_back_events", events, durable=not records)) if events else 0
+    put_back = await store.run_all("put_back_payment", records, durable=True) if records else []
+    return sum(put_back), pending
+
+
+def record_args(payment: Payment) -> list[Argument]:
+    """What `put_back_payment` takes. Raises `ValueError` for a record that is damaged."""
+    record = cold_record.load(payment.merchant, payment.imp_uid, payment.record, payment.snapshot)
+    fields: dict[str, Argument] = {**codec.dump_record(record), "first_at": payment.first_at}
+    if payment.fetched_at is not None:
+        fields["fetched_at"] = payment.fetched_at
+    if not payment.silent:
+        fields["announced"] = "1"
+    facts = [(fact.key, codec.dump_fact(fact, place)) for place, fact in enumerate(record.facts.values())]
+    next_look: Argument = "" if payment.next_look_at is None else payment.next_look_at
+    return [
+        payment.merchant, payment.imp_uid, payment.first_at, next_look, payment.merchant_uid,
+        payment.status, len(fields), *flat(fields.items()), len(facts), *flat(facts),
+    ]  # fmt: skip
+
+
+def events_args(whole: WholePayment) -> Iterator[list[Argument]]:
+    """What each call of `put_back_events` takes: some events with their deliveries, and the objects that they show."""
+    payment = whole.payment
+    names: tuple[Argument, ...] = (payment.merchant, payment.imp_uid) if payment else ("", "")
+    sent: dict[str, list[tuple[Delivery, tuple[Attempt, ...]]]] = {}
+    for delivery, attempts in whole.deliveries:
+        sent.setdefault(delivery.event, []).append((delivery, attempts))
+    stored: set[int] = set()
+    for part in _parts(whole.events):
+        shown = {event.object_revision for event in part if event.object_revision is not None} - stored
+        stored |= shown
+        objects = [(revision, whole.objects[revision]) for revision in sorted(shown)]
+        deliveries = [one for event in part for one in sent.get(event.id, ())]
+        yield [
+            *names, len(objects), *flat(objects),
+            len(part), *chain.from_iterable(map(_event, part)),
+            len(deliveries), *chain.from_iterable(_delivery(*one) for one in deliveries),
+        ]  # fmt: skip
+
+
+def _parts(events: Sequence[Event]) -> Iterator[Sequence[Event]]:
+    part: list[Event] = []
+    size = 0
+    for event in events:
+        if part and size + len(event.body) > MOST_BYTES:
+            yield part
+            part, size = [], 0
+        part.append(event)
+        size += len(event.body)
+    if part:
+        yield part
+
+
+def _event(event: Event) -> list[Argument]:
+    sandbox = bool(event.imp_uid) and wire.loads(event.body)["data"].get("sandbox") is True
+    snap: Argument = "" if event.object_revision is None else event.object_revision
+    return [
+        event.id, event.merchant, event.type, event.sequence, event.recorded_at, int(event.silent), int(sandbox),
+        event.about or "", snap, event.body,
+    ]  # fmt: skip
+
+
+def _delivery(delivery: Delivery, attempts: Sequence[Attempt]) -> list[Argument]:
+    made = max((attempt.number for attempt in attempts), default=0)
+    next_at: Argument = "" if delivery.next_attempt_at is None else delivery.next_attempt_at
+    return [
+        delivery.event, delivery.endpoint, delivery.type, delivery.sequence,
+        _STORED_STATE.get(delivery.state, delivery.state), delivery.created_at, next_at, delivery.reason or "",
+        delivery.attempts, made, delivery.replay or "", len(attempts), *map(_attempt, attempts),
+    ]  # fmt: skip
+
+
+def _attempt(attempt: Attempt) -> bytes:
+    """An attempt as a ledger stores it: a `schemas.endpoints.delivery.Attempt` in JSON."""
+    row: dict[str, Any] = {
+        "at": attempt.at / 1000,
+        "status_code": attempt.status_code,
+        "duration_ms": attempt.duration_ms,
+        "error": None if attempt.error is None else orjson.loads(attempt.error),
+        "response": attempt.response,
+        "replay": attempt.replay,
+    }
+    return orjson.dumps(row)

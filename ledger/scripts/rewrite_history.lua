@@ -1,0 +1,13 @@
+-- History was lost, or came back with an old copy: a job writes again what this ledger holds.
+-- ARGV: place that history has reached, lane of the job, job
+-- Returns: {lanes to kick}
+-- uses: lanes
+local MONTH_SECONDS = 2592000
+local place, lane, job = take(), take(), take()
+redis.call("SET", k("recorded"), place)
+-- Payments that only the lost history knew count as new: their sequences start above all that were used.
+redis.call("SET", k("base"), int(math.floor(now() / 1000)))
+redis.call("SET", k("history_lost"), int(now()), "EX", MONTH_SECONDS)
+redis.call("DEL", k("rewriting"))
+touch(lane, job, now())
+return {index_and_kick(lane)}

@@ -1,0 +1,133 @@
+"""Rows of a ledger as entries: what is written to history again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import orjson
+
+from ledger.rows import Row, paired, text
+from schemas import wire
+from schemas.compression import compress
+from schemas.outbox import entries
+from schemas.outbox.entries import Entry
+from schemas.outbox.of_change import SHARED_FROM, of_event, of_payment
+from schemas.outbox.of_endpoint import of_endpoint_event
+from schemas.payments import codec, events
+from schemas.payments.events import CallbackBody
+from schemas.payments.facts import Status
+
+
+def whole_payment(merchant: str, imp_uid: str, row: Sequence[Any]) -> Iterator[Entry]:
+    """What `read_whole_payment` has read."""
+    revision, changed_at, next_look_at, stored, facts, found, objects = row
+    fields = paired(stored)
+    record = codec.load_record(merchant, imp_uid, fields, codec.load_facts(paired(facts)))
+    if record.snapshot is None:
+        return
+    payment = of_payment(record, int(revision), first_at=_int(fields, "first_at") or 0, changed_at=int(changed_at or 0))
+    yield replace(
+        payment,
+        fetched_at=_int(fields, "fetched_at"),
+        next_look_at=int(next_look_at) if next_look_at else None,
+        silent=fields.get("announced") != b"1",
+    )
+    yield from whole_events(found, objects, int(revision))
+
+
+def whole_events(rows: Sequence[Any], objects: Sequence[bytes], revision: int) -> Iterator[Entry]:
+    """Events with their deliveries and attempts; an object that several of them show is shared if it is long."""
+    shows = Counter(place for _, place, _, _ in rows if place)
+    shared = {place for place, n in shows.items() if n > 1 and len(objects[place - 1]) >= SHARED_FROM}
+    for identity, place, stored, deliveries in rows:
+        event = paired(stored)
+        if not event:
+            continue
+        object_revision = revision + place if place in shared else None
+        if object_revision is not None:
+            shown = compress(objects[place - 1])
+            yield entries.SharedObject(_text(event, "merchant"), _text(event, "imp_uid"), object_revision, shown)
+        yield _event(identity.decode(), event, objects[place - 1] if place else None, object_revision)
+        for _, fields, attempts in deliveries:
+            if fields:
+                yield from _delivery(paired(fields), attempts, revision)
+
+
+def whole_notification(identity: str, row: Row, revision: int) -> entries.Notification:
+    """A notification with its outcome."""
+    return entries.Notification(
+        id=identity,
+        merchant=_text(row, "merchant"),
+        imp_uid=_text(row, "imp_uid"),
+        merchant_uid=text(row, "merchant_uid"),
+        status=text(row, "status"),
+        cancellation_id=text(row, "cancellation_id"),
+        source=text(row, "source"),
+        verified=row.get("verified") == b"1",
+        received_at=_int(row, "received_at") or 0,
+        extra=_text(row, "extra"),
+        outcome=_text(row, "outcome"),
+        reason=text(row, "reason"),
+        revision=revision,
+    )
+
+
+def _event(identity: str, row: Row, shown: bytes | None, object_revision: int | None) -> entries.Event:
+    merchant, imp_uid, recorded_at = _text(row, "merchant"), _text(row, "imp_uid"), _int(row, "recorded_at") or 0
+    if not imp_uid:
+        event = of_endpoint_event(identity, _text(row, "type"), row["body"], about=_text(row, "about"))
+        return replace(event, merchant=merchant, recorded_at=recorded_at)
+    status = Status(wire.loads(row["body"])["data"]["status"])
+    made = events.Event(
+        identity, _text(row, "type"), _int(row, "sequence") or 0, status, CallbackBody(row["body"], shown),
+        row.get("silent") == b"1", row.get("sandbox") == b"1",
+    )  # fmt: skip
+    return of_event(made, merchant, imp_uid, object_revision=object_revision, recorded_at=recorded_at)
+
+
+def _delivery(row: Row, attempts: Sequence[bytes], revision: int) -> Iterator[Entry]:
+    event, endpoint, imp_uid = (_text(row, name) for name in ("event", "endpoint", "imp_uid"))
+    state, made = _text(row, "state"), _int(row, "made") or 0
+    yield entries.Delivery(
+        event=event,
+        endpoint=endpoint,
+        merchant=_text(row, "merchant"),
+        imp_uid=imp_uid,
+        type=_text(row, "type"),
+        sequence=_int(row, "sequence") or 0,
+        state=state,
+        created_at=_int(row, "created_at") or 0,
+        changed_at=round(1000 * orjson.loads(attempts[-1])["at"]) if attempts else _int(row, "created_at") or 0,
+        next_attempt_at=_int(row, "next_at") if state == "pending" else None,
+        reason=text(row, "reason"),
+        attempts=_int(row, "attempts") or 0,
+        replay=text(row, "replay_id"),
+        revision=revision,
+    )
+    first = max(made, len(attempts)) - len(attempts) + 1
+    for number, packed in enumerate(attempts, first):
+        one = orjson.loads(packed)
+        yield entries.Attempt(
+            imp_uid=imp_uid,
+            event=event,
+            endpoint=endpoint,
+            number=number,
+            at=round(1000 * one["at"]),
+            status_code=one["status_code"],
+            duration_ms=one["duration_ms"],
+            error=None if one["error"] is None else orjson.dumps(one["error"]).decode(),
+            response=one["response"] or "",
+            replay=bool(one["replay"]),
+        )
+
+
+def _text(row: Row, field: str) -> str:
+    return row.get(field, b"").decode()
+
+
+def _int(row: Row, field: str) -> int | None:
+    stored = row.get(field)
+    return int(float(stored)) if stored else None

@@ -1,0 +1,66 @@
+"""What happens to history: its database, and the worker that records. None of it may hold up webhooks or callbacks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from tests.chaos.house import House
+from tests.support.waiting import until
+
+
+def _taking_away(least: float, most: float) -> Callable[[House], Awaitable[None]]:
+    async def take_away(house: House) -> None:
+        await house.history.take_away()
+        await asyncio.sleep(house.rng.uniform(least, most))
+        await house.history.bring_back()
+
+    take_away.__doc__ = f"SIGKILL to PostgreSQL, which is started again after {least} to {most} seconds."
+    return take_away
+
+
+async def fill(house: House) -> None:
+    """There is no room on the disk; then there is again."""
+    writers = [worker.pid for worker in house.workers]
+    await house.history.fill(writers)
+    await asyncio.sleep(house.rng.uniform(3, 6))
+    await house.history.make_room(writers)
+
+
+async def slow_down(house: House) -> None:
+    """Everything that is asked of it takes seconds."""
+    await house.history.slow_down()
+    await asyncio.sleep(house.rng.uniform(5, 10))
+    await house.history.speed_up()
+
+
+async def kill_recorder(house: House) -> None:
+    """SIGKILL to the worker that records, each time that there is something to record; the other one goes on."""
+    for _ in range(3):
+        number = await _recorder(house)
+        await house.workers[number].kill()
+        await asyncio.sleep(house.rng.uniform(0, 1))
+        house.workers[number] = house.start_worker(number)
+        await house.workers[number].logged("worker_ready")
+
+
+async def _recorder(house: House) -> int:
+    """Which worker records, while something waits for it. One that was killed leads for some seconds more."""
+
+    async def with_work() -> list[int]:
+        async with house.state() as state:
+            leader = await state.leader("record") or ""
+        waiting = (await house.ledger.outbox.state()).waiting
+        return [place for place, one in enumerate(house.workers) if leader.startswith(f"{one.pid}-") and waiting]
+
+    found: list[int] = await until(with_work, "a worker records", every=0.001)
+    return found[0]
+
+
+HISTORY_FAULTS: dict[str, Callable[[House], Awaitable[None]]] = {
+    "history killed": _taking_away(1, 4),
+    "history away for a minute": _taking_away(60, 60),
+    "history full": fill,
+    "history slow by seconds": slow_down,
+    "recorder killed while it records": kill_recorder,
+}

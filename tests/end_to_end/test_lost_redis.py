@@ -1,0 +1,155 @@
+"""Redis loses everything: whoever works with it waits, and `relay restore` puts back what history has."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+import redis
+
+from ledger.pages import PageRequest
+from schemas import wire
+from tests.support.processes import Processes
+from tests.support.redis_process import RedisServer
+from tests.support.relay import Relay
+
+
+@pytest.fixture
+async def relay(processes: Processes, own_redis: RedisServer, free_port: Callable[[], int]) -> AsyncIterator[Relay]:
+    """A relay with a Redis of its own, which a test may empty."""
+    relay = Relay(processes, own_redis.url, free_port, {})
+    await relay.start()
+    yield relay
+    await relay.stop()
+
+
+async def restore(relay: Relay, *options: str, status: int = 0) -> Any:
+    """What `relay restore --json` prints."""
+    process = relay.start_process("cli.main", "restore", "--json", *options)
+    assert await process.ended() == status, process.output
+    return wire.loads(process.lines[-1].encode()) if status == 0 else process.output
+
+
+async def lose(relay: Relay, own_redis: RedisServer) -> None:
+    """Empty Redis as soon as history has everything."""
+
+    async def recorded() -> bool:
+        return (await relay.ledger.outbox.state()).waiting == 0
+
+    await relay.until(recorded, "history has everything")
+    with redis.Redis.from_url(own_redis.url) as client:
+        client.flushall()
+
+
+async def test_everything_goes_on(relay: Relay, own_redis: RedisServer) -> None:
+    """Open payments, held and waiting deliveries, endpoints with their secrets and pending webhooks are there again;
+    nothing is announced twice, and sequences go on."""
+    await relay.merchant("shop", webhook_token="word")
+    await relay.endpoint()
+    held = await relay.subscribe()
+    paid = [await relay.paid() for _ in range(3)]
+    vbank = {"status": "ready", "pay_method": "vbank", "vbank_num": "123", "vbank_date": int(time.time()) + 900}
+    issued = (await relay.payment_at_iamport(imp_uid="imp_vbank", **vbank))["imp_uid"]
+    await relay.webhook(issued, "ready")
+    await relay.until_recorded(issued, "virtual_account_issued")
+    await relay.until(lambda: len(held.types()) == 4, "all is delivered")
+
+    endpoints = {row["url"]: row["id"] for row in (await relay.api.get("/v1/endpoints")).json()["data"]}
+    await relay.api.post(f"/v1/endpoints/{endpoints[held.url]}/disable")
+    late = await relay.paid()
+    await relay.until(lambda: len(relay.subscriber.types()) == 5, "the other one has it")
+    before = await endpoints_of(relay)
+    await lose(relay, own_redis)
+
+    await relay.worker.logged("ledger_away")
+    spooled = "imp_spooled"
+    await relay.payment_at_iamport(imp_uid=spooled, status="paid", paid_at=int(time.time()))
+    assert (await relay.webhook(spooled)).status_code == 200
+    assert (await relay.api.put("/v1/merchants/other", json={"imp_key": "k", "imp_secret": "s"})).status_code == 503
+    await asyncio.sleep(2)
+    lines = relay.worker.logs("ledger_away")
+    assert len(lines) <= 2
+    assert "relay restore" in lines[-1]["error"]
+
+    ready = await relay.api.get("/readyz")
+    assert (ready.status_code, ready.json()["ledger"]["reason_code"]) == (503, "ledger_lost")
+    doctor = relay.start_process("cli.main", "doctor", "--no-test")
+    assert await doctor.ended() == 1
+    assert "run `relay restore`" in doctor.output
+
+    answer = await restore(relay)
+    assert answer["put_back"] == {
+        "merchants": 2, "endpoints": 2, "orders": 0, "payments": 5, "deliveries": 1, "notifications": 0, "replays": 0,
+        "reconciliations": 0,
+    }  # fmt: skip
+    assert any(command.startswith("relay reconcile --merchant shop --since ") for command in answer["compare"])
+    assert await endpoints_of(relay) == before
+
+    await relay.until_recorded(spooled, "paid")
+    await relay.until(lambda: relay.subscriber.types(spooled), "it is delivered")
+    await relay.api.post(f"/v1/endpoints/{endpoints[held.url]}/enable")
+    await relay.until(lambda: held.types(late) == ["paid"], "what was held is delivered")
+    await relay.payment_at_iamport(imp_uid=issued, status="paid", paid_at=int(time.time()))
+    await relay.webhook(issued)
+    await relay.until_recorded(issued, "virtual_account_issued", "paid")
+    await relay.until(lambda: relay.subscriber.types(issued)[-1] == "paid", "it is delivered")
+    assert [relay.subscriber.types(one) for one in paid] == [["paid"]] * 3
+    assert (await relay.ledger.payments.get("default", paid[0])).status == "paid"
+    assert (await restore(relay, status=1)).endswith("history is put back only into one that is")
+
+
+async def endpoints_of(relay: Relay) -> list[dict[str, Any]]:
+    """The endpoints, as operators see them."""
+    rows = (await relay.api.get("/v1/endpoints")).json()["data"]
+    return [{name: value for name, value in row.items() if name != "success_rate"} for row in rows]
+
+
+async def test_it_goes_on_where_it_was_interrupted(relay: Relay, own_redis: RedisServer) -> None:
+    """Killed at any moment and run again, it puts back all of it, once."""
+    await relay.endpoint()
+    relay.subscriber.reply = lambda _count: (500, 0)
+    paid = [await relay.paid() for _ in range(12)]
+    await lose(relay, own_redis)
+    await relay.worker.logged("ledger_away")
+    for seconds in (0.9, 1.1, 1.3):
+        process = relay.start_process("cli.main", "restore", "--json")
+        await asyncio.sleep(seconds)
+        await process.kill()
+    process = relay.start_process("cli.main", "restore", "--json")
+    if await process.ended() != 0:
+        assert "not empty" in process.output  # the one before was done already
+    relay.subscriber.reply = lambda _count: (200, 0)
+
+    async def is_delivered() -> bool:
+        ids = [event["id"] for event in await events(relay, paid)]
+        found = [await relay.ledger.deliveries.list(PageRequest(1), event=event) for event in ids]
+        return all(page.rows and page.rows[0].state == "delivered" for page in found)
+
+    await relay.until(is_delivered, "all is delivered")
+    assert [await relay.event_types(imp_uid) for imp_uid in paid] == [["paid"]] * 12
+
+
+async def test_beginning_anew(relay: Relay, own_redis: RedisServer) -> None:
+    """Nothing is put back; what is set up again works beside the old history, whose payments are not announced again,
+    and sequences of new payments are above all that were used."""
+    await relay.endpoint()
+    old = await relay.paid()
+    await relay.until_received("paid", imp_uid=old)
+    await lose(relay, own_redis)
+    await relay.worker.logged("ledger_away")
+    assert "--yes" in await restore(relay, "--begin-anew", status=2)
+    assert (await restore(relay, "--begin-anew", "--yes"))["put_back"]["merchants"] == 0
+    await relay.until(relay.ledger.is_open, "it is open")
+    await relay.endpoint()
+    new = await relay.paid()
+    await relay.until(lambda: relay.subscriber.types(new), "it is delivered")
+    assert (await relay.events(new))[0]["data"]["sequence"] > 1_000_000_000
+    assert relay.subscriber.types(old) == ["paid"]
+
+
+async def events(relay: Relay, imp_uids: list[str]) -> list[dict[str, Any]]:
+    """The events of these payments."""
+    return [event for imp_uid in imp_uids for event in await relay.events(imp_uid)]

@@ -1,0 +1,178 @@
+"""A recorder whose history, or whose Redis, is not what it was: everything is recorded all the same."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+from sqlalchemy import select
+
+from history import History
+from history.connection import Database, open_database
+from history.tables import metadata
+from ledger import Ledger
+from ledger.jobs import REWRITE
+from ledger.stored_entries import whole_payment
+from runtime.encryption import Sealer
+from runtime.history_url import parse
+from schemas.endpoints.events import EndpointEvent
+from schemas.endpoints.health import EndpointHealth
+from schemas.outbox.codec import pack
+from schemas.outbox.entries import Audit
+from tests.support.ledger_driver import Driver, paid, queue_url
+from tests.support.ledger_redis import key
+from tests.support.waiting import until
+from workers.recorder import Recorder
+from workers.rewrite import Rewriter
+
+_CHANGING = {"n", "revision", "changed_at", "object_revision", "fetched_at", "row"}
+"""Columns that need not be as they were: the tests' looks happen in the future, and an endpoint's row has its health,
+which changes without being told."""
+
+
+@pytest.fixture
+async def ledger(redis_url: str) -> AsyncIterator[Ledger]:
+    """An empty ledger, opened and named."""
+    ledger = Ledger.connect(redis_url, queue_url(redis_url))
+    await ledger.begin(Sealer([Fernet.generate_key().decode()]))
+    yield ledger
+    await ledger.close()
+
+
+async def history_in(folder: Path, name: str) -> tuple[History, Database]:
+    """An empty history in a file."""
+    url = parse(f"sqlite:///{folder / name}.db")
+    database = open_database(url)
+    history = History(database, url)
+    await history.prepare()
+    return history, database
+
+
+async def record(ledger: Ledger, history: History) -> None:
+    """Record until nothing waits."""
+    recorder = Recorder(ledger.outbox, history, "me")
+
+    async def is_recorded() -> bool:
+        step = asyncio.ensure_future(recorder.step())
+        await asyncio.wait([step], timeout=0.3)
+        step.cancel()
+        return (await ledger.outbox.state()).waiting == 0
+
+    await until(is_recorded, "all is recorded")
+
+
+async def rows_of(database: Database) -> dict[str, list[Any]]:
+    """Every row of a history, without what need not be the same."""
+
+    def read(connection: Any) -> dict[str, list[Any]]:
+        found = {}
+        for table in metadata.sorted_tables:
+            columns = [column for column in table.c if column.name not in _CHANGING]
+            found[table.name] = sorted(map(repr, connection.execute(select(*columns)).all()))
+        return found
+
+    return await database.read(read)
+
+
+async def live(ledger: Ledger, driver: Driver) -> None:
+    """A bit of everything."""
+    await ledger.merchants.put("shop", imp_key="k", imp_secret="s")
+    lane = await driver.subscribe(types=("*",))
+    await driver.subscribe("ep_other")
+    await driver.look(paid("imp_1", 300, buyer_name="홍길동"))
+    for delivery in await driver.take(lane):
+        await driver.fail(delivery)
+    await driver.look(paid("imp_2"))
+    for delivery in await driver.take(lane):
+        await driver.settle(delivery)
+    await driver.accept("imp_pending", merchant="shop", extra=b'{"a": 1}')
+    event = EndpointEvent("evt_failing", "endpoint.failing", b'{"timestamp":"2026-11-23T01:02:03Z","data":{}}')
+    assert await ledger.delivery_lane.note_health("ep_other", EndpointHealth(), EndpointHealth(failures=9), event)
+    await ledger.outbox.append([pack(Audit("aud_1", 1, "me", "payment.read"))])
+
+
+async def lost(ledger: Ledger) -> None:
+    """A recorder has found out, and the job is under way."""
+    assert [lease.lane for lease in (await ledger.jobs.claim(REWRITE)).leases] == [REWRITE]
+
+
+async def test_a_lost_history_is_stored_entries(ledger: Ledger, tmp_path: Path) -> None:
+    """All that the ledger holds is there again as it was, and nothing is there twice."""
+    first, before = await history_in(tmp_path, "first")
+    await live(ledger, Driver(ledger))
+    await record(ledger, first)
+    second, after = await history_in(tmp_path, "second")
+    await record(ledger, second)
+    await lost(ledger)
+    while await Rewriter(ledger).step("rewrite_history", 0) is not None:
+        await record(ledger, second)
+    was, told = await rows_of(before), await rows_of(after)
+    for name in ("about", "audit_entry", "recorder_place"):
+        del was[name], told[name]
+    assert told == was
+    assert {name for name, rows in was.items() if rows} == {
+        "notification", "payment", "event", "delivery", "attempt", "endpoint", "merchant"
+    }  # fmt: skip
+    await first.close()
+    await second.close()
+
+
+async def test_what_changes_meanwhile_wins(ledger: Ledger, tmp_path: Path) -> None:
+    """Whichever is recorded first."""
+    driver = Driver(ledger)
+    first, _ = await history_in(tmp_path, "first")
+    await driver.look(paid("imp_1"))
+    await record(ledger, first)
+    second, _ = await history_in(tmp_path, "second")
+    await record(ledger, second)
+    await lost(ledger)
+    read = await ledger.store.run("read_whole_payment", "default", "imp_1")
+    await driver.look(paid("imp_1", 1000))
+    await ledger.outbox.append([pack(entry) for entry in whole_payment("default", "imp_1", read)])
+    await record(ledger, second)
+    assert (await second.payments.get("default", "imp_1")).status == "cancelled"
+    await first.close()
+    await second.close()
+
+
+async def test_an_old_copy_of_redis_records_on(ledger: Ledger, tmp_path: Path) -> None:
+    """Places go on behind those of history though the clock is behind them; an operator is told from when on."""
+    driver = Driver(ledger)
+    history, _ = await history_in(tmp_path, "history")
+    await driver.look(paid("imp_1"))
+    await record(ledger, history)
+    name = await ledger.outbox.lead("me")
+    assert name is not None
+    place = await history.place(name)
+    ms = int(place.partition("-")[0])
+    later = f"{ms + 3_600_000}-7"
+    assert await history.record(name, after=place, upto=later, entries=[])
+    await driver.look(paid("imp_2"))
+    with_place = await ledger.outbox.state()
+    assert with_place.waiting
+    await record(ledger, history)
+    assert (await history.payments.get("default", "imp_2")).status == "paid"
+    assert int((await history.place(name)).partition("-")[0]) >= ms + 3_600_000
+    client: Any = driver.redis
+    since, _, until_ = (await client.get(key("old_copy"))).decode().partition(":")
+    assert ms <= int(since) <= int(until_) < ms + 3_600_000
+    await driver.look(paid("imp_3"))
+    await record(ledger, history)
+    assert (await history.payments.get("default", "imp_3")).status == "paid"
+    await history.close()
+
+
+async def test_nothing_is_lost_where_nothing_was(ledger: Ledger, tmp_path: Path) -> None:
+    """Two recorders that take turns, one of which is behind, mistake nothing for a loss."""
+    driver = Driver(ledger)
+    history, _ = await history_in(tmp_path, "history")
+    for number in range(5):
+        await driver.look(paid(f"imp_{number}"))
+        await record(ledger, history)
+    client: Any = driver.redis
+    assert await client.exists(key("old_copy"), key("due", str(REWRITE))) == 0
+    await history.close()

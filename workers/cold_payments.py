@@ -1,0 +1,98 @@
+"""Payments that have left the ledger and are met again: history knows what was announced of them.
+
+A payment that began lately cannot have left. All others that the ledger does not have are asked of history, by one
+query for a batch; while it is away they wait, and new payments do not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import structlog
+
+from history import History
+from ledger import Ledger
+from ledger.cold_payments import record_of
+from ledger.offload import offload
+from ledger.refresh_lane import ClaimedPayment, ClaimedPayments
+from runtime.settings import Settings
+from schemas.errors import HistoryUnavailable, LedgerFull
+from schemas.outbox.entries import Payment
+from schemas.payments.decide import Record
+from schemas.payments.snapshot import Snapshot
+from schemas.reasons import Reason
+from workers.lookup_outcomes import LookupOutcome
+
+log = structlog.get_logger()
+
+LARGEST_SKEW = 60.0
+"""Seconds by which i'mport's clock may be ahead of Redis'."""
+
+
+class ColdPayments:
+    """Finds payments in history, and puts them back before they are committed."""
+
+    def __init__(self, settings: Settings, ledger: Ledger, history: History) -> None:
+        self._retention = settings.ledger_retention
+        self._ledger = ledger
+        self._history = history.whole_payments
+
+    async def put_back(self, claimed: ClaimedPayments, found: dict[str, LookupOutcome]) -> ClaimedPayments:
+        """The claimed payments, each that had left with its record, and put back. Where that fails, the error replaces
+        the snapshot in ``found``. Raises `LedgerUnavailable`."""
+        merchant = claimed.payments[0].record.merchant
+        unknown = {one.record.imp_uid: one for one in claimed.payments if _is_unknown(one.record)}
+        shown = [outcome for imp_uid in unknown if isinstance(outcome := found[imp_uid], Snapshot)]
+        old = self._may_have_left(shown, claimed.left, claimed.now)
+        try:
+            payments = await self._payments(merchant, old)
+        except HistoryUnavailable as error:
+            found |= {imp_uid: _needed(error) for imp_uid in old}
+            return claimed
+        back = dict[str, ClaimedPayment]()
+        for imp_uid, payment in payments.items():
+            try:
+                record = await _record(payment)
+                await self._ledger.cold.put_back(self._history, [payment])
+                back[imp_uid] = replace(unknown[imp_uid], record=record)
+                log.info("payment_put_back", merchant=merchant, imp_uid=imp_uid)
+            except HistoryUnavailable as error:
+                found[imp_uid] = _needed(error)
+            except LedgerFull as error:
+                found[imp_uid] = error
+        return replace(claimed, payments=tuple(back.get(one.record.imp_uid, one) for one in claimed.payments))
+
+    async def records(
+        self, merchant: str, snapshots: Sequence[Snapshot], *, left: float, now: float
+    ) -> Mapping[str, Record]:
+        """The records of those of these payments, which the ledger does not have, that have left it, by imp_uid.
+        ``left`` is what the ledger says of payments that have left. Raises `HistoryUnavailable`."""
+        payments = await self._payments(merchant, self._may_have_left(snapshots, left, now))
+        return {imp_uid: await _record(payment) for imp_uid, payment in payments.items()}
+
+    async def is_known(self, merchant: str, imp_uid: str) -> bool:
+        """Whether history has a payment. Raises `HistoryUnavailable`."""
+        return bool(await self._payments(merchant, [imp_uid]))
+
+    def _may_have_left(self, snapshots: Sequence[Snapshot], left: float, now: float) -> list[str]:
+        """The payments that began before one that has left may have changed for the last time; ``left`` matters where
+        RELAY_LEDGER_RETENTION was raised."""
+        since = max(now - self._retention, left) + min(LARGEST_SKEW, self._retention / 10)
+        return [snapshot.imp_uid for snapshot in snapshots if snapshot.began_at <= since]
+
+    async def _payments(self, merchant: str, imp_uids: Sequence[str]) -> Mapping[str, Payment]:
+        known = await self._history.records([(merchant, imp_uid) for imp_uid in imp_uids])
+        return {imp_uid: payment for (_, imp_uid), payment in known.items()}
+
+
+async def _record(payment: Payment) -> Record:
+    return await offload(record_of, payment, rows=len(payment.record) // 20)
+
+
+def _is_unknown(record: Record) -> bool:
+    return not record.version and not record.facts
+
+
+def _needed(error: HistoryUnavailable) -> HistoryUnavailable:
+    return HistoryUnavailable(Reason.of("history_needed", error.reason))
