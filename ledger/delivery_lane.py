@@ -14,12 +14,14 @@ from ledger.endpoint_rows import filters
 from ledger.group_commit import GroupCommit
 from ledger.keys import Lane
 from ledger.leases import LEASE_MS, Lease
+from ledger.places import SharedPlaces
 from ledger.rows import paired
 from ledger.store import Argument, Store
 from schemas.endpoints.delivery import Attempt, Dead, Delivered, Disable, Hold, Retry, Verdict
 from schemas.endpoints.endpoint import Endpoint
 from schemas.endpoints.events import EndpointEvent
 from schemas.endpoints.health import EndpointHealth, enabled, probe_capacity
+from schemas.endpoints.places import FIRST, Answer
 from schemas.outbox.codec import pack
 from schemas.outbox.of_endpoint import of_attempt, of_endpoint_event
 from schemas.payments.events import CallbackBody
@@ -31,7 +33,8 @@ Settled = Literal["ok", "unwell", "lost"]
 
 @dataclass(frozen=True, slots=True)
 class ClaimedDelivery:
-    """One callback to send; ``attempts`` of its schedule are used up."""
+    """One callback to send; ``attempts`` of its schedule are used up. With it, ``crowd`` callbacks to the endpoint were
+    under way when it was claimed."""
 
     lease: Lease
     event: str
@@ -40,6 +43,7 @@ class ClaimedDelivery:
     callback: CallbackBody
     attempts: int
     replay: bool
+    crowd: int
 
     @property
     def body(self) -> bytes:
@@ -66,6 +70,7 @@ class DeliveryLane:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._settles: GroupCommit[list[Argument], bytes] = GroupCommit(self._settle_all, most=200)
+        self._places = SharedPlaces()
 
     def wake(self, lane: Lane) -> None:
         """Kick the lane, as it may have more work than its last claim returned; returns at once."""
@@ -73,18 +78,26 @@ class DeliveryLane:
 
     async def claim(self, lane: Lane, limit: int = 100) -> ClaimedDeliveries:
         """Lease due deliveries of an endpoint, as many as its capacity allows. Raises `LedgerUnavailable`."""
-        token, flat, rows, objects = await self._store.run_and_kick("claim_deliveries", str(lane), limit, LEASE_MS)
-        fields = paired(flat)
+        token, flat, rows, objects, crowd = await self._store.run_and_kick(
+            "claim_deliveries", str(lane), limit, LEASE_MS, FIRST
+        )
         if not rows:
             return ClaimedDeliveries(None, ())
+        fields = paired(flat)
+        self._places.read(lane.name, fields)
         claimed = tuple(
             ClaimedDelivery(
                 Lease(lane, delivery.decode(), int(token)), event.decode(), kind.decode(), imp_uid.decode(),
-                CallbackBody(text, objects[place - 1] if place else None), int(attempts), replay == b"1",
+                CallbackBody(text, objects[place - 1] if place else None), int(attempts), replay == b"1", crowd,
             )
             for delivery, event, attempts, replay, imp_uid, kind, text, place in rows
         )  # fmt: skip
         return ClaimedDeliveries(endpoint_rows.load(fields), claimed)
+
+    def answered(self, delivery: ClaimedDelivery, answer: Answer) -> None:
+        """Let the endpoint's places learn from an answer; they change when this or another delivery to the endpoint is
+        settled next."""
+        self._places.answered(delivery.lease.lane.name, delivery.lease.token, answer)
 
     async def settle(self, lease: Lease, verdict: Verdict, attempts: Sequence[Attempt] = ()) -> Settled:
         """Write the result of a delivery after these attempts, all but the last of which have failed.
@@ -131,7 +144,11 @@ class DeliveryLane:
         return endpoint_rows.load_health(health), int(now) / 1000, fresh_from
 
     async def _settle_all(self, calls: Sequence[list[Argument]]) -> Sequence[bytes | Exception]:
-        return list(await self._store.run_and_kick("settle_deliveries", len(calls), *chain(*calls)))
+        changes = self._places.changes({str(lane).partition("/")[2] for lane, *_ in calls})
+        of_places = chain([len(changes)], *(change.args() for change in changes))
+        answers, places = await self._store.run_and_kick("settle_deliveries", len(calls), *chain(*calls), *of_places)
+        self._places.written(changes, places)
+        return list(answers)
 
 
 def _settle_args(lease: Lease, verdict: Verdict, attempts: Sequence[Attempt]) -> list[Argument]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, astuple, replace
 
 import orjson
 
 from schemas.endpoints.endpoint import Endpoint, SealedSecret, filters_of
 from schemas.endpoints.health import EndpointHealth
+from schemas.endpoints.places import Places
 from schemas.reasons import stored
 
 _BESIDE = ("state", "disabled_reason", "created_at")
@@ -56,3 +57,13 @@ def load_health(text: bytes | None) -> EndpointHealth:
 def dump_health(health: EndpointHealth) -> bytes:
     """An endpoint's health in JSON; empty if it is healthy."""
     return orjson.dumps(asdict(health)) if health != EndpointHealth() else b""
+
+
+def load_places(text: bytes) -> Places:
+    """An endpoint's places, as `dump_places` wrote them; empty: it has answered nothing yet."""
+    return Places(*orjson.loads(text)) if text else Places()
+
+
+def dump_places(places: Places) -> bytes:
+    """An endpoint's places in JSON: a list that begins with their count, which scripts read."""
+    return orjson.dumps([round(value, 3) for value in astuple(places)])

@@ -184,7 +184,8 @@ KEYS = (
     DELETED_ENDPOINTS := Key("endpoints:deleted", "zset", "endpoint -> deleted", _WITH_ENDPOINT),
     ENDPOINT := Key("endpoint:<ep>", "hash", "row (JSON, schemas.endpoints.endpoint) merchant state disabled_reason"
         " disabled_at created_at max_in_flight rate_limit health fresh_health (its health once it is enabled or"
-        " changed) last_error ok_count fail_count", _WITH_ENDPOINT),
+        " changed) last_error ok_count fail_count places (schemas.endpoints.places) places_since: attempts claimed"
+        " before this token do not count for them", _WITH_ENDPOINT),
     Key("subs:<m>", "hash", "endpoint -> 'ordered filter filter …'",
         "a subscription leaves when its endpoint is deleted"),
     # Lanes

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from random import Random
 from typing import Any, TypeVar
 
@@ -29,6 +30,7 @@ from schemas.endpoints.delivery import (
     judge,
 )
 from schemas.endpoints.endpoint import TEST_TYPE, Endpoint
+from schemas.endpoints.places import Answer
 from schemas.errors import LedgerUnavailable, Unreadable
 from schemas.reasons import Reason, english
 from workers.callback_headers import UnsealedEndpoint, attempt_headers, unseal
@@ -40,7 +42,8 @@ log = structlog.get_logger()
 LONGEST_TURN = 0.5
 """Seconds that a lane's turn lasts at most; then other lanes get a turn, in this process or another."""
 ANSWER_WAIT = 0.05
-"""Seconds that a turn waits for a callback to end; slower ones outlast the turn and wake the lane when they end."""
+"""Seconds that a turn waits for half of its callbacks to end; where not even one does, they outlast the turn and wake
+the lane when they end."""
 MOST_IN_FLIGHT = 5_000
 """Most callbacks under way in one process. All endpoints share this limit; a few that hang must not use it up."""
 MOST_STALE = 3
@@ -88,17 +91,17 @@ class Deliverer:
                 self._ledger.delivery_lane.wake(lane)
 
     async def _send_what_is_due(self, lane: Lane) -> None:
-        """Claim and send for `LONGEST_TURN`, as long as a callback of the last claim ends within `ANSWER_WAIT`."""
+        """Claim and send for `LONGEST_TURN`, as long as a callback ends within `ANSWER_WAIT`. Half of the callbacks
+        must have ended before the next claim, or every single one would take a claim; slow ones hold up no claim."""
         ends = time.monotonic() + LONGEST_TURN
-        under_way: set[asyncio.Task[Any]] = set()
+        sending = Sending()
         while time.monotonic() < ends and len(self._in_flight) < MOST_IN_FLIGHT and not self._finishing:
             self._turns[str(lane)] = False
             claimed = await self._ledger.delivery_lane.claim(lane)
             if claimed.endpoint is not None:
-                under_way |= self._send_all(claimed, claimed.endpoint)
-            if under_way:
-                ended, under_way = await asyncio.wait(under_way, timeout=ANSWER_WAIT)
-                if not ended:
+                sending.begin(self._send_all(claimed, claimed.endpoint))
+            if sending.count:
+                if not await sending.halve(ANSWER_WAIT):
                     return
             elif not self._turns[str(lane)]:
                 return
@@ -140,11 +143,17 @@ class Deliverer:
         while True:
             began = time.time()
             headers = attempt_headers(keys, delivery.event, body, began)
+            waiting_since, worked = time.monotonic(), time.thread_time()
             answer = await self._sender.send(endpoint.url, headers, body, self._settings.delivery_timeout)
             made.append(attempt(answer, began, replay=delivery.replay))
             if not answer.stale_connection or len(made) > MOST_STALE:
                 break
             _log_attempt(delivery, endpoint, answer, Retry(0, Reason.of("connection_reset")))
+        if not answer.stale_connection:
+            # What this thread worked meanwhile, for other callbacks too, is no latency of the endpoint; nor is about as
+            # much again, for which it waited for a core.
+            latency = time.monotonic() - waiting_since - 2 * (time.thread_time() - worked)
+            self._ledger.delivery_lane.answered(delivery, Answer(answer.ok, max(latency, 0.0) * 1000, delivery.crowd))
         verdict = judge(answer, delivery.attempts, self._settings.retry_schedule, self._rng)
         if delivery.type == TEST_TYPE and isinstance(verdict, Retry):
             verdict = Dead(verdict.reason, verdict.lane_wait)  # an operator waits for the result of this attempt
@@ -178,6 +187,36 @@ class Deliverer:
         self, delivery: ClaimedDelivery, endpoint: Endpoint, answer: AttemptResult, verdict: Verdict
     ) -> None:
         await write_until_done(lambda: self._health.record(endpoint, delivery.lease.token, answer, verdict))
+
+
+class Sending:
+    """The callbacks that one turn of a lane has begun and that have not ended."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._few = 0
+        self._is_few = asyncio.Event()
+
+    def begin(self, callbacks: Iterable[asyncio.Task[Any]]) -> None:
+        """Count these until they end."""
+        for callback in callbacks:
+            self.count += 1
+            callback.add_done_callback(self._end)
+
+    async def halve(self, within: float) -> bool:
+        """Wait until half of them have ended, `within` seconds at most. Whether any has."""
+        before = self.count
+        self._few = before // 2
+        self._is_few.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                await self._is_few.wait()
+        return self.count < before
+
+    def _end(self, _callback: asyncio.Task[Any]) -> None:
+        self.count -= 1
+        if self.count <= self._few:
+            self._is_few.set()
 
 
 async def write_until_done(write: Callable[[], Awaitable[Written]]) -> Written | None:

@@ -1,7 +1,7 @@
 -- Leases deliveries that are due, as many as the endpoint's limits allow.
--- ARGV: lane, limit, lease (ms)
+-- ARGV: lane, limit, lease (ms), places of an endpoint that has answered nothing yet
 -- Returns: {lanes to kick, {token, fields of endpoint:ep, per delivery {id, event, attempts, replay, imp_uid, type, body, place of
---          i'mport's object or 0}, objects}}
+--          i'mport's object or 0}, objects, how many are leased in both lanes of the endpoint now}}
 -- uses: events lanes leases reasons replays requested snapshots
 
 -- Bytes of bodies and objects that one claim reads, about: large ones come in several claims, so that others need not wait for them.
@@ -9,11 +9,11 @@ local MOST_BYTES = 4194304
 -- ms for which a replay yields to live deliveries that are due.
 local MAKE_WAY = 200
 
-local lane, limit, lease_ms = take(), take_number(), take_number()
+local lane, limit, lease_ms, first_places = take(), take_number(), take_number(), take_number()
 local kind, ep = string.match(lane, "^(%a+)/(.*)$")
 local live, replay = unpack(lanes_of_endpoint(ep))
 local token, may_claim = begin_claim(lane)
-if not may_claim then return {{}, {int(token), {}, {}, {}}} end
+if not may_claim then return {{}, {int(token), {}, {}, {}, 0}} end
 local fields = redis.call("HGETALL", k("endpoint", ep))
 local endpoint = {}
 for i = 1, #fields, 2 do endpoint[fields[i]] = fields[i + 1] end
@@ -76,7 +76,7 @@ end
 if not is_enabled then
   close_lanes({lane})
   for name in pairs(lanes) do index_lane(name) end
-  return {{}, {int(token), fields, rows, objects}}
+  return {{}, {int(token), fields, rows, objects, #rows}}
 end
 redis.call("HDEL", k("lane", lane), "closed")
 reclaim(live, lease_ms)
@@ -85,7 +85,9 @@ reclaim(replay, lease_ms)
 -- The breaker, Retry-After and the rate are the endpoint's and apply to both its lanes.
 local not_before, probe_capacity, tokens_left, tokens_at, probe_until =
   unpack(redis.call("HMGET", k("lane", live), "not_before", "probe_capacity", "tokens", "tokens_at", "probe_until"))
-local capacity = tonumber(probe_capacity or endpoint["max_in_flight"])
+-- An endpoint's places are a list in JSON, the first of which is their count (schemas.endpoints.places).
+local places = tonumber(string.match(endpoint["places"] or "", "[%d.]+")) or first_places
+local capacity = tonumber(probe_capacity) or math.min(math.floor(places), tonumber(endpoint["max_in_flight"]))
 -- A replay leaves capacity for one live delivery.
 if kind == "replay" and capacity > 1 then capacity = capacity - 1 end
 redis.call("HSET", k("lane", lane), "capacity", capacity)
@@ -127,4 +129,4 @@ if tokens then
   end
 end
 set_not_before(lane, wait_until)
-return {announce(lanes), {int(token), fields, rows, objects}}
+return {announce(lanes), {int(token), fields, rows, objects, in_flight + #rows}}

@@ -2,8 +2,10 @@
 -- "delivered".
 -- ARGV: how many, then per delivery: lane, id, token, verdict ("delivered", "again", "dead", "disable", "hold"),
 --       wait (ms, for again and hold), reason, lane wait (ms, or ""), how many attempts were made, (JSON, entry for
---       history)…
--- Returns: {lanes to kick, per delivery "ok", "unwell" (the endpoint had failed before) or "lost"}
+--       history)…; how many endpoints' places change, then per endpoint: id, its places as they were read, its places,
+--       whether they are halved, whether the endpoint's capacity changes (0 or 1 each)
+-- Returns: {lanes to kick, {per delivery "ok", "unwell" (the endpoint had failed before) or "lost"}, {per endpoint whose places
+--          change: {1, or 0 where they had been replaced since, its places, the token from which on answers count}}}
 -- uses: endpoints events lanes leases lists outbox reasons replays
 
 local MOST_ATTEMPTS = 100
@@ -52,6 +54,23 @@ local function pause_endpoint(ep, ms)
   redis.call("HSET", live, "retry_after_until", int(ends), "not_before", int(math.max(tonumber(not_before or 0), ends)))
 end
 
+-- Replaces an endpoint's places, if they are still those that were read. Returns: whether it did, and what they are now
+local function change_places(p, may_write)
+  local places, since = unpack(redis.call("HMGET", k("endpoint", p.ep), "places", "places_since"))
+  if not may_write or (places or "") ~= p.before then return {0, places or "", since or "0"} end
+  redis.call("HSET", k("endpoint", p.ep), "places", p.after)
+  if p.is_halved then
+    -- What is under way shows what the places were before: it neither halves them again nor lets them grow.
+    since = int(tonumber(redis.call("GET", k("seq"))) + 1)
+    redis.call("HSET", k("endpoint", p.ep), "places_since", since)
+  end
+  -- The next claim computes both lanes' capacity anew.
+  if p.is_new_capacity then
+    for _, lane in ipairs(lanes_of_endpoint(p.ep)) do redis.call("HDEL", k("lane", lane), "capacity") end
+  end
+  return {1, p.after, since or "0"}
+end
+
 local function settle(ep, r)
   local id, dlv = r.id, k("dlv", r.id)
   local state, m, imp, rpl, used, created, requested, made = unpack(redis.call("HMGET", dlv, "state", "merchant", "imp_uid",
@@ -87,6 +106,10 @@ for i = 1, take_number() do
   results[i] = {lane = take(), id = take(), token = take(), verdict = take(), wait = take_number(), reason = take(),
     lane_wait = take_number(), attempts = take_rows(2)}
 end
+local changes, places = {}, {}
+for i = 1, take_number() do
+  changes[i] = {ep = take(), before = take(), after = take(), is_halved = take_flag(), is_new_capacity = take_flag()}
+end
 local is_settled = {}
 for i, r in ipairs(results) do
   if not is_settled[r.id] and holds(r.lane, r.id, r.token) then
@@ -103,10 +126,14 @@ for i, r in ipairs(results) do
   end
 end
 
+-- Where nothing was settled this would be the first write, which Redis may refuse.
+local may_write = next(is_settled) ~= nil
+for i, change in ipairs(changes) do places[i] = change_places(change, may_write) end
+
 -- Last: where Redis refuses one of these, the lease ends and it is sent again.
 append_to_outbox()
 for _, r in ipairs(results) do
   if r.is_settled then release(r.lane, r.id, r.due_again) end
 end
 
-return {announce(lanes), answers}
+return {announce(lanes), {answers, places}}

@@ -89,7 +89,7 @@ class Endpoint:
     types: tuple[str, ...] = (ALL_PAYMENTS,)
     description: str = ""
     ordered: bool = True
-    max_in_flight: int = 8
+    max_in_flight: int = 64
     rate_limit: float | None = None
     headers: str = field(default="", repr=False)
     payload: Literal["full", "thin"] = "full"

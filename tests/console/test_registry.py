@@ -119,7 +119,7 @@ async def test_an_endpoint_is_created_with_everything(console: Console) -> None:
 async def test_defaults_are_as_documented(console: Console) -> None:
     """Only merchant and URL have to be given."""
     created = await console.endpoint()
-    expected = {"types": ["payment.*"], "ordered": True, "max_in_flight": 8, "rate_limit": None, "payload": "full"}
+    expected = {"types": ["payment.*"], "ordered": True, "max_in_flight": 64, "rate_limit": None, "payload": "full"}
     assert {name: created[name] for name in expected} == expected
 
 

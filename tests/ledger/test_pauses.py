@@ -236,7 +236,7 @@ async def test_other_changes_are_no_new_start(driver: Driver, ledger: Ledger) ->
 
 async def test_another_rate_or_room_counts_at_once(driver: Driver, ledger: Ledger) -> None:
     """A lane that waits for a slow rate, or for room, goes on when there is more of it."""
-    await driver.subscribe(rate_limit=0.01, max_in_flight=1)
+    await driver.subscribe(rate_limit=0.01, max_in_flight=1, places=8)
     await driver.record_for(LANE, 3)
     await driver.take_one(LANE)
     assert await driver.take(LANE) == ()

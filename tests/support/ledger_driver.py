@@ -9,11 +9,13 @@ from typing import Any
 
 from ledger import Ledger
 from ledger.delivery_lane import ClaimedDelivery, Settled
+from ledger.endpoint_rows import dump_places
 from ledger.keys import PREFIX, Lane
 from ledger.leases import Lease
 from ledger.refresh_lane import ClaimedPayment, Outcome
 from schemas.endpoints.delivery import Attempt, Dead, Delivered, Retry, Verdict
 from schemas.endpoints.endpoint import Endpoint
+from schemas.endpoints.places import Places
 from schemas.payments.decide import Change, Policy, Record, decide
 from schemas.payments.notification import Notification
 from schemas.payments.snapshot import Snapshot
@@ -132,10 +134,16 @@ class Driver:
         await self.accept(snapshot.imp_uid)
         assert await self.commit(await self.claim_one(lane), snapshot) == "ok"
 
-    async def subscribe(self, name: str = "ep_1", **fields: Any) -> Lane:
-        """Add an endpoint; its lane."""
-        await self.ledger.endpoints.create(endpoint(name, **fields))
+    async def subscribe(self, name: str = "ep_1", *, places: int | None = None, **fields: Any) -> Lane:
+        """Add an endpoint that has so many places by now, or all that it allows; its lane."""
+        one = endpoint(name, **fields)
+        await self.ledger.endpoints.create(one)
+        await self.give_places(name, one.max_in_flight if places is None else places)
         return Lane("deliver", name)
+
+    async def give_places(self, name: str, places: int) -> None:
+        """Let an endpoint have so many places by now."""
+        await self.redis.hset(key("endpoint", name), "places", dump_places(Places(float(places))))
 
     async def take(self, lane: Lane, limit: int = 100) -> Sequence[ClaimedDelivery]:
         """Lease deliveries that are due."""

@@ -23,7 +23,7 @@ _NEW: dict[str, Any] = {
     "types": [ALL_PAYMENTS],
     "description": "",
     "ordered": True,
-    "max_in_flight": 8,
+    "max_in_flight": 64,
     "rate_limit": None,
     "headers": {},
     "payload": "full",

@@ -25,8 +25,9 @@ end
 -- note_health.lua): results of deliveries claimed before that do not count.
 local function start_afresh(ep)
   local row, live = k("endpoint", ep), "deliver/" .. ep
-  redis.call("HSET", k("lane", live), "fresh_from", int(redis.call("INCR", k("seq"))))
-  redis.call("HSET", row, "health", redis.call("HGET", row, "fresh_health") or "")
+  local fresh_from = int(redis.call("INCR", k("seq")))
+  redis.call("HSET", k("lane", live), "fresh_from", fresh_from)
+  redis.call("HSET", row, "health", redis.call("HGET", row, "fresh_health") or "", "places", "", "places_since", fresh_from)
   redis.call("HDEL", k("lane", live), "probe_capacity", "capacity")
   redis.call("HDEL", k("lane", "replay/" .. ep), "capacity")
   end_pause(ep)
