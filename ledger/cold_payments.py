@@ -43,7 +43,7 @@ class ColdPayments:
 
     async def fetch_event(self, history: ColdHistory, event_id: str) -> None:
         """Put back an event, with its payment, if it has left. Raises as `fetch` does."""
-        if (await self._store.run("read_missing", keys.EVENT(event_id)))[0]:
+        if not (await self._store.run("has_event", event_id)):
             whole = await history.with_event(event_id)
             if whole is not None:
                 await self._put_back([whole])
@@ -54,7 +54,7 @@ class ColdPayments:
 
     async def missing(self, names: Sequence[Name]) -> list[Name]:
         """Those of these payments that the ledger does not have."""
-        found = await self._store.run("read_missing", *(keys.PAYMENT(keys.payment(*name)) for name in names))
+        found = await self._store.run("read_missing", *(keys.payment(*name) for name in names))
         return [name for name, is_missing in zip(names, found, strict=True) if is_missing]
 
     async def _put_back(self, some: Sequence[WholePayment]) -> None:

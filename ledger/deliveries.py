@@ -12,7 +12,6 @@ from typing import Any
 
 import orjson
 
-from ledger import keys
 from ledger.endpoints import Endpoints
 from ledger.lane_pause import lane_pause
 from ledger.rows import Row, paired, seconds, text
@@ -103,7 +102,7 @@ class Deliveries:
         return bool(await self._store.run("end_test", delivery_id))
 
     async def _endpoints_of(self, event: str) -> Sequence[str]:
-        return [name.decode() for name in await self._store.run("read_set", keys.ENDPOINTS_OF_EVENT(event))]
+        return [name.decode() for name in await self._store.run("read_endpoints_of_event", event)]
 
     async def some(self, delivery_ids: Sequence[str]) -> Sequence[DeliveryView]:
         """Those of these deliveries that the ledger has."""

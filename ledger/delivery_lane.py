@@ -10,6 +10,7 @@ from typing import Literal, cast
 import orjson
 
 from ledger import endpoint_rows
+from ledger.bodies import stored_body
 from ledger.endpoint_rows import filters
 from ledger.group_commit import GroupCommit
 from ledger.keys import Lane
@@ -88,7 +89,7 @@ class DeliveryLane:
         claimed = tuple(
             ClaimedDelivery(
                 Lease(lane, delivery.decode(), int(token)), event.decode(), kind.decode(), imp_uid.decode(),
-                CallbackBody(text, objects[place - 1] if place else None), int(attempts), replay == b"1", crowd,
+                stored_body(text, objects, place), int(attempts), replay == b"1", crowd,
             )
             for delivery, event, attempts, replay, imp_uid, kind, text, place in rows
         )  # fmt: skip

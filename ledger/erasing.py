@@ -9,10 +9,12 @@ from typing import Any
 import orjson
 
 from ledger import keys
+from ledger.bodies import stored_object
 from ledger.keys import payment
 from ledger.rows import flat, paired
 from ledger.store import Argument, Store
 from schemas import wire
+from schemas.compression import compress, decompress
 from schemas.errors import Conflict, NotFound
 from schemas.outbox import cold_record
 from schemas.outbox.codec import pack
@@ -63,18 +65,23 @@ def _belongings(row: Sequence[Any], notifications: Sequence[bytes]) -> Iterator[
     shown: dict[bytes, bytes] = {}
     for _, place, fields, _ in found:
         if place:
-            shown[paired(fields)["snap"]] = wire.dumps(blank_object(wire.loads(objects[place - 1])))
+            blank = wire.dumps(blank_object(wire.loads(decompress(objects[place - 1]))))
+            shown[paired(fields)["snap"]] = stored_object(blank)
     versions = sorted(shown, key=int)
     yield [0, len(versions), *flat((version, shown[version]) for version in versions), 0,
            len(notifications), *notifications]  # fmt: skip
     for start in range(0, len(found), _EVENTS_TOGETHER):
         part = found[start : start + _EVENTS_TOGETHER]
-        events = [(event, blank_body(paired(fields)["body"], known)) for event, _, fields, _ in part if fields]
+        events = [(event, _blank_body(paired(fields)["body"], known)) for event, _, fields, _ in part]
         sent = [(name, [_attempt(one) for one in made]) for *_, sent in part for name, _, made in sent if made]
         yield [
             len(events), *flat(events), 0,
             len(sent), *chain.from_iterable((name, len(attempts), *attempts) for name, attempts in sent), 0,
         ]  # fmt: skip
+
+
+def _blank_body(stored: bytes, known: bytes) -> bytes:
+    return compress(blank_body(decompress(stored), known))
 
 
 def _attempt(packed: bytes) -> bytes:

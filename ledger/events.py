@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ledger import keys
-from ledger.rows import newest
+from ledger.bodies import stored_body
+from ledger.rows import paired, seconds, text
 from ledger.store import Store
 from schemas.errors import NotFound
 from schemas.payments.events import CallbackBody
@@ -55,8 +56,8 @@ class Events:
 
     async def of_payment(self, merchant: str, imp_uid: str, *, most: int = 200) -> Sequence[StoredEvent]:
         """The latest events of one payment, oldest first."""
-        index = keys.EVENTS_OF_PAYMENT(keys.payment(merchant, imp_uid))
-        return (await self._some(await newest(self._store, index, most)))[::-1]
+        found = await self._store.run("read_events_of_payment", keys.payment(merchant, imp_uid), most)
+        return (await self._some([event.decode() for event in found]))[::-1]
 
     async def _some(self, event_ids: Sequence[str]) -> Sequence[StoredEvent]:
         """The first of these events, as many as are read at once, without those that do not exist."""
@@ -67,15 +68,16 @@ class Events:
 
 
 def _event(event_id: str, row: Sequence[Any], objects: Sequence[bytes]) -> StoredEvent:
-    merchant, imp_uid, type_, sequence, recorded_at, silent, about, text, place = row
+    flat, place = row
+    fields = paired(flat)
     return StoredEvent(
         id=event_id,
-        type=(type_ or b"").decode(),
-        merchant=(merchant or b"").decode(),
-        imp_uid=(imp_uid or b"").decode(),
-        sequence=int(sequence or 0),
-        recorded_at=float(recorded_at or 0) / 1000,
-        silent=silent == b"1",
-        callback=CallbackBody(text, objects[place - 1] if place else None),
-        about=about.decode() or None,
+        type=text(fields, "type") or "",
+        merchant=text(fields, "merchant") or "",
+        imp_uid=text(fields, "imp_uid") or "",
+        sequence=int(fields.get("sequence") or 0),
+        recorded_at=seconds(fields, "recorded_at") or 0.0,
+        silent=fields.get("silent") == b"1",
+        callback=stored_body(fields["body"], objects, place),
+        about=text(fields, "about"),
     )

@@ -149,32 +149,26 @@ KEYS = (
         "one counter a merchant and reason; never"),
     Key("refused_bodies:at", "zset", "the same -> when the last one was counted", "never"),
     # Payments
-    PAYMENT := Key("pay:<p>", "hash", "version snapshot fetched_at first_at status sequence … (schemas.payments.codec)",
+    PAYMENT := Key("pay:<p>", "hash", "one payment: version snapshot fetched_at … (schemas.payments.codec);"
+        " e:{event}, its events, and d:{delivery}, their deliveries with the latest 100 attempts, each packed"
+        " (shared/rows.lua, shared/deliveries.lua); o:{version}, i'mport's object as the refresh that made that version"
+        " saw it, or the difference from another; o:whole o:spent (shared/snapshots.lua); t:{endpoint}: event of the"
+        " latest delivery to an ordered endpoint, from the second on",
         "after the retention"),
     FACTS := Key("facts:<p>", "hash", "fact key -> JSON fact; only grows", _WITH_PAYMENT),
-    Key("snaps:<p>", "hash", "version -> i'mport's object as the refresh that made it saw it, or the difference from"
-        " another; whole spent (shared/snapshots.lua)", "one a refresh that found facts; " + _WITH_PAYMENT),
     Key("pays:u:<any>", "zset", "payments of one order number, of any merchant -> first recorded", _WITH_PAYMENT),
     AGEING := Key("ageing", "zset", "payment -> last change: what retention may remove", _WITH_PAYMENT),
     Key("hidden:<p>", "string", "when a look-up found a payment of a test channel, which the merchant does not include",
         "expires after a day"),
     Key("left", "string", "no payment that changed after this has left: one that began later is new, or here", "never"),
     # Events and deliveries
-    EVENT := Key("evt:<id>", "hash", "body (the callback's bytes; without i'mport's object where snap is the version in"
-        " snaps:p) merchant imp_uid type sequence recorded_at silent sandbox about", "one a fact; " + _WITH_PAYMENT +
-        "; one about an endpoint, and a test, by itself after the retention"),
-    EVENTS_OF_PAYMENT := Key("evts:p:<p>", "zset", "events of one payment -> sequence", _WITH_EVENT),
+    Key("events", "hash", "event of a payment -> 'version payment': under which version the payment's row has its"
+        " object, if its body lacks that", _WITH_PAYMENT),
+    Key("evt:<id>", "hash", "an event that belongs to no payment, about an endpoint or a test: e:{event} and"
+        " d:{delivery} as in pay:p", "after the retention"),
     Key("evts:t:<id>", "zset", "events of one type that belong to no payment -> recorded", _WITH_EVENT),
-    Key("dlv:<id>", "hash", "event endpoint merchant imp_uid type sequence state attempts next_at reason sent_after"
-        " created_at replay made; requested (retry, test); while replayed: replay_id state_before reason_before",
-        "one an event and endpoint; " + _WITH_EVENT),
-    Key("att:<id>", "list", "a delivery's attempts, oldest first, JSON", "the latest 100; " + _WITH_EVENT),
     Key("dlvs:s:<ep>/<id>", "zset", "deliveries to one endpoint in one stored state (pending, dead) -> created",
         "once it is in another state, or with its event"),
-    ENDPOINTS_OF_EVENT := Key("dlvs:v:<id>", "set", "endpoints that one event goes to", _WITH_EVENT),
-    Key("chain:<ep>/<p>", "zset",
-        "ordered endpoint: unsettled deliveries of a payment -> sequence; only the first is in the lane",
-        "a delivery leaves when it is settled"),
     Key("minute:<id>", "hash", "counts of what happened in that minute", "expires after two days"),
     Key("day:<id>", "hash", "lost and applied: webhooks that never came, and those that brought facts",
         "expires after a month"),

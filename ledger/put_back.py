@@ -9,9 +9,11 @@ from typing import Any
 
 import orjson
 
+from ledger.bodies import stored_object
 from ledger.rows import flat
 from ledger.store import Argument, Store
 from schemas import wire
+from schemas.compression import compress
 from schemas.outbox import cold_record
 from schemas.outbox.entries import Attempt, Delivery, Event, Payment
 from schemas.outbox.whole_payment import WholePayment
@@ -56,10 +58,10 @@ def events_args(whole: WholePayment) -> Iterator[list[Argument]]:
     for delivery, attempts in whole.deliveries:
         sent.setdefault(delivery.event, []).append((delivery, attempts))
     stored: set[int] = set()
-    for part in _parts(whole.events):
+    for part in _parts(sorted(whole.events, key=lambda event: event.sequence)):
         shown = {event.object_revision for event in part if event.object_revision is not None} - stored
         stored |= shown
-        objects = [(revision, whole.objects[revision]) for revision in sorted(shown)]
+        objects = [(revision, stored_object(whole.objects[revision])) for revision in sorted(shown)]
         deliveries = [one for event in part for one in sent.get(event.id, ())]
         yield [
             *names, len(objects), *flat(objects),
@@ -86,7 +88,7 @@ def _event(event: Event) -> list[Argument]:
     snap: Argument = "" if event.object_revision is None else event.object_revision
     return [
         event.id, event.merchant, event.type, event.sequence, event.recorded_at, int(event.silent), int(sandbox),
-        event.about or "", snap, event.body,
+        event.about or "", snap, compress(event.body),
     ]  # fmt: skip
 
 

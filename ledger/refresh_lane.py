@@ -10,6 +10,7 @@ from itertools import chain
 from typing import Any, Literal, NamedTuple, cast
 
 from ledger import keys
+from ledger.bodies import stored_object
 from ledger.endpoint_rows import filters
 from ledger.group_commit import GroupCommit
 from ledger.keys import Lane
@@ -18,6 +19,7 @@ from ledger.offload import offload
 from ledger.rows import hashes, paired
 from ledger.store import Argument, Store
 from schemas import wire
+from schemas.compression import compress
 from schemas.errors import NotFound
 from schemas.outbox.codec import pack
 from schemas.outbox.of_change import of_events, of_payment
@@ -254,13 +256,13 @@ def _write(change: Change, step: Step, claimed: ClaimedPayment | None, now: floa
     for place, fact in enumerate(step.change.facts, start=len(record.facts) - len(step.change.facts)):
         args += [fact.key, codec.dump_fact(fact, place)]
     shown = (step.change.events[0].callback.payment or b"") if with_object and step.change.events else b""
-    args += [found, "" if shown == found else shown]
+    args += [found, stored_object(shown) if shown else b""]
     args += [change.previous.version + 1 if step.change.events else "", len(step.change.events)]
     entries = of_events(step.change, time.time_ns() // 1000)
     shared = [pack(entry) for entry in entries.shared]
     for event, entry in zip(step.change.events, entries.events, strict=True):
         args += [event.id, event.type, event.sequence, int(event.silent), int(event.sandbox), filters(event.type)]
-        args += [event.callback.text, pack(entry)]
+        args += [compress(event.callback.text), pack(entry)]
     args += [pack(of_payment(record)), shared[0] if shared else b""]
     return _Write(args, sum(len(arg) for arg in args if isinstance(arg, str | bytes)))
 

@@ -112,7 +112,7 @@ class Replays:
     async def queue(self, turn: Turn, selected: Sequence[Selected], cursor: str, *, is_end: bool) -> float | None:
         """Queue what was selected for a turn, and move the replay's cursor; seconds until the next turn, None after the
         last. Whatever has moved it since the turn began has queued the same. Raises `LedgerUnavailable`."""
-        rows = [(one.event, one.endpoint, one.merchant, one.imp_uid, one.type, one.sequence) for one in selected]
+        rows = [(one.event, one.endpoint, one.merchant) for one in selected]
         args: list[Argument] = [turn.replay.id, turn.cursor, cursor, int(is_end), len(rows), *flat(rows)]
         found = await self._store.run_and_kick("queue_replay", *args)
         if found == b"moved":

@@ -9,9 +9,10 @@ from typing import Any
 
 import orjson
 
+from ledger.bodies import stored_body
 from ledger.rows import Row, paired, text
 from schemas import wire
-from schemas.compression import compress
+from schemas.compression import compress, decompress
 from schemas.outbox import entries
 from schemas.outbox.entries import Entry
 from schemas.outbox.of_change import SHARED_FROM, of_event, of_payment
@@ -41,16 +42,16 @@ def whole_payment(merchant: str, imp_uid: str, row: Sequence[Any]) -> Iterator[E
 def whole_events(rows: Sequence[Any], objects: Sequence[bytes], revision: int) -> Iterator[Entry]:
     """Events with their deliveries and attempts; an object that several of them show is shared if it is long."""
     shows = Counter(place for _, place, _, _ in rows if place)
-    shared = {place for place, n in shows.items() if n > 1 and len(objects[place - 1]) >= SHARED_FROM}
+    shared = {place for place, n in shows.items() if n > 1 and len(decompress(objects[place - 1])) >= SHARED_FROM}
     for identity, place, stored, deliveries in rows:
         event = paired(stored)
         if not event:
             continue
         object_revision = revision + place if place in shared else None
         if object_revision is not None:
-            shown = compress(objects[place - 1])
+            shown = compress(decompress(objects[place - 1]))
             yield entries.SharedObject(_text(event, "merchant"), _text(event, "imp_uid"), object_revision, shown)
-        yield _event(identity.decode(), event, objects[place - 1] if place else None, object_revision)
+        yield _event(identity.decode(), event, stored_body(event["body"], objects, place), object_revision)
         for _, fields, attempts in deliveries:
             if fields:
                 yield from _delivery(paired(fields), attempts, revision)
@@ -75,14 +76,14 @@ def whole_notification(identity: str, row: Row, revision: int) -> entries.Notifi
     )
 
 
-def _event(identity: str, row: Row, shown: bytes | None, object_revision: int | None) -> entries.Event:
+def _event(identity: str, row: Row, body: CallbackBody, object_revision: int | None) -> entries.Event:
     merchant, imp_uid, recorded_at = _text(row, "merchant"), _text(row, "imp_uid"), _int(row, "recorded_at") or 0
     if not imp_uid:
-        event = of_endpoint_event(identity, _text(row, "type"), row["body"], about=_text(row, "about"))
+        event = of_endpoint_event(identity, _text(row, "type"), decompress(row["body"]), about=_text(row, "about"))
         return replace(event, merchant=merchant, recorded_at=recorded_at)
-    status = Status(wire.loads(row["body"])["data"]["status"])
+    status = Status(wire.loads(body.text)["data"]["status"])
     made = events.Event(
-        identity, _text(row, "type"), _int(row, "sequence") or 0, status, CallbackBody(row["body"], shown),
+        identity, _text(row, "type"), _int(row, "sequence") or 0, status, body,
         row.get("silent") == b"1", row.get("sandbox") == b"1",
     )  # fmt: skip
     return of_event(made, merchant, imp_uid, object_revision=object_revision, recorded_at=recorded_at)

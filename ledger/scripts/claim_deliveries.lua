@@ -2,7 +2,7 @@
 -- ARGV: lane, limit, lease (ms), places of an endpoint that has answered nothing yet
 -- Returns: {lanes to kick, {token, fields of endpoint:ep, per delivery {id, event, attempts, replay, imp_uid, type, body, place of
 --          i'mport's object or 0}, objects, how many are leased in both lanes of the endpoint now}}
--- uses: events lanes leases reasons replays requested snapshots
+-- uses: deliveries lanes leases reasons replays requested rows snapshots
 
 -- Bytes of bodies and objects that one claim reads, about: large ones come in several claims, so that others need not wait for them.
 local MOST_BYTES = 4194304
@@ -21,35 +21,39 @@ local is_enabled = endpoint["state"] == "enabled"
 
 -- Nothing is left to send: the delivery is over, and the one that waits for it becomes due.
 local lanes = {[lane] = true}
-local function give_up(id)
-  local state, m, imp, rpl, created =
-    unpack(redis.call("HMGET", k("dlv", id), "state", "merchant", "imp_uid", "replay_id", "created_at"))
-  if state then
-    end_delivery(id, ep, state, "dead", because("event_removed"), created)
-    advance(lanes, id, ep, m, imp, true)
-    if rpl then count_replayed(id, rpl, "failed") end
+local function give_up(id, d)
+  if d then
+    end_delivery(d, "dead", because("event_removed"))
+    save_all({d, advance(lanes, d, true)})
+    if d.replay_id then count_replayed(d, "failed") end
   end
   redis.call("ZREM", k("due", lane), id)
 end
 
+-- Reads a delivery, its event and the place of the event's object by one command. Returns: nil for what is not there
+local function read(id)
+  local event = parts_of(id)
+  local row = row_of(event)
+  local texts = redis.call("HMGET", row.key, "d:" .. id, "e:" .. event, "o:" .. (row.snap or ""))
+  local e = load_event(event, texts[2])
+  return load_delivery(id, texts[1]), e, e and object_of(row.p, row.snap, texts[3])
+end
+
 -- Returns: those that are leased now, or over; the others wait for the next claim
-local rows, bodies_size = {}, 0
+local answer, bodies_size = {}, 0
 local function take_up(ids)
   local taken, handled = {}, {}
+  find_deliveries(ids)
   for _, id in ipairs(ids) do
-    local event, attempts, is_replay, imp, type_ =
-      unpack(redis.call("HMGET", k("dlv", id), "event", "attempts", "replay", "imp_uid", "type"))
-    local body, snap, m
-    if event then body, snap, m = unpack(redis.call("HMGET", k("evt", event), "body", "snap", "merchant")) end
-    local object = body and object_of(m .. "/" .. imp, snap)
+    local d, e, object = read(id)
     handled[#handled + 1] = id
-    if object then
+    if d and object then
       taken[#taken + 1] = id
-      rows[#rows + 1] = {id, event, attempts, is_replay, imp, type_, body, object}
-      bodies_size = bodies_size + #body
+      answer[#answer + 1] = {id, d.event, d.attempts, d.replay or "0", d.imp, d.type, e.body, object}
+      bodies_size = bodies_size + #e.body
       if bodies_size + objects_size > MOST_BYTES then break end
     else
-      give_up(id)
+      give_up(id, d)
     end
   end
   lease(lane, taken, token, lease_ms)
@@ -60,13 +64,16 @@ end
 if redis.call("HEXISTS", k("lane", lane), "requested_at") == 1 then
   local going, staying = {}, {}
   for _, id in ipairs(redis.call("ZRANGE", k("requested", lane), 0, limit - 1)) do
-    local may_go = is_enabled or redis.call("HGET", k("dlv", id), "requested") == "test"
-    if may_go and due_at(lane, id) then
+    local d = delivery(id)
+    if (is_enabled or d and d.requested == "test") and due_at(lane, id) then
       going[#going + 1] = id
     else
       staying[#staying + 1] = id
       -- One that is being sent keeps the mark that it was requested.
-      if not is_leased(lane, id) then redis.call("HDEL", k("dlv", id), "requested") end
+      if d and d.requested and not is_leased(lane, id) then
+        d.requested = nil
+        save(d)
+      end
     end
   end
   drop_requests(lane, staying)
@@ -76,7 +83,7 @@ end
 if not is_enabled then
   close_lanes({lane})
   for name in pairs(lanes) do index_lane(name) end
-  return {{}, {int(token), fields, rows, objects, #rows}}
+  return {{}, {int(token), fields, answer, objects, #answer}}
 end
 redis.call("HDEL", k("lane", lane), "closed")
 reclaim(live, lease_ms)
@@ -112,16 +119,16 @@ if rate and wanted > 0 then
   wanted = math.min(wanted, math.floor(tokens))
 end
 
-local requested = #rows
+local requested = #answer
 if wanted > 0 then
   take_up(redis.call("ZRANGEBYSCORE", k("due", lane), "-inf", int(now()), "LIMIT", 0, wanted))
   -- Until the outcome of a probe is recorded (note_health.lua) or its lease ends, nothing else goes.
-  if probe_capacity and #rows > requested then
+  if probe_capacity and #answer > requested then
     redis.call("HSET", k("lane", live), "probe_until", int(now() + lease_ms))
   end
 end
 if tokens then
-  tokens = tokens - (#rows - requested)
+  tokens = tokens - (#answer - requested)
   redis.call("HSET", k("lane", live), "tokens", tostring(tokens), "tokens_at", int(now()))
   if tokens < 1 then
     wait_until = now() + math.ceil((1 - tokens) * 1000 / rate)
@@ -129,4 +136,4 @@ if tokens then
   end
 end
 set_not_before(lane, wait_until)
-return {announce(lanes), {int(token), fields, rows, objects, in_flight + #rows}}
+return {announce(lanes), {int(token), fields, answer, objects, in_flight + #answer}}

@@ -8,7 +8,7 @@
 --       why the reported escrow changes are not trusted (or ""), silent (0 or 1),
 --       whether it is the last step (0 or 1), of all steps: bytes, events, events to deliver ("" but in the first of several),
 --       merchant_uid, how many fields, (field, value)…, how many facts, (key, JSON)…,
---       i'mport's object ("" where an earlier step brought it), the one that the events show ("" where it is the same),
+--       i'mport's object, the one that the events show ("" where an earlier step brought these),
 --       version under which this is stored ("" for no events),
 --       how many events, (id, type, sequence, silent (0 or 1), sandbox (0 or 1), filters that cover its type, body without the object,
 --       entry for history)…,
@@ -17,7 +17,7 @@
 --          "lost": the lease ended or was used up, nothing is written,
 --          "changed": the record was written since it was read, read it again, or
 --          "full": all steps would take more memory than is left, nothing is written}
--- uses: events lanes leases memory outbox payments snapshots
+-- uses: deliveries events lanes leases memory outbox payments rows snapshots
 
 local EVENT_BYTES, DELIVERY_BYTES, COLUMNS = 1200, 1200, 8
 
@@ -29,7 +29,7 @@ local function read_change()
     events = take_rows(COLUMNS), entry = take(), shared_object = take_text()}
 end
 
-local subscribed, lanes = {}, {}
+local subscribed, lanes, indexed, due = {}, {}, {}, {}
 local function subscriptions(m)
   subscribed[m] = subscribed[m] or redis.call("HGETALL", k("subs", m))
   return subscribed[m]
@@ -72,10 +72,12 @@ end
 local met, settled = {}, {}
 local function meet(c)
   local p = c.m .. "/" .. c.imp
+  c.p = p
   if c.lane and (settled[p] or not holds(c.lane, c.imp, c.token)) then return "lost" end
-  local announced
-  c.version_before, c.first_at, announced, c.fetched_at =
-    unpack(redis.call("HMGET", k("pay", p), "version", "first_at", "announced", "fetched_at"))
+  local announced, event
+  c.version_before, c.first_at, announced, c.fetched_at, event = unpack(redis.call("HMGET", k("pay", p), "version", "first_at",
+    "announced", "fetched_at", "e:" .. (c.events[1] or "")))
+  c.is_known_in_part = event and not c.version_before
   c.is_announced = announced == "1"
   c.fetched_at = number_in(field_of(c.fields, "fetched_at") or c.fetched_at)
   if (c.version_before or "0") ~= c.version or met[p] then return "changed" end
@@ -89,18 +91,58 @@ local function meet(c)
   return "ok"
 end
 
--- The events of a change and their deliveries. Doing it again changes nothing.
+-- Adds the delivery of an event to an endpoint. At an ordered one it waits for the payment's latest that is not over.
+local function deliver(c, e, ep, is_ordered)
+  local id = e.id .. "." .. ep
+  -- A row may have events, though no record: what was put back, or is being removed. These are not sent again.
+  if c.is_known_in_part and delivery(id) then return end
+  local d = new_delivery(e, ep, "0")
+  c.deliveries[#c.deliveries + 1] = d
+  local is_first = not (c.latest[ep] or c.version_before or c.is_known_in_part)
+  local latest = is_ordered and not is_first and (c.latest[ep] or latest_delivery(c.p, ep))
+  if latest then
+    latest.followed_by, d.waits_for = id, latest.id
+    if not c.latest[ep] then put_delivery(latest, c.row) end
+  else
+    due["deliver/" .. ep] = due["deliver/" .. ep] or {}
+    table.insert(due["deliver/" .. ep], id)
+  end
+  if is_ordered then
+    if not is_first then c.row[#c.row + 1], c.row[#c.row + 2] = "t:" .. ep, e.id end
+    c.latest[ep] = d
+  end
+end
+
+-- The events of a change and their deliveries, as fields of the payment's row.
 local function record_events(c)
   if c.shared_object then append_entry(c.shared_object) end
-  if c.object and c.snap then store_snapshot(c.m .. "/" .. c.imp, c.snap, c.shown or c.object) end
+  c.row = c.shown and snapshot_fields(c.p, c.snap, c.shown) or {}
+  c.deliveries, c.latest = {}, {}
   for i = 1, #c.events, COLUMNS do
     local event, type_, sequence, silent, sandbox, filters, body, entry = unpack(c.events, i, i + COLUMNS - 1)
-    local e = {event = event, m = c.m, imp = c.imp, type = type_, sequence = sequence, silent = silent == "1" or c.stays_silent,
-      sandbox = sandbox == "1", filters = filters, body = body, snap = c.snap, entry = entry}
-    if not e.silent then c.is_announced = true end
-    record_event(e)
-    deliver_to_subscribers(lanes, e, subscriptions(c.m))
+    local of = (c.snap or "") .. " " .. c.p
+    indexed[#indexed + 1] = event
+    indexed[#indexed + 1] = of
+    place_event(event, of)
+    local e = {id = event, type = type_, sequence = sequence, silent = (silent == "1" or c.stays_silent) and "1" or "0",
+      sandbox = sandbox == "1" and "1", filters = filters, body = body, entry = entry}
+    if e.silent == "0" then c.is_announced = true end
+    put_event(e, c.m, c.row)
+    local endpoints, ordered = subscribers(e, subscriptions(c.m))
+    for _, ep in ipairs(endpoints) do deliver(c, e, ep, ordered[ep]) end
     count("events", 1)
+  end
+  for _, d in ipairs(c.deliveries) do
+    put_delivery(d, c.row)
+    mark_changed("delivery", d.id)
+  end
+end
+
+-- Makes deliveries due, before their rows are there: one that a claim does not find is dropped.
+local function fill_lanes()
+  for lane, ids in pairs(due) do
+    touch_all(lane, ids, now())
+    lanes[lane] = true
   end
 end
 
@@ -124,7 +166,9 @@ local function write(c)
   if c.object then c.fields[#c.fields + 1], c.fields[#c.fields + 2] = "snapshot", c.object end
   for i = 1, #c.facts, 2 do redis.call("HSETNX", k("facts", p), c.facts[i], c.facts[i + 1]) end
   if c.is_announced then c.fields[#c.fields + 1], c.fields[#c.fields + 2] = "announced", "1" end
-  redis.call("HSET", k("pay", p), unpack(c.fields))
+  for _, cell in ipairs(c.fields) do c.row[#c.row + 1] = cell end
+  with_all("HSET", k("pay", p), c.row)
+  for _, d in ipairs(c.deliveries) do relist(d) end
   append_entry(c.entry, {first_at = tonumber(c.first_at), changed_at = now(), fetched_at = c.fetched_at,
     next_look_at = c.next_refresh and now() + c.next_refresh or nil, silent = not c.is_announced, revision = revision()})
   if is_new then list_payment(p, c.merchant_uid, c.first_at) end
@@ -149,6 +193,8 @@ for i, change in ipairs(changes) do answers[i] = meet(change) end
 for i, change in ipairs(changes) do
   if answers[i] == "ok" then record_events(change) end
 end
+with_all("HSET", k("events"), indexed)
+fill_lanes()
 local kicks = announce(lanes)
 append_to_outbox()
 lanes = {}

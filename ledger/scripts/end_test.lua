@@ -1,11 +1,11 @@
 -- Gives up a test delivery: the operator who asked for it no longer waits.
 -- ARGV: delivery
 -- Returns: 1, or 0 where it is over or is being sent: its lease is alive
--- uses: events lanes reasons requested
+-- uses: deliveries lanes reasons requested
 local id = take()
-local state, ep = unpack(redis.call("HMGET", k("dlv", id), "state", "endpoint"))
-if state ~= "pending" then return 0 end
-local lane = "deliver/" .. ep
+local d = delivery(id)
+if not d or d.state ~= "pending" then return 0 end
+local lane = "deliver/" .. d.ep
 if redis.call("ZREM", k("due", lane), id) == 0 then
   -- A disabled endpoint's lane is not claimed: no claim would find that the lease of a killed worker has ended.
   local ends = redis.call("ZSCORE", k("leased", lane), id)
@@ -15,5 +15,6 @@ if redis.call("ZREM", k("due", lane), id) == 0 then
 end
 drop_requests(lane, {id})
 index_lane(lane)
-end_delivery(id, ep, state, "dead", because("test_tried_once"))
+end_delivery(d, "dead", because("test_tried_once"))
+save(d)
 return 1

@@ -2,18 +2,25 @@
 -- ARGV: merchant, imp_uid, how many events, (id, body)…, how many objects, (version, i'mport's object)…,
 --       how many deliveries, then per delivery: id, how many attempts, (JSON)…, how many notifications, (id)…
 -- Returns: 1
--- uses: snapshots
+-- uses: deliveries rows snapshots
 local p = take() .. "/" .. take()
-local events, objects = take_rows(2), take_rows(2)
+local key, events, objects, fields = k("pay", p), take_rows(2), take_rows(2), {}
 for i = 1, #events, 2 do
-  if redis.call("EXISTS", k("evt", events[i])) == 1 then redis.call("HSET", k("evt", events[i]), "body", events[i + 1]) end
+  local e = event_of(events[i])
+  if e then
+    e.body = events[i + 1]
+    fields[#fields + 1], fields[#fields + 2] = "e:" .. e.id, packed(EVENT, e)
+  end
 end
-if #objects > 0 then redis.call("DEL", k("snaps", p)) end
-for i = 1, #objects, 2 do store_snapshot(p, objects[i], objects[i + 1]) end
+with_all("HSET", key, fields)
+for i, name in ipairs(#objects > 0 and names_in(key, "o:") or {}) do redis.call("HDEL", key, "o:" .. name) end
+for i = 1, #objects, 2 do with_all("HSET", key, snapshot_fields(p, objects[i], objects[i + 1])) end
 for _ = 1, take_number() do
-  local id, attempts = take(), take_rows(1)
-  redis.call("DEL", k("att", id))
-  with_all("RPUSH", k("att", id), attempts)
+  local d, attempts = delivery(take()), take_rows(1)
+  if d then
+    d.log = attempts
+    rewrite(d)
+  end
 end
 for _, id in ipairs(take_rows(1)) do
   if redis.call("EXISTS", k("ntf", id)) == 1 then redis.call("HSET", k("ntf", id), "extra", "") end

@@ -17,9 +17,8 @@ if state ~= "enabled" then return {{}, "noted"} end
 redis.call("HSET", row, "health", after, "fresh_health", fresh)
 local lanes = {[lane] = true}
 if event and redis.call("EXISTS", k("evt", event)) == 0 then
-  local e = {event = event, m = m, imp = "", type = type_, sequence = 0, body = body, about = ep, filters = filters, entry = entry}
-  record_event(e)
-  deliver_to_subscribers(lanes, e, redis.call("HGETALL", k("subs", m)))
+  local e = {id = event, of = m, type = type_, sequence = "0", silent = "0", body = body, about = ep, filters = filters, entry = entry}
+  record_event(lanes, e, subscribers(e, redis.call("HGETALL", k("subs", m))))
   count("events", 1)
 end
 if disabled_reason then disable_endpoint(ep, disabled_reason) end

@@ -6,18 +6,25 @@
 --       how many deliveries, then per delivery: event, endpoint, type, sequence, state, created at (ms), next attempt at (ms, or ""),
 --       reason (or ""), attempts that count, how many were made, replay (or ""), how many attempts, (JSON)…
 -- Returns: how many deliveries are pending that were put back: none of a payment, or of an event of none, that this ledger has
--- uses: endpoints lanes lists reasons snapshots
+-- uses: deliveries endpoints events lanes reasons rows snapshots
 
 local m, imp = take(), take()
 local p = m .. "/" .. imp
 
-local function put_back_event(event, of, type_, sequence, at, silent, sandbox, about, snap, body)
-  if redis.call("EXISTS", k("evt", event)) == 1 then return end
-  redis.call("HSET", k("evt", event), "body", body, "merchant", of, "imp_uid", imp, "type", type_, "sequence", sequence,
-    "recorded_at", at, "silent", silent, unpack(sandbox == "1" and {"sandbox", "1"} or {}))
-  if about ~= "" then redis.call("HSET", k("evt", event), "about", about) end
-  if snap ~= "" then redis.call("HSET", k("evt", event), "snap", snap) end
-  list_event(event, of, imp, type_, sequence, at)
+local key = k("pay", p)
+
+local function put_back_event(id, of, type_, sequence, at, silent, sandbox, about, snap, body)
+  if imp == "" then
+    place_event(id, nil)
+    list(k("evts", "t", type_), id, at)
+  else
+    place_event(id, snap .. " " .. p)
+    redis.call("HSET", k("events"), id, snap .. " " .. p)
+  end
+  if event_of(id) then return end
+  local row = {type = type_, sequence = sequence, recorded_at = at, silent = silent, sandbox = sandbox == "1" and "1", about = about,
+    of = imp == "" and of, body = body}
+  redis.call("HSET", row_of(id).key, "e:" .. id, packed(EVENT, row))
 end
 
 -- Whether an endpoint wants the events of a payment one after the other.
@@ -26,55 +33,50 @@ local function is_ordered(d)
   return imp ~= "" and subscription and string.sub(subscription, 1, 1) == "1"
 end
 
--- They come in any order: only the first of a chain is in the lane.
-local function put_into_lane(id, d)
-  local at = math.max(d.next_at or 0, now())
-  if d.replay and redis.call("HGET", k("replay", d.replay), "state") == "running" then
-    redis.call("SADD", k("replaying", d.replay), id)
-    touch("replay/" .. d.ep, id, at)
+-- They come by sequence: at an ordered endpoint one waits for the one before it. Returns: the lane that has a delivery
+local function put_into_lane(d, at)
+  if d.replay_id and redis.call("HGET", k("replay", d.replay_id), "state") == "running" then
+    redis.call("SADD", k("replaying", d.replay_id), d.id)
+    touch("replay/" .. d.ep, d.id, at)
     return "replay/" .. d.ep
   end
+  d.replay_id = nil
   local live = "deliver/" .. d.ep
-  if is_ordered(d) then
-    local chain = k("chain", d.ep .. "/" .. p)
-    local before = redis.call("ZRANGE", chain, 0, 0)[1]
-    redis.call("ZADD", chain, d.sequence, id)
-    if redis.call("ZRANGE", chain, 0, 0)[1] ~= id then return live end
-    if before and before ~= id then redis.call("ZREM", k("due", live), before) end
+  local latest = is_ordered(d) and latest_delivery(p, d.ep)
+  if is_ordered(d) then redis.call("HSET", key, "t:" .. d.ep, d.event) end
+  if latest then
+    d.waits_for, latest.followed_by = latest.id, d.id
+    rewrite(latest)
+  else
+    touch(live, d.id, at)
   end
-  touch(live, id, at)
   return live
 end
 
 local lanes, pending = {}, 0
-local function put_back_delivery(d)
-  local id = d.event .. "." .. d.ep
-  if redis.call("EXISTS", k("dlv", id)) == 1 then return end
+local function put_back_delivery(id, row, next_at)
+  if delivery(id) then return end
+  local d = known_delivery(id, row)
   if d.state == "pending" and not registered(d.ep) then
-    d.state, d.reason, d.next_at, d.replay = "discarded", because("endpoint_deleted"), nil, nil
-  end
-  local is_pending = d.state == "pending"
-  if is_pending then
-    lanes[put_into_lane(id, d)] = true
+    end_delivery(d, "discarded", because("endpoint_deleted"))
+  elseif d.state == "pending" then
+    local at = math.max(next_at or 0, now())
+    d.next_at = next_at and int(next_at)
+    lanes[put_into_lane(d, at)] = true
     pending = pending + 1
-  else
-    d.replay = nil
   end
-  redis.call("SADD", k("dlvs", "v", d.event), d.ep)
-  redis.call("DEL", k("att", id))
-  with_all("RPUSH", k("att", id), d.attempts)
-  redis.call("HSET", k("dlv", id), "event", d.event, "endpoint", d.ep, "merchant", d.m, "imp_uid", imp, "type", d.type,
-    "sequence", d.sequence, "state", d.state, "attempts", d.used, "made", d.made, "next_at", d.next_at and int(d.next_at) or "",
-    "reason", d.reason, "created_at", d.created, "replay", d.replay and "1" or "0", unpack(d.replay and {"replay_id", d.replay} or {}))
-  list_delivery(id, d.ep, d.state, d.created)
+  if d.state ~= "pending" then d.replay_id = nil end
+  d.replay = d.replay_id and "1" or "0"
+  rewrite(d)
+  relist(d)
 end
 
 if imp ~= "" then
-  if redis.call("EXISTS", k("pay", p)) == 1 then return 0 end
+  if redis.call("HEXISTS", key, "version") == 1 then return 0 end
   redis.call("ZADD", k("ageing"), int(now()), p)  -- they leave again if the record never comes
 end
 local objects = take_rows(2)
-for i = 1, #objects, 2 do store_snapshot(p, objects[i], objects[i + 1]) end
+for i = 1, #objects, 2 do with_all("HSET", key, snapshot_fields(p, objects[i], objects[i + 1])) end
 local COLUMNS, merchant_of = 10, {}
 local events = take_rows(COLUMNS)
 for i = 1, #events, COLUMNS do
@@ -82,10 +84,12 @@ for i = 1, #events, COLUMNS do
   put_back_event(unpack(events, i, i + COLUMNS - 1))
 end
 for _ = 1, take_number() do
-  local d = {event = take(), ep = take(), type = take(), sequence = take(), state = take(), created = take(), next_at = take_number(),
-    reason = take(), used = take(), made = take(), replay = take_text(), attempts = take_rows(1)}
-  d.m = merchant_of[d.event] or m
-  put_back_delivery(d)
+  local event, ep = take(), take()
+  local row = {type = take(), sequence = take(), state = take(), created_at = take()}
+  local next_at = take_number()
+  row.reason, row.attempts, row.made, row.replay_id, row.log = take_text(), take(), take(), take_text(), take_rows(1)
+  row.of = imp == "" and merchant_of[event]
+  put_back_delivery(event .. "." .. ep, row, next_at)
 end
 for lane in pairs(lanes) do index_lane(lane) end
 return pending

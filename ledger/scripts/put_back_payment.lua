@@ -6,7 +6,7 @@
 -- uses: lanes merchants payments
 local m, imp, first_at, next_look_at, merchant_uid = take(), take(), take(), take_number(), take()
 local p = m .. "/" .. imp
-if redis.call("EXISTS", k("pay", p)) == 1 then return 0 end
+if redis.call("HEXISTS", k("pay", p), "version") == 1 then return 0 end
 local fields = take_rows(2)
 local facts = take_rows(2)
 if next_look_at then

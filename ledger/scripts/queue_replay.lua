@@ -1,11 +1,11 @@
 -- Queues what a replay has selected: each event goes into the endpoint's replay lane. The replay's cursor moves in the same step, from
 -- where it was when this was selected, so nothing is ever queued twice. What is pending by now is left alone.
 -- ARGV: replay, cursor before, cursor after, nothing is left to select (0 or 1), how many,
---       (event, endpoint, merchant, imp_uid, type, sequence)…
+--       (event, endpoint, merchant)…
 -- Returns: {lanes to kick, how many were queued; or "moved" where the cursor is another by now, or the replay does not run any more}
--- uses: events lanes outbox reasons replays
-local COLUMNS = 6
-local rpl, before, after, is_end, rows = take(), take(), take(), take(), take_rows(COLUMNS)
+-- uses: deliveries events lanes outbox reasons replays rows
+local COLUMNS = 3
+local rpl, before, after, is_end, selected = take(), take(), take(), take(), take_rows(COLUMNS)
 local replay = k("replay", rpl)
 local state, walked, cursor = unpack(redis.call("HMGET", replay, "state", "walked", "cursor"))
 if state ~= "running" or walked == "1" or cursor ~= before then return {{}, "moved"} end
@@ -16,29 +16,31 @@ mark_changed("replay", rpl)
 
 local found, lanes = 0, {}
 local function queue(e, ep)
-  local id = e.event .. "." .. ep
-  local was, reason = unpack(redis.call("HMGET", k("dlv", id), "state", "reason"))
-  if was == "pending" then return end
-  if was then
-    set_state(id, ep, was, "pending")
-    set_delivery(id, "attempts", "0", "next_at", int(now()), "reason", because("replayed_again", {replay = rpl}), "replay", "1",
-      "replay_id", rpl, "state_before", was, "reason_before", reason or "")
+  local id = e.id .. "." .. ep
+  local d = delivery(id)
+  if d and d.state == "pending" then return end
+  if d then
+    d.state_before, d.reason_before = d.state, d.reason
+    d.state, d.attempts, d.next_at, d.reason = "pending", "0", int(now()), because("replayed_again", {replay = rpl})
   else
-    create_delivery(e, ep, "1")
-    set_delivery(id, "replay_id", rpl, "reason", because("replayed", {replay = rpl}))
+    d = new_delivery(e, ep)
+    d.reason = because("replayed", {replay = rpl})
   end
+  d.replay, d.replay_id = "1", rpl
+  save(d)
   redis.call("SADD", k("replaying", rpl), id)
   touch("replay/" .. ep, id, now())
   lanes["replay/" .. ep] = true
   found = found + 1
 end
 
-for i = 1, #rows, COLUMNS do
-  local event, ep, m, imp, type_, sequence = unpack(rows, i, i + COLUMNS - 1)
-  local subscription = redis.call("HEXISTS", k("subs", m), ep) == 1
-  if subscription and redis.call("EXISTS", k("evt", event)) == 1 and not is_hidden(event, m) then
-    queue({event = event, m = m, imp = imp, type = type_, sequence = sequence}, ep)
-  end
+local events = {}
+for i = 1, #selected, COLUMNS do events[#events + 1] = selected[i] end
+find_rows(events)
+for i = 1, #selected, COLUMNS do
+  local event, ep, m = unpack(selected, i, i + COLUMNS - 1)
+  local e = redis.call("HEXISTS", k("subs", m), ep) == 1 and event_of(event)
+  if e and not is_hidden(e) then queue(e, ep) end
 end
 
 if found > 0 then

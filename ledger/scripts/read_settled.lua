@@ -3,8 +3,5 @@
 -- Returns: 1 or 0; nil where there is no such payment
 -- uses: retention
 local p = take() .. "/" .. take()
-if redis.call("EXISTS", k("pay", p)) == 0 then return nil end
-for _, event in ipairs(redis.call("ZRANGE", k("evts", "p", p), 0, -1)) do
-  if has_pending_delivery(event) then return 0 end
-end
-return 1
+if redis.call("HEXISTS", k("pay", p), "version") == 0 then return nil end
+return has_pending_delivery(deliveries_in(redis.call("HGETALL", k("pay", p)))) and 0 or 1

@@ -5,7 +5,7 @@
 local type_, after, most = take(), take(), take()
 local found, events, last = redis.call("ZRANGEBYSCORE", k("evts", "t", type_), "(" .. after, "+inf", "WITHSCORES", "LIMIT", 0, most), {}, ""
 for i = 1, #found, 2 do
-  events[#events + 1] = whole_event(found[i], "")
+  events[#events + 1] = whole_events(k("evt", found[i]))[1]
   last = found[i + 1]
 end
 return {int(revision()), last, events}

@@ -4,8 +4,7 @@
 -- uses: lanes outbox payments whole
 local m, imp = take(), take()
 local p = m .. "/" .. imp
-local events = {}
-for i, event in ipairs(redis.call("ZRANGE", k("evts", "p", p), 0, -1)) do events[i] = whole_event(event, p) end
+local events = whole_events(k("pay", p))
 local next_look = due_at(lane_of_payment(m, imp), imp)
 return {int(revision()), redis.call("ZSCORE", k("ageing"), p) or "", next_look and int(next_look) or "",
   redis.call("HGETALL", k("pay", p)), redis.call("HGETALL", k("facts", p)), events, objects}

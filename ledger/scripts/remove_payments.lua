@@ -24,18 +24,12 @@ local function waits_for_something(p, m, imp)
   return redis.call("HGET", k("pay", p), "status") == "cancellation_pending" and not redis.call("ZSCORE", k("merchants", "deleted"), m)
 end
 
-local function have_pending_delivery(events)
-  for _, event in ipairs(events) do
-    if has_pending_delivery(event) then return true end
-  end
-  return false
-end
-
 local function remove_record(p, m)
   local merchant_uid = redis.call("HGET", k("pay", p), "merchant_uid")
   -- First, so that whoever looks at it from now on asks history for it.
   if tonumber(redis.call("GET", k("left")) or 0) < before then redis.call("SET", k("left"), int(before)) end
-  redis.call("DEL", k("pay", p), k("facts", p), k("reported", p), k("escrow", p))
+  redis.call("HDEL", k("pay", p), "version")
+  redis.call("DEL", k("facts", p), k("reported", p), k("escrow", p))
   if not merchant_uid then return end
   redis.call("ZREM", k("pays", "u", merchant_uid), p)
   if redis.call("EXISTS", k("pays", "u", merchant_uid)) == 0 then redis.call("HDEL", k("orders", m), merchant_uid) end
@@ -49,9 +43,10 @@ end
 local rows = 0
 local function remove(p)
   local m, imp = string.match(p, "^([^/]*)/(.*)$")
-  local is_whole = redis.call("EXISTS", k("pay", p)) == 1
-  local events = redis.call("ZRANGE", k("evts", "p", p), 0, is_whole and -1 or most)
-  if waits_for_something(p, m, imp) or have_pending_delivery(events) then
+  local is_whole = redis.call("HEXISTS", k("pay", p), "version") == 1
+  local row = redis.call("HGETALL", k("pay", p))
+  local sent = deliveries_in(row)
+  if waits_for_something(p, m, imp) or has_pending_delivery(sent) then
     stay(p)
     return false
   end
@@ -60,18 +55,27 @@ local function remove(p)
     rows = rows + 1
   end
   local notifications = redis.call("ZRANGE", k("ntfs", "p", p), 0, most)
-  for _, event in ipairs(events) do
-    if rows >= most then return false end
-    remove_event(event)
-    redis.call("ZREM", k("evts", "p", p), event)
-    rows = rows + 1
+  -- Few by few where there are many, so that others need not wait for them.
+  local names, events = {}, {}
+  for i = 1, #row, 2 do
+    if rows >= most then break end
+    names[#names + 1] = row[i]
+    local event = string.match(row[i], "^e:(.*)$")
+    if event then events[#events + 1] = event end
+    if string.match(row[i], "^[ed]:") then rows = rows + 1 end
   end
+  with_all("HDEL", k("events"), events)
+  unlist(sent)
+  if 2 * #names < #row then
+    with_all("HDEL", k("pay", p), names)
+    return false
+  end
+  redis.call("DEL", k("pay", p))
   for _, id in ipairs(notifications) do
     if rows >= most then return false end
     remove_notification(id)
     rows = rows + 1
   end
-  redis.call("DEL", k("snaps", p))
   redis.call("ZREM", k("ageing"), p)
   return true
 end

@@ -6,7 +6,7 @@
 --       whether they are halved, whether the endpoint's capacity changes (0 or 1 each)
 -- Returns: {lanes to kick, {per delivery "ok", "unwell" (the endpoint had failed before) or "lost"}, {per endpoint whose places
 --          change: {1, or 0 where they had been replaced since, its places, the token from which on answers count}}}
--- uses: endpoints events lanes leases lists outbox reasons replays
+-- uses: deliveries endpoints lanes leases outbox reasons replays
 
 local MOST_ATTEMPTS = 100
 
@@ -16,28 +16,28 @@ local function is_unwell(ep)
   return health[ep] ~= ""
 end
 
--- Stores the latest attempts. Returns: how many count towards the schedule; those that were repeated at once do not
-local function store_attempts(id, ep, imp, r, made)
+-- Keeps the latest attempts. Returns: how many count towards the schedule; those that were repeated at once do not
+local function keep_attempts(d, r)
   if #r.attempts == 0 then return 0 end
-  local rows = {}
+  local made = tonumber(d.made or 0)
   for i = 1, #r.attempts, 2 do
-    rows[#rows + 1] = r.attempts[i]
-    append_entry(r.attempts[i + 1], {number = made + #rows, imp_uid = imp})
+    made = made + 1
+    d.log[#d.log + 1] = r.attempts[i]
+    append_entry(r.attempts[i + 1], {number = made, imp_uid = d.imp})
+    if #d.log > MOST_ATTEMPTS then table.remove(d.log, 1) end
   end
-  if redis.call("RPUSH", k("att", id), unpack(rows)) > MOST_ATTEMPTS then
-    redis.call("LTRIM", k("att", id), -MOST_ATTEMPTS, -1)
-  end
+  d.made = int(made)
   local delivered = r.verdict == "delivered" and 1 or 0
-  local failed = #rows - delivered
+  local failed = #r.attempts / 2 - delivered
   if delivered > 0 then
-    add(k("endpoint", ep), "ok_count", delivered)
+    add(k("endpoint", d.ep), "ok_count", delivered)
     count("delivered", delivered)
   end
   if failed > 0 then
-    add(k("endpoint", ep), "fail_count", failed)
+    add(k("endpoint", d.ep), "fail_count", failed)
     count("failed", failed)
   end
-  if delivered == 0 then redis.call("HSET", k("endpoint", ep), "last_error", r.reason) end
+  if delivered == 0 then redis.call("HSET", k("endpoint", d.ep), "last_error", r.reason) end
   return r.verdict ~= "disable" and 1 or 0
 end
 
@@ -71,33 +71,31 @@ local function change_places(p, may_write)
   return {1, p.after, since or "0"}
 end
 
-local function settle(ep, r)
-  local id, dlv = r.id, k("dlv", r.id)
-  local state, m, imp, rpl, used, created, requested, made = unpack(redis.call("HMGET", dlv, "state", "merchant", "imp_uid",
-    "replay_id", "attempts", "created_at", "requested", "made"))
-  made = tonumber(made or 0)
-  redis.call("HDEL", dlv, "requested")  -- first, because Redis allows this when it is full, and then all that follows
-  if requested and r.verdict == "delivered" then end_pause(ep) end
+-- The deliveries to write, and those that wait for them.
+local changed = {}
+
+local function settle(d, r)
+  local ep = d.ep
+  if d.requested and r.verdict == "delivered" then end_pause(ep) end
   local final = (r.verdict == "delivered" or r.verdict == "dead") and r.verdict or nil
-  if not final and rpl and redis.call("HGET", k("replay", rpl), "state") == "stopped" then
+  if not final and d.replay_id and redis.call("HGET", k("replay", d.replay_id), "state") == "stopped" then
     final, r.reason = "dead", because("replay_stopped", nil, r.reason)
   end
   local at = not final and (r.verdict == "disable" and now() or now() + r.wait) or nil
   lanes[r.lane], lanes["deliver/" .. ep] = true, true
-  used = tonumber(used or 0) + store_attempts(id, ep, imp, r, made)
-  made = made + #r.attempts / 2
-  set_delivery(id, "state", final or state, "attempts", int(used), "made", int(made), "next_at", at and int(at) or "", "reason", r.reason)
+  d.attempts = int(tonumber(d.attempts or 0) + keep_attempts(d, r))
+  d.state, d.next_at, d.reason, d.requested = final or d.state, at and int(at), r.reason, nil
+  changed[#changed + 1] = d
   if final then
     -- It may be over already, and listed as it was, where a script before this one ended halfway.
-    list(k("dlvs", "s", ep .. "/pending"), id, nil)
-    relist(id, ep, state, final, created)
-    advance(lanes, id, ep, m, imp, final == "dead")
-    if rpl then count_replayed(id, rpl, final == "delivered" and "delivered" or "failed") end
+    list(k("dlvs", "s", ep .. "/pending"), d.id, nil)
+    changed[#changed + 1] = advance(lanes, d, final == "dead")
+    if d.replay_id then count_replayed(d, final == "delivered" and "delivered" or "failed") end
   end
   -- A worker disables it beforehand, together with the event about it (note_health.lua); this is for a worker that could not.
   if r.verdict == "disable" and redis.call("HGET", k("endpoint", ep), "state") == "enabled" then disable_endpoint(ep, r.reason) end
   if r.lane_wait then pause_endpoint(ep, r.lane_wait) end
-  r.due_again = at
+  return at
 end
 
 -- All are read before the first is written.
@@ -110,21 +108,35 @@ local changes, places = {}, {}
 for i = 1, take_number() do
   changes[i] = {ep = take(), before = take(), after = take(), is_halved = take_flag(), is_new_capacity = take_flag()}
 end
+local ids, of_lane = {}, {}
+for i, r in ipairs(results) do
+  ids[i] = r.id
+  of_lane[r.lane] = of_lane[r.lane] or {}
+  table.insert(of_lane[r.lane], r.id)
+end
+find_deliveries(ids)
+local tokens, settled, due = {}, {}, {}
+for lane, some in pairs(of_lane) do
+  tokens[lane], settled[lane], due[lane] = tokens_of(lane, some), {}, {}
+  redis.call("HDEL", k("tokens", lane), "")  -- first, because Redis allows this when it is full, and then all that follows
+end
 local is_settled = {}
 for i, r in ipairs(results) do
-  if not is_settled[r.id] and holds(r.lane, r.id, r.token) then
-    local ep = name_of(r.lane)
-    if (r.lane_wait or r.verdict == "disable" or r.verdict == "again") and is_outdated(ep, r.token) then
+  local d = not is_settled[r.id] and tokens[r.lane][r.id] == r.token and delivery(r.id)
+  if d then
+    if (r.lane_wait or r.verdict == "disable" or r.verdict == "again") and is_outdated(d.ep, r.token) then
       if r.verdict == "disable" then r.verdict = "again" end
       r.wait, r.lane_wait = 0, nil
     end
-    settle(ep, r)
-    is_settled[r.id], r.is_settled = true, true
-    answers[i] = is_unwell(ep) and "unwell" or "ok"
+    due[r.lane][r.id] = settle(d, r)
+    table.insert(settled[r.lane], r.id)
+    is_settled[r.id] = true
+    answers[i] = is_unwell(d.ep) and "unwell" or "ok"
   else
     answers[i] = "lost"
   end
 end
+save_all(changed)
 
 -- Where nothing was settled this would be the first write, which Redis may refuse.
 local may_write = next(is_settled) ~= nil
@@ -132,8 +144,6 @@ for i, change in ipairs(changes) do places[i] = change_places(change, may_write)
 
 -- Last: where Redis refuses one of these, the lease ends and it is sent again.
 append_to_outbox()
-for _, r in ipairs(results) do
-  if r.is_settled then release(r.lane, r.id, r.due_again) end
-end
+for lane, some in pairs(settled) do release_all(lane, some, due[lane]) end
 
 return {announce(lanes), {answers, places}}

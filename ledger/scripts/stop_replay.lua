@@ -2,7 +2,7 @@
 -- the replay made is discarded, or dead where attempts have failed. What is being sent is left alone: if it fails, it is not tried again.
 -- ARGV: replay, most, lane of its job (whose next step goes on where a request broke off)
 -- Returns: {state, how many were considered}; {"unknown", 0} where there is no such replay
--- uses: events lanes outbox reasons
+-- uses: deliveries lanes outbox reasons
 local GOES_ON_IN = 1000
 local rpl, most, job_lane = take(), take(), take()
 local replay = k("replay", rpl)
@@ -17,27 +17,27 @@ if state == "running" then
 end
 if state ~= "stopped" then return {state, 0} end
 
-local function take_out(id, ep, dlv)
-  local before, reason, attempts = unpack(redis.call("HMGET", dlv, "state_before", "reason_before", "attempts"))
-  if not before or (before == "discarded" and tonumber(attempts) > 0) then
-    before = tonumber(attempts) > 0 and "dead" or "discarded"
+local function take_out(d)
+  local before, reason, attempts = d.state_before, d.reason_before, tonumber(d.attempts)
+  if not before or (before == "discarded" and attempts > 0) then
+    before = attempts > 0 and "dead" or "discarded"
     reason = because(before == "dead" and "replay_stopped" or "replay_stopped_unsent")
   end
-  end_delivery(id, ep, "pending", before, reason)
-  set_delivery(id, "replay", "0")
-  redis.call("HDEL", dlv, "replay_id", "state_before", "reason_before")
+  end_delivery(d, before, reason)
+  d.replay, d.replay_id, d.state_before, d.reason_before = "0", nil, nil, nil
+  save(d)
   redis.call("HINCRBY", replay, "queued", -1)
   mark_changed("replay", rpl)
 end
 
 local ids = redis.call("SPOP", k("replaying", rpl), most)
 local lanes = {}
+find_deliveries(ids)
 for _, id in ipairs(ids) do
-  local dlv = k("dlv", id)
-  local ep = redis.call("HGET", dlv, "endpoint")
-  if ep and redis.call("ZREM", k("due", "replay/" .. ep), id) == 1 then
-    take_out(id, ep, dlv)
-    lanes["replay/" .. ep] = true
+  local d = delivery(id)
+  if d and redis.call("ZREM", k("due", "replay/" .. d.ep), id) == 1 then
+    take_out(d)
+    lanes["replay/" .. d.ep] = true
   end
 end
 for lane in pairs(lanes) do index_lane(lane) end

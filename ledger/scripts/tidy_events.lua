@@ -5,8 +5,11 @@
 local before, limit, removed = take(), take(), 0
 for _, type_ in ipairs(take_rows(1)) do
   for _, event in ipairs(redis.call("ZRANGEBYSCORE", k("evts", "t", type_), "-inf", before, "LIMIT", 0, limit)) do
-    if not has_pending_delivery(event) then
-      remove_event(event)
+    local some = deliveries_in(redis.call("HGETALL", k("evt", event)))
+    if not has_pending_delivery(some) then
+      unlist(some)
+      redis.call("DEL", k("evt", event))
+      redis.call("ZREM", k("evts", "t", type_), event)
       removed = removed + 1
     end
   end

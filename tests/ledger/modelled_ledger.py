@@ -244,8 +244,8 @@ class ModelledLedger:
         pipe = self.driver.redis.pipeline(transaction=False)
         for identity in self.model.webhooks:
             pipe.hget(key("ntf", identity), "outcome")
-        for name in self.model.deliveries:
-            pipe.hget(key("dlv", name), "state")
+        rows = self.run(self.driver.rows("dlv"))
         found = [text.decode() for text in self.run(pipe.execute())]
+        found += [rows[name]["state"] for name in self.model.deliveries]
         webhooks = [webhook.outcome for webhook in self.model.webhooks.values()]
         assert found == webhooks + [one.state for one in self.model.deliveries.values()]

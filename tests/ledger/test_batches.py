@@ -161,10 +161,8 @@ async def test_one_delivery_is_settled_once_in_a_call(driver: Driver) -> None:
     assert await driver.state(delivery) == "delivered"
     assert await counted(driver) == {"accepted": 1, "events": 2, "delivered": 1}
     following = await driver.take_one(lane)
-    assert (following.type, await driver.redis.hexists(key("dlv", following.id), "note")) == (
-        "payment.partially_cancelled",
-        False,
-    )
+    row = (await driver.rows("dlv"))[following.id]
+    assert (following.type, "sent_after" in row) == ("payment.partially_cancelled", False)
 
 
 async def test_settles_of_one_call_know_their_endpoints(ledger: Ledger, driver: Driver) -> None:
@@ -208,7 +206,7 @@ async def test_attempts_of_one_turn(driver: Driver, verdict: Verdict, delivered:
     assert await settle(driver, delivery, verdict, made) == "ok"
     kept = (await driver.ledger.deliveries.get(delivery.id)).attempts
     assert [one.status_code for one in kept] == [one.status_code for one in made]
-    assert int(await driver.redis.hget(key("dlv", delivery.id), "attempts")) == used
+    assert int((await driver.rows("dlv"))[delivery.id]["attempts"]) == used
     assert (await of_endpoint(driver, "ep_1"))[1:] == (delivered, failed)
     assert await counted(driver) == Counter(accepted=1, events=1, delivered=delivered, failed=failed)
 
@@ -221,7 +219,7 @@ async def test_a_hundred_attempts_are_kept(driver: Driver) -> None:
         made = [Attempt(float(4 * number + n), 500, 5, None, "", replay=False) for n in range(4)]
         assert await settle(driver, await driver.take_one(lane), Retry(0, because("answered 500")), made) == "ok"
     delivery = await driver.take_one(lane)
-    rows = await driver.redis.lrange(key("att", delivery.id), 0, -1)
+    rows = (await driver.rows("dlv"))[delivery.id]["log"].splitlines()
     assert [orjson.loads(row)["at"] for row in rows] == list(range(40, 140))
     assert delivery.attempts == 35
 

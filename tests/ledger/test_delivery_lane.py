@@ -36,7 +36,7 @@ async def test_a_settled_delivery_is_over(driver: Driver) -> None:
     answers = [await driver.settle(delivery), await driver.settle(delivery), await driver.bury(delivery)]
     assert answers == ["ok", "lost", "lost"]
     assert await driver.state(delivery) == "delivered"
-    assert await driver.redis.llen(key("att", delivery.id)) == 1
+    assert len((await driver.rows("dlv"))[delivery.id]["log"].splitlines()) == 1
     assert await driver.lanes() == {}
 
 
@@ -52,7 +52,7 @@ async def test_a_failed_one_is_due_again_when_it_says(ledger: Ledger, driver: Dr
         at = (await driver.due(lane))[delivery.id] / 1000 - await ledger.now()
         assert 50 < at <= 60
         await driver.pass_time(60)
-    assert await driver.redis.llen(key("att", delivery.id)) == 3
+    assert len((await driver.rows("dlv"))[delivery.id]["log"].splitlines()) == 3
 
 
 async def test_what_a_killed_worker_held_comes_back(ledger: Ledger, driver: Driver) -> None:
@@ -82,7 +82,7 @@ async def test_a_payments_events_go_in_order(driver: Driver) -> None:
         seen += [one.type for one in taken if one.imp_uid == "imp_1"]
         await asyncio.gather(*(driver.settle(one) for one in taken))
     assert seen == ["payment.paid", *["payment.partially_cancelled"] * 2, "payment.cancelled"]
-    assert await driver.redis.keys(key("chain", "*")) == []
+    assert [row for row in (await driver.rows("dlv")).values() if "waits_for" in row] == []
 
 
 async def test_a_failing_head_holds_back_only_its_payment(driver: Driver) -> None:
@@ -145,7 +145,7 @@ async def test_a_delivery_whose_event_is_gone_is_dead_and_the_next_one_goes(driv
     lane = await driver.subscribe()
     await driver.look(paid("imp_1", 100))
     (head,) = await driver.due(lane)
-    await driver.redis.hdel(key("evt", head.partition(".")[0]), "body")
+    await driver.redis.hdel(key("pay", "default/imp_1"), f"e:{head.partition('.')[0]}")
     assert await driver.take(lane) == ()
     following = await driver.take_one(lane)
     sent = await driver.ledger.deliveries.get(head)
@@ -159,12 +159,11 @@ async def test_what_was_asked_for_goes_though_one_claim_has_no_room(driver: Driv
     await driver.record_for(lane, 3)
     due = list(await driver.due(lane))
     for delivery in due:
-        event = key("evt", delivery.partition(".")[0])
-        await driver.redis.hdel(event, "snap")
-        await driver.redis.hset(event, "body", b"x" * 5_000_000)
+        event = delivery.partition(".")[0]
+        await driver.change(f"e:{event}", body=b"x" * 5_000_000)
+        name = (await driver.redis.hget(key("events"), event)).decode().partition(" ")[2]
+        await driver.redis.hset(key("events"), event, f" {name}")
         await driver.ledger.deliveries.retry(delivery)
-    before = await driver.redis.keys(key("snaps", "*"))
-    await driver.redis.delete(*before)
     taken = [one.id for _ in due for one in await driver.take(lane)]
     assert sorted(taken) == sorted(due)
 

@@ -23,9 +23,9 @@ async def replay(driver: Driver, delivery: ClaimedDelivery) -> None:
     await driver.redis.zadd(key("due", str(REPLAY)), {delivery.id: 1})
     await driver.redis.zadd(key("lanes"), {str(REPLAY): 1})
     await driver.redis.zrem(key("dlvs", "s", "ep_1/dead"), delivery.id)
-    created_at = await driver.redis.hget(key("dlv", delivery.id), "created_at")
+    created_at = (await driver.rows("dlv"))[delivery.id]["created_at"]
     await driver.redis.zadd(key("dlvs", "s", "ep_1/pending"), {delivery.id: int(created_at)})
-    await driver.redis.hset(key("dlv", delivery.id), "state", "pending")
+    await driver.change(f"d:{delivery.id}", state="pending")
 
 
 async def test_no_more_are_in_flight_than_the_endpoint_takes(driver: Driver) -> None:

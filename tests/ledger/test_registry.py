@@ -16,6 +16,7 @@ from ledger.store import Argument, Store
 from schemas.endpoints.endpoint import Endpoint, SealedSecret
 from schemas.endpoints.health import DISABLED, EndpointHealth, enabled
 from schemas.errors import Conflict, NotFound
+from tests.support.ledger_driver import Driver
 from tests.support.ledger_redis import key
 from tests.support.reasons import because, said
 
@@ -193,15 +194,14 @@ async def test_deleting_an_endpoint_discards_what_it_had_to_get(ledger: Ledger) 
     await endpoints.create(an_endpoint())
     ids = [f"evt_{number}.ep_1" for number in range(1201)]
     for identity in ids:
-        await redis.hset(key("dlv", identity), mapping={"state": "pending", "merchant": "shop", "imp_uid": "i"})
+        await Driver(ledger).put("shop/i", f"d:{identity}", state="pending", created_at="7")
     scores = dict.fromkeys(ids, 7)
     await redis.zadd(key("dlvs", "s", "ep_1/pending"), scores)
     await redis.zadd(key("due", "deliver/ep_1"), scores)
-    await redis.zadd(key("chain", "ep_1/shop/i"), scores)
     await endpoints.delete("ep_1")
     assert await redis.zcard(key("dlvs", "s", "ep_1/pending")) == 0
-    assert await redis.exists(key("due", "deliver/ep_1"), key("chain", "ep_1/shop/i"), key("subs", "shop")) == 0
-    assert {await redis.hget(key("dlv", identity), "state") for identity in ids} == {b"discarded"}
+    assert await redis.exists(key("due", "deliver/ep_1"), key("subs", "shop")) == 0
+    assert {row["state"] for row in (await Driver(ledger).rows("dlv")).values()} == {"discarded"}
     assert await endpoints.newest(10) == []
     assert (await endpoints.some(["ep_1"]))["ep_1"].state == "deleted"
     assert await endpoints.states() == {"ep_1": "deleted"}

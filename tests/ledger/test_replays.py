@@ -10,7 +10,6 @@ from ledger.keys import Lane
 from schemas.endpoints.replay_selection import Selection
 from schemas.outbox import entries
 from tests.support.ledger_driver import Driver, paid
-from tests.support.ledger_redis import key
 from tests.support.ledger_replaying import FAST, ReplayDriver, counts, deliver_all, drop_job, events, walk
 from tests.support.outbox_entries import packed
 
@@ -140,16 +139,14 @@ async def test_the_rate_shapes_the_steps(driver: Driver, replays: ReplayDriver) 
 
 async def test_more_events_than_a_step_takes(driver: Driver, replays: ReplayDriver) -> None:
     """Thousands of events in few milliseconds are all walked, each once, whatever a step's bounds are."""
-    pipe, recorded = driver.redis.pipeline(transaction=False), []
+    recorded = []
     for number in range(2300):
         event, at = f"evt_{number:05}", 1_900_000_000_000 // 2 + number // 700
-        pipe.hset(key("evt", event), mapping={
-            "merchant": "default", "imp_uid": f"imp_{number}", "type": "payment.paid", "sequence": 1, "silent": 0,
-            "recorded_at": at, "body": "{}",
-        })  # fmt: skip
-        pipe.zadd(key("evts", "p", f"default/imp_{number}"), {event: 1})
+        await driver.put(
+            f"default/imp_{number}", f"e:{event}", type="payment.paid", sequence="1", silent="0", recorded_at=str(at),
+            body="{}",
+        )  # fmt: skip
         recorded.append(entries.Event(event, "default", f"imp_{number}", "payment.paid", 1, at, body=b"{}"))
-    await pipe.execute()
     assert await replays.history.record("other", after="0-0", upto="1-0", entries=packed(recorded))
     await driver.subscribe("ep_1", max_in_flight=1000)
     assert await replays.count(Selection()) == 2300

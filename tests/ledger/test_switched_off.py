@@ -17,8 +17,7 @@ from tests.support.reasons import because, said
 
 async def states(driver: Driver, endpoint: str) -> Counter[str]:
     """How many deliveries to an endpoint are in each stored state."""
-    names = [name for name in await driver.ids("dlv") if name.endswith(f".{endpoint}")]
-    return Counter([(await driver.redis.hget(key("dlv", name), "state")).decode() for name in names])
+    return Counter(row["state"] for row in (await driver.rows("dlv")).values() if row["endpoint"] == endpoint)
 
 
 async def test_a_disabled_endpoint_is_held_and_enabling_releases_it(ledger: Ledger, driver: Driver) -> None:

@@ -22,6 +22,7 @@ from schemas.payments.snapshot import Snapshot
 from tests.support.ledger_redis import key, redis_of
 from tests.support.reasons import because
 from tests.support.redis_process import queue_url as queue_url  # noqa: PLC0414  # many take it from here
+from tests.support.stored_rows import Row, changed, packed, taken_apart
 
 REFRESH = Lane("refresh", "default")
 UNKNOWN = Lane("unknown", "default")
@@ -181,7 +182,7 @@ class Driver:
 
     async def state(self, delivery: ClaimedDelivery) -> str:
         """The stored state of a delivery."""
-        return str((await self.redis.hget(key("dlv", delivery.id), "state")).decode())
+        return (await self.rows("dlv"))[delivery.id]["state"]
 
     async def outcome(self, one: Notification) -> str:
         """What became of a notification."""
@@ -193,8 +194,31 @@ class Driver:
 
     async def ids(self, kind: str) -> set[str]:
         """The ids of all rows of a kind: `pay`, `evt`, `dlv`, `ntf`."""
+        if kind in ("evt", "dlv"):
+            return set(await self.rows(kind))
         names = [name async for name in self.redis.scan_iter(key(kind, "*"), count=1000)]
         return {name.decode().removeprefix(key(kind, "")) for name in names}
+
+    async def rows(self, kind: str) -> dict[str, Row]:
+        """All events (`evt`), deliveries (`dlv`) or objects (`snaps`, by payment), taken out of their rows."""
+        found: dict[str, Row] = {}
+        index = await self.redis.hgetall(key("events"))
+        for start in ("pay", "evt"):
+            async for name in self.redis.scan_iter(key(start, "*"), count=1000):
+                row = await self.redis.hgetall(name)
+                found |= taken_apart(name.decode().removeprefix(PREFIX), row, index)
+        return {name.partition(":")[2]: row for name, row in found.items() if name.startswith(f"{kind}:")}
+
+    async def change(self, field: str, **fields: str | bytes) -> None:
+        """Store other values of an event, ``e:id``, or a delivery, ``d:id``, of a payment."""
+        event = field[2:].partition(".")[0]
+        row = key("pay", (await self.redis.hget(key("events"), event)).decode().partition(" ")[2])
+        await self.redis.hset(row, field, changed(field, await self.redis.hget(row, field), **fields))
+
+    async def put(self, payment: str, field: str, **fields: str | bytes) -> None:
+        """Store an event or a delivery of a payment, as it is."""
+        await self.redis.hset(key("events"), field[2:].partition(".")[0], f" {payment}")
+        await self.redis.hset(key("pay", payment), field, packed(field, fields))
 
     async def scores(self, *parts: str) -> dict[str, int]:
         """A sorted set."""

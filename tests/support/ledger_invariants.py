@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from ledger import Ledger
 from ledger.keys import PREFIX
 from tests.support.ledger_redis import redis_of
+from tests.support.stored_rows import taken_apart
 
 
 @dataclass
@@ -21,6 +22,7 @@ class _Contents:
     hashes: dict[str, dict[str, str]] = field(default_factory=dict)
     members: dict[str, set[str]] = field(default_factory=dict)
     foreign: list[str] = field(default_factory=list)
+    index: dict[str, str] = field(default_factory=dict)
     now: float = 0.0
     """Redis' time in ms."""
 
@@ -42,6 +44,7 @@ async def problems(ledger: Ledger) -> list[str]:
     found += _of_notifications(contents)
     found += _of_lists(contents)
     found += _of_snapshots(contents)
+    found += _of_index(contents)
     return found
 
 
@@ -60,18 +63,28 @@ return all
 async def _read(ledger: Ledger) -> _Contents:
     contents = _Contents(now=await ledger.now() * 1000)
     rows: Any = await redis_of(ledger).execute_command("EVAL", _ALL, 0)
+    index = next((_pairs(value) for name, _, value in rows if name.decode() == PREFIX + "events"), {})
     for name, kind, value in rows:
-        _sort_in(contents, name.decode(), kind, value)
+        _sort_in(contents, name.decode(), kind, value, index)
+    contents.index = {event.decode(): of.decode() for event, of in index.items()}
     return contents
 
 
-def _sort_in(contents: _Contents, name: str, kind: bytes, value: Any) -> None:
+def _pairs(flat: Any) -> dict[bytes, bytes]:
+    return dict(zip(flat[::2], flat[1::2], strict=True))
+
+
+def _sort_in(contents: _Contents, name: str, kind: bytes, value: Any, index: Mapping[bytes, bytes]) -> None:
     if not name.startswith(PREFIX):
         contents.foreign.append(name)
     short = name.removeprefix(PREFIX)
     pairs = list(zip(value[::2], value[1::2], strict=True)) if kind != b"set" else []
     if kind == b"zset":
         contents.sets[short] = {member.decode(): float(score) for member, score in pairs}
+    elif short.startswith(("pay:", "evt:")):
+        contents.hashes |= taken_apart(short, _pairs(value), index)
+        if record := {field.decode(): text.decode(errors="replace") for field, text in pairs if b":" not in field}:
+            contents.hashes[short] = record
     elif kind == b"hash":
         contents.hashes[short] = {field.decode(): text.decode(errors="replace") for field, text in pairs}
     elif kind == b"set":
@@ -151,11 +164,15 @@ def _of_payments(contents: _Contents) -> list[str]:
     for name, ids in contents.sets.items():
         if name.startswith("waiting:") and ids and name.removeprefix("waiting:") not in places:
             found.append(f"{name}: forgotten, nobody will look")
+    sequences_of: dict[str, list[int]] = defaultdict(list)
+    for name, row in contents.hashes.items():
+        if name.startswith("evt:") and row["imp_uid"]:
+            sequences_of[f"{row['merchant']}/{row['imp_uid']}"].append(int(row["sequence"]))
     for name, row in contents.hashes.items():
         if not name.startswith("pay:"):
             continue
         p = name.removeprefix("pay:")
-        sequences = sorted(contents.scores(f"evts:p:{p}").values())
+        sequences = sorted(sequences_of[p])
         gap = any(after != before + 1 for before, after in pairwise(sequences))
         if gap or (sequences and sequences[-1] != int(row["sequence"])):
             found.append(f"{p}: sequence {row['sequence']}, events {sequences}")
@@ -178,23 +195,33 @@ def _of_snapshots(contents: _Contents) -> list[str]:
     return found
 
 
+def _of_index(contents: _Contents) -> list[str]:
+    """The payment of each event is found by its id, and nothing else is."""
+    wanted = {
+        name.removeprefix("evt:"): f"{row.get('snap', '')} {row['merchant']}/{row['imp_uid']}"
+        for name, row in contents.hashes.items()
+        if name.startswith("evt:") and row["imp_uid"]
+    }
+    return [] if wanted == contents.index else [f"events: {contents.index}, rows say {wanted}"]
+
+
 def _of_deliveries(contents: _Contents) -> list[str]:
     found = []
     for name, row in contents.hashes.items():
         if not name.startswith("dlv:"):
             continue
         identity, endpoint, state = name.removeprefix("dlv:"), row["endpoint"], row["state"]
-        chain = contents.scores(f"chain:{endpoint}/{row['merchant']}/{row['imp_uid']}")
+        before = contents.row(f"dlv:{row.get('waits_for', '')}")
         lanes = [
             lane
             for lane in (f"deliver/{endpoint}", f"replay/{endpoint}")
             if identity in contents.scores(f"due:{lane}") or identity in contents.scores(f"leased:{lane}")
         ]
-        behind = identity in chain and min(chain, key=lambda one: (chain[one], one)) != identity
+        behind = "waits_for" in row and "replay_id" not in row
         if len(lanes) != (1 if state == "pending" and not behind else 0):
             found.append(f"{identity}: is {state}{' behind another' if behind else ''}, in lanes {lanes}")
-        if identity in chain and state != "pending":
-            found.append(f"{identity}: is {state} and still in a chain")
+        if behind and state == "pending" and before.get("followed_by") != identity:
+            found.append(f"{identity}: waits for {row['waits_for']}, which another follows")
     return found
 
 
@@ -215,11 +242,7 @@ _LISTED: dict[str, Callable[[str, dict[str, str]], dict[str, str]]] = {
         f"ntfs:p:{row['merchant']}/{row['imp_uid']}": row["received_at"],
         **({f"ntfs:o:{row['outcome']}": row["received_at"]} if row["outcome"] in ("pending", "rejected") else {}),
     },
-    "evt": lambda _, row: (
-        {f"evts:p:{row['merchant']}/{row['imp_uid']}": row["sequence"]}
-        if row["imp_uid"]
-        else {f"evts:t:{row['type']}": row["recorded_at"]}
-    ),
+    "evt": lambda _, row: {} if row["imp_uid"] else {f"evts:t:{row['type']}": row["recorded_at"]},
     "dlv": lambda _, row: (
         {f"dlvs:s:{row['endpoint']}/{row['state']}": row["created_at"]} if row["state"] in ("pending", "dead") else {}
     ),

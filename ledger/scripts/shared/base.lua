@@ -27,10 +27,13 @@ local function score(answer)
   return answer[2] and tonumber(answer[2])
 end
 
+-- Lua's stack holds 8000 values.
+local MOST_ARGUMENTS = 7000
+
 -- A command with any number of arguments, in parts that fit on Lua's stack.
 local function with_all(command, key, args)
-  for first = 1, #args, 1000 do
-    redis.call(command, key, unpack(args, first, math.min(first + 999, #args)))
+  for first = 1, #args, MOST_ARGUMENTS do
+    redis.call(command, key, unpack(args, first, math.min(first + MOST_ARGUMENTS - 1, #args)))
   end
 end
 

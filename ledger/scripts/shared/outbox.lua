@@ -51,18 +51,6 @@ end
 
 local describe = {}
 
-function describe.delivery(id)
-  local event, ep, m, imp, type_, sequence, state, created, next_at, reason, attempts, rpl, after = unpack(redis.call("HMGET", k("dlv", id),
-    "event", "endpoint", "merchant", "imp_uid", "type", "sequence", "state", "created_at", "next_at", "reason", "attempts", "replay_id", "sent_after"))
-  if not state then return end
-  -- Its payment has changed, too (see remove_payments.lua).
-  if present(imp) then redis.call("ZADD", k("ageing"), int(now()), m .. "/" .. imp) end
-  reason = present(reason) or present(after) and because("sent_after_dead", {delivery = after})
-  append_entry_of("delivery", {event = event, endpoint = ep, merchant = m, imp_uid = imp, type = type_, sequence = number_in(sequence),
-    state = state, created_at = number_in(created), changed_at = now(), next_attempt_at = state == "pending" and number_in(next_at) or nil,
-    reason = reason, attempts = number_in(attempts), replay = present(rpl), revision = revision()})
-end
-
 function describe.endpoint(ep)
   local m, state, created = unpack(redis.call("HMGET", k("endpoint", ep), "merchant", "state", "created_at"))
   if not state then return end
@@ -90,11 +78,6 @@ local function mark_changed(kind, id)
 end
 
 -- Writes fields of a row that history shows.
-local function set_delivery(id, ...)
-  redis.call("HSET", k("dlv", id), ...)
-  mark_changed("delivery", id)
-end
-
 local function set_endpoint(ep, ...)
   redis.call("HSET", k("endpoint", ep), ...)
   mark_changed("endpoint", ep)

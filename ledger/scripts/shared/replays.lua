@@ -1,5 +1,5 @@
 -- What a replay counts of the deliveries that it has queued.
--- uses: outbox
+-- uses: deliveries outbox
 
 -- A replay is done when it has walked past its last event and none of its deliveries is unsettled.
 local function end_replay(rpl)
@@ -10,11 +10,13 @@ local function end_replay(rpl)
   end
 end
 
--- A delivery that a replay had queued is settled: its replay counts it as "delivered" or "failed", once.
-local function count_replayed(id, rpl, what)
-  redis.call("HDEL", k("dlv", id), "replay_id", "state_before", "reason_before")
-  set_delivery(id, "replay", "0")
-  redis.call("SREM", k("replaying", rpl), id)
+-- A delivery that a replay had queued is settled: the replay counts it as "delivered" or "failed", once. The delivery is written first,
+-- so that it is not counted again.
+local function count_replayed(d, what)
+  local rpl = d.replay_id
+  d.replay_id, d.state_before, d.reason_before, d.replay = nil, nil, nil, "0"
+  save(d)
+  redis.call("SREM", k("replaying", rpl), d.id)
   if redis.call("EXISTS", k("replay", rpl)) == 1 then
     redis.call("HINCRBY", k("replay", rpl), what, 1)
     mark_changed("replay", rpl)

@@ -1,10 +1,11 @@
 -- Deliveries that an operator requested: a retry or a test goes at once, whatever the lane waits for.
--- uses: lanes
+-- uses: deliveries lanes
 
 -- `what` is "retry" or "test": only a test is also sent to a disabled endpoint.
-local function request_delivery(lane, id, what)
-  redis.call("HSET", k("dlv", id), "requested", what)
-  redis.call("ZADD", k("requested", lane), int(now()), id)
+local function request_delivery(lane, d, what)
+  d.requested = what
+  save(d)
+  redis.call("ZADD", k("requested", lane), int(now()), d.id)
   redis.call("HSETNX", k("lane", lane), "requested_at", int(now()))
 end
 

@@ -1,6 +1,8 @@
--- i'mport's objects as the refreshes that found facts saw them; the events of one refresh share one. `snaps:p` has them by the
--- version of the record: one whole, and those after it as differences from it (its version, how many bytes are the same at both ends,
--- and what is between), until together these are longer than the whole one. So a history that grows row by row costs its rows.
+-- i'mport's objects as the refreshes that found facts saw them; the events of one refresh share one. A payment's row has them by the
+-- version of the record, `o:{version}`, as workers compress them. Long ones are not compressed: one is there whole, and those after it
+-- as differences from it (its version, how many bytes are the same at both ends, and what is between), until together these are longer
+-- than the whole one. So a history that grows row by row costs its rows. `o:whole` and `o:spent` say which is whole, and how much the
+-- differences from it take.
 
 local BLOCK = 1024
 
@@ -13,33 +15,34 @@ local function in_common(a, b)
   return n
 end
 
--- Stores an object of a payment under a version.
-local function store_snapshot(p, version, object)
-  local key = k("snaps", p)
-  local base, spent = unpack(redis.call("HMGET", key, "whole", "spent"))
+local function is_compressed(object)
+  return string.sub(object, 1, 1) ~= "{"
+end
+
+-- The fields of a payment's row that store an object under a version.
+local function snapshot_fields(p, version, object)
+  if is_compressed(object) then return {"o:" .. version, object} end
+  local base, spent = unpack(redis.call("HMGET", k("pay", p), "o:whole", "o:spent"))
   -- This version may be stored already, where a script before this one ended halfway: nothing refers to it yet.
-  local whole = base and base ~= version and redis.call("HGET", key, base)
+  local whole = base and base ~= version and redis.call("HGET", k("pay", p), "o:" .. base)
   if whole then
     local first = in_common(whole, object)
     local last = in_common(string.reverse(string.sub(whole, first + 1)), string.reverse(string.sub(object, first + 1)))
     local difference = string.format("%s %d %d\n", base, first, last) .. string.sub(object, first + 1, #object - last)
     spent = tonumber(spent) + #difference
-    if spent <= #whole then
-      redis.call("HSET", key, version, difference, "spent", int(spent))
-      return
-    end
+    if spent <= #whole then return {"o:" .. version, difference, "o:spent", int(spent)} end
   end
-  redis.call("HSET", key, version, object, "whole", version, "spent", "0")
+  return {"o:" .. version, object, "o:whole", version, "o:spent", "0"}
 end
 
--- The object of a payment that was stored under a version; nil where there is none.
-local function snapshot(p, version)
-  local key = k("snaps", p)
-  local text = redis.call("HGET", key, version)
+-- The object of a payment that was stored under a version, compressed or not; nil where there is none. `text`: what the row has under
+-- that version, where the caller has read it.
+local function snapshot(p, version, text)
+  text = text or redis.call("HGET", k("pay", p), "o:" .. version)
   if not text then return nil end
   local base, first, last, at = string.match(text, "^(%d+) (%d+) (%d+)\n()")
   if not base then return text end
-  local whole = redis.call("HGET", key, base)
+  local whole = redis.call("HGET", k("pay", p), "o:" .. base)
   return string.sub(whole, 1, tonumber(first)) .. string.sub(text, at) .. string.sub(whole, #whole - tonumber(last) + 1)
 end
 
@@ -47,11 +50,11 @@ end
 local objects, object_at, objects_size = {}, {}, 0
 
 -- The place in `objects` of an event's object, 0 for an event whose body is whole; nil where the object is gone.
-local function object_of(p, version)
+local function object_of(p, version, text)
   if not version then return 0 end
   local name = p .. "#" .. version
   if not object_at[name] then
-    local object = snapshot(p, version)
+    local object = snapshot(p, version, text)
     if not object then return nil end
     objects[#objects + 1] = object
     object_at[name] = #objects
@@ -59,4 +62,3 @@ local function object_of(p, version)
   end
   return object_at[name]
 end
-

@@ -1,13 +1,23 @@
 -- What belongs to an event, as it is stored: what is written to history again.
--- uses: snapshots
+-- uses: deliveries rows snapshots
 
--- Returns: {id, place of its object or 0, its fields, deliveries {id, fields, attempts}}
-local function whole_event(event, p)
-  local deliveries = {}
-  for i, ep in ipairs(redis.call("SMEMBERS", k("dlvs", "v", event))) do
-    local id = event .. "." .. ep
-    deliveries[i] = {id, redis.call("HGETALL", k("dlv", id)), redis.call("LRANGE", k("att", id), 0, -1)}
+-- The events in a row, by sequence.
+-- Returns: per event {id, place of its object or 0, its fields, deliveries {id, fields, attempts}}
+local function whole_events(key)
+  local fields, answer, of_event = redis.call("HGETALL", key), {}, {}
+  for i = 1, #fields, 2 do
+    local kind, id = string.match(fields[i], "^(%a+):(.*)$")
+    if kind == "e" then
+      answer[#answer + 1] = load_event(id, fields[i + 1])
+    elseif kind == "d" then
+      local d = load_delivery(id, fields[i + 1])
+      of_event[d.event] = of_event[d.event] or {}
+      table.insert(of_event[d.event], {id, fields_of_delivery(d), d.log})
+    end
   end
-  local fields = redis.call("HGETALL", k("evt", event))
-  return {event, object_of(p, redis.call("HGET", k("evt", event), "snap") or nil) or 0, fields, deliveries}
+  table.sort(answer, function(a, b) return tonumber(a.sequence) < tonumber(b.sequence) end)
+  for i, e in ipairs(answer) do
+    answer[i] = {e.id, object_of(e.row.p, e.row.snap) or 0, fields_of_event(e), of_event[e.id] or {}}
+  end
+  return answer
 end

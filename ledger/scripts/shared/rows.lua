@@ -1,0 +1,93 @@
+-- Where events are. The row of a payment, `pay:p`, has its events (`e:{id}`), i'mport's objects that these show (`o:{version}`, see
+-- snapshots.lua) and their deliveries (`d:{id}`, see deliveries.lua); an event that belongs to no payment has a row of its own,
+-- `evt:{id}`, with the same fields. `events` has, by the id of a payment's event, "version payment": under which version its object is
+-- stored ("" where its body is whole), and in which row it is.
+
+-- The values of a table under these names, packed; what is absent or empty takes a byte, or none at the end.
+local function packed(names, row)
+  local values, last = {}, 0
+  for i, name in ipairs(names) do
+    values[i] = row[name] or ""
+    if values[i] ~= "" then last = i end
+  end
+  for i = #names, last + 1, -1 do values[i] = nil end
+  return cmsgpack.pack(values)
+end
+
+-- Writes what was packed into a table.
+local function unpack_into(row, names, text)
+  local values = cmsgpack.unpack(text)
+  for i, name in ipairs(names) do row[name] = values[i] ~= "" and values[i] or nil end
+  return row
+end
+
+local rows = {}
+
+-- Notes in which row an event is. `of`: what `events` has of it; nil for one of no payment
+local function place_event(event, of)
+  local snap, m, imp = string.match(of or "", "^(%d*) ([^/]*)/(.*)$")
+  rows[event] = m and {key = k("pay", m .. "/" .. imp), p = m .. "/" .. imp, m = m, imp = imp, snap = snap ~= "" and snap or nil}
+    or {key = k("evt", event), imp = ""}
+end
+
+-- Finds the rows of many events by one command.
+local function find_rows(ids)
+  local unknown = {}
+  for _, event in ipairs(ids) do
+    if not rows[event] then
+      rows[event] = true
+      unknown[#unknown + 1] = event
+    end
+  end
+  for first = 1, #unknown, 1000 do
+    local last = math.min(first + 999, #unknown)
+    local found = redis.call("HMGET", k("events"), unpack(unknown, first, last))
+    for i = first, last do place_event(unknown[i], found[i - first + 1] or nil) end
+  end
+end
+
+-- The row of an event: key, p, m, imp, snap; only key and imp ("") for one of no payment. There need not be such an event.
+local function row_of(event)
+  if not rows[event] then find_rows({event}) end
+  return rows[event]
+end
+
+-- The names of a row's fields that begin so, without this beginning.
+local function names_in(key, start)
+  local found = {}
+  for _, field in ipairs(redis.call("HKEYS", key)) do
+    if string.sub(field, 1, #start) == start then found[#found + 1] = string.sub(field, #start + 1) end
+  end
+  return found
+end
+
+local EVENT = {"type", "sequence", "recorded_at", "silent", "sandbox", "about", "of", "body"}
+
+local events = {}
+
+-- An event from what its row has of it: id, row and the fields of EVENT (`of`: the merchant of one of no payment); nil where it has nothing.
+local function load_event(id, text)
+  events[id] = text and unpack_into({id = id, row = row_of(id)}, EVENT, text) or false
+  return events[id] or nil
+end
+
+local function event_of(id)
+  if events[id] == nil then load_event(id, redis.call("HGET", row_of(id).key, "e:" .. id)) end
+  return events[id] or nil
+end
+
+-- Adds what was packed to a flat list: name, value, …
+local function listed_fields(names, row, flat)
+  for _, name in ipairs(names) do
+    if row[name] and type(row[name]) ~= "table" then
+      flat[#flat + 1] = name
+      flat[#flat + 1] = row[name]
+    end
+  end
+  return flat
+end
+
+-- The fields of an event: name, value, …
+local function fields_of_event(e)
+  return listed_fields(EVENT, e, {"merchant", e.row.m or e.of, "imp_uid", e.row.imp, "snap", e.row.snap or ""})
+end
