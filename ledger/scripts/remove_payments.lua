@@ -24,11 +24,15 @@ local function waits_for_something(p, m, imp)
   return redis.call("HGET", k("pay", p), "status") == "cancellation_pending" and not redis.call("ZSCORE", k("merchants", "deleted"), m)
 end
 
-local function remove_record(p, m)
+local function remove_record(p, m, row)
   local merchant_uid = redis.call("HGET", k("pay", p), "merchant_uid")
   -- First, so that whoever looks at it from now on asks history for it.
   if tonumber(redis.call("GET", k("left")) or 0) < before then redis.call("SET", k("left"), int(before)) end
-  redis.call("HDEL", k("pay", p), "version")
+  local fields = {}
+  for i = 1, #row, 2 do
+    if not string.find(row[i], ":", 1, true) then fields[#fields + 1] = row[i] end
+  end
+  with_all("HDEL", k("pay", p), fields)
   redis.call("DEL", k("facts", p), k("reported", p), k("escrow", p))
   if not merchant_uid then return end
   redis.call("ZREM", k("pays", "u", merchant_uid), p)
@@ -51,7 +55,7 @@ local function remove(p)
     return false
   end
   if is_whole then
-    remove_record(p, m)
+    remove_record(p, m, row)
     rows = rows + 1
   end
   local notifications = redis.call("ZRANGE", k("ntfs", "p", p), 0, most)

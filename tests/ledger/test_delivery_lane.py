@@ -145,12 +145,14 @@ async def test_a_delivery_whose_event_is_gone_is_dead_and_the_next_one_goes(driv
     lane = await driver.subscribe()
     await driver.look(paid("imp_1", 100))
     (head,) = await driver.due(lane)
-    await driver.redis.hdel(key("pay", "default/imp_1"), f"e:{head.partition('.')[0]}")
+    event = head.partition(".")[0]
+    await driver.redis.hdel(key("pay", "default/imp_1"), f"e:{event}")
     assert await driver.take(lane) == ()
     following = await driver.take_one(lane)
     sent = await driver.ledger.deliveries.get(head)
     assert (sent.state, said(sent.reason)) == ("dead", "its event was removed before it was sent")
     assert following.type == "payment.partially_cancelled"
+    await driver.redis.hdel(key("events"), event)
 
 
 async def test_what_was_asked_for_goes_though_one_claim_has_no_room(driver: Driver) -> None:
@@ -163,6 +165,7 @@ async def test_what_was_asked_for_goes_though_one_claim_has_no_room(driver: Driv
         await driver.change(f"e:{event}", body=b"x" * 5_000_000)
         name = (await driver.redis.hget(key("events"), event)).decode().partition(" ")[2]
         await driver.redis.hset(key("events"), event, f" {name}")
+        await driver.redis.hdel(key("pay", name), "o:1")
         await driver.ledger.deliveries.retry(delivery)
     taken = [one.id for _ in due for one in await driver.take(lane)]
     assert sorted(taken) == sorted(due)

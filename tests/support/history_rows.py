@@ -73,10 +73,10 @@ async def rows_of_ledger(state: LedgerState) -> Rows:
         rows.notifications[identity] = row[0]
     for identity, row in (await state.hashes("pay:", "sequence")).items():
         rows.payments[identity] = int(row[0])
-    for identity, row in (await state.hashes("evt:", "imp_uid", "sequence", "type")).items():
-        rows.events[identity] = (row[0], int(row[1]), row[2])
-    for identity, row in (await state.hashes("dlv:", "state", "made")).items():
-        rows.deliveries[identity] = (row[0], int(row[1] or 0))
+    for identity, event in (await state.rows("evt")).items():
+        rows.events[identity] = (event["imp_uid"], int(event["sequence"]), event["type"])
+    for identity, delivery in (await state.rows("dlv")).items():
+        rows.deliveries[identity] = (delivery["state"], int(delivery.get("made", 0)))
     return rows
 
 

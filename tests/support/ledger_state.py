@@ -13,8 +13,10 @@ import redis.asyncio
 from ledger.keys import PREFIX
 from schemas import wire
 from tests.support.ledger_redis import key
+from tests.support.stored_rows import taken_apart
 
 Row = dict[str, str]
+_ERRORS = "surrogateescape"
 
 
 class LedgerState:
@@ -65,13 +67,21 @@ class LedgerState:
 
     async def deliveries(self, endpoint: str) -> dict[tuple[str, int], str]:
         """The state of each delivery to an endpoint, by imp_uid and sequence."""
-        names = [key("dlv", name) for name in await self._named("dlv:") if name.endswith(f".{endpoint}")]
-        rows = await self._some(names, "imp_uid", "sequence", "state")
-        return {(imp_uid, int(sequence)): state for imp_uid, sequence, state in rows if state != "discarded"}
+        rows = [row for row in (await self.rows("dlv")).values() if row["endpoint"] == endpoint]
+        return {(row["imp_uid"], int(row["sequence"])): row["state"] for row in rows if row["state"] != "discarded"}
 
     async def events(self) -> int:
         """How many events are recorded."""
-        return len(await self._named("evt:"))
+        return len(await self.rows("evt"))
+
+    async def rows(self, kind: str) -> dict[str, Row]:
+        """All events (`evt`) or deliveries (`dlv`), taken out of their rows."""
+        index = _bytes(await self.redis.hgetall(key("events")))
+        found: dict[str, Row] = {}
+        for start in ("pay:", "evt:"):
+            for name in await self._named(start):
+                found |= taken_apart(start + name, _bytes(await self.redis.hgetall(PREFIX + start + name)), index)
+        return {name.partition(":")[2]: row for name, row in found.items() if name.startswith(f"{kind}:")}
 
     async def payment(self, imp_uid: str, merchant: str = "default") -> Row:
         """A payment as it is stored; empty where there is none."""
@@ -159,8 +169,12 @@ class LedgerState:
         return list(await pipe.execute())
 
 
+def _bytes(row: Row) -> dict[bytes, bytes]:
+    return {name.encode(): value.encode(errors=_ERRORS) for name, value in row.items()}
+
+
 @asynccontextmanager
 async def ledger_state(redis_url: str) -> AsyncIterator[LedgerState]:
     """The ledger at this address, seen from below."""
-    async with redis.asyncio.Redis.from_url(redis_url, decode_responses=True) as client:
+    async with redis.asyncio.Redis.from_url(redis_url, decode_responses=True, encoding_errors=_ERRORS) as client:
         yield LedgerState(client)

@@ -57,7 +57,7 @@ def changed(field: str, value: bytes, **fields: str | bytes) -> bytes:
 def packed(field: str, row: Mapping[str, Any]) -> bytes:
     """A row as scripts pack it for a field, ``e:id`` or ``d:id``."""
     names = _EVENT if field.startswith("e:") else _DELIVERY
-    packed_row: bytes = msgpack.packb([row.get(name, b"") for name in names])
+    packed_row: bytes = msgpack.packb([row.get(name, b"") for name in names], use_bin_type=False)
     return packed_row
 
 
