@@ -19,6 +19,7 @@ from schemas.endpoints.places import Places
 from schemas.payments.decide import Change, Policy, Record, decide
 from schemas.payments.notification import Notification
 from schemas.payments.snapshot import Snapshot
+from tests.support import stored_payments
 from tests.support.ledger_redis import key, redis_of
 from tests.support.reasons import because
 from tests.support.redis_process import queue_url as queue_url  # noqa: PLC0414  # many take it from here
@@ -174,10 +175,10 @@ class Driver:
         for n in range(count):
             await self.look(paid(f"imp_{lane.name}_{n:02}"))
 
-    async def tidy(self, older_than: float, *, rejected_before: float = 0) -> int:
+    async def tidy(self, older_than: float) -> int:
         """One step of retention, with a history that has everything."""
         await self.ledger.outbox.trim((await self.ledger.outbox.state()).last)
-        return await self.ledger.retention.tidy(older_than=older_than, rejected_before=rejected_before)
+        return await self.ledger.retention.tidy(older_than=older_than)
 
     async def state(self, delivery: ClaimedDelivery) -> str:
         """The stored state of a delivery."""
@@ -185,14 +186,14 @@ class Driver:
 
     async def outcome(self, one: Notification) -> str:
         """What became of a notification."""
-        return str((await self.redis.hget(key("ntf", one.id), "outcome")).decode())
+        return (await stored_payments.outcomes(self.redis))[one.id]
 
     async def due(self, lane: Lane) -> dict[str, int]:
         """What waits in a lane, with its due times in ms."""
         return await self.scores("due", str(lane))
 
     async def ids(self, kind: str) -> set[str]:
-        """The ids of all rows of a kind: `pay`, `evt`, `dlv`, `ntf`."""
+        """The ids of all rows of a kind: `pay`, `evt`, `dlv`."""
         names = [name async for name in self.redis.scan_iter(key(kind, "*"), count=1000)]
         return {name.decode().removeprefix(key(kind, "")) for name in names}
 

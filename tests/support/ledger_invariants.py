@@ -10,6 +10,7 @@ from typing import Any
 
 from ledger import Ledger
 from ledger.keys import PREFIX
+from tests.support import stored_payments
 from tests.support.ledger_redis import redis_of
 
 
@@ -21,6 +22,10 @@ class _Contents:
     hashes: dict[str, dict[str, str]] = field(default_factory=dict)
     members: dict[str, set[str]] = field(default_factory=dict)
     foreign: list[str] = field(default_factory=list)
+    records: dict[str, dict[str, str]] = field(default_factory=dict)
+    """The records of payments, by name."""
+    waiting: dict[str, set[str]] = field(default_factory=dict)
+    """What else the rows of payments have: notifications that wait, and why."""
     now: float = 0.0
     """Redis' time in ms."""
 
@@ -39,7 +44,6 @@ async def problems(ledger: Ledger) -> list[str]:
         found += _of_lane(contents, lane)
     found += _of_payments(contents)
     found += _of_deliveries(contents)
-    found += _of_notifications(contents)
     found += _of_lists(contents)
     found += _of_snapshots(contents)
     return found
@@ -72,6 +76,11 @@ def _sort_in(contents: _Contents, name: str, kind: bytes, value: Any) -> None:
     pairs = list(zip(value[::2], value[1::2], strict=True)) if kind != b"set" else []
     if kind == b"zset":
         contents.sets[short] = {member.decode(): float(score) for member, score in pairs}
+    elif short.startswith("pay:"):
+        row, name = dict(pairs), short.removeprefix("pay:")
+        if b"head" in row:
+            contents.records[name] = stored_payments.fields_of(row)
+        contents.waiting[name] = {one.decode() for one in row} - {"head", "record", "object"}
     elif kind == b"hash":
         contents.hashes[short] = {field.decode(): text.decode(errors="replace") for field, text in pairs}
     elif kind == b"set":
@@ -147,14 +156,11 @@ def _of_payments(contents: _Contents) -> list[str]:
         if lane.startswith("unknown/")
         for imp_uid in contents.scores(f"due:{lane}")
     }
-    found += [f"{name} is known and waits in the slow lane" for name in slow if f"pay:{name}" in contents.hashes]
-    for name, ids in contents.sets.items():
-        if name.startswith("waiting:") and ids and name.removeprefix("waiting:") not in places:
-            found.append(f"{name}: forgotten, nobody will look")
-    for name, row in contents.hashes.items():
-        if not name.startswith("pay:"):
-            continue
-        p = name.removeprefix("pay:")
+    found += [f"{name} is known and waits in the slow lane" for name in slow if name in contents.records]
+    for p, fields in contents.waiting.items():
+        if fields and p not in places:
+            found.append(f"{p}: forgotten, nobody will look: {sorted(fields)}")
+    for p, row in contents.records.items():
         sequences = sorted(contents.scores(f"evts:p:{p}").values())
         gap = any(after != before + 1 for before, after in pairwise(sequences))
         if gap or (sequences and sequences[-1] != int(row["sequence"])):
@@ -198,23 +204,7 @@ def _of_deliveries(contents: _Contents) -> list[str]:
     return found
 
 
-def _of_notifications(contents: _Contents) -> list[str]:
-    found = []
-    for name, row in contents.hashes.items():
-        if not name.startswith("ntf:"):
-            continue
-        identity, p = name.removeprefix("ntf:"), f"{row['merchant']}/{row['imp_uid']}"
-        if (identity in contents.scores(f"waiting:{p}")) != (row["outcome"] == "pending"):
-            found.append(f"{identity}: is {row['outcome']}, and waiting or not does not agree")
-    return found
-
-
 _LISTED: dict[str, Callable[[str, dict[str, str]], dict[str, str]]] = {
-    "pay": lambda _, row: {f"pays:u:{row['merchant_uid']}": row["first_at"]} if row["merchant_uid"] else {},
-    "ntf": lambda _, row: {
-        f"ntfs:p:{row['merchant']}/{row['imp_uid']}": row["received_at"],
-        **({f"ntfs:o:{row['outcome']}": row["received_at"]} if row["outcome"] in ("pending", "rejected") else {}),
-    },
     "evt": lambda _, row: (
         {f"evts:p:{row['merchant']}/{row['imp_uid']}": row["sequence"]}
         if row["imp_uid"]
@@ -235,7 +225,10 @@ def _of_lists(contents: _Contents) -> list[str]:
         if kind in _LISTED:
             for index, place in _LISTED[kind](identity, row).items():
                 wanted[index][identity] = float(place)
-    kinds = tuple(f"{kind}s" for kind in _LISTED)
+    for name, row in contents.records.items():
+        if row["merchant_uid"]:
+            wanted[f"pays:u:{row['merchant_uid']}"][name] = float(row["first_at"])
+    kinds = ("pays", *(f"{kind}s" for kind in _LISTED))
     lists = {name for name in contents.sets if name.partition(":")[0] in kinds}
     return [
         f"{name}: lists {contents.scores(name)}, rows say {wanted[name]}"

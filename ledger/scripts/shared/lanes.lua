@@ -147,21 +147,50 @@ local function announce(lanes)
   return kicks
 end
 
--- Ends a lease; the member is due again at `at`, or at the time it was touched while leased, whichever is sooner.
-local function release(lane, member, at)
+-- Ends leases of a lane. A member is due again at `due[member]` (nil: it is not), or at the time it was touched while leased,
+-- whichever is sooner.
+local function release_all(lane, members, due)
+  if #members == 0 then return end
   touched_lanes[lane] = true
-  local touched = redis.call("ZSCORE", k("touched", lane), member)
-  if touched then at = at and math.min(at, tonumber(touched)) or tonumber(touched) end
-  redis.call("HDEL", k("tokens", lane), member)
-  if at then redis.call("ZADD", k("due", lane), int(at), member) end
-  if touched then redis.call("ZREM", k("touched", lane), member) end
-  redis.call("ZREM", k("leased", lane), member)  -- last: where Redis refuses one of these, the lease ends in time
+  local touched, due_again = redis.call("ZMSCORE", k("touched", lane), unpack(members)), {}
+  local were_touched = {}
+  for i, member in ipairs(members) do
+    local at, touched_at = due[member], tonumber(touched[i] or nil)
+    if touched_at then
+      were_touched[#were_touched + 1] = member
+      at = math.min(at or touched_at, touched_at)
+    end
+    if at then
+      due_again[#due_again + 1] = int(at)
+      due_again[#due_again + 1] = member
+    end
+  end
+  redis.call("HDEL", k("tokens", lane), unpack(members))
+  with_all("ZADD", k("due", lane), due_again)
+  with_all("ZREM", k("touched", lane), were_touched)
+  redis.call("ZREM", k("leased", lane), unpack(members))  -- last: where Redis refuses one of these, the lease ends in time
 end
 
--- Makes a member due at `at`, or leaves it where it is due sooner. One that is leased stays so, and is due after that.
-local function touch(lane, member, at)
-  redis.call("ZADD", k(is_leased(lane, member) and "touched" or "due", lane), "LT", int(at), member)
+local function release(lane, member, at)
+  release_all(lane, {member}, {[member] = at})
+end
+
+-- Makes members due at `at`, or leaves those where they are that are due sooner. One that is leased stays so, and is due after that.
+local function touch_all(lane, members, at)
+  if #members == 0 then return end
   touched_lanes[lane] = true
+  local tokens, time, due, touched = redis.call("HMGET", k("tokens", lane), unpack(members)), int(at), {"LT"}, {"LT"}
+  for i, member in ipairs(members) do
+    local some = tokens[i] and touched or due
+    some[#some + 1] = time
+    some[#some + 1] = member
+  end
+  if #due > 1 then redis.call("ZADD", k("due", lane), unpack(due)) end
+  if #touched > 1 then redis.call("ZADD", k("touched", lane), unpack(touched)) end
+end
+
+local function touch(lane, member, at)
+  touch_all(lane, {member}, at)
 end
 
 -- Takes a member out, also one that is leased: its worker finds that its fencing token is gone.

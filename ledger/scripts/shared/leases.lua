@@ -69,3 +69,10 @@ end
 local function holds(lane, member, token)
   return redis.call("HGET", k("tokens", lane), member) == token
 end
+
+-- The tokens of leases in a lane, by member.
+local function tokens_of(lane, members)
+  local tokens, found = redis.call("HMGET", k("tokens", lane), unpack(members)), {}
+  for i, member in ipairs(members) do found[member] = tokens[i] or nil end
+  return found
+end

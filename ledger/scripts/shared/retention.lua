@@ -1,4 +1,4 @@
--- What is removed together with an event or a notification.
+-- What is removed together with an event.
 -- uses: lists
 
 -- Whether an event has a delivery that is not settled.
@@ -20,13 +20,4 @@ local function remove_event(event)
   end
   redis.call("DEL", k("evt", event), k("dlvs", "v", event))
   if imp == "" then redis.call("ZREM", k("evts", "t", type_), event) end
-end
-
--- Removes a notification that is settled.
-local function remove_notification(id)
-  local m, imp, outcome = unpack(redis.call("HMGET", k("ntf", id), "merchant", "imp_uid", "outcome"))
-  if not m then return end
-  redis.call("DEL", k("ntf", id))
-  redis.call("ZREM", k("ntfs", "p", m .. "/" .. imp), id)
-  if outcome == "rejected" then redis.call("ZREM", k("ntfs", "o", outcome), id) end
 end
