@@ -139,7 +139,8 @@ KEYS = (
         "after the retention; a notification leaves when it is settled"),
     Key("snaps:<p>", "hash", "version -> i'mport's object as the refresh that made it saw it, or the difference from"
         " another; whole spent (shared/snapshots.lua)", "one a refresh that found facts; " + _WITH_PAYMENT),
-    Key("pays:u:<any>", "zset", "payments of one order number, of any merchant -> first recorded", _WITH_PAYMENT),
+    Key("pays:<m>", "hash", "order number -> imp_uids of its payments, in the order in which they were recorded",
+        "a payment leaves after the retention"),
     AGEING := Key("ageing", "zset", "payment -> last change: what retention may remove", _WITH_PAYMENT),
     Key("hidden:<p>", "string", "when a look-up found a payment of a test channel, which the merchant does not include",
         "expires after a day"),

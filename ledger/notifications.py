@@ -10,9 +10,13 @@ from ledger import keys
 from ledger.store import Store
 from ledger.waiting import in_order
 from schemas import wire
+from schemas.outbox.codec import unpack
 from schemas.outbox.entries import Notification as Entry
 from schemas.outbox.whole_payment import Name
 from schemas.reasons import Reason, stored
+
+MOST_ITEMS = 1_000
+"""Items of the outbox that are searched for a notification: of a healthy history, far more than it lacks."""
 
 Outcome = Literal["pending", "applied", "unchanged", "rejected"]
 
@@ -37,7 +41,7 @@ class StoredNotification:
 
 
 class Notifications:
-    """Reads notifications that are pending."""
+    """Reads notifications that are pending, or that history does not have yet."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -54,6 +58,12 @@ class Notifications:
         return [
             _notification(one, trouble) for trouble, *rows in found for one in in_order(stored for _, stored in rows)
         ]
+
+    async def unrecorded(self, identity: str) -> Entry | None:
+        """The notification of this id, if it is among the latest that history does not have yet."""
+        found = await self._store.run("find_entry", identity, MOST_ITEMS)
+        entry = unpack(*found) if found else None
+        return entry if isinstance(entry, Entry) and entry.id == identity else None
 
 
 def _notification(row: Entry, trouble: bytes) -> StoredNotification:

@@ -9,6 +9,7 @@ from console.operations import from_history
 from console.operations.wait_for_history import HistoryPage, wait_for_history
 from history.pages import PageRequest
 from ledger.notifications import Outcome, StoredNotification
+from schemas.errors import HistoryUnavailable, NotFound
 from schemas.outbox.entries import Notification
 
 MOST_OF_PAYMENT = 100
@@ -17,8 +18,15 @@ MOST_OF_PAYMENT = 100
 
 async def read_notification(context: Context, identity: str) -> StoredNotification:
     """One notification. Raises `NotFound` and `HistoryUnavailable`."""
-    await wait_for_history(context)
-    (found,) = await _as_they_are(context, [await context.history.notifications.get(identity)])
+    try:
+        await wait_for_history(context)
+        row = await context.history.notifications.get(identity)
+    except (NotFound, HistoryUnavailable):
+        unrecorded = await context.ledger.notifications.unrecorded(identity)
+        if unrecorded is None:
+            raise
+        row = unrecorded
+    (found,) = await _as_they_are(context, [row])
     return found
 
 

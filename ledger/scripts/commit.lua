@@ -16,7 +16,7 @@
 --          "lost": the lease ended or was used up, nothing is written,
 --          "changed": the record was written since it was read, read it again, or
 --          "full": all steps would take more memory than is left, nothing is written}
--- uses: events lanes leases memory notifications payments records
+-- uses: events lanes leases memory notifications orders payments records
 
 local EVENT_BYTES, DELIVERY_BYTES, COLUMNS = 1200, 1200, 8
 
@@ -109,7 +109,6 @@ local function write(c)
   local object = c.object or c.before and c.before.snap == "" and c.head.snap ~= "" and ""  -- an event shows it now
   if object then fields[5], fields[6] = "object", object end
   redis.call("HSET", k("pay", c.p), unpack(fields))
-  if not c.before then list_payment(c.p, c.merchant_uid, c.head.first_at) end
   list(k("ageing"), c.p, int(now()))
   local ids = {}
   for i = 1, #c.answered, 2 do ids[#ids + 1] = c.answered[i] end
@@ -148,7 +147,14 @@ for _, change in ipairs(written) do record_change(change) end
 local kicks = announce(lanes)
 append_to_outbox()
 lanes = {}
-local ended = {}
+local new, ended = {}, {}
+for _, c in ipairs(written) do
+  if not c.before then
+    new[c.m] = new[c.m] or {}
+    table.insert(new[c.m], {c.imp, c.merchant_uid})
+  end
+end
+for m, rows in pairs(new) do list_under_orders(m, rows) end
 for _, c in ipairs(written) do
   write(c)
   if c.lane and c.is_last then

@@ -5,7 +5,7 @@
 -- payment whose record it has.
 -- ARGV: not changed since (ms), where the outbox ended a while ago, when that was (ms), how many rows to remove, about
 -- Returns: {payments removed, 1 where more may leave now else 0}; false where history does not have what the outbox had
--- uses: notifications payments records retention
+-- uses: notifications orders payments records retention
 local DAY = 86400000
 
 -- Whether history has what was in the outbox up to a place.
@@ -31,12 +31,11 @@ local function have_pending_delivery(events)
   return false
 end
 
-local function remove_record(p, m, merchant_uid)
+local function remove_record(p, m, imp, merchant_uid)
   -- First, so that whoever looks at it from now on asks history for it.
   if tonumber(redis.call("GET", k("left")) or 0) < before then redis.call("SET", k("left"), int(before)) end
   redis.call("DEL", k("pay", p))
-  redis.call("ZREM", k("pays", "u", merchant_uid), p)
-  if redis.call("EXISTS", k("pays", "u", merchant_uid)) == 0 then redis.call("HDEL", k("orders", m), merchant_uid) end
+  unlist_under_order(m, merchant_uid, imp)
 end
 
 local function stay(p)
@@ -54,7 +53,7 @@ local function remove(p)
     return false
   end
   if head then
-    remove_record(p, m, head.merchant_uid)
+    remove_record(p, m, imp, head.merchant_uid)
     rows = rows + 1
   end
   for _, event in ipairs(events) do

@@ -45,6 +45,7 @@ async def problems(ledger: Ledger) -> list[str]:
     found += _of_payments(contents)
     found += _of_deliveries(contents)
     found += _of_lists(contents)
+    found += _of_orders(contents)
     found += _of_snapshots(contents)
     return found
 
@@ -168,6 +169,20 @@ def _of_payments(contents: _Contents) -> list[str]:
     return found
 
 
+def _of_orders(contents: _Contents) -> list[str]:
+    """Every payment is listed under its order."""
+    wanted = {(*name.split("/", 1), row["merchant_uid"]) for name, row in contents.records.items()}
+    listed = {
+        (name.removeprefix("pays:"), imp_uid, number)
+        for name, orders in contents.hashes.items()
+        if name.startswith("pays:")
+        for number, imp_uids in orders.items()
+        for imp_uid in imp_uids.split()
+    }
+    different = listed ^ {one for one in wanted if one[-1]}
+    return [f"listed under an order or not does not agree: {sorted(different)}"] if different else []
+
+
 def _of_snapshots(contents: _Contents) -> list[str]:
     """Each event has its object, and no object is kept for nobody."""
     wanted: dict[str, set[str]] = defaultdict(set)
@@ -225,10 +240,7 @@ def _of_lists(contents: _Contents) -> list[str]:
         if kind in _LISTED:
             for index, place in _LISTED[kind](identity, row).items():
                 wanted[index][identity] = float(place)
-    for name, row in contents.records.items():
-        if row["merchant_uid"]:
-            wanted[f"pays:u:{row['merchant_uid']}"][name] = float(row["first_at"])
-    kinds = ("pays", *(f"{kind}s" for kind in _LISTED))
+    kinds = tuple(f"{kind}s" for kind in _LISTED)
     lists = {name for name in contents.sets if name.partition(":")[0] in kinds}
     return [
         f"{name}: lists {contents.scores(name)}, rows say {wanted[name]}"

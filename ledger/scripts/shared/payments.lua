@@ -58,8 +58,3 @@ local function decide_silent(m, imp, silent)
     redis.call("SREM", k("silent", lane), imp)
   end
 end
-
--- Lists a new payment under its order number.
-local function list_payment(p, merchant_uid, first_at)
-  if merchant_uid ~= "" then list(k("pays", "u", merchant_uid), p, first_at) end
-end
