@@ -82,7 +82,7 @@ def way(number: int, template: tuple[e.Payment, e.Event]) -> Iterator[e.Entry]:
         payment, imp_uid=imp_uid, merchant_uid=order, first_at=at + 40, changed_at=at + 40, fetched_at=at + 40
     )
     yield event_at
-    yield e.Outcome(notification.id, "applied", None, at + 40)
+    yield replace(notification, outcome="applied", revision=1)
     yield delivery
     yield e.Attempt(imp_uid, event_at.id, ENDPOINT, 1, at + 45, 200, 7, None, "ok")
     yield replace(delivery, state="delivered", changed_at=at + 60, next_attempt_at=None, attempts=1, revision=2)

@@ -79,7 +79,7 @@ async def measure(machine: Machine, payments: int) -> Cost:
         await redis.set(f"{PREFIX}open", "1")
         await ledger.endpoints.create(_ENDPOINT)
         # An endpoint that has answered well for a while.
-        await redis.hset(PREFIX + ENDPOINT(_ENDPOINT.id), "places", dump_places(Places(float(CALLBACKS))))  # type: ignore[misc]
+        await redis.hset(PREFIX + ENDPOINT(_ENDPOINT.id), "places", dump_places(Places(float(CALLBACKS))))
         for names in _batches(_names(0, _WARM), LOOKUPS):
             await _whole_way(ledger, names)
         await redis.config_resetstat()

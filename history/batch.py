@@ -39,7 +39,10 @@ SHAPES: dict[type[Entry], Shape] = {
     entries.Notification: Shape(
         tables.notification,
         ("id",),
-        fixed=("merchant", "imp_uid", "received_at"),
+        fixed=(
+            *("merchant", "imp_uid", "merchant_uid", "status", "cancellation_id", "source", "verified"),
+            *("received_at", "extra"),
+        ),
         free=("merchant_uid", "status", "cancellation_id", "source", "extra", "reason"),
     ),
     entries.Payment: Shape(
@@ -70,10 +73,9 @@ SHAPES: dict[type[Entry], Shape] = {
 
 @dataclass(slots=True)
 class Batch:
-    """Rows to write, by kind; outcomes of notifications that an earlier batch had; buyers to forget."""
+    """Rows to write, by kind; buyers to forget."""
 
     rows: dict[type[Entry], list[Row]] = field(default_factory=dict)
-    outcomes: list[Row] = field(default_factory=list)
     erasures: list[entries.Erasure] = field(default_factory=list)
 
 
@@ -91,8 +93,6 @@ def gather(some: Iterable[Packed]) -> Batch:
         plan = _PLANS.get(kind)
         if plan is not None:
             plan.add(kept[kind], row)
-        elif kind is entries.Outcome:
-            _add_outcome(batch, kept[entries.Notification], row)
         else:
             batch.erasures.append(entries.Erasure(*row))
     for kind, found in kept.items():
@@ -132,16 +132,6 @@ class _Plan:
             if text and ("\0" in text or (is_indexed and len(text) > LONGEST)):
                 row = (*row[:place], clean(text[:LONGEST] if is_indexed else text), *row[place + 1 :])
         rows[key] = row
-
-
-def _add_outcome(batch: Batch, rows: dict[Any, Any], row: Row) -> None:
-    identity, outcome, reason, revision = row
-    reason = clean(reason) if reason else reason
-    before = rows.get(identity)
-    if before is None:
-        batch.outcomes.append((outcome, reason, revision, identity, revision))
-    elif revision > before[-1]:
-        rows[identity] = (*before[:-3], outcome, reason, revision)
 
 
 _PLANS = {kind: _Plan(kind, shape) for kind, shape in SHAPES.items()}

@@ -7,7 +7,7 @@ ledger that writes again what it holds) changes nothing, as rows compare revisio
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -19,7 +19,6 @@ from sqlalchemy.sql import Executable
 from history import tables
 from history.batch import SHAPES, Batch, Shape, columns
 from history.erase import erase_in
-from schemas.outbox import entries
 from schemas.outbox.entries import Entry
 
 MOST = 1000
@@ -48,8 +47,6 @@ def write(connection: Connection, batch: Batch) -> None:
     else:
         for kind, rows in batch.rows.items():
             connection.exec_driver_sql(_SQLITE[kind], rows)
-        if batch.outcomes:
-            connection.exec_driver_sql(_SQLITE[entries.Outcome], batch.outcomes)
     for erasure in batch.erasures:
         erase_in(connection, erasure)
 
@@ -67,23 +64,20 @@ def _move(connection: Connection, outbox: str, after: str, upto: str) -> bool:
 
 async def _copy(driver: Any, batch: Batch) -> None:
     """COPY the rows into temporary tables and move them on from there: a third of the time of `executemany`."""
-    wanted: dict[type[Entry], Sequence[Sequence[Any]]] = {**batch.rows}
-    if batch.outcomes:
-        wanted[entries.Outcome] = [(row[3], *row[:3]) for row in batch.outcomes]
     async with driver.cursor() as cursor:
-        for kind, rows in wanted.items():
+        for kind, rows in batch.rows.items():
             async with cursor.copy(_COPY[kind]) as copy:
                 copy.set_types(_TYPES[kind])
                 for row in rows:
                     await copy.write_row(row)
-        if wanted:
-            await cursor.execute("; ".join(_POSTGRESQL[kind] for kind in wanted))
+        if batch.rows:
+            await cursor.execute("; ".join(_POSTGRESQL[kind] for kind in batch.rows))
 
 
 def _prepare_copying(connection: Connection) -> None:
     """Make the temporary tables, once for a connection: they are gone with it, or with the transaction that made them,
     should it fail."""
-    made = connection.exec_driver_sql(f"SELECT to_regclass('pg_temp.{_INCOMING}outcome')").scalar()
+    made = connection.exec_driver_sql(f"SELECT to_regclass('pg_temp.{_INCOMING}{tables.notification.name}')").scalar()
     if made is None:
         connection.exec_driver_sql("; ".join(_TEMPORARY.values()))
 
@@ -118,18 +112,10 @@ def _compiled(statement: Any, dialect: Dialect) -> str:
 
 def _for_sqlite() -> Mapping[type[Entry], str]:
     dialect = sqlite.dialect(paramstyle="qmark")
-    found: dict[type[Entry], str] = {
+    return {
         kind: _compiled(_on_conflict(sqlite.insert(shape.table).values(_bound(kind)), kind, shape), dialect)
         for kind, shape in SHAPES.items()
     }
-    row = tables.notification.c
-    found[entries.Outcome] = _compiled(
-        update(tables.notification)
-        .values(outcome=bindparam("to"), reason=bindparam("why"), revision=bindparam("at"))
-        .where(row.id == bindparam("which"), row.revision < bindparam("before")),
-        dialect,
-    )
-    return found
 
 
 def _bound(kind: type[Entry]) -> dict[str, Any]:
@@ -144,33 +130,24 @@ def _for_postgresql() -> Mapping[type[Entry], str]:
         incoming = table(_INCOMING + shape.table.name, *map(column, names))
         statement = postgresql.insert(shape.table).from_select(names, select(incoming))
         found[kind] = _compiled(_on_conflict(statement, kind, shape), dialect)
-    row, incoming = tables.notification.c, table(f"{_INCOMING}outcome", *map(column, columns(entries.Outcome)))
-    found[entries.Outcome] = _compiled(
-        update(tables.notification)
-        .values(outcome=incoming.c.outcome, reason=incoming.c.reason, revision=incoming.c.revision)
-        .where(row.id == incoming.c.id, row.revision < incoming.c.revision),
-        dialect,
-    )
     return found
 
 
 def _temporary(kind: type[Entry]) -> str:
-    source = SHAPES[kind].table.name if kind in SHAPES else tables.notification.name
-    name, names = _incoming(kind), ", ".join(columns(kind))
+    source, names = SHAPES[kind].table.name, ", ".join(columns(kind))
+    name = _INCOMING + source
     return f"CREATE TEMPORARY TABLE {name} ON COMMIT DELETE ROWS AS SELECT {names} FROM {source} WITH NO DATA"  # noqa: S608  # all names are ours
-
-
-def _incoming(kind: type[Entry]) -> str:
-    return _INCOMING + (SHAPES[kind].table.name if kind in SHAPES else "outcome")
 
 
 def _types(kind: type[Entry]) -> tuple[str, ...]:
     return tuple(_PG_TYPES[str(one.type).removesuffix(" | None")] for one in fields(kind))
 
 
-_KINDS = (*SHAPES, entries.Outcome)
 _SQLITE = _for_sqlite()
 _POSTGRESQL = _for_postgresql()
-_TEMPORARY = {kind: _temporary(kind) for kind in _KINDS}
-_COPY = {kind: f"COPY {_incoming(kind)} ({', '.join(columns(kind))}) FROM STDIN (FORMAT BINARY)" for kind in _KINDS}
-_TYPES = {kind: _types(kind) for kind in _KINDS}
+_TEMPORARY = {kind: _temporary(kind) for kind in SHAPES}
+_COPY = {
+    kind: f"COPY {_INCOMING}{shape.table.name} ({', '.join(columns(kind))}) FROM STDIN (FORMAT BINARY)"
+    for kind, shape in SHAPES.items()
+}
+_TYPES = {kind: _types(kind) for kind in SHAPES}

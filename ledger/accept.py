@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from ipaddress import ip_address
 
+from ledger import waiting
 from ledger.group_commit import GroupCommit
 from ledger.redis_connection import ANSWER_WITHIN
 from ledger.rows import flat, paired
 from ledger.store import Argument, Store
 from schemas.errors import LedgerNotOpen, LedgerUnavailable, UnknownMerchant
-from schemas.payments import escrow
 from schemas.payments.notification import Notification
 from schemas.payments.source_budget import budget_name
 from schemas.reasons import Reason, dump
@@ -29,16 +29,6 @@ def unverified_source(one: Notification) -> str:
     if address.is_loopback:
         return ""
     return budget_name(address)
-
-
-def _escrow(one: Notification) -> tuple[str, bytes, bytes]:
-    """The key and JSON of the escrow change that a webhook reports, and why it is not trusted; "" for each that
-    does not apply."""
-    change = escrow.read(one.extra)
-    if change is None:
-        return "", b"", b""
-    doubt = escrow.NO_CODE if not change.code else None if one.verified else escrow.UNVERIFIED
-    return change.key, escrow.dump(change), b"" if doubt is None else dump(doubt)
 
 
 SECOND_BATCH_FROM = 32
@@ -116,10 +106,10 @@ class Intake:
     async def _accept_together(self, together: Sequence[Notification]) -> Sequence[Exception | None]:
         args: list[Argument] = [len(together)]
         for one in together:
+            received_at = "" if one.received_at is None else round(one.received_at * 1000)
+            entry = waiting.pack_notification(one)
             args += [
-                one.id, one.merchant, one.imp_uid, one.merchant_uid or "", one.status or "", one.cancellation_id or "",
-                one.source, int(one.verified), "" if one.received_at is None else round(one.received_at * 1000),
-                one.extra, one.token_hash or "", unverified_source(one), *_escrow(one),
+                one.id, one.merchant, one.imp_uid, entry, received_at, one.token_hash or "", unverified_source(one)
             ]  # fmt: skip
         answers = await self._store.run_and_kick("accept", *args, durable=True)
         if answers == b"closed":

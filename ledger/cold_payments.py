@@ -54,7 +54,7 @@ class ColdPayments:
 
     async def missing(self, names: Sequence[Name]) -> list[Name]:
         """Those of these payments that the ledger does not have."""
-        found = await self._store.run("read_missing", *(keys.payment(*name) for name in names))
+        found = await self._store.run("read_missing_records", *(keys.payment(*name) for name in names))
         return [name for name, is_missing in zip(names, found, strict=True) if is_missing]
 
     async def _put_back(self, some: Sequence[WholePayment]) -> None:

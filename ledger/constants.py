@@ -19,16 +19,12 @@ RECEIVER_SILENT_AFTER = 60
 NEARLY_FULL = 0.95
 """The share of Redis' `maxmemory` from which on nothing new is claimed."""
 
-FACT_BYTES = 350
-"""About how many bytes in Redis a fact takes."""
-
 _IN_LUA: dict[str, str | int | float] = {
     "DEFAULT_MERCHANT": DEFAULT_MERCHANT,
     "SWEEP_MS": round(SWEEP_EVERY * 1000),
     "SWEEP_REST_MS": round(SWEEP_REST * 1000),
     "RECEIVER_SILENT_MS": RECEIVER_SILENT_AFTER * 1000,
     "NEARLY_FULL": NEARLY_FULL,
-    "FACT_BYTES": FACT_BYTES,
 }
 
 

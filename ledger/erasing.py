@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
 import orjson
 
-from ledger import keys
+from ledger import payment_rows
 from ledger.bodies import stored_object
 from ledger.keys import payment
 from ledger.rows import flat, paired
 from ledger.store import Argument, Store
+from ledger.waiting import MOST, pack_stored, unpack_stored
 from schemas import wire
 from schemas.compression import compress, decompress
 from schemas.errors import Conflict, NotFound
-from schemas.outbox import cold_record
 from schemas.outbox.codec import pack
 from schemas.outbox.entries import Erasure
 from schemas.outbox.of_change import of_payment
-from schemas.payments import codec
 from schemas.payments.erased_record import erased
 from schemas.payments.erasure import blank_body, blank_object
 from schemas.reasons import Reason
@@ -48,20 +48,21 @@ class Erasing:
             if not settled:
                 raise Conflict(Reason.of("erased_when_delivered", imp_uid=imp_uid))
             row = await self._store.run("read_whole_payment", merchant, imp_uid)
-            notifications = await self._store.run(
-                "read_members", keys.NOTIFICATIONS_OF_PAYMENT(payment(merchant, imp_uid))
-            )
-            for args in _belongings(row, notifications):
+            _, *waiting = await self._store.run("read_waiting", payment(merchant, imp_uid), MOST)
+            for args in _belongings(merchant, imp_uid, row, waiting):
                 await self._store.run("erase_events", merchant, imp_uid, *args)
             record = _record_args(merchant, imp_uid, row, round(1000 * await self._store.now()))
             if await self._store.run("erase_payment", merchant, imp_uid, *record, durable=True) == b"erased":
                 return
 
 
-def _belongings(row: Sequence[Any], notifications: Sequence[bytes]) -> Iterator[list[Argument]]:
+def _belongings(
+    merchant: str, imp_uid: str, row: Sequence[Any], waiting: Sequence[Sequence[bytes]]
+) -> Iterator[list[Argument]]:
     """The arguments of each call of `erase_events`; the objects are written in one, as they share their bytes."""
-    _, _, _, stored, _, found, objects = row
-    known = paired(stored).get("snapshot", b"{}")
+    _, _, _, stored, found, objects = row
+    known = decompress(payment_rows.of_row(merchant, imp_uid, stored).object) or b"{}"
+    blanked = [(name, pack_stored(replace(unpack_stored(one), extra=""))) for name, one in waiting]
     shown: dict[bytes, bytes] = {}
     for _, place, fields, _ in found:
         if place:
@@ -69,7 +70,7 @@ def _belongings(row: Sequence[Any], notifications: Sequence[bytes]) -> Iterator[
             shown[paired(fields)["snap"]] = stored_object(blank)
     versions = sorted(shown, key=int)
     yield [0, len(versions), *flat((version, shown[version]) for version in versions), 0,
-           len(notifications), *notifications]  # fmt: skip
+           len(blanked), *flat(blanked)]  # fmt: skip
     for start in range(0, len(found), _EVENTS_TOGETHER):
         part = found[start : start + _EVENTS_TOGETHER]
         events = [(event, _blank_body(paired(fields)["body"], known)) for event, _, fields, _ in part]
@@ -89,12 +90,8 @@ def _attempt(packed: bytes) -> bytes:
 
 
 def _record_args(merchant: str, imp_uid: str, row: Sequence[Any], at: int) -> list[Argument]:
-    before = codec.load_record(merchant, imp_uid, paired(row[3]), codec.load_facts(paired(row[4])))
+    before = payment_rows.of_row(merchant, imp_uid, row[3]).load()
     record = erased(before, at)
-    fields = codec.dump_record(record)
-    facts = [(fact.key, codec.dump_fact(fact, place)) for place, fact in enumerate(record.facts.values())]
-    erasure = Erasure(merchant, imp_uid, record.erased_at or at, cold_record.dump(record))
-    return [
-        before.version, len(fields), *flat(fields.items()), len(facts), *flat(facts), pack(of_payment(record)),
-        pack(erasure),
-    ]  # fmt: skip
+    payment = of_payment(record)
+    erasure = Erasure(merchant, imp_uid, record.erased_at or at, payment.record)
+    return [before.version, record.version, payment.record, payment.snapshot, pack(payment), pack(erasure)]

@@ -76,7 +76,6 @@ def _template(name: str) -> str:
 
 _WITH_PAYMENT = "with its payment, after the retention"
 _WITH_EVENT = "with its event, after the retention"
-_WITH_NOTIFICATION = "with its notification, after the retention"
 _WITH_MERCHANT = "when its merchant is deleted"
 _WITH_ENDPOINT = "with its endpoint: after the retention, once that is deleted and nothing is to be delivered"
 _WITH_LANE = "a member leaves when it is settled"
@@ -119,7 +118,7 @@ KEYS = (
         "one a request; expires after 2 minutes without an answer, a day with one"),
     # Merchants
     MERCHANTS := Key("merchants", "zset", "merchant -> created", _WITH_MERCHANT),
-    Key("merchants:deleted", "zset", "merchant -> deleted", "when the merchant is put again"),
+    DELETED_MERCHANTS := Key("merchants:deleted", "zset", "merchant -> deleted", "when the merchant is put again"),
     MERCHANT := Key("merchant:<m>", "hash", "created_at since include_sandbox sandbox_since (when that was switched on,"
         " 0: from the start) check_prepared imp_key imp_secret (both sealed) token_hash tier trouble", _WITH_MERCHANT),
     ORDERS := Key("orders:<m>", "hash", "merchant_uid -> JSON {amount, currency}: what the merchant expects",
@@ -127,21 +126,7 @@ KEYS = (
     Key("imp_token:<any>", "string", "i'mport's access token for credentials (named by their hash), sealed",
         "one a pair of credentials; expires with the token"),
     Key("imp_lock:<any>", "string", "a process fetches that token, or the one after it", "expires by itself"),
-    # Notifications
-    NOTIFICATION := Key("ntf:<id>", "hash", "a notification as it came, outcome, reason; escrow: key of the escrow"
-        " change it reports; trouble: why its payment could not be refreshed, shown while it is pending",
-        "one a webhook; with its payment, or by itself once it is settled: after the retention, a rejected one after a"
-        " day"),
-    NOTIFICATIONS_OF_PAYMENT := Key("ntfs:p:<p>", "zset", "notifications for one payment -> received",
-        _WITH_NOTIFICATION),
-    NOTIFICATIONS_WITH_OUTCOME := Key("ntfs:o:<id>", "zset", "those with one outcome: pending, rejected",
-        _WITH_NOTIFICATION),
-    Key("waiting:<p>", "zset", "pending notifications of a payment -> stamp",
-        "a notification leaves when it is settled"),
-    Key("reported:<p>", "hash", "cancellation_id that a verified webhook reports -> stamp",
-        "a refresh that has seen it removes it"),
-    Key("escrow:<p>", "hash", "reported escrow change: fact key -> 'stamp:received:JSON'",
-        "a refresh that has seen it removes it"),
+    # Webhooks
     Key("unverified", "string", "unknown payments that unverified sources named", "expires after a minute"),
     Key("unverified:<any>", "string", "those that one of these sources named", "3,000 at most; expires after a minute"),
     Key("refusals", "hash", "merchant:status -> refused webhooks", "one counter a merchant and status; never"),
@@ -149,14 +134,14 @@ KEYS = (
         "one counter a merchant and reason; never"),
     Key("refused_bodies:at", "zset", "the same -> when the last one was counted", "never"),
     # Payments
-    PAYMENT := Key("pay:<p>", "hash", "one payment: version snapshot fetched_at … (schemas.payments.codec);"
-        " e:{event}, its events, and d:{delivery}, their deliveries with the latest 100 attempts, each packed"
-        " (shared/rows.lua, shared/deliveries.lua); o:{version}, i'mport's object as the refresh that made that version"
-        " saw it, or the difference from another; o:whole o:spent (shared/snapshots.lua); t:{endpoint}: event of the"
+    PAYMENT := Key("pay:<p>", "hash", "head, record (packed) and object of a payment (shared/records.lua); n:<id>: a"
+        " notification that waits for a refresh, trouble: why it has to (shared/notifications.lua); e:<event> (packed,"
+        " shared/rows.lua); d:<delivery> (packed, shared/deliveries.lua); o:<version>: i'mport's object as events show it,"
+        " whole or as the difference from another, o:whole, o:spent (shared/snapshots.lua); t:<endpoint>: event of the"
         " latest delivery to an ordered endpoint, from the second on",
-        "after the retention"),
-    FACTS := Key("facts:<p>", "hash", "fact key -> JSON fact; only grows", _WITH_PAYMENT),
-    Key("pays:u:<any>", "zset", "payments of one order number, of any merchant -> first recorded", _WITH_PAYMENT),
+        "after the retention; a notification leaves when it is settled"),
+    Key("pays:<m>", "hash", "order number -> imp_uids of its payments, in the order in which they were recorded",
+        "a payment leaves after the retention"),
     AGEING := Key("ageing", "zset", "payment -> last change: what retention may remove", _WITH_PAYMENT),
     Key("hidden:<p>", "string", "when a look-up found a payment of a test channel, which the merchant does not include",
         "expires after a day"),
@@ -185,8 +170,8 @@ KEYS = (
     # Lanes
     Key("lanes", "zset", "lane -> when its work may next be claimed, or since when it may",
         "a lane leaves when it has no work to claim"),
-    Key("due:<lane>", "zset", "unleased member -> due", _WITH_LANE),
-    Key("leased:<lane>", "zset", "leased member -> when the lease ends", "with the lease"),
+    DUE := Key("due:<lane>", "zset", "unleased member -> due", _WITH_LANE),
+    LEASED := Key("leased:<lane>", "zset", "leased member -> when the lease ends", "with the lease"),
     Key("tokens:<lane>", "hash", "leased member -> fencing token", "with the lease"),
     Key("touched:<lane>", "zset", "member marked while leased -> due", "with the lease"),
     Key("requested:<lane>", "zset", "delivery that an operator requested -> when", "once it is claimed or given up"),

@@ -1,17 +1,22 @@
-"""Notifications: webhooks as they were accepted, each with its outcome."""
+"""Notifications that wait for a refresh. Those that are settled are in history."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from ledger import keys
-from ledger.rows import Row, hashes, newest, seconds, text
 from ledger.store import Store
+from ledger.waiting import in_order
 from schemas import wire
-from schemas.errors import NotFound
+from schemas.outbox.codec import unpack
+from schemas.outbox.entries import Notification as Entry
+from schemas.outbox.whole_payment import Name
 from schemas.reasons import Reason, stored
+
+MOST_ITEMS = 1_000
+"""Items of the outbox that are searched for a notification: of a healthy history, far more than it lacks."""
 
 Outcome = Literal["pending", "applied", "unchanged", "rejected"]
 
@@ -36,41 +41,42 @@ class StoredNotification:
 
 
 class Notifications:
-    """Reads notifications."""
+    """Reads notifications that are pending, or that history does not have yet."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def get(self, identity: str) -> StoredNotification:
-        """The notification of this id. Raises `NotFound`."""
-        found = await self.some([identity])
-        if not found:
-            raise NotFound(Reason.of("not_found", kind="notification", id=identity))
-        return found[0]
-
-    async def some(self, identities: Sequence[str]) -> Sequence[StoredNotification]:
-        """Those of these notifications that the ledger has."""
-        rows = await hashes(self._store, [keys.NOTIFICATION(identity) for identity in identities])
-        return [_notification(identity, row) for identity, row in zip(identities, rows, strict=True) if row]
-
     async def of_payment(self, merchant: str, imp_uid: str, most: int) -> Sequence[StoredNotification]:
-        """The latest notifications for one payment, the latest first."""
-        index = keys.NOTIFICATIONS_OF_PAYMENT(keys.payment(merchant, imp_uid))
-        return await self.some(await newest(self._store, index, most))
+        """Those for one payment, ``most`` of them at most, the latest first."""
+        return (await self.of_payments([(merchant, imp_uid)], most))[::-1]
+
+    async def of_payments(self, names: Sequence[Name], most: int) -> Sequence[StoredNotification]:
+        """Those for each of these payments, ``most`` of each at most, the oldest first."""
+        if not names:
+            return ()
+        found = await self._store.run_all("read_waiting", [(keys.payment(*name), most) for name in names])
+        return [
+            _notification(one, trouble) for trouble, *rows in found for one in in_order(stored for _, stored in rows)
+        ]
+
+    async def unrecorded(self, identity: str) -> Entry | None:
+        """The notification of this id, if it is among the latest that history does not have yet."""
+        found = await self._store.run("find_entry", identity, MOST_ITEMS)
+        entry = unpack(*found) if found else None
+        return entry if isinstance(entry, Entry) and entry.id == identity else None
 
 
-def _notification(identity: str, row: Row) -> StoredNotification:
-    outcome: Outcome = next((one for one in get_args(Outcome) if one == text(row, "outcome")), "pending")
+def _notification(row: Entry, trouble: bytes) -> StoredNotification:
     return StoredNotification(
-        id=identity,
-        merchant=text(row, "merchant") or "",
-        imp_uid=text(row, "imp_uid") or "",
-        merchant_uid=text(row, "merchant_uid"),
-        status=text(row, "status"),
-        cancellation_id=text(row, "cancellation_id"),
-        source=text(row, "source"),
-        received_at=seconds(row, "received_at") or 0.0,
-        outcome=outcome,
-        reason=stored((row.get("trouble") if outcome == "pending" else None) or row.get("reason")),
-        extra=wire.loads(row.get("extra") or b"{}"),
+        id=row.id,
+        merchant=row.merchant,
+        imp_uid=row.imp_uid,
+        merchant_uid=row.merchant_uid,
+        status=row.status,
+        cancellation_id=row.cancellation_id,
+        source=row.source or None,
+        received_at=row.received_at / 1000,
+        outcome="pending",
+        reason=stored(trouble or (row.reason or "").encode()),
+        extra=wire.loads(row.extra or "{}"),
     )

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from ledger import keys
-from ledger.rows import Row, hashes, seconds, text
+from ledger import payment_rows
+from ledger.payment_rows import PaymentRow
 from ledger.store import Store
 from schemas import wire
 from schemas.errors import NotFound
 from schemas.outbox.codec import pack
 from schemas.outbox.entries import Order
-from schemas.payments import codec
 from schemas.payments.cancellations import CancellationRequest
+from schemas.payments.facts import cancelled_amount
 from schemas.reasons import Reason
 
 
@@ -65,10 +65,7 @@ class Payments:
 
     async def get(self, merchant: str, imp_uid: str) -> Payment:
         """One payment. Raises `NotFound` before the first refresh that found it."""
-        row = (await hashes(self._store, [keys.PAYMENT(keys.payment(merchant, imp_uid))]))[0]
-        if not row:
-            raise NotFound(Reason.of("payment_not_found", imp_uid=imp_uid, merchant=merchant))
-        return _payment(merchant, imp_uid, row)
+        return _payment(await payment_rows.read(self._store, merchant, imp_uid))
 
     async def refresh_state(self, merchant: str, imp_uid: str) -> RefreshState:
         """The state of a payment's refresh."""
@@ -86,19 +83,21 @@ class Payments:
             raise NotFound(Reason.of("not_found", kind="merchant", id=merchant))
 
 
-def _payment(merchant: str, imp_uid: str, row: Row) -> Payment:
+def _payment(row: PaymentRow) -> Payment:
+    record = row.load()
+    snapshot = record.snapshot
     return Payment(
-        merchant=merchant,
-        imp_uid=imp_uid,
-        merchant_uid=text(row, "merchant_uid") or "",
-        status=text(row, "status") or "ready",
-        sequence=int(row.get("sequence") or 0),
-        amount=Decimal(text(row, "amount") or 0),
-        cancelled_amount=Decimal(text(row, "cancelled_amount") or 0),
-        currency=text(row, "currency") or "",
-        fetched_at=seconds(row, "fetched_at"),
-        snapshot=row.get("snapshot") or b"{}",
-        requests=tuple(codec.load_request(request) for request in wire.loads(row.get("requests") or b"[]")),
-        contradicts=wire.loads(row.get("contradicts") or b"[]"),
-        erased_at=seconds(row, "erased_at"),
+        merchant=row.merchant,
+        imp_uid=row.imp_uid,
+        merchant_uid=snapshot.merchant_uid if snapshot else "",
+        status=record.status.value,
+        sequence=record.sequence,
+        amount=snapshot.amount if snapshot else Decimal(),
+        cancelled_amount=cancelled_amount(record.facts.values()),
+        currency=snapshot.currency if snapshot else "",
+        fetched_at=None if row.fetched_at is None else row.fetched_at / 1000,
+        snapshot=snapshot.raw if snapshot else b"{}",
+        requests=record.requests,
+        contradicts=record.contradicts,
+        erased_at=None if record.erased_at is None else record.erased_at / 1000,
     )

@@ -17,7 +17,7 @@ from schemas.compression import compress
 from schemas.outbox import cold_record
 from schemas.outbox.entries import Attempt, Delivery, Event, Payment
 from schemas.outbox.whole_payment import WholePayment
-from schemas.payments import codec
+from schemas.payments.facts import Status
 
 MOST_BYTES = 1_048_576
 """Bytes of events that one call puts back, about: others would wait for more."""
@@ -37,16 +37,10 @@ async def put_back(store: Store, some: Sequence[WholePayment]) -> tuple[int, int
 def record_args(payment: Payment) -> list[Argument]:
     """What `put_back_payment` takes. Raises `ValueError` for a record that is damaged."""
     record = cold_record.load(payment.merchant, payment.imp_uid, payment.record, payment.snapshot)
-    fields: dict[str, Argument] = {**codec.dump_record(record), "first_at": payment.first_at}
-    if payment.fetched_at is not None:
-        fields["fetched_at"] = payment.fetched_at
-    if not payment.silent:
-        fields["announced"] = "1"
-    facts = [(fact.key, codec.dump_fact(fact, place)) for place, fact in enumerate(record.facts.values())]
-    next_look: Argument = "" if payment.next_look_at is None else payment.next_look_at
+    next_look, fetched_at = ("" if at is None else at for at in (payment.next_look_at, payment.fetched_at))
     return [
-        payment.merchant, payment.imp_uid, payment.first_at, next_look, payment.merchant_uid,
-        len(fields), *flat(fields.items()), len(facts), *flat(facts),
+        payment.merchant, payment.imp_uid, payment.first_at, next_look, payment.merchant_uid, record.version,
+        fetched_at, int(not payment.silent), int(record.status is Status.PENDING), payment.record, payment.snapshot,
     ]  # fmt: skip
 
 

@@ -10,22 +10,20 @@ import orjson
 
 from ledger import keys
 from ledger.jobs import RECONCILE, Jobs
+from ledger.keys import payment
 from ledger.offload import offload
-from ledger.rows import flat, hashes, newest, paired
+from ledger.payment_rows import MOST_BYTES
+from ledger.rows import flat, hashes, newest
 from ledger.store import Store
 from schemas.errors import Conflict, NotFound
-from schemas.outbox import entries
+from schemas.outbox import cold_record, entries
 from schemas.outbox.codec import pack
-from schemas.payments import codec
 from schemas.payments.facts import Facts, Status
 from schemas.payments.windows import LARGEST_PAGE
 from schemas.reasons import Reason
 from schemas.reasons.reason import of_row
 
 State = Literal["running", "done"]
-
-MOST_FACTS = 5_000
-"""Facts read in one call; more would make other callers of Redis wait."""
 
 AUTO = "auto/"
 """What the ids of automatic runs begin with; the merchant's name follows."""
@@ -140,30 +138,38 @@ class Reconciliations:
     async def facts(self, merchant: str, imp_uids: Sequence[str]) -> tuple[dict[str, Facts], float]:
         """The facts of each of these payments, none for those that have left; and a time (UNIX seconds) after which
         no payment began that has left."""
-        known: dict[str, Facts] = {}
-        unread, left_until = imp_uids, 0
-        while unread:
-            left, rows = await self._store.run("read_facts", MOST_FACTS, merchant, *unread)
-            left_until = max(left_until, int(left))
-            for imp_uid, facts in zip(unread, rows, strict=False):
-                known[imp_uid] = await offload(codec.load_facts, paired(facts), rows=len(facts) // 2)
-            unread = unread[len(rows) :]
-        return known, left_until / 1000
+        left, records = await self._records(merchant, imp_uids)
+        none: Facts = {}
+        known = {
+            imp_uid: await offload(cold_record.facts, records[imp_uid], rows=cold_record.rows(records[imp_uid]))
+            if imp_uid in records
+            else none
+            for imp_uid in imp_uids
+        }
+        return known, left
 
     async def contradicts(self, merchant: str, imp_uids: Sequence[str]) -> dict[str, Sequence[str]]:
         """The events that i'mport's object contradicted at the last refresh, of those payments that were found."""
-        names = [keys.PAYMENT(keys.payment(merchant, imp_uid)) for imp_uid in imp_uids]
-        rows = await hashes(self._store, names, "version", "contradicts")
-        found = zip(imp_uids, rows, strict=True)
-        return {imp_uid: orjson.loads(row.get("contradicts", b"[]")) for imp_uid, row in found if row}
+        _, records = await self._records(merchant, imp_uids)
+        return {imp_uid: cold_record.contradicts(record) for imp_uid, record in records.items()}
 
     async def pending(self, merchant: str, imp_uids: Sequence[str]) -> set[str]:
         """Those of these payments with a cancellation whose result is not known."""
-        rows = await hashes(
-            self._store, [keys.PAYMENT(keys.payment(merchant, imp_uid)) for imp_uid in imp_uids], "status"
-        )
-        waits = Status.PENDING.value.encode()
-        return {imp_uid for imp_uid, row in zip(imp_uids, rows, strict=True) if row.get("status") == waits}
+        _, records = await self._records(merchant, imp_uids)
+        return {imp_uid for imp_uid, record in records.items() if cold_record.status(record) is Status.PENDING}
+
+    async def _records(self, merchant: str, imp_uids: Sequence[str]) -> tuple[float, dict[str, bytes]]:
+        """The packed records of those of these payments that the ledger has; and a time (UNIX seconds) after which no
+        payment began that has left."""
+        records: dict[str, bytes] = {}
+        unread, left_until = list(imp_uids), 0
+        while unread:
+            names = (payment(merchant, imp_uid) for imp_uid in unread)
+            left, rows = await self._store.run("read_payments", MOST_BYTES, 0, *names)
+            left_until = max(left_until, int(left))
+            records |= {imp_uid: row[1] for imp_uid, row in zip(unread, rows, strict=False) if row}
+            unread = unread[len(rows) :]
+        return left_until / 1000, records
 
     async def pause(self, merchant: str) -> float:
         """Seconds for which a merchant's lane of payments is paused, so that its lists wait, too; 0 for none."""

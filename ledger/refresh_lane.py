@@ -9,25 +9,27 @@ from decimal import Decimal
 from itertools import chain
 from typing import Any, Literal, NamedTuple, cast
 
-from ledger import keys
-from ledger.bodies import stored_object
+from ledger import keys, payment_rows
+from ledger.bodies import LONG, stored_object
 from ledger.endpoint_rows import filters
 from ledger.group_commit import GroupCommit
 from ledger.keys import Lane
 from ledger.leases import LEASE_MS, Lease
 from ledger.offload import offload
-from ledger.rows import hashes, paired
+from ledger.rows import flat, hashes
 from ledger.store import Argument, Store
+from ledger.waiting import answered, escrow_changes, in_order, reported_cancellations
 from schemas import wire
 from schemas.compression import compress
-from schemas.errors import NotFound
+from schemas.outbox import cold_record
 from schemas.outbox.codec import pack
+from schemas.outbox.entries import Notification
 from schemas.outbox.of_change import of_events, of_payment
-from schemas.payments import codec, escrow
+from schemas.payments import escrow
 from schemas.payments.commit_steps import Step, steps
 from schemas.payments.decide import Change, Record
 from schemas.payments.escrow import EscrowChange
-from schemas.payments.facts import ExpectedAmount
+from schemas.payments.facts import ExpectedAmount, Status
 from schemas.reasons import Reason, dump
 
 MOST_BYTES = 262_144
@@ -47,15 +49,24 @@ class _Write(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ClaimedPayment:
-    """A payment to refresh. ``tries`` look-ups have failed so far; ``reported_cancellations`` (ids) and
-    ``escrow_changes`` are what verified webhooks have reported."""
+    """A payment to refresh. ``tries`` look-ups have failed so far; ``waiting`` are the notifications that came before
+    the claim."""
 
     lease: Lease
     record: Record
     tries: int
     silent: bool
-    reported_cancellations: tuple[str, ...]
-    escrow_changes: tuple[EscrowChange, ...] = ()
+    waiting: tuple[Notification, ...] = ()
+
+    @property
+    def reported_cancellations(self) -> tuple[str, ...]:
+        """The ids of the cancellations that verified webhooks report."""
+        return reported_cancellations(self.waiting)
+
+    @property
+    def escrow_changes(self) -> tuple[EscrowChange, ...]:
+        """The escrow changes that verified webhooks report."""
+        return escrow_changes(self.waiting)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +99,9 @@ class RefreshLane:
         now, token, base, left, failures, rows = await self._store.run_and_kick(
             "claim_payments", str(lane), limit, LEASE_MS
         )
-        claimed = [await offload(_claimed, lane, int(token), int(base), row, rows=len(row[4]) // 2) for row in rows]
+        claimed = [
+            await offload(_claimed, lane, int(token), int(base), row, rows=cold_record.rows(row[3])) for row in rows
+        ]
         return ClaimedPayments(int(now) / 1000, int(failures), tuple(claimed), int(left) / 1000)
 
     async def expected(self, merchant: str, merchant_uids: Sequence[str]) -> dict[str, ExpectedAmount]:
@@ -135,7 +148,7 @@ class RefreshLane:
 
     async def postpone(
         self,
-        lease: Lease,
+        payment: ClaimedPayment,
         kind: Literal["again", "stalled", "unknown", "rejected"],
         *,
         due_in: float | None,
@@ -149,26 +162,15 @@ class RefreshLane:
         slow lane.
         ``rejected``: it never knew the payment; the notifications are rejected with ``reason``.
         """
-        to = Lane("unknown", lease.lane.name) if kind == "unknown" else lease.lane
+        lane = payment.lease.lane
+        to = Lane("unknown", lane.name) if kind == "unknown" else lane
         due = "" if due_in is None else round(due_in * 1000)
-        args: list[Argument] = [
-            str(lease.lane),
-            lease.member,
-            lease.token,
-            str(to),
-            due,
-            kind,
-            b"" if reason is None else dump(reason),
-            tries,
-        ]
-        await self._postpones.add(args)
+        await self._postpone(payment, to, due, kind, b"" if reason is None else dump(reason), tries, "")
 
-    async def hide(self, lease: Lease, *, reason: Reason, now: float) -> None:
+    async def hide(self, payment: ClaimedPayment, *, reason: Reason, now: float) -> None:
         """End a lease whose look-up at ``now`` (UNIX seconds) found a payment that does not exist for the merchant: its
         notifications are rejected with ``reason``, and it is not refreshed again unless a webhook or operator asks."""
-        lane = str(lease.lane)
-        args: list[Argument] = [lane, lease.member, lease.token, lane, "", "hidden", dump(reason), 0, round(now * 1000)]
-        await self._postpones.add(args)
+        await self._postpone(payment, payment.lease.lane, "", "hidden", dump(reason), 0, round(now * 1000))
 
     async def pause(self, lane: Lane, seconds: float, trouble: Reason) -> int:
         """Pause a merchant's lanes because i'mport fails for it; return its failures in a row."""
@@ -185,41 +187,26 @@ class RefreshLane:
 
     async def record(self, merchant: str, imp_uid: str) -> Record:
         """The record of a payment. Raises `NotFound` before the first refresh that found it."""
-        name = keys.payment(merchant, imp_uid)
-        fields, facts = await hashes(self._store, [keys.PAYMENT(name), keys.FACTS(name)])
-        if not fields:
-            raise NotFound(Reason.of("payment_not_found", imp_uid=imp_uid, merchant=merchant))
-        known = await offload(codec.load_facts, facts, rows=len(facts))
-        return await offload(codec.load_record, merchant, imp_uid, fields, known, rows=len(facts))
+        row = await payment_rows.read(self._store, merchant, imp_uid)
+        return await offload(row.load, rows=cold_record.rows(row.record))
 
     async def _commit_all(self, writes: Sequence[_Write]) -> Sequence[bytes]:
         args = chain.from_iterable(write.args for write in writes)
         return cast(list[bytes], await self._store.run_and_kick("commit", len(writes), *args, durable=True))
+
+    async def _postpone(self, payment: ClaimedPayment, to: Lane, *args: Argument) -> None:
+        lease, ids = payment.lease, [one.id for one in payment.waiting]
+        await self._postpones.add([str(lease.lane), lease.member, lease.token, str(to), *args, len(ids), *ids])
 
     async def _postpone_all(self, calls: Sequence[list[Argument]]) -> Sequence[None]:
         return await self._store.run_all_and_kick("postpone", calls)
 
 
 def _claimed(lane: Lane, token: int, base: int, row: Sequence[Any]) -> ClaimedPayment:
-    imp_uid, tries, silent, fields, facts, reported, changes = row
+    imp_uid, tries, silent, packed, shown, stored = row
     name = imp_uid.decode()
-    if fields:
-        record = codec.load_record(lane.name, name, paired(fields), codec.load_facts(paired(facts)))
-    else:
-        record = Record(lane.name, name, sequence=base)
-    return ClaimedPayment(
-        Lease(lane, name, token),
-        record,
-        int(tries),
-        bool(silent),
-        tuple(paired(reported)),
-        tuple(map(_escrow_change, paired(changes).values())),
-    )
-
-
-def _escrow_change(stored: bytes) -> EscrowChange:
-    _stamp, received, text = stored.split(b":", 2)
-    return escrow.load(text, int(received) // 1000)
+    record = cold_record.load(lane.name, name, packed, shown) if packed else Record(lane.name, name, sequence=base)
+    return ClaimedPayment(Lease(lane, name, token), record, int(tries), bool(silent), in_order(stored[1::2]))
 
 
 def _expected(row: Mapping[str, Any]) -> ExpectedAmount:
@@ -228,42 +215,38 @@ def _expected(row: Mapping[str, Any]) -> ExpectedAmount:
 
 def _write(change: Change, step: Step, claimed: ClaimedPayment | None, now: float, *, with_object: bool) -> _Write:
     """A step of a change; the object that its events show is stored under the version that the first step makes."""
-    record, before = step.change.record, step.change.previous
-    fields = codec.dump_record(record)
-    found = fields.pop("snapshot", b"") if with_object else b""
-    fields.pop("snapshot", None)
-    if claimed is not None:
-        fields["fetched_at"] = round(now * 1000)
+    record, events = step.change.record, step.change.events
+    payment, entries = of_payment(record), of_events(step.change, time.time_ns() // 1000)
+    shown = (events[0].callback.payment or b"") if with_object and events else b""
+    is_shown = record.snapshot is not None and shown == record.snapshot.raw
+    answered = _answered(change, claimed) if step.is_last and claimed else []
+    heard = max((one.received_at for one in claimed.waiting), default="") if claimed else ""
     args: list[Argument] = [
         str(claimed.lease.lane) if claimed else "",
         record.merchant,
         record.imp_uid,
         claimed.lease.token if claimed else "",
-        before.version,
+        step.change.previous.version,
+        record.version,
         "" if step.change.next_refresh is None else round(step.change.next_refresh * 1000),
-        _outcome(change, claimed),
-        int(bool(change.record.reported_cancellations)),
-        _doubt(record),
         int(claimed.silent) if claimed else 0,
         int(step.is_last),
+        int(record.status is Status.PENDING),
         *(_needs(change) if step.is_first and not step.is_last else ("", "", "")),
-        record.snapshot.merchant_uid if record.snapshot else "",
-        len(fields),
+        payment.merchant_uid,
+        "" if claimed is None else round(now * 1000),
+        heard,
+        payment.record,
+        payment.snapshot if with_object and not is_shown else b"",
+        payment.snapshot if is_shown and len(shown) < LONG else stored_object(shown),
+        change.previous.version + 1 if events else "",
+        len(events),
     ]
-    for name, value in fields.items():
-        args += [name, value]
-    args.append(len(step.change.facts))
-    for place, fact in enumerate(step.change.facts, start=len(record.facts) - len(step.change.facts)):
-        args += [fact.key, codec.dump_fact(fact, place)]
-    shown = (step.change.events[0].callback.payment or b"") if with_object and step.change.events else b""
-    args += [found, stored_object(shown) if shown else b""]
-    args += [change.previous.version + 1 if step.change.events else "", len(step.change.events)]
-    entries = of_events(step.change, time.time_ns() // 1000)
-    shared = [pack(entry) for entry in entries.shared]
-    for event, entry in zip(step.change.events, entries.events, strict=True):
+    for event, entry in zip(events, entries.events, strict=True):
         args += [event.id, event.type, event.sequence, int(event.silent), int(event.sandbox), filters(event.type)]
         args += [compress(event.callback.text), pack(entry)]
-    args += [pack(of_payment(record)), shared[0] if shared else b""]
+    args += [pack(payment), *map(pack, entries.shared or ()), *(() if entries.shared else (b"",))]
+    args += [int(bool(answered) and change.has_events), len(answered), *flat(answered)]
     return _Write(args, sum(len(arg) for arg in args if isinstance(arg, str | bytes)))
 
 
@@ -275,12 +258,13 @@ def _needs(change: Change) -> tuple[int, int, int]:
     return size + found + shown, len(change.events), sum(not event.silent for event in change.events)
 
 
-def _outcome(change: Change, claimed: ClaimedPayment | None) -> str:
-    if claimed is None:
-        return ""
-    return "applied" if change.has_events else "unchanged"
-
-
-def _doubt(record: Record) -> bytes:
-    """Why the reported escrow changes are not trusted, or ""."""
-    return dump(escrow.NOT_ESCROW) if record.snapshot is not None and not record.snapshot.escrow else b""
+def _answered(change: Change, claimed: ClaimedPayment) -> list[tuple[str, bytes]]:
+    """The notifications that this refresh answers; those of a cancellation that it has not found wait on."""
+    record = change.record
+    is_escrow = record.snapshot is None or record.snapshot.escrow
+    return answered(
+        claimed.waiting,
+        "applied" if change.has_events else "unchanged",
+        doubt=None if is_escrow else escrow.NOT_ESCROW,
+        only_escrow=bool(record.reported_cancellations),
+    )

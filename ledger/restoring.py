@@ -92,13 +92,12 @@ class Restoring:
 
     async def notification(self, row: entries.Notification) -> int:
         """Accept a pending notification once more, after opening: its payment is due for a refresh."""
-        fields = await hashes(
-            self._store, [keys.NOTIFICATION(row.id), keys.MERCHANT(row.merchant)], "merchant", "token_hash"
-        )
-        if fields[0].get("merchant"):
+        here = keys.PAYMENT(keys.payment(row.merchant, row.imp_uid))
+        if (await hashes(self._store, [here], f"n:{row.id}"))[0]:
             return 0
+        (merchant,) = await hashes(self._store, [keys.MERCHANT(row.merchant)], "token_hash")
         try:
-            await self._intake.accept(_notification(row, text(fields[1], "token_hash")))
+            await self._intake.accept(_notification(row, text(merchant, "token_hash")))
         except UnknownMerchant:
             return 0  # it was deleted since
         return 1

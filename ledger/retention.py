@@ -30,14 +30,11 @@ class Retention:
         self.waits_for_history = False
         """Whether the last step left payments here because history did not have all of them yet."""
 
-    async def tidy(self, *, older_than: float, rejected_before: float) -> int:
-        """Remove some of what has not changed since ``older_than`` (UNIX seconds); how much was removed.
-
-        Rejected notifications go when they came before ``rejected_before``. Raises `LedgerUnavailable`.
-        """
+    async def tidy(self, *, older_than: float) -> int:
+        """Remove some of what has not changed since ``older_than`` (UNIX seconds); how much was removed. Raises
+        `LedgerUnavailable`."""
         before = round(older_than * 1000)
-        removed = int(await self._store.run("tidy_notifications", round(rejected_before * 1000), BATCH))
-        removed += int(await self._store.run("tidy_events", before, BATCH, len(_WITHOUT_PAYMENT), *_WITHOUT_PAYMENT))
+        removed = int(await self._store.run("tidy_events", before, BATCH, len(_WITHOUT_PAYMENT), *_WITHOUT_PAYMENT))
         removed += int(await self._store.run("tidy_replays", before, BATCH))
         removed += int(await self._store.run("tidy_reconciliations", before, BATCH))
         removed += int(await self._store.run("tidy_merchants", before, BATCH))

@@ -6,15 +6,16 @@ a change in between wins, whichever is recorded first; what history has already 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable
 
 from ledger import keys
 from ledger.constants import DEFAULT_MERCHANT
 from ledger.outbox import Outbox
 from ledger.reconciliations import load_run
-from ledger.rows import Row, hashes, members, paired
-from ledger.store import Argument, Store
-from ledger.stored_entries import whole_events, whole_notification, whole_payment
+from ledger.rows import Row, hashes, members
+from ledger.store import Store
+from ledger.stored_entries import whole_events, whole_payment
+from ledger.waiting import MOST, in_order
 from schemas import wire
 from schemas.endpoints.endpoint import ENDPOINT_TYPES, TEST_TYPE
 from schemas.outbox import entries
@@ -24,10 +25,9 @@ from schemas.outbox.entries import Entry
 MOST_ENTRIES = 400
 """Entries of one call; more would make others wait."""
 
-_EVENTS, _OUTCOMES = (*ENDPOINT_TYPES, TEST_TYPE), ("pending", "rejected")
-PARTS = ("registry", "payments", *(f"events/{type_}" for type_ in _EVENTS), *(f"outcome/{one}" for one in _OUTCOMES))
-"""In this order: events come before what they are looked up for. Settled notifications come with their payments; those
-that are pending or rejected may have none."""
+PARTS = ("registry", "payments", *(f"events/{type_}" for type_ in (*ENDPOINT_TYPES, TEST_TYPE)), "waiting")
+"""In this order: events come before what they are looked up for. A notification that waits while this goes on and is
+settled before its turn is written whole then."""
 
 
 class Rewriting:
@@ -58,7 +58,7 @@ class Rewriting:
                 return await self._payments(cursor)
             case "events":
                 return await self._events(of, cursor)
-        return await self._notifications(of, cursor)
+        return await self._waiting(cursor)
 
     async def _registry(self) -> str:
         revision = int(await self._store.run("append_registry"))
@@ -78,9 +78,6 @@ class Rewriting:
             row = await self._store.run("read_whole_payment", merchant, imp_uid)
             if row[3]:
                 await self._append(whole_payment(merchant, imp_uid, row))
-            ids = await members(self._store, keys.NOTIFICATIONS_OF_PAYMENT(keys.payment(merchant, imp_uid)))
-            for start in range(0, len(ids), MOST_ENTRIES):
-                await self._append_notifications(ids[start : start + MOST_ENTRIES])
         return _cursor(following)
 
     async def _events(self, type_: str, cursor: str) -> str:
@@ -88,18 +85,24 @@ class Rewriting:
         await self._append(whole_events(rows, (), int(revision)))
         return str(last.decode())
 
-    async def _notifications(self, outcome: str, cursor: str) -> str:
-        following, ids = await self._store.run("read_part", keys.NOTIFICATIONS_WITH_OUTCOME(outcome), cursor)
-        await self._append_notifications(ids)
-        return _cursor(following)
+    async def _waiting(self, cursor: str) -> str:
+        """The notifications of payments that are due or leased: all that wait."""
+        deleted = await members(self._store, keys.DELETED_MERCHANTS())
+        merchants = [DEFAULT_MERCHANT, *await members(self._store, keys.MERCHANTS()), *deleted]
+        lanes = (f"{kind}/{name}" for name in sorted(set(merchants)) for kind in ("refresh", "unknown"))
+        sets = sorted(name for lane in lanes for name in (keys.DUE(lane), keys.LEASED(lane)))
+        name, _, place = (f"{sets[0]}|0" if cursor == "0" else cursor).rpartition("|")
+        following, found = await self._store.run("read_part", name, place)
+        merchant = name.partition("/")[2]
+        calls = [(keys.payment(merchant, imp_uid.decode()), MOST) for imp_uid in found]
+        rows = await self._store.run_all("read_waiting", calls) if calls else []
+        await self._append(one for _, *waiting in rows for one in in_order(stored for _, stored in waiting))
+        if following != b"0":
+            return f"{name}|{following.decode()}"
+        following_set = next((one for one in sets if one > name), "")
+        return following_set and f"{following_set}|0"
 
-    async def _append_notifications(self, ids: Sequence[Argument]) -> None:
-        revision, rows = await self._store.run("read_whole_notifications", *ids)
-        await self._append(
-            whole_notification(identity.decode(), paired(row), int(revision)) for identity, row in rows if row
-        )
-
-    async def _append(self, some: Iterator[Entry]) -> None:
+    async def _append(self, some: Iterable[Entry]) -> None:
         batch: list[bytes] = []
         for entry in some:
             batch.append(pack(entry))

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from ledger import payment_rows
 from ledger.bodies import stored_body
 from ledger.rows import Row, paired, text
 from schemas import wire
@@ -17,24 +18,21 @@ from schemas.outbox import entries
 from schemas.outbox.entries import Entry
 from schemas.outbox.of_change import SHARED_FROM, of_event, of_payment
 from schemas.outbox.of_endpoint import of_endpoint_event
-from schemas.payments import codec, events
+from schemas.payments import events
 from schemas.payments.events import CallbackBody
 from schemas.payments.facts import Status
 
 
 def whole_payment(merchant: str, imp_uid: str, row: Sequence[Any]) -> Iterator[Entry]:
     """What `read_whole_payment` has read."""
-    revision, changed_at, next_look_at, stored, facts, found, objects = row
-    fields = paired(stored)
-    record = codec.load_record(merchant, imp_uid, fields, codec.load_facts(paired(facts)))
-    if record.snapshot is None:
-        return
-    payment = of_payment(record, int(revision), first_at=_int(fields, "first_at") or 0, changed_at=int(changed_at or 0))
+    revision, changed_at, next_look_at, stored, found, objects = row
+    kept = payment_rows.of_row(merchant, imp_uid, stored)
+    payment = of_payment(kept.load(), int(revision), first_at=kept.first_at, changed_at=int(changed_at or 0))
     yield replace(
         payment,
-        fetched_at=_int(fields, "fetched_at"),
+        fetched_at=kept.fetched_at,
         next_look_at=int(next_look_at) if next_look_at else None,
-        silent=fields.get("announced") != b"1",
+        silent=not kept.announced,
     )
     yield from whole_events(found, objects, int(revision))
 
@@ -55,25 +53,6 @@ def whole_events(rows: Sequence[Any], objects: Sequence[bytes], revision: int) -
         for _, fields, attempts in deliveries:
             if fields:
                 yield from _delivery(paired(fields), attempts, revision)
-
-
-def whole_notification(identity: str, row: Row, revision: int) -> entries.Notification:
-    """A notification with its outcome."""
-    return entries.Notification(
-        id=identity,
-        merchant=_text(row, "merchant"),
-        imp_uid=_text(row, "imp_uid"),
-        merchant_uid=text(row, "merchant_uid"),
-        status=text(row, "status"),
-        cancellation_id=text(row, "cancellation_id"),
-        source=text(row, "source"),
-        verified=row.get("verified") == b"1",
-        received_at=_int(row, "received_at") or 0,
-        extra=_text(row, "extra"),
-        outcome=_text(row, "outcome"),
-        reason=text(row, "reason"),
-        revision=revision,
-    )
 
 
 def _event(identity: str, row: Row, body: CallbackBody, object_revision: int | None) -> entries.Event:

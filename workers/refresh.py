@@ -146,7 +146,7 @@ class Refresher:
         outcome = await self._lane.commit(change, claimed=payment, now=now, written=log_events)
         if outcome == "changed":
             # An operator changed the record since the claim; the snapshot may not show a cancellation just sent.
-            await self._lane.postpone(payment.lease, "again", due_in=0, tries=payment.tries)
+            await self._lane.postpone(payment, "again", due_in=0, tries=payment.tries)
         log_commit(payment, change, snapshot, outcome)
         if outcome == "full":
             raise LedgerFull(Reason.of("redis_full_for_events", events=len(change.events)))
@@ -164,7 +164,7 @@ class Refresher:
         if exhausted(schedule, tries):
             await self._give_up(payment)
             return
-        await self._lane.postpone(payment.lease, "unknown", due_in=schedule[tries], tries=tries + 1)
+        await self._lane.postpone(payment, "unknown", due_in=schedule[tries], tries=tries + 1)
 
     async def _give_up(self, payment: ClaimedPayment) -> None:
         """Reject what i'mport never knew; only history can say that of a payment that the ledger does not have."""
@@ -180,13 +180,13 @@ class Refresher:
         log.warning(
             "notification_rejected", merchant=record.merchant, imp_uid=record.imp_uid, reason="unknown to i'mport"
         )
-        await self._lane.postpone(payment.lease, "rejected", due_in=None, reason=Reason.of("payment_unknown"))
+        await self._lane.postpone(payment, "rejected", due_in=None, reason=Reason.of("payment_unknown"))
 
     async def _hide(self, payment: ClaimedPayment, hidden: HiddenPayment, now: float) -> None:
         """Treat a payment of a test channel as unknown, because its merchant excludes test payments."""
         record = payment.record
         log.info("notification_rejected", merchant=record.merchant, imp_uid=record.imp_uid, reason="test channel")
-        await self._lane.hide(payment.lease, reason=hidden.reason, now=now)
+        await self._lane.hide(payment, reason=hidden.reason, now=now)
 
     async def _postpone(self, payment: ClaimedPayment, error: RelayError) -> None:
         """Postpone one payment that could not be refreshed although i'mport works."""
@@ -196,7 +196,7 @@ class Refresher:
             next_in=round(due_in, 1),
         )  # fmt: skip
         reason = Reason.of("lookup_failed", error.reason)
-        await self._lane.postpone(payment.lease, "stalled", due_in=due_in, tries=payment.tries + 1, reason=reason)
+        await self._lane.postpone(payment, "stalled", due_in=due_in, tries=payment.tries + 1, reason=reason)
 
     async def _pause(self, lane: Lane, claimed: ClaimedPayments, error: IamportError) -> None:
         """Pause the lane of a merchant for which i'mport fails. One probe after each pause tests i'mport again."""
@@ -218,7 +218,7 @@ class Refresher:
             due_in, tries = 0.0, payment.tries
         else:
             due_in, tries = self._due_in(payment), payment.tries + 1
-        await self._lane.postpone(payment.lease, "stalled", due_in=due_in, tries=tries)
+        await self._lane.postpone(payment, "stalled", due_in=due_in, tries=tries)
 
     def _due_in(self, payment: ClaimedPayment) -> float:
         """Seconds until a payment is looked up again after a failure."""

@@ -23,8 +23,6 @@ SHORTEST_INTERVAL = 1.0
 RUN_AGAIN_IN = 0.1
 """Seconds between two runs while more rows are left."""
 JOB = "retention"
-REJECTED_AFTER = 86400.0
-"""Seconds for which a rejected notification is stored, as unverified sources can send any number of them."""
 
 
 class RetentionJob:
@@ -39,9 +37,7 @@ class RetentionJob:
     async def step(self, _job: str, now: float) -> float:
         """Remove a bounded number of old rows; return the seconds until the next step."""
         await self._reconciler.schedule_all()
-        removed = await self._ledger.retention.tidy(
-            older_than=now - self._keeps, rejected_before=now - min(REJECTED_AFTER, self._keeps)
-        )
+        removed = await self._ledger.retention.tidy(older_than=now - self._keeps)
         if removed:
             log.info("retention_removed", removed=removed)
             return RUN_AGAIN_IN

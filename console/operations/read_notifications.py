@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from console.context import Context
 from console.operations import from_history
 from console.operations.wait_for_history import HistoryPage, wait_for_history
 from history.pages import PageRequest
 from ledger.notifications import Outcome, StoredNotification
-from schemas.errors import NotFound
+from schemas.errors import HistoryUnavailable, NotFound
+from schemas.outbox.entries import Notification
+
+MOST_OF_PAYMENT = 100
+"""Pending notifications of one payment for which the ledger is asked what they wait for."""
 
 
 async def read_notification(context: Context, identity: str) -> StoredNotification:
-    """One notification, wherever it is. Raises `NotFound`."""
+    """One notification. Raises `NotFound` and `HistoryUnavailable`."""
     try:
-        return await context.ledger.notifications.get(identity)
-    except NotFound:
-        return from_history.notification(await context.history.notifications.get(identity))
+        await wait_for_history(context)
+        row = await context.history.notifications.get(identity)
+    except (NotFound, HistoryUnavailable):
+        unrecorded = await context.ledger.notifications.unrecorded(identity)
+        if unrecorded is None:
+            raise
+        row = unrecorded
+    (found,) = await _as_they_are(context, [row])
+    return found
 
 
 async def list_notifications(
@@ -26,11 +38,15 @@ async def list_notifications(
     imp_uid: str | None = None,
     outcome: Outcome | None = None,
 ) -> HistoryPage[StoredNotification]:
-    """Notifications, newest first; what the pending ones wait for is as the ledger knows it. Raises `Invalid` and
-    `HistoryUnavailable`."""
+    """Notifications, newest first. Raises `Invalid` and `HistoryUnavailable`."""
     behind = await wait_for_history(context)
     page = await context.history.notifications.list(part, merchant=merchant, imp_uid=imp_uid, outcome=outcome)
-    pending = [row.id for row in page.rows if row.outcome == "pending"]
-    now = {row.id: row for row in await context.ledger.notifications.some(pending) if row.outcome == "pending"}
-    rows = tuple(now.get(row.id) or from_history.notification(row) for row in page.rows)
-    return HistoryPage(rows, page.next_cursor, behind)
+    return HistoryPage(await _as_they_are(context, page.rows), page.next_cursor, behind)
+
+
+async def _as_they_are(context: Context, rows: Sequence[Notification]) -> tuple[StoredNotification, ...]:
+    """These notifications, the pending ones with what they wait for, which only the ledger knows."""
+    names = list(dict.fromkeys((row.merchant, row.imp_uid) for row in rows if row.outcome == "pending"))
+    now = {row.id: row for row in await context.ledger.notifications.of_payments(names, MOST_OF_PAYMENT)}
+    pending = (now.get(row.id) if row.outcome == "pending" else None for row in rows)
+    return tuple(known or from_history.notification(row) for known, row in zip(pending, rows, strict=True))

@@ -2,8 +2,8 @@
 -- ARGV: lane, limit, lease (ms)
 -- Returns: {lanes to kick, {now (ms), token, base of sequences, when the youngest of the payments that have left had last changed (ms, 0:
 --          none has), i'mport's failures in a row,
---          per payment {imp_uid, tries, silent (0 or 1), fields of pay:p, fields of facts:p, reported:p, escrow:p}}}
--- uses: lanes leases payments
+--          per payment {imp_uid, tries, silent (0 or 1), record (or ""), i'mport's object (or ""), {id, pending notification, …}}}}
+-- uses: lanes leases payments records
 
 -- Bytes that one claim reads of payments, about: long histories come in several claims, so that others need not wait for them.
 local MOST_BYTES = 2097152
@@ -14,16 +14,37 @@ local token, may_claim = begin_claim(lane)
 if not may_claim then return {{}, {int(now()), int(token), "0", "0", 0, {}}} end
 reclaim(lane, lease_ms)
 
+-- What the row of a payment has for its refresh.
+-- Returns: {record, i'mport's object or "", {id, notification, …}}, and how many bytes these are
+local function read_payment(imp)
+  local p = m .. "/" .. imp
+  local row, waiting, bytes = {}, {}, 0
+  local fields = redis.call("HGETALL", k("pay", p))
+  for i = 1, #fields, 2 do
+    local name, value = fields[i], fields[i + 1]
+    bytes = bytes + #value
+    if string.sub(name, 1, 2) == "n:" then
+      waiting[#waiting + 1] = string.sub(name, 3)
+      waiting[#waiting + 1] = value
+    else
+      row[name] = value
+    end
+  end
+  local object = row.object or ""
+  if object == "" and row.head then object = snapshot(p, parsed_head(row.head).snap) or "" end
+  return {row.record or "", object, waiting}, bytes + #object
+end
+
 -- As many of these payments as one claim reads; one at least.
 local function readable(due)
-  local some, bytes = {}, 0
+  local some, read, bytes = {}, {}, 0
   for i, imp in ipairs(due) do
-    local p = m .. "/" .. imp
-    bytes = bytes + redis.call("HSTRLEN", k("pay", p), "snapshot") + redis.call("HLEN", k("facts", p)) * FACT_BYTES
+    local row, size = read_payment(imp)
+    bytes = bytes + size
     if i > 1 and bytes > MOST_BYTES then break end
-    some[i] = imp
+    some[i], read[i] = imp, row
   end
-  return some
+  return some, read
 end
 
 local not_before, probe_until, failures =
@@ -32,17 +53,13 @@ failures = tonumber(failures or 0)
 local rows = {}
 if math.max(tonumber(not_before or 0), tonumber(probe_until or 0)) <= now() then
   if failures > 0 then limit = 1 end
-  local due = readable(redis.call("ZRANGEBYSCORE", k("due", lane), "-inf", int(now()), "LIMIT", 0, limit))
+  local due, read = readable(redis.call("ZRANGEBYSCORE", k("due", lane), "-inf", int(now()), "LIMIT", 0, limit))
   lease(lane, due, token, lease_ms)
-  -- These are not stalled any more: resuming need not touch them.
-  with_all("ZREM", k("stalled", lane), due)
-  local tries = #due > 0 and redis.call("HMGET", k("tries", lane), unpack(due))
-  for i, imp in ipairs(due) do
-    local p = m .. "/" .. imp
-    local fields = redis.call("HGETALL", k("pay", p))
-    rows[i] = {imp, tries[i] or "0", redis.call("SISMEMBER", k("silent", lane), imp), fields,
-      #fields > 0 and redis.call("HGETALL", k("facts", p)) or {}, redis.call("HGETALL", k("reported", p)),
-      redis.call("HGETALL", k("escrow", p))}
+  if #due > 0 then
+    -- These are not stalled any more: resuming need not touch them.
+    redis.call("ZREM", k("stalled", lane), unpack(due))
+    local tries, silent = redis.call("HMGET", k("tries", lane), unpack(due)), redis.call("SMISMEMBER", k("silent", lane), unpack(due))
+    for i, imp in ipairs(due) do rows[i] = {imp, tries[i] or "0", silent[i], unpack(read[i])} end
   end
   if #due > 0 and lane == "unknown/" .. m then
     redis.call("HSET", k("lane", lane), "not_before", int(now() + UNKNOWN_EVERY))

@@ -2,53 +2,37 @@
 -- facts comes in several steps (see schemas/payments/commit_steps.py), each with the version that the one before it left; the last
 -- one settles the refresh.
 -- ARGV: how many, then per change:
---       lane ("" for an operator), merchant, imp_uid, token, version it was read at, next refresh (ms from now, or ""),
---       outcome for the notifications that it answers ("applied", "unchanged", or "" to let them wait),
---       whether a reported cancellation is not found yet (0 or 1): then only notifications of escrow changes are answered,
---       why the reported escrow changes are not trusted (or ""), silent (0 or 1),
---       whether it is the last step (0 or 1), of all steps: bytes, events, events to deliver ("" but in the first of several),
---       merchant_uid, how many fields, (field, value)…, how many facts, (key, JSON)…,
---       i'mport's object, the one that the events show ("" where an earlier step brought these),
---       version under which this is stored ("" for no events),
+--       lane ("" for an operator), merchant, imp_uid, token, version it was read at, version, next refresh (ms from now, or ""),
+--       silent (0 or 1), whether it is the last step (0 or 1), whether a cancellation is open (0 or 1),
+--       of all steps: bytes, events, events to deliver ("" but in the first of several),
+--       merchant_uid, when it was looked up (ms, or "" for an operator), when its latest webhook came (ms, or ""),
+--       record, i'mport's object (or "" where an earlier step brought it, or it is what the events show), the one that the events show
+--       (or "" where an earlier step brought it), version under which this is stored ("" for no events),
 --       how many events, (id, type, sequence, silent (0 or 1), sandbox (0 or 1), filters that cover its type, body without the object,
 --       entry for history)…,
---       entry of the payment for history, and of the object that several events share (or "")
+--       entry of the payment for history, and of the object that several events share (or ""),
+--       whether webhooks brought facts (0 or 1), how many notifications are answered, (id, entry)…
 -- Returns: {lanes to kick, per change "ok",
 --          "lost": the lease ended or was used up, nothing is written,
 --          "changed": the record was written since it was read, read it again, or
 --          "full": all steps would take more memory than is left, nothing is written}
--- uses: deliveries events lanes leases memory outbox payments rows snapshots
+-- uses: deliveries events lanes leases memory notifications orders payments records rows snapshots
 
 local EVENT_BYTES, DELIVERY_BYTES, COLUMNS = 1200, 1200, 8
 
 local function read_change()
-  return {lane = take_text(), m = take(), imp = take(), token = take(), version = take(), next_refresh = take_number(),
-    outcome = take_text(), is_unresolved = take_flag(), doubt = take(), is_silent = take_flag(), is_last = take_flag(),
+  return {lane = take_text(), m = take(), imp = take(), token = take(), version_before = take(), version = take(),
+    next_refresh = take_number(), is_silent = take_flag(), is_last = take_flag(), is_cancelling = take_flag(),
     bytes = take_number(), all = take_number(), to_deliver = take_number(), merchant_uid = take(),
-    fields = take_rows(2), facts = take_rows(2), object = take_text(), shown = take_text(), snap = take_text(),
-    events = take_rows(COLUMNS), entry = take(), shared_object = take_text()}
+    fetched_at = take_text(), heard = take_text(), record = take(), object = take_text(), shown = take_text(), snap = take_text(),
+    events = take_rows(COLUMNS), entry = take(), shared_object = take_text(), is_applied = take_flag(), answered = take_rows(2)}
 end
 
+-- `indexed`: what goes into `events`; `due`: lane -> deliveries that go into it.
 local subscribed, lanes, indexed, due = {}, {}, {}, {}
 local function subscriptions(m)
   subscribed[m] = subscribed[m] or redis.call("HGETALL", k("subs", m))
   return subscribed[m]
-end
-
--- Ends the lease, with the time of the next refresh.
-local function settle(c)
-  local at = c.next_refresh and now() + c.next_refresh
-  if c.lane then
-    redis.call("HDEL", k("tries", c.lane), c.imp)
-    if c.is_silent then redis.call("SREM", k("silent", c.lane), c.imp) end
-    release(c.lane, c.imp, at)
-    -- A payment of the slow lane that i'mport knows goes on in the ordinary one.
-    lanes[move(c.lane, "refresh/" .. c.m, c.imp)] = true
-  elseif at then
-    local lane = lane_of_payment(c.m, c.imp)
-    touch(lane, c.imp, at)
-    lanes[lane] = true
-  end
 end
 
 -- Whether there is memory for all steps of a change, beside the changes before it: half of one would only leave none for the rest.
@@ -61,33 +45,33 @@ local function fits(c)
   return true
 end
 
--- The field of this name among (field, value)…, or nil.
-local function field_of(fields, name)
-  for i = 1, #fields, 2 do
-    if fields[i] == name then return fields[i + 1] end
+-- The tokens of the changes' leases, read once a lane. Returns: by lane and imp_uid
+local function read_tokens(changes)
+  local members, tokens = {}, {}
+  for _, c in ipairs(changes) do
+    if c.lane then
+      members[c.lane] = members[c.lane] or {}
+      table.insert(members[c.lane], c.imp)
+    end
   end
+  for lane, imps in pairs(members) do tokens[lane] = tokens_of(lane, imps) end
+  return tokens
 end
 
 -- Reads the record that a change applies to. Returns: "ok" if the change can be written
 local met, settled = {}, {}
-local function meet(c)
-  local p = c.m .. "/" .. c.imp
-  c.p = p
-  if c.lane and (settled[p] or not holds(c.lane, c.imp, c.token)) then return "lost" end
-  local announced, event
-  c.version_before, c.first_at, announced, c.fetched_at, event = unpack(redis.call("HMGET", k("pay", p), "version", "first_at",
-    "announced", "fetched_at", "e:" .. (c.events[1] or "")))
-  c.is_known_in_part = event and not c.version_before
-  c.is_announced = announced == "1"
-  c.fetched_at = number_in(field_of(c.fields, "fetched_at") or c.fetched_at)
-  if (c.version_before or "0") ~= c.version or met[p] then return "changed" end
+local function meet(c, tokens)
+  c.p = c.m .. "/" .. c.imp
+  if c.lane and (settled[c.p] or tokens[c.lane][c.imp] ~= c.token) then return "lost" end
+  local head, event = unpack(redis.call("HMGET", k("pay", c.p), "head", "e:" .. (c.events[1] or "")))
+  c.before = parsed_head(head or nil)
+  c.is_known_in_part = event and not c.before
+  if (c.before and c.before.version or "0") ~= c.version_before or met[c.p] then return "changed" end
   if c.bytes and not fits(c) then return "full" end
-  met[p] = true
-  settled[p] = c.lane and c.is_last
-  c.waiting = redis.call("ZRANGEBYSCORE", k("waiting", p), "-inf", c.lane and c.token or "+inf")
+  met[c.p] = true
+  settled[c.p] = c.lane and c.is_last
   -- A silent refresh delivers after all where one that delivers was requested since it began.
-  c.stays_silent = c.is_silent and redis.call("SISMEMBER", k("silent", c.lane), c.imp) == 1
-    and redis.call("ZCARD", k("waiting", p)) == 0
+  c.stays_silent = c.is_silent and redis.call("SISMEMBER", k("silent", c.lane), c.imp) == 1 and #waiting_for(c.p) == 0
   return "ok"
 end
 
@@ -98,7 +82,7 @@ local function deliver(c, e, ep, is_ordered)
   if c.is_known_in_part and delivery(id) then return end
   local d = new_delivery(e, ep, "0")
   c.deliveries[#c.deliveries + 1] = d
-  local is_first = not (c.latest[ep] or c.version_before or c.is_known_in_part)
+  local is_first = not (c.latest[ep] or c.before or c.is_known_in_part)
   local latest = is_ordered and not is_first and (c.latest[ep] or latest_delivery(c.p, ep))
   if latest then
     latest.followed_by, d.waits_for = id, latest.id
@@ -140,66 +124,93 @@ end
 
 -- Makes deliveries due, before their rows are there: one that a claim does not find is dropped.
 local function fill_lanes()
+  with_all("HSET", k("events"), indexed)
   for lane, ids in pairs(due) do
     touch_all(lane, ids, now())
     lanes[lane] = true
   end
 end
 
--- Those of these notifications that report an escrow change.
-local function of_escrow_changes(ids)
-  local found = {}
-  for _, id in ipairs(ids) do
-    if redis.call("HEXISTS", k("ntf", id), "escrow") == 1 then found[#found + 1] = id end
+-- What becomes of the record, and of the notifications that this answers; history has it first.
+local function record_change(c)
+  local before = c.before or {}
+  c.head = {version = c.version, first_at = before.first_at or int(now()), fetched_at = c.fetched_at or before.fetched_at or "",
+    heard = c.heard or before.heard or "", snap = before.snap or "", is_announced = c.is_announced or before.is_announced or false,
+    is_cancelling = c.is_cancelling, merchant_uid = c.merchant_uid}
+  if c.object then
+    c.head.snap = ""
+  elseif c.shown then
+    c.head.snap = c.snap
   end
-  return found
+  append_entry(c.entry, {first_at = tonumber(c.head.first_at), changed_at = now(), fetched_at = number_in(c.head.fetched_at),
+    next_look_at = c.next_refresh and now() + c.next_refresh or nil, silent = not c.head.is_announced, revision = revision()})
+  for i = 2, #c.answered, 2 do append_entry(c.answered[i]) end
 end
 
--- Once the facts are written, their events are never recorded again.
+-- Once the record is written, its events are never recorded again. It comes last, with them in one command unless they are very many.
 local function write(c)
-  local p = c.m .. "/" .. c.imp
-  local is_new = not c.first_at
-  if is_new then
-    c.first_at = int(now())
-    c.fields[#c.fields + 1], c.fields[#c.fields + 2] = "first_at", c.first_at
-  end
-  if c.object then c.fields[#c.fields + 1], c.fields[#c.fields + 2] = "snapshot", c.object end
-  for i = 1, #c.facts, 2 do redis.call("HSETNX", k("facts", p), c.facts[i], c.facts[i + 1]) end
-  if c.is_announced then c.fields[#c.fields + 1], c.fields[#c.fields + 2] = "announced", "1" end
-  for _, cell in ipairs(c.fields) do c.row[#c.row + 1] = cell end
-  with_all("HSET", k("pay", p), c.row)
+  local row = c.row
+  local object = c.object or c.before and c.before.snap == "" and c.head.snap ~= "" and ""  -- an event shows it now
+  if object then row[#row + 1], row[#row + 2] = "object", object end
+  for _, cell in ipairs({"record", c.record, "head", head_text(c.head)}) do row[#row + 1] = cell end
+  with_all("HSET", k("pay", c.p), row)
   for _, d in ipairs(c.deliveries) do relist(d) end
-  append_entry(c.entry, {first_at = tonumber(c.first_at), changed_at = now(), fetched_at = c.fetched_at,
-    next_look_at = c.next_refresh and now() + c.next_refresh or nil, silent = not c.is_announced, revision = revision()})
-  if is_new then list_payment(p, c.merchant_uid, c.first_at) end
-  list(k("ageing"), p, int(now()))
-  if not c.is_last then return end
+  list(k("ageing"), c.p, int(now()))
+  local ids = {}
+  for i = 1, #c.answered, 2 do ids[#ids + 1] = c.answered[i] end
+  remove_waiting(c.p, ids)
+  if c.is_applied then count_day("applied", 1) end
+end
 
-  if c.lane then drop_reported(p, c.token) end
-  -- A refresh that settles escrow changes removes them, so it answers their notifications.
-  if c.is_unresolved then c.waiting = of_escrow_changes(c.waiting) end
-  if c.outcome and #c.waiting > 0 then
-    settle_notifications(c.waiting, p, c.outcome, "", c.doubt)
-    if c.outcome == "applied" then count_day("applied", 1) end
+-- Ends leases of a lane, each with the time of the next refresh.
+local function settle(lane, changes)
+  local imps, due, silent = {}, {}, {}
+  for i, c in ipairs(changes) do
+    imps[i] = c.imp
+    due[c.imp] = c.next_refresh and now() + c.next_refresh
+    if c.is_silent then silent[#silent + 1] = c.imp end
   end
-  settle(c)
+  redis.call("HDEL", k("tries", lane), unpack(imps))
+  with_all("SREM", k("silent", lane), silent)
+  release_all(lane, imps, due)
+  -- A payment of the slow lane that i'mport knows goes on in the ordinary one.
+  local m = changes[1].m
+  for _, imp in ipairs(imps) do move(lane, "refresh/" .. m, imp) end
+  lanes["refresh/" .. m] = true
 end
 
 -- All are read before the first is written, and all events are recorded and their lanes indexed before the first change is known: Redis
 -- may refuse any command, and takes back nothing that was done before it. Then the refresh is made again.
-local changes, answers = {}, {}
+local changes, answers, written = {}, {}, {}
 for i = 1, take_number() do changes[i] = read_change() end
-for i, change in ipairs(changes) do answers[i] = meet(change) end
+local tokens = read_tokens(changes)
 for i, change in ipairs(changes) do
-  if answers[i] == "ok" then record_events(change) end
+  answers[i] = meet(change, tokens)
+  if answers[i] == "ok" then written[#written + 1] = change end
 end
-with_all("HSET", k("events"), indexed)
+for _, change in ipairs(written) do record_events(change) end
+for _, change in ipairs(written) do record_change(change) end
 fill_lanes()
 local kicks = announce(lanes)
 append_to_outbox()
 lanes = {}
-for i, change in ipairs(changes) do
-  if answers[i] == "ok" then write(change) end
+local new, ended = {}, {}
+for _, c in ipairs(written) do
+  if not c.before then
+    new[c.m] = new[c.m] or {}
+    table.insert(new[c.m], {c.imp, c.merchant_uid})
+  end
 end
+for m, rows in pairs(new) do list_under_orders(m, rows) end
+for _, c in ipairs(written) do
+  write(c)
+  if c.lane and c.is_last then
+    ended[c.lane] = ended[c.lane] or {}
+    table.insert(ended[c.lane], c)
+  elseif c.next_refresh then
+    lanes[mark_dirty(c.m, c.imp, now() + c.next_refresh)] = true
+  end
+end
+for lane, some in pairs(ended) do settle(lane, some) end
 for _, lane in ipairs(announce(lanes)) do kicks[#kicks + 1] = lane end
 return {kicks, answers}

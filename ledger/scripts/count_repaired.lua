@@ -1,14 +1,14 @@
 -- Removes from what a reconciliation found the payments that were refreshed since, and those whose refresh ended with no payment.
 -- ARGV: run, merchant
 -- Returns: {refreshed now, left}
--- uses: payments
+-- uses: payments records
 local MOST = 1000
 local found, m, repaired = k("recon", take(), "found"), take(), 0
 local rows = redis.call("ZRANGE", found, 0, MOST - 1, "WITHSCORES")
 for i = 1, #rows, 2 do
   local imp, found_at = rows[i], rows[i + 1]
-  local fetched_at = redis.call("HGET", k("pay", m .. "/" .. imp), "fetched_at")
-  if fetched_at and tonumber(fetched_at) >= tonumber(found_at) then
+  local head = head_of(m .. "/" .. imp)
+  if head and (tonumber(head.fetched_at) or 0) >= tonumber(found_at) then
     repaired = repaired + redis.call("ZREM", found, imp)
   elseif not awaits_refresh(m, imp) then
     redis.call("ZREM", found, imp)

@@ -1,6 +1,6 @@
 -- Writes events, the objects that they show, attempts and notifications of a payment anew, without its buyer.
 -- ARGV: merchant, imp_uid, how many events, (id, body)…, how many objects, (version, i'mport's object)…,
---       how many deliveries, then per delivery: id, how many attempts, (JSON)…, how many notifications, (id)…
+--       how many deliveries, then per delivery: id, how many attempts, (JSON)…, how many notifications that wait, (id, received:entry)…
 -- Returns: 1
 -- uses: deliveries rows snapshots
 local p = take() .. "/" .. take()
@@ -22,7 +22,9 @@ for _ = 1, take_number() do
     rewrite(d)
   end
 end
-for _, id in ipairs(take_rows(1)) do
-  if redis.call("EXISTS", k("ntf", id)) == 1 then redis.call("HSET", k("ntf", id), "extra", "") end
+local waiting = take_rows(2)
+for i = 1, #waiting, 2 do
+  local field = "n:" .. waiting[i]
+  if redis.call("HEXISTS", k("pay", p), field) == 1 then redis.call("HSET", k("pay", p), field, waiting[i + 1]) end
 end
 return 1

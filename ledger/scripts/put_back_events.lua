@@ -6,7 +6,7 @@
 --       how many deliveries, then per delivery: event, endpoint, type, sequence, state, created at (ms), next attempt at (ms, or ""),
 --       reason (or ""), attempts that count, how many were made, replay (or ""), how many attempts, (JSON)…
 -- Returns: how many deliveries are pending that were put back: none of a payment, or of an event of none, that this ledger has
--- uses: deliveries endpoints events lanes reasons rows snapshots
+-- uses: deliveries endpoints events lanes reasons records rows snapshots
 
 local m, imp = take(), take()
 local p = m .. "/" .. imp
@@ -72,7 +72,7 @@ local function put_back_delivery(id, row, next_at)
 end
 
 if imp ~= "" then
-  if redis.call("HEXISTS", key, "version") == 1 then return 0 end
+  if has_record(p) then return 0 end
   redis.call("ZADD", k("ageing"), int(now()), p)  -- they leave again if the record never comes
 end
 local objects = take_rows(2)

@@ -1,14 +1,15 @@
 -- Puts back the record of a payment whose events were put back, and marks it dirty at its next look. The record comes last: a payment
 -- that this ledger has is whole.
--- ARGV: merchant, imp_uid, first recorded at, next look at (ms, or "" for none), merchant_uid,
---       how many fields, (field, value)…, how many facts, (key, JSON)…
+-- ARGV: merchant, imp_uid, first recorded at, next look at (ms, or "" for none), merchant_uid, version, looked up at (ms, or ""), whether
+--       events of it were delivered, whether a cancellation is open (0 or 1 each), record, i'mport's object
 -- Returns: 1, or 0 where this ledger has it
--- uses: lanes merchants payments
+-- uses: lanes merchants orders payments records
 local m, imp, first_at, next_look_at, merchant_uid = take(), take(), take(), take_number(), take()
 local p = m .. "/" .. imp
-if redis.call("HEXISTS", k("pay", p), "version") == 1 then return 0 end
-local fields = take_rows(2)
-local facts = take_rows(2)
+if has_record(p) then return 0 end
+local head = {version = take(), first_at = first_at, fetched_at = take(), heard = "", snap = "", is_announced = take_flag(),
+  is_cancelling = take_flag(), merchant_uid = merchant_uid}
+local record, object = take(), take()
 if next_look_at then
   if not needs_no_row(m) and redis.call("EXISTS", k("merchant", m)) == 0 then
     -- It waits in a closed lane, as payments of a deleted merchant do.
@@ -18,8 +19,7 @@ if next_look_at then
   touch("refresh/" .. m, imp, math.max(next_look_at, now()))
   index_lane("refresh/" .. m)
 end
-with_all("HSET", k("facts", p), facts)
-list_payment(p, merchant_uid, first_at)
+list_under_orders(m, {{imp, merchant_uid}})
 list(k("ageing"), p, int(now()))
-with_all("HSET", k("pay", p), fields)
+redis.call("HSET", k("pay", p), "head", head_text(head), "record", record, "object", object)
 return 1

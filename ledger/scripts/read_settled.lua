@@ -1,7 +1,7 @@
 -- Reads whether nothing of a payment is still to be delivered.
 -- ARGV: merchant, imp_uid
 -- Returns: 1 or 0; nil where there is no such payment
--- uses: retention
+-- uses: records retention
 local p = take() .. "/" .. take()
-if redis.call("HEXISTS", k("pay", p), "version") == 0 then return nil end
+if not has_record(p) then return nil end
 return has_pending_delivery(deliveries_in(redis.call("HGETALL", k("pay", p)))) and 0 or 1

@@ -1,11 +1,11 @@
--- Removes payments that have not changed for long, the oldest first, with their events, deliveries, attempts and notifications: a few
+-- Removes payments that have not changed for long, the oldest first, with their events, deliveries and attempts: a few
 -- at a time, and only once history has all of it. One that still waits for something stays, and is considered again in a day, or sooner
 -- where retention is shorter; a cancellation at a merchant that was deleted is not waited for.
 -- A payment's record goes first and its events after it, put_back.lua writes them the other way round: so the ledger has all events of a
 -- payment whose record it has.
 -- ARGV: not changed since (ms), where the outbox ended a while ago, when that was (ms), how many rows to remove, about
 -- Returns: {payments removed, 1 where more may leave now else 0}; false where history does not have what the outbox had
--- uses: payments retention
+-- uses: notifications orders payments records retention
 local DAY = 86400000
 
 -- Whether history has what was in the outbox up to a place.
@@ -19,24 +19,16 @@ end
 local before, noted, noted_at, most = take_number(), take(), take_number(), take_number()
 if not is_recorded(noted) or now() < noted_at then return false end
 
-local function waits_for_something(p, m, imp)
-  if awaits_refresh(m, imp) or redis.call("ZCARD", k("waiting", p)) > 0 then return true end
-  return redis.call("HGET", k("pay", p), "status") == "cancellation_pending" and not redis.call("ZSCORE", k("merchants", "deleted"), m)
+local function waits_for_something(p, m, imp, head)
+  if awaits_refresh(m, imp) or #waiting_for(p) > 0 then return true end
+  return head and head.is_cancelling and not redis.call("ZSCORE", k("merchants", "deleted"), m)
 end
 
-local function remove_record(p, m, row)
-  local merchant_uid = redis.call("HGET", k("pay", p), "merchant_uid")
+local function remove_record(p, m, imp, merchant_uid)
   -- First, so that whoever looks at it from now on asks history for it.
   if tonumber(redis.call("GET", k("left")) or 0) < before then redis.call("SET", k("left"), int(before)) end
-  local fields = {}
-  for i = 1, #row, 2 do
-    if not string.find(row[i], ":", 1, true) then fields[#fields + 1] = row[i] end
-  end
-  with_all("HDEL", k("pay", p), fields)
-  redis.call("DEL", k("facts", p), k("reported", p), k("escrow", p))
-  if not merchant_uid then return end
-  redis.call("ZREM", k("pays", "u", merchant_uid), p)
-  if redis.call("EXISTS", k("pays", "u", merchant_uid)) == 0 then redis.call("HDEL", k("orders", m), merchant_uid) end
+  redis.call("HDEL", k("pay", p), "head", "record", "object")
+  unlist_under_order(m, merchant_uid, imp)
 end
 
 local function stay(p)
@@ -47,18 +39,17 @@ end
 local rows = 0
 local function remove(p)
   local m, imp = string.match(p, "^([^/]*)/(.*)$")
-  local is_whole = redis.call("HEXISTS", k("pay", p), "version") == 1
+  local head = head_of(p)
   local row = redis.call("HGETALL", k("pay", p))
   local sent = deliveries_in(row)
-  if waits_for_something(p, m, imp) or has_pending_delivery(sent) then
+  if waits_for_something(p, m, imp, head) or has_pending_delivery(sent) then
     stay(p)
     return false
   end
-  if is_whole then
-    remove_record(p, m, row)
+  if head then
+    remove_record(p, m, imp, head.merchant_uid)
     rows = rows + 1
   end
-  local notifications = redis.call("ZRANGE", k("ntfs", "p", p), 0, most)
   -- Few by few where there are many, so that others need not wait for them.
   local names, events = {}, {}
   for i = 1, #row, 2 do
@@ -75,11 +66,6 @@ local function remove(p)
     return false
   end
   redis.call("DEL", k("pay", p))
-  for _, id in ipairs(notifications) do
-    if rows >= most then return false end
-    remove_notification(id)
-    rows = rows + 1
-  end
   redis.call("ZREM", k("ageing"), p)
   return true
 end

@@ -2,13 +2,12 @@
 -- rejected, and the progress of their automatic reconciliation is removed. Their lanes stay closed.
 -- ARGV: deleted before (ms), limit
 -- Returns: how many payments
--- uses: lanes leases payments reasons
+-- uses: lanes leases notifications payments reasons
 local before, limit, removed = take(), take_number(), 0
 
 local function give_up(m, lane, imp)
   local p = m .. "/" .. imp
-  settle_notifications(redis.call("ZRANGE", k("waiting", p), 0, -1), p, "rejected", because("merchant_deleted"), "")
-  redis.call("DEL", k("reported", p), k("escrow", p))
+  reject_waiting(p, waiting_for(p), because("merchant_deleted"))
   redis.call("ZREM", k("due", lane), imp)
   redis.call("HDEL", k("tries", lane), imp)
   redis.call("ZREM", k("stalled", lane), imp)

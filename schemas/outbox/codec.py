@@ -23,7 +23,6 @@ VERSION = 1
 
 KINDS: Mapping[str, type[Entry]] = {
     "notification": entries.Notification,
-    "outcome": entries.Outcome,
     "payment": entries.Payment,
     "object": entries.SharedObject,
     "event": entries.Event,

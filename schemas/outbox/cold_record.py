@@ -1,37 +1,67 @@
-"""A payment's record as history keeps it: enough to go on from when the payment is not in the ledger any more."""
+"""A payment's record as ledger and history keep it: packed, beside i'mport's object."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 from schemas import wire
 from schemas.compression import compress, decompress
 from schemas.payments import codec
 from schemas.payments.cancellations import CancellationRequest
 from schemas.payments.decide import Record
+from schemas.payments.facts import Fact, Facts, Status
 
 _BESIDE = ("merchant", "imp_uid", "snapshot")
 
 
 def dump(record: Record) -> bytes:
-    """The record without i'mport's object, which history keeps beside it."""
+    """The record without i'mport's object, which is kept beside it."""
     fields = {name: value for name, value in codec.dump_record(record).items() if name not in _BESIDE}
     facts = {fact.key: codec.dump_fact(fact, place).decode() for place, fact in enumerate(record.facts.values())}
     return compress(wire.dumps({"fields": {name: _text(value) for name, value in fields.items()}, "facts": facts}))
 
 
 def load(merchant: str, imp_uid: str, stored: bytes, snapshot: bytes) -> Record:
-    """The record that `dump` was given; both as history gives them. Raises `ValueError` for what is damaged."""
-    kept: dict[str, dict[str, Any]] = wire.loads(decompress(stored))
+    """The record that `dump` was given; both as they are stored. Raises `ValueError` for what is damaged."""
+    kept = _kept(stored)
     fields = {name: value.encode() for name, value in kept["fields"].items()}
-    facts = codec.load_facts({key: text.encode() for key, text in kept["facts"].items()})
-    return codec.load_record(merchant, imp_uid, fields | {"snapshot": decompress(snapshot)}, facts)
+    return codec.load_record(merchant, imp_uid, fields | {"snapshot": decompress(snapshot)}, _facts(kept))
+
+
+def facts(stored: bytes) -> Facts:
+    """Only the facts of the record that `dump` was given. Raises `ValueError` for what is damaged."""
+    return _facts(_kept(stored))
+
+
+def status(stored: bytes) -> Status:
+    """Only the status of the record that `dump` was given. Raises `ValueError` for what is damaged."""
+    return Status(_kept(stored)["fields"]["status"])
+
+
+def contradicts(stored: bytes) -> Sequence[str]:
+    """Only the events that the object of the record that `dump` was given contradicts. Raises `ValueError` for what is
+    damaged."""
+    found: list[str] = wire.loads(_kept(stored)["fields"]["contradicts"])
+    return found
+
+
+def rows(stored: bytes) -> int:
+    """About how many facts a packed record has."""
+    return len(stored) // 20
 
 
 def requests(stored: bytes) -> tuple[CancellationRequest, ...]:
     """Only the cancellation requests of the record that `dump` was given. Raises `ValueError` for what is damaged."""
-    fields: dict[str, str] = wire.loads(decompress(stored))["fields"]
-    return tuple(map(codec.load_request, wire.loads(fields["requests"])))
+    return tuple(map(codec.load_request, wire.loads(_kept(stored)["fields"]["requests"])))
+
+
+def _kept(stored: bytes) -> dict[str, dict[str, str]]:
+    kept: dict[str, dict[str, str]] = wire.loads(decompress(stored))
+    return kept
+
+
+def _facts(kept: dict[str, dict[str, str]]) -> dict[str, Fact]:
+    return codec.load_facts({key: text.encode() for key, text in kept["facts"].items()})
 
 
 def _text(value: bytes | str | int) -> str:

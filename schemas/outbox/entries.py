@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """A webhook as it came (what it says is a claim). `extra` is a JSON object of what else its body held, or ""."""
+    """A webhook as it came (what it says is a claim), and once more when it is settled, with what became of it: the
+    first `outcome` stays. `extra` is a JSON object of what else its body held, or ""."""
 
     id: str
     merchant: str
@@ -30,16 +31,6 @@ class Notification:
     received_at: int = 0
     extra: str = field(default="", repr=False)
     outcome: str = "pending"
-    reason: str | None = None
-    revision: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a notification that was recorded before."""
-
-    id: str
-    outcome: str
     reason: str | None = None
     revision: int = 0
 
@@ -248,7 +239,6 @@ class Erasure:
 
 Entry = (
     Notification
-    | Outcome
     | Payment
     | SharedObject
     | Event

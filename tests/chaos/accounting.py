@@ -46,9 +46,9 @@ async def account(house: House, load: Load, injected: Sequence[Injected]) -> Acc
     """The account of a run that has settled."""
     made = Account(accepted=len(load.accepted), answers=load.answers, given_up=load.given_up)
     async with house.state() as state:
-        notified = await state.outcomes(list(load.accepted))
         states = await state.deliveries(ENDPOINTS[0])
         ledger, history = await rows_of_ledger(state), await rows_of_history(house.history.url)
+    notified = history.notifications
     for identity, (imp_uid, step, _) in load.accepted.items():
         outcome = "rejected" if step == 0 and notified.get(identity) == "rejected" else states.get((imp_uid, step))
         if identity in notified and outcome is not None:

@@ -47,7 +47,7 @@ async def test_a_refresh_waits_for_a_look_of_its_own(console: Console) -> None:
     call = asyncio.ensure_future(console.call("POST", "/v1/payments/imp_1/refresh"))
     await asyncio.sleep(0.3)
     assert not call.done()
-    await console.ledger.refresh_lane.postpone(claimed.payments[0].lease, "stalled", due_in=None, tries=1)
+    await console.ledger.refresh_lane.postpone(claimed.payments[0], "stalled", due_in=None, tries=1)
     cancelled = {"imp_1": machine.payment("imp_1", cancel_amount=1004, status="cancelled", cancelled_at=machine.NOW)}
     async with asyncio.timeout(PATIENCE):
         await machine.look_at(console.ledger, cancelled)
@@ -60,7 +60,7 @@ async def test_a_refresh_of_an_unknown_payment_is_404(console: Console) -> None:
     async def unknown() -> None:
         claimed = await console.ledger.refresh_lane.claim(Lane("refresh", "default"))
         for one in claimed.payments:
-            await console.ledger.refresh_lane.postpone(one.lease, "unknown", due_in=30, tries=1)
+            await console.ledger.refresh_lane.postpone(one, "unknown", due_in=30, tries=1)
 
     answer = await meanwhile(console.call("POST", "/v1/payments/imp_made_up/refresh"), unknown)
     assert answer.status_code == 404

@@ -91,7 +91,7 @@ async def some_of_everything(record: Record) -> None:
             if isinstance(entry, e.Delivery) and entry.revision > NOW + number // 2 * 1000:
                 to = ["ep_off" if number % 5 == 3 else ENDPOINT, states[number % 5]]
                 way[place] = replace(entry, endpoint=to[0], state=to[1])
-            if isinstance(entry, e.Outcome) and number % 7 == 0:
+            if isinstance(entry, e.Notification) and entry.revision and number % 7 == 0:
                 way[place] = replace(entry, outcome="rejected")
             if isinstance(entry, e.Payment) and number % 4 == 0:
                 way[place] = replace(entry, status="cancelled")

@@ -17,9 +17,9 @@ from schemas.endpoints.delivery import Dead, Delivered, Disable, Verdict
 from schemas.payments.cancellations import CancellationRequest
 from schemas.payments.decide import Policy, record_request
 from tests.ledger.model import Model
+from tests.support import stored_payments
 from tests.support.ledger_driver import THEN, Driver, attempt, endpoint, notification, paid, queue_url
 from tests.support.ledger_invariants import problems
-from tests.support.ledger_redis import key
 from tests.support.reasons import because
 from tests.support.redis_process import open_ledger
 
@@ -110,7 +110,7 @@ class ModelledLedger:
         if self.model.record(claimed.record.imp_uid).version:
             kind = "stalled"
         due_in = None if kind == "rejected" else 0.0
-        self.run(self.ledger.refresh_lane.postpone(claimed.lease, kind, due_in=due_in, tries=1, reason=because("why")))
+        self.run(self.ledger.refresh_lane.postpone(claimed, kind, due_in=due_in, tries=1, reason=because("why")))
         if self.model.release(claimed.lease) and kind == "rejected":
             self.model.answer(claimed, "rejected")
 
@@ -241,11 +241,8 @@ class ModelledLedger:
     def agree(self) -> None:
         """Indexes, lanes, chains and leases agree with each other; outcomes and states with the model."""
         assert self.run(problems(self.ledger)) == []
-        pipe = self.driver.redis.pipeline(transaction=False)
-        for identity in self.model.webhooks:
-            pipe.hget(key("ntf", identity), "outcome")
         rows = self.run(self.driver.rows("dlv"))
-        found = [text.decode() for text in self.run(pipe.execute())]
-        found += [rows[name]["state"] for name in self.model.deliveries]
-        webhooks = [webhook.outcome for webhook in self.model.webhooks.values()]
-        assert found == webhooks + [one.state for one in self.model.deliveries.values()]
+        states = {name: rows[name]["state"] for name in self.model.deliveries}
+        assert states == {name: one.state for name, one in self.model.deliveries.items()}
+        outcomes = self.run(stored_payments.outcomes(self.driver.redis))
+        assert outcomes == {name: webhook.outcome for name, webhook in self.model.webhooks.items()}

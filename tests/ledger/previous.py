@@ -39,7 +39,7 @@ async def live(driver: Driver) -> None:
     await driver.take_one(lane)
     await driver.accept("imp_unknown")
     claimed = await driver.claim_one()
-    await driver.ledger.refresh_lane.postpone(claimed.lease, "unknown", due_in=3600, tries=1)
+    await driver.ledger.refresh_lane.postpone(claimed, "unknown", due_in=3600, tries=1)
     await driver.accept("imp_claimed", status="cancelled", cancellation_id="c9")
     await driver.claim_one()
     await driver.accept("imp_due")

@@ -9,6 +9,7 @@ import pytest
 from ledger.keys import Lane
 from ledger.reconciliations import AUTO, Reconciliation
 from schemas.errors import NotFound
+from tests.support import stored_payments
 from tests.support.ledger_driver import Driver, notification, paid
 from tests.support.ledger_redis import key
 from tests.support.reasons import because, said
@@ -22,7 +23,7 @@ async def a_shop(driver: Driver) -> None:
     await driver.ledger.merchants.put("shop", imp_key="k", imp_secret="s")
     await driver.accept("imp_slow", merchant="shop")
     slow = await driver.claim_one(SHOP)
-    await driver.ledger.refresh_lane.postpone(slow.lease, "unknown", due_in=2, tries=1)
+    await driver.ledger.refresh_lane.postpone(slow, "unknown", due_in=2, tries=1)
     await driver.accept("imp_now", merchant="shop")
     await driver.ledger.refresh_lane.mark_dirty("shop", "imp_later", due_in=90 * 86400)
 
@@ -39,7 +40,7 @@ async def test_nobody_is_sent_to_the_payments_of_a_merchant_that_was_deleted(dri
     claimed = await driver.claim_one(SHOP)
     await driver.ledger.merchants.delete("shop")
     await driver.ledger.refresh_lane.pause(SHOP, 1, because("merchant shop is not set up"))
-    await driver.ledger.refresh_lane.postpone(claimed.lease, "stalled", due_in=0, tries=1)
+    await driver.ledger.refresh_lane.postpone(claimed, "stalled", due_in=0, tries=1)
     await driver.pass_time(100 * 86400)
     await driver.forget_kicks()
     assert await driver.lanes() == {}
@@ -78,8 +79,8 @@ async def test_what_a_deleted_merchant_waited_for_is_given_up_in_the_end(driver:
     for lane in (SHOP, SLOW):
         kinds = ("due", "leased", "tokens", "touched", "tries", "stalled", "silent")
         assert await driver.redis.exists(*(key(kind, str(lane)) for kind in kinds)) == 0
-    assert await driver.redis.zcard(key("ntfs", "o", "pending")) == 0
-    assert await driver.redis.exists(key("reported", "shop/imp_now"), key("pay", "shop/imp_now")) == 0
+    assert await stored_payments.waiting(driver.redis) == {}
+    assert await driver.redis.exists(key("pay", "shop/imp_now")) == 0
 
 
 async def test_default_is_never_gone(driver: Driver) -> None:

@@ -8,12 +8,13 @@ from typing import Any
 
 from ledger import Ledger
 from ledger.keys import Lane
-from ledger.notifications import StoredNotification
+from ledger.waiting import escrow_changes
 from schemas.payments import escrow
 from schemas.payments.escrow import EscrowChange
 from schemas.payments.snapshot import Snapshot
+from schemas.reasons import stored
+from tests.support import stored_payments
 from tests.support.ledger_driver import REFRESH, THEN, UNKNOWN, Driver, notification, paid
-from tests.support.ledger_redis import key
 from tests.support.reasons import because, said
 
 NAME = "default/imp_1"
@@ -33,13 +34,17 @@ def bought(**fields: Any) -> Snapshot:
 
 async def noted(ledger: Ledger, identity: str) -> tuple[str, str]:
     """Outcome and reason of a notification."""
-    row: StoredNotification = await ledger.notifications.get(identity)
-    return row.outcome, said(row.reason)
+    for row in await ledger.notifications.of_payments([("default", "imp_1"), ("shop", "imp_1")], 100):
+        if row.id == identity:
+            return row.outcome, said(row.reason)
+    settled = (await stored_payments.settled(ledger.store.redis))[identity]
+    return settled.outcome, said(stored((settled.reason or "").encode()))
 
 
 async def kept(driver: Driver) -> list[str]:
     """The escrow changes that wait for a refresh."""
-    return sorted(name.decode() for name in await driver.redis.hkeys(key("escrow", NAME)))
+    rows = [one for one, _ in (await stored_payments.waiting(driver.redis)).values()]
+    return sorted(change.key for change in escrow_changes(rows))
 
 
 async def test_a_change_waits_for_a_look_and_becomes_an_event(ledger: Ledger, driver: Driver) -> None:
@@ -134,12 +139,12 @@ async def test_an_unknown_payment_keeps_its_change(ledger: Ledger, driver: Drive
     """While i'mport does not know the payment yet the change waits; when it never will, it goes."""
     one = await driver.accept(extra=told())
     claimed = await driver.claim_one()
-    await ledger.refresh_lane.postpone(claimed.lease, "unknown", due_in=0, tries=1)
+    await ledger.refresh_lane.postpone(claimed, "unknown", due_in=0, tries=1)
     assert await kept(driver) == [f"escrow:4:{THEN + 50}"]
     await driver.pass_time(2)
     claimed = await driver.claim_one(UNKNOWN)
     assert len(claimed.escrow_changes) == 1
-    await ledger.refresh_lane.postpone(claimed.lease, "rejected", due_in=None, reason=because("unknown"))
+    await ledger.refresh_lane.postpone(claimed, "rejected", due_in=None, reason=because("unknown"))
     assert await noted(ledger, one.id) == ("rejected", "unknown")
     assert await kept(driver) == []
 
@@ -161,9 +166,9 @@ async def test_what_belongs_to_a_deleted_merchant_is_given_up(ledger: Ledger, dr
     await ledger.merchants.put("shop", imp_key="sealed", imp_secret="sealed")
     await driver.accept(merchant="shop", extra=told())
     await ledger.merchants.delete("shop")
-    assert await driver.redis.exists(key("escrow", "shop/imp_1"))
+    assert await kept(driver) == [f"escrow:4:{THEN + 50}"]
     await driver.tidy(await ledger.now() + 60)
-    assert not await driver.redis.exists(key("escrow", "shop/imp_1"))
+    assert await kept(driver) == []
     assert await driver.due(Lane("refresh", "shop")) == {}
 
 
@@ -183,8 +188,8 @@ async def test_what_else_a_body_held_is_shown(ledger: Ledger, driver: Driver) ->
     """A notification has its extra as it was kept, numbers as written; nothing where there was nothing."""
     one = await driver.accept(extra=b'{"event":"Other.Thing","n":1.10}')
     two = await driver.accept()
-    assert str((await ledger.notifications.get(one.id)).extra["n"]) == "1.10"
-    assert (await ledger.notifications.get(two.id)).extra == {}
+    shown = {row.id: row.extra for row in await ledger.notifications.of_payment("default", "imp_1", 10)}
+    assert (str(shown[one.id]["n"]), shown[two.id]) == ("1.10", {})
 
 
 async def test_beside_a_cancellation_that_is_not_found_yet(ledger: Ledger, driver: Driver) -> None:

@@ -117,9 +117,9 @@ async def _refresh(ledger: Ledger, driver: Driver, keys: Keys) -> None:
     stalled, hidden, gone, silent = await driver.claim()
     await driver.accept(stalled.lease.member)
     await keys.see()
-    await ledger.refresh_lane.postpone(stalled.lease, "stalled", due_in=60, tries=1, reason=because("i'mport fails"))
-    await ledger.refresh_lane.hide(hidden.lease, reason=because("of a test channel"), now=1.0)
-    await ledger.refresh_lane.postpone(gone.lease, "rejected", due_in=None, reason=because("unknown"))
+    await ledger.refresh_lane.postpone(stalled, "stalled", due_in=60, tries=1, reason=because("i'mport fails"))
+    await ledger.refresh_lane.hide(hidden, reason=because("of a test channel"), now=1.0)
+    await ledger.refresh_lane.postpone(gone, "rejected", due_in=None, reason=because("unknown"))
     await ledger.refresh_lane.pause(REFRESH, 60, because("i'mport fails"))
     await keys.see()
     await ledger.refresh_lane.resume(REFRESH)
@@ -196,5 +196,5 @@ async def _remove(ledger: Ledger, driver: Driver, keys: Keys) -> None:
     await ledger.merchants.delete("shop")
     await ledger.merchants.put("other", imp_key="k", imp_secret="s")
     later = await ledger.now() + 1
-    while await driver.tidy(later, rejected_before=later):
+    while await driver.tidy(later):
         await keys.see()

@@ -97,7 +97,7 @@ async def test_looks_that_wait_for_iamport_are_not_late(ledger: Ledger, driver: 
     await driver.accept("imp_1")
     if lane.kind == "unknown":
         claimed = await driver.claim_one()
-        await ledger.refresh_lane.postpone(claimed.lease, "unknown", due_in=0, tries=1)
+        await ledger.refresh_lane.postpone(claimed, "unknown", due_in=0, tries=1)
     await ledger.refresh_lane.pause(lane, 2 * HOUR, because("i'mport answers 500"))
     await driver.pass_time(HOUR)
     numbers = await stats(ledger.store)

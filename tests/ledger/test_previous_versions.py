@@ -13,6 +13,7 @@ from ledger.keys import Lane
 from runtime.encryption import Sealer
 from schemas.payments.codec import VERSION
 from tests.ledger.previous import FOLDER, KEY, load
+from tests.support import stored_payments
 from tests.support.ledger_driver import REFRESH, UNKNOWN, Driver, endpoint, paid
 
 FILES = sorted(FOLDER.glob("version-*.json"))
@@ -64,8 +65,8 @@ async def test_a_ledger_of_an_earlier_version_goes_on(ledger: Ledger, driver: Dr
 async def _read(ledger: Ledger, driver: Driver) -> dict[str, Any]:
     """Everything of payments that is in it."""
     assert "shop" in await ledger.merchants.names()
-    assert len(await ledger.notifications.some(list(await driver.ids("ntf")))) >= 7
-    names = [name.split("/") for name in await driver.ids("pay")]
+    assert len(await stored_payments.waiting(driver.redis)) >= 3
+    names = [name.split("/") for name in await stored_payments.records(driver.redis)]
     events = [await ledger.events.get(name) for name in await driver.ids("evt")]
     deliveries = await ledger.deliveries.some(list(await driver.ids("dlv")))
     return {

@@ -15,12 +15,12 @@ from tests.support.reasons import because, said
 
 async def unknown(driver: Driver, claimed: ClaimedPayment, due_in: float = 2.0, tries: int = 1) -> None:
     """Postpone a payment that i'mport does not know."""
-    await driver.ledger.refresh_lane.postpone(claimed.lease, "unknown", due_in=due_in, tries=tries)
+    await driver.ledger.refresh_lane.postpone(claimed, "unknown", due_in=due_in, tries=tries)
 
 
 async def stall(driver: Driver, claimed: ClaimedPayment, due_in: float = 60.0, tries: int = 1) -> None:
     """Postpone a payment because i'mport fails."""
-    await driver.ledger.refresh_lane.postpone(claimed.lease, "stalled", due_in=due_in, tries=tries)
+    await driver.ledger.refresh_lane.postpone(claimed, "stalled", due_in=due_in, tries=tries)
 
 
 async def test_an_unknown_payment_moves_to_the_slow_lane(driver: Driver) -> None:
@@ -88,9 +88,7 @@ async def test_after_the_last_try_it_is_rejected(driver: Driver) -> None:
     await unknown(driver, await driver.claim_one())
     await driver.pass_time(5)
     claimed = await driver.claim_one(UNKNOWN)
-    await driver.ledger.refresh_lane.postpone(
-        claimed.lease, "rejected", due_in=None, reason=because("i'mport knows none")
-    )
+    await driver.ledger.refresh_lane.postpone(claimed, "rejected", due_in=None, reason=because("i'mport knows none"))
     assert [await driver.outcome(one) for one in early] == ["rejected", "rejected"]
     assert await driver.lanes() == {}
     await driver.accept()

@@ -105,11 +105,11 @@ async def test_old_replays_leave_once_they_have_ended(driver: Driver, replays: R
     await driver.ledger.replays.stop(stopped.id)
     later = await driver.ledger.now() + 1
 
-    await tidy(older_than=later, rejected_before=later)
+    await tidy(older_than=later)
 
     assert await driver.ids("replay") == {running.id}
     await deliver_all(driver, Lane("replay", "ep_1"))
-    await tidy(older_than=later, rejected_before=later)
+    await tidy(older_than=later)
     assert await driver.ids("replay") == set()
     await drop_job(driver.ledger)
 

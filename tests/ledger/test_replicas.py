@@ -19,6 +19,7 @@ from ledger.reconciliations import Difference, Reconciliation
 from runtime.encryption import Sealer
 from schemas.endpoints.replay_selection import Selection
 from schemas.errors import LedgerUnavailable
+from tests.support import stored_payments
 from tests.support.ledger_driver import TEST_BODY, Driver, endpoint, notification, paid, queue_url
 from tests.support.reasons import because
 from tests.support.redis_process import RedisServer
@@ -117,7 +118,7 @@ async def test_what_a_replica_has_counts(own_redis: RedisServer, replica: RedisS
     for number in range(5):
         await ledger.intake.accept(notification(f"imp_{number}"))
     async with redis.asyncio.Redis.from_url(replica.url) as client:
-        assert await client.zcard("{relay}:ntfs:o:pending") == 5
+        assert len(await stored_payments.waiting(client)) == 5
     await _caught_up(ledger)
     replica.pause()
     try:

@@ -39,7 +39,7 @@ async def accepted(ledger: Ledger, one: Notification) -> None:
 def found_at(port: int) -> tuple[str, int, int]:
     """What a server is, how many notifications wait there, and how many kicks."""
     with redis.Redis(port=port, decode_responses=True) as client, redis.Redis(port=port, db=1) as queue:
-        waiting = int(client.zcard("{relay}:ntfs:o:pending"))
+        waiting = len(list(client.scan_iter("{relay}:pay:*", count=1000)))
         return str(client.info("replication")["role"]), waiting, queue.llen("relay:refresh")
 
 

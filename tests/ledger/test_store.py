@@ -14,6 +14,7 @@ from ledger.keys import PREFIX
 from ledger.redis_connection import connect
 from ledger.store import Store, unavailable
 from schemas.errors import BadSetting, LedgerFull, LedgerRefused, LedgerUnavailable
+from tests.support import stored_payments
 from tests.support.ledger_driver import REFRESH, Driver, notification, paid, queue_url
 from tests.support.ledger_invariants import problems
 from tests.support.ledger_redis import key
@@ -88,7 +89,7 @@ async def test_a_full_redis_lets_work_in_flight_end(own: Driver) -> None:
     done, failed, dead = await own.take(lane)
     await full(own)
     assert [await own.settle(done), await own.fail(failed), await own.bury(dead)] == ["ok", "ok", "ok"]
-    await own.ledger.refresh_lane.postpone(claimed.lease, "stalled", due_in=0, tries=1)
+    await own.ledger.refresh_lane.postpone(claimed, "stalled", due_in=0, tries=1)
     await room(own)
     states = [await own.state(one) for one in (done, failed, dead)]
     assert states == ["delivered", "pending", "dead"]
@@ -130,7 +131,7 @@ async def test_webhooks_that_were_accepted_survive_a_kill_at_any_moment(own_redi
 
     accepted, _ = await asyncio.gather(asyncio.gather(*(accept(n) for n in range(1000))), kill())
     own_redis.start()
-    kept = await own.ids("ntf")
+    kept = await stored_payments.waiting(own.redis)
     lost = [one.id for one, taken in zip(webhooks, accepted, strict=True) if taken and one.id not in kept]
     assert lost == []
     assert await problems(own.ledger) == []

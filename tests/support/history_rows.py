@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 from history import tables
 from history.connection import open_database
 from runtime.history_url import parse
+from tests.support import stored_payments
 from tests.support.ledger_state import LedgerState
 
 PATIENCE = 60.0
@@ -69,10 +70,9 @@ async def rows_of_history(url: str) -> Rows:
 async def rows_of_ledger(state: LedgerState) -> Rows:
     """All that the ledger has, found by its keys: no index of it needs to be right."""
     rows = Rows()
-    for identity, row in (await state.hashes("ntf:", "outcome")).items():
-        rows.notifications[identity] = row[0]
-    for identity, row in (await state.hashes("pay:", "sequence")).items():
-        rows.payments[identity] = int(row[0])
+    rows.notifications |= dict.fromkeys(await state.notifications(), "pending")
+    for identity, record in (await stored_payments.records(state.redis)).items():
+        rows.payments[identity] = int(record["sequence"])
     for identity, event in (await state.rows("evt")).items():
         rows.events[identity] = (event["imp_uid"], int(event["sequence"]), event["type"])
     for identity, delivery in (await state.rows("dlv")).items():

@@ -19,10 +19,11 @@ from schemas.endpoints.places import Places
 from schemas.payments.decide import Change, Policy, Record, decide
 from schemas.payments.notification import Notification
 from schemas.payments.snapshot import Snapshot
+from tests.support import stored_payments, stored_rows
 from tests.support.ledger_redis import key, redis_of
 from tests.support.reasons import because
 from tests.support.redis_process import queue_url as queue_url  # noqa: PLC0414  # many take it from here
-from tests.support.stored_rows import Row, changed, packed, taken_apart
+from tests.support.stored_rows import Row, changed, packed
 
 REFRESH = Lane("refresh", "default")
 UNKNOWN = Lane("unknown", "default")
@@ -175,10 +176,10 @@ class Driver:
         for n in range(count):
             await self.look(paid(f"imp_{lane.name}_{n:02}"))
 
-    async def tidy(self, older_than: float, *, rejected_before: float = 0) -> int:
+    async def tidy(self, older_than: float) -> int:
         """One step of retention, with a history that has everything."""
         await self.ledger.outbox.trim((await self.ledger.outbox.state()).last)
-        return await self.ledger.retention.tidy(older_than=older_than, rejected_before=rejected_before)
+        return await self.ledger.retention.tidy(older_than=older_than)
 
     async def state(self, delivery: ClaimedDelivery) -> str:
         """The stored state of a delivery."""
@@ -186,14 +187,14 @@ class Driver:
 
     async def outcome(self, one: Notification) -> str:
         """What became of a notification."""
-        return str((await self.redis.hget(key("ntf", one.id), "outcome")).decode())
+        return (await stored_payments.outcomes(self.redis))[one.id]
 
     async def due(self, lane: Lane) -> dict[str, int]:
         """What waits in a lane, with its due times in ms."""
         return await self.scores("due", str(lane))
 
     async def ids(self, kind: str) -> set[str]:
-        """The ids of all rows of a kind: `pay`, `evt`, `dlv`, `ntf`."""
+        """The ids of all rows of a kind: `pay`, `evt`, `dlv`."""
         if kind in ("evt", "dlv"):
             return set(await self.rows(kind))
         names = [name async for name in self.redis.scan_iter(key(kind, "*"), count=1000)]
@@ -201,13 +202,7 @@ class Driver:
 
     async def rows(self, kind: str) -> dict[str, Row]:
         """All events (`evt`), deliveries (`dlv`) or objects (`snaps`, by payment), taken out of their rows."""
-        found: dict[str, Row] = {}
-        index = await self.redis.hgetall(key("events"))
-        for start in ("pay", "evt"):
-            async for name in self.redis.scan_iter(key(start, "*"), count=1000):
-                row = await self.redis.hgetall(name)
-                found |= taken_apart(name.decode().removeprefix(PREFIX), row, index)
-        return {name.partition(":")[2]: row for name, row in found.items() if name.startswith(f"{kind}:")}
+        return await stored_rows.read(self.redis, kind)
 
     async def change(self, field: str, **fields: str | bytes) -> None:
         """Store other values of an event, ``e:id``, or a delivery, ``d:id``, of a payment."""

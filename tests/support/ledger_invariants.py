@@ -10,6 +10,7 @@ from typing import Any
 
 from ledger import Ledger
 from ledger.keys import PREFIX
+from tests.support import stored_payments
 from tests.support.ledger_redis import redis_of
 from tests.support.stored_rows import taken_apart
 
@@ -23,6 +24,10 @@ class _Contents:
     members: dict[str, set[str]] = field(default_factory=dict)
     foreign: list[str] = field(default_factory=list)
     index: dict[str, str] = field(default_factory=dict)
+    records: dict[str, dict[str, str]] = field(default_factory=dict)
+    """The records of payments, by name."""
+    waiting: dict[str, set[str]] = field(default_factory=dict)
+    """What else the rows of payments have: notifications that wait, and why."""
     now: float = 0.0
     """Redis' time in ms."""
 
@@ -41,8 +46,8 @@ async def problems(ledger: Ledger) -> list[str]:
         found += _of_lane(contents, lane)
     found += _of_payments(contents)
     found += _of_deliveries(contents)
-    found += _of_notifications(contents)
     found += _of_lists(contents)
+    found += _of_orders(contents)
     found += _of_snapshots(contents)
     found += _of_index(contents)
     return found
@@ -82,9 +87,13 @@ def _sort_in(contents: _Contents, name: str, kind: bytes, value: Any, index: Map
     if kind == b"zset":
         contents.sets[short] = {member.decode(): float(score) for member, score in pairs}
     elif short.startswith(("pay:", "evt:")):
-        contents.hashes |= taken_apart(short, _pairs(value), index)
-        if record := {field.decode(): text.decode(errors="replace") for field, text in pairs if b":" not in field}:
-            contents.hashes[short] = record
+        row, name = _pairs(value), short.partition(":")[2]
+        contents.hashes |= taken_apart(short, row, index)
+        if b"head" in row:
+            contents.records[name] = stored_payments.fields_of(row)
+        if short.startswith("pay:"):
+            own = {one.decode() for one in row if one[:2] not in (b"e:", b"d:", b"o:", b"t:")}
+            contents.waiting[name] = own - {"head", "record", "object"}
     elif kind == b"hash":
         contents.hashes[short] = {field.decode(): text.decode(errors="replace") for field, text in pairs}
     elif kind == b"set":
@@ -160,23 +169,34 @@ def _of_payments(contents: _Contents) -> list[str]:
         if lane.startswith("unknown/")
         for imp_uid in contents.scores(f"due:{lane}")
     }
-    found += [f"{name} is known and waits in the slow lane" for name in slow if f"pay:{name}" in contents.hashes]
-    for name, ids in contents.sets.items():
-        if name.startswith("waiting:") and ids and name.removeprefix("waiting:") not in places:
-            found.append(f"{name}: forgotten, nobody will look")
+    found += [f"{name} is known and waits in the slow lane" for name in slow if name in contents.records]
+    for p, fields in contents.waiting.items():
+        if fields and p not in places:
+            found.append(f"{p}: forgotten, nobody will look: {sorted(fields)}")
     sequences_of: dict[str, list[int]] = defaultdict(list)
     for name, row in contents.hashes.items():
         if name.startswith("evt:") and row["imp_uid"]:
             sequences_of[f"{row['merchant']}/{row['imp_uid']}"].append(int(row["sequence"]))
-    for name, row in contents.hashes.items():
-        if not name.startswith("pay:"):
-            continue
-        p = name.removeprefix("pay:")
+    for p, row in contents.records.items():
         sequences = sorted(sequences_of[p])
         gap = any(after != before + 1 for before, after in pairwise(sequences))
         if gap or (sequences and sequences[-1] != int(row["sequence"])):
             found.append(f"{p}: sequence {row['sequence']}, events {sequences}")
     return found
+
+
+def _of_orders(contents: _Contents) -> list[str]:
+    """Every payment is listed under its order."""
+    wanted = {(*name.split("/", 1), row["merchant_uid"]) for name, row in contents.records.items()}
+    listed = {
+        (name.removeprefix("pays:"), imp_uid, number)
+        for name, orders in contents.hashes.items()
+        if name.startswith("pays:")
+        for number, imp_uids in orders.items()
+        for imp_uid in imp_uids.split()
+    }
+    different = listed ^ {one for one in wanted if one[-1]}
+    return [f"listed under an order or not does not agree: {sorted(different)}"] if different else []
 
 
 def _of_snapshots(contents: _Contents) -> list[str]:
@@ -225,23 +245,7 @@ def _of_deliveries(contents: _Contents) -> list[str]:
     return found
 
 
-def _of_notifications(contents: _Contents) -> list[str]:
-    found = []
-    for name, row in contents.hashes.items():
-        if not name.startswith("ntf:"):
-            continue
-        identity, p = name.removeprefix("ntf:"), f"{row['merchant']}/{row['imp_uid']}"
-        if (identity in contents.scores(f"waiting:{p}")) != (row["outcome"] == "pending"):
-            found.append(f"{identity}: is {row['outcome']}, and waiting or not does not agree")
-    return found
-
-
 _LISTED: dict[str, Callable[[str, dict[str, str]], dict[str, str]]] = {
-    "pay": lambda _, row: {f"pays:u:{row['merchant_uid']}": row["first_at"]} if row["merchant_uid"] else {},
-    "ntf": lambda _, row: {
-        f"ntfs:p:{row['merchant']}/{row['imp_uid']}": row["received_at"],
-        **({f"ntfs:o:{row['outcome']}": row["received_at"]} if row["outcome"] in ("pending", "rejected") else {}),
-    },
     "evt": lambda _, row: {} if row["imp_uid"] else {f"evts:t:{row['type']}": row["recorded_at"]},
     "dlv": lambda _, row: (
         {f"dlvs:s:{row['endpoint']}/{row['state']}": row["created_at"]} if row["state"] in ("pending", "dead") else {}

@@ -6,17 +6,17 @@ import hashlib
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from typing import Any
 
 import redis.asyncio
 
 from ledger.keys import PREFIX
 from schemas import wire
+from tests.support import stored_payments, stored_rows
 from tests.support.ledger_redis import key
-from tests.support.stored_rows import taken_apart
 
 Row = dict[str, str]
-_ERRORS = "surrogateescape"
 
 
 class LedgerState:
@@ -39,31 +39,26 @@ class LedgerState:
         return int(due + await self.redis.zcard(key("leased", lane)))
 
     async def notifications(self) -> list[str]:
-        """The ids of all notifications, oldest first."""
-        identities = await self._named("ntf:")
-        rows = await self._some([key("ntf", identity) for identity in identities], "received_at")
-        came = {name: int(row[0] or 0) for name, row in zip(identities, rows, strict=True)}
-        return sorted(came, key=lambda name: (came[name], name))
+        """The ids of all notifications that wait for a refresh, oldest first."""
+        return list(await stored_payments.waiting(self.redis))
 
     async def notification(self, identity: str) -> Row:
-        """A notification as it is stored; empty where there is none."""
-        return dict(await self.redis.hgetall(key("ntf", identity)))
-
-    async def outcomes(self, identities: Sequence[str]) -> dict[str, str]:
-        """The outcome of each of these notifications that there is."""
-        rows = await self._some([key("ntf", identity) for identity in identities], "outcome")
-        return {identity: row[0] for identity, row in zip(identities, rows, strict=True) if row[0]}
+        """One of these; empty where there is none."""
+        found = (await stored_payments.waiting(self.redis)).get(identity)
+        if found is None:
+            return {}
+        fields = {name: "" if value is None else str(value) for name, value in asdict(found[0]).items()}
+        return {**fields, "verified": str(int(found[0].verified)), "trouble": found[1]}
 
     async def notified(self) -> Counter[str]:
-        """How many notifications of each payment are in the ledger."""
-        rows = await self._some([key("ntf", one) for one in await self.notifications()], "imp_uid")
-        return Counter(row[0] for row in rows)
+        """How many notifications of each payment wait for a refresh."""
+        return Counter(one.imp_uid for one, _ in (await stored_payments.waiting(self.redis)).values())
 
     async def pending(self, endpoint: str | None = None) -> int:
         """How many notifications, or deliveries to an endpoint, are not settled."""
-        return int(
-            await self.redis.zcard(key("dlvs", "s", f"{endpoint}/pending") if endpoint else key("ntfs:o:pending"))
-        )
+        if endpoint is None:
+            return len(await stored_payments.waiting(self.redis))
+        return int(await self.redis.zcard(key("dlvs", "s", f"{endpoint}/pending")))
 
     async def deliveries(self, endpoint: str) -> dict[tuple[str, int], str]:
         """The state of each delivery to an endpoint, by imp_uid and sequence."""
@@ -76,20 +71,11 @@ class LedgerState:
 
     async def rows(self, kind: str) -> dict[str, Row]:
         """All events (`evt`) or deliveries (`dlv`), taken out of their rows."""
-        index = _bytes(await self.redis.hgetall(key("events")))
-        found: dict[str, Row] = {}
-        for start in ("pay:", "evt:"):
-            for name in await self._named(start):
-                found |= taken_apart(start + name, _bytes(await self.redis.hgetall(PREFIX + start + name)), index)
-        return {name.partition(":")[2]: row for name, row in found.items() if name.startswith(f"{kind}:")}
+        return await stored_rows.read(self.redis, kind)
 
     async def payment(self, imp_uid: str, merchant: str = "default") -> Row:
-        """A payment as it is stored; empty where there is none."""
-        return dict(await self.redis.hgetall(key("pay", f"{merchant}/{imp_uid}")))
-
-    async def change_payment(self, imp_uid: str, field: str, value: str | bytes, merchant: str = "default") -> None:
-        """Store another value in a field of a payment."""
-        await self.redis.hset(key("pay", f"{merchant}/{imp_uid}"), field, value)
+        """The record of a payment; empty where there is none."""
+        return (await stored_payments.records(self.redis)).get(f"{merchant}/{imp_uid}", {})
 
     async def sequence(self, imp_uid: str, merchant: str = "default") -> int:
         """The sequence that a payment's events have come to."""
@@ -99,7 +85,7 @@ class LedgerState:
         """Move a payment's only cancellation request so far into the past."""
         (request,) = wire.loads((await self.payment(imp_uid))["requests"])
         request["requested_at"] -= seconds
-        await self.change_payment(imp_uid, "requests", wire.dumps([request]))
+        await stored_payments.change(self.redis, f"default/{imp_uid}", requests=wire.dumps([request]).decode())
 
     async def age_heartbeat(self, worker: str, seconds: int) -> None:
         """Move a worker's last heartbeat so far into the past."""
@@ -169,12 +155,8 @@ class LedgerState:
         return list(await pipe.execute())
 
 
-def _bytes(row: Row) -> dict[bytes, bytes]:
-    return {name.encode(): value.encode(errors=_ERRORS) for name, value in row.items()}
-
-
 @asynccontextmanager
 async def ledger_state(redis_url: str) -> AsyncIterator[LedgerState]:
     """The ledger at this address, seen from below."""
-    async with redis.asyncio.Redis.from_url(redis_url, decode_responses=True, encoding_errors=_ERRORS) as client:
+    async with redis.asyncio.Redis.from_url(redis_url, decode_responses=True) as client:
         yield LedgerState(client)

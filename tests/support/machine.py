@@ -49,7 +49,7 @@ async def look_at(
         raw = found.get(one.record.imp_uid)
         if raw is None:
             await ledger.refresh_lane.postpone(
-                one.lease, "rejected", due_in=None, reason=because("unknown to i'mport"), tries=0
+                one, "rejected", due_in=None, reason=because("unknown to i'mport"), tries=0
             )
             continue
         change = decide(
@@ -68,7 +68,7 @@ async def hide(ledger: Ledger, imp_uid: str, merchant: str = "default") -> None:
     await notify(ledger, imp_uid, merchant)
     claimed = await ledger.refresh_lane.claim(Lane("refresh", merchant))
     for one in claimed.payments:
-        await ledger.refresh_lane.hide(one.lease, reason=HiddenPayment(imp_uid, merchant).reason, now=claimed.now)
+        await ledger.refresh_lane.hide(one, reason=HiddenPayment(imp_uid, merchant).reason, now=claimed.now)
 
 
 async def seen(ledger: Ledger, *imp_uids: str, merchant: str = "default", **fields: Any) -> None:

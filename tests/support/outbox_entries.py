@@ -57,7 +57,7 @@ def of_payment(
     )
     looked = of_look(change_of(looked_up, merchant), at)
     sent = [delivered(event, at, endpoint) for event in looked if isinstance(event, e.Event)]
-    outcome = e.Outcome(notification.id, "applied", None, at)
+    outcome = replace(notification, outcome="applied", revision=1)
     return [notification, *looked, outcome, *(entry for entries in sent for entry in entries)]
 
 

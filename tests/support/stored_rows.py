@@ -1,4 +1,7 @@
-"""The rows that scripts pack, taken apart: events, deliveries and objects as if each had a hash of its own."""
+"""The rows that scripts pack, taken apart: events, deliveries and objects as if each had a hash of its own.
+
+Takes any client of redis-py, also one that decodes answers: packed bytes are read as they are.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,11 @@ from importlib.resources import files
 from typing import Any
 
 import msgpack
+from redis.client import NEVER_DECODE
 
+from ledger.keys import PREFIX
 from schemas.compression import decompress
+from tests.support.ledger_redis import key
 
 Row = dict[str, str]
 
@@ -22,6 +28,21 @@ def _names(file: str, table: str) -> list[str]:
 
 
 _EVENT, _DELIVERY = _names("rows.lua", "EVENT"), _names("deliveries.lua", "DELIVERY")
+
+
+async def read(client: Any, kind: str) -> dict[str, Row]:
+    """All events (`evt`), deliveries (`dlv`) or objects (`snaps`, by payment), taken out of their rows."""
+    found: dict[str, Row] = {}
+    index = await _hash(client, key("events"))
+    for start in ("pay", "evt"):
+        async for name in client.scan_iter(key(start, "*"), count=1000):
+            text = name if isinstance(name, str) else name.decode()
+            found |= taken_apart(text.removeprefix(PREFIX), await _hash(client, text), index)
+    return {name.partition(":")[2]: row for name, row in found.items() if name.startswith(f"{kind}:")}
+
+
+async def _hash(client: Any, name: str) -> dict[bytes, bytes]:
+    return dict(await client.execute_command("HGETALL", name, **{NEVER_DECODE: True}))
 
 
 def taken_apart(name: str, row: Mapping[bytes, bytes], index: Mapping[bytes, bytes]) -> dict[str, Row]:

@@ -16,6 +16,8 @@ from ledger import Ledger
 from ledger.reconciliations import AUTO, Reconciliation
 from runtime.encryption import Sealer
 from runtime.settings import Settings
+from schemas.reasons import stored
+from tests.support import stored_payments
 from tests.support.histories import sqlite_history
 from tests.support.iamport_stub import Asked, Stub, no, payment, well
 from tests.support.ledger_driver import REFRESH, Driver, queue_url
@@ -89,9 +91,11 @@ class MerchantWorkers:
 
     async def reason(self, imp_uid: str) -> list[tuple[str, str | None]]:
         """What became of each notification of a payment, and why."""
-        names = await self.driver.scores("ntfs", "p", f"default/{imp_uid}")
-        rows = [await self.ledger.notifications.get(name) for name in names]
-        return [(row.outcome, said(row.reason)) for row in rows]
+        pending = await self.ledger.notifications.of_payment("default", imp_uid, 100)
+        settled = [one for one in (await stored_payments.settled(self.driver.redis)).values() if one.imp_uid == imp_uid]
+        rows = [(one.received_at, one.outcome, said(stored((one.reason or "").encode()))) for one in settled]
+        rows += [(round(row.received_at * 1000), row.outcome, said(row.reason)) for row in pending]
+        return [(outcome, why) for _, outcome, why in sorted(rows)]
 
 
 @asynccontextmanager

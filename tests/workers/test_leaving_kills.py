@@ -17,12 +17,12 @@ import pytest
 from history import History
 from ledger import Ledger
 from runtime import history_url
-from tests.support import postgres
+from tests.support import postgres, stored_payments
 from tests.support.histories import record_all
 from tests.support.iamport_stub import Stub, always, payment, well
 from tests.support.ledger_driver import Driver, queue_url
 from tests.support.ledger_invariants import problems
-from tests.support.ledger_redis import key, redis_of
+from tests.support.ledger_redis import redis_of
 from tests.support.postgres import Postgres
 
 NAME = ("default", "imp_1")
@@ -66,7 +66,7 @@ async def work():
     relay, history = Ledger.connect(redis_url, queue_url), History.connect(settings.history_url)
     if what == "leave":
         later = await relay.now() + 1
-        while await relay.retention.tidy(older_than=later, rejected_before=later):
+        while await relay.retention.tidy(older_than=later):
             pass
     else:
         sealer, transport = Sealer([Fernet.generate_key().decode()]), production_transport()
@@ -159,7 +159,6 @@ async def test_killed_at_every_step(redis_url: str, history: tuple[History, str]
             assert [event.sequence for event in rows[NAME]] == [1]
             assert [json.loads(row.body)["type"] for row in await ledger.events.of_payment(*NAME)] == ["payment.paid"]
             assert await driver.take(lane) == ()
-            pending = await redis_of(ledger).zcard(key("ntfs", "o", "pending"))
-            assert pending == 0
+            assert await stored_payments.waiting(redis_of(ledger)) == {}
         assert await problems(ledger) == []
         await ledger.close()

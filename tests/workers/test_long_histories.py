@@ -85,7 +85,7 @@ async def test_steps_that_were_written_are_logged_where_a_later_one_fails(shop: 
         async with asyncio.timeout(30):
             while not await shop.driver.ids("evt"):  # noqa: ASYNC110
                 await asyncio.sleep(0.001)
-        await shop.driver.redis.hset(key("pay", "default/imp_fixed"), "version", "999")
+        await shop.driver.redis.hset(key("pay", "default/imp_fixed"), "head", "999 1 1    order")
         await looking
     outcomes = [line["outcome"] for line in lines if line["event"] == "payment_looked_up"]
     recorded = [line["sequence"] for line in lines if line["event"] == "event_recorded"]

@@ -135,7 +135,7 @@ async def test_while_payments_wait_for_i_mport_its_lists_wait_too(books: Books) 
     await books.driver.accept("imp_1")
     (claimed,) = await books.driver.claim()
     await books.ledger.refresh_lane.pause(REFRESH, 20, because("i'mport answered 502"))
-    await books.ledger.refresh_lane.postpone(claimed.lease, "stalled", due_in=20, tries=1)
+    await books.ledger.refresh_lane.postpone(claimed, "stalled", due_in=20, tries=1)
     assert await books.steps() == pytest.approx(20, abs=2)
     assert books.windows == []
     await books.driver.pass_time(21)

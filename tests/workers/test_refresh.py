@@ -11,6 +11,7 @@ import structlog.testing
 from ledger import Ledger
 from ledger.keys import Lane
 from schemas import wire
+from tests.support import stored_payments
 from tests.support.iamport_stub import Asked, Stub, always, http, no, payment, well
 from tests.support.ledger_driver import REFRESH, UNKNOWN, Driver
 from tests.support.ledger_invariants import problems
@@ -45,9 +46,8 @@ class Shop:
 
     async def statuses(self) -> dict[str, str]:
         """Where each recorded payment stands."""
-        names = [name.partition("/")[2] for name in await self.driver.ids("pay")]
-        rows = {name: await self.driver.redis.hget(key("pay", f"default/{name}"), "status") for name in names}
-        return {name: status.decode() for name, status in rows.items()}
+        rows = await stored_payments.records(self.driver.redis)
+        return {name.partition("/")[2]: fields["status"] for name, fields in rows.items()}
 
 
 @pytest.fixture
@@ -166,7 +166,7 @@ async def test_a_look_that_lost_its_lease_changes_nothing(shop: Shop) -> None:
     await shop.driver.lose(late.lease)
     await shop.refresh(str(REFRESH))
     assert await shop.driver.outcome(one) == "applied"
-    await shop.driver.ledger.refresh_lane.postpone(late.lease, "rejected", due_in=None, reason=because("too late"))
+    await shop.driver.ledger.refresh_lane.postpone(late, "rejected", due_in=None, reason=because("too late"))
     assert (await shop.driver.outcome(one), await shop.statuses()) == ("applied", {"imp_1": "paid"})
 
 
@@ -191,9 +191,9 @@ async def test_less_than_was_known_is_looked_at_again_a_minute_later(shop: Shop)
 
     # A minute passes: for what waits in the lane, and since the first of the two looks.
     await shop.driver.pass_time(62)
-    row = wire.loads(await shop.driver.redis.hget(key("pay", "default/imp_1"), "possible_retraction"))
-    earlier = wire.dumps({**row, "at": row["at"] - 62})
-    await shop.driver.redis.hset(key("pay", "default/imp_1"), "possible_retraction", earlier)
+    row = wire.loads((await stored_payments.records(shop.driver.redis))["default/imp_1"]["possible_retraction"])
+    earlier = wire.dumps({**row, "at": row["at"] - 62}).decode()
+    await stored_payments.change(shop.driver.redis, "default/imp_1", possible_retraction=earlier)
     await shop.refresh(str(REFRESH))
     shown = await shop.driver.ledger.payments.get("default", "imp_1")
     assert wire.loads(shown.snapshot)["cancel_amount"] == 0
@@ -206,7 +206,7 @@ async def test_every_look_that_breaks_off_is_logged(shop: Shop) -> None:
     shop.pay("imp_1", "imp_2")
     for imp_uid in ("imp_1", "imp_2"):
         await shop.driver.accept(imp_uid)
-        await shop.driver.redis.set(key("waiting", f"default/{imp_uid}"), "no set")
+        await shop.driver.redis.set(key("pay", f"default/{imp_uid}"), "no hash")
     with structlog.testing.capture_logs() as lines, pytest.raises(Exception, match="WRONGTYPE"):
         await shop.refresh(str(REFRESH))
     told = [line for line in lines if line["event"] == "refreshes_failed"]

@@ -1,5 +1,5 @@
--- The lane in which a payment waits for its refresh, and what became of the notifications that asked for it.
--- uses: lanes outbox
+-- The lane in which a payment waits for its refresh.
+-- uses: lanes
 
 -- ms between two refreshes of a merchant's unknown payments: a flood of made-up ids costs one look-up a second.
 local UNKNOWN_EVERY = 1000
@@ -18,12 +18,32 @@ local function awaits_refresh(m, imp)
   return false
 end
 
--- Marks a payment dirty: it is due at `at`, an unknown one not before its turn. Returns: its lane
+-- Marks payments of a merchant dirty: they are due at `at`, an unknown one not before its turn. Adds their lanes to `lanes` (a set).
+local function mark_all_dirty(lanes, m, imps, at)
+  local unknown, refresh, known = "unknown/" .. m, "refresh/" .. m, imps
+  if redis.call("EXISTS", k("due", unknown), k("tokens", unknown)) > 0 then
+    local slow = {}
+    known = {}
+    for _, imp in ipairs(imps) do
+      local some = lane_of_payment(m, imp) == unknown and slow or known
+      some[#some + 1] = imp
+    end
+    if #slow > 0 then
+      touch_all(unknown, slow, math.max(at, now() + UNKNOWN_EVERY))
+      lanes[unknown] = true
+    end
+  end
+  if #known > 0 then
+    touch_all(refresh, known, at)
+    lanes[refresh] = true
+  end
+end
+
+-- Marks a payment dirty. Returns: its lane
 local function mark_dirty(m, imp, at)
-  local lane = lane_of_payment(m, imp)
-  if lane == "unknown/" .. m then at = math.max(at, now() + UNKNOWN_EVERY) end
-  touch(lane, imp, at)
-  return lane
+  local lanes = {}
+  mark_all_dirty(lanes, m, {imp}, at)
+  return (next(lanes))
 end
 
 -- Decides, before a payment is marked dirty, whether what its refresh finds is recorded silently ("1") or delivered ("0"); nil leaves
@@ -37,41 +57,4 @@ local function decide_silent(m, imp, silent)
   elseif silent == "0" then
     redis.call("SREM", k("silent", lane), imp)
   end
-end
-
--- Records the outcome of a payment's pending notifications. One whose escrow change was not trusted gets a reason: `doubt` is
--- this refresh's for all of them; the one for an unverified source was stored with the notification when it came.
-local function settle_notifications(ids, p, outcome, reason, doubt)
-  with_all("ZREM", k("waiting", p), ids)
-  if redis.call("EXISTS", k("pay", p)) == 1 then list(k("ageing"), p, int(now())) end
-  for _, id in ipairs(ids) do
-    local received, escrow, recorded = unpack(redis.call("HMGET", k("ntf", id), "received_at", "escrow", "reason"))
-    if received then
-      local became, why = outcome, reason
-      if why == "" then
-        why = escrow and doubt or recorded or ""
-        if why ~= "" and became == "unchanged" then became = "rejected" end
-      end
-      redis.call("HSET", k("ntf", id), "outcome", became, "reason", why)
-      append_entry_of("outcome", {id = id, outcome = became, reason = present(why), revision = revision()})
-      list(k("ntfs", "o", "pending"), id, nil)
-      if became == "rejected" then list(k("ntfs", "o", became), id, received) end
-    end
-  end
-end
-
--- Removes the cancellations and escrow changes that webhooks reported before the claim with this token: its refresh has seen them.
--- Later ones stay.
-local function drop_reported(p, token)
-  for _, kind in ipairs({"reported", "escrow"}) do
-    local rows = redis.call("HGETALL", k(kind, p))
-    for i = 1, #rows, 2 do
-      if tonumber(string.match(rows[i + 1], "^%d+")) <= tonumber(token) then redis.call("HDEL", k(kind, p), rows[i]) end
-    end
-  end
-end
-
--- Lists a new payment under its order number.
-local function list_payment(p, merchant_uid, first_at)
-  if merchant_uid ~= "" then list(k("pays", "u", merchant_uid), p, first_at) end
 end

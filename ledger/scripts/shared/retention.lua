@@ -24,12 +24,3 @@ local function unlist(some)
     if d.state == "dead" then redis.call("ZREM", k("dlvs", "s", d.ep .. "/dead"), d.id) end
   end
 end
-
--- Removes a notification that is settled.
-local function remove_notification(id)
-  local m, imp, outcome = unpack(redis.call("HMGET", k("ntf", id), "merchant", "imp_uid", "outcome"))
-  if not m then return end
-  redis.call("DEL", k("ntf", id))
-  redis.call("ZREM", k("ntfs", "p", m .. "/" .. imp), id)
-  if outcome == "rejected" then redis.call("ZREM", k("ntfs", "o", outcome), id) end
-end

@@ -60,18 +60,18 @@ def test_a_script_packs_a_row() -> None:
 @pytest.mark.parametrize(
     ("packed", "says"),
     [
-        (msgpack.packb([2, "outcome", "ntf_1", "applied", None, 0]), "of version 2"),
-        (msgpack.packb({"v": 2, "kind": "outcome", "id": "x", "outcome": "y"}), "of version 2"),
+        (msgpack.packb([2, "object", "default", "imp_1", 1, b"{}"]), "of version 2"),
+        (msgpack.packb({"v": 2, "kind": "notification", "id": "x"}), "of version 2"),
         (msgpack.packb([1, "refund", "x"]), "does not know: 'refund'"),
         (msgpack.packb({"v": 1, "kind": "refund"}), "does not know: 'refund'"),
-        (msgpack.packb([1, "outcome", "ntf_1"]), "outcome: 1 ≠ 4"),
-        (msgpack.packb({"v": 1, "kind": "outcome", "id": "x", "colour": "red"}), "cannot be read"),
-        (msgpack.packb({"v": 1, "kind": "outcome"}), "cannot be read"),
+        (msgpack.packb([1, "object", "default"]), "object: 1 ≠ 4"),
+        (msgpack.packb({"v": 1, "kind": "object", "merchant": "x", "colour": "red"}), "cannot be read"),
+        (msgpack.packb({"v": 1, "kind": "object"}), "cannot be read"),
         (msgpack.packb("text"), "cannot be read"),
         (msgpack.packb([]), "cannot be read"),
         (b"", "cannot be read"),
         (b"\xc1", "cannot be read"),
-        (pack(e.Outcome("a", "b"))[:-1], "cannot be read"),
+        (pack(e.Notification("a", "b", "c"))[:-1], "cannot be read"),
     ],
 )
 def test_what_is_not_known(packed: bytes, says: str) -> None:
@@ -82,4 +82,4 @@ def test_what_is_not_known(packed: bytes, says: str) -> None:
 
 def test_half_a_surrogate_pair() -> None:
     """It becomes a question mark: UTF-8 has no place for it."""
-    assert unpack(pack(e.Outcome("a", "b", "x\ud800"))) == e.Outcome("a", "b", "x?")
+    assert unpack(pack(e.Notification("a", "b", "x\ud800"))) == e.Notification("a", "b", "x?")

@@ -1,0 +1,93 @@
+"""Notifications that wait for a refresh: as a receiver stores them, as a claim reads them, and what becomes of them.
+
+Each is kept as its entry for history, behind the time at which it came; when it is settled, history gets it once more,
+with its outcome, and it leaves the ledger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from schemas.outbox.codec import pack, unpack_values
+from schemas.outbox.entries import Notification as Entry
+from schemas.payments import escrow
+from schemas.payments.escrow import EscrowChange
+from schemas.payments.notification import Notification
+from schemas.reasons import Reason, dump
+
+MOST = 1_000
+"""The most notifications of one payment that are read at once, but by its refresh, which reads all."""
+_SETTLED = 1
+"""The revision of a notification that has its outcome; history has 0 of one that waits."""
+
+
+def pack_notification(one: Notification) -> bytes:
+    """A webhook as it came; the script adds when that was. One that reports an escrow change which is not trusted from
+    its source says why."""
+    change = escrow.read(one.extra)
+    doubt = None
+    if change is not None:
+        doubt = escrow.NO_CODE if not change.code else None if one.verified else escrow.UNVERIFIED
+    entry = Entry(
+        one.id, one.merchant, one.imp_uid, one.merchant_uid, one.status or None, one.cancellation_id, one.source,
+        one.verified, 0, one.extra.decode(), "pending", None if doubt is None else dump(doubt).decode(),
+    )  # fmt: skip
+    return pack(entry)
+
+
+def pack_stored(entry: Entry) -> bytes:
+    """A notification as the ledger keeps it."""
+    return b"%d:%b" % (entry.received_at, pack(replace(entry, received_at=0)))
+
+
+def unpack_stored(stored: bytes) -> Entry:
+    """A notification that the ledger keeps."""
+    received, _, packed = stored.partition(b":")
+    _, values = unpack_values(packed)
+    return replace(Entry(*values), received_at=int(received))
+
+
+def in_order(stored: Iterable[bytes]) -> tuple[Entry, ...]:
+    """Notifications that the ledger keeps, in the order in which they came."""
+    return tuple(sorted(map(unpack_stored, stored), key=lambda entry: (entry.received_at, entry.id)))
+
+
+def reported_cancellations(some: Sequence[Entry]) -> tuple[str, ...]:
+    """The ids of the cancellations that verified webhooks report."""
+    ids = (one.cancellation_id for one in some if one.verified and one.status == "cancelled")
+    return tuple(dict.fromkeys(name for name in ids if name))
+
+
+def escrow_changes(some: Sequence[Entry]) -> tuple[EscrowChange, ...]:
+    """The escrow changes that are trusted; one that is reported again happened when it was first received."""
+    found: dict[str, EscrowChange] = {}
+    for one in some:
+        change = _trusted_change(one)
+        if change is not None:
+            found.setdefault(change.key, replace(change, received_at=one.received_at // 1000))
+    return tuple(found.values())
+
+
+def answered(
+    some: Sequence[Entry], outcome: str, *, doubt: Reason | None, only_escrow: bool
+) -> list[tuple[str, bytes]]:
+    """The id of each of these notifications that a refresh answers, and its entry with what becomes of it.
+
+    ``doubt`` is why the escrow changes among them are not trusted after all; ``only_escrow``: the others wait on.
+    """
+    rows = []
+    for one in some:
+        is_escrow = _trusted_change(one) is not None
+        if only_escrow and not is_escrow:
+            continue
+        reason = one.reason
+        if is_escrow and doubt is not None:
+            reason = dump(doubt).decode()
+        became = "rejected" if reason and outcome == "unchanged" else outcome
+        rows.append((one.id, pack(replace(one, outcome=became, reason=reason, revision=_SETTLED))))
+    return rows
+
+
+def _trusted_change(one: Entry) -> EscrowChange | None:
+    return None if one.reason else escrow.read(one.extra.encode())
