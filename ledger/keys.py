@@ -136,9 +136,9 @@ KEYS = (
     # Payments
     PAYMENT := Key("pay:<p>", "hash", "head, record (packed) and object of a payment (shared/records.lua); n:<id>: a"
         " notification that waits for a refresh, trouble: why it has to (shared/notifications.lua); e:<event> (packed,"
-        " shared/rows.lua); d:<delivery> (packed, shared/deliveries.lua); o:<version>: i'mport's object as events show it,"
-        " whole or as the difference from another, o:whole, o:spent (shared/snapshots.lua); t:<endpoint>: event of the"
-        " latest delivery to an ordered endpoint, from the second on",
+        " shared/rows.lua); d:<delivery> (packed, shared/deliveries.lua); o:<version>: i'mport's object as events show"
+        " it, whole or as the difference from another, o:whole, o:spent (shared/snapshots.lua); t:<endpoint>: event of"
+        " the latest delivery to an ordered endpoint, from the second on",
         "after the retention; a notification leaves when it is settled"),
     Key("pays:<m>", "hash", "order number -> imp_uids of its payments, in the order in which they were recorded",
         "a payment leaves after the retention"),

@@ -84,7 +84,7 @@ local function settle(d, r)
   local at = not final and (r.verdict == "disable" and now() or now() + r.wait) or nil
   lanes[r.lane], lanes["deliver/" .. ep] = true, true
   d.attempts = int(tonumber(d.attempts or 0) + keep_attempts(d, r))
-  d.state, d.next_at, d.reason, d.requested = final or d.state, at and int(at), present(r.reason), nil
+  d.state, d.next_at, d.reason, d.requested = final or d.state, at and int(at), r.reason, nil
   changed[#changed + 1] = d
   if final then
     -- It may be over already, and listed as it was, where a script before this one ended halfway.
@@ -101,7 +101,7 @@ end
 -- All are read before the first is written.
 local results, answers = {}, {}
 for i = 1, take_number() do
-  results[i] = {lane = take(), id = take(), token = take(), verdict = take(), wait = take_number(), reason = take(),
+  results[i] = {lane = take(), id = take(), token = take(), verdict = take(), wait = take_number(), reason = take_text(),
     lane_wait = take_number(), attempts = take_rows(2)}
 end
 local changes, places = {}, {}

@@ -35,11 +35,6 @@ local function revision()
   return revised
 end
 
--- nil for a field that is absent or empty.
-local function present(text)
-  return text and text ~= "" and text or nil
-end
-
 local function number_in(text)
   return tonumber(text or "")
 end
