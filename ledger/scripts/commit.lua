@@ -16,7 +16,7 @@
 --          "lost": the lease ended or was used up, nothing is written,
 --          "changed": the record was written since it was read, read it again, or
 --          "full": all steps would take more memory than is left, nothing is written}
--- uses: events lanes leases memory notifications orders payments records
+-- uses: events lanes leases memory notifications orders outbox payments records snapshots
 
 local EVENT_BYTES, DELIVERY_BYTES, COLUMNS = 1200, 1200, 8
 

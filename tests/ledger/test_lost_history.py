@@ -101,18 +101,20 @@ async def lost(ledger: Ledger) -> None:
 
 
 async def test_a_lost_history_is_stored_entries(ledger: Ledger, tmp_path: Path) -> None:
-    """All that the ledger holds is there again as it was, and nothing is there twice."""
+    """All that the ledger holds is there again as it was, and nothing is there twice; notifications that are settled
+    the ledger holds no more."""
     first, before = await history_in(tmp_path, "first")
     await live(ledger, Driver(ledger))
     await record(ledger, first)
     second, after = await history_in(tmp_path, "second")
     await record(ledger, second)
     await lost(ledger)
-    while await Rewriter(ledger).step("rewrite_history", 0) is not None:
+    while await Rewriter(ledger, second).step("rewrite_history", 0) is not None:
         await record(ledger, second)
     was, told = await rows_of(before), await rows_of(after)
     for name in ("about", "audit_entry", "recorder_place"):
         del was[name], told[name]
+    was["notification"] = [row for row in was["notification"] if "imp_pending" in row]
     assert told == was
     assert {name for name, rows in was.items() if rows} == {
         "notification", "payment", "event", "delivery", "attempt", "endpoint", "merchant"
