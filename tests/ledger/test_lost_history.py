@@ -23,7 +23,8 @@ from schemas.endpoints.events import EndpointEvent
 from schemas.endpoints.health import EndpointHealth
 from schemas.outbox.codec import pack
 from schemas.outbox.entries import Audit
-from tests.support.ledger_driver import Driver, paid, queue_url
+from tests.support import stored_payments
+from tests.support.ledger_driver import REFRESH, Driver, paid, queue_url
 from tests.support.ledger_redis import key
 from tests.support.waiting import until
 from workers.recorder import Recorder
@@ -121,6 +122,31 @@ async def test_a_lost_history_is_stored_entries(ledger: Ledger, tmp_path: Path) 
     }  # fmt: skip
     await first.close()
     await second.close()
+
+
+async def test_what_an_old_copy_has_as_pending_is_accepted_again(ledger: Ledger, tmp_path: Path) -> None:
+    """Its outcome went with the history that was lost; one that waits in the ledger, too, is left alone."""
+    driver = Driver(ledger)
+    old, _ = await history_in(tmp_path, "old")
+    settled, waits = await driver.accept("imp_1"), await driver.accept("imp_2")
+    await record(ledger, old)
+    claimed, other = await driver.claim()
+    await driver.commit(claimed, paid("imp_1"))
+    await ledger.outbox.append([pack(Audit("aud_1", 1, "me", "payment.read"))])
+    await ledger.outbox.trim((await ledger.outbox.state()).last)
+    await ledger.outbox.rewrite("0-0")
+    await lost(ledger)
+    while await Rewriter(ledger, old).step("rewrite_history", 0) is not None:
+        pass
+    assert set(await stored_payments.waiting(driver.redis)) == {settled.id, waits.id}
+    assert list(await driver.due(REFRESH)) == ["imp_1"]
+    assert await driver.commit(await driver.claim_one(), paid("imp_1")) == "ok"
+    await driver.lose(other.lease)
+    await driver.commit(await driver.claim_one(), paid("imp_2"))
+    await record(ledger, old)
+    outcomes = [(await old.notifications.get(one.id)).outcome for one in (settled, waits)]
+    assert outcomes == ["unchanged", "applied"]
+    await old.close()
 
 
 async def test_what_changes_meanwhile_wins(ledger: Ledger, tmp_path: Path) -> None:
