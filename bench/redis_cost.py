@@ -89,7 +89,7 @@ async def measure(machine: Machine, payments: int) -> Cost:
         cpu = machine.redis_cpu() - cpu
         stats: Mapping[str, Any] = await redis.info("commandstats")
         sizes = await _sizes(redis)
-    await ledger.store.close()
+    await ledger.close()
     return Cost(
         {name.removeprefix("cmdstat_"): row["calls"] / payments for name, row in stats.items()},
         sum(row["usec"] for name, row in stats.items() if name == "cmdstat_evalsha") / payments,

@@ -21,12 +21,11 @@ local function within_budget(n)
   return true
 end
 
--- The payments to mark dirty, by lane: those that are not within the budget at once, in the slow lane.
+-- The payments to mark dirty by merchant, and, of sources whose budget is used up, by slow lane.
 local dirty, slow = {}, {}
-local function add(lanes, lane, imp)
-  local members = lanes[lane] or {}
-  members[#members + 1] = imp
-  lanes[lane] = members
+local function put(some, name, imp)
+  some[name] = some[name] or {}
+  table.insert(some[name], imp)
 end
 
 if not is_open() then return {{}, "closed"} end
@@ -43,9 +42,9 @@ for i = 1, take_number() do
     if not is_marked[n.p] then
       is_marked[n.p] = true
       if within_budget(n) then
-        add(dirty, n.m, n.imp)
+        put(dirty, n.m, n.imp)
       else
-        add(slow, "unknown/" .. n.m, n.imp)
+        put(slow, "unknown/" .. n.m, n.imp)
       end
     end
     some[#some + 1] = n

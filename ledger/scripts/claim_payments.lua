@@ -3,10 +3,10 @@
 -- Returns: {lanes to kick, {now (ms), token, base of sequences, when the youngest of the payments that have left had last changed (ms, 0:
 --          none has), i'mport's failures in a row,
 --          per payment {imp_uid, tries, silent (0 or 1), record (or ""), i'mport's object (or ""), {id, pending notification, …}}}}
--- uses: lanes leases payments records
+-- uses: lanes leases payments records snapshots
 
 -- Bytes that one claim reads of payments, about: long histories come in several claims, so that others need not wait for them.
-local MOST_BYTES = 2097152
+local MOST_BYTES = 524288
 
 local lane, limit, lease_ms = take(), take_number(), take_number()
 local m = name_of(lane)

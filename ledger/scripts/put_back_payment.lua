@@ -3,7 +3,7 @@
 -- ARGV: merchant, imp_uid, first recorded at, next look at (ms, or "" for none), merchant_uid, version, looked up at (ms, or ""), whether
 --       events of it were delivered, whether a cancellation is open (0 or 1 each), record, i'mport's object
 -- Returns: 1, or 0 where this ledger has it
--- uses: lanes merchants orders payments records
+-- uses: lanes merchants orders records
 local m, imp, first_at, next_look_at, merchant_uid = take(), take(), take(), take_number(), take()
 local p = m .. "/" .. imp
 if has_record(p) then return 0 end

@@ -24,6 +24,21 @@ local function waits_for_something(p, m, imp, head)
   return head and head.is_cancelling and not redis.call("ZSCORE", k("merchants", "deleted"), m)
 end
 
+-- Removes a payment of an order; with the last of them, what the merchant expects for it.
+local function unlist_under_order(m, number, imp)
+  if number == "" then return end
+  local left = ""
+  for _, other in ipairs(payments_of_order(m, number)) do
+    if other ~= imp then left = left .. " " .. other end
+  end
+  if left ~= "" then
+    redis.call("HSET", k("pays", m), number, left)
+  else
+    redis.call("HDEL", k("pays", m), number)
+    redis.call("HDEL", k("orders", m), number)
+  end
+end
+
 local function remove_record(p, m, imp, merchant_uid)
   -- First, so that whoever looks at it from now on asks history for it.
   if tonumber(redis.call("GET", k("left")) or 0) < before then redis.call("SET", k("left"), int(before)) end

@@ -2,7 +2,7 @@
 -- rejected, and the progress of their automatic reconciliation is removed. Their lanes stay closed.
 -- ARGV: deleted before (ms), limit
 -- Returns: how many payments
--- uses: lanes leases notifications payments reasons
+-- uses: lanes leases notifications reasons
 local before, limit, removed = take(), take_number(), 0
 
 local function give_up(m, lane, imp)

@@ -114,6 +114,19 @@ async def test_things_in_any_order(history: History, database: Database, expecte
     assert found == expected
 
 
+async def test_the_first_outcome_of_a_notification_stays(history: History) -> None:
+    """One that is accepted again after it was settled (from a spool, after a lost answer) is looked at again, and
+    settled again: alone or in one batch, history keeps what became of it at first, and what its body held."""
+    one = e.Notification("ntf_again", "default", "imp_1", received_at=NOW, extra='{"a": 1}')
+    first = replace(one, outcome="rejected", reason="{}", revision=1)
+    again = [replace(one, received_at=NOW + 1, extra="{}"), replace(one, outcome="unchanged", revision=1)]
+    for n, batches in enumerate(([[one, first, *again]], [[one], [first], [again[0]], [again[1]]])):
+        for batch in batches:
+            await record_all(history, f"again {n}", packed(batch))
+        kept = await history.notifications.get("ntf_again")
+        assert (kept.outcome, kept.reason, kept.received_at, kept.extra) == ("rejected", "{}", NOW, '{"a": 1}')
+
+
 async def test_two_recorders(history: History, database: Database, history_url: str, expected: Any) -> None:
     """Two recorders of one outbox: each entry is written by one of them, once, and the other is told."""
     other = History.connect(parse(history_url))

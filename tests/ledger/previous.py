@@ -54,6 +54,8 @@ async def dump(driver: Driver) -> dict[str, Any]:
             continue
         kind = (await driver.redis.type(name)).decode()
         match kind:
+            case "stream":
+                continue  # what is on its way to history
             case "string":
                 value: Any = (await driver.redis.get(name)).decode("latin-1")
             case "hash":

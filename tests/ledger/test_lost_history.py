@@ -23,7 +23,8 @@ from schemas.endpoints.events import EndpointEvent
 from schemas.endpoints.health import EndpointHealth
 from schemas.outbox.codec import pack
 from schemas.outbox.entries import Audit
-from tests.support.ledger_driver import Driver, paid, queue_url
+from tests.support import stored_payments
+from tests.support.ledger_driver import REFRESH, Driver, paid, queue_url
 from tests.support.ledger_redis import key
 from tests.support.waiting import until
 from workers.recorder import Recorder
@@ -101,24 +102,51 @@ async def lost(ledger: Ledger) -> None:
 
 
 async def test_a_lost_history_is_stored_entries(ledger: Ledger, tmp_path: Path) -> None:
-    """All that the ledger holds is there again as it was, and nothing is there twice."""
+    """All that the ledger holds is there again as it was, and nothing is there twice; notifications that are settled
+    the ledger holds no more."""
     first, before = await history_in(tmp_path, "first")
     await live(ledger, Driver(ledger))
     await record(ledger, first)
     second, after = await history_in(tmp_path, "second")
     await record(ledger, second)
     await lost(ledger)
-    while await Rewriter(ledger).step("rewrite_history", 0) is not None:
+    while await Rewriter(ledger, second).step("rewrite_history", 0) is not None:
         await record(ledger, second)
     was, told = await rows_of(before), await rows_of(after)
     for name in ("about", "audit_entry", "recorder_place"):
         del was[name], told[name]
+    was["notification"] = [row for row in was["notification"] if "imp_pending" in row]
     assert told == was
     assert {name for name, rows in was.items() if rows} == {
         "notification", "payment", "event", "delivery", "attempt", "endpoint", "merchant"
     }  # fmt: skip
     await first.close()
     await second.close()
+
+
+async def test_what_an_old_copy_has_as_pending_is_accepted_again(ledger: Ledger, tmp_path: Path) -> None:
+    """Its outcome went with the history that was lost; one that waits in the ledger, too, is left alone."""
+    driver = Driver(ledger)
+    old, _ = await history_in(tmp_path, "old")
+    settled, waits = await driver.accept("imp_1"), await driver.accept("imp_2")
+    await record(ledger, old)
+    claimed, other = await driver.claim()
+    await driver.commit(claimed, paid("imp_1"))
+    await ledger.outbox.append([pack(Audit("aud_1", 1, "me", "payment.read"))])
+    await ledger.outbox.trim((await ledger.outbox.state()).last)
+    await ledger.outbox.rewrite("0-0")
+    await lost(ledger)
+    while await Rewriter(ledger, old).step("rewrite_history", 0) is not None:
+        pass
+    assert set(await stored_payments.waiting(driver.redis)) == {settled.id, waits.id}
+    assert list(await driver.due(REFRESH)) == ["imp_1"]
+    assert await driver.commit(await driver.claim_one(), paid("imp_1")) == "ok"
+    await driver.lose(other.lease)
+    await driver.commit(await driver.claim_one(), paid("imp_2"))
+    await record(ledger, old)
+    outcomes = [(await old.notifications.get(one.id)).outcome for one in (settled, waits)]
+    assert outcomes == ["unchanged", "applied"]
+    await old.close()
 
 
 async def test_what_changes_meanwhile_wins(ledger: Ledger, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import structlog.testing
 
+from tests.support import stored_payments
 from tests.support.iamport_stub import Asked, no, payment, well
 from tests.support.ledger_driver import REFRESH
 from tests.support.ledger_invariants import problems
@@ -41,7 +42,7 @@ async def test_the_payments_of_somebody_else_are_left_alone(shop: MerchantWorker
 
     (line,) = told(lines, "unrequested_payments_ignored")
     assert (line["requested"], line["unrequested"], line["imp_uids"]) == (3, 2, ("other_1", "other_2"))
-    assert await shop.driver.ids("pay") == {"default/imp_1"}
+    assert list(await stored_payments.records(shop.driver.redis)) == ["default/imp_1"]
     assert sorted(await shop.driver.due(REFRESH)) == ["imp_2", "imp_3"]
     assert [(await shop.reason(f"imp_{n}"))[0][0] for n in (1, 2, 3)] == ["applied", "pending", "pending"]
     shop.stub.reply = shop.show

@@ -221,7 +221,7 @@ async def test_what_is_listed_with_less_is_looked_at_and_counts_as_nothing_missi
     await books.steps(at=NOW + 2000)
     assert list(await books.driver.due(REFRESH)) == ["imp_1"]
     await books.driver.commit(await books.driver.claim_one(), paid("imp_1", 1000))
-    assert (await books.ledger.payments.get("default", "imp_1")).contradicts == []
+    assert (await books.ledger.payments.get("default", "imp_1")).contradicts == ()
 
 
 async def test_what_was_taken_back_leaves_a_silent_decision_alone(books: Books) -> None:

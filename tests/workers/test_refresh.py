@@ -187,7 +187,7 @@ async def test_less_than_was_known_is_looked_at_again_a_minute_later(shop: Shop)
     await shop.refresh(str(REFRESH))
     due = (await shop.driver.due(REFRESH))["imp_1"] / 1000
     assert 59 < due - before < 62 + await shop.driver.ledger.now() - before
-    assert (await shop.driver.ledger.payments.get("default", "imp_1")).contradicts == []
+    assert (await shop.driver.ledger.payments.get("default", "imp_1")).contradicts == ()
 
     # A minute passes: for what waits in the lane, and since the first of the two looks.
     await shop.driver.pass_time(62)
@@ -206,7 +206,7 @@ async def test_every_look_that_breaks_off_is_logged(shop: Shop) -> None:
     shop.pay("imp_1", "imp_2")
     for imp_uid in ("imp_1", "imp_2"):
         await shop.driver.accept(imp_uid)
-        await shop.driver.redis.set(key("pay", f"default/{imp_uid}"), "no hash")
+        await shop.driver.redis.set(key("snaps", f"default/{imp_uid}"), "no hash")
     with structlog.testing.capture_logs() as lines, pytest.raises(Exception, match="WRONGTYPE"):
         await shop.refresh(str(REFRESH))
     told = [line for line in lines if line["event"] == "refreshes_failed"]

@@ -30,18 +30,3 @@ local function payments_of_order(m, number)
   for imp in string.gmatch(redis.call("HGET", k("pays", m), number) or "", "%S+") do imps[#imps + 1] = imp end
   return imps
 end
-
--- Removes a payment of an order; with the last of them, what the merchant expects for it.
-local function unlist_under_order(m, number, imp)
-  if number == "" then return end
-  local left = ""
-  for _, other in ipairs(payments_of_order(m, number)) do
-    if other ~= imp then left = left .. " " .. other end
-  end
-  if left ~= "" then
-    redis.call("HSET", k("pays", m), number, left)
-  else
-    redis.call("HDEL", k("pays", m), number)
-    redis.call("HDEL", k("orders", m), number)
-  end
-end
