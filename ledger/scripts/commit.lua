@@ -155,7 +155,7 @@ local function write(c)
   for _, cell in ipairs({"record", c.record, "head", head_text(c.head)}) do row[#row + 1] = cell end
   with_all("HSET", k("pay", c.p), row)
   for _, d in ipairs(c.deliveries) do relist(d) end
-  list(k("ageing"), c.p, int(now()))
+  list(k("ageing"), c.p, this_moment())
   local ids = {}
   for i = 1, #c.answered, 2 do ids[#ids + 1] = c.answered[i] end
   remove_waiting(c.p, ids)

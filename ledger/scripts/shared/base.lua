@@ -22,6 +22,13 @@ local function int(number)
   return string.format("%.0f", number)
 end
 
+-- The same of this moment, which many rows of a batch have.
+local moment
+local function this_moment()
+  moment = moment or int(now())
+  return moment
+end
+
 -- The score in the answer to a ZRANGE of one member WITHSCORES; nil where there is none.
 local function score(answer)
   return answer[2] and tonumber(answer[2])
@@ -72,8 +79,10 @@ local function add(key, field, n, seconds)
 end
 
 -- Counts something that happened, by the minute, for two days.
+local minute
 local function count(what, n)
-  add(k("minute", int(math.floor(now() / 60000))), what, n, 172800)
+  minute = minute or k("minute", int(math.floor(now() / 60000)))
+  add(minute, what, n, 172800)
 end
 
 -- The same by the day, for a month.

@@ -140,7 +140,7 @@ end
 function describe.delivery(id)
   local d = deliveries[id]
   -- Its payment has changed, too (see remove_payments.lua).
-  if d.p then list(k("ageing"), d.p, int(now())) end
+  if d.p then list(k("ageing"), d.p, this_moment()) end
   append_entry_of("delivery", {event = d.event, endpoint = d.ep, merchant = d.m, imp_uid = d.imp, type = d.type,
     sequence = number_in(d.sequence), state = d.state, created_at = number_in(d.created_at), changed_at = now(),
     next_attempt_at = d.state == "pending" and number_in(d.next_at) or nil,

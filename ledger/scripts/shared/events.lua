@@ -16,7 +16,7 @@ end
 
 -- A delivery of an event (id, type, sequence) to an endpoint, not yet in any lane. The caller saves it.
 local function new_delivery(e, ep, replay)
-  local at = int(now())
+  local at = this_moment()
   return known_delivery(e.id .. "." .. ep, {type = e.type, sequence = e.sequence, state = "pending", attempts = "0", next_at = at,
     created_at = at, replay = replay, of = e.of})
 end
@@ -42,7 +42,7 @@ end
 -- Puts an event among the fields with which its row is written, and tells history: id, type, sequence, silent, sandbox, about, body,
 -- entry (for history), `of` (its merchant, where it belongs to no payment).
 local function put_event(e, m, fields)
-  e.recorded_at = int(now())
+  e.recorded_at = this_moment()
   append_entry(e.entry, {merchant = m, recorded_at = now(), silent = e.silent == "1"})
   fields[#fields + 1] = "e:" .. e.id
   fields[#fields + 1] = packed(EVENT, e)

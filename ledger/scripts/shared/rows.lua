@@ -5,19 +5,18 @@
 
 -- The values of a table under these names, packed; what is absent or empty takes a byte, or none at the end.
 local function packed(names, row)
-  local values, last = {}, 0
-  for i, name in ipairs(names) do
-    values[i] = row[name] or ""
-    if values[i] ~= "" then last = i end
-  end
-  for i = #names, last + 1, -1 do values[i] = nil end
+  local values, last = {}, #names
+  while last > 1 and not row[names[last]] do last = last - 1 end
+  for i = 1, last do values[i] = row[names[i]] or "" end
   return cmsgpack.pack(values)
 end
 
 -- Writes what was packed into a table.
 local function unpack_into(row, names, text)
   local values = cmsgpack.unpack(text)
-  for i, name in ipairs(names) do row[name] = values[i] ~= "" and values[i] or nil end
+  for i = 1, #values do
+    if values[i] ~= "" then row[names[i]] = values[i] end
+  end
   return row
 end
 
