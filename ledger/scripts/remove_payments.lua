@@ -5,7 +5,7 @@
 -- payment whose record it has.
 -- ARGV: not changed since (ms), where the outbox ended a while ago, when that was (ms), how many rows to remove, about
 -- Returns: {payments removed, 1 where more may leave now else 0}; false where history does not have what the outbox had
--- uses: notifications orders payments records retention
+-- uses: orders payments records retention
 local DAY = 86400000
 
 -- Whether history has what was in the outbox up to a place.
@@ -19,8 +19,8 @@ end
 local before, noted, noted_at, most = take_number(), take(), take_number(), take_number()
 if not is_recorded(noted) or now() < noted_at then return false end
 
-local function waits_for_something(p, m, imp, head)
-  if awaits_refresh(m, imp) or #waiting_for(p) > 0 then return true end
+local function waits_for_something(m, imp, head, has_waiting)
+  if awaits_refresh(m, imp) or has_waiting then return true end
   return head and head.is_cancelling and not redis.call("ZSCORE", k("merchants", "deleted"), m)
 end
 
@@ -54,10 +54,13 @@ end
 local rows = 0
 local function remove(p)
   local m, imp = string.match(p, "^([^/]*)/(.*)$")
-  local head = head_of(p)
-  local row = redis.call("HGETALL", k("pay", p))
+  local row, head, has_waiting = redis.call("HGETALL", k("pay", p)), nil, false
+  for i = 1, #row, 2 do
+    if row[i] == "head" then head = parsed_head(row[i + 1]) end
+    has_waiting = has_waiting or string.sub(row[i], 1, 2) == "n:"
+  end
   local sent = deliveries_in(row)
-  if waits_for_something(p, m, imp, head) or has_pending_delivery(sent) then
+  if waits_for_something(m, imp, head, has_waiting) or has_pending_delivery(sent) then
     stay(p)
     return false
   end
