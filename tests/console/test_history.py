@@ -37,7 +37,7 @@ async def forget(console: Console) -> None:
     """Everything that belongs to payments leaves the ledger, which history has by then."""
     await console.call("GET", "/v1/payments")
     redis = redis_of(console.ledger)
-    gone = ("pay", "facts:", "evt", "dlv", "att:", "ntf", "snaps:", "replay:", "recon:")
+    gone = ("pay", "evt", "dlv", "att:", "snaps:", "replay:", "recon:")
     for name in await redis.keys("*"):
         if name.decode().startswith(tuple(key(one) for one in gone)):
             await redis.delete(name)
@@ -60,6 +60,21 @@ async def test_a_list_that_could_not_wait_says_so(console: Console, name: str) -
     answer = await console.call("GET", f"/v1/{name}")
     assert (answer.status_code, answer.json()["data"]) == (200, [])
     assert 0.9 <= float(answer.headers["relay-history-behind"]) < 3
+
+
+async def test_a_notification_that_history_lacks_is_shown(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind or away: whoever was given an id finds what it stands for, with the time at which it came."""
+    await stall(console)
+    identity = await notify(console.ledger, "imp_1")
+    shown = (await console.call("GET", f"/v1/notifications/{identity}")).json()
+    assert (shown["outcome"], shown["imp_uid"]) == ("pending", "imp_1")
+    assert shown["received_at"] > "2020"
+    await stall(console)
+    await look_at(console.ledger, {})
+    assert (await console.call("GET", f"/v1/notifications/{identity}")).json()["outcome"] == "rejected"
+    take_away(monkeypatch)
+    assert (await console.call("GET", f"/v1/notifications/{identity}")).json()["outcome"] == "rejected"
+    assert (await console.call("GET", "/v1/notifications/ntf_none")).status_code == 503
 
 
 async def test_stats_tell_how_far_history_is(console: Console) -> None:
