@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 
 from bench.figures import Figure, Report, percentile
 from bench.machine import TIMEOUT, Machine
+from bench.plan import Plan
 from bench.stubs import Arrivals, IamportStandIn, SubscriberStandIn, serve
 from bench.systems import RelaySystem
 from ledger.endpoint_rows import filters
@@ -27,20 +28,20 @@ SOON_MS = 1_000
 _BODY = orjson.dumps({"type": "payment.paid", "data": {"imp_uid": "%s", "payment": {"name": "x" * 800}}})
 
 
-async def run(machine: Machine, rounds: int, _seed: int) -> Report:
+async def run(machine: Machine, plan: Plan) -> Report:
     """How late deliveries due in a second arrive, and the worker's memory, without and with the delayed ones."""
     before, after, memory = list[float](), list[float](), list[tuple[float, float]]()
-    for _ in range(rounds):
+    for _ in plan.numbers(1):
         arrivals = Arrivals()
         api, iamport = await serve(IamportStandIn)
         port, subscriber = await serve(SubscriberStandIn, arrivals)
         relay = RelaySystem(machine)
-        await relay.start(api, [f"http://127.0.0.1:{port}/"])
+        await relay.start(api, [f"http://127.0.0.1:{port}/0"])
         redis = Redis.from_url(machine.redis_url)
         await _lateness(redis, arrivals, "warm_")
         before.append(percentile(await _lateness(redis, arrivals, "early_"), 95))
         rss = relay.processes["worker 0"].usage()[1]
-        for first in range(0, DELAYED, BATCH):
+        for first in range(0, plan.size(DELAYED, BATCH), BATCH):
             await _delay(redis, "late_", first, BATCH, LATER_MS)
         after.append(percentile(await _lateness(redis, arrivals, "soon_"), 95))
         memory.append((relay.processes["worker 0"].usage()[1] / 1e6, rss / 1e6))
@@ -53,8 +54,8 @@ async def run(machine: Machine, rounds: int, _seed: int) -> Report:
     return Report(
         "delayed",
         (
-            Figure(name, "ms", tuple(after), tuple(before), "none delayed", more=False, limit=500),
-            Figure("… worker memory", "MB", grown, started, "none delayed", more=False, mark=1.1),
+            Figure(name, "ms", tuple(after), tuple(before), "none delayed", False, 500, absolute=True),
+            Figure("… worker memory", "MB", grown, started, "none delayed", False, 1.1),
         ),
     )
 
@@ -65,11 +66,11 @@ async def _lateness(redis: Redis, arrivals: Arrivals, name: str) -> list[float]:
     for number in range(PROBES):
         asked = time.perf_counter()
         await _delay(redis, name, number, 1, SOON_MS - number)
-        due[f"{name}{number}"] = (asked + time.perf_counter()) / 2 + SOON_MS / 1000
+        due[f"/0 {name}{number}"] = (asked + time.perf_counter()) / 2 + SOON_MS / 1000
         await asyncio.sleep(0.037)
     if not await arrivals.all_of({*arrivals.at, *due}, TIMEOUT):
         raise RuntimeError(f"{len(due.keys() & arrivals.at.keys())} of {PROBES} callbacks came in time")
-    return [(arrivals.at[imp_uid] - at) * 1000 for imp_uid, at in due.items()]
+    return [(arrivals.at[callback] - at) * 1000 for callback, at in due.items()]
 
 
 async def _delay(redis: Redis, name: str, first: int, how_many: int, due_in_ms: int) -> None:
