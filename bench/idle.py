@@ -23,7 +23,7 @@ async def run(machine: Machine, plan: Plan) -> Report:
             seconds = plan.size(30, 2)
             counted, used = machine.redis_commands(), cpu(machine, system)["workers"]
             await asyncio.sleep(seconds)
-            commands.append((machine.redis_commands() - counted) / seconds)
+            commands.append((machine.redis_commands() - counted).total() / seconds)
             percent.append((cpu(machine, system)["workers"] - used) / WORKERS / seconds * 100)
     return Report(
         "idle",

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -174,12 +175,14 @@ class Machine:
         assert self._redis is not None
         return self._redis.usage()[0]
 
-    def redis_commands(self) -> int:
-        """How many commands Redis has carried out, those within scripts included, without those that asked for this."""
+    def redis_commands(self) -> Counter[str]:
+        """How often Redis has carried out each command, within scripts too, without those that asked for this."""
         with redis.Redis.from_url(self.redis_url) as client:
             counted = client.info("commandstats")
-        own = ("cmdstat_info", "cmdstat_client", "cmdstat_hello")
-        return sum(each["calls"] for name, each in counted.items() if not name.startswith(own))
+        calls = {name.removeprefix("cmdstat_"): each["calls"] for name, each in counted.items()}
+        return Counter(
+            {name: count for name, count in calls.items() if not name.startswith(("info", "client", "hello"))}
+        )
 
     def redis_memory(self) -> int:
         """The bytes that Redis has allocated for what it holds: without the buffers of clients and of its log."""

@@ -38,5 +38,5 @@ PARTS: Mapping[str, Callable[[Machine, Plan], Awaitable[Report]]] = {
     "behind": recording.behind,
     "backlog": backlog.run,
     "fullness": fullness.run,
-    "answers": answers.answers,
+    "answers": answers.run,
 }

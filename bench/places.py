@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from redis import Redis
-
 from bench.figures import Figure, Report
 from bench.machine import TIMEOUT, Machine
 from bench.peer_systems import CORES
@@ -12,8 +10,8 @@ from bench.running import CONNECTIONS
 from bench.stubs import Arrivals, IamportStandIn, SubscriberStandIn, serve
 from bench.systems import RelaySystem, endpoint_name
 from bench.traffic import Traffic
-from ledger.endpoint_rows import dump_places
-from schemas.endpoints.places import Places
+from schemas.endpoints.places import FIRST
+from tests.support.ledger_driver import Driver
 
 ALL = 64
 
@@ -23,21 +21,23 @@ async def run(machine: Machine, plan: Plan) -> Report:
     defaults, all_places = list[float](), list[float]()
     for number in plan.numbers(3):
         imp_uids = [f"imp_{number}_{i}" for i in range(plan.size(4000, 100))]
-        defaults.append(await _measure(machine, imp_uids, Places()))
-        all_places.append(await _measure(machine, imp_uids, Places(count=float(ALL))))
+        defaults.append(await _measure(machine, imp_uids, FIRST))
+        all_places.append(await _measure(machine, imp_uids, ALL))
     name = f"{ALL} places from the start"
     figure = Figure("end to end, a new endpoint", "/s", tuple(defaults), tuple(all_places), name, least=0.9, goal=1.0)
     return Report("places", (figure,))
 
 
-async def _measure(machine: Machine, imp_uids: list[str], places: Places) -> float:
+async def _measure(machine: Machine, imp_uids: list[str], places: int) -> float:
     """Payments a second; no warming up, in which the endpoint would find its places."""
     arrivals = Arrivals()
     api, iamport = await serve(IamportStandIn)
     port, subscriber = await serve(SubscriberStandIn, arrivals)
     relay = RelaySystem(machine, workers=CORES)
     await relay.start(api, [f"http://127.0.0.1:{port}/0"])
-    _give(machine, places)
+    ledger = relay.ledger()
+    await Driver(ledger).give_places(endpoint_name(0), places)
+    await ledger.close()
     sent = await Traffic(relay.port).flat_out(imp_uids, connections=CONNECTIONS)
     if not await arrivals.all_of({f"/0 {imp_uid}" for imp_uid in imp_uids}, 2 * TIMEOUT):
         raise RuntimeError(f"{len(arrivals.at)} of {len(imp_uids)} callbacks came in time")
@@ -46,11 +46,3 @@ async def _measure(machine: Machine, imp_uids: list[str], places: Places) -> flo
         server.close()
     machine.stop()
     return len(imp_uids) / took
-
-
-def _give(machine: Machine, places: Places) -> None:
-    """Give the endpoint these places: no operator can, as each endpoint finds its own."""
-    with Redis.from_url(machine.redis_url) as redis:
-        hashes = (key for key in redis.scan_iter(f"*{endpoint_name(0)}", _type="hash"))
-        (endpoint,) = (key for key in hashes if redis.hexists(key, "max_in_flight"))
-        redis.hset(endpoint, "places", dump_places(places))

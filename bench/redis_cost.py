@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-
 from bench.figures import Figure, Report
 from bench.machine import TIMEOUT, Machine
 from bench.peer_systems import CORES
 from bench.plan import Plan
-from bench.running import CONNECTIONS, cpu, expect_all, running, spent
+from bench.running import CONNECTIONS, cpu, expect_all, recorded, running, spent
 from bench.systems import RelaySystem
 from bench.traffic import Traffic
-from ledger import Ledger
+
+MOST = 12
 
 
 async def run(machine: Machine, plan: Plan) -> Report:
     """Webhooks as fast as they are accepted, until the last callback has arrived and history has everything."""
-    used, commands, memory = list[float](), list[float](), list[float]()
+    used, commands, memory, most = list[float](), list[float](), list[float](), ""
     for number in plan.numbers(3):
         system = RelaySystem(machine, workers=CORES)
         imp_uids = [f"imp_{number}_{i}" for i in range(plan.size(4000, 100))]
         async with running(machine, system) as arrivals:
-            await _recorded(system.ledger())
+            await recorded(system)
             held, counted, before = machine.redis_memory(), machine.redis_commands(), cpu(machine, system)
             await Traffic(system.port).flat_out(imp_uids, connections=CONNECTIONS)
             await expect_all(arrivals, system, imp_uids, within=2 * TIMEOUT)
-            await _recorded(system.ledger())
+            await recorded(system)
             used.append(spent(before, cpu(machine, system), len(imp_uids))["Redis"])
-            commands.append((machine.redis_commands() - counted) / len(imp_uids))
+            carried_out = machine.redis_commands() - counted
+            commands.append(carried_out.total() / len(imp_uids))
+            most = ", ".join(f"{name} {count / len(imp_uids):.1f}" for name, count in carried_out.most_common(MOST))
             memory.append((machine.redis_memory() - held) / len(imp_uids) / 1024)
     return Report(
         "redis",
@@ -37,16 +37,5 @@ async def run(machine: Machine, plan: Plan) -> Report:
             Figure("Redis commands a payment, within scripts too", "", tuple(commands), more=False, least=25, goal=15),
             Figure("Redis memory a settled payment", "KiB", tuple(memory), more=False, least=3, goal=2),
         ),
+        notes=(f"most of the commands a payment: {most}",),
     )
-
-
-async def _recorded(ledger: Ledger) -> None:
-    """Waits until history has everything; then lets the recorder trim the outbox. Raises `TimeoutError`."""
-    ends = time.monotonic() + TIMEOUT
-    try:
-        while (await ledger.outbox.state()).waiting:
-            if time.monotonic() > ends:
-                raise TimeoutError("history is behind")
-            await asyncio.sleep(0.1)
-    finally:
-        await ledger.close()

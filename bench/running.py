@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -10,7 +11,7 @@ from standardwebhooks import Webhook
 
 from bench.machine import TIMEOUT, Machine
 from bench.stubs import Arrivals, IamportStandIn, SubscriberStandIn, serve
-from bench.systems import SECRET, System
+from bench.systems import SECRET, RelaySystem, System
 from bench.traffic import Traffic
 
 CONNECTIONS = 64
@@ -58,3 +59,17 @@ def cpu(machine: Machine, system: System) -> dict[str, float]:
 def spent(before: Mapping[str, float], after: Mapping[str, float], payments: int) -> dict[str, float]:
     """Between two such moments, ms of CPU a payment."""
     return {part: (after[part] - before[part]) * 1000 / payments for part in before}
+
+
+async def recorded(relay: RelaySystem) -> None:
+    """Waits until history has everything, while it is getting on. Raises `TimeoutError`."""
+    ledger = relay.ledger()
+    waited, least = 0.0, float("inf")
+    try:
+        while (waiting := (await ledger.outbox.state()).waiting) > 0:
+            waited, least = (0.0, waiting) if waiting < least else (waited + 0.1, least)
+            if waited > TIMEOUT:
+                raise TimeoutError(f"{waiting} changes wait for history")
+            await asyncio.sleep(0.1)
+    finally:
+        await ledger.close()

@@ -80,6 +80,13 @@ class RelaySystem:
         self.processes |= {f"worker {number}": worker for number, worker in enumerate(workers)}
         wait_until(lambda: all(worker.has_printed("worker_ready") for worker in workers), "the workers are ready")
 
+    def start_console(self) -> int:
+        """Starts the console; the port that it listens on."""
+        port = free_port()
+        self.processes["console"] = self._machine.python("console", **self._settings, PORT=str(port), HOST="127.0.0.1")
+        wait_listening(port)
+        return port
+
     async def _open(self) -> None:
         """Begins an empty ledger beside the history, which may be full: as `relay restore --begin-anew` does."""
         ledger, history = self.ledger(), History.connect(parse(self._settings["RELAY_HISTORY_URL"]))
