@@ -1,7 +1,7 @@
 """What the relay is compared with: three applications of `bench.peers` that people would write instead.
 
-Each has one process that takes webhooks and one a core that works, as the relay has in the same comparison. Who has
-several ways to work at once was tried with each; the quickest is measured (docs/benchmarks.md).
+Each has one process that takes webhooks and one a core that works, as the relay has in the same comparison. Celery's
+work in threads, which costs less here than its default of a process for each task at once.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ THREADS = 8
 
 class _Peer(ABC):
     name: str
+    ready: str = "the worker is ready"
+    """What each process that works prints once it does."""
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
@@ -45,6 +47,7 @@ class _Peer(ABC):
     async def start(self, api: int, endpoints: Sequence[str]) -> None:
         self._environ |= {"IMP_API_URL": f"http://127.0.0.1:{api}", "PEER_ENDPOINTS": ",".join(endpoints)}
         workers = self._workers()
+        wait_until(lambda: all(worker.has_printed(self.ready) for worker in workers), f"{self.name} is ready")
         self.processes |= {f"worker {number}": worker for number, worker in enumerate(workers)}
         await self.start_receiver()
 
@@ -54,7 +57,7 @@ class _Peer(ABC):
 
     @abstractmethod
     def _workers(self) -> list[BenchProcess]:
-        """Starts the processes that work. They need not be ready: what they are sent waits in their queue."""
+        """Starts the processes that work."""
 
     def _uvicorn(self, *words: str) -> tuple[str, ...]:
         options = ("--port", str(self.port), "--loop", "uvloop", "--http", "httptools", "--log-level", "warning")
@@ -66,6 +69,7 @@ class PlainDramatiq(_Peer):
     guide does."""
 
     name = "plain Dramatiq"
+    ready = "ready for action"
 
     def __init__(self, machine: Machine) -> None:
         super().__init__(machine)
@@ -76,9 +80,7 @@ class PlainDramatiq(_Peer):
         return self._machine.python(module, *words, **self._environ)
 
     def _workers(self) -> list[BenchProcess]:
-        worker = self._machine.python("dramatiq", "bench.peers.plain", "--threads", str(THREADS), **self._environ)
-        wait_until(lambda: worker.has_printed("ready for action"), "Dramatiq is ready")
-        return [worker]
+        return [self._machine.python("dramatiq", "bench.peers.plain", "--threads", str(THREADS), **self._environ)]
 
 
 class ReusingDramatiq(PlainDramatiq):

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from celery import Celery
+from celery import Celery, signals
 from fastapi import FastAPI
 
 from bench.peers import job
@@ -27,6 +27,12 @@ tasks.conf.update(
 api = FastAPI()
 
 RETRIES = {"autoretry_for": (Exception,), "retry_backoff": True, "max_retries": 20}
+
+
+@signals.worker_ready.connect  # type: ignore[untyped-decorator]
+def announce(**_sent: object) -> None:
+    """Say when tasks are taken: Celery itself says so where it logs a line a task as well."""
+    print("the worker is ready", flush=True)
 
 
 @api.post("/webhooks")  # type: ignore[untyped-decorator]

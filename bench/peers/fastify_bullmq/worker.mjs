@@ -37,7 +37,7 @@ function getToken() {
   return token.text;
 }
 
-new Worker("refresh", async ({ data: { imp_uid } }) => {
+const refreshing = new Worker("refresh", async ({ data: { imp_uid } }) => {
   const headers = { authorization: await getToken() };
   const payment = JSON.parse(await call(`${IMP_API_URL}/payments/${imp_uid}`, { headers })).response;
   const id = `evt_${imp_uid}_${payment.status}`;
@@ -47,10 +47,13 @@ new Worker("refresh", async ({ data: { imp_uid } }) => {
   }
 }, { connection: connection(), concurrency });
 
-new Worker("deliver", async ({ data: { id, url } }) => {
+const delivering = new Worker("deliver", async ({ data: { id, url } }) => {
   const body = await store.get(id);
   const stamp = Math.floor(Date.now() / 1000).toString();
   const signature = createHmac("sha256", secret).update(`${id}.${stamp}.${body}`).digest("base64");
   const headers = { ...json, "webhook-id": id, "webhook-timestamp": stamp, "webhook-signature": `v1,${signature}` };
   await call(url, { method: "POST", headers, body });
 }, { connection: connection(), concurrency });
+
+await Promise.all([refreshing.waitUntilReady(), delivering.waitUntilReady()]);
+console.log("the worker is ready");
