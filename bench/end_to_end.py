@@ -41,11 +41,11 @@ async def rate(machine: Machine, plan: Plan) -> Report:
 async def measure(machine: Machine, system: System, imp_uids: list[str]) -> tuple[float, dict[str, float]]:
     """Payments a second of a system that is started for it, and ms of CPU a payment by kind of process."""
     async with running(machine, system) as arrivals:
-        before = cpu(machine, system)
+        before = await cpu(machine, system)
         sent = await Traffic(system.port).flat_out(imp_uids, connections=CONNECTIONS)
         await expect_all(arrivals, system, imp_uids, within=4 * TIMEOUT)
         took = max(arrivals.at.values()) - sent.began
-        return len(imp_uids) / took, spent(before, cpu(machine, system), len(imp_uids))
+        return len(imp_uids) / took, spent(before, await cpu(machine, system), len(imp_uids))
 
 
 def _rate(rates: dict[str, list[float]], peer: str) -> Figure:

@@ -29,7 +29,7 @@ async def _measure(machine: Machine, name: str, payments: int, endpoints: int) -
     system = RelaySystem(machine, workers=CORES)
     imp_uids = [f"{name}_{i}" for i in range(payments)]
     async with running(machine, system, endpoints=endpoints) as arrivals:
-        before = cpu(machine, system)
+        before = await cpu(machine, system)
         await Traffic(system.port).flat_out(imp_uids, connections=CONNECTIONS)
         await expect_all(arrivals, system, imp_uids, endpoints=endpoints, within=2 * TIMEOUT)
-        return sum(spent(before, cpu(machine, system), payments * endpoints).values()) * ENDPOINTS
+        return sum(spent(before, await cpu(machine, system), payments * endpoints).values()) * ENDPOINTS

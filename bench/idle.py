@@ -21,10 +21,11 @@ async def run(machine: Machine, plan: Plan) -> Report:
         async with running(machine, system):
             await asyncio.sleep(plan.size(5, 1))  # what is recorded, swept and trimmed behind the last payment
             seconds = plan.size(30, 2)
-            counted, used = machine.redis_commands(), cpu(machine, system)["workers"]
+            used = (await cpu(machine, system))["workers"]
+            counted = machine.redis_commands()
             await asyncio.sleep(seconds)
             commands.append((machine.redis_commands() - counted).total() / seconds)
-            percent.append((cpu(machine, system)["workers"] - used) / WORKERS / seconds * 100)
+            percent.append(((await cpu(machine, system))["workers"] - used) / WORKERS / seconds * 100)
     return Report(
         "idle",
         (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import resource
 
 from bench.figures import Figure, Report, percentile
 from bench.filling import fill
@@ -45,23 +44,17 @@ async def recording(machine: Machine, plan: Plan) -> Report:
 
 
 async def _record(url: str, payments: int, server: int | None) -> tuple[float, float]:
-    """µs of CPU a payment: of this process with all its threads, and of the server."""
+    """µs of CPU a payment: of this process, and of the server."""
     history = History.connect(parse(url))
     try:
         await history.prepare()
         await fill(history, WARM)
-        began = _own_cpu(), tree_usage(server)[0] if server else 0.0
-        await fill(history, payments, first=WARM)
-        ended = _own_cpu(), tree_usage(server)[0] if server else 0.0
+        before = tree_usage(server)[0] if server else 0.0
+        mine = await fill(history, payments, first=WARM)
+        its = tree_usage(server)[0] - before if server else 0.0
     finally:
         await history.close()
-    mine, its = ((after - before) / payments * 1e6 for before, after in zip(began, ended, strict=True))
-    return mine, its
-
-
-def _own_cpu() -> float:
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
+    return mine / payments * 1e6, its / payments * 1e6
 
 
 async def behind(machine: Machine, plan: Plan) -> Report:

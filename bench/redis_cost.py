@@ -6,7 +6,7 @@ from bench.figures import Figure, Report
 from bench.machine import TIMEOUT, Machine
 from bench.peer_systems import CORES
 from bench.plan import Plan
-from bench.running import CONNECTIONS, cpu, expect_all, recorded, running, spent
+from bench.running import CONNECTIONS, cpu, expect_all, running, spent
 from bench.systems import RelaySystem
 from bench.traffic import Traffic
 
@@ -20,12 +20,11 @@ async def run(machine: Machine, plan: Plan) -> Report:
         system = RelaySystem(machine, workers=CORES)
         imp_uids = [f"imp_{number}_{i}" for i in range(plan.size(4000, 100))]
         async with running(machine, system) as arrivals:
-            await recorded(system)
-            held, counted, before = machine.redis_memory(), machine.redis_commands(), cpu(machine, system)
+            before = await cpu(machine, system)
+            held, counted = machine.redis_memory(), machine.redis_commands()
             await Traffic(system.port).flat_out(imp_uids, connections=CONNECTIONS)
             await expect_all(arrivals, system, imp_uids, within=2 * TIMEOUT)
-            await recorded(system)
-            used.append(spent(before, cpu(machine, system), len(imp_uids))["Redis"])
+            used.append(spent(before, await cpu(machine, system), len(imp_uids))["Redis"])
             carried_out = machine.redis_commands() - counted
             commands.append(carried_out.total() / len(imp_uids))
             most = ", ".join(f"{name} {count / len(imp_uids):.1f}" for name, count in carried_out.most_common(MOST))

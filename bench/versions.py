@@ -21,7 +21,7 @@ def versions(machine: Machine) -> dict[str, str]:
     found = {
         "commit": _first_line("git", "-C", str(ROOT), "describe", "--always", "--dirty"),
         "cores": f"{os.cpu_count()} ({_processor()})",
-        "Linux": platform.release(),
+        "Linux": platform.release().partition("-")[0],
         "Python": platform.python_version(),
         "Redis": f"{machine.redis_version()}, appendfsync always",
     }

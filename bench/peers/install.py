@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import subprocess
 import sys
@@ -74,7 +75,8 @@ def _run(*command: str, cwd: Path | None = None) -> str:
         done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=PATIENCE, check=True)
     except subprocess.CalledProcessError as error:
         lines = (error.stderr or error.stdout).strip().splitlines() or [str(error)]
-        raise NotInstalled(lines[-1]) from error
+        # The line ends up on a page, whose readers need no address.
+        raise NotInstalled(re.sub(r"https?://\S+", "the registry", lines[-1])) from error
     except (OSError, subprocess.TimeoutExpired) as error:
         raise NotInstalled(str(error)) from error
     return done.stdout.strip()
