@@ -1,4 +1,5 @@
-"""Scripts that end halfway, and history: once the operation was made again, history says what the ledger says."""
+"""Scripts that end halfway, and history: once the operation was made again, history says what the ledger says,
+and the ledger is in order."""
 
 from __future__ import annotations
 
@@ -17,8 +18,9 @@ from schemas.errors import Conflict, NotFound
 from tests.ledger.changing_operations import LANE, OPERATIONS, REPLAYED, shown
 from tests.ledger.test_acl import CALLED
 from tests.ledger.test_halfway import Halfway, halfway, is_done
-from tests.support.histories import record_all
+from tests.support.histories import OUTBOX, record_all
 from tests.support.history_rows import differences, rows_of_history, rows_of_ledger
+from tests.support.ledger_invariants import problems
 from tests.support.ledger_state import ledger_state
 
 __all__ = ["halfway"]
@@ -46,8 +48,13 @@ class Past:
         await database.close()
 
     async def differences(self, here: Halfway) -> list[str]:
-        """Record all that waits; then, in words, what history has otherwise than the ledger."""
-        await record_all(here.driver.ledger, self.history)
+        """Record all that waits, as a worker does; then, in words, what history has otherwise than the ledger."""
+        ledger = here.driver.ledger
+        await record_all(ledger, self.history)
+        await ledger.outbox.read_checked(await self.history.place(OUTBOX), 1)
+        while await ledger.rewriting.step():
+            pass
+        await record_all(ledger, self.history)
         async with ledger_state(here.limited.server.url) as state:
             return differences(await rows_of_history(self.url), await rows_of_ledger(state))
 
@@ -90,5 +97,6 @@ async def test_history_says_what_the_ledger_says(halfway: Halfway, past: Past, n
         with suppress(Conflict, NotFound):
             await operation()
         await finish(halfway)
-        found += [f"without {command}: {difference}" for difference in await past.differences(halfway)]
+        wrong = [*await past.differences(halfway), *await problems(halfway.driver.ledger)]
+        found += [f"without {command}: {one}" for one in wrong]
     assert not found, "\n".join(found)
