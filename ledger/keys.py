@@ -105,7 +105,7 @@ KEYS = (
     Key("leader:<any>", "string", "the worker that does something alone, e.g. records", "expires after 3 s"),
     Key("seq", "string", "counter behind fencing tokens and the stamps of notifications", "never"),
     Key("base", "string", "added to every sequence: 0, or the UNIX time when it was rebuilt, restored or begun anew, or"
-        " its history was lost",
+        " its history was lost; a payment that began after that counts from 1 all the same",
         "never"),
     Key("sweeper", "string", "the worker that sweeps", "expires after 5 s"),
     Key("sweep_at", "string", "when it means to sweep next", "never"),

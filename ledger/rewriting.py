@@ -8,6 +8,7 @@ a change in between wins, whichever is recorded first; what history has already 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from ledger import jobs, keys
 from ledger.constants import DEFAULT_MERCHANT
@@ -24,6 +25,8 @@ from schemas.outbox.entries import Entry
 
 MOST_ENTRIES = 400
 """Entries of one call; more would make others wait."""
+TOGETHER = 10
+"""Payments that are read in one round trip."""
 
 _EVENTS, _OUTCOMES = (*ENDPOINT_TYPES, TEST_TYPE), ("pending", "rejected")
 PARTS = (jobs.FIRST_PART, "payments", *(f"events/{type_}" for type_ in _EVENTS), *(f"outcome/{one}" for one in _OUTCOMES))
@@ -75,15 +78,21 @@ class Rewriting:
         return ""
 
     async def _payments(self, cursor: str) -> str:
-        following, names = await self._store.run("read_part", keys.AGEING(), cursor)
-        for name in names:
-            merchant, _, imp_uid = name.decode().partition("/")
-            row = await self._store.run("read_whole_payment", merchant, imp_uid)
-            if row[3]:
-                await self._append(whole_payment(merchant, imp_uid, row))
-            ids = await members(self._store, keys.NOTIFICATIONS_OF_PAYMENT(keys.payment(merchant, imp_uid)))
-            for start in range(0, len(ids), MOST_ENTRIES):
-                await self._append_notifications(ids[start : start + MOST_ENTRIES])
+        following, found = await self._store.run("read_part", keys.AGEING(), cursor)
+        names = [name.decode().split("/", 1) for name in found]
+        for start in range(0, len(names), TOGETHER):
+            some = names[start : start + TOGETHER]
+            rows = await self._store.run_all("read_whole_payment", some)
+            await self._append(
+                entry
+                for (merchant, imp_uid), row in zip(some, rows, strict=True)
+                if row[3]
+                for entry in whole_payment(merchant, imp_uid, row)
+            )
+        lists = [[keys.NOTIFICATIONS_OF_PAYMENT(keys.payment(merchant, imp_uid))] for merchant, imp_uid in names]
+        ids = list(chain.from_iterable(await self._store.run_all("read_members", lists)))
+        for start in range(0, len(ids), MOST_ENTRIES):
+            await self._append_notifications(ids[start : start + MOST_ENTRIES])
         return _cursor(following)
 
     async def _events(self, type_: str, cursor: str) -> str:
