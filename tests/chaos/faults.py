@@ -290,8 +290,8 @@ async def _recorded(house: House, mended: float) -> float:
 
 async def _recovered(house: House, load: Load, mended: float) -> None:
     """Wait until all that was accepted before this time was told; not for ever, the accounts will say how long."""
-    first, until = house.subscriber.first, mended + RECOVERS_WITHIN
-    waiting = {f"{imp_uid}/{step}" for imp_uid, step, at in load.accepted.values() if step and at <= mended}
+    took, until = house.subscriber.took, mended + RECOVERS_WITHIN
+    waiting = {(imp_uid, step) for imp_uid, step, at in load.accepted.values() if step and at <= mended}
     while waiting and time.monotonic() < until:
-        waiting = {what for what in waiting if (ENDPOINTS[0], what) not in first}
+        waiting = {(imp_uid, step) for imp_uid, step in waiting if took(ENDPOINTS[0], imp_uid, step) is None}
         await asyncio.sleep(0.2)
