@@ -96,7 +96,7 @@ KEYS = (
     Key("recorded", "string", "place in the outbox up to which history has it", "never"),
     OLD_COPY := Key("old_copy", "string", "'from:to' (ms): Redis came back with a copy that lacks what happened then",
         "expires after a week"),
-    Key("lacking", "string", "the outbox may lack a change: history is to be written again (ledger.rewriting)",
+    LACKING := Key("lacking", "string", "the outbox may lack a change: history is to be written again (ledger.rewriting)",
         "when that begins"),
     Key("history_lost", "string", "when it was found that history was lost: older facts may be rebuilt",
         "expires after 30 days"),

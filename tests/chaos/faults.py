@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import redis.asyncio
 
-from tests.chaos.history_faults import HISTORY_FAULTS
+from tests.chaos.history_faults import HISTORY_FAULTS, RESTORING
 from tests.chaos.house import ENDPOINTS, House
 from tests.chaos.load import Load
 
@@ -166,7 +166,7 @@ def _shifting(seconds: int) -> Fault:
 
 
 WRITES = tuple(
-    [f"-{name}"] for name in ("zadd", "zrem", "sadd", "hset", "hsetnx", "hdel", "hincrby", "incr", "del", "set")
+    [f"-{name}"] for name in ("zadd", "zrem", "sadd", "hset", "hsetnx", "hdel", "hincrby", "incr", "del", "set", "xadd", "xtrim")
 )
 """Rules that forbid one command: then a script ends in the middle, and what it wrote before that stays."""
 
@@ -252,6 +252,7 @@ FAULTS: dict[str, Fault] = {
     "i'mport answering other payments": confuse_iamport,
     "subscriber talking nonsense": talk_nonsense,
     **HISTORY_FAULTS,
+    **RESTORING,
 }
 
 

@@ -1,4 +1,5 @@
-"""What happens to history: its database, and the worker that records. None of it may hold up webhooks or callbacks."""
+"""What happens to history: its database, and the worker that records. But for an operator who stops the workers, none
+of it may hold up webhooks or callbacks."""
 
 from __future__ import annotations
 
@@ -89,5 +90,10 @@ HISTORY_FAULTS: dict[str, Callable[[House], Awaitable[None]]] = {
     "history full": fill,
     "history slow by seconds": slow_down,
     "recorder killed while it records": kill_recorder,
+}
+"""None of these holds up a callback."""
+
+RESTORING: dict[str, Callable[[House], Awaitable[None]]] = {
     "history restored from an older copy": restore_an_older_copy,
 }
+"""Nobody works meanwhile."""
