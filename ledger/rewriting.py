@@ -1,4 +1,5 @@
-"""Writing what the ledger holds to history again: history was lost, or came back with an old copy.
+"""Writing what the ledger holds to history again: history was lost, came back with an old copy, or lacks a change that a
+script made while Redis refused some of its commands.
 
 A part at a time, read and appended to the outbox in small steps. What is read has the revision of that moment, so that
 a change in between wins, whichever is recorded first; what history has already stays as it is.
@@ -7,8 +8,9 @@ a change in between wins, whichever is recorded first; what history has already 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
-from ledger import keys
+from ledger import jobs, keys
 from ledger.constants import DEFAULT_MERCHANT
 from ledger.outbox import Outbox
 from ledger.reconciliations import load_run
@@ -23,9 +25,11 @@ from schemas.outbox.entries import Entry
 
 MOST_ENTRIES = 400
 """Entries of one call; more would make others wait."""
+TOGETHER = 10
+"""Payments that are read in one round trip."""
 
 _EVENTS, _OUTCOMES = (*ENDPOINT_TYPES, TEST_TYPE), ("pending", "rejected")
-PARTS = ("registry", "payments", *(f"events/{type_}" for type_ in _EVENTS), *(f"outcome/{one}" for one in _OUTCOMES))
+PARTS = (jobs.FIRST_PART, "payments", *(f"events/{type_}" for type_ in _EVENTS), *(f"outcome/{one}" for one in _OUTCOMES))
 """In this order: events come before what they are looked up for. Settled notifications come with their payments; those
 that are pending or rejected may have none."""
 
@@ -40,19 +44,21 @@ class Rewriting:
     async def step(self) -> bool:
         """Write a bounded part; whether more is left. Raises `LedgerUnavailable`."""
         row = (await hashes(self._store, [keys.REWRITING()]))[0]
-        part, cursor = (row[name].decode() for name in ("part", "cursor")) if row else (PARTS[0], "0")
+        if not row:
+            return False
+        run, part, cursor = (row[name].decode() for name in ("run", "part", "cursor"))
         cursor = await self._write(part, cursor)
         if cursor == "":
             following = PARTS[PARTS.index(part) + 1 :]
             part, cursor = (following[0], "0") if following else ("", "")
-        await self._store.run("keep_rewriting", part, cursor)
-        return part != ""
+        goes_on = not await self._store.run("keep_rewriting", run, part, cursor)
+        return goes_on or part != ""
 
     async def _write(self, part: str, cursor: str) -> str:
         """Write what comes behind a cursor of a part; the next cursor, "" at the end."""
         kind, _, of = part.partition("/")
         match kind:
-            case "registry":
+            case jobs.FIRST_PART:
                 return await self._registry()
             case "payments":
                 return await self._payments(cursor)
@@ -72,15 +78,21 @@ class Rewriting:
         return ""
 
     async def _payments(self, cursor: str) -> str:
-        following, names = await self._store.run("read_part", keys.AGEING(), cursor)
-        for name in names:
-            merchant, _, imp_uid = name.decode().partition("/")
-            row = await self._store.run("read_whole_payment", merchant, imp_uid)
-            if row[3]:
-                await self._append(whole_payment(merchant, imp_uid, row))
-            ids = await members(self._store, keys.NOTIFICATIONS_OF_PAYMENT(keys.payment(merchant, imp_uid)))
-            for start in range(0, len(ids), MOST_ENTRIES):
-                await self._append_notifications(ids[start : start + MOST_ENTRIES])
+        following, found = await self._store.run("read_part", keys.AGEING(), cursor)
+        names = [name.decode().split("/", 1) for name in found]
+        for start in range(0, len(names), TOGETHER):
+            some = names[start : start + TOGETHER]
+            rows = await self._store.run_all("read_whole_payment", some)
+            await self._append(
+                entry
+                for (merchant, imp_uid), row in zip(some, rows, strict=True)
+                if row[3]
+                for entry in whole_payment(merchant, imp_uid, row)
+            )
+        lists = [[keys.NOTIFICATIONS_OF_PAYMENT(keys.payment(merchant, imp_uid))] for merchant, imp_uid in names]
+        ids = list(chain.from_iterable(await self._store.run_all("read_members", lists)))
+        for start in range(0, len(ids), MOST_ENTRIES):
+            await self._append_notifications(ids[start : start + MOST_ENTRIES])
         return _cursor(following)
 
     async def _events(self, type_: str, cursor: str) -> str:

@@ -86,6 +86,14 @@ class ColdPayments:
         return {imp_uid: payment for (_, imp_uid), payment in known.items()}
 
 
+def counted(record: Record, snapshot: Snapshot) -> Record:
+    """The record before the first look at a payment, which counts its events. Sequences start above all that a ledger
+    or history that was lost can have used, at the time of that loss; a payment that began later has used none."""
+    if _is_unknown(record) and snapshot.began_at > record.sequence + LARGEST_SKEW:
+        return replace(record, sequence=0)
+    return record
+
+
 async def _record(payment: Payment) -> Record:
     return await offload(record_of, payment, rows=len(payment.record) // 20)
 

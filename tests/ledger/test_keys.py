@@ -28,8 +28,8 @@ local seen = {}
 for i, name in ipairs(redis.call("KEYS", "*")) do seen[i] = {name, redis.call("TYPE", name).ok} end
 return seen
 """
-MOMENTARY = {"probe"}
-"""Keys that no script leaves behind."""
+MOMENTARY = {"lacking", "probe"}
+"""Keys that no script leaves behind while Redis allows it everything."""
 
 
 class Keys:
