@@ -98,8 +98,8 @@ KEYS = (
         "expires after a week"),
     Key("history_lost", "string", "when it was found that history was lost: older facts may be rebuilt",
         "expires after 30 days"),
-    REWRITING := Key("rewriting", "hash", "how far the job is that writes a lost history again (ledger.rewriting)",
-        "when it is done"),
+    REWRITING := Key("rewriting", "hash", "how far the job is that writes a lost history again (ledger.rewriting);"
+        " until then nothing leaves the ledger", "when history has all of it"),
     Key("leader:<any>", "string", "the worker that does something alone, e.g. records", "expires after 3 s"),
     Key("seq", "string", "counter behind fencing tokens and the stamps of notifications", "never"),
     Key("base", "string", "added to every sequence: 0, or the UNIX time when it was rebuilt, restored or begun anew, or"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ledger import keys
 from ledger.outbox import Outbox
 from ledger.store import Store
 from schemas.endpoints.endpoint import ENDPOINT_TYPES, TEST_TYPE
@@ -35,6 +36,9 @@ class Retention:
 
         Rejected notifications go when they came before ``rejected_before``. Raises `LedgerUnavailable`.
         """
+        if await self._is_rewritten():
+            self.waits_for_history = True
+            return 0
         before = round(older_than * 1000)
         removed = int(await self._store.run("tidy_notifications", round(rejected_before * 1000), BATCH))
         removed += int(await self._store.run("tidy_events", before, BATCH, len(_WITHOUT_PAYMENT), *_WITHOUT_PAYMENT))
@@ -43,6 +47,11 @@ class Retention:
         removed += int(await self._store.run("tidy_merchants", before, BATCH))
         removed += int(await self._store.run("tidy_endpoints", before, BATCH))
         return removed + await self._remove_payments(before)
+
+    async def _is_rewritten(self) -> bool:
+        """Whether what is here is being written to history again: what leaves now would be missing there."""
+        (is_missing,) = await self._store.run("read_missing", keys.REWRITING())
+        return not is_missing
 
     async def _remove_payments(self, before: int) -> int:
         """Remove payments that have not changed since ``before`` (ms)."""

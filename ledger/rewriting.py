@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from ledger import keys
 from ledger.constants import DEFAULT_MERCHANT
-from ledger.outbox import Outbox
+from ledger.outbox import Outbox, milliseconds
 from ledger.reconciliations import load_run
 from ledger.rows import Row, hashes, members, paired
 from ledger.store import Argument, Store
@@ -25,9 +25,12 @@ MOST_ENTRIES = 400
 """Entries of one call; more would make others wait."""
 
 _EVENTS, _OUTCOMES = (*ENDPOINT_TYPES, TEST_TYPE), ("pending", "rejected")
-PARTS = ("registry", "payments", *(f"events/{type_}" for type_ in _EVENTS), *(f"outcome/{one}" for one in _OUTCOMES))
+PARTS = (
+    "registry", "payments", *(f"events/{type_}" for type_ in _EVENTS), *(f"outcome/{one}" for one in _OUTCOMES),
+    "recorded",
+)  # fmt: skip
 """In this order: events come before what they are looked up for. Settled notifications come with their payments; those
-that are pending or rejected may have none."""
+that are pending or rejected may have none. It ends when history has all of it: until then nothing leaves the ledger."""
 
 
 class Rewriting:
@@ -40,7 +43,8 @@ class Rewriting:
     async def step(self) -> bool:
         """Write a bounded part; whether more is left. Raises `LedgerUnavailable`."""
         row = (await hashes(self._store, [keys.REWRITING()]))[0]
-        part, cursor = (row[name].decode() for name in ("part", "cursor")) if row else (PARTS[0], "0")
+        part, cursor = (row.get(name, b"").decode() for name in ("part", "cursor"))
+        part, cursor = part or PARTS[0], cursor or "0"
         cursor = await self._write(part, cursor)
         if cursor == "":
             following = PARTS[PARTS.index(part) + 1 :]
@@ -58,6 +62,8 @@ class Rewriting:
                 return await self._payments(cursor)
             case "events":
                 return await self._events(of, cursor)
+            case "recorded":
+                return await self._recorded(cursor)
         return await self._notifications(of, cursor)
 
     async def _registry(self) -> str:
@@ -92,6 +98,13 @@ class Rewriting:
         following, ids = await self._store.run("read_part", keys.NOTIFICATIONS_WITH_OUTCOME(outcome), cursor)
         await self._append_notifications(ids)
         return _cursor(following)
+
+    async def _recorded(self, cursor: str) -> str:
+        """The cursor is where the outbox ended when all was written; it is the end when history has got there."""
+        outbox = await self._outbox.state()
+        end = outbox.last if cursor == "0" else cursor
+        oldest = outbox.now - round(1000 * outbox.behind)
+        return end if outbox.waiting and oldest <= milliseconds(end) else ""
 
     async def _append_notifications(self, ids: Sequence[Argument]) -> None:
         revision, rows = await self._store.run("read_whole_notifications", *ids)

@@ -17,6 +17,7 @@ local function is_recorded(noted)
 end
 
 local before, noted, noted_at, most = take_number(), take(), take_number(), take_number()
+if redis.call("EXISTS", k("rewriting")) == 1 then return false end  -- history was lost and is being written again
 if not is_recorded(noted) or now() < noted_at then return false end
 
 local function waits_for_something(p, m, imp)

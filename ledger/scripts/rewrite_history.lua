@@ -8,6 +8,7 @@ redis.call("SET", k("recorded"), place)
 -- Payments that only the lost history knew count as new: their sequences start above all that were used.
 redis.call("SET", k("base"), int(math.floor(now() / 1000)))
 redis.call("SET", k("history_lost"), int(now()), "EX", MONTH_SECONDS)
-redis.call("DEL", k("rewriting"))
+-- From now on nothing leaves (see remove_payments.lua), until history has what this ledger holds.
+redis.call("HSET", k("rewriting"), "part", "", "cursor", "0")
 touch(lane, job, now())
 return {index_and_kick(lane)}
