@@ -158,6 +158,8 @@ KEYS = (
     AGEING := Key("ageing", "zset", "payment -> last change: what retention may remove", _WITH_PAYMENT),
     Key("hidden:<p>", "string", "when a look-up found a payment of a test channel, which the merchant does not include",
         "expires after a day"),
+    FORGOTTEN := Key("forgotten", "hash", "until: payments that had last changed before that (ms) may be gone: they had"
+        " left, and history was lost", "never"),
     Key("left", "string", "no payment that changed after this has left: one that began later is new, or here", "never"),
     # Events and deliveries
     EVENT := Key("evt:<id>", "hash", "body (the callback's bytes; without i'mport's object where snap is the version in"
