@@ -5,13 +5,18 @@ The old rows are gone for whoever asks at once; the files of the database hold t
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlalchemy import ColumnElement, Table, and_, delete, func, select, update
 from sqlalchemy.engine import Connection
 
 from history import tables
+from history.pages import AnyRow
 from schemas import wire
 from schemas.compression import compress, decompress
+from schemas.outbox import cold_record
 from schemas.outbox.entries import Erasure
+from schemas.payments.erased_record import erased
 from schemas.payments.erasure import blank_body, blank_detail, blank_object
 
 VACUUMED = (tables.payment, tables.event, tables.shared_object, tables.notification, tables.attempt)
@@ -28,7 +33,7 @@ def erase_in(connection: Connection, erasure: Erasure) -> bool:
             .where(_of(payment, erasure))
             .values(
                 snapshot=compress(wire.dumps(blank_object(wire.loads(known)))),
-                record=erasure.record,
+                record=_blank_record(row, erasure),
                 payer="",
                 erased_at=func.coalesce(payment.c.erased_at, erasure.at),
             )
@@ -51,6 +56,16 @@ def vacuum(connection: Connection) -> None:
     else:
         connection.exec_driver_sql("VACUUM")
         connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _blank_record(row: AnyRow, erasure: Erasure) -> bytes:
+    """The record as it is, without the buyer: it may know facts that the ledger found after the erasure was written.
+    The erasure's own is for one that is damaged."""
+    try:
+        record = cold_record.load(row.merchant, row.imp_uid, row.record, row.snapshot)
+    except ValueError:
+        return erasure.record
+    return cold_record.dump(replace(erased(record, erasure.at), version=record.version))
 
 
 def _erase_objects(connection: Connection, erasure: Erasure) -> None:
