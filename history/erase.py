@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Table, and_, delete, func, select, update
 from sqlalchemy.engine import Connection
 
 from history import tables
+from history.events import shared_objects
 from history.pages import AnyRow
 from schemas import wire
 from schemas.compression import compress, decompress
@@ -38,8 +39,8 @@ def erase_in(connection: Connection, erasure: Erasure) -> bool:
                 erased_at=func.coalesce(payment.c.erased_at, erasure.at),
             )
         )
-    _erase_objects(connection, erasure)
     _erase_events(connection, erasure, known)
+    _erase_objects(connection, erasure)
     notification, attempt, event = tables.notification, tables.attempt, tables.event
     connection.execute(update(notification).where(_of(notification, erasure)).values(extra=""))
     mine = select(event.c.id).where(_of(event, erasure))
@@ -77,11 +78,16 @@ def _erase_objects(connection: Connection, erasure: Erasure) -> None:
 
 
 def _erase_events(connection: Connection, erasure: Erasure, known: bytes) -> None:
+    """Blank events. Each knows best who its buyer was: of the payment, that may be blank already."""
     table = tables.event
-    rows = connection.execute(select(table.c.n, table.c.body, table.c.detail).where(_of(table, erasure))).all()
+    rows = connection.execute(select(table).where(_of(table, erasure))).all()
+    objects = shared_objects(connection, rows)
     for row in rows:
-        detail = blank_detail(row.detail.encode(), known).decode()
-        body = compress(blank_body(decompress(row.body), known))
+        text = decompress(row.body)
+        shared = decompress(objects.get((row.imp_uid, row.merchant, row.object_revision), b""))
+        said = b"[%b]" % b",".join((known, text, shared or b"{}"))
+        detail = blank_detail(row.detail.encode(), said).decode()
+        body = compress(blank_body(text, said))
         connection.execute(update(table).where(table.c.n == row.n).values(body=body, detail=detail))
 
 

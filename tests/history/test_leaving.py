@@ -16,7 +16,7 @@ from history.connection import Database
 from history.pages import PageRequest
 from schemas import wire
 from schemas.compression import decompress
-from schemas.outbox import cold_record
+from schemas.outbox import cold_record, of_change
 from schemas.outbox import entries as e
 from schemas.payments.erased_record import erased
 from tests.support.outbox_entries import ENDPOINT, NOW, change_of, of_look, of_payment, paid
@@ -199,6 +199,17 @@ async def test_erasing_comes_through_the_outbox_as_well(history: History, record
     await record([newer])
     assert (await history.payments.get("default", "imp_000000000007")).erased_at == NOW + 5
     assert not await history.erase(e.Erasure("default", "imp_nobody", NOW))
+
+
+async def test_an_erasure_behind_a_blank_payment(history: History, record: Record) -> None:
+    """As the ledger tells it: the payment is blank already, and each event still says by itself who is meant."""
+    way = planted()
+    (known,) = [row for row in way if isinstance(row, e.Payment)]
+    blank = erased(cold_record.load(known.merchant, known.imp_uid, known.record, known.snapshot), NOW + 5)
+    await record([*way, of_change.of_payment(blank, NOW + 5, first_at=NOW, changed_at=NOW + 5)])
+    await record([e.Erasure("default", "imp_000000000007", NOW + 5)])
+    said = await everything(history)
+    assert [text for text in SECRETS if text.encode() in said] == []
 
 
 async def test_what_changes_after_an_erasure_stays(history: History, record: Record) -> None:
