@@ -118,3 +118,21 @@ async def test_texts_that_a_database_refuses(history: History, record: Record) -
     found = await history.deliveries.list(FIRST)
     assert found.rows[0].attempts[0].response == "a\ufffdb?"
     assert len((await history.payments.list(FIRST)).rows[0].merchant_uid) == 400
+
+
+async def test_order_numbers_that_become_one(history: History, record: Record) -> None:
+    """Of numbers that no index can tell apart the newest counts: they stop no batch."""
+    uids = ["9" * 500 + "a", "9" * 500 + "b", "n\0", "n\ufffd"]
+    await record(e.Order("default", uid, str(n), None, NOW, NOW + n) for n, uid in enumerate(uids))
+    for uid, amount in (("9" * 400, "1"), ("n\ufffd", "3")):
+        order = await history.payments.order("default", uid)
+        assert order is not None
+        assert order.amount == amount
+
+
+async def test_two_outcomes_in_one_batch(history: History, record: Record) -> None:
+    """The newer one counts, whichever comes first."""
+    for number, revisions in enumerate(((NOW + 5, NOW + 6), (NOW + 6, NOW + 5))):
+        await record([e.Notification(f"ntf_{number}", "default", "imp_1", received_at=NOW)])
+        await record(e.Outcome(f"ntf_{number}", f"at {revision}", None, revision) for revision in revisions)
+        assert (await history.notifications.get(f"ntf_{number}")).outcome == f"at {NOW + 6}"
