@@ -61,3 +61,19 @@ async def test_a_new_payment_is_announced(forgotten: MerchantWorkers) -> None:
     await forgotten.driver.accept("imp_2")
     await forgotten.look()
     assert await forgotten.events("imp_2") == [("paid", False)]
+
+
+async def test_what_history_no_longer_keeps_is_not_announced_again(redis_url: str) -> None:
+    """RELAY_RETENTION may be shorter than RELAY_LOOKBACK, which the daily reconciliation compares."""
+    async with running_merchant(redis_url, RELAY_RETENTION="4d") as workers:
+        await workers.put(since=1.0)
+        await workers.pay("imp_1", ago=3 * 86400)
+        await workers.driver.accept("imp_1")
+        await workers.look()
+        assert await workers.events("imp_1") == [("paid", False)]
+        await leave(workers)
+        while await workers.history.retention.step(await workers.ledger.now() + 1):
+            pass
+        workers.shown["imp_1"]["paid_at"] -= 2 * 86400  # two days later
+        await workers.reconcile()
+        assert await workers.events("imp_1") == [("paid", True)]
