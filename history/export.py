@@ -63,7 +63,8 @@ _CSV: Mapping[str, Sequence[str]] = {
         "reason", "extra",
     ),
 }  # fmt: skip
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What a formula may begin with, in full width as well: spreadsheets of East Asia read that alike."""
 _TIMES = ("paid_at", "failed_at", "cancelled_at")
 
 
