@@ -120,7 +120,9 @@ class House:
         """Wait until history has all that the ledger has to tell it."""
 
         async def nothing_waits() -> bool:
-            return (await self.ledger.outbox.state()).waiting == 0
+            async with self.state() as state:
+                is_rewriting = await state.is_rewriting()
+            return not is_rewriting and (await self.ledger.outbox.state()).waiting == 0
 
         await until(nothing_waits, "history has everything", within, every=0.1, despite=(LedgerUnavailable,))
 
@@ -145,6 +147,7 @@ class House:
             for name in ENDPOINTS:
                 left[name] = await state.pending(name)
             left["notifications"] = await state.pending()
+            left["rewriting"] = await state.is_rewriting()
         left["outbox"] = (await self.ledger.outbox.state()).waiting
         return ", ".join(f"{what}: {count}" for what, count in left.items() if count)
 
