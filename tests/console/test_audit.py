@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, get_args
 
 import pytest
+from pydantic import BaseModel
 from structlog.testing import capture_logs
 
 from console.operations import audit
+from console.resources.audit import AuditEntryOut
+from console.resources.deliveries import DeliveryList
+from console.resources.payments import PaymentList
 from console.resources.routes import OPERATIONS
 from console.web.pages.audit import ACTIONS
 from console.web.site import PAGES
@@ -25,6 +29,7 @@ from tests.support.waiting import until
 
 NAMELESS = hashlib.sha256(b"nameless-token").hexdigest()[:8]
 READER = {"authorization": "Bearer bobs-token"}
+_HARMLESS = {(AuditEntryOut, "detail")}
 
 
 @pytest.fixture
@@ -50,6 +55,37 @@ def test_everything_that_changes_something_is_declared() -> None:
     posts = [page for page in PAGES if page.method == "POST" and not page.public]
     assert [page.path for page in posts if page.audited is None] == []
     assert len(set(ACTIONS)) == len(ACTIONS)
+
+
+def test_every_look_at_buyers_data_or_secrets_is_declared() -> None:
+    """An operation whose answer has room for them cannot forget the audit: one with i'mport's object, an event's or a
+    webhook's body, what an endpoint answered, a secret, or a file."""
+    unaudited = [one for one in OPERATIONS if one.audited is None]
+    assert [one.path for one in unaudited if one.streams] == []
+    shown = {one.path: set().union(*map(_revealing, filter(None, one.answers.values()))) for one in unaudited}
+    assert {path: fields for path, fields in shown.items() if fields} == {}
+    assert _revealing(PaymentList) == {"PaymentOut.payment", "EventOut.data"}
+    assert _revealing(DeliveryList) == {"AttemptOut.response"}
+
+
+def _revealing(model: type[BaseModel]) -> set[str]:
+    """The fields of an answer that may hold a secret or a buyer's data: those of this name, and whatever has no fields
+    of its own to say what is in it."""
+    found: set[str] = set()
+    for name, field in model.model_fields.items():
+        parts = list(_parts(field.annotation))
+        if name in ("secret", "response") or Any in parts and (model, name) not in _HARMLESS:
+            found.add(f"{model.__name__}.{name}")
+        for part in parts:
+            if isinstance(part, type) and issubclass(part, BaseModel):
+                found |= _revealing(part)
+    return found
+
+
+def _parts(annotation: Any) -> Iterator[Any]:
+    yield annotation
+    for inner in get_args(annotation):
+        yield from _parts(inner)
 
 
 async def test_every_operation_is_told_once_and_without_secrets(console: Console, stub: Stub) -> None:
