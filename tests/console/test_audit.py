@@ -22,7 +22,7 @@ from ledger.outbox import Outbox
 from schemas.errors import HistoryUnavailable, LedgerUnavailable
 from schemas.reasons import Reason
 from tests.console import examples as story
-from tests.console.conftest import TOKEN, Console, running
+from tests.console.conftest import TOKEN, Console, on_each_database, running
 from tests.support import machine
 from tests.support.iamport_stub import Stub, http
 from tests.support.waiting import until
@@ -33,11 +33,12 @@ _HARMLESS = {(AuditEntryOut, "detail")}
 
 
 @pytest.fixture
-async def console(redis_url: str, stub: Stub) -> AsyncIterator[Console]:
+async def console(redis_url: str, history_url: str, stub: Stub) -> AsyncIterator[Console]:
     """A console with named tokens, whose i'mport is the stub."""
     tokens = {"RELAY_API_TOKEN": f"alice:{TOKEN},bob:ro:bobs-token,nameless-token"}
     iamport = {"IMP_API_URL": stub.url, "IMP_KEY": "key", "IMP_SECRET": "secret", "RELAY_RETRY_SCHEDULE": "5s"}
-    async with running(redis_url, {**tokens, **iamport}) as console:
+    history = {"RELAY_HISTORY_URL": history_url}
+    async with running(redis_url, {**tokens, **iamport, **history}) as console:
         yield console
 
 
@@ -74,7 +75,7 @@ def _revealing(model: type[BaseModel]) -> set[str]:
     found: set[str] = set()
     for name, field in model.model_fields.items():
         parts = list(_parts(field.annotation))
-        if name in ("secret", "response") or Any in parts and (model, name) not in _HARMLESS:
+        if name in ("secret", "response") or (Any in parts and (model, name) not in _HARMLESS):
             found.add(f"{model.__name__}.{name}")
         for part in parts:
             if isinstance(part, type) and issubclass(part, BaseModel):
@@ -88,6 +89,7 @@ def _parts(annotation: Any) -> Iterator[Any]:
         yield from _parts(inner)
 
 
+@on_each_database
 async def test_every_operation_is_told_once_and_without_secrets(console: Console, stub: Stub) -> None:
     """The story that carries out every operation: each declared act is there, with its object, by name."""
     played = await story.play(console, stub)
@@ -163,6 +165,7 @@ async def test_a_look_counts_once_a_minute(console: Console, monkeypatch: pytest
     assert len(await audited(console, object="imp_1")) == 3
 
 
+@on_each_database
 async def test_filters_and_pages(console: Console) -> None:
     """By actor, action, object and window; newest first, a cursor at a time."""
     endpoint = (await console.endpoint())["id"]

@@ -16,7 +16,7 @@ from schemas import wire
 from schemas.endpoints.delivery import Retry
 from schemas.errors import HistoryUnavailable
 from schemas.reasons import Reason
-from tests.console.conftest import READ_ONLY, Console
+from tests.console.conftest import READ_ONLY, Console, on_each_database
 from tests.console.examples import FAILED
 from tests.console.web.conftest import Reader
 from tests.support import machine
@@ -25,6 +25,7 @@ from tests.support.clients import http_client
 AWAY = HistoryUnavailable(Reason.of("history_timed_out"))
 
 
+@on_each_database
 async def test_each_list_is_a_file(console: Console) -> None:
     """Lines by default, a table on request, with a name for the file; what was written just before is in it."""
     await console.endpoint()
@@ -107,6 +108,7 @@ async def test_the_recorder_is_waited_for(console: Console, monkeypatch: pytest.
     assert float(answer.headers["relay-history-behind"]) > 0
 
 
+@on_each_database
 async def test_a_reader_may_export_from_each_list(console: Console) -> None:
     """The button is a link with the filters of the list; the file has words in the reader's language."""
     endpoint = (await console.endpoint())["id"]

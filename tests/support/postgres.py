@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import pwd
 import shutil
@@ -42,6 +43,7 @@ class Postgres:
         self.directory = directory
         self._programs = programs
         self._process: subprocess.Popen[bytes] | None = None
+        self._names = itertools.count()
         # PostgreSQL refuses to be run by root.
         self._user = pwd.getpwnam("postgres") if os.geteuid() == 0 else None
 
@@ -101,8 +103,9 @@ class Postgres:
         """Let it go on after `pause`."""
         self._signal_all(signal.SIGCONT)
 
-    def create(self, database: str) -> str:
-        """A new, empty database; its URL."""
+    def create(self, database: str = "") -> str:
+        """A new, empty database, with a name of its own unless one is given; its URL."""
+        database = database or f"history_{next(self._names)}"
         self.execute(f'CREATE DATABASE "{database}"', "postgres")
         return self.url(database)
 

@@ -9,7 +9,7 @@ import pytest
 
 from console.web.catalogue import LANGUAGES, catalogue_of
 from console.web.pages.audit import ACTIONS
-from tests.console.conftest import READ_ONLY, Console
+from tests.console.conftest import READ_ONLY, Console, on_each_database
 from tests.console.web.conftest import Reader
 from tests.console.web.scene import ANSWER, BUYER, set_up
 from tests.console.web.test_acting import NEW
@@ -107,6 +107,7 @@ async def test_pages_show_buyers_only_when_asked(reader: Reader, console: Consol
     assert [path for path in scene.pages if BUYER in (await reader.open(path)).text] == []
 
 
+@on_each_database
 async def test_a_search_is_a_look(reader: Reader, console: Console) -> None:
     """It tells who has paid: the audit has the payments that were found, and not the buyer's name."""
     await set_up(console)
