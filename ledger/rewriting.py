@@ -15,6 +15,7 @@ from ledger.reconciliations import load_run
 from ledger.rows import Row, hashes, members, paired
 from ledger.store import Argument, Store
 from ledger.stored_entries import whole_events, whole_notification, whole_payment
+from ledger.whole_events import events_of_payment, events_of_type
 from schemas import wire
 from schemas.endpoints.endpoint import ENDPOINT_TYPES, TEST_TYPE
 from schemas.outbox import entries
@@ -78,15 +79,17 @@ class Rewriting:
             row = await self._store.run("read_whole_payment", merchant, imp_uid)
             if row[3]:
                 await self._append(whole_payment(merchant, imp_uid, row))
+                async for part in events_of_payment(self._store, keys.payment(merchant, imp_uid)):
+                    await self._append(whole_events(part.rows, part.objects, part.revision))
             ids = await members(self._store, keys.NOTIFICATIONS_OF_PAYMENT(keys.payment(merchant, imp_uid)))
             for start in range(0, len(ids), MOST_ENTRIES):
                 await self._append_notifications(ids[start : start + MOST_ENTRIES])
         return _cursor(following)
 
     async def _events(self, type_: str, cursor: str) -> str:
-        revision, last, rows = await self._store.run("read_whole_events", type_, cursor, 50)
-        await self._append(whole_events(rows, (), int(revision)))
-        return str(last.decode())
+        part = await events_of_type(self._store, type_, cursor)
+        await self._append(whole_events(part.rows, part.objects, part.revision))
+        return part.last
 
     async def _notifications(self, outcome: str, cursor: str) -> str:
         following, ids = await self._store.run("read_part", keys.NOTIFICATIONS_WITH_OUTCOME(outcome), cursor)
