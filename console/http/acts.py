@@ -41,5 +41,7 @@ REPLAY_CREATE = Audited(
 )  # fmt: skip
 REPLAY_STOP = Audited("replay.stop", "{id}")
 RECONCILIATION_CREATE = Audited("reconciliation.create", "{id}", ("merchant", "since", "until", "deliver", "rebuild"))
+LEDGER_RESTORE = Audited("ledger.restore")
+LEDGER_BEGIN_ANEW = Audited("ledger.begin_anew")
 KEYS_RESEAL = Audited("keys.reseal")
 EXPORT_READ = Audited("export.read", "{what}", ("merchant", "since", "until", "format"), look=True)
