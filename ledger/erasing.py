@@ -13,7 +13,7 @@ from ledger.keys import payment
 from ledger.offload import offload
 from ledger.rows import flat, paired
 from ledger.store import Argument, Store
-from ledger.whole_events import EventsPart, events_of_payment
+from ledger.whole_events import EventsPart, events_of_payments
 from schemas import wire
 from schemas.errors import Conflict, NotFound
 from schemas.outbox import cold_record
@@ -58,7 +58,7 @@ class Erasing:
     async def _erase_events(self, merchant: str, imp_uid: str, known: Set[str]) -> int:
         """Blank all events of a payment, and what repeats the texts `known`; how many objects they show."""
         shown: set[bytes] = set()
-        async for part in events_of_payment(self._store, payment(merchant, imp_uid)):
+        async for (part,) in events_of_payments(self._store, [payment(merchant, imp_uid)]):
             args = await offload(_blank, part, known, shown, rows=len(part.rows))
             await self._store.run("erase_events", merchant, imp_uid, *args, 0)
         return len(shown)

@@ -19,27 +19,32 @@ MOST_BYTES = 1_048_576
 @dataclass(frozen=True, slots=True)
 class EventsPart:
     """Some events as read_whole_events.lua returns them, the `objects` that they show, the `revision` that they were
-    read at, and the place of the `last` one, "" where there was none."""
+    read at, and the place that the `following` ones are behind, "" where there are none."""
 
     revision: int
-    last: str
+    following: str
     rows: Sequence[Any]
     objects: Sequence[bytes]
 
 
-async def events_of_payment(store: Store, payment: str) -> AsyncIterator[EventsPart]:
-    """All events of a payment (`keys.payment`), in their order."""
-    after = "0"
-    while (part := await _read(store, keys.EVENTS_OF_PAYMENT(payment), payment, after)).last:
-        yield part
-        after = part.last
+async def events_of_payments(store: Store, payments: Sequence[str]) -> AsyncIterator[list[EventsPart]]:
+    """All events of some payments (`keys.payment`), each payment's in their order: a part of each in one round trip."""
+    after = dict.fromkeys(payments, "0")
+    while after:
+        wanted = [(keys.EVENTS_OF_PAYMENT(payment), payment, place) for payment, place in after.items()]
+        parts = await _read(store, wanted)
+        yield parts
+        after = {payment: part.following for payment, part in zip(after, parts, strict=True) if part.following}
 
 
 async def events_of_type(store: Store, type_: str, after: str) -> EventsPart:
     """Events of a type that belong to no payment, behind a place ("0" is before the first)."""
-    return await _read(store, keys.EVENTS_OF_TYPE(type_), "", after)
+    (part,) = await _read(store, [(keys.EVENTS_OF_TYPE(type_), "", after)])
+    return part
 
 
-async def _read(store: Store, list_: str, payment: str, after: str) -> EventsPart:
-    revision, last, rows, objects = await store.run("read_whole_events", list_, payment, after, MOST_EVENTS, MOST_BYTES)
-    return EventsPart(int(revision), last.decode(), rows, objects)
+async def _read(store: Store, wanted: Sequence[tuple[str, str, str]]) -> list[EventsPart]:
+    found = await store.run_all("read_whole_events", [[*one, MOST_EVENTS, MOST_BYTES] for one in wanted])
+    return [
+        EventsPart(int(revision), following.decode(), rows, objects) for revision, following, rows, objects in found
+    ]

@@ -3,7 +3,7 @@
 -- Events that show the same object come together, however large it is.
 -- ARGV: list (key without the prefix), their payment ("merchant/imp_uid", or "" for events of none), behind which place, most events,
 --       most bytes
--- Returns: {revision, place of the last (or "" at the end), per event {id, place of its object or 0, its fields, deliveries {id, fields,
+-- Returns: {revision, place of the last (or "" where none follows), per event {id, place of its object or 0, its fields, deliveries {id, fields,
 --          attempts}}, objects}
 -- uses: outbox snapshots
 local list_key, p, after, most, most_bytes = take(), take(), take(), take_number(), take_number()
@@ -32,4 +32,5 @@ for i = 1, #found, 2 do
   events[#events + 1] = whole_event(found[i])
   last = found[i + 1]
 end
-return {int(revision()), last, events, objects}
+local is_end = #found < 2 * most and 2 * #events == #found
+return {int(revision()), is_end and "" or last, events, objects}

@@ -183,9 +183,9 @@ class Driver:
         """Settle a delivery as dead."""
         return await self.settle(delivery, Dead(because("dead after 1 attempt")))
 
-    async def record_for(self, lane: Lane, count: int) -> None:
-        """Have so many events to deliver, each of another payment."""
-        for n in range(count):
+    async def record_for(self, lane: Lane, count: int, *, first: int = 0) -> None:
+        """Have so many events to deliver, each of another payment, which are numbered from `first`."""
+        for n in range(first, first + count):
             await self.look(paid(f"imp_{lane.name}_{n:02}"))
 
     async def tidy(self, older_than: float, *, rejected_before: float = 0) -> int:
