@@ -156,6 +156,7 @@ KEYS = (
     FACTS := Key("facts:<p>", "hash", "fact key -> JSON fact; only grows", _WITH_PAYMENT),
     Key("snaps:<p>", "hash", "version -> i'mport's object as the refresh that made it saw it, or the difference from"
         " another; whole spent (shared/snapshots.lua)", "one a refresh that found facts; " + _WITH_PAYMENT),
+    Key("blank_snaps:<p>", "hash", "while its buyer is erased: what snaps:<p> becomes", _WITH_PAYMENT),
     Key("pays:u:<any>", "zset", "payments of one order number, of any merchant -> first recorded", _WITH_PAYMENT),
     AGEING := Key("ageing", "zset", "payment -> last change: what retention may remove", _WITH_PAYMENT),
     Key("hidden:<p>", "string", "when a look-up found a payment of a test channel, which the merchant does not include",
@@ -168,7 +169,8 @@ KEYS = (
         " snaps:p) merchant imp_uid type sequence recorded_at silent sandbox about", "one a fact; " + _WITH_PAYMENT +
         "; one about an endpoint, and a test, by itself after the retention"),
     EVENTS_OF_PAYMENT := Key("evts:p:<p>", "zset", "events of one payment -> sequence", _WITH_EVENT),
-    Key("evts:t:<id>", "zset", "events of one type that belong to no payment -> recorded", _WITH_EVENT),
+    EVENTS_OF_TYPE := Key("evts:t:<id>", "zset", "events of one type that belong to no payment -> recorded",
+        _WITH_EVENT),
     Key("dlv:<id>", "hash", "event endpoint merchant imp_uid type sequence state attempts next_at reason sent_after"
         " created_at replay made; requested (retry, test); while replayed: replay_id state_before reason_before",
         "one an event and endpoint; " + _WITH_EVENT),

@@ -24,7 +24,7 @@ from schemas.endpoints.events import EndpointEvent
 from schemas.endpoints.health import EndpointHealth
 from schemas.outbox.codec import pack
 from schemas.outbox.entries import Audit
-from tests.support.ledger_driver import Driver, paid, queue_url
+from tests.support.ledger_driver import Driver, fixed, paid, queue_url
 from tests.support.ledger_redis import key
 from tests.support.waiting import until
 from workers.recorder import Recorder
@@ -118,6 +118,29 @@ async def test_a_lost_history_is_stored_entries(ledger: Ledger, tmp_path: Path) 
     assert {name for name, rows in was.items() if rows} == {
         "notification", "payment", "event", "delivery", "attempt", "endpoint", "merchant"
     }  # fmt: skip
+    await first.close()
+    await second.close()
+
+
+async def test_a_long_history_is_written_again_in_parts(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each event shows the object that it showed, whichever part it is in."""
+    driver = Driver(ledger)
+    first, _ = await history_in(tmp_path, "first")
+    for deposits in (150, 151, 170, 171, 400):
+        await driver.look(fixed(deposits))
+    await record(ledger, first)
+    monkeypatch.setattr("ledger.whole_events.MOST_EVENTS", 30)
+    second, _ = await history_in(tmp_path, "second")
+    await record(ledger, second)
+    await lost(ledger)
+    while await Rewriter(ledger).step("rewrite_history", 0) is not None:
+        await record(ledger, second)
+    name = ("default", "imp_fixed")
+    was, again = [(await one.events.of_payments([name], most=500))[name] for one in (first, second)]
+    assert len(was) == 400
+    assert again == was
     await first.close()
     await second.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import pwd
 import shutil
@@ -44,6 +45,7 @@ class Postgres:
         self._fsync = "on" if fsync else "off"
         self._programs = programs
         self._process: subprocess.Popen[bytes] | None = None
+        self._names = itertools.count()
         # PostgreSQL refuses to be run by root.
         self._user = pwd.getpwnam("postgres") if os.geteuid() == 0 else None
 
@@ -115,8 +117,9 @@ class Postgres:
         shutil.rmtree(self.directory / to, ignore_errors=True)
         subprocess.run(["cp", "-a", str(self.directory / folder), str(self.directory / to)], check=True)
 
-    def create(self, database: str) -> str:
-        """A new, empty database; its URL."""
+    def create(self, database: str = "") -> str:
+        """A new, empty database, with a name of its own unless one is given; its URL."""
+        database = database or f"history_{next(self._names)}"
         self.execute(f'CREATE DATABASE "{database}"', "postgres")
         return self.url(database)
 
