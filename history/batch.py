@@ -121,17 +121,22 @@ class _Plan:
 
     def add(self, rows: dict[Any, Any], row: Any) -> None:
         """Keep a row, unless there is one of the same thing that is as new."""
+        row = self._storable(row)
         key = self._key(row)
         before = rows.get(key)
         if before is not None and (self._revision is None or row[self._revision] <= before[self._revision]):
             return
         if before is not None and self._fixed(before) != self._fixed(row):
             row = tuple(before[place] if name in self._names else row[place] for place, name in self._columns)
+        rows[key] = row
+
+    def _storable(self, row: Any) -> Any:
+        """The row with texts that a database takes; first of all, as two keys may become one."""
         for place, is_indexed in self._texts:
             text = row[place]
             if text and ("\0" in text or (is_indexed and len(text) > LONGEST)):
                 row = (*row[:place], clean(text[:LONGEST] if is_indexed else text), *row[place + 1 :])
-        rows[key] = row
+        return row
 
 
 _PLANS = {kind: _Plan(kind, shape) for kind, shape in SHAPES.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence, Set
 from dataclasses import replace
 from itertools import chain
 from typing import Any
@@ -10,11 +10,12 @@ from typing import Any
 import orjson
 
 from ledger import payment_rows
-from ledger.bodies import stored_object
 from ledger.keys import payment
+from ledger.offload import offload
 from ledger.rows import flat, paired
 from ledger.store import Argument, Store
 from ledger.waiting import MOST, pack_stored, unpack_stored
+from ledger.whole_events import EventsPart, events_of_payments
 from schemas import wire
 from schemas.compression import compress, decompress
 from schemas.errors import Conflict, NotFound
@@ -22,10 +23,8 @@ from schemas.outbox.codec import pack
 from schemas.outbox.entries import Erasure
 from schemas.outbox.of_change import of_payment
 from schemas.payments.erased_record import erased
-from schemas.payments.erasure import blank_body, blank_object
+from schemas.payments.erasure import blank_json, blank_object, texts_to_blank
 from schemas.reasons import Reason
-
-_EVENTS_TOGETHER = 100
 
 
 class Erasing:
@@ -48,50 +47,51 @@ class Erasing:
             if not settled:
                 raise Conflict(Reason.of("erased_when_delivered", imp_uid=imp_uid))
             row = await self._store.run("read_whole_payment", merchant, imp_uid)
-            _, *waiting = await self._store.run("read_waiting", payment(merchant, imp_uid), MOST)
-            for args in _belongings(merchant, imp_uid, row, waiting):
-                await self._store.run("erase_events", merchant, imp_uid, *args)
-            record = _record_args(merchant, imp_uid, row, round(1000 * await self._store.now()))
+            known = texts_to_blank(decompress(payment_rows.of_row(merchant, imp_uid, row[3]).object) or b"{}")
+            shown = await self._erase_events(merchant, imp_uid, known)
+            await self._erase_notifications(merchant, imp_uid)
+            record = _record_args(merchant, imp_uid, row, shown, round(1000 * await self._store.now()))
             if await self._store.run("erase_payment", merchant, imp_uid, *record, durable=True) == b"erased":
                 return
 
+    async def _erase_events(self, merchant: str, imp_uid: str, known: Set[str]) -> int:
+        """Blank all events of a payment, and what repeats the texts `known`; how many objects they show."""
+        shown: set[bytes] = set()
+        async for (part,) in events_of_payments(self._store, [payment(merchant, imp_uid)]):
+            args = await offload(_blank, part, known, shown, rows=len(part.rows))
+            await self._store.run("erase_events", merchant, imp_uid, *args, 0)
+        return len(shown)
 
-def _belongings(
-    merchant: str, imp_uid: str, row: Sequence[Any], waiting: Sequence[Sequence[bytes]]
-) -> Iterator[list[Argument]]:
-    """The arguments of each call of `erase_events`; the objects are written in one, as they share their bytes."""
-    _, _, _, stored, found, objects = row
-    known = decompress(payment_rows.of_row(merchant, imp_uid, stored).object) or b"{}"
-    blanked = [(name, pack_stored(replace(unpack_stored(one), extra=""))) for name, one in waiting]
-    shown: dict[bytes, bytes] = {}
-    for _, place, fields, _ in found:
-        if place:
-            blank = wire.dumps(blank_object(wire.loads(decompress(objects[place - 1]))))
-            shown[paired(fields)["snap"]] = stored_object(blank)
-    versions = sorted(shown, key=int)
-    yield [0, len(versions), *flat((version, shown[version]) for version in versions), 0,
-           len(blanked), *flat(blanked)]  # fmt: skip
-    for start in range(0, len(found), _EVENTS_TOGETHER):
-        part = found[start : start + _EVENTS_TOGETHER]
-        events = [(event, _blank_body(paired(fields)["body"], known)) for event, _, fields, _ in part]
-        sent = [(name, [_attempt(one) for one in made]) for *_, sent in part for name, _, made in sent if made]
-        yield [
-            len(events), *flat(events), 0,
-            len(sent), *chain.from_iterable((name, len(attempts), *attempts) for name, attempts in sent), 0,
-        ]  # fmt: skip
+    async def _erase_notifications(self, merchant: str, imp_uid: str) -> None:
+        _, *waiting = await self._store.run("read_waiting", payment(merchant, imp_uid), MOST)
+        blanked = [(name, pack_stored(replace(unpack_stored(one), extra=""))) for name, one in waiting]
+        if blanked:
+            await self._store.run("erase_events", merchant, imp_uid, 0, 0, 0, len(blanked), *flat(blanked))
 
 
-def _blank_body(stored: bytes, known: bytes) -> bytes:
-    return compress(blank_body(decompress(stored), known))
+def _blank(part: EventsPart, known: Set[str], shown: set[bytes]) -> list[Argument]:
+    """Some events with their attempts, and the objects that no event before has shown, as `erase_events` takes them.
+    Adds the objects' versions to `shown`."""
+    objects = {paired(fields)["snap"]: part.objects[place - 1] for _, place, fields, _ in part.rows if place}
+    new = sorted(objects.keys() - shown, key=int)
+    shown.update(new)
+    blank = [(one, compress(wire.dumps(blank_object(wire.loads(decompress(objects[one])))))) for one in new]
+    bodies = [(event, decompress(paired(fields)["body"])) for event, _, fields, _ in part.rows]
+    events = [(event, compress(blank_json(body, known))) for event, body in bodies]
+    sent = [(name, [_attempt(one) for one in made]) for *_, sent in part.rows for name, _, made in sent if made]
+    attempts = chain.from_iterable((name, len(made), *made) for name, made in sent)
+    return [len(events), *flat(events), len(blank), *flat(blank), len(sent), *attempts]
 
 
 def _attempt(packed: bytes) -> bytes:
     return orjson.dumps({**orjson.loads(packed), "response": ""})
 
 
-def _record_args(merchant: str, imp_uid: str, row: Sequence[Any], at: int) -> list[Argument]:
+def _record_args(merchant: str, imp_uid: str, row: Sequence[Any], shown: int, at: int) -> list[Argument]:
     before = payment_rows.of_row(merchant, imp_uid, row[3]).load()
     record = erased(before, at)
     payment = of_payment(record)
     erasure = Erasure(merchant, imp_uid, record.erased_at or at, payment.record)
-    return [before.version, record.version, payment.record, payment.snapshot, pack(payment), pack(erasure)]
+    return [
+        before.version, shown, record.version, payment.record, payment.snapshot, pack(payment), pack(erasure),
+    ]  # fmt: skip

@@ -50,13 +50,15 @@ class _Write(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class ClaimedPayment:
     """A payment to refresh. ``tries`` look-ups have failed so far; ``waiting`` are the notifications that came before
-    the claim."""
+    the claim. What happened before ``forgotten_until`` (UNIX seconds) may have been announced, by whom nobody
+    remembers."""
 
     lease: Lease
     record: Record
     tries: int
     silent: bool
     waiting: tuple[Notification, ...] = ()
+    forgotten_until: float = 0.0
 
     @property
     def reported_cancellations(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ledger import keys
 from ledger.outbox import Outbox
 from ledger.store import Store
 from schemas.endpoints.endpoint import ENDPOINT_TYPES, TEST_TYPE
@@ -30,18 +31,24 @@ class Retention:
         self.waits_for_history = False
         """Whether the last step left payments here because history did not have all of them yet."""
 
-    async def tidy(self, *, older_than: float) -> int:
-        """Remove some of what has not changed since ``older_than`` (UNIX seconds); how much was removed. Raises
-        `LedgerUnavailable`."""
+    async def tidy(self, *, older_than: float, place: str = "") -> int:
+        """Remove some of what has not changed since ``older_than`` (UNIX seconds); how much was removed.
+
+        ``place`` is what history has reached, as it says itself: it may have come back with an old copy since a
+        recorder has seen it last. Nothing leaves while it is written again. Raises `LedgerUnavailable`.
+        """
+        self.waits_for_history = not all(await self._store.run("read_missing", keys.REWRITING(), keys.LACKING()))
+        if self.waits_for_history:
+            return 0
         before = round(older_than * 1000)
         removed = int(await self._store.run("tidy_events", before, BATCH, len(_WITHOUT_PAYMENT), *_WITHOUT_PAYMENT))
         removed += int(await self._store.run("tidy_replays", before, BATCH))
         removed += int(await self._store.run("tidy_reconciliations", before, BATCH))
         removed += int(await self._store.run("tidy_merchants", before, BATCH))
         removed += int(await self._store.run("tidy_endpoints", before, BATCH))
-        return removed + await self._remove_payments(before)
+        return removed + await self._remove_payments(before, place)
 
-    async def _remove_payments(self, before: int) -> int:
+    async def _remove_payments(self, before: int, reached: str) -> int:
         """Remove payments that have not changed since ``before`` (ms)."""
         if self._noted is None:
             state = await self._outbox.state()
@@ -49,7 +56,7 @@ class Retention:
         place, at = self._noted
         removed = 0
         for _ in range(_SCRIPTS):
-            answer = await self._store.run("remove_payments", min(before, at), place, at, MOST_ROWS)
+            answer = await self._store.run("remove_payments", min(before, at), place, at, MOST_ROWS, reached)
             self.waits_for_history = answer is None
             if answer is None:
                 return removed

@@ -25,7 +25,7 @@ from schemas.payments.facts import Status
 
 def whole_payment(merchant: str, imp_uid: str, row: Sequence[Any]) -> Iterator[Entry]:
     """What `read_whole_payment` has read."""
-    revision, changed_at, next_look_at, stored, found, objects = row
+    revision, changed_at, next_look_at, stored = row
     kept = payment_rows.of_row(merchant, imp_uid, stored)
     payment = of_payment(kept.load(), int(revision), first_at=kept.first_at, changed_at=int(changed_at or 0))
     yield replace(
@@ -34,18 +34,19 @@ def whole_payment(merchant: str, imp_uid: str, row: Sequence[Any]) -> Iterator[E
         next_look_at=int(next_look_at) if next_look_at else None,
         silent=not kept.announced,
     )
-    yield from whole_events(found, objects, int(revision))
 
 
 def whole_events(rows: Sequence[Any], objects: Sequence[bytes], revision: int) -> Iterator[Entry]:
-    """Events with their deliveries and attempts; an object that several of them show is shared if it is long."""
+    """What `read_whole_events` has read: events with their deliveries and attempts; an object that several of them show
+    is shared if it is long. Its revision is the version that the ledger has it under, so that those of a payment are
+    the same however many of its events are read at a time."""
     shows = Counter(place for _, place, _, _ in rows if place)
     shared = {place for place, n in shows.items() if n > 1 and len(decompress(objects[place - 1])) >= SHARED_FROM}
     for identity, place, stored, deliveries in rows:
         event = paired(stored)
         if not event:
             continue
-        object_revision = revision + place if place in shared else None
+        object_revision = int(event["snap"]) if place in shared else None
         if object_revision is not None:
             shown = compress(decompress(objects[place - 1]))
             yield entries.SharedObject(_text(event, "merchant"), _text(event, "imp_uid"), object_revision, shown)

@@ -1,4 +1,5 @@
--- Writes events, the objects that they show, attempts and notifications of a payment anew, without its buyer.
+-- Writes some events, the objects that they show, attempts and notifications of a payment anew, without its buyer. The objects wait
+-- beside the old ones, from which others may be told as differences, until erase_payment.lua has all of them take their place.
 -- ARGV: merchant, imp_uid, how many events, (id, body)…, how many objects, (version, i'mport's object)…,
 --       how many deliveries, then per delivery: id, how many attempts, (JSON)…, how many notifications that wait, (id, received:entry)…
 -- Returns: 1
@@ -13,8 +14,9 @@ for i = 1, #events, 2 do
   end
 end
 with_all("HSET", key, fields)
-for i, name in ipairs(#objects > 0 and names_in(key, "o:") or {}) do redis.call("HDEL", key, "o:" .. name) end
-for i = 1, #objects, 2 do with_all("HSET", key, snapshot_fields(p, objects[i], objects[i + 1])) end
+local blank = {}
+for i = 1, #objects, 2 do blank[i], blank[i + 1] = "b:" .. objects[i], objects[i + 1] end
+with_all("HSET", key, blank)
 for _ = 1, take_number() do
   local d, attempts = delivery(take()), take_rows(1)
   if d then

@@ -23,9 +23,12 @@ def dump(record: Record) -> bytes:
 
 def load(merchant: str, imp_uid: str, stored: bytes, snapshot: bytes) -> Record:
     """The record that `dump` was given; both as they are stored. Raises `ValueError` for what is damaged."""
-    kept = _kept(stored)
-    fields = {name: value.encode() for name, value in kept["fields"].items()}
-    return codec.load_record(merchant, imp_uid, fields | {"snapshot": decompress(snapshot)}, _facts(kept))
+    try:
+        kept = _kept(stored)
+        fields = {name: value.encode() for name, value in kept["fields"].items()}
+        return codec.load_record(merchant, imp_uid, fields | {"snapshot": decompress(snapshot)}, _facts(kept))
+    except (TypeError, LookupError, AttributeError, ArithmeticError) as error:
+        raise ValueError(f"a record is damaged: {error!r}") from None
 
 
 def facts(stored: bytes) -> Facts:

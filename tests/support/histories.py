@@ -10,6 +10,9 @@ from history import History
 from ledger import Ledger
 from runtime import history_url
 
+OUTBOX = "test:00"
+"""What `record_all` calls the outbox in history."""
+
 
 @asynccontextmanager
 async def sqlite_history() -> AsyncIterator[History]:
@@ -25,10 +28,9 @@ async def sqlite_history() -> AsyncIterator[History]:
 
 async def record_all(ledger: Ledger, history: History) -> None:
     """Have history record all that is in the outbox, as a worker does."""
-    name = "test:00"
-    place = await history.place(name)
+    place = await history.place(OUTBOX)
     while items := await ledger.outbox.read(place, 100):
         entries = [entry for item in items for entry in item.entries]
-        assert await history.record(name, after=place, upto=items[-1].place, entries=entries)
+        assert await history.record(OUTBOX, after=place, upto=items[-1].place, entries=entries)
         place = items[-1].place
     await ledger.outbox.trim(place)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from sqlalchemy import select
@@ -26,12 +26,12 @@ MANY = 5
 class Rows:
     """Everything about payments.
 
-    notifications: id -> outcome; payments: merchant/imp_uid -> sequence; events: id -> (imp_uid, sequence, type);
-    deliveries: id -> (state, how many attempts).
+    notifications: id -> outcome; payments: merchant/imp_uid -> (sequence, status); events: id -> (imp_uid, sequence,
+    type); deliveries: id -> (state, how many attempts).
     """
 
     notifications: dict[str, str] = field(default_factory=dict)
-    payments: dict[str, int] = field(default_factory=dict)
+    payments: dict[str, tuple[int, str]] = field(default_factory=dict)
     events: dict[str, tuple[str, int, str]] = field(default_factory=dict)
     deliveries: dict[str, tuple[str, int]] = field(default_factory=dict)
 
@@ -49,6 +49,9 @@ class Rows:
 def differences(history: Rows, ledger: Rows) -> list[str]:
     """In words, what one of them has and the other has not; nothing where history has everything exactly once."""
     found = []
+    # Settled notifications are in history only.
+    waiting = {name: outcome for name, outcome in history.notifications.items() if outcome == "pending"}
+    history = replace(history, notifications=waiting)
     for name in (one.name for one in fields(Rows)):
         here, there = getattr(history, name), getattr(ledger, name)
         found += _named(f"{name} that history lacks", {one: there[one] for one in there.keys() - here.keys()})
@@ -72,7 +75,7 @@ async def rows_of_ledger(state: LedgerState) -> Rows:
     rows = Rows()
     rows.notifications |= dict.fromkeys(await state.notifications(), "pending")
     for identity, record in (await stored_payments.records(state.redis)).items():
-        rows.payments[identity] = int(record["sequence"])
+        rows.payments[identity] = (int(record["sequence"]), record["status"])
     for identity, event in (await state.rows("evt")).items():
         rows.events[identity] = (event["imp_uid"], int(event["sequence"]), event["type"])
     for identity, delivery in (await state.rows("dlv")).items():
@@ -90,7 +93,10 @@ def _rows(connection: Connection) -> Rows:
     numbers = _attempts(connection)
     rows = Rows(
         notifications=dict(read(notification.id, notification.outcome)),
-        payments={f"{m}/{imp_uid}": n for m, imp_uid, n in read(payment.merchant, payment.imp_uid, payment.sequence)},
+        payments={
+            f"{m}/{imp_uid}": (*rest,)
+            for m, imp_uid, *rest in read(payment.merchant, payment.imp_uid, payment.sequence, payment.status)
+        },
         events={id_: (*rest,) for id_, *rest in read(event.id, event.imp_uid, event.sequence, event.type)},
         deliveries={
             f"{id_}.{endpoint}": (state, len(numbers.pop(f"{id_}.{endpoint}", ())))

@@ -75,6 +75,18 @@ local function event_of(id)
   return events[id] or nil
 end
 
+-- The events in a row, by sequence.
+local function events_in(key)
+  local ids, found = names_in(key, "e:"), {}
+  for first = 1, #ids, 1000 do
+    local fields = {}
+    for i = first, math.min(first + 999, #ids) do fields[#fields + 1] = "e:" .. ids[i] end
+    for i, text in ipairs(redis.call("HMGET", key, unpack(fields))) do found[#found + 1] = load_event(ids[first + i - 1], text) end
+  end
+  table.sort(found, function(a, b) return tonumber(a.sequence) < tonumber(b.sequence) end)
+  return found
+end
+
 -- Adds what was packed to a flat list: name, value, …
 local function listed_fields(names, row, flat)
   for _, name in ipairs(names) do
