@@ -57,7 +57,7 @@ class Events:
     async def of_payment(self, merchant: str, imp_uid: str, *, most: int = 200) -> Sequence[StoredEvent]:
         """The latest events of one payment, oldest first."""
         found = await self._store.run("read_events_of_payment", keys.payment(merchant, imp_uid), most)
-        return await self._some([event.decode() for event in found])
+        return (await self._some([event.decode() for event in found]))[::-1]
 
     async def _some(self, event_ids: Sequence[str]) -> Sequence[StoredEvent]:
         """The first of these events, as many as are read at once, without those that do not exist."""

@@ -3,7 +3,7 @@
 -- ARGV: merchant, imp_uid, how many events, (id, body)…, how many objects, (version, i'mport's object)…,
 --       how many deliveries, then per delivery: id, how many attempts, (JSON)…, how many notifications that wait, (id, received:entry)…
 -- Returns: 1
--- uses: deliveries rows snapshots
+-- uses: deliveries rows
 local p = take() .. "/" .. take()
 local key, events, objects, fields = k("pay", p), take_rows(2), take_rows(2), {}
 for i = 1, #events, 2 do

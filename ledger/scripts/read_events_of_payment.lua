@@ -1,7 +1,7 @@
 -- Finds the latest events of a payment.
 -- ARGV: payment (merchant/imp_uid), most
--- Returns: ids…, the earliest first
+-- Returns: ids…, the latest first
 -- uses: rows
 local found, most, ids = events_in(k("pay", take())), take_number(), {}
-for i = math.max(1, #found - most + 1), #found do ids[#ids + 1] = found[i].id end
+for i = #found, math.max(1, #found - most + 1), -1 do ids[#ids + 1] = found[i].id end
 return ids
