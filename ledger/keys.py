@@ -137,8 +137,8 @@ KEYS = (
     Key("refused_bodies:at", "zset", "the same -> when the last one was counted", "never"),
     # Payments
     PAYMENT := Key("pay:<p>", "hash", "head, record (packed) and object of a payment; n:<id>: a notification that waits"
-        " for a refresh, trouble: why it has to (shared/records.lua, shared/notifications.lua)",
-        "after the retention; a notification leaves when it is settled"),
+        " for a refresh, trouble: why it has to; s:<id>: one that is settled (shared/records.lua, notifications.lua)",
+        "after the retention"),
     Key("snaps:<p>", "hash", "version -> i'mport's object as the refresh that made it saw it, or the difference from"
         " another; whole spent (shared/snapshots.lua)", "one a refresh that found facts; " + _WITH_PAYMENT),
     Key("blank_snaps:<p>", "hash", "while its buyer is erased: what snaps:<p> becomes", _WITH_PAYMENT),

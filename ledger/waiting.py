@@ -1,7 +1,7 @@
 """Notifications that wait for a refresh: as a receiver stores them, as a claim reads them, and what becomes of them.
 
 Each is kept as its entry for history, behind the time at which it came; when it is settled, history gets it once more,
-with its outcome, and it leaves the ledger.
+with its outcome.
 """
 
 from __future__ import annotations
@@ -48,6 +48,11 @@ def unpack_stored(stored: bytes) -> Entry:
     return replace(Entry(*values), received_at=int(received))
 
 
+def unpack_settled(packed: bytes) -> Entry:
+    """A notification that is settled and still in the ledger."""
+    return Entry(*unpack_values(packed)[1])
+
+
 def in_order(stored: Iterable[bytes]) -> tuple[Entry, ...]:
     """Notifications that the ledger keeps, in the order in which they came."""
     return tuple(sorted(map(unpack_stored, stored), key=lambda entry: (entry.received_at, entry.id)))
@@ -87,6 +92,12 @@ def answered(
         became = "rejected" if reason and outcome == "unchanged" else outcome
         rows.append((one.id, pack(replace(one, outcome=became, reason=reason, revision=_SETTLED))))
     return rows
+
+
+def rejected(some: Sequence[Entry], reason: Reason) -> list[tuple[str, bytes]]:
+    """The id of each of these notifications, and its entry with the outcome."""
+    text = dump(reason).decode()
+    return [(one.id, pack(replace(one, outcome="rejected", reason=text, revision=_SETTLED))) for one in some]
 
 
 def _trusted_change(one: Entry) -> EscrowChange | None:

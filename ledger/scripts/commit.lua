@@ -108,11 +108,10 @@ local function write(c)
   local fields = {"head", head_text(c.head), "record", c.record}
   local object = c.object or c.before and c.before.snap == "" and c.head.snap ~= "" and ""  -- an event shows it now
   if object then fields[5], fields[6] = "object", object end
-  redis.call("HSET", k("pay", c.p), unpack(fields))
+  put_settled(c.answered, fields)
+  with_all("HSET", k("pay", c.p), fields)
   list(k("ageing"), c.p, int(now()))
-  local ids = {}
-  for i = 1, #c.answered, 2 do ids[#ids + 1] = c.answered[i] end
-  remove_waiting(c.p, ids)
+  remove_waiting(c.p, c.answered)
   if c.is_applied then count_day("applied", 1) end
 end
 

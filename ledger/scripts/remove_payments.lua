@@ -72,6 +72,7 @@ local function remove(p)
     redis.call("ZREM", k("evts", "p", p), event)
     rows = rows + 1
   end
+  if not head then redis.call("DEL", k("pay", p)) end  -- it has notifications that are settled, and never had a record
   redis.call("DEL", k("snaps", p), k("blank_snaps", p))
   redis.call("ZREM", k("ageing"), p)
   return true

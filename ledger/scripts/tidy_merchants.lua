@@ -2,12 +2,25 @@
 -- rejected, and the progress of their automatic reconciliation is removed. Their lanes stay closed.
 -- ARGV: deleted before (ms), limit
 -- Returns: how many payments
--- uses: lanes leases notifications reasons
+-- uses: lanes leases notifications outbox reasons
 local before, limit, removed = take(), take_number(), 0
+
+-- Rejects the notifications of a payment that still wait.
+local function reject(p, reason)
+  local row, answered = k("pay", p), {}
+  for _, id in ipairs(waiting_for(p)) do
+    local received, entry = string.match(redis.call("HGET", row, "n:" .. id), "^(%d+):(.*)$")
+    append_entry(entry, {received_at = tonumber(received), outcome = "rejected", reason = reason, revision = 1})
+    answered[#answered + 1] = id
+    answered[#answered + 1] = ""
+  end
+  append_to_outbox()
+  remove_waiting(p, answered)
+end
 
 local function give_up(m, lane, imp)
   local p = m .. "/" .. imp
-  reject_waiting(p, waiting_for(p), because("merchant_deleted"))
+  reject(p, because("merchant_deleted"))
   redis.call("ZREM", k("due", lane), imp)
   redis.call("HDEL", k("tries", lane), imp)
   redis.call("ZREM", k("stalled", lane), imp)

@@ -81,7 +81,7 @@ def _sort_in(contents: _Contents, name: str, kind: bytes, value: Any) -> None:
         row, name = dict(pairs), short.removeprefix("pay:")
         if b"head" in row:
             contents.records[name] = stored_payments.fields_of(row)
-        contents.waiting[name] = {one.decode() for one in row} - {"head", "record", "object"}
+        contents.waiting[name] = {one.decode() for one in row if one.startswith((b"n:", b"trouble"))}
     elif kind == b"hash":
         contents.hashes[short] = {field.decode(): text.decode(errors="replace") for field, text in pairs}
     elif kind == b"set":
