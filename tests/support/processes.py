@@ -149,7 +149,7 @@ class Processes:
 
 
 def _start(command: list[str], environ: Mapping[str, str], directory: Path) -> subprocess.Popen[str] | WarmProcess:
-    """A Python program comes from a server that has imported the libraries, unless its path says what to import."""
+    """A Python program comes from a server that has imported the project, unless its path says what to import."""
     if command[0] == sys.executable and command[1] in ("-m", "-c") and environ.get("PYTHONPATH") == str(ROOT):
         return WarmProcess(command[1:], environ, directory)
     return subprocess.Popen(
