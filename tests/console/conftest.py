@@ -20,6 +20,7 @@ from runtime.listening import listen
 from runtime.periodic import Background, Periodic
 from runtime.settings import Settings
 from tests.support.clients import http_client
+from tests.support.histories import make_tables
 from workers.recorder import Recorder
 from workers.replay import Replayer
 
@@ -62,8 +63,9 @@ async def running(redis_url: str, environ: Mapping[str, str], *, opened: bool = 
     """A console with these variables on top of the usual ones, and a recorder; its ledger is not opened where that is
     what cannot be done."""
     with tempfile.TemporaryDirectory(prefix="history") as folder:
-        url = {"RELAY_HISTORY_URL": f"sqlite:///{folder}/history.db"}
-        async with _running(redis_url, {**url, **environ}, opened) as console:
+        url = f"sqlite:///{folder}/history.db"
+        await make_tables(url)
+        async with _running(redis_url, {"RELAY_HISTORY_URL": url, **environ}, opened) as console:
             yield console
 
 
