@@ -7,8 +7,9 @@ from typing import Protocol
 
 from ledger import keys
 from ledger.put_back import put_back
+from ledger.rows import hashes, seconds
 from ledger.store import Store
-from schemas.errors import HistoryUnavailable
+from schemas.errors import HistoryDamaged
 from schemas.outbox import cold_record
 from schemas.outbox.entries import Payment
 from schemas.outbox.whole_payment import Name, WholePayment
@@ -57,6 +58,11 @@ class ColdPayments:
         found = await self._store.run("read_missing", *(keys.PAYMENT(keys.payment(*name)) for name in names))
         return [name for name, is_missing in zip(names, found, strict=True) if is_missing]
 
+    async def forgotten_until(self) -> float:
+        """When the youngest of the payments had last changed (UNIX seconds) that had left when history was lost: a
+        payment that neither knows may be one of them. 0 where history was never lost."""
+        return seconds((await hashes(self._store, [keys.FORGOTTEN()]))[0], "until") or 0.0
+
     async def _put_back(self, some: Sequence[WholePayment]) -> None:
         try:
             await put_back(self._store, some)
@@ -66,12 +72,12 @@ class ColdPayments:
 
 
 def record_of(payment: Payment) -> Record:
-    """The record of a payment as history has it. Raises `HistoryUnavailable` for what is damaged."""
+    """The record of a payment as history has it. Raises `HistoryDamaged`."""
     try:
         return cold_record.load(payment.merchant, payment.imp_uid, payment.record, payment.snapshot)
     except ValueError as error:
         raise _damaged(payment.imp_uid, error) from None
 
 
-def _damaged(imp_uid: str, error: ValueError) -> HistoryUnavailable:
-    return HistoryUnavailable(Reason.of("history_payment_damaged", imp_uid=imp_uid, error=str(error)))
+def _damaged(imp_uid: str, error: ValueError) -> HistoryDamaged:
+    return HistoryDamaged(Reason.of("history_payment_damaged", imp_uid=imp_uid, error=str(error)))

@@ -96,14 +96,16 @@ KEYS = (
     Key("recorded", "string", "place in the outbox up to which history has it", "never"),
     OLD_COPY := Key("old_copy", "string", "'from:to' (ms): Redis came back with a copy that lacks what happened then",
         "expires after a week"),
+    LACKING := Key("lacking", "string", "the outbox may lack a change: history is to be written again (ledger.rewriting)",
+        "when that begins"),
     Key("history_lost", "string", "when it was found that history was lost: older facts may be rebuilt",
         "expires after 30 days"),
-    REWRITING := Key("rewriting", "hash", "how far the job is that writes a lost history again (ledger.rewriting)",
-        "when it is done"),
+    REWRITING := Key("rewriting", "hash", "run part cursor: how far the job is that writes history again (ledger.rewriting);"
+        " until then nothing leaves the ledger", "when history has all of it"),
     Key("leader:<any>", "string", "the worker that does something alone, e.g. records", "expires after 3 s"),
     Key("seq", "string", "counter behind fencing tokens and the stamps of notifications", "never"),
     Key("base", "string", "added to every sequence: 0, or the UNIX time when it was rebuilt, restored or begun anew, or"
-        " its history was lost",
+        " its history was lost; a payment that began after that counts from 1 all the same",
         "never"),
     Key("sweeper", "string", "the worker that sweeps", "expires after 5 s"),
     Key("sweep_at", "string", "when it means to sweep next", "never"),
@@ -154,17 +156,21 @@ KEYS = (
     FACTS := Key("facts:<p>", "hash", "fact key -> JSON fact; only grows", _WITH_PAYMENT),
     Key("snaps:<p>", "hash", "version -> i'mport's object as the refresh that made it saw it, or the difference from"
         " another; whole spent (shared/snapshots.lua)", "one a refresh that found facts; " + _WITH_PAYMENT),
+    Key("blank_snaps:<p>", "hash", "while its buyer is erased: what snaps:<p> becomes", _WITH_PAYMENT),
     Key("pays:u:<any>", "zset", "payments of one order number, of any merchant -> first recorded", _WITH_PAYMENT),
     AGEING := Key("ageing", "zset", "payment -> last change: what retention may remove", _WITH_PAYMENT),
     Key("hidden:<p>", "string", "when a look-up found a payment of a test channel, which the merchant does not include",
         "expires after a day"),
+    FORGOTTEN := Key("forgotten", "hash", "until: payments that had last changed before that (ms) may be gone: they had"
+        " left, and history was lost", "never"),
     Key("left", "string", "no payment that changed after this has left: one that began later is new, or here", "never"),
     # Events and deliveries
     EVENT := Key("evt:<id>", "hash", "body (the callback's bytes; without i'mport's object where snap is the version in"
         " snaps:p) merchant imp_uid type sequence recorded_at silent sandbox about", "one a fact; " + _WITH_PAYMENT +
         "; one about an endpoint, and a test, by itself after the retention"),
     EVENTS_OF_PAYMENT := Key("evts:p:<p>", "zset", "events of one payment -> sequence", _WITH_EVENT),
-    Key("evts:t:<id>", "zset", "events of one type that belong to no payment -> recorded", _WITH_EVENT),
+    EVENTS_OF_TYPE := Key("evts:t:<id>", "zset", "events of one type that belong to no payment -> recorded",
+        _WITH_EVENT),
     Key("dlv:<id>", "hash", "event endpoint merchant imp_uid type sequence state attempts next_at reason sent_after"
         " created_at replay made; requested (retry, test); while replayed: replay_id state_before reason_before",
         "one an event and endpoint; " + _WITH_EVENT),

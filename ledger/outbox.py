@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from ledger.jobs import REWRITE, REWRITE_JOB
+from ledger.jobs import FIRST_PART, REWRITE, REWRITE_JOB
 from ledger.keys import OUTBOX, PREFIX
 from ledger.store import Store
 from schemas.times import rfc3339
@@ -72,16 +72,16 @@ class Outbox:
 
     async def read(self, after: str, limit: int) -> list[Item]:
         """Up to `limit` items behind a place, the oldest first."""
-        _, found = await self._store.run("read_items", after, limit)
+        _, found, _ = await self._store.run("read_items", after, limit)
         return _items(found)
 
     async def read_checked(self, after: str, limit: int) -> list[Item]:
         """The same, for the recorder, whose history is at the place `after`.
 
         Raises `HistoryBehind` where history had more before. A Redis that came back with an old copy is logged, and
-        goes on behind that place.
+        goes on behind that place. Where the outbox may lack a change, what the ledger holds is written again.
         """
-        state, found = await self._store.run("read_items", after, limit)
+        state, found, lacks = await self._store.run("read_items", after, limit)
         if state == b"history":
             raise HistoryBehind
         if state == b"redis":
@@ -93,11 +93,19 @@ class Outbox:
                     hint=f"Redis lacks what happened since then: run `relay reconcile --since {since}`",
                 )  # fmt: skip
             return await self.read(after, limit)
+        if lacks:
+            log.error(
+                "outbox_incomplete",
+                hint="Redis has refused to note what was changed: what the ledger holds is written to history again",
+            )
+            await self.rewrite(None)
         return _items(found)
 
-    async def rewrite(self, place: str) -> None:
-        """Have what the ledger holds written to history again, as it lacks what it had before and is at this place."""
-        await self._store.run_and_kick("rewrite_history", place, str(REWRITE), REWRITE_JOB, durable=True)
+    async def rewrite(self, place: str | None) -> None:
+        """Have what the ledger holds written to history again: it lacks what it had before and is at this place, or
+        (None) only lacks changes that the outbox lacks."""
+        args = (place or "", FIRST_PART, str(REWRITE), REWRITE_JOB)
+        await self._store.run_and_kick("rewrite_history", *args, durable=True)
 
     async def wait(self, after: str, seconds: float) -> bool:
         """Wait until there is an item behind a place, for so long at most; return whether there is one. Raises

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ledger import keys
 from ledger.outbox import Outbox
 from ledger.store import Store
 from schemas.endpoints.endpoint import ENDPOINT_TYPES, TEST_TYPE
@@ -30,11 +31,16 @@ class Retention:
         self.waits_for_history = False
         """Whether the last step left payments here because history did not have all of them yet."""
 
-    async def tidy(self, *, older_than: float, rejected_before: float) -> int:
+    async def tidy(self, *, older_than: float, rejected_before: float, place: str = "") -> int:
         """Remove some of what has not changed since ``older_than`` (UNIX seconds); how much was removed.
 
-        Rejected notifications go when they came before ``rejected_before``. Raises `LedgerUnavailable`.
+        Rejected notifications go when they came before ``rejected_before``. ``place`` is what history has reached, as
+        it says itself: it may have come back with an old copy since a recorder has seen it last. Nothing leaves while
+        it is written again. Raises `LedgerUnavailable`.
         """
+        self.waits_for_history = not all(await self._store.run("read_missing", keys.REWRITING(), keys.LACKING()))
+        if self.waits_for_history:
+            return 0
         before = round(older_than * 1000)
         removed = int(await self._store.run("tidy_notifications", round(rejected_before * 1000), BATCH))
         removed += int(await self._store.run("tidy_events", before, BATCH, len(_WITHOUT_PAYMENT), *_WITHOUT_PAYMENT))
@@ -42,9 +48,9 @@ class Retention:
         removed += int(await self._store.run("tidy_reconciliations", before, BATCH))
         removed += int(await self._store.run("tidy_merchants", before, BATCH))
         removed += int(await self._store.run("tidy_endpoints", before, BATCH))
-        return removed + await self._remove_payments(before)
+        return removed + await self._remove_payments(before, place)
 
-    async def _remove_payments(self, before: int) -> int:
+    async def _remove_payments(self, before: int, reached: str) -> int:
         """Remove payments that have not changed since ``before`` (ms)."""
         if self._noted is None:
             state = await self._outbox.state()
@@ -52,7 +58,7 @@ class Retention:
         place, at = self._noted
         removed = 0
         for _ in range(_SCRIPTS):
-            answer = await self._store.run("remove_payments", min(before, at), place, at, MOST_ROWS)
+            answer = await self._store.run("remove_payments", min(before, at), place, at, MOST_ROWS, reached)
             self.waits_for_history = answer is None
             if answer is None:
                 return removed

@@ -30,17 +30,20 @@ REJECTED_AFTER = 86400.0
 class RetentionJob:
     """The one job of the lane ``job/tidy``: what leaves the ledger."""
 
-    def __init__(self, settings: Settings, ledger: Ledger, reconciler: Reconciler) -> None:
+    def __init__(self, settings: Settings, ledger: Ledger, history: History, reconciler: Reconciler) -> None:
         self._settings = settings
         self._ledger = ledger
+        self._history = history
         self._reconciler = reconciler
         self._keeps = min(settings.ledger_retention, settings.retention or inf)
 
     async def step(self, _job: str, now: float) -> float:
-        """Remove a bounded number of old rows; return the seconds until the next step."""
+        """Remove a bounded number of old rows; return the seconds until the next step. Nothing leaves while history is
+        away: raises `HistoryUnavailable`."""
         await self._reconciler.schedule_all()
+        place = await self._history.place((await self._ledger.outbox.state()).name)
         removed = await self._ledger.retention.tidy(
-            older_than=now - self._keeps, rejected_before=now - min(REJECTED_AFTER, self._keeps)
+            older_than=now - self._keeps, rejected_before=now - min(REJECTED_AFTER, self._keeps), place=place
         )
         if removed:
             log.info("retention_removed", removed=removed)

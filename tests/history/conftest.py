@@ -26,8 +26,7 @@ async def database(history_url: str) -> AsyncIterator[Database]:
 @pytest.fixture
 async def history(database: Database, history_url: str) -> History:
     """An empty history."""
-    if history_url.startswith("sqlite"):
-        await make_tables(history_url)
+    await make_tables(history_url)
     opened = History(database, parse(history_url))
     await opened.prepare()
     return opened

@@ -28,8 +28,8 @@ local seen = {}
 for i, name in ipairs(redis.call("KEYS", "*")) do seen[i] = {name, redis.call("TYPE", name).ok} end
 return seen
 """
-MOMENTARY = {"probe"}
-"""Keys that no script leaves behind."""
+MOMENTARY = {"lacking", "probe"}
+"""Keys that no script leaves behind while Redis allows it everything."""
 
 
 class Keys:
@@ -83,6 +83,7 @@ async def _lose(ledger: Ledger, driver: Driver, keys: Keys) -> None:
     (lease,) = (await ledger.jobs.claim(REWRITE)).leases
     while await ledger.rewriting.step():
         await keys.see()
+        await ledger.outbox.trim((await ledger.outbox.state()).last)  # it is recorded
     await ledger.jobs.settle(lease, next_in=None)
 
 
@@ -193,6 +194,9 @@ async def _remove(ledger: Ledger, driver: Driver, keys: Keys) -> None:
     """A merchant is deleted, and retention removes what is old."""
     await ledger.merchants.put("shop", imp_key="k", imp_secret="s")
     await ledger.endpoints.disable("ep_1", because("by hand"))
+    # As erasing a buyer leaves it where that breaks off.
+    await ledger.store.run("erase_events", "default", "imp_1", 0, 1, 1, b"{}", 0, 0)
+    await keys.see()
     await ledger.merchants.delete("shop")
     await ledger.merchants.put("other", imp_key="k", imp_secret="s")
     later = await ledger.now() + 1

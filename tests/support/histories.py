@@ -13,12 +13,16 @@ from history import History
 from ledger import Ledger
 from runtime import history_url
 
+OUTBOX = "test:00"
+"""What `record_all` calls the outbox in history."""
 _tables: list[Path] = []
 """A file with all tables, once there is one."""
 
 
 async def make_tables(url: str) -> None:
-    """Make an empty history at this URL of a file that does not exist yet, e.g. `sqlite:////tmp/x/history.db`."""
+    """Make the tables of an empty history in a file that does not exist yet; PostgreSQL's are left to `prepare`."""
+    if not url.startswith("sqlite:///"):
+        return
     if not _tables:
         folder = Path(mkdtemp(prefix="relay-history-"))
         atexit.register(shutil.rmtree, folder)
@@ -55,10 +59,9 @@ async def sqlite_history() -> AsyncIterator[History]:
 
 async def record_all(ledger: Ledger, history: History) -> None:
     """Have history record all that is in the outbox, as a worker does."""
-    name = "test:00"
-    place = await history.place(name)
+    place = await history.place(OUTBOX)
     while items := await ledger.outbox.read(place, 100):
         entries = [entry for item in items for entry in item.entries]
-        assert await history.record(name, after=place, upto=items[-1].place, entries=entries)
+        assert await history.record(OUTBOX, after=place, upto=items[-1].place, entries=entries)
         place = items[-1].place
     await ledger.outbox.trim(place)

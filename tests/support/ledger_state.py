@@ -144,6 +144,15 @@ class LedgerState:
         found: str | None = await self.redis.get(key("leader", what))
         return found
 
+    async def value(self, name: str) -> str | None:
+        """What a key holds that is one string, e.g. `recorded`."""
+        found: str | None = await self.redis.get(key(name))
+        return found
+
+    async def is_rewriting(self) -> bool:
+        """Whether workers are writing what the ledger holds to history again."""
+        return bool(await self.redis.exists(key("rewriting"), key("lacking")))
+
     async def depose(self, what: str) -> None:
         """Let another worker do something that one does alone, though the one goes on with it."""
         await self.redis.delete(key("leader", what))

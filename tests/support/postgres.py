@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import itertools
 import os
 import pwd
 import shutil
@@ -37,18 +38,27 @@ def find_programs() -> Path | None:
 
 
 class Postgres:
-    """A server on a port of loopback; data in `directory` survive a restart. Its superuser is `relay`."""
+    """A server on a port of loopback; data in `directory` survive a restart. Its superuser is `relay`. Without `fsync`
+    it is quicker, and a crash of the machine would cost its data."""
 
-    def __init__(self, programs: Path, port: int, directory: Path) -> None:
+    def __init__(self, programs: Path, port: int, directory: Path, *, fsync: bool = False) -> None:
         self.port = port
         self.directory = directory
+        self._fsync = "on" if fsync else "off"
         self._programs = programs
         self._process: subprocess.Popen[bytes] | None = None
+        self._names = itertools.count()
 
     def url(self, database: str, user: str = "relay", password: str = "") -> str:
         """How history is told of a database."""
         secret = f":{password}" if password else ""
         return f"postgresql://{user}{secret}@127.0.0.1:{self.port}/{database}"
+
+    @property
+    def pid(self) -> int:
+        """The process of which all others are children."""
+        assert self._process is not None, "not started"
+        return self._process.pid
 
     def start(self) -> None:
         """Start it, with a new cluster the first time, and wait until it answers."""
@@ -57,7 +67,8 @@ class Postgres:
             self.directory.mkdir(parents=True, exist_ok=True)
             _give_to_owner(self.directory)
             subprocess.run(["cp", "-a", str(_empty_cluster(self._programs)), str(data)], check=True, **_as_owner())
-        options = {"listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": "", "fsync": "off"}
+        options = {"listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": ""}
+        options |= {"fsync": self._fsync}
         command = [str(self._programs / "postgres"), "-D", str(data)]
         command += [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         with (self.directory / "postgres.log").open("ab") as log:
@@ -100,8 +111,14 @@ class Postgres:
         """Let it go on after `pause`."""
         self._signal_all(signal.SIGCONT)
 
-    def create(self, database: str) -> str:
-        """A new, empty database; its URL."""
+    def copy(self, folder: str, to: str) -> None:
+        """Copy a folder in `directory`, e.g. `data`, while it is stopped; what was there is gone."""
+        shutil.rmtree(self.directory / to, ignore_errors=True)
+        subprocess.run(["cp", "-a", str(self.directory / folder), str(self.directory / to)], check=True)
+
+    def create(self, database: str = "") -> str:
+        """A new, empty database, with a name of its own unless one is given; its URL."""
+        database = database or f"history_{next(self._names)}"
         self.execute(f'CREATE DATABASE "{database}"', "postgres")
         return self.url(database)
 
