@@ -4,7 +4,7 @@
 `warm_python.py SOCKET -m MODULE …` hands its arguments, environment, directory and standard files over, and ends with
 the status that comes back; `WarmProcess` does the same for `Process`. What runs is a process of its own in every other
 way: its own session, signals and environment. The project's modules read none of these, no clock and no random number
-when they are imported; cold starts are in `tests/cli/test_up.py`.
+when they are imported. The processes of `relay up` start cold.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from typing import TYPE_CHECKING, NoReturn
 if TYPE_CHECKING:
     from typing import IO
 
-PROGRAMS = ("cli.main", "console.server", "receiver.server", "sandbox.app", "workers.app")
+PROGRAMS = ("cli.commands", "cli.up", "console.server", "receiver.server", "sandbox.app", "workers.app")
+"""All but the modules that are run themselves: Python warns of one that it has imported before."""
 
 
 def serve(path: str) -> None:
