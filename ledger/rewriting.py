@@ -1,5 +1,5 @@
-"""Writing what the ledger holds to history again: history was lost, came back with an old copy, or lacks a change that a
-script made while Redis refused some of its commands.
+"""Writing what the ledger holds to history again: history was lost, came back with an old copy, or lacks a change of a
+script that Redis has refused some of its commands.
 
 A part at a time, read and appended to the outbox in small steps. What is read has the revision of that moment, so that
 a change in between wins, whichever is recorded first; what history has already stays as it is.
@@ -29,7 +29,12 @@ TOGETHER = 10
 """Payments that are read in one round trip."""
 
 _EVENTS, _OUTCOMES = (*ENDPOINT_TYPES, TEST_TYPE), ("pending", "rejected")
-PARTS = (jobs.FIRST_PART, "payments", *(f"events/{type_}" for type_ in _EVENTS), *(f"outcome/{one}" for one in _OUTCOMES))
+PARTS = (
+    jobs.FIRST_PART,
+    "payments",
+    *(f"events/{type_}" for type_ in _EVENTS),
+    *(f"outcome/{one}" for one in _OUTCOMES),
+)
 """In this order: events come before what they are looked up for. Settled notifications come with their payments; those
 that are pending or rejected may have none."""
 

@@ -14,7 +14,6 @@ from aiohttp import web
 
 from tests.chaos.shop import Shop
 
-
 Taken = tuple[float, str, int, str]
 """When a callback was taken, event id, place among all that was taken, type."""
 

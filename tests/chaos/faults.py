@@ -166,7 +166,8 @@ def _shifting(seconds: int) -> Fault:
 
 
 WRITES = tuple(
-    [f"-{name}"] for name in ("zadd", "zrem", "sadd", "hset", "hsetnx", "hdel", "hincrby", "incr", "del", "set", "xadd", "xtrim")
+    [f"-{name}"]
+    for name in ("zadd", "zrem", "sadd", "hset", "hsetnx", "hdel", "hincrby", "incr", "del", "set", "xadd", "xtrim")
 )
 """Rules that forbid one command: then a script ends in the middle, and what it wrote before that stays."""
 

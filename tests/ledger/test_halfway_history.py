@@ -73,9 +73,9 @@ async def finish(here: Halfway) -> None:
         woken = await here.woken()
         for one in await here.driver.claim() if "refresh/default" in woken else ():
             await here.driver.commit(one, shown(one.record.imp_uid))
-        taken = [one for lane in (LANE, REPLAYED) if str(lane) in woken for one in await here.driver.take(lane)]
-        for one in taken:
-            await here.driver.settle(one)
+        for lane in (LANE, REPLAYED):
+            for sent in await here.driver.take(lane) if str(lane) in woken else ():
+                await here.driver.settle(sent)
         if not woken & {"refresh/default", str(LANE), str(REPLAYED)}:
             return
     raise AssertionError(f"still woken: {woken}")
