@@ -7,6 +7,7 @@ from typing import Protocol
 
 from ledger import keys
 from ledger.put_back import put_back
+from ledger.rows import hashes, seconds
 from ledger.store import Store
 from schemas.errors import HistoryUnavailable
 from schemas.outbox import cold_record
@@ -56,6 +57,11 @@ class ColdPayments:
         """Those of these payments that the ledger does not have."""
         found = await self._store.run("read_missing", *(keys.PAYMENT(keys.payment(*name)) for name in names))
         return [name for name, is_missing in zip(names, found, strict=True) if is_missing]
+
+    async def forgotten_until(self) -> float:
+        """When the youngest of the payments had last changed (UNIX seconds) that had left when history was lost: a
+        payment that neither knows may be one of them. 0 where history was never lost."""
+        return seconds((await hashes(self._store, [keys.FORGOTTEN()]))[0], "until") or 0.0
 
     async def _put_back(self, some: Sequence[WholePayment]) -> None:
         try:

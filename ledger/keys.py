@@ -100,8 +100,8 @@ KEYS = (
         "when that begins"),
     Key("history_lost", "string", "when it was found that history was lost: older facts may be rebuilt",
         "expires after 30 days"),
-    REWRITING := Key("rewriting", "hash", "run part cursor: how far the job is that writes history again",
-        "when it is done"),
+    REWRITING := Key("rewriting", "hash", "run part cursor: how far the job is that writes history again (ledger.rewriting);"
+        " until then nothing leaves the ledger", "when history has all of it"),
     Key("leader:<any>", "string", "the worker that does something alone, e.g. records", "expires after 3 s"),
     Key("seq", "string", "counter behind fencing tokens and the stamps of notifications", "never"),
     Key("base", "string", "added to every sequence: 0, or the UNIX time when it was rebuilt, restored or begun anew, or"
@@ -160,6 +160,8 @@ KEYS = (
     AGEING := Key("ageing", "zset", "payment -> last change: what retention may remove", _WITH_PAYMENT),
     Key("hidden:<p>", "string", "when a look-up found a payment of a test channel, which the merchant does not include",
         "expires after a day"),
+    FORGOTTEN := Key("forgotten", "hash", "until: payments that had last changed before that (ms) may be gone: they had"
+        " left, and history was lost", "never"),
     Key("left", "string", "no payment that changed after this has left: one that began later is new, or here", "never"),
     # Events and deliveries
     EVENT := Key("evt:<id>", "hash", "body (the callback's bytes; without i'mport's object where snap is the version in"

@@ -46,7 +46,8 @@ class _Write(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class ClaimedPayment:
     """A payment to refresh. ``tries`` look-ups have failed so far; ``reported_cancellations`` (ids) and
-    ``escrow_changes`` are what verified webhooks have reported."""
+    ``escrow_changes`` are what verified webhooks have reported. What happened before ``forgotten_until`` (UNIX seconds)
+    may have been announced, by whom nobody remembers."""
 
     lease: Lease
     record: Record
@@ -54,6 +55,7 @@ class ClaimedPayment:
     silent: bool
     reported_cancellations: tuple[str, ...]
     escrow_changes: tuple[EscrowChange, ...] = ()
+    forgotten_until: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from itertools import chain
 
 from ledger import jobs, keys
 from ledger.constants import DEFAULT_MERCHANT
-from ledger.outbox import Outbox
+from ledger.outbox import Outbox, milliseconds
 from ledger.reconciliations import load_run
 from ledger.rows import Row, hashes, members, paired
 from ledger.store import Argument, Store
@@ -30,13 +30,11 @@ TOGETHER = 10
 
 _EVENTS, _OUTCOMES = (*ENDPOINT_TYPES, TEST_TYPE), ("pending", "rejected")
 PARTS = (
-    jobs.FIRST_PART,
-    "payments",
-    *(f"events/{type_}" for type_ in _EVENTS),
-    *(f"outcome/{one}" for one in _OUTCOMES),
-)
+    jobs.FIRST_PART, "payments", *(f"events/{type_}" for type_ in _EVENTS), *(f"outcome/{one}" for one in _OUTCOMES),
+    "recorded",
+)  # fmt: skip
 """In this order: events come before what they are looked up for. Settled notifications come with their payments; those
-that are pending or rejected may have none."""
+that are pending or rejected may have none. It ends when history has all of it: until then nothing leaves the ledger."""
 
 
 class Rewriting:
@@ -69,6 +67,8 @@ class Rewriting:
                 return await self._payments(cursor)
             case "events":
                 return await self._events(of, cursor)
+            case "recorded":
+                return await self._recorded(cursor)
         return await self._notifications(of, cursor)
 
     async def _registry(self) -> str:
@@ -109,6 +109,13 @@ class Rewriting:
         following, ids = await self._store.run("read_part", keys.NOTIFICATIONS_WITH_OUTCOME(outcome), cursor)
         await self._append_notifications(ids)
         return _cursor(following)
+
+    async def _recorded(self, cursor: str) -> str:
+        """The cursor is where the outbox ended when all was written; it is the end when history has got there."""
+        outbox = await self._outbox.state()
+        end = outbox.last if cursor == "0" else cursor
+        oldest = outbox.now - round(1000 * outbox.behind)
+        return end if outbox.waiting and oldest <= milliseconds(end) else ""
 
     async def _append_notifications(self, ids: Sequence[Argument]) -> None:
         revision, rows = await self._store.run("read_whole_notifications", *ids)

@@ -142,6 +142,7 @@ class Refresher:
 
     async def _commit(self, payment: ClaimedPayment, snapshot: Snapshot, now: float, policy: Policy) -> None:
         """Decide what the snapshot changes, and record it. Raises `LedgerFull`."""
+        policy = replace(policy, since=max(policy.since, payment.forgotten_until))
         change = await _decide(payment, snapshot, now, policy)
         outcome = await self._lane.commit(change, claimed=payment, now=now, written=log_events)
         if outcome == "changed":

@@ -7,8 +7,12 @@ local place, part, lane, job = take_text(), take(), take(), take()
 if place then
   -- Payments that only the lost history knew count as new: their sequences start above all that were used.
   redis.call("SET", k("base"), int(math.floor(now() / 1000)))
+  -- Payments that had left before now are in neither.
+  local left = redis.call("GET", k("left"))
+  if left then redis.call("HSET", k("forgotten"), "until", left) end
   redis.call("SET", k("history_lost"), int(now()), "EX", MONTH_SECONDS)
 end
+-- From now on nothing leaves (see remove_payments.lua), until history has what this ledger holds.
 redis.call("HSET", k("rewriting"), "run", redis.call("INCR", k("seq")), "part", part, "cursor", "0")
 touch(lane, job, now())
 -- Last: where Redis refuses one of these, this is done again.

@@ -83,6 +83,7 @@ async def _lose(ledger: Ledger, driver: Driver, keys: Keys) -> None:
     (lease,) = (await ledger.jobs.claim(REWRITE)).leases
     while await ledger.rewriting.step():
         await keys.see()
+        await ledger.outbox.trim((await ledger.outbox.state()).last)  # it is recorded
     await ledger.jobs.settle(lease, next_in=None)
 
 
