@@ -51,8 +51,7 @@ class Past:
         await record_all(ledger, self.history)
         await ledger.outbox.read_checked(await self.history.place(OUTBOX), 1)
         while await ledger.rewriting.step():
-            pass
-        await record_all(ledger, self.history)
+            await record_all(ledger, self.history)
         async with ledger_state(here.limited.server.url) as state:
             return differences(await rows_of_history(self.url), await rows_of_ledger(state))
 
