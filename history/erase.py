@@ -121,4 +121,4 @@ def remove_in(connection: Connection, merchant: str, imp_uid: str) -> None:
 
 
 def _of(table: Table, erasure: Erasure) -> ColumnElement[bool]:
-    return and_(table.c.imp_uid == erasure.imp_uid, table.c.merchant == erasure.merchant)
+    return tables.belongs(table, erasure.imp_uid, erasure.merchant)

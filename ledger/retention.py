@@ -40,6 +40,7 @@ class Retention:
         """
         self.waits_for_history = not all(await self._store.run("read_missing", keys.REWRITING(), keys.LACKING()))
         if self.waits_for_history:
+            self._noted = None
             return 0
         before = round(older_than * 1000)
         removed = int(await self._store.run("tidy_notifications", round(rejected_before * 1000), BATCH))

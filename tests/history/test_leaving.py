@@ -288,3 +288,17 @@ async def test_whose_history_this_is(history: History, record: Record) -> None:
     assert not await history.is_empty()
     await history.hand_over("ledger-2")
     assert await history.owner() == "ledger-2"
+
+
+async def test_what_belongs_to_a_payment_is_found_by_its_imp_uid(history: History, database: Database) -> None:
+    """Not by looking through all of its merchant's rows, once for each payment."""
+
+    def plans(connection: Connection) -> list[str]:
+        if connection.dialect.name == "postgresql":
+            return []  # it knows by itself how many rows a merchant has
+        tables_ = (tables.notification, tables.event, tables.delivery, tables.shared_object, tables.payment)
+        removals = [delete(table).where(tables.belongs(table, "imp_1", "default")) for table in tables_]
+        texts = [str(one.compile(connection, compile_kwargs={"literal_binds": True})) for one in removals]
+        return [connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}").all()[-1][-1] for text in texts]
+
+    assert [plan for plan in await database.read(plans) if "(imp_uid=?" not in plan] == []
