@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 from history import tables
 from history import write as writing
 from history.batch import Packed, gather
-from history.connection import Database, open_database
+from history.connection import Database, open_database, trouble
 from history.deliveries import Deliveries
 from history.erase import erase_in, vacuum
 from history.events import Events
@@ -27,8 +27,9 @@ from history.retention import Retention
 from history.search import Hits, Search
 from history.whole_payments import WholePayments
 from runtime.history_url import HistoryUrl
-from schemas.errors import HistoryUnavailable
+from schemas.errors import HistoryUnavailable, RefusedEntries
 from schemas.outbox.entries import Erasure
+from schemas.reasons import Reason
 
 SLOW = 3600.0
 """Seconds that work on all of history may take."""
@@ -97,10 +98,18 @@ class History:
         """Write entries of an outbox, all or none: those behind the place `after`, up to the place `upto`.
 
         False, and nothing is written, where the outbox stands at another place than `after`: another recorder was
-        quicker, or this one has done it before. Raises `UnknownEntry` for what this version cannot read.
+        quicker, or this one has done it before. Raises `UnknownEntry` for what this version cannot read, and
+        `RefusedEntries` for values that the database cannot hold.
         """
         batch = gather(entries)
-        return await self._database.write(lambda connection: writing.record(connection, outbox, after, upto, batch))
+
+        def write(connection: Connection) -> bool:
+            try:
+                return writing.record(connection, outbox, after, upto, batch)
+            except writing.REFUSALS as error:
+                raise RefusedEntries(Reason.of("outbox_entry_refused", place=upto, error=trouble(error))) from None
+
+        return await self._database.write(write)
 
     async def place(self, outbox: str) -> str:
         """How far an outbox was recorded: the id of its last entry, `0-0` before the first."""
