@@ -13,7 +13,7 @@ from history import write as writing
 from history.batch import Packed, gather
 from history.connection import Database, open_database, trouble
 from history.deliveries import Deliveries
-from history.erase import erase_in, vacuum
+from history.erase import vacuum
 from history.events import Events
 from history.export import Exports
 from history.figures import Figures, figures
@@ -28,7 +28,6 @@ from history.search import Hits, Search
 from history.whole_payments import WholePayments
 from runtime.history_url import HistoryUrl
 from schemas.errors import HistoryUnavailable, RefusedEntries
-from schemas.outbox.entries import Erasure
 from schemas.reasons import Reason
 
 SLOW = 3600.0
@@ -36,7 +35,7 @@ SLOW = 3600.0
 
 
 class History:
-    """What happened: recorded from outboxes, read, exported, erased, removed, and put back into a lost ledger.
+    """What happened: recorded from outboxes, read, exported, removed, and put back into a lost ledger.
 
     record, place                         what a recorder does
     payments, events, deliveries,         lists, newest first, and single things
@@ -44,7 +43,7 @@ class History:
     replays, reconciliations, audit
     exports, search, figures              streams of rows; what a text may mean; sums of some days
     replayable                            what a replay sends again
-    retention, erase, vacuum              what leaves
+    retention, vacuum                     what leaves
     restore, whole_payments, owner,
     adopt, is_empty                       whose history this is, and what a lost ledger is put back from
 
@@ -126,11 +125,6 @@ class History:
     ) -> Figures:
         """Sums of what happened in [since, until), UNIX seconds; days are those `offset` seconds east of UTC."""
         return await figures(self._database, since, until, merchant=merchant, offset=offset)
-
-    async def erase(self, erasure: Erasure) -> bool:
-        """Forget the buyer of a payment, at once; whether there is such a payment. Whoever has the payment in a ledger
-        writes the erasure into its outbox as well, so that what is still under way there is blanked behind it."""
-        return await self._database.write(lambda connection: erase_in(connection, erasure))
 
     async def vacuum(self) -> None:
         """Write the database's files anew, without what was erased or removed. It takes long, and blocks others."""
