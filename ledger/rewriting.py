@@ -1,5 +1,5 @@
-"""Writing what the ledger holds to history again: history was lost, came back with an old copy, or lacks a change that
-a script made while Redis refused some of its commands.
+"""Writing what the ledger holds to history again: history was lost, came back with an old copy, or lacks a change of a
+script that Redis has refused some of its commands.
 
 A part at a time, read and appended to the outbox in small steps. What is read has the revision of that moment, so that
 a change in between wins, whichever is recorded first; what history has already stays as it is.
