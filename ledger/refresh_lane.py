@@ -213,7 +213,7 @@ def _claimed(lane: Lane, token: int, base: int, row: Sequence[Any]) -> ClaimedPa
     imp_uid, tries, silent, packed, shown, stored = row
     name = imp_uid.decode()
     record = cold_record.load(lane.name, name, packed, shown) if packed else Record(lane.name, name, sequence=base)
-    return ClaimedPayment(Lease(lane, name, token), record, int(tries), bool(silent), in_order(stored[1::2]))
+    return ClaimedPayment(Lease(lane, name, token), record, int(tries), bool(silent), in_order(stored))
 
 
 def _expected(row: Mapping[str, Any]) -> ExpectedAmount:

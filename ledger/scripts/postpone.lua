@@ -23,14 +23,15 @@ if kind == "rejected" or kind == "hidden" then
   remove_waiting(p, waiting)
   if #waiting > 0 then list(k("ageing"), p, int(now())) end
   redis.call("SREM", k("silent", lane), imp)
-else
-  redis.call("HSET", k("tries", to), imp, tries)
-  if kind == "stalled" then redis.call("ZADD", k("stalled", to), int(now()), imp) end
-  if reason ~= "" and #waiting > 0 then redis.call("HSET", k("pay", p), "trouble", reason) end
 end
 release(lane, imp, due_in and now() + due_in)
 if to ~= lane and redis.call("SREM", k("silent", lane), imp) == 1 then redis.call("SADD", k("silent", to), imp) end
 move(lane, to, imp)
+if kind ~= "rejected" and kind ~= "hidden" then
+  redis.call("HSET", k("tries", to), imp, tries)
+  if kind == "stalled" then redis.call("ZADD", k("stalled", to), int(now()), imp) end
+  if reason ~= "" and #waiting > 0 then redis.call("HSET", k("pay", p), "trouble", reason) end
+end
 -- An unknown payment waits for its turn, even if webhooks about it have come meanwhile.
 if to == "unknown/" .. m then redis.call("ZADD", k("due", to), "XX", "GT", int(now() + UNKNOWN_EVERY), imp) end
 return {index_and_kick(to)}

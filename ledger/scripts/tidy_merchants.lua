@@ -10,11 +10,15 @@ local function reject(p, reason)
   local row, answered = k("pay", p), {}
   for _, id in ipairs(waiting_for(p)) do
     local received, entry = string.match(redis.call("HGET", row, "n:" .. id), "^(%d+):(.*)$")
-    append_entry(entry, {received_at = tonumber(received), outcome = "rejected", reason = reason, revision = 1})
+    local stamp = {received_at = tonumber(received), outcome = "rejected", reason = reason, revision = 1}
+    append_entry(entry, stamp)
     answered[#answered + 1] = id
-    answered[#answered + 1] = ""
+    answered[#answered + 1] = cmsgpack.pack({entry, cmsgpack.pack(stamp)})
   end
   append_to_outbox()
+  local settled = {}
+  put_settled(answered, settled)
+  with_all("HSET", row, settled)
   remove_waiting(p, answered)
 end
 
