@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -33,6 +34,8 @@ BUSY = 5.0
 """Seconds to wait for whoever writes into an SQLite file, or holds a row of PostgreSQL's."""
 POOL = 4
 """Connections that a process keeps, at most; SQLite's have a thread each."""
+STEPS = 20_000
+"""Instructions of SQLite's machine, about a millisecond, after which it looks whether it is still waited for."""
 
 T = TypeVar("T")
 Use = Callable[[Connection], T]
@@ -94,14 +97,31 @@ class Sqlite:
         self._engine.dispose()
 
     async def _run(self, use: Use[T], begin: str, patience: float) -> T:
+        abandoned = threading.Event()
+
         def run() -> T:
-            with self._engine.connect() as connection, connection.begin():
+            with self._engine.connect() as connection, _stopping_when(abandoned, connection), connection.begin():
                 if begin:
                     connection.exec_driver_sql(begin)
                 return use(connection)
 
         async with _available(patience):
-            return await asyncio.get_running_loop().run_in_executor(self._threads, run)
+            try:
+                return await asyncio.get_running_loop().run_in_executor(self._threads, run)
+            except asyncio.CancelledError:
+                abandoned.set()
+                raise
+
+
+@contextmanager
+def _stopping_when(abandoned: threading.Event, connection: Connection) -> Iterator[None]:
+    """Break off what SQLite does once no caller waits for it any more: a few long questions would keep all threads."""
+    driver: Any = connection.connection.dbapi_connection
+    driver.set_progress_handler(abandoned.is_set, STEPS)
+    try:
+        yield
+    finally:
+        driver.set_progress_handler(None, 0)
 
 
 class Postgresql:

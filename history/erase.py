@@ -26,8 +26,8 @@ PART = 50
 VACUUMED = (tables.payment, tables.event, tables.shared_object, tables.notification, tables.attempt)
 
 
-def erase_in(connection: Connection, erasure: Erasure) -> bool:
-    """Blank what history has of a payment; whether it has any."""
+def erase_in(connection: Connection, erasure: Erasure) -> None:
+    """Blank what history has of a payment."""
     payment, known = tables.payment, frozenset[str]()
     row = connection.execute(select(payment).where(_of(payment, erasure))).first()
     if row is not None:
@@ -50,7 +50,6 @@ def erase_in(connection: Connection, erasure: Erasure) -> bool:
     mine = select(event.c.id).where(_of(event, erasure))
     answered = and_(attempt.c.imp_uid == erasure.imp_uid, attempt.c.event.in_(mine))
     connection.execute(update(attempt).where(answered).values(response=""))
-    return row is not None
 
 
 def vacuum(connection: Connection) -> None:
@@ -121,4 +120,4 @@ def remove_in(connection: Connection, merchant: str, imp_uid: str) -> None:
 
 
 def _of(table: Table, erasure: Erasure) -> ColumnElement[bool]:
-    return and_(table.c.imp_uid == erasure.imp_uid, table.c.merchant == erasure.merchant)
+    return tables.belongs(table, erasure.imp_uid, erasure.merchant)

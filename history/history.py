@@ -11,9 +11,9 @@ from sqlalchemy.engine import Connection
 from history import tables
 from history import write as writing
 from history.batch import Packed, gather
-from history.connection import Database, open_database
+from history.connection import Database, open_database, trouble
 from history.deliveries import Deliveries
-from history.erase import erase_in, vacuum
+from history.erase import vacuum
 from history.events import Events
 from history.export import Exports
 from history.figures import Figures, figures
@@ -27,15 +27,15 @@ from history.retention import Retention
 from history.search import Hits, Search
 from history.whole_payments import WholePayments
 from runtime.history_url import HistoryUrl
-from schemas.errors import HistoryUnavailable
-from schemas.outbox.entries import Erasure
+from schemas.errors import HistoryUnavailable, RefusedEntries
+from schemas.reasons import Reason
 
 SLOW = 3600.0
 """Seconds that work on all of history may take."""
 
 
 class History:
-    """What happened: recorded from outboxes, read, exported, erased, removed, and put back into a lost ledger.
+    """What happened: recorded from outboxes, read, exported, removed, and put back into a lost ledger.
 
     record, place                         what a recorder does
     payments, events, deliveries,         lists, newest first, and single things
@@ -43,7 +43,7 @@ class History:
     replays, reconciliations, audit
     exports, search, figures              streams of rows; what a text may mean; sums of some days
     replayable                            what a replay sends again
-    retention, erase, vacuum              what leaves
+    retention, vacuum                     what leaves
     restore, whole_payments, owner,
     adopt, is_empty                       whose history this is, and what a lost ledger is put back from
 
@@ -97,10 +97,18 @@ class History:
         """Write entries of an outbox, all or none: those behind the place `after`, up to the place `upto`.
 
         False, and nothing is written, where the outbox stands at another place than `after`: another recorder was
-        quicker, or this one has done it before. Raises `UnknownEntry` for what this version cannot read.
+        quicker, or this one has done it before. Raises `UnknownEntry` for what this version cannot read, and
+        `RefusedEntries` for values that the database cannot hold.
         """
         batch = gather(entries)
-        return await self._database.write(lambda connection: writing.record(connection, outbox, after, upto, batch))
+
+        def write(connection: Connection) -> bool:
+            try:
+                return writing.record(connection, outbox, after, upto, batch)
+            except writing.REFUSALS as error:
+                raise RefusedEntries(Reason.of("outbox_entry_refused", place=upto, error=trouble(error))) from None
+
+        return await self._database.write(write)
 
     async def place(self, outbox: str) -> str:
         """How far an outbox was recorded: the id of its last entry, `0-0` before the first."""
@@ -117,11 +125,6 @@ class History:
     ) -> Figures:
         """Sums of what happened in [since, until), UNIX seconds; days are those `offset` seconds east of UTC."""
         return await figures(self._database, since, until, merchant=merchant, offset=offset)
-
-    async def erase(self, erasure: Erasure) -> bool:
-        """Forget the buyer of a payment, at once; whether there is such a payment. Whoever has the payment in a ledger
-        writes the erasure into its outbox as well, so that what is still under way there is blanked behind it."""
-        return await self._database.write(lambda connection: erase_in(connection, erasure))
 
     async def vacuum(self) -> None:
         """Write the database's files anew, without what was erased or removed. It takes long, and blocks others."""

@@ -14,7 +14,7 @@ from ledger.keys import payment
 from ledger.offload import offload
 from ledger.rows import flat, paired
 from ledger.store import Argument, Store
-from ledger.waiting import MOST, pack_stored, unpack_stored
+from ledger.waiting import MOST, pack_stored, unpack_settled, unpack_stored
 from ledger.whole_events import EventsPart, events_of_payments
 from schemas import wire
 from schemas.compression import compress, decompress
@@ -64,7 +64,9 @@ class Erasing:
 
     async def _erase_notifications(self, merchant: str, imp_uid: str) -> None:
         _, *waiting = await self._store.run("read_waiting", payment(merchant, imp_uid), MOST)
-        blanked = [(name, pack_stored(replace(unpack_stored(one), extra=""))) for name, one in waiting]
+        settled = await self._store.run("read_settled_notifications", payment(merchant, imp_uid))
+        blanked = [(b"n:" + name, pack_stored(replace(unpack_stored(one), extra=""))) for name, one in waiting]
+        blanked += [(b"s:" + name, pack(replace(unpack_settled(one), extra=""))) for name, one in settled]
         if blanked:
             await self._store.run("erase_events", merchant, imp_uid, 0, 0, 0, len(blanked), *flat(blanked))
 

@@ -95,12 +95,12 @@ KEYS = (
     Key("recorded", "string", "place in the outbox up to which history has it", "never"),
     OLD_COPY := Key("old_copy", "string", "'from:to' (ms): Redis came back with a copy that lacks what happened then",
         "expires after a week"),
-    LACKING := Key("lacking", "string", "the outbox may lack a change: history is to be written again"
-        " (ledger.rewriting)", "when that begins"),
+    LACKING := Key("lacking", "string", "the outbox may lack a change: history has to be written again",
+        "when that begins"),
     Key("history_lost", "string", "when it was found that history was lost: older facts may be rebuilt",
         "expires after 30 days"),
-    REWRITING := Key("rewriting", "hash", "run part cursor: how far the job is that writes history again"
-        " (ledger.rewriting); until then nothing leaves the ledger", "when history has all of it"),
+    REWRITING := Key("rewriting", "hash", "run part cursor: how far the job is that writes history again; until then"
+        " nothing leaves the ledger", "when history has all of it"),
     Key("leader:<any>", "string", "the worker that does something alone, e.g. records", "expires after 3 s"),
     Key("seq", "string", "counter behind fencing tokens and the stamps of notifications", "never"),
     Key("base", "string", "added to every sequence: 0, or the UNIX time when it was rebuilt, restored or begun anew, or"
@@ -137,11 +137,11 @@ KEYS = (
     Key("refused_bodies:at", "zset", "the same -> when the last one was counted", "never"),
     # Payments
     PAYMENT := Key("pay:<p>", "hash", "head, record (packed) and object of a payment (shared/records.lua); n:<id>: a"
-        " notification that waits for a refresh, trouble: why it has to (shared/notifications.lua); e:<event> (packed,"
-        " shared/rows.lua); d:<delivery> (packed, shared/deliveries.lua); o:<version>: i'mport's object as events show"
-        " it, whole or as the difference from another, o:whole, o:spent (shared/snapshots.lua); t:<endpoint>: event of"
-        " the latest delivery to an ordered endpoint, from the second on",
-        "after the retention; a notification leaves when it is settled"),
+        " notification that waits for a refresh, trouble: why it has to; s:<id>: one that is settled"
+        " (notifications.lua); e:<event>, d:<delivery>: packed (rows.lua, deliveries.lua); o:<version>: i'mport's object"
+        " as events show it, whole or as the difference from another, o:whole, o:spent (snapshots.lua); b:<version>:"
+        " what that becomes, while its buyer is erased; t:<endpoint>: event of the latest delivery to an ordered"
+        " endpoint, from the second on", "after the retention"),
     Key("pays:<m>", "hash", "order number -> imp_uids of its payments, in the order in which they were recorded",
         "a payment leaves after the retention"),
     AGEING := Key("ageing", "zset", "payment -> last change: what retention may remove", _WITH_PAYMENT),

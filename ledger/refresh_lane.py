@@ -18,7 +18,7 @@ from ledger.leases import LEASE_MS, Lease
 from ledger.offload import offload
 from ledger.rows import flat, hashes
 from ledger.store import Argument, Store
-from ledger.waiting import answered, escrow_changes, in_order, reported_cancellations
+from ledger.waiting import answered, escrow_changes, in_order, rejected, reported_cancellations
 from schemas import wire
 from schemas.compression import compress
 from schemas.outbox import cold_record
@@ -167,12 +167,15 @@ class RefreshLane:
         lane = payment.lease.lane
         to = Lane("unknown", lane.name) if kind == "unknown" else lane
         due = "" if due_in is None else round(due_in * 1000)
-        await self._postpone(payment, to, due, kind, b"" if reason is None else dump(reason), tries, "")
+        rejects = (reason or Reason.of("payment_unknown")) if kind == "rejected" else None
+        args = (due, kind, b"" if reason is None else dump(reason), tries, "")
+        await self._postpone(payment, to, *args, rejects=rejects)
 
     async def hide(self, payment: ClaimedPayment, *, reason: Reason, now: float) -> None:
         """End a lease whose look-up at ``now`` (UNIX seconds) found a payment that does not exist for the merchant: its
         notifications are rejected with ``reason``, and it is not refreshed again unless a webhook or operator asks."""
-        await self._postpone(payment, payment.lease.lane, "", "hidden", dump(reason), 0, round(now * 1000))
+        args = ("", "hidden", dump(reason), 0, round(now * 1000))
+        await self._postpone(payment, payment.lease.lane, *args, rejects=reason)
 
     async def pause(self, lane: Lane, seconds: float, trouble: Reason) -> int:
         """Pause a merchant's lanes because i'mport fails for it; return its failures in a row."""
@@ -196,9 +199,13 @@ class RefreshLane:
         args = chain.from_iterable(write.args for write in writes)
         return cast(list[bytes], await self._store.run_and_kick("commit", len(writes), *args, durable=True))
 
-    async def _postpone(self, payment: ClaimedPayment, to: Lane, *args: Argument) -> None:
-        lease, ids = payment.lease, [one.id for one in payment.waiting]
-        await self._postpones.add([str(lease.lane), lease.member, lease.token, str(to), *args, len(ids), *ids])
+    async def _postpone(
+        self, payment: ClaimedPayment, to: Lane, *args: Argument, rejects: Reason | None = None
+    ) -> None:
+        lease = payment.lease
+        waiting = [(one.id, b"") for one in payment.waiting] if rejects is None else rejected(payment.waiting, rejects)
+        row = [str(lease.lane), lease.member, lease.token, str(to), *args, len(waiting), *flat(waiting)]
+        await self._postpones.add(row)
 
     async def _postpone_all(self, calls: Sequence[list[Argument]]) -> Sequence[None]:
         return await self._store.run_all_and_kick("postpone", calls)
@@ -208,7 +215,7 @@ def _claimed(lane: Lane, token: int, base: int, row: Sequence[Any]) -> ClaimedPa
     imp_uid, tries, silent, packed, shown, stored = row
     name = imp_uid.decode()
     record = cold_record.load(lane.name, name, packed, shown) if packed else Record(lane.name, name, sequence=base)
-    return ClaimedPayment(Lease(lane, name, token), record, int(tries), bool(silent), in_order(stored[1::2]))
+    return ClaimedPayment(Lease(lane, name, token), record, int(tries), bool(silent), in_order(stored))
 
 
 def _expected(row: Mapping[str, Any]) -> ExpectedAmount:

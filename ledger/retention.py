@@ -39,6 +39,7 @@ class Retention:
         """
         self.waits_for_history = not all(await self._store.run("read_missing", keys.REWRITING(), keys.LACKING()))
         if self.waits_for_history:
+            self._noted = None
             return 0
         before = round(older_than * 1000)
         removed = int(await self._store.run("tidy_events", before, BATCH, len(_WITHOUT_PAYMENT), *_WITHOUT_PAYMENT))

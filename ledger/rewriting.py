@@ -1,5 +1,5 @@
-"""Writing what the ledger holds to history again: history was lost, came back with an old copy, or lacks a change that
-a script made while Redis refused some of its commands.
+"""Writing what the ledger holds to history again: history was lost, came back with an old copy, or lacks a change of a
+script that Redis has refused some of its commands.
 
 A part at a time, read and appended to the outbox in small steps. What is read has the revision of that moment, so that
 a change in between wins, whichever is recorded first; what history has already stays as it is.
@@ -16,7 +16,7 @@ from ledger.reconciliations import load_run
 from ledger.rows import Row, hashes, members
 from ledger.store import Store
 from ledger.stored_entries import whole_events, whole_payment
-from ledger.waiting import MOST, in_order
+from ledger.waiting import MOST, in_order, unpack_settled
 from ledger.whole_events import events_of_payments, events_of_type
 from schemas import wire
 from schemas.endpoints.endpoint import ENDPOINT_TYPES, TEST_TYPE
@@ -32,8 +32,8 @@ TOGETHER = 10
 PARTS = (
     jobs.FIRST_PART, "payments", *(f"events/{type_}" for type_ in (*ENDPOINT_TYPES, TEST_TYPE)), "waiting", "recorded",
 )  # fmt: skip
-"""In this order: events come before what they are looked up for. A notification that waits while this goes on and is
-settled before its turn is written whole then. It ends when history has all of it: until then nothing leaves the
+"""In this order: events come before what they are looked up for. A notification that is settled before its turn has
+come is written whole then. It ends when history has all of it: until then nothing leaves the
 ledger."""
 
 
@@ -87,6 +87,12 @@ class Rewriting:
         names = [name.decode().split("/", 1) for name in found]
         for start in range(0, len(names), TOGETHER):
             await self._whole_payments(names[start : start + TOGETHER])
+        rows = (
+            await self._store.run_all("read_settled_notifications", [(name.decode(),) for name in found])
+            if found
+            else ()
+        )
+        await self._append(unpack_settled(packed) for settled in rows for _, packed in settled)
         return _cursor(following)
 
     async def _whole_payments(self, names: Sequence[Sequence[str]]) -> None:

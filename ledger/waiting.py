@@ -1,13 +1,15 @@
 """Notifications that wait for a refresh: as a receiver stores them, as a claim reads them, and what becomes of them.
 
 Each is kept as its entry for history, behind the time at which it came; when it is settled, history gets it once more,
-with its outcome, and it leaves the ledger.
+with its outcome.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+
+import msgpack
 
 from schemas.outbox.codec import pack, unpack_values
 from schemas.outbox.entries import Notification as Entry
@@ -18,6 +20,8 @@ from schemas.reasons import Reason, dump
 
 MOST = 1_000
 """The most notifications of one payment that are read at once, but by its refresh, which reads all."""
+_STAMPED = b"\x92"
+"""How MessagePack begins a list of two."""
 _SETTLED = 1
 """The revision of a notification that has its outcome; history has 0 of one that waits."""
 
@@ -42,10 +46,20 @@ def pack_stored(entry: Entry) -> bytes:
 
 
 def unpack_stored(stored: bytes) -> Entry:
-    """A notification that the ledger keeps."""
+    """A notification that the ledger keeps; it may be settled already, where a script ended halfway."""
+    if not stored[:1].isdigit():
+        return unpack_settled(stored)
     received, _, packed = stored.partition(b":")
     _, values = unpack_values(packed)
     return replace(Entry(*values), received_at=int(received))
+
+
+def unpack_settled(packed: bytes) -> Entry:
+    """A notification that is settled and still in the ledger; a script that settles one puts its stamp behind it."""
+    if packed.startswith(_STAMPED):
+        entry, stamp = msgpack.unpackb(packed, raw=True)
+        return Entry(*unpack_values(entry, stamp)[1])
+    return Entry(*unpack_values(packed)[1])
 
 
 def in_order(stored: Iterable[bytes]) -> tuple[Entry, ...]:
@@ -55,7 +69,9 @@ def in_order(stored: Iterable[bytes]) -> tuple[Entry, ...]:
 
 def reported_cancellations(some: Sequence[Entry]) -> tuple[str, ...]:
     """The ids of the cancellations that verified webhooks report."""
-    ids = (one.cancellation_id for one in some if one.verified and one.status == "cancelled")
+    ids = (
+        one.cancellation_id for one in some if one.verified and one.status == "cancelled" and one.outcome == "pending"
+    )
     return tuple(dict.fromkeys(name for name in ids if name))
 
 
@@ -78,6 +94,9 @@ def answered(
     """
     rows = []
     for one in some:
+        if one.outcome != "pending":
+            rows.append((one.id, pack(one)))
+            continue
         is_escrow = _trusted_change(one) is not None
         if only_escrow and not is_escrow:
             continue
@@ -89,5 +108,17 @@ def answered(
     return rows
 
 
+def rejected(some: Sequence[Entry], reason: Reason) -> list[tuple[str, bytes]]:
+    """The id of each of these notifications, and its entry with the outcome."""
+    text = dump(reason).decode()
+    return [
+        (
+            one.id,
+            pack(replace(one, outcome="rejected", reason=text, revision=_SETTLED) if one.outcome == "pending" else one),
+        )
+        for one in some
+    ]
+
+
 def _trusted_change(one: Entry) -> EscrowChange | None:
-    return None if one.reason else escrow.read(one.extra.encode())
+    return None if one.reason or one.outcome != "pending" else escrow.read(one.extra.encode())

@@ -141,6 +141,10 @@ class UnknownEntry(RelayError):
     """An entry of the outbox is of a kind or version that this process does not know."""
 
 
+class RefusedEntries(UnknownEntry):
+    """History's database refuses values of some entries, and will do so however often they are written."""
+
+
 class SpoolUnavailable(RelayError):
     """The spool cannot store anything: full, damaged or switched off."""
 

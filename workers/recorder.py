@@ -14,7 +14,7 @@ import structlog
 from history import History
 from ledger.outbox import HistoryBehind, Item, Outbox
 from runtime.repeated_lines import Repeats
-from schemas.errors import HistoryUnavailable, UnknownEntry
+from schemas.errors import HistoryUnavailable, RefusedEntries, UnknownEntry
 
 log = structlog.get_logger()
 
@@ -64,7 +64,8 @@ class Recorder:
             if (times := self._repeats.times(str(error))) is not None:
                 log.critical(
                     "outbox_not_readable", error=str(error), times=times,
-                    hint="start a worker of the version that wrote it; nothing is skipped, the outbox grows meanwhile",
+                    hint="report this line, or start a worker of the version that wrote the entry; nothing is skipped,"
+                    " the outbox grows meanwhile",
                 )  # fmt: skip
             await asyncio.sleep(RETRY_AFTER)
 
@@ -78,7 +79,7 @@ class Recorder:
                 name = await self._outbox.lead(self._owner)
                 if name is not None:
                     await self._record_what_waits(name)
-        except (HistoryUnavailable, UnknownEntry, TimeoutError) as error:
+        except (HistoryUnavailable, RefusedEntries, UnknownEntry, TimeoutError) as error:
             log.warning("outbox_not_recorded", error=str(error), hint="the next recorder goes on with it")
         await self._outbox.resign(self._owner)
 
@@ -111,11 +112,20 @@ class Recorder:
             await self._outbox.rewrite(place)
 
     async def _record(self, name: str, place: str, items: list[Item]) -> str:
-        """Write these items; return the place that history has reached, by this recorder or another."""
+        """Write these items; return the place that history has reached, by this recorder or another.
+
+        Raises `RefusedEntries` with the first item that the database refuses; those before it are written.
+        """
         upto = items[-1].place
         entries = (entry for item in items for entry in item.entries)
-        if not await self._history.record(name, after=place, upto=upto, entries=entries):
-            return await self._history.place(name)
+        try:
+            if not await self._history.record(name, after=place, upto=upto, entries=entries):
+                return await self._history.place(name)
+        except RefusedEntries:
+            if len(items) == 1:
+                raise
+            half = len(items) // 2
+            return await self._record(name, await self._record(name, place, items[:half]), items[half:])
         await self._outbox.trim(upto)
         return upto
 

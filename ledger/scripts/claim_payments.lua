@@ -2,7 +2,7 @@
 -- ARGV: lane, limit, lease (ms)
 -- Returns: {lanes to kick, {now (ms), token, base of sequences, when the youngest of the payments that have left had last changed (ms, 0:
 --          none has), i'mport's failures in a row,
---          per payment {imp_uid, tries, silent (0 or 1), record (or ""), i'mport's object (or ""), {id, pending notification, …}}}}
+--          per payment {imp_uid, tries, silent (0 or 1), record (or ""), i'mport's object (or ""), {notification that waits, …}}}}
 -- uses: lanes leases payments records snapshots
 
 -- Bytes that one claim reads of payments, about: long histories come in several claims, so that others need not wait for them.
@@ -15,7 +15,7 @@ if not may_claim then return {{}, {int(now()), int(token), "0", "0", 0, {}}} end
 reclaim(lane, lease_ms)
 
 -- What the row of a payment has for its refresh.
--- Returns: {record, i'mport's object or "", {id, notification, …}}, and how many bytes these are
+-- Returns: {record, i'mport's object or "", {notification, …}}, and how many bytes these are
 local function read_payment(imp)
   local p = m .. "/" .. imp
   local row, waiting, bytes = {}, {}, 0
@@ -23,13 +23,11 @@ local function read_payment(imp)
   for i = 1, #fields, 2 do
     local name, value = fields[i], fields[i + 1]
     bytes = bytes + #value
-    if string.sub(name, 1, 2) == "n:" then
-      waiting[#waiting + 1] = string.sub(name, 3)
-      waiting[#waiting + 1] = value
-    else
-      row[name] = value
-    end
+    row[name] = value
+    if string.sub(name, 1, 2) == "n:" then waiting[#waiting + 1] = string.sub(name, 3) end
   end
+  -- One may be settled already, where a script before this one ended halfway.
+  for i, id in ipairs(waiting) do waiting[i] = row["s:" .. id] or row["n:" .. id] end
   local object = row.object or ""
   if object == "" and row.head then object = snapshot(p, parsed_head(row.head).snap) or "" end
   return {row.record or "", object, waiting}, bytes + #object

@@ -111,7 +111,8 @@ local function record_events(c)
     local e = {id = event, type = type_, sequence = sequence, silent = (silent == "1" or c.stays_silent) and "1" or "0",
       sandbox = sandbox == "1" and "1", filters = filters, body = body, entry = entry}
     if e.silent == "0" then c.is_announced = true end
-    put_event(e, c.m, c.row)
+    put_event(e, c.row)
+    append_event(e, c.m)
     local endpoints, ordered = subscribers(e, subscriptions(c.m))
     for _, ep in ipairs(endpoints) do deliver(c, e, ep, ordered[ep]) end
     count("events", 1)
@@ -152,13 +153,12 @@ local function write(c)
   local row = c.row
   local object = c.object or c.before and c.before.snap == "" and c.head.snap ~= "" and ""  -- an event shows it now
   if object then row[#row + 1], row[#row + 2] = "object", object end
+  put_settled(c.answered, row)
   for _, cell in ipairs({"record", c.record, "head", head_text(c.head)}) do row[#row + 1] = cell end
   with_all("HSET", k("pay", c.p), row)
   for _, d in ipairs(c.deliveries) do relist(d) end
   list(k("ageing"), c.p, this_moment())
-  local ids = {}
-  for i = 1, #c.answered, 2 do ids[#ids + 1] = c.answered[i] end
-  remove_waiting(c.p, ids)
+  remove_waiting(c.p, c.answered)
   if c.is_applied then count_day("applied", 1) end
 end
 

@@ -1,7 +1,7 @@
 -- Writes some events, the objects that they show, attempts and notifications of a payment anew, without its buyer. The objects wait
 -- beside the old ones, from which others may be told as differences, until erase_payment.lua has all of them take their place.
 -- ARGV: merchant, imp_uid, how many events, (id, body)…, how many objects, (version, i'mport's object)…,
---       how many deliveries, then per delivery: id, how many attempts, (JSON)…, how many notifications that wait, (id, received:entry)…
+--       how many deliveries, then per delivery: id, how many attempts, (JSON)…, how many notifications, (field, value)…
 -- Returns: 1
 -- uses: deliveries rows
 local p = take() .. "/" .. take()
@@ -24,9 +24,9 @@ for _ = 1, take_number() do
     rewrite(d)
   end
 end
-local waiting = take_rows(2)
-for i = 1, #waiting, 2 do
-  local field = "n:" .. waiting[i]
-  if redis.call("HEXISTS", k("pay", p), field) == 1 then redis.call("HSET", k("pay", p), field, waiting[i + 1]) end
+local notifications = take_rows(2)
+for i = 1, #notifications, 2 do
+  local field = notifications[i]
+  if redis.call("HEXISTS", k("pay", p), field) == 1 then redis.call("HSET", k("pay", p), field, notifications[i + 1]) end
 end
 return 1

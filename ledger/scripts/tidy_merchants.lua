@@ -2,12 +2,29 @@
 -- rejected, and the progress of their automatic reconciliation is removed. Their lanes stay closed.
 -- ARGV: deleted before (ms), limit
 -- Returns: how many payments
--- uses: lanes leases notifications reasons
+-- uses: lanes leases notifications outbox reasons
 local before, limit, removed = take(), take_number(), 0
+
+-- Rejects the notifications of a payment that still wait.
+local function reject(p, reason)
+  local row, answered = k("pay", p), {}
+  for _, id in ipairs(waiting_for(p)) do
+    local received, entry = string.match(redis.call("HGET", row, "n:" .. id), "^(%d+):(.*)$")
+    local stamp = {received_at = tonumber(received), outcome = "rejected", reason = reason, revision = 1}
+    append_entry(entry, stamp)
+    answered[#answered + 1] = id
+    answered[#answered + 1] = cmsgpack.pack({entry, cmsgpack.pack(stamp)})
+  end
+  append_to_outbox()
+  local settled = {}
+  put_settled(answered, settled)
+  with_all("HSET", row, settled)
+  remove_waiting(p, answered)
+end
 
 local function give_up(m, lane, imp)
   local p = m .. "/" .. imp
-  reject_waiting(p, waiting_for(p), because("merchant_deleted"))
+  reject(p, because("merchant_deleted"))
   redis.call("ZREM", k("due", lane), imp)
   redis.call("HDEL", k("tries", lane), imp)
   redis.call("ZREM", k("stalled", lane), imp)

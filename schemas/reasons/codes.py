@@ -160,6 +160,7 @@ CODES: Mapping[str, tuple[str, ...]] = {
     "history_needed": (),
     "outbox_entry_of_other_version": ("version", "known"),
     "outbox_entry_unknown": ("what",),
+    "outbox_entry_refused": ("place", "error"),
     "outbox_entry_unreadable": ("error",),
     "replicas_missing": ("replicas",),
     "redis_not_durable": (),

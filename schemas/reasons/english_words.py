@@ -118,6 +118,7 @@ TEMPLATES: Mapping[str, str] = {
     "history_needed": "the payment may have left Redis, and only history knows what was announced of it",
     "outbox_entry_of_other_version": "the outbox has an entry of version {version}; this relay reads version {known}",
     "outbox_entry_unknown": "the outbox has an entry that this version does not know: {what}",
+    "outbox_entry_refused": "history's database refuses the entry at {place} of the outbox: {error}",
     "outbox_entry_unreadable": "the outbox has an entry that cannot be read: {error}",
     "replicas_missing": "Redis has stored it, but fewer than {replicas} replicas have",
     "redis_not_durable": "Redis is no longer durable",

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tests.chaos.faults import Injected
-from tests.chaos.history_faults import HISTORY_FAULTS, RESTORING
+from tests.chaos.history_faults import HISTORY_FAULTS
 from tests.chaos.house import ENDPOINTS, House
 from tests.chaos.load import Load
 from tests.support.history_rows import Rows, differences, rows_of_history, rows_of_ledger
@@ -52,12 +52,9 @@ async def account(house: House, load: Load, injected: Sequence[Injected]) -> Acc
         }
         ledger, history = await rows_of_ledger(state), await rows_of_history(house.history.url)
     notified = history.notifications
-    forgotten = _may_be_forgotten(load, injected)
     for identity, (imp_uid, step, _) in load.accepted.items():
         outcome = "rejected" if step == 0 and notified.get(identity) == "rejected" else states.get((imp_uid, step))
-        if identity in forgotten and identity not in notified:
-            outcome = states.get((imp_uid, step), "rejected") if step else "rejected"
-        if (identity in notified or identity in forgotten) and outcome is not None:
+        if identity in notified and outcome is not None:
             made.outcomes[outcome] += 1
         else:
             made.broken.append(f"webhook {identity} of {imp_uid}, step {step}: {notified.get(identity)}, {outcome}")
@@ -65,7 +62,7 @@ async def account(house: House, load: Load, injected: Sequence[Injected]) -> Acc
     _order(house, made)
     made.in_history = history.counts
     made.broken += differences(history, ledger)
-    _history(house, load, history, made, forgotten)
+    _history(house, load, history, made)
     _recovery(house, load, injected, made)
     return made
 
@@ -104,17 +101,10 @@ def _order(house: House, made: Account) -> None:
             made.broken.append(f"{imp_uid} was told out of order: {taken}")
 
 
-def _may_be_forgotten(load: Load, injected: Sequence[Injected]) -> set[str]:
-    """Webhooks that came before history was put back from an older copy: once one is settled, only history has it. What
-    became of its payment is known all the same."""
-    until = max((one.mended for one in injected if one.name in RESTORING), default=0.0)
-    return {identity for identity, (_, _, at) in load.accepted.items() if at < until}
-
-
-def _history(house: House, load: Load, rows: Rows, made: Account, forgotten: set[str]) -> None:
+def _history(house: House, load: Load, rows: Rows, made: Account) -> None:
     """History has what was acknowledged and what subscribers took, exactly once."""
-    if unknown := load.accepted.keys() - rows.notifications.keys() - forgotten:
-        made.broken.append(f"history lacks {len(unknown)} acknowledged webhooks: {sorted(unknown)[:5]}")
+    if lacking := load.accepted.keys() - rows.notifications.keys():
+        made.broken.append(f"history lacks {len(lacking)} acknowledged webhooks: {sorted(lacking)[:5]}")
     told = {(imp_uid, step): f"payment.{event}" for imp_uid, step, event in house.shop_steps()}
     ids: dict[tuple[str, int], list[str]] = defaultdict(list)
     steps = {}
@@ -128,8 +118,8 @@ def _history(house: House, load: Load, rows: Rows, made: Account, forgotten: set
             made.broken.append(f"history has {ids[fact]} as {fact}, subscribers took {heard}")
     for fact in steps.keys() - house.subscriber.ids.keys():
         made.broken.append(f"no subscriber took {fact}, and history has {ids[fact]}")
-    if lacking := told.keys() - set(steps.values()):
-        made.broken.append(f"history lacks {len(lacking)} events: {sorted(lacking)[:5]}")
+    if unrecorded := told.keys() - set(steps.values()):
+        made.broken.append(f"history lacks {len(unrecorded)} events: {sorted(unrecorded)[:5]}")
     taken = {f"{event}.{name}": "delivered" for name, event in house.subscriber.deliveries()}
     if taken != {identity: state for identity, (state, _) in rows.deliveries.items()}:
         made.broken.append("history has other deliveries than subscribers took")

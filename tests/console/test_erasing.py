@@ -47,11 +47,15 @@ async def recorded(context: Context) -> None:
 
 
 async def test_one_that_has_left(context: Context) -> None:
-    """History is blanked at once, and its record says so when the payment comes back."""
+    """It is put back and blanked, and so is history, whose record says so when the payment comes back again."""
     await machine.seen(context.ledger, "imp_1", amount=1004, buyer_name="홍길동")
     await recorded(context)
     await redis_of(context.ledger).delete(key("pay", "default/imp_1"))
     await erase_buyer(context, "default", "imp_1")
+    record = await context.ledger.refresh_lane.record("default", "imp_1")
+    assert record.snapshot is not None
+    assert "홍길동".encode() not in record.snapshot.raw
+    await recorded(context)
     payment = await context.history.payments.get("default", "imp_1")
     assert payment.erased_at
     assert "홍길동".encode() not in decompress(payment.snapshot)

@@ -48,6 +48,19 @@ async def longest_pause(work: Awaitable[object]) -> float:
     return worst
 
 
+async def test_questions_that_take_too_long_end(tmp_path: Path) -> None:
+    """SQLite's threads are few: whoever asks next must find one."""
+    url = f"sqlite:///{tmp_path / 'history.db'}"
+    await opened(url)
+    database = connection.open_database(parse(url))
+    endless = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+    for _ in range(2 * connection.POOL):
+        with pytest.raises(HistoryUnavailable):
+            await database.read(lambda asked: asked.exec_driver_sql(endless).scalar(), 0.05)
+    assert await database.read(lambda asked: asked.exec_driver_sql("SELECT 1").scalar()) == 1
+    await database.close()
+
+
 async def test_postgresql_is_stopped_and_started(own_postgres: Postgres) -> None:
     """While it is away everything says so; afterwards everything works, and nothing is missing."""
     history = await opened(own_postgres.create("history"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from sqlalchemy import select
@@ -49,9 +49,6 @@ class Rows:
 def differences(history: Rows, ledger: Rows) -> list[str]:
     """In words, what one of them has and the other has not; nothing where history has everything exactly once."""
     found = []
-    # Settled notifications are in history only.
-    waiting = {name: outcome for name, outcome in history.notifications.items() if outcome == "pending"}
-    history = replace(history, notifications=waiting)
     for name in (one.name for one in fields(Rows)):
         here, there = getattr(history, name), getattr(ledger, name)
         found += _named(f"{name} that history lacks", {one: there[one] for one in there.keys() - here.keys()})
@@ -73,7 +70,7 @@ async def rows_of_history(url: str) -> Rows:
 async def rows_of_ledger(state: LedgerState) -> Rows:
     """All that the ledger has, found by its keys: no index of it needs to be right."""
     rows = Rows()
-    rows.notifications |= dict.fromkeys(await state.notifications(), "pending")
+    rows.notifications |= await stored_payments.kept(state.redis)
     for identity, record in (await stored_payments.records(state.redis)).items():
         rows.payments[identity] = (int(record["sequence"]), record["status"])
     for identity, event in (await state.rows("evt")).items():

@@ -92,8 +92,7 @@ def _sort_in(contents: _Contents, name: str, kind: bytes, value: Any, index: Map
         if b"head" in row:
             contents.records[name] = stored_payments.fields_of(row)
         if short.startswith("pay:"):
-            own = {one.decode() for one in row if one[:2] not in (b"e:", b"d:", b"o:", b"t:")}
-            contents.waiting[name] = own - {"head", "record", "object"}
+            contents.waiting[name] = {one.decode() for one in row if one.startswith((b"n:", b"trouble"))}
     elif kind == b"hash":
         contents.hashes[short] = {field.decode(): text.decode(errors="replace") for field, text in pairs}
     elif kind == b"set":

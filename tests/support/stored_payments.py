@@ -11,7 +11,7 @@ from typing import Any
 from redis.client import NEVER_DECODE
 
 from ledger.keys import OUTBOX, PREFIX
-from ledger.waiting import unpack_stored
+from ledger.waiting import unpack_settled, unpack_stored
 from schemas import wire
 from schemas.compression import compress, decompress
 from schemas.outbox.codec import unpack
@@ -66,6 +66,17 @@ async def waiting(client: Any) -> dict[str, tuple[Notification, str]]:
     ]
     found.sort(key=lambda one: (one[0].received_at, one[0].id))
     return {one.id: (one, trouble) for one, trouble in found}
+
+
+async def kept(client: Any) -> dict[str, str]:
+    """The outcome of all notifications that the ledger holds, those that wait and those that are settled."""
+    found = {
+        name.decode()[2:]: unpack_settled(value).outcome
+        async for _, row in rows(client)
+        for name, value in row.items()
+        if name.startswith(b"s:")
+    }
+    return found | dict.fromkeys(await waiting(client), "pending")
 
 
 async def settled(client: Any) -> dict[str, Notification]:

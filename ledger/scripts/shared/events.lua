@@ -39,19 +39,24 @@ local function latest_delivery(p, ep)
   return latest
 end
 
--- Puts an event among the fields with which its row is written, and tells history: id, type, sequence, silent, sandbox, about, body,
--- entry (for history), `of` (its merchant, where it belongs to no payment).
-local function put_event(e, m, fields)
+-- Puts an event among the fields with which its row is written: id, type, sequence, silent, sandbox, about, body, entry (for history),
+-- `of` (its merchant, where it belongs to no payment).
+local function put_event(e, fields)
   e.recorded_at = this_moment()
-  append_entry(e.entry, {merchant = m, recorded_at = now(), silent = e.silent == "1"})
   fields[#fields + 1] = "e:" .. e.id
   fields[#fields + 1] = packed(EVENT, e)
 end
 
--- Records an event of no payment with its deliveries to these endpoints, and puts them into their lanes, added to `lanes`.
+-- Has history see an event of a merchant.
+local function append_event(e, m)
+  append_entry(e.entry, {merchant = m, recorded_at = now(), silent = e.silent == "1"})
+end
+
+-- Records an event of no payment with its deliveries to these endpoints, and puts them into their lanes, added to `lanes`: first, as a
+-- claim drops what it does not find.
 local function record_event(lanes, e, endpoints)
   local fields, made = {}, {}
-  put_event(e, e.of, fields)
+  put_event(e, fields)
   for i, ep in ipairs(endpoints) do
     made[i] = new_delivery(e, ep, "0")
     put_delivery(made[i], fields)
@@ -59,6 +64,7 @@ local function record_event(lanes, e, endpoints)
     lanes["deliver/" .. ep] = true
   end
   with_all("HSET", k("evt", e.id), fields)
+  append_event(e, e.of)
   list(k("evts", "t", e.type), e.id, e.recorded_at)
   for _, d in ipairs(made) do
     relist(d)

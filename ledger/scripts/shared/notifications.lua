@@ -1,6 +1,6 @@
 -- Notifications that wait for a refresh: fields `n:{id}` of their payment's row, each "received:entry", the entry of the outbox as a
--- receiver has packed it. A notification leaves when it is settled, once the outbox has what became of it.
--- uses: outbox records
+-- receiver has packed it. One that is settled becomes a field `s:{id}`, its entry with what became of it: no script reads it again,
+-- but a history that came back with an old copy is given it. It leaves with the payment.
 
 -- The ids of the notifications that wait for a payment, in no order.
 local function waiting_for(p)
@@ -11,23 +11,18 @@ local function waiting_for(p)
   return ids
 end
 
--- Removes settled notifications of a payment, with why they had to wait.
-local function remove_waiting(p, ids)
-  if #ids == 0 then return end
+-- These notifications (id, entry, …) of a payment wait no more; with them goes why they had to.
+local function remove_waiting(p, answered)
+  if #answered == 0 then return end
   local fields = {"trouble"}
-  for i, id in ipairs(ids) do fields[i + 1] = "n:" .. id end
+  for i = 1, #answered, 2 do fields[#fields + 1] = "n:" .. answered[i] end
   with_all("HDEL", k("pay", p), fields)
 end
 
--- Rejects notifications of a payment that still wait.
-local function reject_waiting(p, ids, reason)
-  for _, id in ipairs(ids) do
-    local received, entry = string.match(redis.call("HGET", k("pay", p), "n:" .. id) or "", "^(%d+):(.*)$")
-    if entry then
-      append_entry(entry, {received_at = tonumber(received), outcome = "rejected", reason = reason, revision = revision()})
-    end
+-- Adds settled notifications (id, entry, …) to the fields (field, value, …) with which their row is written.
+local function put_settled(answered, fields)
+  for i = 1, #answered, 2 do
+    fields[#fields + 1] = "s:" .. answered[i]
+    fields[#fields + 1] = answered[i + 1]
   end
-  append_to_outbox()
-  remove_waiting(p, ids)
-  if has_record(p) then list(k("ageing"), p, int(now())) end
 end

@@ -1,7 +1,7 @@
 -- The row of a payment, `pay:p`. Its record is in two fields, because scripts read little of it: `head` ("version first_at fetched_at
 -- heard snap words merchant_uid") and `record`, the rest as a worker packs it. `object` has i'mport's object, unless the record shows
--- the same as the events of version `snap`. `n:{id}` is a notification that waits for a refresh (see notifications.lua). So a row may
--- be there before its record is.
+-- the same as the events of version `snap`. `n:{id}` and `s:{id}` are notifications (see notifications.lua). So a row may be there
+-- before its record is.
 -- uses: snapshots
 
 local HEAD = "^(%d+) (%d+) (%d*) (%d*) (%d*) (%S*) (.*)$"
