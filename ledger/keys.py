@@ -138,7 +138,7 @@ KEYS = (
     # Payments
     PAYMENT := Key("pay:<p>", "hash", "head, record (packed) and object of a payment (shared/records.lua); n:<id>: a"
         " notification that waits for a refresh, trouble: why it has to; s:<id>: one that is settled"
-        " (notifications.lua); e:<event>, d:<delivery>: packed (rows.lua, deliveries.lua); o:<version>: i'mport's object"
+        " (notifications.lua); e:<event>, d:<delivery>: packed (rows.lua, deliveries.lua); o:<version>: the object"
         " as events show it, whole or as the difference from another, o:whole, o:spent (snapshots.lua); b:<version>:"
         " what that becomes, while its buyer is erased; t:<endpoint>: event of the latest delivery to an ordered"
         " endpoint, from the second on", "after the retention"),
