@@ -27,7 +27,7 @@ LEDGER_CALLS: tuple[Call, ...] = (
     ("DEL", "?"), ("EXISTS", "?"), ("EXPIRE", "?", 1), ("PEXPIRE", "?", 1), ("PTTL", "?"),
     ("GET", "?"), ("MGET", "?"), ("SET", "?", 1, "XX"), ("SETNX", "?", 1), ("INCR", "?"),
     ("HDEL", "?", "x"), ("HEXISTS", "?", "x"), ("HGET", "?", "x"), ("HGETALL", "?"), ("HINCRBY", "?", "x", 1),
-    ("HKEYS", "?"), ("HMGET", "?", "x"), ("HSET", "?", "x", 1), ("HSETNX", "?", "x", 1),
+    ("HKEYS", "?"), ("HLEN", "?"), ("HMGET", "?", "x"), ("HSET", "?", "x", 1), ("HSETNX", "?", "x", 1),
     ("HVALS", "?"),
     ("SADD", "?", "x"), ("SCARD", "?"), ("SISMEMBER", "?", "x"), ("SMISMEMBER", "?", "x"), ("SPOP", "?"),
     ("SREM", "?", "x"),

@@ -3,10 +3,12 @@
 -- Returns: {lanes to kick, {now (ms), token, base of sequences, when the youngest of the payments that have left had last changed (ms, 0:
 --          none has), i'mport's failures in a row,
 --          per payment {imp_uid, tries, silent (0 or 1), record (or ""), i'mport's object (or ""), {notification that waits, …}}}}
--- uses: lanes leases payments records snapshots
+-- uses: lanes leases notifications payments records snapshots
 
 -- Bytes that one claim reads of payments, about: long histories come in several claims, so that others need not wait for them.
 local MOST_BYTES = 524288
+-- Fields from which on a row is long.
+local LONG_ROW = 64
 
 local lane, limit, lease_ms = take(), take_number(), take_number()
 local m = name_of(lane)
@@ -14,16 +16,30 @@ local token, may_claim = begin_claim(lane)
 if not may_claim then return {{}, {int(now()), int(token), "0", "0", 0, {}}} end
 reclaim(lane, lease_ms)
 
+-- The row of a payment, with all that a refresh needs; of a long one no more than that, as most of it is events.
+local function row_of_payment(p)
+  local key, fields, row = k("pay", p), nil, {}
+  if redis.call("HLEN", key) <= LONG_ROW then
+    fields = redis.call("HGETALL", key)
+    for i = 1, #fields, 2 do row[fields[i]] = fields[i + 1] end
+    return row
+  end
+  fields = {"head", "record", "object"}
+  for _, id in ipairs(waiting_for(p)) do
+    fields[#fields + 1] = "n:" .. id
+    fields[#fields + 1] = "s:" .. id
+  end
+  for i, value in ipairs(redis.call("HMGET", key, unpack(fields))) do row[fields[i]] = value or nil end
+  return row
+end
+
 -- What the row of a payment has for its refresh.
 -- Returns: {record, i'mport's object or "", {notification, …}}, and how many bytes these are
 local function read_payment(imp)
   local p = m .. "/" .. imp
-  local row, waiting, bytes = {}, {}, 0
-  local fields = redis.call("HGETALL", k("pay", p))
-  for i = 1, #fields, 2 do
-    local name, value = fields[i], fields[i + 1]
+  local row, waiting, bytes = row_of_payment(p), {}, 0
+  for name, value in pairs(row) do
     bytes = bytes + #value
-    row[name] = value
     if string.sub(name, 1, 2) == "n:" then waiting[#waiting + 1] = string.sub(name, 3) end
   end
   -- One may be settled already, where a script before this one ended halfway.

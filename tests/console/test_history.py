@@ -37,7 +37,7 @@ async def forget(console: Console) -> None:
     """Everything that belongs to payments leaves the ledger, which history has by then."""
     await console.call("GET", "/v1/payments")
     redis = redis_of(console.ledger)
-    gone = ("pay", "evt", "dlv", "att:", "snaps:", "replay:", "recon:")
+    gone = ("pay", "evt", "events", "dlvs", "replay:", "recon:")
     for name in await redis.keys("*"):
         if name.decode().startswith(tuple(key(one) for one in gone)):
             await redis.delete(name)

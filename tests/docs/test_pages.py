@@ -86,7 +86,7 @@ def test_the_least_rights_are_what_the_code_needs() -> None:
     needed = {str(name).lower() for name, *_ in QUEUE_CALLS} | set(OUTSIDE_SCRIPTS[:4])
     assert set(re.findall(r"`([a-z|]+)`", queue)) == needed
     alone = needed - {str(name).lower() for name, *_ in LEDGER_CALLS} - {*OUTSIDE_SCRIPTS[:3], *OUTSIDE_SCRIPTS[4:]}
-    assert alone == {"blpop"}
+    assert alone == {"blpop", "rpush"}
 
 
 def test_the_problem_shown_is_what_the_console_answers(relay_up: RelayUp) -> None:

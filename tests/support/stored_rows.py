@@ -54,7 +54,7 @@ def taken_apart(name: str, row: Mapping[bytes, bytes], index: Mapping[bytes, byt
         kind, _, identity = field.decode().partition(":")
         if kind == "e":
             event = _unpacked(_EVENT, value)
-            snap = index[identity.encode()].decode().partition(" ")[0] if imp_uid else ""
+            snap = index.get(identity.encode(), b"").decode().partition(" ")[0] if imp_uid else ""
             event |= {"merchant": event.get("of", merchant), "imp_uid": imp_uid, **({"snap": snap} if snap else {})}
             found[f"evt:{identity}"] = event
         elif kind == "d":

@@ -61,11 +61,8 @@ class House:
 
     async def states(self) -> list[str]:
         """The states of all deliveries, in the order of their sequence."""
-        rows = [
-            await self.driver.redis.hmget(name, "sequence", "state")
-            for name in [name async for name in self.driver.redis.scan_iter(key("dlv", "*"))]
-        ]
-        return [state.decode() for _, state in sorted(rows, key=lambda row: int(row[0]))]
+        rows = (await self.driver.rows("dlv")).values()
+        return [row["state"] for row in sorted(rows, key=lambda row: int(row["sequence"]))]
 
 
 @pytest.fixture
@@ -129,12 +126,13 @@ async def test_a_dropped_kept_connection_is_an_attempt_of_its_own(house: House) 
             await house.deliver()
         ids = [request.headers["webhook-id"] for request in subscriber.requests]
     assert ids[1] == ids[2] != ids[0]
-    rows = await house.driver.redis.lrange(key("att", f"{ids[1]}.ep_1"), 0, -1)
-    assert [(row["status_code"], row["error"] and row["error"]["code"]) for row in map(orjson.loads, rows)] == [
+    sent = (await house.driver.rows("dlv"))[f"{ids[1]}.ep_1"]
+    made = map(orjson.loads, sent["log"].splitlines())
+    assert [(row["status_code"], row["error"] and row["error"]["code"]) for row in made] == [
         (None, "connection_reset"),
         (200, None),
     ]
-    assert await house.driver.redis.hmget(key("dlv", f"{ids[1]}.ep_1"), "state", "attempts") == [b"delivered", b"1"]
+    assert (sent["state"], sent["attempts"]) == ("delivered", "1")
     assert not await house.driver.redis.hget(key("endpoint", "ep_1"), "health")
 
 
@@ -180,9 +178,8 @@ async def test_secrets_that_no_key_opens_hold_the_delivery(house: House) -> None
         await house.driver.look(paid())
         await house.deliver()
         assert (subscriber.requests, await house.states()) == ([], ["pending"])
-    (row,) = [name async for name in house.driver.redis.scan_iter(key("dlv", "*"))]
-    assert load(await house.driver.redis.hget(row, "reason")).code == "held"
-    assert await house.driver.redis.hget(row, "attempts") == b"0"
+    (row,) = (await house.driver.rows("dlv")).values()
+    assert (load(row["reason"]).code, row["attempts"]) == ("held", "0")
 
 
 async def test_a_test_of_an_endpoint_whose_secrets_no_key_opens_says_so(house: House) -> None:

@@ -206,7 +206,7 @@ async def test_every_look_that_breaks_off_is_logged(shop: Shop) -> None:
     shop.pay("imp_1", "imp_2")
     for imp_uid in ("imp_1", "imp_2"):
         await shop.driver.accept(imp_uid)
-        await shop.driver.redis.set(key("snaps", f"default/{imp_uid}"), "no hash")
+    await shop.driver.redis.set(key("events"), "no hash")
     with structlog.testing.capture_logs() as lines, pytest.raises(Exception, match="WRONGTYPE"):
         await shop.refresh(str(REFRESH))
     told = [line for line in lines if line["event"] == "refreshes_failed"]

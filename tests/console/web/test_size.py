@@ -15,9 +15,8 @@ _NOTHING = 40
 _SEED = """
 for i = tonumber(ARGV[1]), tonumber(ARGV[2]) - 1 do
   local event, at = string.format("evt_%032d", i), 1700000000000 + i
-  for _, index in ipairs({"evts:p:default/imp_old", "evts:t:endpoint.test"}) do
-    redis.call("ZADD", KEYS[1] .. index, at, event)
-  end
+  redis.call("HSET", KEYS[1] .. "events", event, " default/imp_old")
+  redis.call("ZADD", KEYS[1] .. "evts:t:endpoint.test", at, event)
   for _, index in ipairs({"dlvs:s:" .. ARGV[3] .. "/pending", "dlvs:s:" .. ARGV[3] .. "/dead"}) do
     redis.call("ZADD", KEYS[1] .. index, at, event .. "." .. ARGV[3])
   end
