@@ -47,7 +47,7 @@ class _Write(NamedTuple):
 class ClaimedPayment:
     """A payment to refresh. ``tries`` look-ups have failed so far; ``reported_cancellations`` (ids) and
     ``escrow_changes`` are what verified webhooks have reported. What happened before ``forgotten_until`` (UNIX seconds)
-    may have been announced, by whom nobody remembers."""
+    may have been announced, and it is not known what was announced."""
 
     lease: Lease
     record: Record

@@ -9,7 +9,7 @@ for _, call in ipairs(cjson.decode(take())) do
   end
   local answer = redis.pcall(unpack(call))
   -- RENAME needs a key that there is; it says so only to those who may use it.
-  if type(answer) == "table" and answer.err and not string.find(answer.err, "no such key", 1, true) then
+  if type(answer) == "table" and answer.err and not string.find(answer.err, "no%ssuch%skey$") then
     refused[#refused + 1] = call[1]
     refused[#refused + 1] = answer.err
   end
