@@ -50,8 +50,8 @@ class _Write(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class ClaimedPayment:
     """A payment to refresh. ``tries`` look-ups have failed so far; ``waiting`` are the notifications that came before
-    the claim. What happened before ``forgotten_until`` (UNIX seconds) may have been announced, by whom nobody
-    remembers."""
+    the claim. What happened before ``forgotten_until`` (UNIX seconds) may have been announced, and it is not known what
+    was announced."""
 
     lease: Lease
     record: Record

@@ -1,5 +1,5 @@
-"""The events of a payment, or of a type, with all that belongs to them: read in parts, so that nobody waits for a long
-history and it need not fit into memory."""
+"""The events of a payment, or of a type, with all that belongs to them: read in parts, so that no caller waits for a
+long history and it need not fit into memory."""
 
 from __future__ import annotations
 

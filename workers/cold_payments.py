@@ -84,7 +84,7 @@ class ColdPayments:
         return bool(await self._payments(merchant, [imp_uid]))
 
     async def _forgotten(self, unknown: Sequence[ClaimedPayment], now: float) -> dict[str, ClaimedPayment]:
-        """Those that nobody knows though they may have been known, by imp_uid."""
+        """Those that neither ledger nor history knows, though they may have been known, by imp_uid."""
         until = await self.forgotten_until(now) if unknown else 0.0
         return {one.record.imp_uid: replace(one, forgotten_until=until) for one in unknown}
 

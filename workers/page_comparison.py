@@ -121,8 +121,8 @@ def recorded_silently(run: Reconciliation) -> bool | None:
 def _announced_at(
     missing: Iterable[Fact], snapshot: Snapshot, merchant: Merchant, forgotten_until: float
 ) -> float | None:
-    """When i'mport should have sent a webhook about these facts; None if it promises none, or nobody knows whether it
-    did."""
+    """When i'mport should have sent a webhook about these facts; None if it promises none, or it is not known
+    whether it did."""
     since = max(silent_before(snapshot, merchant), merchant.created_at - OVERLAP, forgotten_until)
     return min((fact.at for fact in missing if fact.kind in ANNOUNCED and fact.at >= since), default=None)
 

@@ -15,7 +15,7 @@ from console.operations.wait_for_history import HistoryPage, wait_for_history
 from history.pages import PageRequest
 from ledger.ledger import Ledger
 from schemas import wire
-from schemas.errors import LedgerUnavailable
+from schemas.errors import LedgerFull, LedgerUnavailable
 from schemas.outbox.codec import pack
 from schemas.outbox.entries import Audit
 
@@ -58,19 +58,22 @@ class AuditTrail:
         try:
             await self._append(actor, deed, wire.dumps(deed.detail))
         except LedgerUnavailable as error:
-            log.error(
-                "audit_not_written", actor=actor, action=deed.action, object=deed.object, detail=dict(deed.detail),
-                error=str(error),
-            )  # fmt: skip
+            _log_lost(actor, deed, error)
 
     async def looked(self, actor: str, deed: Deed) -> None:
-        """Audit a look, before anything is shown. Raises `LedgerUnavailable`: what cannot be audited is not shown."""
+        """Audit a look, before anything is shown. Raises `LedgerUnavailable`: what cannot be audited is not shown.
+
+        While Redis is full the log has the look instead: operators have to see then why callbacks wait.
+        """
         detail = wire.dumps(deed.detail)
         look, now = (actor, deed.action, deed.object, detail), time.monotonic()
         self._forget(now - LOOK_EVERY)
         if look in self._looks:
             return
-        await self._append(actor, deed, detail)
+        try:
+            await self._append(actor, deed, detail)
+        except LedgerFull as error:
+            _log_lost(actor, deed, error)
         self._looks[look] = now
 
     async def _append(self, actor: str, deed: Deed, detail: bytes) -> None:
@@ -82,6 +85,13 @@ class AuditTrail:
         """Forget looks that are so old; the oldest come first."""
         while self._looks and self._looks[oldest := next(iter(self._looks))] <= before:
             del self._looks[oldest]
+
+
+def _log_lost(actor: str, deed: Deed, error: LedgerUnavailable) -> None:
+    log.error(
+        "audit_not_written", actor=actor, action=deed.action, object=deed.object, detail=dict(deed.detail),
+        error=str(error),
+    )  # fmt: skip
 
 
 async def list_audit(

@@ -126,7 +126,9 @@ async def test_made_up_merchants_do_not_fill_the_spool(
     await asyncio.to_thread(own_redis.kill)
     flood = {"x_forwarded_for": "203.0.113.7"}
     answers = await post_all(receiver, "/webhooks/made-up-{}".format, PER_SOURCE + 200, flood["x_forwarded_for"])
-    assert answers == {200: PER_SOURCE, 503: 200}
+    # On a fast machine the limit of the source's rate comes before that of its budget.
+    assert (answers[200], answers[503] + answers[429]) == (PER_SOURCE, 200)
+    assert answers[503]
     assert (await receiver.post(webhook(0), "/webhooks/-not-a-name", **flood)).status_code == 404
     await receiver.process.kill()
     receiver = await start(processes, free_port(), own_redis.url, **PROXY)
