@@ -27,6 +27,7 @@ from runtime.settings import Settings
 from schemas.endpoints.egress import check_url
 from schemas.endpoints.endpoint import (
     ALL_PAYMENTS,
+    IN_FLIGHT,
     MAX_DESCRIPTION,
     MAX_HEADERS,
     MAX_URL,
@@ -62,7 +63,7 @@ class EndpointIn(Body):
     types: Types = Field(default=[ALL_PAYMENTS], description="exact names, payment.* or *")
     description: Description = ""
     ordered: bool = Field(True, description="a payment's events one after the other, in the order of their sequence")
-    max_in_flight: InFlight = 64
+    max_in_flight: InFlight = IN_FLIGHT
     rate_limit: RateLimit | None = Field(None, description="deliveries a second")
     headers: Headers = Field(default={}, description="sent along; encrypted at rest and masked when shown")
     payload: Payload = Field("full", description="thin leaves i'mport's object out")

@@ -41,6 +41,8 @@ MAX_URL = 2048
 MAX_DESCRIPTION = 500
 MAX_HEADERS = 50
 MAX_HEADER_BYTES = 8192
+IN_FLIGHT = 64
+"""Callbacks that an endpoint allows at once unless its operator says otherwise."""
 MOST_SECRETS = 5
 """Secrets that sign at one time; each is a signature in every callback's header."""
 
@@ -89,7 +91,7 @@ class Endpoint:
     types: tuple[str, ...] = (ALL_PAYMENTS,)
     description: str = ""
     ordered: bool = True
-    max_in_flight: int = 64
+    max_in_flight: int = IN_FLIGHT
     rate_limit: float | None = None
     headers: str = field(default="", repr=False)
     payload: Literal["full", "thin"] = "full"

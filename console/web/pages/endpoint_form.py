@@ -20,14 +20,9 @@ TYPES = (ALL_PAYMENTS, EVERYTHING, *PAYMENT_TYPES, *ENDPOINT_TYPES)
 _NEW: dict[str, Any] = {
     "merchant": "default",
     "url": "",
-    "types": [ALL_PAYMENTS],
-    "description": "",
-    "ordered": True,
-    "max_in_flight": 64,
-    "rate_limit": None,
-    "headers": {},
-    "payload": "full",
+    **{name: field.default for name, field in EndpointIn.model_fields.items() if not field.is_required()},
 }
+"""What an empty form shows: the defaults of the API."""
 
 
 async def new(visit: Visit) -> PageResult:
