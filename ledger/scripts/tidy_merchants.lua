@@ -19,6 +19,7 @@ local function reject(p, reason)
   local settled = {}
   put_settled(answered, settled)
   with_all("HSET", row, settled)
+  if #answered > 0 then list(k("ageing"), p, int(now())) end
   remove_waiting(p, answered)
 end
 

@@ -83,6 +83,16 @@ async def test_what_a_deleted_merchant_waited_for_is_given_up_in_the_end(driver:
     assert await driver.redis.exists(key("pay", "shop/imp_now")) == 0
 
 
+async def test_rejected_notifications_of_a_deleted_merchant_leave(driver: Driver) -> None:
+    """Also where there never was a record of their payment."""
+    await driver.ledger.merchants.ensure("shop")
+    await driver.accept("imp_never", merchant="shop")
+    await driver.ledger.merchants.delete("shop")
+    while await tidy(driver, after=2 * 86400):
+        pass
+    assert await driver.redis.exists(key("pay", "shop/imp_never"), key("ageing")) == 0
+
+
 async def test_default_is_never_gone(driver: Driver) -> None:
     """Its webhooks are accepted even before it is set up, so its lane stays open and is kicked."""
     await driver.ledger.merchants.ensure("default")

@@ -10,10 +10,10 @@ import pytest
 from ledger.reconciliations import Reconciliation
 from schemas.payments.cancellations import CancellationRequest
 from schemas.payments.decide import Policy, record_request
+from tests.support import stored_payments
 from tests.support.iamport_stub import no, payment, well
 from tests.support.ledger_driver import REFRESH, UNKNOWN
 from tests.support.ledger_invariants import problems
-from tests.support.ledger_redis import key
 from tests.workers.merchant_workers import MerchantWorkers, running_merchant
 
 
@@ -39,7 +39,7 @@ async def test_a_webhook_for_a_test_payment_is_rejected(shop: MerchantWorkers) -
     assert outcome == "rejected"
     assert "test channel" in (reason or "")
     assert "include_sandbox" in (reason or "")
-    assert await shop.driver.redis.exists(key("pay", "default/imp_test")) == 0
+    assert "default/imp_test" not in await stored_payments.records(shop.driver.redis)
     assert (await shop.driver.due(REFRESH), await shop.driver.due(UNKNOWN)) == ({}, {})
     assert len(shop.stub.calls) == 1
 
