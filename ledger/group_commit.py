@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Generic, TypeVar
 
 from schemas.errors import LedgerRefused
@@ -66,6 +66,11 @@ class GroupCommit(Generic[Item, Answer]):
                 wanted = [(item, future) for item, future in together if not future.done()]
                 if wanted:
                     await self._write_some(wanted)
+        except BaseException as error:
+            # Nobody would write what is left: the loop is ending, and its callers wait for their answers in vain.
+            left, self._waiting = self._waiting, []
+            _fail(left, error)
+            raise
         finally:
             self._writing -= 1
 
@@ -90,9 +95,7 @@ class GroupCommit(Generic[Item, Answer]):
                     raise
                 answers = await self._write_each(items)
         except BaseException as error:
-            for _, future in together:
-                if not future.done():
-                    future.set_exception(error)
+            _fail(together, error)
             if not isinstance(error, Exception):
                 raise
             return
@@ -116,3 +119,10 @@ class GroupCommit(Generic[Item, Answer]):
             if len(answers) == 2 and all(isinstance(answer, LedgerRefused) for answer in answers):
                 return [*answers, *answers[1:] * (len(items) - 2)]
         return answers
+
+
+def _fail(items: Iterable[tuple[object, asyncio.Future[Answer]]], error: BaseException) -> None:
+    """Raise the error for each of these callers that still waits."""
+    for _, future in items:
+        if not future.done():
+            future.set_exception(error)

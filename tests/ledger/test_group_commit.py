@@ -160,3 +160,26 @@ async def test_what_is_heavy_is_written_alone() -> None:
     for place in range(4):
         await writing.end(place)
     assert writing.begun == [[1], [4, 5], [2], [30], [1, 1]]
+
+
+@pytest.mark.parametrize("at_once", [1, 2])
+async def test_who_waits_for_a_writer_that_is_cancelled_ends(at_once: int) -> None:
+    """A loop that ends cancels the writer with all tasks; who writes something last must not wait for it for ever."""
+    writing = asyncio.Event()
+
+    async def write(items: Sequence[int]) -> Sequence[int]:
+        writing.set()
+        await asyncio.Event().wait()
+        return items
+
+    batch: GroupCommit[int, int] = GroupCommit(write, at_once=at_once, enough=100)
+    before = asyncio.all_tasks()
+    first = asyncio.create_task(batch.add(1))
+    await writing.wait()
+    (writer,) = asyncio.all_tasks() - before - {first}
+    second = asyncio.create_task(batch.add(2))
+    await asyncio.sleep(0)
+    writer.cancel()
+    async with asyncio.timeout(10):
+        answers = await asyncio.gather(first, second, return_exceptions=True)
+    assert [type(answer) for answer in answers] == [asyncio.CancelledError] * 2
