@@ -67,7 +67,7 @@ class GroupCommit(Generic[Item, Answer]):
                 if wanted:
                     await self._write_some(wanted)
         except BaseException as error:
-            # Nobody would write what is left: the loop is ending, and its callers wait for their answers in vain.
+            # No other writer comes for what is left while the loop ends: its callers would wait in vain.
             left, self._waiting = self._waiting, []
             _fail(left, error)
             raise

@@ -235,12 +235,14 @@ async def test_two_record_at_once(recording: Recording) -> None:
 
     forgetting = asyncio.create_task(forget())
     try:
+        async with asyncio.timeout(60):
+            while len(seen - {""}) < 2:  # who waits to record tries once in a while, and may find that another does
+                await recording.pay(20)
         await recording.pay(60)
         await recording.settled()
     finally:
         over.set()
         await forgetting
-    assert len(seen - {""}) >= 2  # the worker that was replaced may still have been the one at first
 
 
 async def test_postgresql_is_away_under_load(

@@ -57,6 +57,7 @@ class Cluster:
         self.others = [port for port in self.primaries if port != self.owner]
         with client(self.owner) as owner:
             open_ledger(owner)
+            assert owner.wait(1, _FORMING_TIMEOUT_MS) == 1, "its replica does not have it"
 
     def stop(self) -> None:
         """End all nodes."""
