@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, get_args
 
 from ledger import keys
 from ledger.store import Store
@@ -55,9 +55,7 @@ class Notifications:
         if not names:
             return ()
         found = await self._store.run_all("read_waiting", [(keys.payment(*name), most) for name in names])
-        return [
-            _notification(one, trouble) for trouble, *rows in found for one in in_order(stored for _, stored in rows)
-        ]
+        return [_waiting(one, trouble) for trouble, *rows in found for one in in_order(stored for _, stored in rows)]
 
     async def unrecorded(self, identity: str) -> Entry | None:
         """The notification of this id, if it is among the latest that history does not have yet."""
@@ -66,7 +64,8 @@ class Notifications:
         return entry if isinstance(entry, Entry) and entry.id == identity else None
 
 
-def _notification(row: Entry, trouble: bytes) -> StoredNotification:
+def stored_notification(row: Entry) -> StoredNotification:
+    """A notification as its entry, in ledger or history, has it."""
     return StoredNotification(
         id=row.id,
         merchant=row.merchant,
@@ -76,7 +75,14 @@ def _notification(row: Entry, trouble: bytes) -> StoredNotification:
         cancellation_id=row.cancellation_id,
         source=row.source or None,
         received_at=row.received_at / 1000,
-        outcome="pending",
-        reason=stored(trouble or (row.reason or "").encode()),
+        outcome=next(outcome for outcome in get_args(Outcome) if outcome == row.outcome),
+        reason=stored(row.reason),
         extra=wire.loads(row.extra or "{}"),
     )
+
+
+def _waiting(row: Entry, trouble: bytes) -> StoredNotification:
+    """One that waits, though a script that ended halfway may have settled it; `trouble` is what its payment waits for,
+    or empty."""
+    found = replace(stored_notification(row), outcome="pending")
+    return replace(found, reason=stored(trouble)) if trouble else found

@@ -94,30 +94,28 @@ def answered(
     """
     rows = []
     for one in some:
-        if one.outcome != "pending":
-            rows.append((one.id, pack(one)))
-            continue
         is_escrow = _trusted_change(one) is not None
-        if only_escrow and not is_escrow:
+        if only_escrow and one.outcome == "pending" and not is_escrow:
             continue
         reason = one.reason
         if is_escrow and doubt is not None:
             reason = dump(doubt).decode()
         became = "rejected" if reason and outcome == "unchanged" else outcome
-        rows.append((one.id, pack(replace(one, outcome=became, reason=reason, revision=_SETTLED))))
+        rows.append(_settled(one, became, reason))
     return rows
 
 
 def rejected(some: Sequence[Entry], reason: Reason) -> list[tuple[str, bytes]]:
     """The id of each of these notifications, and its entry with the outcome."""
     text = dump(reason).decode()
-    return [
-        (
-            one.id,
-            pack(replace(one, outcome="rejected", reason=text, revision=_SETTLED) if one.outcome == "pending" else one),
-        )
-        for one in some
-    ]
+    return [_settled(one, "rejected", text) for one in some]
+
+
+def _settled(one: Entry, outcome: str, reason: str | None) -> tuple[str, bytes]:
+    """The id of a notification and its entry with this outcome, or with the one that it has already."""
+    if one.outcome == "pending":
+        one = replace(one, outcome=outcome, reason=reason, revision=_SETTLED)
+    return one.id, pack(one)
 
 
 def _trusted_change(one: Entry) -> EscrowChange | None:

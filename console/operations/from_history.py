@@ -9,7 +9,6 @@ from history.deliveries import RecordedDelivery
 from ledger.deliveries import DeliveryView
 from ledger.endpoints import RegisteredEndpoint, load_registered
 from ledger.events import StoredEvent
-from ledger.notifications import Outcome, StoredNotification
 from ledger.payments import Payment
 from ledger.reconciliations import Reconciliation, load_run
 from ledger.replays import Replay, load_replay
@@ -75,23 +74,6 @@ def delivery(row: RecordedDelivery, disabled_reason: Reason | None = None) -> De
         next_attempt_at=_seconds(sent.next_attempt_at) if sent.state == "pending" else None,
         reason=reason,
         attempts=tuple(map(_attempt, row.attempts)),
-    )
-
-
-def notification(row: entries.Notification) -> StoredNotification:
-    """A notification."""
-    return StoredNotification(
-        id=row.id,
-        merchant=row.merchant,
-        imp_uid=row.imp_uid,
-        merchant_uid=row.merchant_uid,
-        status=row.status,
-        cancellation_id=row.cancellation_id,
-        source=row.source,
-        received_at=row.received_at / 1000,
-        outcome=next(outcome for outcome in get_args(Outcome) if outcome == row.outcome),
-        reason=stored(row.reason),
-        extra=wire.loads(row.extra or "{}"),
     )
 
 

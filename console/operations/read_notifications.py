@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from console.context import Context
-from console.operations import from_history
 from console.operations.wait_for_history import HistoryPage, wait_for_history
 from history.pages import PageRequest
-from ledger.notifications import Outcome, StoredNotification
+from ledger.notifications import Outcome, StoredNotification, stored_notification
 from schemas.errors import HistoryUnavailable, NotFound
 from schemas.outbox.entries import Notification
 
@@ -49,4 +48,4 @@ async def _as_they_are(context: Context, rows: Sequence[Notification]) -> tuple[
     names = list(dict.fromkeys((row.merchant, row.imp_uid) for row in rows if row.outcome == "pending"))
     now = {row.id: row for row in await context.ledger.notifications.of_payments(names, MOST_OF_PAYMENT)}
     pending = (now.get(row.id) if row.outcome == "pending" else None for row in rows)
-    return tuple(known or from_history.notification(row) for known, row in zip(pending, rows, strict=True))
+    return tuple(known or stored_notification(row) for known, row in zip(pending, rows, strict=True))
