@@ -212,7 +212,9 @@ class Relay:
         rows: list[dict[str, Any]] = []
         query |= {"limit": 200}
         while query.get("cursor", "") is not None:
-            page = wire.loads((await self.api.get(path, params=query)).content)
+            answer = await self.api.get(path, params=query)
+            assert answer.status_code == 200, (path, query, answer.text)
+            page = wire.loads(answer.content)
             rows += page["data"]
             query["cursor"] = page["next_cursor"]
         return rows
