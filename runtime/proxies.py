@@ -29,8 +29,8 @@ class TrustedProxies:
         return address is not None and within(address, self._networks)
 
     def source(self, peer: str, trail: bytes) -> Address | None:
-        """Where a request comes from that arrived with this `X-Forwarded-For` (all of them, joined by commas, or nothing). None
-        where that cannot be known: the peer or the hop that counts is not an address."""
+        """Where a request comes from; `trail` is all of its `X-Forwarded-For` joined by commas, or nothing. None where
+        that cannot be known: the peer, or the hop that counts, is not an address."""
         address = parse(peer)
         if not trail or address is None or not within(address, self._networks):
             return address

@@ -15,13 +15,9 @@ class TokenOut(Out):
     """A token; what it is, is never shown."""
 
     fingerprint: str = Field(description="the first 32 digits of its SHA-256")
-    actor: str = Field(
-        description="who has it, as the audit says: its name in the settings, or what its print begins with"
-    )
+    actor: str = Field(description="who has it, as the audit says: its name, else how its fingerprint begins")
     rights: Rights = Field(description="`metrics`: for `/metrics` only")
-    last_used_at: Time | None = Field(
-        description="to a minute; null: not within 400 days, or since Redis lost its data"
-    )
+    last_used_at: Time | None = Field(description="to a minute; null: not within 400 days")
 
 
 class TokenList(ListOut[TokenOut]):
@@ -34,7 +30,5 @@ async def list_(call: Call[Parameters, Nothing]) -> OperationResult:
 
 
 OPERATIONS = (
-    Operation(
-        "GET", "/v1/tokens", "List the tokens of the operator API, and when each was last used", list_, {200: TokenList}
-    ),
+    Operation("GET", "/v1/tokens", "List the tokens of the API, and when each was last used", list_, {200: TokenList}),
 )

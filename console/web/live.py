@@ -43,10 +43,8 @@ class Live:
 
     def stream(self, page: PageRoute, visit: Visit, csrf: str, is_over: Callable[[], Awaitable[bool]]) -> Response:
         """The stream of a page's parts, as they are now and each time they change, until the session `is_over`."""
-        headers = {"x-accel-buffering": "no"}
-        return StreamingResponse(
-            self._parts(page, visit, csrf, is_over), headers=headers, media_type="text/event-stream"
-        )
+        parts, headers = self._parts(page, visit, csrf, is_over), {"x-accel-buffering": "no"}
+        return StreamingResponse(parts, headers=headers, media_type="text/event-stream")
 
     async def _parts(
         self, page: PageRoute, visit: Visit, csrf: str, is_over: Callable[[], Awaitable[bool]]

@@ -35,8 +35,8 @@ L = TypeVar("L", bound=Listing)
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A page: its template and what that shows. `live` names the templates of parts that go on changing, `named` is what
-    the audit may name besides what was asked for. `retry_after`: seconds until it is worth trying again."""
+    """A page: its template and what that shows. `live` names the templates of parts that go on changing, and `named` is
+    what the audit may name besides what was asked for. `retry_after`: seconds until it is worth trying again."""
 
     template: str
     values: Mapping[str, Any]
