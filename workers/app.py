@@ -41,6 +41,8 @@ from workers.consumer_log import limit_consumer_logs
 from workers.deliver import Deliverer
 from workers.heartbeat import HeartbeatMiddleware
 from workers.jobs import JobRunner
+from workers.metrics import WorkerMetrics
+from workers.metrics_server import MetricsServer
 from workers.reconcile import Reconciler
 from workers.recorder import Recorder
 from workers.refresh import Refresher
@@ -75,8 +77,9 @@ class WorkerProcess:
         self._sender = _callback_sender(settings)
         clients = MerchantClients(settings, sealer, self._iamport, self._ledger.tokens, self._ledger.merchants.get)
         cold = ColdPayments(settings, self._ledger, self._history)
-        self._refresher = Refresher(settings, self._ledger, cold, clients, rng)
-        self._deliverer = Deliverer(settings, self._ledger, sealer, self._sender, rng)
+        metrics = WorkerMetrics()
+        self._refresher = Refresher(settings, self._ledger, cold, clients, metrics, rng)
+        self._deliverer = Deliverer(settings, self._ledger, sealer, self._sender, metrics, rng)
         self._reconciler = Reconciler(settings, self._ledger, cold, clients, rng)
         self._jobs = JobRunner(
             self._ledger,
@@ -94,7 +97,8 @@ class WorkerProcess:
         self.heartbeat = HeartbeatMiddleware(
             self._ledger.heartbeats, self.acl_watch, f"{socket.gethostname()}-{self._name}"
         )
-        self._background = Background(background(self))
+        self.metrics = MetricsServer(settings, metrics, self._ledger.merchants, lambda: dead_thread(self._worker))
+        self._background = Background(background(self, serves_metrics=settings.metrics_port != 0))
 
         broker = self._ledger.broker
         broker.add_middleware(AsyncIO())
@@ -206,7 +210,7 @@ class WorkerProcess:
         _loop().call_soon_threadsafe(call, *args)
 
 
-def background(app: WorkerProcess) -> tuple[Periodic, ...]:
+def background(app: WorkerProcess, *, serves_metrics: bool) -> tuple[Periodic, ...]:
     """The periodic tasks of a worker, which run beside its actors."""
     start = StartupCheck(app.prepare)
 
@@ -222,6 +226,7 @@ def background(app: WorkerProcess) -> tuple[Periodic, ...]:
         Periodic("record", app.recorder.step, 0.0),
         start.task("prepare"),
         Periodic("keep_open", keep_open, OPEN_CHECK_EVERY),
+        *((Periodic("serve_metrics", app.metrics.serve, 0.0),) if serves_metrics else ()),
     )
 
 
