@@ -31,6 +31,7 @@ from ledger.leases import RENEW_EVERY
 from runtime.encryption import Sealer
 from runtime.periodic import Background, Periodic
 from runtime.settings import Settings
+from runtime.signals import StopRequest
 from runtime.startup import StartupCheck
 from schemas.endpoints.egress import forbidden
 from schemas.errors import HistoryUnavailable, LedgerUnavailable
@@ -109,8 +110,8 @@ class WorkerProcess:
             dramatiq.actor(broker=broker, actor_name=name, queue_name=name, throws=LedgerUnavailable)(actor)
         self._worker = dramatiq.Worker(broker, worker_threads=THREADS, worker_timeout=THREAD_POLL_MS)
 
-    def run(self, stop: threading.Event) -> int:
-        """Work until ``stop`` is set; return the exit status: 0, or 1 if the process must be restarted.
+    def run(self, stop: StopRequest) -> int:
+        """Work until ``stop`` is requested; return the exit status: 0, or 1 if the process must be restarted.
 
         Raises `BadSetting` where a check that had to wait for Redis or history finds one.
         """
