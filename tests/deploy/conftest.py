@@ -53,8 +53,8 @@ def install(pins: Path) -> Callable[..., Path]:
 
     def into(environment: Path, python: Path, package: str) -> Path:
         subprocess.run([python, "-m", "venv", "--without-pip", environment], check=True)
-        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q", "--python", environment / "bin/python"]
-        options = ["--only-binary", ":all:", "--no-compile", "-c", pins]
+        pip = [sys.executable, "-m", "pip", "-q", "--python", str(environment / "bin/python")]
+        options = ["--only-binary", ":all:", "--no-compile", "-c", str(pins)]
         subprocess.run([*pip, "install", *options, package], check=True, capture_output=True)
         return environment / "bin"
 

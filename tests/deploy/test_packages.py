@@ -16,31 +16,16 @@ import pytest
 
 from tests.deploy.conftest import Built, build
 from tests.support import pythons
+from tests.support.checkout import copied, tracked
 from tests.support.processes import ROOT, Processes, clean_environ
 
 PACKAGES = ("schemas", "runtime", "ledger", "history", "iamport", "receiver", "workers", "console", "sandbox", "cli")
 Install = Callable[[Path, Path, str], Path]
 
 
-def tracked() -> set[str]:
-    """The files that git knows, or would know once they are committed."""
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
-    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    return {name for name in listed.splitlines() if (ROOT / name).exists()}
-
-
-def copy(files: set[str], target: Path) -> Path:
-    """A checkout elsewhere, written at another time by somebody with another umask."""
-    for name in sorted(files, reverse=True):
-        (target / name).parent.mkdir(parents=True, exist_ok=True)
-        (target / name).write_bytes((ROOT / name).read_bytes())
-        (target / name).chmod(0o700 if os.access(ROOT / name, os.X_OK) else 0o600)
-    return target
-
-
 def test_a_second_build_elsewhere_is_the_same(built: Built, tmp_path: Path) -> None:
     """Whoever builds a release again gets its bytes."""
-    again = build(copy(tracked(), tmp_path / "copy"), tmp_path / "dist")
+    again = build(copied(tmp_path / "copy"), tmp_path / "dist")
     assert again.wheel.name == built.wheel.name
     assert again.wheel.read_bytes() == built.wheel.read_bytes()
     assert again.sdist.read_bytes() == built.sdist.read_bytes()
@@ -72,7 +57,7 @@ async def test_nothing_but_the_wheel_is_needed(
     programs = install(tmp_path / "venv", pythons.installed()[version], f"{built.wheel}[up]")
     command = [str(programs / "relay"), "up", "--once"]
     # Six processes start: the first compiles for all, as on everybody's machine.
-    up = processes.run(f"relay up {version}", command, PYTHONDONTWRITEBYTECODE="")
+    up = processes.run(f"relay up {version}", command, PYTHONDONTWRITEBYTECODE="", RELAY_RETRY_SCHEDULE="100ms")
     assert await up.ended(within=150) == 0, up.output
     assert "history has all 3 payments, 6 events, 12 deliveries" in up.output
 
