@@ -31,6 +31,7 @@ from runtime.http_server import HttpServer, OnTick
 from runtime.listening import listen
 from runtime.open_files import allow_open_files
 from runtime.periodic import Background, Periodic
+from runtime.service_manager import notify_ready
 from runtime.settings import Settings
 from runtime.startup import check_once
 from schemas.errors import LedgerUnavailable
@@ -115,6 +116,7 @@ async def serve(settings: Settings, listener: socket.socket) -> int:
         with tasks.running():
             started = True
             log.info("receiver_started", port=port)
+            notify_ready()
             await server.serve_on(listener)
         try:
             await acceptor.report_refusals()

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import sys
 import threading
+from collections.abc import Callable
 from functools import partial
 
 import uvloop
@@ -16,6 +17,7 @@ from runtime import process
 from runtime.children import Children
 from runtime.encryption import Sealer
 from runtime.open_files import allow_open_files
+from runtime.service_manager import notify_stopping
 from runtime.settings import Settings
 from runtime.signals import handled
 from runtime.startup import check_once
@@ -32,20 +34,26 @@ def run(settings: Settings) -> int:
     """Work until SIGTERM or SIGINT, in as many processes as the settings say; the exit status. Raises `BadSetting`."""
     settings.needs("encryption_keys")
     if settings.workers == 1:
-        return work(settings)
+        return work(settings, on_stop=notify_stopping)
     _collect_less()  # the collector would write into the memory that the processes share
     return Children(partial(work, settings), settings.workers, STOP_WITHIN).run()
 
 
-def work(settings: Settings) -> int:
-    """Work in this process until SIGTERM or SIGINT; return its exit status. Raises `BadSetting`."""
+def work(settings: Settings, on_stop: Callable[[], object] | None = None) -> int:
+    """Work in this process until SIGTERM or SIGINT, which calls `on_stop`; its exit status. Raises `BadSetting`."""
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     is_history_prepared = asyncio.run(_check(settings))
     allow_open_files(MOST_IN_FLIGHT + 512)  # an endpoint that hangs keeps its connection
     app = WorkerProcess(settings, is_history_prepared=is_history_prepared)
     _collect_less()
     stop = threading.Event()
-    with handled(stop.set):
+
+    def end() -> None:
+        if on_stop is not None:
+            on_stop()
+        stop.set()
+
+    with handled(end):
         return app.run(stop)
 
 

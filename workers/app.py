@@ -30,6 +30,7 @@ from ledger.jobs import HISTORY, RECONCILE, REPLAY, RETENTION, REWRITE
 from ledger.leases import RENEW_EVERY
 from runtime.encryption import Sealer
 from runtime.periodic import Background, Periodic
+from runtime.service_manager import notify_ready
 from runtime.settings import Settings
 from runtime.startup import StartupCheck
 from schemas.endpoints.egress import forbidden
@@ -114,6 +115,7 @@ class WorkerProcess:
         limit_consumer_logs(self._worker)
         self._call_in_loop(self._background.start)
         log.info("worker_ready", threads=THREADS)
+        notify_ready()
         status = 0
         while not status and not stop.wait(1.0):
             dead = dead_thread(self._worker)
