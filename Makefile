@@ -5,10 +5,10 @@ BIN := .venv/bin
 UV_FLAGS := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench chaos lock release clean ready ready-dev
+.PHONY: help run test lint format bench chaos lock release check-image check-install clean ready ready-dev
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-8s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-13s %s\n", $$1, $$2 }'
 
 run: ready ## start everything, play a demo, stay up until Ctrl-C
 	@exec $(BIN)/relay up
@@ -47,6 +47,12 @@ lock: ## renew the lock files from pyproject.toml and those of the benchmark's p
 
 release: ready-dev ## make release VERSION=1.2.3: version, changelog, tag; wheel, sdist, SBOM and checksums in dist/
 	@$(BIN)/python -m scripts.release $(VERSION)
+
+check-image: ready-dev ## run the steps of deploy/Dockerfile in a bare Debian (as root; two minutes)
+	@$(BIN)/python -m scripts.check_image
+
+check-install: ready-dev ## follow "Installing on Debian" of docs/operating.md word for word in a bare Debian (as root)
+	@$(BIN)/python -m scripts.check_install
 
 clean: ## remove the environment and caches, but not var/
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build *.egg-info

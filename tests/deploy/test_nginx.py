@@ -18,8 +18,8 @@ from tests.support.receivers import Receiver
 SITE = ROOT / "deploy" / "nginx" / "iamport-relay"
 IAMPORT, STRANGER = "52.78.100.19", "203.0.113.7"
 WEBHOOK = {"imp_uid": "imp_448280090638", "merchant_uid": "order_1", "status": "paid"}
-# What Debian's nginx.conf sets and this site leaves alone. All clients of a test are on this machine, so each says which
-# address it stands for.
+# What Debian's nginx.conf sets and this site leaves alone. All clients of a test are on this machine, and each says
+# which address it stands for.
 CONFIGURATION = """
 daemon off; pid {folder}/nginx.pid; error_log stderr; {user}
 events {{ worker_connections 64; }}

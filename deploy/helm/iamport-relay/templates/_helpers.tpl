@@ -50,6 +50,8 @@ priorityClassName: {{ . }}
 {{- end }}
 # After SIGTERM a process finishes what is under way, within 30 s.
 terminationGracePeriodSeconds: 40
+volumes:
+  - { name: tmp, emptyDir: {} }
 securityContext:
   runAsNonRoot: true
   runAsUser: 10001
