@@ -13,7 +13,8 @@ from pathlib import Path
 
 RELEASE = "bookworm"
 PROGRAMS = {"debootstrap": "debootstrap", "systemd-nspawn": "systemd-container"}
-_CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
+_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+_PIP = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST", "PIP_DEFAULT_TIMEOUT")
 
 
 class CannotTry(Exception):
@@ -54,17 +55,19 @@ def copy(root: Path, target: Path) -> Path:
 def enter(root: Path, *options: str) -> list[str]:
     """The beginning of a command that runs in this root, in namespaces of its own, with this machine's network unless
     the options say otherwise."""
-    return [
-        *("systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--directory", str(root)),
-        *(f"--bind-ro={_CERTIFICATES}" for _ in range(Path(_CERTIFICATES).exists())),
-        *options,
-    ]
+    return ["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--directory", str(root), *options]
 
 
 def run(root: Path, script: str, environ: Mapping[str, str], *options: str) -> str:
-    """Run a shell script in this root; what it printed. Raises `Failed`."""
-    given = {name: value for name, value in os.environ.items() if name.startswith("PIP_")} | dict(environ)
-    setenv = [f"--setenv={name}={value}" for name, value in given.items() if name != "PIP_FIND_LINKS"]
+    """Run a shell script in this root; what it printed. Raises `Failed`.
+
+    pip is set up there as it is here, and trusts the same certificates.
+    """
+    given = {name: value for name, value in os.environ.items() if name in _PIP} | dict(environ)
+    if _CERTIFICATES.exists():
+        options = (*options, f"--bind-ro={_CERTIFICATES}:/mnt/certificates")
+        given["PIP_CERT"] = "/mnt/certificates"
+    setenv = [f"--setenv={name}={value}" for name, value in given.items()]
     return _run([*enter(root, "--pipe", *setenv, *options), "sh", "-euc", script])
 
 
