@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
-import threading
 from collections.abc import Callable
 from functools import partial
 
@@ -19,7 +18,7 @@ from runtime.encryption import Sealer
 from runtime.open_files import allow_open_files
 from runtime.service_manager import notify_stopping
 from runtime.settings import Settings
-from runtime.signals import handled
+from runtime.signals import StopRequest, handled
 from runtime.startup import check_once
 from workers.app import STOP_WITHIN, WorkerProcess
 from workers.deliver import MOST_IN_FLIGHT
@@ -40,21 +39,15 @@ def run(settings: Settings) -> int:
 
 
 def work(settings: Settings, on_stop: Callable[[], object] | None = None) -> int:
-    """Work in this process until SIGTERM or SIGINT, which calls `on_stop`; its exit status. Raises `BadSetting`."""
+    """Work in this process until SIGTERM or SIGINT, after which `on_stop` is called; its exit status. Raises `BadSetting`."""
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     is_history_prepared = asyncio.run(_check(settings))
     allow_open_files(MOST_IN_FLIGHT + 512)  # an endpoint that hangs keeps its connection
     app = WorkerProcess(settings, is_history_prepared=is_history_prepared)
     _collect_less()
-    stop = threading.Event()
-
-    def end() -> None:
-        if on_stop is not None:
-            on_stop()
-        stop.set()
-
-    with handled(end):
-        return app.run(stop)
+    stop = StopRequest()
+    with handled(stop.make):
+        return app.run(stop, on_stop)
 
 
 async def _check(settings: Settings) -> bool:
