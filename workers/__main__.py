@@ -39,7 +39,7 @@ def run(settings: Settings) -> int:
 
 
 def work(settings: Settings, on_stop: Callable[[], object] | None = None) -> int:
-    """Work in this process until SIGTERM or SIGINT, after which `on_stop` is called; its exit status. Raises `BadSetting`."""
+    """Work in this process until SIGTERM or SIGINT, then call `on_stop`; its exit status. Raises `BadSetting`."""
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     is_history_prepared = asyncio.run(_check(settings))
     allow_open_files(MOST_IN_FLIGHT + 512)  # an endpoint that hangs keeps its connection

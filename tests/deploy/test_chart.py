@@ -113,7 +113,7 @@ def test_its_settings_are_settings(values: Path) -> None:
 
 
 def test_secrets_are_named_and_the_receiver_has_few() -> None:
-    """It is the one that strangers talk to."""
+    """The internet talks to it."""
     named = {
         component: [source["secretRef"]["name"] for source in pod["containers"][0]["envFrom"] if "secretRef" in source]
         for component, pod in pods(made(CHART / "ci/everything-values.yaml"))

@@ -76,7 +76,7 @@ def test_their_settings_are_settings() -> None:
 
 
 def test_the_receiver_has_no_secrets() -> None:
-    """It is the one that strangers talk to."""
+    """The internet talks to it."""
     receiver = (FILES / "iamport-relay-receiver.service").read_text()
     shared = (FILES / "iamport-relay-.service.d/common.conf").read_text()
     assert "secrets.env" not in receiver
