@@ -5,10 +5,10 @@ BIN := .venv/bin
 UV_FLAGS := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench chaos lock clean ready ready-dev
+.PHONY: help run test lint format bench chaos lock release check-image check-install clean ready ready-dev
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-8s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-13s %s\n", $$1, $$2 }'
 
 run: ready ## start everything, play a demo, stay up until Ctrl-C
 	@exec $(BIN)/relay up
@@ -38,10 +38,21 @@ chaos: ready-dev ## inject faults under load, count what arrived, write it into 
 	@$(BIN)/python -m pytest tests/chaos -m chaos -s $(ARGS)
 
 lock: ## renew the lock files from pyproject.toml and those of the benchmark's peers (needs uv and npm)
-	@echo 'setuptools>=77' | uv pip compile $(UV_FLAGS) pyproject.toml - -o requirements.lock
-	@echo 'setuptools>=77' | uv pip compile $(UV_FLAGS) --extra dev -c requirements.lock pyproject.toml - -o requirements-dev.lock
+	@echo hatchling | uv pip compile $(UV_FLAGS) --extra up --extra postgres pyproject.toml - -o requirements.lock
+	@echo hatchling | uv pip compile $(UV_FLAGS) --extra dev -c requirements.lock pyproject.toml - -o requirements-dev.lock
+	@uv pip compile $(UV_FLAGS) --extra postgres -c requirements.lock pyproject.toml -o deploy/requirements.lock
+	@echo hatchling | uv pip compile $(UV_FLAGS) -c requirements.lock - -o deploy/build.lock
 	@cd bench/peers/fastapi_celery && uv pip compile $(UV_FLAGS) requirements.in -o requirements.lock
 	@cd bench/peers/fastify_bullmq && npm install --package-lock-only --ignore-scripts --no-audit --no-fund --silent
+
+release: ready-dev ## make release VERSION=1.2.3: version, changelog, tag; wheel, sdist, SBOM and checksums in dist/
+	@$(BIN)/python -m scripts.release $(VERSION)
+
+check-image: ready-dev ## run the steps of deploy/Dockerfile in a bare Debian (as root; two minutes)
+	@$(BIN)/python -m scripts.check_image
+
+check-install: ready-dev ## follow "Installing on Debian" of docs/operating.md word for word in a bare Debian (as root)
+	@$(BIN)/python -m scripts.check_install
 
 clean: ## remove the environment and caches, but not var/
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build *.egg-info

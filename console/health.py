@@ -19,6 +19,7 @@ from console.resources.stats import HistoryOut, MemoryOut, RedisStats, works
 from ledger.heartbeats import Worker, running
 from runtime.metrics import CONTENT_TYPE
 from runtime.metrics_access import is_local
+from runtime.version import relay_version
 from schemas.errors import LedgerUnavailable
 from schemas.reasons import Reason, english
 
@@ -35,7 +36,7 @@ class ConsoleHealth:
 
     async def livez(self, _request: Request) -> Response:
         """200 while the process answers."""
-        return JSONResponse({"status": "alive"})
+        return JSONResponse({"status": "alive", "version": relay_version()})
 
     async def readyz(self, _request: Request) -> Response:
         """200 while Redis can be relied on, so that this console can answer; reports other troubles that another

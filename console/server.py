@@ -20,6 +20,7 @@ from runtime.encryption import Sealer
 from runtime.http_server import HttpServer
 from runtime.listening import listen
 from runtime.periodic import Background, Periodic
+from runtime.service_manager import notify_ready
 from runtime.settings import Settings
 from runtime.startup import StartupCheck
 
@@ -59,6 +60,7 @@ async def serve(context: Context, listener: socket) -> int:
         await start.passed(within=START_CHECK_WITHIN)
         if tasks.failure is None:
             log.info("console_started", port=listener.getsockname()[1])
+            notify_ready()
             await server.serve_on(listener)
             log.info("console_stopped")
     return tasks.status()

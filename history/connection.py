@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,15 +16,15 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-import psycopg
 from sqlalchemy import URL, create_engine, event
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from history import drivers
 from runtime.history_url import HistoryUrl
-from schemas.errors import HistoryUnavailable
+from schemas.errors import BadSetting, HistoryUnavailable
 from schemas.reasons import Reason
 
 PATIENCE = 15.0
@@ -36,6 +35,8 @@ POOL = 4
 """Connections that a process keeps, at most; SQLite's have a thread each."""
 STEPS = 20_000
 """Instructions of SQLite's machine, about a millisecond, after which it looks whether it is still waited for."""
+
+_TROUBLES: tuple[type[Exception], ...] = (DBAPIError, PoolTimeout, *drivers.ERRORS)
 
 T = TypeVar("T")
 Use = Callable[[Connection], T]
@@ -62,8 +63,14 @@ class Database(Protocol):
 
 
 def open_database(url: HistoryUrl) -> Database:
-    """The database of this URL; nothing is connected yet."""
-    return Sqlite(url.file) if url.file is not None else Postgresql(url)
+    """The database of this URL; nothing is connected yet. Raises `BadSetting` where its driver is not installed."""
+    if url.file is not None:
+        return Sqlite(url.file)
+    if not drivers.HAS_POSTGRESQL:
+        raise BadSetting(
+            "RELAY_HISTORY_URL names a PostgreSQL, whose driver is not installed: pip install 'iamport-relay[postgres]'"
+        )
+    return Postgresql(url)
 
 
 class Sqlite:
@@ -182,14 +189,14 @@ async def _available(patience: float) -> AsyncIterator[None]:
             yield
     except TimeoutError:
         raise HistoryUnavailable(Reason.of("history_timed_out")) from None
-    except (DBAPIError, PoolTimeout, sqlite3.Error, psycopg.Error) as error:
+    except _TROUBLES as error:
         raise HistoryUnavailable(Reason.of("history_unreliable", error=trouble(error))) from error
 
 
 def trouble(error: BaseException) -> str:
     """What is wrong, in one line that shows no row, no parameter and no password."""
     orig = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
-    if isinstance(error, OperationalError) or isinstance(orig, (sqlite3.Error, psycopg.OperationalError)):
+    if isinstance(error, OperationalError) or isinstance(orig, drivers.OUTAGES):
         lines = str(orig).splitlines() or [type(orig).__name__]
         return lines[0].strip()[:200]
     state = getattr(orig, "sqlstate", None)

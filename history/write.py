@@ -11,21 +11,20 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-import psycopg
 from sqlalchemy import bindparam, column, select, table, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.sql import Executable
 
-from history import tables
+from history import drivers, tables
 from history.batch import SHAPES, Batch, Shape, columns
 from history.erase import erase_in
 from schemas.outbox.entries import Entry
 
 MOST = 1000
 """Entries of one batch, about: more take no less time each, and hold others up."""
-REFUSALS = (DataError, IntegrityError, psycopg.DataError, psycopg.IntegrityError, OverflowError, UnicodeError)
+REFUSALS: tuple[type[Exception], ...] = (DataError, IntegrityError, *drivers.REFUSALS, OverflowError, UnicodeError)
 """What the database and its driver raise for values that they cannot hold."""
 START = "0-0"
 """The place before the first entry of an outbox."""

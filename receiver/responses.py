@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from runtime.version import relay_version
 from schemas.errors import UnknownMerchant, UnsupportedContentType
 from schemas.problem import MEDIA_TYPE, problem_members
 from schemas.reasons import Reason
@@ -70,7 +71,7 @@ TOO_SLOW = problem(408, Reason.of("request_too_slow"))
 HEADERS_TOO_LARGE = problem(431, Reason.of("headers_too_large"))
 NOT_HTTP = problem(400, Reason.of("not_http_request"))
 NO_TOKEN = problem(401, Reason.of("token_needed"), [(b"www-authenticate", b"Bearer")])
-ALIVE = json(200, {"status": "alive"})
+ALIVE = json(200, {"status": "alive", "version": relay_version()})
 
 _ACCEPTED = b'{"status":"accepted","id":"%s"}'
 _ID_BYTES = 30

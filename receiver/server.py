@@ -32,6 +32,7 @@ from runtime.listening import listen
 from runtime.metrics_access import MetricsAccess
 from runtime.open_files import allow_open_files
 from runtime.periodic import Background, Periodic
+from runtime.service_manager import notify_ready
 from runtime.settings import Settings
 from runtime.startup import check_once
 from schemas.errors import LedgerUnavailable
@@ -114,6 +115,7 @@ async def serve(settings: Settings, listener: socket.socket) -> int:
         with tasks.running():
             started = True
             log.info("receiver_started", port=port)
+            notify_ready()
             await server.serve_on(listener)
         try:
             await acceptor.report_refusals()

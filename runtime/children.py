@@ -17,6 +17,7 @@ from typing import NoReturn
 
 import structlog
 
+from runtime.service_manager import notify_stopping
 from runtime.signals import STOP_SIGNALS, blocked, handled, ignore
 from schemas.errors import BadSetting
 
@@ -98,6 +99,7 @@ class Children:
 
     def _stop(self) -> None:
         """End all: SIGTERM, and SIGKILL to those that have not ended in time."""
+        notify_stopping()
         ends = time.monotonic() + self._stop_within
         for child in self._running:
             os.kill(child.pid, signal.SIGTERM)

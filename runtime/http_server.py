@@ -12,6 +12,7 @@ from typing import Any, Literal
 import uvicorn
 
 from runtime.http_protocol import HttpProtocol
+from runtime.service_manager import notify_stopping
 from runtime.signals import handled_in_loop
 
 TICKS = 10
@@ -77,5 +78,6 @@ class HttpServer(uvicorn.Server):
         return await super().on_tick(counter)
 
     def _stop(self) -> None:
+        notify_stopping()
         self.force_exit = self.should_exit
         self.should_exit = True

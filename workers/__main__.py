@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
+from collections.abc import Callable
 from functools import partial
 
 import uvloop
@@ -15,6 +16,7 @@ from runtime import process
 from runtime.children import Children
 from runtime.encryption import Sealer
 from runtime.open_files import allow_open_files
+from runtime.service_manager import notify_stopping
 from runtime.settings import Settings
 from runtime.signals import StopRequest, handled
 from runtime.startup import check_once
@@ -31,13 +33,13 @@ def run(settings: Settings) -> int:
     """Work until SIGTERM or SIGINT, in as many processes as the settings say; the exit status. Raises `BadSetting`."""
     settings.needs("encryption_keys")
     if settings.workers == 1:
-        return work(settings)
+        return work(settings, on_stop=notify_stopping)
     _collect_less()  # the collector would write into the memory that the processes share
     return Children(partial(work, settings), settings.workers, STOP_WITHIN).run()
 
 
-def work(settings: Settings) -> int:
-    """Work in this process until SIGTERM or SIGINT; return its exit status. Raises `BadSetting`."""
+def work(settings: Settings, on_stop: Callable[[], object] | None = None) -> int:
+    """Work in this process until SIGTERM or SIGINT, then call `on_stop`; its exit status. Raises `BadSetting`."""
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     is_history_prepared = asyncio.run(_check(settings))
     allow_open_files(MOST_IN_FLIGHT + 512)  # an endpoint that hangs keeps its connection
@@ -45,7 +47,7 @@ def work(settings: Settings) -> int:
     _collect_less()
     stop = StopRequest()
     with handled(stop.make):
-        return app.run(stop)
+        return app.run(stop, on_stop)
 
 
 async def _check(settings: Settings) -> bool:

@@ -30,6 +30,7 @@ from ledger.jobs import HISTORY, RECONCILE, REPLAY, RETENTION, REWRITE
 from ledger.leases import RENEW_EVERY
 from runtime.encryption import Sealer
 from runtime.periodic import Background, Periodic
+from runtime.service_manager import notify_ready
 from runtime.settings import Settings
 from runtime.signals import StopRequest
 from runtime.startup import StartupCheck
@@ -110,8 +111,9 @@ class WorkerProcess:
             dramatiq.actor(broker=broker, actor_name=name, queue_name=name, throws=LedgerUnavailable)(actor)
         self._worker = dramatiq.Worker(broker, worker_threads=THREADS, worker_timeout=THREAD_POLL_MS)
 
-    def run(self, stop: StopRequest) -> int:
-        """Work until ``stop`` is requested; return the exit status: 0, or 1 if the process must be restarted.
+    def run(self, stop: StopRequest, on_stop: Callable[[], object] | None = None) -> int:
+        """Work until ``stop`` is requested, and call ``on_stop`` then; return the exit status: 0, or 1 if the process
+        must be restarted.
 
         Raises `BadSetting` where a check that had to wait for Redis or history finds one.
         """
@@ -119,6 +121,7 @@ class WorkerProcess:
         limit_consumer_logs(self._worker)
         self._call_in_loop(self._background.start)
         log.info("worker_ready", threads=THREADS)
+        notify_ready()
         status = 0
         while not status and not stop.wait(1.0):
             dead = dead_thread(self._worker)
@@ -126,6 +129,8 @@ class WorkerProcess:
                 log.critical("thread_died", thread=dead, hint="the process exits so that its supervisor restarts it")
             if dead is not None or self._background.failure is not None:
                 status = 1
+        if on_stop is not None and not status:
+            on_stop()
         self._stop(status)
         return self._background.status() or status
 

@@ -16,6 +16,7 @@ from runtime.listening import listen_from
 from runtime.metrics import CONTENT_TYPE
 from runtime.metrics_access import MetricsAccess
 from runtime.settings import Settings
+from runtime.version import relay_version
 from schemas.errors import LedgerUnavailable
 from schemas.problem import MEDIA_TYPE, problem_members
 from schemas.reasons import Reason
@@ -64,4 +65,4 @@ class MetricsServer:
     async def _answer_livez(self, _request: Request) -> Response:
         if (died := self._died()) is not None:
             return JSONResponse({"status": "dying", "thread": died}, 503)
-        return JSONResponse({"status": "alive"})
+        return JSONResponse({"status": "alive", "version": relay_version()})

@@ -18,7 +18,9 @@ from tests.support.processes import ROOT, clean_environ
 
 LOST = {f"sh {what}" for what in ("empty-ledger", "begin-anew", "empty-everything", "empty-history", "postgresql")}
 """Commands for when something is lost or of another kind: test_runbooks.py runs them."""
-KNOWN = {"sh", "sh no-test", *LOST, "json", "text", "ini", "mermaid", "python", "sql"}
+DEBIAN = {"sh debian", "sh debian-services"}
+"""Commands for a machine of its own: `make check-install` runs them."""
+KNOWN = {"sh", "sh no-test", *LOST, *DEBIAN, "json", "text", "ini", "mermaid", "python", "sql"}
 MOST_UNTESTED = 4
 SAYS = {"start.md": "payment.paid of imp_.*: done"}
 
