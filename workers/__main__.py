@@ -19,6 +19,7 @@ from runtime.open_files import allow_open_files
 from runtime.settings import Settings
 from runtime.signals import handled
 from runtime.startup import check_once
+from runtime.tracing import tracing
 from workers.app import STOP_WITHIN, WorkerProcess
 from workers.deliver import MOST_IN_FLIGHT
 
@@ -42,11 +43,12 @@ def work(settings: Settings) -> int:
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     is_history_prepared = asyncio.run(_check(settings))
     allow_open_files(MOST_IN_FLIGHT + 512)  # an endpoint that hangs keeps its connection
-    app = WorkerProcess(settings, is_history_prepared=is_history_prepared)
-    _collect_less()
-    stop = threading.Event()
-    with handled(stop.set):
-        return app.run(stop)
+    with tracing("worker") as tracer:
+        app = WorkerProcess(settings, is_history_prepared=is_history_prepared, tracer=tracer)
+        _collect_less()
+        stop = threading.Event()
+        with handled(stop.set):
+            return app.run(stop)
 
 
 async def _check(settings: Settings) -> bool:

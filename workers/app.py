@@ -32,6 +32,7 @@ from runtime.encryption import Sealer
 from runtime.periodic import Background, Periodic
 from runtime.settings import Settings
 from runtime.startup import StartupCheck
+from runtime.tracing import Tracer
 from schemas.endpoints.egress import forbidden
 from schemas.errors import HistoryUnavailable, LedgerUnavailable
 from workers.callback_sender import CallbackSender
@@ -65,7 +66,7 @@ FINISH_WITHIN = 20.0
 class WorkerProcess:
     """Everything a worker process runs."""
 
-    def __init__(self, settings: Settings, *, is_history_prepared: bool = False) -> None:
+    def __init__(self, settings: Settings, *, is_history_prepared: bool = False, tracer: Tracer | None = None) -> None:
         self._settings = settings
         rng = random.Random(secrets.randbits(64))
         self._sealer = sealer = Sealer([key.get_secret_value() for key in settings.encryption_keys])
@@ -75,8 +76,8 @@ class WorkerProcess:
         self._sender = _callback_sender(settings)
         clients = MerchantClients(settings, sealer, self._iamport, self._ledger.tokens, self._ledger.merchants.get)
         cold = ColdPayments(settings, self._ledger, self._history)
-        self._refresher = Refresher(settings, self._ledger, cold, clients, rng)
-        self._deliverer = Deliverer(settings, self._ledger, sealer, self._sender, rng)
+        self._refresher = Refresher(settings, self._ledger, cold, clients, rng, tracer)
+        self._deliverer = Deliverer(settings, self._ledger, sealer, self._sender, rng, tracer)
         self._reconciler = Reconciler(settings, self._ledger, cold, clients, rng)
         self._jobs = JobRunner(
             self._ledger,

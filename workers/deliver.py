@@ -17,6 +17,7 @@ from ledger.keys import Lane
 from runtime.encryption import Sealer
 from runtime.repeated_lines import Repeats
 from runtime.settings import Settings
+from runtime.tracing import Span, Tracer, trace_id
 from schemas.endpoints.delivery import (
     Attempt,
     AttemptResult,
@@ -57,12 +58,21 @@ Written = TypeVar("Written")
 class Deliverer:
     """The actor behind the lanes ``deliver/…`` and ``replay/…``."""
 
-    def __init__(self, settings: Settings, ledger: Ledger, sealer: Sealer, sender: CallbackSender, rng: Random) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        ledger: Ledger,
+        sealer: Sealer,
+        sender: CallbackSender,
+        rng: Random,
+        tracer: Tracer | None = None,
+    ) -> None:
         self._settings = settings
         self._ledger = ledger
         self._sealer = sealer
         self._sender = sender
         self._rng = rng
+        self._tracer = tracer
         self._health = HealthTracker(settings, ledger)
         self._in_flight: set[asyncio.Task[Any]] = set()
         # The lanes whose turn is under way, and whether a kick has arrived since: there may be work that the last
@@ -134,7 +144,7 @@ class Deliverer:
             await self._send(delivery, endpoint, keys)
         except Exception as error:
             # A bug of ours must not keep a lease for ever, nor count as a failure of the endpoint.
-            log.exception("delivery_broke", delivery=delivery.id)
+            log.exception("delivery_broke", delivery=delivery.id, **trace_id(delivery.traceparent))
             await self._hold(delivery, Reason.of("internal_error", error_type=type(error).__name__))
 
     async def _send(self, delivery: ClaimedDelivery, endpoint: Endpoint, keys: UnsealedEndpoint) -> None:
@@ -142,10 +152,13 @@ class Deliverer:
         made: list[Attempt] = []
         while True:
             began = time.time()
-            headers = attempt_headers(keys, delivery.event, body, began)
+            span = self._begin_span(delivery, endpoint)
+            headers = attempt_headers(keys, delivery.event, body, began, "" if span is None else span.traceparent)
             waiting_since, worked = time.monotonic(), time.thread_time()
             answer = await self._sender.send(endpoint.url, headers, body, self._settings.delivery_timeout)
             made.append(attempt(answer, began, replay=delivery.replay))
+            if span is not None:
+                span.end("" if answer.ok else _why_failed(answer), status_code=answer.status_code)
             if not answer.stale_connection or len(made) > MOST_STALE:
                 break
             _log_attempt(delivery, endpoint, answer, Retry(0, Reason.of("connection_reset")))
@@ -165,6 +178,15 @@ class Deliverer:
         settled = await self._settle(delivery, verdict, made)
         if answer.ok and settled == "unwell":
             await self._record_health(delivery, endpoint, answer, verdict)
+
+    def _begin_span(self, delivery: ClaimedDelivery, endpoint: Endpoint) -> Span | None:
+        """The span of one attempt, which continues the commit of its event; None where that is not traced."""
+        if self._tracer is None or not delivery.traceparent:
+            return None
+        return self._tracer.begin(
+            "attempt", "client", delivery.traceparent, merchant=endpoint.merchant, imp_uid=delivery.imp_uid,
+            event=delivery.event, delivery=delivery.id, type=delivery.type, replay=delivery.replay,
+        )  # fmt: skip
 
     async def _hold(self, delivery: ClaimedDelivery, why: Reason) -> None:
         """Hold a delivery that cannot be sent through no fault of the endpoint. A test fails instead: an operator waits
@@ -233,6 +255,10 @@ async def write_until_done(write: Callable[[], Awaitable[Written]]) -> Written |
             await asyncio.sleep(1)
 
 
+def _why_failed(answer: AttemptResult) -> str:
+    return f"HTTP {answer.status_code}" if answer.error is None else english(answer.error)
+
+
 _OUTCOMES: Mapping[type[Verdict], str] = {
     Delivered: "delivered", Retry: "retry", Dead: "dead", Disable: "disable", Hold: "hold",
 }  # fmt: skip
@@ -241,9 +267,9 @@ _OUTCOMES: Mapping[type[Verdict], str] = {
 
 def _log_attempt(delivery: ClaimedDelivery, endpoint: Endpoint, answer: AttemptResult, verdict: Verdict) -> None:
     log.info(
-        "delivery_attempted", delivery=delivery.id, endpoint=endpoint.id, type=delivery.type, imp_uid=delivery.imp_uid,
-        outcome=_OUTCOMES[type(verdict)],
+        "delivery_attempted", merchant=endpoint.merchant, imp_uid=delivery.imp_uid, event_id=delivery.event,
+        delivery=delivery.id, endpoint=endpoint.id, type=delivery.type, outcome=_OUTCOMES[type(verdict)],
         status_code=answer.status_code, error=None if answer.error is None else english(answer.error),
         duration_ms=answer.duration_ms,
-        next_in=round(verdict.at_in, 1) if isinstance(verdict, Retry) else None,
+        next_in=round(verdict.at_in, 1) if isinstance(verdict, Retry) else None, **trace_id(delivery.traceparent),
     )  # fmt: skip

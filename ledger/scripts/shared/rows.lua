@@ -60,7 +60,8 @@ local function names_in(key, start)
   return found
 end
 
-local EVENT = {"type", "sequence", "recorded_at", "silent", "sandbox", "about", "of", "body"}
+-- `trace`: the traceparent of the commit that recorded it, if that is traced.
+local EVENT = {"type", "sequence", "recorded_at", "silent", "sandbox", "about", "of", "body", "trace"}
 
 local events = {}
 
