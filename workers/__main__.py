@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
-import threading
 from functools import partial
 
 import uvloop
@@ -17,7 +16,7 @@ from runtime.children import Children
 from runtime.encryption import Sealer
 from runtime.open_files import allow_open_files
 from runtime.settings import Settings
-from runtime.signals import handled
+from runtime.signals import StopRequest, handled
 from runtime.startup import check_once
 from runtime.tracing import tracing
 from workers.app import STOP_WITHIN, WorkerProcess
@@ -46,8 +45,8 @@ def work(settings: Settings) -> int:
     with tracing("worker") as tracer:
         app = WorkerProcess(settings, is_history_prepared=is_history_prepared, tracer=tracer)
         _collect_less()
-        stop = threading.Event()
-        with handled(stop.set):
+        stop = StopRequest()
+        with handled(stop.make):
             return app.run(stop)
 
 

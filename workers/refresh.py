@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
@@ -39,6 +40,7 @@ from workers.bisect_lookup import look_up_in_parts
 from workers.cold_payments import ColdPayments, counted
 from workers.expected_amounts import expected_amounts
 from workers.lookup_outcomes import LookupOutcome, outcomes_of
+from workers.metrics import WorkerMetrics
 from workers.refresh_log import log_commit, log_events, log_failures, log_unrequested
 from workers.refresh_trace import begin_commit, begin_look_up
 from workers.turns import Turns
@@ -60,10 +62,12 @@ class Refresher:
         ledger: Ledger,
         cold: ColdPayments,
         clients: MerchantClients,
+        metrics: WorkerMetrics,
         rng: Random,
         tracer: Tracer | None = None,
     ) -> None:
         self._settings = settings
+        self._metrics = metrics
         self._cold = cold
         self._ledger = ledger
         self._lane = ledger.refresh_lane
@@ -122,8 +126,16 @@ class Refresher:
                 raise outcome
 
     async def _look_up(self, lane: Lane, claimed: ClaimedPayments) -> tuple[MerchantClient, LookupResult]:
-        client = await self._clients.get(lane.name)
-        return client, await look_up_in_parts(client.client.payments, [one.record.imp_uid for one in claimed.payments])
+        imp_uids = [one.record.imp_uid for one in claimed.payments]
+        began = time.monotonic()
+        try:
+            client = await self._clients.get(lane.name)
+            answer = await look_up_in_parts(client.client.payments, imp_uids)
+        except IamportError as error:
+            self._metrics.looked_up(lane.name, len(imp_uids), time.monotonic() - began, error)
+            raise
+        self._metrics.looked_up(lane.name, len(imp_uids), time.monotonic() - began)
+        return client, answer
 
     async def _policies(
         self, client: MerchantClient, claimed: ClaimedPayments, found: dict[str, LookupOutcome]
@@ -164,7 +176,7 @@ class Refresher:
         outcome = "failed"
         try:
             outcome = await self._lane.commit(
-                change, claimed=payment, now=now, written=partial(log_events, traceparent), traceparent=traceparent
+                change, claimed=payment, now=now, written=partial(self._written, traceparent), traceparent=traceparent
             )
         finally:
             if span is not None:
@@ -175,6 +187,10 @@ class Refresher:
         log_commit(payment, change, snapshot, outcome)
         if outcome == "full":
             raise LedgerFull(Reason.of("redis_full_for_events", events=len(change.events)))
+
+    def _written(self, traceparent: str, change: Change) -> None:
+        log_events(traceparent, change)
+        self._metrics.recorded(event.type for event in change.events)
 
     async def _postpone_unknown(self, payment: ClaimedPayment) -> None:
         """i'mport does not know the payment: look it up a few more times, then reject its notifications.
