@@ -17,7 +17,7 @@ from ledger.keys import Lane
 from runtime.encryption import Sealer
 from runtime.repeated_lines import Repeats
 from runtime.settings import Settings
-from runtime.tracing import Span, Tracer, trace_id
+from runtime.tracing import Tracer, trace_id
 from schemas.endpoints.delivery import (
     Attempt,
     AttemptResult,
@@ -34,6 +34,7 @@ from schemas.endpoints.endpoint import TEST_TYPE, Endpoint
 from schemas.endpoints.places import Answer
 from schemas.errors import LedgerUnavailable, Unreadable
 from schemas.reasons import Reason, english
+from workers.attempt_trace import begin_attempt, end_attempt
 from workers.callback_headers import UnsealedEndpoint, attempt_headers, unseal
 from workers.callback_sender import CallbackSender
 from workers.health import HealthTracker
@@ -155,13 +156,13 @@ class Deliverer:
         made: list[Attempt] = []
         while True:
             began = time.time()
-            span = self._begin_span(delivery, endpoint)
+            span = begin_attempt(self._tracer, delivery, endpoint)
             headers = attempt_headers(keys, delivery.event, body, began, "" if span is None else span.traceparent)
             waiting_since, worked = time.monotonic(), time.thread_time()
             answer = await self._sender.send(endpoint.url, headers, body, self._settings.delivery_timeout)
             made.append(attempt(answer, began, replay=delivery.replay))
             if span is not None:
-                span.end("" if answer.ok else _why_failed(answer), status_code=answer.status_code)
+                end_attempt(span, answer)
             if not answer.stale_connection or len(made) > MOST_STALE:
                 break
             self._note_attempt(delivery, endpoint, answer, Retry(0, Reason.of("connection_reset")))
@@ -181,15 +182,6 @@ class Deliverer:
         settled = await self._settle(delivery, verdict, made)
         if answer.ok and settled == "unwell":
             await self._record_health(delivery, endpoint, answer, verdict)
-
-    def _begin_span(self, delivery: ClaimedDelivery, endpoint: Endpoint) -> Span | None:
-        """The span of one attempt, which continues the commit of its event; None where that is not traced."""
-        if self._tracer is None or not delivery.traceparent:
-            return None
-        return self._tracer.begin(
-            "attempt", "client", delivery.traceparent, merchant=endpoint.merchant, imp_uid=delivery.imp_uid,
-            event=delivery.event, delivery=delivery.id, type=delivery.type, replay=delivery.replay,
-        )  # fmt: skip
 
     def _note_attempt(
         self, delivery: ClaimedDelivery, endpoint: Endpoint, answer: AttemptResult, verdict: Verdict
@@ -263,10 +255,6 @@ async def write_until_done(write: Callable[[], Awaitable[Written]]) -> Written |
                 log.error("attempt_not_written", error=str(error))
                 return None
             await asyncio.sleep(1)
-
-
-def _why_failed(answer: AttemptResult) -> str:
-    return f"HTTP {answer.status_code}" if answer.error is None else english(answer.error)
 
 
 _OUTCOMES: Mapping[type[Verdict], str] = {
