@@ -1,5 +1,5 @@
-"""The port behind which traces are made. Rooms have a `Tracer`, or None while nobody asks for traces: then a step costs
-a comparison with None, and nothing of OpenTelemetry is imported.
+"""The port behind which traces are made. Rooms have a `Tracer`, or None where no variable asks for traces: then a step
+costs a comparison with None, and nothing of OpenTelemetry is imported.
 
 A span is named by its `traceparent` (W3C Trace Context), which goes through Redis, the spool and callbacks. What the
 sampler leaves out has no span, no `traceparent` and no `trace_id` in the log.

@@ -20,7 +20,7 @@ from tests.support.receiver_parts import ListedLedger, away
 from tests.support.traces import ListedTracer, traceparent
 
 CALLER = traceparent(99)
-I_MPORT, STRANGER = "52.78.100.19", "203.0.113.7"
+I_MPORT, UNVERIFIED = "52.78.100.19", "203.0.113.7"
 
 
 async def post(ledger: ListedLedger, tracer: Tracer | None, source: str = I_MPORT, *path: bytes) -> int:
@@ -50,12 +50,12 @@ async def test_a_callers_trace_goes_on(ledger: ListedLedger) -> None:
 
 
 @pytest.mark.parametrize(("path", "parent"), [((), ""), ((b"default", b"token"), CALLER)])
-async def test_a_stranger_does_not_decide_what_is_traced(path: tuple[bytes, ...], parent: str) -> None:
+async def test_an_unverified_source_does_not_decide_what_is_traced(path: tuple[bytes, ...], parent: str) -> None:
     """Anybody could have every webhook sampled: the trace of a source that is neither i'mport's nor knows the webhook
     token begins here."""
     tracer = ListedTracer()
     hashed = "3c469e9d6c5875d37a43f353d4f88e61fcf812c66eee3457465a40b0da4153e0"
-    assert await post(ListedLedger({"default": hashed if path else None}), tracer, STRANGER, *path) == 200
+    assert await post(ListedLedger({"default": hashed if path else None}), tracer, UNVERIFIED, *path) == 200
     assert tracer.spans[0].parent == parent
 
 

@@ -57,7 +57,7 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_processes_do_not_load_what_they_do_not_use() -> None:
-    """Neither receiver nor worker loads what exports traces while nobody asks for them. (redis-py loads a part of
+    """Neither receiver nor worker loads what exports traces while no variable asks for them. (redis-py loads a part of
     OpenTelemetry for itself wherever that is installed.)"""
     check = (
         "import sys, receiver.server, workers.app\n"

@@ -36,7 +36,7 @@ def test_one_look_up_of_many_payments_is_one_span() -> None:
     assert after == ["", span.traceparent, traceparent(103)]
 
 
-def test_a_look_up_that_nobody_asked_for_begins_a_trace() -> None:
+def test_a_look_up_that_no_webhook_asked_for_begins_a_trace() -> None:
     """A deadline, an operator or a reconciliation asked for it; all its commits go on with it."""
     span, after = look_up(ListedTracer(), payment(1, asked=False), payment(2, asked=False))
     assert span.parent == ""
