@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from uuid import uuid4
 
 import structlog
@@ -10,7 +11,7 @@ from ledger.acl import AclProblem
 from ledger.store import Store
 from runtime.encryption import Sealer
 from schemas.errors import BadSetting, Unreadable
-from schemas.payments.codec import VERSION
+from schemas.payments.codec import READABLE_FROM, VERSION
 from schemas.reasons import english
 
 OLDEST = 3
@@ -31,18 +32,42 @@ def check_usable(*problems: AclProblem | None) -> None:
         log.warning("queue_away" if problem.of == "queue" else "ledger_away", error=english(problem.problem))
 
 
-async def begin(store: Store, sealer: Sealer, *, oldest: int = OLDEST, newest: int = VERSION) -> str:
+@dataclass(frozen=True, slots=True)
+class Shapes:
+    """What a process of some version does with shapes: it reads those from ``oldest`` on and writes the ``newest``,
+    which code from version ``readable_from`` on reads as well."""
+
+    oldest: int
+    newest: int
+    readable_from: int
+
+
+OURS = Shapes(OLDEST, VERSION, READABLE_FROM)
+
+
+async def stored_version(store: Store) -> int | None:
+    """The version of the ledger's shapes, None for a ledger that was not begun. Raises `LedgerUnavailable`."""
+    version, _readable_from = await store.run("read_versions")
+    return None if version is None else int(version)
+
+
+async def begin(store: Store, sealer: Sealer, *, shapes: Shapes = OURS) -> str:
     """Check that this version reads the ledger's shapes and that one of the keys opens its canary; return its name.
 
-    The first process writes all three. A version from ``oldest`` on is raised to the ``newest``. A canary that opens is
-    sealed anew with the first key, so that an old key can be removed once everything else is sealed anew, too.
-    Raises `BadSetting` and `LedgerUnavailable`.
+    The first process writes all three. An older version is raised. A canary that opens is sealed anew with the first
+    key, so that an old key can be removed once everything else is sealed anew, too. Raises `BadSetting` and
+    `LedgerUnavailable`.
     """
-    begun = await store.run("begin", newest, sealer.seal(_CANARY), f"ldg_{uuid4().hex}", durable=True)
-    stored, canary, name = (text.decode() for text in begun)
+    oldest, newest = shapes.oldest, shapes.newest
+    args = (newest, sealer.seal(_CANARY), f"ldg_{uuid4().hex}", shapes.readable_from)
+    begun = await store.run("begin", *args, durable=True)
+    stored, canary, name, readable_from = (text.decode() for text in begun)
     version = int(stored)
-    if version > newest:
-        raise BadSetting(f"REDIS_URL: this ledger has shapes of version {version}; this relay reads up to {newest}")
+    if int(readable_from) > newest:
+        raise BadSetting(
+            f"REDIS_URL: this ledger has shapes of version {version}, which relays from version {readable_from} of the"
+            f" shapes on read; this relay reads up to {newest}: start a newer release"
+        )
     if version < oldest:
         raise BadSetting(
             f"REDIS_URL: this ledger has shapes of version {version}; this relay reads {oldest} and later:"
@@ -56,5 +81,5 @@ async def begin(store: Store, sealer: Sealer, *, oldest: int = OLDEST, newest: i
             " it takes the keys it had, separated by commas"
         ) from None
     await store.run("reseal_canary", canary, sealer.seal(_CANARY), durable=True)
-    await store.run("raise_version", newest, durable=True)
+    await store.run("raise_version", newest, shapes.readable_from, durable=True)
     return str(name)

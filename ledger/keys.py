@@ -84,6 +84,7 @@ _WITH_LANE = "a member leaves when it is settled"
 KEYS = (
     # The ledger
     Key("version", "string", "version of the stored shapes", "never"),
+    Key("readable_from", "string", "oldest version whose code reads them", "never"),
     Key("canary", "string", "text sealed with RELAY_ENCRYPTION_KEY: shows whether a process has the right keys",
         "never"),
     Key("name", "string", "the ledger's name; history knows by it whose it is", "never"),
