@@ -38,9 +38,9 @@ chaos: ready-dev ## inject faults under load, count what arrived, write it into 
 	@$(BIN)/python -m pytest tests/chaos -m chaos -s $(ARGS)
 
 lock: ## renew the lock files from pyproject.toml and those of the benchmark's peers (needs uv and npm)
-	@echo hatchling | uv pip compile $(UV_FLAGS) --extra up --extra postgres pyproject.toml - -o requirements.lock
+	@echo hatchling | uv pip compile $(UV_FLAGS) --extra up --extra postgres --extra otel pyproject.toml - -o requirements.lock
 	@echo hatchling | uv pip compile $(UV_FLAGS) --extra dev -c requirements.lock pyproject.toml - -o requirements-dev.lock
-	@uv pip compile $(UV_FLAGS) --extra postgres -c requirements.lock pyproject.toml -o deploy/requirements.lock
+	@uv pip compile $(UV_FLAGS) --extra postgres --extra otel -c requirements.lock pyproject.toml -o deploy/requirements.lock
 	@echo hatchling | uv pip compile $(UV_FLAGS) -c requirements.lock - -o deploy/build.lock
 	@cd bench/peers/fastapi_celery && uv pip compile $(UV_FLAGS) requirements.in -o requirements.lock
 	@cd bench/peers/fastify_bullmq && npm install --package-lock-only --ignore-scripts --no-audit --no-fund --silent

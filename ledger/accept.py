@@ -109,7 +109,8 @@ class Intake:
             received_at = "" if one.received_at is None else round(one.received_at * 1000)
             entry = waiting.pack_notification(one)
             args += [
-                one.id, one.merchant, one.imp_uid, entry, received_at, one.token_hash or "", unverified_source(one)
+                one.id, one.merchant, one.imp_uid, entry, received_at, one.traceparent, one.token_hash or "",
+                unverified_source(one),
             ]  # fmt: skip
         answers = await self._store.run_and_kick("accept", *args, durable=True)
         if answers == b"closed":

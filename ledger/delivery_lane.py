@@ -35,7 +35,8 @@ Settled = Literal["ok", "unwell", "lost"]
 @dataclass(frozen=True, slots=True)
 class ClaimedDelivery:
     """One callback to send; ``attempts`` of its schedule are used up. With it, ``crowd`` callbacks to the endpoint were
-    under way when it was claimed. Its event's webhook came at ``heard`` (UNIX seconds), None where none led to it."""
+    under way when it was claimed. Its event's webhook came at ``heard`` (UNIX seconds), None where none led to it. Its
+    attempts continue the span ``traceparent``, "" where it is not traced."""
 
     lease: Lease
     event: str
@@ -46,6 +47,7 @@ class ClaimedDelivery:
     replay: bool
     crowd: int
     heard: float | None
+    traceparent: str
 
     @property
     def body(self) -> bytes:
@@ -91,9 +93,9 @@ class DeliveryLane:
             ClaimedDelivery(
                 Lease(lane, delivery.decode(), int(token)), event.decode(), kind.decode(), imp_uid.decode(),
                 stored_body(text, objects, place), int(attempts), replay == b"1", crowd,
-                int(heard) / 1000 if heard else None,
+                int(heard) / 1000 if heard else None, trace.decode(),
             )
-            for delivery, event, attempts, replay, imp_uid, kind, text, place, heard in rows
+            for delivery, event, attempts, replay, imp_uid, kind, text, place, heard, trace in rows
         )  # fmt: skip
         return ClaimedDeliveries(endpoint_rows.load(fields), claimed)
 

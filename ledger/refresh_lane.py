@@ -18,7 +18,7 @@ from ledger.leases import LEASE_MS, Lease
 from ledger.offload import offload
 from ledger.rows import flat, hashes
 from ledger.store import Argument, Store
-from ledger.waiting import answered, escrow_changes, in_order, rejected, reported_cancellations
+from ledger.waiting import answered, escrow_changes, in_order, rejected, reported_cancellations, traceparent_of
 from schemas import wire
 from schemas.compression import compress
 from schemas.outbox import cold_record
@@ -51,7 +51,7 @@ class _Write(NamedTuple):
 class ClaimedPayment:
     """A payment to refresh. ``tries`` look-ups have failed so far; ``waiting`` are the notifications that came before
     the claim. What happened before ``forgotten_until`` (UNIX seconds) may have been announced, and it is not known what
-    was announced."""
+    was announced. ``traceparent`` is the span that its look-up or commit continues, "" where it is not traced."""
 
     lease: Lease
     record: Record
@@ -59,6 +59,7 @@ class ClaimedPayment:
     silent: bool
     waiting: tuple[Notification, ...] = ()
     forgotten_until: float = 0.0
+    traceparent: str = ""
 
     @property
     def reported_cancellations(self) -> tuple[str, ...]:
@@ -120,16 +121,18 @@ class RefreshLane:
         claimed: ClaimedPayment | None,
         now: float,
         written: Callable[[Change], None] | None = None,
+        traceparent: str = "",
     ) -> Outcome:
         """Write what a refresh found, and settle it; without ``claimed`` it is an operator's change.
 
         A change of many facts is written in steps: if the result is ``lost`` or ``changed``, the first of them may have
-        been written. ``written`` is called with each step as soon as it is. Raises `LedgerUnavailable`.
+        been written. ``written`` is called with each step as soon as it is. The attempts to deliver its events continue
+        the span ``traceparent``. Raises `LedgerUnavailable`.
         """
         answer, kept_object = b"ok", False
         for step in steps(change):
             brings_object = step.is_first or (bool(step.change.events) and not kept_object)
-            write = _write(change, step, claimed, now, with_object=brings_object)
+            write = _write(change, step, claimed, now, with_object=brings_object, traceparent=traceparent)
             kept_object = kept_object or bool(step.change.events)
             answer = await self._commits.add(write)
             if answer != b"ok":
@@ -215,14 +218,17 @@ def _claimed(lane: Lane, token: int, base: int, row: Sequence[Any]) -> ClaimedPa
     imp_uid, tries, silent, packed, shown, stored = row
     name = imp_uid.decode()
     record = cold_record.load(lane.name, name, packed, shown) if packed else Record(lane.name, name, sequence=base)
-    return ClaimedPayment(Lease(lane, name, token), record, int(tries), bool(silent), in_order(stored))
+    waiting, trace = in_order(stored), traceparent_of(stored)
+    return ClaimedPayment(Lease(lane, name, token), record, int(tries), bool(silent), waiting, traceparent=trace)
 
 
 def _expected(row: Mapping[str, Any]) -> ExpectedAmount:
     return ExpectedAmount(Decimal(row["amount"]), row.get("currency"))
 
 
-def _write(change: Change, step: Step, claimed: ClaimedPayment | None, now: float, *, with_object: bool) -> _Write:
+def _write(
+    change: Change, step: Step, claimed: ClaimedPayment | None, now: float, *, with_object: bool, traceparent: str = ""
+) -> _Write:
     """A step of a change; the object that its events show is stored under the version that the first step makes."""
     record, events = step.change.record, step.change.events
     payment, entries = of_payment(record), of_events(step.change, time.time_ns() // 1000)
@@ -245,6 +251,7 @@ def _write(change: Change, step: Step, claimed: ClaimedPayment | None, now: floa
         payment.merchant_uid,
         "" if claimed is None else round(now * 1000),
         heard,
+        traceparent if events else "",
         payment.record,
         payment.snapshot if with_object and not is_shown else b"",
         payment.snapshot if is_shown and len(shown) < LONG else stored_object(shown),

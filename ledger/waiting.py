@@ -49,9 +49,15 @@ def unpack_stored(stored: bytes) -> Entry:
     """A notification that the ledger keeps; it may be settled already, where a script ended halfway."""
     if not stored[:1].isdigit():
         return unpack_settled(stored)
-    received, _, packed = stored.partition(b":")
+    head, _, packed = stored.partition(b":")
     _, values = unpack_values(packed)
-    return replace(Entry(*values), received_at=int(received))
+    return replace(Entry(*values), received_at=int(head.partition(b" ")[0]))
+
+
+def traceparent_of(stored: Iterable[bytes]) -> str:
+    """The span that stored the first of these notifications that is traced, "" where none is."""
+    heads = sorted(one.partition(b":")[0] for one in stored if one[:1].isdigit())
+    return next((trace.decode() for _, _, trace in (head.partition(b" ") for head in heads) if trace), "")
 
 
 def unpack_settled(packed: bytes) -> Entry:

@@ -35,6 +35,7 @@ from runtime.periodic import Background, Periodic
 from runtime.service_manager import notify_ready
 from runtime.settings import Settings
 from runtime.startup import check_once
+from runtime.tracing import Tracer, tracing
 from schemas.errors import LedgerUnavailable
 
 HOST = "0.0.0.0"  # noqa: S104  # webhooks come from outside: on every interface
@@ -62,10 +63,11 @@ def take_webhooks(settings: Settings) -> int:
     """Take webhooks until SIGTERM or SIGINT; return the exit status. Raises `BadSetting`."""
     allow_open_files(http_connection.CONNECTIONS + 256)
     listener = listen(settings.host or HOST, settings.port or PORT, backlog=BACKLOG)
-    return uvloop.run(serve(settings, listener))
+    with tracing("receiver") as tracer:
+        return uvloop.run(serve(settings, listener, tracer))
 
 
-async def serve(settings: Settings, listener: socket.socket) -> int:
+async def serve(settings: Settings, listener: socket.socket, tracer: Tracer | None = None) -> int:
     """Take webhooks until SIGTERM or SIGINT; the exit status: 0, or 1 where background work failed and a restart is
     needed.
 
@@ -91,7 +93,7 @@ async def serve(settings: Settings, listener: socket.socket) -> int:
     sources = SourceAddresses(settings.allowed_ips, settings.trusted_proxies)
     limiter = RateLimiter(rate=RATE, burst=BURST)
     _add_gauges(metrics, acceptor, spool, ledger)
-    handler = WebhookHandler(acceptor, sources, limiter, merchants, metrics, webhook_log, random.Random())
+    handler = WebhookHandler(acceptor, sources, limiter, merchants, metrics, webhook_log, random.Random(), tracer)
     app = ReceiverApp(
         routes(
             webhooks=handler,

@@ -16,6 +16,7 @@ VERSION = 1
 
 def encode(notification: Notification) -> bytes:
     """The notification as one row."""
+    traced = {"traceparent": notification.traceparent} if notification.traceparent else {}
     return orjson.dumps(
         {
             "v": VERSION,
@@ -30,6 +31,7 @@ def encode(notification: Notification) -> bytes:
             "received_at": notification.received_at,
             "extra": notification.extra.decode("utf-8"),
             "token_hash": notification.token_hash,
+            **traced,
         }
     )
 
@@ -53,4 +55,5 @@ def decode(row: bytes) -> Notification:
         received_at=fields.get("received_at"),
         extra=(fields.get("extra") or "").encode(),
         token_hash=fields.get("token_hash"),
+        traceparent=fields.get("traceparent") or "",
     )

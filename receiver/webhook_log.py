@@ -13,6 +13,7 @@ import structlog
 
 from receiver.interfaces import Place
 from receiver.limiter import RateLimiter
+from runtime.tracing import trace_id
 from schemas.payments.body_reasons import BodyReason
 from schemas.payments.notification import Notification
 
@@ -42,6 +43,7 @@ class WebhookLog:
             status=notification.status,
             notification=notification.id,
             place=place,
+            **trace_id(notification.traceparent),
         )
 
     def refused(self, merchant: str, status: int, source: str, reason: BodyReason | None) -> None:

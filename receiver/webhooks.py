@@ -15,12 +15,15 @@ from urllib.parse import unquote_to_bytes
 
 from receiver import responses
 from receiver.acceptor import Acceptor
+from receiver.interfaces import Place
 from receiver.known_merchants import DEFAULT, OTHERS, KnownMerchants
 from receiver.limiter import RateLimiter
 from receiver.metrics import ReceiverMetrics
 from receiver.responses import AsgiResponse
 from receiver.source_address import Source, SourceAddresses
 from receiver.webhook_log import WebhookLog
+from receiver.webhook_trace import WebhookTrace
+from runtime.tracing import Tracer
 from schemas.errors import BadNotification, SpoolUnavailable, UnknownMerchant, UnsupportedContentType
 from schemas.payments.body_reasons import BodyReason
 from schemas.payments.notification import Notification, new_id, parse
@@ -43,6 +46,7 @@ class WebhookHandler:
         metrics: ReceiverMetrics,
         webhook_log: WebhookLog,
         rng: random.Random,
+        tracer: Tracer | None = None,
     ) -> None:
         self._acceptor = acceptor
         self._sources = sources
@@ -51,6 +55,7 @@ class WebhookHandler:
         self._metrics = metrics
         self._log = webhook_log
         self._rng = rng
+        self._tracer = tracer
 
     async def __call__(self, scope: Any, receive: Any, path: list[bytes]) -> AsgiResponse | None:
         """The answer to a webhook that is posted to `/webhooks/` and this path; None when the client has left."""
@@ -75,6 +80,11 @@ class WebhookHandler:
         except BadNotification as error:
             unusable = Reason.of("webhook_unusable", error.reason)
             return self._refuse(responses.problem(400, unusable), merchant, source, error.code)
+        trace = None
+        if self._tracer is not None:
+            # A source that is limited could have everything traced: the sampler decides about it, not the source.
+            caller = "" if source.limited and token_hash is None else head.traceparent
+            trace = WebhookTrace.begin(self._tracer, caller, started, merchant, fields.imp_uid)
         notification = Notification(
             id=new_id(time.time(), self._rng),
             merchant=merchant,
@@ -88,16 +98,25 @@ class WebhookHandler:
             received_at=None,
             extra=fields.extra,
             token_hash=token_hash,
+            traceparent="" if trace is None else trace.traceparent,
         )
+        answer, place = await self._accept(notification, source)
+        if place is not None:
+            self._metrics.accept(place, time.perf_counter() - started)
+            self._log.accepted(notification, place)
+        if trace is not None:
+            trace.end(answer.status, notification.id, place)
+        return answer
+
+    async def _accept(self, notification: Notification, source: Source) -> tuple[AsgiResponse, Place | None]:
+        """Store a notification. The answer, and where it is stored if it is."""
         try:
             place = await self._acceptor.accept(notification, "" if source.iamport else source.budget)
         except UnknownMerchant:
-            return self._refuse(responses.NO_SUCH_MERCHANT, merchant, source)
+            return self._refuse(responses.NO_SUCH_MERCHANT, notification.merchant, source), None
         except SpoolUnavailable:
-            return self._refuse(responses.UNAVAILABLE, merchant, source)
-        self._metrics.accept(place, time.perf_counter() - started)
-        self._log.accepted(notification, place)
-        return responses.accepted(notification.id)
+            return self._refuse(responses.UNAVAILABLE, notification.merchant, source), None
+        return responses.accepted(notification.id), place
 
     async def no_such_path(self, scope: Any, _receive: Any, _path: list[bytes]) -> AsgiResponse:
         """The answer where there is no route. Scanners try all kinds of paths; what i'mport posts there is a webhook
@@ -144,13 +163,14 @@ class WebhookHandler:
 class _Head:
     """The headers that matter here."""
 
-    __slots__ = ("content_type", "encoded", "forwarded", "length")
+    __slots__ = ("content_type", "encoded", "forwarded", "length", "traceparent")
 
     def __init__(self, headers: list[tuple[bytes, bytes]]) -> None:
         self.content_type = b""
         self.forwarded = b""
         self.length = 0
         self.encoded = False
+        self.traceparent = ""
         for name, value in headers:
             if name == b"content-type":
                 self.content_type = value
@@ -160,6 +180,8 @@ class _Head:
                 self.forwarded = self.forwarded + b"," + value if self.forwarded else value
             elif name == b"content-encoding":
                 self.encoded = value.strip().lower() not in (b"", b"identity")
+            elif name == b"traceparent":
+                self.traceparent = value.decode("latin-1")
 
 
 def _target(path: list[bytes]) -> tuple[str, str | None] | None:

@@ -31,7 +31,7 @@ _PIECE = 4096
 _PATIENCE = 1.0
 """Seconds for which the process waits for a slow reader of its log."""
 
-_CHATTY = ("alembic", "httpx", "httpcore", "uvicorn.access", "asyncio")
+_CHATTY = ("alembic", "httpx", "httpcore", "urllib3", "uvicorn.access", "asyncio")
 
 _PRIVATE_NAME = re.compile(
     r"^buyer_|^card_|^refund_|secret|token|password|authorization|cookie|(api|encryption|imp)_?key"

@@ -20,6 +20,7 @@ from runtime.service_manager import notify_stopping
 from runtime.settings import Settings
 from runtime.signals import StopRequest, handled
 from runtime.startup import check_once
+from runtime.tracing import tracing
 from workers.app import STOP_WITHIN, WorkerProcess
 from workers.deliver import MOST_IN_FLIGHT
 
@@ -43,11 +44,12 @@ def work(settings: Settings, on_stop: Callable[[], object] | None = None) -> int
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     is_history_prepared = asyncio.run(_check(settings))
     allow_open_files(MOST_IN_FLIGHT + 512)  # an endpoint that hangs keeps its connection
-    app = WorkerProcess(settings, is_history_prepared=is_history_prepared)
-    _collect_less()
-    stop = StopRequest()
-    with handled(stop.make):
-        return app.run(stop, on_stop)
+    with tracing("worker") as tracer:
+        app = WorkerProcess(settings, is_history_prepared=is_history_prepared, tracer=tracer)
+        _collect_less()
+        stop = StopRequest()
+        with handled(stop.make):
+            return app.run(stop, on_stop)
 
 
 async def _check(settings: Settings) -> bool:

@@ -34,6 +34,7 @@ from runtime.service_manager import notify_ready
 from runtime.settings import Settings
 from runtime.signals import StopRequest
 from runtime.startup import StartupCheck
+from runtime.tracing import Tracer
 from schemas.endpoints.egress import forbidden
 from schemas.errors import HistoryUnavailable, LedgerUnavailable
 from workers.callback_sender import CallbackSender
@@ -69,7 +70,7 @@ FINISH_WITHIN = 20.0
 class WorkerProcess:
     """Everything a worker process runs."""
 
-    def __init__(self, settings: Settings, *, is_history_prepared: bool = False) -> None:
+    def __init__(self, settings: Settings, *, is_history_prepared: bool = False, tracer: Tracer | None = None) -> None:
         self._settings = settings
         rng = random.Random(secrets.randbits(64))
         self._sealer = sealer = Sealer([key.get_secret_value() for key in settings.encryption_keys])
@@ -80,8 +81,8 @@ class WorkerProcess:
         clients = MerchantClients(settings, sealer, self._iamport, self._ledger.tokens, self._ledger.merchants.get)
         cold = ColdPayments(settings, self._ledger, self._history)
         metrics = WorkerMetrics()
-        self._refresher = Refresher(settings, self._ledger, cold, clients, metrics, rng)
-        self._deliverer = Deliverer(settings, self._ledger, sealer, self._sender, metrics, rng)
+        self._refresher = Refresher(settings, self._ledger, cold, clients, metrics, rng, tracer)
+        self._deliverer = Deliverer(settings, self._ledger, sealer, self._sender, metrics, rng, tracer)
         self._reconciler = Reconciler(settings, self._ledger, cold, clients, rng)
         self._jobs = JobRunner(
             self._ledger,

@@ -50,11 +50,15 @@ def unseal(endpoint: Endpoint, sealer: Sealer, now: float) -> UnsealedEndpoint:
     return UnsealedEndpoint(tuple((sealer.open(secret.sealed), secret.expires_at) for secret in valid), headers)
 
 
-def attempt_headers(endpoint: UnsealedEndpoint, event_id: str, body: bytes, now: float) -> dict[str, str]:
-    """All headers of an attempt made at `now` (UNIX seconds), signed with each secret that is valid then.
+def attempt_headers(
+    endpoint: UnsealedEndpoint, event_id: str, body: bytes, now: float, traceparent: str = ""
+) -> dict[str, str]:
+    """All headers of an attempt made at `now` (UNIX seconds), signed with each secret that is valid then; with the
+    `traceparent` of one that is traced.
 
     An operator's header may replace `user-agent` or `accept`, never what signs or frames the message. Raises
     `ValueError` when no secret is valid any more.
     """
     secrets = [secret for secret, expires_at in endpoint.secrets if expires_at is None or now < expires_at]
-    return {**_RELAY_HEADERS, **endpoint.headers, **signed_headers(event_id, body, secrets, int(now))}
+    traced = {"traceparent": traceparent} if traceparent else {}
+    return {**_RELAY_HEADERS, **traced, **endpoint.headers, **signed_headers(event_id, body, secrets, int(now))}

@@ -32,6 +32,7 @@ _KNOWN_HEADERS = frozenset(
         "accept",
         "accept-encoding",
         "content-type",
+        "traceparent",
         "user-agent",
         "webhook-id",
         "webhook-timestamp",

@@ -17,6 +17,7 @@ from ledger.keys import Lane
 from runtime.encryption import Sealer
 from runtime.repeated_lines import Repeats
 from runtime.settings import Settings
+from runtime.tracing import Tracer, trace_id
 from schemas.endpoints.delivery import (
     Attempt,
     AttemptResult,
@@ -33,6 +34,7 @@ from schemas.endpoints.endpoint import TEST_TYPE, Endpoint
 from schemas.endpoints.places import Answer
 from schemas.errors import LedgerUnavailable, Unreadable
 from schemas.reasons import Reason, english
+from workers.attempt_trace import begin_attempt, end_attempt
 from workers.callback_headers import UnsealedEndpoint, attempt_headers, unseal
 from workers.callback_sender import CallbackSender
 from workers.health import HealthTracker
@@ -66,6 +68,7 @@ class Deliverer:
         sender: CallbackSender,
         metrics: WorkerMetrics,
         rng: Random,
+        tracer: Tracer | None = None,
     ) -> None:
         self._settings = settings
         self._metrics = metrics
@@ -73,6 +76,7 @@ class Deliverer:
         self._sealer = sealer
         self._sender = sender
         self._rng = rng
+        self._tracer = tracer
         self._health = HealthTracker(settings, ledger, metrics)
         self._in_flight: set[asyncio.Task[Any]] = set()
         # The lanes whose turn is under way, and whether a kick has arrived since: there may be work that the last
@@ -144,7 +148,7 @@ class Deliverer:
             await self._send(delivery, endpoint, keys)
         except Exception as error:
             # A bug of ours must not keep a lease for ever, nor count as a failure of the endpoint.
-            log.exception("delivery_broke", delivery=delivery.id)
+            log.exception("delivery_broke", delivery=delivery.id, **trace_id(delivery.traceparent))
             await self._hold(delivery, Reason.of("internal_error", error_type=type(error).__name__))
 
     async def _send(self, delivery: ClaimedDelivery, endpoint: Endpoint, keys: UnsealedEndpoint) -> None:
@@ -152,10 +156,13 @@ class Deliverer:
         made: list[Attempt] = []
         while True:
             began = time.time()
-            headers = attempt_headers(keys, delivery.event, body, began)
+            span = begin_attempt(self._tracer, delivery, endpoint)
+            headers = attempt_headers(keys, delivery.event, body, began, "" if span is None else span.traceparent)
             waiting_since, worked = time.monotonic(), time.thread_time()
             answer = await self._sender.send(endpoint.url, headers, body, self._settings.delivery_timeout)
             made.append(attempt(answer, began, replay=delivery.replay))
+            if span is not None:
+                end_attempt(span, answer)
             if not answer.stale_connection or len(made) > MOST_STALE:
                 break
             self._note_attempt(delivery, endpoint, answer, Retry(0, Reason.of("connection_reset")))
@@ -258,9 +265,9 @@ _OUTCOMES: Mapping[type[Verdict], str] = {
 
 def _log_attempt(delivery: ClaimedDelivery, endpoint: Endpoint, answer: AttemptResult, verdict: Verdict) -> None:
     log.info(
-        "delivery_attempted", delivery=delivery.id, endpoint=endpoint.id, type=delivery.type, imp_uid=delivery.imp_uid,
-        outcome=_OUTCOMES[type(verdict)],
+        "delivery_attempted", merchant=endpoint.merchant, imp_uid=delivery.imp_uid, event_id=delivery.event,
+        delivery=delivery.id, endpoint=endpoint.id, type=delivery.type, outcome=_OUTCOMES[type(verdict)],
         status_code=answer.status_code, error=None if answer.error is None else english(answer.error),
         duration_ms=answer.duration_ms,
-        next_in=round(verdict.at_in, 1) if isinstance(verdict, Retry) else None,
+        next_in=round(verdict.at_in, 1) if isinstance(verdict, Retry) else None, **trace_id(delivery.traceparent),
     )  # fmt: skip

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from random import Random
 
 import structlog
@@ -20,6 +21,7 @@ from ledger.offload import offload
 from ledger.refresh_lane import ClaimedPayment, ClaimedPayments
 from runtime.refresh_policy import policy
 from runtime.settings import Settings
+from runtime.tracing import Tracer, trace_id
 from schemas.errors import (
     HiddenPayment,
     HistoryUnavailable,
@@ -40,6 +42,7 @@ from workers.expected_amounts import expected_amounts
 from workers.lookup_outcomes import LookupOutcome, outcomes_of
 from workers.metrics import WorkerMetrics
 from workers.refresh_log import log_commit, log_events, log_failures, log_unrequested
+from workers.refresh_trace import begin_commit, begin_look_up
 from workers.turns import Turns
 
 log = structlog.get_logger()
@@ -61,6 +64,7 @@ class Refresher:
         clients: MerchantClients,
         metrics: WorkerMetrics,
         rng: Random,
+        tracer: Tracer | None = None,
     ) -> None:
         self._settings = settings
         self._metrics = metrics
@@ -69,6 +73,7 @@ class Refresher:
         self._lane = ledger.refresh_lane
         self._clients = clients
         self._rng = rng
+        self._tracer = tracer
         self._turns = Turns(ledger.refresh_lane.wake)
 
     async def refresh(self, lane_name: str) -> None:
@@ -92,11 +97,16 @@ class Refresher:
     async def _refresh(self, lane: Lane, claimed: ClaimedPayments, turn: ExitStack) -> None:
         """Look the payments up and settle each of them. One that fails does not stop the others; the first error is
         raised at the end."""
+        span, claimed = begin_look_up(self._tracer, lane.name, claimed)
         try:
             client, answer = await self._look_up(lane, claimed)
         except IamportError as error:
+            if span is not None:
+                span.end(str(error))
             await self._pause(lane, claimed, error)
             return
+        if span is not None:
+            span.end()
         if len(claimed.payments) == LARGEST_LOOKUP:  # there is a backlog
             self._turns.let_next_begin(str(lane), turn)
         if claimed.failures:
@@ -161,7 +171,16 @@ class Refresher:
         """Decide what the snapshot changes, and record it. Raises `LedgerFull`."""
         policy = replace(policy, since=max(policy.since, payment.forgotten_until))
         change = await _decide(payment, snapshot, now, policy)
-        outcome = await self._lane.commit(change, claimed=payment, now=now, written=self._written)
+        span = begin_commit(self._tracer, payment, len(change.events))
+        traceparent = "" if span is None else span.traceparent
+        outcome = "failed"
+        try:
+            outcome = await self._lane.commit(
+                change, claimed=payment, now=now, written=partial(self._written, traceparent), traceparent=traceparent
+            )
+        finally:
+            if span is not None:
+                span.end("" if outcome == "ok" else outcome)
         if outcome == "changed":
             # An operator changed the record since the claim; the snapshot may not show a cancellation just sent.
             await self._lane.postpone(payment, "again", due_in=0, tries=payment.tries)
@@ -169,8 +188,8 @@ class Refresher:
         if outcome == "full":
             raise LedgerFull(Reason.of("redis_full_for_events", events=len(change.events)))
 
-    def _written(self, change: Change) -> None:
-        log_events(change)
+    def _written(self, traceparent: str, change: Change) -> None:
+        log_events(traceparent, change)
         self._metrics.recorded(event.type for event in change.events)
 
     async def _postpone_unknown(self, payment: ClaimedPayment) -> None:
@@ -200,14 +219,18 @@ class Refresher:
             await self._postpone(payment, IamportFailing(Reason.of("payment_no_longer_known")))
             return
         log.warning(
-            "notification_rejected", merchant=record.merchant, imp_uid=record.imp_uid, reason="unknown to i'mport"
-        )
+            "notification_rejected", merchant=record.merchant, imp_uid=record.imp_uid, reason="unknown to i'mport",
+            **trace_id(payment.traceparent),
+        )  # fmt: skip
         await self._lane.postpone(payment, "rejected", due_in=None, reason=Reason.of("payment_unknown"))
 
     async def _hide(self, payment: ClaimedPayment, hidden: HiddenPayment, now: float) -> None:
         """Treat a payment of a test channel as unknown, because its merchant excludes test payments."""
         record = payment.record
-        log.info("notification_rejected", merchant=record.merchant, imp_uid=record.imp_uid, reason="test channel")
+        log.info(
+            "notification_rejected", merchant=record.merchant, imp_uid=record.imp_uid, reason="test channel",
+            **trace_id(payment.traceparent),
+        )  # fmt: skip
         await self._lane.hide(payment, reason=hidden.reason, now=now)
 
     async def _postpone(self, payment: ClaimedPayment, error: RelayError) -> None:
@@ -215,7 +238,7 @@ class Refresher:
         record, due_in = payment.record, self._due_in(payment)
         log.warning(
             "refresh_failed", merchant=record.merchant, imp_uid=record.imp_uid, error=str(error),
-            next_in=round(due_in, 1),
+            next_in=round(due_in, 1), **trace_id(payment.traceparent),
         )  # fmt: skip
         reason = Reason.of("lookup_failed", error.reason)
         await self._lane.postpone(payment, "stalled", due_in=due_in, tries=payment.tries + 1, reason=reason)

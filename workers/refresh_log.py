@@ -9,6 +9,7 @@ import structlog
 from iamport.responses import LookupResult
 from ledger.keys import Lane
 from ledger.refresh_lane import ClaimedPayment, ClaimedPayments
+from runtime.tracing import trace_id
 from schemas.payments import escrow
 from schemas.payments.decide import Change
 from schemas.payments.snapshot import Snapshot
@@ -49,6 +50,7 @@ def log_commit(payment: ClaimedPayment, change: Change, snapshot: Snapshot, outc
     log.info(
         "payment_looked_up", merchant=record.merchant, imp_uid=record.imp_uid, status=snapshot.status,
         events=len(change.events), recorded_status=record.status.value, outcome=outcome,
+        **trace_id(payment.traceparent),
     )  # fmt: skip
     if outcome != "ok":
         return
@@ -65,11 +67,12 @@ def log_commit(payment: ClaimedPayment, change: Change, snapshot: Snapshot, outc
         )  # fmt: skip
 
 
-def log_events(written: Change) -> None:
-    """Log the events of one step of a commit as soon as it is written, because a later step may fail."""
+def log_events(traceparent: str, written: Change) -> None:
+    """Log the events of one step of a commit as soon as it is written, because a later step may fail. `traceparent` is
+    the commit's span, or ""."""
     record = written.record
     for event in written.events:
         log.info(
             "event_recorded", merchant=record.merchant, imp_uid=record.imp_uid, event_id=event.id, type=event.type,
-            sequence=event.sequence, status=event.status.value, silent=event.silent,
+            sequence=event.sequence, status=event.status.value, silent=event.silent, **trace_id(traceparent),
         )  # fmt: skip

@@ -1,8 +1,8 @@
 -- Stores notifications and marks their payments dirty. A notification counts as accepted once it is stored, so it is stored last, when
 -- its payment is dirty and the lane is indexed. Accepting it again repeats everything, and changes nothing but the time of its refresh.
 -- ARGV: how many, then per notification:
---       id, merchant, imp_uid, its entry for history, received at (ms, or "" for now), hash of its webhook token (or ""), under which
---       name its unverified source is budgeted (or "")
+--       id, merchant, imp_uid, its entry for history, received at (ms, or "" for now), traceparent (or ""), hash of its webhook token
+--       (or ""), under which name its unverified source is budgeted (or "")
 -- Returns: {lanes to kick, per notification "ok" or "unknown"; or "closed" for all of them}
 -- uses: lanes merchants opening outbox payments records
 
@@ -31,8 +31,8 @@ end
 if not is_open() then return {{}, "closed"} end
 local answers, some, is_marked = {}, {}, {}
 for i = 1, take_number() do
-  local n = {id = take(), m = take(), imp = take(), entry = take(), received_at = take(), token_hash = take(),
-    unverified_source = take_text()}
+  local n = {id = take(), m = take(), imp = take(), entry = take(), received_at = take(), traceparent = take(),
+    token_hash = take(), unverified_source = take_text()}
   if not takes_webhook(n.m, n.token_hash) then
     must_be_primary()
     answers[i] = "unknown"
@@ -63,7 +63,8 @@ for _, n in ipairs(some) do append_entry(n.entry, {received_at = tonumber(n.rece
 append_to_outbox()
 local new = 0
 for _, n in ipairs(some) do
-  new = new + redis.call("HSET", k("pay", n.p), "n:" .. n.id, n.received_at .. ":" .. n.entry)
+  local trace = n.traceparent ~= "" and " " .. n.traceparent or ""
+  new = new + redis.call("HSET", k("pay", n.p), "n:" .. n.id, n.received_at .. trace .. ":" .. n.entry)
 end
 if new > 0 then count("accepted", new) end
 return {kicks, answers}

@@ -9,7 +9,7 @@ local before, limit, removed = take(), take_number(), 0
 local function reject(p, reason)
   local row, answered = k("pay", p), {}
   for _, id in ipairs(waiting_for(p)) do
-    local received, entry = string.match(redis.call("HGET", row, "n:" .. id), "^(%d+):(.*)$")
+    local received, entry = string.match(redis.call("HGET", row, "n:" .. id), "^(%d+)[^:]*:(.*)$")
     local stamp = {received_at = tonumber(received), outcome = "rejected", reason = reason, revision = 1}
     append_entry(entry, stamp)
     answered[#answered + 1] = id

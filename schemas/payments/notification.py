@@ -54,6 +54,7 @@ class Notification:
     `source` is the address it came from. It is `verified` if that is one of i'mport's addresses or in
     RELAY_ALLOWED_IPS, or if the path holds the merchant's webhook token. `received_at` is in UNIX seconds, None for
     "now, by Redis' clock". `token_hash` is the SHA-256 in hex of the webhook token in the path, None without one.
+    `traceparent` is the span that stored it (W3C Trace Context), "" where it is not traced.
     """
 
     id: str
@@ -67,6 +68,7 @@ class Notification:
     received_at: float | None
     extra: bytes
     token_hash: str | None
+    traceparent: str = ""
 
 
 def new_id(now: float, rng: random.Random) -> str:

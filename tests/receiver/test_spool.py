@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,13 +20,17 @@ from schemas.errors import LedgerUnavailable, SpoolUnavailable
 from schemas.payments.notification import Notification
 from tests.support.processes import clean_environ
 from tests.support.receiver_parts import ListedLedger, MakeSpool, away, files, keep, notification
+from tests.support.traces import traceparent
 from tests.support.waiting import PATIENCE
 
 
 def test_a_row_says_everything_about_a_notification() -> None:
     """What is written is what is read, field by field."""
     one = notification(7, token_hash="a" * 64)
-    assert spool_codec.decode(spool_codec.encode(one)) == one
+    traced = replace(one, traceparent=traceparent(1))
+    for each in (one, traced):
+        assert spool_codec.decode(spool_codec.encode(each)) == each
+    assert b"traceparent" not in spool_codec.encode(one)
 
 
 @pytest.mark.parametrize(

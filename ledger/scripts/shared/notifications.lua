@@ -1,5 +1,5 @@
 -- Notifications that wait for a refresh: fields `n:{id}` of their payment's row, each "received:entry", the entry of the outbox as a
--- receiver has packed it. One that is settled becomes a field `s:{id}`, its entry with what became of it: no script reads it again,
+-- receiver has packed it, or "received traceparent:entry" of one that is traced. One that is settled becomes a field `s:{id}`, its entry with what became of it: no script reads it again,
 -- but a history that came back with an old copy is given it. It leaves with the payment.
 
 -- The ids of the notifications that wait for a payment, in no order.

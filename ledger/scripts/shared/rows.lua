@@ -60,8 +60,8 @@ local function names_in(key, start)
   return found
 end
 
--- `heard`: when the webhook came that led to it (ms).
-local EVENT = {"type", "sequence", "recorded_at", "silent", "sandbox", "about", "of", "body", "heard"}
+-- `heard`: when the webhook came that led to it (ms). `trace`: the traceparent of the commit that recorded it, if that is traced.
+local EVENT = {"type", "sequence", "recorded_at", "silent", "sandbox", "about", "of", "body", "heard", "trace"}
 
 local events = {}
 

@@ -1,0 +1,129 @@
+"""The tracer that exports: OpenTelemetry's SDK, which reads the standard `OTEL_*` variables itself. The one module that
+imports it; it comes with the extra `otel`."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from runtime.repeated_lines import Repeats
+from runtime.tracing import Kind, Value
+from runtime.version import relay_version
+
+EXPORT_WITHIN = 3.0
+"""Seconds for which a process that ends waits for its last spans to be exported."""
+
+_HEADER = "traceparent"
+_KINDS = {
+    "server": trace.SpanKind.SERVER,
+    "client": trace.SpanKind.CLIENT,
+    "internal": trace.SpanKind.INTERNAL,
+}
+_PROPAGATOR = TraceContextTextMapPropagator()
+_LOGGER = "opentelemetry"
+
+
+class OpenTelemetry:
+    """A tracer whose spans go to a collector in the background; while that is away, they are dropped."""
+
+    def __init__(self, process: str, environ: Mapping[str, str]) -> None:
+        """`process` names the service where `OTEL_SERVICE_NAME` does not."""
+        names = {} if _has_name(environ) else {"service.name": f"iamport-relay-{process}"}
+        resource = Resource.create({"service.version": relay_version(), **names})
+        self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+        self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+        self._tracer = self._provider.get_tracer("iamport-relay", relay_version())
+        _limit_logs()
+
+    def begin(
+        self,
+        name: str,
+        kind: Kind,
+        parent: str = "",
+        *,
+        links: Sequence[str] = (),
+        seconds_ago: float = 0.0,
+        **attributes: Value | None,
+    ) -> OpenSpan | None:
+        """As `Tracer` has it."""
+        span = self._tracer.start_span(
+            name,
+            _context(parent),
+            _KINDS[kind],
+            links=[trace.Link(trace.get_current_span(_context(link)).get_span_context()) for link in links],
+            start_time=time.time_ns() - round(seconds_ago * 1e9) if seconds_ago else None,
+        )
+        if not span.is_recording():
+            return None
+        span.set_attributes(_named(attributes))
+        return OpenSpan(span)
+
+    def close(self) -> None:
+        """Export what is left, for `EXPORT_WITHIN` at most."""
+        closing = threading.Thread(target=self._provider.shutdown, daemon=True)
+        closing.start()
+        closing.join(EXPORT_WITHIN)
+
+
+class OpenSpan:
+    """A span of OpenTelemetry's."""
+
+    __slots__ = ("_span", "traceparent")
+
+    def __init__(self, span: trace.Span) -> None:
+        self._span = span
+        carrier: dict[str, str] = {}
+        _PROPAGATOR.inject(carrier, trace.set_span_in_context(span, Context()))
+        self.traceparent = carrier[_HEADER]
+
+    def end(self, error: str = "", **attributes: Value | None) -> None:
+        """As `Span` has it."""
+        self._span.set_attributes(_named(attributes))
+        if error:
+            self._span.set_status(trace.StatusCode.ERROR, error)
+        self._span.end()
+
+
+class _OnceAMinute(logging.Filter):
+    """Passes one line a minute for each place in the code: a collector that is away would fill a disk."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._lock = threading.Lock()
+        self._repeats = Repeats(clock)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the line is written."""
+        with self._lock:
+            return self._repeats.times(f"{record.name}:{record.lineno}") is not None
+
+
+def _limit_logs() -> None:
+    # A filter of a logger does not see the lines of those below it, so each of them that writes gets one.
+    once_a_minute = _OnceAMinute()
+    for name in [name for name in logging.root.manager.loggerDict if name.startswith(_LOGGER)]:
+        logging.getLogger(name).addFilter(once_a_minute)
+
+
+def _context(traceparent: str) -> Context:
+    """The context of a `traceparent`; an empty one for what is none."""
+    return _PROPAGATOR.extract({_HEADER: traceparent}, Context()) if traceparent else Context()
+
+
+def _has_name(environ: Mapping[str, str]) -> bool:
+    given = environ.get("OTEL_RESOURCE_ATTRIBUTES", "").split(",")
+    return bool(environ.get("OTEL_SERVICE_NAME")) or any(one.strip().startswith("service.name=") for one in given)
+
+
+def _named(attributes: Mapping[str, Value | None]) -> dict[str, Value]:
+    return {f"relay.{name}": value for name, value in attributes.items() if value is not None}
