@@ -15,7 +15,7 @@ from bench.machine import TIMEOUT, Machine
 from bench.stubs import Arrivals, IamportStandIn, SubscriberStandIn, serve
 from bench.systems import RelaySystem
 from ledger.endpoint_rows import filters
-from ledger.keys import PREFIX
+from ledger.keys import cell_of, cell_prefix
 from ledger.lua import composed
 
 DELAYED = 100_000
@@ -75,4 +75,4 @@ async def _lateness(redis: Redis, arrivals: Arrivals, name: str) -> list[float]:
 async def _delay(redis: Redis, name: str, first: int, how_many: int, due_in_ms: int) -> None:
     script = composed(Path(__file__).with_name("delay.lua").read_text())
     arguments: list[Any] = ["default", name, first, how_many, due_in_ms, _BODY, filters("payment.paid")]
-    await redis.execute_command("EVAL", script, 1, PREFIX, *arguments)
+    await redis.execute_command("EVAL", script, 1, cell_prefix(cell_of("default", 16)), *arguments)

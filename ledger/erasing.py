@@ -9,9 +9,10 @@ from typing import Any
 import orjson
 
 from ledger import keys
+from ledger.cells import Cells
 from ledger.keys import payment
 from ledger.rows import flat, paired
-from ledger.store import Argument, Store
+from ledger.scripting import Argument
 from schemas import wire
 from schemas.errors import Conflict, NotFound
 from schemas.outbox import cold_record
@@ -29,8 +30,8 @@ _EVENTS_TOGETHER = 100
 class Erasing:
     """Erase the buyer of one payment."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, cells: Cells) -> None:
+        self._cells = cells
 
     async def erase(self, merchant: str, imp_uid: str) -> None:
         """Blank everything of a payment, and have history do the same. Where this breaks off, erasing it again finishes
@@ -39,20 +40,19 @@ class Erasing:
         Raises `NotFound` where the ledger does not have it, `Conflict` while something of it is still to be delivered,
         and `LedgerUnavailable`.
         """
+        store = self._cells.of(merchant)
         while True:
-            settled = await self._store.run("read_settled", merchant, imp_uid)
+            settled = await store.run("read_settled", merchant, imp_uid)
             if settled is None:
                 raise NotFound(Reason.of("payment_not_found", imp_uid=imp_uid, merchant=merchant))
             if not settled:
                 raise Conflict(Reason.of("erased_when_delivered", imp_uid=imp_uid))
-            row = await self._store.run("read_whole_payment", merchant, imp_uid)
-            notifications = await self._store.run(
-                "read_members", keys.NOTIFICATIONS_OF_PAYMENT(payment(merchant, imp_uid))
-            )
+            row = await store.run("read_whole_payment", merchant, imp_uid)
+            notifications = await store.run("read_members", keys.NOTIFICATIONS_OF_PAYMENT(payment(merchant, imp_uid)))
             for args in _belongings(row, notifications):
-                await self._store.run("erase_events", merchant, imp_uid, *args)
-            record = _record_args(merchant, imp_uid, row, round(1000 * await self._store.now()))
-            if await self._store.run("erase_payment", merchant, imp_uid, *record, durable=True) == b"erased":
+                await store.run("erase_events", merchant, imp_uid, *args)
+            record = _record_args(merchant, imp_uid, row, round(1000 * await store.now()))
+            if await store.run("erase_payment", merchant, imp_uid, *record, durable=True) == b"erased":
                 return
 
 

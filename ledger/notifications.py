@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from ledger import keys
+from ledger.cells import Cells
 from ledger.rows import Row, hashes, newest, seconds, text
 from ledger.store import Store
 from schemas import wire
@@ -38,8 +39,8 @@ class StoredNotification:
 class Notifications:
     """Reads notifications."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, cells: Cells) -> None:
+        self._cells = cells
 
     async def get(self, identity: str) -> StoredNotification:
         """The notification of this id. Raises `NotFound`."""
@@ -50,13 +51,22 @@ class Notifications:
 
     async def some(self, identities: Sequence[str]) -> Sequence[StoredNotification]:
         """Those of these notifications that the ledger has."""
-        rows = await hashes(self._store, [keys.NOTIFICATION(identity) for identity in identities])
-        return [_notification(identity, row) for identity, row in zip(identities, rows, strict=True) if row]
+        found: dict[str, StoredNotification] = {}
+        cells = await self._cells.holding(identities, keys.NOTIFICATION)
+        for store in dict.fromkeys(cells.values()):
+            mine = [identity for identity, its_store in cells.items() if its_store is store]
+            found |= {one.id: one for one in await _some(store, mine)}
+        return [found[identity] for identity in identities if identity in found]
 
     async def of_payment(self, merchant: str, imp_uid: str, most: int) -> Sequence[StoredNotification]:
         """The latest notifications for one payment, the latest first."""
-        index = keys.NOTIFICATIONS_OF_PAYMENT(keys.payment(merchant, imp_uid))
-        return await self.some(await newest(self._store, index, most))
+        store, index = self._cells.of(merchant), keys.NOTIFICATIONS_OF_PAYMENT(keys.payment(merchant, imp_uid))
+        return await _some(store, await newest(store, index, most))
+
+
+async def _some(store: Store, identities: Sequence[str]) -> Sequence[StoredNotification]:
+    rows = await hashes(store, [keys.NOTIFICATION(identity) for identity in identities])
+    return [_notification(identity, row) for identity, row in zip(identities, rows, strict=True) if row]
 
 
 def _notification(identity: str, row: Row) -> StoredNotification:

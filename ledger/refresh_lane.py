@@ -10,13 +10,14 @@ from itertools import chain
 from typing import Any, Literal, NamedTuple, cast
 
 from ledger import keys
+from ledger.cells import Cells
 from ledger.endpoint_rows import filters
 from ledger.group_commit import GroupCommit
 from ledger.keys import Lane
 from ledger.leases import LEASE_MS, Lease
 from ledger.offload import offload
 from ledger.rows import hashes, paired
-from ledger.store import Argument, Store
+from ledger.scripting import Argument
 from schemas import wire
 from schemas.errors import NotFound
 from schemas.outbox.codec import pack
@@ -39,8 +40,16 @@ again. ``full``: Redis has no memory for all of it, nothing is written."""
 class _Write(NamedTuple):
     """One step of a change, as the script reads it."""
 
+    merchant: str
     args: list[Argument]
     size: int
+
+
+class _Postponed(NamedTuple):
+    """A postponement, as the script reads it, and its cell."""
+
+    cell: int
+    args: list[Argument]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,20 +79,20 @@ class ClaimedPayments:
 class RefreshLane:
     """Claim, commit, postpone: the refresh of a payment from its due time to what is recorded."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, cells: Cells) -> None:
+        self._cells = cells
         self._commits: GroupCommit[_Write, bytes] = GroupCommit(
             self._commit_all, most=50, weight=lambda write: write.size, heaviest=MOST_BYTES
         )
-        self._postpones: GroupCommit[list[Argument], None] = GroupCommit(self._postpone_all, most=200)
+        self._postpones: GroupCommit[_Postponed, None] = GroupCommit(self._postpone_all, most=200)
 
-    def wake(self, lane: str) -> None:
+    def wake(self, lane: Lane) -> None:
         """Kick the lane, as it may have more work than its last claim returned; returns at once."""
-        self._store.kick([lane])
+        self._cells[lane.cell].kick([str(lane)])
 
     async def claim(self, lane: Lane, limit: int = 100) -> ClaimedPayments:
         """Lease up to ``limit`` due payments of a lane. Raises `LedgerUnavailable`."""
-        now, token, base, left, failures, rows = await self._store.run_and_kick(
+        now, token, base, left, failures, rows = await self._cells[lane.cell].run_and_kick(
             "claim_payments", str(lane), limit, LEASE_MS
         )
         claimed = [await offload(_claimed, lane, int(token), int(base), row, rows=len(row[4]) // 2) for row in rows]
@@ -93,7 +102,7 @@ class RefreshLane:
         """The amounts that the merchant expects for these orders, where it has given one."""
         if not merchant_uids:
             return {}
-        found = (await hashes(self._store, [keys.ORDERS(merchant)], *merchant_uids))[0]
+        found = (await hashes(self._cells.of(merchant), [keys.ORDERS(merchant)], *merchant_uids))[0]
         return {uid: _expected(wire.loads(text)) for uid, text in found.items() if text}
 
     async def commit(
@@ -147,7 +156,7 @@ class RefreshLane:
         slow lane.
         ``rejected``: it never knew the payment; the notifications are rejected with ``reason``.
         """
-        to = Lane("unknown", lease.lane.name) if kind == "unknown" else lease.lane
+        to = lease.lane._replace(kind="unknown") if kind == "unknown" else lease.lane
         due = "" if due_in is None else round(due_in * 1000)
         args: list[Argument] = [
             str(lease.lane),
@@ -159,43 +168,49 @@ class RefreshLane:
             b"" if reason is None else dump(reason),
             tries,
         ]
-        await self._postpones.add(args)
+        await self._postpones.add(_Postponed(lease.lane.cell, args))
 
     async def hide(self, lease: Lease, *, reason: Reason, now: float) -> None:
         """End a lease whose look-up at ``now`` (UNIX seconds) found a payment that does not exist for the merchant: its
         notifications are rejected with ``reason``, and it is not refreshed again unless a webhook or operator asks."""
         lane = str(lease.lane)
         args: list[Argument] = [lane, lease.member, lease.token, lane, "", "hidden", dump(reason), 0, round(now * 1000)]
-        await self._postpones.add(args)
+        await self._postpones.add(_Postponed(lease.lane.cell, args))
 
     async def pause(self, lane: Lane, seconds: float, trouble: Reason) -> int:
         """Pause a merchant's lanes because i'mport fails for it; return its failures in a row."""
-        return int(await self._store.run("pause_merchant", lane.name, round(seconds * 1000), dump(trouble)))
+        store = self._cells[lane.cell]
+        return int(await store.run("pause_merchant", lane.name, round(seconds * 1000), dump(trouble)))
 
     async def resume(self, lane: Lane) -> None:
         """End a merchant's pause because i'mport answers again: stalled payments are due now."""
-        await self._store.run_and_kick("resume_merchant", lane.name)
+        await self._cells[lane.cell].run_and_kick("resume_merchant", lane.name)
 
     async def mark_dirty(self, merchant: str, imp_uid: str, *, due_in: float = 0, silent: bool = False) -> None:
         """Mark a payment dirty, due in ``due_in`` seconds; what a ``silent`` refresh finds is not delivered."""
         args = (merchant, imp_uid, round(due_in * 1000), int(silent))
-        await self._store.run_and_kick("mark_dirty", *args, durable=True)
+        await self._cells.of(merchant).run_and_kick("mark_dirty", *args, durable=True)
 
     async def record(self, merchant: str, imp_uid: str) -> Record:
         """The record of a payment. Raises `NotFound` before the first refresh that found it."""
         name = keys.payment(merchant, imp_uid)
-        fields, facts = await hashes(self._store, [keys.PAYMENT(name), keys.FACTS(name)])
+        fields, facts = await hashes(self._cells.of(merchant), [keys.PAYMENT(name), keys.FACTS(name)])
         if not fields:
             raise NotFound(Reason.of("payment_not_found", imp_uid=imp_uid, merchant=merchant))
         known = await offload(codec.load_facts, facts, rows=len(facts))
         return await offload(codec.load_record, merchant, imp_uid, fields, known, rows=len(facts))
 
-    async def _commit_all(self, writes: Sequence[_Write]) -> Sequence[bytes]:
-        args = chain.from_iterable(write.args for write in writes)
-        return cast(list[bytes], await self._store.run_and_kick("commit", len(writes), *args, durable=True))
+    async def _commit_all(self, writes: Sequence[_Write]) -> Sequence[bytes | Exception]:
+        def pack(mine: Sequence[_Write]) -> list[Argument]:
+            return [len(mine), *chain.from_iterable(write.args for write in mine)]
 
-    async def _postpone_all(self, calls: Sequence[list[Argument]]) -> Sequence[None]:
-        return await self._store.run_all_and_kick("postpone", calls)
+        return await self._cells.spread(
+            "commit", writes, lambda write: self._cells.of(write.merchant), pack, durable=True
+        )
+
+    async def _postpone_all(self, some: Sequence[_Postponed]) -> Sequence[Exception | None]:
+        calls = [(self._cells[one.cell], one.args) for one in some]
+        return await self._cells.run_and_kick("postpone", calls)
 
 
 def _claimed(lane: Lane, token: int, base: int, row: Sequence[Any]) -> ClaimedPayment:
@@ -262,7 +277,7 @@ def _write(change: Change, step: Step, claimed: ClaimedPayment | None, now: floa
         args += [event.id, event.type, event.sequence, int(event.silent), int(event.sandbox), filters(event.type)]
         args += [event.callback.text, pack(entry)]
     args += [pack(of_payment(record)), shared[0] if shared else b""]
-    return _Write(args, sum(len(arg) for arg in args if isinstance(arg, str | bytes)))
+    return _Write(record.merchant, args, sum(len(arg) for arg in args if isinstance(arg, str | bytes)))
 
 
 def _needs(change: Change) -> tuple[int, int, int]:

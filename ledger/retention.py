@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+
+from ledger import keys
+from ledger.cells import Cells, raised
 from ledger.outbox import Outbox
 from ledger.store import Store
 from schemas.endpoints.endpoint import ENDPOINT_TYPES, TEST_TYPE
@@ -14,6 +18,15 @@ _SCRIPTS = 25
 """Scripts of payments in one step."""
 _WITHOUT_PAYMENT = (*ENDPOINT_TYPES, TEST_TYPE)
 """Types of events that belong to no payment."""
+_MAY_BE_OLD = (
+    *(
+        key()
+        for key in (keys.AGEING, keys.REPLAYS, keys.RECONCILIATIONS, keys.DELETED_MERCHANTS, keys.DELETED_ENDPOINTS)
+    ),
+    *(keys.EVENTS_OF_TYPE(type_) for type_ in _WITHOUT_PAYMENT),
+    keys.NOTIFICATIONS_WITH_OUTCOME("rejected"),
+)
+"""Names of keys in which whatever is old is found."""
 
 
 class Retention:
@@ -23,10 +36,10 @@ class Retention:
     it has all changes from before that note, and whatever changed after it is not old.
     """
 
-    def __init__(self, store: Store, outbox: Outbox) -> None:
-        self._store = store
+    def __init__(self, cells: Cells, outbox: Outbox) -> None:
+        self._cells = cells
         self._outbox = outbox
-        self._noted: tuple[str, int] | None = None
+        self._noted: dict[Store, tuple[str, int]] = {}
         self.waits_for_history = False
         """Whether the last step left payments here because history did not have all of them yet."""
 
@@ -35,29 +48,43 @@ class Retention:
 
         Rejected notifications go when they came before ``rejected_before``. Raises `LedgerUnavailable`.
         """
-        before = round(older_than * 1000)
-        removed = int(await self._store.run("tidy_notifications", round(rejected_before * 1000), BATCH))
-        removed += int(await self._store.run("tidy_events", before, BATCH, len(_WITHOUT_PAYMENT), *_WITHOUT_PAYMENT))
-        removed += int(await self._store.run("tidy_replays", before, BATCH))
-        removed += int(await self._store.run("tidy_reconciliations", before, BATCH))
-        removed += int(await self._store.run("tidy_merchants", before, BATCH))
-        removed += int(await self._store.run("tidy_endpoints", before, BATCH))
-        return removed + await self._remove_payments(before)
+        before, rejected = round(older_than * 1000), round(rejected_before * 1000)
+        self.waits_for_history = False
+        # Cells that hold nothing of the kind are not asked for more: most have no merchant where there are few.
+        held = await self._cells.scripting.ask([(store.prefix, _exists(store)) for store in self._cells])
+        stores = [store for store, found in zip(self._cells, held, strict=True) if found]
+        removed = await asyncio.gather(
+            *(self._tidy(store, before, rejected) for store in stores), return_exceptions=True
+        )
+        # A cell that is away holds up no other.
+        return sum(raised(removed))
 
-    async def _remove_payments(self, before: int) -> int:
+    async def _tidy(self, store: Store, before: int, rejected_before: int) -> int:
+        removed = int(await store.run("tidy_notifications", rejected_before, BATCH))
+        removed += int(await store.run("tidy_events", before, BATCH, len(_WITHOUT_PAYMENT), *_WITHOUT_PAYMENT))
+        for kind in ("replays", "reconciliations", "merchants", "endpoints"):
+            removed += int(await store.run(f"tidy_{kind}", before, BATCH))
+        return removed + await self._remove_payments(store, before)
+
+    async def _remove_payments(self, store: Store, before: int) -> int:
         """Remove payments that have not changed since ``before`` (ms)."""
-        if self._noted is None:
-            state = await self._outbox.state()
-            self._noted = (state.last, state.now)
-        place, at = self._noted
+        if store not in self._noted:
+            (state,) = await self._outbox.states(store)
+            self._noted[store] = (state.last, state.now)
+        place, at = self._noted[store]
         removed = 0
         for _ in range(_SCRIPTS):
-            answer = await self._store.run("remove_payments", min(before, at), place, at, MOST_ROWS)
-            self.waits_for_history = answer is None
+            answer = await store.run("remove_payments", min(before, at), place, at, MOST_ROWS)
             if answer is None:
+                self.waits_for_history = True
                 return removed
             removed += int(answer[0]) + int(answer[1])
             if not answer[1]:
                 break
-        self._noted = None
+        del self._noted[store]
         return removed
+
+
+def _exists(store: Store) -> tuple[str, ...]:
+    """Asks whether a cell holds anything that may become old."""
+    return ("EXISTS", *(store.prefix + name for name in _MAY_BE_OLD))

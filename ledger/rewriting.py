@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ledger import keys
+from ledger.cells import Cells
 from ledger.constants import DEFAULT_MERCHANT
 from ledger.outbox import Outbox
 from ledger.reconciliations import load_run
 from ledger.rows import Row, hashes, members, paired
-from ledger.store import Argument, Store
+from ledger.scripting import Argument
 from ledger.stored_entries import whole_events, whole_notification, whole_payment
 from schemas import wire
 from schemas.endpoints.endpoint import ENDPOINT_TYPES, TEST_TYPE
@@ -31,14 +32,26 @@ that are pending or rejected may have none."""
 
 
 class Rewriting:
-    """One job, in steps."""
+    """One job in each cell, in steps."""
 
-    def __init__(self, store: Store, outbox: Outbox) -> None:
-        self._store = store
+    def __init__(self, cells: Cells, outbox: Outbox) -> None:
+        self._cells = cells
+        self._outbox = outbox
+
+    async def step(self, cell: int = 0) -> bool:
+        """Write a bounded part of a cell; whether more is left. Raises `LedgerUnavailable`."""
+        return await _Part(self._cells, cell, self._outbox).step()
+
+
+class _Part:
+    """A step of one cell."""
+
+    def __init__(self, cells: Cells, cell: int, outbox: Outbox) -> None:
+        self._cells, self._store = cells, cells[cell]
+        self._cell = cell
         self._outbox = outbox
 
     async def step(self) -> bool:
-        """Write a bounded part; whether more is left. Raises `LedgerUnavailable`."""
         row = (await hashes(self._store, [keys.REWRITING()]))[0]
         part, cursor = (row[name].decode() for name in ("part", "cursor")) if row else (PARTS[0], "0")
         cursor = await self._write(part, cursor)
@@ -63,7 +76,8 @@ class Rewriting:
     async def _registry(self) -> str:
         revision = int(await self._store.run("append_registry"))
         now = round(1000 * await self._store.now())
-        names = [DEFAULT_MERCHANT, *await members(self._store, keys.MERCHANTS())]
+        added = (DEFAULT_MERCHANT, *await members(self._store, keys.MERCHANTS()))
+        names = [name for name in added if self._cells.of(name) is self._store]
         for name, orders in zip(names, await hashes(self._store, [keys.ORDERS(name) for name in names]), strict=True):
             await self._append(_order(name, uid, text, now, revision) for uid, text in orders.items())
         runs = [*await members(self._store, keys.RECONCILIATIONS()), *(f"auto/{name}" for name in names)]
@@ -104,10 +118,10 @@ class Rewriting:
         for entry in some:
             batch.append(pack(entry))
             if len(batch) == MOST_ENTRIES:
-                await self._outbox.append(batch)
+                await self._outbox.append(batch, self._cell)
                 batch = []
         if batch:
-            await self._outbox.append(batch)
+            await self._outbox.append(batch, self._cell)
 
 
 def _cursor(following: bytes) -> str:

@@ -35,7 +35,7 @@ async def _erase_in_history(context: Context, merchant: str, imp_uid: str) -> No
     erasure = Erasure(merchant, imp_uid, record.erased_at or at, cold_record.dump(record))
     await context.history.erase(erasure)
     # What is still on its way there is blanked behind it.
-    await context.ledger.outbox.append([pack(erasure)])
+    await context.ledger.outbox.append_of(merchant, [pack(erasure)])
 
 
 async def _is_awaited(context: Context, whole: WholePayment) -> bool:

@@ -49,7 +49,7 @@ async def live(driver: Driver) -> None:
 async def dump(driver: Driver) -> dict[str, Any]:
     """Every key of the ledger."""
     keys: dict[str, Any] = {}
-    async for name in driver.redis.scan_iter("{relay}:*"):
+    async for name in driver.redis.scan_iter("{relay*"):
         if b":kicked:" in name:
             continue
         kind = (await driver.redis.type(name)).decode()

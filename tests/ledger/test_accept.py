@@ -132,7 +132,7 @@ async def test_refusals_add_up(ledger: Ledger, driver: Driver) -> None:
     await ledger.intake.count_refusals({"default:403": 1}, {})
     await ledger.intake.count_refusals({"default:400": 1}, {"default:version_2": 1})
     assert await driver.redis.hgetall(key("refusals")) == {b"default:403": b"3", b"default:400": b"4"}
-    refused = (await stats(ledger.store)).refused_bodies
+    refused = (await stats(ledger.cells)).refused_bodies
     counted = {(row.merchant, row.code): row.count for row in refused}
     assert counted == {("default", "version_2"): 3, ("a.b-c", "empty"): 1}
     assert all(abs(row.last_at - time.time()) < 60 for row in refused)

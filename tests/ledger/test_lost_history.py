@@ -130,7 +130,7 @@ async def test_what_changes_meanwhile_wins(ledger: Ledger, tmp_path: Path) -> No
     second, _ = await history_in(tmp_path, "second")
     await record(ledger, second)
     await lost(ledger)
-    read = await ledger.store.run("read_whole_payment", "default", "imp_1")
+    read = await ledger.cells[0].run("read_whole_payment", "default", "imp_1")
     await driver.look(paid("imp_1", 1000))
     await ledger.outbox.append([pack(entry) for entry in whole_payment("default", "imp_1", read)])
     await record(ledger, second)

@@ -10,7 +10,7 @@ from typing import Any
 from ledger import Ledger
 from ledger.delivery_lane import ClaimedDelivery, Settled
 from ledger.endpoint_rows import dump_places
-from ledger.keys import PREFIX, Lane
+from ledger.keys import Lane, cell_prefix
 from ledger.leases import Lease
 from ledger.refresh_lane import ClaimedPayment, Outcome
 from schemas.endpoints.delivery import Attempt, Dead, Delivered, Retry, Verdict
@@ -176,7 +176,7 @@ class Driver:
 
     async def tidy(self, older_than: float, *, rejected_before: float = 0) -> int:
         """One step of retention, with a history that has everything."""
-        await self.ledger.outbox.trim((await self.ledger.outbox.state()).last)
+        await self.ledger.outbox.trim((await self.ledger.outbox.state_of(0)).last)
         return await self.ledger.retention.tidy(older_than=older_than, rejected_before=rejected_before)
 
     async def state(self, delivery: ClaimedDelivery) -> str:
@@ -222,4 +222,4 @@ class Driver:
 
     async def pass_time(self, seconds: float) -> None:
         """Let it be later, for everything that waits in a lane or limits one."""
-        await self.redis.execute_command("EVAL", _PASS_TIME, 0, round(seconds * 1000), PREFIX, *_IN_LANES)
+        await self.redis.execute_command("EVAL", _PASS_TIME, 0, round(seconds * 1000), cell_prefix(0), *_IN_LANES)

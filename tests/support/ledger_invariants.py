@@ -9,8 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from ledger import Ledger
-from ledger.keys import PREFIX
-from tests.support.ledger_redis import redis_of
+from tests.support.ledger_redis import redis_of, without_prefix
 
 
 @dataclass
@@ -66,9 +65,9 @@ async def _read(ledger: Ledger) -> _Contents:
 
 
 def _sort_in(contents: _Contents, name: str, kind: bytes, value: Any) -> None:
-    if not name.startswith(PREFIX):
+    if not name.startswith(("{relay}:", "{relay:")):
         contents.foreign.append(name)
-    short = name.removeprefix(PREFIX)
+    short = without_prefix(name)
     pairs = list(zip(value[::2], value[1::2], strict=True)) if kind != b"set" else []
     if kind == b"zset":
         contents.sets[short] = {member.decode(): float(score) for member, score in pairs}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import redis
 
-from ledger.keys import PREFIX
+from ledger.keys import cell_prefix
 from tests.support.redis_process import RedisServer, open_ledger
 from tests.support.waiting import until_now
 
@@ -52,7 +52,7 @@ class Cluster:
                 one.execute_command("CLUSTER REPLICATE", self.id_of(its_primary))
         until_now(self._replicated, "the replicas have caught up")
         with client(self.primaries[0]) as any_one:
-            self.slot = int(any_one.execute_command("CLUSTER KEYSLOT", PREFIX))
+            self.slot = int(any_one.execute_command("CLUSTER KEYSLOT", cell_prefix(0)))
         self.owner = self.primaries[self.slot * len(self.primaries) // SLOTS]
         self.others = [port for port in self.primaries if port != self.owner]
         with client(self.owner) as owner:

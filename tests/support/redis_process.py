@@ -11,7 +11,8 @@ from pathlib import Path
 import redis
 
 from cli.embedded import answers, arguments, find_server
-from tests.support.ledger_redis import key
+from ledger.keys import cell_prefix
+from tests.support.ledger_redis import CELLS, shared_key
 from tests.support.waiting import PATIENCE, until_now
 
 
@@ -106,7 +107,10 @@ class RedisServer(RedisProcess):
 
 def open_ledger(client: redis.Redis) -> None:
     """Open the ledger of a Redis, as a worker does that knows its history: most tests have no worker."""
-    client.set(key("open"), "1")
+    pipe = client.pipeline(transaction=False)
+    for name in (shared_key("open"), *(cell_prefix(cell) + "open" for cell in range(CELLS))):
+        pipe.set(name, "1")
+    pipe.execute()
 
 
 def queue_url(redis_url: str) -> str:
