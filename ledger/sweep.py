@@ -11,7 +11,7 @@ import time
 from collections.abc import Collection
 
 from ledger.cells import Cells, raised
-from ledger.constants import SWEEP_EVERY, SWEEP_REST
+from ledger.constants import SWEEP_AGAIN, SWEEP_EVERY, SWEEP_REST
 from ledger.keys import LANES, WAKE, Lane
 from ledger.leases import LEASE_MS
 from ledger.memory import is_nearly_full
@@ -21,6 +21,8 @@ _SWEEPER_MS = 5_000
 """For how long after its last look a worker remains the sweeper: longer than it rests."""
 _TAKE_OVER_EVERY = 2.0
 """Seconds after which another worker tries to become the sweeper."""
+_CLOCK_PUT_BACK = 1.0
+"""Seconds by which Redis' clock was put back if all cells are swept at each look for a while: leases seem to last."""
 _WAIT = 1.0
 """Seconds for which Redis is asked to wait for a wake-up: shorter than the time in which it must answer."""
 
@@ -36,6 +38,9 @@ class Sweep:
         """When to sweep each cell."""
         self._look_at = 0.0
         self._sweeps = False
+        self._is_pressed = False
+        self._skew: float | None = None
+        self._thorough_until = 0.0
 
     async def kick(self, owner: str, limit: int) -> list[Lane]:
         """Kick the lanes that are due; return those kicked. Raises `LedgerUnavailable`."""
@@ -71,11 +76,14 @@ class Sweep:
             raised(lanes)
         (redis_now,) = raised([clock])
         skew = now - int(redis_now[0]) - int(redis_now[1]) / 1_000_000
+        if self._skew is not None and skew - self._skew > _CLOCK_PUT_BACK:
+            self._thorough_until = now + SWEEP_AGAIN
+        self._skew = skew
         for cell, answer in enumerate(lanes):
             if answer and not isinstance(answer, Exception):
                 self._due[cell] = min(self._due[cell], float(answer[1]) / 1000 + skew)
-        if await is_nearly_full(self._cells):
-            # Nothing new is claimed of a cell that has just been swept.
+        was_pressed, self._is_pressed = self._is_pressed, await is_nearly_full(self._cells)
+        if self._is_pressed or was_pressed or now < self._thorough_until:
             self._due = dict.fromkeys(self._due, 0.0)
 
     async def _sweep(self, cells: Collection[int], limit: int) -> list[Lane]:

@@ -13,7 +13,7 @@ from ledger import Ledger
 from ledger.stats import stats
 from schemas.errors import LedgerUnavailable, UnknownMerchant
 from tests.support.ledger_driver import REFRESH, Driver, notification, queue_url
-from tests.support.ledger_redis import key
+from tests.support.ledger_redis import key, shared_key
 from tests.support.reasons import because
 from tests.support.redis_process import RedisServer
 
@@ -136,7 +136,7 @@ async def test_refusals_add_up(ledger: Ledger, driver: Driver) -> None:
     counted = {(row.merchant, row.code): row.count for row in refused}
     assert counted == {("default", "version_2"): 3, ("a.b-c", "empty"): 1}
     assert all(abs(row.last_at - time.time()) < 60 for row in refused)
-    minutes = [name async for name in driver.redis.scan_iter(key("minute", "*"))]
+    minutes = [name async for name in driver.redis.scan_iter(shared_key("minute", "*"))]
     assert sum([int(await driver.redis.hget(name, "refused") or 0) for name in minutes]) == 7
 
 

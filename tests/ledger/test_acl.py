@@ -65,7 +65,7 @@ async def test_the_least_rights_are_enough(limited: Limited) -> None:
     await ledger.check_usable()
     assert (await ledger.durability()).durable
     await ledger.close()
-    assert not [name for name in limited.admin.keys("{relay*") if not name.endswith(b"}:open")]
+    assert not [name for name in limited.admin.keys("{relay*") if name[-5:] not in (b":open", b":name")]
     with redis.Redis.from_url(queue_url(limited.server.url)) as queue:
         assert queue.keys("*") == []
 
@@ -99,9 +99,9 @@ async def test_all_that_is_lacking_is_named_at_once(limited: Limited) -> None:
 @pytest.mark.parametrize(
     ("keys", "named"),
     [
-        (("~relay*",), r"^REDIS_URL: .*\{relay\}\*"),
+        (("~relay*",), r"^REDIS_URL: .*\{relay\*"),
         (("~{relay*",), r"^RELAY_QUEUE_URL .*relay\*"),
-        (("~other*",), r"^REDIS_URL: .*\{relay\}\*"),
+        (("~other*",), r"^REDIS_URL: .*\{relay\*"),
     ],
 )
 async def test_keys_that_are_forbidden_are_named(limited: Limited, keys: tuple[str, ...], named: str) -> None:

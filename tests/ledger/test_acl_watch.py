@@ -65,7 +65,7 @@ async def test_rights_that_are_taken_away_are_told(own_redis: RedisServer, lines
         ledger = Ledger.connect(own_redis.url.replace("//", "//relay:p@"), queue_url(own_redis.url))
         watch = AclWatch(ledger)
         await watch.log_problems()
-        for rules, named in ((("-zadd",), "ZADD"), (("-evalsha",), "EVALSHA"), (("resetkeys",), "keys {relay}*")):
+        for rules, named in ((("-zadd",), "ZADD"), (("-evalsha",), "EVALSHA"), (("resetkeys",), "keys {relay*")):
             admin.execute_command("ACL", "SETUSER", "relay", "~*", "+@all", *rules)
             await watch.log_problems()
             (line,) = (line for line in lines() if line["event"] == "ledger_unusable")

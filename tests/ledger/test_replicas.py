@@ -74,10 +74,9 @@ WRITES: Sequence[Write] = (
     lambda ledger: ledger.endpoints.disable("ep_1", because("by hand")),
     lambda ledger: ledger.endpoints.delete("ep_1"),
     lambda ledger: ledger.payments.expect("default", "order", Decimal(1000), None),
-    lambda ledger: ledger.deliveries.retry("dlv_1"),
+    lambda ledger: ledger.deliveries.retry("evt_1.ep_1"),
     lambda ledger: ledger.deliveries.send_test("ep_1", "evt_1", TEST_BODY),
     lambda ledger: ledger.replays.create(Selection(), 1.0, {}),
-    lambda ledger: ledger.replays.stop("rpl_1"),
     lambda ledger: ledger.jobs.schedule(RECONCILE, "rec_1"),
     lambda ledger: ledger.reconciliations.begin(RUN, rebuild=True),
     lambda ledger: ledger.reconciliations.save(RUN),
@@ -91,7 +90,9 @@ async def test_writes_that_no_replica_has_do_not_count(ledger: Ledger, driver: D
     """Webhooks and operators' writes are refused where too few replicas have them, each and every one."""
     await driver.subscribe()
     await driver.subscribe("ep_3")
-    answers = await asyncio.gather(*(write(alone.ledger) for write in WRITES), return_exceptions=True)
+    replay = await ledger.replays.create(Selection(), 1.0, {})
+    writes = (*WRITES, lambda ledger: ledger.replays.stop(replay.id))
+    answers = await asyncio.gather(*(write(alone.ledger) for write in writes), return_exceptions=True)
     assert [
         (place, repr(answer)) for place, answer in enumerate(answers) if not isinstance(answer, LedgerUnavailable)
     ] == []

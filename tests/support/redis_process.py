@@ -108,8 +108,9 @@ class RedisServer(RedisProcess):
 def open_ledger(client: redis.Redis) -> None:
     """Open the ledger of a Redis, as a worker does that knows its history: most tests have no worker."""
     pipe = client.pipeline(transaction=False)
-    for name in (shared_key("open"), *(cell_prefix(cell) + "open" for cell in range(CELLS))):
-        pipe.set(name, "1")
+    for prefix in (shared_key(""), *map(cell_prefix, range(CELLS))):
+        pipe.set(prefix + "open", "1")
+        pipe.set(prefix + "name", "ldg_test")
     pipe.execute()
 
 
