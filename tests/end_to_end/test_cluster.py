@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
+from ledger.keys import cell_of
+from tests.support.ledger_redis import CELLS
 from tests.support.processes import Processes
 from tests.support.redis_cluster import Cluster
 from tests.support.relay import KEY, TOKEN, Relay
@@ -17,7 +19,8 @@ async def relay(
     cluster: Cluster, redis_url: str, processes: Processes, free_port: Callable[[], int]
 ) -> AsyncIterator[Relay]:
     """A relay that knows the ledger's node and one more; its queue is elsewhere."""
-    url = cluster.url(cluster.owner, cluster.others[0])
+    owner = cluster.owner_of(cell_of("default", CELLS))
+    url = cluster.url(owner, next(port for port in cluster.primaries if port != owner))
     relay = Relay(processes, url, free_port, {"RELAY_QUEUE_URL": redis_url})
     await relay.start()
     yield relay
@@ -31,7 +34,7 @@ async def test_the_named_node_dies_under_load(relay: Relay, cluster: Cluster) ->
     made = [await relay.payment_at_iamport(status="paid", amount=1000, merchant_uid=f"order_{n}") for n in range(60)]
     for number, row in enumerate(made):
         if number == 20:
-            await asyncio.to_thread(cluster.nodes[cluster.owner].kill)
+            await asyncio.to_thread(cluster.nodes[cluster.owner_of(cell_of("default", CELLS))].kill)
         assert (await relay.webhook(row["imp_uid"])).status_code == 200
         await asyncio.sleep(0.05)  # so that webhooks come before, while and after the replica takes over
 

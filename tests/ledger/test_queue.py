@@ -40,7 +40,7 @@ async def test_kicks_keep_off_the_ledgers_database(redis_url: str) -> None:
     sender.kick_all(["07:refresh/shop"])
     await sender.close()
     with redis.Redis.from_url(redis_url) as ledger:
-        assert [name for name in ledger.keys() if not name.endswith((b"}:open", b"}:name"))] == []
+        assert [name for name in ledger.keys("*") if not name.endswith((b"}:open", b"}:name"))] == []
 
 
 async def test_a_broker_that_is_away_costs_nobody_anything(own_redis: RedisServer) -> None:

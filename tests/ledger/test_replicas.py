@@ -91,7 +91,7 @@ async def test_writes_that_no_replica_has_do_not_count(ledger: Ledger, driver: D
     await driver.subscribe()
     await driver.subscribe("ep_3")
     replay = await ledger.replays.create(Selection(), 1.0, {})
-    writes = (*WRITES, lambda ledger: ledger.replays.stop(replay.id))
+    writes: Sequence[Write] = (*WRITES, lambda ledger: ledger.replays.stop(replay.id))
     answers = await asyncio.gather(*(write(alone.ledger) for write in writes), return_exceptions=True)
     assert [
         (place, repr(answer)) for place, answer in enumerate(answers) if not isinstance(answer, LedgerUnavailable)

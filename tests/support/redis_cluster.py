@@ -21,8 +21,8 @@ _FORMING_TIMEOUT_MS = 60_000
 
 
 class Cluster:
-    """``nodes`` by port, there from the start on. ``owner`` is the port of the primary that has the ledger, as the
-    nodes said at the start."""
+    """``nodes`` by port, there from the start on. ``owner`` is the port of the primary that has the first cell, as
+    the nodes said at the start."""
 
     def __init__(self, free_port: Callable[[], int], folder: Path, primaries: int = 3, replicas: bool = True) -> None:
         self._free_port = free_port
@@ -51,12 +51,11 @@ class Cluster:
             with client(replica) as one:
                 one.execute_command("CLUSTER REPLICATE", self.id_of(its_primary))
         until_now(self._replicated, "the replicas have caught up")
-        with client(self.primaries[0]) as any_one:
-            self.slot = int(any_one.execute_command("CLUSTER KEYSLOT", cell_prefix(0)))
-        self.owner = self.primaries[self.slot * len(self.primaries) // SLOTS]
+        self.slot = self.slot_of(0)
+        self.owner = self.owner_of(0)
         self.others = [port for port in self.primaries if port != self.owner]
-        with client(self.owner) as owner:
-            open_ledger(owner)
+        with redis.RedisCluster(port=self.owner) as all_of_them:
+            open_ledger(all_of_them)
 
     def stop(self) -> None:
         """End all nodes."""
@@ -67,6 +66,15 @@ class Cluster:
         """A Cluster URL that names these nodes."""
         return "redis+cluster://" + ",".join(f"127.0.0.1:{port}" for port in ports)
 
+    def slot_of(self, cell: int) -> int:
+        """The slot of a cell."""
+        with client(self.primaries[0]) as any_one:
+            return int(any_one.execute_command("CLUSTER KEYSLOT", cell_prefix(cell)))
+
+    def owner_of(self, cell: int) -> int:
+        """The port of the primary that had a cell at the start."""
+        return self.primaries[self.slot_of(cell) * len(self.primaries) // SLOTS]
+
     def id_of(self, port: int) -> str:
         """How the Cluster calls a node."""
         with client(port) as one:
@@ -74,11 +82,11 @@ class Cluster:
 
     @property
     def replica(self) -> int:
-        """The replica of the ledger's first owner."""
+        """The replica of its first owner."""
         return self.replicas[self.primaries.index(self.owner)]
 
     async def migrate(self, to: int, pause: float = 0.0) -> None:
-        """Move the ledger's slot to another primary, a few keys at a time, as ``redis-cli --cluster reshard`` does."""
+        """Move the first cell to another primary, a few keys at a time, as ``redis-cli --cluster reshard`` does."""
         with client(self.owner) as source, client(to) as target:
             target.execute_command("CLUSTER SETSLOT", self.slot, "IMPORTING", self.id_of(self.owner))
             source.execute_command("CLUSTER SETSLOT", self.slot, "MIGRATING", self.id_of(to))

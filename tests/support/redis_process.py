@@ -105,13 +105,11 @@ class RedisServer(RedisProcess):
             open_ledger(client)
 
 
-def open_ledger(client: redis.Redis) -> None:
+def open_ledger(client: redis.Redis | redis.RedisCluster) -> None:
     """Open the ledger of a Redis, as a worker does that knows its history: most tests have no worker."""
-    pipe = client.pipeline(transaction=False)
     for prefix in (shared_key(""), *map(cell_prefix, range(CELLS))):
-        pipe.set(prefix + "open", "1")
-        pipe.set(prefix + "name", "ldg_test")
-    pipe.execute()
+        client.set(prefix + "open", "1")
+        client.set(prefix + "name", "ldg_test")
 
 
 def queue_url(redis_url: str) -> str:
