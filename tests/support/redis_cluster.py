@@ -54,7 +54,7 @@ class Cluster:
         self.slot = self.slot_of(0)
         self.owner = self.owner_of(0)
         self.others = [port for port in self.primaries if port != self.owner]
-        with redis.RedisCluster(port=self.owner) as all_of_them:
+        with redis.RedisCluster(host="127.0.0.1", port=self.owner) as all_of_them:
             open_ledger(all_of_them)
 
     def stop(self) -> None:
