@@ -37,9 +37,11 @@ chaos: ready-dev ## inject faults under load, count what arrived, write it into 
 		echo "atheris cannot be installed here: a simpler mutator makes the bodies"
 	@$(BIN)/python -m pytest tests/chaos -m chaos -s $(ARGS)
 
-lock: ## renew the lock files from pyproject.toml (needs uv)
+lock: ## renew the lock files from pyproject.toml and those of the benchmark's peers (needs uv and npm)
 	@echo 'setuptools>=77' | uv pip compile $(UV_FLAGS) pyproject.toml - -o requirements.lock
 	@echo 'setuptools>=77' | uv pip compile $(UV_FLAGS) --extra dev -c requirements.lock pyproject.toml - -o requirements-dev.lock
+	@cd bench/peers/fastapi_celery && uv pip compile $(UV_FLAGS) requirements.in -o requirements.lock
+	@cd bench/peers/fastify_bullmq && npm install --package-lock-only --ignore-scripts --no-audit --no-fund --silent
 
 clean: ## remove the environment and caches, but not var/
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build *.egg-info

@@ -3,37 +3,43 @@
 from __future__ import annotations
 
 import itertools
+from collections import defaultdict
 
 from bench.figures import Figure, Report, percentile
 from bench.machine import Machine
-from bench.systems import PlainDramatiq, RelaySystem, System
+from bench.peer_systems import FastapiCelery, FastifyBullmq, PlainDramatiq, installed
+from bench.plan import Plan
+from bench.systems import RelaySystem, System
 from bench.traffic import Sent, Traffic
 
 CONNECTIONS = 128
-SECONDS = 4.0
 
 
-async def run(machine: Machine, rounds: int, _seed: int) -> Report:
+async def run(machine: Machine, plan: Plan) -> Report:
     """Webhooks of different payments on 128 connections, each sent once the one before is answered."""
-    relay, plain = list[Sent](), list[Sent]()
-    for number in range(rounds):
-        plain.append(await _measure(machine, PlainDramatiq(machine), number))
-        relay.append(await _measure(machine, RelaySystem(machine), number))
-    return Report(
-        "ack",
-        (
-            Figure("acknowledgements", "/s", _rates(relay), _rates(plain), PlainDramatiq.name, mark=4),
-            Figure("… p50", "ms", _waits(relay, 50), _waits(plain, 50), PlainDramatiq.name, more=False),
-            Figure("… p99", "ms", _waits(relay, 99), _waits(plain, 99), PlainDramatiq.name, more=False),
-        ),
-    )
+    peers, notes = installed((PlainDramatiq, FastapiCelery, FastifyBullmq))
+    found = defaultdict[str, list[Sent]](list)
+    for number in plan.numbers(3):
+        systems: list[System] = [RelaySystem(machine), *(peer(machine) for peer in peers)]
+        for system in systems:
+            found[system.name].append(await _measure(machine, system, number, plan))
+    relay = found[RelaySystem.name]
+    figures = []
+    for peer in peers:
+        other = found[peer.name]
+        least, goal = (8.0, 10.0) if peer is PlainDramatiq else (None, None)
+        figures += [
+            Figure("acknowledgements, one receiver", "/s", _rates(relay), _rates(other), peer.name, True, least, goal),
+            Figure("… p99", "ms", _waits(relay, 99), _waits(other, 99), peer.name, more=False),
+        ]
+    return Report("ack", tuple(figures), notes=notes)
 
 
-async def _measure(machine: Machine, system: System, number: int) -> Sent:
-    system.start_receiver()
+async def _measure(machine: Machine, system: System, number: int, plan: Plan) -> Sent:
+    await system.start_receiver()
     await Traffic(system.port).flat_out((f"warm_{i}" for i in range(500)), connections=16)
     names = (f"imp_{number}_{i}" for i in itertools.count())
-    sent = await Traffic(system.port).flat_out(names, connections=CONNECTIONS, seconds=SECONDS)
+    sent = await Traffic(system.port).flat_out(names, connections=CONNECTIONS, seconds=plan.size(5, 1))
     machine.stop()
     if sent.refused:
         raise RuntimeError(f"{system.name} refused {sent.refused} of {len(sent.waits)} webhooks")

@@ -4,75 +4,82 @@ from __future__ import annotations
 
 import asyncio
 import time
-from pathlib import Path
-from typing import Any
-
-import orjson
-from redis.asyncio import Redis
 
 from bench.figures import Figure, Report, percentile
 from bench.machine import TIMEOUT, Machine
+from bench.plan import Plan
+from bench.running import recorded
 from bench.stubs import Arrivals, IamportStandIn, SubscriberStandIn, serve
-from bench.systems import RelaySystem
-from ledger.endpoint_rows import filters
-from ledger.keys import cell_of, cell_prefix
-from ledger.lua import composed
+from bench.systems import RelaySystem, endpoint_name
+from ledger.keys import Lane, cell_of
+from tests.support.ledger_driver import Driver, paid
+from tests.support.ledger_redis import CELLS
 
 DELAYED = 100_000
 BATCH = 500
-LATER_MS = 6 * 3_600_000
+LATER = 6 * 3600.0
 PROBES = 40
-SOON_MS = 1_000
+SOON = 20.0
+"""Seconds until the first probe is due: enough for a worker to start."""
+CELL = cell_of("default", CELLS)
+LANE, REFRESH = Lane("deliver", endpoint_name(0), CELL), Lane("refresh", "default", CELL)
 
-_BODY = orjson.dumps({"type": "payment.paid", "data": {"imp_uid": "%s", "payment": {"name": "x" * 800}}})
 
-
-async def run(machine: Machine, rounds: int, _seed: int) -> Report:
-    """How late deliveries due in a second arrive, and the worker's memory, without and with the delayed ones."""
-    before, after, memory = list[float](), list[float](), list[tuple[float, float]]()
-    for _ in range(rounds):
-        arrivals = Arrivals()
-        api, iamport = await serve(IamportStandIn)
-        port, subscriber = await serve(SubscriberStandIn, arrivals)
-        relay = RelaySystem(machine)
-        await relay.start(api, [f"http://127.0.0.1:{port}/"])
-        redis = Redis.from_url(machine.redis_url)
-        await _lateness(redis, arrivals, "warm_")
-        before.append(percentile(await _lateness(redis, arrivals, "early_"), 95))
-        rss = relay.processes["worker 0"].usage()[1]
-        for first in range(0, DELAYED, BATCH):
-            await _delay(redis, "late_", first, BATCH, LATER_MS)
-        after.append(percentile(await _lateness(redis, arrivals, "soon_"), 95))
-        memory.append((relay.processes["worker 0"].usage()[1] / 1e6, rss / 1e6))
-        await redis.aclose()
-        for server in (iamport, subscriber):
-            server.close()
-        machine.stop()
-    grown, started = zip(*memory, strict=True)
-    name = f"{DELAYED:,} delayed: one due in 1 s, late by, p95"
+async def run(machine: Machine, plan: Plan) -> Report:
+    """How late deliveries arrive at their time, and the worker's memory, without and with the delayed ones."""
+    without, beside = list[tuple[float, float]](), list[tuple[float, float]]()
+    for _ in plan.numbers(1):
+        without.append(await _measure(machine, 0))
+        beside.append(await _measure(machine, plan.size(DELAYED, 2 * BATCH)))
+    (late, memory), (late_without, memory_without) = (tuple(zip(*rounds, strict=True)) for rounds in (beside, without))
+    name, other = f"{DELAYED:,} delayed: one that is due, late by, p95", "none delayed"
     return Report(
         "delayed",
         (
-            Figure(name, "ms", tuple(after), tuple(before), "none delayed", more=False, limit=500),
-            Figure("… worker memory", "MB", grown, started, "none delayed", more=False, mark=1.1),
+            Figure(name, "ms", late, late_without, other, more=False, least=500, absolute=True),
+            Figure("… worker memory", "MiB", memory, memory_without, other, more=False, least=1.1),
         ),
     )
 
 
-async def _lateness(redis: Redis, arrivals: Arrivals, name: str) -> list[float]:
-    """How late, in ms, deliveries arrive that are each delayed by a second."""
-    due: dict[str, float] = {}
+async def _measure(machine: Machine, delayed: int) -> tuple[float, float]:
+    """How late the probes arrive (ms, p95) beside so many that are delayed, and a worker's resident MiB after them."""
+    arrivals = Arrivals()
+    api, iamport = await serve(IamportStandIn)
+    port, subscriber = await serve(SubscriberStandIn, arrivals)
+    relay = RelaySystem(machine)
+    await relay.start_receiver()
+    await relay.subscribe([f"http://127.0.0.1:{port}/0"])
+    ledger = relay.ledger()
+    driver = Driver(ledger)
+    await driver.give_places(LANE.name, 64)
+    for first in range(0, delayed, BATCH):
+        await _postpone(driver, [f"late_{first + number}" for number in range(BATCH)], LATER)
+    relay.start_workers(api)
+    await recorded(relay)  # a recorder that is busy with them would make others late
+    relay.processes["worker 0"].end()
+    due = {}
     for number in range(PROBES):
         asked = time.perf_counter()
-        await _delay(redis, name, number, 1, SOON_MS - number)
-        due[f"{name}{number}"] = (asked + time.perf_counter()) / 2 + SOON_MS / 1000
-        await asyncio.sleep(0.037)
-    if not await arrivals.all_of({*arrivals.at, *due}, TIMEOUT):
-        raise RuntimeError(f"{len(due.keys() & arrivals.at.keys())} of {PROBES} callbacks came in time")
-    return [(arrivals.at[imp_uid] - at) * 1000 for imp_uid, at in due.items()]
+        again_in = SOON + number * 0.037
+        await _postpone(driver, [f"probe_{number}"], again_in)
+        due[f"/0 probe_{number}"] = (asked + time.perf_counter()) / 2 + again_in
+    await ledger.close()
+    relay.start_workers(api)
+    came = await arrivals.all_of(set(due), SOON + TIMEOUT)
+    resident = relay.processes["worker 0"].usage()[1] / 2**20
+    for server in (iamport, subscriber):
+        server.close()
+    machine.stop()
+    if not came:
+        raise RuntimeError(f"{len(arrivals.at)} of {PROBES} callbacks came in time")
+    return percentile([(arrivals.at[callback] - at) * 1000 for callback, at in due.items()], 95), resident
 
 
-async def _delay(redis: Redis, name: str, first: int, how_many: int, due_in_ms: int) -> None:
-    script = composed(Path(__file__).with_name("delay.lua").read_text())
-    arguments: list[Any] = ["default", name, first, how_many, due_in_ms, _BODY, filters("payment.paid")]
-    await redis.execute_command("EVAL", script, 1, cell_prefix(cell_of("default", 16)), *arguments)
+async def _postpone(driver: Driver, imp_uids: list[str], seconds: float) -> None:
+    """Does by hand what ends in deliveries that are due later: webhook, look-up, a first attempt that fails."""
+    await asyncio.gather(*(driver.accept(imp_uid) for imp_uid in imp_uids))
+    while claimed := await driver.claim(REFRESH):
+        await asyncio.gather(*(driver.commit(one, paid(one.record.imp_uid)) for one in claimed))
+    while taken := await driver.take(LANE):
+        await asyncio.gather(*(driver.fail(one, seconds) for one in taken))

@@ -1,15 +1,13 @@
-"""Measured figures, as JSON and as a table."""
+"""Measured figures: medians and ratios of rounds, and what they have to reach."""
 
 from __future__ import annotations
 
 import statistics
-import sys
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
-from rich.console import Console
-from rich.table import Table
+Verdict = Literal["goal", "least", "missed"]
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
@@ -22,9 +20,9 @@ def percentile(values: Sequence[float], percent: float) -> float:
 class Figure:
     """One measured figure.
 
-    `relay` and `other` hold one value a round; `against` names what `other` measures. `more`: higher is better. `mark`
-    is what the ratio has to reach (or must not exceed, if lower is better); `limit` is what the relay's own value must
-    not exceed.
+    `relay` and `other` hold one value a round; `against` names what `other` measures. `more`: higher is better. `least`
+    and `goal` are what has to be reached and what is hoped for (or not exceeded, if lower is better): by the ratio, or,
+    where there is nothing to compare with or it is `absolute`, by the relay's own median.
     """
 
     name: str
@@ -33,77 +31,69 @@ class Figure:
     other: tuple[float, ...] = ()
     against: str = ""
     more: bool = True
-    mark: float | None = None
-    limit: float | None = None
+    least: float | None = None
+    goal: float | None = None
+    absolute: bool = False
 
     @property
     def ratio(self) -> float | None:
         """The median of the rounds' ratios, relay to other: noise that affects both cancels out."""
-        pairs = [relay / other for relay, other in zip(self.relay, self.other, strict=True) if other]
+        pairs = (
+            [relay / other for relay, other in zip(self.relay, self.other, strict=True) if other] if self.other else []
+        )
         return statistics.median(pairs) if pairs else None
 
     @property
-    def reached(self) -> bool | None:
-        """Whether mark and limit are met; None without either."""
-        checks = []
-        if self.mark is not None and self.ratio is not None:
-            checks.append(self.ratio >= self.mark if self.more else self.ratio <= self.mark)
-        if self.limit is not None:
-            checks.append(statistics.median(self.relay) <= self.limit)
-        return all(checks) if checks else None
+    def by_ratio(self) -> bool:
+        """Whether `least` and `goal` are of the ratio."""
+        return bool(self.other) and not self.absolute
 
-    def as_json(self) -> dict[str, Any]:
-        """The figure as JSON."""
-        return {
-            "name": self.name,
-            "unit": self.unit,
-            "relay": self.relay,
-            "other": self.other,
-            "against": self.against or None,
-            "ratio": self.ratio,
-            "mark": self.mark,
-            "limit": self.limit,
-            "reached": self.reached,
-        }
+    @property
+    def verdict(self) -> Verdict | None:
+        """How far it gets; None where nothing has to be reached."""
+        found = self.ratio if self.by_ratio else statistics.median(self.relay)
+        if found is None or self.least is None:
+            return None
+        if self.goal is not None and self._reaches(found, self.goal):
+            return "goal"
+        return "least" if self._reaches(found, self.least) else "missed"
+
+    def _reaches(self, found: float, mark: float) -> bool:
+        return found >= mark if self.more else found <= mark
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Bars of one unit, for docs/benchmarks.md: each has a label and the values of its parts, by the part's name. Less
+    is better unless `more` is."""
+
+    name: str
+    title: str
+    unit: str
+    bars: tuple[tuple[str, Mapping[str, float]], ...]
+    more: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The figures and notes of one benchmark."""
+    """What one benchmark found: figures, charts, and notes, e.g. which peer cannot be installed here."""
 
     benchmark: str
     figures: tuple[Figure, ...]
+    charts: tuple[Chart, ...] = ()
     notes: tuple[str, ...] = field(default=())
 
+    def as_json(self) -> dict[str, Any]:
+        """The report as JSON."""
+        return asdict(self)
 
-def show(reports: Sequence[Report], heading: str) -> None:
-    """Prints the table."""
-    table = Table(title=heading, title_justify="left", pad_edge=False)
-    table.add_column("")
-    for column in ("relay", "compared", "ratio", "mark", ""):
-        table.add_column(column, justify="right")
-    table.add_column("with")
-    for report in reports:
-        table.add_section()
-        for figure in report.figures:
-            table.add_row(f"{figure.name}, {figure.unit}", *_cells(figure))
-    console = Console(width=None if sys.stdout.isatty() else 130)
-    console.print(table)
-    for report in reports:
-        for note in report.notes:
-            console.print(f"{report.benchmark}: {note}", highlight=False)
-
-
-def _cells(figure: Figure) -> tuple[str, ...]:
-    marks = [f"{'≥' if figure.more else '≤'} {figure.mark:g}×"] if figure.mark is not None else []
-    marks += [f"≤ {figure.limit:g}"] if figure.limit is not None else []
-    reached = {None: "", True: "[green]yes[/]", False: "[red]no[/]"}[figure.reached]
-    ratio = "" if figure.ratio is None else f"{figure.ratio:.2f}×"
-    return _number(figure.relay), _number(figure.other), ratio, ", ".join(marks), reached, figure.against
-
-
-def _number(values: Sequence[float]) -> str:
-    if not values:
-        return ""
-    middle = statistics.median(values)
-    return f"{middle:,.0f}" if middle >= 100 else f"{middle:.1f}"
+    @classmethod
+    def of_json(cls, stored: Mapping[str, Any]) -> Report:
+        """The report of what `as_json` gave."""
+        figures = (
+            Figure(**{**one, "relay": tuple(one["relay"]), "other": tuple(one["other"])}) for one in stored["figures"]
+        )
+        charts = (
+            Chart(**{**one, "bars": tuple((label, parts) for label, parts in one["bars"])}) for one in stored["charts"]
+        )
+        return cls(stored["benchmark"], tuple(figures), tuple(charts), tuple(stored["notes"]))

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -45,6 +46,18 @@ def wait_until(holds: Callable[[], bool], what: str) -> None:
         time.sleep(0.02)
 
 
+def tree_usage(pid: int) -> tuple[float, int]:
+    """The seconds of CPU that a process and its children have used, those that have ended included, and the resident
+    bytes of those that live."""
+    cpu, resident = 0.0, 0
+    for one in (psutil.Process(pid), *psutil.Process(pid).children(recursive=True)):
+        with suppress(psutil.NoSuchProcess):  # it has ended meanwhile: its parent's times include it from then on
+            times, memory = one.cpu_times(), one.memory_info()
+            cpu += times.user + times.system + times.children_user + times.children_system
+            resident += memory.rss
+    return cpu, resident
+
+
 class BenchProcess:
     """A running process; what it prints goes to a file."""
 
@@ -74,10 +87,9 @@ class BenchProcess:
         return text in self.output.read_text(errors="replace")
 
     def usage(self) -> tuple[float, int]:
-        """The seconds of CPU that it and its children have used, and their resident bytes."""
-        whole = [psutil.Process(self.pid), *psutil.Process(self.pid).children(recursive=True)]
-        times = [one.cpu_times() for one in whole]
-        return sum(each.user + each.system for each in times), sum(one.memory_info().rss for one in whole)
+        """The seconds of CPU that it and its children have used, those that have ended included, and the resident bytes
+        of those that live."""
+        return tree_usage(self.pid)
 
     def end(self) -> None:
         """Kills it and its children."""
@@ -87,12 +99,14 @@ class BenchProcess:
 
 
 class Machine:
-    """A Redis with `appendfsync always`, and the processes started beside it."""
+    """A Redis with `appendfsync always`, and the processes started beside it. What is in `folder` goes with them, what
+    is in `kept` stays until the end of the run."""
 
     def __init__(self) -> None:
         # Not in the system's temporary folder: that may be in memory, where fsync costs nothing.
         (ROOT / "var").mkdir(exist_ok=True)
         self.folder = Path(tempfile.mkdtemp(prefix="bench-", dir=ROOT / "var"))
+        self.kept = Path(tempfile.mkdtemp(prefix="bench-kept-", dir=ROOT / "var"))
         self._started: list[BenchProcess] = []
         self._redis: BenchProcess | None = None
         self.port = free_port()
@@ -107,21 +121,36 @@ class Machine:
         self, kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         if kind is not None:
-            for process in self._started:
-                tail = process.output.read_text(errors="replace")[-1500:]
-                sys.stderr.write(f"--- {process.output.name}\n{tail}\n")
+            self.show_output()
         self._end_all()
         shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.rmtree(self.kept, ignore_errors=True)
+
+    @property
+    def history_url(self) -> str:
+        """Where the history is of a relay that is not given another: a file that `stop` removes."""
+        return f"sqlite:///{self.folder}/history.db"
 
     def python(self, module: str, *words: str, **environ: str) -> BenchProcess:
-        """Starts ``python -m module arguments…`` with these variables and none of this process's settings."""
+        """Starts ``python -m module words…`` with these variables and none of this process's settings."""
+        return self.run(module, sys.executable, "-m", module, *words, **environ)
+
+    def run(self, name: str, *command: str, **environ: str) -> BenchProcess:
+        """Starts a command with these variables and none of this process's settings."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
         settings = {"REDIS_URL": self.redis_url, "RELAY_SPOOL_DIR": str(self.folder / "spool"), "PYTHONPATH": str(ROOT)}
+        settings["RELAY_HISTORY_URL"] = self.history_url
         settings["RELAY_WORKERS"] = "1"  # a benchmark starts as many as it means to
-        output = self.folder / f"{len(self._started)}-{module}.log"
-        process = BenchProcess([sys.executable, "-m", module, *words], {**kept, **settings, **environ}, output)
+        output = self.folder / f"{len(self._started)}-{name}.log"
+        process = BenchProcess(command, {**kept, **settings, **environ}, output)
         self._started.append(process)
         return process
+
+    def show_output(self) -> None:
+        """Shows what each process has printed last, to find out what is wrong."""
+        for process in self._started:
+            tail = process.output.read_text(errors="replace")[-1500:]
+            sys.stderr.write(f"--- {process.output.name}\n{tail}\n")
 
     def stop(self) -> None:
         """Ends everything and starts an empty Redis, which is faster than emptying a full one."""
@@ -145,6 +174,21 @@ class Machine:
         """The seconds of CPU that Redis has used."""
         assert self._redis is not None
         return self._redis.usage()[0]
+
+    def redis_commands(self) -> Counter[str]:
+        """How often Redis has carried out each command, within scripts too, without those that asked for this."""
+        with redis.Redis.from_url(self.redis_url) as client:
+            counted = client.info("commandstats")
+        calls = {name.removeprefix("cmdstat_"): each["calls"] for name, each in counted.items()}
+        return Counter(
+            {name: count for name, count in calls.items() if not name.startswith(("info", "client", "hello"))}
+        )
+
+    def redis_memory(self) -> int:
+        """The bytes that Redis has allocated for what it holds: without the buffers of clients and of its log."""
+        with redis.Redis.from_url(self.redis_url) as client:
+            found = client.info("memory")
+        return int(found["used_memory"] - found["mem_clients_normal"] - found["mem_aof_buffer"])
 
     def redis_version(self) -> str:
         """The version of the redis-server."""

@@ -66,18 +66,28 @@ class IamportStandIn(_Server):
 
 @dataclass
 class Arrivals:
-    """The callbacks that a subscriber received: when each payment's first one came (seconds of `perf_counter`), the
-    number of repeats, and one whole callback, to verify its signature."""
+    """The callbacks that a subscriber received: when each payment's first one came to each path (seconds of
+    `perf_counter`, by path and `imp_uid` with a space between), the number of repeats, and one whole callback, to
+    verify its signature."""
 
     at: dict[str, float] = field(default_factory=dict)
     repeated: int = 0
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
 
-    async def all_of(self, imp_uids: set[str], within: float) -> bool:
+    def came(self, imp_uid: str, path: str = "/0") -> float:
+        """When a payment's first callback came to a path."""
+        return self.at[f"{path} {imp_uid}"]
+
+    def forget(self) -> None:
+        """Forgets what has come."""
+        self.at.clear()
+        self.repeated = 0
+
+    async def all_of(self, expected: set[str], within: float) -> bool:
         """Waits until these have come or `within` seconds have passed. Whether they have come."""
         ends = time.perf_counter() + within
-        while len(self.at) < len(imp_uids) or not imp_uids <= self.at.keys():
+        while len(self.at) < len(expected) or not expected <= self.at.keys():
             if time.perf_counter() > ends:
                 return False
             await asyncio.sleep(0.005)
@@ -94,11 +104,11 @@ class SubscriberStandIn(_Server):
     def answer(self, head: bytes, body: bytes, /) -> bytes:
         found = _IMP_UID.search(body)
         assert found is not None
-        imp_uid = found[1].decode()
-        if imp_uid in self._arrivals.at:
+        name = f"{head.split(b' ', 2)[1].decode()} {found[1].decode()}"
+        if name in self._arrivals.at:
             self._arrivals.repeated += 1
         else:
-            self._arrivals.at[imp_uid] = time.perf_counter()
+            self._arrivals.at[name] = time.perf_counter()
         if not self._arrivals.body:
             lines = (line.partition(": ") for line in head.decode("latin-1").split("\r\n")[1:])
             self._arrivals.headers = {name.lower(): value for name, _, value in lines}

@@ -86,18 +86,20 @@ def gather(some: Iterable[Packed]) -> Batch:
     """The rows of some entries, packed. Raises `UnknownEntry`."""
     batch = Batch()
     kept: dict[type[Entry], dict[Any, Any]] = {kind: {} for kind in SHAPES}
+    outcomes: dict[str, Row] = {}
     for packed, stamp in some:
         kind, row = unpack_values(packed, stamp)
         plan = _PLANS.get(kind)
         if plan is not None:
             plan.add(kept[kind], row)
         elif kind is entries.Outcome:
-            _add_outcome(batch, kept[entries.Notification], row)
+            _add_outcome(outcomes, kept[entries.Notification], row)
         else:
             batch.erasures.append(entries.Erasure(*row))
     for kind, found in kept.items():
         if found:
             batch.rows[kind] = list(found.values())
+    batch.outcomes = list(outcomes.values())
     return batch
 
 
@@ -121,25 +123,31 @@ class _Plan:
 
     def add(self, rows: dict[Any, Any], row: Any) -> None:
         """Keep a row, unless there is one of the same thing that is as new."""
+        row = self._storable(row)
         key = self._key(row)
         before = rows.get(key)
         if before is not None and (self._revision is None or row[self._revision] <= before[self._revision]):
             return
         if before is not None and self._fixed(before) != self._fixed(row):
             row = tuple(before[place] if name in self._names else row[place] for place, name in self._columns)
+        rows[key] = row
+
+    def _storable(self, row: Any) -> Any:
+        """The row with texts that a database takes; first of all, as two keys may become one."""
         for place, is_indexed in self._texts:
             text = row[place]
             if text and ("\0" in text or (is_indexed and len(text) > LONGEST)):
                 row = (*row[:place], clean(text[:LONGEST] if is_indexed else text), *row[place + 1 :])
-        rows[key] = row
+        return row
 
 
-def _add_outcome(batch: Batch, rows: dict[Any, Any], row: Row) -> None:
+def _add_outcome(outcomes: dict[str, Row], rows: dict[Any, Any], row: Row) -> None:
     identity, outcome, reason, revision = row
     reason = clean(reason) if reason else reason
     before = rows.get(identity)
     if before is None:
-        batch.outcomes.append((outcome, reason, revision, identity, revision))
+        if identity not in outcomes or revision > outcomes[identity][-1]:
+            outcomes[identity] = (outcome, reason, revision, identity, revision)
     elif revision > before[-1]:
         rows[identity] = (*before[:-3], outcome, reason, revision)
 

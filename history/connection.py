@@ -119,10 +119,14 @@ class Postgresql:
             pool_pre_ping=True,
             connect_args={**connect, "options": f"{options} -c timezone=UTC -c client_min_messages=warning"},
         )
+        # Its connections are the same; what they read is of one moment, as in SQLite.
+        self._reading = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
     async def read(self, use: Use[T], patience: float = PATIENCE) -> T:
         """As `Database` says."""
-        async with _available(patience), self._engine.connect() as connection:
+        async with _available(patience), self._reading.connect() as connection:
+            if patience > PATIENCE:
+                await connection.run_sync(_allow, patience)
             return await connection.run_sync(use)
 
     async def write(self, use: Use[T], patience: float = PATIENCE) -> T:
@@ -141,6 +145,10 @@ class Postgresql:
     async def close(self) -> None:
         """As `Database` says."""
         await self._engine.dispose()
+
+
+def _allow(connection: Connection, seconds: float) -> None:
+    connection.exec_driver_sql(f"SET LOCAL statement_timeout = {round(seconds * 1000)}")
 
 
 def _without_limits(connection: Connection) -> None:

@@ -5,13 +5,19 @@ The old rows are gone for whoever asks at once; the files of the database hold t
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlalchemy import ColumnElement, Table, and_, delete, func, select, update
 from sqlalchemy.engine import Connection
 
 from history import tables
+from history.events import shared_objects
+from history.pages import AnyRow
 from schemas import wire
 from schemas.compression import compress, decompress
+from schemas.outbox import cold_record
 from schemas.outbox.entries import Erasure
+from schemas.payments.erased_record import erased
 from schemas.payments.erasure import blank_body, blank_detail, blank_object
 
 VACUUMED = (tables.payment, tables.event, tables.shared_object, tables.notification, tables.attempt)
@@ -28,13 +34,13 @@ def erase_in(connection: Connection, erasure: Erasure) -> bool:
             .where(_of(payment, erasure))
             .values(
                 snapshot=compress(wire.dumps(blank_object(wire.loads(known)))),
-                record=erasure.record,
+                record=_blank_record(row, erasure),
                 payer="",
                 erased_at=func.coalesce(payment.c.erased_at, erasure.at),
             )
         )
-    _erase_objects(connection, erasure)
     _erase_events(connection, erasure, known)
+    _erase_objects(connection, erasure)
     notification, attempt, event = tables.notification, tables.attempt, tables.event
     connection.execute(update(notification).where(_of(notification, erasure)).values(extra=""))
     mine = select(event.c.id).where(_of(event, erasure))
@@ -53,6 +59,16 @@ def vacuum(connection: Connection) -> None:
         connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
+def _blank_record(row: AnyRow, erasure: Erasure) -> bytes:
+    """The record as it is, without the buyer: it may know facts that the ledger found after the erasure was written.
+    The erasure's own is for one that is damaged."""
+    try:
+        record = cold_record.load(row.merchant, row.imp_uid, row.record, row.snapshot)
+    except ValueError:
+        return erasure.record
+    return cold_record.dump(replace(erased(record, erasure.at), version=record.version))
+
+
 def _erase_objects(connection: Connection, erasure: Erasure) -> None:
     table = tables.shared_object
     for row in connection.execute(select(table).where(_of(table, erasure))).all():
@@ -62,11 +78,16 @@ def _erase_objects(connection: Connection, erasure: Erasure) -> None:
 
 
 def _erase_events(connection: Connection, erasure: Erasure, known: bytes) -> None:
+    """Blank events. Each knows best who its buyer was: of the payment, that may be blank already."""
     table = tables.event
-    rows = connection.execute(select(table.c.n, table.c.body, table.c.detail).where(_of(table, erasure))).all()
+    rows = connection.execute(select(table).where(_of(table, erasure))).all()
+    objects = shared_objects(connection, rows)
     for row in rows:
-        detail = blank_detail(row.detail.encode(), known).decode()
-        body = compress(blank_body(decompress(row.body), known))
+        text = decompress(row.body)
+        shared = decompress(objects.get((row.imp_uid, row.merchant, row.object_revision), b""))
+        said = b"[%b]" % b",".join((known, text, shared or b"{}"))
+        detail = blank_detail(row.detail.encode(), said).decode()
+        body = compress(blank_body(text, said))
         connection.execute(update(table).where(table.c.n == row.n).values(body=body, detail=detail))
 
 

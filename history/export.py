@@ -24,13 +24,14 @@ from history.pages import AnyRow, Listing, PageRequest, between, of_row, oldest,
 from schemas import wire
 from schemas.compression import decompress
 from schemas.errors import Invalid
-from schemas.outbox.entries import Notification, Payment
+from schemas.outbox.entries import Event, Notification, Payment
 from schemas.reasons import Reason
 from schemas.times import rfc3339
 
 What = Literal["payments", "events", "deliveries", "notifications"]
 Format = Literal["ndjson", "csv"]
 Words = Callable[[str], str]
+Shown = Callable[[Event], Event]
 Fields = dict[str, Any]
 
 STEP = 200
@@ -62,12 +63,19 @@ _CSV: Mapping[str, Sequence[str]] = {
         "reason", "extra",
     ),
 }  # fmt: skip
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What a formula may begin with, in full width as well: spreadsheets of East Asia read that alike."""
 _TIMES = ("paid_at", "failed_at", "cancelled_at")
 
 
+def as_recorded(event: Event) -> Event:
+    """An event with all that was recorded."""
+    return event
+
+
 class Exports:
-    """Streams of rows. `words` puts a reason, as it is stored, into words."""
+    """Streams of rows. `words` puts a reason, as it is stored, into words; `shown` gives an event as whoever exports
+    may see it."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -90,6 +98,7 @@ class Exports:
         until: float | None = None,
         merchant: str | None = None,
         words: Words = str,
+        shown: Shown = as_recorded,
     ) -> AsyncIterator[bytes]:
         """The rows in pieces of up to `STEP`, of the window [since, until) in UNIX seconds.
 
@@ -105,7 +114,7 @@ class Exports:
         after, more = None, True
         while more:
             step = oldest(listing.table, listing.at, after, STEP).where(*window)
-            rows, fields = await self._database.read(_read(what, step, words))
+            rows, fields = await self._database.read(_read(what, step, words, shown))
             if rows:
                 after = place(rows[-1], listing.at)
                 yield write(fields)
@@ -125,7 +134,7 @@ def _window(
     return window if merchant is None else [*window, listing.table.c.merchant == merchant]
 
 
-def _read(what: What, step: Select[Any], words: Words) -> Use[tuple[Sequence[AnyRow], list[Fields]]]:
+def _read(what: What, step: Select[Any], words: Words, shown: Shown) -> Use[tuple[Sequence[AnyRow], list[Fields]]]:
     def read(connection: Connection) -> tuple[Sequence[AnyRow], list[Fields]]:
         rows = connection.execute(step).all()
         match what:
@@ -133,7 +142,7 @@ def _read(what: What, step: Select[Any], words: Words) -> Use[tuple[Sequence[Any
                 return rows, [_payment(of_row(Payment, row)) for row in rows]
             case "events":
                 objects = events.shared_objects(connection, rows)
-                return rows, [_event(row, objects) for row in rows]
+                return rows, [_event(shown(events.whole(row, objects))) for row in rows]
             case "deliveries":
                 return rows, [_delivery(one, words) for one in with_attempts(connection, rows)]
         return rows, [_notification(of_row(Notification, row), words) for row in rows]
@@ -161,8 +170,7 @@ def _payment(payment: Payment) -> Fields:
     }
 
 
-def _event(row: AnyRow, objects: events.Objects) -> Fields:
-    event = events.whole(row, objects)
+def _event(event: Event) -> Fields:
     return {
         "_flat": {
             "merchant": event.merchant,

@@ -8,6 +8,7 @@ from typing import Protocol
 from ledger import keys
 from ledger.cells import Cells, by, raised
 from ledger.put_back import put_back
+from ledger.rows import hashes, seconds
 from schemas.errors import HistoryUnavailable
 from schemas.outbox import cold_record
 from schemas.outbox.entries import Payment
@@ -61,6 +62,11 @@ class ColdPayments:
             (found,) = raised([answer])
             absent |= {name for name, is_missing in zip(mine[store], found, strict=True) if is_missing}
         return [name for name in names if name in absent]
+
+    async def forgotten_until(self, merchant: str) -> float:
+        """When the youngest of the payments had last changed (UNIX seconds) that had left when history was lost: a
+        payment that neither knows may be one of them. 0 where history was never lost."""
+        return seconds((await hashes(self._cells.of(merchant), [keys.FORGOTTEN()]))[0], "until") or 0.0
 
     async def _put_back(self, some: Sequence[WholePayment]) -> None:
         try:

@@ -15,6 +15,8 @@ HISTORY = Lane("job", "history")
 REWRITE = Lane("job", "rewrite_history")
 REWRITE_JOB = "rewrite_history"
 """The one job of that lane."""
+FIRST_PART = "registry"
+"""What it begins with."""
 
 
 def in_cell(lane: Lane, cell: int) -> Lane:

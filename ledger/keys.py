@@ -129,14 +129,16 @@ KEYS = (
     Key("recorded", "string", "place in the outbox up to which history has it", "never"),
     OLD_COPY := Key("old_copy", "string", "'from:to' (ms): Redis came back with a copy that lacks what happened then",
         "expires after a week"),
+    LACKING := Key("lacking", "string", "the outbox may lack a change: history is to be written again"
+        " (ledger.rewriting)", "when that begins"),
     Key("history_lost", "string", "when it was found that history was lost: older facts may be rebuilt",
         "expires after 30 days"),
-    REWRITING := Key("rewriting", "hash", "how far the job is that writes a lost history again (ledger.rewriting)",
-        "when it is done"),
+    REWRITING := Key("rewriting", "hash", "run part cursor: how far the job is that writes history again"
+        " (ledger.rewriting); until then nothing leaves the ledger", "when history has all of it"),
     Key("leader:<any>", "string", "the worker that does something alone: records, sweeps", "expires within 5 s"),
     Key("seq", "string", "counter behind fencing tokens and the stamps of notifications", "never"),
     Key("base", "string", "added to every sequence: 0, or the UNIX time when it was rebuilt, restored or begun anew, or"
-        " its history was lost",
+        " its history was lost; a payment that began after that counts from 1 all the same",
         "never"),
     Key("sweep_at", "string", "when the sweeper means to look next", "never"),
     WAKE := Key("wake", "stream", "at: when a lane is due, sooner than the sweeper means to look",
@@ -190,6 +192,8 @@ KEYS = (
     AGEING := Key("ageing", "zset", "payment -> last change: what retention may remove", _WITH_PAYMENT),
     Key("hidden:<p>", "string", "when a look-up found a payment of a test channel, which the merchant does not include",
         "expires after a day"),
+    FORGOTTEN := Key("forgotten", "hash", "until: payments that had last changed before that (ms) may be gone: they had"
+        " left, and history was lost", "never"),
     Key("left", "string", "no payment that changed after this has left: one that began later is new, or here", "never"),
     # Events and deliveries
     EVENT := Key("evt:<id>", "hash", "body (the callback's bytes; without i'mport's object where snap is the version in"

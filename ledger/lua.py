@@ -4,7 +4,8 @@ line ``-- uses: …``.
 When a script returns or fails, what it has changed is appended to the outbox, its lists and counters are written, and
 the sweep is woken where something is due sooner (see ``scripts/shared/base.lua``); if Redis refuses one of these, the
 others are done all the same. A script may fail if Redis refuses a command in the middle; what was written before
-stays, and lists, lanes and history must agree with it.
+stays, and lists, lanes and history must agree with it. If the outbox may lack a change, the script notes that, and
+history is written again (see `ledger.rewriting`).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ _RUN = """local function run()
 end
 local done, answer = pcall(run)
 local appended, refused = pcall(append_to_outbox)
+note_lacking()
 if not done then
   pcall(index_touched_lanes)
   pcall(write_lists_and_counters)

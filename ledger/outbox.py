@@ -13,8 +13,8 @@ from typing import Any
 import structlog
 
 from ledger.cells import Cells, raised
-from ledger.jobs import REWRITE, REWRITE_JOB
-from ledger.keys import OUTBOX
+from ledger.jobs import FIRST_PART, REWRITE, REWRITE_JOB
+from ledger.keys import NAME, OUTBOX
 from ledger.scripting import Argument
 from ledger.store import Store
 from ledger.streams import Streams
@@ -88,15 +88,16 @@ class Outbox:
     async def read(self, after: Mapping[int, str], limit: int) -> dict[int, list[Item]]:
         """Up to `limit` items of each of these cells behind a place, the oldest first; nothing of a cell that is
         away."""
-        return {cell: _items(found) for cell, (_, found) in (await self._read(after, limit)).items()}
+        return {cell: _items(found) for cell, (_, found, _) in (await self._read(after, limit)).items()}
 
     async def read_checked(self, after: Mapping[int, str], limit: int) -> tuple[dict[int, list[Item]], set[int]]:
         """The same, for the recorder, whose history is at these places; and the cells of which history had more before.
 
-        A Redis that came back with an old copy is logged, and goes on behind that place.
+        A Redis that came back with an old copy is logged, and goes on behind that place. Where an outbox may lack a
+        change, what its cell holds is written again.
         """
         found, lost = dict[int, list[Item]](), set[int]()
-        for cell, (state, items) in (await self._read(after, limit)).items():
+        for cell, (state, items, lacks) in (await self._read(after, limit)).items():
             if state == b"history":
                 lost.add(cell)
             elif state == b"redis":
@@ -104,11 +105,14 @@ class Outbox:
                 found |= await self.read({cell: after[cell]}, limit)
             else:
                 found[cell] = _items(items)
+                if lacks:
+                    await self._fill_up(cell)
         return found, lost
 
-    async def rewrite(self, place: str, cell: int = 0) -> None:
-        """Have what a cell holds written to history again, as it lacks what it had before and is at this place."""
-        args = (place, str(REWRITE), REWRITE_JOB)
+    async def rewrite(self, place: str | None, cell: int = 0) -> None:
+        """Have what a cell holds written to history again: it lacks what it had before and is at this place, or (None)
+        only lacks changes that the outbox lacks."""
+        args = (place or "", FIRST_PART, str(REWRITE), REWRITE_JOB)
         await self._cells[cell].run_and_kick("rewrite_history", *args, durable=True)
 
     async def wait(self, after: Mapping[int, str], seconds: float) -> set[int]:
@@ -138,6 +142,11 @@ class Outbox:
         """The one of a cell."""
         return (await self.states(self._cells[cell]))[0]
 
+    async def names(self) -> dict[int, str]:
+        """What history calls the outboxes of all cells."""
+        name = await self._cells.shared.ask("GET", self._cells.shared.prefix + NAME())
+        return {cell: name_of((name or b"").decode(), cell) for cell in self.cells}
+
     async def state(self) -> Backlog:
         """How much waits in all, and since when."""
         states = await self.states()
@@ -151,6 +160,13 @@ class Outbox:
         if found and all(isinstance(answer, Exception) for _, answer in found):
             raised([answer for _, answer in found])
         return {store.cell or 0: answer for store, answer in found if not isinstance(answer, Exception)}
+
+    async def _fill_up(self, cell: int) -> None:
+        log.error(
+            "outbox_incomplete", cell=cell,
+            hint="Redis has refused to note what was changed: what the ledger holds is written to history again",
+        )  # fmt: skip
+        await self.rewrite(None, cell)
 
     async def _continue(self, cell: int, place: str) -> None:
         copy = await self._cells[cell].run("continue_outbox", place, durable=True)

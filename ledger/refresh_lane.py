@@ -55,7 +55,8 @@ class _Postponed(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class ClaimedPayment:
     """A payment to refresh. ``tries`` look-ups have failed so far; ``reported_cancellations`` (ids) and
-    ``escrow_changes`` are what verified webhooks have reported."""
+    ``escrow_changes`` are what verified webhooks have reported. What happened before ``forgotten_until`` (UNIX seconds)
+    may have been announced, by whom nobody remembers."""
 
     lease: Lease
     record: Record
@@ -63,6 +64,7 @@ class ClaimedPayment:
     silent: bool
     reported_cancellations: tuple[str, ...]
     escrow_changes: tuple[EscrowChange, ...] = ()
+    forgotten_until: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 from ledger import keys
 from ledger.cells import Cells, raised
@@ -43,30 +44,37 @@ class Retention:
         self.waits_for_history = False
         """Whether the last step left payments here because history did not have all of them yet."""
 
-    async def tidy(self, *, older_than: float, rejected_before: float) -> int:
+    async def tidy(self, *, older_than: float, rejected_before: float, places: Mapping[int, str] | None = None) -> int:
         """Remove some of what has not changed since ``older_than`` (UNIX seconds); how much was removed.
 
-        Rejected notifications go when they came before ``rejected_before``. Raises `LedgerUnavailable`.
+        Rejected notifications go when they came before ``rejected_before``. ``places`` is what history has reached of
+        each cell, as it says itself: it may have come back with an old copy since a recorder has seen it last. Nothing
+        leaves while it is written again. Raises `LedgerUnavailable`.
         """
-        before, rejected = round(older_than * 1000), round(rejected_before * 1000)
         self.waits_for_history = False
         # Cells that hold nothing of the kind are not asked for more: most have no merchant where there are few.
         held = await self._cells.scripting.ask([(store.prefix, _exists(store)) for store in self._cells])
-        stores = [store for store, found in zip(self._cells, held, strict=True) if found]
-        removed = await asyncio.gather(
-            *(self._tidy(store, before, rejected) for store in stores), return_exceptions=True
+        tidying = (
+            self._tidy(
+                store, round(older_than * 1000), round(rejected_before * 1000), (places or {}).get(store.cell or 0, "")
+            )
+            for store, found in zip(self._cells, held, strict=True)
+            if found
         )
         # A cell that is away holds up no other.
-        return sum(raised(removed))
+        return sum(raised(await asyncio.gather(*tidying, return_exceptions=True)))
 
-    async def _tidy(self, store: Store, before: int, rejected_before: int) -> int:
+    async def _tidy(self, store: Store, before: int, rejected_before: int, place: str) -> int:
+        if not all(await store.run("read_missing", keys.REWRITING(), keys.LACKING())):
+            self.waits_for_history = True
+            return 0
         removed = int(await store.run("tidy_notifications", rejected_before, BATCH))
         removed += int(await store.run("tidy_events", before, BATCH, len(_WITHOUT_PAYMENT), *_WITHOUT_PAYMENT))
         for kind in ("replays", "reconciliations", "merchants", "endpoints"):
             removed += int(await store.run(f"tidy_{kind}", before, BATCH))
-        return removed + await self._remove_payments(store, before)
+        return removed + await self._remove_payments(store, before, place)
 
-    async def _remove_payments(self, store: Store, before: int) -> int:
+    async def _remove_payments(self, store: Store, before: int, reached: str) -> int:
         """Remove payments that have not changed since ``before`` (ms)."""
         if store not in self._noted:
             (state,) = await self._outbox.states(store)
@@ -74,7 +82,7 @@ class Retention:
         place, at = self._noted[store]
         removed = 0
         for _ in range(_SCRIPTS):
-            answer = await store.run("remove_payments", min(before, at), place, at, MOST_ROWS)
+            answer = await store.run("remove_payments", min(before, at), place, at, MOST_ROWS, reached)
             if answer is None:
                 self.waits_for_history = True
                 return removed

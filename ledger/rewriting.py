@@ -1,4 +1,5 @@
-"""Writing what the ledger holds to history again: history was lost, or came back with an old copy.
+"""Writing what the ledger holds to history again: history was lost, came back with an old copy, or lacks a change that
+a script made while Redis refused some of its commands.
 
 A part at a time, read and appended to the outbox in small steps. What is read has the revision of that moment, so that
 a change in between wins, whichever is recorded first; what history has already stays as it is.
@@ -7,11 +8,12 @@ a change in between wins, whichever is recorded first; what history has already 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
-from ledger import keys
+from ledger import jobs, keys
 from ledger.cells import Cells
 from ledger.constants import DEFAULT_MERCHANT
-from ledger.outbox import Outbox
+from ledger.outbox import Outbox, milliseconds
 from ledger.reconciliations import load_run
 from ledger.rows import Row, hashes, members, paired
 from ledger.scripting import Argument
@@ -24,11 +26,16 @@ from schemas.outbox.entries import Entry
 
 MOST_ENTRIES = 400
 """Entries of one call; more would make others wait."""
+TOGETHER = 10
+"""Payments that are read in one round trip."""
 
 _EVENTS, _OUTCOMES = (*ENDPOINT_TYPES, TEST_TYPE), ("pending", "rejected")
-PARTS = ("registry", "payments", *(f"events/{type_}" for type_ in _EVENTS), *(f"outcome/{one}" for one in _OUTCOMES))
+PARTS = (
+    jobs.FIRST_PART, "payments", *(f"events/{type_}" for type_ in _EVENTS), *(f"outcome/{one}" for one in _OUTCOMES),
+    "recorded",
+)  # fmt: skip
 """In this order: events come before what they are looked up for. Settled notifications come with their payments; those
-that are pending or rejected may have none."""
+that are pending or rejected may have none. It ends when history has all of it: until then nothing leaves the ledger."""
 
 
 class Rewriting:
@@ -53,24 +60,28 @@ class _Part:
 
     async def step(self) -> bool:
         row = (await hashes(self._store, [keys.REWRITING()]))[0]
-        part, cursor = (row[name].decode() for name in ("part", "cursor")) if row else (PARTS[0], "0")
+        if not row:
+            return False
+        run, part, cursor = (row[name].decode() for name in ("run", "part", "cursor"))
         cursor = await self._write(part, cursor)
         if cursor == "":
             following = PARTS[PARTS.index(part) + 1 :]
             part, cursor = (following[0], "0") if following else ("", "")
-        await self._store.run("keep_rewriting", part, cursor)
-        return part != ""
+        goes_on = not await self._store.run("keep_rewriting", run, part, cursor)
+        return goes_on or part != ""
 
     async def _write(self, part: str, cursor: str) -> str:
         """Write what comes behind a cursor of a part; the next cursor, "" at the end."""
         kind, _, of = part.partition("/")
         match kind:
-            case "registry":
+            case jobs.FIRST_PART:
                 return await self._registry()
             case "payments":
                 return await self._payments(cursor)
             case "events":
                 return await self._events(of, cursor)
+            case "recorded":
+                return await self._recorded(cursor)
         return await self._notifications(of, cursor)
 
     async def _registry(self) -> str:
@@ -86,15 +97,21 @@ class _Part:
         return ""
 
     async def _payments(self, cursor: str) -> str:
-        following, names = await self._store.run("read_part", keys.AGEING(), cursor)
-        for name in names:
-            merchant, _, imp_uid = name.decode().partition("/")
-            row = await self._store.run("read_whole_payment", merchant, imp_uid)
-            if row[3]:
-                await self._append(whole_payment(merchant, imp_uid, row))
-            ids = await members(self._store, keys.NOTIFICATIONS_OF_PAYMENT(keys.payment(merchant, imp_uid)))
-            for start in range(0, len(ids), MOST_ENTRIES):
-                await self._append_notifications(ids[start : start + MOST_ENTRIES])
+        following, found = await self._store.run("read_part", keys.AGEING(), cursor)
+        names = [name.decode().split("/", 1) for name in found]
+        for start in range(0, len(names), TOGETHER):
+            some = names[start : start + TOGETHER]
+            rows = await self._store.run_all("read_whole_payment", some)
+            await self._append(
+                entry
+                for (merchant, imp_uid), row in zip(some, rows, strict=True)
+                if row[3]
+                for entry in whole_payment(merchant, imp_uid, row)
+            )
+        lists = [[keys.NOTIFICATIONS_OF_PAYMENT(keys.payment(merchant, imp_uid))] for merchant, imp_uid in names]
+        ids = list(chain.from_iterable(await self._store.run_all("read_members", lists)))
+        for start in range(0, len(ids), MOST_ENTRIES):
+            await self._append_notifications(ids[start : start + MOST_ENTRIES])
         return _cursor(following)
 
     async def _events(self, type_: str, cursor: str) -> str:
@@ -106,6 +123,13 @@ class _Part:
         following, ids = await self._store.run("read_part", keys.NOTIFICATIONS_WITH_OUTCOME(outcome), cursor)
         await self._append_notifications(ids)
         return _cursor(following)
+
+    async def _recorded(self, cursor: str) -> str:
+        """The cursor is where the outbox ended when all was written; it is the end when history has got there."""
+        outbox = await self._outbox.state_of(self._cell)
+        end = outbox.last if cursor == "0" else cursor
+        oldest = outbox.now - round(1000 * outbox.behind)
+        return end if outbox.waiting and oldest <= milliseconds(end) else ""
 
     async def _append_notifications(self, ids: Sequence[Argument]) -> None:
         revision, rows = await self._store.run("read_whole_notifications", *ids)

@@ -86,7 +86,7 @@ class WorkerProcess:
                 RECONCILE: self._reconciler.step,
                 REPLAY: Replayer(self._ledger, self._history).step,
                 REWRITE: Rewriter(self._ledger).step,
-                RETENTION: RetentionJob(settings, self._ledger, self._reconciler).step,
+                RETENTION: RetentionJob(settings, self._ledger, self._history, self._reconciler).step,
                 HISTORY: HistoryRetentionJob(settings, self._ledger, self._history).step,
             },
         )

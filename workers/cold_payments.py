@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import inf
 
 import structlog
 
@@ -35,6 +36,8 @@ class ColdPayments:
 
     def __init__(self, settings: Settings, ledger: Ledger, history: History) -> None:
         self._retention = settings.ledger_retention
+        self._kept = settings.retention or inf
+        self._skew = min(LARGEST_SKEW, settings.ledger_retention / 10)
         self._ledger = ledger
         self._history = history.whole_payments
 
@@ -50,7 +53,7 @@ class ColdPayments:
         except HistoryUnavailable as error:
             found |= {imp_uid: _needed(error) for imp_uid in old}
             return claimed
-        back = dict[str, ClaimedPayment]()
+        back = await self._forgotten([unknown[imp_uid] for imp_uid in old if imp_uid not in payments], claimed.now)
         for imp_uid, payment in payments.items():
             try:
                 record = await _record(payment)
@@ -71,19 +74,37 @@ class ColdPayments:
         payments = await self._payments(merchant, self._may_have_left(snapshots, left, now))
         return {imp_uid: await _record(payment) for imp_uid, payment in payments.items()}
 
+    async def forgotten_until(self, merchant: str, now: float) -> float:
+        """What happened to a payment before that (UNIX seconds) may have been announced, though neither ledger nor
+        history knows the payment: history was lost, or no longer keeps it."""
+        return max(await self._ledger.cold.forgotten_until(merchant), now - self._kept) + self._skew
+
     async def is_known(self, merchant: str, imp_uid: str) -> bool:
         """Whether history has a payment. Raises `HistoryUnavailable`."""
         return bool(await self._payments(merchant, [imp_uid]))
 
+    async def _forgotten(self, unknown: Sequence[ClaimedPayment], now: float) -> dict[str, ClaimedPayment]:
+        """Those that nobody knows though they may have been known, by imp_uid."""
+        until = await self.forgotten_until(unknown[0].record.merchant, now) if unknown else 0.0
+        return {one.record.imp_uid: replace(one, forgotten_until=until) for one in unknown}
+
     def _may_have_left(self, snapshots: Sequence[Snapshot], left: float, now: float) -> list[str]:
         """The payments that began before one that has left may have changed for the last time; ``left`` matters where
         RELAY_LEDGER_RETENTION was raised."""
-        since = max(now - self._retention, left) + min(LARGEST_SKEW, self._retention / 10)
+        since = max(now - self._retention, left) + self._skew
         return [snapshot.imp_uid for snapshot in snapshots if snapshot.began_at <= since]
 
     async def _payments(self, merchant: str, imp_uids: Sequence[str]) -> Mapping[str, Payment]:
         known = await self._history.records([(merchant, imp_uid) for imp_uid in imp_uids])
         return {imp_uid: payment for (_, imp_uid), payment in known.items()}
+
+
+def counted(record: Record, snapshot: Snapshot) -> Record:
+    """The record before the first look at a payment, which counts its events. Sequences start above all that a ledger
+    or history that was lost can have used, at the time of that loss; a payment that began later has used none."""
+    if _is_unknown(record) and snapshot.began_at > record.sequence + LARGEST_SKEW:
+        return replace(record, sequence=0)
+    return record
 
 
 async def _record(payment: Payment) -> Record:

@@ -69,12 +69,13 @@ class PageComparison:
         now: float,
     ) -> dict[str, Difference]:
         found = {}
+        forgotten_until = await self._cold.forgotten_until(run.merchant, now)
         for snapshot in snapshots:
             facts = known[snapshot.imp_uid]
             rows = len(facts) + len(snapshot.deposits)
             missing = await offload(_missing_facts, facts, snapshot, now, self._grace, rows=rows)
             if missing:
-                announced = None if run.by_hand else _announced_at(missing, snapshot, merchant)
+                announced = None if run.by_hand else _announced_at(missing, snapshot, merchant, forgotten_until)
                 # Facts have whole seconds: one of the second in which test payments were included counts as older.
                 old = snapshot.sandbox and all(fact.at <= merchant.sandbox_since for fact in missing)
                 silent = True if old else recorded_silently(run)
@@ -117,9 +118,12 @@ def recorded_silently(run: Reconciliation) -> bool | None:
     return not run.deliver if run.by_hand else None
 
 
-def _announced_at(missing: Iterable[Fact], snapshot: Snapshot, merchant: Merchant) -> float | None:
-    """When i'mport should have sent a webhook about these facts; None if it promises none."""
-    since = max(silent_before(snapshot, merchant), merchant.created_at - OVERLAP)
+def _announced_at(
+    missing: Iterable[Fact], snapshot: Snapshot, merchant: Merchant, forgotten_until: float
+) -> float | None:
+    """When i'mport should have sent a webhook about these facts; None if it promises none, or nobody knows whether it
+    did."""
+    since = max(silent_before(snapshot, merchant), merchant.created_at - OVERLAP, forgotten_until)
     return min((fact.at for fact in missing if fact.kind in ANNOUNCED and fact.at >= since), default=None)
 
 

@@ -34,7 +34,7 @@ from schemas.payments.snapshot import Snapshot
 from schemas.reasons import Reason
 from schemas.schedule import exhausted, jittered, wait
 from workers.bisect_lookup import look_up_in_parts
-from workers.cold_payments import ColdPayments
+from workers.cold_payments import ColdPayments, counted
 from workers.expected_amounts import expected_amounts
 from workers.lookup_outcomes import LookupOutcome, outcomes_of
 from workers.refresh_log import log_commit, log_events, log_failures, log_unrequested
@@ -143,6 +143,7 @@ class Refresher:
 
     async def _commit(self, payment: ClaimedPayment, snapshot: Snapshot, now: float, policy: Policy) -> None:
         """Decide what the snapshot changes, and record it. Raises `LedgerFull`."""
+        policy = replace(policy, since=max(policy.since, payment.forgotten_until))
         change = await _decide(payment, snapshot, now, policy)
         outcome = await self._lane.commit(change, claimed=payment, now=now, written=log_events)
         if outcome == "changed":
@@ -229,4 +230,4 @@ class Refresher:
 async def _decide(payment: ClaimedPayment, snapshot: Snapshot, now: float, policy: Policy) -> Change:
     rows = len(payment.record.facts) + len(snapshot.deposits) + len(snapshot.cancellations)
     reported = (payment.reported_cancellations, payment.escrow_changes)
-    return await offload(decide, payment.record, snapshot, int(now), policy, *reported, rows=rows)
+    return await offload(decide, counted(payment.record, snapshot), snapshot, int(now), policy, *reported, rows=rows)

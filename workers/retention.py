@@ -30,17 +30,22 @@ REJECTED_AFTER = 86400.0
 class RetentionJob:
     """The one job of the lane ``job/tidy``, in the first cell: what leaves the ledger, of all cells."""
 
-    def __init__(self, settings: Settings, ledger: Ledger, reconciler: Reconciler) -> None:
+    def __init__(self, settings: Settings, ledger: Ledger, history: History, reconciler: Reconciler) -> None:
         self._settings = settings
         self._ledger = ledger
+        self._history = history
         self._reconciler = reconciler
         self._keeps = min(settings.ledger_retention, settings.retention or inf)
 
     async def step(self, _job: str, now: float, _cell: int = 0) -> float:
-        """Remove a bounded number of old rows; return the seconds until the next step."""
+        """Remove a bounded number of old rows; return the seconds until the next step. Nothing leaves while history is
+        away: raises `HistoryUnavailable`."""
         await self._reconciler.schedule_all()
+        names = await self._ledger.outbox.names()
+        reached = await self._history.places(list(names.values()))
+        places = {cell: reached[name] for cell, name in names.items()}
         removed = await self._ledger.retention.tidy(
-            older_than=now - self._keeps, rejected_before=now - min(REJECTED_AFTER, self._keeps)
+            older_than=now - self._keeps, rejected_before=now - min(REJECTED_AFTER, self._keeps), places=places
         )
         if removed:
             log.info("retention_removed", removed=removed)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from console.context import Context
+from console.operations.read_events import masked_callback
 from console.operations.wait_for_history import wait_for_history
-from history.export import Format, What
+from history.export import Format, What, as_recorded
+from schemas import wire
+from schemas.endpoints.endpoint import ENDPOINT_TYPES
+from schemas.outbox.entries import Event
 from schemas.reasons import Reason, english, load
 
 Words = Callable[[Reason], str]
@@ -36,8 +40,10 @@ class Export:
     pieces: AsyncIterator[bytes] = field(repr=False)
 
 
-async def export_rows(context: Context, order: ExportOrder, words: Words = english) -> Export:
-    """Begin an export; `words` puts reasons into words.
+async def export_rows(
+    context: Context, order: ExportOrder, words: Words = english, *, read_only: bool = False
+) -> Export:
+    """Begin an export, for an operator who is read-only or not; `words` puts reasons into words.
 
     Raises `Invalid` and `HistoryUnavailable`; a piece may raise `HistoryUnavailable`, too.
     """
@@ -48,10 +54,18 @@ async def export_rows(context: Context, order: ExportOrder, words: Words = engli
         rows = await exports.count(order.what, since=order.since, until=order.until, merchant=order.merchant)
     pieces = exports.stream(
         order.what, order.format, since=order.since, until=order.until, merchant=order.merchant,
-        words=lambda reason: words(load(reason)),
+        words=lambda reason: words(load(reason)), shown=_masked if read_only else as_recorded,
     )  # fmt: skip
     first = await anext(pieces, b"")
     return Export(rows, behind, _whole(first, pieces))
+
+
+def _masked(event: Event) -> Event:
+    """An event as read-only operators see it."""
+    if event.type not in ENDPOINT_TYPES:
+        return event
+    body = masked_callback(wire.loads(event.body))
+    return replace(event, body=wire.dumps(body), detail=wire.dumps(body["data"]).decode())
 
 
 async def _whole(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

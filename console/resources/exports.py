@@ -38,7 +38,7 @@ def export_order(what: str, given: ExportParameters) -> ExportOrder:
 async def export(call: Call[ExportParameters, Nothing]) -> OperationResult:
     """Stream all rows, oldest first."""
     order = export_order(call.path["what"], call.query)
-    begun = await export_rows(call.context, order)
+    begun = await export_rows(call.context, order, read_only=call.read_only)
     return OperationResult(headers=export_headers(order, begun), stream=begun.pieces)
 
 

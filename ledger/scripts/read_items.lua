@@ -1,13 +1,14 @@
 -- Reads items of the outbox, the oldest first. The item at the place that history has reached stays until the next is recorded: where it
 -- is not there, Redis or history came back with an old copy, or another recorder was quicker.
 -- ARGV: place behind which to begin, most
--- Returns: {"ok", or "history" where Redis knows that history had more, or "redis" where it knows of less, items {place, {field, value, …}}}
+-- Returns: {"ok", or "history" where Redis knows that history had more, or "redis" where it knows of less, items {place, {field, value, …}},
+--          1 where the outbox may lack a change, else 0}
 -- uses: places
 local after, most = take(), take_number()
-local items = redis.call("XRANGE", k("outbox"), after, "+", "COUNT", most + 1)
+local items, lacks = redis.call("XRANGE", k("outbox"), after, "+", "COUNT", most + 1), redis.call("EXISTS", k("lacking"))
 if items[1] and items[1][1] == after then
   table.remove(items, 1)
-  return {"ok", items}
+  return {"ok", items, lacks}
 end
 local recorded = recorded_place()
-return {is_before(after, recorded) and "history" or is_before(recorded, after) and "redis" or "ok", items}
+return {is_before(after, recorded) and "history" or is_before(recorded, after) and "redis" or "ok", items, lacks}

@@ -3,21 +3,16 @@
 -- where retention is shorter; a cancellation at a merchant that was deleted is not waited for.
 -- A payment's record goes first and its events after it, put_back.lua writes them the other way round: so the ledger has all events of a
 -- payment whose record it has.
--- ARGV: not changed since (ms), where the outbox ended a while ago, when that was (ms), how many rows to remove, about
--- Returns: {payments removed, 1 where more may leave now else 0}; false where history does not have what the outbox had
--- uses: payments retention
+-- ARGV: not changed since (ms), where the outbox ended a while ago, when that was (ms), how many rows to remove, about, place that history
+--       has reached, as it says itself ("" where only Redis was asked)
+-- Returns: {payments removed, 1 where more may leave now else 0}; false where history does not have what the outbox had, or is being
+--          written again
+-- uses: payments places retention
 local DAY = 86400000
 
--- Whether history has what was in the outbox up to a place.
-local function is_recorded(noted)
-  local time, number = string.match(redis.call("GET", k("recorded")) or "0-0", "^(%d+)-(%d+)$")
-  local noted_time, noted_number = string.match(noted, "^(%d+)-(%d+)$")
-  time, noted_time = tonumber(time), tonumber(noted_time)
-  return time > noted_time or time == noted_time and tonumber(number) >= tonumber(noted_number)
-end
-
-local before, noted, noted_at, most = take_number(), take(), take_number(), take_number()
-if not is_recorded(noted) or now() < noted_at then return false end
+local before, noted, noted_at, most, place = take_number(), take(), take_number(), take_number(), take_text()
+local is_recorded = not is_before(recorded_place(), noted) and not (place and is_before(place, noted))
+if not is_recorded or now() < noted_at or redis.call("EXISTS", k("rewriting"), k("lacking")) > 0 then return false end
 
 local function waits_for_something(p, m, imp)
   if awaits_refresh(m, imp) or redis.call("ZCARD", k("waiting", p)) > 0 then return true end

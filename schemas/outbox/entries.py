@@ -238,8 +238,8 @@ class Audit:
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """A buyer of this payment is forgotten: what history holds of it is blanked. `record` replaces the payment's, with
-    nothing of the buyer in it; b"" leaves that to a later entry."""
+    """A buyer of this payment is forgotten: what history holds of it is blanked. `record` replaces the payment's where
+    that is damaged."""
 
     merchant: str
     imp_uid: str

@@ -47,7 +47,10 @@ async def account(house: House, load: Load, injected: Sequence[Injected]) -> Acc
     made = Account(accepted=len(load.accepted), answers=load.answers, given_up=load.given_up)
     async with house.state() as state:
         notified = await state.outcomes(list(load.accepted))
-        states = await state.deliveries(ENDPOINTS[0])
+        states = {
+            (imp_uid, house.subscriber.step(imp_uid, sequence)): state
+            for (imp_uid, sequence), state in (await state.deliveries(ENDPOINTS[0])).items()
+        }
         ledger, history = await rows_of_ledger(state), await rows_of_history(house.history.url)
     for identity, (imp_uid, step, _) in load.accepted.items():
         outcome = "rejected" if step == 0 and notified.get(identity) == "rejected" else states.get((imp_uid, step))
@@ -75,14 +78,14 @@ def _facts(house: House, made: Account) -> None:
     made.facts = len(told_of)
     for imp_uid, step, event in house.shop_steps():
         for name in ENDPOINTS:
-            heard = subscriber.first.get((name, f"{imp_uid}/{step}"))
+            heard = subscriber.took(name, imp_uid, step)
             if heard is None:
                 made.broken.append(f"{name} never heard {event} of {imp_uid}")
             elif heard[3] != f"payment.{event}":
                 made.broken.append(f"{name} heard {heard[3]} as {imp_uid}/{step}, not {event}")
     if made.most_ids > 1:
         made.broken.append("a fact was told under several ids")
-    if extra := subscriber.ids.keys() - told_of:
+    if extra := {(imp_uid, subscriber.step(imp_uid, sequence)) for imp_uid, sequence in subscriber.ids} - told_of:
         made.broken.append(f"events that never happened: {sorted(extra)[:5]}")
 
 
@@ -104,15 +107,19 @@ def _history(house: House, load: Load, rows: Rows, made: Account) -> None:
         made.broken.append(f"history lacks {len(lacking)} acknowledged webhooks: {sorted(lacking)[:5]}")
     told = {(imp_uid, step): f"payment.{event}" for imp_uid, step, event in house.shop_steps()}
     ids: dict[tuple[str, int], list[str]] = defaultdict(list)
+    steps = {}
     for identity, (imp_uid, sequence, type_) in rows.events.items():
         ids[imp_uid, sequence].append(identity)
-        if told.get((imp_uid, sequence)) != type_:
-            made.broken.append(f"history has {type_} as {imp_uid}/{sequence}, which is {told.get((imp_uid, sequence))}")
+        steps[imp_uid, sequence] = step = (imp_uid, house.subscriber.step(imp_uid, sequence))
+        if told.get(step) != type_:
+            made.broken.append(f"history has {type_} as {imp_uid}/{sequence}, which is {told.get(step)}")
     for fact, heard in house.subscriber.ids.items():
         if sorted(heard) != ids[fact]:
             made.broken.append(f"history has {ids[fact]} as {fact}, subscribers took {heard}")
-    for fact in told.keys() - house.subscriber.ids.keys():
+    for fact in steps.keys() - house.subscriber.ids.keys():
         made.broken.append(f"no subscriber took {fact}, and history has {ids[fact]}")
+    if lacking := told.keys() - set(steps.values()):
+        made.broken.append(f"history lacks {len(lacking)} events: {sorted(lacking)[:5]}")
     taken = {f"{event}.{name}": "delivered" for name, event in house.subscriber.deliveries()}
     if taken != {identity: state for identity, (state, _) in rows.deliveries.items()}:
         made.broken.append("history has other deliveries than subscribers took")
@@ -121,12 +128,12 @@ def _history(house: House, load: Load, rows: Rows, made: Account) -> None:
 def _recovery(house: House, load: Load, injected: Sequence[Injected], made: Account) -> None:
     """How long after a fault everything was told that had been accepted by its end, and when history had it. What
     happens to history holds up no callback."""
-    first = house.subscriber.first
+    took = house.subscriber.took
     for one in injected:
         late = [
-            first[ENDPOINTS[0], f"{imp_uid}/{step}"][0] - one.mended
+            taken[0] - one.mended
             for imp_uid, step, at in load.accepted.values()
-            if step and at <= one.mended and (ENDPOINTS[0], f"{imp_uid}/{step}") in first
+            if step and at <= one.mended and (taken := took(ENDPOINTS[0], imp_uid, step)) is not None
         ]
         made.recovery[one.name].append(max(0.0, max(late, default=0.0)))
         made.recorded_in[one.name].append(one.recorded_in)
@@ -136,12 +143,12 @@ def _recovery(house: House, load: Load, injected: Sequence[Injected], made: Acco
 
 def _held_up(house: House, load: Load, one: Injected) -> list[str]:
     """Webhooks that were accepted early in a fault and told after it, in words."""
-    told = house.subscriber.first
+    took = house.subscriber.took
     late = [
         f"{imp_uid}/{step}"
         for imp_uid, step, at in load.accepted.values()
         if step and one.began <= at <= one.mended - PROMPT
-        and told.get((ENDPOINTS[0], f"{imp_uid}/{step}"), (one.mended,))[0] >= one.mended
+        and (took(ENDPOINTS[0], imp_uid, step) or (one.mended,))[0] >= one.mended
     ]  # fmt: skip
     return [f"{len(late)} callbacks waited for the end of {one.name}: {sorted(late)[:5]}"] if late else []
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from bisect import bisect_left, insort
 from collections import Counter, defaultdict
 from typing import Any
 
@@ -12,6 +13,9 @@ import orjson
 from aiohttp import web
 
 from tests.chaos.shop import Shop
+
+Taken = tuple[float, str, int, str]
+"""When a callback was taken, event id, place among all that was taken, type."""
 
 
 class Trouble:
@@ -110,15 +114,26 @@ class Subscriber(Counterpart):
 
     def __init__(self, rng: random.Random) -> None:
         super().__init__(rng)
-        self.first: dict[tuple[str, str], tuple[float, str, int, str]] = {}
-        """By endpoint and imp_uid/sequence: when, event id, place among all that was taken, type."""
+        self.first: dict[tuple[str, str], Taken] = {}
+        """By endpoint and imp_uid/sequence."""
         self.ids: dict[tuple[str, int], set[str]] = defaultdict(set)
+        self._sequences: dict[str, list[int]] = defaultdict(list)
         self.taken: Counter[str] = Counter()
         self._place = 0
 
     async def start(self) -> None:
         """Listen."""
         await self.serve(web.post("/{name}", self._take))
+
+    def step(self, imp_uid: str, sequence: int) -> int:
+        """Which of its payment's steps an event is. Once history was lost, sequences of payments that were new then
+        need not begin with 1; they are in order all the same."""
+        return bisect_left(self._sequences[imp_uid], sequence) + 1
+
+    def took(self, name: str, imp_uid: str, step: int) -> Taken | None:
+        """How an endpoint first took a payment's step, None where it has not."""
+        sequences = self._sequences[imp_uid]
+        return self.first.get((name, f"{imp_uid}/{sequences[step - 1]}")) if step <= len(sequences) else None
 
     def deliveries(self) -> set[tuple[str, str]]:
         """Endpoint and event of all that was taken."""
@@ -133,6 +148,8 @@ class Subscriber(Counterpart):
         self._place += 1
         self.taken[name] += 1
         self.ids[data["imp_uid"], data["sequence"]].add(event["id"])
+        if data["sequence"] not in (sequences := self._sequences[data["imp_uid"]]):
+            insort(sequences, data["sequence"])
         known = (name, f"{data['imp_uid']}/{data['sequence']}")
         self.first.setdefault(known, (time.monotonic(), event["id"], self._place, event["type"]))
         return web.Response()

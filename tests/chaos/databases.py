@@ -6,6 +6,7 @@ import asyncio
 import resource
 import sqlite3
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import Protocol
 
@@ -47,6 +48,12 @@ class HistoryDatabase(Protocol):
 
     async def speed_up(self) -> None:
         """Let it be as fast as it was."""
+
+    async def copy(self) -> None:
+        """Keep a copy of it as it is now."""
+
+    async def put_back(self) -> None:
+        """Make it what the copy is; nobody may have it open."""
 
 
 class PostgresDatabase:
@@ -92,6 +99,18 @@ class PostgresDatabase:
         """As `HistoryDatabase` says."""
         self._way.delay = 0
 
+    async def copy(self) -> None:
+        """Of the server's files, for which it is stopped a moment."""
+        await asyncio.to_thread(self._server.stop)
+        await asyncio.to_thread(self._server.copy, "data", "copy")
+        await asyncio.to_thread(self._server.start)
+
+    async def put_back(self) -> None:
+        """As `HistoryDatabase` says."""
+        await asyncio.to_thread(self._server.stop)
+        await asyncio.to_thread(self._server.copy, "copy", "data")
+        await asyncio.to_thread(self._server.start)
+
 
 _FULL = """
 CREATE FUNCTION disk_is_full() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -114,6 +133,7 @@ class SqliteDatabase:
     def __init__(self, path: Path) -> None:
         self.url = self.reached_at = f"sqlite:///{path}"
         self._path = path
+        self._copy = path.parent / "copy" / path.name
         self._holder: sqlite3.Connection | None = None
 
     async def __aenter__(self) -> None:
@@ -148,9 +168,26 @@ class SqliteDatabase:
         """Let go of it."""
         await self.bring_back()
 
+    async def copy(self) -> None:
+        """As `HistoryDatabase` says."""
+        await asyncio.to_thread(_copy, self._path, self._copy)
+
+    async def put_back(self) -> None:
+        """As `HistoryDatabase` says."""
+        for path in self._path.parent.glob(f"{self._path.name}*"):
+            path.unlink()
+        await asyncio.to_thread(_copy, self._copy, self._path)
+
     def _hold(self) -> None:
         self._holder = sqlite3.connect(self._path, PATIENCE, isolation_level=None, check_same_thread=False)
         self._holder.execute("BEGIN IMMEDIATE")
+
+
+def _copy(path: Path, to: Path) -> None:
+    """Copy a database, as `sqlite3 … .backup` does."""
+    to.parent.mkdir(exist_ok=True)
+    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(to)) as target:
+        source.backup(target)
 
 
 def _limit(writers: Iterable[int], size: int) -> None:

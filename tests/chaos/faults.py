@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import redis.asyncio
 
-from tests.chaos.history_faults import HISTORY_FAULTS
+from tests.chaos.history_faults import HISTORY_FAULTS, RESTORING
 from tests.chaos.house import ENDPOINTS, House
 from tests.chaos.load import Load
 
@@ -166,7 +166,8 @@ def _shifting(seconds: int) -> Fault:
 
 
 WRITES = tuple(
-    [f"-{name}"] for name in ("zadd", "zrem", "sadd", "hset", "hsetnx", "hdel", "hincrby", "incr", "del", "set")
+    [f"-{name}"]
+    for name in ("zadd", "zrem", "sadd", "hset", "hsetnx", "hdel", "hincrby", "incr", "del", "set", "xadd", "xtrim")
 )
 """Rules that forbid one command: then a script ends in the middle, and what it wrote before that stays."""
 
@@ -252,6 +253,7 @@ FAULTS: dict[str, Fault] = {
     "i'mport answering other payments": confuse_iamport,
     "subscriber talking nonsense": talk_nonsense,
     **HISTORY_FAULTS,
+    **RESTORING,
 }
 
 
@@ -290,8 +292,8 @@ async def _recorded(house: House, mended: float) -> float:
 
 async def _recovered(house: House, load: Load, mended: float) -> None:
     """Wait until all that was accepted before this time was told; not for ever, the accounts will say how long."""
-    first, until = house.subscriber.first, mended + RECOVERS_WITHIN
-    waiting = {f"{imp_uid}/{step}" for imp_uid, step, at in load.accepted.values() if step and at <= mended}
+    took, until = house.subscriber.took, mended + RECOVERS_WITHIN
+    waiting = {(imp_uid, step) for imp_uid, step, at in load.accepted.values() if step and at <= mended}
     while waiting and time.monotonic() < until:
-        waiting = {what for what in waiting if (ENDPOINTS[0], what) not in first}
+        waiting = {(imp_uid, step) for imp_uid, step in waiting if took(ENDPOINTS[0], imp_uid, step) is None}
         await asyncio.sleep(0.2)

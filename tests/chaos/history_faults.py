@@ -1,4 +1,5 @@
-"""What happens to history: its database, and the worker that records. None of it may hold up webhooks or callbacks."""
+"""What happens to history: its database, and the worker that records. But for an operator who stops the workers, none
+of it may hold up webhooks or callbacks."""
 
 from __future__ import annotations
 
@@ -44,6 +45,32 @@ async def kill_recorder(house: House) -> None:
         await house.workers[number].logged("worker_ready")
 
 
+async def restore_an_older_copy(house: House) -> None:
+    """What an operator does: stops the workers, puts history back as it was a while ago, and starts them again. They
+    find out what it lacks by themselves."""
+    await house.history.copy()
+    copied = await _value(house, "recorded")
+    await until(lambda: _differs(house, "recorded", copied), "history has more than the copy", every=0.1)
+    await asyncio.sleep(house.rng.uniform(1, 3))
+    for worker in house.workers:
+        assert await worker.terminate() == 0
+    await house.history.put_back()
+    lost = await _value(house, "history_lost")
+    house.workers = [house.start_worker(number) for number in range(2)]
+    for worker in house.workers:
+        await worker.logged("worker_ready")
+    await until(lambda: _differs(house, "history_lost", lost), "a worker has found out", every=0.1)
+
+
+async def _value(house: House, name: str) -> str | None:
+    async with house.state() as state:
+        return await state.value(name)
+
+
+async def _differs(house: House, name: str, before: str | None) -> bool:
+    return await _value(house, name) != before
+
+
 async def _recorder(house: House) -> int:
     """Which worker records, while something waits for it. One that was killed leads for some seconds more."""
 
@@ -64,3 +91,9 @@ HISTORY_FAULTS: dict[str, Callable[[House], Awaitable[None]]] = {
     "history slow by seconds": slow_down,
     "recorder killed while it records": kill_recorder,
 }
+"""None of these holds up a callback."""
+
+RESTORING: dict[str, Callable[[House], Awaitable[None]]] = {
+    "history restored from an older copy": restore_an_older_copy,
+}
+"""Nobody works meanwhile."""

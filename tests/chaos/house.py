@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
+import sqlite3
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, closing
 from typing import Self
 
 import redis.asyncio
@@ -19,11 +20,12 @@ from tests.chaos.counterparts import Iamport, Subscriber
 from tests.chaos.databases import HistoryDatabase, SqliteDatabase
 from tests.chaos.load import Load
 from tests.chaos.shop import Shop
+from tests.support.ledger_redis import CELLS
 from tests.support.ledger_state import LedgerState, ledger_state
 from tests.support.processes import Process, Processes
 from tests.support.proxies import RedisProxy, TcpProxy
 from tests.support.redis_process import RedisServer
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 
 SECRET = "whsec_" + "c2VjcmV0LXBsYW50ZWQtaW4tdGhlLXRlc3Q="
 IMP_SECRET = "planted-imp-secret-of-the-merchant"
@@ -67,7 +69,7 @@ class House:
         for way in self.ways.values():
             await way.start()
         await self.history.__aenter__()
-        self.ledger = Ledger.connect(self._reach(self.redis.port), self._queue())
+        self.ledger = Ledger.connect(self._reach(self.redis.port), self._queue(), cells=CELLS)
         await self.subscribe()
         self.receivers = [self.start_receiver(number) for number in range(2)]
         self.workers = [self.start_worker(number) for number in range(2)]
@@ -119,7 +121,9 @@ class House:
         """Wait until history has all that the ledger has to tell it."""
 
         async def nothing_waits() -> bool:
-            return (await self.ledger.outbox.state()).waiting == 0
+            async with self.state() as state:
+                is_rewriting = await state.is_rewriting()
+            return not is_rewriting and (await self.ledger.outbox.state()).waiting == 0
 
         await until(nothing_waits, "history has everything", within, every=0.1, despite=(LedgerUnavailable,))
 
@@ -136,8 +140,7 @@ class House:
 
     async def _left(self) -> str:
         """What is still to be done, in words."""
-        drained = [line for process in self.receivers for line in process.logs("spool_drained")[-1:]]
-        left = {"spooled": sum(line["waiting"] for line in drained)}
+        left = {"spooled": self._spooled()}
         async with self.state() as state:
             for lane in ("refresh/default", "unknown/default"):
                 # Virtual accounts are refreshed again at their deadlines; that is not now.
@@ -145,8 +148,17 @@ class House:
             for name in ENDPOINTS:
                 left[name] = await state.pending(name)
             left["notifications"] = await state.pending()
+            left["rewriting"] = await state.is_rewriting()
         left["outbox"] = (await self.ledger.outbox.state()).waiting
         return ", ".join(f"{what}: {count}" for what, count in left.items() if count)
+
+    def _spooled(self) -> int:
+        """The webhooks that wait in the receivers' spools."""
+        count = 0
+        for file in self._processes.directory.glob("spool-*/spool-*.sqlite"):
+            with closing(sqlite3.connect(file, timeout=PATIENCE)) as spool:
+                count += spool.execute("SELECT count(*) FROM waiting").fetchone()[0]
+        return count
 
     async def restore(self) -> None:
         """What an operator does where Redis has lost everything."""

@@ -14,6 +14,8 @@ from history.export import Exports
 from history.history import History
 from schemas import wire
 from schemas.endpoints.delivery import Retry
+from schemas.endpoints.events import EndpointEvent
+from schemas.endpoints.health import EndpointHealth
 from schemas.errors import HistoryUnavailable
 from schemas.reasons import Reason
 from tests.console.conftest import READ_ONLY, Console
@@ -46,6 +48,24 @@ async def test_each_list_is_a_file(console: Console) -> None:
     assert "제주 감귤, 5kg" in answer.text
     elsewhere = await console.call("GET", "/v1/export/payments", params={"merchant": "shop"})
     assert (elsewhere.status_code, elsewhere.content) == (200, b"")
+
+
+@pytest.mark.parametrize("format_", ["ndjson", "csv"])
+async def test_read_only_tokens_get_masked_urls(console: Console, format_: str) -> None:
+    """An endpoint's URL may hold a secret; an event about the endpoint shows it."""
+    url = "https://example.com/hooks/T024BE7LD/xoJ5RzsT024BE7LDB7Q3"
+    body = wire.dumps({
+        "id": "evt_1", "type": "endpoint.failing", "timestamp": "2026-11-23T01:02:03Z",
+        "data": {"merchant": "default", "endpoint": "ep_1", "url": url},
+    })  # fmt: skip
+    endpoint = (await console.endpoint())["id"]
+    event = EndpointEvent("evt_1", "endpoint.failing", body)
+    assert await console.ledger.delivery_lane.note_health(endpoint, EndpointHealth(), EndpointHealth(failures=9), event)
+    path = f"/v1/export/events?format={format_}"
+    assert url in (await console.call("GET", path)).text
+    masked = (await console.call("GET", path, headers={"authorization": f"Bearer {READ_ONLY}"})).text
+    assert "https://example.com/hooks/***/***" in masked
+    assert "T024BE7LD" not in masked
 
 
 @pytest.mark.parametrize(

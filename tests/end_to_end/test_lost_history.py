@@ -5,9 +5,13 @@ from __future__ import annotations
 import time
 
 from history import History
+from ledger.jobs import RETENTION
 from runtime.history_url import parse
 from schemas.times import rfc3339
+from tests.support.ledger_redis import key
+from tests.support.ledger_state import ledger_state
 from tests.support.relay import Relay
+from workers.retention import JOB
 
 
 async def test_history_comes_back(relay: Relay) -> None:
@@ -38,3 +42,36 @@ async def test_history_comes_back(relay: Relay) -> None:
     assert relay.subscriber.types("imp_old") == []
     assert len(relay.subscriber.types()) == 3
     await history.close()
+
+
+async def test_nothing_leaves_that_history_has_lost(relay: Relay) -> None:
+    """A worker was killed and history lost; the next worker's retention comes before any recorder has found out. What
+    is old stays in the ledger until history has it again."""
+    await relay.endpoint()
+    paid = await relay.paid()
+    await relay.until_received("paid", imp_uid=paid)
+    await relay.until_idle()
+    await relay.worker.kill()
+    await relay.console.terminate()
+    for file in (relay.directory / "var").glob("history.db*"):
+        file.unlink()
+    async with ledger_state(relay.environ["REDIS_URL"]) as state:
+        await state.redis.zadd(key("due", str(RETENTION)), {JOB: 1})
+        relay.worker = relay.start_worker(RELAY_LEDGER_RETENTION="1s")
+
+        async def has_tidied() -> bool:
+            await state.redis.set(key("leader", "record"), "a recorder that was killed", px=2900)
+            return bool(await state.redis.zscore(key("due", str(RETENTION)), JOB) != 1)
+
+        await relay.until(has_tidied, "it has looked for what is old")
+        assert await state.payment(paid)
+        await relay.worker.logged("history_written_again")
+
+        async def has_left() -> bool:
+            return not await state.payment(paid)
+
+        await relay.until(has_left, "it has left")
+    relay.console = relay.start_console()
+    await relay.console.ready(relay.url("console") + "/readyz")
+    assert (await relay.payment(paid))["status"] == "paid"
+    await relay.until_recorded(paid, "paid")

@@ -65,7 +65,7 @@ async def test_a_user_without_a_right(
     module: str, processes: Processes, own_redis: RedisServer, free_port: Callable[[], int]
 ) -> None:
     """Of the ledger or of the queue, or with a wrong password."""
-    for change, named in (("-zadd", "REDIS_URL: its Redis user may not use ZADD"), ("-keys", "RELAY_QUEUE_URL")):
+    for change, named in (("-zadd", "REDIS_URL: its Redis user may not use ZADD"), ("-blpop", "RELAY_QUEUE_URL")):
         await ends_with(start(processes, module, free_port(), rights(own_redis, change)), named)
     wrong = rights(own_redis).replace("s3cret", "guess")
     await ends_with(start(processes, module, free_port(), wrong), "REDIS_URL: Redis turns its user or password down")
@@ -161,7 +161,7 @@ async def test_workers_come_and_go(limited: Relay, own_redis: RedisServer) -> No
 async def test_a_queue_that_stops_working_is_told_and_forgiven(limited: Relay, own_redis: RedisServer) -> None:
     """The log has a line or two about it, and no traceback; everything goes on as soon as it works again."""
     await limited.endpoint()
-    rights(own_redis, "-lpop", "-rpush")
+    rights(own_redis, "-blpop", "-rpush")
     await limited.play("card")
     await limited.worker.printed("connection error")
     with redis.Redis.from_url(own_redis.url, decode_responses=True) as admin:

@@ -69,7 +69,9 @@ async def test_money_and_korean(history: History, record: Record) -> None:
     assert (row["buyer_name"], row["paid_at"]) == ("홍길동", "2023-11-14T22:13:40Z")
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+82-10", "-1", "@SUM(A1)", "\t=1", "\r=1", '=HYPERLINK("http://x")'])
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+82-10", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1+1", "＠SUM(A1)", '=HYPERLINK("http://x")']
+)
 async def test_no_cell_is_a_formula(history: History, record: Record, text: str) -> None:
     """Whatever a buyer types, a spreadsheet shows it as text."""
     await record(of_payment(1, name=text, merchant_uid=text))

@@ -16,8 +16,10 @@ from history.connection import Database
 from history.pages import PageRequest
 from schemas import wire
 from schemas.compression import decompress
+from schemas.outbox import cold_record, of_change
 from schemas.outbox import entries as e
-from tests.support.outbox_entries import ENDPOINT, NOW, of_payment
+from schemas.payments.erased_record import erased
+from tests.support.outbox_entries import ENDPOINT, NOW, change_of, of_look, of_payment, paid
 from tests.support.payments import T0, deposit, entry
 
 Record = Callable[..., Awaitable[None]]
@@ -159,7 +161,7 @@ async def test_a_buyer_is_forgotten(
     assert [text for text in SECRETS if text.encode() in said] == []
     assert "김민수".encode() in said
     after = await history.payments.get("default", "imp_000000000007")
-    assert after == replace(before, snapshot=after.snapshot, record=b"", payer="", erased_at=NOW + 5)
+    assert after == replace(before, snapshot=after.snapshot, record=after.record, payer="", erased_at=NOW + 5)
     old, new = (wire.loads(decompress(row.snapshot)) for row in (before, after))
     assert {name for name in old if old[name] != new[name]} == {
         "buyer_name", "buyer_email", "buyer_tel", "custom_data", "vbank_num", "vbank_holder", "deposit_history",
@@ -184,16 +186,47 @@ def _files(history_url: str, request: pytest.FixtureRequest) -> list[Path]:
 async def test_erasing_comes_through_the_outbox_as_well(history: History, record: Record) -> None:
     """In one batch with what it is about, before and after; an older entry brings nobody back."""
     way = planted()
-    await record([*way, e.Erasure("default", "imp_000000000007", NOW + 5, b"blank")])
+    await record([*way, e.Erasure("default", "imp_000000000007", NOW + 5)])
     await record(way)
     said = await everything(history)
     assert [text for text in SECRETS if text.encode() in said] == []
     payment = await history.payments.get("default", "imp_000000000007")
-    assert (payment.record, payment.erased_at) == (b"blank", NOW + 5)
+    assert payment.erased_at == NOW + 5
+    (damaged,) = [replace(row, revision=NOW + 8, record=b"?") for row in way if isinstance(row, e.Payment)]
+    await record([damaged, e.Erasure("default", "imp_000000000007", NOW + 8, b"blank")])
+    assert (await history.payments.get("default", "imp_000000000007")).record == b"blank"
     newer = next(replace(row, revision=NOW + 9) for row in way if isinstance(row, e.Payment))
     await record([newer])
     assert (await history.payments.get("default", "imp_000000000007")).erased_at == NOW + 5
     assert not await history.erase(e.Erasure("default", "imp_nobody", NOW))
+
+
+async def test_an_erasure_behind_a_blank_payment(history: History, record: Record) -> None:
+    """As the ledger tells it: the payment is blank already, and each event still says by itself who is meant."""
+    way = planted()
+    (known,) = [row for row in way if isinstance(row, e.Payment)]
+    blank = erased(cold_record.load(known.merchant, known.imp_uid, known.record, known.snapshot), NOW + 5)
+    await record([*way, of_change.of_payment(blank, NOW + 5, first_at=NOW, changed_at=NOW + 5)])
+    await record([e.Erasure("default", "imp_000000000007", NOW + 5)])
+    said = await everything(history)
+    assert [text for text in SECRETS if text.encode() in said] == []
+
+
+async def test_what_changes_after_an_erasure_stays(history: History, record: Record) -> None:
+    """In one batch with it: facts that the record lacked would be found, and announced, once more."""
+    first = change_of(paid(imp_uid="imp_000000000007"))
+    erased_record = cold_record.dump(erased(first.record, NOW + 1))
+    rows = [entry(1004, T0 + 500, "c1")]
+    later = change_of(
+        paid(imp_uid="imp_000000000007", status="cancelled", cancel_amount=1004, cancel_history=rows),
+        before=erased(first.record, NOW + 1),
+    )
+    erasure = e.Erasure("default", "imp_000000000007", NOW + 1, erased_record)
+    await record([*of_look(first, NOW), erasure, *of_look(later, NOW + 2)])
+    payment = await history.payments.get("default", "imp_000000000007")
+    assert payment.status == "cancelled"
+    known = cold_record.load(payment.merchant, payment.imp_uid, payment.record, payment.snapshot)
+    assert set(known.facts) == {"paid", "cancelled:c1"}
 
 
 async def test_what_a_lost_ledger_gets_back(history: History, record: Record) -> None:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy import func, select
+from sqlalchemy.engine import Connection
 
-from history import History
+from history import History, tables
+from history.connection import PATIENCE, Database
 from history.pages import PageRequest
 from schemas.compression import decompress
 from schemas.errors import NotFound
 from schemas.outbox import cold_record
 from schemas.outbox import entries as e
-from tests.support.outbox_entries import ENDPOINT, NOW, change_of, delivered, of_look, of_payment, one, paid
+from tests.support.outbox_entries import ENDPOINT, NOW, change_of, delivered, of_look, of_payment, one, packed, paid
 from tests.support.payments import deposit
 
 Record = Callable[..., Any]
@@ -118,3 +124,60 @@ async def test_texts_that_a_database_refuses(history: History, record: Record) -
     found = await history.deliveries.list(FIRST)
     assert found.rows[0].attempts[0].response == "a\ufffdb?"
     assert len((await history.payments.list(FIRST)).rows[0].merchant_uid) == 400
+
+
+async def test_order_numbers_that_become_one(history: History, record: Record) -> None:
+    """Of numbers that no index can tell apart the newest counts: they stop no batch."""
+    uids = ["9" * 500 + "a", "9" * 500 + "b", "n\0", "n\ufffd"]
+    await record(e.Order("default", uid, str(n), None, NOW, NOW + n) for n, uid in enumerate(uids))
+    for uid, amount in (("9" * 400, "1"), ("n\ufffd", "3")):
+        order = await history.payments.order("default", uid)
+        assert order is not None
+        assert order.amount == amount
+
+
+async def test_two_outcomes_in_one_batch(history: History, record: Record) -> None:
+    """The newer one counts, whichever comes first."""
+    for number, revisions in enumerate(((NOW + 5, NOW + 6), (NOW + 6, NOW + 5))):
+        await record([e.Notification(f"ntf_{number}", "default", "imp_1", received_at=NOW)])
+        await record(e.Outcome(f"ntf_{number}", f"at {revision}", None, revision) for revision in revisions)
+        assert (await history.notifications.get(f"ntf_{number}")).outcome == f"at {NOW + 6}"
+
+
+async def test_a_read_sees_one_state(history: History, database: Database) -> None:
+    """Whatever is written between two of its questions: else a page would repeat rows or leave some out."""
+    counted, written = threading.Event(), threading.Event()
+
+    def pause(connection: Connection) -> None:
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql("SELECT pg_sleep(0.01)")  # others go on meanwhile
+        else:
+            time.sleep(0.01)
+
+    def read(connection: Connection) -> list[int]:
+        counts = [connection.execute(select(func.count()).select_from(tables.payment)).scalar_one()]
+        counted.set()
+        while not written.is_set():
+            pause(connection)
+        return [*counts, connection.execute(select(func.count()).select_from(tables.payment)).scalar_one()]
+
+    reading = asyncio.create_task(database.read(read))
+    assert await asyncio.to_thread(counted.wait, 30)
+    assert await history.record("07", after="0-0", upto="1-0", entries=packed(of_payment(1)))
+    written.set()
+    assert await reading == [0, 0]
+
+
+async def test_a_question_may_take_long(database: Database, history_url: str) -> None:
+    """As long as whoever asks is patient: PostgreSQL does not break it off before."""
+    if history_url.startswith("sqlite"):
+        pytest.skip("SQLite breaks off no question")
+
+    def limit(connection: Connection) -> Any:
+        return connection.exec_driver_sql(
+            "SELECT setting::int FROM pg_settings WHERE name = 'statement_timeout'"
+        ).scalar()
+
+    assert await database.read(limit) == PATIENCE * 1000
+    assert await database.read(limit, 60.0) == 60_000
+    assert await database.read(limit) == PATIENCE * 1000

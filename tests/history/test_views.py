@@ -68,7 +68,7 @@ ANSWERS: dict[str, Any] = {
     "What was never delivered?": lambda rows: (
         {(row.endpoint, row.state) for row in rows} == {("ep_dead", "dead"), ("ep_off", "held")}
     ),
-    "How long after the fact is an event recorded?": lambda rows: (
+    "How long does a delivery take?": lambda rows: (
         [(row.day, row.deliveries, row.average_ms) for row in rows] == [("2023-11-14", 3, 12), ("2023-11-15", 2, 12)]
     ),
     "What happened to one payment?": lambda rows: (

@@ -1,7 +1,7 @@
 """A ledger as an earlier version left it: ``python -m tests.ledger.previous FILE`` writes one with today's code.
 
-The file is JSON: every key with its type and value (bytes as Latin-1 text). One is kept for
-every version of the stored shapes, made before the shapes changed.
+The file is JSON: every key with its type and value (bytes as Latin-1 text). One is kept for every version of the stored
+shapes that is still read, made before the shapes changed.
 """
 
 from __future__ import annotations
@@ -65,6 +65,11 @@ async def dump(driver: Driver) -> dict[str, Any]:
                 value = [v.decode("latin-1") for v in await driver.redis.lrange(name, 0, -1)]
             case "set":
                 value = sorted([v.decode("latin-1") for v in await driver.redis.smembers(name)])
+            case "stream":
+                value = [
+                    [entry.decode(), *(part.decode("latin-1") for pair in fields.items() for part in pair)]
+                    for entry, fields in await driver.redis.xrange(name)
+                ]
             case _:
                 value = [[v.decode("latin-1"), s] for v, s in await driver.redis.zrange(name, 0, -1, withscores=True)]
         keys[name.decode()] = [kind, value]
@@ -85,6 +90,9 @@ async def load(driver: Driver, keys: dict[str, Any]) -> None:
                 await redis.rpush(name, *(v.encode("latin-1") for v in value))
             case "set":
                 await redis.sadd(name, *(v.encode("latin-1") for v in value))
+            case "stream":
+                for entry, *parts in value:
+                    await redis.execute_command("XADD", name, entry, *(part.encode("latin-1") for part in parts))
             case _:
                 await redis.zadd(name, {v.encode("latin-1"): s for v, s in value})
 

@@ -19,7 +19,7 @@ from tests.support.redis_process import RedisServer
 
 LEDGER = {str(name) for name, *_ in LEDGER_CALLS}
 QUEUE = {str(name) for name, *_ in QUEUE_CALLS}
-_CALLED = re.compile(r"(?:redis\.p?call|with_all)\(\s*\"(\w+)\"")
+CALLED = re.compile(r"(?:redis\.p?call|with_all)\(\s*\"(\w+)\"")
 
 
 def test_the_scripts_call_nothing_else() -> None:
@@ -28,7 +28,7 @@ def test_the_scripts_call_nothing_else() -> None:
     texts = [
         file.read_text() for folder in (scripts, scripts / "shared") for file in folder.iterdir() if file.is_file()
     ]
-    assert {name for text in texts for name in _CALLED.findall(text)} == LEDGER
+    assert {name for text in texts for name in CALLED.findall(text)} == LEDGER
 
 
 class Limited:

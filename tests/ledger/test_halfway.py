@@ -17,7 +17,7 @@ from tests.ledger.test_acl import Limited
 from tests.support.ledger_driver import Driver, notification, paid
 from tests.support.ledger_invariants import problems
 from tests.support.ledger_redis import key, redis_of
-from tests.support.redis_process import RedisServer
+from tests.support.redis_process import RedisServer, open_ledger
 
 COMMANDS = sorted({str(name).lower() for name, *_ in LEDGER_CALLS})
 WRITES = ("del", "expire", "hdel", "hincrby", "hset", "hsetnx", "incr", "sadd", "set", "srem", "zadd", "zrem")
@@ -39,6 +39,12 @@ class Halfway:
             yield
         finally:
             self.limited.set(f"+{command}")
+
+    async def begin_again(self) -> None:
+        """An empty ledger with an endpoint."""
+        await self.driver.redis.flushdb()
+        open_ledger(self.limited.admin)
+        await self.driver.subscribe()
 
     async def accept(self, command: str, *imp_uids: str) -> None:
         """Webhooks come while the command is forbidden; who is refused sends them again, as they were."""

@@ -181,6 +181,23 @@ async def test_nothing_leaves_before_history_has_it(driver: Driver, history: His
     assert not await driver.redis.exists(key("pay", P))
 
 
+async def test_nothing_leaves_while_history_is_written_again(driver: Driver, history: History) -> None:
+    """Nor before that, where history itself says that it has less than Redis believes."""
+    await driver.look(paid())
+    await record_all(driver.ledger, history)
+    later = await driver.ledger.now() + 1
+    await driver.ledger.retention.tidy(older_than=later, rejected_before=0, places={0: "0-0"})
+    assert waits(driver)
+    await driver.ledger.outbox.rewrite(None)
+    while await driver.ledger.rewriting.step():
+        await record_all(driver.ledger, history)
+        await driver.ledger.retention.tidy(older_than=later, rejected_before=0)
+        assert waits(driver)
+    assert await driver.redis.exists(key("pay", P))
+    await leave(driver, history)
+    assert not await driver.redis.exists(key("pay", P))
+
+
 async def test_any_change_begins_the_retention_anew(driver: Driver, history: History) -> None:
     """A delivery that is repeated long after the payment had changed keeps it, as does one that waits."""
     lane = await driver.subscribe()

@@ -17,6 +17,7 @@ from history.tables import metadata
 from ledger import Ledger
 from ledger.jobs import REWRITE
 from ledger.outbox import name_of
+from ledger.rewriting import PARTS
 from ledger.stored_entries import whole_payment
 from runtime.encryption import Sealer
 from runtime.history_url import parse
@@ -176,3 +177,38 @@ async def test_nothing_is_lost_where_nothing_was(ledger: Ledger, tmp_path: Path)
     client: Any = driver.redis
     assert await client.exists(key("old_copy"), key("due", str(REWRITE))) == 0
     await history.close()
+
+
+async def leave(ledger: Ledger) -> None:
+    """Have everything leave that may."""
+    later = await ledger.now() + 1
+    while await ledger.retention.tidy(older_than=later, rejected_before=later):
+        pass
+
+
+async def test_nothing_leaves_before_it_is_written_again(ledger: Ledger, tmp_path: Path) -> None:
+    """What was recorded in the lost history only counts as recorded again once it is in the new one; a place that was
+    noted before says nothing about that."""
+    driver = Driver(ledger)
+    first, _ = await history_in(tmp_path, "first")
+    names = [("default", f"imp_{number}") for number in range(3)]
+    for _, imp_uid in names:
+        await driver.look(paid(imp_uid))
+    await leave(ledger)
+    await record(ledger, first)
+    second, _ = await history_in(tmp_path, "second")
+    await record(ledger, second)
+    await lost(ledger)
+    await leave(ledger)
+    assert ledger.retention.waits_for_history
+    for _ in range(2 * len(PARTS)):  # all is written, but not recorded yet
+        assert await Rewriter(ledger).step("rewrite_history", 0) is not None
+    await leave(ledger)
+    assert await ledger.cold.missing(names) == []
+    await record(ledger, second)
+    assert await Rewriter(ledger).step("rewrite_history", 0) is None
+    await leave(ledger)
+    assert await ledger.cold.missing(names) == names
+    assert list(await second.whole_payments.records(names)) == names
+    await first.close()
+    await second.close()

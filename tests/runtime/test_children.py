@@ -32,7 +32,7 @@ def graceful():
         log.info("working", pid=os.getpid())
         while not stop.wait(0.05):
             pass
-    log.info("done", pid=os.getpid())
+        log.info("done", pid=os.getpid())
     return 0
 
 def stubborn():

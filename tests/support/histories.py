@@ -11,6 +11,9 @@ from ledger import Ledger
 from ledger.outbox import name_of
 from runtime import history_url
 
+OUTBOX = "test:00"
+"""What `record_all` calls the outbox in history."""
+
 
 @asynccontextmanager
 async def sqlite_history() -> AsyncIterator[History]:

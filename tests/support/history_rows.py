@@ -25,12 +25,12 @@ MANY = 5
 class Rows:
     """Everything about payments.
 
-    notifications: id -> outcome; payments: merchant/imp_uid -> sequence; events: id -> (imp_uid, sequence, type);
-    deliveries: id -> (state, how many attempts).
+    notifications: id -> outcome; payments: merchant/imp_uid -> (sequence, status); events: id -> (imp_uid, sequence,
+    type); deliveries: id -> (state, how many attempts).
     """
 
     notifications: dict[str, str] = field(default_factory=dict)
-    payments: dict[str, int] = field(default_factory=dict)
+    payments: dict[str, tuple[int, str]] = field(default_factory=dict)
     events: dict[str, tuple[str, int, str]] = field(default_factory=dict)
     deliveries: dict[str, tuple[str, int]] = field(default_factory=dict)
 
@@ -71,8 +71,8 @@ async def rows_of_ledger(state: LedgerState) -> Rows:
     rows = Rows()
     for identity, row in (await state.hashes("ntf:", "outcome")).items():
         rows.notifications[identity] = row[0]
-    for identity, row in (await state.hashes("pay:", "sequence")).items():
-        rows.payments[identity] = int(row[0])
+    for identity, row in (await state.hashes("pay:", "sequence", "status")).items():
+        rows.payments[identity] = (int(row[0]), row[1])
     for identity, row in (await state.hashes("evt:", "imp_uid", "sequence", "type")).items():
         rows.events[identity] = (row[0], int(row[1]), row[2])
     for identity, row in (await state.hashes("dlv:", "state", "made")).items():
@@ -90,7 +90,10 @@ def _rows(connection: Connection) -> Rows:
     numbers = _attempts(connection)
     rows = Rows(
         notifications=dict(read(notification.id, notification.outcome)),
-        payments={f"{m}/{imp_uid}": n for m, imp_uid, n in read(payment.merchant, payment.imp_uid, payment.sequence)},
+        payments={
+            f"{m}/{imp_uid}": (*rest,)
+            for m, imp_uid, *rest in read(payment.merchant, payment.imp_uid, payment.sequence, payment.status)
+        },
         events={id_: (*rest,) for id_, *rest in read(event.id, event.imp_uid, event.sequence, event.type)},
         deliveries={
             f"{id_}.{endpoint}": (state, len(numbers.pop(f"{id_}.{endpoint}", ())))

@@ -98,6 +98,9 @@ class Driver:
         self.ledger = ledger
         self.redis = redis_of(ledger)
 
+    def _key(self, *parts: str) -> str:
+        return key(*parts, cells=len(self.ledger.cells))
+
     async def accept(self, imp_uid: str = "imp_1", **fields: Any) -> Notification:
         """Accept a webhook about a payment."""
         one = notification(imp_uid, **fields)
@@ -143,7 +146,7 @@ class Driver:
 
     async def give_places(self, name: str, places: int) -> None:
         """Let an endpoint have so many places by now."""
-        await self.redis.hset(key("endpoint", name), "places", dump_places(Places(float(places))))
+        await self.redis.hset(self._key("endpoint", name), "places", dump_places(Places(float(places))))
 
     async def take(self, lane: Lane, limit: int = 100) -> Sequence[ClaimedDelivery]:
         """Lease deliveries that are due."""
@@ -169,9 +172,9 @@ class Driver:
         """Settle a delivery as dead."""
         return await self.settle(delivery, Dead(because("dead after 1 attempt")))
 
-    async def record_for(self, lane: Lane, count: int) -> None:
-        """Have so many events to deliver, each of another payment."""
-        for n in range(count):
+    async def record_for(self, lane: Lane, count: int, *, first: int = 0) -> None:
+        """Have so many events to deliver, each of another payment, which are numbered from `first`."""
+        for n in range(first, first + count):
             await self.look(paid(f"imp_{lane.name}_{n:02}"))
 
     async def tidy(self, older_than: float, *, rejected_before: float = 0) -> int:
@@ -181,11 +184,11 @@ class Driver:
 
     async def state(self, delivery: ClaimedDelivery) -> str:
         """The stored state of a delivery."""
-        return str((await self.redis.hget(key("dlv", delivery.id), "state")).decode())
+        return str((await self.redis.hget(self._key("dlv", delivery.id), "state")).decode())
 
     async def outcome(self, one: Notification) -> str:
         """What became of a notification."""
-        return str((await self.redis.hget(key("ntf", one.id), "outcome")).decode())
+        return str((await self.redis.hget(self._key("ntf", one.id), "outcome")).decode())
 
     async def due(self, lane: Lane) -> dict[str, int]:
         """What waits in a lane, with its due times in ms."""
@@ -193,12 +196,12 @@ class Driver:
 
     async def ids(self, kind: str) -> set[str]:
         """The ids of all rows of a kind: `pay`, `evt`, `dlv`, `ntf`."""
-        names = [name async for name in self.redis.scan_iter(key(kind, "*"), count=1000)]
-        return {name.decode().removeprefix(key(kind, "")) for name in names}
+        names = [name async for name in self.redis.scan_iter(self._key(kind, "*"), count=1000)]
+        return {name.decode().removeprefix(self._key(kind, "")) for name in names}
 
     async def scores(self, *parts: str) -> dict[str, int]:
         """A sorted set."""
-        rows = await self.redis.zrange(key(*parts), 0, -1, withscores=True)
+        rows = await self.redis.zrange(self._key(*parts), 0, -1, withscores=True)
         return {member.decode(): round(score) for member, score in rows}
 
     async def lanes(self) -> dict[str, int]:
@@ -207,18 +210,18 @@ class Driver:
 
     async def kicked(self, lane: Lane) -> bool:
         """Whether a kick of this lane is under way."""
-        return bool(await self.redis.exists(key("kicked", str(lane))))
+        return bool(await self.redis.exists(self._key("kicked", str(lane))))
 
     async def forget_kicks(self) -> None:
         """As if every kick had been lost, and some time ago."""
-        if names := [name async for name in self.redis.scan_iter(key("kicked", "*"))]:
+        if names := [name async for name in self.redis.scan_iter(self._key("kicked", "*"))]:
             await self.redis.delete(*names)
 
     async def lose(self, *leases: Lease) -> None:
         """End these leases, as time would: whoever holds them has not renewed them."""
         for lease in leases:
-            await self.redis.zadd(key("leased", str(lease.lane)), {lease.member: 1}, xx=True, lt=True)
-            await self.redis.zadd(key("lanes"), {str(lease.lane): 1}, xx=True, lt=True)
+            await self.redis.zadd(self._key("leased", str(lease.lane)), {lease.member: 1}, xx=True, lt=True)
+            await self.redis.zadd(self._key("lanes"), {str(lease.lane): 1}, xx=True, lt=True)
 
     async def pass_time(self, seconds: float) -> None:
         """Let it be later, for everything that waits in a lane or limits one."""

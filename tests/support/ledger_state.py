@@ -40,24 +40,23 @@ class LedgerState:
 
     async def notifications(self) -> list[str]:
         """The ids of all notifications, oldest first."""
-        identities = await self._named("ntf:")
-        rows = await self._some([self._key("ntf", identity) for identity in identities], "received_at")
-        came = {name: int(row[0] or 0) for name, row in zip(identities, rows, strict=True)}
+        came = {name: int(row[0] or 0) for name, row in (await self.hashes("ntf:", "received_at")).items()}
         return sorted(came, key=lambda name: (came[name], name))
 
     async def notification(self, identity: str) -> Row:
         """A notification as it is stored; empty where there is none."""
-        return dict(await self.redis.hgetall(self._key("ntf", identity)))
+        for name in [name async for name in self.redis.scan_iter(match=f"{{relay*}}:ntf:{identity}", count=1000)]:
+            return dict(await self.redis.hgetall(name))
+        return {}
 
     async def outcomes(self, identities: Sequence[str]) -> dict[str, str]:
         """The outcome of each of these notifications that there is."""
-        rows = await self._some([self._key("ntf", identity) for identity in identities], "outcome")
-        return {identity: row[0] for identity, row in zip(identities, rows, strict=True) if row[0]}
+        rows = await self.hashes("ntf:", "outcome")
+        return {identity: rows[identity][0] for identity in identities if identity in rows and rows[identity][0]}
 
     async def notified(self) -> Counter[str]:
         """How many notifications of each payment are in the ledger."""
-        rows = await self._some([self._key("ntf", one) for one in await self.notifications()], "imp_uid")
-        return Counter(row[0] for row in rows)
+        return Counter(imp_uid for (imp_uid,) in (await self.hashes("ntf:", "imp_uid")).values())
 
     async def pending(self, endpoint: str | None = None) -> int:
         """How many notifications, or deliveries to an endpoint, are not settled."""
@@ -149,6 +148,15 @@ class LedgerState:
         """Which worker does something alone, e.g. `record`."""
         found: str | None = await self.redis.get(self._key("leader", what))
         return found
+
+    async def value(self, name: str) -> str | None:
+        """What a key holds that is one string, e.g. `recorded`."""
+        found: str | None = await self.redis.get(self._key(name))
+        return found
+
+    async def is_rewriting(self) -> bool:
+        """Whether workers are writing what the ledger holds to history again."""
+        return bool(await self._named("rewriting") or await self._named("lacking"))
 
     async def depose(self, what: str) -> None:
         """Let another worker do something that one does alone, though the one goes on with it."""

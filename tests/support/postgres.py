@@ -35,11 +35,13 @@ def find_programs() -> Path | None:
 
 
 class Postgres:
-    """A server on a port of loopback; data in `directory` survive a restart. Its superuser is `relay`."""
+    """A server on a port of loopback; data in `directory` survive a restart. Its superuser is `relay`. Without `fsync`
+    it is quicker, and a crash of the machine would cost its data."""
 
-    def __init__(self, programs: Path, port: int, directory: Path) -> None:
+    def __init__(self, programs: Path, port: int, directory: Path, *, fsync: bool = False) -> None:
         self.port = port
         self.directory = directory
+        self._fsync = "on" if fsync else "off"
         self._programs = programs
         self._process: subprocess.Popen[bytes] | None = None
         # PostgreSQL refuses to be run by root.
@@ -50,6 +52,12 @@ class Postgres:
         secret = f":{password}" if password else ""
         return f"postgresql://{user}{secret}@127.0.0.1:{self.port}/{database}"
 
+    @property
+    def pid(self) -> int:
+        """The process of which all others are children."""
+        assert self._process is not None, "not started"
+        return self._process.pid
+
     def start(self) -> None:
         """Start it, with a new cluster the first time, and wait until it answers."""
         data = self.directory / "data"
@@ -58,7 +66,8 @@ class Postgres:
             if self._user:
                 os.chown(self.directory, self._user.pw_uid, self._user.pw_gid)
             self._run("initdb", "-D", str(data), "-A", "trust", "-U", "relay", "-E", "UTF8", "--locale=C.UTF-8", "-N")
-        options = {"listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": "", "fsync": "off"}
+        options = {"listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": ""}
+        options |= {"fsync": self._fsync}
         command = [str(self._programs / "postgres"), "-D", str(data)]
         command += [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         with (self.directory / "postgres.log").open("ab") as log:
@@ -100,6 +109,11 @@ class Postgres:
     def resume(self) -> None:
         """Let it go on after `pause`."""
         self._signal_all(signal.SIGCONT)
+
+    def copy(self, folder: str, to: str) -> None:
+        """Copy a folder in `directory`, e.g. `data`, while it is stopped; what was there is gone."""
+        shutil.rmtree(self.directory / to, ignore_errors=True)
+        subprocess.run(["cp", "-a", str(self.directory / folder), str(self.directory / to)], check=True)
 
     def create(self, database: str) -> str:
         """A new, empty database; its URL."""

@@ -44,11 +44,17 @@ class MerchantWorkers:
         self.stub = stub
         self.shown: dict[str, dict[str, Any]] = {}
         self.sealer = sealer
-        self.history = history
-        cold = ColdPayments(settings, ledger, history)
-        self.refresher = Refresher(settings, ledger, cold, accounts, Random(1))
-        self.reconciler = Reconciler(settings, ledger, cold, accounts, Random(1))
+        self._accounts = accounts
+        self._settings = settings
+        self.use(history)
         stub.reply = self.show
+
+    def use(self, history: History) -> None:
+        """Have workers ask this history from now on."""
+        self.history = history
+        cold = ColdPayments(self._settings, self.ledger, history)
+        self.refresher = Refresher(self._settings, self.ledger, cold, self._accounts, Random(1))
+        self.reconciler = Reconciler(self._settings, self.ledger, cold, self._accounts, Random(1))
 
     def show(self, asked: Asked) -> bytes:
         """i'mport as it should be: the batch and the list show payments of test channels, too."""

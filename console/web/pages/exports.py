@@ -16,7 +16,9 @@ async def export(visit: Visit) -> PageResult:
     given = filled(merchant=visit.query("merchant"), format=visit.query("format"))
     parameters = visit.validated(ExportParameters, {"format": "csv", **given, **visit.window()})
     order = export_order(visit.part("what"), parameters)
-    begun = await export_rows(visit.context, order, lambda reason: as_text(reason, visit.clock))
+    begun = await export_rows(
+        visit.context, order, lambda reason: as_text(reason, visit.clock), read_only=visit.read_only
+    )
     return Download(begun.pieces, export_headers(order, begun, visit.clock.zone))
 
 

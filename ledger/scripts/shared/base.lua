@@ -52,6 +52,9 @@ local wake_the_sweep = function() end
 -- Appends to the outbox what a script has changed (see outbox.lua).
 local append_to_outbox = function() end
 
+-- Notes that the outbox may lack what a script has changed (see outbox.lua).
+local note_lacking = function() end
+
 -- What only pages and statistics read is written when the script is done, so that a batch writes each list and each counter once.
 -- No script reads a list that it has changed, and a row is listed after it was written: Redis may refuse to write it.
 local listed, counted = {}, {}

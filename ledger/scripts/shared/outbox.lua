@@ -5,6 +5,9 @@
 local MOST_FIELDS = 1000
 local item, changed = {}, {}
 
+-- How many entries are being made or appended: more than none at the end of a script if Redis has refused it in the middle of that.
+local unfinished = 0
+
 -- An entry that a worker has packed. `stamp` (a table) has what only the script knows.
 local function append_entry(entry, stamp)
   item[#item + 1] = "e"
@@ -25,12 +28,15 @@ end
 local revised
 local function revision()
   if not revised then
-    revised = redis.call("INCR", k("revision"))
+    unfinished = unfinished + 1
     local least = now() * 1000
-    if revised < least then
-      revised = least
-      redis.call("SET", k("revision"), int(revised))
+    local last = redis.call("INCR", k("revision"))
+    if last < least then
+      last = least
+      redis.call("SET", k("revision"), int(last))
     end
+    revised = last
+    unfinished = unfinished - 1
   end
   return revised
 end
@@ -102,11 +108,11 @@ end
 
 -- Returns: place of the item, or nil where there is nothing to tell
 append_to_outbox = function()
+  unfinished = unfinished + 1
   for kind, ids in pairs(changed) do
     for id in pairs(ids) do describe[kind](id) end
   end
   changed = {}
-  if #item == 0 then return nil end
   local place, first = nil, 1
   while first <= #item do
     local last = math.min(first + MOST_FIELDS - 1, #item)
@@ -115,5 +121,11 @@ append_to_outbox = function()
     first = last + 1
   end
   item = {}
+  unfinished = unfinished - 1
   return place
+end
+
+-- By a command that nothing before this needs. A full Redis refuses it, but then nothing was changed.
+note_lacking = function()
+  if unfinished > 0 then redis.pcall("SETNX", k("lacking"), "1") end
 end

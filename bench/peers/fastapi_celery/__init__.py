@@ -1,0 +1,1 @@
+"""A peer with an environment of its own, which `requirements.lock` pins."""

@@ -1,0 +1,54 @@
+"""`make bench` runs: what it starts works together, and a peer that is missing is left out."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from bench.__main__ import main
+from bench.machine import ROOT
+from bench.peer_systems import FastifyBullmq, PlainDramatiq, installed
+
+PATIENCE = 300.0
+"""Seconds after which it hangs; a generous wait, never a measurement."""
+
+
+def test_a_part_runs_and_gives_its_figures() -> None:
+    """From webhook to history with real processes, and all figures are above nothing."""
+    command = [sys.executable, "-m", "bench", "--quick", "--only", "redis", "--json"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["Python"] == sys.version.split()[0]
+    (report,) = found["reports"]
+    assert [figure["unit"] for figure in report["figures"]] == ["ms", "", "KiB"]
+    assert all(value > 0 for figure in report["figures"] for value in figure["relay"])
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["--quick", "--write"], "figures of --quick mean nothing: they are not written"),
+        (["--only", "speed"], "invalid choice: 'speed'"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(
+    words: list[str], why: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In one line, before anything starts."""
+    monkeypatch.setattr("sys.argv", ["bench", *words])
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    assert why in capsys.readouterr().err
+
+
+def test_a_peer_that_cannot_be_installed_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With one line that says why; the others are measured."""
+    monkeypatch.setenv("PATH", "")
+    assert installed((PlainDramatiq, FastifyBullmq)) == (
+        [PlainDramatiq],
+        ("Fastify + BullMQ is left out: Node and npm are not on PATH",),
+    )

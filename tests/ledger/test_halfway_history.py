@@ -1,0 +1,99 @@
+"""Scripts that end halfway, and history: once the operation was made again, history says what the ledger says."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from sqlalchemy import delete
+
+from history import History, tables
+from history.connection import open_database
+from ledger.lua import script
+from runtime.history_url import parse
+from schemas.errors import Conflict, NotFound
+from tests.ledger.changing_operations import LANE, OPERATIONS, REPLAYED, shown
+from tests.ledger.test_acl import CALLED
+from tests.ledger.test_halfway import Halfway, halfway, is_done
+from tests.support.histories import OUTBOX, record_all
+from tests.support.history_rows import differences, rows_of_history, rows_of_ledger
+from tests.support.ledger_state import ledger_state
+
+__all__ = ["halfway"]
+
+MOST_ROUNDS = 20
+
+
+def commands_of(scripts: Sequence[str]) -> list[str]:
+    """The commands that these scripts may call."""
+    return sorted({command.lower() for name in scripts for command in CALLED.findall(script(name)[0])})
+
+
+class Past:
+    """A history, to be compared with a ledger."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.history = History.connect(parse(url))
+
+    async def empty(self) -> None:
+        """Forget everything but how far outboxes were recorded."""
+        database = open_database(parse(self.url))
+        names = [table for table in tables.metadata.sorted_tables if table not in (tables.place, tables.about)]
+        await database.write(lambda connection: [connection.execute(delete(table)) for table in names] and None)
+        await database.close()
+
+    async def differences(self, here: Halfway) -> list[str]:
+        """Record all that waits, as a worker does; then, in words, what history has otherwise than the ledger."""
+        ledger = here.driver.ledger
+        await record_all(ledger, self.history)
+        await ledger.outbox.read_checked({0: await self.history.place(OUTBOX)}, 1)
+        while await ledger.rewriting.step():
+            pass
+        await record_all(ledger, self.history)
+        async with ledger_state(here.limited.server.url) as state:
+            return differences(await rows_of_history(self.url), await rows_of_ledger(state))
+
+
+@pytest.fixture
+async def past(tmp_path: Path) -> AsyncIterator[Past]:
+    """An empty history."""
+    past = Past(f"sqlite:///{tmp_path / 'history.db'}")
+    await past.history.prepare()
+    yield past
+    await past.history.close()
+
+
+async def finish(here: Halfway) -> None:
+    """Let workers do what is due: whatever was left leased is due again."""
+    await here.lose_leases()
+    for _ in range(MOST_ROUNDS):
+        woken = await here.woken()
+        for one in await here.driver.claim() if "refresh/default" in woken else ():
+            await here.driver.commit(one, shown(one.record.imp_uid))
+        taken = [one for lane in (LANE, REPLAYED) if str(lane) in woken for one in await here.driver.take(lane)]
+        for one in taken:
+            await here.driver.settle(one)
+        if not woken & {"refresh/default", str(LANE), str(REPLAYED)}:
+            return
+    raise AssertionError(f"still woken: {woken}")
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+async def test_history_says_what_the_ledger_says(halfway: Halfway, past: Past, name: str) -> None:
+    """Whichever command is refused while the operation is made for the first time."""
+    scripts, prepare = OPERATIONS[name]
+    found: list[str] = []
+    for command in commands_of(scripts):
+        await halfway.begin_again()
+        await past.empty()
+        operation = await prepare(halfway.driver)
+        with halfway.without(command), suppress(Conflict, NotFound):
+            await is_done(operation())
+        with suppress(Conflict, NotFound):
+            await operation()
+        await finish(halfway)
+        found += [f"without {command}: {difference}" for difference in await past.differences(halfway)]
+    assert not found, "\n".join(found)
