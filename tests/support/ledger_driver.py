@@ -10,7 +10,7 @@ from typing import Any
 from ledger import Ledger
 from ledger.delivery_lane import ClaimedDelivery, Settled
 from ledger.endpoint_rows import dump_places
-from ledger.keys import Lane, cell_prefix
+from ledger.keys import Lane, cell_of, cell_prefix
 from ledger.leases import Lease
 from ledger.refresh_lane import ClaimedPayment, Outcome
 from schemas.endpoints.delivery import Attempt, Dead, Delivered, Retry, Verdict
@@ -98,8 +98,8 @@ class Driver:
         self.ledger = ledger
         self.redis = redis_of(ledger)
 
-    def _key(self, *parts: str) -> str:
-        return key(*parts, cells=len(self.ledger.cells))
+    def _key(self, *parts: str, merchant: str = "default") -> str:
+        return key(*parts, cells=len(self.ledger.cells), merchant=merchant)
 
     async def accept(self, imp_uid: str = "imp_1", **fields: Any) -> Notification:
         """Accept a webhook about a payment."""
@@ -141,12 +141,14 @@ class Driver:
         """Add an endpoint that has so many places by now, or all that it allows; its lane."""
         one = endpoint(name, **fields)
         await self.ledger.endpoints.create(one)
-        await self.give_places(name, one.max_in_flight if places is None else places)
-        return Lane("deliver", name)
+        await self.give_places(name, one.max_in_flight if places is None else places, one.merchant)
+        return Lane("deliver", name, cell_of(one.merchant, len(self.ledger.cells)))
 
-    async def give_places(self, name: str, places: int) -> None:
+    async def give_places(self, name: str, places: int, merchant: str = "default") -> None:
         """Let an endpoint have so many places by now."""
-        await self.redis.hset(self._key("endpoint", name), "places", dump_places(Places(float(places))))
+        await self.redis.hset(
+            self._key("endpoint", name, merchant=merchant), "places", dump_places(Places(float(places)))
+        )
 
     async def take(self, lane: Lane, limit: int = 100) -> Sequence[ClaimedDelivery]:
         """Lease deliveries that are due."""
