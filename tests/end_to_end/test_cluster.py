@@ -50,6 +50,30 @@ async def test_the_named_node_dies_under_load(relay: Relay, cluster: Cluster) ->
     await relay.until_received("paid", imp_uid=imp_uid)
 
 
+async def test_a_cell_moves_under_load(relay: Relay, cluster: Cluster) -> None:
+    """Webhooks are acknowledged while its keys are on two primaries, every payment is told once the cell is whole, and
+    nothing is told twice."""
+    await relay.endpoint(ordered=False)
+    made = [await relay.payment_at_iamport(status="paid", amount=1000, merchant_uid=f"order_{n}") for n in range(60)]
+    cell = cell_of("default", CELLS)
+    moving: asyncio.Task[None] | None = None
+    for number, row in enumerate(made):
+        if number == 20:
+            to = next(port for port in cluster.primaries if port != cluster.owner_of(cell))
+            moving = asyncio.create_task(cluster.migrate(to, pause=0.01, cell=cell))
+        assert (await relay.webhook(row["imp_uid"])).status_code == 200
+        await asyncio.sleep(0.02)
+    assert moving is not None
+    await moving
+
+    def told() -> bool:
+        return {row["imp_uid"] for row in made} <= {event["data"]["imp_uid"] for event in relay.subscriber.events}
+
+    await relay.until(told, "all are told")
+    ids = {event["id"] for event in relay.subscriber.events if event["type"] == "payment.paid"}
+    assert len(ids) == len(made)
+
+
 @pytest.mark.parametrize("module", ["receiver", "workers", "console"])
 async def test_a_queue_has_to_be_named(module: str, processes: Processes, free_port: Callable[[], int]) -> None:
     """Dramatiq's queue cannot be on a Cluster, so there is no address to guess: one line says so."""

@@ -85,17 +85,20 @@ class Cluster:
         """The replica of its first owner."""
         return self.replicas[self.primaries.index(self.owner)]
 
-    async def migrate(self, to: int, pause: float = 0.0) -> None:
-        """Move the first cell to another primary, a few keys at a time, as ``redis-cli --cluster reshard`` does."""
-        with client(self.owner) as source, client(to) as target:
-            target.execute_command("CLUSTER SETSLOT", self.slot, "IMPORTING", self.id_of(self.owner))
-            source.execute_command("CLUSTER SETSLOT", self.slot, "MIGRATING", self.id_of(to))
-            while keys := source.execute_command("CLUSTER GETKEYSINSLOT", self.slot, 5):
+    async def migrate(self, to: int, pause: float = 0.0, cell: int = 0) -> None:
+        """Move a cell from where it was at the start to another primary, a few keys at a time, as
+        ``redis-cli --cluster reshard`` does."""
+        slot, owner = self.slot_of(cell), self.owner_of(cell)
+        with client(owner) as source, client(to) as target:
+            target.execute_command("CLUSTER SETSLOT", slot, "IMPORTING", self.id_of(owner))
+            source.execute_command("CLUSTER SETSLOT", slot, "MIGRATING", self.id_of(to))
+            while keys := source.execute_command("CLUSTER GETKEYSINSLOT", slot, 5):
                 source.execute_command("MIGRATE", "127.0.0.1", to, "", 0, 5000, "KEYS", *keys)
                 await asyncio.sleep(pause)
             for one in (target, source):
-                one.execute_command("CLUSTER SETSLOT", self.slot, "NODE", self.id_of(to))
-        self.owner = to
+                one.execute_command("CLUSTER SETSLOT", slot, "NODE", self.id_of(to))
+        if cell == 0:
+            self.owner = to
 
     def _start_node(self) -> int:
         port, timeout = self._free_port(), str(NODE_TIMEOUT_MS)
