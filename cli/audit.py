@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cli.client import console
-from cli.output import Cursor, Json, Limit, print_list
+from cli.output import Cursor, Json, Limit, Since, Until, print_list
 
 app = typer.Typer()
 
@@ -19,8 +19,8 @@ def audit(
     object_: Annotated[
         str | None, typer.Option("--object", help="Only to this object: an imp_uid, an endpoint, a merchant, ….")
     ] = None,
-    since: Annotated[str | None, typer.Option(help="Only at this RFC 3339 time or later.")] = None,
-    until: Annotated[str | None, typer.Option(help="Only before this RFC 3339 time.")] = None,
+    since: Since = None,
+    until: Until = None,
     limit: Limit = 50,
     cursor: Cursor = None,
     as_json: Json = False,

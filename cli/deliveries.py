@@ -7,7 +7,18 @@ from typing import Annotated
 import typer
 
 from cli.client import console, path_part
-from cli.output import Cursor, Json, Limit, print_fields, print_list, print_result
+from cli.output import (
+    Cursor,
+    Json,
+    Limit,
+    MerchantFilter,
+    Since,
+    TypeFilter,
+    Until,
+    print_fields,
+    print_list,
+    print_result,
+)
 
 app = typer.Typer(help="List and show deliveries, retry one.", no_args_is_help=True)
 
@@ -21,18 +32,23 @@ def list_(
     state: Annotated[
         str | None, typer.Option(help="Only in this state: pending, delivered, dead, held or discarded.")
     ] = None,
+    merchant: MerchantFilter = None,
+    type_: TypeFilter = None,
+    since: Since = None,
+    until: Until = None,
     limit: Limit = 50,
     cursor: Cursor = None,
     as_json: Json = False,
 ) -> None:
     """List deliveries, newest first.
 
-    Example: relay deliveries list --state dead
+    Example: relay deliveries list --state dead --since 2026-11-23T00:00:00Z
     """
     with console() as api:
         answer = api.call(
-            "GET", "/v1/deliveries", endpoint=endpoint, event=event, state=state, limit=limit, cursor=cursor
-        )
+            "GET", "/v1/deliveries", endpoint=endpoint, event=event, state=state, merchant=merchant, type=type_,
+            since=since, until=until, limit=limit, cursor=cursor,
+        )  # fmt: skip
     print_list(answer, ("id", "type", "imp_uid", "state", "next_attempt_at", "reason"), as_json=as_json)
 
 

@@ -8,7 +8,19 @@ from typing import Annotated, Any
 import typer
 
 from cli.client import console, path_part, succeeded
-from cli.output import Cursor, Json, Limit, MerchantFilter, Yes, confirm, print_fields, print_list, print_result
+from cli.output import (
+    Cursor,
+    Json,
+    Limit,
+    MerchantFilter,
+    Since,
+    Until,
+    Yes,
+    confirm,
+    print_fields,
+    print_list,
+    print_result,
+)
 
 app = typer.Typer(help="Manage endpoints: subscribers' URLs and the events that they get.", no_args_is_help=True)
 
@@ -31,6 +43,8 @@ _COLUMNS = ("id", "merchant", "url", "types", "state", "success_rate", "breaker"
 @app.command("list")
 def list_(
     merchant: MerchantFilter = None,
+    since: Since = None,
+    until: Until = None,
     limit: Limit = 50,
     cursor: Cursor = None,
     as_json: Json = False,
@@ -40,7 +54,9 @@ def list_(
     Example: relay endpoints list --merchant default
     """
     with console() as api:
-        answer = api.call("GET", "/v1/endpoints", merchant=merchant, limit=limit, cursor=cursor)
+        answer = api.call(
+            "GET", "/v1/endpoints", merchant=merchant, since=since, until=until, limit=limit, cursor=cursor
+        )
     print_list(answer, _COLUMNS, as_json=as_json)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cli.client import console, path_part
-from cli.output import Cursor, Json, Limit, MerchantFilter, print_fields, print_list
+from cli.output import Cursor, Json, Limit, MerchantFilter, Since, TypeFilter, Until, print_fields, print_list
 
 app = typer.Typer(help="List and show events, explain their delivery.", no_args_is_help=True)
 
@@ -18,9 +18,9 @@ Id = Annotated[str, typer.Argument(help="The event's id, evt_….")]
 def list_(
     merchant: MerchantFilter = None,
     imp_uid: Annotated[str | None, typer.Option(help="Only of this payment.")] = None,
-    type_: Annotated[str | None, typer.Option("--type", help="Only of this type, e.g. payment.paid.")] = None,
-    since: Annotated[str | None, typer.Option(help="Only recorded at this RFC 3339 time or later.")] = None,
-    until: Annotated[str | None, typer.Option(help="Only recorded before this RFC 3339 time.")] = None,
+    type_: TypeFilter = None,
+    since: Since = None,
+    until: Until = None,
     limit: Limit = 50,
     cursor: Cursor = None,
     as_json: Json = False,

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from cli.client import RelayClient, console
 from cli.failure import CommandFailed
-from cli.output import Json, MerchantFilter, print_result
+from cli.output import Json, MerchantFilter, Since, Until, print_result
 
 app = typer.Typer()
 
@@ -44,8 +44,8 @@ class Format(StrEnum):
 @app.command()
 def export(
     what: Annotated[What, typer.Argument(help="What to export.")],
-    since: Annotated[str | None, typer.Option(help="Only recorded at this RFC 3339 time or later.")] = None,
-    until: Annotated[str | None, typer.Option(help="Only recorded before this RFC 3339 time.")] = None,
+    since: Since = None,
+    until: Until = None,
     merchant: MerchantFilter = None,
     format_: Annotated[
         Format, typer.Option("--format", help="csv opens in Excel, with Korean intact.")

@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Any
 
 import typer
@@ -19,12 +18,12 @@ from rich.text import Text
 
 from cli.client import CallFailed, RelayClient, console, path_part, succeeded
 from cli.output import Json, cell, print_json, terminal
+from runtime.signals import TERMINAL_SIGNALS, handled, ignore
 
 app = typer.Typer()
 
 POLL_INTERVAL = 0.5
 """Seconds between two requests."""
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _MACHINE = (Path("/etc/machine-id"), Path("/proc/sys/kernel/random/boot_id"))
 """Files that distinguish machines with the same host name; without them (macOS) only the host name counts."""
 
@@ -94,19 +93,13 @@ def _interruptible() -> Iterator[None]:
     """SIGTERM and SIGHUP end it like Ctrl-C, so that the endpoint is deleted. Further signals are ignored then. A
     signal that was ignored before (`nohup`) stays ignored."""
 
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        for number in _SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
+    def interrupt() -> None:
+        ignore(TERMINAL_SIGNALS)
         raise KeyboardInterrupt
 
-    handled = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, interrupt) for number in handled}
-    try:
-        with suppress(KeyboardInterrupt):
-            yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    heeded = [number for number in TERMINAL_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    with handled(interrupt, heeded), suppress(KeyboardInterrupt):
+        yield
 
 
 def _description(pid: int) -> str:

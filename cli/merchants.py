@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cli.client import console, exit_on_error, path_part
-from cli.output import Cursor, Json, Limit, Yes, confirm, print_fields, print_list, print_result
+from cli.output import Cursor, Json, Limit, Since, Until, Yes, confirm, print_fields, print_list, print_result
 from runtime.settings import Settings
 
 app = typer.Typer(help="Manage merchants: whose webhooks are accepted, and their credentials.", no_args_is_help=True)
@@ -16,13 +16,15 @@ Name = Annotated[str, typer.Argument(help="The merchant's name, as in /webhooks/
 
 
 @app.command("list")
-def list_(limit: Limit = 50, cursor: Cursor = None, as_json: Json = False) -> None:
+def list_(
+    since: Since = None, until: Until = None, limit: Limit = 50, cursor: Cursor = None, as_json: Json = False
+) -> None:
     """List merchants.
 
     Example: relay merchants list
     """
     with console() as api:
-        answer = api.call("GET", "/v1/merchants", limit=limit, cursor=cursor)
+        answer = api.call("GET", "/v1/merchants", since=since, until=until, limit=limit, cursor=cursor)
     print_list(
         answer, ("merchant", "source", "imp_key", "tier", "since", "has_webhook_token", "trouble"), as_json=as_json
     )

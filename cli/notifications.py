@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cli.client import console, path_part
-from cli.output import Cursor, Json, Limit, MerchantFilter, print_fields, print_list
+from cli.output import Cursor, Json, Limit, MerchantFilter, Since, Until, print_fields, print_list
 from schemas.payments.buyer_masking import masked
 
 app = typer.Typer(help="List and show received webhooks and their outcome.", no_args_is_help=True)
@@ -20,6 +20,8 @@ def list_(
     outcome: Annotated[
         str | None, typer.Option(help="Only with this outcome: pending, applied, unchanged or rejected.")
     ] = None,
+    since: Since = None,
+    until: Until = None,
     limit: Limit = 50,
     cursor: Cursor = None,
     as_json: Json = False,
@@ -30,8 +32,9 @@ def list_(
     """
     with console() as api:
         answer = api.call(
-            "GET", "/v1/notifications", merchant=merchant, imp_uid=imp_uid, outcome=outcome, limit=limit, cursor=cursor
-        )
+            "GET", "/v1/notifications", merchant=merchant, imp_uid=imp_uid, outcome=outcome, since=since, until=until,
+            limit=limit, cursor=cursor,
+        )  # fmt: skip
     columns = ("received_at", "id", "merchant", "imp_uid", "status", "source", "outcome", "reason")
     print_list(answer, columns, as_json=as_json)
 

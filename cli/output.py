@@ -17,6 +17,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print the operator API's ans
 Limit = Annotated[int, typer.Option(min=1, max=200, help="The most rows to list.")]
 Cursor = Annotated[str | None, typer.Option(help="Continue an earlier list, with the cursor that it printed.")]
 MerchantFilter = Annotated[str | None, typer.Option(help="Only of this merchant.")]
+TypeFilter = Annotated[str | None, typer.Option("--type", help="Only of this type, e.g. payment.paid.")]
+Since = Annotated[str | None, typer.Option(help="Only first recorded at this RFC 3339 time or later.")]
+Until = Annotated[str | None, typer.Option(help="Only first recorded before this RFC 3339 time.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 
 _WIDE = 240

@@ -14,6 +14,8 @@ from cli.output import (
     Json,
     Limit,
     MerchantFilter,
+    Since,
+    Until,
     Yes,
     cell,
     confirm,
@@ -47,18 +49,20 @@ def list_(
     merchant: MerchantFilter = None,
     merchant_uid: Annotated[str | None, typer.Option(help="Only of this order (merchant_uid).")] = None,
     status: Annotated[str | None, typer.Option(help="Only with this status, e.g. paid.")] = None,
+    since: Since = None,
+    until: Until = None,
     limit: Limit = 50,
     cursor: Cursor = None,
     as_json: Json = False,
 ) -> None:
     """List payments.
 
-    Example: relay payments list --status cancellation_pending
+    Example: relay payments list --status cancelled --since 2026-11-01T00:00:00Z
     """
     with console() as api:
         answer = api.call(
-            "GET", "/v1/payments", merchant=merchant, merchant_uid=merchant_uid, status=status, limit=limit,
-            cursor=cursor,
+            "GET", "/v1/payments", merchant=merchant, merchant_uid=merchant_uid, status=status, since=since,
+            until=until, limit=limit, cursor=cursor,
         )  # fmt: skip
     columns = ("merchant", "imp_uid", "merchant_uid", "status", "amount", "cancelled_amount", "currency", "fetched_at")
     print_list(answer, columns, as_json=as_json)

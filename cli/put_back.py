@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from cli.damaged import Damaged, Row, name_of, put_sound_ones
 from history import History
 from ledger import Ledger
 from ledger.endpoint_rows import load
-from ledger.outbox import milliseconds, name_of
+from ledger.outbox import milliseconds, outbox_name
 from runtime.encryption import Sealer
 from schemas.errors import BadSetting, Conflict, Unreadable
-from schemas.outbox.entries import Endpoint, Merchant, Payment
+from schemas.outbox.entries import Endpoint, Merchant, Order, Payment, Reconciliation, Replay
 from schemas.outbox.packed_row import unpack_row
 from schemas.reasons import Reason
 
 T = TypeVar("T")
+R = TypeVar("R", bound=Row)
 
 BATCH = 50
 """Payments that are read and put back together."""
@@ -26,12 +29,13 @@ HEAD_START = 3600.0
 
 @dataclass(slots=True)
 class PutBack:
-    """How much was put back; `compare_since` (UNIX seconds) is when history ends, less an hour, and None where that is
-    not known."""
+    """How much was put back, and which rows of history are `damaged` and were not; `compare_since` (UNIX seconds) is
+    when history ends, less an hour, and None where that is not known."""
 
     counts: dict[str, int] = field(default_factory=dict)
     merchants: list[str] = field(default_factory=list)
     compare_since: float | None = None
+    damaged: dict[tuple[str, str, str], Damaged] = field(default_factory=dict)
 
     def add(self, what: str, number: int) -> None:
         """Count some more."""
@@ -85,17 +89,31 @@ async def begin_anew(ledger: Ledger, history: History, sealer: Sealer) -> None:
 
 async def _set_up(ledger: Ledger, history: History, done: PutBack, *, orders_since: float) -> None:
     """What operators have set up, and what they had under way."""
-    async for merchants in _batches(history.restore.merchants()):
-        done.add("merchants", await ledger.restoring.merchants(merchants))
-        done.merchants += [row.name for row in merchants]
-    async for endpoints in _batches(history.restore.endpoints()):
-        done.add("endpoints", await ledger.restoring.endpoints(endpoints))
-    async for orders in _batches(history.restore.orders(orders_since)):
-        done.add("orders", await ledger.restoring.orders(orders))
-    async for replay in history.restore.replays():
-        done.add("replays", await ledger.restoring.replay(replay))
-    async for run in history.restore.reconciliations():
-        done.add("reconciliations", await ledger.restoring.reconciliation(run))
+    restoring, restore = ledger.restoring, history.restore
+
+    async def merchants(rows: Sequence[Merchant]) -> None:
+        done.add("merchants", await restoring.merchants(rows))
+        done.merchants += [row.name for row in rows]
+
+    async def endpoints(rows: Sequence[Endpoint]) -> None:
+        done.add("endpoints", await restoring.endpoints(rows))
+
+    async def orders(rows: Sequence[Order]) -> None:
+        done.add("orders", await restoring.orders(rows))
+
+    async def replays(rows: Sequence[Replay]) -> None:
+        for row in rows:
+            done.add("replays", await restoring.replay(row))
+
+    async def runs(rows: Sequence[Reconciliation]) -> None:
+        for row in rows:
+            done.add("reconciliations", await restoring.reconciliation(row))
+
+    await _put_all(restore.merchants(), merchants, done)
+    await _put_all(restore.endpoints(), endpoints, done)
+    await _put_all(restore.orders(orders_since), orders, done)
+    await _put_all(restore.replays(), replays, done)
+    await _put_all(restore.reconciliations(), runs, done)
 
 
 async def _payments(
@@ -110,14 +128,22 @@ async def _payments(
         done.add("deliveries", pending)
         show(done)
 
-    async for payments in _batches(history.restore.payments(recorded_since)):
-        await put(payments)
+    async def put_events(named: Sequence[tuple[str, str]]) -> None:
+        events = await history.whole_payments.without_payment([event for _, event in named])
+        done.add("deliveries", (await ledger.restoring.payments([events]))[1])
+
+    await _put_all(history.restore.payments(recorded_since), put, done)
     async for sent in _batches(history.restore.deliveries()):
         names = {(one.delivery.merchant, one.delivery.imp_uid) for one in sent if one.delivery.imp_uid}
-        await put([*(await history.payments.some(sorted(names))).values()])
-        events = [one.delivery.event for one in sent if not one.delivery.imp_uid]
-        _, pending = await ledger.restoring.payments([await history.whole_payments.without_payment(events)])
-        done.add("deliveries", pending)
+        payments = list((await history.payments.some(sorted(names))).values())
+        await put_sound_ones(payments, put, done.damaged, name_of)
+        events = [(one.delivery.merchant, one.delivery.event) for one in sent if not one.delivery.imp_uid]
+        await put_sound_ones(events, put_events, done.damaged, lambda name: ("event", *name))
+
+
+async def _put_all(rows: AsyncIterator[R], put: Callable[[Sequence[R]], Awaitable[None]], done: PutBack) -> None:
+    async for batch in _batches(rows):
+        await put_sound_ones(batch, put, done.damaged, name_of)
 
 
 async def _check_keys(history: History, sealer: Sealer) -> None:
@@ -126,12 +152,13 @@ async def _check_keys(history: History, sealer: Sealer) -> None:
     async def sealed() -> AsyncIterator[str | None]:
         merchant: Merchant
         async for merchant in history.restore.merchants():
-            row = unpack_row(merchant.row)
-            yield row.get("imp_secret", b"").decode()
+            with suppress(ValueError):  # one that is damaged is found again, and named, when it is to be put back
+                yield unpack_row(merchant.row).get("imp_secret", b"").decode()
         endpoint: Endpoint
         async for endpoint in history.restore.endpoints():
-            for secret in load(unpack_row(endpoint.row)).secrets:
-                yield secret.sealed
+            with suppress(ValueError):
+                for secret in load(unpack_row(endpoint.row)).secrets:
+                    yield secret.sealed
 
     try:
         async for one in sealed():
@@ -148,7 +175,7 @@ async def _compare_since(history: History, lost: Collection[int] | None) -> floa
     owner = await history.owner()
     if owner is None:
         return None
-    names = None if lost is None else [name_of(owner, cell) for cell in lost]
+    names = None if lost is None else [outbox_name(owner, cell) for cell in lost]
     places = await history.places_of(owner) if names is None else (await history.places(names)).values()
     at = max(map(milliseconds, places), default=0) / 1000
     return at - HEAD_START if at else None

@@ -13,6 +13,8 @@ import sys
 import time
 from contextlib import suppress
 
+from runtime.signals import TERMINAL_SIGNALS, ignore
+
 STOP_TIMEOUT = 5.0
 """Seconds from SIGTERM to SIGKILL."""
 
@@ -45,8 +47,7 @@ def _send(groups: set[int], number: signal.Signals) -> None:
 
 def main() -> None:
     """Reads standard input to its end, then stops the groups that are left."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
+    ignore(TERMINAL_SIGNALS)
     groups: set[int] = set()
     for line in sys.stdin:
         group = int(line[1:])

@@ -10,7 +10,18 @@ import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from cli.client import RelayClient, console, path_part
-from cli.output import Cursor, Json, Limit, MerchantFilter, print_fields, print_list, print_result, terminal
+from cli.output import (
+    Cursor,
+    Json,
+    Limit,
+    MerchantFilter,
+    Since,
+    Until,
+    print_fields,
+    print_list,
+    print_result,
+    terminal,
+)
 
 app = typer.Typer(help="Compare payments with i'mport and refresh those that differ.", invoke_without_command=True)
 
@@ -57,6 +68,8 @@ def reconcile(
 @app.command("list")
 def list_(
     merchant: MerchantFilter = None,
+    since: Since = None,
+    until: Until = None,
     limit: Limit = 50,
     cursor: Cursor = None,
     as_json: Json = False,
@@ -66,7 +79,9 @@ def list_(
     Example: relay reconcile list
     """
     with console() as api:
-        answer = api.call("GET", "/v1/reconciliations", merchant=merchant, limit=limit, cursor=cursor)
+        answer = api.call(
+            "GET", "/v1/reconciliations", merchant=merchant, since=since, until=until, limit=limit, cursor=cursor
+        )
     print_list(
         answer, ("id", "merchant", "since", "until", "state", "compared", "missing", "repaired"), as_json=as_json
     )

@@ -14,6 +14,8 @@ from cli.output import (
     Json,
     Limit,
     MerchantFilter,
+    Since,
+    Until,
     Yes,
     confirm,
     print_fields,
@@ -78,13 +80,15 @@ def replay(
 
 
 @app.command("list")
-def list_(limit: Limit = 50, cursor: Cursor = None, as_json: Json = False) -> None:
+def list_(
+    since: Since = None, until: Until = None, limit: Limit = 50, cursor: Cursor = None, as_json: Json = False
+) -> None:
     """List replays.
 
     Example: relay replay list
     """
     with console() as api:
-        answer = api.call("GET", "/v1/replays", limit=limit, cursor=cursor)
+        answer = api.call("GET", "/v1/replays", since=since, until=until, limit=limit, cursor=cursor)
     print_list(answer, ("id", "state", "matched", "queued", "delivered", "failed", "created_at"), as_json=as_json)
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from cli.output import Json, Yes, confirm, is_interactive, print_json, terminal
+from cli.output import Json, Yes, confirm, is_interactive, print_json, printable, terminal
 from runtime.settings import Settings
 from schemas.errors import RelayError
 from schemas.times import rfc3339
@@ -24,6 +25,8 @@ app = typer.Typer()
 _ORDER = (
     "merchants", "endpoints", "orders", "payments", "deliveries", "notifications", "replays", "reconciliations",
 )  # fmt: skip
+_ACTOR = "command line"
+"""Who did it, for the audit: this command needs no token."""
 _ANEW = (
     "Open the empty ledger and put nothing back? Merchants and endpoints have to be set up again, and what was not"
     " delivered is given up."
@@ -43,6 +46,9 @@ def restore(
     It talks to Redis and history itself, so it runs where the console does: REDIS_URL, RELAY_HISTORY_URL and
     RELAY_ENCRYPTION_KEY have to be set as there. Where it was interrupted, run it again.
 
+    Where history's copy of something is damaged, everything else is put back; it says what was not, and what to do
+    about that, and the exit status is 1.
+
     Example: relay restore
     """
     if begin_anew:
@@ -58,6 +64,8 @@ def restore(
         typer.echo(f"relay restore: {error}", err=True)
         raise typer.Exit(1) from None
     _print(done, as_json=as_json)
+    if done.damaged:
+        raise typer.Exit(1)
 
 
 async def _restore(settings: Settings, *, begin_anew: bool, silent: bool) -> PutBack:
@@ -81,31 +89,41 @@ async def _carry_out(
     settings: Settings, ledger: Ledger, history: History, sealer: Sealer, *, anew: bool, silent: bool
 ) -> PutBack:
     from cli.put_back import PutBack, begin_anew, put_back
+    from console.http import acts
+    from console.operations.audit import AuditTrail, Deed
 
+    trail = AuditTrail(ledger)
     if anew:
         await begin_anew(ledger, history, sealer)
+        await trail.wrote(_ACTOR, Deed(acts.LEDGER_BEGIN_ANEW.action, ""))
         return PutBack()
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=terminal(), disable=silent) as progress:
         task = progress.add_task("putting back")
-        return await put_back(
+        done = await put_back(
             ledger, history, sealer,
             ledger_retention=settings.ledger_retention, lookback=settings.lookback,
             show=lambda done: progress.update(task, description=_counted(done)),
         )  # fmt: skip
+    await trail.wrote(_ACTOR, Deed(acts.LEDGER_RESTORE.action, "", {**done.counts, "damaged": len(done.damaged)}))
+    return done
 
 
 def _print(done: PutBack, *, as_json: bool) -> None:
-    commands = _commands(done)
+    commands, damaged = _commands(done), list(done.damaged.values())
     if as_json:
         answer: dict[str, Any] = {"put_back": {what: done.counts.get(what, 0) for what in _ORDER}, "compare": commands}
-        print_json(answer)
+        print_json({**answer, "damaged": [{**asdict(one), "advice": one.advice} for one in damaged]})
         return
     terminal().print(f"the ledger is open; {_counted(done) or 'nothing was put back'}", style="green")
     if commands:
         terminal().print("compare with i'mport what happened since, and deliver what history lacks:")
         for command in commands:
             terminal().print(f"  {command}", style="bold", soft_wrap=True)
+    if damaged:
+        typer.echo(f"relay restore: {len(damaged)} not put back, as history's copy is damaged:", err=True)
+    for one in damaged:
+        typer.echo(printable(f"  {one.what} {one.id} ({one.merchant}): {one.why}; {one.advice}"), err=True)
 
 
 def _commands(done: PutBack) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import sys
 import time
 from contextlib import suppress
@@ -22,12 +21,10 @@ from cli.screen import Screen
 from cli.stack import Addresses, LocalStack, environment
 from cli.supervisor import Supervisor
 from runtime.settings import Settings
-from runtime.signals import handled_in_loop
+from runtime.signals import TERMINAL_SIGNALS, handled_in_loop
 from schemas.errors import BadSetting, RelayError
 
 app = typer.Typer()
-
-_STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @app.command()
@@ -79,7 +76,7 @@ class _Up:
                 supervisor.kill()
             stop.set()
 
-        with handled_in_loop(stop_or_kill, _STOPS):
+        with handled_in_loop(stop_or_kill, TERMINAL_SIGNALS):
             printing = asyncio.create_task(self._screen.keep_printing())
             work = asyncio.create_task(self._work(supervisor))
             stopping = asyncio.create_task(stop.wait())

@@ -6,7 +6,7 @@ so disabling and deleting one changes no delivery.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -84,6 +84,12 @@ class Deliveries:
         if not found.rows:
             raise NotFound(Reason.of("not_found", kind="delivery", id=delivery_id))
         return found.rows[0]
+
+    async def awaited_by(self, merchant: str, imp_uid: str) -> Set[str]:
+        """The endpoints, deleted ones among them, that still had to get something of a payment."""
+        mine = (_T.c.imp_uid == imp_uid, _T.c.merchant == merchant, _T.c.state == "pending")
+        wanted = select(_T.c.endpoint).where(*mine).distinct()
+        return set(await self._database.read(lambda connection: connection.execute(wanted).scalars().all()))
 
 
 def _in_state(

@@ -5,35 +5,39 @@ The old rows are gone for whoever asks at once; the files of the database hold t
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Set
 from dataclasses import replace
+from typing import Any
 
-from sqlalchemy import ColumnElement, Table, and_, delete, func, select, update
+from sqlalchemy import Column, ColumnElement, Select, Table, and_, delete, func, select, update
 from sqlalchemy.engine import Connection
 
 from history import tables
-from history.events import shared_objects
 from history.pages import AnyRow
 from schemas import wire
 from schemas.compression import compress, decompress
 from schemas.outbox import cold_record
 from schemas.outbox.entries import Erasure
 from schemas.payments.erased_record import erased
-from schemas.payments.erasure import blank_body, blank_detail, blank_object
+from schemas.payments.erasure import blank_json, blank_object, texts_to_blank
 
+PART = 50
+"""Rows that are in memory at once."""
 VACUUMED = (tables.payment, tables.event, tables.shared_object, tables.notification, tables.attempt)
 
 
 def erase_in(connection: Connection, erasure: Erasure) -> bool:
     """Blank what history has of a payment; whether it has any."""
-    payment, known = tables.payment, b"{}"
+    payment, known = tables.payment, frozenset[str]()
     row = connection.execute(select(payment).where(_of(payment, erasure))).first()
     if row is not None:
-        known = decompress(row.snapshot) or b"{}"
+        snapshot = decompress(row.snapshot) or b"{}"
+        known = texts_to_blank(snapshot)
         connection.execute(
             update(payment)
             .where(_of(payment, erasure))
             .values(
-                snapshot=compress(wire.dumps(blank_object(wire.loads(known)))),
+                snapshot=compress(wire.dumps(blank_object(wire.loads(snapshot)))),
                 record=_blank_record(row, erasure),
                 payer="",
                 erased_at=func.coalesce(payment.c.erased_at, erasure.at),
@@ -71,24 +75,39 @@ def _blank_record(row: AnyRow, erasure: Erasure) -> bytes:
 
 def _erase_objects(connection: Connection, erasure: Erasure) -> None:
     table = tables.shared_object
-    for row in connection.execute(select(table).where(_of(table, erasure))).all():
+    wanted = select(table.c.revision, table.c.object).where(_of(table, erasure))
+    for row in _in_parts(connection, wanted, table.c.revision):
         blank = compress(wire.dumps(blank_object(wire.loads(decompress(row.object)))))
         this = and_(_of(table, erasure), table.c.revision == row.revision)
         connection.execute(update(table).where(this).values(object=blank))
 
 
-def _erase_events(connection: Connection, erasure: Erasure, known: bytes) -> None:
+def _erase_events(connection: Connection, erasure: Erasure, known: Set[str]) -> None:
     """Blank events. Each knows best who its buyer was: of the payment, that may be blank already."""
-    table = tables.event
-    rows = connection.execute(select(table).where(_of(table, erasure))).all()
-    objects = shared_objects(connection, rows)
-    for row in rows:
+    table, shown = tables.event, dict[int | None, Set[str]]({None: frozenset()})
+    wanted = select(table.c.n, table.c.body, table.c.detail, table.c.object_revision).where(_of(table, erasure))
+    for row in _in_parts(connection, wanted, table.c.n):
+        revision = row.object_revision
+        if revision not in shown:
+            shown[revision] = texts_to_blank(_shared_object(connection, erasure, revision))
         text = decompress(row.body)
-        shared = decompress(objects.get((row.imp_uid, row.merchant, row.object_revision), b""))
-        said = b"[%b]" % b",".join((known, text, shared or b"{}"))
-        detail = blank_detail(row.detail.encode(), said).decode()
-        body = compress(blank_body(text, said))
+        said = known | shown[revision] | texts_to_blank(text)
+        detail = blank_json(row.detail.encode(), said).decode()
+        body = compress(blank_json(text, said))
         connection.execute(update(table).where(table.c.n == row.n).values(body=body, detail=detail))
+
+
+def _shared_object(connection: Connection, erasure: Erasure, revision: int) -> bytes:
+    table = tables.shared_object
+    wanted = select(table.c.object).where(_of(table, erasure), table.c.revision == revision)
+    return decompress(connection.execute(wanted).scalar() or b"{}")
+
+
+def _in_parts(connection: Connection, wanted: Select[Any], key: Column[int]) -> Iterator[AnyRow]:
+    """The rows of a query, each of which has its own `key`: a few at a time, as those of a long history are large."""
+    keys = connection.execute(wanted.with_only_columns(key)).scalars().all()
+    for start in range(0, len(keys), PART):
+        yield from connection.execute(wanted.where(key.in_(keys[start : start + PART]))).all()
 
 
 def remove_in(connection: Connection, merchant: str, imp_uid: str) -> None:
@@ -102,4 +121,4 @@ def remove_in(connection: Connection, merchant: str, imp_uid: str) -> None:
 
 
 def _of(table: Table, erasure: Erasure) -> ColumnElement[bool]:
-    return and_(table.c.imp_uid == erasure.imp_uid, table.c.merchant == erasure.merchant)
+    return tables.belongs(table, erasure.imp_uid, erasure.merchant)

@@ -12,7 +12,7 @@ from history import tables
 from history.connection import Database
 from history.pages import AnyRow, Listing, Page, PageRequest, Walk, encode, of_row, page, place
 from schemas.compression import decompress
-from schemas.errors import HistoryUnavailable, NotFound
+from schemas.errors import HistoryDamaged, NotFound
 from schemas.outbox.entries import Event
 from schemas.payments.events import CallbackBody
 from schemas.reasons import Reason
@@ -107,7 +107,7 @@ def shared_objects(connection: Connection, rows: Sequence[AnyRow]) -> Objects:
 
 
 def whole(row: AnyRow, objects: Objects) -> Event:
-    """The event of a row, with the callback's bytes as its body. Raises `HistoryUnavailable` for what is damaged."""
+    """The event of a row, with the callback's bytes as its body. Raises `HistoryDamaged`."""
     event = of_row(Event, row)
     try:
         text = decompress(event.body)
@@ -116,4 +116,4 @@ def whole(row: AnyRow, objects: Objects) -> Event:
         shared = decompress(objects[event.imp_uid, event.merchant, event.object_revision])
         return replace(event, body=CallbackBody(text, shared).full, object_revision=None)
     except (ValueError, KeyError) as error:
-        raise HistoryUnavailable(Reason.of("history_event_damaged", event=event.id, error=str(error))) from None
+        raise HistoryDamaged(Reason.of("history_event_damaged", event=event.id, error=str(error))) from None

@@ -103,7 +103,7 @@ def _day(column: Any, offset: int) -> ColumnElement[int]:
 
 def _payments(connection: Connection, window: ColumnElement[bool], offset: int) -> list[PaymentsOfDay]:
     t = _PAYMENT.c
-    announced = exists().where(_NOTIFICATION.c.imp_uid == t.imp_uid, _NOTIFICATION.c.merchant == t.merchant)
+    announced = exists().where(tables.belongs(_NOTIFICATION, t.imp_uid, t.merchant))
     day = _day(t.first_at, offset)
     rows = connection.execute(
         select(

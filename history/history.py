@@ -28,6 +28,7 @@ from history.search import Hits, Search
 from history.whole_payments import WholePayments
 from history.write import Move
 from runtime.history_url import HistoryUrl
+from schemas.errors import HistoryUnavailable
 from schemas.outbox.entries import Erasure
 
 SLOW = 3600.0
@@ -51,9 +52,10 @@ class History:
     the event loop. Reads see what was recorded when they began.
     """
 
-    def __init__(self, database: Database, url: HistoryUrl) -> None:
+    def __init__(self, database: Database, url: HistoryUrl, *, is_prepared: bool = False) -> None:
         self._database = database
         self._url = url
+        self._is_prepared = is_prepared
         self.payments = Payments(database)
         self.events = Events(database)
         self.deliveries = Deliveries(database)
@@ -71,14 +73,18 @@ class History:
         self._search = Search(database)
 
     @classmethod
-    def connect(cls, url: HistoryUrl) -> History:
-        """The history at this URL; nothing is opened before the first use."""
-        return cls(open_database(url), url)
+    def connect(cls, url: HistoryUrl, *, is_prepared: bool = False) -> History:
+        """The history at this URL; nothing is opened before the first use. `is_prepared`: this process has done that
+        already."""
+        return cls(open_database(url), url, is_prepared=is_prepared)
 
     async def prepare(self) -> None:
-        """Make the tables, or bring them up to date; every process does, before it begins. Raises `BadSetting` for
-        what somebody has to mend, and `HistoryUnavailable` for what may pass."""
-        await prepare(self._database, self._url)
+        """Make the tables, or bring them up to date; every process does, before it begins. Once that is done it is not
+        done again, unless the tables are gone. Raises `BadSetting` for what somebody has to mend, and
+        `HistoryUnavailable` for what may pass."""
+        if not (self._is_prepared and await self._has_tables()):
+            await prepare(self._database, self._url)
+            self._is_prepared = True
 
     async def close(self) -> None:
         """Let go of all connections."""
@@ -139,6 +145,13 @@ class History:
     async def owner(self) -> str | None:
         """The ledger whose history this is, None before one has adopted it."""
         return await self._database.read(_owner)
+
+    async def _has_tables(self) -> bool:
+        try:
+            await self.owner()
+        except HistoryUnavailable:
+            return False  # whoever prepares it finds out why
+        return True
 
     async def adopt(self, ledger: str) -> str:
         """Make this the history of a ledger, unless it has a ledger already; returns whose it is."""

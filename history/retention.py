@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Table, and_, delete, exists, select
+from sqlalchemy import ColumnElement, Select, Table, and_, delete, exists, or_, select
 from sqlalchemy.engine import Connection
 
 from history import tables
@@ -101,7 +101,9 @@ def _oldest(connection: Connection, table: Table, at: str, before: int, after: P
 def _settled(numbers: Sequence[int], before: int) -> Select[Any]:
     """Those of these payments that are settled and old."""
     unsettled = exists().where(_DELIVERY.c.imp_uid == _PAYMENT.c.imp_uid, waits())
-    is_settled = and_(_PAYMENT.c.changed_at < before, _PAYMENT.c.next_look_at.is_(None), ~unsettled)
+    # A look that was due so long ago was given up with its merchant.
+    unawaited = or_(_PAYMENT.c.next_look_at.is_(None), _PAYMENT.c.next_look_at < before)
+    is_settled = and_(_PAYMENT.c.changed_at < before, unawaited, ~unsettled)
     columns = (_PAYMENT.c.n, _PAYMENT.c.merchant, _PAYMENT.c.imp_uid, _PAYMENT.c.merchant_uid)
     return select(*columns).where(_PAYMENT.c.n.in_(numbers), is_settled)
 

@@ -13,10 +13,13 @@ Deliveries and notifications have an index over the few whose state is not the u
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     Identity,
     Index,
     Integer,
@@ -26,6 +29,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    and_,
     text,
 )
 from sqlalchemy.types import TypeEngine
@@ -316,3 +320,10 @@ about = Table(
     PrimaryKeyConstraint("name"),
 )
 """What this database is (`program`), and whose history (`ledger`)."""
+
+
+def belongs(table: Table, imp_uid: Any, merchant: Any) -> ColumnElement[bool]:
+    """Whether a row belongs to a payment. It is found by its imp_uid: SQLite, left alone, would rather look through all
+    rows of the merchant."""
+    mine: ColumnElement[bool] = and_(table.c.imp_uid == imp_uid, table.c.merchant.concat("") == merchant)
+    return mine

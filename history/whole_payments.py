@@ -15,7 +15,7 @@ from history.events import shared_objects
 from history.pages import AnyRow, of_row
 from history.payments import Payments
 from schemas.compression import decompress
-from schemas.errors import HistoryUnavailable
+from schemas.errors import HistoryDamaged
 from schemas.outbox.entries import Attempt, Delivery, Event, Payment
 from schemas.outbox.whole_payment import Name, WholePayment
 from schemas.reasons import Reason
@@ -88,7 +88,10 @@ def _whole(
     try:
         objects = {revision: decompress(text) for (_, _, revision), text in stored.items()}
     except ValueError as error:
-        raise _damaged(payment.imp_uid, error) from None
+        raise HistoryDamaged(Reason.of("history_payment_damaged", imp_uid=payment.imp_uid, error=str(error))) from None
+    for row in rows:
+        if row.object_revision not in (None, *objects):
+            raise _damaged(row.id, "its object of i'mport's is missing")
     deliveries = sent.get((payment.merchant, payment.imp_uid), ())
     return WholePayment(payment, tuple(map(_plain, rows)), tuple(deliveries), objects)
 
@@ -98,7 +101,7 @@ def _plain(row: AnyRow) -> Event:
     try:
         return replace(event, body=decompress(event.body))
     except ValueError as error:
-        raise _damaged(event.id, error) from None
+        raise _damaged(event.id, str(error)) from None
 
 
 def _sent(connection: Connection, rows: Sequence[AnyRow]) -> Mapping[_Key, Sequence[_Sent]]:
@@ -127,5 +130,5 @@ def _key(row: AnyRow) -> _Key:
     return row.merchant, row.imp_uid
 
 
-def _damaged(what: str, error: ValueError) -> HistoryUnavailable:
-    return HistoryUnavailable(Reason.of("history_event_damaged", event=what, error=str(error)))
+def _damaged(event: str, error: str) -> HistoryDamaged:
+    return HistoryDamaged(Reason.of("history_event_damaged", event=event, error=error))

@@ -33,7 +33,7 @@ from schemas.reasons import Reason
 _LONGEST_MESSAGE = 500
 # Right after the envelope, so that no text of a buyer's can match.
 _TOTAL = re.compile(rb'[^\[]*"total"\s*:\s*(\d{1,9})\b')
-_NAMED = re.compile(rb'"imp_uid"\s*:\s*"([A-Za-z0-9_-]{1,32})"')
+_NAMED = re.compile(rb'"imp_uid"\s*:\s*"(%b)"' % IMP_UID.pattern.encode())
 
 
 @dataclass(frozen=True, slots=True)

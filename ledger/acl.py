@@ -29,7 +29,7 @@ LEDGER_CALLS: tuple[Call, ...] = (
     ("GET", "?"), ("MGET", "?"), ("SET", "?", 1, "XX"), ("SETNX", "?", 1), ("INCR", "?"),
     ("HDEL", "?", "x"), ("HEXISTS", "?", "x"), ("HGET", "?", "x"), ("HGETALL", "?"), ("HINCRBY", "?", "x", 1),
     ("HLEN", "?"), ("HMGET", "?", "x"), ("HSET", "?", "x", 1), ("HSETNX", "?", "x", 1), ("HSTRLEN", "?", "x"),
-    ("HVALS", "?"),
+    ("HVALS", "?"), ("RENAME", "?", "?"),
     ("LRANGE", "?", 0, 0), ("LTRIM", "?", 0, 0), ("RPUSH", "?", "x"),
     ("SADD", "?", "x"), ("SCARD", "?"), ("SISMEMBER", "?", "x"), ("SMEMBERS", "?"), ("SPOP", "?"), ("SREM", "?", "x"),
     ("ZADD", "?", 0, "x"), ("ZCARD", "?"), ("ZCOUNT", "?", 0, 0), ("ZRANGE", "?", 0, 0), ("ZRANGEBYSCORE", "?", 0, 0),

@@ -9,7 +9,7 @@ from ledger import keys
 from ledger.cells import Cells, by, raised
 from ledger.put_back import put_back
 from ledger.rows import hashes, seconds
-from schemas.errors import HistoryUnavailable
+from schemas.errors import HistoryDamaged
 from schemas.outbox import cold_record
 from schemas.outbox.entries import Payment
 from schemas.outbox.whole_payment import Name, WholePayment
@@ -77,12 +77,12 @@ class ColdPayments:
 
 
 def record_of(payment: Payment) -> Record:
-    """The record of a payment as history has it. Raises `HistoryUnavailable` for what is damaged."""
+    """The record of a payment as history has it. Raises `HistoryDamaged`."""
     try:
         return cold_record.load(payment.merchant, payment.imp_uid, payment.record, payment.snapshot)
     except ValueError as error:
         raise _damaged(payment.imp_uid, error) from None
 
 
-def _damaged(imp_uid: str, error: ValueError) -> HistoryUnavailable:
-    return HistoryUnavailable(Reason.of("history_payment_damaged", imp_uid=imp_uid, error=str(error)))
+def _damaged(imp_uid: str, error: ValueError) -> HistoryDamaged:
+    return HistoryDamaged(Reason.of("history_payment_damaged", imp_uid=imp_uid, error=str(error)))

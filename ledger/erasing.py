@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence, Set
 from itertools import chain
 from typing import Any
 
@@ -11,8 +11,11 @@ import orjson
 from ledger import keys
 from ledger.cells import Cells
 from ledger.keys import payment
+from ledger.offload import offload
 from ledger.rows import flat, paired
 from ledger.scripting import Argument
+from ledger.store import Store
+from ledger.whole_events import EventsPart, events_of_payments
 from schemas import wire
 from schemas.errors import Conflict, NotFound
 from schemas.outbox import cold_record
@@ -21,10 +24,10 @@ from schemas.outbox.entries import Erasure
 from schemas.outbox.of_change import of_payment
 from schemas.payments import codec
 from schemas.payments.erased_record import erased
-from schemas.payments.erasure import blank_body, blank_object
+from schemas.payments.erasure import blank_json, blank_object, texts_to_blank
 from schemas.reasons import Reason
 
-_EVENTS_TOGETHER = 100
+_NOTIFICATIONS_TOGETHER = 400
 
 
 class Erasing:
@@ -48,46 +51,55 @@ class Erasing:
             if not settled:
                 raise Conflict(Reason.of("erased_when_delivered", imp_uid=imp_uid))
             row = await store.run("read_whole_payment", merchant, imp_uid)
-            notifications = await store.run("read_members", keys.NOTIFICATIONS_OF_PAYMENT(payment(merchant, imp_uid)))
-            for args in _belongings(row, notifications):
-                await store.run("erase_events", merchant, imp_uid, *args)
-            record = _record_args(merchant, imp_uid, row, round(1000 * await store.now()))
+            known = texts_to_blank(paired(row[3]).get("snapshot") or b"{}")
+            shown = await _erase_events(store, merchant, imp_uid, known)
+            await _erase_notifications(store, merchant, imp_uid)
+            record = _record_args(merchant, imp_uid, row, shown, round(1000 * await store.now()))
             if await store.run("erase_payment", merchant, imp_uid, *record, durable=True) == b"erased":
                 return
 
 
-def _belongings(row: Sequence[Any], notifications: Sequence[bytes]) -> Iterator[list[Argument]]:
-    """The arguments of each call of `erase_events`; the objects are written in one, as they share their bytes."""
-    _, _, _, stored, _, found, objects = row
-    known = paired(stored).get("snapshot", b"{}")
-    shown: dict[bytes, bytes] = {}
-    for _, place, fields, _ in found:
-        if place:
-            shown[paired(fields)["snap"]] = wire.dumps(blank_object(wire.loads(objects[place - 1])))
-    versions = sorted(shown, key=int)
-    yield [0, len(versions), *flat((version, shown[version]) for version in versions), 0,
-           len(notifications), *notifications]  # fmt: skip
-    for start in range(0, len(found), _EVENTS_TOGETHER):
-        part = found[start : start + _EVENTS_TOGETHER]
-        events = [(event, blank_body(paired(fields)["body"], known)) for event, _, fields, _ in part if fields]
-        sent = [(name, [_attempt(one) for one in made]) for *_, sent in part for name, _, made in sent if made]
-        yield [
-            len(events), *flat(events), 0,
-            len(sent), *chain.from_iterable((name, len(attempts), *attempts) for name, attempts in sent), 0,
-        ]  # fmt: skip
+async def _erase_events(store: Store, merchant: str, imp_uid: str, known: Set[str]) -> int:
+    """Blank all events of a payment, and what repeats the texts `known`; how many objects they show."""
+    shown: set[bytes] = set()
+    async for (part,) in events_of_payments(store, [payment(merchant, imp_uid)]):
+        args = await offload(_blank, part, known, shown, rows=len(part.rows))
+        await store.run("erase_events", merchant, imp_uid, *args, 0)
+    return len(shown)
+
+
+async def _erase_notifications(store: Store, merchant: str, imp_uid: str) -> None:
+    name = keys.NOTIFICATIONS_OF_PAYMENT(payment(merchant, imp_uid))
+    ids = await store.run("read_members", name)
+    for start in range(0, len(ids), _NOTIFICATIONS_TOGETHER):
+        some = ids[start : start + _NOTIFICATIONS_TOGETHER]
+        await store.run("erase_events", merchant, imp_uid, 0, 0, 0, len(some), *some)
+
+
+def _blank(part: EventsPart, known: Set[str], shown: set[bytes]) -> list[Argument]:
+    """Some events with their attempts, and the objects that no event before has shown, as `erase_events` takes them.
+    Adds the objects' versions to `shown`."""
+    objects = {paired(fields)["snap"]: part.objects[place - 1] for _, place, fields, _ in part.rows if place}
+    new = sorted(objects.keys() - shown, key=int)
+    shown.update(new)
+    blank = [(version, wire.dumps(blank_object(wire.loads(objects[version])))) for version in new]
+    events = [(event, blank_json(paired(fields)["body"], known)) for event, _, fields, _ in part.rows if fields]
+    sent = [(name, [_attempt(one) for one in made]) for *_, sent in part.rows for name, _, made in sent if made]
+    attempts = chain.from_iterable((name, len(made), *made) for name, made in sent)
+    return [len(events), *flat(events), len(blank), *flat(blank), len(sent), *attempts]
 
 
 def _attempt(packed: bytes) -> bytes:
     return orjson.dumps({**orjson.loads(packed), "response": ""})
 
 
-def _record_args(merchant: str, imp_uid: str, row: Sequence[Any], at: int) -> list[Argument]:
+def _record_args(merchant: str, imp_uid: str, row: Sequence[Any], shown: int, at: int) -> list[Argument]:
     before = codec.load_record(merchant, imp_uid, paired(row[3]), codec.load_facts(paired(row[4])))
     record = erased(before, at)
     fields = codec.dump_record(record)
     facts = [(fact.key, codec.dump_fact(fact, place)) for place, fact in enumerate(record.facts.values())]
     erasure = Erasure(merchant, imp_uid, record.erased_at or at, cold_record.dump(record))
     return [
-        before.version, len(fields), *flat(fields.items()), len(facts), *flat(facts), pack(of_payment(record)),
+        before.version, shown, len(fields), *flat(fields.items()), len(facts), *flat(facts), pack(of_payment(record)),
         pack(erasure),
     ]  # fmt: skip

@@ -129,12 +129,12 @@ KEYS = (
     Key("recorded", "string", "place in the outbox up to which history has it", "never"),
     OLD_COPY := Key("old_copy", "string", "'from:to' (ms): Redis came back with a copy that lacks what happened then",
         "expires after a week"),
-    LACKING := Key("lacking", "string", "the outbox may lack a change: history is to be written again"
-        " (ledger.rewriting)", "when that begins"),
+    LACKING := Key("lacking", "string", "the outbox may lack a change: history has to be written again",
+        "when that begins"),
     Key("history_lost", "string", "when it was found that history was lost: older facts may be rebuilt",
         "expires after 30 days"),
-    REWRITING := Key("rewriting", "hash", "run part cursor: how far the job is that writes history again"
-        " (ledger.rewriting); until then nothing leaves the ledger", "when history has all of it"),
+    REWRITING := Key("rewriting", "hash", "run part cursor: how far the job is that writes history again; until then"
+        " nothing leaves the ledger", "when history has all of it"),
     Key("leader:<any>", "string", "the worker that does something alone: records, sweeps", "expires within 5 s"),
     Key("seq", "string", "counter behind fencing tokens and the stamps of notifications", "never"),
     Key("base", "string", "added to every sequence: 0, or the UNIX time when it was rebuilt, restored or begun anew, or"
@@ -188,6 +188,7 @@ KEYS = (
     FACTS := Key("facts:<p>", "hash", "fact key -> JSON fact; only grows", _WITH_PAYMENT),
     Key("snaps:<p>", "hash", "version -> i'mport's object as the refresh that made it saw it, or the difference from"
         " another; whole spent (shared/snapshots.lua)", "one a refresh that found facts; " + _WITH_PAYMENT),
+    Key("blank_snaps:<p>", "hash", "while its buyer is erased: what snaps:<p> becomes", _WITH_PAYMENT),
     Key("pays:u:<any>", "zset", "payments of one order number, of any merchant -> first recorded", _WITH_PAYMENT),
     AGEING := Key("ageing", "zset", "payment -> last change: what retention may remove", _WITH_PAYMENT),
     Key("hidden:<p>", "string", "when a look-up found a payment of a test channel, which the merchant does not include",

@@ -145,7 +145,7 @@ class Outbox:
     async def names(self) -> dict[int, str]:
         """What history calls the outboxes of all cells."""
         name = await self._cells.shared.ask("GET", self._cells.shared.prefix + NAME())
-        return {cell: name_of((name or b"").decode(), cell) for cell in self.cells}
+        return {cell: outbox_name((name or b"").decode(), cell) for cell in self.cells}
 
     async def state(self) -> Backlog:
         """How much waits in all, and since when."""
@@ -181,7 +181,7 @@ class Outbox:
 def _state(store: Store, last: bytes, waiting: int, oldest: bytes, now: bytes, ledger: bytes) -> OutboxState:
     since = milliseconds(oldest.decode()) if oldest else int(now)
     behind = max(0, int(now) - since) / 1000
-    return OutboxState(name_of(ledger.decode(), store.cell or 0), last.decode(), int(waiting), behind, int(now))
+    return OutboxState(outbox_name(ledger.decode(), store.cell or 0), last.decode(), int(waiting), behind, int(now))
 
 
 def _items(found: Sequence[Any]) -> list[Item]:
@@ -198,7 +198,7 @@ def reached(place: str, target: str) -> bool:
     return _order(place) >= _order(target)
 
 
-def name_of(ledger: str, cell: int) -> str:
+def outbox_name(ledger: str, cell: int) -> str:
     """What history calls the outbox of a cell."""
     return f"{ledger}:{cell:02}"
 

@@ -30,7 +30,8 @@ from schemas.reasons import Reason
 
 
 class Restoring:
-    """Begin, put back, end. Each raises `LedgerUnavailable`; counts are of what this call has put back."""
+    """Begin, put back, end. Each raises `LedgerUnavailable`, and `ValueError` before it puts anything back where a row
+    is damaged; counts are of what this call has put back."""
 
     def __init__(self, cells: Cells, intake: Intake, reconciliations: Reconciliations, jobs: Jobs) -> None:
         self._cells = cells
@@ -57,6 +58,8 @@ class Restoring:
 
     async def merchants(self, rows: Sequence[entries.Merchant]) -> int:
         """Put merchants back."""
+        for row in rows:
+            unpack_row(row.row)
         return await self._put("put_back_merchants", [(row.name, (row.name, row.row)) for row in rows])
 
     async def endpoints(self, rows: Sequence[entries.Endpoint]) -> int:
@@ -85,7 +88,10 @@ class Restoring:
 
     async def reconciliation(self, row: entries.Reconciliation) -> int:
         """Put a reconciliation back: one that runs goes on, an automatic one knows how far it was."""
-        run = load_run(row.row)
+        try:
+            run = load_run(row.row)
+        except (TypeError, AttributeError) as error:
+            raise ValueError(f"a reconciliation is damaged: {error}") from None
         try:
             await self._reconciliations.get(run.id)
         except NotFound:
@@ -96,8 +102,7 @@ class Restoring:
         return 0
 
     async def payments(self, some: Sequence[WholePayment]) -> tuple[int, int]:
-        """Put payments back with all that belongs to them; how many, and how many deliveries are pending. Raises
-        `ValueError` for a record that is damaged."""
+        """Put payments back with all that belongs to them; how many, and how many deliveries are pending."""
         return await put_back(self._cells, some)
 
     async def notification(self, row: entries.Notification) -> int:

@@ -67,6 +67,7 @@ class Retention:
     async def _tidy(self, store: Store, before: int, rejected_before: int, place: str) -> int:
         if not all(await store.run("read_missing", keys.REWRITING(), keys.LACKING())):
             self.waits_for_history = True
+            self._noted.pop(store, None)
             return 0
         removed = int(await store.run("tidy_notifications", rejected_before, BATCH))
         removed += int(await store.run("tidy_events", before, BATCH, len(_WITHOUT_PAYMENT), *_WITHOUT_PAYMENT))

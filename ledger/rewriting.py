@@ -1,5 +1,5 @@
-"""Writing what the ledger holds to history again: history was lost, came back with an old copy, or lacks a change that
-a script made while Redis refused some of its commands.
+"""Writing what the ledger holds to history again: history was lost, came back with an old copy, or lacks a change of a
+script that Redis has refused some of its commands.
 
 A part at a time, read and appended to the outbox in small steps. What is read has the revision of that moment, so that
 a change in between wins, whichever is recorded first; what history has already stays as it is.
@@ -18,6 +18,7 @@ from ledger.reconciliations import load_run
 from ledger.rows import Row, hashes, members, paired
 from ledger.scripting import Argument
 from ledger.stored_entries import whole_events, whole_notification, whole_payment
+from ledger.whole_events import events_of_payments, events_of_type
 from schemas import wire
 from schemas.endpoints.endpoint import ENDPOINT_TYPES, TEST_TYPE
 from schemas.outbox import entries
@@ -100,24 +101,26 @@ class _Part:
         following, found = await self._store.run("read_part", keys.AGEING(), cursor)
         names = [name.decode().split("/", 1) for name in found]
         for start in range(0, len(names), TOGETHER):
-            some = names[start : start + TOGETHER]
-            rows = await self._store.run_all("read_whole_payment", some)
-            await self._append(
-                entry
-                for (merchant, imp_uid), row in zip(some, rows, strict=True)
-                if row[3]
-                for entry in whole_payment(merchant, imp_uid, row)
-            )
+            await self._whole_payments(names[start : start + TOGETHER])
         lists = [[keys.NOTIFICATIONS_OF_PAYMENT(keys.payment(merchant, imp_uid))] for merchant, imp_uid in names]
         ids = list(chain.from_iterable(await self._store.run_all("read_members", lists)))
         for start in range(0, len(ids), MOST_ENTRIES):
             await self._append_notifications(ids[start : start + MOST_ENTRIES])
         return _cursor(following)
 
+    async def _whole_payments(self, names: Sequence[Sequence[str]]) -> None:
+        rows = await self._store.run_all("read_whole_payment", names)
+        known = [(*name, row) for name, row in zip(names, rows, strict=True) if row[3]]
+        await self._append(entry for name in known for entry in whole_payment(*name))
+        async for parts in events_of_payments(self._store, [keys.payment(*name[:2]) for name in known]):
+            await self._append(
+                entry for part in parts for entry in whole_events(part.rows, part.objects, part.revision)
+            )
+
     async def _events(self, type_: str, cursor: str) -> str:
-        revision, last, rows = await self._store.run("read_whole_events", type_, cursor, 50)
-        await self._append(whole_events(rows, (), int(revision)))
-        return str(last.decode())
+        part = await events_of_type(self._store, type_, cursor)
+        await self._append(whole_events(part.rows, part.objects, part.revision))
+        return part.following
 
     async def _notifications(self, outcome: str, cursor: str) -> str:
         following, ids = await self._store.run("read_part", keys.NOTIFICATIONS_WITH_OUTCOME(outcome), cursor)

@@ -22,8 +22,8 @@ from schemas.payments.facts import Status
 
 
 def whole_payment(merchant: str, imp_uid: str, row: Sequence[Any]) -> Iterator[Entry]:
-    """What `read_whole_payment` has read."""
-    revision, changed_at, next_look_at, stored, facts, found, objects = row
+    """What `read_whole_payment` has read; nothing of a payment that no look-up has found."""
+    revision, changed_at, next_look_at, stored, facts = row
     fields = paired(stored)
     record = codec.load_record(merchant, imp_uid, fields, codec.load_facts(paired(facts)))
     if record.snapshot is None:
@@ -35,18 +35,19 @@ def whole_payment(merchant: str, imp_uid: str, row: Sequence[Any]) -> Iterator[E
         next_look_at=int(next_look_at) if next_look_at else None,
         silent=fields.get("announced") != b"1",
     )
-    yield from whole_events(found, objects, int(revision))
 
 
 def whole_events(rows: Sequence[Any], objects: Sequence[bytes], revision: int) -> Iterator[Entry]:
-    """Events with their deliveries and attempts; an object that several of them show is shared if it is long."""
+    """What `read_whole_events` has read: events with their deliveries and attempts; an object that several of them show
+    is shared if it is long. Its revision is the version that the ledger has it under, so that those of a payment are
+    the same however many of its events are read at a time."""
     shows = Counter(place for _, place, _, _ in rows if place)
     shared = {place for place, n in shows.items() if n > 1 and len(objects[place - 1]) >= SHARED_FROM}
     for identity, place, stored, deliveries in rows:
         event = paired(stored)
         if not event:
             continue
-        object_revision = revision + place if place in shared else None
+        object_revision = int(event["snap"]) if place in shared else None
         if object_revision is not None:
             shown = compress(objects[place - 1])
             yield entries.SharedObject(_text(event, "merchant"), _text(event, "imp_uid"), object_revision, shown)

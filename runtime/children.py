@@ -17,7 +17,7 @@ from typing import NoReturn
 
 import structlog
 
-from runtime.signals import STOP_SIGNALS, blocked, handled
+from runtime.signals import STOP_SIGNALS, blocked, handled, ignore
 from schemas.errors import BadSetting
 
 log = structlog.get_logger()
@@ -134,7 +134,7 @@ class Children:
         status = 1
         try:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C reaches the parent, too, which stops all
+            ignore([signal.SIGINT])  # a terminal's Ctrl-C reaches the parent, too, which stops all
             signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
             lives, end = self._lifeline
             os.close(end)

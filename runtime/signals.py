@@ -3,17 +3,20 @@ afterwards."""
 
 from __future__ import annotations
 
-import asyncio
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+TERMINAL_SIGNALS = (*STOP_SIGNALS, signal.SIGHUP)
+"""The same for a program in a terminal, which may be closed."""
 
 
 @contextmanager
 def handled_in_loop(handle: Callable[[], object], numbers: Sequence[int] = STOP_SIGNALS) -> Iterator[None]:
     """While the block runs, each of these signals calls `handle` in the running event loop of the main thread."""
+    import asyncio
+
     loop = asyncio.get_running_loop()
     for number in numbers:
         loop.add_signal_handler(number, handle)
@@ -33,6 +36,12 @@ def handled(handle: Callable[[], object], numbers: Sequence[int] = STOP_SIGNALS)
     finally:
         for number, handler in before:
             signal.signal(number, handler)
+
+
+def ignore(numbers: Sequence[int] = STOP_SIGNALS) -> None:
+    """From now on these signals do nothing, neither here nor in programs that this process starts."""
+    for number in numbers:
+        signal.signal(number, signal.SIG_IGN)
 
 
 @contextmanager

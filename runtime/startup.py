@@ -24,20 +24,23 @@ Check = Callable[[], Awaitable[object]]
 """Raises `BadSetting` for a lasting fault, and `LedgerUnavailable` or `HistoryUnavailable` while something is away."""
 
 
-async def check_once(check: Check, within: float | None = None) -> None:
-    """Check now; a Redis that is away, or does not answer `within` so many seconds, is only logged.
+async def check_once(check: Check, within: float | None = None) -> bool:
+    """Check now; whether it has passed. A Redis that is away, or does not answer `within` so many seconds, is only
+    logged.
 
     Raises `BadSetting`.
     """
     try:
         async with asyncio.timeout(within):
             await check()
+            return True
     except LedgerUnavailable as error:
         log.warning("ledger_away", error=str(error))
     except HistoryUnavailable as error:
         log.warning("history_away", error=str(error))
     except TimeoutError:
         log.warning("ledger_away", error=f"Redis did not answer within {within:g} s")
+    return False
 
 
 class StartupCheck:

@@ -15,6 +15,7 @@ RelayError                      anything below; it carries a `Reason`
 │   ├── LedgerFull              Redis has no memory for this
 │   └── LedgerNotOpen           the ledger is empty and history is not, or whose history it is is not known yet
 ├── HistoryUnavailable          history's database is away, locked, full or unreadable: retry
+│   └── HistoryDamaged          one row of it cannot be read; the others are fine
 ├── UnknownEntry                an outbox entry of a newer version: whoever reads it has to be upgraded
 ├── SpoolUnavailable            the spool cannot store anything: full, damaged, switched off
 │   └── BudgetSpent              it stores no more webhooks of unknown merchants
@@ -130,6 +131,10 @@ class LedgerNotOpen(LedgerUnavailable):
 
 class HistoryUnavailable(RelayError):
     """History's database cannot be relied on right now: away, locked, full or unreadable."""
+
+
+class HistoryDamaged(HistoryUnavailable):
+    """A row of history cannot be read, until it is there again from a backup; the others are fine."""
 
 
 class UnknownEntry(RelayError):

@@ -44,9 +44,6 @@ def _free_port() -> int:
     raise AssertionError("it goes round")
 
 
-_histories = (f"history_{number}" for number in itertools.count())
-
-
 @pytest.fixture(scope="session")
 def free_port() -> Callable[[], int]:
     """Gives a port of loopback that nobody listens on, another one at each call."""
@@ -139,4 +136,4 @@ def history_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'history.db'}"
     server: Postgres = request.getfixturevalue("postgres_server")
-    return server.create(next(_histories))
+    return server.create()

@@ -40,18 +40,18 @@ def run(settings: Settings) -> int:
 def work(settings: Settings) -> int:
     """Work in this process until SIGTERM or SIGINT; return its exit status. Raises `BadSetting`."""
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
-    asyncio.run(_check(settings))
+    is_history_prepared = asyncio.run(_check(settings))
     allow_open_files(MOST_IN_FLIGHT + 512)  # an endpoint that hangs keeps its connection
-    app = WorkerProcess(settings)
+    app = WorkerProcess(settings, is_history_prepared=is_history_prepared)
     _collect_less()
     stop = threading.Event()
     with handled(stop.set):
         return app.run(stop)
 
 
-async def _check(settings: Settings) -> None:
+async def _check(settings: Settings) -> bool:
     """Raise `BadSetting` for wrong keys, and for a Redis or a history that lacks what a worker needs. What is away, the
-    worker checks later."""
+    worker checks later. Returns whether history is prepared."""
     ledger = Ledger.connect(
         settings.redis_url, settings.queue_url, cells=settings.cells, replica_acks=settings.replica_acks
     )
@@ -59,7 +59,7 @@ async def _check(settings: Settings) -> None:
     sealer = Sealer([key.get_secret_value() for key in settings.encryption_keys])
     try:
         await check_once(partial(ledger.begin, sealer))
-        await check_once(history.prepare)
+        return await check_once(history.prepare)
     finally:
         await history.close()
         await ledger.close()

@@ -65,14 +65,14 @@ FINISH_WITHIN = 20.0
 class WorkerProcess:
     """Everything a worker process runs."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, is_history_prepared: bool = False) -> None:
         self._settings = settings
         rng = random.Random(secrets.randbits(64))
         self._sealer = sealer = Sealer([key.get_secret_value() for key in settings.encryption_keys])
         self._ledger = Ledger.connect(
             settings.redis_url, settings.queue_url, cells=settings.cells, replica_acks=settings.replica_acks
         )
-        self._history = History.connect(settings.history_url)
+        self._history = History.connect(settings.history_url, is_prepared=is_history_prepared)
         self._iamport = iamport_transport(settings)
         self._sender = _callback_sender(settings)
         clients = MerchantClients(settings, sealer, self._iamport, self._ledger.tokens, self._ledger.merchants.get)

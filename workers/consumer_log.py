@@ -9,8 +9,7 @@ from collections.abc import Callable
 
 from dramatiq import Worker
 
-EVERY = 60.0
-"""Seconds between two log lines about kicks that cannot be fetched."""
+from runtime.repeated_lines import Repeats
 
 
 def limit_consumer_logs(worker: Worker) -> None:
@@ -26,9 +25,8 @@ class OnceAMinute(logging.Filter):
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
-        self._clock = clock
         self._lock = threading.Lock()
-        self._next = float("-inf")
+        self._repeats = Repeats(clock)
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the line is written."""
@@ -37,8 +35,4 @@ class OnceAMinute(logging.Filter):
         if record.levelno < logging.WARNING:
             return True
         with self._lock:
-            now = self._clock()
-            if now < self._next:
-                return False
-            self._next = now + EVERY
-            return True
+            return self._repeats.times("") is not None  # whatever their words are

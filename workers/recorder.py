@@ -14,7 +14,7 @@ import structlog
 
 from history import History
 from history.write import Move
-from ledger.outbox import Item, Outbox, name_of
+from ledger.outbox import Item, Outbox, outbox_name
 from runtime.repeated_lines import Repeats
 from schemas.errors import HistoryUnavailable, UnknownEntry
 
@@ -112,7 +112,7 @@ class Recorder:
 
     async def _places(self, ledger: str, cells: Collection[int]) -> dict[int, str]:
         """How far history has recorded these cells."""
-        names = {cell: name_of(ledger, cell) for cell in cells}
+        names = {cell: outbox_name(ledger, cell) for cell in cells}
         found = await self._history.places(list(names.values()))
         return {cell: found[name] for cell, name in names.items()}
 
@@ -128,7 +128,7 @@ class Recorder:
     async def _record(self, ledger: str, places: Mapping[int, str], items: Mapping[int, list[Item]]) -> dict[int, str]:
         """Write these items, in one transaction; the places that history has reached, by this recorder or another."""
         upto = {cell: some[-1].place for cell, some in items.items()}
-        moves = [Move(name_of(ledger, cell), places[cell], place) for cell, place in upto.items()]
+        moves = [Move(outbox_name(ledger, cell), places[cell], place) for cell, place in upto.items()]
         entries = (entry for some in items.values() for item in some for entry in item.entries)
         if not await self._history.record_all(moves, entries):
             return await self._places(ledger, items)

@@ -16,6 +16,8 @@ SECRET_READ = Audited("secret.read", "{id}", look=True)
 SECRET_ROTATE = Audited("secret.rotate", "{id}", ("overlap",))
 PAYMENT_READ = Audited("payment.read", "{imp_uid}", ("merchant",), look=True)
 PAYMENT_LIST = Audited("payment.list", "", ("merchant", "merchant_uid", "status", "since", "until"), look=True)
+# The text may be a buyer's name: the audit says what it was found in instead. A redirect to an id has shown nothing.
+PAYMENT_SEARCH = Audited("payment.search", "", ("found",), look=True, statuses=(200,))
 PAYMENT_REFRESH = Audited("payment.refresh", "{imp_uid}", ("merchant",))
 PAYMENT_CANCEL = Audited("payment.cancel", "{imp_uid}", ("merchant", "amount", "record_only"))
 PAYMENT_ERASE = Audited("payment.erase", "{imp_uid}", ("merchant", "reason"))
@@ -23,7 +25,12 @@ CANCELLATION_REJECT = Audited("cancellation.reject", "{imp_uid}", ("merchant", "
 ORDER_PUT = Audited("order.put", "{merchant_uid}", ("merchant", "amount", "currency"))
 EVENT_READ = Audited("event.read", "{id}", look=True)
 EVENT_LIST = Audited("event.list", "", ("merchant", "imp_uid", "type", "since", "until"), look=True)
+# What an endpoint has answered may repeat the buyer's data that it was sent.
 DELIVERY_READ = Audited("delivery.read", "{id}", look=True)
+DELIVERY_LIST = Audited(
+    "delivery.list", "", ("endpoint", "event", "state", "merchant", "type", "since", "until"), look=True
+)
+CALLBACK_READ = Audited("callback.read", "{id}", look=True)
 DELIVERY_RETRY = Audited("delivery.retry", "{id}")
 NOTIFICATION_READ = Audited("notification.read", "{id}", look=True)
 NOTIFICATION_LIST = Audited("notification.list", "", ("merchant", "imp_uid", "outcome", "since", "until"), look=True)
@@ -34,5 +41,7 @@ REPLAY_CREATE = Audited(
 )  # fmt: skip
 REPLAY_STOP = Audited("replay.stop", "{id}")
 RECONCILIATION_CREATE = Audited("reconciliation.create", "{id}", ("merchant", "since", "until", "deliver", "rebuild"))
+LEDGER_RESTORE = Audited("ledger.restore")
+LEDGER_BEGIN_ANEW = Audited("ledger.begin_anew")
 KEYS_RESEAL = Audited("keys.reseal")
 EXPORT_READ = Audited("export.read", "{what}", ("merchant", "since", "until", "format"), look=True)

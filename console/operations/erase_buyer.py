@@ -7,7 +7,6 @@ from schemas.errors import Conflict, NotFound
 from schemas.outbox import cold_record
 from schemas.outbox.codec import pack
 from schemas.outbox.entries import Erasure
-from schemas.outbox.whole_payment import WholePayment
 from schemas.payments.erased_record import erased
 from schemas.reasons import Reason
 
@@ -27,8 +26,8 @@ async def erase_buyer(context: Context, merchant: str, imp_uid: str) -> None:
 
 async def _erase_in_history(context: Context, merchant: str, imp_uid: str) -> None:
     payment = await context.history.payments.get(merchant, imp_uid)
-    (whole,) = await context.history.whole_payments.of([payment])
-    if await _is_awaited(context, whole):
+    awaited_by = await context.history.deliveries.awaited_by(merchant, imp_uid)
+    if awaited_by & (await context.ledger.endpoints.states()).keys():  # one that was deleted waits for nothing
         raise Conflict(Reason.of("erased_when_delivered", imp_uid=imp_uid))
     at = round(1000 * await context.ledger.now())
     record = erased(cold_record.load(merchant, imp_uid, payment.record, payment.snapshot), at)
@@ -36,9 +35,3 @@ async def _erase_in_history(context: Context, merchant: str, imp_uid: str) -> No
     await context.history.erase(erasure)
     # What is still on its way there is blanked behind it.
     await context.ledger.outbox.append_of(merchant, [pack(erasure)])
-
-
-async def _is_awaited(context: Context, whole: WholePayment) -> bool:
-    """Whether an endpoint that was not deleted still has to get something of it."""
-    waiting = {delivery.endpoint for delivery, _ in whole.deliveries if delivery.state == "pending"}
-    return bool(waiting & (await context.ledger.endpoints.states()).keys())

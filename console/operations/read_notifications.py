@@ -28,7 +28,7 @@ async def list_notifications(
 ) -> HistoryPage[StoredNotification]:
     """Notifications, newest first; what the pending ones wait for is as the ledger knows it. Raises `Invalid` and
     `HistoryUnavailable`."""
-    behind = await wait_for_history(context)
+    behind = await wait_for_history(context, merchant)
     page = await context.history.notifications.list(part, merchant=merchant, imp_uid=imp_uid, outcome=outcome)
     pending = [row.id for row in page.rows if row.outcome == "pending"]
     now = {row.id: row for row in await context.ledger.notifications.some(pending) if row.outcome == "pending"}

@@ -90,8 +90,10 @@ async def retry(call: Call[Parameters, Nothing]) -> OperationResult:
 _ONE = "/v1/deliveries/{id}"
 
 OPERATIONS = (
-    Operation("GET", "/v1/deliveries", "List deliveries", list_, {200: DeliveryList}, query=DeliveryListing),
-    Operation("GET", _ONE, "Show a delivery with its attempts", get, {200: DeliveryOut}, problems=(404,)),
+    Operation("GET", "/v1/deliveries", "List deliveries", list_, {200: DeliveryList}, query=DeliveryListing,
+              audited=acts.DELIVERY_LIST),
+    Operation("GET", _ONE, "Show a delivery with its attempts", get, {200: DeliveryOut}, problems=(404,),
+              audited=acts.DELIVERY_READ),
     Operation("POST", f"{_ONE}/retry", "Attempt it now", retry, {200: DeliveryOut}, problems=(404, 409),
               audited=acts.DELIVERY_RETRY),
 )  # fmt: skip

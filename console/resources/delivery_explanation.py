@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pydantic import Field
 
+from console.http import acts
 from console.http.models import Nothing, Out, Parameters, ReasonCode, ReasonText
 from console.http.operation import Call, Operation, OperationResult
 from console.operations.explain_delivery import Got, explain_delivery
@@ -36,6 +39,6 @@ async def explain(call: Call[ExplainParameters, Nothing]) -> OperationResult:
 OPERATIONS = (
     Operation(
         "GET", "/v1/events/{id}/explain", "Why an endpoint has or has not got it", explain, {200: Explanation},
-        query=ExplainParameters, problems=(404,),
+        query=ExplainParameters, problems=(404,), audited=replace(acts.DELIVERY_READ, object="{id}.{endpoint}"),
     ),
 )  # fmt: skip

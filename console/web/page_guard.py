@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from typing import Any
 from urllib.parse import quote
 
 import structlog
@@ -94,6 +95,7 @@ class PageGuard:
                     return await self._respond(View("error", {"what": "read_only"}, 403), visit, csrf)
                 log.info("operator_acts", caller=visit.caller.name, path=request.url.path)
         elif request.query_params.get("live") == "1" and not page.public:
+            await self._audit(page, visit, View("", {}))
             return self._live.stream(page, visit, csrf)
         outcome = await page.handler(visit)
         await self._audit(page, visit, outcome)
@@ -109,7 +111,12 @@ class PageGuard:
         if page.audited is None or not page.audited.counts(_status(outcome)):
             return
         request = visit.request
-        made = {"id": outcome.made} if isinstance(outcome, Redirect) and outcome.made else {}
+        made: Mapping[str, Any] = {}
+        match outcome:
+            case View():
+                made = outcome.named
+            case Redirect():
+                made = {"id": outcome.made} if outcome.made else {}
         form = {name: values[-1] for name, values in visit.form.fields.items() if values}
         bodies = [asked for asked in visit.asked if isinstance(asked, Body)]
         parameters = {name: value for asked in visit.asked if isinstance(asked, Parameters) for name, value in asked}

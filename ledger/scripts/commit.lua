@@ -92,7 +92,7 @@ end
 -- The events of a change and their deliveries. Doing it again changes nothing.
 local function record_events(c)
   if c.shared_object then append_entry(c.shared_object) end
-  if c.object and c.snap then store_snapshot(c.m .. "/" .. c.imp, c.snap, c.shown or c.object) end
+  if c.object and c.snap then store_snapshot(k("snaps", c.m .. "/" .. c.imp), c.snap, c.shown or c.object) end
   for i = 1, #c.events, COLUMNS do
     local event, type_, sequence, silent, sandbox, filters, body, entry = unpack(c.events, i, i + COLUMNS - 1)
     local e = {event = event, m = c.m, imp = c.imp, type = type_, sequence = sequence, silent = silent == "1" or c.stays_silent,

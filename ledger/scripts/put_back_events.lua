@@ -74,7 +74,7 @@ if imp ~= "" then
   redis.call("ZADD", k("ageing"), int(now()), p)  -- they leave again if the record never comes
 end
 local objects = take_rows(2)
-for i = 1, #objects, 2 do store_snapshot(p, objects[i], objects[i + 1]) end
+for i = 1, #objects, 2 do store_snapshot(k("snaps", p), objects[i], objects[i + 1]) end
 local COLUMNS, merchant_of = 10, {}
 local events = take_rows(COLUMNS)
 for i = 1, #events, COLUMNS do

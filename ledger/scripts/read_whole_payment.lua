@@ -1,11 +1,9 @@
--- Reads a payment with its events, deliveries and attempts. What changes it later gets a greater revision.
+-- Reads the record of a payment. What changes it later gets a greater revision.
 -- ARGV: merchant, imp_uid
--- Returns: {revision, last changed at (ms, or ""), next look at (ms, or ""), its fields, its facts, events, objects}
--- uses: lanes outbox payments whole
+-- Returns: {revision, last changed at (ms, or ""), next look at (ms, or ""), its fields, its facts}
+-- uses: lanes outbox payments
 local m, imp = take(), take()
 local p = m .. "/" .. imp
-local events = {}
-for i, event in ipairs(redis.call("ZRANGE", k("evts", "p", p), 0, -1)) do events[i] = whole_event(event, p) end
 local next_look = due_at(lane_of_payment(m, imp), imp)
 return {int(revision()), redis.call("ZSCORE", k("ageing"), p) or "", next_look and int(next_look) or "",
-  redis.call("HGETALL", k("pay", p)), redis.call("HGETALL", k("facts", p)), events, objects}
+  redis.call("HGETALL", k("pay", p)), redis.call("HGETALL", k("facts", p))}

@@ -66,7 +66,7 @@ local function remove(p)
     remove_notification(id)
     rows = rows + 1
   end
-  redis.call("DEL", k("snaps", p))
+  redis.call("DEL", k("snaps", p), k("blank_snaps", p))
   redis.call("ZREM", k("ageing"), p)
   return true
 end

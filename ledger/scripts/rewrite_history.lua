@@ -5,7 +5,6 @@
 local MONTH_SECONDS = 2592000
 local place, part, lane, job = take_text(), take(), take(), take()
 if place then
-  redis.call("SET", k("recorded"), place)
   -- Payments that only the lost history knew count as new: their sequences start above all that were used.
   redis.call("SET", k("base"), int(math.floor(now() / 1000)))
   -- Payments that had left before now are in neither.
@@ -16,5 +15,7 @@ end
 -- From now on nothing leaves (see remove_payments.lua), until history has what this ledger holds.
 redis.call("HSET", k("rewriting"), "run", redis.call("INCR", k("seq")), "part", part, "cursor", "0")
 touch(lane, job, now())
-redis.call("DEL", k("lacking"))  -- last: where Redis refuses one of these, this is done again
+-- Last: where Redis refuses one of these, this is done again.
+if place then redis.call("SET", k("recorded"), place) end
+redis.call("DEL", k("lacking"))
 return {index_and_kick(lane)}

@@ -8,7 +8,8 @@ for _, call in ipairs(cjson.decode(take())) do
     if argument == "?" then call[n] = key end
   end
   local answer = redis.pcall(unpack(call))
-  if type(answer) == "table" and answer.err then
+  -- RENAME needs a key that there is; it says so only to those who may use it.
+  if type(answer) == "table" and answer.err and not string.find(answer.err, "no such key", 1, true) then
     refused[#refused + 1] = call[1]
     refused[#refused + 1] = answer.err
   end

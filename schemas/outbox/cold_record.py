@@ -22,10 +22,13 @@ def dump(record: Record) -> bytes:
 
 def load(merchant: str, imp_uid: str, stored: bytes, snapshot: bytes) -> Record:
     """The record that `dump` was given; both as history gives them. Raises `ValueError` for what is damaged."""
-    kept: dict[str, dict[str, Any]] = wire.loads(decompress(stored))
-    fields = {name: value.encode() for name, value in kept["fields"].items()}
-    facts = codec.load_facts({key: text.encode() for key, text in kept["facts"].items()})
-    return codec.load_record(merchant, imp_uid, fields | {"snapshot": decompress(snapshot)}, facts)
+    try:
+        kept: dict[str, dict[str, Any]] = wire.loads(decompress(stored))
+        fields = {name: value.encode() for name, value in kept["fields"].items()}
+        facts = codec.load_facts({key: text.encode() for key, text in kept["facts"].items()})
+        return codec.load_record(merchant, imp_uid, fields | {"snapshot": decompress(snapshot)}, facts)
+    except (TypeError, LookupError, AttributeError, ArithmeticError) as error:
+        raise ValueError(f"a record is damaged: {error!r}") from None
 
 
 def requests(stored: bytes) -> tuple[CancellationRequest, ...]:

@@ -6,14 +6,13 @@ finds later is blanked before facts are derived from it, so that no account is a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Set
 from dataclasses import replace
-from typing import Any
 
 from schemas import wire
 from schemas.payments.cancellations import CancellationRequest
 from schemas.payments.decide import Record
-from schemas.payments.erasure import blank_detail, blank_object, repeats
+from schemas.payments.erasure import blank_json, blank_object, repeats, texts_to_blank
 from schemas.payments.facts import Fact
 from schemas.payments.snapshot import Snapshot
 
@@ -24,13 +23,13 @@ _ERASED = "erased-"
 def erased(record: Record, at: int) -> Record:
     """The record without its buyer, who was forgotten at `at` (UNIX milliseconds); erasing it again changes nothing
     but its version."""
-    known = record.snapshot.raw if record.snapshot is not None else b"{}"
+    known = texts_to_blank(record.snapshot.raw) if record.snapshot is not None else frozenset()
     numbers: dict[str, str] = {}
     facts = [_fact(fact, known, numbers) for fact in record.facts.values()]
     return replace(
         record,
         facts={fact.key: fact for fact in facts},
-        requests=tuple(_request(request, wire.loads(known)) for request in record.requests),
+        requests=tuple(_request(request, known) for request in record.requests),
         snapshot=None if record.snapshot is None else without_buyer(record.snapshot),
         version=record.version + 1,
         erased_at=record.erased_at or at,
@@ -47,13 +46,13 @@ def has_erased_account(keys: Iterable[str]) -> bool:
     return any(key.startswith(f"{kind}:{_ERASED}") for key in keys for kind in _ACCOUNTS)
 
 
-def _fact(fact: Fact, known: bytes, numbers: dict[str, str]) -> Fact:
+def _fact(fact: Fact, known: Set[str], numbers: dict[str, str]) -> Fact:
     kind, _, number = fact.key.partition(":")
     key = fact.key
     if kind in _ACCOUNTS and not number.startswith(_ERASED):
         key = f"{kind}:{numbers.setdefault(number, f'{_ERASED}{len(numbers) + 1}')}"
-    return replace(fact, key=key, detail=wire.loads(blank_detail(wire.dumps(fact.detail), known)))
+    return replace(fact, key=key, detail=wire.loads(blank_json(wire.dumps(fact.detail), known)))
 
 
-def _request(request: CancellationRequest, known: Mapping[str, Any]) -> CancellationRequest:
+def _request(request: CancellationRequest, known: Set[str]) -> CancellationRequest:
     return replace(request, reason=None) if repeats(request.reason, known) else request

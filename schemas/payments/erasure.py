@@ -6,7 +6,7 @@ and a reason that repeats any of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
 from schemas import wire
@@ -46,21 +46,21 @@ def blank_object(payment: Mapping[str, Any]) -> dict[str, Any]:
     return blank
 
 
-def blank_body(body: bytes, known: bytes = b"{}") -> bytes:
-    """A callback's body, with or without i'mport's object, without its buyer; `known` is JSON that also says who that
-    is."""
-    return blank_detail(body, known)
+def texts_to_blank(known: bytes) -> frozenset[str]:
+    """What is to be blanked of i'mport's object, as JSON."""
+    return frozenset(_typed(wire.loads(known)))
 
 
-def blank_detail(detail: bytes, known: bytes = b"{}") -> bytes:
-    """An event's detail without its buyer; `known` is JSON that also says who that is."""
-    said = wire.loads(detail)
-    return wire.dumps(_blanked(said, frozenset((*_typed(said), *_typed(wire.loads(known))))))
+def blank_json(said: bytes, known: Set[str] = frozenset()) -> bytes:
+    """An event's body, with or without i'mport's object, or its detail, without its buyer; `known` are further texts
+    that a reason may repeat."""
+    value = wire.loads(said)
+    return wire.dumps(_blanked(value, known | frozenset(_typed(value))))
 
 
-def repeats(text: str | None, known: Mapping[str, Any]) -> bool:
-    """Whether a text repeats what is to be blanked of i'mport's object."""
-    return text is not None and any(typed in text for typed in _typed(known))
+def repeats(text: str | None, known: Set[str]) -> bool:
+    """Whether a text repeats any of these texts."""
+    return text is not None and any(typed in text for typed in known)
 
 
 def _typed(value: Any, name: str = "") -> Iterator[str]:
@@ -76,7 +76,7 @@ def _typed(value: Any, name: str = "") -> Iterator[str]:
             yield from _typed(inner, name)
 
 
-def _blanked(value: Any, typed: frozenset[str], name: str = "") -> Any:
+def _blanked(value: Any, typed: Set[str], name: str = "") -> Any:
     if isinstance(value, Mapping):
         return {key: _member(key, inner, typed, name) for key, inner in value.items()}
     if isinstance(value, list):
@@ -84,7 +84,7 @@ def _blanked(value: Any, typed: frozenset[str], name: str = "") -> Any:
     return value
 
 
-def _member(key: str, value: Any, typed: frozenset[str], of: str) -> Any:
+def _member(key: str, value: Any, typed: Set[str], of: str) -> Any:
     if key in FIELDS or (of == "virtual_account" and key in _ACCOUNT):
         return None
     if key in _REASONS and isinstance(value, str) and any(text in value for text in typed):

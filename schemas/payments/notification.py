@@ -7,7 +7,6 @@ payment. Everything else in it is read leniently, because i'mport does not send 
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,6 +19,7 @@ from schemas.errors import BadNotification, UnsupportedContentType
 from schemas.payments import body_reasons
 from schemas.payments.extra_fields import dump_extra, short_text
 from schemas.payments.form_fields import nested
+from schemas.payments.snapshot import IMP_UID
 
 if TYPE_CHECKING:
     import random
@@ -30,7 +30,6 @@ CAPS = {"merchant_uid": 200, "status": 64, "cancellation_id": 200}
 """The longest optional values, in characters; longer ones count as absent (i'mport's own limit is 40)."""
 
 _KNOWN = frozenset({"imp_uid", *CAPS})
-_IMP_UID = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _BOM = b"\xef\xbb\xbf"
 _CHARSETS = dict.fromkeys(("euc-kr", "euckr", "ks_c_5601-1987", "cp949", "ms949", "windows-949"), "cp949")
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -91,7 +90,7 @@ def parse(body: bytes, content_type: str) -> WebhookFields:
     body = body.removeprefix(_BOM)
     fields = _json_fields(body, charset) if kind == "json" else _form_fields(body, charset)
     imp_uid = fields.get("imp_uid")
-    if not isinstance(imp_uid, str) or not _IMP_UID.fullmatch(imp_uid):
+    if not isinstance(imp_uid, str) or not IMP_UID.fullmatch(imp_uid):
         raise BadNotification(body_reasons.of_fields(fields, body if kind == "form" else None))
     return WebhookFields(
         imp_uid,

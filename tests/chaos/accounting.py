@@ -118,8 +118,8 @@ def _history(house: House, load: Load, rows: Rows, made: Account) -> None:
             made.broken.append(f"history has {ids[fact]} as {fact}, subscribers took {heard}")
     for fact in steps.keys() - house.subscriber.ids.keys():
         made.broken.append(f"no subscriber took {fact}, and history has {ids[fact]}")
-    if lacking := told.keys() - set(steps.values()):
-        made.broken.append(f"history lacks {len(lacking)} events: {sorted(lacking)[:5]}")
+    if unrecorded := told.keys() - set(steps.values()):
+        made.broken.append(f"history lacks {len(unrecorded)} events: {sorted(unrecorded)[:5]}")
     taken = {f"{event}.{name}": "delivered" for name, event in house.subscriber.deliveries()}
     if taken != {identity: state for identity, (state, _) in rows.deliveries.items()}:
         made.broken.append("history has other deliveries than subscribers took")

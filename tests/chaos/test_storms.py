@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.chaos import report
 from tests.chaos.accounting import Account
-from tests.chaos.databases import HistoryDatabase
+from tests.chaos.databases import HistoryDatabase, PostgresDatabase, SqliteDatabase
 from tests.chaos.faults import FAULTS
 from tests.chaos.storm import failovers, storm
+from tests.support.postgres import installed
 from tests.support.processes import Processes
 from tests.support.redis_process import RedisServer
 from tests.support.sentinels import Watched
@@ -41,6 +43,31 @@ async def test_everything_breaks(
     report.write("storm", seed, RATE, made)
     kept(made)
     assert made.payments >= 2000
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def either(request: pytest.FixtureRequest, free_port: Callable[[], int], tmp_path: Path) -> Iterator[HistoryDatabase]:
+    """History in a file, and on a server where that is installed."""
+    if request.param == "sqlite":
+        yield SqliteDatabase(tmp_path / "history.db")
+        return
+    with installed(free_port) as server:
+        yield PostgresDatabase(server)
+
+
+async def test_history_comes_back_older(
+    processes: Processes,
+    own_redis: RedisServer,
+    free_port: Callable[[], int],
+    seed: int,
+    either: HistoryDatabase,
+) -> None:
+    """Restored from an older copy, twice, and a recorder is killed in between: in the end it has everything."""
+    again = "history restored from an older copy"
+    names = (again, "recorder killed while it records", again)
+    made = await storm(processes, own_redis, free_port, seed, rate=40, names=names, pause=2.0, history=either)
+    kept(made)
+    assert made.accepted > 300
 
 
 async def test_primaries_fail_over(

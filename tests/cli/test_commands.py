@@ -337,6 +337,33 @@ async def test_a_reconciliation_is_begun_and_shown(console: Console) -> None:
     assert (upside_down.exit_code, upside_down.stderr) == (1, "relay: until: must be later than since\n")
 
 
+LISTS = (
+    ("payments", "list"), ("events", "list"), ("deliveries", "list"), ("notifications", "list"), ("merchants", "list"),
+    ("endpoints", "list"), ("replay", "list"), ("reconcile", "list"), ("audit",),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("command", LISTS, ids=" ".join)
+async def test_every_list_takes_a_window(console: Console, command: tuple[str, ...]) -> None:
+    """[since, until), as the API; what is no time, or ends before it begins, is said in one line."""
+    await console.endpoint()
+    await machine.notify(console.ledger, "imp_1")
+    await machine.seen(console.ledger, "imp_1")
+    await console.call("POST", "/v1/replays", {"only": "all"})
+    old, new = "2026-01-01T00:00:00Z", "2999-01-01T00:00:00Z"
+    window = {"merchant": "default", "since": old, "until": "2026-01-02T00:00:00Z"}
+    await console.call("POST", "/v1/reconciliations", window)
+    assert (await asked(console, *command, "--since", old, "--until", new))["data"] != []
+    assert (await asked(console, *command, "--since", new))["data"] == []
+    assert (await asked(console, *command, "--until", old))["data"] == []
+    for given, error in (
+        (("--since", "yesterday"), "since: must be a time as in RFC 3339, e.g. 2026-11-23T01:02:03Z"),
+        (("--since", new, "--until", old), "until: must not be before since"),
+    ):
+        refused = await relay(console, *command, *given)
+        assert (refused.exit_code, refused.stderr) == (1, f"relay: {error}\n")
+
+
 async def test_tail_shows_old_events_and_then_new_ones(console: Console) -> None:
     """It begins with the latest and goes on as they happen, each once and in order."""
     await machine.seen(console.ledger, "imp_1")

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -20,6 +21,8 @@ from runtime.listening import listen
 from runtime.periodic import Background, Periodic
 from runtime.settings import Settings
 from tests.support.clients import http_client
+from tests.support.histories import make_tables
+from tests.support.postgres import Postgres
 from workers.recorder import Recorder
 from workers.replay import Replayer
 
@@ -62,8 +65,10 @@ async def running(redis_url: str, environ: Mapping[str, str], *, opened: bool = 
     """A console with these variables on top of the usual ones, and a recorder; its ledger is not opened where that is
     what cannot be done."""
     with tempfile.TemporaryDirectory(prefix="history") as folder:
-        url = {"RELAY_HISTORY_URL": f"sqlite:///{folder}/history.db"}
-        async with _running(redis_url, {**url, **environ}, opened) as console:
+        url = f"sqlite:///{folder}/history.db"
+        if "RELAY_HISTORY_URL" not in environ:
+            await make_tables(url)
+        async with _running(redis_url, {"RELAY_HISTORY_URL": url, **environ}, opened) as console:
             yield console
 
 
@@ -89,8 +94,22 @@ async def _running(redis_url: str, environ: Mapping[str, str], opened: bool) -> 
         await serving
 
 
+on_each_database = pytest.mark.parametrize("history_url", ["sqlite", "postgresql"], indirect=True)
+"""For tests of what depends on history's database: they run once for each; all others have their history in SQLite."""
+
+
 @pytest.fixture
-async def console(redis_url: str) -> AsyncIterator[Console]:
+def history_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where a console's history is: empty, and in SQLite unless the test says otherwise."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return f"sqlite:///{tmp_path / 'history.db'}"
+    server: Postgres = request.getfixturevalue("postgres_server")
+    return server.create()
+
+
+@pytest.fixture
+async def console(redis_url: str, history_url: str) -> AsyncIterator[Console]:
     """A console with an empty ledger."""
-    async with running(redis_url, {}) as console:
+    await make_tables(history_url)
+    async with running(redis_url, {"RELAY_HISTORY_URL": history_url}) as console:
         yield console

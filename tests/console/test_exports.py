@@ -18,7 +18,7 @@ from schemas.endpoints.events import EndpointEvent
 from schemas.endpoints.health import EndpointHealth
 from schemas.errors import HistoryUnavailable
 from schemas.reasons import Reason
-from tests.console.conftest import READ_ONLY, Console
+from tests.console.conftest import READ_ONLY, Console, on_each_database
 from tests.console.examples import FAILED
 from tests.console.web.conftest import Reader
 from tests.support import machine
@@ -27,6 +27,7 @@ from tests.support.clients import http_client
 AWAY = HistoryUnavailable(Reason.of("history_timed_out"))
 
 
+@on_each_database
 async def test_each_list_is_a_file(console: Console) -> None:
     """Lines by default, a table on request, with a name for the file; what was written just before is in it."""
     await console.endpoint()
@@ -127,6 +128,7 @@ async def test_the_recorder_is_waited_for(console: Console, monkeypatch: pytest.
     assert float(answer.headers["relay-history-behind"]) > 0
 
 
+@on_each_database
 async def test_a_reader_may_export_from_each_list(console: Console) -> None:
     """The button is a link with the filters of the list; the file has words in the reader's language."""
     endpoint = (await console.endpoint())["id"]

@@ -11,7 +11,7 @@ from history.connection import Sqlite
 from schemas.endpoints.delivery import Dead, Delivered
 from schemas.errors import HistoryUnavailable
 from schemas.reasons import Reason
-from tests.console.conftest import Console
+from tests.console.conftest import Console, on_each_database
 from tests.support.ledger_redis import key, redis_of
 from tests.support.machine import look_at, notify, payment, seen, send
 
@@ -112,6 +112,7 @@ async def test_everything_else_works_while_history_is_away(console: Console, mon
     assert "relay_history_behind_seconds" in metrics
 
 
+@on_each_database
 async def test_what_has_left_the_ledger_is_found(console: Console) -> None:
     """Alone as in a list, a payment with its events, and explained like any other."""
     endpoint = (await console.endpoint())["id"]
@@ -136,6 +137,7 @@ async def test_what_has_left_the_ledger_is_found(console: Console) -> None:
     assert (await console.call("GET", "/v1/payments/imp_none")).status_code == 404
 
 
+@on_each_database
 async def test_a_list_has_what_a_single_one_has(console: Console) -> None:
     """Deliveries in every state, with what only the ledger knows of those that wait."""
     ids = [(await console.endpoint(url=f"http://127.0.0.1:9/{number}"))["id"] for number in range(4)]
@@ -157,6 +159,7 @@ async def test_a_list_has_what_a_single_one_has(console: Console) -> None:
         assert (await console.call("GET", f"/v1/deliveries/{row['id']}")).json() == row
 
 
+@on_each_database
 async def test_deliveries_are_found_by_merchant_and_type(console: Console) -> None:
     """And by the time at which they were queued."""
     await console.endpoint()
@@ -184,6 +187,7 @@ async def test_a_window_and_a_cursor_have_to_make_sense(console: Console, name: 
         assert (refused.status_code, len(refused.json()["errors"])) == (422, 1), (name, query)
 
 
+@on_each_database
 async def test_automatic_reconciliations_are_not_listed(console: Console) -> None:
     """They run every few minutes; the list has what operators asked for."""
     await console.call("PUT", "/v1/merchants/shop", {"imp_key": "k", "imp_secret": "s"})

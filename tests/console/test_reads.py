@@ -10,7 +10,7 @@ import pytest
 
 from schemas.endpoints.delivery import Dead, Delivered, Retry
 from schemas.times import rfc3339
-from tests.console.conftest import Console
+from tests.console.conftest import Console, on_each_database
 from tests.support.machine import NOW, look_at, notify, payment, seen, send, taken_back
 from tests.support.reasons import because
 
@@ -39,6 +39,7 @@ async def test_a_payment_is_shown_with_its_story(console: Console) -> None:
     assert shown["events"][0]["data"]["amount"] == 10.5
 
 
+@on_each_database
 async def test_amounts_keep_their_digits(console: Console) -> None:
     """A number is answered digit for digit as i'mport wrote it, never as text or with an exponent."""
     await seen(console.ledger, "imp_1", amount=Decimal("10.50"))
@@ -55,6 +56,7 @@ async def test_before_the_first_look_there_is_no_payment(console: Console) -> No
     assert (await console.call("GET", "/v1/payments/imp_1?merchant=shop")).status_code == 404
 
 
+@on_each_database
 async def test_payments_are_found_by_merchant_order_and_status(console: Console) -> None:
     """Each filter alone and all together."""
     await console.call("PUT", "/v1/merchants/shop", {"imp_key": "k", "imp_secret": "s"})
@@ -74,6 +76,7 @@ async def test_payments_are_found_by_merchant_order_and_status(console: Console)
     assert await found(merchant_uid="order_imp_1", status="failed") == set()
 
 
+@on_each_database
 async def test_a_payment_of_a_list_has_what_it_has_alone(console: Console) -> None:
     """Its events, too, however many payments there are."""
     await seen(console.ledger, *(f"imp_{number}" for number in range(25)))
@@ -84,6 +87,7 @@ async def test_a_payment_of_a_list_has_what_it_has_alone(console: Console) -> No
         assert (await console.call("GET", f"/v1/payments/{row['imp_uid']}")).json() == row
 
 
+@on_each_database
 async def test_events_are_found_by_merchant_payment_type_and_time(console: Console) -> None:
     """Newest recorded first; the body is the callback's."""
     await seen(console.ledger, "imp_1", "imp_2")
@@ -109,6 +113,7 @@ async def test_events_are_found_by_merchant_payment_type_and_time(console: Conso
     assert (await console.call("GET", "/v1/events/evt_nothing")).status_code == 404
 
 
+@on_each_database
 async def test_notifications_say_what_became_of_them(console: Console) -> None:
     """What a webhook reported, from where, and whether its refresh found anything new."""
     applied, rejected = await notify(console.ledger, "imp_1"), await notify(console.ledger, "imp_forged")
@@ -154,6 +159,7 @@ async def test_an_escrow_event_is_found_by_its_type(console: Console) -> None:
     assert (event["data"]["status"], event["data"]["sequence"]) == ("paid", 2)
 
 
+@on_each_database
 async def test_a_deliverys_attempts_are_shown(console: Console) -> None:
     """Pending before, due again with a reason after a failure, delivered in the end; every attempt is kept."""
     endpoint = (await console.endpoint())["id"]
@@ -194,6 +200,7 @@ async def test_a_dead_delivery_can_be_retried(console: Console) -> None:
     assert (await console.call("POST", "/v1/deliveries/evt_x.ep_x/retry")).status_code == 404
 
 
+@on_each_database
 async def test_held_is_what_waits_at_a_disabled_endpoint(console: Console) -> None:
     """Disabling turns pending into held and enabling turns it back, in lists and for each; deleting discards."""
     first, second = [(await console.endpoint())["id"] for _ in range(2)]
@@ -224,6 +231,7 @@ async def test_held_is_what_waits_at_a_disabled_endpoint(console: Console) -> No
     assert (await console.call("POST", f"/v1/deliveries/{discarded['id']}/retry")).status_code == 409
 
 
+@on_each_database
 async def test_deliveries_of_an_event_and_of_an_endpoint(console: Console) -> None:
     """Filters by event, by endpoint and by both."""
     endpoints = [(await console.endpoint())["id"] for _ in range(3)]
@@ -356,6 +364,7 @@ async def test_what_i_mport_no_longer_bears_out_is_named(console: Console) -> No
     assert (await console.call("GET", "/v1/payments/imp_2")).json()["contradicts"] == []
 
 
+@on_each_database
 async def test_a_payment_of_a_long_history_has_as_many_events_as_can_be_read(console: Console) -> None:
     """The latest of them; the list of events has the others, a page after the other."""
     rows = [{"pg_tid": f"d{n}", "amount": 1, "depositor_name": "x" * 100, "deposited_at": NOW + n} for n in range(400)]

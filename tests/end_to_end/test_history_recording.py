@@ -10,11 +10,14 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
+import msgpack
 import psycopg
 import pytest
+import redis
 
 from history import tables
 from tests.support.history_rows import differences, rows_of_history, rows_of_ledger
+from tests.support.ledger_redis import key
 from tests.support.ledger_state import ledger_state
 from tests.support.postgres import Postgres
 from tests.support.processes import Process
@@ -54,6 +57,10 @@ class Recording:
     def told(self) -> list[str]:
         """The payments that the subscriber was told of, once for each callback."""
         return [event["data"]["imp_uid"] for event in self.relay.subscriber.events]
+
+    async def waits(self) -> bool:
+        """Whether history lacks something."""
+        return bool(await self._waiting())
 
     async def until_waiting(self) -> None:
         """Wait until history lacks something."""
@@ -128,6 +135,44 @@ async def test_killed_at_a_command(recording: Recording, script: str) -> None:
     recording.way.heal()
     await recording.pay()
     await recording.start_worker()
+    await recording.settled()
+
+
+@pytest.mark.parametrize("refused", ["xadd", "xrange", "xtrim"])
+async def test_what_redis_refuses_for_a_while_is_recorded(
+    recording: Recording, redis_server: RedisServer, refused: str
+) -> None:
+    """The relay may not use a command of the outbox while webhooks come, payments are refreshed and callbacks answered;
+    the worker that ran meanwhile is killed."""
+    await recording.pay()
+    await recording.settled()
+    with redis.Redis.from_url(redis_server.url) as administrator:
+        paying = asyncio.create_task(recording.pay(20))
+        administrator.execute_command("ACL", "SETUSER", "default", f"-{refused}")
+        try:
+            await recording.relay.worker.logged("redis_refused")
+            await paying
+        finally:
+            administrator.execute_command("ACL", "SETUSER", "default", f"+{refused}")
+    await recording.relay.worker.kill()
+    await recording.start_worker()
+    await recording.settled()
+
+
+async def test_an_entry_of_a_newer_version_waits(recording: Recording) -> None:
+    """Nothing behind it is recorded, and nothing skipped, until a worker that knows it has taken it."""
+    await recording.pay()
+    await recording.settled()
+    async with ledger_state(recording.relay.environ["REDIS_URL"]) as state:
+        newer = await state.redis.xadd(key("outbox"), {"e": msgpack.packb([99, "payment", "?"])})
+        await recording.pay(3)
+        await recording.relay.worker.logged("outbox_not_readable")
+        await recording.relay.worker.kill()
+        recording.relay.worker = await recording.start_worker()
+        await recording.relay.worker.logged("outbox_not_readable")
+        await recording.relay.until(lambda: set(recording.told) == set(recording.paid), "every payment is told")
+        assert await recording.waits()
+        await state.redis.xdel(key("outbox"), newer)
     await recording.settled()
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +17,9 @@ from schemas import wire
 from tests.support.processes import Processes
 from tests.support.redis_process import RedisServer
 from tests.support.relay import Relay
+
+DAMAGED = b"\x28\xb5\x2f\xfd??"
+"""The beginning of a compressed object, and no more."""
 
 
 @pytest.fixture
@@ -129,6 +135,38 @@ async def test_it_goes_on_where_it_was_interrupted(relay: Relay, own_redis: Redi
 
     await relay.until(is_delivered, "all is delivered")
     assert [await relay.event_types(imp_uid) for imp_uid in paid] == [["paid"]] * 12
+
+
+async def test_what_is_damaged_stops_nothing_else(relay: Relay, own_redis: RedisServer, tmp_path: Path) -> None:
+    """What cannot be read any more is named with what to do about it; all others are back."""
+    endpoint = await relay.endpoint()
+    lost_endpoint = await relay.endpoint(url="http://127.0.0.1:9/")
+    relay.subscriber.reply = lambda _count: (500, 0)
+    paid = [await relay.paid() for _ in range(5)]
+    await lose(relay, own_redis)
+    await relay.worker.logged("ledger_away")
+    with closing(sqlite3.connect(tmp_path / "var" / "history.db", isolation_level=None)) as history:
+        history.execute("UPDATE payment SET record = ? WHERE imp_uid = ?", (DAMAGED, paid[0]))
+        history.execute("UPDATE payment SET record = ? WHERE imp_uid = ?", (b'{"fields":{}}', paid[1]))
+        history.execute("UPDATE event SET body = ? WHERE imp_uid = ?", (DAMAGED, paid[2]))
+        history.execute("UPDATE endpoint SET row = ? WHERE id = ?", (b"\xc1", lost_endpoint["id"]))
+    process = relay.start_process("cli.main", "restore", "--json")
+    assert await process.ended() == 1, process.output
+    answer = wire.loads(next(line for line in process.lines if line.startswith('{"put_back"')).encode())
+    assert (answer["put_back"]["payments"], answer["put_back"]["endpoints"]) == (2, 1)
+    named = {(one["what"], one["merchant"], one["id"]) for one in answer["damaged"]}
+    assert named == {
+        *(("payment", "default", imp_uid) for imp_uid in paid[:3]), ("endpoint", "default", lost_endpoint["id"]),
+    }  # fmt: skip
+    assert all(one["why"] and one["advice"] for one in answer["damaged"])
+    await relay.until(relay.ledger.is_open, "it is open")
+    relay.subscriber.reply = lambda _count: (200, 0)
+    for imp_uid in paid[3:]:
+        (event,) = await relay.events(imp_uid)
+        await relay.api.post(f"/v1/deliveries/{event['id']}.{endpoint['id']}/retry")
+    await relay.until(lambda: all(relay.subscriber.types(one) for one in paid[3:]), "the others are delivered")
+    (entry,) = (await relay.api.get("/v1/audit?action=ledger.restore")).json()["data"]
+    assert (entry["actor"], entry["detail"]["damaged"]) == ("command line", 4)
 
 
 async def test_beginning_anew(relay: Relay, own_redis: RedisServer) -> None:

@@ -11,6 +11,7 @@ from history import History
 from history.connection import Database, open_database
 from runtime.history_url import parse
 from schemas.outbox.entries import Entry
+from tests.support.histories import make_tables
 from tests.support.outbox_entries import packed
 
 
@@ -25,6 +26,7 @@ async def database(history_url: str) -> AsyncIterator[Database]:
 @pytest.fixture
 async def history(database: Database, history_url: str) -> History:
     """An empty history."""
+    await make_tables(history_url)
     opened = History(database, parse(history_url))
     await opened.prepare()
     return opened

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import os
-import subprocess
-import sys
+import signal
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,6 +22,8 @@ from runtime.history_url import parse
 from schemas.outbox import entries as e
 from tests.support.outbox_entries import NOW, change_of, delivered, of_look, of_payment, packed, paid
 from tests.support.payments import T0, entry
+from tests.support.processes import ROOT, clean_environ
+from tests.support.warm_python import WarmProcess
 
 _outboxes = (f"outbox-{number}" for number in itertools.count())
 _SLOW = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -175,18 +173,13 @@ asyncio.run(main())
 async def test_a_recorder_that_is_killed(history: History, database: Database, history_url: str, expected: Any) -> None:
     """SIGKILL at any moment: whoever goes on from the place finds nothing missing and nothing twice."""
     await history.place("killed")
-    root = Path(__file__).parents[2]
-    environ = {**os.environ, "PYTHONPATH": str(root)}
     for pause in (0.0, 0.003, 0.01, 0.02, 0.04, 0.08):
-        writer = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", _WRITER, history_url, stdout=subprocess.PIPE, cwd=root, env=environ
-        )
-        assert writer.stdout is not None
-        assert await writer.stdout.readline() == b"ready\n"
+        writer = WarmProcess(["-c", _WRITER, history_url], clean_environ(), ROOT)
+        assert await asyncio.to_thread(writer.stdout.readline) == "ready\n"
         await asyncio.sleep(pause)  # the moment is what this is about
-        with suppress(ProcessLookupError):
-            writer.kill()
-        await writer.wait()
+        writer.send_signal(signal.SIGKILL)
+        await asyncio.to_thread(writer.wait)
+        writer.stdout.close()
         place = int((await history.place("killed")).partition("-")[0])
         left = History.connect(parse(history_url))
         assert await left.record("killed", after=f"{place}-0", upto=f"{place}-0", entries=[])

@@ -61,7 +61,7 @@ async def test_what_is_not_settled_stays(history: History, database: Database, r
     for n, way in ways.items():
         for row in way:
             if isinstance(row, e.Payment) and n == 0:
-                kept.append(replace(row, next_look_at=NOW + 1))
+                kept.append(replace(row, next_look_at=NOW + 9 * DAY))
             elif isinstance(row, e.Payment) and n == 1:
                 kept.append(replace(row, changed_at=NOW + 9 * DAY))
             elif not (n in (2, 4) and isinstance(row, e.Delivery) and row.state == "delivered"):
@@ -95,7 +95,12 @@ async def test_retention_goes_in_small_steps(
 ) -> None:
     """A step removes a few; one round passes what stays and ends; the next begins at the oldest again."""
     monkeypatch.setattr("history.retention.MOST", 4)
-    rows = [replace(row, next_look_at=1) for n in range(6) for row in of_payment(n) if isinstance(row, e.Payment)]
+    rows = [
+        replace(row, next_look_at=NOW + 9 * DAY)
+        for n in range(6)
+        for row in of_payment(n)
+        if isinstance(row, e.Payment)
+    ]
     await record([*rows, *(row for n in range(10, 20) for row in of_payment(n, at=NOW + 1))])
     before = (await database.read(counts))["payment"]
     assert await history.retention.step(T0 + 86400)
@@ -105,6 +110,16 @@ async def test_retention_goes_in_small_steps(
     await record(row for row in of_payment(30))
     assert await tidy(history, T0 + 86400) > 1
     assert (await database.read(counts))["payment"] == 6
+
+
+async def test_a_look_that_was_never_taken_holds_nothing(history: History, record: Record) -> None:
+    """The look of a payment whose merchant was deleted is given up; one that is still to come is waited for."""
+    for number, look in enumerate((NOW + DAY, NOW + 9 * DAY)):
+        await record(
+            replace(row, next_look_at=look) if isinstance(row, e.Payment) else row for row in of_payment(number)
+        )
+    await tidy(history, T0 + 5 * 86400)
+    assert [row.imp_uid for row in (await history.payments.list(PageRequest())).rows] == ["imp_000000000001"]
 
 
 PLANTED = "플랜티드"
@@ -273,3 +288,17 @@ async def test_whose_history_this_is(history: History, record: Record) -> None:
     assert not await history.is_empty()
     await history.hand_over("ledger-2")
     assert await history.owner() == "ledger-2"
+
+
+async def test_what_belongs_to_a_payment_is_found_by_its_imp_uid(history: History, database: Database) -> None:
+    """Not by looking through all of its merchant's rows, once for each payment."""
+
+    def plans(connection: Connection) -> list[str]:
+        if connection.dialect.name == "postgresql":
+            return []  # it knows by itself how many rows a merchant has
+        tables_ = (tables.notification, tables.event, tables.delivery, tables.shared_object, tables.payment)
+        removals = [delete(table).where(tables.belongs(table, "imp_1", "default")) for table in tables_]
+        texts = [str(one.compile(connection, compile_kwargs={"literal_binds": True})) for one in removals]
+        return [connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}").all()[-1][-1] for text in texts]
+
+    assert [plan for plan in await database.read(plans) if "(imp_uid=?" not in plan] == []

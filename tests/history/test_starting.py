@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import inspect
 from sqlalchemy.engine import Connection
 
 from history import History, connection, migrate, tables
@@ -87,6 +88,37 @@ async def test_preparing_again_keeps_the_locks(tmp_path: Path) -> None:
     assert await reader.owner() == "two"
     await reader.close()
     await history.close()
+
+
+def _drop_everything(connection: Connection) -> None:
+    for view in inspect(connection).get_view_names():
+        connection.exec_driver_sql(f"DROP VIEW {view}")
+    tables.metadata.drop_all(connection)
+    connection.exec_driver_sql(f"DROP TABLE {migrate.VERSION_TABLE}")
+
+
+async def test_it_is_prepared_once(history_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By each process that works with it, not each time that one opens its ledger; but where the tables are gone."""
+    migrations: list[Connection] = []
+    migrated = migrate._migrate
+
+    def counted(connection: Connection) -> None:
+        migrations.append(connection)
+        migrated(connection)
+
+    monkeypatch.setattr(migrate, "_migrate", counted)
+    first = History.connect(parse(history_url))
+    await first.prepare()
+    await first.prepare()
+    second = History.connect(parse(history_url), is_prepared=True)
+    await second.prepare()
+    assert len(migrations) == 1
+    await second._database.write(_drop_everything)
+    await second.prepare()
+    assert len(migrations) == 2
+    assert await second.owner() is None
+    await first.close()
+    await second.close()
 
 
 async def test_files_that_cannot_be_used(tmp_path: Path) -> None:

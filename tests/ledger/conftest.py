@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from history import History
 from ledger import Ledger, lua
-from runtime.history_url import parse
+from tests.support.histories import history_in
 from tests.support.ledger_driver import Driver, queue_url
 from tests.support.ledger_invariants import problems
 from tests.support.ledger_replaying import ReplayDriver
@@ -52,10 +51,8 @@ async def ledger(redis_url: str) -> AsyncIterator[Ledger]:
 @pytest.fixture
 async def replays(ledger: Ledger, tmp_path: Path) -> AsyncIterator[ReplayDriver]:
     """That ledger's replays, beside a history of its own."""
-    history = History.connect(parse(f"sqlite:///{tmp_path / 'history.db'}"))
-    await history.prepare()
-    yield ReplayDriver(ledger, history)
-    await history.close()
+    async with history_in(tmp_path) as history:
+        yield ReplayDriver(ledger, history)
 
 
 @pytest.fixture

@@ -51,8 +51,7 @@ class Past:
         await record_all(ledger, self.history)
         await ledger.outbox.read_checked({0: await self.history.place(OUTBOX)}, 1)
         while await ledger.rewriting.step():
-            pass
-        await record_all(ledger, self.history)
+            await record_all(ledger, self.history)
         async with ledger_state(here.limited.server.url) as state:
             return differences(await rows_of_history(self.url), await rows_of_ledger(state))
 
@@ -73,9 +72,9 @@ async def finish(here: Halfway) -> None:
         woken = await here.woken()
         for one in await here.driver.claim() if "refresh/default" in woken else ():
             await here.driver.commit(one, shown(one.record.imp_uid))
-        taken = [one for lane in (LANE, REPLAYED) if str(lane) in woken for one in await here.driver.take(lane)]
-        for one in taken:
-            await here.driver.settle(one)
+        for lane in (LANE, REPLAYED):
+            for sent in await here.driver.take(lane) if str(lane) in woken else ():
+                await here.driver.settle(sent)
         if not woken & {"refresh/default", str(LANE), str(REPLAYED)}:
             return
     raise AssertionError(f"still woken: {woken}")

@@ -194,6 +194,9 @@ async def _remove(ledger: Ledger, driver: Driver, keys: Keys) -> None:
     """A merchant is deleted, and retention removes what is old."""
     await ledger.merchants.put("shop", imp_key="k", imp_secret="s")
     await ledger.endpoints.disable("ep_1", because("by hand"))
+    # As erasing a buyer leaves it where that breaks off.
+    await ledger.cells[0].run("erase_events", "default", "imp_1", 0, 1, 1, b"{}", 0, 0)
+    await keys.see()
     await ledger.merchants.delete("shop")
     await ledger.merchants.put("other", imp_key="k", imp_secret="s")
     later = await ledger.now() + 1

@@ -9,30 +9,21 @@ from typing import Any
 import pytest
 
 from ledger import Ledger
+from ledger.scripting import Argument
+from ledger.store import Store
+from ledger.whole_events import MOST_EVENTS
 from schemas import wire
-from schemas.errors import LedgerFull
+from schemas.errors import LedgerFull, LedgerUnavailable
 from schemas.payments.commit_steps import STEP_FACTS
 from schemas.payments.decide import Policy, decide
-from schemas.payments.snapshot import Snapshot
-from tests.support.ledger_driver import REFRESH, THEN, Driver, paid, queue_url
+from tests.support.ledger_driver import REFRESH, THEN, Driver, fixed, paid, queue_url
 from tests.support.ledger_invariants import problems
 from tests.support.ledger_redis import key
+from tests.support.reasons import because
 from tests.support.redis_process import RedisServer
 
 MB = 1_000_000
-
-
-def fixed(deposits: int, imp_uid: str = "imp_fixed", **fields: Any) -> Snapshot:
-    """A fixed virtual account with so many deposits."""
-    rows = [
-        {"pg_tid": f"dep_{n:026}", "amount": 1000 + n, "depositor_name": "Hong Gildong", "deposited_at": THEN + n // 50}
-        for n in range(deposits)
-    ]
-    raw = {
-        "imp_uid": imp_uid, "merchant_uid": "order", "status": "paid", "amount": 0, "cancel_amount": 0,
-        "currency": "KRW", "pay_method": "vbank", "deposit_history": rows, "paid_at": THEN, "name": "rent", **fields,
-    }  # fmt: skip
-    return Snapshot.parse(wire.loads(wire.dumps(raw)))
+FIXED = ("default", "imp_fixed")
 
 
 @pytest.fixture
@@ -223,6 +214,76 @@ async def test_retention_removes_a_long_history_in_parts(driver: Driver) -> None
     assert left == []
     for pattern in ("evt:*", "dlv:*", "att:*", "ntf:*"):
         assert [name async for name in driver.redis.scan_iter(key(pattern))] == []
+
+
+async def test_a_buyer_of_a_long_history_is_erased_in_parts(own: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No call reads or writes more than some events and one large object; nothing of the buyer is left, and each event
+    shows the object that it showed."""
+    sizes: list[int] = []
+    run, run_all = Store.run, Store.run_all
+
+    async def written(store: Store, name: str, *args: Argument, **options: Any) -> Any:
+        if name == "erase_events":
+            sizes.append(len(repr(args)))
+        return await run(store, name, *args, **options)
+
+    async def read(store: Store, name: str, calls: Sequence[Sequence[Argument]], **options: Any) -> list[Any]:
+        answers = await run_all(store, name, calls, **options)
+        sizes.extend(len(repr(answer)) for answer in answers)
+        return answers
+
+    await own.look(fixed(3000))
+    for deposits in range(3001, 3006):
+        await own.look(fixed(deposits, custom_data="x" * MB))
+    before = await events(own)
+    monkeypatch.setattr(Store, "run", written)
+    monkeypatch.setattr(Store, "run_all", read)
+    await own.ledger.erasing.erase("default", "imp_fixed")
+    assert len(sizes) > 2 * 3000 / MOST_EVENTS
+    assert max(sizes) < 4 * MB
+    assert await events(own) == before
+    assert await own.redis.exists(key("blank_snaps", "default/imp_fixed")) == 0
+    for pattern in ("evt:*", "snaps:*", "pay:*", "facts:*"):
+        async for name in own.redis.scan_iter(key(pattern)):
+            values = b"\n".join(await own.redis.hvals(name))
+            assert (b"Gildong" in values, b"xxxxxxxx" in values) == (False, False), name
+    shown = [wire.loads(row.body)["data"]["payment"] for row in await own.ledger.events.of_payment(*FIXED, most=5)]
+    assert [len(one["deposit_history"]) for one in shown] == [3001, 3002, 3003, 3004, 3005]
+    assert await problems(own.ledger) == []
+
+
+async def test_a_broken_off_erasure_is_finished_by_the_next(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever it broke off, and though more was announced since; until then events show what they showed."""
+    run, calls_left = Store.run, 0
+
+    async def breaks_off(store: Store, name: str, *args: Argument, **options: Any) -> Any:
+        nonlocal calls_left
+        calls_left -= name == "erase_events"
+        if calls_left < 0:
+            raise LedgerUnavailable(because("killed"))
+        return await run(store, name, *args, **options)
+
+    async def shown() -> list[bytes]:
+        return [row.body for row in await driver.ledger.events.of_payment(*FIXED, most=200)]
+
+    monkeypatch.setattr("ledger.whole_events.MOST_EVENTS", 10)
+    looks = [1, 20, 21, 60]
+    for deposits in looks:
+        await driver.look(fixed(deposits))
+    for calls in range(6):
+        with monkeypatch.context() as broken:
+            calls_left = calls
+            broken.setattr(Store, "run", breaks_off)
+            with pytest.raises(LedgerUnavailable):
+                await driver.ledger.erasing.erase(*FIXED)
+        looks.append(61 + calls)
+        await driver.look(fixed(looks[-1]))
+        found = {len(wire.loads(body)["data"]["payment"]["deposit_history"]) for body in await shown()}
+        assert found == set(looks)
+    await driver.ledger.erasing.erase(*FIXED)
+    assert not [body for body in await shown() if b"Gildong" in body]
+    assert len(await shown()) == looks[-1]
+    assert await problems(driver.ledger) == []
 
 
 async def test_what_has_no_room_is_not_begun(own: Driver) -> None:

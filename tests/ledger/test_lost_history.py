@@ -16,7 +16,7 @@ from history.connection import Database, open_database
 from history.tables import metadata
 from ledger import Ledger
 from ledger.jobs import REWRITE
-from ledger.outbox import name_of
+from ledger.outbox import outbox_name
 from ledger.rewriting import PARTS
 from ledger.stored_entries import whole_payment
 from runtime.encryption import Sealer
@@ -25,7 +25,7 @@ from schemas.endpoints.events import EndpointEvent
 from schemas.endpoints.health import EndpointHealth
 from schemas.outbox.codec import pack
 from schemas.outbox.entries import Audit
-from tests.support.ledger_driver import Driver, paid, queue_url
+from tests.support.ledger_driver import Driver, fixed, paid, queue_url
 from tests.support.ledger_redis import key
 from tests.support.waiting import until
 from workers.recorder import Recorder
@@ -123,6 +123,29 @@ async def test_a_lost_history_is_stored_entries(ledger: Ledger, tmp_path: Path) 
     await second.close()
 
 
+async def test_a_long_history_is_written_again_in_parts(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each event shows the object that it showed, whichever part it is in."""
+    driver = Driver(ledger)
+    first, _ = await history_in(tmp_path, "first")
+    for deposits in (150, 151, 170, 171, 400):
+        await driver.look(fixed(deposits))
+    await record(ledger, first)
+    monkeypatch.setattr("ledger.whole_events.MOST_EVENTS", 30)
+    second, _ = await history_in(tmp_path, "second")
+    await record(ledger, second)
+    await lost(ledger)
+    while await Rewriter(ledger).step("rewrite_history", 0) is not None:
+        await record(ledger, second)
+    name = ("default", "imp_fixed")
+    was, again = [(await one.events.of_payments([name], most=500))[name] for one in (first, second)]
+    assert len(was) == 400
+    assert again == was
+    await first.close()
+    await second.close()
+
+
 async def test_what_changes_meanwhile_wins(ledger: Ledger, tmp_path: Path) -> None:
     """Whichever is recorded first."""
     driver = Driver(ledger)
@@ -147,7 +170,7 @@ async def test_an_old_copy_of_redis_records_on(ledger: Ledger, tmp_path: Path) -
     history, _ = await history_in(tmp_path, "history")
     await driver.look(paid("imp_1"))
     await record(ledger, history)
-    name = name_of(await ledger.outbox.lead("me") or "", 0)
+    name = outbox_name(await ledger.outbox.lead("me") or "", 0)
     place = await history.place(name)
     ms = int(place.partition("-")[0])
     later = f"{ms + 3_600_000}-7"

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from runtime.signals import STOP_SIGNALS, handled, handled_in_loop
+from runtime.signals import STOP_SIGNALS, handled, handled_in_loop, ignore
 
 
 @pytest.mark.parametrize("number", STOP_SIGNALS)
@@ -39,3 +39,13 @@ def test_a_signal_calls_the_function_without_a_loop(number: signal.Signals) -> N
             time.sleep(0.001)
     assert calls == [1]
     assert signal.getsignal(number) is before
+
+
+def test_signals_that_are_ignored_do_nothing() -> None:
+    """Neither a handler that was there before nor the default is called."""
+    calls: list[int] = []
+    with handled(lambda: calls.append(1)):
+        ignore()
+        for number in STOP_SIGNALS:
+            os.kill(os.getpid(), number)
+    assert calls == []

@@ -8,7 +8,7 @@ a Redis                       the fixtures ``redis_url`` (shared, emptied) and `
                               ``watched`` (two servers and Sentinels), ``cluster``; ``guarded_redis`` for passwords
                               and TLS; others are a ``redis_process.RedisServer``
 a process of the project      the fixture ``processes``; ``processes.Process`` waits for log lines, ports and the end.
-                              It comes from ``warm_python``, which has imported the libraries
+                              It comes from ``warm_python``, which has imported everything
 a receiver                    ``receivers.start``; its parts without a process: ``receiver_parts``
 the whole relay               ``relay.Relay``: one for a file by ``relay_fixtures.shared_relay``, one for a test by the
                               fixtures ``relay`` and ``start_relay`` of `tests/end_to_end`

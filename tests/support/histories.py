@@ -1,36 +1,67 @@
-"""A history in an SQLite file of the test's own."""
+"""Histories with their tables, which are made once for a run and then copied: that is a tenth of making them anew."""
 
 from __future__ import annotations
 
+import atexit
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from tempfile import TemporaryDirectory
+from pathlib import Path
+from tempfile import TemporaryDirectory, mkdtemp
 
 from history import History
 from ledger import Ledger
-from ledger.outbox import name_of
+from ledger.outbox import outbox_name
 from runtime import history_url
 
 OUTBOX = "test:00"
 """What `record_all` calls the outbox in history."""
+_tables: list[Path] = []
+"""A file with all tables, once there is one."""
+
+
+async def make_tables(url: str) -> None:
+    """Make the tables of an empty history in a file that does not exist yet; PostgreSQL's are left to `prepare`."""
+    if not url.startswith("sqlite:///"):
+        return
+    if not _tables:
+        folder = Path(mkdtemp(prefix="relay-history-"))
+        atexit.register(shutil.rmtree, folder)
+        await _prepared(f"sqlite:///{folder}/history.db")
+        _tables.append(folder / "history.db")
+    shutil.copy(_tables[0], url.removeprefix("sqlite:///"))
+
+
+async def _prepared(url: str) -> None:
+    history = History.connect(history_url.parse(url))
+    await history.prepare()
+    await history.close()
+
+
+@asynccontextmanager
+async def history_in(folder: Path) -> AsyncIterator[History]:
+    """An empty history in an SQLite file in this folder."""
+    url = f"sqlite:///{folder}/history.db"
+    await make_tables(url)
+    history = History.connect(history_url.parse(url))
+    try:
+        yield history
+    finally:
+        await history.close()
 
 
 @asynccontextmanager
 async def sqlite_history() -> AsyncIterator[History]:
-    """An empty history, with its tables."""
+    """An empty history in a folder of its own."""
     with TemporaryDirectory(prefix="relay-history-") as folder:
-        history = History.connect(history_url.parse(f"sqlite:///{folder}/history.db"))
-        await history.prepare()
-        try:
+        async with history_in(Path(folder)) as history:
             yield history
-        finally:
-            await history.close()
 
 
 async def record_all(ledger: Ledger, history: History) -> None:
     """Have history record all that is in the outbox, as a worker does."""
     for cell in ledger.outbox.cells:
-        name = name_of("test", cell)
+        name = outbox_name("test", cell)
         place = await history.place(name)
         while items := (await ledger.outbox.read({cell: place}, 100))[cell]:
             entries = [entry for item in items for entry in item.entries]

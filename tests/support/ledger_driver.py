@@ -13,6 +13,7 @@ from ledger.endpoint_rows import dump_places
 from ledger.keys import Lane, cell_of, cell_prefix
 from ledger.leases import Lease
 from ledger.refresh_lane import ClaimedPayment, Outcome
+from schemas import wire
 from schemas.endpoints.delivery import Attempt, Dead, Delivered, Retry, Verdict
 from schemas.endpoints.endpoint import Endpoint
 from schemas.endpoints.places import Places
@@ -71,6 +72,19 @@ def paid(imp_uid: str = "imp_1", *cancelled: int, **fields: Any) -> Snapshot:
         "cancel_history": history, **fields,
     }  # fmt: skip
     return Snapshot.parse(raw)
+
+
+def fixed(deposits: int, imp_uid: str = "imp_fixed", **fields: Any) -> Snapshot:
+    """A fixed virtual account with so many deposits."""
+    rows = [
+        {"pg_tid": f"dep_{n:026}", "amount": 1000 + n, "depositor_name": "Hong Gildong", "deposited_at": THEN + n // 50}
+        for n in range(deposits)
+    ]
+    raw = {
+        "imp_uid": imp_uid, "merchant_uid": "order", "status": "paid", "amount": 0, "cancel_amount": 0,
+        "currency": "KRW", "pay_method": "vbank", "deposit_history": rows, "paid_at": THEN, "name": "rent", **fields,
+    }  # fmt: skip
+    return Snapshot.parse(wire.loads(wire.dumps(raw)))
 
 
 def endpoint(name: str = "ep_1", **fields: Any) -> Endpoint:

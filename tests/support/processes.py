@@ -34,6 +34,7 @@ class Process:
     def __init__(self, name: str, command: list[str], environ: Mapping[str, str], directory: Path) -> None:
         self.name = name
         self.lines: list[str] = []
+        self._entries: list[dict[str, Any]] = []
         self._process = _start(command, environ, directory)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -41,7 +42,12 @@ class Process:
     def _read(self) -> None:
         assert self._process.stdout is not None
         with self._process.stdout as output:
-            self.lines.extend(line.rstrip("\n") for line in output)
+            for line in output:
+                self.lines.append(line.rstrip("\n"))
+                with suppress(ValueError):
+                    entry = json.loads(line)
+                    if isinstance(entry, dict):
+                        self._entries.append(entry)
 
     @property
     def pid(self) -> int:
@@ -60,12 +66,7 @@ class Process:
 
     def logs(self, event: str | None = None, **fields: Any) -> list[dict[str, Any]]:
         """The log lines so far, those of this event and with these fields where asked for."""
-        found = []
-        for line in list(self.lines):
-            with suppress(ValueError):
-                entry = json.loads(line)
-                if isinstance(entry, dict) and (event is None or entry.get("event") == event):
-                    found.append(entry)
+        found = [entry for entry in list(self._entries) if event is None or entry.get("event") == event]
         return [entry for entry in found if fields.items() <= entry.items()]
 
     async def logged(self, event: str, **fields: Any) -> dict[str, Any]:
@@ -149,7 +150,7 @@ class Processes:
 
 
 def _start(command: list[str], environ: Mapping[str, str], directory: Path) -> subprocess.Popen[str] | WarmProcess:
-    """A Python program comes from a server that has imported the libraries, unless its path says what to import."""
+    """A Python program comes from a server that has imported the project, unless its path says what to import."""
     if command[0] == sys.executable and command[1] in ("-m", "-c") and environ.get("PYTHONPATH") == str(ROOT):
         return WarmProcess(command[1:], environ, directory)
     return subprocess.Popen(

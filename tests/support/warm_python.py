@@ -1,14 +1,16 @@
-"""Python processes without most of their start-up: the libraries' imports are half of the CPU that this suite takes.
+"""Python processes without most of their start-up: imports would be half of the CPU that this suite takes.
 
-`warm_python.py SOCKET serve` imports libraries once, none of the project's modules, and forks for each call.
+`warm_python.py SOCKET serve` imports the project's programs once, and forks for each call.
 `warm_python.py SOCKET -m MODULE …` hands its arguments, environment, directory and standard files over, and ends with
 the status that comes back; `WarmProcess` does the same for `Process`. What runs is a process of its own in every other
-way: its own session, signals, environment and fresh modules of the project.
+way: its own session, signals and environment. The project's modules read none of these, no clock and no random number
+when they are imported; cold starts are in `tests/cli/test_up.py`.
 """
 
 from __future__ import annotations
 
 import atexit
+import gc
 import json
 import os
 import select
@@ -25,22 +27,16 @@ from typing import TYPE_CHECKING, NoReturn
 if TYPE_CHECKING:
     from typing import IO
 
-LIBRARIES = (
-    "aiohttp", "cryptography.fernet", "dramatiq.brokers.redis", "httptools", "httpx", "httpx_aiohttp", "jinja2",
-    "orjson", "prometheus_client", "pydantic.dataclasses", "pydantic.json_schema", "pydantic.main",
-    "pydantic.functional_serializers", "pydantic.plugin._loader", "pydantic.types", "redis.asyncio", "rich.console",
-    "rich.live", "rich.table", "sqlite3", "standardwebhooks", "starlette.applications", "starlette.routing",
-    "structlog", "tomllib", "typer", "uvicorn.protocols.http.httptools_impl", "uvicorn.server", "uvloop", "zoneinfo",
-)  # fmt: skip
-"""pydantic imports its parts when they are used, which is a tenth of a second in each process."""
+PROGRAMS = ("cli.main", "console.server", "receiver.server", "sandbox.app", "workers.app")
 
 
 def serve(path: str) -> None:
     """Carry out calls until the other end of standard input is closed."""
     from importlib import import_module
 
-    for library in LIBRARIES:
-        import_module(library)
+    for module in PROGRAMS:
+        import_module(module)
+    gc.freeze()  # so that no fork's collector touches, and thereby copies, what all share
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(f"{path}.new")
@@ -156,7 +152,7 @@ def server() -> str:
     command = [sys.executable, __file__, str(path), "serve"]
     process = subprocess.Popen(command, env=clean_environ(), stdin=subprocess.PIPE, start_new_session=True)
     atexit.register(process.kill)
-    until_now(lambda: path.exists() or process.poll() is not None, "the libraries are imported")
+    until_now(lambda: path.exists() or process.poll() is not None, "the programs are imported")
     assert process.poll() is None
     return str(path)
 

@@ -22,11 +22,11 @@ LOST_AT = THEN - 3600
 )
 def test_a_payment_that_began_after_a_loss_counts_from_one(began_at: int, sequence: int) -> None:
     """Whatever was lost can have announced nothing of it; of any older one it can, and of one that shows no time."""
-    times = {"paid_at": began_at, "started_at": began_at}
-    assert counted(Record("default", "imp_1", sequence=LOST_AT), paid(**times)).sequence == sequence
+    shown = paid("imp_1", paid_at=began_at, started_at=began_at)
+    assert counted(Record("default", "imp_1", sequence=LOST_AT), shown).sequence == sequence
 
 
 def test_a_known_payment_goes_on() -> None:
     """Its sequence is what its events have come to."""
     known = Record("default", "imp_1", sequence=LOST_AT + 2, version=1)
-    assert counted(known, paid(started_at=THEN)) is known
+    assert counted(known, paid("imp_1", started_at=THEN)) is known

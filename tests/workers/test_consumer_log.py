@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from workers.consumer_log import EVERY, OnceAMinute
+from runtime.repeated_lines import AGAIN_AFTER
+from workers.consumer_log import OnceAMinute
 
 
 def record(text: str, level: int = logging.CRITICAL) -> logging.LogRecord:
@@ -20,5 +21,5 @@ def test_one_line_a_minute_is_enough() -> None:
     assert [once_a_minute.filter(trouble) for _ in range(3)] == [True, False, False]
     assert not once_a_minute.filter(record("Restarting consumer in %0.2f seconds.", logging.INFO))
     assert once_a_minute.filter(record("Running consumer thread...", logging.DEBUG))
-    now[0] = EVERY
+    now[0] = AGAIN_AFTER
     assert [once_a_minute.filter(trouble) for _ in range(2)] == [True, False]

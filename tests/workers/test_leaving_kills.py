@@ -3,27 +3,23 @@ lost, and nothing is announced twice."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import signal
-import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
 import pytest
 
 from history import History
 from ledger import Ledger
-from runtime import history_url
-from tests.support import postgres
+from runtime.history_url import parse
 from tests.support.histories import record_all
 from tests.support.iamport_stub import Stub, always, payment, well
 from tests.support.ledger_driver import Driver, queue_url
 from tests.support.ledger_invariants import problems
 from tests.support.ledger_redis import key, redis_of
-from tests.support.postgres import Postgres
+from tests.support.processes import Processes
 
 NAME = ("default", "imp_1")
 _WORKER = """
@@ -79,44 +75,40 @@ os._exit(0)
 """
 
 
-@pytest.fixture(scope="module")
-def postgres_server(free_port: Callable[[], int]) -> Iterator[Postgres]:
-    """A PostgreSQL of this file's own."""
-    with postgres.installed(free_port) as server:
-        yield server
+Work = Callable[[str, int, str], Awaitable[int]]
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def history(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[tuple[History, str]]:
-    """An empty history on each database, and its URL."""
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'history.db'}"
-    else:
-        url = request.getfixturevalue("postgres_server").create("relay")
-    opened = History.connect(history_url.parse(url))
+@pytest.fixture
+async def history(history_url: str) -> AsyncIterator[History]:
+    """An empty history on each database."""
+    opened = History.connect(parse(history_url))
     await opened.prepare()
-    yield opened, url
+    yield opened
     await opened.close()
 
 
-async def killed_everywhere(
-    what: str, steps: Iterable[int], urls: tuple[str, ...], scripts: str, driver: Driver
-) -> int:
+@pytest.fixture
+def work(processes: Processes, redis_url: str, history_url: str, stub: Stub) -> Work:
+    """Runs a worker that is killed at a step of these scripts, 0 for none; gives its exit status."""
+
+    async def run(what: str, at: int, scripts: str) -> int:
+        urls = (redis_url, queue_url(redis_url), history_url, stub.url)
+        worker = processes.run("worker", [sys.executable, "-c", _WORKER, what, str(at), *urls, scripts])
+        status = await worker.ended()
+        assert status in (0, -signal.SIGKILL), worker.output
+        return status
+
+    return run
+
+
+async def killed_everywhere(what: str, steps: Iterable[int], work: Work, scripts: str, driver: Driver) -> int:
     """Run workers that are killed at these steps, one after the other, until one gets through; how many were killed."""
     for kills, at in enumerate(steps):
-        if await work(what, at, urls, scripts) == 0:
+        if await work(what, at, scripts) == 0:
             return kills
         await driver.pass_time(11)  # its leases end
         assert await problems_but_unfinished(driver) == []
     raise AssertionError("none gets through")
-
-
-async def work(what: str, at: int, urls: tuple[str, ...], scripts: str) -> int:
-    """Run a worker that is killed at a step, 0 for none; its exit status."""
-    command = [sys.executable, "-c", _WORKER, what, str(at), *urls, scripts]
-    ended = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=60)
-    assert ended.returncode in (0, -signal.SIGKILL), ended.stderr
-    return ended.returncode
 
 
 async def problems_but_unfinished(driver: Driver) -> list[str]:
@@ -124,42 +116,39 @@ async def problems_but_unfinished(driver: Driver) -> list[str]:
     return [one for one in await problems(driver.ledger) if not one.startswith("snaps:")]
 
 
-async def test_killed_at_every_step(redis_url: str, history: tuple[History, str]) -> None:
+async def test_killed_at_every_step(redis_url: str, history: History, stub: Stub, work: Work) -> None:
     """Whatever a killed worker has left undone, the next one does; a payment is in the ledger or in history, whole."""
-    past, url = history
-    async with Stub() as stub:
-        ledger = Ledger.connect(redis_url, queue_url(redis_url))
-        driver = Driver(ledger)
-        await ledger.merchants.ensure("default")
-        urls = (redis_url, queue_url(redis_url), url, stub.url)
-        now = int(time.time())
-        stub.reply = always(well([payment("imp_1", started_at=now - 90, paid_at=now - 60)]))
-        lane = await driver.subscribe()
+    ledger = Ledger.connect(redis_url, queue_url(redis_url))
+    driver = Driver(ledger)
+    await ledger.merchants.ensure("default")
+    now = int(time.time())
+    stub.reply = always(well([payment("imp_1", started_at=now - 90, paid_at=now - 60)]))
+    lane = await driver.subscribe()
+    await driver.accept("imp_1")
+    assert await work("refresh", 0, "") == 0
+    await driver.settle(await driver.take_one(lane))
+    await record_all(ledger, history)
+
+    for scripts, least in (("commit", 2), ("claim_payments put_back_events put_back_payment", 6)):
+        # What a step has removed is gone: so the first one is killed before its step, all others after it.
+        kills = 0
+        while kills < 10 and [name async for name in redis_of(ledger).scan_iter("*imp_1*")]:
+            assert await work("leave", min(kills + 1, 2), "remove_payments") != 0
+            assert await problems_but_unfinished(driver) == []
+            kills += 1
+        assert [name async for name in redis_of(ledger).scan_iter("*imp_1*")] == []
+        assert kills >= 3
+        assert await ledger.cold.missing([NAME]) == [NAME]
+
         await driver.accept("imp_1")
-        assert await work("refresh", 0, urls, "") == 0
-        await driver.settle(await driver.take_one(lane))
-        await record_all(ledger, past)
+        assert await killed_everywhere("refresh", range(1, 20), work, scripts, driver) >= least
 
-        for scripts, least in (("commit", 2), ("claim_payments put_back_events put_back_payment", 6)):
-            # What a step has removed is gone: so the first one is killed before its step, all others after it.
-            kills = 0
-            while kills < 10 and [name async for name in redis_of(ledger).scan_iter("*imp_1*")]:
-                assert await work("leave", min(kills + 1, 2), urls, "remove_payments") != 0
-                assert await problems_but_unfinished(driver) == []
-                kills += 1
-            assert [name async for name in redis_of(ledger).scan_iter("*imp_1*")] == []
-            assert kills >= 3
-            assert await ledger.cold.missing([NAME]) == [NAME]
-
-            await driver.accept("imp_1")
-            assert await killed_everywhere("refresh", range(1, 20), urls, scripts, driver) >= least
-
-            await record_all(ledger, past)
-            rows = await past.events.of_payments([NAME])
-            assert [event.sequence for event in rows[NAME]] == [1]
-            assert [json.loads(row.body)["type"] for row in await ledger.events.of_payment(*NAME)] == ["payment.paid"]
-            assert await driver.take(lane) == ()
-            pending = await redis_of(ledger).zcard(key("ntfs", "o", "pending"))
-            assert pending == 0
-        assert await problems(ledger) == []
-        await ledger.close()
+        await record_all(ledger, history)
+        rows = await history.events.of_payments([NAME])
+        assert [event.sequence for event in rows[NAME]] == [1]
+        assert [json.loads(row.body)["type"] for row in await ledger.events.of_payment(*NAME)] == ["payment.paid"]
+        assert await driver.take(lane) == ()
+        pending = await redis_of(ledger).zcard(key("ntfs", "o", "pending"))
+        assert pending == 0
+    assert await problems(ledger) == []
+    await ledger.close()

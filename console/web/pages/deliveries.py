@@ -148,7 +148,7 @@ _ONE = "/deliveries/{id}"
 
 PAGES = (
     PageRoute("/deliveries", deliveries),
-    PageRoute(_ONE, delivery),
+    PageRoute(_ONE, delivery, audited=acts.DELIVERY_READ),
     PageRoute(f"{_ONE}/retry", retry, "POST", audited=acts.DELIVERY_RETRY),
-    PageRoute(f"{_ONE}/show", show, "POST", for_readers=True, audited=acts.DELIVERY_READ),
+    PageRoute(f"{_ONE}/show", show, "POST", for_readers=True, audited=acts.CALLBACK_READ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from console.http import acts
 from console.operations.read_notifications import list_notifications
 from console.operations.read_payments import find_payment
 from console.operations.search_history import Found, search_history
@@ -38,7 +39,7 @@ async def search(visit: Visit) -> PageResult:
         "next_cursor": found.next_cursor,
         "paged": cursor is not None,
     }
-    return View("search", values)
+    return View("search", values, named={"found": [row.stored.imp_uid for row in found.payments]})
 
 
 async def _clear(visit: Visit, wanted: str, found: Found) -> str | None:
@@ -64,4 +65,4 @@ async def _without_history(visit: Visit, wanted: str) -> str | None:
     return addresses.payment(named[0].stored.merchant, wanted) if len(named) == 1 else None
 
 
-PAGES = (PageRoute("/find", search),)
+PAGES = (PageRoute("/find", search, audited=acts.PAYMENT_SEARCH),)

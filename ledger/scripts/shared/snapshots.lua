@@ -13,9 +13,8 @@ local function in_common(a, b)
   return n
 end
 
--- Stores an object of a payment under a version.
-local function store_snapshot(p, version, object)
-  local key = k("snaps", p)
+-- Stores an object of a payment under a version, in `snaps:p` or in what is to become it.
+local function store_snapshot(key, version, object)
   local base, spent = unpack(redis.call("HMGET", key, "whole", "spent"))
   -- This version may be stored already, where a script before this one ended halfway: nothing refers to it yet.
   local whole = base and base ~= version and redis.call("HGET", key, base)

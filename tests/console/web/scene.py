@@ -10,6 +10,8 @@ from tests.console.conftest import Console
 from tests.support.machine import NOW, look_at, notify, payment, seen, send
 
 BUYER = "홍길동"
+ANSWER = "no such order"
+"""What an endpoint has said."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ async def set_up(console: Console) -> Scene:
         sick["id"],
         Dead(Reason.of("attempts_exhausted", Reason.of("http_answer", status=500), attempts=1)),
         status_code=500,
-        response="no",
+        response=ANSWER,
     )
     await notify(console.ledger, "imp_made_up", extra=f'{{"event":"Some.Thing","buyer_name":"{BUYER}"}}'.encode())
     await look_at(console.ledger, {})

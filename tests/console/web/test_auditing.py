@@ -9,9 +9,9 @@ import pytest
 
 from console.web.catalogue import LANGUAGES, catalogue_of
 from console.web.pages.audit import ACTIONS
-from tests.console.conftest import READ_ONLY, Console
+from tests.console.conftest import READ_ONLY, Console, on_each_database
 from tests.console.web.conftest import Reader
-from tests.console.web.scene import set_up
+from tests.console.web.scene import ANSWER, BUYER, set_up
 from tests.console.web.test_acting import NEW
 
 PAYMENT = "/payments/default/imp_1"
@@ -67,7 +67,7 @@ async def test_looks_and_acts_on_a_page(reader: Reader, console: Console) -> Non
     scene = await set_up(console)
     before = len(await told(console))
     event = scene.dead.partition(".")[0]
-    for path in (PAYMENT, "/payments", "/events", "/notifications", f"/deliveries/{scene.dead}", f"/events/{event}"):
+    for path in (PAYMENT, "/payments", "/events", "/notifications", "/deliveries", f"/events/{event}"):
         assert (await reader.open(path)).status_code == 200
     assert (await reader.send("/replays", {"endpoint": scene.sick, "rate": "50", "only": "all"})).status_code == 200
     assert (await reader.send("/endpoints/new", {**NEW, "url": "ftp://x"})).status_code == 422
@@ -83,9 +83,41 @@ async def test_looks_and_acts_on_a_page(reader: Reader, console: Console) -> Non
     assert (await told(console))[before:] == [
         ("payment.read", "imp_1", {"merchant": "default"}),
         ("event.read", event, {}),
-        ("delivery.read", scene.dead, {}),
+        ("callback.read", scene.dead, {}),
         ("secret.read", scene.sick, {}),
         ("endpoint.disable", scene.sick, {}),
+    ]
+
+
+async def test_a_page_that_shows_what_an_endpoint_answered_is_a_look(reader: Reader, console: Console) -> None:
+    """The answer may repeat the buyer's data that were sent. Opened anew or kept open, whoever sees them is audited."""
+    scene = await set_up(console)
+    showing = [path for path in scene.pages if ANSWER in (await reader.open(path)).text]
+    assert showing == [f"/deliveries/{scene.dead}"]
+    assert ("delivery.read", scene.dead, {}) in await told(console)
+    well = f"{scene.event}.{scene.well}"
+    async with reader.client.stream("GET", f"/deliveries/{well}?live=1") as live:
+        assert live.status_code == 200
+    assert (await told(console))[-1] == ("delivery.read", well, {})
+
+
+async def test_pages_show_buyers_only_when_asked(reader: Reader, console: Console) -> None:
+    """Whatever else is opened shows none, so that it is no look."""
+    scene = await set_up(console)
+    assert [path for path in scene.pages if BUYER in (await reader.open(path)).text] == []
+
+
+@on_each_database
+async def test_a_search_is_a_look(reader: Reader, console: Console) -> None:
+    """It tells who has paid: the audit has the payments that were found, and not the buyer's name."""
+    await set_up(console)
+    before = len(await told(console))
+    for wanted in (BUYER, "no such buyer", "imp_1"):
+        await reader.open("/find", params={"q": wanted})
+    entries = (await told(console))[before:]
+    assert entries == [
+        ("payment.search", "", {"found": ["imp_2", "imp_1"]}),
+        ("payment.search", "", {}),
     ]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from console.operations import history_state
-from tests.console.conftest import Console
+from tests.console.conftest import Console, on_each_database
 from tests.console.test_history import take_away
 from tests.console.web.conftest import Reader
 from tests.console.web.scene import BUYER, set_up
@@ -27,6 +27,7 @@ def rows(text: str) -> int:
     return sum(part.count("<tr") for part in re.findall(r"<tbody>(.*?)</tbody>", text, re.DOTALL))
 
 
+@on_each_database
 @pytest.mark.parametrize("name", LISTS)
 async def test_a_list_shows_the_days_that_are_chosen(reader: Reader, console: Console, name: str) -> None:
     """Whole days of the reader's zone, both of them; the fields keep what was chosen."""
@@ -49,6 +50,7 @@ async def test_days_have_to_make_sense(reader: Reader, query: str) -> None:
     assert (await reader.open(f"/payments?{query}")).status_code == 422
 
 
+@on_each_database
 async def test_chosen_days_are_counted(reader: Reader, console: Console) -> None:
     """As long as there is no other filter than a merchant."""
     await set_up(console)
@@ -59,6 +61,7 @@ async def test_chosen_days_are_counted(reader: Reader, console: Console) -> None
     assert "이 기간에" not in (await reader.open(f"/payments?from={today}&status=paid", headers=KOREAN)).text
 
 
+@on_each_database
 async def test_search_lists_what_may_be_meant(reader: Reader, console: Console) -> None:
     """Order numbers that begin with it, and what buyers typed, without showing that; then the pages behind."""
     await set_up(console)
@@ -70,6 +73,7 @@ async def test_search_lists_what_may_be_meant(reader: Reader, console: Console) 
     assert (nothing.status_code, rows(nothing.text)) == (200, 0)
 
 
+@on_each_database
 async def test_a_notification_is_found_by_its_id(reader: Reader, console: Console) -> None:
     """With a link to the payment that it is about."""
     identity = await notify(console.ledger, "imp_1")
@@ -77,6 +81,7 @@ async def test_a_notification_is_found_by_its_id(reader: Reader, console: Consol
     assert "/payments/default/imp_1" in text
 
 
+@on_each_database
 @pytest.mark.parametrize(
     ("language", "words"),
     [

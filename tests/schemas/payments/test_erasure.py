@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sandbox.blank_payment import blank_payment
 from schemas import wire
-from schemas.payments.erasure import blank_body, blank_detail, blank_object
+from schemas.payments.erasure import blank_json, blank_object, texts_to_blank
 from tests.support.outbox_entries import change_of, paid
 
 
@@ -40,7 +40,7 @@ def test_a_body_keeps_its_numbers() -> None:
     """Money stays digit by digit, ids and times stay."""
     change = change_of(paid(amount=wire.loads("10.10")))
     body = change.events[0].body
-    blank = blank_body(body)
+    blank = blank_json(body)
     assert b'"amount":10.10,' in blank
     assert "홍길동".encode() in body
     assert "홍길동".encode() not in blank
@@ -51,7 +51,7 @@ def test_a_body_keeps_its_numbers() -> None:
 def test_a_detail() -> None:
     """An account's number and holder; a reason by what the object says."""
     detail = wire.dumps({"virtual_account": {"number": "110-1", "holder": "Kim", "bank_code": "004"}})
-    assert wire.loads(blank_detail(detail)) == {"virtual_account": {"number": None, "holder": None, "bank_code": "004"}}
+    assert wire.loads(blank_json(detail)) == {"virtual_account": {"number": None, "holder": None, "bank_code": "004"}}
     reason = wire.dumps({"cancellation": {"reason": "for Hong", "amount": 5}})
     known = wire.dumps({"buyer_name": "Hong"})
-    assert wire.loads(blank_detail(reason, known)) == {"cancellation": {"reason": None, "amount": 5}}
+    assert wire.loads(blank_json(reason, texts_to_blank(known))) == {"cancellation": {"reason": None, "amount": 5}}
