@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from ledger.cells import Cells, raised
 from ledger.constants import SWEEP_AGAIN, SWEEP_EVERY, SWEEP_REST
@@ -38,6 +38,8 @@ class Sweep:
         """When to sweep each cell."""
         self._look_at = 0.0
         self._sweeps = False
+        self._busy: Collection[int] = ()
+        """The cells that had lanes at the last look."""
         self._is_pressed = False
         self._skew: float | None = None
         self._thorough_until = 0.0
@@ -53,7 +55,7 @@ class Sweep:
             return []
         if not swept:
             self._due = dict.fromkeys(self._due, 0.0)
-        await self._look(began)
+        await self._look()
         self._look_at = began + SWEEP_REST
         return await self._sweep([cell for cell, at in self._due.items() if at <= time.monotonic()], limit)
 
@@ -68,23 +70,39 @@ class Sweep:
     def _until(self) -> float:
         return min(self._look_at, *self._due.values()) if self._sweeps else self._look_at
 
-    async def _look(self, now: float) -> None:
+    async def _look(self) -> None:
         """Read which lane of each cell is due first. A cell that is away is left for the next look."""
-        first = [(store.prefix, ("ZRANGE", store.prefix + LANES(), "0", "0", "WITHSCORES")) for store in self._cells]
-        clock, *lanes = await self._cells.scripting.ask([(self._cells.shared.prefix, ("TIME",)), *first])
-        if all(isinstance(answer, Exception) for answer in lanes):
-            raised(lanes)
-        (redis_now,) = raised([clock])
-        skew = now - int(redis_now[0]) - int(redis_now[1]) / 1_000_000
+        now = time.monotonic()
+        (clock,) = raised(await self._cells.scripting.ask([(self._cells.shared.prefix, ("TIME",))]))
+        skew = now - int(clock[0]) - int(clock[1]) / 1_000_000
         if self._skew is not None and skew - self._skew > _CLOCK_PUT_BACK:
             self._thorough_until = now + SWEEP_AGAIN
         self._skew = skew
-        for cell, answer in enumerate(lanes):
-            if answer and not isinstance(answer, Exception):
-                self._due[cell] = min(self._due[cell], float(answer[1]) / 1000 + skew)
+        for cell, at in (await self._first_due()).items():
+            self._due[cell] = min(self._due[cell], at + skew)
         was_pressed, self._is_pressed = self._is_pressed, await is_nearly_full(self._cells)
         if self._is_pressed or was_pressed or now < self._thorough_until:
             self._due = dict.fromkeys(self._due, 0.0)
+
+    async def _first_due(self) -> dict[int, float]:
+        """When the first lane of each cell that has some is due, in UNIX seconds. Where one command can say how many
+        cells have lanes, and these are as many as at the last look, the others are not asked."""
+        names = [store.prefix + LANES() for store in self._cells]
+        cells: Sequence[int] = range(len(names))
+        if len(await self._cells.scripting.together(names)) == 1:
+            (busy,) = raised(await self._cells.scripting.ask([(names[0], ("EXISTS", *names))]))
+            cells = cells if busy != len(self._busy) else sorted(self._busy)
+        asked = [(names[cell], ("ZRANGE", names[cell], "0", "0", "WITHSCORES")) for cell in cells]
+        answers = await self._cells.scripting.ask(asked)
+        if answers and all(isinstance(answer, Exception) for answer in answers):
+            raised(answers)
+        found = {
+            cell: float(answer[1]) / 1000
+            for cell, answer in zip(cells, answers, strict=True)
+            if answer and not isinstance(answer, Exception)
+        }
+        self._busy = found.keys()
+        return found
 
     async def _sweep(self, cells: Collection[int], limit: int) -> list[Lane]:
         calls = {self._cells[cell]: (limit, LEASE_MS) for cell in cells}
