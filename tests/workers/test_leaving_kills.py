@@ -68,7 +68,7 @@ async def work():
         sealer, transport = Sealer([Fernet.generate_key().decode()]), production_transport()
         clients = MerchantClients(settings, sealer, transport, relay.tokens, relay.merchants.get)
         cold = ColdPayments(settings, relay, history)
-        await Refresher(settings, relay, cold, clients, random.Random(1)).refresh("refresh/default")
+        await Refresher(settings, relay, cold, clients, random.Random(1)).refresh("00:refresh/default")
 
 asyncio.run(work())
 os._exit(0)
