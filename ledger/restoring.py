@@ -81,7 +81,10 @@ class Restoring:
     async def replay(self, row: entries.Replay) -> int:
         """Put a running replay back, or a part of one; its deliveries have to come after it."""
         fields = unpack_row(row.row)
-        cell = cell_to_restore(load_replay(row.id, fields), fields, len(self._cells))
+        try:
+            cell = cell_to_restore(load_replay(row.id, fields), fields, len(self._cells))
+        except KeyError as error:
+            raise ValueError(f"it has no {error}") from None
         if cell is None:
             return 0
         return int(await self._cells[cell].run("put_back_replay", row.id, row.row, str(REPLAY), durable=True))

@@ -20,7 +20,7 @@ from schemas.endpoints.places import Places
 from schemas.payments.decide import Change, Policy, Record, decide
 from schemas.payments.notification import Notification
 from schemas.payments.snapshot import Snapshot
-from tests.support.ledger_redis import key, redis_of
+from tests.support.ledger_redis import cells_of, key, redis_of
 from tests.support.reasons import because
 from tests.support.redis_process import queue_url as queue_url  # noqa: PLC0414  # many take it from here
 
@@ -113,7 +113,7 @@ class Driver:
         self.redis = redis_of(ledger)
 
     def _key(self, *parts: str, merchant: str = "default") -> str:
-        return key(*parts, cells=len(self.ledger.cells), merchant=merchant)
+        return key(*parts, cells=cells_of(self.ledger), merchant=merchant)
 
     async def accept(self, imp_uid: str = "imp_1", **fields: Any) -> Notification:
         """Accept a webhook about a payment."""
@@ -156,7 +156,7 @@ class Driver:
         one = endpoint(name, **fields)
         await self.ledger.endpoints.create(one)
         await self.give_places(name, one.max_in_flight if places is None else places, one.merchant)
-        return Lane("deliver", name, cell_of(one.merchant, len(self.ledger.cells)))
+        return Lane("deliver", name, cell_of(one.merchant, cells_of(self.ledger)))
 
     async def give_places(self, name: str, places: int, merchant: str = "default") -> None:
         """Let an endpoint have so many places by now."""

@@ -35,3 +35,8 @@ def without_prefix(name: str) -> str:
 def redis_of(ledger: Ledger) -> Any:
     """The client of the servers that have the ledger; `Any`, because redis-py's types are too wide."""
     return ledger.cells.scripting.servers.client
+
+
+def cells_of(ledger: Ledger) -> int:
+    """How many cells a ledger has."""
+    return len(ledger.cells)
