@@ -7,7 +7,8 @@ from uuid import uuid4
 import structlog
 
 from ledger.acl import AclProblem
-from ledger.store import Store
+from ledger.cells import Cells, raised
+from ledger.keys import NAME
 from runtime.encryption import Sealer
 from schemas.errors import BadSetting, Unreadable
 from schemas.payments.codec import VERSION
@@ -31,15 +32,24 @@ def check_usable(*problems: AclProblem | None) -> None:
         log.warning("queue_away" if problem.of == "queue" else "ledger_away", error=english(problem.problem))
 
 
-async def begin(store: Store, sealer: Sealer, *, oldest: int = OLDEST, newest: int = VERSION) -> str:
-    """Check that this version reads the ledger's shapes and that one of the keys opens its canary; return its name.
+async def begin(cells: Cells, sealer: Sealer, *, oldest: int = OLDEST, newest: int = VERSION) -> str:
+    """Check that this version reads the ledger's shapes, that one of the keys opens its canary and that it has as many
+    cells as are set; return its name.
 
-    The first process writes all three. A version from ``oldest`` on is raised to the ``newest``. A canary that opens is
-    sealed anew with the first key, so that an old key can be removed once everything else is sealed anew, too.
-    Raises `BadSetting` and `LedgerUnavailable`.
+    The first process writes all four. Where what all cells share was lost with a node, the name is that of a cell. A
+    version from ``oldest`` on is raised to the ``newest``. A canary that opens is sealed anew with the first key, so
+    that an old key can be removed once everything else is sealed anew, too. Raises `BadSetting` and
+    `LedgerUnavailable`.
     """
-    begun = await store.run("begin", newest, sealer.seal(_CANARY), f"ldg_{uuid4().hex}", durable=True)
-    stored, canary, name = (text.decode() for text in begun)
+    named = raised(await cells.scripting.ask([(store.prefix, ("GET", store.prefix + NAME())) for store in cells]))
+    name = next((text.decode() for text in named if text), f"ldg_{uuid4().hex}")
+    args = (newest, sealer.seal(_CANARY), name, len(cells))
+    begun = await cells.shared.run("begin", *args, durable=True)
+    stored, canary, name, spread = (text.decode() for text in begun)
+    if int(spread) != len(cells):
+        raise BadSetting(
+            f"RELAY_CELLS={len(cells)} is not usable: this ledger was begun with {spread}, which it keeps for good"
+        )
     version = int(stored)
     if version > newest:
         raise BadSetting(f"REDIS_URL: this ledger has shapes of version {version}; this relay reads up to {newest}")
@@ -55,6 +65,6 @@ async def begin(store: Store, sealer: Sealer, *, oldest: int = OLDEST, newest: i
             "RELAY_ENCRYPTION_KEY: ***: none of these keys opens what this ledger was sealed with;"
             " it takes the keys it had, separated by commas"
         ) from None
-    await store.run("reseal_canary", canary, sealer.seal(_CANARY), durable=True)
-    await store.run("raise_version", newest, durable=True)
+    await cells.shared.run("reseal_canary", canary, sealer.seal(_CANARY), durable=True)
+    await cells.shared.run("raise_version", newest, durable=True)
     return str(name)

@@ -21,7 +21,7 @@ FILE = "_FILE"
 LARGEST_FILE = 65_536
 """Bytes: a setting is one line, and a wrong path may name any file."""
 
-LATER = ("RELAY_CELLS", "RELAY_METRICS_PORT")
+LATER = ("RELAY_METRICS_PORT",)
 """Settings of later versions, which may be set already when an upgrade is prepared; a log line says so."""
 
 EXAMPLES = ("RELAY_ENDPOINT_SECRET",)

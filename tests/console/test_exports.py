@@ -92,7 +92,7 @@ async def test_history_that_is_away_is_503(console: Console, monkeypatch: pytest
     async def away(*_given: object, **_options: object) -> str:
         raise AWAY
 
-    monkeypatch.setattr(History, "place", away)
+    monkeypatch.setattr(History, "places", away)
     for accept in ("payments", "deliveries?format=csv"):
         answer = await console.call("GET", f"/v1/export/{accept}")
         assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
