@@ -81,10 +81,6 @@ class Outbox:
         place: bytes = await self._cells[cell].run("append_to_outbox", *args, durable=True)
         return place.decode()
 
-    async def append_of(self, merchant: str, entries: Sequence[bytes]) -> str:
-        """Append packed entries about a merchant, behind what its outbox has already."""
-        return await self.append(entries, self._cells.number(merchant))
-
     async def read(self, after: Mapping[int, str], limit: int) -> dict[int, list[Item]]:
         """Up to `limit` items of each of these cells behind a place, the oldest first; nothing of a cell that is
         away."""
