@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
+import structlog
 
 from history import History
 from ledger import Ledger
@@ -19,10 +21,13 @@ from runtime.encryption import Sealer
 from runtime.history_url import parse
 from schemas.endpoints.replay_selection import Selection
 from schemas.errors import BadSetting, LedgerNotOpen, NotFound, UnknownMerchant
+from schemas.outbox.codec import pack
+from schemas.outbox.entries import Event
 from tests.support.histories import record_all
 from tests.support.ledger_driver import Driver, notification, paid, queue_url
 from tests.support.ledger_redis import CELLS, redis_of
 from tests.support.ledger_replaying import deliver_all
+from tests.support.outbox_entries import of_payment
 from tests.support.waiting import until
 from workers.recorder import Recorder
 from workers.replay import Replayer
@@ -145,6 +150,25 @@ async def test_a_recorder_records_all_cells_in_few_transactions(many: Ledger, hi
         assert (await history.payments.get(shop, "imp_1")).status == "paid"
     states = await many.outbox.states()
     assert [await history.place(state.name) for state in states] == [state.last for state in states]
+
+
+async def test_an_entry_that_history_refuses_holds_up_its_own_cell_only(many: Ledger, history: History) -> None:
+    """It is logged with its outbox and place; what came before it, and what all other cells hold, is recorded."""
+    await many.begin(Sealer([KEY]))
+    places = dict[tuple[int, int], str]()
+    for cell in range(4):
+        for number in range(3):
+            entries = of_payment(number, merchant=f"of_cell{cell}")
+            if (cell, number) == (1, 1):
+                entries = [replace(one, sequence=2**63) if isinstance(one, Event) else one for one in entries]
+            places[cell, number] = await many.outbox.append([pack(one) for one in entries], cell)
+    with structlog.testing.capture_logs() as lines:
+        recording = asyncio.create_task(Recorder(many.outbox, history, "me").step())
+        await until(lambda: any(line["event"] == "outbox_not_readable" for line in lines), "the refusal is logged")
+        recording.cancel()
+    (line,) = [line for line in lines if line["event"] == "outbox_not_readable"]
+    assert f":01/{places[1, 1]} " in line["error"]
+    assert [state.waiting for state in await many.outbox.states()] == [0, 2, *[0] * 14]
 
 
 async def test_a_replay_for_all_has_a_part_in_each_cell(many: Ledger, history: History) -> None:
