@@ -20,6 +20,7 @@ from cli import (
     replay,
     restore,
     tail,
+    tokens,
     trigger,
     verify,
 )
@@ -36,7 +37,7 @@ GROUPS = {
     "keys": encryption_keys.app,
 }
 SINGLE = (
-    doctor.app, tail.app, export.app, audit.app, trigger.app, listen.app, verify.app, restore.app,
+    doctor.app, tail.app, export.app, audit.app, tokens.app, trigger.app, listen.app, verify.app, restore.app,
 )  # fmt: skip
 
 

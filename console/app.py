@@ -21,6 +21,7 @@ from console.http.docs_page import page
 from console.http.openapi import describe
 from console.http.problems import of_error, problem
 from console.operations.audit import AuditTrail
+from console.operations.token_uses import TokenUses
 from console.resources.routes import OPERATIONS
 from console.web.site import Site, is_browser
 from schemas import wire
@@ -34,10 +35,10 @@ log = structlog.get_logger()
 
 def make_app(context: Context) -> Starlette:
     """The ASGI application; it closes the ledger when it ends."""
-    tokens = ApiTokens(context.settings.api_tokens)
-    health = ConsoleHealth(context, tokens)
+    tokens, uses = ApiTokens(context.settings.api_tokens), TokenUses(context.ledger.operators)
+    health = ConsoleHealth(context, tokens, uses)
     trail = AuditTrail(context.ledger)
-    site = Site(context, tokens, trail)
+    site = Site(context, tokens, uses, trail)
     described, documented = _documents()
 
     async def openapi(_request: Request) -> Response:
@@ -66,7 +67,7 @@ def make_app(context: Context) -> Starlette:
             Route("/metrics", health.metrics),
             Route("/v1/openapi.json", openapi),
             Route("/v1/docs", docs),
-            Mount("/v1", app=OperatorApi(context, OPERATIONS, tokens, trail)),
+            Mount("/v1", app=OperatorApi(context, OPERATIONS, tokens, uses, trail)),
             *site.routes,
         ],
         exception_handlers={HTTPException: refused, RelayError: _failed, Exception: _broke},

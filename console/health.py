@@ -15,6 +15,7 @@ from console.http.api_tokens import ApiTokens
 from console.http.problems import problem
 from console.operations.history_state import HistoryState, history_state
 from console.operations.redis_status import redis_status, why_not_open
+from console.operations.token_uses import TokenUses
 from console.resources.stats import HistoryOut, MemoryOut, RedisStats, works
 from ledger.heartbeats import Worker, running
 from ledger.stats import Stats
@@ -29,11 +30,12 @@ _AVAILABLE = "Whether Redis can be relied on."
 class ConsoleHealth:
     """The answers of /livez, /readyz and /metrics."""
 
-    def __init__(self, context: Context, tokens: ApiTokens) -> None:
+    def __init__(self, context: Context, tokens: ApiTokens, uses: TokenUses) -> None:
         self._context = context
         self._ledger = context.ledger
         self._watch = context.watch
         self._tokens = tokens
+        self._uses = uses
 
     async def livez(self, _request: Request) -> Response:
         """200 while the process answers."""
@@ -67,7 +69,10 @@ class ConsoleHealth:
 
     async def metrics(self, request: Request) -> Response:
         """Prometheus' text, for callers with a token and from this machine; while Redis is away, only its own."""
-        if self._tokens.caller(request.headers.get("authorization")) is None and not _is_local(request):
+        caller = self._tokens.caller(request.headers.get("authorization"))
+        if caller is not None:
+            await self._uses.note(caller.name)
+        elif not _is_local(request):
             return problem(401, Reason.of("token_needed"), headers={"www-authenticate": "Bearer"})
         metrics = Metrics()
         for name, (text, value) in (await self._gauges()).items():

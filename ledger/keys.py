@@ -150,6 +150,11 @@ KEYS = (
         "a receiver without a report for a minute leaves"),
     Key("idem:<any>", "hash", "request under an idempotency key: fingerprint, owner, sealed answer",
         "one a request; expires after 2 minutes without an answer, a day with one"),
+    # Operators
+    Key("sign_ins", "hash", "from:<source> and all -> attempts to sign in", "expires 15 minutes after the first"),
+    Key("ended_session:<any>", "string", "the session has ended, though its cookie is still valid",
+        "expires with the cookie"),
+    Key("token_use:<id>", "string", "when an operator's token was last used", "one a token; expires after 400 days"),
     # Merchants
     MERCHANTS := Key("merchants", "zset", "merchant -> created", _WITH_MERCHANT),
     DELETED_MERCHANTS := Key("merchants:deleted", "zset", "merchant -> deleted", "when the merchant is put again"),
@@ -242,6 +247,6 @@ this table with a ledger in which everything has happened."""
 
 IN_SHARED = (
     "version", "canary", "name", "cells", "open", "leader", "probe", "workers", "spools", "idem", "imp_token",
-    "imp_lock", "refusals", "refused_bodies", "minute",
+    "imp_lock", "sign_ins", "ended_session", "token_use", "refusals", "refused_bodies", "minute",
 )  # fmt: skip
 """What names under `SHARED_PREFIX` begin with. Cells have `name`, `open`, `probe` and `minute`, too."""

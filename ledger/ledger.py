@@ -27,6 +27,7 @@ from ledger.merchants import Merchants
 from ledger.minute_counts import Minute, minutes
 from ledger.notifications import Notifications
 from ledger.opening import OwnedHistory, is_open, open_with
+from ledger.operators import Operators
 from ledger.outbox import Outbox
 from ledger.payments import Payments
 from ledger.queue import Queue
@@ -74,6 +75,7 @@ class Ledger:
     ``tokens``           share i'mport's access tokens between processes
     ``outbox``           read and trim what history does not have yet; append to it
     ``idempotency``      begin and end requests that must not be carried out twice
+    ``operators``        try to sign in, end a session, note and read when tokens were used
     ===================  ===========================================================================================
 
     ``cells`` and ``queue`` are for ledger/ itself and its tests.
@@ -101,6 +103,7 @@ class Ledger:
         self.heartbeats = Heartbeats(cells.shared)
         self.tokens = TokenCache(cells.shared)
         self.idempotency = Idempotency(cells.shared)
+        self.operators = Operators(cells.shared)
         self.erasing = Erasing(cells)
         self.rewriting = Rewriting(cells, self.outbox)
         self.restoring = Restoring(cells, self.intake, self.reconciliations, self.jobs)

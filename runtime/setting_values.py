@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_network
@@ -41,6 +42,16 @@ class ApiToken:
     value: SecretStr
     rights: Rights
     holder: str | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Names the token and reveals nothing of it."""
+        return hashlib.sha256(self.value.get_secret_value().encode()).hexdigest()[:32]
+
+    @property
+    def actor(self) -> str:
+        """What people call who has it: the holder, else the first part of the fingerprint."""
+        return self.holder or self.fingerprint[:8]
 
 
 def shown(variable: str, value: str) -> str:

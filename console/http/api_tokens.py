@@ -12,17 +12,11 @@ from runtime.setting_values import ApiToken, Rights
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The holder of a valid token: `name` is a fingerprint of the token that reveals nothing of it; `holder` what the
-    settings call the holder, if they do."""
+    """The holder of a valid token: `name` is the token's fingerprint, `actor` who it is for people."""
 
     name: str
     rights: Rights
-    holder: str | None = None
-
-    @property
-    def actor(self) -> str:
-        """Who it is for people: the holder, else the first part of the fingerprint."""
-        return self.holder or self.name[:8]
+    actor: str
 
     @property
     def read_only(self) -> bool:
@@ -55,7 +49,7 @@ class ApiTokens:
         for digest, known in self._known:
             # Every token is compared, so that the time does not reveal which one matched.
             if hmac.compare_digest(digest, given):
-                found = Caller(digest.hex()[:32], known.rights, known.holder)
+                found = Caller(known.fingerprint, known.rights, known.actor)
         return found
 
 

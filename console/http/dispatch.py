@@ -20,6 +20,7 @@ from console.http.problems import invalid, is_outcome_unknown, of_error, problem
 from console.http.requests import MAX_BODY_BYTES, InvalidFields, TooLarge, parse_request, read_body
 from console.http.streams import Streamed
 from console.operations.audit import AuditTrail
+from console.operations.token_uses import TokenUses
 from schemas import wire
 from schemas.errors import RelayError
 from schemas.reasons import Reason
@@ -30,11 +31,19 @@ log = structlog.get_logger()
 class OperatorApi:
     """The operator API as an ASGI application, made from its table of `operations`; `trail` audits what they do."""
 
-    def __init__(self, context: Context, operations: Iterable[Operation], tokens: ApiTokens, trail: AuditTrail) -> None:
+    def __init__(
+        self,
+        context: Context,
+        operations: Iterable[Operation],
+        tokens: ApiTokens,
+        uses: TokenUses,
+        trail: AuditTrail,
+    ) -> None:
         self._context = context
         self._trail = trail
         self._table = Table(operations)
         self._tokens = tokens
+        self._uses = uses
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -54,6 +63,7 @@ class OperatorApi:
         caller = self._tokens.caller(request.headers.get("authorization"))
         if caller is None:
             return problem(401, Reason.of("token_needed"), headers={"www-authenticate": "Bearer"})
+        await self._uses.note(caller.name)
         if caller.metrics_only:
             return problem(403, Reason.of("token_metrics_only"))
         found = self._table.find(request.scope["raw_path"])

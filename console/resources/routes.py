@@ -22,6 +22,7 @@ from console.resources import (
     refresh,
     replays,
     stats,
+    tokens,
 )
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -42,5 +43,6 @@ OPERATIONS: tuple[Operation, ...] = (
     *exports.OPERATIONS,
     *audit.OPERATIONS,
     *stats.OPERATIONS,
+    *tokens.OPERATIONS,
     *encryption_keys.OPERATIONS,
 )

@@ -9,7 +9,9 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from console.http.proxied import is_https
 from runtime.encryption import Sealer
+from runtime.proxies import TrustedProxies
 from schemas.errors import Unreadable
 
 SESSION, VISITOR, NOTICE = "relay_session", "relay_visitor", "relay_notice"
@@ -17,27 +19,26 @@ PREFERENCES = {"language": "relay_language", "theme": "relay_theme", "zone": "re
 _YEAR = 365 * 86400
 
 
-def is_secure(request: Request) -> bool:
-    """Whether the browser speaks https, to us or to a proxy in front of us. A forged header only makes the cookie
-    stricter."""
-    return request.url.scheme == "https" or request.headers.get("x-forwarded-proto", "").lower() == "https"
+class Cookies:
+    """Sets cookies that no script reads and no other site causes to be sent; over https only where the browser speaks
+    it, to us or to one of these proxies."""
 
+    def __init__(self, proxies: TrustedProxies) -> None:
+        self._proxies = proxies
 
-def put(request: Request, response: Response, name: str, value: str, *, seconds: int | None = None) -> None:
-    """Set a cookie that no script reads and no other site causes to be sent; until the browser ends unless given."""
-    response.set_cookie(
-        name, value, max_age=seconds, path="/", secure=is_secure(request), httponly=True, samesite="strict"
-    )
+    def put(self, request: Request, response: Response, name: str, value: str, *, seconds: int | None = None) -> None:
+        """Set a cookie; until the browser ends unless given."""
+        secure = is_https(request, self._proxies)
+        response.set_cookie(name, value, max_age=seconds, path="/", secure=secure, httponly=True, samesite="strict")
 
+    def remember(self, request: Request, response: Response, name: str, value: str) -> None:
+        """Keep what a reader prefers, for a year."""
+        self.put(request, response, PREFERENCES[name], value, seconds=_YEAR)
 
-def remember(request: Request, response: Response, name: str, value: str) -> None:
-    """Keep what a reader prefers, for a year."""
-    put(request, response, PREFERENCES[name], value, seconds=_YEAR)
-
-
-def drop(request: Request, response: Response, name: str) -> None:
-    """Take a cookie back."""
-    response.delete_cookie(name, path="/", secure=is_secure(request), httponly=True, samesite="strict")
+    def drop(self, request: Request, response: Response, name: str) -> None:
+        """Take a cookie back."""
+        secure = is_https(request, self._proxies)
+        response.delete_cookie(name, path="/", secure=secure, httponly=True, samesite="strict")
 
 
 def pack_notice(sealer: Sealer, notice: str, values: Mapping[str, str], *, bad: bool) -> str:

@@ -1,7 +1,7 @@
 """Live pages: parts that have changed are sent as server-sent events, rendered the same way as the page.
 
-A stream renders its page once a second. It ends after a while, and the browser opens it again: so an ended session is
-noticed, and a forgotten window does not go on for ever.
+A stream renders its page once a second, and ends with its session. It also ends after a while, and the browser opens it
+again: so a token that was taken out is noticed, and a forgotten window does not go on for ever.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import re
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 
 import orjson
@@ -41,16 +41,18 @@ class Live:
     def __init__(self, rendering: Rendering) -> None:
         self._rendering = rendering
 
-    def stream(self, page: PageRoute, visit: Visit, csrf: str) -> Response:
-        """The stream of a page's parts, as they are now and each time they change."""
-        headers = {"x-accel-buffering": "no"}
-        return StreamingResponse(self._parts(page, visit, csrf), headers=headers, media_type="text/event-stream")
+    def stream(self, page: PageRoute, visit: Visit, csrf: str, is_over: Callable[[], Awaitable[bool]]) -> Response:
+        """The stream of a page's parts, as they are now and each time they change, until the session `is_over`."""
+        parts, headers = self._parts(page, visit, csrf, is_over), {"x-accel-buffering": "no"}
+        return StreamingResponse(parts, headers=headers, media_type="text/event-stream")
 
-    async def _parts(self, page: PageRoute, visit: Visit, csrf: str) -> AsyncIterator[bytes]:
+    async def _parts(
+        self, page: PageRoute, visit: Visit, csrf: str, is_over: Callable[[], Awaitable[bool]]
+    ) -> AsyncIterator[bytes]:
         ends, sent, spoke = time.monotonic() + LIFETIME, dict[str, bytes](), time.monotonic()
         is_ending: Callable[[], bool] = getattr(visit.request.app.state, "is_ending", bool)
         yield b"retry: 2000\n\n"
-        while time.monotonic() < ends and not is_ending():
+        while time.monotonic() < ends and not is_ending() and not await is_over():
             parts = await self._render(page, visit, csrf)
             if parts is None:
                 # Afterwards, everything is sent again.

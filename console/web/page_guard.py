@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -20,14 +21,18 @@ from console.http.requests import InvalidFields, TooLarge
 from console.http.streams import Streamed
 from console.operations.audit import AuditTrail
 from console.operations.history_state import HistoryState, HistoryWatch
+from console.operations.signing_in import EndedSessions
+from console.operations.token_uses import TokenUses
 from console.web import addresses, catalogue, cookies, time_display
+from console.web.cookies import Cookies
 from console.web.forms import CSRF, Form, read_form
 from console.web.headers import with_headers
 from console.web.live import Live
 from console.web.refusals import refused
 from console.web.rendering import THEMES, Rendering
-from console.web.sessions import LIFETIME, Sessions, equal_secrets
+from console.web.sessions import LIFETIME, Session, Sessions, equal_secrets
 from console.web.visit import Download, PageResult, PageRoute, Redirect, View, Visit
+from runtime.proxies import TrustedProxies
 from schemas.errors import LedgerUnavailable, RelayError
 
 log = structlog.get_logger()
@@ -37,11 +42,21 @@ class PageGuard:
     """Checks every request for a page before the page is made."""
 
     def __init__(
-        self, context: Context, sessions: Sessions, rendering: Rendering, live: Live, trail: AuditTrail
+        self,
+        context: Context,
+        sessions: Sessions,
+        ended: EndedSessions,
+        uses: TokenUses,
+        rendering: Rendering,
+        live: Live,
+        trail: AuditTrail,
     ) -> None:
         self._context = context
         self._trail = trail
         self._sessions = sessions
+        self._ended = ended
+        self._uses = uses
+        self._cookies = Cookies(TrustedProxies(context.settings.trusted_proxies))
         self._rendering = rendering
         self._live = live
         self._history = HistoryWatch(context)
@@ -50,7 +65,7 @@ class PageGuard:
         """The page as Starlette's routes take it."""
 
         async def endpoint(request: Request) -> Response:
-            visit = self._visit(request)
+            visit = await self._visit(request)
             visitor = request.cookies.get(cookies.VISITOR) or secrets.token_urlsafe(24)
             csrf = visit.session.csrf if visit.session else visitor
             try:
@@ -61,14 +76,14 @@ class PageGuard:
                 log.exception("page_broke", path=request.url.path)
                 response = await self._respond(refused(visit, error), visit, csrf)
             if visit.session is None and request.cookies.get(cookies.VISITOR) != visitor:
-                cookies.put(request, response, cookies.VISITOR, visitor)
+                self._cookies.put(request, response, cookies.VISITOR, visitor)
             return with_headers(response)
 
         return endpoint
 
-    def _visit(self, request: Request) -> Visit:
+    async def _visit(self, request: Request) -> Visit:
         now, given = time.time(), request.cookies
-        session = self._sessions.resume(given.get(cookies.SESSION), now)
+        session = await self._session(given.get(cookies.SESSION), now)
         names = cookies.PREFERENCES
         language = catalogue.preferred(given.get(names["language"]), request.headers.get("accept-language"))
         zone = time_display.preferred(given.get(names["zone"]), language)
@@ -80,6 +95,13 @@ class PageGuard:
             clock=time_display.Clock(now, zone, catalogue.catalogue_of(language)),
             theme=theme if theme in THEMES else THEMES[0],
         )
+
+    async def _session(self, cookie: str | None, now: float) -> Session | None:
+        session = self._sessions.resume(cookie, now)
+        if session is None or await self._ended.include(session.csrf):
+            return None
+        await self._uses.note(session.caller.name)
+        return session
 
     async def _answer(self, page: PageRoute, visit: Visit, csrf: str) -> Response:
         request = visit.request
@@ -96,7 +118,7 @@ class PageGuard:
                 log.info("operator_acts", caller=visit.caller.name, path=request.url.path)
         elif request.query_params.get("live") == "1" and not page.public:
             await self._audit(page, visit, View("", {}))
-            return self._live.stream(page, visit, csrf)
+            return self._live.stream(page, visit, csrf, partial(self._ended.include, csrf))
         outcome = await page.handler(visit)
         await self._audit(page, visit, outcome)
         match outcome:
@@ -129,9 +151,10 @@ class PageGuard:
         notice = cookies.open_notice(self._context.sealer, request.cookies.get(cookies.NOTICE))
         history = None if visit.session is None or view.status == 503 else await self._history_state()
         html = self._rendering.page(view, visit, csrf=csrf, notice=notice, history=history)
-        response = HTMLResponse(html, view.status)
+        headers = None if view.retry_after is None else {"retry-after": str(view.retry_after)}
+        response = HTMLResponse(html, view.status, headers)
         if cookies.NOTICE in request.cookies:
-            cookies.drop(request, response, cookies.NOTICE)
+            self._cookies.drop(request, response, cookies.NOTICE)
         return response
 
     async def _history_state(self) -> HistoryState | None:
@@ -145,13 +168,13 @@ class PageGuard:
         response = RedirectResponse(go.to, 303)
         if go.notice:
             notice = cookies.pack_notice(self._context.sealer, go.notice, go.values, bad=go.bad)
-            cookies.put(request, response, cookies.NOTICE, notice, seconds=60)
+            self._cookies.put(request, response, cookies.NOTICE, notice, seconds=60)
         for name, value in go.preferences.items():
-            cookies.remember(request, response, name, value)
+            self._cookies.remember(request, response, name, value)
         if go.session:
-            cookies.put(request, response, cookies.SESSION, go.session, seconds=LIFETIME)
+            self._cookies.put(request, response, cookies.SESSION, go.session, seconds=LIFETIME)
         elif go.session == "":
-            cookies.drop(request, response, cookies.SESSION)
+            self._cookies.drop(request, response, cookies.SESSION)
         return response
 
     async def _to_sign_in(self, visit: Visit, csrf: str) -> Response:

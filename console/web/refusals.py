@@ -30,9 +30,6 @@ def refused(visit: Visit, error: Exception) -> View:
         case LedgerUnavailable():
             log.warning("page_without_ledger", path=visit.request.url.path, reason=str(error))
             return View("error", {"what": "redis", "detail": error.reason}, 503)
-        case HistoryUnavailable():
-            log.warning("page_without_history", path=visit.request.url.path, reason=str(error))
-            return View("error", {"what": "history", "detail": error.reason}, 503)
         case RelayError():
             return View("error", {"what": "refused", "detail": reason(error)}, of_error(error).status_code)
     return View("error", {"what": "broke"}, 500)

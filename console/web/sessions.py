@@ -1,9 +1,8 @@
 """Sessions: a sealed cookie with the digest of the token that signed in, and the time when it expires.
 
 Nothing else is stored of a session. Because the cookie names the token by its digest, removing the token from
-RELAY_API_TOKEN ends every session that began with it, and the token's current rights apply. Which sessions
-were signed out is known only to the process that did it, while it runs: it refuses a copy of such a cookie, but another
-console accepts it until it expires.
+RELAY_API_TOKEN ends every session that began with it, and the token's current rights apply. Which sessions were signed
+out is known to all consoles (`console.operations.signing_in.EndedSessions`).
 """
 
 from __future__ import annotations
@@ -35,14 +34,13 @@ class Session:
 
 
 class Sessions:
-    """Begins sessions, resumes them from their cookie, and ends them."""
+    """Begins sessions, and resumes them from their cookie."""
 
     def __init__(self, sealer: Sealer, tokens: ApiTokens, known: Iterable[ApiToken]) -> None:
         self._sealer = sealer
         self._tokens = tokens
         holders = [tokens.holder(token.value.get_secret_value()) for token in known]
         self._callers = {caller.name: caller for caller in holders if caller is not None}
-        self._ended: dict[str, float] = {}
 
     def begin(self, token: str, now: float) -> tuple[Session, str] | None:
         """A session for the holder of this token, and its cookie; None for a token that is not valid, or valid for
@@ -61,7 +59,7 @@ class Sessions:
         return session, self._sealer.seal(orjson.dumps(row).decode())
 
     def resume(self, cookie: str | None, now: float) -> Session | None:
-        """The session of a cookie; None where it has ended or is forged, or its token is no longer valid."""
+        """The session of a cookie; None where it has expired or is forged, or its token is no longer valid."""
         if not cookie:
             return None
         try:
@@ -70,17 +68,12 @@ class Sessions:
             return None
         if not isinstance(row, dict) or row.get("purpose") != _PURPOSE:
             return None
-        if row["ends_at"] <= now or row["csrf"] in self._ended:
+        if row["ends_at"] <= now:
             return None
         caller = self._callers.get(row["caller"])
         if caller is None or caller.rights != row.get("rights"):
             return None
         return Session(caller, row["ends_at"], row["csrf"])
-
-    def end(self, session: Session, now: float) -> None:
-        """Refuse this session from now on, though its cookie has not expired."""
-        self._ended = {csrf: ends_at for csrf, ends_at in self._ended.items() if ends_at > now}
-        self._ended[session.csrf] = session.ends_at
 
 
 def equal_secrets(given: str, expected: str) -> bool:

@@ -10,6 +10,8 @@ from starlette.routing import BaseRoute, Route
 from console.context import Context
 from console.http.api_tokens import ApiTokens
 from console.operations.audit import AuditTrail
+from console.operations.signing_in import EndedSessions, SignInLimit
+from console.operations.token_uses import TokenUses
 from console.web.live import Live
 from console.web.page_guard import PageGuard
 from console.web.pages import (
@@ -49,12 +51,13 @@ PAGES: tuple[PageRoute, ...] = tuple(chain.from_iterable(module.PAGES for module
 class Site:
     """The web console as an application has it: its `routes`, and its page where there is nothing (`not_found`)."""
 
-    def __init__(self, context: Context, tokens: ApiTokens, trail: AuditTrail) -> None:
+    def __init__(self, context: Context, tokens: ApiTokens, uses: TokenUses, trail: AuditTrail) -> None:
         static = Static()
         rendering = Rendering(static)
         sessions = Sessions(context.sealer, tokens, context.settings.api_tokens)
-        guard = PageGuard(context, sessions, rendering, Live(rendering), trail)
-        pages = (*PAGES, *signing_in.pages(sessions))
+        ended = EndedSessions(context.ledger.operators)
+        guard = PageGuard(context, sessions, ended, uses, rendering, Live(rendering), trail)
+        pages = (*PAGES, *signing_in.pages(sessions, ended, SignInLimit(context.ledger.operators)))
         self.routes: list[BaseRoute] = [
             Route("/static/{version}/{name}", static.serve, methods=["GET"]),
             *(Route(page.path, guard.guarded_handler(page), methods=[page.method]) for page in pages),

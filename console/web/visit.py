@@ -36,13 +36,14 @@ L = TypeVar("L", bound=Listing)
 @dataclass(frozen=True, slots=True)
 class View:
     """A page: its template and what that shows. `live` names the templates of parts that go on changing, and `named` is
-    what the audit may name besides what was asked for."""
+    what the audit may name besides what was asked for. `retry_after`: seconds until it is worth trying again."""
 
     template: str
     values: Mapping[str, Any]
     status: int = 200
     live: tuple[str, ...] = ()
     named: Mapping[str, Any] = field(default_factory=dict)
+    retry_after: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -177,6 +177,7 @@ async def _jobs(console: Console, recorder: Recorder, endpoint: str) -> dict[str
     await call("POST", "/v1/keys/reseal")
     await call("GET", "/v1/export/{what}", path={"what": "payments"}, merchant="default", format="csv")
     await call("GET", "/v1/audit", action="export.read")
+    await call("GET", "/v1/tokens")
 
     async with worked(lambda: machine.send(console.ledger, endpoint, Delivered(), status_code=200, response="ok")):
         await call("POST", "/v1/endpoints/{id}/test", path={"id": endpoint})

@@ -182,12 +182,15 @@ async def _reconcile(ledger: Ledger, driver: Driver, keys: Keys) -> None:
 
 
 async def _share(ledger: Ledger, driver: Driver, keys: Keys) -> None:
-    """What processes share: access tokens and idempotency keys."""
+    """What processes share: access tokens, idempotency keys, and what consoles know of operators."""
     await ledger.tokens.lock_token("credentials", 5)
     await keys.see()
     await ledger.tokens.put_token("credentials", "token", 60)
     await ledger.idempotency.begin("name", "request", "owner")
     await ledger.idempotency.end("name", "owner", "answer")
+    await ledger.operators.try_sign_in("127.0.0.1", of_source=1, of_all=1, within=60)
+    await ledger.operators.end_session("session", 60)
+    await ledger.operators.note_use("token")
 
 
 async def _remove(ledger: Ledger, driver: Driver, keys: Keys) -> None:

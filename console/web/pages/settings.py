@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from console.operations.token_uses import list_tokens
 from console.web.visit import PageResult, PageRoute, View, Visit
 from runtime import setting_values
 from runtime.settings import Settings
@@ -39,14 +40,15 @@ class Setting:
 
 
 async def settings(visit: Visit) -> PageResult:
-    """Every setting by subject; a new one of no subject yet comes last."""
+    """Every setting by subject; a new one of no subject yet comes last. Then the tokens."""
     current = visit.context.settings
     listed = {name for names in _GROUPS.values() for name in names}
     others = tuple(name for name in Settings.model_fields if name not in listed)
     groups = {**_GROUPS, **({"others": others} if others else {})}
     shown = {group: [_setting(current, name) for name in names] for group, names in groups.items()}
     durability = await visit.context.ledger.durability()
-    return View("settings", {"groups": shown, "durability": durability})
+    tokens = await list_tokens(visit.context)
+    return View("settings", {"groups": shown, "durability": durability, "tokens": tokens})
 
 
 def _setting(current: Settings, name: str) -> Setting:

@@ -2,35 +2,48 @@
 
 from __future__ import annotations
 
+import math
+
 import structlog
 
+from console.http.proxied import source
+from console.operations.signing_in import EndedSessions, SignInLimit
 from console.web import addresses
 from console.web.sessions import Sessions
 from console.web.visit import PageResult, PageRoute, Redirect, View, Visit
+from runtime.proxies import TrustedProxies
+from schemas.payments.source_budget import budget_name
 
 log = structlog.get_logger()
 
 
-def pages(sessions: Sessions) -> tuple[PageRoute, ...]:
+def pages(sessions: Sessions, ended: EndedSessions, limit: SignInLimit) -> tuple[PageRoute, ...]:
     """The pages that begin and end sessions."""
 
     async def form(visit: Visit) -> PageResult:
         to = _to(visit.query("to") or "")
-        return Redirect(to) if visit.session else View("sign_in", {"to": to, "wrong": False})
+        return Redirect(to) if visit.session else _page(to)
 
     async def begin(visit: Visit) -> PageResult:
         to = _to(visit.form.get("to"))
+        address = source(visit.request, TrustedProxies(visit.context.settings.trusted_proxies))
+        budget = budget_name(address) if address else "unknown"
+        wait = await limit.attempt(budget)
+        if wait > 0:
+            log.warning("sign_in_limited", source=budget, seconds=math.ceil(wait))
+            return _page(to, 429, wait=math.ceil(wait))
         begun = sessions.begin(visit.form.get("token"), visit.clock.now)
         if begun is None:
-            log.warning("sign_in_refused", source=visit.request.client.host if visit.request.client else None)
-            return View("sign_in", {"to": to, "wrong": True}, 403)
+            log.warning("sign_in_refused", source=budget)
+            return _page(to, 403)
+        await limit.forgive(budget)
         session, cookie = begun
         log.info("operator_signed_in", caller=session.caller.name, read_only=session.caller.read_only)
         return Redirect(to, session=cookie)
 
     async def end(visit: Visit) -> PageResult:
         if visit.session is not None:
-            sessions.end(visit.session, visit.clock.now)
+            await ended.end(visit.session.csrf, visit.session.ends_at)
         return Redirect("/sign-in", session="")
 
     return (
@@ -38,6 +51,12 @@ def pages(sessions: Sessions) -> tuple[PageRoute, ...]:
         PageRoute("/sign-in", begin, "POST", public=True),
         PageRoute("/sign-out", end, "POST", public=True),
     )
+
+
+def _page(to: str, status: int = 200, *, wait: int | None = None) -> View:
+    """The form; after an attempt with a wrong token (403), or one too many (429, with `wait` in seconds)."""
+    minutes = math.ceil((wait or 0) / 60)
+    return View("sign_in", {"to": to, "wrong": status != 200, "minutes": minutes}, status, retry_after=wait)
 
 
 def _to(path: str) -> str:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 
+import httpx
 import pytest
 
+from console.operations.signing_in import OF_SOURCE, WITHIN
 from console.web.site import PAGES
 from tests.console.conftest import METRICS_ONLY, READ_ONLY, TOKEN, Console, running
 from tests.console.web.conftest import Reader
 from tests.console.web.scene import set_up
 from tests.support.clients import http_client
+from tests.support.redis_process import RedisServer
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -63,11 +66,88 @@ async def test_a_copy_of_a_cookie_is_signed_out_with_it(reader: Reader) -> None:
     assert (await reader.open("/events")).status_code == 200
 
 
-async def test_behind_https_the_cookie_is_secure(visitor: Reader) -> None:
-    """A proxy that speaks https is told by X-Forwarded-Proto."""
+@pytest.mark.parametrize(
+    ("proxies", "proto", "secure"),
+    [
+        ("127.0.0.1", "https", True),
+        ("127.0.0.1", "http, HTTPS", True),
+        ("127.0.0.1", "https, http", False),
+        ("10.0.0.0/8", "https", False),
+        ("", "https", False),
+    ],
+)
+async def test_behind_https_the_cookie_is_secure(redis_url: str, proxies: str, proto: str, secure: bool) -> None:
+    """The proxy in front of the console says so in X-Forwarded-Proto, where the settings name that proxy."""
+    async with running(redis_url, {"RELAY_TRUSTED_PROXIES": proxies}) as console, http_client(console.url) as client:
+        visitor = Reader(client)
+        await visitor.open("/sign-in")
+        answer = await visitor.send("/sign-in", {"token": TOKEN}, **{"x-forwarded-proto": proto})
+        assert answer.status_code == 303
+        assert ("Secure" in answer.headers["set-cookie"]) is secure
+
+
+async def test_attempts_to_guess_a_token_are_limited(redis_url: str) -> None:
+    """One source after some, behind a trusted proxy as well, even with the right token then; others are not kept
+    out."""
+    async with (
+        running(redis_url, {"RELAY_TRUSTED_PROXIES": "127.0.0.1"}) as console,
+        http_client(console.url) as client,
+    ):
+        visitor = Reader(client)
+        await visitor.open("/sign-in")
+
+        async def attempt(source: str, token: str) -> httpx.Response:
+            return await visitor.send("/sign-in", {"token": token}, **{"x-forwarded-for": source})
+
+        for n in range(OF_SOURCE):
+            assert (await attempt(f"2001:db8::{n}", f"guess-{n}")).status_code == 403
+        limited = await attempt("2001:db8::ffff", TOKEN)
+        assert (limited.status_code, "relay_session" in limited.headers.get("set-cookie", "")) == (429, False)
+        assert 0 < int(limited.headers["retry-after"]) <= WITHIN
+        assert "Try again in 15 minutes." in limited.text
+        assert (await attempt("2001:db8:1::1", TOKEN)).status_code == 303
+
+
+async def test_right_tokens_are_not_limited(visitor: Reader) -> None:
+    """Whoever signs in again and again with the right token goes on."""
     await visitor.open("/sign-in")
-    answer = await visitor.send("/sign-in", {"token": TOKEN}, **{"x-forwarded-proto": "https"})
-    assert "Secure" in answer.headers["set-cookie"]
+    for _ in range(OF_SOURCE + 2):
+        await visitor.client.get("/sign-in")
+        visitor.client.cookies.delete("relay_session")
+        await visitor.open("/sign-in")
+        assert (await visitor.send("/sign-in", {"token": TOKEN})).status_code == 303
+
+
+async def test_signing_out_ends_the_session_at_every_console(reader: Reader, redis_url: str, history_url: str) -> None:
+    """A copy of the cookie opens nothing at another console either, and its live page ends."""
+    environ = {"RELAY_HISTORY_URL": history_url}
+    async with running(redis_url, environ) as other, http_client(other.url) as there:
+        there.cookies.set("relay_session", reader.client.cookies["relay_session"])
+        assert (await there.get("/settings")).status_code == 200
+        async with there.stream("GET", "/?live=1") as live:
+            pieces = live.aiter_raw()
+            assert live.status_code == 200
+            await anext(pieces)
+            await reader.send("/sign-out")
+            async for _ in pieces:
+                pass
+        assert (await there.get("/settings")).status_code == 303
+
+
+async def test_while_redis_is_away_a_console_goes_by_itself(own_redis: RedisServer) -> None:
+    """Attempts are limited, and a session that ended here stays ended here."""
+    async with running(own_redis.url, {}) as console, http_client(console.url) as client:
+        reader = Reader(client)
+        await reader.sign_in()
+        kept = client.cookies["relay_session"]
+        own_redis.stop()
+        await reader.send("/sign-out")
+        client.cookies.set("relay_session", kept)
+        assert (await reader.open("/settings")).status_code == 303
+        client.cookies.delete("relay_session")
+        await reader.open("/sign-in")
+        answers = [(await reader.send("/sign-in", {"token": "guess"})).status_code for _ in range(OF_SOURCE + 1)]
+        assert answers == [403] * OF_SOURCE + [429]
 
 
 @pytest.mark.parametrize("to", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)"])

@@ -1,0 +1,89 @@
+"""Attempts to sign in, and sessions that have ended: what all consoles of a ledger agree on.
+
+While Redis is away or full, each console goes by what happened in itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import Counter
+
+import structlog
+
+from ledger.operators import Operators
+from schemas.errors import LedgerUnavailable
+
+OF_SOURCE = 10
+OF_ALL = 100
+WITHIN = 900.0
+"""So many failed attempts of one source, and of all, in so many seconds. Until these are over, others are refused."""
+
+log = structlog.get_logger()
+
+
+class SignInLimit:
+    """Limits attempts to guess a token. A source is an address, or the /64 of IPv6 that one customer gets."""
+
+    def __init__(self, operators: Operators) -> None:
+        self._operators = operators
+        self._own: Counter[str] = Counter()
+        self._own_since = time.monotonic()
+
+    async def attempt(self, source: str) -> float:
+        """Count an attempt. 0 if it may go on, otherwise after how many seconds it may be made again."""
+        try:
+            return await self._operators.try_sign_in(source, of_source=OF_SOURCE, of_all=OF_ALL, within=WITHIN)
+        except LedgerUnavailable as error:
+            log.warning("sign_ins_counted_alone", error=str(error))
+            return self._attempt_alone(source, time.monotonic())
+
+    async def forgive(self, source: str) -> None:
+        """The attempt was right: it does not count."""
+        self._own[source] -= source in self._own
+        try:
+            await self._operators.forgive_sign_in(source)
+        except LedgerUnavailable as error:
+            log.warning("sign_in_still_counts", error=str(error))
+
+    def _attempt_alone(self, source: str, now: float) -> float:
+        if now - self._own_since > WITHIN:
+            self._own.clear()
+            self._own_since = now
+        if self._own[source] >= OF_SOURCE or self._own.total() >= OF_ALL:
+            return self._own_since + WITHIN - now
+        self._own[source] += 1
+        return 0.0
+
+
+class EndedSessions:
+    """Sessions whose operators have signed out. A copy of such a cookie is refused until it expires."""
+
+    def __init__(self, operators: Operators) -> None:
+        self._operators = operators
+        self._own: dict[str, float] = {}
+
+    async def end(self, session: str, ends_at: float) -> None:
+        """The session, whose cookie is valid until then (UNIX seconds), ends now."""
+        now = time.time()
+        self._own = {name: until for name, until in self._own.items() if until > now}
+        self._own[session] = ends_at
+        try:
+            await self._operators.end_session(_name(session), ends_at - now)
+        except LedgerUnavailable as error:
+            log.warning("session_ended_here_only", error=str(error))
+
+    async def include(self, session: str) -> bool:
+        """Whether the session has ended."""
+        if session in self._own:
+            return True
+        try:
+            return await self._operators.has_ended(_name(session))
+        except LedgerUnavailable as error:
+            log.debug("ended_sessions_unknown", error=str(error))
+            return False
+
+
+def _name(session: str) -> str:
+    """What Redis knows a session by: a copy of Redis does not hold the key of its forms."""
+    return hashlib.sha256(session.encode()).hexdigest()[:32]
