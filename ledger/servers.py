@@ -38,7 +38,7 @@ class Command(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What came of a command: `value`, an error where it failed. `replicas`: how many have what its connection wrote,
-    None where nobody has asked."""
+    None where that was not asked."""
 
     value: Any
     replicas: int | None = None
