@@ -106,17 +106,18 @@ class Sweep:
 
     async def _sweep(self, cells: Collection[int], limit: int) -> list[Lane]:
         calls = {self._cells[cell]: (limit, LEASE_MS) for cell in cells}
+        answers = await self._cells.some("sweep", calls, kick=True)
         kicked: list[Lane] = []
-        for store, answer in (await self._cells.some("sweep", calls, kick=True)).items():
+        for store, answer in answers.items():
             cell = store.cell or 0
             if isinstance(answer, Exception):
                 self._due[cell] = time.monotonic() + SWEEP_EVERY
-                if len(calls) == 1:
-                    raise answer
                 continue
             lanes, rest = answer
             self._due[cell] = time.monotonic() + int(rest) / 1000
             kicked += [Lane.of(lane.decode(), cell) for lane in lanes]
+        if all(isinstance(answer, Exception) for answer in answers.values()):
+            raised(list(answers.values()))
         return kicked
 
     async def _listen(self, seconds: float) -> None:
