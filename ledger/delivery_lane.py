@@ -37,7 +37,7 @@ Settled = Literal["ok", "unwell", "lost"]
 @dataclass(frozen=True, slots=True)
 class ClaimedDelivery:
     """One callback to send; ``attempts`` of its schedule are used up. With it, ``crowd`` callbacks to the endpoint were
-    under way when it was claimed."""
+    under way when it was claimed. Its event's webhook came at ``heard`` (UNIX seconds), None where none led to it."""
 
     lease: Lease
     event: str
@@ -47,6 +47,7 @@ class ClaimedDelivery:
     attempts: int
     replay: bool
     crowd: int
+    heard: float | None
 
     @property
     def body(self) -> bytes:
@@ -93,8 +94,9 @@ class DeliveryLane:
             ClaimedDelivery(
                 Lease(lane, delivery.decode(), int(token)), event.decode(), kind.decode(), imp_uid.decode(),
                 stored_body(text, objects, place), int(attempts), replay == b"1", crowd,
+                int(heard) / 1000 if heard else None,
             )
-            for delivery, event, attempts, replay, imp_uid, kind, text, place in rows
+            for delivery, event, attempts, replay, imp_uid, kind, text, place, heard in rows
         )  # fmt: skip
         return ClaimedDeliveries(endpoint_rows.load(fields), claimed)
 

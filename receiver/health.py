@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 import time
-from collections.abc import Sequence
 from typing import Any
 
 from receiver import responses
 from receiver.acceptor import STATE_IS_GOOD_FOR, Acceptor
 from receiver.interfaces import Spool
 from receiver.responses import AsgiResponse
-from receiver.source_address import SourceAddresses
 from runtime.metrics import CONTENT_TYPE, Metrics
+from runtime.metrics_access import MetricsAccess
 from schemas.reasons import Reason, english
 
 
@@ -71,20 +69,12 @@ class Readyz:
 class MetricsPage:
     """Prometheus' text, for this machine and for holders of an API token."""
 
-    def __init__(self, metrics: Metrics, sources: SourceAddresses, tokens: Sequence[str]) -> None:
+    def __init__(self, metrics: Metrics, access: MetricsAccess) -> None:
         self._metrics = metrics
-        self._sources = sources
-        self._tokens = tuple(token.encode() for token in tokens)
+        self._access = access
 
     async def __call__(self, scope: Any, _receive: Any, _path: list[bytes]) -> AsgiResponse:
         """The numbers, or 401."""
-        headers = scope["headers"]
-        forwarded = b",".join(value for name, value in headers if name == b"x-forwarded-for")
-        if not self._sources.of(scope["client"], forwarded).local and not self._has_token(headers):
+        if not self._access.admits(scope):
             return responses.NO_TOKEN
         return responses.answer(200, self._metrics.exposition(), CONTENT_TYPE)
-
-    def _has_token(self, headers: list[tuple[bytes, bytes]]) -> bool:
-        scheme, _, given = next((value for name, value in headers if name == b"authorization"), b"").partition(b" ")
-        matches = [hmac.compare_digest(given.strip(), token) for token in self._tokens]
-        return scheme.lower() == b"bearer" and any(matches)

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import orjson
 
 from schemas.errors import UnknownMerchant, UnsupportedContentType
-from schemas.reasons import Reason, english
+from schemas.problem import MEDIA_TYPE, problem_members
+from schemas.reasons import Reason
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -48,15 +49,8 @@ def json(status: int, value: object) -> AsgiResponse:
 
 
 def problem(status: int, reason: Reason, headers: Headers | None = None) -> AsgiResponse:
-    """An RFC 9457 problem: `detail` is for people, `reason_code` for programs."""
-    fields = {
-        "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "detail": english(reason),
-        "reason_code": reason.decisive,
-    }
-    return answer(status, orjson.dumps(fields), "application/problem+json", headers)
+    """A problem."""
+    return answer(status, orjson.dumps(problem_members(status, reason)), MEDIA_TYPE, headers)
 
 
 _LATER: Headers = [(b"retry-after", b"%d" % RETRY_AFTER)]

@@ -29,6 +29,7 @@ from receiver.webhook_log import WebhookLog
 from receiver.webhooks import WebhookHandler
 from runtime.http_server import HttpServer, OnTick
 from runtime.listening import listen
+from runtime.metrics_access import MetricsAccess
 from runtime.open_files import allow_open_files
 from runtime.periodic import Background, Periodic
 from runtime.settings import Settings
@@ -98,9 +99,7 @@ async def serve(settings: Settings, listener: socket.socket) -> int:
             not_posted=handler.not_posted,
             livez=livez,
             readyz=Readyz(acceptor, spool, require_durable=settings.require_durable),
-            metrics=MetricsPage(
-                metrics.exposed, sources, [token.value.get_secret_value() for token in settings.api_tokens]
-            ),
+            metrics=MetricsPage(metrics.exposed, MetricsAccess(settings.api_tokens)),
         ),
         no_such_path=handler.no_such_path,
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_address
 
-from runtime.proxies import LONGEST_TRAIL, Network, TrustedProxies, parse, within
+from runtime.proxies import LONGEST_TRAIL, Network, TrustedProxies, within
 from schemas.payments.source_budget import budget_name
 
 IAMPORT = frozenset(map(ip_address, ("52.78.100.19", "52.78.48.223", "52.78.5.241")))
@@ -18,14 +18,13 @@ UNKNOWN = "unknown"
 @dataclass(frozen=True, slots=True)
 class Source:
     """A source of webhooks. `allowed` by RELAY_ALLOWED_IPS; `verified` as i'mport's; `iamport` is one of i'mport's own
-    addresses; `limited` by the rate limit, under the name `budget`; `local` is this machine with no proxy between."""
+    addresses; `limited` by the rate limit, under the name `budget`."""
 
     address: str
     allowed: bool
     verified: bool
     iamport: bool
     limited: bool
-    local: bool
     budget: str
 
 
@@ -42,12 +41,9 @@ class SourceAddresses:
         return self._judged(client[0] if client else "", forwarded[-LONGEST_TRAIL:])
 
     def _judge(self, peer: str, forwarded: bytes) -> Source:
-        local = not forwarded and (connected := parse(peer)) is not None and connected.is_loopback
         address = self._proxies.source(peer, forwarded)
         if address is None:
-            return Source(
-                UNKNOWN, not self._allowed, verified=False, iamport=False, limited=True, local=False, budget=UNKNOWN
-            )
+            return Source(UNKNOWN, not self._allowed, verified=False, iamport=False, limited=True, budget=UNKNOWN)
         listed = within(address, self._allowed)
         verified = listed or address in IAMPORT
         return Source(
@@ -56,6 +52,5 @@ class SourceAddresses:
             verified=verified,
             iamport=address in IAMPORT,
             limited=not verified and not address.is_loopback,
-            local=local,
             budget=budget_name(address),
         )

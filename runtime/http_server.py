@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from socket import socket
 from typing import Any, Literal
 
@@ -34,9 +34,10 @@ class HttpServer(uvicorn.Server):
         idle_seconds: int = 5,
         lifespan: Literal["auto", "off"] = "auto",
         every_second: OnTick | None = None,
+        stops_by_signals: bool = True,
     ) -> None:
         """`last_answers`: seconds for requests under way when the process is asked to stop. `idle_seconds`: how long a
-        connection is kept between two requests."""
+        connection is kept between two requests. `stops_by_signals`: the process has nothing else to stop."""
         config = uvicorn.Config(
             app,
             http=protocol,
@@ -53,6 +54,7 @@ class HttpServer(uvicorn.Server):
         )
         super().__init__(config)
         self._every_second = every_second
+        self._stops_by_signals = stops_by_signals
 
     async def serve_on(self, listener: socket) -> None:
         """Answer requests until SIGTERM, SIGINT or `end`; a second signal does not wait for answers under way."""
@@ -65,7 +67,7 @@ class HttpServer(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Around the serving: handle the signals that stop it."""
-        with handled_in_loop(self._stop):
+        with handled_in_loop(self._stop) if self._stops_by_signals else nullcontext():
             yield
 
     async def on_tick(self, counter: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 
 from schemas.errors import BadSetting
@@ -13,12 +14,34 @@ def listen(host: str, port: int, *, backlog: int | None = None) -> socket.socket
     Raises `BadSetting` where that is not possible, e.g. because the port is taken.
     """
     try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
-        both = family == socket.AF_INET6 and socket.has_dualstack_ipv6()
-        listener = socket.create_server((host, port), family=family, backlog=backlog, dualstack_ipv6=both)
-        # Connections inherit it. asyncio sets it only where a socket names its protocol, which these do not: the body
-        # of an answer would wait for the client's delayed acknowledgement of the headers, 40 ms.
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return listener
+        return _listen(host, port, backlog)
     except OSError as error:
-        raise BadSetting(f"HOST={host} PORT={port} cannot be listened on: {error.strerror}") from None
+        raise _impossible(host, f"PORT={port}", error) from None
+
+
+def listen_from(host: str, first: int, setting: str) -> socket.socket:
+    """A socket that listens there, on the first port that is not taken, from the one on that a setting names.
+
+    Raises `BadSetting` where there is none.
+    """
+    for port in range(first, 65536):
+        try:
+            return _listen(host, port)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or port == 65535:
+                raise _impossible(host, f"{setting}={first}", error) from None
+    raise ValueError(f"{first} is not a port")
+
+
+def _listen(host: str, port: int, backlog: int | None = None) -> socket.socket:
+    family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
+    both = family == socket.AF_INET6 and socket.has_dualstack_ipv6()
+    listener = socket.create_server((host, port), family=family, backlog=backlog, dualstack_ipv6=both)
+    # Connections inherit it. asyncio sets it only where a socket names its protocol, which these do not: the body
+    # of an answer would wait for the client's delayed acknowledgement of the headers, 40 ms.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
+
+
+def _impossible(host: str, given: str, error: OSError) -> BadSetting:
+    return BadSetting(f"HOST={host} {given} cannot be listened on: {error.strerror}")

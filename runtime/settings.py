@@ -113,6 +113,10 @@ class Settings(BaseModel):
         default_factory=usable_cores, alias="RELAY_WORKERS", ge=1, le=256, description="a number of processes, 1 to 256"
     )
 
+    metrics_port: int = Field(
+        9108, alias="RELAY_METRICS_PORT", ge=0, le=65535, description="a port, 1 to 65535, or 0 for none"
+    )
+
     log_format: LogFormat = Field("json", alias="RELAY_LOG_FORMAT", description="json or console")
     log_level: LogLevel = Field("info", alias="RELAY_LOG_LEVEL", description="debug, info, warning, error or critical")
     host: str | None = Field(None, alias="HOST", description="an address to listen on")

@@ -6,6 +6,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from queue import Empty, SimpleQueue
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 TERMINAL_SIGNALS = (*STOP_SIGNALS, signal.SIGHUP)
@@ -36,6 +37,27 @@ def handled(handle: Callable[[], object], numbers: Sequence[int] = STOP_SIGNALS)
     finally:
         for number, handler in before:
             signal.signal(number, handler)
+
+
+class StopRequest:
+    """A request to stop that a signal's handler may make while the main thread waits for it. With a `threading.Event`,
+    `set` would wait for ever if it interrupted `wait` at the wrong moment."""
+
+    def __init__(self) -> None:
+        self._made: SimpleQueue[None] = SimpleQueue()  # its `put` may interrupt anything
+
+    def make(self) -> None:
+        """Request it."""
+        self._made.put(None)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait so long for it; whether it was made."""
+        try:
+            self._made.get(timeout=seconds)
+        except Empty:
+            return False
+        self._made.put(None)
+        return True
 
 
 def ignore(numbers: Sequence[int] = STOP_SIGNALS) -> None:

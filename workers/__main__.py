@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
-import threading
 from functools import partial
 
 import uvloop
@@ -17,7 +16,7 @@ from runtime.children import Children
 from runtime.encryption import Sealer
 from runtime.open_files import allow_open_files
 from runtime.settings import Settings
-from runtime.signals import handled
+from runtime.signals import StopRequest, handled
 from runtime.startup import check_once
 from workers.app import STOP_WITHIN, WorkerProcess
 from workers.deliver import MOST_IN_FLIGHT
@@ -44,8 +43,8 @@ def work(settings: Settings) -> int:
     allow_open_files(MOST_IN_FLIGHT + 512)  # an endpoint that hangs keeps its connection
     app = WorkerProcess(settings, is_history_prepared=is_history_prepared)
     _collect_less()
-    stop = threading.Event()
-    with handled(stop.set):
+    stop = StopRequest()
+    with handled(stop.make):
         return app.run(stop)
 
 

@@ -31,6 +31,7 @@ from ledger.leases import RENEW_EVERY
 from runtime.encryption import Sealer
 from runtime.periodic import Background, Periodic
 from runtime.settings import Settings
+from runtime.signals import StopRequest
 from runtime.startup import StartupCheck
 from schemas.endpoints.egress import forbidden
 from schemas.errors import HistoryUnavailable, LedgerUnavailable
@@ -41,6 +42,8 @@ from workers.consumer_log import limit_consumer_logs
 from workers.deliver import Deliverer
 from workers.heartbeat import HeartbeatMiddleware
 from workers.jobs import JobRunner
+from workers.metrics import WorkerMetrics
+from workers.metrics_server import MetricsServer
 from workers.reconcile import Reconciler
 from workers.recorder import Recorder
 from workers.refresh import Refresher
@@ -77,8 +80,9 @@ class WorkerProcess:
         self._sender = _callback_sender(settings)
         clients = MerchantClients(settings, sealer, self._iamport, self._ledger.tokens, self._ledger.merchants.get)
         cold = ColdPayments(settings, self._ledger, self._history)
-        self._refresher = Refresher(settings, self._ledger, cold, clients, rng)
-        self._deliverer = Deliverer(settings, self._ledger, sealer, self._sender, rng)
+        metrics = WorkerMetrics()
+        self._refresher = Refresher(settings, self._ledger, cold, clients, metrics, rng)
+        self._deliverer = Deliverer(settings, self._ledger, sealer, self._sender, metrics, rng)
         self._reconciler = Reconciler(settings, self._ledger, cold, clients, rng)
         self._jobs = JobRunner(
             self._ledger,
@@ -96,7 +100,8 @@ class WorkerProcess:
         self.heartbeat = HeartbeatMiddleware(
             self._ledger.heartbeats, self.acl_watch, f"{socket.gethostname()}-{self._name}"
         )
-        self._background = Background(background(self))
+        self.metrics = MetricsServer(settings, metrics, self._ledger.merchants, lambda: dead_thread(self._worker))
+        self._background = Background(background(self, serves_metrics=settings.metrics_port != 0))
 
         broker = self._ledger.broker
         broker.add_middleware(AsyncIO())
@@ -107,8 +112,8 @@ class WorkerProcess:
             dramatiq.actor(broker=broker, actor_name=name, queue_name=name, throws=LedgerUnavailable)(actor)
         self._worker = dramatiq.Worker(broker, worker_threads=THREADS, worker_timeout=THREAD_POLL_MS)
 
-    def run(self, stop: threading.Event) -> int:
-        """Work until ``stop`` is set; return the exit status: 0, or 1 if the process must be restarted.
+    def run(self, stop: StopRequest) -> int:
+        """Work until ``stop`` is requested; return the exit status: 0, or 1 if the process must be restarted.
 
         Raises `BadSetting` where a check that had to wait for Redis or history finds one.
         """
@@ -208,7 +213,7 @@ class WorkerProcess:
         _loop().call_soon_threadsafe(call, *args)
 
 
-def background(app: WorkerProcess) -> tuple[Periodic, ...]:
+def background(app: WorkerProcess, *, serves_metrics: bool) -> tuple[Periodic, ...]:
     """The periodic tasks of a worker, which run beside its actors."""
     start = StartupCheck(app.prepare)
 
@@ -224,6 +229,7 @@ def background(app: WorkerProcess) -> tuple[Periodic, ...]:
         Periodic("record", app.recorder.step, 0.0),
         start.task("prepare"),
         Periodic("keep_open", keep_open, OPEN_CHECK_EVERY),
+        *((Periodic("serve_metrics", app.metrics.serve, 0.0),) if serves_metrics else ()),
     )
 
 

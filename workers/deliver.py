@@ -36,6 +36,7 @@ from schemas.reasons import Reason, english
 from workers.callback_headers import UnsealedEndpoint, attempt_headers, unseal
 from workers.callback_sender import CallbackSender
 from workers.health import HealthTracker
+from workers.metrics import WorkerMetrics
 
 log = structlog.get_logger()
 
@@ -57,13 +58,22 @@ Written = TypeVar("Written")
 class Deliverer:
     """The actor behind the lanes ``deliver/…`` and ``replay/…``."""
 
-    def __init__(self, settings: Settings, ledger: Ledger, sealer: Sealer, sender: CallbackSender, rng: Random) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        ledger: Ledger,
+        sealer: Sealer,
+        sender: CallbackSender,
+        metrics: WorkerMetrics,
+        rng: Random,
+    ) -> None:
         self._settings = settings
+        self._metrics = metrics
         self._ledger = ledger
         self._sealer = sealer
         self._sender = sender
         self._rng = rng
-        self._health = HealthTracker(settings, ledger)
+        self._health = HealthTracker(settings, ledger, metrics)
         self._in_flight: set[asyncio.Task[Any]] = set()
         # The lanes whose turn is under way, and whether a kick has arrived since: there may be work that the last
         # claim has not seen.
@@ -149,7 +159,7 @@ class Deliverer:
             made.append(attempt(answer, began, replay=delivery.replay))
             if not answer.stale_connection or len(made) > MOST_STALE:
                 break
-            _log_attempt(delivery, endpoint, answer, Retry(0, Reason.of("connection_reset")))
+            self._note_attempt(delivery, endpoint, answer, Retry(0, Reason.of("connection_reset")))
         if not answer.stale_connection:
             # What this thread worked meanwhile, for other callbacks too, is no latency of the endpoint; nor is about as
             # much again, for which it waited for a core.
@@ -158,7 +168,7 @@ class Deliverer:
         verdict = judge(answer, delivery.attempts, self._settings.retry_schedule, self._rng)
         if delivery.type == TEST_TYPE and isinstance(verdict, Retry):
             verdict = Dead(verdict.reason, verdict.lane_wait)  # an operator waits for the result of this attempt
-        _log_attempt(delivery, endpoint, answer, verdict)
+        self._note_attempt(delivery, endpoint, answer, verdict)
         if not answer.ok and not answer.stale_connection:
             # Record health before settling: settling frees a slot, and an opened breaker must already be there to keep
             # it empty.
@@ -167,6 +177,12 @@ class Deliverer:
         if answer.ok and settled == "unwell":
             await self._record_health(delivery, endpoint, answer, verdict)
 
+    def _note_attempt(
+        self, delivery: ClaimedDelivery, endpoint: Endpoint, answer: AttemptResult, verdict: Verdict
+    ) -> None:
+        self._metrics.attempted(delivery, answer, verdict)
+        _log_attempt(delivery, endpoint, answer, verdict)
+
     async def _hold(self, delivery: ClaimedDelivery, why: Reason) -> None:
         """Hold a delivery that cannot be sent through no fault of the endpoint. A test fails instead: an operator waits
         for its attempt."""
@@ -174,6 +190,7 @@ class Deliverer:
             made = Attempt(time.time(), None, 0, why, "", replay=False)
             await self._settle(delivery, Dead(why), [made])
         else:
+            self._metrics.held()
             await self._settle(delivery, Hold(Reason.of("held", why)))
 
     async def _settle(self, delivery: ClaimedDelivery, verdict: Verdict, made: Sequence[Attempt] = ()) -> Settled:

@@ -14,6 +14,7 @@ from schemas.endpoints.endpoint import Endpoint
 from schemas.endpoints.events import endpoint_event, failing_because
 from schemas.endpoints.health import DISABLED, EndpointHealth, after_attempt, announcement, gone
 from schemas.reasons import Reason, english
+from workers.metrics import WorkerMetrics
 
 log = structlog.get_logger()
 
@@ -28,8 +29,9 @@ class HealthTracker:
     recorded in batches; one by one they would race for the endpoint's row and load Redis.
     """
 
-    def __init__(self, settings: Settings, ledger: Ledger) -> None:
+    def __init__(self, settings: Settings, ledger: Ledger, metrics: WorkerMetrics) -> None:
         self._settings = settings
+        self._metrics = metrics
         self._ledger = ledger
         self._batches: dict[str, GroupCommit[Judged, None]] = {}
 
@@ -70,6 +72,7 @@ class HealthTracker:
         if not await self._ledger.delivery_lane.note_health(endpoint.id, known, after, event, disabled):
             return 0
         if kind is not None:
+            self._metrics.recorded([kind])
             log.warning(
                 kind.replace(".", "_"), endpoint=endpoint.id, merchant=endpoint.merchant, reason=english(reason)
             )

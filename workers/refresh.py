@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
@@ -37,6 +38,7 @@ from workers.bisect_lookup import look_up_in_parts
 from workers.cold_payments import ColdPayments, counted
 from workers.expected_amounts import expected_amounts
 from workers.lookup_outcomes import LookupOutcome, outcomes_of
+from workers.metrics import WorkerMetrics
 from workers.refresh_log import log_commit, log_events, log_failures, log_unrequested
 from workers.turns import Turns
 
@@ -52,9 +54,16 @@ class Refresher:
     """The actor behind the lanes ``refresh/…`` and ``unknown/…``."""
 
     def __init__(
-        self, settings: Settings, ledger: Ledger, cold: ColdPayments, clients: MerchantClients, rng: Random
+        self,
+        settings: Settings,
+        ledger: Ledger,
+        cold: ColdPayments,
+        clients: MerchantClients,
+        metrics: WorkerMetrics,
+        rng: Random,
     ) -> None:
         self._settings = settings
+        self._metrics = metrics
         self._cold = cold
         self._ledger = ledger
         self._lane = ledger.refresh_lane
@@ -108,8 +117,16 @@ class Refresher:
                 raise outcome
 
     async def _look_up(self, lane: Lane, claimed: ClaimedPayments) -> tuple[MerchantClient, LookupResult]:
-        client = await self._clients.get(lane.name)
-        return client, await look_up_in_parts(client.client.payments, [one.record.imp_uid for one in claimed.payments])
+        imp_uids = [one.record.imp_uid for one in claimed.payments]
+        began = time.monotonic()
+        try:
+            client = await self._clients.get(lane.name)
+            answer = await look_up_in_parts(client.client.payments, imp_uids)
+        except IamportError as error:
+            self._metrics.looked_up(lane.name, len(imp_uids), time.monotonic() - began, error)
+            raise
+        self._metrics.looked_up(lane.name, len(imp_uids), time.monotonic() - began)
+        return client, answer
 
     async def _policies(
         self, client: MerchantClient, claimed: ClaimedPayments, found: dict[str, LookupOutcome]
@@ -145,13 +162,17 @@ class Refresher:
         """Decide what the snapshot changes, and record it. Raises `LedgerFull`."""
         policy = replace(policy, since=max(policy.since, payment.forgotten_until))
         change = await _decide(payment, snapshot, now, policy)
-        outcome = await self._lane.commit(change, claimed=payment, now=now, written=log_events)
+        outcome = await self._lane.commit(change, claimed=payment, now=now, written=self._written)
         if outcome == "changed":
             # An operator changed the record since the claim; the snapshot may not show a cancellation just sent.
             await self._lane.postpone(payment, "again", due_in=0, tries=payment.tries)
         log_commit(payment, change, snapshot, outcome)
         if outcome == "full":
             raise LedgerFull(Reason.of("redis_full_for_events", events=len(change.events)))
+
+    def _written(self, change: Change) -> None:
+        log_events(change)
+        self._metrics.recorded(event.type for event in change.events)
 
     async def _postpone_unknown(self, payment: ClaimedPayment) -> None:
         """i'mport does not know the payment: look it up a few more times, then reject its notifications.

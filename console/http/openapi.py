@@ -13,9 +13,10 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from console.http.openapi_callbacks import CALLBACKS, MEANINGS
 from console.http.operation import Operation
-from console.http.problems import MEDIA_TYPE, Problem
+from console.http.problems import Problem
 from runtime.version import relay_version
 from schemas import wire
+from schemas.problem import MEDIA_TYPE
 
 EXAMPLES = Path(__file__).with_name("examples.json")
 """For each operation, as ``METHOD /path/{part}``: a request and the answer of a console to it."""

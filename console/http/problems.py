@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -24,10 +23,9 @@ from schemas.errors import (
     Unreadable,
     WrongCredentials,
 )
+from schemas.problem import MEDIA_TYPE, problem_members
 from schemas.reasons import Reason, english
 from schemas.reasons.codes import UNKNOWN
-
-MEDIA_TYPE = "application/problem+json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +66,7 @@ def problem(
     **more: Any,
 ) -> Response:
     """The answer of a problem; `more` are members of its own, such as i'mport's `code`."""
-    body: dict[str, Any] = {
-        "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "detail": english(reason),
-        "reason_code": reason.decisive,
-        **more,
-    }
+    body = problem_members(status, reason) | more
     if errors is not None:
         body["errors"] = list(errors)
     return Response(wire.dumps(body), status, dict(headers or {}), MEDIA_TYPE)

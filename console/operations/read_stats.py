@@ -12,6 +12,7 @@ from ledger.acl_watch import RedisStatus
 from ledger.durability import Durability
 from ledger.endpoints import RegisteredEndpoint
 from ledger.heartbeats import Worker
+from ledger.ledger import Ledger
 from ledger.memory import Memory
 from ledger.stats import Stats
 from schemas.errors import LedgerRefused, LedgerUnavailable
@@ -54,7 +55,6 @@ async def _read(context: Context) -> RelayStats:
     ledger = context.ledger
     numbers = await ledger.stats()
     durability = await ledger.durability()
-    lost, came = await ledger.reconciliations.webhook_losses()
     endpoints = await ledger.endpoints.newest(MOST_ENDPOINTS + 1)
     allows = await redis_status(context)
     return RelayStats(
@@ -66,5 +66,12 @@ async def _read(context: Context) -> RelayStats:
         memory=await ledger.memory(),
         allows=allows,
         history=await history_state(context),
-        webhook_loss_rate=round(lost / (lost + came), 6) if lost + came else None,
+        webhook_loss_rate=await webhook_loss_rate(ledger),
     )
+
+
+async def webhook_loss_rate(ledger: Ledger) -> float | None:
+    """The share of webhooks that did not come, of the last seven days; None where there was nothing to lose. Raises
+    `LedgerUnavailable`."""
+    lost, came = await ledger.reconciliations.webhook_losses()
+    return round(lost / (lost + came), 6) if lost + came else None

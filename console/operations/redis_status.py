@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from dataclasses import replace
+from typing import TypeVar
 
 from console.context import Context
 from ledger.acl import AclProblem
 from ledger.acl_watch import RedisStatus
-from schemas.errors import BadSetting, HistoryUnavailable, LedgerNotOpen
+from schemas.errors import BadSetting, HistoryUnavailable, LedgerNotOpen, LedgerRefused
 from schemas.reasons import Reason
+
+T = TypeVar("T")
 
 
 async def redis_status(context: Context) -> RedisStatus:
@@ -34,3 +38,11 @@ async def why_not_open(context: Context) -> Reason | None:
     except BadSetting as error:
         return Reason.of("ledger_of_another_history", error=str(error))
     return None
+
+
+async def unless_refused(read: Awaitable[T]) -> T | None:
+    """What Redis answers; None where it refuses to, which the store has logged. Raises `LedgerUnavailable`."""
+    try:
+        return await read
+    except LedgerRefused:
+        return None

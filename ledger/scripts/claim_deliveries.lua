@@ -1,7 +1,7 @@
 -- Leases deliveries that are due, as many as the endpoint's limits allow.
 -- ARGV: lane, limit, lease (ms), places of an endpoint that has answered nothing yet
 -- Returns: {lanes to kick, {token, fields of endpoint:ep, per delivery {id, event, attempts, replay, imp_uid, type, body, place of
---          i'mport's object or 0}, objects, how many are leased in both lanes of the endpoint now}}
+--          i'mport's object or 0, when its webhook came (ms, or "")}, objects, how many are leased in both lanes of the endpoint now}}
 -- uses: deliveries lanes leases reasons replays requested rows snapshots
 
 -- Bytes of bodies and objects that one claim reads, about: large ones come in several claims, so that others need not wait for them.
@@ -49,7 +49,7 @@ local function take_up(ids)
     handled[#handled + 1] = id
     if d and object then
       taken[#taken + 1] = id
-      answer[#answer + 1] = {id, d.event, d.attempts, d.replay or "0", d.imp, d.type, e.body, object}
+      answer[#answer + 1] = {id, d.event, d.attempts, d.replay or "0", d.imp, d.type, e.body, object, e.heard or ""}
       bodies_size = bodies_size + #e.body
       if bodies_size + objects_size > MOST_BYTES then break end
     else

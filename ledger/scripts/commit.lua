@@ -109,7 +109,8 @@ local function record_events(c)
     indexed[#indexed + 1] = of
     place_event(event, of)
     local e = {id = event, type = type_, sequence = sequence, silent = (silent == "1" or c.stays_silent) and "1" or "0",
-      sandbox = sandbox == "1" and "1", filters = filters, body = body, entry = entry}
+      sandbox = sandbox == "1" and "1", filters = filters, body = body, entry = entry,
+      heard = c.heard}
     if e.silent == "0" then c.is_announced = true end
     put_event(e, c.row)
     append_event(e, c.m)

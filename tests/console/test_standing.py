@@ -45,11 +45,11 @@ async def stats(console: Console) -> dict[str, Any]:
 
 
 async def metrics(console: Console) -> dict[str, float]:
-    """The relay's own gauges."""
+    """The relay's own gauges, without its version."""
     answer = await console.call("GET", "/metrics")
     assert answer.status_code == 200, answer.text
     rows = (line.split(" ") for line in answer.text.splitlines() if line.startswith("relay_"))
-    return {name: float(value) for name, value in rows}
+    return {name: float(value) for name, value in rows if not name.startswith("relay_build_info")}
 
 
 async def ready(console: Console) -> dict[str, Any]:

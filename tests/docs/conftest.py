@@ -20,7 +20,7 @@ from tests.support.redis_process import RedisServer
 from tests.support.waiting import PATIENCE, until_now
 
 _RELAY = 'import sys; sys.argv[0] = "relay"; from cli.start import main; main()'
-USUAL = {"receiver": 8000, "console": 8001, "sandbox": 8002, "subscriber": 8003}
+USUAL = {"receiver": 8000, "console": 8001, "sandbox": 8002, "subscriber": 8003, "worker": 9108}
 
 
 class RelayUp:
@@ -103,7 +103,7 @@ async def _started(processes: Processes, addresses: Addresses) -> None:
     def start(name: str, **environ: str) -> Any:
         return processes.python(name, HOST="127.0.0.1", PORT=str(addresses.ports[name]), **environ)
 
-    worker = processes.python("workers")
+    worker = processes.python("workers", RELAY_METRICS_PORT=str(addresses.ports["worker"]))
     await asyncio.gather(
         start("sandbox", SANDBOX_WEBHOOK_URL=addresses.url("receiver") + "/webhooks").listening(
             addresses.ports["sandbox"]

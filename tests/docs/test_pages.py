@@ -58,12 +58,12 @@ def test_every_setting_is_documented_with_its_default() -> None:
 
 
 def test_every_metric_is_documented_where_it_is(relay_up: RelayUp) -> None:
-    """The table has what receiver and console really give, by the name under which it is looked for."""
+    """The table has what each process really gives, by the name under which it is looked for."""
     headers = {"authorization": f"Bearer {relay_up.token}"}
     relay_up.play("card")
     httpx.post(f"{relay_up.urls['receiver']}/webhooks/nobody", json={"imp_uid": "imp_1"}, timeout=PATIENCE)
     found: dict[str, list[str]] = {}
-    for process in ("receiver", "console"):
+    for process in ("receiver", "worker", "console"):
         text = httpx.get(f"{relay_up.urls[process]}/metrics", headers=headers, timeout=PATIENCE).text
         assert "process_resident_memory_bytes" in text
         for sample in _SAMPLE.finditer(text):

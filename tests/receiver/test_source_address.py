@@ -65,21 +65,11 @@ def test_allowed_networks_are_verified_and_others_are_not_allowed() -> None:
 
 
 def test_a_sender_that_cannot_be_told_is_limited_and_not_verified() -> None:
-    """Without a list every source may send, but an unknown address is neither verified nor local."""
+    """Without a list every source may send, but an unknown address is not verified."""
     sender = SourceAddresses([], PROXIES).of(("10.0.0.1", 1), b"garbage")
     assert sender.allowed
     assert sender.limited
     assert not sender.verified
-    assert not sender.local
-
-
-def test_this_machine_is_local_only_without_a_proxy_in_between() -> None:
-    """A proxy on this machine, trusted or not, does not make the whole internet local."""
-    assert SourceAddresses([], []).of(("127.0.0.1", 1), b"").local
-    assert SourceAddresses([], []).of(("::1", 1), b"").local
-    assert not SourceAddresses([], []).of(("127.0.0.1", 1), b"198.51.100.7").local
-    assert not SourceAddresses([], PROXIES).of(("127.0.0.1", 1), b"127.0.0.1").local
-    assert not SourceAddresses([], []).of(("10.0.0.1", 1), b"").local
 
 
 def test_one_customer_of_ipv6_shares_one_limit() -> None:

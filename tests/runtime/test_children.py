@@ -16,19 +16,19 @@ from tests.support.processes import Process, Processes
 from tests.support.waiting import until
 
 _PARENT = """
-import os, sys, threading, time
+import os, sys, time
 from pathlib import Path
 import structlog
 from runtime import process
 from runtime.children import Children
-from runtime.signals import handled
+from runtime.signals import StopRequest, handled
 from schemas.errors import BadSetting
 
 log = structlog.get_logger()
 
 def graceful():
-    stop = threading.Event()
-    with handled(stop.set):
+    stop = StopRequest()
+    with handled(stop.make):
         log.info("working", pid=os.getpid())
         while not stop.wait(0.05):
             pass

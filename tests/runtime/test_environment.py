@@ -5,9 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from structlog.testing import capture_logs
 
-from runtime.environment import LATER, warn_of_settings_without_effect, without_effect
 from runtime.settings import Settings
 from schemas.errors import BadSetting
 
@@ -36,63 +34,6 @@ def test_a_typing_mistake_is_refused_with_the_nearest_name(typed: str, meant: st
 
 
 @pytest.mark.parametrize("typed", ["RELAY_METRIC_PORT", "RELAY_WORKER", "RELAY_HISTORY_URL_FIL"])
-def test_a_setting_of_a_later_version_is_not_offered(typed: str) -> None:
-    """It would be accepted, and do nothing."""
-    meant = refusal(**{typed: "1"}).removeprefix(f"{typed} is no setting: did you mean ").removesuffix("?")
-    assert meant.removesuffix("_FILE") in {field.alias for field in Settings.model_fields.values()}
-
-
-def test_an_unknown_name_is_refused_without_its_value() -> None:
-    """The value may be a secret."""
-    assert "hunter2" not in refusal(RELAY_SECRET_WORD="hunter2")
-
-
-def test_names_are_checked_whatever_is_read() -> None:
-    """The command line reads three settings, and still finds the mistake in a fourth."""
-    with pytest.raises(BadSetting, match="RELAY_RETENTION"):
-        Settings.load({"RELAY_RETENTON": "1d"}, only=("RELAY_CONSOLE_URL",))
-
-
-def test_what_is_not_read_may_be_wrong() -> None:
-    """A command that needs no Redis does not stop for a wrong address of one."""
-    settings = Settings.load({"REDIS_URL": "nonsense", "PORT": "9"}, only=("PORT",))
-    assert (settings.port, settings.redis_url) == (9, "redis://127.0.0.1:6379/0")
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("RELAY_SERVICE_HOST", "10.0.0.1"),
-        ("RELAY_SERVICE_PORT", "8001"),
-        ("RELAY_SERVICE_PORT_HTTP", "8001"),
-        ("RELAY_PORT", "tcp://10.0.0.1:8001"),
-        ("RELAY_PORT_8001_TCP", "tcp://10.0.0.1:8001"),
-        ("RELAY_PORT_8001_TCP_ADDR", "10.0.0.1"),
-        ("RELAY_CONSOLE_SERVICE_HOST", "10.0.0.1"),
-        ("RELAY_ENDPOINT_SECRET", "whsec_"),
-    ],
-)
-def test_what_others_put_there_is_no_mistake(name: str, value: str) -> None:
-    """Kubernetes describes a service called `relay` to its pods; example receivers read a name of their own."""
-    Settings.load({name: value})
-
-
-def test_a_setting_of_a_later_version_is_accepted_and_said_to_do_nothing() -> None:
-    """Whoever prepares an upgrade is not stopped, and not misled."""
-    environ = dict.fromkeys(LATER, " ") | {f"{name}_FILE": "/run/secrets/setting" for name in LATER}
-    Settings.load(environ)
-    assert without_effect(environ) == list(LATER)
-    assert without_effect(dict.fromkeys(LATER, " ")) == []
-    with capture_logs() as lines:
-        warn_of_settings_without_effect(environ)
-    assert [line["setting"] for line in lines] == without_effect(environ)
-
-
-def test_no_setting_that_exists_is_said_to_do_nothing() -> None:
-    """The list is emptied as settings are built."""
-    assert not {field.alias for field in Settings.model_fields.values()} & set(LATER)
-
-
 @pytest.mark.parametrize("name", [str(field.alias) for field in Settings.model_fields.values()])
 def test_every_setting_can_stand_in_a_file(name: str, tmp_path: Path) -> None:
     """A wrong value shows that the file's content is read as that variable's."""

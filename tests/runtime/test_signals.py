@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
 
-from runtime.signals import STOP_SIGNALS, handled, handled_in_loop, ignore
+from runtime.signals import STOP_SIGNALS, StopRequest, handled, handled_in_loop, ignore
+from tests.support.processes import ROOT
+from tests.support.waiting import PATIENCE
 
 
 @pytest.mark.parametrize("number", STOP_SIGNALS)
@@ -49,3 +53,45 @@ def test_signals_that_are_ignored_do_nothing() -> None:
         for number in STOP_SIGNALS:
             os.kill(os.getpid(), number)
     assert calls == []
+
+
+_INTERRUPTED = """
+import signal, sys
+from runtime.signals import StopRequest, handled
+
+def interrupted_at(step):
+    left = step
+    def trace(frame, event, argument):
+        nonlocal left
+        if event == "line":
+            left -= 1
+            if left == 0:
+                signal.raise_signal(signal.SIGTERM)
+        return trace
+    stop = StopRequest()
+    with handled(stop.make):
+        sys.settrace(trace)
+        while not stop.wait(0.001) and left > 0:
+            pass
+        sys.settrace(None)
+        return stop.wait(0)
+
+print(all(interrupted_at(step) for step in range(1, 200)))
+"""
+
+
+def test_a_stop_request_may_interrupt_the_wait_for_it() -> None:
+    """Wherever in the wait the signal comes: nothing waits for ever, and the request is never lost."""
+    finished = subprocess.run(
+        [sys.executable, "-c", _INTERRUPTED], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=True
+    )
+    assert finished.stdout == "True\n"
+
+
+def test_a_stop_request_stays() -> None:
+    """Whoever waits afterwards has it at once, every time."""
+    stop = StopRequest()
+    assert not stop.wait(0)
+    stop.make()
+    stop.make()
+    assert [stop.wait(60), stop.wait(60), stop.wait(60)] == [True] * 3

@@ -73,7 +73,7 @@ class Relay:
 
     async def start(self) -> None:
         """Start everything and wait until it works."""
-        self.i_mport = self._start("sandbox", SANDBOX_WEBHOOK_URL=self.url("receiver") + "/webhooks")
+        self.i_mport = self._start_iamport()
         self.receiver = self.start_receiver()
         self.console = self.start_console()
         self.worker = self.start_worker()
@@ -84,6 +84,14 @@ class Relay:
             self.i_mport.listening(self._ports["sandbox"]),
             self.worker.logged("worker_ready"),
         )
+
+    def _start_iamport(self) -> Process:
+        return self._start("sandbox", SANDBOX_WEBHOOK_URL=self.url("receiver") + "/webhooks")
+
+    async def start_iamport(self) -> None:
+        """Start the sandbox again, after it has ended."""
+        self.i_mport = self._start_iamport()
+        await self.i_mport.listening(self._ports["sandbox"])
 
     async def stop(self) -> None:
         """Close what was opened; the processes are ended by their fixture."""

@@ -23,6 +23,7 @@ from tests.support.iamport_stub import Asked, Stub, no, payment, well
 from tests.support.ledger_driver import REFRESH, Driver, queue_url
 from tests.support.reasons import said
 from workers.cold_payments import ColdPayments
+from workers.metrics import WorkerMetrics
 from workers.reconcile import Reconciler
 from workers.refresh import Refresher
 
@@ -55,7 +56,7 @@ class MerchantWorkers:
         """Have workers ask this history from now on."""
         self.history = history
         cold = ColdPayments(self._settings, self.ledger, history)
-        self.refresher = Refresher(self._settings, self.ledger, cold, self._accounts, Random(1))
+        self.refresher = Refresher(self._settings, self.ledger, cold, self._accounts, WorkerMetrics(), Random(1))
         self.reconciler = Reconciler(self._settings, self.ledger, cold, self._accounts, Random(1))
 
     def show(self, asked: Asked) -> bytes:

@@ -29,6 +29,7 @@ from tests.support.waiting import PATIENCE
 from tests.workers.catalogue import CATALOGUE
 from workers.callback_sender import CallbackSender
 from workers.deliver import Deliverer
+from workers.metrics import WorkerMetrics
 
 SECRET = "whsec_" + "QUFB" * 8
 LANE = Lane("deliver", "ep_1")
@@ -42,7 +43,7 @@ class House:
         self.sealer = Sealer(keys)
         self.driver = Driver(ledger)
         settings = Settings.load({"RELAY_RETRY_SCHEDULE": "5s", "RELAY_DELIVERY_TIMEOUT": "5s"})
-        self.deliverer = Deliverer(settings, ledger, self.sealer, sender, Random(1))
+        self.deliverer = Deliverer(settings, ledger, self.sealer, sender, WorkerMetrics(), Random(1))
 
     async def subscribe(self, subscriber: Subscriber, *, readable: bool = True, **fields: Any) -> None:
         """Add the endpoint, its secret sealed with our key or with one that nobody has."""

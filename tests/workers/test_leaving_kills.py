@@ -35,6 +35,7 @@ from ledger.scripting import Scripting
 from runtime.encryption import Sealer
 from runtime.settings import Settings
 from workers.cold_payments import ColdPayments
+from workers.metrics import WorkerMetrics
 from workers.refresh import Refresher
 
 what, at, redis_url, queue_url, history_url, iamport_url, watched = sys.argv[1:]
@@ -69,7 +70,7 @@ async def work():
         sealer, transport = Sealer([Fernet.generate_key().decode()]), production_transport()
         clients = MerchantClients(settings, sealer, transport, relay.tokens, relay.merchants.get)
         cold = ColdPayments(settings, relay, history)
-        await Refresher(settings, relay, cold, clients, random.Random(1)).refresh("00:refresh/default")
+        await Refresher(settings, relay, cold, clients, WorkerMetrics(), random.Random(1)).refresh("00:refresh/default")
 
 asyncio.run(work())
 os._exit(0)

@@ -25,7 +25,9 @@ _GROUPS = {
     "delivery": (
         "retry_schedule", "delivery_timeout", "disable_after", "allow_private_endpoints", "allowed_endpoint_networks",
     ),
-    "console": ("api_tokens", "encryption_keys", "host", "port", "console_url", "log_format", "log_level"),
+    "console": (
+        "api_tokens", "encryption_keys", "host", "port", "console_url", "metrics_port", "log_format", "log_level",
+    ),
 }  # fmt: skip
 
 

@@ -60,7 +60,8 @@ local function names_in(key, start)
   return found
 end
 
-local EVENT = {"type", "sequence", "recorded_at", "silent", "sandbox", "about", "of", "body"}
+-- `heard`: when the webhook came that led to it (ms).
+local EVENT = {"type", "sequence", "recorded_at", "silent", "sandbox", "about", "of", "body", "heard"}
 
 local events = {}
 
