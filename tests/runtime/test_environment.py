@@ -33,7 +33,41 @@ def test_a_typing_mistake_is_refused_with_the_nearest_name(typed: str, meant: st
     assert refusal(**{typed: "1"}) == f"{typed} is no setting: did you mean {meant}?"
 
 
-@pytest.mark.parametrize("typed", ["RELAY_METRIC_PORT", "RELAY_WORKER", "RELAY_HISTORY_URL_FIL"])
+def test_an_unknown_name_is_refused_without_its_value() -> None:
+    """The value may be a secret."""
+    assert "hunter2" not in refusal(RELAY_SECRET_WORD="hunter2")
+
+
+def test_names_are_checked_whatever_is_read() -> None:
+    """The command line reads three settings, and still finds the mistake in a fourth."""
+    with pytest.raises(BadSetting, match="RELAY_RETENTION"):
+        Settings.load({"RELAY_RETENTON": "1d"}, only=("RELAY_CONSOLE_URL",))
+
+
+def test_what_is_not_read_may_be_wrong() -> None:
+    """A command that needs no Redis does not stop for a wrong address of one."""
+    settings = Settings.load({"REDIS_URL": "nonsense", "PORT": "9"}, only=("PORT",))
+    assert (settings.port, settings.redis_url) == (9, "redis://127.0.0.1:6379/0")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("RELAY_SERVICE_HOST", "10.0.0.1"),
+        ("RELAY_SERVICE_PORT", "8001"),
+        ("RELAY_SERVICE_PORT_HTTP", "8001"),
+        ("RELAY_PORT", "tcp://10.0.0.1:8001"),
+        ("RELAY_PORT_8001_TCP", "tcp://10.0.0.1:8001"),
+        ("RELAY_PORT_8001_TCP_ADDR", "10.0.0.1"),
+        ("RELAY_CONSOLE_SERVICE_HOST", "10.0.0.1"),
+        ("RELAY_ENDPOINT_SECRET", "whsec_"),
+    ],
+)
+def test_what_others_put_there_is_no_mistake(name: str, value: str) -> None:
+    """Kubernetes describes a service called `relay` to its pods; example receivers read a name of their own."""
+    Settings.load({name: value})
+
+
 @pytest.mark.parametrize("name", [str(field.alias) for field in Settings.model_fields.values()])
 def test_every_setting_can_stand_in_a_file(name: str, tmp_path: Path) -> None:
     """A wrong value shows that the file's content is read as that variable's."""
