@@ -12,7 +12,6 @@ from ledger.group_commit import GroupCommit
 from ledger.redis_connection import ANSWER_WITHIN
 from ledger.rows import flat, paired
 from ledger.scripting import Argument
-from ledger.store import Store
 from schemas.errors import LedgerNotOpen, LedgerUnavailable, UnknownMerchant
 from schemas.payments.notification import Notification
 from schemas.payments.source_budget import budget_name
@@ -116,15 +115,10 @@ class Intake:
             return [*await self._accept_all(together[:middle]), *await self._accept_all(together[middle:])]
 
     async def _accept_together(self, together: Sequence[Notification]) -> Sequence[Exception | None]:
-        by_cell = by(together, self._cell)
         answers = await self._cells.spread(
-            "accept", together, self._cell, _packed, durable=True,
-            read=lambda store, answer: [answer] * len(by_cell[store]) if answer == b"closed" else answer,
-        )  # fmt: skip
+            "accept", together, lambda one: self._cells.of(one.merchant), _packed, durable=True
+        )
         return [answer if isinstance(answer, Exception) else _OUTCOMES[answer]() for answer in answers]
-
-    def _cell(self, one: Notification) -> Store:
-        return self._cells.of(one.merchant)
 
 
 def _packed(together: Sequence[Notification]) -> list[Argument]:

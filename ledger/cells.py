@@ -82,19 +82,21 @@ class Cells:
         pack: Callable[[Sequence[T]], Sequence[Argument]],
         *,
         durable: bool = False,
-        read: Callable[[Store, Any], Sequence[Any]] = lambda _, answer: answer,
+        read: Callable[[Store, Any], Any] = lambda _, answer: answer,
     ) -> list[Any]:
         """Run a script once in each cell that has some of these items; it returns ``{lanes to kick, answers}``. The
         answer to each item, or the `LedgerUnavailable` that its cell has failed with; in one round trip.
 
-        ``pack`` makes the script's arguments of the items of a cell, ``read`` an answer an item of what it returns.
+        ``pack`` makes the script's arguments of the items of a cell, ``read`` a list of answers, one an item, of what
+        it returns; or one answer, for all of them.
         """
         places = by(range(len(items)), lambda place: cell(items[place]))
         calls = {store: pack([items[place] for place in mine]) for store, mine in places.items()}
         answers: list[Any] = [None] * len(items)
         for store, answer in (await self.some(name, calls, durable=durable, kick=True)).items():
             mine = places[store]
-            each = [answer] * len(mine) if isinstance(answer, Exception) else read(store, answer)
+            found = answer if isinstance(answer, Exception) else read(store, answer)
+            each = found if isinstance(found, list) else [found] * len(mine)
             for place, one in zip(mine, each, strict=True):
                 answers[place] = one
         return answers

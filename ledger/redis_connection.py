@@ -21,7 +21,8 @@ from redis.asyncio.sentinel import (
 )
 from redis.backoff import ConstantBackoff, NoBackoff
 
-from ledger.servers import Address, ClusterServers, NamedServer, OneServer, Servers
+from ledger.cluster import Address, ClusterServers, NamedServer
+from ledger.servers import OneServer, Servers
 from runtime.redis_url import RedisUrl, RedisUrlError, parse
 from schemas.errors import BadSetting
 
