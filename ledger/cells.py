@@ -7,6 +7,7 @@ What is about all merchants is asked of every cell, in one round trip, and added
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
 from typing import Any, TypeVar
 
 from ledger.keys import ENDPOINT, Key, cell_of
@@ -90,16 +91,23 @@ class Cells:
         ``pack`` makes the script's arguments of the items of a cell, ``read`` a list of answers, one an item, of what
         it returns; or one answer, for all of them.
         """
-        places = by(range(len(items)), lambda place: cell(items[place]))
-        calls = {store: pack([items[place] for place in mine]) for store, mine in places.items()}
-        answers: list[Any] = [None] * len(items)
-        for store, answer in (await self.some(name, calls, durable=durable, kick=True)).items():
-            mine = places[store]
-            found = answer if isinstance(answer, Exception) else read(store, answer)
-            each = found if isinstance(found, list) else [found] * len(mine)
-            for place, one in zip(mine, each, strict=True):
-                answers[place] = one
-        return answers
+        calls = {store: pack(some) for store, some in by(items, cell).items()}
+        found = await self.some(name, calls, durable=durable, kick=True)
+        answers = {
+            store: answer if isinstance(answer, Exception) else read(store, answer) for store, answer in found.items()
+        }
+        return _in_order(items, cell, answers)
+
+    async def read_each(
+        self,
+        name: str,
+        items: Sequence[T],
+        cell: Callable[[T], Store],
+        pack: Callable[[Sequence[T]], Sequence[Argument]],
+    ) -> list[Any]:
+        """The same for a script that returns no more than the answers. Raises `LedgerUnavailable`."""
+        calls = {store: pack(some) for store, some in by(items, cell).items()}
+        return raised(_in_order(items, cell, await self.some(name, calls)))
 
     def learn(self, endpoint: str, cell: int) -> None:
         """Remember the cell of an endpoint."""
@@ -149,6 +157,12 @@ def by(items: Iterable[T], group: Callable[[T], K]) -> dict[K, list[T]]:
     for item in items:
         found.setdefault(group(item), []).append(item)
     return found
+
+
+def _in_order(items: Sequence[T], cell: Callable[[T], Store], answers: Mapping[Store, Any]) -> list[Any]:
+    """The answer to each item: the next one in the list of its cell's, or its cell's only answer."""
+    each = {store: iter(found) if isinstance(found, list) else repeat(found) for store, found in answers.items()}
+    return [next(each[cell(item)]) for item in items]
 
 
 def raised(answers: Sequence[Any]) -> list[Any]:

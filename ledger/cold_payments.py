@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from ledger import keys
-from ledger.cells import Cells, by, raised
+from ledger.cells import Cells
 from ledger.put_back import put_back
 from ledger.rows import hashes, seconds
 from schemas.errors import HistoryDamaged
@@ -55,13 +55,13 @@ class ColdPayments:
 
     async def missing(self, names: Sequence[Name]) -> list[Name]:
         """Those of these payments that the ledger does not have."""
-        mine = by(names, lambda name: self._cells.of(name[0]))
-        calls = {store: [keys.payment(*name) for name in some] for store, some in mine.items()}
-        absent: set[Name] = set()
-        for store, answer in (await self._cells.some("read_missing_records", calls)).items():
-            (found,) = raised([answer])
-            absent |= {name for name, is_missing in zip(mine[store], found, strict=True) if is_missing}
-        return [name for name in names if name in absent]
+        absent = await self._cells.read_each(
+            "read_missing_records",
+            names,
+            lambda name: self._cells.of(name[0]),
+            lambda some: [keys.payment(*name) for name in some],
+        )
+        return [name for name, is_missing in zip(names, absent, strict=True) if is_missing]
 
     async def forgotten_until(self, merchant: str) -> float:
         """When the youngest of the payments had last changed (UNIX seconds) that had left when history was lost: a

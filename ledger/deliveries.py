@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from ledger.cells import Cells, by, raised
+from ledger.cells import Cells
 from ledger.endpoints import Endpoints
 from ledger.lane_pause import lane_pause
 from ledger.rows import Row, paired, seconds, text
@@ -137,12 +137,8 @@ class Deliveries:
         """What `read_deliveries` returns of those that the ledger has, in one round trip once the cells are known."""
         cells = await self._cells.of_endpoints(map(_endpoint, delivery_ids))
         there = [identity for identity in dict.fromkeys(delivery_ids) if _endpoint(identity) in cells]
-        mine = by(there, lambda identity: cells[_endpoint(identity)])
-        found: dict[str, Any] = {}
-        for store, answer in (await self._cells.some("read_deliveries", mine)).items():
-            (rows,) = raised([answer])
-            found |= {identity: row for identity, row in zip(mine[store], rows, strict=True) if row[0]}
-        return found
+        rows = await self._cells.read_each("read_deliveries", there, lambda name: cells[_endpoint(name)], list)
+        return {identity: row for identity, row in zip(there, rows, strict=True) if row[0]}
 
 
 def _endpoint(delivery_id: str) -> str:

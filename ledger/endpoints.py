@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ledger import keys
-from ledger.cells import Cells, by, raised
+from ledger.cells import Cells
 from ledger.constants import DEFAULT_MERCHANT
 from ledger.endpoint_rows import dump, dump_limits, load, load_health, subscription
 from ledger.merchants import HEAD_START_MS
@@ -170,15 +170,13 @@ class Endpoints:
     async def _rows(self, endpoint_ids: Sequence[str], *fields: str) -> dict[str, Row]:
         """The hashes of those of these endpoints that the ledger knows, in one round trip once their cells are."""
         cells = await self._cells.of_endpoints(endpoint_ids)
-        mine = by(cells, cells.__getitem__)
-        calls: dict[Store, Sequence[Argument]] = {
-            store: [len(fields), *fields, *(keys.ENDPOINT(name) for name in names)] for store, names in mine.items()
-        }
-        found: dict[str, Row] = {}
-        for store, answer in (await self._cells.some("read_hashes", calls)).items():
-            (rows,) = raised([answer])
-            found |= {name: paired(row) for name, row in zip(mine[store], rows, strict=True)}
-        return found
+        there = list(cells)
+
+        def pack(some: Sequence[str]) -> list[Argument]:
+            return [len(fields), *fields, *(keys.ENDPOINT(name) for name in some)]
+
+        rows = await self._cells.read_each("read_hashes", there, cells.__getitem__, pack)
+        return {name: paired(row) for name, row in zip(there, rows, strict=True)}
 
 
 async def _release(store: Store, endpoint_id: str) -> None:
