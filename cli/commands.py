@@ -14,6 +14,7 @@ from cli import (
     export,
     listen,
     merchants,
+    migrate,
     notifications,
     payments,
     reconcile,
@@ -38,6 +39,7 @@ GROUPS = {
 }
 SINGLE = (
     doctor.app, tail.app, export.app, audit.app, tokens.app, trigger.app, listen.app, verify.app, restore.app,
+    migrate.app,
 )  # fmt: skip
 
 

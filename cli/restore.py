@@ -11,7 +11,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from cli.output import Json, Yes, confirm, is_interactive, print_json, printable, terminal
 from runtime.settings import Settings
-from schemas.errors import RelayError
+from schemas.errors import BadSetting, RelayError
 from schemas.times import rfc3339
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def restore(
         settings = Settings.load()
         settings.needs("encryption_keys")
         done = asyncio.run(_restore(settings, begin_anew=begin_anew, silent=as_json))
-    except RelayError as error:
+    except (BadSetting, RelayError) as error:
         typer.echo(f"relay restore: {error}", err=True)
         raise typer.Exit(1) from None
     _print(done, as_json=as_json)

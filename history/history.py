@@ -17,7 +17,7 @@ from history.erase import vacuum
 from history.events import Events
 from history.export import Exports
 from history.figures import Figures, figures
-from history.migrate import prepare
+from history.migrate import MigrationStep, all_steps, missing_steps, prepare
 from history.notifications import Notifications
 from history.payments import Payments
 from history.registry import AuditLog, Endpoints, Merchants, Reconciliations, Replays
@@ -85,6 +85,12 @@ class History:
         if not (self._is_prepared and await self._has_tables()):
             await prepare(self._database, self._url)
             self._is_prepared = True
+
+    async def missing_steps(self) -> list[MigrationStep]:
+        """The migrations that its tables lack. Raises `BadSetting` and `HistoryUnavailable`."""
+        if self._url.file is not None and not self._url.file.exists():
+            return all_steps()
+        return await self._database.read(missing_steps)
 
     async def close(self) -> None:
         """Let go of all connections."""

@@ -6,13 +6,14 @@ A process that is older than the tables does not start, as it would not know wha
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import inspect, select
+from alembic.script import Script, ScriptDirectory
+from sqlalchemy import insert, inspect, select
 from sqlalchemy.engine import Connection
 
 from history import tables
@@ -26,6 +27,7 @@ SETTING = "RELAY_HISTORY_URL"
 PATIENCE = 600.0
 """Seconds that migrations may take, waiting for another process included."""
 
+_READABLE_FROM = "readable_from"
 _LOCK = 0x72656C61_79686973
 """Of PostgreSQL's advisory locks: `relayhis` in ASCII."""
 _OLDEST_POSTGRESQL = (14, 0)
@@ -50,6 +52,14 @@ _SIGNS = {
     "unable to open database file": "the file cannot be opened: give this user rights to it and its folder",
     "file is encrypted": "the file is none of SQLite's: name another one",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationStep:
+    """A migration, and what it does in words."""
+
+    revision: str
+    title: str
 
 
 async def prepare(database: Database, url: HistoryUrl) -> None:
@@ -87,15 +97,53 @@ def _migrate(connection: Connection) -> None:
         connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
         connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
-    _refuse_others(connection)
-    context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
-    current, known = context.get_current_revision(), ScriptDirectory.from_config(_config())
-    if current is not None and current not in {script.revision for script in known.walk_revisions()}:
-        raise BadSetting("its tables are of a newer version of the relay: start that version, or name another database")
-    if current != known.get_current_head():
+    if missing := _missing(connection):
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+        _allow(connection, missing[-1].module.readable_from)
+
+
+def all_steps() -> list[MigrationStep]:
+    """The migrations that a new database needs, in their order."""
+    return [_step(script) for script in _scripts()]
+
+
+def missing_steps(connection: Connection) -> list[MigrationStep]:
+    """The migrations that a database lacks, in their order. Raises `BadSetting` for one that is another program's, or
+    whose tables this version cannot work with."""
+    return [_step(script) for script in _missing(connection)]
+
+
+def _step(script: Script) -> MigrationStep:
+    return MigrationStep(script.revision, script.doc)
+
+
+def _scripts() -> list[Script]:
+    return list(ScriptDirectory.from_config(_config()).walk_revisions())[::-1]
+
+
+def _missing(connection: Connection) -> list[Script]:
+    _refuse_others(connection)
+    context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+    current, known = context.get_current_revision(), _scripts()
+    revisions = [script.revision for script in known]
+    if current is None:
+        return known
+    if current in revisions:
+        return known[revisions.index(current) + 1 :]
+    if _readable_from(connection) not in revisions:
+        raise BadSetting("its tables are of a newer version of the relay: start that version, or name another database")
+    return []  # newer than this process, which works with them all the same
+
+
+def _readable_from(connection: Connection) -> str | None:
+    return connection.execute(select(tables.about.c.value).where(tables.about.c.name == _READABLE_FROM)).scalar()
+
+
+def _allow(connection: Connection, readable_from: str) -> None:
+    connection.execute(tables.about.delete().where(tables.about.c.name == _READABLE_FROM))
+    connection.execute(insert(tables.about).values(name=_READABLE_FROM, value=readable_from))
 
 
 def _refuse_others(connection: Connection) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from uuid import uuid4
 
 import structlog
@@ -11,7 +12,7 @@ from ledger.cells import Cells, raised
 from ledger.keys import NAME
 from runtime.encryption import Sealer
 from schemas.errors import BadSetting, Unreadable
-from schemas.payments.codec import VERSION
+from schemas.payments.codec import READABLE_FROM, VERSION
 from schemas.reasons import english
 
 OLDEST = 3
@@ -32,27 +33,49 @@ def check_usable(*problems: AclProblem | None) -> None:
         log.warning("queue_away" if problem.of == "queue" else "ledger_away", error=english(problem.problem))
 
 
-async def begin(cells: Cells, sealer: Sealer, *, oldest: int = OLDEST, newest: int = VERSION) -> str:
+@dataclass(frozen=True, slots=True)
+class Shapes:
+    """What a process of some version does with shapes: it reads those from ``oldest`` on and writes the ``newest``,
+    which code from version ``readable_from`` on reads as well."""
+
+    oldest: int
+    newest: int
+    readable_from: int
+
+
+OURS = Shapes(OLDEST, VERSION, READABLE_FROM)
+
+
+async def stored_version(cells: Cells) -> int | None:
+    """The version of the ledger's shapes, None for a ledger that was not begun. Raises `LedgerUnavailable`."""
+    version, _readable_from = await cells.shared.run("read_versions")
+    return None if version is None else int(version)
+
+
+async def begin(cells: Cells, sealer: Sealer, *, shapes: Shapes = OURS) -> str:
     """Check that this version reads the ledger's shapes, that one of the keys opens its canary and that it has as many
     cells as are set; return its name.
 
-    The first process writes all four. Where what all cells share was lost with a node, the name is that of a cell. A
-    version from ``oldest`` on is raised to the ``newest``. A canary that opens is sealed anew with the first key, so
-    that an old key can be removed once everything else is sealed anew, too. Raises `BadSetting` and
-    `LedgerUnavailable`.
+    The first process writes all of that. Where what all cells share was lost with a node, the name is that of a cell.
+    An older version is raised. A canary that opens is sealed anew with the first key, so that an old key can be removed
+    once everything else is sealed anew, too. Raises `BadSetting` and `LedgerUnavailable`.
     """
+    oldest, newest = shapes.oldest, shapes.newest
     named = raised(await cells.scripting.ask([(store.prefix, ("GET", store.prefix + NAME())) for store in cells]))
     name = next((text.decode() for text in named if text), f"ldg_{uuid4().hex}")
-    args = (newest, sealer.seal(_CANARY), name, len(cells))
+    args = (newest, sealer.seal(_CANARY), name, len(cells), shapes.readable_from)
     begun = await cells.shared.run("begin", *args, durable=True)
-    stored, canary, name, spread = (text.decode() for text in begun)
+    stored, canary, name, spread, readable_from = (text.decode() for text in begun)
     if int(spread) != len(cells):
         raise BadSetting(
             f"RELAY_CELLS={len(cells)} is not usable: this ledger was begun with {spread}, which it keeps for good"
         )
     version = int(stored)
-    if version > newest:
-        raise BadSetting(f"REDIS_URL: this ledger has shapes of version {version}; this relay reads up to {newest}")
+    if int(readable_from) > newest:
+        raise BadSetting(
+            f"REDIS_URL: this ledger has shapes of version {version}, which relays from version {readable_from} of the"
+            f" shapes on read; this relay reads up to {newest}: start a newer release"
+        )
     if version < oldest:
         raise BadSetting(
             f"REDIS_URL: this ledger has shapes of version {version}; this relay reads {oldest} and later:"
@@ -66,5 +89,5 @@ async def begin(cells: Cells, sealer: Sealer, *, oldest: int = OLDEST, newest: i
             " it takes the keys it had, separated by commas"
         ) from None
     await cells.shared.run("reseal_canary", canary, sealer.seal(_CANARY), durable=True)
-    await cells.shared.run("raise_version", newest, durable=True)
+    await cells.shared.run("raise_version", newest, shapes.readable_from, durable=True)
     return str(name)

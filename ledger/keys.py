@@ -115,6 +115,7 @@ _WITH_LANE = "a member leaves when it is settled"
 KEYS = (
     # The ledger
     Key("version", "string", "version of the stored shapes", "never"),
+    Key("readable_from", "string", "oldest version whose code reads them", "never"),
     Key("canary", "string", "text sealed with RELAY_ENCRYPTION_KEY: shows whether a process has the right keys",
         "never"),
     NAME := Key("name", "string", "the ledger's name; history knows by it whose it is", "never"),
@@ -246,7 +247,7 @@ this table with a ledger in which everything has happened."""
 # fmt: on
 
 IN_SHARED = (
-    "version", "canary", "name", "cells", "open", "leader", "probe", "workers", "spools", "idem", "imp_token",
-    "imp_lock", "sign_ins", "ended_session", "token_use", "refusals", "refused_bodies", "minute",
+    "version", "readable_from", "canary", "name", "cells", "open", "leader", "probe", "workers", "spools", "idem",
+    "imp_token", "imp_lock", "sign_ins", "ended_session", "token_use", "refusals", "refused_bodies", "minute",
 )  # fmt: skip
 """What names under `SHARED_PREFIX` begin with. Cells have `name`, `open`, `probe` and `minute`, too."""

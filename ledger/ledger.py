@@ -142,6 +142,10 @@ class Ledger:
         await self.check_usable()
         return await compatibility.begin(self.cells, sealer)
 
+    async def stored_version(self) -> int | None:
+        """The version of the shapes that are stored, None for a ledger that was not begun."""
+        return await compatibility.stored_version(self.cells)
+
     async def open_with(self, history: OwnedHistory, sealer: Sealer) -> None:
         """Begin, and open the ledger as soon as this is known to be its history (see `ledger.opening`).
 

@@ -1,6 +1,8 @@
--- Raises a ledger's version: a process that writes newer shapes is about to begin, so older processes must not start again.
--- ARGV: version
+-- Raises a ledger's versions: a process that writes newer shapes is about to begin, so one that cannot read them must not start again.
+-- ARGV: version, version from which on these shapes can be read
 -- Returns: 1
-local version = take()
-if tonumber(redis.call("GET", k("version")) or 0) < tonumber(version) then redis.call("SET", k("version"), version) end
+for _, name in ipairs({"version", "readable_from"}) do
+  local version = take()
+  if tonumber(redis.call("GET", k(name)) or 0) < tonumber(version) then redis.call("SET", k(name), version) end
+end
 return 1

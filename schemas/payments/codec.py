@@ -14,6 +14,9 @@ from schemas.payments.retractions import PossibleRetraction
 from schemas.payments.snapshot import Snapshot
 
 VERSION = 3
+READABLE_FROM = 3
+"""The oldest version whose code reads these shapes as well, so that one can go back to it after an upgrade. A shape
+that only gets more leaves this alone; one that changes or loses something makes it `VERSION`."""
 
 
 def dump_fact(fact: Fact, place: int) -> bytes:

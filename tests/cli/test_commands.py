@@ -30,7 +30,7 @@ from ledger.heartbeats import Heartbeat
 from schemas.endpoints.delivery import Dead
 from schemas.endpoints.signature import signed_headers
 from tests.cli.test_endings import heeds_its_terminal
-from tests.console.conftest import READ_ONLY, TOKEN, Console, running
+from tests.console.conftest import KEY, READ_ONLY, TOKEN, Console, running
 from tests.support import machine
 from tests.support.processes import ROOT
 from tests.support.reasons import because
@@ -286,6 +286,45 @@ async def test_failures_are_one_line_and_exit_1(console: Console) -> None:
     assert (bad.exit_code, bad.stderr.startswith("relay: url: ")) == (1, True)
     for result in (wrong, reader, away, bad):
         assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize("arguments", [("restore",), ("migrate", "--plan"), ("migrate",)])
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"RELAY_ENCRYPTION_KEY": "no-key"},
+        {"RELAY_ENCRYPTION_KEY": ""},
+        {"RELAY_ENCRYPTION_KEY": KEY, "RELAY_HISTORY_URL": "mysql://"},
+        {"RELAY_ENCRYPTION_KEY": KEY, "REDIS_URL": "redis://127.0.0.1:1/0"},
+    ],
+)
+def test_without_a_console_failures_are_one_line_too(arguments: tuple[str, ...], environ: dict[str, str]) -> None:
+    """Of commands that talk to Redis and history themselves; the value of a secret is not in it."""
+    result = CliRunner().invoke(app, arguments, env=environ)
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1), result.stderr
+    assert result.stderr.startswith(f"relay {arguments[0]}: ")
+    assert "no-key" not in result.stderr
+
+
+async def test_migrating_says_what_it_did(redis_url: str, tmp_path: Path) -> None:
+    """A ledger and a history that are new are made; the second time there is nothing to do."""
+    environ = {
+        "REDIS_URL": redis_url, "RELAY_QUEUE_URL": redis_url, "RELAY_ENCRYPTION_KEY": KEY,
+        "RELAY_HISTORY_URL": f"sqlite:///{tmp_path}/history.db",
+    }  # fmt: skip
+
+    async def migrate(*options: str) -> str:
+        result = await asyncio.to_thread(CliRunner().invoke, app, ["migrate", *options], env=environ)
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    plan = await migrate("--plan")
+    assert "begins with shapes of version" in plan
+    assert "0001" in plan
+    assert "nothing was changed" in plan
+    assert not (tmp_path / "history.db").exists()
+    assert "done" in await migrate()
+    assert "nothing has to be done" in await migrate()
 
 
 @pytest.mark.parametrize("arguments", [["endpoints", "lst"], ["payments", "show"], ["events", "list", "--limit", "x"]])

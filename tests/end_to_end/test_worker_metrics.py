@@ -99,7 +99,7 @@ async def test_each_worker_takes_a_port_of_its_own(start_relay: StartRelay) -> N
     assert none.logs("metrics_served") == []
 
 
-async def test_it_is_alive_and_tells_no_stranger_more(relay: Relay) -> None:
+async def test_livez_needs_no_token_and_the_numbers_do(relay: Relay) -> None:
     """Requests through a proxy need a token for the numbers, none for /livez."""
     async with http_client(await url_of(relay.worker), headers={"x-forwarded-for": "203.0.113.9"}) as client:
         assert (await client.get("/livez")).json()["status"] == "alive"

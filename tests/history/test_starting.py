@@ -52,8 +52,14 @@ async def test_many_processes_start_at_once(history_url: str) -> None:
 
 
 async def test_tables_of_a_newer_version(history: History, database: Database, history_url: str) -> None:
-    """An older process does not start beside them, and changes nothing."""
+    """An older process starts beside them where they say that its code works with them, and changes nothing."""
     statement = f"UPDATE {migrate.VERSION_TABLE} SET version_num = '9999'"  # noqa: S608  # a name of ours
+    await database.write(lambda connection: connection.exec_driver_sql(statement))
+    older = History.connect(parse(history_url))
+    await older.prepare()
+    assert await older.missing_steps() == []
+    await older.close()
+    statement = "UPDATE about SET value = '9998' WHERE name = 'readable_from'"
     await database.write(lambda connection: connection.exec_driver_sql(statement))
     assert "of a newer version" in await refused(history_url)
 

@@ -105,13 +105,13 @@ class Relay:
         """One more process of any kind; ``PORT`` says where it listens."""
         return self._processes.python(module, *arguments, **{**self.environ, **environ})
 
-    def start_receiver(self) -> Process:
+    def start_receiver(self, **environ: str) -> Process:
         """One more receiver at the same port (after another has ended)."""
-        return self._start("receiver")
+        return self._start("receiver", **environ)
 
-    def start_console(self) -> Process:
+    def start_console(self, **environ: str) -> Process:
         """One more console at the same port (after another has ended)."""
-        return self._start("console")
+        return self._start("console", **environ)
 
     def start_worker(self, **environ: str) -> Process:
         """One more worker."""

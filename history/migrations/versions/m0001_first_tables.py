@@ -22,6 +22,8 @@ from history import tables, views
 
 revision = "0001"
 down_revision = None
+readable_from = "0001"
+"""The oldest revision whose code works with these tables as well, so that one can go back to it after an upgrade."""
 
 _UNUSUAL = "outcome <> 'applied' AND outcome <> 'unchanged'"
 _WORDS = Text().with_variant(Text(collation="C"), "postgresql")

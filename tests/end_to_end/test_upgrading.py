@@ -1,0 +1,169 @@
+"""A relay under load is upgraded to a later release, goes back, and is upgraded again.
+
+The later release is this one with what an upgrade may bring: a newer version of the stored shapes, and a migration of
+history, both of which this release can live with.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from runtime.version import relay_version
+from schemas.payments.codec import VERSION
+from tests.support.processes import ROOT, clean_environ
+from tests.support.relay import Relay
+from tests.support.waiting import PATIENCE
+
+ROOMS = ("schemas", "runtime", "ledger", "history", "iamport", "receiver", "workers", "console", "sandbox", "cli")
+LATER = "99.0.0"
+_MIGRATION = '''"""Payments may have a note."""
+from alembic import op
+from sqlalchemy import Column, Text
+
+revision = "0099"
+down_revision = "{head}"
+readable_from = "{head}"
+
+
+def upgrade() -> None:
+    op.add_column("payment", Column("note", Text, nullable=True))
+'''
+
+
+@pytest.fixture
+def later(tmp_path: Path) -> Path:
+    """The code of the later release."""
+    tree = tmp_path / "later"
+    for room in ROOMS:
+        shutil.copytree(ROOT / room, tree / room, ignore=shutil.ignore_patterns("__pycache__"))
+    _replace(tree / "schemas/payments/codec.py", f"VERSION = {VERSION}\n", f"VERSION = {VERSION + 1}\n")
+    _replace(tree / "runtime/version.py", 'return version("iamport-relay")', f'return "{LATER}"')
+    versions = tree / "history/migrations/versions"
+    head = max(file.name[1:5] for file in versions.glob("m*.py"))
+    (versions / "m0099_notes.py").write_text(_MIGRATION.format(head=head))
+    return tree
+
+
+def _replace(file: Path, old: str, new: str) -> None:
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+
+
+class Load:
+    """Payments that are paid, one after the other, each with a webhook that i'mport sends until it is acknowledged."""
+
+    def __init__(self, relay: Relay) -> None:
+        self._relay = relay
+        self.imp_uids: list[str] = []
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Under load while the block runs."""
+        task = asyncio.create_task(self._run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def goes_on(self, count: int = 10) -> None:
+        """Wait until so many more were acknowledged."""
+        enough = len(self.imp_uids) + count
+        await self._relay.until(lambda: len(self.imp_uids) >= enough, f"{count} more webhooks are acknowledged")
+
+    async def _run(self) -> None:
+        for number in itertools.count():
+            await self._pay(f"imp_u{number}")
+            await asyncio.sleep(0.02)
+
+    async def _pay(self, imp_uid: str) -> None:
+        await self._relay.payment_at_iamport(imp_uid=imp_uid, status="paid", paid_at=int(time.time()), amount=1004)
+        await self._relay.until(lambda: self._is_acknowledged(imp_uid), f"{imp_uid} is acknowledged")
+        self.imp_uids.append(imp_uid)
+
+    async def _is_acknowledged(self, imp_uid: str) -> bool:
+        try:
+            return (await self._relay.webhook(imp_uid)).status_code == 200
+        except httpx.TransportError:
+            return False  # the receiver is restarting
+
+
+async def restart(relay: Relay, code: Path) -> None:
+    """Restart each process with this code, one after the other."""
+    environ = {"PYTHONPATH": str(code)}
+    await relay.console.terminate()
+    relay.console = relay.start_console(**environ)
+    await relay.console.ready(relay.url("console") + "/readyz")
+    await relay.worker.terminate()
+    relay.worker = relay.start_worker(**environ)
+    await relay.worker.logged("worker_ready")
+    await relay.receiver.terminate()
+    relay.receiver = relay.start_receiver(**environ)
+    await relay.receiver.ready(relay.url("receiver") + "/readyz")
+
+
+def migrate(relay: Relay, code: Path, *options: str) -> dict[str, Any]:
+    """What `relay migrate` of this code answers."""
+    command = [sys.executable, "-m", "cli.main", "migrate", "--json", *options]
+    environ = {**clean_environ(), **relay.environ, "PYTHONPATH": str(code)}
+    done = subprocess.run(command, cwd=relay.directory, env=environ, capture_output=True, timeout=PATIENCE, check=True)
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+async def test_a_relay_under_load_is_upgraded_goes_back_and_is_upgraded_again(relay: Relay, later: Path) -> None:
+    """Nothing is lost and every payment is one event, whatever release runs; the plan says beforehand what is done."""
+    await relay.endpoint()
+    load = Load(relay)
+    async with load.running():
+        await load.goes_on()
+        plan = (await asyncio.to_thread(migrate, relay, later, "--plan"))["plan"]
+        assert (plan["release"], plan["ledger_version"], plan["ledger_release_version"]) == (
+            LATER,
+            VERSION,
+            VERSION + 1,
+        )
+        assert plan["history_steps"] == [{"revision": "0099", "title": "Payments may have a note."}]
+        assert list(plan["workers"].values()) == [relay_version()]
+
+        for code in (later, ROOT, later):
+            await restart(relay, code)
+            await load.goes_on()
+        plan = (await asyncio.to_thread(migrate, relay, later, "--plan"))["plan"]
+        assert (plan["ledger_version"], plan["history_steps"]) == (VERSION + 1, [])
+
+    def is_all_received() -> bool:
+        assert {event["type"] for event in relay.subscriber.events} == {"payment.paid"}, relay.subscriber.events[-1]
+        received = Counter(event["data"]["imp_uid"] for event in relay.subscriber.events)
+        return all(received[imp_uid] for imp_uid in load.imp_uids)
+
+    await relay.until(is_all_received, "every payment is received")
+    assert len({event["id"] for event in relay.subscriber.events}) == len(load.imp_uids)
+    recorded = await relay.list_all("/v1/events", type="payment.paid")
+    assert sorted(event["data"]["imp_uid"] for event in recorded) == sorted(load.imp_uids)
+
+
+async def test_a_release_that_cannot_read_what_is_stored_does_not_start(relay: Relay, later: Path) -> None:
+    """It says so in one line, and what to do."""
+    _replace(later / "schemas/payments/codec.py", f"READABLE_FROM = {VERSION}\n", f"READABLE_FROM = {VERSION + 1}\n")
+    newer = relay.start_worker(PYTHONPATH=str(later))
+    await newer.logged("worker_ready")
+    old = relay.start_worker()
+    assert await old.ended() == 1
+    assert f"shapes of version {VERSION + 1}" in old.output
+    assert "Traceback" not in old.output
