@@ -11,8 +11,9 @@ from bench.plan import Plan
 from bench.running import recorded
 from bench.stubs import Arrivals, IamportStandIn, SubscriberStandIn, serve
 from bench.systems import RelaySystem, endpoint_name
-from ledger.keys import Lane
+from ledger.keys import Lane, cell_of
 from tests.support.ledger_driver import Driver, paid
+from tests.support.ledger_redis import CELLS
 
 DELAYED = 100_000
 BATCH = 500
@@ -20,7 +21,8 @@ LATER = 6 * 3600.0
 PROBES = 40
 SOON = 20.0
 """Seconds until the first probe is due: enough for a worker to start."""
-LANE = Lane("deliver", endpoint_name(0))
+CELL = cell_of("default", CELLS)
+LANE, REFRESH = Lane("deliver", endpoint_name(0), CELL), Lane("refresh", "default", CELL)
 
 
 async def run(machine: Machine, plan: Plan) -> Report:
@@ -77,7 +79,7 @@ async def _measure(machine: Machine, delayed: int) -> tuple[float, float]:
 async def _postpone(driver: Driver, imp_uids: list[str], seconds: float) -> None:
     """Does by hand what ends in deliveries that are due later: webhook, look-up, a first attempt that fails."""
     await asyncio.gather(*(driver.accept(imp_uid) for imp_uid in imp_uids))
-    while claimed := await driver.claim():
+    while claimed := await driver.claim(REFRESH):
         await asyncio.gather(*(driver.commit(one, paid(one.record.imp_uid)) for one in claimed))
     while taken := await driver.take(LANE):
         await asyncio.gather(*(driver.fail(one, seconds) for one in taken))

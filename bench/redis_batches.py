@@ -22,7 +22,7 @@ from bench.machine import Machine
 from bench.payment import ROW
 from ledger import Ledger
 from ledger.endpoint_rows import dump_places
-from ledger.keys import ENDPOINT, PREFIX, Lane
+from ledger.keys import ENDPOINT, OPEN, SHARED_PREFIX, Lane, cell_prefix
 from schemas import wire
 from schemas.endpoints.delivery import Attempt, Delivered
 from schemas.endpoints.endpoint import Endpoint
@@ -57,10 +57,10 @@ async def measure(machine: Machine, payments: int) -> Cost:
     """Send so many payments through an empty ledger."""
     ledger = Ledger.connect(machine.redis_url, machine.queue_url)
     async with Redis.from_url(machine.redis_url) as redis:
-        await redis.set(f"{PREFIX}open", "1")
+        await redis.mset({prefix + OPEN(): "1" for prefix in (SHARED_PREFIX, _PREFIX)})
         await ledger.endpoints.create(_ENDPOINT)
         # An endpoint that has answered well for a while.
-        await redis.hset(PREFIX + ENDPOINT(_ENDPOINT.id), "places", dump_places(Places(float(CALLBACKS))))
+        await redis.hset(_PREFIX + ENDPOINT(_ENDPOINT.id), "places", dump_places(Places(float(CALLBACKS))))
         for names in _batches(_names(0, _WARM), LOOKUPS):
             await _whole_way(ledger, names)
         await redis.config_resetstat()
@@ -83,6 +83,7 @@ _ENDPOINT = Endpoint(
     id="ep_m7kvpwuxarswm3udbe56", merchant="default", url="https://shop.example/hook", types=("payment.*",),
     description="", ordered=True, max_in_flight=CALLBACKS, rate_limit=None, headers="", payload="full", secrets=(),
 )  # fmt: skip
+_PREFIX = cell_prefix(0)
 _LANE = Lane("deliver", _ENDPOINT.id)
 _OK = Attempt(at=0.0, status_code=200, duration_ms=7, error=None, response="ok", replay=False)
 
@@ -114,7 +115,7 @@ async def _whole_way(ledger: Ledger, names: Sequence[str]) -> None:
                 for one, attempt in zip(deliveries, answered, strict=True)
             )
         )
-    await ledger.outbox.trim((await ledger.outbox.state()).last)
+    await ledger.outbox.trim((await ledger.outbox.state_of(0)).last)
 
 
 def _webhook(name: str) -> Notification:
@@ -131,8 +132,8 @@ def _looked_up(name: str, now: int) -> Snapshot:
 async def _sizes(redis: Any) -> dict[str, float]:
     """The bytes of all keys, by kind."""
     sizes: dict[str, float] = {}
-    async for name in redis.scan_iter(f"{PREFIX}*", count=1000):
-        kind = name.decode().removeprefix(PREFIX).partition(":")[0]
+    async for name in redis.scan_iter(f"{_PREFIX}*", count=1000):
+        kind = name.decode().removeprefix(_PREFIX).partition(":")[0]
         sizes[kind] = sizes.get(kind, 0) + (await redis.memory_usage(name, samples=0) or 0)
     return sizes
 

@@ -18,6 +18,7 @@ from ledger import Ledger
 from runtime.encryption import Sealer
 from runtime.history_url import parse
 from schemas.endpoints.endpoint import Endpoint, SealedSecret, new_secret
+from tests.support.ledger_redis import CELLS
 
 SECRET = new_secret(b"benchmarks-sign-with-this-one")
 DELIVERY_TIMEOUT = 15.0
@@ -104,7 +105,7 @@ class RelaySystem:
 
     def ledger(self) -> Ledger:
         """Its ledger; the caller closes it."""
-        return Ledger.connect(self._machine.redis_url, self._machine.queue_url)
+        return Ledger.connect(self._machine.redis_url, self._machine.queue_url, cells=CELLS)
 
 
 def endpoint_name(number: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -11,7 +11,7 @@ from cli.damaged import Damaged, Row, name_of, put_sound_ones
 from history import History
 from ledger import Ledger
 from ledger.endpoint_rows import load
-from ledger.outbox import CELL, milliseconds
+from ledger.outbox import milliseconds, outbox_name
 from runtime.encryption import Sealer
 from schemas.errors import BadSetting, Conflict, Unreadable
 from schemas.outbox.entries import Endpoint, Merchant, Order, Payment, Reconciliation, Replay
@@ -61,10 +61,10 @@ async def put_back(
     await history.prepare()
     if await history.is_empty():
         raise Conflict(Reason.of("history_is_empty"))
-    done = PutBack(compare_since=await _compare_since(history))
     await _check_keys(history, sealer)
     now = await ledger.now()
-    await ledger.restoring.begin(now)
+    lost = await ledger.restoring.begin(now)
+    done = PutBack(compare_since=await _compare_since(history, lost))
     await _set_up(ledger, history, done, orders_since=now - lookback)
     await _payments(ledger, history, done, recorded_since=now - ledger_retention, show=show)
     await ledger.restoring.open(name, history)
@@ -170,10 +170,14 @@ async def _check_keys(history: History, sealer: Sealer) -> None:
         ) from None
 
 
-async def _compare_since(history: History) -> float | None:
+async def _compare_since(history: History, lost: Collection[int] | None) -> float | None:
+    """When history ends of what was lost: these cells, None for all that there were."""
     owner = await history.owner()
-    place = "0-0" if owner is None else await history.place(f"{owner}:{CELL}")
-    at = milliseconds(place) / 1000
+    if owner is None:
+        return None
+    names = None if lost is None else [outbox_name(owner, cell) for cell in lost]
+    places = await history.places_of(owner) if names is None else (await history.places(names)).values()
+    at = max(map(milliseconds, places), default=0) / 1000
     return at - HEAD_START if at else None
 
 

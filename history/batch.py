@@ -64,7 +64,7 @@ SHAPES: dict[type[Entry], Shape] = {
     entries.Endpoint: Shape(tables.endpoint, ("id",), fixed=("merchant", "created_at"), free=("description",)),
     entries.Merchant: Shape(tables.merchant, ("name",), fixed=("created_at",)),
     entries.Order: Shape(tables.order_expectation, ("merchant", "merchant_uid"), indexed=("merchant_uid",)),
-    entries.Replay: Shape(tables.replay, ("id",), fixed=("created_at",)),
+    entries.Replay: Shape(tables.replay, ("id", "part"), fixed=("created_at",)),
     entries.Reconciliation: Shape(tables.reconciliation, ("id",), fixed=("merchant", "created_at")),
     entries.Audit: Shape(tables.audit_entry, ("id",), free=("detail",), indexed=("actor", "action", "object")),
 }

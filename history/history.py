@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import insert, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -26,6 +26,7 @@ from history.restore import Restore
 from history.retention import Retention
 from history.search import Hits, Search
 from history.whole_payments import WholePayments
+from history.write import Move
 from runtime.history_url import HistoryUrl
 from schemas.errors import HistoryUnavailable, RefusedEntries
 from schemas.reasons import Reason
@@ -37,7 +38,7 @@ SLOW = 3600.0
 class History:
     """What happened: recorded from outboxes, read, exported, removed, and put back into a lost ledger.
 
-    record, place                         what a recorder does
+    record, record_all, place, places     what a recorder does
     payments, events, deliveries,         lists, newest first, and single things
     notifications, merchants, endpoints,
     replays, reconciliations, audit
@@ -100,27 +101,42 @@ class History:
         await self._database.read(lambda connection: connection.execute(select(tables.about.c.name)).all(), patience)
 
     async def record(self, outbox: str, *, after: str, upto: str, entries: Iterable[Packed]) -> bool:
-        """Write entries of an outbox, all or none: those behind the place `after`, up to the place `upto`.
+        """Write entries of one outbox, as `record_all` does."""
+        return await self.record_all([Move(outbox, after, upto)], entries)
 
-        False, and nothing is written, where the outbox stands at another place than `after`: another recorder was
-        quicker, or this one has done it before. Raises `UnknownEntry` for what this version cannot read, and
-        `RefusedEntries` for values that the database cannot hold.
+    async def record_all(self, moves: Sequence[Move], entries: Iterable[Packed]) -> bool:
+        """Write entries of some outboxes in one transaction, all or none: of each, those that it moves over.
+
+        False, and nothing is written, where one of them stands at another place: another recorder was quicker, or this
+        one has done it before. Raises `UnknownEntry` for what this version cannot read, and `RefusedEntries` for values
+        that the database cannot hold.
         """
         batch = gather(entries)
 
         def write(connection: Connection) -> bool:
             try:
-                return writing.record(connection, outbox, after, upto, batch)
+                return writing.record(connection, moves, batch)
             except writing.REFUSALS as error:
+                upto = ", ".join(f"{move.outbox}/{move.upto}" for move in moves)
                 raise RefusedEntries(Reason.of("outbox_entry_refused", place=upto, error=trouble(error))) from None
 
         return await self._database.write(write)
 
     async def place(self, outbox: str) -> str:
         """How far an outbox was recorded: the id of its last entry, `0-0` before the first."""
-        mine = select(tables.place.c.place).where(tables.place.c.outbox == outbox)
-        found = await self._database.read(lambda connection: connection.execute(mine).scalar())
-        return found or writing.START
+        return (await self.places([outbox]))[outbox]
+
+    async def places(self, outboxes: Sequence[str]) -> dict[str, str]:
+        """The same of several."""
+        table = tables.place
+        asked = select(table.c.outbox, table.c.place).where(table.c.outbox.in_(outboxes))
+        found = await self._database.read(lambda connection: connection.execute(asked).all())
+        return dict.fromkeys(outboxes, writing.START) | {row.outbox: row.place for row in found}
+
+    async def places_of(self, ledger: str) -> list[str]:
+        """The same of all outboxes that a ledger had."""
+        mine = select(tables.place.c.place).where(tables.place.c.outbox.startswith(f"{ledger}:", autoescape=True))
+        return list(await self._database.read(lambda connection: connection.execute(mine).scalars().all()))
 
     async def find(self, text: str, *, limit: int = 20, cursor: str | None = None) -> Hits:
         """What a text that an operator has at hand may mean. Raises `Invalid` for a cursor that no search gave."""

@@ -5,7 +5,7 @@ The ledger's own rows come back as they were given; history knows of them what l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import select
@@ -75,14 +75,23 @@ class Endpoints(_Registry[Endpoint]):
 
 
 class Replays(_Registry[Replay]):
-    """Replays, newest first."""
+    """Replays, newest first, each as its first part."""
 
     def __init__(self, database: Database) -> None:
         super().__init__(database, REPLAYS, Replay)
 
     async def list(self, part: PageRequest) -> Page[Replay]:
         """All of them. Raises `Invalid`."""
-        return await self._list(part, {})
+        return await self._list(part, {}, lambda row: row.part == 0)
+
+    async def parts(self, replay_ids: Sequence[str]) -> Mapping[str, Sequence[Replay]]:
+        """All parts of each of these."""
+        table = self._listing.table
+        asked = select(table).where(table.c.id.in_(replay_ids))
+        found: dict[str, list[Replay]] = {replay_id: [] for replay_id in replay_ids}
+        for row in await self._database.read(lambda connection: connection.execute(asked).all()):
+            found[row.id].append(of_row(Replay, row))
+        return found
 
 
 class Reconciliations(_Registry[Reconciliation]):

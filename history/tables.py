@@ -265,7 +265,8 @@ replay = Table(
     _number("changed_at"),
     _blob("row"),
     _number("revision"),
-    UniqueConstraint("id"),
+    _number("part"),
+    UniqueConstraint("id", "part"),
     Index(None, "created_at"),
 )
 

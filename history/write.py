@@ -7,9 +7,9 @@ ledger that writes again what it holds) changes nothing, as rows compare revisio
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, column, select, table, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -33,11 +33,21 @@ _INCOMING = "incoming_"
 _PG_TYPES = {"str": "text", "int": "int8", "bool": "bool", "bytes": "bytea"}
 
 
-def record(connection: Connection, outbox: str, after: str, upto: str, batch: Batch) -> bool:
-    """Write a batch of an outbox, read behind the place `after` up to `upto`; False, and nothing is written, where the
-    outbox was recorded to another place than `after` meanwhile."""
-    if not _move(connection, outbox, after, upto):
-        return False
+class Move(NamedTuple):
+    """An outbox was read behind the place `after` up to `upto`."""
+
+    outbox: str
+    after: str
+    upto: str
+
+
+def record(connection: Connection, moves: Sequence[Move], batch: Batch) -> bool:
+    """Write a batch that was read of some outboxes; False, and nothing is written, where one of them was recorded to
+    another place meanwhile."""
+    for move in moves:
+        if not _move(connection, move):
+            connection.rollback()
+            return False
     write(connection, batch)
     return True
 
@@ -54,8 +64,9 @@ def write(connection: Connection, batch: Batch) -> None:
         erase_in(connection, erasure)
 
 
-def _move(connection: Connection, outbox: str, after: str, upto: str) -> bool:
+def _move(connection: Connection, move: Move) -> bool:
     """Move the place of an outbox; whether it was where it should be."""
+    outbox, after, upto = move
     if after == START:
         first = {"outbox": outbox, "place": START}
         connection.execute(_upsert(connection.dialect.name)(tables.place).on_conflict_do_nothing(), first)

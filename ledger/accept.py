@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from ipaddress import ip_address
 
 from ledger import waiting
+from ledger.cells import Cells, by
 from ledger.group_commit import GroupCommit
 from ledger.redis_connection import ANSWER_WITHIN
 from ledger.rows import flat, paired
-from ledger.store import Argument, Store
+from ledger.scripting import Argument
 from schemas.errors import LedgerNotOpen, LedgerUnavailable, UnknownMerchant
 from schemas.payments.notification import Notification
 from schemas.payments.source_budget import budget_name
@@ -38,8 +39,8 @@ SECOND_BATCH_FROM = 32
 class Intake:
     """The part of receivers: accept notifications, count refused webhooks, report how many wait in a spool."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, cells: Cells) -> None:
+        self._cells = cells
         self._checks: GroupCommit[tuple[str, str], bool] = GroupCommit(self._check_all)
         self._accepts: GroupCommit[Notification, None] = GroupCommit(
             self._accept_all, at_once=2, enough=SECOND_BATCH_FROM
@@ -69,26 +70,36 @@ class Intake:
 
     async def known_merchants(self) -> Mapping[str, str | None]:
         """Every merchant with the SHA-256 in hex of its webhook token, or None. Raises `LedgerUnavailable`."""
-        rows = paired(await self._store.run("read_merchants"))
-        return {name: token.decode() or None for name, token in rows.items()}
+        return {
+            name: token.decode() or None
+            for store, rows in zip(self._cells, await self._cells.each("read_merchants"), strict=True)
+            for name, token in paired(rows).items()
+            if self._cells.of(name) is store  # `default` takes webhooks before it is in its cell, so each lists it
+        }
 
     async def count_refusals(self, by_status: Mapping[str, int], by_reason: Mapping[str, int]) -> None:
         """Add to the counts of refused webhooks, by `merchant:status`, and bodies, by `merchant:reason` (`BodyReason`).
         Raises `LedgerUnavailable`."""
-        await self._store.run(
+        await self._cells.shared.run(
             "count_refusals", len(by_status), *flat(by_status.items()), len(by_reason), *flat(by_reason.items())
         )
 
     async def report_spool(self, receiver: str, waiting: int, trouble: Reason | None = None) -> None:
         """Record for operators how many notifications wait in a receiver's spool, and why it could not store one, if
         so. Raises `LedgerUnavailable`."""
-        await self._store.run("report_spool", receiver, waiting, "" if trouble is None else dump(trouble))
+        await self._cells.shared.run("report_spool", receiver, waiting, "" if trouble is None else dump(trouble))
 
-    async def _check_all(self, together: Sequence[tuple[str, str]]) -> Sequence[bool]:
-        answers = await self._store.run("takes_webhooks", len(together), *flat(together))
-        if answers is None:
-            raise LedgerNotOpen(Reason.of("ledger_not_open"))
-        return [answer == 1 for answer in answers]
+    async def _check_all(self, together: Sequence[tuple[str, str]]) -> Sequence[bool | Exception]:
+        answers: dict[tuple[str, str], bool | Exception] = {}
+        asked = by(dict.fromkeys(together), lambda question: self._cells.of(question[0]))
+        calls = {store: [len(questions), *flat(questions)] for store, questions in asked.items()}
+        for store, found in (await self._cells.some("takes_webhooks", calls)).items():
+            if isinstance(found, list):
+                answers |= {question: answer == 1 for question, answer in zip(asked[store], found, strict=True)}
+            else:
+                error = LedgerNotOpen(Reason.of("ledger_not_open")) if found is None else found
+                answers |= dict.fromkeys(asked[store], error)
+        return [answers[question] for question in together]
 
     async def _accept_all(self, together: Sequence[Notification]) -> Sequence[Exception | None]:
         """Accept them in one round trip. If a bug makes that fail for one notification, the others must not fail
@@ -104,15 +115,26 @@ class Intake:
             return [*await self._accept_all(together[:middle]), *await self._accept_all(together[middle:])]
 
     async def _accept_together(self, together: Sequence[Notification]) -> Sequence[Exception | None]:
-        args: list[Argument] = [len(together)]
-        for one in together:
-            received_at = "" if one.received_at is None else round(one.received_at * 1000)
-            entry = waiting.pack_notification(one)
-            args += [
-                one.id, one.merchant, one.imp_uid, entry, received_at, one.traceparent, one.token_hash or "",
-                unverified_source(one),
-            ]  # fmt: skip
-        answers = await self._store.run_and_kick("accept", *args, durable=True)
-        if answers == b"closed":
-            raise LedgerNotOpen(Reason.of("ledger_not_open"))
-        return [None if answer == b"ok" else UnknownMerchant() for answer in answers]
+        answers = await self._cells.spread(
+            "accept", together, lambda one: self._cells.of(one.merchant), _packed, durable=True
+        )
+        return [answer if isinstance(answer, Exception) else _OUTCOMES[answer]() for answer in answers]
+
+
+def _packed(together: Sequence[Notification]) -> list[Argument]:
+    args: list[Argument] = [len(together)]
+    for one in together:
+        received_at = "" if one.received_at is None else round(one.received_at * 1000)
+        entry = waiting.pack_notification(one)
+        args += [
+            one.id, one.merchant, one.imp_uid, entry, received_at, one.traceparent, one.token_hash or "",
+            unverified_source(one),
+        ]  # fmt: skip
+    return args
+
+
+_OUTCOMES: Mapping[bytes, Callable[[], Exception | None]] = {
+    b"ok": lambda: None,
+    b"unknown": UnknownMerchant,
+    b"closed": lambda: LedgerNotOpen(Reason.of("ledger_not_open")),
+}

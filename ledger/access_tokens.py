@@ -8,8 +8,8 @@ from ledger.store import Store
 class TokenCache:
     """One token for each pair of credentials, until it expires; ``name`` identifies the pair."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, shared: Store) -> None:
+        self._store = shared
 
     async def get_token(self, name: str) -> tuple[str, float] | None:
         """The token and the seconds it has left. Raises `LedgerUnavailable`, as all of these do."""

@@ -15,6 +15,7 @@ from typing import Literal
 
 import redis.exceptions as trouble
 
+from ledger.cells import Cells
 from ledger.lua import script
 from ledger.store import Store
 from schemas.errors import LedgerUnavailable
@@ -43,7 +44,19 @@ LEDGER_CALLS: tuple[Call, ...] = (
 QUEUE_CALLS: tuple[Call, ...] = (("RPUSH", "?", "x"), ("DEL", "?"))
 """What sends kicks. RPUSH is the first, so that a full Redis refuses it (after a first change a script may go on)."""
 
-OUTSIDE_SCRIPTS = ("evalsha", "script|load", "select", "blpop", "wait", "config|get", "xread")
+OUTSIDE_SCRIPTS = (
+    "evalsha",
+    "script|load",
+    "select",
+    "blpop",
+    "wait",
+    "config|get",
+    "xread",
+    "exists",
+    "get",
+    "time",
+    "zrange",
+)
 """Commands called outside of scripts: `select` for a database other than 0, `blpop` by those who wait for kicks, `wait`
 with RELAY_REPLICA_ACKS, and `config|get` to find out whether Redis is durable. The first four are the queue's, too."""
 
@@ -57,7 +70,7 @@ exist (in a script, outside of one), and the name of a command that a user may n
 _OTHER_DATABASE = ("DB index is out of range", "invalid DB index", "SELECT is not allowed in cluster mode")
 
 
-_KEYS: Mapping[Subject, str] = {"ledger": "{relay}*", "queue": "relay*"}
+_KEYS: Mapping[Subject, str] = {"ledger": "{relay*", "queue": "relay*"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,21 +91,38 @@ class AclProblem:
         return english(self.reason)
 
 
-async def ledger_problem(store: Store) -> AclProblem | None:
-    """What keeps the ledger from working although Redis answers. Raises `LedgerUnavailable` if Redis does not."""
+async def ledger_problem(cells: Cells) -> AclProblem | None:
+    """What keeps the ledger from working although Redis answers: on the first node where something does. Raises
+    `LedgerUnavailable` if Redis does not answer."""
+    try:
+        servers = await cells.servers()
+    except LedgerUnavailable as error:
+        return _lasting(error)
+    for store in servers:
+        if (found := await _problem(store)) is not None:
+            return found
+    return None
+
+
+async def _problem(store: Store) -> AclProblem | None:
     try:
         # EVALSHA of a loaded script would not show that SCRIPT LOAD is forbidden.
         await store.ask("SCRIPT", "LOAD", script("try_commands")[0])
         refused = await store.run("try_commands", packed(LEDGER_CALLS))
-        if store.replica_acks:
+        if store.scripting.replica_acks:
             # After the script, because that has found the primary; a replica refuses WAIT.
             await store.ask("WAIT", "0", "1")
     except LedgerUnavailable as error:
-        found = problem_of_error("ledger", error)
-        if found.lasting:
-            return found
-        raise LedgerUnavailable(found.problem) from error
+        return _lasting(error)
     return problem_of_refusals("ledger", refused)
+
+
+def _lasting(error: LedgerUnavailable) -> AclProblem:
+    """The problem behind an error, if it lasts. Raises `LedgerUnavailable` for one that may pass."""
+    found = problem_of_error("ledger", error)
+    if not found.lasting:
+        raise LedgerUnavailable(found.problem) from error
+    return found
 
 
 def packed(calls: Sequence[Call]) -> str:

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from ledger import keys
+from ledger.cells import Cells
 from ledger.put_back import put_back
 from ledger.rows import hashes, seconds
-from ledger.store import Store
 from schemas.errors import HistoryDamaged
 from schemas.outbox import cold_record
 from schemas.outbox.entries import Payment
@@ -33,8 +33,8 @@ class ColdHistory(Protocol):
 class ColdPayments:
     """Puts back what has left. What the ledger has stays as it is, and nothing of it goes into the outbox."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, cells: Cells) -> None:
+        self._cells = cells
 
     async def fetch(self, history: ColdHistory, names: Sequence[Name]) -> None:
         """Put back those of these payments that have left. Raises `LedgerUnavailable` and `HistoryUnavailable`."""
@@ -44,7 +44,7 @@ class ColdPayments:
 
     async def fetch_event(self, history: ColdHistory, event_id: str) -> None:
         """Put back an event, with its payment, if it has left. Raises as `fetch` does."""
-        if not (await self._store.run("has_event", event_id)):
+        if await self._cells.of_event(event_id) is None:
             whole = await history.with_event(event_id)
             if whole is not None:
                 await self._put_back([whole])
@@ -55,17 +55,22 @@ class ColdPayments:
 
     async def missing(self, names: Sequence[Name]) -> list[Name]:
         """Those of these payments that the ledger does not have."""
-        found = await self._store.run("read_missing_records", *(keys.payment(*name) for name in names))
-        return [name for name, is_missing in zip(names, found, strict=True) if is_missing]
+        absent = await self._cells.read_each(
+            "read_missing_records",
+            names,
+            lambda name: self._cells.of(name[0]),
+            lambda some: [keys.payment(*name) for name in some],
+        )
+        return [name for name, is_missing in zip(names, absent, strict=True) if is_missing]
 
-    async def forgotten_until(self) -> float:
+    async def forgotten_until(self, merchant: str) -> float:
         """When the youngest of the payments had last changed (UNIX seconds) that had left when history was lost: a
         payment that neither knows may be one of them. 0 where history was never lost."""
-        return seconds((await hashes(self._store, [keys.FORGOTTEN()]))[0], "until") or 0.0
+        return seconds((await hashes(self._cells.of(merchant), [keys.FORGOTTEN()]))[0], "until") or 0.0
 
     async def _put_back(self, some: Sequence[WholePayment]) -> None:
         try:
-            await put_back(self._store, some)
+            await put_back(self._cells, some)
         except ValueError as error:
             named = next((one.payment.imp_uid for one in some if one.payment is not None), "")
             raise _damaged(named, error) from None

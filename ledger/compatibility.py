@@ -8,7 +8,8 @@ from uuid import uuid4
 import structlog
 
 from ledger.acl import AclProblem
-from ledger.store import Store
+from ledger.cells import Cells, raised
+from ledger.keys import NAME
 from runtime.encryption import Sealer
 from schemas.errors import BadSetting, Unreadable
 from schemas.payments.codec import READABLE_FROM, VERSION
@@ -45,23 +46,30 @@ class Shapes:
 OURS = Shapes(OLDEST, VERSION, READABLE_FROM)
 
 
-async def stored_version(store: Store) -> int | None:
+async def stored_version(cells: Cells) -> int | None:
     """The version of the ledger's shapes, None for a ledger that was not begun. Raises `LedgerUnavailable`."""
-    version, _readable_from = await store.run("read_versions")
+    version, _readable_from = await cells.shared.run("read_versions")
     return None if version is None else int(version)
 
 
-async def begin(store: Store, sealer: Sealer, *, shapes: Shapes = OURS) -> str:
-    """Check that this version reads the ledger's shapes and that one of the keys opens its canary; return its name.
+async def begin(cells: Cells, sealer: Sealer, *, shapes: Shapes = OURS) -> str:
+    """Check that this version reads the ledger's shapes, that one of the keys opens its canary and that it has as many
+    cells as are set; return its name.
 
-    The first process writes all three. An older version is raised. A canary that opens is sealed anew with the first
-    key, so that an old key can be removed once everything else is sealed anew, too. Raises `BadSetting` and
-    `LedgerUnavailable`.
+    The first process writes all of that. Where what all cells share was lost with a node, the name is that of a cell.
+    An older version is raised. A canary that opens is sealed anew with the first key, so that an old key can be removed
+    once everything else is sealed anew, too. Raises `BadSetting` and `LedgerUnavailable`.
     """
     oldest, newest = shapes.oldest, shapes.newest
-    args = (newest, sealer.seal(_CANARY), f"ldg_{uuid4().hex}", shapes.readable_from)
-    begun = await store.run("begin", *args, durable=True)
-    stored, canary, name, readable_from = (text.decode() for text in begun)
+    named = raised(await cells.scripting.ask([(store.prefix, ("GET", store.prefix + NAME())) for store in cells]))
+    name = next((text.decode() for text in named if text), f"ldg_{uuid4().hex}")
+    args = (newest, sealer.seal(_CANARY), name, len(cells), shapes.readable_from)
+    begun = await cells.shared.run("begin", *args, durable=True)
+    stored, canary, name, spread, readable_from = (text.decode() for text in begun)
+    if int(spread) != len(cells):
+        raise BadSetting(
+            f"RELAY_CELLS={len(cells)} is not usable: this ledger was begun with {spread}, which it keeps for good"
+        )
     version = int(stored)
     if int(readable_from) > newest:
         raise BadSetting(
@@ -80,6 +88,6 @@ async def begin(store: Store, sealer: Sealer, *, shapes: Shapes = OURS) -> str:
             "RELAY_ENCRYPTION_KEY: ***: none of these keys opens what this ledger was sealed with;"
             " it takes the keys it had, separated by commas"
         ) from None
-    await store.run("reseal_canary", canary, sealer.seal(_CANARY), durable=True)
-    await store.run("raise_version", newest, shapes.readable_from, durable=True)
+    await cells.shared.run("reseal_canary", canary, sealer.seal(_CANARY), durable=True)
+    await cells.shared.run("raise_version", newest, shapes.readable_from, durable=True)
     return str(name)

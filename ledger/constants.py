@@ -13,6 +13,9 @@ SWEEP_EVERY = 0.25
 SWEEP_REST = 3.0
 """Seconds for which the sweep rests at most while no lane is due: what a lost wake-up costs."""
 
+SWEEP_AGAIN = 60.0
+"""Seconds after which a cell is swept again in which no lane is due."""
+
 RECEIVER_SILENT_AFTER = 60
 """Seconds without a report of its spool after which a receiver no longer counts."""
 
@@ -23,6 +26,7 @@ _IN_LUA: dict[str, str | int | float] = {
     "DEFAULT_MERCHANT": DEFAULT_MERCHANT,
     "SWEEP_MS": round(SWEEP_EVERY * 1000),
     "SWEEP_REST_MS": round(SWEEP_REST * 1000),
+    "SWEEP_AGAIN_MS": round(SWEEP_AGAIN * 1000),
     "RECEIVER_SILENT_MS": RECEIVER_SILENT_AFTER * 1000,
     "NEARLY_FULL": NEARLY_FULL,
 }

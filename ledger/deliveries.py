@@ -12,10 +12,10 @@ from typing import Any
 
 import orjson
 
+from ledger.cells import Cells
 from ledger.endpoints import Endpoints
 from ledger.lane_pause import lane_pause
 from ledger.rows import Row, paired, seconds, text
-from ledger.store import Store
 from schemas.endpoints.delivery import Attempt
 from schemas.endpoints.endpoint import TEST_TYPE
 from schemas.endpoints.states import DeliveryState, shown_state
@@ -52,8 +52,8 @@ class DeliveryView:
 class Deliveries:
     """Reads deliveries; retries or tests one."""
 
-    def __init__(self, store: Store, endpoints: Endpoints) -> None:
-        self._store = store
+    def __init__(self, cells: Cells, endpoints: Endpoints) -> None:
+        self._cells = cells
         self._endpoints = endpoints
 
     async def get(self, delivery_id: str) -> DeliveryView:
@@ -75,7 +75,10 @@ class Deliveries:
         Raises `NotFound`, and `Conflict` if its endpoint is disabled or deleted, if it is of a test channel that
         its merchant does not include, or if an earlier one must be settled first.
         """
-        what, *detail = await self._store.run_and_kick("retry_delivery", delivery_id, durable=True)
+        store = await self._cells.of_endpoint(_endpoint(delivery_id))
+        if store is None:
+            raise NotFound(Reason.of("not_found", kind="delivery", id=delivery_id))
+        what, *detail = await store.run_and_kick("retry_delivery", delivery_id, durable=True)
         match what:
             case b"unknown":
                 raise NotFound(Reason.of("not_found", kind="delivery", id=delivery_id))
@@ -93,23 +96,26 @@ class Deliveries:
         Raises `NotFound`."""
         entry = pack(of_endpoint_event(event, TEST_TYPE, body))
         args = (endpoint, event, TEST_TYPE, body, entry)
-        if await self._store.run_and_kick("send_test", *args, durable=True) == b"unknown":
+        store = await self._cells.of_endpoint(endpoint)
+        if store is None or await store.run_and_kick("send_test", *args, durable=True) == b"unknown":
             raise NotFound(Reason.of("not_found", kind="endpoint", id=endpoint))
         return f"{event}.{endpoint}"
 
     async def end_test(self, delivery_id: str) -> bool:
         """Give up a test delivery that waits for its attempt; False if it is settled or a worker is sending it."""
-        return bool(await self._store.run("end_test", delivery_id))
+        store = await self._cells.of_endpoint(_endpoint(delivery_id))
+        return store is not None and bool(await store.run("end_test", delivery_id))
 
     async def _endpoints_of(self, event: str) -> Sequence[str]:
-        return [name.decode() for name in await self._store.run("read_endpoints_of_event", event)]
+        found = await self._cells.each("read_endpoints_of_event", event)
+        return [name.decode() for names in found for name in names]
 
     async def some(self, delivery_ids: Sequence[str]) -> Sequence[DeliveryView]:
         """Those of these deliveries that the ledger has."""
         if not delivery_ids:
             return []
-        rows = await self._store.run("read_deliveries", *delivery_ids)
-        known = {identity: row for identity, row in zip(delivery_ids, rows, strict=True) if row[0]}
+        rows = await self._rows(delivery_ids)
+        known = {identity: rows[identity] for identity in delivery_ids if identity in rows}
         hashes = {identity: paired(row[0]) for identity, row in known.items()}
         endpoints = await self._endpoints.some(list({text(fields, "endpoint") or "" for fields in hashes.values()}))
         sent = []
@@ -126,6 +132,18 @@ class Deliveries:
                 at = max(at, paused.until)
             sent.append(_sent(identity, fields, state, at, reason, attempts))
         return sent
+
+    async def _rows(self, delivery_ids: Sequence[str]) -> dict[str, Any]:
+        """What `read_deliveries` returns of those that the ledger has, in one round trip once the cells are known."""
+        cells = await self._cells.of_endpoints(map(_endpoint, delivery_ids))
+        there = [identity for identity in dict.fromkeys(delivery_ids) if _endpoint(identity) in cells]
+        rows = await self._cells.read_each("read_deliveries", there, lambda name: cells[_endpoint(name)], list)
+        return {identity: row for identity, row in zip(there, rows, strict=True) if row[0]}
+
+
+def _endpoint(delivery_id: str) -> str:
+    """The endpoint of a delivery."""
+    return delivery_id.partition(".")[2]
 
 
 def _reason(fields: Row, state: DeliveryState, waits_for: str, disabled_reason: Reason | None) -> Reason | None:

@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Literal, cast
+from typing import Any, Literal, NamedTuple, cast
 
 import orjson
 
 from ledger import endpoint_rows
 from ledger.bodies import stored_body
+from ledger.cells import Cells, by
 from ledger.endpoint_rows import filters
 from ledger.group_commit import GroupCommit
 from ledger.keys import Lane
 from ledger.leases import LEASE_MS, Lease
 from ledger.places import SharedPlaces
 from ledger.rows import paired
-from ledger.store import Argument, Store
+from ledger.scripting import Argument
+from ledger.store import Store
 from schemas.endpoints.delivery import Attempt, Dead, Delivered, Disable, Hold, Retry, Verdict
 from schemas.endpoints.endpoint import Endpoint
 from schemas.endpoints.events import EndpointEvent
@@ -71,22 +73,23 @@ class ClaimedDeliveries:
 class DeliveryLane:
     """Claim and settle: a delivery from its due time to what the endpoint answered."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._settles: GroupCommit[list[Argument], bytes] = GroupCommit(self._settle_all, most=200)
+    def __init__(self, cells: Cells) -> None:
+        self._cells = cells
+        self._settles: GroupCommit[_Result, bytes] = GroupCommit(self._settle_all, most=200)
         self._places = SharedPlaces()
 
     def wake(self, lane: Lane) -> None:
         """Kick the lane, as it may have more work than its last claim returned; returns at once."""
-        self._store.kick([str(lane)])
+        self._cells[lane.cell].kick([str(lane)])
 
     async def claim(self, lane: Lane, limit: int = 100) -> ClaimedDeliveries:
         """Lease due deliveries of an endpoint, as many as its capacity allows. Raises `LedgerUnavailable`."""
-        token, flat, rows, objects, crowd = await self._store.run_and_kick(
+        token, flat, rows, objects, crowd = await self._cells[lane.cell].run_and_kick(
             "claim_deliveries", str(lane), limit, LEASE_MS, FIRST
         )
         if not rows:
             return ClaimedDeliveries(None, ())
+        self._cells.learn(lane.name, lane.cell)
         fields = paired(flat)
         self._places.read(lane.name, fields)
         claimed = tuple(
@@ -109,7 +112,7 @@ class DeliveryLane:
 
         Raises `LedgerUnavailable`.
         """
-        answer = await self._settles.add(_settle_args(lease, verdict, attempts))
+        answer = await self._settles.add(_Result(lease.lane, _settle_args(lease, verdict, attempts)))
         return cast(Settled, answer.decode())
 
     async def note_health(
@@ -129,7 +132,8 @@ class DeliveryLane:
         if event is not None:
             entry = pack(of_endpoint_event(event.id, event.type, event.body, about=endpoint))
             announced = (event.id, event.type, filters(event.type), event.body, entry)
-        answer = await self._store.run_and_kick(
+        store = await self._store_of(endpoint)
+        answer = await store.run_and_kick(
             "note_health",
             endpoint,
             endpoint_rows.dump_health(before),
@@ -145,15 +149,40 @@ class DeliveryLane:
     async def health(self, endpoint: str) -> tuple[EndpointHealth, float, int]:
         """An endpoint's health, Redis' time in UNIX seconds, and the first fencing token whose attempts count: older
         ones were claimed before it was enabled or changed. Raises `LedgerUnavailable`."""
-        now, health, fresh_from = await self._store.run("read_health", endpoint)
+        now, health, fresh_from = await (await self._store_of(endpoint)).run("read_health", endpoint)
         return endpoint_rows.load_health(health), int(now) / 1000, fresh_from
 
-    async def _settle_all(self, calls: Sequence[list[Argument]]) -> Sequence[bytes | Exception]:
-        changes = self._places.changes({str(lane).partition("/")[2] for lane, *_ in calls})
-        of_places = chain([len(changes)], *(change.args() for change in changes))
-        answers, places = await self._store.run_and_kick("settle_deliveries", len(calls), *chain(*calls), *of_places)
-        self._places.written(changes, places)
-        return list(answers)
+    async def _store_of(self, endpoint: str) -> Store:
+        """The cell of an endpoint; where there is no such endpoint, one that does not have it."""
+        return await self._cells.of_endpoint(endpoint) or self._cells[0]
+
+    async def _settle_all(self, results: Sequence[_Result]) -> Sequence[bytes | Exception]:
+        changes = {
+            store: self._places.changes({result.lane.name for result in mine})
+            for store, mine in by(results, self._cell).items()
+        }
+
+        def pack(mine: Sequence[_Result]) -> list[Argument]:
+            of_places = changes[self._cell(mine[0])]
+            written = (result.args for result in mine)
+            return [len(mine), *chain(*written), len(of_places), *chain(*(change.args() for change in of_places))]
+
+        def read(store: Store, answer: Any) -> Sequence[bytes]:
+            answers, places = answer
+            self._places.written(changes[store], places)
+            return list(answers)
+
+        return await self._cells.spread("settle_deliveries", results, self._cell, pack, read=read)
+
+    def _cell(self, result: _Result) -> Store:
+        return self._cells[result.lane.cell]
+
+
+class _Result(NamedTuple):
+    """What became of a delivery, as the script takes it, and its lane."""
+
+    lane: Lane
+    args: list[Argument]
 
 
 def _settle_args(lease: Lease, verdict: Verdict, attempts: Sequence[Attempt]) -> list[Argument]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import redis.exceptions as trouble
 
+from ledger.cells import Cells
 from ledger.store import Store
 from schemas.errors import LedgerUnavailable
 from schemas.reasons import Reason
@@ -21,8 +22,13 @@ class Durability:
     weaknesses: tuple[Reason, ...]
 
 
-async def durability(store: Store) -> Durability:
-    """Read Redis' settings of durability. Raises `LedgerUnavailable`."""
+async def durability(cells: Cells) -> Durability:
+    """Read Redis' settings of durability, of all nodes. Raises `LedgerUnavailable`."""
+    weak = [reason for store in await cells.servers() for reason in (await _durability(store)).weaknesses]
+    return Durability(not weak, tuple(dict.fromkeys(weak)))
+
+
+async def _durability(store: Store) -> Durability:
     try:
         # One by one: before 7.0 CONFIG GET takes a single name.
         settings = [await store.ask("CONFIG", "GET", name) for name in _NEEDED]

@@ -6,10 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ledger import keys
+from ledger.cells import Cells
 from ledger.constants import DEFAULT_MERCHANT
 from ledger.endpoint_rows import dump, dump_limits, load, load_health, subscription
 from ledger.merchants import HEAD_START_MS
-from ledger.rows import Row, hashes, members, newest, seconds
+from ledger.rows import Row, hashes, members, members_of_all, newest, newest_of_all, paired, seconds
+from ledger.scripting import Argument
 from ledger.store import Store
 from schemas.endpoints.endpoint import Endpoint
 from schemas.endpoints.health import breaker
@@ -40,15 +42,16 @@ class RegisteredEndpoint:
 class Endpoints:
     """The registry of endpoints."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, cells: Cells) -> None:
+        self._cells = cells
 
     async def create(self, endpoint: Endpoint) -> None:
         """Add an endpoint; its `created_at` becomes Redis' time. Raises `NotFound` if its merchant is unknown."""
+        store = self._cells.of(endpoint.merchant)
         if endpoint.merchant == DEFAULT_MERCHANT:
             # Its credentials may be in the environment only: it takes webhooks before it is added.
-            await self._store.run("ensure_merchant", endpoint.merchant, HEAD_START_MS)
-        outcome = await self._store.run(
+            await store.run("ensure_merchant", endpoint.merchant, HEAD_START_MS)
+        outcome = await store.run(
             "create_endpoint", endpoint.id, endpoint.merchant, dump(endpoint), subscription(endpoint),
             *dump_limits(endpoint), durable=True,
         )  # fmt: skip
@@ -64,13 +67,16 @@ class Endpoints:
 
     async def some(self, endpoint_ids: Sequence[str]) -> dict[str, RegisteredEndpoint]:
         """Those of these endpoints that the ledger knows, including deleted ones."""
-        found = await hashes(self._store, [keys.ENDPOINT(endpoint_id) for endpoint_id in endpoint_ids])
-        now = await self._store.now()
-        return {name: load_registered(fields, now) for name, fields in zip(endpoint_ids, found, strict=True) if fields}
+        now = await self._cells.shared.now()
+        rows = await self._rows(endpoint_ids)
+        return {name: load_registered(rows[name], now) for name in endpoint_ids if rows.get(name)}
 
     async def newest(self, most: int, merchant: str | None = None) -> Sequence[RegisteredEndpoint]:
         """The endpoints that were added last, of one merchant or of all, the newest first: at most `most`."""
-        names = await newest(self._store, _index(merchant), most)
+        if merchant is None:
+            names = await newest_of_all(self._cells, keys.ENDPOINTS(), most)
+        else:
+            names = await newest(self._cells.of(merchant), keys.ENDPOINTS_OF_MERCHANT(merchant), most)
         found: dict[str, RegisteredEndpoint] = {}
         for start in range(0, len(names), _AT_ONCE):
             found |= await self.some(names[start : start + _AT_ONCE])
@@ -78,66 +84,68 @@ class Endpoints:
 
     async def states(self) -> dict[str, EndpointState]:
         """The state of every endpoint, by id, also of those that were deleted and have deliveries left."""
-        ids = await members(self._store, keys.ENDPOINTS()) + await members(self._store, keys.DELETED_ENDPOINTS())
-        found = await hashes(self._store, [keys.ENDPOINT(endpoint_id) for endpoint_id in ids], "state")
-        return {name: _state(fields) for name, fields in zip(ids, found, strict=True) if fields}
+        ids = await members_of_all(self._cells, keys.ENDPOINTS())
+        ids += await members_of_all(self._cells, keys.DELETED_ENDPOINTS())
+        return {name: _state(fields) for name, fields in (await self._rows(ids, "state")).items() if fields}
 
-    async def recipients(self, selection: Selection) -> tuple[Recipient, ...]:
-        """The endpoints that a replay sends something to, and which types of events each gets."""
+    async def recipients(self, selection: Selection) -> dict[int, tuple[Recipient, ...]]:
+        """The endpoints that a replay sends something to, and which types of events each gets, by their cell."""
+        if selection.endpoint is not None:
+            cells = await self._cells.of_endpoints([selection.endpoint])
+            stores = list(cells.values())
+        else:
+            stores = list(self._cells) if selection.merchant is None else [self._cells.of(selection.merchant)]
+        found = {store.cell or 0: await self.recipients_in(store.cell or 0, selection) for store in stores}
+        return {cell: some for cell, some in found.items() if some}
+
+    async def recipients_in(self, cell: int, selection: Selection) -> tuple[Recipient, ...]:
+        """Those of one cell."""
+        store = self._cells[cell]
         if selection.endpoint is not None:
             ids = [selection.endpoint]
         else:
-            ids = await members(self._store, _index(selection.merchant))
-        found = [one.endpoint for one in (await self.some(ids)).values() if one.state != "deleted"]
+            ids = await members(store, _index(selection.merchant))
+        rows = await hashes(store, [keys.ENDPOINT(endpoint_id) for endpoint_id in ids])
+        found = [load(row) for row in rows if row and _state(row) != "deleted"]
         merchants = list({one.merchant for one in found})
-        rows = await hashes(self._store, [keys.MERCHANT(name) for name in merchants], "include_sandbox")
-        including = {name for name, row in zip(merchants, rows, strict=True) if row.get("include_sandbox") == b"1"}
+        switches = await hashes(store, [keys.MERCHANT(name) for name in merchants], "include_sandbox")
+        including = {name for name, row in zip(merchants, switches, strict=True) if row.get("include_sandbox") == b"1"}
         return recipients(selection, found, including)
 
     async def update(self, endpoint_id: str, change: Callable[[Endpoint], Endpoint]) -> Endpoint:
         """Apply `change` to an endpoint, store and return it. `change` may raise, and is called again if
         the endpoint was changed meanwhile. With another URL or other headers it starts afresh. Raises `NotFound`."""
+        store = await self._of(endpoint_id)
         while True:
-            fields = (await hashes(self._store, [keys.ENDPOINT(endpoint_id)]))[0]
+            fields = (await hashes(store, [keys.ENDPOINT(endpoint_id)]))[0]
             if not fields or _state(fields) == "deleted":
                 raise NotFound(Reason.of("not_found", kind="endpoint", id=endpoint_id))
             before = load(fields)
             changed = change(before)
             moved = (before.url, before.headers) != (changed.url, changed.headers)
-            outcome = await self._store.run(
+            outcome = await store.run(
                 "update_endpoint", endpoint_id, fields["row"], dump(changed), subscription(changed),
                 *dump_limits(changed), int(moved), durable=True,
             )  # fmt: skip
             if outcome == b"updated":
                 break
         if moved:
-            await self._wake(endpoint_id)
+            await _wake(store, endpoint_id)
         if before.ordered and not changed.ordered:
-            await self._release(endpoint_id)
+            await _release(store, endpoint_id)
         return changed
-
-    async def _release(self, endpoint_id: str) -> None:
-        """Make deliveries due that wait for an earlier event of their payment; if interrupted, the rest waits on."""
-        cursor = b"0"
-        while True:
-            cursor = await self._store.run_and_kick("release_deliveries", endpoint_id, cursor)
-            if cursor == b"0":
-                return
-
-    async def _wake(self, endpoint_id: str) -> None:
-        """Make every delivery due at once; if interrupted, the rest keeps waiting."""
-        while await self._store.run_and_kick("wake_deliveries", endpoint_id, 1000):
-            pass
 
     async def enable(self, endpoint_id: str) -> None:
         """Release what was held for an endpoint; it starts afresh. Raises `NotFound`."""
-        if await self._store.run_and_kick("enable_endpoint", endpoint_id, durable=True) == b"unknown":
+        store = await self._of(endpoint_id)
+        if await store.run_and_kick("enable_endpoint", endpoint_id, durable=True) == b"unknown":
             raise NotFound(Reason.of("not_found", kind="endpoint", id=endpoint_id))
-        await self._wake(endpoint_id)
+        await _wake(store, endpoint_id)
 
     async def disable(self, endpoint_id: str, reason: Reason) -> None:
         """Hold an endpoint's deliveries from now on, for `reason`. Raises `NotFound`."""
-        if await self._store.run("disable_endpoint", endpoint_id, dump_reason(reason), durable=True) == b"unknown":
+        store = await self._of(endpoint_id)
+        if await store.run("disable_endpoint", endpoint_id, dump_reason(reason), durable=True) == b"unknown":
             raise NotFound(Reason.of("not_found", kind="endpoint", id=endpoint_id))
 
     async def delete(self, endpoint_id: str) -> None:
@@ -145,11 +153,45 @@ class Endpoints:
 
         A deletion that was interrupted is finished by asking for it again.
         """
-        outcome = await self._store.run("delete_endpoint", endpoint_id, durable=True)
-        while await self._store.run("discard_deliveries", endpoint_id) if outcome != b"unknown" else 0:
+        store = await self._of(endpoint_id)
+        outcome = await store.run("delete_endpoint", endpoint_id, durable=True)
+        while await store.run("discard_deliveries", endpoint_id) if outcome != b"unknown" else 0:
             pass
         if outcome != b"deleted":
             raise NotFound(Reason.of("not_found", kind="endpoint", id=endpoint_id))
+
+    async def _of(self, endpoint_id: str) -> Store:
+        """The cell of an endpoint. Raises `NotFound`."""
+        store = await self._cells.of_endpoint(endpoint_id)
+        if store is None:
+            raise NotFound(Reason.of("not_found", kind="endpoint", id=endpoint_id))
+        return store
+
+    async def _rows(self, endpoint_ids: Sequence[str], *fields: str) -> dict[str, Row]:
+        """The hashes of those of these endpoints that the ledger knows, in one round trip once their cells are."""
+        cells = await self._cells.of_endpoints(endpoint_ids)
+        there = list(cells)
+
+        def pack(some: Sequence[str]) -> list[Argument]:
+            return [len(fields), *fields, *(keys.ENDPOINT(name) for name in some)]
+
+        rows = await self._cells.read_each("read_hashes", there, cells.__getitem__, pack)
+        return {name: paired(row) for name, row in zip(there, rows, strict=True)}
+
+
+async def _release(store: Store, endpoint_id: str) -> None:
+    """Make deliveries due that wait for an earlier event of their payment; if interrupted, the rest waits on."""
+    cursor = b"0"
+    while True:
+        cursor = await store.run_and_kick("release_deliveries", endpoint_id, cursor)
+        if cursor == b"0":
+            return
+
+
+async def _wake(store: Store, endpoint_id: str) -> None:
+    """Make every delivery due at once; if interrupted, the rest keeps waiting."""
+    while await store.run_and_kick("wake_deliveries", endpoint_id, 1000):
+        pass
 
 
 def _index(merchant: str | None) -> str:

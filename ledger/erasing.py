@@ -10,10 +10,12 @@ from typing import Any
 import orjson
 
 from ledger import payment_rows
+from ledger.cells import Cells
 from ledger.keys import payment
 from ledger.offload import offload
 from ledger.rows import flat, paired
-from ledger.store import Argument, Store
+from ledger.scripting import Argument
+from ledger.store import Store
 from ledger.waiting import MOST, pack_stored, unpack_settled, unpack_stored
 from ledger.whole_events import EventsPart, events_of_payments
 from schemas import wire
@@ -30,8 +32,8 @@ from schemas.reasons import Reason
 class Erasing:
     """Erase the buyer of one payment."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, cells: Cells) -> None:
+        self._cells = cells
 
     async def erase(self, merchant: str, imp_uid: str) -> None:
         """Blank everything of a payment, and have history do the same. Where this breaks off, erasing it again finishes
@@ -40,35 +42,38 @@ class Erasing:
         Raises `NotFound` where the ledger does not have it, `Conflict` while something of it is still to be delivered,
         and `LedgerUnavailable`.
         """
+        store = self._cells.of(merchant)
         while True:
-            settled = await self._store.run("read_settled", merchant, imp_uid)
+            settled = await store.run("read_settled", merchant, imp_uid)
             if settled is None:
                 raise NotFound(Reason.of("payment_not_found", imp_uid=imp_uid, merchant=merchant))
             if not settled:
                 raise Conflict(Reason.of("erased_when_delivered", imp_uid=imp_uid))
-            row = await self._store.run("read_whole_payment", merchant, imp_uid)
+            row = await store.run("read_whole_payment", merchant, imp_uid)
             known = texts_to_blank(decompress(payment_rows.of_row(merchant, imp_uid, row[3]).object) or b"{}")
-            shown = await self._erase_events(merchant, imp_uid, known)
-            await self._erase_notifications(merchant, imp_uid)
-            record = _record_args(merchant, imp_uid, row, shown, round(1000 * await self._store.now()))
-            if await self._store.run("erase_payment", merchant, imp_uid, *record, durable=True) == b"erased":
+            shown = await _erase_events(store, merchant, imp_uid, known)
+            await _erase_notifications(store, merchant, imp_uid)
+            record = _record_args(merchant, imp_uid, row, shown, round(1000 * await store.now()))
+            if await store.run("erase_payment", merchant, imp_uid, *record, durable=True) == b"erased":
                 return
 
-    async def _erase_events(self, merchant: str, imp_uid: str, known: Set[str]) -> int:
-        """Blank all events of a payment, and what repeats the texts `known`; how many objects they show."""
-        shown: set[bytes] = set()
-        async for (part,) in events_of_payments(self._store, [payment(merchant, imp_uid)]):
-            args = await offload(_blank, part, known, shown, rows=len(part.rows))
-            await self._store.run("erase_events", merchant, imp_uid, *args, 0)
-        return len(shown)
 
-    async def _erase_notifications(self, merchant: str, imp_uid: str) -> None:
-        _, *waiting = await self._store.run("read_waiting", payment(merchant, imp_uid), MOST)
-        settled = await self._store.run("read_settled_notifications", payment(merchant, imp_uid))
-        blanked = [(b"n:" + name, pack_stored(replace(unpack_stored(one), extra=""))) for name, one in waiting]
-        blanked += [(b"s:" + name, pack(replace(unpack_settled(one), extra=""))) for name, one in settled]
-        if blanked:
-            await self._store.run("erase_events", merchant, imp_uid, 0, 0, 0, len(blanked), *flat(blanked))
+async def _erase_events(store: Store, merchant: str, imp_uid: str, known: Set[str]) -> int:
+    """Blank all events of a payment, and what repeats the texts `known`; how many objects they show."""
+    shown: set[bytes] = set()
+    async for (part,) in events_of_payments(store, [payment(merchant, imp_uid)]):
+        args = await offload(_blank, part, known, shown, rows=len(part.rows))
+        await store.run("erase_events", merchant, imp_uid, *args, 0)
+    return len(shown)
+
+
+async def _erase_notifications(store: Store, merchant: str, imp_uid: str) -> None:
+    _, *waiting = await store.run("read_waiting", payment(merchant, imp_uid), MOST)
+    settled = await store.run("read_settled_notifications", payment(merchant, imp_uid))
+    blanked = [(b"n:" + name, pack_stored(replace(unpack_stored(one), extra=""))) for name, one in waiting]
+    blanked += [(b"s:" + name, pack(replace(unpack_settled(one), extra=""))) for name, one in settled]
+    if blanked:
+        await store.run("erase_events", merchant, imp_uid, 0, 0, 0, len(blanked), *flat(blanked))
 
 
 def _blank(part: EventsPart, known: Set[str], shown: set[bytes]) -> list[Argument]:

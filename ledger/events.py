@@ -8,6 +8,7 @@ from typing import Any
 
 from ledger import keys
 from ledger.bodies import stored_body
+from ledger.cells import Cells
 from ledger.rows import paired, seconds, text
 from ledger.store import Store
 from schemas.errors import NotFound
@@ -44,27 +45,30 @@ class StoredEvent:
 class Events:
     """Reads recorded events."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, cells: Cells) -> None:
+        self._cells = cells
 
     async def get(self, event_id: str) -> StoredEvent:
         """The event of this id. Raises `NotFound`."""
-        found = await self._some([event_id])
+        store = await self._cells.of_event(event_id)
+        found = await _some(store, [event_id]) if store else ()
         if not found:
             raise NotFound(Reason.of("not_found", kind="event", id=event_id))
         return found[0]
 
     async def of_payment(self, merchant: str, imp_uid: str, *, most: int = 200) -> Sequence[StoredEvent]:
         """The latest events of one payment, oldest first."""
-        found = await self._store.run("read_events_of_payment", keys.payment(merchant, imp_uid), most)
-        return (await self._some([event.decode() for event in found]))[::-1]
+        store = self._cells.of(merchant)
+        found = await store.run("read_events_of_payment", keys.payment(merchant, imp_uid), most)
+        return (await _some(store, [event.decode() for event in found]))[::-1]
 
-    async def _some(self, event_ids: Sequence[str]) -> Sequence[StoredEvent]:
-        """The first of these events, as many as are read at once, without those that do not exist."""
-        if not event_ids:
-            return ()
-        rows, objects = await self._store.run("read_events", MOST_BYTES, *event_ids)
-        return [_event(event_id, row, objects) for event_id, row in zip(event_ids, rows, strict=False) if row]
+
+async def _some(store: Store, event_ids: Sequence[str]) -> Sequence[StoredEvent]:
+    """The first of these events, as many as are read at once, without those that do not exist."""
+    if not event_ids:
+        return ()
+    rows, objects = await store.run("read_events", MOST_BYTES, *event_ids)
+    return [_event(event_id, row, objects) for event_id, row in zip(event_ids, rows, strict=False) if row]
 
 
 def _event(event_id: str, row: Sequence[Any], objects: Sequence[bytes]) -> StoredEvent:

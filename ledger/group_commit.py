@@ -22,8 +22,8 @@ class GroupCommit(Generic[Item, Answer]):
     so that the code that makes items and the code that writes them work side by side.
 
     ``write`` returns an answer for each item, in order. An exception among the answers is raised for its item alone.
-    An exception that ``write`` raises is raised for the whole list, except `LedgerRefused`: then each item is written
-    by itself. An item whose caller was cancelled before its turn is not written.
+    An exception that ``write`` raises is raised for the whole list. Items that failed together with `LedgerRefused` are
+    written again, each by itself. An item whose caller was cancelled before its turn is not written.
     """
 
     def __init__(
@@ -88,12 +88,7 @@ class GroupCommit(Generic[Item, Answer]):
     async def _write_some(self, together: Sequence[tuple[Item, asyncio.Future[Answer]]]) -> None:
         items = [item for item, _ in together]
         try:
-            try:
-                answers = await self._write(items)
-            except LedgerRefused:
-                if len(items) == 1:
-                    raise
-                answers = await self._write_each(items)
+            answers = await self._write_refused_again(items)
         except BaseException as error:
             _fail(together, error)
             if not isinstance(error, Exception):
@@ -106,6 +101,20 @@ class GroupCommit(Generic[Item, Answer]):
                 future.set_exception(answer)
             else:
                 future.set_result(answer)
+
+    async def _write_refused_again(self, items: Sequence[Item]) -> Sequence[Answer | Exception]:
+        try:
+            answers = list(await self._write(items))
+        except LedgerRefused:
+            if len(items) == 1:
+                raise
+            return await self._write_each(items)
+        refused = [place for place, answer in enumerate(answers) if isinstance(answer, LedgerRefused)]
+        if refused and len(items) > 1:
+            each = await self._write_each([items[place] for place in refused])
+            for place, answer in zip(refused, each, strict=True):
+                answers[place] = answer
+        return answers
 
     async def _write_each(self, items: Sequence[Item]) -> Sequence[Answer | Exception]:
         """Write one by one, so that an item which Redis refuses does not fail the others. If Redis refuses the first

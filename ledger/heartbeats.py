@@ -48,8 +48,8 @@ class Worker:
 class Heartbeats:
     """The workers that have reported within the last ten minutes."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, shared: Store) -> None:
+        self._store = shared
 
     async def report(self, name: str, sign: Heartbeat) -> None:
         """Store a worker's heartbeat. Raises `LedgerUnavailable`."""

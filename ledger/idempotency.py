@@ -24,8 +24,8 @@ class PreviousRequest:
 class Idempotency:
     """Keys of requests and their answers. `name` tells key, token and path apart; `owner` one request from another."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, shared: Store) -> None:
+        self._store = shared
 
     async def begin(self, name: str, fingerprint: str, owner: str) -> PreviousRequest | None:
         """Take a key for a request; None if the caller has it now, else the request that has it."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ledger.cells import Cells
 from ledger.keys import Lane
 from ledger.leases import LEASE_MS, Lease
-from ledger.store import Store
 
 RECONCILE = Lane("job", "reconcile")
 REPLAY = Lane("job", "replay")
@@ -17,6 +17,11 @@ REWRITE_JOB = "rewrite_history"
 """The one job of that lane."""
 FIRST_PART = "registry"
 """What it begins with."""
+
+
+def in_cell(lane: Lane, cell: int) -> Lane:
+    """The lane of the same name in another cell."""
+    return lane._replace(cell=cell)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,20 +35,21 @@ class ClaimedJobs:
 class Jobs:
     """Schedule, claim and settle steps; the worker decides what a job does in a step."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, cells: Cells) -> None:
+        self._cells = cells
 
     async def schedule(self, lane: Lane, job: str, *, due_in: float = 0, if_new: bool = False) -> None:
         """Make a job due in ``due_in`` seconds; with ``if_new`` only if it is neither due nor under way."""
         args = (str(lane), job, round(due_in * 1000), int(if_new))
-        await self._store.run_and_kick("schedule_job", *args, durable=True)
+        await self._cells[lane.cell].run_and_kick("schedule_job", *args, durable=True)
 
     async def claim(self, lane: Lane, limit: int = 1) -> ClaimedJobs:
         """Lease up to ``limit`` due jobs of a lane. Raises `LedgerUnavailable`."""
-        now, token, *ids = await self._store.run_and_kick("claim_jobs", str(lane), limit, LEASE_MS)
+        now, token, *ids = await self._cells[lane.cell].run_and_kick("claim_jobs", str(lane), limit, LEASE_MS)
         return ClaimedJobs(int(now) / 1000, tuple(Lease(lane, job.decode(), int(token)) for job in ids))
 
     async def settle(self, lease: Lease, *, next_in: float | None) -> None:
         """End a step; the next one is due in ``next_in`` seconds, or never. A lease that was lost changes nothing."""
         due = "" if next_in is None else round(next_in * 1000)
-        await self._store.run_and_kick("settle_job", str(lease.lane), lease.member, lease.token, due)
+        store = self._cells[lease.lane.cell]
+        await store.run_and_kick("settle_job", str(lease.lane), lease.member, lease.token, due)

@@ -1,8 +1,9 @@
 """The keyspace: every key, what it holds, how it grows, and when it ends.
 
-Every key starts with ``{relay}:``, one hash tag, so a ledger fits on one Cluster shard. Times are Redis' time in ms.
-Lanes are ``refresh/m`` and ``unknown/m`` (members: imp_uids), ``deliver/ep`` and ``replay/ep`` (members: delivery ids)
-and ``job/kind`` (members: ids of long-running jobs).
+What belongs to a merchant lies in the merchant's cell, under ``{relay:NN}:``; what is the ledger's as a whole
+(`IN_SHARED`) under ``{relay}:``. Each is one hash tag, so on a Cluster each lies on one primary, wherever that is.
+Times are Redis' time in ms. Lanes are ``refresh/m`` and ``unknown/m`` (members: imp_uids), ``deliver/ep`` and
+``replay/ep`` (members: delivery ids) and ``job/kind`` (members: ids of long-running jobs).
 """
 
 from __future__ import annotations
@@ -10,28 +11,58 @@ from __future__ import annotations
 import re
 from functools import cache
 from typing import Literal, NamedTuple, cast
+from zlib import crc32
 
-PREFIX = "{relay}:"
+SHARED_PREFIX = "{relay}:"
 
 LaneKind = Literal["refresh", "unknown", "deliver", "replay", "job"]
 
+_ADDRESS = re.compile(r"(\d+):(refresh|unknown|deliver|replay|job)/(.+)", re.DOTALL)
+
+
+def cell_prefix(cell: int) -> str:
+    """What the keys of a cell begin with."""
+    return f"{{relay:{cell:02}}}:"
+
+
+def cell_of(merchant: str, cells: int) -> int:
+    """The cell that a merchant is in, of so many: the same in every process, for good."""
+    return crc32(merchant.encode()) % cells
+
 
 class Lane(NamedTuple):
-    """A queue of due work: a merchant's dirty payments, an endpoint's deliveries, long jobs of a kind."""
+    """A queue of due work: a merchant's dirty payments, an endpoint's deliveries, long jobs of a kind; in a cell."""
 
     kind: LaneKind
     name: str
+    cell: int = 0
 
     def __str__(self) -> str:
+        """Its name within its cell."""
         return f"{self.kind}/{self.name}"
+
+    @property
+    def address(self) -> str:
+        """Its name among all lanes, as kicks have it."""
+        return address(self.cell, str(self))
 
     @classmethod
     def parse(cls, text: str) -> Lane:
-        """The lane of a text as `str` gives it. Raises `ValueError`."""
-        kind, _, name = text.partition("/")
-        if kind not in ("refresh", "unknown", "deliver", "replay", "job") or not name:
+        """The lane at an address. Raises `ValueError`."""
+        found = _ADDRESS.fullmatch(text)
+        if found is None:
             raise ValueError(f"no lane: {text!r}")
-        return cls(cast(LaneKind, kind), name)
+        return cls(cast(LaneKind, found[2]), found[3], int(found[1]))
+
+    @classmethod
+    def of(cls, name: str, cell: int) -> Lane:
+        """The lane that a cell calls so."""
+        return cls.parse(address(cell, name))
+
+
+def address(cell: int, lane: str) -> str:
+    """The address of a lane that its cell calls so."""
+    return f"{cell:02}:{lane}"
 
 
 def payment(merchant: str, imp_uid: str) -> str:
@@ -87,8 +118,10 @@ KEYS = (
     Key("readable_from", "string", "oldest version whose code reads them", "never"),
     Key("canary", "string", "text sealed with RELAY_ENCRYPTION_KEY: shows whether a process has the right keys",
         "never"),
-    Key("name", "string", "the ledger's name; history knows by it whose it is", "never"),
-    Key("open", "string", "history is known to be this ledger's: webhooks are accepted, work is claimed", "never"),
+    NAME := Key("name", "string", "the ledger's name; history knows by it whose it is", "never"),
+    Key("cells", "string", "how many cells merchants are spread over (RELAY_CELLS)", "never"),
+    OPEN := Key("open", "string", "history is known to be this ledger's: webhooks are accepted, work is claimed",
+        "never"),
     Key("restoring", "string", "it is being put back from history (ledger.restoring)", "when all of it is back"),
     Key("revision", "string", "number of the latest change that was appended to the outbox", "never"),
     OUTBOX := Key("outbox", "stream", "what changed and the recorder has not written to history yet (schemas.outbox)",
@@ -102,13 +135,12 @@ KEYS = (
         "expires after 30 days"),
     REWRITING := Key("rewriting", "hash", "run part cursor: how far the job is that writes history again; until then"
         " nothing leaves the ledger", "when history has all of it"),
-    Key("leader:<any>", "string", "the worker that does something alone, e.g. records", "expires after 3 s"),
+    Key("leader:<any>", "string", "the worker that does something alone: records, sweeps", "expires within 5 s"),
     Key("seq", "string", "counter behind fencing tokens and the stamps of notifications", "never"),
     Key("base", "string", "added to every sequence: 0, or the UNIX time when it was rebuilt, restored or begun anew, or"
         " its history was lost; a payment that began after that counts from 1 all the same",
         "never"),
-    Key("sweeper", "string", "the worker that sweeps", "expires after 5 s"),
-    Key("sweep_at", "string", "when it means to sweep next", "never"),
+    Key("sweep_at", "string", "when the sweeper means to look next", "never"),
     WAKE := Key("wake", "stream", "at: when a lane is due, sooner than the sweeper means to look",
         "one item; the next takes its place"),
     Key("memory_pressure", "string", "Redis is nearly full: nothing new is claimed", "expires after 2 s"),
@@ -161,7 +193,8 @@ KEYS = (
         " object, if its body lacks that", _WITH_PAYMENT),
     Key("evt:<id>", "hash", "an event that belongs to no payment, about an endpoint or a test: e:{event} and"
         " d:{delivery} as in pay:p", "after the retention"),
-    Key("evts:t:<id>", "zset", "events of one type that belong to no payment -> recorded", _WITH_EVENT),
+    EVENTS_OF_TYPE := Key("evts:t:<id>", "zset", "events of one type that belong to no payment -> recorded",
+        _WITH_EVENT),
     Key("dlvs:s:<ep>/<id>", "zset", "deliveries to one endpoint in one stored state (pending, dead) -> created",
         "once it is in another state, or with its event"),
     Key("minute:<id>", "hash", "counts of what happened in that minute", "expires after two days"),
@@ -178,7 +211,7 @@ KEYS = (
     Key("subs:<m>", "hash", "endpoint -> 'ordered filter filter …'",
         "a subscription leaves when its endpoint is deleted"),
     # Lanes
-    Key("lanes", "zset", "lane -> when its work may next be claimed, or since when it may",
+    LANES := Key("lanes", "zset", "lane -> when its work may next be claimed, or since when it may",
         "a lane leaves when it has no work to claim"),
     DUE := Key("due:<lane>", "zset", "unleased member -> due", _WITH_LANE),
     LEASED := Key("leased:<lane>", "zset", "leased member -> when the lease ends", "with the lease"),
@@ -196,8 +229,8 @@ KEYS = (
         "one a lane of a merchant: never; of an endpoint: " + _WITH_ENDPOINT),
     Key("kicked:<lane>", "string", "a kick is under way", "expires after 5 s"),
     # Replays and reconciliations
-    REPLAY := Key("replay:<id>", "hash", "what a replay sends (ledger.replays), state, cursor, until, walked, its"
-        " counts", "after the retention"),
+    REPLAY := Key("replay:<id>", "hash", "what a replay, or its part in this cell, sends (ledger.replays), state,"
+        " cursor, until, walked, its counts", "after the retention"),
     REPLAYS := Key("replays", "zset", "replay -> created", "after the retention"),
     Key("replaying:<id>", "set", "unsettled deliveries that a replay queued", "a delivery leaves when it is settled"),
     RECONCILIATION := Key("recon:<run>", "hash", "row: how far a reconciliation is (JSON), merchant is_running"
@@ -212,3 +245,9 @@ KEYS = (
 """All kinds of keys. Python names a key by calling its kind: ``PAYMENT(payment("default", "imp_1"))``. A test compares
 this table with a ledger in which everything has happened."""
 # fmt: on
+
+IN_SHARED = (
+    "version", "readable_from", "canary", "name", "cells", "open", "leader", "probe", "workers", "spools", "idem",
+    "imp_token", "imp_lock", "sign_ins", "ended_session", "token_use", "refusals", "refused_bodies", "minute",
+)  # fmt: skip
+"""What names under `SHARED_PREFIX` begin with. Cells have `name`, `open`, `probe` and `minute`, too."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 
+from ledger.cells import Cells, by, raised
 from ledger.keys import Lane
 from ledger.rows import flat
-from ledger.store import Argument, Store
+from ledger.scripting import Argument
 
 LEASE_MS = 10_000
 """How long a lease lasts: the work of a killed worker is due again after this."""
@@ -27,8 +28,8 @@ class Lease:
 class Leases:
     """The leases this process holds; they are renewed together while it works."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, cells: Cells) -> None:
+        self._cells = cells
         self._held: set[Lease] = set()
 
     def hold(self, leases: Iterable[Lease]) -> None:
@@ -41,15 +42,19 @@ class Leases:
 
     async def renew(self) -> None:
         """Lengthen every lease held. Raises `LedgerUnavailable`."""
-        if self._held:
-            await self._store.run_and_kick("renew_leases", LEASE_MS, *_rows(self._held))
+        await self._in_cells("renew_leases", self._held, LEASE_MS)
 
     async def release(self) -> None:
         """End every lease held; the work is untouched and due at once for other workers. Raises `LedgerUnavailable`."""
         held, self._held = self._held, set()
-        if held:
-            await self._store.run_and_kick("release_leases", *_rows(held))
+        await self._in_cells("release_leases", held)
+
+    async def _in_cells(self, name: str, leases: Set[Lease], *args: Argument) -> None:
+        by_cell = by(leases, lambda lease: self._cells[lease.lane.cell])
+        if by_cell:
+            calls = {store: [*args, *_rows(some)] for store, some in by_cell.items()}
+            raised(list((await self._cells.some(name, calls, kick=True)).values()))
 
 
-def _rows(leases: Set[Lease]) -> list[Argument]:
+def _rows(leases: Sequence[Lease]) -> list[Argument]:
     return [len(leases), *flat((str(lease.lane), lease.member, lease.token) for lease in leases)]

@@ -8,6 +8,7 @@ from ledger import compatibility
 from ledger.accept import Intake
 from ledger.access_tokens import TokenCache
 from ledger.acl import AclProblem, ledger_problem
+from ledger.cells import Cells
 from ledger.cold_payments import ColdPayments
 from ledger.deliveries import Deliveries
 from ledger.delivery_lane import DeliveryLane
@@ -38,7 +39,6 @@ from ledger.restoring import Restoring
 from ledger.retention import Retention
 from ledger.rewriting import Rewriting
 from ledger.stats import Stats, stats
-from ledger.store import Store
 from ledger.sweep import Sweep
 from runtime.encryption import Sealer
 
@@ -78,42 +78,45 @@ class Ledger:
     ``operators``        try to sign in, end a session, note and read when tokens were used
     ===================  ===========================================================================================
 
-    ``store`` and ``queue`` are for ledger/ itself and its tests.
+    ``cells`` and ``queue`` are for ledger/ itself and its tests.
     """
 
-    def __init__(self, store: Store, queue: Queue) -> None:
-        self.store = store
+    def __init__(self, cells: Cells, queue: Queue) -> None:
+        self.cells = cells
         self.queue = queue
-        self.intake = Intake(store)
-        self.refresh_lane = RefreshLane(store)
-        self.delivery_lane = DeliveryLane(store)
-        self.leases = Leases(store)
-        self.jobs = Jobs(store)
-        self.reconciliations = Reconciliations(store, self.jobs)
-        self.outbox = Outbox(store)
-        self.retention = Retention(store, self.outbox)
-        self.cold = ColdPayments(store)
-        self.merchants = Merchants(store)
-        self.endpoints = Endpoints(store)
-        self.replays = Replays(store)
-        self.payments = Payments(store)
-        self.events = Events(store)
-        self.deliveries = Deliveries(store, self.endpoints)
-        self.notifications = Notifications(store)
-        self.heartbeats = Heartbeats(store)
-        self.tokens = TokenCache(store)
-        self.idempotency = Idempotency(store)
-        self.operators = Operators(store)
-        self.erasing = Erasing(store)
-        self.rewriting = Rewriting(store, self.outbox)
-        self.restoring = Restoring(store, self.intake, self.reconciliations, self.jobs)
-        self._sweep = Sweep(store)
+        self.intake = Intake(cells)
+        self.refresh_lane = RefreshLane(cells)
+        self.delivery_lane = DeliveryLane(cells)
+        self.leases = Leases(cells)
+        self.jobs = Jobs(cells)
+        self.reconciliations = Reconciliations(cells, self.jobs)
+        self.outbox = Outbox(cells)
+        self.retention = Retention(cells, self.outbox)
+        self.cold = ColdPayments(cells)
+        self.merchants = Merchants(cells)
+        self.endpoints = Endpoints(cells)
+        self.replays = Replays(cells)
+        self.payments = Payments(cells)
+        self.events = Events(cells)
+        self.deliveries = Deliveries(cells, self.endpoints)
+        self.notifications = Notifications(cells)
+        self.heartbeats = Heartbeats(cells.shared)
+        self.tokens = TokenCache(cells.shared)
+        self.idempotency = Idempotency(cells.shared)
+        self.operators = Operators(cells.shared)
+        self.erasing = Erasing(cells)
+        self.rewriting = Rewriting(cells, self.outbox)
+        self.restoring = Restoring(cells, self.intake, self.reconciliations, self.jobs)
+        self._sweep = Sweep(cells)
 
     @classmethod
-    def connect(cls, url: str, queue_url: str, *, replica_acks: int = 0, max_connections: int = 64) -> Ledger:
-        """The ledger at ``url``, its kicks at ``queue_url``; nothing is connected yet. Raises `BadSetting`."""
-        primary, queue = connect(url, max_connections=max_connections), Queue(queue_url)
-        return cls(Store(primary, queue.kick_all, replica_acks=replica_acks), queue)
+    def connect(
+        cls, url: str, queue_url: str, *, cells: int = 1, replica_acks: int = 0, max_connections: int = 64
+    ) -> Ledger:
+        """The ledger at ``url``, of so many cells, its kicks at ``queue_url``; nothing is connected yet. Raises
+        `BadSetting`."""
+        servers, queue = connect(url, max_connections=max_connections), Queue(queue_url)
+        return cls(Cells(servers, queue.kick_all, cells=cells, replica_acks=replica_acks), queue)
 
     @property
     def broker(self) -> KickBroker:
@@ -123,7 +126,7 @@ class Ledger:
     @property
     def refused(self) -> int:
         """How many unexpected errors Redis has answered this process with."""
-        return self.store.refused
+        return self.cells.scripting.refused
 
     async def check_usable(self) -> None:
         """Check that Redis allows this process what ledger and queue need; a queue that is only away is logged.
@@ -137,11 +140,11 @@ class Ledger:
         usable, that these are its encryption keys and that this version reads its shapes; the first process leaves
         both. Returns the ledger's name. Raises `BadSetting`."""
         await self.check_usable()
-        return await compatibility.begin(self.store, sealer)
+        return await compatibility.begin(self.cells, sealer)
 
     async def stored_version(self) -> int | None:
         """The version of the shapes that are stored, None for a ledger that was not begun."""
-        return await compatibility.stored_version(self.store)
+        return await compatibility.stored_version(self.cells)
 
     async def open_with(self, history: OwnedHistory, sealer: Sealer) -> None:
         """Begin, and open the ledger as soon as this is known to be its history (see `ledger.opening`).
@@ -149,19 +152,19 @@ class Ledger:
         Raises `BadSetting`, `LedgerNotOpen` and `HistoryUnavailable`.
         """
         await history.prepare()  # lists can be read even while Redis does not take writes
-        await open_with(self.store, await self.begin(sealer), history)
+        await open_with(self.cells, await self.begin(sealer), history)
 
     async def is_open(self) -> bool:
         """Whether the ledger accepts webhooks and hands out work."""
-        return await is_open(self.store)
+        return await is_open(self.cells)
 
     async def now(self) -> float:
         """Redis' time in UNIX seconds."""
-        return await self.store.now()
+        return await self.cells.shared.now()
 
     async def ledger_problem(self) -> AclProblem | None:
         """What keeps the ledger from working although Redis answers."""
-        return await ledger_problem(self.store)
+        return await ledger_problem(self.cells)
 
     async def queue_problem(self) -> AclProblem | None:
         """What keeps kicks from being sent and fetched; never raises `LedgerUnavailable`."""
@@ -169,19 +172,19 @@ class Ledger:
 
     async def durability(self) -> Durability:
         """Whether this Redis is durable."""
-        return await durability(self.store)
+        return await durability(self.cells)
 
     async def memory(self) -> Memory:
         """How full Redis is; a full one answers as well."""
-        return await memory(self.store)
+        return await memory(self.cells)
 
     async def stats(self) -> Stats:
         """How much work waits, and for how long."""
-        return await stats(self.store)
+        return await stats(self.cells)
 
     async def minutes(self, count: int) -> tuple[Minute, ...]:
         """What happened in each of the last ``count`` minutes, the oldest first; the last one is under way."""
-        return await minutes(self.store, count)
+        return await minutes(self.cells, count)
 
     async def sweep(self, owner: str, limit: int = 500) -> list[Lane]:
         """Kick every lane that has due work and no kick under way; return the lanes kicked. One ``owner`` at a time
@@ -199,4 +202,4 @@ class Ledger:
     async def close(self) -> None:
         """Close the connections."""
         await self.queue.close()
-        await self.store.close()
+        await self.cells.close()

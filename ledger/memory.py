@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ledger.cells import Cells, raised
 from ledger.constants import NEARLY_FULL
-from ledger.store import Store
 from schemas.reasons import Reason
 
 
@@ -30,7 +30,19 @@ class Memory:
         return Reason.of("memory_nearly_full", percent=100 * self.used // self.most, limit=round(100 * NEARLY_FULL))
 
 
-async def memory(store: Store) -> Memory:
-    """How full Redis is now; a full one answers as well. Raises `LedgerUnavailable`."""
-    used, most, nearly_full = await store.run("read_memory")
-    return Memory(int(used), int(most), bool(nearly_full))
+async def memory(cells: Cells) -> Memory:
+    """How full Redis is now, the fullest node of several; a full one answers as well. Raises `LedgerUnavailable`."""
+    calls = dict.fromkeys(await cells.servers(), ())
+    found = raised(list((await cells.some("read_memory", calls)).values()))
+    return max((Memory(int(used), int(most), bool(full)) for used, most, full in found), key=_fullness)
+
+
+async def is_nearly_full(cells: Cells) -> bool:
+    """Whether a node is nearly full, of those that answer. Raises `LedgerUnavailable`."""
+    calls = dict.fromkeys(await cells.servers(), ())
+    answers = (await cells.some("read_memory", calls)).values()
+    return any(answer[2] for answer in answers if not isinstance(answer, Exception))
+
+
+def _fullness(one: Memory) -> tuple[bool, float, int]:
+    return one.nearly_full, one.ratio or 0.0, one.used

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ledger import keys
+from ledger.cells import Cells, by
 from ledger.constants import DEFAULT_MERCHANT
-from ledger.rows import Row, hashes, members, newest, seconds, text
-from ledger.store import Store
+from ledger.rows import Row, hashes, members, members_of_all, newest_of_all, seconds, text
 from schemas.errors import Conflict, NotFound
 from schemas.reasons import Reason, stored
 
@@ -42,8 +42,8 @@ class Merchant:
 class Merchants:
     """The registry of merchants."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, cells: Cells) -> None:
+        self._cells = cells
 
     async def put(
         self,
@@ -62,53 +62,57 @@ class Merchants:
 
         Without `include_sandbox`, unsettled deliveries of test channels are discarded; where that breaks off, putting
         the merchant again finishes it."""
-        new = await self._store.run(
+        store = self._cells.of(name)
+        new = await store.run(
             "put_merchant", name, imp_key, imp_secret, int(include_sandbox), int(check_prepared),
             "" if since is None else round(since * 1000), HEAD_START_MS, token_hash or "", tier or "",
             durable=True,
         )  # fmt: skip
         if not include_sandbox:
-            for endpoint in await members(self._store, keys.ENDPOINTS_OF_MERCHANT(name)):
+            for endpoint in await members(store, keys.ENDPOINTS_OF_MERCHANT(name)):
                 cursor = b"0"
                 while cursor:
-                    cursor = await self._store.run("discard_sandbox_deliveries", name, endpoint, cursor)
+                    cursor = await store.run("discard_sandbox_deliveries", name, endpoint, cursor)
         return bool(new)
 
     async def reseal(self, merchant: Merchant, *, imp_key: str, imp_secret: str) -> bool:
         """Replace only the sealed credentials of a merchant; False if they were changed since it was read."""
         args = (merchant.name, merchant.imp_key, merchant.imp_secret, imp_key, imp_secret)
-        return bool(await self._store.run("reseal_merchant", *args, durable=True))
+        return bool(await self._cells.of(merchant.name).run("reseal_merchant", *args, durable=True))
 
     async def ensure(self, name: str) -> None:
         """Add the merchant unless it is known, without credentials of its own: they are in the environment."""
-        await self._store.run("ensure_merchant", name, HEAD_START_MS)
+        await self._cells.of(name).run("ensure_merchant", name, HEAD_START_MS)
 
     async def get(self, name: str) -> Merchant:
         """The merchant of this name. Raises `NotFound`."""
-        fields = (await hashes(self._store, [keys.MERCHANT(name)]))[0]
+        fields = (await hashes(self._cells.of(name), [keys.MERCHANT(name)]))[0]
         if not fields:
             raise NotFound(Reason.of("not_found", kind="merchant", id=name))
         return _merchant(name, fields)
 
     async def some(self, names: Sequence[str]) -> Sequence[Merchant]:
         """Those of these merchants that there are."""
-        found = await hashes(self._store, [keys.MERCHANT(name) for name in names])
-        return [_merchant(name, fields) for name, fields in zip(names, found, strict=True) if fields]
+        found: dict[str, Row] = {}
+        for store, mine in by(names, self._cells.of).items():
+            rows = await hashes(store, [keys.MERCHANT(name) for name in mine])
+            found |= dict(zip(mine, rows, strict=True))
+        return [_merchant(name, found[name]) for name in names if found[name]]
 
     async def newest(self, most: int) -> Sequence[Merchant]:
         """The merchants that were added last, the newest first: at most `most`."""
-        return await self.some(await newest(self._store, keys.MERCHANTS(), most))
+        return await self.some(await newest_of_all(self._cells, keys.MERCHANTS(), most))
 
     async def names(self) -> tuple[str, ...]:
         """The names of all merchants, `default` first, because it takes webhooks even before it is added."""
-        added = await members(self._store, keys.MERCHANTS())
+        added = await members_of_all(self._cells, keys.MERCHANTS())
         return (DEFAULT_MERCHANT, *(name for name in added if name != DEFAULT_MERCHANT))
 
     async def delete(self, name: str) -> None:
         """Delete a merchant; its payments and events stay, and its dirty payments wait until it is put again.
 
         After the retention they are removed from the lane. Raises `NotFound`, and `Conflict` while it has endpoints."""
-        outcome = await self._store.run("delete_merchant", name, durable=True)
+        outcome = await self._cells.of(name).run("delete_merchant", name, durable=True)
         if outcome == b"unknown":
             raise NotFound(Reason.of("not_found", kind="merchant", id=name))
         if outcome == b"endpoints":

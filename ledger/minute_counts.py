@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ledger.store import Store
+from ledger.cells import Cells, raised
+from ledger.scripting import Call
 
 _NAMES = ("accepted", "refused", "events", "delivered", "failed")
 
@@ -22,8 +23,16 @@ class Minute:
     failed: int
 
 
-async def minutes(store: Store, count: int) -> tuple[Minute, ...]:
+async def minutes(cells: Cells, count: int) -> tuple[Minute, ...]:
     """The last `count` minutes, oldest first, including the current one. Raises `LedgerUnavailable`."""
-    last, *counts = await store.run("read_minutes", count, len(_NAMES), *_NAMES)
-    rows = zip(*(iter(counts),) * len(_NAMES), strict=True)
+    args = (count, len(_NAMES), *_NAMES)
+    calls = [Call(store.prefix, "read_minutes", args) for store in (cells.shared, *cells)]
+    found = raised(await cells.scripting.run(calls))
+    last = max(answer[0] for answer in found)
+    sums = [0] * (count * len(_NAMES))
+    for its_last, *counts in found:
+        # A cell that was asked before the minute ended has counted nothing in the one that is under way.
+        skipped = (last - its_last) * len(_NAMES)
+        sums = [total + more for total, more in zip(sums, (*counts[skipped:], *[0] * skipped), strict=True)]
+    rows = zip(*(iter(sums),) * len(_NAMES), strict=True)
     return tuple(Minute((last - count + 1 + place) * 60, *row) for place, row in enumerate(rows))

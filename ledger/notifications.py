@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from ledger import keys
-from ledger.store import Store
+from ledger.cells import Cells, raised
 from ledger.waiting import in_order
 from schemas import wire
 from schemas.outbox.codec import unpack
@@ -43,8 +43,8 @@ class StoredNotification:
 class Notifications:
     """Reads notifications that are pending, or that history does not have yet."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, cells: Cells) -> None:
+        self._cells = cells
 
     async def of_payment(self, merchant: str, imp_uid: str, most: int) -> Sequence[StoredNotification]:
         """Those for one payment, ``most`` of them at most, the latest first."""
@@ -54,14 +54,15 @@ class Notifications:
         """Those for each of these payments, ``most`` of each at most, the oldest first."""
         if not names:
             return ()
-        found = await self._store.run_all("read_waiting", [(keys.payment(*name), most) for name in names])
+        calls = [(self._cells.of(name[0]), (keys.payment(*name), most)) for name in names]
+        found = raised(await self._cells.run("read_waiting", calls))
         return [_waiting(one, trouble) for trouble, *rows in found for one in in_order(stored for _, stored in rows)]
 
     async def unrecorded(self, identity: str) -> Entry | None:
         """The notification of this id, if it is among the latest that history does not have yet."""
-        found = await self._store.run("find_entry", identity, MOST_ITEMS)
-        entry = unpack(*found) if found else None
-        return entry if isinstance(entry, Entry) and entry.id == identity else None
+        found = await self._cells.each("find_entry", identity, MOST_ITEMS)
+        entries = (unpack(*one) for one in found if one)
+        return next((entry for entry in entries if isinstance(entry, Entry) and entry.id == identity), None)
 
 
 def stored_notification(row: Entry) -> StoredNotification:

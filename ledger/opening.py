@@ -6,9 +6,11 @@ them again.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
-from ledger.store import Store
+from ledger.cells import Cells, raised
+from ledger.keys import OPEN
 from schemas.errors import BadSetting, LedgerNotOpen
 from schemas.reasons import Reason
 
@@ -29,33 +31,56 @@ class OwnedHistory(Protocol):
         """Whether nothing was ever recorded."""
 
 
-async def open_with(store: Store, name: str, history: OwnedHistory) -> None:
+async def open_with(cells: Cells, name: str, history: OwnedHistory) -> None:
     """Open the ledger of this name, whose history this has to be.
 
-    Raises `BadSetting` where it is the history of another ledger; `LedgerNotOpen` where this ledger is empty and that
-    history is not, so that it has to be restored; and `HistoryUnavailable` while it cannot be known.
+    Raises `BadSetting` where it is the history of another ledger; `LedgerNotOpen` where this ledger, or the part of it
+    that was on a node of a Cluster, is empty and that history is not, so that it has to be restored; and
+    `HistoryUnavailable` while it cannot be known.
     """
     owner = await history.adopt(name)
     if owner != name:
         if await history.is_empty():
             await history.hand_over(name)
-        elif await store.run("is_empty"):
+        elif all(await cells.each("is_empty")):
             raise LedgerNotOpen(Reason.of("ledger_lost"))
         else:
             raise BadSetting(
                 f"RELAY_HISTORY_URL: this is the history of another ledger ({owner}), and the one at REDIS_URL is"
                 f" {name}: give each relay a history of its own"
             )
-    await open_ledger(store, name)
+    opened = await _opened(cells)
+    if any(opened) and not all(opened[1:]) and not await history.is_empty():
+        raise LedgerNotOpen(Reason.of("cells_lost", cells=", ".join(_closed(opened[1:]))))
+    await open_ledger(cells, name)
 
 
-async def open_ledger(store: Store, name: str) -> None:
+async def open_ledger(cells: Cells, name: str) -> None:
     """Open the ledger of this name, whose history is known to be its own. Raises `LedgerNotOpen` where Redis was
     emptied a moment ago."""
-    if not await store.run("open", name, durable=True):
+    if not await cells.shared.run("open", name, durable=True):
+        raise LedgerNotOpen(Reason.of("ledger_not_open"))
+    await cells.each("name_cell", name, durable=True)
+    if not all(await cells.each("open", name, durable=True)):
         raise LedgerNotOpen(Reason.of("ledger_not_open"))
 
 
-async def is_open(store: Store) -> bool:
-    """Whether the ledger was opened. Raises `LedgerUnavailable`."""
-    return bool(await store.run("is_open"))
+async def is_open(cells: Cells) -> bool:
+    """Whether all of the ledger was opened. Raises `LedgerUnavailable`."""
+    return all(await _opened(cells))
+
+
+async def _opened(cells: Cells) -> list[bool]:
+    """Whether what all cells share was opened, and each cell."""
+    stores = (cells.shared, *cells)
+    groups = await cells.scripting.together([store.prefix for store in stores])
+    names = [[stores[place].prefix + OPEN() for place in group] for group in groups]
+    counts = raised(await cells.scripting.ask([(some[0], ("EXISTS", *some)) for some in names]))
+    if sum(counts) == len(stores):
+        return [True] * len(stores)
+    each = [(store.prefix, ("EXISTS", store.prefix + OPEN())) for store in stores]
+    return [bool(found) for found in raised(await cells.scripting.ask(each))]
+
+
+def _closed(opened: Sequence[bool]) -> list[str]:
+    return [f"{cell:02}" for cell, is_open in enumerate(opened) if not is_open]

@@ -6,39 +6,43 @@ history, and trims what is written. An item of the stream has one or several ent
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
+from ledger.cells import Cells, raised
 from ledger.jobs import FIRST_PART, REWRITE, REWRITE_JOB
-from ledger.keys import OUTBOX, PREFIX
+from ledger.keys import NAME, OUTBOX
+from ledger.scripting import Argument
 from ledger.store import Store
+from ledger.streams import Streams
 from schemas.times import rfc3339
 
 log = structlog.get_logger()
 
-_OUTBOX = PREFIX + OUTBOX()
 _LEADER_MS = 3_000
-CELL = "00"
-"""The one part of the ledger that there is; its number is part of the outbox's name in history."""
-
-
-class HistoryBehind(Exception):
-    """History is at an earlier place than it was: it was lost, or came back with an old copy."""
 
 
 @dataclass(frozen=True, slots=True)
 class OutboxState:
-    """`name` is what history calls the outbox; `last` is the place of the newest item; `waiting` items are not recorded
-    yet, the oldest of them for `behind` seconds. `now` is Redis' time in ms."""
+    """`name` is what history calls a cell's outbox; `last` is the place of the newest item; `waiting` items are not
+    recorded yet, the oldest of them for `behind` seconds. `now` is Redis' time in ms."""
 
     name: str
     last: str
     waiting: int
     behind: float
     now: int
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """In all outboxes `waiting` items are not recorded yet, the oldest of them for `behind` seconds."""
+
+    waiting: int
+    behind: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,78 +54,130 @@ class Item:
 
 
 class Outbox:
-    """What a recorder does with the outbox, and what readers of history wait for."""
+    """What a recorder does with the outboxes of all cells, and what readers of history wait for."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, cells: Cells) -> None:
+        self._cells = cells
+        self._streams = Streams(cells, OUTBOX)
+
+    @property
+    def cells(self) -> range:
+        """The numbers of the cells."""
+        return range(len(self._cells))
 
     async def lead(self, owner: str) -> str | None:
-        """Become the process that records, for the next three seconds. Returns the outbox's name in history; None while
-        another process is that, or the ledger is not open."""
-        name: bytes | None = await self._store.run("lead", "record", owner, _LEADER_MS)
-        return None if name is None else _name(name)
+        """Become the process that records, for the next three seconds. Returns the ledger's name; None while another
+        process is that, or the ledger is not open."""
+        name: bytes | None = await self._cells.shared.run("lead", "record", owner, _LEADER_MS)
+        return None if name is None else name.decode()
 
     async def resign(self, owner: str) -> None:
         """Let another process record at once: this one stops."""
-        await self._store.run("resign", "record", owner)
+        await self._cells.shared.run("resign", "record", owner)
 
-    async def append(self, entries: Sequence[bytes]) -> str:
-        """Append packed entries; return their place. Raises `LedgerUnavailable`."""
-        place: bytes = await self._store.run("append_to_outbox", len(entries), *entries, durable=True)
+    async def append(self, entries: Sequence[bytes], cell: int = 0) -> str:
+        """Append packed entries to the outbox of a cell; return their place. Raises `LedgerUnavailable`."""
+        args: tuple[Argument, ...] = (len(entries), *entries)
+        place: bytes = await self._cells[cell].run("append_to_outbox", *args, durable=True)
         return place.decode()
 
-    async def read(self, after: str, limit: int) -> list[Item]:
-        """Up to `limit` items behind a place, the oldest first."""
-        _, found, _ = await self._store.run("read_items", after, limit)
-        return _items(found)
+    async def read(self, after: Mapping[int, str], limit: int) -> dict[int, list[Item]]:
+        """Up to `limit` items of each of these cells behind a place, the oldest first; nothing of a cell that is
+        away."""
+        return {cell: _items(found) for cell, (_, found, _) in (await self._read(after, limit)).items()}
 
-    async def read_checked(self, after: str, limit: int) -> list[Item]:
-        """The same, for the recorder, whose history is at the place `after`.
+    async def read_checked(self, after: Mapping[int, str], limit: int) -> tuple[dict[int, list[Item]], set[int]]:
+        """The same, for the recorder, whose history is at these places; and the cells of which history had more before.
 
-        Raises `HistoryBehind` where history had more before. A Redis that came back with an old copy is logged, and
-        goes on behind that place. Where the outbox may lack a change, what the ledger holds is written again.
+        A Redis that came back with an old copy is logged, and goes on behind that place. Where an outbox may lack a
+        change, what its cell holds is written again.
         """
-        state, found, lacks = await self._store.run("read_items", after, limit)
-        if state == b"history":
-            raise HistoryBehind
-        if state == b"redis":
-            copy = await self._store.run("continue_outbox", after, durable=True)
-            if copy is not None:
-                since, until = (rfc3339(int(at) / 1000) for at in copy)
-                log.error(
-                    "redis_old_copy", since=since, until=until,
-                    hint=f"Redis lacks what happened since then: run `relay reconcile --since {since}`",
-                )  # fmt: skip
-            return await self.read(after, limit)
-        if lacks:
-            log.error(
-                "outbox_incomplete",
-                hint="Redis has refused to note what was changed: what the ledger holds is written to history again",
-            )
-            await self.rewrite(None)
-        return _items(found)
+        found, lost = dict[int, list[Item]](), set[int]()
+        for cell, (state, items, lacks) in (await self._read(after, limit)).items():
+            if state == b"history":
+                lost.add(cell)
+            elif state == b"redis":
+                await self._continue(cell, after[cell])
+                found |= await self.read({cell: after[cell]}, limit)
+            else:
+                found[cell] = _items(items)
+                if lacks:
+                    await self._fill_up(cell)
+        return found, lost
 
-    async def rewrite(self, place: str | None) -> None:
-        """Have what the ledger holds written to history again: it lacks what it had before and is at this place, or
-        (None) only lacks changes that the outbox lacks."""
+    async def rewrite(self, place: str | None, cell: int = 0) -> None:
+        """Have what a cell holds written to history again: it lacks what it had before and is at this place, or (None)
+        only lacks changes that the outbox lacks."""
         args = (place or "", FIRST_PART, str(REWRITE), REWRITE_JOB)
-        await self._store.run_and_kick("rewrite_history", *args, durable=True)
+        await self._cells[cell].run_and_kick("rewrite_history", *args, durable=True)
 
-    async def wait(self, after: str, seconds: float) -> bool:
-        """Wait until there is an item behind a place, for so long at most; return whether there is one. Raises
-        `LedgerUnavailable`."""
-        block = str(round(seconds * 1000))
-        return bool(await self._store.ask("XREAD", "COUNT", "1", "BLOCK", block, "STREAMS", _OUTBOX, after))
+    async def wait(self, after: Mapping[int, str], seconds: float) -> set[int]:
+        """Wait until there is an item behind one of these places, for so long at most; the cells that have some.
+        Raises `LedgerUnavailable`."""
+        return set(await self._streams.wait(after, seconds))
 
-    async def trim(self, upto: str) -> None:
-        """Remove the items up to a place, which history has."""
-        await self._store.run("trim_outbox", upto)
+    async def trim(self, upto: str, cell: int = 0) -> None:
+        """Remove the items of a cell up to a place, which history has."""
+        await self.trim_all({cell: upto})
 
-    async def state(self) -> OutboxState:
-        """How much waits, and since when."""
-        last, waiting, oldest, now, ledger = await self._store.run("read_outbox")
-        since = milliseconds(oldest.decode()) if oldest else int(now)
-        return OutboxState(_name(ledger), last.decode(), int(waiting), max(0, int(now) - since) / 1000, int(now))
+    async def trim_all(self, upto: Mapping[int, str]) -> None:
+        """The same in several cells."""
+        raised(list((await self._cells.some("trim_outbox", self._args(upto))).values()))
+
+    async def states(self, *stores: Store) -> list[OutboxState]:
+        """How much waits in these cells, or in all, and since when."""
+        wanted = stores or tuple(self._cells)
+        found = await self._cells.some("read_outbox", dict.fromkeys(wanted, ()))
+        return [_state(store, *raised([found[store]])[0]) for store in wanted]
+
+    async def states_of(self, merchant: str) -> list[OutboxState]:
+        """The one of a merchant's cell."""
+        return await self.states(self._cells.of(merchant))
+
+    async def state_of(self, cell: int) -> OutboxState:
+        """The one of a cell."""
+        return (await self.states(self._cells[cell]))[0]
+
+    async def names(self) -> dict[int, str]:
+        """What history calls the outboxes of all cells."""
+        name = await self._cells.shared.ask("GET", self._cells.shared.prefix + NAME())
+        return {cell: outbox_name((name or b"").decode(), cell) for cell in self.cells}
+
+    async def state(self) -> Backlog:
+        """How much waits in all, and since when."""
+        states = await self.states()
+        return Backlog(sum(state.waiting for state in states), max(state.behind for state in states))
+
+    def _args(self, places: Mapping[int, str], *args: Argument) -> dict[Store, Sequence[Argument]]:
+        return {self._cells[cell]: (place, *args) for cell, place in places.items()}
+
+    async def _read(self, after: Mapping[int, str], limit: int) -> dict[int, Any]:
+        found = (await self._cells.some("read_items", self._args(after, limit))).items()
+        if found and all(isinstance(answer, Exception) for _, answer in found):
+            raised([answer for _, answer in found])
+        return {store.cell or 0: answer for store, answer in found if not isinstance(answer, Exception)}
+
+    async def _fill_up(self, cell: int) -> None:
+        log.error(
+            "outbox_incomplete", cell=cell,
+            hint="Redis has refused to note what was changed: what the ledger holds is written to history again",
+        )  # fmt: skip
+        await self.rewrite(None, cell)
+
+    async def _continue(self, cell: int, place: str) -> None:
+        copy = await self._cells[cell].run("continue_outbox", place, durable=True)
+        if copy is not None:
+            since, until = (rfc3339(int(at) / 1000) for at in copy)
+            log.error(
+                "redis_old_copy", since=since, until=until, cell=cell,
+                hint=f"Redis lacks what happened since then: run `relay reconcile --since {since}`",
+            )  # fmt: skip
+
+
+def _state(store: Store, last: bytes, waiting: int, oldest: bytes, now: bytes, ledger: bytes) -> OutboxState:
+    since = milliseconds(oldest.decode()) if oldest else int(now)
+    behind = max(0, int(now) - since) / 1000
+    return OutboxState(outbox_name(ledger.decode(), store.cell or 0), last.decode(), int(waiting), behind, int(now))
 
 
 def _items(found: Sequence[Any]) -> list[Item]:
@@ -138,8 +194,9 @@ def reached(place: str, target: str) -> bool:
     return _order(place) >= _order(target)
 
 
-def _name(ledger: bytes) -> str:
-    return f"{ledger.decode()}:{CELL}"
+def outbox_name(ledger: str, cell: int) -> str:
+    """What history calls the outbox of a cell."""
+    return f"{ledger}:{cell:02}"
 
 
 def _order(place: str) -> tuple[int, int]:

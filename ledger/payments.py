@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from ledger import payment_rows
+from ledger.cells import Cells
 from ledger.payment_rows import PaymentRow
-from ledger.store import Store
 from schemas import wire
 from schemas.errors import NotFound
 from schemas.outbox.codec import pack
@@ -60,16 +60,16 @@ class RefreshState:
 class Payments:
     """The payments that a refresh has found."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, cells: Cells) -> None:
+        self._cells = cells
 
     async def get(self, merchant: str, imp_uid: str) -> Payment:
         """One payment. Raises `NotFound` before the first refresh that found it."""
-        return _payment(await payment_rows.read(self._store, merchant, imp_uid))
+        return _payment(await payment_rows.read(self._cells.of(merchant), merchant, imp_uid))
 
     async def refresh_state(self, merchant: str, imp_uid: str) -> RefreshState:
         """The state of a payment's refresh."""
-        fetched, unknown, due, hidden = await self._store.run("read_refresh_state", merchant, imp_uid)
+        fetched, unknown, due, hidden = await self._cells.of(merchant).run("read_refresh_state", merchant, imp_uid)
         at, hidden_at = (int(ms) / 1000 if ms else None for ms in (fetched, hidden))
         return RefreshState(at, int(unknown), due == 1, hidden_at)
 
@@ -79,7 +79,7 @@ class Payments:
         expectation = wire.dumps({"amount": str(amount), "currency": currency})
         entry = pack(Order(merchant, merchant_uid, f"{amount:f}", currency))
         args = (merchant, merchant_uid, expectation, entry)
-        if await self._store.run_and_kick("put_order", *args, durable=True) == b"unknown":
+        if await self._cells.of(merchant).run_and_kick("put_order", *args, durable=True) == b"unknown":
             raise NotFound(Reason.of("not_found", kind="merchant", id=merchant))
 
 

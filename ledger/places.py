@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ledger.endpoint_rows import dump_places, load_places
-from ledger.store import Argument
+from ledger.scripting import Argument
 from schemas.endpoints.places import Answer, Places, after_answer, capacity, were_halved
 
 MOST_WAITING = 256

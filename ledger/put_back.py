@@ -4,14 +4,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
 import orjson
 
 from ledger.bodies import stored_object
+from ledger.cells import Cells, by
 from ledger.rows import flat
-from ledger.store import Argument, Store
+from ledger.scripting import Argument
+from ledger.store import Store
 from schemas import wire
 from schemas.compression import compress
 from schemas.outbox import cold_record
@@ -24,14 +27,37 @@ MOST_BYTES = 1_048_576
 _STORED_STATE = {"held": "pending"}
 
 
-async def put_back(store: Store, some: Sequence[WholePayment]) -> tuple[int, int]:
+async def put_back(cells: Cells, some: Sequence[WholePayment]) -> tuple[int, int]:
     """Put back payments with all that belongs to them; how many, and how many deliveries are pending. Raises
     `LedgerUnavailable`, and `ValueError` for a record that is damaged."""
+    payments = pending = 0
+    for merchant, mine in by((part for one in some for part in _by_merchant(one)), _merchant).items():
+        counts = await _put_back(cells.of(merchant), mine)
+        payments, pending = payments + counts[0], pending + counts[1]
+    return payments, pending
+
+
+async def _put_back(store: Store, some: Sequence[WholePayment]) -> tuple[int, int]:
     records = [record_args(one.payment) for one in some if one.payment is not None]
     events = [args for one in some for args in events_args(one)]
     pending = sum(await store.run_all("put_back_events", events, durable=not records)) if events else 0
     put_back = await store.run_all("put_back_payment", records, durable=True) if records else []
     return sum(put_back), pending
+
+
+def _merchant(whole: WholePayment) -> str:
+    return whole.payment.merchant if whole.payment else whole.events[0].merchant
+
+
+def _by_merchant(whole: WholePayment) -> Iterator[WholePayment]:
+    """It, or where it is of no payment, a part for each merchant that has some of these events."""
+    if whole.payment is not None:
+        yield whole
+        return
+    for events in by(whole.events, lambda event: event.merchant).values():
+        ids = {event.id for event in events}
+        mine = tuple(sent for sent in whole.deliveries if sent[0].event in ids)
+        yield replace(whole, events=tuple(events), deliveries=mine)
 
 
 def record_args(payment: Payment) -> list[Argument]:

@@ -23,7 +23,7 @@ from ledger.keys import Lane
 from ledger.kick_broker import KickBroker, key_of
 from ledger.lua import script
 from ledger.redis_connection import read_url, sentinel_options
-from ledger.store import REDIS_ERRORS
+from ledger.servers import REDIS_ERRORS
 
 log = structlog.get_logger()
 

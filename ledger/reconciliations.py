@@ -9,8 +9,9 @@ from typing import Literal
 import orjson
 
 from ledger import keys
-from ledger.jobs import RECONCILE, Jobs
-from ledger.keys import payment
+from ledger.cells import Cells
+from ledger.jobs import RECONCILE, Jobs, in_cell
+from ledger.keys import Lane, payment
 from ledger.offload import offload
 from ledger.payment_rows import MOST_BYTES
 from ledger.rows import flat, hashes, newest
@@ -83,8 +84,8 @@ class Difference:
 class Reconciliations:
     """The runs, and what they read of payments."""
 
-    def __init__(self, store: Store, jobs: Jobs) -> None:
-        self._store = store
+    def __init__(self, cells: Cells, jobs: Jobs) -> None:
+        self._cells = cells
         self._jobs = jobs
 
     async def begin(self, run: Reconciliation, *, rebuild: bool = False) -> Reconciliation:
@@ -94,31 +95,35 @@ class Reconciliations:
         """
         if rebuild and not await self._begin_rebuild(run.merchant):
             raise Conflict(Reason.of("merchant_has_payments", merchant=run.merchant))
-        started = replace(run, created_at=await self._store.now())
+        started = replace(run, created_at=await self._cells.of(run.merchant).now())
         await self.save(started)
-        await self._jobs.schedule(RECONCILE, run.id)
+        await self._jobs.schedule(self._lane(run.merchant), run.id)
         return started
 
     async def _begin_rebuild(self, merchant: str) -> bool:
         """Whether what a lost ledger or history knew of a merchant may be rebuilt."""
-        answer = await self._store.run("begin_rebuild", durable=True)
+        answer = await self._cells.of(merchant).run("begin_rebuild", durable=True)
         return answer == b"ok" or (answer == b"others" and not await self._has_payments(merchant))
 
     async def _has_payments(self, merchant: str) -> bool:
-        cursor, found = await self._store.run("find_payment", merchant, "0")
+        store = self._cells.of(merchant)
+        cursor, found = await store.run("find_payment", merchant, "0")
         while cursor != b"0" and not found:
-            cursor, found = await self._store.run("find_payment", merchant, cursor)
+            cursor, found = await store.run("find_payment", merchant, cursor)
         return bool(found)
+
+    def _lane(self, merchant: str) -> Lane:
+        return in_cell(RECONCILE, self._cells.number(merchant))
 
     async def schedule(self, merchant: str, *, due_in: float) -> None:
         """Schedule a merchant's automatic reconciliation, first due in ``due_in`` seconds."""
-        await self._jobs.schedule(RECONCILE, f"{AUTO}{merchant}", due_in=due_in, if_new=True)
+        await self._jobs.schedule(self._lane(merchant), f"{AUTO}{merchant}", due_in=due_in, if_new=True)
 
     async def save(self, run: Reconciliation) -> None:
         """Store the progress of a run. Raises `LedgerUnavailable`."""
         row = orjson.dumps(asdict(run))
         entry = entries.Reconciliation(run.id, run.merchant, run.state, round(run.created_at * 1000), row=row)
-        await self._store.run(
+        await self._cells.of(run.merchant).run(
             "put_reconciliation", run.id, row, run.merchant, int(run.by_hand), int(run.state == "running"),
             int(run.tries > 0), pack(entry), durable=True,
         )  # fmt: skip
@@ -132,8 +137,12 @@ class Reconciliations:
 
     async def some(self, run_ids: Sequence[str]) -> Sequence[Reconciliation]:
         """Those of these runs that the ledger has."""
-        found = await hashes(self._store, [keys.RECONCILIATION(run_id) for run_id in run_ids])
-        return [load_run(fields["row"]) for fields in found if fields]
+        found: list[Reconciliation] = []
+        cells = await self._cells.holding(run_ids, keys.RECONCILIATION)
+        for run_id in run_ids:
+            if run_id in cells:
+                found += await _some(cells[run_id], [run_id])
+        return found
 
     async def facts(self, merchant: str, imp_uids: Sequence[str]) -> tuple[dict[str, Facts], float]:
         """The facts of each of these payments, none for those that have left; and a time (UNIX seconds) after which
@@ -165,7 +174,7 @@ class Reconciliations:
         unread, left_until = list(imp_uids), 0
         while unread:
             names = (payment(merchant, imp_uid) for imp_uid in unread)
-            left, rows = await self._store.run("read_payments", MOST_BYTES, 0, *names)
+            left, rows = await self._cells.of(merchant).run("read_payments", MOST_BYTES, 0, *names)
             left_until = max(left_until, int(left))
             records |= {imp_uid: row[1] for imp_uid, row in zip(unread, rows, strict=False) if row}
             unread = unread[len(rows) :]
@@ -173,11 +182,12 @@ class Reconciliations:
 
     async def pause(self, merchant: str) -> float:
         """Seconds for which a merchant's lane of payments is paused, so that its lists wait, too; 0 for none."""
-        return int(await self._store.run("read_pause", merchant)) / 1000
+        return int(await self._cells.of(merchant).run("read_pause", merchant)) / 1000
 
     async def silent_run(self, merchant: str) -> bool:
         """Whether a run by hand that delivers nothing is still comparing."""
-        latest = await self.some(await newest(self._store, keys.RECONCILIATIONS_OF_MERCHANT(merchant), 20))
+        store = self._cells.of(merchant)
+        latest = await _some(store, await newest(store, keys.RECONCILIATIONS_OF_MERCHANT(merchant), 20))
         return any(run.state == "running" and run.window is not None and not run.deliver for run in latest)
 
     async def mark_found(self, run: Reconciliation, differing: Mapping[str, Difference]) -> None:
@@ -185,24 +195,29 @@ class Reconciliations:
         if differing:
             rows = flat((imp_uid, *_args(difference)) for imp_uid, difference in differing.items())
             args = (run.id, run.merchant, len(differing), *rows)
-            await self._store.run_and_kick("mark_found", *args, durable=True)
+            await self._cells.of(run.merchant).run_and_kick("mark_found", *args, durable=True)
 
     async def count_lost_webhooks(self, run: Reconciliation) -> None:
         """Count as lost the webhooks of found payments that did not come within five minutes."""
-        await self._store.run("count_lost_webhooks", run.id, run.merchant)
+        await self._cells.of(run.merchant).run("count_lost_webhooks", run.id, run.merchant)
 
     async def count_repaired(self, run: Reconciliation) -> tuple[int, int]:
         """How many of the found payments were refreshed since the last call, and how many are left.
 
         One whose refresh ended with no payment is dropped: i'mport lists it, but does not show it.
         """
-        repaired, left = await self._store.run("count_repaired", run.id, run.merchant)
+        repaired, left = await self._cells.of(run.merchant).run("count_repaired", run.id, run.merchant)
         return int(repaired), int(left)
 
     async def webhook_losses(self) -> tuple[int, int]:
         """Of the last seven days: webhooks that i'mport should have sent and that never came, and those that came."""
-        lost, came = await self._store.run("read_webhook_losses")
-        return int(lost), int(came)
+        counts = await self._cells.each("read_webhook_losses")
+        return sum(int(lost) for lost, _ in counts), sum(int(came) for _, came in counts)
+
+
+async def _some(store: Store, run_ids: Sequence[str]) -> Sequence[Reconciliation]:
+    found = await hashes(store, [keys.RECONCILIATION(run_id) for run_id in run_ids])
+    return [load_run(fields["row"]) for fields in found if fields]
 
 
 def _args(difference: Difference) -> tuple[str | int, ...]:

@@ -21,18 +21,20 @@ from redis.asyncio.sentinel import (
 )
 from redis.backoff import ConstantBackoff, NoBackoff
 
-from ledger.keys import PREFIX
-from ledger.primary import Address, ClusterNodes, ClusterPrimary, FixedClient, NamedNode, Primary
+from ledger.cluster import Address, ClusterServers, NamedServer
+from ledger.servers import OneServer, Servers
 from runtime.redis_url import RedisUrl, RedisUrlError, parse
 from schemas.errors import BadSetting
 
 ANSWER_WITHIN = 2.0
 """Seconds after which Redis counts as away: i'mport does not wait longer for the answer to a webhook."""
 DISCOVERY: Mapping[str, Any] = {"socket_timeout": 0.5, "socket_connect_timeout": 0.5, "protocol": 2}
-"""Options for finding the primary: a node that does not answer soon is skipped, because the others know it as well."""
+"""Options for asking Sentinels: one that does not answer soon is skipped, because the others know the primary, too."""
+_CONNECT_WITHIN = 0.5
+"""Seconds in which a node of a Cluster must accept a connection: one that is gone must not keep a webhook waiting."""
 
 
-def connect(url: str, *, max_connections: int = 64) -> Primary:
+def connect(url: str, *, max_connections: int = 64) -> Servers:
     """The Redis of any URL that `runtime.redis_url` understands. Nothing is connected yet.
 
     Raises `BadSetting` for another URL, and for files of TLS that cannot be used.
@@ -54,23 +56,21 @@ def connect(url: str, *, max_connections: int = 64) -> Primary:
     pooling = {"max_connections": max_connections, "timeout": ANSWER_WITHIN}
     connection = _packed_by_hiredis(SSLConnection if address.tls else Connection)
 
-    def connected(node: Address) -> Redis:
-        host, port = node
-        kwargs = {**options, **pooling, "host": host, "port": port, "db": address.database}
-        return Redis(connection_pool=BlockingConnectionPool(connection_class=connection, **kwargs))
-
-    def clustered(seeds: Iterable[Address]) -> ClusterPrimary:
-        return ClusterPrimary(seeds, connected, lambda nodes, failed: _discover(nodes, failed, address))
+    def clustered() -> ClusterServers:
+        return ClusterServers(_cluster(address, max_connections, connection), address.nodes, max_connections)
 
     match address.kind:
         case "cluster":
-            return clustered(address.nodes)
+            return clustered()
         case "single":
-            return NamedNode(connected(address.nodes[0]), address.nodes[0], clustered)
+            host, port = address.nodes[0]
+            kwargs = {**options, **pooling, "host": host, "port": port, "db": address.database}
+            named = OneServer(Redis(connection_pool=BlockingConnectionPool(connection_class=connection, **kwargs)))
+            return NamedServer(named, clustered)
         case "socket":
             socket = {**options, **pooling, "path": address.path, "db": address.database}
             packing = _packed_by_hiredis(UnixDomainSocketConnection)
-            return FixedClient(Redis(connection_pool=BlockingConnectionPool(connection_class=packing, **socket)))
+            return OneServer(Redis(connection_pool=BlockingConnectionPool(connection_class=packing, **socket)))
         case "sentinel":
             # A dead Sentinel is not retried: the next one is asked.
             asking = {**sentinel_options(address), "retry": Retry(NoBackoff(), 0)}
@@ -79,7 +79,7 @@ def connect(url: str, *, max_connections: int = 64) -> Primary:
             pool = _SentinelPool(
                 address.service, watch, connection_class=managed, db=address.database, **options, **pooling
             )
-            return FixedClient(Redis(connection_pool=pool), watch.aclose)
+            return OneServer(Redis(connection_pool=pool), watch.aclose)
 
 
 def read_url(variable: str, url: str) -> RedisUrl:
@@ -107,31 +107,27 @@ def sentinel_options(address: RedisUrl) -> dict[str, Any]:
     return {**DISCOVERY, **({"ssl": True} if address.sentinel_tls else {}), **address.sentinel_options}
 
 
-async def _discover(nodes: Iterable[Address], failed: Address | None, address: RedisUrl) -> ClusterNodes:
-    """Ask the nodes of a Cluster which one has the ledger, until one answers; ``failed`` is asked last."""
-    signing_in = {name: value for name, value in address.options.items() if not name.startswith("socket_")}
+def _cluster(address: RedisUrl, max_connections: int, connection: type[AbstractConnection]) -> RedisCluster:
+    """redis-py's client of a Cluster. What fails is tried again by `ClusterServers`, not by it: it would close all
+    connections first, also those of nodes that are well."""
+    options = {
+        "socket_timeout": ANSWER_WITHIN,
+        "socket_connect_timeout": _CONNECT_WITHIN,
+        "socket_keepalive": True,
+        "retry": Retry(NoBackoff(), 0),
+        "protocol": 2,
+        "driver_info": None,
+        **address.options,
+    }
     cluster = RedisCluster(
-        startup_nodes=[ClusterNode(host, port) for host, port in nodes],
-        dynamic_startup_nodes=False,
-        require_full_coverage=False,  # the ledger is on one shard: the others may be away
+        startup_nodes=[ClusterNode(host, port) for host, port in address.nodes],
+        require_full_coverage=False,  # the cells of other nodes can be used
         ssl=address.tls,
-        driver_info=None,
-        **{**DISCOVERY, **signing_in},
+        max_connections=max_connections,
+        **options,
     )
-    manager = cluster.nodes_manager
-    try:
-        await manager.initialize(last_failed_node_name=failed and f"{failed[0]}:{failed[1]}")
-        primary = cluster.get_node_from_key(PREFIX)
-        return ClusterNodes(_address(primary), tuple(_address(node) for node in cluster.get_nodes()))
-    finally:
-        await manager.aclose()
-        await manager.aclose("startup_nodes")
-
-
-def _address(node: ClusterNode | None) -> Address:
-    if node is None:
-        raise trouble.SlotNotCoveredError("no node of the Cluster has the ledger")
-    return node.host, int(node.port)
+    cluster.connection_kwargs["connection_class"] = connection
+    return cluster
 
 
 class _SentinelPool(SentinelConnectionPool, BlockingConnectionPool):

@@ -11,13 +11,14 @@ from typing import Any, Literal, NamedTuple, cast
 
 from ledger import keys, payment_rows
 from ledger.bodies import LONG, stored_object
+from ledger.cells import Cells
 from ledger.endpoint_rows import filters
 from ledger.group_commit import GroupCommit
 from ledger.keys import Lane
 from ledger.leases import LEASE_MS, Lease
 from ledger.offload import offload
 from ledger.rows import flat, hashes
-from ledger.store import Argument, Store
+from ledger.scripting import Argument
 from ledger.waiting import answered, escrow_changes, in_order, rejected, reported_cancellations, traceparent_of
 from schemas import wire
 from schemas.compression import compress
@@ -43,8 +44,16 @@ again. ``full``: Redis has no memory for all of it, nothing is written."""
 class _Write(NamedTuple):
     """One step of a change, as the script reads it."""
 
+    merchant: str
     args: list[Argument]
     size: int
+
+
+class _Postponed(NamedTuple):
+    """A postponement, as the script reads it, and its cell."""
+
+    cell: int
+    args: list[Argument]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,20 +95,20 @@ class ClaimedPayments:
 class RefreshLane:
     """Claim, commit, postpone: the refresh of a payment from its due time to what is recorded."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, cells: Cells) -> None:
+        self._cells = cells
         self._commits: GroupCommit[_Write, bytes] = GroupCommit(
             self._commit_all, most=50, weight=lambda write: write.size, heaviest=MOST_BYTES
         )
-        self._postpones: GroupCommit[list[Argument], None] = GroupCommit(self._postpone_all, most=200)
+        self._postpones: GroupCommit[_Postponed, None] = GroupCommit(self._postpone_all, most=200)
 
-    def wake(self, lane: str) -> None:
+    def wake(self, lane: Lane) -> None:
         """Kick the lane, as it may have more work than its last claim returned; returns at once."""
-        self._store.kick([lane])
+        self._cells[lane.cell].kick([str(lane)])
 
     async def claim(self, lane: Lane, limit: int = 100) -> ClaimedPayments:
         """Lease up to ``limit`` due payments of a lane. Raises `LedgerUnavailable`."""
-        now, token, base, left, failures, rows = await self._store.run_and_kick(
+        now, token, base, left, failures, rows = await self._cells[lane.cell].run_and_kick(
             "claim_payments", str(lane), limit, LEASE_MS
         )
         claimed = [
@@ -111,7 +120,7 @@ class RefreshLane:
         """The amounts that the merchant expects for these orders, where it has given one."""
         if not merchant_uids:
             return {}
-        found = (await hashes(self._store, [keys.ORDERS(merchant)], *merchant_uids))[0]
+        found = (await hashes(self._cells.of(merchant), [keys.ORDERS(merchant)], *merchant_uids))[0]
         return {uid: _expected(wire.loads(text)) for uid, text in found.items() if text}
 
     async def commit(
@@ -168,7 +177,7 @@ class RefreshLane:
         ``rejected``: it never knew the payment; the notifications are rejected with ``reason``.
         """
         lane = payment.lease.lane
-        to = Lane("unknown", lane.name) if kind == "unknown" else lane
+        to = lane._replace(kind="unknown") if kind == "unknown" else lane
         due = "" if due_in is None else round(due_in * 1000)
         rejects = (reason or Reason.of("payment_unknown")) if kind == "rejected" else None
         args = (due, kind, b"" if reason is None else dump(reason), tries, "")
@@ -182,25 +191,30 @@ class RefreshLane:
 
     async def pause(self, lane: Lane, seconds: float, trouble: Reason) -> int:
         """Pause a merchant's lanes because i'mport fails for it; return its failures in a row."""
-        return int(await self._store.run("pause_merchant", lane.name, round(seconds * 1000), dump(trouble)))
+        store = self._cells[lane.cell]
+        return int(await store.run("pause_merchant", lane.name, round(seconds * 1000), dump(trouble)))
 
     async def resume(self, lane: Lane) -> None:
         """End a merchant's pause because i'mport answers again: stalled payments are due now."""
-        await self._store.run_and_kick("resume_merchant", lane.name)
+        await self._cells[lane.cell].run_and_kick("resume_merchant", lane.name)
 
     async def mark_dirty(self, merchant: str, imp_uid: str, *, due_in: float = 0, silent: bool = False) -> None:
         """Mark a payment dirty, due in ``due_in`` seconds; what a ``silent`` refresh finds is not delivered."""
         args = (merchant, imp_uid, round(due_in * 1000), int(silent))
-        await self._store.run_and_kick("mark_dirty", *args, durable=True)
+        await self._cells.of(merchant).run_and_kick("mark_dirty", *args, durable=True)
 
     async def record(self, merchant: str, imp_uid: str) -> Record:
         """The record of a payment. Raises `NotFound` before the first refresh that found it."""
-        row = await payment_rows.read(self._store, merchant, imp_uid)
+        row = await payment_rows.read(self._cells.of(merchant), merchant, imp_uid)
         return await offload(row.load, rows=cold_record.rows(row.record))
 
-    async def _commit_all(self, writes: Sequence[_Write]) -> Sequence[bytes]:
-        args = chain.from_iterable(write.args for write in writes)
-        return cast(list[bytes], await self._store.run_and_kick("commit", len(writes), *args, durable=True))
+    async def _commit_all(self, writes: Sequence[_Write]) -> Sequence[bytes | Exception]:
+        def pack(mine: Sequence[_Write]) -> list[Argument]:
+            return [len(mine), *chain.from_iterable(write.args for write in mine)]
+
+        return await self._cells.spread(
+            "commit", writes, lambda write: self._cells.of(write.merchant), pack, durable=True
+        )
 
     async def _postpone(
         self, payment: ClaimedPayment, to: Lane, *args: Argument, rejects: Reason | None = None
@@ -208,10 +222,11 @@ class RefreshLane:
         lease = payment.lease
         waiting = [(one.id, b"") for one in payment.waiting] if rejects is None else rejected(payment.waiting, rejects)
         row = [str(lease.lane), lease.member, lease.token, str(to), *args, len(waiting), *flat(waiting)]
-        await self._postpones.add(row)
+        await self._postpones.add(_Postponed(lease.lane.cell, row))
 
-    async def _postpone_all(self, calls: Sequence[list[Argument]]) -> Sequence[None]:
-        return await self._store.run_all_and_kick("postpone", calls)
+    async def _postpone_all(self, some: Sequence[_Postponed]) -> Sequence[Exception | None]:
+        calls = [(self._cells[one.cell], one.args) for one in some]
+        return await self._cells.run_and_kick("postpone", calls)
 
 
 def _claimed(lane: Lane, token: int, base: int, row: Sequence[Any]) -> ClaimedPayment:
@@ -263,7 +278,7 @@ def _write(
         args += [compress(event.callback.text), pack(entry)]
     args += [pack(payment), *map(pack, entries.shared or ()), *(() if entries.shared else (b"",))]
     args += [int(bool(answered) and change.has_events), len(answered), *flat(answered)]
-    return _Write(args, sum(len(arg) for arg in args if isinstance(arg, str | bytes)))
+    return _Write(record.merchant, args, sum(len(arg) for arg in args if isinstance(arg, str | bytes)))
 
 
 def _needs(change: Change) -> tuple[int, int, int]:

@@ -3,20 +3,26 @@
 A replay is a walk through the events that history has, the oldest first, in turns that a worker takes. One script
 queues what a turn has selected and moves the replay's cursor, so a killed worker neither loses nor repeats anything.
 What was queued is sent from the endpoints' replay lanes; settling counts it.
+
+A replay for several merchants has a part in each cell with endpoints that get something: a replay of its own under the
+same id, with a share of the rate. What operators see of it is added up.
 """
 
 from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, cast
 
 from ledger import keys
+from ledger.cells import Cells, raised
 from ledger.jobs import REPLAY
-from ledger.rows import Row, flat, hashes, seconds, text
-from ledger.store import Argument, Store
+from ledger.keys import cell_of
+from ledger.rows import Row, flat, hashes, paired, seconds, text
+from ledger.scripting import Argument
+from ledger.store import Store
 from schemas.endpoints.replay_selection import Only, Selected, Selection
 from schemas.errors import NotFound
 from schemas.reasons import Reason
@@ -46,6 +52,8 @@ class Replay:
     failed: int
     created_at: float
     ended_at: float | None
+    part: int = 0
+    parts: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +61,7 @@ class Turn:
     """What a replay may do now: queue ``budget`` deliveries, about, of events behind ``cursor`` ("" at the start) that
     were recorded before ``until`` (UNIX seconds)."""
 
+    cell: int
     replay: Replay
     cursor: str
     until: float
@@ -62,12 +71,12 @@ class Turn:
 class Replays:
     """Create, take turns, queue, stop, read; what there is to send again is history's."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, cells: Cells) -> None:
+        self._cells = cells
 
-    async def create(self, selection: Selection, rate: float, matched: int) -> Replay:
-        """Begin a replay, for which ``matched`` deliveries were counted; workers do the rest. Raises
-        `LedgerUnavailable`."""
+    async def create(self, selection: Selection, rate: float, matched: Mapping[int, int]) -> Replay:
+        """Begin a replay, for which so many deliveries were counted in each cell that has endpoints for it; workers do
+        the rest. Raises `LedgerUnavailable`."""
         replay_id = "rpl_" + secrets.token_hex(12)
         till = "" if selection.until is None else _ms(selection.until)
         fields: dict[str, Argument] = {
@@ -78,43 +87,41 @@ class Replays:
             "asked_until": till,
             "only": selection.only,
             "include_silent": int(selection.include_silent),
-            "rate": rate,
-            "matched": matched,
         }
-        await self._store.run_and_kick(
-            "create_replay",
-            replay_id,
-            str(REPLAY),
-            "",
-            till,
-            len(fields),
-            *flat(fields.items()),
-            durable=True,
-        )
+        counted = dict(matched) or {self._cells.number(selection.merchant or ""): 0}
+        calls: dict[Store, Sequence[Argument]] = {}
+        for part, (cell, count) in enumerate(counted.items()):
+            fields |= {
+                "rate": rate * (count + 1) / (sum(counted.values()) + len(counted)), "matched": count,
+                "part": part, "parts": len(counted), "cell": cell, "cells": len(self._cells),
+            }  # fmt: skip
+            calls[self._cells[cell]] = [replay_id, str(REPLAY), "", till, len(fields), *flat(fields.items())]
+        raised(list((await self._cells.some("create_replay", calls, durable=True, kick=True)).values()))
         return await self.get(replay_id)
 
-    async def turn(self, replay_id: str, now: float) -> Turn | float | None:
+    async def turn(self, replay_id: str, now: float, cell: int = 0) -> Turn | float | None:
         """What a replay may queue ``now`` (Redis' time); or seconds until it may queue something, None after its end.
 
         Raises `LedgerUnavailable`.
         """
-        row = (await hashes(self._store, [keys.REPLAY(replay_id)]))[0]
+        store = self._cells[cell]
+        row = (await hashes(store, [keys.REPLAY(replay_id)]))[0]
         if not row or row["state"] == b"done":
             return None
         if row["state"] == b"stopped":
-            return 0.0 if await self._take_out(replay_id) else None
+            return 0.0 if await _take_out(store, replay_id) else None
         replay = load_replay(replay_id, row)
         budget = _budget(replay.rate, now, seconds(row, "queued_at"))
         if budget < 1:
             return max(PACE / 2, (1 - budget) / replay.rate)
-        return Turn(replay, row["cursor"].decode(), int(row["until"]) / 1000, int(budget))
+        return Turn(cell, replay, row["cursor"].decode(), int(row["until"]) / 1000, int(budget))
 
     async def queue(self, turn: Turn, selected: Sequence[Selected], cursor: str, *, is_end: bool) -> float | None:
         """Queue what was selected for a turn, and move the replay's cursor; seconds until the next turn, None after the
         last. Whatever has moved it since the turn began has queued the same. Raises `LedgerUnavailable`."""
         rows = [(one.event, one.endpoint, one.merchant) for one in selected]
         args: list[Argument] = [turn.replay.id, turn.cursor, cursor, int(is_end), len(rows), *flat(rows)]
-        found = await self._store.run_and_kick("queue_replay", *args)
+        found = await self._cells[turn.cell].run_and_kick("queue_replay", *args)
         if found == b"moved":
             return PACE
         if is_end:
@@ -129,27 +136,55 @@ class Replays:
 
         Raises `NotFound`.
         """
-        while await self._take_out(replay_id):
-            pass
+        cells = await self._cells.each("read_missing", keys.REPLAY(replay_id))
+        for store, (is_missing,) in zip(self._cells, cells, strict=True):
+            while not is_missing and await _take_out(store, replay_id):
+                pass
         return await self.get(replay_id)
 
     async def get(self, replay_id: str) -> Replay:
         """The replay of this id. Raises `NotFound`."""
-        found = await self.some([replay_id])
-        if not found:
+        parts = (await self.parts([replay_id]))[replay_id]
+        if not parts:
             raise NotFound(Reason.of("not_found", kind="replay", id=replay_id))
-        return found[0]
+        return added_up(parts)
 
-    async def some(self, replay_ids: Sequence[str]) -> Sequence[Replay]:
-        """Those of these replays that the ledger has."""
-        rows = await hashes(self._store, [keys.REPLAY(name) for name in replay_ids])
-        return [load_replay(name, row) for name, row in zip(replay_ids, rows, strict=True) if row]
+    async def parts(self, replay_ids: Sequence[str]) -> dict[str, list[Replay]]:
+        """The parts of each of these replays that the ledger has."""
+        found: dict[str, list[Replay]] = {replay_id: [] for replay_id in replay_ids}
+        if found:
+            for rows in await self._cells.each("read_hashes", 0, *(keys.REPLAY(name) for name in found)):
+                for replay_id, row in zip(found, rows, strict=True):
+                    if row:
+                        found[replay_id].append(load_replay(replay_id, paired(row)))
+        return found
 
-    async def _take_out(self, replay_id: str) -> int:
-        state, looked_at = await self._store.run("stop_replay", replay_id, MOST_DELIVERIES, str(REPLAY), durable=True)
-        if state == b"unknown":
-            raise NotFound(Reason.of("not_found", kind="replay", id=replay_id))
-        return int(looked_at)
+
+async def _take_out(store: Store, replay_id: str) -> int:
+    _state, looked_at = await store.run("stop_replay", replay_id, MOST_DELIVERIES, str(REPLAY), durable=True)
+    return int(looked_at)
+
+
+def is_whole(parts: Collection[Replay]) -> bool:
+    """Whether these are all parts of a replay."""
+    return bool(parts) and len(parts) == next(iter(parts)).parts
+
+
+def added_up(parts: Collection[Replay]) -> Replay:
+    """A replay from its parts: it runs while one of them does."""
+    states = {part.state for part in parts}
+    ended = [part.ended_at for part in parts if part.ended_at is not None]
+    return replace(
+        min(parts, key=lambda part: part.part),
+        rate=round(sum(part.rate for part in parts), 6),
+        state=next(state for state in ("running", "stopped", "done") if state in states),
+        matched=sum(part.matched for part in parts),
+        queued=sum(part.queued for part in parts),
+        delivered=sum(part.delivered for part in parts),
+        failed=sum(part.failed for part in parts),
+        created_at=min(part.created_at for part in parts),
+        ended_at=None if "running" in states else max(ended, default=None),
+    )
 
 
 def _budget(rate: float, now: float, before: float | None) -> float:
@@ -185,4 +220,13 @@ def load_replay(replay_id: str, row: Row) -> Replay:
         failed=int(row["failed"]),
         created_at=seconds(row, "created_at") or 0.0,
         ended_at=seconds(row, "ended_at"),
+        part=int(row.get("part") or 0),
+        parts=int(row.get("parts") or 1),
     )
+
+
+def cell_to_restore(replay: Replay, row: Row, cells: int) -> int | None:
+    """The cell that a replay goes on in; None where a part of one belongs to none, as there are others than before."""
+    if replay.selection.merchant is not None:
+        return cell_of(replay.selection.merchant, cells)
+    return int(row["cell"]) if int(row["cells"]) == cells else None

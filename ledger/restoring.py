@@ -1,8 +1,8 @@
 """Putting back a ledger that was lost, from what history has of it.
 
-It begins in an empty ledger, and only there. Each verb puts back what this ledger lacks and leaves alone what it has,
-so that whoever was interrupted begins again and comes to the same end. Nothing of it goes into the outbox, but how far
-reconciliations are.
+It begins in cells that are empty, and only there: all of them, or those that a node of a Cluster has lost. Each verb
+puts back what this ledger lacks and leaves alone what it has, so that whoever was interrupted begins again and comes to
+the same end. Nothing of it goes into the outbox, but how far reconciliations are.
 """
 
 from __future__ import annotations
@@ -11,13 +11,15 @@ from collections.abc import Sequence
 
 from ledger import keys, opening
 from ledger.accept import Intake
+from ledger.cells import Cells, by, raised
 from ledger.endpoint_rows import load, subscription
-from ledger.jobs import RECONCILE, REPLAY, Jobs
+from ledger.jobs import RECONCILE, REPLAY, Jobs, in_cell
 from ledger.opening import OwnedHistory
 from ledger.put_back import put_back
 from ledger.reconciliations import Reconciliations, load_run
+from ledger.replays import cell_to_restore, load_replay
 from ledger.rows import flat, hashes, text
-from ledger.store import Store
+from ledger.scripting import Argument
 from schemas import wire
 from schemas.errors import Conflict, NotFound, UnknownMerchant
 from schemas.outbox import entries
@@ -31,51 +33,61 @@ class Restoring:
     """Begin, put back, end. Each raises `LedgerUnavailable`, and `ValueError` before it puts anything back where a row
     is damaged; counts are of what this call has put back."""
 
-    def __init__(self, store: Store, intake: Intake, reconciliations: Reconciliations, jobs: Jobs) -> None:
-        self._store = store
+    def __init__(self, cells: Cells, intake: Intake, reconciliations: Reconciliations, jobs: Jobs) -> None:
+        self._cells = cells
         self._intake = intake
         self._reconciliations = reconciliations
         self._jobs = jobs
 
-    async def begin(self, now: float) -> None:
+    async def begin(self, now: float) -> list[int] | None:
         """Begin to put back, at `now` (UNIX seconds): sequences of payments that history does not know start above
-        that. Raises `Conflict` for a ledger that is not empty."""
-        if not await self._store.run("begin_restoring", round(now), durable=True):
+        that. The cells that are put back, None for all; raises `Conflict` for a ledger of which no cell is empty."""
+        begun = await self._cells.each("begin_restoring", round(now), durable=True)
+        if not any(begun):
             raise Conflict(Reason.of("ledger_not_empty"))
+        return None if all(begun) else [cell for cell, has_begun in enumerate(begun) if has_begun]
 
     async def open(self, name: str, history: OwnedHistory) -> None:
         """Make `history` that of this ledger, and open it."""
         await history.hand_over(name)
-        await opening.open_ledger(self._store, name)
+        await opening.open_ledger(self._cells, name)
 
     async def end(self) -> None:
         """End it: everything was put back."""
-        await self._store.run("end_restoring", durable=True)
+        await self._cells.each("end_restoring", durable=True)
 
     async def merchants(self, rows: Sequence[entries.Merchant]) -> int:
         """Put merchants back."""
         for row in rows:
             unpack_row(row.row)
-        wanted = flat((row.name, row.row) for row in rows)
-        return int(await self._store.run("put_back_merchants", len(rows), *wanted, durable=True))
+        return await self._put("put_back_merchants", [(row.name, (row.name, row.row)) for row in rows])
 
     async def endpoints(self, rows: Sequence[entries.Endpoint]) -> int:
         """Put endpoints back, with what they subscribe to."""
-        wanted = flat((row.id, row.row, subscription(load(unpack_row(row.row)))) for row in rows)
-        return int(await self._store.run("put_back_endpoints", len(rows), *wanted, durable=True))
+        wanted = [(row.merchant, (row.id, row.row, subscription(load(unpack_row(row.row))))) for row in rows]
+        return await self._put("put_back_endpoints", wanted)
 
     async def orders(self, rows: Sequence[entries.Order]) -> int:
         """Put back what is expected for orders."""
-        wanted = flat(
-            (row.merchant, row.merchant_uid, wire.dumps({"amount": row.amount, "currency": row.currency}))
+        wanted = [
+            (
+                row.merchant,
+                (row.merchant, row.merchant_uid, wire.dumps({"amount": row.amount, "currency": row.currency})),
+            )
             for row in rows
-        )
-        return int(await self._store.run("put_back_orders", len(rows), *wanted, durable=True))
+        ]
+        return await self._put("put_back_orders", wanted)
 
     async def replay(self, row: entries.Replay) -> int:
-        """Put a running replay back; its deliveries have to come after it."""
-        unpack_row(row.row)
-        return int(await self._store.run("put_back_replay", row.id, row.row, str(REPLAY), durable=True))
+        """Put a running replay back, or a part of one; its deliveries have to come after it."""
+        fields = unpack_row(row.row)
+        try:
+            cell = cell_to_restore(load_replay(row.id, fields), fields, len(self._cells))
+        except KeyError as error:
+            raise ValueError(f"it has no {error}") from None
+        if cell is None:
+            return 0
+        return int(await self._cells[cell].run("put_back_replay", row.id, row.row, str(REPLAY), durable=True))
 
     async def reconciliation(self, row: entries.Reconciliation) -> int:
         """Put a reconciliation back: one that runs goes on, an automatic one knows how far it was."""
@@ -88,25 +100,31 @@ class Restoring:
         except NotFound:
             await self._reconciliations.save(run)
             if run.state == "running" and run.by_hand:
-                await self._jobs.schedule(RECONCILE, run.id)
+                await self._jobs.schedule(in_cell(RECONCILE, self._cells.number(run.merchant)), run.id)
             return 1
         return 0
 
     async def payments(self, some: Sequence[WholePayment]) -> tuple[int, int]:
         """Put payments back with all that belongs to them; how many, and how many deliveries are pending."""
-        return await put_back(self._store, some)
+        return await put_back(self._cells, some)
 
     async def notification(self, row: entries.Notification) -> int:
         """Accept a pending notification once more, after opening: its payment is due for a refresh."""
-        here = keys.PAYMENT(keys.payment(row.merchant, row.imp_uid))
-        if (await hashes(self._store, [here], f"n:{row.id}"))[0]:
+        store, here = self._cells.of(row.merchant), keys.PAYMENT(keys.payment(row.merchant, row.imp_uid))
+        if (await hashes(store, [here], f"n:{row.id}"))[0]:
             return 0
-        (merchant,) = await hashes(self._store, [keys.MERCHANT(row.merchant)], "token_hash")
+        (merchant,) = await hashes(store, [keys.MERCHANT(row.merchant)], "token_hash")
         try:
             await self._intake.accept(_notification(row, text(merchant, "token_hash")))
         except UnknownMerchant:
             return 0  # it was deleted since
         return 1
+
+    async def _put(self, name: str, rows: Sequence[tuple[str, Sequence[Argument]]]) -> int:
+        """Put rows back, each with its merchant; how many were."""
+        mine = by(rows, lambda row: self._cells.of(row[0]))
+        calls = {store: [len(some), *flat(row for _, row in some)] for store, some in mine.items()}
+        return sum(map(int, raised(list((await self._cells.some(name, calls, durable=True)).values()))))
 
 
 def _notification(row: entries.Notification, token_hash: str | None) -> Notification:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
+
 from ledger import keys
+from ledger.cells import Cells, raised
 from ledger.outbox import Outbox
 from ledger.store import Store
 from schemas.endpoints.endpoint import ENDPOINT_TYPES, TEST_TYPE
@@ -15,6 +19,14 @@ _SCRIPTS = 25
 """Scripts of payments in one step."""
 _WITHOUT_PAYMENT = (*ENDPOINT_TYPES, TEST_TYPE)
 """Types of events that belong to no payment."""
+_MAY_BE_OLD = (
+    *(
+        key()
+        for key in (keys.AGEING, keys.REPLAYS, keys.RECONCILIATIONS, keys.DELETED_MERCHANTS, keys.DELETED_ENDPOINTS)
+    ),
+    *(keys.EVENTS_OF_TYPE(type_) for type_ in _WITHOUT_PAYMENT),
+)
+"""Names of keys in which whatever is old is found."""
 
 
 class Retention:
@@ -24,45 +36,59 @@ class Retention:
     it has all changes from before that note, and whatever changed after it is not old.
     """
 
-    def __init__(self, store: Store, outbox: Outbox) -> None:
-        self._store = store
+    def __init__(self, cells: Cells, outbox: Outbox) -> None:
+        self._cells = cells
         self._outbox = outbox
-        self._noted: tuple[str, int] | None = None
+        self._noted: dict[Store, tuple[str, int]] = {}
         self.waits_for_history = False
         """Whether the last step left payments here because history did not have all of them yet."""
 
-    async def tidy(self, *, older_than: float, place: str = "") -> int:
+    async def tidy(self, *, older_than: float, places: Mapping[int, str] | None = None) -> int:
         """Remove some of what has not changed since ``older_than`` (UNIX seconds); how much was removed.
 
-        ``place`` is what history has reached, as it says itself: it may have come back with an old copy since a
-        recorder has seen it last. Nothing leaves while it is written again. Raises `LedgerUnavailable`.
+        ``places`` is what history has reached of each cell, as it says itself: it may have come back with an old copy
+        since a recorder has seen it last. Nothing leaves while it is written again. Raises `LedgerUnavailable`.
         """
-        self.waits_for_history = not all(await self._store.run("read_missing", keys.REWRITING(), keys.LACKING()))
-        if self.waits_for_history:
-            self._noted = None
-            return 0
-        before = round(older_than * 1000)
-        removed = int(await self._store.run("tidy_events", before, BATCH, len(_WITHOUT_PAYMENT), *_WITHOUT_PAYMENT))
-        removed += int(await self._store.run("tidy_replays", before, BATCH))
-        removed += int(await self._store.run("tidy_reconciliations", before, BATCH))
-        removed += int(await self._store.run("tidy_merchants", before, BATCH))
-        removed += int(await self._store.run("tidy_endpoints", before, BATCH))
-        return removed + await self._remove_payments(before, place)
+        self.waits_for_history = False
+        # Cells that hold nothing of the kind are not asked for more: most have no merchant where there are few.
+        held = await self._cells.scripting.ask([(store.prefix, _exists(store)) for store in self._cells])
+        tidying = (
+            self._tidy(store, round(older_than * 1000), (places or {}).get(store.cell or 0, ""))
+            for store, found in zip(self._cells, held, strict=True)
+            if found
+        )
+        # A cell that is away holds up no other.
+        return sum(raised(await asyncio.gather(*tidying, return_exceptions=True)))
 
-    async def _remove_payments(self, before: int, reached: str) -> int:
+    async def _tidy(self, store: Store, before: int, place: str) -> int:
+        if not all(await store.run("read_missing", keys.REWRITING(), keys.LACKING())):
+            self.waits_for_history = True
+            self._noted.pop(store, None)
+            return 0
+        removed = int(await store.run("tidy_events", before, BATCH, len(_WITHOUT_PAYMENT), *_WITHOUT_PAYMENT))
+        for kind in ("replays", "reconciliations", "merchants", "endpoints"):
+            removed += int(await store.run(f"tidy_{kind}", before, BATCH))
+        return removed + await self._remove_payments(store, before, place)
+
+    async def _remove_payments(self, store: Store, before: int, reached: str) -> int:
         """Remove payments that have not changed since ``before`` (ms)."""
-        if self._noted is None:
-            state = await self._outbox.state()
-            self._noted = (state.last, state.now)
-        place, at = self._noted
+        if store not in self._noted:
+            (state,) = await self._outbox.states(store)
+            self._noted[store] = (state.last, state.now)
+        place, at = self._noted[store]
         removed = 0
         for _ in range(_SCRIPTS):
-            answer = await self._store.run("remove_payments", min(before, at), place, at, MOST_ROWS, reached)
-            self.waits_for_history = answer is None
+            answer = await store.run("remove_payments", min(before, at), place, at, MOST_ROWS, reached)
             if answer is None:
+                self.waits_for_history = True
                 return removed
             removed += int(answer[0]) + int(answer[1])
             if not answer[1]:
                 break
-        self._noted = None
+        del self._noted[store]
         return removed
+
+
+def _exists(store: Store) -> tuple[str, ...]:
+    """Asks whether a cell holds anything that may become old."""
+    return ("EXISTS", *(store.prefix + name for name in _MAY_BE_OLD))

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ledger import jobs, keys
+from ledger.cells import Cells
 from ledger.constants import DEFAULT_MERCHANT
 from ledger.outbox import Outbox, milliseconds
 from ledger.reconciliations import load_run
 from ledger.rows import Row, hashes, members
-from ledger.store import Store
 from ledger.stored_entries import whole_events, whole_payment
 from ledger.waiting import MOST, in_order, unpack_settled
 from ledger.whole_events import events_of_payments, events_of_type
@@ -38,14 +38,26 @@ ledger."""
 
 
 class Rewriting:
-    """One job, in steps."""
+    """One job in each cell, in steps."""
 
-    def __init__(self, store: Store, outbox: Outbox) -> None:
-        self._store = store
+    def __init__(self, cells: Cells, outbox: Outbox) -> None:
+        self._cells = cells
+        self._outbox = outbox
+
+    async def step(self, cell: int = 0) -> bool:
+        """Write a bounded part of a cell; whether more is left. Raises `LedgerUnavailable`."""
+        return await _Part(self._cells, cell, self._outbox).step()
+
+
+class _Part:
+    """A step of one cell."""
+
+    def __init__(self, cells: Cells, cell: int, outbox: Outbox) -> None:
+        self._cells, self._store = cells, cells[cell]
+        self._cell = cell
         self._outbox = outbox
 
     async def step(self) -> bool:
-        """Write a bounded part; whether more is left. Raises `LedgerUnavailable`."""
         row = (await hashes(self._store, [keys.REWRITING()]))[0]
         if not row:
             return False
@@ -74,7 +86,8 @@ class Rewriting:
     async def _registry(self) -> str:
         revision = int(await self._store.run("append_registry"))
         now = round(1000 * await self._store.now())
-        names = [DEFAULT_MERCHANT, *await members(self._store, keys.MERCHANTS())]
+        added = (DEFAULT_MERCHANT, *await members(self._store, keys.MERCHANTS()))
+        names = [name for name in added if self._cells.of(name) is self._store]
         for name, orders in zip(names, await hashes(self._store, [keys.ORDERS(name) for name in names]), strict=True):
             await self._append(_order(name, uid, text, now, revision) for uid, text in orders.items())
         runs = [*await members(self._store, keys.RECONCILIATIONS()), *(f"auto/{name}" for name in names)]
@@ -128,7 +141,7 @@ class Rewriting:
 
     async def _recorded(self, cursor: str) -> str:
         """The cursor is where the outbox ended when all was written; it is the end when history has got there."""
-        outbox = await self._outbox.state()
+        outbox = await self._outbox.state_of(self._cell)
         end = outbox.last if cursor == "0" else cursor
         oldest = outbox.now - round(1000 * outbox.behind)
         return end if outbox.waiting and oldest <= milliseconds(end) else ""
@@ -138,10 +151,10 @@ class Rewriting:
         for entry in some:
             batch.append(pack(entry))
             if len(batch) == MOST_ENTRIES:
-                await self._outbox.append(batch)
+                await self._outbox.append(batch, self._cell)
                 batch = []
         if batch:
-            await self._outbox.append(batch)
+            await self._outbox.append(batch, self._cell)
 
 
 def _cursor(following: bytes) -> str:

@@ -7,9 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ledger.store import Argument, Store
+from ledger.cells import Cells
+from ledger.scripting import Argument
+from ledger.store import Store
 
 Row = dict[str, bytes]
+
+_ALL = 1_000_000_000
 
 
 async def hashes(store: Store, names: Sequence[str], *fields: str) -> list[Row]:
@@ -27,7 +31,23 @@ async def members(store: Store, name: str) -> list[str]:
 
 async def newest(store: Store, name: str, most: int) -> list[str]:
     """The members of a sorted set with the highest scores, the highest first: at most `most`."""
-    return [member.decode() for member in await store.run("read_newest", name, most)]
+    return [member for _, member in _scored(await store.run("read_newest", name, most))]
+
+
+async def members_of_all(cells: Cells, name: str) -> list[str]:
+    """All members of a sorted set that never grows long and that every cell has, the lowest scores first."""
+    found = [one for part in await cells.each("read_newest", name, _ALL) for one in _scored(part)]
+    return [member for _, member in sorted(found)]
+
+
+async def newest_of_all(cells: Cells, name: str, most: int) -> list[str]:
+    """The members with the highest scores of a sorted set that every cell has, the highest first: at most `most`."""
+    found = [one for part in await cells.each("read_newest", name, most) for one in _scored(part)]
+    return [member for _, member in sorted(found, reverse=True)[:most]]
+
+
+def _scored(flat: Sequence[bytes]) -> list[tuple[float, str]]:
+    return [(float(score), member.decode()) for member, score in zip(flat[::2], flat[1::2], strict=True)]
 
 
 def paired(flat: Sequence[bytes]) -> Row:

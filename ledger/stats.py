@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
 
+from ledger.cells import Cells, raised
 from ledger.rows import paired
-from ledger.store import Store
+from ledger.scripting import Call
 from schemas.reasons import Reason, load
 from schemas.reasons.reason import of_row
 
@@ -67,9 +69,33 @@ class Stats:
     old_copy: OldCopy | None = None
 
 
-async def stats(store: Store) -> Stats:
-    """The numbers now. Raises `LedgerUnavailable`."""
-    answer = await store.run("read_stats")
+async def stats(cells: Cells) -> Stats:
+    """The numbers now, of all cells. Raises `LedgerUnavailable`."""
+    calls = [Call(store.prefix, "read_stats", ()) for store in (cells.shared, *cells)]
+    shared, *parts = map(_part, raised(await cells.scripting.run(calls)))
+    copies = [part.old_copy for part in parts if part.old_copy is not None]
+    return replace(
+        shared,
+        looks_due=sum(part.looks_due for part in parts),
+        oldest_look=_oldest(part.oldest_look for part in parts),
+        looks_paused=sum(part.looks_paused for part in parts),
+        oldest_paused_look=_oldest(part.oldest_paused_look for part in parts),
+        pending=sum(part.pending for part in parts),
+        dead=sum(part.dead for part in parts),
+        held=sum(part.held for part in parts),
+        oldest_delivery=_oldest(part.oldest_delivery for part in parts),
+        deliveries_paused=sum(part.deliveries_paused for part in parts),
+        oldest_paused_delivery=_oldest(part.oldest_paused_delivery for part in parts),
+        old_copy=OldCopy(min(one.since for one in copies), max(one.until for one in copies)) if copies else None,
+    )
+
+
+def _oldest(ages: Iterable[float | None]) -> float | None:
+    return max((age for age in ages if age is not None), default=None)
+
+
+def _part(answer: list[Any]) -> Stats:
+    """What one cell has, or what all share."""
     now, refreshes, deliveries, pending, dead, held, refused, spooled, receivers, troubles, bodies, old = answer
     looks_due, look_since, looks_paused, look_paused_since = refreshes
     _, send_since, sends_paused, send_paused_since = deliveries

@@ -1,56 +1,130 @@
 """The sweep: kicks every lane that has due work and no kick under way, and rests while none can be due.
 
-Whatever makes a lane due sooner than the sweep means to look wakes it (``scripts/shared/lanes.lua``). A wake-up that is
-lost costs its rest at most.
+One worker sweeps all cells. It reads which lane of each cell is due first, and sweeps a cell when that one is. Whatever
+makes a lane due sooner wakes it (``scripts/shared/lanes.lua``). A wake-up that is lost costs its rest at most.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Collection, Sequence
 
-from ledger.constants import SWEEP_EVERY
-from ledger.keys import PREFIX, WAKE, Lane
+from ledger.cells import Cells, raised
+from ledger.constants import SWEEP_AGAIN, SWEEP_EVERY, SWEEP_REST
+from ledger.keys import LANES, WAKE, Lane
 from ledger.leases import LEASE_MS
-from ledger.store import Store
+from ledger.memory import is_nearly_full
+from ledger.streams import Streams
 
 _SWEEPER_MS = 5_000
-"""For how long after its last sweep a worker remains the sweeper: longer than it rests."""
+"""For how long after its last look a worker remains the sweeper: longer than it rests."""
+_TAKE_OVER_EVERY = 2.0
+"""Seconds after which another worker tries to become the sweeper."""
+_CLOCK_PUT_BACK = 1.0
+"""Seconds by which Redis' clock was put back if all cells are swept at each look for a while: leases seem to last."""
 _WAIT = 1.0
 """Seconds for which Redis is asked to wait for a wake-up: shorter than the time in which it must answer."""
-_WAKE = PREFIX + WAKE()
 
 
 class Sweep:
     """The sweep of one worker: the lanes that are due, and a rest until there may be others."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._heard = "0-0"
-        self._next = 0.0
+    def __init__(self, cells: Cells) -> None:
+        self._cells = cells
+        self._streams = Streams(cells, WAKE)
+        self._heard = dict.fromkeys(range(len(cells)), "0-0")
+        self._due = dict.fromkeys(range(len(cells)), 0.0)
+        """When to sweep each cell."""
+        self._look_at = 0.0
         self._sweeps = False
+        self._busy: Collection[int] = ()
+        """The cells that had lanes at the last look."""
+        self._is_pressed = False
+        self._skew: float | None = None
+        self._thorough_until = 0.0
 
     async def kick(self, owner: str, limit: int) -> list[Lane]:
         """Kick the lanes that are due; return those kicked. Raises `LedgerUnavailable`."""
-        self._next = time.monotonic() + SWEEP_EVERY
-        lanes, rest, sweeps = await self._store.run_and_kick("sweep", limit, owner, _SWEEPER_MS, LEASE_MS)
-        self._next, self._sweeps = time.monotonic() + int(rest) / 1000, bool(sweeps)
-        return [Lane.parse(lane.decode()) for lane in lanes]
+        began = time.monotonic()
+        self._look_at = began + SWEEP_EVERY
+        swept = self._sweeps
+        self._sweeps = await self._cells.shared.run("lead", "sweep", owner, _SWEEPER_MS) is not None
+        if not self._sweeps:
+            self._look_at = began + _TAKE_OVER_EVERY
+            return []
+        if not swept:
+            self._due = dict.fromkeys(self._due, 0.0)
+        await self._look()
+        self._look_at = began + SWEEP_REST
+        return await self._sweep([cell for cell, at in self._due.items() if at <= time.monotonic()], limit)
 
     async def rest(self) -> None:
         """Return when it is time to sweep again. Raises `LedgerUnavailable`."""
-        while (left := self._next - time.monotonic()) > 0:
+        while (left := self._until() - time.monotonic()) > 0:
             if self._sweeps and left > SWEEP_EVERY:
                 await self._listen(min(left, _WAIT))
             else:
                 await asyncio.sleep(left)
 
+    def _until(self) -> float:
+        return min(self._look_at, *self._due.values()) if self._sweeps else self._look_at
+
+    async def _look(self) -> None:
+        """Read which lane of each cell is due first. A cell that is away is left for the next look."""
+        now = time.monotonic()
+        (clock,) = raised(await self._cells.scripting.ask([(self._cells.shared.prefix, ("TIME",))]))
+        skew = now - int(clock[0]) - int(clock[1]) / 1_000_000
+        if self._skew is not None and skew - self._skew > _CLOCK_PUT_BACK:
+            self._thorough_until = now + SWEEP_AGAIN
+        self._skew = skew
+        for cell, at in (await self._first_due()).items():
+            self._due[cell] = min(self._due[cell], at + skew)
+        was_pressed, self._is_pressed = self._is_pressed, await is_nearly_full(self._cells)
+        if self._is_pressed or was_pressed or now < self._thorough_until:
+            self._due = dict.fromkeys(self._due, 0.0)
+
+    async def _first_due(self) -> dict[int, float]:
+        """When the first lane of each cell that has some is due, in UNIX seconds. Where one command can say how many
+        cells have lanes, and these are as many as at the last look, the others are not asked."""
+        names = [store.prefix + LANES() for store in self._cells]
+        cells: Sequence[int] = range(len(names))
+        if len(await self._cells.scripting.together(names)) == 1:
+            (busy,) = raised(await self._cells.scripting.ask([(names[0], ("EXISTS", *names))]))
+            cells = cells if busy != len(self._busy) else sorted(self._busy)
+        asked = [(names[cell], ("ZRANGE", names[cell], "0", "0", "WITHSCORES")) for cell in cells]
+        answers = await self._cells.scripting.ask(asked)
+        if answers and all(isinstance(answer, Exception) for answer in answers):
+            raised(answers)
+        found = {
+            cell: float(answer[1]) / 1000
+            for cell, answer in zip(cells, answers, strict=True)
+            if answer and not isinstance(answer, Exception)
+        }
+        self._busy = found.keys()
+        return found
+
+    async def _sweep(self, cells: Collection[int], limit: int) -> list[Lane]:
+        calls = {self._cells[cell]: (limit, LEASE_MS) for cell in cells}
+        answers = await self._cells.some("sweep", calls, kick=True)
+        kicked: list[Lane] = []
+        for store, answer in answers.items():
+            cell = store.cell or 0
+            if isinstance(answer, Exception):
+                self._due[cell] = time.monotonic() + SWEEP_EVERY
+                continue
+            lanes, rest = answer
+            self._due[cell] = time.monotonic() + int(rest) / 1000
+            kicked += [Lane.of(lane.decode(), cell) for lane in lanes]
+        if all(isinstance(answer, Exception) for answer in answers.values()):
+            raised(list(answers.values()))
+        return kicked
+
     async def _listen(self, seconds: float) -> None:
         """Wait for a wake-up; it says when a lane is due."""
-        block = str(max(1, round(seconds * 1000)))
-        found = await self._store.ask("XREAD", "COUNT", "1", "BLOCK", block, "STREAMS", _WAKE, self._heard)
-        for _stream, entries in found or ():
-            for place, fields in entries:
-                self._heard = place.decode()
-                woken_at = int(self._heard.partition("-")[0])
-                self._next = min(self._next, time.monotonic() + max(0, int(fields[b"at"]) - woken_at) / 1000)
+        for cell, items in (await self._streams.wait(self._heard, seconds)).items():
+            for place, fields in items:
+                self._heard[cell] = place.decode()
+                woken_at = int(self._heard[cell].partition("-")[0])
+                due = time.monotonic() + max(0, int(fields[b"at"]) - woken_at) / 1000
+                self._due[cell] = min(self._due[cell], due)

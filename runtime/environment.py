@@ -10,19 +10,12 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 
-import structlog
-
 from runtime.setting_values import shown_path
 from schemas.errors import BadSetting
-
-log = structlog.get_logger()
 
 FILE = "_FILE"
 LARGEST_FILE = 65_536
 """Bytes: a setting is one line, and a wrong path may name any file."""
-
-LATER = ("RELAY_CELLS",)
-"""Settings of later versions, which may be set already when an upgrade is prepared; a log line says so."""
 
 EXAMPLES = ("RELAY_ENDPOINT_SECRET",)
 """Variables of the receivers in ``docs/examples``, which often run in the same shell."""
@@ -56,23 +49,12 @@ def refuse_unknown(environ: Mapping[str, str], known: Iterable[str]) -> None:
     """Raise `BadSetting` for the first variable of ours that does not exist, with the nearest name that does."""
     names = [name for name in known if name.startswith("RELAY_")]
     names += [name + FILE for name in names]
-    accepted = {*names, *LATER, *(name + FILE for name in LATER), *EXAMPLES}
+    accepted = {*names, *EXAMPLES}
     for name in sorted(environ):
         if not name.startswith("RELAY_") or name in accepted or _is_service_link(name, environ[name]):
             continue
         nearest = get_close_matches(name, names, n=1, cutoff=0)[0]
         raise BadSetting(f"{name} is no setting: did you mean {nearest}?")
-
-
-def without_effect(environ: Mapping[str, str]) -> list[str]:
-    """The variables that are set and that only a later version uses."""
-    return [name for name in LATER if environ.get(name, "").strip() or environ.get(name + FILE, "").strip()]
-
-
-def warn_of_settings_without_effect(environ: Mapping[str, str]) -> None:
-    """Log a line for each of them; a process calls it once, when it starts."""
-    for name in without_effect(environ):
-        log.warning("setting_without_effect", setting=name, hint="this version does not use it")
 
 
 def _is_service_link(name: str, value: str) -> bool:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Sequence
 
 from runtime import logging
-from runtime.environment import warn_of_settings_without_effect
 from runtime.settings import Settings
 from schemas.errors import BadSetting
 
@@ -20,8 +18,6 @@ def run(work: Callable[[Settings], int], only: Sequence[str] | None = None) -> i
     try:
         settings = Settings.load(only=only)
         logging.configure(settings.log_format, settings.log_level)
-        if only is None:
-            warn_of_settings_without_effect(os.environ)
         return work(settings)
     except BadSetting as error:
         sys.stderr.write(f"{error}\n")

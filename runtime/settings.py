@@ -106,6 +106,9 @@ class Settings(BaseModel):
     )
     require_durable: Switch = Field(False, alias="RELAY_REQUIRE_DURABLE", description=_SWITCH)
     replica_acks: int = Field(0, alias="RELAY_REPLICA_ACKS", ge=0, le=100, description="a number of replicas, 0 to 100")
+    cells: int = Field(
+        16, alias="RELAY_CELLS", ge=1, le=99, description="a number of cells, 1 to 99, the same for good"
+    )
     workers: int = Field(
         default_factory=usable_cores, alias="RELAY_WORKERS", ge=1, le=256, description="a number of processes, 1 to 256"
     )

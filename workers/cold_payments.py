@@ -74,10 +74,10 @@ class ColdPayments:
         payments = await self._payments(merchant, self._may_have_left(snapshots, left, now))
         return {imp_uid: await _record(payment) for imp_uid, payment in payments.items()}
 
-    async def forgotten_until(self, now: float) -> float:
+    async def forgotten_until(self, merchant: str, now: float) -> float:
         """What happened to a payment before that (UNIX seconds) may have been announced, though neither ledger nor
         history knows the payment: history was lost, or no longer keeps it."""
-        return max(await self._ledger.cold.forgotten_until(), now - self._kept) + self._skew
+        return max(await self._ledger.cold.forgotten_until(merchant), now - self._kept) + self._skew
 
     async def is_known(self, merchant: str, imp_uid: str) -> bool:
         """Whether history has a payment. Raises `HistoryUnavailable`."""
@@ -85,7 +85,7 @@ class ColdPayments:
 
     async def _forgotten(self, unknown: Sequence[ClaimedPayment], now: float) -> dict[str, ClaimedPayment]:
         """Those that neither ledger nor history knows, though they may have been known, by imp_uid."""
-        until = await self.forgotten_until(now) if unknown else 0.0
+        until = await self.forgotten_until(unknown[0].record.merchant, now) if unknown else 0.0
         return {one.record.imp_uid: replace(one, forgotten_until=until) for one in unknown}
 
     def _may_have_left(self, snapshots: Sequence[Snapshot], left: float, now: float) -> list[str]:

@@ -81,18 +81,19 @@ class Deliverer:
         self._in_flight: set[asyncio.Task[Any]] = set()
         # The lanes whose turn is under way, and whether a kick has arrived since: there may be work that the last
         # claim has not seen.
-        self._turns: dict[str, bool] = {}
+        self._turns: dict[Lane, bool] = {}
         self._left = Repeats()
         self._finishing = False
 
     async def deliver(self, lane_name: str) -> None:
         """Begin a lane's turn and return: a thread that waited for slow callbacks would not be available to the
         lanes of healthy endpoints. A lane has one turn at a time in one process."""
-        if lane_name in self._turns:
-            self._turns[lane_name] = True
+        lane = Lane.parse(lane_name)
+        if lane in self._turns:
+            self._turns[lane] = True
         else:
-            self._turns[lane_name] = False
-            self._start(self._take_turn(Lane.parse(lane_name)))
+            self._turns[lane] = False
+            self._start(self._take_turn(lane))
 
     async def _take_turn(self, lane: Lane) -> None:
         try:
@@ -101,7 +102,7 @@ class Deliverer:
             if (times := self._left.times(str(error))) is not None:
                 log.warning("lane_left", lane=str(lane), error=str(error), times=times, hint="the sweep kicks it again")
         finally:
-            if self._turns.pop(str(lane)):
+            if self._turns.pop(lane):
                 self._ledger.delivery_lane.wake(lane)
 
     async def _send_what_is_due(self, lane: Lane) -> None:
@@ -110,14 +111,14 @@ class Deliverer:
         ends = time.monotonic() + LONGEST_TURN
         sending = Sending()
         while time.monotonic() < ends and len(self._in_flight) < MOST_IN_FLIGHT and not self._finishing:
-            self._turns[str(lane)] = False
+            self._turns[lane] = False
             claimed = await self._ledger.delivery_lane.claim(lane)
             if claimed.endpoint is not None:
                 sending.begin(self._send_all(claimed, claimed.endpoint))
             if sending.count:
                 if not await sending.halve(ANSWER_WAIT):
                     return
-            elif not self._turns[str(lane)]:
+            elif not self._turns[lane]:
                 return
 
     async def finish(self, within: float) -> None:

@@ -10,6 +10,7 @@ from dramatiq.middleware import Middleware
 
 from ledger.acl_watch import AclWatch
 from ledger.heartbeats import Heartbeat, Heartbeats
+from ledger.keys import Lane
 from runtime.version import relay_version
 
 
@@ -28,7 +29,7 @@ class HeartbeatMiddleware(Middleware):
     ) -> None:
         """Remember the lane that was worked on."""
         del broker, result, exception
-        self._latest = str(message.args[0]), time.monotonic()
+        self._latest = str(Lane.parse(message.args[0])), time.monotonic()
 
     async def report(self) -> None:
         """Write a heartbeat. Raises `LedgerUnavailable`."""

@@ -13,8 +13,9 @@ from schemas.errors import RelayError
 
 log = structlog.get_logger()
 
-Step = Callable[[str, float], Awaitable[float | None]]
-"""Does a job's next step at ``now`` (UNIX seconds); returns the seconds until the one after it, None at the end."""
+Step = Callable[[str, float, int], Awaitable[float | None]]
+"""Does a job's next step at ``now`` (UNIX seconds), in a cell; returns the seconds until the one after it, None at the
+end."""
 
 RETRY_AFTER_ERROR = 10.0
 """Seconds until a step that failed is done again."""
@@ -25,7 +26,7 @@ class JobRunner:
 
     def __init__(self, ledger: Ledger, steps: Mapping[Lane, Step]) -> None:
         self._ledger = ledger
-        self._steps = steps
+        self._steps = {str(lane): step for lane, step in steps.items()}
 
     async def work(self, lane_name: str) -> None:
         """Do one step of a job that is due."""
@@ -40,7 +41,7 @@ class JobRunner:
 
     async def _step(self, lease: Lease, now: float) -> float | None:
         try:
-            return await self._steps[lease.lane](lease.member, now)
+            return await self._steps[str(lease.lane)](lease.member, now, lease.lane.cell)
         except RelayError as error:
             log.warning(
                 "job_stalled", lane=str(lease.lane), job=lease.member, error=str(error), next_in=RETRY_AFTER_ERROR

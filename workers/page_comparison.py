@@ -69,7 +69,7 @@ class PageComparison:
         now: float,
     ) -> dict[str, Difference]:
         found = {}
-        forgotten_until = await self._cold.forgotten_until(now)
+        forgotten_until = await self._cold.forgotten_until(run.merchant, now)
         for snapshot in snapshots:
             facts = known[snapshot.imp_uid]
             rows = len(facts) + len(snapshot.deposits)

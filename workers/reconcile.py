@@ -59,7 +59,7 @@ class Reconciler:
         self._comparison = PageComparison(ledger, cold, settings.expiry_grace)
         self._rng = rng
 
-    async def step(self, job: str, now: float) -> float | None:
+    async def step(self, job: str, now: float, _cell: int = 0) -> float | None:
         """Do the job's next step at ``now`` (UNIX seconds); return the seconds until the step after it, if any."""
         run = await self._load(job)
         if run is None:

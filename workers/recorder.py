@@ -1,18 +1,20 @@
 """The recorder: writes what the outbox holds to history, exactly once.
 
 Every worker has one, and one of them records at a time, so that they do not get in each other's way; exactly-once does
-not depend on it. Entries and the place behind them are written in one transaction, which fails to move a place that
-another recorder has moved; the outbox is trimmed after that.
+not depend on it. Entries of all cells and the places behind them are written in one transaction, which fails to move a
+place that another recorder has moved; the outboxes are trimmed after that.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection, Mapping
 
 import structlog
 
 from history import History
-from ledger.outbox import HistoryBehind, Item, Outbox
+from history.write import Move
+from ledger.outbox import Item, Outbox, outbox_name
 from runtime.repeated_lines import Repeats
 from schemas.errors import HistoryUnavailable, RefusedEntries, UnknownEntry
 
@@ -34,7 +36,7 @@ RETRY_AFTER = 1.0
 
 
 class Recorder:
-    """Records the outbox `name` while it leads. `owner` is unique among all workers."""
+    """Records the outboxes of all cells while it leads. `owner` is unique among all workers."""
 
     def __init__(self, outbox: Outbox, history: History, owner: str) -> None:
         self._outbox = outbox
@@ -44,19 +46,23 @@ class Recorder:
         self._away = False
 
     async def step(self) -> None:
-        """Record what waits, as long as there is something; return when there is nothing, or another one records.
+        """Record what waits, and whatever comes; return when another one records, or a cell is away.
 
         Raises `LedgerUnavailable`. While history is away it is tried again; a line in the log says so.
         """
-        name = await self._outbox.lead(self._owner)
-        if name is None:
+        ledger = await self._outbox.lead(self._owner)
+        if ledger is None:
             await asyncio.sleep(LEAD_AGAIN)
             return
         try:
-            place = await self._record_what_waits(name)
-            while place is not None and not await self._outbox.wait(place, IDLE_WAIT):
-                if await self._outbox.lead(self._owner) != name:
+            places = await self._record_what_waits(ledger, self._outbox.cells)
+            while len(places) == len(self._outbox.cells):
+                waiting = await self._outbox.wait(places, IDLE_WAIT)
+                if await self._outbox.lead(self._owner) != ledger:
                     return
+                for cell in waiting:
+                    del places[cell]
+                places |= await self._record_what_waits(ledger, waiting)
         except HistoryUnavailable as error:
             self._log_away(error)
             await asyncio.sleep(RETRY_AFTER)
@@ -76,58 +82,88 @@ class Recorder:
         """
         try:
             async with asyncio.timeout(FINISH_WITHIN):
-                name = await self._outbox.lead(self._owner)
-                if name is not None:
-                    await self._record_what_waits(name)
+                ledger = await self._outbox.lead(self._owner)
+                if ledger is not None:
+                    await self._record_what_waits(ledger, self._outbox.cells)
         except (HistoryUnavailable, RefusedEntries, UnknownEntry, TimeoutError) as error:
             log.warning("outbox_not_recorded", error=str(error), hint="the next recorder goes on with it")
         await self._outbox.resign(self._owner)
 
-    async def _record_what_waits(self, name: str) -> str | None:
-        """Record until nothing waits; the place that is reached, None where another records or history was lost."""
-        place = await self._history.place(name)
+    async def _record_what_waits(self, ledger: str, cells: Collection[int]) -> dict[int, str]:
+        """Record until nothing waits in these cells; the places that are reached, of no cell whose history was lost or
+        that is away. Of none at all where another one records."""
+        if not cells:
+            return {}
+        places = await self._places(ledger, cells)
         self._log_back()
-        try:
-            items = await self._outbox.read_checked(place, MOST_ITEMS)
-        except HistoryBehind:
-            await self._go_on_behind(name, place)
-            return None
-        while items:
-            place = await self._record(name, place, items)
-            if len(items) < MOST_ITEMS:
+        items, lost = await self._outbox.read_checked(places, _share(cells))
+        for cell in lost:
+            await self._go_on_behind(ledger, cell, places[cell])
+        places = {cell: place for cell, place in places.items() if cell in items}
+        # A recorder that was killed may have left items that history has.
+        await self._outbox.trim_all({cell: places[cell] for cell, some in items.items() if not some})
+        while busy := {cell: some for cell, some in items.items() if some}:
+            places |= await self._record(ledger, places, busy)
+            if sum(map(len, busy.values())) < MOST_ITEMS:
                 await asyncio.sleep(GATHER)
-            if await self._outbox.lead(self._owner) != name:
-                return None
-            items = await self._outbox.read(place, MOST_ITEMS)
-        await self._outbox.trim(place)
-        return place
+            if await self._outbox.lead(self._owner) != ledger:
+                return {}
+            items = await self._outbox.read({cell: places[cell] for cell in busy}, _share(busy))
+        return places
 
-    async def _go_on_behind(self, name: str, place: str) -> None:
+    async def _places(self, ledger: str, cells: Collection[int]) -> dict[int, str]:
+        """How far history has recorded these cells."""
+        names = {cell: outbox_name(ledger, cell) for cell in cells}
+        found = await self._history.places(list(names.values()))
+        return {cell: found[name] for cell, name in names.items()}
+
+    async def _go_on_behind(self, ledger: str, cell: int, place: str) -> None:
         """History had more before than it has now, unless another recorder has moved its place meanwhile."""
-        if await self._history.place(name) == place:
+        if (await self._places(ledger, [cell]))[cell] == place:
             log.error(
-                "history_lost", place=place,
+                "history_lost", cell=cell, place=place,
                 hint="what the ledger holds is written again; `relay reconcile --rebuild` finds older facts at i'mport",
             )  # fmt: skip
-            await self._outbox.rewrite(place)
+            await self._outbox.rewrite(place, cell)
 
-    async def _record(self, name: str, place: str, items: list[Item]) -> str:
-        """Write these items; return the place that history has reached, by this recorder or another.
+    async def _record(self, ledger: str, places: Mapping[int, str], items: Mapping[int, list[Item]]) -> dict[int, str]:
+        """Write these items, in one transaction; the places that history has reached, by this recorder or another.
 
-        Raises `RefusedEntries` with the first item that the database refuses; those before it are written.
+        Raises `RefusedEntries` with the first item that the database refuses; those before it in its cell, and those of
+        other cells, are written.
         """
-        upto = items[-1].place
-        entries = (entry for item in items for entry in item.entries)
+        upto = {cell: some[-1].place for cell, some in items.items()}
+        moves = [Move(outbox_name(ledger, cell), places[cell], place) for cell, place in upto.items()]
+        entries = (entry for some in items.values() for item in some for entry in item.entries)
         try:
-            if not await self._history.record(name, after=place, upto=upto, entries=entries):
-                return await self._history.place(name)
+            if not await self._history.record_all(moves, entries):
+                return await self._places(ledger, items)
         except RefusedEntries:
-            if len(items) == 1:
+            if len(items) > 1:
+                return await self._record_each(ledger, places, items)
+            ((cell, some),) = items.items()
+            if len(some) == 1:
                 raise
-            half = len(items) // 2
-            return await self._record(name, await self._record(name, place, items[:half]), items[half:])
-        await self._outbox.trim(upto)
+            half = len(some) // 2
+            places = await self._record(ledger, places, {cell: some[:half]})
+            return await self._record(ledger, places, {cell: some[half:]})
+        await self._outbox.trim_all(upto)
         return upto
+
+    async def _record_each(
+        self, ledger: str, places: Mapping[int, str], items: Mapping[int, list[Item]]
+    ) -> dict[int, str]:
+        """The same, each cell by itself: the database refuses something of one of them."""
+        reached: dict[int, str] = {}
+        refused: RefusedEntries | None = None
+        for cell, some in items.items():
+            try:
+                reached |= await self._record(ledger, places, {cell: some})
+            except RefusedEntries as error:
+                refused = error
+        if refused is not None:
+            raise refused
+        return reached
 
     def _log_away(self, error: HistoryUnavailable) -> None:
         self._away = True
@@ -141,3 +177,8 @@ class Recorder:
         if self._away:
             self._away = False
             log.info("history_back")
+
+
+def _share(cells: Collection[int]) -> int:
+    """How many items of each of these cells one transaction writes."""
+    return max(MOST_ITEMS // max(len(cells), 1), 1)

@@ -79,9 +79,10 @@ class Refresher:
     async def refresh(self, lane_name: str) -> None:
         """Refresh the due payments of a lane, up to a hundred. A lane has one look-up under way in a worker: a kick
         that comes meanwhile is sent again after it, so that whatever has gathered is the next batch."""
-        with self._turns.of(lane_name) as turn:
+        lane = Lane.parse(lane_name)
+        with self._turns.of(lane) as turn:
             if turn is not None:
-                await self._take_turn(Lane.parse(lane_name), turn)
+                await self._take_turn(lane, turn)
 
     async def _take_turn(self, lane: Lane, turn: ExitStack) -> None:
         claimed = await self._lane.claim(lane, LARGEST_LOOKUP)
@@ -108,7 +109,7 @@ class Refresher:
         if span is not None:
             span.end()
         if len(claimed.payments) == LARGEST_LOOKUP:  # there is a backlog
-            self._turns.let_next_begin(str(lane), turn)
+            self._turns.let_next_begin(lane, turn)
         if claimed.failures:
             await self._lane.resume(lane)
             log.info("iamport_recovered", merchant=lane.name)

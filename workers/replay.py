@@ -26,10 +26,10 @@ class Replayer:
         self._ledger = ledger
         self._history = history
 
-    async def step(self, replay: str, now: float) -> float | None:
-        """Queue some more deliveries of a replay; return the seconds until the next step, None at the end. While
-        history is away the replay waits: raises `HistoryUnavailable`."""
-        turn = await self._ledger.replays.turn(replay, now)
+    async def step(self, replay: str, now: float, cell: int = 0) -> float | None:
+        """Queue some more deliveries of a replay's part in a cell; return the seconds until the next step, None at the
+        end. While history is away the replay waits: raises `HistoryUnavailable`."""
+        turn = await self._ledger.replays.turn(replay, now, cell)
         if isinstance(turn, Turn):
             next_in = await self._take(turn)
         else:
@@ -39,10 +39,10 @@ class Replayer:
         return next_in
 
     async def _take(self, turn: Turn) -> float | None:
-        if not await self._is_recorded(turn.until):
+        if not await self._is_recorded(turn):
             return PACE
         selection = turn.replay.selection
-        recipients = await self._ledger.endpoints.recipients(selection)
+        recipients = await self._ledger.endpoints.recipients_in(turn.cell, selection)
         after = _load(turn.cursor)
         step = await self._history.replayable.step(recipients, selection, turn.until, after, MOST_EVENTS)
         selected, reached = _within(turn.budget, step)
@@ -53,10 +53,11 @@ class Replayer:
         cursor = turn.cursor if reached is None else _dump(reached)
         return await self._ledger.replays.queue(turn, selected, cursor, is_end=reached is None)
 
-    async def _is_recorded(self, until: float) -> bool:
-        """Whether history has all that was recorded before `until`; a part of it would end the replay too early."""
-        outbox = await self._ledger.outbox.state()
-        return not outbox.waiting or outbox.now / 1000 - outbox.behind >= until
+    async def _is_recorded(self, turn: Turn) -> bool:
+        """Whether history has all that the cell has recorded before the turn's end; without some of it the replay would
+        end too early."""
+        outbox = await self._ledger.outbox.state_of(turn.cell)
+        return not outbox.waiting or outbox.now / 1000 - outbox.behind >= turn.until
 
 
 def _within(budget: int, step: Step) -> tuple[tuple[Selected, ...], Place | None]:

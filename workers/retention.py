@@ -26,7 +26,7 @@ JOB = "retention"
 
 
 class RetentionJob:
-    """The one job of the lane ``job/tidy``: what leaves the ledger."""
+    """The one job of the lane ``job/tidy``, in the first cell: what leaves the ledger, of all cells."""
 
     def __init__(self, settings: Settings, ledger: Ledger, history: History, reconciler: Reconciler) -> None:
         self._settings = settings
@@ -35,12 +35,14 @@ class RetentionJob:
         self._reconciler = reconciler
         self._keeps = min(settings.ledger_retention, settings.retention or inf)
 
-    async def step(self, _job: str, now: float) -> float:
+    async def step(self, _job: str, now: float, _cell: int = 0) -> float:
         """Remove a bounded number of old rows; return the seconds until the next step. Nothing leaves while history is
         away: raises `HistoryUnavailable`."""
         await self._reconciler.schedule_all()
-        place = await self._history.place((await self._ledger.outbox.state()).name)
-        removed = await self._ledger.retention.tidy(older_than=now - self._keeps, place=place)
+        names = await self._ledger.outbox.names()
+        reached = await self._history.places(list(names.values()))
+        places = {cell: reached[name] for cell, name in names.items()}
+        removed = await self._ledger.retention.tidy(older_than=now - self._keeps, places=places)
         if removed:
             log.info("retention_removed", removed=removed)
             return RUN_AGAIN_IN
@@ -50,15 +52,15 @@ class RetentionJob:
 
 
 class HistoryRetentionJob:
-    """The one job of the lane ``job/history``: what leaves history. A payment that is in the ledger stays, as whatever
-    happens to it there would come back without what was before."""
+    """The one job of the lane ``job/history``, in the first cell: what leaves history. A payment that is in the ledger
+    stays, as whatever happens to it there would come back without what was before."""
 
     def __init__(self, settings: Settings, ledger: Ledger, history: History) -> None:
         self._retention = settings.retention
         self._ledger = ledger
         self._history = history
 
-    async def step(self, _job: str, now: float) -> float | None:
+    async def step(self, _job: str, now: float, _cell: int = 0) -> float | None:
         """Remove a bounded number of old rows; return the seconds until the next step, None where nothing ever leaves.
 
         Raises `HistoryUnavailable`.

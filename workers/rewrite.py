@@ -13,14 +13,14 @@ PAUSE = 0.05
 
 
 class Rewriter:
-    """The one job of the lane ``job/rewrite``."""
+    """The one job of the lane ``job/rewrite_history`` of each cell."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
-    async def step(self, _job: str, _now: float) -> float | None:
+    async def step(self, _job: str, _now: float, cell: int = 0) -> float | None:
         """Write a bounded part; return the seconds until the next step, None after the last."""
-        if await self._ledger.rewriting.step():
+        if await self._ledger.rewriting.step(cell):
             return PAUSE
-        log.info("history_written_again")
+        log.info("history_written_again", cell=cell)
         return None

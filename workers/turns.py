@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
+from ledger.keys import Lane
+
 
 class Turns:
     """The turns under way in this worker. ``again`` is called with each lane that was kicked during its turn."""
 
-    def __init__(self, again: Callable[[str], object]) -> None:
+    def __init__(self, again: Callable[[Lane], object]) -> None:
         self._again = again
-        self._kicked: dict[str, bool] = {}
-        self._writing: set[str] = set()
+        self._kicked: dict[Lane, bool] = {}
+        self._writing: set[Lane] = set()
 
     @contextmanager
-    def of(self, lane: str) -> Iterator[ExitStack | None]:
+    def of(self, lane: Lane) -> Iterator[ExitStack | None]:
         """A lane's turn; None if one is under way, which another will follow. Whoever has it may close it early."""
         if lane in self._kicked:
             self._kicked[lane] = True
@@ -26,13 +28,13 @@ class Turns:
             turn.callback(self._end, lane)
             yield turn
 
-    def let_next_begin(self, lane: str, turn: ExitStack) -> None:
+    def let_next_begin(self, lane: Lane, turn: ExitStack) -> None:
         """Let the next turn begin while this one still writes what it has found; one at most writes beside another."""
         if lane not in self._writing:
             self._writing.add(lane)
             turn.close()
             turn.callback(self._writing.discard, lane)
 
-    def _end(self, lane: str) -> None:
+    def _end(self, lane: Lane) -> None:
         if self._kicked.pop(lane):
             self._again(lane)

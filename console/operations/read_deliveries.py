@@ -37,7 +37,7 @@ async def list_deliveries(
 ) -> HistoryPage[DeliveryView]:
     """Deliveries, newest first; what the unsettled ones wait for is as the ledger knows it. Raises `Invalid` and
     `HistoryUnavailable`."""
-    behind = await wait_for_history(context)
+    behind = await wait_for_history(context, merchant)
     page = await context.history.deliveries.list(
         part, endpoint=endpoint, event=event, state=state, merchant=merchant, type_=type_
     )

@@ -53,7 +53,7 @@ async def list_endpoints(
 ) -> HistoryPage[EndpointView]:
     """Endpoints of one merchant, or all, newest first: which there are, as history knows; each as it is now. Raises
     `Invalid` and `HistoryUnavailable`."""
-    behind = await wait_for_history(context)
+    behind = await wait_for_history(context, merchant)
     page = await context.history.endpoints.list(part, merchant=merchant)
     now = await context.ledger.endpoints.some([row.id for row in page.rows])
     rows = [now[row.id] for row in page.rows if row.id in now and now[row.id].state != "deleted"]

@@ -86,7 +86,7 @@ async def list_events(
     read_only: bool,
 ) -> HistoryPage[EventView]:
     """Events, newest recorded first. Raises `Invalid` and `HistoryUnavailable`."""
-    behind = await wait_for_history(context)
+    behind = await wait_for_history(context, merchant)
     page = await context.history.events.list(part, merchant=merchant, imp_uid=imp_uid, type_=type_)
     rows = tuple(event_view(from_history.event(row), read_only=read_only) for row in page.rows)
     return HistoryPage(rows, page.next_cursor, behind)

@@ -38,7 +38,7 @@ async def list_notifications(
     outcome: Outcome | None = None,
 ) -> HistoryPage[StoredNotification]:
     """Notifications, newest first. Raises `Invalid` and `HistoryUnavailable`."""
-    behind = await wait_for_history(context)
+    behind = await wait_for_history(context, merchant)
     page = await context.history.notifications.list(part, merchant=merchant, imp_uid=imp_uid, outcome=outcome)
     return HistoryPage(await _as_they_are(context, page.rows), page.next_cursor, behind)
 

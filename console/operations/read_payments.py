@@ -71,7 +71,7 @@ async def list_payments(
 ) -> HistoryPage[PaymentView]:
     """Payments of one merchant or all, of one id, of one order number, of one status. Raises `Invalid` and
     `HistoryUnavailable`."""
-    behind = await wait_for_history(context)
+    behind = await wait_for_history(context, merchant)
     page = await context.history.payments.list(
         part, merchant=merchant, imp_uid=imp_uid, merchant_uid=merchant_uid, status=status
     )
@@ -87,7 +87,7 @@ async def list_payments_with_events(
     status: str | None = None,
 ) -> HistoryPage[PaymentWithEvents]:
     """The same payments, each with its events."""
-    behind = await wait_for_history(context)
+    behind = await wait_for_history(context, merchant)
     history = context.history
     page = await history.payments.list(part, merchant=merchant, merchant_uid=merchant_uid, status=status)
     names = [(row.merchant, row.imp_uid) for row in page.rows]

@@ -58,6 +58,6 @@ async def list_reconciliations(
     context: Context, part: PageRequest, merchant: str | None = None
 ) -> HistoryPage[Reconciliation]:
     """Reconciliations that operators started, newest first. Raises `Invalid` and `HistoryUnavailable`."""
-    behind = await wait_for_history(context)
+    behind = await wait_for_history(context, merchant)
     page = await context.history.reconciliations.list(part, merchant=merchant)
     return HistoryPage(tuple(map(from_history.reconciliation, page.rows)), page.next_cursor, behind)

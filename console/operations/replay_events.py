@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from console.context import Context
 from console.operations import from_history
 from console.operations.wait_for_history import HistoryPage, wait_for_history
 from history.pages import PageRequest
-from ledger.replays import Replay
+from ledger.replays import Replay, added_up, is_whole
 from schemas.endpoints.replay_selection import Selection
 from schemas.errors import Invalid, NotFound
 from schemas.reasons import Reason
@@ -16,7 +17,7 @@ from schemas.reasons import Reason
 
 async def estimate_replay(context: Context, selection: Selection) -> int:
     """How many deliveries a replay of this would queue now. Raises `NotFound`, `Invalid` and `HistoryUnavailable`."""
-    return await _count(context, await _resolved(context, selection))
+    return sum((await _count(context, await _resolved(context, selection))).values())
 
 
 async def start_replay(context: Context, selection: Selection, rate: float) -> Replay:
@@ -33,10 +34,10 @@ async def stop_replay(context: Context, replay_id: str) -> Replay:
 
 async def read_replay(context: Context, replay_id: str) -> Replay:
     """A replay and how far it is. Raises `NotFound`."""
-    try:
-        return await context.ledger.replays.get(replay_id)
-    except NotFound:
-        return from_history.replay(await context.history.replays.get(replay_id))
+    found = (await _whole(context, [replay_id])).get(replay_id)
+    if found is None:
+        raise NotFound(Reason.of("not_found", kind="replay", id=replay_id))
+    return found
 
 
 async def list_replays(context: Context, part: PageRequest) -> HistoryPage[Replay]:
@@ -44,18 +45,29 @@ async def list_replays(context: Context, part: PageRequest) -> HistoryPage[Repla
     `HistoryUnavailable`."""
     behind = await wait_for_history(context)
     page = await context.history.replays.list(part)
-    now = {replay.id: replay for replay in await context.ledger.replays.some([row.id for row in page.rows])}
-    rows = tuple(now.get(row.id) or from_history.replay(row) for row in page.rows)
-    return HistoryPage(rows, page.next_cursor, behind)
+    found = await _whole(context, [row.id for row in page.rows])
+    return HistoryPage(tuple(found[row.id] for row in page.rows), page.next_cursor, behind)
 
 
-async def _count(context: Context, selection: Selection) -> int:
-    """How many deliveries there are to send again, of what is recorded by now."""
-    await wait_for_history(context)
+async def _whole(context: Context, replay_ids: Sequence[str]) -> dict[str, Replay]:
+    """Those of these replays that there are; parts that have left the ledger as history has them."""
+    found: dict[str, dict[int, Replay]] = {}
+    for replay_id, some in (await context.ledger.replays.parts(replay_ids)).items():
+        found[replay_id] = {one.part: one for one in some}
+    if left := [replay_id for replay_id, some in found.items() if not is_whole(some.values())]:
+        for replay_id, rows in (await context.history.replays.parts(left)).items():
+            found[replay_id] = {row.part: from_history.replay(row) for row in rows} | found[replay_id]
+    return {replay_id: added_up(some.values()) for replay_id, some in found.items() if some}
+
+
+async def _count(context: Context, selection: Selection) -> dict[int, int]:
+    """How many deliveries there are to send again, of what is recorded by now, by the cell of their endpoints."""
+    await wait_for_history(context, selection.merchant)
     recipients = await context.ledger.endpoints.recipients(selection)
     now = await context.ledger.now()
     until = now if selection.until is None else min(selection.until, now)
-    return await context.history.replayable.count(recipients, selection, until)
+    count = context.history.replayable.count
+    return {cell: await count(some, selection, until) for cell, some in recipients.items()}
 
 
 async def _resolved(context: Context, selection: Selection) -> Selection:

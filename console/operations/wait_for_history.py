@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from console.context import Context
-from ledger.outbox import reached
+from ledger.outbox import Outbox, OutboxState, reached
 from schemas.errors import HistoryUnavailable
 from schemas.reasons import Reason
 
@@ -31,24 +32,33 @@ class HistoryPage(Generic[T]):
     behind: float = 0.0
 
 
-async def wait_for_history(context: Context) -> float:
-    """Wait, up to `PATIENCE`, until history has what the ledger has changed before this call.
+async def wait_for_history(context: Context, merchant: str | None = None) -> float:
+    """Wait, up to `PATIENCE`, until history has what the ledger has changed before this call, of one merchant or all.
 
     Returns 0 then; else for how many seconds the oldest change has waited to be recorded. Raises `HistoryUnavailable`
     and `LedgerUnavailable`.
     """
-    target = await context.ledger.outbox.state()
+    outbox = context.ledger.outbox
+    targets = {state.name: state.last for state in await _states(outbox, merchant)}
     began = time.monotonic()
-    while not reached(await _place(context, target.name), target.last):
+    while not _all_reached(await _places(context, targets), targets):
         waited = time.monotonic() - began
         if waited >= PATIENCE:
-            return max((await context.ledger.outbox.state()).behind, waited)
+            return max(*(state.behind for state in await _states(outbox, merchant)), waited)
         await asyncio.sleep(_POLL_EVERY)
     return 0.0
 
 
-async def _place(context: Context, outbox: str) -> str:
+async def _states(outbox: Outbox, merchant: str | None) -> list[OutboxState]:
+    return await (outbox.states() if merchant is None else outbox.states_of(merchant))
+
+
+def _all_reached(places: Mapping[str, str], targets: Mapping[str, str]) -> bool:
+    return all(reached(places[name], target) for name, target in targets.items())
+
+
+async def _places(context: Context, outboxes: Iterable[str]) -> Mapping[str, str]:
     try:
-        return await asyncio.wait_for(context.history.place(outbox), ANSWER_WITHIN)
+        return await asyncio.wait_for(context.history.places(list(outboxes)), ANSWER_WITHIN)
     except TimeoutError:
         raise HistoryUnavailable(Reason.of("history_timed_out")) from None

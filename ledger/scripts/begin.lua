@@ -1,8 +1,9 @@
--- Leaves the version of the stored shapes, a canary and a name in a ledger that has none yet.
--- ARGV: version, canary (sealed), name, version from which on these shapes can be read
--- Returns: {version it has, canary it has, name it has, version from which on its shapes can be read}
-redis.call("SETNX", k("version"), take())
-redis.call("SETNX", k("canary"), take())
-redis.call("SETNX", k("name"), take())
-redis.call("SETNX", k("readable_from"), take())
-return {redis.call("GET", k("version")), redis.call("GET", k("canary")), redis.call("GET", k("name")), redis.call("GET", k("readable_from"))}
+-- Leaves the version of the stored shapes, a canary, a name and a number of cells in a ledger that has none yet.
+-- ARGV: version, canary (sealed), name, number of cells, version from which on these shapes can be read
+-- Returns: {version it has, canary it has, name it has, number of cells it has, version from which on its shapes can be read}
+local has = {}
+for i, name in ipairs({"version", "canary", "name", "cells", "readable_from"}) do
+  redis.call("SETNX", k(name), take())
+  has[i] = redis.call("GET", k(name))
+end
+return has

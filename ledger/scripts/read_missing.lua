@@ -1,6 +1,6 @@
--- Reads which payments the ledger does not have.
--- ARGV: payments (merchant/imp_uid)…
--- Returns: for each 1 where it has no record, else 0
+-- Reads which rows the ledger does not have.
+-- ARGV: names of keys…
+-- Returns: for each 1 where there is none, else 0
 local answer = {}
-for i, p in ipairs(take_rest()) do answer[i] = 1 - redis.call("HEXISTS", k("pay", p), "version") end
+for i, name in ipairs(take_rest()) do answer[i] = 1 - redis.call("EXISTS", k(name)) end
 return answer

@@ -1,4 +1,5 @@
 -- Reads the members of a sorted set with the highest scores.
 -- ARGV: key (without the prefix), most
--- Returns: members…, the highest first
-return redis.call("ZREVRANGE", k(take()), 0, take_number() - 1)
+-- Returns: (member, score)…, the highest first
+
+return redis.call("ZREVRANGE", k(take()), 0, take_number() - 1, "WITHSCORES")

@@ -1,18 +1,10 @@
 -- Lists the lanes that have due work and no kick under way. One worker sweeps at a time.
--- ARGV: limit, owner, how long it stays the sweeper (ms), lease (ms)
--- Returns: {lanes to kick, {the same lanes, when to sweep next (ms from now), whether this owner is the sweeper (0 or 1)}}
+-- ARGV: limit, lease (ms)
+-- Returns: {lanes to kick, {the same lanes, when to sweep next (ms from now)}}
 -- uses: lanes leases memory
-local limit, owner, sweeper_ms, lease_ms = take(), take(), take_number(), take_number()
+local limit, lease_ms = take(), take_number()
 local PRESSURE_MS = 2000
 local SHORTEST_MS = 50  -- so that many lanes that are due one after the other are not a sweep each
-local sweeper = redis.call("GET", k("sweeper"))
-if sweeper and sweeper ~= owner then
-  local left = redis.call("PTTL", k("sweeper"))
-  -- One that expires later than it can have been set to was written before Redis' clock was put back.
-  if left <= sweeper_ms then return {{}, {{}, left + SHORTEST_MS, 0}} end
-end
-redis.call("SET", k("sweeper"), owner, "PX", sweeper_ms)
-
 -- Under memory pressure nothing new is claimed (see leases.lua).
 local pressed = not has_memory_for(0)
 if pressed then
@@ -41,11 +33,11 @@ end
 
 -- A lane that is due is looked after again until somebody has claimed it.
 local first = score(redis.call("ZRANGE", k("lanes"), 0, 0, "WITHSCORES"))
-local rest = SWEEP_REST_MS
+local rest = SWEEP_AGAIN_MS
 if pressed or first and first <= now() then
   rest = SWEEP_MS
 elseif first then
   rest = math.min(rest, math.max(SHORTEST_MS, first - now()))
 end
 redis.call("SET", k("sweep_at"), int(now() + rest))
-return {kicks, {kicks, rest, 1}}
+return {kicks, {kicks, rest}}

@@ -191,7 +191,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """A replay and how far it is; `row` is the ledger's own."""
+    """A replay, or one of its parts, from 0 on, and how far it is; `row` is the ledger's own."""
 
     id: str
     state: str = "running"
@@ -199,6 +199,7 @@ class Replay:
     changed_at: int = 0
     row: bytes = field(default=b"", repr=False)
     revision: int = 0
+    part: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,6 +148,7 @@ CODES: Mapping[str, tuple[str, ...]] = {
     "redis_unreliable": ("error",),
     "erased_when_delivered": ("imp_uid",),
     "history_is_empty": (),
+    "cells_lost": ("cells",),
     "ledger_lost": (),
     "ledger_of_another_history": ("error",),
     "ledger_not_empty": (),

@@ -20,6 +20,7 @@ from tests.chaos.counterparts import Iamport, Subscriber
 from tests.chaos.databases import HistoryDatabase, SqliteDatabase
 from tests.chaos.load import Load
 from tests.chaos.shop import Shop
+from tests.support.ledger_redis import CELLS
 from tests.support.ledger_state import LedgerState, ledger_state
 from tests.support.processes import Process, Processes
 from tests.support.proxies import RedisProxy, TcpProxy
@@ -68,7 +69,7 @@ class House:
         for way in self.ways.values():
             await way.start()
         await self.history.__aenter__()
-        self.ledger = Ledger.connect(self._reach(self.redis.port), self._queue())
+        self.ledger = Ledger.connect(self._reach(self.redis.port), self._queue(), cells=CELLS)
         await self.subscribe()
         self.receivers = [self.start_receiver(number) for number in range(2)]
         self.workers = [self.start_worker(number) for number in range(2)]

@@ -76,7 +76,7 @@ async def running(redis_url: str, environ: Mapping[str, str], *, opened: bool = 
 async def _running(redis_url: str, environ: Mapping[str, str], opened: bool) -> AsyncIterator[Console]:
     settings = Settings.load({
         "REDIS_URL": redis_url, "RELAY_API_TOKEN": f"{TOKEN},ro:{READ_ONLY},metrics:{METRICS_ONLY}",
-        "RELAY_ENCRYPTION_KEY": KEY,
+        "RELAY_ENCRYPTION_KEY": KEY, "RELAY_CELLS": "1",
         "RELAY_ALLOW_PRIVATE_ENDPOINTS": "true", **environ,
     })  # fmt: skip
     context = make_context(settings)

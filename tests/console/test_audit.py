@@ -210,7 +210,7 @@ async def test_history_that_is_away_stops_nothing(console: Console, monkeypatch:
 
     with monkeypatch.context() as while_away:
         while_away.setattr(History, "record", away)
-        while_away.setattr(History, "place", away)
+        while_away.setattr(History, "places", away)
         endpoint = (await console.endpoint())["id"]
         assert (await console.call("GET", f"/v1/endpoints/{endpoint}/secret")).status_code == 200
         assert (await console.call("GET", "/v1/audit")).status_code == 503

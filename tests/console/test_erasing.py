@@ -25,7 +25,8 @@ from tests.support.waiting import until
 async def context(redis_url: str, tmp_path: Path) -> AsyncIterator[Context]:
     """An empty ledger, a history, and a recorder between them."""
     settings = Settings.load({
-        "REDIS_URL": redis_url, "RELAY_API_TOKEN": "token", "RELAY_ENCRYPTION_KEY": Fernet.generate_key().decode(),
+        "REDIS_URL": redis_url, "RELAY_CELLS": "1", "RELAY_API_TOKEN": "token",
+        "RELAY_ENCRYPTION_KEY": Fernet.generate_key().decode(),
         "RELAY_HISTORY_URL": f"sqlite:///{tmp_path}/history.db",
     })  # fmt: skip
     context = make_context(settings)

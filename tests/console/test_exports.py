@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections.abc import Sequence
 
 import httpx
 import pytest
@@ -92,7 +93,7 @@ async def test_history_that_is_away_is_503(console: Console, monkeypatch: pytest
     async def away(*_given: object, **_options: object) -> str:
         raise AWAY
 
-    monkeypatch.setattr(History, "place", away)
+    monkeypatch.setattr(History, "places", away)
     for accept in ("payments", "deliveries?format=csv"):
         answer = await console.call("GET", f"/v1/export/{accept}")
         assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
@@ -118,11 +119,11 @@ async def test_a_part_is_never_taken_for_the_whole(console: Console, monkeypatch
 async def test_the_recorder_is_waited_for(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
     """As long as a list waits; then the file says by how much it is behind."""
 
-    async def never(*_given: object) -> str:
-        return "0-0"
+    async def never(_history: History, outboxes: Sequence[str]) -> dict[str, str]:
+        return dict.fromkeys(outboxes, "0-0")
 
     await machine.seen(console.ledger, "imp_1")
-    monkeypatch.setattr(History, "place", never)
+    monkeypatch.setattr(History, "places", never)
     monkeypatch.setattr(wait_for_history, "PATIENCE", 0.05)
     answer = await console.call("GET", "/v1/export/payments")
     assert float(answer.headers["relay-history-behind"]) > 0

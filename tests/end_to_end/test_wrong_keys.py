@@ -10,6 +10,7 @@ from cryptography.fernet import Fernet
 
 from ledger import Ledger
 from runtime.encryption import Sealer
+from tests.support.ledger_redis import CELLS
 from tests.support.processes import Processes
 from tests.support.redis_process import RedisServer
 
@@ -18,7 +19,7 @@ RIGHT, WRONG = Fernet.generate_key().decode(), Fernet.generate_key().decode()
 
 async def sealed(redis_url: str) -> None:
     """Begin a ledger with the right key."""
-    ledger = Ledger.connect(redis_url, redis_url.removesuffix("/0") + "/1")
+    ledger = Ledger.connect(redis_url, redis_url.removesuffix("/0") + "/1", cells=CELLS)
     await ledger.begin(Sealer([RIGHT]))
     await ledger.close()
 

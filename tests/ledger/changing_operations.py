@@ -168,7 +168,7 @@ async def tidy_merchants(driver: Driver) -> Operation:
     await driver.accept("imp_shop", merchant="shop")
     await driver.ledger.merchants.delete("shop")
     later = round(1000 * (await driver.ledger.now() + 1))
-    return lambda: driver.ledger.store.run("tidy_merchants", later, 100)
+    return lambda: driver.ledger.cells[0].run("tidy_merchants", later, 100)
 
 
 async def expect_an_amount(driver: Driver) -> Operation:
@@ -179,7 +179,7 @@ async def expect_an_amount(driver: Driver) -> Operation:
 
 async def create_replay(driver: Driver) -> Operation:
     """A replay begins."""
-    return lambda: driver.ledger.replays.create(Selection(endpoint="ep_1"), 1000, 1)
+    return lambda: driver.ledger.replays.create(Selection(endpoint="ep_1"), 1000, {0: 1})
 
 
 async def queue_replay(driver: Driver) -> Operation:
@@ -204,7 +204,7 @@ async def _turn(driver: Driver) -> tuple[Turn, Selected]:
     await driver.look(shown("imp_2"))
     one = await driver.take_one(LANE)
     await driver.settle(one)
-    replay = await driver.ledger.replays.create(Selection(endpoint="ep_1"), 1000, 1)
+    replay = await driver.ledger.replays.create(Selection(endpoint="ep_1"), 1000, {0: 1})
     turn = await driver.ledger.replays.turn(replay.id, await driver.ledger.now() + 60)
     assert isinstance(turn, Turn)
     return turn, Selected(one.event, "ep_1", "default", "imp_2", one.type, 1, (1, 1))

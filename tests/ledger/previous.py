@@ -17,6 +17,7 @@ from ledger import Ledger
 from runtime.encryption import Sealer
 from tests.conftest import _free_port
 from tests.support.ledger_driver import Driver, paid, queue_url
+from tests.support.ledger_redis import key, without_prefix
 from tests.support.redis_process import RedisServer
 
 KEY = "cHJldmlvdXMtdmVyc2lvbnMtb3duLWtleS0wMTIzNDU="
@@ -49,7 +50,7 @@ async def live(driver: Driver) -> None:
 async def dump(driver: Driver) -> dict[str, Any]:
     """Every key of the ledger."""
     keys: dict[str, Any] = {}
-    async for name in driver.redis.scan_iter("{relay}:*"):
+    async for name in driver.redis.scan_iter("{relay*"):
         if b":kicked:" in name:
             continue
         kind = (await driver.redis.type(name)).decode()
@@ -80,7 +81,8 @@ async def dump(driver: Driver) -> dict[str, Any]:
 async def load(driver: Driver, keys: dict[str, Any]) -> None:
     """Put such keys into an empty Redis."""
     redis = driver.redis
-    for name, (kind, value) in keys.items():
+    for old_name, (kind, value) in keys.items():
+        name = key(without_prefix(old_name))
         match kind:
             case "string":
                 await redis.set(name, value.encode("latin-1"))

@@ -16,7 +16,7 @@ from schemas.errors import LedgerUnavailable, UnknownMerchant
 from schemas.outbox.entries import Notification as Entry
 from tests.support import stored_payments
 from tests.support.ledger_driver import REFRESH, Driver, notification, paid, queue_url
-from tests.support.ledger_redis import key
+from tests.support.ledger_redis import key, redis_of, shared_key
 from tests.support.reasons import because
 from tests.support.redis_process import RedisServer
 
@@ -136,11 +136,11 @@ async def test_refusals_add_up(ledger: Ledger, driver: Driver) -> None:
     await ledger.intake.count_refusals({"default:403": 1}, {})
     await ledger.intake.count_refusals({"default:400": 1}, {"default:version_2": 1})
     assert await driver.redis.hgetall(key("refusals")) == {b"default:403": b"3", b"default:400": b"4"}
-    refused = (await stats(ledger.store)).refused_bodies
+    refused = (await stats(ledger.cells)).refused_bodies
     counted = {(row.merchant, row.code): row.count for row in refused}
     assert counted == {("default", "version_2"): 3, ("a.b-c", "empty"): 1}
     assert all(abs(row.last_at - time.time()) < 60 for row in refused)
-    minutes = [name async for name in driver.redis.scan_iter(key("minute", "*"))]
+    minutes = [name async for name in driver.redis.scan_iter(shared_key("minute", "*"))]
     assert sum([int(await driver.redis.hget(name, "refused") or 0) for name in minutes]) == 7
 
 
@@ -154,7 +154,7 @@ async def test_a_redis_that_is_gone_is_said_at_once(own_redis: RedisServer) -> N
     assert all(isinstance(answer, LedgerUnavailable) for answer in answers)
     own_redis.start()
     await asyncio.gather(*(ledger.intake.accept(one) for one in webhooks))
-    assert len(await stored_payments.waiting(ledger.store.redis)) == 50
+    assert len(await stored_payments.waiting(redis_of(ledger))) == 50
     await ledger.close()
 
 

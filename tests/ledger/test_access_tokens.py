@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from ledger import Ledger
-from tests.support.ledger_redis import key
+from tests.support.ledger_redis import key, redis_of
 
 
 async def test_a_token_is_kept_until_it_expires(ledger: Ledger) -> None:
@@ -42,4 +42,4 @@ async def test_one_asks_for_a_new_token_at_a_time(ledger: Ledger) -> None:
     assert await ledger.tokens.lock_token("other", 10)
     await ledger.tokens.put_token("shop", "secret", 1800)
     assert await ledger.tokens.lock_token("shop", 10)
-    assert 0 < await ledger.store.redis.pttl(key("imp_lock", "shop")) <= 10_000
+    assert 0 < await redis_of(ledger).pttl(key("imp_lock", "shop")) <= 10_000

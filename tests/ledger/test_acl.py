@@ -40,7 +40,7 @@ class Limited:
         self.url = server.url.replace("redis://", "redis://relay:secret@")
         commands = [*sorted(LEDGER | QUEUE), *OUTSIDE_SCRIPTS]
         rights = [f"+{name.lower()}" for name in commands]
-        self.set("reset", "on", ">secret", "~{relay}*", "~relay*", *rights)
+        self.set("reset", "on", ">secret", "~{relay*", "~relay*", *rights)
 
     def set(self, *rules: str) -> None:
         """Change this user's rights."""
@@ -65,7 +65,7 @@ async def test_the_least_rights_are_enough(limited: Limited) -> None:
     await ledger.check_usable()
     assert (await ledger.durability()).durable
     await ledger.close()
-    assert limited.admin.keys("{relay}*") == [b"{relay}:open"]
+    assert not [name for name in limited.admin.keys("{relay*") if name[-5:] not in (b":open", b":name")]
     with redis.Redis.from_url(queue_url(limited.server.url)) as queue:
         assert queue.keys("*") == []
 
@@ -99,9 +99,9 @@ async def test_all_that_is_lacking_is_named_at_once(limited: Limited) -> None:
 @pytest.mark.parametrize(
     ("keys", "named"),
     [
-        (("~relay*",), r"^REDIS_URL: .*\{relay\}\*"),
-        (("~{relay}*",), r"^RELAY_QUEUE_URL .*relay\*"),
-        (("~other*",), r"^REDIS_URL: .*\{relay\}\*"),
+        (("~relay*",), r"^REDIS_URL: .*\{relay\*"),
+        (("~{relay*",), r"^RELAY_QUEUE_URL .*relay\*"),
+        (("~other*",), r"^REDIS_URL: .*\{relay\*"),
     ],
 )
 async def test_keys_that_are_forbidden_are_named(limited: Limited, keys: tuple[str, ...], named: str) -> None:
@@ -142,7 +142,7 @@ async def test_a_database_that_is_not_there(own_redis: RedisServer) -> None:
     ("words", "named"),
     [
         ("NOPERM ACL failure in script: User monkey has no permissions to run the 'zadd' command", "may not use ZADD"),
-        ("NOPERM ACL failure in script: No permissions to access a key", "may not use the keys {relay}*"),
+        ("NOPERM ACL failure in script: No permissions to access a key", "may not use the keys {relay*"),
     ],
 )
 def test_newer_redis_have_other_words(words: str, named: str) -> None:

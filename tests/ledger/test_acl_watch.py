@@ -43,7 +43,7 @@ async def test_each_matter_is_a_line(ledger: Ledger, driver: Driver, own_redis: 
     """A queue that refuses its user, a Redis that is nearly full: each says what to do."""
     with redis.Redis.from_url(own_redis.url) as admin:
         admin.execute_command("ACL", "SETUSER", "relay", "on", ">p", "~relay*", "+@all", "-blpop")
-    limited = Ledger(ledger.store, Ledger.connect(own_redis.url, own_redis.url.replace("//", "//relay:p@")).queue)
+    limited = Ledger(ledger.cells, Ledger.connect(own_redis.url, own_redis.url.replace("//", "//relay:p@")).queue)
     try:
         await fill(driver, 0.97)
         await AclWatch(limited).log_problems()
@@ -65,7 +65,7 @@ async def test_rights_that_are_taken_away_are_told(own_redis: RedisServer, lines
         ledger = Ledger.connect(own_redis.url.replace("//", "//relay:p@"), queue_url(own_redis.url))
         watch = AclWatch(ledger)
         await watch.log_problems()
-        for rules, named in ((("-zadd",), "ZADD"), (("-evalsha",), "EVALSHA"), (("resetkeys",), "keys {relay}*")):
+        for rules, named in ((("-zadd",), "ZADD"), (("-evalsha",), "EVALSHA"), (("resetkeys",), "keys {relay*")):
             admin.execute_command("ACL", "SETUSER", "relay", "~*", "+@all", *rules)
             await watch.log_problems()
             (line,) = (line for line in lines() if line["event"] == "ledger_unusable")

@@ -13,7 +13,7 @@ import pytest
 from ledger import Ledger, delivery_lane, refresh_lane
 from ledger.delivery_lane import ClaimedDelivery
 from ledger.keys import Lane
-from ledger.store import Argument
+from ledger.scripting import Call
 from schemas.endpoints.delivery import Attempt, Dead, Delivered, Disable, Retry, Verdict
 from schemas.endpoints.health import EndpointHealth
 from schemas.endpoints.replay_selection import Selection
@@ -59,14 +59,14 @@ async def test_a_batch_of_commits_is_one_call(ledger: Ledger, driver: Driver, mo
     await asyncio.gather(*(driver.accept(f"imp_{n:02}") for n in range(50)))
     claimed = await driver.claim()
     names: list[str] = []
-    run_all = ledger.store.run_all
+    run = ledger.cells.scripting.run
 
-    async def noting(name: str, calls: Sequence[Sequence[Argument]], *, durable: bool = False) -> list[Any]:
-        names.append(name)
-        return await run_all(name, calls, durable=durable)
+    async def noting(calls: Sequence[Call], *, durable: bool = False) -> list[Any]:
+        names.extend(call.name for call in calls)
+        return await run(calls, durable=durable)
 
     with monkeypatch.context() as patched:
-        patched.setattr(ledger.store, "run_all", noting)
+        patched.setattr(ledger.cells.scripting, "run", noting)
         answers = await together(*(driver.commit(one, paid(one.record.imp_uid, 400)) for one in claimed))
     assert (answers, names) == (["ok"] * 50, ["commit"])
     assert await counted(driver) == {"accepted": 50, "events": 100}
@@ -132,7 +132,7 @@ async def test_a_call_that_breaks_off_writes_nothing(ledger: Ledger, driver: Dri
     }
     for name, args in good.items():
         with pytest.raises(LedgerRefused):
-            await ledger.store.run(name, 2, *args)
+            await ledger.cells[0].run(name, 2, *args)
     assert list(await stored_payments.records(driver.redis)) == ["default/imp_1"]
     assert await driver.state(delivery) == "pending"
     assert (await driver.commit(claimed, paid("imp_2")), await driver.settle(delivery)) == ("ok", "ok")

@@ -10,8 +10,9 @@ import pytest
 from ledger import Ledger
 from ledger.keys import Lane
 from ledger.leases import LEASE_MS, Lease
+from ledger.sweep import Sweep
 from tests.support.ledger_driver import REFRESH, Driver, paid
-from tests.support.ledger_redis import key
+from tests.support.ledger_redis import key, shared_key
 from tests.support.reasons import because
 from tests.support.waiting import PATIENCE
 
@@ -21,9 +22,9 @@ BACK = 60.0
 async def put_clock_back(driver: Driver, seconds: float = BACK) -> None:
     """Leave everything as a clock that is put back leaves it: all times are later by so much, and so are expiries."""
     await driver.pass_time(-seconds)
-    for name in ("sweeper", "imp_lock:default"):
-        if (left := await driver.redis.pttl(key(name))) > 0:
-            await driver.redis.pexpire(key(name), left + round(seconds * 1000))
+    for name in (shared_key("leader", "sweep"), shared_key("imp_lock", "default")):
+        if (left := await driver.redis.pttl(name)) > 0:
+            await driver.redis.pexpire(name, left + round(seconds * 1000))
 
 
 async def ends_in(driver: Driver, lease: Lease) -> float:
@@ -82,7 +83,7 @@ async def test_it_is_found_among_many_lanes(ledger: Ledger, driver: Driver) -> N
     await put_clock_back(driver, 5000)
     gives_up = time.monotonic() + PATIENCE
     while await ends_in(driver, held.lease) > LEASE_MS / 1000 and time.monotonic() < gives_up:
-        await ledger.sweep("me")
+        await Sweep(ledger.cells).kick("me", 500)
         await asyncio.sleep(0.1)
     await driver.redis.zrem(key("lanes"), *others)
     assert await ends_in(driver, held.lease) <= LEASE_MS / 1000

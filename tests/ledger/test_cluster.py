@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from ledger import Ledger
+from ledger.keys import Lane, cell_of
 from schemas.errors import LedgerUnavailable
 from tests.support.ledger_driver import REFRESH, Driver, notification, paid
 from tests.support.ledger_invariants import problems
+from tests.support.ledger_redis import CELLS
 from tests.support.redis_cluster import Cluster, client
 from tests.support.waiting import succeeds, until
 
@@ -24,8 +26,8 @@ async def connect(redis_url: str) -> AsyncIterator[Connect]:
     """Connects to a ledger, whose queue is elsewhere."""
     made: list[Ledger] = []
 
-    def connect(url: str, replica_acks: int = 0) -> Ledger:
-        made.append(Ledger.connect(url, redis_url, replica_acks=replica_acks))
+    def connect(url: str, replica_acks: int = 0, cells: int = 1) -> Ledger:
+        made.append(Ledger.connect(url, redis_url, cells=cells, replica_acks=replica_acks))
         return made[-1]
 
     yield connect
@@ -68,7 +70,7 @@ async def test_the_ledger_is_found_from_another_node(cluster: Cluster, connect: 
         await Driver(ledger).look(paid(f"imp_{number}"))
         assert (await ledger.durability()).durable
     with client(cluster.owner) as owner:
-        assert owner.zcard("{relay}:ageing") == 3
+        assert owner.zcard("{relay:00}:ageing") == 3
 
 
 @pytest.mark.parametrize("kind", [as_cluster, as_node])
@@ -175,3 +177,26 @@ async def test_a_migration_loses_nothing(cluster: Cluster, connect: Connect, kin
     assert await problems(ledger) == []
     with client(cluster.owner) as owner:
         assert owner.execute_command("CLUSTER COUNTKEYSINSLOT", cluster.slot) > 300
+
+
+async def test_a_primary_that_is_away_stops_its_own_merchants_only(cluster: Cluster, connect: Connect) -> None:
+    """Webhooks that come together are each accepted or not by their own cell; those that were not are afterwards."""
+    shops = [f"shop{number}" for number in range(30)]
+    ledger = connect(cluster.url(*cluster.primaries), cells=CELLS)
+    for shop in shops:
+        await ledger.merchants.put(shop, imp_key="k", imp_secret="s")
+    owners = {shop: cluster.owner_of(cell_of(shop, CELLS)) for shop in shops}
+    assert set(owners.values()) == set(cluster.primaries)
+    gone = cluster.primaries[0]
+    await asyncio.to_thread(cluster.nodes[gone].kill)
+    webhooks = [notification("imp_1", merchant=shop) for shop in shops]
+    answers = await asyncio.gather(*map(ledger.intake.accept, webhooks), return_exceptions=True)
+    refused = {shop for shop, answer in zip(shops, answers, strict=True) if answer is not None}
+    assert refused == {shop for shop, owner in owners.items() if owner == gone}
+    for one in webhooks:
+        await sooner_or_later(lambda one=one: ledger.intake.accept(one))  # type: ignore[misc]
+    for shop in shops:
+        lane = Lane("refresh", shop, cell_of(shop, CELLS))
+        assert len((await ledger.refresh_lane.claim(lane)).payments) == 1
+    await sooner_or_later(lambda: ledger.sweep("me"))
+    assert (await ledger.durability()).durable

@@ -107,7 +107,7 @@ async def test_a_deleted_endpoint_is_remembered_while_it_has_unsettled_deliverie
     """Until they are discarded, where that broke off; then it leaves by retention, and they with their payment."""
     lane = await driver.subscribe()
     await driver.look(paid())
-    await driver.ledger.store.run("delete_endpoint", lane.name)
+    await driver.ledger.cells[0].run("delete_endpoint", lane.name)
     assert await driver.ledger.endpoints.states() == {lane.name: "deleted"}
     await driver.redis.zadd(key("endpoints", "deleted"), {lane.name: round(time.time() - 3 * 86400) * 1000})
     assert await tidy(driver, after=0) == 0

@@ -15,6 +15,7 @@ from schemas.payments.snapshot import Snapshot
 from schemas.reasons import stored
 from tests.support import stored_payments
 from tests.support.ledger_driver import REFRESH, THEN, UNKNOWN, Driver, notification, paid
+from tests.support.ledger_redis import redis_of
 from tests.support.reasons import because, said
 
 NAME = "default/imp_1"
@@ -37,7 +38,7 @@ async def noted(ledger: Ledger, identity: str) -> tuple[str, str]:
     for row in await ledger.notifications.of_payments([("default", "imp_1"), ("shop", "imp_1")], 100):
         if row.id == identity:
             return row.outcome, said(row.reason)
-    settled = (await stored_payments.settled(ledger.store.redis))[identity]
+    settled = (await stored_payments.settled(redis_of(ledger)))[identity]
     return settled.outcome, said(stored((settled.reason or "").encode()))
 
 

@@ -1,4 +1,4 @@
-"""The ledger is one façade: nothing outside ledger/ reaches its store, its queue, its keys or a lane to kick."""
+"""The ledger is one façade: nothing outside ledger/ reaches its cells, its queue, its keys or a lane to kick."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 ROOMS = ("cli", "console", "iamport", "receiver", "runtime", "sandbox", "schemas", "workers")
 INSIDE = re.compile(
-    r"ledger\.(?:store|queue)\b|kick_all|\{relay\}"
-    r"|from ledger\.(?:store|queue|lua|rows|connection|primary)\b|from ledger\.keys import (?!Lane\n)"
+    r"ledger\.(?:cells|queue)\b|kick_all|\{relay[:}]"
+    r"|from ledger\.(?:store|cells|scripting|servers|streams|queue|lua|rows)\b|from ledger\.keys import (?!Lane\n)"
 )
 
 
@@ -32,6 +32,6 @@ def test_tests_and_benchmarks_do_the_same() -> None:
         str(file.relative_to(ROOT))
         for place in ("bench", "tests")
         for file in (ROOT / place).rglob("*.py")
-        if file.parent != ROOT / "tests/ledger" and re.search(r"ledger\.(?:store|queue)\.", file.read_text())
+        if file.parent != ROOT / "tests/ledger" and re.search(r"ledger\.(?:cells|queue)\b", file.read_text())
     }
     assert reaching == {"tests/support/ledger_redis.py"}

@@ -63,7 +63,7 @@ async def test_a_webhook_is_accepted_and_kicked(start: Start, guard: Guard, kind
     await ledger.intake.accept(notification())
     await ledger.close()
     with guarded.admin(db=0) as there, guarded.admin(db=1) as queue:
-        assert (there.hlen("{relay}:pay:default/imp_1"), queue.llen("relay:refresh")) == (1, 1)
+        assert (there.hlen("{relay:00}:pay:default/imp_1"), queue.llen("relay:refresh")) == (1, 1)
 
 
 async def test_a_cluster_with_all_of_it(start: Start, redis_url: str) -> None:
@@ -75,7 +75,7 @@ async def test_a_cluster_with_all_of_it(start: Start, redis_url: str) -> None:
         await ledger.intake.accept(notification())
         await ledger.close()
     with guarded.admin() as there:
-        assert there.hlen("{relay}:pay:default/imp_1") == 2
+        assert there.hlen("{relay:00}:pay:default/imp_1") == 2
 
 
 @pytest.mark.parametrize(("right", "wrong"), [("sentinel_password=w", "sentinel_password=x"), (":p%40ss", ":pass")])

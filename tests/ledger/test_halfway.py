@@ -16,7 +16,7 @@ from schemas.errors import LedgerRefused, LedgerUnavailable
 from tests.ledger.test_acl import Limited
 from tests.support.ledger_driver import Driver, notification, paid
 from tests.support.ledger_invariants import problems
-from tests.support.ledger_redis import key
+from tests.support.ledger_redis import key, redis_of
 from tests.support.redis_process import RedisServer, open_ledger
 
 COMMANDS = sorted({str(name).lower() for name, *_ in LEDGER_CALLS})
@@ -91,7 +91,7 @@ async def halfway(own_redis: RedisServer) -> AsyncIterator[Halfway]:
     limited = Limited(own_redis)
     ledger, administrator = limited.ledger(), Ledger.connect(own_redis.url, own_redis.url.replace("/0", "/1"))
     driver = Driver(ledger)
-    driver.redis = administrator.store.redis
+    driver.redis = redis_of(administrator)
     await driver.subscribe()
     yield Halfway(limited, driver)
     assert await problems(administrator) == []

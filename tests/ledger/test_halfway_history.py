@@ -49,7 +49,7 @@ class Past:
         """Record all that waits, as a worker does; then, in words, what history has otherwise than the ledger."""
         ledger = here.driver.ledger
         await record_all(ledger, self.history)
-        await ledger.outbox.read_checked(await self.history.place(OUTBOX), 1)
+        await ledger.outbox.read_checked({0: await self.history.place(OUTBOX)}, 1)
         while await ledger.rewriting.step():
             await record_all(ledger, self.history)
         async with ledger_state(here.limited.server.url) as state:

@@ -11,7 +11,7 @@ from cryptography.fernet import Fernet
 from ledger import Ledger
 from ledger.heartbeats import Heartbeat
 from ledger.jobs import RECONCILE, REPLAY, REWRITE
-from ledger.keys import KEYS, PREFIX, Lane
+from ledger.keys import KEYS, Lane
 from ledger.reconciliations import Difference, Reconciliation
 from runtime.encryption import Sealer
 from schemas.endpoints.events import EndpointEvent
@@ -19,7 +19,7 @@ from schemas.endpoints.health import EndpointHealth
 from schemas.endpoints.replay_selection import Selection
 from schemas.payments import escrow
 from tests.support.ledger_driver import REFRESH, TEST_BODY, Driver, paid
-from tests.support.ledger_redis import key
+from tests.support.ledger_redis import key, without_prefix
 from tests.support.ledger_replaying import ReplayDriver
 from tests.support.reasons import because
 
@@ -42,7 +42,7 @@ class Keys:
     async def see(self) -> None:
         """Add those that exist now."""
         rows: Any = await self._driver.redis.execute_command("EVAL", _SEEN, 0)
-        self.seen |= {(name.decode().removeprefix(PREFIX), kind.decode()) for name, kind in rows}
+        self.seen |= {(without_prefix(name.decode()), kind.decode()) for name, kind in rows}
 
 
 async def test_every_key_is_in_the_table_and_every_row_has_a_key(
@@ -78,12 +78,12 @@ async def _lose(ledger: Ledger, driver: Driver, keys: Keys) -> None:
     await keys.see()
     await ledger.restoring.end()
     await driver.redis.set(key("open"), "1")
-    assert await ledger.outbox.read_checked(f"{round(now * 1000)}-0", 1) == []
+    assert await ledger.outbox.read_checked({0: f"{round(now * 1000)}-0"}, 1) == ({0: []}, set())
     await ledger.outbox.rewrite("0-0")
     (lease,) = (await ledger.jobs.claim(REWRITE)).leases
     while await ledger.rewriting.step():
         await keys.see()
-        await ledger.outbox.trim((await ledger.outbox.state()).last)  # it is recorded
+        await ledger.outbox.trim((await ledger.outbox.state_of(0)).last)  # it is recorded
     await ledger.jobs.settle(lease, next_in=None)
 
 
@@ -100,7 +100,7 @@ async def _start(ledger: Ledger, driver: Driver, keys: Keys) -> None:
     used = (await driver.redis.info("memory"))["used_memory"]
     await driver.redis.config_set("maxmemory", int(used / 0.97))
     await ledger.sweep("me")
-    await ledger.outbox.trim((await ledger.outbox.state()).last)
+    await ledger.outbox.trim((await ledger.outbox.state_of(0)).last)
     await keys.see()
     await driver.redis.config_set("maxmemory", 0)
     await ledger.sweep("me")
@@ -198,7 +198,7 @@ async def _remove(ledger: Ledger, driver: Driver, keys: Keys) -> None:
     await ledger.merchants.put("shop", imp_key="k", imp_secret="s")
     await ledger.endpoints.disable("ep_1", because("by hand"))
     # As erasing a buyer leaves it where that breaks off.
-    await ledger.store.run("erase_events", "default", "imp_1", 0, 1, 1, b"{}", 0, 0)
+    await ledger.cells[0].run("erase_events", "default", "imp_1", 0, 1, 1, b"{}", 0, 0)
     await keys.see()
     await ledger.merchants.delete("shop")
     await ledger.merchants.put("other", imp_key="k", imp_secret="s")

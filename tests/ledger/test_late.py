@@ -21,7 +21,7 @@ async def test_what_no_worker_has_come_for_is_late(ledger: Ledger, driver: Drive
     await driver.record_for(await driver.subscribe(), 2)
     await driver.accept("imp_waits")
     await driver.pass_time(HOUR)
-    numbers = await stats(ledger.store)
+    numbers = await stats(ledger.cells)
     assert numbers.oldest_look is not None
     assert numbers.oldest_delivery is not None
     assert HOUR <= numbers.oldest_look < HOUR + 60
@@ -35,12 +35,12 @@ async def test_a_pause_that_the_endpoint_asked_for_is_not_late(ledger: Ledger, d
     await driver.record_for(lane, 3)
     await driver.settle(await _first(driver, lane), Retry(60, because("answered 503"), 2 * HOUR))
     await driver.pass_time(HOUR)
-    numbers = await stats(ledger.store)
+    numbers = await stats(ledger.cells)
     assert (numbers.oldest_delivery, numbers.deliveries_paused) == (None, 3)
     assert numbers.oldest_paused_delivery is not None
     assert HOUR <= numbers.oldest_paused_delivery < HOUR + 60
     await driver.pass_time(HOUR + 30)
-    numbers = await stats(ledger.store)
+    numbers = await stats(ledger.cells)
     assert numbers.oldest_delivery is not None
     assert numbers.oldest_delivery < 60
     assert numbers.deliveries_paused == 0
@@ -54,14 +54,14 @@ async def test_an_open_breaker_is_not_late(ledger: Ledger, driver: Driver) -> No
     failing = EndpointHealth(failures=5, failing_since=1.0, open_until=open_until, opens=1)
     assert await ledger.delivery_lane.note_health(lane.name, EndpointHealth(), failing)
     await driver.pass_time(HOUR)
-    numbers = await stats(ledger.store)
+    numbers = await stats(ledger.cells)
     assert (numbers.oldest_delivery, numbers.deliveries_paused) == (None, 3)
     await driver.pass_time(HOUR)
     probe = await driver.take_one(lane)
-    assert (await stats(ledger.store)).oldest_delivery is None
+    assert (await stats(ledger.cells)).oldest_delivery is None
     assert await driver.settle(probe) == "unwell"
     assert await ledger.delivery_lane.note_health(lane.name, failing, EndpointHealth())
-    numbers = await stats(ledger.store)
+    numbers = await stats(ledger.cells)
     assert numbers.oldest_delivery is not None
     assert numbers.oldest_delivery < 60
 
@@ -73,7 +73,7 @@ async def test_an_endpoint_at_its_limit_is_not_late(ledger: Ledger, driver: Driv
     await driver.record_for(slow, 3)
     for lane in (slow, rated):
         assert len(await driver.take(lane)) == 1
-    numbers = await stats(ledger.store)
+    numbers = await stats(ledger.cells)
     assert (numbers.oldest_delivery, numbers.deliveries_paused) == (None, 4)
 
 
@@ -83,10 +83,10 @@ async def test_a_closed_lane_is_not_late(ledger: Ledger, driver: Driver) -> None
     await driver.record_for(lane, 3)
     await ledger.endpoints.disable(lane.name, because("by an operator"))
     await driver.pass_time(HOUR)
-    numbers = await stats(ledger.store)
+    numbers = await stats(ledger.cells)
     assert (numbers.oldest_delivery, numbers.held, numbers.deliveries_paused) == (None, 3, 0)
     await ledger.endpoints.enable(lane.name)
-    numbers = await stats(ledger.store)
+    numbers = await stats(ledger.cells)
     assert numbers.oldest_delivery is not None
     assert numbers.oldest_delivery < 60
 
@@ -100,13 +100,13 @@ async def test_looks_that_wait_for_iamport_are_not_late(ledger: Ledger, driver: 
         await ledger.refresh_lane.postpone(claimed, "unknown", due_in=0, tries=1)
     await ledger.refresh_lane.pause(lane, 2 * HOUR, because("i'mport answers 500"))
     await driver.pass_time(HOUR)
-    numbers = await stats(ledger.store)
+    numbers = await stats(ledger.cells)
     assert (numbers.oldest_look, numbers.looks_paused, numbers.looks_due) == (None, 1, 1)
     assert numbers.oldest_paused_look is not None
     assert numbers.oldest_paused_look >= HOUR - 60
     await ledger.refresh_lane.resume(lane)
     await driver.pass_time(2)
-    numbers = await stats(ledger.store)
+    numbers = await stats(ledger.cells)
     assert numbers.oldest_look is not None
     assert numbers.oldest_look < 60
 
@@ -119,13 +119,13 @@ async def test_a_lane_that_never_empties_is_as_late_as_what_it_holds(ledger: Led
     for _ in range(3):
         (claimed,) = await driver.claim(limit=1)
         assert await driver.commit(claimed, paid(claimed.record.imp_uid)) == "ok"
-        numbers = await stats(ledger.store)
+        numbers = await stats(ledger.cells)
         assert numbers.oldest_look is not None
         assert numbers.oldest_look >= HOUR
     await driver.accept("imp_new")
     (claimed,) = await driver.claim(limit=1)
     assert await driver.commit(claimed, paid(claimed.record.imp_uid)) == "ok"
-    numbers = await stats(ledger.store)
+    numbers = await stats(ledger.cells)
     assert numbers.oldest_look is not None
     assert numbers.oldest_look < 60
 
@@ -134,9 +134,9 @@ async def test_what_a_dead_worker_held_is_late_when_its_lease_is_over(ledger: Le
     """While it is leased it is not late; after that a worker should have come."""
     await driver.accept("imp_1")
     await driver.claim_one()
-    assert (await stats(ledger.store)).oldest_look is None
+    assert (await stats(ledger.cells)).oldest_look is None
     await driver.pass_time(HOUR)
-    late = (await stats(ledger.store)).oldest_look
+    late = (await stats(ledger.cells)).oldest_look
     assert late is not None
     assert HOUR - 60 <= late < HOUR
 

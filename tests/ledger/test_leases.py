@@ -104,7 +104,7 @@ async def test_one_worker_sweeps_at_a_time(ledger: Ledger, driver: Driver) -> No
     await driver.forget_kicks()
     assert await ledger.sweep("second") == []
     assert await ledger.sweep("first") == [REFRESH]
-    await driver.redis.delete(key("sweeper"))
+    await driver.redis.delete(key("leader", "sweep"))
     await driver.forget_kicks()
     assert await ledger.sweep("second") == [REFRESH]
 

@@ -18,7 +18,7 @@ from tests.support import stored_payments
 from tests.support.histories import record_all, sqlite_history
 from tests.support.ledger_driver import Driver, endpoint, paid
 from tests.support.ledger_invariants import problems
-from tests.support.ledger_redis import key
+from tests.support.ledger_redis import key, redis_of
 
 P = "default/imp_1"
 NAME = ("default", "imp_1")
@@ -135,11 +135,11 @@ async def test_putting_back_that_broke_off(driver: Driver, history: History, mon
     (whole,) = await history.whole_payments.of(payments)
     parts = list(events_args(whole))
     assert len(parts) == 3
-    await driver.ledger.store.run("put_back_events", *parts[0])
+    await driver.ledger.cells[0].run("put_back_events", *parts[0])
     assert await driver.ledger.cold.missing([NAME, ("default", "imp_2")]) == [NAME, ("default", "imp_2")]
     await leave(driver, history)
     assert [name for name in await contents(driver) if name.startswith(("evt", "pay"))] == []
-    await driver.ledger.store.run("put_back_events", *parts[0])
+    await driver.ledger.cells[0].run("put_back_events", *parts[0])
     await fetch(driver, history)
     assert len(await driver.ledger.events.of_payment("default", "imp_1")) == 3
     assert await problems(driver.ledger) == []
@@ -150,9 +150,9 @@ async def test_removing_that_broke_off_goes_on(driver: Driver, history: History)
     whole."""
     await a_life(driver)
     await record_all(driver.ledger, history)
-    state = await driver.ledger.outbox.state()
+    state = await driver.ledger.outbox.state_of(0)
     step = ("remove_payments", state.now, state.last, state.now, 2)
-    assert await driver.ledger.store.run(*step) == [0, 1]
+    assert await driver.ledger.cells[0].run(*step) == [0, 1]
     assert await driver.ledger.cold.missing([NAME]) == [NAME]
     assert len(await driver.ids("evt")) + len(await driver.ids("dlv")) < 6
     await fetch(driver, history)
@@ -185,7 +185,7 @@ async def test_nothing_leaves_while_history_is_written_again(driver: Driver, his
     await driver.look(paid())
     await record_all(driver.ledger, history)
     later = await driver.ledger.now() + 1
-    await driver.ledger.retention.tidy(older_than=later, place="0-0")
+    await driver.ledger.retention.tidy(older_than=later, places={0: "0-0"})
     assert waits(driver)
     await driver.ledger.outbox.rewrite(None)
     while await driver.ledger.rewriting.step():
@@ -260,6 +260,6 @@ async def test_a_full_redis_lets_payments_leave(own: Driver, history: History) -
 async def own(own_redis: Any) -> AsyncIterator[Driver]:
     """A ledger on a Redis of its own."""
     ledger = Ledger.connect(own_redis.url, own_redis.queue_url if hasattr(own_redis, "queue_url") else own_redis.url)
-    await ledger.store.redis.set(key("open"), "1")
+    await redis_of(ledger).set(key("open"), "1")
     yield Driver(ledger)
     await ledger.close()

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from ledger import Ledger
-from ledger.store import Argument, Store
+from ledger.scripting import Argument
+from ledger.store import Store
 from ledger.whole_events import MOST_EVENTS
 from schemas import wire
 from schemas.errors import LedgerFull, LedgerUnavailable

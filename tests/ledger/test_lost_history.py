@@ -16,6 +16,7 @@ from history.connection import Database, open_database
 from history.tables import metadata
 from ledger import Ledger
 from ledger.jobs import REWRITE
+from ledger.outbox import outbox_name
 from ledger.rewriting import PARTS
 from ledger.stored_entries import whole_payment
 from runtime.encryption import Sealer
@@ -136,7 +137,7 @@ async def test_an_old_copy_learns_what_became_of_notifications(ledger: Ledger, t
             case "imp_2":
                 await ledger.refresh_lane.postpone(claimed, "rejected", due_in=None, reason=because("unknown"))
     await ledger.outbox.append([pack(Audit("aud_1", 1, "me", "payment.read"))])
-    await ledger.outbox.trim((await ledger.outbox.state()).last)
+    await ledger.outbox.trim((await ledger.outbox.state_of(0)).last)
     await ledger.outbox.rewrite("0-0")
     await lost(ledger)
     while await Rewriter(ledger).step("rewrite_history", 0) is not None:
@@ -178,7 +179,7 @@ async def test_what_changes_meanwhile_wins(ledger: Ledger, tmp_path: Path) -> No
     second, _ = await history_in(tmp_path, "second")
     await record(ledger, second)
     await lost(ledger)
-    read = await ledger.store.run("read_whole_payment", "default", "imp_1")
+    read = await ledger.cells[0].run("read_whole_payment", "default", "imp_1")
     await driver.look(paid("imp_1", 1000))
     await ledger.outbox.append([pack(entry) for entry in whole_payment("default", "imp_1", read)])
     await record(ledger, second)
@@ -193,8 +194,7 @@ async def test_an_old_copy_of_redis_records_on(ledger: Ledger, tmp_path: Path) -
     history, _ = await history_in(tmp_path, "history")
     await driver.look(paid("imp_1"))
     await record(ledger, history)
-    name = await ledger.outbox.lead("me")
-    assert name is not None
+    name = outbox_name(await ledger.outbox.lead("me") or "", 0)
     place = await history.place(name)
     ms = int(place.partition("-")[0])
     later = f"{ms + 3_600_000}-7"

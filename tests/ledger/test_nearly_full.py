@@ -49,7 +49,7 @@ async def test_lanes_are_told_of_again_soon(ledger: Ledger, driver: Driver) -> N
         await ledger.sweep("me")
         assert await driver.claim() == ()
         assert await driver.kicked(REFRESH)
-        assert 0 < await driver.redis.pttl("{relay}:kicked:refresh/default") <= 1000
+        assert 0 < await driver.redis.pttl("{relay:00}:kicked:refresh/default") <= 1000
     finally:
         await driver.redis.config_set("maxmemory", 0)
 

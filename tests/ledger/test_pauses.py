@@ -288,7 +288,7 @@ async def test_a_long_wait_is_ended_in_steps(driver: Driver, ledger: Ledger) -> 
     await driver.subscribe()
     later = round((await ledger.now() + 3600) * 1000)
     await driver.redis.zadd(key("due", str(LANE)), {f"evt_{n}.ep_1": later for n in range(2500)})
-    assert await ledger.store.run_and_kick("wake_deliveries", "ep_1", 1000) == 1
+    assert await ledger.cells[0].run_and_kick("wake_deliveries", "ep_1", 1000) == 1
     assert sum(at < later for at in (await driver.due(LANE)).values()) == 1000
     await ledger.endpoints.update("ep_1", elsewhere)
     assert max((await driver.due(LANE)).values()) < later

@@ -8,16 +8,17 @@ from typing import Any
 import pytest
 
 from ledger import Ledger
+from ledger.cells import Cells
 from ledger.endpoint_rows import load_health
 from ledger.endpoints import Endpoints
-from ledger.primary import FixedClient
 from ledger.rows import hashes
-from ledger.store import Argument, Store
+from ledger.scripting import Argument
+from ledger.store import Store
 from schemas.endpoints.endpoint import Endpoint, SealedSecret
 from schemas.endpoints.health import DISABLED, EndpointHealth, enabled
 from schemas.errors import Conflict, NotFound
 from tests.support.ledger_driver import Driver
-from tests.support.ledger_redis import key
+from tests.support.ledger_redis import key, redis_of
 from tests.support.reasons import because, said
 
 
@@ -32,7 +33,7 @@ def an_endpoint(number: int = 1, merchant: str = "shop") -> Endpoint:
 
 async def health(ledger: Ledger) -> EndpointHealth:
     """How the endpoint is doing."""
-    return load_health((await ledger.store.run("read_health", "ep_1"))[1])
+    return load_health((await ledger.cells[0].run("read_health", "ep_1"))[1])
 
 
 async def with_merchant(ledger: Ledger) -> Endpoints:
@@ -120,11 +121,11 @@ async def test_a_changed_endpoint_is_known_to_commits(ledger: Ledger) -> None:
     """A change of types and order reaches what commits read; the state stays."""
     endpoints = await with_merchant(ledger)
     await endpoints.create(an_endpoint())
-    assert await ledger.store.redis.hget(key("subs", "shop"), "ep_1") == b"0 payment.paid endpoint.failing"
+    assert await redis_of(ledger).hget(key("subs", "shop"), "ep_1") == b"0 payment.paid endpoint.failing"
     await endpoints.disable("ep_1", because("why"))
     changed = await endpoints.update("ep_1", lambda one: replace(one, ordered=True, types=("*",)))
     assert changed.types == ("*",)
-    assert await ledger.store.redis.hget(key("subs", "shop"), "ep_1") == b"1 *"
+    assert await redis_of(ledger).hget(key("subs", "shop"), "ep_1") == b"1 *"
     assert said((await endpoints.get("ep_1")).endpoint.disabled_reason) == "why"
 
 
@@ -150,7 +151,9 @@ async def test_a_lost_race_is_run_again(ledger: Ledger) -> None:
                 await endpoints.update("ep_1", lambda one: replace(one, url="https://example.com/quick"))
             return await super().run(name, *args, durable=durable)
 
-    await Endpoints(Racing(FixedClient(ledger.store.redis), ledger.queue.kick_all)).update("ep_1", slow)
+    cells = Cells(ledger.cells.scripting.servers, ledger.queue.kick_all)
+    cells.all = (Racing(cells.scripting, ledger.queue.kick_all, 0),)
+    await Endpoints(cells).update("ep_1", slow)
     found = (await endpoints.get("ep_1")).endpoint
     assert (tries, found.description, found.url) == (2, "slow", "https://example.com/quick")
 
@@ -159,15 +162,15 @@ async def test_disabling_closes_the_lane_and_enabling_opens_it(ledger: Ledger) -
     """Deliveries of a disabled endpoint wait where they are, without work for each of them."""
     endpoints = await with_merchant(ledger)
     await endpoints.create(an_endpoint())
-    await ledger.store.redis.zadd(key("due", "deliver/ep_1"), {"evt_1.ep_1": 5})
+    await redis_of(ledger).zadd(key("due", "deliver/ep_1"), {"evt_1.ep_1": 5})
     await endpoints.enable("ep_1")
-    assert await ledger.store.redis.zscore(key("lanes"), "deliver/ep_1") is not None
+    assert await redis_of(ledger).zscore(key("lanes"), "deliver/ep_1") is not None
     await endpoints.disable("ep_1", because("by hand"))
-    assert await ledger.store.redis.zscore(key("lanes"), "deliver/ep_1") is None
+    assert await redis_of(ledger).zscore(key("lanes"), "deliver/ep_1") is None
     found = await endpoints.get("ep_1")
     assert (found.state, said(found.endpoint.disabled_reason)) == ("disabled", "by hand")
     await endpoints.enable("ep_1")
-    assert await ledger.store.redis.zscore(key("lanes"), "deliver/ep_1") is not None
+    assert await redis_of(ledger).zscore(key("lanes"), "deliver/ep_1") is not None
 
 
 async def test_enabling_starts_afresh(ledger: Ledger) -> None:
@@ -177,7 +180,7 @@ async def test_enabling_starts_afresh(ledger: Ledger) -> None:
     failing = EndpointHealth(failures=30, failing_since=1.0, open_until=99999999999.0, opens=9, stage=DISABLED)
     assert await ledger.delivery_lane.note_health("ep_1", EndpointHealth(), failing)
     counts: dict[Any, Any] = {"ok_count": "3", "fail_count": "1", "last_error": "answered 500"}
-    await ledger.store.redis.hset(key("endpoint", "ep_1"), mapping=counts)
+    await redis_of(ledger).hset(key("endpoint", "ep_1"), mapping=counts)
     before = await endpoints.get("ep_1")
     assert (before.breaker, before.success_rate, said(before.last_error)) == ("open", 0.75, "answered 500")
     await endpoints.enable("ep_1")
@@ -190,7 +193,7 @@ async def test_enabling_starts_afresh(ledger: Ledger) -> None:
 
 async def test_deleting_an_endpoint_discards_what_it_had_to_get(ledger: Ledger) -> None:
     """However many deliveries wait, all are discarded; the endpoint is not listed any more."""
-    endpoints, redis = await with_merchant(ledger), ledger.store.redis
+    endpoints, redis = await with_merchant(ledger), redis_of(ledger)
     await endpoints.create(an_endpoint())
     ids = [f"evt_{number}.ep_1" for number in range(1201)]
     for identity in ids:
@@ -224,5 +227,5 @@ async def test_endpoints_are_listed_by_merchant(ledger: Ledger) -> None:
 async def test_any_number_of_rows_is_read_at_once(ledger: Ledger) -> None:
     """Also more than Lua can unpack: a list of endpoints or payments has no limit of its own."""
     await with_merchant(ledger)
-    found = await hashes(ledger.store, ["merchant:shop"] * 20_000, "imp_key")
+    found = await hashes(ledger.cells[0], ["merchant:shop"] * 20_000, "imp_key")
     assert (len(found), found[-1]) == (20_000, {"imp_key": b"k"})

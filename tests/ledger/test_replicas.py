@@ -21,6 +21,7 @@ from schemas.endpoints.replay_selection import Selection
 from schemas.errors import LedgerUnavailable
 from tests.support import stored_payments
 from tests.support.ledger_driver import TEST_BODY, Driver, endpoint, notification, paid, queue_url
+from tests.support.ledger_redis import redis_of
 from tests.support.reasons import because
 from tests.support.redis_process import RedisServer
 from tests.support.waiting import PATIENCE
@@ -74,15 +75,14 @@ WRITES: Sequence[Write] = (
     lambda ledger: ledger.endpoints.disable("ep_1", because("by hand")),
     lambda ledger: ledger.endpoints.delete("ep_1"),
     lambda ledger: ledger.payments.expect("default", "order", Decimal(1000), None),
-    lambda ledger: ledger.deliveries.retry("dlv_1"),
+    lambda ledger: ledger.deliveries.retry("evt_1.ep_1"),
     lambda ledger: ledger.deliveries.send_test("ep_1", "evt_1", TEST_BODY),
-    lambda ledger: ledger.replays.create(Selection(), 1.0, 0),
-    lambda ledger: ledger.replays.stop("rpl_1"),
+    lambda ledger: ledger.replays.create(Selection(), 1.0, {}),
     lambda ledger: ledger.jobs.schedule(RECONCILE, "rec_1"),
     lambda ledger: ledger.reconciliations.begin(RUN, rebuild=True),
     lambda ledger: ledger.reconciliations.save(RUN),
     lambda ledger: ledger.reconciliations.mark_found(RUN, {"imp_1": Difference()}),
-    lambda ledger: Idempotency(ledger.store).end("name", "owner", "answer"),
+    lambda ledger: Idempotency(ledger.cells.shared).end("name", "owner", "answer"),
     lambda ledger: ledger.begin(Sealer([KEY])),
 )
 
@@ -91,7 +91,9 @@ async def test_writes_that_no_replica_has_do_not_count(ledger: Ledger, driver: D
     """Webhooks and operators' writes are refused where too few replicas have them, each and every one."""
     await driver.subscribe()
     await driver.subscribe("ep_3")
-    answers = await asyncio.gather(*(write(alone.ledger) for write in WRITES), return_exceptions=True)
+    replay = await ledger.replays.create(Selection(), 1.0, {})
+    writes: Sequence[Write] = (*WRITES, lambda ledger: ledger.replays.stop(replay.id))
+    answers = await asyncio.gather(*(write(alone.ledger) for write in writes), return_exceptions=True)
     assert [
         (place, repr(answer)) for place, answer in enumerate(answers) if not isinstance(answer, LedgerUnavailable)
     ] == []
@@ -123,7 +125,7 @@ async def test_what_a_replica_has_counts(own_redis: RedisServer, replica: RedisS
     replica.pause()
     try:
         with pytest.raises(LedgerUnavailable, match="1 replica"):
-            await ledger.store.run("ensure_merchant", "shop", 0, durable=True)
+            await ledger.cells[0].run("ensure_merchant", "shop", 0, durable=True)
         with pytest.raises(LedgerUnavailable):
             await ledger.intake.accept(notification())
     finally:
@@ -136,7 +138,7 @@ async def _caught_up(ledger: Ledger) -> None:
     """Wait until the primary knows that its replica has everything: what is asked for now is there."""
     until = time.monotonic() + PATIENCE
     while True:
-        found = await ledger.store.redis.info("replication")
+        found = await redis_of(ledger).info("replication")
         if found["slave0"]["offset"] == found["master_repl_offset"]:
             return
         assert time.monotonic() < until, "the replica does not catch up"

@@ -82,8 +82,10 @@ def test_what_a_script_kicks_is_kicked() -> None:
     recording = {file.stem for file in OPERATIONS if {"announce", "index_and_kick"} & _calls(file)}
     returning = {file.stem for file in OPERATIONS if "-- Returns: {lanes to kick" in file.read_text()}
     python = "".join(file.read_text() for file in SCRIPTS.parent.glob("*.py"))
-    kicked = set(re.findall(r"\.run_(?:all_)?and_kick\(\s*\"(\w+)\"", python))
-    others = set(re.findall(r"\.run(?:_all)?\(\s*\"(\w+)\"", python))
+    kicked = set(re.findall(r"\.(?:run_(?:all_)?and_kick|spread|_in_cells)\(\s*\"(\w+)\"", python))
+    kicked |= set(re.findall(r"\.some\(\s*\"(\w+)\"[^\n]*kick=True", python))
+    others = set(re.findall(r"(?:\.(?:run|run_all|each|read_each)|Call)\(\s*(?:store\.prefix, )?\"(\w+)\"", python))
+    others |= set(re.findall(r"\.some\(\s*\"(\w+)\"(?![^\n]*kick=True)", python))
     assert (returning, kicked, others & recording) == (recording, recording, set())
 
 

@@ -11,7 +11,7 @@ import redis
 from ledger import Ledger
 from schemas.errors import LedgerUnavailable
 from schemas.payments.notification import Notification
-from tests.support.ledger_driver import notification
+from tests.support.ledger_driver import REFRESH, notification
 from tests.support.sentinels import SERVICE, Watched
 from tests.support.waiting import succeeds
 
@@ -39,7 +39,7 @@ async def accepted(ledger: Ledger, one: Notification) -> None:
 def found_at(port: int) -> tuple[str, int, int]:
     """What a server is, how many notifications wait there, and how many kicks."""
     with redis.Redis(port=port, decode_responses=True) as client, redis.Redis(port=port, db=1) as queue:
-        waiting = len(list(client.scan_iter("{relay}:pay:*", count=1000)))
+        waiting = len(list(client.scan_iter("{relay:00}:pay:*", count=1000)))
         return str(client.info("replication")["role"]), waiting, queue.llen("relay:refresh")
 
 
@@ -53,7 +53,7 @@ async def test_a_primary_that_dies_is_followed_by_its_replica(
     await watched.fail_over()
     assert watched.primary != before
     await accepted(ledger, notification("imp_20"))
-    ledger.queue.kick_all(["refresh/default"])
+    ledger.queue.kick_all([REFRESH.address])
     await asyncio.gather(*ledger.queue._sending)
     role, notifications, kicks = await asyncio.to_thread(found_at, watched.primary)
     assert (role, notifications) == ("master", 21)

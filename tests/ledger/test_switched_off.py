@@ -55,10 +55,10 @@ async def test_a_late_410_brings_no_deleted_endpoint_back(ledger: Ledger, driver
     lane = await driver.subscribe()
     await driver.look(paid())
     delivery = await driver.take_one(lane)
-    await ledger.store.run("delete_endpoint", "ep_1")
+    await ledger.cells[0].run("delete_endpoint", "ep_1")
     await driver.settle(delivery, Disable(because("answered 410 (gone)")))
     assert await driver.redis.hget(key("endpoint", "ep_1"), "state") == b"deleted"
-    await ledger.store.run("discard_deliveries", "ep_1")
+    await ledger.cells[0].run("discard_deliveries", "ep_1")
     assert await driver.state(delivery) == "discarded"
 
 
@@ -117,7 +117,7 @@ async def test_many_are_discarded_in_steps(ledger: Ledger, driver: Driver) -> No
     await driver.redis.hset(key("merchant", "default"), "include_sandbox", "0")
     cursor, steps = b"0", 0
     while cursor:
-        cursor = await ledger.store.run("discard_sandbox_deliveries", "default", "ep_1", cursor)
+        cursor = await ledger.cells[0].run("discard_sandbox_deliveries", "default", "ep_1", cursor)
         assert await problems(ledger) == []
         steps += 1
     assert steps >= 3

@@ -35,11 +35,11 @@ async def test_a_source_has_so_many_first_refreshes_a_minute(ledger: Ledger, dri
 
 async def test_all_unverified_sources_together_have_a_budget_and_few_counters(ledger: Ledger, driver: Driver) -> None:
     """A thousand sources get no more than ten, and do not fill the memory with counters, which all expire."""
-    await driver.redis.set("{relay}:unverified", OF_ALL - 50, px=60_000)
+    await driver.redis.set("{relay:00}:unverified", OF_ALL - 50, px=60_000)
     for source in range(100):
         await post(ledger, f"203.0.113.{source}", 0, 1)
     assert (len(await driver.due(REFRESH)), len(await driver.due(UNKNOWN))) == (50, 50)
-    counters = [name async for name in driver.redis.scan_iter("{relay}:unverified*")]
+    counters = [name async for name in driver.redis.scan_iter("{relay:00}:unverified*")]
     assert len(counters) == 51
     assert all([0 < await driver.redis.pttl(name) <= 60_000 for name in counters])
 
@@ -58,9 +58,9 @@ async def test_payments_that_are_known_cost_no_budget(ledger: Ledger, driver: Dr
     await driver.accept("imp_known", source="198.51.100.7", verified=False)
     assert "imp_known" in await driver.due(REFRESH)
     await _nothing_is_counted(driver, "imp_known")
-    before = await driver.redis.get("{relay}:unverified")
+    before = await driver.redis.get("{relay:00}:unverified")
     await post(ledger, "198.51.100.7", 0, OF_ONE)
-    assert await driver.redis.get("{relay}:unverified") == before
+    assert await driver.redis.get("{relay:00}:unverified") == before
 
 
 async def test_a_payment_under_way_costs_no_budget(ledger: Ledger, driver: Driver) -> None:

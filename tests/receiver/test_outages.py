@@ -16,7 +16,8 @@ import aiohttp
 import redis.asyncio
 
 from ledger import Ledger
-from ledger.keys import Lane
+from ledger.keys import Lane, cell_of
+from tests.support.ledger_redis import CELLS
 from tests.support.processes import Processes
 from tests.support.receivers import JSON, Receiver, notified, start, webhook
 from tests.support.redis_process import RedisServer
@@ -120,8 +121,9 @@ async def test_an_escrow_change_survives_the_spool(
     after = time.time()
     await asyncio.to_thread(own_redis.start)
     await drained(receiver)
-    ledger = Ledger.connect(own_redis.url, own_redis.url.removesuffix("/0") + "/1")
-    (claimed,) = (await ledger.refresh_lane.claim(Lane("refresh", "default"))).payments
+    ledger = Ledger.connect(own_redis.url, own_redis.url.removesuffix("/0") + "/1", cells=CELLS)
+    lane = Lane("refresh", "default", cell_of("default", CELLS))
+    (claimed,) = (await ledger.refresh_lane.claim(lane)).payments
     (noted,) = await ledger.notifications.of_payment("default", claimed.record.imp_uid, 10)
     await ledger.close()
     (change,) = claimed.escrow_changes

@@ -5,9 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from structlog.testing import capture_logs
 
-from runtime.environment import LATER, warn_of_settings_without_effect, without_effect
 from runtime.settings import Settings
 from schemas.errors import BadSetting
 
@@ -33,13 +31,6 @@ def refusal(**environ: str) -> str:
 def test_a_typing_mistake_is_refused_with_the_nearest_name(typed: str, meant: str) -> None:
     """It would have no effect, and that would go unnoticed."""
     assert refusal(**{typed: "1"}) == f"{typed} is no setting: did you mean {meant}?"
-
-
-@pytest.mark.parametrize("typed", ["RELAY_METRIC_PORT", "RELAY_WORKER", "RELAY_HISTORY_URL_FIL"])
-def test_a_setting_of_a_later_version_is_not_offered(typed: str) -> None:
-    """It would be accepted, and do nothing."""
-    meant = refusal(**{typed: "1"}).removeprefix(f"{typed} is no setting: did you mean ").removesuffix("?")
-    assert meant.removesuffix("_FILE") in {field.alias for field in Settings.model_fields.values()}
 
 
 def test_an_unknown_name_is_refused_without_its_value() -> None:
@@ -75,22 +66,6 @@ def test_what_is_not_read_may_be_wrong() -> None:
 def test_what_others_put_there_is_no_mistake(name: str, value: str) -> None:
     """Kubernetes describes a service called `relay` to its pods; example receivers read a name of their own."""
     Settings.load({name: value})
-
-
-def test_a_setting_of_a_later_version_is_accepted_and_said_to_do_nothing() -> None:
-    """Whoever prepares an upgrade is not stopped, and not misled."""
-    environ = dict.fromkeys(LATER, "1") | {"RELAY_CELLS": " ", "RELAY_CELLS_FILE": "/run/secrets/cells"}
-    Settings.load(environ)
-    assert without_effect(environ) == list(LATER)
-    assert without_effect({"RELAY_CELLS": " "}) == []
-    with capture_logs() as lines:
-        warn_of_settings_without_effect(environ)
-    assert [line["setting"] for line in lines] == without_effect(environ)
-
-
-def test_no_setting_that_exists_is_said_to_do_nothing() -> None:
-    """The list is emptied as settings are built."""
-    assert not {field.alias for field in Settings.model_fields.values()} & set(LATER)
 
 
 @pytest.mark.parametrize("name", [str(field.alias) for field in Settings.model_fields.values()])

@@ -70,6 +70,7 @@ def test_every_variable_can_be_set() -> None:
             "RELAY_SPOOL_DIR": "/data/spool",
             "RELAY_REQUIRE_DURABLE": "1",
             "RELAY_REPLICA_ACKS": "2",
+            "RELAY_CELLS": "4",
             "RELAY_WORKERS": "3",
             "RELAY_LOG_FORMAT": "console",
             "RELAY_LOG_LEVEL": "debug",
@@ -96,7 +97,7 @@ def test_every_variable_can_be_set() -> None:
     assert settings.trusted_proxies == (ip_network("127.0.0.1/32"),)
     assert settings.allowed_endpoint_networks == (ip_network("10.8.0.0/16"),)
     assert (settings.allow_private_endpoints, settings.require_durable, settings.replica_acks) == (True, True, 2)
-    assert settings.workers == 3
+    assert (settings.cells, settings.workers) == (4, 3)
     assert (settings.retry_schedule, settings.fetch_schedule) == ((0.2, 1.0), (1.0,))
     assert (settings.unknown_schedule, settings.pending_schedule) == ((2.0,), (3.0,))
     assert (settings.expiry_grace, settings.delivery_timeout, settings.disable_after) == (0, 4, 86400)
@@ -168,6 +169,7 @@ BAD = {
     "RELAY_LOOKBACK": ["0s"],
     "RELAY_REQUIRE_DURABLE": ["2"],
     "RELAY_REPLICA_ACKS": ["-1", "one"],
+    "RELAY_CELLS": ["0", "100", "many"],
     "RELAY_WORKERS": ["0", "257", "all"],
     "RELAY_LOG_FORMAT": ["xml"],
     "RELAY_LOG_LEVEL": ["INFO!"],

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory, mkdtemp
 
 from history import History
 from ledger import Ledger
+from ledger.outbox import outbox_name
 from runtime import history_url
 
 OUTBOX = "test:00"
@@ -59,9 +60,11 @@ async def sqlite_history() -> AsyncIterator[History]:
 
 async def record_all(ledger: Ledger, history: History) -> None:
     """Have history record all that is in the outbox, as a worker does."""
-    place = await history.place(OUTBOX)
-    while items := await ledger.outbox.read(place, 100):
-        entries = [entry for item in items for entry in item.entries]
-        assert await history.record(OUTBOX, after=place, upto=items[-1].place, entries=entries)
-        place = items[-1].place
-    await ledger.outbox.trim(place)
+    for cell in ledger.outbox.cells:
+        name = outbox_name("test", cell)
+        place = await history.place(name)
+        while items := (await ledger.outbox.read({cell: place}, 100))[cell]:
+            entries = [entry for item in items for entry in item.entries]
+            assert await history.record(name, after=place, upto=items[-1].place, entries=entries)
+            place = items[-1].place
+        await ledger.outbox.trim(place, cell)

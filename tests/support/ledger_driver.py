@@ -10,7 +10,7 @@ from typing import Any
 from ledger import Ledger
 from ledger.delivery_lane import ClaimedDelivery, Settled
 from ledger.endpoint_rows import dump_places
-from ledger.keys import PREFIX, Lane
+from ledger.keys import Lane, cell_of, cell_prefix
 from ledger.leases import Lease
 from ledger.refresh_lane import ClaimedPayment, Outcome
 from schemas import wire
@@ -21,7 +21,7 @@ from schemas.payments.decide import Change, Policy, Record, decide
 from schemas.payments.notification import Notification
 from schemas.payments.snapshot import Snapshot
 from tests.support import stored_payments, stored_rows
-from tests.support.ledger_redis import key, redis_of
+from tests.support.ledger_redis import cells_of, key, redis_of
 from tests.support.reasons import because
 from tests.support.redis_process import queue_url as queue_url  # noqa: PLC0414  # many take it from here
 from tests.support.stored_rows import Row, changed, packed
@@ -114,6 +114,9 @@ class Driver:
         self.ledger = ledger
         self.redis = redis_of(ledger)
 
+    def _key(self, *parts: str, merchant: str = "default") -> str:
+        return key(*parts, cells=cells_of(self.ledger), merchant=merchant)
+
     async def accept(self, imp_uid: str = "imp_1", **fields: Any) -> Notification:
         """Accept a webhook about a payment."""
         one = notification(imp_uid, **fields)
@@ -154,12 +157,14 @@ class Driver:
         """Add an endpoint that has so many places by now, or all that it allows; its lane."""
         one = endpoint(name, **fields)
         await self.ledger.endpoints.create(one)
-        await self.give_places(name, one.max_in_flight if places is None else places)
-        return Lane("deliver", name)
+        await self.give_places(name, one.max_in_flight if places is None else places, one.merchant)
+        return Lane("deliver", name, cell_of(one.merchant, cells_of(self.ledger)))
 
-    async def give_places(self, name: str, places: int) -> None:
+    async def give_places(self, name: str, places: int, merchant: str = "default") -> None:
         """Let an endpoint have so many places by now."""
-        await self.redis.hset(key("endpoint", name), "places", dump_places(Places(float(places))))
+        await self.redis.hset(
+            self._key("endpoint", name, merchant=merchant), "places", dump_places(Places(float(places)))
+        )
 
     async def take(self, lane: Lane, limit: int = 100) -> Sequence[ClaimedDelivery]:
         """Lease deliveries that are due."""
@@ -192,7 +197,7 @@ class Driver:
 
     async def tidy(self, older_than: float) -> int:
         """One step of retention, with a history that has everything."""
-        await self.ledger.outbox.trim((await self.ledger.outbox.state()).last)
+        await self.ledger.outbox.trim((await self.ledger.outbox.state_of(0)).last)
         return await self.ledger.retention.tidy(older_than=older_than)
 
     async def state(self, delivery: ClaimedDelivery) -> str:
@@ -211,8 +216,8 @@ class Driver:
         """The ids of all rows of a kind: `pay`, `evt`, `dlv`."""
         if kind in ("evt", "dlv"):
             return set(await self.rows(kind))
-        names = [name async for name in self.redis.scan_iter(key(kind, "*"), count=1000)]
-        return {name.decode().removeprefix(key(kind, "")) for name in names}
+        names = [name async for name in self.redis.scan_iter(self._key(kind, "*"), count=1000)]
+        return {name.decode().removeprefix(self._key(kind, "")) for name in names}
 
     async def rows(self, kind: str) -> dict[str, Row]:
         """All events (`evt`), deliveries (`dlv`) or objects (`snaps`, by payment), taken out of their rows."""
@@ -221,17 +226,17 @@ class Driver:
     async def change(self, field: str, **fields: str | bytes) -> None:
         """Store other values of an event, ``e:id``, or a delivery, ``d:id``, of a payment."""
         event = field[2:].partition(".")[0]
-        row = key("pay", (await self.redis.hget(key("events"), event)).decode().partition(" ")[2])
+        row = self._key("pay", (await self.redis.hget(self._key("events"), event)).decode().partition(" ")[2])
         await self.redis.hset(row, field, changed(field, await self.redis.hget(row, field), **fields))
 
     async def put(self, payment: str, field: str, **fields: str | bytes) -> None:
         """Store an event or a delivery of a payment, as it is."""
-        await self.redis.hset(key("events"), field[2:].partition(".")[0], f" {payment}")
-        await self.redis.hset(key("pay", payment), field, packed(field, fields))
+        await self.redis.hset(self._key("events"), field[2:].partition(".")[0], f" {payment}")
+        await self.redis.hset(self._key("pay", payment), field, packed(field, fields))
 
     async def scores(self, *parts: str) -> dict[str, int]:
         """A sorted set."""
-        rows = await self.redis.zrange(key(*parts), 0, -1, withscores=True)
+        rows = await self.redis.zrange(self._key(*parts), 0, -1, withscores=True)
         return {member.decode(): round(score) for member, score in rows}
 
     async def lanes(self) -> dict[str, int]:
@@ -240,19 +245,19 @@ class Driver:
 
     async def kicked(self, lane: Lane) -> bool:
         """Whether a kick of this lane is under way."""
-        return bool(await self.redis.exists(key("kicked", str(lane))))
+        return bool(await self.redis.exists(self._key("kicked", str(lane))))
 
     async def forget_kicks(self) -> None:
         """As if every kick had been lost, and some time ago."""
-        if names := [name async for name in self.redis.scan_iter(key("kicked", "*"))]:
+        if names := [name async for name in self.redis.scan_iter(self._key("kicked", "*"))]:
             await self.redis.delete(*names)
 
     async def lose(self, *leases: Lease) -> None:
         """End these leases, as time would: whoever holds them has not renewed them."""
         for lease in leases:
-            await self.redis.zadd(key("leased", str(lease.lane)), {lease.member: 1}, xx=True, lt=True)
-            await self.redis.zadd(key("lanes"), {str(lease.lane): 1}, xx=True, lt=True)
+            await self.redis.zadd(self._key("leased", str(lease.lane)), {lease.member: 1}, xx=True, lt=True)
+            await self.redis.zadd(self._key("lanes"), {str(lease.lane): 1}, xx=True, lt=True)
 
     async def pass_time(self, seconds: float) -> None:
         """Let it be later, for everything that waits in a lane or limits one."""
-        await self.redis.execute_command("EVAL", _PASS_TIME, 0, round(seconds * 1000), PREFIX, *_IN_LANES)
+        await self.redis.execute_command("EVAL", _PASS_TIME, 0, round(seconds * 1000), cell_prefix(0), *_IN_LANES)

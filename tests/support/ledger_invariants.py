@@ -9,9 +9,8 @@ from itertools import pairwise
 from typing import Any
 
 from ledger import Ledger
-from ledger.keys import PREFIX
 from tests.support import stored_payments
-from tests.support.ledger_redis import redis_of
+from tests.support.ledger_redis import redis_of, without_prefix
 from tests.support.stored_rows import taken_apart
 
 
@@ -68,7 +67,10 @@ return all
 async def _read(ledger: Ledger) -> _Contents:
     contents = _Contents(now=await ledger.now() * 1000)
     rows: Any = await redis_of(ledger).execute_command("EVAL", _ALL, 0)
-    index = next((_pairs(value) for name, _, value in rows if name.decode() == PREFIX + "events"), {})
+    index: dict[bytes, bytes] = {}
+    for name, _, value in rows:
+        if without_prefix(name.decode()) == "events":
+            index |= _pairs(value)
     for name, kind, value in rows:
         _sort_in(contents, name.decode(), kind, value, index)
     contents.index = {event.decode(): of.decode() for event, of in index.items()}
@@ -80,9 +82,9 @@ def _pairs(flat: Any) -> dict[bytes, bytes]:
 
 
 def _sort_in(contents: _Contents, name: str, kind: bytes, value: Any, index: Mapping[bytes, bytes]) -> None:
-    if not name.startswith(PREFIX):
+    if not name.startswith(("{relay}:", "{relay:")):
         contents.foreign.append(name)
-    short = name.removeprefix(PREFIX)
+    short = without_prefix(name)
     pairs = list(zip(value[::2], value[1::2], strict=True)) if kind != b"set" else []
     if kind == b"zset":
         contents.sets[short] = {member.decode(): float(score) for member, score in pairs}

@@ -1,18 +1,47 @@
-"""The Redis behind a ledger and the full names of its keys, for tests that read or damage what it holds."""
+"""The Redis behind a ledger and the full names of its keys, for tests that read or damage what it holds.
+
+Ledgers of tests have one cell unless they say otherwise.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 from ledger import Ledger
-from ledger.keys import PREFIX
+from ledger.keys import IN_SHARED, SHARED_PREFIX, cell_of, cell_prefix
+
+CELLS = 16
+"""How many cells processes have that are not given a number."""
+_IN_BOTH = ("name", "open", "minute", "probe")
 
 
-def key(*parts: str) -> str:
-    """The full name of a key: ``key("pay", "default/imp_1")``."""
-    return PREFIX + ":".join(parts)
+def key(*parts: str, cells: int = 1, merchant: str = "default") -> str:
+    """The full name of a key: ``key("pay", "default/imp_1")``; that of the cell where a cell has such a key."""
+    if parts[0].split(":")[0] in IN_SHARED and parts[0] not in _IN_BOTH:
+        return shared_key(*parts)
+    return cell_prefix(cell_of(merchant, cells)) + ":".join(parts)
+
+
+def shared_key(*parts: str) -> str:
+    """The full name of a key that all cells share."""
+    return SHARED_PREFIX + ":".join(parts)
+
+
+def without_prefix(name: str) -> str:
+    """The name of a key within its cell."""
+    return name.partition(":")[2] if name.startswith(SHARED_PREFIX) else name.partition("}:")[2]
+
+
+def in_all_cells(*parts: str) -> str:
+    """A pattern of the full names of a key, in whatever cell it is: ``in_all_cells("pay", "*")``."""
+    return f"{{relay:*}}:{':'.join(parts)}"
 
 
 def redis_of(ledger: Ledger) -> Any:
-    """The client of the node that has the ledger, as far as is known; `Any`, because redis-py's types are too wide."""
-    return ledger.store.redis
+    """The client of the servers that have the ledger; `Any`, because redis-py's types are too wide."""
+    return ledger.cells.scripting.servers.client
+
+
+def cells_of(ledger: Ledger) -> int:
+    """How many cells a ledger has."""
+    return len(ledger.cells)

@@ -36,11 +36,13 @@ class ReplayDriver:
         await self._record()
         now = await self._ledger.now()
         until = now if selection.until is None else min(selection.until, now)
-        return await self.history.replayable.count(await self._ledger.endpoints.recipients(selection), selection, until)
+        return await self.history.replayable.count(
+            await self._ledger.endpoints.recipients_in(0, selection), selection, until
+        )
 
     async def create(self, selection: Selection, rate: float) -> Replay:
         """Begin a replay."""
-        return await self._ledger.replays.create(selection, rate, await self.count(selection))
+        return await self._ledger.replays.create(selection, rate, {0: await self.count(selection)})
 
     async def step(self, replay_id: str, now: float) -> float | None:
         """Do a step of a replay, as a worker does."""

@@ -11,19 +11,20 @@ from typing import Any
 
 import redis.asyncio
 
-from ledger.keys import PREFIX
 from schemas import wire
-from tests.support import stored_payments, stored_rows
-from tests.support.ledger_redis import key
+from tests.support import ledger_redis, stored_payments, stored_rows
+from tests.support.ledger_redis import CELLS, without_prefix
 
 Row = dict[str, str]
 
 
 class LedgerState:
-    """A ledger, seen from below. ``redis`` is a client of its database that decodes answers."""
+    """A ledger, seen from below. ``redis`` is a client of its database that decodes answers. Where a method is given no
+    merchant, it is `default`."""
 
-    def __init__(self, client: redis.asyncio.Redis) -> None:
+    def __init__(self, client: redis.asyncio.Redis, cells: int = CELLS) -> None:
         self.redis: Any = client
+        self._cells = cells
 
     async def leased_lanes(self) -> list[str]:
         """The lanes in which something is leased."""
@@ -35,8 +36,8 @@ class LedgerState:
 
     async def waiting(self, lane: str, before: float) -> int:
         """How many members of a lane are leased, or due before a time in UNIX seconds."""
-        due = await self.redis.zcount(key("due", lane), "-inf", int(before * 1000))
-        return int(due + await self.redis.zcard(key("leased", lane)))
+        due = await self.redis.zcount(self._key("due", lane), "-inf", int(before * 1000))
+        return int(due + await self.redis.zcard(self._key("leased", lane)))
 
     async def notifications(self) -> list[str]:
         """The ids of all notifications that wait for a refresh, oldest first."""
@@ -58,7 +59,7 @@ class LedgerState:
         """How many notifications, or deliveries to an endpoint, are not settled."""
         if endpoint is None:
             return len(await stored_payments.waiting(self.redis))
-        return int(await self.redis.zcard(key("dlvs", "s", f"{endpoint}/pending")))
+        return int(await self.redis.zcard(self._key("dlvs", "s", f"{endpoint}/pending")))
 
     async def deliveries(self, endpoint: str) -> dict[tuple[str, int], str]:
         """The state of each delivery to an endpoint, by imp_uid and sequence."""
@@ -89,73 +90,78 @@ class LedgerState:
 
     async def age_heartbeat(self, worker: str, seconds: int) -> None:
         """Move a worker's last heartbeat so far into the past."""
-        when, _, row = (await self.redis.hget(key("workers"), worker)).partition(":")
-        await self.redis.hset(key("workers"), worker, f"{int(when) - seconds * 1000}:{row}")
+        when, _, row = (await self.redis.hget(self._key("workers"), worker)).partition(":")
+        await self.redis.hset(self._key("workers"), worker, f"{int(when) - seconds * 1000}:{row}")
 
     async def put_merchant(self, name: str, token: str | None = None) -> None:
         """Make a merchant, or change its webhook token, as the console does."""
         token_hash = hashlib.sha256(token.encode()).hexdigest() if token else ""
-        await self.redis.zadd(key("merchants"), {name: 1})
-        await self.redis.hset(key("merchant", name), mapping={"created_at": "1", "token_hash": token_hash})
+        await self.redis.zadd(self._key("merchants", merchant=name), {name: 1})
+        await self.redis.hset(
+            self._key("merchant", name, merchant=name), mapping={"created_at": "1", "token_hash": token_hash}
+        )
 
     async def merchant(self, name: str) -> Row:
         """A merchant as it is stored; empty where there is none."""
-        return dict(await self.redis.hgetall(key("merchant", name)))
+        return dict(await self.redis.hgetall(self._key("merchant", name, merchant=name)))
 
     async def endpoint(self, identity: str) -> Row:
         """An endpoint as it is stored."""
-        return dict(await self.redis.hgetall(key("endpoint", identity)))
+        return dict(await self.redis.hgetall(self._key("endpoint", identity)))
 
     async def refusals(self) -> tuple[dict[str, int], dict[str, int]]:
         """How many webhooks were refused, by merchant and status, and by reason of a body."""
-        rows = [await self.redis.hgetall(key(name)) for name in ("refusals", "refused_bodies")]
+        rows = [await self.redis.hgetall(self._key(name)) for name in ("refusals", "refused_bodies")]
         by_status, by_reason = ({name: int(count) for name, count in row.items()} for row in rows)
         return by_status, by_reason
 
     async def spools(self) -> dict[str, str]:
         """What each receiver has said of its spool."""
-        return dict(await self.redis.hgetall(key("spools")))
+        return dict(await self.redis.hgetall(self._key("spools")))
 
     async def report_spool(self, receiver: str, text: str) -> None:
         """Say something of a receiver's spool."""
-        await self.redis.hset(key("spools"), receiver, text)
+        await self.redis.hset(self._key("spools"), receiver, text)
 
     async def iamport_tokens(self) -> list[str]:
         """i'mport's access tokens, as they are stored."""
-        return [str(await self.redis.get(PREFIX + "imp_token:" + name)) for name in await self._named("imp_token:")]
+        return [str(await self.redis.get(self._key("imp_token", name))) for name in await self._named("imp_token:")]
 
     async def naming(self, word: str) -> list[str]:
         """Every key that has this word in its name, without the prefix of all."""
         found = [name async for name in self.redis.scan_iter(match=f"*{word}*", count=1000)]
-        return sorted(name.removeprefix(PREFIX) for name in found)
+        return sorted(map(without_prefix, found))
 
     async def hashes(self, start: str, *fields: str) -> dict[str, list[Any]]:
         """These fields of every hash whose name begins so, by the rest of its name; none without the first field."""
-        names = await self._named(start)
-        rows = await self._some([PREFIX + start + name for name in names], *fields)
-        return {name: row for name, row in zip(names, rows, strict=True) if row[0] is not None}
+        names = sorted([name async for name in self.redis.scan_iter(match=f"{{relay*}}:{start}*", count=1000)])
+        rows = zip(names, await self._some(names, *fields), strict=True)
+        return {without_prefix(name).removeprefix(start): row for name, row in rows if row[0] is not None}
 
     async def leader(self, what: str) -> str | None:
         """Which worker does something alone, e.g. `record`."""
-        found: str | None = await self.redis.get(key("leader", what))
+        found: str | None = await self.redis.get(self._key("leader", what))
         return found
 
     async def value(self, name: str) -> str | None:
         """What a key holds that is one string, e.g. `recorded`."""
-        found: str | None = await self.redis.get(key(name))
+        found: str | None = await self.redis.get(self._key(name))
         return found
 
     async def is_rewriting(self) -> bool:
         """Whether workers are writing what the ledger holds to history again."""
-        return bool(await self.redis.exists(key("rewriting"), key("lacking")))
+        return bool(await self._named("rewriting") or await self._named("lacking"))
 
     async def depose(self, what: str) -> None:
         """Let another worker do something that one does alone, though the one goes on with it."""
-        await self.redis.delete(key("leader", what))
+        await self.redis.delete(self._key("leader", what))
 
     async def _named(self, start: str) -> list[str]:
-        found = [name async for name in self.redis.scan_iter(match=f"{PREFIX}{start}*", count=1000)]
-        return sorted(name.removeprefix(PREFIX + start) for name in found)
+        found = [without_prefix(name) async for name in self.redis.scan_iter(match=f"{{relay*}}:{start}*", count=1000)]
+        return sorted(name.removeprefix(start) for name in found)
+
+    def _key(self, *parts: str, merchant: str = "default") -> str:
+        return ledger_redis.key(*parts, cells=self._cells, merchant=merchant)
 
     async def _some(self, names: Sequence[str], *fields: str) -> list[list[Any]]:
         pipe = self.redis.pipeline(transaction=False)

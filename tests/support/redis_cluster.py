@@ -10,7 +10,7 @@ from pathlib import Path
 
 import redis
 
-from ledger.keys import PREFIX
+from ledger.keys import cell_prefix
 from tests.support.redis_process import RedisServer, open_ledger
 from tests.support.waiting import until_now
 
@@ -21,8 +21,8 @@ _FORMING_TIMEOUT_MS = 60_000
 
 
 class Cluster:
-    """``nodes`` by port, there from the start on. ``owner`` is the port of the primary that has the ledger, as the
-    nodes said at the start."""
+    """``nodes`` by port, there from the start on. ``owner`` is the port of the primary that has the first cell, as
+    the nodes said at the start."""
 
     def __init__(self, free_port: Callable[[], int], folder: Path, primaries: int = 3, replicas: bool = True) -> None:
         self._free_port = free_port
@@ -51,14 +51,15 @@ class Cluster:
             with client(replica) as one:
                 one.execute_command("CLUSTER REPLICATE", self.id_of(its_primary))
         until_now(self._replicated, "the replicas have caught up")
-        with client(self.primaries[0]) as any_one:
-            self.slot = int(any_one.execute_command("CLUSTER KEYSLOT", PREFIX))
-        self.owner = self.primaries[self.slot * len(self.primaries) // SLOTS]
+        self.slot = self.slot_of(0)
+        self.owner = self.owner_of(0)
         self.others = [port for port in self.primaries if port != self.owner]
-        with client(self.owner) as owner:
-            open_ledger(owner)
+        with redis.RedisCluster(host="127.0.0.1", port=self.owner) as all_of_them:
+            open_ledger(all_of_them)
             if self.replicas:
-                assert owner.wait(1, _FORMING_TIMEOUT_MS) == 1, "its replica does not have it"
+                primaries = redis.RedisCluster.PRIMARIES
+                acks = all_of_them.execute_command("WAIT", 1, _FORMING_TIMEOUT_MS, target_nodes=primaries)
+                assert acks == len(self.replicas), "a replica does not have it"
 
     def stop(self) -> None:
         """End all nodes."""
@@ -69,6 +70,15 @@ class Cluster:
         """A Cluster URL that names these nodes."""
         return "redis+cluster://" + ",".join(f"127.0.0.1:{port}" for port in ports)
 
+    def slot_of(self, cell: int) -> int:
+        """The slot of a cell."""
+        with client(self.primaries[0]) as any_one:
+            return int(any_one.execute_command("CLUSTER KEYSLOT", cell_prefix(cell)))
+
+    def owner_of(self, cell: int) -> int:
+        """The port of the primary that had a cell at the start."""
+        return self.primaries[self.slot_of(cell) * len(self.primaries) // SLOTS]
+
     def id_of(self, port: int) -> str:
         """How the Cluster calls a node."""
         with client(port) as one:
@@ -76,20 +86,23 @@ class Cluster:
 
     @property
     def replica(self) -> int:
-        """The replica of the ledger's first owner."""
+        """The replica of its first owner."""
         return self.replicas[self.primaries.index(self.owner)]
 
-    async def migrate(self, to: int, pause: float = 0.0) -> None:
-        """Move the ledger's slot to another primary, a few keys at a time, as ``redis-cli --cluster reshard`` does."""
-        with client(self.owner) as source, client(to) as target:
-            target.execute_command("CLUSTER SETSLOT", self.slot, "IMPORTING", self.id_of(self.owner))
-            source.execute_command("CLUSTER SETSLOT", self.slot, "MIGRATING", self.id_of(to))
-            while keys := source.execute_command("CLUSTER GETKEYSINSLOT", self.slot, 5):
+    async def migrate(self, to: int, pause: float = 0.0, cell: int = 0) -> None:
+        """Move a cell from where it was at the start to another primary, a few keys at a time, as
+        ``redis-cli --cluster reshard`` does."""
+        slot, owner = self.slot_of(cell), self.owner_of(cell)
+        with client(owner) as source, client(to) as target:
+            target.execute_command("CLUSTER SETSLOT", slot, "IMPORTING", self.id_of(owner))
+            source.execute_command("CLUSTER SETSLOT", slot, "MIGRATING", self.id_of(to))
+            while keys := source.execute_command("CLUSTER GETKEYSINSLOT", slot, 5):
                 source.execute_command("MIGRATE", "127.0.0.1", to, "", 0, 5000, "KEYS", *keys)
                 await asyncio.sleep(pause)
             for one in (target, source):
-                one.execute_command("CLUSTER SETSLOT", self.slot, "NODE", self.id_of(to))
-        self.owner = to
+                one.execute_command("CLUSTER SETSLOT", slot, "NODE", self.id_of(to))
+        if cell == 0:
+            self.owner = to
 
     def _start_node(self) -> int:
         port, timeout = self._free_port(), str(NODE_TIMEOUT_MS)

@@ -11,7 +11,8 @@ from pathlib import Path
 import redis
 
 from cli.embedded import answers, arguments, find_server
-from tests.support.ledger_redis import key
+from ledger.keys import cell_prefix
+from tests.support.ledger_redis import CELLS, shared_key
 from tests.support.waiting import PATIENCE, until_now
 
 
@@ -104,9 +105,11 @@ class RedisServer(RedisProcess):
             open_ledger(client)
 
 
-def open_ledger(client: redis.Redis) -> None:
+def open_ledger(client: redis.Redis | redis.RedisCluster) -> None:
     """Open the ledger of a Redis, as a worker does that knows its history: most tests have no worker."""
-    client.set(key("open"), "1")
+    for prefix in (shared_key(""), *map(cell_prefix, range(CELLS))):
+        client.set(prefix + "open", "1")
+        client.set(prefix + "name", "ldg_test")
 
 
 def queue_url(redis_url: str) -> str:

@@ -16,6 +16,7 @@ from cryptography.fernet import Fernet
 from ledger import Ledger
 from schemas import wire
 from tests.support.clients import http_client
+from tests.support.ledger_redis import CELLS
 from tests.support.processes import Process, Processes
 from tests.support.redis_process import queue_url
 from tests.support.subscribers import RecordingSubscriber
@@ -58,7 +59,8 @@ class Relay:
         self.api = http_client(self.url("console"), headers=headers)
         self.sandbox = http_client(self.url("sandbox"))
         self.intake = http_client(self.url("receiver"))
-        self.ledger = Ledger.connect(redis_url, self.environ.get("RELAY_QUEUE_URL", queue_url(redis_url)))
+        queue = self.environ.get("RELAY_QUEUE_URL", queue_url(redis_url))
+        self.ledger = Ledger.connect(redis_url, queue, cells=int(self.environ.get("RELAY_CELLS", CELLS)))
 
     def url(self, name: str) -> str:
         """Where the receiver, the console or the sandbox listens."""

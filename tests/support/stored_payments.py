@@ -6,27 +6,27 @@ Takes any client of redis-py, also one that decodes answers: packed bytes are re
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
+from itertools import chain
 from typing import Any
 
 from redis.client import NEVER_DECODE
 
-from ledger.keys import OUTBOX, PREFIX
+from ledger.keys import OUTBOX
 from ledger.waiting import unpack_settled, unpack_stored
 from schemas import wire
 from schemas.compression import compress, decompress
 from schemas.outbox.codec import unpack
 from schemas.outbox.entries import Notification
-from tests.support.ledger_redis import key
+from tests.support import stored_rows
+from tests.support.ledger_redis import in_all_cells
 
 _ITEMS = 'return redis.call("XRANGE", KEYS[1], "-", "+")'
 
 
 async def rows(client: Any) -> AsyncIterator[tuple[str, Mapping[bytes, bytes]]]:
     """The rows of all payments, by `merchant/imp_uid`."""
-    async for name in client.scan_iter(key("pay", "*"), count=1000):
-        text = name if isinstance(name, str) else name.decode()
-        if row := await client.execute_command("HGETALL", text, **{NEVER_DECODE: True}):
-            yield text.removeprefix(key("pay", "")), row
+    async for name, row in stored_rows.hashes(client, "pay", "*"):
+        yield name.removeprefix("pay:"), row
 
 
 async def records(client: Any) -> dict[str, dict[str, str]]:
@@ -43,17 +43,15 @@ def fields_of(row: Mapping[bytes, bytes]) -> dict[str, str]:
 
 async def change(client: Any, payment: str, **fields: str) -> None:
     """Store other values in some fields of a record."""
-    packed = await client.execute_command("HGET", key("pay", payment), "record", **{NEVER_DECODE: True})
-    kept = wire.loads(decompress(packed))
-    await client.hset(
-        key("pay", payment), "record", compress(wire.dumps({**kept, "fields": {**kept["fields"], **fields}}))
-    )
+    (name,) = [name async for name in client.scan_iter(in_all_cells("pay", payment), count=1000)]
+    kept = wire.loads(decompress(await client.execute_command("HGET", name, "record", **{NEVER_DECODE: True})))
+    await client.hset(name, "record", compress(wire.dumps({**kept, "fields": {**kept["fields"], **fields}})))
 
 
 async def facts(client: Any, payment: str) -> int:
     """How many facts the record of a payment has."""
-    packed = await client.execute_command("HGET", key("pay", payment), "record", **{NEVER_DECODE: True})
-    return len(wire.loads(decompress(packed))["facts"]) if packed else 0
+    packed = [row[b"record"] async for name, row in rows(client) if name == payment and b"record" in row]
+    return len(wire.loads(decompress(packed[0]))["facts"]) if packed else 0
 
 
 async def waiting(client: Any) -> dict[str, tuple[Notification, str]]:
@@ -82,10 +80,11 @@ async def kept(client: Any) -> dict[str, str]:
 async def settled(client: Any) -> dict[str, Notification]:
     """Notifications that were settled since the outbox was last trimmed, as history would have them."""
     found: dict[str, Notification] = {}
+    names = [name async for name in client.scan_iter(in_all_cells(OUTBOX()), count=1000)]
     # In a script, because redis-py makes a dict of an item, which has many fields of one name.
-    items = await client.execute_command("EVAL", _ITEMS, 1, PREFIX + OUTBOX(), **{NEVER_DECODE: True})
+    some = [await client.execute_command("EVAL", _ITEMS, 1, name, **{NEVER_DECODE: True}) for name in names]
     entries: list[tuple[bytes, bytes]] = []
-    for _, item in items:
+    for _, item in chain.from_iterable(some):
         for name, value in zip(item[::2], item[1::2], strict=True):
             entries.append((value, b"") if name == b"e" else (entries.pop()[0], value))
     for one in (unpack(*entry) for entry in entries):

@@ -6,16 +6,15 @@ Takes any client of redis-py, also one that decodes answers: packed bytes are re
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from importlib.resources import files
 from typing import Any
 
 import msgpack
 from redis.client import NEVER_DECODE
 
-from ledger.keys import PREFIX
 from schemas.compression import decompress
-from tests.support.ledger_redis import key
+from tests.support.ledger_redis import in_all_cells, without_prefix
 
 Row = dict[str, str]
 
@@ -33,16 +32,21 @@ _EVENT, _DELIVERY = _names("rows.lua", "EVENT"), _names("deliveries.lua", "DELIV
 async def read(client: Any, kind: str) -> dict[str, Row]:
     """All events (`evt`), deliveries (`dlv`) or objects (`snaps`, by payment), taken out of their rows."""
     found: dict[str, Row] = {}
-    index = await _hash(client, key("events"))
+    index: dict[bytes, bytes] = {}
+    async for _, row in hashes(client, "events"):
+        index |= row
     for start in ("pay", "evt"):
-        async for name in client.scan_iter(key(start, "*"), count=1000):
-            text = name if isinstance(name, str) else name.decode()
-            found |= taken_apart(text.removeprefix(PREFIX), await _hash(client, text), index)
+        async for name, row in hashes(client, start, "*"):
+            found |= taken_apart(name, row, index)
     return {name.partition(":")[2]: row for name, row in found.items() if name.startswith(f"{kind}:")}
 
 
-async def _hash(client: Any, name: str) -> dict[bytes, bytes]:
-    return dict(await client.execute_command("HGETALL", name, **{NEVER_DECODE: True}))
+async def hashes(client: Any, *parts: str) -> AsyncIterator[tuple[str, dict[bytes, bytes]]]:
+    """All hashes whose name within their cell matches this, by that name."""
+    async for found in client.scan_iter(in_all_cells(*parts), count=1000):
+        name = found if isinstance(found, str) else found.decode()
+        if row := await client.execute_command("HGETALL", name, **{NEVER_DECODE: True}):
+            yield without_prefix(name), row
 
 
 def taken_apart(name: str, row: Mapping[bytes, bytes], index: Mapping[bytes, bytes]) -> dict[str, Row]:

@@ -81,7 +81,7 @@ class MerchantWorkers:
 
     async def look(self) -> None:
         """Refresh what is due."""
-        await self.refresher.refresh(str(REFRESH))
+        await self.refresher.refresh(REFRESH.address)
 
     async def reconcile(self, job: str = AUTOMATIC) -> Reconciliation:
         """A whole run, with the refreshes that it asks for; returns the run."""

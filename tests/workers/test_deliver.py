@@ -52,7 +52,7 @@ class House:
 
     async def deliver(self) -> None:
         """Have a turn, and wait until everything it began has ended."""
-        await self.deliverer.deliver(str(LANE))
+        await self.deliverer.deliver(LANE.address)
         await self.rest()
 
     async def rest(self) -> None:
@@ -214,12 +214,12 @@ async def test_a_hanging_endpoint_is_tested_all_the_same(house: House) -> None:
     async with Subscriber(holding(release)) as subscriber:
         await house.subscribe(subscriber, max_in_flight=1)
         await house.driver.record_for(LANE, 2)
-        await house.deliverer.deliver(str(LANE))
+        await house.deliverer.deliver(LANE.address)
         await subscriber.received(1)
         await house.driver.ledger.deliveries.send_test("ep_1", "evt_test", TEST_BODY)
         async with asyncio.timeout(PATIENCE):
             while len(subscriber.requests) < 2:  # the turn before may still be going on
-                await house.deliverer.deliver(str(LANE))
+                await house.deliverer.deliver(LANE.address)
                 await asyncio.sleep(0.05)
         release.set()
         await house.rest()
@@ -262,7 +262,7 @@ async def test_failures_at_the_old_url_do_not_count_at_the_new_one(house: House)
     async with Subscriber(Behaviour("old", play, "disable", 410)) as old, Subscriber(CATALOGUE["ok"]) as new:
         await house.subscribe(old)
         await house.driver.record_for(LANE, 6)
-        await house.deliverer.deliver(str(LANE))
+        await house.deliverer.deliver(LANE.address)
         await old.received(6)
         await house.driver.ledger.endpoints.update("ep_1", lambda endpoint: replace(endpoint, url=new.url))
         release.set()
@@ -279,7 +279,7 @@ async def test_an_endpoint_that_is_deleted_meanwhile(house: House) -> None:
     async with Subscriber(holding(release)) as subscriber:
         await house.subscribe(subscriber)
         await house.driver.record_for(LANE, 2)
-        await house.deliverer.deliver(str(LANE))
+        await house.deliverer.deliver(LANE.address)
         await subscriber.received(2)
         await house.driver.ledger.endpoints.delete("ep_1")
         release.set()
@@ -294,7 +294,7 @@ async def test_no_more_is_under_way_than_the_endpoint_takes(house: House) -> Non
         await house.subscribe(subscriber, max_in_flight=3)
         await house.driver.record_for(LANE, 5)
         for _ in range(4):
-            await house.deliverer.deliver(str(LANE))
+            await house.deliverer.deliver(LANE.address)
             await asyncio.sleep(0.1)
         assert len(subscriber.requests) == 3
         release.set()
@@ -309,7 +309,7 @@ async def test_stopping_waits_for_what_is_under_way(house: House) -> None:
     async with Subscriber(holding(release)) as subscriber:
         await house.subscribe(subscriber)
         await house.driver.record_for(LANE, 3)
-        await house.deliverer.deliver(str(LANE))
+        await house.deliverer.deliver(LANE.address)
         await asyncio.sleep(0)
         stopping = asyncio.create_task(house.deliverer.finish(10))
         await subscriber.received(3)
@@ -327,7 +327,7 @@ async def test_stopping_waits_no_longer_than_it_may(house: House) -> None:
     async with Subscriber(holding(release)) as subscriber:
         await house.subscribe(subscriber)
         await house.driver.look(paid())
-        await house.deliverer.deliver(str(LANE))
+        await house.deliverer.deliver(LANE.address)
         await subscriber.received(1)
         await house.deliverer.finish(0.1)
         assert len(house.driver.ledger.leases._held) == 1

@@ -31,7 +31,7 @@ from history import History
 from iamport.merchant_clients import MerchantClients
 from iamport.transport import production_transport
 from ledger import Ledger
-from ledger.store import Store
+from ledger.scripting import Scripting
 from runtime.encryption import Sealer
 from runtime.settings import Settings
 from workers.cold_payments import ColdPayments
@@ -40,7 +40,7 @@ from workers.refresh import Refresher
 
 what, at, redis_url, queue_url, history_url, iamport_url, watched = sys.argv[1:]
 ledger.retention.MOST_ROWS = 1
-left, run_all = int(at), Store.run_all
+left, run = int(at), Scripting.run
 
 def step():
     global left
@@ -48,15 +48,15 @@ def step():
     if left == 0:
         os.kill(os.getpid(), 9)
 
-async def watched_run_all(store, name, *args, **options):
-    if name not in watched.split():
-        return await run_all(store, name, *args, **options)
+async def watched_run(scripting, calls, **options):
+    if not {call.name for call in calls} & set(watched.split()):
+        return await run(scripting, calls, **options)
     step()
-    answer = await run_all(store, name, *args, **options)
+    answers = await run(scripting, calls, **options)
     step()
-    return answer
+    return answers
 
-Store.run_all = watched_run_all
+Scripting.run = watched_run
 
 async def work():
     settings = Settings.load({"IMP_KEY": "k", "IMP_SECRET": "s", "IMP_API_URL": iamport_url,
@@ -70,7 +70,7 @@ async def work():
         sealer, transport = Sealer([Fernet.generate_key().decode()]), production_transport()
         clients = MerchantClients(settings, sealer, transport, relay.tokens, relay.merchants.get)
         cold = ColdPayments(settings, relay, history)
-        await Refresher(settings, relay, cold, clients, WorkerMetrics(), random.Random(1)).refresh("refresh/default")
+        await Refresher(settings, relay, cold, clients, WorkerMetrics(), random.Random(1)).refresh("00:refresh/default")
 
 asyncio.run(work())
 os._exit(0)

@@ -31,7 +31,7 @@ async def test_one_look_finds_thousands_of_deposits(shop: Shop) -> None:
     for news in (1501, 1501):
         await shop.driver.accept("imp_fixed")
         await shop.driver.accept("imp_1")
-        await shop.refresh(str(REFRESH))
+        await shop.refresh(REFRESH.address)
         assert await shop.statuses() == {"imp_1": "paid", "imp_fixed": "paid"}
         assert len(await shop.driver.ids("evt")) == news
         assert await shop.driver.due(REFRESH) == {}
@@ -47,14 +47,14 @@ async def test_a_payment_that_redis_has_no_room_for_is_put_off_alone(shop: Shop)
     used = int((await redis.info("memory"))["used_memory"])
     try:
         await redis.config_set("maxmemory", used + 4_000_000)
-        await shop.refresh(str(REFRESH))
+        await shop.refresh(REFRESH.address)
         assert await shop.statuses() == {"imp_1": "paid", "imp_2": "paid"}
         assert list(await shop.driver.due(REFRESH)) == ["imp_fixed"]
         assert await redis.hget(key("tries", str(REFRESH)), "imp_fixed") == b"1"
     finally:
         await redis.config_set("maxmemory", 0)
     await shop.driver.pass_time(10)
-    await shop.refresh(str(REFRESH))
+    await shop.refresh(REFRESH.address)
     assert (await shop.statuses())["imp_fixed"] == "paid"
 
 
@@ -68,7 +68,7 @@ async def test_one_payment_that_fails_for_its_size_leaves_the_others_alone(shop:
     used = int((await redis.info("memory"))["used_memory"])
     try:
         await redis.config_set("maxmemory", used + 3_000_000)
-        await shop.refresh(str(REFRESH))
+        await shop.refresh(REFRESH.address)
         assert "imp_large" in await shop.driver.due(REFRESH)
         assert "imp_large" not in await shop.statuses()
         assert {*await shop.statuses(), *await shop.driver.due(REFRESH)} == {"imp_1", "imp_2", "imp_large"}
@@ -81,7 +81,7 @@ async def test_steps_that_were_written_are_logged_where_a_later_one_fails(shop: 
     shop.shown["imp_fixed"] = fixed(1500)
     await shop.driver.accept("imp_fixed")
     with structlog.testing.capture_logs() as lines:
-        looking = asyncio.create_task(shop.refresh(str(REFRESH)))
+        looking = asyncio.create_task(shop.refresh(REFRESH.address))
         async with asyncio.timeout(30):
             while not await shop.driver.ids("evt"):  # noqa: ASYNC110
                 await asyncio.sleep(0.001)

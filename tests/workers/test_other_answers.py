@@ -143,9 +143,9 @@ async def test_a_list_with_the_payments_of_others(shop: MerchantWorkers) -> None
     shop.stub.reply = show
     await shop.reconcile()
     for seconds in (3, 15, 40):
-        await shop.refresher.refresh("unknown/default")
+        await shop.refresher.refresh("00:unknown/default")
         await shop.driver.pass_time(seconds)
-    await shop.refresher.refresh("unknown/default")
+    await shop.refresher.refresh("00:unknown/default")
     run = await shop.reconcile()
     assert run.repaired == 0
     assert await shop.events("imp_other") == []

@@ -77,7 +77,7 @@ async def test_a_hanging_endpoint_holds_few(house: House) -> None:
         await house.subscribe(subscriber, places=FIRST, max_in_flight=64)
         await house.driver.record_for(LANE, 20)
         for _ in range(4):
-            await house.deliverer.deliver(str(LANE))
+            await house.deliverer.deliver(LANE.address)
             await asyncio.sleep(0.1)
         assert len(subscriber.requests) == FIRST
         release.set()
@@ -100,7 +100,7 @@ async def test_one_slow_callback_does_not_hold_up_a_lane(house: House) -> None:
         await house.subscribe(subscriber, places=FIRST)
         await house.driver.record_for(LANE, 8)
         for _ in range(10):
-            await house.deliverer.deliver(str(LANE))
+            await house.deliverer.deliver(LANE.address)
             await asyncio.sleep(0.1)
         assert (await house.states()).count("delivered") == 5
         release.set()

@@ -186,7 +186,7 @@ async def test_default_is_not_reconciled_before_it_is_set_up(books: Books) -> No
     await books.ledger.merchants.delete("default")
     await books.ledger.merchants.put("shop", imp_key="", imp_secret="")
     await books.schedule_all()
-    assert await books.driver.redis.zrange("{relay}:due:job/reconcile", 0, -1) == [b"auto/shop"]
+    assert await books.driver.redis.zrange("{relay:00}:due:job/reconcile", 0, -1) == [b"auto/shop"]
     assert await books.step(DEFAULT, NOW) is None
 
 

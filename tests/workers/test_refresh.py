@@ -63,7 +63,7 @@ async def test_what_is_due_is_looked_at_in_one_call(shop: Shop) -> None:
     shop.pay(*(f"imp_{n}" for n in range(100)))
     for n in range(100):
         await shop.driver.accept(f"imp_{n}")
-    await shop.refresh(str(REFRESH))
+    await shop.refresh(REFRESH.address)
     assert [len(asked.imp_uids) for asked in shop.stub.calls] == [100]
     assert set((await shop.statuses()).values()) == {"paid"}
     assert len(await shop.driver.ids("evt")) == 100
@@ -77,7 +77,7 @@ async def test_deadlines_pass_by_redis_clock(shop: Shop, monkeypatch: pytest.Mon
     account = {"status": "ready", "pay_method": "vbank", "vbank_num": "1", "vbank_name": "bank", "paid_at": 0}
     shop.shown["imp_1"] = payment("imp_1", vbank_date=now + 3600, vbank_issued_at=now - 60, **account)
     await shop.driver.accept("imp_1")
-    await shop.refresh(str(REFRESH))
+    await shop.refresh(REFRESH.address)
     assert await shop.statuses() == {"imp_1": "virtual_account_issued"}
     (due,) = (await shop.driver.due(REFRESH)).values()
     assert 3600 - 60 <= due / 1000 - now <= 2 * 3600
@@ -86,12 +86,12 @@ async def test_deadlines_pass_by_redis_clock(shop: Shop, monkeypatch: pytest.Mon
 async def test_a_made_up_payment_is_rejected_in_the_end(shop: Shop) -> None:
     """It is looked at again by its schedule, apart from the others, and then its notification is rejected."""
     one = await shop.driver.accept("imp_forged")
-    await shop.refresh(str(REFRESH))
+    await shop.refresh(REFRESH.address)
     for seconds in (2, 10, 30):
         assert await shop.driver.outcome(one) == "pending"
-        await shop.refresh(str(UNKNOWN))
+        await shop.refresh(UNKNOWN.address)
         await shop.driver.pass_time(seconds)
-        await shop.refresh(str(UNKNOWN))
+        await shop.refresh(UNKNOWN.address)
     assert len(shop.stub.calls) == 4
     assert await shop.driver.outcome(one) == "rejected"
     assert (await shop.driver.lanes(), await shop.statuses()) == ({}, {})
@@ -101,11 +101,11 @@ async def test_a_payment_once_seen_is_never_rejected(shop: Shop) -> None:
     """A 404 about it is i'mport failing: it waits and is asked for again."""
     shop.pay("imp_1")
     await shop.driver.accept("imp_1")
-    await shop.refresh(str(REFRESH))
+    await shop.refresh(REFRESH.address)
     shop.shown.clear()
     one = await shop.driver.accept("imp_1")
     for _ in range(6):
-        await shop.refresh(str(REFRESH))
+        await shop.refresh(REFRESH.address)
         await shop.driver.pass_time(4000)
     assert await shop.driver.outcome(one) == "pending"
     assert list(await shop.driver.due(REFRESH)) == ["imp_1"]
@@ -119,16 +119,16 @@ async def test_an_i_mport_that_fails_is_left_in_peace(shop: Shop, answer: bytes 
     for n in range(10):
         await shop.driver.accept(f"imp_{n}")
     shop.stub.reply = always(answer)
-    await shop.refresh(str(REFRESH))
+    await shop.refresh(REFRESH.address)
     asked = len(shop.stub.calls)
-    await shop.refresh(str(REFRESH))
+    await shop.refresh(REFRESH.address)
     assert len(shop.stub.calls) == asked
     assert (await shop.driver.ledger.merchants.get("default")).trouble is not None
     shop.stub.reply = shop.show
     shop.stub.asked.clear()
     await shop.driver.pass_time(40)
-    await shop.refresh(str(REFRESH))
-    await shop.refresh(str(REFRESH))
+    await shop.refresh(REFRESH.address)
+    await shop.refresh(REFRESH.address)
     assert [len(call.imp_uids) for call in shop.stub.calls] == [1, 9]
     assert len(await shop.statuses()) == 10
     assert (await shop.driver.ledger.merchants.get("default")).trouble is None
@@ -139,12 +139,12 @@ async def test_one_bad_payment_holds_back_nobody(shop: Shop) -> None:
     shop.pay("imp_1", "imp_2", "imp_3")
     shop.shown["imp_2"]["amount"] = "plenty"
     one = [await shop.driver.accept(f"imp_{n}") for n in (1, 2, 3)][1]
-    await shop.refresh(str(REFRESH))
+    await shop.refresh(REFRESH.address)
     assert sorted(await shop.statuses()) == ["imp_1", "imp_3"]
     assert (await shop.driver.outcome(one), list(await shop.driver.due(REFRESH))) == ("pending", ["imp_2"])
     shop.pay("imp_2")
     await shop.driver.pass_time(2)
-    await shop.refresh(str(REFRESH))
+    await shop.refresh(REFRESH.address)
     assert await shop.driver.outcome(one) == "applied"
 
 
@@ -152,7 +152,7 @@ async def test_a_merchant_without_credentials_waits(shop: Shop) -> None:
     """It has no credentials: its dirty payments wait until it is set up."""
     await shop.driver.ledger.merchants.put("other", imp_key="", imp_secret="")
     one = await shop.driver.accept("imp_1", merchant="other")
-    await shop.refresh("refresh/other")
+    await shop.refresh("00:refresh/other")
     assert await shop.driver.outcome(one) == "pending"
     assert "credentials" in said((await shop.driver.ledger.merchants.get("other")).trouble)
     assert list(await shop.driver.due(Lane("refresh", "other"))) == ["imp_1"]
@@ -164,7 +164,7 @@ async def test_a_look_that_lost_its_lease_changes_nothing(shop: Shop) -> None:
     one = await shop.driver.accept("imp_1")
     (late,) = await shop.driver.claim()
     await shop.driver.lose(late.lease)
-    await shop.refresh(str(REFRESH))
+    await shop.refresh(REFRESH.address)
     assert await shop.driver.outcome(one) == "applied"
     await shop.driver.ledger.refresh_lane.postpone(late, "rejected", due_in=None, reason=because("too late"))
     assert (await shop.driver.outcome(one), await shop.statuses()) == ("applied", {"imp_1": "paid"})
@@ -172,7 +172,7 @@ async def test_a_look_that_lost_its_lease_changes_nothing(shop: Shop) -> None:
 
 async def test_nothing_due_asks_nobody(shop: Shop) -> None:
     """A kick too many costs one claim."""
-    await shop.refresh(str(REFRESH))
+    await shop.refresh(REFRESH.address)
     assert shop.stub.asked == []
 
 
@@ -180,11 +180,11 @@ async def test_less_than_was_known_is_looked_at_again_a_minute_later(shop: Shop)
     """By itself, on Redis' clock: a second look-up that agrees confirms the snapshot, and nothing else happens."""
     shop.shown["imp_1"] = payment("imp_1", paid_at=1_900_000_000, status="cancelled", cancel_amount=1000)
     await shop.driver.accept("imp_1")
-    await shop.refresh(str(REFRESH))
+    await shop.refresh(REFRESH.address)
     shop.pay("imp_1")
     await shop.driver.accept("imp_1")
     before = await shop.driver.ledger.now()
-    await shop.refresh(str(REFRESH))
+    await shop.refresh(REFRESH.address)
     due = (await shop.driver.due(REFRESH))["imp_1"] / 1000
     assert 59 < due - before < 62 + await shop.driver.ledger.now() - before
     assert (await shop.driver.ledger.payments.get("default", "imp_1")).contradicts == ()
@@ -194,7 +194,7 @@ async def test_less_than_was_known_is_looked_at_again_a_minute_later(shop: Shop)
     row = wire.loads((await stored_payments.records(shop.driver.redis))["default/imp_1"]["possible_retraction"])
     earlier = wire.dumps({**row, "at": row["at"] - 62}).decode()
     await stored_payments.change(shop.driver.redis, "default/imp_1", possible_retraction=earlier)
-    await shop.refresh(str(REFRESH))
+    await shop.refresh(REFRESH.address)
     shown = await shop.driver.ledger.payments.get("default", "imp_1")
     assert wire.loads(shown.snapshot)["cancel_amount"] == 0
     assert (len(shown.contradicts), shown.status, shown.sequence) == (1, "cancelled", 2)
@@ -208,7 +208,7 @@ async def test_every_look_that_breaks_off_is_logged(shop: Shop) -> None:
         await shop.driver.accept(imp_uid)
     await shop.driver.redis.set(key("events"), "no hash")
     with structlog.testing.capture_logs() as lines, pytest.raises(Exception, match="WRONGTYPE"):
-        await shop.refresh(str(REFRESH))
+        await shop.refresh(REFRESH.address)
     told = [line for line in lines if line["event"] == "refreshes_failed"]
     assert sorted(imp_uid for line in told for imp_uid in line["imp_uids"]) == ["imp_1", "imp_2"]
     assert all("WRONGTYPE" in line["error"] for line in told)

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from ledger.keys import Lane
 from workers.turns import Turns
 
-LANE = "refresh/shop"
+LANE, OTHER = Lane("refresh", "shop"), Lane("refresh", "other")
 
 
 def test_a_kick_during_a_turn_is_sent_again_after_it() -> None:
     """Once, however many came; another lane has turns of its own."""
-    again: list[str] = []
+    again: list[Lane] = []
     turns = Turns(again.append)
     with turns.of(LANE) as first:
         assert first is not None
         for _ in range(3):
             with turns.of(LANE) as second:
                 assert second is None
-        with turns.of("refresh/other") as other:
+        with turns.of(OTHER) as other:
             assert other is not None
         assert again == []
     assert again == [LANE]
@@ -27,7 +28,7 @@ def test_a_kick_during_a_turn_is_sent_again_after_it() -> None:
 
 def test_a_turn_that_fails_ends_as_well() -> None:
     """The lane is not stuck."""
-    again: list[str] = []
+    again: list[Lane] = []
     turns = Turns(again.append)
     try:
         with turns.of(LANE), turns.of(LANE):
@@ -41,7 +42,7 @@ def test_a_turn_that_fails_ends_as_well() -> None:
 
 def test_one_writes_while_the_next_looks_up() -> None:
     """But no third begins before one of them is done."""
-    again: list[str] = []
+    again: list[Lane] = []
     turns = Turns(again.append)
     with turns.of(LANE) as first:
         assert first is not None

@@ -252,7 +252,8 @@ def _replay() -> None:
         _number("changed_at"),
         _blob("row"),
         _number("revision"),
-        UniqueConstraint("id"),
+        _number("part"),
+        UniqueConstraint("id", "part"),
         Index(None, "created_at"),
     )
 

@@ -67,9 +67,9 @@ function describe.merchant(m)
 end
 
 function describe.replay(id)
-  local state, created = unpack(redis.call("HMGET", k("replay", id), "state", "created_at"))
+  local state, created, part = unpack(redis.call("HMGET", k("replay", id), "state", "created_at", "part"))
   if not state then return end
-  append_entry_of("replay", {id = id, state = state, created_at = number_in(created), changed_at = now(),
+  append_entry_of("replay", {id = id, part = number_in(part) or 0, state = state, created_at = number_in(created), changed_at = now(),
     row = packed_hash(k("replay", id)), revision = revision()})
 end
 

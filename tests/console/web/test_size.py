@@ -40,7 +40,7 @@ async def test_the_work_of_a_page_does_not_grow(reader: Reader, console: Console
 async def _fill(console: Console, scene: Scene, since: int, until: int) -> None:
     for start in range(since, until, _STEP):
         end = min(start + _STEP, until)
-        await redis_of(console.ledger).eval(_SEED, 1, "{relay}:", start, end, scene.well)
+        await redis_of(console.ledger).eval(_SEED, 1, "{relay:00}:", start, end, scene.well)
 
 
 async def _calls(reader: Reader, console: Console, path: str) -> int:

@@ -1,0 +1,100 @@
+"""The Redis servers that have the ledger, and the one that there is without a Cluster (see `ledger.cluster`).
+
+Commands of many cells are sent together: one round trip to each server. `WAIT` goes to the connection that has written,
+as it counts what that has written (redis.io, WAIT).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import redis.exceptions as trouble
+from redis.asyncio import Redis
+
+REDIS_ERRORS = (trouble.RedisError, trouble.RedisClusterException, OSError, TimeoutError, ValueError)
+"""What redis-py raises when Redis is away or answers with an error; `ValueError` for one that it cannot read."""
+WAIT_MS = 1500
+"""For how long `WAIT` waits for replicas."""
+
+
+class Command(NamedTuple):
+    """A command and the key that says where it goes."""
+
+    key: str
+    words: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of a command: `value`, an error where it failed. `replicas`: how many have what its connection wrote,
+    None where that was not asked."""
+
+    value: Any
+    replicas: int | None = None
+
+
+class Servers(Protocol):
+    """Where the cells are. Errors of Redis are among the answers."""
+
+    @property
+    def client(self) -> Any:
+        """redis-py's client of all of them."""
+
+    async def together(self, keys: Sequence[str]) -> list[list[int]]:
+        """The places of these keys, in groups of which one command may name all. Raises redis-py's errors."""
+
+    async def nodes(self, keys: Sequence[str]) -> list[int]:
+        """The place of one of these keys for each server that has some. Raises redis-py's errors."""
+
+    async def send(self, commands: Sequence[Command], *, replicas: bool = False, enough: int = 1) -> list[Answer]:
+        """Send commands; with ``replicas`` wait until ``enough`` replicas have what they wrote, or some time."""
+
+    async def close(self) -> None:
+        """Close all connections."""
+
+
+class OneServer:
+    """One server: at an address, a socket, or wherever Sentinels say. ``close_too`` is called by `close`."""
+
+    def __init__(self, client: Redis, close_too: Callable[[], Awaitable[object]] | None = None) -> None:
+        self.client = client
+        self._close_too = close_too
+
+    async def together(self, keys: Sequence[str]) -> list[list[int]]:
+        """All of them."""
+        return [list(range(len(keys)))]
+
+    async def nodes(self, keys: Sequence[str]) -> list[int]:
+        """The first one."""
+        return [0] if keys else []
+
+    async def send(self, commands: Sequence[Command], *, replicas: bool = False, enough: int = 1) -> list[Answer]:
+        """One pipeline."""
+        pipe = self.client.pipeline(transaction=False)
+        for command in commands:
+            pipe.execute_command(*command.words)
+        if replicas:
+            pipe.execute_command("WAIT", enough, WAIT_MS)
+        try:
+            values = await pipe.execute(raise_on_error=False)
+        except REDIS_ERRORS as error:
+            return [Answer(error)] * len(commands)
+        return answers_of(values, replicas)
+
+    async def close(self) -> None:
+        """Close its connections."""
+        await self.client.aclose()
+        if self._close_too is not None:
+            await self._close_too()
+
+
+def answers_of(values: Sequence[Any], replicas: bool) -> list[Answer]:
+    """The answers to commands, of which with ``replicas`` the last was `WAIT`."""
+    if not replicas:
+        return [Answer(value) for value in values]
+    *values, counted = values
+    if isinstance(counted, Exception):
+        return [Answer(value if isinstance(value, Exception) else counted) for value in values]
+    return [Answer(value, counted) for value in values]
