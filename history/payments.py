@@ -68,14 +68,14 @@ class Payments:
 
     async def order(self, merchant: str, merchant_uid: str) -> Order | None:
         """What the merchant expects to be paid for an order, if it said so."""
+        return next(iter(await self.orders(merchant, [merchant_uid])), None)
+
+    async def orders(self, merchant: str, merchant_uids: Sequence[str]) -> Sequence[Order]:
+        """What the merchant expects to be paid for those of these orders of which it said so."""
         expectation = tables.order_expectation
-
-        def read(connection: Connection) -> Order | None:
-            mine = (expectation.c.merchant == merchant, expectation.c.merchant_uid == merchant_uid)
-            row = connection.execute(select(expectation).where(*mine)).first()
-            return Order(*row) if row else None
-
-        return await self._database.read(read)
+        mine = (expectation.c.merchant == merchant, expectation.c.merchant_uid.in_(merchant_uids))
+        asked = select(expectation).where(*mine)
+        return await self._database.read(lambda connection: [Order(*row) for row in connection.execute(asked)])
 
     async def count(self) -> int:
         """How many there are."""

@@ -161,7 +161,8 @@ KEYS = (
     DELETED_MERCHANTS := Key("merchants:deleted", "zset", "merchant -> deleted", "when the merchant is put again"),
     MERCHANT := Key("merchant:<m>", "hash", "created_at since include_sandbox sandbox_since (when that was switched on,"
         " 0: from the start) check_prepared imp_key imp_secret (both sealed) token_hash tier trouble", _WITH_MERCHANT),
-    ORDERS := Key("orders:<m>", "hash", "merchant_uid -> JSON {amount, currency}: what the merchant expects",
+    ORDERS := Key("orders:<m>", "hash", "merchant_uid -> JSON {amount, currency}: what the merchant expects;"
+        " '' where some have left",
         "one an order; with the last payment of that order, never where there is none"),
     Key("imp_token:<any>", "string", "i'mport's access token for credentials (named by their hash), sealed",
         "one a pair of credentials; expires with the token"),

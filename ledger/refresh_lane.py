@@ -92,6 +92,19 @@ class ClaimedPayments:
     left: float = 0.0
 
 
+_SOME_LEFT = ""
+"""The field of a merchant's expectations that says that some have left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expectations:
+    """What a merchant expects for some orders: the `amounts` that it has given, and the orders of which only history
+    may know one, as expectations leave the ledger with the last payment of their order."""
+
+    amounts: dict[str, ExpectedAmount]
+    maybe_left: list[str]
+
+
 class RefreshLane:
     """Claim, commit, postpone: the refresh of a payment from its due time to what is recorded."""
 
@@ -116,12 +129,14 @@ class RefreshLane:
         ]
         return ClaimedPayments(int(now) / 1000, int(failures), tuple(claimed), int(left) / 1000)
 
-    async def expected(self, merchant: str, merchant_uids: Sequence[str]) -> dict[str, ExpectedAmount]:
-        """The amounts that the merchant expects for these orders, where it has given one."""
+    async def expected(self, merchant: str, merchant_uids: Sequence[str]) -> Expectations:
+        """What the merchant expects for these orders."""
         if not merchant_uids:
-            return {}
-        found = (await hashes(self._cells.of(merchant), [keys.ORDERS(merchant)], *merchant_uids))[0]
-        return {uid: _expected(wire.loads(text)) for uid, text in found.items() if text}
+            return Expectations({}, [])
+        found = (await hashes(self._cells.of(merchant), [keys.ORDERS(merchant)], *merchant_uids, _SOME_LEFT))[0]
+        some_left = found.pop(_SOME_LEFT, b"")
+        amounts = {uid: _expected(wire.loads(text)) for uid, text in found.items() if text}
+        return Expectations(amounts, [uid for uid in merchant_uids if uid not in amounts] if some_left else [])
 
     async def commit(
         self,

@@ -89,7 +89,7 @@ class _Part:
         added = (DEFAULT_MERCHANT, *await members(self._store, keys.MERCHANTS()))
         names = [name for name in added if self._cells.of(name) is self._store]
         for name, orders in zip(names, await hashes(self._store, [keys.ORDERS(name) for name in names]), strict=True):
-            await self._append(_order(name, uid, text, now, revision) for uid, text in orders.items())
+            await self._append(_order(name, uid, text, now, revision) for uid, text in orders.items() if uid)
         runs = [*await members(self._store, keys.RECONCILIATIONS()), *(f"auto/{name}" for name in names)]
         rows = await hashes(self._store, [keys.RECONCILIATION(run) for run in runs])
         await self._append(_reconciliation(row, now, revision) for row in rows if row)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from math import inf
 
 import structlog
@@ -21,6 +22,7 @@ from runtime.settings import Settings
 from schemas.errors import HistoryUnavailable, LedgerFull
 from schemas.outbox.entries import Payment
 from schemas.payments.decide import Record
+from schemas.payments.facts import ExpectedAmount
 from schemas.payments.snapshot import Snapshot
 from schemas.reasons import Reason
 from workers.lookup_outcomes import LookupOutcome
@@ -40,6 +42,7 @@ class ColdPayments:
         self._skew = min(LARGEST_SKEW, settings.ledger_retention / 10)
         self._ledger = ledger
         self._history = history.whole_payments
+        self._orders = history.payments.orders
 
     async def put_back(self, claimed: ClaimedPayments, found: dict[str, LookupOutcome]) -> ClaimedPayments:
         """The claimed payments, each that had left with its record, and put back. Where that fails, the error replaces
@@ -73,6 +76,17 @@ class ColdPayments:
         ``left`` is what the ledger says of payments that have left. Raises `HistoryUnavailable`."""
         payments = await self._payments(merchant, self._may_have_left(snapshots, left, now))
         return {imp_uid: await _record(payment) for imp_uid, payment in payments.items()}
+
+    async def expected(self, merchant: str, merchant_uids: Sequence[str]) -> dict[str, ExpectedAmount]:
+        """What the merchant expected for those of these orders whose expectations have left the ledger. Raises
+        `HistoryUnavailable`."""
+        if not merchant_uids:
+            return {}
+        try:
+            orders = await self._orders(merchant, merchant_uids)
+        except HistoryUnavailable as error:
+            raise _needed(error) from error
+        return {order.merchant_uid: ExpectedAmount(Decimal(order.amount), order.currency) for order in orders}
 
     async def forgotten_until(self, merchant: str, now: float) -> float:
         """What happened to a payment before that (UNIX seconds) may have been announced, though neither ledger nor

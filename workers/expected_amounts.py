@@ -9,26 +9,40 @@ from decimal import Decimal
 
 from iamport.merchant_clients import MerchantClient
 from ledger import Ledger
-from schemas.errors import IamportError, IamportRefused, MalformedPayment
+from schemas.errors import HistoryUnavailable, IamportError, IamportRefused, MalformedPayment
 from schemas.payments.derive_facts import shows_approval
 from schemas.payments.facts import ExpectedAmount
 from schemas.payments.snapshot import Snapshot
+from workers.cold_payments import ColdPayments
 from workers.lookup_outcomes import LookupOutcome
 
 _CONCURRENT_CALLS = 5
 
 
 async def expected_amounts(
-    ledger: Ledger, client: MerchantClient, found: dict[str, LookupOutcome], *, paid: Collection[str]
+    ledger: Ledger,
+    cold: ColdPayments,
+    client: MerchantClient,
+    found: dict[str, LookupOutcome],
+    *,
+    paid: Collection[str],
 ) -> dict[str, ExpectedAmount]:
     """The expected amounts, by imp_uid. Payments in ``paid`` were paid before this look-up: only an amount that the
     merchant gave to the relay counts for them.
 
-    If i'mport fails to show the registered amount, the error replaces the payment's entry in ``found``.
+    If i'mport fails to show the registered amount, or history what had left the ledger, the error replaces the
+    payment's entry in ``found``.
     """
     snapshots = {imp_uid: outcome for imp_uid, outcome in found.items() if isinstance(outcome, Snapshot)}
     merchant_uids = list({snapshot.merchant_uid for snapshot in snapshots.values() if snapshot.merchant_uid})
-    given = await ledger.refresh_lane.expected(client.merchant.name, merchant_uids)
+    known = await ledger.refresh_lane.expected(client.merchant.name, merchant_uids)
+    given = known.amounts
+    try:
+        given |= await cold.expected(client.merchant.name, known.maybe_left)
+    except HistoryUnavailable as error:
+        unclear = {uid for uid, snapshot in snapshots.items() if snapshot.merchant_uid in known.maybe_left}
+        found |= dict.fromkeys(unclear, error)
+        snapshots = {uid: snapshot for uid, snapshot in snapshots.items() if uid not in unclear}
     expected = {
         uid: given[snapshot.merchant_uid] for uid, snapshot in snapshots.items() if snapshot.merchant_uid in given
     }

@@ -146,7 +146,7 @@ class Refresher:
         An error replaces the snapshot in ``found`` if i'mport fails to show the registered amount.
         """
         paid = {one.record.imp_uid for one in claimed.payments if "paid" in one.record.facts}
-        expected = await expected_amounts(self._ledger, client, found, paid=paid)
+        expected = await expected_amounts(self._ledger, self._cold, client, found, paid=paid)
 
         def policy_of(snapshot: Snapshot) -> Policy:
             since = silent_before(snapshot, client.merchant)

@@ -30,6 +30,8 @@ local function unlist_under_order(m, number, imp)
     redis.call("HSET", k("pays", m), number, left)
   else
     redis.call("HDEL", k("pays", m), number)
+    -- First that history is to be asked for it from now on.
+    if redis.call("HEXISTS", k("orders", m), number) == 1 then redis.call("HSET", k("orders", m), "", "1") end
     redis.call("HDEL", k("orders", m), number)
   end
 end

@@ -345,7 +345,7 @@ async def test_what_an_order_should_cost_is_compared_at_the_next_look(console: C
     assert answer.status_code == 200
     assert answer.json() == {"merchant": "default", "merchant_uid": uid, "amount": 10.5, "currency": None}
     expected = await console.ledger.refresh_lane.expected("default", [uid])
-    assert str(expected[uid].amount) == "10.5"
+    assert str(expected.amounts[uid].amount) == "10.5"
     assert (await console.call("GET", "/v1/stats")).json()["refresh"]["due"] == 1
     elsewhere = await console.call("PUT", "/v1/orders/o?merchant=nobody", {"amount": 1})
     assert elsewhere.status_code == 404

@@ -58,3 +58,23 @@ async def test_history_is_away_while_a_cold_payment_is_refreshed(start_relay: St
     assert relay.subscriber.types(old) == ["paid"]
     assert (await relay.cancel(old)).status_code in (200, 202)
     await relay.until_received("paid", "cancelled", imp_uid=old)
+
+
+async def test_an_orders_expected_amount_outlives_its_payments(start_relay: StartRelay) -> None:
+    """It leaves Redis with the last payment of its order; a later payment of that order is compared all the same."""
+    relay = await start_relay(RELAY_LEDGER_RETENTION="4s")
+    answer = await relay.api.put("/v1/orders/order", params={"merchant": "default"}, json={"amount": 1004})
+    assert answer.status_code == 200
+    first = await relay.paid(merchant_uid="order", started_at=int(time.time()))
+
+    async def gone() -> bool:
+        expected = await relay.ledger.refresh_lane.expected("default", ["order"])
+        return (expected.amounts, expected.maybe_left) == ({}, ["order"])
+
+    await relay.until(gone, "it has left")
+    assert await relay.payment(first)
+    second = (await relay.payment_at_iamport(
+        imp_uid="imp_second", merchant_uid="order", status="paid", amount=500, paid_at=int(time.time())
+    ))["imp_uid"]  # fmt: skip
+    await relay.webhook(second)
+    await relay.until_recorded(second, "paid", "amount_mismatch")

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from ledger import Ledger
+from ledger.refresh_lane import Expectations
 from schemas import wire
 from schemas.errors import NotFound
 from schemas.payments.cancellations import CancellationRequest
@@ -189,8 +190,9 @@ async def test_what_was_expected_can_be_read(ledger: Ledger, driver: Driver) -> 
     """The expected amounts of orders, where the merchant said so; amounts stay exact."""
     await driver.redis.hset(key("orders", "default"), "order", '{"amount": 10.10, "currency": "USD"}')
     found = await ledger.refresh_lane.expected("default", ["order", "other"])
-    assert {uid: (str(row.amount), row.currency) for uid, row in found.items()} == {"order": ("10.10", "USD")}
-    assert await ledger.refresh_lane.expected("default", []) == {}
+    assert {uid: (str(row.amount), row.currency) for uid, row in found.amounts.items()} == {"order": ("10.10", "USD")}
+    assert found.maybe_left == []
+    assert await ledger.refresh_lane.expected("default", []) == Expectations({}, [])
 
 
 async def test_a_payment_never_seen_is_not_found(ledger: Ledger) -> None:
