@@ -5,6 +5,9 @@ A frame begins with the magic number of zstd, and JSON never does: so the first 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
 import zstandard
 
 from schemas.compression_dictionary import DICTIONARY
@@ -16,13 +19,38 @@ LARGEST = 64 * 1024 * 1024
 _MAGIC = b"\x28\xb5\x2f\xfd"
 _DICTIONARY = zstandard.ZstdCompressionDict(DICTIONARY)
 _DICTIONARY.precompute_compress(level=LEVEL)
-_COMPRESSOR = zstandard.ZstdCompressor(level=LEVEL, dict_data=_DICTIONARY, write_checksum=False)
-_DECOMPRESSOR = zstandard.ZstdDecompressor(dict_data=_DICTIONARY)
+
+Tool = TypeVar("Tool")
+
+
+class _Tools(Generic[Tool]):
+    """Makes what it lends, and lends it to one thread at a time: zstandard's objects break when two use one at once."""
+
+    def __init__(self, make: Callable[[], Tool]) -> None:
+        self._make = make
+        self._idle = [make()]  # a list's `pop` and `append` are atomic
+
+    def take(self) -> Tool:
+        """One that no other thread has."""
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return self._make()
+
+    def give_back(self, tool: Tool) -> None:
+        """Have it lent again; not after an error, which may have left it in the middle of a frame."""
+        self._idle.append(tool)
+
+
+_COMPRESSORS = _Tools(lambda: zstandard.ZstdCompressor(level=LEVEL, dict_data=_DICTIONARY, write_checksum=False))
+_DECOMPRESSORS = _Tools(lambda: zstandard.ZstdDecompressor(dict_data=_DICTIONARY))
 
 
 def compress(plain: bytes) -> bytes:
     """The shorter of a frame and the bytes themselves."""
-    frame = _COMPRESSOR.compress(plain)
+    compressor = _COMPRESSORS.take()
+    frame = compressor.compress(plain)
+    _COMPRESSORS.give_back(compressor)
     return frame if len(frame) < len(plain) or plain.startswith(_MAGIC) else plain
 
 
@@ -33,6 +61,9 @@ def decompress(stored: bytes) -> bytes:
     try:
         if zstandard.frame_content_size(stored) > LARGEST:
             raise ValueError("a compressed object is too large")
-        return _DECOMPRESSOR.decompress(stored)
+        decompressor = _DECOMPRESSORS.take()
+        plain = decompressor.decompress(stored)
     except zstandard.ZstdError as error:
         raise ValueError(f"a compressed object is damaged: {error}") from None
+    _DECOMPRESSORS.give_back(decompressor)
+    return plain

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +12,7 @@ from hypothesis import strategies as st
 from sandbox.blank_payment import blank_payment
 from schemas import wire
 from schemas.compression import compress, decompress
+from tests.support.processes import ROOT
 
 
 @given(st.binary(max_size=5000))
@@ -45,3 +49,34 @@ def test_frames_of_the_first_version_are_read_for_good() -> None:
 
 
 FROZEN = "28b52ffd210145050100438103bc196377c80efc76392b3fde186704fc8ed032dae7feb67f66658dd53d"
+
+
+_IN_THREADS = """
+import json, random, threading
+from schemas.compression import compress, decompress
+
+rng = random.Random(1)
+texts = [json.dumps([rng.random() for _ in range(1000)]).encode() for _ in range(50)]
+wrong = []
+
+def work(seed):
+    chosen = random.Random(seed)
+    for _ in range(1000):
+        text = chosen.choice(texts)
+        if decompress(compress(text)) != text:
+            wrong.append(text)
+
+threads = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(len(wrong))
+"""
+
+
+def test_many_threads_at_once() -> None:
+    """Workers, consoles and history compress and read in threads. In a process of its own, which zstandard's objects
+    end if two threads share one."""
+    done = subprocess.run([sys.executable, "-c", _IN_THREADS], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "0\n"), done.stderr
