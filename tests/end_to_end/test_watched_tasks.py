@@ -20,8 +20,8 @@ listed = part.background
 async def broken():
     raise TypeError("a mistake of ours")
 
-def background(*parts):
-    tasks = listed(*parts)
+def background(*parts, **options):
+    tasks = listed(*parts, **options)
     if name == "?":
         print(*(task.name for task in tasks), flush=True)
         os._exit(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -185,8 +186,9 @@ async def test_a_buyer_is_forgotten(
     assert (await history.find(PLANTED)).payments == ()
     await history.vacuum()
     for file in _files(history_url, request):
-        content = file.read_bytes()
-        assert [text for text in SECRETS if text.encode() in content] == [], file
+        with contextlib.suppress(FileNotFoundError):  # PostgreSQL may remove one of its caches at any moment
+            content = file.read_bytes()
+            assert [text for text in SECRETS if text.encode() in content] == [], file
 
 
 def _files(history_url: str, request: pytest.FixtureRequest) -> list[Path]:
