@@ -124,4 +124,7 @@ def _of_ledger(plan: Plan) -> str:
 def _of_history(plan: Plan) -> list[str]:
     if not plan.history_steps:
         return ["history: its tables need no migration"]
-    return [f"history: {step.revision} {step.title}" for step in plan.history_steps]
+    return [
+        f"history: {step.revision} {step.title} Code that knows {step.readable_from} works with it."
+        for step in plan.history_steps
+    ]

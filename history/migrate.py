@@ -56,10 +56,11 @@ _SIGNS = {
 
 @dataclass(frozen=True, slots=True)
 class MigrationStep:
-    """A migration, and what it does in words."""
+    """A migration, what it does in words, and the oldest revision whose code works with the tables afterwards."""
 
     revision: str
     title: str
+    readable_from: str
 
 
 async def prepare(database: Database, url: HistoryUrl) -> None:
@@ -116,7 +117,7 @@ def missing_steps(connection: Connection) -> list[MigrationStep]:
 
 
 def _step(script: Script) -> MigrationStep:
-    return MigrationStep(script.revision, script.doc)
+    return MigrationStep(script.revision, script.doc, script.module.readable_from)
 
 
 def _scripts() -> list[Script]:

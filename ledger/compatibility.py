@@ -15,7 +15,7 @@ from schemas.errors import BadSetting, Unreadable
 from schemas.payments.codec import READABLE_FROM, VERSION
 from schemas.reasons import english
 
-OLDEST = 3
+OLDEST = 4
 """The oldest version of the stored shapes that is read. Nothing was released with an older one."""
 
 _CANARY = "a canary"
@@ -47,9 +47,13 @@ OURS = Shapes(OLDEST, VERSION, READABLE_FROM)
 
 
 async def stored_version(cells: Cells) -> int | None:
-    """The version of the ledger's shapes, None for a ledger that was not begun. Raises `LedgerUnavailable`."""
-    version, _readable_from = await cells.shared.run("read_versions")
-    return None if version is None else int(version)
+    """The version of the ledger's shapes, None for a ledger that was not begun. Raises `BadSetting` for one that this
+    version cannot work with, and `LedgerUnavailable`."""
+    version, readable_from = await cells.shared.run("read_versions")
+    if version is None:
+        return None
+    _check_shapes(int(version), int(readable_from or version), OURS)
+    return int(version)
 
 
 async def begin(cells: Cells, sealer: Sealer, *, shapes: Shapes = OURS) -> str:
@@ -60,27 +64,16 @@ async def begin(cells: Cells, sealer: Sealer, *, shapes: Shapes = OURS) -> str:
     An older version is raised. A canary that opens is sealed anew with the first key, so that an old key can be removed
     once everything else is sealed anew, too. Raises `BadSetting` and `LedgerUnavailable`.
     """
-    oldest, newest = shapes.oldest, shapes.newest
     named = raised(await cells.scripting.ask([(store.prefix, ("GET", store.prefix + NAME())) for store in cells]))
     name = next((text.decode() for text in named if text), f"ldg_{uuid4().hex}")
-    args = (newest, sealer.seal(_CANARY), name, len(cells), shapes.readable_from)
+    args = (shapes.newest, sealer.seal(_CANARY), name, len(cells), shapes.readable_from)
     begun = await cells.shared.run("begin", *args, durable=True)
     stored, canary, name, spread, readable_from = (text.decode() for text in begun)
     if int(spread) != len(cells):
         raise BadSetting(
             f"RELAY_CELLS={len(cells)} is not usable: this ledger was begun with {spread}, which it keeps for good"
         )
-    version = int(stored)
-    if int(readable_from) > newest:
-        raise BadSetting(
-            f"REDIS_URL: this ledger has shapes of version {version}, which relays from version {readable_from} of the"
-            f" shapes on read; this relay reads up to {newest}: start a newer release"
-        )
-    if version < oldest:
-        raise BadSetting(
-            f"REDIS_URL: this ledger has shapes of version {version}; this relay reads {oldest} and later:"
-            " use an empty Redis and rebuild the ledger from i'mport"
-        )
+    _check_shapes(int(stored), int(readable_from), shapes)
     try:
         sealer.open(canary)
     except Unreadable:
@@ -89,5 +82,18 @@ async def begin(cells: Cells, sealer: Sealer, *, shapes: Shapes = OURS) -> str:
             " it takes the keys it had, separated by commas"
         ) from None
     await cells.shared.run("reseal_canary", canary, sealer.seal(_CANARY), durable=True)
-    await cells.shared.run("raise_version", newest, shapes.readable_from, durable=True)
+    await cells.shared.run("raise_version", shapes.newest, shapes.readable_from, durable=True)
     return str(name)
+
+
+def _check_shapes(version: int, readable_from: int, shapes: Shapes) -> None:
+    if readable_from > shapes.newest:
+        raise BadSetting(
+            f"REDIS_URL: this ledger has shapes of version {version}, which relays from version {readable_from} of the"
+            f" shapes on read; this relay reads up to {shapes.newest}: start a newer release"
+        )
+    if version < shapes.oldest:
+        raise BadSetting(
+            f"REDIS_URL: this ledger has shapes of version {version}; this relay reads {shapes.oldest} and later:"
+            " use an empty Redis and rebuild the ledger from i'mport"
+        )

@@ -265,7 +265,7 @@ def _write(
     shown = (events[0].callback.payment or b"") if with_object and events else b""
     is_shown = record.snapshot is not None and shown == record.snapshot.raw
     answered = _answered(change, claimed) if step.is_last and claimed else []
-    heard = max((one.received_at for one in claimed.waiting), default="") if claimed else ""
+    heard = [one.received_at for one in claimed.waiting] if claimed else []
     args: list[Argument] = [
         str(claimed.lease.lane) if claimed else "",
         record.merchant,
@@ -280,7 +280,8 @@ def _write(
         *(_needs(change) if step.is_first and not step.is_last else ("", "", "")),
         payment.merchant_uid,
         "" if claimed is None else round(now * 1000),
-        heard,
+        max(heard, default=""),
+        min(heard, default=""),
         traceparent if events else "",
         payment.record,
         payment.snapshot if with_object and not is_shown else b"",

@@ -45,7 +45,7 @@ class ApiToken:
 
     @property
     def fingerprint(self) -> str:
-        """Names the token and reveals nothing of it."""
+        """Names the token. A long one cannot be found by it; a short one can be guessed."""
         return hashlib.sha256(self.value.get_secret_value().encode()).hexdigest()[:32]
 
     @property

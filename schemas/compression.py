@@ -37,7 +37,7 @@ class _Tools(Generic[Tool]):
         except IndexError:
             return self._make()
 
-    def give_back(self, tool: Tool) -> None:
+    def put(self, tool: Tool) -> None:
         """Have it lent again; not after an error, which may have left it in the middle of a frame."""
         self._idle.append(tool)
 
@@ -50,7 +50,7 @@ def compress(plain: bytes) -> bytes:
     """The shorter of a frame and the bytes themselves."""
     compressor = _COMPRESSORS.take()
     frame = compressor.compress(plain)
-    _COMPRESSORS.give_back(compressor)
+    _COMPRESSORS.put(compressor)
     return frame if len(frame) < len(plain) or plain.startswith(_MAGIC) else plain
 
 
@@ -65,5 +65,5 @@ def decompress(stored: bytes) -> bytes:
         plain = decompressor.decompress(stored)
     except zstandard.ZstdError as error:
         raise ValueError(f"a compressed object is damaged: {error}") from None
-    _DECOMPRESSORS.give_back(decompressor)
+    _DECOMPRESSORS.put(decompressor)
     return plain

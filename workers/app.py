@@ -61,6 +61,8 @@ THREAD_POLL_MS = 1000
 """Milliseconds after which an idle thread checks whether it must stop; work wakes it at once."""
 OPEN_CHECK_EVERY = 5.0
 """Seconds between two checks whether Redis still has an open ledger."""
+BREAKER_CHECK_EVERY = 5.0
+"""Seconds between two looks whether i'mport has answered another worker for a merchant for whom it failed here."""
 STOP_WITHIN = 30.0
 """Seconds in which a worker must have stopped."""
 FINISH_WITHIN = 20.0
@@ -235,7 +237,14 @@ def background(app: WorkerProcess, *, serves_metrics: bool) -> tuple[Periodic, .
         Periodic("record", app.recorder.step, 0.0),
         start.task("prepare"),
         Periodic("keep_open", keep_open, OPEN_CHECK_EVERY),
-        *((Periodic("serve_metrics", app.metrics.serve, 0.0),) if serves_metrics else ()),
+        *(_metrics(app) if serves_metrics else ()),
+    )
+
+
+def _metrics(app: WorkerProcess) -> tuple[Periodic, ...]:
+    return (
+        Periodic("serve_metrics", app.metrics.serve, 0.0),
+        Periodic("check_breakers", app.metrics.check_breakers, BREAKER_CHECK_EVERY),
     )
 
 

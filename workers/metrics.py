@@ -53,7 +53,6 @@ class WorkerMetrics:
         if error is None:
             self.breakers.close(merchant)
         else:
-            self.breakers.open(merchant)
             end = "credentials" if isinstance(error, WrongCredentials) else "failing"
         self._lookups.add(end)
         self._lookup_payments.observe(payments)
@@ -81,24 +80,30 @@ class OpenBreakers:
     """The merchants for whom i'mport failed when this process called it last, unless another process could since."""
 
     def __init__(self) -> None:
-        self._merchants: dict[str, None] = {}
+        self._opened: dict[str, object] = {}
+        """By merchant, a mark of the failure."""
 
     def open(self, merchant: str) -> None:
         """i'mport fails for this merchant."""
-        self._merchants[merchant] = None
+        self._opened[merchant] = object()
 
     def close(self, merchant: str) -> None:
         """It answers again."""
-        self._merchants.pop(merchant, None)
+        self._opened.pop(merchant, None)
 
     async def forget_answered(self, merchants: Merchants) -> None:
-        """Forget those for whom it has answered another process, or who were deleted. Raises `LedgerUnavailable`."""
-        if self._merchants:
-            known = await merchants.some(list(self._merchants))
-            self._merchants = dict.fromkeys(merchant.name for merchant in known if merchant.trouble is not None)
+        """Forget those for whom it has answered another process, or who were deleted; not those for whom it fails
+        again meanwhile. Raises `LedgerUnavailable`."""
+        before = dict(list(self._opened.items())[:MOST_VALUES])
+        if not before:
+            return
+        troubled = {merchant.name for merchant in await merchants.some(list(before)) if merchant.trouble is not None}
+        for merchant, mark in before.items():
+            if merchant not in troubled and self._opened.get(merchant) is mark:
+                del self._opened[merchant]
 
     def by_merchant(self) -> Mapping[str, float]:
         """1 for each of them; those beyond `MOST_VALUES` as one."""
-        names = list(self._merchants)
+        names = list(self._opened)
         shown = dict.fromkeys(names[:MOST_VALUES], 1.0)
         return shown | {OTHER: 1.0} if len(names) > MOST_VALUES else shown

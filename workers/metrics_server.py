@@ -17,7 +17,6 @@ from runtime.metrics import CONTENT_TYPE
 from runtime.metrics_access import MetricsAccess
 from runtime.settings import Settings
 from runtime.version import relay_version
-from schemas.errors import LedgerUnavailable
 from schemas.problem import MEDIA_TYPE, problem_members
 from schemas.reasons import Reason
 from workers.metrics import WorkerMetrics
@@ -42,6 +41,10 @@ class MetricsServer:
         self._access = MetricsAccess(settings.api_tokens)
         self._died = died
 
+    async def check_breakers(self) -> None:
+        """Forget the breakers that other processes have closed. Raises `LedgerUnavailable`."""
+        await self._metrics.breakers.forget_answered(self._merchants)
+
     async def serve(self) -> None:
         """Answer until cancelled. Raises `BadSetting` where no port is free."""
         wanted = self._settings.metrics_port
@@ -56,10 +59,6 @@ class MetricsServer:
         if not self._access.admits(request.scope):
             needed = problem_members(401, Reason.of("token_needed"))
             return JSONResponse(needed, 401, {"www-authenticate": "Bearer"}, MEDIA_TYPE)
-        try:
-            await self._metrics.breakers.forget_answered(self._merchants)
-        except LedgerUnavailable as error:
-            log.debug("breakers_not_checked", error=str(error))
         return Response(self._metrics.exposed.exposition(), media_type=CONTENT_TYPE)
 
     async def _answer_livez(self, _request: Request) -> Response:

@@ -255,6 +255,7 @@ class Refresher:
             next_in=round(pause, 1),
         )  # fmt: skip
         await self._lane.pause(lane, pause, error.reason)
+        self._metrics.breakers.open(lane.name)
         await asyncio.gather(*(self._postpone_for_pause(lane, payment) for payment in claimed.payments))
 
     async def _postpone_for_pause(self, lane: Lane, payment: ClaimedPayment) -> None:

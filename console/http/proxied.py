@@ -11,7 +11,7 @@ def is_https(request: Request, proxies: TrustedProxies) -> bool:
     """Whether the browser speaks https, to us or to a trusted proxy in front of us."""
     if request.url.scheme == "https":
         return True
-    last = request.headers.get("x-forwarded-proto", "").rpartition(",")[2].strip()
+    last = ",".join(request.headers.getlist("x-forwarded-proto")).rpartition(",")[2].strip()
     return last.lower() == "https" and proxies.trusts(_peer(request))
 
 

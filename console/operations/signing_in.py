@@ -12,6 +12,7 @@ from collections import Counter
 import structlog
 
 from ledger.operators import Operators
+from runtime.repeated_lines import Repeats
 from schemas.errors import LedgerUnavailable
 
 OF_SOURCE = 10
@@ -33,14 +34,16 @@ class SignInLimit:
     async def attempt(self, source: str) -> float:
         """Count an attempt. 0 if it may go on, otherwise after how many seconds it may be made again."""
         try:
-            return await self._operators.try_sign_in(source, of_source=OF_SOURCE, of_all=OF_ALL, within=WITHIN)
+            wait = await self._operators.try_sign_in(source, of_source=OF_SOURCE, of_all=OF_ALL, within=WITHIN)
+            self._own.pop(source, None)
+            return wait
         except LedgerUnavailable as error:
             log.warning("sign_ins_counted_alone", error=str(error))
             return self._attempt_alone(source, time.monotonic())
 
     async def forgive(self, source: str) -> None:
         """The attempt was right: it does not count."""
-        self._own[source] -= source in self._own
+        self._own.pop(source, None)
         try:
             await self._operators.forgive_sign_in(source)
         except LedgerUnavailable as error:
@@ -57,31 +60,45 @@ class SignInLimit:
 
 
 class EndedSessions:
-    """Sessions whose operators have signed out. A copy of such a cookie is refused until it expires."""
+    """Sessions whose operators have signed out. A copy of such a cookie is refused until it expires. Other
+    consoles learn of what ended here while Redis was away when it is back."""
 
     def __init__(self, operators: Operators) -> None:
         self._operators = operators
         self._own: dict[str, float] = {}
+        self._unsent: set[str] = set()
+        self._away = Repeats()
 
     async def end(self, session: str, ends_at: float) -> None:
         """The session, whose cookie is valid until then (UNIX seconds), ends now."""
         now = time.time()
         self._own = {name: until for name, until in self._own.items() if until > now}
         self._own[session] = ends_at
-        try:
-            await self._operators.end_session(_name(session), ends_at - now)
-        except LedgerUnavailable as error:
-            log.warning("session_ended_here_only", error=str(error))
+        self._unsent = (self._unsent & self._own.keys()) | {session}
+        await self._send()
 
     async def include(self, session: str) -> bool:
         """Whether the session has ended."""
+        if self._unsent:
+            await self._send()
         if session in self._own:
             return True
         try:
             return await self._operators.has_ended(_name(session))
         except LedgerUnavailable as error:
-            log.debug("ended_sessions_unknown", error=str(error))
+            if (times := self._away.times(str(error))) is not None:
+                log.warning("ended_sessions_unknown", error=str(error), times=times)
             return False
+
+    async def _send(self) -> None:
+        """Have the other consoles know of those that have ended here."""
+        try:
+            for session in list(self._unsent):
+                await self._operators.end_session(_name(session), self._own[session] - time.time())
+                self._unsent.discard(session)
+        except LedgerUnavailable as error:
+            if (times := self._away.times(str(error))) is not None:
+                log.warning("session_ended_here_only", error=str(error), times=times)
 
 
 def _name(session: str) -> str:

@@ -48,8 +48,12 @@ class TokenUses:
             log.info("token_use_not_noted", error=str(error))
 
 
-async def list_tokens(context: Context) -> tuple[Token, ...]:
-    """The tokens that this console takes, in the order of its settings. Raises `LedgerUnavailable`."""
+async def list_tokens(context: Context, *, read_only: bool) -> tuple[Token, ...]:
+    """The tokens that this console takes, in the order of its settings. Who may only read sees how each fingerprint
+    begins, as a short token could be guessed by it. Raises `LedgerUnavailable`."""
     known = context.settings.api_tokens
     uses = await context.ledger.operators.last_uses([token.fingerprint for token in known])
-    return tuple(Token(token.fingerprint, token.actor, token.rights, at) for token, at in zip(known, uses, strict=True))
+    shown = 8 if read_only else None
+    return tuple(
+        Token(token.fingerprint[:shown], token.actor, token.rights, at) for token, at in zip(known, uses, strict=True)
+    )

@@ -14,10 +14,10 @@ from runtime.setting_values import Rights
 class TokenOut(Out):
     """A token; what it is, is never shown."""
 
-    fingerprint: str = Field(description="the first 32 digits of its SHA-256")
+    fingerprint: str = Field(description="the first 32 digits of its SHA-256; 8 for read-only tokens")
     actor: str = Field(description="who has it, as the audit says: its name, else how its fingerprint begins")
     rights: Rights = Field(description="`metrics`: for `/metrics` only")
-    last_used_at: Time | None = Field(description="to a minute; null: not within 400 days")
+    last_used_at: Time | None = Field(description="at a console, to a minute; null: not within 400 days")
 
 
 class TokenList(ListOut[TokenOut]):
@@ -26,7 +26,7 @@ class TokenList(ListOut[TokenOut]):
 
 async def list_(call: Call[Parameters, Nothing]) -> OperationResult:
     """The tokens of this console."""
-    return listed(TokenList, HistoryPage(await list_tokens(call.context), None))
+    return listed(TokenList, HistoryPage(await list_tokens(call.context, read_only=call.read_only), None))
 
 
 OPERATIONS = (

@@ -5,7 +5,8 @@
 --       lane ("" for an operator), merchant, imp_uid, token, version it was read at, version, next refresh (ms from now, or ""),
 --       silent (0 or 1), whether it is the last step (0 or 1), whether a cancellation is open (0 or 1),
 --       of all steps: bytes, events, events to deliver ("" but in the first of several),
---       merchant_uid, when it was looked up (ms, or "" for an operator), when its latest webhook came (ms, or ""),
+--       merchant_uid, when it was looked up (ms, or "" for an operator), when its latest webhook came, and the first of those that are
+--       answered (ms, or ""),
 --       traceparent of the commit (or ""),
 --       record, i'mport's object (or "" where an earlier step brought it, or it is what the events show), the one that the events show
 --       (or "" where an earlier step brought it), version under which this is stored ("" for no events),
@@ -25,7 +26,7 @@ local function read_change()
   return {lane = take_text(), m = take(), imp = take(), token = take(), version_before = take(), version = take(),
     next_refresh = take_number(), is_silent = take_flag(), is_last = take_flag(), is_cancelling = take_flag(),
     bytes = take_number(), all = take_number(), to_deliver = take_number(), merchant_uid = take(),
-    fetched_at = take_text(), heard = take_text(), trace = take_text(), record = take(), object = take_text(), shown = take_text(), snap = take_text(),
+    fetched_at = take_text(), heard = take_text(), first_heard = take_text(), trace = take_text(), record = take(), object = take_text(), shown = take_text(), snap = take_text(),
     events = take_rows(COLUMNS), entry = take(), shared_object = take_text(), is_applied = take_flag(), answered = take_rows(2)}
 end
 
@@ -111,7 +112,7 @@ local function record_events(c)
     place_event(event, of)
     local e = {id = event, type = type_, sequence = sequence, silent = (silent == "1" or c.stays_silent) and "1" or "0",
       sandbox = sandbox == "1" and "1", filters = filters, body = body, entry = entry,
-      heard = c.heard, trace = c.trace}
+      heard = c.first_heard, trace = c.trace}
     if e.silent == "0" then c.is_announced = true end
     put_event(e, c.row)
     append_event(e, c.m)

@@ -13,8 +13,8 @@ from schemas.payments.facts import Fact, FactKind, Facts, cancelled_amount, plai
 from schemas.payments.retractions import PossibleRetraction
 from schemas.payments.snapshot import Snapshot
 
-VERSION = 3
-READABLE_FROM = 3
+VERSION = 4
+READABLE_FROM = 4
 """The oldest version whose code reads these shapes as well, so that one can go back to it after an upgrade. A shape
 that only gets more leaves this alone; one that changes or loses something makes it `VERSION`."""
 

@@ -51,7 +51,7 @@ async def test_a_payments_way_is_counted(relay: Relay) -> None:
     assert found["process_resident_memory_bytes", ()] > 0
 
 
-async def test_later_attempts_and_replays_are_no_first_callbacks(relay: Relay) -> None:
+async def test_later_attempts_are_no_first_callbacks(relay: Relay) -> None:
     """An attempt that fails is a retry; what a later attempt delivers is not measured from its webhook."""
     await relay.endpoint()
     relay.subscriber.reply = lambda count: (500 if count == 1 else 200, 0)

@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from ledger import Ledger
+from ledger.delivery_lane import ClaimedDelivery
+from ledger.keys import Lane
+from ledger.leases import Lease
+from ledger.merchants import Merchant, Merchants
 from runtime.metrics import MOST_VALUES, OTHER
+from schemas.endpoints.delivery import AttemptResult, Dead, Delivered, Disable, Hold, Retry, Verdict
 from schemas.errors import IamportFailing, WrongCredentials
+from schemas.payments.events import CallbackBody
 from schemas.reasons import Reason
 from tests.support.ledger_driver import REFRESH
 from tests.support.redis_process import queue_url
 from workers.metrics import OpenBreakers, WorkerMetrics
+
+WHY = Reason.of("connection_reset")
+ANSWER = AttemptResult(200, None, None, 12, "")
+
+
+def claimed(**fields: Any) -> ClaimedDelivery:
+    """A delivery at its first attempt."""
+    lease = Lease(Lane("deliver", "ep_1"), "evt_1.ep_1", 1)
+    usual = ClaimedDelivery(
+        lease=lease, event="evt_1", type="payment.paid", imp_uid="imp_1", callback=CallbackBody(b"{}"), attempts=0,
+        replay=False, crowd=0, heard=time.time(), traceparent="",
+    )  # fmt: skip
+    return replace(usual, **fields)
 
 
 @pytest.fixture
@@ -59,8 +81,50 @@ def test_a_look_up_ends_in_one_of_three_ways() -> None:
     metrics.looked_up("shop", 3, 0.1)
     metrics.looked_up("shop", 1, 0.1, IamportFailing(reason))
     metrics.looked_up("shop", 1, 0.1, WrongCredentials(reason))
+    metrics.breakers.open("shop")
     text = metrics.exposed.exposition().decode()
     for outcome in ("answered", "failing", "credentials"):
         assert f'relay_lookups_total{{outcome="{outcome}"}} 1.0' in text
     assert "relay_lookup_payments_sum 5.0" in text
     assert 'relay_iamport_breaker_open{merchant="shop"} 1.0' in text
+
+
+@pytest.mark.parametrize(
+    ("verdict", "outcome"),
+    [
+        (Delivered(), "delivered"), (Retry(5, WHY), "retry"), (Dead(WHY), "dead"), (Disable(WHY), "held"),
+        (Hold(WHY), "held"),
+    ],
+)  # fmt: skip
+def test_an_attempt_counts_as_what_becomes_of_its_delivery(verdict: Verdict, outcome: str) -> None:
+    """One whose endpoint it disables is held."""
+    metrics = WorkerMetrics()
+    metrics.attempted(claimed(), ANSWER, verdict)
+    assert f'relay_deliveries_total{{outcome="{outcome}"}} 1.0' in metrics.exposed.exposition().decode()
+
+
+@pytest.mark.parametrize(
+    ("fields", "count"),
+    [({}, 1), ({"attempts": 1}, 0), ({"replay": True}, 0), ({"heard": None}, 0)],
+)
+def test_only_first_attempts_are_measured_from_their_webhook(fields: dict[str, Any], count: int) -> None:
+    """Not later ones, not those of a replay, and nothing to which no webhook led."""
+    metrics = WorkerMetrics()
+    metrics.attempted(claimed(**fields), ANSWER, Delivered())
+    text = metrics.exposed.exposition().decode()
+    assert f"relay_webhook_to_callback_seconds_count {count}.0" in text
+    assert "relay_delivery_seconds_count 1.0" in text
+
+
+async def test_a_merchant_that_fails_again_meanwhile_is_not_forgotten(ledger: Ledger) -> None:
+    """The ledger was read before it failed again."""
+    breakers = OpenBreakers()
+    breakers.open("default")
+
+    class Slow(Merchants):
+        async def some(self, names: Sequence[str]) -> Sequence[Merchant]:
+            breakers.open("default")
+            return []
+
+    await breakers.forget_answered(Slow(ledger.cells))
+    assert breakers.by_merchant() == {"default": 1}

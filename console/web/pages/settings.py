@@ -49,7 +49,7 @@ async def settings(visit: Visit) -> PageResult:
     groups = {**_GROUPS, **({"others": others} if others else {})}
     shown = {group: [_setting(current, name) for name in names] for group, names in groups.items()}
     durability = await visit.context.ledger.durability()
-    tokens = await list_tokens(visit.context)
+    tokens = await list_tokens(visit.context, read_only=visit.read_only)
     return View("settings", {"groups": shown, "durability": durability, "tokens": tokens})
 
 

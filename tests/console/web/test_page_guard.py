@@ -150,6 +150,42 @@ async def test_while_redis_is_away_a_console_goes_by_itself(own_redis: RedisServ
         assert answers == [403] * OF_SOURCE + [429]
 
 
+async def test_right_tokens_before_redis_goes_away_allow_no_more_guesses(own_redis: RedisServer) -> None:
+    """What was counted in Redis is not taken back from what this console counts."""
+    async with running(own_redis.url, {}) as console, http_client(console.url) as client:
+        reader = Reader(client)
+        for _ in range(3):
+            client.cookies.clear()
+            await reader.sign_in()
+        client.cookies.delete("relay_session")
+        await reader.open("/sign-in")
+        own_redis.stop()
+        answers = [(await reader.send("/sign-in", {"token": "guess"})).status_code for _ in range(OF_SOURCE + 1)]
+        assert answers == [403] * OF_SOURCE + [429]
+
+
+async def test_a_session_that_ended_without_redis_ends_everywhere_later(
+    own_redis: RedisServer, history_url: str
+) -> None:
+    """As soon as Redis is back and this console asks it anything about sessions."""
+    environ = {"RELAY_HISTORY_URL": history_url}
+    async with (
+        running(own_redis.url, environ) as one,
+        running(own_redis.url, environ) as other,
+        http_client(one.url) as here,
+        http_client(other.url) as there,
+    ):
+        reader = Reader(here)
+        await reader.sign_in()
+        there.cookies.set("relay_session", here.cookies["relay_session"])
+        assert (await there.get("/settings")).status_code == 200
+        own_redis.stop()
+        await reader.send("/sign-out")
+        own_redis.start()
+        await reader.sign_in()
+        assert (await there.get("/settings")).status_code == 303
+
+
 @pytest.mark.parametrize("to", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)"])
 async def test_signing_in_leads_nowhere_else(visitor: Reader, to: str) -> None:
     """Whatever a link says, the console goes on inside itself."""
