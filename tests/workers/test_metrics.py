@@ -13,7 +13,7 @@ from ledger import Ledger
 from ledger.delivery_lane import ClaimedDelivery
 from ledger.keys import Lane
 from ledger.leases import Lease
-from ledger.merchants import Merchant, Merchants
+from ledger.merchants import Merchant
 from runtime.metrics import MOST_VALUES, OTHER
 from schemas.endpoints.delivery import AttemptResult, Dead, Delivered, Disable, Hold, Retry, Verdict
 from schemas.errors import IamportFailing, WrongCredentials
@@ -116,15 +116,17 @@ def test_only_first_attempts_are_measured_from_their_webhook(fields: dict[str, A
     assert "relay_delivery_seconds_count 1.0" in text
 
 
-async def test_a_merchant_that_fails_again_meanwhile_is_not_forgotten(ledger: Ledger) -> None:
+async def test_a_merchant_that_fails_again_meanwhile_is_not_forgotten(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The ledger was read before it failed again."""
     breakers = OpenBreakers()
     breakers.open("default")
 
-    class Slow(Merchants):
-        async def some(self, names: Sequence[str]) -> Sequence[Merchant]:
-            breakers.open("default")
-            return []
+    async def some(names: Sequence[str]) -> Sequence[Merchant]:
+        breakers.open("default")
+        return []
 
-    await breakers.forget_answered(Slow(ledger.cells))
+    monkeypatch.setattr(ledger.merchants, "some", some)
+    await breakers.forget_answered(ledger.merchants)
     assert breakers.by_merchant() == {"default": 1}
