@@ -151,7 +151,7 @@ async def _ask_redis(settings: Settings) -> list[Finding]:
     from ledger import Ledger  # imported here, as it would double the time of `relay --help`
     from ledger.acl_watch import AclWatch
 
-    ledger = Ledger.connect(settings.redis_url, settings.queue_url, cells=settings.cells)
+    ledger = Ledger.of(settings)
     try:
         durability = await ledger.durability()
         seen = await AclWatch(ledger).recent()

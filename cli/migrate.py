@@ -76,9 +76,7 @@ async def _migrate(settings: Settings, *, only_plan: bool) -> Plan:
     from ledger import Ledger
     from runtime.encryption import Sealer
 
-    ledger = Ledger.connect(
-        settings.redis_url, settings.queue_url, cells=settings.cells, replica_acks=settings.replica_acks
-    )
+    ledger = Ledger.of(settings)
     history = History.connect(settings.history_url)
     try:
         found = await _plan(ledger, history)

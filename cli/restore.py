@@ -74,9 +74,7 @@ async def _restore(settings: Settings, *, begin_anew: bool, silent: bool) -> Put
     from runtime.encryption import Sealer
 
     sealer = Sealer([key.get_secret_value() for key in settings.encryption_keys])
-    ledger = Ledger.connect(
-        settings.redis_url, settings.queue_url, cells=settings.cells, replica_acks=settings.replica_acks
-    )
+    ledger = Ledger.of(settings)
     history = History.connect(settings.history_url)
     try:
         return await _carry_out(settings, ledger, history, sealer, anew=begin_anew, silent=silent)

@@ -90,9 +90,7 @@ def make_context(settings: Settings) -> Context:
     """What handlers work with. Raises `BadSetting` for a missing setting or an invalid Redis URL."""
     settings.needs("api_tokens", "encryption_keys")
     sealer = Sealer([key.get_secret_value() for key in settings.encryption_keys])
-    ledger = Ledger.connect(
-        settings.redis_url, settings.queue_url, cells=settings.cells, replica_acks=settings.replica_acks
-    )
+    ledger = Ledger.of(settings)
     accounts = MerchantClients(settings, sealer, iamport_transport(settings), ledger.tokens, ledger.merchants.get)
     history = History.connect(settings.history_url)
     return Context(ledger, history, sealer, settings, accounts, AclWatch(ledger))

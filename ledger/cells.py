@@ -11,7 +11,7 @@ from itertools import repeat
 from typing import Any, TypeVar
 
 from ledger.keys import ENDPOINT, Key, cell_of
-from ledger.scripting import Argument, Call, Scripting
+from ledger.scripting import Argument, Call, Scripting, raised
 from ledger.servers import Servers
 from ledger.store import Store
 
@@ -163,11 +163,3 @@ def _in_order(items: Sequence[T], cell: Callable[[T], Store], answers: Mapping[S
     """The answer to each item: the next one in the list of its cell's, or its cell's only answer."""
     each = {store: iter(found) if isinstance(found, list) else repeat(found) for store, found in answers.items()}
     return [next(each[cell(item)]) for item in items]
-
-
-def raised(answers: Sequence[Any]) -> list[Any]:
-    """These answers. Raises the first error among them."""
-    for answer in answers:
-        if isinstance(answer, BaseException):
-            raise answer
-    return list(answers)

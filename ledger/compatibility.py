@@ -8,8 +8,9 @@ from uuid import uuid4
 import structlog
 
 from ledger.acl import AclProblem
-from ledger.cells import Cells, raised
+from ledger.cells import Cells
 from ledger.keys import NAME
+from ledger.scripting import raised
 from runtime.encryption import Sealer
 from schemas.errors import BadSetting, Unreadable
 from schemas.payments.codec import READABLE_FROM, VERSION

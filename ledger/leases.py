@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 
-from ledger.cells import Cells, by, raised
+from ledger.cells import Cells, by
 from ledger.keys import Lane
 from ledger.rows import flat
-from ledger.scripting import Argument
+from ledger.scripting import Argument, raised
 
 LEASE_MS = 10_000
 """How long a lease lasts: the work of a killed worker is due again after this."""

@@ -41,6 +41,7 @@ from ledger.rewriting import Rewriting
 from ledger.stats import Stats, stats
 from ledger.sweep import Sweep
 from runtime.encryption import Sealer
+from runtime.settings import Settings
 
 
 class Ledger:
@@ -117,6 +118,13 @@ class Ledger:
         `BadSetting`."""
         servers, queue = connect(url, max_connections=max_connections), Queue(queue_url)
         return cls(Cells(servers, queue.kick_all, cells=cells, replica_acks=replica_acks), queue)
+
+    @classmethod
+    def of(cls, settings: Settings) -> Ledger:
+        """The ledger that the settings name. Raises `BadSetting`."""
+        return cls.connect(
+            settings.redis_url, settings.queue_url, cells=settings.cells, replica_acks=settings.replica_acks
+        )
 
     @property
     def broker(self) -> KickBroker:

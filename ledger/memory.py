@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ledger.cells import Cells, raised
+from ledger.cells import Cells
 from ledger.constants import NEARLY_FULL
+from ledger.scripting import raised
 from schemas.reasons import Reason
 
 

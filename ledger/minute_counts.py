@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ledger.cells import Cells, raised
-from ledger.scripting import Call
+from ledger.cells import Cells
+from ledger.scripting import Call, raised
 
 _NAMES = ("accepted", "refused", "events", "delivered", "failed")
 

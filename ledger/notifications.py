@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from ledger import keys
-from ledger.cells import Cells, raised
+from ledger.cells import Cells
+from ledger.scripting import raised
 from ledger.waiting import in_order
 from schemas import wire
 from schemas.outbox.codec import unpack

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from ledger.cells import Cells, raised
+from ledger.cells import Cells
 from ledger.keys import OPEN
+from ledger.scripting import raised
 from schemas.errors import BadSetting, LedgerNotOpen
 from schemas.reasons import Reason
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import structlog
 
-from ledger.cells import Cells, raised
+from ledger.cells import Cells
 from ledger.jobs import FIRST_PART, REWRITE, REWRITE_JOB
 from ledger.keys import NAME, OUTBOX
-from ledger.scripting import Argument
+from ledger.scripting import Argument, raised
 from ledger.store import Store
 from ledger.streams import Streams
 from schemas.times import rfc3339

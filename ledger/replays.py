@@ -17,11 +17,11 @@ from dataclasses import dataclass, replace
 from typing import Literal, cast
 
 from ledger import keys
-from ledger.cells import Cells, raised
+from ledger.cells import Cells
 from ledger.jobs import REPLAY
 from ledger.keys import cell_of
 from ledger.rows import Row, flat, hashes, paired, seconds, text
-from ledger.scripting import Argument
+from ledger.scripting import Argument, raised
 from ledger.store import Store
 from schemas.endpoints.replay_selection import Only, Selected, Selection
 from schemas.errors import NotFound

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from ledger import keys, opening
 from ledger.accept import Intake
-from ledger.cells import Cells, by, raised
+from ledger.cells import Cells, by
 from ledger.endpoint_rows import load, subscription
 from ledger.jobs import RECONCILE, REPLAY, Jobs, in_cell
 from ledger.opening import OwnedHistory
@@ -19,7 +19,7 @@ from ledger.put_back import put_back
 from ledger.reconciliations import Reconciliations, load_run
 from ledger.replays import cell_to_restore, load_replay
 from ledger.rows import flat, hashes, text
-from ledger.scripting import Argument
+from ledger.scripting import Argument, raised
 from schemas import wire
 from schemas.errors import Conflict, NotFound, UnknownMerchant
 from schemas.outbox import entries

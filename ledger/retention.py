@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Mapping
 
 from ledger import keys
-from ledger.cells import Cells, raised
+from ledger.cells import Cells
 from ledger.outbox import Outbox
+from ledger.scripting import raised
 from ledger.store import Store
 from schemas.endpoints.endpoint import ENDPOINT_TYPES, TEST_TYPE
 

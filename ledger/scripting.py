@@ -128,6 +128,14 @@ class Scripting:
                 log.error("redis_refused", script=name, error=str(error), times=times)
 
 
+def raised(answers: Sequence[Any]) -> list[Any]:
+    """These answers. Raises the first error among them."""
+    for answer in answers:
+        if isinstance(answer, BaseException):
+            raise answer
+    return list(answers)
+
+
 def unavailable(error: Exception) -> LedgerUnavailable:
     """What an error of Redis means: it cannot be relied on now, or (`LedgerRefused`) the error is unexpected. It is the
     cause of what is returned."""

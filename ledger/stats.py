@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ledger.cells import Cells, raised
+from ledger.cells import Cells
 from ledger.rows import paired
-from ledger.scripting import Call
+from ledger.scripting import Call, raised
 from schemas.reasons import Reason, load
 from schemas.reasons.reason import of_row
 

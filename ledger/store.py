@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ledger.keys import SHARED_PREFIX, address, cell_prefix
-from ledger.scripting import Argument, Call, Scripting, TooFewReplicas
-from schemas.errors import LedgerUnavailable
+from ledger.scripting import Argument, Call, Scripting, TooFewReplicas, raised
 
 
 class Store:
@@ -30,11 +29,7 @@ class Store:
 
     async def run_all(self, name: str, calls: Sequence[Sequence[Argument]], *, durable: bool = False) -> list[Any]:
         """What a script returns for each of several calls, in one round trip. Raises `LedgerUnavailable`."""
-        answers = await self.scripting.run([Call(self.prefix, name, args) for args in calls], durable=durable)
-        for answer in answers:
-            if isinstance(answer, LedgerUnavailable):
-                raise answer
-        return answers
+        return raised(await self.scripting.run([Call(self.prefix, name, args) for args in calls], durable=durable))
 
     async def run_and_kick(self, name: str, *args: Argument, durable: bool = False) -> Any:
         """Run a script that returns ``{lanes to kick, answer}``; kick these lanes, and return the answer (None if the
@@ -46,7 +41,7 @@ class Store:
     ) -> list[Any]:
         """The same for each of several calls, in one round trip. Raises `LedgerUnavailable`."""
         answers = await self.scripting.run([Call(self.prefix, name, args) for args in calls], durable=durable)
-        return [_raised(answer) for answer in map(self.kicked, answers)]
+        return raised(list(map(self.kicked, answers)))
 
     def kicked(self, answer: Any) -> Any:
         """Kick the lanes of an answer ``{lanes to kick, answer}``, and return the answer in it; an error as it is."""
@@ -66,15 +61,9 @@ class Store:
 
     async def ask(self, *command: str) -> Any:
         """Send one Redis command to where this cell is; return the answer. Raises `LedgerUnavailable`."""
-        (answer,) = await self.scripting.ask([(self.prefix, command)])
-        return _raised(answer)
+        (answer,) = raised(await self.scripting.ask([(self.prefix, command)]))
+        return answer
 
     async def now(self) -> float:
         """Redis' time in UNIX seconds. Raises `LedgerUnavailable`."""
         return int(await self.run("read_time")) / 1000
-
-
-def _raised(answer: Any) -> Any:
-    if isinstance(answer, LedgerUnavailable):
-        raise answer
-    return answer

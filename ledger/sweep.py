@@ -10,11 +10,12 @@ import asyncio
 import time
 from collections.abc import Collection, Sequence
 
-from ledger.cells import Cells, raised
+from ledger.cells import Cells
 from ledger.constants import SWEEP_AGAIN, SWEEP_EVERY, SWEEP_REST
 from ledger.keys import LANES, WAKE, Lane
 from ledger.leases import LEASE_MS
 from ledger.memory import is_nearly_full
+from ledger.scripting import raised
 from ledger.streams import Streams
 
 _SWEEPER_MS = 5_000

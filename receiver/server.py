@@ -76,9 +76,7 @@ async def serve(settings: Settings, listener: socket.socket, tracer: Tracer | No
     """
     metrics, merchants = ReceiverMetrics(), KnownMerchants()
     webhook_log = WebhookLog()
-    ledger = Ledger.connect(
-        settings.redis_url, settings.queue_url, cells=settings.cells, replica_acks=settings.replica_acks
-    )
+    ledger = Ledger.of(settings)
     spool: Spool = FileSpool(settings.spool_dir) if settings.spool_dir else NoSpool()
     cache = MerchantCache(settings.spool_dir) if settings.spool_dir else None
     if cache is not None and (known := cache.read()) is not None:

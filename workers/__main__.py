@@ -55,9 +55,7 @@ def work(settings: Settings, on_stop: Callable[[], object] | None = None) -> int
 async def _check(settings: Settings) -> bool:
     """Raise `BadSetting` for wrong keys, and for a Redis or a history that lacks what a worker needs. What is away, the
     worker checks later. Returns whether history is prepared."""
-    ledger = Ledger.connect(
-        settings.redis_url, settings.queue_url, cells=settings.cells, replica_acks=settings.replica_acks
-    )
+    ledger = Ledger.of(settings)
     history = History.connect(settings.history_url)
     sealer = Sealer([key.get_secret_value() for key in settings.encryption_keys])
     try:

@@ -76,9 +76,7 @@ class WorkerProcess:
         self._settings = settings
         rng = random.Random(secrets.randbits(64))
         self._sealer = sealer = Sealer([key.get_secret_value() for key in settings.encryption_keys])
-        self._ledger = Ledger.connect(
-            settings.redis_url, settings.queue_url, cells=settings.cells, replica_acks=settings.replica_acks
-        )
+        self._ledger = Ledger.of(settings)
         self._history = History.connect(settings.history_url, is_prepared=is_history_prepared)
         self._iamport = iamport_transport(settings)
         self._sender = _callback_sender(settings)

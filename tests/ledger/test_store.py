@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 import pytest
 import redis.exceptions as trouble
+from redis.asyncio import Redis
 
 from ledger import Ledger
 from ledger.redis_connection import connect
-from ledger.scripting import Scripting, unavailable
+from ledger.scripting import Call, Scripting, unavailable
+from ledger.servers import OneServer
 from ledger.store import Store
 from schemas.errors import BadSetting, LedgerFull, LedgerRefused, LedgerUnavailable
+from schemas.reasons import Reason
 from tests.support import stored_payments
 from tests.support.ledger_driver import REFRESH, Driver, notification, paid, queue_url
 from tests.support.ledger_invariants import problems
@@ -221,3 +225,17 @@ async def test_concurrent_callers_share_few_connections(redis_url: str) -> None:
     times = await asyncio.gather(*(store.now() for _ in range(200)))
     assert len(times) == 200
     await scripting.close()
+
+
+async def test_a_call_that_fails_keeps_back_no_kick_of_the_others() -> None:
+    """What the scripts have recorded as kicked is kicked, whichever of them failed first."""
+
+    class OneFails(Scripting):
+        async def run(self, calls: Sequence[Call], *, durable: bool = False) -> list[Any]:
+            return [LedgerUnavailable(Reason.of("redis_timed_out")), [[b"refresh/default"], b"ok"]]
+
+    kicked: list[str] = []
+    store = Store(OneFails(OneServer(Redis())), kicked.extend, 0)
+    with pytest.raises(LedgerUnavailable):
+        await store.run_all_and_kick("commit", [(), ()])
+    assert kicked == [REFRESH.address]
