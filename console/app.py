@@ -15,7 +15,6 @@ from starlette.routing import Mount, Route
 
 from console.context import Context
 from console.health import ConsoleHealth
-from console.http.api_tokens import ApiTokens
 from console.http.dispatch import OperatorApi
 from console.http.docs_page import page
 from console.http.openapi import describe
@@ -24,6 +23,7 @@ from console.operations.audit import AuditTrail
 from console.operations.token_uses import TokenUses
 from console.resources.routes import OPERATIONS
 from console.web.site import Site, is_browser
+from runtime.api_tokens import ApiTokens
 from schemas import wire
 from schemas.errors import RelayError
 from schemas.reasons import Reason

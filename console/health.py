@@ -9,7 +9,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from console.context import Context
-from console.http.api_tokens import ApiTokens
 from console.http.problems import problem
 from console.metrics import exposition
 from console.operations.history_state import history_state
@@ -17,6 +16,7 @@ from console.operations.redis_status import redis_status, unless_refused, why_no
 from console.operations.token_uses import TokenUses
 from console.resources.stats import HistoryOut, MemoryOut, RedisStats, works
 from ledger.heartbeats import Worker, running
+from runtime.api_tokens import ApiTokens
 from runtime.metrics import CONTENT_TYPE
 from runtime.metrics_access import is_local
 from runtime.version import relay_version

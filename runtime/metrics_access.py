@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from runtime.api_tokens import ApiTokens
 from runtime.proxies import parse
 from runtime.setting_values import ApiToken
 
@@ -16,7 +16,7 @@ class MetricsAccess:
     """Access for this machine and for the holders of these tokens, whatever else they are good for."""
 
     def __init__(self, tokens: Iterable[ApiToken]) -> None:
-        self._tokens = tuple(token.value.get_secret_value().encode() for token in tokens)
+        self._tokens = ApiTokens(tokens)
 
     def admits(self, scope: Mapping[str, Any]) -> bool:
         """Whether the request of this ASGI scope may read them."""
@@ -24,9 +24,7 @@ class MetricsAccess:
 
     def _has_token(self, scope: Mapping[str, Any]) -> bool:
         given = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
-        scheme, _, token = given.partition(b" ")
-        matches = [hmac.compare_digest(token.strip(), known) for known in self._tokens]
-        return scheme.lower() == b"bearer" and any(matches)
+        return self._tokens.caller(given.decode("latin-1")) is not None
 
 
 def is_local(scope: Mapping[str, Any]) -> bool:

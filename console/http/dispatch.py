@@ -12,7 +12,6 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from console.context import Context
-from console.http.api_tokens import ApiTokens, Caller
 from console.http.audited import deed
 from console.http.idempotency import run_once
 from console.http.operation import Call, Operation, OperationResult, Table
@@ -21,6 +20,7 @@ from console.http.requests import MAX_BODY_BYTES, InvalidFields, TooLarge, parse
 from console.http.streams import Streamed
 from console.operations.audit import AuditTrail
 from console.operations.token_uses import TokenUses
+from runtime.api_tokens import ApiTokens, Caller
 from schemas import wire
 from schemas.errors import RelayError
 from schemas.reasons import Reason

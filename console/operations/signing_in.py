@@ -66,7 +66,7 @@ class EndedSessions:
     def __init__(self, operators: Operators) -> None:
         self._operators = operators
         self._own: dict[str, float] = {}
-        self._unsent: set[str] = set()
+        self._unsent: dict[str, float] = {}
         self._away = Repeats()
 
     async def end(self, session: str, ends_at: float) -> None:
@@ -74,7 +74,7 @@ class EndedSessions:
         now = time.time()
         self._own = {name: until for name, until in self._own.items() if until > now}
         self._own[session] = ends_at
-        self._unsent = (self._unsent & self._own.keys()) | {session}
+        self._unsent[session] = ends_at
         await self._send()
 
     async def include(self, session: str) -> bool:
@@ -86,19 +86,21 @@ class EndedSessions:
         try:
             return await self._operators.has_ended(_name(session))
         except LedgerUnavailable as error:
-            if (times := self._away.times(str(error))) is not None:
-                log.warning("ended_sessions_unknown", error=str(error), times=times)
+            self._log_away("ended_sessions_unknown", error)
             return False
 
     async def _send(self) -> None:
         """Have the other consoles know of those that have ended here."""
         try:
-            for session in list(self._unsent):
-                await self._operators.end_session(_name(session), self._own[session] - time.time())
-                self._unsent.discard(session)
+            for session, ends_at in list(self._unsent.items()):
+                await self._operators.end_session(_name(session), ends_at - time.time())
+                self._unsent.pop(session, None)
         except LedgerUnavailable as error:
-            if (times := self._away.times(str(error))) is not None:
-                log.warning("session_ended_here_only", error=str(error), times=times)
+            self._log_away("session_ended_here_only", error)
+
+    def _log_away(self, event: str, error: LedgerUnavailable) -> None:
+        if (times := self._away.times(f"{event} {error}")) is not None:
+            log.warning(event, error=str(error), times=times)
 
 
 def _name(session: str) -> str:

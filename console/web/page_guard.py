@@ -47,6 +47,7 @@ class PageGuard:
         sessions: Sessions,
         ended: EndedSessions,
         uses: TokenUses,
+        proxies: TrustedProxies,
         rendering: Rendering,
         live: Live,
         trail: AuditTrail,
@@ -56,7 +57,7 @@ class PageGuard:
         self._sessions = sessions
         self._ended = ended
         self._uses = uses
-        self._cookies = Cookies(TrustedProxies(context.settings.trusted_proxies))
+        self._cookies = Cookies(proxies)
         self._rendering = rendering
         self._live = live
         self._history = HistoryWatch(context)

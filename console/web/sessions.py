@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from console.http.api_tokens import ApiTokens, Caller
+from runtime.api_tokens import ApiTokens, Caller
 from runtime.encryption import Sealer
 from runtime.setting_values import ApiToken
 from schemas.errors import Unreadable

@@ -8,7 +8,6 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
 from console.context import Context
-from console.http.api_tokens import ApiTokens
 from console.operations.audit import AuditTrail
 from console.operations.signing_in import EndedSessions, SignInLimit
 from console.operations.token_uses import TokenUses
@@ -38,6 +37,8 @@ from console.web.rendering import Rendering
 from console.web.sessions import Sessions
 from console.web.static import Static
 from console.web.visit import PageResult, PageRoute, Visit
+from runtime.api_tokens import ApiTokens
+from runtime.proxies import TrustedProxies
 from schemas.errors import NotFound
 from schemas.reasons import Reason
 
@@ -55,9 +56,10 @@ class Site:
         static = Static()
         rendering = Rendering(static)
         sessions = Sessions(context.sealer, tokens, context.settings.api_tokens)
-        ended = EndedSessions(context.ledger.operators)
-        guard = PageGuard(context, sessions, ended, uses, rendering, Live(rendering), trail)
-        pages = (*PAGES, *signing_in.pages(sessions, ended, SignInLimit(context.ledger.operators)))
+        ended, limit = EndedSessions(context.ledger.operators), SignInLimit(context.ledger.operators)
+        proxies = TrustedProxies(context.settings.trusted_proxies)
+        guard = PageGuard(context, sessions, ended, uses, proxies, rendering, Live(rendering), trail)
+        pages = (*PAGES, *signing_in.pages(sessions, ended, limit, proxies))
         self.routes: list[BaseRoute] = [
             Route("/static/{version}/{name}", static.serve, methods=["GET"]),
             *(Route(page.path, guard.guarded_handler(page), methods=[page.method]) for page in pages),

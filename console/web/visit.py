@@ -10,7 +10,6 @@ from pydantic import BaseModel
 from starlette.requests import Request
 
 from console.context import Context
-from console.http.api_tokens import Caller
 from console.http.audited import Audited
 from console.http.models import Listing
 from console.http.problems import WrongField
@@ -23,6 +22,7 @@ from console.web.forms import Form
 from console.web.sessions import Session
 from console.web.time_display import Clock
 from history.export import What
+from runtime.api_tokens import Caller
 
 PAGE_SIZE = 50
 """Rows of a list on one page."""

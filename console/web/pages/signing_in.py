@@ -17,7 +17,9 @@ from schemas.payments.source_budget import budget_name
 log = structlog.get_logger()
 
 
-def pages(sessions: Sessions, ended: EndedSessions, limit: SignInLimit) -> tuple[PageRoute, ...]:
+def pages(
+    sessions: Sessions, ended: EndedSessions, limit: SignInLimit, proxies: TrustedProxies
+) -> tuple[PageRoute, ...]:
     """The pages that begin and end sessions."""
 
     async def form(visit: Visit) -> PageResult:
@@ -26,7 +28,7 @@ def pages(sessions: Sessions, ended: EndedSessions, limit: SignInLimit) -> tuple
 
     async def begin(visit: Visit) -> PageResult:
         to = _to(visit.form.get("to"))
-        address = source(visit.request, TrustedProxies(visit.context.settings.trusted_proxies))
+        address = source(visit.request, proxies)
         budget = budget_name(address) if address else "unknown"
         wait = await limit.attempt(budget)
         if wait > 0:
