@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from ipaddress import ip_address
 
 from ledger import keys, waiting
@@ -23,10 +24,13 @@ from schemas.reasons import Reason, dump
 def unverified_source(one: Notification) -> str:
     """The name under which an unverified source is budgeted: its IPv4 address, or the /64 that an IPv6 customer gets.
     "" for sources without a budget: verified ones (i'mport, a webhook token) and this machine."""
-    if one.verified:
-        return ""
+    return "" if one.verified else _budget_of(one.source)
+
+
+@lru_cache(maxsize=4096)
+def _budget_of(source: str) -> str:
     try:
-        address = ip_address(one.source)
+        address = ip_address(source)
     except ValueError:
         return "unknown"
     if address.is_loopback:
