@@ -1,0 +1,31 @@
+"""How long each part of the run takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Seconds: of the load whose memory is compared (`steady`), of Redis' absence at least (`away`), and of load after
+    all alerts have ended (`after`). `quick`: Prometheus looks every second, and alerts fire after one; memory is not
+    judged, because what a process grows by at its start would decide."""
+
+    steady: float = 600.0
+    away: float = 60.0
+    after: float = 30.0
+    per_second: int = 100
+    quick: bool = False
+
+    @property
+    def sample_every(self) -> float:
+        """Between two looks at memory and alerts."""
+        return 0.5 if self.quick else 2.0
+
+    @property
+    def patience(self) -> float:
+        """Within which alerts have to fire, and to end."""
+        return 60.0 if self.quick else 240.0
+
+
+QUICK = Times(steady=6.0, away=3.0, after=2.0, quick=True)
